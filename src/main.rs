@@ -1,0 +1,2 @@
+//! x
+fn main(){ let t = tch::Tensor::ones([2], (tch::Kind::Float, tch::Device::Cpu)); println!("{t}"); }
