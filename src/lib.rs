@@ -1,2 +1,4 @@
 //! rlcredit: structure-aware RL post-training for language models.
+pub mod data;
+pub mod text;
 pub mod types;
