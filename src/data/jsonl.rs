@@ -46,7 +46,7 @@ mod tests {
         let path = dir.path().join("numbers.jsonl");
         fs::write(&path, content).unwrap();
         read(&path, "an even number", |n: u32| {
-            ensure!(n % 2 == 0, "{n} is odd");
+            ensure!(n.is_multiple_of(2), "{n} is odd");
             Ok(n / 2)
         })
     }

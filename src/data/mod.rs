@@ -92,7 +92,10 @@ impl DataConfig {
 fn tokenize(items: Vec<Item>, start: u64, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt>>> {
     let prompts = items.into_iter().zip(start..).map(|(Item { text, task }, id)| {
         let tokens = tokenizer.encode(&text).with_context(|| format!("prompt {id}"))?;
-        ensure!(!tokens.is_empty(), "prompt {id}: the text {text:?} has no tokens; a policy needs at least one to read");
+        ensure!(
+            !tokens.is_empty(),
+            "prompt {id}: the text {text:?} has no tokens; a policy needs at least one to read"
+        );
         Ok(Arc::new(Prompt { id, text, tokens, task }))
     });
     prompts.collect()

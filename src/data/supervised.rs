@@ -54,8 +54,14 @@ pub struct Source {
 }
 
 enum Kind {
-    Demonstrations { config: DemoConfig, problems: Vec<(Arc<Prompt>, Countdown)>, tokenizer: Tokenizer },
+    Demonstrations(Box<Demonstrations>),
     Pairs(Vec<Example>),
+}
+
+struct Demonstrations {
+    config: DemoConfig,
+    problems: Vec<(Arc<Prompt>, Countdown)>,
+    tokenizer: Tokenizer,
 }
 
 impl SourceConfig {
@@ -86,7 +92,8 @@ impl SourceConfig {
                     Ok((Arc::clone(prompt), problem.clone()))
                 });
                 let problems = problems.collect::<Result<_>>()?;
-                Kind::Demonstrations { config: config.clone(), problems, tokenizer: tokenizer.clone() }
+                let (config, tokenizer) = (config.clone(), tokenizer.clone());
+                Kind::Demonstrations(Box::new(Demonstrations { config, problems, tokenizer }))
             }
             Self::Jsonl(JsonlSource { path }) => {
                 let expected = r#"{"prompt": text, "response": text}, neither empty"#;
@@ -110,11 +117,11 @@ impl Source {
         let order = |n| visits(&self.random, Purpose::WarmupOrder, n, numbers.clone());
         match &self.kind {
             Kind::Pairs(pairs) => Ok(order(pairs.len()).into_iter().map(|i| pairs[i].clone()).collect()),
-            Kind::Demonstrations { config, problems, tokenizer } => {
-                let examples = order(problems.len()).into_iter().zip(numbers.clone()).map(|(i, number)| {
-                    let (prompt, problem) = &problems[i];
+            Kind::Demonstrations(demos) => {
+                let examples = order(demos.problems.len()).into_iter().zip(numbers.clone()).map(|(i, number)| {
+                    let (prompt, problem) = &demos.problems[i];
                     let rng = &mut self.random.stream(Purpose::Demonstrations, &[number]);
-                    example(prompt.tokens.clone(), &demonstrate(problem, config, rng), tokenizer)
+                    example(prompt.tokens.clone(), &demonstrate(problem, &demos.config, rng), &demos.tokenizer)
                 });
                 examples.collect()
             }
@@ -150,7 +157,8 @@ mod tests {
     };
 
     fn problems() -> Vec<Arc<Prompt>> {
-        let config = CountdownConfig { numbers: [3, 3], max_number: 9, targets: [1, 50], train_items: 40, eval_items: 1 };
+        let config =
+            CountdownConfig { numbers: [3, 3], max_number: 9, targets: [1, 50], train_items: 40, eval_items: 1 };
         DataConfig::Countdown(config).build(&countdown_tokenizer().unwrap()).unwrap().train
     }
 
@@ -196,7 +204,9 @@ mod tests {
 
     #[test]
     fn pairs_come_from_a_file() {
-        let source = pairs("{\"prompt\": \"1+1=\", \"response\": \"2\"}\n{\"prompt\": \"1+2=\", \"response\": \"3\"}\n").unwrap();
+        let source =
+            pairs("{\"prompt\": \"1+1=\", \"response\": \"2\"}\n{\"prompt\": \"1+2=\", \"response\": \"3\"}\n")
+                .unwrap();
         let tokenizer = countdown_tokenizer().unwrap();
         let mut texts: Vec<String> = source
             .examples(4..6)

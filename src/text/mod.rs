@@ -4,6 +4,7 @@
 //! special tokens and decoding never cleans up: what a response says is the concatenation of its tokens.
 
 mod countdown;
+mod eos;
 mod tokenizer;
 
 pub use countdown::countdown_tokenizer;

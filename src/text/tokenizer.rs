@@ -2,16 +2,17 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::json;
 
+use super::eos::eos_ids;
 use crate::types::TokenId;
 
-const TOKENIZER: &str = "tokenizer.json";
-const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-const GENERATION_CONFIG: &str = "generation_config.json";
+pub(super) const TOKENIZER: &str = "tokenizer.json";
+pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+pub(super) const GENERATION_CONFIG: &str = "generation_config.json";
 /// The model's own configuration; read for its end-of-sequence ids, never saved from here.
-const MODEL_CONFIG: &str = "config.json";
+pub(super) const MODEL_CONFIG: &str = "config.json";
 /// Files that travel with a tokenizer, whether or not anything here reads them.
 const COMPANIONS: [&str; 6] =
     ["special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "vocab.txt"];
@@ -99,7 +100,9 @@ impl Tokenizer {
     /// # Errors
     /// If the tokenizer refuses the tokens.
     pub fn decode(&self, tokens: &[TokenId], skip_special: bool) -> Result<String> {
-        self.inner.decode(tokens, skip_special).map_err(|e| anyhow!("tokens cannot be decoded: {e}; tokens: {tokens:?}"))
+        self.inner
+            .decode(tokens, skip_special)
+            .map_err(|e| anyhow!("tokens cannot be decoded: {e}; tokens: {tokens:?}"))
     }
 
     /// What `token` alone reads as, special tokens included; empty for an id outside the vocabulary.
@@ -143,53 +146,17 @@ impl Tokenizer {
     }
 }
 
-/// The ids that end a response, the tokenizer's own first, without repeats.
-fn eos_ids(inner: &tokenizers::Tokenizer, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<TokenId>> {
-    let read = |name: &str, key: &str| -> Result<Option<Value>> {
-        let Some(content) = files.get(name) else { return Ok(None) };
-        let config: Value = serde_json::from_slice(content).with_context(|| format!("{name}: not valid JSON"))?;
-        Ok(config.get(key).filter(|value| !value.is_null()).cloned())
-    };
-    let mut ids = Vec::new();
-    if let Some(value) = read(TOKENIZER_CONFIG, "eos_token")? {
-        let token = value.as_str().or_else(|| value.get("content")?.as_str());
-        let token = token.with_context(|| {
-            format!("{TOKENIZER_CONFIG}, eos_token: got {value}, expected a string or an object with `content`")
-        })?;
-        let id = inner.token_to_id(token);
-        ids.push(id.with_context(|| {
-            format!("{TOKENIZER_CONFIG}, eos_token: {token:?} is not in the vocabulary of {TOKENIZER}")
-        })?);
-    }
-    for name in [GENERATION_CONFIG, MODEL_CONFIG] {
-        let Some(value) = read(name, "eos_token_id")? else { continue };
-        for entry in value.as_array().map_or(std::slice::from_ref(&value), Vec::as_slice) {
-            let id = entry.as_u64().and_then(|id| TokenId::try_from(id).ok());
-            let id = id.with_context(|| format!("{name}, eos_token_id: got {value}, expected a token id or a list"))?;
-            ensure!(inner.id_to_token(id).is_some(), "{name}, eos_token_id: {id} is not in the vocabulary of {TOKENIZER}");
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        break;
-    }
-    if ids.is_empty() {
-        bail!(
-            "no end-of-sequence token: add `eos_token` to {TOKENIZER_CONFIG} or `eos_token_id` to {GENERATION_CONFIG}"
-        );
-    }
-    Ok(ids)
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::Value;
 
     use super::*;
     use crate::text::countdown_tokenizer;
 
     /// The preset's `tokenizer.json` in a folder with the other `files`.
-    fn folder(files: &[(&str, Value)]) -> tempfile::TempDir {
+    pub(in crate::text) fn folder(files: &[(&str, Value)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(TOKENIZER), &countdown_tokenizer().unwrap().files[TOKENIZER]).unwrap();
         for (name, content) in files {
@@ -199,36 +166,15 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_tokens_that_end_a_response() {
-        let eos = countdown_tokenizer().unwrap().eos_id();
-        let cases = [
-            (vec![(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))], vec![eos]),
-            (vec![(TOKENIZER_CONFIG, json!({"eos_token": {"content": "<eos>", "lstrip": false}}))], vec![eos]),
-            (vec![(GENERATION_CONFIG, json!({"eos_token_id": 7}))], vec![7]),
-            (vec![(MODEL_CONFIG, json!({"eos_token_id": [7, 9]}))], vec![7, 9]),
-            (vec![(GENERATION_CONFIG, json!({"eos_token_id": 5})), (MODEL_CONFIG, json!({"eos_token_id": 7}))], vec![5]),
-            (
-                vec![
-                    (TOKENIZER_CONFIG, json!({"eos_token": "<eos>"})),
-                    (GENERATION_CONFIG, json!({"eos_token_id": [9, eos]})),
-                ],
-                vec![eos, 9],
-            ),
-            (vec![(GENERATION_CONFIG, json!({"eos_token_id": null})), (MODEL_CONFIG, json!({"eos_token_id": 7}))], vec![7]),
-        ];
-        for (files, expected) in cases {
-            let tokenizer = Tokenizer::from_folder(folder(&files).path()).unwrap();
-            assert_eq!(tokenizer.eos_ids(), expected, "{files:?}");
-        }
-    }
-
-    #[test]
     fn says_what_is_wrong_with_a_folder() {
         let cases = [
             (vec![], "no end-of-sequence token"),
             (vec![(TOKENIZER_CONFIG, json!({"eos_token": "<end>"}))], "\"<end>\" is not in the vocabulary"),
             (vec![(TOKENIZER_CONFIG, json!({"eos_token": 3}))], "got 3, expected a string"),
-            (vec![(GENERATION_CONFIG, json!({"eos_token_id": "7"}))], "generation_config.json, eos_token_id: got \"7\""),
+            (
+                vec![(GENERATION_CONFIG, json!({"eos_token_id": "7"}))],
+                "generation_config.json, eos_token_id: got \"7\"",
+            ),
             (vec![(MODEL_CONFIG, json!({"eos_token_id": 100_000}))], "100000 is not in the vocabulary"),
             (vec![(TOKENIZER, json!({"model": 1}))], "tokenizer.json: not a tokenizer"),
         ];
@@ -271,8 +217,7 @@ mod tests {
         let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))]);
         let path = dir.path().join(TOKENIZER);
         let mut file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        file["truncation"] =
-            json!({"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0});
+        file["truncation"] = json!({"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0});
         file["padding"] = json!({"strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": null,
             "pad_id": 1, "pad_type_id": 0, "pad_token": "<pad>"});
         fs::write(&path, file.to_string()).unwrap();
