@@ -1,1 +1,2 @@
-//! x
+//! rlcredit: structure-aware RL post-training for language models.
+pub mod types;

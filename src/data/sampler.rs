@@ -1,0 +1,1 @@
+//! `[sampler]`: which prompts a step trains on.

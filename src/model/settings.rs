@@ -1,0 +1,57 @@
+//! `[model]`: which policy, in which precision, on which device.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The policy of a run: exactly one of `path` and `scratch`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// A Hugging Face folder: config.json, safetensors, tokenizer.json.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// A preset that starts from random weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scratch: Option<Preset>,
+    /// Precision of the forward and backward pass; the master weights are always f32.
+    #[serde(default)]
+    pub dtype: Dtype,
+    /// Where the tensors live.
+    #[serde(default)]
+    pub device: DeviceChoice,
+}
+
+/// Architectures that ship with the project, started from random weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// Qwen3 shape, 4 layers of width 192, the Countdown tokenizer: about 2 M parameters.
+    Countdown2m,
+}
+
+/// Precision of computation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtype {
+    /// bf16 where the hardware multiplies it fast (CUDA, AMX, AVX512-BF16), else f32.
+    #[default]
+    Auto,
+    /// IEEE single precision.
+    F32,
+    /// bfloat16 with f32 masters.
+    Bf16,
+}
+
+/// Where tensors live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceChoice {
+    /// The first CUDA device if libtorch sees one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The first CUDA device; an error if there is none.
+    Cuda,
+}

@@ -1,0 +1,55 @@
+//! `[optim]`: AdamW and its learning-rate schedule.
+
+use serde::{Deserialize, Serialize};
+
+/// AdamW with decoupled weight decay, gradient clipping by global norm, warm-up and decay.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimConfig {
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Decay of the running mean of gradients and of their squares.
+    #[serde(default = "betas")]
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment.
+    #[serde(default = "eps")]
+    pub eps: f64,
+    /// Decoupled weight decay, on matrices only (norms and biases are not decayed).
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Gradients are scaled down to this global L2 norm; 0 switches clipping off.
+    #[serde(default = "max_grad_norm")]
+    pub max_grad_norm: f64,
+    /// Steps over which the learning rate rises linearly from 0.
+    #[serde(default)]
+    pub warmup_steps: u64,
+    /// What follows the warm-up.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Learning rate at the last step as a share of `lr`; without effect on a constant schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_lr_ratio: Option<f64>,
+}
+
+/// Course of the learning rate after the warm-up, up to the last step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Stays at `lr`.
+    #[default]
+    Constant,
+    /// Falls in a straight line.
+    Linear,
+    /// Falls along half a cosine.
+    Cosine,
+}
+
+fn betas() -> [f64; 2] {
+    [0.9, 0.999]
+}
+fn eps() -> f64 {
+    1e-8
+}
+fn max_grad_norm() -> f64 {
+    1.0
+}

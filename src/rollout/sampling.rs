@@ -1,0 +1,24 @@
+//! `[sampling]`: the distribution responses are drawn from.
+
+use serde::{Deserialize, Serialize};
+
+/// How the next token is drawn: temperature, then top-k, then top-p, as in transformers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SamplingConfig {
+    /// Divides the logits; 0 takes the most likely token.
+    #[serde(default = "one")]
+    pub temperature: f64,
+    /// Keeps the smallest set of most likely tokens whose probabilities reach this; 1 keeps all.
+    #[serde(default = "one")]
+    pub top_p: f64,
+    /// Keeps this many most likely tokens; 0 keeps all.
+    #[serde(default)]
+    pub top_k: usize,
+    /// Longest response in tokens, end-of-sequence included.
+    pub max_new_tokens: usize,
+}
+
+fn one() -> f64 {
+    1.0
+}

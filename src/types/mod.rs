@@ -1,0 +1,24 @@
+//! The nouns that flow: each stage of the house consumes one of these and returns the next.
+//!
+//! ```text
+//! Prompt -> GenRequest -> Completion -> Leaf -> Tree -> MeasuredTree -> CreditedTree -> (batch)
+//! ```
+//!
+//! All of it lives in the host world: plain vectors, no tensors, no model.
+
+mod completion;
+mod metric;
+mod path_field;
+mod prompt;
+mod random;
+mod tree;
+
+pub use completion::{Completion, Finish, GenRequest};
+pub use metric::MetricRow;
+pub use path_field::PathField;
+pub use prompt::{Prompt, TokenId};
+pub use random::{Purpose, RunRandom};
+pub use tree::{CreditedTree, Fork, Leaf, MeasuredTree, Needs, Tree};
+
+/// Number of a training step, counted from 1; 0 is the state before the first update.
+pub type Step = u64;

@@ -1,0 +1,19 @@
+//! A problem as the policy sees it.
+
+use rewards::Task;
+
+/// Index of a token in the vocabulary.
+pub type TokenId = u32;
+
+/// One problem: its text, the token ids the policy reads, and what a grader needs to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prompt {
+    /// Position of the item in its data set; names the prompt in files and in random draws.
+    pub id: u64,
+    /// The text as the policy reads it, chat template applied.
+    pub text: String,
+    /// `text` as token ids. Never empty.
+    pub tokens: Vec<TokenId>,
+    /// The problem behind the text, for the graders.
+    pub task: Task,
+}

@@ -1,0 +1,111 @@
+//! All responses to one prompt, and the same tree as it gains measurements and credit.
+//!
+//! A flat group is a tree without forks, so there is one flow for every algorithm.
+
+use std::sync::Arc;
+
+use rewards::Verdict;
+
+use super::{Finish, PathField, Prompt, TokenId};
+
+/// Where a leaf's path leaves the path of an earlier leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// Index of the leaf whose response this one shares a prefix with.
+    pub parent: usize,
+    /// Number of response tokens shared with the parent.
+    pub at: usize,
+}
+
+/// One whole response, from the first token after the prompt to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leaf {
+    /// Number of this response among those of its prompt.
+    pub sample: u32,
+    /// Where it branched off, `None` for a response sampled from the prompt.
+    pub fork: Option<Fork>,
+    /// Response tokens, an ending end-of-sequence token included. Never empty.
+    pub tokens: Vec<TokenId>,
+    /// Behaviour log-probability of each token: under the distribution it was sampled from.
+    pub logprobs: Vec<f32>,
+    /// Why generation stopped.
+    pub finish: Finish,
+    /// The response as text, special tokens left out.
+    pub text: String,
+    /// What the graders said.
+    pub verdict: Verdict,
+}
+
+/// Every response to one prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tree {
+    /// The problem.
+    pub prompt: Arc<Prompt>,
+    /// The responses, in order of `sample`.
+    pub leaves: Vec<Leaf>,
+}
+
+impl Tree {
+    /// The rewards of the leaves.
+    pub fn rewards(&self) -> impl Iterator<Item = f64> {
+        self.leaves.iter().map(|leaf| leaf.verdict.value)
+    }
+
+    /// Whether the rewards tell the responses apart: false when all are exactly equal.
+    #[must_use]
+    pub fn has_signal(&self) -> bool {
+        let mut rewards = self.rewards();
+        let first = rewards.next();
+        rewards.any(|r| Some(r) != first)
+    }
+
+    /// Number of response tokens over all leaves.
+    #[must_use]
+    pub fn n_tokens(&self) -> usize {
+        self.leaves.iter().map(|leaf| leaf.tokens.len()).sum()
+    }
+}
+
+/// What the later stages want measured; the union over all of them is measured once, together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Log-probabilities under the learner's policy before the step's first update.
+    pub old_logprobs: bool,
+    /// Log-probabilities under the reference policy.
+    pub ref_logprobs: bool,
+}
+
+impl Needs {
+    /// Everything that `self` or `other` asks for.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            old_logprobs: self.old_logprobs || other.old_logprobs,
+            ref_logprobs: self.ref_logprobs || other.ref_logprobs,
+        }
+    }
+}
+
+/// A tree with what the models say about its tokens. A field is `None` exactly when nobody needed it.
+#[derive(Clone, Debug)]
+pub struct MeasuredTree {
+    /// The tree as sampled and scored.
+    pub tree: Tree,
+    /// Log-probabilities under the learner before the step's first update.
+    pub old_logprobs: Option<PathField<f32>>,
+    /// Entropy of the learner's distribution at each token, nats; comes with `old_logprobs`.
+    pub entropies: Option<PathField<f32>>,
+    /// Log-probabilities under the reference policy.
+    pub ref_logprobs: Option<PathField<f32>>,
+}
+
+/// A tree whose every response token knows what it is worth.
+#[derive(Clone, Debug)]
+pub struct CreditedTree {
+    /// The tree and its measurements.
+    pub measured: MeasuredTree,
+    /// Final advantage of every response token.
+    pub advantages: PathField<f32>,
+    /// Which leaves the learner trains on.
+    pub trained: Vec<bool>,
+}
