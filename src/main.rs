@@ -1,2 +1,5 @@
 //! x
-fn main(){ let t = tch::Tensor::ones([2], (tch::Kind::Float, tch::Device::Cpu)); println!("{t}"); }
+fn main() {
+    let t = tch::Tensor::ones([2], (tch::Kind::Float, tch::Device::Cpu));
+    println!("{t}");
+}
