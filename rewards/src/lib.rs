@@ -1,1 +1,99 @@
-//! x
+//! Text in, verdict out: the graders of rlcredit.
+//!
+//! A [`Reward`] looks at one [`Task`] and one response and returns a [`Verdict`]: the reward that trains the policy,
+//! its named parts, and a [`Status`]. Graders are pure, deterministic functions of their two arguments; they never
+//! panic and never run what a response says. Whatever a grader shapes, its verdict holds the part [`CORRECT`],
+//! so that accuracy means the same thing under every grader.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+mod countdown;
+mod expression;
+mod rational;
+mod tags;
+
+pub use countdown::{Countdown, CountdownConfig, CountdownReward, Preset};
+pub use expression::{Expression, Limit, ParseError};
+pub use rational::{ArithmeticError, Rational};
+
+/// Name of the part every verdict holds: 1 where the response solves its task, else 0.
+pub const CORRECT: &str = "correct";
+
+/// What a grader needs to know of one problem.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Task {
+    /// Reach a target with given numbers.
+    Countdown(Countdown),
+}
+
+/// How grading went. A wrong answer is [`Status::Ok`]: it was understood and judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// An answer was found and judged.
+    Ok,
+    /// The response holds no answer, or one that cannot be read.
+    Unparsable,
+    /// The grader gave up for lack of time.
+    Timeout,
+    /// The grader could not decide.
+    Error,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "ok",
+            Self::Unparsable => "unparsable",
+            Self::Timeout => "timeout",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// What a grader says of one response.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The reward, in the grader's own scale.
+    pub value: f64,
+    /// Named parts, [`CORRECT`] always among them; they need not add up to `value`.
+    pub parts: BTreeMap<String, f64>,
+    /// How grading went.
+    pub status: Status,
+}
+
+impl Verdict {
+    /// Whether the response solves its task, whatever the scale of `value`.
+    pub fn correct(&self) -> bool {
+        self.parts.get(CORRECT).is_some_and(|&part| part == 1.0)
+    }
+}
+
+/// A grader.
+pub trait Reward: Send + Sync {
+    /// Name under which its values are reported.
+    fn name(&self) -> &str;
+
+    /// Judges `response`, the text after the prompt, as an answer to `task`.
+    fn score(&self, task: &Task, response: &str) -> Verdict;
+}
+
+/// A grader as a recipe writes it: `type = "countdown"` and that grader's own keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RewardConfig {
+    /// See [`CountdownReward`].
+    Countdown(CountdownConfig),
+}
+
+impl RewardConfig {
+    /// The grader described.
+    pub fn build(self) -> Box<dyn Reward> {
+        match self {
+            Self::Countdown(config) => Box::new(CountdownReward::new(config)),
+        }
+    }
+}
