@@ -1,4 +1,7 @@
 //! Exact rationals on checked 128-bit integers.
+//!
+//! An expression over n positive integers k_1 ... k_n has numerators and denominators of at most 2^(n-1) k_1 ... k_n on
+//! the way to its value, so that nothing overflows while this stays below 2^127: ten numbers up to 1000, say.
 
 use std::fmt;
 
@@ -125,4 +128,51 @@ fn gcd(mut a: u128, mut b: u128) -> u128 {
         (a, b) = (b, a % b);
     }
     a
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn rational(numerator: i128, denominator: i128) -> Rational {
+        Rational::new(numerator, denominator).unwrap()
+    }
+
+    #[test]
+    fn equal_values_are_equal() {
+        assert_eq!(rational(2, -4), rational(-1, 2));
+        assert_eq!(rational(0, -7), Rational::from(0));
+        assert_eq!(rational(i128::MIN, i128::MIN), Rational::from(1));
+    }
+
+    #[test]
+    fn arithmetic_is_exact() {
+        let (a, b) = (rational(5, 6), rational(-3, 4));
+        assert_eq!(a.checked_add(b), Rational::new(1, 12));
+        assert_eq!(a.checked_sub(b), Rational::new(19, 12));
+        assert_eq!(a.checked_mul(b), Rational::new(-5, 8));
+        assert_eq!(a.checked_div(b), Rational::new(-10, 9));
+        // Cancelling before multiplying: the plain products would need 200 bits.
+        let huge = rational(1 << 100, 3);
+        assert_eq!(
+            huge.checked_mul(rational(3, 1 << 100)),
+            Ok(Rational::from(1))
+        );
+        assert_eq!(huge.checked_div(huge), Ok(Rational::from(1)));
+        assert_eq!(huge.checked_sub(huge), Ok(Rational::from(0)));
+    }
+
+    #[test]
+    fn what_does_not_exist_or_fit_is_an_error() {
+        let zero = Rational::from(0);
+        assert_eq!(Rational::new(1, 0), Err(ArithmeticError::DivisionByZero));
+        assert_eq!(zero.checked_div(zero), Err(ArithmeticError::DivisionByZero));
+        let largest = rational(i128::MAX, 1);
+        let overflow = Err(ArithmeticError::Overflow);
+        assert_eq!(Rational::new(i128::MIN, 1), overflow);
+        assert_eq!(largest.checked_add(largest), overflow);
+        assert_eq!(largest.checked_mul(largest), overflow);
+        assert_eq!(rational(1, i128::MAX).checked_div(largest), overflow);
+    }
 }
