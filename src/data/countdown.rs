@@ -271,8 +271,8 @@ mod tests {
     }
 
     #[test]
-    fn the_default_recipe_has_disjoint_items_that_depend_on_the_seed_alone() {
-        let config = config([3, 3], 20, [1, 99], [20_000, 512]);
+    fn twenty_thousand_problems_are_disjoint_and_depend_on_the_seed_alone() {
+        let config = config([3, 3], 25, [1, 99], [20_000, 512]);
         let items = generate(&config, &RunRandom::new(SEED)).unwrap();
         let key = |p: &Countdown| {
             let mut numbers = p.numbers.clone();

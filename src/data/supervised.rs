@@ -136,3 +136,98 @@ fn example(prompt: Vec<TokenId>, response: &str, tokenizer: &Tokenizer) -> Resul
     response.push(tokenizer.eos_id());
     Ok(Example { prompt, response })
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::{collections::HashSet, fs};
+
+    use super::*;
+    use crate::{
+        data::{DataConfig, countdown::CountdownConfig},
+        text::countdown_tokenizer,
+    };
+
+    fn problems() -> Vec<Arc<Prompt>> {
+        let config = CountdownConfig { numbers: [3, 3], max_number: 9, targets: [1, 50], train_items: 40, eval_items: 1 };
+        DataConfig::Countdown(config).build(&countdown_tokenizer().unwrap()).unwrap().train
+    }
+
+    fn demos(seed: u64) -> Source {
+        let config = SourceConfig::CountdownDemos(DemoConfig { max_lines: 4, guesses: 3 });
+        config.build(&problems(), &countdown_tokenizer().unwrap(), RunRandom::new(seed)).unwrap()
+    }
+
+    fn pairs(content: &str) -> Result<Source> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pairs.jsonl");
+        fs::write(&path, content).unwrap();
+        let config: SourceConfig = serde_json::from_value(serde_json::json!({"type": "jsonl", "path": path})).unwrap();
+        config.build(&[], &countdown_tokenizer().unwrap(), RunRandom::new(0))
+    }
+
+    #[test]
+    fn demonstrations_visit_every_problem_each_epoch_and_differ_between_epochs() {
+        let examples = demos(0).examples(0..80).unwrap();
+        let prompts = |half: &[Example]| half.iter().map(|e| e.prompt.clone()).collect::<HashSet<_>>();
+        assert_eq!(prompts(&examples[..40]), problems().iter().map(|p| p.tokens.clone()).collect());
+        assert_eq!(prompts(&examples[40..]), prompts(&examples[..40]));
+        let responses: HashSet<_> = examples.iter().map(|e| &e.response).collect();
+        assert!(responses.len() > 70, "{}", responses.len());
+    }
+
+    #[test]
+    fn an_example_depends_on_its_number_and_the_seed_alone() {
+        let whole = demos(0).examples(0..90).unwrap();
+        assert_eq!(demos(0).examples(30..50).unwrap(), whole[30..50]);
+        assert_ne!(demos(1).examples(0..90).unwrap(), whole);
+    }
+
+    #[test]
+    fn an_example_is_a_graded_text_that_ends_in_one_end_of_sequence_token() {
+        let tokenizer = countdown_tokenizer().unwrap();
+        for Example { prompt, response } in demos(0).examples(0..40).unwrap() {
+            assert!(tokenizer.decode(&prompt, false).unwrap().starts_with("Make "));
+            assert_eq!(response.iter().position(|&t| t == tokenizer.eos_id()), Some(response.len() - 1));
+            assert!(tokenizer.decode(&response, true).unwrap().ends_with("</answer>"));
+        }
+    }
+
+    #[test]
+    fn pairs_come_from_a_file() {
+        let source = pairs("{\"prompt\": \"1+1=\", \"response\": \"2\"}\n{\"prompt\": \"1+2=\", \"response\": \"3\"}\n").unwrap();
+        let tokenizer = countdown_tokenizer().unwrap();
+        let mut texts: Vec<String> = source
+            .examples(4..6)
+            .unwrap()
+            .iter()
+            .map(|e| tokenizer.decode(&[e.prompt.clone(), e.response.clone()].concat(), false).unwrap())
+            .collect();
+        texts.sort();
+        assert_eq!(texts, ["1+1=2<eos>", "1+2=3<eos>"]);
+    }
+
+    #[test]
+    fn broken_sources_say_where() {
+        let good = r#"{"prompt": "a", "response": "b"}"#;
+        for (line, expected) in [
+            (r#"{"prompt": "a"}"#, "missing field `response`"),
+            (r#"{"prompt": "", "response": "b"}"#, "`prompt` is empty"),
+            (r#"{"prompt": "a", "response": ""}"#, "`response` is empty"),
+            ("oops", "expected value"),
+        ] {
+            let error = pairs(&format!("{good}\n{line}\n")).err().unwrap().to_string();
+            assert!(error.contains("pairs.jsonl:2: ") && error.contains(expected), "{error}");
+        }
+        let task = Task::Countdown(Countdown { numbers: vec![1, 5000], target: 3 });
+        let prompt = Arc::new(Prompt { id: 8, text: "?".into(), tokens: vec![1], task });
+        let config = SourceConfig::CountdownDemos(DemoConfig { max_lines: 4, guesses: 3 });
+        let build = |train: &[Arc<Prompt>]| {
+            let source = config.build(train, &countdown_tokenizer().unwrap(), RunRandom::new(0));
+            format!("{:#}", source.err().unwrap())
+        };
+        assert!(build(&[prompt]).starts_with("prompt 8: demonstrations: got a problem with 5000"));
+        assert!(build(&[]).contains("no training problems"));
+    }
+}
