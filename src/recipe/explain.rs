@@ -84,7 +84,7 @@ pub(super) fn unknown_key(
     if path.is_empty() {
         let hint = match (value, meant, homes.as_slice()) {
             (Value::Table(_) | Value::Array(_), Some(meant), _) => {
-                let list = root.keys(None).is_some_and(|keys| keys.iter().any(|k| k.name == meant && k.list()));
+                let list = root.keys(None).is_some_and(|keys| keys.iter().any(|k| k.name == meant && k.is_list()));
                 return (
                     format!("[{key}] is not a section; did you mean {}?", heading(meant, list)),
                     Some(meant.to_owned()),
@@ -132,11 +132,7 @@ pub(super) fn wrong_value(path: &str, takes: &Takes, value: &Value) -> String {
             let needs = if path.contains('.') { name(path) } else { format!("`{path}`") };
             format!("{needs}: got {}, expected a section {}", got(value), heading(path, shape.list))
         }
-        Takes::Choice(choices) => {
-            let near = value.as_str().and_then(|text| nearest(text, choices));
-            let near = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
-            format!("{}: got {}, expected one of {}{near}", name(path), got(value), quoted(choices))
-        }
+        Takes::Choice(choices) => wrong_choice(path, choices, value),
         Takes::Plain(expected) => {
             let hint = match value {
                 Value::String(text) if text.parse::<f64>().is_ok() && expected.contains("number") => {
@@ -149,11 +145,23 @@ pub(super) fn wrong_value(path: &str, takes: &Takes, value: &Value) -> String {
     }
 }
 
+/// None of the choices.
+pub(super) fn wrong_choice(path: &str, choices: &[&str], value: &Value) -> String {
+    let near = value.as_str().and_then(|text| nearest(text, choices));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+    format!("{}: got {}, expected one of {}{near}", name(path), got(value), quoted(choices))
+}
+
+/// A required key that takes one of `choices` and is not there.
+pub(super) fn missing_choice(path: &str, choices: &[&str]) -> String {
+    format!("{} is missing; it is one of {}", name(path), quoted(choices))
+}
+
 /// A required key or section that is not there.
 pub(super) fn missing(path: &str, takes: &Takes) -> String {
     match takes {
         Takes::Tables(shape) => format!("{} is missing; {}", heading(path, shape.list), needs(shape)),
-        Takes::Choice(choices) => format!("{} is missing; it is one of {}", name(path), quoted(choices)),
+        Takes::Choice(choices) => missing_choice(path, choices),
         Takes::Plain(expected) => format!("{} is missing; it takes {expected}", name(path)),
     }
 }

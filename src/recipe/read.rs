@@ -53,8 +53,8 @@ impl Reader<'_> {
             // Which keys belong here depends on the choice, so nothing more can be said of this table.
             let path_of_type = join(path, TYPE);
             self.report(&path_of_type, match table.get(TYPE) {
-                Some(value) => wrong_choice(&path_of_type, &choices, value),
-                None => format!("{} is missing; it is one of {}", explain::name(&path_of_type), choices.join(", ")),
+                Some(value) => explain::wrong_choice(&path_of_type, &choices, value),
+                None => explain::missing_choice(&path_of_type, &choices),
             });
             self.untrusted.push(path.to_owned());
             return shape.sample();
@@ -111,10 +111,6 @@ impl Reader<'_> {
     fn report(&mut self, path: &str, message: String) {
         self.findings.push(Finding { keys: vec![path.to_owned()], message });
     }
-}
-
-fn wrong_choice(path: &str, choices: &[&'static str], value: &Value) -> String {
-    explain::wrong_choice(path, choices, value)
 }
 
 fn join(path: &str, key: &str) -> String {
