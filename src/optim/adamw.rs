@@ -113,8 +113,7 @@ impl AdamW {
         let g = part(&gradient.flat) * scale;
         let _ = m.lerp_(&g, 1.0 - b1);
         let _ = v.g_mul_scalar_(b2);
-        let _ = v.addcmul_(&g, &g);
-        let _ = (b1, b2, eps, t, lr, decay);
+        let _ = v.addcmul_(&g, &(&g * (1.0 - b2)));
         let root = (&v / (1.0 - b2.powf(t))).sqrt() + eps;
         let mut delta = &m / root * (-lr / (1.0 - b1.powf(t)));
         if decay != 0.0 {
