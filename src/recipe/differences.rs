@@ -42,17 +42,19 @@ impl Recipe {
         let constant = [self, other].iter().all(|recipe| recipe.optim.schedule == Schedule::Constant);
         let free = |key: &str| {
             (constant && key == "run.steps")
-                || FREE.iter().any(|free| key.strip_prefix(free).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+                || FREE.iter().any(|free| {
+                    key.strip_prefix(free).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                })
         };
         let absent = || "absent".to_owned();
         let keys: BTreeSet<_> = here.keys().chain(there.keys()).collect();
-        let differing = keys
-            .into_iter()
-            .filter(|key| !free(key) && here.get(*key) != there.get(*key))
-            .map(|key| Difference {
-                key: key.clone(),
-                here: here.get(key).map_or_else(absent, Value::to_string),
-                there: there.get(key).map_or_else(absent, Value::to_string),
+        let differing =
+            keys.into_iter().filter(|key| !free(key) && here.get(*key) != there.get(*key)).map(|key| {
+                Difference {
+                    key: key.clone(),
+                    here: here.get(key).map_or_else(absent, Value::to_string),
+                    there: there.get(key).map_or_else(absent, Value::to_string),
+                }
             });
         Ok(differing.collect())
     }

@@ -84,7 +84,8 @@ pub(super) fn unknown_key(
     if path.is_empty() {
         let hint = match (value, meant, homes.as_slice()) {
             (Value::Table(_) | Value::Array(_), Some(meant), _) => {
-                let list = root.keys(None).is_some_and(|keys| keys.iter().any(|k| k.name == meant && k.is_list()));
+                let list =
+                    root.keys(None).is_some_and(|keys| keys.iter().any(|k| k.name == meant && k.is_list()));
                 return (
                     format!("[{key}] is not a section; did you mean {}?", heading(meant, list)),
                     Some(meant.to_owned()),
@@ -94,7 +95,9 @@ pub(super) fn unknown_key(
                 format!("[{key}] is not a section; the sections are {}", valid.join(", "))
             }
             (_, _, []) => format!("`{key}` stands before the first section and is no key of any"),
-            (_, _, homes) => format!("`{key}` stands before the first section; it belongs in {}", homes.join(" or ")),
+            (_, _, homes) => {
+                format!("`{key}` stands before the first section; it belongs in {}", homes.join(" or "))
+            }
         };
         return (hint, None);
     }
@@ -113,7 +116,9 @@ pub(super) fn unknown_key(
         _ if !other_choices.is_empty() => format!("it is one of {}", other_choices.join(" and ")),
         (Some(meant), []) => format!("did you mean `{meant}`?"),
         (Some(meant), _) if ours != key => format!("did you mean `{meant}`?"),
-        (Some(meant), homes) => format!("did you mean `{meant}`? (`{key}` belongs in {})", homes.join(" or ")),
+        (Some(meant), homes) => {
+            format!("did you mean `{meant}`? (`{key}` belongs in {})", homes.join(" or "))
+        }
         (None, []) if valid.is_empty() => "this section has no keys".to_owned(),
         (None, []) => format!("the keys are {}", valid.join(", ")),
         (None, homes) if ours == key => format!("it belongs in {}", homes.join(" or ")),
@@ -173,7 +178,11 @@ fn needs(shape: &Shape) -> String {
     }
     let keys = shape.keys(None).unwrap_or_default().iter();
     let required: Vec<_> = keys.filter(|key| key.required).map(|key| format!("`{}`", key.name)).collect();
-    if required.is_empty() { "it may be empty".to_owned() } else { format!("it needs {}", required.join(", ")) }
+    if required.is_empty() {
+        "it may be empty".to_owned()
+    } else {
+        format!("it needs {}", required.join(", "))
+    }
 }
 
 fn heading(path: &str, list: bool) -> String {

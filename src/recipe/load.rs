@@ -29,7 +29,8 @@ impl Recipe {
     /// Every problem found, with its place in the file or the override it came from.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, Problems> {
         let file = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| alone(&file, format!("cannot be read: {error}")))?;
+        let text =
+            fs::read_to_string(path).map_err(|error| alone(&file, format!("cannot be read: {error}")))?;
         Self::parse(&file, &text, overrides)
     }
 
@@ -71,7 +72,8 @@ fn alone(place: &str, message: String) -> Problems {
 /// Whether one path is the other or lies within it.
 fn overlap(a: &str, b: &str) -> bool {
     let within = |inner: &str, outer: &str| {
-        outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        outer.is_empty()
+            || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
     within(a, b) || within(b, a)
 }

@@ -16,9 +16,9 @@ mod read;
 mod reality;
 mod schema;
 mod source;
-mod validate;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 pub use differences::Difference;
 pub use problem::{Problem, Problems};
@@ -29,7 +29,7 @@ use crate::{
     batch::BatchConfig,
     checkpoint::CheckpointConfig,
     credit::advantage::AdvantageConfig,
-    data::{DataConfig, SamplerConfig},
+    data::{DataConfig, sampler::SamplerConfig},
     eval::EvalConfig,
     learner::WarmupConfig,
     loss::LossConfig,

@@ -20,7 +20,9 @@ impl Recipe {
         let mut problems = Vec::new();
         let mut require = |holds: bool, key: &str, section: &str, name: &str, path: &Path, expected: &str| {
             if !holds {
-                let message = format!("[{section}] `{name}`: expected {expected}; paths start at the working directory");
+                let message = format!(
+                    "[{section}] `{name}`: expected {expected}; paths start at the working directory"
+                );
                 problems.push(Problem { place: path.display().to_string(), key: key.to_owned(), message });
             }
         };
@@ -29,16 +31,37 @@ impl Recipe {
             if folder.is_dir() {
                 for file in MODEL_FILES {
                     let path = folder.join(file);
-                    require(path.is_file(), "model.path", "model", "path", &path, "this file in the model's folder");
+                    require(
+                        path.is_file(),
+                        "model.path",
+                        "model",
+                        "path",
+                        &path,
+                        "this file in the model's folder",
+                    );
                 }
             }
         }
         if let DataConfig::Jsonl(data) = &self.data {
             require(data.path.is_file(), "data.path", "data", "path", &data.path, "an existing file");
-            require(data.eval_path.is_file(), "data.eval_path", "data", "eval_path", &data.eval_path, "an existing file");
+            require(
+                data.eval_path.is_file(),
+                "data.eval_path",
+                "data",
+                "eval_path",
+                &data.eval_path,
+                "an existing file",
+            );
         }
         if let Some(SourceConfig::Jsonl(source)) = self.warmup.as_ref().map(|warmup| &warmup.source) {
-            require(source.path.is_file(), "warmup.source.path", "warmup.source", "path", &source.path, "an existing file");
+            require(
+                source.path.is_file(),
+                "warmup.source.path",
+                "warmup.source",
+                "path",
+                &source.path,
+                "an existing file",
+            );
         }
         if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
     }

@@ -37,37 +37,68 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
     rules.positive("run.steps", run.steps);
     if model.path.is_some() == model.scratch.is_some() {
         let both = if model.path.is_some() { "both" } else { "neither" };
-        rules.broken(&["model", "model.path", "model.scratch"], format!(
-            "[model] has {both} of `path` and `scratch`; write one: a Hugging Face folder or a preset"
-        ));
+        rules.broken(
+            &["model", "model.path", "model.scratch"],
+            format!(
+                "[model] has {both} of `path` and `scratch`; write one: a Hugging Face folder or a preset"
+            ),
+        );
     }
     if let Some(warmup) = warmup {
         rules.warmup(warmup);
     }
     rules.of_part("data", data.problems());
     if let DataConfig::Countdown(data) = data {
-        rules.broken_if(data.train_items > 0 && batch.prompts > data.train_items, &["batch.prompts", "data.train_items"], || {
-            format!(
-                "[batch] `prompts`: got {}, expected at most [data] `train_items` = {}",
-                batch.prompts, data.train_items
-            )
-        });
+        rules.broken_if(
+            data.train_items > 0 && batch.prompts > data.train_items,
+            &["batch.prompts", "data.train_items"],
+            || {
+                format!(
+                    "[batch] `prompts`: got {}, expected at most [data] `train_items` = {}",
+                    batch.prompts, data.train_items
+                )
+            },
+        );
     }
     let ExploreConfig::Group(group) = explore;
-    rules.range("explore.size", group.size, group.size >= 2, "at least 2, since responses are compared within a group");
+    rules.range(
+        "explore.size",
+        group.size,
+        group.size >= 2,
+        "at least 2, since responses are compared within a group",
+    );
 
     let hot = sampling.temperature.is_finite() && sampling.temperature > 0.0;
-    rules.range("sampling.temperature", sampling.temperature, hot, "above 0, since training learns from differing responses");
-    rules.range("sampling.top_p", sampling.top_p, sampling.top_p > 0.0 && sampling.top_p <= 1.0, "above 0 and at most 1");
+    rules.range(
+        "sampling.temperature",
+        sampling.temperature,
+        hot,
+        "above 0, since training learns from differing responses",
+    );
+    rules.range(
+        "sampling.top_p",
+        sampling.top_p,
+        sampling.top_p > 0.0 && sampling.top_p <= 1.0,
+        "above 0 and at most 1",
+    );
     rules.positive("sampling.max_new_tokens", sampling.max_new_tokens as u64);
 
-    rules.broken_if(reward.is_empty(), &["reward"], || "[[reward]]: the list is empty, so nothing could be learnt; add a grader".into());
-    for (index, entry) in reward.iter().enumerate() {
-        rules.range(&format!("reward.{index}.weight"), entry.weight, entry.weight.is_finite(), "a finite number");
-    }
-    rules.broken_if(!reward.is_empty() && reward.iter().all(|entry| entry.weight == 0.0), &["reward", "reward.0.weight"], || {
-        "[[reward]]: every `weight` is 0, so nothing could be learnt".into()
+    rules.broken_if(reward.is_empty(), &["reward"], || {
+        "[[reward]]: the list is empty, so nothing could be learnt; add a grader".into()
     });
+    for (index, entry) in reward.iter().enumerate() {
+        rules.range(
+            &format!("reward.{index}.weight"),
+            entry.weight,
+            entry.weight.is_finite(),
+            "a finite number",
+        );
+    }
+    rules.broken_if(
+        !reward.is_empty() && reward.iter().all(|entry| entry.weight == 0.0),
+        &["reward", "reward.0.weight"],
+        || "[[reward]]: every `weight` is 0, so nothing could be learnt".into(),
+    );
 
     let LossConfig::Clip(clip) = loss;
     rules.clip(clip);
@@ -167,13 +198,20 @@ impl Rules {
     }
 
     fn warmup(&mut self, warmup: &WarmupConfig) {
-        let WarmupConfig { steps, batch_size, lr, lr_warmup_steps, weight_decay, max_tokens, source } = warmup;
+        let WarmupConfig { steps, batch_size, lr, lr_warmup_steps, weight_decay, max_tokens, source } =
+            warmup;
         self.positive("warmup.steps", *steps);
         self.positive("warmup.batch_size", *batch_size as u64);
         self.above_zero("warmup.lr", *lr);
-        self.broken_if(*steps > 0 && lr_warmup_steps > steps, &["warmup.lr_warmup_steps", "warmup.steps"], || {
-            format!("[warmup] `lr_warmup_steps`: got {lr_warmup_steps}, expected at most `steps` = {steps}")
-        });
+        self.broken_if(
+            *steps > 0 && lr_warmup_steps > steps,
+            &["warmup.lr_warmup_steps", "warmup.steps"],
+            || {
+                format!(
+                    "[warmup] `lr_warmup_steps`: got {lr_warmup_steps}, expected at most `steps` = {steps}"
+                )
+            },
+        );
         self.not_negative("warmup.weight_decay", *weight_decay);
         self.positive("warmup.max_tokens", *max_tokens as u64);
         self.of_part("warmup.source", source.problems());
@@ -185,12 +223,26 @@ impl Rules {
         self.above_zero("loss.clip_high", *clip_high);
         if let Some(kl) = kl {
             let holds = kl.coef.is_finite() && kl.coef > 0.0;
-            self.range("loss.kl.coef", kl.coef, holds, "a finite number above 0; for no penalty leave [loss.kl] out");
+            self.range(
+                "loss.kl.coef",
+                kl.coef,
+                holds,
+                "a finite number above 0; for no penalty leave [loss.kl] out",
+            );
         }
     }
 
     fn optim(&mut self, optim: &OptimConfig) {
-        let OptimConfig { lr, betas, eps, weight_decay, max_grad_norm, warmup_steps: _, schedule, final_lr_ratio } = optim;
+        let OptimConfig {
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            max_grad_norm,
+            warmup_steps: _,
+            schedule,
+            final_lr_ratio,
+        } = optim;
         self.above_zero("optim.lr", *lr);
         let holds = betas.iter().all(|beta| (0.0..1.0).contains(beta));
         self.range("optim.betas", format!("{betas:?}"), holds, "two numbers, each 0 or more and below 1");
