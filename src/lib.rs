@@ -15,6 +15,7 @@ pub mod optim;
 pub mod pipeline;
 pub mod recipe;
 pub mod rollout;
+pub mod run;
 pub mod run_folder;
 pub mod score;
 pub mod text;

@@ -98,7 +98,7 @@ impl AdamW {
 
     /// Updates one block; gives the squared norm of its change.
     fn step(
-        &mut self,
+        &self,
         weights: &Tensor,
         gradient: &Gradient,
         block: Range<i64>,

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::draw::{draw, most_likely};
 use super::{Generation, RolloutEngine, SamplingConfig};

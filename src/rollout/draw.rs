@@ -1,6 +1,6 @@
 //! One draw from a distribution over tokens, by inversion of its cumulative sum.
 //!
-//! Truncation as in transformers: the `top_k` most likely tokens, then of those the smallest set whose renormalised
+//! Truncation as in transformers: the `top_k` most likely tokens (with all that tie with the last of them), then of those the smallest set whose renormalised
 //! probabilities reach `top_p`. The log-probability returned is that of the truncated, renormalised distribution.
 
 use crate::types::TokenId;
@@ -29,8 +29,10 @@ pub fn most_likely(probs: &[f32]) -> (TokenId, f32) {
 fn truncate(probs: &[f32], top_k: usize, top_p: f64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..probs.len()).collect();
     order.sort_by(|a, b| probs[*b].total_cmp(&probs[*a]).then(a.cmp(b)));
-    if top_k > 0 {
-        order.truncate(top_k);
+    if top_k > 0 && top_k < order.len() {
+        let last = probs[order[top_k - 1]];
+        let n = order.iter().position(|i| probs[*i] < last).unwrap_or(order.len());
+        order.truncate(n);
     }
     let total: f64 = order.iter().map(|i| f64::from(probs[*i])).sum();
     let mut reached = 0.0;
