@@ -84,7 +84,8 @@ pub(super) fn unknown_key(
     if path.is_empty() {
         let hint = match (value, meant, homes.as_slice()) {
             (Value::Table(_) | Value::Array(_), Some(meant), _) => {
-                let list = root.keys(None).is_some_and(|keys| keys.iter().any(|k| k.name == meant && k.list()));
+                let list =
+                    root.keys(None).is_some_and(|keys| keys.iter().any(|k| k.name == meant && k.is_list()));
                 return (
                     format!("[{key}] is not a section; did you mean {}?", heading(meant, list)),
                     Some(meant.to_owned()),
@@ -94,7 +95,9 @@ pub(super) fn unknown_key(
                 format!("[{key}] is not a section; the sections are {}", valid.join(", "))
             }
             (_, _, []) => format!("`{key}` stands before the first section and is no key of any"),
-            (_, _, homes) => format!("`{key}` stands before the first section; it belongs in {}", homes.join(" or ")),
+            (_, _, homes) => {
+                format!("`{key}` stands before the first section; it belongs in {}", homes.join(" or "))
+            }
         };
         return (hint, None);
     }
@@ -113,7 +116,9 @@ pub(super) fn unknown_key(
         _ if !other_choices.is_empty() => format!("it is one of {}", other_choices.join(" and ")),
         (Some(meant), []) => format!("did you mean `{meant}`?"),
         (Some(meant), _) if ours != key => format!("did you mean `{meant}`?"),
-        (Some(meant), homes) => format!("did you mean `{meant}`? (`{key}` belongs in {})", homes.join(" or ")),
+        (Some(meant), homes) => {
+            format!("did you mean `{meant}`? (`{key}` belongs in {})", homes.join(" or "))
+        }
         (None, []) if valid.is_empty() => "this section has no keys".to_owned(),
         (None, []) => format!("the keys are {}", valid.join(", ")),
         (None, homes) if ours == key => format!("it belongs in {}", homes.join(" or ")),
@@ -132,11 +137,7 @@ pub(super) fn wrong_value(path: &str, takes: &Takes, value: &Value) -> String {
             let needs = if path.contains('.') { name(path) } else { format!("`{path}`") };
             format!("{needs}: got {}, expected a section {}", got(value), heading(path, shape.list))
         }
-        Takes::Choice(choices) => {
-            let near = value.as_str().and_then(|text| nearest(text, choices));
-            let near = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
-            format!("{}: got {}, expected one of {}{near}", name(path), got(value), quoted(choices))
-        }
+        Takes::Choice(choices) => wrong_choice(path, choices, value),
         Takes::Plain(expected) => {
             let hint = match value {
                 Value::String(text) if text.parse::<f64>().is_ok() && expected.contains("number") => {
@@ -149,11 +150,23 @@ pub(super) fn wrong_value(path: &str, takes: &Takes, value: &Value) -> String {
     }
 }
 
+/// None of the choices.
+pub(super) fn wrong_choice(path: &str, choices: &[&str], value: &Value) -> String {
+    let near = value.as_str().and_then(|text| nearest(text, choices));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+    format!("{}: got {}, expected one of {}{near}", name(path), got(value), quoted(choices))
+}
+
+/// A required key that takes one of `choices` and is not there.
+pub(super) fn missing_choice(path: &str, choices: &[&str]) -> String {
+    format!("{} is missing; it is one of {}", name(path), quoted(choices))
+}
+
 /// A required key or section that is not there.
 pub(super) fn missing(path: &str, takes: &Takes) -> String {
     match takes {
         Takes::Tables(shape) => format!("{} is missing; {}", heading(path, shape.list), needs(shape)),
-        Takes::Choice(choices) => format!("{} is missing; it is one of {}", name(path), quoted(choices)),
+        Takes::Choice(choices) => missing_choice(path, choices),
         Takes::Plain(expected) => format!("{} is missing; it takes {expected}", name(path)),
     }
 }
@@ -165,7 +178,11 @@ fn needs(shape: &Shape) -> String {
     }
     let keys = shape.keys(None).unwrap_or_default().iter();
     let required: Vec<_> = keys.filter(|key| key.required).map(|key| format!("`{}`", key.name)).collect();
-    if required.is_empty() { "it may be empty".to_owned() } else { format!("it needs {}", required.join(", ")) }
+    if required.is_empty() {
+        "it may be empty".to_owned()
+    } else {
+        format!("it needs {}", required.join(", "))
+    }
 }
 
 fn heading(path: &str, list: bool) -> String {

@@ -1,4 +1,27 @@
 //! The recipe: a run as one TOML file.
+//!
+//! ```text
+//! text + overrides --source--> document --read--> Recipe --validate--> Recipe that makes sense
+//! ```
+//!
+//! Each stage reports every problem it finds, and the later ones go on with what is sound. The settings structs of the
+//! seams are the only description of what a recipe may hold; `schema` learns it from them.
+
+mod differences;
+mod explain;
+mod fault;
+mod load;
+mod problem;
+mod read;
+mod reality;
+mod schema;
+mod source;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use differences::Difference;
+pub use problem::{Problem, Problems};
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +29,7 @@ use crate::{
     batch::BatchConfig,
     checkpoint::CheckpointConfig,
     credit::advantage::AdvantageConfig,
-    data::{DataConfig, SamplerConfig},
+    data::{DataConfig, sampler::SamplerConfig},
     eval::EvalConfig,
     learner::WarmupConfig,
     loss::LossConfig,
@@ -84,6 +107,14 @@ pub struct Recipe {
     /// What is written about the run.
     #[serde(default)]
     pub observe: ObserveConfig,
+}
+
+impl Recipe {
+    /// What a person should know of this recipe although it works, one sentence each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        validate::notes(self)
+    }
 }
 
 fn one() -> f64 {

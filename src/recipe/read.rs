@@ -52,10 +52,13 @@ impl Reader<'_> {
         let Some(keys) = shape.keys(variant) else {
             // Which keys belong here depends on the choice, so nothing more can be said of this table.
             let path_of_type = join(path, TYPE);
-            self.report(&path_of_type, match table.get(TYPE) {
-                Some(value) => wrong_choice(&path_of_type, &choices, value),
-                None => format!("{} is missing; it is one of {}", explain::name(&path_of_type), choices.join(", ")),
-            });
+            self.report(
+                &path_of_type,
+                match table.get(TYPE) {
+                    Some(value) => explain::wrong_choice(&path_of_type, &choices, value),
+                    None => explain::missing_choice(&path_of_type, &choices),
+                },
+            );
             self.untrusted.push(path.to_owned());
             return shape.sample();
         };
@@ -64,23 +67,23 @@ impl Reader<'_> {
         for (name, value) in table.iter().filter(|(name, _)| variant.is_none() || *name != TYPE) {
             let here = join(path, name);
             let Some(key) = keys.iter().find(|key| key.name == name) else {
-                let (message, meant) =
-                    explain::unknown_key(self.root, (path, shape, variant), (name, value));
+                let (message, meant) = explain::unknown_key(self.root, (path, shape, variant), (name, value));
                 self.report(&here, message);
                 self.untrusted.extend(meant);
                 continue;
             };
             let ask = |value| ask(with(variant, [(key.name, value)]));
-            match self.value(key, &here, value, &ask) {
-                Some(value) => right.insert(name.clone(), value),
-                None => {
-                    self.report(&here, explain::wrong_value(&here, &key.takes, value));
-                    self.untrusted.push(here);
-                    None
-                }
-            };
+            if let Some(value) = self.value(key, &here, value, &ask) {
+                right.insert(name.clone(), value);
+            } else {
+                self.report(&here, explain::wrong_value(&here, &key.takes, value));
+                self.untrusted.push(here);
+            }
         }
-        for key in keys.iter().filter(|key| key.required && !right.contains_key(key.name)) {
+        for key in keys.iter().filter(|key| key.required) {
+            if right.contains_key(key.name) {
+                continue;
+            }
             let here = join(path, key.name);
             if !self.untrusted.contains(&here) {
                 self.report(&here, explain::missing(&here, &key.takes));
@@ -97,10 +100,13 @@ impl Reader<'_> {
             (Takes::Tables(shape), Value::Table(table)) if !shape.list => {
                 Some(Value::Table(self.table(shape, path, table, ask)))
             }
-            (Takes::Tables(shape), Value::Array(items)) if shape.list && items.iter().all(Value::is_table) => {
+            (Takes::Tables(shape), Value::Array(items))
+                if shape.list && items.iter().all(Value::is_table) =>
+            {
                 let ask = |value| ask(Value::Array(vec![value]));
                 let tables = items.iter().filter_map(Value::as_table).enumerate();
-                let read = |(index, table)| Value::Table(self.table(shape, &format!("{path}.{index}"), table, &ask));
+                let read =
+                    |(index, table)| Value::Table(self.table(shape, &format!("{path}.{index}"), table, &ask));
                 Some(Value::Array(tables.map(read).collect()))
             }
             (Takes::Tables(_), _) => None,
@@ -111,10 +117,6 @@ impl Reader<'_> {
     fn report(&mut self, path: &str, message: String) {
         self.findings.push(Finding { keys: vec![path.to_owned()], message });
     }
-}
-
-fn wrong_choice(path: &str, choices: &[&'static str], value: &Value) -> String {
-    explain::wrong_choice(path, choices, value)
 }
 
 fn join(path: &str, key: &str) -> String {

@@ -7,7 +7,10 @@
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::fault::{Fault, read};
+use super::{
+    explain::human,
+    fault::{Fault, read},
+};
 
 /// No key and no choice has this name.
 const NOBODY: &str = "\0";
@@ -47,7 +50,7 @@ pub(super) enum Takes {
     Tables(Shape),
     /// One of these names.
     Choice(&'static [&'static str]),
-    /// A plain value, described in serde's words.
+    /// A plain value, described in words.
     Plain(String),
 }
 
@@ -124,6 +127,11 @@ impl Shape {
 }
 
 impl Key {
+    /// Whether it takes a list of tables.
+    pub fn is_list(&self) -> bool {
+        matches!(&self.takes, Takes::Tables(shape) if shape.list)
+    }
+
     /// Learns the keys of one table; `ask` judges a table of that one key.
     fn ask_all(
         ask: &dyn Fn(&str, Value) -> Result<(), Fault>,
@@ -150,9 +158,14 @@ impl Key {
         } else {
             let samples = [1.into(), "x".into(), true.into(), 0.5.into(), pair(1), pair("x")];
             let sample = samples.into_iter().find(|sample| fits(&ask(sample.clone())))?;
-            let takes = match ask(Value::Boolean(true)) {
-                Err(Fault::WrongType(expected)) => expected,
-                _ => "a boolean".into(),
+            let refused = |value| match ask(value) {
+                Err(Fault::WrongType(expected)) => human(&expected),
+                _ => human("a boolean"),
+            };
+            let takes = refused(true.into());
+            let takes = match sample {
+                Value::Array(_) => format!("{takes}, each {}", refused(pair(true))),
+                _ => takes,
             };
             (Takes::Plain(takes), sample)
         };

@@ -89,7 +89,8 @@ impl Source {
 
     fn note_lines(&mut self, text: &str, path: &str, table: &DeTable<'_>) {
         for (key, value) in table {
-            let path = if path.is_empty() { key.get_ref().to_string() } else { format!("{path}.{}", key.get_ref()) };
+            let path =
+                if path.is_empty() { key.get_ref().to_string() } else { format!("{path}.{}", key.get_ref()) };
             self.places.insert(path.clone(), Place::Line(line(text, key.span().start)));
             match value.get_ref() {
                 DeValue::Table(inner) => self.note_lines(text, &path, inner),
