@@ -1,5 +1,7 @@
 //! Checkpoints: what a run needs to continue, in folders that are complete or absent.
 
+mod manifest;
 mod store;
 
-pub use store::{CheckpointConfig, Latest, Store, VerifiedCheckpoint};
+pub use manifest::VerifiedCheckpoint;
+pub use store::{CheckpointConfig, Latest, Store};
