@@ -45,6 +45,19 @@ pub fn sync_folder(folder: &Path) -> Result<()> {
     handle.sync_all().with_context(|| format!("could not sync {}", folder.display()))
 }
 
+/// What lies in `folder`, in no order.
+pub(crate) fn list(folder: &Path) -> Result<Vec<fs::DirEntry>> {
+    fs::read_dir(folder)
+        .and_then(Iterator::collect)
+        .with_context(|| format!("could not list {}", folder.display()))
+}
+
+/// Removes a file, or a folder with all it holds.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.with_context(|| format!("could not remove {}", path.display()))
+}
+
 /// `.NAME.tmp-PID` in the folder of `path`.
 pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
