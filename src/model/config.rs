@@ -1,0 +1,123 @@
+//! The shape of a decoder, as plain numbers, read from and written to a Hugging Face `config.json`.
+//!
+//! Letters used throughout `model`: **V** vocabulary, **E** width, **F** feed-forward width, **L** layers,
+//! **H** query heads, **K** key/value heads, **D** head size. H / K query heads share one key/value head.
+
+mod fields;
+mod read;
+mod write;
+
+pub use write::SpecialIds;
+
+/// Which Hugging Face architecture a folder holds; all three are one decoder with flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// `LlamaForCausalLM`.
+    Llama,
+    /// `Qwen2ForCausalLM` (Qwen2 and Qwen2.5): biases on q, k and v.
+    Qwen2,
+    /// `Qwen3ForCausalLM`: RMS norm on each query and key head.
+    Qwen3,
+}
+
+/// Rotary position embedding: pair i of a head turns by `position * theta^(-2i / D)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rope {
+    /// Base of the wavelengths.
+    pub theta: f64,
+    /// Llama 3's stretching of the long wavelengths; `None` leaves them as they are.
+    pub scaling: Option<Llama3Scaling>,
+}
+
+/// Llama 3's rope scaling. With n = `original_max_position_embeddings` and a pair of wavelength w = 2 pi / f,
+/// its frequency f
+/// - stays where w < n / `high_freq_factor`,
+/// - becomes f / `factor` where w > n / `low_freq_factor`,
+/// - and in between blends both: (1 - s) f / factor + s f, s = (n / w - low) / (high - low).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Llama3Scaling {
+    /// How many times longer the longest wavelengths become.
+    pub factor: f64,
+    /// See the formula; a wavelength that fits the original context fewer times than this is stretched in full.
+    pub low_freq_factor: f64,
+    /// See the formula; a wavelength that fits the original context more times than this stays.
+    pub high_freq_factor: f64,
+    /// Context length before stretching, in tokens.
+    pub original_max_position_embeddings: i64,
+}
+
+/// Shape and flags of a decoder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelConfig {
+    /// Architecture, decides names in `config.json`.
+    pub family: Family,
+    /// V, rows of the embedding.
+    pub vocab_size: i64,
+    /// E, width of the residual stream.
+    pub hidden_size: i64,
+    /// F, width of the gated feed-forward layer.
+    pub intermediate_size: i64,
+    /// L.
+    pub n_layers: i64,
+    /// H, query heads.
+    pub n_heads: i64,
+    /// K, key/value heads; divides H.
+    pub n_kv_heads: i64,
+    /// D, size of a head; H * D need not equal E.
+    pub head_dim: i64,
+    /// Added to the mean square in every RMS norm.
+    pub rms_norm_eps: f64,
+    /// Rotary position embedding.
+    pub rope: Rope,
+    /// Longest sequence the model is made for, in tokens.
+    pub max_position_embeddings: i64,
+    /// Whether the output projection is the embedding matrix.
+    pub tie_word_embeddings: bool,
+    /// Whether q, k and v have biases (Qwen2).
+    pub qkv_bias: bool,
+    /// Whether each query and key head goes through an RMS norm of size D (Qwen3).
+    pub qk_norm: bool,
+}
+
+impl Family {
+    /// Every family, in the order in which messages list them.
+    pub const ALL: [Self; 3] = [Self::Llama, Self::Qwen2, Self::Qwen3];
+
+    /// `model_type` in `config.json`.
+    #[must_use]
+    pub const fn model_type(self) -> &'static str {
+        match self {
+            Self::Llama => "llama",
+            Self::Qwen2 => "qwen2",
+            Self::Qwen3 => "qwen3",
+        }
+    }
+
+    /// The class that transformers builds, `architectures` in `config.json`.
+    #[must_use]
+    pub const fn architecture(self) -> &'static str {
+        match self {
+            Self::Llama => "LlamaForCausalLM",
+            Self::Qwen2 => "Qwen2ForCausalLM",
+            Self::Qwen3 => "Qwen3ForCausalLM",
+        }
+    }
+}
+
+impl ModelConfig {
+    /// Width of all query heads together, H * D.
+    #[must_use]
+    pub const fn q_width(&self) -> i64 {
+        self.n_heads * self.head_dim
+    }
+
+    /// Width of all key (or value) heads together, K * D.
+    #[must_use]
+    pub const fn kv_width(&self) -> i64 {
+        self.n_kv_heads * self.head_dim
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+pub(crate) mod tests;

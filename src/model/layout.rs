@@ -1,0 +1,260 @@
+//! Where each parameter lies in the one flat f32 buffer that holds them all.
+//!
+//! ```text
+//! | embed | layer 0: q k v o gate up down | layer 1 ... | lm_head | layer 0: biases, norms | ... | final norm |
+//! |<-------------------- weight decay: n_decayed ---------------->|<------------ no weight decay ----------->|
+//! ```
+//!
+//! q, k, v and gate, up are neighbours, so one view of the buffer is the fused `[(H + 2K) D, E]` or `[2F, E]` matrix and
+//! no copy exists. Matrices are `[out, in]`, row-major, as Hugging Face stores them.
+
+use super::config::ModelConfig;
+
+/// One parameter under its Hugging Face name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// For example `model.layers.0.self_attn.q_proj.weight`.
+    pub name: String,
+    /// Sizes, row-major.
+    pub shape: Vec<i64>,
+    /// Offset of the first element in the flat buffer, in elements.
+    pub start: i64,
+}
+
+/// A view of the flat buffer: one parameter or several fused along their first dimension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Offset of the first element, in elements.
+    pub start: i64,
+    /// Sizes, row-major.
+    pub shape: Vec<i64>,
+}
+
+/// The views of one decoder layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerLayout {
+    /// Query, key and value projections, `[(H + 2K) D, E]`.
+    pub qkv: Slot,
+    /// Their biases, `[(H + 2K) D]`.
+    pub qkv_bias: Option<Slot>,
+    /// Norm of each query head, `[D]`.
+    pub q_norm: Option<Slot>,
+    /// Norm of each key head, `[D]`.
+    pub k_norm: Option<Slot>,
+    /// Output projection of attention, `[E, H D]`.
+    pub o: Slot,
+    /// Gate and up projections, `[2F, E]`.
+    pub gate_up: Slot,
+    /// Down projection, `[E, F]`.
+    pub down: Slot,
+    /// Norm before attention, `[E]`.
+    pub input_norm: Slot,
+    /// Norm before the feed-forward layer, `[E]`.
+    pub post_norm: Slot,
+}
+
+/// Every parameter of a model and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Token embedding, `[V, E]`.
+    pub embed: Slot,
+    /// One per decoder layer, first layer first.
+    pub layers: Vec<LayerLayout>,
+    /// Norm before the output projection, `[E]`.
+    pub final_norm: Slot,
+    /// Output projection `[V, E]`; `None` where it is the embedding.
+    pub lm_head: Option<Slot>,
+    entries: Vec<Entry>,
+    n_decayed: i64,
+}
+
+impl Slot {
+    /// Number of elements.
+    #[must_use]
+    pub fn n_elements(&self) -> i64 {
+        self.shape.iter().product()
+    }
+}
+
+impl Entry {
+    /// Number of elements.
+    #[must_use]
+    pub fn n_elements(&self) -> i64 {
+        self.shape.iter().product()
+    }
+}
+
+impl Layout {
+    /// Places every parameter that `config` calls for.
+    #[must_use]
+    pub fn new(config: &ModelConfig) -> Self {
+        let &ModelConfig { vocab_size: v, hidden_size: e, intermediate_size: f, head_dim: d, .. } = config;
+        let (q, kv) = (config.q_width(), config.kv_width());
+        let mut shelf = Shelf::default();
+
+        let embed = shelf.put("model.embed_tokens.weight", &[v, e]);
+        let matrices: Vec<[Slot; 4]> = (0..config.n_layers)
+            .map(|l| {
+                let mut put =
+                    |name: &str, shape: &[i64]| shelf.put(&format!("model.layers.{l}.{name}.weight"), shape);
+                [
+                    put("self_attn.q_proj", &[q, e])
+                        .with(&put("self_attn.k_proj", &[kv, e]))
+                        .with(&put("self_attn.v_proj", &[kv, e])),
+                    put("self_attn.o_proj", &[e, q]),
+                    put("mlp.gate_proj", &[f, e]).with(&put("mlp.up_proj", &[f, e])),
+                    put("mlp.down_proj", &[e, f]),
+                ]
+            })
+            .collect();
+        let lm_head = (!config.tie_word_embeddings).then(|| shelf.put("lm_head.weight", &[v, e]));
+        let n_decayed = shelf.end;
+
+        let layers = (0..)
+            .zip(matrices)
+            .map(|(l, [qkv, o, gate_up, down])| {
+                let mut put = |name: &str, size: i64| shelf.put(&format!("model.layers.{l}.{name}"), &[size]);
+                LayerLayout {
+                    qkv,
+                    qkv_bias: config.qkv_bias.then(|| {
+                        put("self_attn.q_proj.bias", q)
+                            .with(&put("self_attn.k_proj.bias", kv))
+                            .with(&put("self_attn.v_proj.bias", kv))
+                    }),
+                    q_norm: config.qk_norm.then(|| put("self_attn.q_norm.weight", d)),
+                    k_norm: config.qk_norm.then(|| put("self_attn.k_norm.weight", d)),
+                    o,
+                    gate_up,
+                    down,
+                    input_norm: put("input_layernorm.weight", e),
+                    post_norm: put("post_attention_layernorm.weight", e),
+                }
+            })
+            .collect();
+        let final_norm = shelf.put("model.norm.weight", &[e]);
+        Self { embed, layers, final_norm, lm_head, entries: shelf.entries, n_decayed }
+    }
+
+    /// Views of layer `l`, counted from 0 and below L.
+    #[must_use]
+    pub fn layer(&self, l: usize) -> &LayerLayout {
+        &self.layers[l]
+    }
+
+    /// Every parameter once, in the order of the buffer and without gaps.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The parameter with this Hugging Face name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    /// Length of the flat buffer, in elements.
+    #[must_use]
+    pub fn n_params(&self) -> i64 {
+        self.final_norm.start + self.final_norm.n_elements()
+    }
+
+    /// Elements `0..n_decayed` are the matrices, which get weight decay; norms and biases follow.
+    #[must_use]
+    pub const fn n_decayed(&self) -> i64 {
+        self.n_decayed
+    }
+}
+
+/// Places one parameter after the other.
+#[derive(Default)]
+struct Shelf {
+    entries: Vec<Entry>,
+    end: i64,
+}
+
+impl Shelf {
+    fn put(&mut self, name: &str, shape: &[i64]) -> Slot {
+        let slot = Slot { start: self.end, shape: shape.to_vec() };
+        self.entries.push(Entry { name: name.to_owned(), shape: shape.to_vec(), start: self.end });
+        self.end += slot.n_elements();
+        slot
+    }
+}
+
+impl Slot {
+    /// This view and the one right behind it as one, fused along the first dimension.
+    fn with(mut self, next: &Self) -> Self {
+        debug_assert_eq!(self.start + self.n_elements(), next.start, "fused parameters are neighbours");
+        self.shape[0] += next.shape[0];
+        self
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::model::config::Family;
+    use crate::model::config::tests::tiny;
+
+    #[test]
+    fn entries_fill_the_buffer_without_gaps() {
+        for family in Family::ALL {
+            let layout = Layout::new(&tiny(family));
+            let mut end = 0;
+            for entry in layout.entries() {
+                assert_eq!(entry.start, end, "{}", entry.name);
+                end += entry.n_elements();
+            }
+            assert_eq!(layout.n_params(), end);
+        }
+    }
+
+    #[test]
+    fn matrices_come_first_and_only_they_are_decayed() {
+        for family in Family::ALL {
+            let layout = Layout::new(&tiny(family));
+            for entry in layout.entries() {
+                assert_eq!(entry.shape.len() == 2, entry.start < layout.n_decayed(), "{}", entry.name);
+            }
+        }
+    }
+
+    /// Names, sizes and order for V=11 E=8 F=6 L=2 H=4 K=2 D=3, counted by hand.
+    #[test]
+    fn fused_views_cover_their_parts() {
+        let layout = Layout::new(&tiny(Family::Qwen2));
+        let first = layout.layer(0);
+        assert_eq!(layout.embed, Slot { start: 0, shape: vec![11, 8] });
+        assert_eq!(first.qkv, Slot { start: 88, shape: vec![24, 8] });
+        assert_eq!(first.o, Slot { start: 280, shape: vec![8, 12] });
+        assert_eq!(first.gate_up, Slot { start: 376, shape: vec![12, 8] });
+        assert_eq!(first.down, Slot { start: 472, shape: vec![8, 6] });
+        assert_eq!(layout.layer(1).qkv.start, 520);
+        assert_eq!((layout.n_decayed(), &layout.lm_head), (952, &None));
+        assert_eq!(first.qkv_bias, Some(Slot { start: 952, shape: vec![24] }));
+        assert_eq!(layout.n_params(), 952 + 2 * (24 + 8 + 8) + 8);
+
+        let part = |name: &str| layout.find(&format!("model.layers.0.self_attn.{name}")).unwrap().start;
+        assert_eq!(
+            [part("q_proj.weight"), part("k_proj.weight"), part("v_proj.weight")],
+            [88, 88 + 12 * 8, 88 + 18 * 8]
+        );
+        assert_eq!(
+            [part("q_proj.bias"), part("k_proj.bias"), part("v_proj.bias")],
+            [952, 952 + 12, 952 + 18]
+        );
+    }
+
+    #[test]
+    fn flags_decide_which_parameters_exist() {
+        let llama = Layout::new(&tiny(Family::Llama));
+        assert!(
+            llama.lm_head.is_some() && llama.layer(0).qkv_bias.is_none() && llama.layer(0).q_norm.is_none()
+        );
+        let qwen3 = Layout::new(&tiny(Family::Qwen3));
+        assert_eq!(qwen3.layer(1).k_norm.as_ref().map(|slot| slot.shape.clone()), Some(vec![3]));
+        assert!(qwen3.find("lm_head.weight").is_none());
+    }
+}
