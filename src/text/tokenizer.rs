@@ -1,4 +1,5 @@
-//! A tokenizer with what belongs to it in a Hugging Face folder: end-of-sequence tokens and the files to save.
+//! A tokenizer with what belongs to it in a Hugging Face folder: end-of-sequence tokens and the files to
+//! save.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -14,8 +15,14 @@ pub(super) const GENERATION_CONFIG: &str = "generation_config.json";
 /// The model's own configuration; read for its end-of-sequence ids, never saved from here.
 pub(super) const MODEL_CONFIG: &str = "config.json";
 /// Files that travel with a tokenizer, whether or not anything here reads them.
-const COMPANIONS: [&str; 6] =
-    ["special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "vocab.txt"];
+const COMPANIONS: [&str; 6] = [
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+];
 
 /// Turns text into tokens and back, and knows which tokens end a response.
 #[derive(Clone, Debug)]
@@ -28,28 +35,30 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json` of the Hugging Face folder `dir`, and the tokens that end a response: the tokenizer's own
-    /// (`eos_token` of `tokenizer_config.json`) first, then the `eos_token_id` of `generation_config.json`, or without one
-    /// that of `config.json`.
+    /// Reads `tokenizer.json` of the Hugging Face folder `dir`, and the tokens that end a response: the
+    /// tokenizer's own (`eos_token` of `tokenizer_config.json`) first, then the `eos_token_id` of
+    /// `generation_config.json`, or without one that of `config.json`.
     ///
     /// # Errors
-    /// If `tokenizer.json` is missing or not a tokenizer, if a configuration is broken, or if no file names an
-    /// end-of-sequence token of the vocabulary.
+    /// If `tokenizer.json` is missing or not a tokenizer, if a configuration is broken, or if no file names
+    /// an end-of-sequence token of the vocabulary.
     pub fn from_folder(dir: &Path) -> Result<Self> {
         let mut files = BTreeMap::new();
-        let names = [TOKENIZER, TOKENIZER_CONFIG, GENERATION_CONFIG, MODEL_CONFIG].into_iter().chain(COMPANIONS);
+        let names =
+            [TOKENIZER, TOKENIZER_CONFIG, GENERATION_CONFIG, MODEL_CONFIG].into_iter().chain(COMPANIONS);
         for name in names {
             let path = dir.join(name);
             if path.is_file() {
-                let content = fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+                let content =
+                    fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
                 files.insert(name.to_owned(), content);
             }
         }
         Self::from_files(files).with_context(|| format!("tokenizer of {}", dir.display()))
     }
 
-    /// The tokenizer that `files`, named as in a Hugging Face folder, describe. A `generation_config.json` that names
-    /// the end-of-sequence ids is added where there is none.
+    /// The tokenizer that `files`, named as in a Hugging Face folder, describe. A `generation_config.json`
+    /// that names the end-of-sequence ids is added where there is none.
     ///
     /// # Errors
     /// As [`Tokenizer::from_folder`].
@@ -57,8 +66,8 @@ impl Tokenizer {
         let content = files.get(TOKENIZER).with_context(|| {
             format!("{TOKENIZER} is missing; a model folder needs the file that transformers' fast tokenizers save")
         })?;
-        let mut inner =
-            tokenizers::Tokenizer::from_bytes(content).map_err(|e| anyhow!("{TOKENIZER}: not a tokenizer: {e}"))?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(content)
+            .map_err(|e| anyhow!("{TOKENIZER}: not a tokenizer: {e}"))?;
         // A saved limit or padding would change texts behind the caller's back.
         inner.with_truncation(None).map_err(|e| anyhow!("{TOKENIZER}: {e}"))?;
         inner.with_padding(None);
@@ -131,7 +140,8 @@ impl Tokenizer {
         self.eos_ids[0]
     }
 
-    /// Checks that a model with `vocab_size` rows of embeddings has one for every token. A model may have more.
+    /// Checks that a model with `vocab_size` rows of embeddings has one for every token. A model may have
+    /// more.
     ///
     /// # Errors
     /// If it has fewer.
@@ -217,7 +227,8 @@ pub(super) mod tests {
         let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))]);
         let path = dir.path().join(TOKENIZER);
         let mut file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        file["truncation"] = json!({"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0});
+        file["truncation"] =
+            json!({"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0});
         file["padding"] = json!({"strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": null,
             "pad_id": 1, "pad_type_id": 0, "pad_token": "<pad>"});
         fs::write(&path, file.to_string()).unwrap();

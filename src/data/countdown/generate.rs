@@ -1,14 +1,16 @@
 //! Generates Countdown problems that can be solved.
 //!
-//! A set of `n` numbers `a_1 <= ... <= a_n` can reach `R(a)`, where
+//! An expression over all the numbers of a set `S` can be worth `R(S)`, where
 //!
 //! ```text
-//! R({a}) = {a}      R(S) = union over splits S = A + B of { x + y, x * y, |x - y| > 0, x / y if whole : x in R(A), y in R(B) }
+//! R({a}) = {a}
+//! R(S)   = union over splits S = A + B, x in R(A), y in R(B), of { x + y, x * y, |x - y| > 0, x / y if whole }
 //! ```
 //!
-//! so every problem has a solution that uses each number exactly once and meets only positive whole numbers on its way.
-//! A problem is a set of numbers and one target of `R`. The sets are taken in random order, one random target each, then in
-//! the same order a second target each, and so on: all sets of numbers are equally frequent until the rarer ones run out.
+//! so every problem has a solution that uses each number exactly once and meets only positive whole numbers
+//! on its way. A problem is a set of numbers and one target of `R`. The sets are taken in random order, one
+//! random target each, then in the same order a second target each, and so on: all sets of numbers are
+//! equally frequent until the rarer ones run out.
 
 use anyhow::{Result, bail, ensure};
 use rand::seq::SliceRandom;
@@ -91,7 +93,9 @@ fn number_sets(config: &CountdownConfig) -> Vec<[u8; N_NUMBERS[1] as usize]> {
         loop {
             sets.push(set);
             // The next ascending set: raise the last number that can be raised, and those after it to the same.
-            let Some(i) = set[..n].iter().rposition(|&number| u32::from(number) < config.max_number) else { break };
+            let Some(i) = set[..n].iter().rposition(|&number| u32::from(number) < config.max_number) else {
+                break;
+            };
             let raised = set[i] + 1;
             set[i..n].fill(raised);
         }
@@ -99,7 +103,8 @@ fn number_sets(config: &CountdownConfig) -> Vec<[u8; N_NUMBERS[1] as usize]> {
     sets
 }
 
-/// `R(numbers)`, ascending: what an expression over all the numbers can be worth. `numbers` are at most a handful.
+/// `R(numbers)`, ascending: what an expression over all the numbers can be worth. `numbers` are at most a
+/// handful.
 fn reachable(numbers: &[u32]) -> Vec<u32> {
     let n_subsets = 1usize << numbers.len();
     let mut values: Vec<Vec<u32>> = vec![Vec::new(); n_subsets]; // by bit set of the numbers used
@@ -143,7 +148,8 @@ mod tests {
         CountdownConfig { numbers, max_number, targets, train_items: items[0], eval_items: items[1] }
     }
 
-    /// Whether some order of binary steps on exact fractions makes `target`: brute force, without the rules of `reachable`.
+    /// Brute force, without the rules of `reachable`: whether some order of steps on exact fractions makes
+    /// `target`: brute force, without the rules of `reachable`.
     fn solvable(values: &[(i64, i64)], target: i64) -> bool {
         if let [(n, d)] = values {
             return *n == target * d;
@@ -166,7 +172,10 @@ mod tests {
         let items = generate(&config, &RunRandom::new(SEED)).unwrap();
         assert_eq!((items.train.len(), items.eval.len()), (300, 50));
         for problem in items.train.iter().chain(&items.eval) {
-            assert!([3, 4].contains(&problem.numbers.len()) && (1..=99).contains(&problem.target), "{problem:?}");
+            assert!(
+                [3, 4].contains(&problem.numbers.len()) && (1..=99).contains(&problem.target),
+                "{problem:?}"
+            );
             assert!(problem.numbers.iter().all(|n| (1..=20).contains(n)), "{problem:?}");
             let values: Vec<_> = problem.numbers.iter().map(|&n| (i64::from(n), 1)).collect();
             assert!(solvable(&values, i64::from(problem.target)), "{problem:?}");
@@ -201,8 +210,9 @@ mod tests {
         // {1,1,1} -> 1 2 3, {1,1,2} -> 1 2 3 4, {1,2,2} -> 1 2 3 4 5 6, {2,2,2} -> 1 2 3 4 6 8; of these 1 and 2.
         let exact = config([3, 3], 2, [1, 2], [6, 2]);
         generate(&exact, &RunRandom::new(SEED)).unwrap();
-        let error =
-            generate(&CountdownConfig { eval_items: 3, ..exact }, &RunRandom::new(SEED)).unwrap_err().to_string();
+        let error = generate(&CountdownConfig { eval_items: 3, ..exact }, &RunRandom::new(SEED))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("ask for 9, but only 8 exist"), "{error}");
     }
 }

@@ -88,8 +88,8 @@ struct Line {
     target: u32,
 }
 
-/// Reads problems from `path`, one `{"prompt": text, "numbers": [whole numbers], "target": whole number}` a line; without
-/// `prompt` a problem gets its standard text.
+/// Reads problems from `path`, one `{"prompt": text, "numbers": [whole numbers], "target": whole number}` a
+/// line; without `prompt` a problem gets its standard text.
 ///
 /// # Errors
 /// If the file cannot be read or holds no problem; a broken line is named with what was expected.
@@ -114,8 +114,13 @@ mod tests {
 
     #[test]
     fn every_value_out_of_range_is_reported() {
-        let broken =
-            CountdownConfig { numbers: [4, 3], max_number: 101, targets: [0, 9], train_items: 0, eval_items: 0 };
+        let broken = CountdownConfig {
+            numbers: [4, 3],
+            max_number: 101,
+            targets: [0, 9],
+            train_items: 0,
+            eval_items: 0,
+        };
         let problems = broken.problems();
         let keys: Vec<_> = problems.iter().map(|p| p.split(':').next().unwrap()).collect();
         assert_eq!(keys, ["numbers", "max_number", "targets", "train_items", "eval_items"]);
