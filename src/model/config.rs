@@ -3,9 +3,11 @@
 //! Letters used throughout `model`: **V** vocabulary, **E** width, **F** feed-forward width, **L** layers,
 //! **H** query heads, **K** key/value heads, **D** head size. H / K query heads share one key/value head.
 
-mod json;
+mod fields;
+mod read;
+mod write;
 
-pub use json::SpecialIds;
+pub use write::SpecialIds;
 
 /// Which Hugging Face architecture a folder holds; all three are one decoder with flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,4 +119,5 @@ impl ModelConfig {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 pub(crate) mod tests;
