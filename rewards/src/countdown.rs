@@ -1,4 +1,7 @@
 //! Countdown: with each given number exactly once, + - * / and parentheses, write an expression that equals the target.
+//!
+//! The answer is what stands in the last `<answer>…</answer>` of the response, and nothing but an
+//! [`Expression`]: a trailing `= target` is wrong here as in the public checkers.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     CORRECT, Reward, Status, Task, Verdict,
     expression::Expression,
+    preset::Preset,
     rational::{ArithmeticError, Rational},
     tags,
 };
@@ -22,14 +26,18 @@ pub struct Countdown {
 }
 
 impl Countdown {
-    /// Whether `answer` is an expression of the target that uses each number exactly once, and how judging went.
-    fn judge(&self, answer: Option<&str>) -> (bool, Status) {
-        let Some(Ok(expression)) = answer.map(Expression::parse) else {
+    /// Whether `answer` is an expression that equals the target and uses each number exactly once.
+    ///
+    /// The status is [`Status::Unparsable`] for a text that is no expression, and [`Status::Error`] where an exact
+    /// intermediate result does not fit, which takes numbers far above those of the game; a division by zero is wrong.
+    pub fn judge(&self, answer: &str) -> (bool, Status) {
+        let Ok(expression) = Expression::parse(answer) else {
             return (false, Status::Unparsable);
         };
         let (mut used, mut given) = (expression.numbers(), self.numbers.clone());
         used.sort_unstable();
         given.sort_unstable();
+        // Only what uses the given numbers is evaluated, so that the problem bounds the work.
         if used != given {
             return (false, Status::Ok);
         }
@@ -45,21 +53,16 @@ impl Countdown {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CountdownConfig {
-    /// Scale of the reward.
+    /// Scale of the reward; `exact` where not given.
     #[serde(default)]
     pub preset: Preset,
 }
 
-/// Scale of the Countdown reward.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Preset {
-    /// 1 where correct, else 0.
-    #[default]
-    Exact,
-}
-
-/// Grades Countdown responses.
+/// Grades Countdown responses in the scale of a [`Preset`].
+///
+/// Parts: [`CORRECT`]; with a preset of a public source also its `format` and `answer` before weighting. The status is
+/// that of the judgement behind [`CORRECT`].
+#[derive(Clone, Debug)]
 pub struct CountdownReward {
     preset: Preset,
 }
@@ -67,9 +70,7 @@ pub struct CountdownReward {
 impl CountdownReward {
     /// The grader that `config` describes.
     pub fn new(config: CountdownConfig) -> Self {
-        Self {
-            preset: config.preset,
-        }
+        Self { preset: config.preset }
     }
 }
 
@@ -80,16 +81,17 @@ impl Reward for CountdownReward {
 
     fn score(&self, task: &Task, response: &str) -> Verdict {
         let Task::Countdown(task) = task;
-        let (correct, status) = task.judge(tags::last_answer(response));
+        let (correct, status) =
+            tags::last_answer(response).map_or((false, Status::Unparsable), |answer| task.judge(answer));
         let correct = f64::from(u8::from(correct));
-        let value = match self.preset {
-            Preset::Exact => correct,
-        };
-        Verdict {
-            value,
-            parts: BTreeMap::from([(CORRECT.into(), correct)]),
-            status,
+        let mut verdict =
+            Verdict { value: correct, parts: BTreeMap::from([(CORRECT.into(), correct)]), status };
+        if let Some(shape) = self.preset.shape(response, |answer| task.judge(answer).0) {
+            verdict.value = shape.value;
+            verdict.parts.insert("format".into(), shape.format);
+            verdict.parts.insert("answer".into(), shape.answer);
         }
+        verdict
     }
 }
 
@@ -99,19 +101,50 @@ mod tests {
 
     #[test]
     fn judges_by_value_and_by_use_of_the_numbers() {
-        let task = Countdown {
-            numbers: vec![3, 7, 8, 8],
-            target: 24,
-        };
+        let task = Countdown { numbers: vec![3, 3, 8, 8], target: 24 };
         for (answer, expected) in [
-            ("8 / (3 - 8 / 7)", (false, Status::Ok)),
-            ("(7 - 8 / 8) * 3", (false, Status::Ok)),
-            ("8 * 3 * (8 - 7)", (true, Status::Ok)),
+            ("8 / (3 - 8 / 3)", (true, Status::Ok)),
+            ("8*3 + 8*3 - 24", (false, Status::Ok)),
+            ("8 * 3 * (8 - 3) / 5", (false, Status::Ok)),
+            ("8 * 3", (false, Status::Ok)),
             ("24", (false, Status::Ok)),
-            ("8 * 3 * (8 - 7", (false, Status::Unparsable)),
-            ("3 / (8 - 8) + 7", (false, Status::Ok)),
+            ("8 + 8 + 3 + 3", (false, Status::Ok)),
+            ("8 / (3 - 3) + 8", (false, Status::Ok)),
+            ("8 / (3 - 8 / 3) = 24", (false, Status::Unparsable)),
+            ("8 / (3 - 8 / 3", (false, Status::Unparsable)),
+            ("38 - 8 - 3 - 3", (false, Status::Ok)),
         ] {
-            assert_eq!(task.judge(Some(answer)), expected, "{answer}");
+            assert_eq!(task.judge(answer), expected, "{answer}");
         }
+    }
+
+    #[test]
+    fn an_answer_too_large_to_decide_is_an_error() {
+        let task = Countdown { numbers: vec![u32::MAX; 5], target: 1 };
+        let n = u32::MAX;
+        assert_eq!(task.judge(&format!("{n}*{n}*{n}*{n}*{n}")), (false, Status::Error));
+        assert_eq!(task.judge(&format!("{n}-{n}+{n}/{n}*{n}")), (false, Status::Ok));
+        assert_eq!(task.judge(&format!("{n}*{n}/{n}/{n}*{n}")), (false, Status::Ok));
+    }
+
+    #[test]
+    fn correct_does_not_depend_on_the_preset() {
+        let task = Task::Countdown(Countdown { numbers: vec![2, 3], target: 6 });
+        let response = "in <answer> tags: <answer>3 + 2</answer>\nno: <answer>\n2 * 3\n</answer>\n";
+        for (preset, value) in
+            [(Preset::Exact, 1.0), (Preset::TinyZero, 0.0), (Preset::NanoAha, 0.0), (Preset::GrpoZero, 0.05)]
+        {
+            let verdict = CountdownReward::new(CountdownConfig { preset }).score(&task, response);
+            assert_eq!((verdict.value, verdict.status), (value, Status::Ok), "{preset:?}");
+            assert!(verdict.correct(), "{preset:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_without_an_answer_is_unparsable() {
+        let task = Task::Countdown(Countdown { numbers: vec![2, 3], target: 6 });
+        let verdict = CountdownReward::new(CountdownConfig::default()).score(&task, "2 * 3");
+        assert_eq!((verdict.value, verdict.status), (0.0, Status::Unparsable));
+        assert!(!verdict.correct());
     }
 }

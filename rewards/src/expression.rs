@@ -25,24 +25,30 @@ const MAX_DEPTH: usize = 64;
 pub enum Expression {
     /// A number as written.
     Number(u32),
-    /// Left operand, one of `+ - * /`, right operand.
-    Binary(Box<Expression>, char, Box<Expression>),
+    /// Left operand, operator, right operand.
+    Binary(Box<Expression>, Op, Box<Expression>),
 }
 
-/// A size limit that a text exceeds.
+/// An operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    /// Bytes in all.
-    Bytes,
-    /// Nested parentheses.
-    Depth,
+pub enum Op {
+    /// `+`
+    Add,
+    /// `-`
+    Sub,
+    /// `*`
+    Mul,
+    /// `/`
+    Div,
 }
 
 /// Why a text is not an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParseError {
-    /// A limit is exceeded.
-    TooLarge(Limit),
+    /// More than 1024 bytes, outer blanks not counted.
+    TooLong,
+    /// More than 64 parentheses open at once.
+    TooDeep,
     /// Something else than the grammar expects, at this byte.
     Unexpected(usize),
     /// A number with a leading zero or above `u32::MAX`, starting at this byte.
@@ -52,16 +58,14 @@ pub enum ParseError {
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge(Limit::Bytes) => write!(f, "longer than {MAX_BYTES} bytes"),
-            Self::TooLarge(Limit::Depth) => write!(f, "more than {MAX_DEPTH} nested parentheses"),
-            Self::Unexpected(at) => write!(
-                f,
-                "byte {at}: expected numbers joined by + - * / with parentheses"
-            ),
-            Self::Number(at) => write!(
-                f,
-                "byte {at}: expected a number of 0..=4294967295 without leading zeros"
-            ),
+            Self::TooLong => write!(f, "longer than {MAX_BYTES} bytes"),
+            Self::TooDeep => write!(f, "more than {MAX_DEPTH} nested parentheses"),
+            Self::Unexpected(at) => {
+                write!(f, "byte {at}: expected numbers joined by + - * / with parentheses")
+            }
+            Self::Number(at) => {
+                write!(f, "byte {at}: expected a number of 0..=4294967295 without leading zeros")
+            }
         }
     }
 }
@@ -74,14 +78,11 @@ impl Expression {
     /// # Errors
     /// Where `text` is not in the language or exceeds a limit.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        if text.len() > MAX_BYTES {
-            return Err(ParseError::TooLarge(Limit::Bytes));
+        let bytes = text.trim_ascii().as_bytes();
+        if bytes.len() > MAX_BYTES {
+            return Err(ParseError::TooLong);
         }
-        let mut parser = Parser {
-            bytes: text.as_bytes(),
-            at: 0,
-            depth: 0,
-        };
+        let mut parser = Parser { bytes, at: 0, depth: 0 };
         let expression = parser.expression()?;
         match parser.peek() {
             None => Ok(expression),
@@ -99,10 +100,10 @@ impl Expression {
             Self::Binary(left, op, right) => {
                 let (left, right) = (left.value()?, right.value()?);
                 match op {
-                    '+' => left.checked_add(right),
-                    '-' => left.checked_sub(right),
-                    '*' => left.checked_mul(right),
-                    _ => left.checked_div(right),
+                    Op::Add => left.checked_add(right),
+                    Op::Sub => left.checked_sub(right),
+                    Op::Mul => left.checked_mul(right),
+                    Op::Div => left.checked_div(right),
                 }
             }
         }
@@ -110,10 +111,18 @@ impl Expression {
 
     /// The numbers in the order written.
     pub fn numbers(&self) -> Vec<u32> {
-        match self {
-            Self::Number(number) => vec![*number],
-            Self::Binary(left, _, right) => [left.numbers(), right.numbers()].concat(),
+        fn collect(expression: &Expression, into: &mut Vec<u32>) {
+            match expression {
+                Expression::Number(number) => into.push(*number),
+                Expression::Binary(left, _, right) => {
+                    collect(left, into);
+                    collect(right, into);
+                }
+            }
         }
+        let mut numbers = Vec::new();
+        collect(self, &mut numbers);
+        numbers
     }
 }
 
@@ -134,44 +143,50 @@ impl Parser<'_> {
 
     fn expression(&mut self) -> Result<Expression, ParseError> {
         let mut left = self.term()?;
-        while let Some(op @ (b'+' | b'-')) = self.peek() {
+        loop {
+            let op = match self.peek() {
+                Some(b'+') => Op::Add,
+                Some(b'-') => Op::Sub,
+                _ => return Ok(left),
+            };
             self.at += 1;
-            left = Expression::Binary(Box::new(left), op.into(), Box::new(self.term()?));
+            left = Expression::Binary(Box::new(left), op, Box::new(self.term()?));
         }
-        Ok(left)
     }
 
     fn term(&mut self) -> Result<Expression, ParseError> {
         let mut left = self.factor()?;
-        while let Some(op @ (b'*' | b'/')) = self.peek() {
+        loop {
+            let op = match self.peek() {
+                Some(b'*') => Op::Mul,
+                Some(b'/') => Op::Div,
+                _ => return Ok(left),
+            };
             self.at += 1;
-            left = Expression::Binary(Box::new(left), op.into(), Box::new(self.factor()?));
+            left = Expression::Binary(Box::new(left), op, Box::new(self.factor()?));
         }
-        Ok(left)
     }
 
     fn factor(&mut self) -> Result<Expression, ParseError> {
         match self.peek() {
-            Some(b'0'..=b'9') => self.number(),
+            Some(first @ b'0'..=b'9') => self.number(first),
+            Some(b'(') if self.depth == MAX_DEPTH => Err(ParseError::TooDeep),
             Some(b'(') => {
-                if self.depth == MAX_DEPTH {
-                    return Err(ParseError::TooLarge(Limit::Depth));
-                }
                 self.at += 1;
                 self.depth += 1;
                 let inner = self.expression()?;
                 self.depth -= 1;
-                match self.peek() {
-                    Some(b')') => self.at += 1,
-                    _ => return Err(ParseError::Unexpected(self.at)),
+                if self.peek() != Some(b')') {
+                    return Err(ParseError::Unexpected(self.at));
                 }
+                self.at += 1;
                 Ok(inner)
             }
             _ => Err(ParseError::Unexpected(self.at)),
         }
     }
 
-    fn number(&mut self) -> Result<Expression, ParseError> {
+    fn number(&mut self, first: u8) -> Result<Expression, ParseError> {
         let start = self.at;
         let mut value: u32 = 0;
         while let Some(digit @ b'0'..=b'9') = self.bytes.get(self.at) {
@@ -181,9 +196,77 @@ impl Parser<'_> {
                 .ok_or(ParseError::Number(start))?;
             self.at += 1;
         }
-        if self.bytes[start] == b'0' && self.at - start > 1 {
+        if first == b'0' && self.at - start > 1 {
             return Err(ParseError::Number(start));
         }
         Ok(Expression::Number(value))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_follow_precedence_and_associate_to_the_left() {
+        for (text, numerator, denominator) in [
+            ("7", 7, 1),
+            (" 1+2*3 ", 7, 1),
+            ("(1+2)*3", 9, 1),
+            ("10-4-3", 3, 1),
+            ("10-(4-3)", 9, 1),
+            ("24/4/3", 2, 1),
+            ("24/(4/3)", 18, 1),
+            ("1/3\t+\n1/6", 1, 2),
+            ("8/(3-8/3)", 24, 1),
+            ("3-5", -2, 1),
+            ("((((0))))*4294967295", 0, 1),
+        ] {
+            let value = Expression::parse(text).unwrap().value();
+            assert_eq!(value, Rational::new(numerator, denominator), "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_say_where() {
+        for (text, expected) in [
+            ("", ParseError::Unexpected(0)),
+            ("1 2", ParseError::Unexpected(2)),
+            ("2(3)", ParseError::Unexpected(1)),
+            ("(2)(3)", ParseError::Unexpected(3)),
+            ("2**3", ParseError::Unexpected(2)),
+            ("6//3", ParseError::Unexpected(2)),
+            ("3!", ParseError::Unexpected(1)),
+            ("-3+5", ParseError::Unexpected(0)),
+            ("5*-3", ParseError::Unexpected(2)),
+            ("+3", ParseError::Unexpected(0)),
+            ("1.5", ParseError::Unexpected(1)),
+            ("1+2=3", ParseError::Unexpected(3)),
+            ("(1+2", ParseError::Unexpected(4)),
+            ("1+2)", ParseError::Unexpected(3)),
+            ("()", ParseError::Unexpected(1)),
+            ("1+", ParseError::Unexpected(2)),
+            ("2 × 3", ParseError::Unexpected(2)),
+            ("٣+1", ParseError::Unexpected(0)),
+            ("1e3", ParseError::Unexpected(1)),
+            ("0x10", ParseError::Unexpected(1)),
+            ("1+007", ParseError::Number(2)),
+            ("00", ParseError::Number(0)),
+            ("4294967296", ParseError::Number(0)),
+        ] {
+            assert_eq!(Expression::parse(text), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_hold_exactly() {
+        let nested = |depth| "(".repeat(depth) + "1" + &")".repeat(depth);
+        assert!(Expression::parse(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(Expression::parse(&nested(MAX_DEPTH + 1)), Err(ParseError::TooDeep));
+
+        let spaced = |blanks| format!(" 1{}+1 ", " ".repeat(blanks));
+        assert!(Expression::parse(&spaced(MAX_BYTES - 3)).is_ok());
+        assert_eq!(Expression::parse(&spaced(MAX_BYTES - 2)), Err(ParseError::TooLong));
     }
 }

@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 
 mod countdown;
 mod expression;
+mod preset;
 mod rational;
 mod tags;
 
-pub use countdown::{Countdown, CountdownConfig, CountdownReward, Preset};
-pub use expression::{Expression, Limit, ParseError};
+pub use countdown::{Countdown, CountdownConfig, CountdownReward};
+pub use expression::{Expression, Op, ParseError};
+pub use preset::Preset;
 pub use rational::{ArithmeticError, Rational};
 
 /// Name of the part every verdict holds: 1 where the response solves its task, else 0.
@@ -95,5 +97,70 @@ impl RewardConfig {
         match self {
             Self::Countdown(config) => Box::new(CountdownReward::new(config)),
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn types_are_written_as_recipes_and_run_folders_have_them() {
+        let task: Task =
+            serde_json::from_value(json!({"type": "countdown", "numbers": [3, 5], "target": 8})).unwrap();
+        let reward: RewardConfig =
+            serde_json::from_value(json!({"type": "countdown", "preset": "nano_aha"})).unwrap();
+        assert_eq!(
+            serde_json::to_value(&reward).unwrap(),
+            json!({"type": "countdown", "preset": "nano_aha"})
+        );
+        let verdict = reward.build().score(&task, "</think>\n<answer>5 + 3</answer>");
+        assert_eq!(
+            serde_json::to_value(&verdict).unwrap(),
+            json!({"value": 2.0, "parts": {"answer": 1.0, "correct": 1.0, "format": 1.0}, "status": "ok"})
+        );
+        assert!(verdict.correct());
+    }
+
+    #[test]
+    fn status_reads_the_same_displayed_and_serialized() {
+        for status in [Status::Ok, Status::Unparsable, Status::Timeout, Status::Error] {
+            assert_eq!(serde_json::to_value(status).unwrap(), json!(status.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_config_error_names_the_culprit() {
+        for (config, culprit) in [
+            (json!({"type": "countdwn"}), "unknown variant `countdwn`, expected `countdown`"),
+            (json!({"type": "countdown", "present": "exact"}), "unknown field `present`, expected `preset`"),
+            (
+                json!({"type": "countdown", "preset": "tiny"}),
+                "unknown variant `tiny`, expected one of `exact`",
+            ),
+        ] {
+            let error = serde_json::from_value::<RewardConfig>(config).unwrap_err().to_string();
+            assert!(error.contains(culprit), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_config_can_be_flattened_beside_other_keys() {
+        #[derive(Debug, Deserialize)]
+        struct Weighted {
+            weight: f64,
+            #[serde(flatten)]
+            reward: RewardConfig,
+        }
+        let entry = json!({"weight": 0.5, "type": "countdown", "preset": "exact"});
+        let weighted: Weighted = serde_json::from_value(entry).unwrap();
+        assert_eq!(weighted.weight, 0.5);
+        assert_eq!(weighted.reward.build().name(), "countdown");
+
+        let entry = json!({"weight": 0.5, "type": "countdown", "wieght": 1.0});
+        assert!(serde_json::from_value::<Weighted>(entry).is_err());
     }
 }

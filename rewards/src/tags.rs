@@ -1,7 +1,7 @@
 //! Finding `<answer>…</answer>` in free text, in time linear in its length.
 
-const OPEN: &str = "<answer>";
-const CLOSE: &str = "</answer>";
+pub(crate) const OPEN: &str = "<answer>";
+pub(crate) const CLOSE: &str = "</answer>";
 
 /// Contents of the answer tags from left to right, as the regular expression `<answer>(.*?)</answer>` finds them:
 /// each opening tag pairs with the next closing tag, so that a content may itself hold an opening tag.
@@ -19,4 +19,28 @@ pub(crate) fn answers(text: &str) -> impl Iterator<Item = &str> {
 /// `<answer>` tag before it uses it is read as meant.
 pub(crate) fn last_answer(text: &str) -> Option<&str> {
     answers(text).last()?.rsplit(OPEN).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_found_from_left_to_right() {
+        for (text, expected, last) in [
+            ("", vec![], None),
+            ("<answer>1", vec![], None),
+            ("1</answer>", vec![], None),
+            ("</answer><answer>", vec![], None),
+            ("<answer></answer>", vec![""], Some("")),
+            ("a<answer>1</answer>b<answer>2</answer>c", vec!["1", "2"], Some("2")),
+            ("<answer>1</answer>2</answer>", vec!["1"], Some("1")),
+            ("<answer>1</answer><answer>2", vec!["1"], Some("1")),
+            ("in <answer> tags: <answer>1\n</answer>", vec![" tags: <answer>1\n"], Some("1\n")),
+            ("<Answer>1</Answer>", vec![], None),
+        ] {
+            assert_eq!(answers(text).collect::<Vec<_>>(), expected, "{text}");
+            assert_eq!(last_answer(text), last, "{text}");
+        }
+    }
 }

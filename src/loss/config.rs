@@ -7,7 +7,35 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LossConfig {
     /// Clipped surrogate of PPO, GRPO and DAPO.
-    Clip(super::clip::ClipConfig),
+    Clip(ClipConfig),
+}
+
+/// Settings of [`LossConfig::Clip`]: the ratio of new to old probability counts within 1 - `clip_low` ..= 1 + `clip_high`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClipConfig {
+    /// How far the ratio may fall below 1 before its gradient stops, in (0, 1).
+    #[serde(default = "clip")]
+    pub clip_low: f64,
+    /// How far the ratio may rise above 1 before its gradient stops, above 0.
+    #[serde(default = "clip")]
+    pub clip_high: f64,
+    /// How token losses become one number.
+    #[serde(default)]
+    pub aggregation: Aggregation,
+    /// Penalty on the distance to the reference policy; without it no reference is loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl: Option<KlConfig>,
+}
+
+impl Default for ClipConfig {
+    fn default() -> Self {
+        Self { clip_low: clip(), clip_high: clip(), aggregation: Aggregation::default(), kl: None }
+    }
+}
+
+fn clip() -> f64 {
+    0.2
 }
 
 /// How token losses become one number; always over the whole minibatch, whatever its micro-batches.
@@ -29,7 +57,7 @@ pub enum Aggregation {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KlConfig {
-    /// Weight in the loss; 0 means that no reference is loaded.
+    /// Weight in the loss, above 0; for none, leave the section out.
     pub coef: f64,
     /// Which estimator of the divergence.
     #[serde(default)]

@@ -1,5 +1,35 @@
-//! The policy.
+//! The policy: a decoder whose parameters are views of one flat f32 buffer.
+//!
+//! | file | what |
+//! |---|---|
+//! | `config`, `load`, `save` | Hugging Face folders in and out |
+//! | `layout` | which parameter lies where in the flat buffer |
+//! | `weights`, `decoder`, `rope`, `kv_cache` | the forward pass, whole sequences or token by token |
+//! | `head` | hidden states to log-probabilities and back, in chunks |
+//! | `device` | where to compute and in which precision |
+//!
+//! Shapes: **B** rows, **T** tokens, **V** vocabulary, **E** width, **F** inner width of the MLP, **L** layers,
+//! **H** query heads, **K** key/value heads, **D** head size, **N** tokens picked from a batch.
+
 pub mod config;
+mod decoder;
+pub mod device;
+pub mod head;
+mod kv_cache;
 pub mod layout;
 pub mod load;
+mod policy;
+mod preset;
+mod rope;
 pub mod save;
+mod settings;
+mod weights;
+
+pub use config::ModelConfig;
+pub use decoder::Decoder;
+pub use device::Placement;
+pub use head::{Head, StatsGrad, TokenStats};
+pub use kv_cache::KvCache;
+pub use layout::{Layout, Slot};
+pub use policy::{Forward, Gradient, Policy};
+pub use settings::{DeviceChoice, Dtype, ModelSettings, Preset};

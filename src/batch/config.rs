@@ -1,0 +1,27 @@
+//! `[batch]`: how many prompts make a step and how a step is cut into updates.
+
+use serde::{Deserialize, Serialize};
+
+/// Sizes of a training step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchConfig {
+    /// Prompts per step.
+    pub prompts: usize,
+    /// Optimiser steps per epoch; divides `prompts`.
+    #[serde(default = "one")]
+    pub minibatches: usize,
+    /// Passes over the responses of a step.
+    #[serde(default = "one")]
+    pub epochs: usize,
+    /// Padded tokens per micro-batch, a strict limit.
+    #[serde(default = "max_tokens")]
+    pub max_tokens: usize,
+}
+
+fn one() -> usize {
+    1
+}
+fn max_tokens() -> usize {
+    16384
+}

@@ -1,0 +1,203 @@
+//! Folders of checkpoints that are complete or absent.
+//!
+//! ```text
+//! checkpoints/.step_000040.tmp-PID/   being written; a leftover of a killed process is removed at the next start
+//! checkpoints/step_000040/            files, and manifest.json with the size and SHA-256 of each
+//! checkpoints/latest                  one line: the name of the newest complete folder
+//! ```
+//!
+//! A write goes: files, manifest, sync, rename of the folder, rename of `latest`, and only then are old folders
+//! removed. Killed anywhere in between, `latest` still names a complete checkpoint.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::manifest::{self, VerifiedCheckpoint};
+use crate::files::{is_temporary, list, remove, sync_folder, temporary_beside, write_whole};
+use crate::types::Step;
+
+const LATEST: &str = "latest";
+
+/// `[checkpoint]`: when to save and how much to keep. One is always written at the end and on SIGINT or SIGTERM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointConfig {
+    /// Steps between checkpoints; 0 saves only at the end.
+    pub every: u64,
+    /// Number of newest checkpoints kept; 0 keeps all.
+    pub keep: usize,
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self { every: 50, keep: 2 }
+    }
+}
+
+/// The checkpoints of one run.
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+    keep: usize,
+}
+
+/// The checkpoint to continue from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Latest {
+    /// Its folder; [`VerifiedCheckpoint::open`] looks into it.
+    pub folder: PathBuf,
+    /// What was wrong with the file `latest`, where another folder than the one it names is taken.
+    pub note: Option<String>,
+}
+
+impl Store {
+    /// The store in `folder`, which is created where missing; leftovers of killed writes are removed.
+    ///
+    /// `keep` is [`CheckpointConfig::keep`].
+    ///
+    /// # Errors
+    /// If the folder cannot be created, listed or cleaned.
+    pub fn new(folder: impl Into<PathBuf>, keep: usize) -> Result<Self> {
+        let folder = folder.into();
+        fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
+        for entry in list(&folder)? {
+            if is_temporary(&entry.file_name().to_string_lossy()) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(Self { folder, keep })
+    }
+
+    /// Writes the checkpoint of `step`, whose files `fill` puts into the folder it is given; returns its final folder.
+    ///
+    /// Where `step` already has a checkpoint that verifies, that one is kept and `fill` is not called.
+    ///
+    /// # Errors
+    /// If a file cannot be written or `fill` fails. The checkpoints that were there, and `latest`, are then untouched.
+    pub fn write(&self, step: Step, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let target = self.folder.join(folder_name(step));
+        if VerifiedCheckpoint::open(&target).is_err() {
+            let temporary = temporary_beside(&target);
+            let written = write_folder(&temporary, &target, step, fill);
+            if written.is_err() {
+                // Best effort, to give a full disk its space back; the next start would remove it too.
+                let _ = fs::remove_dir_all(&temporary);
+            }
+            written.with_context(|| self.failed(step))?;
+        }
+        let name = folder_name(step);
+        write_whole(&self.folder.join(LATEST), |w| Ok(writeln!(w, "{name}")?))
+            .with_context(|| self.failed(step))?;
+        self.prune(step)?;
+        Ok(target)
+    }
+
+    /// The checkpoint to continue from, as [`Latest::find`] finds it.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    pub fn latest(&self) -> Result<Option<Latest>> {
+        Latest::find(&self.folder)
+    }
+
+    /// Removes the oldest checkpoints beyond `keep`, never that of `newest`.
+    fn prune(&self, newest: Step) -> Result<()> {
+        if self.keep == 0 {
+            return Ok(());
+        }
+        let mut others = complete(&self.folder)?;
+        others.retain(|(step, _)| *step != newest);
+        others.sort();
+        let surplus = (others.len() + 1).saturating_sub(self.keep);
+        for (_, folder) in others.into_iter().take(surplus) {
+            // Renamed first: a removal that is cut short must not leave something that looks complete.
+            let condemned = temporary_beside(&folder);
+            fs::rename(&folder, &condemned)
+                .with_context(|| format!("could not remove {}", folder.display()))?;
+            remove(&condemned)?;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, step: Step) -> String {
+        let kept = match self.latest() {
+            Ok(Some(latest)) => format!("{} is untouched", latest.folder.display()),
+            _ => "there is no earlier one".to_owned(),
+        };
+        format!(
+            "the checkpoint of step {step} could not be written into {} ({kept}); \
+             make room or repair the cause, then continue with --resume",
+            self.folder.display()
+        )
+    }
+}
+
+impl Latest {
+    /// The checkpoint that `latest` in `folder` names, else the newest complete one; `None` where there is none.
+    /// Changes nothing, so that it may look into the folder of a run that is going on.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    pub fn find(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(LATEST);
+        let named = fs::read_to_string(&path).unwrap_or_default();
+        let named = named.trim();
+        if step_of(named).is_some() && manifest::is_complete(&folder.join(named)) {
+            return Ok(Some(Self { folder: folder.join(named), note: None }));
+        }
+        let newest = complete(folder)?.into_iter().max();
+        Ok(newest.map(|(_, newest)| {
+            let wrong = if named.is_empty() {
+                "is missing".to_owned()
+            } else {
+                format!("names {named}, which is not a complete checkpoint")
+            };
+            let note =
+                format!("{} {wrong}; taking the newest complete one, {}", path.display(), newest.display());
+            Self { folder: newest, note: Some(note) }
+        }))
+    }
+}
+
+/// Complete checkpoints in `folder` with their steps, in no order.
+fn complete(folder: &Path) -> Result<Vec<(Step, PathBuf)>> {
+    let entries = list(folder)?.into_iter().filter_map(|entry| {
+        let step = step_of(&entry.file_name().to_string_lossy())?;
+        manifest::is_complete(&entry.path()).then(|| (step, entry.path()))
+    });
+    Ok(entries.collect())
+}
+
+/// `step_000040`.
+fn folder_name(step: Step) -> String {
+    format!("step_{step:06}")
+}
+
+/// The step in a name that [`folder_name`] gives.
+fn step_of(name: &str) -> Option<Step> {
+    let step = name.strip_prefix("step_")?.parse().ok()?;
+    (folder_name(step) == name).then_some(step)
+}
+
+fn write_folder(
+    temporary: &Path,
+    target: &Path,
+    step: Step,
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    if temporary.exists() {
+        remove(temporary)?;
+    }
+    fs::create_dir(temporary).with_context(|| format!("could not create {}", temporary.display()))?;
+    fill(temporary)?;
+    manifest::seal(temporary, step)?;
+    if target.exists() {
+        // Only a damaged one is ever replaced, see `Store::write`.
+        remove(target)?;
+    }
+    fs::rename(temporary, target).with_context(|| format!("could not rename to {}", target.display()))?;
+    sync_folder(target.parent().unwrap_or(Path::new(".")))
+}

@@ -1,0 +1,37 @@
+//! `[eval]`: how often and how the policy is measured on held-out items.
+
+use serde::{Deserialize, Serialize};
+
+/// Evaluation on the held-out items: always at the start and at the end, and in between every so many steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvalConfig {
+    /// Steps from one evaluation to the next; 0 evaluates only at the start and at the end.
+    #[serde(default)]
+    pub every: u64,
+    /// Responses per item: the k of avg@k and pass@k.
+    #[serde(default = "samples")]
+    pub samples: usize,
+    /// Temperature of these responses.
+    #[serde(default = "temperature")]
+    pub temperature: f64,
+    /// Whether one more response per item is decoded greedily.
+    #[serde(default = "greedy")]
+    pub greedy: bool,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        Self { every: 0, samples: samples(), temperature: temperature(), greedy: greedy() }
+    }
+}
+
+fn samples() -> usize {
+    4
+}
+fn temperature() -> f64 {
+    1.0
+}
+fn greedy() -> bool {
+    true
+}

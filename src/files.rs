@@ -1,0 +1,110 @@
+//! Files that appear whole or not at all.
+//!
+//! A file is written under a hidden temporary name beside its final one, synced, and renamed. A process killed at
+//! any moment leaves the old file or the new one, never half of one.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// Writes `path` through `fill`; what stood there before is replaced in one step.
+///
+/// # Errors
+/// If the file cannot be written, or `fill` fails; what stood at `path` is then still there.
+pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let temporary = temporary_beside(path);
+    let written = write_and_rename(path, &temporary, fill);
+    if written.is_err() {
+        // The error to report is the first one; a leftover under a hidden name harms nobody.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.with_context(|| format!("could not write {}", path.display()))
+}
+
+fn write_and_rename(
+    path: &Path,
+    temporary: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<()> {
+    let mut writer = BufWriter::new(File::create(temporary)?);
+    fill(&mut writer)?;
+    writer.into_inner()?.sync_all()?;
+    fs::rename(temporary, path)?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Makes the names in `folder` survive a loss of power.
+///
+/// # Errors
+/// If the folder cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let handle = File::open(folder).with_context(|| format!("could not open {}", folder.display()))?;
+    handle.sync_all().with_context(|| format!("could not sync {}", folder.display()))
+}
+
+/// What lies in `folder`, in no order.
+pub(crate) fn list(folder: &Path) -> Result<Vec<fs::DirEntry>> {
+    fs::read_dir(folder)
+        .and_then(Iterator::collect)
+        .with_context(|| format!("could not list {}", folder.display()))
+}
+
+/// Removes a file, or a folder with all it holds.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.with_context(|| format!("could not remove {}", path.display()))
+}
+
+/// `.NAME.tmp-PID` in the folder of `path`.
+pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}{TEMPORARY}{}", std::process::id()))
+}
+
+/// Whether `name` is one that [`temporary_beside`] gives.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    name.starts_with('.') && name.contains(TEMPORARY)
+}
+
+const TEMPORARY: &str = ".tmp-";
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("latest");
+        write_whole(&path, |w| Ok(w.write_all(b"old")?)).unwrap();
+        let error = write_whole(&path, |w| {
+            w.write_all(b"half of the new")?;
+            anyhow::bail!("the disk is full")
+        });
+        let error = format!("{:#}", error.unwrap_err());
+        assert!(error.contains("latest") && error.ends_with("the disk is full"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn temporary_names_are_hidden_and_recognised() {
+        let name = temporary_beside(Path::new("a/step_000040"));
+        let name = name.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with(".step_000040") && is_temporary(name), "{name}");
+        assert!(!is_temporary("step_000040") && !is_temporary(".gitignore"));
+    }
+}
+
+/// Most memory this process has held so far, GB (10^9 bytes); 0 where the kernel does not say.
+#[must_use]
+pub fn peak_rss_gb() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.trim().parse::<f64>().ok());
+    kib.unwrap_or(0.0) * 1024.0 / 1e9
+}

@@ -1,0 +1,32 @@
+//! `[warmup]`: the supervised start of a policy.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::supervised::SourceConfig;
+
+/// Supervised training on demonstrations before the first step of reinforcement learning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WarmupConfig {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Texts per optimiser step.
+    pub batch_size: usize,
+    /// Peak learning rate; falls along a cosine to a tenth of it at the last step.
+    pub lr: f64,
+    /// Steps over which the learning rate rises linearly from 0.
+    #[serde(default)]
+    pub lr_warmup_steps: u64,
+    /// Decoupled weight decay.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Padded tokens per micro-batch, a strict limit.
+    #[serde(default = "max_tokens")]
+    pub max_tokens: usize,
+    /// Where the demonstrations come from.
+    pub source: SourceConfig,
+}
+
+fn max_tokens() -> usize {
+    16384
+}

@@ -1,0 +1,133 @@
+//! One decoder for the Llama, Qwen2 and Qwen3 families; what differs is a flag of [`ModelConfig`].
+//!
+//! ```text
+//! x = embed(tokens)
+//! per layer:  x = x + O attention(rope(norm_q(Q h)), rope(norm_k(K h)), V h),  h = rms_norm(x)
+//!             x = x + down(silu(gate h) * up h),                               h = rms_norm(x)
+//! hidden = rms_norm(x);  logits = hidden lm_head^T   (see `model::head`; never formed here)
+//! ```
+
+use tch::{Kind, Tensor};
+
+use super::config::ModelConfig;
+use super::kv_cache::KvCache;
+use super::rope::{Rope, Rotation};
+use super::weights::{LayerWeights, Weights};
+
+/// The forward pass over a set of weights.
+pub struct Decoder<'a> {
+    /// Shape of the model.
+    pub config: &'a ModelConfig,
+    /// Weights in the compute precision.
+    pub weights: &'a Weights,
+    /// Rotation tables.
+    pub rope: &'a Rope,
+}
+
+/// Receives a layer's number with its keys and values, `[B, K, T, D]` each, after rotation.
+pub type KvTap<'t> = &'t mut dyn FnMut(usize, &Tensor, &Tensor);
+
+impl Decoder<'_> {
+    /// Looks the tokens' embeddings up: `[B, T]` to `[B, T, E]`.
+    #[must_use]
+    pub fn embed(&self, tokens: &Tensor) -> Tensor {
+        Tensor::embedding(&self.weights.embed, tokens, -1, false, false)
+    }
+
+    /// The final hidden states of whole sequences: `x` `[B, T, E]` to `[B, T, E]`, every row starting at position 0.
+    ///
+    /// Rows may be padded at their end: causal attention keeps padding out of everything before it.
+    #[must_use]
+    pub fn hidden(&self, x: Tensor, tap: Option<KvTap<'_>>) -> Tensor {
+        let (_, n_tokens, _) = size3(&x);
+        let rotation = self.rope.from_start(n_tokens);
+        let mask = Tensor::full([n_tokens, n_tokens], f64::NEG_INFINITY, (x.kind(), x.device())).triu(1);
+        let mut tap = tap;
+        let mut x = x;
+        for (l, layer) in self.weights.layers.iter().enumerate() {
+            x = self.block(layer, x, &rotation, |q, k, v| {
+                let (k, v) = (k.transpose(1, 2), v.transpose(1, 2)); // (B, K, T, D)
+                if let Some(tap) = tap.as_mut() {
+                    tap(l, &k, &v);
+                }
+                causal_attention(&q, &k, &v, &mask)
+            });
+        }
+        self.norm(&x, &self.weights.final_norm)
+    }
+
+    /// One decoding step: the next token of every row, `[B]`, to the final hidden states, `[B, E]`.
+    #[must_use]
+    pub fn step(&self, tokens: &Tensor, cache: &mut KvCache) -> Tensor {
+        let (b, k, d) = (tokens.size()[0], self.config.n_kv_heads, self.config.head_dim);
+        let group = self.config.n_heads / k;
+        let rotation = self.rope.at(&cache.next_positions().to_device(tokens.device()));
+        let mut x = self.embed(&tokens.unsqueeze(1)); // (B, 1, E)
+        for (l, layer) in self.weights.layers.iter().enumerate() {
+            x = self.block(layer, x, &rotation, |q, key, value| {
+                let q = (q * (d as f64).powf(-0.5)).view([b * k, group, d]);
+                let out = cache.attend(l, &q, &key.transpose(1, 2), &value.transpose(1, 2));
+                out.view([b, 1, k * group * d])
+            });
+        }
+        cache.advance();
+        self.norm(&x, &self.weights.final_norm).squeeze_dim(1)
+    }
+
+    /// One layer. `attend` takes queries `[B, T, H, D]` and keys, values `[B, T, K, D]`, gives `[B, T, H * D]`.
+    fn block(
+        &self,
+        layer: &LayerWeights,
+        x: Tensor,
+        rotation: &Rotation,
+        attend: impl FnOnce(Tensor, Tensor, Tensor) -> Tensor,
+    ) -> Tensor {
+        let (b, t, _) = size3(&x);
+        let ModelConfig { n_heads: h, n_kv_heads: k, head_dim: d, .. } = *self.config;
+
+        let qkv = self.norm(&x, &layer.input_norm).linear(&layer.qkv, layer.qkv_bias.as_ref());
+        let parts = qkv.split_with_sizes([(h + k) * d, k * d], -1);
+        let mut qk = parts[0].view([b, t, h + k, d]);
+        if let Some(weight) = &layer.qk_norm {
+            qk = self.norm(&qk, &weight.rows(h, k));
+        }
+        let qk = rotation.apply(&qk).split_with_sizes([h, k], 2);
+        let [q, key] = [qk[0].shallow_clone(), qk[1].shallow_clone()];
+        let value = parts[1].view([b, t, k, d]);
+        let x = x + attend(q, key, value).linear::<Tensor>(&layer.o, None);
+
+        let gate_up = self.norm(&x, &layer.post_norm).linear::<Tensor>(&layer.gate_up, None).chunk(2, -1);
+        let gated = gate_up[0].silu() * &gate_up[1];
+        x + gated.linear::<Tensor>(&layer.down, None)
+    }
+
+    /// RMSNorm over the last dimension, the mean square in f32.
+    fn norm(&self, x: &Tensor, weight: &Tensor) -> Tensor {
+        let wide = x.to_kind(Kind::Float);
+        let mean_square = (&wide * &wide).mean_dim([-1i64].as_slice(), true, None);
+        let normed = wide * (mean_square + self.config.rms_norm_eps).rsqrt();
+        normed.to_kind(x.kind()) * weight
+    }
+}
+
+/// `q` `[B, T, H, D]`, `k` and `v` `[B, K, T, D]` to `[B, T, H * D]`; `mask` is -inf above the diagonal.
+///
+/// Plain products and a softmax: for the short sequences of a rollout this beats the fused kernel's backward pass on
+/// a CPU several times over.
+fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: &Tensor) -> Tensor {
+    let (b, t, h, d) = q.size4().unwrap_or((0, 0, 0, 0));
+    let n_kv = k.size()[1];
+    let group = h / n_kv;
+    let flat = |x: &Tensor, rows: i64| x.reshape([b * n_kv, rows, d]);
+    let q = flat(&(q * (d as f64).powf(-0.5)).transpose(1, 2), group * t); // (B * K, H/K * T, D)
+    let scores = q.bmm(&flat(k, t).transpose(1, 2)); // (B * K, H/K * T, T)
+    let scores = scores.view([b * n_kv, group, t, t]) + mask;
+    let weights = scores.softmax(-1, None).view([b * n_kv, group * t, t]);
+    let out = weights.bmm(&flat(v, t)); // (B * K, H/K * T, D)
+    out.view([b, h, t, d]).transpose(1, 2).reshape([b, t, h * d])
+}
+
+fn size3(x: &Tensor) -> (i64, i64, i64) {
+    let size = x.size();
+    (size[0], size[1], size[2])
+}

@@ -1,0 +1,72 @@
+//! Where to compute and in which precision, and the process-wide settings of libtorch.
+
+use anyhow::{Result, bail};
+use tch::{Cuda, Device, Kind};
+
+use super::settings::{DeviceChoice, Dtype};
+
+/// A device and the float kind of the forward and backward pass.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placement {
+    /// Where the tensors live.
+    pub device: Device,
+    /// Compute precision: `Kind::Float` or `Kind::BFloat16`.
+    pub kind: Kind,
+}
+
+impl Placement {
+    /// Resolves the recipe's choice on this machine.
+    ///
+    /// # Errors
+    /// If CUDA is asked for and libtorch sees no CUDA device.
+    pub fn resolve(device: DeviceChoice, dtype: Dtype) -> Result<Self> {
+        let device = match device {
+            DeviceChoice::Cpu => Device::Cpu,
+            DeviceChoice::Auto => Device::cuda_if_available(),
+            DeviceChoice::Cuda if Cuda::is_available() => Device::Cuda(0),
+            DeviceChoice::Cuda => bail!(
+                "[model] device = \"cuda\": libtorch sees no CUDA device; expected a GPU and a CUDA build of \
+                 libtorch. Use device = \"auto\" or \"cpu\", or point LIBTORCH to a CUDA build"
+            ),
+        };
+        let kind = match dtype {
+            Dtype::F32 => Kind::Float,
+            Dtype::Bf16 => Kind::BFloat16,
+            Dtype::Auto if has_fast_bf16(device) => Kind::BFloat16,
+            Dtype::Auto => Kind::Float,
+        };
+        Ok(Self { device, kind })
+    }
+
+    /// f32 on the CPU: what tests and references use.
+    #[must_use]
+    pub fn cpu_f32() -> Self {
+        Self { device: Device::Cpu, kind: Kind::Float }
+    }
+}
+
+/// Whether bf16 products run on units made for them.
+fn has_fast_bf16(device: Device) -> bool {
+    if device.is_cuda() {
+        return true;
+    }
+    let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = flags.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+    flags.split_whitespace().any(|flag| flag == "amx_bf16" || flag == "avx512_bf16")
+}
+
+/// Prepares the process for libtorch; call once, before the first tensor.
+///
+/// Big blocks stay with the allocator instead of going back to the kernel after every operation: page faults on
+/// fresh memory would cost several times the operation itself. And the CUDA half of libtorch is loaded if there is
+/// one, since a binary linked against the CPU half names nothing of it.
+#[expect(unsafe_code, reason = "allocator settings and dlopen are C calls")]
+pub fn prepare_process() {
+    const KEEP: libc::c_int = 1 << 30;
+    // SAFETY: mallopt only sets two thresholds; dlopen gets a valid C string and its handle is kept for good.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, KEEP);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEEP);
+        libc::dlopen(c"libtorch_cuda.so".as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL);
+    }
+}

@@ -1,0 +1,110 @@
+//! Keys and values of the rows that are being decoded.
+//!
+//! Rows are aligned at their *end*: a prompt of length n occupies the n columns before the write column, so that
+//! one step writes one column for all rows, and columns before a row's start are masked out.
+
+use tch::{Device, Kind, Tensor};
+
+use super::config::ModelConfig;
+
+/// The cache of one batch of rows.
+pub struct KvCache {
+    layers: Vec<(Tensor, Tensor)>, // keys, values: (B, K, C, D)
+    starts: Vec<i64>,
+    mask: Option<Tensor>, // (B * K, 1, C): -inf before a row's start; None if all rows start at 0
+    n_kv_heads: i64,
+    len: i64,
+    capacity: i64,
+}
+
+impl KvCache {
+    /// An empty cache for rows whose contexts have the lengths `context_lens`, with room for `n_new` more tokens each.
+    #[must_use]
+    pub fn new(config: &ModelConfig, context_lens: &[i64], n_new: i64, kind: Kind, device: Device) -> Self {
+        let len = context_lens.iter().copied().max().unwrap_or(0);
+        let capacity = len + n_new;
+        let shape = [context_lens.len() as i64, config.n_kv_heads, capacity, config.head_dim];
+        // Zeros rather than uninitialised memory: masked columns are multiplied by 0, and 0 * NaN is NaN.
+        let block = || Tensor::zeros(shape, (kind, device));
+        let layers = (0..config.n_layers).map(|_| (block(), block())).collect();
+        let starts: Vec<i64> = context_lens.iter().map(|n| len - n).collect();
+        let mask = start_mask(&starts, capacity, config.n_kv_heads, kind, device);
+        Self { layers, starts, mask, n_kv_heads: config.n_kv_heads, len, capacity }
+    }
+
+    /// Number of rows B.
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Position of the next token of every row, `[B]`.
+    #[must_use]
+    pub fn next_positions(&self) -> Tensor {
+        let positions: Vec<i64> = self.starts.iter().map(|s| self.len - s).collect();
+        Tensor::from_slice(&positions)
+    }
+
+    /// Stores the context of rows `rows` in layer `layer`: `keys` and `values` are `[K, n, D]`, n the context length.
+    pub fn fill(&mut self, layer: usize, rows: std::ops::Range<usize>, keys: &Tensor, values: &Tensor) {
+        let n = keys.size()[1];
+        let (first, count) = (rows.start as i64, rows.len() as i64);
+        let (k, v) = &self.layers[layer];
+        for (cache, new) in [(k, keys), (v, values)] {
+            let mut place = cache.narrow(0, first, count).narrow(2, self.len - n, n);
+            place.copy_(&new.unsqueeze(0).expand_as(&place));
+        }
+    }
+
+    /// Writes this step's key and value of `layer`, `[B, K, 1, D]`, and attends: `queries` are `[B * K, H / K, D]`,
+    /// already scaled. Gives `[B * K, H / K, D]`. The column counts for later steps after [`KvCache::advance`].
+    #[must_use]
+    pub fn attend(&mut self, layer: usize, queries: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
+        let (keys, values) = &self.layers[layer];
+        keys.narrow(2, self.len, 1).copy_(key);
+        values.narrow(2, self.len, 1).copy_(value);
+        let (b, k, c, d) = keys.size4().unwrap_or((0, 0, 0, 0));
+        let n = self.len + 1;
+        let flat = |t: &Tensor| t.view([b * k, c, d]).narrow(1, 0, n); // (B * K, n, D)
+        let scores = match &self.mask {
+            None => queries.bmm(&flat(keys).transpose(1, 2)),
+            Some(mask) => mask.narrow(2, 0, n).baddbmm(queries, &flat(keys).transpose(1, 2), 1, 1),
+        }; // (B * K, H / K, n)
+        scores.softmax(-1, None).bmm(&flat(values))
+    }
+
+    /// Closes the step: the column written by `attend` in every layer is now part of the context.
+    pub fn advance(&mut self) {
+        self.len += 1;
+        debug_assert!(self.len <= self.capacity);
+    }
+
+    /// Keeps the rows `rows` (indices into the present ones), in that order.
+    pub fn keep_rows(&mut self, rows: &[i64]) {
+        let Some((first, _)) = self.layers.first() else { return };
+        let (kind, device) = (first.kind(), first.device());
+        let index = Tensor::from_slice(rows).to_device(device);
+        for (keys, values) in &mut self.layers {
+            for cache in [keys, values] {
+                let mut shape = cache.size();
+                shape[0] = rows.len() as i64;
+                let kept = Tensor::zeros(&shape, (kind, device));
+                kept.narrow(2, 0, self.len).copy_(&cache.narrow(2, 0, self.len).index_select(0, &index));
+                *cache = kept;
+            }
+        }
+        self.starts = rows.iter().map(|r| self.starts[*r as usize]).collect();
+        self.mask = start_mask(&self.starts, self.capacity, self.n_kv_heads, kind, device);
+    }
+}
+
+fn start_mask(starts: &[i64], capacity: i64, n_kv_heads: i64, kind: Kind, device: Device) -> Option<Tensor> {
+    if starts.iter().all(|s| *s == 0) {
+        return None;
+    }
+    let starts = Tensor::from_slice(starts).to_device(device).repeat_interleave_self_int(n_kv_heads, 0, None);
+    let columns = Tensor::arange(capacity, (Kind::Int64, device));
+    let before = columns.unsqueeze(0).lt_tensor(&starts.unsqueeze(1)); // (B * K, C)
+    let mask = Tensor::zeros(before.size(), (kind, device)).masked_fill(&before, f64::NEG_INFINITY);
+    Some(mask.unsqueeze(1))
+}

@@ -1,0 +1,112 @@
+//! Named views into the flat parameter buffer, as the decoder reads them.
+
+use tch::Tensor;
+
+use super::layout::{Layout, Slot};
+
+/// The weights of a decoder. Every tensor is a leaf of the autograd graph and shares the flat buffer's storage.
+pub struct Weights {
+    /// Token embeddings, `[V, E]`.
+    pub embed: Tensor,
+    /// The blocks.
+    pub layers: Vec<LayerWeights>,
+    /// Gain of the last norm, `[E]`.
+    pub final_norm: Tensor,
+    /// Output projection, `[V, E]`; the embeddings themselves when tied.
+    pub lm_head: Tensor,
+}
+
+/// The weights of one block.
+pub struct LayerWeights {
+    /// Gain before attention, `[E]`.
+    pub input_norm: Tensor,
+    /// Queries, keys and values in one projection, `[(H + 2K) * D, E]`.
+    pub qkv: Tensor,
+    /// Bias of that projection (Qwen2), `[(H + 2K) * D]`.
+    pub qkv_bias: Option<Tensor>,
+    /// Gains of the norm over each head's queries and keys (Qwen3).
+    pub qk_norm: Option<QkNorm>,
+    /// Output projection of attention, `[E, H * D]`.
+    pub o: Tensor,
+    /// Gain before the MLP, `[E]`.
+    pub post_norm: Tensor,
+    /// Gate and up projection in one, `[2F, E]`.
+    pub gate_up: Tensor,
+    /// Down projection, `[E, F]`.
+    pub down: Tensor,
+}
+
+/// Gains of query and key norm, `[D]` each.
+pub struct QkNorm {
+    /// For queries.
+    pub q: Tensor,
+    /// For keys.
+    pub k: Tensor,
+}
+
+impl QkNorm {
+    /// One row per head, queries first: `[H + K, D]`, so that queries and keys are normed together.
+    #[must_use]
+    pub fn rows(&self, n_heads: i64, n_kv_heads: i64) -> Tensor {
+        let repeat = |t: &Tensor, n: i64| t.unsqueeze(0).expand([n, -1], false);
+        Tensor::cat(&[repeat(&self.q, n_heads), repeat(&self.k, n_kv_heads)], 0)
+    }
+}
+
+impl Weights {
+    /// Views of `flat` (`[n_params]`, any float kind) at the places of `layout`.
+    #[must_use]
+    pub fn new(layout: &Layout, flat: &Tensor) -> Self {
+        let view = |slot: &Slot| leaf(flat, slot);
+        let layers = layout.layers.iter().map(|places| {
+            LayerWeights {
+                input_norm: view(&places.input_norm),
+                qkv: view(&places.qkv),
+                qkv_bias: places.qkv_bias.as_ref().map(view),
+                qk_norm: places
+                    .q_norm
+                    .as_ref()
+                    .zip(places.k_norm.as_ref())
+                    .map(|(q, k)| QkNorm { q: view(q), k: view(k) }),
+                o: view(&places.o),
+                post_norm: view(&places.post_norm),
+                gate_up: view(&places.gate_up),
+                down: view(&places.down),
+            }
+        });
+        let layers = layers.collect();
+        let embed = view(&layout.embed);
+        let lm_head = layout.lm_head.as_ref().map_or_else(|| embed.shallow_clone(), view);
+        Self { embed, layers, final_norm: view(&layout.final_norm), lm_head }
+    }
+
+    /// The leaves whose gradient autograd finds, with their places: all but the embedding and the output projection,
+    /// whose gradients are made by hand (`model::head`, `model::embed_backward`).
+    #[must_use]
+    pub fn inner(&self, layout: &Layout) -> Vec<(Slot, Tensor)> {
+        let mut leaves = vec![(layout.final_norm.clone(), self.final_norm.shallow_clone())];
+        for (l, layer) in self.layers.iter().enumerate() {
+            let places = layout.layer(l);
+            let mut push = |slot: &Slot, tensor: &Tensor| leaves.push((slot.clone(), tensor.shallow_clone()));
+            push(&places.input_norm, &layer.input_norm);
+            push(&places.qkv, &layer.qkv);
+            if let (Some(slot), Some(bias)) = (&places.qkv_bias, &layer.qkv_bias) {
+                push(slot, bias);
+            }
+            if let (Some(q), Some(k), Some(norm)) = (&places.q_norm, &places.k_norm, &layer.qk_norm) {
+                push(q, &norm.q);
+                push(k, &norm.k);
+            }
+            push(&places.o, &layer.o);
+            push(&places.post_norm, &layer.post_norm);
+            push(&places.gate_up, &layer.gate_up);
+            push(&places.down, &layer.down);
+        }
+        leaves
+    }
+}
+
+/// The part of `flat` at `slot`, in its shape, as a leaf that wants a gradient.
+fn leaf(flat: &Tensor, slot: &Slot) -> Tensor {
+    flat.detach().narrow(0, slot.start, slot.n_elements()).view(slot.shape.as_slice()).set_requires_grad(true)
+}

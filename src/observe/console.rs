@@ -1,0 +1,281 @@
+//! What a person sees while a run goes on: a bar for each phase, a line for each step.
+//!
+//! Lines of steps and the summary go to standard output, phases and notes to standard error. Where standard error is
+//! no terminal, phases become plain lines without control codes: their start, their end, and a sign of life now and
+//! then. A reader that goes away (`rlcredit train | head`) does not stop the run: failures to print are ignored.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::step_line;
+use crate::types::{MetricRow, Step};
+
+/// Longest line printed, in characters.
+pub(super) const WIDTH: usize = 100;
+
+/// The person's view of the run.
+pub struct Console {
+    /// `None` where standard error is no terminal.
+    bars: Option<MultiProgress>,
+    /// The first step whose line was printed, and when: the start of the pace that foretells the time left.
+    first: OnceLock<(Step, Instant)>,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Console {
+    /// A console with bars if standard error is a terminal, else with plain lines.
+    #[must_use]
+    pub fn new() -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let bars = (io::stderr().is_terminal() && !dumb).then(MultiProgress::new);
+        Self { bars, first: OnceLock::new() }
+    }
+
+    /// Begins something that happens once, like the warm start: its end leaves a line. `total` counts whatever
+    /// [`Phase::advance`] reports; 0 where it is unknown.
+    #[must_use]
+    pub fn phase(&self, name: &str, total: u64) -> Phase {
+        if self.bars.is_none() {
+            self.note(format_args!("{name} ..."));
+        }
+        self.begin(name, total, true)
+    }
+
+    /// Begins a part of a step, like generation: a bar while it lasts; as plain lines, only a sign of life if it is
+    /// long.
+    #[must_use]
+    pub fn step_phase(&self, name: &str, total: u64) -> Phase {
+        self.begin(name, total, false)
+    }
+
+    fn begin(&self, name: &str, total: u64, leaves_line: bool) -> Phase {
+        let bar = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new(total).with_style(style(total)).with_prefix(name.to_owned()));
+            // Keeps the clock running while a long piece of work reports nothing.
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        let started = Instant::now();
+        let state = Mutex::new(Progress { done: 0, message: String::new(), reported: (started, 0) });
+        Phase {
+            console: Self { bars: self.bars.clone(), first: OnceLock::new() },
+            name: name.to_owned(),
+            total,
+            leaves_line,
+            started,
+            bar,
+            state,
+        }
+    }
+
+    /// Prints what `step` of `total` reports: reward, accuracy, length, entropy, KL, speed, time left, and a second
+    /// line where the step ended in an evaluation.
+    pub fn step_line(&self, step: Step, total: Step, row: &MetricRow) {
+        let (first, since) = *self.first.get_or_init(|| (step, Instant::now()));
+        let pace = match step.saturating_sub(first) {
+            0 => row.get("time/step"),
+            steps => Some(since.elapsed().as_secs_f64() / steps as f64),
+        };
+        let left = pace.map(|pace| pace * total.saturating_sub(step) as f64);
+        for line in step_line::lines(step, total, row, left) {
+            self.print(&mut io::stdout(), line);
+        }
+    }
+
+    /// Prints something worth knowing, like the checkpoint that a run continues from.
+    pub fn note(&self, text: impl Display) {
+        self.print(&mut io::stderr(), text);
+    }
+
+    /// Prints the last words of the run.
+    pub fn summary(&self, summary: &super::Summary) {
+        self.print(&mut io::stdout(), format_args!("\n{summary}"));
+    }
+
+    fn print(&self, out: &mut dyn Write, text: impl Display) {
+        let mut write = || {
+            let _ = writeln!(out, "{text}");
+        };
+        match &self.bars {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+/// Something under way. Dropped without [`Phase::finish`], as an error does, it disappears without a word.
+pub struct Phase {
+    console: Console,
+    name: String,
+    total: u64,
+    leaves_line: bool,
+    started: Instant,
+    bar: Option<ProgressBar>,
+    state: Mutex<Progress>,
+}
+
+/// How far a phase is, and when a plain line last said so.
+struct Progress {
+    done: u64,
+    message: String,
+    reported: (Instant, u64),
+}
+
+impl Phase {
+    /// Reports `n` more of the total done; `message` says how it stands and replaces the one before.
+    pub fn advance(&self, n: u64, message: impl Into<String>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.done += n;
+        state.message = message.into();
+        if let Some(bar) = &self.bar {
+            bar.set_message(state.message.clone());
+            bar.set_position(state.done);
+            return;
+        }
+        let (last, at) = state.reported;
+        if is_due(last.elapsed(), state.done - at, self.total) {
+            state.reported = (Instant::now(), state.done);
+            self.console.note(self.progress_line(&state));
+        }
+    }
+
+    /// Ends the phase; prints its duration and last message, if it is one that leaves a line.
+    pub fn finish(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if self.leaves_line {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let time = duration(self.started.elapsed().as_secs_f64());
+            self.console.note(clip(format!("{}: done in {time}{}", self.name, remark(&state.message))));
+        }
+    }
+
+    fn progress_line(&self, state: &Progress) -> String {
+        let Progress { done, message, .. } = state;
+        let time = duration(self.started.elapsed().as_secs_f64());
+        let share = match self.total {
+            0 => done.to_string(),
+            total => format!("{done}/{total} ({:.0} %)", 100.0 * *done as f64 / total as f64),
+        };
+        clip(format!("{}: {share} after {time}{}", self.name, remark(message)))
+    }
+}
+
+impl Drop for Phase {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Whether a plain line is due, `since` the last one and `done` units of `total` later: at most every ten seconds,
+/// and then after a tenth of the whole or a minute, whichever comes first.
+fn is_due(since: Duration, done: u64, total: u64) -> bool {
+    let tenth = total != 0 && done.saturating_mul(10) >= total;
+    since.as_secs() >= 60 || (since.as_secs() >= 10 && tenth)
+}
+
+/// A message as the end of a sentence.
+fn remark(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!("; {message}") }
+}
+
+/// `line`, cut to [`WIDTH`] characters.
+fn clip(line: String) -> String {
+    match line.char_indices().nth(WIDTH) {
+        None => line,
+        Some((end, _)) => line[..end].to_owned(),
+    }
+}
+
+fn style(total: u64) -> ProgressStyle {
+    let template = match total {
+        0 => "{spinner:.cyan} {prefix:<16} {human_pos} {elapsed}  {wide_msg}",
+        _ => {
+            "{spinner:.cyan} {prefix:<16} {bar:28.cyan/dim} {human_pos:>6}/{human_len:<6} left {eta:<4} {wide_msg}"
+        }
+    };
+    // The templates are constants that a test draws; the default style is never seen.
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸─")
+}
+
+/// `seconds` for people: `8.3s`, `45s`, `12m30s`, `1h02m`, `2d03h`.
+pub(super) fn duration(seconds: f64) -> String {
+    // Rounded before the choice of units, so that 59.7 s are a minute.
+    let s = seconds.round() as u64;
+    match s {
+        _ if seconds < 9.95 => format!("{seconds:.1}s"),
+        0..60 => format!("{s}s"),
+        60..3_600 => format!("{}m{:02}s", s / 60, s % 60),
+        3_600..86_400 => format!("{}h{:02}m", s / 3_600, s / 60 % 60),
+        _ => format!("{}d{:02}h", s / 86_400, s / 3_600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use indicatif::{InMemoryTerm, ProgressDrawTarget};
+
+    use super::*;
+
+    #[test]
+    fn durations_have_two_units_at_most() {
+        for (seconds, expected) in [
+            (0.04, "0.0s"),
+            (9.94, "9.9s"),
+            (9.96, "10s"),
+            (59.7, "1m00s"),
+            (750.0, "12m30s"),
+            (3_725.0, "1h02m"),
+            (183_600.0, "2d03h"),
+        ] {
+            assert_eq!(duration(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn plain_lines_come_at_most_every_ten_seconds() {
+        let due = |seconds, done, total| is_due(Duration::from_secs(seconds), done, total);
+        assert!(!due(9, 100, 100));
+        assert!(due(10, 10, 100));
+        assert!(!due(59, 9, 100));
+        assert!(due(60, 9, 100));
+        assert!(!due(59, 1_000, 0), "without a total only time counts");
+    }
+
+    #[test]
+    fn long_lines_are_cut_between_characters() {
+        let line = clip("ä".repeat(120));
+        assert_eq!(line.chars().count(), WIDTH);
+        assert_eq!(clip("short".into()), "short");
+    }
+
+    #[test]
+    fn a_bar_shows_where_it_stands_and_leaves_nothing_behind() {
+        let screen = InMemoryTerm::new(10, 100);
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like(Box::new(screen.clone())));
+        let console = Console { bars: Some(bars), first: OnceLock::new() };
+        let phase = console.step_phase("generation", 1_000);
+        phase.advance(250, "12.3k tokens/s");
+        phase.bar.as_ref().unwrap().force_draw();
+        let line = screen.contents();
+        assert!(line.contains("generation       ━━━━━━━") && line.contains("250/1,000"), "{line}");
+        assert!(line.ends_with("12.3k tokens/s") && line.chars().count() <= WIDTH, "{line}");
+        phase.finish();
+        assert_eq!(screen.contents(), "");
+    }
+}

@@ -1,0 +1,172 @@
+//! What every metric means: one entry per key of `metrics.jsonl`.
+//!
+//! A placeholder `<...>` in a pattern stands for any text without a slash, up to the end of its part of the key:
+//! `eval/<set>/avg@<k>` covers `eval/heldout/avg@4`.
+
+use crate::types::MetricRow;
+
+/// One metric, or a family of metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key, or its pattern.
+    pub key: &'static str,
+    /// Unit of the number; empty for one without.
+    pub unit: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+}
+
+/// A share: 0 is none, 1 is all.
+const SHARE: &str = "0..1";
+
+/// All entries, in the order in which a person would read them.
+pub const ENTRIES: &[Entry] = &[
+    entry("reward/mean", "", "Mean reward of the step's responses."),
+    entry("reward/std", "", "Standard deviation of the reward over the step's responses."),
+    entry("reward/<part>/mean", "", "Mean of one part of the reward; `correct` is the accuracy."),
+    entry("reward/status/<status>", SHARE, "Responses that the graders gave this status."),
+    entry("group/solve_all", SHARE, "Prompts of which every response is correct."),
+    entry("group/solve_none", SHARE, "Prompts of which no response is correct."),
+    entry("group/mixed", SHARE, "Prompts with correct and wrong responses."),
+    entry("group/without_signal", SHARE, "Prompts whose responses all have the same reward."),
+    entry("response_length/mean", "tokens", "Mean length of the responses."),
+    entry("response_length/min", "tokens", "Length of the shortest response."),
+    entry("response_length/max", "tokens", "Length of the longest response."),
+    entry("response_length/clip_ratio", SHARE, "Responses cut off at the limit of new tokens."),
+    entry("policy/entropy", "nats", "Mean entropy of the policy's next-token distribution."),
+    entry("policy/kl_ref", "nats", "Mean estimate per token of KL(policy || reference)."),
+    entry(
+        "policy/approx_kl",
+        "nats",
+        "Mean k3 estimate per token of KL(policy before || policy during the update).",
+    ),
+    entry("policy/ratio_mean", "", "Mean over tokens of new probability / old probability."),
+    entry("policy/clip_frac_low", SHARE, "Tokens whose loss is clipped at the lower bound of the ratio."),
+    entry("policy/clip_frac_high", SHARE, "Tokens whose loss is clipped at the upper bound of the ratio."),
+    entry("loss/policy", "", "Policy loss, without the KL penalty."),
+    entry("loss/kl", "", "KL penalty, its coefficient included."),
+    entry("loss/value", "", "Loss of the critic."),
+    entry("value/explained_variance", "", "Variance of the returns that the critic explains; 1 is perfect."),
+    entry("value/clip_frac", SHARE, "Tokens whose value loss is clipped."),
+    entry("advantage/mean", "", "Mean advantage over response tokens."),
+    entry("advantage/std", "", "Standard deviation of the advantage over response tokens."),
+    entry("advantage/min", "", "Smallest advantage of a response token."),
+    entry("advantage/max", "", "Largest advantage of a response token."),
+    entry(
+        "mismatch/logprob_abs_mean",
+        "nats",
+        "Mean distance between the sampler's and the learner's log-probs.",
+    ),
+    entry(
+        "mismatch/logprob_abs_max",
+        "nats",
+        "Largest distance between the sampler's and the learner's log-probs.",
+    ),
+    entry("mismatch/kl", "nats", "Mean k3 estimate per token of KL(sampler || learner)."),
+    entry("optim/lr", "", "Learning rate of the step's last update."),
+    entry("optim/grad_norm", "", "Mean over updates of the gradient's global L2 norm before clipping."),
+    entry("optim/param_delta", "", "L2 norm of the change of all weights in this step."),
+    entry("optim/updates", "", "Updates of the weights in this step."),
+    entry("optim/skipped", "", "Updates left out in this step because a number was not finite."),
+    entry("time/step", "s", "The whole step."),
+    entry("time/generate", "s", "Sampling the responses."),
+    entry("time/score", "s", "Grading the responses."),
+    entry("time/measure", "s", "Log-probabilities and entropies under the learner and the reference."),
+    entry("time/credit", "s", "Estimating advantages and assigning credit."),
+    entry("time/train", "s", "Packing, forward and backward passes, updates."),
+    entry("time/eval", "s", "Evaluation after this step."),
+    entry("time/checkpoint", "s", "The checkpoint written since the row before."),
+    entry("perf/generate_tokens_per_s", "tokens/s", "Response tokens per second of sampling."),
+    entry("perf/train_tokens_per_s", "tokens/s", "Prompt and response tokens per second of training."),
+    entry("perf/tokens_per_s", "tokens/s", "Response tokens per second of the whole step."),
+    entry("perf/mfu", SHARE, "Arithmetic of the step against what the machine could have done in its time."),
+    entry("perf/rss_peak_gb", "GB", "Most memory the process has held so far."),
+    entry("perf/gpu_peak_gb", "GB", "Most GPU memory the process has held so far."),
+    entry("progress/prompts", "", "Prompts drawn since the start of the run."),
+    entry("progress/samples", "", "Responses sampled since the start of the run."),
+    entry("progress/tokens_generated", "tokens", "Response tokens sampled since the start of the run."),
+    entry("progress/wall_s", "s", "Time spent since the start of the run, pauses between sessions left out."),
+    entry("eval/<set>/avg@<k>", SHARE, "Accuracy over k sampled responses to each item of the set."),
+    entry(
+        "eval/<set>/pass@<k>",
+        SHARE,
+        "Unbiased estimate of the items solved by at least one of k responses.",
+    ),
+    entry("eval/<set>/ci95", SHARE, "Half the width of the 95 % interval of avg@k."),
+    entry("eval/<set>/greedy", SHARE, "Accuracy of the most likely token at every position."),
+    entry("eval/<set>/greedy_ci95", SHARE, "Half the width of the 95 % interval of the greedy accuracy."),
+];
+
+const fn entry(key: &'static str, unit: &'static str, meaning: &'static str) -> Entry {
+    Entry { key, unit, meaning }
+}
+
+/// The entry that covers `key`.
+#[must_use]
+pub fn explain(key: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|entry| covers(entry.key, key))
+}
+
+/// Keys of `row` that no entry covers.
+#[must_use]
+pub fn unknown_keys(row: &MetricRow) -> Vec<&str> {
+    row.iter().map(|(key, _)| key).filter(|key| explain(key).is_none()).collect()
+}
+
+/// Whether `key` is an instance of `pattern`: equal part by part, placeholders aside.
+fn covers(pattern: &str, key: &str) -> bool {
+    let (mut patterns, mut parts) = (pattern.split('/'), key.split('/'));
+    loop {
+        match (patterns.next(), parts.next()) {
+            (None, None) => return true,
+            (Some(pattern), Some(part)) if covers_part(pattern, part) => {}
+            _ => return false,
+        }
+    }
+}
+
+fn covers_part(pattern: &str, part: &str) -> bool {
+    match pattern.split_once('<') {
+        None => pattern == part,
+        Some((fixed, _)) => part.strip_prefix(fixed).is_some_and(|rest| !rest.is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_one_entry() {
+        for (i, entry) in ENTRIES.iter().enumerate() {
+            // A pattern taken literally is an instance of itself, so this finds overlaps as well as repetitions.
+            let covering: Vec<usize> =
+                (0..ENTRIES.len()).filter(|j| covers(ENTRIES[*j].key, entry.key)).collect();
+            assert_eq!(covering, [i], "{}", entry.key);
+            assert!(entry.meaning.ends_with('.') && entry.meaning.len() > 10, "{}", entry.key);
+        }
+    }
+
+    #[test]
+    fn placeholders_cover_one_part_of_a_key() {
+        for (key, expected) in [
+            ("reward/correct/mean", Some("reward/<part>/mean")),
+            ("reward/status/unparsable", Some("reward/status/<status>")),
+            ("eval/heldout/avg@4", Some("eval/<set>/avg@<k>")),
+            ("eval/heldout/pass@16", Some("eval/<set>/pass@<k>")),
+            ("eval/heldout/avg@", None),
+            ("eval/a/b/ci95", None),
+            ("reward//mean", None),
+            ("reward/means", None),
+            ("reward", None),
+        ] {
+            assert_eq!(explain(key).map(|entry| entry.key), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_found() {
+        let row = [("reward/mean", 1.0), ("reward/maen", 1.0), ("loss", 0.0)].into_iter().collect();
+        assert_eq!(unknown_keys(&row), ["loss", "reward/maen"]);
+    }
+}

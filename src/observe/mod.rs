@@ -1,0 +1,74 @@
+//! What a person sees and keeps of a run.
+//!
+//! `metrics.jsonl` is the truth; TensorBoard and the console are views of the same rows. Nothing here decides
+//! anything: metrics are returned by the stages and reach this module from the run loop alone.
+
+mod console;
+pub mod glossary;
+mod jsonl;
+pub mod rollouts;
+mod step_line;
+mod summary;
+mod tensorboard;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+pub use console::{Console, Phase};
+pub use jsonl::{Jsonl, read_rows};
+pub use summary::{Accuracy, Stage, Summary};
+pub use tensorboard::TensorBoard;
+
+use crate::run_folder::RunFolder;
+use crate::types::{MetricRow, Step};
+
+/// Somewhere that rows of metrics go.
+pub trait MetricSink {
+    /// Takes over the row of `step`; steps come in rising order, each once.
+    ///
+    /// # Errors
+    /// If the row cannot be written.
+    fn write(&mut self, step: Step, row: &MetricRow) -> Result<()>;
+}
+
+/// `[observe]`: what is written beside `metrics.jsonl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObserveConfig {
+    /// Whether the metrics are also written for TensorBoard.
+    pub tensorboard: bool,
+    /// Steps between files of rollouts; 0 writes none.
+    pub rollouts_every: u64,
+}
+
+impl Default for ObserveConfig {
+    fn default() -> Self {
+        Self { tensorboard: true, rollouts_every: 1 }
+    }
+}
+
+impl ObserveConfig {
+    /// Opens the sinks of the run in `folder`. A run that continues passes the step of its checkpoint: later rows are
+    /// removed, and TensorBoard's folder is written anew from those that stay.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written, or `metrics.jsonl` has a broken line.
+    pub fn sinks(self, folder: &RunFolder, resumed_at: Option<Step>) -> Result<Vec<Box<dyn MetricSink>>> {
+        let path = folder.metrics();
+        let (jsonl, rows) = match resumed_at {
+            None => (Jsonl::create(&path)?, Vec::new()),
+            Some(step) => Jsonl::resume(&path, step)?,
+        };
+        let mut sinks: Vec<Box<dyn MetricSink>> = vec![Box::new(jsonl)];
+        if self.tensorboard {
+            sinks.push(Box::new(TensorBoard::rebuild(&folder.tensorboard(), &rows)?));
+        }
+        Ok(sinks)
+    }
+
+    /// Whether the responses of `step` are written.
+    #[must_use]
+    pub fn wants_rollouts(self, step: Step) -> bool {
+        self.rollouts_every != 0 && step.is_multiple_of(self.rollouts_every)
+    }
+}

@@ -1,0 +1,165 @@
+//! `rollouts/step_000040.jsonl`: every response of a step with all that was decided about it.
+//!
+//! One object per response. Lists hold one number per response token, floats in the fewest digits that read back to
+//! the same `f32`; a number that is not finite is `null`. Keys of what was not measured are absent.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rewards::Status;
+use serde::{Serialize, Serializer};
+
+use crate::files::write_whole;
+use crate::types::{CreditedTree, Finish, Step, TokenId};
+
+/// Writes the responses of `trees`, in order, to `path`; the file appears whole or not at all.
+///
+/// # Errors
+/// If the file cannot be written, or a fork names a leaf that its tree does not have.
+pub fn write(path: &Path, step: Step, trees: &[CreditedTree]) -> Result<()> {
+    write_whole(path, |mut writer| {
+        for tree in trees {
+            for leaf in 0..tree.measured.tree.leaves.len() {
+                serde_json::to_writer(&mut writer, &Response::new(step, tree, leaf)?)?;
+                writer.write_all(b"\n")?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// One line; the order of the fields is that of the file.
+#[derive(Serialize)]
+struct Response<'a> {
+    step: Step,
+    prompt_id: u64,
+    sample: u32,
+    /// `sample` of the response that this one forked from.
+    parent: Option<u32>,
+    /// Number of response tokens shared with the parent.
+    fork_at: Option<usize>,
+    prompt_tokens: &'a [TokenId],
+    tokens: &'a [TokenId],
+    text: &'a str,
+    finish: Finish,
+    reward: f64,
+    reward_parts: &'a BTreeMap<String, f64>,
+    status: Status,
+    logprobs: &'a [f32],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_logprobs: Option<&'a [f32]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entropies: Option<&'a [f32]>,
+    advantages: &'a [f32],
+    /// Factor of credit per token, already in the advantages.
+    gamma: Ones,
+    trained: bool,
+}
+
+/// So many factors of 1: advantages as the estimator gave them.
+struct Ones(usize);
+
+impl Serialize for Ones {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(std::iter::repeat_n(1f32, self.0))
+    }
+}
+
+impl<'a> Response<'a> {
+    fn new(step: Step, credited: &'a CreditedTree, index: usize) -> Result<Self> {
+        let measured = &credited.measured;
+        let tree = &measured.tree;
+        let leaf = &tree.leaves[index];
+        let place = || format!("prompt {}, leaf {index}", tree.prompt.id);
+        let parent = leaf.fork.map(|fork| {
+            let parent = tree.leaves.get(fork.parent);
+            parent
+                .map(|p| p.sample)
+                .with_context(|| format!("{}: its parent, leaf {}, is missing", place(), fork.parent))
+        });
+        let trained = credited.trained.get(index);
+        Ok(Self {
+            step,
+            prompt_id: tree.prompt.id,
+            sample: leaf.sample,
+            parent: parent.transpose()?,
+            fork_at: leaf.fork.map(|fork| fork.at),
+            prompt_tokens: &tree.prompt.tokens,
+            tokens: &leaf.tokens,
+            text: &leaf.text,
+            finish: leaf.finish,
+            reward: leaf.verdict.value,
+            reward_parts: &leaf.verdict.parts,
+            status: leaf.verdict.status,
+            logprobs: &leaf.logprobs,
+            old_logprobs: measured.old_logprobs.as_ref().map(|field| field.path(index)),
+            entropies: measured.entropies.as_ref().map(|field| field.path(index)),
+            advantages: credited.advantages.path(index),
+            gamma: Ones(leaf.tokens.len()),
+            trained: *trained.with_context(|| format!("{}: not said whether it is trained on", place()))?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::sync::Arc;
+
+    use rewards::{Countdown, Task, Verdict};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::types::{Fork, Leaf, MeasuredTree, PathField, Prompt, Tree};
+
+    fn leaf(sample: u32, fork: Option<Fork>, tokens: Vec<TokenId>) -> Leaf {
+        let parts = BTreeMap::from([("correct".to_owned(), 1.0)]);
+        let logprobs = tokens.iter().map(|t| -0.1 * *t as f32).collect();
+        let verdict = Verdict { value: 1.0, parts, status: Status::Ok };
+        Leaf { sample, fork, tokens, logprobs, finish: Finish::Eos, text: "3 + 4".into(), verdict }
+    }
+
+    fn credited() -> CreditedTree {
+        let task = Task::Countdown(Countdown { numbers: vec![3, 4], target: 7 });
+        let prompt = Arc::new(Prompt { id: 11, text: "reach 7".into(), tokens: vec![5, 6], task });
+        // The first response was lost, so that indices of leaves and numbers of samples differ.
+        let leaves = vec![leaf(1, None, vec![1, 2, 3]), leaf(2, Some(Fork { parent: 0, at: 1 }), vec![1, 4])];
+        let tree = Tree { prompt, leaves };
+        let old_logprobs = Some(PathField::from_fn(&tree, |l, t| -0.1 - (l + t) as f32));
+        let advantages = PathField::from_fn(&tree, |_, _| 0.7);
+        let measured = MeasuredTree { tree, old_logprobs, entropies: None, ref_logprobs: None };
+        CreditedTree { measured, advantages, trained: vec![true, false] }
+    }
+
+    #[test]
+    fn a_line_holds_the_keys_in_the_order_of_the_contract() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("step_000040.jsonl");
+        write(&path, 40, &[credited(), credited()]).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert_eq!(
+            lines[1],
+            "{\"step\":40,\"prompt_id\":11,\"sample\":2,\"parent\":1,\"fork_at\":1,\"prompt_tokens\":[5,6],\
+             \"tokens\":[1,4],\"text\":\"3 + 4\",\"finish\":\"eos\",\"reward\":1.0,\"reward_parts\":{\"correct\":1.0},\
+             \"status\":\"ok\",\"logprobs\":[-0.1,-0.4],\"old_logprobs\":[-1.1,-2.1],\"advantages\":[0.7,0.7],\
+             \"gamma\":[1.0,1.0],\"trained\":false}"
+        );
+        let first: Value = serde_json::from_str(lines[0]).unwrap();
+        assert_eq!((&first["parent"], &first["fork_at"]), (&Value::Null, &Value::Null));
+        assert_eq!(first["trained"], true);
+    }
+
+    #[test]
+    fn a_dangling_fork_is_an_error_and_leaves_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("step_000001.jsonl");
+        let mut tree = credited();
+        tree.measured.tree.leaves[1].fork = Some(Fork { parent: 9, at: 1 });
+        let error = format!("{:#}", write(&path, 1, &[tree]).unwrap_err());
+        assert!(error.ends_with("prompt 11, leaf 1: its parent, leaf 9, is missing"), "{error}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,22 @@
+//! `[pipeline]`: how generating and learning take turns.
+
+use serde::{Deserialize, Serialize};
+
+/// Schedule of generation and updates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PipelineConfig {
+    /// Every response comes from the policy that learns from it.
+    OnPolicy(OnPolicyConfig),
+}
+
+impl Default for PipelineConfig {
+    fn default() -> Self {
+        Self::OnPolicy(OnPolicyConfig {})
+    }
+}
+
+/// Settings of [`PipelineConfig::OnPolicy`]: none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnPolicyConfig {}

@@ -1,0 +1,122 @@
+//! The recipe: a run as one TOML file.
+//!
+//! ```text
+//! text + overrides --source--> document --read--> Recipe --validate--> Recipe that makes sense
+//! ```
+//!
+//! Each stage reports every problem it finds, and the later ones go on with what is sound. The settings structs of the
+//! seams are the only description of what a recipe may hold; `schema` learns it from them.
+
+mod differences;
+mod explain;
+mod fault;
+mod load;
+mod problem;
+mod read;
+mod reality;
+mod schema;
+mod source;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use differences::Difference;
+pub use problem::{Problem, Problems};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    batch::BatchConfig,
+    checkpoint::CheckpointConfig,
+    credit::advantage::AdvantageConfig,
+    data::{DataConfig, sampler::SamplerConfig},
+    eval::EvalConfig,
+    learner::WarmupConfig,
+    loss::LossConfig,
+    model::ModelSettings,
+    observe::ObserveConfig,
+    optim::OptimConfig,
+    pipeline::PipelineConfig,
+    rollout::{SamplingConfig, explore::ExploreConfig},
+};
+use rewards::RewardConfig;
+
+/// `[run]`: name, seed and length of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Folder of the run under `runs/`.
+    pub name: String,
+    /// Seed of every random draw.
+    #[serde(default)]
+    pub seed: u64,
+    /// Training steps, at least 1.
+    pub steps: u64,
+}
+
+/// `[[reward]]`: a grader and its share in the reward.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RewardEntry {
+    /// Factor of this grader's value in the sum that is the reward.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// The grader and its own keys.
+    #[serde(flatten)]
+    pub grader: RewardConfig,
+}
+
+/// A whole run, every default filled in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Name, seed and length.
+    pub run: RunConfig,
+    /// The policy.
+    pub model: ModelSettings,
+    /// Supervised start; without it reinforcement learning starts from the model as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<WarmupConfig>,
+    /// The problems.
+    pub data: DataConfig,
+    /// Which problems a step trains on.
+    #[serde(default)]
+    pub sampler: SamplerConfig,
+    /// How the responses to one prompt come about.
+    pub explore: ExploreConfig,
+    /// The distribution responses are drawn from.
+    pub sampling: SamplingConfig,
+    /// The graders; the reward is the weighted sum of their values.
+    pub reward: Vec<RewardEntry>,
+    /// How rewards become advantages.
+    pub advantage: AdvantageConfig,
+    /// The policy loss.
+    pub loss: LossConfig,
+    /// The optimiser.
+    pub optim: OptimConfig,
+    /// Sizes of a step.
+    pub batch: BatchConfig,
+    /// How generating and learning take turns.
+    #[serde(default)]
+    pub pipeline: PipelineConfig,
+    /// Evaluation on held-out items.
+    #[serde(default)]
+    pub eval: EvalConfig,
+    /// What is saved and how often.
+    #[serde(default)]
+    pub checkpoint: CheckpointConfig,
+    /// What is written about the run.
+    #[serde(default)]
+    pub observe: ObserveConfig,
+}
+
+impl Recipe {
+    /// What a person should know of this recipe although it works, one sentence each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        validate::notes(self)
+    }
+}
+
+fn one() -> f64 {
+    1.0
+}

@@ -1,0 +1,211 @@
+//! The folder of a run: what lies where.
+//!
+//! ```text
+//! runs/NAME/
+//!   recipe.toml  resolved.toml  env.json      as given; after defaults and overrides; what it ran on
+//!   metrics.jsonl  tb/                        the metrics, and TensorBoard's view of them
+//!   rollouts/step_000040.jsonl                every response of a step
+//!   eval/step_000040.json                     results per set; one line per item in step_000040.SET.jsonl
+//!   checkpoints/step_000040/  latest          see `checkpoint`
+//! ```
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::files::write_whole;
+use crate::types::Step;
+
+mod environment;
+
+pub use environment::{Environment, Git};
+
+/// Paths of one run; the folders it names exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    root: PathBuf,
+}
+
+impl RunFolder {
+    /// Makes the folder of a new run, `runs/name`.
+    ///
+    /// # Errors
+    /// If `name` is not the name of a folder, a run of that name exists, or the folder cannot be made.
+    pub fn create(runs: &Path, name: &str) -> Result<Self> {
+        let this = Self::named(runs, name)?;
+        let found = match fs::read_dir(&this.root) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(_) => this.root.exists(),
+        };
+        if found {
+            let state = match fs::read_to_string(this.checkpoints().join("latest")) {
+                Ok(step) => format!("with checkpoint {}", step.trim()),
+                Err(_) => "without a checkpoint".to_owned(),
+            };
+            bail!(
+                "{} already holds a run, {state}; continue it with --resume, choose another name with --name, \
+                 or remove the folder",
+                this.root.display()
+            );
+        }
+        this.make()
+    }
+
+    /// The folder of a run to continue.
+    ///
+    /// # Errors
+    /// If there is no run of that name.
+    pub fn open(runs: &Path, name: &str) -> Result<Self> {
+        let this = Self::named(runs, name)?;
+        ensure!(
+            this.resolved().is_file(),
+            "{}: no run to continue, resolved.toml is missing; start it without --resume",
+            this.root.display()
+        );
+        this.make()
+    }
+
+    fn named(runs: &Path, name: &str) -> Result<Self> {
+        let mut parts = Path::new(name).components();
+        ensure!(
+            matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)),
+            "run.name: expected the name of one folder, got `{name}`"
+        );
+        Ok(Self { root: runs.join(name) })
+    }
+
+    fn make(self) -> Result<Self> {
+        for folder in [self.root.join("rollouts"), self.root.join("eval"), self.checkpoints()] {
+            fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
+        }
+        Ok(self)
+    }
+
+    /// Writes the recipe as the person gave it, and as it is after defaults and overrides.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write_recipe(&self, given: &str, resolved: &str) -> Result<()> {
+        write_whole(&self.recipe(), |w| Ok(w.write_all(given.as_bytes())?))?;
+        write_whole(&self.resolved(), |w| Ok(w.write_all(resolved.as_bytes())?))
+    }
+
+    /// Writes what this process runs on; what earlier processes of the run ran on is kept under `earlier`.
+    ///
+    /// # Errors
+    /// If `env.json` cannot be written, or exists and is not a JSON object.
+    pub fn write_environment(&self, environment: &Environment) -> Result<()> {
+        let path = self.env();
+        let merged = match fs::read(&path) {
+            Ok(before) => environment.after(&before).with_context(|| path.display().to_string())?,
+            Err(_) => serde_json::to_value(environment)?,
+        };
+        write_whole(&path, |mut w| {
+            serde_json::to_writer_pretty(&mut w, &merged)?;
+            Ok(w.write_all(b"\n")?)
+        })
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The recipe as given.
+    #[must_use]
+    pub fn recipe(&self) -> PathBuf {
+        self.root.join("recipe.toml")
+    }
+
+    /// The recipe after defaults and overrides.
+    #[must_use]
+    pub fn resolved(&self) -> PathBuf {
+        self.root.join("resolved.toml")
+    }
+
+    /// What the run ran on.
+    #[must_use]
+    pub fn env(&self) -> PathBuf {
+        self.root.join("env.json")
+    }
+
+    /// The metrics.
+    #[must_use]
+    pub fn metrics(&self) -> PathBuf {
+        self.root.join("metrics.jsonl")
+    }
+
+    /// TensorBoard's folder.
+    #[must_use]
+    pub fn tensorboard(&self) -> PathBuf {
+        self.root.join("tb")
+    }
+
+    /// The responses of `step`.
+    #[must_use]
+    pub fn rollouts(&self, step: Step) -> PathBuf {
+        self.root.join(format!("rollouts/step_{step:06}.jsonl"))
+    }
+
+    /// The evaluation after `step`.
+    #[must_use]
+    pub fn eval(&self, step: Step) -> PathBuf {
+        self.root.join(format!("eval/step_{step:06}.json"))
+    }
+
+    /// The evaluation after `step`, item by item of one set.
+    #[must_use]
+    pub fn eval_items(&self, step: Step, set: &str) -> PathBuf {
+        self.root.join(format!("eval/step_{step:06}.{set}.jsonl"))
+    }
+
+    /// The checkpoints, for [`crate::checkpoint::Store`].
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_new_run_refuses_the_folder_of_another() {
+        let runs = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(runs.path(), "countdown").unwrap();
+        run.write_recipe("seed = 0 # mine\n", "seed = 0\nsteps = 1\n").unwrap();
+        assert_eq!(fs::read_to_string(run.recipe()).unwrap(), "seed = 0 # mine\n");
+
+        let error = RunFolder::create(runs.path(), "countdown").unwrap_err().to_string();
+        for part in ["countdown already holds a run, without a checkpoint", "--resume", "--name"] {
+            assert!(error.contains(part), "{error}");
+        }
+        fs::write(run.checkpoints().join("latest"), "step_000040\n").unwrap();
+        let error = RunFolder::create(runs.path(), "countdown").unwrap_err().to_string();
+        assert!(error.contains("with checkpoint step_000040;"), "{error}");
+        assert_eq!(RunFolder::open(runs.path(), "countdown").unwrap(), run);
+    }
+
+    #[test]
+    fn an_empty_folder_is_free_and_an_absent_run_cannot_continue() {
+        let runs = tempfile::tempdir().unwrap();
+        fs::create_dir(runs.path().join("empty")).unwrap();
+        assert!(RunFolder::create(runs.path(), "empty").is_ok());
+        let error = RunFolder::open(runs.path(), "other").unwrap_err().to_string();
+        assert!(error.contains("other: no run to continue") && error.contains("without --resume"), "{error}");
+        assert!(!runs.path().join("other").exists());
+    }
+
+    #[test]
+    fn a_name_is_one_folder() {
+        let runs = tempfile::tempdir().unwrap();
+        for name in ["", ".", "..", "a/b", "/tmp", "../a"] {
+            let error = RunFolder::create(runs.path(), name).unwrap_err().to_string();
+            assert!(error.contains(&format!("got `{name}`")), "{error}");
+        }
+    }
+}

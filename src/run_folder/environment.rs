@@ -1,0 +1,133 @@
+//! `env.json`: what a run ran on.
+
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// What one process of a run ran on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Environment {
+    /// Version of rlcredit.
+    pub rlcredit: String,
+    /// Version of libtorch.
+    pub libtorch: String,
+    /// Where the policy lives: `cpu`, `cuda:0`, ...
+    pub device: String,
+    /// Threads that libtorch computes with.
+    pub threads: usize,
+    /// The checkout that the running program lies in, if any.
+    pub git: Option<Git>,
+    /// The command line.
+    pub command: Vec<String>,
+    /// When the process started, UTC, `2026-01-31T23:59:59Z`.
+    pub started: String,
+}
+
+/// A state of a git checkout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Git {
+    /// Hash of the commit.
+    pub commit: String,
+    /// Whether tracked files differ from it.
+    pub dirty: bool,
+}
+
+impl Environment {
+    /// What this process runs on, given what only libtorch knows.
+    #[must_use]
+    pub fn gather(libtorch: &str, device: &str, threads: usize) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            rlcredit: env!("CARGO_PKG_VERSION").to_owned(),
+            libtorch: libtorch.to_owned(),
+            device: device.to_owned(),
+            threads,
+            git: Git::of_this_program(),
+            command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+            started: utc(now.as_secs()),
+        }
+    }
+
+    /// This environment, with that of `before` (the text of an `env.json`) and those before it under `earlier`.
+    pub(super) fn after(&self, before: &[u8]) -> Result<Value> {
+        let mut before: Map<String, Value> = serde_json::from_slice(before).context("not a JSON object")?;
+        let mut earlier = match before.shift_remove("earlier") {
+            Some(Value::Array(earlier)) => earlier,
+            _ => Vec::new(),
+        };
+        earlier.push(Value::Object(before));
+        let mut merged = serde_json::to_value(self)?;
+        merged["earlier"] = Value::Array(earlier);
+        Ok(merged)
+    }
+}
+
+impl Git {
+    fn of_this_program() -> Option<Self> {
+        let program = std::env::current_exe().ok()?;
+        let git = |args: &[&str]| {
+            let output = Command::new("git").arg("-C").arg(program.parent()?).args(args).output().ok()?;
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        let commit = git(&["rev-parse", "HEAD"])?;
+        let dirty = !git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+        Some(Self { commit, dirty })
+    }
+}
+
+/// Seconds since 1970 as `YYYY-MM-DDThh:mm:ssZ`, by Hinnant's days-to-civil algorithm.
+fn utc(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Years begin in March, so that the leap day is the last of its year; eras of 400 years have 146,097 days.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = 400 * era + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        // Expected values: `date -u -d @SECONDS +%FT%TZ`.
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_199, "2024-02-29T23:59:59Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(utc(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn earlier_environments_are_kept_in_order() {
+        let mut environment = Environment::gather("2.11.0", "cpu", 2);
+        let first = serde_json::to_vec(&environment).unwrap();
+        environment.threads = 3;
+        let second = serde_json::to_vec(&environment.after(&first).unwrap()).unwrap();
+        environment.threads = 4;
+        let third = environment.after(&second).unwrap();
+        assert_eq!(third["threads"], 4);
+        let earlier: Vec<_> =
+            third["earlier"].as_array().unwrap().iter().map(|e| e["threads"].clone()).collect();
+        assert_eq!(earlier, [2, 3]);
+        assert!(third["earlier"][1].get("earlier").is_none());
+        assert_eq!(third["libtorch"], "2.11.0");
+        assert!(environment.after(b"[]").is_err());
+    }
+}
