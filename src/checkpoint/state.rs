@@ -16,11 +16,11 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::VerifiedCheckpoint;
+use super::{VerifiedCheckpoint, save_model};
 use crate::data::sampler::SamplerState;
 use crate::eval::EvalReport;
 use crate::files::write_whole;
-use crate::model::{Layout, ModelConfig, load, save};
+use crate::model::{Layout, ModelConfig, load};
 use crate::optim::AdamWState;
 use crate::text::Tokenizer;
 use crate::types::Step;
@@ -81,10 +81,7 @@ impl TrainState {
         let Self { step, weights, optimizer, sampler, progress, refused_in_a_row, evaluations } = self;
         let AdamWState { first, second, updates } = optimizer;
 
-        let model = dir.join(MODEL);
-        let flat = Vec::<f32>::try_from(&weights).context("copying the weights to the host")?;
-        save::save_folder(&model, config, layout, &flat, save::SaveDtype::F32, &tokenizer.special_ids())?;
-        tokenizer.save(&model)?;
+        save_model(&dir.join(MODEL), config, layout, &weights, tokenizer)?;
 
         let path = dir.join(OPTIMIZER);
         Tensor::write_safetensors(&[("first", first), ("second", second)], &path)

@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::{Failure, Run, Setup};
-use crate::checkpoint::{Progress, Store, VerifiedCheckpoint};
+use crate::checkpoint::{Progress, Store, VerifiedCheckpoint, save_model};
 use crate::eval::{EvalReport, Estimate, Evaluator};
 use crate::files::write_whole;
-use crate::model::{Placement, Policy, save};
+use crate::model::{Placement, Policy};
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, rollouts};
 use crate::recipe::Recipe;
 use crate::rollout::RolloutEngine;
@@ -137,9 +137,7 @@ impl Ledger {
         if dir.exists() {
             std::fs::remove_dir_all(&dir).with_context(|| format!("could not remove {}", dir.display()))?;
         }
-        let special = setup.tokenizer.special_ids();
-        save::save_folder(&dir, &policy.config, &policy.layout, &policy.to_host()?, save::SaveDtype::F32, &special)?;
-        setup.tokenizer.save(&dir)
+        save_model(&dir, &policy.config, &policy.layout, policy.master(), &setup.tokenizer)
     }
 
     /// The reference of the KL penalty, if the recipe has one.

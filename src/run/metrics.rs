@@ -111,15 +111,16 @@ struct Spread {
 }
 
 impl Spread {
-    fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let n = values.clone().count();
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let values: Vec<f64> = values.collect();
+        let n = values.len();
         if n == 0 {
             return Self { mean: 0.0, std: 0.0, min: 0.0, max: 0.0 };
         }
-        let mean = values.clone().sum::<f64>() / n as f64;
-        let variance = values.clone().map(|v| (v - mean).powi(2)).sum::<f64>() / (n.max(2) - 1) as f64;
-        let min = values.clone().fold(f64::INFINITY, f64::min);
-        let max = values.fold(f64::NEG_INFINITY, f64::max);
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n.max(2) - 1) as f64;
+        let min = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let max = values.into_iter().fold(f64::NEG_INFINITY, f64::max);
         Self { mean, std: variance.sqrt(), min, max }
     }
 }

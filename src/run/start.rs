@@ -9,11 +9,11 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use super::setup::Setup;
-use crate::checkpoint::{Store, VerifiedCheckpoint};
+use crate::checkpoint::{Store, VerifiedCheckpoint, save_model};
 use crate::interrupt::Interrupt;
 use crate::learner::WarmupConfig;
 use crate::learner::warmup::warm_up;
-use crate::model::{Policy, load, save};
+use crate::model::Policy;
 use crate::observe::Console;
 
 /// The policy before its warm start.
@@ -58,26 +58,10 @@ pub fn warm_start(
     if finished {
         phase.finish();
         store.write(config.steps, |dir| {
-            let model = dir.join("model");
-            let (flat, special) = (policy.to_host()?, setup.tokenizer.special_ids());
-            save::save_folder(&model, &policy.config, &policy.layout, &flat, save::SaveDtype::F32, &special)?;
-            setup.tokenizer.save(&model)
+            save_model(&dir.join("model"), &policy.config, &policy.layout, policy.master(), &setup.tokenizer)
         })?;
     }
     Ok(finished)
-}
-
-impl Policy {
-    /// Loads the weights of a Hugging Face folder whose configuration is `config`.
-    ///
-    /// # Errors
-    /// If weights are missing, damaged or do not fit.
-    pub fn load(dir: &Path, config: crate::model::ModelConfig, placement: crate::model::Placement) -> Result<Self> {
-        let layout = crate::model::Layout::new(&config);
-        let mut flat = vec![0f32; usize::try_from(layout.n_params())?];
-        load::load_into(dir, &layout, &mut flat).with_context(|| format!("loading {}", dir.display()))?;
-        Self::new(config, tch::Tensor::from_slice(&flat), placement)
-    }
 }
 
 /// A hash of everything that shapes the result of a warm start.
