@@ -45,6 +45,19 @@ pub fn sync_folder(folder: &Path) -> Result<()> {
     handle.sync_all().with_context(|| format!("could not sync {}", folder.display()))
 }
 
+/// What lies in `folder`, in no order.
+pub(crate) fn list(folder: &Path) -> Result<Vec<fs::DirEntry>> {
+    fs::read_dir(folder)
+        .and_then(Iterator::collect)
+        .with_context(|| format!("could not list {}", folder.display()))
+}
+
+/// Removes a file, or a folder with all it holds.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.with_context(|| format!("could not remove {}", path.display()))
+}
+
 /// `.NAME.tmp-PID` in the folder of `path`.
 pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -85,4 +98,13 @@ mod tests {
         assert!(name.starts_with(".step_000040") && is_temporary(name), "{name}");
         assert!(!is_temporary("step_000040") && !is_temporary(".gitignore"));
     }
+}
+
+/// Most memory this process has held so far, GB (10^9 bytes); 0 where the kernel does not say.
+#[must_use]
+pub fn peak_rss_gb() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.trim().parse::<f64>().ok());
+    kib.unwrap_or(0.0) * 1024.0 / 1e9
 }

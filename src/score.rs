@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 /// One `[[reward]]` entry: a grader and its weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WeightedReward {
+pub struct RewardEntry {
     /// Multiplies the grader's value.
     #[serde(default = "one")]
     pub weight: f64,
     /// Which grader, with its own keys.
     #[serde(flatten)]
-    pub reward: RewardConfig,
+    pub grader: RewardConfig,
 }
 
 fn one() -> f64 {
@@ -26,8 +26,8 @@ pub struct Scorer {
 impl Scorer {
     /// The graders of `rewards`, in order.
     #[must_use]
-    pub fn new(rewards: &[WeightedReward]) -> Self {
-        Self { graders: rewards.iter().map(|r| (r.reward.clone().build(), r.weight)).collect() }
+    pub fn new(rewards: &[RewardEntry]) -> Self {
+        Self { graders: rewards.iter().map(|r| (r.grader.clone().build(), r.weight)).collect() }
     }
 
     /// `sum_i weight_i * value_i`, all parts, and the worst status. A part that several graders name keeps the first

@@ -9,19 +9,16 @@
 //! A write goes: files, manifest, sync, rename of the folder, rename of `latest`, and only then are old folders
 //! removed. Killed anywhere in between, `latest` still names a complete checkpoint.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::files::{is_temporary, sync_folder, temporary_beside, write_whole};
+use super::manifest::{self, VerifiedCheckpoint};
+use crate::files::{is_temporary, list, remove, sync_folder, temporary_beside, write_whole};
 use crate::types::Step;
 
-const MANIFEST: &str = "manifest.json";
 const LATEST: &str = "latest";
 
 /// `[checkpoint]`: when to save and how much to keep. One is always written at the end and on SIGINT or SIGTERM.
@@ -54,26 +51,6 @@ pub struct Latest {
     pub folder: PathBuf,
     /// What was wrong with the file `latest`, where another folder than the one it names is taken.
     pub note: Option<String>,
-}
-
-/// A checkpoint whose every file has the size and hash of its manifest.
-#[derive(Clone, Debug)]
-pub struct VerifiedCheckpoint {
-    folder: PathBuf,
-    manifest: Manifest,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Manifest {
-    step: Step,
-    /// By path within the folder, with `/` between names.
-    files: BTreeMap<String, Fingerprint>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Fingerprint {
-    size: u64,
-    sha256: String,
 }
 
 impl Store {
@@ -118,28 +95,12 @@ impl Store {
         Ok(target)
     }
 
-    /// The checkpoint to continue from: the one that `latest` names, else the newest complete one; `None` where the
-    /// run has none.
+    /// The checkpoint to continue from, as [`Latest::find`] finds it.
     ///
     /// # Errors
     /// If the folder cannot be listed.
     pub fn latest(&self) -> Result<Option<Latest>> {
-        let path = self.folder.join(LATEST);
-        let named = fs::read_to_string(&path).unwrap_or_default();
-        let named = named.trim();
-        if step_of(named).is_some() && is_complete(&self.folder.join(named)) {
-            let folder = self.folder.join(named);
-            return Ok(Some(Latest { folder, note: None }));
-        }
-        let newest = self.complete()?.into_iter().max();
-        Ok(newest.map(|(_, folder)| {
-            let note = format!(
-                "{} names `{named}`, which is not a complete checkpoint; taking the newest complete one, {}",
-                path.display(),
-                folder.display()
-            );
-            Latest { folder, note: Some(note) }
-        }))
+        Latest::find(&self.folder)
     }
 
     /// Removes the oldest checkpoints beyond `keep`, never that of `newest`.
@@ -147,7 +108,7 @@ impl Store {
         if self.keep == 0 {
             return Ok(());
         }
-        let mut others = self.complete()?;
+        let mut others = complete(&self.folder)?;
         others.retain(|(step, _)| *step != newest);
         others.sort();
         let surplus = (others.len() + 1).saturating_sub(self.keep);
@@ -159,15 +120,6 @@ impl Store {
             remove(&condemned)?;
         }
         Ok(())
-    }
-
-    /// Folders that hold a manifest, with their steps, in no order.
-    fn complete(&self) -> Result<Vec<(Step, PathBuf)>> {
-        let entries = list(&self.folder)?.into_iter().filter_map(|entry| {
-            let step = step_of(&entry.file_name().to_string_lossy())?;
-            is_complete(&entry.path()).then(|| (step, entry.path()))
-        });
-        Ok(entries.collect())
     }
 
     fn failed(&self, step: Step) -> String {
@@ -183,84 +135,40 @@ impl Store {
     }
 }
 
-impl VerifiedCheckpoint {
-    /// Checks every file of the checkpoint in `folder` against its manifest.
+impl Latest {
+    /// The checkpoint that `latest` in `folder` names, else the newest complete one; `None` where there is none.
+    /// Changes nothing, so that it may look into the folder of a run that is going on.
     ///
     /// # Errors
-    /// If the folder or a file is missing, or differs from the manifest in size or hash; the file is named.
-    pub fn open(folder: impl Into<PathBuf>) -> Result<Self> {
-        let folder = folder.into();
-        let manifest = Manifest::read(&folder)?;
-        for (name, expected) in &manifest.files {
-            let path = folder.join(name);
-            let remedy = "use an earlier checkpoint by name, or start the run anew";
-            // The size first: it says more than two hashes where a file was cut off.
-            let size =
-                fs::metadata(&path).with_context(|| format!("{}: missing; {remedy}", path.display()))?.len();
-            ensure!(
-                size == expected.size,
-                "{}: damaged: {size} bytes, expected {}; {remedy}",
-                path.display(),
-                expected.size
-            );
-            let sha256 = fingerprint(&path)?.sha256;
-            ensure!(
-                sha256 == expected.sha256,
-                "{}: damaged: SHA-256 {sha256}, expected {}; {remedy}",
-                path.display(),
-                expected.sha256
-            );
+    /// If the folder cannot be listed.
+    pub fn find(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(LATEST);
+        let named = fs::read_to_string(&path).unwrap_or_default();
+        let named = named.trim();
+        if step_of(named).is_some() && manifest::is_complete(&folder.join(named)) {
+            return Ok(Some(Self { folder: folder.join(named), note: None }));
         }
-        Ok(Self { folder, manifest })
-    }
-
-    /// The step after which it was written.
-    #[must_use]
-    pub fn step(&self) -> Step {
-        self.manifest.step
-    }
-
-    /// Its folder.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// Names of its files, with `/` between folders and files.
-    pub fn files(&self) -> impl Iterator<Item = &str> {
-        self.manifest.files.keys().map(String::as_str)
-    }
-
-    /// Where the verified file `name` lies.
-    ///
-    /// # Errors
-    /// If the checkpoint has no such file.
-    pub fn file(&self, name: &str) -> Result<PathBuf> {
-        ensure!(
-            self.manifest.files.contains_key(name),
-            "{}: no file {name} in this checkpoint",
-            self.folder.display()
-        );
-        Ok(self.folder.join(name))
+        let newest = complete(folder)?.into_iter().max();
+        Ok(newest.map(|(_, newest)| {
+            let wrong = if named.is_empty() {
+                "is missing".to_owned()
+            } else {
+                format!("names {named}, which is not a complete checkpoint")
+            };
+            let note =
+                format!("{} {wrong}; taking the newest complete one, {}", path.display(), newest.display());
+            Self { folder: newest, note: Some(note) }
+        }))
     }
 }
 
-impl Manifest {
-    fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(MANIFEST);
-        let text = fs::read(&path).with_context(|| {
-            format!("{}: not a complete checkpoint: {MANIFEST} could not be read", folder.display())
-        })?;
-        serde_json::from_slice(&text)
-            .with_context(|| format!("{}: damaged; use an earlier checkpoint by name", path.display()))
-    }
-
-    /// Fingerprints and syncs everything in `folder`.
-    fn of_folder(folder: &Path, step: Step) -> Result<Self> {
-        let mut files = BTreeMap::new();
-        add_files(folder, "", &mut files)?;
-        Ok(Self { step, files })
-    }
+/// Complete checkpoints in `folder` with their steps, in no order.
+fn complete(folder: &Path) -> Result<Vec<(Step, PathBuf)>> {
+    let entries = list(folder)?.into_iter().filter_map(|entry| {
+        let step = step_of(&entry.file_name().to_string_lossy())?;
+        manifest::is_complete(&entry.path()).then(|| (step, entry.path()))
+    });
+    Ok(entries.collect())
 }
 
 /// `step_000040`.
@@ -274,11 +182,6 @@ fn step_of(name: &str) -> Option<Step> {
     (folder_name(step) == name).then_some(step)
 }
 
-/// The manifest is the last file written, before the folder gets its final name.
-fn is_complete(folder: &Path) -> bool {
-    folder.join(MANIFEST).is_file()
-}
-
 fn write_folder(
     temporary: &Path,
     target: &Path,
@@ -290,67 +193,11 @@ fn write_folder(
     }
     fs::create_dir(temporary).with_context(|| format!("could not create {}", temporary.display()))?;
     fill(temporary)?;
-    let manifest = Manifest::of_folder(temporary, step)?;
-    write_whole(&temporary.join(MANIFEST), |w| {
-        serde_json::to_writer_pretty(&mut *w, &manifest)?;
-        Ok(writeln!(w)?)
-    })?;
+    manifest::seal(temporary, step)?;
     if target.exists() {
         // Only a damaged one is ever replaced, see `Store::write`.
         remove(target)?;
     }
     fs::rename(temporary, target).with_context(|| format!("could not rename to {}", target.display()))?;
     sync_folder(target.parent().unwrap_or(Path::new(".")))
-}
-
-fn add_files(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Fingerprint>) -> Result<()> {
-    for entry in list(folder)? {
-        let path = entry.path();
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else {
-            bail!("{}: the name is not UTF-8", path.display());
-        };
-        let name = format!("{prefix}{name}");
-        if path.is_dir() {
-            add_files(&path, &format!("{name}/"), files)?;
-        } else {
-            let fingerprint = fingerprint(&path)?;
-            File::open(&path)
-                .and_then(|file| file.sync_all())
-                .with_context(|| format!("could not sync {}", path.display()))?;
-            files.insert(name, fingerprint);
-        }
-    }
-    sync_folder(folder)
-}
-
-fn fingerprint(path: &Path) -> Result<Fingerprint> {
-    let read = || -> std::io::Result<Fingerprint> {
-        let mut file = File::open(path)?;
-        let (mut hash, mut size) = (Sha256::new(), 0);
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => break,
-                n => {
-                    hash.update(&buffer[..n]);
-                    size += n as u64;
-                }
-            }
-        }
-        let sha256 = format!("{:x}", hash.finalize());
-        Ok(Fingerprint { size, sha256 })
-    };
-    read().with_context(|| format!("could not read {}", path.display()))
-}
-
-fn list(folder: &Path) -> Result<Vec<fs::DirEntry>> {
-    fs::read_dir(folder)
-        .and_then(Iterator::collect)
-        .with_context(|| format!("could not list {}", folder.display()))
-}
-
-fn remove(path: &Path) -> Result<()> {
-    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    removed.with_context(|| format!("could not remove {}", path.display()))
 }

@@ -20,7 +20,7 @@ use crate::pipeline::graft;
 use crate::rollout::{Generation, RolloutEngine, SamplingConfig};
 use crate::score::Scorer;
 use crate::text::Tokenizer;
-use crate::types::{Finish, GenRequest, Prompt, Purpose, RunRandom, Step, Tree};
+use crate::types::{Finish, GenRequest, MetricRow, Prompt, Purpose, RunRandom, Step, Tree};
 
 /// What an evaluation needs besides the policy.
 pub struct Evaluator {
@@ -145,6 +145,47 @@ impl Evaluator {
         let generation = Generation { random: self.random, purpose: Purpose::Eval, step: STEP, sampling };
         let completions = engine.generate(policy, &requests, &generation, progress)?;
         graft(requests, completions, &self.scorer, &self.tokenizer)
+    }
+}
+
+impl EvalReport {
+    /// The metrics of a step that ends in this evaluation.
+    #[must_use]
+    pub fn row(&self) -> MetricRow {
+        let Self { set, k, .. } = self;
+        let mut row = MetricRow::default();
+        row.set(format!("eval/{set}/avg@{k}"), self.avg.mean);
+        row.set(format!("eval/{set}/pass@{k}"), self.pass.mean);
+        row.set(format!("eval/{set}/ci95"), self.avg.half_width());
+        if let Some(greedy) = self.greedy {
+            row.set(format!("eval/{set}/greedy"), greedy.mean);
+            row.set(format!("eval/{set}/greedy_ci95"), greedy.half_width());
+        }
+        row
+    }
+
+    /// The object under the set's name in `eval/step_*.json`.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let Self { k, .. } = self;
+        serde_json::json!({
+            "n": self.n,
+            "k": k,
+            format!("avg@{k}"): self.avg.mean,
+            format!("pass@{k}"): self.pass.mean,
+            "ci95": self.avg.ci95,
+            "pass_ci95": self.pass.ci95,
+            "greedy": self.greedy.map(|g| g.mean),
+            "greedy_ci95": self.greedy.map(|g| g.ci95),
+            "response_length": self.response_length,
+            "clip_ratio": self.clip_ratio,
+            "settings": {
+                "temperature": self.temperature,
+                "top_p": 1.0,
+                "top_k": 0,
+                "max_new_tokens": self.max_new_tokens,
+            },
+        })
     }
 }
 

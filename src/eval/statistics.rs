@@ -11,6 +11,14 @@ pub struct Estimate {
     pub ci95: [f64; 2],
 }
 
+impl Estimate {
+    /// Half the width of the interval.
+    #[must_use]
+    pub fn half_width(&self) -> f64 {
+        (self.ci95[1] - self.ci95[0]) / 2.0
+    }
+}
+
 /// Mean and normal 95 % interval (1.96 standard errors) of one value per problem; 0 for no problem at all.
 pub fn estimate(values: impl Iterator<Item = f64>) -> Estimate {
     let values: Vec<f64> = values.collect();

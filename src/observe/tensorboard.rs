@@ -102,3 +102,68 @@ impl MetricSink for TensorBoard {
 fn unix_time() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn row(reward: f64, wall_s: f64) -> MetricRow {
+        [("reward/mean", reward), (CLOCK, wall_s)].into_iter().collect()
+    }
+
+    /// The events of the one file in `folder`.
+    fn events(folder: &Path) -> Vec<Event> {
+        let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(files.len(), 1);
+        let (bytes, mut events) = (fs::read(&files[0]).unwrap(), Vec::new());
+        let mut rest = &bytes[..];
+        while let Some((size, _)) = rest.split_first_chunk() {
+            // A record: length (8 bytes), its checksum (4), the event, its checksum (4).
+            let end = 12 + u64::from_le_bytes(*size) as usize;
+            let mut event = Event::new();
+            event.merge_from_bytes(&rest[12..end]).unwrap();
+            events.push(event);
+            rest = &rest[end + 4..];
+        }
+        events
+    }
+
+    #[test]
+    fn rows_become_events_and_a_resumed_run_starts_from_the_rows_that_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = [(1, row(0.25, 10.0)), (2, row(f64::INFINITY, 20.0))];
+        let mut board = TensorBoard::rebuild(folder.path(), &[]).unwrap();
+        (1..9).for_each(|step| board.write(step, &row(1.0, 0.0)).unwrap());
+        drop(board);
+        let mut board = TensorBoard::rebuild(folder.path(), &rows).unwrap();
+        board.write(3, &row(0.75, 30.0)).unwrap();
+
+        let events = events(folder.path());
+        assert_eq!(events[0].get_file_version(), "brain.Event:2");
+        let steps: Vec<i64> = events[1..].iter().map(Event::get_step).collect();
+        assert_eq!(steps, [1, 2, 3]);
+        let reward = |event: &Event| {
+            let values = event.get_summary().get_value().iter();
+            values.clone().find(|value| value.get_tag() == "reward/mean").unwrap().get_simple_value()
+        };
+        assert_eq!(reward(&events[1]), 0.25);
+        assert!(reward(&events[2]).is_nan());
+        assert_eq!(reward(&events[3]), 0.75);
+        for pair in events[1..].windows(2) {
+            assert!(
+                (pair[1].get_wall_time() - pair[0].get_wall_time() - 10.0).abs() < 1e-3,
+                "the run's clock"
+            );
+        }
+        assert!((events[2].get_wall_time() - unix_time()).abs() < 5.0, "the last row that stays is now");
+    }
+
+    #[test]
+    fn files_of_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        TensorBoard::rebuild(folder.path(), &[]).unwrap();
+        assert!(folder.path().join("notes.txt").exists());
+    }
+}

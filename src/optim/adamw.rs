@@ -43,6 +43,15 @@ pub struct Applied {
     pub param_delta: Option<f64>,
 }
 
+impl AdamWState {
+    /// The same state in the same memory.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Self {
+        let Self { first, second, updates } = self;
+        Self { first: first.shallow_clone(), second: second.shallow_clone(), updates: *updates }
+    }
+}
+
 impl AdamW {
     /// An optimiser that has made no update yet.
     #[must_use]

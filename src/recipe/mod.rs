@@ -38,8 +38,8 @@ use crate::{
     optim::OptimConfig,
     pipeline::PipelineConfig,
     rollout::{SamplingConfig, explore::ExploreConfig},
+    score::RewardEntry,
 };
-use rewards::RewardConfig;
 
 /// `[run]`: name, seed and length of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,17 +52,6 @@ pub struct RunConfig {
     pub seed: u64,
     /// Training steps, at least 1.
     pub steps: u64,
-}
-
-/// `[[reward]]`: a grader and its share in the reward.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RewardEntry {
-    /// Factor of this grader's value in the sum that is the reward.
-    #[serde(default = "one")]
-    pub weight: f64,
-    /// The grader and its own keys.
-    #[serde(flatten)]
-    pub grader: RewardConfig,
 }
 
 /// A whole run, every default filled in.
@@ -115,8 +104,4 @@ impl Recipe {
     pub fn notes(&self) -> Vec<String> {
         validate::notes(self)
     }
-}
-
-fn one() -> f64 {
-    1.0
 }

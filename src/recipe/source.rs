@@ -86,7 +86,8 @@ impl Source {
     /// Place of a key or something within it, or of the nearest table around it that was written.
     fn find(&self, key: &str) -> Option<&Place> {
         let below = format!("{key}.");
-        let within = || self.places.range(below.clone()..).next().filter(|(path, _)| path.starts_with(&below));
+        let within =
+            || self.places.range(below.clone()..).next().filter(|(path, _)| path.starts_with(&below));
         let here = self.places.get(key).or_else(|| within().map(|(_, place)| place));
         here.or_else(|| self.find(key.rsplit_once('.')?.0))
     }

@@ -15,63 +15,63 @@ fn the_likeliest_mistakes_are_explained() {
     mistake(
         "lr = 5e-5",
         "learning_rate = 5e-5",
-        "[optim] `learning_rate` is not a key here; did you mean `lr`?",
+        "53: [optim] `learning_rate` is not a key here; did you mean `lr`?",
     );
     mistake(
         "max_new_tokens =",
         "max_new_token =",
-        "[sampling] `max_new_token` is not a key here; did you mean `max_new_tokens`?",
+        "35: [sampling] `max_new_token` is not a key here; did you mean `max_new_tokens`?",
     );
     mistake(
         "max_grad_norm = 1.0",
         "temperature = 1.0",
-        "[optim] `temperature` is not a key here; it belongs in [sampling] or [eval]",
+        "55: [optim] `temperature` is not a key here; it belongs in [sampling] or [eval]",
     );
     mistake(
         "clip_low = 0.2",
         "beta = 0.2",
-        "[loss] `beta` is not a key of type = \"clip\"; it is called `coef` and belongs in [loss.kl]",
+        "48: [loss] `beta` is not a key of type = \"clip\"; it is called `coef` and belongs in [loss.kl]",
     );
     mistake(
         "max_number = 20",
         "max_number = \"20\"",
-        "[data] `max_number`: got \"20\", expected a whole number, 0 or more; write it without quotes",
+        "24: [data] `max_number`: got \"20\", expected a whole number, 0 or more; write it without quotes",
     );
     mistake(
         "numbers = [3, 3]",
         "numbers = 3",
-        "[data] `numbers`: got 3, expected a list of 2, each a whole number, 0 or more",
+        "23: [data] `numbers`: got 3, expected a list of 2, each a whole number, 0 or more",
     );
-    mistake("lr = 5e-5", "", "[optim] `lr` is missing; it takes a number");
+    mistake("lr = 5e-5", "", "52: [optim] `lr` is missing; it takes a number");
     mistake(
         "type = \"clip\"",
         "type = \"clipped\"",
-        "[loss] `type`: got \"clipped\", expected \"clip\"; did you mean \"clip\"?",
+        "47: [loss] `type`: got \"clipped\", expected \"clip\"; did you mean \"clip\"?",
     );
     mistake(
         "scale = \"group_std\"",
         "scale = \"std\"",
-        "[advantage] `scale`: got \"std\", expected one of \"group_std\", \"batch_std\", \"none\"",
+        "43: [advantage] `scale`: got \"std\", expected one of \"group_std\", \"batch_std\", \"none\"",
     );
     mistake(
         "type = \"group\"\nscale",
         "type = \"leave_one_out\"\nscale",
-        "[advantage] `scale` is not a key of type = \"leave_one_out\"; it belongs to type = \"group\"",
+        "43: [advantage] `scale` is not a key of type = \"leave_one_out\"; it belongs to type = \"group\"",
     );
     mistake(
         "minibatches = 2",
         "minibatches = 5",
-        "[batch] `minibatches`: got 5, expected a divisor of `prompts` = 48: 1, 2, 3, 4, 6, 8, 12, 16, 24, 48",
+        "59: [batch] `minibatches`: got 5, expected a divisor of `prompts` = 48: 1, 2, 3, 4, 6, 8, 12, 16, 24, 48",
     );
     mistake(
         "clip_high = 0.2",
         "clip_high = -0.2",
-        "[loss] `clip_high`: got -0.2, expected a finite number above 0",
+        "49: [loss] `clip_high`: got -0.2, expected a finite number above 0",
     );
     mistake(
         "max_grad_norm = 1.0",
         "final_lr_ratio = 0.1",
-        "[optim] `final_lr_ratio` has no effect with `schedule` = \"constant\"; leave it out, or choose \"linear\" or \"cosine\"",
+        "55: [optim] `final_lr_ratio` has no effect with `schedule` = \"constant\"; leave it out, or choose \"linear\" or \"cosine\"",
     );
 }
 
@@ -80,12 +80,12 @@ fn mistakes_about_sections_are_explained() {
     let heading = |from: &str, to: &str| problems(&BASE.replace(from, to), &[]);
     assert_eq!(
         heading("[optim]", "[optimizer]"),
-        ["x.toml:62: [optimizer] is not a section; did you mean [optim]?"]
+        ["x.toml:52: [optimizer] is not a section; did you mean [optim]?"]
     );
-    assert_eq!(heading("[[reward]]", "[reward]"), ["x.toml:44: [reward] is one of a list; write [[reward]]"]);
+    assert_eq!(heading("[[reward]]", "[reward]"), ["x.toml:37: [reward] is one of a list; write [[reward]]"]);
     assert_eq!(
         heading("[run]", "seed = 1\n[run]"),
-        ["x.toml:5: `seed` stands before the first section; it belongs in [run]"]
+        ["x.toml:1: `seed` stands before the first section; it belongs in [run]"]
     );
     assert_eq!(
         problems("", &[])[..4],
@@ -113,14 +113,14 @@ fn every_problem_is_reported_at_once() {
     assert_eq!(
         problems(&text, &["loss.kl.estimator=k3", "sampling.top_p=2"]),
         [
-            "x.toml:8: [run] `steps`: got 0, expected at least 1",
-            "x.toml:20: [warmup.source] `type` is missing; it takes one of \"countdown_demos\", \"jsonl\"",
-            "x.toml:35: [explore] `sizes` is not a key of type = \"group\"; did you mean `size`?",
-            "x.toml:43: [[reward]] #1 `weight`: got NaN, expected a finite number",
-            "x.toml:44: [[reward]] #1 `preset`: got 1, expected one of \"exact\", \"tinyzero\", \"nano_aha\", \"grpo_zero\"",
-            "x.toml:58: [optim] `betas`: got [0.9, 1.0], expected two numbers, each 0 or more and below 1",
-            "x.toml:59: [optim] `lr`: got \"x\", expected a number",
-            "x.toml:64: [batch] `prompts`: got \"many\", expected a whole number, 0 or more",
+            "x.toml:4: [run] `steps`: got 0, expected at least 1",
+            "x.toml:16: [warmup.source] `type` is missing; it takes one of \"countdown_demos\", \"jsonl\"",
+            "x.toml:31: [explore] `sizes` is not a key of type = \"group\"; did you mean `size`?",
+            "x.toml:39: [[reward]] #1 `weight`: got NaN, expected a finite number",
+            "x.toml:40: [[reward]] #1 `preset`: got 1, expected one of \"exact\", \"tinyzero\", \"nano_aha\", \"grpo_zero\"",
+            "x.toml:54: [optim] `betas`: got [0.9, 1.0], expected two numbers, each 0 or more and below 1",
+            "x.toml:55: [optim] `lr`: got \"x\", expected a number",
+            "x.toml:60: [batch] `prompts`: got \"many\", expected a whole number, 0 or more",
             "--set loss.kl.estimator=k3: [loss.kl] `coef` is missing; it takes a number",
             "--set sampling.top_p=2: [sampling] `top_p`: got 2, expected above 0 and at most 1",
         ]
@@ -168,7 +168,7 @@ fn the_sense_of_the_whole_is_checked() {
     assert_eq!(
         problems(&neither, &[]),
         [
-            "x.toml:10: [model] has neither `path` nor `scratch`; write one of them: a Hugging Face folder or a preset"
+            "x.toml:6: [model] has neither `path` nor `scratch`; write one of them: a Hugging Face folder or a preset"
         ]
     );
     assert_eq!(parse(BASE, &[]).unwrap().notes(), Vec::<String>::new());

@@ -16,6 +16,14 @@ pub trait Explorer {
 }
 
 impl ExploreConfig {
+    /// Responses asked for at first, per prompt.
+    #[must_use]
+    pub fn n_first(&self) -> usize {
+        match self {
+            Self::Group(config) => config.size,
+        }
+    }
+
     /// The explorer that the recipe chose.
     #[must_use]
     pub fn build(self) -> Box<dyn Explorer> {
