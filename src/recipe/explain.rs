@@ -67,17 +67,17 @@ pub(super) fn human(expected: &str) -> String {
     phrase.to_owned()
 }
 
-/// A key or section that does not exist; with it, the path of the one that was meant where that is clear.
+/// A key or section that does not exist; with it, the name in the same table that was meant, where one is near.
 pub(super) fn unknown_key(
     root: &Shape,
     (path, shape, variant): (&str, &Shape, Option<&str>),
     (key, value): (&str, &Value),
-) -> (String, Option<String>) {
+) -> (String, Option<&'static str>) {
     let own = |keys: &[Key]| keys.iter().map(|key| key.name).collect::<Vec<_>>();
     let mut valid = shape.keys(variant).map(own).unwrap_or_default();
     valid.extend(variant.map(|_| TYPE));
     let ours = ELSEWHERE.iter().find(|(other, _)| *other == key).map_or(key, |(_, ours)| ours);
-    let meant = if valid.contains(&ours) { Some(ours) } else { nearest(key, &valid) };
+    let meant = valid.iter().copied().find(|name| *name == ours).or_else(|| nearest(key, &valid));
     let mut homes = Vec::new();
     collect_homes(root, "", ours, &mut homes);
 
@@ -88,7 +88,7 @@ pub(super) fn unknown_key(
                     root.keys(None).is_some_and(|keys| keys.iter().any(|k| k.name == meant && k.is_list()));
                 return (
                     format!("[{key}] is not a section; did you mean {}?", heading(meant, list)),
-                    Some(meant.to_owned()),
+                    Some(meant),
                 );
             }
             (Value::Table(_) | Value::Array(_), ..) => {
@@ -113,7 +113,7 @@ pub(super) fn unknown_key(
         .filter_map(|(name, _)| name.map(|name| format!("{TYPE} = \"{name}\"")))
         .collect();
     let hint = match (meant, homes.as_slice()) {
-        _ if !other_choices.is_empty() => format!("it is one of {}", other_choices.join(" and ")),
+        _ if !other_choices.is_empty() => format!("it belongs to {}", other_choices.join(" and ")),
         (Some(meant), []) => format!("did you mean `{meant}`?"),
         (Some(meant), _) if ours != key => format!("did you mean `{meant}`?"),
         (Some(meant), homes) => {
@@ -122,9 +122,9 @@ pub(super) fn unknown_key(
         (None, []) if valid.is_empty() => "this section has no keys".to_owned(),
         (None, []) => format!("the keys are {}", valid.join(", ")),
         (None, homes) if ours == key => format!("it belongs in {}", homes.join(" or ")),
-        (None, homes) => format!("here it is called `{ours}` and belongs in {}", homes.join(" or ")),
+        (None, homes) => format!("it is called `{ours}` and belongs in {}", homes.join(" or ")),
     };
-    (format!("{here}; {hint}"), meant.map(|meant| format!("{path}.{meant}")))
+    (format!("{here}; {hint}"), meant)
 }
 
 /// A value of the wrong type, or none of the choices.
@@ -154,12 +154,12 @@ pub(super) fn wrong_value(path: &str, takes: &Takes, value: &Value) -> String {
 pub(super) fn wrong_choice(path: &str, choices: &[&str], value: &Value) -> String {
     let near = value.as_str().and_then(|text| nearest(text, choices));
     let near = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
-    format!("{}: got {}, expected one of {}{near}", name(path), got(value), quoted(choices))
+    format!("{}: got {}, expected {}{near}", name(path), got(value), one_of(choices))
 }
 
 /// A required key that takes one of `choices` and is not there.
 pub(super) fn missing_choice(path: &str, choices: &[&str]) -> String {
-    format!("{} is missing; it is one of {}", name(path), quoted(choices))
+    format!("{} is missing; it takes {}", name(path), one_of(choices))
 }
 
 /// A required key or section that is not there.
@@ -174,14 +174,16 @@ pub(super) fn missing(path: &str, takes: &Takes) -> String {
 fn needs(shape: &Shape) -> String {
     let choices = shape.choices();
     if !choices.is_empty() {
-        return format!("it needs `{TYPE}`, one of {}", quoted(&choices));
+        return format!("it needs `{TYPE}`: {}", one_of(&choices));
     }
     let keys = shape.keys(None).unwrap_or_default().iter();
-    let required: Vec<_> = keys.filter(|key| key.required).map(|key| format!("`{}`", key.name)).collect();
+    let (required, free): (Vec<_>, Vec<_>) = keys.partition(|key| key.required);
+    let list =
+        |keys: &[&Key]| keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ");
     if required.is_empty() {
-        "it may be empty".to_owned()
+        format!("its keys are {}", list(&free))
     } else {
-        format!("it needs {}", required.join(", "))
+        format!("it needs {}", list(&required))
     }
 }
 
@@ -189,8 +191,9 @@ fn heading(path: &str, list: bool) -> String {
     if list { format!("[[{path}]]") } else { format!("[{path}]") }
 }
 
-fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+fn one_of(choices: &[&str]) -> String {
+    let quoted = choices.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    if choices.len() == 1 { quoted } else { format!("one of {quoted}") }
 }
 
 fn got(value: &Value) -> String {

@@ -50,9 +50,10 @@ impl Recipe {
             };
             findings.extend(validate::sense(recipe).into_iter().filter(trusted));
         }
-        match value {
-            Some(recipe) if findings.is_empty() => Ok(recipe),
-            _ => Err(source.place(findings)),
+        match (source.place(findings), value) {
+            (Some(problems), _) => Err(problems),
+            (None, Some(recipe)) => Ok(recipe),
+            (None, None) => Err(alone(file, "cannot be read as a recipe".into())),
         }
     }
 

@@ -69,7 +69,9 @@ impl Reader<'_> {
             let Some(key) = keys.iter().find(|key| key.name == name) else {
                 let (message, meant) = explain::unknown_key(self.root, (path, shape, variant), (name, value));
                 self.report(&here, message);
-                self.untrusted.extend(meant);
+                // A key written under a wrong name is not missing as well.
+                self.untrusted
+                    .extend(meant.filter(|meant| !table.contains_key(*meant)).map(|meant| join(path, meant)));
                 continue;
             };
             let ask = |value| ask(with(variant, [(key.name, value)]));

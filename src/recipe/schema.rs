@@ -139,17 +139,17 @@ impl Key {
         beside: &[Beside],
     ) -> Option<Vec<Self>> {
         let Err(Fault::UnknownKey(names)) = ask(NOBODY, 0.into()) else { return None };
-        let beside = beside.iter().filter(|(name, _)| *name == table).flat_map(|(_, keys)| *keys);
+        let flattened = beside.iter().filter(|(name, _)| *name == table).flat_map(|(_, keys)| *keys);
         names
             .iter()
-            .chain(beside)
-            .map(|&name| Self::ask(name, &|value| ask(name, value)))
+            .chain(flattened)
+            .map(|&key| Self::ask(key, &|value| ask(key, value), beside))
             .collect::<Option<Vec<_>>>()
     }
 
     /// Learns what one key takes.
-    fn ask(name: &'static str, ask: &dyn Fn(Value) -> Result<(), Fault>) -> Option<Self> {
-        let (takes, sample) = if let Some(shape) = Shape::ask(ask, name, &[]) {
+    fn ask(name: &'static str, ask: &dyn Fn(Value) -> Result<(), Fault>, beside: &[Beside]) -> Option<Self> {
+        let (takes, sample) = if let Some(shape) = Shape::ask(ask, name, beside) {
             let sample = Value::Table(shape.sample());
             let sample = if shape.list { Value::Array(vec![sample]) } else { sample };
             (Takes::Tables(shape), sample)

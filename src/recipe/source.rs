@@ -14,77 +14,82 @@ pub(super) struct Source {
     file: String,
     /// The document, overrides applied.
     pub table: Table,
-    /// Line of the file (from 1) or override, by path of the key.
+    /// Where each key was written last, by its path.
     places: BTreeMap<String, Place>,
+    /// Overrides that could not be applied.
+    refused: Vec<(Place, String)>,
 }
 
-#[derive(Clone, Debug)]
+/// Where a key was written; sorts the file before the command line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
+    File,
     Line(usize),
-    Override(String),
+    Override(usize, String),
 }
 
 impl Source {
     /// Parses `text`, called `file` in messages, and applies `overrides` of the form `section.key=value`.
+    ///
+    /// # Errors
+    /// If the text is not TOML; overrides that cannot be applied are kept for [`Source::place`].
     pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
         let (spans, errors) = DeTable::parse_recoverable(text);
-        let problem = |error: toml::de::Error| {
-            let line = error.span().map(|span| line(text, span.start));
-            let place = line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"));
-            let message = format!("not TOML: {}", error.message().replace('\n', ", "));
-            Problem { place, key: String::new(), message }
+        let table = text.parse::<Table>();
+        let errors =
+            if errors.is_empty() { table.as_ref().err().cloned().into_iter().collect() } else { errors };
+        let (Ok(table), []) = (table, errors.as_slice()) else {
+            let problems = errors.iter().map(|error| not_toml(file, text, error));
+            return Err(Problems(problems.collect()));
         };
-        let mut problems: Vec<_> = errors.into_iter().map(problem).collect();
-        let table = match text.parse::<Table>() {
-            Ok(table) => table,
-            Err(error) => {
-                if problems.is_empty() {
-                    problems.push(problem(error));
-                }
-                Table::new()
-            }
-        };
-        let mut source = Self { file: file.to_owned(), table, places: BTreeMap::new() };
+        let mut source = Self { file: file.to_owned(), table, places: BTreeMap::new(), refused: Vec::new() };
         source.note_lines(text, "", spans.get_ref());
-        let readable = problems.is_empty();
-        for entry in overrides {
-            let message = match apply(&mut source.table, entry) {
+        for (index, entry) in overrides.iter().enumerate() {
+            let place = Place::Override(index, entry.clone());
+            match apply(&mut source.table, entry) {
                 Ok(path) => {
                     let below = format!("{path}.");
-                    source.places.retain(|key, _| *key != path && !key.starts_with(&below));
-                    source.places.insert(path, Place::Override(entry.clone()));
-                    continue;
+                    source.places.retain(|key, _| !key.starts_with(&below));
+                    source.places.insert(path, place);
                 }
-                // Whether the path exists is only known of a document that could be read.
-                Err(Refusal::Path(_)) if !readable => continue,
-                Err(Refusal::Path(message) | Refusal::Syntax(message)) => message,
-            };
-            problems.push(Problem { place: format!("--set {entry}"), key: String::new(), message });
+                Err(message) => source.refused.push((place, message)),
+            }
         }
-        if problems.is_empty() { Ok(source) } else { Err(Problems(problems)) }
+        Ok(source)
     }
 
-    /// Puts findings into their places, in the order of the file.
-    pub fn place(&self, findings: Vec<Finding>) -> Problems {
-        let mut placed: Vec<_> = findings
-            .into_iter()
-            .map(|Finding { mut keys, message }| {
-                let key = if keys.is_empty() { String::new() } else { keys.swap_remove(0) };
-                let (order, place) = match self.find(&key) {
-                    Some(Place::Line(line)) => (*line, format!("{}:{line}", self.file)),
-                    Some(Place::Override(entry)) => (usize::MAX, format!("--set {entry}")),
-                    None => (0, self.file.clone()),
-                };
-                (order, Problem { place, key, message })
-            })
-            .collect();
-        placed.sort_by_key(|(order, _)| *order);
-        Problems(placed.into_iter().map(|(_, problem)| problem).collect())
+    /// Everything wrong with the recipe, the refused overrides included, each in its place; `None` if nothing is.
+    pub fn place(self, findings: Vec<Finding>) -> Option<Problems> {
+        let found = findings.into_iter().map(|Finding { keys, message }| {
+            // Of several keys that do not go together, the one changed last is the likeliest culprit.
+            let places = keys.iter().filter_map(|key| self.find(key));
+            let changed = places.filter(|place| matches!(place, Place::Override(..))).max();
+            let key = keys.first().cloned().unwrap_or_default();
+            let place = changed.or_else(|| self.find(&key)).unwrap_or(&Place::File);
+            (place.clone(), key, message)
+        });
+        let mut problems: Vec<_> = found.collect();
+        problems.extend(self.refused.into_iter().map(|(place, message)| (place, String::new(), message)));
+        problems.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        let problems = problems.into_iter().map(|(place, key, message)| {
+            let place = match place {
+                Place::File => self.file.clone(),
+                Place::Line(line) => format!("{}:{line}", self.file),
+                Place::Override(_, entry) => format!("--set {entry}"),
+            };
+            Problem { place, key, message }
+        });
+        let problems: Vec<_> = problems.collect();
+        (!problems.is_empty()).then_some(Problems(problems))
     }
 
-    /// Place of a key, or of the nearest table around it that was written.
+    /// Place of a key or something within it, or of the nearest table around it that was written.
     fn find(&self, key: &str) -> Option<&Place> {
-        self.places.get(key).or_else(|| self.find(key.rsplit_once('.')?.0))
+        let below = format!("{key}.");
+        let within =
+            || self.places.range(below.clone()..).next().filter(|(path, _)| path.starts_with(&below));
+        let here = self.places.get(key).or_else(|| within().map(|(_, place)| place));
+        here.or_else(|| self.find(key.rsplit_once('.')?.0))
     }
 
     fn note_lines(&mut self, text: &str, path: &str, table: &DeTable<'_>) {
@@ -109,34 +114,34 @@ impl Source {
     }
 }
 
-/// Why an override was not applied.
-enum Refusal {
-    /// It is not of the form `section.key=value`.
-    Syntax(String),
-    /// Its path leads nowhere in this document.
-    Path(String),
+fn not_toml(file: &str, text: &str, error: &toml::de::Error) -> Problem {
+    let line = error.span().map(|span| line(text, span.start));
+    let place = line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"));
+    let content = line.and_then(|line| text.lines().nth(line - 1)).unwrap_or_default().trim();
+    let message = format!("`{content}` is not TOML: {}", one_line(error));
+    Problem { place, key: String::new(), message }
 }
 
-/// Sets the key that `entry` names and returns its path.
-fn apply(table: &mut Table, entry: &str) -> Result<String, Refusal> {
+fn one_line(error: &toml::de::Error) -> String {
+    error.message().replace('\n', ", ")
+}
+
+/// Sets the key that `entry` names and returns its path; the error says why it could not.
+fn apply(table: &mut Table, entry: &str) -> Result<String, String> {
     let form = "write --set section.key=value";
-    let Some((path, text)) = entry.split_once('=') else {
-        return Err(Refusal::Syntax(format!("there is no `=`; {form}")));
-    };
+    let (path, text) = entry.split_once('=').ok_or_else(|| format!("there is no `=`; {form}"))?;
     let path = path.trim();
     let mut names = path.split('.').collect::<Vec<_>>();
-    let Some(last) = names.pop().filter(|_| !path.split('.').any(str::is_empty)) else {
-        return Err(Refusal::Syntax(format!("`{path}` is not a path of keys; {form}")));
-    };
-    let value = value(text.trim()).map_err(Refusal::Syntax)?;
+    let last = names.pop().filter(|last| !last.is_empty() && !names.contains(&""));
+    let last = last.ok_or_else(|| format!("`{path}` is not the path of a key; {form}"))?;
+    let value = value(text.trim())?;
     let mut walked = String::new();
-    let mut slot: Slot<'_> = Slot::Table(table);
+    let mut slot = Slot::Table(table);
     for name in names {
-        let next = slot.descend(name).map_err(|reason| Refusal::Path(format!("{walked}{reason}")))?;
+        slot = slot.descend(name).map_err(|reason| format!("`{walked}{name}` {reason}"))?;
         walked = format!("{walked}{name}.");
-        slot = next;
     }
-    slot.set(last, value).map_err(|reason| Refusal::Path(format!("{walked}{reason}")))?;
+    slot.set(last, value).map_err(|reason| format!("`{path}` {reason}"))?;
     Ok(path.to_owned())
 }
 
@@ -155,7 +160,7 @@ impl<'a> Slot<'a> {
         match value {
             Value::Table(table) => Ok(Slot::Table(table)),
             Value::Array(items) => Ok(Slot::Array(items)),
-            _ => Err(format!("{name} is a value, it has no keys; set it as a whole")),
+            _ => Err("is a value without keys; set it as a whole".to_owned()),
         }
     }
 
@@ -175,15 +180,18 @@ fn item<'a>(items: &'a mut [Value], name: &str) -> Result<&'a mut Value, String>
     name.parse::<usize>()
         .ok()
         .and_then(|index| items.get_mut(index))
-        .ok_or_else(|| format!("{name} does not exist; this is a list of {length}, counted from 0"))
+        .ok_or_else(|| format!("does not exist; the list has {length}, counted from 0"))
 }
 
 /// A value in TOML's syntax; a bare word is a string.
 fn value(text: &str) -> Result<Value, String> {
     match text.parse::<Value>() {
         Ok(value) => Ok(value),
+        Err(_) if text.parse::<f64>().is_ok() => {
+            Err(format!("`{text}` is not a number that TOML can write; as text, put it in quotes"))
+        }
         Err(error) if text.is_empty() || text.starts_with(['"', '\'', '[', '{']) => {
-            Err(format!("`{text}` is not a TOML value: {}", error.message().replace('\n', ", ")))
+            Err(format!("`{text}` is not a TOML value: {}", one_line(&error)))
         }
         Err(_) => Ok(Value::String(text.to_owned())),
     }

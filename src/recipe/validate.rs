@@ -36,12 +36,10 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
     rules.range("run.name", format!("{:?}", run.name), is_folder_name(&run.name), "the name of one folder");
     rules.positive("run.steps", run.steps);
     if model.path.is_some() == model.scratch.is_some() {
-        let both = if model.path.is_some() { "both" } else { "neither" };
+        let both = if model.path.is_some() { "both `path` and" } else { "neither `path` nor" };
         rules.broken(
-            &["model", "model.path", "model.scratch"],
-            format!(
-                "[model] has {both} of `path` and `scratch`; write one: a Hugging Face folder or a preset"
-            ),
+            &["model.path", "model.scratch"],
+            format!("[model] has {both} `scratch`; write one of them: a Hugging Face folder or a preset"),
         );
     }
     if let Some(warmup) = warmup {
@@ -149,6 +147,13 @@ pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
         notes.push(
             "[model] `scratch` without [warmup] starts from random weights: rewards may stay at 0 and teach nothing".to_owned(),
         );
+    }
+    let warmup = recipe.optim.warmup_steps;
+    if warmup > recipe.run.steps {
+        notes.push(format!(
+            "[optim] `warmup_steps` = {warmup} is more than [run] `steps` = {}: the learning rate never reaches `lr`",
+            recipe.run.steps
+        ));
     }
     notes
 }

@@ -1,0 +1,176 @@
+//! The text of the likeliest mistakes.
+
+use std::path::Path;
+
+use super::{BASE, Recipe, parse, problems};
+
+/// The one problem of the recipe with `from` replaced by `to`.
+fn mistake(from: &str, to: &str, expected: &str) {
+    assert_eq!(BASE.matches(from).count(), 1, "{from}");
+    assert_eq!(problems(&BASE.replace(from, to), &[]), [format!("x.toml:{expected}")]);
+}
+
+#[test]
+fn the_likeliest_mistakes_are_explained() {
+    mistake(
+        "lr = 5e-5",
+        "learning_rate = 5e-5",
+        "53: [optim] `learning_rate` is not a key here; did you mean `lr`?",
+    );
+    mistake(
+        "max_new_tokens =",
+        "max_new_token =",
+        "35: [sampling] `max_new_token` is not a key here; did you mean `max_new_tokens`?",
+    );
+    mistake(
+        "max_grad_norm = 1.0",
+        "temperature = 1.0",
+        "55: [optim] `temperature` is not a key here; it belongs in [sampling] or [eval]",
+    );
+    mistake(
+        "clip_low = 0.2",
+        "beta = 0.2",
+        "48: [loss] `beta` is not a key of type = \"clip\"; it is called `coef` and belongs in [loss.kl]",
+    );
+    mistake(
+        "max_number = 20",
+        "max_number = \"20\"",
+        "24: [data] `max_number`: got \"20\", expected a whole number, 0 or more; write it without quotes",
+    );
+    mistake(
+        "numbers = [3, 3]",
+        "numbers = 3",
+        "23: [data] `numbers`: got 3, expected a list of 2, each a whole number, 0 or more",
+    );
+    mistake("lr = 5e-5", "", "52: [optim] `lr` is missing; it takes a number");
+    mistake(
+        "type = \"clip\"",
+        "type = \"clipped\"",
+        "47: [loss] `type`: got \"clipped\", expected \"clip\"; did you mean \"clip\"?",
+    );
+    mistake(
+        "scale = \"group_std\"",
+        "scale = \"std\"",
+        "43: [advantage] `scale`: got \"std\", expected one of \"group_std\", \"batch_std\", \"none\"",
+    );
+    mistake(
+        "type = \"group\"\nscale",
+        "type = \"leave_one_out\"\nscale",
+        "43: [advantage] `scale` is not a key of type = \"leave_one_out\"; it belongs to type = \"group\"",
+    );
+    mistake(
+        "minibatches = 2",
+        "minibatches = 5",
+        "59: [batch] `minibatches`: got 5, expected a divisor of `prompts` = 48: 1, 2, 3, 4, 6, 8, 12, 16, 24, 48",
+    );
+    mistake(
+        "clip_high = 0.2",
+        "clip_high = -0.2",
+        "49: [loss] `clip_high`: got -0.2, expected a finite number above 0",
+    );
+    mistake(
+        "max_grad_norm = 1.0",
+        "final_lr_ratio = 0.1",
+        "55: [optim] `final_lr_ratio` has no effect with `schedule` = \"constant\"; leave it out, or choose \"linear\" or \"cosine\"",
+    );
+}
+
+#[test]
+fn mistakes_about_sections_are_explained() {
+    let heading = |from: &str, to: &str| problems(&BASE.replace(from, to), &[]);
+    assert_eq!(
+        heading("[optim]", "[optimizer]"),
+        ["x.toml:52: [optimizer] is not a section; did you mean [optim]?"]
+    );
+    assert_eq!(heading("[[reward]]", "[reward]"), ["x.toml:37: [reward] is one of a list; write [[reward]]"]);
+    assert_eq!(
+        heading("[run]", "seed = 1\n[run]"),
+        ["x.toml:1: `seed` stands before the first section; it belongs in [run]"]
+    );
+    assert_eq!(
+        problems("", &[])[..4],
+        [
+            "x.toml: [run] is missing; it needs `name`, `steps`",
+            "x.toml: [model] is missing; its keys are `path`, `scratch`, `dtype`, `device`",
+            "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"jsonl\"",
+            "x.toml: [explore] is missing; it needs `type`: \"group\"",
+        ]
+    );
+    assert_eq!(problems("[run\n", &[]), ["x.toml:1: `[run` is not TOML: unclosed table, expected `]`"]);
+    let missing = Recipe::load(Path::new("nowhere.toml"), &[]).unwrap_err().to_string();
+    assert!(missing.starts_with("nowhere.toml: cannot be read: "), "{missing}");
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let text = BASE
+        .replace("steps = 120", "steps = 0")
+        .replace("type = \"countdown_demos\"", "")
+        .replace("size = 8", "sizes = 8")
+        .replace("preset = \"exact\"", "weight = nan\npreset = 1")
+        .replace("lr = 5e-5", "betas = [0.9, 1.0]\nlr = \"x\"")
+        .replace("prompts = 48", "prompts = \"many\"");
+    assert_eq!(
+        problems(&text, &["loss.kl.estimator=k3", "sampling.top_p=2"]),
+        [
+            "x.toml:4: [run] `steps`: got 0, expected at least 1",
+            "x.toml:16: [warmup.source] `type` is missing; it takes one of \"countdown_demos\", \"jsonl\"",
+            "x.toml:31: [explore] `sizes` is not a key of type = \"group\"; did you mean `size`?",
+            "x.toml:39: [[reward]] #1 `weight`: got NaN, expected a finite number",
+            "x.toml:40: [[reward]] #1 `preset`: got 1, expected one of \"exact\", \"tinyzero\", \"nano_aha\", \"grpo_zero\"",
+            "x.toml:54: [optim] `betas`: got [0.9, 1.0], expected two numbers, each 0 or more and below 1",
+            "x.toml:55: [optim] `lr`: got \"x\", expected a number",
+            "x.toml:60: [batch] `prompts`: got \"many\", expected a whole number, 0 or more",
+            "--set loss.kl.estimator=k3: [loss.kl] `coef` is missing; it takes a number",
+            "--set sampling.top_p=2: [sampling] `top_p`: got 2, expected above 0 and at most 1",
+        ]
+    );
+}
+
+#[test]
+fn the_sense_of_the_whole_is_checked() {
+    for (entry, expected) in [
+        (
+            "model.path=weights",
+            "[model] has both `path` and `scratch`; write one of them: a Hugging Face folder or a preset",
+        ),
+        (
+            "explore.size=1",
+            "[explore] `size`: got 1, expected at least 2, since responses are compared within a group",
+        ),
+        (
+            "sampling.temperature=0",
+            "[sampling] `temperature`: got 0, expected above 0, since training learns from differing responses",
+        ),
+        (
+            "batch.max_tokens=80",
+            "[batch] `max_tokens`: got 80, expected at least 81: [sampling] `max_new_tokens` = 80 and a prompt",
+        ),
+        (
+            "batch.prompts=30000",
+            "[batch] `prompts`: got 30000, expected at most [data] `train_items` = 20000",
+        ),
+        ("reward=[]", "[[reward]]: the list is empty, so nothing could be learnt; add a grader"),
+        ("reward.0.weight=0", "[[reward]]: every `weight` is 0, so nothing could be learnt"),
+        ("loss.clip_low=1", "[loss] `clip_low`: got 1, expected above 0 and below 1"),
+        (
+            "loss.kl.coef=0",
+            "[loss.kl] `coef`: got 0, expected a finite number above 0; for no penalty leave [loss.kl] out",
+        ),
+        ("warmup.lr_warmup_steps=501", "[warmup] `lr_warmup_steps`: got 501, expected at most `steps` = 500"),
+        ("warmup.source.guesses=0", "[warmup.source] `guesses`: got 0, expected at least 1"),
+        ("run.name=../x", "[run] `name`: got \"../x\", expected the name of one folder"),
+        ("eval.samples=0", "[eval] `samples`: got 0, expected at least 1"),
+    ] {
+        assert_eq!(problems(BASE, &[entry]), [format!("--set {entry}: {expected}")]);
+    }
+    let neither = BASE.replace("scratch = \"countdown2m\"", "");
+    assert_eq!(
+        problems(&neither, &[]),
+        [
+            "x.toml:6: [model] has neither `path` nor `scratch`; write one of them: a Hugging Face folder or a preset"
+        ]
+    );
+    assert_eq!(parse(BASE, &[]).unwrap().notes(), Vec::<String>::new());
+    assert_eq!(parse(BASE, &["sampling.top_k=5", "optim.warmup_steps=500"]).unwrap().notes().len(), 2);
+}

@@ -1,0 +1,108 @@
+//! Any recipe written out reads back equal; no text makes the reader fall over.
+
+use proptest::prelude::*;
+
+use super::{super::*, BASE, parse};
+use crate::{
+    credit::advantage::{GroupConfig, LeaveOneOutConfig, Scale, WithoutSignal},
+    loss::{Aggregation, ClipConfig, KlConfig, KlEstimator},
+    optim::Schedule,
+};
+
+fn clip() -> impl Strategy<Value = ClipConfig> {
+    let aggregation = prop_oneof![
+        Just(Aggregation::TokenMean),
+        Just(Aggregation::SeqMeanTokenMean),
+        Just(Aggregation::SeqMeanTokenSum),
+        Just(Aggregation::Constant),
+    ];
+    let estimator = prop_oneof![Just(KlEstimator::K1), Just(KlEstimator::K2), Just(KlEstimator::K3)];
+    let kl = proptest::option::of(
+        (1e-9..1e3, estimator).prop_map(|(coef, estimator)| KlConfig { coef, estimator }),
+    );
+    (1e-6..0.999, 1e-6..1e6, aggregation, kl).prop_map(|(clip_low, clip_high, aggregation, kl)| ClipConfig {
+        clip_low,
+        clip_high,
+        aggregation,
+        kl,
+    })
+}
+
+fn advantage() -> impl Strategy<Value = AdvantageConfig> {
+    let scale = prop_oneof![Just(Scale::GroupStd), Just(Scale::BatchStd), Just(Scale::None)];
+    let without_signal = prop_oneof![Just(WithoutSignal::Keep), Just(WithoutSignal::Drop)];
+    (any::<bool>(), scale, without_signal).prop_map(|(group, scale, without_signal)| match group {
+        true => AdvantageConfig::Group(GroupConfig { scale, without_signal }),
+        false => AdvantageConfig::LeaveOneOut(LeaveOneOutConfig { without_signal }),
+    })
+}
+
+fn optim() -> impl Strategy<Value = OptimConfig> {
+    let decay = prop_oneof![Just(Schedule::Linear), Just(Schedule::Cosine)];
+    let schedule = prop_oneof![Just((Schedule::Constant, None)), (decay, proptest::option::of(0.0..=1.0))];
+    (1e-12..1.0, [0.0..1.0, 0.0..1.0], 1e-15..1e-3, 0.0..1.0, 0.0..1e3, any::<u32>(), schedule).prop_map(
+        |(lr, betas, eps, weight_decay, max_grad_norm, warmup_steps, (schedule, final_lr_ratio))| {
+            OptimConfig {
+                lr,
+                betas,
+                eps,
+                weight_decay,
+                max_grad_norm,
+                warmup_steps: warmup_steps.into(),
+                schedule,
+                final_lr_ratio,
+            }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_recipe_written_out_reads_back_equal(
+        name in "[a-zA-Z0-9é_][a-zA-Z0-9 é'._-]{0,8}[a-zA-Z0-9_-]",
+        seed in 0..i64::MAX as u64,
+        path in proptest::option::of("[a-z'\"\\\\/ .é-]{1,12}"),
+        warmed in any::<bool>(),
+        (loss, advantage, optim) in (clip().prop_map(LossConfig::Clip), advantage(), optim()),
+        (minibatches, of_each, epochs) in (1..20usize, 1..20usize, 1..5usize),
+        weights in proptest::collection::vec(prop_oneof![-1e9..-1e-9, 1e-9..1e9], 1..4),
+        (top_p, every, tensorboard) in (1e-9..=1.0, any::<u32>(), any::<bool>()),
+    ) {
+        let base = parse(BASE, &[]).unwrap();
+        let recipe = Recipe {
+            run: RunConfig { name, seed, ..base.run },
+            model: match path {
+                Some(path) => ModelSettings { path: Some(path.into()), scratch: None, ..base.model },
+                None => base.model,
+            },
+            warmup: base.warmup.filter(|_| warmed),
+            loss,
+            advantage,
+            optim,
+            batch: BatchConfig { prompts: minibatches * of_each, minibatches, epochs, ..base.batch },
+            reward: weights.into_iter().map(|weight| RewardEntry { weight, ..base.reward[0].clone() }).collect(),
+            sampling: SamplingConfig { top_p, ..base.sampling },
+            checkpoint: CheckpointConfig { every: every.into(), ..base.checkpoint },
+            observe: ObserveConfig { tensorboard, ..base.observe },
+            ..base
+        };
+        let text = recipe.to_toml().unwrap();
+        let back = parse(&text, &[]);
+        prop_assert_eq!(back.as_ref(), Ok(&recipe), "{}", text);
+        prop_assert_eq!(recipe.differences(&back.unwrap()).unwrap(), vec![]);
+    }
+
+    #[test]
+    fn no_text_panics(text in "[\\[\\]a-z=.\"\n 0-9#{},-]{0,60}", entry in "[a-z.=0-9\\[\"]{0,20}") {
+        prop_assert!(parse(&text, &[&entry]).is_err());
+    }
+
+    #[test]
+    fn a_recipe_cut_short_or_garbled_is_explained(at in 0..BASE.len(), with in "[a-z0-9=\\[\\]\"]{1,3}") {
+        let text: String = BASE.bytes().take(at).map(char::from).chain(with.chars()).collect();
+        if let Err(problems) = parse(&text, &[]) {
+            prop_assert!(!problems.0.is_empty());
+            prop_assert!(problems.0.iter().all(|problem| !problem.message.is_empty() && !problem.message.contains('\n')));
+        }
+    }
+}
