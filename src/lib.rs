@@ -1,8 +1,22 @@
 //! rlcredit: structure-aware RL post-training for language models.
+pub mod batch;
 pub mod checkpoint;
+pub mod credit;
+pub mod data;
+pub mod eval;
 pub mod files;
 pub mod interrupt;
+pub mod learner;
+pub mod loss;
+pub mod measure;
 pub mod model;
 pub mod observe;
+pub mod optim;
+pub mod pipeline;
+pub mod recipe;
+pub mod rollout;
+pub mod run;
 pub mod run_folder;
+pub mod score;
+pub mod text;
 pub mod types;

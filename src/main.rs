@@ -1,5 +1,9 @@
-//! x
-fn main() {
-    let t = tch::Tensor::ones([2], (tch::Kind::Float, tch::Device::Cpu));
-    println!("{t}");
+//! The command line: one verb per file in `cli`.
+
+use std::process::ExitCode;
+
+mod cli;
+
+fn main() -> ExitCode {
+    cli::main()
 }

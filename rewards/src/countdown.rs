@@ -70,9 +70,7 @@ pub struct CountdownReward {
 impl CountdownReward {
     /// The grader that `config` describes.
     pub fn new(config: CountdownConfig) -> Self {
-        Self {
-            preset: config.preset,
-        }
+        Self { preset: config.preset }
     }
 }
 
@@ -83,14 +81,11 @@ impl Reward for CountdownReward {
 
     fn score(&self, task: &Task, response: &str) -> Verdict {
         let Task::Countdown(task) = task;
-        let (correct, status) = tags::last_answer(response)
-            .map_or((false, Status::Unparsable), |answer| task.judge(answer));
+        let (correct, status) =
+            tags::last_answer(response).map_or((false, Status::Unparsable), |answer| task.judge(answer));
         let correct = f64::from(u8::from(correct));
-        let mut verdict = Verdict {
-            value: correct,
-            parts: BTreeMap::from([(CORRECT.into(), correct)]),
-            status,
-        };
+        let mut verdict =
+            Verdict { value: correct, parts: BTreeMap::from([(CORRECT.into(), correct)]), status };
         if let Some(shape) = self.preset.shape(response, |answer| task.judge(answer).0) {
             verdict.value = shape.value;
             verdict.parts.insert("format".into(), shape.format);
@@ -106,10 +101,7 @@ mod tests {
 
     #[test]
     fn judges_by_value_and_by_use_of_the_numbers() {
-        let task = Countdown {
-            numbers: vec![3, 3, 8, 8],
-            target: 24,
-        };
+        let task = Countdown { numbers: vec![3, 3, 8, 8], target: 24 };
         for (answer, expected) in [
             ("8 / (3 - 8 / 3)", (true, Status::Ok)),
             ("8*3 + 8*3 - 24", (false, Status::Ok)),
@@ -128,54 +120,29 @@ mod tests {
 
     #[test]
     fn an_answer_too_large_to_decide_is_an_error() {
-        let task = Countdown {
-            numbers: vec![u32::MAX; 5],
-            target: 1,
-        };
+        let task = Countdown { numbers: vec![u32::MAX; 5], target: 1 };
         let n = u32::MAX;
-        assert_eq!(
-            task.judge(&format!("{n}*{n}*{n}*{n}*{n}")),
-            (false, Status::Error)
-        );
-        assert_eq!(
-            task.judge(&format!("{n}-{n}+{n}/{n}*{n}")),
-            (false, Status::Ok)
-        );
-        assert_eq!(
-            task.judge(&format!("{n}*{n}/{n}/{n}*{n}")),
-            (false, Status::Ok)
-        );
+        assert_eq!(task.judge(&format!("{n}*{n}*{n}*{n}*{n}")), (false, Status::Error));
+        assert_eq!(task.judge(&format!("{n}-{n}+{n}/{n}*{n}")), (false, Status::Ok));
+        assert_eq!(task.judge(&format!("{n}*{n}/{n}/{n}*{n}")), (false, Status::Ok));
     }
 
     #[test]
     fn correct_does_not_depend_on_the_preset() {
-        let task = Task::Countdown(Countdown {
-            numbers: vec![2, 3],
-            target: 6,
-        });
+        let task = Task::Countdown(Countdown { numbers: vec![2, 3], target: 6 });
         let response = "in <answer> tags: <answer>3 + 2</answer>\nno: <answer>\n2 * 3\n</answer>\n";
-        for (preset, value) in [
-            (Preset::Exact, 1.0),
-            (Preset::TinyZero, 0.0),
-            (Preset::NanoAha, 0.0),
-            (Preset::GrpoZero, 0.05),
-        ] {
+        for (preset, value) in
+            [(Preset::Exact, 1.0), (Preset::TinyZero, 0.0), (Preset::NanoAha, 0.0), (Preset::GrpoZero, 0.05)]
+        {
             let verdict = CountdownReward::new(CountdownConfig { preset }).score(&task, response);
-            assert_eq!(
-                (verdict.value, verdict.status),
-                (value, Status::Ok),
-                "{preset:?}"
-            );
+            assert_eq!((verdict.value, verdict.status), (value, Status::Ok), "{preset:?}");
             assert!(verdict.correct(), "{preset:?}");
         }
     }
 
     #[test]
     fn a_response_without_an_answer_is_unparsable() {
-        let task = Task::Countdown(Countdown {
-            numbers: vec![2, 3],
-            target: 6,
-        });
+        let task = Task::Countdown(Countdown { numbers: vec![2, 3], target: 6 });
         let verdict = CountdownReward::new(CountdownConfig::default()).score(&task, "2 * 3");
         assert_eq!((verdict.value, verdict.status), (0.0, Status::Unparsable));
         assert!(!verdict.correct());

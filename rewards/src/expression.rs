@@ -60,14 +60,12 @@ impl fmt::Display for ParseError {
         match self {
             Self::TooLong => write!(f, "longer than {MAX_BYTES} bytes"),
             Self::TooDeep => write!(f, "more than {MAX_DEPTH} nested parentheses"),
-            Self::Unexpected(at) => write!(
-                f,
-                "byte {at}: expected numbers joined by + - * / with parentheses"
-            ),
-            Self::Number(at) => write!(
-                f,
-                "byte {at}: expected a number of 0..=4294967295 without leading zeros"
-            ),
+            Self::Unexpected(at) => {
+                write!(f, "byte {at}: expected numbers joined by + - * / with parentheses")
+            }
+            Self::Number(at) => {
+                write!(f, "byte {at}: expected a number of 0..=4294967295 without leading zeros")
+            }
         }
     }
 }
@@ -84,11 +82,7 @@ impl Expression {
         if bytes.len() > MAX_BYTES {
             return Err(ParseError::TooLong);
         }
-        let mut parser = Parser {
-            bytes,
-            at: 0,
-            depth: 0,
-        };
+        let mut parser = Parser { bytes, at: 0, depth: 0 };
         let expression = parser.expression()?;
         match parser.peek() {
             None => Ok(expression),
@@ -269,16 +263,10 @@ mod tests {
     fn limits_hold_exactly() {
         let nested = |depth| "(".repeat(depth) + "1" + &")".repeat(depth);
         assert!(Expression::parse(&nested(MAX_DEPTH)).is_ok());
-        assert_eq!(
-            Expression::parse(&nested(MAX_DEPTH + 1)),
-            Err(ParseError::TooDeep)
-        );
+        assert_eq!(Expression::parse(&nested(MAX_DEPTH + 1)), Err(ParseError::TooDeep));
 
         let spaced = |blanks| format!(" 1{}+1 ", " ".repeat(blanks));
         assert!(Expression::parse(&spaced(MAX_BYTES - 3)).is_ok());
-        assert_eq!(
-            Expression::parse(&spaced(MAX_BYTES - 2)),
-            Err(ParseError::TooLong)
-        );
+        assert_eq!(Expression::parse(&spaced(MAX_BYTES - 2)), Err(ParseError::TooLong));
     }
 }

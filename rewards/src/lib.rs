@@ -110,17 +110,14 @@ mod tests {
     #[test]
     fn types_are_written_as_recipes_and_run_folders_have_them() {
         let task: Task =
-            serde_json::from_value(json!({"type": "countdown", "numbers": [3, 5], "target": 8}))
-                .unwrap();
+            serde_json::from_value(json!({"type": "countdown", "numbers": [3, 5], "target": 8})).unwrap();
         let reward: RewardConfig =
             serde_json::from_value(json!({"type": "countdown", "preset": "nano_aha"})).unwrap();
         assert_eq!(
             serde_json::to_value(&reward).unwrap(),
             json!({"type": "countdown", "preset": "nano_aha"})
         );
-        let verdict = reward
-            .build()
-            .score(&task, "</think>\n<answer>5 + 3</answer>");
+        let verdict = reward.build().score(&task, "</think>\n<answer>5 + 3</answer>");
         assert_eq!(
             serde_json::to_value(&verdict).unwrap(),
             json!({"value": 2.0, "parts": {"answer": 1.0, "correct": 1.0, "format": 1.0}, "status": "ok"})
@@ -130,38 +127,22 @@ mod tests {
 
     #[test]
     fn status_reads_the_same_displayed_and_serialized() {
-        for status in [
-            Status::Ok,
-            Status::Unparsable,
-            Status::Timeout,
-            Status::Error,
-        ] {
-            assert_eq!(
-                serde_json::to_value(status).unwrap(),
-                json!(status.to_string())
-            );
+        for status in [Status::Ok, Status::Unparsable, Status::Timeout, Status::Error] {
+            assert_eq!(serde_json::to_value(status).unwrap(), json!(status.to_string()));
         }
     }
 
     #[test]
     fn a_config_error_names_the_culprit() {
         for (config, culprit) in [
-            (
-                json!({"type": "countdwn"}),
-                "unknown variant `countdwn`, expected `countdown`",
-            ),
-            (
-                json!({"type": "countdown", "present": "exact"}),
-                "unknown field `present`, expected `preset`",
-            ),
+            (json!({"type": "countdwn"}), "unknown variant `countdwn`, expected `countdown`"),
+            (json!({"type": "countdown", "present": "exact"}), "unknown field `present`, expected `preset`"),
             (
                 json!({"type": "countdown", "preset": "tiny"}),
                 "unknown variant `tiny`, expected one of `exact`",
             ),
         ] {
-            let error = serde_json::from_value::<RewardConfig>(config)
-                .unwrap_err()
-                .to_string();
+            let error = serde_json::from_value::<RewardConfig>(config).unwrap_err().to_string();
             assert!(error.contains(culprit), "{error}");
         }
     }

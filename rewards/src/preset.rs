@@ -10,8 +10,8 @@
 //! *format* and *answer* are what each source looks for and where (see [`Preset`]); *correct* is the same for all. Two
 //! things differ from the sources on purpose. They evaluate the answer as Python with floats; here every preset reads it
 //! by the grammar of [`Expression`](crate::Expression) and exactly, so that Python beyond that grammar (a sign, `**`,
-//! `//`, `2.`) is wrong. And the response is the text after the prompt without the end-of-sequence token, read as if
-//! `<think>` stood before it, which a prompt may hold or a response may write itself.
+//! `//`, `2.`, other scripts' digits) is wrong. And the response is the text after the prompt without the
+//! end-of-sequence token, read as if `<think>` stood before it; here a response may also write that tag itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -59,39 +59,23 @@ impl Preset {
         match self {
             Self::Exact => None,
             Self::TinyZero => {
-                let found = response
-                    .rsplit('\n')
-                    .next()
-                    .and_then(|line| answers(line).last());
+                let found = response.rsplit('\n').next().and_then(|line| answers(line).last());
                 let (format, answer) = (f64::from(u8::from(found.is_some())), right(found));
                 let value = if answer == 1.0 { 1.0 } else { 0.1 * format };
-                Some(Shape {
-                    value,
-                    format,
-                    answer,
-                })
+                Some(Shape { value, format, answer })
             }
             Self::NanoAha => {
                 let found = response.split('\n').find_map(|line| answers(line).next());
                 let (format, answer) = (nano_aha_format(response), right(found));
                 let value = format + answer;
-                Some(Shape {
-                    value,
-                    format,
-                    answer,
-                })
+                Some(Shape { value, format, answer })
             }
             Self::GrpoZero => {
                 let found = answers(response).next().map(without_line_end);
-                let spaced = found
-                    .filter(|answer| !answer.contains(|c: char| c.is_whitespace() && c != ' '));
+                let spaced = found.filter(|answer| !answer.contains(|c: char| c.is_whitespace() && c != ' '));
                 let (format, answer) = (grpo_zero_format(response), right(spaced));
                 let value = 0.1 * format + answer;
-                Some(Shape {
-                    value,
-                    format,
-                    answer,
-                })
+                Some(Shape { value, format, answer })
             }
         }
     }
@@ -102,11 +86,7 @@ fn nano_aha_format(response: &str) -> f64 {
     let answer = without_line_end(response)
         .split_once(END_THINK)
         .filter(|(thought, _)| !thought.contains(THINK))
-        .and_then(|(_, rest)| {
-            rest.strip_prefix('\n')?
-                .strip_prefix(OPEN)?
-                .strip_suffix(CLOSE)
-        });
+        .and_then(|(_, rest)| rest.strip_prefix('\n')?.strip_prefix(OPEN)?.strip_suffix(CLOSE));
     let arithmetic = |c: char| c.is_ascii_digit() || c.is_whitespace() || "+-*/().".contains(c);
     match answer.map(str::trim) {
         None => 0.0,
@@ -122,16 +102,8 @@ fn grpo_zero_format(response: &str) -> f64 {
     if full {
         return 1.0;
     }
-    let thought = if response.contains(END_THINK) {
-        0.1
-    } else {
-        0.0
-    };
-    let answer = if answers(response).next().is_some() {
-        0.5
-    } else {
-        0.0
-    };
+    let thought = if response.contains(END_THINK) { 0.1 } else { 0.0 };
+    let answer = if answers(response).next().is_some() { 0.5 } else { 0.0 };
     thought + answer
 }
 
@@ -148,9 +120,7 @@ mod tests {
     /// (format, answer, value) of each response where the answer `1` is the only right one.
     fn check(preset: Preset, cases: &[(&str, f64, f64, f64)]) {
         for (response, format, answer, value) in cases {
-            let shape = preset
-                .shape(response, |answer| answer.trim() == "1")
-                .unwrap();
+            let shape = preset.shape(response, |answer| answer.trim() == "1").unwrap();
             let got = (shape.format, shape.answer, shape.value);
             assert_eq!(got, (*format, *answer, *value), "{preset:?}: {response:?}");
         }
@@ -183,22 +153,12 @@ mod tests {
                 ("a</think>\n<answer>1 + 1.</answer>", 1.0, 0.0, 1.0),
                 ("a</think>\n<answer>x</answer>", 0.5, 0.0, 0.5),
                 ("a</think>\n<answer> </answer>", 0.5, 0.0, 0.5),
-                (
-                    "a</think>\n<answer>1</answer><answer>1</answer>",
-                    0.5,
-                    1.0,
-                    1.5,
-                ),
+                ("a</think>\n<answer>1</answer><answer>1</answer>", 0.5, 1.0, 1.5),
                 ("a</think>\n<answer>\n1\n</answer>", 1.0, 0.0, 1.0),
                 ("a</think> <answer>1</answer>", 0.0, 1.0, 1.0),
                 ("a<think>b</think>\n<answer>1</answer>", 0.0, 1.0, 1.0),
                 ("a</think>\n<answer>1</answer>\n\n", 0.0, 1.0, 1.0),
-                (
-                    "a</think>\n<answer>2</answer>\n<answer>1</answer>",
-                    0.5,
-                    0.0,
-                    0.5,
-                ),
+                ("a</think>\n<answer>2</answer>\n<answer>1</answer>", 0.5, 0.0, 0.5),
                 ("a", 0.0, 0.0, 0.0),
             ],
         );

@@ -34,10 +34,7 @@ pub struct Rational {
 
 impl From<u32> for Rational {
     fn from(value: u32) -> Self {
-        Self {
-            numerator: value.into(),
-            denominator: 1,
-        }
+        Self { numerator: value.into(), denominator: 1 }
     }
 }
 
@@ -52,14 +49,10 @@ impl Rational {
         }
         let divisor = gcd(numerator.unsigned_abs(), denominator.unsigned_abs());
         let negative = (numerator < 0) != (denominator < 0);
-        let part = |value: i128| {
-            i128::try_from(value.unsigned_abs() / divisor).or(Err(ArithmeticError::Overflow))
-        };
+        let part =
+            |value: i128| i128::try_from(value.unsigned_abs() / divisor).or(Err(ArithmeticError::Overflow));
         let (numerator, denominator) = (part(numerator)?, part(denominator)?);
-        Ok(Self {
-            numerator: if negative { -numerator } else { numerator },
-            denominator,
-        })
+        Ok(Self { numerator: if negative { -numerator } else { numerator }, denominator })
     }
 
     /// `self + other`.
@@ -86,10 +79,7 @@ impl Rational {
         // Cancelling crosswise first keeps the products as small as the result.
         let left = Self::new(self.numerator, other.denominator)?;
         let right = Self::new(other.numerator, self.denominator)?;
-        Self::new(
-            product(left.numerator, right.numerator)?,
-            product(left.denominator, right.denominator)?,
-        )
+        Self::new(product(left.numerator, right.numerator)?, product(left.denominator, right.denominator)?)
     }
 
     /// `self / other`.
@@ -100,22 +90,12 @@ impl Rational {
         self.checked_mul(Self::new(other.denominator, other.numerator)?)
     }
 
-    fn combine(
-        self,
-        other: Self,
-        op: fn(i128, i128) -> Option<i128>,
-    ) -> Result<Self, ArithmeticError> {
-        let shared = gcd(
-            self.denominator.unsigned_abs(),
-            other.denominator.unsigned_abs(),
-        ) as i128;
+    fn combine(self, other: Self, op: fn(i128, i128) -> Option<i128>) -> Result<Self, ArithmeticError> {
+        let shared = gcd(self.denominator.unsigned_abs(), other.denominator.unsigned_abs()) as i128;
         let scale = other.denominator / shared;
         let left = product(self.numerator, scale)?;
         let right = product(other.numerator, self.denominator / shared)?;
-        Self::new(
-            op(left, right).ok_or(ArithmeticError::Overflow)?,
-            product(self.denominator, scale)?,
-        )
+        Self::new(op(left, right).ok_or(ArithmeticError::Overflow)?, product(self.denominator, scale)?)
     }
 }
 
@@ -155,10 +135,7 @@ mod tests {
         assert_eq!(a.checked_div(b), Rational::new(-10, 9));
         // Cancelling before multiplying: the plain products would need 200 bits.
         let huge = rational(1 << 100, 3);
-        assert_eq!(
-            huge.checked_mul(rational(3, 1 << 100)),
-            Ok(Rational::from(1))
-        );
+        assert_eq!(huge.checked_mul(rational(3, 1 << 100)), Ok(Rational::from(1)));
         assert_eq!(huge.checked_div(huge), Ok(Rational::from(1)));
         assert_eq!(huge.checked_sub(huge), Ok(Rational::from(0)));
     }

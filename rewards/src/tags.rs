@@ -33,18 +33,10 @@ mod tests {
             ("1</answer>", vec![], None),
             ("</answer><answer>", vec![], None),
             ("<answer></answer>", vec![""], Some("")),
-            (
-                "a<answer>1</answer>b<answer>2</answer>c",
-                vec!["1", "2"],
-                Some("2"),
-            ),
+            ("a<answer>1</answer>b<answer>2</answer>c", vec!["1", "2"], Some("2")),
             ("<answer>1</answer>2</answer>", vec!["1"], Some("1")),
             ("<answer>1</answer><answer>2", vec!["1"], Some("1")),
-            (
-                "in <answer> tags: <answer>1\n</answer>",
-                vec![" tags: <answer>1\n"],
-                Some("1\n"),
-            ),
+            ("in <answer> tags: <answer>1\n</answer>", vec![" tags: <answer>1\n"], Some("1\n")),
             ("<Answer>1</Answer>", vec![], None),
         ] {
             assert_eq!(answers(text).collect::<Vec<_>>(), expected, "{text}");

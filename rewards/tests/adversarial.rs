@@ -5,12 +5,7 @@ use std::time::{Duration, Instant};
 
 use rewards::{Countdown, CountdownConfig, CountdownReward, Preset, Reward, Status, Task};
 
-const PRESETS: [Preset; 4] = [
-    Preset::Exact,
-    Preset::TinyZero,
-    Preset::NanoAha,
-    Preset::GrpoZero,
-];
+const PRESETS: [Preset; 4] = [Preset::Exact, Preset::TinyZero, Preset::NanoAha, Preset::GrpoZero];
 const LIMIT: Duration = Duration::from_millis(10);
 
 /// SplitMix64.
@@ -43,20 +38,9 @@ impl Random {
             "<answer",
             "</",
         ];
-        let symbols = [
-            "**", "//", "!", "=", ".", "×", "−", "٣", "🧮", "\u{202e}", "\0", "\r\n", "e", "0x",
-            "00", "é",
-        ];
-        let huge = [
-            "9",
-            "99999999999999999999999999",
-            "4294967295",
-            "4294967296",
-            "*",
-            "0",
-            "/",
-            "(",
-        ];
+        let symbols =
+            ["**", "//", "!", "=", ".", "×", "−", "٣", "🧮", "\u{202e}", "\0", "\r\n", "e", "0x", "00", "é"];
+        let huge = ["9", "99999999999999999999999999", "4294967295", "4294967296", "*", "0", "/", "("];
         let nested = ["(", "((((((((", ")", "))))", "1", "+", "-"];
         let kinds: [&[&str]; 5] = [&expression, &tags, &symbols, &huge, &nested];
         let first = kinds[self.below(kinds.len())];
@@ -102,28 +86,19 @@ impl Random {
 /// Whether the last answer holds the numbers 2, 3, 4 as digits, and only symbols of the language: what a right answer
 /// must at least do, seen without the grader's parser.
 fn plausible(response: &str) -> bool {
-    let answer = response
-        .rsplit("</answer>")
-        .skip(1)
-        .find_map(|before| before.rsplit_once("<answer>"));
+    let answer = response.rsplit("</answer>").skip(1).find_map(|before| before.rsplit_once("<answer>"));
     let Some((_, answer)) = answer else {
         return false;
     };
     let mut digits: Vec<char> = answer.chars().filter(char::is_ascii_digit).collect();
     digits.sort_unstable();
-    digits == ['2', '3', '4']
-        && answer
-            .chars()
-            .all(|c| c.is_ascii_whitespace() || "234+-*/()".contains(c))
+    digits == ['2', '3', '4'] && answer.chars().all(|c| c.is_ascii_whitespace() || "234+-*/()".contains(c))
 }
 
 #[test]
 fn a_hundred_thousand_hostile_responses() {
     let graders = PRESETS.map(|preset| CountdownReward::new(CountdownConfig { preset }));
-    let task = Task::Countdown(Countdown {
-        numbers: vec![2, 3, 4],
-        target: 14,
-    });
+    let task = Task::Countdown(Countdown { numbers: vec![2, 3, 4], target: 14 });
     let mut random = Random(1);
     let (mut slowest, mut right, mut read) = (Duration::ZERO, 0, 0);
     for _ in 0..100_000 {
@@ -145,11 +120,7 @@ fn a_hundred_thousand_hostile_responses() {
             verdict
         });
         let [exact, tinyzero, nano_aha, grpo_zero] = &verdicts;
-        assert!(
-            verdicts
-                .iter()
-                .all(|verdict| verdict.correct() == exact.correct())
-        );
+        assert!(verdicts.iter().all(|verdict| verdict.correct() == exact.correct()));
         assert!(!exact.correct() || plausible(&response), "{response:?}");
         assert_eq!(exact.value, exact.parts["correct"]);
         assert!([0.0, 0.1, 1.0].contains(&tinyzero.value));
@@ -161,10 +132,7 @@ fn a_hundred_thousand_hostile_responses() {
     println!("slowest {slowest:?}, {read} answers read, {right} right");
     assert!(slowest <= LIMIT, "slowest: {slowest:?}");
     // The mischief reaches behind the parser, not only up to it.
-    assert!(
-        right > 1000 && read > right + 1000,
-        "{read} answers read, {right} right"
-    );
+    assert!(right > 1000 && read > right + 1000, "{read} answers read, {right} right");
 }
 
 #[test]
@@ -172,10 +140,7 @@ fn the_largest_expressions_fit_a_small_stack() {
     std::thread::Builder::new()
         .stack_size(512 * 1024)
         .spawn(|| {
-            let ones = |n| Countdown {
-                numbers: vec![1; n],
-                target: n as u32,
-            };
+            let ones = |n| Countdown { numbers: vec![1; n], target: n as u32 };
             let long = vec!["1"; 512].join("+");
             assert_eq!(ones(512).judge(&long), (true, Status::Ok));
             let deep = "(1+".repeat(64) + "1" + &")".repeat(64);

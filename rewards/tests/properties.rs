@@ -8,10 +8,7 @@ use rewards::{Countdown, Expression, Op, Rational, Status};
 fn tree() -> impl Strategy<Value = Expression> {
     let op = prop_oneof![Just(Op::Add), Just(Op::Sub), Just(Op::Mul), Just(Op::Div)];
     let leaf = (0u32..100).prop_map(Expression::Number);
-    (
-        prop::collection::vec(leaf, 2..=6),
-        prop::collection::vec((op, any::<prop::sample::Index>()), 5),
-    )
+    (prop::collection::vec(leaf, 2..=6), prop::collection::vec((op, any::<prop::sample::Index>()), 5))
         .prop_map(|(mut forest, joins)| {
             for (op, at) in joins {
                 if forest.len() > 1 {
@@ -28,11 +25,7 @@ fn tree() -> impl Strategy<Value = Expression> {
 /// Fully parenthesised, or with only the parentheses that the tree needs; with blanks where `noise` has a set bit.
 fn print(tree: &Expression, full: bool, noise: u64) -> String {
     fn precedence(op: Op) -> u8 {
-        if matches!(op, Op::Add | Op::Sub) {
-            1
-        } else {
-            2
-        }
+        if matches!(op, Op::Add | Op::Sub) { 1 } else { 2 }
     }
     fn inner(tree: &Expression, full: bool, needed: u8) -> String {
         match tree {
@@ -45,16 +38,8 @@ fn print(tree: &Expression, full: bool, noise: u64) -> String {
                     Op::Mul => '*',
                     Op::Div => '/',
                 };
-                let text = format!(
-                    "{}{symbol}{}",
-                    inner(left, full, own),
-                    inner(right, full, own + 1)
-                );
-                if full || own < needed {
-                    format!("({text})")
-                } else {
-                    text
-                }
+                let text = format!("{}{symbol}{}", inner(left, full, own), inner(right, full, own + 1));
+                if full || own < needed { format!("({text})") } else { text }
             }
         }
     }

@@ -22,12 +22,7 @@ pub struct EvalConfig {
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        Self {
-            every: 0,
-            samples: samples(),
-            temperature: temperature(),
-            greedy: greedy(),
-        }
+        Self { every: 0, samples: samples(), temperature: temperature(), greedy: greedy() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::demonstrations::SourceConfig;
+use crate::data::supervised::SourceConfig;
 
 /// Supervised training on demonstrations before the first step of reinforcement learning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -30,12 +30,7 @@ pub struct ClipConfig {
 
 impl Default for ClipConfig {
     fn default() -> Self {
-        Self {
-            clip_low: clip(),
-            clip_high: clip(),
-            aggregation: Aggregation::default(),
-            kl: None,
-        }
+        Self { clip_low: clip(), clip_high: clip(), aggregation: Aggregation::default(), kl: None }
     }
 }
 

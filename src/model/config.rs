@@ -3,9 +3,11 @@
 //! Letters used throughout `model`: **V** vocabulary, **E** width, **F** feed-forward width, **L** layers,
 //! **H** query heads, **K** key/value heads, **D** head size. H / K query heads share one key/value head.
 
-mod json;
+mod fields;
+mod read;
+mod write;
 
-pub use json::SpecialIds;
+pub use write::SpecialIds;
 
 /// Which Hugging Face architecture a folder holds; all three are one decoder with flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub enum Family {
 }
 
 /// Rotary position embedding: pair i of a head turns by `position * theta^(-2i / D)`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rope {
     /// Base of the wavelengths.
     pub theta: f64,
@@ -32,7 +34,7 @@ pub struct Rope {
 /// - stays where w < n / `high_freq_factor`,
 /// - becomes f / `factor` where w > n / `low_freq_factor`,
 /// - and in between blends both: (1 - s) f / factor + s f, s = (n / w - low) / (high - low).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Llama3Scaling {
     /// How many times longer the longest wavelengths become.
     pub factor: f64,
@@ -82,6 +84,7 @@ impl Family {
     pub const ALL: [Self; 3] = [Self::Llama, Self::Qwen2, Self::Qwen3];
 
     /// `model_type` in `config.json`.
+    #[must_use]
     pub const fn model_type(self) -> &'static str {
         match self {
             Self::Llama => "llama",
@@ -91,6 +94,7 @@ impl Family {
     }
 
     /// The class that transformers builds, `architectures` in `config.json`.
+    #[must_use]
     pub const fn architecture(self) -> &'static str {
         match self {
             Self::Llama => "LlamaForCausalLM",
@@ -102,15 +106,18 @@ impl Family {
 
 impl ModelConfig {
     /// Width of all query heads together, H * D.
+    #[must_use]
     pub const fn q_width(&self) -> i64 {
         self.n_heads * self.head_dim
     }
 
     /// Width of all key (or value) heads together, K * D.
+    #[must_use]
     pub const fn kv_width(&self) -> i64 {
         self.n_kv_heads * self.head_dim
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 pub(crate) mod tests;

@@ -37,6 +37,12 @@ pub struct Head<'a> {
 }
 
 impl Head<'_> {
+    /// The distribution over the next token, f32 `[N, V]`; for the N rows of a decoding step.
+    #[must_use]
+    pub fn probabilities(&self, hidden: &Tensor) -> Tensor {
+        self.logits(hidden).softmax(-1, None)
+    }
+
     /// Log-probabilities and entropies of `targets` `[N]` (int64) under `hidden` `[N, E]`.
     #[must_use]
     pub fn stats(&self, hidden: &Tensor, targets: &Tensor) -> TokenStats {

@@ -68,7 +68,7 @@ impl KvCache {
         let flat = |t: &Tensor| t.view([b * k, c, d]).narrow(1, 0, n); // (B * K, n, D)
         let scores = match &self.mask {
             None => queries.bmm(&flat(keys).transpose(1, 2)),
-            Some(mask) => mask.narrow(2, 0, n).baddbmm(queries, &flat(keys).transpose(1, 2)),
+            Some(mask) => mask.narrow(2, 0, n).baddbmm(queries, &flat(keys).transpose(1, 2), 1, 1),
         }; // (B * K, H / K, n)
         scores.softmax(-1, None).bmm(&flat(values))
     }

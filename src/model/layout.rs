@@ -70,6 +70,7 @@ pub struct Layout {
 
 impl Slot {
     /// Number of elements.
+    #[must_use]
     pub fn n_elements(&self) -> i64 {
         self.shape.iter().product()
     }
@@ -77,6 +78,7 @@ impl Slot {
 
 impl Entry {
     /// Number of elements.
+    #[must_use]
     pub fn n_elements(&self) -> i64 {
         self.shape.iter().product()
     }
@@ -84,23 +86,17 @@ impl Entry {
 
 impl Layout {
     /// Places every parameter that `config` calls for.
+    #[must_use]
     pub fn new(config: &ModelConfig) -> Self {
-        let &ModelConfig {
-            vocab_size: v,
-            hidden_size: e,
-            intermediate_size: f,
-            head_dim: d,
-            ..
-        } = config;
+        let &ModelConfig { vocab_size: v, hidden_size: e, intermediate_size: f, head_dim: d, .. } = config;
         let (q, kv) = (config.q_width(), config.kv_width());
         let mut shelf = Shelf::default();
 
         let embed = shelf.put("model.embed_tokens.weight", &[v, e]);
         let matrices: Vec<[Slot; 4]> = (0..config.n_layers)
             .map(|l| {
-                let mut put = |name: &str, shape: &[i64]| {
-                    shelf.put(&format!("model.layers.{l}.{name}.weight"), shape)
-                };
+                let mut put =
+                    |name: &str, shape: &[i64]| shelf.put(&format!("model.layers.{l}.{name}.weight"), shape);
                 [
                     put("self_attn.q_proj", &[q, e])
                         .with(&put("self_attn.k_proj", &[kv, e]))
@@ -117,8 +113,7 @@ impl Layout {
         let layers = (0..)
             .zip(matrices)
             .map(|(l, [qkv, o, gate_up, down])| {
-                let mut put =
-                    |name: &str, size: i64| shelf.put(&format!("model.layers.{l}.{name}"), &[size]);
+                let mut put = |name: &str, size: i64| shelf.put(&format!("model.layers.{l}.{name}"), &[size]);
                 LayerLayout {
                     qkv,
                     qkv_bias: config.qkv_bias.then(|| {
@@ -137,37 +132,35 @@ impl Layout {
             })
             .collect();
         let final_norm = shelf.put("model.norm.weight", &[e]);
-        Self {
-            embed,
-            layers,
-            final_norm,
-            lm_head,
-            entries: shelf.entries,
-            n_decayed,
-        }
+        Self { embed, layers, final_norm, lm_head, entries: shelf.entries, n_decayed }
     }
 
     /// Views of layer `l`, counted from 0 and below L.
+    #[must_use]
     pub fn layer(&self, l: usize) -> &LayerLayout {
         &self.layers[l]
     }
 
     /// Every parameter once, in the order of the buffer and without gaps.
+    #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// The parameter with this Hugging Face name.
+    #[must_use]
     pub fn find(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
     /// Length of the flat buffer, in elements.
+    #[must_use]
     pub fn n_params(&self) -> i64 {
         self.final_norm.start + self.final_norm.n_elements()
     }
 
     /// Elements `0..n_decayed` are the matrices, which get weight decay; norms and biases follow.
+    #[must_use]
     pub const fn n_decayed(&self) -> i64 {
         self.n_decayed
     }
@@ -182,15 +175,8 @@ struct Shelf {
 
 impl Shelf {
     fn put(&mut self, name: &str, shape: &[i64]) -> Slot {
-        let slot = Slot {
-            start: self.end,
-            shape: shape.to_vec(),
-        };
-        self.entries.push(Entry {
-            name: name.to_owned(),
-            shape: shape.to_vec(),
-            start: self.end,
-        });
+        let slot = Slot { start: self.end, shape: shape.to_vec() };
+        self.entries.push(Entry { name: name.to_owned(), shape: shape.to_vec(), start: self.end });
         self.end += slot.n_elements();
         slot
     }
@@ -199,17 +185,14 @@ impl Shelf {
 impl Slot {
     /// This view and the one right behind it as one, fused along the first dimension.
     fn with(mut self, next: &Self) -> Self {
-        debug_assert_eq!(
-            self.start + self.n_elements(),
-            next.start,
-            "fused parameters are neighbours"
-        );
+        debug_assert_eq!(self.start + self.n_elements(), next.start, "fused parameters are neighbours");
         self.shape[0] += next.shape[0];
         self
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::model::config::Family;
@@ -233,12 +216,7 @@ mod tests {
         for family in Family::ALL {
             let layout = Layout::new(&tiny(family));
             for entry in layout.entries() {
-                assert_eq!(
-                    entry.shape.len() == 2,
-                    entry.start < layout.n_decayed(),
-                    "{}",
-                    entry.name
-                );
+                assert_eq!(entry.shape.len() == 2, entry.start < layout.n_decayed(), "{}", entry.name);
             }
         }
     }
@@ -248,72 +226,23 @@ mod tests {
     fn fused_views_cover_their_parts() {
         let layout = Layout::new(&tiny(Family::Qwen2));
         let first = layout.layer(0);
-        assert_eq!(
-            layout.embed,
-            Slot {
-                start: 0,
-                shape: vec![11, 8]
-            }
-        );
-        assert_eq!(
-            first.qkv,
-            Slot {
-                start: 88,
-                shape: vec![24, 8]
-            }
-        );
-        assert_eq!(
-            first.o,
-            Slot {
-                start: 280,
-                shape: vec![8, 12]
-            }
-        );
-        assert_eq!(
-            first.gate_up,
-            Slot {
-                start: 376,
-                shape: vec![12, 8]
-            }
-        );
-        assert_eq!(
-            first.down,
-            Slot {
-                start: 472,
-                shape: vec![8, 6]
-            }
-        );
+        assert_eq!(layout.embed, Slot { start: 0, shape: vec![11, 8] });
+        assert_eq!(first.qkv, Slot { start: 88, shape: vec![24, 8] });
+        assert_eq!(first.o, Slot { start: 280, shape: vec![8, 12] });
+        assert_eq!(first.gate_up, Slot { start: 376, shape: vec![12, 8] });
+        assert_eq!(first.down, Slot { start: 472, shape: vec![8, 6] });
         assert_eq!(layout.layer(1).qkv.start, 520);
         assert_eq!((layout.n_decayed(), &layout.lm_head), (952, &None));
-        assert_eq!(
-            first.qkv_bias,
-            Some(Slot {
-                start: 952,
-                shape: vec![24]
-            })
-        );
+        assert_eq!(first.qkv_bias, Some(Slot { start: 952, shape: vec![24] }));
         assert_eq!(layout.n_params(), 952 + 2 * (24 + 8 + 8) + 8);
 
-        let part = |name: &str| {
-            layout
-                .find(&format!("model.layers.0.self_attn.{name}"))
-                .unwrap()
-                .start
-        };
+        let part = |name: &str| layout.find(&format!("model.layers.0.self_attn.{name}")).unwrap().start;
         assert_eq!(
-            [
-                part("q_proj.weight"),
-                part("k_proj.weight"),
-                part("v_proj.weight")
-            ],
+            [part("q_proj.weight"), part("k_proj.weight"), part("v_proj.weight")],
             [88, 88 + 12 * 8, 88 + 18 * 8]
         );
         assert_eq!(
-            [
-                part("q_proj.bias"),
-                part("k_proj.bias"),
-                part("v_proj.bias")
-            ],
+            [part("q_proj.bias"), part("k_proj.bias"), part("v_proj.bias")],
             [952, 952 + 12, 952 + 18]
         );
     }
@@ -322,19 +251,10 @@ mod tests {
     fn flags_decide_which_parameters_exist() {
         let llama = Layout::new(&tiny(Family::Llama));
         assert!(
-            llama.lm_head.is_some()
-                && llama.layer(0).qkv_bias.is_none()
-                && llama.layer(0).q_norm.is_none()
+            llama.lm_head.is_some() && llama.layer(0).qkv_bias.is_none() && llama.layer(0).q_norm.is_none()
         );
         let qwen3 = Layout::new(&tiny(Family::Qwen3));
-        assert_eq!(
-            qwen3
-                .layer(1)
-                .k_norm
-                .as_ref()
-                .map(|slot| slot.shape.clone()),
-            Some(vec![3])
-        );
+        assert_eq!(qwen3.layer(1).k_norm.as_ref().map(|slot| slot.shape.clone()), Some(vec![3]));
         assert!(qwen3.find("lm_head.weight").is_none());
     }
 }

@@ -19,6 +19,7 @@ mod kv_cache;
 pub mod layout;
 pub mod load;
 mod policy;
+mod preset;
 mod rope;
 pub mod save;
 mod settings;

@@ -1,5 +1,7 @@
 //! The policy: configuration, parameters, and what a forward pass needs.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use tch::{Kind, Tensor};
 
@@ -8,6 +10,7 @@ use super::decoder::Decoder;
 use super::device::Placement;
 use super::head::Head;
 use super::layout::Layout;
+use super::load;
 use super::rope::Rope;
 use super::weights::Weights;
 use crate::types::{Purpose, RunRandom};
@@ -57,6 +60,17 @@ impl Policy {
         Ok(Self { config, layout, placement, master, compute, weights, rope })
     }
 
+    /// Loads the weights of a Hugging Face folder whose configuration is `config`.
+    ///
+    /// # Errors
+    /// If weights are missing, damaged or do not fit.
+    pub fn load(dir: &Path, config: ModelConfig, placement: Placement) -> Result<Self> {
+        let layout = Layout::new(&config);
+        let mut flat = vec![0f32; usize::try_from(layout.n_params())?];
+        load::load_into(dir, &layout, &mut flat).with_context(|| format!("loading {}", dir.display()))?;
+        Self::new(config, Tensor::from_slice(&flat), placement)
+    }
+
     /// A policy with random weights: normal with deviation 0.02, projections into the residual stream scaled down by
     /// `sqrt(2 L)`, norms 1, biases 0 (GPT-2's scheme).
     ///
@@ -104,14 +118,6 @@ impl Policy {
         ensure!(values.size() == self.master.size(), "parameters: got {:?}, expected {:?}", values.size(), self.master.size());
         self.update(|master| master.copy_(values));
         Ok(())
-    }
-
-    /// The master weights as host numbers.
-    ///
-    /// # Errors
-    /// If they can't be copied to the host.
-    pub fn to_host(&self) -> Result<Vec<f32>> {
-        Vec::<f32>::try_from(&self.master).context("copying the weights to the host")
     }
 
     /// An independent policy with the same weights.

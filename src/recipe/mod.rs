@@ -1,4 +1,27 @@
 //! The recipe: a run as one TOML file.
+//!
+//! ```text
+//! text + overrides --source--> document --read--> Recipe --validate--> Recipe that makes sense
+//! ```
+//!
+//! Each stage reports every problem it finds, and the later ones go on with what is sound. The settings structs of the
+//! seams are the only description of what a recipe may hold; `schema` learns it from them.
+
+mod differences;
+mod explain;
+mod fault;
+mod load;
+mod problem;
+mod read;
+mod reality;
+mod schema;
+mod source;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use differences::Difference;
+pub use problem::{Problem, Problems};
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +29,7 @@ use crate::{
     batch::BatchConfig,
     checkpoint::CheckpointConfig,
     credit::advantage::AdvantageConfig,
-    data::{DataConfig, SamplerConfig},
+    data::{DataConfig, sampler::SamplerConfig},
     eval::EvalConfig,
     learner::WarmupConfig,
     loss::LossConfig,
@@ -15,8 +38,8 @@ use crate::{
     optim::OptimConfig,
     pipeline::PipelineConfig,
     rollout::{SamplingConfig, explore::ExploreConfig},
+    score::RewardEntry,
 };
-use rewards::RewardConfig;
 
 /// `[run]`: name, seed and length of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,17 +52,6 @@ pub struct RunConfig {
     pub seed: u64,
     /// Training steps, at least 1.
     pub steps: u64,
-}
-
-/// `[[reward]]`: a grader and its share in the reward.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RewardEntry {
-    /// Factor of this grader's value in the sum that is the reward.
-    #[serde(default = "one")]
-    pub weight: f64,
-    /// The grader and its own keys.
-    #[serde(flatten)]
-    pub grader: RewardConfig,
 }
 
 /// A whole run, every default filled in.
@@ -86,6 +98,10 @@ pub struct Recipe {
     pub observe: ObserveConfig,
 }
 
-fn one() -> f64 {
-    1.0
+impl Recipe {
+    /// What a person should know of this recipe although it works, one sentence each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        validate::notes(self)
+    }
 }

@@ -49,10 +49,7 @@ impl ModelConfig {
         let Value::Object(object) = value else {
             bail!("got JSON that is no object, expected {{ \"model_type\": ..., ... }}");
         };
-        let mut reader = Reader {
-            object: &object,
-            problems: Vec::new(),
-        };
+        let mut reader = Reader { object: &object, problems: Vec::new() };
         let config = reader.config();
         match (config, reader.problems.as_slice()) {
             (Some(config), []) => Ok(config),
@@ -62,6 +59,7 @@ impl ModelConfig {
     }
 
     /// The text of a `config.json` that transformers 4 and 5 both read; `dtype` is that of the saved weights, as torch names it.
+    #[must_use]
     pub fn to_json(&self, dtype: &str, special: &SpecialIds) -> String {
         let rope_scaling = self.rope.scaling.as_ref().map(|scaling| {
             json!({
@@ -72,9 +70,7 @@ impl ModelConfig {
                 "original_max_position_embeddings": scaling.original_max_position_embeddings,
             })
         });
-        let mut rope_parameters = rope_scaling
-            .clone()
-            .unwrap_or_else(|| json!({ "rope_type": "default" }));
+        let mut rope_parameters = rope_scaling.clone().unwrap_or_else(|| json!({ "rope_type": "default" }));
         rope_parameters["rope_theta"] = json!(self.rope.theta);
         let eos = match special.eos.as_slice() {
             [] => Value::Null,
@@ -142,9 +138,7 @@ impl<'a> Reader<'a> {
         let n_heads = self.count("num_attention_heads", None);
         // An absent key is 32 in the Qwen classes of transformers; null means H in all.
         let default_kv_heads = match family {
-            Family::Qwen2 | Family::Qwen3 if !self.object.contains_key("num_key_value_heads") => {
-                Some(32)
-            }
+            Family::Qwen2 | Family::Qwen3 if !self.object.contains_key("num_key_value_heads") => Some(32),
             _ => n_heads,
         };
         let n_kv_heads = self.count("num_key_value_heads", default_kv_heads.or(Some(1)));
@@ -153,10 +147,8 @@ impl<'a> Reader<'a> {
             Family::Llama | Family::Qwen2 => hidden_size.zip(n_heads).map(|(e, h)| e / h),
         };
         let head_dim = self.count("head_dim", default_head_dim.or(Some(2)));
-        let max_position_embeddings = self.count(
-            "max_position_embeddings",
-            Some(if family == Family::Llama { 2048 } else { 32768 }),
-        );
+        let max_position_embeddings =
+            self.count("max_position_embeddings", Some(if family == Family::Llama { 2048 } else { 32768 }));
         let rms_norm_eps = self.positive(self.object, "", "rms_norm_eps", Some(1e-6));
         let rope = self.rope(max_position_embeddings);
         let tie_word_embeddings = self.flag("tie_word_embeddings");
@@ -174,12 +166,7 @@ impl<'a> Reader<'a> {
         if let Some(d) = head_dim
             && d % 2 != 0
         {
-            self.problem(
-                "head_dim",
-                d,
-                "an even number (rotary embedding turns pairs)",
-                FETCH_AGAIN,
-            );
+            self.problem("head_dim", d, "an even number (rotary embedding turns pairs)", FETCH_AGAIN);
         }
         Some(ModelConfig {
             family,
@@ -201,25 +188,18 @@ impl<'a> Reader<'a> {
 
     fn family(&mut self) -> Option<Family> {
         let got = self.get("model_type");
-        let family = Family::ALL
-            .into_iter()
-            .find(|family| got.and_then(Value::as_str) == Some(family.model_type()));
+        let family =
+            Family::ALL.into_iter().find(|family| got.and_then(Value::as_str) == Some(family.model_type()));
         if family.is_none() {
             let supported = Family::ALL.map(Family::model_type).join(", ");
-            let mixture = got
-                .and_then(Value::as_str)
-                .is_some_and(|name| name.contains("moe") || name == "mixtral");
+            let mixture =
+                got.and_then(Value::as_str).is_some_and(|name| name.contains("moe") || name == "mixtral");
             let remedy = if mixture {
                 "mixtures of experts are not supported; choose a dense model"
             } else {
                 "choose a model of these families"
             };
-            self.problem(
-                "model_type",
-                shown(got),
-                &format!("one of {supported}"),
-                remedy,
-            );
+            self.problem("model_type", shown(got), &format!("one of {supported}"), remedy);
         }
         family
     }
@@ -258,19 +238,12 @@ impl<'a> Reader<'a> {
     /// Layers with a window are listed in `layer_types`; without that list they are those from `max_window_layers` on,
     /// where `use_sliding_window` is set.
     fn refuse_sliding_window(&mut self, family: Family) {
-        let remedy = "attention through a sliding window is not supported; choose a model with full attention";
+        let remedy =
+            "attention through a sliding window is not supported; choose a model with full attention";
         if let Some(Value::Array(layers)) = self.get("layer_types") {
-            let other = layers
-                .iter()
-                .enumerate()
-                .find(|(_, kind)| kind.as_str() != Some("full_attention"));
+            let other = layers.iter().enumerate().find(|(_, kind)| kind.as_str() != Some("full_attention"));
             if let Some((l, kind)) = other {
-                self.problem(
-                    &format!("layer_types[{l}]"),
-                    kind,
-                    "\"full_attention\"",
-                    remedy,
-                );
+                self.problem(&format!("layer_types[{l}]"), kind, "\"full_attention\"", remedy);
             }
             return;
         }
@@ -279,14 +252,8 @@ impl<'a> Reader<'a> {
         }
         let window = self.object.get("sliding_window").unwrap_or(&Value::Null);
         let absent = !self.object.contains_key("sliding_window");
-        let first = self
-            .get("max_window_layers")
-            .and_then(Value::as_i64)
-            .unwrap_or(28);
-        let n_layers = self
-            .get("num_hidden_layers")
-            .and_then(Value::as_i64)
-            .unwrap_or(i64::MAX);
+        let first = self.get("max_window_layers").and_then(Value::as_i64).unwrap_or(28);
+        let n_layers = self.get("num_hidden_layers").and_then(Value::as_i64).unwrap_or(i64::MAX);
         if (absent || !window.is_null()) && first < n_layers {
             self.problem("use_sliding_window", true, "false", remedy);
         }
@@ -308,17 +275,9 @@ impl<'a> Reader<'a> {
             }
         };
         for (at, object) in [(place, table), ("", self.object)] {
-            match object
-                .get("partial_rotary_factor")
-                .filter(|got| !got.is_null())
-            {
+            match object.get("partial_rotary_factor").filter(|got| !got.is_null()) {
                 Some(got) if got.as_f64() != Some(1.0) => {
-                    self.problem(
-                        &dotted(at, "partial_rotary_factor"),
-                        got,
-                        "1.0",
-                        CHOOSE_ANOTHER,
-                    );
+                    self.problem(&dotted(at, "partial_rotary_factor"), got, "1.0", CHOOSE_ANOTHER);
                 }
                 _ => {}
             }
@@ -327,11 +286,7 @@ impl<'a> Reader<'a> {
             Some(_) => self.positive(table, place, "rope_theta", None),
             None => self.positive(self.object, "", "rope_theta", Some(10_000.0)),
         };
-        let key = if table.contains_key("rope_type") {
-            "rope_type"
-        } else {
-            "type"
-        };
+        let key = if table.contains_key("rope_type") { "rope_type" } else { "type" };
         let scaling = match table.get(key).map(Value::as_str) {
             None | Some(Some("default")) => None,
             Some(Some("llama3")) => {
@@ -348,12 +303,7 @@ impl<'a> Reader<'a> {
                     && high <= low
                 {
                     let expected = format!("more than low_freq_factor = {low}");
-                    self.problem(
-                        &dotted(place, "high_freq_factor"),
-                        high,
-                        &expected,
-                        FETCH_AGAIN,
-                    );
+                    self.problem(&dotted(place, "high_freq_factor"), high, &expected, FETCH_AGAIN);
                 }
                 Some(Llama3Scaling {
                     factor: factor?,
@@ -364,19 +314,11 @@ impl<'a> Reader<'a> {
             }
             Some(_) => {
                 let remedy = "choose a model with one of these, or remove the scaling to use the original context length";
-                self.problem(
-                    &dotted(place, key),
-                    shown(table.get(key)),
-                    "\"default\" or \"llama3\"",
-                    remedy,
-                );
+                self.problem(&dotted(place, key), shown(table.get(key)), "\"default\" or \"llama3\"", remedy);
                 None
             }
         };
-        Some(Rope {
-            theta: theta?,
-            scaling,
-        })
+        Some(Rope { theta: theta?, scaling })
     }
 
     /// The value at the top of the file, null counting as absent.
@@ -403,12 +345,7 @@ impl<'a> Reader<'a> {
         };
         let count = count.filter(|count| (1..=i64::from(i32::MAX)).contains(count));
         if count.is_none() {
-            self.problem(
-                &dotted(place, key),
-                shown(got),
-                "a whole number of at least 1",
-                FETCH_AGAIN,
-            );
+            self.problem(&dotted(place, key), shown(got), "a whole number of at least 1", FETCH_AGAIN);
         }
         count
     }
@@ -426,12 +363,7 @@ impl<'a> Reader<'a> {
             Some(value) => value.as_f64().filter(|&number| number > 0.0),
         };
         if number.is_none() {
-            self.problem(
-                &dotted(place, key),
-                shown(got),
-                "a number above 0",
-                FETCH_AGAIN,
-            );
+            self.problem(&dotted(place, key), shown(got), "a number above 0", FETCH_AGAIN);
         }
         number
     }
@@ -457,11 +389,7 @@ impl<'a> Reader<'a> {
 }
 
 fn dotted(place: &str, key: &str) -> String {
-    if place.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{place}.{key}")
-    }
+    if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") }
 }
 
 fn shown(value: Option<&Value>) -> String {

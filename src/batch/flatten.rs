@@ -1,0 +1,73 @@
+//! One training sample per trained leaf, and their division into minibatches.
+
+use std::sync::Arc;
+
+use super::Sequence;
+use crate::types::{CreditedTree, Prompt, TokenId};
+
+/// One response with everything the learner needs to know of it. The vectors have one value per response token.
+#[derive(Clone, Debug)]
+pub struct TrainSample {
+    /// The problem.
+    pub prompt: Arc<Prompt>,
+    /// Response tokens.
+    pub tokens: Vec<TokenId>,
+    /// Log-probabilities under the distribution the tokens were sampled from.
+    pub behaviour_logprobs: Vec<f32>,
+    /// Log-probabilities before the step's first update; `None` where that update itself measures them.
+    pub old_logprobs: Option<Vec<f32>>,
+    /// Log-probabilities under the reference; `None` without a KL penalty.
+    pub ref_logprobs: Option<Vec<f32>>,
+    /// Finished advantages.
+    pub advantages: Vec<f32>,
+    /// Place in the step: index of tree and leaf.
+    pub place: (usize, usize),
+}
+
+impl TrainSample {
+    /// The sample's tokens.
+    #[must_use]
+    pub fn sequence(&self) -> Sequence<'_> {
+        Sequence { prompt: &self.prompt.tokens, response: &self.tokens }
+    }
+}
+
+/// The trained leaves of `trees`, in order.
+#[must_use]
+pub fn flatten(trees: &[CreditedTree]) -> Vec<TrainSample> {
+    let mut samples = Vec::new();
+    for (t, credited) in trees.iter().enumerate() {
+        let measured = &credited.measured;
+        for (l, leaf) in measured.tree.leaves.iter().enumerate().filter(|(l, _)| credited.trained[*l]) {
+            samples.push(TrainSample {
+                prompt: Arc::clone(&measured.tree.prompt),
+                tokens: leaf.tokens.clone(),
+                behaviour_logprobs: leaf.logprobs.clone(),
+                old_logprobs: measured.old_logprobs.as_ref().map(|field| field.path(l).to_vec()),
+                ref_logprobs: measured.ref_logprobs.as_ref().map(|field| field.path(l).to_vec()),
+                advantages: credited.advantages.path(l).to_vec(),
+                place: (t, l),
+            });
+        }
+    }
+    samples
+}
+
+/// Cuts `samples` into at most `n` minibatches of whole trees, as equal in number of trees as can be.
+#[must_use]
+pub fn minibatches(samples: &[TrainSample], n: usize) -> Vec<&[TrainSample]> {
+    let trees: Vec<&[TrainSample]> = samples.chunk_by(|a, b| a.place.0 == b.place.0).collect();
+    let mut rest = samples;
+    let mut start = 0;
+    let mut parts = Vec::with_capacity(n);
+    for i in 1..=n {
+        let end = i * trees.len() / n;
+        let size = trees[start..end].iter().map(|tree| tree.len()).sum();
+        let (part, others) = rest.split_at(size);
+        if !part.is_empty() {
+            parts.push(part);
+        }
+        (rest, start) = (others, end);
+    }
+    parts
+}

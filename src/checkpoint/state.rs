@@ -1,0 +1,125 @@
+//! Everything a run is, besides its recipe: saved whole, loaded whole.
+//!
+//! ```text
+//! model/                   a Hugging Face folder with the f32 master weights
+//! optimizer.safetensors    first and second moments
+//! state.json               counters, the state of the prompt sampler, earlier evaluations
+//! ```
+//!
+//! [`TrainState`] is taken apart in `save` and put together in `load` without `..`, so that a new field does not compile
+//! until it is saved.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::{VerifiedCheckpoint, save_model};
+use crate::data::sampler::SamplerState;
+use crate::eval::EvalReport;
+use crate::files::write_whole;
+use crate::model::{Layout, ModelConfig, load};
+use crate::optim::AdamWState;
+use crate::text::Tokenizer;
+use crate::types::Step;
+
+/// What has been done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Prompts drawn.
+    pub prompts: u64,
+    /// Responses sampled.
+    pub samples: u64,
+    /// Response tokens sampled.
+    pub tokens_generated: u64,
+    /// Seconds spent, pauses between processes left out.
+    pub wall_s: f64,
+}
+
+/// The state of a run between two steps.
+pub struct TrainState {
+    /// Last completed step; 0 before the first.
+    pub step: Step,
+    /// Master weights, f32 `[n_params]`.
+    pub weights: Tensor,
+    /// The optimiser's memory.
+    pub optimizer: AdamWState,
+    /// Where the rollout source stands in its prompts.
+    pub sampler: SamplerState,
+    /// Counters.
+    pub progress: Progress,
+    /// Steps in a row, up to this one, whose update was refused because something was not finite.
+    pub refused_in_a_row: u32,
+    /// Name of the moment and result of the evaluations that the summary shows.
+    pub evaluations: Vec<(String, EvalReport)>,
+}
+
+/// `state.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Host {
+    step: Step,
+    optimizer_updates: u64,
+    sampler: SamplerState,
+    progress: Progress,
+    refused_in_a_row: u32,
+    evaluations: Vec<(String, EvalReport)>,
+}
+
+const MODEL: &str = "model";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const STATE: &str = "state.json";
+
+impl TrainState {
+    /// Writes the state into the empty folder `dir`.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn save(self, dir: &Path, config: &ModelConfig, layout: &Layout, tokenizer: &Tokenizer) -> Result<()> {
+        let Self { step, weights, optimizer, sampler, progress, refused_in_a_row, evaluations } = self;
+        let AdamWState { first, second, updates } = optimizer;
+
+        save_model(&dir.join(MODEL), config, layout, &weights, tokenizer)?;
+
+        let path = dir.join(OPTIMIZER);
+        Tensor::write_safetensors(&[("first", first), ("second", second)], &path)
+            .with_context(|| format!("could not write {}; is the disk full?", path.display()))?;
+
+        let host =
+            Host { step, optimizer_updates: updates, sampler, progress, refused_in_a_row, evaluations };
+        write_whole(&dir.join(STATE), |mut w| Ok(serde_json::to_writer_pretty(&mut w, &host)?))
+    }
+
+    /// Reads the state of a verified checkpoint of a model of this layout.
+    ///
+    /// # Errors
+    /// If a file is missing, cannot be read, or does not fit the layout.
+    pub fn load(checkpoint: &VerifiedCheckpoint, layout: &Layout) -> Result<Self> {
+        let mut flat = vec![0f32; usize::try_from(layout.n_params())?];
+        load::load_into(&checkpoint.folder().join(MODEL), layout, &mut flat)?;
+
+        let path = checkpoint.file(OPTIMIZER)?;
+        let moments = Tensor::read_safetensors(&path).with_context(|| format!("could not read {}", path.display()))?;
+        let moment = |name: &str| {
+            let found = moments.iter().find(|(n, _)| n == name).map(|(_, tensor)| tensor.shallow_clone());
+            found.with_context(|| format!("{}: tensor `{name}` is missing", path.display()))
+        };
+        let (first, second) = (moment("first")?, moment("second")?);
+
+        let path = checkpoint.file(STATE)?;
+        let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
+        let host: Host = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
+        let Host { step, optimizer_updates, sampler, progress, refused_in_a_row, evaluations } = host;
+        Ok(Self {
+            step,
+            weights: Tensor::from_slice(&flat),
+            optimizer: AdamWState { first, second, updates: optimizer_updates },
+            sampler,
+            progress,
+            refused_in_a_row,
+            evaluations,
+        })
+    }
+}

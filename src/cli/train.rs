@@ -1,0 +1,50 @@
+//! `rlcredit train RECIPE`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use rlcredit::interrupt::Interrupt;
+use rlcredit::observe::Console;
+use rlcredit::recipe::Recipe;
+use rlcredit::run::{Outcome, Request, train};
+
+#[derive(Args)]
+pub struct Train {
+    /// The run as a TOML file
+    recipe: PathBuf,
+    /// Continue the run of that name from its newest checkpoint
+    #[arg(long)]
+    resume: bool,
+    /// Override a key, in TOML's syntax: --set optim.lr=1e-5
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Name of the run, instead of the recipe's
+    #[arg(long)]
+    name: Option<String>,
+    /// Folder that holds the runs
+    #[arg(long, default_value = "runs")]
+    runs: PathBuf,
+}
+
+impl Train {
+    pub fn run(self) -> Result<ExitCode> {
+        let mut recipe = Recipe::load(&self.recipe, &self.overrides)?;
+        recipe.check_files()?;
+        if let Some(name) = self.name {
+            recipe.run.name = name;
+        }
+        let given = std::fs::read_to_string(&self.recipe).with_context(|| self.recipe.display().to_string())?;
+        let console = Console::new();
+        for note in recipe.notes() {
+            console.note(note);
+        }
+        let interrupt = Interrupt::install()?;
+        let request = Request { recipe, given, runs: self.runs, resume: self.resume };
+        Ok(match train(request, &console, &interrupt)? {
+            Outcome::Done => ExitCode::SUCCESS,
+            Outcome::Interrupted(signal) => ExitCode::from(signal.exit_code()),
+        })
+    }
+}

@@ -1,0 +1,255 @@
+//! Demonstrations: a solver of deliberately limited skill writes down its search.
+//!
+//! ```text
+//! (12-7)*3=15 no          an attempt: an expression over all the numbers, its value, whether that is the target
+//! 12*3+9=45 yes           the search ends with a hit, or after `max_lines` attempts
+//! <answer>12*3+9</answer> the last attempt
+//! ```
+//!
+//! An attempt is, of `guesses` random expressions, the one whose value is nearest to the target. The solver knows no
+//! better, so many demonstrations end in a wrong answer: a policy that imitates them has steps to take and much to learn.
+//! Expressions are built in steps whose values are whole numbers of 0..=999, so each value that a text mentions is one token.
+
+use anyhow::{Result, ensure};
+use rand::{Rng, seq::IndexedRandom};
+use rewards::Countdown;
+use serde::{Deserialize, Serialize};
+
+/// Largest number that is one token.
+const MAX_VALUE: u32 = 999;
+/// Draws for one attempt after which the solver takes it that it has written every expression there is.
+const MAX_DRAWS: usize = 200;
+
+/// Keys of the demonstrating solver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DemoConfig {
+    /// Attempts before the solver gives up; at least 1.
+    #[serde(default = "default_max_lines")]
+    pub max_lines: usize,
+    /// Random expressions of which an attempt is the nearest; at least 1. More make a better solver.
+    #[serde(default = "default_guesses")]
+    pub guesses: usize,
+}
+
+fn default_max_lines() -> usize {
+    4
+}
+
+fn default_guesses() -> usize {
+    3
+}
+
+impl DemoConfig {
+    /// What is wrong with the values, one sentence each.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let counts = [("max_lines", self.max_lines), ("guesses", self.guesses)];
+        let zeros = counts.into_iter().filter(|(_, n)| *n == 0);
+        zeros.map(|(key, _)| format!("{key}: got 0, expected at least 1")).collect()
+    }
+}
+
+/// Checks that the solver can write about `item`.
+///
+/// # Errors
+/// If it has no numbers, or if one of them or the target is above 999.
+pub fn check(item: &Countdown) -> Result<()> {
+    ensure!(!item.numbers.is_empty(), "demonstrations: a problem has no numbers");
+    let largest = item.numbers.iter().copied().fold(item.target, u32::max);
+    ensure!(
+        largest <= MAX_VALUE,
+        "demonstrations: got a problem with {largest}, expected numbers and targets of at most {MAX_VALUE}"
+    );
+    Ok(())
+}
+
+/// One search for a solution of `item`, which [`check`] accepts. Attempts do not repeat.
+pub fn demonstrate(item: &Countdown, config: &DemoConfig, rng: &mut impl Rng) -> String {
+    let mut text = String::new();
+    let mut written: Vec<String> = Vec::new();
+    while written.len() < config.max_lines {
+        let Some(attempt) = attempt(item, config.guesses, &written, rng) else { break };
+        let hit = attempt.value == item.target;
+        text += &format!("{}={} {}\n", attempt.text, attempt.value, if hit { "yes" } else { "no" });
+        written.push(attempt.text);
+        if hit {
+            break;
+        }
+    }
+    let answer = written.last().map_or("", String::as_str);
+    text + "<answer>" + answer + "</answer>"
+}
+
+/// The nearest to the target of `guesses` random expressions that are not `written` yet; of equals the first.
+/// `None` when no further expression turns up.
+fn attempt(item: &Countdown, guesses: usize, written: &[String], rng: &mut impl Rng) -> Option<Expression> {
+    let draws = (0..MAX_DRAWS + guesses).map(|_| Expression::random(&item.numbers, rng));
+    let fresh = draws.filter(|guess| !written.contains(&guess.text)).take(guesses);
+    fresh.min_by_key(|guess| guess.value.abs_diff(item.target))
+}
+
+/// An expression, written with as few parentheses as it needs.
+#[derive(Clone, Debug)]
+struct Expression {
+    text: String,
+    value: u32,
+    /// Binding strength of its last step: 1 for + and -, 2 for * and /, 3 for a number.
+    binding: u8,
+}
+
+impl Expression {
+    /// Combines `numbers`, two random operands at a time by a random step, until one expression is left.
+    fn random(numbers: &[u32], rng: &mut impl Rng) -> Self {
+        let number = |&n: &u32| Self { text: n.to_string(), value: n, binding: 3 };
+        let mut operands: Vec<Self> = numbers.iter().map(number).collect();
+        while operands.len() > 1 {
+            let left = operands.swap_remove(rng.random_range(0..operands.len()));
+            let right = operands.swap_remove(rng.random_range(0..operands.len()));
+            let steps = ['+', '-', '*', '/'].into_iter();
+            let pairs = steps.flat_map(|op| [Self::step(&left, op, &right), Self::step(&right, op, &left)]).flatten();
+            let possible: Vec<Self> = pairs.collect();
+            // Never empty: the larger minus the smaller is always possible.
+            operands.extend(possible.choose(rng).cloned());
+        }
+        operands.swap_remove(0)
+    }
+
+    /// `left op right`, if its value is a whole number of 0..=999.
+    fn step(left: &Self, op: char, right: &Self) -> Option<Self> {
+        let (a, b) = (left.value, right.value);
+        let (value, binding) = match op {
+            '+' => (a.checked_add(b)?, 1),
+            '-' => (a.checked_sub(b)?, 1),
+            '*' => (a.checked_mul(b)?, 2),
+            _ => (a.checked_div(b).filter(|q| q * b == a)?, 2),
+        };
+        // a-(b+c) and a/(b*c) need their parentheses, a+(b-c) and a*(b/c) do not.
+        let keep_right = right.binding < binding || (right.binding == binding && matches!(op, '-' | '/'));
+        let text = parenthesised(left, left.binding < binding) + &op.to_string() + &parenthesised(right, keep_right);
+        (value <= MAX_VALUE).then_some(Self { text, value, binding })
+    }
+}
+
+fn parenthesised(operand: &Expression, yes: bool) -> String {
+    if yes { format!("({})", operand.text) } else { operand.text.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+    use rewards::{Expression as Parsed, Rational};
+
+    use super::*;
+    use crate::{
+        data::countdown::{CountdownConfig, SEED, generate, prompt_text},
+        text::countdown_tokenizer,
+        types::{Purpose, RunRandom},
+    };
+
+    fn demo(item: &Countdown, max_lines: usize, guesses: usize, index: u64) -> String {
+        let mut rng = RunRandom::new(SEED).stream(Purpose::Demonstrations, &[index]);
+        demonstrate(item, &DemoConfig { max_lines, guesses }, &mut rng)
+    }
+
+    /// Checks everything that a demonstration claims, by the grader's own parser, and returns its last verdict.
+    fn check_claims(item: &Countdown, max_lines: usize, text: &str) -> bool {
+        let (attempts, answer) = text.split_once("<answer>").unwrap();
+        let mut seen = HashSet::new();
+        let mut last = ("", false);
+        for line in attempts.lines() {
+            assert!(!last.1, "the search goes on after a hit: {text}");
+            let (expression, rest) = line.split_once('=').unwrap();
+            let (value, verdict) = rest.split_once(' ').unwrap();
+            let parsed = Parsed::parse(expression).unwrap();
+            let value: u32 = value.parse().unwrap();
+            assert_eq!(parsed.value().unwrap(), Rational::from(value), "{line}");
+            let (mut used, mut given) = (parsed.numbers(), item.numbers.clone());
+            used.sort_unstable();
+            given.sort_unstable();
+            assert_eq!(used, given, "{line}");
+            assert!(value <= MAX_VALUE, "{line}");
+            assert_eq!(verdict, if value == item.target { "yes" } else { "no" }, "{line}");
+            assert!(seen.insert(expression), "an attempt repeats: {text}");
+            last = (expression, verdict == "yes");
+        }
+        assert!((1..=max_lines).contains(&seen.len()), "{text}");
+        assert_eq!(answer.strip_suffix("</answer>"), Some(last.0), "{text}");
+        last.1
+    }
+
+    proptest! {
+        #[test]
+        fn every_claim_is_true_and_tokens_give_the_text_back(
+            numbers in proptest::collection::vec(0u32..=999, 1..6),
+            (target, max_lines, guesses, index) in (1u32..=999, 1usize..7, 1usize..6, 0u64..1000),
+        ) {
+            let item = Countdown { numbers, target };
+            check(&item).unwrap();
+            let text = demo(&item, max_lines, guesses, index);
+            check_claims(&item, max_lines, &text);
+            let tokenizer = countdown_tokenizer().unwrap();
+            for text in [text, prompt_text(&item)] {
+                prop_assert_eq!(tokenizer.decode(&tokenizer.encode(&text).unwrap(), true).unwrap(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn more_skill_solves_more_but_not_everything() {
+        let config =
+            CountdownConfig { numbers: [3, 3], max_number: 20, targets: [1, 99], train_items: 2000, eval_items: 1 };
+        let items = generate(&config, &RunRandom::new(SEED)).unwrap().train;
+        let solved = |max_lines, guesses| {
+            let texts = items.iter().zip(0..).map(|(item, i)| (item, demo(item, max_lines, guesses, i)));
+            texts.filter(|(item, text)| check_claims(item, max_lines, text)).count()
+        };
+        let (poor, middling, good) = (solved(1, 1), solved(4, 3), solved(6, 5));
+        assert!(poor < middling && middling < good && good < items.len(), "{poor} {middling} {good}");
+    }
+
+    #[test]
+    fn a_demonstration_depends_on_its_coordinate() {
+        let item = Countdown { numbers: vec![3, 7, 12], target: 45 };
+        let texts: HashSet<String> = (0..50).map(|i| demo(&item, 4, 3, i)).collect();
+        assert!(texts.len() > 25, "{}", texts.len());
+        assert_eq!(demo(&item, 4, 3, 9), demo(&item, 4, 3, 9));
+    }
+
+    #[test]
+    fn parentheses_stand_where_they_are_needed() {
+        let number = |n: u32| Expression { text: n.to_string(), value: n, binding: 3 };
+        let step = |a: &Expression, op, b: &Expression| Expression::step(a, op, b).unwrap();
+        let (sum, difference) = (step(&number(2), '+', &number(4)), step(&number(9), '-', &number(3)));
+        let (product, quotient) = (step(&number(2), '*', &number(3)), step(&number(8), '/', &number(4)));
+        for (expression, text, value) in [
+            (step(&sum, '*', &number(5)), "(2+4)*5", 30),
+            (step(&number(5), '*', &sum), "5*(2+4)", 30),
+            (step(&sum, '-', &number(1)), "2+4-1", 5),
+            (step(&number(9), '-', &sum), "9-(2+4)", 3),
+            (step(&number(9), '+', &difference), "9+9-3", 15),
+            (step(&number(12), '/', &product), "12/(2*3)", 2),
+            (step(&number(5), '*', &quotient), "5*8/4", 10),
+            (step(&product, '/', &quotient), "2*3/(8/4)", 3),
+            (step(&product, '+', &quotient), "2*3+8/4", 8),
+        ] {
+            assert_eq!((expression.text.as_str(), expression.value), (text, value));
+        }
+        let steps = [(3, '-', 4), (7, '/', 2), (7, '/', 0), (500, '+', 500), (40, '*', 30)];
+        assert!(steps.iter().all(|(a, op, b)| Expression::step(&number(*a), *op, &number(*b)).is_none()));
+    }
+
+    #[test]
+    fn says_what_cannot_be_demonstrated() {
+        let error = check(&Countdown { numbers: vec![3, 1000], target: 7 }).unwrap_err().to_string();
+        assert!(error.contains("a problem with 1000, expected numbers and targets of at most 999"), "{error}");
+        assert!(check(&Countdown { numbers: vec![], target: 7 }).is_err());
+        assert_eq!(DemoConfig { max_lines: 0, guesses: 0 }.problems().len(), 2);
+        let defaults: DemoConfig = serde_json::from_str("{}").unwrap();
+        assert_eq!(defaults, DemoConfig { max_lines: 4, guesses: 3 });
+    }
+}

@@ -1,1 +1,0 @@
-//! `[sampler]`: which prompts a step trains on.

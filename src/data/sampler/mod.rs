@@ -1,0 +1,67 @@
+//! `[sampler]`: which prompts a step trains on.
+//!
+//! A sampler only ever chooses among the training prompts. It may learn from the scored trees (the *difficulty* pipe back
+//! from scoring); what it has learned is its state, saved with every checkpoint.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::types::{Prompt, RunRandom, Tree};
+
+mod uniform;
+
+pub use uniform::{Uniform, UniformConfig, UniformState};
+
+/// Chooses prompts.
+pub trait PromptSampler: Send {
+    /// The next `n` prompts.
+    fn draw(&mut self, n: usize) -> Vec<Arc<Prompt>>;
+
+    /// Takes notice of how the responses to drawn prompts were scored.
+    fn observe(&mut self, trees: &[Tree]);
+
+    /// All that later draws depend on, besides configuration, prompts and seed.
+    fn state(&self) -> SamplerState;
+
+    /// Continues from `state` as if never stopped.
+    ///
+    /// # Errors
+    /// If the state is another sampler's or does not fit the prompts; nothing is changed then.
+    fn restore(&mut self, state: SamplerState) -> Result<()>;
+}
+
+/// The `[sampler]` section: `type` and that sampler's own keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SamplerConfig {
+    /// See [`Uniform`].
+    Uniform(UniformConfig),
+}
+
+impl Default for SamplerConfig {
+    fn default() -> Self {
+        Self::Uniform(UniformConfig {})
+    }
+}
+
+impl SamplerConfig {
+    /// The sampler described, over `prompts`.
+    ///
+    /// # Errors
+    /// If there are no prompts.
+    pub fn build(&self, prompts: Vec<Arc<Prompt>>, random: RunRandom) -> Result<Box<dyn PromptSampler>> {
+        match self {
+            Self::Uniform(UniformConfig {}) => Ok(Box::new(Uniform::new(prompts, random)?)),
+        }
+    }
+}
+
+/// State of a sampler.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SamplerState {
+    /// Of [`Uniform`].
+    Uniform(UniformState),
+}

@@ -1,0 +1,141 @@
+//! Every prompt once per epoch, in an order drawn anew for each epoch from (seed, epoch).
+//!
+//! A draw that reaches the end of an epoch goes on in the next, so all draws have the size asked for; within an epoch no
+//! prompt comes twice. The state is a cursor.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::{PromptSampler, SamplerState};
+use crate::{
+    data::order::visits,
+    types::{Prompt, Purpose, RunRandom, Tree},
+};
+
+/// Keys of `type = "uniform"`: none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UniformConfig {}
+
+/// Where the next draw begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UniformState {
+    /// Finished epochs.
+    pub epoch: u64,
+    /// Prompts already drawn in the current epoch, less than there are.
+    pub position: u64,
+}
+
+/// Draws all prompts equally often.
+pub struct Uniform {
+    prompts: Vec<Arc<Prompt>>,
+    random: RunRandom,
+    state: UniformState,
+}
+
+impl Uniform {
+    /// A sampler over `prompts`, at the start of the first epoch.
+    ///
+    /// # Errors
+    /// If there are no prompts.
+    pub fn new(prompts: Vec<Arc<Prompt>>, random: RunRandom) -> Result<Self> {
+        ensure!(!prompts.is_empty(), "the uniform sampler got no prompts, expected at least one");
+        Ok(Self { prompts, random, state: UniformState::default() })
+    }
+}
+
+impl PromptSampler for Uniform {
+    fn draw(&mut self, n: usize) -> Vec<Arc<Prompt>> {
+        let n_prompts = self.prompts.len() as u64;
+        let start = self.state.epoch * n_prompts + self.state.position;
+        let end = start + n as u64;
+        self.state = UniformState { epoch: end / n_prompts, position: end % n_prompts };
+        let drawn = visits(&self.random, Purpose::PromptOrder, self.prompts.len(), start..end);
+        drawn.into_iter().map(|i| Arc::clone(&self.prompts[i])).collect()
+    }
+
+    fn observe(&mut self, _trees: &[Tree]) {}
+
+    fn state(&self) -> SamplerState {
+        SamplerState::Uniform(self.state)
+    }
+
+    fn restore(&mut self, state: SamplerState) -> Result<()> {
+        let SamplerState::Uniform(state) = state;
+        ensure!(
+            state.position < self.prompts.len() as u64,
+            "state of the uniform sampler: position is {}, but the data set has {} prompts; it was saved with other data",
+            state.position,
+            self.prompts.len()
+        );
+        self.state = state;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeSet;
+
+    use rewards::{Countdown, Task};
+
+    use super::*;
+    use crate::data::sampler::SamplerConfig;
+
+    fn sampler(n_prompts: u64, seed: u64) -> Box<dyn PromptSampler> {
+        let task = Task::Countdown(Countdown { numbers: vec![1, 2, 3], target: 6 });
+        let prompts =
+            (0..n_prompts).map(|id| Arc::new(Prompt { id, text: "?".into(), tokens: vec![0], task: task.clone() }));
+        SamplerConfig::default().build(prompts.collect(), RunRandom::new(seed)).unwrap()
+    }
+
+    fn ids(drawn: Vec<Arc<Prompt>>) -> Vec<u64> {
+        drawn.iter().map(|p| p.id).collect()
+    }
+
+    #[test]
+    fn draws_across_the_end_of_an_epoch_keep_their_size_and_visit_every_prompt_once_an_epoch() {
+        let mut sampler = sampler(10, 0);
+        let drawn: Vec<u64> = (0..10).flat_map(|_| ids(sampler.draw(4))).collect();
+        assert_eq!(drawn.len(), 40);
+        for epoch in drawn.chunks_exact(10) {
+            assert_eq!(epoch.iter().copied().collect::<BTreeSet<_>>(), (0..10).collect());
+        }
+        assert_eq!(sampler.state(), SamplerState::Uniform(UniformState { epoch: 4, position: 0 }));
+        assert_ne!(drawn[..10], drawn[10..20]);
+    }
+
+    #[test]
+    fn the_order_does_not_depend_on_the_sizes_of_the_draws() {
+        let (mut small, mut large) = (sampler(7, 5), sampler(7, 5));
+        let drawn: Vec<u64> = (0..25).flat_map(|_| ids(small.draw(1))).collect();
+        assert_eq!(ids(large.draw(25)), drawn);
+        assert_ne!(ids(sampler(7, 6).draw(25)), drawn);
+        assert!(large.draw(0).is_empty());
+    }
+
+    #[test]
+    fn continues_from_a_saved_state() {
+        let mut whole = sampler(10, 1);
+        whole.draw(27);
+        let saved = serde_json::to_string(&whole.state()).unwrap();
+        let mut resumed = sampler(10, 1);
+        resumed.restore(serde_json::from_str(&saved).unwrap()).unwrap();
+        assert_eq!(ids(resumed.draw(30)), ids(whole.draw(30)));
+    }
+
+    #[test]
+    fn refuses_a_state_of_other_data_and_an_empty_data_set() {
+        let mut sampler = sampler(3, 0);
+        let before = sampler.state();
+        let error = sampler.restore(SamplerState::Uniform(UniformState { epoch: 0, position: 3 })).unwrap_err();
+        assert!(error.to_string().contains("position is 3, but the data set has 3 prompts"), "{error}");
+        assert_eq!(sampler.state(), before);
+        assert!(SamplerConfig::default().build(Vec::new(), RunRandom::new(0)).is_err());
+    }
+}

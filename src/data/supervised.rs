@@ -1,0 +1,233 @@
+//! Texts to imitate before reinforcement learning begins.
+//!
+//! Example `i` is a pure function of configuration, data and seed: the walk of [`super::order`] says which training problem
+//! or which line of a file it is about, and a demonstration is drawn at the coordinate `i`, so that a problem is
+//! demonstrated anew in every epoch.
+
+use std::{ops::Range, path::PathBuf, sync::Arc};
+
+use anyhow::{Context, Result, bail, ensure};
+use rewards::{Countdown, Task};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    demonstrations::{self, DemoConfig, demonstrate},
+    jsonl,
+    order::visits,
+};
+use crate::{
+    text::Tokenizer,
+    types::{Prompt, Purpose, RunRandom, TokenId},
+};
+
+/// The `[warmup.source]` section: `type` and that source's own keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SourceConfig {
+    /// Searches written by a solver of limited skill, about the training problems.
+    CountdownDemos(DemoConfig),
+    /// Pairs from a file, one `{"prompt": text, "response": text}` a line.
+    Jsonl(JsonlSource),
+}
+
+/// Keys of `type = "jsonl"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JsonlSource {
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// One text to imitate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// What is read. Never empty.
+    pub prompt: Vec<TokenId>,
+    /// What is to be said, the end-of-sequence token included.
+    pub response: Vec<TokenId>,
+}
+
+/// An endless supply of examples.
+pub struct Source {
+    kind: Kind,
+    random: RunRandom,
+}
+
+enum Kind {
+    Demonstrations { config: DemoConfig, problems: Vec<(Arc<Prompt>, Countdown)>, tokenizer: Tokenizer },
+    Pairs(Vec<Example>),
+}
+
+impl SourceConfig {
+    /// What is wrong with the values of this section, one sentence each, without touching any file.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        match self {
+            Self::CountdownDemos(config) => config.problems(),
+            Self::Jsonl(_) => Vec::new(),
+        }
+    }
+
+    /// The source described; `train` are the problems that demonstrations are about.
+    ///
+    /// # Errors
+    /// If the values are out of range, if there is no problem or one that cannot be demonstrated, or if the file cannot be
+    /// read or has a broken line.
+    pub fn build(&self, train: &[Arc<Prompt>], tokenizer: &Tokenizer, random: RunRandom) -> Result<Source> {
+        if let [problem, ..] = self.problems().as_slice() {
+            bail!("source of the warm start: {problem}");
+        }
+        let kind = match self {
+            Self::CountdownDemos(config) => {
+                ensure!(!train.is_empty(), "demonstrations: there are no training problems, expected at least one");
+                let problems = train.iter().map(|prompt| {
+                    let Task::Countdown(problem) = &prompt.task;
+                    demonstrations::check(problem).with_context(|| format!("prompt {}", prompt.id))?;
+                    Ok((Arc::clone(prompt), problem.clone()))
+                });
+                let problems = problems.collect::<Result<_>>()?;
+                Kind::Demonstrations { config: config.clone(), problems, tokenizer: tokenizer.clone() }
+            }
+            Self::Jsonl(JsonlSource { path }) => {
+                let expected = r#"{"prompt": text, "response": text}, neither empty"#;
+                Kind::Pairs(jsonl::read(path, expected, |Pair { prompt, response }| {
+                    ensure!(!prompt.is_empty(), "`prompt` is empty");
+                    ensure!(!response.is_empty(), "`response` is empty");
+                    example(tokenizer.encode(&prompt)?, &response, tokenizer)
+                })?)
+            }
+        };
+        Ok(Source { kind, random })
+    }
+}
+
+impl Source {
+    /// Examples of these numbers, counted from 0 and without end.
+    ///
+    /// # Errors
+    /// If a text cannot be tokenized.
+    pub fn examples(&self, numbers: Range<u64>) -> Result<Vec<Example>> {
+        let order = |n| visits(&self.random, Purpose::WarmupOrder, n, numbers.clone());
+        match &self.kind {
+            Kind::Pairs(pairs) => Ok(order(pairs.len()).into_iter().map(|i| pairs[i].clone()).collect()),
+            Kind::Demonstrations { config, problems, tokenizer } => {
+                let examples = order(problems.len()).into_iter().zip(numbers.clone()).map(|(i, number)| {
+                    let (prompt, problem) = &problems[i];
+                    let rng = &mut self.random.stream(Purpose::Demonstrations, &[number]);
+                    example(prompt.tokens.clone(), &demonstrate(problem, config, rng), tokenizer)
+                });
+                examples.collect()
+            }
+        }
+    }
+}
+
+/// A line of a file of pairs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pair {
+    prompt: String,
+    response: String,
+}
+
+/// `response` to `prompt`, ended.
+fn example(prompt: Vec<TokenId>, response: &str, tokenizer: &Tokenizer) -> Result<Example> {
+    let mut response = tokenizer.encode(response)?;
+    response.push(tokenizer.eos_id());
+    Ok(Example { prompt, response })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::{collections::HashSet, fs};
+
+    use super::*;
+    use crate::{
+        data::{DataConfig, countdown::CountdownConfig},
+        text::countdown_tokenizer,
+    };
+
+    fn problems() -> Vec<Arc<Prompt>> {
+        let config = CountdownConfig { numbers: [3, 3], max_number: 9, targets: [1, 50], train_items: 40, eval_items: 1 };
+        DataConfig::Countdown(config).build(&countdown_tokenizer().unwrap()).unwrap().train
+    }
+
+    fn demos(seed: u64) -> Source {
+        let config = SourceConfig::CountdownDemos(DemoConfig { max_lines: 4, guesses: 3 });
+        config.build(&problems(), &countdown_tokenizer().unwrap(), RunRandom::new(seed)).unwrap()
+    }
+
+    fn pairs(content: &str) -> Result<Source> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pairs.jsonl");
+        fs::write(&path, content).unwrap();
+        let config: SourceConfig = serde_json::from_value(serde_json::json!({"type": "jsonl", "path": path})).unwrap();
+        config.build(&[], &countdown_tokenizer().unwrap(), RunRandom::new(0))
+    }
+
+    #[test]
+    fn demonstrations_visit_every_problem_each_epoch_and_differ_between_epochs() {
+        let examples = demos(0).examples(0..80).unwrap();
+        let prompts = |half: &[Example]| half.iter().map(|e| e.prompt.clone()).collect::<HashSet<_>>();
+        assert_eq!(prompts(&examples[..40]), problems().iter().map(|p| p.tokens.clone()).collect());
+        assert_eq!(prompts(&examples[40..]), prompts(&examples[..40]));
+        let responses: HashSet<_> = examples.iter().map(|e| &e.response).collect();
+        assert!(responses.len() > 70, "{}", responses.len());
+    }
+
+    #[test]
+    fn an_example_depends_on_its_number_and_the_seed_alone() {
+        let whole = demos(0).examples(0..90).unwrap();
+        assert_eq!(demos(0).examples(30..50).unwrap(), whole[30..50]);
+        assert_ne!(demos(1).examples(0..90).unwrap(), whole);
+    }
+
+    #[test]
+    fn an_example_is_a_graded_text_that_ends_in_one_end_of_sequence_token() {
+        let tokenizer = countdown_tokenizer().unwrap();
+        for Example { prompt, response } in demos(0).examples(0..40).unwrap() {
+            assert!(tokenizer.decode(&prompt, false).unwrap().starts_with("Make "));
+            assert_eq!(response.iter().position(|&t| t == tokenizer.eos_id()), Some(response.len() - 1));
+            assert!(tokenizer.decode(&response, true).unwrap().ends_with("</answer>"));
+        }
+    }
+
+    #[test]
+    fn pairs_come_from_a_file() {
+        let source = pairs("{\"prompt\": \"1+1=\", \"response\": \"2\"}\n{\"prompt\": \"1+2=\", \"response\": \"3\"}\n").unwrap();
+        let tokenizer = countdown_tokenizer().unwrap();
+        let mut texts: Vec<String> = source
+            .examples(4..6)
+            .unwrap()
+            .iter()
+            .map(|e| tokenizer.decode(&[e.prompt.clone(), e.response.clone()].concat(), false).unwrap())
+            .collect();
+        texts.sort();
+        assert_eq!(texts, ["1+1=2<eos>", "1+2=3<eos>"]);
+    }
+
+    #[test]
+    fn broken_sources_say_where() {
+        let good = r#"{"prompt": "a", "response": "b"}"#;
+        for (line, expected) in [
+            (r#"{"prompt": "a"}"#, "missing field `response`"),
+            (r#"{"prompt": "", "response": "b"}"#, "`prompt` is empty"),
+            (r#"{"prompt": "a", "response": ""}"#, "`response` is empty"),
+            ("oops", "expected value"),
+        ] {
+            let error = pairs(&format!("{good}\n{line}\n")).err().unwrap().to_string();
+            assert!(error.contains("pairs.jsonl:2: ") && error.contains(expected), "{error}");
+        }
+        let task = Task::Countdown(Countdown { numbers: vec![1, 5000], target: 3 });
+        let prompt = Arc::new(Prompt { id: 8, text: "?".into(), tokens: vec![1], task });
+        let config = SourceConfig::CountdownDemos(DemoConfig { max_lines: 4, guesses: 3 });
+        let build = |train: &[Arc<Prompt>]| {
+            let source = config.build(train, &countdown_tokenizer().unwrap(), RunRandom::new(0));
+            format!("{:#}", source.err().unwrap())
+        };
+        assert!(build(&[prompt]).starts_with("prompt 8: demonstrations: got a problem with 5000"));
+        assert!(build(&[]).contains("no training problems"));
+    }
+}

@@ -1,0 +1,12 @@
+//! The learner: finished numbers in, better weights out. It knows no algorithm but its loss.
+
+mod accumulate;
+mod policy_update;
+mod report;
+pub mod warmup;
+mod warmup_config;
+
+pub use accumulate::accumulate;
+pub use policy_update::{LearnerConfig, PolicyLearner};
+pub use report::UpdateReport;
+pub use warmup_config::WarmupConfig;

@@ -1,0 +1,208 @@
+//! The policy-gradient update of one step: epochs x minibatches, each one optimiser step over all its micro-batches.
+
+use anyhow::Result;
+use tch::Tensor;
+
+use super::accumulate::accumulate;
+use super::report::{Tally, UpdateReport};
+use crate::batch::{BatchConfig, Sequence, TokenGrid, TrainSample, minibatches, pack};
+use crate::loss::{KlEstimator, LossConfig, LossInput, PolicyLoss, kl_tokens, token_weights};
+use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
+use crate::optim::{AdamW, OptimConfig};
+
+/// What a learner is told once.
+#[derive(Clone, Copy, Debug)]
+pub struct LearnerConfig {
+    /// Policy loss, aggregation, KL.
+    pub loss: LossConfig,
+    /// Optimiser.
+    pub optim: OptimConfig,
+    /// Minibatches, epochs, token budget.
+    pub batch: BatchConfig,
+    /// Temperature of the sampling distribution.
+    pub temperature: f64,
+    /// Longest response allowed, tokens.
+    pub max_new_tokens: usize,
+}
+
+/// Updates a policy.
+pub struct PolicyLearner {
+    config: LearnerConfig,
+    loss: Box<dyn PolicyLoss>,
+    gradient: Gradient,
+    /// The optimiser; its state is part of a checkpoint.
+    pub optimizer: AdamW,
+}
+
+impl PolicyLearner {
+    /// A learner for `policy` that has made no update yet.
+    #[must_use]
+    pub fn new(config: LearnerConfig, policy: &Policy) -> Self {
+        Self {
+            config,
+            loss: config.loss.build(),
+            gradient: policy.zero_gradient(),
+            optimizer: AdamW::new(config.optim, policy),
+        }
+    }
+
+    /// Trains on `samples` at learning rate `lr`.
+    ///
+    /// An update whose gradient is not finite is refused and ends the step: the weights stay as they were before it,
+    /// and the report says what was wrong.
+    ///
+    /// # Errors
+    /// If results cannot be copied to the host.
+    pub fn update(&mut self, policy: &mut Policy, samples: &[TrainSample], lr: f64) -> Result<UpdateReport> {
+        let mut tally = Tally::default();
+        let mut first = FirstPass::default();
+        let (mut grad_norm, mut param_delta, mut n_updates) = (0.0, 0.0, 0.0);
+        let mut not_finite = None;
+        'step: for epoch in 0..self.config.batch.epochs {
+            for minibatch in minibatches(samples, self.config.batch.minibatches) {
+                self.gradient.clear();
+                let seen = self.gather(policy, minibatch, &mut tally)?;
+                if epoch == 0 {
+                    first.extend(seen);
+                }
+                let applied = self.optimizer.apply(policy, &self.gradient, lr);
+                grad_norm += applied.grad_norm;
+                n_updates += 1.0;
+                match applied.param_delta {
+                    Some(delta) => param_delta += delta,
+                    None => {
+                        not_finite = Some(format!("the gradient's norm is {}", applied.grad_norm));
+                        break 'step;
+                    }
+                }
+                if !param_delta.is_finite() {
+                    not_finite = Some(format!("the update's norm is {param_delta}"));
+                    break 'step;
+                }
+            }
+        }
+        let mut metrics = tally.means();
+        metrics.set("optim/lr", lr);
+        if n_updates > 0.0 {
+            metrics.set("optim/grad_norm", grad_norm / n_updates);
+            metrics.set("optim/param_delta", param_delta);
+        }
+        let FirstPass { logprobs, entropies } = first;
+        Ok(UpdateReport { metrics, first_logprobs: logprobs, first_entropies: entropies, not_finite })
+    }
+
+    /// Gathers the gradient of one minibatch; gives what its samples' tokens looked like on the way.
+    fn gather(&mut self, policy: &Policy, samples: &[TrainSample], tally: &mut Tally) -> Result<FirstPass> {
+        let lengths: Vec<usize> = samples.iter().map(|s| s.tokens.len()).collect();
+        let weights = token_weights(self.config.loss.aggregation(), &lengths, self.config.max_new_tokens);
+        let sequences: Vec<Sequence<'_>> = samples.iter().map(TrainSample::sequence).collect();
+        let mut seen = FirstPass::empty(samples.len());
+        for group in pack(&sequences, self.config.batch.max_tokens) {
+            let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
+            let grid = TokenGrid::new(&rows, policy.placement.device);
+            let inputs = MicroBatch::new(&grid, group.iter().map(|i| (&samples[*i], weights[*i])));
+            let mut stats = None;
+            let loss = TotalLoss { policy: self.loss.as_ref(), config: &self.config.loss, inputs: &inputs };
+            accumulate(policy, &grid, self.config.temperature, &mut self.gradient, |token_stats| {
+                let grad = loss.derivative(token_stats, tally);
+                stats = Some((token_stats.logprobs.shallow_clone(), token_stats.entropies.shallow_clone()));
+                grad
+            });
+            if let Some((logprobs, entropies)) = stats {
+                seen.set(&group, grid.rows(&logprobs)?, grid.rows(&entropies)?);
+            }
+        }
+        Ok(seen)
+    }
+}
+
+/// The numbers of a micro-batch's response tokens; f32 `[N]` each.
+struct MicroBatch {
+    advantages: Tensor,
+    weights: Tensor,
+    old_logprobs: Option<Tensor>,
+    ref_logprobs: Option<Tensor>,
+}
+
+impl MicroBatch {
+    fn new<'s>(grid: &TokenGrid, samples: impl Iterator<Item = (&'s TrainSample, f64)>) -> Self {
+        let (samples, weights): (Vec<_>, Vec<_>) = samples.unzip();
+        let optional = |field: fn(&TrainSample) -> Option<&Vec<f32>>| {
+            let values: Option<Vec<&[f32]>> = samples.iter().map(|s| field(s).map(Vec::as_slice)).collect();
+            values.map(|values| grid.per_token(values.into_iter()))
+        };
+        Self {
+            advantages: grid.per_token(samples.iter().map(|s| s.advantages.as_slice())),
+            weights: grid.per_row(&weights),
+            old_logprobs: optional(|s| s.old_logprobs.as_ref()),
+            ref_logprobs: optional(|s| s.ref_logprobs.as_ref()),
+        }
+    }
+}
+
+/// `sum_t weight_t * (policy loss_t + coef * kl_t)` of one micro-batch.
+struct TotalLoss<'a> {
+    policy: &'a dyn PolicyLoss,
+    config: &'a LossConfig,
+    inputs: &'a MicroBatch,
+}
+
+impl TotalLoss<'_> {
+    /// The derivative with respect to the log-probabilities; tells `tally` what there is to report.
+    fn derivative(&self, stats: &TokenStats, tally: &mut Tally) -> StatsGrad {
+        let inputs = self.inputs;
+        let new = stats.logprobs.detach().set_requires_grad(true);
+        let old = inputs.old_logprobs.as_ref().map_or_else(|| new.detach(), Tensor::shallow_clone);
+        let token = self.policy.token_loss(&LossInput {
+            new_logprobs: &new,
+            old_logprobs: &old,
+            advantages: &inputs.advantages,
+        });
+        let mut loss = token.loss.shallow_clone();
+        let log_ratio = new.detach() - &old;
+        let ratio = log_ratio.exp();
+        let mut report = vec![
+            ("loss/policy", token.loss.detach()),
+            ("policy/entropy", stats.entropies.shallow_clone()),
+            ("policy/ratio_mean", ratio.shallow_clone()),
+            ("policy/approx_kl", ratio - 1.0 - log_ratio),
+            ("policy/clip_frac_low", token.clipped_low),
+            ("policy/clip_frac_high", token.clipped_high),
+        ];
+        if let (Some(kl), Some(reference)) = (self.config.kl(), &inputs.ref_logprobs) {
+            let penalty = kl_tokens(kl.estimator, &new, reference);
+            report.push(("loss/kl", penalty.detach() * kl.coef));
+            report.push(("policy/kl_ref", kl_tokens(KlEstimator::K3, &new.detach(), reference)));
+            loss = loss + penalty * kl.coef;
+        }
+        tally.add(new.size()[0], &report);
+        let total = (loss * &inputs.weights).sum(None);
+        let mut grads = Tensor::run_backward(&[total], &[&new], false, false);
+        StatsGrad { logprobs: grads.pop().unwrap_or_else(|| new.zeros_like()), entropies: None }
+    }
+}
+
+/// Log-probabilities and entropies found on the way, one vector per sample.
+#[derive(Default)]
+struct FirstPass {
+    logprobs: Vec<Vec<f32>>,
+    entropies: Vec<Vec<f32>>,
+}
+
+impl FirstPass {
+    fn empty(n: usize) -> Self {
+        Self { logprobs: vec![Vec::new(); n], entropies: vec![Vec::new(); n] }
+    }
+
+    fn set(&mut self, places: &[usize], logprobs: Vec<Vec<f32>>, entropies: Vec<Vec<f32>>) {
+        for ((place, logprobs), entropies) in places.iter().zip(logprobs).zip(entropies) {
+            self.logprobs[*place] = logprobs;
+            self.entropies[*place] = entropies;
+        }
+    }
+
+    fn extend(&mut self, other: Self) {
+        self.logprobs.extend(other.logprobs);
+        self.entropies.extend(other.entropies);
+    }
+}

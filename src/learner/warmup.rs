@@ -1,0 +1,68 @@
+//! The supervised start: the policy imitates texts before it learns from rewards.
+//!
+//! Loss: the mean over a batch's response tokens of `-logprob`, at temperature 1. The learning rate rises over
+//! `lr_warmup_steps`, then falls along a cosine to a tenth.
+
+use anyhow::{Context, Result, bail};
+
+use super::accumulate::accumulate;
+use super::warmup_config::WarmupConfig;
+use crate::batch::{Sequence, TokenGrid, pack};
+use crate::data::supervised::Source;
+use crate::model::{Policy, StatsGrad};
+use crate::optim::{AdamW, OptimConfig, Schedule, learning_rate};
+use crate::types::Step;
+
+/// Trains `policy` on `source`. `progress` hears the step and the batch's loss; the warm start is given up when it says
+/// so by returning false.
+///
+/// # Errors
+/// If an example cannot be made or the loss stops being finite.
+pub fn warm_up(
+    policy: &mut Policy,
+    config: &WarmupConfig,
+    source: &Source,
+    progress: &mut dyn FnMut(Step, f64) -> bool,
+) -> Result<bool> {
+    let optim = OptimConfig {
+        lr: config.lr,
+        betas: [0.9, 0.95],
+        eps: 1e-8,
+        weight_decay: config.weight_decay,
+        max_grad_norm: 1.0,
+        warmup_steps: config.lr_warmup_steps,
+        schedule: Schedule::Cosine,
+        final_lr_ratio: Some(0.1),
+    };
+    let mut optimizer = AdamW::new(optim, policy);
+    let mut gradient = policy.zero_gradient();
+    let size = config.batch_size as u64;
+    for step in 1..=config.steps {
+        let examples = source.examples((step - 1) * size..step * size).context("making warm-start examples")?;
+        let rows: Vec<Sequence<'_>> =
+            examples.iter().map(|e| Sequence { prompt: &e.prompt, response: &e.response }).collect();
+        let n_tokens: usize = rows.iter().map(|row| row.response.len()).sum();
+        gradient.clear();
+        let mut loss = 0.0;
+        for group in pack(&rows, config.max_tokens) {
+            let rows: Vec<Sequence<'_>> = group.iter().map(|i| rows[*i]).collect();
+            let grid = TokenGrid::new(&rows, policy.placement.device);
+            accumulate(policy, &grid, 1.0, &mut gradient, |stats| {
+                loss -= stats.logprobs.sum(tch::Kind::Double).double_value(&[]) / n_tokens as f64;
+                StatsGrad { logprobs: stats.logprobs.full_like(-1.0 / n_tokens as f64), entropies: None }
+            });
+        }
+        let applied = optimizer.apply(policy, &gradient, learning_rate(&optim, step, config.steps));
+        if !loss.is_finite() || applied.param_delta.is_none_or(|delta| !delta.is_finite()) {
+            bail!(
+                "warm start, step {step}: loss {loss}, gradient norm {} are not finite; lower [warmup] lr = {}",
+                applied.grad_norm,
+                config.lr
+            );
+        }
+        if !progress(step, loss) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

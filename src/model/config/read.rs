@@ -1,0 +1,237 @@
+//! `config.json`, as transformers 4 and 5 write it.
+//!
+//! Version 4 keeps `rope_theta` and `rope_scaling` (its kind under `rope_type`, formerly `type`) at the top, version 5
+//! puts both into `rope_parameters`. What is absent takes transformers' default. What the decoder does not compute is
+//! refused by name, all of it in one error.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::fields::{FETCH_AGAIN, Fields, shown};
+use super::{Family, Llama3Scaling, ModelConfig, Rope};
+
+const CHOOSE_DENSE: &str = "mixtures of experts are not supported; choose a dense model";
+const CHOOSE_WITHOUT: &str = "this is not supported; choose a model without it";
+const CHOOSE_FULL: &str =
+    "attention in a sliding window is not supported; choose a model with full attention";
+
+impl ModelConfig {
+    /// Reads `dir/config.json`.
+    ///
+    /// # Errors
+    /// As [`Self::from_json`], with the file's name; or the file cannot be read.
+    pub fn from_folder(dir: &Path) -> Result<Self> {
+        let path = dir.join("config.json");
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!("{}: a model folder holds config.json, *.safetensors and tokenizer.json", path.display())
+        })?;
+        Self::from_json(&text).with_context(|| path.display().to_string())
+    }
+
+    /// Reads the text of a `config.json`.
+    ///
+    /// # Errors
+    /// Not JSON; an unsupported architecture or feature; a missing, ill-typed or impossible number. All that is wrong
+    /// is listed.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let root: Value = serde_json::from_str(text).context("not JSON; fetch the file again")?;
+        ensure!(
+            root.is_object(),
+            "got JSON that is no object, expected {{ \"model_type\": ... }}; fetch the file again"
+        );
+        let mut fields = Fields::new(&root);
+        let config = config(&mut fields);
+        match (config, fields.problems.as_slice()) {
+            (Some(config), []) => Ok(config),
+            (_, [one]) => bail!("{one}"),
+            (_, all) => bail!("{} problems:\n  {}", all.len(), all.join("\n  ")),
+        }
+    }
+}
+
+/// `None` only where a problem was recorded.
+fn config(fields: &mut Fields<'_>) -> Option<ModelConfig> {
+    let family = family(fields)?;
+    refuse_unsupported(fields, family);
+    refuse_sliding_window(fields, family);
+
+    let vocab_size = fields.count("vocab_size", None);
+    let hidden_size = fields.count("hidden_size", None);
+    let intermediate_size = fields.count("intermediate_size", None);
+    let n_layers = fields.count("num_hidden_layers", None);
+    let n_heads = fields.count("num_attention_heads", None);
+    // transformers' Qwen classes take 32 for an absent key; a null means H in all three.
+    let default_kv_heads = match family {
+        Family::Qwen2 | Family::Qwen3 if fields.find("num_key_value_heads").is_none() => 32,
+        _ => n_heads.unwrap_or(1),
+    };
+    let n_kv_heads = fields.count("num_key_value_heads", Some(default_kv_heads));
+    let default_head_dim = match family {
+        Family::Qwen3 => 128,
+        Family::Llama | Family::Qwen2 => hidden_size.zip(n_heads).map_or(2, |(e, h)| e / h),
+    };
+    let head_dim = fields.count("head_dim", Some(default_head_dim));
+    let default_positions = if family == Family::Llama { 2048 } else { 32_768 };
+    let max_position_embeddings = fields.count("max_position_embeddings", Some(default_positions));
+    let rms_norm_eps = fields.positive("rms_norm_eps", Some(1e-6));
+    let rope = rope(fields, max_position_embeddings);
+    let tie_word_embeddings = fields.flag("tie_word_embeddings");
+
+    let config = ModelConfig {
+        family,
+        vocab_size: vocab_size?,
+        hidden_size: hidden_size?,
+        intermediate_size: intermediate_size?,
+        n_layers: n_layers?,
+        n_heads: n_heads?,
+        n_kv_heads: n_kv_heads?,
+        head_dim: head_dim?,
+        rms_norm_eps: rms_norm_eps?,
+        rope: rope?,
+        max_position_embeddings: max_position_embeddings?,
+        tie_word_embeddings: tie_word_embeddings?,
+        qkv_bias: family == Family::Qwen2,
+        qk_norm: family == Family::Qwen3,
+    };
+    refuse_impossible(fields, &config);
+    Some(config)
+}
+
+fn family(fields: &mut Fields<'_>) -> Option<Family> {
+    let got = fields.get("model_type");
+    let name = got.and_then(Value::as_str).unwrap_or_default();
+    let family = Family::ALL.into_iter().find(|family| family.model_type() == name);
+    if family.is_none() {
+        let supported = Family::ALL.map(Family::model_type).join(", ");
+        let mixture = name.contains("moe") || name == "mixtral";
+        let remedy = if mixture { CHOOSE_DENSE } else { "choose a model of one of these families" };
+        fields.problem("model_type", shown(got), format!("one of {supported}"), remedy);
+    }
+    family
+}
+
+fn refuse_unsupported(fields: &mut Fields<'_>, family: Family) {
+    for key in ["num_experts", "num_local_experts", "n_routed_experts"] {
+        if let Some(got) = fields.get(key) {
+            fields.problem(key, got, "no experts", CHOOSE_DENSE);
+        }
+    }
+    if let Some(got) = fields.get("hidden_act").filter(|got| !matches!(got.as_str(), Some("silu" | "swish")))
+    {
+        fields.problem("hidden_act", got, "\"silu\"", CHOOSE_WITHOUT);
+    }
+    if let Some(got) = fields.get("quantization_config") {
+        let method = got.get("quant_method").unwrap_or(got);
+        let remedy = "take this model's unquantised weights (f32, bf16 or f16)";
+        fields.problem("quantization_config", method, "no quantisation", remedy);
+    }
+    // Qwen2 has biases on q, k and v, and only there, whatever these keys say; mlp_bias is Llama's alone.
+    let biases: &[&str] = match family {
+        Family::Llama => &["attention_bias", "mlp_bias"],
+        Family::Qwen2 => &[],
+        Family::Qwen3 => &["attention_bias"],
+    };
+    for key in biases {
+        if fields.flag(key) == Some(true) {
+            fields.problem(key, true, false, CHOOSE_WITHOUT);
+        }
+    }
+}
+
+/// Which layers look through a window stands in `layer_types`; where that is absent, `use_sliding_window` gives one to
+/// the layers from `max_window_layers` on.
+fn refuse_sliding_window(fields: &mut Fields<'_>, family: Family) {
+    if let Some(Value::Array(layers)) = fields.get("layer_types") {
+        let other = layers.iter().enumerate().find(|(_, kind)| kind.as_str() != Some("full_attention"));
+        if let Some((l, kind)) = other {
+            fields.problem(&format!("layer_types[{l}]"), kind, "\"full_attention\"", CHOOSE_FULL);
+        }
+    } else if family != Family::Llama && fields.flag("use_sliding_window") == Some(true) {
+        let no_window = fields.find("sliding_window").is_some_and(Value::is_null);
+        let first = fields.count("max_window_layers", Some(28));
+        let n_layers = fields.get("num_hidden_layers").and_then(Value::as_i64);
+        if !no_window && first < n_layers {
+            fields.problem("use_sliding_window", true, false, CHOOSE_FULL);
+        }
+    }
+}
+
+/// As transformers 5 does: `rope_scaling`, where not empty, hides `rope_parameters`; a theta in there goes before one at
+/// the top.
+fn rope(fields: &mut Fields<'_>, max_position_embeddings: Option<i64>) -> Option<Rope> {
+    let full = |value: &&Value| value.as_object().is_none_or(|object| !object.is_empty());
+    let old = fields.get("rope_scaling").filter(full).is_some();
+    let place = if old { "rope_scaling" } else { "rope_parameters" };
+    if let Some(got) = fields.get(place).filter(|got| !got.is_object()) {
+        fields.problem(place, got, "an object or null", FETCH_AGAIN);
+    }
+    let within = |key: &str| format!("{place}.{key}");
+
+    for key in [within("partial_rotary_factor"), "partial_rotary_factor".to_owned()] {
+        if let Some(got) = fields.get(&key).filter(|got| got.as_f64() != Some(1.0)) {
+            fields.problem(&key, got, "1.0", CHOOSE_WITHOUT);
+        }
+    }
+    let key = within("rope_theta");
+    let key = if fields.get(&key).is_some() { &key } else { "rope_theta" };
+    let theta = fields.positive(key, Some(10_000.0));
+
+    let key = within("rope_type");
+    let key = if fields.get(&key).is_some() { key } else { within("type") };
+    let scaling = match fields.get(&key).map(Value::as_str) {
+        None | Some(Some("default")) => None,
+        Some(Some("llama3")) => Some(llama3_scaling(fields, within, max_position_embeddings)?),
+        Some(_) => {
+            let remedy = "this is not supported; choose another model, or remove it and stay within the original context";
+            fields.problem(&key, shown(fields.get(&key)), "\"default\" or \"llama3\"", remedy);
+            None
+        }
+    };
+    Some(Rope { theta: theta?, scaling })
+}
+
+fn llama3_scaling(
+    fields: &mut Fields<'_>,
+    within: impl Fn(&str) -> String,
+    max_position_embeddings: Option<i64>,
+) -> Option<Llama3Scaling> {
+    let factor = fields.positive(&within("factor"), None);
+    let low = fields.positive(&within("low_freq_factor"), None);
+    let key = within("high_freq_factor");
+    let high = fields.positive(&key, None);
+    if let (Some(low), Some(high)) = (low, high)
+        && high <= low
+    {
+        fields.problem(&key, high, format!("more than low_freq_factor = {low}"), FETCH_AGAIN);
+    }
+    let original = fields.count(&within("original_max_position_embeddings"), max_position_embeddings);
+    Some(Llama3Scaling {
+        factor: factor?,
+        low_freq_factor: low?,
+        high_freq_factor: high?,
+        original_max_position_embeddings: original?,
+    })
+}
+
+/// What each number allows and their combination does not.
+fn refuse_impossible(fields: &mut Fields<'_>, config: &ModelConfig) {
+    let &ModelConfig { n_heads: h, n_kv_heads: k, head_dim: d, .. } = config;
+    if h % k != 0 {
+        let expected = format!("a divisor of num_attention_heads = {h}");
+        fields.problem("num_key_value_heads", k, expected, FETCH_AGAIN);
+    }
+    if d % 2 != 0 {
+        fields.problem("head_dim", d, "an even number (rotary embedding turns pairs)", FETCH_AGAIN);
+    }
+    // Keeps every product of sizes far within i64.
+    let (e, f) = (config.hidden_size as f64, config.intermediate_size as f64);
+    let heads = 2.0 * (h as f64 + k as f64) * d as f64;
+    let n_params = e * (2.0 * config.vocab_size as f64 + config.n_layers as f64 * (heads + 3.0 * f));
+    if n_params > 1e14 {
+        let got = format!("sizes that make {n_params:.0e} parameters");
+        fields.problem("hidden_size, num_hidden_layers, ...", got, "at most 1e14", FETCH_AGAIN);
+    }
+}

@@ -1,0 +1,74 @@
+//! A `config.json` that transformers 4 and 5 both read: each finds rope and dtype under the names it knows.
+
+use serde_json::{Value, json};
+
+use super::{Family, ModelConfig};
+use crate::model::save::SaveDtype;
+use crate::types::TokenId;
+
+/// Token ids that `config.json` repeats from the tokenizer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpecialIds {
+    /// Starts a text.
+    pub bos: Option<TokenId>,
+    /// Any of these ends a response.
+    pub eos: Vec<TokenId>,
+    /// Fills short rows.
+    pub pad: Option<TokenId>,
+}
+
+impl ModelConfig {
+    /// The text of `config.json` beside weights saved as `dtype`.
+    #[must_use]
+    pub fn to_json(&self, dtype: SaveDtype, special: &SpecialIds) -> String {
+        let rope_scaling = self.rope.scaling.map(|scaling| {
+            json!({
+                "rope_type": "llama3",
+                "factor": scaling.factor,
+                "low_freq_factor": scaling.low_freq_factor,
+                "high_freq_factor": scaling.high_freq_factor,
+                "original_max_position_embeddings": scaling.original_max_position_embeddings,
+            })
+        });
+        let mut rope_parameters = rope_scaling.clone().unwrap_or_else(|| json!({ "rope_type": "default" }));
+        rope_parameters["rope_theta"] = json!(self.rope.theta);
+        let eos = match special.eos.as_slice() {
+            [] => Value::Null,
+            [one] => json!(one),
+            several => json!(several),
+        };
+        let mut config = json!({
+            "architectures": [self.family.architecture()],
+            "model_type": self.family.model_type(),
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden_size,
+            "intermediate_size": self.intermediate_size,
+            "num_hidden_layers": self.n_layers,
+            "num_attention_heads": self.n_heads,
+            "num_key_value_heads": self.n_kv_heads,
+            "head_dim": self.head_dim,
+            "hidden_act": "silu",
+            "max_position_embeddings": self.max_position_embeddings,
+            "rms_norm_eps": self.rms_norm_eps,
+            "rope_theta": self.rope.theta,
+            "rope_scaling": rope_scaling,
+            "rope_parameters": rope_parameters,
+            "tie_word_embeddings": self.tie_word_embeddings,
+            "attention_dropout": 0.0,
+            "bos_token_id": special.bos,
+            "eos_token_id": eos,
+            "pad_token_id": special.pad,
+            "dtype": dtype.torch_name(),
+            "torch_dtype": dtype.torch_name(),
+        });
+        let switched_off: &[&str] = match self.family {
+            Family::Llama => &["attention_bias", "mlp_bias"],
+            Family::Qwen2 => &["use_sliding_window"],
+            Family::Qwen3 => &["attention_bias", "use_sliding_window"],
+        };
+        for &key in switched_off {
+            config[key] = json!(false);
+        }
+        format!("{config:#}\n")
+    }
+}

@@ -1,0 +1,28 @@
+//! Shapes of the models that start from random weights.
+
+use super::config::{Family, ModelConfig, Rope};
+use super::settings::Preset;
+
+impl Preset {
+    /// The shape of the preset for a tokenizer with `vocab_size` tokens.
+    #[must_use]
+    pub fn config(self, vocab_size: i64) -> ModelConfig {
+        let Self::Countdown2m = self;
+        ModelConfig {
+            family: Family::Qwen3,
+            vocab_size,
+            hidden_size: 192,
+            intermediate_size: 512,
+            n_layers: 4,
+            n_heads: 6,
+            n_kv_heads: 6,
+            head_dim: 32,
+            rms_norm_eps: 1e-6,
+            rope: Rope { theta: 10_000.0, scaling: None },
+            max_position_embeddings: 512,
+            tie_word_embeddings: true,
+            qkv_bias: false,
+            qk_norm: true,
+        }
+    }
+}

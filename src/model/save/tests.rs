@@ -1,0 +1,136 @@
+//! What is saved loads back, in one file and in shards; what cannot be written is explained.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tch::{Kind, Tensor};
+use tempfile::tempdir;
+
+use super::*;
+use crate::model::config::Family;
+use crate::model::config::tests::tiny;
+use crate::model::load::load_into;
+
+/// Weights with every kind of number: subnormal, huge, negative zero, infinite.
+fn weights(layout: &Layout) -> Vec<f32> {
+    let special = [1e-42, f32::MAX, -0.0, f32::NEG_INFINITY, 1.0 + f32::EPSILON];
+    (0..layout.n_params() as usize).map(|i| special.get(i).copied().unwrap_or((i as f32).sin())).collect()
+}
+
+fn loaded(dir: &Path, layout: &Layout) -> Vec<f32> {
+    let mut flat = vec![f32::NAN; layout.n_params() as usize];
+    load_into(dir, layout, &mut flat).unwrap();
+    flat
+}
+
+fn bits(numbers: &[f32]) -> Vec<u32> {
+    numbers.iter().map(|x| x.to_bits()).collect()
+}
+
+#[test]
+fn f32_comes_back_bit_for_bit() {
+    for family in Family::ALL {
+        let (dir, config) = (tempdir().unwrap(), tiny(family));
+        let dir = dir.path().join("step/model");
+        let layout = Layout::new(&config);
+        let flat = weights(&layout);
+        save_folder(&dir, &config, &layout, &flat, SaveDtype::F32, &SpecialIds::default()).unwrap();
+        assert_eq!(bits(&loaded(&dir, &layout)), bits(&flat));
+        assert_eq!(ModelConfig::from_folder(&dir).unwrap(), config);
+    }
+}
+
+#[test]
+fn bf16_comes_back_rounded_as_libtorch_rounds() {
+    let (dir, config) = (tempdir().unwrap(), tiny(Family::Qwen2));
+    let layout = Layout::new(&config);
+    let flat = weights(&layout);
+    save_folder(dir.path(), &config, &layout, &flat, SaveDtype::Bf16, &SpecialIds::default()).unwrap();
+    let rounded = Tensor::from_slice(&flat).to_kind(Kind::BFloat16).to_kind(Kind::Float);
+    assert_eq!(bits(&loaded(dir.path(), &layout)), bits(&Vec::<f32>::try_from(rounded).unwrap()));
+}
+
+#[test]
+fn rounding_goes_to_the_nearest_and_on_ties_to_the_even() {
+    let rounded = [0x3f80_7fff, 0x3f80_8000, 0x3f80_8001, 0x3f81_8000, 0x7f7f_ffff, 0xff80_0000];
+    let expected = [0x3f80, 0x3f80, 0x3f81, 0x3f82, 0x7f80, 0xff80];
+    assert_eq!(rounded.map(|bits| f32_to_bf16(f32::from_bits(bits))), expected);
+    // A NaN whose upper half alone would be an infinity.
+    assert_eq!(f32_to_bf16(f32::from_bits(0x7f80_0001)), 0x7fc0);
+}
+
+#[test]
+fn shards_hold_everything_once_and_load_back() {
+    let (dir, config) = (tempdir().unwrap(), tiny(Family::Llama));
+    let layout = Layout::new(&config);
+    let flat = weights(&layout);
+    save_weights(dir.path(), &layout, &flat, SaveDtype::F32, 1000).unwrap();
+    assert_eq!(bits(&loaded(dir.path(), &layout)), bits(&flat));
+
+    let index: Value = serde_json::from_str(&fs::read_to_string(dir.path().join(INDEX)).unwrap()).unwrap();
+    assert_eq!(index["metadata"]["total_size"], 4 * layout.n_params());
+    let map = index["weight_map"].as_object().unwrap();
+    assert_eq!(map.len(), layout.entries().len());
+    let shards = split(layout.entries(), SaveDtype::F32, 1000);
+    let n = shards.len();
+    assert_eq!(map["model.embed_tokens.weight"], format!("model-00001-of-{n:05}.safetensors"));
+    assert_eq!(map["model.norm.weight"], format!("model-{n:05}-of-{n:05}.safetensors"));
+    for shard in shards {
+        let n_bytes: u64 = shard.iter().map(|entry| SaveDtype::F32.n_bytes(entry)).sum();
+        assert!(n_bytes <= 1000, "{}: {n_bytes}", shard[0].name);
+    }
+}
+
+/// The limit is filled to the byte, and what alone exceeds it still gets its shard.
+#[test]
+fn shards_are_cut_at_the_limit() {
+    let entry = |start, n| Entry { name: format!("t{start}"), shape: vec![n], start };
+    let entries = [entry(0, 6), entry(6, 4), entry(10, 1), entry(11, 30), entry(41, 2)];
+    let cut = |shard_bytes| {
+        split(&entries, SaveDtype::F32, shard_bytes).iter().map(|s| s.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(cut(40), [2, 1, 1, 1]);
+    assert_eq!(cut(39), [1, 2, 1, 1]);
+    assert_eq!(cut(1000), [5]);
+}
+
+#[test]
+fn numbers_start_at_a_multiple_of_8() {
+    for family in Family::ALL {
+        let layout = Layout::new(&tiny(family));
+        let header = header(layout.entries(), SaveDtype::Bf16).unwrap();
+        assert_eq!(header.len() % 8, 0);
+        let n_json = u64::from_le_bytes(header[..8].try_into().unwrap());
+        assert_eq!(header.len() as u64, 8 + n_json);
+        let json: Value = serde_json::from_slice(&header[8..]).unwrap();
+        assert_eq!(json["__metadata__"]["format"], "pt");
+    }
+}
+
+#[test]
+fn a_full_disk_is_named_and_leaves_no_fragment() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join(SINGLE);
+    let full = |_: &mut File| File::options().write(true).open("/dev/full")?.write_all(b"x");
+    let error = format!("{:#}", write_new(&path, full).unwrap_err());
+    let expected =
+        format!("cannot write {}; free space on this disk, then try again: No space left", path.display());
+    assert!(error.starts_with(&expected), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn nothing_is_overwritten() {
+    let (dir, config) = (tempdir().unwrap(), tiny(Family::Qwen3));
+    let layout = Layout::new(&config);
+    let save = |flat: &[f32]| {
+        save_folder(dir.path(), &config, &layout, flat, SaveDtype::F32, &SpecialIds::default())
+    };
+    save(&weights(&layout)).unwrap();
+    let error = format!("{:#}", save(&vec![0.0; layout.n_params() as usize]).unwrap_err());
+    let path: PathBuf = dir.path().join("config.json");
+    let expected =
+        format!("cannot write {}; nothing is overwritten: remove it or save elsewhere", path.display());
+    assert!(error.starts_with(&expected), "{error}");
+    assert_eq!(bits(&loaded(dir.path(), &layout)), bits(&weights(&layout)));
+}

@@ -1,0 +1,139 @@
+//! AdamW (Loshchilov & Hutter 2019) with clipping by global norm:
+//!
+//! ```text
+//! g = grad * min(1, max_norm / (norm(grad) + 1e-6))
+//! m = b1 m + (1 - b1) g          v = b2 v + (1 - b2) g^2
+//! w = w - lr * decay * w - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+//! ```
+
+use std::ops::Range;
+
+use anyhow::{Result, ensure};
+use tch::{Kind, Tensor};
+
+use super::OptimConfig;
+use crate::model::{Gradient, Policy};
+
+/// Elements updated at a time: small enough that the temporaries stay in the processor's cache.
+const BLOCK: i64 = 1 << 18;
+
+/// The optimiser of one policy.
+pub struct AdamW {
+    config: OptimConfig,
+    state: AdamWState,
+}
+
+/// Everything the optimiser remembers.
+#[derive(Debug)]
+pub struct AdamWState {
+    /// Running mean of gradients, f32 `[n_params]`.
+    pub first: Tensor,
+    /// Running mean of squared gradients, f32 `[n_params]`.
+    pub second: Tensor,
+    /// Updates made so far.
+    pub updates: u64,
+}
+
+/// What one update did.
+#[derive(Clone, Copy, Debug)]
+pub struct Applied {
+    /// Global L2 norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// L2 norm of the change of the weights; `None` if the update was refused because the gradient is not finite.
+    pub param_delta: Option<f64>,
+}
+
+impl AdamWState {
+    /// The same state in the same memory.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Self {
+        let Self { first, second, updates } = self;
+        Self { first: first.shallow_clone(), second: second.shallow_clone(), updates: *updates }
+    }
+}
+
+impl AdamW {
+    /// An optimiser that has made no update yet.
+    #[must_use]
+    pub fn new(config: OptimConfig, policy: &Policy) -> Self {
+        let zeros = || policy.master().zeros_like();
+        Self { config, state: AdamWState { first: zeros(), second: zeros(), updates: 0 } }
+    }
+
+    /// What has to be saved.
+    #[must_use]
+    pub fn state(&self) -> &AdamWState {
+        &self.state
+    }
+
+    /// Goes on from a saved state.
+    ///
+    /// # Errors
+    /// If the state is of a model of another size.
+    pub fn restore(&mut self, state: AdamWState) -> Result<()> {
+        for moment in [&state.first, &state.second] {
+            let (got, expected) = (moment.size(), self.state.first.size());
+            ensure!(got == expected, "optimiser state: got {got:?} moments, expected {expected:?}");
+        }
+        let device = self.state.first.device();
+        self.state = AdamWState {
+            first: state.first.to_device(device),
+            second: state.second.to_device(device),
+            updates: state.updates,
+        };
+        Ok(())
+    }
+
+    /// One update with `gradient` at learning rate `lr`. A gradient that is not finite changes nothing.
+    pub fn apply(&mut self, policy: &mut Policy, gradient: &Gradient, lr: f64) -> Applied {
+        let _guard = tch::no_grad_guard();
+        let grad_norm = gradient.flat.norm().double_value(&[]);
+        if !grad_norm.is_finite() {
+            return Applied { grad_norm, param_delta: None };
+        }
+        self.state.updates += 1;
+        let max_norm = self.config.max_grad_norm;
+        let scale = if max_norm > 0.0 { (max_norm / (grad_norm + 1e-6)).min(1.0) } else { 1.0 };
+        let (n_decayed, n) = (policy.layout.n_decayed(), policy.layout.n_params());
+        let param_delta = policy.update(|weights| {
+            let decayed = blocks(0..n_decayed).map(|block| (block, self.config.weight_decay));
+            let plain = blocks(n_decayed..n).map(|block| (block, 0.0));
+            let squares: f64 =
+                decayed.chain(plain).map(|(block, decay)| self.step(weights, gradient, block, scale, lr, decay)).sum();
+            squares.sqrt()
+        });
+        Applied { grad_norm, param_delta: Some(param_delta) }
+    }
+
+    /// Updates one block; gives the squared norm of its change.
+    fn step(
+        &self,
+        weights: &Tensor,
+        gradient: &Gradient,
+        block: Range<i64>,
+        scale: f64,
+        lr: f64,
+        decay: f64,
+    ) -> f64 {
+        let OptimConfig { betas: [b1, b2], eps, .. } = self.config;
+        let t = self.state.updates as f64;
+        let part = |tensor: &Tensor| tensor.narrow(0, block.start, block.end - block.start);
+        let (mut w, mut m, mut v) = (part(weights), part(&self.state.first), part(&self.state.second));
+        let g = part(&gradient.flat) * scale;
+        let _ = m.lerp_(&g, 1.0 - b1);
+        let _ = v.g_mul_scalar_(b2);
+        let _ = v.addcmul_(&g, &(&g * (1.0 - b2)));
+        let root = (&v / (1.0 - b2.powf(t))).sqrt() + eps;
+        let mut delta = &m / root * (-lr / (1.0 - b1.powf(t)));
+        if decay != 0.0 {
+            delta -= &w * (lr * decay);
+        }
+        let _ = w.g_add_(&delta);
+        delta.dot(&delta).to_kind(Kind::Double).double_value(&[])
+    }
+}
+
+fn blocks(range: Range<i64>) -> impl Iterator<Item = Range<i64>> {
+    let end = range.end;
+    range.step_by(BLOCK as usize).map(move |start| start..(start + BLOCK).min(end))
+}

@@ -1,0 +1,103 @@
+//! On-policy: every response of a step comes from the weights that the step starts with.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use rayon::prelude::*;
+
+use super::{Harvest, RolloutSource};
+use crate::data::sampler::{PromptSampler, SamplerState};
+use crate::model::Policy;
+use crate::rollout::explore::Explorer;
+use crate::rollout::{Generation, RolloutEngine};
+use crate::score::Scorer;
+use crate::text::Tokenizer;
+use crate::types::{Completion, GenRequest, Leaf, Step, Tree};
+
+/// Draw prompts, open their trees, generate, score, graft.
+pub struct OnPolicy {
+    /// Chooses prompts.
+    pub sampler: Box<dyn PromptSampler>,
+    /// Prompts per step.
+    pub n_prompts: usize,
+    /// Decides which responses to ask for.
+    pub explorer: Box<dyn Explorer>,
+    /// Answers.
+    pub engine: Box<dyn RolloutEngine>,
+    /// Judges the answers.
+    pub scorer: Arc<Scorer>,
+    /// Turns answers into text.
+    pub tokenizer: Arc<Tokenizer>,
+    /// Sampling distribution and randomness; `step` is set anew for each harvest.
+    pub generation: Generation,
+}
+
+impl RolloutSource for OnPolicy {
+    fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest> {
+        let start = Instant::now();
+        let prompts = self.sampler.draw(self.n_prompts);
+        let requests: Vec<GenRequest> = prompts.iter().flat_map(|prompt| self.explorer.open(prompt)).collect();
+        let generation = Generation { step, ..self.generation };
+        let completions = self.engine.generate(policy, &requests, &generation, progress)?;
+        let generated = Instant::now();
+        let trees = graft(requests, completions, &self.scorer, &self.tokenizer)?;
+        self.sampler.observe(&trees);
+        Ok(Harvest {
+            trees,
+            generate_s: (generated - start).as_secs_f64(),
+            score_s: generated.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn state(&self) -> SamplerState {
+        self.sampler.state()
+    }
+
+    fn restore(&mut self, state: SamplerState) -> Result<()> {
+        self.sampler.restore(state)
+    }
+}
+
+/// Scores completions of whole responses and gathers those of one prompt into its tree. Requests of one prompt are
+/// neighbours.
+///
+/// # Errors
+/// If a response cannot be decoded or a reward is not finite.
+pub fn graft(
+    requests: Vec<GenRequest>,
+    completions: Vec<Completion>,
+    scorer: &Scorer,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<Tree>> {
+    let pairs: Vec<(GenRequest, Completion)> = requests.into_iter().zip(completions).collect();
+    let leaves: Vec<Leaf> =
+        pairs.par_iter().map(|(request, done)| leaf(request, done, scorer, tokenizer)).collect::<Result<_>>()?;
+    let mut leaves = leaves.into_iter();
+    let trees = pairs.chunk_by(|(a, _), (b, _)| a.prompt.id == b.prompt.id).map(|group| Tree {
+        prompt: Arc::clone(&group[0].0.prompt),
+        leaves: leaves.by_ref().take(group.len()).collect(),
+    });
+    Ok(trees.collect())
+}
+
+fn leaf(request: &GenRequest, completion: &Completion, scorer: &Scorer, tokenizer: &Tokenizer) -> Result<Leaf> {
+    let text = tokenizer.decode(&completion.tokens, true)?;
+    let verdict = scorer.score(&request.prompt.task, &text);
+    ensure!(
+        verdict.value.is_finite(),
+        "prompt {}, sample {}: the reward is {}; every grader's value and weight must be finite",
+        request.prompt.id,
+        request.sample,
+        verdict.value
+    );
+    Ok(Leaf {
+        sample: request.sample,
+        fork: None,
+        tokens: completion.tokens.clone(),
+        logprobs: completion.logprobs.clone(),
+        finish: completion.finish,
+        text,
+        verdict,
+    })
+}

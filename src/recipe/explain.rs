@@ -1,0 +1,232 @@
+//! The sentences about mistakes in a document: what is wrong, where, and the likeliest remedy.
+
+use toml::Value;
+
+use super::schema::{Key, Shape, TYPE, Takes};
+
+/// Similarity (Jaro-Winkler, 0 to 1) from which a name is offered as the one that was meant.
+const NEAR: f64 = 0.8;
+
+/// Names other trainers use, and ours.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("batch_size", "prompts"),
+    ("beta", "coef"),
+    ("clip_grad", "max_grad_norm"),
+    ("epsilon", "clip_low"),
+    ("epsilon_high", "clip_high"),
+    ("gradient_clip", "max_grad_norm"),
+    ("group_size", "size"),
+    ("kl_coef", "coef"),
+    ("learning_rate", "lr"),
+    ("loss_agg_mode", "aggregation"),
+    ("lr_scheduler", "schedule"),
+    ("lr_scheduler_type", "schedule"),
+    ("max_completion_length", "max_new_tokens"),
+    ("max_response_length", "max_new_tokens"),
+    ("max_steps", "steps"),
+    ("num_generations", "size"),
+    ("ppo_epochs", "epochs"),
+];
+
+/// `[optim]` for `optim`, `[[reward]] #1` for `reward.0`; nothing for the document itself.
+pub(super) fn section(path: &str) -> String {
+    match path.rsplit_once('.') {
+        Some((list, index)) if index.parse::<usize>().is_ok() => {
+            let number = index.parse::<usize>().map_or(0, |index| index + 1);
+            format!("[[{list}]] #{number}")
+        }
+        _ if path.is_empty() => String::new(),
+        _ => format!("[{path}]"),
+    }
+}
+
+/// ``[optim] `lr` `` for `optim.lr`, `[optim]` for `optim`.
+pub(super) fn name(path: &str) -> String {
+    match path.rsplit_once('.') {
+        Some((_, last)) if last.parse::<usize>().is_ok() => section(path),
+        Some((table, key)) => format!("{} `{key}`", section(table)),
+        None => section(path),
+    }
+}
+
+/// What serde calls a type, as a person says it.
+pub(super) fn human(expected: &str) -> String {
+    let phrase = match expected {
+        "f32" | "f64" => "a number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "a boolean" => "true or false",
+        "a string" | "a borrowed string" => "text in quotes",
+        "path string" => "a path in quotes",
+        "a sequence" => "a list",
+        other => match other.strip_prefix("an array of length ") {
+            Some(length) => return format!("a list of {length}"),
+            None => other,
+        },
+    };
+    phrase.to_owned()
+}
+
+/// A key or section that does not exist; with it, the path of the one that was meant where that is clear.
+pub(super) fn unknown_key(
+    root: &Shape,
+    (path, shape, variant): (&str, &Shape, Option<&str>),
+    (key, value): (&str, &Value),
+) -> (String, Option<String>) {
+    let own = |keys: &[Key]| keys.iter().map(|key| key.name).collect::<Vec<_>>();
+    let mut valid = shape.keys(variant).map(own).unwrap_or_default();
+    valid.extend(variant.map(|_| TYPE));
+    let ours = ELSEWHERE.iter().find(|(other, _)| *other == key).map_or(key, |(_, ours)| ours);
+    let meant = if valid.contains(&ours) { Some(ours) } else { nearest(key, &valid) };
+    let mut homes = Vec::new();
+    collect_homes(root, "", ours, &mut homes);
+
+    if path.is_empty() {
+        let hint = match (value, meant, homes.as_slice()) {
+            (Value::Table(_) | Value::Array(_), Some(meant), _) => {
+                let list =
+                    root.keys(None).is_some_and(|keys| keys.iter().any(|k| k.name == meant && k.is_list()));
+                return (
+                    format!("[{key}] is not a section; did you mean {}?", heading(meant, list)),
+                    Some(meant.to_owned()),
+                );
+            }
+            (Value::Table(_) | Value::Array(_), ..) => {
+                format!("[{key}] is not a section; the sections are {}", valid.join(", "))
+            }
+            (_, _, []) => format!("`{key}` stands before the first section and is no key of any"),
+            (_, _, homes) => {
+                format!("`{key}` stands before the first section; it belongs in {}", homes.join(" or "))
+            }
+        };
+        return (hint, None);
+    }
+
+    let here = match variant {
+        Some(variant) => format!("{} `{key}` is not a key of {TYPE} = \"{variant}\"", section(path)),
+        None => format!("{} `{key}` is not a key here", section(path)),
+    };
+    let other_choices: Vec<_> = shape
+        .variants
+        .iter()
+        .filter(|(_, keys)| keys.iter().any(|k| k.name == key))
+        .filter_map(|(name, _)| name.map(|name| format!("{TYPE} = \"{name}\"")))
+        .collect();
+    let hint = match (meant, homes.as_slice()) {
+        _ if !other_choices.is_empty() => format!("it is one of {}", other_choices.join(" and ")),
+        (Some(meant), []) => format!("did you mean `{meant}`?"),
+        (Some(meant), _) if ours != key => format!("did you mean `{meant}`?"),
+        (Some(meant), homes) => {
+            format!("did you mean `{meant}`? (`{key}` belongs in {})", homes.join(" or "))
+        }
+        (None, []) if valid.is_empty() => "this section has no keys".to_owned(),
+        (None, []) => format!("the keys are {}", valid.join(", ")),
+        (None, homes) if ours == key => format!("it belongs in {}", homes.join(" or ")),
+        (None, homes) => format!("here it is called `{ours}` and belongs in {}", homes.join(" or ")),
+    };
+    (format!("{here}; {hint}"), meant.map(|meant| format!("{path}.{meant}")))
+}
+
+/// A value of the wrong type, or none of the choices.
+pub(super) fn wrong_value(path: &str, takes: &Takes, value: &Value) -> String {
+    match takes {
+        Takes::Tables(shape) if shape.list && matches!(value, Value::Table(_)) => {
+            format!("[{path}] is one of a list; write [[{path}]]")
+        }
+        Takes::Tables(shape) => {
+            let needs = if path.contains('.') { name(path) } else { format!("`{path}`") };
+            format!("{needs}: got {}, expected a section {}", got(value), heading(path, shape.list))
+        }
+        Takes::Choice(choices) => wrong_choice(path, choices, value),
+        Takes::Plain(expected) => {
+            let hint = match value {
+                Value::String(text) if text.parse::<f64>().is_ok() && expected.contains("number") => {
+                    "; write it without quotes"
+                }
+                _ => "",
+            };
+            format!("{}: got {}, expected {expected}{hint}", name(path), got(value))
+        }
+    }
+}
+
+/// None of the choices.
+pub(super) fn wrong_choice(path: &str, choices: &[&str], value: &Value) -> String {
+    let near = value.as_str().and_then(|text| nearest(text, choices));
+    let near = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+    format!("{}: got {}, expected one of {}{near}", name(path), got(value), quoted(choices))
+}
+
+/// A required key that takes one of `choices` and is not there.
+pub(super) fn missing_choice(path: &str, choices: &[&str]) -> String {
+    format!("{} is missing; it is one of {}", name(path), quoted(choices))
+}
+
+/// A required key or section that is not there.
+pub(super) fn missing(path: &str, takes: &Takes) -> String {
+    match takes {
+        Takes::Tables(shape) => format!("{} is missing; {}", heading(path, shape.list), needs(shape)),
+        Takes::Choice(choices) => missing_choice(path, choices),
+        Takes::Plain(expected) => format!("{} is missing; it takes {expected}", name(path)),
+    }
+}
+
+fn needs(shape: &Shape) -> String {
+    let choices = shape.choices();
+    if !choices.is_empty() {
+        return format!("it needs `{TYPE}`, one of {}", quoted(&choices));
+    }
+    let keys = shape.keys(None).unwrap_or_default().iter();
+    let required: Vec<_> = keys.filter(|key| key.required).map(|key| format!("`{}`", key.name)).collect();
+    if required.is_empty() {
+        "it may be empty".to_owned()
+    } else {
+        format!("it needs {}", required.join(", "))
+    }
+}
+
+fn heading(path: &str, list: bool) -> String {
+    if list { format!("[[{path}]]") } else { format!("[{path}]") }
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
+
+fn got(value: &Value) -> String {
+    const LONGEST: usize = 60;
+    match value {
+        Value::Table(_) => "a section".to_owned(),
+        value => {
+            let text = value.to_string();
+            if text.chars().count() <= LONGEST {
+                return text;
+            }
+            text.chars().take(LONGEST).chain("...".chars()).collect()
+        }
+    }
+}
+
+fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
+    let similar = |other: &&str| strsim::jaro_winkler(name, other);
+    let near = valid.iter().max_by(|a, b| similar(a).total_cmp(&similar(b)))?;
+    (similar(near) >= NEAR).then_some(near)
+}
+
+/// The sections that have a key of this name.
+fn collect_homes(shape: &Shape, path: &str, name: &str, homes: &mut Vec<String>) {
+    for (_, keys) in &shape.variants {
+        if !path.is_empty() && keys.iter().any(|key| key.name == name) {
+            let home = heading(path, shape.list);
+            if !homes.contains(&home) {
+                homes.push(home);
+            }
+        }
+        for key in keys {
+            if let Takes::Tables(inner) = &key.takes {
+                let path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
+                collect_homes(inner, &path, name, homes);
+            }
+        }
+    }
+}

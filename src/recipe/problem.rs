@@ -1,0 +1,45 @@
+//! What is wrong with a recipe, with its place in the file or on the command line.
+
+use std::fmt;
+
+/// Something wrong, not yet placed: the keys it is about, the first one leading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// Paths of the keys: `optim.lr`, `reward.0.weight`.
+    pub keys: Vec<String>,
+    /// The sentence, section and key included.
+    pub message: String,
+}
+
+/// Something wrong with a recipe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// `recipes/x.toml:12`, the file alone where no line is at fault, or `--set optim.lr=x`.
+    pub place: String,
+    /// Path of the key: `optim.lr`; empty where it is the file itself.
+    pub key: String,
+    /// What is wrong, what was expected, and the remedy.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+/// Everything wrong with a recipe, one line each, in the order of the file. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            let end = if index == 0 { "" } else { "\n" };
+            write!(f, "{end}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}

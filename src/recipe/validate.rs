@@ -1,0 +1,266 @@
+//! The sense of a recipe: ranges, and what keys ask of each other. No file and no device is touched.
+
+use std::fmt::Display;
+
+use super::{Recipe, explain, problem::Finding};
+use crate::{
+    data::DataConfig,
+    learner::WarmupConfig,
+    loss::{ClipConfig, LossConfig},
+    optim::{OptimConfig, Schedule},
+    rollout::explore::ExploreConfig,
+};
+
+/// Everything about `recipe` that cannot work.
+pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
+    let mut rules = Rules::default();
+    let Recipe {
+        run,
+        model,
+        warmup,
+        data,
+        sampler: _,
+        explore,
+        sampling,
+        reward,
+        advantage: _,
+        loss,
+        optim,
+        batch,
+        pipeline: _,
+        eval,
+        checkpoint: _,
+        observe: _,
+    } = recipe;
+
+    rules.range("run.name", format!("{:?}", run.name), is_folder_name(&run.name), "the name of one folder");
+    rules.positive("run.steps", run.steps);
+    if model.path.is_some() == model.scratch.is_some() {
+        let both = if model.path.is_some() { "both" } else { "neither" };
+        rules.broken(
+            &["model", "model.path", "model.scratch"],
+            format!(
+                "[model] has {both} of `path` and `scratch`; write one: a Hugging Face folder or a preset"
+            ),
+        );
+    }
+    if let Some(warmup) = warmup {
+        rules.warmup(warmup);
+    }
+    rules.of_part("data", data.problems());
+    if let DataConfig::Countdown(data) = data {
+        rules.broken_if(
+            data.train_items > 0 && batch.prompts > data.train_items,
+            &["batch.prompts", "data.train_items"],
+            || {
+                format!(
+                    "[batch] `prompts`: got {}, expected at most [data] `train_items` = {}",
+                    batch.prompts, data.train_items
+                )
+            },
+        );
+    }
+    let ExploreConfig::Group(group) = explore;
+    rules.range(
+        "explore.size",
+        group.size,
+        group.size >= 2,
+        "at least 2, since responses are compared within a group",
+    );
+
+    let hot = sampling.temperature.is_finite() && sampling.temperature > 0.0;
+    rules.range(
+        "sampling.temperature",
+        sampling.temperature,
+        hot,
+        "above 0, since training learns from differing responses",
+    );
+    rules.range(
+        "sampling.top_p",
+        sampling.top_p,
+        sampling.top_p > 0.0 && sampling.top_p <= 1.0,
+        "above 0 and at most 1",
+    );
+    rules.positive("sampling.max_new_tokens", sampling.max_new_tokens as u64);
+
+    rules.broken_if(reward.is_empty(), &["reward"], || {
+        "[[reward]]: the list is empty, so nothing could be learnt; add a grader".into()
+    });
+    for (index, entry) in reward.iter().enumerate() {
+        rules.range(
+            &format!("reward.{index}.weight"),
+            entry.weight,
+            entry.weight.is_finite(),
+            "a finite number",
+        );
+    }
+    rules.broken_if(
+        !reward.is_empty() && reward.iter().all(|entry| entry.weight == 0.0),
+        &["reward", "reward.0.weight"],
+        || "[[reward]]: every `weight` is 0, so nothing could be learnt".into(),
+    );
+
+    let LossConfig::Clip(clip) = loss;
+    rules.clip(clip);
+    rules.optim(optim);
+
+    rules.positive("batch.prompts", batch.prompts as u64);
+    rules.positive("batch.minibatches", batch.minibatches as u64);
+    rules.positive("batch.epochs", batch.epochs as u64);
+    rules.broken_if(
+        batch.prompts > 0 && batch.minibatches > 0 && !batch.prompts.is_multiple_of(batch.minibatches),
+        &["batch.minibatches", "batch.prompts"],
+        || {
+            let divisors = (1..=batch.prompts).filter(|n| batch.prompts.is_multiple_of(*n));
+            let divisors = divisors.map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+            format!(
+                "[batch] `minibatches`: got {}, expected a divisor of `prompts` = {}: {divisors}",
+                batch.minibatches, batch.prompts
+            )
+        },
+    );
+    rules.broken_if(batch.max_tokens <= sampling.max_new_tokens, &["batch.max_tokens", "sampling.max_new_tokens"], || {
+        format!(
+            "[batch] `max_tokens`: got {}, expected at least {}: [sampling] `max_new_tokens` = {} and a prompt",
+            batch.max_tokens,
+            sampling.max_new_tokens.saturating_add(1),
+            sampling.max_new_tokens
+        )
+    });
+
+    rules.positive("eval.samples", eval.samples as u64);
+    let hot = eval.temperature.is_finite() && eval.temperature > 0.0;
+    rules.range("eval.temperature", eval.temperature, hot, "above 0 (`greedy = true` measures at 0)");
+    rules.0
+}
+
+/// What a person should know of a recipe that works all the same.
+pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
+    let mut notes = Vec::new();
+    let sampling = recipe.sampling;
+    if sampling.top_p < 1.0 || sampling.top_k > 0 {
+        notes.push(
+            "[sampling] `top_p` or `top_k` cuts the distribution that responses come from, the learner scores them under \
+             the whole one: expect mismatch/* above 0 and a biased gradient"
+                .to_owned(),
+        );
+    }
+    if recipe.model.scratch.is_some() && recipe.warmup.is_none() {
+        notes.push(
+            "[model] `scratch` without [warmup] starts from random weights: rewards may stay at 0 and teach nothing".to_owned(),
+        );
+    }
+    notes
+}
+
+/// Findings so far.
+#[derive(Default)]
+struct Rules(Vec<Finding>);
+
+impl Rules {
+    fn broken(&mut self, keys: &[&str], message: String) {
+        self.0.push(Finding { keys: keys.iter().map(|&key| key.to_owned()).collect(), message });
+    }
+
+    fn broken_if(&mut self, broken: bool, keys: &[&str], message: impl FnOnce() -> String) {
+        if broken {
+            self.broken(keys, message());
+        }
+    }
+
+    fn range(&mut self, key: &str, got: impl Display, holds: bool, expected: &str) {
+        self.broken_if(!holds, &[key], || format!("{}: got {got}, expected {expected}", explain::name(key)));
+    }
+
+    fn positive(&mut self, key: &str, got: u64) {
+        self.range(key, got, got >= 1, "at least 1");
+    }
+
+    fn above_zero(&mut self, key: &str, got: f64) {
+        self.range(key, got, got.is_finite() && got > 0.0, "a finite number above 0");
+    }
+
+    fn not_negative(&mut self, key: &str, got: f64) {
+        self.range(key, got, got.is_finite() && got >= 0.0, "a finite number, 0 or more");
+    }
+
+    /// Problems a part reports of itself, each `key: what is wrong`.
+    fn of_part(&mut self, section: &str, problems: Vec<String>) {
+        for problem in problems {
+            match problem.split_once(": ") {
+                Some((key, rest)) => {
+                    let key = format!("{section}.{key}");
+                    self.broken(&[&key], format!("{}: {rest}", explain::name(&key)));
+                }
+                None => self.broken(&[section], format!("{} {problem}", explain::section(section))),
+            }
+        }
+    }
+
+    fn warmup(&mut self, warmup: &WarmupConfig) {
+        let WarmupConfig { steps, batch_size, lr, lr_warmup_steps, weight_decay, max_tokens, source } =
+            warmup;
+        self.positive("warmup.steps", *steps);
+        self.positive("warmup.batch_size", *batch_size as u64);
+        self.above_zero("warmup.lr", *lr);
+        self.broken_if(
+            *steps > 0 && lr_warmup_steps > steps,
+            &["warmup.lr_warmup_steps", "warmup.steps"],
+            || {
+                format!(
+                    "[warmup] `lr_warmup_steps`: got {lr_warmup_steps}, expected at most `steps` = {steps}"
+                )
+            },
+        );
+        self.not_negative("warmup.weight_decay", *weight_decay);
+        self.positive("warmup.max_tokens", *max_tokens as u64);
+        self.of_part("warmup.source", source.problems());
+    }
+
+    fn clip(&mut self, clip: &ClipConfig) {
+        let ClipConfig { clip_low, clip_high, aggregation: _, kl } = clip;
+        self.range("loss.clip_low", clip_low, *clip_low > 0.0 && *clip_low < 1.0, "above 0 and below 1");
+        self.above_zero("loss.clip_high", *clip_high);
+        if let Some(kl) = kl {
+            let holds = kl.coef.is_finite() && kl.coef > 0.0;
+            self.range(
+                "loss.kl.coef",
+                kl.coef,
+                holds,
+                "a finite number above 0; for no penalty leave [loss.kl] out",
+            );
+        }
+    }
+
+    fn optim(&mut self, optim: &OptimConfig) {
+        let OptimConfig {
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            max_grad_norm,
+            warmup_steps: _,
+            schedule,
+            final_lr_ratio,
+        } = optim;
+        self.above_zero("optim.lr", *lr);
+        let holds = betas.iter().all(|beta| (0.0..1.0).contains(beta));
+        self.range("optim.betas", format!("{betas:?}"), holds, "two numbers, each 0 or more and below 1");
+        self.above_zero("optim.eps", *eps);
+        self.not_negative("optim.weight_decay", *weight_decay);
+        self.not_negative("optim.max_grad_norm", *max_grad_norm);
+        let Some(ratio) = final_lr_ratio else { return };
+        self.range("optim.final_lr_ratio", ratio, (0.0..=1.0).contains(ratio), "0 to 1");
+        self.broken_if(*schedule == Schedule::Constant, &["optim.final_lr_ratio", "optim.schedule"], || {
+            "[optim] `final_lr_ratio` has no effect with `schedule` = \"constant\"; leave it out, or choose \"linear\" or \
+             \"cosine\""
+                .into()
+        });
+    }
+}
+
+/// Whether `name` names a folder within another, on any system.
+fn is_folder_name(name: &str) -> bool {
+    let dots = name.chars().all(|c| c == '.');
+    !dots && name.trim() == name && !name.contains(|c: char| c.is_control() || "/\\:*?\"<>|".contains(c))
+}

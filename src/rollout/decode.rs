@@ -1,0 +1,239 @@
+//! The batched sampler: prefill each context once, then one token per row and step.
+//!
+//! Rows that have ended leave the batch when enough of them have, so that no step runs mostly empty. A draw depends
+//! only on its coordinates ([`Generation::uniform`]), never on the company a row keeps.
+
+use std::ops::Range;
+
+use anyhow::{Result, ensure};
+use rayon::prelude::*;
+use tch::Tensor;
+
+use super::draw::{draw, most_likely};
+use super::{Generation, RolloutEngine, SamplingConfig};
+use crate::model::{KvCache, Policy};
+use crate::types::{Completion, Finish, GenRequest, TokenId};
+
+/// Rows are compacted when at most this share of them is still alive.
+const COMPACT_BELOW: f64 = 0.8;
+
+/// Decodes with the policy itself, in this process.
+pub struct DecodeEngine {
+    eos: Vec<TokenId>,
+    max_rows: usize,
+    max_prefill_tokens: usize,
+}
+
+/// A response being written.
+struct Row<'r> {
+    request: &'r GenRequest,
+    tokens: Vec<TokenId>,
+    logprobs: Vec<f32>,
+    finish: Option<Finish>,
+}
+
+/// A run of requests that continue the same tokens.
+struct Context {
+    tokens: Vec<i64>,
+    rows: Range<usize>,
+}
+
+impl DecodeEngine {
+    /// An engine that ends a response at any of `eos`, with at most `max_rows` responses under way at once and at most
+    /// `max_prefill_tokens` (padding included) in one prefill pass.
+    #[must_use]
+    pub fn new(eos: Vec<TokenId>, max_rows: usize, max_prefill_tokens: usize) -> Self {
+        Self { eos, max_rows, max_prefill_tokens }
+    }
+}
+
+impl RolloutEngine for DecodeEngine {
+    fn generate(
+        &mut self,
+        policy: &Policy,
+        requests: &[GenRequest],
+        generation: &Generation,
+        finished: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Completion>> {
+        let _guard = tch::no_grad_guard();
+        let mut completions = Vec::with_capacity(requests.len());
+        for batch in requests.chunks(self.max_rows) {
+            completions.extend(self.decode(policy, batch, generation, finished)?);
+        }
+        Ok(completions)
+    }
+}
+
+impl DecodeEngine {
+    fn decode(
+        &self,
+        policy: &Policy,
+        requests: &[GenRequest],
+        generation: &Generation,
+        finished: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Completion>> {
+        let sampling = generation.sampling;
+        let head = policy.head(if sampling.temperature > 0.0 { sampling.temperature } else { 1.0 });
+        let contexts = contexts(requests);
+        check_lengths(policy, requests, &sampling)?;
+
+        let (mut hidden, mut cache) = self.prefill(policy, &contexts, requests.len(), sampling.max_new_tokens);
+        let mut rows: Vec<Row<'_>> = requests.iter().map(Row::new).collect();
+        let mut batch: Vec<usize> = (0..rows.len()).collect(); // the row behind each place of the device batch
+        loop {
+            let probs = head.probabilities(&hidden); // (B, V)
+            let places: Vec<i64> = self.extend(&mut rows, &batch, &probs, generation)?;
+            let n_ended = batch.len() - places.len();
+            if places.is_empty() {
+                finished(n_ended);
+                break;
+            }
+            if (places.len() as f64) <= COMPACT_BELOW * batch.len() as f64 {
+                cache.keep_rows(&places);
+                batch = places.iter().map(|place| batch[*place as usize]).collect();
+                finished(n_ended);
+            }
+            let next: Vec<i64> = batch.iter().map(|row| rows[*row].last_token()).collect();
+            let next = Tensor::from_slice(&next).to_device(policy.placement.device); // (B)
+            hidden = policy.decoder().step(&next, &mut cache);
+        }
+        Ok(rows.into_iter().map(Row::into_completion).collect())
+    }
+
+    /// Runs every context once and copies its keys and values to all rows that continue it. Gives the hidden state of
+    /// each row's last context token, `[B, E]`.
+    fn prefill(&self, policy: &Policy, contexts: &[Context], n_rows: usize, n_new: usize) -> (Tensor, KvCache) {
+        let device = policy.placement.device;
+        let lens: Vec<i64> =
+            contexts.iter().flat_map(|c| c.rows.clone().map(|_| c.tokens.len() as i64)).collect();
+        debug_assert_eq!(lens.len(), n_rows);
+        let mut cache = KvCache::new(&policy.config, &lens, n_new as i64, policy.placement.kind, device);
+        let longest = contexts.iter().map(|c| c.tokens.len()).max().unwrap_or(1);
+        let mut hidden = Vec::with_capacity(contexts.len());
+        for part in contexts.chunks((self.max_prefill_tokens / longest).max(1)) {
+            let width = part.iter().map(|c| c.tokens.len()).max().unwrap_or(1);
+            let padded: Vec<i64> =
+                part.iter().flat_map(|c| c.tokens.iter().copied().chain(std::iter::repeat(0)).take(width)).collect();
+            let tokens = Tensor::from_slice(&padded).view([part.len() as i64, width as i64]).to_device(device);
+            let decoder = policy.decoder();
+            let mut tap = |layer: usize, keys: &Tensor, values: &Tensor| {
+                for (i, context) in (0..).zip(part) {
+                    let own = |t: &Tensor| t.get(i).narrow(1, 0, context.tokens.len() as i64); // (K, n, D)
+                    cache.fill(layer, context.rows.clone(), &own(keys), &own(values));
+                }
+            };
+            let x = decoder.hidden(decoder.embed(&tokens), Some(&mut tap)); // (B, T, E)
+            for (i, context) in (0..).zip(part) {
+                let last = x.get(i).narrow(0, context.tokens.len() as i64 - 1, 1); // (1, E)
+                hidden.push(last.expand([context.rows.len() as i64, -1], false));
+            }
+        }
+        (Tensor::cat(&hidden, 0), cache)
+    }
+
+    /// Draws the next token of every row of the batch that has not ended; gives the places that go on.
+    fn extend(
+        &self,
+        rows: &mut [Row<'_>],
+        batch: &[usize],
+        probs: &Tensor,
+        generation: &Generation,
+    ) -> Result<Vec<i64>> {
+        let vocab = usize::try_from(probs.size()[1])?;
+        let probs = Vec::<f32>::try_from(probs.to_device(tch::Device::Cpu).reshape([-1]))?;
+        // `batch` is increasing, so its rows can be walked beside their distributions.
+        let mut is_in_batch = vec![None; rows.len()];
+        batch.iter().enumerate().for_each(|(place, row)| is_in_batch[*row] = Some(place));
+        let open = rows.par_iter_mut().zip(is_in_batch).filter_map(|(row, place)| place.map(|place| (row, place)));
+        let mut places: Vec<i64> = open
+            .filter(|(row, _)| row.finish.is_none())
+            .map(|(row, place)| {
+                row.extend(&probs[place * vocab..(place + 1) * vocab], generation, &self.eos)?;
+                Ok(row.finish.is_none().then_some(place as i64))
+            })
+            .filter_map(Result::transpose)
+            .collect::<Result<_>>()?;
+        places.sort_unstable();
+        Ok(places)
+    }
+}
+
+impl<'r> Row<'r> {
+    fn new(request: &'r GenRequest) -> Self {
+        Self { request, tokens: Vec::new(), logprobs: Vec::new(), finish: None }
+    }
+
+    /// Draws the next token from `probs`, `[V]`.
+    fn extend(&mut self, probs: &[f32], generation: &Generation, eos: &[TokenId]) -> Result<()> {
+        let SamplingConfig { temperature, top_k, top_p, max_new_tokens } = generation.sampling;
+        let position = self.request.prefix.len() + self.tokens.len();
+        let (token, logprob) = if temperature > 0.0 {
+            draw(probs, top_k, top_p, generation.uniform(self.request, position))
+        } else {
+            most_likely(probs)
+        };
+        ensure!(
+            logprob.is_finite(),
+            "prompt {}, sample {}, token {position}: the policy's distribution is not finite",
+            self.request.prompt.id,
+            self.request.sample
+        );
+        self.tokens.push(token);
+        self.logprobs.push(logprob);
+        self.finish = if eos.contains(&token) {
+            Some(Finish::Eos)
+        } else {
+            (position + 1 == max_new_tokens).then_some(Finish::Length)
+        };
+        Ok(())
+    }
+
+    /// The token to feed next; rows that have ended feed anything.
+    fn last_token(&self) -> i64 {
+        self.tokens.last().map_or(0, |token| i64::from(*token))
+    }
+
+    fn into_completion(self) -> Completion {
+        // The loop ends only when every row has a finish.
+        let finish = self.finish.unwrap_or(Finish::Length);
+        Completion { tokens: self.tokens, logprobs: self.logprobs, finish }
+    }
+}
+
+/// Neighbouring requests with the same prompt and prefix share a context.
+fn contexts(requests: &[GenRequest]) -> Vec<Context> {
+    let same = |a: &GenRequest, b: &GenRequest| a.prompt.id == b.prompt.id && a.prefix == b.prefix;
+    let mut start = 0;
+    let runs = requests.chunk_by(same).map(|run| {
+        let rows = start..start + run.len();
+        start = rows.end;
+        let tokens = run[0].prompt.tokens.iter().chain(&run[0].prefix).map(|t| i64::from(*t)).collect();
+        Context { tokens, rows }
+    });
+    runs.collect()
+}
+
+fn check_lengths(policy: &Policy, requests: &[GenRequest], sampling: &SamplingConfig) -> Result<()> {
+    for request in requests {
+        let prompt = &request.prompt;
+        ensure!(
+            request.prefix.len() < sampling.max_new_tokens,
+            "prompt {}, sample {}: a prefix of {} tokens leaves no room below max_new_tokens = {}",
+            prompt.id,
+            request.sample,
+            request.prefix.len(),
+            sampling.max_new_tokens
+        );
+        let longest = prompt.tokens.len() + sampling.max_new_tokens;
+        ensure!(
+            longest as i64 <= policy.config.max_position_embeddings,
+            "prompt {}: {} prompt tokens and max_new_tokens = {} need {longest} positions, the model has {}; lower \
+             [sampling] max_new_tokens or drop long prompts",
+            prompt.id,
+            prompt.tokens.len(),
+            sampling.max_new_tokens,
+            policy.config.max_position_embeddings
+        );
+    }
+    Ok(())
+}

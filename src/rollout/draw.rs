@@ -1,0 +1,106 @@
+//! One draw from a distribution over tokens, by inversion of its cumulative sum.
+//!
+//! Truncation as in transformers: the `top_k` most likely tokens (with all that tie with the last of them), then of those the smallest set whose renormalised
+//! probabilities reach `top_p`. The log-probability returned is that of the truncated, renormalised distribution.
+
+use crate::types::TokenId;
+
+/// Draws a token from `probs` (non-negative, not necessarily summing to 1) with the uniform number `u` in `[0, 1)`.
+///
+/// `top_k = 0` and `top_p = 1` keep all tokens. Gives the token and its log-probability.
+#[must_use]
+pub fn draw(probs: &[f32], top_k: usize, top_p: f64, u: f64) -> (TokenId, f32) {
+    if top_k == 0 && top_p >= 1.0 {
+        return invert(probs.iter().copied().enumerate(), u);
+    }
+    let kept = truncate(probs, top_k, top_p);
+    invert(kept.into_iter().map(|i| (i, probs[i])), u)
+}
+
+/// The most likely token and its log-probability; ties go to the lower id.
+#[must_use]
+pub fn most_likely(probs: &[f32]) -> (TokenId, f32) {
+    let total: f64 = probs.iter().map(|p| f64::from(*p)).sum();
+    let best = (0..probs.len()).fold(0, |best, i| if probs[i] > probs[best] { i } else { best });
+    (best as TokenId, (f64::from(probs[best]) / total).ln() as f32)
+}
+
+/// Indices of the tokens that survive top-k and top-p, in order of index.
+fn truncate(probs: &[f32], top_k: usize, top_p: f64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..probs.len()).collect();
+    order.sort_by(|a, b| probs[*b].total_cmp(&probs[*a]).then(a.cmp(b)));
+    if top_k > 0 && top_k < order.len() {
+        let last = probs[order[top_k - 1]];
+        let n = order.iter().position(|i| probs[*i] < last).unwrap_or(order.len());
+        order.truncate(n);
+    }
+    let total: f64 = order.iter().map(|i| f64::from(probs[*i])).sum();
+    let mut reached = 0.0;
+    let enough = order.iter().position(|i| {
+        reached += f64::from(probs[*i]);
+        reached >= top_p * total
+    });
+    order.truncate(enough.map_or(order.len(), |last| last + 1));
+    order.sort_unstable();
+    order
+}
+
+/// The first token at which the cumulative sum exceeds `u` times the total.
+fn invert(tokens: impl Iterator<Item = (usize, f32)> + Clone, u: f64) -> (TokenId, f32) {
+    let total: f64 = tokens.clone().map(|(_, p)| f64::from(p)).sum();
+    let mut left = u * total;
+    let mut chosen = (0, 0.0);
+    for (token, p) in tokens {
+        if p > 0.0 {
+            // Kept in case rounding leaves `left` just above zero after the last token.
+            chosen = (token, p);
+            left -= f64::from(p);
+            if left < 0.0 {
+                break;
+            }
+        }
+    }
+    (chosen.0 as TokenId, (f64::from(chosen.1) / total).ln() as f32)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// Frequencies over an even grid of uniforms are the probabilities.
+    #[test]
+    fn inversion_gives_each_token_its_share() {
+        let probs = [0.1f32, 0.0, 0.25, 0.4, 0.25];
+        let mut counts = [0u32; 5];
+        for i in 0..10_000 {
+            let (token, logprob) = draw(&probs, 0, 1.0, (f64::from(i) + 0.5) / 10_000.0);
+            counts[token as usize] += 1;
+            assert!((logprob - probs[token as usize].ln()).abs() < 1e-6);
+        }
+        for (count, p) in counts.iter().zip(probs) {
+            assert!((f64::from(*count) - f64::from(p) * 1e4).abs() <= 1.0, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_token_takes_what_rounding_leaves() {
+        let (token, _) = draw(&[0.1, 0.2, 0.7, 0.0], 0, 1.0, 1.0 - f64::EPSILON / 2.0);
+        assert_eq!(token, 2);
+    }
+
+    #[test]
+    fn truncation_agrees_with_transformers() {
+        let golden: Value = serde_json::from_str(include_str!("../../tests/golden/sampling.json")).unwrap();
+        for case in golden.as_array().unwrap() {
+            let logits: Vec<f64> = serde_json::from_value(case["logits"].clone()).unwrap();
+            let temperature = case["temperature"].as_f64().unwrap();
+            let probs: Vec<f32> = logits.iter().map(|l| (l / temperature).exp() as f32).collect();
+            let top_k = case["top_k"].as_u64().unwrap_or(0) as usize;
+            let top_p = case["top_p"].as_f64().unwrap_or(1.0);
+            let expected: Vec<usize> = serde_json::from_value(case["kept"].clone()).unwrap();
+            assert_eq!(truncate(&probs, top_k, top_p), expected, "{case}");
+        }
+    }
+}

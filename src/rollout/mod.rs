@@ -1,0 +1,53 @@
+//! From prompts to completions: what to ask for (`explore`), how to answer (`decode`), how to draw (`draw`).
+
+mod decode;
+pub mod draw;
+pub mod explore;
+mod sampling;
+mod scripted;
+
+pub use decode::DecodeEngine;
+pub use sampling::SamplingConfig;
+pub use scripted::ScriptedEngine;
+
+use anyhow::Result;
+
+use crate::model::Policy;
+use crate::types::{Completion, GenRequest, Purpose, RunRandom, Step};
+
+/// Where the random numbers of one generation call come from, and the distribution to draw from.
+#[derive(Clone, Copy, Debug)]
+pub struct Generation {
+    /// Randomness of the run.
+    pub random: RunRandom,
+    /// What the responses are for.
+    pub purpose: Purpose,
+    /// Training step, a coordinate of every draw.
+    pub step: Step,
+    /// Temperature, truncation, longest response.
+    pub sampling: SamplingConfig,
+}
+
+impl Generation {
+    /// The uniform number that decides the token at `position` of the response (0 = first).
+    #[must_use]
+    pub fn uniform(&self, request: &GenRequest, position: usize) -> f64 {
+        let coordinates = [self.step, request.prompt.id, u64::from(request.sample), position as u64];
+        self.random.uniform(self.purpose, &coordinates)
+    }
+}
+
+/// Answers generation requests.
+pub trait RolloutEngine {
+    /// One completion per request, in order. `finished` hears how many responses have ended since its last call.
+    ///
+    /// # Errors
+    /// If a request cannot be served; the message names the prompt.
+    fn generate(
+        &mut self,
+        policy: &Policy,
+        requests: &[GenRequest],
+        generation: &Generation,
+        finished: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Completion>>;
+}

@@ -1,0 +1,36 @@
+//! Ends of a run that have an exit code of their own.
+
+use std::fmt;
+
+/// Why a run did not end well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The recipe or an argument is wrong.
+    BadInput(String),
+    /// The run cannot be continued as asked.
+    ResumeRefused(String),
+    /// Training produced numbers that are not finite, or sampler and learner disagree.
+    Diverged(String),
+}
+
+impl Failure {
+    /// Exit code of the process.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::BadInput(_) => 2,
+            Self::ResumeRefused(_) => 3,
+            Self::Diverged(_) => 4,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadInput(text) | Self::ResumeRefused(text) | Self::Diverged(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,203 @@
+//! What a run writes down: metrics, rollouts, evaluations, checkpoints, the summary.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use super::{Failure, Run, Setup};
+use crate::checkpoint::{Progress, Store, VerifiedCheckpoint, save_model};
+use crate::eval::{EvalReport, Estimate, Evaluator};
+use crate::files::write_whole;
+use crate::model::{Placement, Policy};
+use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, rollouts};
+use crate::recipe::Recipe;
+use crate::rollout::RolloutEngine;
+use crate::run_folder::{Environment, RunFolder};
+use crate::types::{CreditedTree, MetricRow, Step};
+
+/// The open files of a run.
+pub(super) struct Ledger {
+    folder: RunFolder,
+    store: Store,
+    sinks: Vec<Box<dyn MetricSink>>,
+}
+
+/// The checkpoint to continue from, once the recipe is known to be that of the run; `None` if the run has none yet.
+pub(super) fn find_checkpoint(
+    folder: &RunFolder,
+    recipe: &Recipe,
+    store: &Store,
+    console: &Console,
+) -> Result<Option<VerifiedCheckpoint>> {
+    let refused = |error: anyhow::Error| Failure::ResumeRefused(format!("{error:#}"));
+    let before = Recipe::load(&folder.resolved(), &[]).map_err(|problems| Failure::ResumeRefused(problems.to_string()))?;
+    let differences = recipe.differences(&before)?;
+    if !differences.is_empty() {
+        let lines: Vec<String> =
+            differences.iter().map(|d| format!("  {}: {} now, {} in the run", d.key, d.here, d.there)).collect();
+        return Err(Failure::ResumeRefused(format!(
+            "{}: the recipe differs from that of the run in what shapes it:\n{}\nset these back, or start another run \
+             with --name",
+            folder.root().display(),
+            lines.join("\n")
+        ))
+        .into());
+    }
+    let Some(latest) = store.latest().map_err(refused)? else {
+        console.note("the run has no checkpoint yet and begins again");
+        return Ok(None);
+    };
+    if let Some(note) = &latest.note {
+        console.note(note);
+    }
+    Ok(Some(VerifiedCheckpoint::open(&latest.folder).map_err(refused)?))
+}
+
+impl Ledger {
+    /// Opens the files of the run; `resumed_at` is the step of the checkpoint it continues from.
+    pub fn open(
+        setup: &Setup,
+        folder: &RunFolder,
+        store: Store,
+        console: &Console,
+        given: &str,
+        resumed_at: Option<Step>,
+    ) -> Result<Self> {
+        folder.write_recipe(given, &setup.recipe.to_toml()?)?;
+        let Placement { device, kind } = setup.placement;
+        let device = format!("{device:?}").to_lowercase();
+        let threads = usize::try_from(tch::get_num_threads())?;
+        folder.write_environment(&Environment::gather("2.11.0", &device, threads))?;
+        let resumed_at = resumed_at.or_else(|| folder.metrics().is_file().then_some(0));
+        let sinks = setup.recipe.observe.sinks(folder, resumed_at)?;
+        console.note(format!(
+            "{}: {:.1} M parameters, {kind:?} on {device}, {threads} threads, {} training and {} evaluation problems",
+            folder.root().display(),
+            crate::model::Layout::new(&setup.model).n_params() as f64 / 1e6,
+            setup.data.train.len(),
+            setup.data.eval.len()
+        ));
+        Ok(Self { folder: folder.clone(), store, sinks })
+    }
+
+    /// Evaluates `policy` and writes the result under `eval/<moment>.json`.
+    pub fn evaluate(
+        &self,
+        moment: &str,
+        evaluator: &Evaluator,
+        policy: &Policy,
+        engine: &mut dyn RolloutEngine,
+        console: &Console,
+    ) -> Result<EvalReport> {
+        let phase = console.step_phase("evaluate", evaluator.n_responses() as u64);
+        let (report, items) = evaluator.run(policy, engine, &mut |n| phase.advance(n as u64, ""))?;
+        phase.finish();
+        let folder = self.folder.root().join("eval");
+        write_whole(&folder.join(format!("{moment}.json")), |mut w| {
+            Ok(serde_json::to_writer_pretty(&mut w, &json!({ report.set.clone(): report.to_json() }))?)
+        })?;
+        write_whole(&folder.join(format!("{moment}.{}.jsonl", report.set)), |mut w| {
+            for item in &items {
+                serde_json::to_writer(&mut w, item)?;
+                w.write_all(b"\n")?;
+            }
+            Ok(())
+        })?;
+        Ok(report)
+    }
+
+    /// Hands a step's metrics to all sinks.
+    pub fn write_row(&mut self, step: Step, row: &MetricRow) -> Result<()> {
+        self.sinks.iter_mut().try_for_each(|sink| sink.write(step, row))
+    }
+
+    /// Writes the responses of a step if the recipe wants them.
+    pub fn write_rollouts(&self, config: ObserveConfig, step: Step, trees: &[CreditedTree]) -> Result<()> {
+        if config.wants_rollouts(step) { rollouts::write(&self.folder.rollouts(step), step, trees) } else { Ok(()) }
+    }
+
+    /// Writes the batch of an update that was refused.
+    pub fn dump(&self, step: Step, trees: &[CreditedTree]) -> Result<PathBuf> {
+        let path = self.folder.root().join(format!("refused/step_{step:06}.jsonl"));
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).with_context(|| format!("could not create {}", parent.display()))?;
+        }
+        rollouts::write(&path, step, trees)?;
+        Ok(path)
+    }
+
+    /// Keeps the policy as it is now as the reference of the KL penalty, if the recipe has one.
+    pub fn keep_reference(&self, setup: &Setup, policy: &Policy) -> Result<()> {
+        if setup.recipe.loss.kl().is_none() {
+            return Ok(());
+        }
+        let dir = self.folder.root().join("reference");
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir).with_context(|| format!("could not remove {}", dir.display()))?;
+        }
+        save_model(&dir, &policy.config, &policy.layout, policy.master(), &setup.tokenizer)
+    }
+
+    /// The reference of the KL penalty, if the recipe has one.
+    pub fn load_reference(&self, setup: &Setup) -> Result<Option<Policy>> {
+        let load = |_| Policy::load(&self.folder.root().join("reference"), setup.model.clone(), setup.placement);
+        setup.recipe.loss.kl().map(load).transpose()
+    }
+
+    /// The last words of the run.
+    pub fn summary(
+        &self,
+        setup: &Setup,
+        evaluations: &[(String, EvalReport)],
+        progress: Progress,
+        console: &Console,
+    ) {
+        let accuracy = |e: &Estimate| Accuracy { mean: e.mean, ci95: e.half_width() };
+        let stage = |(name, report): &(String, EvalReport)| Stage {
+            name: name.clone(),
+            accuracies: vec![Some(accuracy(&report.avg)), Some(accuracy(&report.pass)), report.greedy.as_ref().map(accuracy)],
+        };
+        let k = setup.recipe.eval.samples;
+        let root = self.folder.root().display();
+        let steps = setup.recipe.run.steps;
+        console.summary(&Summary {
+            title: format!("{}: {steps} steps done", setup.recipe.run.name),
+            wall_s: progress.wall_s,
+            columns: vec![format!("avg@{k}"), format!("pass@{k}"), String::from("greedy")],
+            stages: evaluations.iter().map(stage).collect(),
+            places: vec![
+                (String::from("policy"), format!("{root}/checkpoints/step_{steps:06}/model")),
+                (String::from("metrics"), format!("{root}/metrics.jsonl")),
+                (String::from("curves"), format!("tensorboard --logdir {root}/tb")),
+                (String::from("responses"), format!("{root}/rollouts, {root}/eval")),
+            ],
+        });
+    }
+}
+
+impl Run<'_> {
+    /// Evaluates the policy after this step and adds the result to its row.
+    pub(super) fn evaluate(&mut self, row: &mut MetricRow) -> Result<()> {
+        let start = Instant::now();
+        let (evaluator, moment) = (self.setup.evaluator(), format!("step_{:06}", self.step));
+        let report = self.ledger.evaluate(&moment, &evaluator, &self.policy, &mut self.setup.engine(), self.console)?;
+        row.extend(report.row());
+        row.set("time/eval", start.elapsed().as_secs_f64());
+        self.progress.wall_s += start.elapsed().as_secs_f64();
+        if self.step == self.setup.recipe.run.steps {
+            self.evaluations.push((format!("after {} steps", self.step), report));
+        }
+        Ok(())
+    }
+
+    /// Writes a checkpoint; gives its folder as text.
+    pub(super) fn save(&mut self) -> Result<String> {
+        let state = self.state();
+        let path = self.ledger.store.write(self.step, |dir| {
+            state.save(dir, &self.policy.config, &self.policy.layout, &self.setup.tokenizer)
+        })?;
+        Ok(path.display().to_string())
+    }
+}

@@ -1,0 +1,126 @@
+//! What the trees of a step say, as metrics.
+
+use std::collections::BTreeMap;
+
+use rewards::CORRECT;
+
+use crate::types::{CreditedTree, Finish, Leaf, MetricRow, PathField};
+
+/// `reward/*`, `group/*`, `response_length/*` and `advantage/*` of a step.
+#[must_use]
+pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
+    let leaves: Vec<&Leaf> = trees.iter().flat_map(|tree| &tree.measured.tree.leaves).collect();
+    let mut row = MetricRow::default();
+    let share = |n: usize, of: usize| n as f64 / of.max(1) as f64;
+
+    let rewards: Vec<f64> = leaves.iter().map(|leaf| leaf.verdict.value).collect();
+    let reward = Spread::of(rewards.iter().copied());
+    row.set("reward/mean", reward.mean);
+    row.set("reward/std", reward.std);
+    let mut parts: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
+    for leaf in &leaves {
+        *statuses.entry(leaf.verdict.status.to_string()).or_default() += 1;
+        for (part, value) in &leaf.verdict.parts {
+            *parts.entry(part).or_default() += value;
+        }
+    }
+    row.extend(parts.iter().map(|(part, sum)| (format!("reward/{part}/mean"), sum / leaves.len() as f64)).collect());
+    let status_share = |(status, n): (&String, &usize)| (format!("reward/status/{status}"), share(*n, leaves.len()));
+    row.extend(statuses.iter().map(status_share).collect());
+
+    let solved = |tree: &CreditedTree| {
+        let leaves = &tree.measured.tree.leaves;
+        let right = leaves.iter().filter(|leaf| leaf.verdict.parts.get(CORRECT) == Some(&1.0)).count();
+        (right, leaves.len())
+    };
+    let count = |test: &dyn Fn((usize, usize)) -> bool| trees.iter().filter(|tree| test(solved(tree))).count();
+    row.set("group/solve_all", share(count(&|(right, n)| right == n), trees.len()));
+    row.set("group/solve_none", share(count(&|(right, _)| right == 0), trees.len()));
+    row.set("group/mixed", share(count(&|(right, n)| right > 0 && right < n), trees.len()));
+    let flat = trees.iter().filter(|tree| !tree.measured.tree.has_signal()).count();
+    row.set("group/without_signal", share(flat, trees.len()));
+
+    let length = Spread::of(leaves.iter().map(|leaf| leaf.tokens.len() as f64));
+    row.set("response_length/mean", length.mean);
+    row.set("response_length/min", length.min);
+    row.set("response_length/max", length.max);
+    let cut = leaves.iter().filter(|leaf| leaf.finish == Finish::Length).count();
+    row.set("response_length/clip_ratio", share(cut, leaves.len()));
+
+    let advantages = trees.iter().flat_map(|tree| tree.advantages.iter().flatten()).map(|a| f64::from(*a));
+    let advantage = Spread::of(advantages);
+    row.set("advantage/mean", advantage.mean);
+    row.set("advantage/std", advantage.std);
+    row.set("advantage/min", advantage.min);
+    row.set("advantage/max", advantage.max);
+    row
+}
+
+/// `mismatch/*`: sampler against learner on the same tokens and weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Mismatch {
+    /// Mean distance of the log-probabilities, nats.
+    pub mean: f64,
+    /// Largest distance, nats.
+    pub max: f64,
+    /// Mean k3 estimate of KL(sampler || learner), nats.
+    pub kl: f64,
+}
+
+impl Mismatch {
+    /// Compares paths of log-probabilities pairwise: the sampler's and the learner's.
+    pub fn of<'v>(pairs: impl Iterator<Item = (&'v [f32], &'v [f32])>) -> Self {
+        let (mut sum, mut max, mut kl, mut n) = (0.0, 0f64, 0.0, 0u64);
+        for (sampler, learner) in pairs {
+            for (s, l) in sampler.iter().zip(learner) {
+                let d = f64::from(*l) - f64::from(*s);
+                sum += d.abs();
+                // `max` would swallow a NaN.
+                max = if d.is_nan() || d.abs() > max { d.abs() } else { max };
+                kl += d.exp() - 1.0 - d;
+                n += 1;
+            }
+        }
+        let n = n.max(1) as f64;
+        Self { mean: sum / n, max, kl: kl / n }
+    }
+
+    /// As metrics.
+    #[must_use]
+    pub fn row(&self) -> MetricRow {
+        [("logprob_abs_mean", self.mean), ("logprob_abs_max", self.max), ("kl", self.kl)]
+            .map(|(name, value)| (format!("mismatch/{name}"), value))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Mean over all tokens of all paths.
+#[must_use]
+pub fn mean_over_tokens<'f>(fields: impl Iterator<Item = &'f PathField<f32>>) -> f64 {
+    Spread::of(fields.flat_map(|field| field.iter().flatten()).map(|v| f64::from(*v))).mean
+}
+
+/// Mean, deviation and range of numbers; all 0 for none.
+struct Spread {
+    mean: f64,
+    std: f64,
+    min: f64,
+    max: f64,
+}
+
+impl Spread {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let values: Vec<f64> = values.collect();
+        let n = values.len();
+        if n == 0 {
+            return Self { mean: 0.0, std: 0.0, min: 0.0, max: 0.0 };
+        }
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n.max(2) - 1) as f64;
+        let min = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let max = values.into_iter().fold(f64::NEG_INFINITY, f64::max);
+        Self { mean, std: variance.sqrt(), min, max }
+    }
+}

@@ -1,0 +1,295 @@
+//! A run: assembly, then THE loop.
+//!
+//! ```text
+//! harvest -> measure -> credit -> flatten -> update        per step; nothing here knows which algorithm that is
+//! ```
+
+mod checks;
+mod failure;
+mod ledger;
+mod metrics;
+mod setup;
+mod start;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+
+pub use failure::Failure;
+pub use setup::Setup;
+pub use start::{initial_policy, warm_start};
+
+use self::ledger::Ledger;
+use crate::batch::flatten;
+use crate::checkpoint::{Progress, Store, TrainState, VerifiedCheckpoint};
+use crate::credit::advantage::AdvantageEstimator;
+use crate::credit::credit;
+use crate::eval::EvalReport;
+use crate::interrupt::{Interrupt, Signal};
+use crate::learner::PolicyLearner;
+use crate::measure::Measurer;
+use crate::model::Policy;
+use crate::observe::Console;
+use crate::optim::learning_rate;
+use crate::pipeline::{Harvest, RolloutSource};
+use crate::recipe::Recipe;
+use crate::run_folder::RunFolder;
+use crate::types::{MetricRow, Needs, Step};
+
+/// Steps in a row whose update is refused before the run gives up.
+const MAX_REFUSED: u32 = 10;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps are done.
+    Done,
+    /// A signal asked for a stop; what there was to save is saved.
+    Interrupted(Signal),
+}
+
+/// What a person asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The recipe with overrides applied.
+    pub recipe: Recipe,
+    /// Its text as given.
+    pub given: String,
+    /// Folder that holds all runs.
+    pub runs: PathBuf,
+    /// Continue an earlier run of that name.
+    pub resume: bool,
+}
+
+/// Trains as asked: from the beginning, or on from the newest checkpoint.
+///
+/// # Errors
+/// A [`Failure`] where the exit code says more than 1; otherwise whatever could not be read, written or computed.
+pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
+    let Request { recipe, given, runs, resume } = request;
+    let setup = Setup::new(recipe).map_err(|error| Failure::BadInput(format!("{error:#}")))?;
+    let name = &setup.recipe.run.name;
+    let folder = if resume { RunFolder::open(&runs, name) } else { RunFolder::create(&runs, name) };
+    let folder = folder.map_err(|error| match resume {
+        true => Failure::ResumeRefused(format!("{error:#}")),
+        false => Failure::BadInput(format!("{error:#}")),
+    })?;
+    let store = Store::new(folder.checkpoints(), setup.recipe.checkpoint.keep)?;
+    let saved = if resume { ledger::find_checkpoint(&folder, &setup.recipe, &store, console)? } else { None };
+    let ledger = Ledger::open(&setup, &folder, store, console, &given, saved.as_ref().map(VerifiedCheckpoint::step))?;
+
+    let mut policy = initial_policy(&setup)?;
+    let evaluator = setup.evaluator();
+    let mut run = match saved {
+        Some(checkpoint) => {
+            let state = TrainState::load(&checkpoint, &policy.layout)?;
+            console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));
+            Run::resume(&setup, policy, state, ledger, console)?
+        }
+        None => {
+            let mut evaluations = Vec::new();
+            if let Some(config) = &setup.recipe.warmup {
+                let report = ledger.evaluate("before_warmup", &evaluator, &policy, &mut setup.engine(), console)?;
+                evaluations.push((String::from("before warm start"), report));
+                if !warm_start(&setup, config, &mut policy, &runs, console, interrupt)? {
+                    console.note("stopped during the warm start, of which nothing is kept; --resume begins it again");
+                    return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(Signal::Interrupt)));
+                }
+            }
+            let report = ledger.evaluate("step_000000", &evaluator, &policy, &mut setup.engine(), console)?;
+            let moment = if setup.recipe.warmup.is_some() { "after warm start" } else { "before training" };
+            evaluations.push((String::from(moment), report));
+            ledger.keep_reference(&setup, &policy)?;
+            Run::begin(&setup, policy, evaluations, ledger, console)?
+        }
+    };
+    run.go(interrupt)
+}
+
+/// A run under way.
+struct Run<'s> {
+    setup: &'s Setup,
+    console: &'s Console,
+    ledger: Ledger,
+    policy: Policy,
+    reference: Option<Policy>,
+    source: Box<dyn RolloutSource>,
+    estimator: Box<dyn AdvantageEstimator>,
+    learner: PolicyLearner,
+    step: Step,
+    progress: Progress,
+    refused_in_a_row: u32,
+    evaluations: Vec<(String, EvalReport)>,
+    checked: bool,
+}
+
+impl<'s> Run<'s> {
+    fn begin(
+        setup: &'s Setup,
+        policy: Policy,
+        evaluations: Vec<(String, EvalReport)>,
+        ledger: Ledger,
+        console: &'s Console,
+    ) -> Result<Self> {
+        Ok(Self {
+            source: setup.rollout_source()?,
+            estimator: setup.recipe.advantage.build(),
+            learner: PolicyLearner::new(setup.learner_config(), &policy),
+            reference: ledger.load_reference(setup)?,
+            setup,
+            console,
+            ledger,
+            policy,
+            step: 0,
+            progress: Progress::default(),
+            refused_in_a_row: 0,
+            evaluations,
+            checked: false,
+        })
+    }
+
+    fn resume(
+        setup: &'s Setup,
+        mut policy: Policy,
+        state: TrainState,
+        ledger: Ledger,
+        console: &'s Console,
+    ) -> Result<Self> {
+        let TrainState { step, weights, optimizer, sampler, progress, refused_in_a_row, evaluations } = state;
+        policy.set_master(&weights)?;
+        let mut run = Self::begin(setup, policy, evaluations, ledger, console)?;
+        run.learner.optimizer.restore(optimizer)?;
+        run.source.restore(sampler)?;
+        Ok(Self { step, progress, refused_in_a_row, ..run })
+    }
+
+    fn state(&self) -> TrainState {
+        TrainState {
+            step: self.step,
+            weights: self.policy.master().shallow_clone(),
+            optimizer: self.learner.optimizer.state().shallow_clone(),
+            sampler: self.source.state(),
+            progress: self.progress,
+            refused_in_a_row: self.refused_in_a_row,
+            evaluations: self.evaluations.clone(),
+        }
+    }
+
+    /// THE loop.
+    fn go(&mut self, interrupt: &Interrupt) -> Result<Outcome> {
+        let n_steps = self.setup.recipe.run.steps;
+        while self.step < n_steps {
+            if let Some(signal) = interrupt.requested() {
+                let path = self.save()?;
+                self.console.note(format!("{signal}: stopped after step {}, saved in {path}", self.step));
+                return Ok(Outcome::Interrupted(signal));
+            }
+            self.step += 1;
+            let mut row = self.train_step()?;
+            if self.is_due(self.setup.recipe.eval.every) {
+                self.evaluate(&mut row)?;
+            }
+            self.ledger.write_row(self.step, &row)?;
+            self.console.step_line(self.step, n_steps, &row);
+            if self.is_due(self.setup.recipe.checkpoint.every) {
+                self.save()?;
+            }
+        }
+        self.ledger.summary(self.setup, &self.evaluations, self.progress, self.console);
+        Ok(Outcome::Done)
+    }
+
+    /// Whether something that happens every `every` steps, and after the last, happens now.
+    fn is_due(&self, every: u64) -> bool {
+        self.step == self.setup.recipe.run.steps || (every != 0 && self.step.is_multiple_of(every))
+    }
+
+    /// One step: harvest, measure, credit, flatten, update.
+    fn train_step(&mut self) -> Result<MetricRow> {
+        let recipe = &self.setup.recipe;
+        let mut clock = Clock::start();
+
+        let phase = self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.n_first()) as u64);
+        let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""))?;
+        phase.finish();
+        let Harvest { trees, generate_s, score_s } = harvest;
+        clock.lap();
+
+        let measurer = Measurer {
+            policy: &self.policy,
+            reference: self.reference.as_ref(),
+            temperature: recipe.sampling.temperature,
+            max_tokens: recipe.batch.max_tokens,
+        };
+        let measured = measurer.measure(trees, self.needs())?;
+        let measure_s = clock.lap();
+
+        let credited = credit(measured, self.estimator.as_ref(), recipe.advantage.without_signal())?;
+        let samples = flatten(&credited);
+        let credit_s = clock.lap();
+
+        let phase = self.console.step_phase("update", samples.len() as u64);
+        let lr = learning_rate(&recipe.optim, self.step, recipe.run.steps);
+        let report = self.learner.update(&mut self.policy, &samples, lr)?;
+        phase.finish();
+        let train_s = clock.lap();
+
+        let mut row = metrics::of_trees(&credited);
+        let mismatch = self.compare_with_sampler(&credited, &samples, &report);
+        row.extend(mismatch.row());
+        row.extend(report.metrics.clone());
+        self.count(&credited, clock.total(), &mut row);
+        let times = [
+            ("time/generate", generate_s),
+            ("time/score", score_s),
+            ("time/measure", measure_s),
+            ("time/credit", credit_s),
+            ("time/train", train_s),
+            ("time/step", clock.total()),
+        ];
+        row.extend(times.into_iter().collect());
+        let n_generated: usize = credited.iter().map(|tree| tree.measured.tree.n_tokens()).sum();
+        let n_trained: usize = samples.iter().map(|s| s.prompt.tokens.len() + s.tokens.len()).sum();
+        row.set("perf/generate_tokens_per_s", n_generated as f64 / generate_s);
+        row.set("perf/train_tokens_per_s", (n_trained * recipe.batch.epochs) as f64 / train_s);
+        row.set("perf/tokens_per_s", n_generated as f64 / clock.total());
+        row.set("perf/rss_peak_gb", crate::files::peak_rss_gb());
+
+        self.ledger.write_rollouts(recipe.observe, self.step, &credited)?;
+        self.check_first_step(&mismatch, &row)?;
+        self.check_finite(&credited, report.not_finite)?;
+        row.set("optim/skipped", f64::from(u8::from(self.refused_in_a_row > 0)));
+        Ok(row)
+    }
+
+    /// A single update per step measures the old log-probabilities itself; more of them need a pass before the first.
+    fn needs(&self) -> Needs {
+        let batch = self.setup.recipe.batch;
+        Needs { old_logprobs: batch.minibatches * batch.epochs > 1 || !self.checked, ref_logprobs: self.reference.is_some() }
+    }
+}
+
+/// Seconds since the last look and since the start.
+struct Clock {
+    start: Instant,
+    last: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let now = Instant::now();
+        Self { start: now, last: now }
+    }
+
+    fn lap(&mut self) -> f64 {
+        let now = Instant::now();
+        let lap = (now - self.last).as_secs_f64();
+        self.last = now;
+        lap
+    }
+
+    fn total(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+}

@@ -1,0 +1,281 @@
+//! A tokenizer with what belongs to it in a Hugging Face folder: end-of-sequence tokens and the files to save.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::types::TokenId;
+
+const TOKENIZER: &str = "tokenizer.json";
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+const GENERATION_CONFIG: &str = "generation_config.json";
+/// The model's own configuration; read for its end-of-sequence ids, never saved from here.
+const MODEL_CONFIG: &str = "config.json";
+/// Files that travel with a tokenizer, whether or not anything here reads them.
+const COMPANIONS: [&str; 6] =
+    ["special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "vocab.txt"];
+
+/// Turns text into tokens and back, and knows which tokens end a response.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    eos_ids: Vec<TokenId>,
+    vocab_size: usize,
+    /// Name and content of each file of a saved folder.
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json` of the Hugging Face folder `dir`, and the tokens that end a response: the tokenizer's own
+    /// (`eos_token` of `tokenizer_config.json`) first, then the `eos_token_id` of `generation_config.json`, or without one
+    /// that of `config.json`.
+    ///
+    /// # Errors
+    /// If `tokenizer.json` is missing or not a tokenizer, if a configuration is broken, or if no file names an
+    /// end-of-sequence token of the vocabulary.
+    pub fn from_folder(dir: &Path) -> Result<Self> {
+        let mut files = BTreeMap::new();
+        let names = [TOKENIZER, TOKENIZER_CONFIG, GENERATION_CONFIG, MODEL_CONFIG].into_iter().chain(COMPANIONS);
+        for name in names {
+            let path = dir.join(name);
+            if path.is_file() {
+                let content = fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+                files.insert(name.to_owned(), content);
+            }
+        }
+        Self::from_files(files).with_context(|| format!("tokenizer of {}", dir.display()))
+    }
+
+    /// The tokenizer that `files`, named as in a Hugging Face folder, describe. A `generation_config.json` that names
+    /// the end-of-sequence ids is added where there is none.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::from_folder`].
+    pub(super) fn from_files(mut files: BTreeMap<String, Vec<u8>>) -> Result<Self> {
+        let content = files.get(TOKENIZER).with_context(|| {
+            format!("{TOKENIZER} is missing; a model folder needs the file that transformers' fast tokenizers save")
+        })?;
+        let mut inner =
+            tokenizers::Tokenizer::from_bytes(content).map_err(|e| anyhow!("{TOKENIZER}: not a tokenizer: {e}"))?;
+        // A saved limit or padding would change texts behind the caller's back.
+        inner.with_truncation(None).map_err(|e| anyhow!("{TOKENIZER}: {e}"))?;
+        inner.with_padding(None);
+
+        let eos_ids = eos_ids(&inner, &files)?;
+        files.remove(MODEL_CONFIG);
+        if !files.contains_key(GENERATION_CONFIG) {
+            let config = json!({ "eos_token_id": eos_ids });
+            files.insert(GENERATION_CONFIG.to_owned(), serde_json::to_vec_pretty(&config)?);
+        }
+        let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+        Ok(Self { inner, eos_ids, vocab_size, files })
+    }
+
+    /// Writes the tokenizer's files, those it was read from or generated with, into the folder `dir`.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<()> {
+        for (name, content) in &self.files {
+            let path = dir.join(name);
+            fs::write(&path, content).with_context(|| format!("{}: cannot be written", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// `text` as token ids; none are added. Special tokens written out in `text` are recognised.
+    ///
+    /// # Errors
+    /// If the tokenizer refuses the text.
+    pub fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
+        let encoding = self.inner.encode_fast(text, false);
+        let encoding = encoding.map_err(|e| anyhow!("text cannot be tokenized: {e}; text: {text:?}"))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// `tokens` as text, special tokens left out if `skip_special`. Ids outside the vocabulary have no text.
+    ///
+    /// # Errors
+    /// If the tokenizer refuses the tokens.
+    pub fn decode(&self, tokens: &[TokenId], skip_special: bool) -> Result<String> {
+        self.inner.decode(tokens, skip_special).map_err(|e| anyhow!("tokens cannot be decoded: {e}; tokens: {tokens:?}"))
+    }
+
+    /// What `token` alone reads as, special tokens included; empty for an id outside the vocabulary.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::decode`].
+    pub fn token_text(&self, token: TokenId) -> Result<String> {
+        self.decode(&[token], false)
+    }
+
+    /// Smallest vocabulary that holds every token: the largest id plus one.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// The tokens that end a response. Never empty.
+    #[must_use]
+    pub fn eos_ids(&self) -> &[TokenId] {
+        &self.eos_ids
+    }
+
+    /// The token to end a supervised response with: the first of [`Tokenizer::eos_ids`].
+    #[must_use]
+    pub fn eos_id(&self) -> TokenId {
+        self.eos_ids[0]
+    }
+
+    /// Checks that a model with `vocab_size` rows of embeddings has one for every token. A model may have more.
+    ///
+    /// # Errors
+    /// If it has fewer.
+    pub fn check_fits(&self, vocab_size: usize) -> Result<()> {
+        ensure!(
+            self.vocab_size <= vocab_size,
+            "the tokenizer does not fit the model: its largest token id is {}, the model's vocabulary has {vocab_size} \
+             entries; use the {TOKENIZER} that was saved with the model",
+            self.vocab_size - 1,
+        );
+        Ok(())
+    }
+}
+
+/// The ids that end a response, the tokenizer's own first, without repeats.
+fn eos_ids(inner: &tokenizers::Tokenizer, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<TokenId>> {
+    let read = |name: &str, key: &str| -> Result<Option<Value>> {
+        let Some(content) = files.get(name) else { return Ok(None) };
+        let config: Value = serde_json::from_slice(content).with_context(|| format!("{name}: not valid JSON"))?;
+        Ok(config.get(key).filter(|value| !value.is_null()).cloned())
+    };
+    let mut ids = Vec::new();
+    if let Some(value) = read(TOKENIZER_CONFIG, "eos_token")? {
+        let token = value.as_str().or_else(|| value.get("content")?.as_str());
+        let token = token.with_context(|| {
+            format!("{TOKENIZER_CONFIG}, eos_token: got {value}, expected a string or an object with `content`")
+        })?;
+        let id = inner.token_to_id(token);
+        ids.push(id.with_context(|| {
+            format!("{TOKENIZER_CONFIG}, eos_token: {token:?} is not in the vocabulary of {TOKENIZER}")
+        })?);
+    }
+    for name in [GENERATION_CONFIG, MODEL_CONFIG] {
+        let Some(value) = read(name, "eos_token_id")? else { continue };
+        for entry in value.as_array().map_or(std::slice::from_ref(&value), Vec::as_slice) {
+            let id = entry.as_u64().and_then(|id| TokenId::try_from(id).ok());
+            let id = id.with_context(|| format!("{name}, eos_token_id: got {value}, expected a token id or a list"))?;
+            ensure!(inner.id_to_token(id).is_some(), "{name}, eos_token_id: {id} is not in the vocabulary of {TOKENIZER}");
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        break;
+    }
+    if ids.is_empty() {
+        bail!(
+            "no end-of-sequence token: add `eos_token` to {TOKENIZER_CONFIG} or `eos_token_id` to {GENERATION_CONFIG}"
+        );
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::text::countdown_tokenizer;
+
+    /// The preset's `tokenizer.json` in a folder with the other `files`.
+    fn folder(files: &[(&str, Value)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(TOKENIZER), &countdown_tokenizer().unwrap().files[TOKENIZER]).unwrap();
+        for (name, content) in files {
+            fs::write(dir.path().join(name), content.to_string()).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn finds_the_tokens_that_end_a_response() {
+        let eos = countdown_tokenizer().unwrap().eos_id();
+        let cases = [
+            (vec![(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))], vec![eos]),
+            (vec![(TOKENIZER_CONFIG, json!({"eos_token": {"content": "<eos>", "lstrip": false}}))], vec![eos]),
+            (vec![(GENERATION_CONFIG, json!({"eos_token_id": 7}))], vec![7]),
+            (vec![(MODEL_CONFIG, json!({"eos_token_id": [7, 9]}))], vec![7, 9]),
+            (vec![(GENERATION_CONFIG, json!({"eos_token_id": 5})), (MODEL_CONFIG, json!({"eos_token_id": 7}))], vec![5]),
+            (
+                vec![
+                    (TOKENIZER_CONFIG, json!({"eos_token": "<eos>"})),
+                    (GENERATION_CONFIG, json!({"eos_token_id": [9, eos]})),
+                ],
+                vec![eos, 9],
+            ),
+            (vec![(GENERATION_CONFIG, json!({"eos_token_id": null})), (MODEL_CONFIG, json!({"eos_token_id": 7}))], vec![7]),
+        ];
+        for (files, expected) in cases {
+            let tokenizer = Tokenizer::from_folder(folder(&files).path()).unwrap();
+            assert_eq!(tokenizer.eos_ids(), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_folder() {
+        let cases = [
+            (vec![], "no end-of-sequence token"),
+            (vec![(TOKENIZER_CONFIG, json!({"eos_token": "<end>"}))], "\"<end>\" is not in the vocabulary"),
+            (vec![(TOKENIZER_CONFIG, json!({"eos_token": 3}))], "got 3, expected a string"),
+            (vec![(GENERATION_CONFIG, json!({"eos_token_id": "7"}))], "generation_config.json, eos_token_id: got \"7\""),
+            (vec![(MODEL_CONFIG, json!({"eos_token_id": 100_000}))], "100000 is not in the vocabulary"),
+            (vec![(TOKENIZER, json!({"model": 1}))], "tokenizer.json: not a tokenizer"),
+        ];
+        for (files, expected) in cases {
+            let dir = folder(&files);
+            let error = format!("{:#}", Tokenizer::from_folder(dir.path()).unwrap_err());
+            assert!(error.contains(expected) && error.contains(dir.path().to_str().unwrap()), "{error}");
+        }
+        let empty = tempfile::tempdir().unwrap();
+        let error = format!("{:#}", Tokenizer::from_folder(empty.path()).unwrap_err());
+        assert!(error.contains("tokenizer.json is missing"), "{error}");
+    }
+
+    #[test]
+    fn a_saved_folder_reads_back_the_same() {
+        let template = (COMPANIONS[2], json!("{{ messages }}"));
+        let source = folder(&[template, (MODEL_CONFIG, json!({"eos_token_id": [7, 9]}))]);
+        let tokenizer = Tokenizer::from_folder(source.path()).unwrap();
+        let saved = tempfile::tempdir().unwrap();
+        tokenizer.save(saved.path()).unwrap();
+        let again = Tokenizer::from_folder(saved.path()).unwrap();
+        assert_eq!(again.files, tokenizer.files);
+        assert_eq!(again.eos_ids(), [7, 9]);
+        assert!(saved.path().join(COMPANIONS[2]).is_file());
+        assert!(!saved.path().join(MODEL_CONFIG).exists());
+    }
+
+    #[test]
+    fn a_model_may_have_spare_rows_but_none_too_few() {
+        let tokenizer = countdown_tokenizer().unwrap();
+        let n = tokenizer.vocab_size();
+        tokenizer.check_fits(n).unwrap();
+        tokenizer.check_fits(n + 100).unwrap();
+        let error = tokenizer.check_fits(n - 1).unwrap_err().to_string();
+        assert!(error.contains(&format!("largest token id is {}", n - 1)), "{error}");
+    }
+
+    #[test]
+    fn a_saved_length_limit_or_padding_is_not_applied() {
+        let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))]);
+        let path = dir.path().join(TOKENIZER);
+        let mut file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        file["truncation"] =
+            json!({"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0});
+        file["padding"] = json!({"strategy": {"Fixed": 8}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 1, "pad_type_id": 0, "pad_token": "<pad>"});
+        fs::write(&path, file.to_string()).unwrap();
+        assert_eq!(Tokenizer::from_folder(dir.path()).unwrap().encode("1+2+3").unwrap().len(), 5);
+    }
+}
