@@ -1,5 +1,6 @@
 //! rlcredit: structure-aware RL post-training for language models.
 pub mod batch;
+pub mod bench;
 pub mod checkpoint;
 pub mod credit;
 pub mod data;

@@ -1,6 +1,7 @@
 //! Verbs and exit codes: 0 done, 1 something failed, 2 bad recipe or arguments, 3 resume refused, 4 diverged,
 //! 130 / 143 interrupted after a checkpoint.
 
+mod bench;
 mod train;
 
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ struct Arguments {
 enum Verb {
     /// Train a policy as a recipe says
     Train(train::Train),
+    /// Time generation and training on fixed work
+    Bench(bench::Bench),
 }
 
 /// Runs the verb that the command line names.
@@ -29,6 +32,7 @@ pub fn main() -> ExitCode {
     rlcredit::model::device::prepare_process();
     let result = match arguments.verb {
         Verb::Train(verb) => verb.run(),
+        Verb::Bench(verb) => verb.run(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -1,15 +1,15 @@
 //! Demonstrations: a solver of deliberately limited skill writes down its search.
 //!
 //! ```text
-//! (12-7)*3=15 no          an attempt: an expression over all the numbers, its value, whether that is the target
-//! 12*3+9=45 yes           the search ends with a hit, or after `max_lines` attempts
-//! <answer>12*3+9</answer> the last attempt
+//! 12-7=5, 5*3=15 no       an attempt: all numbers combined, step by step, and whether that made the target
+//! 12*3=36, 36+9=45 yes    the search ends with a hit, or when patience runs out
+//! <answer>12*3+9</answer> the last attempt as one expression
 //! ```
 //!
-//! An attempt is, of `guesses` random expressions, the one whose value is nearest to the target. The solver
-//! knows no better, so many demonstrations end in a wrong answer: a policy that imitates them has steps to
-//! take and much to learn. Expressions are built in steps whose values are whole numbers of 0..=999, so each
-//! value that a text mentions is one token.
+//! An attempt is, of `guesses` random ones, the one whose value is nearest to the target; patience is a random number of
+//! attempts up to `max_lines`. The solver knows no better, so many demonstrations end in a wrong answer: a policy that
+//! imitates them has steps to take and much to learn, choosing better attempts and not giving up among it. Each step's
+//! value is a whole number of `0..=max_value`, so every value that a text mentions is one token.
 
 use anyhow::{Result, ensure};
 use rand::{Rng, seq::IndexedRandom};
@@ -25,20 +25,27 @@ const MAX_DRAWS: usize = 200;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DemoConfig {
-    /// Attempts before the solver gives up; at least 1.
+    /// Most attempts before the solver gives up; at least 1.
     #[serde(default = "default_max_lines")]
     pub max_lines: usize,
     /// Random expressions of which an attempt is the nearest; at least 1. More make a better solver.
     #[serde(default = "default_guesses")]
     pub guesses: usize,
+    /// Largest value that a step may have, up to 999; no number or target of the problems may be above it.
+    #[serde(default = "default_max_value")]
+    pub max_value: u32,
 }
 
 fn default_max_lines() -> usize {
-    4
+    6
 }
 
 fn default_guesses() -> usize {
-    3
+    2
+}
+
+fn default_max_value() -> u32 {
+    199
 }
 
 impl DemoConfig {
@@ -47,20 +54,25 @@ impl DemoConfig {
     pub fn problems(&self) -> Vec<String> {
         let counts = [("max_lines", self.max_lines), ("guesses", self.guesses)];
         let zeros = counts.into_iter().filter(|(_, n)| *n == 0);
-        zeros.map(|(key, _)| format!("{key}: got 0, expected at least 1")).collect()
+        let mut problems: Vec<String> =
+            zeros.map(|(key, _)| format!("{key}: got 0, expected at least 1")).collect();
+        if !(1..=MAX_VALUE).contains(&self.max_value) {
+            problems.push(format!("max_value: got {}, expected 1 to {MAX_VALUE}", self.max_value));
+        }
+        problems
     }
 }
 
 /// Checks that the solver can write about `item`.
 ///
 /// # Errors
-/// If it has no numbers, or if one of them or the target is above 999.
-pub fn check(item: &Countdown) -> Result<()> {
+/// If it has no numbers, or if one of them or the target is above `max_value`.
+pub fn check(item: &Countdown, max_value: u32) -> Result<()> {
     ensure!(!item.numbers.is_empty(), "demonstrations: a problem has no numbers");
     let largest = item.numbers.iter().copied().fold(item.target, u32::max);
     ensure!(
-        largest <= MAX_VALUE,
-        "demonstrations: got a problem with {largest}, expected numbers and targets of at most {MAX_VALUE}"
+        largest <= max_value,
+        "demonstrations: got a problem with {largest}, expected numbers and targets of at most max_value = {max_value}"
     );
     Ok(())
 }
@@ -69,10 +81,11 @@ pub fn check(item: &Countdown) -> Result<()> {
 pub fn demonstrate(item: &Countdown, config: &DemoConfig, rng: &mut impl Rng) -> String {
     let mut text = String::new();
     let mut written: Vec<String> = Vec::new();
-    while written.len() < config.max_lines {
-        let Some(attempt) = attempt(item, config.guesses, &written, rng) else { break };
+    let patience = rng.random_range(1..=config.max_lines);
+    while written.len() < patience {
+        let Some(attempt) = attempt(item, config, &written, rng) else { break };
         let hit = attempt.value == item.target;
-        text += &format!("{}={} {}\n", attempt.text, attempt.value, if hit { "yes" } else { "no" });
+        text += &format!("{} {}\n", attempt.steps.join(", "), if hit { "yes" } else { "no" });
         written.push(attempt.text);
         if hit {
             break;
@@ -84,9 +97,15 @@ pub fn demonstrate(item: &Countdown, config: &DemoConfig, rng: &mut impl Rng) ->
 
 /// The nearest to the target of `guesses` random expressions that are not `written` yet; of equals the first.
 /// `None` when no further expression turns up.
-fn attempt(item: &Countdown, guesses: usize, written: &[String], rng: &mut impl Rng) -> Option<Expression> {
-    let draws = (0..MAX_DRAWS + guesses).map(|_| Expression::random(&item.numbers, rng));
-    let fresh = draws.filter(|guess| !written.contains(&guess.text)).take(guesses);
+fn attempt(
+    item: &Countdown,
+    config: &DemoConfig,
+    written: &[String],
+    rng: &mut impl Rng,
+) -> Option<Expression> {
+    let draws =
+        (0..MAX_DRAWS + config.guesses).map(|_| Expression::random(&item.numbers, config.max_value, rng));
+    let fresh = draws.filter(|guess| !written.contains(&guess.text)).take(config.guesses);
     fresh.min_by_key(|guess| guess.value.abs_diff(item.target))
 }
 
@@ -95,29 +114,35 @@ fn attempt(item: &Countdown, guesses: usize, written: &[String], rng: &mut impl 
 struct Expression {
     text: String,
     value: u32,
+    /// Every step that leads to the value, the last one last: `12*3=36`.
+    steps: Vec<String>,
     /// Binding strength of its last step: 1 for + and -, 2 for * and /, 3 for a number.
     binding: u8,
 }
 
 impl Expression {
     /// Combines `numbers`, two random operands at a time by a random step, until one expression is left.
-    fn random(numbers: &[u32], rng: &mut impl Rng) -> Self {
-        let number = |&n: &u32| Self { text: n.to_string(), value: n, binding: 3 };
+    fn random(numbers: &[u32], max_value: u32, rng: &mut impl Rng) -> Self {
+        let number = |&n: &u32| Self::number(n);
         let mut operands: Vec<Self> = numbers.iter().map(number).collect();
         while operands.len() > 1 {
             let left = operands.swap_remove(rng.random_range(0..operands.len()));
             let right = operands.swap_remove(rng.random_range(0..operands.len()));
             let steps = ['+', '-', '*', '/'].into_iter();
-            let pairs =
-                steps.flat_map(|op| [Self::step(&left, op, &right), Self::step(&right, op, &left)]).flatten();
-            let possible: Vec<Self> = pairs.collect();
+            let both = |op| [Self::step(&left, op, &right), Self::step(&right, op, &left)];
+            let possible: Vec<Self> =
+                steps.flat_map(both).flatten().filter(|result| result.value <= max_value).collect();
             // Never empty: the larger minus the smaller is always possible.
             operands.extend(possible.choose(rng).cloned());
         }
         operands.swap_remove(0)
     }
 
-    /// `left op right`, if its value is a whole number of 0..=999.
+    fn number(n: u32) -> Self {
+        Self { text: n.to_string(), value: n, steps: Vec::new(), binding: 3 }
+    }
+
+    /// `left op right`, if its value is a whole number.
     fn step(left: &Self, op: char, right: &Self) -> Option<Self> {
         let (a, b) = (left.value, right.value);
         let (value, binding) = match op {
@@ -130,7 +155,9 @@ impl Expression {
         let keep_right = right.binding < binding || (right.binding == binding && matches!(op, '-' | '/'));
         let text =
             parenthesised(left, left.binding < binding) + &op.to_string() + &parenthesised(right, keep_right);
-        (value <= MAX_VALUE).then_some(Self { text, value, binding })
+        let mut steps = [left.steps.as_slice(), &right.steps].concat();
+        steps.push(format!("{a}{op}{b}={value}"));
+        Some(Self { text, value, steps, binding })
     }
 }
 
@@ -156,7 +183,7 @@ mod tests {
 
     fn demo(item: &Countdown, max_lines: usize, guesses: usize, index: u64) -> String {
         let mut rng = RunRandom::new(SEED).stream(Purpose::Demonstrations, &[index]);
-        demonstrate(item, &DemoConfig { max_lines, guesses }, &mut rng)
+        demonstrate(item, &DemoConfig { max_lines, guesses, max_value: MAX_VALUE }, &mut rng)
     }
 
     /// Checks everything that a demonstration claims, by the grader's own parser, and returns its last
@@ -164,36 +191,45 @@ mod tests {
     fn check_claims(item: &Countdown, max_lines: usize, text: &str) -> bool {
         let (attempts, answer) = text.split_once("<answer>").unwrap();
         let mut seen = HashSet::new();
-        let mut last = ("", false);
+        let mut last = (0, false);
         for line in attempts.lines() {
             assert!(!last.1, "the search goes on after a hit: {text}");
-            let (expression, rest) = line.split_once('=').unwrap();
-            let (value, verdict) = rest.split_once(' ').unwrap();
-            let parsed = Parsed::parse(expression).unwrap();
-            let value: u32 = value.parse().unwrap();
-            assert_eq!(parsed.value().unwrap(), Rational::from(value), "{line}");
-            let (mut used, mut given) = (parsed.numbers(), item.numbers.clone());
-            used.sort_unstable();
-            given.sort_unstable();
-            assert_eq!(used, given, "{line}");
-            assert!(value <= MAX_VALUE, "{line}");
-            assert_eq!(verdict, if value == item.target { "yes" } else { "no" }, "{line}");
-            assert!(seen.insert(expression), "an attempt repeats: {text}");
-            last = (expression, verdict == "yes");
+            let (steps, verdict) = line.rsplit_once(' ').unwrap();
+            let mut at_hand = item.numbers.clone();
+            for step in steps.split(", ") {
+                let (expression, value) = step.split_once('=').unwrap();
+                let (parsed, value) = (Parsed::parse(expression).unwrap(), value.parse::<u32>().unwrap());
+                assert_eq!(parsed.value().unwrap(), Rational::from(value), "{line}");
+                for used in parsed.numbers() {
+                    let place = at_hand.iter().position(|n| *n == used).unwrap();
+                    at_hand.swap_remove(place);
+                }
+                at_hand.push(value);
+                assert!(value <= MAX_VALUE, "{line}");
+            }
+            assert_eq!(at_hand.len(), 1, "not all numbers are used: {line}");
+            assert_eq!(verdict, if at_hand[0] == item.target { "yes" } else { "no" }, "{line}");
+            seen.insert(line);
+            last = (at_hand[0], verdict == "yes");
         }
         assert!((1..=max_lines).contains(&seen.len()), "{text}");
-        assert_eq!(answer.strip_suffix("</answer>"), Some(last.0), "{text}");
+        let answer = Parsed::parse(answer.strip_suffix("</answer>").unwrap()).unwrap();
+        assert_eq!(answer.value().unwrap(), Rational::from(last.0), "{text}");
+        let (mut used, mut given) = (answer.numbers(), item.numbers.clone());
+        used.sort_unstable();
+        given.sort_unstable();
+        assert_eq!(used, given, "{text}");
         last.1
     }
 
     proptest! {
         #[test]
         fn every_claim_is_true_and_tokens_give_the_text_back(
-            numbers in proptest::collection::vec(0u32..=999, 1..6),
+            numbers in proptest::collection::vec(0u32..=999, 2..6),
             (target, max_lines, guesses, index) in (1u32..=999, 1usize..7, 1usize..6, 0u64..1000),
         ) {
             let item = Countdown { numbers, target };
-            check(&item).unwrap();
+            check(&item, MAX_VALUE).unwrap();
             let text = demo(&item, max_lines, guesses, index);
             check_claims(&item, max_lines, &text);
             let tokenizer = countdown_tokenizer().unwrap();
@@ -231,7 +267,7 @@ mod tests {
 
     #[test]
     fn parentheses_stand_where_they_are_needed() {
-        let number = |n: u32| Expression { text: n.to_string(), value: n, binding: 3 };
+        let number = |n: u32| Expression::number(n);
         let step = |a: &Expression, op, b: &Expression| Expression::step(a, op, b).unwrap();
         let (sum, difference) = (step(&number(2), '+', &number(4)), step(&number(9), '-', &number(3)));
         let (product, quotient) = (step(&number(2), '*', &number(3)), step(&number(8), '/', &number(4)));
@@ -248,20 +284,20 @@ mod tests {
         ] {
             assert_eq!((expression.text.as_str(), expression.value), (text, value));
         }
-        let steps = [(3, '-', 4), (7, '/', 2), (7, '/', 0), (500, '+', 500), (40, '*', 30)];
+        let steps = [(3, '-', 4), (7, '/', 2), (7, '/', 0)];
         assert!(steps.iter().all(|(a, op, b)| Expression::step(&number(*a), *op, &number(*b)).is_none()));
     }
 
     #[test]
     fn says_what_cannot_be_demonstrated() {
-        let error = check(&Countdown { numbers: vec![3, 1000], target: 7 }).unwrap_err().to_string();
+        let error = check(&Countdown { numbers: vec![3, 1000], target: 7 }, 199).unwrap_err().to_string();
         assert!(
-            error.contains("a problem with 1000, expected numbers and targets of at most 999"),
+            error.contains("a problem with 1000, expected numbers and targets of at most max_value = 199"),
             "{error}"
         );
-        assert!(check(&Countdown { numbers: vec![], target: 7 }).is_err());
-        assert_eq!(DemoConfig { max_lines: 0, guesses: 0 }.problems().len(), 2);
+        assert!(check(&Countdown { numbers: vec![], target: 7 }, 199).is_err());
+        assert_eq!(DemoConfig { max_lines: 0, guesses: 0, max_value: 1000 }.problems().len(), 3);
         let defaults: DemoConfig = serde_json::from_str("{}").unwrap();
-        assert_eq!(defaults, DemoConfig { max_lines: 4, guesses: 3 });
+        assert_eq!(defaults, DemoConfig { max_lines: 6, guesses: 2, max_value: 199 });
     }
 }

@@ -1,0 +1,276 @@
+//! Speed of generation and training on fixed work: every response has the same length, so nothing depends on what the
+//! model says.
+//!
+//! One step is what a training step does: generate, estimate advantages, pack, forward, backward, update.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use rewards::{Countdown, Status, Task, Verdict};
+use serde::Serialize;
+use tch::{Kind, Tensor};
+
+use crate::batch::{BatchConfig, flatten};
+use crate::credit::advantage::{AdvantageConfig, GroupConfig, WithoutSignal};
+use crate::credit::credit;
+use crate::learner::{LearnerConfig, PolicyLearner};
+use crate::loss::{ClipConfig, LossConfig};
+use crate::model::{DeviceChoice, Dtype, ModelConfig, Placement, Policy, Preset};
+use crate::optim::{OptimConfig, Schedule};
+use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use crate::text::{Tokenizer, countdown_tokenizer};
+use crate::types::{GenRequest, Leaf, MeasuredTree, Prompt, Purpose, RunRandom, Tree};
+
+/// The work of a benchmark.
+#[derive(Clone, Debug)]
+pub struct BenchConfig {
+    /// A Hugging Face folder, or the Countdown preset with random weights.
+    pub model: Option<PathBuf>,
+    /// Prompts per step.
+    pub prompts: usize,
+    /// Responses per prompt.
+    pub group: usize,
+    /// Tokens per response.
+    pub new_tokens: usize,
+    /// Steps timed, after one that is not.
+    pub steps: usize,
+    /// Padded tokens per micro-batch.
+    pub max_tokens: usize,
+    /// Precision.
+    pub dtype: Dtype,
+    /// Device.
+    pub device: DeviceChoice,
+}
+
+/// Medians over the timed steps.
+#[derive(Clone, Debug, Serialize)]
+pub struct BenchReport {
+    /// Number of parameters.
+    pub n_params: i64,
+    /// Compute precision.
+    pub dtype: String,
+    /// Where it ran.
+    pub device: String,
+    /// Threads of libtorch.
+    pub threads: i32,
+    /// Prompts per step.
+    pub prompts: usize,
+    /// Responses per prompt.
+    pub group: usize,
+    /// Mean prompt length, tokens.
+    pub prompt_tokens: f64,
+    /// Response length, tokens.
+    pub new_tokens: usize,
+    /// Whole step, seconds.
+    pub step_s: f64,
+    /// Generation, seconds.
+    pub generate_s: f64,
+    /// Everything after generation, seconds.
+    pub train_s: f64,
+    /// Response tokens per second of generation.
+    pub generate_tokens_per_s: f64,
+    /// Prompt and response tokens per second of training.
+    pub train_tokens_per_s: f64,
+    /// Fastest matrix product of this machine in the compute precision, GFLOP/s.
+    pub matmul_peak_gflops: f64,
+    /// Arithmetic of generation per second, as a share of that.
+    pub generate_share_of_peak: f64,
+    /// Arithmetic of training per second, as a share of that.
+    pub train_share_of_peak: f64,
+    /// Most memory held, GB.
+    pub peak_rss_gb: f64,
+}
+
+/// Runs the benchmark.
+///
+/// # Errors
+/// If the model cannot be loaded or the work does not fit it.
+pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
+    ensure!(
+        config.prompts > 0 && config.group > 1 && config.new_tokens > 0 && config.steps > 0,
+        "bench: expected at least 1 prompt, 2 responses each, 1 token and 1 step"
+    );
+    let placement = Placement::resolve(config.device, config.dtype)?;
+    let peak = matmul_peak(placement);
+    let (mut policy, tokenizer) = match &config.model {
+        Some(dir) => {
+            let tokenizer = Tokenizer::from_folder(dir)?;
+            (Policy::load(dir, ModelConfig::from_folder(dir)?, placement)?, tokenizer)
+        }
+        None => {
+            let tokenizer = countdown_tokenizer()?;
+            let shape = Preset::Countdown2m.config(i64::try_from(tokenizer.vocab_size())?);
+            (Policy::scratch(shape, &RunRandom::new(0), placement)?, tokenizer)
+        }
+    };
+    let prompts = prompts(config.prompts, &tokenizer)?;
+    let mut work = Work::new(config, &policy);
+    let mut times = Vec::new();
+    for step in 0..=config.steps as u64 {
+        let time = work.step(&mut policy, &prompts, step)?;
+        if step > 0 {
+            times.push(time);
+        }
+    }
+
+    let n_rows = (config.prompts * config.group) as f64;
+    let prompt_tokens = prompts.iter().map(|p| p.tokens.len() as f64).sum::<f64>() / prompts.len() as f64;
+    let (generated, trained) = (n_rows * config.new_tokens as f64, n_rows * (prompt_tokens + config.new_tokens as f64));
+    let generate_s = median(times.iter().map(|t| t.0).collect());
+    let train_s = median(times.iter().map(|t| t.1).collect());
+    let flops = Arithmetic::of(&policy, prompt_tokens, config.new_tokens as f64);
+    let prefill = config.prompts as f64 * prompt_tokens * flops.body;
+    Ok(BenchReport {
+        n_params: policy.layout.n_params(),
+        dtype: format!("{:?}", placement.kind),
+        device: format!("{:?}", placement.device),
+        threads: tch::get_num_threads(),
+        prompts: config.prompts,
+        group: config.group,
+        prompt_tokens,
+        new_tokens: config.new_tokens,
+        step_s: median(times.iter().map(|t| t.0 + t.1).collect()),
+        generate_s,
+        train_s,
+        generate_tokens_per_s: generated / generate_s,
+        train_tokens_per_s: trained / train_s,
+        matmul_peak_gflops: peak / 1e9,
+        generate_share_of_peak: (prefill + generated * (flops.body + flops.head)) / generate_s / peak,
+        train_share_of_peak: 3.0 * (trained * flops.body + generated * flops.head) / train_s / peak,
+        peak_rss_gb: crate::files::peak_rss_gb(),
+    })
+}
+
+/// The parts of one benchmark step.
+struct Work {
+    engine: DecodeEngine,
+    generation: Generation,
+    group: u32,
+    learner: PolicyLearner,
+    random: RunRandom,
+}
+
+impl Work {
+    fn new(config: &BenchConfig, policy: &Policy) -> Self {
+        let sampling =
+            SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: config.new_tokens };
+        let random = RunRandom::new(0);
+        let learner = LearnerConfig {
+            loss: LossConfig::Clip(ClipConfig::default()),
+            optim: OptimConfig {
+                lr: 1e-6,
+                betas: [0.9, 0.999],
+                eps: 1e-8,
+                weight_decay: 0.0,
+                max_grad_norm: 1.0,
+                warmup_steps: 0,
+                schedule: Schedule::Constant,
+                final_lr_ratio: None,
+            },
+            batch: BatchConfig { prompts: config.prompts, minibatches: 1, epochs: 1, max_tokens: config.max_tokens },
+            temperature: 1.0,
+            max_new_tokens: config.new_tokens,
+        };
+        Self {
+            // Without an end-of-sequence token every response runs to its full length.
+            engine: DecodeEngine::new(Vec::new(), config.prompts * config.group, config.max_tokens),
+            generation: Generation { random, purpose: Purpose::Rollout, step: 0, sampling },
+            group: config.group as u32,
+            learner: PolicyLearner::new(learner, policy),
+            random,
+        }
+    }
+
+    /// Seconds of generation and of the rest of one step.
+    fn step(&mut self, policy: &mut Policy, prompts: &[Arc<Prompt>], step: u64) -> Result<(f64, f64)> {
+        let start = Instant::now();
+        let request = |prompt: &Arc<Prompt>, sample| GenRequest { prompt: Arc::clone(prompt), prefix: vec![], sample };
+        let requests: Vec<GenRequest> =
+            prompts.iter().flat_map(|p| (0..self.group).map(move |sample| request(p, sample))).collect();
+        let generation = Generation { step, ..self.generation };
+        let completions = self.engine.generate(policy, &requests, &generation, &mut |_| {})?;
+        let generate_s = start.elapsed().as_secs_f64();
+
+        let start = Instant::now();
+        let mut leaves = requests.iter().zip(completions).map(|(request, done)| Leaf {
+            sample: request.sample,
+            fork: None,
+            tokens: done.tokens,
+            logprobs: done.logprobs,
+            finish: done.finish,
+            text: String::new(),
+            verdict: Verdict {
+                value: self.random.uniform(Purpose::Items, &[step, request.prompt.id, request.sample.into()]),
+                parts: Default::default(),
+                status: Status::Ok,
+            },
+        });
+        let trees = prompts.iter().map(|prompt| MeasuredTree {
+            tree: Tree { prompt: Arc::clone(prompt), leaves: leaves.by_ref().take(self.group as usize).collect() },
+            old_logprobs: None,
+            entropies: None,
+            ref_logprobs: None,
+        });
+        let advantage =
+            AdvantageConfig::Group(GroupConfig { without_signal: WithoutSignal::Keep, ..Default::default() });
+        let credited = credit(trees.collect(), advantage.build().as_ref(), WithoutSignal::Keep)?;
+        self.learner.update(policy, &flatten(&credited), 1e-6)?;
+        Ok((generate_s, start.elapsed().as_secs_f64()))
+    }
+}
+
+/// Floating-point operations of a forward pass per token.
+struct Arithmetic {
+    body: f64,
+    head: f64,
+}
+
+impl Arithmetic {
+    fn of(policy: &Policy, prompt_tokens: f64, new_tokens: f64) -> Self {
+        let c = &policy.config;
+        let vocabulary = (c.vocab_size * c.hidden_size) as f64;
+        let tables = if c.tie_word_embeddings { vocabulary } else { 2.0 * vocabulary };
+        let matrices = policy.layout.n_decayed() as f64 - tables;
+        // Causal attention: on average half the sequence, two products.
+        let attention = 2.0 * (c.n_layers * c.q_width()) as f64 * (prompt_tokens + new_tokens);
+        Self { body: 2.0 * matrices + attention, head: 2.0 * vocabulary }
+    }
+}
+
+/// Floating-point operations per second of the fastest of some large square products.
+#[must_use]
+pub fn matmul_peak(placement: Placement) -> f64 {
+    let n = if placement.device.is_cuda() { 8192 } else { 2048 };
+    let a = Tensor::randn([n, n], (Kind::Float, placement.device)).to_kind(placement.kind);
+    let mut best = f64::INFINITY;
+    for _ in 0..8 {
+        let start = Instant::now();
+        let product = a.mm(&a);
+        // Reading a number waits for the device.
+        let _ = product.double_value(&[0, 0]);
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    2.0 * (n as f64).powi(3) / best
+}
+
+fn prompts(n: usize, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt>>> {
+    let random = RunRandom::new(0);
+    let number = |i: usize, j: u64, of: f64| 1 + (random.uniform(Purpose::Items, &[i as u64, j]) * of) as u32;
+    let prompt = |i: usize| {
+        let numbers: Vec<u32> = (0..4).map(|j| number(i, j, 99.0)).collect();
+        let target = number(i, 4, 90.0) + 9;
+        let text =
+            format!("Using the numbers {numbers:?}, create an equation that equals {target}. Show your work.");
+        let tokens = tokenizer.encode(&text)?;
+        Ok(Arc::new(Prompt { id: i as u64, text, tokens, task: Task::Countdown(Countdown { numbers, target }) }))
+    };
+    (0..n).map(prompt).collect()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+}

@@ -1,0 +1,88 @@
+//! `rlcredit bench`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use rlcredit::bench::{BenchConfig, bench};
+use rlcredit::model::{DeviceChoice, Dtype};
+
+#[derive(Args)]
+pub struct Bench {
+    /// Hugging Face folder; without it the Countdown preset
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// Prompts per step
+    #[arg(long, default_value_t = 8)]
+    prompts: usize,
+    /// Responses per prompt
+    #[arg(long, default_value_t = 8)]
+    group: usize,
+    /// Tokens per response
+    #[arg(long, default_value_t = 128)]
+    new_tokens: usize,
+    /// Steps to time, after one that is not timed
+    #[arg(long, default_value_t = 2)]
+    steps: usize,
+    /// Padded tokens per micro-batch
+    #[arg(long, default_value_t = 2048)]
+    max_tokens: usize,
+    /// Compute precision
+    #[arg(long, value_enum, default_value = "auto")]
+    dtype: DtypeArgument,
+    /// Where to compute
+    #[arg(long, value_enum, default_value = "auto")]
+    device: DeviceArgument,
+    /// Print one line of JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DtypeArgument {
+    Auto,
+    F32,
+    Bf16,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DeviceArgument {
+    Auto,
+    Cpu,
+    Cuda,
+}
+
+impl Bench {
+    pub fn run(self) -> Result<ExitCode> {
+        let report = bench(&BenchConfig {
+            model: self.model,
+            prompts: self.prompts,
+            group: self.group,
+            new_tokens: self.new_tokens,
+            steps: self.steps,
+            max_tokens: self.max_tokens,
+            dtype: match self.dtype {
+                DtypeArgument::Auto => Dtype::Auto,
+                DtypeArgument::F32 => Dtype::F32,
+                DtypeArgument::Bf16 => Dtype::Bf16,
+            },
+            device: match self.device {
+                DeviceArgument::Auto => DeviceChoice::Auto,
+                DeviceArgument::Cpu => DeviceChoice::Cpu,
+                DeviceArgument::Cuda => DeviceChoice::Cuda,
+            },
+        })?;
+        if self.json {
+            println!("{}", serde_json::to_string(&report)?);
+        } else if let serde_json::Value::Object(fields) = serde_json::to_value(&report)? {
+            for (name, value) in fields {
+                match value.as_f64().filter(|_| value.is_f64()) {
+                    Some(number) => println!("{name:24} {number:.3}"),
+                    None => println!("{name:24} {}", value.to_string().trim_matches('"')),
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
