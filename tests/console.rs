@@ -1,6 +1,7 @@
 //! Without a terminal the console prints plain lines, and a reader that goes away does not stop the run.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -129,9 +130,11 @@ fn without_a_terminal_there_are_only_plain_lines() {
 fn a_reader_that_goes_away_does_not_stop_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let done = folder.path().join("done");
-    let mut child = child(1).env(DONE, &done).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
+    let mut child = child(3).env(DONE, &done).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("step 1/3")));
+    drop(lines);
     // Its exit code says nothing: the test harness in it fails to print its own last words.
     child.wait().unwrap();
     assert!(done.exists());

@@ -6,9 +6,10 @@
 //! <answer>12*3+9</answer> the last attempt
 //! ```
 //!
-//! An attempt is, of `guesses` random expressions, the one whose value is nearest to the target. The solver knows no
-//! better, so many demonstrations end in a wrong answer: a policy that imitates them has steps to take and much to learn.
-//! Expressions are built in steps whose values are whole numbers of 0..=999, so each value that a text mentions is one token.
+//! An attempt is, of `guesses` random expressions, the one whose value is nearest to the target. The solver
+//! knows no better, so many demonstrations end in a wrong answer: a policy that imitates them has steps to
+//! take and much to learn. Expressions are built in steps whose values are whole numbers of 0..=999, so each
+//! value that a text mentions is one token.
 
 use anyhow::{Result, ensure};
 use rand::{Rng, seq::IndexedRandom};
@@ -107,7 +108,8 @@ impl Expression {
             let left = operands.swap_remove(rng.random_range(0..operands.len()));
             let right = operands.swap_remove(rng.random_range(0..operands.len()));
             let steps = ['+', '-', '*', '/'].into_iter();
-            let pairs = steps.flat_map(|op| [Self::step(&left, op, &right), Self::step(&right, op, &left)]).flatten();
+            let pairs =
+                steps.flat_map(|op| [Self::step(&left, op, &right), Self::step(&right, op, &left)]).flatten();
             let possible: Vec<Self> = pairs.collect();
             // Never empty: the larger minus the smaller is always possible.
             operands.extend(possible.choose(rng).cloned());
@@ -126,7 +128,8 @@ impl Expression {
         };
         // a-(b+c) and a/(b*c) need their parentheses, a+(b-c) and a*(b/c) do not.
         let keep_right = right.binding < binding || (right.binding == binding && matches!(op, '-' | '/'));
-        let text = parenthesised(left, left.binding < binding) + &op.to_string() + &parenthesised(right, keep_right);
+        let text =
+            parenthesised(left, left.binding < binding) + &op.to_string() + &parenthesised(right, keep_right);
         (value <= MAX_VALUE).then_some(Self { text, value, binding })
     }
 }
@@ -156,7 +159,8 @@ mod tests {
         demonstrate(item, &DemoConfig { max_lines, guesses }, &mut rng)
     }
 
-    /// Checks everything that a demonstration claims, by the grader's own parser, and returns its last verdict.
+    /// Checks everything that a demonstration claims, by the grader's own parser, and returns its last
+    /// verdict.
     fn check_claims(item: &Countdown, max_lines: usize, text: &str) -> bool {
         let (attempts, answer) = text.split_once("<answer>").unwrap();
         let mut seen = HashSet::new();
@@ -201,8 +205,13 @@ mod tests {
 
     #[test]
     fn more_skill_solves_more_but_not_everything() {
-        let config =
-            CountdownConfig { numbers: [3, 3], max_number: 20, targets: [1, 99], train_items: 2000, eval_items: 1 };
+        let config = CountdownConfig {
+            numbers: [3, 3],
+            max_number: 20,
+            targets: [1, 99],
+            train_items: 2000,
+            eval_items: 1,
+        };
         let items = generate(&config, &RunRandom::new(SEED)).unwrap().train;
         let solved = |max_lines, guesses| {
             let texts = items.iter().zip(0..).map(|(item, i)| (item, demo(item, max_lines, guesses, i)));
@@ -246,7 +255,10 @@ mod tests {
     #[test]
     fn says_what_cannot_be_demonstrated() {
         let error = check(&Countdown { numbers: vec![3, 1000], target: 7 }).unwrap_err().to_string();
-        assert!(error.contains("a problem with 1000, expected numbers and targets of at most 999"), "{error}");
+        assert!(
+            error.contains("a problem with 1000, expected numbers and targets of at most 999"),
+            "{error}"
+        );
         assert!(check(&Countdown { numbers: vec![], target: 7 }).is_err());
         assert_eq!(DemoConfig { max_lines: 0, guesses: 0 }.problems().len(), 2);
         let defaults: DemoConfig = serde_json::from_str("{}").unwrap();

@@ -5,12 +5,12 @@ use std::{fs, path::Path};
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use serde::de::DeserializeOwned;
 
-/// Reads every line of `path` as a `Line` and hands it to `accept`. Blank lines are passed over; `expected` says in words
-/// or by example what a line should be.
+/// Reads every line of `path` as a `Line` and hands it to `accept`. Blank lines are passed over; `expected`
+/// says in words or by example what a line should be.
 ///
 /// # Errors
-/// If the file cannot be read or has no line; if a line is not a `Line` or `accept` refuses it, with file, line number,
-/// reason and `expected`.
+/// If the file cannot be read or has no line; if a line is not a `Line` or `accept` refuses it, with file,
+/// line number, reason and `expected`.
 pub fn read<Line: DeserializeOwned, T>(
     path: &Path,
     expected: &str,
@@ -18,7 +18,8 @@ pub fn read<Line: DeserializeOwned, T>(
 ) -> Result<Vec<T>> {
     let file = path.display();
     let content = fs::read(path).with_context(|| format!("{file}: cannot be read"))?;
-    let lines = (1..).zip(content.split(|&byte| byte == b'\n')).filter(|(_, line)| !line.trim_ascii().is_empty());
+    let lines =
+        (1..).zip(content.split(|&byte| byte == b'\n')).filter(|(_, line)| !line.trim_ascii().is_empty());
     let values = lines.map(|(number, line)| {
         let value = serde_json::from_slice(line).map_err(|error| without_line(&error)).and_then(&accept);
         value.map_err(|reason| anyhow!("{file}:{number}: {reason:#}; expected {expected}"))
@@ -46,7 +47,7 @@ mod tests {
         let path = dir.path().join("numbers.jsonl");
         fs::write(&path, content).unwrap();
         read(&path, "an even number", |n: u32| {
-            ensure!(n % 2 == 0, "{n} is odd");
+            ensure!(n.is_multiple_of(2), "{n} is odd");
             Ok(n / 2)
         })
     }
@@ -60,7 +61,10 @@ mod tests {
     fn names_file_line_reason_and_expectation() {
         for (content, expected) in [
             (&b"2\n\n3\n"[..], "numbers.jsonl:3: 3 is odd; expected an even number"),
-            (b"2\n{\"a\": 1", "numbers.jsonl:2: invalid type: map, expected u32 at column 0; expected an even number"),
+            (
+                b"2\n{\"a\": 1",
+                "numbers.jsonl:2: invalid type: map, expected u32 at column 0; expected an even number",
+            ),
             (b"2\n4 5\n", "numbers.jsonl:2: trailing characters at column 3; expected an even number"),
             (b" \n", "numbers.jsonl: holds no lines; expected one of these a line: an even number"),
         ] {

@@ -1,7 +1,7 @@
 //! Where prompts and texts come from: data sets, their order, demonstrations for the warm start.
 //!
-//! A data set is a list of [`Prompt`]s for training and one for evaluation, the same for every seed of a run, so that runs
-//! are comparable; the seed only shapes the order in which a [`sampler`] draws them.
+//! A data set is a list of [`Prompt`]s for training and one for evaluation, the same for every seed of a run,
+//! so that runs are comparable; the seed only shapes the order in which a [`sampler`] draws them.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -72,8 +72,8 @@ impl DataConfig {
     /// Makes or reads the problems and tokenizes their texts.
     ///
     /// # Errors
-    /// If the configuration asks for more problems than there are, if a file cannot be read or has a broken line, or if a
-    /// text has no tokens.
+    /// If the configuration asks for more problems than there are, if a file cannot be read or has a broken
+    /// line, or if a text has no tokens.
     pub fn build(&self, tokenizer: &Tokenizer) -> Result<DataSet> {
         let (train, eval) = match self {
             Self::Countdown(config) => {
@@ -92,7 +92,10 @@ impl DataConfig {
 fn tokenize(items: Vec<Item>, start: u64, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt>>> {
     let prompts = items.into_iter().zip(start..).map(|(Item { text, task }, id)| {
         let tokens = tokenizer.encode(&text).with_context(|| format!("prompt {id}"))?;
-        ensure!(!tokens.is_empty(), "prompt {id}: the text {text:?} has no tokens; a policy needs at least one to read");
+        ensure!(
+            !tokens.is_empty(),
+            "prompt {id}: the text {text:?} has no tokens; a policy needs at least one to read"
+        );
         Ok(Arc::new(Prompt { id, text, tokens, task }))
     });
     prompts.collect()
@@ -131,14 +134,18 @@ mod tests {
         let (path, eval_path) = (dir.path().join("train.jsonl"), dir.path().join("eval.jsonl"));
         fs::write(&path, "{\"numbers\": [1, 2, 3], \"target\": 6}\n").unwrap();
         fs::write(&eval_path, "{\"prompt\": \"7?\", \"numbers\": [3, 4], \"target\": 7}\n").unwrap();
-        let data = DataConfig::Jsonl(JsonlConfig { path, eval_path }).build(&countdown_tokenizer().unwrap()).unwrap();
+        let data = DataConfig::Jsonl(JsonlConfig { path, eval_path })
+            .build(&countdown_tokenizer().unwrap())
+            .unwrap();
         assert_eq!(data.train[0].text, "Make 6 from 1, 2, 3.\n");
         assert_eq!((data.eval[0].text.as_str(), data.eval[0].id), ("7?", 1));
     }
 
     #[test]
     fn unknown_keys_are_refused() {
-        for broken in [SMALL.replace("max_number", "max_numbers"), r#"{"type": "jsonl", "file": "x"}"#.to_owned()] {
+        for broken in
+            [SMALL.replace("max_number", "max_numbers"), r#"{"type": "jsonl", "file": "x"}"#.to_owned()]
+        {
             let error = serde_json::from_str::<DataConfig>(&broken).unwrap_err().to_string();
             assert!(error.contains("unknown field"), "{error}");
         }

@@ -1,4 +1,5 @@
-//! The order in which the items of a data set are visited, epoch after epoch, as a pure function of the run's seed.
+//! The order in which the items of a data set are visited, epoch after epoch, as a pure function of the run's
+//! seed.
 
 use std::ops::Range;
 
@@ -6,10 +7,15 @@ use rand::seq::SliceRandom;
 
 use crate::types::{Purpose, RunRandom};
 
-/// The items at `positions` of an endless walk that visits all of `0..n_items` once per epoch, in an order drawn anew for
-/// each: position `epoch * n_items + k` visits the `k`-th item of the permutation at (`purpose`, epoch).
-/// `n_items` is at least 1.
-pub(super) fn visits(random: &RunRandom, purpose: Purpose, n_items: usize, positions: Range<u64>) -> Vec<usize> {
+/// The items at `positions` of an endless walk that visits all of `0..n_items` once per epoch, in an order
+/// drawn anew for each: position `epoch * n_items + k` visits the `k`-th item of the permutation at
+/// (`purpose`, epoch). `n_items` is at least 1.
+pub(super) fn visits(
+    random: &RunRandom,
+    purpose: Purpose,
+    n_items: usize,
+    positions: Range<u64>,
+) -> Vec<usize> {
     let n = n_items as u64;
     let mut items = Vec::new();
     let mut at = positions.start;

@@ -1,8 +1,8 @@
 //! Texts to imitate before reinforcement learning begins.
 //!
-//! Example `i` is a pure function of configuration, data and seed: the walk of [`super::order`] says which training problem
-//! or which line of a file it is about, and a demonstration is drawn at the coordinate `i`, so that a problem is
-//! demonstrated anew in every epoch.
+//! Example `i` is a pure function of configuration, data and seed: the walk of [`super::order`] says which
+//! training problem or which line of a file it is about, and a demonstration is drawn at the coordinate `i`,
+//! so that a problem is demonstrated anew in every epoch.
 
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
@@ -54,8 +54,14 @@ pub struct Source {
 }
 
 enum Kind {
-    Demonstrations { config: DemoConfig, problems: Vec<(Arc<Prompt>, Countdown)>, tokenizer: Tokenizer },
+    Demonstrations(Box<Demonstrations>),
     Pairs(Vec<Example>),
+}
+
+struct Demonstrations {
+    config: DemoConfig,
+    problems: Vec<(Arc<Prompt>, Countdown)>,
+    tokenizer: Tokenizer,
 }
 
 impl SourceConfig {
@@ -71,22 +77,26 @@ impl SourceConfig {
     /// The source described; `train` are the problems that demonstrations are about.
     ///
     /// # Errors
-    /// If the values are out of range, if there is no problem or one that cannot be demonstrated, or if the file cannot be
-    /// read or has a broken line.
+    /// If the values are out of range, if there is no problem or one that cannot be demonstrated, or if the
+    /// file cannot be read or has a broken line.
     pub fn build(&self, train: &[Arc<Prompt>], tokenizer: &Tokenizer, random: RunRandom) -> Result<Source> {
         if let [problem, ..] = self.problems().as_slice() {
             bail!("source of the warm start: {problem}");
         }
         let kind = match self {
             Self::CountdownDemos(config) => {
-                ensure!(!train.is_empty(), "demonstrations: there are no training problems, expected at least one");
+                ensure!(
+                    !train.is_empty(),
+                    "demonstrations: there are no training problems, expected at least one"
+                );
                 let problems = train.iter().map(|prompt| {
                     let Task::Countdown(problem) = &prompt.task;
                     demonstrations::check(problem).with_context(|| format!("prompt {}", prompt.id))?;
                     Ok((Arc::clone(prompt), problem.clone()))
                 });
                 let problems = problems.collect::<Result<_>>()?;
-                Kind::Demonstrations { config: config.clone(), problems, tokenizer: tokenizer.clone() }
+                let (config, tokenizer) = (config.clone(), tokenizer.clone());
+                Kind::Demonstrations(Box::new(Demonstrations { config, problems, tokenizer }))
             }
             Self::Jsonl(JsonlSource { path }) => {
                 let expected = r#"{"prompt": text, "response": text}, neither empty"#;
@@ -110,12 +120,17 @@ impl Source {
         let order = |n| visits(&self.random, Purpose::WarmupOrder, n, numbers.clone());
         match &self.kind {
             Kind::Pairs(pairs) => Ok(order(pairs.len()).into_iter().map(|i| pairs[i].clone()).collect()),
-            Kind::Demonstrations { config, problems, tokenizer } => {
-                let examples = order(problems.len()).into_iter().zip(numbers.clone()).map(|(i, number)| {
-                    let (prompt, problem) = &problems[i];
-                    let rng = &mut self.random.stream(Purpose::Demonstrations, &[number]);
-                    example(prompt.tokens.clone(), &demonstrate(problem, config, rng), tokenizer)
-                });
+            Kind::Demonstrations(demos) => {
+                let examples =
+                    order(demos.problems.len()).into_iter().zip(numbers.clone()).map(|(i, number)| {
+                        let (prompt, problem) = &demos.problems[i];
+                        let rng = &mut self.random.stream(Purpose::Demonstrations, &[number]);
+                        example(
+                            prompt.tokens.clone(),
+                            &demonstrate(problem, &demos.config, rng),
+                            &demos.tokenizer,
+                        )
+                    });
                 examples.collect()
             }
         }
@@ -150,7 +165,13 @@ mod tests {
     };
 
     fn problems() -> Vec<Arc<Prompt>> {
-        let config = CountdownConfig { numbers: [3, 3], max_number: 9, targets: [1, 50], train_items: 40, eval_items: 1 };
+        let config = CountdownConfig {
+            numbers: [3, 3],
+            max_number: 9,
+            targets: [1, 50],
+            train_items: 40,
+            eval_items: 1,
+        };
         DataConfig::Countdown(config).build(&countdown_tokenizer().unwrap()).unwrap().train
     }
 
@@ -163,7 +184,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pairs.jsonl");
         fs::write(&path, content).unwrap();
-        let config: SourceConfig = serde_json::from_value(serde_json::json!({"type": "jsonl", "path": path})).unwrap();
+        let config: SourceConfig =
+            serde_json::from_value(serde_json::json!({"type": "jsonl", "path": path})).unwrap();
         config.build(&[], &countdown_tokenizer().unwrap(), RunRandom::new(0))
     }
 
@@ -196,7 +218,10 @@ mod tests {
 
     #[test]
     fn pairs_come_from_a_file() {
-        let source = pairs("{\"prompt\": \"1+1=\", \"response\": \"2\"}\n{\"prompt\": \"1+2=\", \"response\": \"3\"}\n").unwrap();
+        let source = pairs(
+            "{\"prompt\": \"1+1=\", \"response\": \"2\"}\n{\"prompt\": \"1+2=\", \"response\": \"3\"}\n",
+        )
+        .unwrap();
         let tokenizer = countdown_tokenizer().unwrap();
         let mut texts: Vec<String> = source
             .examples(4..6)

@@ -221,30 +221,26 @@ mod tests {
         }
     }
 
-    /// Names, sizes and order for V=11 E=8 F=6 L=2 H=4 K=2 D=3, counted by hand.
+    /// Names, sizes and order for V=11 E=8 F=6 L=2 H=4 K=2 D=4, counted by hand.
     #[test]
     fn fused_views_cover_their_parts() {
         let layout = Layout::new(&tiny(Family::Qwen2));
         let first = layout.layer(0);
         assert_eq!(layout.embed, Slot { start: 0, shape: vec![11, 8] });
-        assert_eq!(first.qkv, Slot { start: 88, shape: vec![24, 8] });
-        assert_eq!(first.o, Slot { start: 280, shape: vec![8, 12] });
-        assert_eq!(first.gate_up, Slot { start: 376, shape: vec![12, 8] });
-        assert_eq!(first.down, Slot { start: 472, shape: vec![8, 6] });
-        assert_eq!(layout.layer(1).qkv.start, 520);
-        assert_eq!((layout.n_decayed(), &layout.lm_head), (952, &None));
-        assert_eq!(first.qkv_bias, Some(Slot { start: 952, shape: vec![24] }));
-        assert_eq!(layout.n_params(), 952 + 2 * (24 + 8 + 8) + 8);
+        assert_eq!(first.qkv, Slot { start: 88, shape: vec![32, 8] });
+        assert_eq!(first.o, Slot { start: 344, shape: vec![8, 16] });
+        assert_eq!(first.gate_up, Slot { start: 472, shape: vec![12, 8] });
+        assert_eq!(first.down, Slot { start: 568, shape: vec![8, 6] });
+        assert_eq!(layout.layer(1).qkv.start, 616);
+        assert_eq!((layout.n_decayed(), &layout.lm_head), (1144, &None));
+        assert_eq!(first.qkv_bias, Some(Slot { start: 1144, shape: vec![32] }));
+        assert_eq!(layout.n_params(), 1144 + 2 * (32 + 8 + 8) + 8);
 
-        let part = |name: &str| layout.find(&format!("model.layers.0.self_attn.{name}")).unwrap().start;
-        assert_eq!(
-            [part("q_proj.weight"), part("k_proj.weight"), part("v_proj.weight")],
-            [88, 88 + 12 * 8, 88 + 18 * 8]
-        );
-        assert_eq!(
-            [part("q_proj.bias"), part("k_proj.bias"), part("v_proj.bias")],
-            [952, 952 + 12, 952 + 18]
-        );
+        let start = |name: &str| layout.find(&format!("model.layers.0.{name}")).unwrap().start;
+        let part = |part: &str| ["q", "k", "v"].map(|x| start(&format!("self_attn.{x}_proj.{part}")));
+        assert_eq!(part("weight"), [88, 88 + 16 * 8, 88 + 24 * 8]);
+        assert_eq!(part("bias"), [1144, 1144 + 16, 1144 + 24]);
+        assert_eq!([start("mlp.gate_proj.weight"), start("mlp.up_proj.weight")], [472, 472 + 6 * 8]);
     }
 
     #[test]
@@ -254,7 +250,7 @@ mod tests {
             llama.lm_head.is_some() && llama.layer(0).qkv_bias.is_none() && llama.layer(0).q_norm.is_none()
         );
         let qwen3 = Layout::new(&tiny(Family::Qwen3));
-        assert_eq!(qwen3.layer(1).k_norm.as_ref().map(|slot| slot.shape.clone()), Some(vec![3]));
+        assert_eq!(qwen3.layer(1).k_norm.as_ref().map(|slot| slot.shape.clone()), Some(vec![4]));
         assert!(qwen3.find("lm_head.weight").is_none());
     }
 }

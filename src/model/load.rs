@@ -109,8 +109,8 @@ fn fit<'a>(files: &'a [WeightFile], layout: &Layout) -> Result<Vec<Stored<'a>>> 
         problems.extend(misfit(entry, &tensor));
         sources.push(tensor);
     }
-    let tied = layout.lm_head.is_none();
-    let skipped = |name: &str| name.ends_with("rotary_emb.inv_freq") || (tied && name == "lm_head.weight");
+    // An output projection left over here belongs to a model whose projection is its embedding.
+    let skipped = |name: &str| name.ends_with("rotary_emb.inv_freq") || name == "lm_head.weight";
     let unexpected: Vec<&str> = stored.into_keys().filter(|name| !skipped(name)).collect();
     for (kind, names) in [("missing", missing), ("unexpected", unexpected)] {
         if !names.is_empty() {

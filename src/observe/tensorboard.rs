@@ -2,8 +2,9 @@
 //!
 //! Each row is one event with a scalar per key, stored in single precision. The event's time is that of the run's
 //! clock (`progress/wall_s`), counted back from the moment of opening, so that a folder written anew keeps its time
-//! axis.
+//! axis. The glossary's sentences come along as descriptions.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -12,11 +13,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use protobuf::Message;
 use tensorboard_proto::event::Event;
-use tensorboard_proto::summary::Summary;
+use tensorboard_proto::summary::{Summary, Summary_Value, SummaryMetadata};
 use tensorboard_rs::record_writer::RecordWriter;
 use tensorboard_rs::summary::scalar;
 
-use super::MetricSink;
+use super::{MetricSink, glossary};
 use crate::types::{MetricRow, Step};
 
 const PREFIX: &str = "events.out.tfevents.";
@@ -28,6 +29,8 @@ pub struct TensorBoard {
     file: BufWriter<File>,
     /// Unix time of the run's second 0.
     start: f64,
+    /// Keys whose sentence of the glossary is in the file.
+    explained: BTreeSet<String>,
 }
 
 impl TensorBoard {
@@ -53,25 +56,35 @@ impl TensorBoard {
         let path = folder.join(format!("{PREFIX}{:020.9}.rlcredit", now));
         let file = File::create(&path).with_context(|| format!("could not create {}", path.display()))?;
         let elapsed = rows.last().and_then(|(_, row)| row.get(CLOCK)).filter(|s| s.is_finite());
-        let mut this = Self { path, file: BufWriter::new(file), start: now - elapsed.unwrap_or(0.0) };
+        let mut this = Self {
+            path,
+            file: BufWriter::new(file),
+            start: now - elapsed.unwrap_or(0.0),
+            explained: BTreeSet::new(),
+        };
 
         let mut header = Event::new();
         header.set_wall_time(this.start);
         header.set_file_version("brain.Event:2".to_owned());
         this.append(&header)?;
         for (step, row) in rows {
-            this.append(&this.event(*step, row))?;
+            let event = this.event(*step, row);
+            this.append(&event)?;
         }
         this.flush()?;
         Ok(this)
     }
 
-    fn event(&self, step: Step, row: &MetricRow) -> Event {
+    fn event(&mut self, step: Step, row: &MetricRow) -> Event {
         let mut summary = Summary::new();
         for (key, value) in row.iter() {
             // As in `metrics.jsonl`, whatever is not finite becomes NaN.
             let value = if value.is_finite() { value as f32 } else { f32::NAN };
-            summary.mut_value().extend(scalar(key, value).take_value());
+            let mut values = scalar(key, value).take_value();
+            if self.explained.insert(key.to_owned()) {
+                values.iter_mut().for_each(|value| explain(value, key));
+            }
+            summary.mut_value().extend(values);
         }
         let mut event = Event::new();
         event.set_wall_time(row.get(CLOCK).map_or_else(unix_time, |elapsed| self.start + elapsed));
@@ -93,8 +106,22 @@ impl TensorBoard {
 
 impl MetricSink for TensorBoard {
     fn write(&mut self, step: Step, row: &MetricRow) -> Result<()> {
-        self.append(&self.event(step, row))?;
+        let event = self.event(step, row);
+        self.append(&event)?;
         self.flush()
+    }
+}
+
+/// Puts the glossary's sentence beside the first value of `key`, where TensorBoard looks for it.
+fn explain(value: &mut Summary_Value, key: &str) {
+    if let Some(entry) = glossary::explain(key) {
+        let mut metadata = SummaryMetadata::new();
+        let unit = if entry.unit.is_empty() { String::new() } else { format!(" [{}]", entry.unit) };
+        metadata.set_summary_description(format!("{}{unit}", entry.meaning));
+        metadata.mut_plugin_data().set_plugin_name("scalars".to_owned());
+        // `data_class = DATA_CLASS_SCALAR`, a field that the crate's definition is too old to name.
+        metadata.mut_unknown_fields().add_varint(4, 1);
+        value.set_metadata(metadata);
     }
 }
 
@@ -148,6 +175,12 @@ mod tests {
             values.clone().find(|value| value.get_tag() == "reward/mean").unwrap().get_simple_value()
         };
         assert_eq!(reward(&events[1]), 0.25);
+        let sentence = |event: &Event| {
+            let metadata = event.get_summary().get_value()[1].get_metadata();
+            metadata.get_summary_description().to_owned()
+        };
+        assert_eq!(sentence(&events[1]), "Mean reward of the step's responses.");
+        assert_eq!(sentence(&events[2]), "", "once is enough");
         assert!(reward(&events[2]).is_nan());
         assert_eq!(reward(&events[3]), 0.75);
         for pair in events[1..].windows(2) {

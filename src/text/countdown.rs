@@ -5,8 +5,9 @@
 //! piece = one of WORDS | a whole number of 0..=999 without leading zeros | one ASCII character | <unk>
 //! ```
 //!
-//! The longest word wins, then the longest number; every other character stands alone. Spaces and line ends are parts of
-//! the words that go with them, so decoding an encoded ASCII text gives the text back, character by character.
+//! The longest word wins, then the longest number; every other character stands alone. Spaces and line ends
+//! are parts of the words that go with them, so decoding an encoded ASCII text gives the text back, character
+//! by character.
 
 use std::collections::BTreeMap;
 
@@ -43,13 +44,16 @@ pub fn countdown_tokenizer() -> Result<Tokenizer> {
         ("tokenizer_config.json", tokenizer_config),
         ("generation_config.json", generation_config),
     ];
-    let files = files.into_iter().map(|(name, content)| Ok((name.to_owned(), serde_json::to_vec_pretty(&content)?)));
+    let files =
+        files.into_iter().map(|(name, content)| Ok((name.to_owned(), serde_json::to_vec_pretty(&content)?)));
     Tokenizer::from_files(files.collect::<Result<BTreeMap<_, _>>>()?)
 }
 
 /// The description in the format of `tokenizer.json`.
 fn tokenizer_json() -> Value {
-    let ascii = (0..128u8).map(|byte| char::from(byte).to_string()).filter(|c| !c.chars().all(|c| c.is_ascii_digit()));
+    let ascii = (0..128u8)
+        .map(|byte| char::from(byte).to_string())
+        .filter(|c| !c.chars().all(|c| c.is_ascii_digit()));
     let numbers = (0..NUMBERS).map(|n| n.to_string());
     let pieces = SPECIALS.into_iter().chain(WORDS).map(str::to_owned).chain(ascii).chain(numbers);
     let vocab: Map<String, Value> = pieces.zip(0u32..).map(|(piece, id)| (piece, id.into())).collect();
@@ -107,11 +111,15 @@ mod tests {
     fn the_vocabulary_has_no_gaps_and_its_special_tokens_are_skipped_on_request() {
         let tokenizer = countdown_tokenizer().unwrap();
         assert_eq!(tokenizer.vocab_size(), 3 + WORDS.len() + 118 + 1000);
-        let texts: Vec<_> = (0..tokenizer.vocab_size() as u32).map(|t| tokenizer.token_text(t).unwrap()).collect();
+        let texts: Vec<_> =
+            (0..tokenizer.vocab_size() as u32).map(|t| tokenizer.token_text(t).unwrap()).collect();
         let distinct: std::collections::HashSet<_> = texts.iter().collect();
         assert!(distinct.len() == texts.len() && texts.iter().all(|t| !t.is_empty()));
         assert_eq!(tokenizer.eos_ids(), [2]);
-        assert_eq!(tokenizer.decode(&[20, 1, 2, 21], true).unwrap(), tokenizer.decode(&[20, 21], false).unwrap());
+        assert_eq!(
+            tokenizer.decode(&[20, 1, 2, 21], true).unwrap(),
+            tokenizer.decode(&[20, 21], false).unwrap()
+        );
     }
 
     proptest! {

@@ -1,20 +1,28 @@
-//! A tokenizer with what belongs to it in a Hugging Face folder: end-of-sequence tokens and the files to save.
+//! A tokenizer with what belongs to it in a Hugging Face folder: end-of-sequence tokens and the files to
+//! save.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::json;
 
+use super::eos::eos_ids;
 use crate::types::TokenId;
 
-const TOKENIZER: &str = "tokenizer.json";
-const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-const GENERATION_CONFIG: &str = "generation_config.json";
+pub(super) const TOKENIZER: &str = "tokenizer.json";
+pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+pub(super) const GENERATION_CONFIG: &str = "generation_config.json";
 /// The model's own configuration; read for its end-of-sequence ids, never saved from here.
-const MODEL_CONFIG: &str = "config.json";
+pub(super) const MODEL_CONFIG: &str = "config.json";
 /// Files that travel with a tokenizer, whether or not anything here reads them.
-const COMPANIONS: [&str; 6] =
-    ["special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "vocab.json", "merges.txt", "vocab.txt"];
+const COMPANIONS: [&str; 6] = [
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+];
 
 /// Turns text into tokens and back, and knows which tokens end a response.
 #[derive(Clone, Debug)]
@@ -27,28 +35,30 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json` of the Hugging Face folder `dir`, and the tokens that end a response: the tokenizer's own
-    /// (`eos_token` of `tokenizer_config.json`) first, then the `eos_token_id` of `generation_config.json`, or without one
-    /// that of `config.json`.
+    /// Reads `tokenizer.json` of the Hugging Face folder `dir`, and the tokens that end a response: the
+    /// tokenizer's own (`eos_token` of `tokenizer_config.json`) first, then the `eos_token_id` of
+    /// `generation_config.json`, or without one that of `config.json`.
     ///
     /// # Errors
-    /// If `tokenizer.json` is missing or not a tokenizer, if a configuration is broken, or if no file names an
-    /// end-of-sequence token of the vocabulary.
+    /// If `tokenizer.json` is missing or not a tokenizer, if a configuration is broken, or if no file names
+    /// an end-of-sequence token of the vocabulary.
     pub fn from_folder(dir: &Path) -> Result<Self> {
         let mut files = BTreeMap::new();
-        let names = [TOKENIZER, TOKENIZER_CONFIG, GENERATION_CONFIG, MODEL_CONFIG].into_iter().chain(COMPANIONS);
+        let names =
+            [TOKENIZER, TOKENIZER_CONFIG, GENERATION_CONFIG, MODEL_CONFIG].into_iter().chain(COMPANIONS);
         for name in names {
             let path = dir.join(name);
             if path.is_file() {
-                let content = fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+                let content =
+                    fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
                 files.insert(name.to_owned(), content);
             }
         }
         Self::from_files(files).with_context(|| format!("tokenizer of {}", dir.display()))
     }
 
-    /// The tokenizer that `files`, named as in a Hugging Face folder, describe. A `generation_config.json` that names
-    /// the end-of-sequence ids is added where there is none.
+    /// The tokenizer that `files`, named as in a Hugging Face folder, describe. A `generation_config.json`
+    /// that names the end-of-sequence ids is added where there is none.
     ///
     /// # Errors
     /// As [`Tokenizer::from_folder`].
@@ -56,8 +66,8 @@ impl Tokenizer {
         let content = files.get(TOKENIZER).with_context(|| {
             format!("{TOKENIZER} is missing; a model folder needs the file that transformers' fast tokenizers save")
         })?;
-        let mut inner =
-            tokenizers::Tokenizer::from_bytes(content).map_err(|e| anyhow!("{TOKENIZER}: not a tokenizer: {e}"))?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(content)
+            .map_err(|e| anyhow!("{TOKENIZER}: not a tokenizer: {e}"))?;
         // A saved limit or padding would change texts behind the caller's back.
         inner.with_truncation(None).map_err(|e| anyhow!("{TOKENIZER}: {e}"))?;
         inner.with_padding(None);
@@ -99,7 +109,9 @@ impl Tokenizer {
     /// # Errors
     /// If the tokenizer refuses the tokens.
     pub fn decode(&self, tokens: &[TokenId], skip_special: bool) -> Result<String> {
-        self.inner.decode(tokens, skip_special).map_err(|e| anyhow!("tokens cannot be decoded: {e}; tokens: {tokens:?}"))
+        self.inner
+            .decode(tokens, skip_special)
+            .map_err(|e| anyhow!("tokens cannot be decoded: {e}; tokens: {tokens:?}"))
     }
 
     /// What `token` alone reads as, special tokens included; empty for an id outside the vocabulary.
@@ -128,7 +140,8 @@ impl Tokenizer {
         self.eos_ids[0]
     }
 
-    /// Checks that a model with `vocab_size` rows of embeddings has one for every token. A model may have more.
+    /// Checks that a model with `vocab_size` rows of embeddings has one for every token. A model may have
+    /// more.
     ///
     /// # Errors
     /// If it has fewer.
@@ -143,53 +156,17 @@ impl Tokenizer {
     }
 }
 
-/// The ids that end a response, the tokenizer's own first, without repeats.
-fn eos_ids(inner: &tokenizers::Tokenizer, files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<TokenId>> {
-    let read = |name: &str, key: &str| -> Result<Option<Value>> {
-        let Some(content) = files.get(name) else { return Ok(None) };
-        let config: Value = serde_json::from_slice(content).with_context(|| format!("{name}: not valid JSON"))?;
-        Ok(config.get(key).filter(|value| !value.is_null()).cloned())
-    };
-    let mut ids = Vec::new();
-    if let Some(value) = read(TOKENIZER_CONFIG, "eos_token")? {
-        let token = value.as_str().or_else(|| value.get("content")?.as_str());
-        let token = token.with_context(|| {
-            format!("{TOKENIZER_CONFIG}, eos_token: got {value}, expected a string or an object with `content`")
-        })?;
-        let id = inner.token_to_id(token);
-        ids.push(id.with_context(|| {
-            format!("{TOKENIZER_CONFIG}, eos_token: {token:?} is not in the vocabulary of {TOKENIZER}")
-        })?);
-    }
-    for name in [GENERATION_CONFIG, MODEL_CONFIG] {
-        let Some(value) = read(name, "eos_token_id")? else { continue };
-        for entry in value.as_array().map_or(std::slice::from_ref(&value), Vec::as_slice) {
-            let id = entry.as_u64().and_then(|id| TokenId::try_from(id).ok());
-            let id = id.with_context(|| format!("{name}, eos_token_id: got {value}, expected a token id or a list"))?;
-            ensure!(inner.id_to_token(id).is_some(), "{name}, eos_token_id: {id} is not in the vocabulary of {TOKENIZER}");
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
-        break;
-    }
-    if ids.is_empty() {
-        bail!(
-            "no end-of-sequence token: add `eos_token` to {TOKENIZER_CONFIG} or `eos_token_id` to {GENERATION_CONFIG}"
-        );
-    }
-    Ok(ids)
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::Value;
 
     use super::*;
     use crate::text::countdown_tokenizer;
 
     /// The preset's `tokenizer.json` in a folder with the other `files`.
-    fn folder(files: &[(&str, Value)]) -> tempfile::TempDir {
+    pub(in crate::text) fn folder(files: &[(&str, Value)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(TOKENIZER), &countdown_tokenizer().unwrap().files[TOKENIZER]).unwrap();
         for (name, content) in files {
@@ -199,36 +176,15 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_tokens_that_end_a_response() {
-        let eos = countdown_tokenizer().unwrap().eos_id();
-        let cases = [
-            (vec![(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))], vec![eos]),
-            (vec![(TOKENIZER_CONFIG, json!({"eos_token": {"content": "<eos>", "lstrip": false}}))], vec![eos]),
-            (vec![(GENERATION_CONFIG, json!({"eos_token_id": 7}))], vec![7]),
-            (vec![(MODEL_CONFIG, json!({"eos_token_id": [7, 9]}))], vec![7, 9]),
-            (vec![(GENERATION_CONFIG, json!({"eos_token_id": 5})), (MODEL_CONFIG, json!({"eos_token_id": 7}))], vec![5]),
-            (
-                vec![
-                    (TOKENIZER_CONFIG, json!({"eos_token": "<eos>"})),
-                    (GENERATION_CONFIG, json!({"eos_token_id": [9, eos]})),
-                ],
-                vec![eos, 9],
-            ),
-            (vec![(GENERATION_CONFIG, json!({"eos_token_id": null})), (MODEL_CONFIG, json!({"eos_token_id": 7}))], vec![7]),
-        ];
-        for (files, expected) in cases {
-            let tokenizer = Tokenizer::from_folder(folder(&files).path()).unwrap();
-            assert_eq!(tokenizer.eos_ids(), expected, "{files:?}");
-        }
-    }
-
-    #[test]
     fn says_what_is_wrong_with_a_folder() {
         let cases = [
             (vec![], "no end-of-sequence token"),
             (vec![(TOKENIZER_CONFIG, json!({"eos_token": "<end>"}))], "\"<end>\" is not in the vocabulary"),
             (vec![(TOKENIZER_CONFIG, json!({"eos_token": 3}))], "got 3, expected a string"),
-            (vec![(GENERATION_CONFIG, json!({"eos_token_id": "7"}))], "generation_config.json, eos_token_id: got \"7\""),
+            (
+                vec![(GENERATION_CONFIG, json!({"eos_token_id": "7"}))],
+                "generation_config.json, eos_token_id: got \"7\"",
+            ),
             (vec![(MODEL_CONFIG, json!({"eos_token_id": 100_000}))], "100000 is not in the vocabulary"),
             (vec![(TOKENIZER, json!({"model": 1}))], "tokenizer.json: not a tokenizer"),
         ];

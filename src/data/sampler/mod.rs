@@ -1,7 +1,7 @@
 //! `[sampler]`: which prompts a step trains on.
 //!
-//! A sampler only ever chooses among the training prompts. It may learn from the scored trees (the *difficulty* pipe back
-//! from scoring); what it has learned is its state, saved with every checkpoint.
+//! A sampler only ever chooses among the training prompts. It may learn from the scored trees (the
+//! *difficulty* pipe back from scoring); what it has learned is its state, saved with every checkpoint.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Every prompt once per epoch, in an order drawn anew for each epoch from (seed, epoch).
 //!
-//! A draw that reaches the end of an epoch goes on in the next, so all draws have the size asked for; within an epoch no
-//! prompt comes twice. The state is a cursor.
+//! A draw that reaches the end of an epoch goes on in the next, so all draws have the size asked for; within
+//! an epoch no prompt comes twice. The state is a cursor.
 
 use std::sync::Arc;
 
@@ -89,8 +89,8 @@ mod tests {
 
     fn sampler(n_prompts: u64, seed: u64) -> Box<dyn PromptSampler> {
         let task = Task::Countdown(Countdown { numbers: vec![1, 2, 3], target: 6 });
-        let prompts =
-            (0..n_prompts).map(|id| Arc::new(Prompt { id, text: "?".into(), tokens: vec![0], task: task.clone() }));
+        let prompts = (0..n_prompts)
+            .map(|id| Arc::new(Prompt { id, text: "?".into(), tokens: vec![0], task: task.clone() }));
         SamplerConfig::default().build(prompts.collect(), RunRandom::new(seed)).unwrap()
     }
 
@@ -133,7 +133,8 @@ mod tests {
     fn refuses_a_state_of_other_data_and_an_empty_data_set() {
         let mut sampler = sampler(3, 0);
         let before = sampler.state();
-        let error = sampler.restore(SamplerState::Uniform(UniformState { epoch: 0, position: 3 })).unwrap_err();
+        let error =
+            sampler.restore(SamplerState::Uniform(UniformState { epoch: 0, position: 3 })).unwrap_err();
         assert!(error.to_string().contains("position is 3, but the data set has 3 prompts"), "{error}");
         assert_eq!(sampler.state(), before);
         assert!(SamplerConfig::default().build(Vec::new(), RunRandom::new(0)).is_err());
