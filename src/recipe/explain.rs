@@ -80,28 +80,9 @@ pub(super) fn unknown_key(
     let meant = valid.iter().copied().find(|name| *name == ours).or_else(|| nearest(key, &valid));
     let mut homes = Vec::new();
     collect_homes(root, "", ours, &mut homes);
-
     if path.is_empty() {
-        let hint = match (value, meant, homes.as_slice()) {
-            (Value::Table(_) | Value::Array(_), Some(meant), _) => {
-                let list =
-                    root.keys(None).is_some_and(|keys| keys.iter().any(|k| k.name == meant && k.is_list()));
-                return (
-                    format!("[{key}] is not a section; did you mean {}?", heading(meant, list)),
-                    Some(meant),
-                );
-            }
-            (Value::Table(_) | Value::Array(_), ..) => {
-                format!("[{key}] is not a section; the sections are {}", valid.join(", "))
-            }
-            (_, _, []) => format!("`{key}` stands before the first section and is no key of any"),
-            (_, _, homes) => {
-                format!("`{key}` stands before the first section; it belongs in {}", homes.join(" or "))
-            }
-        };
-        return (hint, None);
+        return unknown_section(root, key, value, &homes);
     }
-
     let here = match variant {
         Some(variant) => format!("{} `{key}` is not a key of {TYPE} = \"{variant}\"", section(path)),
         None => format!("{} `{key}` is not a key here", section(path)),
@@ -125,6 +106,29 @@ pub(super) fn unknown_key(
         (None, homes) => format!("it is called `{ours}` and belongs in {}", homes.join(" or ")),
     };
     (format!("{here}; {hint}"), meant)
+}
+
+fn unknown_section(
+    root: &Shape,
+    key: &str,
+    value: &Value,
+    homes: &[String],
+) -> (String, Option<&'static str>) {
+    if !matches!(value, Value::Table(_) | Value::Array(_)) {
+        let hint = match homes {
+            [] => "is no key of any".to_owned(),
+            homes => format!("belongs in {}", homes.join(" or ")),
+        };
+        return (format!("`{key}` stands outside of all sections and {hint}"), None);
+    }
+    let sections = root.keys(None).unwrap_or_default();
+    let names: Vec<_> = sections.iter().map(|section| section.name).collect();
+    let meant = nearest(key, &names).and_then(|name| sections.iter().find(|section| section.name == name));
+    let hint = match meant {
+        Some(section) => format!("did you mean {}?", heading(section.name, section.is_list())),
+        None => format!("the sections are {}", names.join(", ")),
+    };
+    (format!("[{key}] is not a section; {hint}"), meant.map(|section| section.name))
 }
 
 /// A value of the wrong type, or none of the choices.

@@ -85,7 +85,7 @@ fn mistakes_about_sections_are_explained() {
     assert_eq!(heading("[[reward]]", "[reward]"), ["x.toml:37: [reward] is one of a list; write [[reward]]"]);
     assert_eq!(
         heading("[run]", "seed = 1\n[run]"),
-        ["x.toml:1: `seed` stands before the first section; it belongs in [run]"]
+        ["x.toml:1: `seed` stands outside of all sections and belongs in [run]"]
     );
     assert_eq!(
         problems("", &[])[..4],
