@@ -71,6 +71,16 @@ pub(crate) fn is_temporary(name: &str) -> bool {
 
 const TEMPORARY: &str = ".tmp-";
 
+/// Most memory this process has held so far, GB (10^9 bytes); 0 where the kernel does not say.
+#[must_use]
+pub fn peak_rss_gb() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib =
+        line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.trim().parse::<f64>().ok());
+    kib.unwrap_or(0.0) * 1024.0 / 1e9
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -98,13 +108,4 @@ mod tests {
         assert!(name.starts_with(".step_000040") && is_temporary(name), "{name}");
         assert!(!is_temporary("step_000040") && !is_temporary(".gitignore"));
     }
-}
-
-/// Most memory this process has held so far, GB (10^9 bytes); 0 where the kernel does not say.
-#[must_use]
-pub fn peak_rss_gb() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.trim().parse::<f64>().ok());
-    kib.unwrap_or(0.0) * 1024.0 / 1e9
 }

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -161,6 +161,7 @@ const CHILD: &str = "CHECKPOINT_STORE_CHILD";
 fn child_writes_until_killed() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
     let store = Store::new(folder, 2).unwrap();
+    println!("\nwriting");
     for step in latest_step(&store) + 1.. {
         store.write(step, fill(step)).unwrap();
     }
@@ -173,13 +174,16 @@ fn killed_at_any_moment_the_latest_is_whole() {
     let (mut reached, mut cut_short) = (0, 0);
     for round in 0..40 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_writes_until_killed"])
+            .args(["--exact", "child_writes_until_killed", "--nocapture"])
             .env(CHILD, folder.path())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        // Loading the libraries takes longer than the writes; only these are to be cut short.
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "writing"));
         std::thread::sleep(Duration::from_micros(
-            10_000 + random.bits(Purpose::Bootstrap, &[round]) % 60_000,
+            10_000 + random.bits(Purpose::Bootstrap, &[round]) % 40_000,
         ));
         child.kill().unwrap();
         child.wait().unwrap();
