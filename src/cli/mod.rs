@@ -2,6 +2,10 @@
 //! 130 / 143 interrupted after a checkpoint.
 
 mod bench;
+mod check;
+mod eval;
+mod policy;
+mod sample;
 mod train;
 
 use std::process::ExitCode;
@@ -22,6 +26,12 @@ struct Arguments {
 enum Verb {
     /// Train a policy as a recipe says
     Train(train::Train),
+    /// Measure a policy on held-out problems
+    Eval(eval::Eval),
+    /// Let a policy answer a prompt
+    Sample(sample::Sample),
+    /// Find everything wrong with a recipe, without loading a model
+    Check(check::Check),
     /// Time generation and training on fixed work
     Bench(bench::Bench),
 }
@@ -32,6 +42,9 @@ pub fn main() -> ExitCode {
     rlcredit::model::device::prepare_process();
     let result = match arguments.verb {
         Verb::Train(verb) => verb.run(),
+        Verb::Eval(verb) => verb.run(),
+        Verb::Sample(verb) => verb.run(),
+        Verb::Check(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
     };
     result.unwrap_or_else(|error| {

@@ -1,0 +1,47 @@
+//! Finding the policy that `eval` and `sample` are asked about: a run's newest checkpoint, or a Hugging Face folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use rlcredit::checkpoint::{Latest, VerifiedCheckpoint};
+use rlcredit::model::{DeviceChoice, Dtype, ModelConfig, Placement, Policy};
+use rlcredit::text::Tokenizer;
+
+/// A policy ready to answer.
+pub struct Loaded {
+    /// The weights.
+    pub policy: Policy,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// The folder the weights come from.
+    pub folder: PathBuf,
+}
+
+/// Loads the policy behind `path`: a folder with config.json, a checkpoint, or a run, whose newest checkpoint counts.
+pub fn load(path: &Path) -> Result<Loaded> {
+    let folder = model_folder(path)?;
+    let tokenizer = Tokenizer::from_folder(&folder)?;
+    let config = ModelConfig::from_folder(&folder)?;
+    tokenizer.check_fits(usize::try_from(config.vocab_size)?)?;
+    let placement = Placement::resolve(DeviceChoice::Auto, Dtype::Auto)?;
+    Ok(Loaded { policy: Policy::load(&folder, config, placement)?, tokenizer, folder })
+}
+
+fn model_folder(path: &Path) -> Result<PathBuf> {
+    ensure!(path.is_dir(), "{}: not a folder; expected a run or a Hugging Face model", path.display());
+    if path.join("config.json").is_file() {
+        return Ok(path.to_owned());
+    }
+    let checkpoints = path.join("checkpoints");
+    if checkpoints.is_dir() {
+        let latest = Latest::find(&checkpoints)?
+            .with_context(|| format!("{}: the run has no checkpoint yet", path.display()))?;
+        return Ok(VerifiedCheckpoint::open(&latest.folder)?.folder().join("model"));
+    }
+    ensure!(
+        path.join("model/config.json").is_file(),
+        "{}: neither config.json nor checkpoints/ in there; expected a run, a checkpoint or a Hugging Face model",
+        path.display()
+    );
+    Ok(path.join("model"))
+}

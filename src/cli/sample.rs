@@ -1,0 +1,83 @@
+//! `rlcredit sample RUN_OR_MODEL PROMPT`: a prompt in, text out.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use rewards::{Countdown, Task};
+use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use rlcredit::types::{GenRequest, Prompt, Purpose, RunRandom};
+
+use super::policy;
+
+#[derive(Args)]
+pub struct Sample {
+    /// A run, a checkpoint or a Hugging Face folder
+    model: PathBuf,
+    /// The prompt, as the policy is to read it; standard input without it
+    prompt: Option<String>,
+    /// Number of responses
+    #[arg(short = 'n', long, default_value_t = 1)]
+    samples: u32,
+    /// Divides the logits; 0 takes the most likely token each time
+    #[arg(long, default_value_t = 1.0)]
+    temperature: f64,
+    /// Keep the most likely tokens whose probabilities reach this
+    #[arg(long, default_value_t = 1.0)]
+    top_p: f64,
+    /// Keep this many most likely tokens; 0 keeps all
+    #[arg(long, default_value_t = 0)]
+    top_k: usize,
+    /// Longest response in tokens
+    #[arg(long, default_value_t = 128)]
+    max_new_tokens: usize,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+impl Sample {
+    pub fn run(self) -> Result<ExitCode> {
+        ensure!(self.temperature >= 0.0, "--temperature: got {}, expected at least 0", self.temperature);
+        ensure!(
+            self.top_p > 0.0 && self.top_p <= 1.0,
+            "--top-p: got {}, expected more than 0 and at most 1",
+            self.top_p
+        );
+        let loaded = policy::load(&self.model)?;
+        let text = match self.prompt {
+            // A shell passes \n as two characters; a line's end is what is meant.
+            Some(prompt) => prompt.replace("\\n", "\n"),
+            None => {
+                let mut text = String::new();
+                std::io::stdin().read_to_string(&mut text)?;
+                text
+            }
+        };
+        let tokens = loaded.tokenizer.encode(&text)?;
+        ensure!(!tokens.is_empty(), "the prompt is empty; expected at least one token");
+        // Nothing is graded here, so the task is never looked at.
+        let task = Task::Countdown(Countdown { numbers: Vec::new(), target: 0 });
+        let prompt = Arc::new(Prompt { id: 0, text, tokens, task });
+        let request = |sample| GenRequest { prompt: Arc::clone(&prompt), prefix: Vec::new(), sample };
+        let requests: Vec<GenRequest> = (0..self.samples).map(request).collect();
+        let Self { temperature, top_p, top_k, max_new_tokens, .. } = self;
+        let generation = Generation {
+            random: RunRandom::new(self.seed),
+            purpose: Purpose::Sample,
+            step: 0,
+            sampling: SamplingConfig { temperature, top_p, top_k, max_new_tokens },
+        };
+        let mut engine = DecodeEngine::new(loaded.tokenizer.eos_ids().to_vec(), 64, 16384);
+        for (i, done) in engine.generate(&loaded.policy, &requests, &generation, &mut |_| {})?.iter().enumerate() {
+            if i > 0 {
+                println!("---");
+            }
+            println!("{}", loaded.tokenizer.decode(&done.tokens, true)?);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
