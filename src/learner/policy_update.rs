@@ -158,7 +158,6 @@ impl TotalLoss<'_> {
             old_logprobs: &old,
             advantages: &inputs.advantages,
         });
-        let mut loss = token.loss.shallow_clone();
         let log_ratio = new.detach() - &old;
         let ratio = log_ratio.exp();
         let mut report = vec![
@@ -169,12 +168,15 @@ impl TotalLoss<'_> {
             ("policy/clip_frac_low", token.clipped_low),
             ("policy/clip_frac_high", token.clipped_high),
         ];
-        if let (Some(kl), Some(reference)) = (self.config.kl(), &inputs.ref_logprobs) {
-            let penalty = kl_tokens(kl.estimator, &new, reference);
-            report.push(("loss/kl", penalty.detach() * kl.coef));
-            report.push(("policy/kl_ref", kl_tokens(KlEstimator::K3, &new.detach(), reference)));
-            loss = loss + penalty * kl.coef;
-        }
+        let loss = match (self.config.kl(), &inputs.ref_logprobs) {
+            (Some(kl), Some(reference)) => {
+                let penalty = kl_tokens(kl.estimator, &new, reference) * kl.coef;
+                report.push(("loss/kl", penalty.detach()));
+                report.push(("policy/kl_ref", kl_tokens(KlEstimator::K3, &new.detach(), reference)));
+                token.loss + penalty
+            }
+            _ => token.loss,
+        };
         tally.add(new.size()[0], &report);
         let total = (loss * &inputs.weights).sum(None);
         let mut grads = Tensor::run_backward(&[total], &[&new], false, false);
