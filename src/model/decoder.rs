@@ -58,7 +58,9 @@ impl Decoder<'_> {
     pub fn step(&self, tokens: &Tensor, cache: &mut KvCache) -> Tensor {
         let (b, k, d) = (tokens.size()[0], self.config.n_kv_heads, self.config.head_dim);
         let group = self.config.n_heads / k;
-        let rotation = self.rope.at(&cache.next_positions().to_device(tokens.device()));
+        // A row that has ended is fed on until it leaves the batch, if need be past the last position.
+        let positions = cache.next_positions().clamp_max(self.rope.n_positions() - 1);
+        let rotation = self.rope.at(&positions.to_device(tokens.device()));
         let mut x = self.embed(&tokens.unsqueeze(1)); // (B, 1, E)
         for (l, layer) in self.weights.layers.iter().enumerate() {
             x = self.block(layer, x, &rotation, |q, key, value| {

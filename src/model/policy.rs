@@ -141,7 +141,7 @@ impl Policy {
     /// The output layer at `temperature`.
     #[must_use]
     pub fn head(&self, temperature: f64) -> Head<'_> {
-        Head { weight: &self.weights.lm_head, temperature }
+        Head::new(&self.weights.lm_head, temperature)
     }
 
     /// Final hidden states of `tokens` `[B, T]` (int64), without gradient: `[B, T, E]`.

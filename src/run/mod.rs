@@ -34,6 +34,7 @@ use crate::observe::Console;
 use crate::optim::learning_rate;
 use crate::pipeline::{Harvest, RolloutSource};
 use crate::recipe::Recipe;
+use crate::rollout::NotFinite;
 use crate::run_folder::RunFolder;
 use crate::types::{MetricRow, Needs, Step};
 
@@ -165,7 +166,8 @@ impl<'s> Run<'s> {
         let mut run = Self::begin(setup, policy, evaluations, ledger, console)?;
         run.learner.optimizer.restore(optimizer)?;
         run.source.restore(sampler)?;
-        Ok(Self { step, progress, refused_in_a_row, ..run })
+        // A run is checked at its first step, so that a resumed run measures exactly what one never stopped does.
+        Ok(Self { step, progress, refused_in_a_row, checked: step > 0, ..run })
     }
 
     fn state(&self) -> TrainState {
@@ -216,9 +218,15 @@ impl<'s> Run<'s> {
 
         let phase =
             self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.n_first()) as u64);
-        let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""))?;
+        let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""));
         phase.finish();
-        let Harvest { trees, generate_s, score_s } = harvest;
+        let Harvest { trees, generate_s, score_s } = match harvest {
+            Err(error) if error.is::<NotFinite>() => {
+                self.refuse(&format!("{error:#}"), "there is no batch")?;
+                return Ok([("optim/skipped", 1.0)].into_iter().collect());
+            }
+            harvest => harvest?,
+        };
         clock.lap();
 
         let measurer = Measurer {
@@ -263,7 +271,7 @@ impl<'s> Run<'s> {
 
         self.ledger.write_rollouts(recipe.observe, self.step, &credited)?;
         self.check_first_step(&mismatch, &row)?;
-        self.check_finite(&credited, report.not_finite)?;
+        self.check_finite(&credited, report.not_finite.as_deref())?;
         row.set("optim/skipped", f64::from(u8::from(self.refused_in_a_row > 0)));
         Ok(row)
     }
