@@ -65,10 +65,10 @@ impl Run<'_> {
 
     /// Before anything is learned, sampler and learner must see the same policy. Truncated sampling (top-k, top-p) draws
     /// from another distribution than the learner's on purpose, so there is nothing to compare then.
-    pub(super) fn check_first_step(&mut self, mismatch: &Mismatch, row: &MetricRow) -> Result<()> {
+    pub(super) fn check_first_step(&self, mismatch: &Mismatch, row: &MetricRow) -> Result<()> {
         let sampling = self.setup.recipe.sampling;
         let comparable = sampling.top_k == 0 && sampling.top_p >= 1.0;
-        if std::mem::replace(&mut self.checked, true) || !comparable {
+        if self.step != 1 || !comparable {
             return Ok(());
         }
         // Without a key nothing was trained on, so there was no ratio.

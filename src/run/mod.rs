@@ -10,6 +10,8 @@ mod ledger;
 mod metrics;
 mod setup;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -126,7 +128,6 @@ struct Run<'s> {
     progress: Progress,
     refused_in_a_row: u32,
     evaluations: Vec<(String, EvalReport)>,
-    checked: bool,
 }
 
 impl<'s> Run<'s> {
@@ -150,7 +151,6 @@ impl<'s> Run<'s> {
             progress: Progress::default(),
             refused_in_a_row: 0,
             evaluations,
-            checked: false,
         })
     }
 
@@ -166,8 +166,7 @@ impl<'s> Run<'s> {
         let mut run = Self::begin(setup, policy, evaluations, ledger, console)?;
         run.learner.optimizer.restore(optimizer)?;
         run.source.restore(sampler)?;
-        // A run is checked at its first step, so that a resumed run measures exactly what one never stopped does.
-        Ok(Self { step, progress, refused_in_a_row, checked: step > 0, ..run })
+        Ok(Self { step, progress, refused_in_a_row, ..run })
     }
 
     fn state(&self) -> TrainState {
@@ -276,11 +275,12 @@ impl<'s> Run<'s> {
         Ok(row)
     }
 
-    /// A single update per step measures the old log-probabilities itself; more of them need a pass before the first.
+    /// A single update per step measures the old log-probabilities itself; more of them need a pass before the first, and
+    /// so does the comparison that the first step makes.
     fn needs(&self) -> Needs {
         let batch = self.setup.recipe.batch;
         Needs {
-            old_logprobs: batch.minibatches * batch.epochs > 1 || !self.checked,
+            old_logprobs: batch.minibatches * batch.epochs > 1 || self.step == 1,
             ref_logprobs: self.reference.is_some(),
         }
     }

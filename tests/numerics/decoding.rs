@@ -7,8 +7,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::common::{FAMILIES, distance, leaf, logits, measured, policy, prompt, row, tokens};
 
-/// A sixteenth of the vocabulary, so that responses end at different times and rows leave the batch.
-const EOS: [TokenId; 4] = [2, 17, 33, 48];
+/// An eighth of the vocabulary, so that responses end at different times and rows leave the batch.
+const EOS: [TokenId; 8] = [2, 9, 17, 25, 33, 40, 48, 56];
 
 const PLAIN: SamplingConfig = SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 24 };
 
@@ -122,8 +122,8 @@ fn an_answer_does_not_depend_on_its_company() {
         parts.iter().zip(&together).for_each(|(part, together)| same(part, together));
         assert_eq!(n_finished, requests.len());
 
-        let answers: std::collections::HashSet<_> = together[..4].iter().map(|c| c.tokens.clone()).collect();
-        assert!(answers.len() > 1, "{family}: a group of equal answers");
+        let answers: std::collections::HashSet<_> = together.iter().map(|c| &c.tokens).collect();
+        assert!(answers.len() > 4, "{family}: only {} different answers to 4 prompts", answers.len());
     }
 }
 
