@@ -81,19 +81,16 @@ impl TokenGrid {
     }
 
     /// The hidden states that predict response tokens: `hidden` `[B, T, E]` to `[N, E]`.
-    #[must_use]
     pub fn pick(&self, hidden: &Tensor) -> Tensor {
         hidden.flatten(0, 1).index_select(0, &self.predictors)
     }
 
     /// One value per response token of each row, in order, as a tensor `[N]`.
-    #[must_use]
     pub fn per_token<'v>(&self, values: impl Iterator<Item = &'v [f32]>) -> Tensor {
         Tensor::from_slice(&values.flatten().copied().collect::<Vec<_>>()).to_device(self.device)
     }
 
     /// A value per row, repeated for each of its response tokens: `[N]`.
-    #[must_use]
     pub fn per_row(&self, values: &[f64]) -> Tensor {
         let repeated = values.iter().zip(&self.lengths).flat_map(|(v, n)| std::iter::repeat_n(*v as f32, *n));
         Tensor::from_slice(&repeated.collect::<Vec<_>>()).to_device(self.device)
@@ -141,7 +138,8 @@ mod tests {
 
     #[test]
     fn each_response_token_is_predicted_by_its_predecessor() {
-        let rows = [Sequence { prompt: &[5, 6], response: &[7, 8, 9] }, Sequence { prompt: &[1], response: &[2] }];
+        let rows =
+            [Sequence { prompt: &[5, 6], response: &[7, 8, 9] }, Sequence { prompt: &[1], response: &[2] }];
         let grid = TokenGrid::new(&rows, Device::Cpu);
         assert_eq!(grid.tokens, Tensor::from_slice(&[5i64, 6, 7, 8, 1, 0, 0, 0]).view([2, 4]));
         assert_eq!(grid.predictors, Tensor::from_slice(&[1i64, 2, 3, 4]));

@@ -77,7 +77,13 @@ impl TrainState {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn save(self, dir: &Path, config: &ModelConfig, layout: &Layout, tokenizer: &Tokenizer) -> Result<()> {
+    pub fn save(
+        self,
+        dir: &Path,
+        config: &ModelConfig,
+        layout: &Layout,
+        tokenizer: &Tokenizer,
+    ) -> Result<()> {
         let Self { step, weights, optimizer, sampler, progress, refused_in_a_row, evaluations } = self;
         let AdamWState { first, second, updates } = optimizer;
 
@@ -89,7 +95,7 @@ impl TrainState {
 
         let host =
             Host { step, optimizer_updates: updates, sampler, progress, refused_in_a_row, evaluations };
-        write_whole(&dir.join(STATE), |mut w| Ok(serde_json::to_writer_pretty(&mut w, &host)?))
+        write_whole(&dir.join(STATE), |w| Ok(serde_json::to_writer_pretty(w, &host)?))
     }
 
     /// Reads the state of a verified checkpoint of a model of this layout.
@@ -101,7 +107,8 @@ impl TrainState {
         load::load_into(&checkpoint.folder().join(MODEL), layout, &mut flat)?;
 
         let path = checkpoint.file(OPTIMIZER)?;
-        let moments = Tensor::read_safetensors(&path).with_context(|| format!("could not read {}", path.display()))?;
+        let moments =
+            Tensor::read_safetensors(&path).with_context(|| format!("could not read {}", path.display()))?;
         let moment = |name: &str| {
             let found = moments.iter().find(|(n, _)| n == name).map(|(_, tensor)| tensor.shallow_clone());
             found.with_context(|| format!("{}: tensor `{name}` is missing", path.display()))

@@ -39,7 +39,6 @@ impl KvCache {
     }
 
     /// Position of the next token of every row, `[B]`.
-    #[must_use]
     pub fn next_positions(&self) -> Tensor {
         let positions: Vec<i64> = self.starts.iter().map(|s| self.len - s).collect();
         Tensor::from_slice(&positions)
@@ -58,7 +57,6 @@ impl KvCache {
 
     /// Writes this step's key and value of `layer`, `[B, K, 1, D]`, and attends: `queries` are `[B * K, H / K, D]`,
     /// already scaled. Gives `[B * K, H / K, D]`. The column counts for later steps after [`KvCache::advance`].
-    #[must_use]
     pub fn attend(&mut self, layer: usize, queries: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
         let (keys, values) = &self.layers[layer];
         keys.narrow(2, self.len, 1).copy_(key);

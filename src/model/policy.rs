@@ -95,7 +95,6 @@ impl Policy {
     }
 
     /// The master weights, f32 `[n_params]`.
-    #[must_use]
     pub fn master(&self) -> &Tensor {
         &self.master
     }
@@ -115,7 +114,12 @@ impl Policy {
     /// # Errors
     /// If the lengths differ.
     pub fn set_master(&mut self, values: &Tensor) -> Result<()> {
-        ensure!(values.size() == self.master.size(), "parameters: got {:?}, expected {:?}", values.size(), self.master.size());
+        ensure!(
+            values.size() == self.master.size(),
+            "parameters: got {:?}, expected {:?}",
+            values.size(),
+            self.master.size()
+        );
         self.update(|master| master.copy_(values));
         Ok(())
     }
@@ -137,11 +141,10 @@ impl Policy {
     /// The output layer at `temperature`.
     #[must_use]
     pub fn head(&self, temperature: f64) -> Head<'_> {
-        Head { weight: &self.weights.lm_head, temperature }
+        Head::new(&self.weights.lm_head, temperature)
     }
 
     /// Final hidden states of `tokens` `[B, T]` (int64), without gradient: `[B, T, E]`.
-    #[must_use]
     pub fn hidden(&self, tokens: &Tensor) -> Tensor {
         let _guard = tch::no_grad_guard();
         let decoder = self.decoder();
@@ -171,7 +174,8 @@ impl Policy {
         let _guard = tch::no_grad_guard();
         if let Some(d_embedded) = grads.pop() {
             let d_rows = d_embedded.to_kind(Kind::Float);
-            let d_embed = Tensor::embedding_dense_backward(&d_rows, &forward.tokens, self.config.vocab_size, -1, false);
+            let d_embed =
+                Tensor::embedding_dense_backward(&d_rows, &forward.tokens, self.config.vocab_size, -1, false);
             let _ = gradient.at(&self.layout.embed).g_add_(&d_embed);
         }
         for ((slot, _), grad) in inner.iter().zip(&grads) {
@@ -180,7 +184,6 @@ impl Policy {
     }
 
     /// Where the output projection's gradient goes: a view of `gradient`, `[V, E]`.
-    #[must_use]
     pub fn head_gradient(&self, gradient: &Gradient) -> Tensor {
         gradient.at(self.layout.lm_head.as_ref().unwrap_or(&self.layout.embed))
     }
@@ -200,7 +203,6 @@ pub struct Gradient {
 
 impl Gradient {
     /// The view at `slot`, in its shape.
-    #[must_use]
     pub fn at(&self, slot: &super::layout::Slot) -> Tensor {
         self.flat.narrow(0, slot.start, slot.n_elements()).view(slot.shape.as_slice())
     }

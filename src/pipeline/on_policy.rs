@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rayon::prelude::*;
 
 use super::{Harvest, RolloutSource};
 use crate::data::sampler::{PromptSampler, SamplerState};
 use crate::model::Policy;
 use crate::rollout::explore::Explorer;
-use crate::rollout::{Generation, RolloutEngine};
+use crate::rollout::{Generation, NotFinite, RolloutEngine};
 use crate::score::Scorer;
 use crate::text::Tokenizer;
 use crate::types::{Completion, GenRequest, Leaf, Step, Tree};
@@ -37,7 +37,8 @@ impl RolloutSource for OnPolicy {
     fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest> {
         let start = Instant::now();
         let prompts = self.sampler.draw(self.n_prompts);
-        let requests: Vec<GenRequest> = prompts.iter().flat_map(|prompt| self.explorer.open(prompt)).collect();
+        let requests: Vec<GenRequest> =
+            prompts.iter().flat_map(|prompt| self.explorer.open(prompt)).collect();
         let generation = Generation { step, ..self.generation };
         let completions = self.engine.generate(policy, &requests, &generation, progress)?;
         let generated = Instant::now();
@@ -63,7 +64,7 @@ impl RolloutSource for OnPolicy {
 /// neighbours.
 ///
 /// # Errors
-/// If a response cannot be decoded or a reward is not finite.
+/// If a response cannot be decoded. A [`NotFinite`] if a reward is not a finite number.
 pub fn graft(
     requests: Vec<GenRequest>,
     completions: Vec<Completion>,
@@ -71,8 +72,10 @@ pub fn graft(
     tokenizer: &Tokenizer,
 ) -> Result<Vec<Tree>> {
     let pairs: Vec<(GenRequest, Completion)> = requests.into_iter().zip(completions).collect();
-    let leaves: Vec<Leaf> =
-        pairs.par_iter().map(|(request, done)| leaf(request, done, scorer, tokenizer)).collect::<Result<_>>()?;
+    let leaves: Vec<Leaf> = pairs
+        .par_iter()
+        .map(|(request, done)| leaf(request, done, scorer, tokenizer))
+        .collect::<Result<_>>()?;
     let mut leaves = leaves.into_iter();
     let trees = pairs.chunk_by(|(a, _), (b, _)| a.prompt.id == b.prompt.id).map(|group| Tree {
         prompt: Arc::clone(&group[0].0.prompt),
@@ -81,16 +84,18 @@ pub fn graft(
     Ok(trees.collect())
 }
 
-fn leaf(request: &GenRequest, completion: &Completion, scorer: &Scorer, tokenizer: &Tokenizer) -> Result<Leaf> {
+fn leaf(
+    request: &GenRequest,
+    completion: &Completion,
+    scorer: &Scorer,
+    tokenizer: &Tokenizer,
+) -> Result<Leaf> {
     let text = tokenizer.decode(&completion.tokens, true)?;
     let verdict = scorer.score(&request.prompt.task, &text);
-    ensure!(
-        verdict.value.is_finite(),
-        "prompt {}, sample {}: the reward is {}; every grader's value and weight must be finite",
-        request.prompt.id,
-        request.sample,
-        verdict.value
-    );
+    if !verdict.value.is_finite() {
+        let what = format!("the reward is {}; every grader's value and weight must be finite", verdict.value);
+        return Err(NotFinite { prompt: request.prompt.id, sample: request.sample, what }.into());
+    }
     Ok(Leaf {
         sample: request.sample,
         fork: None,

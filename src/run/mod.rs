@@ -10,6 +10,8 @@ mod ledger;
 mod metrics;
 mod setup;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -34,6 +36,7 @@ use crate::observe::Console;
 use crate::optim::learning_rate;
 use crate::pipeline::{Harvest, RolloutSource};
 use crate::recipe::Recipe;
+use crate::rollout::NotFinite;
 use crate::run_folder::RunFolder;
 use crate::types::{MetricRow, Needs, Step};
 
@@ -77,7 +80,8 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
     })?;
     let store = Store::new(folder.checkpoints(), setup.recipe.checkpoint.keep)?;
     let saved = if resume { ledger::find_checkpoint(&folder, &setup.recipe, &store, console)? } else { None };
-    let ledger = Ledger::open(&setup, &folder, store, console, &given, saved.as_ref().map(VerifiedCheckpoint::step))?;
+    let ledger =
+        Ledger::open(&setup, &folder, store, console, &given, saved.as_ref().map(VerifiedCheckpoint::step))?;
 
     let mut policy = initial_policy(&setup)?;
     let evaluator = setup.evaluator();
@@ -90,10 +94,13 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
         None => {
             let mut evaluations = Vec::new();
             if let Some(config) = &setup.recipe.warmup {
-                let report = ledger.evaluate("before_warmup", &evaluator, &policy, &mut setup.engine(), console)?;
+                let report =
+                    ledger.evaluate("before_warmup", &evaluator, &policy, &mut setup.engine(), console)?;
                 evaluations.push((String::from("before warm start"), report));
                 if !warm_start(&setup, config, &mut policy, &runs, console, interrupt)? {
-                    console.note("stopped during the warm start, of which nothing is kept; --resume begins it again");
+                    console.note(
+                        "stopped during the warm start, of which nothing is kept; --resume begins it again",
+                    );
                     return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(Signal::Interrupt)));
                 }
             }
@@ -121,7 +128,6 @@ struct Run<'s> {
     progress: Progress,
     refused_in_a_row: u32,
     evaluations: Vec<(String, EvalReport)>,
-    checked: bool,
 }
 
 impl<'s> Run<'s> {
@@ -145,7 +151,6 @@ impl<'s> Run<'s> {
             progress: Progress::default(),
             refused_in_a_row: 0,
             evaluations,
-            checked: false,
         })
     }
 
@@ -210,10 +215,17 @@ impl<'s> Run<'s> {
         let recipe = &self.setup.recipe;
         let mut clock = Clock::start();
 
-        let phase = self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.n_first()) as u64);
-        let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""))?;
+        let phase =
+            self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.n_first()) as u64);
+        let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""));
         phase.finish();
-        let Harvest { trees, generate_s, score_s } = harvest;
+        let Harvest { trees, generate_s, score_s } = match harvest {
+            Err(error) if error.is::<NotFinite>() => {
+                self.refuse(&format!("{error:#}"), "there is no batch")?;
+                return Ok([("optim/skipped", 1.0)].into_iter().collect());
+            }
+            harvest => harvest?,
+        };
         clock.lap();
 
         let measurer = Measurer {
@@ -258,15 +270,19 @@ impl<'s> Run<'s> {
 
         self.ledger.write_rollouts(recipe.observe, self.step, &credited)?;
         self.check_first_step(&mismatch, &row)?;
-        self.check_finite(&credited, report.not_finite)?;
+        self.check_finite(&credited, report.not_finite.as_deref())?;
         row.set("optim/skipped", f64::from(u8::from(self.refused_in_a_row > 0)));
         Ok(row)
     }
 
-    /// A single update per step measures the old log-probabilities itself; more of them need a pass before the first.
+    /// A single update per step measures the old log-probabilities itself; more of them need a pass before the first, and
+    /// so does the comparison that the first step makes.
     fn needs(&self) -> Needs {
         let batch = self.setup.recipe.batch;
-        Needs { old_logprobs: batch.minibatches * batch.epochs > 1 || !self.checked, ref_logprobs: self.reference.is_some() }
+        Needs {
+            old_logprobs: batch.minibatches * batch.epochs > 1 || self.step == 1,
+            ref_logprobs: self.reference.is_some(),
+        }
     }
 }
 
