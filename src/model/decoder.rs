@@ -103,7 +103,9 @@ impl Decoder<'_> {
     /// RMSNorm over the last dimension, the mean square in f32.
     fn norm(&self, x: &Tensor, weight: &Tensor) -> Tensor {
         let wide = x.to_kind(Kind::Float);
-        let mean_square = (&wide * &wide).mean_dim([-1i64].as_slice(), true, None);
+        // The norm is one pass over the data where square and mean would be two, forward and backward.
+        let width = x.size().last().map_or(1.0, |e| *e as f64);
+        let mean_square = wide.norm_scalaropt_dim(2, [-1i64].as_slice(), true).square() / width;
         let normed = wide * (mean_square + self.config.rms_norm_eps).rsqrt();
         normed.to_kind(x.kind()) * weight
     }
