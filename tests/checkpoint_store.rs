@@ -182,9 +182,7 @@ fn killed_at_any_moment_the_latest_is_whole() {
         // Loading the libraries takes longer than the writes; only these are to be cut short.
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap() == "writing"));
-        std::thread::sleep(Duration::from_micros(
-            10_000 + random.bits(Purpose::Bootstrap, &[round]) % 40_000,
-        ));
+        std::thread::sleep(Duration::from_micros(10_000 + random.bits(Purpose::Sample, &[round]) % 40_000));
         child.kill().unwrap();
         child.wait().unwrap();
         cut_short += usize::from(names(folder.path()).iter().any(|name| name.starts_with('.')));
