@@ -117,7 +117,8 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
 
     let n_rows = (config.prompts * config.group) as f64;
     let prompt_tokens = prompts.iter().map(|p| p.tokens.len() as f64).sum::<f64>() / prompts.len() as f64;
-    let (generated, trained) = (n_rows * config.new_tokens as f64, n_rows * (prompt_tokens + config.new_tokens as f64));
+    let (generated, trained) =
+        (n_rows * config.new_tokens as f64, n_rows * (prompt_tokens + config.new_tokens as f64));
     let generate_s = median(times.iter().map(|t| t.0).collect());
     let train_s = median(times.iter().map(|t| t.1).collect());
     let flops = Arithmetic::of(&policy, prompt_tokens, config.new_tokens as f64);
@@ -169,7 +170,12 @@ impl Work {
                 schedule: Schedule::Constant,
                 final_lr_ratio: None,
             },
-            batch: BatchConfig { prompts: config.prompts, minibatches: 1, epochs: 1, max_tokens: config.max_tokens },
+            batch: BatchConfig {
+                prompts: config.prompts,
+                minibatches: 1,
+                epochs: 1,
+                max_tokens: config.max_tokens,
+            },
             temperature: 1.0,
             max_new_tokens: config.new_tokens,
         };
@@ -186,7 +192,8 @@ impl Work {
     /// Seconds of generation and of the rest of one step.
     fn step(&mut self, policy: &mut Policy, prompts: &[Arc<Prompt>], step: u64) -> Result<(f64, f64)> {
         let start = Instant::now();
-        let request = |prompt: &Arc<Prompt>, sample| GenRequest { prompt: Arc::clone(prompt), prefix: vec![], sample };
+        let request =
+            |prompt: &Arc<Prompt>, sample| GenRequest { prompt: Arc::clone(prompt), prefix: vec![], sample };
         let requests: Vec<GenRequest> =
             prompts.iter().flat_map(|p| (0..self.group).map(move |sample| request(p, sample))).collect();
         let generation = Generation { step, ..self.generation };
@@ -208,7 +215,10 @@ impl Work {
             },
         });
         let trees = prompts.iter().map(|prompt| MeasuredTree {
-            tree: Tree { prompt: Arc::clone(prompt), leaves: leaves.by_ref().take(self.group as usize).collect() },
+            tree: Tree {
+                prompt: Arc::clone(prompt),
+                leaves: leaves.by_ref().take(self.group as usize).collect(),
+            },
             old_logprobs: None,
             entropies: None,
             ref_logprobs: None,
@@ -261,10 +271,16 @@ fn prompts(n: usize, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt>>> {
     let prompt = |i: usize| {
         let numbers: Vec<u32> = (0..4).map(|j| number(i, j, 99.0)).collect();
         let target = number(i, 4, 90.0) + 9;
-        let text =
-            format!("Using the numbers {numbers:?}, create an equation that equals {target}. Show your work.");
+        let text = format!(
+            "Using the numbers {numbers:?}, create an equation that equals {target}. Show your work."
+        );
         let tokens = tokenizer.encode(&text)?;
-        Ok(Arc::new(Prompt { id: i as u64, text, tokens, task: Task::Countdown(Countdown { numbers, target }) }))
+        Ok(Arc::new(Prompt {
+            id: i as u64,
+            text,
+            tokens,
+            task: Task::Countdown(Countdown { numbers, target }),
+        }))
     };
     (0..n).map(prompt).collect()
 }

@@ -44,7 +44,9 @@ impl Measurer<'_> {
         let leaves: Vec<Sequence<'_>> = trees
             .iter()
             .flat_map(|tree| {
-                tree.leaves.iter().map(|leaf| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens })
+                tree.leaves
+                    .iter()
+                    .map(|leaf| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens })
             })
             .collect();
         let mut logprobs = vec![Vec::new(); leaves.len()];

@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn each_response_token_is_predicted_by_its_predecessor() {
-        let rows = [Sequence { prompt: &[5, 6], response: &[7, 8, 9] }, Sequence { prompt: &[1], response: &[2] }];
+        let rows =
+            [Sequence { prompt: &[5, 6], response: &[7, 8, 9] }, Sequence { prompt: &[1], response: &[2] }];
         let grid = TokenGrid::new(&rows, Device::Cpu);
         assert_eq!(grid.tokens, Tensor::from_slice(&[5i64, 6, 7, 8, 1, 0, 0, 0]).view([2, 4]));
         assert_eq!(grid.predictors, Tensor::from_slice(&[1i64, 2, 3, 4]));

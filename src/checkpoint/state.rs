@@ -77,7 +77,13 @@ impl TrainState {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn save(self, dir: &Path, config: &ModelConfig, layout: &Layout, tokenizer: &Tokenizer) -> Result<()> {
+    pub fn save(
+        self,
+        dir: &Path,
+        config: &ModelConfig,
+        layout: &Layout,
+        tokenizer: &Tokenizer,
+    ) -> Result<()> {
         let Self { step, weights, optimizer, sampler, progress, refused_in_a_row, evaluations } = self;
         let AdamWState { first, second, updates } = optimizer;
 
@@ -101,7 +107,8 @@ impl TrainState {
         load::load_into(&checkpoint.folder().join(MODEL), layout, &mut flat)?;
 
         let path = checkpoint.file(OPTIMIZER)?;
-        let moments = Tensor::read_safetensors(&path).with_context(|| format!("could not read {}", path.display()))?;
+        let moments =
+            Tensor::read_safetensors(&path).with_context(|| format!("could not read {}", path.display()))?;
         let moment = |name: &str| {
             let found = moments.iter().find(|(n, _)| n == name).map(|(_, tensor)| tensor.shallow_clone());
             found.with_context(|| format!("{}: tensor `{name}` is missing", path.display()))

@@ -73,14 +73,19 @@ impl Eval {
             println!("{json}");
             return Ok(ExitCode::SUCCESS);
         }
-        let percent = |e: &rlcredit::eval::Estimate| format!("{:.1} ± {:.1} %", 100.0 * e.mean, 100.0 * e.half_width());
+        let percent =
+            |e: &rlcredit::eval::Estimate| format!("{:.1} ± {:.1} %", 100.0 * e.mean, 100.0 * e.half_width());
         println!("{}, {} problems of {}", loaded.folder.display(), report.n, path.display());
         println!("  avg@{}    {}", report.k, percent(&report.avg));
         println!("  pass@{}   {}", report.k, percent(&report.pass));
         if let Some(greedy) = &report.greedy {
             println!("  greedy   {}", percent(greedy));
         }
-        println!("  {:.1} tokens a response, {:.1} % cut off", report.response_length, 100.0 * report.clip_ratio);
+        println!(
+            "  {:.1} tokens a response, {:.1} % cut off",
+            report.response_length,
+            100.0 * report.clip_ratio
+        );
         Ok(ExitCode::SUCCESS)
     }
 }

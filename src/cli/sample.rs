@@ -72,7 +72,9 @@ impl Sample {
             sampling: SamplingConfig { temperature, top_p, top_k, max_new_tokens },
         };
         let mut engine = DecodeEngine::new(loaded.tokenizer.eos_ids().to_vec(), 64, 16384);
-        for (i, done) in engine.generate(&loaded.policy, &requests, &generation, &mut |_| {})?.iter().enumerate() {
+        for (i, done) in
+            engine.generate(&loaded.policy, &requests, &generation, &mut |_| {})?.iter().enumerate()
+        {
             if i > 0 {
                 println!("---");
             }

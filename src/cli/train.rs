@@ -35,7 +35,8 @@ impl Train {
         if let Some(name) = self.name {
             recipe.run.name = name;
         }
-        let given = std::fs::read_to_string(&self.recipe).with_context(|| self.recipe.display().to_string())?;
+        let given =
+            std::fs::read_to_string(&self.recipe).with_context(|| self.recipe.display().to_string())?;
         let console = Console::new();
         for note in recipe.notes() {
             console.note(note);

@@ -91,7 +91,8 @@ impl SourceConfig {
                 );
                 let problems = train.iter().map(|prompt| {
                     let Task::Countdown(problem) = &prompt.task;
-                    demonstrations::check(problem, config.max_value).with_context(|| format!("prompt {}", prompt.id))?;
+                    demonstrations::check(problem, config.max_value)
+                        .with_context(|| format!("prompt {}", prompt.id))?;
                     Ok((Arc::clone(prompt), problem.clone()))
                 });
                 let problems = problems.collect::<Result<_>>()?;

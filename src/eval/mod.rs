@@ -138,10 +138,12 @@ impl Evaluator {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Tree>> {
         const STEP: Step = 0;
-        let request = |prompt: &Arc<Prompt>, sample| GenRequest { prompt: Arc::clone(prompt), prefix: vec![], sample };
+        let request =
+            |prompt: &Arc<Prompt>, sample| GenRequest { prompt: Arc::clone(prompt), prefix: vec![], sample };
         let requests: Vec<GenRequest> =
             self.prompts.iter().flat_map(|prompt| (0..n as u32).map(move |s| request(prompt, s))).collect();
-        let sampling = SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: self.max_new_tokens };
+        let sampling =
+            SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: self.max_new_tokens };
         let generation = Generation { random: self.random, purpose: Purpose::Eval, step: STEP, sampling };
         let completions = engine.generate(policy, &requests, &generation, progress)?;
         graft(requests, completions, &self.scorer, &self.tokenizer)

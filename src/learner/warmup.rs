@@ -38,7 +38,8 @@ pub fn warm_up(
     let mut gradient = policy.zero_gradient();
     let size = config.batch_size as u64;
     for step in 1..=config.steps {
-        let examples = source.examples((step - 1) * size..step * size).context("making warm-start examples")?;
+        let examples =
+            source.examples((step - 1) * size..step * size).context("making warm-start examples")?;
         let rows: Vec<Sequence<'_>> =
             examples.iter().map(|e| Sequence { prompt: &e.prompt, response: &e.response }).collect();
         let n_tokens: usize = rows.iter().map(|row| row.response.len()).sum();

@@ -51,7 +51,8 @@ impl Head<'_> {
             let logits = self.logits(&h);
             let lse = logits.logsumexp([-1i64].as_slice(), true); // (n, 1)
             let logprobs = logits.gather(-1, &t.unsqueeze(1), false) - &lse;
-            let entropies = &lse - (logits.softmax(-1, None) * logits).sum_dim_intlist([-1i64].as_slice(), true, None);
+            let entropies =
+                &lse - (logits.softmax(-1, None) * logits).sum_dim_intlist([-1i64].as_slice(), true, None);
             (logprobs.squeeze_dim(1), entropies.squeeze_dim(1))
         });
         let (logprobs, entropies): (Vec<_>, Vec<_>) = parts.unzip();
@@ -61,7 +62,13 @@ impl Head<'_> {
     /// Pulls `grad` back: gives the gradient of `hidden`, `[N, E]`, and adds that of the weight to `weight_grad`
     /// (`[V, E]`, f32).
     #[must_use]
-    pub fn backward(&self, hidden: &Tensor, targets: &Tensor, grad: &StatsGrad, weight_grad: &mut Tensor) -> Tensor {
+    pub fn backward(
+        &self,
+        hidden: &Tensor,
+        targets: &Tensor,
+        grad: &StatsGrad,
+        weight_grad: &mut Tensor,
+    ) -> Tensor {
         let _guard = tch::no_grad_guard();
         let mut start = 0;
         let parts = self.chunks(hidden, targets).map(|(h, t)| {

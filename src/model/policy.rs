@@ -115,7 +115,12 @@ impl Policy {
     /// # Errors
     /// If the lengths differ.
     pub fn set_master(&mut self, values: &Tensor) -> Result<()> {
-        ensure!(values.size() == self.master.size(), "parameters: got {:?}, expected {:?}", values.size(), self.master.size());
+        ensure!(
+            values.size() == self.master.size(),
+            "parameters: got {:?}, expected {:?}",
+            values.size(),
+            self.master.size()
+        );
         self.update(|master| master.copy_(values));
         Ok(())
     }
@@ -171,7 +176,8 @@ impl Policy {
         let _guard = tch::no_grad_guard();
         if let Some(d_embedded) = grads.pop() {
             let d_rows = d_embedded.to_kind(Kind::Float);
-            let d_embed = Tensor::embedding_dense_backward(&d_rows, &forward.tokens, self.config.vocab_size, -1, false);
+            let d_embed =
+                Tensor::embedding_dense_backward(&d_rows, &forward.tokens, self.config.vocab_size, -1, false);
             let _ = gradient.at(&self.layout.embed).g_add_(&d_embed);
         }
         for ((slot, _), grad) in inner.iter().zip(&grads) {

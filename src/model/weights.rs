@@ -58,21 +58,19 @@ impl Weights {
     #[must_use]
     pub fn new(layout: &Layout, flat: &Tensor) -> Self {
         let view = |slot: &Slot| leaf(flat, slot);
-        let layers = layout.layers.iter().map(|places| {
-            LayerWeights {
-                input_norm: view(&places.input_norm),
-                qkv: view(&places.qkv),
-                qkv_bias: places.qkv_bias.as_ref().map(view),
-                qk_norm: places
-                    .q_norm
-                    .as_ref()
-                    .zip(places.k_norm.as_ref())
-                    .map(|(q, k)| QkNorm { q: view(q), k: view(k) }),
-                o: view(&places.o),
-                post_norm: view(&places.post_norm),
-                gate_up: view(&places.gate_up),
-                down: view(&places.down),
-            }
+        let layers = layout.layers.iter().map(|places| LayerWeights {
+            input_norm: view(&places.input_norm),
+            qkv: view(&places.qkv),
+            qkv_bias: places.qkv_bias.as_ref().map(view),
+            qk_norm: places
+                .q_norm
+                .as_ref()
+                .zip(places.k_norm.as_ref())
+                .map(|(q, k)| QkNorm { q: view(q), k: view(k) }),
+            o: view(&places.o),
+            post_norm: view(&places.post_norm),
+            gate_up: view(&places.gate_up),
+            down: view(&places.down),
         });
         let layers = layers.collect();
         let embed = view(&layout.embed);

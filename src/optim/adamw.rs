@@ -98,8 +98,10 @@ impl AdamW {
         let param_delta = policy.update(|weights| {
             let decayed = blocks(0..n_decayed).map(|block| (block, self.config.weight_decay));
             let plain = blocks(n_decayed..n).map(|block| (block, 0.0));
-            let squares: f64 =
-                decayed.chain(plain).map(|(block, decay)| self.step(weights, gradient, block, scale, lr, decay)).sum();
+            let squares: f64 = decayed
+                .chain(plain)
+                .map(|(block, decay)| self.step(weights, gradient, block, scale, lr, decay))
+                .sum();
             squares.sqrt()
         });
         Applied { grad_norm, param_delta: Some(param_delta) }

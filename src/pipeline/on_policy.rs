@@ -37,7 +37,8 @@ impl RolloutSource for OnPolicy {
     fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest> {
         let start = Instant::now();
         let prompts = self.sampler.draw(self.n_prompts);
-        let requests: Vec<GenRequest> = prompts.iter().flat_map(|prompt| self.explorer.open(prompt)).collect();
+        let requests: Vec<GenRequest> =
+            prompts.iter().flat_map(|prompt| self.explorer.open(prompt)).collect();
         let generation = Generation { step, ..self.generation };
         let completions = self.engine.generate(policy, &requests, &generation, progress)?;
         let generated = Instant::now();
@@ -71,8 +72,10 @@ pub fn graft(
     tokenizer: &Tokenizer,
 ) -> Result<Vec<Tree>> {
     let pairs: Vec<(GenRequest, Completion)> = requests.into_iter().zip(completions).collect();
-    let leaves: Vec<Leaf> =
-        pairs.par_iter().map(|(request, done)| leaf(request, done, scorer, tokenizer)).collect::<Result<_>>()?;
+    let leaves: Vec<Leaf> = pairs
+        .par_iter()
+        .map(|(request, done)| leaf(request, done, scorer, tokenizer))
+        .collect::<Result<_>>()?;
     let mut leaves = leaves.into_iter();
     let trees = pairs.chunk_by(|(a, _), (b, _)| a.prompt.id == b.prompt.id).map(|group| Tree {
         prompt: Arc::clone(&group[0].0.prompt),
@@ -81,7 +84,12 @@ pub fn graft(
     Ok(trees.collect())
 }
 
-fn leaf(request: &GenRequest, completion: &Completion, scorer: &Scorer, tokenizer: &Tokenizer) -> Result<Leaf> {
+fn leaf(
+    request: &GenRequest,
+    completion: &Completion,
+    scorer: &Scorer,
+    tokenizer: &Tokenizer,
+) -> Result<Leaf> {
     let text = tokenizer.decode(&completion.tokens, true)?;
     let verdict = scorer.score(&request.prompt.task, &text);
     ensure!(

@@ -77,7 +77,8 @@ impl DecodeEngine {
         let contexts = contexts(requests);
         check_lengths(policy, requests, &sampling)?;
 
-        let (mut hidden, mut cache) = self.prefill(policy, &contexts, requests.len(), sampling.max_new_tokens);
+        let (mut hidden, mut cache) =
+            self.prefill(policy, &contexts, requests.len(), sampling.max_new_tokens);
         let mut rows: Vec<Row<'_>> = requests.iter().map(Row::new).collect();
         let mut batch: Vec<usize> = (0..rows.len()).collect(); // the row behind each place of the device batch
         loop {
@@ -102,7 +103,13 @@ impl DecodeEngine {
 
     /// Runs every context once and copies its keys and values to all rows that continue it. Gives the hidden state of
     /// each row's last context token, `[B, E]`.
-    fn prefill(&self, policy: &Policy, contexts: &[Context], n_rows: usize, n_new: usize) -> (Tensor, KvCache) {
+    fn prefill(
+        &self,
+        policy: &Policy,
+        contexts: &[Context],
+        n_rows: usize,
+        n_new: usize,
+    ) -> (Tensor, KvCache) {
         let device = policy.placement.device;
         let lens: Vec<i64> =
             contexts.iter().flat_map(|c| c.rows.clone().map(|_| c.tokens.len() as i64)).collect();
@@ -112,9 +119,12 @@ impl DecodeEngine {
         let mut hidden = Vec::with_capacity(contexts.len());
         for part in contexts.chunks((self.max_prefill_tokens / longest).max(1)) {
             let width = part.iter().map(|c| c.tokens.len()).max().unwrap_or(1);
-            let padded: Vec<i64> =
-                part.iter().flat_map(|c| c.tokens.iter().copied().chain(std::iter::repeat(0)).take(width)).collect();
-            let tokens = Tensor::from_slice(&padded).view([part.len() as i64, width as i64]).to_device(device);
+            let padded: Vec<i64> = part
+                .iter()
+                .flat_map(|c| c.tokens.iter().copied().chain(std::iter::repeat(0)).take(width))
+                .collect();
+            let tokens =
+                Tensor::from_slice(&padded).view([part.len() as i64, width as i64]).to_device(device);
             let decoder = policy.decoder();
             let mut tap = |layer: usize, keys: &Tensor, values: &Tensor| {
                 for (i, context) in (0..).zip(part) {
@@ -144,7 +154,8 @@ impl DecodeEngine {
         // `batch` is increasing, so its rows can be walked beside their distributions.
         let mut is_in_batch = vec![None; rows.len()];
         batch.iter().enumerate().for_each(|(place, row)| is_in_batch[*row] = Some(place));
-        let open = rows.par_iter_mut().zip(is_in_batch).filter_map(|(row, place)| place.map(|place| (row, place)));
+        let open =
+            rows.par_iter_mut().zip(is_in_batch).filter_map(|(row, place)| place.map(|place| (row, place)));
         let mut places: Vec<i64> = open
             .filter(|(row, _)| row.finish.is_none())
             .map(|(row, place)| {

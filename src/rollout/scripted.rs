@@ -27,6 +27,9 @@ impl RolloutEngine for ScriptedEngine {
     ) -> Result<Vec<Completion>> {
         self.calls.push(requests.iter().map(|r| (r.prompt.id, r.sample)).collect());
         finished(requests.len());
-        requests.iter().map(|_| self.script.pop_front().context("the script has no completion left")).collect()
+        requests
+            .iter()
+            .map(|_| self.script.pop_front().context("the script has no completion left"))
+            .collect()
     }
 }

@@ -38,7 +38,10 @@ impl Run<'_> {
                 tree.measured.tree.leaves.iter().map(|leaf| leaf.logprobs.as_slice()).zip(field.iter())
             })),
             None => Mismatch::of(
-                samples.iter().map(|s| s.behaviour_logprobs.as_slice()).zip(report.first_logprobs.iter().map(Vec::as_slice)),
+                samples
+                    .iter()
+                    .map(|s| s.behaviour_logprobs.as_slice())
+                    .zip(report.first_logprobs.iter().map(Vec::as_slice)),
             ),
         }
     }
@@ -76,7 +79,11 @@ impl Run<'_> {
         };
         self.refused_in_a_row += 1;
         let dump = self.ledger.dump(self.step, trees)?;
-        self.console.note(format!("step {}: update skipped, {what}; its batch is in {}", self.step, dump.display()));
+        self.console.note(format!(
+            "step {}: update skipped, {what}; its batch is in {}",
+            self.step,
+            dump.display()
+        ));
         if self.refused_in_a_row < MAX_REFUSED && self.policy_is_finite() {
             return Ok(());
         }
@@ -101,7 +108,8 @@ impl Run<'_> {
         let progress = &mut self.progress;
         progress.prompts += trees.len() as u64;
         progress.samples += trees.iter().map(|tree| tree.measured.tree.leaves.len() as u64).sum::<u64>();
-        progress.tokens_generated += trees.iter().map(|tree| tree.measured.tree.n_tokens() as u64).sum::<u64>();
+        progress.tokens_generated +=
+            trees.iter().map(|tree| tree.measured.tree.n_tokens() as u64).sum::<u64>();
         progress.wall_s += step_s;
         row.set("progress/prompts", progress.prompts as f64);
         row.set("progress/samples", progress.samples as f64);

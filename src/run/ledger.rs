@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Failure, Run, Setup};
 use crate::checkpoint::{Progress, Store, VerifiedCheckpoint, save_model};
-use crate::eval::{EvalReport, Estimate, Evaluator};
+use crate::eval::{Estimate, EvalReport, Evaluator};
 use crate::files::write_whole;
 use crate::model::{Placement, Policy};
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, rollouts};
@@ -32,11 +32,14 @@ pub(super) fn find_checkpoint(
     console: &Console,
 ) -> Result<Option<VerifiedCheckpoint>> {
     let refused = |error: anyhow::Error| Failure::ResumeRefused(format!("{error:#}"));
-    let before = Recipe::load(&folder.resolved(), &[]).map_err(|problems| Failure::ResumeRefused(problems.to_string()))?;
+    let before = Recipe::load(&folder.resolved(), &[])
+        .map_err(|problems| Failure::ResumeRefused(problems.to_string()))?;
     let differences = recipe.differences(&before)?;
     if !differences.is_empty() {
-        let lines: Vec<String> =
-            differences.iter().map(|d| format!("  {}: {} now, {} in the run", d.key, d.here, d.there)).collect();
+        let lines: Vec<String> = differences
+            .iter()
+            .map(|d| format!("  {}: {} now, {} in the run", d.key, d.here, d.there))
+            .collect();
         return Err(Failure::ResumeRefused(format!(
             "{}: the recipe differs from that of the run in what shapes it:\n{}\nset these back, or start another run \
              with --name",
@@ -115,14 +118,19 @@ impl Ledger {
 
     /// Writes the responses of a step if the recipe wants them.
     pub fn write_rollouts(&self, config: ObserveConfig, step: Step, trees: &[CreditedTree]) -> Result<()> {
-        if config.wants_rollouts(step) { rollouts::write(&self.folder.rollouts(step), step, trees) } else { Ok(()) }
+        if config.wants_rollouts(step) {
+            rollouts::write(&self.folder.rollouts(step), step, trees)
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes the batch of an update that was refused.
     pub fn dump(&self, step: Step, trees: &[CreditedTree]) -> Result<PathBuf> {
         let path = self.folder.root().join(format!("refused/step_{step:06}.jsonl"));
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).with_context(|| format!("could not create {}", parent.display()))?;
+            std::fs::create_dir_all(parent)
+                .with_context(|| format!("could not create {}", parent.display()))?;
         }
         rollouts::write(&path, step, trees)?;
         Ok(path)
@@ -142,7 +150,8 @@ impl Ledger {
 
     /// The reference of the KL penalty, if the recipe has one.
     pub fn load_reference(&self, setup: &Setup) -> Result<Option<Policy>> {
-        let load = |_| Policy::load(&self.folder.root().join("reference"), setup.model.clone(), setup.placement);
+        let load =
+            |_| Policy::load(&self.folder.root().join("reference"), setup.model.clone(), setup.placement);
         setup.recipe.loss.kl().map(load).transpose()
     }
 
@@ -157,7 +166,11 @@ impl Ledger {
         let accuracy = |e: &Estimate| Accuracy { mean: e.mean, ci95: e.half_width() };
         let stage = |(name, report): &(String, EvalReport)| Stage {
             name: name.clone(),
-            accuracies: vec![Some(accuracy(&report.avg)), Some(accuracy(&report.pass)), report.greedy.as_ref().map(accuracy)],
+            accuracies: vec![
+                Some(accuracy(&report.avg)),
+                Some(accuracy(&report.pass)),
+                report.greedy.as_ref().map(accuracy),
+            ],
         };
         let k = setup.recipe.eval.samples;
         let root = self.folder.root().display();
@@ -182,7 +195,13 @@ impl Run<'_> {
     pub(super) fn evaluate(&mut self, row: &mut MetricRow) -> Result<()> {
         let start = Instant::now();
         let (evaluator, moment) = (self.setup.evaluator(), format!("step_{:06}", self.step));
-        let report = self.ledger.evaluate(&moment, &evaluator, &self.policy, &mut self.setup.engine(), self.console)?;
+        let report = self.ledger.evaluate(
+            &moment,
+            &evaluator,
+            &self.policy,
+            &mut self.setup.engine(),
+            self.console,
+        )?;
         row.extend(report.row());
         row.set("time/eval", start.elapsed().as_secs_f64());
         self.progress.wall_s += start.elapsed().as_secs_f64();

@@ -25,8 +25,11 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
             *parts.entry(part).or_default() += value;
         }
     }
-    row.extend(parts.iter().map(|(part, sum)| (format!("reward/{part}/mean"), sum / leaves.len() as f64)).collect());
-    let status_share = |(status, n): (&String, &usize)| (format!("reward/status/{status}"), share(*n, leaves.len()));
+    row.extend(
+        parts.iter().map(|(part, sum)| (format!("reward/{part}/mean"), sum / leaves.len() as f64)).collect(),
+    );
+    let status_share =
+        |(status, n): (&String, &usize)| (format!("reward/status/{status}"), share(*n, leaves.len()));
     row.extend(statuses.iter().map(status_share).collect());
 
     let solved = |tree: &CreditedTree| {
@@ -34,7 +37,8 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
         let right = leaves.iter().filter(|leaf| leaf.verdict.parts.get(CORRECT) == Some(&1.0)).count();
         (right, leaves.len())
     };
-    let count = |test: &dyn Fn((usize, usize)) -> bool| trees.iter().filter(|tree| test(solved(tree))).count();
+    let count =
+        |test: &dyn Fn((usize, usize)) -> bool| trees.iter().filter(|tree| test(solved(tree))).count();
     row.set("group/solve_all", share(count(&|(right, n)| right == n), trees.len()));
     row.set("group/solve_none", share(count(&|(right, _)| right == 0), trees.len()));
     row.set("group/mixed", share(count(&|(right, n)| right > 0 && right < n), trees.len()));

@@ -77,7 +77,8 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
     })?;
     let store = Store::new(folder.checkpoints(), setup.recipe.checkpoint.keep)?;
     let saved = if resume { ledger::find_checkpoint(&folder, &setup.recipe, &store, console)? } else { None };
-    let ledger = Ledger::open(&setup, &folder, store, console, &given, saved.as_ref().map(VerifiedCheckpoint::step))?;
+    let ledger =
+        Ledger::open(&setup, &folder, store, console, &given, saved.as_ref().map(VerifiedCheckpoint::step))?;
 
     let mut policy = initial_policy(&setup)?;
     let evaluator = setup.evaluator();
@@ -90,10 +91,13 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
         None => {
             let mut evaluations = Vec::new();
             if let Some(config) = &setup.recipe.warmup {
-                let report = ledger.evaluate("before_warmup", &evaluator, &policy, &mut setup.engine(), console)?;
+                let report =
+                    ledger.evaluate("before_warmup", &evaluator, &policy, &mut setup.engine(), console)?;
                 evaluations.push((String::from("before warm start"), report));
                 if !warm_start(&setup, config, &mut policy, &runs, console, interrupt)? {
-                    console.note("stopped during the warm start, of which nothing is kept; --resume begins it again");
+                    console.note(
+                        "stopped during the warm start, of which nothing is kept; --resume begins it again",
+                    );
                     return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(Signal::Interrupt)));
                 }
             }
@@ -210,7 +214,8 @@ impl<'s> Run<'s> {
         let recipe = &self.setup.recipe;
         let mut clock = Clock::start();
 
-        let phase = self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.n_first()) as u64);
+        let phase =
+            self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.n_first()) as u64);
         let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""))?;
         phase.finish();
         let Harvest { trees, generate_s, score_s } = harvest;
@@ -266,7 +271,10 @@ impl<'s> Run<'s> {
     /// A single update per step measures the old log-probabilities itself; more of them need a pass before the first.
     fn needs(&self) -> Needs {
         let batch = self.setup.recipe.batch;
-        Needs { old_logprobs: batch.minibatches * batch.epochs > 1 || !self.checked, ref_logprobs: self.reference.is_some() }
+        Needs {
+            old_logprobs: batch.minibatches * batch.epochs > 1 || !self.checked,
+            ref_logprobs: self.reference.is_some(),
+        }
     }
 }
 

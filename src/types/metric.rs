@@ -33,8 +33,6 @@ impl MetricRow {
 
 impl<K: Into<String>> FromIterator<(K, f64)> for MetricRow {
     fn from_iter<I: IntoIterator<Item = (K, f64)>>(pairs: I) -> Self {
-        Self {
-            values: pairs.into_iter().map(|(k, v)| (k.into(), v)).collect(),
-        }
+        Self { values: pairs.into_iter().map(|(k, v)| (k.into(), v)).collect() }
     }
 }

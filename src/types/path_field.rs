@@ -42,9 +42,7 @@ impl<T> PathField<T> {
     pub fn from_fn(tree: &Tree, mut value: impl FnMut(usize, usize) -> T) -> Self {
         let paths = tree.leaves.iter().enumerate();
         let paths = paths.map(|(i, leaf)| (0..leaf.tokens.len()).map(|t| value(i, t)).collect());
-        Self {
-            paths: paths.collect(),
-        }
+        Self { paths: paths.collect() }
     }
 
     /// The values along the path to leaf `leaf`.
@@ -62,10 +60,7 @@ impl<T> PathField<T> {
     #[must_use]
     pub fn map<U>(&self, mut f: impl FnMut(usize, usize, &T) -> U) -> PathField<U> {
         let paths = self.paths.iter().enumerate();
-        let paths =
-            paths.map(|(i, path)| path.iter().enumerate().map(|(t, v)| f(i, t, v)).collect());
-        PathField {
-            paths: paths.collect(),
-        }
+        let paths = paths.map(|(i, path)| path.iter().enumerate().map(|(t, v)| f(i, t, v)).collect());
+        PathField { paths: paths.collect() }
     }
 }

@@ -48,9 +48,7 @@ impl RunRandom {
     #[must_use]
     pub fn bits(&self, purpose: Purpose, coordinates: &[u64]) -> u64 {
         let start = mix(self.seed ^ mix(purpose as u64 + 1));
-        coordinates
-            .iter()
-            .fold(start, |state, c| mix(state.rotate_left(23) ^ mix(*c)))
+        coordinates.iter().fold(start, |state, c| mix(state.rotate_left(23) ^ mix(*c)))
     }
 
     /// A uniform number in `[0, 1)` at `coordinates`.
@@ -99,9 +97,6 @@ mod tests {
             counts[(u * 10.0) as usize] += 1;
         }
         // 10,000 expected in each bin, standard deviation 95.
-        assert!(
-            counts.iter().all(|c| (9_500..10_500).contains(c)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|c| (9_500..10_500).contains(c)), "{counts:?}");
     }
 }

@@ -51,7 +51,9 @@ mod tests {
 
     #[test]
     fn every_scaling_agrees_with_pytorch() {
-        for (scale, name) in [(Scale::GroupStd, "group_std"), (Scale::BatchStd, "batch_std"), (Scale::None, "none")] {
+        for (scale, name) in
+            [(Scale::GroupStd, "group_std"), (Scale::BatchStd, "batch_std"), (Scale::None, "none")]
+        {
             assert_golden(&GroupConfig { scale, without_signal: WithoutSignal::Keep }, name);
         }
     }

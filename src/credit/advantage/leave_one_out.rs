@@ -14,7 +14,11 @@ impl AdvantageEstimator for LeaveOneOutConfig {
         let field = |tree: &MeasuredTree| {
             let rewards: Vec<f64> = tree.tree.rewards().collect();
             let (n, sum) = (rewards.len() as f64, rewards.iter().sum::<f64>());
-            ensure!(rewards.len() > 1, "prompt {}: leave-one-out needs two responses, got one", tree.tree.prompt.id);
+            ensure!(
+                rewards.len() > 1,
+                "prompt {}: leave-one-out needs two responses, got one",
+                tree.tree.prompt.id
+            );
             let advantage = |r: &f64| if tree.tree.has_signal() { r - (sum - r) / (n - 1.0) } else { 0.0 };
             Ok(spread(tree, &rewards.iter().map(advantage).collect::<Vec<_>>()))
         };

@@ -66,7 +66,8 @@ pub(crate) mod testing {
     pub fn golden(name: &str) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
         let all: serde_json::Value =
             serde_json::from_str(include_str!("../../../tests/golden/losses.json")).expect("valid JSON");
-        let read = |key: &str| serde_json::from_value(all["advantages"][key].clone()).expect("lists of numbers");
+        let read =
+            |key: &str| serde_json::from_value(all["advantages"][key].clone()).expect("lists of numbers");
         (read("rewards"), read(name))
     }
 
@@ -77,7 +78,10 @@ pub(crate) mod testing {
         let fields = estimator.estimate(&trees).expect("flat groups");
         for (field, expected) in fields.iter().zip(&expected) {
             for (path, expected) in field.iter().zip(expected) {
-                assert!(path.iter().all(|a| (f64::from(*a) - expected).abs() < 1e-5), "{name}: {path:?} {expected}");
+                assert!(
+                    path.iter().all(|a| (f64::from(*a) - expected).abs() < 1e-5),
+                    "{name}: {path:?} {expected}"
+                );
             }
         }
     }
