@@ -1,4 +1,27 @@
 //! rlcredit: structure-aware RL post-training for language models.
+//!
+//! Data flows one way. A type is a stage; each stage consumes one and returns the next:
+//!
+//! ```text
+//! prompts -> requests -> completions -> scored leaves -> trees -> measured trees -> credited trees -> batch -> update
+//!  data      rollout      rollout        score           pipeline  measure           credit            batch    learner
+//! ```
+//!
+//! Two pipes lead back: *weights* (learner to rollout) and *difficulty* (scored trees to the prompt sampler). [`run`]
+//! holds the one loop; read it first, then [`types`].
+//!
+//! # What holds everywhere
+//!
+//! - **Two worlds.** Prompts, trees, rewards, advantages and credit are plain numbers; tensors exist in `model`, `loss`,
+//!   `optim` and `learner`. Numbers cross in [`rollout`], [`measure`] and [`batch`], nowhere else.
+//! - **The learner is credit-blind.** Every advantage is final before the first tensor of a batch exists.
+//! - **No component sees the recipe.** Each gets its own small configuration by value.
+//! - **One seam, one folder**: a trait, a tagged configuration enum with `build`, one file per implementation. The `match`
+//!   in `build` is the registry.
+//! - **Randomness is a pure function** of seed, purpose and coordinates ([`types::RunRandom`]); no generator has a state.
+//! - **State is exhaustive**: [`checkpoint::TrainState`] is taken apart and put together without `..`.
+//! - **Metrics are returned**, never emitted from within; only `run` writes them, each key is in [`observe::glossary`].
+//! - **No algorithm has an `if` in the loop.** Groups and trees, GRPO and its relatives differ in what the seams build.
 pub mod batch;
 pub mod bench;
 pub mod checkpoint;

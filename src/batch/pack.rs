@@ -81,19 +81,16 @@ impl TokenGrid {
     }
 
     /// The hidden states that predict response tokens: `hidden` `[B, T, E]` to `[N, E]`.
-    #[must_use]
     pub fn pick(&self, hidden: &Tensor) -> Tensor {
         hidden.flatten(0, 1).index_select(0, &self.predictors)
     }
 
     /// One value per response token of each row, in order, as a tensor `[N]`.
-    #[must_use]
     pub fn per_token<'v>(&self, values: impl Iterator<Item = &'v [f32]>) -> Tensor {
         Tensor::from_slice(&values.flatten().copied().collect::<Vec<_>>()).to_device(self.device)
     }
 
     /// A value per row, repeated for each of its response tokens: `[N]`.
-    #[must_use]
     pub fn per_row(&self, values: &[f64]) -> Tensor {
         let repeated = values.iter().zip(&self.lengths).flat_map(|(v, n)| std::iter::repeat_n(*v as f32, *n));
         Tensor::from_slice(&repeated.collect::<Vec<_>>()).to_device(self.device)

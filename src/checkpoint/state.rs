@@ -95,7 +95,7 @@ impl TrainState {
 
         let host =
             Host { step, optimizer_updates: updates, sampler, progress, refused_in_a_row, evaluations };
-        write_whole(&dir.join(STATE), |mut w| Ok(serde_json::to_writer_pretty(&mut w, &host)?))
+        write_whole(&dir.join(STATE), |w| Ok(serde_json::to_writer_pretty(w, &host)?))
     }
 
     /// Reads the state of a verified checkpoint of a model of this layout.

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use rlcredit::bench::{BenchConfig, bench};
 use rlcredit::model::{DeviceChoice, Dtype};
+use rlcredit::run::Failure;
 
 #[derive(Args)]
 pub struct Bench {
@@ -81,7 +82,8 @@ impl Bench {
                 DeviceArgument::Cpu => DeviceChoice::Cpu,
                 DeviceArgument::Cuda => DeviceChoice::Cuda,
             },
-        })?;
+        })
+        .map_err(Failure::bad_input)?;
         if self.json {
             super::say(serde_json::to_string(&report)?)?;
         } else if let serde_json::Value::Object(fields) = serde_json::to_value(&report)? {

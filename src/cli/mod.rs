@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use rlcredit::recipe::Problems;
+use rlcredit::rollout::NotFinite;
 use rlcredit::run::Failure;
 
 /// Structure-aware RL post-training for language models.
@@ -65,7 +66,13 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return failure.exit_code();
     }
-    if error.is::<Problems>() { 2 } else { 1 }
+    if error.is::<Problems>() {
+        2
+    } else if error.is::<NotFinite>() {
+        4
+    } else {
+        1
+    }
 }
 
 /// Prints an error; where nobody can read it there is nothing left to do.

@@ -13,7 +13,10 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Option<T> {
 }
 
 fn sentence(panic: &PanicHookInfo<'_>) -> String {
-    let message = panic.payload_as_str().unwrap_or("no message");
+    let payload = panic.payload();
+    let message =
+        payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+    let message = message.unwrap_or("no message");
     if let Some(said) = torch_error(message) {
         return format!("libtorch: {said}{}", remedy(&said));
     }

@@ -62,6 +62,15 @@ impl Sample {
         };
         let tokens = loaded.tokenizer.encode(&text)?;
         super::require(!tokens.is_empty(), || "the prompt is empty; expected at least one token".to_owned())?;
+        let (needed, positions) =
+            (tokens.len() + self.max_new_tokens, loaded.policy.config.max_position_embeddings);
+        super::require(needed as i64 <= positions, || {
+            format!(
+                "--max-new-tokens: got {} after a prompt of {} tokens, but the model has {positions} positions",
+                self.max_new_tokens,
+                tokens.len()
+            )
+        })?;
         // Nothing is graded here, so the task is never looked at.
         let task = Task::Countdown(Countdown { numbers: Vec::new(), target: 0 });
         let prompt = Arc::new(Prompt { id: 0, text, tokens, task });

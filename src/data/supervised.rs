@@ -177,7 +177,7 @@ mod tests {
     }
 
     fn demos(seed: u64) -> Source {
-        let config = SourceConfig::CountdownDemos(DemoConfig { max_lines: 4, guesses: 3 });
+        let config = SourceConfig::CountdownDemos(DemoConfig { max_lines: 4, guesses: 3, max_value: 199 });
         config.build(&problems(), &countdown_tokenizer().unwrap(), RunRandom::new(seed)).unwrap()
     }
 
@@ -248,7 +248,7 @@ mod tests {
         }
         let task = Task::Countdown(Countdown { numbers: vec![1, 5000], target: 3 });
         let prompt = Arc::new(Prompt { id: 8, text: "?".into(), tokens: vec![1], task });
-        let config = SourceConfig::CountdownDemos(DemoConfig { max_lines: 4, guesses: 3 });
+        let config = SourceConfig::CountdownDemos(DemoConfig { max_lines: 4, guesses: 3, max_value: 199 });
         let build = |train: &[Arc<Prompt>]| {
             let source = config.build(train, &countdown_tokenizer().unwrap(), RunRandom::new(0));
             format!("{:#}", source.err().unwrap())

@@ -57,11 +57,12 @@ impl PolicyLearner {
         let mut tally = Tally::default();
         let mut first = FirstPass::default();
         let (mut grad_norm, mut param_delta, mut n_updates) = (0.0, 0.0, 0.0);
-        let mut not_finite = None;
+        let (mut not_finite, mut ratio_gap) = (None, None);
         'step: for epoch in 0..self.config.batch.epochs {
             for minibatch in minibatches(samples, self.config.batch.minibatches) {
                 self.gradient.clear();
                 let seen = self.gather(policy, minibatch, &mut tally)?;
+                let _ = ratio_gap.get_or_insert_with(|| seen.largest_gap(minibatch));
                 if epoch == 0 {
                     first.extend(seen);
                 }
@@ -86,6 +87,9 @@ impl PolicyLearner {
         if n_updates > 0.0 {
             metrics.set("optim/grad_norm", grad_norm / n_updates);
             metrics.set("optim/param_delta", param_delta);
+        }
+        if let Some(gap) = ratio_gap {
+            metrics.set("policy/first_ratio_gap", gap);
         }
         let FirstPass { logprobs, entropies } = first;
         Ok(UpdateReport { metrics, first_logprobs: logprobs, first_entropies: entropies, not_finite })
@@ -158,7 +162,6 @@ impl TotalLoss<'_> {
             old_logprobs: &old,
             advantages: &inputs.advantages,
         });
-        let mut loss = token.loss.shallow_clone();
         let log_ratio = new.detach() - &old;
         let ratio = log_ratio.exp();
         let mut report = vec![
@@ -169,12 +172,15 @@ impl TotalLoss<'_> {
             ("policy/clip_frac_low", token.clipped_low),
             ("policy/clip_frac_high", token.clipped_high),
         ];
-        if let (Some(kl), Some(reference)) = (self.config.kl(), &inputs.ref_logprobs) {
-            let penalty = kl_tokens(kl.estimator, &new, reference);
-            report.push(("loss/kl", penalty.detach() * kl.coef));
-            report.push(("policy/kl_ref", kl_tokens(KlEstimator::K3, &new.detach(), reference)));
-            loss = loss + penalty * kl.coef;
-        }
+        let loss = match (self.config.kl(), &inputs.ref_logprobs) {
+            (Some(kl), Some(reference)) => {
+                let penalty = kl_tokens(kl.estimator, &new, reference) * kl.coef;
+                report.push(("loss/kl", penalty.detach()));
+                report.push(("policy/kl_ref", kl_tokens(KlEstimator::K3, &new.detach(), reference)));
+                token.loss + penalty
+            }
+            _ => token.loss,
+        };
         tally.add(new.size()[0], &report);
         let total = (loss * &inputs.weights).sum(None);
         let mut grads = Tensor::run_backward(&[total], &[&new], false, false);
@@ -199,6 +205,16 @@ impl FirstPass {
             self.logprobs[*place] = logprobs;
             self.entropies[*place] = entropies;
         }
+    }
+
+    /// Largest distance from the old log-probabilities of `samples`, nats; 0 where there are none to compare with.
+    fn largest_gap(&self, samples: &[TrainSample]) -> f64 {
+        let pairs =
+            self.logprobs.iter().zip(samples).filter_map(|(new, s)| Some((new, s.old_logprobs.as_ref()?)));
+        let gaps =
+            pairs.flat_map(|(new, old)| new.iter().zip(old)).map(|(new, old)| f64::from(new - old).abs());
+        // `f64::max` would swallow a NaN.
+        gaps.fold(0.0, |largest, gap| if gap > largest || gap.is_nan() { gap } else { largest })
     }
 
     fn extend(&mut self, other: Self) {

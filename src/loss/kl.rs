@@ -5,7 +5,6 @@ use tch::Tensor;
 use super::KlEstimator;
 
 /// With `d = reference - new`: k1 = -d, k2 = d^2 / 2, k3 = exp(d) - 1 - d; f32 `[N]` each.
-#[must_use]
 pub fn kl_tokens(estimator: KlEstimator, new_logprobs: &Tensor, ref_logprobs: &Tensor) -> Tensor {
     let d = ref_logprobs - new_logprobs;
     match estimator {

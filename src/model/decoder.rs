@@ -29,7 +29,6 @@ pub type KvTap<'t> = &'t mut dyn FnMut(usize, &Tensor, &Tensor);
 
 impl Decoder<'_> {
     /// Looks the tokens' embeddings up: `[B, T]` to `[B, T, E]`.
-    #[must_use]
     pub fn embed(&self, tokens: &Tensor) -> Tensor {
         Tensor::embedding(&self.weights.embed, tokens, -1, false, false)
     }
@@ -37,10 +36,9 @@ impl Decoder<'_> {
     /// The final hidden states of whole sequences: `x` `[B, T, E]` to `[B, T, E]`, every row starting at position 0.
     ///
     /// Rows may be padded at their end: causal attention keeps padding out of everything before it.
-    #[must_use]
     pub fn hidden(&self, x: Tensor, tap: Option<KvTap<'_>>) -> Tensor {
         let (_, n_tokens, _) = size3(&x);
-        let rotation = self.rope.from_start(n_tokens);
+        let rotation = self.rope.first(n_tokens);
         let mask = Tensor::full([n_tokens, n_tokens], f64::NEG_INFINITY, (x.kind(), x.device())).triu(1);
         let mut tap = tap;
         let mut x = x;
@@ -57,11 +55,12 @@ impl Decoder<'_> {
     }
 
     /// One decoding step: the next token of every row, `[B]`, to the final hidden states, `[B, E]`.
-    #[must_use]
     pub fn step(&self, tokens: &Tensor, cache: &mut KvCache) -> Tensor {
         let (b, k, d) = (tokens.size()[0], self.config.n_kv_heads, self.config.head_dim);
         let group = self.config.n_heads / k;
-        let rotation = self.rope.at(&cache.next_positions().to_device(tokens.device()));
+        // A row that has ended is fed on until it leaves the batch, if need be past the last position.
+        let positions = cache.next_positions().clamp_max(self.rope.n_positions() - 1);
+        let rotation = self.rope.at(&positions.to_device(tokens.device()));
         let mut x = self.embed(&tokens.unsqueeze(1)); // (B, 1, E)
         for (l, layer) in self.weights.layers.iter().enumerate() {
             x = self.block(layer, x, &rotation, |q, key, value| {
@@ -104,7 +103,9 @@ impl Decoder<'_> {
     /// RMSNorm over the last dimension, the mean square in f32.
     fn norm(&self, x: &Tensor, weight: &Tensor) -> Tensor {
         let wide = x.to_kind(Kind::Float);
-        let mean_square = (&wide * &wide).mean_dim([-1i64].as_slice(), true, None);
+        // The norm is one pass over the data where square and mean would be two, forward and backward.
+        let width = x.size().last().map_or(1.0, |e| *e as f64);
+        let mean_square = wide.norm_scalaropt_dim(2, [-1i64].as_slice(), true).square() / width;
         let normed = wide * (mean_square + self.config.rms_norm_eps).rsqrt();
         normed.to_kind(x.kind()) * weight
     }

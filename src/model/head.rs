@@ -34,11 +34,17 @@ pub struct Head<'a> {
     pub weight: &'a Tensor,
     /// Divides the logits.
     pub temperature: f64,
+    max_logits: i64,
 }
 
-impl Head<'_> {
-    /// The distribution over the next token, f32 `[N, V]`; for the N rows of a decoding step.
+impl<'a> Head<'a> {
+    /// The layer `weight` `[V, E]` at `temperature`.
     #[must_use]
+    pub fn new(weight: &'a Tensor, temperature: f64) -> Self {
+        Self { weight, temperature, max_logits: MAX_LOGITS }
+    }
+
+    /// The distribution over the next token, f32 `[N, V]`; for the N rows of a decoding step.
     pub fn probabilities(&self, hidden: &Tensor) -> Tensor {
         self.logits(hidden).softmax(-1, None)
     }
@@ -61,7 +67,6 @@ impl Head<'_> {
 
     /// Pulls `grad` back: gives the gradient of `hidden`, `[N, E]`, and adds that of the weight to `weight_grad`
     /// (`[V, E]`, f32).
-    #[must_use]
     pub fn backward(
         &self,
         hidden: &Tensor,
@@ -98,9 +103,40 @@ impl Head<'_> {
         hidden.linear::<Tensor>(self.weight, None).to_kind(Kind::Float) / self.temperature
     }
 
-    /// `hidden` and `targets` in pieces whose logits stay below [`MAX_LOGITS`].
+    /// `hidden` and `targets` in pieces of at most `max_logits` logits each, at least one row.
     fn chunks(&self, hidden: &Tensor, targets: &Tensor) -> impl Iterator<Item = (Tensor, Tensor)> + use<> {
-        let rows = (MAX_LOGITS / self.weight.size()[0]).max(1);
+        let rows = (self.max_logits / self.weight.size()[0]).max(1);
         hidden.split(rows, 0).into_iter().zip(targets.split(rows, 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    #[test]
+    fn the_size_of_the_chunks_changes_nothing() {
+        tch::manual_seed(4);
+        let (n, v, e) = (23, 40, 8);
+        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+        let (weight, hidden) = (normal(&[v, e]), normal(&[n, e]));
+        let targets = Tensor::randint(v, [n], (Kind::Int64, Device::Cpu));
+        let grad = StatsGrad { logprobs: normal(&[n]), entropies: Some(normal(&[n])) };
+        let all = |max_logits: i64| {
+            let head = Head { max_logits, ..Head::new(&weight, 0.7) };
+            assert_eq!(head.chunks(&hidden, &targets).count() as i64, (n * v + max_logits - 1) / max_logits);
+            let TokenStats { logprobs, entropies } = head.stats(&hidden, &targets);
+            let mut d_weight = weight.ones_like();
+            let d_hidden = head.backward(&hidden, &targets, &grad, &mut d_weight);
+            [logprobs, entropies, d_hidden, d_weight]
+        };
+        let whole = all(n * v);
+        for rows in [1, 4, 22] {
+            for (part, whole) in all(rows * v).iter().zip(&whole) {
+                assert!(part.allclose(whole, 1e-5, 1e-5, false), "{rows} rows at a time");
+            }
+        }
     }
 }

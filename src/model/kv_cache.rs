@@ -19,8 +19,12 @@ pub struct KvCache {
 
 impl KvCache {
     /// An empty cache for rows whose contexts have the lengths `context_lens`, with room for `n_new` more tokens each.
+    ///
+    /// On a CPU it holds f32 whatever the compute precision `kind`: the products of one query with a few keys are too
+    /// small for the bf16 units, and converting on the way in costs less than what they waste.
     #[must_use]
     pub fn new(config: &ModelConfig, context_lens: &[i64], n_new: i64, kind: Kind, device: Device) -> Self {
+        let kind = if device.is_cuda() { kind } else { Kind::Float };
         let len = context_lens.iter().copied().max().unwrap_or(0);
         let capacity = len + n_new;
         let shape = [context_lens.len() as i64, config.n_kv_heads, capacity, config.head_dim];
@@ -39,7 +43,6 @@ impl KvCache {
     }
 
     /// Position of the next token of every row, `[B]`.
-    #[must_use]
     pub fn next_positions(&self) -> Tensor {
         let positions: Vec<i64> = self.starts.iter().map(|s| self.len - s).collect();
         Tensor::from_slice(&positions)
@@ -58,19 +61,19 @@ impl KvCache {
 
     /// Writes this step's key and value of `layer`, `[B, K, 1, D]`, and attends: `queries` are `[B * K, H / K, D]`,
     /// already scaled. Gives `[B * K, H / K, D]`. The column counts for later steps after [`KvCache::advance`].
-    #[must_use]
     pub fn attend(&mut self, layer: usize, queries: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
         let (keys, values) = &self.layers[layer];
         keys.narrow(2, self.len, 1).copy_(key);
         values.narrow(2, self.len, 1).copy_(value);
         let (b, k, c, d) = keys.size4().unwrap_or((0, 0, 0, 0));
         let n = self.len + 1;
+        let wide = queries.to_kind(keys.kind());
         let flat = |t: &Tensor| t.view([b * k, c, d]).narrow(1, 0, n); // (B * K, n, D)
         let scores = match &self.mask {
-            None => queries.bmm(&flat(keys).transpose(1, 2)),
-            Some(mask) => mask.narrow(2, 0, n).baddbmm(queries, &flat(keys).transpose(1, 2), 1, 1),
+            None => wide.bmm(&flat(keys).transpose(1, 2)),
+            Some(mask) => mask.narrow(2, 0, n).baddbmm(&wide, &flat(keys).transpose(1, 2), 1, 1),
         }; // (B * K, H / K, n)
-        scores.softmax(-1, None).bmm(&flat(values))
+        scores.softmax(-1, None).bmm(&flat(values)).to_kind(queries.kind())
     }
 
     /// Closes the step: the column written by `attend` in every layer is now part of the context.

@@ -95,7 +95,6 @@ impl Policy {
     }
 
     /// The master weights, f32 `[n_params]`.
-    #[must_use]
     pub fn master(&self) -> &Tensor {
         &self.master
     }
@@ -142,11 +141,10 @@ impl Policy {
     /// The output layer at `temperature`.
     #[must_use]
     pub fn head(&self, temperature: f64) -> Head<'_> {
-        Head { weight: &self.weights.lm_head, temperature }
+        Head::new(&self.weights.lm_head, temperature)
     }
 
     /// Final hidden states of `tokens` `[B, T]` (int64), without gradient: `[B, T, E]`.
-    #[must_use]
     pub fn hidden(&self, tokens: &Tensor) -> Tensor {
         let _guard = tch::no_grad_guard();
         let decoder = self.decoder();
@@ -186,7 +184,6 @@ impl Policy {
     }
 
     /// Where the output projection's gradient goes: a view of `gradient`, `[V, E]`.
-    #[must_use]
     pub fn head_gradient(&self, gradient: &Gradient) -> Tensor {
         gradient.at(self.layout.lm_head.as_ref().unwrap_or(&self.layout.embed))
     }
@@ -206,7 +203,6 @@ pub struct Gradient {
 
 impl Gradient {
     /// The view at `slot`, in its shape.
-    #[must_use]
     pub fn at(&self, slot: &super::layout::Slot) -> Tensor {
         self.flat.narrow(0, slot.start, slot.n_elements()).view(slot.shape.as_slice())
     }

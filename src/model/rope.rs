@@ -41,7 +41,7 @@ impl Rope {
 
     /// Positions `0..n` of every row.
     #[must_use]
-    pub fn from_start(&self, n: i64) -> Rotation {
+    pub fn first(&self, n: i64) -> Rotation {
         let shape = |t: &Tensor| t.narrow(0, 0, n).unsqueeze(1); // (T, 1, D/2)
         Rotation { cos: shape(&self.cos), sin: shape(&self.sin) }
     }
@@ -56,7 +56,6 @@ impl Rope {
 
 impl Rotation {
     /// Rotates `x`, `[B, T, heads, D]`.
-    #[must_use]
     pub fn apply(&self, x: &Tensor) -> Tensor {
         let halves = x.chunk(2, -1);
         let (a, b) = (&halves[0], &halves[1]);

@@ -46,7 +46,6 @@ pub struct QkNorm {
 
 impl QkNorm {
     /// One row per head, queries first: `[H + K, D]`, so that queries and keys are normed together.
-    #[must_use]
     pub fn rows(&self, n_heads: i64, n_kv_heads: i64) -> Tensor {
         let repeat = |t: &Tensor, n: i64| t.unsqueeze(0).expand([n, -1], false);
         Tensor::cat(&[repeat(&self.q, n_heads), repeat(&self.k, n_kv_heads)], 0)

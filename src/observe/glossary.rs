@@ -40,6 +40,11 @@ pub const ENTRIES: &[Entry] = &[
         "nats",
         "Mean k3 estimate per token of KL(policy before || policy during the update).",
     ),
+    entry(
+        "policy/first_ratio_gap",
+        "nats",
+        "Largest distance between new and old log-probs before the step's first update; 0 but for rounding.",
+    ),
     entry("policy/ratio_mean", "", "Mean over tokens of new probability / old probability."),
     entry("policy/clip_frac_low", SHARE, "Tokens whose loss is clipped at the lower bound of the ratio."),
     entry("policy/clip_frac_high", SHARE, "Tokens whose loss is clipped at the upper bound of the ratio."),

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rayon::prelude::*;
 
 use super::{Harvest, RolloutSource};
 use crate::data::sampler::{PromptSampler, SamplerState};
 use crate::model::Policy;
 use crate::rollout::explore::Explorer;
-use crate::rollout::{Generation, RolloutEngine};
+use crate::rollout::{Generation, NotFinite, RolloutEngine};
 use crate::score::Scorer;
 use crate::text::Tokenizer;
 use crate::types::{Completion, GenRequest, Leaf, Step, Tree};
@@ -64,7 +64,7 @@ impl RolloutSource for OnPolicy {
 /// neighbours.
 ///
 /// # Errors
-/// If a response cannot be decoded or a reward is not finite.
+/// If a response cannot be decoded. A [`NotFinite`] if a reward is not a finite number.
 pub fn graft(
     requests: Vec<GenRequest>,
     completions: Vec<Completion>,
@@ -92,13 +92,10 @@ fn leaf(
 ) -> Result<Leaf> {
     let text = tokenizer.decode(&completion.tokens, true)?;
     let verdict = scorer.score(&request.prompt.task, &text);
-    ensure!(
-        verdict.value.is_finite(),
-        "prompt {}, sample {}: the reward is {}; every grader's value and weight must be finite",
-        request.prompt.id,
-        request.sample,
-        verdict.value
-    );
+    if !verdict.value.is_finite() {
+        let what = format!("the reward is {}; every grader's value and weight must be finite", verdict.value);
+        return Err(NotFinite { prompt: request.prompt.id, sample: request.sample, what }.into());
+    }
     Ok(Leaf {
         sample: request.sample,
         fork: None,

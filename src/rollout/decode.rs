@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use tch::Tensor;
 
 use super::draw::{draw, most_likely};
-use super::{Generation, RolloutEngine, SamplingConfig};
+use super::{Generation, NotFinite, RolloutEngine, SamplingConfig};
 use crate::model::{KvCache, Policy};
 use crate::types::{Completion, Finish, GenRequest, TokenId};
 
@@ -183,12 +183,12 @@ impl<'r> Row<'r> {
         } else {
             most_likely(probs)
         };
-        ensure!(
-            logprob.is_finite(),
-            "prompt {}, sample {}, token {position}: the policy's distribution is not finite",
-            self.request.prompt.id,
-            self.request.sample
-        );
+        if !logprob.is_finite() {
+            let what = format!("the distribution of token {position} is not finite");
+            return Err(
+                NotFinite { prompt: self.request.prompt.id, sample: self.request.sample, what }.into()
+            );
+        }
         self.tokens.push(token);
         self.logprobs.push(logprob);
         self.finish = if eos.contains(&token) {

@@ -1,7 +1,8 @@
 //! One draw from a distribution over tokens, by inversion of its cumulative sum.
 //!
-//! Truncation as in transformers: the `top_k` most likely tokens (with all that tie with the last of them), then of those the smallest set whose renormalised
-//! probabilities reach `top_p`. The log-probability returned is that of the truncated, renormalised distribution.
+//! Truncation as in transformers: the `top_k` most likely tokens (with all that tie with the last of them), then of those
+//! the smallest set whose renormalised probabilities reach `top_p`. The log-probability returned is that of the truncated,
+//! renormalised distribution.
 
 use crate::types::TokenId;
 
@@ -34,13 +35,16 @@ fn truncate(probs: &[f32], top_k: usize, top_p: f64) -> Vec<usize> {
         let n = order.iter().position(|i| probs[*i] < last).unwrap_or(order.len());
         order.truncate(n);
     }
-    let total: f64 = order.iter().map(|i| f64::from(probs[*i])).sum();
-    let mut reached = 0.0;
-    let enough = order.iter().position(|i| {
-        reached += f64::from(probs[*i]);
-        reached >= top_p * total
-    });
-    order.truncate(enough.map_or(order.len(), |last| last + 1));
+    // At 1 rounding could call the sum complete before its last, smallest terms.
+    if top_p < 1.0 {
+        let total: f64 = order.iter().map(|i| f64::from(probs[*i])).sum();
+        let mut reached = 0.0;
+        let enough = order.iter().position(|i| {
+            reached += f64::from(probs[*i]);
+            reached >= top_p * total
+        });
+        order.truncate(enough.map_or(order.len(), |last| last + 1));
+    }
     order.sort_unstable();
     order
 }
@@ -96,11 +100,21 @@ mod tests {
         for case in golden.as_array().unwrap() {
             let logits: Vec<f64> = serde_json::from_value(case["logits"].clone()).unwrap();
             let temperature = case["temperature"].as_f64().unwrap();
-            let probs: Vec<f32> = logits.iter().map(|l| (l / temperature).exp() as f32).collect();
-            let top_k = case["top_k"].as_u64().unwrap_or(0) as usize;
-            let top_p = case["top_p"].as_f64().unwrap_or(1.0);
-            let expected: Vec<usize> = serde_json::from_value(case["kept"].clone()).unwrap();
-            assert_eq!(truncate(&probs, top_k, top_p), expected, "{case}");
+            let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let probs: Vec<f32> = logits.iter().map(|l| ((l - largest) / temperature).exp() as f32).collect();
+            let top_k = case["top_k"].as_u64().unwrap() as usize;
+            let top_p = case["top_p"].as_f64().unwrap();
+            let kept: Vec<usize> = serde_json::from_value(case["kept"].clone()).unwrap();
+            let logprobs: Vec<f64> = serde_json::from_value(case["logprobs"].clone()).unwrap();
+            // Tokens whose probability f32 rounds to 0 are never drawn, kept or not.
+            let drawable =
+                |tokens: Vec<usize>| tokens.into_iter().filter(|i| probs[*i] > 0.0).collect::<Vec<_>>();
+            assert_eq!(drawable(truncate(&probs, top_k, top_p)), drawable(kept.clone()), "{case}");
+            for i in 0..1000 {
+                let (token, logprob) = draw(&probs, top_k, top_p, f64::from(i) / 1000.0);
+                let place = kept.iter().position(|kept| *kept == token as usize).unwrap();
+                assert!((f64::from(logprob) - logprobs[place]).abs() < 1e-5, "{token}: {logprob}, {case}");
+            }
         }
     }
 }

@@ -3,10 +3,12 @@
 mod decode;
 pub mod draw;
 pub mod explore;
+mod not_finite;
 mod sampling;
 mod scripted;
 
 pub use decode::DecodeEngine;
+pub use not_finite::NotFinite;
 pub use sampling::SamplingConfig;
 pub use scripted::ScriptedEngine;
 
@@ -42,7 +44,8 @@ pub trait RolloutEngine {
     /// One completion per request, in order. `finished` hears how many responses have ended since its last call.
     ///
     /// # Errors
-    /// If a request cannot be served; the message names the prompt.
+    /// If a request cannot be served; the message names the prompt. A [`NotFinite`] if the policy's distribution over
+    /// the next token is not one.
     fn generate(
         &mut self,
         policy: &Policy,

@@ -100,8 +100,8 @@ impl Ledger {
         let (report, items) = evaluator.run(policy, engine, &mut |n| phase.advance(n as u64, ""))?;
         phase.finish();
         let folder = self.folder.root().join("eval");
-        write_whole(&folder.join(format!("{moment}.json")), |mut w| {
-            Ok(serde_json::to_writer_pretty(&mut w, &json!({ report.set.clone(): report.to_json() }))?)
+        write_whole(&folder.join(format!("{moment}.json")), |w| {
+            Ok(serde_json::to_writer_pretty(w, &json!({ report.set.clone(): report.to_json() }))?)
         })?;
         write_whole(&folder.join(format!("{moment}.{}.jsonl", report.set)), |mut w| {
             for item in &items {

@@ -12,6 +12,8 @@ mod metrics;
 mod performance;
 mod setup;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -38,6 +40,7 @@ use crate::observe::Console;
 use crate::optim::learning_rate;
 use crate::pipeline::{Harvest, RolloutSource};
 use crate::recipe::Recipe;
+use crate::rollout::NotFinite;
 use crate::run_folder::RunFolder;
 use crate::types::{MetricRow, Needs, Step};
 
@@ -212,7 +215,9 @@ impl<'s> Run<'s> {
             row.extend(self.checkpoint_s.take().map(|s| ("time/checkpoint", s)).into_iter().collect());
             self.ledger.write_row(self.step, &row)?;
             self.console.step_line(self.step, n_steps, &row);
-            if self.is_due(self.setup.recipe.checkpoint.every) {
+            // Where updates are refused, the cause may be in the weights already; the newest checkpoint is from before.
+            let sound = self.refused_in_a_row == 0 || self.step == n_steps;
+            if sound && self.is_due(self.setup.recipe.checkpoint.every) {
                 self.save()?;
             }
         }
@@ -232,9 +237,15 @@ impl<'s> Run<'s> {
 
         let phase =
             self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.n_first()) as u64);
-        let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""))?;
+        let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""));
         phase.finish();
-        let Harvest { trees, generate_s, score_s } = harvest;
+        let Harvest { trees, generate_s, score_s } = match harvest {
+            Err(error) if error.is::<NotFinite>() => {
+                self.refuse(&format!("{error:#}"), "there is no batch")?;
+                return Ok([("optim/skipped", 1.0)].into_iter().collect());
+            }
+            harvest => harvest?,
+        };
         clock.lap();
 
         let measurer = Measurer {
@@ -285,7 +296,7 @@ impl<'s> Run<'s> {
 
         self.ledger.write_rollouts(recipe.observe, self.step, &credited)?;
         self.check_first_step(&mismatch, &row)?;
-        self.check_finite(&credited, report.not_finite)?;
+        self.check_finite(&credited, report.not_finite.as_deref())?;
         row.set("optim/skipped", f64::from(u8::from(self.refused_in_a_row > 0)));
         Ok(row)
     }

@@ -180,7 +180,7 @@ fn the_other_verbs_refuse_in_sentences_too() {
         (&["sample", "model", "1", "--temperature", "nan"], "--temperature: got NaN"),
         (&["sample", "model", "1", "--top-p", "2"], "--top-p: got 2"),
         (&["sample", "model", "1", "--max-new-tokens", "0"], "--max-new-tokens: got 0"),
-        (&["sample", "model", "1", "--max-new-tokens", "600"], "the model has 512"),
+        (&["sample", "model", "1", "--max-new-tokens", "600"], "the model has 512 positions"),
         (&["bench", "--steps", "0"], "--steps: got 0"),
         (&["bench", "--model", "nowhere"], "nowhere"),
         (&["bench", "--new-tokens", "600"], "the model has 512"),

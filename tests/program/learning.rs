@@ -14,69 +14,72 @@ use rlcredit::score::Scorer;
 use rlcredit::text::countdown_tokenizer;
 use rlcredit::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, Tree};
 
-use super::place::{Place, RECIPE};
+use super::place::Place;
 
-/// The warm start teaches three answers to problems of two numbers, of which one is right: a third of all answers is
-/// right until rewards say which.
+/// The warm start teaches three answers to each of eight problems, of which one is right: about a third of all answers
+/// is right until rewards say which.
 #[test]
 fn reward_teaches_which_of_three_answers_is_right() {
     let place = Place::new();
     let (mut problems, mut texts) = (String::new(), String::new());
-    for a in 3..=9 {
-        for b in 2..a {
-            let prompt = format!("Make {} from {a}, {b}.\\n", a + b);
-            problems += &format!("{{\"numbers\": [{a}, {b}], \"target\": {}}}\n", a + b);
-            for operator in ["+", "-", "*"] {
-                texts += &format!(
-                    "{{\"prompt\": \"{prompt}\", \"response\": \"<answer>{a}{operator}{b}</answer>\"}}\n"
-                );
-            }
+    for (a, b) in [(3, 2), (5, 4), (7, 3), (8, 6), (9, 2), (6, 5), (9, 7), (8, 3)] {
+        let target = a + b;
+        problems += &format!("{{\"numbers\": [{a}, {b}], \"target\": {target}}}\n");
+        for operator in ["+", "-", "*"] {
+            let (prompt, answer) =
+                (format!("Make {target} from {a}, {b}.\n"), format!("<answer>{a}{operator}{b}</answer>"));
+            texts += &format!("{}\n", serde_json::json!({ "prompt": prompt, "response": answer }));
         }
     }
     place.write("problems.jsonl", problems);
     place.write("texts.jsonl", texts);
-    place.write("tiny.toml", RECIPE);
-    let ended = place.run(&[
-        "train",
-        "tiny.toml",
-        "--set",
-        "run.steps=12",
-        "--set",
-        "warmup.steps=60",
-        "--set",
-        "warmup.batch_size=32",
-        "--set",
-        "warmup.lr=3e-3",
-        "--set",
-        "warmup.source={type=\"jsonl\", path=\"texts.jsonl\"}",
-        "--set",
-        "data={type=\"jsonl\", path=\"problems.jsonl\", eval_path=\"problems.jsonl\"}",
-        "--set",
-        "reward.0.preset=exact",
-        "--set",
-        "batch.prompts=8",
-        "--set",
-        "explore.size=8",
-        "--set",
-        "sampling.max_new_tokens=12",
-        "--set",
-        "eval.every=0",
-        "--set",
-        "eval.samples=4",
-        "--set",
-        "optim.lr=5e-4",
-        "--set",
-        "optim.schedule=constant",
-    ]);
+    place.write("learn.toml", LEARN);
+    let ended = place.run(&["train", "learn.toml"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let accuracy = |moment: &str| {
-        place.json(&format!("runs/tiny/eval/{moment}.json"))["heldout"]["avg@4"].as_f64().unwrap()
+        place.json(&format!("runs/learn/eval/{moment}.json"))["heldout"]["avg@8"].as_f64().unwrap()
     };
-    let (random, before, after) =
-        (accuracy("before_warmup"), accuracy("step_000000"), accuracy("step_000012"));
-    assert!(random < 0.05 && (0.15..0.5).contains(&before), "{random} {before} {after}\n{}", ended.out);
-    assert!(after > before + 0.35, "{random} {before} {after}\n{}", ended.out);
+    let [random, before, after] = ["before_warmup", "step_000000", "step_000015"].map(accuracy);
+    assert!(
+        random < 0.05 && (0.2..0.6).contains(&before) && after > 0.8,
+        "{random} {before} {after}\n{}",
+        ended.out
+    );
 }
+
+const LEARN: &str = r#"
+[run]
+name = "learn"
+steps = 15
+[model]
+scratch = "countdown2m"
+[warmup]
+steps = 60
+batch_size = 24
+lr = 3e-3
+source = { type = "jsonl", path = "texts.jsonl" }
+[data]
+type = "jsonl"
+path = "problems.jsonl"
+eval_path = "problems.jsonl"
+[explore]
+type = "group"
+size = 8
+[sampling]
+max_new_tokens = 12
+[[reward]]
+type = "countdown"
+[advantage]
+type = "group"
+[loss]
+type = "clip"
+[optim]
+lr = 2e-4
+[batch]
+prompts = 8
+[eval]
+samples = 8
+"#;
 
 /// What happened, in order.
 #[derive(Debug, PartialEq)]

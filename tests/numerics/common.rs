@@ -1,0 +1,97 @@
+//! The golden policies, and prompts and samples made up for them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rewards::{Countdown, Status, Task, Verdict};
+use rlcredit::batch::TrainSample;
+use rlcredit::measure::Measurer;
+use rlcredit::model::{ModelConfig, Placement, Policy};
+use rlcredit::types::{Finish, Leaf, Needs, Prompt, Purpose, RunRandom, TokenId, Tree};
+use tch::{Device, Kind, Tensor};
+
+/// Between them: tied and untied embeddings, biases, norms on queries and keys, grouped queries, stretched rotations.
+pub const FAMILIES: [&str; 3] = ["llama", "qwen2", "qwen3"];
+
+pub fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+pub fn golden_json(name: &str) -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(golden(name)).unwrap()).unwrap()
+}
+
+pub fn policy_in(family: &str, kind: Kind) -> Policy {
+    let config = ModelConfig::from_folder(&golden(family)).unwrap();
+    Policy::load(&golden(family), config, Placement { device: Device::Cpu, kind }).unwrap()
+}
+
+pub fn policy(family: &str) -> Policy {
+    policy_in(family, Kind::Float)
+}
+
+/// Made-up tokens, the same for the same `seed`.
+pub fn tokens(seed: u64, n: usize) -> Vec<TokenId> {
+    let random = RunRandom::new(99);
+    (0..n as u64).map(|i| 3 + (random.bits(Purpose::Items, &[seed, i]) % 61) as TokenId).collect()
+}
+
+/// Made-up numbers around 0 of about unit size.
+pub fn numbers(seed: u64, n: usize) -> Vec<f32> {
+    let random = RunRandom::new(98);
+    (0..n as u64).map(|i| (3.0 * random.uniform(Purpose::Items, &[seed, i]) - 1.5) as f32).collect()
+}
+
+pub fn prompt(id: u64, tokens: Vec<TokenId>) -> Arc<Prompt> {
+    let task = Task::Countdown(Countdown { numbers: vec![1, 2, 3], target: 6 });
+    Arc::new(Prompt { id, text: String::from("p"), tokens, task })
+}
+
+pub fn leaf(sample: u32, tokens: Vec<TokenId>, logprobs: Vec<f32>) -> Leaf {
+    let verdict = Verdict { value: 0.0, parts: Default::default(), status: Status::Ok };
+    Leaf { sample, fork: None, tokens, logprobs, finish: Finish::Eos, text: String::new(), verdict }
+}
+
+/// Log-probabilities of the leaves' tokens under `policy`, leaf after leaf.
+pub fn measured(policy: &Policy, trees: Vec<Tree>, temperature: f64, max_tokens: usize) -> Vec<Vec<f32>> {
+    let measurer = Measurer { policy, reference: None, temperature, max_tokens };
+    let trees = measurer.measure(trees, Needs { old_logprobs: true, ref_logprobs: false }).unwrap();
+    trees.iter().flat_map(|tree| tree.old_logprobs.as_ref().unwrap().iter().map(<[f32]>::to_vec)).collect()
+}
+
+/// Nine samples of three prompts, of different lengths, with made-up advantages on every token.
+pub fn samples() -> Vec<TrainSample> {
+    let lengths = [(4, [7, 1, 3]), (1, [5, 12, 2]), (9, [4, 4, 10])];
+    let trees = (0..).zip(lengths).flat_map(|(t, (n_prompt, responses))| {
+        let prompt = prompt(t as u64, tokens(t as u64, n_prompt));
+        (0..).zip(responses).map(move |(l, n)| {
+            let seed = (100 + 10 * t + l) as u64;
+            TrainSample {
+                prompt: Arc::clone(&prompt),
+                tokens: tokens(seed, n),
+                behaviour_logprobs: vec![-1.0; n],
+                old_logprobs: None,
+                ref_logprobs: None,
+                advantages: numbers(seed, n),
+                place: (t, l),
+            }
+        })
+    });
+    trees.collect()
+}
+
+/// Hidden states to logits `[.., V]` at temperature 1, all at once.
+pub fn logits(policy: &Policy, hidden: &Tensor) -> Tensor {
+    hidden.linear::<Tensor>(policy.head(1.0).weight, None)
+}
+
+/// Token ids as one row, `[1, T]`.
+pub fn row(tokens: &[TokenId]) -> Tensor {
+    Tensor::from_slice(&tokens.iter().map(|t| i64::from(*t)).collect::<Vec<_>>()).unsqueeze(0)
+}
+
+/// Largest distance between two tensors' elements; NaN if one of them has a NaN.
+pub fn distance(a: &Tensor, b: &Tensor) -> f64 {
+    assert_eq!(a.size(), b.size());
+    (a.to_kind(Kind::Double) - b.to_kind(Kind::Double)).abs().max().double_value(&[])
+}

@@ -1,0 +1,208 @@
+//! The sampler: token by token gives what the full forward pass gives, and a response does not depend on its company.
+
+use rlcredit::model::{KvCache, Policy};
+use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use rlcredit::types::{Completion, Finish, GenRequest, Purpose, RunRandom, TokenId, Tree};
+use tch::{Device, Kind, Tensor};
+
+use super::common::{FAMILIES, distance, leaf, logits, measured, policy, prompt, row, tokens};
+
+/// An eighth of the vocabulary, so that responses end at different times and rows leave the batch.
+const EOS: [TokenId; 8] = [2, 9, 17, 25, 33, 40, 48, 56];
+
+const PLAIN: SamplingConfig = SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 24 };
+
+fn generation(sampling: SamplingConfig) -> Generation {
+    Generation { random: RunRandom::new(5), purpose: Purpose::Rollout, step: 3, sampling }
+}
+
+/// Groups of 4, 1, 3 and 4 responses to prompts of 7, 3, 12 and 1 tokens.
+fn requests() -> Vec<GenRequest> {
+    let groups = [(7, 4), (3, 1), (12, 3), (1, 4)];
+    let requests = (0..).zip(groups).flat_map(|(id, (length, size))| {
+        let prompt = prompt(id, tokens(id, length));
+        (0..size).map(move |sample| GenRequest { prompt: prompt.clone(), prefix: Vec::new(), sample })
+    });
+    requests.collect()
+}
+
+fn generate(policy: &Policy, requests: &[GenRequest], sampling: SamplingConfig) -> Vec<Completion> {
+    let mut engine = DecodeEngine::new(EOS.to_vec(), 512, 1 << 14);
+    engine.generate(policy, requests, &generation(sampling), &mut |_| ()).unwrap()
+}
+
+/// What the full forward pass says about the token after each of `context ++ response[..i]`, f64 `[T, V]`.
+fn next_logits(policy: &Policy, request: &GenRequest, response: &[TokenId]) -> Tensor {
+    let sequence = [request.prompt.tokens.as_slice(), &request.prefix, response].concat();
+    let first = (sequence.len() - response.len() - 1) as i64;
+    let all = logits(policy, &policy.hidden(&row(&sequence))).squeeze_dim(0);
+    all.narrow(0, first, response.len() as i64).to_kind(Kind::Double)
+}
+
+#[test]
+fn steps_with_a_cache_equal_the_full_forward_pass() {
+    let lens = [7i64, 3, 12, 1];
+    for family in FAMILIES {
+        let policy = policy(family);
+        let rows: Vec<Tensor> = lens.iter().map(|n| row(&tokens(*n as u64, *n as usize + 6))).collect(); // (1, n + 6)
+        let full: Vec<Tensor> =
+            rows.iter().map(|row| logits(&policy, &policy.hidden(row)).squeeze_dim(0)).collect();
+        let _guard = tch::no_grad_guard();
+        let decoder = policy.decoder();
+        let mut cache = KvCache::new(&policy.config, &lens, 6, Kind::Float, Device::Cpu);
+        for (i, (row, n)) in rows.iter().zip(lens).enumerate() {
+            let mut fill =
+                |layer: usize, k: &Tensor, v: &Tensor| cache.fill(layer, i..i + 1, &k.get(0), &v.get(0));
+            let _ = decoder.hidden(decoder.embed(&row.narrow(1, 0, n)), Some(&mut fill));
+        }
+        let mut present = vec![0usize, 1, 2, 3];
+        for step in 0..6 {
+            if step == 3 {
+                cache.keep_rows(&[2, 1]);
+                present = vec![2, 1];
+            }
+            let next: Vec<Tensor> = present.iter().map(|r| rows[*r].narrow(1, lens[*r] + step, 1)).collect();
+            let got = logits(&policy, &decoder.step(&Tensor::cat(&next, 0).squeeze_dim(1), &mut cache)); // (B, V)
+            for (place, r) in (0..).zip(&present) {
+                let gap = distance(&got.get(place), &full[*r].get(lens[*r] + step));
+                assert!(gap < 1e-4, "{family}, row {r}, step {step}: logits are off by {gap}");
+            }
+        }
+    }
+}
+
+#[test]
+fn recorded_logprobs_are_those_that_the_learner_measures() {
+    for family in FAMILIES {
+        let policy = policy(family);
+        for temperature in [1.0, 0.7] {
+            let requests = requests();
+            let completions = generate(&policy, &requests, SamplingConfig { temperature, ..PLAIN });
+            let early = completions.iter().filter(|c| c.finish == Finish::Eos && c.tokens.len() < 12).count();
+            assert!(early >= 3, "{family}: only {early} rows left the batch early");
+            assert!(
+                completions.iter().any(|c| c.tokens.len() > 16),
+                "{family}: nobody outlived the compaction"
+            );
+            let trees = requests.iter().zip(&completions).map(|(request, done)| Tree {
+                prompt: request.prompt.clone(),
+                leaves: vec![leaf(request.sample, done.tokens.clone(), done.logprobs.clone())],
+            });
+            let measured = measured(&policy, trees.collect(), temperature, 100);
+            for (done, measured) in completions.iter().zip(measured) {
+                assert_eq!(done.logprobs.len(), measured.len());
+                let gaps = done.logprobs.iter().zip(measured).map(|(a, b)| (a - b).abs());
+                assert!(gaps.clone().all(|gap| gap < 1e-4), "{family}: {:?}", gaps.collect::<Vec<_>>());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_does_not_depend_on_its_company() {
+    for family in FAMILIES {
+        let policy = policy(family);
+        let requests = requests();
+        let together = generate(&policy, &requests, PLAIN);
+        let same = |alone: &Completion, together: &Completion| {
+            assert_eq!((&alone.tokens, alone.finish), (&together.tokens, together.finish), "{family}");
+            assert!(
+                alone.logprobs.iter().zip(&together.logprobs).all(|(a, b)| (a - b).abs() < 1e-4),
+                "{family}"
+            );
+        };
+        for (request, together) in requests.iter().zip(&together) {
+            same(&generate(&policy, std::slice::from_ref(request), PLAIN)[0], together);
+        }
+        // Few rows at a time, and prefills of one or two prompts.
+        let mut narrow = DecodeEngine::new(EOS.to_vec(), 5, 16);
+        let mut n_finished = 0;
+        let parts =
+            narrow.generate(&policy, &requests, &generation(PLAIN), &mut |n| n_finished += n).unwrap();
+        parts.iter().zip(&together).for_each(|(part, together)| same(part, together));
+        assert_eq!(n_finished, requests.len());
+
+        let answers: std::collections::HashSet<_> = together.iter().map(|c| &c.tokens).collect();
+        assert!(answers.len() > 4, "{family}: only {} different answers to 4 prompts", answers.len());
+    }
+}
+
+/// The request that asks for the rest of an answer gets that rest, wherever the answer is cut.
+#[test]
+fn a_prefix_is_continued_as_if_it_had_just_been_written() {
+    let policy = policy("qwen3");
+    let request = requests().swap_remove(0);
+    let whole = DecodeEngine::new(Vec::new(), 8, 99)
+        .generate(&policy, std::slice::from_ref(&request), &generation(PLAIN), &mut |_| ())
+        .unwrap()
+        .swap_remove(0);
+    let cuts = [1, 9, 23];
+    let rest = |cut: usize| GenRequest { prefix: whole.tokens[..cut].to_vec(), ..request.clone() };
+    let parts = DecodeEngine::new(Vec::new(), 8, 99)
+        .generate(&policy, &cuts.map(rest), &generation(PLAIN), &mut |_| ())
+        .unwrap();
+    for (cut, part) in cuts.into_iter().zip(parts) {
+        assert_eq!(part.tokens, whole.tokens[cut..], "cut at {cut}");
+        assert_eq!(part.finish, Finish::Length);
+    }
+}
+
+/// Rows that have ended run on beside the others, here past the last position of the model.
+#[test]
+fn an_ended_row_disturbs_nobody_at_the_end_of_the_positions() {
+    let policy = policy("llama");
+    let prompt = prompt(0, tokens(0, 20));
+    let sampling = SamplingConfig { max_new_tokens: 108, ..PLAIN };
+    assert_eq!(policy.config.max_position_embeddings, 128);
+    let fresh = |sample| GenRequest { prompt: prompt.clone(), prefix: Vec::new(), sample };
+    let mut requests: Vec<GenRequest> = (0..10).map(fresh).collect();
+    requests[9].prefix = tokens(7, 100);
+    let mut engine = DecodeEngine::new(Vec::new(), 512, 1 << 14);
+    let together = engine.generate(&policy, &requests, &generation(sampling), &mut |_| ()).unwrap();
+    let alone = engine.generate(&policy, &requests[..1], &generation(sampling), &mut |_| ()).unwrap();
+    assert_eq!((together[9].tokens.len(), together[0].tokens.len()), (8, 108));
+    assert_eq!(together[0].tokens, alone[0].tokens);
+}
+
+#[test]
+fn temperature_0_takes_the_most_likely_token() {
+    for family in FAMILIES {
+        let policy = policy(family);
+        let requests = requests();
+        let completions = generate(&policy, &requests, SamplingConfig { temperature: 0.0, ..PLAIN });
+        for (request, done) in requests.iter().zip(&completions) {
+            let next = next_logits(&policy, request, &done.tokens);
+            assert_eq!(row(&done.tokens).squeeze_dim(0), next.argmax(-1, false), "{family}");
+            let (logprobs, _) = next.log_softmax(-1, None).max_dim(-1, false);
+            assert!(distance(&logprobs, &Tensor::from_slice(&done.logprobs)) < 1e-4, "{family}");
+        }
+    }
+}
+
+#[test]
+fn recorded_logprobs_are_those_of_the_truncated_distribution() {
+    let (temperature, top_k, top_p) = (0.8, 6, 0.7);
+    let policy = policy("qwen2");
+    let requests = requests();
+    let sampling = SamplingConfig { temperature, top_k, top_p, ..PLAIN };
+    let completions = generate(&policy, &requests, sampling);
+    let mut kept_sizes = std::collections::HashSet::new();
+    for (request, done) in requests.iter().zip(&completions) {
+        let next = next_logits(&policy, request, &done.tokens) / temperature;
+        for (i, (token, logprob)) in done.tokens.iter().zip(&done.logprobs).enumerate() {
+            let probs = Vec::<f64>::try_from(next.get(i as i64).softmax(-1, None)).unwrap();
+            let mut order: Vec<usize> = (0..probs.len()).collect();
+            order.sort_by(|a, b| probs[*b].total_cmp(&probs[*a]));
+            let top: f64 = order[..top_k].iter().map(|t| probs[*t]).sum();
+            let mut kept = Vec::new();
+            while kept.iter().map(|t: &usize| probs[*t]).sum::<f64>() < top_p * top {
+                kept.push(order[kept.len()]);
+            }
+            assert!(kept.contains(&(*token as usize)), "token {token} is not among {kept:?}");
+            let expected = (probs[*token as usize] / kept.iter().map(|t| probs[*t]).sum::<f64>()).ln();
+            assert!((f64::from(*logprob) - expected).abs() < 1e-4, "{logprob}, expected {expected}");
+            kept_sizes.insert(kept.len());
+        }
+    }
+    assert!(kept_sizes.len() > 2, "top-p never had a choice: {kept_sizes:?}");
+}

@@ -1,0 +1,263 @@
+//! The learner's gradient: equal for every cut into micro-batches, blind to padding, and that of plain autograd.
+
+use rlcredit::batch::{BatchConfig, TokenGrid, TrainSample};
+use rlcredit::learner::{LearnerConfig, PolicyLearner, UpdateReport, accumulate};
+use rlcredit::loss::{Aggregation, ClipConfig, KlConfig, KlEstimator, LossConfig, token_weights};
+use rlcredit::model::{Policy, Slot, StatsGrad};
+use rlcredit::optim::OptimConfig;
+use rlcredit::types::Tree;
+use tch::{Device, Tensor};
+
+use super::common::{FAMILIES, distance, leaf, logits, measured, numbers, policy, policy_in, row, samples};
+
+const TEMPERATURE: f64 = 0.8;
+const LONGEST: usize = 16;
+const ALL: [Aggregation; 4] = [
+    Aggregation::TokenMean,
+    Aggregation::SeqMeanTokenMean,
+    Aggregation::SeqMeanTokenSum,
+    Aggregation::Constant,
+];
+
+/// No momentum and no clipping, so that after an update the first moment is the gradient.
+pub fn config(clip: ClipConfig, max_tokens: usize) -> LearnerConfig {
+    let optim: OptimConfig =
+        serde_json::from_str(r#"{"lr": 0.0, "betas": [0.0, 0.9], "max_grad_norm": 0.0}"#).unwrap();
+    LearnerConfig {
+        loss: LossConfig::Clip(clip),
+        optim,
+        batch: BatchConfig { prompts: 3, minibatches: 1, epochs: 1, max_tokens },
+        temperature: TEMPERATURE,
+        max_new_tokens: LONGEST,
+    }
+}
+
+fn learner_gradient(
+    policy: &mut Policy,
+    config: LearnerConfig,
+    samples: &[TrainSample],
+) -> (Tensor, UpdateReport) {
+    let mut learner = PolicyLearner::new(config, policy);
+    let report = learner.update(policy, samples, 0.0).unwrap();
+    assert_eq!(report.not_finite, None);
+    (learner.optimizer.state().first.shallow_clone(), report)
+}
+
+/// The samples with the log-probabilities that `policy` gives them as old ones, moved by up to `noise`.
+fn with_old(policy: &Policy, mut samples: Vec<TrainSample>, noise: f32) -> Vec<TrainSample> {
+    let trees = samples.iter().map(|s| Tree {
+        prompt: s.prompt.clone(),
+        leaves: vec![leaf(0, s.tokens.clone(), s.behaviour_logprobs.clone())],
+    });
+    let old = measured(policy, trees.collect(), TEMPERATURE, 64);
+    for (i, (sample, old)) in (0..).zip(samples.iter_mut().zip(old)) {
+        let moved = old.iter().zip(numbers(1000 + i, old.len())).map(|(old, x)| old + noise * x);
+        sample.old_logprobs = Some(moved.collect());
+    }
+    samples
+}
+
+fn with_reference(mut samples: Vec<TrainSample>) -> Vec<TrainSample> {
+    for (i, sample) in (0..).zip(&mut samples) {
+        let n = sample.tokens.len();
+        sample.ref_logprobs = Some(numbers(2000 + i, n).into_iter().map(|x| x - 3.0).collect());
+    }
+    samples
+}
+
+/// The slow, obvious way: each sample alone, all logits, autograd to every parameter. `token_loss` maps log-probabilities
+/// `[n]` of a sample to losses.
+fn reference_gradient(
+    policy: &Policy,
+    samples: &[TrainSample],
+    aggregation: Aggregation,
+    token_loss: impl Fn(&TrainSample, &Tensor) -> Tensor,
+) -> Tensor {
+    let decoder = policy.decoder();
+    let weights = decoder.weights;
+    let mut leaves = weights.inner(&policy.layout);
+    leaves.push((policy.layout.embed.clone(), weights.embed.shallow_clone()));
+    if let Some(slot) = &policy.layout.lm_head {
+        leaves.push((slot.clone(), weights.lm_head.shallow_clone()));
+    }
+    let lengths: Vec<usize> = samples.iter().map(|s| s.tokens.len()).collect();
+    let losses: Vec<Tensor> = samples
+        .iter()
+        .zip(token_weights(aggregation, &lengths, LONGEST))
+        .map(|(sample, weight)| {
+            let all = row(&[sample.prompt.tokens.as_slice(), &sample.tokens].concat()); // (1, T)
+            let logits = logits(policy, &decoder.hidden(decoder.embed(&all), None)) / TEMPERATURE;
+            let n = sample.tokens.len() as i64;
+            let predicted = logits.squeeze_dim(0).narrow(0, all.size()[1] - n - 1, n).log_softmax(-1, None); // (n, V)
+            let logprobs = predicted.gather(1, &row(&sample.tokens).transpose(0, 1), false).squeeze_dim(1); // (n)
+            (token_loss(sample, &logprobs) * weight).sum(None)
+        })
+        .collect();
+    let loss = Tensor::stack(&losses, 0).sum(None);
+    let inputs: Vec<&Tensor> = leaves.iter().map(|(_, leaf)| leaf).collect();
+    let grads = Tensor::run_backward(&[loss], &inputs, false, false);
+    let gradient = policy.zero_gradient();
+    for ((slot, _), grad) in leaves.iter().zip(&grads) {
+        gradient.at(slot).copy_(grad);
+    }
+    gradient.flat
+}
+
+/// Every parameter's gradient is that of `expected`, and there is one.
+fn assert_equal(policy: &Policy, got: &Tensor, expected: &Tensor, tolerance: f64, what: &str) {
+    for entry in policy.layout.entries() {
+        let part = |flat: &Tensor| flat.narrow(0, entry.start, entry.n_elements());
+        let scale = part(expected).abs().max().double_value(&[]);
+        assert!(scale > 1e-6, "{what}, {}: no gradient", entry.name);
+        let gap = distance(&part(got), &part(expected)) / scale;
+        assert!(gap < tolerance, "{what}, {}: off by {gap} of its largest element {scale}", entry.name);
+    }
+}
+
+#[test]
+fn the_gradient_is_that_of_reinforce_while_the_ratio_is_1() {
+    for family in FAMILIES {
+        let mut policy = policy(family);
+        for aggregation in ALL {
+            let reference = reference_gradient(&policy, &samples(), aggregation, |sample, logprobs| {
+                -logprobs * Tensor::from_slice(&sample.advantages)
+            });
+            let clip = ClipConfig { aggregation, ..ClipConfig::default() };
+            let (gradient, _) = learner_gradient(&mut policy, config(clip, 40), &samples());
+            assert_equal(&policy, &gradient, &reference, 1e-4, &format!("{family}, {aggregation:?}"));
+        }
+    }
+}
+
+#[test]
+fn the_gradient_is_that_of_the_clipped_loss_and_the_divergence() {
+    for (family, estimator) in FAMILIES.into_iter().zip([KlEstimator::K1, KlEstimator::K2, KlEstimator::K3]) {
+        let mut policy = policy(family);
+        let samples = with_reference(with_old(&policy, samples(), 0.3));
+        let clip = ClipConfig {
+            clip_low: 0.2,
+            clip_high: 0.3,
+            aggregation: Aggregation::TokenMean,
+            kl: Some(KlConfig { coef: 0.4, estimator }),
+        };
+        let reference = reference_gradient(&policy, &samples, clip.aggregation, |sample, new| {
+            let tensor = |values: &Option<Vec<f32>>| Tensor::from_slice(values.as_ref().unwrap());
+            let advantages = Tensor::from_slice(&sample.advantages);
+            let ratio = (new - tensor(&sample.old_logprobs)).exp();
+            let clipped = ratio.clamp(0.8, 1.3);
+            let d = tensor(&sample.ref_logprobs) - new;
+            let kl = match estimator {
+                KlEstimator::K1 => -d,
+                KlEstimator::K2 => &d * &d * 0.5,
+                KlEstimator::K3 => d.exp() - &d - 1.0,
+            };
+            -(&ratio * &advantages).minimum(&(clipped * &advantages)) + kl * 0.4
+        });
+        let (gradient, report) = learner_gradient(&mut policy, config(clip, 40), &samples);
+        assert_equal(&policy, &gradient, &reference, 1e-4, family);
+        for key in ["policy/clip_frac_low", "policy/clip_frac_high", "policy/approx_kl", "policy/kl_ref"] {
+            assert!(report.metrics.get(key).unwrap() > 0.0, "{family}: {key} is 0");
+        }
+        let gap = report.metrics.get("policy/first_ratio_gap").unwrap();
+        assert!((0.3..0.4501).contains(&gap), "{family}: {gap}");
+    }
+}
+
+#[test]
+fn before_the_first_update_nothing_has_moved() {
+    for family in FAMILIES {
+        let mut policy = policy(family);
+        let samples = with_old(&policy, samples(), 0.0);
+        let (_, report) = learner_gradient(&mut policy, config(ClipConfig::default(), 40), &samples);
+        let metric = |key: &str| report.metrics.get(key).unwrap();
+        assert!((metric("policy/ratio_mean") - 1.0).abs() < 1e-5);
+        assert!(metric("policy/approx_kl").abs() < 1e-6);
+        assert!(metric("policy/first_ratio_gap") < 1e-4);
+        assert_eq!((metric("policy/clip_frac_low"), metric("policy/clip_frac_high")), (0.0, 0.0));
+        for (sample, first) in samples.iter().zip(&report.first_logprobs) {
+            let old = sample.old_logprobs.as_ref().unwrap();
+            assert!(
+                old.iter().zip(first).all(|(a, b)| (a - b).abs() < 1e-4),
+                "samples and results are out of order"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_cut_into_micro_batches_and_the_order_of_samples_change_nothing() {
+    for family in FAMILIES {
+        let mut policy = policy(family);
+        let samples = with_reference(with_old(&policy, samples(), 0.3));
+        for aggregation in ALL {
+            let kl = Some(KlConfig { coef: 0.1, estimator: KlEstimator::K3 });
+            let clip = ClipConfig { aggregation, kl, ..ClipConfig::default() };
+            let mut gradient = |samples: &[TrainSample], max_tokens| {
+                learner_gradient(&mut policy, config(clip, max_tokens), samples).0
+            };
+            let whole = gradient(&samples, 1 << 14);
+            let mut shuffled: Vec<TrainSample> =
+                [3, 8, 0, 5, 1, 7, 2, 6, 4].map(|i| samples[i].clone()).to_vec();
+            shuffled.iter_mut().for_each(|s| s.place.0 = 0); // one minibatch whatever the order
+            let others = [gradient(&samples, 100), gradient(&samples, 20), gradient(&shuffled, 60)];
+            for other in others {
+                assert_equal(&policy, &other, &whole, 1e-4, &format!("{family}, {aggregation:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn padding_is_inert() {
+    for family in FAMILIES {
+        let policy = policy(family);
+        let samples = samples();
+        let rows: Vec<_> = samples.iter().map(TrainSample::sequence).collect();
+        let gradient = |padding: i64| {
+            let mut grid = TokenGrid::new(&rows, Device::Cpu);
+            let width = grid.tokens.size()[1];
+            for (i, sample) in (0..).zip(&samples) {
+                let n = (sample.prompt.tokens.len() + sample.tokens.len() - 1) as i64;
+                let _ = grid.tokens.get(i).narrow(0, n, width - n).fill_(padding);
+            }
+            let mut gradient = policy.zero_gradient();
+            accumulate(&policy, &grid, TEMPERATURE, &mut gradient, |stats| StatsGrad {
+                logprobs: stats.logprobs.full_like(0.1),
+                entropies: None,
+            });
+            grid.tokens = Tensor::new();
+            gradient.flat
+        };
+        assert_eq!(gradient(0), gradient(31), "{family}");
+        assert_ne!(policy.zero_gradient().flat, gradient(0));
+    }
+}
+
+/// The embedding of a token that no sample holds gets no gradient through the input side.
+#[test]
+fn tied_embeddings_get_the_gradients_of_both_ends() {
+    let mut policy = policy("qwen3");
+    let Slot { start, shape } = policy.layout.embed.clone();
+    let (gradient, _) = learner_gradient(&mut policy, config(ClipConfig::default(), 40), &samples());
+    let embed = gradient.narrow(0, start, shape[0] * shape[1]).view(shape.as_slice());
+    let both = reference_gradient(&policy, &samples(), Aggregation::TokenMean, |sample, logprobs| {
+        -logprobs * Tensor::from_slice(&sample.advantages)
+    });
+    assert!(distance(&embed, &both.narrow(0, start, shape[0] * shape[1]).view(shape.as_slice())) < 1e-5);
+    // Token 0 is in no sample: its row moves by the output side alone, and it does move.
+    assert!(samples().iter().all(|s| !s.tokens.contains(&0) && !s.prompt.tokens.contains(&0)));
+    assert!(embed.get(0).abs().max().double_value(&[]) > 1e-6);
+}
+
+#[test]
+fn a_bf16_gradient_points_where_the_f32_gradient_does() {
+    for family in FAMILIES {
+        let gradient = |kind| {
+            let mut policy = policy_in(family, kind);
+            learner_gradient(&mut policy, config(ClipConfig::default(), 40), &samples()).0
+        };
+        let (a, b) = (gradient(tch::Kind::Float), gradient(tch::Kind::BFloat16));
+        let cosine = a.dot(&b).double_value(&[]) / (a.norm() * b.norm()).double_value(&[]);
+        assert!(cosine > 0.99, "{family}: {cosine}");
+    }
+}

@@ -1,0 +1,10 @@
+//! The numbers of the core: forward pass, sampler, losses, gradients, optimiser, against PyTorch and against themselves.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+mod decoding;
+mod gradient;
+mod losses;
+mod parity;
+mod policy;
+mod refusal;
