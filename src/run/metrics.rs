@@ -84,7 +84,7 @@ impl Mismatch {
     }
 
     /// Compares paths of log-probabilities pairwise: the sampler's and the learner's.
-    fn of<'v>(pairs: impl Iterator<Item = (&'v [f32], &'v [f32])>) -> Self {
+    pub(super) fn of<'v>(pairs: impl Iterator<Item = (&'v [f32], &'v [f32])>) -> Self {
         let (mut sum, mut max, mut kl, mut n) = (0.0, 0f64, 0.0, 0u64);
         for (sampler, learner) in pairs {
             for (s, l) in sampler.iter().zip(learner) {
