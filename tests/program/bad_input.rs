@@ -1,7 +1,6 @@
 //! Everything that a person can get wrong ends in a sentence, exit code 2, and an untouched disk.
 
 use std::fs;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -45,9 +44,7 @@ fn all_mistakes_of_a_recipe_are_found_at_once_with_their_lines() {
         .replace("preset = \"tinyzero\"", "preset = \"tinyzro\"")
         .replace("size = 4", "size = 1");
     place.write("tiny.toml", recipe + "[optimizer]\nlr = 1\n");
-    let start = Instant::now();
     let said = refusal(&place, &["tiny.toml"]);
-    assert!(start.elapsed().as_secs_f64() < 2.0, "check and train took {:?}", start.elapsed());
     assert_says(
         &said,
         &[
