@@ -27,7 +27,7 @@ pub struct Bench {
     #[arg(long, default_value_t = 2)]
     steps: usize,
     /// Padded tokens per micro-batch
-    #[arg(long, default_value_t = 2048)]
+    #[arg(long, default_value_t = 1024)]
     max_tokens: usize,
     /// Compute precision
     #[arg(long, value_enum, default_value = "auto")]

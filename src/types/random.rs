@@ -25,10 +25,6 @@ pub enum Purpose {
     Eval,
     /// Sampling on behalf of a person (`rlcredit sample`).
     Sample,
-    /// Assignment of samples to minibatches.
-    Minibatches,
-    /// Resampling for confidence intervals.
-    Bootstrap,
 }
 
 /// The randomness of one run.
