@@ -10,14 +10,13 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use rewards::{Countdown, Status, Task, Verdict};
 use serde::Serialize;
-use tch::{Kind, Tensor};
 
 use crate::batch::{BatchConfig, flatten};
 use crate::credit::advantage::{AdvantageConfig, GroupConfig, WithoutSignal};
 use crate::credit::credit;
 use crate::learner::{LearnerConfig, PolicyLearner};
 use crate::loss::{ClipConfig, LossConfig};
-use crate::model::{DeviceChoice, Dtype, ModelConfig, Placement, Policy, Preset};
+use crate::model::{Arithmetic, DeviceChoice, Dtype, ModelConfig, Placement, Policy, Preset, matmul_peak};
 use crate::optim::{OptimConfig, Schedule};
 use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
 use crate::text::{Tokenizer, countdown_tokenizer};
@@ -121,8 +120,8 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
         (n_rows * config.new_tokens as f64, n_rows * (prompt_tokens + config.new_tokens as f64));
     let generate_s = median(times.iter().map(|t| t.0).collect());
     let train_s = median(times.iter().map(|t| t.1).collect());
-    let flops = Arithmetic::of(&policy, prompt_tokens, config.new_tokens as f64);
-    let prefill = config.prompts as f64 * prompt_tokens * flops.body;
+    let flops = Arithmetic::of(&policy.config, &policy.layout, prompt_tokens + config.new_tokens as f64);
+    let read = config.prompts as f64 * prompt_tokens + generated;
     Ok(BenchReport {
         n_params: policy.layout.n_params(),
         dtype: format!("{:?}", placement.kind),
@@ -138,8 +137,8 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
         generate_tokens_per_s: generated / generate_s,
         train_tokens_per_s: trained / train_s,
         matmul_peak_gflops: peak / 1e9,
-        generate_share_of_peak: (prefill + generated * (flops.body + flops.head)) / generate_s / peak,
-        train_share_of_peak: 3.0 * (trained * flops.body + generated * flops.head) / train_s / peak,
+        generate_share_of_peak: flops.forward(read, generated) / generate_s / peak,
+        train_share_of_peak: flops.train(trained, generated) / train_s / peak,
         peak_rss_gb: crate::files::peak_rss_gb(),
     })
 }
@@ -229,40 +228,6 @@ impl Work {
         self.learner.update(policy, &flatten(&credited), 1e-6)?;
         Ok((generate_s, start.elapsed().as_secs_f64()))
     }
-}
-
-/// Floating-point operations of a forward pass per token.
-struct Arithmetic {
-    body: f64,
-    head: f64,
-}
-
-impl Arithmetic {
-    fn of(policy: &Policy, prompt_tokens: f64, new_tokens: f64) -> Self {
-        let c = &policy.config;
-        let vocabulary = (c.vocab_size * c.hidden_size) as f64;
-        let tables = if c.tie_word_embeddings { vocabulary } else { 2.0 * vocabulary };
-        let matrices = policy.layout.n_decayed() as f64 - tables;
-        // Causal attention: on average half the sequence, two products.
-        let attention = 2.0 * (c.n_layers * c.q_width()) as f64 * (prompt_tokens + new_tokens);
-        Self { body: 2.0 * matrices + attention, head: 2.0 * vocabulary }
-    }
-}
-
-/// Floating-point operations per second of the fastest of some large square products.
-#[must_use]
-pub fn matmul_peak(placement: Placement) -> f64 {
-    let n = if placement.device.is_cuda() { 8192 } else { 2048 };
-    let a = Tensor::randn([n, n], (Kind::Float, placement.device)).to_kind(placement.kind);
-    let mut best = f64::INFINITY;
-    for _ in 0..8 {
-        let start = Instant::now();
-        let product = a.mm(&a);
-        // Reading a number waits for the device.
-        let _ = product.double_value(&[0, 0]);
-        best = best.min(start.elapsed().as_secs_f64());
-    }
-    2.0 * (n as f64).powi(3) / best
 }
 
 fn prompts(n: usize, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt>>> {

@@ -3,7 +3,7 @@
 //! A file is written under a hidden temporary name beside its final one, synced, and renamed. A process killed at
 //! any moment leaves the old file or the new one, never half of one.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -69,6 +69,30 @@ pub(crate) fn is_temporary(name: &str) -> bool {
     name.starts_with('.') && name.contains(TEMPORARY)
 }
 
+/// Holds a file so that no other process can; ends with this value or the process, however that ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// The lock behind the file at `path`, which is made where it is missing; `None` while somebody else holds it.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, or its file system knows no locks.
+    pub fn try_acquire(path: &Path) -> Result<Option<Self>> {
+        let open = || File::options().create(true).append(true).open(path);
+        let file = open().with_context(|| format!("could not open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("could not lock {}", path.display()))
+            }
+        }
+    }
+}
+
 const TEMPORARY: &str = ".tmp-";
 
 /// Most memory this process has held so far, GB (10^9 bytes); 0 where the kernel does not say.
@@ -99,6 +123,16 @@ mod tests {
         assert!(error.contains("latest") && error.ends_with("the disk is full"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_lock_has_one_holder_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".lock");
+        let held = Lock::try_acquire(&path).unwrap();
+        assert!(held.is_some() && Lock::try_acquire(&path).unwrap().is_none());
+        drop(held);
+        assert!(Lock::try_acquire(&path).unwrap().is_some());
     }
 
     #[test]

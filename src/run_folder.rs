@@ -3,6 +3,7 @@
 //! ```text
 //! runs/NAME/
 //!   recipe.toml  resolved.toml  env.json      as given; after defaults and overrides; what it ran on
+//!   .lock                                     held by the process that trains here
 //!   metrics.jsonl  tb/                        the metrics, and TensorBoard's view of them
 //!   rollouts/step_000040.jsonl                every response of a step
 //!   eval/step_000040.json                     results per set; one line per item in step_000040.SET.jsonl
@@ -14,12 +15,17 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::files::write_whole;
+use crate::files::{Lock, is_temporary, list, write_whole};
 use crate::types::Step;
 
 mod environment;
 
 pub use environment::{Environment, Git};
+
+/// Folders made before anything is written.
+const SUBFOLDERS: [&str; 3] = ["rollouts", "eval", "checkpoints"];
+const RECIPE: &str = "recipe.toml";
+const LOCK: &str = ".lock";
 
 /// Paths of one run; the folders it names exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,11 +40,7 @@ impl RunFolder {
     /// If `name` is not the name of a folder, a run of that name exists, or the folder cannot be made.
     pub fn create(runs: &Path, name: &str) -> Result<Self> {
         let this = Self::named(runs, name)?;
-        let found = match fs::read_dir(&this.root) {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(_) => this.root.exists(),
-        };
-        if found {
+        if !this.is_free()? {
             let state = match fs::read_to_string(this.checkpoints().join("latest")) {
                 Ok(step) => format!("with checkpoint {}", step.trim()),
                 Err(_) => "without a checkpoint".to_owned(),
@@ -75,8 +77,42 @@ impl RunFolder {
         Ok(Self { root: runs.join(name) })
     }
 
+    /// Whether a new run may have the folder: nothing is there but what a start that was cut short leaves behind.
+    fn is_free(&self) -> Result<bool> {
+        if !self.root.is_dir() {
+            return Ok(!self.root.exists());
+        }
+        for entry in list(&self.root)? {
+            let (path, name) = (entry.path(), entry.file_name());
+            let name = name.to_string_lossy();
+            let unused = if path.is_dir() {
+                SUBFOLDERS.contains(&&*name) && list(&path)?.is_empty()
+            } else {
+                [LOCK, RECIPE].contains(&&*name) || is_temporary(&name)
+            };
+            if !unused {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Keeps every other process from training in this folder, for as long as the lock lives.
+    ///
+    /// # Errors
+    /// If another process is doing so, or the file system knows no locks.
+    pub fn lock(&self) -> Result<Lock> {
+        Lock::try_acquire(&self.root.join(LOCK))?.with_context(|| {
+            format!(
+                "{}: another process is training in this folder; wait for it or stop it, or choose another name with \
+                 --name",
+                self.root.display()
+            )
+        })
+    }
+
     fn make(self) -> Result<Self> {
-        for folder in [self.root.join("rollouts"), self.root.join("eval"), self.checkpoints()] {
+        for folder in SUBFOLDERS.map(|name| self.root.join(name)) {
             fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
         }
         Ok(self)
@@ -116,7 +152,7 @@ impl RunFolder {
     /// The recipe as given.
     #[must_use]
     pub fn recipe(&self) -> PathBuf {
-        self.root.join("recipe.toml")
+        self.root.join(RECIPE)
     }
 
     /// The recipe after defaults and overrides.
@@ -194,7 +230,18 @@ mod tests {
     fn an_empty_folder_is_free_and_an_absent_run_cannot_continue() {
         let runs = tempfile::tempdir().unwrap();
         fs::create_dir(runs.path().join("empty")).unwrap();
+        let started = RunFolder::create(runs.path(), "empty").unwrap();
+        // Killed before `resolved.toml` was there, so that --resume cannot take it up either.
+        let lock = started.lock().unwrap();
+        fs::write(started.recipe(), "").unwrap();
         assert!(RunFolder::create(runs.path(), "empty").is_ok());
+        let error = started.lock().unwrap_err().to_string();
+        assert!(error.contains("another process is training in this folder"), "{error}");
+        drop(lock);
+        assert!(started.lock().is_ok());
+        fs::write(started.rollouts(1), "").unwrap();
+        assert!(RunFolder::create(runs.path(), "empty").is_err());
+
         let error = RunFolder::open(runs.path(), "other").unwrap_err().to_string();
         assert!(error.contains("other: no run to continue") && error.contains("without --resume"), "{error}");
         assert!(!runs.path().join("other").exists());

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use rlcredit::bench::{BenchConfig, bench};
 use rlcredit::model::{DeviceChoice, Dtype};
+use rlcredit::run::Failure;
 
 #[derive(Args)]
 pub struct Bench {
@@ -55,6 +56,15 @@ enum DeviceArgument {
 
 impl Bench {
     pub fn run(self) -> Result<ExitCode> {
+        for (argument, got, least) in [
+            ("--prompts", self.prompts, 1),
+            ("--group", self.group, 2),
+            ("--new-tokens", self.new_tokens, 1),
+            ("--steps", self.steps, 1),
+            ("--max-tokens", self.max_tokens, 1),
+        ] {
+            super::require(got >= least, || format!("{argument}: got {got}, expected at least {least}"))?;
+        }
         let report = bench(&BenchConfig {
             model: self.model,
             prompts: self.prompts,
@@ -72,14 +82,15 @@ impl Bench {
                 DeviceArgument::Cpu => DeviceChoice::Cpu,
                 DeviceArgument::Cuda => DeviceChoice::Cuda,
             },
-        })?;
+        })
+        .map_err(Failure::bad_input)?;
         if self.json {
-            println!("{}", serde_json::to_string(&report)?);
+            super::say(serde_json::to_string(&report)?)?;
         } else if let serde_json::Value::Object(fields) = serde_json::to_value(&report)? {
             for (name, value) in fields {
                 match value.as_f64().filter(|_| value.is_f64()) {
-                    Some(number) => println!("{name:24} {number:.3}"),
-                    None => println!("{name:24} {}", value.to_string().trim_matches('"')),
+                    Some(number) => super::say(format_args!("{name:24} {number:.3}"))?,
+                    None => super::say(format_args!("{name:24} {}", value.to_string().trim_matches('"')))?,
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use rlcredit::recipe::Recipe;
-use rlcredit::run::Setup;
+use rlcredit::run::{Failure, Setup};
 
 #[derive(Args)]
 pub struct Check {
@@ -25,16 +25,16 @@ impl Check {
         let recipe = Recipe::load(&self.recipe, &self.overrides)?;
         recipe.check_files()?;
         if self.resolved {
-            print!("{}", recipe.to_toml()?);
+            super::say(recipe.to_toml()?.trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
         for note in recipe.notes() {
-            println!("note: {note}");
+            super::say(format_args!("note: {note}"))?;
         }
         let batch = recipe.batch;
-        let setup = Setup::new(recipe)?;
+        let setup = Setup::new(recipe).map_err(Failure::bad_input)?;
         let responses = batch.prompts * setup.recipe.explore.n_first();
-        println!(
+        super::say(format_args!(
             "{}: fine. {} steps of {} prompts x {} responses = {responses}, {} updates each; {} training and {} \
              evaluation problems",
             self.recipe.display(),
@@ -44,7 +44,7 @@ impl Check {
             batch.minibatches * batch.epochs,
             setup.data.train.len(),
             setup.data.eval.len()
-        );
+        ))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use rlcredit::eval::{EvalConfig, Evaluator};
 use rlcredit::observe::Console;
 use rlcredit::recipe::Recipe;
 use rlcredit::rollout::DecodeEngine;
+use rlcredit::run::Failure;
 use rlcredit::score::Scorer;
 use rlcredit::types::RunRandom;
 
@@ -39,10 +40,13 @@ impl Eval {
         let path = match self.recipe {
             Some(path) => path,
             None if own.is_file() => own,
-            None => anyhow::bail!(
-                "{}: not a run, so the problems are not known; name a recipe with --recipe",
-                self.model.display()
-            ),
+            None => {
+                return Err(Failure::BadInput(format!(
+                    "{}: not a run, so the problems are not known; name a recipe with --recipe",
+                    self.model.display()
+                ))
+                .into());
+            }
         };
         let recipe = Recipe::load(&path, &[])?;
         let config = EvalConfig {
@@ -50,11 +54,13 @@ impl Eval {
             temperature: self.temperature.unwrap_or(recipe.eval.temperature),
             ..recipe.eval
         };
-        ensure!(config.samples > 0, "-k: got 0, expected at least 1");
-        ensure!(config.temperature > 0.0, "--temperature: got {}, expected more than 0", config.temperature);
-        let loaded = policy::load(&self.model)?;
+        super::require(config.samples > 0, || "-k: got 0, expected at least 1".to_owned())?;
+        let hot = config.temperature.is_finite() && config.temperature > 0.0;
+        super::require(hot, || format!("--temperature: got {}, expected more than 0", config.temperature))?;
+        // As in the run that the recipe describes, so that the numbers are those of the run.
+        let loaded = policy::load(&self.model, recipe.model.device, recipe.model.dtype)?;
         let tokenizer = Arc::new(loaded.tokenizer);
-        let data = recipe.data.build(&tokenizer).context("[data]")?;
+        let data = recipe.data.build(&tokenizer).context("[data]").map_err(Failure::bad_input)?;
         let evaluator = Evaluator {
             set: String::from("heldout"),
             prompts: data.eval,
@@ -70,22 +76,22 @@ impl Eval {
         phase.finish();
         if self.json {
             let json = serde_json::json!({ "model": loaded.folder, report.set.clone(): report.to_json() });
-            println!("{json}");
+            super::say(json)?;
             return Ok(ExitCode::SUCCESS);
         }
         let percent =
             |e: &rlcredit::eval::Estimate| format!("{:.1} ± {:.1} %", 100.0 * e.mean, 100.0 * e.half_width());
-        println!("{}, {} problems of {}", loaded.folder.display(), report.n, path.display());
-        println!("  avg@{}    {}", report.k, percent(&report.avg));
-        println!("  pass@{}   {}", report.k, percent(&report.pass));
+        super::say(format_args!("{}, {} problems of {}", loaded.folder.display(), report.n, path.display()))?;
+        super::say(format_args!("  avg@{}    {}", report.k, percent(&report.avg)))?;
+        super::say(format_args!("  pass@{}   {}", report.k, percent(&report.pass)))?;
         if let Some(greedy) = &report.greedy {
-            println!("  greedy   {}", percent(greedy));
+            super::say(format_args!("  greedy   {}", percent(greedy)))?;
         }
-        println!(
+        super::say(format_args!(
             "  {:.1} tokens a response, {:.1} % cut off",
             report.response_length,
             100.0 * report.clip_ratio
-        );
+        ))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -4,12 +4,16 @@
 mod bench;
 mod check;
 mod eval;
+mod panic;
 mod policy;
 mod sample;
 mod train;
 
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use rlcredit::recipe::Problems;
 use rlcredit::rollout::NotFinite;
@@ -41,17 +45,21 @@ enum Verb {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     rlcredit::model::device::prepare_process();
-    let result = match arguments.verb {
+    let result = panic::catch(|| match arguments.verb {
         Verb::Train(verb) => verb.run(),
         Verb::Eval(verb) => verb.run(),
         Verb::Sample(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
-    };
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(exit_code(&error))
-    })
+    });
+    match result {
+        Some(Ok(code)) => code,
+        Some(Err(error)) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(exit_code(&error))
+        }
+        None => ExitCode::FAILURE,
+    }
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
@@ -65,4 +73,24 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     } else {
         1
     }
+}
+
+/// Prints an error; where nobody can read it there is nothing left to do.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "error: {message}");
+}
+
+/// Prints a line of the verb's result. A reader that has seen enough (`| head -1`) is no error.
+fn say(line: impl Display) -> Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("could not write the result")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether an argument is as it should be.
+fn require(holds: bool, message: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(Failure::BadInput(message()).into()) }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use rlcredit::checkpoint::{Latest, VerifiedCheckpoint};
 use rlcredit::model::{DeviceChoice, Dtype, ModelConfig, Placement, Policy};
+use rlcredit::run::Failure;
 use rlcredit::text::Tokenizer;
 
 /// A policy ready to answer.
@@ -18,12 +19,18 @@ pub struct Loaded {
 }
 
 /// Loads the policy behind `path`: a folder with config.json, a checkpoint, or a run, whose newest checkpoint counts.
-pub fn load(path: &Path) -> Result<Loaded> {
+pub fn load(path: &Path, device: DeviceChoice, dtype: Dtype) -> Result<Loaded> {
+    try_load(path, device, dtype).map_err(Failure::bad_input)
+}
+
+fn try_load(path: &Path, device: DeviceChoice, dtype: Dtype) -> Result<Loaded> {
     let folder = model_folder(path)?;
     let tokenizer = Tokenizer::from_folder(&folder)?;
     let config = ModelConfig::from_folder(&folder)?;
-    tokenizer.check_fits(usize::try_from(config.vocab_size)?)?;
-    let placement = Placement::resolve(DeviceChoice::Auto, Dtype::Auto)?;
+    tokenizer
+        .check_fits(usize::try_from(config.vocab_size)?)
+        .with_context(|| folder.display().to_string())?;
+    let placement = Placement::resolve(device, dtype)?;
     Ok(Loaded { policy: Policy::load(&folder, config, placement)?, tokenizer, folder })
 }
 

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use rewards::{Countdown, Task};
+use rlcredit::model::{DeviceChoice, Dtype};
 use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
 use rlcredit::types::{GenRequest, Prompt, Purpose, RunRandom};
 
@@ -41,24 +42,35 @@ pub struct Sample {
 
 impl Sample {
     pub fn run(self) -> Result<ExitCode> {
-        ensure!(self.temperature >= 0.0, "--temperature: got {}, expected at least 0", self.temperature);
-        ensure!(
-            self.top_p > 0.0 && self.top_p <= 1.0,
-            "--top-p: got {}, expected more than 0 and at most 1",
-            self.top_p
-        );
-        let loaded = policy::load(&self.model)?;
+        let hot = self.temperature.is_finite() && self.temperature >= 0.0;
+        super::require(hot, || format!("--temperature: got {}, expected at least 0", self.temperature))?;
+        super::require(self.top_p > 0.0 && self.top_p <= 1.0, || {
+            format!("--top-p: got {}, expected more than 0 and at most 1", self.top_p)
+        })?;
+        super::require(self.max_new_tokens > 0, || {
+            "--max-new-tokens: got 0, expected at least 1".to_owned()
+        })?;
+        let loaded = policy::load(&self.model, DeviceChoice::Auto, Dtype::Auto)?;
         let text = match self.prompt {
             // A shell passes \n as two characters; a line's end is what is meant.
             Some(prompt) => prompt.replace("\\n", "\n"),
             None => {
                 let mut text = String::new();
-                std::io::stdin().read_to_string(&mut text)?;
+                std::io::stdin().read_to_string(&mut text).context("standard input")?;
                 text
             }
         };
         let tokens = loaded.tokenizer.encode(&text)?;
-        ensure!(!tokens.is_empty(), "the prompt is empty; expected at least one token");
+        super::require(!tokens.is_empty(), || "the prompt is empty; expected at least one token".to_owned())?;
+        let (needed, positions) =
+            (tokens.len() + self.max_new_tokens, loaded.policy.config.max_position_embeddings);
+        super::require(needed as i64 <= positions, || {
+            format!(
+                "--max-new-tokens: got {} after a prompt of {} tokens, but the model has {positions} positions",
+                self.max_new_tokens,
+                tokens.len()
+            )
+        })?;
         // Nothing is graded here, so the task is never looked at.
         let task = Task::Countdown(Countdown { numbers: Vec::new(), target: 0 });
         let prompt = Arc::new(Prompt { id: 0, text, tokens, task });
@@ -76,9 +88,9 @@ impl Sample {
             engine.generate(&loaded.policy, &requests, &generation, &mut |_| {})?.iter().enumerate()
         {
             if i > 0 {
-                println!("---");
+                super::say("---")?;
             }
-            println!("{}", loaded.tokenizer.decode(&done.tokens, true)?);
+            super::say(loaded.tokenizer.decode(&done.tokens, true)?)?;
         }
         Ok(ExitCode::SUCCESS)
     }

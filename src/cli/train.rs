@@ -30,11 +30,10 @@ pub struct Train {
 
 impl Train {
     pub fn run(self) -> Result<ExitCode> {
-        let mut recipe = Recipe::load(&self.recipe, &self.overrides)?;
+        let name = self.name.map(|name| format!("run.name={}", toml::Value::String(name)));
+        let overrides: Vec<String> = self.overrides.into_iter().chain(name).collect();
+        let recipe = Recipe::load(&self.recipe, &overrides)?;
         recipe.check_files()?;
-        if let Some(name) = self.name {
-            recipe.run.name = name;
-        }
         let given =
             std::fs::read_to_string(&self.recipe).with_context(|| self.recipe.display().to_string())?;
         let console = Console::new();

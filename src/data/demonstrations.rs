@@ -6,10 +6,10 @@
 //! <answer>12*3+9</answer> the last attempt as one expression
 //! ```
 //!
-//! An attempt is, of `guesses` random ones, the one whose value is nearest to the target; patience is a random number of
-//! attempts up to `max_lines`. The solver knows no better, so many demonstrations end in a wrong answer: a policy that
-//! imitates them has steps to take and much to learn, choosing better attempts and not giving up among it. Each step's
-//! value is a whole number of `0..=max_value`, so every value that a text mentions is one token.
+//! An attempt is, of `guesses` random ones, the one whose value is nearest to the target. After a miss the
+//! solver gives up with probability `give_up`, and after `max_lines` attempts in any case. It knows no better, so many
+//! demonstrations end in a wrong answer: a policy that imitates them has much to learn, choosing better attempts and
+//! searching on among it. Each step's value is a whole number of `0..=max_value`, so every value in a text is one token.
 
 use anyhow::{Result, ensure};
 use rand::{Rng, seq::IndexedRandom};
@@ -22,7 +22,7 @@ const MAX_VALUE: u32 = 999;
 const MAX_DRAWS: usize = 200;
 
 /// Keys of the demonstrating solver.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DemoConfig {
     /// Most attempts before the solver gives up; at least 1.
@@ -31,13 +31,20 @@ pub struct DemoConfig {
     /// Random expressions of which an attempt is the nearest; at least 1. More make a better solver.
     #[serde(default = "default_guesses")]
     pub guesses: usize,
+    /// Chance of giving up after each miss, 0..=1.
+    #[serde(default = "default_give_up")]
+    pub give_up: f64,
     /// Largest value that a step may have, up to 999; no number or target of the problems may be above it.
     #[serde(default = "default_max_value")]
     pub max_value: u32,
 }
 
 fn default_max_lines() -> usize {
-    6
+    7
+}
+
+fn default_give_up() -> f64 {
+    0.5
 }
 
 fn default_guesses() -> usize {
@@ -56,6 +63,9 @@ impl DemoConfig {
         let zeros = counts.into_iter().filter(|(_, n)| *n == 0);
         let mut problems: Vec<String> =
             zeros.map(|(key, _)| format!("{key}: got 0, expected at least 1")).collect();
+        if !(0.0..=1.0).contains(&self.give_up) {
+            problems.push(format!("give_up: got {}, expected 0 to 1", self.give_up));
+        }
         if !(1..=MAX_VALUE).contains(&self.max_value) {
             problems.push(format!("max_value: got {}, expected 1 to {MAX_VALUE}", self.max_value));
         }
@@ -81,13 +91,12 @@ pub fn check(item: &Countdown, max_value: u32) -> Result<()> {
 pub fn demonstrate(item: &Countdown, config: &DemoConfig, rng: &mut impl Rng) -> String {
     let mut text = String::new();
     let mut written: Vec<String> = Vec::new();
-    let patience = rng.random_range(1..=config.max_lines);
-    while written.len() < patience {
+    while written.len() < config.max_lines {
         let Some(attempt) = attempt(item, config, &written, rng) else { break };
         let hit = attempt.value == item.target;
         text += &format!("{} {}\n", attempt.steps.join(", "), if hit { "yes" } else { "no" });
         written.push(attempt.text);
-        if hit {
+        if hit || rng.random_bool(config.give_up) {
             break;
         }
     }
@@ -183,7 +192,7 @@ mod tests {
 
     fn demo(item: &Countdown, max_lines: usize, guesses: usize, index: u64) -> String {
         let mut rng = RunRandom::new(SEED).stream(Purpose::Demonstrations, &[index]);
-        demonstrate(item, &DemoConfig { max_lines, guesses, max_value: MAX_VALUE }, &mut rng)
+        demonstrate(item, &DemoConfig { max_lines, guesses, give_up: 0.3, max_value: MAX_VALUE }, &mut rng)
     }
 
     /// Checks everything that a demonstration claims, by the grader's own parser, and returns its last
@@ -296,8 +305,11 @@ mod tests {
             "{error}"
         );
         assert!(check(&Countdown { numbers: vec![], target: 7 }, 199).is_err());
-        assert_eq!(DemoConfig { max_lines: 0, guesses: 0, max_value: 1000 }.problems().len(), 3);
+        assert_eq!(
+            DemoConfig { max_lines: 0, guesses: 0, give_up: 2.0, max_value: 1000 }.problems().len(),
+            4
+        );
         let defaults: DemoConfig = serde_json::from_str("{}").unwrap();
-        assert_eq!(defaults, DemoConfig { max_lines: 6, guesses: 2, max_value: 199 });
+        assert_eq!(defaults, DemoConfig { max_lines: 7, guesses: 2, give_up: 0.5, max_value: 199 });
     }
 }

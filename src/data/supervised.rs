@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The `[warmup.source]` section: `type` and that source's own keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SourceConfig {
     /// Searches written by a solver of limited skill, about the training problems.
@@ -177,7 +177,12 @@ mod tests {
     }
 
     fn demos(seed: u64) -> Source {
-        let config = SourceConfig::CountdownDemos(DemoConfig { max_lines: 4, guesses: 3, max_value: 199 });
+        let config = SourceConfig::CountdownDemos(DemoConfig {
+            max_lines: 4,
+            guesses: 3,
+            give_up: 0.5,
+            max_value: 199,
+        });
         config.build(&problems(), &countdown_tokenizer().unwrap(), RunRandom::new(seed)).unwrap()
     }
 
@@ -248,7 +253,12 @@ mod tests {
         }
         let task = Task::Countdown(Countdown { numbers: vec![1, 5000], target: 3 });
         let prompt = Arc::new(Prompt { id: 8, text: "?".into(), tokens: vec![1], task });
-        let config = SourceConfig::CountdownDemos(DemoConfig { max_lines: 4, guesses: 3, max_value: 199 });
+        let config = SourceConfig::CountdownDemos(DemoConfig {
+            max_lines: 4,
+            guesses: 3,
+            give_up: 0.5,
+            max_value: 199,
+        });
         let build = |train: &[Arc<Prompt>]| {
             let source = config.build(train, &countdown_tokenizer().unwrap(), RunRandom::new(0));
             format!("{:#}", source.err().unwrap())

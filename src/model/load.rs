@@ -44,10 +44,25 @@ pub fn load_into(dir: &Path, layout: &Layout, flat: &mut [f32]) -> Result<()> {
         flat.len(),
         layout.n_params()
     );
-    let files = weight_files(dir)?.iter().map(|path| WeightFile::open(path)).collect::<Result<Vec<_>>>()?;
-    let sources = fit(&files, layout)
-        .with_context(|| format!("{}: the weights do not fit config.json", dir.display()))?;
+    let files = open(dir)?;
+    let sources = fit_folder(dir, &files, layout)?;
     read_all(layout.entries().iter().zip(sources).collect(), flat)
+}
+
+/// Checks that the files of weights in `dir` are whole and fit `layout`; only their headers are read.
+///
+/// # Errors
+/// As [`load_into`].
+pub fn check(dir: &Path, layout: &Layout) -> Result<()> {
+    fit_folder(dir, &open(dir)?, layout).map(drop)
+}
+
+fn open(dir: &Path) -> Result<Vec<WeightFile>> {
+    weight_files(dir)?.iter().map(|path| WeightFile::open(path)).collect()
+}
+
+fn fit_folder<'a>(dir: &Path, files: &'a [WeightFile], layout: &Layout) -> Result<Vec<Stored<'a>>> {
+    fit(files, layout).with_context(|| format!("{}: the weights do not fit config.json", dir.display()))
 }
 
 /// The weight files of a folder, sorted by name.

@@ -7,10 +7,12 @@
 //! | `weights`, `decoder`, `rope`, `kv_cache` | the forward pass, whole sequences or token by token |
 //! | `head` | hidden states to log-probabilities and back, in chunks |
 //! | `device` | where to compute and in which precision |
+//! | `arithmetic` | what a pass costs, and what the machine can do |
 //!
 //! Shapes: **B** rows, **T** tokens, **V** vocabulary, **E** width, **F** inner width of the MLP, **L** layers,
 //! **H** query heads, **K** key/value heads, **D** head size, **N** tokens picked from a batch.
 
+mod arithmetic;
 pub mod config;
 mod decoder;
 pub mod device;
@@ -25,6 +27,7 @@ pub mod save;
 mod settings;
 mod weights;
 
+pub use arithmetic::{Arithmetic, matmul_peak};
 pub use config::ModelConfig;
 pub use decoder::Decoder;
 pub use device::Placement;

@@ -73,7 +73,7 @@ pub const ENTRIES: &[Entry] = &[
     entry("optim/param_delta", "", "L2 norm of the change of all weights in this step."),
     entry("optim/updates", "", "Updates of the weights in this step."),
     entry("optim/skipped", "", "Updates left out in this step because a number was not finite."),
-    entry("time/step", "s", "The whole step."),
+    entry("time/step", "s", "The whole step, without evaluation and checkpoint."),
     entry("time/generate", "s", "Sampling the responses."),
     entry("time/score", "s", "Grading the responses."),
     entry("time/measure", "s", "Log-probabilities and entropies under the learner and the reference."),
@@ -90,7 +90,11 @@ pub const ENTRIES: &[Entry] = &[
     entry("progress/prompts", "", "Prompts drawn since the start of the run."),
     entry("progress/samples", "", "Responses sampled since the start of the run."),
     entry("progress/tokens_generated", "tokens", "Response tokens sampled since the start of the run."),
-    entry("progress/wall_s", "s", "Time spent since the start of the run, pauses between sessions left out."),
+    entry(
+        "progress/wall_s",
+        "s",
+        "Time spent since the start of the run, pauses between processes left out.",
+    ),
     entry("eval/<set>/avg@<k>", SHARE, "Accuracy over k sampled responses to each item of the set."),
     entry(
         "eval/<set>/pass@<k>",

@@ -5,8 +5,6 @@ use tch::Kind;
 
 use super::metrics::Mismatch;
 use super::{Failure, MAX_REFUSED, Run, metrics};
-use crate::batch::TrainSample;
-use crate::learner::UpdateReport;
 use crate::types::{CreditedTree, MetricRow, Step};
 
 /// Largest mean and largest single distance of log-probabilities, and of the mean ratio from 1, that rounding explains.
@@ -41,28 +39,6 @@ fn check_agreement(step: Step, kind: Kind, mismatch: &Mismatch, ratio_gap: f64) 
 }
 
 impl Run<'_> {
-    /// Sampler against learner: on the measured log-probabilities if there are any, else on those of the update's own
-    /// first pass. Adds the entropies of the same pass where nothing else measured them.
-    pub(super) fn compare_with_sampler(
-        &self,
-        trees: &[CreditedTree],
-        samples: &[TrainSample],
-        report: &UpdateReport,
-    ) -> Mismatch {
-        let measured: Option<Vec<_>> = trees.iter().map(|tree| tree.measured.old_logprobs.as_ref()).collect();
-        match measured {
-            Some(fields) => Mismatch::of(trees.iter().zip(fields).flat_map(|(tree, field)| {
-                tree.measured.tree.leaves.iter().map(|leaf| leaf.logprobs.as_slice()).zip(field.iter())
-            })),
-            None => Mismatch::of(
-                samples
-                    .iter()
-                    .map(|s| s.behaviour_logprobs.as_slice())
-                    .zip(report.first_logprobs.iter().map(Vec::as_slice)),
-            ),
-        }
-    }
-
     /// Before anything is learned, sampler and learner must see the same policy. Truncated sampling (top-k, top-p) draws
     /// from another distribution than the learner's on purpose, so there is nothing to compare then.
     pub(super) fn check_first_step(&self, mismatch: &Mismatch, row: &MetricRow) -> Result<()> {
@@ -107,20 +83,18 @@ impl Run<'_> {
     }
 
     /// Moves the counters on and reports them.
-    pub(super) fn count(&mut self, trees: &[CreditedTree], step_s: f64, row: &mut MetricRow) {
+    pub(super) fn count(&mut self, trees: &[CreditedTree], row: &mut MetricRow) {
         let progress = &mut self.progress;
         progress.prompts += trees.len() as u64;
         progress.samples += trees.iter().map(|tree| tree.measured.tree.leaves.len() as u64).sum::<u64>();
         progress.tokens_generated +=
             trees.iter().map(|tree| tree.measured.tree.n_tokens() as u64).sum::<u64>();
-        progress.wall_s += step_s;
         row.set("progress/prompts", progress.prompts as f64);
         row.set("progress/samples", progress.samples as f64);
         row.set("progress/tokens_generated", progress.tokens_generated as f64);
-        row.set("progress/wall_s", progress.wall_s);
-        let entropies: Option<Vec<_>> = trees.iter().map(|tree| tree.measured.entropies.as_ref()).collect();
-        if let Some(fields) = entropies {
-            row.set("policy/entropy", metrics::mean_over_tokens(fields.into_iter()));
+        let entropies: Vec<_> = trees.iter().filter_map(|tree| tree.measured.entropies.as_ref()).collect();
+        if !entropies.is_empty() {
+            row.set("policy/entropy", metrics::mean_over_tokens(entropies.into_iter()));
         }
     }
 }

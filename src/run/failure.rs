@@ -14,6 +14,18 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// A [`Failure::BadInput`] that says what `error` says.
+    #[must_use]
+    pub fn bad_input(error: anyhow::Error) -> anyhow::Error {
+        Self::BadInput(format!("{error:#}")).into()
+    }
+
+    /// A [`Failure::ResumeRefused`] that says what `error` says.
+    #[must_use]
+    pub fn resume_refused(error: anyhow::Error) -> anyhow::Error {
+        Self::ResumeRefused(format!("{error:#}")).into()
+    }
+
     /// Exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::{Failure, Run, Setup};
-use crate::checkpoint::{Progress, Store, VerifiedCheckpoint, save_model};
+use crate::checkpoint::{Store, VerifiedCheckpoint, save_model};
 use crate::eval::{Estimate, EvalReport, Evaluator};
 use crate::files::write_whole;
 use crate::model::{Placement, Policy};
@@ -22,6 +22,8 @@ pub(super) struct Ledger {
     folder: RunFolder,
     store: Store,
     sinks: Vec<Box<dyn MetricSink>>,
+    /// When this process took the run up.
+    pub opened: Instant,
 }
 
 /// The checkpoint to continue from, once the recipe is known to be that of the run; `None` if the run has none yet.
@@ -31,7 +33,6 @@ pub(super) fn find_checkpoint(
     store: &Store,
     console: &Console,
 ) -> Result<Option<VerifiedCheckpoint>> {
-    let refused = |error: anyhow::Error| Failure::ResumeRefused(format!("{error:#}"));
     let before = Recipe::load(&folder.resolved(), &[])
         .map_err(|problems| Failure::ResumeRefused(problems.to_string()))?;
     let differences = recipe.differences(&before)?;
@@ -48,14 +49,14 @@ pub(super) fn find_checkpoint(
         ))
         .into());
     }
-    let Some(latest) = store.latest().map_err(refused)? else {
+    let Some(latest) = store.latest().map_err(Failure::resume_refused)? else {
         console.note("the run has no checkpoint yet and begins again");
         return Ok(None);
     };
     if let Some(note) = &latest.note {
         console.note(note);
     }
-    Ok(Some(VerifiedCheckpoint::open(&latest.folder).map_err(refused)?))
+    Ok(Some(VerifiedCheckpoint::open(&latest.folder).map_err(Failure::resume_refused)?))
 }
 
 impl Ledger {
@@ -68,6 +69,7 @@ impl Ledger {
         given: &str,
         resumed_at: Option<Step>,
     ) -> Result<Self> {
+        let opened = Instant::now();
         folder.write_recipe(given, &setup.recipe.to_toml()?)?;
         let Placement { device, kind } = setup.placement;
         let device = format!("{device:?}").to_lowercase();
@@ -82,7 +84,7 @@ impl Ledger {
             setup.data.train.len(),
             setup.data.eval.len()
         ));
-        Ok(Self { folder: folder.clone(), store, sinks })
+        Ok(Self { folder: folder.clone(), store, sinks, opened })
     }
 
     /// Evaluates `policy` and writes the result under `eval/<moment>.json`.
@@ -160,7 +162,7 @@ impl Ledger {
         &self,
         setup: &Setup,
         evaluations: &[(String, EvalReport)],
-        progress: Progress,
+        wall_s: f64,
         console: &Console,
     ) {
         let accuracy = |e: &Estimate| Accuracy { mean: e.mean, ci95: e.half_width() };
@@ -177,7 +179,7 @@ impl Ledger {
         let steps = setup.recipe.run.steps;
         console.summary(&Summary {
             title: format!("{}: {steps} steps done", setup.recipe.run.name),
-            wall_s: progress.wall_s,
+            wall_s,
             columns: vec![format!("avg@{k}"), format!("pass@{k}"), String::from("greedy")],
             stages: evaluations.iter().map(stage).collect(),
             places: vec![
@@ -204,7 +206,6 @@ impl Run<'_> {
         )?;
         row.extend(report.row());
         row.set("time/eval", start.elapsed().as_secs_f64());
-        self.progress.wall_s += start.elapsed().as_secs_f64();
         if self.step == self.setup.recipe.run.steps {
             self.evaluations.push((format!("after {} steps", self.step), report));
         }
@@ -213,10 +214,12 @@ impl Run<'_> {
 
     /// Writes a checkpoint; gives its folder as text.
     pub(super) fn save(&mut self) -> Result<String> {
+        let start = Instant::now();
         let state = self.state();
         let path = self.ledger.store.write(self.step, |dir| {
             state.save(dir, &self.policy.config, &self.policy.layout, &self.setup.tokenizer)
         })?;
+        self.checkpoint_s = Some(start.elapsed().as_secs_f64());
         Ok(path.display().to_string())
     }
 }

@@ -73,8 +73,18 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
+    /// Compares what the sampler and the learner said about the same tokens, wherever the learner was asked.
+    pub fn of_trees(trees: &[CreditedTree]) -> Self {
+        let measured = trees.iter().filter_map(|tree| {
+            let learner = tree.measured.old_logprobs.as_ref()?;
+            let sampler = tree.measured.tree.leaves.iter().map(|leaf| leaf.logprobs.as_slice());
+            Some(sampler.zip(learner.iter()))
+        });
+        Self::of(measured.flatten())
+    }
+
     /// Compares paths of log-probabilities pairwise: the sampler's and the learner's.
-    pub fn of<'v>(pairs: impl Iterator<Item = (&'v [f32], &'v [f32])>) -> Self {
+    pub(super) fn of<'v>(pairs: impl Iterator<Item = (&'v [f32], &'v [f32])>) -> Self {
         let (mut sum, mut max, mut kl, mut n) = (0.0, 0f64, 0.0, 0u64);
         for (sampler, learner) in pairs {
             for (s, l) in sampler.iter().zip(learner) {

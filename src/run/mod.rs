@@ -6,8 +6,10 @@
 
 mod checks;
 mod failure;
+mod first_pass;
 mod ledger;
 mod metrics;
+mod performance;
 mod setup;
 mod start;
 #[cfg(test)]
@@ -23,6 +25,8 @@ pub use setup::Setup;
 pub use start::{initial_policy, warm_start};
 
 use self::ledger::Ledger;
+use self::metrics::Mismatch;
+use self::performance::{Times, Work};
 use crate::batch::flatten;
 use crate::checkpoint::{Progress, Store, TrainState, VerifiedCheckpoint};
 use crate::credit::advantage::AdvantageEstimator;
@@ -31,7 +35,7 @@ use crate::eval::EvalReport;
 use crate::interrupt::{Interrupt, Signal};
 use crate::learner::PolicyLearner;
 use crate::measure::Measurer;
-use crate::model::Policy;
+use crate::model::{Policy, matmul_peak};
 use crate::observe::Console;
 use crate::optim::learning_rate;
 use crate::pipeline::{Harvest, RolloutSource};
@@ -71,13 +75,11 @@ pub struct Request {
 /// A [`Failure`] where the exit code says more than 1; otherwise whatever could not be read, written or computed.
 pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
     let Request { recipe, given, runs, resume } = request;
-    let setup = Setup::new(recipe).map_err(|error| Failure::BadInput(format!("{error:#}")))?;
+    let setup = Setup::new(recipe).map_err(Failure::bad_input)?;
     let name = &setup.recipe.run.name;
     let folder = if resume { RunFolder::open(&runs, name) } else { RunFolder::create(&runs, name) };
-    let folder = folder.map_err(|error| match resume {
-        true => Failure::ResumeRefused(format!("{error:#}")),
-        false => Failure::BadInput(format!("{error:#}")),
-    })?;
+    let folder = folder.map_err(if resume { Failure::resume_refused } else { Failure::bad_input })?;
+    let _lock = folder.lock().map_err(Failure::bad_input)?;
     let store = Store::new(folder.checkpoints(), setup.recipe.checkpoint.keep)?;
     let saved = if resume { ledger::find_checkpoint(&folder, &setup.recipe, &store, console)? } else { None };
     let ledger =
@@ -87,9 +89,9 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
     let evaluator = setup.evaluator();
     let mut run = match saved {
         Some(checkpoint) => {
-            let state = TrainState::load(&checkpoint, &policy.layout)?;
+            let state = TrainState::load(&checkpoint, &policy.layout).map_err(Failure::resume_refused)?;
             console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));
-            Run::resume(&setup, policy, state, ledger, console)?
+            Run::resume(&setup, policy, state, ledger, console).map_err(Failure::resume_refused)?
         }
         None => {
             let mut evaluations = Vec::new();
@@ -128,6 +130,12 @@ struct Run<'s> {
     progress: Progress,
     refused_in_a_row: u32,
     evaluations: Vec<(String, EvalReport)>,
+    /// Seconds of the processes before this one.
+    wall_before: f64,
+    /// Seconds the newest checkpoint took, until a row has reported them.
+    checkpoint_s: Option<f64>,
+    /// Floating-point operations per second of this machine.
+    peak: f64,
 }
 
 impl<'s> Run<'s> {
@@ -151,6 +159,9 @@ impl<'s> Run<'s> {
             progress: Progress::default(),
             refused_in_a_row: 0,
             evaluations,
+            wall_before: 0.0,
+            checkpoint_s: None,
+            peak: matmul_peak(setup.placement),
         })
     }
 
@@ -166,7 +177,7 @@ impl<'s> Run<'s> {
         let mut run = Self::begin(setup, policy, evaluations, ledger, console)?;
         run.learner.optimizer.restore(optimizer)?;
         run.source.restore(sampler)?;
-        Ok(Self { step, progress, refused_in_a_row, ..run })
+        Ok(Self { step, progress, refused_in_a_row, wall_before: progress.wall_s, ..run })
     }
 
     fn state(&self) -> TrainState {
@@ -175,10 +186,15 @@ impl<'s> Run<'s> {
             weights: self.policy.master().shallow_clone(),
             optimizer: self.learner.optimizer.state().shallow_clone(),
             sampler: self.source.state(),
-            progress: self.progress,
+            progress: Progress { wall_s: self.wall_s(), ..self.progress },
             refused_in_a_row: self.refused_in_a_row,
             evaluations: self.evaluations.clone(),
         }
+    }
+
+    /// Seconds since the start of the run, pauses between its processes left out.
+    fn wall_s(&self) -> f64 {
+        self.wall_before + self.ledger.opened.elapsed().as_secs_f64()
     }
 
     /// THE loop.
@@ -195,13 +211,17 @@ impl<'s> Run<'s> {
             if self.is_due(self.setup.recipe.eval.every) {
                 self.evaluate(&mut row)?;
             }
+            row.set("progress/wall_s", self.wall_s());
+            row.extend(self.checkpoint_s.take().map(|s| ("time/checkpoint", s)).into_iter().collect());
             self.ledger.write_row(self.step, &row)?;
             self.console.step_line(self.step, n_steps, &row);
-            if self.is_due(self.setup.recipe.checkpoint.every) {
+            // Where updates are refused, the cause may be in the weights already; the newest checkpoint is from before.
+            let sound = self.refused_in_a_row == 0 || self.step == n_steps;
+            if sound && self.is_due(self.setup.recipe.checkpoint.every) {
                 self.save()?;
             }
         }
-        self.ledger.summary(self.setup, &self.evaluations, self.progress, self.console);
+        self.ledger.summary(self.setup, &self.evaluations, self.wall_s(), self.console);
         Ok(Outcome::Done)
     }
 
@@ -234,10 +254,11 @@ impl<'s> Run<'s> {
             temperature: recipe.sampling.temperature,
             max_tokens: recipe.batch.max_tokens,
         };
-        let measured = measurer.measure(trees, self.needs())?;
+        let needs = self.needs();
+        let measured = measurer.measure(trees, needs)?;
         let measure_s = clock.lap();
 
-        let credited = credit(measured, self.estimator.as_ref(), recipe.advantage.without_signal())?;
+        let mut credited = credit(measured, self.estimator.as_ref(), recipe.advantage.without_signal())?;
         let samples = flatten(&credited);
         let credit_s = clock.lap();
 
@@ -247,26 +268,31 @@ impl<'s> Run<'s> {
         phase.finish();
         let train_s = clock.lap();
 
+        if !needs.old_logprobs {
+            first_pass::adopt(&mut credited, &samples, &report)?;
+        }
         let mut row = metrics::of_trees(&credited);
-        let mismatch = self.compare_with_sampler(&credited, &samples, &report);
+        row.extend(report.metrics);
+        let mismatch = Mismatch::of_trees(&credited);
         row.extend(mismatch.row());
-        row.extend(report.metrics.clone());
-        self.count(&credited, clock.total(), &mut row);
-        let times = [
-            ("time/generate", generate_s),
-            ("time/score", score_s),
-            ("time/measure", measure_s),
-            ("time/credit", credit_s),
-            ("time/train", train_s),
-            ("time/step", clock.total()),
-        ];
-        row.extend(times.into_iter().collect());
-        let n_generated: usize = credited.iter().map(|tree| tree.measured.tree.n_tokens()).sum();
-        let n_trained: usize = samples.iter().map(|s| s.prompt.tokens.len() + s.tokens.len()).sum();
-        row.set("perf/generate_tokens_per_s", n_generated as f64 / generate_s);
-        row.set("perf/train_tokens_per_s", (n_trained * recipe.batch.epochs) as f64 / train_s);
-        row.set("perf/tokens_per_s", n_generated as f64 / clock.total());
-        row.set("perf/rss_peak_gb", crate::files::peak_rss_gb());
+        self.count(&credited, &mut row);
+        let times = Times {
+            generate: generate_s,
+            score: score_s,
+            measure: measure_s,
+            credit: credit_s,
+            train: train_s,
+            step: clock.total(),
+        };
+        let work = Work {
+            policy: &self.policy,
+            trees: &credited,
+            samples: &samples,
+            measurements: usize::from(needs.old_logprobs) + usize::from(needs.ref_logprobs),
+            epochs: recipe.batch.epochs,
+            peak: self.peak,
+        };
+        row.extend(performance::row(&times, &work));
 
         self.ledger.write_rollouts(recipe.observe, self.step, &credited)?;
         self.check_first_step(&mismatch, &row)?;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::data::DataSet;
 use crate::data::supervised::Source;
 use crate::eval::Evaluator;
 use crate::learner::LearnerConfig;
-use crate::model::{ModelConfig, Placement, Preset};
+use crate::model::{Layout, ModelConfig, Placement, Preset, load};
 use crate::pipeline::{OnPolicy, PipelineConfig, RolloutSource};
 use crate::recipe::Recipe;
 use crate::rollout::{DecodeEngine, Generation};
@@ -31,6 +31,8 @@ pub struct Setup {
     pub tokenizer: Arc<Tokenizer>,
     /// The problems.
     pub data: DataSet,
+    /// What the policy imitates before reinforcement learning, if the recipe has a warm start.
+    pub warmup_source: Option<Source>,
     /// The graders.
     pub scorer: Arc<Scorer>,
     /// Randomness of the run.
@@ -38,41 +40,45 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Reads and checks everything the recipe names, short of the weights.
+    /// Reads and checks everything the recipe names, short of the weights' numbers.
     ///
     /// # Errors
-    /// If a file is missing or broken, or the parts do not fit each other; the message says which.
+    /// Everything found that is missing or broken or does not fit the rest, a line each.
     pub fn new(recipe: Recipe) -> Result<Self> {
-        let placement = Placement::resolve(recipe.model.device, recipe.model.dtype)?;
-        let (model, tokenizer) = match (&recipe.model.path, recipe.model.scratch) {
-            (Some(path), _) => (ModelConfig::from_folder(path)?, Tokenizer::from_folder(path)?),
-            (None, Some(preset)) => preset_parts(preset)?,
-            (None, None) => anyhow::bail!("[model]: expected `path` or `scratch`, got neither"),
+        let mut problems = Findings::default();
+        let placement = problems.keep(Placement::resolve(recipe.model.device, recipe.model.dtype));
+        let parts = problems.keep(model_parts(&recipe));
+        let data = parts.as_ref().and_then(|(_, tokenizer)| {
+            let data = problems.keep(recipe.data.build(tokenizer).context("[data]"))?;
+            problems.check(check_number(&recipe, &data));
+            Some(data)
+        });
+        let random = RunRandom::new(recipe.run.seed);
+        let warmup_source = match (&recipe.warmup, &parts, &data) {
+            (Some(warmup), Some((_, tokenizer)), Some(data)) => {
+                let source = warmup.source.build(&data.train, tokenizer, random);
+                problems.keep(source.context("[warmup.source]"))
+            }
+            _ => None,
         };
-        tokenizer.check_fits(usize::try_from(model.vocab_size)?)?;
-        let data = recipe.data.build(&tokenizer).context("[data]")?;
-        let setup = Self {
+        if let (Some((model, _)), Some(data)) = (&parts, &data) {
+            problems.check(check_positions(&recipe, model, data));
+            problems.check(check_budget(&recipe, data));
+        }
+        problems.into_result()?;
+        let (Some(placement), Some((model, tokenizer)), Some(data)) = (placement, parts, data) else {
+            bail!("the run cannot be set up");
+        };
+        Ok(Self {
             placement,
             model,
             tokenizer: Arc::new(tokenizer),
             data,
+            warmup_source,
             scorer: Arc::new(Scorer::new(&recipe.reward)),
-            random: RunRandom::new(recipe.run.seed),
+            random,
             recipe,
-        };
-        setup.check_lengths()?;
-        Ok(setup)
-    }
-
-    /// What the policy imitates before reinforcement learning, if the recipe has a warm start.
-    ///
-    /// # Errors
-    /// If its texts cannot be read or made.
-    pub fn warmup_source(&self) -> Result<Option<Source>> {
-        let build = |w: &crate::learner::WarmupConfig| {
-            w.source.build(&self.data.train, &self.tokenizer, self.random).context("[warmup.source]")
-        };
-        self.recipe.warmup.as_ref().map(build).transpose()
+        })
     }
 
     /// Where the responses of each step come from.
@@ -129,34 +135,87 @@ impl Setup {
             max_new_tokens: self.recipe.sampling.max_new_tokens,
         }
     }
+}
 
-    /// Every sequence must fit the model's positions and the token budget.
-    fn check_lengths(&self) -> Result<()> {
-        let prompts = self.data.train.iter().chain(&self.data.eval);
-        let longest = prompts.map(|p| p.tokens.len()).max().unwrap_or(0);
-        let total = longest + self.recipe.sampling.max_new_tokens;
-        let positions = usize::try_from(self.model.max_position_embeddings)?;
-        ensure!(
-            total <= positions,
-            "[sampling] max_new_tokens = {}: the longest prompt has {longest} tokens, together {total}, and the model \
-             has {positions} positions; lower max_new_tokens to at most {}",
-            self.recipe.sampling.max_new_tokens,
-            positions.saturating_sub(longest)
-        );
-        ensure!(
-            total <= self.recipe.batch.max_tokens,
-            "[batch] max_tokens = {}: the longest prompt ({longest} tokens) and max_new_tokens = {} make sequences of \
-             {total} tokens; raise max_tokens to at least {total}",
-            self.recipe.batch.max_tokens,
-            self.recipe.sampling.max_new_tokens
-        );
-        Ok(())
+/// What went wrong so far.
+#[derive(Default)]
+struct Findings(Vec<String>);
+
+impl Findings {
+    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.0.push(format!("{error:#}"))).ok()
+    }
+
+    fn check(&mut self, result: Result<()>) {
+        self.keep(result);
+    }
+
+    fn into_result(self) -> Result<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(anyhow!(self.0.join("\n"))) }
     }
 }
 
-fn preset_parts(preset: Preset) -> Result<(ModelConfig, Tokenizer)> {
-    let Preset::Countdown2m = preset;
-    let tokenizer = countdown_tokenizer()?;
-    let config = preset.config(i64::try_from(tokenizer.vocab_size())?);
-    Ok((config, tokenizer))
+/// Shape and tokenizer of the policy, which fit each other and, where there are any, the files of weights.
+fn model_parts(recipe: &Recipe) -> Result<(ModelConfig, Tokenizer)> {
+    let Some(path) = &recipe.model.path else {
+        let Preset::Countdown2m =
+            recipe.model.scratch.context("[model]: expected `path` or `scratch`, got neither")?;
+        let tokenizer = countdown_tokenizer()?;
+        let config = Preset::Countdown2m.config(i64::try_from(tokenizer.vocab_size())?);
+        return Ok((config, tokenizer));
+    };
+    let mut problems = Findings::default();
+    let config = problems.keep(ModelConfig::from_folder(path));
+    let tokenizer = problems.keep(Tokenizer::from_folder(path));
+    if let Some(config) = &config {
+        problems.check(load::check(path, &Layout::new(config)));
+        if let Some(tokenizer) = &tokenizer {
+            let fits = tokenizer.check_fits(usize::try_from(config.vocab_size)?);
+            problems.check(fits.with_context(|| path.display().to_string()));
+        }
+    }
+    problems.into_result()?;
+    config.zip(tokenizer).context("the model cannot be set up")
+}
+
+/// A step draws every prompt once at most.
+fn check_number(recipe: &Recipe, data: &DataSet) -> Result<()> {
+    let (asked, there) = (recipe.batch.prompts, data.train.len());
+    ensure!(
+        asked <= there,
+        "[batch] prompts = {asked}: there are {there} training problems; lower prompts to at most that"
+    );
+    Ok(())
+}
+
+/// Tokens of the longest prompt.
+fn longest_prompt(data: &DataSet) -> usize {
+    data.train.iter().chain(&data.eval).map(|p| p.tokens.len()).max().unwrap_or(0)
+}
+
+/// Every sequence must fit the model's positions.
+fn check_positions(recipe: &Recipe, model: &ModelConfig, data: &DataSet) -> Result<()> {
+    let (longest, new) = (longest_prompt(data), recipe.sampling.max_new_tokens);
+    let positions = usize::try_from(model.max_position_embeddings)?;
+    ensure!(
+        longest + new <= positions,
+        "[sampling] max_new_tokens = {new}: the longest prompt has {longest} tokens, together {}, and the model has \
+         {positions} positions; lower max_new_tokens to at most {}",
+        longest + new,
+        positions.saturating_sub(longest)
+    );
+    Ok(())
+}
+
+/// Every sequence must fit the token budget.
+fn check_budget(recipe: &Recipe, data: &DataSet) -> Result<()> {
+    let (longest, new, most) =
+        (longest_prompt(data), recipe.sampling.max_new_tokens, recipe.batch.max_tokens);
+    ensure!(
+        longest + new <= most,
+        "[batch] max_tokens = {most}: the longest prompt ({longest} tokens) and max_new_tokens = {new} make sequences \
+         of {} tokens; raise max_tokens to at least that",
+        longest + new
+    );
+    Ok(())
 }

@@ -16,7 +16,8 @@ pub use uniform::{Uniform, UniformConfig, UniformState};
 
 /// Chooses prompts.
 pub trait PromptSampler: Send {
-    /// The next `n` prompts.
+    /// The next `n` prompts, all different, since the draws of a response depend on its prompt and step; all there are
+    /// where there are fewer.
     fn draw(&mut self, n: usize) -> Vec<Arc<Prompt>>;
 
     /// Takes notice of how the responses to drawn prompts were scored.

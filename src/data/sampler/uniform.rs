@@ -1,7 +1,7 @@
 //! Every prompt once per epoch, in an order drawn anew for each epoch from (seed, epoch).
 //!
-//! A draw that reaches the end of an epoch goes on in the next, so all draws have the size asked for; within
-//! an epoch no prompt comes twice. The state is a cursor.
+//! A draw that reaches the end of an epoch goes on in the next, so all draws have the size asked for, and passes over
+//! prompts that it already holds: within an epoch and within a draw no prompt comes twice. The state is a cursor.
 
 use std::sync::Arc;
 
@@ -49,11 +49,19 @@ impl Uniform {
 
 impl PromptSampler for Uniform {
     fn draw(&mut self, n: usize) -> Vec<Arc<Prompt>> {
-        let n_prompts = self.prompts.len() as u64;
-        let start = self.state.epoch * n_prompts + self.state.position;
-        let end = start + n as u64;
-        self.state = UniformState { epoch: end / n_prompts, position: end % n_prompts };
-        let drawn = visits(&self.random, Purpose::PromptOrder, self.prompts.len(), start..end);
+        let n_prompts = self.prompts.len();
+        let mut at = self.state.epoch * n_prompts as u64 + self.state.position;
+        let mut drawn: Vec<usize> = Vec::with_capacity(n);
+        while drawn.len() < n.min(n_prompts) {
+            let next = at + (n - drawn.len()) as u64;
+            for i in visits(&self.random, Purpose::PromptOrder, n_prompts, at..next) {
+                if !drawn.contains(&i) {
+                    drawn.push(i);
+                }
+            }
+            at = next;
+        }
+        self.state = UniformState { epoch: at / n_prompts as u64, position: at % n_prompts as u64 };
         drawn.into_iter().map(|i| Arc::clone(&self.prompts[i])).collect()
     }
 
@@ -99,34 +107,43 @@ mod tests {
     }
 
     #[test]
-    fn draws_across_the_end_of_an_epoch_keep_their_size_and_visit_every_prompt_once_an_epoch() {
+    fn draws_across_the_end_of_an_epoch_keep_their_size_and_hold_no_prompt_twice() {
         let mut sampler = sampler(10, 0);
-        let drawn: Vec<u64> = (0..10).flat_map(|_| ids(sampler.draw(4))).collect();
-        assert_eq!(drawn.len(), 40);
-        for epoch in drawn.chunks_exact(10) {
-            assert_eq!(epoch.iter().copied().collect::<BTreeSet<_>>(), (0..10).collect());
+        let mut visits = [0; 10];
+        for _ in 0..500 {
+            let drawn = ids(sampler.draw(4));
+            assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), 4, "{drawn:?}");
+            drawn.iter().for_each(|id| visits[*id as usize] += 1);
         }
-        assert_eq!(sampler.state(), SamplerState::Uniform(UniformState { epoch: 4, position: 0 }));
-        assert_ne!(drawn[..10], drawn[10..20]);
+        assert!(visits.iter().all(|n| (180..=220).contains(n)), "{visits:?}");
+        let SamplerState::Uniform(state) = sampler.state();
+        assert!((200..=230).contains(&state.epoch), "{state:?}");
     }
 
     #[test]
-    fn the_order_does_not_depend_on_the_sizes_of_the_draws() {
-        let (mut small, mut large) = (sampler(7, 5), sampler(7, 5));
-        let drawn: Vec<u64> = (0..25).flat_map(|_| ids(small.draw(1))).collect();
-        assert_eq!(ids(large.draw(25)), drawn);
-        assert_ne!(ids(sampler(7, 6).draw(25)), drawn);
+    fn every_epoch_has_an_order_of_its_own_that_does_not_depend_on_the_sizes_of_the_draws() {
+        let (mut small, mut large) = (sampler(6, 5), sampler(6, 5));
+        let drawn: Vec<u64> = (0..24).flat_map(|_| ids(small.draw(1))).collect();
+        for epoch in drawn.chunks_exact(6) {
+            assert_eq!(epoch.iter().copied().collect::<BTreeSet<_>>(), (0..6).collect());
+        }
+        assert_ne!(drawn[..6], drawn[6..12]);
+        assert_eq!((0..8).flat_map(|_| ids(large.draw(3))).collect::<Vec<_>>(), drawn);
+        assert_ne!(ids(sampler(6, 6).draw(6)), drawn[..6]);
         assert!(large.draw(0).is_empty());
+        assert_eq!(large.draw(7).len(), 6);
     }
 
     #[test]
     fn continues_from_a_saved_state() {
         let mut whole = sampler(10, 1);
-        whole.draw(27);
+        (0..7).for_each(|_| drop(whole.draw(4)));
         let saved = serde_json::to_string(&whole.state()).unwrap();
         let mut resumed = sampler(10, 1);
         resumed.restore(serde_json::from_str(&saved).unwrap()).unwrap();
-        assert_eq!(ids(resumed.draw(30)), ids(whole.draw(30)));
+        for _ in 0..7 {
+            assert_eq!(ids(resumed.draw(4)), ids(whole.draw(4)));
+        }
     }
 
     #[test]

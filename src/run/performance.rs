@@ -1,0 +1,79 @@
+//! How fast a step was: `time/*` and `perf/*`.
+//!
+//! ```text
+//! mfu = operations / (seconds * operations per second of the fastest matrix product)
+//! operations: generation, each measuring pass, and three forward passes' worth per epoch of training
+//! ```
+
+use crate::batch::TrainSample;
+use crate::files::peak_rss_gb;
+use crate::model::{Arithmetic, Policy};
+use crate::types::{CreditedTree, MetricRow};
+
+/// Seconds of the parts of a step.
+pub(super) struct Times {
+    pub generate: f64,
+    pub score: f64,
+    pub measure: f64,
+    pub credit: f64,
+    pub train: f64,
+    /// The whole step, without evaluation and checkpoint.
+    pub step: f64,
+}
+
+/// What was worked on.
+pub(super) struct Work<'a> {
+    pub policy: &'a Policy,
+    pub trees: &'a [CreditedTree],
+    pub samples: &'a [TrainSample],
+    /// Forward passes over all responses before the update.
+    pub measurements: usize,
+    /// Passes of the update over `samples`.
+    pub epochs: usize,
+    /// Floating-point operations per second of this machine.
+    pub peak: f64,
+}
+
+/// The metrics of a step that took `times`.
+pub(super) fn row(times: &Times, work: &Work<'_>) -> MetricRow {
+    let Times { generate, score, measure, credit, train, step } = *times;
+    let trees = work.trees.iter().map(|tree| &tree.measured.tree);
+    let generated: usize = trees.clone().map(|tree| tree.n_tokens()).sum();
+    let trained: usize = work.samples.iter().map(|s| s.prompt.tokens.len() + s.tokens.len()).sum();
+    [
+        ("time/generate", generate),
+        ("time/score", score),
+        ("time/measure", measure),
+        ("time/credit", credit),
+        ("time/train", train),
+        ("time/step", step),
+        ("perf/generate_tokens_per_s", generated as f64 / generate),
+        ("perf/train_tokens_per_s", (trained * work.epochs) as f64 / train),
+        ("perf/tokens_per_s", generated as f64 / step),
+        ("perf/mfu", work.operations() / step / work.peak),
+        ("perf/rss_peak_gb", peak_rss_gb()),
+    ]
+    .into_iter()
+    .collect()
+}
+
+impl Work<'_> {
+    /// Floating-point operations of the step.
+    fn operations(&self) -> f64 {
+        let trees = || self.trees.iter().map(|tree| &tree.measured.tree);
+        let prompts: usize = trees().map(|tree| tree.prompt.tokens.len()).sum();
+        let generated: usize = trees().map(|tree| tree.n_tokens()).sum();
+        let rows: usize = trees().map(|tree| tree.leaves.len()).sum();
+        let read: usize =
+            trees().map(|tree| tree.leaves.len() * tree.prompt.tokens.len()).sum::<usize>() + generated;
+        let trained_on: usize = self.samples.iter().map(|s| s.tokens.len()).sum();
+        let trained: usize = self.samples.iter().map(|s| s.prompt.tokens.len()).sum::<usize>() + trained_on;
+
+        let length = read as f64 / rows.max(1) as f64;
+        let cost = Arithmetic::of(&self.policy.config, &self.policy.layout, length);
+        // A prompt is read once for all its responses while they are generated.
+        cost.forward((prompts + generated) as f64, generated as f64)
+            + self.measurements as f64 * cost.forward(read as f64, generated as f64)
+            + self.epochs as f64 * cost.train(trained as f64, trained_on as f64)
+    }
+}

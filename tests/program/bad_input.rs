@@ -1,0 +1,204 @@
+//! Everything that a person can get wrong ends in a sentence, exit code 2, and an untouched disk.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::place::{FINISHED, Place, RECIPE, copy};
+
+/// Runs `check` and `train`, which must agree, refuse with exit code 2 and leave no run; gives what was said.
+fn refusal(place: &Place, args: &[&str]) -> String {
+    let run = |verb: &'static str| {
+        let args: Vec<&str> = [verb].iter().chain(args).copied().collect();
+        let ended = place.run(&args);
+        assert_eq!(ended.code, 2, "{args:?}: {}{}", ended.out, ended.err);
+        ended.err
+    };
+    let said = run("check");
+    assert!(run("train").contains(said.trim()), "{said}");
+    assert!(!place.path("runs").exists());
+    said
+}
+
+fn assert_says(said: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(said.contains(part), "expected {part:?} in: {said}");
+    }
+}
+
+/// `tiny.toml` with the model in the folder `model`, which holds the policy of the finished run.
+fn place_with_model() -> Place {
+    let place = Place::new();
+    copy(&FINISHED.path("runs/tiny/checkpoints/step_000006/model"), &place.path("model"));
+    place.write("tiny.toml", RECIPE.replace("scratch = \"countdown2m\"", "path = \"model\""));
+    place
+}
+
+#[test]
+fn all_mistakes_of_a_recipe_are_found_at_once_with_their_lines() {
+    let place = Place::new();
+    let recipe = RECIPE
+        .replace("max_new_tokens = 24", "max_new_token = 24")
+        .replace("lr = 1e-3", "lr = \"fast\"")
+        .replace("minibatches = 2", "minibatches = 3")
+        .replace("preset = \"tinyzero\"", "preset = \"tinyzro\"")
+        .replace("size = 4", "size = 1");
+    place.write("tiny.toml", recipe + "[optimizer]\nlr = 1\n");
+    let said = refusal(&place, &["tiny.toml"]);
+    assert_says(
+        &said,
+        &[
+            "`max_new_token`",
+            "`max_new_tokens`",
+            "\"fast\"",
+            "\"tinyzero\"",
+            "[optimizer]",
+            "`minibatches`: got 3",
+            "got 1",
+        ],
+    );
+    assert!(said.lines().all(|line| line.contains("tiny.toml:")), "{said}");
+}
+
+#[test]
+fn overrides_and_names_are_checked_like_the_file() {
+    let place = Place::new();
+    assert_says(
+        &refusal(&place, &["tiny.toml", "--set", "optim.learning_rate=1"]),
+        &["--set optim.learning_rate=1", "`lr`"],
+    );
+    assert_says(
+        &refusal(&place, &["tiny.toml", "--set", "batch.prompts=3"]),
+        &["`minibatches`", "divisor of `prompts` = 3"],
+    );
+    assert_says(&refusal(&place, &["nothing.toml"]), &["nothing.toml", "cannot be read"]);
+    for name in ["", "a/b", "..", " "] {
+        let ended = place.run(&["train", "tiny.toml", "--name", name]);
+        assert_eq!(ended.code, 2, "{name:?}");
+        assert_says(&ended.err, &["`name`", "the name of one folder"]);
+    }
+    assert_eq!(place.run(&["train"]).code, 2);
+    assert_eq!(place.run(&["train", "tiny.toml", "--set", "optim.lr"]).code, 2);
+    assert_eq!(place.run(&["trian", "tiny.toml"]).code, 2);
+    assert!(!place.path("runs").exists());
+}
+
+#[test]
+fn lengths_and_numbers_that_do_not_fit_are_found_together() {
+    let place = Place::new();
+    let said = refusal(
+        &place,
+        &["tiny.toml", "--set", "sampling.max_new_tokens=510", "--set", "batch.max_tokens=511"],
+    );
+    assert_says(
+        &said,
+        &["max_new_tokens = 510", "512 positions", "lower max_new_tokens to at most", "max_tokens = 511"],
+    );
+    place.write("train.jsonl", "{\"numbers\": [1, 2], \"target\": 3}\n".repeat(3));
+    place.write("eval.jsonl", "{\"numbers\": [1, 2], \"target\": 3}\n");
+    let data = "data={type=\"jsonl\", path=\"train.jsonl\", eval_path=\"eval.jsonl\"}";
+    let said = refusal(&place, &["tiny.toml", "--set", data]);
+    assert_says(&said, &["[batch] prompts = 4: there are 3 training problems"]);
+}
+
+#[test]
+fn a_broken_line_is_named_by_file_and_line() {
+    let place = Place::new();
+    let good = "{\"numbers\": [1, 2], \"target\": 3}\n".repeat(4);
+    place.write("train.jsonl", format!("{good}\n{{\"numbers\": [1, 2]}}\n"));
+    place.write("eval.jsonl", &good);
+    let data = "data={type=\"jsonl\", path=\"train.jsonl\", eval_path=\"eval.jsonl\"}";
+    let said = refusal(&place, &["tiny.toml", "--set", data]);
+    assert_says(
+        &said,
+        &["[data]: train.jsonl:6: missing field `target`", "expected {\"numbers\": [3, 7, 12]"],
+    );
+
+    place.write("train.jsonl", &good);
+    place.write("texts.jsonl", "{\"prompt\": \"1 2\", \"response\": \"3\"}\n{\"prompt\": \"1\"\n");
+    let source = "warmup.source={type=\"jsonl\", path=\"texts.jsonl\"}";
+    let said = refusal(&place, &["tiny.toml", "--set", data, "--set", source]);
+    assert_says(&said, &["[warmup.source]: texts.jsonl:2: "]);
+
+    let said = refusal(
+        &place,
+        &["tiny.toml", "--set", &data.replace("train", "absent"), "--set", &source.replace("texts", "no")],
+    );
+    assert_says(&said, &["absent.jsonl", "no.jsonl", "expected an existing file"]);
+}
+
+#[test]
+fn a_model_folder_is_looked_into_before_anything_is_made() {
+    let place = place_with_model();
+    let said = refusal(&place, &["tiny.toml", "--set", "model.path=\"nowhere\""]);
+    assert_says(&said, &["nowhere", "[model] `path`", "an existing folder"]);
+
+    let weights = fs::read(place.path("model/model.safetensors")).unwrap();
+    place.write("model/model.safetensors", &weights[..weights.len() - 1000]);
+    let said = refusal(&place, &["tiny.toml"]);
+    assert_says(&said, &["model/model.safetensors: truncated: got ", "fetch the file again"]);
+    fs::remove_file(place.path("model/model.safetensors")).unwrap();
+    assert_says(&refusal(&place, &["tiny.toml"]), &["model: no weights", "model.safetensors"]);
+    place.write("model/model.safetensors", &weights);
+
+    let config = place.json("model/config.json");
+    let with = |key: &str, value: Value| {
+        let mut changed = config.clone();
+        changed[key] = value;
+        place.write("model/config.json", changed.to_string());
+        refusal(&place, &["tiny.toml"])
+    };
+    assert_says(
+        &with("num_hidden_layers", json!(5)),
+        &["missing (", "model.layers.4.", "the weights do not fit"],
+    );
+    assert_says(&with("num_hidden_layers", json!(3)), &["unexpected (", "model.layers.3."]);
+    let said = with("vocab_size", json!(500));
+    assert_says(
+        &said,
+        &["model.embed_tokens.weight", "expected [500, 192]", "the tokenizer does not fit the model"],
+    );
+    assert_says(&with("model_type", json!("mamba")), &["mamba"]);
+    fs::remove_file(place.path("model/config.json")).unwrap();
+    assert_says(&refusal(&place, &["tiny.toml"]), &["model/config.json"]);
+}
+
+#[test]
+fn the_other_verbs_refuse_in_sentences_too() {
+    let place = place_with_model();
+    for (args, part) in [
+        (&["eval", "nowhere"][..], "nowhere: not a run"),
+        (&["eval", "model"], "name a recipe with --recipe"),
+        (&["eval", "nowhere", "--recipe", "tiny.toml"], "nowhere: not a folder"),
+        (&["eval", "model", "--recipe", "tiny.toml", "-k", "0"], "-k: got 0"),
+        (&["eval", "model", "--recipe", "absent.toml"], "absent.toml"),
+        (&["sample", "nowhere", "1"], "nowhere: not a folder"),
+        (&["sample", "model", ""], "the prompt is empty"),
+        (&["sample", "model", "1", "--temperature", "nan"], "--temperature: got NaN"),
+        (&["sample", "model", "1", "--top-p", "2"], "--top-p: got 2"),
+        (&["sample", "model", "1", "--max-new-tokens", "0"], "--max-new-tokens: got 0"),
+        (&["sample", "model", "1", "--max-new-tokens", "600"], "the model has 512 positions"),
+        (&["bench", "--steps", "0"], "--steps: got 0"),
+        (&["bench", "--model", "nowhere"], "nowhere"),
+        (&["bench", "--new-tokens", "600"], "the model has 512"),
+    ] {
+        let ended = place.run(args);
+        assert!(ended.code == 2 && ended.err.contains(part), "{args:?}: {} {}", ended.code, ended.err);
+        assert_eq!(ended.out, "", "{args:?}");
+    }
+}
+
+/// What libtorch cannot do, it says by an exception that its bindings turn into a panic.
+#[test]
+fn too_little_memory_is_a_sentence() {
+    let place = Place::new();
+    let args = ["bench", "--prompts", "8", "--group", "100000", "--new-tokens", "400", "--steps", "1"];
+    let ended = place.limited("ulimit -v 16000000", &args);
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(
+        ended.err.starts_with("error: libtorch: ") && ended.err.contains("allocate memory"),
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.lines().count() == 1 && ended.err.contains("[batch] max_tokens"), "{}", ended.err);
+}

@@ -1,0 +1,196 @@
+//! A toy that must learn, and the order in which a step asks, scores and observes.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use rewards::{Countdown, Task};
+use rlcredit::data::sampler::{PromptSampler, SamplerConfig, SamplerState};
+use rlcredit::model::{Placement, Policy, Preset};
+use rlcredit::pipeline::{OnPolicy, RolloutSource};
+use rlcredit::rollout::explore::{ExploreConfig, GroupConfig};
+use rlcredit::rollout::{Generation, RolloutEngine, SamplingConfig, ScriptedEngine};
+use rlcredit::score::Scorer;
+use rlcredit::text::countdown_tokenizer;
+use rlcredit::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, Tree};
+
+use super::place::Place;
+
+/// The warm start teaches three answers to each of eight problems, of which one is right: about a third of all answers
+/// is right until rewards say which.
+#[test]
+fn reward_teaches_which_of_three_answers_is_right() {
+    let place = Place::new();
+    let (mut problems, mut texts) = (String::new(), String::new());
+    for (a, b) in [(3, 2), (5, 4), (7, 3), (8, 6), (9, 2), (6, 5), (9, 7), (8, 3)] {
+        let target = a + b;
+        problems += &format!("{{\"numbers\": [{a}, {b}], \"target\": {target}}}\n");
+        for operator in ["+", "-", "*"] {
+            let (prompt, answer) =
+                (format!("Make {target} from {a}, {b}.\n"), format!("<answer>{a}{operator}{b}</answer>"));
+            texts += &format!("{}\n", serde_json::json!({ "prompt": prompt, "response": answer }));
+        }
+    }
+    place.write("problems.jsonl", problems);
+    place.write("texts.jsonl", texts);
+    place.write("learn.toml", LEARN);
+    let ended = place.run(&["train", "learn.toml"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let accuracy = |moment: &str| {
+        place.json(&format!("runs/learn/eval/{moment}.json"))["heldout"]["avg@8"].as_f64().unwrap()
+    };
+    let [random, before, after] = ["before_warmup", "step_000000", "step_000015"].map(accuracy);
+    assert!(
+        random < 0.05 && (0.2..0.6).contains(&before) && after > 0.8,
+        "{random} {before} {after}\n{}",
+        ended.out
+    );
+}
+
+const LEARN: &str = r#"
+[run]
+name = "learn"
+steps = 15
+[model]
+scratch = "countdown2m"
+[warmup]
+steps = 60
+batch_size = 24
+lr = 3e-3
+source = { type = "jsonl", path = "texts.jsonl" }
+[data]
+type = "jsonl"
+path = "problems.jsonl"
+eval_path = "problems.jsonl"
+[explore]
+type = "group"
+size = 8
+[sampling]
+max_new_tokens = 12
+[[reward]]
+type = "countdown"
+[advantage]
+type = "group"
+[loss]
+type = "clip"
+[optim]
+lr = 2e-4
+[batch]
+prompts = 8
+[eval]
+samples = 8
+"#;
+
+/// What happened, in order.
+#[derive(Debug, PartialEq)]
+enum Event {
+    Drawn(Vec<u64>),
+    Asked(Vec<(u64, u32)>),
+    Observed(Vec<(u64, Vec<f64>)>),
+}
+
+type Log = Arc<Mutex<Vec<Event>>>;
+
+struct LoggedSampler(Box<dyn PromptSampler>, Log);
+
+impl PromptSampler for LoggedSampler {
+    fn draw(&mut self, n: usize) -> Vec<Arc<Prompt>> {
+        let drawn = self.0.draw(n);
+        self.1.lock().unwrap().push(Event::Drawn(drawn.iter().map(|p| p.id).collect()));
+        drawn
+    }
+
+    fn observe(&mut self, trees: &[Tree]) {
+        let seen = trees.iter().map(|tree| (tree.prompt.id, tree.rewards().collect())).collect();
+        self.1.lock().unwrap().push(Event::Observed(seen));
+        self.0.observe(trees);
+    }
+
+    fn state(&self) -> SamplerState {
+        self.0.state()
+    }
+
+    fn restore(&mut self, state: SamplerState) -> Result<()> {
+        self.0.restore(state)
+    }
+}
+
+struct LoggedEngine(ScriptedEngine, Log);
+
+impl RolloutEngine for LoggedEngine {
+    fn generate(
+        &mut self,
+        policy: &Policy,
+        requests: &[GenRequest],
+        generation: &Generation,
+        finished: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Completion>> {
+        let completions = self.0.generate(policy, requests, generation, finished)?;
+        let asked = self.0.calls.last().unwrap().clone();
+        self.1.lock().unwrap().push(Event::Asked(asked));
+        Ok(completions)
+    }
+}
+
+#[test]
+fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() {
+    let tokenizer = Arc::new(countdown_tokenizer().unwrap());
+    let prompts = (0..5).map(|id| {
+        let task = Task::Countdown(Countdown { numbers: vec![1, 2], target: 3 });
+        Arc::new(Prompt { id, text: "Make 3 from 1, 2.\n".into(), tokens: vec![3], task })
+    });
+    let random = RunRandom::new(0);
+    let log = Log::default();
+    let answer = |text: &str| {
+        let tokens = tokenizer.encode(&format!("<answer>{text}</answer>")).unwrap();
+        Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos }
+    };
+    // Of every group of three the second is right.
+    let script = (0..6 * 3).map(|i| answer(if i % 3 == 1 { "1+2" } else { "2-1" })).collect();
+    let mut source = OnPolicy {
+        sampler: Box::new(LoggedSampler(
+            SamplerConfig::default().build(prompts.collect(), random).unwrap(),
+            Arc::clone(&log),
+        )),
+        n_prompts: 2,
+        explorer: ExploreConfig::Group(GroupConfig { size: 3 }).build(),
+        engine: Box::new(LoggedEngine(ScriptedEngine { script, calls: Vec::new() }, Arc::clone(&log))),
+        scorer: Arc::new(Scorer::new(&[
+            serde_json::from_str(r#"{"type": "countdown", "weight": 2.0}"#).unwrap()
+        ])),
+        tokenizer: Arc::clone(&tokenizer),
+        generation: Generation {
+            random,
+            purpose: Purpose::Rollout,
+            step: 0,
+            sampling: SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 24 },
+        },
+    };
+    let shape = Preset::Countdown2m.config(tokenizer.vocab_size() as i64);
+    let policy = Policy::scratch(shape, &random, Placement::cpu_f32()).unwrap();
+    for step in 1..=3 {
+        let mut finished = 0;
+        let harvest = source.next(&policy, step, &mut |n| finished += n).unwrap();
+        assert_eq!((harvest.trees.len(), finished), (2, 6));
+        assert!(harvest.trees.iter().all(|tree| tree.leaves[1].text == "<answer>1+2</answer>"));
+    }
+    let error = source.next(&policy, 4, &mut |_| {}).err().unwrap().to_string();
+    assert!(error.contains("the script has no completion left"), "{error}");
+
+    let log = log.lock().unwrap();
+    for step in log[..9].chunks_exact(3) {
+        let [Event::Drawn(drawn), Event::Asked(asked), Event::Observed(seen)] = step else {
+            panic!("{step:?}")
+        };
+        assert_eq!(
+            drawn.iter().collect::<BTreeSet<_>>().len(),
+            2,
+            "a prompt came twice in a step: {drawn:?}"
+        );
+        let expected: Vec<(u64, u32)> =
+            drawn.iter().flat_map(|id| (0..3).map(|sample| (*id, sample))).collect();
+        assert_eq!(*asked, expected);
+        let rewards: Vec<(u64, Vec<f64>)> = drawn.iter().map(|id| (*id, vec![0.0, 2.0, 0.0])).collect();
+        assert_eq!(*seen, rewards);
+    }
+}

@@ -1,0 +1,11 @@
+//! The built program as a person meets it: verbs, files, exit codes, signals, bad input.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod bad_input;
+mod learning;
+mod metrics;
+mod not_finite;
+mod place;
+mod resume;
+mod saving;
+mod verbs;

@@ -1,0 +1,142 @@
+//! `metrics.jsonl` and the rollouts keep the promises made about them.
+
+use rlcredit::observe::glossary;
+
+use super::place::{FINISHED, Place, RECIPE};
+
+const PROMISED: &[&str] = &[
+    "reward/mean",
+    "reward/std",
+    "reward/correct/mean",
+    "group/solve_all",
+    "group/solve_none",
+    "group/mixed",
+    "response_length/mean",
+    "response_length/min",
+    "response_length/max",
+    "response_length/clip_ratio",
+    "policy/entropy",
+    "policy/approx_kl",
+    "policy/ratio_mean",
+    "policy/clip_frac_low",
+    "policy/clip_frac_high",
+    "loss/policy",
+    "advantage/mean",
+    "advantage/std",
+    "advantage/min",
+    "advantage/max",
+    "mismatch/logprob_abs_mean",
+    "mismatch/logprob_abs_max",
+    "mismatch/kl",
+    "optim/lr",
+    "optim/grad_norm",
+    "optim/param_delta",
+    "time/step",
+    "time/generate",
+    "time/score",
+    "time/measure",
+    "time/credit",
+    "time/train",
+    "perf/generate_tokens_per_s",
+    "perf/train_tokens_per_s",
+    "perf/tokens_per_s",
+    "perf/mfu",
+    "perf/rss_peak_gb",
+    "progress/prompts",
+    "progress/samples",
+    "progress/tokens_generated",
+    "progress/wall_s",
+];
+
+const EVALUATED: &[&str] =
+    &["eval/heldout/avg@2", "eval/heldout/pass@2", "eval/heldout/ci95", "eval/heldout/greedy", "time/eval"];
+
+#[test]
+fn every_row_has_the_promised_keys_and_no_unexplained_one() {
+    let rows = FINISHED.lines("runs/tiny/metrics.jsonl");
+    assert_eq!(rows.len(), 6);
+    for (row, step) in rows.iter().zip(1u64..) {
+        let row = row.as_object().unwrap();
+        assert_eq!(row["step"], step);
+        let number = |key: &str| row.get(key).and_then(|v| v.as_f64());
+        for key in PROMISED {
+            assert!(number(key).is_some(), "step {step}: {key}");
+        }
+        for key in EVALUATED {
+            assert_eq!(number(key).is_some(), step % 3 == 0, "step {step}: {key}");
+        }
+        // The checkpoint of step 3 is reported by the row after it.
+        assert_eq!(number("time/checkpoint").is_some(), step == 4, "step {step}");
+        assert!(row.keys().any(|key| key.starts_with("reward/status/")));
+        for key in row.keys().filter(|key| *key != "step") {
+            assert!(glossary::explain(key).is_some(), "{key} is not in the glossary");
+        }
+        let sum: f64 = ["generate", "score", "measure", "credit", "train"]
+            .map(|part| number(&format!("time/{part}")).unwrap())
+            .iter()
+            .sum();
+        assert!(sum <= number("time/step").unwrap(), "step {step}: the parts take {sum} s");
+        assert_eq!(number("progress/samples"), Some(16.0 * step as f64));
+        let mfu = number("perf/mfu").unwrap();
+        assert!(mfu > 0.0 && mfu < 1.5, "step {step}: {mfu}");
+        assert!(number("mismatch/logprob_abs_mean").unwrap() < 0.05);
+    }
+    let wall: Vec<f64> = rows.iter().map(|row| row["progress/wall_s"].as_f64().unwrap()).collect();
+    assert!(wall[0] > rows[0]["time/step"].as_f64().unwrap() && wall.is_sorted(), "{wall:?}");
+    let lr: Vec<f64> = rows.iter().map(|row| row["optim/lr"].as_f64().unwrap()).collect();
+    assert!(lr[0] < lr[1] && lr[1] > lr[2] && lr[2] > lr[5], "{lr:?}");
+}
+
+#[test]
+fn rollouts_have_exactly_the_keys_of_the_contract_in_order() {
+    let expected = "step prompt_id sample parent fork_at prompt_tokens tokens text finish reward reward_parts status logprobs \
+                    old_logprobs entropies advantages gamma trained";
+    for step in 1..=6u64 {
+        let lines = FINISHED.lines(&format!("runs/tiny/rollouts/step_{step:06}.jsonl"));
+        assert_eq!(lines.len(), 16);
+        for line in &lines {
+            let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
+            assert_eq!(keys, expected.split(' ').collect::<Vec<_>>());
+            let n_tokens = line["tokens"].as_array().unwrap().len();
+            for key in ["logprobs", "old_logprobs", "entropies", "advantages", "gamma"] {
+                assert_eq!(line[key].as_array().unwrap().len(), n_tokens, "{key}");
+            }
+        }
+        // Four samples of each of four different prompts, also where the epoch ends.
+        let coordinates: std::collections::BTreeSet<(u64, u64)> =
+            lines.iter().map(|l| (l["prompt_id"].as_u64().unwrap(), l["sample"].as_u64().unwrap())).collect();
+        assert_eq!(coordinates.len(), 16);
+        let prompts: std::collections::BTreeSet<u64> =
+            coordinates.iter().map(|(prompt, _)| *prompt).collect();
+        assert_eq!(prompts.len(), 4);
+    }
+}
+
+/// A single update per step needs no measurement beforehand: its first pass finds the same numbers.
+#[test]
+fn a_single_update_reports_the_log_probs_of_its_own_pass() {
+    let place = Place::warmed();
+    place.write("one.toml", RECIPE.replace("minibatches = 2", "minibatches = 1"));
+    let ended = place.run(&["train", "one.toml", "--set", "run.steps=3"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let rows = place.lines("runs/tiny/metrics.jsonl");
+    let measure: Vec<f64> = rows.iter().map(|row| row["time/measure"].as_f64().unwrap()).collect();
+    assert!(measure[1] < measure[0] / 10.0, "only the first step measures for its self-check: {measure:?}");
+    for step in 1..=3 {
+        for line in place.lines(&format!("runs/tiny/rollouts/step_{step:06}.jsonl")) {
+            let read = |key: &str| -> Vec<f64> {
+                line[key]
+                    .as_array()
+                    .unwrap_or_else(|| panic!("step {step}: no {key}"))
+                    .iter()
+                    .map(|v| v.as_f64().unwrap())
+                    .collect()
+            };
+            let (sampler, learner) = (read("logprobs"), read("old_logprobs"));
+            assert!(sampler.iter().zip(&learner).all(|(s, l)| (s - l).abs() < 0.1), "step {step}");
+            assert!(read("entropies").iter().all(|e| *e > 0.0 && *e < 7.0));
+        }
+        assert!(rows[step - 1]["policy/entropy"].as_f64().unwrap() > 0.0);
+        assert_eq!(rows[step - 1]["policy/ratio_mean"].as_f64().unwrap(), 1.0);
+    }
+}

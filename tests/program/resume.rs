@@ -1,0 +1,188 @@
+//! Stop anywhere and continue = never stopped, bit for bit.
+
+use std::fs;
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::place::{FINISHED, Place, RECIPE, assert_same_run, finish, send};
+
+/// A moment that no earlier test run has tried.
+fn random_ms(most: u64) -> u64 {
+    u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos()) / 1000 % most
+}
+
+#[test]
+fn three_steps_resume_and_three_more_are_six() {
+    let place = Place::after_step_3();
+    let rows = place.lines("runs/tiny/metrics.jsonl");
+    assert!(
+        rows.iter().filter(|row| row["optim/param_delta"].as_f64().unwrap() > 0.0).count() >= 4,
+        "learns nothing"
+    );
+    let ended = place.run(&["train", "tiny.toml", "--resume"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("continuing after step 3 of 6"), "{}", ended.err);
+    assert!(!ended.out.contains("step 3/6") && ended.out.contains("step 4/6"), "{}", ended.out);
+    assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/tiny"));
+}
+
+/// The same with a reference, its KL penalty, and a single update per step, which measures for itself.
+#[test]
+fn a_run_with_a_reference_resumes_too() {
+    let place = Place::warmed();
+    let recipe =
+        RECIPE.replace("minibatches = 2", "minibatches = 1").replace("every = 3\nkeep", "every = 2\nkeep");
+    place.write("kl.toml", recipe + "[loss.kl]\ncoef = 0.1\nestimator = \"k3\"\n");
+    assert_eq!(place.run(&["train", "kl.toml", "--name", "whole"]).code, 0);
+    let count = |file: &str| place.read(file).lines().count();
+    let child = place.start_until(&["train", "kl.toml", "--name", "cut"], || {
+        place.path("runs/cut/checkpoints/step_000002/manifest.json").is_file()
+    });
+    send(&child, "KILL");
+    assert_eq!(finish(child).code, -1);
+    assert!(count("runs/cut/metrics.jsonl") < 6, "the kill came too late to say anything");
+    assert_eq!(place.run(&["train", "kl.toml", "--name", "cut", "--resume"]).code, 0);
+
+    // Names are free, so the recipes written down differ in just that.
+    for file in ["resolved.toml", "recipe.toml"] {
+        assert_eq!(
+            place.read(&format!("runs/whole/{file}")),
+            place.read(&format!("runs/cut/{file}")).replace("\"cut\"", "\"whole\"")
+        );
+        fs::remove_file(place.path("runs/cut").join(file)).unwrap();
+        fs::remove_file(place.path("runs/whole").join(file)).unwrap();
+    }
+    assert_same_run(&place.path("runs/whole"), &place.path("runs/cut"));
+    let last = place.lines("runs/whole/metrics.jsonl").pop().unwrap();
+    assert!(
+        last["policy/kl_ref"].as_f64().unwrap() > 0.0 && last["loss/kl"].as_f64().unwrap() > 0.0,
+        "{last}"
+    );
+}
+
+#[test]
+fn signals_save_say_so_and_cost_nothing() {
+    let place = Place::warmed();
+    let mut args = vec!["train", "tiny.toml"];
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let metrics = place.path("runs/tiny/metrics.jsonl");
+        let before = fs::read_to_string(&metrics).map_or(0, |text| text.lines().count());
+        let child = place.start_until(&args, || {
+            fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() > before)
+        });
+        thread::sleep(Duration::from_millis(random_ms(20)));
+        let ended = stop(child, signal);
+        assert_eq!(ended.code, code, "{}", ended.err);
+        let said =
+            ended.err.lines().find(|line| line.starts_with(&format!("SIG{signal}: stopped after step ")));
+        let (_, saved) = said.unwrap_or_else(|| panic!("{}", ended.err)).split_once(", saved in ").unwrap();
+        assert!(place.path(saved).join("manifest.json").is_file(), "{saved}");
+        assert!(saved.ends_with(place.read("runs/tiny/checkpoints/latest").trim()), "{saved}");
+        args = vec!["train", "tiny.toml", "--resume"];
+    }
+    assert_eq!(place.run(&args).code, 0);
+    // Where it stopped there are checkpoints that an undisturbed run does not write.
+    for entry in fs::read_dir(place.path("runs/tiny/checkpoints")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !["step_000003", "step_000006"].iter().any(|name| path.ends_with(name)) {
+            fs::remove_dir_all(path).unwrap();
+        }
+    }
+    assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/tiny"));
+}
+
+#[test]
+fn a_stop_during_the_warm_start_begins_it_again() {
+    let place = Place::new();
+    let begun = || place.path("runs/.warm_starts").is_dir();
+    let child = place.start_until(&["train", "tiny.toml"], begun);
+    let ended = stop(child, "TERM");
+    assert_eq!(ended.code, 143, "{}", ended.err);
+    assert!(
+        ended.err.contains("stopped during the warm start, of which nothing is kept; --resume begins"),
+        "{}",
+        ended.err
+    );
+    let ended = place.run(&["train", "tiny.toml", "--resume"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("warm start: done in"), "{}", ended.err);
+    assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/tiny"));
+}
+
+#[test]
+fn a_warm_start_is_shared_by_runs_with_its_settings_only() {
+    let place = Place::warmed();
+    let kept = |args: &[&str]| {
+        let args: Vec<&str> =
+            ["train", "tiny.toml", "--set", "run.steps=1"].iter().chain(args).copied().collect();
+        let ended = place.run(&args);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.err.contains("warm start: taken from runs/.warm_starts/")
+    };
+    assert!(kept(&["--name", "a"]));
+    assert!(kept(&["--name", "b", "--set", "optim.lr=1e-4"]));
+    assert!(!kept(&["--name", "c", "--set", "run.seed=1"]));
+    assert!(!kept(&["--name", "d", "--set", "warmup.steps=2"]));
+    let weights = |name: &str| {
+        let folder = fs::read_dir(place.path(&format!("runs/{name}/eval"))).unwrap().count();
+        (folder, place.read(&format!("runs/{name}/eval/step_000000.heldout.jsonl")))
+    };
+    assert_eq!(weights("a"), weights("b"));
+    assert_ne!(weights("a"), weights("d"));
+}
+
+#[test]
+fn runs_that_want_the_same_warm_start_at_once_make_it_once() {
+    let place = Place::new();
+    let start = |name| {
+        let args = ["train", "tiny.toml", "--set", "run.steps=1", "--set", "eval.samples=1", "--name", name];
+        place.program(&args).spawn().unwrap()
+    };
+    let ended = [start("a"), start("b")].map(finish);
+    assert!(ended.iter().all(|run| run.code == 0), "{ended:?}");
+    let count = |said: &str| ended.iter().filter(|run| run.err.contains(said)).count();
+    assert_eq!((count("warm start: done in"), count("warm start: taken from")), (1, 1), "{ended:?}");
+}
+
+#[test]
+fn a_start_that_was_killed_before_it_wrote_anything_is_simply_repeated() {
+    let place = Place::warmed();
+    for folder in ["rollouts", "eval", "checkpoints"] {
+        fs::create_dir_all(place.path("runs/tiny").join(folder)).unwrap();
+    }
+    let ended = place.run(&["train", "tiny.toml", "--resume"]);
+    assert_eq!(ended.code, 3);
+    assert!(ended.err.contains("start it without --resume"), "{}", ended.err);
+    assert_eq!(place.run(&["train", "tiny.toml", "--set", "run.steps=1"]).code, 0);
+}
+
+#[test]
+fn two_processes_cannot_train_in_one_folder() {
+    let place = Place::warmed();
+    let args = ["train", "tiny.toml", "--set", "run.steps=100000"];
+    let child = place.start_until(&args, || place.path("runs/tiny/rollouts/step_000001.jsonl").is_file());
+    let second = place.run(&["train", "tiny.toml", "--set", "run.steps=100000", "--resume"]);
+    assert_eq!(second.code, 2);
+    assert!(second.err.contains("runs/tiny: another process is training in this folder"), "{}", second.err);
+    assert_eq!(stop(child, "INT").code, 130);
+}
+
+/// `kill -9` at random moments; `scripts/kill_test` tries more of them.
+#[test]
+fn killed_runs_end_in_the_same_weights() {
+    let place = Place::new();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kill_test");
+    let args = [script, "--kills", "3", "--program", env!("CARGO_BIN_EXE_rlcredit")];
+    let ended = finish(place.command("python3", &args).spawn().unwrap());
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert_eq!(
+        ended.out.lines().filter(|line| line.starts_with("kill ") && line.ends_with("same")).count(),
+        3
+    );
+}
+
+fn stop(child: Child, signal: &str) -> super::place::Ended {
+    send(&child, signal);
+    finish(child)
+}

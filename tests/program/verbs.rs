@@ -1,0 +1,142 @@
+//! What each verb prints.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::place::{FINISHED, Place, finish};
+
+#[test]
+fn check_says_what_the_run_will_be_in_under_a_second() {
+    let place = Place::new();
+    let timed = || {
+        let start = Instant::now();
+        (place.run(&["check", "tiny.toml"]), start.elapsed().as_secs_f64())
+    };
+    // The best of three, since other tests are using the machine.
+    let (ended, seconds) = (0..3).map(|_| timed()).min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+    assert!(seconds < 1.0, "{seconds}");
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    let said = "tiny.toml: fine. 6 steps of 4 prompts x 4 responses = 16, 2 updates each; 22 training and 8 evaluation \
+                problems\n";
+    assert_eq!(ended.out, said);
+    assert!(!place.path("runs").exists());
+    let resolved = place.run(&["check", "tiny.toml", "--resolved", "--set", "run.seed=7"]);
+    place.write("resolved.toml", &resolved.out);
+    assert!(resolved.out.contains("seed = 7") && place.run(&["check", "resolved.toml"]).code == 0);
+}
+
+#[test]
+fn eval_of_a_run_and_of_its_model_folder_are_the_run_s_own_numbers() {
+    let model = FINISHED.path("runs/tiny/checkpoints/step_000006/model");
+    let own = FINISHED.json("runs/tiny/eval/step_000006.json");
+    let eval = |args: &[&str]| -> Value {
+        let ended = FINISHED.run(&[&["eval", "--json"], args].concat());
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        serde_json::from_str(&ended.out).unwrap()
+    };
+    let of_run = eval(&["runs/tiny"]);
+    let of_model = eval(&[model.to_str().unwrap(), "--recipe", "tiny.toml"]);
+    assert_eq!(of_run["heldout"], own["heldout"]);
+    assert_eq!(of_model["heldout"], own["heldout"]);
+    assert_eq!(own["heldout"]["n"], 8);
+    assert_eq!(eval(&["runs/tiny", "-k", "3"])["heldout"]["k"], 3);
+    let table = FINISHED.run(&["eval", "runs/tiny"]);
+    assert!(table.code == 0 && table.out.contains("avg@2") && table.out.contains("greedy"), "{}", table.out);
+}
+
+#[test]
+fn sample_answers_the_same_for_the_same_seed() {
+    let sample = |args: &[&str]| {
+        let ended = FINISHED.run(
+            &[&["sample", "runs/tiny", "Make 6 from 1, 2, 3.\\n", "--max-new-tokens", "16"], args].concat(),
+        );
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.out
+    };
+    let three = sample(&["-n", "3"]);
+    assert_eq!(three.split("---\n").count(), 3);
+    assert_eq!(sample(&["-n", "3"]), three);
+    assert_ne!(sample(&["-n", "3", "--seed", "1"]), three);
+    assert!(three.starts_with(&sample(&[])));
+    let greedy = sample(&["-n", "2", "--temperature", "0"]);
+    let (one, other) = greedy.split_once("---\n").unwrap();
+    assert_eq!(one, other);
+}
+
+#[test]
+fn bench_ends_in_a_line_of_json() {
+    let args = ["bench", "--prompts", "2", "--group", "2", "--new-tokens", "8", "--steps", "1", "--json"];
+    let ended = Place::new().run(&args);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let report: Value = serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
+    let number = |key: &str| report[key].as_f64().unwrap_or_else(|| panic!("{key}: {report}"));
+    for key in ["step_s", "generate_s", "train_s", "peak_rss_gb", "prompt_tokens", "matmul_peak_gflops"] {
+        assert!(number(key) > 0.0, "{key}");
+    }
+    for key in ["generate_share_of_peak", "train_share_of_peak"] {
+        assert!(number(key) > 0.0 && number(key) < 1.0, "{key}: {}", number(key));
+    }
+    assert!((number("step_s") - number("generate_s") - number("train_s")).abs() < 1e-6);
+}
+
+#[test]
+fn train_shows_a_line_a_step_and_a_summary_and_keeps_what_was_asked() {
+    let place = Place::warmed();
+    let ended = place.run(&[
+        "train",
+        "tiny.toml",
+        "--name",
+        "other",
+        "--set",
+        "run.steps=2",
+        "--set",
+        "eval.every=0",
+    ]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let steps: Vec<&str> = ended.out.lines().filter(|line| line.starts_with("step ")).collect();
+    assert_eq!(steps.len(), 2);
+    for part in ["reward ", "acc ", "len ", "entropy ", "kl ", "tok/s", "left "] {
+        assert!(steps[0].contains(part), "{part}: {}", steps[0]);
+    }
+    for part in ["other: 2 steps done", "before warm start", "after warm start", "after 2 steps", "±"] {
+        assert!(ended.out.contains(part), "{part}: {}", ended.out);
+    }
+    // Every place that the summary names is there.
+    for name in ["checkpoints/step_000002/model", "metrics.jsonl", "tb", "rollouts", "eval", "env.json"] {
+        assert!(place.path("runs/other").join(name).exists(), "{name}");
+    }
+    assert!(place.read("runs/other/resolved.toml").contains("steps = 2"));
+    assert_eq!(place.read("runs/other/recipe.toml"), place.read("tiny.toml"));
+    assert!(!place.path("runs/tiny").exists());
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_stops_nothing() {
+    let place = Place::warmed();
+    let mut child = place.program(&["train", "tiny.toml", "--set", "run.steps=3"]).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    assert!(line.starts_with("step 1/3"), "{line}");
+    drop(out);
+    let ended = finish(child);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(place.lines("runs/tiny/metrics.jsonl").len(), 3);
+
+    let model = FINISHED.path("runs/tiny");
+    let run = model.to_str().unwrap();
+    for args in [
+        &["check", "tiny.toml"][..],
+        &["check", "tiny.toml", "--resolved"],
+        &["eval", run],
+        &["sample", run, "1"],
+    ] {
+        let mut child = place.program(args).stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let ended = finish(child);
+        assert_eq!(ended.code, 0, "{args:?}: {}", ended.err);
+    }
+}
