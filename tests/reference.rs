@@ -30,8 +30,7 @@ fn greedy_responses_logprobs_and_tokens_equal_those_of_transformers() {
     let text = std::fs::read_to_string(from_environment("RLCREDIT_REFERENCE")).unwrap();
     let reference: Value = serde_json::from_str(&text).unwrap();
     let tokenizer = Tokenizer::from_folder(&dir).unwrap();
-    let policy =
-        Policy::load(&dir, ModelConfig::from_folder(&dir).unwrap(), Placement::cpu_f32()).unwrap();
+    let policy = Policy::load(&dir, ModelConfig::from_folder(&dir).unwrap(), Placement::cpu_f32()).unwrap();
 
     for case in reference["tokenizer"].as_array().unwrap() {
         let ids: Vec<u32> = serde_json::from_value(case["ids"].clone()).unwrap();
@@ -51,8 +50,7 @@ fn greedy_responses_logprobs_and_tokens_equal_those_of_transformers() {
         let request = GenRequest { prompt: Arc::new(prompt), prefix: vec![], sample: 0 };
         let sampling =
             SamplingConfig { temperature: 0.0, top_p: 1.0, top_k: 0, max_new_tokens: greedy_ids.len() };
-        let generation =
-            Generation { random: RunRandom::new(0), purpose: Purpose::Eval, step: 0, sampling };
+        let generation = Generation { random: RunRandom::new(0), purpose: Purpose::Eval, step: 0, sampling };
         let done = engine.generate(&policy, &[request], &generation, &mut |_| {}).unwrap().remove(0);
         assert_eq!(done.tokens, greedy_ids, "case {i}");
         for (got, expected) in done.logprobs.iter().zip(numbers("greedy_logprobs")) {
@@ -60,7 +58,8 @@ fn greedy_responses_logprobs_and_tokens_equal_those_of_transformers() {
         }
 
         let tokens: Vec<i64> = prompt_ids.iter().map(|t| i64::from(*t)).collect();
-        let hidden = policy.hidden(&Tensor::from_slice(&tokens[..tokens.len() - 1]).unsqueeze(0)).squeeze_dim(0);
+        let hidden =
+            policy.hidden(&Tensor::from_slice(&tokens[..tokens.len() - 1]).unsqueeze(0)).squeeze_dim(0);
         let stats = policy.head(1.0).stats(&hidden, &Tensor::from_slice(&tokens[1..]));
         let mean = stats.logprobs.mean(tch::Kind::Double).double_value(&[]);
         worst = worst.max((mean - case["mean_prompt_logprob"].as_f64().unwrap()).abs());
