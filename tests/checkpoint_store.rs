@@ -183,7 +183,7 @@ fn killed_at_any_moment_the_latest_is_whole() {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap() == "writing"));
         std::thread::sleep(Duration::from_micros(
-            10_000 + random.bits(Purpose::Bootstrap, &[round]) % 40_000,
+            10_000 + random.bits(Purpose::Items, &[round]) % 40_000,
         ));
         child.kill().unwrap();
         child.wait().unwrap();
