@@ -13,7 +13,7 @@ use crate::files::write_whole;
 use crate::model::{Placement, Policy};
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, rollouts};
 use crate::recipe::Recipe;
-use crate::rollout::RolloutEngine;
+use crate::rollout::{NotFinite, RolloutEngine};
 use crate::run_folder::{Environment, RunFolder};
 use crate::types::{CreditedTree, MetricRow, Step};
 
@@ -197,19 +197,26 @@ impl Run<'_> {
     pub(super) fn evaluate(&mut self, row: &mut MetricRow) -> Result<()> {
         let start = Instant::now();
         let (evaluator, moment) = (self.setup.evaluator(), format!("step_{:06}", self.step));
-        let report = self.ledger.evaluate(
-            &moment,
-            &evaluator,
-            &self.policy,
-            &mut self.setup.engine(),
-            self.console,
-        )?;
+        let report =
+            self.ledger.evaluate(&moment, &evaluator, &self.policy, &mut self.setup.engine(), self.console);
+        let report = report.map_err(|error| match error.is::<NotFinite>() {
+            true => self.diverged_at_evaluation(&error).into(),
+            false => error,
+        })?;
         row.extend(report.row());
         row.set("time/eval", start.elapsed().as_secs_f64());
         if self.step == self.setup.recipe.run.steps {
             self.evaluations.push((format!("after {} steps", self.step), report));
         }
         Ok(())
+    }
+
+    fn diverged_at_evaluation(&self, error: &anyhow::Error) -> Failure {
+        Failure::Diverged(format!(
+            "evaluation after step {}: {error:#}. The newest checkpoint is from before that; lower [optim] lr = {} or \
+             [optim] max_grad_norm = {}",
+            self.step, self.setup.recipe.optim.lr, self.setup.recipe.optim.max_grad_norm
+        ))
     }
 
     /// Writes a checkpoint; gives its folder as text.

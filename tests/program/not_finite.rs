@@ -52,3 +52,15 @@ fn a_diverging_run_leaves_the_last_good_checkpoint_the_newest() {
     let of_now: serde_json::Value = serde_json::from_str(&of_now.out).unwrap();
     assert_eq!(of_now["heldout"], FINISHED.json("runs/tiny/eval/step_000003.json")["heldout"]);
 }
+
+#[test]
+fn an_evaluation_that_meets_a_broken_policy_says_what_broke_it() {
+    let place = Place::warmed();
+    let overrides = ["optim.lr=1e18", "optim.warmup_steps=0", "eval.every=1", "checkpoint.every=1"];
+    let overrides = overrides.iter().flat_map(|text| ["--set", text]);
+    let args: Vec<&str> = ["train", "tiny.toml"].into_iter().chain(overrides).collect();
+    let ended = place.run(&args);
+    assert_eq!(ended.code, 4, "{}", ended.err);
+    let last = ended.err.lines().last().unwrap();
+    assert!(last.starts_with("error: ") && last.contains("lower [optim] lr"), "{last}");
+}
