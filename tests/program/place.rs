@@ -153,6 +153,9 @@ impl Place {
     pub fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(args).current_dir(self.dir.path()).env_remove("RUST_BACKTRACE");
+        // Several tests run at once; threads of theirs that wait for each other on the same cores cost far more than
+        // one each.
+        command.env("OMP_NUM_THREADS", "1").env("RAYON_NUM_THREADS", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
