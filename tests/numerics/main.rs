@@ -7,4 +7,5 @@ mod gradient;
 mod losses;
 mod parity;
 mod policy;
+mod reference;
 mod refusal;

@@ -4,9 +4,7 @@
 //! what transformers said in f32: `generations` of `prompt_ids`, `greedy_ids`, `greedy_logprobs`, `mean_prompt_logprob`
 //! and `tokenizer` cases of `text` and `ids`.
 //!
-//!     RLCREDIT_MODEL=... RLCREDIT_REFERENCE=... cargo test --release --test reference -- --ignored
-
-#![expect(clippy::unwrap_used, reason = "tests")]
+//!     RLCREDIT_MODEL=... RLCREDIT_REFERENCE=... cargo test --release --test numerics -- --ignored
 
 use std::path::PathBuf;
 use std::sync::Arc;
