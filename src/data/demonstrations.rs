@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 12-7=5, 5*3=15 no       an attempt: all numbers combined, step by step, and whether that made the target
-//! 12*3=36, 36+9=45 yes    the search ends with a hit, or when patience runs out
+//! 12*3=36, 36+9=45 yes    the search ends with a hit, or when the solver gives up
 //! <answer>12*3+9</answer> the last attempt as one expression
 //! ```
 //!
