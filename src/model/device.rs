@@ -58,15 +58,31 @@ fn has_fast_bf16(device: Device) -> bool {
 /// Prepares the process for libtorch; call once, before the first tensor.
 ///
 /// Big blocks stay with the allocator instead of going back to the kernel after every operation: page faults on
-/// fresh memory would cost several times the operation itself. And the CUDA half of libtorch is loaded if there is
+/// fresh memory would cost several times the operation itself. All threads share one heap, or each would keep its own
+/// (see [`release_free_memory`] for the holes that remain). And the CUDA half of libtorch is loaded if there is
 /// one, since a binary linked against the CPU half names nothing of it.
 #[expect(unsafe_code, reason = "allocator settings and dlopen are C calls")]
 pub fn prepare_process() {
     const KEEP: libc::c_int = 1 << 30;
-    // SAFETY: mallopt only sets two thresholds; dlopen gets a valid C string and its handle is kept for good.
+    /// The most that a glibc before 2.35 accepts as M_MMAP_THRESHOLD.
+    const KEEP_IN_OLD_GLIBC: libc::c_int = 32 << 20;
+    // SAFETY: mallopt only sets numbers; dlopen gets a valid C string and its handle is kept for good.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, KEEP);
+        if libc::mallopt(libc::M_MMAP_THRESHOLD, KEEP) == 0 {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, KEEP_IN_OLD_GLIBC);
+        }
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEEP);
+        libc::mallopt(libc::M_ARENA_MAX, 1);
         libc::dlopen(c"libtorch_cuda.so".as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL);
     }
+}
+
+/// Hands memory that no tensor holds back to the kernel; call every now and then.
+///
+/// Blocks of ever-changing lengths leave holes that no later block fits, and a process that keeps them all grows for
+/// hundreds of steps. Doing this in every step would cost a tenth of it, for faulting the pages in again.
+#[expect(unsafe_code, reason = "the allocator is a C library")]
+pub fn release_free_memory() {
+    // SAFETY: malloc_trim touches free pages alone.
+    unsafe { libc::malloc_trim(0) };
 }

@@ -35,7 +35,7 @@ use crate::eval::EvalReport;
 use crate::interrupt::{Interrupt, Signal};
 use crate::learner::PolicyLearner;
 use crate::measure::Measurer;
-use crate::model::{Policy, matmul_peak};
+use crate::model::{Policy, matmul_peak, release_free_memory};
 use crate::observe::Console;
 use crate::optim::learning_rate;
 use crate::pipeline::{Harvest, RolloutSource};
@@ -46,6 +46,9 @@ use crate::types::{MetricRow, Needs, Step};
 
 /// Steps in a row whose update is refused before the run gives up.
 const MAX_REFUSED: u32 = 10;
+
+/// Steps between two returns of unused memory to the kernel.
+const TRIM_EVERY: u64 = 16;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +210,9 @@ impl<'s> Run<'s> {
                 return Ok(Outcome::Interrupted(signal));
             }
             self.step += 1;
+            if self.step.is_multiple_of(TRIM_EVERY) {
+                release_free_memory();
+            }
             let mut row = self.train_step()?;
             if self.is_due(self.setup.recipe.eval.every) {
                 self.evaluate(&mut row)?;
