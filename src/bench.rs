@@ -12,8 +12,8 @@ use rewards::{Countdown, Status, Task, Verdict};
 use serde::Serialize;
 
 use crate::batch::{BatchConfig, flatten};
+use crate::credit::Credit;
 use crate::credit::advantage::{AdvantageConfig, GroupConfig, WithoutSignal};
-use crate::credit::credit;
 use crate::learner::{LearnerConfig, PolicyLearner};
 use crate::loss::{ClipConfig, LossConfig};
 use crate::model::{Arithmetic, DeviceChoice, Dtype, ModelConfig, Placement, Policy, Preset, matmul_peak};
@@ -221,10 +221,16 @@ impl Work {
             old_logprobs: None,
             entropies: None,
             ref_logprobs: None,
+            signals: None,
         });
         let advantage =
             AdvantageConfig::Group(GroupConfig { without_signal: WithoutSignal::Keep, ..Default::default() });
-        let credited = credit(trees.collect(), advantage.build().as_ref(), WithoutSignal::Keep)?;
+        let credit = Credit {
+            estimator: advantage.build(),
+            strategies: Vec::new(),
+            without_signal: WithoutSignal::Keep,
+        };
+        let (credited, _) = credit.assign(trees.collect(), step)?;
         self.learner.update(policy, &flatten(&credited), 1e-6)?;
         Ok((generate_s, start.elapsed().as_secs_f64()))
     }

@@ -42,5 +42,6 @@ pub mod rollout;
 pub mod run;
 pub mod run_folder;
 pub mod score;
+pub mod signal;
 pub mod text;
 pub mod types;

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use crate::batch::{Sequence, TokenGrid, pack};
+use crate::batch::{Reads, Sequence, TokenGrid, pack};
 use crate::model::Policy;
-use crate::types::{MeasuredTree, Needs, PathField, Tree};
+use crate::signal::{self, Grouping, Reader, SignalConfig};
+use crate::types::{HeadSignals, MeasuredTree, Needs, PathField, Signals, Step, Tree};
 
 /// The models to ask and how.
 pub struct Measurer<'a> {
@@ -16,59 +17,142 @@ pub struct Measurer<'a> {
     pub temperature: f64,
     /// Padded tokens per forward pass.
     pub max_tokens: usize,
+    /// How attention is read.
+    pub signals: &'a SignalConfig,
+}
+
+/// What one pass over the responses found, a list per response in the order of trees and leaves; empty where it did not
+/// look.
+#[derive(Default)]
+pub struct Found {
+    /// Log-probability of each response token.
+    pub logprobs: Vec<Vec<f32>>,
+    /// Entropy of the distribution that each response token came from, nats.
+    pub entropies: Vec<Vec<f32>>,
+    /// Statistics of attention, head by head.
+    pub signals: Vec<HeadSignals>,
 }
 
 impl Measurer<'_> {
-    /// Measures what `needs` names on every leaf of `trees`.
+    /// Measures what `needs` names on every leaf of `trees`, sampled in `step`. Signals are averaged over the heads that
+    /// `grouping` says, which chooses among them where it is due.
     ///
     /// # Errors
     /// If results cannot be copied to the host.
-    pub fn measure(&self, trees: Vec<Tree>, needs: Needs) -> Result<Vec<MeasuredTree>> {
-        let own = if needs.old_logprobs { Some(self.ask(self.policy, &trees)?) } else { None };
+    pub fn measure(
+        &self,
+        trees: Vec<Tree>,
+        needs: Needs,
+        step: Step,
+        grouping: &mut Grouping,
+    ) -> Result<Vec<MeasuredTree>> {
+        let sequences = sequences(&trees);
+        let own = self.ask(self.policy, &sequences, needs.old_logprobs, needs.signals)?;
         let reference = match self.reference.filter(|_| needs.ref_logprobs) {
-            Some(reference) => Some(self.ask(reference, &trees)?),
-            None => None,
+            Some(reference) => self.ask(reference, &sequences, true, false)?,
+            None => Found::default(),
         };
-        let mut own = own.map(Vec::into_iter);
-        let mut reference = reference.map(Vec::into_iter);
-        let measured = trees.into_iter().map(|tree| {
-            let (old_logprobs, entropies) = own.as_mut().and_then(Iterator::next).unzip();
-            let ref_logprobs = reference.as_mut().and_then(Iterator::next).map(|(logprobs, _)| logprobs);
-            MeasuredTree { tree, old_logprobs, entropies, ref_logprobs }
+        let signals = self.averaged(&trees, &own.signals, step, grouping)?;
+
+        let mut old_logprobs = fields(&trees, needs.old_logprobs, own.logprobs)?;
+        let mut entropies = fields(&trees, needs.old_logprobs, own.entropies)?;
+        let mut ref_logprobs = fields(&trees, !reference.logprobs.is_empty(), reference.logprobs)?;
+        let mut signals = signals.into_iter();
+        let measured = trees.into_iter().map(|tree| MeasuredTree {
+            tree,
+            old_logprobs: old_logprobs.next(),
+            entropies: entropies.next(),
+            ref_logprobs: ref_logprobs.next(),
+            signals: signals.next(),
         });
         Ok(measured.collect())
     }
 
-    /// Log-probabilities and entropies of every response token of every tree under `model`.
-    fn ask(&self, model: &Policy, trees: &[Tree]) -> Result<Vec<(PathField<f32>, PathField<f32>)>> {
-        let leaves: Vec<Sequence<'_>> = trees
-            .iter()
-            .flat_map(|tree| {
-                tree.leaves
-                    .iter()
-                    .map(|leaf| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens })
-            })
-            .collect();
-        let mut logprobs = vec![Vec::new(); leaves.len()];
-        let mut entropies = vec![Vec::new(); leaves.len()];
-        for group in pack(&leaves, self.max_tokens) {
-            let rows: Vec<Sequence<'_>> = group.iter().map(|i| leaves[*i]).collect();
-            let grid = TokenGrid::new(&rows, model.placement.device);
-            let hidden = grid.pick(&model.hidden(&grid.tokens));
-            let stats = model.head(self.temperature).stats(&hidden, &grid.targets);
-            for (field, values) in [(&mut logprobs, &stats.logprobs), (&mut entropies, &stats.entropies)] {
-                for (i, row) in group.iter().zip(grid.rows(values)?) {
-                    field[*i] = row;
-                }
+    /// Log-probabilities and entropies (`stats`) and attention signals (`signals`) of every response under `model`.
+    ///
+    /// # Errors
+    /// If results cannot be copied to the host.
+    pub fn ask(
+        &self,
+        model: &Policy,
+        sequences: &[Sequence<'_>],
+        stats: bool,
+        signals: bool,
+    ) -> Result<Found> {
+        let mut found = Found::default();
+        if stats {
+            found.logprobs = vec![Vec::new(); sequences.len()];
+            found.entropies = vec![Vec::new(); sequences.len()];
+        }
+        if signals {
+            found.signals = vec![HeadSignals { heads: Vec::new() }; sequences.len()];
+        }
+        if !stats && !signals {
+            return Ok(found);
+        }
+        let layers = self.signals.layers.of(model.layout.layers.len());
+        // The last token predicts nothing that is asked for, but it looks back.
+        let reads = if signals { Reads::All } else { Reads::Predictors };
+        for group in pack(sequences, self.max_tokens, reads) {
+            let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
+            let grid = TokenGrid::new(&rows, reads, model.placement.device);
+            let mut reader = Reader::new(self.signals, &layers, &rows);
+            if stats {
+                let hidden = model.hidden(&grid.tokens, signals.then_some(&mut |tapped| reader.see(tapped)));
+                let stats = model.head(self.temperature).stats(&grid.pick(&hidden), &grid.targets);
+                place(&mut found.logprobs, &group, grid.rows(&stats.logprobs)?);
+                place(&mut found.entropies, &group, grid.rows(&stats.entropies)?);
+            } else {
+                reader.run(model, &grid);
+            }
+            if signals {
+                place(&mut found.signals, &group, reader.finish()?);
             }
         }
-        let (mut logprobs, mut entropies) = (logprobs.into_iter(), entropies.into_iter());
-        let fields = trees.iter().map(|tree| {
-            let n = tree.leaves.len();
-            let logprobs = PathField::new(tree, logprobs.by_ref().take(n).collect())?;
-            let entropies = PathField::new(tree, entropies.by_ref().take(n).collect())?;
-            Ok((logprobs, entropies))
-        });
-        fields.collect()
+        Ok(found)
     }
+
+    /// The signals of each tree, over the groups of heads; empty if nothing was read.
+    fn averaged(
+        &self,
+        trees: &[Tree],
+        responses: &[HeadSignals],
+        step: Step,
+        grouping: &mut Grouping,
+    ) -> Result<Vec<Signals>> {
+        if responses.is_empty() {
+            return Ok(Vec::new());
+        }
+        let groups = grouping.at(step, self.signals, responses)?;
+        let mut rest = responses;
+        let of_tree = |tree: &Tree| {
+            let (leaves, others) = rest.split_at(tree.leaves.len());
+            rest = others;
+            signal::average(tree, leaves, groups)
+        };
+        trees.iter().map(of_tree).collect()
+    }
+}
+
+/// The responses of `trees`, leaf after leaf.
+fn sequences(trees: &[Tree]) -> Vec<Sequence<'_>> {
+    let leaves = trees.iter().flat_map(|tree| tree.leaves.iter().map(move |leaf| (tree, leaf)));
+    leaves.map(|(tree, leaf)| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens }).collect()
+}
+
+/// Puts `values`, one for each of `group`, where they belong.
+fn place<T>(all: &mut [T], group: &[usize], values: Vec<T>) {
+    group.iter().zip(values).for_each(|(i, value)| all[*i] = value);
+}
+
+/// One field per tree out of one list per leaf; nothing if it was not `asked` for.
+fn fields(
+    trees: &[Tree],
+    asked: bool,
+    leaves: Vec<Vec<f32>>,
+) -> Result<impl Iterator<Item = PathField<f32>> + use<>> {
+    let mut leaves = leaves.into_iter();
+    let trees = trees.iter().filter(|_| asked);
+    let fields = trees.map(|tree| PathField::new(tree, leaves.by_ref().take(tree.leaves.len()).collect()));
+    Ok(fields.collect::<Result<Vec<_>>>()?.into_iter())
 }

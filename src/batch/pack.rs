@@ -13,26 +13,35 @@ pub struct Sequence<'a> {
     pub response: &'a [TokenId],
 }
 
+/// Which tokens of a sequence the model reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// Those that predict a response token: all but the last, whose successor nobody asks for.
+    Predictors,
+    /// All of them, where attention is read and the last token looks back as well.
+    All,
+}
+
 impl Sequence<'_> {
-    /// Number of tokens the model reads: all but the last, whose successor nobody asks for.
-    fn n_inputs(&self) -> usize {
-        self.prompt.len() + self.response.len() - 1
+    /// Number of tokens the model reads.
+    fn n_inputs(&self, reads: Reads) -> usize {
+        self.prompt.len() + self.response.len() - usize::from(reads == Reads::Predictors)
     }
 }
 
 /// Groups of indices into `sequences` such that rows times longest row stays within `max_tokens` in each group (a
 /// single sequence above the budget gets a group of its own). Long sequences share groups with long ones.
 #[must_use]
-pub fn pack(sequences: &[Sequence<'_>], max_tokens: usize) -> Vec<Vec<usize>> {
+pub fn pack(sequences: &[Sequence<'_>], max_tokens: usize, reads: Reads) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..sequences.len()).collect();
-    order.sort_by_key(|i| std::cmp::Reverse(sequences[*i].n_inputs()));
+    order.sort_by_key(|i| std::cmp::Reverse(sequences[*i].n_inputs(reads)));
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut width = 0;
     for i in order {
         match groups.last_mut() {
             Some(group) if (group.len() + 1) * width <= max_tokens => group.push(i),
             _ => {
-                width = sequences[i].n_inputs();
+                width = sequences[i].n_inputs(reads);
                 groups.push(vec![i]);
             }
         }
@@ -55,12 +64,12 @@ pub struct TokenGrid {
 impl TokenGrid {
     /// Lays `sequences` out as rows.
     #[must_use]
-    pub fn new(sequences: &[Sequence<'_>], device: Device) -> Self {
-        let width = sequences.iter().map(Sequence::n_inputs).max().unwrap_or(0);
+    pub fn new(sequences: &[Sequence<'_>], reads: Reads, device: Device) -> Self {
+        let width = sequences.iter().map(|s| s.n_inputs(reads)).max().unwrap_or(0);
         let mut tokens = vec![0i64; sequences.len() * width];
         let (mut predictors, mut targets) = (Vec::new(), Vec::new());
         for (row, sequence) in sequences.iter().enumerate() {
-            let inputs = sequence.prompt.iter().chain(sequence.response).take(sequence.n_inputs());
+            let inputs = sequence.prompt.iter().chain(sequence.response).take(sequence.n_inputs(reads));
             for (slot, token) in tokens[row * width..].iter_mut().zip(inputs) {
                 *slot = i64::from(*token);
             }
@@ -125,12 +134,12 @@ mod tests {
             let tokens: Vec<TokenId> = (0..100).collect();
             let sequences: Vec<Sequence<'_>> =
                 lengths.iter().map(|(p, r)| Sequence { prompt: &tokens[..*p], response: &tokens[..*r] }).collect();
-            let groups = pack(&sequences, budget);
+            let groups = pack(&sequences, budget, Reads::Predictors);
             let mut seen: Vec<usize> = groups.iter().flatten().copied().collect();
             seen.sort_unstable();
             prop_assert_eq!(seen, (0..sequences.len()).collect::<Vec<_>>());
             for group in groups {
-                let width = group.iter().map(|i| sequences[*i].n_inputs()).max().unwrap_or(0);
+                let width = group.iter().map(|i| sequences[*i].n_inputs(Reads::Predictors)).max().unwrap_or(0);
                 prop_assert!(group.len() * width <= budget);
             }
         }
@@ -140,7 +149,7 @@ mod tests {
     fn each_response_token_is_predicted_by_its_predecessor() {
         let rows =
             [Sequence { prompt: &[5, 6], response: &[7, 8, 9] }, Sequence { prompt: &[1], response: &[2] }];
-        let grid = TokenGrid::new(&rows, Device::Cpu);
+        let grid = TokenGrid::new(&rows, Reads::Predictors, Device::Cpu);
         assert_eq!(grid.tokens, Tensor::from_slice(&[5i64, 6, 7, 8, 1, 0, 0, 0]).view([2, 4]));
         assert_eq!(grid.predictors, Tensor::from_slice(&[1i64, 2, 3, 4]));
         assert_eq!(grid.targets, Tensor::from_slice(&[7i64, 8, 9, 2]));

@@ -22,6 +22,7 @@ use crate::eval::EvalReport;
 use crate::files::write_whole;
 use crate::model::{Layout, ModelConfig, load};
 use crate::optim::AdamWState;
+use crate::signal::HeadGroups;
 use crate::text::Tokenizer;
 use crate::types::Step;
 
@@ -48,6 +49,8 @@ pub struct TrainState {
     pub optimizer: AdamWState,
     /// Where the rollout source stands in its prompts.
     pub sampler: SamplerState,
+    /// The groups of heads that attention signals are averaged over, if any were chosen.
+    pub head_groups: Option<HeadGroups>,
     /// Counters.
     pub progress: Progress,
     /// Steps in a row, up to this one, whose update was refused because something was not finite.
@@ -63,6 +66,7 @@ struct Host {
     step: Step,
     optimizer_updates: u64,
     sampler: SamplerState,
+    head_groups: Option<HeadGroups>,
     progress: Progress,
     refused_in_a_row: u32,
     evaluations: Vec<(String, EvalReport)>,
@@ -84,7 +88,8 @@ impl TrainState {
         layout: &Layout,
         tokenizer: &Tokenizer,
     ) -> Result<()> {
-        let Self { step, weights, optimizer, sampler, progress, refused_in_a_row, evaluations } = self;
+        let Self { step, weights, optimizer, sampler, head_groups, progress, refused_in_a_row, evaluations } =
+            self;
         let AdamWState { first, second, updates } = optimizer;
 
         save_model(&dir.join(MODEL), config, layout, &weights, tokenizer)?;
@@ -93,8 +98,15 @@ impl TrainState {
         Tensor::write_safetensors(&[("first", first), ("second", second)], &path)
             .with_context(|| format!("could not write {}; is the disk full?", path.display()))?;
 
-        let host =
-            Host { step, optimizer_updates: updates, sampler, progress, refused_in_a_row, evaluations };
+        let host = Host {
+            step,
+            optimizer_updates: updates,
+            sampler,
+            head_groups,
+            progress,
+            refused_in_a_row,
+            evaluations,
+        };
         write_whole(&dir.join(STATE), |w| Ok(serde_json::to_writer_pretty(w, &host)?))
     }
 
@@ -118,12 +130,14 @@ impl TrainState {
         let path = checkpoint.file(STATE)?;
         let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
         let host: Host = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
-        let Host { step, optimizer_updates, sampler, progress, refused_in_a_row, evaluations } = host;
+        let Host { step, optimizer_updates, sampler, head_groups, progress, refused_in_a_row, evaluations } =
+            host;
         Ok(Self {
             step,
             weights: Tensor::from_slice(&flat),
             optimizer: AdamWState { first, second, updates: optimizer_updates },
             sampler,
+            head_groups,
             progress,
             refused_in_a_row,
             evaluations,

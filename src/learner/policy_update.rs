@@ -5,7 +5,7 @@ use tch::Tensor;
 
 use super::accumulate::accumulate;
 use super::report::{Tally, UpdateReport};
-use crate::batch::{BatchConfig, Sequence, TokenGrid, TrainSample, minibatches, pack};
+use crate::batch::{BatchConfig, Reads, Sequence, TokenGrid, TrainSample, minibatches, pack};
 use crate::loss::{KlEstimator, LossConfig, LossInput, PolicyLoss, kl_tokens, token_weights};
 use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
 use crate::optim::{AdamW, OptimConfig};
@@ -101,9 +101,9 @@ impl PolicyLearner {
         let weights = token_weights(self.config.loss.aggregation(), &lengths, self.config.max_new_tokens);
         let sequences: Vec<Sequence<'_>> = samples.iter().map(TrainSample::sequence).collect();
         let mut seen = FirstPass::empty(samples.len());
-        for group in pack(&sequences, self.config.batch.max_tokens) {
+        for group in pack(&sequences, self.config.batch.max_tokens, Reads::Predictors) {
             let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
-            let grid = TokenGrid::new(&rows, policy.placement.device);
+            let grid = TokenGrid::new(&rows, Reads::Predictors, policy.placement.device);
             let inputs = MicroBatch::new(&grid, group.iter().map(|i| (&samples[*i], weights[*i])));
             let mut stats = None;
             let loss = TotalLoss { policy: self.loss.as_ref(), config: &self.config.loss, inputs: &inputs };

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::accumulate::accumulate;
 use super::warmup_config::WarmupConfig;
-use crate::batch::{Sequence, TokenGrid, pack};
+use crate::batch::{Reads, Sequence, TokenGrid, pack};
 use crate::data::supervised::Source;
 use crate::model::{Policy, StatsGrad};
 use crate::optim::{AdamW, OptimConfig, Schedule, learning_rate};
@@ -45,9 +45,9 @@ pub fn warm_up(
         let n_tokens: usize = rows.iter().map(|row| row.response.len()).sum();
         gradient.clear();
         let mut loss = 0.0;
-        for group in pack(&rows, config.max_tokens) {
+        for group in pack(&rows, config.max_tokens, Reads::Predictors) {
             let rows: Vec<Sequence<'_>> = group.iter().map(|i| rows[*i]).collect();
-            let grid = TokenGrid::new(&rows, policy.placement.device);
+            let grid = TokenGrid::new(&rows, Reads::Predictors, policy.placement.device);
             accumulate(policy, &grid, 1.0, &mut gradient, |stats| {
                 loss -= stats.logprobs.sum(tch::Kind::Double).double_value(&[]) / n_tokens as f64;
                 StatsGrad { logprobs: stats.logprobs.full_like(-1.0 / n_tokens as f64), entropies: None }

@@ -24,8 +24,20 @@ pub struct Decoder<'a> {
     pub rope: &'a Rope,
 }
 
-/// Receives a layer's number with its keys and values, `[B, K, T, D]` each, after rotation.
-pub type KvTap<'t> = &'t mut dyn FnMut(usize, &Tensor, &Tensor);
+/// What a layer attends with, after norm and rotation.
+pub struct Tapped<'t> {
+    /// Number of the layer.
+    pub layer: usize,
+    /// Queries, `[B, T, H, D]`, not yet scaled.
+    pub queries: &'t Tensor,
+    /// Keys, `[B, K, T, D]`.
+    pub keys: &'t Tensor,
+    /// Values, `[B, K, T, D]`.
+    pub values: &'t Tensor,
+}
+
+/// Sees every layer of a forward pass go by.
+pub type Tap<'t> = &'t mut dyn FnMut(&Tapped<'_>);
 
 impl Decoder<'_> {
     /// Looks the tokens' embeddings up: `[B, T]` to `[B, T, E]`.
@@ -36,22 +48,36 @@ impl Decoder<'_> {
     /// The final hidden states of whole sequences: `x` `[B, T, E]` to `[B, T, E]`, every row starting at position 0.
     ///
     /// Rows may be padded at their end: causal attention keeps padding out of everything before it.
-    pub fn hidden(&self, x: Tensor, tap: Option<KvTap<'_>>) -> Tensor {
+    pub fn hidden(&self, x: Tensor, tap: Option<Tap<'_>>) -> Tensor {
+        let x = self.layers(x, self.weights.layers.len(), tap);
+        self.norm(&x, &self.weights.final_norm)
+    }
+
+    /// Shows `tap` the layers up to `last` and computes nothing behind the queries, keys and values of that one.
+    pub fn read_until(&self, x: Tensor, last: usize, tap: Tap<'_>) {
+        let rotation = self.rope.first(size3(&x).1);
+        let x = self.layers(x, last, Some(&mut *tap));
+        let [queries, keys, values] = self.attention_inputs(&self.weights.layers[last], &x, &rotation);
+        let (keys, values) = (keys.transpose(1, 2), values.transpose(1, 2)); // (B, K, T, D)
+        tap(&Tapped { layer: last, queries: &queries, keys: &keys, values: &values });
+    }
+
+    /// The residual stream behind the first `n` layers.
+    fn layers(&self, x: Tensor, n: usize, mut tap: Option<Tap<'_>>) -> Tensor {
         let (_, n_tokens, _) = size3(&x);
         let rotation = self.rope.first(n_tokens);
         let mask = Tensor::full([n_tokens, n_tokens], f64::NEG_INFINITY, (x.kind(), x.device())).triu(1);
-        let mut tap = tap;
         let mut x = x;
-        for (l, layer) in self.weights.layers.iter().enumerate() {
+        for (l, layer) in self.weights.layers[..n].iter().enumerate() {
             x = self.block(layer, x, &rotation, |q, k, v| {
                 let (k, v) = (k.transpose(1, 2), v.transpose(1, 2)); // (B, K, T, D)
                 if let Some(tap) = tap.as_mut() {
-                    tap(l, &k, &v);
+                    tap(&Tapped { layer: l, queries: &q, keys: &k, values: &v });
                 }
                 causal_attention(&q, &k, &v, &mask)
             });
         }
-        self.norm(&x, &self.weights.final_norm)
+        x
     }
 
     /// One decoding step: the next token of every row, `[B]`, to the final hidden states, `[B, E]`.
@@ -81,23 +107,26 @@ impl Decoder<'_> {
         rotation: &Rotation,
         attend: impl FnOnce(Tensor, Tensor, Tensor) -> Tensor,
     ) -> Tensor {
-        let (b, t, _) = size3(&x);
-        let ModelConfig { n_heads: h, n_kv_heads: k, head_dim: d, .. } = *self.config;
+        let [q, key, value] = self.attention_inputs(layer, &x, rotation);
+        let x = x + attend(q, key, value).linear::<Tensor>(&layer.o, None);
 
-        let qkv = self.norm(&x, &layer.input_norm).linear(&layer.qkv, layer.qkv_bias.as_ref());
+        let gate_up = self.norm(&x, &layer.post_norm).linear::<Tensor>(&layer.gate_up, None).chunk(2, -1);
+        let gated = gate_up[0].silu() * &gate_up[1];
+        x + gated.linear::<Tensor>(&layer.down, None)
+    }
+
+    /// Queries `[B, T, H, D]`, keys and values `[B, T, K, D]` of one layer.
+    fn attention_inputs(&self, layer: &LayerWeights, x: &Tensor, rotation: &Rotation) -> [Tensor; 3] {
+        let (b, t, _) = size3(x);
+        let ModelConfig { n_heads: h, n_kv_heads: k, head_dim: d, .. } = *self.config;
+        let qkv = self.norm(x, &layer.input_norm).linear(&layer.qkv, layer.qkv_bias.as_ref());
         let parts = qkv.split_with_sizes([(h + k) * d, k * d], -1);
         let mut qk = parts[0].view([b, t, h + k, d]);
         if let Some(weight) = &layer.qk_norm {
             qk = self.norm(&qk, &weight.rows(h, k));
         }
         let qk = rotation.apply(&qk).split_with_sizes([h, k], 2);
-        let [q, key] = [qk[0].shallow_clone(), qk[1].shallow_clone()];
-        let value = parts[1].view([b, t, k, d]);
-        let x = x + attend(q, key, value).linear::<Tensor>(&layer.o, None);
-
-        let gate_up = self.norm(&x, &layer.post_norm).linear::<Tensor>(&layer.gate_up, None).chunk(2, -1);
-        let gated = gate_up[0].silu() * &gate_up[1];
-        x + gated.linear::<Tensor>(&layer.down, None)
+        [qk[0].shallow_clone(), qk[1].shallow_clone(), parts[1].view([b, t, k, d])]
     }
 
     /// RMSNorm over the last dimension, the mean square in f32.

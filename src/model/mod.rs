@@ -29,7 +29,7 @@ mod weights;
 
 pub use arithmetic::{Arithmetic, matmul_peak};
 pub use config::ModelConfig;
-pub use decoder::Decoder;
+pub use decoder::{Decoder, Tap, Tapped};
 pub use device::{Placement, release_free_memory};
 pub use head::{Head, StatsGrad, TokenStats};
 pub use kv_cache::KvCache;

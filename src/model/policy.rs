@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use tch::{Kind, Tensor};
 
 use super::config::ModelConfig;
-use super::decoder::Decoder;
+use super::decoder::{Decoder, Tap};
 use super::device::Placement;
 use super::head::Head;
 use super::layout::Layout;
@@ -144,11 +144,11 @@ impl Policy {
         Head::new(&self.weights.lm_head, temperature)
     }
 
-    /// Final hidden states of `tokens` `[B, T]` (int64), without gradient: `[B, T, E]`.
-    pub fn hidden(&self, tokens: &Tensor) -> Tensor {
+    /// Final hidden states of `tokens` `[B, T]` (int64), without gradient: `[B, T, E]`. `tap` sees the layers go by.
+    pub fn hidden(&self, tokens: &Tensor, tap: Option<Tap<'_>>) -> Tensor {
         let _guard = tch::no_grad_guard();
         let decoder = self.decoder();
-        decoder.hidden(decoder.embed(tokens), None)
+        decoder.hidden(decoder.embed(tokens), tap)
     }
 
     /// The forward pass with everything kept that [`Policy::backward`] needs.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use rewards::Status;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::files::write_whole;
 use crate::types::{CreditedTree, Finish, Step, TokenId};
@@ -53,17 +53,12 @@ struct Response<'a> {
     entropies: Option<&'a [f32]>,
     advantages: &'a [f32],
     /// Factor of credit per token, already in the advantages.
-    gamma: Ones,
+    gamma: &'a [f32],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waad: Option<&'a [f32]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fai: Option<&'a [Option<f32>]>,
     trained: bool,
-}
-
-/// So many factors of 1: advantages as the estimator gave them.
-struct Ones(usize);
-
-impl Serialize for Ones {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(std::iter::repeat_n(1f32, self.0))
-    }
 }
 
 impl<'a> Response<'a> {
@@ -96,7 +91,9 @@ impl<'a> Response<'a> {
             old_logprobs: measured.old_logprobs.as_ref().map(|field| field.path(index)),
             entropies: measured.entropies.as_ref().map(|field| field.path(index)),
             advantages: credited.advantages.path(index),
-            gamma: Ones(leaf.tokens.len()),
+            gamma: credited.gamma.path(index),
+            waad: measured.signals.as_ref().map(|signals| signals.waad.path(index)),
+            fai: measured.signals.as_ref().map(|signals| signals.fai.path(index)),
             trained: *trained.with_context(|| format!("{}: not said whether it is trained on", place()))?,
         })
     }
@@ -128,8 +125,10 @@ mod tests {
         let tree = Tree { prompt, leaves };
         let old_logprobs = Some(PathField::from_fn(&tree, |l, t| -0.1 - (l + t) as f32));
         let advantages = PathField::from_fn(&tree, |_, _| 0.7);
-        let measured = MeasuredTree { tree, old_logprobs, entropies: None, ref_logprobs: None };
-        CreditedTree { measured, advantages, trained: vec![true, false] }
+        let measured =
+            MeasuredTree { tree, old_logprobs, entropies: None, ref_logprobs: None, signals: None };
+        let gamma = PathField::from_fn(&measured.tree, |_, _| 1.0);
+        CreditedTree { measured, advantages, gamma, trained: vec![true, false] }
     }
 
     #[test]

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::BatchConfig,
     checkpoint::CheckpointConfig,
-    credit::advantage::AdvantageConfig,
+    credit::{advantage::AdvantageConfig, strategy::CreditConfig},
     data::{DataConfig, sampler::SamplerConfig},
     eval::EvalConfig,
     learner::WarmupConfig,
@@ -39,6 +39,7 @@ use crate::{
     pipeline::PipelineConfig,
     rollout::{SamplingConfig, explore::ExploreConfig},
     score::RewardEntry,
+    signal::SignalConfig,
 };
 
 /// `[run]`: name, seed and length of a run.
@@ -78,6 +79,12 @@ pub struct Recipe {
     pub reward: Vec<RewardEntry>,
     /// How rewards become advantages.
     pub advantage: AdvantageConfig,
+    /// Chain of strategies that reshape the advantages; empty pays every token of a response the same.
+    #[serde(default)]
+    pub credit: Vec<CreditConfig>,
+    /// How attention is read for the strategies that ask for it.
+    #[serde(default)]
+    pub signals: SignalConfig,
     /// The policy loss.
     pub loss: LossConfig,
     /// The optimiser.

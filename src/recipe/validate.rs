@@ -24,6 +24,8 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
         sampling,
         reward,
         advantage: _,
+        credit,
+        signals,
         loss,
         optim,
         batch,
@@ -97,6 +99,11 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
         &["reward", "reward.0.weight"],
         || "[[reward]]: every `weight` is 0, so nothing could be learnt".into(),
     );
+
+    for (index, strategy) in credit.iter().enumerate() {
+        rules.of_part(&format!("credit.{index}"), strategy.problems());
+    }
+    rules.of_part("signals", signals.problems());
 
     let LossConfig::Clip(clip) = loss;
     rules.clip(clip);

@@ -11,7 +11,7 @@ use tch::Tensor;
 
 use super::draw::{draw, most_likely};
 use super::{Generation, NotFinite, RolloutEngine, SamplingConfig};
-use crate::model::{KvCache, Policy};
+use crate::model::{KvCache, Policy, Tapped};
 use crate::types::{Completion, Finish, GenRequest, TokenId};
 
 /// Rows are compacted when at most this share of them is still alive.
@@ -126,10 +126,10 @@ impl DecodeEngine {
             let tokens =
                 Tensor::from_slice(&padded).view([part.len() as i64, width as i64]).to_device(device);
             let decoder = policy.decoder();
-            let mut tap = |layer: usize, keys: &Tensor, values: &Tensor| {
+            let mut tap = |tapped: &Tapped<'_>| {
                 for (i, context) in (0..).zip(part) {
                     let own = |t: &Tensor| t.get(i).narrow(1, 0, context.tokens.len() as i64); // (K, n, D)
-                    cache.fill(layer, context.rows.clone(), &own(keys), &own(values));
+                    cache.fill(tapped.layer, context.rows.clone(), &own(tapped.keys), &own(tapped.values));
                 }
             };
             let x = decoder.hidden(decoder.embed(&tokens), Some(&mut tap)); // (B, T, E)

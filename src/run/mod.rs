@@ -29,8 +29,7 @@ use self::metrics::Mismatch;
 use self::performance::{Times, Work};
 use crate::batch::flatten;
 use crate::checkpoint::{Progress, Store, TrainState, VerifiedCheckpoint};
-use crate::credit::advantage::AdvantageEstimator;
-use crate::credit::credit;
+use crate::credit::Credit;
 use crate::eval::EvalReport;
 use crate::interrupt::{Interrupt, Signal};
 use crate::learner::PolicyLearner;
@@ -42,6 +41,7 @@ use crate::pipeline::{Harvest, RolloutSource};
 use crate::recipe::Recipe;
 use crate::rollout::NotFinite;
 use crate::run_folder::RunFolder;
+use crate::signal::Grouping;
 use crate::types::{MetricRow, Needs, Step};
 
 /// Steps in a row whose update is refused before the run gives up.
@@ -127,7 +127,8 @@ struct Run<'s> {
     policy: Policy,
     reference: Option<Policy>,
     source: Box<dyn RolloutSource>,
-    estimator: Box<dyn AdvantageEstimator>,
+    credit: Credit,
+    grouping: Grouping,
     learner: PolicyLearner,
     step: Step,
     progress: Progress,
@@ -151,7 +152,8 @@ impl<'s> Run<'s> {
     ) -> Result<Self> {
         Ok(Self {
             source: setup.rollout_source()?,
-            estimator: setup.recipe.advantage.build(),
+            credit: setup.credit(),
+            grouping: Grouping::default(),
             learner: PolicyLearner::new(setup.learner_config(), &policy),
             reference: ledger.load_reference(setup)?,
             setup,
@@ -175,11 +177,21 @@ impl<'s> Run<'s> {
         ledger: Ledger,
         console: &'s Console,
     ) -> Result<Self> {
-        let TrainState { step, weights, optimizer, sampler, progress, refused_in_a_row, evaluations } = state;
+        let TrainState {
+            step,
+            weights,
+            optimizer,
+            sampler,
+            head_groups,
+            progress,
+            refused_in_a_row,
+            evaluations,
+        } = state;
         policy.set_master(&weights)?;
         let mut run = Self::begin(setup, policy, evaluations, ledger, console)?;
         run.learner.optimizer.restore(optimizer)?;
         run.source.restore(sampler)?;
+        run.grouping = Grouping::resume(head_groups);
         Ok(Self { step, progress, refused_in_a_row, wall_before: progress.wall_s, ..run })
     }
 
@@ -189,6 +201,7 @@ impl<'s> Run<'s> {
             weights: self.policy.master().shallow_clone(),
             optimizer: self.learner.optimizer.state().shallow_clone(),
             sampler: self.source.state(),
+            head_groups: self.grouping.groups().cloned(),
             progress: Progress { wall_s: self.wall_s(), ..self.progress },
             refused_in_a_row: self.refused_in_a_row,
             evaluations: self.evaluations.clone(),
@@ -259,12 +272,13 @@ impl<'s> Run<'s> {
             reference: self.reference.as_ref(),
             temperature: recipe.sampling.temperature,
             max_tokens: recipe.batch.max_tokens,
+            signals: &recipe.signals,
         };
         let needs = self.needs();
-        let measured = measurer.measure(trees, needs)?;
+        let measured = measurer.measure(trees, needs, self.step, &mut self.grouping)?;
         let measure_s = clock.lap();
 
-        let mut credited = credit(measured, self.estimator.as_ref(), recipe.advantage.without_signal())?;
+        let (mut credited, credit_row) = self.credit.assign(measured, self.step)?;
         let samples = flatten(&credited);
         let credit_s = clock.lap();
 
@@ -278,6 +292,7 @@ impl<'s> Run<'s> {
             first_pass::adopt(&mut credited, &samples, &report)?;
         }
         let mut row = metrics::of_trees(&credited);
+        row.extend(credit_row);
         row.extend(report.metrics);
         let mismatch = Mismatch::of_trees(&credited);
         row.extend(mismatch.row());
@@ -311,10 +326,12 @@ impl<'s> Run<'s> {
     /// so does the comparison that the first step makes.
     fn needs(&self) -> Needs {
         let batch = self.setup.recipe.batch;
-        Needs {
+        let own = Needs {
             old_logprobs: batch.minibatches * batch.epochs > 1 || self.step == 1,
             ref_logprobs: self.reference.is_some(),
-        }
+            signals: false,
+        };
+        own.union(self.credit.needs())
     }
 }
 

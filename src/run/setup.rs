@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
+use crate::credit::Credit;
 use crate::data::DataSet;
 use crate::data::supervised::Source;
 use crate::eval::Evaluator;
@@ -102,6 +103,16 @@ impl Setup {
                 sampling: recipe.sampling,
             },
         }))
+    }
+
+    /// How rewards become one advantage per token.
+    #[must_use]
+    pub fn credit(&self) -> Credit {
+        Credit {
+            estimator: self.recipe.advantage.build(),
+            strategies: self.recipe.credit.iter().map(|config| config.build(self.random)).collect(),
+            without_signal: self.recipe.advantage.without_signal(),
+        }
     }
 
     /// A sampler for this policy.

@@ -90,9 +90,15 @@ fn a_first_pass_that_contradicts_the_measurement_ends_the_run() {
     let mut run = begin(&setup, dir.path(), &console);
     run.step = 1;
     let trees = run.source.next(&run.policy, 1, &mut |_| ()).unwrap().trees;
-    let measurer = Measurer { policy: &run.policy, reference: None, temperature: 1.0, max_tokens: 512 };
-    let measured = measurer.measure(trees, run.needs()).unwrap();
-    let credited = credit(measured, run.estimator.as_ref(), setup.recipe.advantage.without_signal()).unwrap();
+    let measurer = Measurer {
+        policy: &run.policy,
+        reference: None,
+        temperature: 1.0,
+        max_tokens: 512,
+        signals: &setup.recipe.signals,
+    };
+    let measured = measurer.measure(trees, run.needs(), 1, &mut Grouping::default()).unwrap();
+    let (credited, _) = run.credit.assign(measured, 1).unwrap();
     let mismatch = metrics::Mismatch { mean: 0.0, max: 0.0, kl: 0.0 };
 
     let mut samples = flatten(&credited);

@@ -11,6 +11,7 @@ mod metric;
 mod path_field;
 mod prompt;
 mod random;
+mod signals;
 mod tree;
 
 pub use completion::{Completion, Finish, GenRequest};
@@ -18,6 +19,7 @@ pub use metric::MetricRow;
 pub use path_field::PathField;
 pub use prompt::{Prompt, TokenId};
 pub use random::{Purpose, RunRandom};
+pub use signals::{HeadId, HeadSignal, HeadSignals, Signals};
 pub use tree::{CreditedTree, Fork, Leaf, MeasuredTree, Needs, Tree};
 
 /// Number of a training step, counted from 1; 0 is the state before the first update.

@@ -25,6 +25,8 @@ pub enum Purpose {
     Eval,
     /// Sampling on behalf of a person (`rlcredit sample`).
     Sample,
+    /// Tokens that random credit chooses.
+    Credit,
 }
 
 /// The randomness of one run.

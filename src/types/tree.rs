@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rewards::Verdict;
 
-use super::{Finish, PathField, Prompt, TokenId};
+use super::{Finish, PathField, Prompt, Signals, TokenId};
 
 /// Where a leaf's path leaves the path of an earlier leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub struct Needs {
     pub old_logprobs: bool,
     /// Log-probabilities under the reference policy.
     pub ref_logprobs: bool,
+    /// What the policy's attention says about each token.
+    pub signals: bool,
 }
 
 impl Needs {
@@ -82,6 +84,7 @@ impl Needs {
         Self {
             old_logprobs: self.old_logprobs || other.old_logprobs,
             ref_logprobs: self.ref_logprobs || other.ref_logprobs,
+            signals: self.signals || other.signals,
         }
     }
 }
@@ -97,6 +100,8 @@ pub struct MeasuredTree {
     pub entropies: Option<PathField<f32>>,
     /// Log-probabilities under the reference policy.
     pub ref_logprobs: Option<PathField<f32>>,
+    /// Attention signals under the learner before the step's first update.
+    pub signals: Option<Signals>,
 }
 
 /// A tree whose every response token knows what it is worth.
@@ -106,6 +111,8 @@ pub struct CreditedTree {
     pub measured: MeasuredTree,
     /// Final advantage of every response token.
     pub advantages: PathField<f32>,
+    /// What the credit strategies together multiplied the estimated advantage of every response token by.
+    pub gamma: PathField<f32>,
     /// Which leaves the learner trains on.
     pub trained: Vec<bool>,
 }

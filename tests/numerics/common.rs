@@ -7,6 +7,7 @@ use rewards::{Countdown, Status, Task, Verdict};
 use rlcredit::batch::TrainSample;
 use rlcredit::measure::Measurer;
 use rlcredit::model::{ModelConfig, Placement, Policy};
+use rlcredit::signal::{Grouping, SignalConfig};
 use rlcredit::types::{Finish, Leaf, Needs, Prompt, Purpose, RunRandom, TokenId, Tree};
 use tch::{Device, Kind, Tensor};
 
@@ -54,8 +55,10 @@ pub fn leaf(sample: u32, tokens: Vec<TokenId>, logprobs: Vec<f32>) -> Leaf {
 
 /// Log-probabilities of the leaves' tokens under `policy`, leaf after leaf.
 pub fn measured(policy: &Policy, trees: Vec<Tree>, temperature: f64, max_tokens: usize) -> Vec<Vec<f32>> {
-    let measurer = Measurer { policy, reference: None, temperature, max_tokens };
-    let trees = measurer.measure(trees, Needs { old_logprobs: true, ref_logprobs: false }).unwrap();
+    let signals = SignalConfig::default();
+    let measurer = Measurer { policy, reference: None, temperature, max_tokens, signals: &signals };
+    let needs = Needs { old_logprobs: true, ..Needs::default() };
+    let trees = measurer.measure(trees, needs, 1, &mut Grouping::default()).unwrap();
     trees.iter().flat_map(|tree| tree.old_logprobs.as_ref().unwrap().iter().map(<[f32]>::to_vec)).collect()
 }
 

@@ -1,6 +1,6 @@
 //! The sampler: token by token gives what the full forward pass gives, and a response does not depend on its company.
 
-use rlcredit::model::{KvCache, Policy};
+use rlcredit::model::{KvCache, Policy, Tapped};
 use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
 use rlcredit::types::{Completion, Finish, GenRequest, Purpose, RunRandom, TokenId, Tree};
 use tch::{Device, Kind, Tensor};
@@ -35,7 +35,7 @@ fn generate(policy: &Policy, requests: &[GenRequest], sampling: SamplingConfig) 
 fn next_logits(policy: &Policy, request: &GenRequest, response: &[TokenId]) -> Tensor {
     let sequence = [request.prompt.tokens.as_slice(), &request.prefix, response].concat();
     let first = (sequence.len() - response.len() - 1) as i64;
-    let all = logits(policy, &policy.hidden(&row(&sequence))).squeeze_dim(0);
+    let all = logits(policy, &policy.hidden(&row(&sequence), None)).squeeze_dim(0);
     all.narrow(0, first, response.len() as i64).to_kind(Kind::Double)
 }
 
@@ -46,13 +46,14 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
         let policy = policy(family);
         let rows: Vec<Tensor> = lens.iter().map(|n| row(&tokens(*n as u64, *n as usize + 6))).collect(); // (1, n + 6)
         let full: Vec<Tensor> =
-            rows.iter().map(|row| logits(&policy, &policy.hidden(row)).squeeze_dim(0)).collect();
+            rows.iter().map(|row| logits(&policy, &policy.hidden(row, None)).squeeze_dim(0)).collect();
         let _guard = tch::no_grad_guard();
         let decoder = policy.decoder();
         let mut cache = KvCache::new(&policy.config, &lens, 6, Kind::Float, Device::Cpu);
         for (i, (row, n)) in rows.iter().zip(lens).enumerate() {
-            let mut fill =
-                |layer: usize, k: &Tensor, v: &Tensor| cache.fill(layer, i..i + 1, &k.get(0), &v.get(0));
+            let mut fill = |tapped: &Tapped<'_>| {
+                cache.fill(tapped.layer, i..i + 1, &tapped.keys.get(0), &tapped.values.get(0))
+            };
             let _ = decoder.hidden(decoder.embed(&row.narrow(1, 0, n)), Some(&mut fill));
         }
         let mut present = vec![0usize, 1, 2, 3];

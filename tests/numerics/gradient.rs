@@ -1,6 +1,6 @@
 //! The learner's gradient: equal for every cut into micro-batches, blind to padding, and that of plain autograd.
 
-use rlcredit::batch::{BatchConfig, TokenGrid, TrainSample};
+use rlcredit::batch::{BatchConfig, Reads, TokenGrid, TrainSample};
 use rlcredit::learner::{LearnerConfig, PolicyLearner, UpdateReport, accumulate};
 use rlcredit::loss::{Aggregation, ClipConfig, KlConfig, KlEstimator, LossConfig, token_weights};
 use rlcredit::model::{Policy, Slot, StatsGrad};
@@ -214,7 +214,7 @@ fn padding_is_inert() {
         let samples = samples();
         let rows: Vec<_> = samples.iter().map(TrainSample::sequence).collect();
         let gradient = |padding: i64| {
-            let mut grid = TokenGrid::new(&rows, Device::Cpu);
+            let mut grid = TokenGrid::new(&rows, Reads::Predictors, Device::Cpu);
             let width = grid.tokens.size()[1];
             for (i, sample) in (0..).zip(&samples) {
                 let n = (sample.prompt.tokens.len() + sample.tokens.len() - 1) as i64;

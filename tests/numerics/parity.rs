@@ -14,7 +14,7 @@ fn logits_equal_those_of_transformers() {
         let policy = policy(family);
         let tokens = Tensor::cat(&tokens.iter().map(|t| row(t)).collect::<Vec<_>>(), 0);
         let expected = Tensor::from_slice(&values.into_iter().flatten().flatten().collect::<Vec<_>>());
-        let got = logits(&policy, &policy.hidden(&tokens)); // (2, 12, V)
+        let got = logits(&policy, &policy.hidden(&tokens, None)); // (2, 12, V)
         let gap = distance(&got, &expected.view_as(&got));
         assert!(gap < 1e-4, "{family}: logits are off by {gap}");
     }

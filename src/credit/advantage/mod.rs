@@ -8,10 +8,15 @@ use anyhow::Result;
 
 pub use config::{AdvantageConfig, GroupConfig, LeaveOneOutConfig, Scale, WithoutSignal};
 
-use crate::types::{MeasuredTree, PathField};
+use crate::types::{MeasuredTree, Needs, PathField};
 
 /// Turns the rewards of a step's trees into advantages.
 pub trait AdvantageEstimator {
+    /// What must be measured for it; nothing beyond the rewards unless it says so.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
     /// One field per tree, in order. All trees of the step at once, because some baselines span the step.
     ///
     /// # Errors
@@ -59,7 +64,7 @@ pub(crate) mod testing {
             verdict: Verdict { value: *reward, parts: Default::default(), status: Status::Ok },
         });
         let tree = Tree { prompt: Arc::new(prompt), leaves: leaves.collect() };
-        MeasuredTree { tree, old_logprobs: None, entropies: None, ref_logprobs: None }
+        MeasuredTree { tree, old_logprobs: None, entropies: None, ref_logprobs: None, signals: None }
     }
 
     /// The golden groups of rewards and, for the estimator `name`, their advantages.

@@ -1,0 +1,198 @@
+//! `[signals]`: where and how the policy's attention is read.
+
+use std::fmt;
+
+use serde::de::{Error, SeqAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// How WAAD and FAI are measured; the defaults are those of the paper.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SignalConfig {
+    /// Which layers are read.
+    pub layers: Layers,
+    /// Which heads of them count.
+    pub heads: Heads,
+    /// Share of the heads in each group: the lowest by span are local, the highest global.
+    pub head_fraction: f64,
+    /// Steps between two choices of the groups: 1 = every step chooses by its own responses, 0 = the first step chooses
+    /// for good.
+    pub regroup_every: u64,
+    /// W of WAAD: distances count at most this many tokens.
+    pub window: usize,
+    /// H of FAI: how many tokens later a token's influence counts, from and to, both included.
+    pub horizon: [usize; 2],
+    /// Which attention row belongs to a token.
+    pub row: Row,
+}
+
+impl Default for SignalConfig {
+    fn default() -> Self {
+        Self {
+            layers: Layers::Middle,
+            heads: Heads::Groups,
+            head_fraction: 0.3,
+            regroup_every: 1,
+            window: 10,
+            horizon: [10, 100],
+            row: Row::Token,
+        }
+    }
+}
+
+/// Which layers are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Layers {
+    /// Five evenly spaced ones in the middle third.
+    #[default]
+    Middle,
+    /// All of them.
+    All,
+    /// These, counted from 0.
+    List(Vec<usize>),
+}
+
+/// Which heads of the layers count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heads {
+    /// WAAD is the mean of the local heads, FAI that of the global ones.
+    #[default]
+    Groups,
+    /// Both are the mean of all heads.
+    All,
+}
+
+/// Which attention row belongs to token t.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Row {
+    /// Row t: the token looks back.
+    #[default]
+    Token,
+    /// Row t - 1: the position that predicts the token looks back. Distances count from that position.
+    Predicting,
+}
+
+impl Layers {
+    /// The layers to read in a model of `n_layers`, in increasing order, each once.
+    ///
+    /// The middle third is `lo = floor(L / 3)` to `hi = floor(2 L / 3)`; five of it are
+    /// `lo + round_half_even(i (hi - lo) / 4)`, i = 0..4.
+    #[must_use]
+    pub fn of(&self, n_layers: usize) -> Vec<usize> {
+        let mut layers: Vec<usize> = match self {
+            Self::All => (0..n_layers).collect(),
+            Self::List(layers) => layers.clone(),
+            Self::Middle => {
+                let (lo, hi) = (n_layers / 3, (2 * n_layers / 3).min(n_layers.saturating_sub(1)));
+                let place = |i: usize| (i as f64 * (hi - lo) as f64 / 4.0).round_ties_even() as usize;
+                (0..5).map(|i| lo + place(i)).collect()
+            }
+        };
+        layers.sort_unstable();
+        layers.dedup();
+        layers
+    }
+}
+
+impl SignalConfig {
+    /// What cannot work whatever the model, each as `key: got ..., expected ...`.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let Self { layers, heads: _, head_fraction, regroup_every: _, window, horizon: [lo, hi], row: _ } =
+            self;
+        let mut problems = Vec::new();
+        if matches!(layers, Layers::List(list) if list.is_empty()) {
+            problems.push("layers: got [], expected \"middle\", \"all\" or at least one layer".into());
+        }
+        if !(*head_fraction > 0.0 && *head_fraction <= 1.0) {
+            problems.push(format!("head_fraction: got {head_fraction}, expected above 0 and at most 1"));
+        }
+        if *window == 0 {
+            problems.push("window: got 0, expected at least 1 token".into());
+        }
+        if lo > hi {
+            problems.push(format!("horizon: got [{lo}, {hi}], expected the nearer end first"));
+        }
+        problems
+    }
+
+    /// What does not fit a model of `n_layers`.
+    #[must_use]
+    pub fn misfits(&self, n_layers: usize) -> Option<String> {
+        let Layers::List(layers) = &self.layers else { return None };
+        let beyond = layers.iter().find(|layer| **layer >= n_layers)?;
+        Some(format!(
+            "[signals] `layers`: got {beyond}, the model has {n_layers} layers, 0 to {}",
+            n_layers.saturating_sub(1)
+        ))
+    }
+}
+
+impl Serialize for Layers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Middle => serializer.serialize_str("middle"),
+            Self::All => serializer.serialize_str("all"),
+            Self::List(layers) => layers.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Layers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LayersVisitor;
+        impl<'de> Visitor<'de> for LayersVisitor {
+            type Value = Layers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"middle\", \"all\" or a list of layer numbers")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Layers, E> {
+                match name {
+                    "middle" => Ok(Layers::Middle),
+                    "all" => Ok(Layers::All),
+                    other => Err(E::invalid_type(Unexpected::Str(other), &self)),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Layers, A::Error> {
+                let mut layers = Vec::new();
+                while let Some(layer) = seq.next_element()? {
+                    layers.push(layer);
+                }
+                Ok(Layers::List(layers))
+            }
+        }
+        deserializer.deserialize_any(LayersVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_layers_are_the_papers() {
+        assert_eq!(Layers::Middle.of(36), [12, 15, 18, 21, 24]);
+        assert_eq!(Layers::Middle.of(30), [10, 12, 15, 18, 20]); // 12.5 and 17.5 to even
+        assert_eq!(Layers::Middle.of(4), [1, 2]);
+        assert_eq!(Layers::Middle.of(1), [0]);
+        assert_eq!(Layers::All.of(3), [0, 1, 2]);
+        assert_eq!(Layers::List(vec![5, 2, 5]).of(8), [2, 5]);
+    }
+
+    #[test]
+    fn layers_read_as_a_name_or_a_list() {
+        #[derive(Deserialize)]
+        struct Doc {
+            layers: Layers,
+        }
+        let read = |text: &str| toml::from_str::<Doc>(text).map(|doc| doc.layers);
+        assert_eq!(read("layers = \"middle\""), Ok(Layers::Middle));
+        assert_eq!(read("layers = [3, 4]"), Ok(Layers::List(vec![3, 4])));
+        assert!(read("layers = \"midle\"").is_err_and(|e| e.to_string().contains("\"middle\", \"all\"")));
+    }
+}

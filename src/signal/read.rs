@@ -1,0 +1,110 @@
+//! Reading attention in a forward pass: queries and keys of the chosen layers become signals, a block of rows at a time.
+
+use anyhow::Result;
+use tch::{Kind, Tensor};
+
+use super::config::{Row, SignalConfig};
+use super::stream::{Extent, HeadSums};
+use crate::batch::{Sequence, TokenGrid};
+use crate::model::{Policy, Tapped};
+use crate::types::HeadSignals;
+
+/// Most attention weights held at a time: 16 MiB in f32, which stays in the cache.
+const MAX_WEIGHTS: i64 = 1 << 22;
+
+/// Reads the attention of one grid of sequences, laid out from column 0 on with their last tokens.
+pub(crate) struct Reader<'a> {
+    config: &'a SignalConfig,
+    layers: &'a [usize],
+    extents: Vec<Extent>,
+    max_weights: i64,
+    read: Result<Vec<HeadSignals>>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of `layers` for `sequences`, the rows of the grid.
+    pub fn new(config: &'a SignalConfig, layers: &'a [usize], sequences: &[Sequence<'_>]) -> Self {
+        let shift = usize::from(config.row == Row::Predicting);
+        let extent = |s: &Sequence<'_>| Extent { start: s.prompt.len(), n: s.response.len(), shift };
+        let read = Ok(sequences.iter().map(|_| HeadSignals { heads: Vec::new() }).collect());
+        Self {
+            config,
+            layers,
+            extents: sequences.iter().map(extent).collect(),
+            max_weights: MAX_WEIGHTS,
+            read,
+        }
+    }
+
+    /// Holds at most `max_weights` attention weights at a time, but no less than one row of each head.
+    #[cfg(test)]
+    pub fn with_max_weights(self, max_weights: i64) -> Self {
+        Self { max_weights, ..self }
+    }
+
+    /// Runs `policy` over `grid` as far as the last layer that is read.
+    pub fn run(&mut self, policy: &Policy, grid: &TokenGrid) {
+        let _guard = tch::no_grad_guard();
+        let decoder = policy.decoder();
+        let last = self.layers.last().copied().unwrap_or(0);
+        decoder.read_until(decoder.embed(&grid.tokens), last, &mut |tapped| self.see(tapped));
+    }
+
+    /// Takes a layer's queries and keys in; does nothing with layers that are not read.
+    pub fn see(&mut self, tapped: &Tapped<'_>) {
+        if !self.layers.contains(&tapped.layer) {
+            return;
+        }
+        let found = self.layer(tapped);
+        if let Ok(read) = &mut self.read {
+            match found {
+                Ok(found) => read.iter_mut().zip(found).for_each(|(all, heads)| all.heads.extend(heads)),
+                Err(error) => self.read = Err(error),
+            }
+        }
+    }
+
+    /// The signals of each sequence, heads in order of (layer, head).
+    ///
+    /// # Errors
+    /// If results could not be copied to the host.
+    pub fn finish(self) -> Result<Vec<HeadSignals>> {
+        self.read
+    }
+
+    fn layer(&self, tapped: &Tapped<'_>) -> Result<Vec<Vec<crate::types::HeadSignal>>> {
+        let (b, t, h, d) = tapped.queries.size4()?;
+        let k = tapped.keys.size()[1];
+        let group = h / k;
+        let device = tapped.queries.device();
+        let queries = tapped.queries.to_kind(Kind::Float).transpose(1, 2) * (d as f64).powf(-0.5); // (B, H, T, D)
+        let keys = tapped.keys.to_kind(Kind::Float).reshape([b * k, t, d]);
+        let mut sums = HeadSums::new(self.config, b, h, t, device);
+
+        let from = self.extents.iter().map(|e| e.rows().start).min().unwrap_or(0) as i64;
+        let to = self.extents.iter().map(|e| e.rows().end).max().unwrap_or(0) as i64;
+        let block = (self.max_weights / (b * h * t)).max(1);
+        for first in (from..to).step_by(block as usize) {
+            let (n, end) = (block.min(to - first), (first + block).min(to));
+            let q = queries.narrow(2, first, n).reshape([b * k, group * n, d]);
+            let scores = q.bmm(&keys.narrow(1, 0, end).transpose(1, 2)).view([b, h, n, end]);
+            // Row i of the block sees columns 0..=first + i.
+            let hidden = Tensor::full([n, end], f64::NEG_INFINITY, (Kind::Float, device)).triu(first + 1);
+            sums.add(
+                &(scores + hidden).softmax(-1, None),
+                first,
+                &self.counted(first, end).to_device(device),
+            );
+        }
+        sums.finish(tapped.layer, &self.extents)
+    }
+
+    /// 1 where a row of `first..end` counts, `[B, 1, Q, 1]`.
+    fn counted(&self, first: i64, end: i64) -> Tensor {
+        let row = |rows: std::ops::Range<usize>| {
+            (first..end).map(move |t| f32::from(u8::from(rows.contains(&(t as usize)))))
+        };
+        let values: Vec<f32> = self.extents.iter().flat_map(|extent| row(extent.rows())).collect();
+        Tensor::from_slice(&values).view([self.extents.len() as i64, 1, end - first, 1])
+    }
+}

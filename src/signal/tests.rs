@@ -1,0 +1,142 @@
+//! The stream against whole maps: every head's N x N attention in f64, and the definitions written out.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use tch::{Device, Kind, Tensor};
+
+use super::config::{Row, SignalConfig};
+use super::read::Reader;
+use super::stream::{Extent, HeadSums};
+use crate::batch::Sequence;
+use crate::model::Tapped;
+use crate::types::HeadSignals;
+
+/// Attention rows of one head, `[N][N]`.
+type Map = Vec<Vec<f64>>;
+
+/// Span, WAAD and FAI of one head over the response that starts at `p`, straight from the definitions.
+fn naive(map: &Map, p: usize, config: &SignalConfig) -> (f64, Vec<f64>, Vec<Option<f64>>) {
+    let n = map.len();
+    let shift = usize::from(config.row == Row::Predicting);
+    let rows: Vec<usize> = (p - shift..n - shift).collect();
+    let reach = |t: usize, most: usize| (0..=t).map(|s| map[t][s] * (t - s).min(most) as f64).sum::<f64>();
+    let span = rows.iter().map(|t| reach(*t, n)).sum::<f64>() / rows.len() as f64;
+    let waad = rows.iter().map(|t| reach(*t, config.window)).collect();
+    let [lo, hi] = config.horizon;
+    let influence = |s: usize| {
+        let later: Vec<f64> =
+            rows.iter().filter(|t| (s + lo..=s + hi).contains(*t)).map(|t| map[*t][s]).collect();
+        (!later.is_empty()).then(|| later.iter().sum::<f64>() / later.len() as f64)
+    };
+    (span, waad, (p..n).map(influence).collect())
+}
+
+fn close(got: f32, expected: f64) -> bool {
+    (f64::from(got) - expected).abs() <= 1e-5 * expected.abs().max(1.0)
+}
+
+fn assert_same(got: &HeadSignals, maps: &[Map], p: usize, config: &SignalConfig) {
+    assert_eq!(got.heads.len(), maps.len());
+    for (head, map) in got.heads.iter().zip(maps) {
+        let (span, waad, fai) = naive(map, p, config);
+        assert!(close(head.span, span), "{:?}: span {} {span}", head.id, head.span);
+        assert_eq!((head.waad.len(), head.fai.len()), (waad.len(), fai.len()));
+        assert!(
+            head.waad.iter().zip(&waad).all(|(a, b)| close(*a, *b)),
+            "{:?}: {:?} {waad:?}",
+            head.id,
+            head.waad
+        );
+        let same = |(a, b): (&Option<f32>, &Option<f64>)| match (a, b) {
+            (Some(a), Some(b)) => close(*a, *b),
+            (None, None) => true,
+            _ => false,
+        };
+        assert!(head.fai.iter().zip(&fai).all(same), "{:?}: {:?} {fai:?}", head.id, head.fai);
+    }
+}
+
+/// The map of each query head of sequence `b`, of its own `n` tokens.
+fn maps(queries: &Tensor, keys: &Tensor, b: i64, n: i64) -> Vec<Map> {
+    let (_, _, h, d) = queries.size4().unwrap();
+    let group = h / keys.size()[1];
+    let head = |head: i64| {
+        let q = queries.get(b).select(1, head).narrow(0, 0, n).to_kind(Kind::Double);
+        let k = keys.get(b).get(head / group).narrow(0, 0, n).to_kind(Kind::Double);
+        let scores = q.mm(&k.transpose(0, 1)) / (d as f64).sqrt();
+        let future = Tensor::ones([n, n], (Kind::Bool, Device::Cpu)).triu(1);
+        let map = scores.masked_fill(&future, f64::NEG_INFINITY).softmax(-1, None);
+        (0..n).map(|t| Vec::<f64>::try_from(map.get(t)).unwrap()).collect()
+    };
+    (0..h).map(head).collect()
+}
+
+#[test]
+fn the_stream_equals_whole_maps_whatever_the_shape_and_the_size_of_the_blocks() {
+    tch::manual_seed(3);
+    let windows = [
+        (10, [10, 100], Row::Token),
+        (3, [0, 5], Row::Token),
+        (1, [2, 2], Row::Predicting),
+        (40, [0, 400], Row::Predicting),
+    ];
+    // Of prompt and response: short and long, each shorter and longer than windows and horizons.
+    let lengths = [[(1, 1), (7, 40)], [(200, 3), (2, 298)], [(12, 12), (1, 25)], [(150, 150), (60, 1)]];
+    for ((window, horizon, row), pair) in windows.into_iter().flat_map(|w| lengths.map(|pair| (w, pair))) {
+        let config = SignalConfig { window, horizon, row, ..SignalConfig::default() };
+        let longest = pair.iter().map(|(p, r)| p + r).max().unwrap();
+        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+        let queries = normal(&[2, longest as i64, 4, 8]) * 2.0;
+        let keys = normal(&[2, 2, longest as i64, 8]);
+        let tapped = Tapped { layer: 5, queries: &queries, keys: &keys, values: &keys };
+        let tokens = vec![1; longest];
+        let sequences = pair.map(|(p, r)| Sequence { prompt: &tokens[..p], response: &tokens[..r] });
+        for max_weights in [1, 5000, usize::MAX >> 8] {
+            let layers = [5];
+            let mut reader = Reader::new(&config, &layers, &sequences).with_max_weights(max_weights as i64);
+            reader.see(&tapped);
+            let found = reader.finish().unwrap();
+            for (b, (found, (p, r))) in found.iter().zip(pair).enumerate() {
+                assert_same(found, &maps(&queries, &keys, b as i64, (p + r) as i64), p, &config);
+            }
+        }
+    }
+}
+
+#[test]
+fn layers_that_are_not_asked_for_are_not_read() {
+    let t = Tensor::ones([1, 3, 2, 4], (Kind::Float, Device::Cpu));
+    let config = SignalConfig::default();
+    let sequences = [Sequence { prompt: &[1], response: &[2, 3] }];
+    let mut reader = Reader::new(&config, &[1], &sequences);
+    for layer in 0..3 {
+        let keys = t.transpose(1, 2);
+        reader.see(&Tapped { layer, queries: &t, keys: &keys, values: &keys });
+    }
+    let found = reader.finish().unwrap();
+    let ids: Vec<_> = found[0].heads.iter().map(|head| (head.id.layer, head.id.head)).collect();
+    assert_eq!(ids, [(1, 0), (1, 1)]);
+}
+
+/// Rows one at a time, as a sampler makes them, add up to what blocks of rows add up to.
+#[test]
+fn single_rows_add_up_to_the_same() {
+    let config = SignalConfig { window: 3, horizon: [2, 6], ..SignalConfig::default() };
+    let (n, p) = (20, 6);
+    tch::manual_seed(8);
+    let scores = Tensor::randn([1, 2, n, n], (Kind::Float, Device::Cpu));
+    let future = Tensor::ones([n, n], (Kind::Bool, Device::Cpu)).triu(1);
+    let map = scores.masked_fill(&future, f64::NEG_INFINITY).softmax(-1, None);
+    let one = Tensor::ones([1, 1, 1, 1], (Kind::Float, Device::Cpu));
+    let mut sums = HeadSums::new(&config, 1, 2, n, Device::Cpu);
+    for t in p..n {
+        sums.add(&map.narrow(2, t, 1).narrow(3, 0, t + 1), t, &one);
+    }
+    let extent = Extent { start: p as usize, n: (n - p) as usize, shift: 0 };
+    let found = HeadSignals { heads: sums.finish(0, &[extent]).unwrap().remove(0) };
+    let rows = |h: i64| {
+        (0..n)
+            .map(|t| Vec::<f64>::try_from(map.get(0).get(h).get(t).to_kind(Kind::Double)).unwrap())
+            .collect()
+    };
+    assert_same(&found, &[rows(0), rows(1)], p as usize, &config);
+}

@@ -1,0 +1,56 @@
+//! What the policy's attention says about the tokens of a response.
+
+use serde::{Deserialize, Serialize};
+
+use super::PathField;
+
+/// One head of one layer, both counted from 0. Ordered by layer, then head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "(usize, usize)", into = "(usize, usize)")]
+pub struct HeadId {
+    /// Layer of the decoder.
+    pub layer: usize,
+    /// Query head of that layer.
+    pub head: usize,
+}
+
+impl From<(usize, usize)> for HeadId {
+    fn from((layer, head): (usize, usize)) -> Self {
+        Self { layer, head }
+    }
+}
+
+impl From<HeadId> for (usize, usize) {
+    fn from(id: HeadId) -> Self {
+        (id.layer, id.head)
+    }
+}
+
+/// Statistics of one response, head by head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadSignals {
+    /// One entry per head, in one order for all responses of a step.
+    pub heads: Vec<HeadSignal>,
+}
+
+/// What one head does over one response of R tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadSignal {
+    /// Which head.
+    pub id: HeadId,
+    /// Mean backward distance of its attention, tokens.
+    pub span: f32,
+    /// Windowed average attention distance of each token, `[R]`.
+    pub waad: Vec<f32>,
+    /// Future attention influence of each token, `[R]`; `None` where no later token lies within the horizon.
+    pub fai: Vec<Option<f32>>,
+}
+
+/// The signals of every response token of a tree, averaged over the groups of heads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signals {
+    /// WAAD, the mean over the local heads.
+    pub waad: PathField<f32>,
+    /// FAI, the mean over the global heads; `None` where no later token lies within the horizon.
+    pub fai: PathField<Option<f32>>,
+}

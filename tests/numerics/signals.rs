@@ -1,0 +1,112 @@
+//! Attention signals and credit against slow reference code on the eager attention of the transformers library.
+
+use rlcredit::batch::Sequence;
+use rlcredit::credit::strategy::{self, CreditConfig, Response, Take, Threshold};
+use rlcredit::measure::Measurer;
+use rlcredit::signal::{self, HeadGroups, Layers, SignalConfig};
+use rlcredit::types::{HeadId, RunRandom, TokenId};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::common::{FAMILIES, golden_json, policy};
+
+#[derive(Deserialize)]
+struct Anatomy {
+    waad: Vec<f32>,
+    fai: Vec<Option<f32>>,
+    jump: Vec<f32>,
+    t_loc: Vec<usize>,
+    t_glob: Vec<usize>,
+    dominated: Vec<usize>,
+    intro: Vec<usize>,
+}
+
+fn assert_close(got: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let same = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * b.abs().max(1.0);
+    assert!(got.iter().zip(expected).all(same), "{what}: {got:?} {expected:?}");
+}
+
+fn assert_close_where_known(got: &[Option<f32>], expected: &[Option<f32>], what: &str) {
+    let known = |values: &[Option<f32>]| values.iter().map(Option::is_some).collect::<Vec<_>>();
+    assert_eq!(known(got), known(expected), "{what}");
+    let values = |values: &[Option<f32>]| values.iter().copied().flatten().collect::<Vec<_>>();
+    assert_close(&values(got), &values(expected), what);
+}
+
+fn read<T: for<'de> Deserialize<'de>>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// The sets and coefficients that follow from the golden signals themselves, so that a rounding cannot move a rank.
+fn assert_anatomy(expected: &Anatomy, gamma: impl Fn(&str) -> Vec<f32>, constants: &Value) {
+    let jumps = strategy::jumps(&expected.waad);
+    assert_close(&jumps, &expected.jump, "jump");
+    let fraction = constants["fraction"].as_f64().unwrap();
+    let some: Vec<Option<f32>> = jumps.into_iter().map(Some).collect();
+    assert_eq!(strategy::top(&some, fraction, Take::Top), expected.t_loc);
+    let anchors = strategy::top(&expected.fai, fraction, Take::Top);
+    assert_eq!(anchors, expected.t_glob);
+    let lookback = read::<usize>(&constants["lookback"]);
+    let found = strategy::dominated(&anchors, &expected.waad, lookback, Threshold::Median, Threshold::Median);
+    assert_eq!(found.iter().map(|d| d.anchor).collect::<Vec<_>>(), expected.dominated);
+    let mut intros: Vec<usize> = found.iter().map(|d| d.intro).collect();
+    intros.sort_unstable();
+    intros.dedup();
+    assert_eq!(intros, expected.intro);
+
+    for name in ["local_chunk", "global_anchor", "rhythm"] {
+        let mut entry = serde_json::json!({"type": name, "gain": constants["gain"], "fraction": fraction});
+        if name == "rhythm" {
+            entry["alpha"] = constants["alpha"].clone();
+            entry["lookback"] = constants["lookback"].clone();
+        }
+        let strategy = read::<CreditConfig>(&entry).build(RunRandom::new(0));
+        let response = Response::from_signals(&expected.waad, &expected.fai, &[]);
+        assert_close(&strategy.gamma(&response).unwrap().values, &gamma(name), name);
+    }
+}
+
+#[test]
+fn signals_and_credit_agree_with_transformers_eager_attention() {
+    let golden = golden_json("signals.json");
+    let config = SignalConfig {
+        window: read(&golden["window"]),
+        horizon: read(&golden["horizon"]),
+        head_fraction: read(&golden["head_fraction"]),
+        layers: Layers::All,
+        ..SignalConfig::default()
+    };
+    for family in FAMILIES {
+        let policy = policy(family);
+        let golden_family = &golden["families"][family];
+        let sequences = golden_family["sequences"].as_array().unwrap();
+        let tokens: Vec<[Vec<TokenId>; 2]> =
+            sequences.iter().map(|s| [read(&s["prompt"]), read(&s["response"])]).collect();
+        let rows: Vec<Sequence<'_>> =
+            tokens.iter().map(|[prompt, response]| Sequence { prompt, response }).collect();
+
+        // One sequence per pass or all together, with or without the rest of the forward pass: all the same.
+        for (max_tokens, stats) in [(47, false), (1000, false), (1000, true)] {
+            let measurer =
+                Measurer { policy: &policy, reference: None, temperature: 1.0, max_tokens, signals: &config };
+            let found = measurer.ask(&policy, &rows, stats, true).unwrap();
+            assert_eq!(found.logprobs.len(), if stats { rows.len() } else { 0 });
+            let groups = HeadGroups::choose(&config, &found.signals).unwrap();
+            assert_eq!(groups.local, read::<Vec<HeadId>>(&golden_family["local"]), "{family}");
+            assert_eq!(groups.global, read::<Vec<HeadId>>(&golden_family["global"]), "{family}");
+            for (response, sequence) in found.signals.iter().zip(sequences) {
+                for (head, golden) in response.heads.iter().zip(sequence["heads"].as_array().unwrap()) {
+                    assert_eq!(head.id, read::<HeadId>(&golden["id"]));
+                    assert_close(&[head.span], &[read(&golden["span"])], "span");
+                    assert_close(&head.waad, &read::<Vec<f32>>(&golden["waad"]), "waad");
+                    assert_close_where_known(&head.fai, &read::<Vec<_>>(&golden["fai"]), "fai");
+                }
+                let expected: Anatomy = read(sequence);
+                assert_close(&signal::waad(response, &groups), &expected.waad, "mean waad");
+                assert_close_where_known(&signal::fai(response, &groups), &expected.fai, "mean fai");
+                assert_anatomy(&expected, |name| read(&sequence["gamma"][name]), &golden);
+            }
+        }
+    }
+}
