@@ -48,7 +48,7 @@ use crate::types::{MetricRow, Needs, Step};
 const MAX_REFUSED: u32 = 10;
 
 /// Steps between two returns of unused memory to the kernel.
-const TRIM_EVERY: u64 = 16;
+const TRIM_EVERY: u64 = 4;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
