@@ -225,7 +225,7 @@ impl Work {
         let advantage =
             AdvantageConfig::Group(GroupConfig { without_signal: WithoutSignal::Keep, ..Default::default() });
         let credited = credit(trees.collect(), advantage.build().as_ref(), WithoutSignal::Keep)?;
-        self.learner.update(policy, &flatten(&credited), 1e-6)?;
+        self.learner.update(policy, &flatten(&credited), 1e-6, &mut |_| ())?;
         Ok((generate_s, start.elapsed().as_secs_f64()))
     }
 }
