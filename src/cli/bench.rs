@@ -17,6 +17,9 @@ pub struct Bench {
     /// Prompts per step
     #[arg(long, default_value_t = 8)]
     prompts: usize,
+    /// Text file with a prompt in each line, instead of made-up ones
+    #[arg(long)]
+    prompt_file: Option<PathBuf>,
     /// Responses per prompt
     #[arg(long, default_value_t = 8)]
     group: usize,
@@ -68,6 +71,7 @@ impl Bench {
         let report = bench(&BenchConfig {
             model: self.model,
             prompts: self.prompts,
+            prompt_file: self.prompt_file,
             group: self.group,
             new_tokens: self.new_tokens,
             steps: self.steps,

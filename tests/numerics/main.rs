@@ -9,3 +9,4 @@ mod parity;
 mod policy;
 mod reference;
 mod refusal;
+mod saving;
