@@ -1,26 +1,33 @@
 //! Speed of generation and training on fixed work: every response has the same length, so nothing depends on what the
 //! model says.
 //!
-//! One step is what a training step does: generate, estimate advantages, pack, forward, backward, update.
+//! One step is what a training step does: generate, graft, estimate advantages, pack, forward, backward, update. Rewards
+//! are made up, so that there is something to learn.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
-use rewards::{Countdown, Status, Task, Verdict};
+use anyhow::{Context, Result, ensure};
+use rewards::{Countdown, Task};
 use serde::Serialize;
 
 use crate::batch::{BatchConfig, flatten};
 use crate::credit::Credit;
 use crate::credit::advantage::{AdvantageConfig, GroupConfig, WithoutSignal};
+use crate::credit::strategy::CreditConfig;
 use crate::learner::{LearnerConfig, PolicyLearner};
 use crate::loss::{ClipConfig, LossConfig};
+use crate::measure::Measurer;
 use crate::model::{Arithmetic, DeviceChoice, Dtype, ModelConfig, Placement, Policy, Preset, matmul_peak};
 use crate::optim::{OptimConfig, Schedule};
+use crate::pipeline::graft;
+use crate::rollout::explore::{Explorer, GroupConfig as Group};
 use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use crate::score::Scorer;
+use crate::signal::{Grouping, SignalConfig};
 use crate::text::{Tokenizer, countdown_tokenizer};
-use crate::types::{GenRequest, Leaf, MeasuredTree, Prompt, Purpose, RunRandom, Tree};
+use crate::types::{GenRequest, Prompt, Purpose, RunRandom};
 
 /// The work of a benchmark.
 #[derive(Clone, Debug)]
@@ -29,6 +36,8 @@ pub struct BenchConfig {
     pub model: Option<PathBuf>,
     /// Prompts per step.
     pub prompts: usize,
+    /// A text file with a prompt in each line, of which the first ones are taken; without it they are made up.
+    pub prompt_file: Option<PathBuf>,
     /// Responses per prompt.
     pub group: usize,
     /// Tokens per response.
@@ -37,6 +46,8 @@ pub struct BenchConfig {
     pub steps: usize,
     /// Padded tokens per micro-batch.
     pub max_tokens: usize,
+    /// The strategy that reshapes the advantages.
+    pub credit: CreditConfig,
     /// Precision.
     pub dtype: Dtype,
     /// Device.
@@ -85,7 +96,7 @@ pub struct BenchReport {
 /// Runs the benchmark.
 ///
 /// # Errors
-/// If the model cannot be loaded or the work does not fit it.
+/// If the model cannot be loaded or the work does not fit it, or the file of prompts has too few.
 pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
     ensure!(
         config.prompts > 0 && config.group > 1 && config.new_tokens > 0 && config.steps > 0,
@@ -104,8 +115,8 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
             (Policy::scratch(shape, &RunRandom::new(0), placement)?, tokenizer)
         }
     };
-    let prompts = prompts(config.prompts, &tokenizer)?;
-    let mut work = Work::new(config, &policy);
+    let prompts = prompts(config, &tokenizer)?;
+    let mut work = Work::new(config, &policy, tokenizer);
     let mut times = Vec::new();
     for step in 0..=config.steps as u64 {
         let time = work.step(&mut policy, &prompts, step)?;
@@ -147,13 +158,18 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
 struct Work {
     engine: DecodeEngine,
     generation: Generation,
-    group: u32,
+    group: Group,
+    scorer: Scorer,
+    tokenizer: Tokenizer,
+    max_tokens: usize,
+    credit: Credit,
+    signals: SignalConfig,
     learner: PolicyLearner,
     random: RunRandom,
 }
 
 impl Work {
-    fn new(config: &BenchConfig, policy: &Policy) -> Self {
+    fn new(config: &BenchConfig, policy: &Policy, tokenizer: Tokenizer) -> Self {
         let sampling =
             SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: config.new_tokens };
         let random = RunRandom::new(0);
@@ -178,11 +194,22 @@ impl Work {
             temperature: 1.0,
             max_new_tokens: config.new_tokens,
         };
+        let advantage = GroupConfig { without_signal: WithoutSignal::Keep, ..Default::default() };
+        let credit = Credit {
+            estimator: AdvantageConfig::Group(advantage).build(),
+            strategies: vec![config.credit.build(random)],
+            without_signal: WithoutSignal::Keep,
+        };
         Self {
             // Without an end-of-sequence token every response runs to its full length.
             engine: DecodeEngine::new(Vec::new(), config.prompts * config.group, config.max_tokens),
             generation: Generation { random, purpose: Purpose::Rollout, step: 0, sampling },
-            group: config.group as u32,
+            group: Group { size: config.group },
+            scorer: Scorer::new(&[]),
+            tokenizer,
+            max_tokens: config.max_tokens,
+            credit,
+            signals: SignalConfig::default(),
             learner: PolicyLearner::new(learner, policy),
             random,
         }
@@ -191,69 +218,64 @@ impl Work {
     /// Seconds of generation and of the rest of one step.
     fn step(&mut self, policy: &mut Policy, prompts: &[Arc<Prompt>], step: u64) -> Result<(f64, f64)> {
         let start = Instant::now();
-        let request =
-            |prompt: &Arc<Prompt>, sample| GenRequest { prompt: Arc::clone(prompt), prefix: vec![], sample };
-        let requests: Vec<GenRequest> =
-            prompts.iter().flat_map(|p| (0..self.group).map(move |sample| request(p, sample))).collect();
+        let requests: Vec<GenRequest> = prompts.iter().flat_map(|prompt| self.group.open(prompt)).collect();
         let generation = Generation { step, ..self.generation };
         let completions = self.engine.generate(policy, &requests, &generation, &mut |_| {})?;
         let generate_s = start.elapsed().as_secs_f64();
 
         let start = Instant::now();
-        let mut leaves = requests.iter().zip(completions).map(|(request, done)| Leaf {
-            sample: request.sample,
-            fork: None,
-            tokens: done.tokens,
-            logprobs: done.logprobs,
-            finish: done.finish,
-            text: String::new(),
-            verdict: Verdict {
-                value: self.random.uniform(Purpose::Items, &[step, request.prompt.id, request.sample.into()]),
-                parts: Default::default(),
-                status: Status::Ok,
-            },
-        });
-        let trees = prompts.iter().map(|prompt| MeasuredTree {
-            tree: Tree {
-                prompt: Arc::clone(prompt),
-                leaves: leaves.by_ref().take(self.group as usize).collect(),
-            },
-            old_logprobs: None,
-            entropies: None,
-            ref_logprobs: None,
-            signals: None,
-        });
-        let advantage =
-            AdvantageConfig::Group(GroupConfig { without_signal: WithoutSignal::Keep, ..Default::default() });
-        let credit = Credit {
-            estimator: advantage.build(),
-            strategies: Vec::new(),
-            without_signal: WithoutSignal::Keep,
+        let mut trees = graft(requests, completions, &self.scorer, &self.tokenizer)?;
+        for tree in &mut trees {
+            for leaf in &mut tree.leaves {
+                let coordinates = [step, tree.prompt.id, leaf.sample.into()];
+                leaf.verdict.value = self.random.uniform(Purpose::Items, &coordinates);
+            }
+        }
+        let measurer = Measurer {
+            policy,
+            reference: None,
+            temperature: 1.0,
+            max_tokens: self.max_tokens,
+            signals: &self.signals,
         };
-        let (credited, _) = credit.assign(trees.collect(), step)?;
-        self.learner.update(policy, &flatten(&credited), 1e-6)?;
+        let measured = measurer.measure(trees, self.credit.needs(), step, &mut Grouping::default())?;
+        let (credited, _) = self.credit.assign(measured, step)?;
+        self.learner.update(policy, &flatten(&credited), 1e-6, &mut |_| ())?;
         Ok((generate_s, start.elapsed().as_secs_f64()))
     }
 }
 
-fn prompts(n: usize, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt>>> {
-    let random = RunRandom::new(0);
-    let number = |i: usize, j: u64, of: f64| 1 + (random.uniform(Purpose::Items, &[i as u64, j]) * of) as u32;
-    let prompt = |i: usize| {
-        let numbers: Vec<u32> = (0..4).map(|j| number(i, j, 99.0)).collect();
-        let target = number(i, 4, 90.0) + 9;
-        let text = format!(
-            "Using the numbers {numbers:?}, create an equation that equals {target}. Show your work."
-        );
-        let tokens = tokenizer.encode(&text)?;
-        Ok(Arc::new(Prompt {
-            id: i as u64,
-            text,
-            tokens,
-            task: Task::Countdown(Countdown { numbers, target }),
-        }))
+fn prompts(config: &BenchConfig, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt>>> {
+    let texts = match &config.prompt_file {
+        None => (0..config.prompts).map(made_up).collect(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            let lines: Vec<String> = text.lines().take(config.prompts).map(str::to_owned).collect();
+            ensure!(
+                lines.len() == config.prompts && lines.iter().all(|line| !line.is_empty()),
+                "{}: expected {} prompts, one in each line, got {}",
+                path.display(),
+                config.prompts,
+                lines.iter().filter(|line| !line.is_empty()).count()
+            );
+            lines
+        }
     };
-    (0..n).map(prompt).collect()
+    let prompt = |(id, text): (u64, String)| {
+        let tokens = tokenizer.encode(&text)?;
+        // Nobody grades.
+        let task = Task::Countdown(Countdown { numbers: Vec::new(), target: 0 });
+        Ok(Arc::new(Prompt { id, text, tokens, task }))
+    };
+    (0..).zip(texts).map(prompt).collect()
+}
+
+fn made_up(i: usize) -> String {
+    let random = RunRandom::new(0);
+    let number = |j: u64, of: f64| 1 + (random.uniform(Purpose::Items, &[i as u64, j]) * of) as u32;
+    let numbers: Vec<u32> = (0..4).map(|j| number(j, 99.0)).collect();
+    let target = number(4, 90.0) + 9;
+    format!("Using the numbers {numbers:?}, create an equation that equals {target}. Show your work.")
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

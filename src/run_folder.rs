@@ -185,16 +185,16 @@ impl RunFolder {
         self.root.join(format!("rollouts/step_{step:06}.jsonl"))
     }
 
-    /// The evaluation after `step`.
+    /// The evaluation at `moment`: `before_warmup` or `step_000040`.
     #[must_use]
-    pub fn eval(&self, step: Step) -> PathBuf {
-        self.root.join(format!("eval/step_{step:06}.json"))
+    pub fn eval(&self, moment: &str) -> PathBuf {
+        self.root.join(format!("eval/{moment}.json"))
     }
 
-    /// The evaluation after `step`, item by item of one set.
+    /// The evaluation at `moment`, item by item of one set.
     #[must_use]
-    pub fn eval_items(&self, step: Step, set: &str) -> PathBuf {
-        self.root.join(format!("eval/step_{step:06}.{set}.jsonl"))
+    pub fn eval_items(&self, moment: &str, set: &str) -> PathBuf {
+        self.root.join(format!("eval/{moment}.{set}.jsonl"))
     }
 
     /// The checkpoints, for [`crate::checkpoint::Store`].

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """One GRPO run of TRL on a local model folder, timed: a warm-up step, then the measured ones. Called by scripts/bench_vs_trl.
 
-    python scripts/bench/run_trl.py --model DIR --prompts 8 --group 8 --new-tokens 128 --steps 2 --dtype bf16
+    python scripts/bench/run_trl.py --model DIR --prompt-file FILE --prompts 8 --group 8 --new-tokens 128 --steps 2 --dtype bf16
 
-Every response has exactly --new-tokens tokens, so the work of a step is fixed. Prints one JSON line: step_s, generate_s and
+Each step answers the first --prompts lines of the file. Every response has exactly --new-tokens tokens, so the work of a step is fixed. Prints one JSON line: step_s, generate_s and
 train_s (everything else in the step) as medians over the measured steps, peak_rss_gb, prompt_tokens (mean). Settings that
 cost TRL time are off: no KL reference, no checkpoints, no logging, no gradient checkpointing.
 """
@@ -16,6 +16,7 @@ import resource
 import statistics
 import tempfile
 import time
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -28,15 +29,11 @@ from trl import GRPOConfig, GRPOTrainer
 def arguments() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", required=True)
+    p.add_argument("--prompt-file", required=True)
     for name, default in (("prompts", 8), ("group", 8), ("new-tokens", 128), ("steps", 2), ("rows-per-pass", 8)):
         p.add_argument(f"--{name}", type=int, default=default)
     p.add_argument("--dtype", choices=("bf16", "f32"), default="bf16")
     return p.parse_args()
-
-
-def countdown_prompts(n: int, rng: random.Random) -> list[str]:
-    return [f"Use each of the numbers {rng.sample(range(1, 100), 4)} once to write an expression that equals "
-            f"{rng.randint(10, 99)}. Think step by step." for _ in range(n)]
 
 
 class Clock(TrainerCallback):
@@ -65,15 +62,17 @@ def main() -> None:
     rng = random.Random(0)
     tokenizer = AutoTokenizer.from_pretrained(a.model)
     model = AutoModelForCausalLM.from_pretrained(a.model, dtype=torch.bfloat16 if a.dtype == "bf16" else torch.float32)
-    prompts = countdown_prompts(a.prompts * (a.steps + 1), rng)
+    prompts = Path(a.prompt_file).read_text().splitlines()[:a.prompts]
+    if len(prompts) != a.prompts:
+        raise SystemExit(f"bench/run_trl.py: {a.prompt_file} has {len(prompts)} lines, expected at least {a.prompts}")
     clock = Clock(model)
     with tempfile.TemporaryDirectory() as scratch:
         config = GRPOConfig(
             output_dir=scratch, use_cpu=not torch.cuda.is_available(), bf16=a.dtype == "bf16", max_steps=1 + a.steps, learning_rate=1e-6,
             per_device_train_batch_size=a.rows_per_pass, gradient_accumulation_steps=rows // a.rows_per_pass, num_generations=a.group,
             max_completion_length=a.new_tokens, generation_kwargs={"min_new_tokens": a.new_tokens}, temperature=1.0, beta=0.0,
-            gradient_checkpointing=False, report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True)
-        trainer = GRPOTrainer(model=model, args=config, processing_class=tokenizer, train_dataset=Dataset.from_dict({"prompt": prompts}),
+            gradient_checkpointing=False, shuffle_dataset=False, report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True)
+        trainer = GRPOTrainer(model=model, args=config, processing_class=tokenizer, train_dataset=Dataset.from_dict({"prompt": prompts * (1 + a.steps)}),
                               reward_funcs=lambda completions, **_: [rng.random() for _ in completions], callbacks=[clock])
         trainer.train()
     steps = [end - start for start, end in zip(clock.step_ends, clock.step_ends[1:])]

@@ -12,8 +12,6 @@ pub struct TrainSample {
     pub prompt: Arc<Prompt>,
     /// Response tokens.
     pub tokens: Vec<TokenId>,
-    /// Log-probabilities under the distribution the tokens were sampled from.
-    pub behaviour_logprobs: Vec<f32>,
     /// Log-probabilities before the step's first update; `None` where that update itself measures them.
     pub old_logprobs: Option<Vec<f32>>,
     /// Log-probabilities under the reference; `None` without a KL penalty.
@@ -42,7 +40,6 @@ pub fn flatten(trees: &[CreditedTree]) -> Vec<TrainSample> {
             samples.push(TrainSample {
                 prompt: Arc::clone(&measured.tree.prompt),
                 tokens: leaf.tokens.clone(),
-                behaviour_logprobs: leaf.logprobs.clone(),
                 old_logprobs: measured.old_logprobs.as_ref().map(|field| field.path(l).to_vec()),
                 ref_logprobs: measured.ref_logprobs.as_ref().map(|field| field.path(l).to_vec()),
                 advantages: credited.advantages.path(l).to_vec(),

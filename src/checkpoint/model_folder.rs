@@ -21,7 +21,8 @@ pub fn save_model(
     tokenizer: &Tokenizer,
 ) -> Result<()> {
     let flat = Vec::<f32>::try_from(weights).context("copying the weights to the host")?;
-    let special = SpecialIds { bos: None, eos: tokenizer.eos_ids().to_vec(), pad: None };
-    save::save_folder(dir, config, layout, &flat, save::SaveDtype::F32, &special)?;
+    let special =
+        SpecialIds { bos: tokenizer.bos_id(), eos: tokenizer.eos_ids().to_vec(), pad: tokenizer.pad_id() };
+    save::save_folder(dir, config, layout, &flat, &special)?;
     tokenizer.save(dir)
 }

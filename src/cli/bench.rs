@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use rlcredit::bench::{BenchConfig, bench};
+use rlcredit::credit::strategy::CreditConfig;
 use rlcredit::model::{DeviceChoice, Dtype};
 use rlcredit::run::Failure;
 
@@ -17,6 +18,9 @@ pub struct Bench {
     /// Prompts per step
     #[arg(long, default_value_t = 8)]
     prompts: usize,
+    /// Text file with a prompt in each line, instead of made-up ones
+    #[arg(long)]
+    prompt_file: Option<PathBuf>,
     /// Responses per prompt
     #[arg(long, default_value_t = 8)]
     group: usize,
@@ -29,6 +33,9 @@ pub struct Bench {
     /// Padded tokens per micro-batch
     #[arg(long, default_value_t = 1024)]
     max_tokens: usize,
+    /// Credit strategy with its defaults, such as rhythm
+    #[arg(long, default_value = "uniform")]
+    credit: String,
     /// Compute precision
     #[arg(long, value_enum, default_value = "auto")]
     dtype: DtypeArgument,
@@ -65,13 +72,16 @@ impl Bench {
         ] {
             super::require(got >= least, || format!("{argument}: got {got}, expected at least {least}"))?;
         }
+        let credit = CreditConfig::named(&self.credit).map_err(Failure::bad_input)?;
         let report = bench(&BenchConfig {
             model: self.model,
             prompts: self.prompts,
+            prompt_file: self.prompt_file,
             group: self.group,
             new_tokens: self.new_tokens,
             steps: self.steps,
             max_tokens: self.max_tokens,
+            credit,
             dtype: match self.dtype {
                 DtypeArgument::Auto => Dtype::Auto,
                 DtypeArgument::F32 => Dtype::F32,

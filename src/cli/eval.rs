@@ -82,10 +82,12 @@ impl Eval {
         let percent =
             |e: &rlcredit::eval::Estimate| format!("{:.1} ± {:.1} %", 100.0 * e.mean, 100.0 * e.half_width());
         super::say(format_args!("{}, {} problems of {}", loaded.folder.display(), report.n, path.display()))?;
-        super::say(format_args!("  avg@{}    {}", report.k, percent(&report.avg)))?;
-        super::say(format_args!("  pass@{}   {}", report.k, percent(&report.pass)))?;
-        if let Some(greedy) = &report.greedy {
-            super::say(format_args!("  greedy   {}", percent(greedy)))?;
+        let passes = report.pass.iter().map(|(k, pass)| (format!("pass@{k}"), pass));
+        let greedy = report.greedy.iter().map(|greedy| (String::from("greedy"), greedy));
+        for (name, value) in
+            [(format!("avg@{}", report.k), &report.avg)].into_iter().chain(passes).chain(greedy)
+        {
+            super::say(format_args!("  {name:9}{}", percent(value)))?;
         }
         super::say(format_args!(
             "  {:.1} tokens a response, {:.1} % cut off",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use rlcredit::checkpoint::{Latest, VerifiedCheckpoint};
 use rlcredit::model::{DeviceChoice, Dtype, ModelConfig, Placement, Policy};
+use rlcredit::observe::Console;
 use rlcredit::run::Failure;
 use rlcredit::text::Tokenizer;
 
@@ -20,6 +21,7 @@ pub struct Loaded {
 
 /// Loads the policy behind `path`: a folder with config.json, a checkpoint, or a run, whose newest checkpoint counts.
 pub fn load(path: &Path, device: DeviceChoice, dtype: Dtype) -> Result<Loaded> {
+    let _phase = Console::new().step_phase("load model", 0);
     try_load(path, device, dtype).map_err(Failure::bad_input)
 }
 

@@ -9,7 +9,7 @@ pub struct EvalConfig {
     /// Steps from one evaluation to the next; 0 evaluates only at the start and at the end.
     #[serde(default)]
     pub every: u64,
-    /// Responses per item: the k of avg@k and pass@k.
+    /// Responses per item: the k of avg@k, and the largest of pass@k.
     #[serde(default = "samples")]
     pub samples: usize,
     /// Temperature of these responses.

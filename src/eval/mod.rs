@@ -1,7 +1,8 @@
 //! Measuring a policy on held-out problems.
 //!
-//! - avg@k: mean over problems of the share of correct responses among k samples.
-//! - pass@k: unbiased chance that one of k is correct, `1 - C(n - c, k) / C(n, k)` (Chen et al. 2021).
+//! - avg@n: mean over problems of the share of the n samples that are correct, which is pass@1 as well.
+//! - pass@k, for k = 2, 4, 8, ... and n: unbiased chance that one of k samples is correct,
+//!   `1 - C(n - c, k) / C(n, k)` where c of n are (Chen et al. 2021).
 //! - greedy: share of problems that the most likely response solves.
 //! - 95 % intervals over problems, from the standard error of the mean.
 
@@ -13,10 +14,11 @@ use std::sync::Arc;
 use anyhow::Result;
 pub use config::EvalConfig;
 use serde::{Deserialize, Serialize};
-pub use statistics::{Estimate, estimate, pass_at_k};
+pub use statistics::{Estimate, estimate, pass_at_k, pass_sizes};
 
 use crate::model::Policy;
 use crate::pipeline::graft;
+use crate::rollout::explore::{Explorer, GroupConfig};
 use crate::rollout::{Generation, RolloutEngine, SamplingConfig};
 use crate::score::Scorer;
 use crate::text::Tokenizer;
@@ -51,8 +53,8 @@ pub struct EvalReport {
     pub k: usize,
     /// Mean accuracy of the samples.
     pub avg: Estimate,
-    /// Share of problems that at least one of k samples solves.
-    pub pass: Estimate,
+    /// Chance that at least one of so many samples solves a problem: 2, 4, 8, ... and `k` of them, in rising order.
+    pub pass: Vec<(usize, Estimate)>,
     /// Accuracy of the most likely response, where measured.
     pub greedy: Option<Estimate>,
     /// Mean response length of the samples, tokens.
@@ -111,7 +113,7 @@ impl Evaluator {
             .collect();
 
         let share = |item: &EvalItem| item.n_correct as f64 / samples as f64;
-        let pass = |item: &EvalItem| pass_at_k(samples, item.n_correct, samples);
+        let pass = |k| estimate(items.iter().map(|item| pass_at_k(samples, item.n_correct, k)));
         let leaves: Vec<_> = sampled.iter().flat_map(|tree| &tree.leaves).collect();
         let n_leaves = leaves.len() as f64;
         let report = EvalReport {
@@ -119,7 +121,7 @@ impl Evaluator {
             n: items.len(),
             k: samples,
             avg: estimate(items.iter().map(share)),
-            pass: estimate(items.iter().map(pass)),
+            pass: pass_sizes(samples).into_iter().map(|k| (k, pass(k))).collect(),
             greedy: best.map(|_| estimate(items.iter().map(|i| f64::from(i.greedy_correct == Some(true))))),
             response_length: leaves.iter().map(|l| l.tokens.len() as f64).sum::<f64>() / n_leaves,
             clip_ratio: leaves.iter().filter(|l| l.finish == Finish::Length).count() as f64 / n_leaves,
@@ -138,10 +140,8 @@ impl Evaluator {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Tree>> {
         const STEP: Step = 0;
-        let request =
-            |prompt: &Arc<Prompt>, sample| GenRequest { prompt: Arc::clone(prompt), prefix: vec![], sample };
-        let requests: Vec<GenRequest> =
-            self.prompts.iter().flat_map(|prompt| (0..n as u32).map(move |s| request(prompt, s))).collect();
+        let group = GroupConfig { size: n };
+        let requests: Vec<GenRequest> = self.prompts.iter().flat_map(|prompt| group.open(prompt)).collect();
         let sampling =
             SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: self.max_new_tokens };
         let generation = Generation { random: self.random, purpose: Purpose::Eval, step: STEP, sampling };
@@ -157,7 +157,7 @@ impl EvalReport {
         let Self { set, k, .. } = self;
         let mut row = MetricRow::default();
         row.set(format!("eval/{set}/avg@{k}"), self.avg.mean);
-        row.set(format!("eval/{set}/pass@{k}"), self.pass.mean);
+        row.extend(self.pass.iter().map(|(k, pass)| (format!("eval/{set}/pass@{k}"), pass.mean)).collect());
         row.set(format!("eval/{set}/ci95"), self.avg.half_width());
         if let Some(greedy) = self.greedy {
             row.set(format!("eval/{set}/greedy"), greedy.mean);
@@ -170,13 +170,11 @@ impl EvalReport {
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         let Self { k, .. } = self;
-        serde_json::json!({
+        let mut json = serde_json::json!({
             "n": self.n,
             "k": k,
             format!("avg@{k}"): self.avg.mean,
-            format!("pass@{k}"): self.pass.mean,
             "ci95": self.avg.ci95,
-            "pass_ci95": self.pass.ci95,
             "greedy": self.greedy.map(|g| g.mean),
             "greedy_ci95": self.greedy.map(|g| g.ci95),
             "response_length": self.response_length,
@@ -187,7 +185,12 @@ impl EvalReport {
                 "top_k": 0,
                 "max_new_tokens": self.max_new_tokens,
             },
-        })
+        });
+        for (k, pass) in &self.pass {
+            json[format!("pass@{k}")] = pass.mean.into();
+            json[format!("pass@{k}_ci95")] = pass.ci95.to_vec().into();
+        }
+        json
     }
 }
 

@@ -49,11 +49,18 @@ impl PolicyLearner {
     /// Trains on `samples` at learning rate `lr`.
     ///
     /// An update whose gradient is not finite is refused and ends the step: the weights stay as they were before it,
-    /// and the report says what was wrong.
+    /// and the report says what was wrong. `progress` hears how many samples have been worked through since its last call,
+    /// `epochs` times each.
     ///
     /// # Errors
     /// If results cannot be copied to the host.
-    pub fn update(&mut self, policy: &mut Policy, samples: &[TrainSample], lr: f64) -> Result<UpdateReport> {
+    pub fn update(
+        &mut self,
+        policy: &mut Policy,
+        samples: &[TrainSample],
+        lr: f64,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<UpdateReport> {
         let mut tally = Tally::default();
         let mut first = FirstPass::default();
         let (mut grad_norm, mut param_delta, mut n_updates) = (0.0, 0.0, 0.0);
@@ -61,7 +68,7 @@ impl PolicyLearner {
         'step: for epoch in 0..self.config.batch.epochs {
             for minibatch in minibatches(samples, self.config.batch.minibatches) {
                 self.gradient.clear();
-                let seen = self.gather(policy, minibatch, &mut tally)?;
+                let seen = self.gather(policy, minibatch, &mut tally, progress)?;
                 let _ = ratio_gap.get_or_insert_with(|| seen.largest_gap(minibatch));
                 if epoch == 0 {
                     first.extend(seen);
@@ -82,7 +89,7 @@ impl PolicyLearner {
                 }
             }
         }
-        let mut metrics = tally.means();
+        let mut metrics = tally.means(n_updates);
         metrics.set("optim/lr", lr);
         if n_updates > 0.0 {
             metrics.set("optim/grad_norm", grad_norm / n_updates);
@@ -96,7 +103,13 @@ impl PolicyLearner {
     }
 
     /// Gathers the gradient of one minibatch; gives what its samples' tokens looked like on the way.
-    fn gather(&mut self, policy: &Policy, samples: &[TrainSample], tally: &mut Tally) -> Result<FirstPass> {
+    fn gather(
+        &mut self,
+        policy: &Policy,
+        samples: &[TrainSample],
+        tally: &mut Tally,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<FirstPass> {
         let lengths: Vec<usize> = samples.iter().map(|s| s.tokens.len()).collect();
         let weights = token_weights(self.config.loss.aggregation(), &lengths, self.config.max_new_tokens);
         let sequences: Vec<Sequence<'_>> = samples.iter().map(TrainSample::sequence).collect();
@@ -115,6 +128,7 @@ impl PolicyLearner {
             if let Some((logprobs, entropies)) = stats {
                 seen.set(&group, grid.rows(&logprobs)?, grid.rows(&entropies)?);
             }
+            progress(group.len());
         }
         Ok(seen)
     }
@@ -165,23 +179,24 @@ impl TotalLoss<'_> {
         let log_ratio = new.detach() - &old;
         let ratio = log_ratio.exp();
         let mut report = vec![
-            ("loss/policy", token.loss.detach()),
             ("policy/entropy", stats.entropies.shallow_clone()),
             ("policy/ratio_mean", ratio.shallow_clone()),
             ("policy/approx_kl", ratio - 1.0 - log_ratio),
             ("policy/clip_frac_low", token.clipped_low),
             ("policy/clip_frac_high", token.clipped_high),
         ];
+        let mut losses = vec![("loss/policy", token.loss.detach() * &inputs.weights)];
         let loss = match (self.config.kl(), &inputs.ref_logprobs) {
             (Some(kl), Some(reference)) => {
                 let penalty = kl_tokens(kl.estimator, &new, reference) * kl.coef;
-                report.push(("loss/kl", penalty.detach()));
+                losses.push(("loss/kl", penalty.detach() * &inputs.weights));
                 report.push(("policy/kl_ref", kl_tokens(KlEstimator::K3, &new.detach(), reference)));
                 token.loss + penalty
             }
             _ => token.loss,
         };
         tally.add(new.size()[0], &report);
+        tally.add_losses(&losses);
         let total = (loss * &inputs.weights).sum(None);
         let mut grads = Tensor::run_backward(&[total], &[&new], false, false);
         StatsGrad { logprobs: grads.pop().unwrap_or_else(|| new.zeros_like()), entropies: None }

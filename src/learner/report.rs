@@ -17,28 +17,39 @@ pub struct UpdateReport {
     pub not_finite: Option<String>,
 }
 
-/// Means over all tokens of all updates of a step.
+/// Means over the updates of a step: of quantities over all their tokens, of losses over the updates.
 #[derive(Default)]
 pub(super) struct Tally {
     sums: Vec<(&'static str, f64)>,
     n_tokens: f64,
+    losses: Vec<(&'static str, f64)>,
 }
 
 impl Tally {
     /// Adds the `[N]` values of a micro-batch under their metric names.
     pub fn add(&mut self, n_tokens: i64, values: &[(&'static str, Tensor)]) {
         self.n_tokens += n_tokens as f64;
-        for (name, tensor) in values {
-            let sum = tensor.sum(Kind::Double).double_value(&[]);
-            match self.sums.iter_mut().find(|(known, _)| known == name) {
-                Some((_, total)) => *total += sum,
-                None => self.sums.push((name, sum)),
-            }
-        }
+        add(&mut self.sums, values);
     }
 
-    /// Means per token.
-    pub fn means(&self) -> MetricRow {
-        self.sums.iter().map(|(name, sum)| (*name, sum / self.n_tokens)).collect()
+    /// Adds a micro-batch's share of losses, `[N]` each, that hold their tokens' weights in the minibatch already.
+    pub fn add_losses(&mut self, weighted: &[(&'static str, Tensor)]) {
+        add(&mut self.losses, weighted);
+    }
+
+    /// Means per token and, of the losses, per update.
+    pub fn means(&self, n_updates: f64) -> MetricRow {
+        let per_token = self.sums.iter().map(|(name, sum)| (*name, sum / self.n_tokens));
+        per_token.chain(self.losses.iter().map(|(name, sum)| (*name, sum / n_updates))).collect()
+    }
+}
+
+fn add(sums: &mut Vec<(&'static str, f64)>, values: &[(&'static str, Tensor)]) {
+    for (name, tensor) in values {
+        let sum = tensor.sum(Kind::Double).double_value(&[]);
+        match sums.iter_mut().find(|(known, _)| known == name) {
+            Some((_, total)) => *total += sum,
+            None => sums.push((name, sum)),
+        }
     }
 }

@@ -36,12 +36,6 @@ impl KvCache {
         Self { layers, starts, mask, n_kv_heads: config.n_kv_heads, len, capacity }
     }
 
-    /// Number of rows B.
-    #[must_use]
-    pub fn n_rows(&self) -> usize {
-        self.starts.len()
-    }
-
     /// Position of the next token of every row, `[B]`.
     pub fn next_positions(&self) -> Tensor {
         let positions: Vec<i64> = self.starts.iter().map(|s| self.len - s).collect();

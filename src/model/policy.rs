@@ -124,14 +124,6 @@ impl Policy {
         Ok(())
     }
 
-    /// An independent policy with the same weights.
-    ///
-    /// # Errors
-    /// As [`Policy::new`].
-    pub fn duplicate(&self) -> Result<Self> {
-        Self::new(self.config.clone(), self.master.copy(), self.placement)
-    }
-
     /// The forward pass.
     #[must_use]
     pub fn decoder(&self) -> Decoder<'_> {

@@ -19,17 +19,10 @@ use super::load::{INDEX, SINGLE};
 
 /// Largest shard, in bytes of tensors; transformers' limit. A single larger tensor gets a shard of its own.
 const SHARD_BYTES: u64 = 5_000_000_000;
-/// Elements converted at a time: 4 MiB of f32.
+/// Elements converted at a time: 4 MiB.
 const PIECE: usize = 1 << 20;
-
-/// Precision of saved weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SaveDtype {
-    /// Bit for bit the master weights.
-    F32,
-    /// Rounded to the nearest bfloat16, half the size.
-    Bf16,
-}
+/// Bytes per number: f32, bit for bit the master weights.
+const WIDTH: usize = 4;
 
 /// Writes `config.json` and the weights `flat` (`[n_params]`) into `dir`, which is created if absent.
 ///
@@ -41,7 +34,6 @@ pub fn save_folder(
     config: &ModelConfig,
     layout: &Layout,
     flat: &[f32],
-    dtype: SaveDtype,
     special: &SpecialIds,
 ) -> Result<()> {
     ensure!(
@@ -51,37 +43,37 @@ pub fn save_folder(
         layout.n_params()
     );
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    write_new(&dir.join("config.json"), |file| file.write_all(config.to_json(dtype, special).as_bytes()))?;
-    save_weights(dir, layout, flat, dtype, SHARD_BYTES)?;
+    write_new(&dir.join("config.json"), |file| file.write_all(config.to_json(special).as_bytes()))?;
+    save_weights(dir, layout, flat, SHARD_BYTES)?;
     // A new name is only safe on disk once its folder is.
     File::open(dir)
         .and_then(|folder| folder.sync_all())
         .with_context(|| format!("cannot sync {}", dir.display()))
 }
 
-fn save_weights(dir: &Path, layout: &Layout, flat: &[f32], dtype: SaveDtype, shard_bytes: u64) -> Result<()> {
-    let shards = split(layout.entries(), dtype, shard_bytes);
+fn save_weights(dir: &Path, layout: &Layout, flat: &[f32], shard_bytes: u64) -> Result<()> {
+    let shards = split(layout.entries(), shard_bytes);
     if let [entries] = shards.as_slice() {
-        return write_shard(&dir.join(SINGLE), entries, flat, dtype);
+        return write_shard(&dir.join(SINGLE), entries, flat);
     }
     let mut weight_map = serde_json::Map::new();
     for (i, entries) in (1..).zip(&shards) {
         let name = format!("model-{i:05}-of-{:05}.safetensors", shards.len());
-        write_shard(&dir.join(&name), entries, flat, dtype)?;
+        write_shard(&dir.join(&name), entries, flat)?;
         weight_map.extend(entries.iter().map(|entry| (entry.name.clone(), json!(name))));
     }
-    let total = flat.len() * dtype.width();
+    let total = flat.len() * WIDTH;
     let index = json!({ "metadata": { "total_size": total }, "weight_map": weight_map });
     write_new(&dir.join(INDEX), |file| writeln!(file, "{index:#}"))
 }
 
 /// Cuts the entries into runs of at most `shard_bytes`, at least one entry each.
-fn split(entries: &[Entry], dtype: SaveDtype, shard_bytes: u64) -> Vec<&[Entry]> {
+fn split(entries: &[Entry], shard_bytes: u64) -> Vec<&[Entry]> {
     let (mut shards, mut rest) = (Vec::new(), entries);
     while !rest.is_empty() {
         let mut filled = 0;
         let fits = |entry: &&Entry| {
-            filled += dtype.n_bytes(entry);
+            filled += n_bytes(entry);
             filled <= shard_bytes
         };
         let (shard, tail) = rest.split_at(rest.iter().take_while(fits).count().max(1));
@@ -91,19 +83,18 @@ fn split(entries: &[Entry], dtype: SaveDtype, shard_bytes: u64) -> Vec<&[Entry]>
     shards
 }
 
-fn write_shard(path: &Path, entries: &[Entry], flat: &[f32], dtype: SaveDtype) -> Result<()> {
-    let header = header(entries, dtype).with_context(|| path.display().to_string())?;
+fn write_shard(path: &Path, entries: &[Entry], flat: &[f32]) -> Result<()> {
+    let header = header(entries).with_context(|| path.display().to_string())?;
     let start = entries.first().map_or(0, |entry| entry.start) as usize;
     let n_elements: usize = entries.iter().map(|entry| entry.n_elements() as usize).sum();
     let numbers = &flat[start..start + n_elements]; // a run of entries is a run of the buffer
     write_new(path, |file| {
         file.write_all(&header)?;
-        let mut bytes = vec![0; PIECE.min(numbers.len()) * dtype.width()];
+        let mut bytes = vec![0; PIECE.min(numbers.len()) * WIDTH];
         for piece in numbers.chunks(PIECE) {
-            let bytes = &mut bytes[..piece.len() * dtype.width()];
-            match dtype {
-                SaveDtype::F32 => encode(piece, bytes, f32::to_le_bytes),
-                SaveDtype::Bf16 => encode(piece, bytes, |x| f32_to_bf16(x).to_le_bytes()),
+            let bytes = &mut bytes[..piece.len() * WIDTH];
+            for (x, bytes) in piece.iter().zip(bytes.as_chunks_mut().0) {
+                *bytes = x.to_le_bytes();
             }
             file.write_all(bytes)?;
         }
@@ -112,14 +103,14 @@ fn write_shard(path: &Path, entries: &[Entry], flat: &[f32], dtype: SaveDtype) -
 }
 
 /// Length, JSON, and blanks up to a multiple of 8 so that the numbers are aligned.
-fn header(entries: &[Entry], dtype: SaveDtype) -> Result<Vec<u8>> {
+fn header(entries: &[Entry]) -> Result<Vec<u8>> {
     let mut end = 0;
     let mut tensors = Vec::new();
     for entry in entries {
         let start = end;
-        end += usize::try_from(dtype.n_bytes(entry))?;
+        end += usize::try_from(n_bytes(entry))?;
         let shape = entry.shape.iter().map(|&n| usize::try_from(n)).collect::<Result<_, _>>()?;
-        let info = TensorInfo { dtype: dtype.stored(), shape, data_offsets: (start, end) };
+        let info = TensorInfo { dtype: Dtype::F32, shape, data_offsets: (start, end) };
         tensors.push((entry.name.clone(), info));
     }
     // transformers asks for the format.
@@ -151,51 +142,8 @@ fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Res
     })
 }
 
-impl SaveDtype {
-    /// As torch names it, for `config.json`.
-    #[must_use]
-    pub const fn torch_name(self) -> &'static str {
-        match self {
-            Self::F32 => "float32",
-            Self::Bf16 => "bfloat16",
-        }
-    }
-
-    const fn stored(self) -> Dtype {
-        match self {
-            Self::F32 => Dtype::F32,
-            Self::Bf16 => Dtype::BF16,
-        }
-    }
-
-    /// Bytes per number.
-    const fn width(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::Bf16 => 2,
-        }
-    }
-
-    fn n_bytes(self, entry: &Entry) -> u64 {
-        entry.n_elements() as u64 * self.width() as u64
-    }
-}
-
-fn encode<const N: usize>(numbers: &[f32], bytes: &mut [u8], convert: impl Fn(f32) -> [u8; N]) {
-    for (&x, bytes) in numbers.iter().zip(bytes.as_chunks_mut().0) {
-        *bytes = convert(x);
-    }
-}
-
-/// Rounds to the nearest bfloat16, ties to even; a NaN stays one.
-fn f32_to_bf16(x: f32) -> u16 {
-    let bits = x.to_bits();
-    if x.is_nan() {
-        // Dropping the lower half alone could leave an infinity.
-        return (bits >> 16) as u16 | 0x40;
-    }
-    let ties_to_even = 0x7fff + (bits >> 16 & 1);
-    ((bits + ties_to_even) >> 16) as u16
+fn n_bytes(entry: &Entry) -> u64 {
+    entry.n_elements() as u64 * WIDTH as u64
 }
 
 #[cfg(test)]

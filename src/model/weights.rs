@@ -78,7 +78,7 @@ impl Weights {
     }
 
     /// The leaves whose gradient autograd finds, with their places: all but the embedding and the output projection,
-    /// whose gradients are made by hand (`model::head`, `model::embed_backward`).
+    /// whose gradients are made by hand ([`super::Head::backward`], [`super::Policy::backward`]).
     #[must_use]
     pub fn inner(&self, layout: &Layout) -> Vec<(Slot, Tensor)> {
         let mut leaves = vec![(layout.final_norm.clone(), self.final_norm.shallow_clone())];

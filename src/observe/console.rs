@@ -50,8 +50,8 @@ impl Console {
         self.begin(name, total, true)
     }
 
-    /// Begins a part of a step, like generation: a bar while it lasts; as plain lines, only a sign of life if it is
-    /// long.
+    /// Begins a part of a step, like generation, or of the set-up: a bar while it lasts, without a `total` a spinner; as
+    /// plain lines, only a sign of life if it is long.
     #[must_use]
     pub fn step_phase(&self, name: &str, total: u64) -> Phase {
         self.begin(name, total, false)
@@ -201,7 +201,7 @@ fn clip(line: String) -> String {
 
 fn style(total: u64) -> ProgressStyle {
     let template = match total {
-        0 => "{spinner:.cyan} {prefix:<16} {human_pos} {elapsed}  {wide_msg}",
+        0 => "{spinner:.cyan} {prefix:<16} {elapsed}  {wide_msg}",
         _ => {
             "{spinner:.cyan} {prefix:<16} {bar:28.cyan/dim} {human_pos:>6}/{human_len:<6} left {eta:<4} {wide_msg}"
         }
@@ -276,6 +276,12 @@ mod tests {
         assert!(line.contains("generation       ━━━━━━━") && line.contains("250/1,000"), "{line}");
         assert!(line.ends_with("12.3k tokens/s") && line.chars().count() <= WIDTH, "{line}");
         phase.finish();
+        assert_eq!(screen.contents(), "");
+
+        let phase = console.step_phase("load model", 0);
+        phase.bar.as_ref().unwrap().force_draw();
+        assert!(screen.contents().contains("load model       0s"), "{}", screen.contents());
+        drop(phase);
         assert_eq!(screen.contents(), "");
     }
 }

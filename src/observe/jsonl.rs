@@ -78,14 +78,6 @@ impl MetricSink for Jsonl {
     }
 }
 
-/// The rows of a `metrics.jsonl`; a half-written last line is left out.
-///
-/// # Errors
-/// If the file cannot be read, or a line is broken: not an object of numbers with a rising `step`.
-pub fn read_rows(path: &Path) -> Result<Vec<(Step, MetricRow)>> {
-    Ok(parse(path)?.into_iter().map(|row| (row.step, row.metrics)).collect())
-}
-
 struct Row {
     step: Step,
     metrics: MetricRow,
@@ -93,6 +85,8 @@ struct Row {
     end: usize,
 }
 
+/// The rows of a `metrics.jsonl`; a half-written last line is left out. Fails where a line is broken: not an object of
+/// numbers with a rising `step`.
 fn parse(path: &Path) -> Result<Vec<Row>> {
     let text = fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
     let (mut rows, mut end, mut last) = (Vec::new(), 0, None);
@@ -156,9 +150,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.jsonl");
         five_steps(&path);
-        let rows = read_rows(&path).unwrap();
+        let rows = parse(&path).unwrap();
         assert_eq!(rows.len(), 5);
-        assert_eq!(rows[1], (2, row(2.0 / 3.0)));
+        assert_eq!((rows[1].step, &rows[1].metrics), (2, &row(2.0 / 3.0)));
         let (_, nan) = parse_line("{\"step\":1,\"reward/mean\":null}").unwrap();
         assert!(nan.get("reward/mean").unwrap().is_nan());
     }
@@ -203,7 +197,7 @@ mod tests {
             ("{\"step\":1}", "step 1 after step 1"),
         ] {
             fs::write(&path, format!("{{\"step\":1}}\n{broken}\n{{\"step\":3}}\n")).unwrap();
-            let error = format!("{:#}", read_rows(&path).unwrap_err());
+            let error = format!("{:#}", parse(&path).err().unwrap());
             assert!(error.contains("metrics.jsonl, line 2: ") && error.contains(reason), "{error}");
         }
     }

@@ -15,7 +15,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 pub use console::{Console, Phase};
-pub use jsonl::{Jsonl, read_rows};
+pub use jsonl::Jsonl;
 pub use summary::{Accuracy, Stage, Summary};
 pub use tensorboard::TensorBoard;
 

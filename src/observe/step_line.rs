@@ -37,7 +37,7 @@ pub(super) fn lines(step: Step, total: Step, row: &MetricRow, left: Option<f64>)
     [line].into_iter().chain(evaluations).collect()
 }
 
-/// Results by set, from the keys `eval/<set>/...`.
+/// Results by set, from the keys `eval/<set>/...`; of several pass@k that of all samples, the k of avg@k.
 fn evaluations(row: &MetricRow) -> BTreeMap<&str, Vec<String>> {
     let mut sets: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (key, mean) in row.iter() {
@@ -47,8 +47,10 @@ fn evaluations(row: &MetricRow) -> BTreeMap<&str, Vec<String>> {
         let interval = match metric {
             _ if metric.starts_with("avg@") => "ci95",
             "greedy" => "greedy_ci95",
-            _ if metric.starts_with("pass@") => "",
-            _ => continue,
+            _ => match metric.strip_prefix("pass@") {
+                Some(k) if row.get(&format!("eval/{set}/avg@{k}")).is_some() => "",
+                _ => continue,
+            },
         };
         let result = match row.get(&format!("eval/{set}/{interval}")) {
             Some(ci95) => format!("{metric} {}", Accuracy { mean, ci95 }),
@@ -104,6 +106,7 @@ mod tests {
             ("eval/heldout/ci95", 0.0211),
             ("eval/heldout/greedy", 0.523),
             ("eval/heldout/greedy_ci95", 0.043),
+            ("eval/heldout/pass@2", 0.61),
             ("eval/heldout/pass@4", 0.712),
             ("eval/other/greedy", 0.25),
         ]);

@@ -16,6 +16,8 @@ use crate::types::{Step, Tree};
 pub struct Harvest {
     /// One scored tree per prompt, in the order the prompts were drawn.
     pub trees: Vec<Tree>,
+    /// Steps that the weights have moved on since those that each tree was sampled from.
+    pub ages: Vec<Step>,
     /// Seconds spent generating.
     pub generate_s: f64,
     /// Seconds spent scoring.

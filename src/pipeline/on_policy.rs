@@ -45,6 +45,7 @@ impl RolloutSource for OnPolicy {
         let trees = graft(requests, completions, &self.scorer, &self.tokenizer)?;
         self.sampler.observe(&trees);
         Ok(Harvest {
+            ages: vec![0; trees.len()],
             trees,
             generate_s: (generated - start).as_secs_f64(),
             score_s: generated.elapsed().as_secs_f64(),

@@ -1,4 +1,5 @@
-//! A rollout engine that answers from a script: for tests of everything around generation.
+//! A rollout engine that answers from a script: for tests of everything around generation. Tests outside the library
+//! use it too, so it is part of the library rather than of its own tests.
 
 use std::collections::VecDeque;
 

@@ -99,11 +99,10 @@ impl Ledger {
         let phase = console.step_phase("evaluate", evaluator.n_responses() as u64);
         let (report, items) = evaluator.run(policy, engine, &mut |n| phase.advance(n as u64, ""))?;
         phase.finish();
-        let folder = self.folder.root().join("eval");
-        write_whole(&folder.join(format!("{moment}.json")), |w| {
+        write_whole(&self.folder.eval(moment), |w| {
             Ok(serde_json::to_writer_pretty(w, &json!({ report.set.clone(): report.to_json() }))?)
         })?;
-        write_whole(&folder.join(format!("{moment}.{}.jsonl", report.set)), |mut w| {
+        write_whole(&self.folder.eval_items(moment, &report.set), |mut w| {
             for item in &items {
                 serde_json::to_writer(&mut w, item)?;
                 w.write_all(b"\n")?;
@@ -170,7 +169,7 @@ impl Ledger {
             name: name.clone(),
             accuracies: vec![
                 Some(accuracy(&report.avg)),
-                Some(accuracy(&report.pass)),
+                report.pass.last().map(|(_, pass)| accuracy(pass)),
                 report.greedy.as_ref().map(accuracy),
             ],
         };
@@ -222,6 +221,7 @@ impl Run<'_> {
     /// Writes a checkpoint; gives its folder as text.
     pub(super) fn save(&mut self) -> Result<String> {
         let start = Instant::now();
+        let _phase = self.console.step_phase("save", 0);
         let state = self.state();
         let path = self.ledger.store.write(self.step, |dir| {
             state.save(dir, &self.policy.config, &self.policy.layout, &self.setup.tokenizer)

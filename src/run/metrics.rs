@@ -1,12 +1,12 @@
-//! What the trees of a step say, as metrics.
+//! What the trees of a step and their origin say, as metrics.
 
 use std::collections::BTreeMap;
 
 use rewards::CORRECT;
 
-use crate::types::{CreditedTree, Finish, Leaf, MetricRow, PathField};
+use crate::types::{CreditedTree, Finish, Leaf, MetricRow, PathField, Step};
 
-/// `reward/*`, `group/*`, `response_length/*` and `advantage/*` of a step.
+/// `reward/*`, `group/*`, `tree/*`, `response_length/*` and `advantage/*` of a step.
 #[must_use]
 pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     let leaves: Vec<&Leaf> = trees.iter().flat_map(|tree| &tree.measured.tree.leaves).collect();
@@ -45,6 +45,16 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     let flat = trees.iter().filter(|tree| !tree.measured.tree.has_signal()).count();
     row.set("group/without_signal", share(flat, trees.len()));
 
+    row.set("tree/leaves", leaves.len() as f64 / trees.len().max(1) as f64);
+    let (n_shared, n_tokens) = trees.iter().fold((0, 0), |(shared, all), tree| {
+        let tree = &tree.measured.tree;
+        (shared + tree.n_shared_tokens(), all + tree.n_tokens())
+    });
+    row.set("tree/shared_token_frac", share(n_shared, n_tokens));
+    let valid = trees.iter().filter(|tree| tree.measured.tree.has_signal());
+    let n_valid = valid.map(|tree| tree.measured.tree.leaves.len()).sum();
+    row.set("tree/valid_leaf_frac", share(n_valid, leaves.len()));
+
     let length = Spread::of(leaves.iter().map(|leaf| leaf.tokens.len() as f64));
     row.set("response_length/mean", length.mean);
     row.set("response_length/min", length.min);
@@ -59,6 +69,13 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     row.set("advantage/min", advantage.min);
     row.set("advantage/max", advantage.max);
     row
+}
+
+/// `off_policy/*`: how old the weights are that the trees were sampled from.
+#[must_use]
+pub fn of_ages(ages: &[Step]) -> MetricRow {
+    let age = Spread::of(ages.iter().map(|age| *age as f64));
+    [("off_policy/age_mean", age.mean), ("off_policy/age_max", age.max)].into_iter().collect()
 }
 
 /// `mismatch/*`: sampler against learner on the same tokens and weights.

@@ -48,7 +48,7 @@ use crate::types::{MetricRow, Needs, Step};
 const MAX_REFUSED: u32 = 10;
 
 /// Steps between two returns of unused memory to the kernel.
-const TRIM_EVERY: u64 = 16;
+const TRIM_EVERY: u64 = 4;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,21 +78,32 @@ pub struct Request {
 /// A [`Failure`] where the exit code says more than 1; otherwise whatever could not be read, written or computed.
 pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
     let Request { recipe, given, runs, resume } = request;
+    let phase = console.step_phase("set up", 0);
     let setup = Setup::new(recipe).map_err(Failure::bad_input)?;
+    phase.finish();
     let name = &setup.recipe.run.name;
     let folder = if resume { RunFolder::open(&runs, name) } else { RunFolder::create(&runs, name) };
     let folder = folder.map_err(if resume { Failure::resume_refused } else { Failure::bad_input })?;
     let _lock = folder.lock().map_err(Failure::bad_input)?;
     let store = Store::new(folder.checkpoints(), setup.recipe.checkpoint.keep)?;
-    let saved = if resume { ledger::find_checkpoint(&folder, &setup.recipe, &store, console)? } else { None };
+    let saved = if resume {
+        let _phase = console.step_phase("verify checkpoint", 0);
+        ledger::find_checkpoint(&folder, &setup.recipe, &store, console)?
+    } else {
+        None
+    };
     let ledger =
         Ledger::open(&setup, &folder, store, console, &given, saved.as_ref().map(VerifiedCheckpoint::step))?;
 
+    let phase = console.step_phase("load model", 0);
     let mut policy = initial_policy(&setup)?;
+    phase.finish();
     let evaluator = setup.evaluator();
     let mut run = match saved {
         Some(checkpoint) => {
+            let phase = console.step_phase("load checkpoint", 0);
             let state = TrainState::load(&checkpoint, &policy.layout).map_err(Failure::resume_refused)?;
+            phase.finish();
             console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));
             Run::resume(&setup, policy, state, ledger, console).map_err(Failure::resume_refused)?
         }
@@ -258,7 +269,7 @@ impl<'s> Run<'s> {
             self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.n_first()) as u64);
         let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""));
         phase.finish();
-        let Harvest { trees, generate_s, score_s } = match harvest {
+        let Harvest { trees, ages, generate_s, score_s } = match harvest {
             Err(error) if error.is::<NotFinite>() => {
                 self.refuse(&format!("{error:#}"), "there is no batch")?;
                 return Ok([("optim/skipped", 1.0)].into_iter().collect());
@@ -282,9 +293,10 @@ impl<'s> Run<'s> {
         let samples = flatten(&credited);
         let credit_s = clock.lap();
 
-        let phase = self.console.step_phase("update", samples.len() as u64);
+        let phase = self.console.step_phase("update", (samples.len() * recipe.batch.epochs) as u64);
         let lr = learning_rate(&recipe.optim, self.step, recipe.run.steps);
-        let report = self.learner.update(&mut self.policy, &samples, lr)?;
+        let advance = &mut |n| phase.advance(n as u64, "");
+        let report = self.learner.update(&mut self.policy, &samples, lr, advance)?;
         phase.finish();
         let train_s = clock.lap();
 
@@ -293,6 +305,7 @@ impl<'s> Run<'s> {
         }
         let mut row = metrics::of_trees(&credited);
         row.extend(credit_row);
+        row.extend(metrics::of_ages(&ages));
         row.extend(report.metrics);
         let mismatch = Mismatch::of_trees(&credited);
         row.extend(mismatch.row());

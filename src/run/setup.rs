@@ -10,7 +10,7 @@ use crate::data::supervised::Source;
 use crate::eval::Evaluator;
 use crate::learner::LearnerConfig;
 use crate::model::{Layout, ModelConfig, Placement, Preset, load};
-use crate::pipeline::{OnPolicy, PipelineConfig, RolloutSource};
+use crate::pipeline::{OnPolicy, RolloutSource};
 use crate::recipe::Recipe;
 use crate::rollout::{DecodeEngine, Generation};
 use crate::score::Scorer;
@@ -88,8 +88,7 @@ impl Setup {
     /// If the prompts do not suit the sampler.
     pub fn rollout_source(&self) -> Result<Box<dyn RolloutSource>> {
         let recipe = &self.recipe;
-        let PipelineConfig::OnPolicy(_) = recipe.pipeline;
-        Ok(Box::new(OnPolicy {
+        Ok(recipe.pipeline.build(OnPolicy {
             sampler: recipe.sampler.build(self.data.train.clone(), self.random)?,
             n_prompts: recipe.batch.prompts,
             explorer: recipe.explore.build(),

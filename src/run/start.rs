@@ -52,6 +52,7 @@ pub fn warm_start(
     let Some(_lock) = wait_for_lock(&folder, console, interrupt)? else { return Ok(false) };
     let store = Store::new(folder, 1)?;
     if let Some(kept) = store.latest()? {
+        let _phase = console.step_phase("load warm start", 0);
         let checkpoint = VerifiedCheckpoint::open(&kept.folder)
             .context("a kept warm start is damaged; remove its folder to make it anew")?;
         let warmed = Policy::load(&checkpoint.folder().join("model"), setup.model.clone(), setup.placement)?;

@@ -102,10 +102,10 @@ fn a_first_pass_that_contradicts_the_measurement_ends_the_run() {
     let mismatch = metrics::Mismatch { mean: 0.0, max: 0.0, kl: 0.0 };
 
     let mut samples = flatten(&credited);
-    let report = run.learner.update(&mut run.policy, &samples, 0.0).unwrap();
+    let report = run.learner.update(&mut run.policy, &samples, 0.0, &mut |_| ()).unwrap();
     assert!(run.check_first_step(&mismatch, &report.metrics).is_ok());
     samples[1].old_logprobs.as_mut().unwrap()[0] -= 0.1;
-    let report = run.learner.update(&mut run.policy, &samples, 0.0).unwrap();
+    let report = run.learner.update(&mut run.policy, &samples, 0.0, &mut |_| ()).unwrap();
     let error = run.check_first_step(&mismatch, &report.metrics).unwrap_err();
     assert!(error.to_string().contains("the new-to-old log-ratio by 1.00e-1"), "{error:#}");
     run.step = 2;

@@ -18,7 +18,8 @@ pub struct Environment {
     pub device: String,
     /// Threads that libtorch computes with.
     pub threads: usize,
-    /// The checkout that the running program lies in, if any.
+    /// The checkout that the running program lies in, if any, as it is when the process starts: the program itself may
+    /// have been built from an earlier state.
     pub git: Option<Git>,
     /// The command line.
     pub command: Vec<String>,

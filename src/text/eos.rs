@@ -1,4 +1,4 @@
-//! Which tokens end a response, as the files of a Hugging Face folder say it.
+//! Which tokens end a response, begin a text or fill short rows, as the files of a Hugging Face folder say it.
 
 use std::collections::BTreeMap;
 
@@ -18,16 +18,10 @@ pub(super) fn eos_ids(
     inner: &tokenizers::Tokenizer,
     files: &BTreeMap<String, Vec<u8>>,
 ) -> Result<Vec<TokenId>> {
-    let read = |name: &str, key: &str| -> Result<Option<Value>> {
-        let Some(content) = files.get(name) else { return Ok(None) };
-        let config: Value =
-            serde_json::from_slice(content).with_context(|| format!("{name}: not valid JSON"))?;
-        Ok(config.get(key).filter(|value| !value.is_null()).cloned())
-    };
+    let read = |name, key| read(files, name, key);
     let mut ids = Vec::new();
     if let Some(value) = read(TOKENIZER_CONFIG, "eos_token")? {
-        let token = value.as_str().or_else(|| value.get("content")?.as_str());
-        let token = token.with_context(|| {
+        let token = text(&value).with_context(|| {
             format!(
                 "{TOKENIZER_CONFIG}, eos_token: got {value}, expected a string or an object with `content`"
             )
@@ -60,6 +54,39 @@ pub(super) fn eos_ids(
         );
     }
     Ok(ids)
+}
+
+/// The id that starts a text or fills short rows, `role` being `bos` or `pad`: what the model's configuration says, else
+/// the generation configuration's, else the id of the token that the tokenizer's configuration names. Nothing depends on
+/// it but what is saved, so a value that is no id counts as none.
+///
+/// # Errors
+/// If a file is not JSON.
+pub(super) fn id_of(
+    role: &str,
+    inner: &tokenizers::Tokenizer,
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Result<Option<TokenId>> {
+    for name in [MODEL_CONFIG, GENERATION_CONFIG] {
+        let id = read(files, name, &format!("{role}_token_id"))?.and_then(|value| value.as_u64());
+        if let Some(id) = id.and_then(|id| TokenId::try_from(id).ok()) {
+            return Ok(Some(id));
+        }
+    }
+    let token = read(files, TOKENIZER_CONFIG, &format!("{role}_token"))?;
+    Ok(token.as_ref().and_then(text).and_then(|token| inner.token_to_id(token)))
+}
+
+/// The value of `key` in the file `name`, null being as good as absent.
+fn read(files: &BTreeMap<String, Vec<u8>>, name: &str, key: &str) -> Result<Option<Value>> {
+    let Some(content) = files.get(name) else { return Ok(None) };
+    let config: Value = serde_json::from_slice(content).with_context(|| format!("{name}: not valid JSON"))?;
+    Ok(config.get(key).filter(|value| !value.is_null()).cloned())
+}
+
+/// A token as `tokenizer_config.json` writes it: its text, or an object with its `content`.
+fn text(token: &Value) -> Option<&str> {
+    token.as_str().or_else(|| token.get("content")?.as_str())
 }
 
 #[cfg(test)]
@@ -107,6 +134,34 @@ mod tests {
         for (files, expected) in cases {
             let tokenizer = Tokenizer::from_folder(folder(&files).path()).unwrap();
             assert_eq!(tokenizer.eos_ids(), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn finds_the_tokens_that_begin_a_text_and_fill_rows() {
+        let named = json!({"eos_token": "<eos>", "bos_token": {"content": "<eos>"}, "pad_token": "<pad>"});
+        let cases = [
+            (vec![(TOKENIZER_CONFIG, named.clone())], (Some(2), Some(1))),
+            (
+                vec![
+                    (TOKENIZER_CONFIG, named.clone()),
+                    (GENERATION_CONFIG, json!({"bos_token_id": 5, "pad_token_id": 6})),
+                ],
+                (Some(5), Some(6)),
+            ),
+            (
+                vec![
+                    (TOKENIZER_CONFIG, named),
+                    (GENERATION_CONFIG, json!({"bos_token_id": 5, "pad_token_id": 6})),
+                    (MODEL_CONFIG, json!({"bos_token_id": 7, "pad_token_id": -1})),
+                ],
+                (Some(7), Some(6)),
+            ),
+            (vec![(MODEL_CONFIG, json!({"eos_token_id": 7, "bos_token_id": null}))], (None, None)),
+        ];
+        for (files, expected) in cases {
+            let tokenizer = Tokenizer::from_folder(folder(&files).path()).unwrap();
+            assert_eq!((tokenizer.bos_id(), tokenizer.pad_id()), expected, "{files:?}");
         }
     }
 }

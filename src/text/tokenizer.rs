@@ -6,13 +6,13 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::json;
 
-use super::eos::eos_ids;
+use super::eos::{eos_ids, id_of};
 use crate::types::TokenId;
 
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 pub(super) const GENERATION_CONFIG: &str = "generation_config.json";
-/// The model's own configuration; read for its end-of-sequence ids, never saved from here.
+/// The model's own configuration; read for its special ids, never saved from here.
 pub(super) const MODEL_CONFIG: &str = "config.json";
 /// Files that travel with a tokenizer, whether or not anything here reads them.
 const COMPANIONS: [&str; 6] = [
@@ -29,6 +29,8 @@ const COMPANIONS: [&str; 6] = [
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     eos_ids: Vec<TokenId>,
+    bos_id: Option<TokenId>,
+    pad_id: Option<TokenId>,
     vocab_size: usize,
     /// Name and content of each file of a saved folder.
     files: BTreeMap<String, Vec<u8>>,
@@ -73,13 +75,14 @@ impl Tokenizer {
         inner.with_padding(None);
 
         let eos_ids = eos_ids(&inner, &files)?;
+        let (bos_id, pad_id) = (id_of("bos", &inner, &files)?, id_of("pad", &inner, &files)?);
         files.remove(MODEL_CONFIG);
         if !files.contains_key(GENERATION_CONFIG) {
             let config = json!({ "eos_token_id": eos_ids });
             files.insert(GENERATION_CONFIG.to_owned(), serde_json::to_vec_pretty(&config)?);
         }
         let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        Ok(Self { inner, eos_ids, vocab_size, files })
+        Ok(Self { inner, eos_ids, bos_id, pad_id, vocab_size, files })
     }
 
     /// Writes the tokenizer's files, those it was read from or generated with, into the folder `dir`.
@@ -138,6 +141,18 @@ impl Tokenizer {
     #[must_use]
     pub fn eos_id(&self) -> TokenId {
         self.eos_ids[0]
+    }
+
+    /// The token that starts a text, for files to be saved; nothing here adds it to a text.
+    #[must_use]
+    pub fn bos_id(&self) -> Option<TokenId> {
+        self.bos_id
+    }
+
+    /// The token that fills short rows, for files to be saved; nothing here pads with it.
+    #[must_use]
+    pub fn pad_id(&self) -> Option<TokenId> {
+        self.pad_id
     }
 
     /// Checks that a model with `vocab_size` rows of embeddings has one for every token. A model may have

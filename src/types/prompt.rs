@@ -10,7 +10,7 @@ pub type TokenId = u32;
 pub struct Prompt {
     /// Position of the item in its data set; names the prompt in files and in random draws.
     pub id: u64,
-    /// The text as the policy reads it, chat template applied.
+    /// The text as the policy reads it, nothing added.
     pub text: String,
     /// `text` as token ids. Never empty.
     pub tokens: Vec<TokenId>,

@@ -64,6 +64,12 @@ impl Tree {
     pub fn n_tokens(&self) -> usize {
         self.leaves.iter().map(|leaf| leaf.tokens.len()).sum()
     }
+
+    /// How many of [`Tree::n_tokens`] are those of an earlier leaf, up to the fork.
+    #[must_use]
+    pub fn n_shared_tokens(&self) -> usize {
+        self.leaves.iter().filter_map(|leaf| leaf.fork).map(|fork| fork.at).sum()
+    }
 }
 
 /// What the later stages want measured; the union over all of them is measured once, together.

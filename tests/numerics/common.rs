@@ -72,7 +72,6 @@ pub fn samples() -> Vec<TrainSample> {
             TrainSample {
                 prompt: Arc::clone(&prompt),
                 tokens: tokens(seed, n),
-                behaviour_logprobs: vec![-1.0; n],
                 old_logprobs: None,
                 ref_logprobs: None,
                 advantages: numbers(seed, n),

@@ -38,7 +38,9 @@ fn learner_gradient(
     samples: &[TrainSample],
 ) -> (Tensor, UpdateReport) {
     let mut learner = PolicyLearner::new(config, policy);
-    let report = learner.update(policy, samples, 0.0).unwrap();
+    let mut heard = Vec::new();
+    let report = learner.update(policy, samples, 0.0, &mut |n| heard.push(n)).unwrap();
+    assert_eq!(heard.iter().sum::<usize>(), samples.len() * config.batch.epochs, "{heard:?}");
     assert_eq!(report.not_finite, None);
     (learner.optimizer.state().first.shallow_clone(), report)
 }
@@ -47,7 +49,7 @@ fn learner_gradient(
 fn with_old(policy: &Policy, mut samples: Vec<TrainSample>, noise: f32) -> Vec<TrainSample> {
     let trees = samples.iter().map(|s| Tree {
         prompt: s.prompt.clone(),
-        leaves: vec![leaf(0, s.tokens.clone(), s.behaviour_logprobs.clone())],
+        leaves: vec![leaf(0, s.tokens.clone(), vec![-1.0; s.tokens.len()])],
     });
     let old = measured(policy, trees.collect(), TEMPERATURE, 64);
     for (i, (sample, old)) in (0..).zip(samples.iter_mut().zip(old)) {
@@ -123,8 +125,17 @@ fn the_gradient_is_that_of_reinforce_while_the_ratio_is_1() {
                 -logprobs * Tensor::from_slice(&sample.advantages)
             });
             let clip = ClipConfig { aggregation, ..ClipConfig::default() };
-            let (gradient, _) = learner_gradient(&mut policy, config(clip, 40), &samples());
+            let (gradient, report) = learner_gradient(&mut policy, config(clip, 40), &samples());
             assert_equal(&policy, &gradient, &reference, 1e-4, &format!("{family}, {aggregation:?}"));
+            let lengths: Vec<usize> = samples().iter().map(|s| s.tokens.len()).collect();
+            let weights = token_weights(aggregation, &lengths, LONGEST);
+            let sums = samples().into_iter().map(|s| s.advantages.iter().map(|a| f64::from(*a)).sum::<f64>());
+            let loss: f64 = -sums.zip(weights).map(|(sum, weight)| sum * weight).sum::<f64>();
+            let gap = report.metrics.get("loss/policy").unwrap() - loss;
+            assert!(
+                loss.abs() > 1e-3 && gap.abs() < 1e-5 * loss.abs().max(1.0),
+                "{aggregation:?}: {loss}, off by {gap}"
+            );
         }
     }
 }

@@ -9,4 +9,5 @@ mod parity;
 mod policy;
 mod reference;
 mod refusal;
+mod saving;
 mod signals;

@@ -36,7 +36,7 @@ fn scratch_weights_have_the_spread_of_their_place() {
 fn trees(samples: &[TrainSample]) -> Vec<Tree> {
     let tree = |s: &TrainSample| Tree {
         prompt: s.prompt.clone(),
-        leaves: vec![leaf(0, s.tokens.clone(), s.behaviour_logprobs.clone())],
+        leaves: vec![leaf(0, s.tokens.clone(), vec![-1.0; s.tokens.len()])],
     };
     samples.iter().map(tree).collect()
 }
@@ -70,9 +70,7 @@ fn a_change_of_the_weights_reaches_the_forward_pass() {
         assert_eq!(logprobs(&policy), logprobs(&anew), "{kind:?}");
         assert!(distance(&logprobs(&policy), &before) > 0.1, "{kind:?}");
 
-        let copy = policy.duplicate().unwrap();
         policy.set_master(&anew.master().zeros_like()).unwrap();
-        assert_eq!(logprobs(&copy), logprobs(&anew), "{kind:?}: a duplicate has weights of its own");
         let uniform = -(policy.config.vocab_size as f64).ln();
         let gap = (logprobs(&policy) - uniform).abs().max().double_value(&[]);
         assert!(gap < 1e-5, "{kind:?}: {gap}");

@@ -16,7 +16,7 @@ fn an_advantage_that_is_not_finite_changes_nothing() {
         let mut policy = policy("qwen2");
         let mut learner = PolicyLearner::new(config(ClipConfig::default(), 40), &policy);
         // One good update, so that there is a state to spoil.
-        assert_eq!(learner.update(&mut policy, &samples(), 1e-2).unwrap().not_finite, None);
+        assert_eq!(learner.update(&mut policy, &samples(), 1e-2, &mut |_| ()).unwrap().not_finite, None);
         let state = |policy: &rlcredit::model::Policy, learner: &PolicyLearner| {
             let optimizer = learner.optimizer.state();
             let tensors: [Tensor; 3] =
@@ -26,7 +26,7 @@ fn an_advantage_that_is_not_finite_changes_nothing() {
         let before = state(&policy, &learner);
         let mut samples = samples();
         samples[4].advantages[2] = poison;
-        let report = learner.update(&mut policy, &samples, 1e-2).unwrap();
+        let report = learner.update(&mut policy, &samples, 1e-2, &mut |_| ()).unwrap();
         let what = report.not_finite.unwrap();
         assert!(what.starts_with("the gradient's norm is "), "{poison}: {what}");
         assert_eq!(state(&policy, &learner), before, "{poison}");
@@ -47,7 +47,7 @@ fn a_refused_update_ends_the_step() {
         } else {
             samples.truncate(3);
         }
-        let report = learner.update(&mut policy, &samples, 1e-2).unwrap();
+        let report = learner.update(&mut policy, &samples, 1e-2, &mut |_| ()).unwrap();
         (policy.master().copy(), learner.optimizer.state().updates, report.not_finite.is_some())
     };
     assert_eq!(run(3, true), (run(1, false).0, 1, true));

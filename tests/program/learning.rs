@@ -45,6 +45,19 @@ fn reward_teaches_which_of_three_answers_is_right() {
         "{random} {before} {after}\n{}",
         ended.out
     );
+
+    let report = &place.json("runs/learn/eval/step_000000.json")["heldout"];
+    let items = place.lines("runs/learn/eval/step_000000.heldout.jsonl");
+    for k in [2, 4, 8] {
+        // Chance that k of the eight responses, drawn without putting back, are all wrong.
+        let missed = |n_correct: f64| -> f64 {
+            (0..k).map(|i| f64::from(8 - i)).map(|left| (left - n_correct).max(0.0) / left).product()
+        };
+        let passes = items.iter().map(|item| 1.0 - missed(item["n_correct"].as_f64().unwrap()));
+        let expected = passes.sum::<f64>() / items.len() as f64;
+        let got = report[format!("pass@{k}")].as_f64().unwrap();
+        assert!((got - expected).abs() < 1e-12 && got > before, "pass@{k}: {got}, expected {expected}");
+    }
 }
 
 const LEARN: &str = r#"

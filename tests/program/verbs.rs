@@ -42,7 +42,12 @@ fn eval_of_a_run_and_of_its_model_folder_are_the_run_s_own_numbers() {
     assert_eq!(of_run["heldout"], own["heldout"]);
     assert_eq!(of_model["heldout"], own["heldout"]);
     assert_eq!(own["heldout"]["n"], 8);
-    assert_eq!(eval(&["runs/tiny", "-k", "3"])["heldout"]["k"], 3);
+    let of_three = &eval(&["runs/tiny", "-k", "3"])["heldout"];
+    assert_eq!(of_three["k"], 3);
+    for key in ["avg@3", "pass@2", "pass@3"] {
+        assert!(of_three[key].is_number(), "{key}: {of_three}");
+    }
+    assert!(of_three.get("pass@4").is_none() && of_three["pass@2_ci95"].is_array(), "{of_three}");
     let table = FINISHED.run(&["eval", "runs/tiny"]);
     assert!(table.code == 0 && table.out.contains("avg@2") && table.out.contains("greedy"), "{}", table.out);
 }
@@ -69,7 +74,8 @@ fn sample_answers_the_same_for_the_same_seed() {
 #[test]
 fn bench_ends_in_a_line_of_json() {
     let args = ["bench", "--prompts", "2", "--group", "2", "--new-tokens", "8", "--steps", "1", "--json"];
-    let ended = Place::new().run(&args);
+    let place = Place::new();
+    let ended = place.run(&args);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let report: Value = serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
     let number = |key: &str| report[key].as_f64().unwrap_or_else(|| panic!("{key}: {report}"));
@@ -80,6 +86,16 @@ fn bench_ends_in_a_line_of_json() {
         assert!(number(key) > 0.0 && number(key) < 1.0, "{key}: {}", number(key));
     }
     assert!((number("step_s") - number("generate_s") - number("train_s")).abs() < 1e-6);
+
+    let of_file = [args.as_slice(), &["--prompt-file", "prompts.txt"]].concat();
+    place.write("prompts.txt", "1+2\n3+45-6\n7\n");
+    let ended = place.run(&of_file);
+    let report: Value = serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
+    assert_eq!(report["prompt_tokens"], 4.0, "of 3 and 5 tokens");
+    place.write("prompts.txt", "1+2\n");
+    let ended = place.run(&of_file);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(ended.err.contains("prompts.txt: expected 2 prompts, one in each line, got 1"), "{}", ended.err);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use anyhow::{Result, anyhow};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -184,6 +185,20 @@ pub enum Threshold {
 }
 
 impl CreditConfig {
+    /// The strategy called `name`, with its defaults.
+    ///
+    /// # Errors
+    /// If there is none of that name; the message names all there are.
+    pub fn named(name: &str) -> Result<Self> {
+        let table = toml::Table::from_iter([(String::from("type"), name.into())]);
+        table.try_into().map_err(|_| {
+            anyhow!("no credit strategy is called {name:?}; expected one of {}", Self::NAMES.join(", "))
+        })
+    }
+
+    /// What strategies are called.
+    pub const NAMES: [&str; 6] = ["uniform", "local_chunk", "global_anchor", "rhythm", "random", "entropy"];
+
     /// What cannot work, each as `key: got ..., expected ...`.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {

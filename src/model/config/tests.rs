@@ -5,7 +5,6 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::save::SaveDtype;
 
 /// V=11 E=8 F=6 L=2 H=4 K=2 D=4 with the flags of the family; Qwen models tied, Llama not.
 pub fn tiny(family: Family) -> ModelConfig {
@@ -110,7 +109,7 @@ fn what_is_written_reads_back() {
     for family in Family::ALL {
         for scaling in [None, Some(scaling)] {
             let config = ModelConfig { rope: Rope { theta: 5e5, scaling }, ..tiny(family) };
-            let text = config.to_json(SaveDtype::F32, &SpecialIds::default());
+            let text = config.to_json(&SpecialIds::default());
             assert_eq!(ModelConfig::from_json(&text).unwrap(), config);
         }
     }
@@ -120,14 +119,14 @@ fn what_is_written_reads_back() {
 #[test]
 fn written_config_serves_both_versions() {
     let special = SpecialIds { bos: None, eos: vec![7, 9], pad: Some(0) };
-    let value: Value = serde_json::from_str(&tiny(Family::Qwen3).to_json(SaveDtype::Bf16, &special)).unwrap();
+    let value: Value = serde_json::from_str(&tiny(Family::Qwen3).to_json(&special)).unwrap();
     assert_eq!(value["architectures"], json!(["Qwen3ForCausalLM"]));
     assert_eq!((&value["rope_theta"], &value["rope_scaling"]), (&json!(10_000.0), &Value::Null));
     assert_eq!(value["rope_parameters"], json!({ "rope_type": "default", "rope_theta": 10_000.0 }));
-    assert_eq!((&value["torch_dtype"], &value["dtype"]), (&json!("bfloat16"), &json!("bfloat16")));
+    assert_eq!((&value["torch_dtype"], &value["dtype"]), (&json!("float32"), &json!("float32")));
     assert_eq!((&value["eos_token_id"], &value["pad_token_id"]), (&json!([7, 9]), &json!(0)));
     let one = SpecialIds { eos: vec![7], ..special };
-    let value: Value = serde_json::from_str(&tiny(Family::Qwen3).to_json(SaveDtype::F32, &one)).unwrap();
+    let value: Value = serde_json::from_str(&tiny(Family::Qwen3).to_json(&one)).unwrap();
     assert_eq!((&value["eos_token_id"], &value["dtype"]), (&json!(7), &json!("float32")));
 }
 

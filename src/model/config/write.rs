@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::{Family, ModelConfig};
-use crate::model::save::SaveDtype;
 use crate::types::TokenId;
 
 /// Token ids that `config.json` repeats from the tokenizer.
@@ -18,9 +17,9 @@ pub struct SpecialIds {
 }
 
 impl ModelConfig {
-    /// The text of `config.json` beside weights saved as `dtype`.
+    /// The text of `config.json` beside weights saved in f32.
     #[must_use]
-    pub fn to_json(&self, dtype: SaveDtype, special: &SpecialIds) -> String {
+    pub fn to_json(&self, special: &SpecialIds) -> String {
         let rope_scaling = self.rope.scaling.map(|scaling| {
             json!({
                 "rope_type": "llama3",
@@ -58,8 +57,8 @@ impl ModelConfig {
             "bos_token_id": special.bos,
             "eos_token_id": eos,
             "pad_token_id": special.pad,
-            "dtype": dtype.torch_name(),
-            "torch_dtype": dtype.torch_name(),
+            "dtype": "float32",
+            "torch_dtype": "float32",
         });
         let switched_off: &[&str] = match self.family {
             Family::Llama => &["attention_bias", "mlp_bias"],

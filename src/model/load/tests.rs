@@ -10,7 +10,7 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::model::config::tests::{golden, tiny};
 use crate::model::config::{Family, ModelConfig, SpecialIds};
-use crate::model::save::{SaveDtype, save_folder};
+use crate::model::save::save_folder;
 
 fn load(dir: &Path, layout: &Layout) -> Result<Vec<f32>> {
     let mut flat = vec![f32::NAN; layout.n_params() as usize];
@@ -22,7 +22,7 @@ fn saved(family: Family) -> (TempDir, Layout, Vec<f32>) {
     let dir = tempdir().unwrap();
     let layout = Layout::new(&tiny(family));
     let flat: Vec<f32> = (0..layout.n_params()).map(|i| (i as f32).sin()).collect();
-    save_folder(dir.path(), &tiny(family), &layout, &flat, SaveDtype::F32, &SpecialIds::default()).unwrap();
+    save_folder(dir.path(), &tiny(family), &layout, &flat, &SpecialIds::default()).unwrap();
     (dir, layout, flat)
 }
 
@@ -78,7 +78,7 @@ fn a_tensor_of_several_pieces() {
     let layout = Layout::new(&config);
     let flat: Vec<f32> = (0..layout.n_params()).map(|i| i as f32).collect();
     let dir = tempdir().unwrap();
-    save_folder(dir.path(), &config, &layout, &flat, SaveDtype::F32, &SpecialIds::default()).unwrap();
+    save_folder(dir.path(), &config, &layout, &flat, &SpecialIds::default()).unwrap();
     assert!(load(dir.path(), &layout).unwrap() == flat);
 }
 

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use tch::{Kind, Tensor};
 use tempfile::tempdir;
 
 use super::*;
@@ -34,29 +33,10 @@ fn f32_comes_back_bit_for_bit() {
         let dir = dir.path().join("step/model");
         let layout = Layout::new(&config);
         let flat = weights(&layout);
-        save_folder(&dir, &config, &layout, &flat, SaveDtype::F32, &SpecialIds::default()).unwrap();
+        save_folder(&dir, &config, &layout, &flat, &SpecialIds::default()).unwrap();
         assert_eq!(bits(&loaded(&dir, &layout)), bits(&flat));
         assert_eq!(ModelConfig::from_folder(&dir).unwrap(), config);
     }
-}
-
-#[test]
-fn bf16_comes_back_rounded_as_libtorch_rounds() {
-    let (dir, config) = (tempdir().unwrap(), tiny(Family::Qwen2));
-    let layout = Layout::new(&config);
-    let flat = weights(&layout);
-    save_folder(dir.path(), &config, &layout, &flat, SaveDtype::Bf16, &SpecialIds::default()).unwrap();
-    let rounded = Tensor::from_slice(&flat).to_kind(Kind::BFloat16).to_kind(Kind::Float);
-    assert_eq!(bits(&loaded(dir.path(), &layout)), bits(&Vec::<f32>::try_from(rounded).unwrap()));
-}
-
-#[test]
-fn rounding_goes_to_the_nearest_and_on_ties_to_the_even() {
-    let rounded = [0x3f80_7fff, 0x3f80_8000, 0x3f80_8001, 0x3f81_8000, 0x7f7f_ffff, 0xff80_0000];
-    let expected = [0x3f80, 0x3f80, 0x3f81, 0x3f82, 0x7f80, 0xff80];
-    assert_eq!(rounded.map(|bits| f32_to_bf16(f32::from_bits(bits))), expected);
-    // A NaN whose upper half alone would be an infinity.
-    assert_eq!(f32_to_bf16(f32::from_bits(0x7f80_0001)), 0x7fc0);
 }
 
 #[test]
@@ -64,19 +44,19 @@ fn shards_hold_everything_once_and_load_back() {
     let (dir, config) = (tempdir().unwrap(), tiny(Family::Llama));
     let layout = Layout::new(&config);
     let flat = weights(&layout);
-    save_weights(dir.path(), &layout, &flat, SaveDtype::F32, 1000).unwrap();
+    save_weights(dir.path(), &layout, &flat, 1000).unwrap();
     assert_eq!(bits(&loaded(dir.path(), &layout)), bits(&flat));
 
     let index: Value = serde_json::from_str(&fs::read_to_string(dir.path().join(INDEX)).unwrap()).unwrap();
     assert_eq!(index["metadata"]["total_size"], 4 * layout.n_params());
     let map = index["weight_map"].as_object().unwrap();
     assert_eq!(map.len(), layout.entries().len());
-    let shards = split(layout.entries(), SaveDtype::F32, 1000);
+    let shards = split(layout.entries(), 1000);
     let n = shards.len();
     assert_eq!(map["model.embed_tokens.weight"], format!("model-00001-of-{n:05}.safetensors"));
     assert_eq!(map["model.norm.weight"], format!("model-{n:05}-of-{n:05}.safetensors"));
     for shard in shards {
-        let n_bytes: u64 = shard.iter().map(|entry| SaveDtype::F32.n_bytes(entry)).sum();
+        let n_bytes: u64 = shard.iter().map(n_bytes).sum();
         assert!(n_bytes <= 1000, "{}: {n_bytes}", shard[0].name);
     }
 }
@@ -86,9 +66,7 @@ fn shards_hold_everything_once_and_load_back() {
 fn shards_are_cut_at_the_limit() {
     let entry = |start, n| Entry { name: format!("t{start}"), shape: vec![n], start };
     let entries = [entry(0, 6), entry(6, 4), entry(10, 1), entry(11, 30), entry(41, 2)];
-    let cut = |shard_bytes| {
-        split(&entries, SaveDtype::F32, shard_bytes).iter().map(|s| s.len()).collect::<Vec<_>>()
-    };
+    let cut = |shard_bytes| split(&entries, shard_bytes).iter().map(|s| s.len()).collect::<Vec<_>>();
     assert_eq!(cut(40), [2, 1, 1, 1]);
     assert_eq!(cut(39), [1, 2, 1, 1]);
     assert_eq!(cut(1000), [5]);
@@ -98,7 +76,7 @@ fn shards_are_cut_at_the_limit() {
 fn numbers_start_at_a_multiple_of_8() {
     for family in Family::ALL {
         let layout = Layout::new(&tiny(family));
-        let header = header(layout.entries(), SaveDtype::Bf16).unwrap();
+        let header = header(layout.entries()).unwrap();
         assert_eq!(header.len() % 8, 0);
         let n_json = u64::from_le_bytes(header[..8].try_into().unwrap());
         assert_eq!(header.len() as u64, 8 + n_json);
@@ -123,9 +101,7 @@ fn a_full_disk_is_named_and_leaves_no_fragment() {
 fn nothing_is_overwritten() {
     let (dir, config) = (tempdir().unwrap(), tiny(Family::Qwen3));
     let layout = Layout::new(&config);
-    let save = |flat: &[f32]| {
-        save_folder(dir.path(), &config, &layout, flat, SaveDtype::F32, &SpecialIds::default())
-    };
+    let save = |flat: &[f32]| save_folder(dir.path(), &config, &layout, flat, &SpecialIds::default());
     save(&weights(&layout)).unwrap();
     let error = format!("{:#}", save(&vec![0.0; layout.n_params() as usize]).unwrap_err());
     let path: PathBuf = dir.path().join("config.json");
