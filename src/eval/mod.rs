@@ -142,8 +142,13 @@ impl Evaluator {
         const STEP: Step = 0;
         let group = GroupConfig { size: n };
         let requests: Vec<GenRequest> = self.prompts.iter().flat_map(|prompt| group.open(prompt)).collect();
-        let sampling =
-            SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: self.max_new_tokens };
+        let sampling = SamplingConfig {
+            temperature,
+            top_p: 1.0,
+            top_k: 0,
+            max_new_tokens: self.max_new_tokens,
+            max_rows: 512,
+        };
         let generation = Generation { random: self.random, purpose: Purpose::Eval, step: STEP, sampling };
         let completions = engine.generate(policy, &requests, &generation, progress)?;
         graft(requests, completions, &self.scorer, &self.tokenizer)

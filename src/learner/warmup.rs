@@ -10,19 +10,32 @@ use super::warmup_config::WarmupConfig;
 use crate::batch::{Sequence, TokenGrid, pack};
 use crate::data::supervised::Source;
 use crate::model::{Policy, StatsGrad};
-use crate::optim::{AdamW, OptimConfig, Schedule, learning_rate};
+use crate::optim::{AdamW, AdamWState, OptimConfig, Schedule, learning_rate};
 use crate::types::Step;
 
-/// Trains `policy` on `source`. `progress` hears the step and the batch's loss; the warm start is given up when it says
-/// so by returning false.
+/// Where a warm start stands after a step. With the weights of `policy`, `optimizer` is all that later steps depend on.
+pub struct Stand<'a> {
+    /// The step, counted from 1; as many updates as the optimiser has made.
+    pub step: Step,
+    /// Loss of its batch.
+    pub loss: f64,
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The optimiser's memory.
+    pub optimizer: &'a AdamWState,
+}
+
+/// Trains `policy` on `source`, from the beginning or on from the step after which `begun` and the weights of `policy` were
+/// saved. `progress` hears of every step; the warm start is given up when it says so by returning false.
 ///
 /// # Errors
-/// If an example cannot be made or the loss stops being finite.
+/// If an example cannot be made, the loss stops being finite, `begun` is of another model, or `progress` fails.
 pub fn warm_up(
     policy: &mut Policy,
     config: &WarmupConfig,
     source: &Source,
-    progress: &mut dyn FnMut(Step, f64) -> bool,
+    begun: Option<AdamWState>,
+    progress: &mut dyn FnMut(Stand<'_>) -> Result<bool>,
 ) -> Result<bool> {
     let optim = OptimConfig {
         lr: config.lr,
@@ -35,9 +48,11 @@ pub fn warm_up(
         final_lr_ratio: Some(0.1),
     };
     let mut optimizer = AdamW::new(optim, policy);
+    let first = begun.as_ref().map_or(0, |state| state.updates) + 1;
+    begun.map_or(Ok(()), |state| optimizer.restore(state))?;
     let mut gradient = policy.zero_gradient();
     let size = config.batch_size as u64;
-    for step in 1..=config.steps {
+    for step in first..=config.steps {
         let examples =
             source.examples((step - 1) * size..step * size).context("making warm-start examples")?;
         let rows: Vec<Sequence<'_>> =
@@ -61,7 +76,7 @@ pub fn warm_up(
                 config.lr
             );
         }
-        if !progress(step, loss) {
+        if !progress(Stand { step, loss, policy, optimizer: optimizer.state() })? {
             return Ok(false);
         }
     }

@@ -80,6 +80,7 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
         "above 0 and at most 1",
     );
     rules.positive("sampling.max_new_tokens", sampling.max_new_tokens as u64);
+    rules.positive("sampling.max_rows", sampling.max_rows as u64);
 
     rules.broken_if(reward.is_empty(), &["reward"], || {
         "[[reward]]: the list is empty, so nothing could be learnt; add a grader".into()
@@ -109,10 +110,9 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
         batch.prompts > 0 && batch.minibatches > 0 && !batch.prompts.is_multiple_of(batch.minibatches),
         &["batch.minibatches", "batch.prompts"],
         || {
-            let divisors = (1..=batch.prompts).filter(|n| batch.prompts.is_multiple_of(*n));
-            let divisors = divisors.map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+            let [below, above] = divisors_around(batch.prompts, batch.minibatches);
             format!(
-                "[batch] `minibatches`: got {}, expected a divisor of `prompts` = {}: {divisors}",
+                "[batch] `minibatches`: got {}, expected a divisor of `prompts` = {}, such as {below} or {above}",
                 batch.minibatches, batch.prompts
             )
         },
@@ -227,13 +227,7 @@ impl Rules {
         self.range("loss.clip_low", clip_low, *clip_low > 0.0 && *clip_low < 1.0, "above 0 and below 1");
         self.above_zero("loss.clip_high", *clip_high);
         if let Some(kl) = kl {
-            let holds = kl.coef.is_finite() && kl.coef > 0.0;
-            self.range(
-                "loss.kl.coef",
-                kl.coef,
-                holds,
-                "a finite number above 0; for no penalty leave [loss.kl] out",
-            );
+            self.not_negative("loss.kl.coef", kl.coef);
         }
     }
 
@@ -262,6 +256,15 @@ impl Rules {
                 .into()
         });
     }
+}
+
+/// A divisor of `n` below `near` and one above, the nearest where a short search finds them. Where `near` is above `n`,
+/// both are at most `n`.
+fn divisors_around(n: usize, near: usize) -> [usize; 2] {
+    const REACH: usize = 10_000;
+    let divides = |d: &usize| n.is_multiple_of(*d);
+    let below = (1..near.min(n)).rev().take(REACH).find(divides).unwrap_or(1);
+    [below, (near..n).take(REACH).find(divides).unwrap_or(n)]
 }
 
 /// Whether `name` names a folder within another, on any system.

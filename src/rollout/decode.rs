@@ -176,7 +176,7 @@ impl<'r> Row<'r> {
 
     /// Draws the next token from `probs`, `[V]`.
     fn extend(&mut self, probs: &[f32], generation: &Generation, eos: &[TokenId]) -> Result<()> {
-        let SamplingConfig { temperature, top_k, top_p, max_new_tokens } = generation.sampling;
+        let SamplingConfig { temperature, top_k, top_p, max_new_tokens, max_rows: _ } = generation.sampling;
         let position = self.request.prefix.len() + self.tokens.len();
         let (token, logprob) = if temperature > 0.0 {
             draw(probs, top_k, top_p, generation.uniform(self.request, position))

@@ -74,7 +74,12 @@ impl Ledger {
         let Placement { device, kind } = setup.placement;
         let device = format!("{device:?}").to_lowercase();
         let threads = usize::try_from(tch::get_num_threads())?;
-        folder.write_environment(&Environment::gather(env!("LIBTORCH_VERSION"), &device, threads))?;
+        folder.write_environment(&Environment::gather(
+            env!("LIBTORCH_VERSION"),
+            &device,
+            setup.placement.dtype(),
+            threads,
+        ))?;
         let resumed_at = resumed_at.or_else(|| folder.metrics().is_file().then_some(0));
         let sinks = setup.recipe.observe.sinks(folder, resumed_at)?;
         console.note(format!(

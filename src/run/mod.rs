@@ -7,6 +7,7 @@
 mod checks;
 mod failure;
 mod first_pass;
+mod inputs;
 mod ledger;
 mod metrics;
 mod performance;
@@ -24,6 +25,7 @@ pub use failure::Failure;
 pub use setup::Setup;
 pub use start::{initial_policy, warm_start};
 
+use self::inputs::Inputs;
 use self::ledger::Ledger;
 use self::metrics::Mismatch;
 use self::performance::{Times, Work};
@@ -39,7 +41,6 @@ use crate::model::{Policy, matmul_peak, release_free_memory};
 use crate::observe::Console;
 use crate::optim::learning_rate;
 use crate::pipeline::{Harvest, RolloutSource};
-use crate::recipe::Recipe;
 use crate::rollout::NotFinite;
 use crate::run_folder::RunFolder;
 use crate::types::{MetricRow, Needs, Step};
@@ -60,11 +61,10 @@ pub enum Outcome {
 }
 
 /// What a person asked for.
-#[derive(Clone, Debug)]
 pub struct Request {
-    /// The recipe with overrides applied.
-    pub recipe: Recipe,
-    /// Its text as given.
+    /// What the recipe makes, overrides applied.
+    pub setup: Setup,
+    /// The recipe's text as given.
     pub given: String,
     /// Folder that holds all runs.
     pub runs: PathBuf,
@@ -77,10 +77,7 @@ pub struct Request {
 /// # Errors
 /// A [`Failure`] where the exit code says more than 1; otherwise whatever could not be read, written or computed.
 pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
-    let Request { recipe, given, runs, resume } = request;
-    let phase = console.step_phase("set up", 0);
-    let setup = Setup::new(recipe).map_err(Failure::bad_input)?;
-    phase.finish();
+    let Request { setup, given, runs, resume } = request;
     let name = &setup.recipe.run.name;
     let folder = if resume { RunFolder::open(&runs, name) } else { RunFolder::create(&runs, name) };
     let folder = folder.map_err(if resume { Failure::resume_refused } else { Failure::bad_input })?;
@@ -92,6 +89,12 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
     } else {
         None
     };
+    let inputs = Inputs::of(&setup.recipe, setup.placement)?;
+    if resume {
+        inputs.check_unchanged(&folder).map_err(Failure::resume_refused)?;
+    } else {
+        inputs.write(&folder)?;
+    }
     let ledger =
         Ledger::open(&setup, &folder, store, console, &given, saved.as_ref().map(VerifiedCheckpoint::step))?;
 
@@ -114,9 +117,6 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
                     ledger.evaluate("before_warmup", &evaluator, &policy, &mut setup.engine(), console)?;
                 evaluations.push((String::from("before warm start"), report));
                 if !warm_start(&setup, config, &mut policy, &runs, console, interrupt)? {
-                    console.note(
-                        "stopped during the warm start, of which nothing is kept; --resume begins it again",
-                    );
                     return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(Signal::Interrupt)));
                 }
             }

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::recipe::Recipe;
 
 const RECIPE: &str = r#"
 [run]

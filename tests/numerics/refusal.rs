@@ -62,7 +62,7 @@ fn a_distribution_that_is_not_finite_is_an_error_that_says_so() {
         policy.update(|master| master.narrow(0, norm.start, norm.n_elements()).fill_(f64::from(f32::MAX)));
     let request = GenRequest { prompt: prompt(12, tokens(0, 4)), prefix: Vec::new(), sample: 3 };
     for temperature in [0.0, 1.0] {
-        let sampling = SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: 4 };
+        let sampling = SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: 4, max_rows: 512 };
         let generation =
             Generation { random: RunRandom::new(0), purpose: Purpose::Rollout, step: 1, sampling };
         let mut engine = DecodeEngine::new(vec![2], 8, 64);

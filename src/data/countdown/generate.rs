@@ -28,15 +28,15 @@ pub struct Items {
     pub eval: Vec<Countdown>,
 }
 
-/// The problems that `config` describes, in an order and with numbers in an order that `random` decides.
+/// The problems that `config` describes, in an order and with numbers in an order that its seed decides.
 ///
 /// # Errors
 /// If a value of `config` is out of range, or if fewer problems exist than it asks for.
-pub fn generate(config: &CountdownConfig, random: &RunRandom) -> Result<Items> {
+pub fn generate(config: &CountdownConfig) -> Result<Items> {
     if let [problem, ..] = config.problems().as_slice() {
         bail!("Countdown problems: {problem}");
     }
-    let mut rng = random.stream(Purpose::Items, &[]);
+    let mut rng = RunRandom::new(config.seed).stream(Purpose::Items, &[]);
     let wanted = config.train_items.saturating_add(config.eval_items);
 
     let mut sets = number_sets(config);
@@ -142,10 +142,8 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::data::countdown::SEED;
-
     fn config(numbers: [u32; 2], max_number: u32, targets: [u32; 2], items: [usize; 2]) -> CountdownConfig {
-        CountdownConfig { numbers, max_number, targets, train_items: items[0], eval_items: items[1] }
+        CountdownConfig { seed: 0, numbers, max_number, targets, train_items: items[0], eval_items: items[1] }
     }
 
     /// Brute force, without the rules of `reachable`: whether some order of steps on exact fractions makes
@@ -169,7 +167,7 @@ mod tests {
     #[test]
     fn every_problem_is_within_bounds_and_solvable() {
         let config = config([3, 4], 20, [1, 99], [300, 50]);
-        let items = generate(&config, &RunRandom::new(SEED)).unwrap();
+        let items = generate(&config).unwrap();
         assert_eq!((items.train.len(), items.eval.len()), (300, 50));
         for problem in items.train.iter().chain(&items.eval) {
             assert!(
@@ -185,7 +183,7 @@ mod tests {
     #[test]
     fn twenty_thousand_problems_are_disjoint_and_depend_on_the_seed_alone() {
         let config = config([3, 3], 25, [1, 99], [20_000, 512]);
-        let items = generate(&config, &RunRandom::new(SEED)).unwrap();
+        let items = generate(&config).unwrap();
         let key = |p: &Countdown| {
             let mut numbers = p.numbers.clone();
             numbers.sort_unstable();
@@ -193,8 +191,8 @@ mod tests {
         };
         let keys: HashSet<_> = items.train.iter().chain(&items.eval).map(key).collect();
         assert_eq!(keys.len(), 20_512);
-        assert_eq!(items, generate(&config, &RunRandom::new(SEED)).unwrap());
-        assert_ne!(items, generate(&config, &RunRandom::new(SEED + 1)).unwrap());
+        assert_eq!(items, generate(&config).unwrap());
+        assert_ne!(items, generate(&CountdownConfig { seed: 1, ..config }).unwrap());
     }
 
     #[test]
@@ -209,10 +207,8 @@ mod tests {
     fn all_problems_there_are_can_be_had_but_not_one_more() {
         // {1,1,1} -> 1 2 3, {1,1,2} -> 1 2 3 4, {1,2,2} -> 1 2 3 4 5 6, {2,2,2} -> 1 2 3 4 6 8; of these 1 and 2.
         let exact = config([3, 3], 2, [1, 2], [6, 2]);
-        generate(&exact, &RunRandom::new(SEED)).unwrap();
-        let error = generate(&CountdownConfig { eval_items: 3, ..exact }, &RunRandom::new(SEED))
-            .unwrap_err()
-            .to_string();
+        generate(&exact).unwrap();
+        let error = generate(&CountdownConfig { eval_items: 3, ..exact }).unwrap_err().to_string();
         assert!(error.contains("ask for 9, but only 8 exist"), "{error}");
     }
 }
