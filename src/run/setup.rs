@@ -60,7 +60,7 @@ impl Setup {
         if let Some(items) = &items {
             draft.judge(&["batch.prompts", "data"], |recipe| check_number(recipe, items.train.len()));
         }
-        let random = draft.judge(&["run.seed"], |recipe| Ok(RunRandom::new(recipe.run.seed)));
+        let random = draft.judge(&[], |recipe| Ok(RunRandom::new(recipe.run.seed)));
         let data = model.as_ref().zip(items).and_then(|((_, tokenizer), items)| {
             draft.judge(&["data"], |_| items.tokenize(tokenizer).context("[data]"))
         });

@@ -129,7 +129,7 @@ fn what_can_be_judged_alone_is_found_together_whatever_else_is_wrong() {
         &said,
         &[
             "nowhere: expected an existing folder",
-            "[data]: Countdown problems: train_items + eval_items ask for 100008, but only ",
+            "[data]: Countdown problems: train_items + eval_items ask for 100008, but at most 4950 exist",
             "[batch] `max_tokens`: got 512, expected at least 601",
             "[batch] `minibatches`: got 3, expected a divisor of `prompts` = 4, such as 2 or 4",
         ],

@@ -39,6 +39,16 @@ pub fn generate(config: &CountdownConfig) -> Result<Items> {
     let mut rng = RunRandom::new(config.seed).stream(Purpose::Items, &[]);
     let wanted = config.train_items.saturating_add(config.eval_items);
 
+    let most = most_problems(config);
+    ensure!(
+        wanted <= most,
+        "Countdown problems: train_items + eval_items ask for {wanted}, but at most {most} exist with numbers = {:?}, \
+         max_number = {}, targets = {:?}; ask for fewer or widen these",
+        config.numbers,
+        config.max_number,
+        config.targets,
+    );
+
     let mut sets = number_sets(config);
     sets.shuffle(&mut rng);
     let mut problems = Vec::new();
@@ -82,6 +92,16 @@ pub fn generate(config: &CountdownConfig) -> Result<Items> {
     }
     let eval = problems.split_off(config.train_items);
     Ok(Items { train: problems, eval })
+}
+
+/// What no count of problems exceeds, so that absurd wishes are refused before millions of problems are made: every set of
+/// numbers with every target. There are `C(m + n - 1, n)` sets of `n` numbers up to `m`.
+fn most_problems(config: &CountdownConfig) -> usize {
+    let [low, high] = config.targets.map(|target| target as usize);
+    let m = config.max_number as usize;
+    let sets = |n: usize| (1..=n).fold(1, |sets, i| sets * (m + i - 1) / i);
+    let sets: usize = (config.numbers[0] as usize..=config.numbers[1] as usize).map(sets).sum();
+    sets.saturating_mul(high - low + 1)
 }
 
 /// Every set of numbers that `config` allows, ascending, with zeros in unused places.
@@ -205,10 +225,13 @@ mod tests {
 
     #[test]
     fn all_problems_there_are_can_be_had_but_not_one_more() {
-        // {1,1,1} -> 1 2 3, {1,1,2} -> 1 2 3 4, {1,2,2} -> 1 2 3 4 5 6, {2,2,2} -> 1 2 3 4 6 8; of these 1 and 2.
-        let exact = config([3, 3], 2, [1, 2], [6, 2]);
+        // {1,1,1} -> 1 2 3, {1,1,2} -> 1 2 3 4, {1,2,2} -> 1 2 3 4 5 6, {2,2,2} -> 1 2 3 6 8; of these all but 8.
+        let exact = config([3, 3], 2, [1, 6], [15, 2]);
         generate(&exact).unwrap();
-        let error = generate(&CountdownConfig { eval_items: 3, ..exact }).unwrap_err().to_string();
-        assert!(error.contains("ask for 9, but only 8 exist"), "{error}");
+        let error =
+            |eval_items| generate(&CountdownConfig { eval_items, ..exact.clone() }).unwrap_err().to_string();
+        assert!(error(3).contains("ask for 18, but only 17 exist"), "{}", error(3));
+        assert!(error(10).contains("ask for 25, but at most 24 exist"), "{}", error(10));
+        assert_eq!(most_problems(&exact), number_sets(&exact).len() * 6);
     }
 }
