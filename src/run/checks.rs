@@ -17,12 +17,12 @@ struct Tolerance {
     ratio: Gap,
 }
 
-/// The bounds of a compute precision: bf16 keeps 8 bits, so a logit of 20 is off by up to 0.06 before anything adds up.
-/// Of the means little is left over many tokens; a single token can have bad luck.
+/// The bounds of a compute precision. bf16 keeps 8 bits: logits from 16 to 32 are rounded to steps of 0.125, so two of them
+/// differ by 0.04 on average, which is what a model of 135 M parameters shows; those up to 64 by twice that.
 fn tolerance(kind: Kind) -> Tolerance {
     let gap = |mean, max| Gap { mean, max };
     match kind {
-        Kind::BFloat16 => Tolerance { mismatch: gap(0.02, 1.0), ratio: gap(0.01, 0.5) },
+        Kind::BFloat16 => Tolerance { mismatch: gap(0.1, 1.0), ratio: gap(0.05, 0.5) },
         _ => Tolerance { mismatch: gap(1e-4, 1e-2), ratio: gap(5e-5, 5e-3) },
     }
 }
@@ -219,9 +219,9 @@ mod tests {
             assert_eq!(failure.map(|f| f.exit_code()), Some(4));
         }
         let bf16 = |mismatch, ratio| check_agreement(1, Kind::BFloat16, mismatch, ratio).is_ok();
-        assert!(bf16(Some(gap(0.004, 0.3)), gap(0.0, 0.0)));
-        assert!(!bf16(Some(gap(0.03, 0.3)), gap(0.0, 0.0)) && !bf16(Some(gap(0.004, 1.5)), gap(0.0, 0.0)));
+        assert!(bf16(Some(gap(0.04, 0.3)), gap(0.0, 0.0)));
+        assert!(!bf16(Some(gap(0.12, 0.3)), gap(0.0, 0.0)) && !bf16(Some(gap(0.004, 1.5)), gap(0.0, 0.0)));
         // Without a sampler to compare with, the learner is still compared with itself.
-        assert!(bf16(None, gap(0.001, 0.1)) && !bf16(None, gap(0.02, 0.1)) && !bf16(None, gap(0.0, 0.6)));
+        assert!(bf16(None, gap(0.001, 0.1)) && !bf16(None, gap(0.06, 0.1)) && !bf16(None, gap(0.0, 0.6)));
     }
 }
