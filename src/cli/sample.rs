@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use rewards::{Countdown, Task};
 use rlcredit::model::{DeviceChoice, Dtype};
-use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, require_finite};
 use rlcredit::types::{GenRequest, Prompt, Purpose, RunRandom};
 
 use super::policy;
@@ -88,9 +88,9 @@ impl Sample {
             sampling: SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_rows },
         };
         let mut engine = DecodeEngine::new(loaded.tokenizer.eos_ids().to_vec(), max_rows, 16384);
-        for (i, done) in
-            engine.generate(&loaded.policy, &requests, &generation, &mut |_| {})?.iter().enumerate()
-        {
+        let completions = engine.generate(&loaded.policy, &requests, &generation, &mut |_| {})?;
+        require_finite(&requests, &completions)?;
+        for (i, done) in completions.iter().enumerate() {
             if i > 0 {
                 super::say("---")?;
             }

@@ -19,7 +19,7 @@ pub use statistics::{Estimate, estimate, pass_at_k, pass_sizes};
 use crate::model::Policy;
 use crate::pipeline::graft;
 use crate::rollout::explore::{Explorer, GroupConfig};
-use crate::rollout::{Generation, RolloutEngine, SamplingConfig};
+use crate::rollout::{Generation, RolloutEngine, SamplingConfig, require_finite};
 use crate::score::Scorer;
 use crate::text::Tokenizer;
 use crate::types::{Finish, GenRequest, MetricRow, Prompt, Purpose, RunRandom, Step, Tree};
@@ -96,7 +96,8 @@ impl Evaluator {
     /// Evaluates `policy`. `progress` hears how many responses have ended since its last call.
     ///
     /// # Errors
-    /// If generation or scoring fails.
+    /// If generation or scoring fails; a [`crate::types::NotFinite`] if a response ended in a distribution that is not
+    /// finite. Rewards may be anything, only whether a response is correct counts.
     pub fn run(
         &self,
         policy: &Policy,
@@ -151,6 +152,7 @@ impl Evaluator {
         };
         let generation = Generation { random: self.random, purpose: Purpose::Eval, step: STEP, sampling };
         let completions = engine.generate(policy, &requests, &generation, progress)?;
+        require_finite(&requests, &completions)?;
         graft(requests, completions, &self.scorer, &self.tokenizer)
     }
 }

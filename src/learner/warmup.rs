@@ -3,7 +3,7 @@
 //! Loss: the mean over a batch's response tokens of `-logprob`, at temperature 1. The learning rate rises over
 //! `lr_warmup_steps`, then falls along a cosine to a tenth.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::accumulate::accumulate;
 use super::warmup_config::WarmupConfig;
@@ -11,7 +11,7 @@ use crate::batch::{Sequence, TokenGrid, pack};
 use crate::data::supervised::Source;
 use crate::model::{Policy, StatsGrad};
 use crate::optim::{AdamW, AdamWState, OptimConfig, Schedule, learning_rate};
-use crate::types::Step;
+use crate::types::{NotFinite, Step};
 
 /// Where a warm start stands after a step. With the weights of `policy`, `optimizer` is all that later steps depend on.
 pub struct Stand<'a> {
@@ -29,7 +29,8 @@ pub struct Stand<'a> {
 /// saved. `progress` hears of every step; the warm start is given up when it says so by returning false.
 ///
 /// # Errors
-/// If an example cannot be made, the loss stops being finite, `begun` is of another model, or `progress` fails.
+/// If an example cannot be made, `begun` is of another model, or `progress` fails; a [`NotFinite`] if loss or gradient
+/// stops being finite.
 pub fn warm_up(
     policy: &mut Policy,
     config: &WarmupConfig,
@@ -68,13 +69,16 @@ pub fn warm_up(
                 StatsGrad { logprobs: stats.logprobs.full_like(-1.0 / n_tokens as f64), entropies: None }
             });
         }
+        let diverged = |what: &str, value: f64| {
+            let lr = config.lr;
+            NotFinite(format!("warm start, step {step}: the {what} is {value}; lower [warmup] lr = {lr}"))
+        };
+        if !loss.is_finite() {
+            return Err(diverged("loss", loss).into());
+        }
         let applied = optimizer.apply(policy, &gradient, learning_rate(&optim, step, config.steps));
-        if !loss.is_finite() || applied.param_delta.is_none_or(|delta| !delta.is_finite()) {
-            bail!(
-                "warm start, step {step}: loss {loss}, gradient norm {} are not finite; lower [warmup] lr = {}",
-                applied.grad_norm,
-                config.lr
-            );
+        if applied.param_delta.is_none() {
+            return Err(diverged("gradient's norm", applied.grad_norm).into());
         }
         if !progress(Stand { step, loss, policy, optimizer: optimizer.state() })? {
             return Ok(false);

@@ -185,6 +185,13 @@ impl Rules {
         self.range(key, got, got.is_finite() && got > 0.0, "a finite number above 0");
     }
 
+    /// AdamW moves every weight by about its learning rate.
+    fn learning_rate(&mut self, key: &str, got: f64) {
+        let expected =
+            "above 0 and at most 1, since every weight moves by about that much; usual are 1e-6 to 1e-2";
+        self.range(key, got, got > 0.0 && got <= 1.0, expected);
+    }
+
     fn not_negative(&mut self, key: &str, got: f64) {
         self.range(key, got, got.is_finite() && got >= 0.0, "a finite number, 0 or more");
     }
@@ -207,7 +214,7 @@ impl Rules {
             warmup;
         self.positive("warmup.steps", *steps);
         self.positive("warmup.batch_size", *batch_size as u64);
-        self.above_zero("warmup.lr", *lr);
+        self.learning_rate("warmup.lr", *lr);
         self.broken_if(
             *steps > 0 && lr_warmup_steps > steps,
             &["warmup.lr_warmup_steps", "warmup.steps"],
@@ -217,7 +224,7 @@ impl Rules {
                 )
             },
         );
-        self.not_negative("warmup.weight_decay", *weight_decay);
+        self.range("warmup.weight_decay", weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
         self.positive("warmup.max_tokens", *max_tokens as u64);
         self.of_part("warmup.source", source.problems());
     }
@@ -242,11 +249,16 @@ impl Rules {
             schedule,
             final_lr_ratio,
         } = optim;
-        self.above_zero("optim.lr", *lr);
-        let holds = betas.iter().all(|beta| (0.0..1.0).contains(beta));
-        self.range("optim.betas", format!("{betas:?}"), holds, "two numbers, each 0 or more and below 1");
-        self.above_zero("optim.eps", *eps);
-        self.not_negative("optim.weight_decay", *weight_decay);
+        self.learning_rate("optim.lr", *lr);
+        let holds = betas.iter().all(|beta| (0.0..1.0).contains(beta)) && betas[0] <= betas[1];
+        self.range(
+            "optim.betas",
+            format!("{betas:?}"),
+            holds,
+            "two numbers, each 0 or more and below 1, the first at most the second",
+        );
+        self.range("optim.eps", eps, (1e-16..=1.0).contains(eps), "1e-16 to 1");
+        self.range("optim.weight_decay", weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
         self.not_negative("optim.max_grad_norm", *max_grad_norm);
         let Some(ratio) = final_lr_ratio else { return };
         self.range("optim.final_lr_ratio", ratio, (0.0..=1.0).contains(ratio), "0 to 1");

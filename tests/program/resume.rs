@@ -62,6 +62,28 @@ fn a_run_with_a_reference_resumes_too() {
 }
 
 #[test]
+fn a_run_cannot_be_resumed_behind_its_checkpoint() {
+    let place = Place::warmed();
+    place.write("tiny.toml", RECIPE.replace("schedule = \"cosine\"\n", ""));
+    let train = |steps, more: &[&str]| {
+        let steps = format!("run.steps={steps}");
+        place.run(&[&["train", "tiny.toml", "--set", &steps], more].concat())
+    };
+    assert_eq!(train(2, &[]).code, 0);
+    let resolved = place.read("runs/tiny/resolved.toml");
+    let ended = train(1, &["--resume"]);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    let expected = "[run] steps: got 1, but the newest checkpoint of the run, runs/tiny/checkpoints/step_000002, has 2 steps; \
+                    set steps to at least 2";
+    assert!(ended.err.contains(expected), "{}", ended.err);
+    assert_eq!(place.read("runs/tiny/resolved.toml"), resolved);
+
+    let ended = train(2, &["--resume"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.contains("runs/tiny/checkpoints/step_000002/model"), "{}", ended.out);
+}
+
+#[test]
 fn signals_save_say_so_and_cost_nothing() {
     let place = Place::warmed();
     let mut args = vec!["train", "tiny.toml"];
