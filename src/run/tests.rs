@@ -139,7 +139,7 @@ fn a_warm_start_that_is_not_finite_says_what_is_and_stops_the_run() {
     let mut policy = initial_policy(&setup).unwrap();
     break_policy(&mut policy);
     let before = policy.master().copy();
-    let error = warm_up(&mut policy, config, source, &mut |_, _| true).unwrap_err();
+    let error = warm_up(&mut policy, config, source, None, &mut |_| Ok(true)).unwrap_err();
     assert_eq!(error.to_string(), "warm start, step 1: the loss is NaN; lower [warmup] lr = 0.01");
     assert!(error.is::<NotFinite>());
     assert_eq!(policy.master(), &before);
