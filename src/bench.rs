@@ -170,8 +170,13 @@ struct Work {
 
 impl Work {
     fn new(config: &BenchConfig, policy: &Policy, tokenizer: Tokenizer) -> Self {
-        let sampling =
-            SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: config.new_tokens };
+        let sampling = SamplingConfig {
+            temperature: 1.0,
+            top_p: 1.0,
+            top_k: 0,
+            max_new_tokens: config.new_tokens,
+            max_rows: 512,
+        };
         let random = RunRandom::new(0);
         let learner = LearnerConfig {
             loss: LossConfig::Clip(ClipConfig::default()),

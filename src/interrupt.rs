@@ -1,14 +1,16 @@
 //! SIGINT and SIGTERM as a question the run loop asks between steps.
 //!
-//! The first signal only sets a flag, so that the run can save and say so; a second SIGINT ends the process at once.
+//! The first signal only sets a flag and is answered in words, so that the run can save; the same signal again ends the
+//! process at once. The other one does not: who forwards a Ctrl-C as SIGTERM, as wrappers do, has not asked twice.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fmt, io, thread};
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use signal_hook::iterator::Signals;
 
 /// A request to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,19 +49,32 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens to SIGINT and SIGTERM from now on. A second SIGINT exits at once with 130.
+    /// Listens to SIGINT and SIGTERM from now on; `answer` is called at the first of them, on a thread of its own. A second
+    /// SIGINT exits at once with 130, a second SIGTERM with 143.
     ///
     /// # Errors
     /// If the system refuses the handlers.
-    pub fn install() -> Result<Self> {
+    pub fn install(answer: impl FnOnce(Signal) + Send + 'static) -> Result<Self> {
         let this = Self::default();
-        let exit_code = Signal::Interrupt.exit_code().into();
-        // Handlers run in order of registration: the exit sees the flag of an earlier signal, not of its own.
-        flag::register_conditional_shutdown(SIGINT, exit_code, Arc::clone(&this.interrupt))
-            .and_then(|_| flag::register(SIGINT, Arc::clone(&this.interrupt)))
-            .and_then(|_| flag::register(SIGTERM, Arc::clone(&this.terminate)))
-            .context("could not listen to SIGINT and SIGTERM")?;
+        this.listen(answer).context("could not listen to SIGINT and SIGTERM")?;
         Ok(this)
+    }
+
+    fn listen(&self, answer: impl FnOnce(Signal) + Send + 'static) -> io::Result<()> {
+        let signals =
+            [(SIGINT, Signal::Interrupt, &self.interrupt), (SIGTERM, Signal::Terminate, &self.terminate)];
+        for (number, signal, asked) in signals {
+            // Handlers run in order of registration: the exit sees the flag of an earlier signal, not of its own.
+            flag::register_conditional_shutdown(number, signal.exit_code().into(), Arc::clone(asked))?;
+            flag::register(number, Arc::clone(asked))?;
+        }
+        let mut arrivals = Signals::new([SIGINT, SIGTERM])?;
+        thread::Builder::new().name("signals".to_owned()).spawn(move || match arrivals.forever().next() {
+            Some(SIGTERM) => answer(Signal::Terminate),
+            Some(_) => answer(Signal::Interrupt),
+            None => {}
+        })?;
+        Ok(())
     }
 
     /// The signal that asks for a stop, if one came; SIGINT where both did.

@@ -3,6 +3,7 @@
 //! ```text
 //! runs/NAME/
 //!   recipe.toml  resolved.toml  env.json      as given; after defaults and overrides; what it ran on
+//!   inputs.json                               the files that the recipe names and the precision, see `run::inputs`
 //!   .lock                                     held by the process that trains here
 //!   metrics.jsonl  tb/                        the metrics, and TensorBoard's view of them
 //!   rollouts/step_000040.jsonl                every response of a step
@@ -25,6 +26,7 @@ pub use environment::{Environment, Git};
 /// Folders made before anything is written.
 const SUBFOLDERS: [&str; 3] = ["rollouts", "eval", "checkpoints"];
 const RECIPE: &str = "recipe.toml";
+const INPUTS: &str = "inputs.json";
 const LOCK: &str = ".lock";
 
 /// Paths of one run; the folders it names exist.
@@ -88,7 +90,7 @@ impl RunFolder {
             let unused = if path.is_dir() {
                 SUBFOLDERS.contains(&&*name) && list(&path)?.is_empty()
             } else {
-                [LOCK, RECIPE].contains(&&*name) || is_temporary(&name)
+                [LOCK, RECIPE, INPUTS].contains(&&*name) || is_temporary(&name)
             };
             if !unused {
                 return Ok(false);
@@ -159,6 +161,12 @@ impl RunFolder {
     #[must_use]
     pub fn resolved(&self) -> PathBuf {
         self.root.join("resolved.toml")
+    }
+
+    /// What shapes the run besides its recipe.
+    #[must_use]
+    pub fn inputs(&self) -> PathBuf {
+        self.root.join(INPUTS)
     }
 
     /// What the run ran on.

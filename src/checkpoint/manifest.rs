@@ -32,10 +32,14 @@ struct Manifest {
     files: BTreeMap<String, Fingerprint>,
 }
 
+/// What a file holds, in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Fingerprint {
-    size: u64,
-    sha256: String,
+#[serde(deny_unknown_fields)]
+pub struct Fingerprint {
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// Fingerprints and syncs everything in `folder` and writes its manifest: the last file of a checkpoint.
@@ -111,11 +115,35 @@ impl Manifest {
 }
 
 impl Fingerprint {
+    /// The fingerprint of the file at `path`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(path: &Path) -> Result<Self> {
+        let read = || -> std::io::Result<Self> {
+            let mut file = File::open(path)?;
+            let (mut hash, mut size) = (Sha256::new(), 0);
+            let mut buffer = vec![0; 1 << 20];
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => break,
+                    n => {
+                        hash.update(&buffer[..n]);
+                        size += n as u64;
+                    }
+                }
+            }
+            let sha256 = format!("{:x}", hash.finalize());
+            Ok(Self { size, sha256 })
+        };
+        read().with_context(|| format!("could not read {}", path.display()))
+    }
+
     fn check(&self, path: &Path) -> Result<()> {
         // The size first: it says more than two hashes where a file was cut off.
         let size = fs::metadata(path).with_context(|| format!("{}: missing", path.display()))?.len();
         ensure!(size == self.size, "{}: damaged: {size} bytes, expected {}", path.display(), self.size);
-        let sha256 = fingerprint(path)?.sha256;
+        let sha256 = Self::of(path)?.sha256;
         ensure!(
             sha256 == self.sha256,
             "{}: damaged: SHA-256 {sha256}, expected {}",
@@ -151,7 +179,7 @@ fn add_files(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Fingerpri
         if path.is_dir() {
             add_files(&path, &format!("{name}/"), files)?;
         } else {
-            let fingerprint = fingerprint(&path)?;
+            let fingerprint = Fingerprint::of(&path)?;
             File::open(&path)
                 .and_then(|file| file.sync_all())
                 .with_context(|| format!("could not sync {}", path.display()))?;
@@ -159,24 +187,4 @@ fn add_files(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Fingerpri
         }
     }
     sync_folder(folder)
-}
-
-fn fingerprint(path: &Path) -> Result<Fingerprint> {
-    let read = || -> std::io::Result<Fingerprint> {
-        let mut file = File::open(path)?;
-        let (mut hash, mut size) = (Sha256::new(), 0);
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => break,
-                n => {
-                    hash.update(&buffer[..n]);
-                    size += n as u64;
-                }
-            }
-        }
-        let sha256 = format!("{:x}", hash.finalize());
-        Ok(Fingerprint { size, sha256 })
-    };
-    read().with_context(|| format!("could not read {}", path.display()))
 }

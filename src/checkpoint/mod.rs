@@ -2,10 +2,12 @@
 
 mod manifest;
 mod model_folder;
+mod moments;
 mod state;
 mod store;
 
-pub use manifest::VerifiedCheckpoint;
+pub use manifest::{Fingerprint, VerifiedCheckpoint};
 pub use model_folder::save_model;
+pub use moments::{load_moments, save_moments};
 pub use state::{Progress, TrainState};
 pub use store::{CheckpointConfig, Latest, Store};

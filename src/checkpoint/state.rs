@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{VerifiedCheckpoint, save_model};
+use super::{VerifiedCheckpoint, load_moments, save_model, save_moments};
 use crate::data::sampler::SamplerState;
 use crate::eval::EvalReport;
 use crate::files::write_whole;
@@ -73,7 +73,6 @@ struct Host {
 }
 
 const MODEL: &str = "model";
-const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
 
 impl TrainState {
@@ -90,14 +89,9 @@ impl TrainState {
     ) -> Result<()> {
         let Self { step, weights, optimizer, sampler, head_groups, progress, refused_in_a_row, evaluations } =
             self;
-        let AdamWState { first, second, updates } = optimizer;
-
+        let updates = optimizer.updates;
         save_model(&dir.join(MODEL), config, layout, &weights, tokenizer)?;
-
-        let path = dir.join(OPTIMIZER);
-        Tensor::write_safetensors(&[("first", first), ("second", second)], &path)
-            .with_context(|| format!("could not write {}; is the disk full?", path.display()))?;
-
+        save_moments(dir, optimizer)?;
         let host = Host {
             step,
             optimizer_updates: updates,
@@ -118,15 +112,6 @@ impl TrainState {
         let mut flat = vec![0f32; usize::try_from(layout.n_params())?];
         load::load_into(&checkpoint.folder().join(MODEL), layout, &mut flat)?;
 
-        let path = checkpoint.file(OPTIMIZER)?;
-        let moments =
-            Tensor::read_safetensors(&path).with_context(|| format!("could not read {}", path.display()))?;
-        let moment = |name: &str| {
-            let found = moments.iter().find(|(n, _)| n == name).map(|(_, tensor)| tensor.shallow_clone());
-            found.with_context(|| format!("{}: tensor `{name}` is missing", path.display()))
-        };
-        let (first, second) = (moment("first")?, moment("second")?);
-
         let path = checkpoint.file(STATE)?;
         let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
         let host: Host = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
@@ -135,7 +120,7 @@ impl TrainState {
         Ok(Self {
             step,
             weights: Tensor::from_slice(&flat),
-            optimizer: AdamWState { first, second, updates: optimizer_updates },
+            optimizer: load_moments(checkpoint, optimizer_updates)?,
             sampler,
             head_groups,
             progress,

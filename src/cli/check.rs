@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use rlcredit::recipe::Recipe;
-use rlcredit::run::{Failure, Setup};
+use rlcredit::recipe::Draft;
+use rlcredit::run::Setup;
 
 #[derive(Args)]
 pub struct Check {
@@ -22,8 +22,8 @@ pub struct Check {
 
 impl Check {
     pub fn run(self) -> Result<ExitCode> {
-        let recipe = Recipe::load(&self.recipe, &self.overrides)?;
-        recipe.check_files()?;
+        let setup = Setup::of_draft(Draft::load(&self.recipe, &self.overrides)?)?;
+        let recipe = &setup.recipe;
         if self.resolved {
             super::say(recipe.to_toml()?.trim_end())?;
             return Ok(ExitCode::SUCCESS);
@@ -32,16 +32,15 @@ impl Check {
             super::say(format_args!("note: {note}"))?;
         }
         let batch = recipe.batch;
-        let setup = Setup::new(recipe).map_err(Failure::bad_input)?;
-        let responses = batch.prompts * setup.recipe.explore.n_first();
+        let responses = batch.prompts.saturating_mul(recipe.explore.n_first());
         super::say(format_args!(
             "{}: fine. {} steps of {} prompts x {} responses = {responses}, {} updates each; {} training and {} \
              evaluation problems",
             self.recipe.display(),
-            setup.recipe.run.steps,
+            recipe.run.steps,
             batch.prompts,
-            setup.recipe.explore.n_first(),
-            batch.minibatches * batch.epochs,
+            recipe.explore.n_first(),
+            batch.minibatches.saturating_mul(batch.epochs),
             setup.data.train.len(),
             setup.data.eval.len()
         ))?;

@@ -29,6 +29,9 @@ pub struct Eval {
     /// Sampling temperature; the recipe's without it
     #[arg(long)]
     temperature: Option<f64>,
+    /// Most responses decoded at once; the recipe's number without it
+    #[arg(long)]
+    max_rows: Option<usize>,
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -57,6 +60,8 @@ impl Eval {
         super::require(config.samples > 0, || "-k: got 0, expected at least 1".to_owned())?;
         let hot = config.temperature.is_finite() && config.temperature > 0.0;
         super::require(hot, || format!("--temperature: got {}, expected more than 0", config.temperature))?;
+        let max_rows = self.max_rows.unwrap_or(recipe.sampling.max_rows);
+        super::require(max_rows > 0, || "--max-rows: got 0, expected at least 1".to_owned())?;
         // As in the run that the recipe describes, so that the numbers are those of the run.
         let loaded = policy::load(&self.model, recipe.model.device, recipe.model.dtype)?;
         let tokenizer = Arc::new(loaded.tokenizer);
@@ -70,7 +75,7 @@ impl Eval {
             scorer: Arc::new(Scorer::new(&recipe.reward)),
             tokenizer: Arc::clone(&tokenizer),
         };
-        let mut engine = DecodeEngine::new(tokenizer.eos_ids().to_vec(), 512, recipe.batch.max_tokens);
+        let mut engine = DecodeEngine::new(tokenizer.eos_ids().to_vec(), max_rows, recipe.batch.max_tokens);
         let phase = Console::new().step_phase("evaluate", evaluator.n_responses() as u64);
         let (report, _) = evaluator.run(&loaded.policy, &mut engine, &mut |n| phase.advance(n as u64, ""))?;
         phase.finish();

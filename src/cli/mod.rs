@@ -16,8 +16,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use rlcredit::recipe::Problems;
-use rlcredit::rollout::NotFinite;
 use rlcredit::run::Failure;
+use rlcredit::types::NotFinite;
 
 /// Structure-aware RL post-training for language models.
 #[derive(Parser)]

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use rewards::{Countdown, Task};
 use rlcredit::model::{DeviceChoice, Dtype};
-use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, require_finite};
 use rlcredit::types::{GenRequest, Prompt, Purpose, RunRandom};
 
 use super::policy;
@@ -18,7 +18,8 @@ use super::policy;
 pub struct Sample {
     /// A run, a checkpoint or a Hugging Face folder
     model: PathBuf,
-    /// The prompt, as the policy is to read it; standard input without it
+    /// The prompt, read as it stands, a backslash included: a Countdown prompt ends in a line's end, in a shell
+    /// $'Make 45 from 3, 7, 12.\n'. Standard input with - or without a prompt
     prompt: Option<String>,
     /// Number of responses
     #[arg(short = 'n', long, default_value_t = 1)]
@@ -35,6 +36,9 @@ pub struct Sample {
     /// Longest response in tokens
     #[arg(long, default_value_t = 128)]
     max_new_tokens: usize,
+    /// Most responses decoded at once
+    #[arg(long, default_value_t = 512)]
+    max_rows: usize,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -50,10 +54,10 @@ impl Sample {
         super::require(self.max_new_tokens > 0, || {
             "--max-new-tokens: got 0, expected at least 1".to_owned()
         })?;
+        super::require(self.max_rows > 0, || "--max-rows: got 0, expected at least 1".to_owned())?;
         let loaded = policy::load(&self.model, DeviceChoice::Auto, Dtype::Auto)?;
-        let text = match self.prompt {
-            // A shell passes \n as two characters; a line's end is what is meant.
-            Some(prompt) => prompt.replace("\\n", "\n"),
+        let text = match self.prompt.filter(|prompt| prompt != "-") {
+            Some(prompt) => prompt,
             None => {
                 let mut text = String::new();
                 std::io::stdin().read_to_string(&mut text).context("standard input")?;
@@ -76,17 +80,17 @@ impl Sample {
         let prompt = Arc::new(Prompt { id: 0, text, tokens, task });
         let request = |sample| GenRequest { prompt: Arc::clone(&prompt), prefix: Vec::new(), sample };
         let requests: Vec<GenRequest> = (0..self.samples).map(request).collect();
-        let Self { temperature, top_p, top_k, max_new_tokens, .. } = self;
+        let Self { temperature, top_p, top_k, max_new_tokens, max_rows, .. } = self;
         let generation = Generation {
             random: RunRandom::new(self.seed),
             purpose: Purpose::Sample,
             step: 0,
-            sampling: SamplingConfig { temperature, top_p, top_k, max_new_tokens },
+            sampling: SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_rows },
         };
-        let mut engine = DecodeEngine::new(loaded.tokenizer.eos_ids().to_vec(), 64, 16384);
-        for (i, done) in
-            engine.generate(&loaded.policy, &requests, &generation, &mut |_| {})?.iter().enumerate()
-        {
+        let mut engine = DecodeEngine::new(loaded.tokenizer.eos_ids().to_vec(), max_rows, 16384);
+        let completions = engine.generate(&loaded.policy, &requests, &generation, &mut |_| {})?;
+        require_finite(&requests, &completions)?;
+        for (i, done) in completions.iter().enumerate() {
             if i > 0 {
                 super::say("---")?;
             }

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use rlcredit::interrupt::Interrupt;
 use rlcredit::observe::Console;
-use rlcredit::recipe::Recipe;
-use rlcredit::run::{Outcome, Request, train};
+use rlcredit::recipe::Draft;
+use rlcredit::run::{Outcome, Request, Setup, train};
 
 #[derive(Args)]
 pub struct Train {
@@ -32,16 +33,20 @@ impl Train {
     pub fn run(self) -> Result<ExitCode> {
         let name = self.name.map(|name| format!("run.name={}", toml::Value::String(name)));
         let overrides: Vec<String> = self.overrides.into_iter().chain(name).collect();
-        let recipe = Recipe::load(&self.recipe, &overrides)?;
-        recipe.check_files()?;
+        let console = Arc::new(Console::new());
+        let phase = console.step_phase("set up", 0);
+        let setup = Setup::of_draft(Draft::load(&self.recipe, &overrides)?)?;
+        phase.finish();
         let given =
             std::fs::read_to_string(&self.recipe).with_context(|| self.recipe.display().to_string())?;
-        let console = Console::new();
-        for note in recipe.notes() {
+        for note in setup.recipe.notes() {
             console.note(note);
         }
-        let interrupt = Interrupt::install()?;
-        let request = Request { recipe, given, runs: self.runs, resume: self.resume };
+        let teller = Arc::clone(&console);
+        let interrupt = Interrupt::install(move |signal| {
+            teller.note(format_args!("{signal}: stopping after this step (again: quit without saving)"));
+        })?;
+        let request = Request { setup, given, runs: self.runs, resume: self.resume };
         Ok(match train(request, &console, &interrupt)? {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::Interrupted(signal) => ExitCode::from(signal.exit_code()),

@@ -16,6 +16,8 @@ use rand::{Rng, seq::IndexedRandom};
 use rewards::Countdown;
 use serde::{Deserialize, Serialize};
 
+use crate::text::Tokenizer;
+
 /// Largest number that is one token.
 const MAX_VALUE: u32 = 999;
 /// Draws for one attempt after which the solver takes it that it has written every expression there is.
@@ -104,6 +106,29 @@ pub fn demonstrate(item: &Countdown, config: &DemoConfig, rng: &mut impl Rng) ->
     text + "<answer>" + answer + "</answer>"
 }
 
+/// Tokens that no demonstration about `n` numbers exceeds, the end-of-sequence token left out: `max_lines` misses of
+/// `n - 1` steps each, and an answer in which every step but the last has parentheses. Pieces are counted one by one,
+/// since a tokenizer that joins some of them makes fewer.
+///
+/// # Errors
+/// If the tokenizer refuses a piece.
+pub fn most_tokens(n: usize, config: &DemoConfig, tokenizer: &Tokenizer) -> Result<usize> {
+    let most = |pieces: &[&str]| -> Result<usize> {
+        let lengths = pieces.iter().map(|piece| Ok(tokenizer.encode(piece)?.len()));
+        lengths.collect::<Result<Vec<_>>>().map(|lengths| lengths.into_iter().max().unwrap_or(0))
+    };
+    let numbers: Vec<String> = (0..=config.max_value).map(|n| n.to_string()).collect();
+    let number = most(&numbers.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let operator = most(&["+", "-", "*", "/"])?;
+    let n_steps = n.saturating_sub(1);
+    let steps =
+        n_steps * (3 * number + operator + most(&["="])?) + n_steps.saturating_sub(1) * most(&[", "])?;
+    let line = steps + most(&[" yes\n", " no\n"])?;
+    let parentheses = n_steps.saturating_sub(1) * (most(&["("])? + most(&[")"])?);
+    let answer = most(&["<answer>"])? + n * number + n_steps * operator + parentheses + most(&["</answer>"])?;
+    Ok(config.max_lines.saturating_mul(line).saturating_add(answer))
+}
+
 /// The nearest to the target of `guesses` random expressions that are not `written` yet; of equals the first.
 /// `None` when no further expression turns up.
 fn attempt(
@@ -185,13 +210,13 @@ mod tests {
 
     use super::*;
     use crate::{
-        data::countdown::{CountdownConfig, SEED, generate, prompt_text},
+        data::countdown::{CountdownConfig, generate, prompt_text},
         text::countdown_tokenizer,
         types::{Purpose, RunRandom},
     };
 
     fn demo(item: &Countdown, max_lines: usize, guesses: usize, index: u64) -> String {
-        let mut rng = RunRandom::new(SEED).stream(Purpose::Demonstrations, &[index]);
+        let mut rng = RunRandom::new(0).stream(Purpose::Demonstrations, &[index]);
         demonstrate(item, &DemoConfig { max_lines, guesses, give_up: 0.3, max_value: MAX_VALUE }, &mut rng)
     }
 
@@ -251,13 +276,14 @@ mod tests {
     #[test]
     fn more_skill_solves_more_but_not_everything() {
         let config = CountdownConfig {
+            seed: 0,
             numbers: [3, 3],
             max_number: 20,
             targets: [1, 99],
             train_items: 2000,
             eval_items: 1,
         };
-        let items = generate(&config, &RunRandom::new(SEED)).unwrap().train;
+        let items = generate(&config).unwrap().train;
         let solved = |max_lines, guesses| {
             let texts = items.iter().zip(0..).map(|(item, i)| (item, demo(item, max_lines, guesses, i)));
             texts.filter(|(item, text)| check_claims(item, max_lines, text)).count()

@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use serde::de::DeserializeOwned;
 
-/// Reads every line of `path` as a `Line` and hands it to `accept`. Blank lines are passed over; `expected`
-/// says in words or by example what a line should be.
+/// Reads every line of `path` as a `Line` and hands it to `accept` with its place, `file:number`. Blank lines are passed
+/// over; `expected` says in words or by example what a line should be.
 ///
 /// # Errors
 /// If the file cannot be read or has no line; if a line is not a `Line` or `accept` refuses it, with file,
@@ -14,15 +14,17 @@ use serde::de::DeserializeOwned;
 pub fn read<Line: DeserializeOwned, T>(
     path: &Path,
     expected: &str,
-    accept: impl Fn(Line) -> Result<T>,
+    accept: impl Fn(Line, &str) -> Result<T>,
 ) -> Result<Vec<T>> {
     let file = path.display();
     let content = fs::read(path).with_context(|| format!("{file}: cannot be read"))?;
     let lines =
         (1..).zip(content.split(|&byte| byte == b'\n')).filter(|(_, line)| !line.trim_ascii().is_empty());
     let values = lines.map(|(number, line)| {
-        let value = serde_json::from_slice(line).map_err(|error| without_line(&error)).and_then(&accept);
-        value.map_err(|reason| anyhow!("{file}:{number}: {reason:#}; expected {expected}"))
+        let place = format!("{file}:{number}");
+        let value = serde_json::from_slice(line).map_err(|error| without_line(&error));
+        let value = value.and_then(|line| accept(line, &place));
+        value.map_err(|reason| anyhow!("{place}: {reason:#}; expected {expected}"))
     });
     let values: Vec<T> = values.collect::<Result<_>>()?;
     ensure!(!values.is_empty(), "{file}: holds no lines; expected one of these a line: {expected}");
@@ -46,7 +48,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("numbers.jsonl");
         fs::write(&path, content).unwrap();
-        read(&path, "an even number", |n: u32| {
+        read(&path, "an even number", |n: u32, _| {
             ensure!(n.is_multiple_of(2), "{n} is odd");
             Ok(n / 2)
         })
@@ -72,7 +74,7 @@ mod tests {
             assert!(error.ends_with(expected), "{error}");
         }
         assert!(read_numbers(b"\"\xff\"\n").unwrap_err().to_string().contains("numbers.jsonl:1: "));
-        let error = read(Path::new("no/such.jsonl"), "", |n: u32| Ok(n)).unwrap_err();
+        let error = read(Path::new("no/such.jsonl"), "", |n: u32, _| Ok(n)).unwrap_err();
         assert!(format!("{error:#}").starts_with("no/such.jsonl: cannot be read: "));
     }
 }

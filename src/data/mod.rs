@@ -5,14 +5,11 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use rewards::Task;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    text::Tokenizer,
-    types::{Prompt, RunRandom},
-};
+use crate::{text::Tokenizer, types::Prompt};
 
 pub mod countdown;
 pub mod demonstrations;
@@ -50,9 +47,20 @@ pub struct DataSet {
     pub eval: Vec<Arc<Prompt>>,
 }
 
+/// Problems before they are tokenized.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Items {
+    /// Problems to learn from. Never empty.
+    pub train: Vec<Item>,
+    /// Problems to measure on. Never empty.
+    pub eval: Vec<Item>,
+}
+
 /// A problem before it is tokenized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
+    /// Where it was read, `file:line`; `None` where it was generated.
+    pub place: Option<String>,
     /// The text the policy reads.
     pub text: String,
     /// The problem behind it.
@@ -69,33 +77,56 @@ impl DataConfig {
         }
     }
 
+    /// Makes or reads the problems.
+    ///
+    /// # Errors
+    /// If the configuration asks for more problems than there are, or if a file cannot be read or has a broken line.
+    pub fn items(&self) -> Result<Items> {
+        Ok(match self {
+            Self::Countdown(config) => {
+                let items = countdown::generate(config)?;
+                let texts = |items: Vec<_>| items.into_iter().map(countdown::item).collect();
+                Items { train: texts(items.train), eval: texts(items.eval) }
+            }
+            Self::Jsonl(config) => {
+                Items { train: countdown::read(&config.path)?, eval: countdown::read(&config.eval_path)? }
+            }
+        })
+    }
+
     /// Makes or reads the problems and tokenizes their texts.
     ///
     /// # Errors
-    /// If the configuration asks for more problems than there are, if a file cannot be read or has a broken
-    /// line, or if a text has no tokens.
+    /// As [`DataConfig::items`] and [`Items::tokenize`].
     pub fn build(&self, tokenizer: &Tokenizer) -> Result<DataSet> {
-        let (train, eval) = match self {
-            Self::Countdown(config) => {
-                let items = countdown::generate(config, &RunRandom::new(countdown::SEED))?;
-                let texts = |items: Vec<_>| items.into_iter().map(countdown::item).collect();
-                (texts(items.train), texts(items.eval))
-            }
-            Self::Jsonl(config) => (countdown::read(&config.path)?, countdown::read(&config.eval_path)?),
-        };
-        let eval_start = train.len() as u64;
-        Ok(DataSet { train: tokenize(train, 0, tokenizer)?, eval: tokenize(eval, eval_start, tokenizer)? })
+        self.items()?.tokenize(tokenizer)
+    }
+}
+
+impl Items {
+    /// The problems as prompts.
+    ///
+    /// # Errors
+    /// If a text cannot be tokenized or has no tokens.
+    pub fn tokenize(self, tokenizer: &Tokenizer) -> Result<DataSet> {
+        let eval_start = self.train.len() as u64;
+        Ok(DataSet {
+            train: tokenize(self.train, 0, tokenizer)?,
+            eval: tokenize(self.eval, eval_start, tokenizer)?,
+        })
     }
 }
 
 /// `items` as prompts with ids from `start`.
 fn tokenize(items: Vec<Item>, start: u64, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt>>> {
-    let prompts = items.into_iter().zip(start..).map(|(Item { text, task }, id)| {
-        let tokens = tokenizer.encode(&text).with_context(|| format!("prompt {id}"))?;
-        ensure!(
-            !tokens.is_empty(),
-            "prompt {id}: the text {text:?} has no tokens; a policy needs at least one to read"
-        );
+    let prompts = items.into_iter().zip(start..).map(|(Item { place, text, task }, id)| {
+        let place = || place.unwrap_or_else(|| format!("prompt {id}"));
+        let tokens = match tokenizer.encode(&text) {
+            Ok(tokens) if tokens.is_empty() => {
+                bail!("{}: the text {text:?} has no tokens; a policy needs at least one to read", place())
+            }
+            tokens => tokens.with_context(place)?,
+        };
         Ok(Arc::new(Prompt { id, text, tokens, task }))
     });
     prompts.collect()

@@ -51,6 +51,16 @@ pub struct Example {
 pub struct Source {
     kind: Kind,
     random: RunRandom,
+    limits: Limits,
+}
+
+/// Most tokens that prompt and response of one example may have together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Positions of the model.
+    pub positions: usize,
+    /// `max_tokens` of `[warmup]`.
+    pub max_tokens: usize,
 }
 
 enum Kind {
@@ -77,9 +87,15 @@ impl SourceConfig {
     /// The source described; `train` are the problems that demonstrations are about.
     ///
     /// # Errors
-    /// If the values are out of range, if there is no problem or one that cannot be demonstrated, or if the
-    /// file cannot be read or has a broken line.
-    pub fn build(&self, train: &[Arc<Prompt>], tokenizer: &Tokenizer, random: RunRandom) -> Result<Source> {
+    /// If the values are out of range, if there is no problem or one that cannot be demonstrated, if the file cannot be
+    /// read or has a broken line, or if an example can be longer than `limits`.
+    pub fn build(
+        &self,
+        train: &[Arc<Prompt>],
+        tokenizer: &Tokenizer,
+        random: RunRandom,
+        limits: Limits,
+    ) -> Result<Source> {
         if let [problem, ..] = self.problems().as_slice() {
             bail!("source of the warm start: {problem}");
         }
@@ -95,20 +111,54 @@ impl SourceConfig {
                         .with_context(|| format!("prompt {}", prompt.id))?;
                     Ok((Arc::clone(prompt), problem.clone()))
                 });
-                let problems = problems.collect::<Result<_>>()?;
+                let problems: Vec<(Arc<Prompt>, Countdown)> = problems.collect::<Result<_>>()?;
+                let lengths =
+                    problems.iter().map(|(prompt, problem)| (prompt.tokens.len(), problem.numbers.len()));
+                if let Some((prompt, numbers)) = longest(lengths) {
+                    let response = demonstrations::most_tokens(numbers, config, tokenizer)?.saturating_add(1);
+                    limits.check(prompt, response).context("the longest demonstrations")?;
+                }
                 let (config, tokenizer) = (config.clone(), tokenizer.clone());
                 Kind::Demonstrations(Box::new(Demonstrations { config, problems, tokenizer }))
             }
             Self::Jsonl(JsonlSource { path }) => {
                 let expected = r#"{"prompt": text, "response": text}, neither empty"#;
-                Kind::Pairs(jsonl::read(path, expected, |Pair { prompt, response }| {
+                Kind::Pairs(jsonl::read(path, expected, |Pair { prompt, response }, _| {
                     ensure!(!prompt.is_empty(), "`prompt` is empty");
                     ensure!(!response.is_empty(), "`response` is empty");
-                    example(tokenizer.encode(&prompt)?, &response, tokenizer)
+                    let prompt = tokenizer.encode(&prompt)?;
+                    ensure!(!prompt.is_empty(), "`prompt` has no tokens");
+                    let example = example(prompt, &response, tokenizer)?;
+                    limits.check(example.prompt.len(), example.response.len())?;
+                    Ok(example)
                 })?)
             }
         };
-        Ok(Source { kind, random })
+        Ok(Source { kind, random, limits })
+    }
+}
+
+/// Lengths of the longest prompt and of the longest list of numbers.
+fn longest(lengths: impl Iterator<Item = (usize, usize)>) -> Option<(usize, usize)> {
+    lengths.reduce(|(a, b), (c, d)| (a.max(c), b.max(d)))
+}
+
+impl Limits {
+    fn check(self, prompt: usize, response: usize) -> Result<()> {
+        let Self { positions, max_tokens } = self;
+        let whole = prompt.saturating_add(response);
+        let lengths = || {
+            format!(
+                "a prompt of {prompt} tokens and a response of {response}, end-of-sequence included, are {whole}"
+            )
+        };
+        ensure!(whole <= positions, "{}, but the model has {positions} positions", lengths());
+        ensure!(
+            whole <= max_tokens,
+            "{}, but [warmup] `max_tokens` = {max_tokens}; raise it to at least {whole}",
+            lengths()
+        );
+        Ok(())
     }
 }
 
@@ -116,7 +166,7 @@ impl Source {
     /// Examples of these numbers, counted from 0 and without end.
     ///
     /// # Errors
-    /// If a text cannot be tokenized.
+    /// If a text cannot be tokenized or is longer than the limits.
     pub fn examples(&self, numbers: Range<u64>) -> Result<Vec<Example>> {
         let order = |n| visits(&self.random, Purpose::WarmupOrder, n, numbers.clone());
         match &self.kind {
@@ -126,11 +176,11 @@ impl Source {
                     order(demos.problems.len()).into_iter().zip(numbers.clone()).map(|(i, number)| {
                         let (prompt, problem) = &demos.problems[i];
                         let rng = &mut self.random.stream(Purpose::Demonstrations, &[number]);
-                        example(
-                            prompt.tokens.clone(),
-                            &demonstrate(problem, &demos.config, rng),
-                            &demos.tokenizer,
-                        )
+                        let text = demonstrate(problem, &demos.config, rng);
+                        let example = example(prompt.tokens.clone(), &text, &demos.tokenizer)?;
+                        let within = self.limits.check(example.prompt.len(), example.response.len());
+                        within.with_context(|| format!("demonstration {number}"))?;
+                        Ok(example)
                     });
                 examples.collect()
             }
@@ -167,6 +217,7 @@ mod tests {
 
     fn problems() -> Vec<Arc<Prompt>> {
         let config = CountdownConfig {
+            seed: 0,
             numbers: [3, 3],
             max_number: 9,
             targets: [1, 50],
@@ -176,6 +227,8 @@ mod tests {
         DataConfig::Countdown(config).build(&countdown_tokenizer().unwrap()).unwrap().train
     }
 
+    const LIMITS: Limits = Limits { positions: 512, max_tokens: 16384 };
+
     fn demos(seed: u64) -> Source {
         let config = SourceConfig::CountdownDemos(DemoConfig {
             max_lines: 4,
@@ -183,7 +236,7 @@ mod tests {
             give_up: 0.5,
             max_value: 199,
         });
-        config.build(&problems(), &countdown_tokenizer().unwrap(), RunRandom::new(seed)).unwrap()
+        config.build(&problems(), &countdown_tokenizer().unwrap(), RunRandom::new(seed), LIMITS).unwrap()
     }
 
     fn pairs(content: &str) -> Result<Source> {
@@ -192,7 +245,7 @@ mod tests {
         fs::write(&path, content).unwrap();
         let config: SourceConfig =
             serde_json::from_value(serde_json::json!({"type": "jsonl", "path": path})).unwrap();
-        config.build(&[], &countdown_tokenizer().unwrap(), RunRandom::new(0))
+        config.build(&[], &countdown_tokenizer().unwrap(), RunRandom::new(0), LIMITS)
     }
 
     #[test]
@@ -240,6 +293,23 @@ mod tests {
     }
 
     #[test]
+    fn the_bound_on_demonstrations_holds_and_is_near() {
+        let Ok(demos) = demos(0).examples(0..400) else { panic!("no demonstrations") };
+        let config = DemoConfig { max_lines: 4, guesses: 3, give_up: 0.5, max_value: 199 };
+        let bound = demonstrations::most_tokens(3, &config, &countdown_tokenizer().unwrap()).unwrap() + 1;
+        let longest = demos.iter().map(|e| e.response.len()).max().unwrap();
+        assert!(longest <= bound && bound <= longest + 6, "{longest} {bound}");
+        let build = |limits| {
+            let source = SourceConfig::CountdownDemos(config.clone());
+            let source =
+                source.build(&problems(), &countdown_tokenizer().unwrap(), RunRandom::new(0), limits);
+            source.err().map(|error| format!("{error:#}")).unwrap_or_default()
+        };
+        assert!(build(Limits { positions: 60, ..LIMITS }).contains("but the model has 60 positions"));
+        assert!(build(Limits { max_tokens: 60, ..LIMITS }).contains("[warmup] `max_tokens` = 60; raise it"));
+    }
+
+    #[test]
     fn broken_sources_say_where() {
         let good = r#"{"prompt": "a", "response": "b"}"#;
         for (line, expected) in [
@@ -247,6 +317,10 @@ mod tests {
             (r#"{"prompt": "", "response": "b"}"#, "`prompt` is empty"),
             (r#"{"prompt": "a", "response": ""}"#, "`response` is empty"),
             ("oops", "expected value"),
+            (
+                &format!(r#"{{"prompt": "a", "response": "{}"}}"#, "-".repeat(511)),
+                "a prompt of 1 tokens and a response of 512, end-of-sequence included, are 513, but the model has 512",
+            ),
         ] {
             let error = pairs(&format!("{good}\n{line}\n")).err().unwrap().to_string();
             assert!(error.contains("pairs.jsonl:2: ") && error.contains(expected), "{error}");
@@ -260,7 +334,7 @@ mod tests {
             max_value: 199,
         });
         let build = |train: &[Arc<Prompt>]| {
-            let source = config.build(train, &countdown_tokenizer().unwrap(), RunRandom::new(0));
+            let source = config.build(train, &countdown_tokenizer().unwrap(), RunRandom::new(0), LIMITS);
             format!("{:#}", source.err().unwrap())
         };
         assert!(build(&[prompt]).starts_with("prompt 8: demonstrations: got a problem with 5000"));

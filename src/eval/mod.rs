@@ -19,7 +19,7 @@ pub use statistics::{Estimate, estimate, pass_at_k, pass_sizes};
 use crate::model::Policy;
 use crate::pipeline::graft;
 use crate::rollout::explore::{Explorer, GroupConfig};
-use crate::rollout::{Generation, RolloutEngine, SamplingConfig};
+use crate::rollout::{Generation, RolloutEngine, SamplingConfig, require_finite};
 use crate::score::Scorer;
 use crate::text::Tokenizer;
 use crate::types::{Finish, GenRequest, MetricRow, Prompt, Purpose, RunRandom, Step, Tree};
@@ -96,7 +96,8 @@ impl Evaluator {
     /// Evaluates `policy`. `progress` hears how many responses have ended since its last call.
     ///
     /// # Errors
-    /// If generation or scoring fails.
+    /// If generation or scoring fails; a [`crate::types::NotFinite`] if a response ended in a distribution that is not
+    /// finite. Rewards may be anything, only whether a response is correct counts.
     pub fn run(
         &self,
         policy: &Policy,
@@ -142,10 +143,16 @@ impl Evaluator {
         const STEP: Step = 0;
         let group = GroupConfig { size: n };
         let requests: Vec<GenRequest> = self.prompts.iter().flat_map(|prompt| group.open(prompt)).collect();
-        let sampling =
-            SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: self.max_new_tokens };
+        let sampling = SamplingConfig {
+            temperature,
+            top_p: 1.0,
+            top_k: 0,
+            max_new_tokens: self.max_new_tokens,
+            max_rows: 512,
+        };
         let generation = Generation { random: self.random, purpose: Purpose::Eval, step: STEP, sampling };
         let completions = engine.generate(policy, &requests, &generation, progress)?;
+        require_finite(&requests, &completions)?;
         graft(requests, completions, &self.scorer, &self.tokenizer)
     }
 }

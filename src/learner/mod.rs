@@ -8,5 +8,5 @@ mod warmup_config;
 
 pub use accumulate::accumulate;
 pub use policy_update::{LearnerConfig, PolicyLearner};
-pub use report::UpdateReport;
+pub use report::{Gap, UpdateReport};
 pub use warmup_config::WarmupConfig;

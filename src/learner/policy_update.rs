@@ -4,7 +4,7 @@ use anyhow::Result;
 use tch::Tensor;
 
 use super::accumulate::accumulate;
-use super::report::{Tally, UpdateReport};
+use super::report::{Gap, Tally, UpdateReport};
 use crate::batch::{BatchConfig, Reads, Sequence, TokenGrid, TrainSample, minibatches, pack};
 use crate::loss::{KlEstimator, LossConfig, LossInput, PolicyLoss, kl_tokens, token_weights};
 use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
@@ -48,9 +48,9 @@ impl PolicyLearner {
 
     /// Trains on `samples` at learning rate `lr`.
     ///
-    /// An update whose gradient is not finite is refused and ends the step: the weights stay as they were before it,
-    /// and the report says what was wrong. `progress` hears how many samples have been worked through since its last call,
-    /// `epochs` times each.
+    /// An update whose loss or gradient is not finite is refused and ends the step: weights and optimiser stay as they
+    /// were before it, and the report says what was wrong. `progress` hears how many samples have been worked through
+    /// since its last call, `epochs` times each.
     ///
     /// # Errors
     /// If results cannot be copied to the host.
@@ -64,14 +64,18 @@ impl PolicyLearner {
         let mut tally = Tally::default();
         let mut first = FirstPass::default();
         let (mut grad_norm, mut param_delta, mut n_updates) = (0.0, 0.0, 0.0);
-        let (mut not_finite, mut ratio_gap) = (None, None);
+        let (mut not_finite, mut first_gap) = (None, None);
         'step: for epoch in 0..self.config.batch.epochs {
             for minibatch in minibatches(samples, self.config.batch.minibatches) {
                 self.gradient.clear();
                 let seen = self.gather(policy, minibatch, &mut tally, progress)?;
-                let _ = ratio_gap.get_or_insert_with(|| seen.largest_gap(minibatch));
+                let _ = first_gap.get_or_insert_with(|| seen.gap(minibatch));
                 if epoch == 0 {
                     first.extend(seen);
+                }
+                not_finite = tally.loss_not_finite();
+                if not_finite.is_some() {
+                    break 'step;
                 }
                 let applied = self.optimizer.apply(policy, &self.gradient, lr);
                 grad_norm += applied.grad_norm;
@@ -83,10 +87,6 @@ impl PolicyLearner {
                         break 'step;
                     }
                 }
-                if !param_delta.is_finite() {
-                    not_finite = Some(format!("the update's norm is {param_delta}"));
-                    break 'step;
-                }
             }
         }
         let mut metrics = tally.means(n_updates);
@@ -95,11 +95,17 @@ impl PolicyLearner {
             metrics.set("optim/grad_norm", grad_norm / n_updates);
             metrics.set("optim/param_delta", param_delta);
         }
-        if let Some(gap) = ratio_gap {
-            metrics.set("policy/first_ratio_gap", gap);
+        if let Some(gap) = first_gap {
+            metrics.set("policy/first_ratio_gap", gap.max);
         }
         let FirstPass { logprobs, entropies } = first;
-        Ok(UpdateReport { metrics, first_logprobs: logprobs, first_entropies: entropies, not_finite })
+        Ok(UpdateReport {
+            metrics,
+            first_logprobs: logprobs,
+            first_entropies: entropies,
+            first_gap,
+            not_finite,
+        })
     }
 
     /// Gathers the gradient of one minibatch; gives what its samples' tokens looked like on the way.
@@ -222,14 +228,11 @@ impl FirstPass {
         }
     }
 
-    /// Largest distance from the old log-probabilities of `samples`, nats; 0 where there are none to compare with.
-    fn largest_gap(&self, samples: &[TrainSample]) -> f64 {
+    /// Distance from the old log-probabilities of `samples`, where they have some.
+    fn gap(&self, samples: &[TrainSample]) -> Gap {
         let pairs =
             self.logprobs.iter().zip(samples).filter_map(|(new, s)| Some((new, s.old_logprobs.as_ref()?)));
-        let gaps =
-            pairs.flat_map(|(new, old)| new.iter().zip(old)).map(|(new, old)| f64::from(new - old).abs());
-        // `f64::max` would swallow a NaN.
-        gaps.fold(0.0, |largest, gap| if gap > largest || gap.is_nan() { gap } else { largest })
+        Gap::of(pairs.flat_map(|(new, old)| new.iter().zip(old)).map(|(new, old)| f64::from(new - old).abs()))
     }
 
     fn extend(&mut self, other: Self) {

@@ -13,8 +13,33 @@ pub struct UpdateReport {
     pub first_logprobs: Vec<Vec<f32>>,
     /// Entropies of the same pass.
     pub first_entropies: Vec<Vec<f32>>,
+    /// How far the pass of the first update was from the old log-probabilities; `None` if there was nothing to train on.
+    pub first_gap: Option<Gap>,
     /// What was not finite, if an update was refused for it.
     pub not_finite: Option<String>,
+}
+
+/// Distances between two measurements of the same log-probabilities, nats; 0 where there are none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gap {
+    /// Mean over the tokens.
+    pub mean: f64,
+    /// Largest of all.
+    pub max: f64,
+}
+
+impl Gap {
+    /// Over the distances given.
+    pub fn of(distances: impl Iterator<Item = f64>) -> Self {
+        let (mut sum, mut max, mut n) = (0.0, 0f64, 0u64);
+        for distance in distances {
+            sum += distance;
+            // `f64::max` would swallow a NaN.
+            max = if distance > max || distance.is_nan() { distance } else { max };
+            n += 1;
+        }
+        Self { mean: sum / n.max(1) as f64, max }
+    }
 }
 
 /// Means over the updates of a step: of quantities over all their tokens, of losses over the updates.
@@ -35,6 +60,12 @@ impl Tally {
     /// Adds a micro-batch's share of losses, `[N]` each, that hold their tokens' weights in the minibatch already.
     pub fn add_losses(&mut self, weighted: &[(&'static str, Tensor)]) {
         add(&mut self.losses, weighted);
+    }
+
+    /// The first loss that is not finite, with its value.
+    pub fn loss_not_finite(&self) -> Option<String> {
+        let broken = self.losses.iter().find(|(_, sum)| !sum.is_finite());
+        broken.map(|(name, sum)| format!("{name} is {sum}"))
     }
 
     /// Means per token and, of the losses, per update.

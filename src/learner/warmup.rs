@@ -3,26 +3,40 @@
 //! Loss: the mean over a batch's response tokens of `-logprob`, at temperature 1. The learning rate rises over
 //! `lr_warmup_steps`, then falls along a cosine to a tenth.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::accumulate::accumulate;
 use super::warmup_config::WarmupConfig;
 use crate::batch::{Reads, Sequence, TokenGrid, pack};
 use crate::data::supervised::Source;
 use crate::model::{Policy, StatsGrad};
-use crate::optim::{AdamW, OptimConfig, Schedule, learning_rate};
-use crate::types::Step;
+use crate::optim::{AdamW, AdamWState, OptimConfig, Schedule, learning_rate};
+use crate::types::{NotFinite, Step};
 
-/// Trains `policy` on `source`. `progress` hears the step and the batch's loss; the warm start is given up when it says
-/// so by returning false.
+/// Where a warm start stands after a step. With the weights of `policy`, `optimizer` is all that later steps depend on.
+pub struct Stand<'a> {
+    /// The step, counted from 1; as many updates as the optimiser has made.
+    pub step: Step,
+    /// Loss of its batch.
+    pub loss: f64,
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The optimiser's memory.
+    pub optimizer: &'a AdamWState,
+}
+
+/// Trains `policy` on `source`, from the beginning or on from the step after which `begun` and the weights of `policy` were
+/// saved. `progress` hears of every step; the warm start is given up when it says so by returning false.
 ///
 /// # Errors
-/// If an example cannot be made or the loss stops being finite.
+/// If an example cannot be made, `begun` is of another model, or `progress` fails; a [`NotFinite`] if loss or gradient
+/// stops being finite.
 pub fn warm_up(
     policy: &mut Policy,
     config: &WarmupConfig,
     source: &Source,
-    progress: &mut dyn FnMut(Step, f64) -> bool,
+    begun: Option<AdamWState>,
+    progress: &mut dyn FnMut(Stand<'_>) -> Result<bool>,
 ) -> Result<bool> {
     let optim = OptimConfig {
         lr: config.lr,
@@ -35,9 +49,11 @@ pub fn warm_up(
         final_lr_ratio: Some(0.1),
     };
     let mut optimizer = AdamW::new(optim, policy);
+    let first = begun.as_ref().map_or(0, |state| state.updates) + 1;
+    begun.map_or(Ok(()), |state| optimizer.restore(state))?;
     let mut gradient = policy.zero_gradient();
     let size = config.batch_size as u64;
-    for step in 1..=config.steps {
+    for step in first..=config.steps {
         let examples =
             source.examples((step - 1) * size..step * size).context("making warm-start examples")?;
         let rows: Vec<Sequence<'_>> =
@@ -53,15 +69,18 @@ pub fn warm_up(
                 StatsGrad { logprobs: stats.logprobs.full_like(-1.0 / n_tokens as f64), entropies: None }
             });
         }
-        let applied = optimizer.apply(policy, &gradient, learning_rate(&optim, step, config.steps));
-        if !loss.is_finite() || applied.param_delta.is_none_or(|delta| !delta.is_finite()) {
-            bail!(
-                "warm start, step {step}: loss {loss}, gradient norm {} are not finite; lower [warmup] lr = {}",
-                applied.grad_norm,
-                config.lr
-            );
+        let diverged = |what: &str, value: f64| {
+            let lr = config.lr;
+            NotFinite(format!("warm start, step {step}: the {what} is {value}; lower [warmup] lr = {lr}"))
+        };
+        if !loss.is_finite() {
+            return Err(diverged("loss", loss).into());
         }
-        if !progress(step, loss) {
+        let applied = optimizer.apply(policy, &gradient, learning_rate(&optim, step, config.steps));
+        if applied.param_delta.is_none() {
+            return Err(diverged("gradient's norm", applied.grad_norm).into());
+        }
+        if !progress(Stand { step, loss, policy, optimizer: optimizer.state() })? {
             return Ok(false);
         }
     }

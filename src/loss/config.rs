@@ -57,7 +57,7 @@ pub enum Aggregation {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KlConfig {
-    /// Weight in the loss, above 0; for none, leave the section out.
+    /// Weight in the loss, 0 or more; at 0 there is no penalty and no reference is loaded.
     pub coef: f64,
     /// Which estimator of the divergence.
     #[serde(default)]

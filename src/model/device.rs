@@ -38,6 +38,12 @@ impl Placement {
         Ok(Self { device, kind })
     }
 
+    /// The precision by its name in recipes.
+    #[must_use]
+    pub fn dtype(&self) -> Dtype {
+        if self.kind == Kind::BFloat16 { Dtype::Bf16 } else { Dtype::F32 }
+    }
+
     /// f32 on the CPU: what tests and references use.
     #[must_use]
     pub fn cpu_f32() -> Self {

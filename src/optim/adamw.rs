@@ -17,6 +17,18 @@ use crate::model::{Gradient, Policy};
 /// Elements updated at a time: small enough that the temporaries stay in the processor's cache.
 const BLOCK: i64 = 1 << 18;
 
+/// Largest norm of a gradient that is used. Then no `g` exceeds it and every `g^2 <= 1e38` is finite in f32, however the
+/// norm was summed up, and so are all that follow:
+///
+/// - `m` and `v` are averages of `g` and `g^2`, with or without their corrections no larger than those;
+/// - by Cauchy and Schwarz `m^2 <= v (1 - b1)^2 / ((1 - b2) (1 - b1^2 / b2))` where `b1 <= b2`, so a weight moves by at most
+///   a constant of the betas times `lr <= 1`, 7.3 for the usual ones; where the squares are too small for f32, so that this
+///   does not hold of them, by at most `lr * max |g| / eps <= 1e19 / 1e-16`, still finite;
+/// - `lr * decay <= 1` never makes a weight larger.
+///
+/// The recipe is held to these bounds.
+const MAX_NORM: f64 = 1e19;
+
 /// The optimiser of one policy.
 pub struct AdamW {
     config: OptimConfig,
@@ -39,7 +51,8 @@ pub struct AdamWState {
 pub struct Applied {
     /// Global L2 norm of the gradient before clipping.
     pub grad_norm: f64,
-    /// L2 norm of the change of the weights; `None` if the update was refused because the gradient is not finite.
+    /// L2 norm of the change of the weights; `None` if the update was refused because the gradient is not finite, or so
+    /// large that its squares are not.
     pub param_delta: Option<f64>,
 }
 
@@ -84,11 +97,11 @@ impl AdamW {
         Ok(())
     }
 
-    /// One update with `gradient` at learning rate `lr`. A gradient that is not finite changes nothing.
+    /// One update with `gradient` at learning rate `lr`. A gradient whose squares are not all finite changes nothing.
     pub fn apply(&mut self, policy: &mut Policy, gradient: &Gradient, lr: f64) -> Applied {
         let _guard = tch::no_grad_guard();
         let grad_norm = gradient.flat.norm().double_value(&[]);
-        if !grad_norm.is_finite() {
+        if grad_norm.is_nan() || grad_norm > MAX_NORM {
             return Applied { grad_norm, param_delta: None };
         }
         self.state.updates += 1;

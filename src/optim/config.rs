@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptimConfig {
-    /// Peak learning rate.
+    /// Peak learning rate, above 0 and at most 1.
     pub lr: f64,
-    /// Decay of the running mean of gradients and of their squares.
+    /// Decay of the running mean of gradients and of their squares; the first at most the second.
     #[serde(default = "betas")]
     pub betas: [f64; 2],
-    /// Added to the root of the second moment.
+    /// Added to the root of the second moment; 1e-16 to 1.
     #[serde(default = "eps")]
     pub eps: f64,
-    /// Decoupled weight decay, on matrices only (norms and biases are not decayed).
+    /// Decoupled weight decay, on matrices only (norms and biases are not decayed); 0 to 1.
     #[serde(default)]
     pub weight_decay: f64,
     /// Gradients are scaled down to this global L2 norm; 0 switches clipping off.

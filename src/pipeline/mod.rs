@@ -29,8 +29,7 @@ pub trait RolloutSource {
     /// The harvest of `step`. `progress` hears how many responses have ended since its last call.
     ///
     /// # Errors
-    /// If generation fails. A [`crate::rollout::NotFinite`] if a distribution or reward is not finite; the next step can
-    /// be harvested all the same.
+    /// If generation fails. A log-probability or reward that is not finite is no error, it stands in its leaf.
     fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest>;
 
     /// Everything that later harvests depend on.

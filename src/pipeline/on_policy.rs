@@ -10,7 +10,7 @@ use super::{Harvest, RolloutSource};
 use crate::data::sampler::{PromptSampler, SamplerState};
 use crate::model::Policy;
 use crate::rollout::explore::Explorer;
-use crate::rollout::{Generation, NotFinite, RolloutEngine};
+use crate::rollout::{Generation, RolloutEngine};
 use crate::score::Scorer;
 use crate::text::Tokenizer;
 use crate::types::{Completion, GenRequest, Leaf, Step, Tree};
@@ -65,7 +65,7 @@ impl RolloutSource for OnPolicy {
 /// neighbours.
 ///
 /// # Errors
-/// If a response cannot be decoded. A [`NotFinite`] if a reward is not a finite number.
+/// If a response cannot be decoded.
 pub fn graft(
     requests: Vec<GenRequest>,
     completions: Vec<Completion>,
@@ -93,10 +93,6 @@ fn leaf(
 ) -> Result<Leaf> {
     let text = tokenizer.decode(&completion.tokens, true)?;
     let verdict = scorer.score(&request.prompt.task, &text);
-    if !verdict.value.is_finite() {
-        let what = format!("the reward is {}; every grader's value and weight must be finite", verdict.value);
-        return Err(NotFinite { prompt: request.prompt.id, sample: request.sample, what }.into());
-    }
     Ok(Leaf {
         sample: request.sample,
         fork: None,

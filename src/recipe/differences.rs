@@ -8,8 +8,10 @@ use toml::{Table, Value};
 use super::Recipe;
 use crate::optim::Schedule;
 
-/// Keys that say where a run lies, how it is watched and what is kept of it, and so leave its course alone.
-const FREE: &[&str] = &["run.name", "checkpoint", "observe"];
+/// Keys that leave the course of a run alone: where it lies, how it is watched, what is kept of it, and how much memory
+/// decoding takes, which a run that ran out of it must be able to lower. The precision is compared as it was resolved, see
+/// `run::inputs`.
+const FREE: &[&str] = &["run.name", "checkpoint", "observe", "sampling.max_rows", "model.dtype"];
 
 /// A key that two recipes set differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ impl fmt::Display for Difference {
 impl Recipe {
     /// The keys in which the courses of two runs differ, defaults filled in, sorted.
     ///
-    /// `run.name`, `[checkpoint]` and `[observe]` are free. `run.steps` is free on a constant learning rate, where a longer
+    /// `run.name`, `[checkpoint]`, `[observe]`, `sampling.max_rows` and `model.dtype` are free. `run.steps` is free on a constant learning rate, where a longer
     /// run begins with exactly the shorter one; a decay ends at the last step, so there its length shapes every step.
     /// `[eval]` counts, since its metrics would no longer be those of one run.
     ///

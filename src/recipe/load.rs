@@ -1,23 +1,10 @@
 //! From a file and overrides to a [`Recipe`], and back to text.
 
-use std::{fs, path::Path, sync::LazyLock};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{
-    Recipe,
-    problem::{Finding, Problem, Problems},
-    read,
-    schema::{Beside, Shape},
-    source::Source,
-    validate,
-};
-
-/// What a recipe may hold.
-static SHAPE: LazyLock<Option<Shape>> = LazyLock::new(|| {
-    const BESIDE: &[Beside] = &[("reward", &["weight"])];
-    Shape::of::<Recipe>(BESIDE)
-});
+use super::{Draft, Problems, Recipe};
 
 impl Recipe {
     /// Reads the recipe at `path`, applies `overrides` of the form `section.key=value` in order, and checks names, types,
@@ -28,10 +15,7 @@ impl Recipe {
     /// # Errors
     /// Every problem found, with its place in the file or the override it came from.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, Problems> {
-        let file = path.display().to_string();
-        let text =
-            fs::read_to_string(path).map_err(|error| alone(&file, format!("cannot be read: {error}")))?;
-        Self::parse(&file, &text, overrides)
+        Draft::load(path, overrides)?.finish()
     }
 
     /// As [`Recipe::load`], from text that messages call `file`.
@@ -39,22 +23,7 @@ impl Recipe {
     /// # Errors
     /// Every problem found.
     pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
-        let Some(shape) = &*SHAPE else {
-            return Err(alone(file, "the settings of this program have no readable shape".into()));
-        };
-        let source = Source::parse(file, text, overrides)?;
-        let read::Reading { value, mut findings, untrusted } = read::document::<Self>(shape, &source.table);
-        if let Some(recipe) = &value {
-            let trusted = |finding: &Finding| {
-                !finding.keys.iter().any(|key| untrusted.iter().any(|path| overlap(key, path)))
-            };
-            findings.extend(validate::sense(recipe).into_iter().filter(trusted));
-        }
-        match (source.place(findings), value) {
-            (Some(problems), _) => Err(problems),
-            (None, Some(recipe)) => Ok(recipe),
-            (None, None) => Err(alone(file, "cannot be read as a recipe".into())),
-        }
+        Draft::parse(file, text, overrides)?.finish()
     }
 
     /// The recipe as TOML with every default written out; loads back equal.
@@ -64,17 +33,4 @@ impl Recipe {
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).context("the recipe cannot be written as TOML")
     }
-}
-
-fn alone(place: &str, message: String) -> Problems {
-    Problems(vec![Problem { place: place.to_owned(), key: String::new(), message }])
-}
-
-/// Whether one path is the other or lies within it.
-fn overlap(a: &str, b: &str) -> bool {
-    let within = |inner: &str, outer: &str| {
-        outer.is_empty()
-            || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    within(a, b) || within(b, a)
 }

@@ -8,6 +8,7 @@
 //! seams are the only description of what a recipe may hold; `schema` learns it from them.
 
 mod differences;
+mod draft;
 mod explain;
 mod fault;
 mod load;
@@ -21,6 +22,7 @@ mod tests;
 mod validate;
 
 pub use differences::Difference;
+pub use draft::Draft;
 pub use problem::{Problem, Problems};
 
 use serde::{Deserialize, Serialize};

@@ -32,6 +32,13 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
+impl Problems {
+    /// One problem with the whole of `place`.
+    pub(super) fn alone(place: &str, message: String) -> Self {
+        Self(vec![Problem { place: place.to_owned(), key: String::new(), message }])
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.0.iter().enumerate() {

@@ -2,67 +2,49 @@
 
 use std::path::Path;
 
-use super::{
-    Recipe,
-    problem::{Problem, Problems},
-};
+use super::{Draft, Recipe, explain};
 use crate::data::{DataConfig, supervised::SourceConfig};
 
 /// What a model folder holds besides its weights.
 const MODEL_FILES: [&str; 2] = ["config.json", "tokenizer.json"];
 
-impl Recipe {
-    /// Checks that the files named by the recipe exist, without reading them; relative paths start at the working directory.
-    ///
-    /// # Errors
-    /// Every file or folder that is missing, with the key that names it.
-    pub fn check_files(&self) -> Result<(), Problems> {
-        let mut problems = Vec::new();
-        let mut require = |holds: bool, key: &str, section: &str, name: &str, path: &Path, expected: &str| {
-            if !holds {
-                let message = format!(
-                    "[{section}] `{name}`: expected {expected}; paths start at the working directory"
-                );
-                problems.push(Problem { place: path.display().to_string(), key: key.to_owned(), message });
-            }
-        };
-        if let Some(folder) = &self.model.path {
-            require(folder.is_dir(), "model.path", "model", "path", folder, "an existing folder");
-            if folder.is_dir() {
-                for file in MODEL_FILES {
-                    let path = folder.join(file);
-                    require(
-                        path.is_file(),
-                        "model.path",
-                        "model",
-                        "path",
-                        &path,
-                        "this file in the model's folder",
-                    );
-                }
-            }
+impl Draft {
+    /// Adds every file or folder that the recipe names and that does not exist, without reading them; relative paths start
+    /// at the working directory.
+    pub fn check_files(&mut self) {
+        let mut missing = self.judge(&[], |recipe| Ok(missing(recipe))).unwrap_or_default();
+        missing.retain(|(key, _)| self.is_sound(key));
+        for (key, message) in missing {
+            self.add(&[key], message);
         }
-        if let DataConfig::Jsonl(data) = &self.data {
-            require(data.path.is_file(), "data.path", "data", "path", &data.path, "an existing file");
-            require(
-                data.eval_path.is_file(),
-                "data.eval_path",
-                "data",
-                "eval_path",
-                &data.eval_path,
-                "an existing file",
-            );
-        }
-        if let Some(SourceConfig::Jsonl(source)) = self.warmup.as_ref().map(|warmup| &warmup.source) {
-            require(
-                source.path.is_file(),
-                "warmup.source.path",
-                "warmup.source",
-                "path",
-                &source.path,
-                "an existing file",
-            );
-        }
-        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
     }
+}
+
+/// Keys that name something that is not there, and what they name.
+fn missing(recipe: &Recipe) -> Vec<(&'static str, String)> {
+    let mut missing = Vec::new();
+    let mut require = |holds: bool, key, path: &Path, expected: &str| {
+        if !holds {
+            let (key_name, path) = (explain::name(key), path.display());
+            missing.push((
+                key,
+                format!("{key_name}: {path}: expected {expected}; paths start at the working directory"),
+            ));
+        }
+    };
+    if let Some(folder) = &recipe.model.path {
+        require(folder.is_dir(), "model.path", folder, "an existing folder");
+        for file in MODEL_FILES.map(|file| folder.join(file)) {
+            let expected = "this file in the model's folder";
+            require(file.is_file() || !folder.is_dir(), "model.path", &file, expected);
+        }
+    }
+    if let DataConfig::Jsonl(data) = &recipe.data {
+        require(data.path.is_file(), "data.path", &data.path, "an existing file");
+        require(data.eval_path.is_file(), "data.eval_path", &data.eval_path, "an existing file");
+    }
+    if let Some(SourceConfig::Jsonl(source)) = recipe.warmup.as_ref().map(|warmup| &warmup.source) {
+        require(source.path.is_file(), "warmup.source.path", &source.path, "an existing file");
+    }
+    missing
 }

@@ -58,6 +58,12 @@ impl Source {
         Ok(source)
     }
 
+    /// The source of a recipe that was read before, of which `file` is all that can be said.
+    pub fn nowhere(file: &str) -> Self {
+        let file = file.to_owned();
+        Self { file, table: Table::new(), places: BTreeMap::new(), refused: Vec::new() }
+    }
+
     /// Everything wrong with the recipe, the refused overrides included, each in its place; `None` if nothing is.
     pub fn place(self, findings: Vec<Finding>) -> Option<Problems> {
         let found = findings.into_iter().map(|Finding { keys, message }| {

@@ -82,6 +82,7 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
         "above 0 and at most 1",
     );
     rules.positive("sampling.max_new_tokens", sampling.max_new_tokens as u64);
+    rules.positive("sampling.max_rows", sampling.max_rows as u64);
 
     rules.broken_if(reward.is_empty(), &["reward"], || {
         "[[reward]]: the list is empty, so nothing could be learnt; add a grader".into()
@@ -116,10 +117,9 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
         batch.prompts > 0 && batch.minibatches > 0 && !batch.prompts.is_multiple_of(batch.minibatches),
         &["batch.minibatches", "batch.prompts"],
         || {
-            let divisors = (1..=batch.prompts).filter(|n| batch.prompts.is_multiple_of(*n));
-            let divisors = divisors.map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+            let [below, above] = divisors_around(batch.prompts, batch.minibatches);
             format!(
-                "[batch] `minibatches`: got {}, expected a divisor of `prompts` = {}: {divisors}",
+                "[batch] `minibatches`: got {}, expected a divisor of `prompts` = {}, such as {below} or {above}",
                 batch.minibatches, batch.prompts
             )
         },
@@ -192,6 +192,13 @@ impl Rules {
         self.range(key, got, got.is_finite() && got > 0.0, "a finite number above 0");
     }
 
+    /// AdamW moves every weight by about its learning rate.
+    fn learning_rate(&mut self, key: &str, got: f64) {
+        let expected =
+            "above 0 and at most 1, since every weight moves by about that much; usual are 1e-6 to 1e-2";
+        self.range(key, got, got > 0.0 && got <= 1.0, expected);
+    }
+
     fn not_negative(&mut self, key: &str, got: f64) {
         self.range(key, got, got.is_finite() && got >= 0.0, "a finite number, 0 or more");
     }
@@ -214,7 +221,7 @@ impl Rules {
             warmup;
         self.positive("warmup.steps", *steps);
         self.positive("warmup.batch_size", *batch_size as u64);
-        self.above_zero("warmup.lr", *lr);
+        self.learning_rate("warmup.lr", *lr);
         self.broken_if(
             *steps > 0 && lr_warmup_steps > steps,
             &["warmup.lr_warmup_steps", "warmup.steps"],
@@ -224,7 +231,7 @@ impl Rules {
                 )
             },
         );
-        self.not_negative("warmup.weight_decay", *weight_decay);
+        self.range("warmup.weight_decay", weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
         self.positive("warmup.max_tokens", *max_tokens as u64);
         self.of_part("warmup.source", source.problems());
     }
@@ -234,13 +241,7 @@ impl Rules {
         self.range("loss.clip_low", clip_low, *clip_low > 0.0 && *clip_low < 1.0, "above 0 and below 1");
         self.above_zero("loss.clip_high", *clip_high);
         if let Some(kl) = kl {
-            let holds = kl.coef.is_finite() && kl.coef > 0.0;
-            self.range(
-                "loss.kl.coef",
-                kl.coef,
-                holds,
-                "a finite number above 0; for no penalty leave [loss.kl] out",
-            );
+            self.not_negative("loss.kl.coef", kl.coef);
         }
     }
 
@@ -255,11 +256,16 @@ impl Rules {
             schedule,
             final_lr_ratio,
         } = optim;
-        self.above_zero("optim.lr", *lr);
-        let holds = betas.iter().all(|beta| (0.0..1.0).contains(beta));
-        self.range("optim.betas", format!("{betas:?}"), holds, "two numbers, each 0 or more and below 1");
-        self.above_zero("optim.eps", *eps);
-        self.not_negative("optim.weight_decay", *weight_decay);
+        self.learning_rate("optim.lr", *lr);
+        let holds = betas.iter().all(|beta| (0.0..1.0).contains(beta)) && betas[0] <= betas[1];
+        self.range(
+            "optim.betas",
+            format!("{betas:?}"),
+            holds,
+            "two numbers, each 0 or more and below 1, the first at most the second",
+        );
+        self.range("optim.eps", eps, (1e-16..=1.0).contains(eps), "1e-16 to 1");
+        self.range("optim.weight_decay", weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
         self.not_negative("optim.max_grad_norm", *max_grad_norm);
         let Some(ratio) = final_lr_ratio else { return };
         self.range("optim.final_lr_ratio", ratio, (0.0..=1.0).contains(ratio), "0 to 1");
@@ -269,6 +275,15 @@ impl Rules {
                 .into()
         });
     }
+}
+
+/// A divisor of `n` below `near` and one above, the nearest where a short search finds them. Where `near` is above `n`,
+/// both are at most `n`.
+fn divisors_around(n: usize, near: usize) -> [usize; 2] {
+    const REACH: usize = 10_000;
+    let divides = |d: &usize| n.is_multiple_of(*d);
+    let below = (1..near.min(n)).rev().take(REACH).find(divides).unwrap_or(1);
+    [below, (near..n).take(REACH).find(divides).unwrap_or(n)]
 }
 
 /// Whether `name` names a folder within another, on any system.

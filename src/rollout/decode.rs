@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use tch::Tensor;
 
 use super::draw::{draw, most_likely};
-use super::{Generation, NotFinite, RolloutEngine, SamplingConfig};
+use super::{Generation, RolloutEngine, SamplingConfig};
 use crate::model::{KvCache, Policy, Tapped};
 use crate::types::{Completion, Finish, GenRequest, TokenId};
 
@@ -159,11 +159,11 @@ impl DecodeEngine {
         let mut places: Vec<i64> = open
             .filter(|(row, _)| row.finish.is_none())
             .map(|(row, place)| {
-                row.extend(&probs[place * vocab..(place + 1) * vocab], generation, &self.eos)?;
-                Ok(row.finish.is_none().then_some(place as i64))
+                row.extend(&probs[place * vocab..(place + 1) * vocab], generation, &self.eos);
+                (place, row.finish)
             })
-            .filter_map(Result::transpose)
-            .collect::<Result<_>>()?;
+            .filter_map(|(place, finish)| finish.is_none().then_some(place as i64))
+            .collect();
         places.sort_unstable();
         Ok(places)
     }
@@ -174,29 +174,22 @@ impl<'r> Row<'r> {
         Self { request, tokens: Vec::new(), logprobs: Vec::new(), finish: None }
     }
 
-    /// Draws the next token from `probs`, `[V]`.
-    fn extend(&mut self, probs: &[f32], generation: &Generation, eos: &[TokenId]) -> Result<()> {
-        let SamplingConfig { temperature, top_k, top_p, max_new_tokens } = generation.sampling;
+    /// Draws the next token from `probs`, `[V]`. Where they are not finite the response ends with what they gave.
+    fn extend(&mut self, probs: &[f32], generation: &Generation, eos: &[TokenId]) {
+        let SamplingConfig { temperature, top_k, top_p, max_new_tokens, max_rows: _ } = generation.sampling;
         let position = self.request.prefix.len() + self.tokens.len();
         let (token, logprob) = if temperature > 0.0 {
             draw(probs, top_k, top_p, generation.uniform(self.request, position))
         } else {
             most_likely(probs)
         };
-        if !logprob.is_finite() {
-            let what = format!("the distribution of token {position} is not finite");
-            return Err(
-                NotFinite { prompt: self.request.prompt.id, sample: self.request.sample, what }.into()
-            );
-        }
         self.tokens.push(token);
         self.logprobs.push(logprob);
         self.finish = if eos.contains(&token) {
             Some(Finish::Eos)
         } else {
-            (position + 1 == max_new_tokens).then_some(Finish::Length)
+            (position + 1 == max_new_tokens || !logprob.is_finite()).then_some(Finish::Length)
         };
-        Ok(())
     }
 
     /// The token to feed next; rows that have ended feed anything.

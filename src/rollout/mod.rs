@@ -3,19 +3,17 @@
 mod decode;
 pub mod draw;
 pub mod explore;
-mod not_finite;
 mod sampling;
 mod scripted;
 
 pub use decode::DecodeEngine;
-pub use not_finite::NotFinite;
 pub use sampling::SamplingConfig;
 pub use scripted::ScriptedEngine;
 
 use anyhow::Result;
 
 use crate::model::Policy;
-use crate::types::{Completion, GenRequest, Purpose, RunRandom, Step};
+use crate::types::{Completion, GenRequest, NotFinite, Purpose, RunRandom, Step};
 
 /// Where the random numbers of one generation call come from, and the distribution to draw from.
 #[derive(Clone, Copy, Debug)]
@@ -39,13 +37,30 @@ impl Generation {
     }
 }
 
+/// For those who cannot go on with a response that ended in a distribution that is not finite.
+///
+/// # Errors
+/// If there is one.
+pub fn require_finite(requests: &[GenRequest], completions: &[Completion]) -> Result<(), NotFinite> {
+    let broken =
+        |(_, done): &(&GenRequest, &Completion)| done.logprobs.last().is_some_and(|l| !l.is_finite());
+    let Some((request, done)) = requests.iter().zip(completions).find(broken) else { return Ok(()) };
+    Err(NotFinite(format!(
+        "prompt {}, sample {}: the distribution of token {} is not finite; weights are broken or too large for the \
+         model's arithmetic",
+        request.prompt.id,
+        request.sample,
+        request.prefix.len() + done.tokens.len() - 1
+    )))
+}
+
 /// Answers generation requests.
 pub trait RolloutEngine {
     /// One completion per request, in order. `finished` hears how many responses have ended since its last call.
     ///
     /// # Errors
-    /// If a request cannot be served; the message names the prompt. A [`NotFinite`] if the policy's distribution over
-    /// the next token is not one.
+    /// If a request cannot be served; the message names the prompt. A distribution over the next token that is not
+    /// finite is no error: the response ends with the token it gave, whose log-probability is not finite.
     fn generate(
         &mut self,
         policy: &Policy,

@@ -17,8 +17,15 @@ pub struct SamplingConfig {
     pub top_k: usize,
     /// Longest response in tokens, end-of-sequence included.
     pub max_new_tokens: usize,
+    /// Most responses decoded at once, in training and evaluation, at least 1; fewer take less memory and more time.
+    /// Draws do not depend on it, but probabilities are rounded a little differently in batches of another shape.
+    #[serde(default = "max_rows")]
+    pub max_rows: usize,
 }
 
 fn one() -> f64 {
     1.0
+}
+fn max_rows() -> usize {
+    512
 }

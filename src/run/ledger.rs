@@ -6,14 +6,14 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::{Failure, Run, Setup};
+use super::{Failure, Run, Setup, checks};
 use crate::checkpoint::{Store, VerifiedCheckpoint, save_model};
 use crate::eval::{Estimate, EvalReport, Evaluator};
 use crate::files::write_whole;
 use crate::model::{Placement, Policy};
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, rollouts};
 use crate::recipe::Recipe;
-use crate::rollout::{NotFinite, RolloutEngine};
+use crate::rollout::RolloutEngine;
 use crate::run_folder::{Environment, RunFolder};
 use crate::types::{CreditedTree, MetricRow, Step};
 
@@ -56,7 +56,17 @@ pub(super) fn find_checkpoint(
     if let Some(note) = &latest.note {
         console.note(note);
     }
-    Ok(Some(VerifiedCheckpoint::open(&latest.folder).map_err(Failure::resume_refused)?))
+    let checkpoint = VerifiedCheckpoint::open(&latest.folder).map_err(Failure::resume_refused)?;
+    let (step, steps) = (checkpoint.step(), recipe.run.steps);
+    if step > steps {
+        return Err(Failure::ResumeRefused(format!(
+            "[run] steps: got {steps}, but the newest checkpoint of the run, {}, has {step} steps; set steps to at least \
+             {step}, or start another run with --name",
+            latest.folder.display()
+        ))
+        .into());
+    }
+    Ok(Some(checkpoint))
 }
 
 impl Ledger {
@@ -74,7 +84,12 @@ impl Ledger {
         let Placement { device, kind } = setup.placement;
         let device = format!("{device:?}").to_lowercase();
         let threads = usize::try_from(tch::get_num_threads())?;
-        folder.write_environment(&Environment::gather(env!("LIBTORCH_VERSION"), &device, threads))?;
+        folder.write_environment(&Environment::gather(
+            env!("LIBTORCH_VERSION"),
+            &device,
+            setup.placement.dtype(),
+            threads,
+        ))?;
         let resumed_at = resumed_at.or_else(|| folder.metrics().is_file().then_some(0));
         let sinks = setup.recipe.observe.sinks(folder, resumed_at)?;
         console.note(format!(
@@ -156,6 +171,14 @@ impl Ledger {
         setup.recipe.loss.kl().map(load).transpose()
     }
 
+    /// Which checkpoint is the newest, as a part of a sentence.
+    pub fn newest_checkpoint(&self) -> Result<String> {
+        Ok(match self.store.latest()? {
+            Some(latest) => format!("the newest checkpoint is {}", latest.folder.display()),
+            None => String::from("there is no checkpoint yet"),
+        })
+    }
+
     /// The last words of the run.
     pub fn summary(
         &self,
@@ -163,7 +186,7 @@ impl Ledger {
         evaluations: &[(String, EvalReport)],
         wall_s: f64,
         console: &Console,
-    ) {
+    ) -> Result<()> {
         let accuracy = |e: &Estimate| Accuracy { mean: e.mean, ci95: e.half_width() };
         let stage = |(name, report): &(String, EvalReport)| Stage {
             name: name.clone(),
@@ -176,18 +199,21 @@ impl Ledger {
         let k = setup.recipe.eval.samples;
         let root = self.folder.root().display();
         let steps = setup.recipe.run.steps;
+        let policy =
+            self.store.latest()?.context("the checkpoint of the last step is missing")?.folder.join("model");
         console.summary(&Summary {
             title: format!("{}: {steps} steps done", setup.recipe.run.name),
             wall_s,
             columns: vec![format!("avg@{k}"), format!("pass@{k}"), String::from("greedy")],
             stages: evaluations.iter().map(stage).collect(),
             places: vec![
-                (String::from("policy"), format!("{root}/checkpoints/step_{steps:06}/model")),
+                (String::from("policy"), policy.display().to_string()),
                 (String::from("metrics"), format!("{root}/metrics.jsonl")),
                 (String::from("curves"), format!("tensorboard --logdir {root}/tb")),
                 (String::from("responses"), format!("{root}/rollouts, {root}/eval")),
             ],
         });
+        Ok(())
     }
 }
 
@@ -198,24 +224,19 @@ impl Run<'_> {
         let (evaluator, moment) = (self.setup.evaluator(), format!("step_{:06}", self.step));
         let report =
             self.ledger.evaluate(&moment, &evaluator, &self.policy, &mut self.setup.engine(), self.console);
-        let report = report.map_err(|error| match error.is::<NotFinite>() {
-            true => self.diverged_at_evaluation(&error).into(),
-            false => error,
-        })?;
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => {
+                let remedy = format!("{}; {}", self.ledger.newest_checkpoint()?, self.smaller_updates());
+                return Err(checks::diverged(&format!("after step {}", self.step), error, &remedy));
+            }
+        };
         row.extend(report.row());
         row.set("time/eval", start.elapsed().as_secs_f64());
         if self.step == self.setup.recipe.run.steps {
             self.evaluations.push((format!("after {} steps", self.step), report));
         }
         Ok(())
-    }
-
-    fn diverged_at_evaluation(&self, error: &anyhow::Error) -> Failure {
-        Failure::Diverged(format!(
-            "evaluation after step {}: {error:#}. The newest checkpoint is from before that; lower [optim] lr = {} or \
-             [optim] max_grad_norm = {}",
-            self.step, self.setup.recipe.optim.lr, self.setup.recipe.optim.max_grad_norm
-        ))
     }
 
     /// Writes a checkpoint; gives its folder as text.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rewards::CORRECT;
 
+use crate::learner::Gap;
 use crate::types::{CreditedTree, Finish, Leaf, MetricRow, PathField, Step};
 
 /// `reward/*`, `group/*`, `tree/*`, `response_length/*` and `advantage/*` of a step.
@@ -81,10 +82,8 @@ pub fn of_ages(ages: &[Step]) -> MetricRow {
 /// `mismatch/*`: sampler against learner on the same tokens and weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Mismatch {
-    /// Mean distance of the log-probabilities, nats.
-    pub mean: f64,
-    /// Largest distance, nats.
-    pub max: f64,
+    /// Distance of the log-probabilities.
+    pub gap: Gap,
     /// Mean k3 estimate of KL(sampler || learner), nats.
     pub kl: f64,
 }
@@ -102,25 +101,16 @@ impl Mismatch {
 
     /// Compares paths of log-probabilities pairwise: the sampler's and the learner's.
     pub(super) fn of<'v>(pairs: impl Iterator<Item = (&'v [f32], &'v [f32])>) -> Self {
-        let (mut sum, mut max, mut kl, mut n) = (0.0, 0f64, 0.0, 0u64);
-        for (sampler, learner) in pairs {
-            for (s, l) in sampler.iter().zip(learner) {
-                let d = f64::from(*l) - f64::from(*s);
-                sum += d.abs();
-                // `max` would swallow a NaN.
-                max = if d.is_nan() || d.abs() > max { d.abs() } else { max };
-                kl += d.exp() - 1.0 - d;
-                n += 1;
-            }
-        }
-        let n = n.max(1) as f64;
-        Self { mean: sum / n, max, kl: kl / n }
+        let pairs = pairs.flat_map(|(sampler, learner)| sampler.iter().zip(learner));
+        let distances: Vec<f64> = pairs.map(|(s, l)| f64::from(*l) - f64::from(*s)).collect();
+        let kl: f64 = distances.iter().map(|d| d.exp() - 1.0 - d).sum();
+        Self { gap: Gap::of(distances.iter().map(|d| d.abs())), kl: kl / distances.len().max(1) as f64 }
     }
 
     /// As metrics.
     #[must_use]
     pub fn row(&self) -> MetricRow {
-        [("logprob_abs_mean", self.mean), ("logprob_abs_max", self.max), ("kl", self.kl)]
+        [("logprob_abs_mean", self.gap.mean), ("logprob_abs_max", self.gap.max), ("kl", self.kl)]
             .map(|(name, value)| (format!("mismatch/{name}"), value))
             .into_iter()
             .collect()

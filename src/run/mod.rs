@@ -7,6 +7,7 @@
 mod checks;
 mod failure;
 mod first_pass;
+mod inputs;
 mod ledger;
 mod metrics;
 mod performance;
@@ -24,6 +25,8 @@ pub use failure::Failure;
 pub use setup::Setup;
 pub use start::{initial_policy, warm_start};
 
+use self::checks::Broken;
+use self::inputs::Inputs;
 use self::ledger::Ledger;
 use self::metrics::Mismatch;
 use self::performance::{Times, Work};
@@ -38,8 +41,6 @@ use crate::model::{Policy, matmul_peak, release_free_memory};
 use crate::observe::Console;
 use crate::optim::learning_rate;
 use crate::pipeline::{Harvest, RolloutSource};
-use crate::recipe::Recipe;
-use crate::rollout::NotFinite;
 use crate::run_folder::RunFolder;
 use crate::signal::Grouping;
 use crate::types::{MetricRow, Needs, Step};
@@ -60,11 +61,10 @@ pub enum Outcome {
 }
 
 /// What a person asked for.
-#[derive(Clone, Debug)]
 pub struct Request {
-    /// The recipe with overrides applied.
-    pub recipe: Recipe,
-    /// Its text as given.
+    /// What the recipe makes, overrides applied.
+    pub setup: Setup,
+    /// The recipe's text as given.
     pub given: String,
     /// Folder that holds all runs.
     pub runs: PathBuf,
@@ -77,10 +77,7 @@ pub struct Request {
 /// # Errors
 /// A [`Failure`] where the exit code says more than 1; otherwise whatever could not be read, written or computed.
 pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
-    let Request { recipe, given, runs, resume } = request;
-    let phase = console.step_phase("set up", 0);
-    let setup = Setup::new(recipe).map_err(Failure::bad_input)?;
-    phase.finish();
+    let Request { setup, given, runs, resume } = request;
     let name = &setup.recipe.run.name;
     let folder = if resume { RunFolder::open(&runs, name) } else { RunFolder::create(&runs, name) };
     let folder = folder.map_err(if resume { Failure::resume_refused } else { Failure::bad_input })?;
@@ -92,9 +89,16 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
     } else {
         None
     };
+    let inputs = Inputs::of(&setup.recipe, setup.placement)?;
+    if resume {
+        inputs.check_unchanged(&folder).map_err(Failure::resume_refused)?;
+    } else {
+        inputs.write(&folder)?;
+    }
     let ledger =
         Ledger::open(&setup, &folder, store, console, &given, saved.as_ref().map(VerifiedCheckpoint::step))?;
 
+    let weights = "the weights that [model] names make no policy; take others";
     let phase = console.step_phase("load model", 0);
     let mut policy = initial_policy(&setup)?;
     phase.finish();
@@ -111,17 +115,20 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
             let mut evaluations = Vec::new();
             if let Some(config) = &setup.recipe.warmup {
                 let report =
-                    ledger.evaluate("before_warmup", &evaluator, &policy, &mut setup.engine(), console)?;
+                    ledger.evaluate("before_warmup", &evaluator, &policy, &mut setup.engine(), console);
+                let report =
+                    report.map_err(|error| checks::diverged("before the warm start", error, weights))?;
                 evaluations.push((String::from("before warm start"), report));
                 if !warm_start(&setup, config, &mut policy, &runs, console, interrupt)? {
-                    console.note(
-                        "stopped during the warm start, of which nothing is kept; --resume begins it again",
-                    );
                     return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(Signal::Interrupt)));
                 }
             }
-            let report = ledger.evaluate("step_000000", &evaluator, &policy, &mut setup.engine(), console)?;
-            let moment = if setup.recipe.warmup.is_some() { "after warm start" } else { "before training" };
+            let (moment, remedy) = match &setup.recipe.warmup {
+                Some(warmup) => ("after warm start", format!("lower [warmup] lr = {}", warmup.lr)),
+                None => ("before training", weights.to_owned()),
+            };
+            let report = ledger.evaluate("step_000000", &evaluator, &policy, &mut setup.engine(), console);
+            let report = report.map_err(|error| checks::diverged(moment, error, &remedy))?;
             evaluations.push((String::from(moment), report));
             ledger.keep_reference(&setup, &policy)?;
             Run::begin(&setup, policy, evaluations, ledger, console)?
@@ -229,8 +236,8 @@ impl<'s> Run<'s> {
         let n_steps = self.setup.recipe.run.steps;
         while self.step < n_steps {
             if let Some(signal) = interrupt.requested() {
-                let path = self.save()?;
-                self.console.note(format!("{signal}: stopped after step {}, saved in {path}", self.step));
+                let what = self.save_if_sound()?;
+                self.console.note(format!("{signal}: stopped after step {}, {what}", self.step));
                 return Ok(Outcome::Interrupted(signal));
             }
             self.step += 1;
@@ -246,13 +253,23 @@ impl<'s> Run<'s> {
             self.ledger.write_row(self.step, &row)?;
             self.console.step_line(self.step, n_steps, &row);
             // Where updates are refused, the cause may be in the weights already; the newest checkpoint is from before.
-            let sound = self.refused_in_a_row == 0 || self.step == n_steps;
-            if sound && self.is_due(self.setup.recipe.checkpoint.every) {
+            // After the last step there is no later chance, and the policy is the one that the evaluation has seen.
+            let keep = self.refused_in_a_row == 0 || self.step == n_steps;
+            if keep && self.is_due(self.setup.recipe.checkpoint.every) {
+                self.check_policy()?;
                 self.save()?;
             }
         }
-        self.ledger.summary(self.setup, &self.evaluations, self.wall_s(), self.console);
+        self.ledger.summary(self.setup, &self.evaluations, self.wall_s(), self.console)?;
         Ok(Outcome::Done)
+    }
+
+    /// Saves, unless numbers that are not finite raise doubts about the policy; says which of the two.
+    fn save_if_sound(&mut self) -> Result<String> {
+        if self.refused_in_a_row == 0 && self.policy_is_sound() {
+            return Ok(format!("saved in {}", self.save()?));
+        }
+        Ok(format!("not saved, since the policy may be broken: {}", self.ledger.newest_checkpoint()?))
     }
 
     /// Whether something that happens every `every` steps, and after the last, happens now.
@@ -269,13 +286,7 @@ impl<'s> Run<'s> {
             self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.n_first()) as u64);
         let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""));
         phase.finish();
-        let Harvest { trees, ages, generate_s, score_s } = match harvest {
-            Err(error) if error.is::<NotFinite>() => {
-                self.refuse(&format!("{error:#}"), "there is no batch")?;
-                return Ok([("optim/skipped", 1.0)].into_iter().collect());
-            }
-            harvest => harvest?,
-        };
+        let Harvest { trees, ages, generate_s, score_s } = harvest?;
         clock.lap();
 
         let measurer = Measurer {
@@ -290,12 +301,14 @@ impl<'s> Run<'s> {
         let measure_s = clock.lap();
 
         let (mut credited, credit_row) = self.credit.assign(measured, self.step)?;
-        let samples = flatten(&credited);
+        let broken = checks::find_not_finite(&credited);
+        let samples = if broken.is_none() { flatten(&credited) } else { Vec::new() };
         let credit_s = clock.lap();
 
         let phase = self.console.step_phase("update", (samples.len() * recipe.batch.epochs) as u64);
         let lr = learning_rate(&recipe.optim, self.step, recipe.run.steps);
         let advance = &mut |n| phase.advance(n as u64, "");
+        let is_first = self.is_unchanged();
         let report = self.learner.update(&mut self.policy, &samples, lr, advance)?;
         phase.finish();
         let train_s = clock.lap();
@@ -307,6 +320,7 @@ impl<'s> Run<'s> {
         row.extend(credit_row);
         row.extend(metrics::of_ages(&ages));
         row.extend(report.metrics);
+        let broken = broken.or(report.not_finite.map(Broken::of_policy));
         let mismatch = Mismatch::of_trees(&credited);
         row.extend(mismatch.row());
         self.count(&credited, &mut row);
@@ -329,18 +343,25 @@ impl<'s> Run<'s> {
         row.extend(performance::row(&times, &work));
 
         self.ledger.write_rollouts(recipe.observe, self.step, &credited)?;
-        self.check_first_step(&mismatch, &row)?;
-        self.check_finite(&credited, report.not_finite.as_deref())?;
+        if is_first && !self.is_unchanged() {
+            self.check_first_update(&mismatch, report.first_gap)?;
+        }
+        self.check_finite(&credited, broken)?;
         row.set("optim/skipped", f64::from(u8::from(self.refused_in_a_row > 0)));
         Ok(row)
     }
 
+    /// Whether no update has changed the policy yet, in this process or those before it.
+    fn is_unchanged(&self) -> bool {
+        self.learner.optimizer.state().updates == 0
+    }
+
     /// A single update per step measures the old log-probabilities itself; more of them need a pass before the first, and
-    /// so does the comparison that the first step makes.
+    /// so does the comparison that the first step with an update makes.
     fn needs(&self) -> Needs {
         let batch = self.setup.recipe.batch;
         let own = Needs {
-            old_logprobs: batch.minibatches * batch.epochs > 1 || self.step == 1,
+            old_logprobs: batch.minibatches * batch.epochs > 1 || self.is_unchanged(),
             ref_logprobs: self.reference.is_some(),
             signals: false,
         };

@@ -2,23 +2,20 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::credit::Credit;
 use crate::data::DataSet;
-use crate::data::supervised::Source;
+use crate::data::supervised::{Limits, Source};
 use crate::eval::Evaluator;
 use crate::learner::LearnerConfig;
 use crate::model::{Layout, ModelConfig, Placement, Preset, load};
 use crate::pipeline::{OnPolicy, RolloutSource};
-use crate::recipe::Recipe;
+use crate::recipe::{Draft, Recipe};
 use crate::rollout::{DecodeEngine, Generation};
 use crate::score::Scorer;
 use crate::text::{Tokenizer, countdown_tokenizer};
 use crate::types::{Purpose, RunRandom};
-
-/// Most responses under way at once while generating.
-const MAX_ROWS: usize = 512;
 
 /// The parts of a run that do not change while it trains.
 pub struct Setup {
@@ -41,33 +38,55 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// Reads and checks everything that a recipe which makes sense names, short of the weights' numbers.
+    ///
+    /// # Errors
+    /// As [`Setup::of_draft`].
+    pub fn new(recipe: Recipe) -> Result<Self> {
+        Self::of_draft(recipe.into())
+    }
+
     /// Reads and checks everything the recipe names, short of the weights' numbers.
     ///
     /// # Errors
-    /// Everything found that is missing or broken or does not fit the rest, a line each.
-    pub fn new(recipe: Recipe) -> Result<Self> {
-        let mut problems = Findings::default();
-        let placement = problems.keep(Placement::resolve(recipe.model.device, recipe.model.dtype));
-        let parts = problems.keep(model_parts(&recipe));
-        let data = parts.as_ref().and_then(|(_, tokenizer)| {
-            let data = problems.keep(recipe.data.build(tokenizer).context("[data]"))?;
-            problems.check(check_number(&recipe, &data));
-            Some(data)
+    /// [`Problems`](crate::recipe::Problems): everything wrong with the recipe, and everything found that is missing or
+    /// broken or does not fit the rest.
+    pub fn of_draft(mut draft: Draft) -> Result<Self> {
+        draft.check_files();
+        let placement = draft.judge(&["model.device", "model.dtype"], |recipe| {
+            Placement::resolve(recipe.model.device, recipe.model.dtype)
         });
-        let random = RunRandom::new(recipe.run.seed);
-        let warmup_source = match (&recipe.warmup, &parts, &data) {
-            (Some(warmup), Some((_, tokenizer)), Some(data)) => {
-                let source = warmup.source.build(&data.train, tokenizer, random);
-                problems.keep(source.context("[warmup.source]"))
+        let model = model_parts(&mut draft);
+        let items = draft.judge(&["data"], |recipe| recipe.data.items().context("[data]"));
+        if let Some(items) = &items {
+            draft.judge(&["batch.prompts", "data"], |recipe| check_number(recipe, items.train.len()));
+        }
+        let random = draft.judge(&[], |recipe| Ok(RunRandom::new(recipe.run.seed)));
+        let data = model.as_ref().zip(items).and_then(|((_, tokenizer), items)| {
+            draft.judge(&["data"], |_| items.tokenize(tokenizer).context("[data]"))
+        });
+        let warmup_source = match (&model, &data, random) {
+            (Some((model, tokenizer)), Some(data), Some(random)) => {
+                draft.judge(&["warmup.source", "warmup.max_tokens"], |recipe| {
+                    let Some(warmup) = &recipe.warmup else { return Ok(None) };
+                    let positions = usize::try_from(model.max_position_embeddings)?;
+                    let limits = Limits { positions, max_tokens: warmup.max_tokens };
+                    let source = warmup.source.build(&data.train, tokenizer, random, limits);
+                    source.map(Some).context("[warmup.source]")
+                })
             }
             _ => None,
         };
-        if let (Some((model, _)), Some(data)) = (&parts, &data) {
-            problems.check(check_positions(&recipe, model, data));
-            problems.check(check_budget(&recipe, data));
+        if let (Some((model, _)), Some(data)) = (&model, &data) {
+            draft.judge(&["sampling.max_new_tokens"], |recipe| check_positions(recipe, model, data));
         }
-        problems.into_result()?;
-        let (Some(placement), Some((model, tokenizer)), Some(data)) = (placement, parts, data) else {
+        if let Some(data) = &data {
+            draft.judge(&["batch.max_tokens"], |recipe| check_budget(recipe, data));
+        }
+        let recipe = draft.finish()?;
+        let (Some(placement), Some((model, tokenizer)), Some(data), Some(warmup_source), Some(random)) =
+            (placement, model, data, warmup_source, random)
+        else {
             bail!("the run cannot be set up");
         };
         Ok(Self {
@@ -117,7 +136,8 @@ impl Setup {
     /// A sampler for this policy.
     #[must_use]
     pub fn engine(&self) -> DecodeEngine {
-        DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), MAX_ROWS, self.recipe.batch.max_tokens)
+        let Recipe { sampling, batch, .. } = &self.recipe;
+        DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), sampling.max_rows, batch.max_tokens)
     }
 
     /// The evaluation on held-out problems.
@@ -147,50 +167,43 @@ impl Setup {
     }
 }
 
-/// What went wrong so far.
-#[derive(Default)]
-struct Findings(Vec<String>);
-
-impl Findings {
-    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
-        result.map_err(|error| self.0.push(format!("{error:#}"))).ok()
-    }
-
-    fn check(&mut self, result: Result<()>) {
-        self.keep(result);
-    }
-
-    fn into_result(self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(anyhow!(self.0.join("\n"))) }
-    }
-}
-
 /// Shape and tokenizer of the policy, which fit each other and, where there are any, the files of weights.
-fn model_parts(recipe: &Recipe) -> Result<(ModelConfig, Tokenizer)> {
-    let Some(path) = &recipe.model.path else {
-        let Preset::Countdown2m =
-            recipe.model.scratch.context("[model]: expected `path` or `scratch`, got neither")?;
-        let tokenizer = countdown_tokenizer()?;
-        let config = Preset::Countdown2m.config(i64::try_from(tokenizer.vocab_size())?);
-        return Ok((config, tokenizer));
+fn model_parts(draft: &mut Draft) -> Option<(ModelConfig, Tokenizer)> {
+    const KEYS: &[&str] = &["model.path", "model.scratch"];
+    let path = draft.judge(KEYS, |recipe| Ok(recipe.model.path.clone()))?;
+    let Some(path) = path else {
+        return draft.judge(KEYS, |_| {
+            let tokenizer = countdown_tokenizer()?;
+            let config = Preset::Countdown2m.config(i64::try_from(tokenizer.vocab_size())?);
+            Ok((config, tokenizer))
+        });
     };
-    let mut problems = Findings::default();
-    let config = problems.keep(ModelConfig::from_folder(path));
-    let tokenizer = problems.keep(Tokenizer::from_folder(path));
-    if let Some(config) = &config {
-        problems.check(load::check(path, &Layout::new(config)));
-        if let Some(tokenizer) = &tokenizer {
-            let fits = tokenizer.check_fits(usize::try_from(config.vocab_size)?);
-            problems.check(fits.with_context(|| path.display().to_string()));
-        }
+    let config = ModelConfig::from_folder(&path);
+    let tokenizer = Tokenizer::from_folder(&path);
+    let weights = config.as_ref().ok().map(|config| load::check(&path, &Layout::new(config)));
+    let fit = config.as_ref().ok().zip(tokenizer.as_ref().ok()).map(|(config, tokenizer)| {
+        let fits = tokenizer.check_fits(usize::try_from(config.vocab_size)?);
+        fits.with_context(|| path.display().to_string())
+    });
+    let wrong = |error: &anyhow::Error| format!("{error:#}");
+    let wrong: Vec<String> = [
+        config.as_ref().err().map(wrong),
+        tokenizer.as_ref().err().map(wrong),
+        weights.and_then(Result::err).as_ref().map(wrong),
+        fit.and_then(Result::err).as_ref().map(wrong),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    for message in &wrong {
+        draft.add(KEYS, message.clone());
     }
-    problems.into_result()?;
-    config.zip(tokenizer).context("the model cannot be set up")
+    config.ok().zip(tokenizer.ok()).filter(|_| wrong.is_empty())
 }
 
 /// A step draws every prompt once at most.
-fn check_number(recipe: &Recipe, data: &DataSet) -> Result<()> {
-    let (asked, there) = (recipe.batch.prompts, data.train.len());
+fn check_number(recipe: &Recipe, there: usize) -> Result<()> {
+    let asked = recipe.batch.prompts;
     ensure!(
         asked <= there,
         "[batch] prompts = {asked}: there are {there} training problems; lower prompts to at most that"
@@ -208,10 +221,10 @@ fn check_positions(recipe: &Recipe, model: &ModelConfig, data: &DataSet) -> Resu
     let (longest, new) = (longest_prompt(data), recipe.sampling.max_new_tokens);
     let positions = usize::try_from(model.max_position_embeddings)?;
     ensure!(
-        longest + new <= positions,
+        longest.saturating_add(new) <= positions,
         "[sampling] max_new_tokens = {new}: the longest prompt has {longest} tokens, together {}, and the model has \
          {positions} positions; lower max_new_tokens to at most {}",
-        longest + new,
+        longest.saturating_add(new),
         positions.saturating_sub(longest)
     );
     Ok(())
@@ -222,10 +235,10 @@ fn check_budget(recipe: &Recipe, data: &DataSet) -> Result<()> {
     let (longest, new, most) =
         (longest_prompt(data), recipe.sampling.max_new_tokens, recipe.batch.max_tokens);
     ensure!(
-        longest + new <= most,
+        longest.saturating_add(new) <= most,
         "[batch] max_tokens = {most}: the longest prompt ({longest} tokens) and max_new_tokens = {new} make sequences \
          of {} tokens; raise max_tokens to at least that",
-        longest + new
+        longest.saturating_add(new)
     );
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! The policy a run starts from: loaded or random, then warmed up by imitation.
 //!
 //! A finished warm start is kept under `runs/.warm_starts/<key>/`, where the key is a hash of everything that shapes it,
-//! and reused by every run with the same seed and settings.
+//! and reused by every run with the same seed and settings. One under way is saved now and then, and when it is
+//! interrupted, under `<key>.partial/`: weights and moments. Who wants the same warm start next goes on from there, with
+//! the same result to the last bit, since every draw is a function of its step.
 
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
@@ -11,17 +13,18 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
+use super::inputs::Inputs;
 use super::setup::Setup;
-use crate::checkpoint::{Store, VerifiedCheckpoint, save_model};
-use crate::data::DataConfig;
-use crate::data::supervised::SourceConfig;
-use crate::files::{Lock, list};
+use crate::checkpoint::{Store, VerifiedCheckpoint, load_moments, save_model, save_moments};
+use crate::files::{Lock, list, remove};
 use crate::interrupt::Interrupt;
 use crate::learner::WarmupConfig;
-use crate::learner::warmup::warm_up;
+use crate::learner::warmup::{Stand, warm_up};
 use crate::model::Policy;
 use crate::observe::Console;
+use crate::optim::AdamWState;
 use crate::recipe::Recipe;
+use crate::types::Step;
 
 /// The policy before its warm start.
 ///
@@ -33,6 +36,13 @@ pub fn initial_policy(setup: &Setup) -> Result<Policy> {
     };
     Policy::load(path, setup.model.clone(), setup.placement)
 }
+
+/// Part of every key, because the result of a warm start depends on code too. Raise it with every change that alters that
+/// result: of the demonstrations, the initial weights, the forward or backward pass, or the optimiser of the warm start.
+const WARM_START_FORMAT: u32 = 1;
+
+/// Steps between two savings of a warm start under way.
+const SAVE_EVERY: Step = 250;
 
 /// Warms `policy` up as the recipe says, or takes the result of an earlier run with the same settings. Gives false if an
 /// interrupt cut it short.
@@ -47,32 +57,91 @@ pub fn warm_start(
     console: &Console,
     interrupt: &Interrupt,
 ) -> Result<bool> {
-    let folder = runs.join(".warm_starts").join(key(setup, config)?);
+    let key = key(setup, config)?;
+    let folder = runs.join(".warm_starts").join(&key);
+    let partial = folder.with_file_name(format!("{key}.partial"));
     fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
-    let Some(_lock) = wait_for_lock(&folder, console, interrupt)? else { return Ok(false) };
+    let Some(_lock) = wait_for_lock(&folder, console, interrupt)? else {
+        console.note("stopped before the warm start; --resume goes on from here");
+        return Ok(false);
+    };
     let store = Store::new(folder, 1)?;
     if let Some(kept) = store.latest()? {
         let _phase = console.step_phase("load warm start", 0);
         let checkpoint = VerifiedCheckpoint::open(&kept.folder)
             .context("a kept warm start is damaged; remove its folder to make it anew")?;
-        let warmed = Policy::load(&checkpoint.folder().join("model"), setup.model.clone(), setup.placement)?;
-        policy.set_master(warmed.master())?;
+        adopt_weights(setup, policy, &checkpoint)?;
         console.note(format!("warm start: taken from {}", kept.folder.display()));
         return Ok(true);
     }
     let Some(source) = &setup.warmup_source else { return Ok(true) };
+    let unfinished = Store::new(&partial, 1)?;
+    let begun = take_up(setup, policy, &unfinished, console);
     let phase = console.phase("warm start", config.steps);
-    let finished = warm_up(policy, config, source, &mut |_, loss| {
+    phase.advance(begun.as_ref().map_or(0, |state| state.updates), "");
+    let save_model = |dir: &Path, policy: &Policy| {
+        save_model(&dir.join(MODEL), &policy.config, &policy.layout, policy.master(), &setup.tokenizer)
+    };
+    let finished = warm_up(policy, config, source, begun, &mut |stand| {
+        let Stand { step, loss, policy, optimizer } = stand;
         phase.advance(1, format!("loss {loss:.3}"));
-        interrupt.requested().is_none()
+        let stop = interrupt.requested().is_some() && step < config.steps;
+        if stop || (step.is_multiple_of(SAVE_EVERY) && step < config.steps) {
+            unfinished.write(step, |dir| {
+                save_model(dir, policy)?;
+                save_moments(dir, optimizer.shallow_clone())
+            })?;
+        }
+        if stop {
+            console.note(format!(
+                "stopped in the warm start, saved after step {step} of {}; --resume goes on from there",
+                config.steps
+            ));
+        }
+        Ok(!stop)
     })?;
     if finished {
         phase.finish();
-        store.write(config.steps, |dir| {
-            save_model(&dir.join("model"), &policy.config, &policy.layout, policy.master(), &setup.tokenizer)
-        })?;
+        store.write(config.steps, |dir| save_model(dir, policy))?;
+        remove(&partial)?;
     }
     Ok(finished)
+}
+
+/// Folder of the weights within what is kept.
+const MODEL: &str = "model";
+
+fn adopt_weights(setup: &Setup, policy: &mut Policy, checkpoint: &VerifiedCheckpoint) -> Result<()> {
+    let kept = Policy::load(&checkpoint.folder().join(MODEL), setup.model.clone(), setup.placement)?;
+    policy.set_master(kept.master())
+}
+
+/// Puts `policy` where an unfinished warm start left it and gives the optimiser's memory of that moment; `None`, and
+/// `policy` as it was, where there is none that can be read.
+fn take_up(setup: &Setup, policy: &mut Policy, unfinished: &Store, console: &Console) -> Option<AdamWState> {
+    let saved = unfinished.latest().ok()??;
+    let read = |policy: &mut Policy| {
+        let checkpoint = VerifiedCheckpoint::open(&saved.folder)?;
+        let state = load_moments(&checkpoint, checkpoint.step())?;
+        adopt_weights(setup, policy, &checkpoint)?;
+        Ok::<_, anyhow::Error>(state)
+    };
+    match read(policy) {
+        Ok(state) => {
+            console.note(format!(
+                "warm start: going on after step {} from {}",
+                state.updates,
+                saved.folder.display()
+            ));
+            Some(state)
+        }
+        Err(error) => {
+            console.note(format!(
+                "warm start: what was saved of it cannot be used, so it begins again: {error:#}"
+            ));
+            None
+        }
+    }
 }
 
 /// The sole right to make the warm start in `folder`; `None` if an interrupt came while another process had it.
@@ -90,20 +159,12 @@ fn wait_for_lock(folder: &Path, console: &Console, interrupt: &Interrupt) -> Res
     Ok(None)
 }
 
-/// Size and time of the last change of every file that shapes a warm start.
+/// Size and time of the last change of the files of weights in the model's folder.
 fn stamps(recipe: &Recipe) -> Result<Vec<String>> {
-    let mut files = Vec::new();
-    if let Some(folder) = &recipe.model.path {
-        files = list(folder)?.iter().map(DirEntry::path).collect();
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
-        files.sort();
-    }
-    if let DataConfig::Jsonl(data) = &recipe.data {
-        files.push(data.path.clone());
-    }
-    if let Some(SourceConfig::Jsonl(source)) = recipe.warmup.as_ref().map(|warmup| &warmup.source) {
-        files.push(source.path.clone());
-    }
+    let Some(folder) = &recipe.model.path else { return Ok(Vec::new()) };
+    let mut files: Vec<PathBuf> = list(folder)?.iter().map(DirEntry::path).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    files.sort();
     let stamp = |path: &PathBuf| {
         let stamp = fs::metadata(path).and_then(|file| Ok(format!("{} {:?}", file.len(), file.modified()?)));
         stamp.with_context(|| path.display().to_string())
@@ -111,17 +172,20 @@ fn stamps(recipe: &Recipe) -> Result<Vec<String>> {
     files.iter().map(stamp).collect()
 }
 
-/// A hash of everything that shapes the result of a warm start.
+/// A hash of everything that shapes the result of a warm start. The files that the recipe names, the tokenizer's among
+/// them, count by their content; weights, which can be large, by size and time.
 fn key(setup: &Setup, config: &WarmupConfig) -> Result<String> {
     let recipe = &setup.recipe;
     let shape = serde_json::json!({
+        "format": WARM_START_FORMAT,
         "version": env!("CARGO_PKG_VERSION"),
         "seed": recipe.run.seed,
         "warmup": config,
         "data": recipe.data,
         "model": format!("{:?} {:?}", recipe.model.path, setup.model),
-        "kind": format!("{:?}", setup.placement.kind),
-        "files": stamps(recipe)?,
+        "device": format!("{:?}", setup.placement.device),
+        "inputs": Inputs::of(recipe, setup.placement)?,
+        "weights": stamps(recipe)?,
     });
     let hash = Sha256::digest(serde_json::to_vec(&shape)?);
     Ok(hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect())

@@ -1,6 +1,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::learner::LearnerConfig;
+use crate::learner::warmup::warm_up;
+use crate::optim::AdamWState;
+use crate::recipe::Recipe;
+use crate::types::NotFinite;
 
 const RECIPE: &str = r#"
 [run]
@@ -51,10 +56,14 @@ fn break_policy(policy: &mut Policy) {
         policy.update(|master| master.narrow(0, norm.start, norm.n_elements()).fill_(f64::from(f32::MAX)));
 }
 
+fn setup(overrides: &[&str]) -> Setup {
+    let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
+    Setup::new(Recipe::parse("test.toml", RECIPE, &overrides).unwrap()).unwrap()
+}
+
 #[test]
 fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row() {
-    let setup = Setup::new(Recipe::parse("test.toml", RECIPE, &[]).unwrap()).unwrap();
-    let (dir, console) = (tempfile::tempdir().unwrap(), Console::new());
+    let (setup, dir, console) = (setup(&[]), tempfile::tempdir().unwrap(), Console::new());
     let mut run = begin(&setup, dir.path(), &console);
     let good = run.policy.master().copy();
     break_policy(&mut run.policy);
@@ -62,6 +71,10 @@ fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row(
     let row = run.train_step().unwrap();
     assert_eq!((row.get("optim/skipped"), run.refused_in_a_row), (Some(1.0), 1));
     assert_eq!(run.learner.optimizer.state().updates, 0);
+    let dump = std::fs::read_to_string(dir.path().join("test/refused/step_000001.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = dump.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 4);
+    assert!(lines.iter().all(|line| line["logprobs"] == serde_json::json!([null])), "{dump}");
 
     run.policy.set_master(&good).unwrap();
     run.step = 2;
@@ -79,35 +92,86 @@ fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row(
         text.starts_with("step 10: 10 updates in a row were not finite, the last because prompt "),
         "{text}"
     );
-    assert!(text.contains("the distribution of token 0 is not finite"), "{text}");
+    for part in [
+        "the log-probability under the sampler of token 0 is NaN",
+        "refused/step_000010.jsonl, there is no checkpoint yet; lower [optim] lr",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
-/// The wrong log-probability stands where the measurement before the first update would have put it.
 #[test]
-fn a_first_pass_that_contradicts_the_measurement_ends_the_run() {
-    let setup = Setup::new(Recipe::parse("test.toml", RECIPE, &[]).unwrap()).unwrap();
-    let (dir, console) = (tempfile::tempdir().unwrap(), Console::new());
+fn a_policy_in_doubt_is_not_saved() {
+    let (setup, dir, console) = (setup(&[]), tempfile::tempdir().unwrap(), Console::new());
     let mut run = begin(&setup, dir.path(), &console);
     run.step = 1;
-    let trees = run.source.next(&run.policy, 1, &mut |_| ()).unwrap().trees;
-    let measurer = Measurer {
-        policy: &run.policy,
-        reference: None,
-        temperature: 1.0,
-        max_tokens: 512,
-        signals: &setup.recipe.signals,
+    assert!(run.save_if_sound().unwrap().ends_with("checkpoints/step_000001"));
+    let not_saved = |run: &mut Run<'_>| {
+        run.step += 1;
+        let said = run.save_if_sound().unwrap();
+        assert!(said.starts_with("not saved, since the policy may be broken: the newest checkpoint is "));
+        assert!(said.ends_with("checkpoints/step_000001"), "{said}");
     };
-    let measured = measurer.measure(trees, run.needs(), 1, &mut Grouping::default()).unwrap();
-    let (credited, _) = run.credit.assign(measured, 1).unwrap();
-    let mismatch = metrics::Mismatch { mean: 0.0, max: 0.0, kl: 0.0 };
+    run.refused_in_a_row = 1;
+    not_saved(&mut run);
+    run.refused_in_a_row = 0;
+    assert!(run.check_policy().is_ok());
+    break_policy(&mut run.policy);
+    not_saved(&mut run);
+    let error = run.check_policy().unwrap_err();
+    assert_eq!(error.downcast_ref::<Failure>().unwrap().exit_code(), 4);
+    assert!(error.to_string().contains("checkpoints/step_000001; lower [optim] lr = 0.0001"), "{error:#}");
+    let _ = run.policy.update(|master| master.fill_(f64::NAN));
+    not_saved(&mut run);
 
-    let mut samples = flatten(&credited);
-    let report = run.learner.update(&mut run.policy, &samples, 0.0, &mut |_| ()).unwrap();
-    assert!(run.check_first_step(&mismatch, &report.metrics).is_ok());
-    samples[1].old_logprobs.as_mut().unwrap()[0] -= 0.1;
-    let report = run.learner.update(&mut run.policy, &samples, 0.0, &mut |_| ()).unwrap();
-    let error = run.check_first_step(&mismatch, &report.metrics).unwrap_err();
-    assert!(error.to_string().contains("the new-to-old log-ratio by 1.00e-1"), "{error:#}");
-    run.step = 2;
-    assert!(run.check_first_step(&mismatch, &report.metrics).is_ok());
+    let error = run.evaluate(&mut MetricRow::default()).unwrap_err();
+    assert_eq!(error.downcast_ref::<Failure>().unwrap().exit_code(), 4);
+    let text = error.to_string();
+    assert!(text.starts_with("evaluation after step 4: prompt "), "{text}");
+    assert!(text.contains("checkpoints/step_000001; lower [optim] lr = 0.0001"), "{text}");
+}
+
+#[test]
+fn a_warm_start_that_is_not_finite_says_what_is_and_stops_the_run() {
+    let warmup = "warmup={steps = 2, batch_size = 2, lr = 0.01, source = {type = \"countdown_demos\"}}";
+    let setup = setup(&[warmup]);
+    let (config, source) = (setup.recipe.warmup.as_ref().unwrap(), setup.warmup_source.as_ref().unwrap());
+    let mut policy = initial_policy(&setup).unwrap();
+    break_policy(&mut policy);
+    let before = policy.master().copy();
+    let error = warm_up(&mut policy, config, source, None, &mut |_| Ok(true)).unwrap_err();
+    assert_eq!(error.to_string(), "warm start, step 1: the loss is NaN; lower [warmup] lr = 0.01");
+    assert!(error.is::<NotFinite>());
+    assert_eq!(policy.master(), &before);
+}
+
+/// A learner at another temperature than the one it measures with stands for every disagreement there is.
+#[test]
+fn the_first_update_is_checked_whenever_it_comes() {
+    for truncated in [&[][..], &["sampling.top_p=0.9"][..]] {
+        let (setup, dir, console) = (setup(truncated), tempfile::tempdir().unwrap(), Console::new());
+        let mut run = begin(&setup, dir.path(), &console);
+        let good = run.policy.master().copy();
+        break_policy(&mut run.policy);
+        run.step = 1;
+        let _ = run.train_step().unwrap();
+        assert_eq!((run.refused_in_a_row, run.needs().old_logprobs), (1, true));
+
+        run.policy.set_master(&good).unwrap();
+        run.step = 2;
+        let config = LearnerConfig { temperature: 2.0, ..setup.learner_config() };
+        let honest = std::mem::replace(&mut run.learner, PolicyLearner::new(config, &run.policy));
+        let error = run.train_step().unwrap_err();
+        assert!(error.to_string().starts_with("step 2: learner and itself disagree"), "{error:#}");
+
+        run.policy.set_master(&good).unwrap();
+        run.learner = honest;
+        run.step = 3;
+        let _ = run.train_step().unwrap();
+        assert!(!run.needs().old_logprobs);
+        run.step = 4;
+        run.learner = PolicyLearner::new(config, &run.policy);
+        run.learner.optimizer.restore(AdamWState { updates: 1, ..run.state().optimizer }).unwrap();
+        assert!(run.train_step().is_ok());
+    }
 }

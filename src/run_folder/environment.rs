@@ -7,6 +7,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::model::Dtype;
+
 /// What one process of a run ran on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Environment {
@@ -16,6 +18,8 @@ pub struct Environment {
     pub libtorch: String,
     /// Where the policy lives: `cpu`, `cuda:0`, ...
     pub device: String,
+    /// Precision of the forward and backward pass.
+    pub dtype: Dtype,
     /// Threads that libtorch computes with.
     pub threads: usize,
     /// The checkout that the running program lies in, if any, as it is when the process starts: the program itself may
@@ -39,12 +43,13 @@ pub struct Git {
 impl Environment {
     /// What this process runs on, given what only libtorch knows.
     #[must_use]
-    pub fn gather(libtorch: &str, device: &str, threads: usize) -> Self {
+    pub fn gather(libtorch: &str, device: &str, dtype: Dtype, threads: usize) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             rlcredit: env!("CARGO_PKG_VERSION").to_owned(),
             libtorch: libtorch.to_owned(),
             device: device.to_owned(),
+            dtype,
             threads,
             git: Git::of_this_program(),
             command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
@@ -117,7 +122,7 @@ mod tests {
 
     #[test]
     fn earlier_environments_are_kept_in_order() {
-        let mut environment = Environment::gather("2.11.0", "cpu", 2);
+        let mut environment = Environment::gather("2.11.0", "cpu", Dtype::Bf16, 2);
         let first = serde_json::to_vec(&environment).unwrap();
         environment.threads = 3;
         let second = serde_json::to_vec(&environment.after(&first).unwrap()).unwrap();

@@ -23,7 +23,7 @@ pub struct GenRequest {
 pub enum Finish {
     /// The policy ended the response itself; the end-of-sequence token is part of it.
     Eos,
-    /// The limit of new tokens was reached.
+    /// The limit of new tokens was reached, or a token came from a distribution that is not finite.
     Length,
 }
 
@@ -32,7 +32,7 @@ pub enum Finish {
 pub struct Completion {
     /// Generated tokens, an ending end-of-sequence token included.
     pub tokens: Vec<TokenId>,
-    /// Log-probability of each token under the distribution it was drawn from.
+    /// Log-probability of each token under the distribution it was drawn from; all finite but perhaps the last.
     pub logprobs: Vec<f32>,
     /// Why generation stopped.
     pub finish: Finish,

@@ -8,6 +8,7 @@
 
 mod completion;
 mod metric;
+mod not_finite;
 mod path_field;
 mod prompt;
 mod random;
@@ -16,6 +17,7 @@ mod tree;
 
 pub use completion::{Completion, Finish, GenRequest};
 pub use metric::MetricRow;
+pub use not_finite::NotFinite;
 pub use path_field::PathField;
 pub use prompt::{Prompt, TokenId};
 pub use random::{Purpose, RunRandom};

@@ -46,8 +46,13 @@ fn greedy_responses_logprobs_and_tokens_equal_those_of_transformers() {
         let task = Task::Countdown(Countdown { numbers: vec![], target: 0 });
         let prompt = Prompt { id: i as u64, text: String::new(), tokens: prompt_ids.clone(), task };
         let request = GenRequest { prompt: Arc::new(prompt), prefix: vec![], sample: 0 };
-        let sampling =
-            SamplingConfig { temperature: 0.0, top_p: 1.0, top_k: 0, max_new_tokens: greedy_ids.len() };
+        let sampling = SamplingConfig {
+            temperature: 0.0,
+            top_p: 1.0,
+            top_k: 0,
+            max_new_tokens: greedy_ids.len(),
+            max_rows: 512,
+        };
         let generation = Generation { random: RunRandom::new(0), purpose: Purpose::Eval, step: 0, sampling };
         let done = engine.generate(&policy, &[request], &generation, &mut |_| {}).unwrap().remove(0);
         assert_eq!(done.tokens, greedy_ids, "case {i}");

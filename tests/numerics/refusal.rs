@@ -3,33 +3,84 @@
 use rlcredit::batch::BatchConfig;
 use rlcredit::learner::{LearnerConfig, PolicyLearner};
 use rlcredit::loss::ClipConfig;
-use rlcredit::rollout::{DecodeEngine, Generation, NotFinite, RolloutEngine, SamplingConfig};
-use rlcredit::types::{GenRequest, Purpose, RunRandom};
-use tch::Tensor;
+use rlcredit::model::Policy;
+use rlcredit::optim::{AdamW, OptimConfig};
+use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, require_finite};
+use rlcredit::types::{Finish, GenRequest, Purpose, RunRandom};
+use tch::{Kind, Tensor};
 
 use super::common::{policy, prompt, samples, tokens};
 use super::gradient::config;
 
+/// Weights, moments and count of updates.
+fn state(policy: &Policy, optimizer: &AdamW) -> ([Tensor; 3], u64) {
+    let state = optimizer.state();
+    ([policy.master(), &state.first, &state.second].map(Tensor::copy), state.updates)
+}
+
+/// Finite weights, infinite logits.
+fn break_policy(policy: &mut Policy) {
+    let norm = policy.layout.final_norm.clone();
+    let _ =
+        policy.update(|master| master.narrow(0, norm.start, norm.n_elements()).fill_(f64::from(f32::MAX)));
+}
+
 #[test]
-fn an_advantage_that_is_not_finite_changes_nothing() {
-    for poison in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+fn a_loss_or_gradient_that_is_not_finite_changes_nothing() {
+    for (poison, expected) in [
+        (f32::NAN, "loss/policy is NaN"),
+        (f32::INFINITY, "loss/policy is "),
+        (f32::NEG_INFINITY, "loss/policy is "),
+        (1e30, "the gradient's norm is "),
+    ] {
         let mut policy = policy("qwen2");
         let mut learner = PolicyLearner::new(config(ClipConfig::default(), 40), &policy);
         // One good update, so that there is a state to spoil.
         assert_eq!(learner.update(&mut policy, &samples(), 1e-2, &mut |_| ()).unwrap().not_finite, None);
-        let state = |policy: &rlcredit::model::Policy, learner: &PolicyLearner| {
-            let optimizer = learner.optimizer.state();
-            let tensors: [Tensor; 3] =
-                [policy.master(), &optimizer.first, &optimizer.second].map(Tensor::copy);
-            (tensors, optimizer.updates)
-        };
-        let before = state(&policy, &learner);
+        let before = state(&policy, &learner.optimizer);
         let mut samples = samples();
         samples[4].advantages[2] = poison;
         let report = learner.update(&mut policy, &samples, 1e-2, &mut |_| ()).unwrap();
         let what = report.not_finite.unwrap();
-        assert!(what.starts_with("the gradient's norm is "), "{poison}: {what}");
-        assert_eq!(state(&policy, &learner), before, "{poison}");
+        assert!(what.starts_with(expected), "{poison}: {what}");
+        assert_eq!(state(&policy, &learner.optimizer), before, "{poison}");
+    }
+    let mut policy = policy("qwen2");
+    break_policy(&mut policy);
+    let mut learner = PolicyLearner::new(config(ClipConfig::default(), 40), &policy);
+    let before = state(&policy, &learner.optimizer);
+    let report = learner.update(&mut policy, &samples(), 1e-2, &mut |_| ()).unwrap();
+    assert_eq!(report.not_finite.as_deref(), Some("loss/policy is NaN"));
+    assert_eq!(state(&policy, &learner.optimizer), before);
+}
+
+/// Gradients at the very limit, in both directions and with pauses, at the largest learning rate there is.
+#[test]
+fn an_update_that_is_made_is_finite() {
+    for [b1, b2] in [[0.9, 0.999], [0.9, 0.9], [0.0, 0.0], [0.0, 0.999_999]] {
+        let optim = serde_json::json!({
+            "lr": 1.0, "betas": [b1, b2], "eps": 1e-16, "weight_decay": 1.0, "max_grad_norm": 0.0
+        });
+        let optim: OptimConfig = serde_json::from_value(optim).unwrap();
+        let mut policy = policy("llama");
+        let mut optimizer = AdamW::new(optim, &policy);
+        let gradient = policy.zero_gradient();
+        let put = |value: f64| gradient.flat.narrow(0, 5, 1).fill_(value);
+        for value in [1e-30, 0.99e19, 0.0, -0.99e19, -0.99e19, 1e-22, 0.0, 0.99e19] {
+            let _ = put(value);
+            let applied = optimizer.apply(&mut policy, &gradient, optim.lr);
+            assert!(applied.param_delta.is_some_and(f64::is_finite), "{value}: {applied:?}");
+            let ([weights, first, second], _) = state(&policy, &optimizer);
+            for tensor in [&weights, &first, &second] {
+                assert!(tensor.sum(Kind::Double).double_value(&[]).is_finite(), "{value}, betas {b1} {b2}");
+            }
+        }
+        let before = state(&policy, &optimizer);
+        for value in [1.01e19, -1.01e19, 1e30, f64::INFINITY, f64::NAN] {
+            let _ = put(value);
+            assert_eq!(optimizer.apply(&mut policy, &gradient, optim.lr).param_delta, None, "{value}");
+        }
+        assert_eq!(state(&policy, &optimizer), before);
     }
 }
 
@@ -54,22 +105,25 @@ fn a_refused_update_ends_the_step() {
 }
 
 #[test]
-fn a_distribution_that_is_not_finite_is_an_error_that_says_so() {
+fn a_response_ends_in_a_distribution_that_is_not_finite() {
     let mut policy = policy("llama");
-    // Finite weights, infinite logits.
-    let norm = policy.layout.final_norm.clone();
-    let _ =
-        policy.update(|master| master.narrow(0, norm.start, norm.n_elements()).fill_(f64::from(f32::MAX)));
+    break_policy(&mut policy);
     let request = GenRequest { prompt: prompt(12, tokens(0, 4)), prefix: Vec::new(), sample: 3 };
     for temperature in [0.0, 1.0] {
-        let sampling = SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: 4 };
+        let sampling = SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: 4, max_rows: 512 };
         let generation =
             Generation { random: RunRandom::new(0), purpose: Purpose::Rollout, step: 1, sampling };
         let mut engine = DecodeEngine::new(vec![2], 8, 64);
-        let error =
-            engine.generate(&policy, std::slice::from_ref(&request), &generation, &mut |_| ()).unwrap_err();
-        assert!(error.is::<NotFinite>(), "{error:#}");
-        let expected = "prompt 12, sample 3: the distribution of token 0 is not finite";
-        assert_eq!(error.to_string(), expected, "temperature {temperature}");
+        let requests = std::slice::from_ref(&request);
+        let mut n_finished = 0;
+        let done = engine.generate(&policy, requests, &generation, &mut |n| n_finished += n).unwrap();
+        assert_eq!((done.len(), n_finished, done[0].finish), (1, 1, Finish::Length));
+        assert_eq!((done[0].tokens.len(), done[0].logprobs.len()), (1, 1));
+        assert!(done[0].logprobs[0].is_nan(), "temperature {temperature}");
+        let error = require_finite(requests, &done).unwrap_err().to_string();
+        assert!(
+            error.starts_with("prompt 12, sample 3: the distribution of token 0 is not finite"),
+            "{error}"
+        );
     }
 }

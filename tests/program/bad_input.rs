@@ -1,6 +1,7 @@
 //! Everything that a person can get wrong ends in a sentence, exit code 2, and an untouched disk.
 
 use std::fs;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -102,6 +103,86 @@ fn lengths_and_numbers_that_do_not_fit_are_found_together() {
 }
 
 #[test]
+fn what_can_be_judged_alone_is_found_together_whatever_else_is_wrong() {
+    let place = Place::new();
+    let nowhere = "model={path=\"nowhere\"}";
+    let said = refusal(&place, &["tiny.toml", "--set", "optim.lrr=1", "--set", nowhere]);
+    assert_says(
+        &said,
+        &["--set optim.lrr=1: [optim] `lrr`", "[model] `path`: nowhere: expected an existing folder"],
+    );
+    let said = refusal(
+        &place,
+        &[
+            "tiny.toml",
+            "--set",
+            nowhere,
+            "--set",
+            "data.train_items=100000",
+            "--set",
+            "sampling.max_new_tokens=600",
+            "--set",
+            "batch.minibatches=3",
+        ],
+    );
+    assert_says(
+        &said,
+        &[
+            "nowhere: expected an existing folder",
+            "[data]: Countdown problems: train_items + eval_items ask for 100008, but at most 4950 exist",
+            "[batch] `max_tokens`: got 512, expected at least 601",
+            "[batch] `minibatches`: got 3, expected a divisor of `prompts` = 4, such as 2 or 4",
+        ],
+    );
+    assert_eq!(said.lines().count(), 4, "{said}");
+}
+
+#[test]
+fn absurd_numbers_are_answered_at_once() {
+    let place = Place::new();
+    let start = Instant::now();
+    let said = refusal(&place, &["tiny.toml", "--set", "batch.prompts=1000000000000001"]);
+    assert_says(&said, &["expected a divisor of `prompts` = 1000000000000001, such as 1 or "]);
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+#[test]
+fn every_text_of_the_warm_start_must_fit() {
+    let place = Place::new();
+    let pair =
+        |prompt: &str, n: usize| format!("{}\n", json!({ "prompt": prompt, "response": "-".repeat(n) }));
+    let source = "warmup.source={type=\"jsonl\", path=\"texts.jsonl\"}";
+    place.write("texts.jsonl", pair("1", 5) + &pair("1", 800));
+    let said = refusal(&place, &["tiny.toml", "--set", source]);
+    assert_says(
+        &said,
+        &[
+            "[warmup.source]: texts.jsonl:2: a prompt of 1 tokens and a response of 801",
+            "the model has 512 positions",
+        ],
+    );
+    place.write("texts.jsonl", pair("1", 5) + &pair("1", 98));
+    let said = refusal(&place, &["tiny.toml", "--set", source, "--set", "warmup.max_tokens=99"]);
+    assert_says(&said, &["texts.jsonl:2: ", "[warmup] `max_tokens` = 99; raise it to at least 100"]);
+    let fits = place.run(&["check", "tiny.toml", "--set", source, "--set", "warmup.max_tokens=100"]);
+    assert_eq!(fits.code, 0, "{}", fits.err);
+    let said = refusal(&place, &["tiny.toml", "--set", "warmup.max_tokens=20"]);
+    assert_says(
+        &said,
+        &["[warmup.source]: the longest demonstrations: ", "[warmup] `max_tokens` = 20; raise it"],
+    );
+    place.write("texts.jsonl", pair("1", 5) + &pair("", 5));
+    assert_says(&refusal(&place, &["tiny.toml", "--set", source]), &["texts.jsonl:2: `prompt` is empty"]);
+
+    let problem = |prompt: &str| format!("{}\n", json!({ "prompt": prompt, "numbers": [1, 2], "target": 3 }));
+    place.write("train.jsonl", problem("1").repeat(4) + "\n" + &problem(""));
+    place.write("eval.jsonl", problem("1"));
+    let data = "data={type=\"jsonl\", path=\"train.jsonl\", eval_path=\"eval.jsonl\"}";
+    let said = refusal(&place, &["tiny.toml", "--set", data]);
+    assert_says(&said, &["[data]: train.jsonl:6: the text \"\" has no tokens"]);
+}
+
+#[test]
 fn a_broken_line_is_named_by_file_and_line() {
     let place = Place::new();
     let good = "{\"numbers\": [1, 2], \"target\": 3}\n".repeat(4);
@@ -178,6 +259,8 @@ fn the_other_verbs_refuse_in_sentences_too() {
         (&["sample", "model", "1", "--top-p", "2"], "--top-p: got 2"),
         (&["sample", "model", "1", "--max-new-tokens", "0"], "--max-new-tokens: got 0"),
         (&["sample", "model", "1", "--max-new-tokens", "600"], "the model has 512 positions"),
+        (&["sample", "model", "1", "--max-rows", "0"], "--max-rows: got 0"),
+        (&["eval", "model", "--recipe", "tiny.toml", "--max-rows", "0"], "--max-rows: got 0"),
         (&["bench", "--steps", "0"], "--steps: got 0"),
         (&["bench", "--model", "nowhere"], "nowhere"),
         (&["bench", "--new-tokens", "600"], "the model has 512"),
@@ -200,5 +283,5 @@ fn too_little_memory_is_a_sentence() {
         "{}",
         ended.err
     );
-    assert!(ended.err.lines().count() == 1 && ended.err.contains("[batch] max_tokens"), "{}", ended.err);
+    assert!(ended.err.lines().count() == 1 && ended.err.contains("[sampling] max_rows"), "{}", ended.err);
 }

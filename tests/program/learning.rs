@@ -176,7 +176,13 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
             random,
             purpose: Purpose::Rollout,
             step: 0,
-            sampling: SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 24 },
+            sampling: SamplingConfig {
+                temperature: 1.0,
+                top_p: 1.0,
+                top_k: 0,
+                max_new_tokens: 24,
+                max_rows: 512,
+            },
         },
     };
     let shape = Preset::Countdown2m.config(tokenizer.vocab_size() as i64);

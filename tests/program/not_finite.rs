@@ -1,6 +1,6 @@
 //! Numbers that are not finite never reach a checkpoint.
 
-use super::place::{FINISHED, Place, RECIPE};
+use super::place::{FINISHED, Place, RECIPE, copy};
 
 /// Rewards so large that an advantage is infinite in single precision: every update is refused.
 #[test]
@@ -17,8 +17,8 @@ fn ten_refused_updates_in_a_row_end_the_run() {
     assert_eq!(ended.err.matches("update skipped, ").count(), 10, "{}", ended.err);
     for part in [
         "error: step 10: 10 updates in a row were not finite",
-        "lower [optim] lr",
-        "refused/step_000010.jsonl",
+        "the advantage of token 0 is ",
+        "refused/step_000010.jsonl, there is no checkpoint yet; lower every `weight` of [[reward]]",
     ] {
         assert!(ended.err.contains(part), "{part}: {}", ended.err);
     }
@@ -32,20 +32,30 @@ fn ten_refused_updates_in_a_row_end_the_run() {
     assert!(!place.path("runs/tiny/checkpoints/latest").exists());
 }
 
-/// A good run goes on at a learning rate that throws the weights far away: what was good stays.
+/// Graders whose sum is beyond any number: evaluations do not mind, steps are skipped, what was good stays.
 #[test]
 fn a_diverging_run_leaves_the_last_good_checkpoint_the_newest() {
     let place = Place::after_step_3();
     for file in ["tiny.toml", "runs/tiny/resolved.toml"] {
         let mut recipe: toml::Table = place.read(file).parse().unwrap();
-        recipe["optim"]["lr"] = 1e30.into();
         recipe["run"]["steps"] = 30.into();
+        recipe["explore"]["size"] = 16.into();
+        recipe["reward"] = huge_rewards();
         place.write(file, recipe.to_string());
     }
     let ended = place.run(&["train", "tiny.toml", "--resume"]);
     assert_eq!(ended.code, 4, "{}", ended.err);
     let last = ended.err.lines().last().unwrap();
-    assert!(last.starts_with("error: step ") && last.contains("lower [optim] lr"), "{}", ended.err);
+    assert!(last.starts_with("error: step 13: 10 updates in a row were not finite"), "{}", ended.err);
+    for part in
+        ["the reward is inf", "the newest checkpoint is runs/tiny/checkpoints/step_000003; lower every"]
+    {
+        assert!(last.contains(part), "{part}: {last}");
+    }
+    for step in 4..=13 {
+        let dump = place.lines(&format!("runs/tiny/refused/step_{step:06}.jsonl"));
+        assert!(dump.len() == 64 && dump.iter().any(|line| line["reward"].is_null()), "step {step}");
+    }
     assert_eq!(place.read("runs/tiny/checkpoints/latest").trim(), "step_000003");
     let of_now = place.run(&["eval", "--json", "runs/tiny"]);
     assert_eq!(of_now.code, 0, "{}", of_now.err);
@@ -53,14 +63,61 @@ fn a_diverging_run_leaves_the_last_good_checkpoint_the_newest() {
     assert_eq!(of_now["heldout"], FINISHED.json("runs/tiny/eval/step_000003.json")["heldout"]);
 }
 
+/// There is no later chance to save, and what the graders did says nothing against the policy.
+#[test]
+fn a_sound_policy_is_saved_after_the_last_step_even_if_that_was_refused() {
+    let place = Place::warmed();
+    let mut recipe: toml::Table = place.read("tiny.toml").parse().unwrap();
+    recipe["run"]["steps"] = 2.into();
+    recipe["explore"]["size"] = 16.into();
+    recipe["reward"] = huge_rewards();
+    place.write("tiny.toml", recipe.to_string());
+    let ended = place.run(&["train", "tiny.toml"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(ended.err.matches("update skipped, ").count(), 2, "{}", ended.err);
+    assert_eq!(place.json("runs/tiny/checkpoints/step_000002/state.json")["refused_in_a_row"], 2);
+    assert_eq!(place.json("runs/tiny/checkpoints/step_000002/state.json")["optimizer_updates"], 0);
+}
+
+/// Weights that are finite and make logits that are not.
 #[test]
 fn an_evaluation_that_meets_a_broken_policy_says_what_broke_it() {
     let place = Place::warmed();
-    let overrides = ["optim.lr=1e18", "optim.warmup_steps=0", "eval.every=1", "checkpoint.every=1"];
-    let overrides = overrides.iter().flat_map(|text| ["--set", text]);
-    let args: Vec<&str> = ["train", "tiny.toml"].into_iter().chain(overrides).collect();
-    let ended = place.run(&args);
-    assert_eq!(ended.code, 4, "{}", ended.err);
-    let last = ended.err.lines().last().unwrap();
-    assert!(last.starts_with("error: ") && last.contains("lower [optim] lr"), "{last}");
+    copy(&FINISHED.path("runs/tiny/checkpoints/step_000006/model"), &place.path("huge"));
+    let path = place.path("huge/model.safetensors");
+    let mut tensors = tch::Tensor::read_safetensors(&path).unwrap();
+    for (name, tensor) in &mut tensors {
+        if name == "model.norm.weight" {
+            let _ = tensor.fill_(f64::from(f32::MAX));
+        }
+    }
+    tch::Tensor::write_safetensors(&tensors, &path).unwrap();
+    let mut recipe: toml::Table = place.read("tiny.toml").parse().unwrap();
+    recipe["model"] = toml::Table::from_iter([("path".to_owned(), "huge".into())]).into();
+    let warmup = recipe.remove("warmup").unwrap();
+    place.write("tiny.toml", recipe.to_string());
+    recipe.insert("warmup".to_owned(), warmup);
+    place.write("warm.toml", recipe.to_string());
+
+    for (recipe, moment) in [("tiny.toml", "before training"), ("warm.toml", "before the warm start")] {
+        let ended = place.run(&["train", recipe, "--name", recipe]);
+        assert_eq!(ended.code, 4, "{}", ended.err);
+        let last = ended.err.lines().last().unwrap();
+        assert!(last.starts_with(&format!("error: evaluation {moment}: prompt ")), "{last}");
+        for part in ["the distribution of token 0 is not finite", "the weights that [model] names"] {
+            assert!(last.contains(part), "{last}");
+        }
+    }
+    for verb in [&["eval", "huge", "--recipe", "tiny.toml"][..], &["sample", "huge", "3 4 5"][..]] {
+        let ended = place.run(verb);
+        assert_eq!(ended.code, 4, "{verb:?}: {}", ended.err);
+        assert!(ended.err.contains("the distribution of token 0 is not finite"), "{}", ended.err);
+    }
+}
+
+/// Graders that are finite each; their sum is not, even where each gives its tenth for the form alone.
+fn huge_rewards() -> toml::Value {
+    let grader = "type = \"countdown\"\npreset = \"tinyzero\"\nweight = 1.7e308";
+    let grader: toml::Table = grader.parse().unwrap();
+    vec![toml::Value::from(grader); 12].into()
 }

@@ -5,7 +5,7 @@ use std::process::Child;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::place::{FINISHED, Place, RECIPE, assert_same_run, finish, send};
+use super::place::{FINISHED, Place, RECIPE, assert_same_run, copy, finish, send};
 
 /// A moment that no earlier test run has tried.
 fn random_ms(most: u64) -> u64 {
@@ -62,6 +62,28 @@ fn a_run_with_a_reference_resumes_too() {
 }
 
 #[test]
+fn a_run_cannot_be_resumed_behind_its_checkpoint() {
+    let place = Place::warmed();
+    place.write("tiny.toml", RECIPE.replace("schedule = \"cosine\"\n", ""));
+    let train = |steps, more: &[&str]| {
+        let steps = format!("run.steps={steps}");
+        place.run(&[&["train", "tiny.toml", "--set", &steps], more].concat())
+    };
+    assert_eq!(train(2, &[]).code, 0);
+    let resolved = place.read("runs/tiny/resolved.toml");
+    let ended = train(1, &["--resume"]);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    let expected = "[run] steps: got 1, but the newest checkpoint of the run, runs/tiny/checkpoints/step_000002, has 2 steps; \
+                    set steps to at least 2";
+    assert!(ended.err.contains(expected), "{}", ended.err);
+    assert_eq!(place.read("runs/tiny/resolved.toml"), resolved);
+
+    let ended = train(2, &["--resume"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.contains("runs/tiny/checkpoints/step_000002/model"), "{}", ended.out);
+}
+
+#[test]
 fn signals_save_say_so_and_cost_nothing() {
     let place = Place::warmed();
     let mut args = vec!["train", "tiny.toml"];
@@ -93,21 +115,128 @@ fn signals_save_say_so_and_cost_nothing() {
 }
 
 #[test]
-fn a_stop_during_the_warm_start_begins_it_again() {
+fn a_stop_during_the_warm_start_costs_nothing() {
     let place = Place::new();
     let begun = || place.path("runs/.warm_starts").is_dir();
     let child = place.start_until(&["train", "tiny.toml"], begun);
     let ended = stop(child, "TERM");
     assert_eq!(ended.code, 143, "{}", ended.err);
     assert!(
-        ended.err.contains("stopped during the warm start, of which nothing is kept; --resume begins"),
+        ended.err.contains("SIGTERM: stopping after this step (again: quit without saving)"),
         "{}",
         ended.err
     );
+    let (_, step) = ended.err.split_once("stopped in the warm start, saved after step ").unwrap();
+    let step = step.split(' ').next().unwrap();
     let ended = place.run(&["train", "tiny.toml", "--resume"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains(&format!("warm start: going on after step {step} from ")), "{}", ended.err);
     assert!(ended.err.contains("warm start: done in"), "{}", ended.err);
     assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/tiny"));
+    assert_eq!(warm_start(&place), warm_start(&FINISHED));
+}
+
+/// Signals leave time to save; a kill leaves what was saved on the way.
+#[test]
+fn a_killed_warm_start_goes_on_from_what_was_saved_on_the_way() {
+    let args = ["train", "long.toml"];
+    let place = || {
+        let place = Place::new();
+        let recipe = RECIPE.replace("steps = 20\nbatch_size = 8", "steps = 300\nbatch_size = 1");
+        place.write("long.toml", recipe.replace("steps = 6", "steps = 1"));
+        place
+    };
+    let (whole, cut) = (place(), place());
+    assert_eq!(whole.run(&args).code, 0);
+    let saved = || {
+        let folders = fs::read_dir(cut.path("runs/.warm_starts")).into_iter().flatten().flatten();
+        folders.into_iter().any(|folder| folder.path().join("step_000250/manifest.json").is_file())
+    };
+    let child = cut.start_until(&args, saved);
+    send(&child, "KILL");
+    assert_eq!(finish(child).code, -1);
+    let ended = cut.run(&["train", "long.toml", "--resume"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("warm start: going on after step 250 from "), "{}", ended.err);
+    assert_eq!(warm_start(&cut), warm_start(&whole));
+    assert_same_run(&whole.path("runs/tiny"), &cut.path("runs/tiny"));
+}
+
+/// The weights of the only warm start there is, of which no part is left over.
+fn warm_start(place: &Place) -> Vec<u8> {
+    let folders: Vec<_> = fs::read_dir(place.path("runs/.warm_starts")).unwrap().collect();
+    assert_eq!(folders.len(), 1, "{folders:?}");
+    let folder = folders[0].as_ref().unwrap().path();
+    let latest = fs::read_to_string(folder.join("latest")).unwrap();
+    fs::read(folder.join(latest.trim()).join("model/model.safetensors")).unwrap()
+}
+
+#[test]
+fn files_that_changed_since_the_run_began_are_refused() {
+    let place = Place::new();
+    copy(&FINISHED.path("runs/tiny/checkpoints/step_000006/model"), &place.path("model"));
+    place.write("train.jsonl", "{\"numbers\": [1, 2], \"target\": 3}\n".repeat(4));
+    place.write("eval.jsonl", "{\"numbers\": [1, 2], \"target\": 3}\n");
+    place.write("texts.jsonl", "{\"prompt\": \"1 2\", \"response\": \"3\"}\n");
+    let args = [
+        "train",
+        "tiny.toml",
+        "--set",
+        "run.steps=1",
+        "--set",
+        "model={path=\"model\"}",
+        "--set",
+        "data={type=\"jsonl\", path=\"train.jsonl\", eval_path=\"eval.jsonl\"}",
+        "--set",
+        "warmup={steps=1, batch_size=1, lr=1e-3, source={type=\"jsonl\", path=\"texts.jsonl\"}}",
+        "--resume",
+    ];
+    let ended = place.run(&args[..args.len() - 1]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    for file in ["train.jsonl", "eval.jsonl", "texts.jsonl", "model/tokenizer.json", "model/config.json"] {
+        let before = place.read(file);
+        let hash =
+            place.json("runs/tiny/inputs.json")["files"][file]["sha256"].as_str().unwrap()[..12].to_owned();
+        place.write(file, before.clone() + "\n");
+        let ended = place.run(&args);
+        assert_eq!(ended.code, 3, "{file}: {}", ended.err);
+        let expected = format!(" now, SHA-256 {hash}... when the run began");
+        assert!(
+            ended.err.contains(&format!("  {file}: SHA-256 ")) && ended.err.contains(&expected),
+            "{}",
+            ended.err
+        );
+        place.write(file, before);
+    }
+    assert_eq!(place.run(&args).code, 0);
+}
+
+#[test]
+fn a_run_goes_on_in_the_precision_it_began_in() {
+    let place = Place::after_step_3();
+    let env = place.json("runs/tiny/env.json");
+    let (own, other) = if env["dtype"] == "bf16" { ("bf16", "f32") } else { ("f32", "bf16") };
+    assert_eq!(env["dtype"], own);
+    let resume = |dtype| {
+        let set = format!("model.dtype={dtype}");
+        place.run(&["train", "tiny.toml", "--resume", "--set", &set])
+    };
+    let ended = resume(other);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    let said = format!("computes in {other} here, in {own} in the run so far; add --set model.dtype={own}");
+    assert!(ended.err.contains(&said), "{}", ended.err);
+    let ended = resume(own);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let weights = "runs/tiny/checkpoints/step_000006/model/model.safetensors";
+    assert!(fs::read(place.path(weights)).unwrap() == fs::read(FINISHED.path(weights)).unwrap());
+}
+
+#[test]
+fn a_run_that_ran_out_of_memory_may_decode_fewer_rows_at_once() {
+    let place = Place::after_step_3();
+    let ended = place.run(&["train", "tiny.toml", "--resume", "--set", "sampling.max_rows=3"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(place.lines("runs/tiny/metrics.jsonl").len(), 6);
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn eval_of_a_run_and_of_its_model_folder_are_the_run_s_own_numbers() {
 fn sample_answers_the_same_for_the_same_seed() {
     let sample = |args: &[&str]| {
         let ended = FINISHED.run(
-            &[&["sample", "runs/tiny", "Make 6 from 1, 2, 3.\\n", "--max-new-tokens", "16"], args].concat(),
+            &[&["sample", "runs/tiny", "Make 6 from 1, 2, 3.\n", "--max-new-tokens", "16"], args].concat(),
         );
         assert_eq!(ended.code, 0, "{}", ended.err);
         ended.out
@@ -66,6 +66,12 @@ fn sample_answers_the_same_for_the_same_seed() {
     assert_eq!(sample(&["-n", "3"]), three);
     assert_ne!(sample(&["-n", "3", "--seed", "1"]), three);
     assert!(three.starts_with(&sample(&[])));
+    let piped = FINISHED.command(
+        "sh",
+        &["-c", "printf 'Make 6 from 1, 2, 3.\\n' | \"$0\" sample runs/tiny - --max-new-tokens 16"],
+    );
+    let ended = finish({ piped }.arg(env!("CARGO_BIN_EXE_rlcredit")).spawn().unwrap());
+    assert_eq!(ended.out, sample(&[]), "{}", ended.err);
     let greedy = sample(&["-n", "2", "--temperature", "0"]);
     let (one, other) = greedy.split_once("---\n").unwrap();
     assert_eq!(one, other);

@@ -28,16 +28,26 @@ pub struct Items {
     pub eval: Vec<Countdown>,
 }
 
-/// The problems that `config` describes, in an order and with numbers in an order that `random` decides.
+/// The problems that `config` describes, in an order and with numbers in an order that its seed decides.
 ///
 /// # Errors
 /// If a value of `config` is out of range, or if fewer problems exist than it asks for.
-pub fn generate(config: &CountdownConfig, random: &RunRandom) -> Result<Items> {
+pub fn generate(config: &CountdownConfig) -> Result<Items> {
     if let [problem, ..] = config.problems().as_slice() {
         bail!("Countdown problems: {problem}");
     }
-    let mut rng = random.stream(Purpose::Items, &[]);
+    let mut rng = RunRandom::new(config.seed).stream(Purpose::Items, &[]);
     let wanted = config.train_items.saturating_add(config.eval_items);
+
+    let most = most_problems(config);
+    ensure!(
+        wanted <= most,
+        "Countdown problems: train_items + eval_items ask for {wanted}, but at most {most} exist with numbers = {:?}, \
+         max_number = {}, targets = {:?}; ask for fewer or widen these",
+        config.numbers,
+        config.max_number,
+        config.targets,
+    );
 
     let mut sets = number_sets(config);
     sets.shuffle(&mut rng);
@@ -82,6 +92,16 @@ pub fn generate(config: &CountdownConfig, random: &RunRandom) -> Result<Items> {
     }
     let eval = problems.split_off(config.train_items);
     Ok(Items { train: problems, eval })
+}
+
+/// What no count of problems exceeds, so that absurd wishes are refused before millions of problems are made: every set of
+/// numbers with every target. There are `C(m + n - 1, n)` sets of `n` numbers up to `m`.
+fn most_problems(config: &CountdownConfig) -> usize {
+    let [low, high] = config.targets.map(|target| target as usize);
+    let m = config.max_number as usize;
+    let sets = |n: usize| (1..=n).fold(1, |sets, i| sets * (m + i - 1) / i);
+    let sets: usize = (config.numbers[0] as usize..=config.numbers[1] as usize).map(sets).sum();
+    sets.saturating_mul(high - low + 1)
 }
 
 /// Every set of numbers that `config` allows, ascending, with zeros in unused places.
@@ -142,10 +162,8 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::data::countdown::SEED;
-
     fn config(numbers: [u32; 2], max_number: u32, targets: [u32; 2], items: [usize; 2]) -> CountdownConfig {
-        CountdownConfig { numbers, max_number, targets, train_items: items[0], eval_items: items[1] }
+        CountdownConfig { seed: 0, numbers, max_number, targets, train_items: items[0], eval_items: items[1] }
     }
 
     /// Brute force, without the rules of `reachable`: whether some order of steps on exact fractions makes
@@ -169,7 +187,7 @@ mod tests {
     #[test]
     fn every_problem_is_within_bounds_and_solvable() {
         let config = config([3, 4], 20, [1, 99], [300, 50]);
-        let items = generate(&config, &RunRandom::new(SEED)).unwrap();
+        let items = generate(&config).unwrap();
         assert_eq!((items.train.len(), items.eval.len()), (300, 50));
         for problem in items.train.iter().chain(&items.eval) {
             assert!(
@@ -185,7 +203,7 @@ mod tests {
     #[test]
     fn twenty_thousand_problems_are_disjoint_and_depend_on_the_seed_alone() {
         let config = config([3, 3], 25, [1, 99], [20_000, 512]);
-        let items = generate(&config, &RunRandom::new(SEED)).unwrap();
+        let items = generate(&config).unwrap();
         let key = |p: &Countdown| {
             let mut numbers = p.numbers.clone();
             numbers.sort_unstable();
@@ -193,8 +211,8 @@ mod tests {
         };
         let keys: HashSet<_> = items.train.iter().chain(&items.eval).map(key).collect();
         assert_eq!(keys.len(), 20_512);
-        assert_eq!(items, generate(&config, &RunRandom::new(SEED)).unwrap());
-        assert_ne!(items, generate(&config, &RunRandom::new(SEED + 1)).unwrap());
+        assert_eq!(items, generate(&config).unwrap());
+        assert_ne!(items, generate(&CountdownConfig { seed: 1, ..config }).unwrap());
     }
 
     #[test]
@@ -207,12 +225,13 @@ mod tests {
 
     #[test]
     fn all_problems_there_are_can_be_had_but_not_one_more() {
-        // {1,1,1} -> 1 2 3, {1,1,2} -> 1 2 3 4, {1,2,2} -> 1 2 3 4 5 6, {2,2,2} -> 1 2 3 4 6 8; of these 1 and 2.
-        let exact = config([3, 3], 2, [1, 2], [6, 2]);
-        generate(&exact, &RunRandom::new(SEED)).unwrap();
-        let error = generate(&CountdownConfig { eval_items: 3, ..exact }, &RunRandom::new(SEED))
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("ask for 9, but only 8 exist"), "{error}");
+        // {1,1,1} -> 1 2 3, {1,1,2} -> 1 2 3 4, {1,2,2} -> 1 2 3 4 5 6, {2,2,2} -> 1 2 3 6 8; of these all but 8.
+        let exact = config([3, 3], 2, [1, 6], [15, 2]);
+        generate(&exact).unwrap();
+        let error =
+            |eval_items| generate(&CountdownConfig { eval_items, ..exact.clone() }).unwrap_err().to_string();
+        assert!(error(3).contains("ask for 18, but only 17 exist"), "{}", error(3));
+        assert!(error(10).contains("ask for 25, but at most 24 exist"), "{}", error(10));
+        assert_eq!(most_problems(&exact), number_sets(&exact).len() * 6);
     }
 }

@@ -7,7 +7,7 @@ mod round_trip;
 
 use std::{fs, path::Path};
 
-use super::{Problems, Recipe};
+use super::{Draft, Problems, Recipe};
 
 /// A recipe of the tests' own, so that tuning the project's recipes breaks none of them.
 const BASE: &str = include_str!("base.toml");
@@ -24,17 +24,22 @@ fn problems(text: &str, overrides: &[&str]) -> Vec<String> {
 
 #[test]
 fn files_that_are_missing_are_named_with_their_key() {
-    assert!(parse(BASE, &[]).unwrap().check_files().is_ok());
+    let check = |overrides: &[&str]| {
+        let mut draft = Draft::from(parse(BASE, overrides).unwrap());
+        draft.check_files();
+        draft.finish()
+    };
+    assert!(check(&[]).is_ok());
     let overrides =
         ["model={path=\"no/model\"}", "data={type=\"jsonl\", path=\"no/a.jsonl\", eval_path=\"no/b.jsonl\"}"];
-    let problems = parse(BASE, &overrides).unwrap().check_files().unwrap_err();
+    let problems = check(&overrides).unwrap_err();
     assert_eq!(
         problems.0.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(),
         ["model.path", "data.path", "data.eval_path"]
     );
     assert_eq!(
         problems.0[0].to_string(),
-        "no/model: [model] `path`: expected an existing folder; paths start at the working directory"
+        "countdown: [model] `path`: no/model: expected an existing folder; paths start at the working directory"
     );
 }
 
@@ -45,7 +50,13 @@ fn a_resumed_run_may_change_what_leaves_its_course_alone() {
         let (here, there) = (parse(BASE, &whole).unwrap(), parse(BASE, both).unwrap());
         here.differences(&there).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    let free = ["run.name=b", "checkpoint.every=1", "observe.tensorboard=false", "run.steps=500"];
+    let free = [
+        "run.name=b",
+        "checkpoint.every=1",
+        "observe.tensorboard=false",
+        "run.steps=500",
+        "sampling.max_rows=8",
+    ];
     assert_eq!(differ(&free, &[]), Vec::<String>::new());
     assert_eq!(differ(&["run.steps=500"], &["optim.schedule=cosine"]), ["run.steps: 500 here, 120 there"]);
     assert_eq!(

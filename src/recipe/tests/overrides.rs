@@ -51,7 +51,7 @@ fn overrides_that_cannot_be_applied_are_explained() {
             "--set optim.betas=[0.9: `[0.9` is not a TOML value: unclosed array, expected `]`",
             "--set run.seed=.5: `.5` is not a number that TOML can write; as text, put it in quotes",
             "--set optim.lrr=1: [optim] `lrr` is not a key here; did you mean `lr`?",
-            "--set batch.prompts=47: [batch] `minibatches`: got 2, expected a divisor of `prompts` = 47: 1, 47",
+            "--set batch.prompts=47: [batch] `minibatches`: got 2, expected a divisor of `prompts` = 47, such as 1 or 47",
         ]
     );
 }

@@ -41,7 +41,8 @@ fn optim() -> impl Strategy<Value = OptimConfig> {
     let decay = prop_oneof![Just(Schedule::Linear), Just(Schedule::Cosine)];
     let schedule = prop_oneof![Just((Schedule::Constant, None)), (decay, proptest::option::of(0.0..=1.0))];
     (1e-12..1.0, [0.0..1.0, 0.0..1.0], 1e-15..1e-3, 0.0..1.0, 0.0..1e3, any::<u32>(), schedule).prop_map(
-        |(lr, betas, eps, weight_decay, max_grad_norm, warmup_steps, (schedule, final_lr_ratio))| {
+        |(lr, mut betas, eps, weight_decay, max_grad_norm, warmup_steps, (schedule, final_lr_ratio))| {
+            betas.sort_by(f64::total_cmp);
             OptimConfig {
                 lr,
                 betas,

@@ -1,0 +1,117 @@
+//! A recipe in the making: what of it can be read, what is wrong with it, and which keys can still be judged.
+//!
+//! Shape, sense and reality are judged one after the other, each on what the earlier ones left sound, so that one look
+//! finds everything that does not follow from something else that is wrong.
+
+use std::{fs, path::Path, sync::LazyLock};
+
+use anyhow::Result;
+
+use super::{
+    Recipe,
+    problem::{Finding, Problems},
+    read,
+    schema::{Beside, Shape},
+    source::Source,
+    validate,
+};
+
+/// What a recipe may hold.
+static SHAPE: LazyLock<Option<Shape>> = LazyLock::new(|| {
+    const BESIDE: &[Beside] = &[("reward", &["weight"])];
+    Shape::of::<Recipe>(BESIDE)
+});
+
+/// A recipe with everything found wrong so far.
+pub struct Draft {
+    source: Source,
+    /// Samples stand where something is wrong; `None` where even that does not read.
+    recipe: Option<Recipe>,
+    findings: Vec<Finding>,
+    /// Paths whose values are not the writer's.
+    untrusted: Vec<String>,
+}
+
+impl Draft {
+    /// Reads the recipe at `path` and applies `overrides`, as [`Recipe::load`] does.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is not TOML; all else that is wrong is kept.
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Self, Problems> {
+        let file = path.display().to_string();
+        let text = fs::read_to_string(path)
+            .map_err(|error| Problems::alone(&file, format!("cannot be read: {error}")))?;
+        Self::parse(&file, &text, overrides)
+    }
+
+    /// As [`Draft::load`], from text that messages call `file`.
+    ///
+    /// # Errors
+    /// If the text is not TOML.
+    pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
+        let Some(shape) = &*SHAPE else {
+            return Err(Problems::alone(file, "the settings of this program have no readable shape".into()));
+        };
+        let source = Source::parse(file, text, overrides)?;
+        let read::Reading { value: recipe, mut findings, untrusted } =
+            read::document::<Recipe>(shape, &source.table);
+        if let Some(recipe) = &recipe {
+            let trusted = |finding: &Finding| {
+                !finding.keys.iter().any(|key| untrusted.iter().any(|path| overlap(key, path)))
+            };
+            findings.extend(validate::sense(recipe).into_iter().filter(trusted));
+        }
+        Ok(Self { source, recipe, findings, untrusted })
+    }
+
+    /// What `judge` makes of the recipe, where nothing is wrong with `keys`, on which that depends; what it finds wrong
+    /// is added as a problem of the first of them.
+    pub fn judge<T>(&mut self, keys: &[&str], judge: impl FnOnce(&Recipe) -> Result<T>) -> Option<T> {
+        if !keys.iter().all(|key| self.is_sound(key)) {
+            return None;
+        }
+        let judged = judge(self.recipe.as_ref()?);
+        judged.map_err(|error| self.add(keys, format!("{error:#}"))).ok()
+    }
+
+    /// Adds a problem with `keys`, the first one leading.
+    pub fn add(&mut self, keys: &[&str], message: String) {
+        let keys = keys.iter().map(|&key| key.to_owned()).collect();
+        self.findings.push(Finding { keys, message });
+    }
+
+    /// The recipe, if nothing is wrong with it.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn finish(self) -> Result<Recipe, Problems> {
+        let unreadable = || Problems::alone("recipe", "cannot be read as a recipe".into());
+        match self.source.place(self.findings) {
+            Some(problems) => Err(problems),
+            None => self.recipe.ok_or_else(unreadable),
+        }
+    }
+
+    /// Whether nothing was found wrong with `key`, a key within it or the table around it.
+    pub(super) fn is_sound(&self, key: &str) -> bool {
+        let wrong = self.findings.iter().filter_map(|finding| finding.keys.first());
+        !wrong.chain(&self.untrusted).any(|path| overlap(key, path))
+    }
+}
+
+/// A recipe that has been read already.
+impl From<Recipe> for Draft {
+    fn from(recipe: Recipe) -> Self {
+        let source = Source::nowhere(&recipe.run.name);
+        Self { source, recipe: Some(recipe), findings: Vec::new(), untrusted: Vec::new() }
+    }
+}
+
+/// Whether one path is the other or lies within it.
+fn overlap(a: &str, b: &str) -> bool {
+    let within = |inner: &str, outer: &str| {
+        outer.is_empty()
+            || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    within(a, b) || within(b, a)
+}

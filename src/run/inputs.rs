@@ -1,0 +1,102 @@
+//! `inputs.json`: what shapes a run besides its recipe, which a resumed run may not change either.
+//!
+//! ```text
+//! {"dtype": "bf16", "files": {"data/train.jsonl": {"size": 91002, "sha256": "9f86d0..."}, ...}}
+//! ```
+//!
+//! Files are the recipe's data, the texts of its warm start, and of a model folder everything but the weights, which the
+//! checkpoints hold. The precision is the one that `[model] dtype = "auto"` came to.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::Fingerprint;
+use crate::data::{DataConfig, supervised::SourceConfig};
+use crate::files::write_whole;
+use crate::model::{Dtype, Placement};
+use crate::recipe::Recipe;
+use crate::run_folder::RunFolder;
+
+/// Files of a model folder that shape a run; those that are not there are passed over.
+const MODEL_FILES: [&str; 4] =
+    ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"];
+
+/// Fingerprints of the files that a recipe names, and the precision it computes in.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Inputs {
+    dtype: Dtype,
+    /// By path, as the recipe has it.
+    files: BTreeMap<String, Fingerprint>,
+}
+
+impl Inputs {
+    /// What `recipe` reads and how it computes now.
+    pub fn of(recipe: &Recipe, placement: Placement) -> Result<Self> {
+        let mut paths: Vec<PathBuf> = Vec::new();
+        if let Some(folder) = &recipe.model.path {
+            let files = MODEL_FILES.map(|name| folder.join(name));
+            paths.extend(files.into_iter().filter(|path| path.is_file()));
+        }
+        if let DataConfig::Jsonl(data) = &recipe.data {
+            paths.extend([data.path.clone(), data.eval_path.clone()]);
+        }
+        if let Some(SourceConfig::Jsonl(source)) = recipe.warmup.as_ref().map(|warmup| &warmup.source) {
+            paths.push(source.path.clone());
+        }
+        let files = paths.iter().map(|path| Ok((path.display().to_string(), Fingerprint::of(path)?)));
+        Ok(Self { dtype: placement.dtype(), files: files.collect::<Result<_>>()? })
+    }
+
+    /// Writes them into the folder of a new run.
+    pub fn write(&self, folder: &RunFolder) -> Result<()> {
+        write_whole(&folder.inputs(), |mut w| {
+            serde_json::to_writer_pretty(&mut w, self)?;
+            Ok(w.write_all(b"\n")?)
+        })
+    }
+
+    /// Whether they are those that the run in `folder` began with.
+    pub fn check_unchanged(&self, folder: &RunFolder) -> Result<()> {
+        let path = folder.inputs();
+        let text = fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let before: Self = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
+        let mut changes = self.changed_files(&before);
+        if self.dtype != before.dtype {
+            let name = |dtype| serde_json::to_value(dtype).unwrap_or_default();
+            let (now, then) = (name(self.dtype), name(before.dtype));
+            let then = then.as_str().unwrap_or_default();
+            changes.push(format!(
+                "[model] `dtype`: computes in {} here, in {then} in the run so far; add --set model.dtype={then}",
+                now.as_str().unwrap_or_default()
+            ));
+        }
+        ensure!(
+            changes.is_empty(),
+            "{}: what the run began with has changed:\n  {}\nset these back, or start another run with --name",
+            folder.root().display(),
+            changes.join("\n  ")
+        );
+        Ok(())
+    }
+
+    fn changed_files(&self, before: &Self) -> Vec<String> {
+        let paths =
+            self.files.keys().chain(before.files.keys().filter(|path| !self.files.contains_key(*path)));
+        let begins = |file: Option<&Fingerprint>| match file {
+            Some(file) => format!("SHA-256 {}...", file.sha256.get(..12).unwrap_or_default()),
+            None => "absent".to_owned(),
+        };
+        let changed = paths.filter(|path| self.files.get(*path) != before.files.get(*path));
+        changed
+            .map(|path| {
+                let (now, then) = (begins(self.files.get(path)), begins(before.files.get(path)));
+                format!("{path}: {now} now, {then} when the run began")
+            })
+            .collect()
+    }
+}
