@@ -25,7 +25,7 @@ use crate::pipeline::graft;
 use crate::rollout::explore::{Explorer, GroupConfig as Group};
 use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
 use crate::score::Scorer;
-use crate::signal::{Grouping, SignalConfig};
+use crate::signal::{DecodePlan, Grouping, SignalConfig};
 use crate::text::{Tokenizer, countdown_tokenizer};
 use crate::types::{GenRequest, Prompt, Purpose, RunRandom};
 
@@ -205,16 +205,18 @@ impl Work {
             strategies: vec![config.credit.build(random)],
             without_signal: WithoutSignal::Keep,
         };
+        let signals = SignalConfig::default();
+        let plan = credit.needs().signals.then(|| DecodePlan::new(&signals, &policy.config)).flatten();
         Self {
             // Without an end-of-sequence token every response runs to its full length.
-            engine: DecodeEngine::new(Vec::new(), config.prompts * config.group, config.max_tokens),
+            engine: DecodeEngine::new(Vec::new(), config.prompts * config.group, config.max_tokens).reading(plan),
             generation: Generation { random, purpose: Purpose::Rollout, step: 0, sampling },
             group: Group { size: config.group },
             scorer: Scorer::new(&[]),
             tokenizer,
             max_tokens: config.max_tokens,
             credit,
-            signals: SignalConfig::default(),
+            signals,
             learner: PolicyLearner::new(learner, policy),
             random,
         }

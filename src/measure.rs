@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::batch::{Reads, Sequence, TokenGrid, pack};
 use crate::model::Policy;
 use crate::signal::{self, Grouping, Reader, SignalConfig};
-use crate::types::{HeadSignals, MeasuredTree, Needs, PathField, Signals, Step, Tree};
+use crate::types::{HeadSignals, Leaf, MeasuredTree, Needs, PathField, Signals, Step, Tree};
 
 /// The models to ask and how.
 pub struct Measurer<'a> {
@@ -47,7 +47,13 @@ impl Measurer<'_> {
         grouping: &mut Grouping,
     ) -> Result<Vec<MeasuredTree>> {
         let sequences = sequences(&trees);
-        let own = self.ask(self.policy, &sequences, needs.old_logprobs, needs.signals)?;
+        // The sampler may have read all attention already.
+        let sampled: Option<Vec<HeadSignals>> = leaves(&trees).map(|leaf| leaf.signals.clone()).collect();
+        let read = needs.signals && sampled.is_none();
+        let mut own = self.ask(self.policy, &sequences, needs.old_logprobs, read)?;
+        if let Some(sampled) = sampled.filter(|_| needs.signals) {
+            own.signals = sampled;
+        }
         let reference = match self.reference.filter(|_| needs.ref_logprobs) {
             Some(reference) => self.ask(reference, &sequences, true, false)?,
             None => Found::default(),
@@ -134,10 +140,16 @@ impl Measurer<'_> {
     }
 }
 
+fn leaves(trees: &[Tree]) -> impl Iterator<Item = &Leaf> {
+    trees.iter().flat_map(|tree| &tree.leaves)
+}
+
 /// The responses of `trees`, leaf after leaf.
-fn sequences(trees: &[Tree]) -> Vec<Sequence<'_>> {
-    let leaves = trees.iter().flat_map(|tree| tree.leaves.iter().map(move |leaf| (tree, leaf)));
-    leaves.map(|(tree, leaf)| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens }).collect()
+fn sequences<'t>(trees: &'t [Tree]) -> Vec<Sequence<'t>> {
+    let of_tree = |tree: &'t Tree| {
+        tree.leaves.iter().map(|leaf| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens })
+    };
+    trees.iter().flat_map(of_tree).collect()
 }
 
 /// Puts `values`, one for each of `group`, where they belong.

@@ -10,7 +10,7 @@
 use tch::{Kind, Tensor};
 
 use super::config::ModelConfig;
-use super::kv_cache::KvCache;
+use super::kv_cache::{AttentionTap, KvCache};
 use super::rope::{Rope, Rotation};
 use super::weights::{LayerWeights, Weights};
 
@@ -23,6 +23,9 @@ pub struct Decoder<'a> {
     /// Rotation tables.
     pub rope: &'a Rope,
 }
+
+/// Sequences above this length are attended to by the fused kernel: plain products would hold maps of T x T.
+const LONG: i64 = 512;
 
 /// What a layer attends with, after norm and rotation.
 pub struct Tapped<'t> {
@@ -66,7 +69,8 @@ impl Decoder<'_> {
     fn layers(&self, x: Tensor, n: usize, mut tap: Option<Tap<'_>>) -> Tensor {
         let (_, n_tokens, _) = size3(&x);
         let rotation = self.rope.first(n_tokens);
-        let mask = Tensor::full([n_tokens, n_tokens], f64::NEG_INFINITY, (x.kind(), x.device())).triu(1);
+        let mask = (n_tokens <= LONG)
+            .then(|| Tensor::full([n_tokens, n_tokens], f64::NEG_INFINITY, (x.kind(), x.device())).triu(1));
         let mut x = x;
         for (l, layer) in self.weights.layers[..n].iter().enumerate() {
             x = self.block(layer, x, &rotation, |q, k, v| {
@@ -74,14 +78,18 @@ impl Decoder<'_> {
                 if let Some(tap) = tap.as_mut() {
                     tap(&Tapped { layer: l, queries: &q, keys: &k, values: &v });
                 }
-                causal_attention(&q, &k, &v, &mask)
+                match &mask {
+                    Some(mask) => causal_attention(&q, &k, &v, mask),
+                    None => long_attention(&q, &k, &v),
+                }
             });
         }
         x
     }
 
-    /// One decoding step: the next token of every row, `[B]`, to the final hidden states, `[B, E]`.
-    pub fn step(&self, tokens: &Tensor, cache: &mut KvCache) -> Tensor {
+    /// One decoding step: the next token of every row, `[B]`, to the final hidden states, `[B, E]`. `tap` sees the attention
+    /// of every layer.
+    pub fn step(&self, tokens: &Tensor, cache: &mut KvCache, mut tap: Option<AttentionTap<'_>>) -> Tensor {
         let (b, k, d) = (tokens.size()[0], self.config.n_kv_heads, self.config.head_dim);
         let group = self.config.n_heads / k;
         // A row that has ended is fed on until it leaves the batch, if need be past the last position.
@@ -91,7 +99,8 @@ impl Decoder<'_> {
         for (l, layer) in self.weights.layers.iter().enumerate() {
             x = self.block(layer, x, &rotation, |q, key, value| {
                 let q = (q * (d as f64).powf(-0.5)).view([b * k, group, d]);
-                let out = cache.attend(l, &q, &key.transpose(1, 2), &value.transpose(1, 2));
+                let tap = tap.as_mut().map(|tap| &mut **tap as AttentionTap<'_>);
+                let out = cache.attend(l, &q, &key.transpose(1, 2), &value.transpose(1, 2), tap);
                 out.view([b, 1, k * group * d])
             });
         }
@@ -157,7 +166,44 @@ fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: &Tensor) -> Tensor
     out.view([b, h, t, d]).transpose(1, 2).reshape([b, t, h * d])
 }
 
+/// The same for long sequences, in memory that grows with their length rather than its square.
+fn long_attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
+    let (b, t, h, d) = q.size4().unwrap_or((0, 0, 0, 0));
+    let group = h / k.size()[1];
+    let for_all_heads = |x: &Tensor| x.repeat_interleave_self_int(group, 1, None); // (B, H, T, D)
+    let q = q.transpose(1, 2);
+    let out = Tensor::scaled_dot_product_attention::<Tensor>(
+        &q,
+        &for_all_heads(k),
+        &for_all_heads(v),
+        None,
+        0.0,
+        true,
+        None,
+        false,
+    );
+    out.transpose(1, 2).reshape([b, t, h * d])
+}
+
 fn size3(x: &Tensor) -> (i64, i64, i64) {
     let size = x.size();
     (size[0], size[1], size[2])
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    #[test]
+    fn the_fused_kernel_attends_as_the_plain_products_do() {
+        tch::manual_seed(2);
+        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+        let (b, t, h, k, d) = (2, 37, 6, 2, 8);
+        let (q, keys, values) = (normal(&[b, t, h, d]), normal(&[b, k, t, d]), normal(&[b, k, t, d]));
+        let mask = Tensor::full([t, t], f64::NEG_INFINITY, (Kind::Float, Device::Cpu)).triu(1);
+        let plain = causal_attention(&q, &keys, &values, &mask);
+        assert!(long_attention(&q, &keys, &values).allclose(&plain, 1e-5, 1e-5, false));
+    }
 }

@@ -7,6 +7,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::ModelConfig;
 
+/// Sees a layer's attention of the newest token, f32 `[B, H, C]`, go by.
+pub type AttentionTap<'t> = &'t mut dyn FnMut(usize, &Tensor);
+
 /// The cache of one batch of rows.
 pub struct KvCache {
     layers: Vec<(Tensor, Tensor)>, // keys, values: (B, K, C, D)
@@ -36,6 +39,24 @@ impl KvCache {
         Self { layers, starts, mask, n_kv_heads: config.n_kv_heads, len, capacity }
     }
 
+    /// Number of rows B.
+    #[must_use]
+    pub fn n_rows(&self) -> i64 {
+        self.starts.len() as i64
+    }
+
+    /// Column that the next token is written to, the same for every row.
+    #[must_use]
+    pub fn len(&self) -> i64 {
+        self.len
+    }
+
+    /// Number of columns there is room for.
+    #[must_use]
+    pub fn capacity(&self) -> i64 {
+        self.capacity
+    }
+
     /// Position of the next token of every row, `[B]`.
     pub fn next_positions(&self) -> Tensor {
         let positions: Vec<i64> = self.starts.iter().map(|s| self.len - s).collect();
@@ -54,8 +75,15 @@ impl KvCache {
     }
 
     /// Writes this step's key and value of `layer`, `[B, K, 1, D]`, and attends: `queries` are `[B * K, H / K, D]`,
-    /// already scaled. Gives `[B * K, H / K, D]`. The column counts for later steps after [`KvCache::advance`].
-    pub fn attend(&mut self, layer: usize, queries: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
+    /// already scaled. Gives `[B * K, H / K, D]`; `tap` sees the weights, f32 `[B, H, columns]`. The column counts for later steps after [`KvCache::advance`].
+    pub fn attend(
+        &mut self,
+        layer: usize,
+        queries: &Tensor,
+        key: &Tensor,
+        value: &Tensor,
+        tap: Option<AttentionTap<'_>>,
+    ) -> Tensor {
         let (keys, values) = &self.layers[layer];
         keys.narrow(2, self.len, 1).copy_(key);
         values.narrow(2, self.len, 1).copy_(value);
@@ -67,7 +95,15 @@ impl KvCache {
             None => wide.bmm(&flat(keys).transpose(1, 2)),
             Some(mask) => mask.narrow(2, 0, n).baddbmm(&wide, &flat(keys).transpose(1, 2), 1, 1),
         }; // (B * K, H / K, n)
-        scores.softmax(-1, None).bmm(&flat(values)).to_kind(queries.kind())
+        let weights = match tap {
+            None => scores.softmax(-1, None),
+            Some(tap) => {
+                let weights = scores.softmax(-1, Kind::Float);
+                tap(layer, &weights.view([b, -1, n]));
+                weights.to_kind(keys.kind())
+            }
+        };
+        weights.bmm(&flat(values)).to_kind(queries.kind())
     }
 
     /// Closes the step: the column written by `attend` in every layer is now part of the context.

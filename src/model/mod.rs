@@ -32,7 +32,7 @@ pub use config::ModelConfig;
 pub use decoder::{Decoder, Tap, Tapped};
 pub use device::{Placement, release_free_memory};
 pub use head::{Head, StatsGrad, TokenStats};
-pub use kv_cache::KvCache;
+pub use kv_cache::{AttentionTap, KvCache};
 pub use layout::{Layout, Slot};
 pub use policy::{Forward, Gradient, Policy};
 pub use settings::{DeviceChoice, Dtype, ModelSettings, Preset};

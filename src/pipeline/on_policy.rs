@@ -99,6 +99,7 @@ fn leaf(
         tokens: completion.tokens.clone(),
         logprobs: completion.logprobs.clone(),
         finish: completion.finish,
+        signals: completion.signals.clone(),
         text,
         verdict,
     })

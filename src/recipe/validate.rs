@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use super::{Recipe, explain, problem::Finding};
 use crate::{
+    credit::strategy::CreditConfig,
     data::DataConfig,
     learner::WarmupConfig,
     loss::{ClipConfig, LossConfig},
@@ -105,6 +106,19 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
         rules.of_part(&format!("credit.{index}"), strategy.problems());
     }
     rules.of_part("signals", signals.problems());
+    let [near, _] = signals.horizon;
+    let looks_ahead = |config: &CreditConfig| matches!(config, CreditConfig::GlobalAnchor(_) | CreditConfig::Rhythm(_));
+    rules.broken_if(
+        near >= sampling.max_new_tokens && credit.iter().any(looks_ahead),
+        &["signals.horizon", "sampling.max_new_tokens"],
+        || {
+            format!(
+                "[signals] `horizon`: got {:?}, expected its nearer end below [sampling] `max_new_tokens` = {}, or no token \
+                 has a future attention influence",
+                signals.horizon, sampling.max_new_tokens
+            )
+        },
+    );
 
     let LossConfig::Clip(clip) = loss;
     rules.clip(clip);

@@ -12,7 +12,8 @@ use tch::Tensor;
 use super::draw::{draw, most_likely};
 use super::{Generation, RolloutEngine, SamplingConfig};
 use crate::model::{KvCache, Policy, Tapped};
-use crate::types::{Completion, Finish, GenRequest, TokenId};
+use crate::signal::{DecodePlan, DecodeReader};
+use crate::types::{Completion, Finish, GenRequest, HeadSignals, TokenId};
 
 /// Rows are compacted when at most this share of them is still alive.
 const COMPACT_BELOW: f64 = 0.8;
@@ -22,6 +23,7 @@ pub struct DecodeEngine {
     eos: Vec<TokenId>,
     max_rows: usize,
     max_prefill_tokens: usize,
+    attention: Option<DecodePlan>,
 }
 
 /// A response being written.
@@ -30,6 +32,9 @@ struct Row<'r> {
     tokens: Vec<TokenId>,
     logprobs: Vec<f32>,
     finish: Option<Finish>,
+    /// How many of its tokens the policy has read.
+    n_fed: usize,
+    signals: Option<HeadSignals>,
 }
 
 /// A run of requests that continue the same tokens.
@@ -43,7 +48,13 @@ impl DecodeEngine {
     /// `max_prefill_tokens` (padding included) in one prefill pass.
     #[must_use]
     pub fn new(eos: Vec<TokenId>, max_rows: usize, max_prefill_tokens: usize) -> Self {
-        Self { eos, max_rows, max_prefill_tokens }
+        Self { eos, max_rows, max_prefill_tokens, attention: None }
+    }
+
+    /// The same engine that also reads attention as `plan` says.
+    #[must_use]
+    pub fn reading(self, plan: Option<DecodePlan>) -> Self {
+        Self { attention: plan, ..self }
     }
 }
 
@@ -81,22 +92,42 @@ impl DecodeEngine {
             self.prefill(policy, &contexts, requests.len(), sampling.max_new_tokens);
         let mut rows: Vec<Row<'_>> = requests.iter().map(Row::new).collect();
         let mut batch: Vec<usize> = (0..rows.len()).collect(); // the row behind each place of the device batch
+        // The tokens of a prefix were another call's, and so was their attention.
+        let plan = self.attention.as_ref().filter(|_| requests.iter().all(|request| request.prefix.is_empty()));
+        let mut reader = plan.map(|plan| DecodeReader::new(plan, policy, &cache));
         loop {
             let probs = head.probabilities(&hidden); // (B, V)
-            let places: Vec<i64> = self.extend(&mut rows, &batch, &probs, generation)?;
-            let n_ended = batch.len() - places.len();
-            if places.is_empty() {
-                finished(n_ended);
-                break;
+            self.extend(&mut rows, &batch, &probs, generation)?;
+            let stays: Vec<bool> = batch.iter().map(|row| rows[*row].goes_on(reader.is_some())).collect();
+            let places = |wanted: bool| (0i64..).zip(&stays).filter(move |(_, s)| **s == wanted).map(|(place, _)| place);
+            let stay: Vec<i64> = places(true).collect();
+            if (stay.len() as f64) <= COMPACT_BELOW * batch.len() as f64 {
+                finished(batch.len() - stay.len());
+                if let Some(reader) = &mut reader {
+                    let leave: Vec<i64> = places(false).collect();
+                    let lens: Vec<usize> = leave.iter().map(|place| rows[batch[*place as usize]].tokens.len()).collect();
+                    for (place, signals) in leave.iter().zip(reader.take(&leave, &lens)?) {
+                        rows[batch[*place as usize]].signals = Some(signals);
+                    }
+                    reader.keep_rows(&stay);
+                }
+                if stay.is_empty() {
+                    break;
+                }
+                cache.keep_rows(&stay);
+                batch = stay.iter().map(|place| batch[*place as usize]).collect();
             }
-            if (places.len() as f64) <= COMPACT_BELOW * batch.len() as f64 {
-                cache.keep_rows(&places);
-                batch = places.iter().map(|place| batch[*place as usize]).collect();
-                finished(n_ended);
-            }
-            let next: Vec<i64> = batch.iter().map(|row| rows[*row].last_token()).collect();
+            let fed: Vec<(i64, bool)> = batch.iter().map(|row| rows[*row].feed()).collect();
+            let (next, new): (Vec<i64>, Vec<bool>) = fed.into_iter().unzip();
             let next = Tensor::from_slice(&next).to_device(policy.placement.device); // (B)
-            hidden = policy.decoder().step(&next, &mut cache);
+            hidden = match &mut reader {
+                None => policy.decoder().step(&next, &mut cache, None),
+                Some(reader) => {
+                    reader.count(&new);
+                    let mut see = |layer: usize, attention: &Tensor| reader.see(layer, attention);
+                    policy.decoder().step(&next, &mut cache, Some(&mut see))
+                }
+            };
         }
         Ok(rows.into_iter().map(Row::into_completion).collect())
     }
@@ -141,14 +172,14 @@ impl DecodeEngine {
         (Tensor::cat(&hidden, 0), cache)
     }
 
-    /// Draws the next token of every row of the batch that has not ended; gives the places that go on.
+    /// Draws the next token of every row of the batch that has not ended.
     fn extend(
         &self,
         rows: &mut [Row<'_>],
         batch: &[usize],
         probs: &Tensor,
         generation: &Generation,
-    ) -> Result<Vec<i64>> {
+    ) -> Result<()> {
         let vocab = usize::try_from(probs.size()[1])?;
         let probs = Vec::<f32>::try_from(probs.to_device(tch::Device::Cpu).reshape([-1]))?;
         // `batch` is increasing, so its rows can be walked beside their distributions.
@@ -156,22 +187,16 @@ impl DecodeEngine {
         batch.iter().enumerate().for_each(|(place, row)| is_in_batch[*row] = Some(place));
         let open =
             rows.par_iter_mut().zip(is_in_batch).filter_map(|(row, place)| place.map(|place| (row, place)));
-        let mut places: Vec<i64> = open
-            .filter(|(row, _)| row.finish.is_none())
-            .map(|(row, place)| {
-                row.extend(&probs[place * vocab..(place + 1) * vocab], generation, &self.eos);
-                (place, row.finish)
-            })
-            .filter_map(|(place, finish)| finish.is_none().then_some(place as i64))
-            .collect();
-        places.sort_unstable();
-        Ok(places)
+        open.filter(|(row, _)| row.finish.is_none()).for_each(|(row, place)| {
+            row.extend(&probs[place * vocab..(place + 1) * vocab], generation, &self.eos);
+        });
+        Ok(())
     }
 }
 
 impl<'r> Row<'r> {
     fn new(request: &'r GenRequest) -> Self {
-        Self { request, tokens: Vec::new(), logprobs: Vec::new(), finish: None }
+        Self { request, tokens: Vec::new(), logprobs: Vec::new(), finish: None, n_fed: 0, signals: None }
     }
 
     /// Draws the next token from `probs`, `[V]`. Where they are not finite the response ends with what they gave.
@@ -192,15 +217,22 @@ impl<'r> Row<'r> {
         };
     }
 
-    /// The token to feed next; rows that have ended feed anything.
-    fn last_token(&self) -> i64 {
-        self.tokens.last().map_or(0, |token| i64::from(*token))
+    /// Whether the row has a step before it: it is not ended, or its last token's attention is wanted and not yet there.
+    fn goes_on(&self, is_read: bool) -> bool {
+        self.finish.is_none() || (is_read && self.n_fed < self.tokens.len())
+    }
+
+    /// The token to feed next, and whether it is new; rows that have ended feed anything.
+    fn feed(&mut self) -> (i64, bool) {
+        let is_new = self.n_fed < self.tokens.len();
+        self.n_fed = self.tokens.len();
+        (self.tokens.last().map_or(0, |token| i64::from(*token)), is_new)
     }
 
     fn into_completion(self) -> Completion {
         // The loop ends only when every row has a finish.
         let finish = self.finish.unwrap_or(Finish::Length);
-        Completion { tokens: self.tokens, logprobs: self.logprobs, finish }
+        Completion { tokens: self.tokens, logprobs: self.logprobs, finish, signals: self.signals }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::pipeline::{OnPolicy, RolloutSource};
 use crate::recipe::{Draft, Recipe};
 use crate::rollout::{DecodeEngine, Generation};
 use crate::score::Scorer;
+use crate::signal::DecodePlan;
 use crate::text::{Tokenizer, countdown_tokenizer};
 use crate::types::{Purpose, RunRandom};
 
@@ -77,6 +78,11 @@ impl Setup {
             }
             _ => None,
         };
+        if let Some((model, _)) = &model {
+            draft.judge(&["signals.layers"], |recipe| {
+                recipe.signals.misfits(usize::try_from(model.n_layers)?).map_or(Ok(()), |misfit| bail!(misfit))
+            });
+        }
         if let (Some((model, _)), Some(data)) = (&model, &data) {
             draft.judge(&["sampling.max_new_tokens"], |recipe| check_positions(recipe, model, data));
         }
@@ -111,7 +117,7 @@ impl Setup {
             sampler: recipe.sampler.build(self.data.train.clone(), self.random)?,
             n_prompts: recipe.batch.prompts,
             explorer: recipe.explore.build(),
-            engine: Box::new(self.engine()),
+            engine: Box::new(self.engine().reading(self.decode_plan())),
             scorer: Arc::clone(&self.scorer),
             tokenizer: Arc::clone(&self.tokenizer),
             generation: Generation {
@@ -131,6 +137,12 @@ impl Setup {
             strategies: self.recipe.credit.iter().map(|config| config.build(self.random)).collect(),
             without_signal: self.recipe.advantage.without_signal(),
         }
+    }
+
+    /// What the sampler of training responses reads of their attention.
+    fn decode_plan(&self) -> Option<DecodePlan> {
+        let wanted = self.credit().needs().signals;
+        wanted.then(|| DecodePlan::new(&self.recipe.signals, &self.model)).flatten()
     }
 
     /// A sampler for this policy.

@@ -8,6 +8,7 @@
 //! No attention map is ever held: [`stream`] takes blocks of rows and keeps one number per row and one per column.
 
 mod config;
+mod decode;
 mod groups;
 mod read;
 mod stream;
@@ -18,6 +19,8 @@ use anyhow::Result;
 
 pub use config::{Heads, Layers, Row, SignalConfig};
 pub use groups::{Grouping, HeadGroups, mean_spans};
+pub use decode::DecodePlan;
+pub(crate) use decode::DecodeReader;
 pub(crate) use read::Reader;
 
 use crate::types::{HeadSignal, HeadSignals, PathField, Signals, Tree};

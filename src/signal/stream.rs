@@ -89,6 +89,13 @@ impl HeadSums {
         let _ = influence.g_add_(&received);
     }
 
+    /// The sums of the sequences `index` (int64, on the host) alone, in that order.
+    pub fn rows(&self, index: &Tensor) -> Self {
+        let index = index.to_device(self.span.device());
+        let own = |sums: &Tensor| sums.index_select(0, &index);
+        Self { span: own(&self.span), waad: own(&self.waad), fai: own(&self.fai), ..*self }
+    }
+
     /// Distance of the tokens of rows `first..end` from those of `columns`; negative above the diagonal.
     fn distances(&self, first: i64, end: i64, columns: std::ops::Range<i64>) -> Tensor {
         let options = (Kind::Float, self.span.device());

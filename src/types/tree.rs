@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rewards::Verdict;
 
-use super::{Finish, PathField, Prompt, Signals, TokenId};
+use super::{Finish, HeadSignals, PathField, Prompt, Signals, TokenId};
 
 /// Where a leaf's path leaves the path of an earlier leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Leaf {
     pub logprobs: Vec<f32>,
     /// Why generation stopped.
     pub finish: Finish,
+    /// Attention of the sampler over the whole response, where it was read on the way.
+    pub signals: Option<HeadSignals>,
     /// The response as text, special tokens left out.
     pub text: String,
     /// What the graders said.

@@ -1,7 +1,10 @@
 //! The sampler: token by token gives what the full forward pass gives, and a response does not depend on its company.
 
+use rlcredit::batch::Sequence;
+use rlcredit::measure::Measurer;
 use rlcredit::model::{KvCache, Policy, Tapped};
 use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use rlcredit::signal::{DecodePlan, Layers, SignalConfig};
 use rlcredit::types::{Completion, Finish, GenRequest, Purpose, RunRandom, TokenId, Tree};
 use tch::{Device, Kind, Tensor};
 
@@ -64,7 +67,7 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
                 present = vec![2, 1];
             }
             let next: Vec<Tensor> = present.iter().map(|r| rows[*r].narrow(1, lens[*r] + step, 1)).collect();
-            let got = logits(&policy, &decoder.step(&Tensor::cat(&next, 0).squeeze_dim(1), &mut cache)); // (B, V)
+            let got = logits(&policy, &decoder.step(&Tensor::cat(&next, 0).squeeze_dim(1), &mut cache, None)); // (B, V)
             for (place, r) in (0..).zip(&present) {
                 let gap = distance(&got.get(place), &full[*r].get(lens[*r] + step));
                 assert!(gap < 1e-4, "{family}, row {r}, step {step}: logits are off by {gap}");
@@ -207,4 +210,47 @@ fn recorded_logprobs_are_those_of_the_truncated_distribution() {
         }
     }
     assert!(kept_sizes.len() > 2, "top-p never had a choice: {kept_sizes:?}");
+}
+
+/// Rows that end, leave and are compacted away at different times keep all of their attention, and reading it changes
+/// nothing of what is written.
+#[test]
+fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
+    let config = SignalConfig { window: 4, horizon: [2, 9], layers: Layers::All, ..SignalConfig::default() };
+    for family in FAMILIES {
+        let (policy, requests) = (policy(family), requests());
+        let plan = DecodePlan::new(&config, &policy.config);
+        let read = DecodeEngine::new(EOS.to_vec(), 5, 16)
+            .reading(plan)
+            .generate(&policy, &requests, &generation(PLAIN), &mut |_| ())
+            .unwrap();
+        let plain = generate(&policy, &requests, PLAIN);
+        let lengths: std::collections::HashSet<_> = read.iter().map(|done| done.tokens.len()).collect();
+        assert!(lengths.len() > 3, "{family}: {lengths:?}");
+
+        let sequences: Vec<Sequence<'_>> = requests
+            .iter()
+            .zip(&read)
+            .map(|(request, done)| Sequence { prompt: &request.prompt.tokens, response: &done.tokens })
+            .collect();
+        let measurer =
+            Measurer { policy: &policy, reference: None, temperature: 1.0, max_tokens: 200, signals: &config };
+        let measured = measurer.ask(&policy, &sequences, false, true).unwrap().signals;
+        for ((read, plain), measured) in read.iter().zip(&plain).zip(&measured) {
+            assert_eq!((&read.tokens, read.finish), (&plain.tokens, plain.finish), "{family}");
+            let heads = &read.signals.as_ref().unwrap().heads;
+            assert_eq!(heads.len(), measured.heads.len());
+            for (a, b) in heads.iter().zip(&measured.heads) {
+                assert_eq!(a.id, b.id);
+                assert!((a.span - b.span).abs() < 1e-4, "{family}: {} {}", a.span, b.span);
+                assert!(a.waad.len() == b.waad.len() && a.waad.iter().zip(&b.waad).all(|(a, b)| (a - b).abs() < 1e-4));
+                let same = |(a, b): (&Option<f32>, &Option<f32>)| match (a, b) {
+                    (Some(a), Some(b)) => (a - b).abs() < 1e-5,
+                    (a, b) => a == b,
+                };
+                assert!(a.fai.len() == b.fai.len() && a.fai.iter().zip(&b.fai).all(same), "{:?} {:?}", a.fai, b.fai);
+            }
+        }
+        assert!(plain.iter().all(|done| done.signals.is_none()));
+    }
 }

@@ -156,7 +156,7 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
     let log = Log::default();
     let answer = |text: &str| {
         let tokens = tokenizer.encode(&format!("<answer>{text}</answer>")).unwrap();
-        Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos }
+        Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos, signals: None }
     };
     // Of every group of three the second is right.
     let script = (0..6 * 3).map(|i| answer(if i % 3 == 1 { "1+2" } else { "2-1" })).collect();

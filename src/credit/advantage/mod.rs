@@ -60,6 +60,7 @@ pub(crate) mod testing {
             tokens: vec![1; i as usize + 1],
             logprobs: vec![-1.0; i as usize + 1],
             finish: Finish::Eos,
+            signals: None,
             text: String::new(),
             verdict: Verdict { value: *reward, parts: Default::default(), status: Status::Ok },
         });
