@@ -282,6 +282,7 @@ mod tests {
             targets: [1, 99],
             train_items: 2000,
             eval_items: 1,
+            prompt: "Make {target} from {numbers}.\n".into(),
         };
         let items = generate(&config).unwrap().train;
         let solved = |max_lines, guesses| {

@@ -85,7 +85,7 @@ impl DataConfig {
         Ok(match self {
             Self::Countdown(config) => {
                 let items = countdown::generate(config)?;
-                let texts = |items: Vec<_>| items.into_iter().map(countdown::item).collect();
+                let texts = |items: Vec<_>| items.into_iter().map(|problem| config.item(problem)).collect();
                 Items { train: texts(items.train), eval: texts(items.eval) }
             }
             Self::Jsonl(config) => {

@@ -223,6 +223,7 @@ mod tests {
             targets: [1, 50],
             train_items: 40,
             eval_items: 1,
+            prompt: "Make {target} from {numbers}.\n".into(),
         };
         DataConfig::Countdown(config).build(&countdown_tokenizer().unwrap()).unwrap().train
     }

@@ -163,7 +163,15 @@ mod tests {
 
     use super::*;
     fn config(numbers: [u32; 2], max_number: u32, targets: [u32; 2], items: [usize; 2]) -> CountdownConfig {
-        CountdownConfig { seed: 0, numbers, max_number, targets, train_items: items[0], eval_items: items[1] }
+        CountdownConfig {
+            seed: 0,
+            numbers,
+            max_number,
+            targets,
+            train_items: items[0],
+            eval_items: items[1],
+            prompt: "{numbers} {target}".into(),
+        }
     }
 
     /// Brute force, without the rules of `reachable`: whether some order of steps on exact fractions makes

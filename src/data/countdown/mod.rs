@@ -34,6 +34,14 @@ pub struct CountdownConfig {
     pub train_items: usize,
     /// Problems to measure on; none of them is among the training problems in any order of its numbers.
     pub eval_items: usize,
+    /// The text that asks for a solution, with `{numbers}` and `{target}` in it.
+    #[serde(default = "prompt")]
+    pub prompt: String,
+}
+
+/// The text that the embedded tokenizer has words for.
+fn prompt() -> String {
+    "Make {target} from {numbers}.\n".to_owned()
 }
 
 impl CountdownConfig {
@@ -62,21 +70,30 @@ impl CountdownConfig {
                 problems.push(format!("{key}: got 0, expected at least 1"));
             }
         }
+        for part in ["{numbers}", "{target}"] {
+            if !self.prompt.contains(part) {
+                problems.push(format!("prompt: got {:?}, expected a text with {part} in it", self.prompt));
+            }
+        }
         problems
+    }
+
+    /// `problem` with the text of this configuration.
+    #[must_use]
+    pub fn item(&self, problem: Countdown) -> Item {
+        Item { place: None, text: fill(&self.prompt, &problem), task: Task::Countdown(problem) }
     }
 }
 
-/// The text that asks for a solution of `problem`.
+/// The standard text that asks for a solution of `problem`.
 #[must_use]
 pub fn prompt_text(problem: &Countdown) -> String {
-    let numbers: Vec<String> = problem.numbers.iter().map(u32::to_string).collect();
-    format!("Make {} from {}.\n", problem.target, numbers.join(", "))
+    fill(&prompt(), problem)
 }
 
-/// `problem` with its standard text.
-#[must_use]
-pub fn item(problem: Countdown) -> Item {
-    Item { place: None, text: prompt_text(&problem), task: Task::Countdown(problem) }
+fn fill(prompt: &str, problem: &Countdown) -> String {
+    let numbers: Vec<String> = problem.numbers.iter().map(u32::to_string).collect();
+    prompt.replace("{numbers}", &numbers.join(", ")).replace("{target}", &problem.target.to_string())
 }
 
 /// One line of a file of problems.
@@ -118,10 +135,11 @@ mod tests {
             targets: [0, 9],
             train_items: 0,
             eval_items: 0,
+            prompt: "Make {target}.".into(),
         };
         let problems = broken.problems();
         let keys: Vec<_> = problems.iter().map(|p| p.split(':').next().unwrap()).collect();
-        assert_eq!(keys, ["numbers", "max_number", "targets", "train_items", "eval_items"]);
+        assert_eq!(keys, ["numbers", "max_number", "targets", "train_items", "eval_items", "prompt"]);
         assert!(generate(&broken).is_err());
     }
 
