@@ -6,9 +6,13 @@ use tch::{Device, Kind, Tensor};
 use super::config::{Row, SignalConfig};
 use super::read::Reader;
 use super::stream::{Extent, HeadSums};
+use super::{HeadGroups, fai, waad};
 use crate::batch::Sequence;
+use crate::credit::strategy::{
+    CreditStrategy, GlobalAnchorConfig, LocalChunkConfig, Response, RhythmConfig, Take, Threshold, dominated, jumps, top,
+};
 use crate::model::Tapped;
-use crate::types::HeadSignals;
+use crate::types::{HeadId, HeadSignal, HeadSignals};
 
 /// Attention rows of one head, `[N][N]`.
 type Map = Vec<Vec<f64>>;
@@ -139,4 +143,115 @@ fn single_rows_add_up_to_the_same() {
             .collect()
     };
     assert_same(&found, &[rows(0), rows(1)], p as usize, &config);
+}
+
+/// A case of a file of attention maps with the signals and coefficients that somebody else computed from them.
+#[derive(serde::Deserialize)]
+struct Case {
+    n: usize,
+    response_start: usize,
+    window: usize,
+    horizon: [usize; 2],
+    fraction: f64,
+    gain: f64,
+    alpha: f64,
+    lookback: usize,
+    head_fraction: f64,
+    attention: Vec<GivenMap>,
+    spans: Vec<GivenSpan>,
+    local: Vec<HeadId>,
+    global_: Vec<HeadId>,
+    waad: Vec<f64>,
+    fai: Vec<Option<f64>>,
+    jump: Vec<f64>,
+    t_loc: Vec<usize>,
+    t_glob: Vec<usize>,
+    dominated: Vec<usize>,
+    intro: Vec<usize>,
+    gamma_local_chunk: Vec<f64>,
+    gamma_global_anchor: Vec<f64>,
+    gamma_rhythm: Vec<f64>,
+}
+
+#[derive(serde::Deserialize)]
+struct GivenMap {
+    layer: usize,
+    head: usize,
+    rows: Map,
+}
+
+#[derive(serde::Deserialize)]
+struct GivenSpan {
+    layer: usize,
+    head: usize,
+    span: f64,
+}
+
+impl Case {
+    fn check(&self) {
+        let config = SignalConfig {
+            window: self.window,
+            horizon: self.horizon,
+            head_fraction: self.head_fraction,
+            ..SignalConfig::default()
+        };
+        let found = HeadSignals { heads: self.attention.iter().map(|map| self.read(map, &config)).collect() };
+        for (head, given) in found.heads.iter().zip(&self.spans) {
+            assert_eq!(head.id, HeadId { layer: given.layer, head: given.head });
+            assert!(close(head.span, given.span), "{} {}", head.span, given.span);
+        }
+        let groups = HeadGroups::choose(&config, std::slice::from_ref(&found)).unwrap();
+        assert_eq!((&groups.local, &groups.global), (&self.local, &self.global_));
+        let (waad, fai) = (waad(&found, &groups), fai(&found, &groups));
+        let all = |got: &[f32], given: &[f64]| got.len() == given.len() && got.iter().zip(given).all(|(a, b)| close(*a, *b));
+        assert!(all(&waad, &self.waad), "{waad:?}");
+        assert!(fai.iter().zip(&self.fai).all(|(a, b)| a.map(f64::from).zip(*b).map_or(a.is_none() && b.is_none(), |(a, b)| (a - b).abs() < 1e-5)));
+
+        let jumps = jumps(&waad);
+        assert!(all(&jumps, &self.jump));
+        let scores: Vec<Option<f32>> = jumps.into_iter().map(Some).collect();
+        assert_eq!(top(&scores, self.fraction, Take::Top), self.t_loc);
+        let anchors = top(&fai, self.fraction, Take::Top);
+        assert_eq!(anchors, self.t_glob);
+        let dominated = dominated(&anchors, &waad, self.lookback, Threshold::Median, Threshold::Median);
+        assert_eq!(dominated.iter().map(|d| d.anchor).collect::<Vec<_>>(), self.dominated);
+        let intros: std::collections::BTreeSet<usize> = dominated.iter().map(|d| d.intro).collect();
+        assert_eq!(intros.into_iter().collect::<Vec<_>>(), self.intro);
+
+        let (gain, fraction) = (self.gain, self.fraction);
+        let (alpha, lookback) = (self.alpha, self.lookback);
+        let local_chunk = LocalChunkConfig { gain, fraction, ..LocalChunkConfig::default() };
+        let global_anchor = GlobalAnchorConfig { gain, fraction, ..GlobalAnchorConfig::default() };
+        let rhythm = RhythmConfig { gain, fraction, alpha, lookback, ..RhythmConfig::default() };
+        let strategies: [(&dyn CreditStrategy, &[f64]); 3] = [
+            (&local_chunk, &self.gamma_local_chunk),
+            (&global_anchor, &self.gamma_global_anchor),
+            (&rhythm, &self.gamma_rhythm),
+        ];
+        let response = Response::from_signals(&waad, &fai, &[]);
+        for (strategy, given) in strategies {
+            assert!(all(&strategy.gamma(&response).unwrap().values, given));
+        }
+    }
+
+    fn read(&self, map: &GivenMap, config: &SignalConfig) -> HeadSignal {
+        let (n, p) = (self.n as i64, self.response_start as i64);
+        let padded: Vec<f32> = map.rows.iter().flat_map(|row| (0..self.n).map(|s| row.get(s).map_or(0.0, |a| *a as f32))).collect();
+        let attention = Tensor::from_slice(&padded).view([1, 1, n, n]).narrow(2, p, n - p);
+        let mut sums = HeadSums::new(config, 1, 1, n, Device::Cpu);
+        sums.add(&attention, p, &Tensor::ones([1, 1, n - p, 1], (Kind::Float, Device::Cpu)));
+        let extent = Extent { start: self.response_start, n: self.n - self.response_start, shift: 0 };
+        let found = sums.finish(map.layer, &[extent]).unwrap().remove(0).remove(0);
+        HeadSignal { id: HeadId { layer: map.layer, head: map.head }, ..found }
+    }
+}
+
+#[test]
+#[ignore = "needs RLCREDIT_SIGNALS, a JSON file of attention maps and what others found in them"]
+fn maps_from_elsewhere_give_the_signals_that_others_found_in_them() {
+    let path = std::env::var("RLCREDIT_SIGNALS").expect("RLCREDIT_SIGNALS names the file");
+    let all: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let cases: Vec<Case> = serde_json::from_value(all["cases"].clone()).unwrap();
+    assert!(!cases.is_empty());
+    cases.iter().for_each(Case::check);
 }
