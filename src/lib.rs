@@ -20,6 +20,7 @@
 //!   in `build` is the registry.
 //! - **Randomness is a pure function** of seed, purpose and coordinates ([`types::RunRandom`]); no generator has a state.
 //! - **State is exhaustive**: [`checkpoint::TrainState`] is taken apart and put together without `..`.
+//! - **Needs are declared**: who credits says what must be measured ([`types::Needs`]); [`measure`] does it once for all.
 //! - **Metrics are returned**, never emitted from within; only `run` writes them, each key is in [`observe::glossary`].
 //! - **No algorithm has an `if` in the loop.** Groups and trees, GRPO and its relatives differ in what the seams build.
 pub mod batch;
