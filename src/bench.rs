@@ -19,7 +19,9 @@ use crate::credit::strategy::CreditConfig;
 use crate::learner::{LearnerConfig, PolicyLearner};
 use crate::loss::{ClipConfig, LossConfig};
 use crate::measure::Measurer;
-use crate::model::{Arithmetic, DeviceChoice, Dtype, ModelConfig, Placement, Policy, Preset, matmul_peak};
+use crate::model::{
+    Arithmetic, DeviceChoice, Dtype, FreeMemory, ModelConfig, Placement, Policy, Preset, matmul_peak,
+};
 use crate::optim::{OptimConfig, Schedule};
 use crate::pipeline::graft;
 use crate::rollout::explore::{Explorer, GroupConfig as Group};
@@ -166,6 +168,7 @@ struct Work {
     signals: SignalConfig,
     learner: PolicyLearner,
     random: RunRandom,
+    free_memory: FreeMemory,
 }
 
 impl Work {
@@ -209,7 +212,8 @@ impl Work {
         let plan = credit.needs().signals.then(|| DecodePlan::new(&signals, &policy.config)).flatten();
         Self {
             // Without an end-of-sequence token every response runs to its full length.
-            engine: DecodeEngine::new(Vec::new(), config.prompts * config.group, config.max_tokens).reading(plan),
+            engine: DecodeEngine::new(Vec::new(), config.prompts * config.group, config.max_tokens)
+                .reading(plan),
             generation: Generation { random, purpose: Purpose::Rollout, step: 0, sampling },
             group: Group { size: config.group },
             scorer: Scorer::new(&[]),
@@ -219,6 +223,7 @@ impl Work {
             signals,
             learner: PolicyLearner::new(learner, policy),
             random,
+            free_memory: FreeMemory::default(),
         }
     }
 
@@ -231,6 +236,7 @@ impl Work {
         let generate_s = start.elapsed().as_secs_f64();
 
         let start = Instant::now();
+        self.free_memory.release_if_due();
         let mut trees = graft(requests, completions, &self.scorer, &self.tokenizer)?;
         for tree in &mut trees {
             for leaf in &mut tree.leaves {

@@ -23,18 +23,6 @@ fn recipes(folder: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn each_begins_with_the_command_that_runs_it_and_makes_sense() {
-    for path in recipes("recipes").into_iter().chain(recipes("recipes/paper")) {
-        let text = std::fs::read_to_string(root().join(&path)).unwrap();
-        let first = text.lines().next().unwrap();
-        assert!(first.starts_with(&format!("# scripts/rlcredit train {}", path.display())), "{first}");
-        let recipe = Recipe::load(&root().join(&path), &[]).unwrap_or_else(|problems| panic!("{problems}"));
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        assert!(recipe.run.name == name || recipe.run.name == format!("paper_{name}"), "{}", recipe.run.name);
-    }
-}
-
-#[test]
 fn those_of_the_embedded_policy_need_nothing_else() {
     for path in recipes("recipes") {
         let draft = Draft::load(&root().join(&path), &[]).unwrap();

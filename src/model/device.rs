@@ -1,5 +1,7 @@
 //! Where to compute and in which precision, and the process-wide settings of libtorch.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, bail};
 use tch::{Cuda, Device, Kind};
 
@@ -65,7 +67,7 @@ fn has_fast_bf16(device: Device) -> bool {
 ///
 /// Big blocks stay with the allocator instead of going back to the kernel after every operation: page faults on
 /// fresh memory would cost several times the operation itself. All threads share one heap, or each would keep its own
-/// (see [`release_free_memory`] for the holes that remain). And the CUDA half of libtorch is loaded if there is
+/// (see [`FreeMemory`] for the holes that remain). And the CUDA half of libtorch is loaded if there is
 /// one, since a binary linked against the CPU half names nothing of it.
 #[expect(unsafe_code, reason = "allocator settings and dlopen are C calls")]
 pub fn prepare_process() {
@@ -83,12 +85,32 @@ pub fn prepare_process() {
     }
 }
 
-/// Hands memory that no tensor holds back to the kernel; call every now and then.
+/// Hands memory that no tensor holds back to the kernel, now and then.
 ///
 /// Blocks of ever-changing lengths leave holes that no later block fits, and a process that keeps them all grows for
-/// hundreds of steps. Doing this in every step would cost a tenth of it, for faulting the pages in again.
-#[expect(unsafe_code, reason = "the allocator is a C library")]
-pub fn release_free_memory() {
-    // SAFETY: malloc_trim touches free pages alone.
-    unsafe { libc::malloc_trim(0) };
+/// hundreds of steps. Faulting pages in again costs a quarter of a second per GB, so it is not done in every short step.
+#[derive(Debug)]
+pub struct FreeMemory {
+    released: Instant,
+}
+
+impl Default for FreeMemory {
+    fn default() -> Self {
+        Self { released: Instant::now() }
+    }
+}
+
+impl FreeMemory {
+    /// Time between two releases.
+    const PAUSE: Duration = Duration::from_secs(10);
+
+    /// Releases what is free if it is time; call where much is free and little is wanted, such as after generation.
+    #[expect(unsafe_code, reason = "the allocator is a C library")]
+    pub fn release_if_due(&mut self) {
+        if self.released.elapsed() >= Self::PAUSE {
+            // SAFETY: malloc_trim touches free pages alone.
+            unsafe { libc::malloc_trim(0) };
+            self.released = Instant::now();
+        }
+    }
 }

@@ -30,7 +30,7 @@ mod weights;
 pub use arithmetic::{Arithmetic, matmul_peak};
 pub use config::ModelConfig;
 pub use decoder::{Decoder, Tap, Tapped};
-pub use device::{Placement, release_free_memory};
+pub use device::{FreeMemory, Placement};
 pub use head::{Head, StatsGrad, TokenStats};
 pub use kv_cache::{AttentionTap, KvCache};
 pub use layout::{Layout, Slot};

@@ -114,7 +114,16 @@ mod tests {
         let parts = BTreeMap::from([("correct".to_owned(), 1.0)]);
         let logprobs = tokens.iter().map(|t| -0.1 * *t as f32).collect();
         let verdict = Verdict { value: 1.0, parts, status: Status::Ok };
-        Leaf { sample, fork, tokens, logprobs, finish: Finish::Eos, signals: None, text: "3 + 4".into(), verdict }
+        Leaf {
+            sample,
+            fork,
+            tokens,
+            logprobs,
+            finish: Finish::Eos,
+            signals: None,
+            text: "3 + 4".into(),
+            verdict,
+        }
     }
 
     fn credited() -> CreditedTree {

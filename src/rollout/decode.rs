@@ -93,19 +93,23 @@ impl DecodeEngine {
         let mut rows: Vec<Row<'_>> = requests.iter().map(Row::new).collect();
         let mut batch: Vec<usize> = (0..rows.len()).collect(); // the row behind each place of the device batch
         // The tokens of a prefix were another call's, and so was their attention.
-        let plan = self.attention.as_ref().filter(|_| requests.iter().all(|request| request.prefix.is_empty()));
+        let plan =
+            self.attention.as_ref().filter(|_| requests.iter().all(|request| request.prefix.is_empty()));
         let mut reader = plan.map(|plan| DecodeReader::new(plan, policy, &cache));
         loop {
             let probs = head.probabilities(&hidden); // (B, V)
             self.extend(&mut rows, &batch, &probs, generation)?;
             let stays: Vec<bool> = batch.iter().map(|row| rows[*row].goes_on(reader.is_some())).collect();
-            let places = |wanted: bool| (0i64..).zip(&stays).filter(move |(_, s)| **s == wanted).map(|(place, _)| place);
+            let places = |wanted: bool| {
+                (0i64..).zip(&stays).filter(move |(_, s)| **s == wanted).map(|(place, _)| place)
+            };
             let stay: Vec<i64> = places(true).collect();
             if (stay.len() as f64) <= COMPACT_BELOW * batch.len() as f64 {
                 finished(batch.len() - stay.len());
                 if let Some(reader) = &mut reader {
                     let leave: Vec<i64> = places(false).collect();
-                    let lens: Vec<usize> = leave.iter().map(|place| rows[batch[*place as usize]].tokens.len()).collect();
+                    let lens: Vec<usize> =
+                        leave.iter().map(|place| rows[batch[*place as usize]].tokens.len()).collect();
                     for (place, signals) in leave.iter().zip(reader.take(&leave, &lens)?) {
                         rows[batch[*place as usize]].signals = Some(signals);
                     }

@@ -156,7 +156,7 @@ impl Run<'_> {
         let Some(prompt) = self.setup.data.train.first() else { return true };
         let tokens: Vec<i64> = prompt.tokens.iter().map(|token| i64::from(*token)).collect();
         let tokens = Tensor::from_slice(&tokens).unsqueeze(0).to_device(self.policy.placement.device);
-        let last = self.policy.hidden(&tokens).select(1, -1); // (1, E)
+        let last = self.policy.hidden(&tokens, None).select(1, -1); // (1, E)
         let probs = self.policy.head(self.setup.recipe.sampling.temperature).probabilities(&last);
         probs.sum(Kind::Double).double_value(&[]).is_finite()
     }

@@ -37,7 +37,7 @@ use crate::eval::EvalReport;
 use crate::interrupt::{Interrupt, Signal};
 use crate::learner::PolicyLearner;
 use crate::measure::Measurer;
-use crate::model::{Policy, matmul_peak, release_free_memory};
+use crate::model::{FreeMemory, Policy, matmul_peak};
 use crate::observe::Console;
 use crate::optim::learning_rate;
 use crate::pipeline::{Harvest, RolloutSource};
@@ -47,9 +47,6 @@ use crate::types::{MetricRow, Needs, Step};
 
 /// Steps in a row whose update is refused before the run gives up.
 const MAX_REFUSED: u32 = 10;
-
-/// Steps between two returns of unused memory to the kernel.
-const TRIM_EVERY: u64 = 4;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +155,7 @@ struct Run<'s> {
     checkpoint_s: Option<f64>,
     /// Floating-point operations per second of this machine.
     peak: f64,
+    free_memory: FreeMemory,
 }
 
 impl<'s> Run<'s> {
@@ -185,6 +183,7 @@ impl<'s> Run<'s> {
             wall_before: 0.0,
             checkpoint_s: None,
             peak: matmul_peak(setup.placement),
+            free_memory: FreeMemory::default(),
         })
     }
 
@@ -241,9 +240,6 @@ impl<'s> Run<'s> {
                 return Ok(Outcome::Interrupted(signal));
             }
             self.step += 1;
-            if self.step.is_multiple_of(TRIM_EVERY) {
-                release_free_memory();
-            }
             let mut row = self.train_step()?;
             if self.is_due(self.setup.recipe.eval.every) {
                 self.evaluate(&mut row)?;
@@ -287,6 +283,7 @@ impl<'s> Run<'s> {
         let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""));
         phase.finish();
         let Harvest { trees, ages, generate_s, score_s } = harvest?;
+        self.free_memory.release_if_due();
         clock.lap();
 
         let measurer = Measurer {

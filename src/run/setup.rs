@@ -80,7 +80,10 @@ impl Setup {
         };
         if let Some((model, _)) = &model {
             draft.judge(&["signals.layers"], |recipe| {
-                recipe.signals.misfits(usize::try_from(model.n_layers)?).map_or(Ok(()), |misfit| bail!(misfit))
+                recipe
+                    .signals
+                    .misfits(usize::try_from(model.n_layers)?)
+                    .map_or(Ok(()), |misfit| bail!(misfit))
             });
         }
         if let (Some((model, _)), Some(data)) = (&model, &data) {

@@ -18,9 +18,9 @@ mod tests;
 use anyhow::Result;
 
 pub use config::{Heads, Layers, Row, SignalConfig};
-pub use groups::{Grouping, HeadGroups, mean_spans};
 pub use decode::DecodePlan;
 pub(crate) use decode::DecodeReader;
+pub use groups::{Grouping, HeadGroups, mean_spans};
 pub(crate) use read::Reader;
 
 use crate::types::{HeadSignal, HeadSignals, PathField, Signals, Tree};

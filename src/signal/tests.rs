@@ -9,7 +9,8 @@ use super::stream::{Extent, HeadSums};
 use super::{HeadGroups, fai, waad};
 use crate::batch::Sequence;
 use crate::credit::strategy::{
-    CreditStrategy, GlobalAnchorConfig, LocalChunkConfig, Response, RhythmConfig, Take, Threshold, dominated, jumps, top,
+    CreditStrategy, GlobalAnchorConfig, LocalChunkConfig, Response, RhythmConfig, Take, Threshold, dominated,
+    jumps, top,
 };
 use crate::model::Tapped;
 use crate::types::{HeadId, HeadSignal, HeadSignals};
@@ -203,9 +204,13 @@ impl Case {
         let groups = HeadGroups::choose(&config, std::slice::from_ref(&found)).unwrap();
         assert_eq!((&groups.local, &groups.global), (&self.local, &self.global_));
         let (waad, fai) = (waad(&found, &groups), fai(&found, &groups));
-        let all = |got: &[f32], given: &[f64]| got.len() == given.len() && got.iter().zip(given).all(|(a, b)| close(*a, *b));
+        let all = |got: &[f32], given: &[f64]| {
+            got.len() == given.len() && got.iter().zip(given).all(|(a, b)| close(*a, *b))
+        };
         assert!(all(&waad, &self.waad), "{waad:?}");
-        assert!(fai.iter().zip(&self.fai).all(|(a, b)| a.map(f64::from).zip(*b).map_or(a.is_none() && b.is_none(), |(a, b)| (a - b).abs() < 1e-5)));
+        assert!(fai.iter().zip(&self.fai).all(|(a, b)| {
+            a.map(f64::from).zip(*b).map_or(a.is_none() && b.is_none(), |(a, b)| (a - b).abs() < 1e-5)
+        }));
 
         let jumps = jumps(&waad);
         assert!(all(&jumps, &self.jump));
@@ -236,7 +241,11 @@ impl Case {
 
     fn read(&self, map: &GivenMap, config: &SignalConfig) -> HeadSignal {
         let (n, p) = (self.n as i64, self.response_start as i64);
-        let padded: Vec<f32> = map.rows.iter().flat_map(|row| (0..self.n).map(|s| row.get(s).map_or(0.0, |a| *a as f32))).collect();
+        let padded: Vec<f32> = map
+            .rows
+            .iter()
+            .flat_map(|row| (0..self.n).map(|s| row.get(s).map_or(0.0, |a| *a as f32)))
+            .collect();
         let attention = Tensor::from_slice(&padded).view([1, 1, n, n]).narrow(2, p, n - p);
         let mut sums = HeadSums::new(config, 1, 1, n, Device::Cpu);
         sums.add(&attention, p, &Tensor::ones([1, 1, n - p, 1], (Kind::Float, Device::Cpu)));

@@ -50,7 +50,16 @@ pub fn prompt(id: u64, tokens: Vec<TokenId>) -> Arc<Prompt> {
 
 pub fn leaf(sample: u32, tokens: Vec<TokenId>, logprobs: Vec<f32>) -> Leaf {
     let verdict = Verdict { value: 0.0, parts: Default::default(), status: Status::Ok };
-    Leaf { sample, fork: None, tokens, logprobs, finish: Finish::Eos, signals: None, text: String::new(), verdict }
+    Leaf {
+        sample,
+        fork: None,
+        tokens,
+        logprobs,
+        finish: Finish::Eos,
+        signals: None,
+        text: String::new(),
+        verdict,
+    }
 }
 
 /// Log-probabilities of the leaves' tokens under `policy`, leaf after leaf.

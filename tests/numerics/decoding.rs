@@ -233,8 +233,13 @@ fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
             .zip(&read)
             .map(|(request, done)| Sequence { prompt: &request.prompt.tokens, response: &done.tokens })
             .collect();
-        let measurer =
-            Measurer { policy: &policy, reference: None, temperature: 1.0, max_tokens: 200, signals: &config };
+        let measurer = Measurer {
+            policy: &policy,
+            reference: None,
+            temperature: 1.0,
+            max_tokens: 200,
+            signals: &config,
+        };
         let measured = measurer.ask(&policy, &sequences, false, true).unwrap().signals;
         for ((read, plain), measured) in read.iter().zip(&plain).zip(&measured) {
             assert_eq!((&read.tokens, read.finish), (&plain.tokens, plain.finish), "{family}");
@@ -243,12 +248,20 @@ fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
             for (a, b) in heads.iter().zip(&measured.heads) {
                 assert_eq!(a.id, b.id);
                 assert!((a.span - b.span).abs() < 1e-4, "{family}: {} {}", a.span, b.span);
-                assert!(a.waad.len() == b.waad.len() && a.waad.iter().zip(&b.waad).all(|(a, b)| (a - b).abs() < 1e-4));
+                assert!(
+                    a.waad.len() == b.waad.len()
+                        && a.waad.iter().zip(&b.waad).all(|(a, b)| (a - b).abs() < 1e-4)
+                );
                 let same = |(a, b): (&Option<f32>, &Option<f32>)| match (a, b) {
                     (Some(a), Some(b)) => (a - b).abs() < 1e-5,
                     (a, b) => a == b,
                 };
-                assert!(a.fai.len() == b.fai.len() && a.fai.iter().zip(&b.fai).all(same), "{:?} {:?}", a.fai, b.fai);
+                assert!(
+                    a.fai.len() == b.fai.len() && a.fai.iter().zip(&b.fai).all(same),
+                    "{:?} {:?}",
+                    a.fai,
+                    b.fai
+                );
             }
         }
         assert!(plain.iter().all(|done| done.signals.is_none()));
