@@ -30,19 +30,39 @@ fn three_steps_resume_and_three_more_are_six() {
 /// The same with a reference, its KL penalty, and a single update per step, which measures for itself.
 #[test]
 fn a_run_with_a_reference_resumes_too() {
+    let recipe = RECIPE.replace("minibatches = 2", "minibatches = 1");
+    let place = killed_after_step_2_and_resumed(recipe + "[loss.kl]\ncoef = 0.1\nestimator = \"k3\"\n");
+    let last = place.lines("runs/whole/metrics.jsonl").pop().unwrap();
+    assert!(
+        last["policy/kl_ref"].as_f64().unwrap() > 0.0 && last["loss/kl"].as_f64().unwrap() > 0.0,
+        "{last}"
+    );
+}
+
+/// The groups of heads of step 1 hold until step 5, beyond the checkpoint.
+#[test]
+fn a_run_with_rhythm_credit_resumes_with_its_groups_of_heads() {
+    let credit = "[signals]\nhorizon = [2, 8]\nregroup_every = 5\n[[credit]]\ntype = \"rhythm\"\n";
+    let place = killed_after_step_2_and_resumed(RECIPE.to_owned() + credit);
+    let rows = place.lines("runs/whole/metrics.jsonl");
+    assert!(rows.iter().all(|row| row["credit/boosted_frac"].as_f64().unwrap() > 0.0));
+    let state = |step: u64| place.json(&format!("runs/whole/checkpoints/step_{step:06}/state.json"));
+    assert_eq!(state(2)["head_groups"], state(4)["head_groups"]);
+}
+
+/// Trains as `recipe` says, `whole`, and again with a kill -9 after step 2 and a resume, `cut`: both are the same.
+fn killed_after_step_2_and_resumed(recipe: String) -> Place {
     let place = Place::warmed();
-    let recipe =
-        RECIPE.replace("minibatches = 2", "minibatches = 1").replace("every = 3\nkeep", "every = 2\nkeep");
-    place.write("kl.toml", recipe + "[loss.kl]\ncoef = 0.1\nestimator = \"k3\"\n");
-    assert_eq!(place.run(&["train", "kl.toml", "--name", "whole"]).code, 0);
+    place.write("other.toml", recipe.replace("every = 3\nkeep", "every = 2\nkeep"));
+    assert_eq!(place.run(&["train", "other.toml", "--name", "whole"]).code, 0);
     let count = |file: &str| place.read(file).lines().count();
-    let child = place.start_until(&["train", "kl.toml", "--name", "cut"], || {
+    let child = place.start_until(&["train", "other.toml", "--name", "cut"], || {
         place.path("runs/cut/checkpoints/step_000002/manifest.json").is_file()
     });
     send(&child, "KILL");
     assert_eq!(finish(child).code, -1);
     assert!(count("runs/cut/metrics.jsonl") < 6, "the kill came too late to say anything");
-    assert_eq!(place.run(&["train", "kl.toml", "--name", "cut", "--resume"]).code, 0);
+    assert_eq!(place.run(&["train", "other.toml", "--name", "cut", "--resume"]).code, 0);
 
     // Names are free, so the recipes written down differ in just that.
     for file in ["resolved.toml", "recipe.toml"] {
@@ -54,11 +74,7 @@ fn a_run_with_a_reference_resumes_too() {
         fs::remove_file(place.path("runs/whole").join(file)).unwrap();
     }
     assert_same_run(&place.path("runs/whole"), &place.path("runs/cut"));
-    let last = place.lines("runs/whole/metrics.jsonl").pop().unwrap();
-    assert!(
-        last["policy/kl_ref"].as_f64().unwrap() > 0.0 && last["loss/kl"].as_f64().unwrap() > 0.0,
-        "{last}"
-    );
+    place
 }
 
 #[test]
