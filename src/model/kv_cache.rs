@@ -45,9 +45,9 @@ impl KvCache {
         self.starts.len() as i64
     }
 
-    /// Column that the next token is written to, the same for every row.
+    /// Number of columns in use: the column that the next token is written to, the same for every row.
     #[must_use]
-    pub fn len(&self) -> i64 {
+    pub fn n_columns(&self) -> i64 {
         self.len
     }
 

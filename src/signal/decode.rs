@@ -39,7 +39,7 @@ impl<'a> DecodeReader<'a> {
         let (b, device) = (cache.n_rows(), policy.placement.device);
         let sums = |_| HeadSums::new(&plan.config, b, policy.config.n_heads, cache.capacity(), device);
         let counted = Tensor::ones([b, 1, 1, 1], (Kind::Float, device));
-        Self { plan, sums: plan.layers.iter().map(sums).collect(), start: cache.len(), counted }
+        Self { plan, sums: plan.layers.iter().map(sums).collect(), start: cache.n_columns(), counted }
     }
 
     /// Says for each row whether the token fed next is one of its response.

@@ -100,6 +100,8 @@ impl Grouping {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use std::slice::from_ref;
+
     use crate::types::HeadSignal;
 
     fn response(spans: &[f32]) -> HeadSignals {
@@ -145,10 +147,10 @@ mod tests {
         for (every, at_two, at_four) in [(1, &second, &second), (3, &first, &second), (0, &first, &first)] {
             let config = SignalConfig { regroup_every: every, ..SignalConfig::default() };
             let mut grouping = Grouping::default();
-            assert_eq!(grouping.at(1, &config, &[early.clone()]).unwrap(), &first);
-            assert_eq!(grouping.at(2, &config, &[late.clone()]).unwrap(), at_two, "every {every}");
+            assert_eq!(grouping.at(1, &config, from_ref(&early)).unwrap(), &first);
+            assert_eq!(grouping.at(2, &config, from_ref(&late)).unwrap(), at_two, "every {every}");
             let mut resumed = Grouping::resume(grouping.groups().cloned());
-            assert_eq!(resumed.at(4, &config, &[late.clone()]).unwrap(), at_four, "every {every}");
+            assert_eq!(resumed.at(4, &config, from_ref(&late)).unwrap(), at_four, "every {every}");
         }
     }
 }

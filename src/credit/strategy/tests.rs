@@ -1,6 +1,8 @@
 //! Laws that every strategy obeys, over random responses.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::slice::from_ref;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -175,7 +177,7 @@ fn the_advantage_is_gamma_times_the_estimate_under_every_estimator() {
     for estimator in ["group", "leave_one_out"] {
         let (plain, _) = credited(&[], estimator);
         for config in all() {
-            let (shaped, row) = credited(&[config.clone()], estimator);
+            let (shaped, row) = credited(from_ref(&config), estimator);
             let product = plain.advantages.map(|leaf, t, a| a * shaped.gamma.path(leaf)[t]);
             assert_eq!(shaped.advantages, product, "{config:?} under {estimator}");
             assert!(row.get("credit/gain_mean").unwrap() >= 1.0);
@@ -193,7 +195,7 @@ fn strategies_of_a_chain_multiply() {
         for second in &all {
             let (chain, _) = credited(&[first.clone(), second.clone()], "group");
             let (a, b) =
-                (credited(&[first.clone()], "group").0.gamma, credited(&[second.clone()], "group").0.gamma);
+                (credited(from_ref(first), "group").0.gamma, credited(from_ref(second), "group").0.gamma);
             assert_eq!(chain.gamma, a.map(|leaf, t, gamma| gamma * b.path(leaf)[t]));
         }
     }
@@ -204,7 +206,7 @@ fn only_advantages_of_the_chosen_sign_are_reshaped() {
     let (plain, _) = credited(&[], "group");
     for (name, spared) in [("positive", -1.0f32), ("negative", 1.0)] {
         for config in all_with("apply_to", name) {
-            let (shaped, _) = credited(&[config.clone()], "group");
+            let (shaped, _) = credited(from_ref(&config), "group");
             let untouched = |(leaf, advantages): (usize, &[f32])| {
                 advantages.iter().zip(plain.advantages.path(leaf)).all(|(a, b)| b * spared <= 0.0 || a == b)
             };
