@@ -5,6 +5,8 @@
 //! operations: generation, each measuring pass, and three forward passes' worth per epoch of training
 //! ```
 
+use std::time::Instant;
+
 use crate::batch::TrainSample;
 use crate::files::peak_rss_gb;
 use crate::model::{Arithmetic, Policy};
@@ -19,6 +21,33 @@ pub(super) struct Times {
     pub train: f64,
     /// The whole step, without evaluation and checkpoint.
     pub step: f64,
+}
+
+/// Seconds since the last look and since the start.
+pub(super) struct Clock {
+    start: Instant,
+    last: Instant,
+}
+
+impl Clock {
+    /// Starts now.
+    pub fn start() -> Self {
+        let now = Instant::now();
+        Self { start: now, last: now }
+    }
+
+    /// Seconds since the last lap.
+    pub fn lap(&mut self) -> f64 {
+        let now = Instant::now();
+        let lap = (now - self.last).as_secs_f64();
+        self.last = now;
+        lap
+    }
+
+    /// Seconds since the start.
+    pub fn total(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
 }
 
 /// What was worked on.

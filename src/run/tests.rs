@@ -1,10 +1,12 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::checkpoint::Store;
 use crate::learner::LearnerConfig;
 use crate::learner::warmup::warm_up;
 use crate::optim::AdamWState;
 use crate::recipe::Recipe;
+use crate::run_folder::RunFolder;
 use crate::types::NotFinite;
 
 const RECIPE: &str = r#"

@@ -1,0 +1,165 @@
+//! From a request to a run under way: new, or as an earlier process left it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::inputs::Inputs;
+use super::ledger::{self, Ledger};
+use super::{Failure, Outcome, Run, Setup, checks, initial_policy, warm_start};
+use crate::checkpoint::{Progress, Store, TrainState, VerifiedCheckpoint};
+use crate::eval::EvalReport;
+use crate::interrupt::{Interrupt, Signal};
+use crate::learner::PolicyLearner;
+use crate::model::{FreeMemory, Policy, matmul_peak};
+use crate::observe::Console;
+use crate::run_folder::RunFolder;
+use crate::signal::Grouping;
+
+/// What a person asked for.
+pub struct Request {
+    /// What the recipe makes, overrides applied.
+    pub setup: Setup,
+    /// The recipe's text as given.
+    pub given: String,
+    /// Folder that holds all runs.
+    pub runs: PathBuf,
+    /// Continue an earlier run of that name.
+    pub resume: bool,
+}
+
+/// Trains as asked: from the beginning, or on from the newest checkpoint.
+///
+/// # Errors
+/// A [`Failure`] where the exit code says more than 1; otherwise whatever could not be read, written or computed.
+pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
+    let Request { setup, given, runs, resume } = request;
+    let name = &setup.recipe.run.name;
+    let folder = if resume { RunFolder::open(&runs, name) } else { RunFolder::create(&runs, name) };
+    let folder = folder.map_err(if resume { Failure::resume_refused } else { Failure::bad_input })?;
+    let _lock = folder.lock().map_err(Failure::bad_input)?;
+    let store = Store::new(folder.checkpoints(), setup.recipe.checkpoint.keep)?;
+    let saved = if resume {
+        let _phase = console.step_phase("verify checkpoint", 0);
+        ledger::find_checkpoint(&folder, &setup.recipe, &store, console)?
+    } else {
+        None
+    };
+    let inputs = Inputs::of(&setup.recipe, setup.placement)?;
+    if resume {
+        inputs.check_unchanged(&folder).map_err(Failure::resume_refused)?;
+    } else {
+        inputs.write(&folder)?;
+    }
+    let ledger =
+        Ledger::open(&setup, &folder, store, console, &given, saved.as_ref().map(VerifiedCheckpoint::step))?;
+
+    let weights = "the weights that [model] names make no policy; take others";
+    let phase = console.step_phase("load model", 0);
+    let mut policy = initial_policy(&setup)?;
+    phase.finish();
+    let evaluator = setup.evaluator();
+    let mut run = match saved {
+        Some(checkpoint) => {
+            let phase = console.step_phase("load checkpoint", 0);
+            let state = TrainState::load(&checkpoint, &policy.layout).map_err(Failure::resume_refused)?;
+            phase.finish();
+            console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));
+            Run::resume(&setup, policy, state, ledger, console).map_err(Failure::resume_refused)?
+        }
+        None => {
+            let mut evaluations = Vec::new();
+            if let Some(config) = &setup.recipe.warmup {
+                let report =
+                    ledger.evaluate("before_warmup", &evaluator, &policy, &mut setup.engine(), console);
+                let report =
+                    report.map_err(|error| checks::diverged("before the warm start", error, weights))?;
+                evaluations.push((String::from("before warm start"), report));
+                if !warm_start(&setup, config, &mut policy, &runs, console, interrupt)? {
+                    return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(Signal::Interrupt)));
+                }
+            }
+            let (moment, remedy) = match &setup.recipe.warmup {
+                Some(warmup) => ("after warm start", format!("lower [warmup] lr = {}", warmup.lr)),
+                None => ("before training", weights.to_owned()),
+            };
+            let report = ledger.evaluate("step_000000", &evaluator, &policy, &mut setup.engine(), console);
+            let report = report.map_err(|error| checks::diverged(moment, error, &remedy))?;
+            evaluations.push((String::from(moment), report));
+            ledger.keep_reference(&setup, &policy)?;
+            Run::begin(&setup, policy, evaluations, ledger, console)?
+        }
+    };
+    run.go(interrupt)
+}
+
+impl<'s> Run<'s> {
+    /// Before the first step.
+    pub(super) fn begin(
+        setup: &'s Setup,
+        policy: Policy,
+        evaluations: Vec<(String, EvalReport)>,
+        ledger: Ledger,
+        console: &'s Console,
+    ) -> Result<Self> {
+        Ok(Self {
+            source: setup.rollout_source()?,
+            credit: setup.credit(),
+            grouping: Grouping::default(),
+            learner: PolicyLearner::new(setup.learner_config(), &policy),
+            reference: ledger.load_reference(setup)?,
+            setup,
+            console,
+            ledger,
+            policy,
+            step: 0,
+            progress: Progress::default(),
+            refused_in_a_row: 0,
+            evaluations,
+            wall_before: 0.0,
+            checkpoint_s: None,
+            peak: matmul_peak(setup.placement),
+            free_memory: FreeMemory::default(),
+        })
+    }
+
+    /// Behind the last step of `state`.
+    fn resume(
+        setup: &'s Setup,
+        mut policy: Policy,
+        state: TrainState,
+        ledger: Ledger,
+        console: &'s Console,
+    ) -> Result<Self> {
+        let TrainState {
+            step,
+            weights,
+            optimizer,
+            sampler,
+            head_groups,
+            progress,
+            refused_in_a_row,
+            evaluations,
+        } = state;
+        policy.set_master(&weights)?;
+        let mut run = Self::begin(setup, policy, evaluations, ledger, console)?;
+        run.learner.optimizer.restore(optimizer)?;
+        run.source.restore(sampler)?;
+        run.grouping = Grouping::resume(head_groups);
+        Ok(Self { step, progress, refused_in_a_row, wall_before: progress.wall_s, ..run })
+    }
+
+    /// All that later steps depend on.
+    pub(super) fn state(&self) -> TrainState {
+        TrainState {
+            step: self.step,
+            weights: self.policy.master().shallow_clone(),
+            optimizer: self.learner.optimizer.state().shallow_clone(),
+            sampler: self.source.state(),
+            head_groups: self.grouping.groups().cloned(),
+            progress: Progress { wall_s: self.wall_s(), ..self.progress },
+            refused_in_a_row: self.refused_in_a_row,
+            evaluations: self.evaluations.clone(),
+        }
+    }
+}
