@@ -30,6 +30,7 @@ pub mod credit;
 pub mod data;
 pub mod eval;
 pub mod files;
+pub mod inspect;
 pub mod interrupt;
 pub mod learner;
 pub mod loss;

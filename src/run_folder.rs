@@ -70,6 +70,12 @@ impl RunFolder {
         this.make()
     }
 
+    /// The folder at `root`, whatever is there; nothing is made or checked.
+    #[must_use]
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
     fn named(runs: &Path, name: &str) -> Result<Self> {
         let mut parts = Path::new(name).components();
         ensure!(
@@ -209,6 +215,12 @@ impl RunFolder {
     #[must_use]
     pub fn checkpoints(&self) -> PathBuf {
         self.root.join("checkpoints")
+    }
+
+    /// The checkpoint after `step`, where it is kept.
+    #[must_use]
+    pub fn checkpoint(&self, step: Step) -> PathBuf {
+        self.checkpoints().join(format!("step_{step:06}"))
     }
 }
 

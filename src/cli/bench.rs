@@ -48,10 +48,20 @@ pub struct Bench {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum DtypeArgument {
+pub enum DtypeArgument {
     Auto,
     F32,
     Bf16,
+}
+
+impl From<DtypeArgument> for Dtype {
+    fn from(argument: DtypeArgument) -> Self {
+        match argument {
+            DtypeArgument::Auto => Self::Auto,
+            DtypeArgument::F32 => Self::F32,
+            DtypeArgument::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -82,11 +92,7 @@ impl Bench {
             steps: self.steps,
             max_tokens: self.max_tokens,
             credit,
-            dtype: match self.dtype {
-                DtypeArgument::Auto => Dtype::Auto,
-                DtypeArgument::F32 => Dtype::F32,
-                DtypeArgument::Bf16 => Dtype::Bf16,
-            },
+            dtype: self.dtype.into(),
             device: match self.device {
                 DeviceArgument::Auto => DeviceChoice::Auto,
                 DeviceArgument::Cpu => DeviceChoice::Cpu,

@@ -4,6 +4,7 @@
 mod bench;
 mod check;
 mod eval;
+mod inspect;
 mod panic;
 mod policy;
 mod sample;
@@ -35,6 +36,8 @@ enum Verb {
     Eval(eval::Eval),
     /// Let a policy answer a prompt
     Sample(sample::Sample),
+    /// Show what a policy's attention says about responses, and the credit that each strategy gives their tokens
+    Inspect(Box<inspect::Inspect>),
     /// Find everything wrong with a recipe, without loading a model
     Check(check::Check),
     /// Time generation and training on fixed work
@@ -49,6 +52,7 @@ pub fn main() -> ExitCode {
         Verb::Train(verb) => verb.run(),
         Verb::Eval(verb) => verb.run(),
         Verb::Sample(verb) => verb.run(),
+        Verb::Inspect(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
     });

@@ -1,4 +1,4 @@
-//! Finding the policy that `eval` and `sample` are asked about: a run's newest checkpoint, or a Hugging Face folder.
+//! Finding the policy that a verb is asked about: a run's newest checkpoint, or a Hugging Face folder.
 
 use std::path::{Path, PathBuf};
 
@@ -25,15 +25,40 @@ pub fn load(path: &Path, device: DeviceChoice, dtype: Dtype) -> Result<Loaded> {
     try_load(path, device, dtype).map_err(Failure::bad_input)
 }
 
+/// As [`load`], but a folder without `tokenizer.json` will do.
+pub fn load_for_tokens(
+    path: &Path,
+    device: DeviceChoice,
+    dtype: Dtype,
+) -> Result<(Policy, Option<Tokenizer>, PathBuf)> {
+    let _phase = Console::new().step_phase("load model", 0);
+    let load = || {
+        let folder = model_folder(path)?;
+        let has_one = folder.join("tokenizer.json").is_file();
+        let tokenizer = has_one.then(|| Tokenizer::from_folder(&folder)).transpose()?;
+        Ok((load_weights(&folder, tokenizer.as_ref(), device, dtype)?, tokenizer, folder))
+    };
+    load().map_err(Failure::bad_input)
+}
+
 fn try_load(path: &Path, device: DeviceChoice, dtype: Dtype) -> Result<Loaded> {
     let folder = model_folder(path)?;
     let tokenizer = Tokenizer::from_folder(&folder)?;
-    let config = ModelConfig::from_folder(&folder)?;
-    tokenizer
-        .check_fits(usize::try_from(config.vocab_size)?)
-        .with_context(|| folder.display().to_string())?;
-    let placement = Placement::resolve(device, dtype)?;
-    Ok(Loaded { policy: Policy::load(&folder, config, placement)?, tokenizer, folder })
+    Ok(Loaded { policy: load_weights(&folder, Some(&tokenizer), device, dtype)?, tokenizer, folder })
+}
+
+fn load_weights(
+    folder: &Path,
+    tokenizer: Option<&Tokenizer>,
+    device: DeviceChoice,
+    dtype: Dtype,
+) -> Result<Policy> {
+    let config = ModelConfig::from_folder(folder)?;
+    if let Some(tokenizer) = tokenizer {
+        let fits = tokenizer.check_fits(usize::try_from(config.vocab_size)?);
+        fits.with_context(|| folder.display().to_string())?;
+    }
+    Policy::load(folder, config, Placement::resolve(device, dtype)?)
 }
 
 fn model_folder(path: &Path) -> Result<PathBuf> {

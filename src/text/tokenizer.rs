@@ -117,6 +117,23 @@ impl Tokenizer {
             .map_err(|e| anyhow!("tokens cannot be decoded: {e}; tokens: {tokens:?}"))
     }
 
+    /// What each of `tokens` adds to their text, special tokens included. A token that ends within a character adds nothing,
+    /// and the one that completes it the whole. Ids outside the vocabulary read as their number: `<70000>`.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::decode`].
+    pub fn pieces(&self, tokens: &[TokenId]) -> Result<Vec<String>> {
+        let mut stream = self.inner.decode_stream(false);
+        let piece = |token: &TokenId| {
+            if self.inner.id_to_token(*token).is_none() {
+                return Ok(format!("<{token}>"));
+            }
+            let piece = stream.step(*token);
+            piece.map(Option::unwrap_or_default).map_err(|e| anyhow!("token {token} cannot be decoded: {e}"))
+        };
+        tokens.iter().map(piece).collect()
+    }
+
     /// What `token` alone reads as, special tokens included; empty for an id outside the vocabulary.
     ///
     /// # Errors
@@ -235,6 +252,27 @@ pub(super) mod tests {
         tokenizer.check_fits(n + 100).unwrap();
         let error = tokenizer.check_fits(n - 1).unwrap_err().to_string();
         assert!(error.contains(&format!("largest token id is {}", n - 1)), "{error}");
+    }
+
+    #[test]
+    fn pieces_are_what_each_token_adds() {
+        let tokenizer = countdown_tokenizer().unwrap();
+        let text = "Make 45 from 3, 7.\n(3+ 7)*9 no\n<eos>";
+        let tokens = tokenizer.encode(text).unwrap();
+        let pieces = tokenizer.pieces(&tokens).unwrap();
+        assert_eq!((pieces.len(), pieces.concat().as_str()), (tokens.len(), text));
+        assert_eq!(tokenizer.pieces(&[70_000, tokens[1]]).unwrap(), ["<70000>", "45"]);
+
+        // Bytes of characters, as byte-level vocabularies have them.
+        let bytes = json!({"<0xC3>": 0, "<0xA9>": 1, "a": 2, "<eos>": 3});
+        let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))]);
+        let file = json!({"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+            "pre_tokenizer": null, "post_processor": null,
+            "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]},
+            "model": {"type": "WordLevel", "vocab": bytes, "unk_token": "a"}});
+        fs::write(dir.path().join(TOKENIZER), file.to_string()).unwrap();
+        let tokenizer = Tokenizer::from_folder(dir.path()).unwrap();
+        assert_eq!(tokenizer.pieces(&[2, 0, 1, 2, 0]).unwrap(), ["a", "", "é", "a", ""]);
     }
 
     #[test]

@@ -148,6 +148,7 @@ fn a_reader_that_has_seen_enough_stops_nothing() {
         &["check", "tiny.toml", "--resolved"],
         &["eval", run],
         &["sample", run, "1"],
+        &["inspect", "--run", run, "--step", "1"],
     ] {
         let mut child = place.program(args).stdout(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());

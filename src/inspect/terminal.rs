@@ -1,0 +1,310 @@
+//! A response in the terminal: its tokens shaded by gain, with the roles that `rhythm` gives them in a row beneath.
+//!
+//! ```text
+//! 12*3+9=45 no⏎
+//! ▓  ░ ▒              without colours: the gain
+//! A  oD               the roles
+//! ```
+
+use std::fmt::Write;
+
+use unicode_width::UnicodeWidthChar;
+
+use super::Gammas;
+use super::text::{Shown, visible};
+
+/// How to draw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Style {
+    /// Shade with 24-bit colours; without them a row of its own shows the gain.
+    pub color: bool,
+    /// Columns of the terminal.
+    pub columns: usize,
+    /// The strategy whose gain is shown.
+    pub by: By,
+}
+
+/// The strategy whose gain is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// `local_chunk`.
+    LocalChunk,
+    /// `global_anchor`.
+    GlobalAnchor,
+    /// `rhythm`.
+    Rhythm,
+}
+
+impl By {
+    /// The strategy's name in recipes.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LocalChunk => "local_chunk",
+            Self::GlobalAnchor => "global_anchor",
+            Self::Rhythm => "rhythm",
+        }
+    }
+
+    fn of(self, gamma: &Gammas) -> &[f32] {
+        match self {
+            Self::LocalChunk => &gamma.local_chunk,
+            Self::GlobalAnchor => &gamma.global_anchor,
+            Self::Rhythm => &gamma.rhythm,
+        }
+    }
+}
+
+/// Longest piece of a prompt that is shown, characters.
+const PROMPT: usize = 300;
+
+/// Draws responses on one scale, so that a shade means the same gain in all of them.
+pub struct Terminal {
+    style: Style,
+    /// The distinct gains there are, in order.
+    gains: Vec<f32>,
+    /// Largest distance of a gain from 1.
+    reach: f32,
+}
+
+impl Terminal {
+    /// For these responses.
+    #[must_use]
+    pub fn new(style: Style, responses: &[Shown]) -> Self {
+        let all = responses.iter().flat_map(|shown| style.by.of(&shown.inspection.gamma));
+        let mut gains: Vec<f32> = all.copied().collect();
+        gains.sort_by(f32::total_cmp);
+        gains.dedup();
+        let reach = gains.iter().map(|gain| (gain - 1.0).abs()).fold(0.0, f32::max);
+        Self { style, gains, reach }
+    }
+
+    /// What shades and letters mean.
+    #[must_use]
+    pub fn legend(&self) -> String {
+        let mut legend = format!("gain of {}  ", self.style.by.name());
+        for gain in &self.gains {
+            let shade = if self.style.color { String::new() } else { format!("{} ", self.block(*gain)) };
+            let text =
+                format!(" {shade}{gain:.4}").trim_end_matches('0').trim_end_matches('.').to_owned() + " ";
+            legend += &self.shaded(&text, *gain);
+        }
+        legend
+            + "\nA anchor   D anchor dominated by its opener   o opener   a, d: such an anchor that opens as well"
+    }
+
+    /// The response with its label, prompt and statistics, as lines.
+    #[must_use]
+    pub fn draw(&self, shown: &Shown) -> String {
+        let found = &shown.inspection;
+        let bold =
+            |text: &str| if self.style.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() };
+        let mut out = format!("{}\n", bold(&visible(&shown.label)));
+        let cut = shown.prompt.chars().count().saturating_sub(PROMPT);
+        let prompt: String = shown.prompt.chars().skip(cut).collect();
+        let mark = if cut > 0 { "…" } else { "" };
+        let _ = writeln!(out, "prompt: {mark}{}\n", visible(&prompt));
+        self.lines(shown).iter().for_each(|line| self.line(line, &mut out));
+
+        let n = shown.pieces.len();
+        let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len().max(1) as f32;
+        let fai: Vec<f32> = found.fai.iter().flatten().copied().collect();
+        let fai_mean = if fai.is_empty() { String::from("none") } else { format!("{:.4}", mean(&fai)) };
+        let _ = writeln!(
+            out,
+            "\n{n} {}; anchors {}, of them dominated {}; openers {}; mean gain {:.3}",
+            if n == 1 { "token" } else { "tokens" },
+            found.t_glob.len(),
+            found.dominated.len(),
+            found.intro.len(),
+            mean(self.style.by.of(&found.gamma)),
+        );
+        let _ = writeln!(
+            out,
+            "mean log-prob {:.3}, entropy {:.3}, WAAD {:.2}, FAI {fai_mean} where it is defined ({} tokens)",
+            mean(&found.logprobs),
+            mean(&found.entropies),
+            mean(&found.waad),
+            fai.len(),
+        );
+        out
+    }
+
+    /// The response cut into lines, at its own line ends and where the terminal ends.
+    fn lines(&self, shown: &Shown) -> Vec<Vec<Cell>> {
+        let gains = self.style.by.of(&shown.inspection.gamma);
+        let mut lines = vec![Vec::new()];
+        let mut used = 0;
+        for (token, (piece, gain)) in shown.pieces.iter().zip(gains).enumerate() {
+            let mut role = role(shown, token);
+            for c in visible(piece).chars() {
+                let width = c.width().unwrap_or(0);
+                if used + width > self.style.columns {
+                    lines.push(Vec::new());
+                    used = 0;
+                }
+                used += width;
+                let own = if width > 0 { std::mem::replace(&mut role, ' ') } else { ' ' };
+                if let Some(line) = lines.last_mut() {
+                    line.push(Cell { c, width, token, gain: *gain, role: own });
+                }
+                if c == '⏎' {
+                    lines.push(Vec::new());
+                    used = 0;
+                }
+            }
+        }
+        lines.retain(|line| !line.is_empty());
+        lines
+    }
+
+    /// One line and the rows beneath it.
+    fn line(&self, line: &[Cell], out: &mut String) {
+        for token in line.chunk_by(|a, b| a.token == b.token) {
+            let text: String = token.iter().map(|cell| cell.c).collect();
+            *out += &self.shaded(&text, token.first().map_or(1.0, |cell| cell.gain));
+        }
+        out.push('\n');
+        let mut row = |mark: &dyn Fn(&Cell) -> char| {
+            let mut row = String::new();
+            for cell in line {
+                row.extend((0..cell.width).map(|column| if column == 0 { mark(cell) } else { ' ' }));
+            }
+            if !row.trim().is_empty() {
+                *out += row.trim_end();
+                out.push('\n');
+            }
+        };
+        if !self.style.color {
+            row(&|cell| self.block(cell.gain));
+        }
+        row(&|cell| cell.role);
+    }
+
+    /// How far `gain` lies from 1: -1 to 1.
+    fn depth(&self, gain: f32) -> f32 {
+        if self.reach > 0.0 { (gain - 1.0) / self.reach } else { 0.0 }
+    }
+
+    /// `text` on the colour of `gain`.
+    fn shaded(&self, text: &str, gain: f32) -> String {
+        let depth = self.depth(gain);
+        if !self.style.color || depth == 0.0 {
+            return text.to_owned();
+        }
+        // From nearly white to amber above 1, to blue below it; black letters stand out on all of them.
+        let [r, g, b] = if depth > 0.0 { [255.0, 170.0, 40.0] } else { [120.0, 170.0, 255.0] };
+        let mix = |full: f32| (248.0 + (full - 248.0) * depth.abs()).round() as u8;
+        format!("\u{1b}[38;2;0;0;0;48;2;{};{};{}m{text}\u{1b}[0m", mix(r), mix(g), mix(b))
+    }
+
+    /// `gain` where there are no colours.
+    fn block(&self, gain: f32) -> char {
+        let depth = self.depth(gain);
+        match depth {
+            d if d < 0.0 => '-',
+            d if d == 0.0 || d.is_nan() => ' ',
+            d if d < 0.34 => '░',
+            d if d < 0.67 => '▒',
+            _ => '▓',
+        }
+    }
+}
+
+/// One character of the response.
+struct Cell {
+    c: char,
+    width: usize,
+    token: usize,
+    gain: f32,
+    /// The token's role, at its first character that takes a column.
+    role: char,
+}
+
+/// The letter for what `rhythm` sees in a token.
+fn role(shown: &Shown, token: usize) -> char {
+    let found = &shown.inspection;
+    let within = |list: &[usize]| list.binary_search(&token).is_ok();
+    match (within(&found.t_glob), within(&found.dominated), within(&found.intro)) {
+        (_, true, true) => 'd',
+        (_, true, false) => 'D',
+        (true, false, true) => 'a',
+        (true, false, false) => 'A',
+        (false, false, true) => 'o',
+        (false, false, false) => ' ',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::inspection;
+    use super::*;
+
+    fn shown(pieces: [&str; 6]) -> Shown {
+        Shown {
+            label: "here".into(),
+            prompt: "Make 6.\n".into(),
+            pieces: pieces.map(String::from).to_vec(),
+            inspection: inspection(),
+        }
+    }
+
+    fn draw(pieces: [&str; 6], style: Style) -> String {
+        let shown = shown(pieces);
+        Terminal::new(style, std::slice::from_ref(&shown)).draw(&shown)
+    }
+
+    const PLAIN: Style = Style { color: false, columns: 40, by: By::Rhythm };
+
+    #[test]
+    fn without_colours_rows_beneath_the_text_show_gain_and_role() {
+        let drawn = draw(["12", "*", "3\n", "", "=36", " no\n"], PLAIN);
+        let expected = [
+            "here",
+            "prompt: Make 6.⏎",
+            "",
+            "12*3⏎",
+            "  ▓░░",
+            "  aD",
+            "◌=36 no⏎",
+            " ▒▒▒",
+            " A",
+            "",
+            "6 tokens; anchors 3, of them dominated 1; openers 1; mean gain 1.250",
+            "mean log-prob -0.500, entropy 0.250, WAAD 2.75, FAI 0.3000 where it is defined (5 tokens)",
+            "",
+        ];
+        assert_eq!(drawn, expected.join("\n"));
+        let by = Style { by: By::LocalChunk, ..PLAIN };
+        assert!(draw(["a", "b", "c", "d", "e", "f"], by).contains("abcdef\n▓▓ ▓\n aD A\n"));
+    }
+
+    #[test]
+    fn lines_end_where_the_terminal_does_and_wide_characters_count_twice() {
+        let narrow = Style { columns: 4, ..PLAIN };
+        let drawn = draw(["漢字", "12", "3", "", "", ""], narrow);
+        assert!(drawn.contains("漢字\n12") && drawn.contains("\n123◌\n▓▓░\na D\n"), "{drawn}");
+    }
+
+    #[test]
+    fn colours_leave_the_text_as_it_is() {
+        let style = Style { color: true, ..PLAIN };
+        let drawn = draw(["12", "*", "3\n", "\u{1b}[0m", "=36", " no\n"], style);
+        let mut plain = String::new();
+        let mut rest = drawn.as_str();
+        while let Some((before, code)) = rest.split_once('\u{1b}') {
+            plain += before;
+            rest = code.split_once('m').map_or("", |(_, rest)| rest);
+        }
+        plain += rest;
+        assert!(plain.contains("\n12*3⏎\n  aD\n␛[0m=36 no⏎\n    A\n"), "{plain}");
+        assert!(drawn.contains("48;2;255;170;40m*\u{1b}[0m"), "{drawn:?}");
+    }
+
+    #[test]
+    fn the_legend_names_every_gain() {
+        let shown = [shown(["", "", "", "", "", ""])];
+        let legend = Terminal::new(PLAIN, &shown).legend();
+        assert!(legend.starts_with("gain of rhythm     1  ░ 1.25  ▒ 1.5  ▓ 1.75 \nA anchor"), "{legend}");
+    }
+}
