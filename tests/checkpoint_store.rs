@@ -128,6 +128,21 @@ fn a_latest_that_names_nothing_is_replaced_by_the_newest_complete_one() {
 }
 
 #[test]
+fn checkpoints_that_are_all_gone_are_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path(), 2).unwrap();
+    let checkpoint = store.write(8, fill(8)).unwrap();
+    fs::remove_dir_all(&checkpoint).unwrap();
+    let error = store.latest().unwrap_err().to_string();
+    assert!(
+        error.contains("latest names step_000008, which is gone") && error.contains("begin again"),
+        "{error}"
+    );
+    store.write(9, fill(9)).unwrap();
+    assert_eq!(latest_step(&store), 9);
+}
+
+#[test]
 fn a_full_disk_costs_only_the_checkpoint_being_written() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::new(folder.path(), 1).unwrap();

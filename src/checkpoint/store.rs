@@ -12,7 +12,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{self, VerifiedCheckpoint};
@@ -98,7 +98,7 @@ impl Store {
     /// The checkpoint to continue from, as [`Latest::find`] finds it.
     ///
     /// # Errors
-    /// If the folder cannot be listed.
+    /// As [`Latest::find`].
     pub fn latest(&self) -> Result<Option<Latest>> {
         Latest::find(&self.folder)
     }
@@ -140,7 +140,7 @@ impl Latest {
     /// Changes nothing, so that it may look into the folder of a run that is going on.
     ///
     /// # Errors
-    /// If the folder cannot be listed.
+    /// If the folder cannot be listed, or `latest` names a checkpoint and there is none at all.
     pub fn find(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(LATEST);
         let named = fs::read_to_string(&path).unwrap_or_default();
@@ -149,6 +149,13 @@ impl Latest {
             return Ok(Some(Self { folder: folder.join(named), note: None }));
         }
         let newest = complete(folder)?.into_iter().max();
+        if newest.is_none() && step_of(named).is_some() {
+            bail!(
+                "{} names {named}, which is gone, and there is no other checkpoint beside it; put it back, or remove that \
+                 file to begin again",
+                path.display()
+            );
+        }
         Ok(newest.map(|(_, newest)| {
             let wrong = if named.is_empty() {
                 "is missing".to_owned()

@@ -4,12 +4,12 @@
 //! no terminal, phases become plain lines without control codes: their start, their end, and a sign of life now and
 //! then. A reader that goes away (`rlcredit train | head`) does not stop the run: failures to print are ignored.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::step_line;
 use crate::types::{MetricRow, Step};
@@ -148,6 +148,17 @@ impl Phase {
         }
     }
 
+    /// Counts `n` of the total as done before the phase began: they say nothing about its pace.
+    pub fn skip(&self, n: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.done += n;
+        state.reported.1 = state.done;
+        if let Some(bar) = &self.bar {
+            bar.set_position(state.done);
+            bar.reset_eta();
+        }
+    }
+
     /// Ends the phase; prints its duration and last message, if it is one that leaves a line.
     pub fn finish(self) {
         if let Some(bar) = &self.bar {
@@ -203,12 +214,17 @@ fn style(total: u64) -> ProgressStyle {
     let template = match total {
         0 => "{spinner:.cyan} {prefix:<16} {elapsed}  {wide_msg}",
         _ => {
-            "{spinner:.cyan} {prefix:<16} {bar:28.cyan/dim} {human_pos:>6}/{human_len:<6} left {eta:<4} {wide_msg}"
+            "{spinner:.cyan} {prefix:<16} {bar:28.cyan/dim} {human_pos:>6}/{human_len:<6} left {left:<6} {wide_msg}"
         }
     };
     // The templates are constants that a test draws; the default style is never seen.
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("left", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // Before the first part is done there is no pace to go by.
+            let left = if state.pos() == 0 { "--".to_owned() } else { duration(state.eta().as_secs_f64()) };
+            let _ = write!(out, "{left}");
+        })
         .progress_chars("━╸─")
 }
 

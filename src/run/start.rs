@@ -78,7 +78,7 @@ pub fn warm_start(
     let unfinished = Store::new(&partial, 1)?;
     let begun = take_up(setup, policy, &unfinished, console);
     let phase = console.phase("warm start", config.steps);
-    phase.advance(begun.as_ref().map_or(0, |state| state.updates), "");
+    phase.skip(begun.as_ref().map_or(0, |state| state.updates));
     let save_model = |dir: &Path, policy: &Policy| {
         save_model(&dir.join(MODEL), &policy.config, &policy.layout, policy.master(), &setup.tokenizer)
     };
