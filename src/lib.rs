@@ -26,6 +26,7 @@
 pub mod batch;
 pub mod bench;
 pub mod checkpoint;
+pub mod compare;
 pub mod credit;
 pub mod data;
 pub mod eval;

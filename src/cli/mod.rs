@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod compare;
 mod eval;
 mod inspect;
 mod panic;
@@ -34,6 +35,8 @@ enum Verb {
     Train(train::Train),
     /// Measure a policy on held-out problems
     Eval(eval::Eval),
+    /// Train several arms of a recipe over several seeds and compare them, or compare runs that are there
+    Compare(compare::Compare),
     /// Let a policy answer a prompt
     Sample(sample::Sample),
     /// Show what a policy's attention says about responses, and the credit that each strategy gives their tokens
@@ -51,6 +54,7 @@ pub fn main() -> ExitCode {
     let result = panic::catch(|| match arguments.verb {
         Verb::Train(verb) => verb.run(),
         Verb::Eval(verb) => verb.run(),
+        Verb::Compare(verb) => verb.run(),
         Verb::Sample(verb) => verb.run(),
         Verb::Inspect(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),

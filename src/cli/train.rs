@@ -46,7 +46,8 @@ impl Train {
         let interrupt = Interrupt::install(move |signal| {
             teller.note(format_args!("{signal}: stopping after this step (again: quit without saving)"));
         })?;
-        let request = Request { setup, given, runs: self.runs, resume: self.resume };
+        let request =
+            Request { setup, given, warm_starts: self.runs.clone(), runs: self.runs, resume: self.resume };
         Ok(match train(request, &console, &interrupt)? {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::Interrupted(signal) => ExitCode::from(signal.exit_code()),

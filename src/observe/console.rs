@@ -40,6 +40,12 @@ impl Console {
         Self { bars, first: OnceLock::new() }
     }
 
+    /// The same console for one more run, whose pace is measured anew.
+    #[must_use]
+    pub fn for_another_run(&self) -> Self {
+        Self { bars: self.bars.clone(), first: OnceLock::new() }
+    }
+
     /// Begins something that happens once, like the warm start: its end leaves a line. `total` counts whatever
     /// [`Phase::advance`] reports; 0 where it is unknown.
     #[must_use]
@@ -67,7 +73,7 @@ impl Console {
         let started = Instant::now();
         let state = Mutex::new(Progress { done: 0, message: String::new(), reported: (started, 0) });
         Phase {
-            console: Self { bars: self.bars.clone(), first: OnceLock::new() },
+            console: self.for_another_run(),
             name: name.to_owned(),
             total,
             leaves_line,
@@ -229,7 +235,8 @@ fn style(total: u64) -> ProgressStyle {
 }
 
 /// `seconds` for people: `8.3s`, `45s`, `12m30s`, `1h02m`, `2d03h`.
-pub(super) fn duration(seconds: f64) -> String {
+#[must_use]
+pub fn duration(seconds: f64) -> String {
     // Rounded before the choice of units, so that 59.7 s are a minute.
     let s = seconds.round() as u64;
     match s {

@@ -59,6 +59,16 @@ impl Jsonl {
     }
 }
 
+impl Jsonl {
+    /// The rows in the file at `path`; a half-written last line is left out.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a line other than the last is broken.
+    pub fn read(path: &Path) -> Result<Vec<(Step, MetricRow)>> {
+        Ok(parse(path)?.into_iter().map(|row| (row.step, row.metrics)).collect())
+    }
+}
+
 impl MetricSink for Jsonl {
     fn write(&mut self, step: Step, row: &MetricRow) -> Result<()> {
         debug_assert_eq!(glossary::unknown_keys(row), [""; 0], "metrics without an entry in the glossary");

@@ -14,7 +14,7 @@ mod tensorboard;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-pub use console::{Console, Phase};
+pub use console::{Console, Phase, duration};
 pub use jsonl::Jsonl;
 pub use summary::{Accuracy, Stage, Summary};
 pub use tensorboard::TensorBoard;

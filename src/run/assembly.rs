@@ -24,6 +24,8 @@ pub struct Request {
     pub given: String,
     /// Folder that holds all runs.
     pub runs: PathBuf,
+    /// Folder whose `.warm_starts` are shared by the runs that name it; usually that of the runs.
+    pub warm_starts: PathBuf,
     /// Continue an earlier run of that name.
     pub resume: bool,
 }
@@ -33,7 +35,7 @@ pub struct Request {
 /// # Errors
 /// A [`Failure`] where the exit code says more than 1; otherwise whatever could not be read, written or computed.
 pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
-    let Request { setup, given, runs, resume } = request;
+    let Request { setup, given, runs, warm_starts, resume } = request;
     let name = &setup.recipe.run.name;
     let folder = if resume { RunFolder::open(&runs, name) } else { RunFolder::create(&runs, name) };
     let folder = folder.map_err(if resume { Failure::resume_refused } else { Failure::bad_input })?;
@@ -75,7 +77,7 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
                 let report =
                     report.map_err(|error| checks::diverged("before the warm start", error, weights))?;
                 evaluations.push((String::from("before warm start"), report));
-                if !warm_start(&setup, config, &mut policy, &runs, console, interrupt)? {
+                if !warm_start(&setup, config, &mut policy, &warm_starts, console, interrupt)? {
                     return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(Signal::Interrupt)));
                 }
             }

@@ -1,0 +1,145 @@
+//! The arms of a comparison: the product of credit strategies and varied keys, each with a label that says all of it.
+
+use std::fmt::Write;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::credit::strategy::CreditConfig;
+use crate::recipe::Recipe;
+use crate::run::Failure;
+
+/// One side of a comparison: the same recipe for all seeds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// What it is called: `rhythm, loss.clip_high=0.28`.
+    pub label: String,
+    /// What it sets beyond the overrides of all arms.
+    pub overrides: Vec<String>,
+}
+
+impl Arm {
+    /// Name of the folder of its run with `seed`. Different labels give different names.
+    #[must_use]
+    pub fn run_name(&self, seed: u64) -> String {
+        let mut name = String::new();
+        for byte in self.label.replace(", ", "+").bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'=' | b'+' => {
+                    name.push(char::from(byte));
+                }
+                // Writing into a string cannot fail.
+                _ => drop(write!(name, "%{byte:02X}")),
+            }
+        }
+        format!("{name}_seed_{seed}")
+    }
+}
+
+/// The product of all choices, the last one changing fastest.
+///
+/// # Errors
+/// A [`Failure::BadInput`] that lists every strategy that does not exist and every entry that is no choice.
+pub(super) fn arms(base: &Recipe, credit: &[String], vary: &[String]) -> Result<Vec<Arm>> {
+    let mut arms = vec![Arm { label: String::new(), overrides: Vec::new() }];
+    let mut wrong = Vec::new();
+    let mut choices: Vec<Vec<Arm>> = Vec::new();
+    if !credit.is_empty() {
+        let chosen = credit.iter().filter_map(|name| {
+            let chain = credit_override(base, name);
+            let overrides = chain.map_err(|error| wrong.push(format!("--credit: {error:#}"))).ok()?;
+            Some(Arm { label: name.clone(), overrides: vec![overrides] })
+        });
+        choices.push(chosen.collect());
+    }
+    for entry in vary {
+        match axis(entry) {
+            Ok(values) => choices.push(values),
+            Err(message) => wrong.push(message),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(bad(wrong.join("\n")));
+    }
+    if choices.is_empty() {
+        return Ok(vec![Arm { label: base.run.name.clone(), overrides: Vec::new() }]);
+    }
+    for choice in choices {
+        let extended = arms.iter().flat_map(|arm| choice.iter().map(|next| join(arm, next)));
+        arms = extended.collect();
+    }
+    Ok(arms)
+}
+
+fn join(arm: &Arm, next: &Arm) -> Arm {
+    let labels: Vec<&str> = [&arm.label, &next.label].into_iter().map(String::as_str).collect();
+    let labels: Vec<&str> = labels.into_iter().filter(|label| !label.is_empty()).collect();
+    Arm { label: labels.join(", "), overrides: [arm.overrides.clone(), next.overrides.clone()].concat() }
+}
+
+/// The chain of a single strategy, with the settings of the recipe's own entry of that name where it has one.
+fn credit_override(base: &Recipe, name: &str) -> Result<String> {
+    let default = CreditConfig::named(name)?;
+    if matches!(default, CreditConfig::Uniform(_)) {
+        return Ok(String::from("credit=[]"));
+    }
+    let is_named = |config: &&CreditConfig| type_of(config).as_deref() == Some(name);
+    let config = base.credit.iter().find(is_named).unwrap_or(&default);
+    Ok(format!("credit=[{}]", Value::try_from(config).context("the strategy cannot be written as TOML")?))
+}
+
+/// The name of a strategy, as a recipe has it.
+pub(super) fn type_of(config: &CreditConfig) -> Option<String> {
+    Table::try_from(config).ok()?.get("type")?.as_str().map(str::to_owned)
+}
+
+/// The values of `section.key=value,value`, each as an arm of its own.
+fn axis(entry: &str) -> Result<Vec<Arm>, String> {
+    let form = "write --vary section.key=value,value";
+    let (key, values) =
+        entry.split_once('=').ok_or_else(|| format!("--vary {entry}: there is no `=`; {form}"))?;
+    let key = key.trim();
+    if ["run.seed", "run.name"].contains(&key) {
+        return Err(format!(
+            "--vary {entry}: {key} tells the runs of an arm apart; --seeds N sets the seeds"
+        ));
+    }
+    Ok(split(values)
+        .into_iter()
+        .map(|value| format!("{key}={value}"))
+        .map(|set| Arm { label: set.clone(), overrides: vec![set] })
+        .collect())
+}
+
+/// The parts of `text` between commas that stand outside of brackets and quotes.
+fn split(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut depth, mut quote) = (Vec::new(), 0, 0u32, None);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '{') => depth += 1,
+            (None, ']' | '}') => depth = depth.saturating_sub(1),
+            (None, ',') if depth == 0 => {
+                parts.push(text[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(text[start..].trim());
+    parts
+}
+
+/// A mistake in the arguments.
+pub(super) fn bad(message: String) -> anyhow::Error {
+    Failure::BadInput(message).into()
+}
+
+/// Labels one after the other; they may hold commas.
+pub(super) fn list(labels: &[&str]) -> String {
+    labels.join(" / ")
+}

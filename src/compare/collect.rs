@@ -1,0 +1,272 @@
+//! What a run folder says about the course of a run: the held-out accuracy by step, tokens and time.
+//!
+//! ```text
+//! step 0      eval/step_000000.json      after the warm start
+//! step k      metrics.jsonl              rows with eval/<set>/avg@<k>
+//! tokens      progress/tokens_generated  response tokens sampled for training
+//! seconds     Σ time/step                training alone: warm start, evaluations and checkpoints are left out
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::statistics;
+use crate::observe::Jsonl;
+use crate::recipe::Recipe;
+use crate::run_folder::RunFolder;
+use crate::types::{MetricRow, Step};
+
+/// One evaluation of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Point {
+    /// After so many training steps.
+    pub step: Step,
+    /// Response tokens sampled for training until then.
+    pub tokens: f64,
+    /// Seconds of training steps until then.
+    pub seconds: f64,
+    /// avg@k: accuracy of the samples, 0 to 1.
+    pub avg: f64,
+    /// Accuracy of the most likely response, 0 to 1, where measured.
+    pub greedy: Option<f64>,
+}
+
+/// What there is of a run.
+#[derive(Clone, Debug)]
+pub struct RunRecord {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its recipe, every default filled in.
+    pub recipe: Recipe,
+    /// The last step that its metrics have; 0 before the first.
+    pub step: Step,
+    /// Seconds from its beginning to that step, pauses left out.
+    pub wall_s: f64,
+    /// Held-out items.
+    pub n_items: Option<u64>,
+    /// Its evaluations by step, the one after the warm start first.
+    pub curve: Vec<Point>,
+}
+
+impl RunRecord {
+    /// Reads the run in `folder`; `None` where none has begun.
+    ///
+    /// # Errors
+    /// If a file of the run cannot be read as what it should be.
+    pub fn read(folder: &Path) -> Result<Option<Self>> {
+        let files = RunFolder::at(folder);
+        if !files.resolved().is_file() {
+            return Ok(None);
+        }
+        let recipe = Recipe::load(&files.resolved(), &[])?;
+        let rows = if files.metrics().is_file() { Jsonl::read(&files.metrics())? } else { Vec::new() };
+        let (step, wall_s) =
+            rows.last().map_or((0, 0.0), |(step, row)| (*step, row.get("progress/wall_s").unwrap_or(0.0)));
+        let mut record =
+            Self { folder: folder.to_owned(), recipe, step, wall_s, n_items: None, curve: Vec::new() };
+        let start = files.eval("step_000000");
+        if start.is_file() {
+            let (set, results) = start_of(&start)?;
+            record.n_items = results["n"].as_u64();
+            record.curve = curve(&set, record.recipe.eval.samples, &results, &rows)
+                .with_context(|| format!("{}: cannot be compared", folder.display()))?;
+        }
+        Ok(Some(record))
+    }
+
+    /// Whether all steps are done and evaluated.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        let last = self.curve.last().map(|point| point.step);
+        self.step == self.recipe.run.steps && last == Some(self.step)
+    }
+}
+
+/// The set and its results in the evaluation at `path`.
+fn start_of(path: &Path) -> Result<(String, Value)> {
+    let text = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+    let sets: serde_json::Map<String, Value> =
+        serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
+    let first = sets.into_iter().next();
+    first.with_context(|| format!("{}: no set was evaluated, expected one", path.display()))
+}
+
+fn curve(set: &str, k: usize, start: &Value, rows: &[(Step, MetricRow)]) -> Result<Vec<Point>> {
+    let avg_key = format!("avg@{k}");
+    let avg =
+        start[&avg_key].as_f64().with_context(|| format!("eval/step_000000.json: `{avg_key}` is missing"))?;
+    let greedy = start["greedy"].as_f64();
+    let mut curve = vec![Point { step: 0, tokens: 0.0, seconds: 0.0, avg, greedy }];
+    let mut seconds = 0.0;
+    for (step, row) in rows {
+        let of = |key: &str| {
+            row.get(key).with_context(|| format!("metrics.jsonl, step {step}: `{key}` is missing"))
+        };
+        seconds += of("time/step")?;
+        let Some(avg) = row.get(&format!("eval/{set}/{avg_key}")) else { continue };
+        ensure!(avg.is_finite(), "metrics.jsonl, step {step}: {avg_key} is not finite");
+        let tokens = of("progress/tokens_generated")?;
+        curve.push(Point {
+            step: *step,
+            tokens,
+            seconds,
+            avg,
+            greedy: row.get(&format!("eval/{set}/greedy")),
+        });
+    }
+    Ok(curve)
+}
+
+/// One number about a curve that arms are compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// avg@k at the end.
+    FinalAvg,
+    /// Mean height of the curve of avg@k over the steps.
+    AreaAvg,
+    /// Greedy accuracy at the end.
+    FinalGreedy,
+    /// Mean height of the curve of greedy accuracy over the steps.
+    AreaGreedy,
+}
+
+impl Measure {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::FinalAvg, Self::AreaAvg, Self::FinalGreedy, Self::AreaGreedy];
+
+    /// Its value for a curve that begins after the warm start; `None` where it was not measured.
+    #[must_use]
+    pub fn of(self, curve: &[Point]) -> Option<f64> {
+        let by_step = |value: fn(&Point) -> Option<f64>| -> Option<Vec<(f64, f64)>> {
+            curve.iter().map(|point| Some((point.step as f64, value(point)?))).collect()
+        };
+        match self {
+            Self::FinalAvg => curve.last().map(|point| point.avg),
+            Self::FinalGreedy => curve.last()?.greedy,
+            Self::AreaAvg => statistics::area(&by_step(|point| Some(point.avg))?),
+            Self::AreaGreedy => statistics::area(&by_step(|point| point.greedy)?),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// A recipe that reads.
+    pub const RECIPE: &str = r#"
+[run]
+name = "made_up"
+seed = SEED
+steps = 4
+[model]
+scratch = "countdown2m"
+[data]
+type = "countdown"
+numbers = [3, 3]
+max_number = 9
+targets = [1, 30]
+train_items = 8
+eval_items = 4
+[explore]
+type = "group"
+size = 4
+[sampling]
+max_new_tokens = 24
+[[reward]]
+type = "countdown"
+preset = "exact"
+[advantage]
+type = "group"
+[loss]
+type = "clip"
+[optim]
+lr = 1e-3
+[batch]
+prompts = 4
+max_tokens = 512
+[eval]
+every = 2
+"#;
+
+    /// A run that never was: avg@4 is `accuracies` after steps 0, 2, 4, greedy half of it; each step samples 100 tokens
+    /// and takes 3 seconds of which the evaluation is none.
+    pub fn made_up(folder: &Path, seed: u64, more: &[&str], accuracies: &[f64]) -> PathBuf {
+        let overrides: Vec<String> = more.iter().map(|set| (*set).to_owned()).collect();
+        let recipe = Recipe::parse("recipe", &RECIPE.replace("SEED", &seed.to_string()), &overrides).unwrap();
+        fs::create_dir_all(folder.join("eval")).unwrap();
+        fs::write(folder.join("resolved.toml"), recipe.to_toml().unwrap()).unwrap();
+        let greedy = accuracies[0] / 2.0;
+        let start = serde_json::json!({ "heldout": { "n": 32, "avg@4": accuracies[0], "greedy": greedy } });
+        fs::write(folder.join("eval/step_000000.json"), start.to_string()).unwrap();
+        let mut text = String::new();
+        for (step, _) in (1..).zip(0..2 * (accuracies.len() - 1)) {
+            let mut row = serde_json::json!({
+                "step": step, "time/step": 3.0, "progress/tokens_generated": 100 * step, "progress/wall_s": 50 + 3 * step,
+            });
+            if step % 2 == 0 {
+                row["eval/heldout/avg@4"] = accuracies[step / 2].into();
+                row["eval/heldout/greedy"] = (accuracies[step / 2] / 2.0).into();
+            }
+            text += &format!("{row}\n");
+        }
+        fs::write(folder.join("metrics.jsonl"), text).unwrap();
+        folder.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::testing::made_up;
+    use super::*;
+
+    #[test]
+    fn a_run_folder_is_read_as_a_curve() {
+        let dir = tempfile::tempdir().unwrap();
+        let run =
+            RunRecord::read(&made_up(&dir.path().join("a"), 3, &[], &[0.2, 0.4, 0.5])).unwrap().unwrap();
+        assert_eq!((run.recipe.run.seed, run.step, run.n_items, run.wall_s), (3, 4, Some(32), 62.0));
+        assert!(run.is_finished());
+        let expected = [(0, 0.0, 0.0, 0.2), (2, 200.0, 6.0, 0.4), (4, 400.0, 12.0, 0.5)];
+        let points: Vec<_> = run.curve.iter().map(|p| (p.step, p.tokens, p.seconds, p.avg)).collect();
+        assert_eq!(points, expected);
+        // (0.3 · 2 + 0.45 · 2) / 4
+        let values = Measure::ALL.map(|measure| measure.of(&run.curve).unwrap());
+        for (value, expected) in values.into_iter().zip([0.5, 0.375, 0.25, 0.1875]) {
+            assert!((value - expected).abs() < 1e-12, "{value}, expected {expected}");
+        }
+    }
+
+    #[test]
+    fn a_run_under_way_is_not_finished() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = made_up(&dir.path().join("a"), 0, &[], &[0.2, 0.4]);
+        let run = RunRecord::read(&folder).unwrap().unwrap();
+        assert!(run.step == 2 && run.curve.len() == 2 && !run.is_finished());
+        // Before its first evaluation a run has no curve, before its recipe is written it has not begun.
+        fs::remove_file(folder.join("eval/step_000000.json")).unwrap();
+        assert!(RunRecord::read(&folder).unwrap().unwrap().curve.is_empty());
+        assert!(RunRecord::read(&dir.path().join("none")).unwrap().is_none());
+    }
+
+    #[test]
+    fn an_accuracy_that_was_not_measured_has_no_measures() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = made_up(&dir.path().join("a"), 0, &[], &[0.2, 0.4, 0.5]);
+        let path = folder.join("metrics.jsonl");
+        fs::write(&path, fs::read_to_string(&path).unwrap().replace("heldout/greedy", "heldout/ci95"))
+            .unwrap();
+        let run = RunRecord::read(&folder).unwrap().unwrap();
+        assert_eq!(Measure::ALL.map(|measure| measure.of(&run.curve).is_some()), [true, true, false, false]);
+        fs::write(&path, "{\"step\":1}\n").unwrap();
+        let error = format!("{:#}", RunRecord::read(&folder).unwrap_err());
+        assert!(error.contains("metrics.jsonl, step 1: `time/step` is missing"), "{error}");
+    }
+}

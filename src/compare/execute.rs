@@ -1,0 +1,116 @@
+//! Makes the runs of a comparison one after the other in this process.
+//!
+//! A run that is finished is left alone, one that has begun is resumed, and the others are started. A run that diverges
+//! is reported and the next one begins: that a strategy diverges is a result.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::arms::Arm;
+use super::collect::RunRecord;
+use super::folder::ComparisonFolder;
+use super::plan::Plan;
+use crate::interrupt::{Interrupt, Signal};
+use crate::observe::{Console, duration};
+use crate::run::{Failure, Outcome, Request, train};
+use crate::types::NotFinite;
+
+/// Makes what is missing of the runs of `plan`. `after_run` is called after each run that was made. Warm starts are taken
+/// from and kept for all runs in `warm_starts`.
+///
+/// # Errors
+/// What stops a run for good; a [`Failure::Diverged`] at the end, if runs diverged.
+pub fn execute(
+    plan: &Plan,
+    folder: &ComparisonFolder,
+    warm_starts: &Path,
+    console: &Console,
+    interrupt: &Interrupt,
+    after_run: &mut dyn FnMut() -> Result<()>,
+) -> Result<Outcome> {
+    let runs: Vec<(&Arm, u64)> = plan.runs().collect();
+    let mut diverged = Vec::new();
+    for (index, (arm, seed)) in runs.iter().enumerate() {
+        let name = arm.run_name(*seed);
+        let label = format!("{}, seed {seed}", arm.label);
+        if let Some(signal) = interrupt.requested() {
+            return Ok(stopped(signal, console));
+        }
+        let setup = plan.setup(arm, *seed)?;
+        let steps = setup.recipe.run.steps;
+        if folder.is_finished(&name, steps)? {
+            console.note(format!("compare: run {} of {}, {label}: finished before", index + 1, runs.len()));
+            continue;
+        }
+        let left = time_left(folder, &runs[index..])?;
+        let left = left.map_or_else(String::new, |left| format!("; about {} left of all", duration(left)));
+        console.note(format!("\ncompare: run {} of {}, {label}{left}", index + 1, runs.len()));
+        let whole = console.step_phase(&format!("compare {}/{}", index + 1, runs.len()), 0);
+        whole.advance(0, format!("{label}{left}"));
+
+        let request = Request {
+            setup,
+            given: plan.text.clone(),
+            runs: folder.runs(),
+            warm_starts: warm_starts.to_owned(),
+            resume: folder.has_begun(&name),
+        };
+        match train(request, &console.for_another_run(), interrupt) {
+            Ok(Outcome::Done) => {}
+            Ok(Outcome::Interrupted(signal)) => return Ok(stopped(signal, console)),
+            Err(error) if has_diverged(&error) => {
+                console.note(format!("compare: {label}: {error:#}"));
+                diverged.push(label);
+            }
+            Err(error) => return Err(of_run(error, &label)),
+        }
+        whole.finish();
+        after_run()?;
+    }
+    if diverged.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    Err(Failure::Diverged(format!(
+        "{} of {} runs diverged and are left out of the results: {}",
+        diverged.len(),
+        runs.len(),
+        diverged.join(" / ")
+    ))
+    .into())
+}
+
+fn stopped(signal: Signal, console: &Console) -> Outcome {
+    console.note(format!("{signal}: the comparison stopped; the same command goes on from here"));
+    Outcome::Interrupted(signal)
+}
+
+fn has_diverged(error: &anyhow::Error) -> bool {
+    error.is::<NotFinite>() || matches!(error.downcast_ref(), Some(Failure::Diverged(_)))
+}
+
+/// The error of a run, saying which; a [`Failure`] keeps its kind, on which the exit code depends.
+fn of_run(error: anyhow::Error, label: &str) -> anyhow::Error {
+    match error.downcast::<Failure>() {
+        Ok(Failure::BadInput(text)) => Failure::BadInput(format!("{label}: {text}")).into(),
+        Ok(Failure::ResumeRefused(text)) => Failure::ResumeRefused(format!("{label}: {text}")).into(),
+        Ok(Failure::Diverged(text)) => Failure::Diverged(format!("{label}: {text}")).into(),
+        Err(error) => error.context(label.to_owned()),
+    }
+}
+
+/// Seconds until all of `runs` are done if each takes as long as those that are finished did on average; `None` before
+/// the first of them.
+fn time_left(folder: &ComparisonFolder, runs: &[(&Arm, u64)]) -> Result<Option<f64>> {
+    let records: Vec<RunRecord> = folder.records()?.into_iter().flat_map(|(_, records)| records).collect();
+    let finished: Vec<f64> = records.iter().filter(|run| run.is_finished()).map(|run| run.wall_s).collect();
+    if finished.is_empty() {
+        return Ok(None);
+    }
+    let each = finished.iter().sum::<f64>() / finished.len() as f64;
+    let spent = |(arm, seed): &(&Arm, u64)| {
+        let own = folder.runs().join(arm.run_name(*seed));
+        records.iter().find(|run| run.folder == own).map_or(0.0, |run| run.wall_s)
+    };
+    Ok(Some(runs.iter().map(|run| (each - spent(run)).max(0.0)).sum()))
+}

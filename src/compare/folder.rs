@@ -1,0 +1,236 @@
+//! The folder of a comparison, and what may be added to it.
+//!
+//! ```text
+//! runs/compare_countdown/
+//!   comparison.json   recipe.toml      which runs belong here; the recipe that they share, every default filled in
+//!   runs/rhythm_seed_0/                a run like any other
+//!   compare.md  compare.json           the results, written anew after every run
+//!   curves_by_{step,tokens,time}.{svg,png}
+//!   .lock                              held by the process that works here
+//! ```
+//!
+//! The same command goes on where it was. One with further arms or seeds adds their runs; one whose shared recipe or whose
+//! meaning of an arm differs is refused, since its runs could not be compared with those that are there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::arms::Arm;
+use super::collect::RunRecord;
+use super::plan::Plan;
+use crate::checkpoint::Latest;
+use crate::files::{Lock, is_temporary, list, write_whole};
+use crate::recipe::{Difference, Recipe};
+use crate::run::Failure;
+use crate::run_folder::RunFolder;
+
+const MANIFEST: &str = "comparison.json";
+const RECIPE: &str = "recipe.toml";
+const LOCK: &str = ".lock";
+
+/// Which runs belong to a comparison.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The commands that brought its runs about, in order.
+    pub commands: Vec<String>,
+    /// Overrides by the quick setting; empty without it.
+    pub quick: Vec<String>,
+    /// Label of the arm that the others are compared with.
+    pub baseline: String,
+    /// The arms in the order of the tables.
+    pub arms: Vec<Arm>,
+    /// The runs, made or not: label of the arm, seed.
+    pub runs: Vec<(String, u64)>,
+}
+
+/// The folder while this process works in it.
+#[derive(Debug)]
+pub struct ComparisonFolder {
+    root: PathBuf,
+    /// Which runs belong here.
+    pub manifest: Manifest,
+    _lock: Lock,
+}
+
+impl ComparisonFolder {
+    /// Makes the folder of a new comparison, or adds to that of an earlier one what is new in `plan`.
+    ///
+    /// # Errors
+    /// A [`Failure`] if something else is in the folder, another process works there, or its comparison is another one;
+    /// nothing has been changed then.
+    pub fn open(root: &Path, plan: &Plan, command: &str) -> Result<Self> {
+        if !has_comparison(root) {
+            require_unused(root)?;
+        }
+        fs::create_dir_all(root.join("runs"))
+            .with_context(|| format!("could not create {}", root.display()))?;
+        let lock = Lock::try_acquire(&root.join(LOCK))?;
+        let lock =
+            lock.with_context(|| format!("{}: another process is comparing in this folder", root.display()));
+        let _lock = lock.map_err(Failure::bad_input)?;
+        let mut manifest = match has_comparison(root) {
+            true => read(root)?,
+            false => Manifest {
+                commands: Vec::new(),
+                quick: plan.quick.clone(),
+                baseline: String::new(),
+                arms: Vec::new(),
+                runs: Vec::new(),
+            },
+        };
+        if has_comparison(root) {
+            require_same(root, &manifest, plan)?;
+        }
+        if manifest.commands.last().is_none_or(|last| last != command) {
+            manifest.commands.push(command.to_owned());
+        }
+        let named = plan.baseline.as_ref().or(plan.arms.first().map(|arm| &arm.label));
+        if let Some(label) = named.filter(|_| plan.baseline.is_some() || manifest.baseline.is_empty()) {
+            manifest.baseline.clone_from(label);
+        }
+        for arm in &plan.arms {
+            if !manifest.arms.contains(arm) {
+                manifest.arms.push(arm.clone());
+            }
+        }
+        for (arm, seed) in plan.runs() {
+            let run = (arm.label.clone(), seed);
+            if !manifest.runs.contains(&run) {
+                manifest.runs.push(run);
+            }
+        }
+        // The manifest comes last: with it the folder is a comparison.
+        let recipe = plan.base.to_toml()?;
+        write_whole(&root.join(RECIPE), |w| Ok(w.write_all(recipe.as_bytes())?))?;
+        write_whole(&root.join(MANIFEST), |w| Ok(serde_json::to_writer_pretty(w, &manifest)?))?;
+        Ok(Self { root: root.to_owned(), manifest, _lock })
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the runs lie.
+    #[must_use]
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// Whether the run `name` has begun, so that it is resumed.
+    #[must_use]
+    pub fn has_begun(&self, name: &str) -> bool {
+        RunFolder::at(&self.runs().join(name)).resolved().is_file()
+    }
+
+    /// Whether the run `name` has all of its `steps` and the policy after the last.
+    ///
+    /// # Errors
+    /// If its folder cannot be read.
+    pub fn is_finished(&self, name: &str, steps: u64) -> Result<bool> {
+        let checkpoints = RunFolder::at(&self.runs().join(name)).checkpoints();
+        if !checkpoints.is_dir() {
+            return Ok(false);
+        }
+        let latest = Latest::find(&checkpoints)?;
+        Ok(latest.is_some_and(|latest| latest.folder.ends_with(format!("step_{steps:06}"))))
+    }
+
+    /// What there is of every arm that belongs here, runs that have not begun left out.
+    ///
+    /// # Errors
+    /// If a run cannot be read.
+    pub fn records(&self) -> Result<Vec<(String, Vec<RunRecord>)>> {
+        let of_arm = |arm: &Arm| {
+            let seeds =
+                self.manifest.runs.iter().filter(|(label, _)| *label == arm.label).map(|(_, seed)| *seed);
+            let read = seeds.map(|seed| RunRecord::read(&self.runs().join(arm.run_name(seed))));
+            let records = read.collect::<Result<Vec<_>>>()?;
+            Ok((arm.label.clone(), records.into_iter().flatten().collect()))
+        };
+        self.manifest.arms.iter().map(of_arm).collect()
+    }
+}
+
+/// Whether there is a comparison with runs of its own at `root`.
+#[must_use]
+pub fn has_comparison(root: &Path) -> bool {
+    root.join(MANIFEST).is_file()
+}
+
+fn read(root: &Path) -> Result<Manifest> {
+    let path = root.join(MANIFEST);
+    let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
+    serde_json::from_slice(&text)
+        .with_context(|| format!("{}: not a comparison of this version", path.display()))
+}
+
+/// A start that was cut short leaves an empty folder of runs and a lock.
+fn require_unused(root: &Path) -> Result<()> {
+    if !root.exists() {
+        return Ok(());
+    }
+    let mut unused = root.is_dir();
+    for entry in if unused { list(root)? } else { Vec::new() } {
+        let name = entry.file_name();
+        let runs = name == "runs" && entry.path().is_dir() && list(&entry.path())?.is_empty();
+        unused &= runs
+            || [LOCK, RECIPE].iter().any(|known| name == *known)
+            || is_temporary(&name.to_string_lossy());
+    }
+    if unused {
+        return Ok(());
+    }
+    Err(Failure::BadInput(format!(
+        "{}: holds something that is no comparison; choose another folder with --out",
+        root.display()
+    ))
+    .into())
+}
+
+fn require_same(root: &Path, manifest: &Manifest, plan: &Plan) -> Result<()> {
+    let before = Recipe::load(&root.join(RECIPE), &[])?;
+    let mut lines: Vec<String> = differences(&plan.base, &before)?
+        .into_iter()
+        .map(|Difference { key, here, there }| format!("{key}: {here} now, {there} in the comparison"))
+        .collect();
+    for arm in &plan.arms {
+        let known = manifest.arms.iter().find(|known| known.label == arm.label);
+        if let Some(known) = known.filter(|known| *known != arm) {
+            lines.push(format!(
+                "arm {}: {} now, {} in the comparison",
+                arm.label,
+                arm.overrides.join(" "),
+                known.overrides.join(" ")
+            ));
+        }
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::ResumeRefused(format!(
+        "{}: the comparison there has another recipe:\n  {}\nset these back (arms and seeds may be added), or choose another \
+         folder with --out",
+        root.display(),
+        lines.join("\n  ")
+    ))
+    .into())
+}
+
+/// What keeps two recipes from being sides of the same comparison, their seeds aside. Other than for a run that is
+/// continued, the number of steps counts always: accuracies after different numbers of them are not compared.
+pub(super) fn differences(one: &Recipe, other: &Recipe) -> Result<Vec<Difference>> {
+    let mut same_seed = one.clone();
+    same_seed.run.seed = other.run.seed;
+    let mut found = same_seed.differences(other)?;
+    let (here, there) = (one.run.steps.to_string(), other.run.steps.to_string());
+    if here != there && found.iter().all(|difference| difference.key != "run.steps") {
+        found.push(Difference { key: String::from("run.steps"), here, there });
+    }
+    Ok(found)
+}

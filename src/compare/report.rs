@@ -1,0 +1,231 @@
+//! `compare.md`: tables, the command, the curves, and what the numbers mean.
+
+use std::fmt::Write;
+
+use super::collect::Measure;
+use super::plot::Axis;
+use super::statistics::{Mean, Paired};
+use super::summary::{ArmSummary, Summary};
+use crate::observe::duration;
+
+/// The whole report.
+#[must_use]
+pub fn markdown(summary: &Summary) -> String {
+    let mut text = format!("# Comparison: {}\n\n", summary.title);
+    let mut add = |part: &str| {
+        text.push_str(part);
+        text.push_str("\n\n");
+    };
+    if summary.partial {
+        add(&format!(
+            "**Partial: {} of {} runs are finished.** The numbers are of these alone.",
+            summary.n_finished, summary.n_runs
+        ));
+    }
+    add(&format!("    {}", summary.commands.join("\n    ")));
+    if !summary.quick.is_empty() {
+        add(&format!("`--quick` means `{}`: a first look, no result.", summary.quick.join("`, `")));
+    }
+    add(&table(summary, &summary.avg_name(), Measure::FinalAvg, Measure::AreaAvg));
+    let has_greedy = summary.arms.iter().any(|arm| arm.measures.contains_key(&Measure::FinalGreedy));
+    if has_greedy {
+        add(&table(summary, "greedy", Measure::FinalGreedy, Measure::AreaGreedy));
+    }
+    add(&explanation(summary));
+    for note in &summary.notes {
+        add(&format!("Note: {note}."));
+    }
+    if summary.n_finished > 0 {
+        add("## Curves");
+        for axis in Axis::ALL {
+            add(&format!("![accuracy by {}]({}.png)", axis.name(), axis.file_stem()));
+        }
+    }
+    add("## Runs");
+    add(&runs(summary));
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+/// A row per arm: at the end and over the run, each with its difference to the baseline.
+#[must_use]
+pub fn table(summary: &Summary, name: &str, end: Measure, area: Measure) -> String {
+    let baseline = &summary.baseline;
+    let against = format!("difference to {baseline} | p");
+    let mut text = match summary.arms.len() {
+        1 => format!("| arm | seeds | {name} at the end | {name} over the run |\n|---|---|---|---|\n"),
+        _ => format!(
+            "| arm | seeds | {name} at the end | {against} | {name} over the run | {against} |\n\
+             |---|---|---|---|---|---|---|---|\n"
+        ),
+    };
+    for arm in &summary.arms {
+        let mut cells = vec![arm.label.replace('|', "\\|"), arm.finished().count().to_string()];
+        for measure in [end, area] {
+            cells.push(arm.measures.get(&measure).map_or_else(none, percent));
+            if summary.arms.len() > 1 {
+                let paired = arm.against_baseline.as_ref().and_then(|all| all.get(&measure));
+                cells.push(paired.map_or_else(none, |paired| points(&paired.difference)));
+                cells.push(paired.map_or_else(none, p_value));
+            }
+        }
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn explanation(summary: &Summary) -> String {
+    let items = summary.items.map_or_else(String::new, |n| format!(" on {n} held-out items"));
+    let others = summary.arms.len().saturating_sub(1);
+    let correction = match others {
+        0 | 1 => String::new(),
+        _ => format!(" It is not corrected for the {others} comparisons."),
+    };
+    let pairs = match summary.own_runs {
+        true => ": the runs of a seed share warm start, prompts and held-out items",
+        false => "",
+    };
+    format!(
+        "Accuracies in %{items}. *At the end* is after the last step; *over the run* is the mean height of the curve over \
+         the steps, by the trapezoid rule, from the evaluation before the first step on. ± is half of a 95 % interval over \
+         seeds (Student's t). Differences are taken seed by seed, in percentage points{pairs}. p is that of the two-sided \
+         paired t-test.{correction}"
+    )
+}
+
+fn runs(summary: &Summary) -> String {
+    let name = summary.avg_name();
+    let mut text = format!(
+        "| arm | seed | steps | {name} | greedy | {name} over the run | response tokens | training time | folder |\n\
+         |---|---|---|---|---|---|---|---|---|\n"
+    );
+    for arm in &summary.arms {
+        for run in &arm.runs {
+            let share =
+                |measure| run.measures.get(&measure).map_or_else(none, |v| format!("{:.1}", 100.0 * v));
+            let end = run.curve.last();
+            let cells = [
+                arm.label.replace('|', "\\|"),
+                run.seed.to_string(),
+                if run.finished { run.steps.to_string() } else { format!("{} of {}", run.step, run.steps) },
+                share(Measure::FinalAvg),
+                share(Measure::FinalGreedy),
+                share(Measure::AreaAvg),
+                end.map_or_else(none, |end| tokens(end.tokens)),
+                end.map_or_else(none, |end| duration(end.seconds)),
+                run.folder.clone(),
+            ];
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
+    }
+    text
+}
+
+/// The first table as aligned text for a terminal.
+#[must_use]
+pub fn console_table(summary: &Summary) -> String {
+    let name = summary.avg_name();
+    let header = [
+        String::from("arm"),
+        String::from("seeds"),
+        format!("{name} at the end"),
+        format!("to {}", summary.baseline),
+        String::from("p"),
+        String::from("over the run"),
+        format!("to {}", summary.baseline),
+        String::from("p"),
+    ];
+    let mut rows = vec![header.to_vec()];
+    rows.extend(summary.arms.iter().map(row));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
+            0 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn row(arm: &ArmSummary) -> Vec<String> {
+    let mut cells = vec![arm.label.clone(), arm.finished().count().to_string()];
+    for measure in [Measure::FinalAvg, Measure::AreaAvg] {
+        let paired = arm.against_baseline.as_ref().and_then(|all| all.get(&measure));
+        cells.push(arm.measures.get(&measure).map_or_else(none, percent));
+        cells.push(paired.map_or_else(none, |paired| points(&paired.difference)));
+        cells.push(paired.map_or_else(none, p_value));
+    }
+    cells
+}
+
+fn tokens(n: f64) -> String {
+    if n < 1e5 { format!("{:.1} k", n / 1e3) } else { format!("{:.2} M", n / 1e6) }
+}
+
+fn none() -> String {
+    String::from("–")
+}
+
+fn percent(mean: &Mean) -> String {
+    let half = mean.half_width().map_or_else(String::new, |half| format!(" ± {:.1}", 100.0 * half));
+    format!("{:.1}{half}", 100.0 * mean.mean)
+}
+
+fn points(mean: &Mean) -> String {
+    let half = mean.half_width().map_or_else(String::new, |half| format!(" ± {:.1}", 100.0 * half));
+    format!("{:+.1}{half}", 100.0 * mean.mean)
+}
+
+fn p_value(paired: &Paired) -> String {
+    match paired.p {
+        None => none(),
+        Some(p) if p < 0.0005 => String::from("< 0.001"),
+        Some(p) => format!("{p:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::super::summary::{Origin, testing::arms};
+    use super::*;
+
+    #[test]
+    fn the_report_says_what_it_rests_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let origin = Origin {
+            title: String::from("made_up"),
+            commands: vec![String::from("rlcredit compare a.toml --quick")],
+            quick: vec![String::from("run.steps=4")],
+            baseline: String::from("uniform"),
+            n_runs: 6,
+            own_runs: true,
+        };
+        let summary = Summary::new(origin, arms(dir.path()));
+        let text = markdown(&summary);
+        for part in [
+            "# Comparison: made_up\n",
+            "**Partial: 5 of 6 runs are finished.**",
+            "\n    rlcredit compare a.toml --quick\n",
+            "`--quick` means `run.steps=4`",
+            "| arm | seeds | avg@4 at the end | difference to uniform | p | avg@4 over the run |",
+            // 40, 50, 10: mean 33.3, s = 20.8, t(0.975, 2) = 4.303, so ± 51.7.
+            "| uniform | 3 | 33.3 ± 51.7 | – | – |",
+            // Cauchy's 12.706 for two seeds: differences of 10 and 30 give ± 127.1, p = 0.295.
+            "| rhythm | 2 | 65.0 ± 190.6 | +20.0 ± 127.1 | 0.295 |",
+            "on 32 held-out items",
+            "Note: rhythm, seed 2: left out, step 2 of 4.",
+            "![accuracy by step](curves_by_step.png)",
+            "| rhythm | 2 | 2 of 4 | – | – | – | 0.2 k | 6.0s |",
+        ] {
+            assert!(text.contains(part), "{part}\n\n{text}");
+        }
+        let lines: Vec<String> = console_table(&summary).lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[2].starts_with("rhythm") && lines[2].contains("+20.0 ± 127.1"), "{lines:?}");
+    }
+}

@@ -1,0 +1,320 @@
+//! The results of a comparison: what `compare.json` holds and `compare.md` shows.
+//!
+//! ```text
+//! {
+//!   "format": 1,
+//!   "title": "countdown",
+//!   "partial": false,                       whether runs are missing or unfinished
+//!   "n_finished": 12, "n_runs": 12,
+//!   "own_runs": true,                       made for the comparison; false for runs given by folder
+//!   "commands": ["rlcredit compare ..."],   in order; further ones added arms or seeds
+//!   "quick": ["run.steps=30", ...],         overrides by --quick
+//!   "baseline": "uniform",
+//!   "samples": 4, "items": 512,             k of avg@k, held-out items; null where runs differ in them
+//!   "notes": [...],                         what a reader should know of single runs
+//!   "arms": [{
+//!     "label": "rhythm",
+//!     "measures": {                         over the seeds of finished runs
+//!       "final_avg": {"n": 5, "mean": 0.5, "ci95": [0.48, 0.52]},        avg@k after the last step
+//!       "area_avg": ...,                                                 its mean height over the steps
+//!       "final_greedy": ..., "area_greedy": ...                          the same of greedy accuracy
+//!     },
+//!     "against_baseline": {                 arm - baseline over the seeds that both have; null for the baseline
+//!       "final_avg": {"n": 5, "mean": 0.01, "ci95": [-0.01, 0.03], "p": 0.21}, ...
+//!     },
+//!     "tokens": 3100000.0, "seconds": 410.0,   of a finished run's training, on average
+//!     "runs": [{
+//!       "seed": 0, "folder": "...", "finished": true, "step": 140, "steps": 140,
+//!       "measures": {"final_avg": 0.49, ...},
+//!       "curve": [{"step": 0, "tokens": 0.0, "seconds": 0.0, "avg": 0.19, "greedy": 0.25}, ...]
+//!     }, ...]
+//!   }, ...]
+//! }
+//! ```
+//!
+//! Intervals and p are null where a single seed cannot give them. Accuracies are shares, 0 to 1.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::collect::{Measure, Point, RunRecord};
+use super::statistics::{Mean, Paired};
+
+/// Where the runs come from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// What is compared, in a word or two.
+    pub title: String,
+    /// The commands that made the runs.
+    pub commands: Vec<String>,
+    /// Overrides by the quick setting.
+    pub quick: Vec<String>,
+    /// Label of the arm that the others are compared with.
+    pub baseline: String,
+    /// Runs that belong to the comparison, made or not.
+    pub n_runs: usize,
+    /// Whether the runs were made for the comparison, so that those of a seed share their start.
+    pub own_runs: bool,
+}
+
+/// The results.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Version of this format.
+    pub format: u32,
+    /// What is compared.
+    pub title: String,
+    /// Whether runs are missing or unfinished.
+    pub partial: bool,
+    /// Runs that the numbers are made of.
+    pub n_finished: usize,
+    /// Runs that belong to the comparison.
+    pub n_runs: usize,
+    /// Whether the runs were made for the comparison.
+    pub own_runs: bool,
+    /// The commands that made the runs.
+    pub commands: Vec<String>,
+    /// Overrides by the quick setting.
+    pub quick: Vec<String>,
+    /// Label of the arm that the others are compared with.
+    pub baseline: String,
+    /// k of avg@k, if all runs share it.
+    pub samples: Option<usize>,
+    /// Held-out items, if all runs share their number.
+    pub items: Option<u64>,
+    /// What a reader should know of single runs.
+    pub notes: Vec<String>,
+    /// The arms in order.
+    pub arms: Vec<ArmSummary>,
+}
+
+/// The results of an arm.
+#[derive(Clone, Debug, Serialize)]
+pub struct ArmSummary {
+    /// What it is called.
+    pub label: String,
+    /// Means over its seeds.
+    pub measures: BTreeMap<Measure, Mean>,
+    /// Paired differences to the baseline; `None` for the baseline itself.
+    pub against_baseline: Option<BTreeMap<Measure, Paired>>,
+    /// Response tokens that a finished run sampled for training, on average.
+    pub tokens: Option<f64>,
+    /// Seconds of a finished run's training steps, on average.
+    pub seconds: Option<f64>,
+    /// Its runs by seed.
+    pub runs: Vec<RunSummary>,
+}
+
+/// The results of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunSummary {
+    /// Its seed.
+    pub seed: u64,
+    /// Its folder.
+    pub folder: String,
+    /// Whether it counts.
+    pub finished: bool,
+    /// Steps done.
+    pub step: u64,
+    /// Steps of the recipe.
+    pub steps: u64,
+    /// What arms are compared by; empty for an unfinished run.
+    pub measures: BTreeMap<Measure, f64>,
+    /// Its evaluations.
+    pub curve: Vec<Point>,
+}
+
+impl Summary {
+    /// The results of `arms`: labels with the runs that there are.
+    #[must_use]
+    pub fn new(origin: Origin, arms: Vec<(String, Vec<RunRecord>)>) -> Self {
+        let records = || arms.iter().flat_map(|(_, runs)| runs);
+        let samples = shared(records().map(|run| Some(run.recipe.eval.samples)));
+        let items = shared(records().map(|run| run.n_items));
+        let n_finished = records().filter(|run| run.is_finished()).count();
+        let notes = notes(&arms);
+        let mut arms: Vec<ArmSummary> =
+            arms.into_iter().map(|(label, runs)| ArmSummary::new(label, runs)).collect();
+        let Origin { title, commands, quick, baseline, n_runs, own_runs } = origin;
+        if let Some(base) = arms.iter().find(|arm| arm.label == baseline).cloned() {
+            for arm in arms.iter_mut().filter(|arm| arm.label != baseline) {
+                arm.against_baseline = Some(arm.against(&base));
+            }
+        }
+        Self {
+            format: 1,
+            title,
+            partial: n_finished < n_runs,
+            n_finished,
+            n_runs,
+            own_runs,
+            commands,
+            quick,
+            baseline,
+            samples,
+            items,
+            notes,
+            arms,
+        }
+    }
+
+    /// `avg@4`, or `avg` where the runs differ in the number of samples.
+    #[must_use]
+    pub fn avg_name(&self) -> String {
+        self.samples.map_or_else(|| String::from("avg"), |k| format!("avg@{k}"))
+    }
+}
+
+impl ArmSummary {
+    fn new(label: String, mut runs: Vec<RunRecord>) -> Self {
+        runs.sort_by_key(|run| run.recipe.run.seed);
+        let runs: Vec<RunSummary> = runs.into_iter().map(RunSummary::new).collect();
+        let mut arm = Self {
+            label,
+            measures: BTreeMap::new(),
+            against_baseline: None,
+            tokens: None,
+            seconds: None,
+            runs: Vec::new(),
+        };
+        let mean = |value: &dyn Fn(&RunSummary) -> Option<f64>| {
+            let finished = runs.iter().filter(|run| run.finished);
+            Mean::of(&finished.filter_map(value).collect::<Vec<_>>())
+        };
+        for measure in Measure::ALL {
+            arm.measures.extend(mean(&|run| run.measures.get(&measure).copied()).map(|mean| (measure, mean)));
+        }
+        let end = |run: &RunSummary| run.curve.last().copied();
+        arm.tokens = mean(&|run| Some(end(run)?.tokens)).map(|mean| mean.mean);
+        arm.seconds = mean(&|run| Some(end(run)?.seconds)).map(|mean| mean.mean);
+        Self { runs, ..arm }
+    }
+
+    /// The runs whose numbers count.
+    pub fn finished(&self) -> impl Iterator<Item = &RunSummary> {
+        self.runs.iter().filter(|run| run.finished)
+    }
+
+    fn against(&self, baseline: &Self) -> BTreeMap<Measure, Paired> {
+        let paired = |measure| {
+            let difference = |run: &RunSummary| {
+                let other = baseline.finished().find(|other| other.seed == run.seed)?;
+                Some(run.measures.get(&measure)? - other.measures.get(&measure)?)
+            };
+            Paired::of(&self.finished().filter_map(difference).collect::<Vec<_>>())
+        };
+        Measure::ALL.into_iter().filter_map(|measure| Some((measure, paired(measure)?))).collect()
+    }
+}
+
+impl RunSummary {
+    fn new(run: RunRecord) -> Self {
+        let finished = run.is_finished();
+        let measures = Measure::ALL.into_iter().filter(|_| finished);
+        Self {
+            seed: run.recipe.run.seed,
+            folder: run.folder.display().to_string(),
+            finished,
+            step: run.step,
+            steps: run.recipe.run.steps,
+            measures: measures.filter_map(|measure| Some((measure, measure.of(&run.curve)?))).collect(),
+            curve: run.curve,
+        }
+    }
+}
+
+/// The value that all have, if they do.
+fn shared<T: PartialEq>(mut values: impl Iterator<Item = Option<T>>) -> Option<T> {
+    let first = values.next()??;
+    values.all(|value| value.as_ref() == Some(&first)).then_some(first)
+}
+
+fn notes(arms: &[(String, Vec<RunRecord>)]) -> Vec<String> {
+    let runs = || arms.iter().flat_map(|(label, runs)| runs.iter().map(move |run| (label, run)));
+    let unfinished = runs().filter(|(_, run)| !run.is_finished()).map(|(label, run)| {
+        let (seed, step, steps) = (run.recipe.run.seed, run.step, run.recipe.run.steps);
+        format!("{label}, seed {seed}: left out, step {step} of {steps}")
+    });
+    let mut notes: Vec<String> = unfinished.collect();
+    let differ = |what: &str, values: Vec<u64>| {
+        let same = values.windows(2).all(|pair| pair[0] == pair[1]);
+        (!same).then(|| format!("the runs differ in {what}: their accuracies are not of the same thing"))
+    };
+    notes.extend(differ(
+        "the samples of an evaluation",
+        runs().map(|(_, run)| run.recipe.eval.samples as u64).collect(),
+    ));
+    notes.extend(differ("their held-out items", runs().filter_map(|(_, run)| run.n_items).collect()));
+    notes.extend(differ("their steps", runs().map(|(_, run)| run.recipe.run.steps).collect()));
+    notes
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::path::Path;
+
+    use super::super::collect::testing::made_up;
+    use super::*;
+
+    /// Two arms with seeds 0 to 2, of which the second has not finished the last.
+    pub fn arms(dir: &Path) -> Vec<(String, Vec<RunRecord>)> {
+        let run = |name: &str, seed, accuracies: &[f64]| {
+            RunRecord::read(&made_up(&dir.join(name), seed, &[], accuracies)).unwrap().unwrap()
+        };
+        let uniform = vec![
+            run("u0", 0, &[0.2, 0.3, 0.4]),
+            run("u1", 1, &[0.1, 0.3, 0.5]),
+            run("u2", 2, &[0.1, 0.1, 0.1]),
+        ];
+        let rhythm =
+            vec![run("r1", 1, &[0.1, 0.4, 0.8]), run("r0", 0, &[0.2, 0.4, 0.5]), run("r2", 2, &[0.1, 0.2])];
+        vec![(String::from("uniform"), uniform), (String::from("rhythm"), rhythm)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::testing::arms;
+    use super::*;
+
+    #[test]
+    fn differences_are_taken_seed_by_seed_over_finished_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let origin = Origin { baseline: String::from("uniform"), n_runs: 6, ..Origin::default() };
+        let summary = Summary::new(origin, arms(dir.path()));
+        assert!(summary.partial && summary.n_finished == 5);
+        assert_eq!((summary.samples, summary.items), (Some(4), Some(32)));
+        assert_eq!(summary.notes, ["rhythm, seed 2: left out, step 2 of 4"]);
+        let [uniform, rhythm] = &summary.arms[..] else { panic!("{:?}", summary.arms) };
+        assert!(uniform.against_baseline.is_none());
+        assert_eq!((uniform.measures[&Measure::FinalAvg].n, rhythm.measures[&Measure::FinalAvg].n), (3, 2));
+        assert!((uniform.measures[&Measure::FinalAvg].mean - 1.0 / 3.0).abs() < 1e-12);
+        // 0.5 - 0.4 and 0.8 - 0.5, whatever the order of the runs.
+        let paired = rhythm.against_baseline.as_ref().unwrap()[&Measure::FinalAvg];
+        assert!((paired.difference.mean - 0.2).abs() < 1e-12 && paired.difference.n == 2);
+        // One degree of freedom: t = 0.2 / 0.1, p = 1 - 2 arctan(2) / π.
+        let p = 1.0 - 2.0 * 2.0f64.atan() / std::f64::consts::PI;
+        assert!((paired.p.unwrap() - p).abs() < 1e-9, "{paired:?}, expected p = {p}");
+        assert_eq!((rhythm.tokens, rhythm.seconds), (Some(400.0), Some(12.0)));
+    }
+
+    #[test]
+    fn the_json_is_as_documented() {
+        let dir = tempfile::tempdir().unwrap();
+        let origin = Origin { baseline: String::from("uniform"), n_runs: 6, ..Origin::default() };
+        let json = serde_json::to_value(Summary::new(origin, arms(dir.path()))).unwrap();
+        let rhythm = &json["arms"][1];
+        assert_eq!(json["arms"][0]["against_baseline"], serde_json::Value::Null);
+        for measure in ["final_avg", "area_avg", "final_greedy", "area_greedy"] {
+            let difference = &rhythm["against_baseline"][measure];
+            assert!(difference["ci95"][1].is_number() && difference["p"].is_number(), "{difference}");
+            assert_eq!(rhythm["measures"][measure]["n"], 2);
+        }
+        assert_eq!(rhythm["runs"][2]["finished"], false);
+        assert_eq!(rhythm["runs"][2]["measures"], serde_json::json!({}));
+        assert_eq!(rhythm["runs"][0]["curve"][1]["tokens"], 200.0);
+    }
+}
