@@ -42,31 +42,34 @@ impl RunFolder {
     /// If `name` is not the name of a folder, a run of that name exists, or the folder cannot be made.
     pub fn create(runs: &Path, name: &str) -> Result<Self> {
         let this = Self::named(runs, name)?;
-        if !this.is_free()? {
-            let state = match fs::read_to_string(this.checkpoints().join("latest")) {
-                Ok(step) => format!("with checkpoint {}", step.trim()),
-                Err(_) => "without a checkpoint".to_owned(),
-            };
-            bail!(
-                "{} already holds a run, {state}; continue it with --resume, choose another name with --name, \
-                 or remove the folder",
-                this.root.display()
-            );
+        if this.is_free()? {
+            return this.make();
         }
-        this.make()
+        if this.root.join(LOCK).is_file() {
+            this.lock()?;
+        }
+        this.require_resolved()?;
+        let state =
+            this.newest().map_or("without a checkpoint".to_owned(), |step| format!("with checkpoint {step}"));
+        bail!(
+            "{} already holds a run, {state}; continue it with --resume, choose another name with --name, or remove \
+             the folder",
+            this.root.display()
+        );
     }
 
     /// The folder of a run to continue.
     ///
     /// # Errors
-    /// If there is no run of that name.
+    /// If there is no run of that name, or its recipe is lost.
     pub fn open(runs: &Path, name: &str) -> Result<Self> {
         let this = Self::named(runs, name)?;
         ensure!(
-            this.resolved().is_file(),
+            !this.is_free()?,
             "{}: no run to continue, resolved.toml is missing; start it without --resume",
             this.root.display()
         );
+        this.require_resolved()?;
         this.make()
     }
 
@@ -105,6 +108,37 @@ impl RunFolder {
         Ok(true)
     }
 
+    /// Of a folder that holds something: that its run can be continued as far as the recipe goes.
+    fn require_resolved(&self) -> Result<()> {
+        let (root, resolved) = (self.root.display(), self.resolved());
+        if resolved.is_file() {
+            return Ok(());
+        }
+        let Some(step) = self.newest() else {
+            bail!(
+                "{root}: there are files in there, but neither the resolved.toml of a run nor a checkpoint, so there is \
+                 nothing to continue; choose another name with --name, or remove the folder"
+            );
+        };
+        bail!(
+            "{root}: damaged: resolved.toml is missing, but there is checkpoint {step}; put the file back, or make it \
+             anew with `rlcredit check {} --resolved > {}` and each --set that the run was started with, then continue \
+             with --resume",
+            self.recipe().display(),
+            resolved.display()
+        );
+    }
+
+    /// Name of the newest checkpoint: the one that `latest` names, else the last in order.
+    fn newest(&self) -> Option<String> {
+        if let Ok(step) = fs::read_to_string(self.checkpoints().join("latest")) {
+            return Some(step.trim().to_owned());
+        }
+        let entries = list(&self.checkpoints()).ok()?;
+        let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with("step_")).max()
+    }
+
     /// Keeps every other process from training in this folder, for as long as the lock lives.
     ///
     /// # Errors
@@ -126,12 +160,14 @@ impl RunFolder {
         Ok(self)
     }
 
-    /// Writes the recipe as the person gave it, and as it is after defaults and overrides.
+    /// Writes the recipe as the person gave it, unless that is `None`, and as it is after defaults and overrides.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write_recipe(&self, given: &str, resolved: &str) -> Result<()> {
-        write_whole(&self.recipe(), |w| Ok(w.write_all(given.as_bytes())?))?;
+    pub fn write_recipe(&self, given: Option<&str>, resolved: &str) -> Result<()> {
+        if let Some(given) = given {
+            write_whole(&self.recipe(), |w| Ok(w.write_all(given.as_bytes())?))?;
+        }
         write_whole(&self.resolved(), |w| Ok(w.write_all(resolved.as_bytes())?))
     }
 
@@ -233,7 +269,7 @@ mod tests {
     fn a_new_run_refuses_the_folder_of_another() {
         let runs = tempfile::tempdir().unwrap();
         let run = RunFolder::create(runs.path(), "countdown").unwrap();
-        run.write_recipe("seed = 0 # mine\n", "seed = 0\nsteps = 1\n").unwrap();
+        run.write_recipe(Some("seed = 0 # mine\n"), "seed = 0\nsteps = 1\n").unwrap();
         assert_eq!(fs::read_to_string(run.recipe()).unwrap(), "seed = 0 # mine\n");
 
         let error = RunFolder::create(runs.path(), "countdown").unwrap_err().to_string();

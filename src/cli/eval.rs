@@ -1,6 +1,6 @@
 //! `rlcredit eval RUN_OR_MODEL --recipe RECIPE`: accuracy on the recipe's held-out problems.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::policy;
 pub struct Eval {
     /// A run, a checkpoint or a Hugging Face folder
     model: PathBuf,
-    /// Recipe whose problems, graders and limits count; a run brings its own
+    /// Recipe whose problems, graders and limits count; a run and its checkpoints bring their own
     #[arg(long)]
     recipe: Option<PathBuf>,
     /// Responses per problem; the recipe's number without it
@@ -39,13 +39,12 @@ pub struct Eval {
 
 impl Eval {
     pub fn run(self) -> Result<ExitCode> {
-        let own = self.model.join("resolved.toml");
-        let path = match self.recipe {
+        policy::require_folder(&self.model).map_err(Failure::bad_input)?;
+        let path = match self.recipe.or_else(|| own_recipe(&self.model)) {
             Some(path) => path,
-            None if own.is_file() => own,
             None => {
                 return Err(Failure::BadInput(format!(
-                    "{}: not a run, so the problems are not known; name a recipe with --recipe",
+                    "{}: not a run or a part of one, so the problems are not known; name a recipe with --recipe",
                     self.model.display()
                 ))
                 .into());
@@ -101,4 +100,18 @@ impl Eval {
         ))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The recipe of the run that `path` is, or that it is a checkpoint of, or the model of one.
+fn own_recipe(path: &Path) -> Option<PathBuf> {
+    let run_of = |path: &Path| {
+        let within = |run: &&Path| {
+            path.strip_prefix(run)
+                .is_ok_and(|rest| rest.as_os_str().is_empty() || rest.starts_with("checkpoints"))
+        };
+        let mut recipes = path.ancestors().filter(within).map(|run| run.join("resolved.toml"));
+        recipes.find(|recipe| recipe.is_file())
+    };
+    // As it was written, or else from the root on: `.` has no ancestors.
+    run_of(path).or_else(|| run_of(&path.canonicalize().ok()?))
 }

@@ -61,8 +61,20 @@ fn load_weights(
     Policy::load(folder, config, Placement::resolve(device, dtype)?)
 }
 
-fn model_folder(path: &Path) -> Result<PathBuf> {
-    ensure!(path.is_dir(), "{}: not a folder; expected a run or a Hugging Face model", path.display());
+/// That there is a folder at `path`.
+pub fn require_folder(path: &Path) -> Result<()> {
+    let wrong = if path.exists() { "not a folder" } else { "there is no such folder" };
+    ensure!(
+        path.is_dir(),
+        "{}: {wrong}; expected a run, a checkpoint or a Hugging Face model",
+        path.display()
+    );
+    Ok(())
+}
+
+/// The folder with the model that `path` stands for, as for [`load`].
+pub fn model_folder(path: &Path) -> Result<PathBuf> {
+    require_folder(path)?;
     if path.join("config.json").is_file() {
         return Ok(path.to_owned());
     }

@@ -1,6 +1,6 @@
-//! `rlcredit train RECIPE`.
+//! `rlcredit train RECIPE`, or `rlcredit train RUN --resume`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,11 +9,12 @@ use clap::Args;
 use rlcredit::interrupt::Interrupt;
 use rlcredit::observe::Console;
 use rlcredit::recipe::Draft;
-use rlcredit::run::{Outcome, Request, Setup, train};
+use rlcredit::run::{Failure, Outcome, Request, Setup, train};
+use rlcredit::run_folder::RunFolder;
 
 #[derive(Args)]
 pub struct Train {
-    /// The run as a TOML file
+    /// The run as a TOML file; with --resume also the folder of a run, whose own recipe then counts
     recipe: PathBuf,
     /// Continue the run of that name from its newest checkpoint
     #[arg(long)]
@@ -24,21 +25,57 @@ pub struct Train {
     /// Name of the run, instead of the recipe's
     #[arg(long)]
     name: Option<String>,
-    /// Folder that holds the runs
-    #[arg(long, default_value = "runs")]
+    /// Folder that holds the runs, `runs` without it
+    #[arg(long)]
+    runs: Option<PathBuf>,
+}
+
+/// Where a run comes from and where it lies.
+struct Origin {
+    recipe: PathBuf,
+    /// Instead of the recipe's name.
+    name: Option<String>,
     runs: PathBuf,
+    /// Whether the recipe is the one that the run itself has written down.
+    own: bool,
 }
 
 impl Train {
+    /// The recipe that was named, or that of the run whose folder was.
+    fn origin(&self) -> Result<Origin> {
+        let given = &self.recipe;
+        if !given.is_dir() {
+            let runs = self.runs.clone().unwrap_or_else(|| PathBuf::from("runs"));
+            return Ok(Origin { recipe: given.clone(), name: self.name.clone(), runs, own: false });
+        }
+        let shown = given.display();
+        super::require(self.resume, || {
+            format!(
+                "{shown}: a folder; expected a recipe, a TOML file. The folder of a run is continued with --resume"
+            )
+        })?;
+        super::require(self.name.is_none() && self.runs.is_none(), || {
+            format!("{shown}: the folder of a run says its name and place; leave out --name and --runs")
+        })?;
+        // `.` and `..` have no name of their own.
+        let whole = || given.canonicalize().with_context(|| shown.to_string());
+        let folder = if given.file_name().is_some() { given.clone() } else { whole()? };
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let runs = folder.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        let run = RunFolder::open(runs, &name).map_err(Failure::resume_refused)?;
+        Ok(Origin { recipe: run.resolved(), name: Some(name), runs: runs.to_owned(), own: true })
+    }
+
     pub fn run(self) -> Result<ExitCode> {
-        let name = self.name.map(|name| format!("run.name={}", toml::Value::String(name)));
+        let Origin { recipe, name, runs, own } = self.origin()?;
+        let name = name.map(|name| format!("run.name={}", toml::Value::String(name)));
         let overrides: Vec<String> = self.overrides.into_iter().chain(name).collect();
         let console = Arc::new(Console::new());
         let phase = console.step_phase("set up", 0);
-        let setup = Setup::of_draft(Draft::load(&self.recipe, &overrides)?)?;
+        let setup = Setup::of_draft(Draft::load(&recipe, &overrides)?)?;
         phase.finish();
-        let given =
-            std::fs::read_to_string(&self.recipe).with_context(|| self.recipe.display().to_string())?;
+        let read = || std::fs::read_to_string(&recipe).with_context(|| recipe.display().to_string());
+        let given = (!own).then(read).transpose()?;
         for note in setup.recipe.notes() {
             console.note(note);
         }
@@ -46,11 +83,21 @@ impl Train {
         let interrupt = Interrupt::install(move |signal| {
             teller.note(format_args!("{signal}: stopping after this step (again: quit without saving)"));
         })?;
-        let request =
-            Request { setup, given, warm_starts: self.runs.clone(), runs: self.runs, resume: self.resume };
+        let folder = runs.join(&setup.recipe.run.name);
+        let request = Request { setup, given, warm_starts: runs.clone(), runs, resume: self.resume };
         Ok(match train(request, &console, &interrupt)? {
             Outcome::Done => ExitCode::SUCCESS,
-            Outcome::Interrupted(signal) => ExitCode::from(signal.exit_code()),
+            Outcome::Interrupted(signal) => {
+                console.note(format_args!("go on with: rlcredit train {} --resume", shell_word(&folder)));
+                ExitCode::from(signal.exit_code())
+            }
         })
     }
+}
+
+/// `path` as a shell reads it.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "_./-+,@%".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -51,7 +51,7 @@ pub fn execute(
 
         let request = Request {
             setup,
-            given: plan.text.clone(),
+            given: Some(plan.text.clone()),
             runs: folder.runs(),
             warm_starts: warm_starts.to_owned(),
             resume: folder.has_begun(&name),

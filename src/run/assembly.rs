@@ -20,8 +20,8 @@ use crate::signal::Grouping;
 pub struct Request {
     /// What the recipe makes, overrides applied.
     pub setup: Setup,
-    /// The recipe's text as given.
-    pub given: String,
+    /// The recipe's text as given; `None` leaves the one that the run has.
+    pub given: Option<String>,
     /// Folder that holds all runs.
     pub runs: PathBuf,
     /// Folder whose `.warm_starts` are shared by the runs that name it; usually that of the runs.
@@ -53,8 +53,8 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
     } else {
         inputs.write(&folder)?;
     }
-    let ledger =
-        Ledger::open(&setup, &folder, store, console, &given, saved.as_ref().map(VerifiedCheckpoint::step))?;
+    let resumed_at = saved.as_ref().map(VerifiedCheckpoint::step);
+    let ledger = Ledger::open(&setup, &folder, store, console, given.as_deref(), resumed_at)?;
 
     let weights = "the weights that [model] names make no policy; take others";
     let phase = console.step_phase("load model", 0);

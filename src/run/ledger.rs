@@ -76,7 +76,7 @@ impl Ledger {
         folder: &RunFolder,
         store: Store,
         console: &Console,
-        given: &str,
+        given: Option<&str>,
         resumed_at: Option<Step>,
     ) -> Result<Self> {
         let opened = Instant::now();

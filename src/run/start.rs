@@ -62,7 +62,7 @@ pub fn warm_start(
     let partial = folder.with_file_name(format!("{key}.partial"));
     fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
     let Some(_lock) = wait_for_lock(&folder, console, interrupt)? else {
-        console.note("stopped before the warm start; --resume goes on from here");
+        console.note("stopped before the warm start");
         return Ok(false);
     };
     let store = Store::new(folder, 1)?;
@@ -93,10 +93,7 @@ pub fn warm_start(
             })?;
         }
         if stop {
-            console.note(format!(
-                "stopped in the warm start, saved after step {step} of {}; --resume goes on from there",
-                config.steps
-            ));
+            console.note(format!("stopped in the warm start, saved after step {step} of {}", config.steps));
         }
         Ok(!stop)
     })?;

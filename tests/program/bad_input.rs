@@ -248,12 +248,12 @@ fn a_model_folder_is_looked_into_before_anything_is_made() {
 fn the_other_verbs_refuse_in_sentences_too() {
     let place = place_with_model();
     for (args, part) in [
-        (&["eval", "nowhere"][..], "nowhere: not a run"),
+        (&["eval", "nowhere"][..], "nowhere: there is no such folder"),
         (&["eval", "model"], "name a recipe with --recipe"),
-        (&["eval", "nowhere", "--recipe", "tiny.toml"], "nowhere: not a folder"),
+        (&["eval", "nowhere", "--recipe", "tiny.toml"], "nowhere: there is no such folder"),
         (&["eval", "model", "--recipe", "tiny.toml", "-k", "0"], "-k: got 0"),
         (&["eval", "model", "--recipe", "absent.toml"], "absent.toml"),
-        (&["sample", "nowhere", "1"], "nowhere: not a folder"),
+        (&["sample", "nowhere", "1"], "nowhere: there is no such folder"),
         (&["sample", "model", ""], "the prompt is empty"),
         (&["sample", "model", "1", "--temperature", "nan"], "--temperature: got NaN"),
         (&["sample", "model", "1", "--top-p", "2"], "--top-p: got 2"),

@@ -347,7 +347,7 @@ fn input_that_cannot_be_read_ends_in_a_sentence() {
             good.clone(),
             &["in.jsonl:1: prompt: got a text", "no tokenizer.json", "prompt_tokens"],
         ),
-        ("nowhere", good.clone(), &["nowhere: not a folder"]),
+        ("nowhere", good.clone(), &["nowhere: there is no such folder"]),
     ] {
         place.write("in.jsonl", format!("{good}\n{line}\n"));
         let said = refusal(&place, &[model, "--input", "in.jsonl"]);

@@ -27,6 +27,29 @@ fn three_steps_resume_and_three_more_are_six() {
     assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/tiny"));
 }
 
+/// The folder knows its own recipe, overrides included, and under which name it lies where.
+#[test]
+fn a_run_continues_from_its_folder_alone() {
+    let place = Place::after_step_3();
+    let train = |args: &[&str]| place.run(&[&["train"], args].concat());
+    let ended = train(&["runs/tiny"]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.err.contains("runs/tiny: a folder") && ended.err.contains("--resume"), "{}", ended.err);
+    for other in [["--name", "b"], ["--runs", "b"]] {
+        let ended = train(&[&["runs/tiny", "--resume"], other.as_slice()].concat());
+        assert!(ended.code == 2 && ended.err.contains("leave out --name and --runs"), "{}", ended.err);
+    }
+    fs::rename(place.path("runs/tiny"), place.path("runs/moved here")).unwrap();
+    fs::remove_file(place.path("tiny.toml")).unwrap();
+    let ended = train(&["runs/moved here/", "--resume"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("continuing after step 3 of 6"), "{}", ended.err);
+    assert_eq!(place.read("runs/moved here/recipe.toml"), RECIPE);
+    let resolved = place.read("runs/moved here/resolved.toml");
+    place.write("runs/moved here/resolved.toml", resolved.replace("\"moved here\"", "\"tiny\""));
+    assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/moved here"));
+}
+
 /// The same with a reference, its KL penalty, and a single update per step, which measures for itself.
 #[test]
 fn a_run_with_a_reference_resumes_too() {
@@ -117,7 +140,8 @@ fn signals_save_say_so_and_cost_nothing() {
         let (_, saved) = said.unwrap_or_else(|| panic!("{}", ended.err)).split_once(", saved in ").unwrap();
         assert!(place.path(saved).join("manifest.json").is_file(), "{saved}");
         assert!(saved.ends_with(place.read("runs/tiny/checkpoints/latest").trim()), "{saved}");
-        args = vec!["train", "tiny.toml", "--resume"];
+        assert!(ended.err.ends_with("go on with: rlcredit train runs/tiny --resume\n"), "{}", ended.err);
+        args = vec!["train", "runs/tiny", "--resume"];
     }
     assert_eq!(place.run(&args).code, 0);
     // Where it stopped there are checkpoints that an undisturbed run does not write.
@@ -144,7 +168,8 @@ fn a_stop_during_the_warm_start_costs_nothing() {
     );
     let (_, step) = ended.err.split_once("stopped in the warm start, saved after step ").unwrap();
     let step = step.split(' ').next().unwrap();
-    let ended = place.run(&["train", "tiny.toml", "--resume"]);
+    assert!(ended.err.ends_with("go on with: rlcredit train runs/tiny --resume\n"), "{}", ended.err);
+    let ended = place.run(&["train", "runs/tiny", "--resume"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(ended.err.contains(&format!("warm start: going on after step {step} from ")), "{}", ended.err);
     assert!(ended.err.contains("warm start: done in"), "{}", ended.err);
@@ -308,6 +333,9 @@ fn two_processes_cannot_train_in_one_folder() {
     let args = ["train", "tiny.toml", "--set", "run.steps=100000"];
     let child = place.start_until(&args, || place.path("runs/tiny/rollouts/step_000001.jsonl").is_file());
     let second = place.run(&["train", "tiny.toml", "--set", "run.steps=100000", "--resume"]);
+    assert_eq!(second.code, 2);
+    assert!(second.err.contains("runs/tiny: another process is training in this folder"), "{}", second.err);
+    let second = place.run(&args);
     assert_eq!(second.code, 2);
     assert!(second.err.contains("runs/tiny: another process is training in this folder"), "{}", second.err);
     assert_eq!(stop(child, "INT").code, 130);

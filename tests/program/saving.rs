@@ -80,6 +80,34 @@ fn an_existing_run_needs_resume_and_resume_needs_a_run() {
     assert!(!place.path("runs/other").exists());
 }
 
+#[test]
+fn a_run_without_its_recipe_is_called_damaged_either_way_and_mended_as_told() {
+    let place = Place::after_step_3();
+    fs::remove_file(place.path("runs/tiny/resolved.toml")).unwrap();
+    for (args, code) in
+        [(&["tiny.toml"][..], 2), (&["tiny.toml", "--resume"], 3), (&["runs/tiny", "--resume"], 3)]
+    {
+        let ended = place.run(&[&["train"], args].concat());
+        assert_eq!(ended.code, code, "{}", ended.err);
+        let said = "runs/tiny: damaged: resolved.toml is missing, but there is checkpoint step_000003";
+        assert!(ended.err.contains(said), "{}", ended.err);
+        assert!(ended.err.contains("`rlcredit check runs/tiny/recipe.toml --resolved > "), "{}", ended.err);
+    }
+    let resolved = place.run(&["check", "runs/tiny/recipe.toml", "--resolved"]);
+    place.write("runs/tiny/resolved.toml", resolved.out);
+    assert_eq!(place.run(&["train", "runs/tiny", "--resume"]).code, 0);
+    assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/tiny"));
+
+    fs::create_dir_all(place.path("runs/other")).unwrap();
+    place.write("runs/other/notes.txt", "mine");
+    for more in [&[][..], &["--resume"]] {
+        let ended = place.run(&[&["train", "tiny.toml", "--name", "other"], more].concat());
+        for part in ["runs/other: there are files in there", "--name, or remove the folder"] {
+            assert!(ended.err.contains(part), "{}", ended.err);
+        }
+    }
+}
+
 /// A limit on the size of a file stands in for a full disk: the write fails half way, as it would there.
 #[test]
 fn a_full_disk_costs_no_checkpoint() {

@@ -35,6 +35,10 @@ fn eval_of_a_run_and_of_its_model_folder_are_the_run_s_own_numbers() {
     assert_eq!(of_run["heldout"], own["heldout"]);
     assert_eq!(of_model["heldout"], own["heldout"]);
     assert_eq!(own["heldout"]["n"], 8);
+    for part in ["runs/tiny/checkpoints/step_000006", "runs/tiny/checkpoints/step_000006/model"] {
+        assert_eq!(eval(&[part])["heldout"], own["heldout"], "{part}");
+    }
+    assert_ne!(eval(&["runs/tiny/checkpoints/step_000003"])["heldout"], own["heldout"]);
     let of_three = &eval(&["runs/tiny", "-k", "3"])["heldout"];
     assert_eq!(of_three["k"], 3);
     for key in ["avg@3", "pass@2", "pass@3"] {
