@@ -3,8 +3,9 @@
 //! A file is written under a hidden temporary name beside its final one, synced, and renamed. A process killed at
 //! any moment leaves the old file or the new one, never half of one.
 
+use std::fmt;
 use std::fs::{self, File, TryLockError};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -20,7 +21,38 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>)
         // The error to report is the first one; a leftover under a hidden name harms nobody.
         let _ = fs::remove_file(&temporary);
     }
-    written.with_context(|| format!("could not write {}", path.display()))
+    written.map_err(|error| could_not_write(path, error))
+}
+
+/// No room for the file at this path.
+#[derive(Debug)]
+pub(crate) struct DiskFull(PathBuf);
+
+impl fmt::Display for DiskFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "could not write {}: the disk is full; make room, then try again", self.0.display())
+    }
+}
+
+impl std::error::Error for DiskFull {}
+
+/// What to say where `error` kept `path` from being written; of a full disk nothing but that.
+pub(crate) fn could_not_write(path: &Path, error: anyhow::Error) -> anyhow::Error {
+    if is_full(&error) {
+        DiskFull(path.to_owned()).into()
+    } else {
+        error.context(format!("could not write {}", path.display()))
+    }
+}
+
+/// Whether a full disk, or a used up share of it, is behind `error`.
+pub(crate) fn is_full(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn std::error::Error + 'static)| {
+        let own = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        own.or_else(|| cause.downcast_ref::<serde_json::Error>()?.io_error_kind())
+    };
+    let full = |kind| matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+    error.chain().any(|cause| cause.is::<DiskFull>() || kind(cause).is_some_and(full))
 }
 
 fn write_and_rename(
@@ -123,6 +155,21 @@ mod tests {
         assert!(error.contains("latest") && error.ends_with("the disk is full"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_full_disk_is_said_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.json");
+        let full = || File::options().write(true).open("/dev/full");
+        let plain = write_whole(&path, |_| Ok(full()?.write_all(b"x")?));
+        let json = write_whole(&path, |_| Ok(serde_json::to_writer(full()?, &[1, 2])?));
+        let nested = write_whole(&path, |_| Err(could_not_write(&path, plain.unwrap_err())));
+        for error in [json, nested] {
+            let expected =
+                format!("could not write {}: the disk is full; make room, then try again", path.display());
+            assert_eq!(format!("{:#}", error.unwrap_err()), expected);
+        }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! `optimizer.safetensors`: the first and second moments of AdamW, f32 `[n_params]` each.
 
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use tch::Tensor;
 
 use super::VerifiedCheckpoint;
+use crate::files::could_not_write;
 use crate::optim::AdamWState;
 
 const OPTIMIZER: &str = "optimizer.safetensors";
@@ -17,8 +19,16 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 pub fn save_moments(dir: &Path, state: AdamWState) -> Result<()> {
     let AdamWState { first, second, updates: _ } = state;
     let path = dir.join(OPTIMIZER);
-    Tensor::write_safetensors(&[("first", first), ("second", second)], &path)
-        .with_context(|| format!("could not write {}; is the disk full?", path.display()))
+    Tensor::write_safetensors(&[("first", first), ("second", second)], &path).map_err(|error| {
+        could_not_write(&path, os_error(&error.to_string()).map_or(error.into(), Into::into))
+    })
+}
+
+/// The failure of the operating system that is hidden in the debug format `said`, the only form in which the bindings
+/// pass it on.
+fn os_error(said: &str) -> Option<io::Error> {
+    let (_, code) = said.split_once("Os { code: ")?;
+    code.split(',').next()?.parse().ok().map(io::Error::from_raw_os_error)
 }
 
 /// The state after `updates`, with the moments of a verified checkpoint.
@@ -34,4 +44,28 @@ pub fn load_moments(checkpoint: &VerifiedCheckpoint, updates: u64) -> Result<Ada
         found.with_context(|| format!("{}: tensor `{name}` is missing", path.display()))
     };
     Ok(AdamWState { first: moment("first")?, second: moment("second")?, updates })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_what_the_bindings_say() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/full", dir.path().join(OPTIMIZER)).unwrap();
+        let state = AdamWState {
+            first: Tensor::from_slice(&[1f32]),
+            second: Tensor::from_slice(&[1f32]),
+            updates: 1,
+        };
+        let error = format!("{:#}", save_moments(dir.path(), state.shallow_clone()).unwrap_err());
+        assert!(
+            error.ends_with("optimizer.safetensors: the disk is full; make room, then try again"),
+            "{error}"
+        );
+        let error = format!("{:#}", save_moments(&dir.path().join("absent"), state).unwrap_err());
+        assert!(error.ends_with("optimizer.safetensors: No such file or directory (os error 2)"), "{error}");
+    }
 }

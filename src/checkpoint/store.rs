@@ -12,11 +12,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{self, VerifiedCheckpoint};
-use crate::files::{is_temporary, list, remove, sync_folder, temporary_beside, write_whole};
+use crate::files::{is_full, is_temporary, list, remove, sync_folder, temporary_beside, write_whole};
 use crate::types::Step;
 
 const LATEST: &str = "latest";
@@ -86,11 +86,11 @@ impl Store {
                 // Best effort, to give a full disk its space back; the next start would remove it too.
                 let _ = fs::remove_dir_all(&temporary);
             }
-            written.with_context(|| self.failed(step))?;
+            written.map_err(|error| self.failed(step, error))?;
         }
         let name = folder_name(step);
         write_whole(&self.folder.join(LATEST), |w| Ok(writeln!(w, "{name}")?))
-            .with_context(|| self.failed(step))?;
+            .map_err(|error| self.failed(step, error))?;
         self.prune(step)?;
         Ok(target)
     }
@@ -122,16 +122,22 @@ impl Store {
         Ok(())
     }
 
-    fn failed(&self, step: Step) -> String {
+    fn failed(&self, step: Step, error: anyhow::Error) -> anyhow::Error {
         let kept = match self.latest() {
             Ok(Some(latest)) => format!("{} is untouched", latest.folder.display()),
             _ => "there is no earlier one".to_owned(),
         };
-        format!(
+        if is_full(&error) {
+            return anyhow!(
+                "could not write {}: the disk is full ({kept}); make room, then continue with --resume",
+                self.folder.join(folder_name(step)).display()
+            );
+        }
+        error.context(format!(
             "the checkpoint of step {step} could not be written into {} ({kept}); \
-             make room or repair the cause, then continue with --resume",
+             repair the cause, then continue with --resume",
             self.folder.display()
-        )
+        ))
     }
 }
 

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde_json::json;
@@ -16,6 +16,7 @@ use serde_json::json;
 use super::config::{ModelConfig, SpecialIds};
 use super::layout::{Entry, Layout};
 use super::load::{INDEX, SINGLE};
+use crate::files::could_not_write;
 
 /// Largest shard, in bytes of tensors; transformers' limit. A single larger tensor gets a shard of its own.
 const SHARD_BYTES: u64 = 5_000_000_000;
@@ -130,15 +131,12 @@ fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Res
             let _ = fs::remove_file(path);
         })
     });
-    written.map_err(|error| {
-        let remedy = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "; free space on this disk, then try again"
-            }
-            io::ErrorKind::AlreadyExists => "; nothing is overwritten: remove it or save elsewhere",
-            _ => "",
-        };
-        anyhow::Error::new(error).context(format!("cannot write {}{remedy}", path.display()))
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => anyhow!(
+            "could not write {}, which exists; nothing is overwritten: remove it or save elsewhere",
+            path.display()
+        ),
+        _ => could_not_write(path, error.into()),
     })
 }
 

@@ -91,9 +91,8 @@ fn a_full_disk_is_named_and_leaves_no_fragment() {
     let path = dir.path().join(SINGLE);
     let full = |_: &mut File| File::options().write(true).open("/dev/full")?.write_all(b"x");
     let error = format!("{:#}", write_new(&path, full).unwrap_err());
-    let expected =
-        format!("cannot write {}; free space on this disk, then try again: No space left", path.display());
-    assert!(error.starts_with(&expected), "{error}");
+    let expected = format!("could not write {}: the disk is full; make room, then try again", path.display());
+    assert_eq!(error, expected);
     assert!(!path.exists());
 }
 
@@ -105,8 +104,10 @@ fn nothing_is_overwritten() {
     save(&weights(&layout)).unwrap();
     let error = format!("{:#}", save(&vec![0.0; layout.n_params() as usize]).unwrap_err());
     let path: PathBuf = dir.path().join("config.json");
-    let expected =
-        format!("cannot write {}; nothing is overwritten: remove it or save elsewhere", path.display());
+    let expected = format!(
+        "could not write {}, which exists; nothing is overwritten: remove it or save elsewhere",
+        path.display()
+    );
     assert!(error.starts_with(&expected), "{error}");
     assert_eq!(bits(&loaded(dir.path(), &layout)), bits(&weights(&layout)));
 }
