@@ -118,6 +118,13 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
         }
     };
     let prompts = prompts(config, &tokenizer)?;
+    let longest = prompts.iter().map(|prompt| prompt.tokens.len()).max().unwrap_or(0);
+    let positions = usize::try_from(policy.config.max_position_embeddings)?;
+    ensure!(
+        longest.saturating_add(config.new_tokens) <= positions,
+        "--new-tokens: got {} after prompts of up to {longest} tokens, but the model has {positions} positions",
+        config.new_tokens
+    );
     let mut work = Work::new(config, &policy, tokenizer);
     let mut times = Vec::new();
     for step in 0..=config.steps as u64 {

@@ -10,9 +10,11 @@ use rlcredit::credit::strategy::CreditConfig;
 use rlcredit::model::{DeviceChoice, Dtype};
 use rlcredit::run::Failure;
 
+use super::policy;
+
 #[derive(Args)]
 pub struct Bench {
-    /// Hugging Face folder; without it the Countdown preset
+    /// A run, a checkpoint or a Hugging Face folder; without it the Countdown preset
     #[arg(long)]
     model: Option<PathBuf>,
     /// Prompts per step
@@ -83,8 +85,9 @@ impl Bench {
             super::require(got >= least, || format!("{argument}: got {got}, expected at least {least}"))?;
         }
         let credit = CreditConfig::named(&self.credit).map_err(Failure::bad_input)?;
+        let model = self.model.map(|path| policy::model_folder(&path));
         let report = bench(&BenchConfig {
-            model: self.model,
+            model: model.transpose().map_err(Failure::bad_input)?,
             prompts: self.prompts,
             prompt_file: self.prompt_file,
             group: self.group,

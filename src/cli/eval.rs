@@ -27,7 +27,7 @@ pub struct Eval {
     #[arg(short, long)]
     k: Option<usize>,
     /// Sampling temperature; the recipe's without it
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     temperature: Option<f64>,
     /// Most responses decoded at once; the recipe's number without it
     #[arg(long)]

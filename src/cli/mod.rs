@@ -88,6 +88,11 @@ fn complain(message: &str) {
     let _ = writeln!(io::stderr(), "error: {message}");
 }
 
+/// Says something beside the result.
+fn remark(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Prints a line of the verb's result. A reader that has seen enough (`| head -1`) is no error.
 fn say(line: impl Display) -> Result<()> {
     match writeln!(io::stdout(), "{line}") {

@@ -10,7 +10,7 @@ use clap::Args;
 use rewards::{Countdown, Task};
 use rlcredit::model::{DeviceChoice, Dtype};
 use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, require_finite};
-use rlcredit::types::{GenRequest, Prompt, Purpose, RunRandom};
+use rlcredit::types::{Finish, GenRequest, Prompt, Purpose, RunRandom};
 
 use super::policy;
 
@@ -25,10 +25,10 @@ pub struct Sample {
     #[arg(short = 'n', long, default_value_t = 1)]
     samples: u32,
     /// Divides the logits; 0 takes the most likely token each time
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     temperature: f64,
     /// Keep the most likely tokens whose probabilities reach this
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     top_p: f64,
     /// Keep this many most likely tokens; 0 keeps all
     #[arg(long, default_value_t = 0)]
@@ -46,6 +46,7 @@ pub struct Sample {
 
 impl Sample {
     pub fn run(self) -> Result<ExitCode> {
+        super::require(self.samples > 0, || "-n: got 0, expected at least 1".to_owned())?;
         let hot = self.temperature.is_finite() && self.temperature >= 0.0;
         super::require(hot, || format!("--temperature: got {}, expected at least 0", self.temperature))?;
         super::require(self.top_p > 0.0 && self.top_p <= 1.0, || {
@@ -66,6 +67,13 @@ impl Sample {
         };
         let tokens = loaded.tokenizer.encode(&text)?;
         super::require(!tokens.is_empty(), || "the prompt is empty; expected at least one token".to_owned())?;
+        let unknown = loaded.tokenizer.unknown(&text)?;
+        if !unknown.is_empty() {
+            super::remark(format_args!(
+                "warning: the vocabulary does not have {}; the model sees no more than that something unknown is there",
+                unknown.iter().map(|part| format!("`{part}`")).collect::<Vec<_>>().join(", ")
+            ));
+        }
         let (needed, positions) =
             (tokens.len() + self.max_new_tokens, loaded.policy.config.max_position_embeddings);
         super::require(needed as i64 <= positions, || {
@@ -95,6 +103,13 @@ impl Sample {
                 super::say("---")?;
             }
             super::say(loaded.tokenizer.decode(&done.tokens, true)?)?;
+        }
+        let cut = completions.iter().filter(|done| done.finish == Finish::Length).count();
+        if cut > 0 {
+            super::remark(format_args!(
+                "note: {cut} of {} responses cut off after {max_new_tokens} tokens; --max-new-tokens allows more",
+                completions.len()
+            ));
         }
         Ok(ExitCode::SUCCESS)
     }

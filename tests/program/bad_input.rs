@@ -255,6 +255,13 @@ fn the_other_verbs_refuse_in_sentences_too() {
         (&["eval", "model", "--recipe", "absent.toml"], "absent.toml"),
         (&["sample", "nowhere", "1"], "nowhere: there is no such folder"),
         (&["sample", "model", ""], "the prompt is empty"),
+        (&["sample", "model", "1", "-n", "0"], "-n: got 0, expected at least 1"),
+        (&["sample", "model", "1", "--temperature", "-0.5"], "--temperature: got -0.5, expected at least 0"),
+        (&["sample", "model", "1", "--top-p", "-1"], "--top-p: got -1, expected more than 0"),
+        (
+            &["eval", "model", "--recipe", "tiny.toml", "--temperature", "-1"],
+            "--temperature: got -1, expected",
+        ),
         (&["sample", "model", "1", "--temperature", "nan"], "--temperature: got NaN"),
         (&["sample", "model", "1", "--top-p", "2"], "--top-p: got 2"),
         (&["sample", "model", "1", "--max-new-tokens", "0"], "--max-new-tokens: got 0"),
@@ -262,8 +269,12 @@ fn the_other_verbs_refuse_in_sentences_too() {
         (&["sample", "model", "1", "--max-rows", "0"], "--max-rows: got 0"),
         (&["eval", "model", "--recipe", "tiny.toml", "--max-rows", "0"], "--max-rows: got 0"),
         (&["bench", "--steps", "0"], "--steps: got 0"),
-        (&["bench", "--model", "nowhere"], "nowhere"),
-        (&["bench", "--new-tokens", "600"], "the model has 512"),
+        (
+            &["bench", "--model", "nowhere"],
+            "nowhere: there is no such folder; expected a run, a checkpoint or",
+        ),
+        (&["bench", "--model", "tiny.toml"], "tiny.toml: not a folder; expected a run, a checkpoint or"),
+        (&["bench", "--new-tokens", "600"], "--new-tokens: got 600 after prompts of up to "),
     ] {
         let ended = place.run(args);
         assert!(ended.code == 2 && ended.err.contains(part), "{args:?}: {} {}", ended.code, ended.err);

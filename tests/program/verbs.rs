@@ -75,6 +75,20 @@ fn sample_answers_the_same_for_the_same_seed() {
 }
 
 #[test]
+fn sample_says_what_it_could_not_read_and_what_it_cut_off() {
+    let sample = |args: &[&str]| {
+        let ended = FINISHED.run(&[&["sample", "runs/tiny"], args].concat());
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.err
+    };
+    let said = sample(&["Mäke 6 from é, 2, é.\n", "-n", "3", "--max-new-tokens", "1"]);
+    assert!(said.starts_with("warning: the vocabulary does not have `ä`, `é`; "), "{said}");
+    assert!(said.contains("note: 3 of 3 responses cut off after 1 tokens; --max-new-tokens"), "{said}");
+    let said = sample(&["Make 6 from 1, 2, 3.\n", "--max-new-tokens", "1"]);
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
 fn bench_ends_in_a_line_of_json() {
     let args = ["bench", "--prompts", "2", "--group", "2", "--new-tokens", "8", "--steps", "1", "--json"];
     let place = Place::new();
