@@ -117,6 +117,7 @@ impl<'s> Run<'s> {
             step: 0,
             progress: Progress::default(),
             refused_in_a_row: 0,
+            without_signal: Some(0),
             evaluations,
             wall_before: 0.0,
             checkpoint_s: None,

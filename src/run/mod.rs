@@ -45,6 +45,9 @@ use crate::types::{MetricRow, Needs, Step};
 /// Steps in a row whose update is refused before the run gives up.
 const MAX_REFUSED: u32 = 10;
 
+/// Steps without any signal after which a person is told.
+const PATIENCE: Step = 10;
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -68,6 +71,8 @@ struct Run<'s> {
     step: Step,
     progress: Progress,
     refused_in_a_row: u32,
+    /// Steps of this process as long as no group had a signal in any of them.
+    without_signal: Option<Step>,
     evaluations: Vec<(String, EvalReport)>,
     /// Seconds of the processes before this one.
     wall_before: f64,
@@ -102,6 +107,7 @@ impl Run<'_> {
             row.extend(self.checkpoint_s.take().map(|s| ("time/checkpoint", s)).into_iter().collect());
             self.ledger.write_row(self.step, &row)?;
             self.console.step_line(self.step, n_steps, &row);
+            self.watch_signal(&row);
             // Where updates are refused, the cause may be in the weights already; the newest checkpoint is from before.
             // After the last step there is no later chance, and the policy is the one that the evaluation has seen.
             let keep = self.refused_in_a_row == 0 || self.step == n_steps;
@@ -112,6 +118,20 @@ impl Run<'_> {
         }
         self.ledger.summary(self.setup, &self.evaluations, self.wall_s(), self.console)?;
         Ok(Outcome::Done)
+    }
+
+    /// Says after a while, and after the last step, that there has been nothing to learn from.
+    fn watch_signal(&mut self, row: &MetricRow) {
+        let nothing = row.get("group/without_signal") == Some(1.0);
+        self.without_signal = self.without_signal.filter(|_| nothing).map(|steps| steps + 1);
+        let is_last = self.step == self.setup.recipe.run.steps;
+        if let Some(steps) = self.without_signal.filter(|steps| *steps == PATIENCE || is_last) {
+            self.console.note(format!(
+                "no group had a signal in {steps} steps: all rewards of a prompt are equal, so nothing is learned from \
+                 them; take problems that the policy solves at times, a longer [warmup], a larger [explore] size or a \
+                 higher [sampling] temperature"
+            ));
+        }
     }
 
     /// Saves, unless numbers that are not finite raise doubts about the policy; says which of the two.

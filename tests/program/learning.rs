@@ -14,7 +14,7 @@ use rlcredit::score::Scorer;
 use rlcredit::text::countdown_tokenizer;
 use rlcredit::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, Tree};
 
-use super::place::Place;
+use super::place::{Place, RECIPE};
 
 /// The warm start teaches three answers to each of eight problems, of which one is right: about a third of all answers
 /// is right until rewards say which.
@@ -212,4 +212,25 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
         let rewards: Vec<(u64, Vec<f64>)> = drawn.iter().map(|id| (*id, vec![0.0, 2.0, 0.0])).collect();
         assert_eq!(*seen, rewards);
     }
+}
+
+#[test]
+fn a_run_that_has_nothing_to_learn_from_says_so() {
+    let place = Place::new();
+    let (before, rest) = RECIPE.split_once("[warmup]").unwrap();
+    let (_, after) = rest.split_once("[data]").unwrap();
+    place.write("tiny.toml", format!("{before}[data]{after}"));
+    let ended =
+        place.run(&["train", "tiny.toml", "--set", "run.steps=12", "--set", "sampling.max_new_tokens=4"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let rows = place.lines("runs/tiny/metrics.jsonl");
+    assert!(rows.iter().all(|row| row["group/without_signal"] == 1.0), "a response earned something");
+    let notes: Vec<&str> =
+        ended.err.lines().filter(|line| line.starts_with("no group had a signal")).collect();
+    assert_eq!(notes.len(), 2, "{}", ended.err);
+    for (note, steps) in notes.iter().zip([10, 12]) {
+        assert!(note.starts_with(&format!("no group had a signal in {steps} steps: ")), "{note}");
+        assert!(note.contains("[warmup]"), "{note}");
+    }
+    assert_eq!(rows.len(), 12);
 }
