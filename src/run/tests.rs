@@ -47,7 +47,7 @@ every = 5
 fn begin<'s>(setup: &'s Setup, runs: &std::path::Path, console: &'s Console) -> Run<'s> {
     let folder = RunFolder::create(runs, "test").unwrap();
     let store = Store::new(folder.checkpoints(), 2).unwrap();
-    let ledger = Ledger::open(setup, &folder, store, console, RECIPE, None).unwrap();
+    let ledger = Ledger::open(setup, &folder, store, console, Some(RECIPE), None).unwrap();
     Run::begin(setup, initial_policy(setup).unwrap(), Vec::new(), ledger, console).unwrap()
 }
 
