@@ -155,11 +155,21 @@ fn signals_save_say_so_and_cost_nothing() {
     assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/tiny"));
 }
 
+/// A place with a recipe, `long.toml`, whose warm start takes a while.
+fn with_a_long_warm_start() -> Place {
+    let place = Place::new();
+    let recipe = RECIPE.replace("steps = 20\nbatch_size = 8", "steps = 300\nbatch_size = 1");
+    place.write("long.toml", recipe.replace("steps = 6", "steps = 1"));
+    place
+}
+
 #[test]
 fn a_stop_during_the_warm_start_costs_nothing() {
-    let place = Place::new();
-    let begun = || place.path("runs/.warm_starts").is_dir();
-    let child = place.start_until(&["train", "tiny.toml"], begun);
+    let (whole, cut) = (with_a_long_warm_start(), with_a_long_warm_start());
+    assert_eq!(whole.run(&["train", "long.toml"]).code, 0);
+    let begun = || cut.path("runs/.warm_starts").is_dir();
+    let child = cut.start_until(&["train", "long.toml"], begun);
+    thread::sleep(Duration::from_millis(100));
     let ended = stop(child, "TERM");
     assert_eq!(ended.code, 143, "{}", ended.err);
     assert!(
@@ -167,28 +177,28 @@ fn a_stop_during_the_warm_start_costs_nothing() {
         "{}",
         ended.err
     );
-    let (_, step) = ended.err.split_once("stopped in the warm start, saved after step ").unwrap();
-    let step = step.split(' ').next().unwrap();
     assert!(ended.err.ends_with("go on with: rlcredit train runs/tiny --resume\n"), "{}", ended.err);
-    let ended = place.run(&["train", "runs/tiny", "--resume"]);
+    let saved = ended.err.split_once("stopped in the warm start, saved after step ").map(|(_, rest)| rest);
+    let ended = cut.run(&["train", "runs/tiny", "--resume"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(ended.err.contains(&format!("warm start: going on after step {step} from ")), "{}", ended.err);
+    // On a machine that is very busy the signal may come before the first step.
+    if let Some(step) = saved.and_then(|rest| rest.split(' ').next()) {
+        assert!(
+            ended.err.contains(&format!("warm start: going on after step {step} from ")),
+            "{}",
+            ended.err
+        );
+    }
     assert!(ended.err.contains("warm start: done in"), "{}", ended.err);
-    assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/tiny"));
-    assert_eq!(warm_start(&place), warm_start(&FINISHED));
+    assert_same_run(&whole.path("runs/tiny"), &cut.path("runs/tiny"));
+    assert_eq!(warm_start(&cut), warm_start(&whole));
 }
 
 /// Signals leave time to save; a kill leaves what was saved on the way.
 #[test]
 fn a_killed_warm_start_goes_on_from_what_was_saved_on_the_way() {
     let args = ["train", "long.toml"];
-    let place = || {
-        let place = Place::new();
-        let recipe = RECIPE.replace("steps = 20\nbatch_size = 8", "steps = 300\nbatch_size = 1");
-        place.write("long.toml", recipe.replace("steps = 6", "steps = 1"));
-        place
-    };
-    let (whole, cut) = (place(), place());
+    let (whole, cut) = (with_a_long_warm_start(), with_a_long_warm_start());
     assert_eq!(whole.run(&args).code, 0);
     let saved = || {
         let folders = fs::read_dir(cut.path("runs/.warm_starts")).into_iter().flatten().flatten();
