@@ -5,7 +5,8 @@
 //! queries, keys --stream, per layer--> HeadSignals (span, WAAD, FAI per head) --groups--> Signals (per token)
 //! ```
 //!
-//! No attention map is ever held: [`stream`] takes blocks of rows and keeps one number per row and one per column.
+//! No attention map is ever held: `stream` takes blocks of rows and keeps one number per row and one per column. The rows
+//! come from a forward pass (`read`), or from the sampler, which computes them anyway (`decode`).
 
 mod config;
 mod decode;
