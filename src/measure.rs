@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::batch::{Reads, Sequence, TokenGrid, pack};
 use crate::model::Policy;
 use crate::signal::{self, Grouping, Reader, SignalConfig};
-use crate::types::{HeadSignals, Leaf, MeasuredTree, Needs, PathField, Signals, Step, Tree};
+use crate::types::{HeadSignals, MeasuredTree, Needs, PathField, Signals, Step, Tree};
 
 /// The models to ask and how.
 pub struct Measurer<'a> {
@@ -41,14 +41,15 @@ impl Measurer<'_> {
     /// If results cannot be copied to the host.
     pub fn measure(
         &self,
-        trees: Vec<Tree>,
+        mut trees: Vec<Tree>,
         needs: Needs,
         step: Step,
         grouping: &mut Grouping,
     ) -> Result<Vec<MeasuredTree>> {
+        // The sampler may have read all attention already. Taken, not copied: a number per head and token is a lot.
+        let sampled: Option<Vec<HeadSignals>> =
+            trees.iter_mut().flat_map(|tree| &mut tree.leaves).map(|leaf| leaf.signals.take()).collect();
         let sequences = sequences(&trees);
-        // The sampler may have read all attention already.
-        let sampled: Option<Vec<HeadSignals>> = leaves(&trees).map(|leaf| leaf.signals.clone()).collect();
         let read = needs.signals && sampled.is_none();
         let mut own = self.ask(self.policy, &sequences, needs.old_logprobs, read)?;
         if let Some(sampled) = sampled.filter(|_| needs.signals) {
@@ -138,10 +139,6 @@ impl Measurer<'_> {
         };
         trees.iter().map(of_tree).collect()
     }
-}
-
-fn leaves(trees: &[Tree]) -> impl Iterator<Item = &Leaf> {
-    trees.iter().flat_map(|tree| &tree.leaves)
 }
 
 /// The responses of `trees`, leaf after leaf.

@@ -144,11 +144,6 @@ fn say_results(summary: &Summary, out: &std::path::Path) -> Result<()> {
 
 /// The command line as a shell takes it.
 fn command() -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    let quoted = std::env::args().enumerate().map(|(index, argument)| match index {
-        0 => String::from("rlcredit"),
-        _ if !argument.is_empty() && argument.chars().all(plain) => argument,
-        _ => format!("'{}'", argument.replace('\'', "'\\''")),
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+    let arguments = std::env::args().skip(1).map(|argument| super::shell_word(&argument));
+    std::iter::once(String::from("rlcredit")).chain(arguments).collect::<Vec<_>>().join(" ")
 }

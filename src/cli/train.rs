@@ -88,16 +88,12 @@ impl Train {
         Ok(match train(request, &console, &interrupt)? {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::Interrupted(signal) => {
-                console.note(format_args!("go on with: rlcredit train {} --resume", shell_word(&folder)));
+                console.note(format_args!(
+                    "go on with: rlcredit train {} --resume",
+                    super::shell_word(&folder.display().to_string())
+                ));
                 ExitCode::from(signal.exit_code())
             }
         })
     }
-}
-
-/// `path` as a shell reads it.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "_./-+,@%".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

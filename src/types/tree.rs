@@ -30,7 +30,7 @@ pub struct Leaf {
     pub logprobs: Vec<f32>,
     /// Why generation stopped.
     pub finish: Finish,
-    /// Attention of the sampler over the whole response, where it was read on the way.
+    /// Attention of the sampler over the whole response, where it was read on the way; measuring takes it.
     pub signals: Option<HeadSignals>,
     /// The response as text, special tokens left out.
     pub text: String,

@@ -26,6 +26,18 @@ fn all() -> Vec<CreditConfig> {
     texts.into_iter().map(|text| toml::from_str(text).unwrap()).collect()
 }
 
+#[test]
+fn every_strategy_is_found_by_its_name_and_is_among_those_under_law() {
+    let named: Vec<CreditConfig> =
+        CreditConfig::NAMES.iter().map(|name| CreditConfig::named(name).unwrap()).collect();
+    assert!(named.iter().all(|config| all().contains(config)));
+    let same_kind =
+        |a: &CreditConfig, b: &CreditConfig| std::mem::discriminant(a) == std::mem::discriminant(b);
+    assert!(all().iter().all(|config| named.iter().any(|named| same_kind(named, config))));
+    let error = CreditConfig::named("rythm").unwrap_err().to_string();
+    assert!(error.contains("\"rythm\"; expected one of uniform, "), "{error}");
+}
+
 /// The same strategies with one more key.
 fn all_with(key: &str, value: impl Into<toml::Value> + Clone) -> Vec<CreditConfig> {
     let with = |config: CreditConfig| {
