@@ -75,6 +75,20 @@ struct Host {
 const MODEL: &str = "model";
 const STATE: &str = "state.json";
 
+/// The groups of heads in force at the checkpoint in `folder`; none where no state is kept or no groups were chosen.
+///
+/// # Errors
+/// If there is a state that cannot be read.
+pub fn head_groups(folder: &Path) -> Result<Option<HeadGroups>> {
+    let path = folder.join(STATE);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
+    let host: Host = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
+    Ok(host.head_groups)
+}
+
 impl TrainState {
     /// Writes the state into the empty folder `dir`.
     ///

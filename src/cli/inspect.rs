@@ -2,12 +2,14 @@
 //! follows.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
+use rlcredit::checkpoint::head_groups;
 use rlcredit::files::write_whole;
+use rlcredit::inspect::gains::{Gain, gains};
 use rlcredit::inspect::source::{self, Limits, Line};
 use rlcredit::inspect::terminal::{By, Style, Terminal};
 use rlcredit::inspect::text::Shown;
@@ -48,9 +50,9 @@ pub struct Inspect {
     /// Override a key, in TOML's syntax: --set signals.window=5
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Choose local and global heads by all responses, as a training step does where [signals] regroup_every is 1, or for
-    /// each response on its own
-    #[arg(long, value_enum, default_value = "together")]
+    /// Local and global heads: as in the run (chosen by all responses, unless [signals] regroup_every lets earlier groups
+    /// live on and the checkpoint has them), chosen by all responses, or by each response on its own
+    #[arg(long, value_enum, default_value = "as-in-run")]
     heads: HeadsArgument,
     /// Compute precision. Training's own may be lower, and then ranks can differ
     #[arg(long, value_enum, default_value = "f32")]
@@ -71,6 +73,7 @@ pub struct Inspect {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum HeadsArgument {
+    AsInRun,
     Together,
     PerSequence,
 }
@@ -135,7 +138,8 @@ impl Inspect {
             signals: &recipe.signals,
         };
         let strategies = Strategies::of(&recipe.credit);
-        let found = inspect(&measurer, &strategies, self.heads.into(), &subjects)?;
+        let grouped = self.grouped(&recipe.signals, &folder)?;
+        let found = inspect(&measurer, &strategies, &grouped, &subjects)?;
         drop(phase);
 
         let weights = format!("{}{remark}", folder.display());
@@ -149,7 +153,13 @@ impl Inspect {
         let shown = subjects.iter().zip(found).map(|(s, found)| Shown::new(s, found, tokenizer.as_ref()));
         let shown: Vec<Shown> = shown.collect::<Result<_>>()?;
         let mut facts = vec![("weights".to_owned(), weights), ("settings".to_owned(), settings)];
-        facts.extend(reading(&recipe.signals, self.heads, &shown));
+        facts.extend(reading(&recipe.signals, &grouped, &shown));
+        let gains = gains(shown.iter().map(|shown| &shown.inspection));
+        let gain = |g: Gain| format!("{} {:.3} ({:.3})", g.strategy, g.mean, g.by_entropy);
+        facts.push((
+            "gains".to_owned(),
+            format!("mean (weighted by entropy): {}", gains.map(gain).join(", ")),
+        ));
         match &self.html {
             Some(file) => {
                 let page = html::page(&facts, &shown)?;
@@ -207,6 +217,21 @@ impl Inspect {
         })
     }
 
+    /// The groups of heads to look with, for a policy in the model folder `folder`.
+    fn grouped(&self, signals: &SignalConfig, folder: &Path) -> Result<Grouped> {
+        Ok(match self.heads {
+            HeadsArgument::Together => Grouped::Together,
+            HeadsArgument::PerSequence => Grouped::PerSequence,
+            HeadsArgument::AsInRun => {
+                let lasting =
+                    signals.regroup_every != 1 && self.step.is_none_or(|step| !signals.regroups_at(step));
+                let checkpoint = folder.parent().filter(|_| lasting);
+                let saved = checkpoint.map(head_groups).transpose()?.flatten();
+                saved.map_or(Grouped::Together, Grouped::Given)
+            }
+        })
+    }
+
     fn print(&self, facts: &[(String, String)], shown: &[Shown]) -> Result<()> {
         let terminal = io::stdout().is_terminal();
         let columns =
@@ -231,13 +256,14 @@ impl Inspect {
 }
 
 /// How attention was read, name and value.
-fn reading(signals: &SignalConfig, heads: HeadsArgument, shown: &[Shown]) -> Vec<(String, String)> {
+fn reading(signals: &SignalConfig, grouped: &Grouped, shown: &[Shown]) -> Vec<(String, String)> {
     let Some(Shown { inspection: found, .. }) = shown.first() else { return Vec::new() };
     let layers: Vec<String> = found.layers.iter().map(usize::to_string).collect();
     let [near, far] = signals.horizon;
-    let by = match (signals.heads, heads) {
+    let by = match (signals.heads, grouped) {
         (Heads::All, _) => "all of them in both groups",
-        (_, HeadsArgument::Together) if shown.len() > 1 => "chosen by all responses together",
+        (_, Grouped::Given(_)) => "those of the checkpoint",
+        (_, Grouped::Together) if shown.len() > 1 => "chosen by all responses together",
         _ => "chosen by each response",
     };
     let (local, global, all) = (found.local.len(), found.global.len(), found.spans.len());
@@ -253,15 +279,6 @@ fn reading(signals: &SignalConfig, heads: HeadsArgument, shown: &[Shown]) -> Vec
 fn wants_color() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
-
-impl From<HeadsArgument> for Grouped {
-    fn from(argument: HeadsArgument) -> Self {
-        match argument {
-            HeadsArgument::Together => Self::Together,
-            HeadsArgument::PerSequence => Self::PerSequence,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! Nothing is computed here that training does not compute: signals, sets and coefficients come from [`signal`] and
 //! [`strategy`].
 
+pub mod gains;
 pub mod html;
 pub mod source;
 pub mod terminal;
@@ -62,13 +63,15 @@ impl Strategies {
     }
 }
 
-/// Whose spans the groups of heads are chosen by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which groups of heads signals are averaged over.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Grouped {
-    /// Those of all responses, as a training step does.
+    /// Those that the spans of all responses choose, as a training step does.
     Together,
     /// Each response has groups of its own.
     PerSequence,
+    /// These.
+    Given(HeadGroups),
 }
 
 /// All that is known about one response of R tokens. Lists of one number per token, and positions, count from the first
@@ -127,20 +130,22 @@ pub struct Gammas {
 pub fn inspect(
     measurer: &Measurer<'_>,
     strategies: &Strategies,
-    grouped: Grouped,
+    grouped: &Grouped,
     subjects: &[Subject],
 ) -> Result<Vec<Inspection>> {
     let sequences: Vec<Sequence<'_>> =
         subjects.iter().map(|s| Sequence { prompt: &s.prompt, response: &s.response }).collect();
     let found = measurer.ask(measurer.policy, &sequences, true, true)?;
-    let all = HeadGroups::choose(measurer.signals, &found.signals)?;
+    let choose = |responses: &[HeadSignals]| HeadGroups::choose(measurer.signals, responses);
+    let common = match grouped {
+        Grouped::Together => Some(choose(&found.signals)?),
+        Grouped::PerSequence => None,
+        Grouped::Given(groups) => Some(groups.clone()),
+    };
     let stats = found.logprobs.into_iter().zip(found.entropies);
     let each = subjects.iter().zip(&found.signals).zip(stats);
     each.map(|((subject, signals), (logprobs, entropies))| {
-        let groups = match grouped {
-            Grouped::Together => all.clone(),
-            Grouped::PerSequence => HeadGroups::choose(measurer.signals, std::slice::from_ref(signals))?,
-        };
+        let groups = common.clone().map_or_else(|| choose(std::slice::from_ref(signals)), Ok)?;
         Inspection::new(subject, logprobs, entropies, signals, groups, strategies)
     })
     .collect()

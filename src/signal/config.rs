@@ -5,6 +5,8 @@ use std::fmt;
 use serde::de::{Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::types::Step;
+
 /// How WAAD and FAI are measured; the defaults are those of the paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -97,6 +99,12 @@ impl Layers {
 }
 
 impl SignalConfig {
+    /// Whether the groups of heads are chosen anew in `step`: step 1 is due like the steps 1 + n, 1 + 2n, ... after it.
+    #[must_use]
+    pub fn regroups_at(&self, step: Step) -> bool {
+        self.regroup_every != 0 && step.saturating_sub(1).is_multiple_of(self.regroup_every)
+    }
+
     /// What cannot work whatever the model, each as `key: got ..., expected ...`.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {

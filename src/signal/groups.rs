@@ -86,10 +86,8 @@ impl Grouping {
         config: &SignalConfig,
         responses: &[HeadSignals],
     ) -> Result<&HeadGroups> {
-        // Step 1 is due like the steps 1 + n, 1 + 2n, ... after it.
-        let due = config.regroup_every != 0 && (step.saturating_sub(1)).is_multiple_of(config.regroup_every);
         let groups = match self.groups.take() {
-            Some(groups) if !due => groups,
+            Some(groups) if !config.regroups_at(step) => groups,
             _ => HeadGroups::choose(config, responses)?,
         };
         Ok(self.groups.insert(groups))

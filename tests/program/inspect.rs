@@ -212,6 +212,33 @@ fn a_run_s_own_weights_give_what_training_recorded() {
 }
 
 #[test]
+fn groups_of_heads_that_outlive_a_step_are_those_of_the_checkpoint() {
+    let place = Place::warmed();
+    let credit = "credit=[{type=\"rhythm\"}]";
+    let sets = ["--set", credit, "--set", "signals.horizon=[2, 20]", "--set", "signals.regroup_every=0"];
+    let sets = [&sets[..], &["--set", "checkpoint.every=1", "--set", "run.steps=2", "--set", "eval.every=0"]];
+    let ended = place.run(&[&["train", "tiny.toml"], &sets.concat()[..]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    // Groups that no span would choose.
+    let path = "runs/tiny/checkpoints/step_000001/state.json";
+    let mut state: Value = serde_json::from_str(&place.read(path)).unwrap();
+    let groups = &mut state["head_groups"];
+    (groups["local"], groups["global"]) = (groups["global"].take(), groups["local"].take());
+    place.write(path, state.to_string());
+    let args = ["--run", "runs/tiny", "--step", "2", "--limit", "3"];
+    let found = inspect(&place, &args);
+    assert!(found.iter().all(|line| line["local"] == state["head_groups"]["local"]));
+    assert!(found.iter().all(|line| line["global"] == state["head_groups"]["global"]));
+    let shown = place.run(&[&["inspect"], &args[..]].concat());
+    assert!(shown.out.contains(", those of the checkpoint\n"), "{}", shown.out);
+    // A person may ask for other groups, and the first step chooses its own.
+    for other in [&["--step", "2", "--heads", "together"], &["--step", "1", "--heads", "as-in-run"]] {
+        let found = inspect(&place, &[&["--run", "runs/tiny", "--limit", "3"], &other[..]].concat());
+        assert!(found.iter().all(|line| line["local"] != state["head_groups"]["local"]), "{other:?}");
+    }
+}
+
+#[test]
 fn texts_and_their_token_ids_are_the_same_and_settings_come_from_run_recipe_and_overrides() {
     let line = FINISHED.lines("runs/tiny/rollouts/step_000006.jsonl").remove(0);
     let place = Place::new();
@@ -253,6 +280,7 @@ fn the_terminal_shows_every_response_with_and_without_colours() {
     for part in [
         "weights   runs/tiny/checkpoints/step_000003/model, which sampled step 4\n",
         "heads     4 local, 4 global of 12, chosen by all responses together\n",
+        "gains     mean (weighted by entropy): local_chunk 1.",
         "gain of rhythm ",
         "step 4, prompt ",
         "prompt: Make ",

@@ -1,0 +1,62 @@
+//! What each strategy raises over all responses: its mean gain, plain and weighted by entropy.
+//!
+//! ```text
+//! mean = sum_t gamma_t / n;   by_entropy = sum_t H_t gamma_t / sum_t H_t
+//! ```
+//!
+//! A token of which the policy was sure has hardly a gradient, whatever its advantage. A strategy pays the tokens that
+//! decide more than the others where its second number is above its first.
+
+use super::{Gammas, Inspection};
+
+/// The gain of one strategy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gain {
+    /// The strategy's name in recipes.
+    pub strategy: &'static str,
+    /// Mean over the tokens of all responses.
+    pub mean: f64,
+    /// Mean in which each token weighs as much as the entropy of the distribution it came from.
+    pub by_entropy: f64,
+}
+
+/// The gains of the strategies over `responses`.
+#[must_use]
+pub fn gains<'i>(responses: impl Iterator<Item = &'i Inspection> + Clone) -> [Gain; 3] {
+    let strategies: [(_, fn(&Gammas) -> &Vec<f32>); 3] = [
+        ("local_chunk", |gamma| &gamma.local_chunk),
+        ("global_anchor", |gamma| &gamma.global_anchor),
+        ("rhythm", |gamma| &gamma.rhythm),
+    ];
+    strategies.map(|(strategy, of)| {
+        let (mut n, mut sum, mut entropy, mut weighted) = (0.0, 0.0, 0.0, 0.0);
+        for response in responses.clone() {
+            for (gamma, h) in of(&response.gamma).iter().zip(&response.entropies) {
+                let (gamma, h) = (f64::from(*gamma), f64::from(*h));
+                (n, sum) = (n + 1.0, sum + gamma);
+                (entropy, weighted) = (entropy + h, weighted + h * gamma);
+            }
+        }
+        let mean = sum / n;
+        // Where nothing was uncertain nothing tells the tokens apart.
+        Gain { strategy, mean, by_entropy: if entropy > 0.0 { weighted / entropy } else { mean } }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::inspection;
+    use super::*;
+
+    #[test]
+    fn a_token_weighs_as_much_as_it_was_uncertain() {
+        let mut found = inspection();
+        found.gamma.rhythm = vec![1.0, 2.0, 1.0, 1.0, 1.0, 1.5];
+        found.entropies = vec![0.0, 0.5, 0.0, 0.0, 0.0, 0.5];
+        let [_, _, rhythm] = gains([&found].into_iter());
+        assert_eq!(rhythm, Gain { strategy: "rhythm", mean: 1.25, by_entropy: 1.75 });
+        found.entropies.fill(0.0);
+        let [_, _, rhythm] = gains([&found].into_iter());
+        assert!((rhythm.by_entropy - 1.25).abs() < 1e-12);
+    }
+}
