@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::batch::Sequence;
 use crate::credit::strategy::{
-    self, CreditConfig, CreditStrategy, GlobalAnchorConfig, LocalChunkConfig, Response, RhythmConfig,
+    self, CreditConfig, CreditStrategy, GlobalAnchorConfig, LocalChunkConfig, Response, Rhythm, RhythmConfig,
 };
 use crate::measure::Measurer;
 use crate::signal::{self, HeadGroups};
@@ -56,7 +56,7 @@ impl Strategies {
                 CreditConfig::LocalChunk(config) => settings.local_chunk = config,
                 CreditConfig::GlobalAnchor(config) => settings.global_anchor = config,
                 CreditConfig::Rhythm(config) => settings.rhythm = config,
-                CreditConfig::Uniform(_) | CreditConfig::Random(_) | CreditConfig::Entropy(_) => {}
+                _ => {} // reads no attention
             }
         }
         settings
@@ -162,14 +162,7 @@ impl Inspection {
     ) -> Result<Self> {
         let (waad, fai) = (signal::waad(signals, &groups), signal::fai(signals, &groups));
         let Strategies { local_chunk, global_anchor, rhythm } = strategies;
-        let jump = strategy::jumps(&waad);
-        let jumps: Vec<Option<f32>> = jump.iter().copied().map(Some).collect();
-        let t_glob = strategy::top(&fai, rhythm.fraction, rhythm.take);
-        let found = strategy::dominated(&t_glob, &waad, rhythm.lookback, rhythm.tau_waad, rhythm.tau_jump);
-        let mut intro: Vec<usize> = found.iter().map(|d| d.intro).collect();
-        intro.sort_unstable();
-        intro.dedup();
-
+        let Rhythm { anchors, dominated, openers } = rhythm.anatomy(&waad, &fai);
         let response = Response::from_signals(&waad, &fai, &entropies);
         let gamma = Gammas {
             local_chunk: local_chunk.gamma(&response)?.values,
@@ -187,13 +180,13 @@ impl Inspection {
             spans: signals.heads.iter().map(|head| (head.id.layer, head.id.head, head.span)).collect(),
             local: groups.local,
             global: groups.global,
-            t_loc: strategy::top(&jumps, local_chunk.fraction, local_chunk.take),
-            t_glob,
-            dominated: found.iter().map(|d| d.anchor).collect(),
-            intro,
+            t_loc: local_chunk.chosen(&waad),
+            t_glob: anchors,
+            dominated,
+            intro: openers,
+            jump: strategy::jumps(&waad),
             waad,
             fai,
-            jump,
             gamma,
         })
     }

@@ -107,10 +107,8 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
     }
     rules.of_part("signals", signals.problems());
     let [near, _] = signals.horizon;
-    let looks_ahead =
-        |config: &CreditConfig| matches!(config, CreditConfig::GlobalAnchor(_) | CreditConfig::Rhythm(_));
     rules.broken_if(
-        near >= sampling.max_new_tokens && credit.iter().any(looks_ahead),
+        near >= sampling.max_new_tokens && credit.iter().any(CreditConfig::looks_ahead),
         &["signals.horizon", "sampling.max_new_tokens"],
         || {
             format!(

@@ -1,4 +1,5 @@
-//! `[[credit]]`: the chain of strategies that reshape the advantages, with every constant of each.
+//! `[[credit]]`: the chain of strategies that reshape the advantages, and the small choices that several of them offer.
+//! The settings of a strategy stand in its own file.
 
 use std::fmt;
 
@@ -6,123 +7,105 @@ use anyhow::{Result, anyhow};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// One entry of the chain. An empty chain pays every token of a response the same.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum CreditConfig {
-    /// Every token the same: plain GRPO, as a name for comparisons.
-    Uniform(UniformConfig),
-    /// More for tokens at which the local heads' reach changes: where a chunk begins.
-    LocalChunk(LocalChunkConfig),
-    /// More for tokens that later tokens look back at.
-    GlobalAnchor(GlobalAnchorConfig),
-    /// Both, coupled: anchors inside a chunk share with the token that opens it.
-    Rhythm(RhythmConfig),
-    /// More for tokens drawn by lot: what attention must beat.
-    Random(RandomConfig),
-    /// More for tokens at which the policy was least sure.
-    Entropy(EntropyConfig),
+use super::{
+    CreditStrategy, EntropyConfig, GlobalAnchorConfig, LocalChunkConfig, RandomConfig, RhythmConfig,
+    UniformConfig,
+};
+use crate::types::RunRandom;
+
+/// The settings of one strategy, as an entry of `[[credit]]` holds them.
+pub trait StrategyConfig {
+    /// What cannot work, each as `key: got ..., expected ...`.
+    fn problems(&self) -> Vec<String>;
+
+    /// Whether it goes by FAI, which no token has whose response ends before the horizon begins.
+    fn looks_ahead(&self) -> bool {
+        false
+    }
+
+    /// The strategy, with the randomness of the run.
+    fn build(&self, random: RunRandom) -> Box<dyn CreditStrategy>;
 }
 
-/// Which tokens of a response are chosen by a score, and what they get.
-macro_rules! chosen_share {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields, default)]
-        pub struct $name {
-            /// What the advantage of a chosen token is multiplied by.
-            pub gain: f64,
-            /// Share of a response's tokens that are chosen, rounded up.
-            pub fraction: f64,
-            /// Which end of the ranking is chosen.
-            pub take: Take,
-            /// Which advantages are reshaped.
-            pub apply_to: ApplyTo,
+/// Makes the enum of all strategies, with what can be had from its entries alone: names, and the settings inside.
+macro_rules! strategies {
+    ($($(#[$doc:meta])* $Name:ident($Config:ty) = $name:literal,)*) => {
+        /// One entry of the chain. An empty chain pays every token of a response the same.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "type")]
+        pub enum CreditConfig {
+            $($(#[$doc])* #[serde(rename = $name)] $Name($Config),)*
         }
 
-        impl Default for $name {
-            fn default() -> Self {
-                Self { gain: 1.5, fraction: 0.4, take: Take::Top, apply_to: ApplyTo::Both }
+        impl CreditConfig {
+            /// What strategies are called.
+            pub const NAMES: &[&str] = &[$($name),*];
+
+            fn settings(&self) -> &dyn StrategyConfig {
+                match self {
+                    $(Self::$Name(config) => config,)*
+                }
             }
         }
     };
 }
 
-chosen_share!(
-    /// Settings of [`CreditConfig::LocalChunk`].
-    LocalChunkConfig
-);
-chosen_share!(
-    /// Settings of [`CreditConfig::GlobalAnchor`].
-    GlobalAnchorConfig
-);
-chosen_share!(
-    /// Settings of [`CreditConfig::Entropy`].
-    EntropyConfig
-);
-
-/// Settings of [`CreditConfig::Uniform`]: there are none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UniformConfig {}
-
-/// Settings of [`CreditConfig::Random`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RandomConfig {
-    /// What the advantage of a chosen token is multiplied by.
-    pub gain: f64,
-    /// Share of a response's tokens that are chosen, rounded up.
-    pub fraction: f64,
-    /// Which advantages are reshaped.
-    pub apply_to: ApplyTo,
+strategies! {
+    /// Every token the same: plain GRPO, as a name for comparisons.
+    Uniform(UniformConfig) = "uniform",
+    /// More for tokens at which the local heads' reach changes: where a chunk begins.
+    LocalChunk(LocalChunkConfig) = "local_chunk",
+    /// More for tokens that later tokens look back at.
+    GlobalAnchor(GlobalAnchorConfig) = "global_anchor",
+    /// Both, coupled: anchors inside a chunk share with the token that opens it.
+    Rhythm(RhythmConfig) = "rhythm",
+    /// More for tokens drawn by lot: what attention must beat.
+    Random(RandomConfig) = "random",
+    /// More for tokens at which the policy was least sure.
+    Entropy(EntropyConfig) = "entropy",
 }
 
-impl Default for RandomConfig {
-    fn default() -> Self {
-        Self { gain: 1.5, fraction: 0.4, apply_to: ApplyTo::Both }
+impl CreditConfig {
+    /// The strategy called `name`, with its defaults.
+    ///
+    /// # Errors
+    /// If there is none of that name; the message names all there are.
+    pub fn named(name: &str) -> Result<Self> {
+        let table = toml::Table::from_iter([(String::from("type"), name.into())]);
+        table.try_into().map_err(|_| {
+            anyhow!("no credit strategy is called {name:?}; expected one of {}", Self::NAMES.join(", "))
+        })
+    }
+
+    /// What cannot work, each as `key: got ..., expected ...`.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        self.settings().problems()
+    }
+
+    /// Whether it goes by FAI, see [`StrategyConfig::looks_ahead`].
+    #[must_use]
+    pub fn looks_ahead(&self) -> bool {
+        self.settings().looks_ahead()
+    }
+
+    /// The strategy that the recipe chose, with the randomness of the run.
+    #[must_use]
+    pub fn build(&self, random: RunRandom) -> Box<dyn CreditStrategy> {
+        self.settings().build(random)
     }
 }
 
-/// Settings of [`CreditConfig::Rhythm`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RhythmConfig {
-    /// What the advantage of an anchor is multiplied by; a dominated one shares what is above 1.
-    pub gain: f64,
-    /// Share of a response's tokens that are anchors, rounded up.
-    pub fraction: f64,
-    /// Which end of the ranking by FAI is taken for anchors.
-    pub take: Take,
-    /// k: how many tokens before a dominated anchor its opener is looked for.
-    pub lookback: usize,
-    /// An anchor with a WAAD above this is not dominated.
-    pub tau_waad: Threshold,
-    /// An anchor is dominated only if a jump before it reaches this.
-    pub tau_jump: Threshold,
-    /// Share of a dominated anchor's extra credit that goes to its opener.
-    pub alpha: f64,
-    /// What a token gets that is an anchor and an opener.
-    pub overlap: Overlap,
-    /// Which advantages are reshaped.
-    pub apply_to: ApplyTo,
-}
-
-impl Default for RhythmConfig {
-    fn default() -> Self {
-        Self {
-            gain: 1.5,
-            fraction: 0.4,
-            take: Take::Top,
-            lookback: 3,
-            tau_waad: Threshold::Median,
-            tau_jump: Threshold::Median,
-            alpha: 0.5,
-            overlap: Overlap::Add,
-            apply_to: ApplyTo::Both,
-        }
+/// What cannot work in the two settings that strategies have in common.
+pub(super) fn share_problems(gain: f64, fraction: f64) -> Vec<String> {
+    let mut problems = Vec::new();
+    if !(gain.is_finite() && gain >= 0.0) {
+        problems.push(format!("gain: got {gain}, expected a finite number, 0 or more"));
     }
+    if !(fraction > 0.0 && fraction <= 1.0) {
+        problems.push(format!("fraction: got {fraction}, expected above 0 and at most 1"));
+    }
+    problems
 }
 
 /// Which end of a ranking is chosen.
@@ -182,56 +165,6 @@ pub enum Threshold {
     Median,
     /// This value for all responses.
     Value(f64),
-}
-
-impl CreditConfig {
-    /// The strategy called `name`, with its defaults.
-    ///
-    /// # Errors
-    /// If there is none of that name; the message names all there are.
-    pub fn named(name: &str) -> Result<Self> {
-        let table = toml::Table::from_iter([(String::from("type"), name.into())]);
-        table.try_into().map_err(|_| {
-            anyhow!("no credit strategy is called {name:?}; expected one of {}", Self::NAMES.join(", "))
-        })
-    }
-
-    /// What strategies are called.
-    pub const NAMES: [&str; 6] = ["uniform", "local_chunk", "global_anchor", "rhythm", "random", "entropy"];
-
-    /// What cannot work, each as `key: got ..., expected ...`.
-    #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let (gain, fraction) = match self {
-            Self::Uniform(_) => return Vec::new(),
-            Self::LocalChunk(c) => (c.gain, c.fraction),
-            Self::GlobalAnchor(c) => (c.gain, c.fraction),
-            Self::Rhythm(c) => (c.gain, c.fraction),
-            Self::Random(c) => (c.gain, c.fraction),
-            Self::Entropy(c) => (c.gain, c.fraction),
-        };
-        let mut problems = Vec::new();
-        if !(gain.is_finite() && gain >= 0.0) {
-            problems.push(format!("gain: got {gain}, expected a finite number, 0 or more"));
-        }
-        if !(fraction > 0.0 && fraction <= 1.0) {
-            problems.push(format!("fraction: got {fraction}, expected above 0 and at most 1"));
-        }
-        if let Self::Rhythm(c) = self {
-            if !(0.0..=1.0).contains(&c.alpha) {
-                problems.push(format!("alpha: got {}, expected 0 to 1", c.alpha));
-            }
-            if c.lookback == 0 {
-                problems.push("lookback: got 0, expected at least 1 token".into());
-            }
-            for (key, threshold) in [("tau_waad", c.tau_waad), ("tau_jump", c.tau_jump)] {
-                if matches!(threshold, Threshold::Value(value) if !value.is_finite()) {
-                    problems.push(format!("{key}: expected \"median\" or a finite number"));
-                }
-            }
-        }
-        problems
-    }
 }
 
 impl Serialize for Threshold {

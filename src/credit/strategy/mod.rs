@@ -20,12 +20,15 @@ mod uniform;
 use anyhow::{Context, Result};
 
 pub use anatomy::{Dominated, dominated, jumps, median, top};
-pub use config::{
-    ApplyTo, CreditConfig, EntropyConfig, GlobalAnchorConfig, LocalChunkConfig, Overlap, RandomConfig,
-    RhythmConfig, Take, Threshold, UniformConfig,
-};
+pub use config::{ApplyTo, CreditConfig, Overlap, StrategyConfig, Take, Threshold};
+pub use entropy::EntropyConfig;
+pub use global_anchor::GlobalAnchorConfig;
+pub use local_chunk::LocalChunkConfig;
+pub use random::RandomConfig;
+pub use rhythm::{Rhythm, RhythmConfig};
+pub use uniform::UniformConfig;
 
-use crate::types::{MeasuredTree, Needs, RunRandom, Step};
+use crate::types::{MeasuredTree, Needs, Step};
 
 /// Weighs the tokens of a response against each other.
 pub trait CreditStrategy {
@@ -116,20 +119,5 @@ impl<'a> Response<'a> {
         let mut values = vec![1.0; self.n_tokens];
         chosen.iter().for_each(|t| values[*t] = gain as f32);
         Gamma { values, anchors: None }
-    }
-}
-
-impl CreditConfig {
-    /// The strategy that the recipe chose, with the randomness of the run.
-    #[must_use]
-    pub fn build(&self, random: RunRandom) -> Box<dyn CreditStrategy> {
-        match *self {
-            Self::Uniform(config) => Box::new(config),
-            Self::LocalChunk(config) => Box::new(config),
-            Self::GlobalAnchor(config) => Box::new(config),
-            Self::Rhythm(config) => Box::new(config),
-            Self::Random(config) => Box::new(random::Random { config, random }),
-            Self::Entropy(config) => Box::new(config),
-        }
     }
 }

@@ -5,14 +5,44 @@
 //! ```
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
-use super::{ApplyTo, CreditStrategy, Gamma, RandomConfig, Response, Take, top};
+use super::config::share_problems;
+use super::{ApplyTo, CreditStrategy, Gamma, Response, StrategyConfig, Take, top};
 use crate::types::{Needs, Purpose, RunRandom};
 
+/// Settings of [`CreditConfig::Random`](super::CreditConfig::Random).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RandomConfig {
+    /// What the advantage of a chosen token is multiplied by.
+    pub gain: f64,
+    /// Share of a response's tokens that are chosen, rounded up.
+    pub fraction: f64,
+    /// Which advantages are reshaped.
+    pub apply_to: ApplyTo,
+}
+
+impl Default for RandomConfig {
+    fn default() -> Self {
+        Self { gain: 1.5, fraction: 0.4, apply_to: ApplyTo::Both }
+    }
+}
+
+impl StrategyConfig for RandomConfig {
+    fn problems(&self) -> Vec<String> {
+        share_problems(self.gain, self.fraction)
+    }
+
+    fn build(&self, random: RunRandom) -> Box<dyn CreditStrategy> {
+        Box::new(Random { config: *self, random })
+    }
+}
+
 /// The strategy with the randomness of its run.
-pub(super) struct Random {
-    pub config: RandomConfig,
-    pub random: RunRandom,
+struct Random {
+    config: RandomConfig,
+    random: RunRandom,
 }
 
 impl CreditStrategy for Random {

@@ -9,9 +9,104 @@
 //! alone.
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
-use super::{Anchors, ApplyTo, CreditStrategy, Gamma, Overlap, Response, RhythmConfig, dominated, top};
-use crate::types::Needs;
+use super::config::share_problems;
+use super::{
+    Anchors, ApplyTo, CreditStrategy, Gamma, Overlap, Response, StrategyConfig, Take, Threshold, dominated,
+    top,
+};
+use crate::types::{Needs, RunRandom};
+
+/// Settings of [`CreditConfig::Rhythm`](super::CreditConfig::Rhythm).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RhythmConfig {
+    /// What the advantage of an anchor is multiplied by; a dominated one shares what is above 1.
+    pub gain: f64,
+    /// Share of a response's tokens that are anchors, rounded up.
+    pub fraction: f64,
+    /// Which end of the ranking by FAI is taken for anchors.
+    pub take: Take,
+    /// k: how many tokens before a dominated anchor its opener is looked for.
+    pub lookback: usize,
+    /// An anchor with a WAAD above this is not dominated.
+    pub tau_waad: Threshold,
+    /// An anchor is dominated only if a jump before it reaches this.
+    pub tau_jump: Threshold,
+    /// Share of a dominated anchor's extra credit that goes to its opener.
+    pub alpha: f64,
+    /// What a token gets that is an anchor and an opener.
+    pub overlap: Overlap,
+    /// Which advantages are reshaped.
+    pub apply_to: ApplyTo,
+}
+
+impl Default for RhythmConfig {
+    fn default() -> Self {
+        Self {
+            gain: 1.5,
+            fraction: 0.4,
+            take: Take::Top,
+            lookback: 3,
+            tau_waad: Threshold::Median,
+            tau_jump: Threshold::Median,
+            alpha: 0.5,
+            overlap: Overlap::Add,
+            apply_to: ApplyTo::Both,
+        }
+    }
+}
+
+impl StrategyConfig for RhythmConfig {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = share_problems(self.gain, self.fraction);
+        if !(0.0..=1.0).contains(&self.alpha) {
+            problems.push(format!("alpha: got {}, expected 0 to 1", self.alpha));
+        }
+        if self.lookback == 0 {
+            problems.push("lookback: got 0, expected at least 1 token".into());
+        }
+        for (key, threshold) in [("tau_waad", self.tau_waad), ("tau_jump", self.tau_jump)] {
+            if matches!(threshold, Threshold::Value(value) if !value.is_finite()) {
+                problems.push(format!("{key}: expected \"median\" or a finite number"));
+            }
+        }
+        problems
+    }
+
+    fn looks_ahead(&self) -> bool {
+        true
+    }
+
+    fn build(&self, _: RunRandom) -> Box<dyn CreditStrategy> {
+        Box::new(*self)
+    }
+}
+
+/// The rhythm of a response: positions of its tokens, each list in order and without repetition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rhythm {
+    /// The anchors.
+    pub anchors: Vec<usize>,
+    /// Those of them that an opener dominates.
+    pub dominated: Vec<usize>,
+    /// The openers. One that opens for several anchors is one all the same.
+    pub openers: Vec<usize>,
+}
+
+impl RhythmConfig {
+    /// The rhythm of a response with this WAAD and FAI.
+    #[must_use]
+    pub fn anatomy(&self, waad: &[f32], fai: &[Option<f32>]) -> Rhythm {
+        let anchors = top(fai, self.fraction, self.take);
+        let found = dominated(&anchors, waad, self.lookback, self.tau_waad, self.tau_jump);
+        let mut openers: Vec<usize> = found.iter().map(|d| d.intro).collect();
+        openers.sort_unstable();
+        openers.dedup();
+        Rhythm { anchors, dominated: found.iter().map(|d| d.anchor).collect(), openers }
+    }
+}
 
 impl CreditStrategy for RhythmConfig {
     fn needs(&self) -> Needs {
@@ -23,24 +118,98 @@ impl CreditStrategy for RhythmConfig {
     }
 
     fn gamma(&self, response: &Response<'_>) -> Result<Gamma> {
-        let waad = response.waad()?;
-        let anchors = top(response.fai()?, self.fraction, self.take);
-        let dominated = dominated(&anchors, waad, self.lookback, self.tau_waad, self.tau_jump);
-
+        let Rhythm { anchors, dominated, openers } = self.anatomy(response.waad()?, response.fai()?);
         let mut share = vec![0.0; response.n_tokens];
         anchors.iter().for_each(|s| share[*s] = 1.0);
-        dominated.iter().for_each(|d| share[d.anchor] = 1.0 - self.alpha);
-        let mut intros: Vec<usize> = dominated.iter().map(|d| d.intro).collect();
-        intros.sort_unstable();
-        intros.dedup(); // a token that opens for several anchors opens once
-        for intro in intros {
-            share[intro] = match self.overlap {
-                Overlap::Add => share[intro] + self.alpha,
-                Overlap::Cap => (share[intro] + self.alpha).min(1.0),
+        dominated.iter().for_each(|s| share[*s] = 1.0 - self.alpha);
+        for opener in openers {
+            share[opener] = match self.overlap {
+                Overlap::Add => share[opener] + self.alpha,
+                Overlap::Cap => (share[opener] + self.alpha).min(1.0),
                 Overlap::Overwrite => self.alpha,
             };
         }
         let values = share.iter().map(|share| (1.0 + (self.gain - 1.0) * share) as f32).collect();
         Ok(Gamma { values, anchors: Some(Anchors { n: anchors.len(), n_dominated: dominated.len() }) })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// Jumps 4, 5, 0.5, 1.5, 0, 0; medians 2.5 and 1.
+    const WAAD: [f32; 6] = [2.0, 6.0, 1.0, 1.5, 3.0, 3.0];
+    /// Anchors 1, 2 and 4; of the other end 0, 3 and 4.
+    const FAI: [Option<f32>; 6] = [Some(0.1), Some(0.5), Some(0.4), Some(0.2), Some(0.3), None];
+
+    fn gamma(config: RhythmConfig) -> Vec<f32> {
+        config.gamma(&Response::from_signals(&WAAD, &FAI, &[])).unwrap().values
+    }
+
+    const BASE: RhythmConfig = RhythmConfig {
+        gain: 1.5,
+        fraction: 0.4,
+        take: Take::Top,
+        lookback: 3,
+        tau_waad: Threshold::Median,
+        tau_jump: Threshold::Median,
+        alpha: 0.5,
+        overlap: Overlap::Add,
+        apply_to: ApplyTo::Both,
+    };
+
+    #[test]
+    fn a_dominated_anchor_shares_with_its_opener() {
+        assert_eq!(RhythmConfig::default(), BASE);
+        // Anchor 2 is dominated by 1, an anchor itself; 1 and 4 reach farther back than the median.
+        let rhythm = Rhythm { anchors: vec![1, 2, 4], dominated: vec![2], openers: vec![1] };
+        assert_eq!(BASE.anatomy(&WAAD, &FAI), rhythm);
+        assert_eq!(gamma(BASE), [1.0, 1.75, 1.25, 1.0, 1.5, 1.0]);
+        assert_eq!(gamma(RhythmConfig { gain: 3.0, ..BASE }), [1.0, 4.0, 2.0, 1.0, 3.0, 1.0]);
+        assert_eq!(gamma(RhythmConfig { alpha: 0.25, ..BASE }), [1.0, 1.625, 1.375, 1.0, 1.5, 1.0]);
+        assert_eq!(gamma(RhythmConfig { alpha: 1.0, ..BASE }), [1.0, 2.0, 1.0, 1.0, 1.5, 1.0]);
+    }
+
+    #[test]
+    fn an_anchor_that_opens_as_well_gets_the_sum_the_gain_or_the_openers_share() {
+        let of = |overlap, alpha| gamma(RhythmConfig { overlap, alpha, ..BASE });
+        assert_eq!(of(Overlap::Cap, 0.5), [1.0, 1.5, 1.25, 1.0, 1.5, 1.0]);
+        assert_eq!(of(Overlap::Cap, 0.25), [1.0, 1.5, 1.375, 1.0, 1.5, 1.0]);
+        assert_eq!(of(Overlap::Overwrite, 0.5), [1.0, 1.25, 1.25, 1.0, 1.5, 1.0]);
+        assert_eq!(of(Overlap::Overwrite, 0.25), [1.0, 1.125, 1.375, 1.0, 1.5, 1.0]);
+    }
+
+    #[test]
+    fn fixed_thresholds_are_each_of_their_own_signal() {
+        let with = |waad, jump| {
+            let (tau_waad, tau_jump) = (Threshold::Value(waad), Threshold::Value(jump));
+            RhythmConfig { tau_waad, tau_jump, ..BASE }.anatomy(&WAAD, &FAI).dominated
+        };
+        // WAAD of the anchors is 6, 1 and 3, the largest jump before them 4, 5 and 5. Both bounds belong to those they let in.
+        assert_eq!(with(6.0, 4.0), [1, 2, 4]);
+        assert_eq!(with(6.0, 5.0), [2, 4]);
+        assert!(with(5.0, 6.0).is_empty());
+        assert_eq!(with(2.9, 4.0), [2]);
+        assert!(with(0.5, 0.0).is_empty());
+    }
+
+    #[test]
+    fn the_other_end_of_the_ranking_and_another_share_are_other_anchors() {
+        let bottom = RhythmConfig { take: Take::Bottom, ..BASE };
+        // 0 has nothing before it, 3 has token 1 before it, 4 reaches too far back.
+        let rhythm = Rhythm { anchors: vec![0, 3, 4], dominated: vec![3], openers: vec![1] };
+        assert_eq!(bottom.anatomy(&WAAD, &FAI), rhythm);
+        assert_eq!(gamma(bottom), [1.5, 1.25, 1.0, 1.25, 1.5, 1.0]);
+        assert_eq!(gamma(RhythmConfig { fraction: 0.1, ..BASE }), [1.0, 1.5, 1.0, 1.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn the_opener_is_looked_for_no_farther_back_than_the_lookback() {
+        let near = RhythmConfig { take: Take::Bottom, lookback: 1, ..BASE };
+        assert!(near.anatomy(&WAAD, &FAI).dominated.is_empty()); // the jump right before token 3 is 0.5
+        let two = RhythmConfig { lookback: 2, ..near };
+        assert_eq!(two.anatomy(&WAAD, &FAI).openers, [1]);
     }
 }

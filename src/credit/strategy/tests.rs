@@ -9,33 +9,41 @@ use super::*;
 use crate::credit::Credit;
 use crate::credit::advantage::testing::group;
 use crate::credit::advantage::{AdvantageConfig, WithoutSignal};
-use crate::types::{PathField, Signals};
+use crate::types::{PathField, RunRandom, Signals};
 
 /// Every strategy with its defaults, and rhythm with each way to settle overlaps.
 fn all() -> Vec<CreditConfig> {
-    let texts = [
-        "type = 'uniform'",
-        "type = 'local_chunk'",
-        "type = 'global_anchor'",
-        "type = 'rhythm'",
-        "type = 'rhythm'\noverlap = 'cap'",
-        "type = 'rhythm'\noverlap = 'overwrite'",
-        "type = 'random'",
-        "type = 'entropy'",
-    ];
-    texts.into_iter().map(|text| toml::from_str(text).unwrap()).collect()
+    let named = CreditConfig::NAMES.iter().map(|name| CreditConfig::named(name).unwrap());
+    let overlaps = [Overlap::Cap, Overlap::Overwrite];
+    let rhythms = overlaps.map(|overlap| RhythmConfig { overlap, ..RhythmConfig::default() });
+    named.chain(rhythms.map(CreditConfig::Rhythm)).collect()
 }
 
 #[test]
-fn every_strategy_is_found_by_its_name_and_is_among_those_under_law() {
-    let named: Vec<CreditConfig> =
-        CreditConfig::NAMES.iter().map(|name| CreditConfig::named(name).unwrap()).collect();
-    assert!(named.iter().all(|config| all().contains(config)));
-    let same_kind =
-        |a: &CreditConfig, b: &CreditConfig| std::mem::discriminant(a) == std::mem::discriminant(b);
-    assert!(all().iter().all(|config| named.iter().any(|named| same_kind(named, config))));
+fn a_strategy_has_the_name_that_recipes_give_it() {
+    let names = ["uniform", "local_chunk", "global_anchor", "rhythm", "random", "entropy"];
+    assert_eq!(CreditConfig::NAMES, names);
+    for name in names {
+        let config = CreditConfig::named(name).unwrap();
+        assert_eq!(toml::Table::try_from(&config).unwrap()["type"].as_str(), Some(name));
+    }
     let error = CreditConfig::named("rythm").unwrap_err().to_string();
     assert!(error.contains("\"rythm\"; expected one of uniform, "), "{error}");
+}
+
+#[test]
+fn settings_out_of_range_are_named_by_key() {
+    for (key, value) in [("gain", -0.5), ("gain", f64::NAN), ("fraction", 0.0), ("fraction", 1.1)] {
+        for config in all_with(key, value) {
+            let problems = config.problems();
+            assert!(problems.len() == 1 && problems[0].starts_with(&format!("{key}: got ")), "{problems:?}");
+        }
+    }
+    let wrong = "type = 'rhythm'\nalpha = 1.5\nlookback = 0\ntau_waad = inf\ntau_jump = nan";
+    let problems = toml::from_str::<CreditConfig>(wrong).unwrap().problems();
+    let keys: Vec<_> = problems.iter().filter_map(|problem| problem.split(':').next()).collect();
+    assert_eq!(keys, ["alpha", "lookback", "tau_waad", "tau_jump"]);
+    assert!(all().iter().all(|config| config.problems().is_empty()));
 }
 
 /// The same strategies with one more key.

@@ -5,9 +5,25 @@
 //! ```
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
-use super::{ApplyTo, CreditStrategy, Gamma, Response, UniformConfig};
-use crate::types::Needs;
+use super::{ApplyTo, CreditStrategy, Gamma, Response, StrategyConfig};
+use crate::types::{Needs, RunRandom};
+
+/// Settings of [`CreditConfig::Uniform`](super::CreditConfig::Uniform): there are none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UniformConfig {}
+
+impl StrategyConfig for UniformConfig {
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn build(&self, _: RunRandom) -> Box<dyn CreditStrategy> {
+        Box::new(*self)
+    }
+}
 
 impl CreditStrategy for UniformConfig {
     fn needs(&self) -> Needs {
