@@ -13,7 +13,7 @@ use crate::rollout::explore::Explorer;
 use crate::rollout::{Generation, RolloutEngine};
 use crate::score::Scorer;
 use crate::text::Tokenizer;
-use crate::types::{Completion, GenRequest, Leaf, Step, Tree};
+use crate::types::{Completion, GenRequest, Leaf, Prompt, Step, Tree};
 
 /// Draw prompts, open their trees, generate, score, graft.
 pub struct OnPolicy {
@@ -73,34 +73,30 @@ pub fn graft(
     tokenizer: &Tokenizer,
 ) -> Result<Vec<Tree>> {
     let pairs: Vec<(GenRequest, Completion)> = requests.into_iter().zip(completions).collect();
-    let leaves: Vec<Leaf> = pairs
-        .par_iter()
+    let leaves: Vec<(Arc<Prompt>, Leaf)> = pairs
+        .into_par_iter()
         .map(|(request, done)| leaf(request, done, scorer, tokenizer))
         .collect::<Result<_>>()?;
-    let mut leaves = leaves.into_iter();
-    let trees = pairs.chunk_by(|(a, _), (b, _)| a.prompt.id == b.prompt.id).map(|group| Tree {
-        prompt: Arc::clone(&group[0].0.prompt),
-        leaves: leaves.by_ref().take(group.len()).collect(),
-    });
-    Ok(trees.collect())
+    let mut trees: Vec<Tree> = Vec::new();
+    for (prompt, leaf) in leaves {
+        match trees.last_mut().filter(|tree| tree.prompt.id == prompt.id) {
+            Some(tree) => tree.leaves.push(leaf),
+            None => trees.push(Tree { prompt, leaves: vec![leaf] }),
+        }
+    }
+    Ok(trees)
 }
 
+/// The scored leaf of a whole response, and the prompt it belongs to.
 fn leaf(
-    request: &GenRequest,
-    completion: &Completion,
+    request: GenRequest,
+    completion: Completion,
     scorer: &Scorer,
     tokenizer: &Tokenizer,
-) -> Result<Leaf> {
-    let text = tokenizer.decode(&completion.tokens, true)?;
-    let verdict = scorer.score(&request.prompt.task, &text);
-    Ok(Leaf {
-        sample: request.sample,
-        fork: None,
-        tokens: completion.tokens.clone(),
-        logprobs: completion.logprobs.clone(),
-        finish: completion.finish,
-        signals: completion.signals.clone(),
-        text,
-        verdict,
-    })
+) -> Result<(Arc<Prompt>, Leaf)> {
+    let GenRequest { prompt, prefix: _, sample } = request;
+    let Completion { tokens, logprobs, finish, signals } = completion;
+    let text = tokenizer.decode(&tokens, true)?;
+    let verdict = scorer.score(&prompt.task, &text);
+    Ok((prompt, Leaf { sample, fork: None, tokens, logprobs, finish, signals, text, verdict }))
 }
