@@ -79,6 +79,20 @@ impl RunFolder {
         Self { root: root.to_owned() }
     }
 
+    /// The run that `path` is, or among whose checkpoints it lies: a checkpoint, or the model folder in it.
+    #[must_use]
+    pub fn around(path: &Path) -> Option<Self> {
+        // As it was written first, so that the run is called as the person called it.
+        let whole = fs::canonicalize(path).ok();
+        [Some(path), whole.as_deref()].into_iter().flatten().find_map(|path| {
+            let is_within = |root: &&Path| {
+                let rest = path.strip_prefix(root).unwrap_or(path);
+                rest.as_os_str().is_empty() || rest.starts_with("checkpoints")
+            };
+            path.ancestors().filter(is_within).map(Self::at).find(|run| run.resolved().is_file())
+        })
+    }
+
     fn named(runs: &Path, name: &str) -> Result<Self> {
         let mut parts = Path::new(name).components();
         ensure!(
@@ -301,6 +315,28 @@ mod tests {
         let error = RunFolder::open(runs.path(), "other").unwrap_err().to_string();
         assert!(error.contains("other: no run to continue") && error.contains("without --resume"), "{error}");
         assert!(!runs.path().join("other").exists());
+    }
+
+    #[test]
+    fn a_checkpoint_is_known_to_be_of_its_run() {
+        let runs = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(runs.path(), "countdown").unwrap();
+        let model = run.checkpoint(3).join("model");
+        fs::create_dir_all(&model).unwrap();
+        assert_eq!(RunFolder::around(&model), None);
+        run.write_recipe(None, "").unwrap();
+        for within in [&run.root().to_owned(), &run.checkpoints(), &run.checkpoint(3), &model] {
+            assert_eq!(RunFolder::around(within).as_ref(), Some(&run), "{}", within.display());
+        }
+        // What else lies there, or beside it, is none of the run's models.
+        for other in [run.root().join("rollouts"), runs.path().to_owned(), run.root().join("absent/model")] {
+            assert_eq!(RunFolder::around(&other), None, "{}", other.display());
+        }
+        // Through a link, whose own path says nothing.
+        let link = runs.path().join("link");
+        std::os::unix::fs::symlink(&model, &link).unwrap();
+        let found = RunFolder::around(&link).unwrap();
+        assert_eq!(found.root(), fs::canonicalize(run.root()).unwrap());
     }
 
     #[test]

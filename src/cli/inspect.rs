@@ -2,28 +2,26 @@
 //! follows.
 
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
-use rlcredit::checkpoint::head_groups;
 use rlcredit::files::write_whole;
-use rlcredit::inspect::gains::{Gain, gains};
-use rlcredit::inspect::source::{self, Limits, Line};
-use rlcredit::inspect::terminal::{By, Style, Terminal};
+use rlcredit::inspect::source::Limits;
+use rlcredit::inspect::terminal::{Style, Terminal};
 use rlcredit::inspect::text::Shown;
-use rlcredit::inspect::{Grouped, Strategies, html, inspect};
+use rlcredit::inspect::{By, Strategies, Subject, html, inspect};
 use rlcredit::measure::Measurer;
 use rlcredit::observe::Console;
-use rlcredit::recipe::Recipe;
 use rlcredit::run::Failure;
-use rlcredit::run_folder::RunFolder;
-use rlcredit::signal::{Heads, SignalConfig};
 use rlcredit::types::Step;
 
+mod facts;
+mod given;
+
 use super::bench::DtypeArgument;
-use super::policy;
+use super::{policy, require, say};
 
 #[derive(Args)]
 pub struct Inspect {
@@ -63,7 +61,7 @@ pub struct Inspect {
     /// Write a page to look at in a browser; it needs no network
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Strategy whose gain shades the tokens in the terminal
+    /// Strategy whose gain shades the tokens in the terminal; trained is what training gave a response of a run
     #[arg(long, value_enum, default_value = "rhythm")]
     strategy: StrategyArgument,
     /// Colours in the terminal; auto obeys NO_COLOR
@@ -84,6 +82,18 @@ enum StrategyArgument {
     LocalChunk,
     GlobalAnchor,
     Rhythm,
+    Trained,
+}
+
+impl From<StrategyArgument> for By {
+    fn from(argument: StrategyArgument) -> Self {
+        match argument {
+            StrategyArgument::LocalChunk => Self::LocalChunk,
+            StrategyArgument::GlobalAnchor => Self::GlobalAnchor,
+            StrategyArgument::Rhythm => Self::Rhythm,
+            StrategyArgument::Trained => Self::Trained,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -93,26 +103,12 @@ enum ColorArgument {
     Never,
 }
 
-/// The smallest recipe there is, for the defaults of everything that counts here.
-const BARE: &str = r#"
-run = { name = "inspect", steps = 1 }
-model = { scratch = "countdown2m" }
-data = { type = "jsonl", path = "none", eval_path = "none" }
-explore = { type = "group", size = 2 }
-sampling = { max_new_tokens = 1 }
-reward = [{ type = "countdown", preset = "exact" }]
-advantage = { type = "group" }
-loss = { type = "clip" }
-optim = { lr = 1e-6 }
-batch = { prompts = 1, max_tokens = 4096 }
-"#;
-
 /// Columns where there is no terminal to say how many it has.
 const COLUMNS: usize = 100;
 
 impl Inspect {
     pub fn run(self) -> Result<ExitCode> {
-        super::require(self.limit != Some(0), || "--limit: got 0, expected at least 1".to_owned())?;
+        require(self.limit != Some(0), || "--limit: got 0, expected at least 1".to_owned())?;
         let mut lines = self.lines().map_err(Failure::bad_input)?;
         lines.truncate(self.limit.unwrap_or(usize::MAX));
         let (recipe, settings) = self.settings()?;
@@ -120,7 +116,7 @@ impl Inspect {
         let (policy, tokenizer, folder) =
             policy::load_for_tokens(&path, recipe.model.device, self.dtype.into())?;
         let fits = recipe.signals.misfits(policy.layout.layers.len());
-        super::require(fits.is_none(), || fits.unwrap_or_default())?;
+        require(fits.is_none(), || fits.unwrap_or_default())?;
         let limits = Limits {
             tokenizer: tokenizer.as_ref(),
             n_vocab: usize::try_from(policy.config.vocab_size)?,
@@ -128,6 +124,7 @@ impl Inspect {
         };
         let subjects: Result<Vec<_>> = lines.into_iter().map(|line| line.subject(limits)).collect();
         let subjects = subjects.map_err(Failure::bad_input)?;
+        self.require_shading(&subjects)?;
 
         let phase = Console::new().step_phase("measure", 0);
         let measurer = Measurer {
@@ -145,7 +142,7 @@ impl Inspect {
         let weights = format!("{}{remark}", folder.display());
         if self.json {
             Console::new().note(format_args!("weights: {weights}; settings: {settings}"));
-            found.iter().try_for_each(|found| super::say(serde_json::to_string(found)?))?;
+            found.iter().try_for_each(|found| say(serde_json::to_string(found)?))?;
             if self.html.is_none() {
                 return Ok(ExitCode::SUCCESS);
             }
@@ -153,13 +150,7 @@ impl Inspect {
         let shown = subjects.iter().zip(found).map(|(s, found)| Shown::new(s, found, tokenizer.as_ref()));
         let shown: Vec<Shown> = shown.collect::<Result<_>>()?;
         let mut facts = vec![("weights".to_owned(), weights), ("settings".to_owned(), settings)];
-        facts.extend(reading(&recipe.signals, &grouped, &shown));
-        let gains = gains(shown.iter().map(|shown| &shown.inspection));
-        let gain = |g: Gain| format!("{} {:.3} ({:.3})", g.strategy, g.mean, g.by_entropy);
-        facts.push((
-            "gains".to_owned(),
-            format!("mean (weighted by entropy): {}", gains.map(gain).join(", ")),
-        ));
+        facts.extend(facts::facts(&recipe.signals, &grouped, &shown));
         match &self.html {
             Some(file) => {
                 let page = html::page(&facts, &shown)?;
@@ -173,62 +164,17 @@ impl Inspect {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The recipe whose settings count, and what it is called.
-    fn settings(&self) -> Result<(Recipe, String)> {
-        let run = self.run.as_ref().or(self.model.as_ref()).map(|run| run.join("resolved.toml"));
-        let own = run.filter(|path| self.run.is_some() || path.is_file());
-        Ok(match self.recipe.as_ref().or(own.as_ref()) {
-            Some(path) => {
-                super::require(path.is_file(), || format!("{}: no such file", path.display()))?;
-                (Recipe::load(path, &self.overrides)?, path.display().to_string())
-            }
-            None => (Recipe::parse("the defaults", BARE, &self.overrides)?, "defaults".to_owned()),
-        })
-    }
-
-    /// The responses to look at.
-    fn lines(&self) -> Result<Vec<Line>> {
-        match (&self.input, &self.run, self.step) {
-            (Some(file), _, _) => source::lines(file),
-            (None, Some(run), Some(step)) => {
-                let folder = RunFolder::at(run);
-                ensure!(
-                    folder.resolved().is_file(),
-                    "{}: not a run, resolved.toml is missing",
-                    folder.root().display()
-                );
-                source::rollouts(&folder, step)
-            }
-            _ => bail!("nothing to look at; expected --input FILE, or --run RUN --step K"),
-        }
-    }
-
-    /// Where the weights are looked for, and what there is to say about them.
-    fn weights(&self) -> Result<(PathBuf, String)> {
-        if let Some(model) = &self.model {
-            return Ok((model.clone(), String::new()));
-        }
-        let run = self.run.as_ref().context("expected a model or --run")?;
-        let step = self.step.unwrap_or_default();
-        let sampled = step.checked_sub(1).map(|before| RunFolder::at(run).checkpoint(before));
-        Ok(match sampled.filter(|folder| folder.join("model/config.json").is_file()) {
-            Some(folder) => (folder, format!(", which sampled step {step}")),
-            None => (run.clone(), format!(", the run's newest; those that sampled step {step} are not kept")),
-        })
-    }
-
-    /// The groups of heads to look with, for a policy in the model folder `folder`.
-    fn grouped(&self, signals: &SignalConfig, folder: &Path) -> Result<Grouped> {
-        Ok(match self.heads {
-            HeadsArgument::Together => Grouped::Together,
-            HeadsArgument::PerSequence => Grouped::PerSequence,
-            HeadsArgument::AsInRun => {
-                let lasting =
-                    signals.regroup_every != 1 && self.step.is_none_or(|step| !signals.regroups_at(step));
-                let checkpoint = folder.parent().filter(|_| lasting);
-                let saved = checkpoint.map(head_groups).transpose()?.flatten();
-                saved.map_or(Grouped::Together, Grouped::Given)
-            }
+    /// That the terminal can be shaded as it was asked for.
+    fn require_shading(&self, subjects: &[Subject]) -> Result<()> {
+        let unknown = subjects.iter().find(|subject| subject.trained.is_none());
+        let Some(subject) = unknown.filter(|_| matches!(self.strategy, StrategyArgument::Trained)) else {
+            return Ok(());
+        };
+        require(false, || {
+            format!(
+                "--strategy trained: {}: what training gave is not known; expected a response of a run, --run RUN --step K",
+                subject.label
+            )
         })
     }
 
@@ -236,60 +182,24 @@ impl Inspect {
         let terminal = io::stdout().is_terminal();
         let columns =
             terminal_size::terminal_size().filter(|_| terminal).map(|(columns, _)| columns.0.into());
-        let by = match self.strategy {
-            StrategyArgument::LocalChunk => By::LocalChunk,
-            StrategyArgument::GlobalAnchor => By::GlobalAnchor,
-            StrategyArgument::Rhythm => By::Rhythm,
-        };
         let color = match self.color {
             ColorArgument::Always => true,
             ColorArgument::Never => false,
             ColorArgument::Auto => terminal && wants_color(),
         };
-        let terminal = Terminal::new(Style { color, columns: columns.unwrap_or(COLUMNS), by }, shown);
+        let terminal = Terminal::new(
+            Style { color, columns: columns.unwrap_or(COLUMNS), by: self.strategy.into() },
+            shown,
+        );
         for (name, value) in facts {
-            super::say(format_args!("{name:9} {value}"))?;
+            say(format_args!("{name:9} {value}"))?;
         }
-        super::say(terminal.legend())?;
-        shown.iter().try_for_each(|shown| super::say(format_args!("\n{}", terminal.draw(shown).trim_end())))
+        say(terminal.legend())?;
+        shown.iter().try_for_each(|shown| say(format_args!("\n{}", terminal.draw(shown).trim_end())))
     }
-}
-
-/// How attention was read, name and value.
-fn reading(signals: &SignalConfig, grouped: &Grouped, shown: &[Shown]) -> Vec<(String, String)> {
-    let Some(Shown { inspection: found, .. }) = shown.first() else { return Vec::new() };
-    let layers: Vec<String> = found.layers.iter().map(usize::to_string).collect();
-    let [near, far] = signals.horizon;
-    let by = match (signals.heads, grouped) {
-        (Heads::All, _) => "all of them in both groups",
-        (_, Grouped::Given(_)) => "those of the checkpoint",
-        (_, Grouped::Together) if shown.len() > 1 => "chosen by all responses together",
-        _ => "chosen by each response",
-    };
-    let (local, global, all) = (found.local.len(), found.global.len(), found.spans.len());
-    [
-        ("layers", layers.join(", ")),
-        ("heads", format!("{local} local, {global} global of {all}, {by}")),
-        ("window", format!("{} tokens for WAAD; FAI looks {near} to {far} tokens ahead", signals.window)),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .to_vec()
 }
 
 fn wants_color() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_a_recipe_the_defaults_count() {
-        let recipe = Recipe::parse("", BARE, &[]).unwrap();
-        assert_eq!((recipe.signals, recipe.credit), (SignalConfig::default(), Vec::new()));
-        assert!((recipe.sampling.temperature - 1.0).abs() < 1e-12);
-    }
 }

@@ -1,4 +1,4 @@
-//! What each strategy raises over all responses: its mean gain, plain and weighted by entropy.
+//! What each strategy, and training, raises over all responses: its mean gain, plain and weighted by entropy.
 //!
 //! ```text
 //! mean = sum_t gamma_t / n;   by_entropy = sum_t H_t gamma_t / sum_t H_t
@@ -7,12 +7,12 @@
 //! A token of which the policy was sure has hardly a gradient, whatever its advantage. A strategy pays the tokens that
 //! decide more than the others where its second number is above its first.
 
-use super::{Gammas, Inspection};
+use super::{By, Inspection};
 
 /// The gain of one strategy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gain {
-    /// The strategy's name in recipes.
+    /// The strategy's name in recipes, or `trained`.
     pub strategy: &'static str,
     /// Mean over the tokens of all responses.
     pub mean: f64,
@@ -20,18 +20,13 @@ pub struct Gain {
     pub by_entropy: f64,
 }
 
-/// The gains of the strategies over `responses`.
+/// The gains of the strategies over `responses`, and that of training if it is known of all of them.
 #[must_use]
-pub fn gains<'i>(responses: impl Iterator<Item = &'i Inspection> + Clone) -> [Gain; 3] {
-    let strategies: [(_, fn(&Gammas) -> &Vec<f32>); 3] = [
-        ("local_chunk", |gamma| &gamma.local_chunk),
-        ("global_anchor", |gamma| &gamma.global_anchor),
-        ("rhythm", |gamma| &gamma.rhythm),
-    ];
-    strategies.map(|(strategy, of)| {
+pub fn gains<'i>(responses: impl Iterator<Item = &'i Inspection> + Clone) -> Vec<Gain> {
+    let gain = |by: By| {
         let (mut n, mut sum, mut entropy, mut weighted) = (0.0, 0.0, 0.0, 0.0);
         for response in responses.clone() {
-            for (gamma, h) in of(&response.gamma).iter().zip(&response.entropies) {
+            for (gamma, h) in response.gamma.by(by)?.iter().zip(&response.entropies) {
                 let (gamma, h) = (f64::from(*gamma), f64::from(*h));
                 (n, sum) = (n + 1.0, sum + gamma);
                 (entropy, weighted) = (entropy + h, weighted + h * gamma);
@@ -39,8 +34,13 @@ pub fn gains<'i>(responses: impl Iterator<Item = &'i Inspection> + Clone) -> [Ga
         }
         let mean = sum / n;
         // Where nothing was uncertain nothing tells the tokens apart.
-        Gain { strategy, mean, by_entropy: if entropy > 0.0 { weighted / entropy } else { mean } }
-    })
+        Some(Gain {
+            strategy: by.name(),
+            mean,
+            by_entropy: if entropy > 0.0 { weighted / entropy } else { mean },
+        })
+    };
+    By::ALL.into_iter().filter_map(gain).collect()
 }
 
 #[cfg(test)]
@@ -53,10 +53,13 @@ mod tests {
         let mut found = inspection();
         found.gamma.rhythm = vec![1.0, 2.0, 1.0, 1.0, 1.0, 1.5];
         found.entropies = vec![0.0, 0.5, 0.0, 0.0, 0.0, 0.5];
-        let [_, _, rhythm] = gains([&found].into_iter());
-        assert_eq!(rhythm, Gain { strategy: "rhythm", mean: 1.25, by_entropy: 1.75 });
+        let of = |found: &Inspection| gains([found].into_iter());
+        assert_eq!(of(&found)[2], Gain { strategy: "rhythm", mean: 1.25, by_entropy: 1.75 });
         found.entropies.fill(0.0);
-        let [_, _, rhythm] = gains([&found].into_iter());
-        assert!((rhythm.by_entropy - 1.25).abs() < 1e-12);
+        assert!((of(&found)[2].by_entropy - 1.25).abs() < 1e-12);
+        assert_eq!(of(&found).len(), 3);
+        found.gamma.trained = Some(vec![2.0; 6]);
+        assert_eq!(of(&found)[3], Gain { strategy: "trained", mean: 2.0, by_entropy: 2.0 });
+        assert_eq!(gains([&found, &inspection()].into_iter()).len(), 3);
     }
 }

@@ -25,14 +25,16 @@ use crate::signal::{self, HeadGroups};
 use crate::types::{HeadId, HeadSignals, TokenId};
 
 /// A response to look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     /// What it is called: `answers.jsonl:3`.
     pub label: String,
     /// Tokens of the prompt, never empty.
     pub prompt: Vec<TokenId>,
-    /// Tokens of the response, never empty.
+    /// Tokens of the response, R of them, never none.
     pub response: Vec<TokenId>,
+    /// Coefficient that training gave each token, `[R]`; `None` where the response is none of a run.
+    pub trained: Option<Vec<f32>>,
 }
 
 /// Settings of the strategies that read attention.
@@ -121,6 +123,51 @@ pub struct Gammas {
     pub global_anchor: Vec<f32>,
     /// Under `rhythm`.
     pub rhythm: Vec<f32>,
+    /// What training gave: all strategies of the run's chain together, 1 where they spare the advantage's sign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trained: Option<Vec<f32>>,
+}
+
+/// Whose coefficients are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Those of `local_chunk`.
+    LocalChunk,
+    /// Those of `global_anchor`.
+    GlobalAnchor,
+    /// Those of `rhythm`.
+    Rhythm,
+    /// Those that training gave.
+    Trained,
+}
+
+impl By {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::LocalChunk, Self::GlobalAnchor, Self::Rhythm, Self::Trained];
+
+    /// The strategy's name in recipes, or `trained`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LocalChunk => "local_chunk",
+            Self::GlobalAnchor => "global_anchor",
+            Self::Rhythm => "rhythm",
+            Self::Trained => "trained",
+        }
+    }
+}
+
+impl Gammas {
+    /// The coefficients `by`, `[R]`; `None` where training's are not known.
+    #[must_use]
+    pub fn by(&self, by: By) -> Option<&[f32]> {
+        match by {
+            By::LocalChunk => Some(&self.local_chunk),
+            By::GlobalAnchor => Some(&self.global_anchor),
+            By::Rhythm => Some(&self.rhythm),
+            By::Trained => self.trained.as_deref(),
+        }
+    }
 }
 
 /// Looks at `subjects` with the policy of `measurer`; one inspection for each, in order.
@@ -160,7 +207,7 @@ impl Inspection {
         groups: HeadGroups,
         strategies: &Strategies,
     ) -> Result<Self> {
-        let (waad, fai) = (signal::waad(signals, &groups), signal::fai(signals, &groups));
+        let (waad, fai) = (signal::waad(signals, &groups)?, signal::fai(signals, &groups)?);
         let Strategies { local_chunk, global_anchor, rhythm } = strategies;
         let Rhythm { anchors, dominated, openers } = rhythm.anatomy(&waad, &fai);
         let response = Response::from_signals(&waad, &fai, &entropies);
@@ -168,6 +215,7 @@ impl Inspection {
             local_chunk: local_chunk.gamma(&response)?.values,
             global_anchor: global_anchor.gamma(&response)?.values,
             rhythm: rhythm.gamma(&response)?.values,
+            trained: subject.trained.clone(),
         };
         let mut layers: Vec<usize> = signals.heads.iter().map(|head| head.id.layer).collect();
         layers.dedup();
@@ -205,12 +253,13 @@ pub(crate) mod tests {
             id: HeadId { layer: 1, head },
             span,
             waad: waad.to_vec(),
-            fai: fai.into_iter().map(Some).chain([None]).collect(),
+            fai: fai.to_vec(),
         };
         let local = head(0, 1.0, [2.0, 6.0, 1.0, 1.5, 3.0, 3.0], [0.0; 5]);
         let global = head(1, 9.0, [0.0; 6], [0.1, 0.5, 0.4, 0.2, 0.3]);
         let signals = HeadSignals { heads: vec![local, global] };
-        let subject = Subject { label: "here".into(), prompt: vec![7, 8], response: vec![3, 4, 5, 6, 7, 8] };
+        let (prompt, response) = (vec![7, 8], vec![3, 4, 5, 6, 7, 8]);
+        let subject = Subject { label: "here".into(), prompt, response, trained: None };
         let groups = HeadGroups::choose(&Default::default(), std::slice::from_ref(&signals)).unwrap();
         let strategies = Strategies::default();
         Inspection::new(&subject, vec![-0.5; 6], vec![0.25; 6], &signals, groups, &strategies).unwrap()

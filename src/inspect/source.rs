@@ -19,13 +19,15 @@ const EXPECTED: &str =
     "{\"prompt\": \"...\", \"response\": \"...\"} or {\"prompt_tokens\": [...], \"response_tokens\": [...]}";
 
 /// A response as it was given, before any tokenizer has seen it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     label: String,
     /// Where a person finds it: `answers.jsonl:3`.
     place: String,
     prompt: Side,
     response: Side,
+    /// Coefficient that training gave each token of the response.
+    trained: Option<Vec<f32>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +55,8 @@ pub struct Limits<'a> {
 pub fn lines(path: &Path) -> Result<Vec<Line>> {
     jsonl::read(path, EXPECTED, |line: Map<String, Value>, place| {
         let [prompt, response] = ["prompt", "response"].map(|name| Side::of(&line, name));
-        Ok(Line { label: place.to_owned(), place: place.to_owned(), prompt: prompt?, response: response? })
+        let (label, place) = (place.to_owned(), place.to_owned());
+        Ok(Line { label, place, prompt: prompt?, response: response?, trained: None })
     })
 }
 
@@ -70,6 +73,7 @@ pub fn rollouts(folder: &RunFolder, step: Step) -> Result<Vec<Line>> {
         reward: f64,
         prompt_tokens: Vec<TokenId>,
         tokens: Vec<TokenId>,
+        gamma: Option<Vec<f32>>,
     }
     let path = folder.rollouts(step);
     if !path.is_file() {
@@ -78,12 +82,17 @@ pub fn rollouts(folder: &RunFolder, step: Step) -> Result<Vec<Line>> {
         bail!("{}: no responses of step {step}; the run has kept those of {kept}", folder.root().display());
     }
     jsonl::read(&path, "a response with `prompt_tokens` and `tokens`", |line: Response, place| {
-        let Response { prompt_id, sample, reward, prompt_tokens, tokens } = line;
+        let Response { prompt_id, sample, reward, prompt_tokens, tokens, gamma } = line;
+        if let Some(gamma) = &gamma {
+            let (got, expected) = (gamma.len(), tokens.len());
+            ensure!(got == expected, "`gamma` has {got} numbers for {expected} `tokens`");
+        }
         Ok(Line {
             label: format!("step {step}, prompt {prompt_id}, sample {sample}, reward {reward}"),
             place: place.to_owned(),
             prompt: Side::Tokens(prompt_tokens),
             response: Side::Tokens(tokens),
+            trained: gamma,
         })
     })
 }
@@ -95,7 +104,7 @@ impl Line {
     /// If prompt or response is empty, a token is not in the vocabulary, a text meets no tokenizer, or all together is
     /// longer than the model's positions.
     pub fn subject(self, limits: Limits<'_>) -> Result<Subject> {
-        let Self { label, place, prompt, response } = self;
+        let Self { label, place, prompt, response, trained } = self;
         let tokens = |name: &str, side: Side| {
             side.tokens(limits)
                 .and_then(|tokens| {
@@ -113,7 +122,7 @@ impl Line {
             prompt.len() + response.len(),
             limits.n_positions
         );
-        Ok(Subject { label, prompt, response })
+        Ok(Subject { label, prompt, response, trained })
     }
 }
 

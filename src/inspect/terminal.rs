@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use unicode_width::UnicodeWidthChar;
 
-use super::Gammas;
+use super::By;
 use super::text::{Shown, visible};
 
 /// How to draw.
@@ -20,39 +20,8 @@ pub struct Style {
     pub color: bool,
     /// Columns of the terminal.
     pub columns: usize,
-    /// The strategy whose gain is shown.
+    /// Whose gain is shown; 1 where it is not known.
     pub by: By,
-}
-
-/// The strategy whose gain is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// `local_chunk`.
-    LocalChunk,
-    /// `global_anchor`.
-    GlobalAnchor,
-    /// `rhythm`.
-    Rhythm,
-}
-
-impl By {
-    /// The strategy's name in recipes.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LocalChunk => "local_chunk",
-            Self::GlobalAnchor => "global_anchor",
-            Self::Rhythm => "rhythm",
-        }
-    }
-
-    fn of(self, gamma: &Gammas) -> &[f32] {
-        match self {
-            Self::LocalChunk => &gamma.local_chunk,
-            Self::GlobalAnchor => &gamma.global_anchor,
-            Self::Rhythm => &gamma.rhythm,
-        }
-    }
 }
 
 /// Longest piece of a prompt that is shown, characters.
@@ -71,8 +40,8 @@ impl Terminal {
     /// For these responses.
     #[must_use]
     pub fn new(style: Style, responses: &[Shown]) -> Self {
-        let all = responses.iter().flat_map(|shown| style.by.of(&shown.inspection.gamma));
-        let mut gains: Vec<f32> = all.copied().collect();
+        let all = responses.iter().filter_map(|shown| shown.inspection.gamma.by(style.by));
+        let mut gains: Vec<f32> = all.flatten().copied().collect();
         gains.sort_by(f32::total_cmp);
         gains.dedup();
         let reach = gains.iter().map(|gain| (gain - 1.0).abs()).fold(0.0, f32::max);
@@ -117,7 +86,7 @@ impl Terminal {
             found.t_glob.len(),
             found.dominated.len(),
             found.intro.len(),
-            mean(self.style.by.of(&found.gamma)),
+            found.gamma.by(self.style.by).map_or(1.0, mean),
         );
         let _ = writeln!(
             out,
@@ -132,10 +101,11 @@ impl Terminal {
 
     /// The response cut into lines, at its own line ends and where the terminal ends.
     fn lines(&self, shown: &Shown) -> Vec<Vec<Cell>> {
-        let gains = self.style.by.of(&shown.inspection.gamma);
+        let gains = shown.inspection.gamma.by(self.style.by);
         let mut lines = vec![Vec::new()];
         let mut used = 0;
-        for (token, (piece, gain)) in shown.pieces.iter().zip(gains).enumerate() {
+        for (token, piece) in shown.pieces.iter().enumerate() {
+            let gain = gains.map_or(1.0, |gains| gains[token]);
             let mut role = role(shown, token);
             for c in visible(piece).chars() {
                 let width = c.width().unwrap_or(0);
@@ -146,7 +116,7 @@ impl Terminal {
                 used += width;
                 let own = if width > 0 { std::mem::replace(&mut role, ' ') } else { ' ' };
                 if let Some(line) = lines.last_mut() {
-                    line.push(Cell { c, width, token, gain: *gain, role: own });
+                    line.push(Cell { c, width, token, gain, role: own });
                 }
                 if c == '⏎' {
                     lines.push(Vec::new());
@@ -277,6 +247,17 @@ mod tests {
         assert_eq!(drawn, expected.join("\n"));
         let by = Style { by: By::LocalChunk, ..PLAIN };
         assert!(draw(["a", "b", "c", "d", "e", "f"], by).contains("abcdef\n▓▓ ▓\n aD A\n"));
+    }
+
+    #[test]
+    fn what_training_gave_shades_as_well_where_it_is_known() {
+        let style = Style { by: By::Trained, ..PLAIN };
+        let mut shown = shown(["a", "b", "c", "d", "e", "f"]);
+        let draw = |shown: &Shown| Terminal::new(style, std::slice::from_ref(shown)).draw(shown);
+        assert!(draw(&shown).contains("abcdef\n aD A\n") && draw(&shown).contains("mean gain 1.000"));
+        shown.inspection.gamma.trained = Some(vec![1.0, 1.0, 3.0, 2.0, 0.5, 1.0]);
+        assert!(draw(&shown).contains("abcdef\n  ▓▒-\n aD A\n") && draw(&shown).contains("mean gain 1.417"));
+        assert!(Terminal::new(style, &[shown]).legend().starts_with("gain of trained  "));
     }
 
     #[test]

@@ -175,6 +175,7 @@ pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
             recipe.run.steps
         ));
     }
+    notes.extend(recipe.signals.idle());
     notes
 }
 

@@ -1,9 +1,6 @@
 //! `[signals]`: where and how the policy's attention is read.
 
-use std::fmt;
-
-use serde::de::{Error, SeqAccess, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::types::Step;
 
@@ -17,9 +14,9 @@ pub struct SignalConfig {
     pub heads: Heads,
     /// Share of the heads in each group: the lowest by span are local, the highest global.
     pub head_fraction: f64,
-    /// Steps between two choices of the groups: 1 = every step chooses by its own responses, 0 = the first step chooses
-    /// for good.
-    pub regroup_every: u64,
+    /// Steps between two choices of the groups: 1 = every step chooses by its own responses, "frozen" = the first step
+    /// chooses for good.
+    pub regroup_every: Regroup,
     /// W of WAAD: distances count at most this many tokens.
     pub window: usize,
     /// H of FAI: how many tokens later a token's influence counts, from and to, both included.
@@ -34,7 +31,7 @@ impl Default for SignalConfig {
             layers: Layers::Middle,
             heads: Heads::Groups,
             head_fraction: 0.3,
-            regroup_every: 1,
+            regroup_every: Regroup::Every(1),
             window: 10,
             horizon: [10, 100],
             row: Row::Token,
@@ -65,6 +62,15 @@ pub enum Heads {
     All,
 }
 
+/// When the groups of heads are chosen anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Regroup {
+    /// Never: the first step chooses for good. Written `"frozen"`, or 0.
+    Frozen,
+    /// Every so many steps, at least 1.
+    Every(u64),
+}
+
 /// Which attention row belongs to token t.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,7 +78,8 @@ pub enum Row {
     /// Row t: the token looks back.
     #[default]
     Token,
-    /// Row t - 1: the position that predicts the token looks back. Distances count from that position.
+    /// Row t - 1: the position that predicts the token looks back. The index of rows shifts as a whole: distances count from
+    /// that position, in WAAD and span as in FAI, where T(s) are the rows, now of predicting positions, `horizon` behind s.
     Predicting,
 }
 
@@ -102,7 +109,10 @@ impl SignalConfig {
     /// Whether the groups of heads are chosen anew in `step`: step 1 is due like the steps 1 + n, 1 + 2n, ... after it.
     #[must_use]
     pub fn regroups_at(&self, step: Step) -> bool {
-        self.regroup_every != 0 && step.saturating_sub(1).is_multiple_of(self.regroup_every)
+        match self.regroup_every {
+            Regroup::Frozen => false,
+            Regroup::Every(n) => step.saturating_sub(1).is_multiple_of(n),
+        }
     }
 
     /// What cannot work whatever the model, each as `key: got ..., expected ...`.
@@ -126,6 +136,24 @@ impl SignalConfig {
         problems
     }
 
+    /// What of it has no effect although it was set, as a sentence.
+    #[must_use]
+    pub fn idle(&self) -> Option<String> {
+        let default = Self::default();
+        let keys = [
+            ("`head_fraction`", self.head_fraction != default.head_fraction),
+            ("`regroup_every`", self.regroup_every != default.regroup_every),
+        ];
+        let set: Vec<&str> = keys.into_iter().filter(|(_, set)| *set).map(|(key, _)| key).collect();
+        (self.heads == Heads::All && !set.is_empty()).then(|| {
+            let has = if set.len() == 1 { "has" } else { "have" };
+            format!(
+                "[signals] {} {has} no effect with `heads` = \"all\", which makes no groups",
+                set.join(" and ")
+            )
+        })
+    }
+
     /// What does not fit a model of `n_layers`.
     #[must_use]
     pub fn misfits(&self, n_layers: usize) -> Option<String> {
@@ -138,47 +166,8 @@ impl SignalConfig {
     }
 }
 
-impl Serialize for Layers {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Middle => serializer.serialize_str("middle"),
-            Self::All => serializer.serialize_str("all"),
-            Self::List(layers) => layers.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Layers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct LayersVisitor;
-        impl<'de> Visitor<'de> for LayersVisitor {
-            type Value = Layers;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("\"middle\", \"all\" or a list of layer numbers")
-            }
-
-            fn visit_str<E: Error>(self, name: &str) -> Result<Layers, E> {
-                match name {
-                    "middle" => Ok(Layers::Middle),
-                    "all" => Ok(Layers::All),
-                    other => Err(E::invalid_type(Unexpected::Str(other), &self)),
-                }
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Layers, A::Error> {
-                let mut layers = Vec::new();
-                while let Some(layer) = seq.next_element()? {
-                    layers.push(layer);
-                }
-                Ok(Layers::List(layers))
-            }
-        }
-        deserializer.deserialize_any(LayersVisitor)
-    }
-}
-
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -202,5 +191,33 @@ mod tests {
         assert_eq!(read("layers = \"middle\""), Ok(Layers::Middle));
         assert_eq!(read("layers = [3, 4]"), Ok(Layers::List(vec![3, 4])));
         assert!(read("layers = \"midle\"").is_err_and(|e| e.to_string().contains("\"middle\", \"all\"")));
+    }
+
+    #[test]
+    fn groups_are_frozen_or_chosen_every_so_many_steps() {
+        let read = |text: &str| toml::from_str::<SignalConfig>(text).map(|config| config.regroup_every);
+        assert_eq!(read(""), Ok(Regroup::Every(1)));
+        assert_eq!(read("regroup_every = 5"), Ok(Regroup::Every(5)));
+        for frozen in ["regroup_every = 0", "regroup_every = \"frozen\""] {
+            let config: SignalConfig = toml::from_str(frozen).unwrap();
+            assert_eq!(config.regroup_every, Regroup::Frozen);
+            assert!(toml::to_string(&config).unwrap().contains("regroup_every = \"frozen\"\n"));
+        }
+        for wrong in ["regroup_every = -1", "regroup_every = \"never\"", "regroup_every = 1.5"] {
+            assert!(read(wrong).is_err_and(|e| e.to_string().contains("\"frozen\"")), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn settings_of_groups_are_idle_where_there_are_none() {
+        let config =
+            SignalConfig { head_fraction: 0.5, regroup_every: Regroup::Frozen, ..Default::default() };
+        assert_eq!(config.idle(), None);
+        let all = SignalConfig { heads: Heads::All, ..config };
+        let idle = all.idle().unwrap();
+        assert!(idle.starts_with("[signals] `head_fraction` and `regroup_every` have no effect"), "{idle}");
+        let only = SignalConfig { head_fraction: 0.3, ..all };
+        assert!(only.idle().unwrap().starts_with("[signals] `regroup_every` has no effect"));
+        assert_eq!(SignalConfig { heads: Heads::All, ..Default::default() }.idle(), None);
     }
 }

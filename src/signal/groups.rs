@@ -49,8 +49,7 @@ impl HeadGroups {
 }
 
 /// Each head's span, the mean over `responses`, in order of (layer, head).
-#[must_use]
-pub fn mean_spans(responses: &[HeadSignals]) -> Vec<(HeadId, f64)> {
+fn mean_spans(responses: &[HeadSignals]) -> Vec<(HeadId, f64)> {
     let Some(first) = responses.first() else { return Vec::new() };
     let n = responses.len() as f64;
     let mean = |i: usize| responses.iter().map(|r| f64::from(r.heads[i].span)).sum::<f64>() / n;
@@ -100,6 +99,7 @@ mod tests {
     use super::*;
     use std::slice::from_ref;
 
+    use crate::signal::Regroup;
     use crate::types::HeadSignal;
 
     fn response(spans: &[f32]) -> HeadSignals {
@@ -107,7 +107,7 @@ mod tests {
             id: HeadId { layer: i / 2, head: i % 2 },
             span: *span,
             waad: vec![0.0],
-            fai: vec![None],
+            fai: Vec::new(),
         };
         HeadSignals { heads: spans.iter().enumerate().map(head).collect() }
     }
@@ -142,13 +142,17 @@ mod tests {
         let (early, late) = (response(&[1.0, 2.0]), response(&[2.0, 1.0]));
         let first = groups(&[(0, 0)], &[(0, 1)]);
         let second = groups(&[(0, 1)], &[(0, 0)]);
-        for (every, at_two, at_four) in [(1, &second, &second), (3, &first, &second), (0, &first, &first)] {
+        for (every, at_two, at_four) in [
+            (Regroup::Every(1), &second, &second),
+            (Regroup::Every(3), &first, &second),
+            (Regroup::Frozen, &first, &first),
+        ] {
             let config = SignalConfig { regroup_every: every, ..SignalConfig::default() };
             let mut grouping = Grouping::default();
             assert_eq!(grouping.at(1, &config, from_ref(&early)).unwrap(), &first);
-            assert_eq!(grouping.at(2, &config, from_ref(&late)).unwrap(), at_two, "every {every}");
+            assert_eq!(grouping.at(2, &config, from_ref(&late)).unwrap(), at_two, "{every:?}");
             let mut resumed = Grouping::resume(grouping.groups().cloned());
-            assert_eq!(resumed.at(4, &config, from_ref(&late)).unwrap(), at_four, "every {every}");
+            assert_eq!(resumed.at(4, &config, from_ref(&late)).unwrap(), at_four, "{every:?}");
         }
     }
 }

@@ -12,52 +12,73 @@ mod config;
 mod decode;
 mod groups;
 mod read;
+mod spelling;
 mod stream;
 #[cfg(test)]
 mod tests;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
-pub use config::{Heads, Layers, Row, SignalConfig};
+pub use config::{Heads, Layers, Regroup, Row, SignalConfig};
 pub use decode::DecodePlan;
 pub(crate) use decode::DecodeReader;
-pub use groups::{Grouping, HeadGroups, mean_spans};
+pub use groups::{Grouping, HeadGroups};
 pub(crate) use read::Reader;
 
-use crate::types::{HeadSignal, HeadSignals, PathField, Signals, Tree};
+use crate::types::{HeadId, HeadSignal, HeadSignals, PathField, Signals, Tree};
 
 /// Averages the heads of `groups`; `leaves` holds the signals of each leaf of `tree`.
 ///
 /// # Errors
 /// If `leaves` does not fit the tree, or a head of the groups was not read.
 pub fn average(tree: &Tree, leaves: &[HeadSignals], groups: &HeadGroups) -> Result<Signals> {
-    let waad = leaves.iter().map(|leaf| waad(leaf, groups)).collect();
-    let fai = leaves.iter().map(|leaf| fai(leaf, groups)).collect();
+    let waad = leaves.iter().map(|leaf| waad(leaf, groups)).collect::<Result<_>>()?;
+    let fai = leaves.iter().map(|leaf| fai(leaf, groups)).collect::<Result<_>>()?;
     Ok(Signals { waad: PathField::new(tree, waad)?, fai: PathField::new(tree, fai)? })
 }
 
 /// WAAD of each response token: the mean over the local heads, `[R]`.
-#[must_use]
-pub fn waad(response: &HeadSignals, groups: &HeadGroups) -> Vec<f32> {
-    let heads: Vec<&HeadSignal> = members(response, &groups.local);
-    let n_tokens = heads.first().map_or(0, |head| head.waad.len());
-    let mean = |t: usize| heads.iter().map(|head| head.waad[t]).sum::<f32>() / heads.len() as f32;
-    (0..n_tokens).map(mean).collect()
+///
+/// # Errors
+/// If one of them was not read.
+pub fn waad(response: &HeadSignals, groups: &HeadGroups) -> Result<Vec<f32>> {
+    let heads = members(response, &groups.local)?;
+    Ok(mean(heads.iter().map(|head| head.waad.as_slice())))
 }
 
 /// FAI of each response token: the mean over the global heads, `[R]`; `None` where no later token is near enough.
-#[must_use]
-pub fn fai(response: &HeadSignals, groups: &HeadGroups) -> Vec<Option<f32>> {
-    let heads: Vec<&HeadSignal> = members(response, &groups.global);
-    let n_tokens = heads.first().map_or(0, |head| head.fai.len());
-    // Whether a token has a value depends on its place alone, so all heads agree.
-    let mean = |t: usize| {
-        let sum: Option<f32> = heads.iter().map(|head| head.fai[t]).sum();
-        sum.map(|sum| sum / heads.len() as f32)
-    };
-    (0..n_tokens).map(mean).collect()
+///
+/// # Errors
+/// If one of them was not read.
+pub fn fai(response: &HeadSignals, groups: &HeadGroups) -> Result<Vec<Option<f32>>> {
+    let heads = members(response, &groups.global)?;
+    let n_tokens = heads.first().map_or(0, |head| head.waad.len());
+    let mut fai: Vec<Option<f32>> =
+        mean(heads.iter().map(|head| head.fai.as_slice())).into_iter().map(Some).collect();
+    fai.resize(n_tokens, None);
+    Ok(fai)
 }
 
-fn members<'s>(response: &'s HeadSignals, ids: &[crate::types::HeadId]) -> Vec<&'s HeadSignal> {
-    response.heads.iter().filter(|head| ids.contains(&head.id)).collect()
+/// What was read of each of `ids`.
+fn members<'s>(response: &'s HeadSignals, ids: &[HeadId]) -> Result<Vec<&'s HeadSignal>> {
+    ensure!(!ids.is_empty(), "head groups: a group has no head; expected at least one");
+    let member = |id: &HeadId| {
+        response.heads.iter().find(|head| head.id == *id).with_context(|| {
+            let mut layers: Vec<usize> = response.heads.iter().map(|head| head.id.layer).collect();
+            layers.dedup();
+            format!(
+                "head groups: head {} of layer {} belongs to a group, but was not read; the layers read are {layers:?}. \
+                 Groups fit the [signals] `layers` that they were chosen with",
+                id.head, id.layer
+            )
+        })
+    };
+    ids.iter().map(member).collect()
+}
+
+/// The mean of lists of one length, place by place.
+fn mean<'s>(lists: impl ExactSizeIterator<Item = &'s [f32]> + Clone) -> Vec<f32> {
+    let n = lists.len() as f32;
+    let n_places = lists.clone().next().map_or(0, <[f32]>::len);
+    (0..n_places).map(|t| lists.clone().map(|list| list[t]).sum::<f32>() / n).collect()
 }

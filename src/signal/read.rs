@@ -9,7 +9,8 @@ use crate::batch::{Sequence, TokenGrid};
 use crate::model::{Policy, Tapped};
 use crate::types::HeadSignals;
 
-/// Most attention weights held at a time: 16 MiB in f32, which stays in the cache.
+/// Most attention weights in a block of rows: 16 MiB in f32. Three blocks exist at a time: the weights and, on their way
+/// from the scores or into a sum, two more of their size.
 const MAX_WEIGHTS: i64 = 1 << 22;
 
 /// Reads the attention of one grid of sequences, laid out from column 0 on with their last tokens.
@@ -90,11 +91,8 @@ impl<'a> Reader<'a> {
             let scores = q.bmm(&keys.narrow(1, 0, end).transpose(1, 2)).view([b, h, n, end]);
             // Row i of the block sees columns 0..=first + i.
             let hidden = Tensor::full([n, end], f64::NEG_INFINITY, (Kind::Float, device)).triu(first + 1);
-            sums.add(
-                &(scores + hidden).softmax(-1, None),
-                first,
-                &self.counted(first, end).to_device(device),
-            );
+            let attention = (scores + hidden).softmax(-1, None); // (B, H, Q, C)
+            sums.add(&attention, first, &self.counted(first, end).to_device(device));
         }
         sums.finish(tapped.layer, &self.extents)
     }

@@ -118,16 +118,13 @@ impl HeadSums {
             let rows = extent.rows();
             let head = |head: usize| {
                 let at = (b * h + head) * c;
-                let influence = |s: usize| {
-                    // Rows from s + lo to s + hi, as far as there are any.
-                    let n = (rows.end).saturating_sub(s + lo).min(hi - lo + 1);
-                    (n > 0).then(|| fai[at + s] / n as f32)
-                };
+                // The rows within reach of the token in column s: from s + lo to s + hi, as far as there are any.
+                let influence = |s: usize| fai[at + s] / (rows.end - lo - s).min(hi - lo + 1) as f32;
                 HeadSignal {
                     id: HeadId { layer, head },
                     span: span[b * h + head] / extent.n as f32,
                     waad: waad[at + rows.start..at + rows.end].to_vec(),
-                    fai: (extent.start..extent.start + extent.n).map(influence).collect(),
+                    fai: (extent.start..rows.end.saturating_sub(lo)).map(influence).collect(),
                 }
             };
             (0..h).map(head).collect()

@@ -1,6 +1,7 @@
 //! The stream against whole maps: every head's N x N attention in f64, and the definitions written out.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use super::config::{Row, SignalConfig};
@@ -39,24 +40,26 @@ fn close(got: f32, expected: f64) -> bool {
     (f64::from(got) - expected).abs() <= 1e-5 * expected.abs().max(1.0)
 }
 
+fn all_close(got: &[f32], expected: &[f64]) -> bool {
+    got.len() == expected.len() && got.iter().zip(expected).all(|(a, b)| close(*a, *b))
+}
+
 fn assert_same(got: &HeadSignals, maps: &[Map], p: usize, config: &SignalConfig) {
     assert_eq!(got.heads.len(), maps.len());
     for (head, map) in got.heads.iter().zip(maps) {
         let (span, waad, fai) = naive(map, p, config);
         assert!(close(head.span, span), "{:?}: span {} {span}", head.id, head.span);
-        assert_eq!((head.waad.len(), head.fai.len()), (waad.len(), fai.len()));
-        assert!(
-            head.waad.iter().zip(&waad).all(|(a, b)| close(*a, *b)),
-            "{:?}: {:?} {waad:?}",
-            head.id,
-            head.waad
+        assert!(all_close(&head.waad, &waad), "{:?}: {:?} {waad:?}", head.id, head.waad);
+        // Those that have one come first.
+        let defined: Vec<f64> = fai.iter().map_while(|value| *value).collect();
+        assert_eq!(defined.len(), fai.iter().flatten().count());
+        assert!(all_close(&head.fai, &defined), "{:?}: {:?} {fai:?}", head.id, head.fai);
+        let groups = HeadGroups { local: vec![head.id], global: vec![head.id] };
+        let averaged = super::fai(got, &groups).unwrap();
+        assert_eq!(
+            averaged.iter().map(Option::is_some).collect::<Vec<_>>(),
+            fai.iter().map(Option::is_some).collect::<Vec<_>>()
         );
-        let same = |(a, b): (&Option<f32>, &Option<f64>)| match (a, b) {
-            (Some(a), Some(b)) => close(*a, *b),
-            (None, None) => true,
-            _ => false,
-        };
-        assert!(head.fai.iter().zip(&fai).all(same), "{:?}: {:?} {fai:?}", head.id, head.fai);
     }
 }
 
@@ -75,36 +78,73 @@ fn maps(queries: &Tensor, keys: &Tensor, b: i64, n: i64) -> Vec<Map> {
     (0..h).map(head).collect()
 }
 
-#[test]
-fn the_stream_equals_whole_maps_whatever_the_shape_and_the_size_of_the_blocks() {
-    tch::manual_seed(3);
-    let windows = [
-        (10, [10, 100], Row::Token),
-        (3, [0, 5], Row::Token),
-        (1, [2, 2], Row::Predicting),
-        (40, [0, 400], Row::Predicting),
-    ];
-    // Of prompt and response: short and long, each shorter and longer than windows and horizons.
-    let lengths = [[(1, 1), (7, 40)], [(200, 3), (2, 298)], [(12, 12), (1, 25)], [(150, 150), (60, 1)]];
-    for ((window, horizon, row), pair) in windows.into_iter().flat_map(|w| lengths.map(|pair| (w, pair))) {
-        let config = SignalConfig { window, horizon, row, ..SignalConfig::default() };
-        let longest = pair.iter().map(|(p, r)| p + r).max().unwrap();
+/// A grid to read and how: lengths of prompt and response of its sequences, heads, and the size of a block.
+#[derive(Clone, Debug)]
+struct Shape {
+    config: SignalConfig,
+    lengths: Vec<(usize, usize)>,
+    /// Key heads, and query heads for each of them.
+    heads: [i64; 2],
+    max_weights: i64,
+}
+
+/// Short and long: shorter and longer than windows and horizons, together at most 300.
+fn shape() -> impl Strategy<Value = Shape> {
+    let length = || prop_oneof![1..=12usize, 1..=150usize];
+    let reach = || prop_oneof![0..=3usize, 0..=40usize, 0..=400usize];
+    let row = prop_oneof![Just(Row::Token), Just(Row::Predicting)];
+    let config = (1..=40usize, reach(), reach(), row).prop_map(|(window, near, width, row)| {
+        let horizon = [near.min(60), near.min(60) + width];
+        SignalConfig { window, horizon, row, ..SignalConfig::default() }
+    });
+    let lengths = prop::collection::vec((length(), length()), 1..=3);
+    let blocks = prop_oneof![Just(1), 100..20_000i64, Just(1 << 40)];
+    (config, lengths, [1..=3i64, 1..=3i64], blocks).prop_map(|(config, lengths, heads, max_weights)| Shape {
+        config,
+        lengths,
+        heads,
+        max_weights,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn the_stream_equals_whole_maps_whatever_the_shape_and_the_size_of_the_blocks(shape in shape()) {
+        let Shape { config, lengths, heads: [k, group], max_weights } = shape;
+        let (b, longest) = (lengths.len() as i64, lengths.iter().map(|(p, r)| p + r).max().unwrap());
         let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
-        let queries = normal(&[2, longest as i64, 4, 8]) * 2.0;
-        let keys = normal(&[2, 2, longest as i64, 8]);
-        let tapped = Tapped { layer: 5, queries: &queries, keys: &keys, values: &keys };
+        let queries = normal(&[b, longest as i64, k * group, 8]) * 2.0;
+        let keys = normal(&[b, k, longest as i64, 8]);
         let tokens = vec![1; longest];
-        let sequences = pair.map(|(p, r)| Sequence { prompt: &tokens[..p], response: &tokens[..r] });
-        for max_weights in [1, 5000, usize::MAX >> 8] {
-            let layers = [5];
-            let mut reader = Reader::new(&config, &layers, &sequences).with_max_weights(max_weights as i64);
-            reader.see(&tapped);
-            let found = reader.finish().unwrap();
-            for (b, (found, (p, r))) in found.iter().zip(pair).enumerate() {
-                assert_same(found, &maps(&queries, &keys, b as i64, (p + r) as i64), p, &config);
-            }
+        let sequences: Vec<Sequence<'_>> =
+            lengths.iter().map(|(p, r)| Sequence { prompt: &tokens[..*p], response: &tokens[..*r] }).collect();
+        let mut reader = Reader::new(&config, &[5], &sequences).with_max_weights(max_weights);
+        reader.see(&Tapped { layer: 5, queries: &queries, keys: &keys, values: &keys });
+        for (b, (found, (p, r))) in reader.finish().unwrap().iter().zip(&lengths).enumerate() {
+            assert_same(found, &maps(&queries, &keys, b as i64, (p + r) as i64), *p, &config);
         }
     }
+}
+
+#[test]
+fn a_head_of_a_group_that_was_not_read_is_named() {
+    let head = |layer, head| HeadId { layer, head };
+    let read = |id| HeadSignal { id, span: 1.0, waad: vec![1.0, 3.0], fai: vec![0.5] };
+    let response = HeadSignals { heads: vec![read(head(3, 0)), read(head(3, 1))] };
+    let groups = |id| HeadGroups { local: vec![head(3, 1), id], global: vec![head(3, 0), id] };
+    assert_eq!(waad(&response, &groups(head(3, 0))).unwrap(), [1.0, 3.0]);
+    assert_eq!(fai(&response, &groups(head(3, 1))).unwrap(), [Some(0.5), None]);
+    for id in [head(3, 2), head(1, 0)] {
+        let expected = format!("head {} of layer {} belongs to a group, but was not read", id.head, id.layer);
+        for error in [waad(&response, &groups(id)).unwrap_err(), fai(&response, &groups(id)).unwrap_err()] {
+            let error = error.to_string();
+            assert!(error.contains(&expected) && error.contains("layers read are [3]"), "{error}");
+        }
+    }
+    let none = HeadGroups { local: Vec::new(), global: Vec::new() };
+    assert!(waad(&response, &none).unwrap_err().to_string().contains("a group has no head"));
 }
 
 #[test]
@@ -203,10 +243,8 @@ impl Case {
         }
         let groups = HeadGroups::choose(&config, std::slice::from_ref(&found)).unwrap();
         assert_eq!((&groups.local, &groups.global), (&self.local, &self.global_));
-        let (waad, fai) = (waad(&found, &groups), fai(&found, &groups));
-        let all = |got: &[f32], given: &[f64]| {
-            got.len() == given.len() && got.iter().zip(given).all(|(a, b)| close(*a, *b))
-        };
+        let (waad, fai) = (waad(&found, &groups).unwrap(), fai(&found, &groups).unwrap());
+        let all = all_close;
         assert!(all(&waad, &self.waad), "{waad:?}");
         assert!(fai.iter().zip(&self.fai).all(|(a, b)| {
             a.map(f64::from).zip(*b).map_or(a.is_none() && b.is_none(), |(a, b)| (a - b).abs() < 1e-5)

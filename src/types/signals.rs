@@ -42,8 +42,9 @@ pub struct HeadSignal {
     pub span: f32,
     /// Windowed average attention distance of each token, `[R]`.
     pub waad: Vec<f32>,
-    /// Future attention influence of each token, `[R]`; `None` where no later token lies within the horizon.
-    pub fai: Vec<Option<f32>>,
+    /// Future attention influence of the tokens that have one. That depends on their places alone: they are the first
+    /// R - lo with a horizon from `lo` on (one fewer where the predicting rows count), none if there are no more than that.
+    pub fai: Vec<f32>,
 }
 
 /// The signals of every response token of a tree, averaged over the groups of heads.

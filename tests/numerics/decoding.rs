@@ -252,12 +252,8 @@ fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
                     a.waad.len() == b.waad.len()
                         && a.waad.iter().zip(&b.waad).all(|(a, b)| (a - b).abs() < 1e-4)
                 );
-                let same = |(a, b): (&Option<f32>, &Option<f32>)| match (a, b) {
-                    (Some(a), Some(b)) => (a - b).abs() < 1e-5,
-                    (a, b) => a == b,
-                };
                 assert!(
-                    a.fai.len() == b.fai.len() && a.fai.iter().zip(&b.fai).all(same),
+                    a.fai.len() == b.fai.len() && a.fai.iter().zip(&b.fai).all(|(a, b)| (a - b).abs() < 1e-5),
                     "{:?} {:?}",
                     a.fai,
                     b.fai

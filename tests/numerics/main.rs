@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+mod credit;
 mod decoding;
 mod gradient;
 mod losses;

@@ -3,12 +3,18 @@
 use rlcredit::batch::Sequence;
 use rlcredit::credit::strategy::{self, CreditConfig, Response, Take, Threshold};
 use rlcredit::measure::Measurer;
-use rlcredit::signal::{self, HeadGroups, Layers, SignalConfig};
+use rlcredit::signal::{self, HeadGroups, Heads, Layers, SignalConfig};
 use rlcredit::types::{HeadId, RunRandom, TokenId};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::common::{FAMILIES, golden_json, policy};
+
+#[derive(Deserialize)]
+struct Averages {
+    waad: Vec<f32>,
+    fai: Vec<Option<f32>>,
+}
 
 #[derive(Deserialize)]
 struct Anatomy {
@@ -95,16 +101,28 @@ fn signals_and_credit_agree_with_transformers_eager_attention() {
             let groups = HeadGroups::choose(&config, &found.signals).unwrap();
             assert_eq!(groups.local, read::<Vec<HeadId>>(&golden_family["local"]), "{family}");
             assert_eq!(groups.global, read::<Vec<HeadId>>(&golden_family["global"]), "{family}");
+            let half = SignalConfig { head_fraction: 0.5, ..config.clone() };
+            let half = HeadGroups::choose(&half, &found.signals).unwrap();
+            assert_eq!(half, read(&golden_family["half"]), "{family}");
+            let all = SignalConfig { heads: Heads::All, ..config.clone() };
+            let all = HeadGroups::choose(&all, &found.signals).unwrap();
+            assert!(all.local == all.global && all.local.len() == found.signals[0].heads.len());
             for (response, sequence) in found.signals.iter().zip(sequences) {
                 for (head, golden) in response.heads.iter().zip(sequence["heads"].as_array().unwrap()) {
                     assert_eq!(head.id, read::<HeadId>(&golden["id"]));
                     assert_close(&[head.span], &[read(&golden["span"])], "span");
                     assert_close(&head.waad, &read::<Vec<f32>>(&golden["waad"]), "waad");
-                    assert_close_where_known(&head.fai, &read::<Vec<_>>(&golden["fai"]), "fai");
+                    let fai: Vec<Option<f32>> = read(&golden["fai"]);
+                    assert_close(&head.fai, &fai.iter().copied().flatten().collect::<Vec<_>>(), "fai");
                 }
                 let expected: Anatomy = read(sequence);
-                assert_close(&signal::waad(response, &groups), &expected.waad, "mean waad");
-                assert_close_where_known(&signal::fai(response, &groups), &expected.fai, "mean fai");
+                let over_all: Averages = read(&sequence["all"]);
+                for (groups, waad, fai) in
+                    [(&groups, &expected.waad, &expected.fai), (&all, &over_all.waad, &over_all.fai)]
+                {
+                    assert_close(&signal::waad(response, groups).unwrap(), waad, "mean waad");
+                    assert_close_where_known(&signal::fai(response, groups).unwrap(), fai, "mean fai");
+                }
                 assert_anatomy(&expected, |name| read(&sequence["gamma"][name]), &golden);
             }
         }

@@ -37,19 +37,19 @@ fn lines(out: &str) -> Vec<Value> {
     out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn inspect(place: &Place, args: &[&str]) -> Vec<Value> {
+pub fn inspect(place: &Place, args: &[&str]) -> Vec<Value> {
     let ended = place.run(&[&["inspect", "--json"], args].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
     lines(&ended.out)
 }
 
-fn refusal(place: &Place, args: &[&str]) -> String {
+pub fn refusal(place: &Place, args: &[&str]) -> String {
     let ended = place.run(&[&["inspect"], args].concat());
     assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{args:?}: {}", ended.err);
     ended.err
 }
 
-fn golden(name: &str) -> PathBuf {
+pub fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
@@ -212,33 +212,6 @@ fn a_run_s_own_weights_give_what_training_recorded() {
 }
 
 #[test]
-fn groups_of_heads_that_outlive_a_step_are_those_of_the_checkpoint() {
-    let place = Place::warmed();
-    let credit = "credit=[{type=\"rhythm\"}]";
-    let sets = ["--set", credit, "--set", "signals.horizon=[2, 20]", "--set", "signals.regroup_every=0"];
-    let sets = [&sets[..], &["--set", "checkpoint.every=1", "--set", "run.steps=2", "--set", "eval.every=0"]];
-    let ended = place.run(&[&["train", "tiny.toml"], &sets.concat()[..]].concat());
-    assert_eq!(ended.code, 0, "{}", ended.err);
-    // Groups that no span would choose.
-    let path = "runs/tiny/checkpoints/step_000001/state.json";
-    let mut state: Value = serde_json::from_str(&place.read(path)).unwrap();
-    let groups = &mut state["head_groups"];
-    (groups["local"], groups["global"]) = (groups["global"].take(), groups["local"].take());
-    place.write(path, state.to_string());
-    let args = ["--run", "runs/tiny", "--step", "2", "--limit", "3"];
-    let found = inspect(&place, &args);
-    assert!(found.iter().all(|line| line["local"] == state["head_groups"]["local"]));
-    assert!(found.iter().all(|line| line["global"] == state["head_groups"]["global"]));
-    let shown = place.run(&[&["inspect"], &args[..]].concat());
-    assert!(shown.out.contains(", those of the checkpoint\n"), "{}", shown.out);
-    // A person may ask for other groups, and the first step chooses its own.
-    for other in [&["--step", "2", "--heads", "together"], &["--step", "1", "--heads", "as-in-run"]] {
-        let found = inspect(&place, &[&["--run", "runs/tiny", "--limit", "3"], &other[..]].concat());
-        assert!(found.iter().all(|line| line["local"] != state["head_groups"]["local"]), "{other:?}");
-    }
-}
-
-#[test]
 fn texts_and_their_token_ids_are_the_same_and_settings_come_from_run_recipe_and_overrides() {
     let line = FINISHED.lines("runs/tiny/rollouts/step_000006.jsonl").remove(0);
     let place = Place::new();
@@ -330,14 +303,19 @@ fn a_page_shows_the_numbers_in_a_browser() {
             && !page.contains("http:")
             && !page.contains("https:")
     );
+    drive(&place);
+}
 
+/// That `page.html` of `place` shows in a browser what `page.jsonl` says, where there is a browser.
+pub fn drive(place: &Place) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/test_page");
     let driven =
         Command::new(script).args([place.path("page.html"), place.path("page.jsonl")]).output().unwrap();
     let said = String::from_utf8_lossy(&driven.stdout) + String::from_utf8_lossy(&driven.stderr);
     if driven.status.code() == Some(77) {
         // Past the harness, which would swallow it.
-        writeln!(std::io::stderr(), "\n*** a_page_shows_the_numbers_in_a_browser: {said}").unwrap();
+        let said = format!("\n*** a page of `inspect` in a browser: {said}\n");
+        std::io::stderr().write_all(said.as_bytes()).unwrap();
         return;
     }
     assert!(driven.status.success(), "{said}");

@@ -4,6 +4,7 @@
 mod bad_input;
 mod compare;
 mod inspect;
+mod inspect_run;
 mod learning;
 mod metrics;
 mod not_finite;

@@ -186,4 +186,26 @@ fn the_sense_of_the_whole_is_checked() {
     );
     assert_eq!(parse(BASE, &[]).unwrap().notes(), Vec::<String>::new());
     assert_eq!(parse(BASE, &["sampling.top_k=5", "optim.warmup_steps=500"]).unwrap().notes().len(), 2);
+    let idle = ["signals.heads=all", "signals.head_fraction=0.5", "signals.regroup_every=frozen"];
+    let notes = parse(BASE, &idle).unwrap().notes();
+    assert!(
+        notes.len() == 1 && notes[0].contains("`head_fraction` and `regroup_every` have no effect"),
+        "{notes:?}"
+    );
+    // Settings of signals wait for a strategy to be switched on.
+    assert_eq!(parse(BASE, &["signals.horizon=[4, 40]"]).unwrap().notes(), Vec::<String>::new());
+}
+
+#[test]
+fn groups_for_good_are_written_by_name() {
+    for frozen in ["signals.regroup_every=0", "signals.regroup_every=frozen"] {
+        let text = parse(BASE, &[frozen]).unwrap().to_toml().unwrap();
+        assert!(text.contains("\nregroup_every = \"frozen\"\n"), "{text}");
+    }
+    assert_eq!(
+        problems(BASE, &["signals.regroup_every=never"]),
+        [
+            "--set signals.regroup_every=never: [signals] `regroup_every`: got \"never\", expected \"frozen\" or a number of steps"
+        ]
+    );
 }

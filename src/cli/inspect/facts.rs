@@ -1,0 +1,31 @@
+//! What is said above the responses: how attention was read, and what the strategies raise.
+
+use rlcredit::inspect::Grouped;
+use rlcredit::inspect::gains::{Gain, gains};
+use rlcredit::inspect::text::Shown;
+use rlcredit::signal::{Heads, SignalConfig};
+
+/// How attention was read, and the gains; name and value.
+pub fn facts(signals: &SignalConfig, grouped: &Grouped, shown: &[Shown]) -> Vec<(String, String)> {
+    let Some(Shown { inspection: found, .. }) = shown.first() else { return Vec::new() };
+    let layers: Vec<String> = found.layers.iter().map(usize::to_string).collect();
+    let [near, far] = signals.horizon;
+    let by = match (signals.heads, grouped) {
+        (Heads::All, _) => "all of them in both groups",
+        (_, Grouped::Given(_)) => "those of the checkpoint",
+        (_, Grouped::Together) if shown.len() > 1 => "chosen by all responses together",
+        _ => "chosen by each response",
+    };
+    let gain = |g: Gain| format!("{} {:.3} ({:.3})", g.strategy, g.mean, g.by_entropy);
+    let gains: Vec<String> =
+        gains(shown.iter().map(|shown| &shown.inspection)).into_iter().map(gain).collect();
+    let (local, global, all) = (found.local.len(), found.global.len(), found.spans.len());
+    [
+        ("layers", layers.join(", ")),
+        ("heads", format!("{local} local, {global} global of {all}, {by}")),
+        ("window", format!("{} tokens for WAAD; FAI looks {near} to {far} tokens ahead", signals.window)),
+        ("gains", format!("mean (weighted by entropy): {}", gains.join(", "))),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}

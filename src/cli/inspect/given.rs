@@ -1,0 +1,129 @@
+//! What is looked at and how: settings, responses, weights, and groups of heads.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use rlcredit::checkpoint::head_groups;
+use rlcredit::inspect::Grouped;
+use rlcredit::inspect::source::{self, Line};
+use rlcredit::recipe::Recipe;
+use rlcredit::run_folder::RunFolder;
+use rlcredit::signal::{HeadGroups, Regroup, SignalConfig};
+use rlcredit::types::Step;
+
+use super::{HeadsArgument, Inspect, require};
+
+/// The smallest recipe there is, for the defaults of everything that counts here. Responses may be long, so that horizons
+/// may be far.
+const BARE: &str = r#"
+run = { name = "inspect", steps = 1 }
+model = { scratch = "countdown2m" }
+data = { type = "jsonl", path = "none", eval_path = "none" }
+explore = { type = "group", size = 2 }
+sampling = { max_new_tokens = 1024 }
+reward = [{ type = "countdown", preset = "exact" }]
+advantage = { type = "group" }
+loss = { type = "clip" }
+optim = { lr = 1e-6 }
+batch = { prompts = 1, max_tokens = 4096 }
+"#;
+
+impl Inspect {
+    /// The recipe whose settings count, and what it is called.
+    pub fn settings(&self) -> Result<(Recipe, String)> {
+        let run = match (&self.run, &self.model) {
+            (Some(run), _) => Some(RunFolder::at(run)),
+            (None, model) => model.as_deref().and_then(RunFolder::around),
+        };
+        let own = run.map(|run| run.resolved());
+        Ok(match self.recipe.as_ref().or(own.as_ref()) {
+            Some(path) => {
+                require(path.is_file(), || format!("{}: no such file", path.display()))?;
+                (Recipe::load(path, &self.overrides)?, path.display().to_string())
+            }
+            None => (Recipe::parse("the defaults", BARE, &self.overrides)?, "defaults".to_owned()),
+        })
+    }
+
+    /// The responses to look at.
+    pub fn lines(&self) -> Result<Vec<Line>> {
+        match (&self.input, &self.run, self.step) {
+            (Some(file), _, _) => source::lines(file),
+            (None, Some(run), Some(step)) => {
+                let folder = RunFolder::at(run);
+                ensure!(
+                    folder.resolved().is_file(),
+                    "{}: not a run, resolved.toml is missing",
+                    folder.root().display()
+                );
+                source::rollouts(&folder, step)
+            }
+            _ => bail!("nothing to look at; expected --input FILE, or --run RUN --step K"),
+        }
+    }
+
+    /// Where the weights are looked for, and what there is to say about them.
+    pub fn weights(&self) -> Result<(PathBuf, String)> {
+        if let Some(model) = &self.model {
+            return Ok((model.clone(), String::new()));
+        }
+        let run = self.run.as_ref().context("expected a model or --run")?;
+        let step = self.step.unwrap_or_default();
+        let sampled = step.checked_sub(1).map(|before| RunFolder::at(run).checkpoint(before));
+        Ok(match sampled.filter(|folder| folder.join("model/config.json").is_file()) {
+            Some(folder) => (folder, format!(", which sampled step {step}")),
+            None => (run.clone(), format!(", the run's newest; those that sampled step {step} are not kept")),
+        })
+    }
+
+    /// The groups of heads to look with, for a policy in the model folder `folder`.
+    pub fn grouped(&self, signals: &SignalConfig, folder: &Path) -> Result<Grouped> {
+        Ok(match self.heads {
+            HeadsArgument::Together => Grouped::Together,
+            HeadsArgument::PerSequence => Grouped::PerSequence,
+            HeadsArgument::AsInRun => {
+                saved(signals, folder, self.step)?.map_or(Grouped::Together, Grouped::Given)
+            }
+        })
+    }
+}
+
+/// The groups kept in the checkpoint of the model folder `folder`, where those looked for now, for responses of `step`, are
+/// the same: they live on, and were chosen in the same way among the same heads.
+fn saved(signals: &SignalConfig, folder: &Path, step: Option<Step>) -> Result<Option<HeadGroups>> {
+    let lasting =
+        signals.regroup_every != Regroup::Every(1) && step.is_none_or(|step| !signals.regroups_at(step));
+    let (Some(checkpoint), Some(run)) = (folder.parent().filter(|_| lasting), RunFolder::around(folder))
+    else {
+        return Ok(None);
+    };
+    let chosen_by = Recipe::load(&run.resolved(), &[])?.signals;
+    let choice = |config: &SignalConfig| (config.layers.clone(), config.heads, config.head_fraction);
+    if choice(signals) != choice(&chosen_by) {
+        return Ok(None);
+    }
+    head_groups(checkpoint)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use rlcredit::credit::strategy::CreditConfig;
+
+    use super::*;
+
+    #[test]
+    fn without_a_recipe_the_defaults_count() {
+        let recipe = Recipe::parse("", BARE, &[]).unwrap();
+        assert_eq!((recipe.signals, recipe.credit), (SignalConfig::default(), Vec::new()));
+        assert!((recipe.sampling.temperature - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn every_strategy_may_be_set_without_a_recipe() {
+        for name in CreditConfig::NAMES {
+            let recipe = Recipe::parse("", BARE, &[format!("credit=[{{type=\"{name}\"}}]")]);
+            assert_eq!(recipe.unwrap().credit, [CreditConfig::named(name).unwrap()]);
+        }
+    }
+}

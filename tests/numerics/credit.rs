@@ -1,0 +1,96 @@
+//! Chains of strategies, with every setting they have, against each definition written out once more in the script of the
+//! golden file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+use rewards::{Countdown, Status, Task, Verdict};
+use rlcredit::credit::Credit;
+use rlcredit::credit::advantage::{AdvantageEstimator, WithoutSignal};
+use rlcredit::credit::strategy::CreditConfig;
+use rlcredit::types::{Finish, Leaf, MeasuredTree, PathField, Prompt, RunRandom, Signals, Tree};
+use serde::Deserialize;
+
+use crate::common::golden_json;
+
+#[derive(Deserialize)]
+struct Golden {
+    seed: u64,
+    step: u64,
+    prompt: u64,
+    responses: Vec<Numbers>,
+    advantages: Vec<f32>,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Numbers {
+    waad: Vec<f32>,
+    fai: Vec<Option<f32>>,
+    entropies: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    chain: Vec<CreditConfig>,
+    gamma: Vec<Vec<f32>>,
+}
+
+/// Gives each response an advantage that was decided before.
+struct Given(Vec<f32>);
+
+impl AdvantageEstimator for Given {
+    fn estimate(&self, trees: &[MeasuredTree]) -> Result<Vec<PathField<f32>>> {
+        Ok(trees.iter().map(|tree| PathField::from_fn(&tree.tree, |leaf, _| self.0[leaf])).collect())
+    }
+}
+
+impl Golden {
+    fn tree(&self) -> MeasuredTree {
+        let task = Task::Countdown(Countdown { numbers: vec![1, 2], target: 3 });
+        let prompt = Prompt { id: self.prompt, text: "p".into(), tokens: vec![1], task };
+        let leaf = |(sample, numbers): (u32, &Numbers)| Leaf {
+            sample,
+            fork: None,
+            tokens: vec![1; numbers.waad.len()],
+            logprobs: vec![-1.0; numbers.waad.len()],
+            finish: Finish::Eos,
+            signals: None,
+            text: String::new(),
+            verdict: Verdict { value: 0.0, parts: BTreeMap::new(), status: Status::Ok },
+        };
+        let tree = Tree { prompt: Arc::new(prompt), leaves: (0..).zip(&self.responses).map(leaf).collect() };
+        let waad = PathField::from_fn(&tree, |leaf, t| self.responses[leaf].waad[t]);
+        let fai = PathField::from_fn(&tree, |leaf, t| self.responses[leaf].fai[t]);
+        let entropies = Some(PathField::from_fn(&tree, |leaf, t| self.responses[leaf].entropies[t]));
+        let signals = Some(Signals { waad, fai });
+        MeasuredTree { tree, old_logprobs: None, entropies, ref_logprobs: None, signals }
+    }
+
+    fn check(&self, case: &Case) {
+        let strategies = case.chain.iter().map(|config| config.build(RunRandom::new(self.seed))).collect();
+        let estimator = Box::new(Given(self.advantages.clone()));
+        let credit = Credit { estimator, strategies, without_signal: WithoutSignal::Keep };
+        let (trees, _) = credit.assign(vec![self.tree()], self.step).unwrap();
+        for (leaf, expected) in case.gamma.iter().enumerate() {
+            let (gamma, advantages) = (trees[0].gamma.path(leaf), trees[0].advantages.path(leaf));
+            let close = |a: f32, b: f32| (a - b).abs() < 1e-6;
+            let same =
+                gamma.len() == expected.len() && gamma.iter().zip(expected).all(|(a, b)| close(*a, *b));
+            assert!(same, "{:?}, response {leaf}: {gamma:?} {expected:?}", case.chain);
+            let advantage = self.advantages[leaf];
+            assert!(advantages.iter().zip(gamma).all(|(a, gamma)| close(*a, gamma * advantage)));
+        }
+    }
+}
+
+#[test]
+fn chains_of_strategies_give_what_their_definitions_say() {
+    let golden: Golden = serde_json::from_value(golden_json("signals.json")["credit"].clone()).unwrap();
+    golden.cases.iter().for_each(|case| golden.check(case));
+    for name in CreditConfig::NAMES {
+        let plain = [CreditConfig::named(name).unwrap()];
+        assert!(golden.cases.iter().any(|case| case.chain == plain), "no case of {name} with its defaults");
+    }
+}
