@@ -3,8 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use rlcredit::credit::strategy::CreditConfig;
 use rlcredit::recipe::{Draft, Recipe};
 use rlcredit::run::Setup;
+use rlcredit::signal::SignalConfig;
+use toml::{Table, Value};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -33,7 +36,10 @@ fn those_of_the_embedded_policy_need_nothing_else() {
 
 #[test]
 fn those_of_the_papers_lack_only_the_models_they_name() {
-    for path in recipes("recipes/paper") {
+    let paper = recipes("recipes/paper");
+    let names: Vec<_> = paper.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    assert_eq!(names, ["countdown_4b_rhythm.toml", "countdown_8b_rhythm.toml"]);
+    for path in paper {
         let draft = Draft::load(&root().join(&path), &[]).unwrap();
         let error = Setup::of_draft(draft).map(drop).unwrap_err();
         let text = format!("{error:#}");
@@ -48,7 +54,7 @@ fn the_countdown_recipes_differ_in_their_credit_alone() {
         let path = root().join(format!("recipes/countdown_{strategy}.toml"));
         let mut recipe = Recipe::load(&path, &[]).unwrap();
         let credit = std::mem::take(&mut recipe.credit);
-        let credit = toml::Table::try_from(&credit[0]).unwrap();
+        let credit = Table::try_from(&credit[0]).unwrap();
         assert_eq!(credit["type"].as_str(), Some(strategy));
         if !["random", "entropy"].contains(&strategy) {
             assert_eq!(recipe.signals, plain.signals);
@@ -57,4 +63,17 @@ fn the_countdown_recipes_differ_in_their_credit_alone() {
         recipe.run.name.clone_from(&plain.run.name);
         assert_eq!(recipe, plain, "{strategy}");
     }
+}
+
+#[test]
+fn the_readme_shows_every_setting_of_credit_with_its_default() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("\n## Settings of credit\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let block: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    let shown: Table = block.join("\n").parse().unwrap();
+    assert_eq!(shown["credit"][0], Value::try_from(CreditConfig::named("rhythm").unwrap()).unwrap());
+    assert_eq!(shown["signals"], Value::try_from(SignalConfig::default()).unwrap());
+    assert_eq!(shown.len(), 2);
+    assert!(CreditConfig::NAMES.iter().all(|name| section.contains(name)));
 }
