@@ -58,7 +58,7 @@ impl Strategies {
                 CreditConfig::LocalChunk(config) => settings.local_chunk = config,
                 CreditConfig::GlobalAnchor(config) => settings.global_anchor = config,
                 CreditConfig::Rhythm(config) => settings.rhythm = config,
-                _ => {} // reads no attention
+                _ => {} // not shown by itself; what it gave in a run is part of `trained`
             }
         }
         settings
