@@ -10,6 +10,7 @@
 
 mod arms;
 pub mod collect;
+mod course;
 mod draw;
 pub mod execute;
 pub mod folder;
@@ -19,6 +20,8 @@ pub mod plot;
 pub mod report;
 pub mod statistics;
 pub mod summary;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 

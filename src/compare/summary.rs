@@ -255,7 +255,7 @@ pub(super) mod testing {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use std::path::Path;
 
-    use super::super::collect::testing::made_up;
+    use super::super::testing::made_up;
     use super::*;
 
     /// Two arms with seeds 0 to 2, of which the second has not finished the last.

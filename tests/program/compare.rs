@@ -154,6 +154,8 @@ fn what_cannot_be_compared_is_refused_before_anything_is_made() {
         (&["--credit", "random,uniform,random"], "arm random is there twice"),
         (&["--credit", "uniform", "--seeds", "0"], "--seeds: got 0, expected at least 1"),
         (&["--credit", "uniform", "--set", "optim.lr=-1"], "--set optim.lr=-1: [optim] `lr`"),
+        (&["--credit", "uniform,random", "--vary", "signals.window=5,9"], "so [signals] has no effect"),
+        (&["--credit", "uniform", "--baseline", "random"], "--baseline: no arm is called `random`"),
         (&["--of", "runs/tiny"], "cannot be used with"),
     ] {
         let ended = place.run(&[&["compare", "tiny.toml"], more].concat());
