@@ -75,9 +75,8 @@ impl Compare {
             quick: Vec::new(),
             baseline,
             n_runs: self.of.len(),
-            own_runs: false,
         };
-        let summary = Summary::new(origin, arms);
+        let summary = Summary::new(origin, arms)?;
         write_results(&summary, &out)?;
         say_results(&summary, &out)?;
         Ok(ExitCode::SUCCESS)

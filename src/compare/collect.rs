@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::sharing::FirstAnswers;
 use super::statistics;
 use crate::observe::Jsonl;
 use crate::recipe::Recipe;
@@ -43,6 +44,8 @@ pub struct RunRecord {
     pub folder: PathBuf,
     /// Its recipe, every default filled in, with the precision that it came to.
     pub recipe: Recipe,
+    /// The files that it began with, where it says so.
+    pub(crate) inputs: Option<Inputs>,
     /// The last step that its metrics have; 0 before the first.
     pub step: Step,
     /// Seconds from its beginning to that step, pauses left out.
@@ -51,6 +54,10 @@ pub struct RunRecord {
     pub n_items: Option<u64>,
     /// Its evaluations by step, the one after the warm start first.
     pub curve: Vec<Point>,
+    /// The answers of the first of them; empty where they are not kept.
+    pub first_answers: Vec<FirstAnswers>,
+    /// Seconds of each step.
+    pub step_seconds: Vec<f64>,
 }
 
 impl RunRecord {
@@ -64,18 +71,29 @@ impl RunRecord {
             return Ok(None);
         }
         let mut recipe = Recipe::load(&files.resolved(), &[])?;
-        if files.inputs().is_file() {
-            recipe.model.dtype = Inputs::read(&files)?.dtype;
+        let inputs = files.inputs().is_file().then(|| Inputs::read(&files)).transpose()?;
+        if let Some(inputs) = &inputs {
+            recipe.model.dtype = inputs.dtype;
         }
         let rows = if files.metrics().is_file() { Jsonl::read(&files.metrics())? } else { Vec::new() };
         let (step, wall_s) =
             rows.last().map_or((0, 0.0), |(step, row)| (*step, row.get("progress/wall_s").unwrap_or(0.0)));
-        let mut record =
-            Self { folder: folder.to_owned(), recipe, step, wall_s, n_items: None, curve: Vec::new() };
+        let mut record = Self {
+            folder: folder.to_owned(),
+            recipe,
+            inputs,
+            step,
+            wall_s,
+            n_items: None,
+            curve: Vec::new(),
+            first_answers: Vec::new(),
+            step_seconds: rows.iter().filter_map(|(_, row)| row.get("time/step")).collect(),
+        };
         let start = files.eval("step_000000");
         if start.is_file() {
             let (set, results) = start_of(&start)?;
             record.n_items = results["n"].as_u64();
+            record.first_answers = first_answers(&files.eval_items("step_000000", &set))?;
             record.curve = curve(&set, record.recipe.eval.samples, &results, &rows)
                 .with_context(|| format!("{}: cannot be compared", folder.display()))?;
         }
@@ -97,6 +115,16 @@ fn start_of(path: &Path) -> Result<(String, Value)> {
         serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
     let first = sets.into_iter().next();
     first.with_context(|| format!("{}: no set was evaluated, expected one", path.display()))
+}
+
+/// The answers in the evaluation at `path`, item by item; none where there is no such file.
+fn first_answers(path: &Path) -> Result<Vec<FirstAnswers>> {
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let text = fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+    let items: Result<_, _> = text.lines().map(serde_json::from_str).collect();
+    items.with_context(|| path.display().to_string())
 }
 
 fn curve(set: &str, k: usize, start: &Value, rows: &[(Step, MetricRow)]) -> Result<Vec<Point>> {
