@@ -58,6 +58,8 @@ pub struct RunRecord {
     pub first_answers: Vec<FirstAnswers>,
     /// Seconds of each step.
     pub step_seconds: Vec<f64>,
+    /// Why it diverged, if a comparison has seen it do so.
+    pub diverged: Option<String>,
 }
 
 impl RunRecord {
@@ -88,6 +90,7 @@ impl RunRecord {
             curve: Vec::new(),
             first_answers: Vec::new(),
             step_seconds: rows.iter().filter_map(|(_, row)| row.get("time/step")).collect(),
+            diverged: divergence(folder)?,
         };
         let start = files.eval("step_000000");
         if start.is_file() {
@@ -125,6 +128,18 @@ fn first_answers(path: &Path) -> Result<Vec<FirstAnswers>> {
     let text = fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
     let items: Result<_, _> = text.lines().map(serde_json::from_str).collect();
     items.with_context(|| path.display().to_string())
+}
+
+/// Where a comparison keeps why its run in `folder` diverged.
+pub(super) fn divergence_file(folder: &Path) -> PathBuf {
+    folder.join("diverged.txt")
+}
+
+/// Why the run in `folder` diverged, if a comparison has seen it do so.
+pub(super) fn divergence(folder: &Path) -> Result<Option<String>> {
+    let path = divergence_file(folder);
+    let text = || fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()));
+    path.is_file().then(text).transpose()
 }
 
 fn curve(set: &str, k: usize, start: &Value, rows: &[(Step, MetricRow)]) -> Result<Vec<Point>> {

@@ -4,6 +4,7 @@
 //! runs/compare_countdown/
 //!   comparison.json   recipe.toml      which runs belong here; the recipe that they share, every default filled in
 //!   runs/rhythm_seed_0/                a run like any other
+//!     diverged.txt                     why it diverged, if it did: it is left alone until its folder is deleted
 //!   compare.md  compare.json           the results, written anew after every run
 //!   curves_by_{step,tokens,time}.{svg,png}
 //!   .lock                              held by the process that works here
@@ -20,7 +21,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::arms::{self, Arm, bad};
-use super::collect::RunRecord;
+use super::collect::{RunRecord, divergence, divergence_file};
 use super::course::{differences, resolved, why_same};
 use super::plan::Plan;
 use crate::checkpoint::Latest;
@@ -118,6 +119,22 @@ impl ComparisonFolder {
         }
         let latest = Latest::find(&checkpoints)?;
         Ok(latest.is_some_and(|latest| latest.folder.ends_with(format!("step_{steps:06}"))))
+    }
+
+    /// Why the run `name` diverged, if it did.
+    ///
+    /// # Errors
+    /// If what was written about that cannot be read.
+    pub fn divergence(&self, name: &str) -> Result<Option<String>> {
+        divergence(&self.runs().join(name))
+    }
+
+    /// Keeps why the run `name` diverged, so that it is not tried again and again.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub fn keep_divergence(&self, name: &str, why: &str) -> Result<()> {
+        write_whole(&divergence_file(&self.runs().join(name)), |w| Ok(writeln!(w, "{why}")?))
     }
 
     /// What there is of every arm that belongs here, runs that have not begun left out.

@@ -28,7 +28,11 @@ pub(super) fn notes(arms: &Arms, baseline: &str, apart: &Apart) -> Vec<String> {
 
 fn unfinished(label: &str, run: &RunRecord) -> Option<String> {
     let (seed, step, steps) = (run.recipe.run.seed, run.step, run.recipe.run.steps);
-    (!run.is_finished()).then(|| format!("{label}, seed {seed}: left out, step {step} of {steps}"))
+    let why = match &run.diverged {
+        Some(_) => format!(", diverged; to try again, delete {}", run.folder.display()),
+        None => String::new(),
+    };
+    (!run.is_finished()).then(|| format!("{label}, seed {seed}: left out, step {step} of {steps}{why}"))
 }
 
 fn stalled(label: &str, run: &RunRecord) -> Option<String> {

@@ -187,6 +187,19 @@ fn a_run_that_diverges_is_left_out_and_the_others_are_made() {
     let finished = |arm: usize| &json["arms"][arm]["runs"][0]["finished"];
     assert!(json["partial"] == true && finished(0) == false && finished(1) == true, "{json}");
     assert_eq!(json["arms"][1]["measures"]["final_avg"]["n"], 1);
+
+    // It would diverge again, so it is left alone.
+    let before = changes(place.path(&format!("{OUT}/runs")));
+    let again = place.run(&args);
+    assert_eq!(again.code, 4, "{}", again.err);
+    for part in
+        [said, "diverged before and is left alone; to try again, delete runs/compare_tiny/runs/reward"]
+    {
+        assert!(again.err.contains(part), "{part}: {}", again.err);
+    }
+    assert!(again.err.contains("updates in a row were not finite"), "why: {}", again.err);
+    assert!(again.out.contains("left out, step 9 of 10, diverged; to try again, delete"), "{}", again.out);
+    assert_eq!(changes(place.path(&format!("{OUT}/runs"))), before);
 }
 
 /// Problems of a file that is edited before a second command adds an arm.
