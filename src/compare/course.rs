@@ -26,11 +26,16 @@ pub(super) fn resolved(mut recipe: Recipe) -> Result<Recipe> {
 pub(super) fn course(recipe: &Recipe) -> Recipe {
     let mut course = recipe.clone();
     course.credit.retain(|config| !matches!(config, CreditConfig::Uniform(_)));
-    let random = RunRandom::new(course.run.seed);
-    if !course.credit.iter().any(|config| config.build(random).needs().signals) {
+    if !reads_attention(recipe) {
         course.signals = SignalConfig::default();
     }
     course
+}
+
+/// Whether a strategy of `recipe` asks for attention, so that `[signals]` has an effect.
+pub(super) fn reads_attention(recipe: &Recipe) -> bool {
+    let random = RunRandom::new(recipe.run.seed);
+    recipe.credit.iter().any(|config| config.build(random).needs().signals)
 }
 
 /// What keeps two recipes from being the same side of a comparison, their seeds aside. Other than for a run that is

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 use super::arms::type_of;
 use super::collect::RunRecord;
-use super::course::{course, differences};
+use super::course::{course, differences, reads_attention};
 use crate::recipe::Recipe;
 use crate::run::Failure;
 
@@ -73,37 +73,46 @@ fn read(folder: &Path) -> Result<RunRecord> {
     Ok(record)
 }
 
-/// A label per arm. Two arms differ in a key: outside of `[[credit]]`, then both labels have it; or within, then the labels
-/// have it or begin with other strategies. So no two labels are the same.
+/// A label per arm. Two arms differ in a key. Outside of `[[credit]]` and `[signals]`, both labels have it; within
+/// `[[credit]]`, they have it or begin with other strategies; within `[signals]` alone, both read attention, and then they
+/// have it. So no two labels are the same.
 fn labels(groups: &[Group]) -> Result<Vec<String>> {
     if let [group] = groups {
         return Ok(vec![name_of(&group.runs[0].folder)]);
     }
     let recipes: Vec<&Recipe> = groups.iter().map(|group| &group.course).collect();
-    let chains: Vec<String> = recipes.iter().map(|recipe| chain(recipe)).collect();
-    let (_, keys) = differing_keys(&recipes)?;
-    let label = |(recipe, own): (&&Recipe, &String)| {
-        let rivals: Vec<&Recipe> =
-            recipes.iter().zip(&chains).filter(|(_, chain)| *chain == own).map(|(rival, _)| *rival).collect();
-        let (settings, _) = differing_keys(&rivals)?;
-        let table = toml::Value::try_from(recipe).context("the recipe cannot be written as TOML")?;
-        let values = settings.iter().chain(&keys).map(|key| match find(&table, key) {
+    let readers: Vec<&Recipe> = recipes.iter().copied().filter(|recipe| reads_attention(recipe)).collect();
+    let label = |recipe: &&Recipe| {
+        let own = chain(recipe);
+        let rivals: Vec<&Recipe> = recipes.iter().copied().filter(|rival| chain(rival) == own).collect();
+        let mut keys = differing_keys(&rivals, |key| table(key) == "credit")?;
+        keys.extend(differing_keys(&recipes, |key| !["credit", "signals"].contains(&table(key)))?);
+        if reads_attention(recipe) {
+            keys.extend(differing_keys(&readers, |key| table(key) == "signals")?);
+        }
+        let written = toml::Value::try_from(recipe).context("the recipe cannot be written as TOML")?;
+        let values = keys.iter().map(|key| match find(&written, key) {
             Some(value) => format!("{key}={value}"),
             None => format!("no {key}"),
         });
         let strategies = (rivals.len() < recipes.len()).then(|| own.clone());
         Ok(strategies.into_iter().chain(values).collect::<Vec<_>>().join(", "))
     };
-    recipes.iter().zip(&chains).map(label).collect()
+    recipes.iter().map(label).collect()
 }
 
-/// The keys in which any two of `recipes` differ: those of `[[credit]]`, and the others.
-fn differing_keys(recipes: &[&Recipe]) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
+/// The keys, of those `wanted`, in which any two of `recipes` differ.
+fn differing_keys(recipes: &[&Recipe], wanted: fn(&str) -> bool) -> Result<Vec<String>> {
     let mut keys = BTreeSet::new();
     for recipe in recipes.iter().skip(1) {
         keys.extend(differences(recipes[0], recipe)?.into_iter().map(|difference| difference.key));
     }
-    Ok(keys.into_iter().partition(|key| key == "credit" || key.starts_with("credit.")))
+    Ok(keys.into_iter().filter(|key| wanted(key)).collect())
+}
+
+/// The table of the recipe that `key` is in.
+fn table(key: &str) -> &str {
+    key.split('.').next().unwrap_or(key)
 }
 
 /// The strategies of a recipe as one word.
@@ -189,6 +198,16 @@ mod tests {
             "rhythm, credit.0.gain=2.0, optim.lr=0.002",
         ];
         assert_eq!(labels(&[&folders[..], &[more]].concat()), expected);
+
+        // How attention is read is said of those that read it, and only where they differ.
+        let run = |name: &str, strategy: &str, window: u32| {
+            let window = format!("signals.window={window}");
+            run(name, &[&format!("credit=[{{type=\"{strategy}\"}}]"), &window])
+        };
+        let folders = [run("p", "uniform", 5), run("q", "rhythm", 5), run("r", "local_chunk", 5)];
+        assert_eq!(labels(&folders), ["uniform", "rhythm", "local_chunk"]);
+        let expected = ["uniform", "rhythm, signals.window=5", "rhythm, signals.window=7"];
+        assert_eq!(labels(&[folders[..2].to_vec(), vec![run("s", "rhythm", 7)]].concat()), expected);
     }
 
     #[test]
