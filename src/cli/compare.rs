@@ -37,7 +37,7 @@ pub struct Compare {
     /// A first look: at most 30 steps, evaluated every 10 with at most 2 samples per problem
     #[arg(long)]
     quick: bool,
-    /// Compare these runs, without training; runs whose recipes differ in their seed alone are one arm
+    /// Compare these runs, without training; runs that differ in their seed alone are one arm
     #[arg(long, num_args = 1.., value_name = "RUN", conflicts_with_all = ["recipe", "credit", "vary", "overrides", "seeds", "quick"])]
     of: Vec<PathBuf>,
     /// Folder of the comparison; without it compare_NAME, with --quick compare_NAME_quick, within the folder of runs
@@ -75,9 +75,8 @@ impl Compare {
             quick: Vec::new(),
             baseline,
             n_runs: self.of.len(),
-            own_runs: false,
         };
-        let summary = Summary::new(origin, arms);
+        let summary = Summary::new(origin, arms)?;
         write_results(&summary, &out)?;
         say_results(&summary, &out)?;
         Ok(ExitCode::SUCCESS)

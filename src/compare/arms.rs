@@ -10,6 +10,9 @@ use crate::credit::strategy::CreditConfig;
 use crate::recipe::Recipe;
 use crate::run::Failure;
 
+/// Most bytes of a file name.
+const LONGEST_NAME: usize = 255;
+
 /// One side of a comparison: the same recipe for all seeds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +38,18 @@ impl Arm {
             }
         }
         format!("{name}_seed_{seed}")
+    }
+
+    /// Whether a file system can name the folder of its run with `seed`.
+    pub(super) fn require_nameable(&self, seed: u64) -> Result<()> {
+        let length = self.run_name(seed).len();
+        if length <= LONGEST_NAME {
+            return Ok(());
+        }
+        Err(bad(format!(
+            "the folder of its run would be called by all that it sets, in {length} bytes, and a name may have \
+             {LONGEST_NAME}; put a long value into the recipe or --set, or vary fewer keys at once"
+        )))
     }
 }
 

@@ -14,9 +14,11 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::sharing::FirstAnswers;
 use super::statistics;
 use crate::observe::Jsonl;
 use crate::recipe::Recipe;
+use crate::run::Inputs;
 use crate::run_folder::RunFolder;
 use crate::types::{MetricRow, Step};
 
@@ -40,8 +42,10 @@ pub struct Point {
 pub struct RunRecord {
     /// Its folder.
     pub folder: PathBuf,
-    /// Its recipe, every default filled in.
+    /// Its recipe, every default filled in, with the precision that it came to.
     pub recipe: Recipe,
+    /// The files that it began with, where it says so.
+    pub(crate) inputs: Option<Inputs>,
     /// The last step that its metrics have; 0 before the first.
     pub step: Step,
     /// Seconds from its beginning to that step, pauses left out.
@@ -50,6 +54,12 @@ pub struct RunRecord {
     pub n_items: Option<u64>,
     /// Its evaluations by step, the one after the warm start first.
     pub curve: Vec<Point>,
+    /// The answers of the first of them; empty where they are not kept.
+    pub first_answers: Vec<FirstAnswers>,
+    /// Seconds of each step.
+    pub step_seconds: Vec<f64>,
+    /// Why it diverged, if a comparison has seen it do so.
+    pub diverged: Option<String>,
 }
 
 impl RunRecord {
@@ -62,16 +72,31 @@ impl RunRecord {
         if !files.resolved().is_file() {
             return Ok(None);
         }
-        let recipe = Recipe::load(&files.resolved(), &[])?;
+        let mut recipe = Recipe::load(&files.resolved(), &[])?;
+        let inputs = files.inputs().is_file().then(|| Inputs::read(&files)).transpose()?;
+        if let Some(inputs) = &inputs {
+            recipe.model.dtype = inputs.dtype;
+        }
         let rows = if files.metrics().is_file() { Jsonl::read(&files.metrics())? } else { Vec::new() };
         let (step, wall_s) =
             rows.last().map_or((0, 0.0), |(step, row)| (*step, row.get("progress/wall_s").unwrap_or(0.0)));
-        let mut record =
-            Self { folder: folder.to_owned(), recipe, step, wall_s, n_items: None, curve: Vec::new() };
+        let mut record = Self {
+            folder: folder.to_owned(),
+            recipe,
+            inputs,
+            step,
+            wall_s,
+            n_items: None,
+            curve: Vec::new(),
+            first_answers: Vec::new(),
+            step_seconds: rows.iter().filter_map(|(_, row)| row.get("time/step")).collect(),
+            diverged: divergence(folder)?,
+        };
         let start = files.eval("step_000000");
         if start.is_file() {
             let (set, results) = start_of(&start)?;
             record.n_items = results["n"].as_u64();
+            record.first_answers = first_answers(&files.eval_items("step_000000", &set))?;
             record.curve = curve(&set, record.recipe.eval.samples, &results, &rows)
                 .with_context(|| format!("{}: cannot be compared", folder.display()))?;
         }
@@ -93,6 +118,28 @@ fn start_of(path: &Path) -> Result<(String, Value)> {
         serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
     let first = sets.into_iter().next();
     first.with_context(|| format!("{}: no set was evaluated, expected one", path.display()))
+}
+
+/// The answers in the evaluation at `path`, item by item; none where there is no such file.
+fn first_answers(path: &Path) -> Result<Vec<FirstAnswers>> {
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let text = fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+    let items: Result<_, _> = text.lines().map(serde_json::from_str).collect();
+    items.with_context(|| path.display().to_string())
+}
+
+/// Where a comparison keeps why its run in `folder` diverged.
+pub(super) fn divergence_file(folder: &Path) -> PathBuf {
+    folder.join("diverged.txt")
+}
+
+/// Why the run in `folder` diverged, if a comparison has seen it do so.
+pub(super) fn divergence(folder: &Path) -> Result<Option<String>> {
+    let path = divergence_file(folder);
+    let text = || fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()));
+    path.is_file().then(text).transpose()
 }
 
 fn curve(set: &str, k: usize, start: &Value, rows: &[(Step, MetricRow)]) -> Result<Vec<Point>> {
@@ -155,76 +202,9 @@ impl Measure {
 }
 
 #[cfg(test)]
-pub(super) mod testing {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    /// A recipe that reads.
-    pub const RECIPE: &str = r#"
-[run]
-name = "made_up"
-seed = SEED
-steps = 4
-[model]
-scratch = "countdown2m"
-[data]
-type = "countdown"
-numbers = [3, 3]
-max_number = 9
-targets = [1, 30]
-train_items = 8
-eval_items = 4
-[explore]
-type = "group"
-size = 4
-[sampling]
-max_new_tokens = 24
-[[reward]]
-type = "countdown"
-preset = "exact"
-[advantage]
-type = "group"
-[loss]
-type = "clip"
-[optim]
-lr = 1e-3
-[batch]
-prompts = 4
-max_tokens = 512
-[eval]
-every = 2
-"#;
-
-    /// A run that never was: avg@4 is `accuracies` after steps 0, 2, 4, greedy half of it; each step samples 100 tokens
-    /// and takes 3 seconds of which the evaluation is none.
-    pub fn made_up(folder: &Path, seed: u64, more: &[&str], accuracies: &[f64]) -> PathBuf {
-        let overrides: Vec<String> = more.iter().map(|set| (*set).to_owned()).collect();
-        let recipe = Recipe::parse("recipe", &RECIPE.replace("SEED", &seed.to_string()), &overrides).unwrap();
-        fs::create_dir_all(folder.join("eval")).unwrap();
-        fs::write(folder.join("resolved.toml"), recipe.to_toml().unwrap()).unwrap();
-        let greedy = accuracies[0] / 2.0;
-        let start = serde_json::json!({ "heldout": { "n": 32, "avg@4": accuracies[0], "greedy": greedy } });
-        fs::write(folder.join("eval/step_000000.json"), start.to_string()).unwrap();
-        let mut text = String::new();
-        for (step, _) in (1..).zip(0..2 * (accuracies.len() - 1)) {
-            let mut row = serde_json::json!({
-                "step": step, "time/step": 3.0, "progress/tokens_generated": 100 * step, "progress/wall_s": 50 + 3 * step,
-            });
-            if step % 2 == 0 {
-                row["eval/heldout/avg@4"] = accuracies[step / 2].into();
-                row["eval/heldout/greedy"] = (accuracies[step / 2] / 2.0).into();
-            }
-            text += &format!("{row}\n");
-        }
-        fs::write(folder.join("metrics.jsonl"), text).unwrap();
-        folder.to_owned()
-    }
-}
-
-#[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::testing::made_up;
+    use super::super::testing::made_up;
     use super::*;
 
     #[test]

@@ -1,7 +1,8 @@
 //! Makes the runs of a comparison one after the other in this process.
 //!
 //! A run that is finished is left alone, one that has begun is resumed, and the others are started. A run that diverges
-//! is reported and the next one begins: that a strategy diverges is a result.
+//! is reported and the next one begins: that a strategy diverges is a result. It would diverge again, so it is marked and
+//! left alone from then on.
 
 use std::path::Path;
 
@@ -34,18 +35,29 @@ pub fn execute(
     for (index, (arm, seed)) in runs.iter().enumerate() {
         let name = arm.run_name(*seed);
         let label = format!("{}, seed {seed}", arm.label);
+        let place = format!("run {} of {}, {label}", index + 1, runs.len());
         if let Some(signal) = interrupt.requested() {
             return Ok(stopped(signal, console));
         }
         let setup = plan.setup(arm, *seed)?;
         let steps = setup.recipe.run.steps;
         if folder.is_finished(&name, steps)? {
-            console.note(format!("compare: run {} of {}, {label}: finished before", index + 1, runs.len()));
+            console.note(format!("compare: {place}: finished before"));
+            continue;
+        }
+        if let Some(why) = folder.divergence(&name)? {
+            let run = folder.runs().join(&name);
+            console.note(format!(
+                "compare: {place}: diverged before and is left alone; to try again, delete {}; {}",
+                run.display(),
+                why.trim_end()
+            ));
+            diverged.push(label);
             continue;
         }
         let left = time_left(folder, &runs[index..])?;
         let left = left.map_or_else(String::new, |left| format!("; about {} left of all", duration(left)));
-        console.note(format!("\ncompare: run {} of {}, {label}{left}", index + 1, runs.len()));
+        console.note(format!("\ncompare: {place}{left}"));
         let whole = console.step_phase(&format!("compare {}/{}", index + 1, runs.len()), 0);
         whole.advance(0, format!("{label}{left}"));
 
@@ -61,6 +73,7 @@ pub fn execute(
             Ok(Outcome::Interrupted(signal)) => return Ok(stopped(signal, console)),
             Err(error) if has_diverged(&error) => {
                 console.note(format!("compare: {label}: {error:#}"));
+                folder.keep_divergence(&name, &format!("{error:#}"))?;
                 diverged.push(label);
             }
             Err(error) => return Err(of_run(error, &label)),
@@ -99,8 +112,8 @@ fn of_run(error: anyhow::Error, label: &str) -> anyhow::Error {
     }
 }
 
-/// Seconds until all of `runs` are done if each takes as long as those that are finished did on average; `None` before
-/// the first of them.
+/// Seconds until all of `runs` are done if each takes as long as those that are finished did on average, and those that
+/// have diverged are left alone; `None` before the first of them.
 fn time_left(folder: &ComparisonFolder, runs: &[(&Arm, u64)]) -> Result<Option<f64>> {
     let records: Vec<RunRecord> = folder.records()?.into_iter().flat_map(|(_, records)| records).collect();
     let finished: Vec<f64> = records.iter().filter(|run| run.is_finished()).map(|run| run.wall_s).collect();
@@ -110,7 +123,8 @@ fn time_left(folder: &ComparisonFolder, runs: &[(&Arm, u64)]) -> Result<Option<f
     let each = finished.iter().sum::<f64>() / finished.len() as f64;
     let spent = |(arm, seed): &(&Arm, u64)| {
         let own = folder.runs().join(arm.run_name(*seed));
-        records.iter().find(|run| run.folder == own).map_or(0.0, |run| run.wall_s)
+        let record = records.iter().find(|run| run.folder == own);
+        record.map_or(0.0, |run| if run.diverged.is_some() { each } else { run.wall_s })
     };
     Ok(Some(runs.iter().map(|run| (each - spent(run)).max(0.0)).sum()))
 }

@@ -4,13 +4,15 @@
 //! runs/compare_countdown/
 //!   comparison.json   recipe.toml      which runs belong here; the recipe that they share, every default filled in
 //!   runs/rhythm_seed_0/                a run like any other
+//!     diverged.txt                     why it diverged, if it did: it is left alone until its folder is deleted
 //!   compare.md  compare.json           the results, written anew after every run
 //!   curves_by_{step,tokens,time}.{svg,png}
 //!   .lock                              held by the process that works here
 //! ```
 //!
 //! The same command goes on where it was. One with further arms or seeds adds their runs; one whose shared recipe or whose
-//! meaning of an arm differs is refused, since its runs could not be compared with those that are there.
+//! meaning of an arm differs is refused, since its runs could not be compared with those that are there. So is an arm
+//! that trains the same as one that is there under another label.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,8 +20,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::arms::Arm;
-use super::collect::RunRecord;
+use super::arms::{self, Arm, bad};
+use super::collect::{RunRecord, divergence, divergence_file};
+use super::course::{differences, resolved, why_same};
 use super::plan::Plan;
 use crate::checkpoint::Latest;
 use crate::files::{Lock, is_temporary, list, write_whole};
@@ -32,7 +35,7 @@ const RECIPE: &str = "recipe.toml";
 const LOCK: &str = ".lock";
 
 /// Which runs belong to a comparison.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// The commands that brought its runs about, in order.
@@ -65,6 +68,8 @@ impl ComparisonFolder {
     pub fn open(root: &Path, plan: &Plan, command: &str) -> Result<Self> {
         if !has_comparison(root) {
             require_unused(root)?;
+            // What is wrong with the plan is said before anything is made.
+            Manifest::default().grow(plan, command)?;
         }
         fs::create_dir_all(root.join("runs"))
             .with_context(|| format!("could not create {}", root.display()))?;
@@ -72,37 +77,12 @@ impl ComparisonFolder {
         let lock =
             lock.with_context(|| format!("{}: another process is comparing in this folder", root.display()));
         let _lock = lock.map_err(Failure::bad_input)?;
-        let mut manifest = match has_comparison(root) {
-            true => read(root)?,
-            false => Manifest {
-                commands: Vec::new(),
-                quick: plan.quick.clone(),
-                baseline: String::new(),
-                arms: Vec::new(),
-                runs: Vec::new(),
-            },
-        };
+        let mut manifest = Manifest { quick: plan.quick.clone(), ..Manifest::default() };
         if has_comparison(root) {
+            manifest = read(root)?;
             require_same(root, &manifest, plan)?;
         }
-        if manifest.commands.last().is_none_or(|last| last != command) {
-            manifest.commands.push(command.to_owned());
-        }
-        let named = plan.baseline.as_ref().or(plan.arms.first().map(|arm| &arm.label));
-        if let Some(label) = named.filter(|_| plan.baseline.is_some() || manifest.baseline.is_empty()) {
-            manifest.baseline.clone_from(label);
-        }
-        for arm in &plan.arms {
-            if !manifest.arms.contains(arm) {
-                manifest.arms.push(arm.clone());
-            }
-        }
-        for (arm, seed) in plan.runs() {
-            let run = (arm.label.clone(), seed);
-            if !manifest.runs.contains(&run) {
-                manifest.runs.push(run);
-            }
-        }
+        manifest.grow(plan, command)?;
         // The manifest comes last: with it the folder is a comparison.
         let recipe = plan.base.to_toml()?;
         write_whole(&root.join(RECIPE), |w| Ok(w.write_all(recipe.as_bytes())?))?;
@@ -141,6 +121,22 @@ impl ComparisonFolder {
         Ok(latest.is_some_and(|latest| latest.folder.ends_with(format!("step_{steps:06}"))))
     }
 
+    /// Why the run `name` diverged, if it did.
+    ///
+    /// # Errors
+    /// If what was written about that cannot be read.
+    pub fn divergence(&self, name: &str) -> Result<Option<String>> {
+        divergence(&self.runs().join(name))
+    }
+
+    /// Keeps why the run `name` diverged, so that it is not tried again and again.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub fn keep_divergence(&self, name: &str, why: &str) -> Result<()> {
+        write_whole(&divergence_file(&self.runs().join(name)), |w| Ok(writeln!(w, "{why}")?))
+    }
+
     /// What there is of every arm that belongs here, runs that have not begun left out.
     ///
     /// # Errors
@@ -154,6 +150,59 @@ impl ComparisonFolder {
             Ok((arm.label.clone(), records.into_iter().flatten().collect()))
         };
         self.manifest.arms.iter().map(of_arm).collect()
+    }
+}
+
+impl Manifest {
+    /// Adds what is new in `plan`; nothing is changed where that is refused.
+    fn grow(&mut self, plan: &Plan, command: &str) -> Result<()> {
+        let new: Vec<&Arm> = plan.arms.iter().filter(|arm| !self.arms.contains(arm)).collect();
+        self.require_other(plan, &new)?;
+        self.require_baseline(plan, &new)?;
+        if self.commands.last().is_none_or(|last| last != command) {
+            self.commands.push(command.to_owned());
+        }
+        let named = plan.baseline.as_ref().or(plan.arms.first().map(|arm| &arm.label));
+        if let Some(label) = named.filter(|_| plan.baseline.is_some() || self.baseline.is_empty()) {
+            self.baseline.clone_from(label);
+        }
+        self.arms.extend(new.into_iter().cloned());
+        for (arm, seed) in plan.runs() {
+            let run = (arm.label.clone(), seed);
+            if !self.runs.contains(&run) {
+                self.runs.push(run);
+            }
+        }
+        Ok(())
+    }
+
+    /// None of the `new` arms may train the same as one that is there.
+    fn require_other(&self, plan: &Plan, new: &[&Arm]) -> Result<()> {
+        for arm in new {
+            let recipe = plan.recipe(arm)?;
+            for known in &self.arms {
+                if let Some(why) = why_same(&recipe, &plan.recipe(known)?)? {
+                    return Err(bad(format!(
+                        "arm {} trains the same as {}, which the comparison there has already: {why}; leave it out",
+                        arm.label, known.label
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The baseline must be an arm, of those that are there or of the `new` ones.
+    fn require_baseline(&self, plan: &Plan, new: &[&Arm]) -> Result<()> {
+        let labels: Vec<&str> =
+            self.arms.iter().chain(new.iter().copied()).map(|arm| arm.label.as_str()).collect();
+        match &plan.baseline {
+            Some(baseline) if !labels.contains(&baseline.as_str()) => Err(bad(format!(
+                "--baseline: no arm is called `{baseline}`; the arms are {}",
+                arms::list(&labels)
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -195,7 +244,7 @@ fn require_unused(root: &Path) -> Result<()> {
 
 fn require_same(root: &Path, manifest: &Manifest, plan: &Plan) -> Result<()> {
     let before = Recipe::load(&root.join(RECIPE), &[])?;
-    let mut lines: Vec<String> = differences(&plan.base, &before)?
+    let mut lines: Vec<String> = differences(&resolved(plan.base.clone())?, &resolved(before)?)?
         .into_iter()
         .map(|Difference { key, here, there }| format!("{key}: {here} now, {there} in the comparison"))
         .collect();
@@ -220,17 +269,4 @@ fn require_same(root: &Path, manifest: &Manifest, plan: &Plan) -> Result<()> {
         lines.join("\n  ")
     ))
     .into())
-}
-
-/// What keeps two recipes from being sides of the same comparison, their seeds aside. Other than for a run that is
-/// continued, the number of steps counts always: accuracies after different numbers of them are not compared.
-pub(super) fn differences(one: &Recipe, other: &Recipe) -> Result<Vec<Difference>> {
-    let mut same_seed = one.clone();
-    same_seed.run.seed = other.run.seed;
-    let mut found = same_seed.differences(other)?;
-    let (here, there) = (one.run.steps.to_string(), other.run.steps.to_string());
-    if here != there && found.iter().all(|difference| difference.key != "run.steps") {
-        found.push(Difference { key: String::from("run.steps"), here, there });
-    }
-    Ok(found)
 }

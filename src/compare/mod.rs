@@ -4,21 +4,28 @@
 //! recipe --plan--> arms x seeds --execute--> run folders --collect--> curves --summary--> compare.json, .md, figures
 //! ```
 //!
-//! What keeps a comparison fair: the runs of a seed share warm start, prompts and held-out items, differences are taken
-//! seed by seed, and everything an arm changes is in its label. `compare.json` is described in [`summary`], the folder in
-//! [`folder`]. Results are written after every run, from the runs that are finished by then.
+//! What keeps a comparison fair: the runs of a seed share starting policy, prompts and held-out items as far as no arm
+//! changes them, which `sharing` finds out and the report says; differences are taken seed by seed, and everything an arm
+//! changes is in its label. `compare.json` is described in [`summary`], the folder in [`folder`]. Results are written after
+//! every run, from the runs that are finished by then.
 
 mod arms;
 pub mod collect;
+mod course;
 mod draw;
 pub mod execute;
 pub mod folder;
+mod notes;
 pub mod of;
 pub mod plan;
 pub mod plot;
 pub mod report;
+pub mod sharing;
+mod stall;
 pub mod statistics;
 pub mod summary;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -60,7 +67,6 @@ pub fn summarise(folder: &ComparisonFolder, title: &str) -> Result<Summary> {
         quick: manifest.quick.clone(),
         baseline: manifest.baseline.clone(),
         n_runs: manifest.runs.len(),
-        own_runs: true,
     };
-    Ok(Summary::new(origin, folder.records()?))
+    Summary::new(origin, folder.records()?)
 }

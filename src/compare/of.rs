@@ -1,7 +1,8 @@
-//! Runs that are there already, sorted into arms: those whose recipes differ in nothing but their seed belong together.
+//! Runs that are there already, sorted into arms: those that differ in nothing but their seed belong together.
 //!
-//! An arm is called by what its recipe has and the others don't: its credit strategies, and keys with their values; where
-//! that does not tell the arms apart, by the folder of its first run.
+//! An arm is called by what it has and the others don't: its credit strategies, and keys with their values; among arms of
+//! the same strategies these are the settings of the strategies too. A single arm is called after the folder of its first
+//! run.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,42 +11,55 @@ use anyhow::{Context, Result};
 
 use super::arms::type_of;
 use super::collect::RunRecord;
-use super::folder::differences;
+use super::course::{course, differences, reads_attention};
 use crate::recipe::Recipe;
 use crate::run::Failure;
 
-/// Reads the runs in `folders` and sorts them into arms, in order of appearance.
+/// Runs that differ in their seed alone.
+struct Group {
+    /// What they share, without what has no effect.
+    course: Recipe,
+    runs: Vec<RunRecord>,
+}
+
+/// Reads the runs in `folders` and sorts them into arms, in order of appearance. No two arms are called the same.
 ///
 /// # Errors
 /// A [`Failure::BadInput`] if a folder holds no run that can be compared, or a run is there twice.
 pub fn arms(folders: &[PathBuf]) -> Result<Vec<(String, Vec<RunRecord>)>> {
-    let mut groups: Vec<Vec<RunRecord>> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     for folder in folders {
-        let record = read(folder).map_err(Failure::bad_input)?;
+        let run = read(folder).map_err(Failure::bad_input)?;
+        let course = course(&run.recipe);
         let mut home = None;
         for (index, group) in groups.iter().enumerate() {
-            if differences(&record.recipe, &group[0].recipe)?.is_empty() {
+            if differences(&course, &group.course)?.is_empty() {
                 home = Some(index);
             }
         }
         match home {
-            None => groups.push(vec![record]),
-            Some(index) => {
-                let seed = record.recipe.run.seed;
-                if let Some(other) = groups[index].iter().find(|other| other.recipe.run.seed == seed) {
-                    return Err(Failure::BadInput(format!(
-                        "--of: {} and {} have the same recipe and seed {seed}; name one of them",
-                        other.folder.display(),
-                        folder.display()
-                    ))
-                    .into());
-                }
-                groups[index].push(record);
-            }
+            None => groups.push(Group { course, runs: vec![run] }),
+            Some(index) => groups[index].add(run)?,
         }
     }
     let labels = labels(&groups)?;
-    Ok(labels.into_iter().zip(groups).collect())
+    Ok(labels.into_iter().zip(groups).map(|(label, group)| (label, group.runs)).collect())
+}
+
+impl Group {
+    fn add(&mut self, run: RunRecord) -> Result<()> {
+        let seed = run.recipe.run.seed;
+        if let Some(other) = self.runs.iter().find(|other| other.recipe.run.seed == seed) {
+            return Err(Failure::BadInput(format!(
+                "--of: {} and {} have the same recipe and seed {seed}; name one of them",
+                other.folder.display(),
+                run.folder.display()
+            ))
+            .into());
+        }
+        self.runs.push(run);
+        Ok(())
+    }
 }
 
 fn read(folder: &Path) -> Result<RunRecord> {
@@ -59,30 +73,46 @@ fn read(folder: &Path) -> Result<RunRecord> {
     Ok(record)
 }
 
-fn labels(groups: &[Vec<RunRecord>]) -> Result<Vec<String>> {
-    let recipes: Vec<&Recipe> = groups.iter().map(|group| &group[0].recipe).collect();
+/// A label per arm. Two arms differ in a key. Outside of `[[credit]]` and `[signals]`, both labels have it; within
+/// `[[credit]]`, they have it or begin with other strategies; within `[signals]` alone, both read attention, and then they
+/// have it. So no two labels are the same.
+fn labels(groups: &[Group]) -> Result<Vec<String>> {
+    if let [group] = groups {
+        return Ok(vec![name_of(&group.runs[0].folder)]);
+    }
+    let recipes: Vec<&Recipe> = groups.iter().map(|group| &group.course).collect();
+    let readers: Vec<&Recipe> = recipes.iter().copied().filter(|recipe| reads_attention(recipe)).collect();
+    let label = |recipe: &&Recipe| {
+        let own = chain(recipe);
+        let rivals: Vec<&Recipe> = recipes.iter().copied().filter(|rival| chain(rival) == own).collect();
+        let mut keys = differing_keys(&rivals, |key| table(key) == "credit")?;
+        keys.extend(differing_keys(&recipes, |key| !["credit", "signals"].contains(&table(key)))?);
+        if reads_attention(recipe) {
+            keys.extend(differing_keys(&readers, |key| table(key) == "signals")?);
+        }
+        let written = toml::Value::try_from(recipe).context("the recipe cannot be written as TOML")?;
+        let values = keys.iter().map(|key| match find(&written, key) {
+            Some(value) => format!("{key}={value}"),
+            None => format!("no {key}"),
+        });
+        let strategies = (rivals.len() < recipes.len()).then(|| own.clone());
+        Ok(strategies.into_iter().chain(values).collect::<Vec<_>>().join(", "))
+    };
+    recipes.iter().map(label).collect()
+}
+
+/// The keys, of those `wanted`, in which any two of `recipes` differ.
+fn differing_keys(recipes: &[&Recipe], wanted: fn(&str) -> bool) -> Result<Vec<String>> {
     let mut keys = BTreeSet::new();
     for recipe in recipes.iter().skip(1) {
         keys.extend(differences(recipes[0], recipe)?.into_iter().map(|difference| difference.key));
     }
-    let chains: Vec<String> = recipes.iter().map(|recipe| chain(recipe)).collect();
-    let same_chain = chains.windows(2).all(|pair| pair[0] == pair[1]);
-    keys.retain(|key| same_chain || !(key == "credit" || key.starts_with("credit.")));
-    let label = |(recipe, chain): (&&Recipe, &String)| {
-        let table = toml::Value::try_from(*recipe).context("the recipe cannot be written as TOML")?;
-        let values = keys.iter().map(|key| match find(&table, key) {
-            Some(value) => format!("{key}={value}"),
-            None => format!("no {key}"),
-        });
-        let chain = (!same_chain).then(|| chain.clone());
-        Ok(chain.into_iter().chain(values).collect::<Vec<_>>().join(", "))
-    };
-    let labels = recipes.iter().zip(&chains).map(label).collect::<Result<Vec<String>>>()?;
-    let distinct: BTreeSet<&String> = labels.iter().collect();
-    if distinct.len() == labels.len() && labels.iter().all(|label| !label.is_empty()) {
-        return Ok(labels);
-    }
-    Ok(groups.iter().map(|group| name_of(&group[0].folder)).collect())
+    Ok(keys.into_iter().filter(|key| wanted(key)).collect())
+}
+
+/// The table of the recipe that `key` is in.
+fn table(key: &str) -> &str {
+    key.split('.').next().unwrap_or(key)
 }
 
 /// The strategies of a recipe as one word.
@@ -106,7 +136,7 @@ fn name_of(folder: &Path) -> String {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::super::collect::testing::made_up;
+    use super::super::testing::made_up;
     use super::*;
 
     fn sorted(folders: &[PathBuf]) -> Vec<(String, Vec<u64>)> {
@@ -135,9 +165,62 @@ mod tests {
         let labels: Vec<String> = sorted(&folders).into_iter().map(|(label, _)| label).collect();
         assert_eq!(labels, ["credit.0.gain=1.5", "credit.0.gain=2.0"]);
 
+        // What has no effect makes no other arm.
+        let folders = [run("h", 0, &[]), run("i", 1, &["signals.window=5"]), run("j", 0, &[rhythm])];
+        assert_eq!(sorted(&folders), [("uniform".into(), vec![0, 1]), ("rhythm".into(), vec![0])]);
+
         let error = arms(&[run("a", 0, &[]), run("g", 0, &[])]).unwrap_err().to_string();
         assert!(error.contains("a and ") && error.contains("g have the same recipe and seed 0"), "{error}");
         let error = arms(&[dir.path().join("none")]).unwrap_err().to_string();
         assert!(error.contains("none: no run, resolved.toml is missing"), "{error}");
+    }
+
+    #[test]
+    fn labels_are_distinct() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = |name: &str, more: &[&str]| made_up(&dir.path().join(name), 0, more, &[0.1, 0.2, 0.3]);
+        let labels = |folders: &[PathBuf]| -> Vec<String> {
+            sorted(folders).into_iter().map(|(label, _)| label).collect()
+        };
+        let rhythm = |gain: &str| format!("credit=[{{type=\"rhythm\", gain={gain}}}]");
+        let folders = [
+            run("x/rhythm_seed_0", &[&rhythm("1.5")]),
+            run("y/rhythm_seed_0", &[&rhythm("2.0")]),
+            run("uniform_seed_0", &[]),
+        ];
+        let expected = ["rhythm, credit.0.gain=1.5", "rhythm, credit.0.gain=2.0", "uniform"];
+        assert_eq!(labels(&folders), expected);
+        let more = run("more", &[&rhythm("2.0"), "optim.lr=0.002"]);
+        let expected = [
+            "rhythm, credit.0.gain=1.5, optim.lr=0.001",
+            "rhythm, credit.0.gain=2.0, optim.lr=0.001",
+            "uniform, optim.lr=0.001",
+            "rhythm, credit.0.gain=2.0, optim.lr=0.002",
+        ];
+        assert_eq!(labels(&[&folders[..], &[more]].concat()), expected);
+
+        // How attention is read is said of those that read it, and only where they differ.
+        let run = |name: &str, strategy: &str, window: u32| {
+            let window = format!("signals.window={window}");
+            run(name, &[&format!("credit=[{{type=\"{strategy}\"}}]"), &window])
+        };
+        let folders = [run("p", "uniform", 5), run("q", "rhythm", 5), run("r", "local_chunk", 5)];
+        assert_eq!(labels(&folders), ["uniform", "rhythm", "local_chunk"]);
+        let expected = ["uniform", "rhythm, signals.window=5", "rhythm, signals.window=7"];
+        assert_eq!(labels(&[folders[..2].to_vec(), vec![run("s", "rhythm", 7)]].concat()), expected);
+    }
+
+    #[test]
+    fn the_precision_that_was_computed_in_tells_arms_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = |name: &str, seed, dtype: &str| {
+            let folder = made_up(&dir.path().join(name), seed, &[], &[0.1, 0.2, 0.3]);
+            let inputs = format!("{{\"dtype\": \"{dtype}\", \"files\": {{}}}}");
+            std::fs::write(folder.join("inputs.json"), inputs).unwrap();
+            folder
+        };
+        let folders = [run("a", 0, "bf16"), run("b", 0, "f32"), run("c", 1, "bf16")];
+        let (bf16, f32) = ("model.dtype=\"bf16\"", "model.dtype=\"f32\"");
+        assert_eq!(sorted(&folders), [(bf16.into(), vec![0, 1]), (f32.into(), vec![0])]);
     }
 }

@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 use toml::Value;
 
 use super::arms::{Arm, arms, bad, list};
+use super::course::{resolved, why_same};
 use crate::recipe::{Draft, Problems, Recipe};
 use crate::run::{Failure, Setup};
 
@@ -41,7 +42,7 @@ pub struct Wanted {
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Where the recipe was read.
-    pub recipe: PathBuf,
+    pub file: PathBuf,
     /// Its text.
     pub text: String,
     /// The recipe with the overrides of all arms and none of a single one.
@@ -54,7 +55,7 @@ pub struct Plan {
     pub arms: Vec<Arm>,
     /// The seeds, rising.
     pub seeds: Vec<u64>,
-    /// Label of the arm that the others are compared with, where one was named.
+    /// Label of the arm that the others are compared with, where one was named; it may be an arm of an earlier plan.
     pub baseline: Option<String>,
 }
 
@@ -80,15 +81,7 @@ impl Plan {
         let base = Recipe::parse(&file, &text, &common)?;
         let arms = arms(&base, &credit, &vary)?;
         let seeds = seed_range(base.run.seed, seeds)?;
-        if let Some(baseline) = baseline.as_ref().filter(|label| !arms.iter().any(|arm| arm.label == **label))
-        {
-            let labels: Vec<&str> = arms.iter().map(|arm| arm.label.as_str()).collect();
-            return Err(bad(format!(
-                "--baseline: no arm is called `{baseline}`; the arms are {}",
-                list(&labels)
-            )));
-        }
-        let plan = Self { recipe, text, base, common, quick: quick_overrides, arms, seeds, baseline };
+        let plan = Self { file: recipe, text, base, common, quick: quick_overrides, arms, seeds, baseline };
         plan.check()?;
         Ok(plan)
     }
@@ -104,48 +97,71 @@ impl Plan {
     /// # Errors
     /// Everything wrong with its recipe.
     pub fn setup(&self, arm: &Arm, seed: u64) -> Result<Setup> {
-        let own = [format!("run.seed={seed}"), format!("run.name={}", Value::String(arm.run_name(seed)))];
-        let overrides: Vec<String> = self.common.iter().chain(&arm.overrides).chain(&own).cloned().collect();
-        Setup::of_draft(Draft::parse(&self.recipe.display().to_string(), &self.text, &overrides)?)
+        Setup::of_draft(self.draft(arm, seed)?)
     }
 
+    /// The recipe of `arm` with the first seed, its precision resolved.
+    pub(super) fn recipe(&self, arm: &Arm) -> Result<Recipe> {
+        resolved(self.draft(arm, self.base.run.seed)?.finish()?)
+    }
+
+    fn draft(&self, arm: &Arm, seed: u64) -> Result<Draft> {
+        let own = [format!("run.seed={seed}"), format!("run.name={}", Value::String(arm.run_name(seed)))];
+        let overrides: Vec<String> = self.common.iter().chain(&arm.overrides).chain(&own).cloned().collect();
+        Ok(Draft::parse(&self.file.display().to_string(), &self.text, &overrides)?)
+    }
+
+    /// Every arm must be a run that can be made, and another one than those before it.
     fn check(&self) -> Result<()> {
         let mut wrong: Vec<(String, Vec<&str>)> = Vec::new();
-        let mut recipes: Vec<(&str, Recipe)> = Vec::new();
+        let mut sound = Vec::new();
         for arm in &self.arms {
-            let label = arm.label.as_str();
-            match self.setup(arm, self.base.run.seed) {
-                Ok(setup) => {
-                    let mut recipe = setup.recipe;
-                    recipe.run.name.clear();
-                    if let Some((other, _)) = recipes.iter().find(|(_, other)| *other == recipe) {
-                        let what = match *other == label {
-                            true => format!("arm {label} is there twice; name each arm once"),
-                            false => {
-                                format!("arms {other} and {label} are the same recipe; leave one of them out")
-                            }
-                        };
-                        wrong.push((what, Vec::new()));
-                    }
-                    recipes.push((label, recipe));
-                }
-                Err(error) => {
-                    for line in sentences(&error, arm) {
-                        match wrong.iter_mut().find(|(other, _)| *other == line) {
-                            Some((_, labels)) => labels.push(label),
-                            None => wrong.push((line, vec![label])),
-                        }
-                    }
+            let Err(error) = self.check_arm(arm) else {
+                sound.push(arm);
+                continue;
+            };
+            for line in sentences(&error, arm) {
+                match wrong.iter_mut().find(|(other, _)| *other == line) {
+                    Some((_, labels)) => labels.push(&arm.label),
+                    None => wrong.push((line, vec![&arm.label])),
                 }
             }
         }
         let lines = wrong.into_iter().map(|(line, labels)| match labels.len() {
-            0 => line,
             n if n == self.arms.len() && n > 1 => format!("every arm: {line}"),
             _ => format!("arm {}: {line}", list(&labels)),
         });
-        let lines: Vec<String> = lines.collect();
+        let mut lines: Vec<String> = lines.collect();
+        lines.extend(self.twins(&sound)?);
         if lines.is_empty() { Ok(()) } else { Err(bad(lines.join("\n"))) }
+    }
+
+    fn check_arm(&self, arm: &Arm) -> Result<()> {
+        let last = self.seeds.last().copied().unwrap_or(self.base.run.seed);
+        arm.require_nameable(last)?;
+        self.setup(arm, self.base.run.seed).map(drop)
+    }
+
+    /// A sentence for each arm that trains the same as one before it.
+    fn twins(&self, arms: &[&Arm]) -> Result<Vec<String>> {
+        let mut seen: Vec<(&str, Recipe)> = Vec::new();
+        let mut found = Vec::new();
+        for arm in arms {
+            let (label, recipe) = (arm.label.as_str(), self.recipe(arm)?);
+            for (other, known) in &seen {
+                let Some(why) = why_same(known, &recipe)? else { continue };
+                found.push(match *other == label {
+                    true => format!("arm {label} is there twice; name each arm once"),
+                    false => format!(
+                        "arms {other} and {label} train the same: {why}; leave one of them out (a second command may add \
+                         arms to the folder of the first)"
+                    ),
+                });
+                break;
+            }
+            seen.push((label, recipe));
+        }
+        Ok(found)
     }
 }
 

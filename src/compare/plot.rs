@@ -236,7 +236,7 @@ mod tests {
     fn figures_are_whole_files_with_every_arm() {
         let dir = tempfile::tempdir().unwrap();
         let origin = Origin { baseline: String::from("uniform"), n_runs: 6, ..Origin::default() };
-        let summary = Summary::new(origin, arms(dir.path()));
+        let summary = Summary::new(origin, arms(dir.path())).unwrap();
         write(&summary, dir.path()).unwrap();
         for axis in Axis::ALL {
             let svg = std::fs::read_to_string(dir.path().join(format!("{}.svg", axis.file_stem()))).unwrap();

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::collect::Measure;
 use super::plot::Axis;
+use super::sharing::Shared;
 use super::statistics::{Mean, Paired};
 use super::summary::{ArmSummary, Summary};
 use crate::observe::duration;
@@ -83,16 +84,26 @@ fn explanation(summary: &Summary) -> String {
         0 | 1 => String::new(),
         _ => format!(" It is not corrected for the {others} comparisons."),
     };
-    let pairs = match summary.own_runs {
-        true => ": the runs of a seed share warm start, prompts and held-out items",
-        false => "",
-    };
+    let pairs = summary.shared.map_or_else(String::new, pairing);
     format!(
         "Accuracies in %{items}. *At the end* is after the last step; *over the run* is the mean height of the curve over \
          the steps, by the trapezoid rule, from the evaluation before the first step on. ± is half of a 95 % interval over \
          seeds (Student's t). Differences are taken seed by seed, in percentage points{pairs}. p is that of the two-sided \
          paired t-test.{correction}"
     )
+}
+
+/// What a difference within a seed is not made of, as the end of a sentence.
+fn pairing(shared: Shared) -> String {
+    let Shared { policy, prompts, items } = shared;
+    let parts = [(policy, "starting policy"), (prompts, "prompts"), (items, "held-out items")];
+    let parts: Vec<&str> =
+        parts.into_iter().filter(|(is_shared, _)| *is_shared).map(|(_, name)| name).collect();
+    match &parts[..] {
+        [] => String::new(),
+        [only] => format!(": the runs of a seed share their {only}"),
+        [first @ .., last] => format!(": the runs of a seed share their {} and {last}", first.join(", ")),
+    }
 }
 
 fn runs(summary: &Summary) -> String {
@@ -203,9 +214,8 @@ mod tests {
             quick: vec![String::from("run.steps=4")],
             baseline: String::from("uniform"),
             n_runs: 6,
-            own_runs: true,
         };
-        let summary = Summary::new(origin, arms(dir.path()));
+        let summary = Summary::new(origin, arms(dir.path())).unwrap();
         let text = markdown(&summary);
         for part in [
             "# Comparison: made_up\n",
@@ -218,12 +228,17 @@ mod tests {
             // Cauchy's 12.706 for two seeds: differences of 10 and 30 give ± 127.1, p = 0.295.
             "| rhythm | 2 | 65.0 ± 190.6 | +20.0 ± 127.1 | 0.295 |",
             "on 32 held-out items",
+            "percentage points: the runs of a seed share their starting policy, prompts and held-out items. p is",
             "Note: rhythm, seed 2: left out, step 2 of 4.",
             "![accuracy by step](curves_by_step.png)",
             "| rhythm | 2 | 2 of 4 | – | – | – | 0.2 k | 6.0s |",
         ] {
             assert!(text.contains(part), "{part}\n\n{text}");
         }
+        let shared = |policy, prompts, items| pairing(Shared { policy, prompts, items });
+        assert_eq!(shared(false, true, true), ": the runs of a seed share their prompts and held-out items");
+        assert_eq!(shared(false, false, true), ": the runs of a seed share their held-out items");
+        assert_eq!(shared(false, false, false), "");
         let lines: Vec<String> = console_table(&summary).lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), 3);
         assert!(lines[2].starts_with("rhythm") && lines[2].contains("+20.0 ± 127.1"), "{lines:?}");

@@ -6,7 +6,11 @@
 //!   "title": "countdown",
 //!   "partial": false,                       whether runs are missing or unfinished
 //!   "n_finished": 12, "n_runs": 12,
-//!   "own_runs": true,                       made for the comparison; false for runs given by folder
+//!   "shared": {                             what the runs of each seed have in common; null where no seed has two
+//!     "policy": true,                       that they start from
+//!     "prompts": true,                      that they train on
+//!     "items": true                         held out
+//!   },
 //!   "commands": ["rlcredit compare ..."],   in order; further ones added arms or seeds
 //!   "quick": ["run.steps=30", ...],         overrides by --quick
 //!   "baseline": "uniform",
@@ -36,9 +40,12 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Result;
 use serde::Serialize;
 
 use super::collect::{Measure, Point, RunRecord};
+use super::notes::notes;
+use super::sharing::{Apart, Shared};
 use super::statistics::{Mean, Paired};
 
 /// Where the runs come from.
@@ -54,8 +61,6 @@ pub struct Origin {
     pub baseline: String,
     /// Runs that belong to the comparison, made or not.
     pub n_runs: usize,
-    /// Whether the runs were made for the comparison, so that those of a seed share their start.
-    pub own_runs: bool,
 }
 
 /// The results.
@@ -71,8 +76,8 @@ pub struct Summary {
     pub n_finished: usize,
     /// Runs that belong to the comparison.
     pub n_runs: usize,
-    /// Whether the runs were made for the comparison.
-    pub own_runs: bool,
+    /// What the runs of each seed have in common; `None` where no seed has two.
+    pub shared: Option<Shared>,
     /// The commands that made the runs.
     pub commands: Vec<String>,
     /// Overrides by the quick setting.
@@ -126,29 +131,32 @@ pub struct RunSummary {
 }
 
 impl Summary {
-    /// The results of `arms`: labels with the runs that there are.
-    #[must_use]
-    pub fn new(origin: Origin, arms: Vec<(String, Vec<RunRecord>)>) -> Self {
+    /// The results of `arms`: labels, no two of them the same, with the runs that there are.
+    ///
+    /// # Errors
+    /// If the recipe of a run cannot be written as TOML.
+    pub fn new(origin: Origin, arms: Vec<(String, Vec<RunRecord>)>) -> Result<Self> {
         let records = || arms.iter().flat_map(|(_, runs)| runs);
-        let samples = shared(records().map(|run| Some(run.recipe.eval.samples)));
-        let items = shared(records().map(|run| run.n_items));
+        let samples = common(records().map(|run| Some(run.recipe.eval.samples)));
+        let items = common(records().map(|run| run.n_items));
         let n_finished = records().filter(|run| run.is_finished()).count();
-        let notes = notes(&arms);
+        let apart = Apart::of(&arms)?;
+        let notes = notes(&arms, &origin.baseline, &apart);
         let mut arms: Vec<ArmSummary> =
             arms.into_iter().map(|(label, runs)| ArmSummary::new(label, runs)).collect();
-        let Origin { title, commands, quick, baseline, n_runs, own_runs } = origin;
+        let Origin { title, commands, quick, baseline, n_runs } = origin;
         if let Some(base) = arms.iter().find(|arm| arm.label == baseline).cloned() {
             for arm in arms.iter_mut().filter(|arm| arm.label != baseline) {
                 arm.against_baseline = Some(arm.against(&base));
             }
         }
-        Self {
+        Ok(Self {
             format: 1,
             title,
             partial: n_finished < n_runs,
             n_finished,
             n_runs,
-            own_runs,
+            shared: apart.shared(),
             commands,
             quick,
             baseline,
@@ -156,7 +164,7 @@ impl Summary {
             items,
             notes,
             arms,
-        }
+        })
     }
 
     /// `avg@4`, or `avg` where the runs differ in the number of samples.
@@ -225,29 +233,9 @@ impl RunSummary {
 }
 
 /// The value that all have, if they do.
-fn shared<T: PartialEq>(mut values: impl Iterator<Item = Option<T>>) -> Option<T> {
+fn common<T: PartialEq>(mut values: impl Iterator<Item = Option<T>>) -> Option<T> {
     let first = values.next()??;
     values.all(|value| value.as_ref() == Some(&first)).then_some(first)
-}
-
-fn notes(arms: &[(String, Vec<RunRecord>)]) -> Vec<String> {
-    let runs = || arms.iter().flat_map(|(label, runs)| runs.iter().map(move |run| (label, run)));
-    let unfinished = runs().filter(|(_, run)| !run.is_finished()).map(|(label, run)| {
-        let (seed, step, steps) = (run.recipe.run.seed, run.step, run.recipe.run.steps);
-        format!("{label}, seed {seed}: left out, step {step} of {steps}")
-    });
-    let mut notes: Vec<String> = unfinished.collect();
-    let differ = |what: &str, values: Vec<u64>| {
-        let same = values.windows(2).all(|pair| pair[0] == pair[1]);
-        (!same).then(|| format!("the runs differ in {what}: their accuracies are not of the same thing"))
-    };
-    notes.extend(differ(
-        "the samples of an evaluation",
-        runs().map(|(_, run)| run.recipe.eval.samples as u64).collect(),
-    ));
-    notes.extend(differ("their held-out items", runs().filter_map(|(_, run)| run.n_items).collect()));
-    notes.extend(differ("their steps", runs().map(|(_, run)| run.recipe.run.steps).collect()));
-    notes
 }
 
 #[cfg(test)]
@@ -255,7 +243,7 @@ pub(super) mod testing {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use std::path::Path;
 
-    use super::super::collect::testing::made_up;
+    use super::super::testing::made_up;
     use super::*;
 
     /// Two arms with seeds 0 to 2, of which the second has not finished the last.
@@ -284,7 +272,7 @@ mod tests {
     fn differences_are_taken_seed_by_seed_over_finished_runs() {
         let dir = tempfile::tempdir().unwrap();
         let origin = Origin { baseline: String::from("uniform"), n_runs: 6, ..Origin::default() };
-        let summary = Summary::new(origin, arms(dir.path()));
+        let summary = Summary::new(origin, arms(dir.path())).unwrap();
         assert!(summary.partial && summary.n_finished == 5);
         assert_eq!((summary.samples, summary.items), (Some(4), Some(32)));
         assert_eq!(summary.notes, ["rhythm, seed 2: left out, step 2 of 4"]);
@@ -305,7 +293,7 @@ mod tests {
     fn the_json_is_as_documented() {
         let dir = tempfile::tempdir().unwrap();
         let origin = Origin { baseline: String::from("uniform"), n_runs: 6, ..Origin::default() };
-        let json = serde_json::to_value(Summary::new(origin, arms(dir.path()))).unwrap();
+        let json = serde_json::to_value(Summary::new(origin, arms(dir.path())).unwrap()).unwrap();
         let rhythm = &json["arms"][1];
         assert_eq!(json["arms"][0]["against_baseline"], serde_json::Value::Null);
         for measure in ["final_avg", "area_avg", "final_greedy", "area_greedy"] {
@@ -313,6 +301,7 @@ mod tests {
             assert!(difference["ci95"][1].is_number() && difference["p"].is_number(), "{difference}");
             assert_eq!(rhythm["measures"][measure]["n"], 2);
         }
+        assert_eq!(json["shared"], serde_json::json!({"policy": true, "prompts": true, "items": true}));
         assert_eq!(rhythm["runs"][2]["finished"], false);
         assert_eq!(rhythm["runs"][2]["measures"], serde_json::json!({}));
         assert_eq!(rhythm["runs"][0]["curve"][1]["tokens"], 200.0);

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::collect::testing::RECIPE;
+use super::testing::RECIPE;
 use super::*;
 
 fn recipe(dir: &Path) -> PathBuf {
@@ -33,24 +33,22 @@ fn refusal(wanted: Wanted) -> String {
 #[test]
 fn arms_are_the_product_of_all_choices_and_seeds_follow_the_recipe() {
     let dir = tempfile::tempdir().unwrap();
-    let vary = ["loss.clip_high=0.2, 0.28", "signals.horizon=[2,8],[4,9]"];
+    let vary = ["loss.clip_high=0.2, 0.28", "data.targets=[1,30],[2,20]"];
     let plan = Plan::new(wanted(&recipe(dir.path()), &["uniform", "rhythm"], &vary)).unwrap();
     let labels: Vec<&str> = plan.arms.iter().map(|arm| arm.label.as_str()).collect();
     assert_eq!(labels.len(), 8);
-    assert_eq!(labels[0], "uniform, loss.clip_high=0.2, signals.horizon=[2,8]");
-    assert_eq!(labels[3], "uniform, loss.clip_high=0.28, signals.horizon=[4,9]");
-    assert_eq!(labels[7], "rhythm, loss.clip_high=0.28, signals.horizon=[4,9]");
+    assert_eq!(labels[0], "uniform, loss.clip_high=0.2, data.targets=[1,30]");
+    assert_eq!(labels[3], "uniform, loss.clip_high=0.28, data.targets=[2,20]");
+    assert_eq!(labels[7], "rhythm, loss.clip_high=0.28, data.targets=[2,20]");
     assert_eq!(plan.seeds, [7, 8]);
     let runs: Vec<(&str, u64)> = plan.runs().map(|(arm, seed)| (arm.label.as_str(), seed)).collect();
     assert_eq!((runs.len(), runs[7], runs[8]), (16, (labels[7], 7), (labels[0], 8)));
 
     let setup = plan.setup(&plan.arms[7], 8).unwrap();
     assert_eq!((setup.recipe.run.seed, setup.recipe.credit.len()), (8, 1));
-    assert_eq!(setup.recipe.run.name, "rhythm+loss.clip_high=0.28+signals.horizon=%5B4%2C9%5D_seed_8");
-    assert!(
-        (setup.recipe.signals.horizon, plan.setup(&plan.arms[0], 7).unwrap().recipe.credit.is_empty())
-            == ([4, 9], true)
-    );
+    assert_eq!(setup.recipe.run.name, "rhythm+loss.clip_high=0.28+data.targets=%5B2%2C20%5D_seed_8");
+    assert!(format!("{:?}", setup.recipe.data).contains("targets: [2, 20]"), "{:?}", setup.recipe.data);
+    assert!(plan.setup(&plan.arms[0], 7).unwrap().recipe.credit.is_empty());
 }
 
 #[test]
@@ -92,18 +90,56 @@ fn mistakes_are_named_by_arm_before_anything_is_made() {
     let text = refusal(wanted(&path, &["uniform", "rhythm", "uniform"], &[]));
     assert_eq!(text, "arm uniform is there twice; name each arm once");
     let text = refusal(wanted(&path, &[], &["loss.clip_high=0.3,0.30"]));
-    assert!(text.contains("arms loss.clip_high=0.3 and loss.clip_high=0.30 are the same recipe"), "{text}");
+    let said =
+        "arms loss.clip_high=0.3 and loss.clip_high=0.30 train the same: their recipes are equal; leave";
+    assert!(text.contains(said), "{text}");
     let text = refusal(wanted(&path, &[], &["run.seed=1,2"]));
     assert!(text.contains("--seeds N sets the seeds"), "{text}");
     let text = refusal(wanted(&path, &[], &["optim.lr"]));
     assert!(text.contains("--vary optim.lr: there is no `=`"), "{text}");
     let text = refusal(Wanted { seeds: 0, ..wanted(&path, &["uniform"], &[]) });
     assert_eq!(text, "--seeds: got 0, expected at least 1");
-    let baseline = Some(String::from("random"));
-    let text = refusal(Wanted { baseline, ..wanted(&path, &["uniform", "rhythm"], &[]) });
-    assert_eq!(text, "--baseline: no arm is called `random`; the arms are uniform / rhythm");
     let text = refusal(wanted(&dir.path().join("none.toml"), &["uniform"], &[]));
     assert!(text.contains("none.toml: cannot be read"), "{text}");
+}
+
+#[test]
+fn arms_that_train_the_same_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = recipe(dir.path());
+    let text = refusal(wanted(&path, &["uniform", "rhythm", "entropy"], &["signals.window=5,10"]));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "rhythm reads attention: {text}");
+    for (line, arm) in lines.iter().zip(["uniform", "entropy"]) {
+        let said = format!(
+            "arms {arm}, signals.window=5 and {arm}, signals.window=10 train the same: no strategy of theirs reads \
+             attention, so [signals] has no effect; leave one of them out"
+        );
+        assert!(line.starts_with(&said), "{line}");
+    }
+    assert!(Plan::new(wanted(&path, &["rhythm"], &["signals.window=5,10"])).is_ok());
+    for vary in ["credit=[],[{type=\"uniform\"}]", "checkpoint.every=1,2"] {
+        let text = refusal(wanted(&path, &[], &[vary]));
+        assert!(text.contains("what they set differently has no effect on what is learned"), "{text}");
+    }
+    assert!(Plan::new(wanted(&path, &[], &["model.dtype=f32,bf16"])).is_ok());
+    let text = refusal(wanted(&path, &[], &["model.dtype=auto,f32,bf16"]));
+    assert!(text.lines().count() == 1 && text.contains("arms model.dtype=auto and model.dtype="), "{text}");
+}
+
+#[test]
+fn a_run_that_no_folder_can_be_called_after_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = recipe(dir.path());
+    // `optim.lr=0.001` + zeros + `_seed_9`, of which the last seed has a byte more.
+    let vary = |zeros: usize| format!("optim.lr=0.001{}", "0".repeat(zeros));
+    let plan = |zeros, seeds| Plan::new(Wanted { seeds, ..wanted(&path, &[], &[&vary(zeros)]) });
+    let fits = 255 - "optim.lr=0.001_seed_9".len();
+    assert_eq!(plan(fits, 3).unwrap().arms[0].run_name(9).len(), 255);
+    for (zeros, seeds) in [(fits, 4), (fits + 1, 1)] {
+        let error = plan(zeros, seeds).unwrap_err().to_string();
+        assert!(error.contains("in 256 bytes, and a name may have 255"), "{error}");
+    }
 }
 
 #[test]
@@ -163,8 +199,42 @@ fn a_comparison_grows_by_arms_and_seeds_and_refuses_another_recipe() {
     let named = open(Wanted { baseline, ..wanted(&path, &["uniform", "random"], &[]) }, "five").unwrap();
     assert_eq!(named.baseline, "random");
 
+    // The baseline may be an arm of an earlier command.
+    let named =
+        |baseline: &str| Wanted { baseline: Some(baseline.to_owned()), ..wanted(&path, &["entropy"], &[]) };
+    let text = open(named("global_anchor"), "six").unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "--baseline: no arm is called `global_anchor`; the arms are uniform / rhythm / random / entropy"
+    );
+    assert_eq!(open(named("uniform"), "six").unwrap().baseline, "uniform");
+
+    // An arm may have one label only.
+    let same =
+        |credit: &[&str], vary: &str| open(wanted(&path, credit, &[vary]), "seven").unwrap_err().to_string();
+    let text = same(&["uniform"], "signals.window=5");
+    assert!(
+        text.starts_with("arm uniform, signals.window=5 trains the same as uniform, which the"),
+        "{text}"
+    );
+    open(wanted(&path, &[], &["loss.clip_high=0.3"]), "seven").unwrap();
+    let text = same(&[], "loss.clip_high=0.30");
+    assert!(text.contains("arm loss.clip_high=0.30 trains the same as loss.clip_high=0.3, which"), "{text}");
+    // Whatever `auto` comes to here, one of these is another precision.
+    let other = ["f32", "bf16"].map(|dtype| {
+        let overrides = vec![format!("model.dtype=\"{dtype}\"")];
+        open(Wanted { overrides, ..wanted(&path, &["uniform"], &[]) }, "eight")
+            .map_err(|error| error.to_string())
+    });
+    let refused: Vec<&String> = other.iter().filter_map(|opened| opened.as_ref().err()).collect();
+    assert!(refused.len() == 1 && refused[0].contains("model.dtype: "), "{refused:?}");
+
     let other = dir.path().join("other");
     std::fs::create_dir(&other).unwrap();
+    let none = Plan::new(named("random")).unwrap();
+    let error = ComparisonFolder::open(&dir.path().join("new"), &none, "one").unwrap_err().to_string();
+    assert_eq!(error, "--baseline: no arm is called `random`; the arms are entropy");
+    assert!(!dir.path().join("new").exists());
     std::fs::write(other.join("thesis.tex"), "").unwrap();
     let plan = Plan::new(wanted(&path, &["uniform"], &[])).unwrap();
     let error = ComparisonFolder::open(&other, &plan, "one").unwrap_err().to_string();

@@ -26,12 +26,13 @@ const MODEL_FILES: [&str; 4] =
     ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"];
 
 /// Fingerprints of the files that a recipe names, and the precision it computes in.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Inputs {
-    dtype: Dtype,
+pub(crate) struct Inputs {
+    /// The precision that the run computes in.
+    pub dtype: Dtype,
     /// By path, as the recipe has it.
-    files: BTreeMap<String, Fingerprint>,
+    pub files: BTreeMap<String, Fingerprint>,
 }
 
 impl Inputs {
@@ -60,11 +61,16 @@ impl Inputs {
         })
     }
 
-    /// Whether they are those that the run in `folder` began with.
-    pub fn check_unchanged(&self, folder: &RunFolder) -> Result<()> {
+    /// Those that the run in `folder` began with.
+    pub fn read(folder: &RunFolder) -> Result<Self> {
         let path = folder.inputs();
         let text = fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        let before: Self = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
+        serde_json::from_slice(&text).with_context(|| path.display().to_string())
+    }
+
+    /// Whether they are those that the run in `folder` began with.
+    pub fn check_unchanged(&self, folder: &RunFolder) -> Result<()> {
+        let before = Self::read(folder)?;
         let mut changes = self.changed_files(&before);
         if self.dtype != before.dtype {
             let name = |dtype| serde_json::to_value(dtype).unwrap_or_default();

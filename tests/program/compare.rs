@@ -93,6 +93,7 @@ fn a_comparison_that_was_killed_and_stopped_goes_on_where_it_was() {
 fn results_are_those_of_the_runs(place: &Place) {
     let json = place.json(&format!("{OUT}/compare.json"));
     assert_eq!((&json["partial"], &json["samples"], &json["items"]), (&false.into(), &2.into(), &8.into()));
+    assert_eq!(json["shared"], serde_json::json!({"policy": true, "prompts": true, "items": true}));
     assert_eq!(json["commands"], serde_json::json!([format!("rlcredit {}", COMPARE.join(" "))]));
     let last = |run: &str, key: &str| {
         let row = place.lines(&format!("{OUT}/runs/{run}/metrics.jsonl")).pop().unwrap();
@@ -154,6 +155,8 @@ fn what_cannot_be_compared_is_refused_before_anything_is_made() {
         (&["--credit", "random,uniform,random"], "arm random is there twice"),
         (&["--credit", "uniform", "--seeds", "0"], "--seeds: got 0, expected at least 1"),
         (&["--credit", "uniform", "--set", "optim.lr=-1"], "--set optim.lr=-1: [optim] `lr`"),
+        (&["--credit", "uniform,random", "--vary", "signals.window=5,9"], "so [signals] has no effect"),
+        (&["--credit", "uniform", "--baseline", "random"], "--baseline: no arm is called `random`"),
         (&["--of", "runs/tiny"], "cannot be used with"),
     ] {
         let ended = place.run(&[&["compare", "tiny.toml"], more].concat());
@@ -184,4 +187,49 @@ fn a_run_that_diverges_is_left_out_and_the_others_are_made() {
     let finished = |arm: usize| &json["arms"][arm]["runs"][0]["finished"];
     assert!(json["partial"] == true && finished(0) == false && finished(1) == true, "{json}");
     assert_eq!(json["arms"][1]["measures"]["final_avg"]["n"], 1);
+
+    // It would diverge again, so it is left alone.
+    let before = changes(place.path(&format!("{OUT}/runs")));
+    let again = place.run(&args);
+    assert_eq!(again.code, 4, "{}", again.err);
+    for part in
+        [said, "diverged before and is left alone; to try again, delete runs/compare_tiny/runs/reward"]
+    {
+        assert!(again.err.contains(part), "{part}: {}", again.err);
+    }
+    assert!(again.err.contains("updates in a row were not finite"), "why: {}", again.err);
+    assert!(again.out.contains("left out, step 9 of 10, diverged; to try again, delete"), "{}", again.out);
+    assert_eq!(changes(place.path(&format!("{OUT}/runs"))), before);
+}
+
+/// Problems of a file that is edited before a second command adds an arm.
+#[test]
+fn what_the_runs_of_a_seed_do_not_share_is_said() {
+    let place = Place::new();
+    let problems = |targets: &[u32]| -> String {
+        targets.iter().map(|n| format!("{{\"numbers\": [1, 2, 3], \"target\": {n}}}\n")).collect()
+    };
+    place.write("train.jsonl", problems(&[1, 2, 3, 4, 5, 6]));
+    place.write("eval.jsonl", problems(&[7, 8]));
+    let compare = |more: &[&str]| {
+        let data = "data={type=\"jsonl\", path=\"train.jsonl\", eval_path=\"eval.jsonl\"}";
+        let mut args = vec!["compare", "tiny.toml", "--seeds", "1", "--out", "out", "--set", data];
+        args.extend(["--set", "run.steps=1", "--set", "warmup.steps=2"].iter().chain(more));
+        let ended = place.run(&args);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        place.read("out/compare.md")
+    };
+    let both = compare(&["--credit", "uniform,random"]);
+    assert!(
+        both.contains("the runs of a seed share their starting policy, prompts and held-out items"),
+        "{both}"
+    );
+    place.write("eval.jsonl", problems(&[7, 9]));
+    let edited = compare(&["--credit", "entropy"]);
+    for part in [
+        "the runs of a seed share their starting policy and prompts",
+        "Note: the runs do not have the same held-out items (they differ in the content of eval.jsonl)",
+    ] {
+        assert!(edited.contains(part), "{part}: {edited}");
+    }
 }

@@ -1,0 +1,132 @@
+//! What a reader of the results should know of single runs and of what runs differ in, one sentence each.
+
+use std::collections::BTreeSet;
+
+use super::collect::RunRecord;
+use super::sharing::Apart;
+use super::stall::Stall;
+use crate::observe::duration;
+
+type Arms = [(String, Vec<RunRecord>)];
+
+/// All there is to say about `arms`, whose runs `apart` tells apart.
+pub(super) fn notes(arms: &Arms, baseline: &str, apart: &Apart) -> Vec<String> {
+    let runs = || arms.iter().flat_map(|(label, runs)| runs.iter().map(move |run| (label, run)));
+    let mut notes: Vec<String> = runs().filter_map(|(label, run)| unfinished(label, run)).collect();
+    notes.extend(runs().filter_map(|(label, run)| stalled(label, run)));
+    notes.extend(unpaired(arms, baseline));
+    let differ = |what: &str, value: fn(&RunRecord) -> u64| {
+        let values: BTreeSet<u64> = runs().map(|(_, run)| value(run)).collect();
+        (values.len() > 1)
+            .then(|| format!("the runs differ in {what}: their accuracies are not of the same thing"))
+    };
+    notes.extend(differ("the samples of an evaluation", |run| run.recipe.eval.samples as u64));
+    notes.extend(differ("their steps", |run| run.recipe.run.steps));
+    notes.extend(apart.notes());
+    notes
+}
+
+fn unfinished(label: &str, run: &RunRecord) -> Option<String> {
+    let (seed, step, steps) = (run.recipe.run.seed, run.step, run.recipe.run.steps);
+    let why = match &run.diverged {
+        Some(_) => format!(", diverged; to try again, delete {}", run.folder.display()),
+        None => String::new(),
+    };
+    (!run.is_finished()).then(|| format!("{label}, seed {seed}: left out, step {step} of {steps}{why}"))
+}
+
+fn stalled(label: &str, run: &RunRecord) -> Option<String> {
+    let Stall { n, seconds, share, median } = Stall::of(&run.step_seconds).filter(|_| run.is_finished())?;
+    let steps = if n == 1 { "step" } else { "steps" };
+    Some(format!(
+        "{label}, seed {}: {n} {steps} far above the median of {} took {} of {} of training ({:.0} %), so its training \
+         time says little",
+        run.recipe.run.seed,
+        duration(median),
+        duration(seconds),
+        duration(seconds / share),
+        100.0 * share
+    ))
+}
+
+/// Arms whose finished runs have no seed in common with those of the baseline, so that there is no difference.
+fn unpaired(arms: &Arms, baseline: &str) -> Vec<String> {
+    let seeds = |runs: &[RunRecord]| -> BTreeSet<u64> {
+        runs.iter().filter(|run| run.is_finished()).map(|run| run.recipe.run.seed).collect()
+    };
+    let Some((_, base)) = arms.iter().find(|(label, _)| label == baseline) else { return Vec::new() };
+    let base = seeds(base);
+    let written =
+        |seeds: &BTreeSet<u64>| seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let lonely = arms
+        .iter()
+        .map(|(label, runs)| (label, seeds(runs)))
+        .filter(|(_, own)| !base.is_empty() && !own.is_empty() && base.is_disjoint(own));
+    lonely
+        .map(|(label, own)| {
+            format!(
+                "{label} has no finished seed in common with {baseline} ({} against {}), so there is no difference to \
+                 take",
+                written(&own),
+                written(&base)
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::super::testing::made_up;
+    use super::*;
+
+    fn run(dir: &std::path::Path, name: &str, seed: u64) -> RunRecord {
+        RunRecord::read(&made_up(&dir.join(name), seed, &[], &[0.2, 0.3, 0.4])).unwrap().unwrap()
+    }
+
+    fn said(arms: &Arms) -> Vec<String> {
+        notes(arms, "uniform", &Apart::default())
+    }
+
+    #[test]
+    fn a_run_that_stalled_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("stalled");
+        made_up(&folder, 1, &[], &[0.2, 0.3, 0.4]);
+        let path = folder.join("metrics.jsonl");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replacen("\"time/step\":3.0", "\"time/step\":291.0", 1)).unwrap();
+        let stalled = RunRecord::read(&folder).unwrap().unwrap();
+        let arms = [
+            (String::from("uniform"), vec![run(dir.path(), "a", 0)]),
+            (String::from("rhythm"), vec![stalled]),
+        ];
+        let said = said(&arms);
+        let stalls: Vec<&String> = said.iter().filter(|note| note.contains("median")).collect();
+        assert_eq!(stalls.len(), 1, "{said:?}");
+        let (took, all) = (duration(291.0), duration(300.0));
+        assert!(
+            stalls[0].starts_with("rhythm, seed 1: 1 step far above the median of 3.0s took "),
+            "{said:?}"
+        );
+        assert!(stalls[0].contains(&format!("took {took} of {all} of training (97 %)")), "{said:?}");
+    }
+
+    #[test]
+    fn seeds_that_do_not_meet_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = |name: &str, seeds: &[u64]| -> Vec<RunRecord> {
+            seeds.iter().map(|seed| run(dir.path(), &format!("{name}{seed}"), *seed)).collect()
+        };
+        let mut arms = vec![
+            (String::from("uniform"), runs("u", &[0, 1])),
+            (String::from("random"), runs("n", &[1, 2])),
+            (String::from("rhythm"), runs("r", &[2, 3])),
+        ];
+        let note = "rhythm has no finished seed in common with uniform (2, 3 against 0, 1), so there is no difference \
+                    to take";
+        assert_eq!(said(&arms), [note]);
+        arms[2].1.extend(runs("r", &[0]));
+        assert_eq!(said(&arms), [""; 0]);
+    }
+}
