@@ -14,9 +14,9 @@ use serde::Serialize;
 
 use crate::batch::{BatchConfig, flatten};
 use crate::credit::Credit;
-use crate::credit::advantage::{AdvantageConfig, GroupConfig, WithoutSignal};
+use crate::credit::advantage::{AdvantageConfig, GroupConfig};
 use crate::credit::strategy::CreditConfig;
-use crate::learner::{LearnerConfig, PolicyLearner};
+use crate::learner::{LearnerConfig, PolicyLearner, Rates};
 use crate::loss::{ClipConfig, LossConfig};
 use crate::measure::Measurer;
 use crate::model::{
@@ -209,12 +209,9 @@ impl Work {
             temperature: 1.0,
             max_new_tokens: config.new_tokens,
         };
-        let advantage = GroupConfig { without_signal: WithoutSignal::Keep, ..Default::default() };
-        let credit = Credit {
-            estimator: AdvantageConfig::Group(advantage).build(),
-            strategies: vec![config.credit.build(random)],
-            without_signal: WithoutSignal::Keep,
-        };
+        let advantage = AdvantageConfig::Group(GroupConfig::default());
+        let credit =
+            Credit { strategies: vec![config.credit.build(random)], ..Credit::of(advantage.build()) };
         let signals = SignalConfig::default();
         let plan = credit.needs().signals.then(|| DecodePlan::new(&signals, &policy.config)).flatten();
         Self {
@@ -254,13 +251,14 @@ impl Work {
         let measurer = Measurer {
             policy,
             reference: None,
+            critic: None,
             temperature: 1.0,
             max_tokens: self.max_tokens,
             signals: &self.signals,
         };
         let measured = measurer.measure(trees, self.credit.needs(), step, &mut Grouping::default())?;
-        let (credited, _) = self.credit.assign(measured, step)?;
-        self.learner.update(policy, &flatten(&credited), 1e-6, &mut |_| ())?;
+        let (credited, _) = self.credit.assign(measured, step, 0.0)?;
+        self.learner.update(policy, &flatten(&credited), Rates { lr: 1e-6, kl_coef: 0.0 }, &mut |_| ())?;
         Ok((generate_s, start.elapsed().as_secs_f64()))
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::batch::{Reads, Sequence, TokenGrid, pack};
-use crate::model::Policy;
+use crate::model::{Critic, Policy};
 use crate::signal::{self, Grouping, Reader, SignalConfig};
 use crate::types::{HeadSignals, MeasuredTree, Needs, PathField, Signals, Step, Tree};
 
@@ -13,6 +13,8 @@ pub struct Measurer<'a> {
     pub policy: &'a Policy,
     /// The reference, where a KL penalty wants one.
     pub reference: Option<&'a Policy>,
+    /// The critic, where advantages rest on one.
+    pub critic: Option<&'a Critic>,
     /// Temperature of the sampling distribution.
     pub temperature: f64,
     /// Padded tokens per forward pass.
@@ -59,11 +61,16 @@ impl Measurer<'_> {
             Some(reference) => self.ask(reference, &sequences, true, false)?,
             None => Found::default(),
         };
+        let values = match self.critic.filter(|_| needs.values) {
+            Some(critic) => self.values(critic, &sequences)?,
+            None => Vec::new(),
+        };
         let signals = self.averaged(&trees, &own.signals, step, grouping)?;
 
         let mut old_logprobs = fields(&trees, needs.old_logprobs, own.logprobs)?;
         let mut entropies = fields(&trees, needs.old_logprobs, own.entropies)?;
         let mut ref_logprobs = fields(&trees, !reference.logprobs.is_empty(), reference.logprobs)?;
+        let mut values = fields(&trees, !values.is_empty(), values)?;
         let mut signals = signals.into_iter();
         let measured = trees.into_iter().map(|tree| MeasuredTree {
             tree,
@@ -71,6 +78,7 @@ impl Measurer<'_> {
             entropies: entropies.next(),
             ref_logprobs: ref_logprobs.next(),
             signals: signals.next(),
+            values: values.next(),
         });
         Ok(measured.collect())
     }
@@ -117,6 +125,22 @@ impl Measurer<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// What `critic` expects before each token of every response.
+    ///
+    /// # Errors
+    /// If results cannot be copied to the host.
+    pub fn values(&self, critic: &Critic, sequences: &[Sequence<'_>]) -> Result<Vec<Vec<f32>>> {
+        let head = critic.head();
+        let mut values = vec![Vec::new(); sequences.len()];
+        for group in pack(sequences, self.max_tokens, Reads::Predictors) {
+            let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
+            let grid = TokenGrid::new(&rows, Reads::Predictors, critic.placement.device);
+            let hidden = critic.hidden(&grid.tokens, None);
+            place(&mut values, &group, grid.rows(&head.values(&grid.pick(&hidden)))?);
+        }
+        Ok(values)
     }
 
     /// The signals of each tree, over the groups of heads; empty if nothing was read.

@@ -18,6 +18,10 @@ pub struct TrainSample {
     pub ref_logprobs: Option<Vec<f32>>,
     /// Finished advantages.
     pub advantages: Vec<f32>,
+    /// Values of the critic before the step's first update; `None` without one.
+    pub values: Option<Vec<f32>>,
+    /// What those should have been; `None` without a critic.
+    pub returns: Option<Vec<f32>>,
     /// Place in the step: index of tree and leaf.
     pub place: (usize, usize),
 }
@@ -43,6 +47,8 @@ pub fn flatten(trees: &[CreditedTree]) -> Vec<TrainSample> {
                 old_logprobs: measured.old_logprobs.as_ref().map(|field| field.path(l).to_vec()),
                 ref_logprobs: measured.ref_logprobs.as_ref().map(|field| field.path(l).to_vec()),
                 advantages: credited.advantages.path(l).to_vec(),
+                values: measured.values.as_ref().map(|field| field.path(l).to_vec()),
+                returns: credited.returns.as_ref().map(|field| field.path(l).to_vec()),
                 place: (t, l),
             });
         }

@@ -9,5 +9,5 @@ mod store;
 pub use manifest::{Fingerprint, VerifiedCheckpoint};
 pub use model_folder::save_model;
 pub use moments::{load_moments, save_moments};
-pub use state::{Progress, TrainState, head_groups};
+pub use state::{CriticState, Progress, TrainState, head_groups};
 pub use store::{CheckpointConfig, Latest, Store};

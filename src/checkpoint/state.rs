@@ -3,6 +3,8 @@
 //! ```text
 //! model/                   a Hugging Face folder with the f32 master weights
 //! optimizer.safetensors    first and second moments
+//! critic/                  the same of the critic, where there is one: a model for token classification
+//! critic_optimizer.safetensors
 //! state.json               counters, the state of the prompt sampler, earlier evaluations
 //! ```
 //!
@@ -47,6 +49,10 @@ pub struct TrainState {
     pub weights: Tensor,
     /// The optimiser's memory.
     pub optimizer: AdamWState,
+    /// The critic, where there is one.
+    pub critic: Option<CriticState>,
+    /// Weight of the KL penalty, where there is one.
+    pub kl_coef: f64,
     /// Where the rollout source stands in its prompts.
     pub sampler: SamplerState,
     /// The groups of heads that attention signals are averaged over, if any were chosen.
@@ -59,12 +65,23 @@ pub struct TrainState {
     pub evaluations: Vec<(String, EvalReport)>,
 }
 
+/// The state of a critic between two steps.
+pub struct CriticState {
+    /// Master weights, f32 `[n_params]`.
+    pub weights: Tensor,
+    /// Its optimiser's memory.
+    pub optimizer: AdamWState,
+}
+
 /// `state.json`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Host {
     step: Step,
     optimizer_updates: u64,
+    /// Of the critic's optimiser, where there is a critic.
+    critic_updates: Option<u64>,
+    kl_coef: f64,
     sampler: SamplerState,
     head_groups: Option<HeadGroups>,
     progress: Progress,
@@ -73,6 +90,9 @@ struct Host {
 }
 
 const MODEL: &str = "model";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const CRITIC: &str = "critic";
+const CRITIC_OPTIMIZER: &str = "critic_optimizer.safetensors";
 const STATE: &str = "state.json";
 
 /// The groups of heads in force at the checkpoint in `folder`; none where no state is kept or no groups were chosen.
@@ -94,21 +114,32 @@ impl TrainState {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn save(
-        self,
-        dir: &Path,
-        config: &ModelConfig,
-        layout: &Layout,
-        tokenizer: &Tokenizer,
-    ) -> Result<()> {
-        let Self { step, weights, optimizer, sampler, head_groups, progress, refused_in_a_row, evaluations } =
-            self;
-        let updates = optimizer.updates;
-        save_model(&dir.join(MODEL), config, layout, &weights, tokenizer)?;
-        save_moments(dir, optimizer)?;
+    pub fn save(self, dir: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<()> {
+        let Self {
+            step,
+            weights,
+            optimizer,
+            critic,
+            kl_coef,
+            sampler,
+            head_groups,
+            progress,
+            refused_in_a_row,
+            evaluations,
+        } = self;
+        let optimizer_updates = optimizer.updates;
+        let critic_updates = critic.as_ref().map(|critic| critic.optimizer.updates);
+        save_model(&dir.join(MODEL), config, &Layout::new(config), &weights, tokenizer)?;
+        save_moments(dir, OPTIMIZER, optimizer)?;
+        if let Some(CriticState { weights, optimizer }) = critic {
+            save_model(&dir.join(CRITIC), config, &Layout::of_critic(config), &weights, tokenizer)?;
+            save_moments(dir, CRITIC_OPTIMIZER, optimizer)?;
+        }
         let host = Host {
             step,
-            optimizer_updates: updates,
+            optimizer_updates,
+            critic_updates,
+            kl_coef,
             sampler,
             head_groups,
             progress,
@@ -118,23 +149,37 @@ impl TrainState {
         write_whole(&dir.join(STATE), |w| Ok(serde_json::to_writer_pretty(w, &host)?))
     }
 
-    /// Reads the state of a verified checkpoint of a model of this layout.
+    /// Reads the state of a verified checkpoint of a model of this shape.
     ///
     /// # Errors
-    /// If a file is missing, cannot be read, or does not fit the layout.
-    pub fn load(checkpoint: &VerifiedCheckpoint, layout: &Layout) -> Result<Self> {
-        let mut flat = vec![0f32; usize::try_from(layout.n_params())?];
-        load::load_into(&checkpoint.folder().join(MODEL), layout, &mut flat)?;
-
+    /// If a file is missing, cannot be read, or does not fit the model.
+    pub fn load(checkpoint: &VerifiedCheckpoint, config: &ModelConfig) -> Result<Self> {
         let path = checkpoint.file(STATE)?;
         let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
         let host: Host = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
-        let Host { step, optimizer_updates, sampler, head_groups, progress, refused_in_a_row, evaluations } =
-            host;
+        let Host {
+            step,
+            optimizer_updates,
+            critic_updates,
+            kl_coef,
+            sampler,
+            head_groups,
+            progress,
+            refused_in_a_row,
+            evaluations,
+        } = host;
+        let critic = critic_updates.map(|updates| {
+            Ok::<_, anyhow::Error>(CriticState {
+                weights: load_weights(checkpoint, CRITIC, &Layout::of_critic(config))?,
+                optimizer: load_moments(checkpoint, CRITIC_OPTIMIZER, updates)?,
+            })
+        });
         Ok(Self {
             step,
-            weights: Tensor::from_slice(&flat),
-            optimizer: load_moments(checkpoint, optimizer_updates)?,
+            weights: load_weights(checkpoint, MODEL, &Layout::new(config))?,
+            optimizer: load_moments(checkpoint, OPTIMIZER, optimizer_updates)?,
+            critic: critic.transpose()?,
+            kl_coef,
             sampler,
             head_groups,
             progress,
@@ -142,4 +187,11 @@ impl TrainState {
             evaluations,
         })
     }
+}
+
+/// The master weights in folder `name` of a checkpoint.
+fn load_weights(checkpoint: &VerifiedCheckpoint, name: &str, layout: &Layout) -> Result<Tensor> {
+    let mut flat = vec![0f32; usize::try_from(layout.n_params())?];
+    load::load_into(&checkpoint.folder().join(name), layout, &mut flat)?;
+    Ok(Tensor::from_slice(&flat))
 }

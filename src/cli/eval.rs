@@ -76,7 +76,7 @@ impl Eval {
         };
         let mut engine = DecodeEngine::new(tokenizer.eos_ids().to_vec(), max_rows, recipe.batch.max_tokens);
         let phase = Console::new().step_phase("evaluate", evaluator.n_responses() as u64);
-        let (report, _) = evaluator.run(&loaded.policy, &mut engine, &mut |n| phase.advance(n as u64, ""))?;
+        let report = evaluator.run(&loaded.policy, &mut engine, &mut |n| phase.advance(n as u64, ""))?.report;
         phase.finish();
         if self.json {
             let json = serde_json::json!({ "model": loaded.folder, report.set.clone(): report.to_json() });

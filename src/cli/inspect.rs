@@ -130,6 +130,7 @@ impl Inspect {
         let measurer = Measurer {
             policy: &policy,
             reference: None,
+            critic: None,
             temperature: recipe.sampling.temperature,
             max_tokens: recipe.batch.max_tokens,
             signals: &recipe.signals,

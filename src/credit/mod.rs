@@ -1,43 +1,95 @@
 //! From rewards to one finished advantage per response token.
 //!
 //! ```text
-//! measured trees --advantage--> A_t --strategy, strategy, ...--> gamma_t A_t
+//! measured trees --rewards, advantage--> A_t --strategy, strategy, ...--> gamma_t A_t --importance--> w_t gamma_t A_t
 //! ```
 //!
 //! Both halves see plain numbers only: nothing here knows tensors.
 
 pub mod advantage;
+mod importance;
+mod reward;
 pub mod strategy;
 
 use anyhow::Result;
 
-use self::advantage::{AdvantageEstimator, WithoutSignal};
-use self::strategy::{Anchors, CreditStrategy, Response};
-use crate::types::{CreditedTree, MeasuredTree, MetricRow, Needs, PathField, Step};
+pub use importance::{ImportanceConfig, ImportanceMode};
+pub use reward::Rewards;
 
-/// An estimator and the chain of strategies behind it.
+use self::advantage::AdvantageEstimator;
+use self::strategy::{Anchors, CreditStrategy, Response};
+use crate::loss::KlEstimator;
+use crate::types::{CreditedTree, Finish, MeasuredTree, MetricRow, Needs, PathField, Step, Tree};
+
+/// An estimator, the chain of strategies behind it, and what is trained on.
 pub struct Credit {
     /// Turns rewards into advantages.
     pub estimator: Box<dyn AdvantageEstimator>,
     /// Reshape them, one after the other.
     pub strategies: Vec<Box<dyn CreditStrategy>>,
-    /// What happens to groups whose rewards are all equal.
-    pub without_signal: WithoutSignal,
+    /// Corrects for the distance of sampler and learner.
+    pub importance: Option<ImportanceConfig>,
+    /// The divergence that is taken from the reward of every token.
+    pub kl_in_reward: Option<KlEstimator>,
+    /// Which responses leave the batch.
+    pub exclude: Exclude,
+}
+
+/// Responses that are not trained on; they still count in the baselines of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exclude {
+    /// Those of groups whose rewards are all exactly equal.
+    pub without_signal: bool,
+    /// Those that the limit of new tokens cut off.
+    pub cut_off: bool,
+}
+
+impl Exclude {
+    /// For each leaf of `tree` whether it is trained on.
+    fn trained(self, tree: &Tree) -> Vec<bool> {
+        let kept = !self.without_signal || tree.has_signal();
+        let whole = |finish| !self.cut_off || finish != Finish::Length;
+        tree.leaves.iter().map(|leaf| kept && whole(leaf.finish)).collect()
+    }
 }
 
 impl Credit {
-    /// What must be measured for the estimator and all strategies.
+    /// What `estimator` says and nothing else, of all responses.
     #[must_use]
-    pub fn needs(&self) -> Needs {
-        self.strategies.iter().fold(self.estimator.needs(), |needs, strategy| needs.union(strategy.needs()))
+    pub fn of(estimator: Box<dyn AdvantageEstimator>) -> Self {
+        Self {
+            estimator,
+            strategies: Vec::new(),
+            importance: None,
+            kl_in_reward: None,
+            exclude: Exclude::default(),
+        }
     }
 
-    /// Gives every response token of `step` its advantage and says which leaves are trained; also `credit/*`.
+    /// What must be measured for all of it.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let own = Needs {
+            old_logprobs: self.importance.is_some() || self.kl_in_reward.is_some(),
+            ref_logprobs: self.kl_in_reward.is_some(),
+            ..Needs::default()
+        };
+        let needs = own.union(self.estimator.needs());
+        self.strategies.iter().fold(needs, |needs, strategy| needs.union(strategy.needs()))
+    }
+
+    /// Gives every response token of `step` its advantage and says which leaves are trained; also `credit/*`. `kl_coef` is
+    /// the weight of the divergence where rewards hold it.
     ///
     /// # Errors
     /// If a tree lacks what the estimator or a strategy works on.
-    pub fn assign(&self, trees: Vec<MeasuredTree>, step: Step) -> Result<(Vec<CreditedTree>, MetricRow)> {
-        let mut advantages = self.estimator.estimate(&trees)?;
+    pub fn assign(
+        &self,
+        trees: Vec<MeasuredTree>,
+        step: Step,
+        kl_coef: f64,
+    ) -> Result<(Vec<CreditedTree>, MetricRow)> {
+        let (mut advantages, returns) = self.estimate(&trees, kl_coef)?;
         let mut gammas: Vec<PathField<f32>> =
             trees.iter().map(|tree| PathField::from_fn(&tree.tree, |_, _| 1.0)).collect();
         let mut anchors = Vec::new();
@@ -47,14 +99,34 @@ impl Credit {
                 anchors.extend(found);
             }
         }
-        let row = metrics(&gammas, &anchors);
-        let credited =
-            trees.into_iter().zip(advantages).zip(gammas).map(|((measured, advantages), gamma)| {
-                let kept = self.without_signal == WithoutSignal::Keep || measured.tree.has_signal();
-                let trained = vec![kept; measured.tree.leaves.len()];
-                CreditedTree { measured, advantages, gamma, trained }
-            });
-        Ok((credited.collect(), row))
+        let mut row = metrics(&gammas, &anchors);
+        let numbers = advantages.into_iter().zip(returns).zip(gammas);
+        let credited = trees.into_iter().zip(numbers).map(|(measured, ((advantages, returns), gamma))| {
+            let trained = self.exclude.trained(&measured.tree);
+            CreditedTree { measured, advantages, returns, gamma, trained }
+        });
+        let mut credited: Vec<CreditedTree> = credited.collect();
+        if let Some(importance) = self.importance {
+            row.extend(importance.weigh(&mut credited)?);
+        }
+        Ok((credited, row))
+    }
+
+    /// Advantages and, for a critic, returns of each tree.
+    #[expect(clippy::type_complexity, reason = "two lists, one entry per tree")]
+    fn estimate(
+        &self,
+        trees: &[MeasuredTree],
+        kl_coef: f64,
+    ) -> Result<(Vec<PathField<f32>>, Vec<Option<PathField<f32>>>)> {
+        let rewards = trees.iter().map(|tree| match self.kl_in_reward {
+            Some(estimator) => Rewards::with_kl(tree, estimator, kl_coef),
+            None => Ok(Rewards::of_graders(tree)),
+        });
+        let rewards = rewards.collect::<Result<Vec<_>>>()?;
+        let returns = rewards.iter().map(|rewards| self.estimator.returns(rewards));
+        let returns = returns.collect::<Result<Vec<_>>>()?;
+        Ok((self.estimator.estimate(&rewards)?, returns))
     }
 }
 
@@ -94,4 +166,87 @@ fn metrics(gammas: &[PathField<f32>], anchors: &[Anchors]) -> MetricRow {
         row.set("credit/dominated_frac", share(total(|a| a.n_dominated), total(|a| a.n)));
     }
     row
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::advantage::testing::group;
+    use super::advantage::{AdvantageConfig, GaeConfig, GroupConfig};
+    use super::*;
+
+    fn credit(advantage: AdvantageConfig) -> Credit {
+        Credit::of(advantage.build())
+    }
+
+    fn assign(credit: &Credit, trees: Vec<MeasuredTree>) -> (Vec<CreditedTree>, MetricRow) {
+        credit.assign(trees, 1, 0.5).unwrap()
+    }
+
+    #[test]
+    fn excluded_responses_count_for_the_others() {
+        let mut cut = group(&[1.0, 0.0, 0.0]);
+        cut.tree.leaves[1].finish = Finish::Length;
+        let trees = vec![cut, group(&[1.0, 1.0])];
+        let all = credit(AdvantageConfig::Group(GroupConfig::default()));
+        for (without_signal, cut_off, expected) in [
+            (false, false, [vec![true, true, true], vec![true, true]]),
+            (true, false, [vec![true, true, true], vec![false, false]]),
+            (false, true, [vec![true, false, true], vec![true, true]]),
+            (true, true, [vec![true, false, true], vec![false, false]]),
+        ] {
+            let own = Credit {
+                exclude: Exclude { without_signal, cut_off },
+                ..credit(AdvantageConfig::Group(GroupConfig::default()))
+            };
+            let (trees, whole) = (assign(&own, trees.clone()).0, assign(&all, trees.clone()).0);
+            for ((tree, whole), expected) in trees.iter().zip(&whole).zip(expected) {
+                assert_eq!((&tree.trained, &tree.advantages), (&expected, &whole.advantages));
+            }
+        }
+    }
+
+    #[test]
+    fn a_divergence_in_the_reward_reaches_advantages_and_returns() {
+        let own = Credit {
+            kl_in_reward: Some(KlEstimator::K1),
+            ..credit(AdvantageConfig::Gae(GaeConfig { gamma: 1.0, lambda: 1.0, whiten: false }))
+        };
+        let needs = own.needs();
+        assert!(needs.old_logprobs && needs.ref_logprobs && needs.values && !needs.signals);
+        let mut tree = group(&[0.0, 1.0]);
+        let field = |tree: &MeasuredTree, value: f32| Some(PathField::from_fn(&tree.tree, |_, _| value));
+        (tree.old_logprobs, tree.ref_logprobs) = (field(&tree, -1.0), field(&tree, -1.5));
+        tree.values = field(&tree, 0.25);
+        let (trees, _) = assign(&own, vec![tree]);
+        // Each token costs 0.5 * (-1 + 1.5) = 0.25 from where it stands to the end.
+        let returns = trees[0].returns.as_ref().unwrap();
+        assert_eq!((returns.path(0), returns.path(1)), (&[-0.25][..], &[0.5, 0.75][..]));
+        let advantages = &trees[0].advantages;
+        assert_eq!((advantages.path(0), advantages.path(1)), (&[-0.5][..], &[0.25, 0.5][..]));
+    }
+
+    #[test]
+    fn importance_weighs_what_is_there_at_the_end() {
+        let importance = Some(ImportanceConfig { mode: ImportanceMode::TokenTruncate, cap: 2.0 });
+        let own = Credit { importance, ..credit(AdvantageConfig::Group(GroupConfig::default())) };
+        assert!(own.needs().old_logprobs);
+        let mut tree = group(&[1.0, 0.0]); // the sampler's log-probabilities are -1
+        let learner = |leaf: usize, t: usize| -1.0 + [[0.5f32.ln(), 0.0], [0.0, 3f32.ln()]][leaf][t];
+        tree.old_logprobs = Some(PathField::from_fn(&tree.tree, learner));
+        let plain = assign(&credit(AdvantageConfig::Group(GroupConfig::default())), vec![tree.clone()]).0;
+        let (trees, row) = assign(&own, vec![tree.clone()]);
+        let weights = [vec![0.5], vec![1.0, 2.0]];
+        for (leaf, weights) in weights.iter().enumerate() {
+            let pairs = trees[0].advantages.path(leaf).iter().zip(plain[0].advantages.path(leaf));
+            for ((got, plain), weight) in pairs.zip(weights) {
+                assert!((got - weight * plain).abs() < 1e-6, "{got} {plain} {weight}");
+            }
+        }
+        let close = |key: &str, expected: f64| assert!((row.get(key).unwrap() - expected).abs() < 1e-6);
+        close("mismatch/importance_mean", 3.5 / 3.0);
+        close("mismatch/importance_capped_frac", 1.0 / 3.0);
+        tree.old_logprobs = None;
+        assert!(own.assign(vec![tree], 1, 0.0).is_err());
+    }
 }

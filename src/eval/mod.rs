@@ -42,6 +42,16 @@ pub struct Evaluator {
     pub tokenizer: Arc<Tokenizer>,
 }
 
+/// An evaluation with all it rests on.
+pub struct Evaluation {
+    /// The numbers.
+    pub report: EvalReport,
+    /// Each problem's result.
+    pub items: Vec<EvalItem>,
+    /// The samples of each problem.
+    pub sampled: Vec<Tree>,
+}
+
 /// The result over one set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvalReport {
@@ -103,7 +113,7 @@ impl Evaluator {
         policy: &Policy,
         engine: &mut dyn RolloutEngine,
         progress: &mut dyn FnMut(usize),
-    ) -> Result<(EvalReport, Vec<EvalItem>)> {
+    ) -> Result<Evaluation> {
         let EvalConfig { samples, temperature, greedy, .. } = self.config;
         let sampled = self.responses(policy, engine, samples, temperature, progress)?;
         let best = if greedy { Some(self.responses(policy, engine, 1, 0.0, progress)?) } else { None };
@@ -129,7 +139,7 @@ impl Evaluator {
             temperature,
             max_new_tokens: self.max_new_tokens,
         };
-        Ok((report, items))
+        Ok(Evaluation { report, items, sampled })
     }
 
     fn responses(

@@ -9,7 +9,7 @@ pub fn accumulate(
     policy: &Policy,
     grid: &TokenGrid,
     temperature: f64,
-    gradient: &mut Gradient,
+    gradient: &Gradient,
     derivative: impl FnOnce(&TokenStats) -> StatsGrad,
 ) {
     let head = policy.head(temperature);

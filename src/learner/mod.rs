@@ -1,12 +1,14 @@
 //! The learner: finished numbers in, better weights out. It knows no algorithm but its loss.
 
 mod accumulate;
+mod critic_update;
 mod policy_update;
 mod report;
 pub mod warmup;
 mod warmup_config;
 
 pub use accumulate::accumulate;
-pub use policy_update::{LearnerConfig, PolicyLearner};
+pub use critic_update::{CriticConfig, CriticLearner, CriticReport};
+pub use policy_update::{LearnerConfig, PolicyLearner, Rates};
 pub use report::{Gap, UpdateReport};
 pub use warmup_config::WarmupConfig;

@@ -6,7 +6,7 @@ use tch::Tensor;
 use super::accumulate::accumulate;
 use super::report::{Gap, Tally, UpdateReport};
 use crate::batch::{BatchConfig, Reads, Sequence, TokenGrid, TrainSample, minibatches, pack};
-use crate::loss::{KlEstimator, LossConfig, LossInput, PolicyLoss, kl_tokens, token_weights};
+use crate::loss::{KlEstimator, KlPlace, LossConfig, LossInput, PolicyLoss, Terms, token_weights};
 use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
 use crate::optim::{AdamW, OptimConfig};
 
@@ -23,6 +23,15 @@ pub struct LearnerConfig {
     pub temperature: f64,
     /// Longest response allowed, tokens.
     pub max_new_tokens: usize,
+}
+
+/// What may change from step to step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Learning rate.
+    pub lr: f64,
+    /// Weight of the KL penalty in the loss; without effect where the recipe has none there.
+    pub kl_coef: f64,
 }
 
 /// Updates a policy.
@@ -46,7 +55,7 @@ impl PolicyLearner {
         }
     }
 
-    /// Trains on `samples` at learning rate `lr`.
+    /// Trains on `samples`.
     ///
     /// An update whose loss or gradient is not finite is refused and ends the step: weights and optimiser stay as they
     /// were before it, and the report says what was wrong. `progress` hears how many samples have been worked through
@@ -58,7 +67,7 @@ impl PolicyLearner {
         &mut self,
         policy: &mut Policy,
         samples: &[TrainSample],
-        lr: f64,
+        rates: Rates,
         progress: &mut dyn FnMut(usize),
     ) -> Result<UpdateReport> {
         let mut tally = Tally::default();
@@ -68,7 +77,7 @@ impl PolicyLearner {
         'step: for epoch in 0..self.config.batch.epochs {
             for minibatch in minibatches(samples, self.config.batch.minibatches) {
                 self.gradient.clear();
-                let seen = self.gather(policy, minibatch, &mut tally, progress)?;
+                let seen = self.gather(policy, minibatch, rates.kl_coef, &mut tally, progress)?;
                 let _ = first_gap.get_or_insert_with(|| seen.gap(minibatch));
                 if epoch == 0 {
                     first.extend(seen);
@@ -77,7 +86,7 @@ impl PolicyLearner {
                 if not_finite.is_some() {
                     break 'step;
                 }
-                let applied = self.optimizer.apply(policy, &self.gradient, lr);
+                let applied = self.optimizer.apply(policy, &self.gradient, rates.lr);
                 grad_norm += applied.grad_norm;
                 n_updates += 1.0;
                 match applied.param_delta {
@@ -90,7 +99,7 @@ impl PolicyLearner {
             }
         }
         let mut metrics = tally.means(n_updates);
-        metrics.set("optim/lr", lr);
+        metrics.set("optim/lr", rates.lr);
         if n_updates > 0.0 {
             metrics.set("optim/grad_norm", grad_norm / n_updates);
             metrics.set("optim/param_delta", param_delta);
@@ -113,11 +122,13 @@ impl PolicyLearner {
         &mut self,
         policy: &Policy,
         samples: &[TrainSample],
+        kl_coef: f64,
         tally: &mut Tally,
         progress: &mut dyn FnMut(usize),
     ) -> Result<FirstPass> {
         let lengths: Vec<usize> = samples.iter().map(|s| s.tokens.len()).collect();
-        let weights = token_weights(self.config.loss.aggregation(), &lengths, self.config.max_new_tokens);
+        let terms = self.loss.terms();
+        let weights = token_weights(terms.aggregation, &lengths, self.config.max_new_tokens);
         let sequences: Vec<Sequence<'_>> = samples.iter().map(TrainSample::sequence).collect();
         let mut seen = FirstPass::empty(samples.len());
         for group in pack(&sequences, self.config.batch.max_tokens, Reads::Predictors) {
@@ -125,8 +136,8 @@ impl PolicyLearner {
             let grid = TokenGrid::new(&rows, Reads::Predictors, policy.placement.device);
             let inputs = MicroBatch::new(&grid, group.iter().map(|i| (&samples[*i], weights[*i])));
             let mut stats = None;
-            let loss = TotalLoss { policy: self.loss.as_ref(), config: &self.config.loss, inputs: &inputs };
-            accumulate(policy, &grid, self.config.temperature, &mut self.gradient, |token_stats| {
+            let loss = TotalLoss { policy: self.loss.as_ref(), terms, kl_coef, inputs: &inputs };
+            accumulate(policy, &grid, self.config.temperature, &self.gradient, |token_stats| {
                 let grad = loss.derivative(token_stats, tally);
                 stats = Some((token_stats.logprobs.shallow_clone(), token_stats.entropies.shallow_clone()));
                 grad
@@ -142,6 +153,7 @@ impl PolicyLearner {
 
 /// The numbers of a micro-batch's response tokens; f32 `[N]` each.
 struct MicroBatch {
+    lengths: Vec<i64>,
     advantages: Tensor,
     weights: Tensor,
     old_logprobs: Option<Tensor>,
@@ -156,6 +168,7 @@ impl MicroBatch {
             values.map(|values| grid.per_token(values.into_iter()))
         };
         Self {
+            lengths: samples.iter().map(|s| s.tokens.len() as i64).collect(),
             advantages: grid.per_token(samples.iter().map(|s| s.advantages.as_slice())),
             weights: grid.per_row(&weights),
             old_logprobs: optional(|s| s.old_logprobs.as_ref()),
@@ -164,15 +177,16 @@ impl MicroBatch {
     }
 }
 
-/// `sum_t weight_t * (policy loss_t + coef * kl_t)` of one micro-batch.
+/// `sum_t weight_t * (policy loss_t + kl_coef * kl_t - entropy_bonus * entropy_t)` of one micro-batch.
 struct TotalLoss<'a> {
     policy: &'a dyn PolicyLoss,
-    config: &'a LossConfig,
+    terms: Terms,
+    kl_coef: f64,
     inputs: &'a MicroBatch,
 }
 
 impl TotalLoss<'_> {
-    /// The derivative with respect to the log-probabilities; tells `tally` what there is to report.
+    /// The derivative with respect to log-probabilities and entropies; tells `tally` what there is to report.
     fn derivative(&self, stats: &TokenStats, tally: &mut Tally) -> StatsGrad {
         let inputs = self.inputs;
         let new = stats.logprobs.detach().set_requires_grad(true);
@@ -181,6 +195,7 @@ impl TotalLoss<'_> {
             new_logprobs: &new,
             old_logprobs: &old,
             advantages: &inputs.advantages,
+            lengths: &inputs.lengths,
         });
         let log_ratio = new.detach() - &old;
         let ratio = log_ratio.exp();
@@ -192,20 +207,27 @@ impl TotalLoss<'_> {
             ("policy/clip_frac_high", token.clipped_high),
         ];
         let mut losses = vec![("loss/policy", token.loss.detach() * &inputs.weights)];
-        let loss = match (self.config.kl(), &inputs.ref_logprobs) {
-            (Some(kl), Some(reference)) => {
-                let penalty = kl_tokens(kl.estimator, &new, reference) * kl.coef;
+        let mut loss = token.loss;
+        if let (Some(kl), Some(reference)) = (self.terms.kl, &inputs.ref_logprobs) {
+            report.push(("policy/kl_ref", KlEstimator::K3.tokens(&new.detach(), reference)));
+            if kl.place == KlPlace::Loss {
+                let penalty = kl.estimator.tokens(&new, reference) * self.kl_coef;
                 losses.push(("loss/kl", penalty.detach() * &inputs.weights));
-                report.push(("policy/kl_ref", kl_tokens(KlEstimator::K3, &new.detach(), reference)));
-                token.loss + penalty
+                loss += penalty;
             }
-            _ => token.loss,
-        };
+        }
+        let bonus = Some(self.terms.entropy_bonus).filter(|bonus| *bonus != 0.0);
+        if let Some(bonus) = bonus {
+            losses.push(("loss/entropy", &stats.entropies * &inputs.weights * -bonus));
+        }
         tally.add(new.size()[0], &report);
         tally.add_losses(&losses);
         let total = (loss * &inputs.weights).sum(None);
         let mut grads = Tensor::run_backward(&[total], &[&new], false, false);
-        StatsGrad { logprobs: grads.pop().unwrap_or_else(|| new.zeros_like()), entropies: None }
+        StatsGrad {
+            logprobs: grads.pop().unwrap_or_else(|| new.zeros_like()),
+            entropies: bonus.map(|bonus| &inputs.weights * -bonus),
+        }
     }
 }
 

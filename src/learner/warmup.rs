@@ -64,7 +64,7 @@ pub fn warm_up(
         for group in pack(&rows, config.max_tokens, Reads::Predictors) {
             let rows: Vec<Sequence<'_>> = group.iter().map(|i| rows[*i]).collect();
             let grid = TokenGrid::new(&rows, Reads::Predictors, policy.placement.device);
-            accumulate(policy, &grid, 1.0, &mut gradient, |stats| {
+            accumulate(policy, &grid, 1.0, &gradient, |stats| {
                 loss -= stats.logprobs.sum(tch::Kind::Double).double_value(&[]) / n_tokens as f64;
                 StatsGrad { logprobs: stats.logprobs.full_like(-1.0 / n_tokens as f64), entropies: None }
             });

@@ -1,24 +1,80 @@
-//! The clipped surrogate (PPO eq. 7; separate bounds: DAPO):
+//! The clipped surrogate (PPO eq. 7; separate bounds: DAPO; dual clip: Ye et al. 2020):
 //!
 //! ```text
 //! ratio = exp(new - old)
 //! loss  = -min(ratio * A, clamp(ratio, 1 - clip_low, 1 + clip_high) * A)
+//! loss  = min(loss, -dual_clip * A)                                          where A < 0, with a dual clip
 //! ```
 
-use super::{ClipConfig, LossInput, PolicyLoss, TokenLoss};
+use serde::{Deserialize, Serialize};
+
+use super::{Aggregation, KlConfig, LossInput, PolicyLoss, Terms, TokenLoss};
+
+/// Settings of the clipped surrogate: the ratio of new to old probability counts within 1 - `clip_low` ..= 1 + `clip_high`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClipConfig {
+    /// How far the ratio may fall below 1 before its gradient stops, in (0, 1).
+    #[serde(default = "clip")]
+    pub clip_low: f64,
+    /// How far the ratio may rise above 1 before its gradient stops, above 0.
+    #[serde(default = "clip")]
+    pub clip_high: f64,
+    /// At a negative advantage the ratio counts at most this often, above 1; without it there is no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dual_clip: Option<f64>,
+    /// How token losses become one number.
+    #[serde(default)]
+    pub aggregation: Aggregation,
+    /// Weight of the mean entropy, which the loss rewards; 0 or more.
+    #[serde(default)]
+    pub entropy_bonus: f64,
+    /// Penalty on the distance to the reference policy; without it no reference is loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl: Option<KlConfig>,
+}
+
+impl Default for ClipConfig {
+    fn default() -> Self {
+        Self {
+            clip_low: clip(),
+            clip_high: clip(),
+            dual_clip: None,
+            aggregation: Aggregation::default(),
+            entropy_bonus: 0.0,
+            kl: None,
+        }
+    }
+}
+
+fn clip() -> f64 {
+    0.2
+}
 
 impl PolicyLoss for ClipConfig {
     fn token_loss(&self, input: &LossInput<'_>) -> TokenLoss {
-        let LossInput { new_logprobs, old_logprobs, advantages } = *input;
+        let ratio = (input.new_logprobs - input.old_logprobs).exp();
         let (low, high) = (1.0 - self.clip_low, 1.0 + self.clip_high);
-        let ratio = (new_logprobs - old_logprobs).exp();
-        let clipped = ratio.clamp(low, high);
-        let loss = -(&ratio * advantages).minimum(&(clipped * advantages));
-        let (rising, falling) = (advantages.gt(0.0), advantages.lt(0.0));
-        TokenLoss {
-            loss,
-            clipped_low: ratio.lt(low).logical_and(&falling),
-            clipped_high: ratio.gt(high).logical_and(&rising),
+        let mut clipped = surrogate(&ratio, input.advantages, low, high);
+        if let Some(dual) = self.dual_clip {
+            let limited = clipped.loss.minimum(&(input.advantages * -dual));
+            clipped.loss = limited.where_self(&input.advantages.lt(0.0), &clipped.loss);
         }
+        clipped
+    }
+
+    fn terms(&self) -> Terms {
+        Terms { aggregation: self.aggregation, entropy_bonus: self.entropy_bonus, kl: self.kl }
+    }
+}
+
+/// The pessimistic one of the plain and the clipped product of ratio and advantage, negated.
+pub(super) fn surrogate(ratio: &tch::Tensor, advantages: &tch::Tensor, low: f64, high: f64) -> TokenLoss {
+    let loss = -(ratio * advantages).minimum(&(ratio.clamp(low, high) * advantages));
+    let (rising, falling) = (advantages.gt(0.0), advantages.lt(0.0));
+    TokenLoss {
+        loss,
+        clipped_low: ratio.lt(low).logical_and(&falling),
+        clipped_high: ratio.gt(high).logical_and(&rising),
     }
 }

@@ -1,45 +1,117 @@
-//! `[loss]`: the policy loss, how tokens are averaged, and the KL term.
+//! `[loss]`: the policy loss and what is added to it.
 
 use serde::{Deserialize, Serialize};
 
-/// Policy loss, aggregation and KL penalty.
+use super::cispo::CispoConfig;
+use super::clip::ClipConfig;
+use super::gspo::GspoConfig;
+use super::{KlConfig, PolicyLoss, Terms};
+
+/// Policy loss, with aggregation, entropy bonus and KL penalty.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LossConfig {
     /// Clipped surrogate of PPO, GRPO and DAPO.
     Clip(ClipConfig),
+    /// Clipped surrogate with one ratio per sequence.
+    Gspo(GspoConfig),
+    /// REINFORCE with clipped importance weights.
+    Cispo(CispoConfig),
 }
 
-/// Settings of [`LossConfig::Clip`]: the ratio of new to old probability counts within 1 - `clip_low` ..= 1 + `clip_high`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClipConfig {
-    /// How far the ratio may fall below 1 before its gradient stops, in (0, 1).
-    #[serde(default = "clip")]
-    pub clip_low: f64,
-    /// How far the ratio may rise above 1 before its gradient stops, above 0.
-    #[serde(default = "clip")]
-    pub clip_high: f64,
-    /// How token losses become one number.
-    #[serde(default)]
-    pub aggregation: Aggregation,
-    /// Penalty on the distance to the reference policy; without it no reference is loaded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kl: Option<KlConfig>,
-}
+impl LossConfig {
+    /// The loss that the recipe chose.
+    #[must_use]
+    pub fn build(self) -> Box<dyn PolicyLoss> {
+        match self {
+            Self::Clip(config) => Box::new(config),
+            Self::Gspo(config) => Box::new(config),
+            Self::Cispo(config) => Box::new(config),
+        }
+    }
 
-impl Default for ClipConfig {
-    fn default() -> Self {
-        Self { clip_low: clip(), clip_high: clip(), aggregation: Aggregation::default(), kl: None }
+    /// What all losses have.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        self.build().terms()
+    }
+
+    /// What cannot work, each as `key: got ..., expected ...`.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut range = |key: &str, got: f64, holds: bool, expected: &str| {
+            if !holds {
+                problems.push(format!("{key}: got {got}, expected {expected}"));
+            }
+        };
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let (low, high) = match self {
+            Self::Clip(c) => (c.clip_low, c.clip_high),
+            Self::Gspo(c) => (c.clip_low, c.clip_high),
+            Self::Cispo(c) => (c.clip_low, c.clip_high),
+        };
+        match self {
+            Self::Cispo(_) => range("clip_low", low, low > 0.0 && low <= 1.0, "above 0 and at most 1"),
+            Self::Clip(_) | Self::Gspo(_) => {
+                range("clip_low", low, low > 0.0 && low < 1.0, "above 0 and below 1");
+            }
+        }
+        range("clip_high", high, positive(high), "a finite number above 0");
+        if let Self::Clip(ClipConfig { dual_clip: Some(dual), .. }) = *self {
+            range("dual_clip", dual, dual.is_finite() && dual > 1.0, "a finite number above 1");
+        }
+        let Terms { aggregation: _, entropy_bonus: bonus, kl } = self.terms();
+        range("entropy_bonus", bonus, bonus.is_finite() && bonus >= 0.0, "a finite number, 0 or more");
+        if let Some(kl) = kl {
+            let holds = kl.coef.is_finite() && kl.coef >= 0.0;
+            range("kl.coef", kl.coef, holds, "a finite number, 0 or more");
+            if let Some(adaptive) = kl.adaptive {
+                range(
+                    "kl.adaptive.target",
+                    adaptive.target,
+                    positive(adaptive.target),
+                    "a finite number above 0",
+                );
+                range(
+                    "kl.adaptive.horizon",
+                    adaptive.horizon,
+                    positive(adaptive.horizon),
+                    "a finite number above 0",
+                );
+                range("kl.coef", kl.coef, kl.coef != 0.0, "above 0 where it adapts: it is multiplied");
+            }
+        }
+        problems
+    }
+
+    /// The penalty on the distance to the reference, if it has any weight.
+    #[must_use]
+    pub fn kl(&self) -> Option<KlConfig> {
+        self.terms().kl.filter(|kl| kl.coef != 0.0)
     }
 }
 
-fn clip() -> f64 {
-    0.2
+impl From<ClipConfig> for LossConfig {
+    fn from(config: ClipConfig) -> Self {
+        Self::Clip(config)
+    }
+}
+
+impl From<GspoConfig> for LossConfig {
+    fn from(config: GspoConfig) -> Self {
+        Self::Gspo(config)
+    }
+}
+
+impl From<CispoConfig> for LossConfig {
+    fn from(config: CispoConfig) -> Self {
+        Self::Cispo(config)
+    }
 }
 
 /// How token losses become one number; always over the whole minibatch, whatever its micro-batches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregation {
     /// Sum over tokens / number of tokens.
@@ -51,28 +123,4 @@ pub enum Aggregation {
     SeqMeanTokenSum,
     /// Sum over tokens / (number of sequences x longest response allowed): Dr. GRPO.
     Constant,
-}
-
-/// Penalty on the distance to the reference policy.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KlConfig {
-    /// Weight in the loss, 0 or more; at 0 there is no penalty and no reference is loaded.
-    pub coef: f64,
-    /// Which estimator of the divergence.
-    #[serde(default)]
-    pub estimator: KlEstimator,
-}
-
-/// Estimators of KL(policy || reference) from one sampled token, with d = ref - new log-prob (Schulman).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KlEstimator {
-    /// -d
-    K1,
-    /// d^2 / 2
-    K2,
-    /// exp(d) - 1 - d
-    #[default]
-    K3,
 }

@@ -1,15 +1,135 @@
-//! Estimators of KL(policy || reference) from one sampled token (Schulman, "Approximating KL divergence").
+//! The penalty on the distance to the reference policy.
+//!
+//! ```text
+//! d = reference - new log-prob     k1 = -d     k2 = d^2 / 2     k3 = exp(d) - 1 - d         (Schulman)
+//! adaptive: coef <- coef * (1 + clamp(kl / target - 1, -0.2, 0.2) * n / horizon)            (Ziegler et al. 2019)
+//! ```
 
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::KlEstimator;
+/// Penalty on the distance to the reference policy.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KlConfig {
+    /// Weight, 0 or more; at 0 there is no penalty and no reference is loaded. The first one where it adapts.
+    pub coef: f64,
+    /// Which estimator of the divergence.
+    #[serde(default)]
+    pub estimator: KlEstimator,
+    /// What the penalty is part of.
+    #[serde(default)]
+    pub place: KlPlace,
+    /// Steers the weight towards a divergence; without it the weight stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<AdaptiveKl>,
+}
 
-/// With `d = reference - new`: k1 = -d, k2 = d^2 / 2, k3 = exp(d) - 1 - d; f32 `[N]` each.
-pub fn kl_tokens(estimator: KlEstimator, new_logprobs: &Tensor, ref_logprobs: &Tensor) -> Tensor {
-    let d = ref_logprobs - new_logprobs;
-    match estimator {
-        KlEstimator::K1 => -d,
-        KlEstimator::K2 => d.square() / 2.0,
-        KlEstimator::K3 => d.exp() - 1.0 - d,
+/// Steers the weight of the penalty.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdaptiveKl {
+    /// Divergence to hold: nats per token, above 0.
+    pub target: f64,
+    /// Responses after which the weight may have changed by a factor of about e^0.2, above 0.
+    #[serde(default = "horizon")]
+    pub horizon: f64,
+}
+
+fn horizon() -> f64 {
+    10_000.0
+}
+
+/// Estimators of KL(policy || reference) from one sampled token, with d = reference - new log-prob.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KlEstimator {
+    /// -d
+    K1,
+    /// d^2 / 2
+    K2,
+    /// exp(d) - 1 - d
+    #[default]
+    K3,
+}
+
+/// What the penalty is part of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KlPlace {
+    /// Added to the loss of every token (GRPO).
+    #[default]
+    Loss,
+    /// Taken from the reward of every token before advantages are estimated (PPO as in InstructGPT).
+    Reward,
+}
+
+impl KlEstimator {
+    /// The estimate for each of N tokens, from log-probabilities f32 `[N]`; f32 `[N]`.
+    pub fn tokens(self, new_logprobs: &Tensor, ref_logprobs: &Tensor) -> Tensor {
+        let d = ref_logprobs - new_logprobs;
+        match self {
+            Self::K1 => -d,
+            Self::K2 => d.square() / 2.0,
+            Self::K3 => d.exp() - 1.0 - d,
+        }
+    }
+
+    /// The estimate for one token.
+    #[must_use]
+    pub fn token(self, new_logprob: f32, ref_logprob: f32) -> f64 {
+        let d = f64::from(ref_logprob) - f64::from(new_logprob);
+        match self {
+            Self::K1 => -d,
+            Self::K2 => d * d / 2.0,
+            Self::K3 => d.exp_m1() - d,
+        }
+    }
+}
+
+impl KlConfig {
+    /// The weight of the penalty after a step of `n_responses` whose mean divergence was `kl` nats per token.
+    #[must_use]
+    pub fn next_coef(&self, coef: f64, kl: f64, n_responses: u64) -> f64 {
+        match self.adaptive {
+            // A divergence that is no number says nothing.
+            Some(adaptive) if kl.is_finite() => {
+                let error = (kl / adaptive.target - 1.0).clamp(-0.2, 0.2);
+                // A step of very many responses must not turn the sign around.
+                coef * (1.0 + error * n_responses as f64 / adaptive.horizon).max(0.0)
+            }
+            _ => coef,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weight_follows_the_divergence() {
+        let adaptive = Some(AdaptiveKl { target: 0.05, horizon: 1000.0 });
+        let kl = KlConfig { coef: 0.1, estimator: KlEstimator::K1, place: KlPlace::Reward, adaptive };
+        let close = |got: f64, expected: f64| assert!((got - expected).abs() < 1e-12, "{got} {expected}");
+        close(kl.next_coef(0.1, 0.055, 100), 0.1 * (1.0 + 0.1 * 0.1));
+        // Far off, either way, the error counts as 0.2.
+        close(kl.next_coef(0.1, 5.0, 100), 0.1 * 1.02);
+        close(kl.next_coef(0.1, 0.0, 100), 0.1 * 0.98);
+        close(kl.next_coef(0.1, 0.0, 100_000), 0.0);
+        close(kl.next_coef(0.1, f64::NAN, 100), 0.1);
+        close(KlConfig { adaptive: None, ..kl }.next_coef(0.1, 5.0, 100), 0.1);
+    }
+
+    #[test]
+    fn one_token_and_many_agree() {
+        let (new, reference) = ([-0.5f32, -2.0, -1.0], [-0.7f32, -1.5, -1.0]);
+        for estimator in [KlEstimator::K1, KlEstimator::K2, KlEstimator::K3] {
+            let tokens = estimator.tokens(&Tensor::from_slice(&new), &Tensor::from_slice(&reference));
+            for (i, (new, reference)) in new.iter().zip(&reference).enumerate() {
+                let token = estimator.token(*new, *reference);
+                assert!((tokens.double_value(&[i as i64]) - token).abs() < 1e-6, "{estimator:?}");
+            }
+        }
     }
 }

@@ -1,15 +1,22 @@
-//! The loss as a function of log-probabilities: policy loss, aggregation, KL penalty.
+//! The loss as a function of log-probabilities: policy loss, aggregation, entropy bonus, KL penalty.
 //!
 //! Everything works on flat vectors of N response tokens, so no loss ever sees padding, a mask or the vocabulary.
 
 mod aggregate;
+mod cispo;
 mod clip;
 mod config;
+mod gspo;
 mod kl;
+mod value;
 
 pub use aggregate::token_weights;
-pub use config::{Aggregation, ClipConfig, KlConfig, KlEstimator, LossConfig};
-pub use kl::kl_tokens;
+pub use cispo::CispoConfig;
+pub use clip::ClipConfig;
+pub use config::{Aggregation, LossConfig};
+pub use gspo::GspoConfig;
+pub use kl::{AdaptiveKl, KlConfig, KlEstimator, KlPlace};
+pub use value::{ValueInput, value_loss};
 
 use tch::Tensor;
 
@@ -21,46 +28,36 @@ pub struct LossInput<'a> {
     pub old_logprobs: &'a Tensor,
     /// Finished advantages.
     pub advantages: &'a Tensor,
+    /// Tokens of each sequence; the sequences lie one behind the other.
+    pub lengths: &'a [i64],
 }
 
 /// A loss per token, and which tokens the clip holds back; `[N]` each.
 pub struct TokenLoss {
     /// To be minimised.
     pub loss: Tensor,
-    /// Tokens whose gradient is cut because the ratio fell below its range.
+    /// Tokens on which the lower limit of the ratio acts.
     pub clipped_low: Tensor,
-    /// Tokens whose gradient is cut because the ratio rose above its range.
+    /// Tokens on which the upper limit of the ratio acts.
     pub clipped_high: Tensor,
+}
+
+/// What every policy loss has beside its formula.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms {
+    /// How token losses become one number.
+    pub aggregation: Aggregation,
+    /// Weight of the mean entropy, which the loss rewards.
+    pub entropy_bonus: f64,
+    /// Penalty on the distance to the reference policy.
+    pub kl: Option<KlConfig>,
 }
 
 /// A policy-gradient loss.
 pub trait PolicyLoss {
     /// The loss of every token.
     fn token_loss(&self, input: &LossInput<'_>) -> TokenLoss;
-}
 
-impl LossConfig {
-    /// The loss that the recipe chose.
-    #[must_use]
-    pub fn build(self) -> Box<dyn PolicyLoss> {
-        match self {
-            Self::Clip(config) => Box::new(config),
-        }
-    }
-
-    /// How token losses are averaged.
-    #[must_use]
-    pub fn aggregation(&self) -> Aggregation {
-        match self {
-            Self::Clip(config) => config.aggregation,
-        }
-    }
-
-    /// The penalty on the distance to the reference, if it has any weight.
-    #[must_use]
-    pub fn kl(&self) -> Option<KlConfig> {
-        match self {
-            Self::Clip(config) => config.kl.filter(|kl| kl.coef != 0.0),
-        }
-    }
+    /// What is beside its formula.
+    fn terms(&self) -> Terms;
 }

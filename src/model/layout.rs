@@ -1,12 +1,14 @@
 //! Where each parameter lies in the one flat f32 buffer that holds them all.
 //!
 //! ```text
-//! | embed | layer 0: q k v o gate up down | layer 1 ... | lm_head | layer 0: biases, norms | ... | final norm |
-//! |<-------------------- weight decay: n_decayed ---------------->|<------------ no weight decay ----------->|
+//! | embed | layer 0: q k v o gate up down | layer 1 ... | output | layer 0: biases, norms | ... | final norm | output bias |
+//! |<-------------------- weight decay: n_decayed -------------->|<------------------- no weight decay ----------------->|
 //! ```
 //!
 //! q, k, v and gate, up are neighbours, so one view of the buffer is the fused `[(H + 2K) D, E]` or `[2F, E]` matrix and
 //! no copy exists. Matrices are `[out, in]`, row-major, as Hugging Face stores them.
+
+use tch::Tensor;
 
 use super::config::ModelConfig;
 
@@ -62,10 +64,38 @@ pub struct Layout {
     pub layers: Vec<LayerLayout>,
     /// Norm before the output projection, `[E]`.
     pub final_norm: Slot,
-    /// Output projection `[V, E]`; `None` where it is the embedding.
-    pub lm_head: Option<Slot>,
+    /// The output layer.
+    pub output: Output<Slot>,
     entries: Vec<Entry>,
     n_decayed: i64,
+    n_params: i64,
+}
+
+/// The output layer of a network: where its parameters lie, or the parameters themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output<T> {
+    /// The embedding, turned around.
+    Tied,
+    /// A projection onto the vocabulary, `[V, E]`.
+    Vocabulary(T),
+    /// One number per token.
+    Value {
+        /// `[1, E]`
+        weight: T,
+        /// `[1]`
+        bias: T,
+    },
+}
+
+impl<T> Output<T> {
+    /// The same with every part replaced by `f` of it.
+    pub fn map<U>(&self, f: impl Fn(&T) -> U) -> Output<U> {
+        match self {
+            Self::Tied => Output::Tied,
+            Self::Vocabulary(weight) => Output::Vocabulary(f(weight)),
+            Self::Value { weight, bias } => Output::Value { weight: f(weight), bias: f(bias) },
+        }
+    }
 }
 
 impl Slot {
@@ -73,6 +103,11 @@ impl Slot {
     #[must_use]
     pub fn n_elements(&self) -> i64 {
         self.shape.iter().product()
+    }
+
+    /// This part of `flat` `[n_params]`, in its shape.
+    pub fn of(&self, flat: &Tensor) -> Tensor {
+        flat.narrow(0, self.start, self.n_elements()).view(self.shape.as_slice())
     }
 }
 
@@ -85,9 +120,19 @@ impl Entry {
 }
 
 impl Layout {
-    /// Places every parameter that `config` calls for.
+    /// Places every parameter of a policy.
     #[must_use]
     pub fn new(config: &ModelConfig) -> Self {
+        Self::with_output(config, false)
+    }
+
+    /// Places every parameter of a critic, named as transformers names those of a model for token classification.
+    #[must_use]
+    pub fn of_critic(config: &ModelConfig) -> Self {
+        Self::with_output(config, true)
+    }
+
+    fn with_output(config: &ModelConfig, value: bool) -> Self {
         let &ModelConfig { vocab_size: v, hidden_size: e, intermediate_size: f, head_dim: d, .. } = config;
         let (q, kv) = (config.q_width(), config.kv_width());
         let mut shelf = Shelf::default();
@@ -107,7 +152,11 @@ impl Layout {
                 ]
             })
             .collect();
-        let lm_head = (!config.tie_word_embeddings).then(|| shelf.put("lm_head.weight", &[v, e]));
+        let weight = match (value, config.tie_word_embeddings) {
+            (true, _) => Some(shelf.put("score.weight", &[1, e])),
+            (false, true) => None,
+            (false, false) => Some(shelf.put("lm_head.weight", &[v, e])),
+        };
         let n_decayed = shelf.end;
 
         let layers = (0..)
@@ -132,7 +181,13 @@ impl Layout {
             })
             .collect();
         let final_norm = shelf.put("model.norm.weight", &[e]);
-        Self { embed, layers, final_norm, lm_head, entries: shelf.entries, n_decayed }
+        let output = match weight {
+            None => Output::Tied,
+            Some(weight) if value => Output::Value { weight, bias: shelf.put("score.bias", &[1]) },
+            Some(weight) => Output::Vocabulary(weight),
+        };
+        let Shelf { entries, end: n_params } = shelf;
+        Self { embed, layers, final_norm, output, entries, n_decayed, n_params }
     }
 
     /// Views of layer `l`, counted from 0 and below L.
@@ -155,8 +210,8 @@ impl Layout {
 
     /// Length of the flat buffer, in elements.
     #[must_use]
-    pub fn n_params(&self) -> i64 {
-        self.final_norm.start + self.final_norm.n_elements()
+    pub const fn n_params(&self) -> i64 {
+        self.n_params
     }
 
     /// Elements `0..n_decayed` are the matrices, which get weight decay; norms and biases follow.
@@ -232,7 +287,7 @@ mod tests {
         assert_eq!(first.gate_up, Slot { start: 472, shape: vec![12, 8] });
         assert_eq!(first.down, Slot { start: 568, shape: vec![8, 6] });
         assert_eq!(layout.layer(1).qkv.start, 616);
-        assert_eq!((layout.n_decayed(), &layout.lm_head), (1144, &None));
+        assert_eq!((layout.n_decayed(), &layout.output), (1144, &Output::Tied));
         assert_eq!(first.qkv_bias, Some(Slot { start: 1144, shape: vec![32] }));
         assert_eq!(layout.n_params(), 1144 + 2 * (32 + 8 + 8) + 8);
 
@@ -244,10 +299,25 @@ mod tests {
     }
 
     #[test]
+    fn a_critic_has_one_number_for_a_vocabulary() {
+        for family in Family::ALL {
+            let (policy, critic) = (Layout::new(&tiny(family)), Layout::of_critic(&tiny(family)));
+            let Output::Value { weight, bias } = &critic.output else { panic!("{:?}", critic.output) };
+            assert_eq!((weight.shape.as_slice(), bias.shape.as_slice()), (&[1, 8][..], &[1][..]));
+            assert!(weight.start < critic.n_decayed() && bias.start == critic.n_params() - 1);
+            assert_eq!(policy.embed, critic.embed);
+            let lm_head = if let Output::Vocabulary(slot) = &policy.output { slot.n_elements() } else { 0 };
+            assert_eq!(critic.n_params(), policy.n_params() - lm_head + 9);
+        }
+    }
+
+    #[test]
     fn flags_decide_which_parameters_exist() {
         let llama = Layout::new(&tiny(Family::Llama));
         assert!(
-            llama.lm_head.is_some() && llama.layer(0).qkv_bias.is_none() && llama.layer(0).q_norm.is_none()
+            matches!(llama.output, Output::Vocabulary(_))
+                && llama.layer(0).qkv_bias.is_none()
+                && llama.layer(0).q_norm.is_none()
         );
         let qwen3 = Layout::new(&tiny(Family::Qwen3));
         assert_eq!(qwen3.layer(1).k_norm.as_ref().map(|slot| slot.shape.clone()), Some(vec![4]));

@@ -14,7 +14,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use serde_json::json;
 
 use super::config::{ModelConfig, SpecialIds};
-use super::layout::{Entry, Layout};
+use super::layout::{Entry, Layout, Output};
 use super::load::{INDEX, SINGLE};
 use crate::files::could_not_write;
 
@@ -44,7 +44,11 @@ pub fn save_folder(
         layout.n_params()
     );
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    write_new(&dir.join("config.json"), |file| file.write_all(config.to_json(special).as_bytes()))?;
+    let json = match layout.output {
+        Output::Tied | Output::Vocabulary(_) => config.to_json(special),
+        Output::Value { .. } => config.to_critic_json(special),
+    };
+    write_new(&dir.join("config.json"), |file| file.write_all(json.as_bytes()))?;
     save_weights(dir, layout, flat, SHARD_BYTES)?;
     // A new name is only safe on disk once its folder is.
     File::open(dir)

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::layout::{Layout, Slot};
+use super::layout::{Layout, Output, Slot};
 
 /// The weights of a decoder. Every tensor is a leaf of the autograd graph and shares the flat buffer's storage.
 pub struct Weights {
@@ -12,8 +12,8 @@ pub struct Weights {
     pub layers: Vec<LayerWeights>,
     /// Gain of the last norm, `[E]`.
     pub final_norm: Tensor,
-    /// Output projection, `[V, E]`; the embeddings themselves when tied.
-    pub lm_head: Tensor,
+    /// The output layer.
+    pub output: Output<Tensor>,
 }
 
 /// The weights of one block.
@@ -73,12 +73,11 @@ impl Weights {
         });
         let layers = layers.collect();
         let embed = view(&layout.embed);
-        let lm_head = layout.lm_head.as_ref().map_or_else(|| embed.shallow_clone(), view);
-        Self { embed, layers, final_norm: view(&layout.final_norm), lm_head }
+        Self { embed, layers, final_norm: view(&layout.final_norm), output: layout.output.map(view) }
     }
 
-    /// The leaves whose gradient autograd finds, with their places: all but the embedding and the output projection,
-    /// whose gradients are made by hand ([`super::Head::backward`], [`super::Policy::backward`]).
+    /// The leaves whose gradient autograd finds, with their places: all but the embedding and the output layer, whose
+    /// gradients are made by hand ([`super::Network::backward`], [`super::Head::backward`], [`super::ValueHead::backward`]).
     #[must_use]
     pub fn inner(&self, layout: &Layout) -> Vec<(Slot, Tensor)> {
         let mut leaves = vec![(layout.final_norm.clone(), self.final_norm.shallow_clone())];
@@ -105,5 +104,5 @@ impl Weights {
 
 /// The part of `flat` at `slot`, in its shape, as a leaf that wants a gradient.
 fn leaf(flat: &Tensor, slot: &Slot) -> Tensor {
-    flat.detach().narrow(0, slot.start, slot.n_elements()).view(slot.shape.as_slice()).set_requires_grad(true)
+    slot.of(&flat.detach()).set_requires_grad(true)
 }

@@ -29,6 +29,8 @@ pub const ENTRIES: &[Entry] = &[
     entry("group/solve_none", SHARE, "Prompts of which no response is correct."),
     entry("group/mixed", SHARE, "Prompts with correct and wrong responses."),
     entry("group/without_signal", SHARE, "Prompts whose responses all have the same reward."),
+    entry("group/refill_rounds", "", "Generation rounds spent on replacing groups without signal."),
+    entry("group/discarded", "", "Prompts without signal that were sampled and replaced."),
     entry("tree/leaves", "", "Mean number of responses to a prompt."),
     entry(
         "tree/shared_token_frac",
@@ -52,6 +54,7 @@ pub const ENTRIES: &[Entry] = &[
         "nats",
         "Largest distance between new and old log-probs before the step's first update; 0 but for rounding.",
     ),
+    entry("policy/kl_coef", "", "Weight of the KL penalty in this step."),
     entry("policy/ratio_mean", "", "Mean over tokens of new probability / old probability."),
     entry("policy/clip_frac_low", SHARE, "Tokens whose loss is clipped at the lower bound of the ratio."),
     entry("policy/clip_frac_high", SHARE, "Tokens whose loss is clipped at the upper bound of the ratio."),
@@ -61,6 +64,18 @@ pub const ENTRIES: &[Entry] = &[
         "Policy loss as the recipe aggregates it, without the KL penalty; mean over the step's updates.",
     ),
     entry("loss/kl", "", "KL penalty, aggregated as the policy loss is, its coefficient included."),
+    entry(
+        "loss/entropy",
+        "",
+        "Entropy bonus, negated and aggregated as the policy loss is, its weight included.",
+    ),
+    entry("loss/value", "", "Loss of the critic's values, mean over tokens; mean over the step's updates."),
+    entry("value/clip_frac", SHARE, "Tokens whose value loss is decided by the limit on the value's change."),
+    entry(
+        "value/explained_variance",
+        "",
+        "Share of the variance of the returns that the critic's values explain, before the update; 1 is all.",
+    ),
     entry("advantage/mean", "", "Mean advantage over response tokens."),
     entry("advantage/std", "", "Standard deviation of the advantage over response tokens."),
     entry("advantage/min", "", "Smallest advantage of a response token."),
@@ -79,11 +94,15 @@ pub const ENTRIES: &[Entry] = &[
         "Largest distance between the sampler's and the learner's log-probs.",
     ),
     entry("mismatch/kl", "nats", "Mean k3 estimate per token of KL(sampler || learner)."),
+    entry("mismatch/importance_mean", "", "Mean weight of importance sampling over response tokens."),
+    entry("mismatch/importance_capped_frac", SHARE, "Tokens whose importance weight the cap changed."),
     entry("off_policy/age_mean", "steps", "Mean age of the weights that the responses were sampled from."),
     entry("off_policy/age_max", "steps", "Age of the oldest weights that a response was sampled from."),
     entry("optim/lr", "", "Learning rate of the step's last update."),
     entry("optim/grad_norm", "", "Mean over updates of the gradient's global L2 norm before clipping."),
     entry("optim/param_delta", "", "L2 norm of the change of all weights, summed over the step's updates."),
+    entry("optim/critic_lr", "", "Learning rate of the critic in this step."),
+    entry("optim/critic_grad_norm", "", "Mean over updates of the critic's gradient norm before clipping."),
     entry("optim/skipped", "", "Updates left out in this step because a number was not finite."),
     entry("time/step", "s", "The whole step, without evaluation and checkpoint."),
     entry("time/generate", "s", "Sampling the responses."),
@@ -115,6 +134,11 @@ pub const ENTRIES: &[Entry] = &[
     entry("eval/<set>/ci95", SHARE, "Half the width of the 95 % interval of avg@k."),
     entry("eval/<set>/greedy", SHARE, "Accuracy of the most likely token at every position."),
     entry("eval/<set>/greedy_ci95", SHARE, "Half the width of the 95 % interval of the greedy accuracy."),
+    entry(
+        "eval/<set>/explained_variance",
+        "",
+        "Share of the variance of the samples' rewards that the critic's values explain at each of their tokens.",
+    ),
 ];
 
 const fn entry(key: &'static str, unit: &'static str, meaning: &'static str) -> Entry {

@@ -58,6 +58,10 @@ struct Response<'a> {
     waad: Option<&'a [f32]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fai: Option<&'a [Option<f32>]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<&'a [f32]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returns: Option<&'a [f32]>,
     trained: bool,
 }
 
@@ -94,6 +98,8 @@ impl<'a> Response<'a> {
             gamma: credited.gamma.path(index),
             waad: measured.signals.as_ref().map(|signals| signals.waad.path(index)),
             fai: measured.signals.as_ref().map(|signals| signals.fai.path(index)),
+            values: measured.values.as_ref().map(|field| field.path(index)),
+            returns: credited.returns.as_ref().map(|field| field.path(index)),
             trained: *trained.with_context(|| format!("{}: not said whether it is trained on", place()))?,
         })
     }
@@ -134,10 +140,9 @@ mod tests {
         let tree = Tree { prompt, leaves };
         let old_logprobs = Some(PathField::from_fn(&tree, |l, t| -0.1 - (l + t) as f32));
         let advantages = PathField::from_fn(&tree, |_, _| 0.7);
-        let measured =
-            MeasuredTree { tree, old_logprobs, entropies: None, ref_logprobs: None, signals: None };
+        let measured = MeasuredTree { old_logprobs, ..MeasuredTree::bare(tree) };
         let gamma = PathField::from_fn(&measured.tree, |_, _| 1.0);
-        CreditedTree { measured, advantages, gamma, trained: vec![true, false] }
+        CreditedTree { measured, advantages, returns: None, gamma, trained: vec![true, false] }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use anyhow::{Result, ensure};
 use tch::{Kind, Tensor};
 
 use super::OptimConfig;
-use crate::model::{Gradient, Policy};
+use crate::model::{Gradient, Network};
 
 /// Elements updated at a time: small enough that the temporaries stay in the processor's cache.
 const BLOCK: i64 = 1 << 18;
@@ -29,7 +29,7 @@ const BLOCK: i64 = 1 << 18;
 /// The recipe is held to these bounds.
 const MAX_NORM: f64 = 1e19;
 
-/// The optimiser of one policy.
+/// The optimiser of one network.
 pub struct AdamW {
     config: OptimConfig,
     state: AdamWState,
@@ -68,8 +68,8 @@ impl AdamWState {
 impl AdamW {
     /// An optimiser that has made no update yet.
     #[must_use]
-    pub fn new(config: OptimConfig, policy: &Policy) -> Self {
-        let zeros = || policy.master().zeros_like();
+    pub fn new(config: OptimConfig, network: &Network) -> Self {
+        let zeros = || network.master().zeros_like();
         Self { config, state: AdamWState { first: zeros(), second: zeros(), updates: 0 } }
     }
 
@@ -98,7 +98,7 @@ impl AdamW {
     }
 
     /// One update with `gradient` at learning rate `lr`. A gradient whose squares are not all finite changes nothing.
-    pub fn apply(&mut self, policy: &mut Policy, gradient: &Gradient, lr: f64) -> Applied {
+    pub fn apply(&mut self, network: &mut Network, gradient: &Gradient, lr: f64) -> Applied {
         let _guard = tch::no_grad_guard();
         let grad_norm = gradient.flat.norm().double_value(&[]);
         if grad_norm.is_nan() || grad_norm > MAX_NORM {
@@ -107,8 +107,8 @@ impl AdamW {
         self.state.updates += 1;
         let max_norm = self.config.max_grad_norm;
         let scale = if max_norm > 0.0 { (max_norm / (grad_norm + 1e-6)).min(1.0) } else { 1.0 };
-        let (n_decayed, n) = (policy.layout.n_decayed(), policy.layout.n_params());
-        let param_delta = policy.update(|weights| {
+        let (n_decayed, n) = (network.layout.n_decayed(), network.layout.n_params());
+        let param_delta = network.update(|weights| {
             let decayed = blocks(0..n_decayed).map(|block| (block, self.config.weight_decay));
             let plain = blocks(n_decayed..n).map(|block| (block, 0.0));
             let squares: f64 = decayed

@@ -18,10 +18,25 @@ pub struct Harvest {
     pub trees: Vec<Tree>,
     /// Steps that the weights have moved on since those that each tree was sampled from.
     pub ages: Vec<Step>,
+    /// What was sampled beside `trees` and is trained on nowhere.
+    pub discarded: Discarded,
     /// Seconds spent generating.
     pub generate_s: f64,
     /// Seconds spent scoring.
     pub score_s: f64,
+}
+
+/// Groups without signal that gave their place to others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Discarded {
+    /// Generation rounds beyond the first.
+    pub rounds: u64,
+    /// Prompts.
+    pub prompts: u64,
+    /// Responses to them.
+    pub samples: u64,
+    /// Tokens of these.
+    pub tokens: u64,
 }
 
 /// Yields the scored responses a step trains on.

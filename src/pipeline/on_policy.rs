@@ -1,4 +1,7 @@
 //! On-policy: every response of a step comes from the weights that the step starts with.
+//!
+//! Where groups without signal are refilled (dynamic sampling of DAPO), further rounds sample as many new prompts as groups
+//! with signal are missing, until there are enough or no round is left; then groups without signal fill the rest.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,12 +9,12 @@ use std::time::Instant;
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::{Harvest, RolloutSource};
+use super::{Discarded, Harvest, RolloutSource};
 use crate::data::sampler::{PromptSampler, SamplerState};
 use crate::model::Policy;
 use crate::rollout::explore::Explorer;
 use crate::rollout::{Generation, RolloutEngine};
-use crate::score::Scorer;
+use crate::score::{OverlongConfig, Scorer};
 use crate::text::Tokenizer;
 use crate::types::{Completion, GenRequest, Leaf, Prompt, Step, Tree};
 
@@ -21,6 +24,8 @@ pub struct OnPolicy {
     pub sampler: Box<dyn PromptSampler>,
     /// Prompts per step.
     pub n_prompts: usize,
+    /// Rounds beyond the first that a step may spend on replacing groups without signal.
+    pub refill_rounds: usize,
     /// Decides which responses to ask for.
     pub explorer: Box<dyn Explorer>,
     /// Answers.
@@ -29,27 +34,44 @@ pub struct OnPolicy {
     pub scorer: Arc<Scorer>,
     /// Turns answers into text.
     pub tokenizer: Arc<Tokenizer>,
+    /// What responses near the limit of new tokens lose.
+    pub overlong: Option<OverlongConfig>,
     /// Sampling distribution and randomness; `step` is set anew for each harvest.
     pub generation: Generation,
 }
 
 impl RolloutSource for OnPolicy {
     fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest> {
-        let start = Instant::now();
-        let prompts = self.sampler.draw(self.n_prompts);
-        let requests: Vec<GenRequest> =
-            prompts.iter().flat_map(|prompt| self.explorer.open(prompt)).collect();
-        let generation = Generation { step, ..self.generation };
-        let completions = self.engine.generate(policy, &requests, &generation, progress)?;
-        let generated = Instant::now();
-        let trees = graft(requests, completions, &self.scorer, &self.tokenizer)?;
-        self.sampler.observe(&trees);
-        Ok(Harvest {
-            ages: vec![0; trees.len()],
-            trees,
-            generate_s: (generated - start).as_secs_f64(),
-            score_s: generated.elapsed().as_secs_f64(),
-        })
+        let mut harvest = Harvest {
+            trees: Vec::new(),
+            ages: Vec::new(),
+            discarded: Discarded::default(),
+            generate_s: 0.0,
+            score_s: 0.0,
+        };
+        let mut flat = Vec::new();
+        for round in 0..=self.refill_rounds {
+            let missing = self.n_prompts - harvest.trees.len();
+            let seen: Vec<u64> =
+                harvest.trees.iter().chain(&flat).map(|tree: &Tree| tree.prompt.id).collect();
+            let trees = self.round(policy, step, missing, &seen, &mut harvest, progress)?;
+            let (signal, without) =
+                trees.into_iter().partition(|tree| tree.has_signal() || self.refill_rounds == 0);
+            harvest.trees.extend::<Vec<Tree>>(signal);
+            flat.extend::<Vec<Tree>>(without);
+            harvest.discarded.rounds = round as u64;
+            if harvest.trees.len() == self.n_prompts {
+                break;
+            }
+        }
+        let missing = (self.n_prompts - harvest.trees.len()).min(flat.len());
+        let discarded = flat.split_off(missing);
+        harvest.trees.extend(flat);
+        harvest.discarded.prompts = discarded.len() as u64;
+        harvest.discarded.samples = discarded.iter().map(|tree| tree.leaves.len() as u64).sum();
+        harvest.discarded.tokens = discarded.iter().map(|tree| tree.n_tokens() as u64).sum();
+        harvest.ages = vec![0; harvest.trees.len()];
+        Ok(harvest)
     }
 
     fn state(&self) -> SamplerState {
@@ -58,6 +80,42 @@ impl RolloutSource for OnPolicy {
 
     fn restore(&mut self, state: SamplerState) -> Result<()> {
         self.sampler.restore(state)
+    }
+}
+
+impl OnPolicy {
+    /// The scored trees of `n` new prompts; those `seen` in the step already are passed over, since their responses would be
+    /// the same again. The seconds it took are added to `harvest`.
+    fn round(
+        &mut self,
+        policy: &Policy,
+        step: Step,
+        n: usize,
+        seen: &[u64],
+        harvest: &mut Harvest,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Tree>> {
+        let start = Instant::now();
+        let mut prompts = self.sampler.draw(n);
+        prompts.retain(|prompt| !seen.contains(&prompt.id));
+        let requests: Vec<GenRequest> =
+            prompts.iter().flat_map(|prompt| self.explorer.open(prompt)).collect();
+        let generation = Generation { step, ..self.generation };
+        let completions = self.engine.generate(policy, &requests, &generation, progress)?;
+        let generated = Instant::now();
+        let mut trees = graft(requests, completions, &self.scorer, &self.tokenizer)?;
+        if let Some(OverlongConfig::Penalty(penalty)) = self.overlong {
+            let limit = self.generation.sampling.max_new_tokens;
+            trees.iter_mut().flat_map(|tree| &mut tree.leaves).for_each(|leaf| {
+                let penalty = penalty.of(leaf.tokens.len(), limit);
+                leaf.verdict.value += penalty;
+                leaf.verdict.parts.insert(String::from("overlong"), penalty);
+            });
+        }
+        self.sampler.observe(&trees);
+        harvest.generate_s += (generated - start).as_secs_f64();
+        harvest.score_s += generated.elapsed().as_secs_f64();
+        Ok(trees)
     }
 }
 

@@ -25,22 +25,27 @@ pub use differences::Difference;
 pub use draft::Draft;
 pub use problem::{Problem, Problems};
 
+/// What the keys of other frameworks are called here.
+pub mod migration {
+    #![doc = include_str!("migration.md")]
+}
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     batch::BatchConfig,
     checkpoint::CheckpointConfig,
-    credit::{advantage::AdvantageConfig, strategy::CreditConfig},
+    credit::{ImportanceConfig, advantage::AdvantageConfig, strategy::CreditConfig},
     data::{DataConfig, sampler::SamplerConfig},
     eval::EvalConfig,
-    learner::WarmupConfig,
+    learner::{CriticConfig, WarmupConfig},
     loss::LossConfig,
     model::ModelSettings,
     observe::ObserveConfig,
     optim::OptimConfig,
     pipeline::PipelineConfig,
     rollout::{SamplingConfig, explore::ExploreConfig},
-    score::RewardEntry,
+    score::{OverlongConfig, RewardEntry},
     signal::SignalConfig,
 };
 
@@ -79,14 +84,23 @@ pub struct Recipe {
     pub sampling: SamplingConfig,
     /// The graders; the reward is the weighted sum of their values.
     pub reward: Vec<RewardEntry>,
+    /// What becomes of responses near the limit of new tokens; without it nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlong: Option<OverlongConfig>,
     /// How rewards become advantages.
     pub advantage: AdvantageConfig,
+    /// The critic of `[advantage] type = "gae"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub critic: Option<CriticConfig>,
     /// Chain of strategies that reshape the advantages; empty pays every token of a response the same.
     #[serde(default)]
     pub credit: Vec<CreditConfig>,
     /// How attention is read for the strategies that ask for it.
     #[serde(default)]
     pub signals: SignalConfig,
+    /// How the ratio of learner to sampler weighs the tokens; without it it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub importance_sampling: Option<ImportanceConfig>,
     /// The policy loss.
     pub loss: LossConfig,
     /// The optimiser.

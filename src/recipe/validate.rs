@@ -4,10 +4,9 @@ use std::fmt::Display;
 
 use super::{Recipe, explain, problem::Finding};
 use crate::{
-    credit::strategy::CreditConfig,
+    credit::{advantage::AdvantageConfig, strategy::CreditConfig},
     data::DataConfig,
     learner::WarmupConfig,
-    loss::{ClipConfig, LossConfig},
     optim::{OptimConfig, Schedule},
     rollout::explore::ExploreConfig,
 };
@@ -24,9 +23,12 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
         explore,
         sampling,
         reward,
-        advantage: _,
+        overlong,
+        advantage,
+        critic,
         credit,
         signals,
+        importance_sampling,
         loss,
         optim,
         batch,
@@ -62,12 +64,10 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
         );
     }
     let ExploreConfig::Group(group) = explore;
-    rules.range(
-        "explore.size",
-        group.size,
-        group.size >= 2,
-        "at least 2, since responses are compared within a group",
-    );
+    rules.positive("explore.size", group.size as u64);
+    rules.broken_if(group.size == 1 && advantage.flat().is_some(), &["explore.size", "advantage.type"], || {
+        "[explore] `size`: got 1, expected at least 2, since this [advantage] compares responses within a group".into()
+    });
 
     let hot = sampling.temperature.is_finite() && sampling.temperature > 0.0;
     rules.range(
@@ -102,6 +102,31 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
         || "[[reward]]: every `weight` is 0, so nothing could be learnt".into(),
     );
 
+    if let Some(overlong) = overlong {
+        rules.of_part("overlong", overlong.problems(sampling.max_new_tokens));
+    }
+    rules.of_part("advantage", advantage.problems());
+    let gae = matches!(advantage, AdvantageConfig::Gae(_));
+    rules.broken_if(gae && critic.is_none(), &["advantage.type", "critic"], || {
+        "[advantage] `type` = \"gae\" needs a critic: add a section [critic] with optim = { lr = ... }".into()
+    });
+    rules.broken_if(!gae && critic.is_some(), &["critic", "advantage.type"], || {
+        "[critic] has no effect without [advantage] `type` = \"gae\"; leave it out, or choose that".into()
+    });
+    if let Some(critic) = critic {
+        rules.not_negative("critic.clip", critic.clip);
+        rules.optim("critic.optim", &critic.optim);
+        rules.broken_if(critic.warmup_steps >= run.steps, &["critic.warmup_steps", "run.steps"], || {
+            format!(
+                "[critic] `warmup_steps`: got {}, expected below [run] `steps` = {}, or the policy never learns",
+                critic.warmup_steps, run.steps
+            )
+        });
+    }
+    if let Some(importance) = importance_sampling {
+        rules.of_part("importance_sampling", importance.problems());
+    }
+
     for (index, strategy) in credit.iter().enumerate() {
         rules.of_part(&format!("credit.{index}"), strategy.problems());
     }
@@ -119,9 +144,8 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
         },
     );
 
-    let LossConfig::Clip(clip) = loss;
-    rules.clip(clip);
-    rules.optim(optim);
+    rules.of_part("loss", loss.problems());
+    rules.optim("optim", optim);
 
     rules.positive("batch.prompts", batch.prompts as u64);
     rules.positive("batch.minibatches", batch.minibatches as u64);
@@ -202,10 +226,6 @@ impl Rules {
         self.range(key, got, got >= 1, "at least 1");
     }
 
-    fn above_zero(&mut self, key: &str, got: f64) {
-        self.range(key, got, got.is_finite() && got > 0.0, "a finite number above 0");
-    }
-
     /// AdamW moves every weight by about its learning rate.
     fn learning_rate(&mut self, key: &str, got: f64) {
         let expected =
@@ -250,16 +270,8 @@ impl Rules {
         self.of_part("warmup.source", source.problems());
     }
 
-    fn clip(&mut self, clip: &ClipConfig) {
-        let ClipConfig { clip_low, clip_high, aggregation: _, kl } = clip;
-        self.range("loss.clip_low", clip_low, *clip_low > 0.0 && *clip_low < 1.0, "above 0 and below 1");
-        self.above_zero("loss.clip_high", *clip_high);
-        if let Some(kl) = kl {
-            self.not_negative("loss.kl.coef", kl.coef);
-        }
-    }
-
-    fn optim(&mut self, optim: &OptimConfig) {
+    fn optim(&mut self, section: &str, optim: &OptimConfig) {
+        let key = |name: &str| format!("{section}.{name}");
         let OptimConfig {
             lr,
             betas,
@@ -270,23 +282,24 @@ impl Rules {
             schedule,
             final_lr_ratio,
         } = optim;
-        self.learning_rate("optim.lr", *lr);
+        self.learning_rate(&key("lr"), *lr);
         let holds = betas.iter().all(|beta| (0.0..1.0).contains(beta)) && betas[0] <= betas[1];
         self.range(
-            "optim.betas",
+            &key("betas"),
             format!("{betas:?}"),
             holds,
             "two numbers, each 0 or more and below 1, the first at most the second",
         );
-        self.range("optim.eps", eps, (1e-16..=1.0).contains(eps), "1e-16 to 1");
-        self.range("optim.weight_decay", weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
-        self.not_negative("optim.max_grad_norm", *max_grad_norm);
+        self.range(&key("eps"), eps, (1e-16..=1.0).contains(eps), "1e-16 to 1");
+        self.range(&key("weight_decay"), weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
+        self.not_negative(&key("max_grad_norm"), *max_grad_norm);
         let Some(ratio) = final_lr_ratio else { return };
-        self.range("optim.final_lr_ratio", ratio, (0.0..=1.0).contains(ratio), "0 to 1");
-        self.broken_if(*schedule == Schedule::Constant, &["optim.final_lr_ratio", "optim.schedule"], || {
-            "[optim] `final_lr_ratio` has no effect with `schedule` = \"constant\"; leave it out, or choose \"linear\" or \
-             \"cosine\""
-                .into()
+        self.range(&key("final_lr_ratio"), ratio, (0.0..=1.0).contains(ratio), "0 to 1");
+        self.broken_if(*schedule == Schedule::Constant, &[&key("final_lr_ratio"), &key("schedule")], || {
+            format!(
+                "{} has no effect with `schedule` = \"constant\"; leave it out, or choose \"linear\" or \"cosine\"",
+                explain::name(&key("final_lr_ratio"))
+            )
         });
     }
 }

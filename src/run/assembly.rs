@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::critic::OwnCritic;
 use super::inputs::Inputs;
 use super::ledger::{self, Ledger};
 use super::{Failure, Outcome, Run, Setup, checks, initial_policy, warm_start};
@@ -64,7 +65,7 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
     let mut run = match saved {
         Some(checkpoint) => {
             let phase = console.step_phase("load checkpoint", 0);
-            let state = TrainState::load(&checkpoint, &policy.layout).map_err(Failure::resume_refused)?;
+            let state = TrainState::load(&checkpoint, &policy.config).map_err(Failure::resume_refused)?;
             phase.finish();
             console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));
             Run::resume(&setup, policy, state, ledger, console).map_err(Failure::resume_refused)?
@@ -75,7 +76,7 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
                 let report =
                     ledger.evaluate("before_warmup", &evaluator, &policy, &mut setup.engine(), console);
                 let report =
-                    report.map_err(|error| checks::diverged("before the warm start", error, weights))?;
+                    report.map_err(|error| checks::diverged("before the warm start", error, weights))?.report;
                 evaluations.push((String::from("before warm start"), report));
                 if !warm_start(&setup, config, &mut policy, &warm_starts, console, interrupt)? {
                     return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(Signal::Interrupt)));
@@ -86,7 +87,7 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
                 None => ("before training", weights.to_owned()),
             };
             let report = ledger.evaluate("step_000000", &evaluator, &policy, &mut setup.engine(), console);
-            let report = report.map_err(|error| checks::diverged(moment, error, &remedy))?;
+            let report = report.map_err(|error| checks::diverged(moment, error, &remedy))?.report;
             evaluations.push((String::from(moment), report));
             ledger.keep_reference(&setup, &policy)?;
             Run::begin(&setup, policy, evaluations, ledger, console)?
@@ -104,7 +105,10 @@ impl<'s> Run<'s> {
         ledger: Ledger,
         console: &'s Console,
     ) -> Result<Self> {
+        let critic = setup.recipe.critic.map(|config| OwnCritic::new(config, setup.recipe.batch, &policy));
         Ok(Self {
+            critic: critic.transpose()?,
+            kl_coef: setup.recipe.loss.kl().map_or(0.0, |kl| kl.coef),
             source: setup.rollout_source()?,
             credit: setup.credit(),
             grouping: Grouping::default(),
@@ -138,6 +142,8 @@ impl<'s> Run<'s> {
             step,
             weights,
             optimizer,
+            critic,
+            kl_coef,
             sampler,
             head_groups,
             progress,
@@ -147,9 +153,12 @@ impl<'s> Run<'s> {
         policy.set_master(&weights)?;
         let mut run = Self::begin(setup, policy, evaluations, ledger, console)?;
         run.learner.optimizer.restore(optimizer)?;
+        if let (Some(own), Some(saved)) = (&mut run.critic, critic) {
+            own.restore(saved)?;
+        }
         run.source.restore(sampler)?;
         run.grouping = Grouping::resume(head_groups);
-        Ok(Self { step, progress, refused_in_a_row, wall_before: progress.wall_s, ..run })
+        Ok(Self { step, kl_coef, progress, refused_in_a_row, wall_before: progress.wall_s, ..run })
     }
 
     /// All that later steps depend on.
@@ -158,6 +167,8 @@ impl<'s> Run<'s> {
             step: self.step,
             weights: self.policy.master().shallow_clone(),
             optimizer: self.learner.optimizer.state().shallow_clone(),
+            critic: self.critic.as_ref().map(OwnCritic::state),
+            kl_coef: self.kl_coef,
             sampler: self.source.state(),
             head_groups: self.grouping.groups().cloned(),
             progress: Progress { wall_s: self.wall_s(), ..self.progress },

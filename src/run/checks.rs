@@ -4,9 +4,11 @@
 use anyhow::{Error, Result};
 use tch::{Kind, Tensor};
 
+use super::critic::explained_in_training;
 use super::metrics::Mismatch;
 use super::{Failure, MAX_REFUSED, Run, metrics};
 use crate::learner::Gap;
+use crate::pipeline::Discarded;
 use crate::types::{CreditedTree, MetricRow, NotFinite, Step, Tree};
 
 /// Largest distances between log-probabilities of the same tokens that rounding explains, nats.
@@ -176,12 +178,13 @@ impl Run<'_> {
     }
 
     /// Moves the counters on and reports them.
-    pub(super) fn count(&mut self, trees: &[CreditedTree], row: &mut MetricRow) {
+    pub(super) fn count(&mut self, trees: &[CreditedTree], discarded: Discarded, row: &mut MetricRow) {
+        let trees_of = || trees.iter().map(|tree| &tree.measured.tree);
         let progress = &mut self.progress;
-        progress.prompts += trees.len() as u64;
-        progress.samples += trees.iter().map(|tree| tree.measured.tree.leaves.len() as u64).sum::<u64>();
+        progress.prompts += trees.len() as u64 + discarded.prompts;
+        progress.samples += trees_of().map(|tree| tree.leaves.len() as u64).sum::<u64>() + discarded.samples;
         progress.tokens_generated +=
-            trees.iter().map(|tree| tree.measured.tree.n_tokens() as u64).sum::<u64>();
+            trees_of().map(|tree| tree.n_tokens() as u64).sum::<u64>() + discarded.tokens;
         row.set("progress/prompts", progress.prompts as f64);
         row.set("progress/samples", progress.samples as f64);
         row.set("progress/tokens_generated", progress.tokens_generated as f64);
@@ -189,6 +192,24 @@ impl Run<'_> {
         if !entropies.is_empty() {
             row.set("policy/entropy", metrics::mean_over_tokens(entropies.into_iter()));
         }
+        row.extend(
+            explained_in_training(trees).map(|v| ("value/explained_variance", v)).into_iter().collect(),
+        );
+    }
+
+    /// Reports the weight that the KL penalty had, and moves it on for the next step.
+    pub(super) fn steer_kl(&mut self, trees: &[CreditedTree], row: &mut MetricRow) {
+        let Some(kl) = self.setup.recipe.loss.kl() else { return };
+        row.set("policy/kl_coef", self.kl_coef);
+        if let Some(divergence) = metrics::kl_to_reference(trees, kl.estimator) {
+            let samples = trees.iter().map(|tree| tree.measured.tree.leaves.len() as u64).sum();
+            self.kl_coef = kl.next_coef(self.kl_coef, divergence, samples);
+        }
+    }
+
+    /// Whether only the critic learns in this step.
+    pub(super) fn critic_warms_up(&self) -> bool {
+        self.critic.as_ref().is_some_and(|own| own.warms_up(self.step))
     }
 }
 

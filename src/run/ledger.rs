@@ -6,9 +6,10 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use super::critic::explained_rewards;
 use super::{Failure, Run, Setup, checks};
 use crate::checkpoint::{Store, VerifiedCheckpoint, save_model};
-use crate::eval::{Estimate, EvalReport, Evaluator};
+use crate::eval::{Estimate, EvalReport, Evaluation, Evaluator};
 use crate::files::write_whole;
 use crate::model::{Placement, Policy};
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, rollouts};
@@ -110,21 +111,22 @@ impl Ledger {
         policy: &Policy,
         engine: &mut dyn RolloutEngine,
         console: &Console,
-    ) -> Result<EvalReport> {
+    ) -> Result<Evaluation> {
         let phase = console.step_phase("evaluate", evaluator.n_responses() as u64);
-        let (report, items) = evaluator.run(policy, engine, &mut |n| phase.advance(n as u64, ""))?;
+        let evaluation = evaluator.run(policy, engine, &mut |n| phase.advance(n as u64, ""))?;
         phase.finish();
+        let Evaluation { report, items, .. } = &evaluation;
         write_whole(&self.folder.eval(moment), |w| {
             Ok(serde_json::to_writer_pretty(w, &json!({ report.set.clone(): report.to_json() }))?)
         })?;
         write_whole(&self.folder.eval_items(moment, &report.set), |mut w| {
-            for item in &items {
+            for item in items {
                 serde_json::to_writer(&mut w, item)?;
                 w.write_all(b"\n")?;
             }
             Ok(())
         })?;
-        Ok(report)
+        Ok(evaluation)
     }
 
     /// Hands a step's metrics to all sinks.
@@ -222,16 +224,21 @@ impl Run<'_> {
     pub(super) fn evaluate(&mut self, row: &mut MetricRow) -> Result<()> {
         let start = Instant::now();
         let (evaluator, moment) = (self.setup.evaluator(), format!("step_{:06}", self.step));
-        let report =
+        let evaluation =
             self.ledger.evaluate(&moment, &evaluator, &self.policy, &mut self.setup.engine(), self.console);
-        let report = match report {
-            Ok(report) => report,
+        let Evaluation { report, sampled, .. } = match evaluation {
+            Ok(evaluation) => evaluation,
             Err(error) => {
                 let remedy = format!("{}; {}", self.ledger.newest_checkpoint()?, self.smaller_updates());
                 return Err(checks::diverged(&format!("after step {}", self.step), error, &remedy));
             }
         };
         row.extend(report.row());
+        if let Some(own) = &self.critic {
+            let explained = explained_rewards(&self.measurer(), &own.critic, &sampled)?;
+            let key = format!("eval/{}/explained_variance", report.set);
+            row.extend(explained.map(|share| (key, share)).into_iter().collect());
+        }
         row.set("time/eval", start.elapsed().as_secs_f64());
         if self.step == self.setup.recipe.run.steps {
             self.evaluations.push((format!("after {} steps", self.step), report));
@@ -244,9 +251,10 @@ impl Run<'_> {
         let start = Instant::now();
         let _phase = self.console.step_phase("save", 0);
         let state = self.state();
-        let path = self.ledger.store.write(self.step, |dir| {
-            state.save(dir, &self.policy.config, &self.policy.layout, &self.setup.tokenizer)
-        })?;
+        let path = self
+            .ledger
+            .store
+            .write(self.step, |dir| state.save(dir, &self.policy.config, &self.setup.tokenizer))?;
         self.checkpoint_s = Some(start.elapsed().as_secs_f64());
         Ok(path.display().to_string())
     }

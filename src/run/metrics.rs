@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use rewards::CORRECT;
 
 use crate::learner::Gap;
+use crate::loss::KlEstimator;
+use crate::pipeline::Discarded;
 use crate::types::{CreditedTree, Finish, Leaf, MetricRow, PathField, Step};
 
 /// `reward/*`, `group/*`, `tree/*`, `response_length/*` and `advantage/*` of a step.
@@ -70,6 +72,26 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     row.set("advantage/min", advantage.min);
     row.set("advantage/max", advantage.max);
     row
+}
+
+/// `group/refill_rounds` and `group/discarded`: what it took to replace groups without signal.
+#[must_use]
+pub fn of_discarded(discarded: Discarded) -> MetricRow {
+    let Discarded { rounds, prompts, .. } = discarded;
+    [("group/refill_rounds", rounds as f64), ("group/discarded", prompts as f64)].into_iter().collect()
+}
+
+/// Mean over all response tokens of the divergence from the reference; `None` where it was not measured.
+#[must_use]
+pub fn kl_to_reference(trees: &[CreditedTree], estimator: KlEstimator) -> Option<f64> {
+    let mut all = Vec::new();
+    for tree in trees {
+        let (policy, reference) =
+            (tree.measured.old_logprobs.as_ref()?, tree.measured.ref_logprobs.as_ref()?);
+        let pairs = policy.iter().flatten().zip(reference.iter().flatten());
+        all.extend(pairs.map(|(policy, reference)| estimator.token(*policy, *reference)));
+    }
+    (!all.is_empty()).then(|| Spread::of(all.into_iter()).mean)
 }
 
 /// `off_policy/*`: how old the weights are that the trees were sampled from.

@@ -6,6 +6,7 @@
 
 mod assembly;
 mod checks;
+mod critic;
 mod failure;
 mod first_pass;
 mod inputs;
@@ -26,6 +27,7 @@ pub use setup::Setup;
 pub use start::{initial_policy, warm_start};
 
 use self::checks::Broken;
+use self::critic::OwnCritic;
 use self::ledger::Ledger;
 use self::metrics::Mismatch;
 use self::performance::{Clock, Times, Work};
@@ -34,7 +36,7 @@ use crate::checkpoint::Progress;
 use crate::credit::Credit;
 use crate::eval::EvalReport;
 use crate::interrupt::{Interrupt, Signal};
-use crate::learner::PolicyLearner;
+use crate::learner::{PolicyLearner, Rates};
 use crate::measure::Measurer;
 use crate::model::{FreeMemory, Policy};
 use crate::observe::Console;
@@ -69,6 +71,9 @@ struct Run<'s> {
     credit: Credit,
     grouping: Grouping,
     learner: PolicyLearner,
+    critic: Option<OwnCritic>,
+    /// Weight of the KL penalty, where there is one.
+    kl_coef: f64,
     step: Step,
     progress: Progress,
     refused_in_a_row: u32,
@@ -157,31 +162,32 @@ impl Run<'_> {
             self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.n_first()) as u64);
         let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""));
         phase.finish();
-        let Harvest { trees, ages, generate_s, score_s } = harvest?;
+        let Harvest { trees, ages, discarded, generate_s, score_s } = harvest?;
         self.free_memory.release_if_due();
         clock.lap();
 
-        let measurer = Measurer {
-            policy: &self.policy,
-            reference: self.reference.as_ref(),
-            temperature: recipe.sampling.temperature,
-            max_tokens: recipe.batch.max_tokens,
-            signals: &recipe.signals,
-        };
         let needs = self.needs();
-        let measured = measurer.measure(trees, needs, self.step, &mut self.grouping)?;
+        // Out of `self`, which the measurer borrows as a whole.
+        let mut grouping = std::mem::take(&mut self.grouping);
+        let measured = self.measurer().measure(trees, needs, self.step, &mut grouping);
+        self.grouping = grouping;
+        let measured = measured?;
         let measure_s = clock.lap();
 
-        let (mut credited, credit_row) = self.credit.assign(measured, self.step)?;
+        let (mut credited, credit_row) = self.credit.assign(measured, self.step, self.kl_coef)?;
         let broken = checks::find_not_finite(&credited);
         let samples = if broken.is_none() { flatten(&credited) } else { Vec::new() };
         let credit_s = clock.lap();
 
         let phase = self.console.step_phase("update", (samples.len() * recipe.batch.epochs) as u64);
         let lr = learning_rate(&recipe.optim, self.step, recipe.run.steps);
+        let rates = Rates { lr, kl_coef: self.kl_coef };
         let advance = &mut |n| phase.advance(n as u64, "");
         let is_first = self.is_unchanged();
-        let report = self.learner.update(&mut self.policy, &samples, lr, advance)?;
+        let learnt = if self.critic_warms_up() { &[] } else { &samples[..] };
+        let report = self.learner.update(&mut self.policy, learnt, rates, advance)?;
+        let value = self.critic.as_mut().map(|own| own.update(&samples, self.step, recipe.run.steps));
+        let value = value.transpose()?.unwrap_or_default();
         phase.finish();
         let train_s = clock.lap();
 
@@ -191,11 +197,14 @@ impl Run<'_> {
         let mut row = metrics::of_trees(&credited);
         row.extend(credit_row);
         row.extend(metrics::of_ages(&ages));
+        row.extend(metrics::of_discarded(discarded));
         row.extend(report.metrics);
-        let broken = broken.or(report.not_finite.map(Broken::of_policy));
+        row.extend(value.metrics);
+        let broken = broken.or(report.not_finite.or(value.not_finite).map(Broken::of_policy));
         let mismatch = Mismatch::of_trees(&credited);
         row.extend(mismatch.row());
-        self.count(&credited, &mut row);
+        self.count(&credited, discarded, &mut row);
+        self.steer_kl(&credited, &mut row);
         let times = Times {
             generate: generate_s,
             score: score_s,
@@ -223,6 +232,19 @@ impl Run<'_> {
         Ok(row)
     }
 
+    /// The models as they are now, ready to be asked.
+    fn measurer(&self) -> Measurer<'_> {
+        let recipe = &self.setup.recipe;
+        Measurer {
+            policy: &self.policy,
+            reference: self.reference.as_ref(),
+            critic: self.critic.as_ref().map(|own| &own.critic),
+            temperature: recipe.sampling.temperature,
+            max_tokens: recipe.batch.max_tokens,
+            signals: &recipe.signals,
+        }
+    }
+
     /// Whether no update has changed the policy yet, in this process or those before it.
     fn is_unchanged(&self) -> bool {
         self.learner.optimizer.state().updates == 0
@@ -235,7 +257,7 @@ impl Run<'_> {
         let own = Needs {
             old_logprobs: batch.minibatches * batch.epochs > 1 || self.is_unchanged(),
             ref_logprobs: self.reference.is_some(),
-            signals: false,
+            ..Needs::default()
         };
         own.union(self.credit.needs())
     }

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::credit::Credit;
+use crate::credit::advantage::WithoutSignal;
+use crate::credit::{Credit, Exclude};
 use crate::data::DataSet;
 use crate::data::supervised::{Limits, Source};
 use crate::eval::Evaluator;
 use crate::learner::LearnerConfig;
+use crate::loss::KlPlace;
 use crate::model::{Layout, ModelConfig, Placement, Preset, load};
 use crate::pipeline::{OnPolicy, RolloutSource};
 use crate::recipe::{Draft, Recipe};
 use crate::rollout::{DecodeEngine, Generation};
-use crate::score::Scorer;
+use crate::score::{OverlongConfig, Scorer};
 use crate::signal::DecodePlan;
 use crate::text::{Tokenizer, countdown_tokenizer};
 use crate::types::{Purpose, RunRandom};
@@ -119,10 +121,12 @@ impl Setup {
         Ok(recipe.pipeline.build(OnPolicy {
             sampler: recipe.sampler.build(self.data.train.clone(), self.random)?,
             n_prompts: recipe.batch.prompts,
+            refill_rounds: recipe.advantage.flat().map_or(0, |flat| flat.rounds()),
             explorer: recipe.explore.build(),
             engine: Box::new(self.engine().reading(self.decode_plan())),
             scorer: Arc::clone(&self.scorer),
             tokenizer: Arc::clone(&self.tokenizer),
+            overlong: recipe.overlong,
             generation: Generation {
                 random: self.random,
                 purpose: Purpose::Rollout,
@@ -135,10 +139,18 @@ impl Setup {
     /// How rewards become one advantage per token.
     #[must_use]
     pub fn credit(&self) -> Credit {
+        let recipe = &self.recipe;
+        let flat = recipe.advantage.flat().map(|flat| flat.without_signal);
+        let kl = recipe.loss.kl().filter(|kl| kl.place == KlPlace::Reward);
         Credit {
-            estimator: self.recipe.advantage.build(),
-            strategies: self.recipe.credit.iter().map(|config| config.build(self.random)).collect(),
-            without_signal: self.recipe.advantage.without_signal(),
+            estimator: recipe.advantage.build(),
+            strategies: recipe.credit.iter().map(|config| config.build(self.random)).collect(),
+            importance: recipe.importance_sampling,
+            kl_in_reward: kl.map(|kl| kl.estimator),
+            exclude: Exclude {
+                without_signal: flat.is_some_and(|flat| flat != WithoutSignal::Keep),
+                cut_off: matches!(recipe.overlong, Some(OverlongConfig::Mask(_))),
+            },
         }
     }
 

@@ -89,7 +89,7 @@ pub fn warm_start(
         if stop || (step.is_multiple_of(SAVE_EVERY) && step < config.steps) {
             unfinished.write(step, |dir| {
                 save_model(dir, policy)?;
-                save_moments(dir, optimizer.shallow_clone())
+                save_moments(dir, OPTIMIZER, optimizer.shallow_clone())
             })?;
         }
         if stop {
@@ -107,6 +107,8 @@ pub fn warm_start(
 
 /// Folder of the weights within what is kept.
 const MODEL: &str = "model";
+/// File of the optimiser's memory beside it.
+const OPTIMIZER: &str = "optimizer.safetensors";
 
 fn adopt_weights(setup: &Setup, policy: &mut Policy, checkpoint: &VerifiedCheckpoint) -> Result<()> {
     let kept = Policy::load(&checkpoint.folder().join(MODEL), setup.model.clone(), setup.placement)?;
@@ -119,7 +121,7 @@ fn take_up(setup: &Setup, policy: &mut Policy, unfinished: &Store, console: &Con
     let saved = unfinished.latest().ok()??;
     let read = |policy: &mut Policy| {
         let checkpoint = VerifiedCheckpoint::open(&saved.folder)?;
-        let state = load_moments(&checkpoint, checkpoint.step())?;
+        let state = load_moments(&checkpoint, OPTIMIZER, checkpoint.step())?;
         adopt_weights(setup, policy, &checkpoint)?;
         Ok::<_, anyhow::Error>(state)
     };

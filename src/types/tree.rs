@@ -83,6 +83,8 @@ pub struct Needs {
     pub ref_logprobs: bool,
     /// What the policy's attention says about each token.
     pub signals: bool,
+    /// The critic's values.
+    pub values: bool,
 }
 
 impl Needs {
@@ -93,6 +95,7 @@ impl Needs {
             old_logprobs: self.old_logprobs || other.old_logprobs,
             ref_logprobs: self.ref_logprobs || other.ref_logprobs,
             signals: self.signals || other.signals,
+            values: self.values || other.values,
         }
     }
 }
@@ -110,6 +113,16 @@ pub struct MeasuredTree {
     pub ref_logprobs: Option<PathField<f32>>,
     /// Attention signals under the learner before the step's first update.
     pub signals: Option<Signals>,
+    /// What the critic expects of the rest before each token.
+    pub values: Option<PathField<f32>>,
+}
+
+impl MeasuredTree {
+    /// A tree of which nothing was measured.
+    #[must_use]
+    pub fn bare(tree: Tree) -> Self {
+        Self { tree, old_logprobs: None, entropies: None, ref_logprobs: None, signals: None, values: None }
+    }
 }
 
 /// A tree whose every response token knows what it is worth.
@@ -119,6 +132,8 @@ pub struct CreditedTree {
     pub measured: MeasuredTree,
     /// Final advantage of every response token.
     pub advantages: PathField<f32>,
+    /// What the critic should have said before every response token; `None` without a critic.
+    pub returns: Option<PathField<f32>>,
     /// What the credit strategies together multiplied the estimated advantage of every response token by.
     pub gamma: PathField<f32>,
     /// Which leaves the learner trains on.

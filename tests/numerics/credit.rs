@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use rewards::{Countdown, Status, Task, Verdict};
-use rlcredit::credit::Credit;
-use rlcredit::credit::advantage::{AdvantageEstimator, WithoutSignal};
+use rlcredit::credit::advantage::AdvantageEstimator;
 use rlcredit::credit::strategy::CreditConfig;
+use rlcredit::credit::{Credit, Rewards};
 use rlcredit::types::{Finish, Leaf, MeasuredTree, PathField, Prompt, RunRandom, Signals, Tree};
 use serde::Deserialize;
 
@@ -41,8 +41,8 @@ struct Case {
 struct Given(Vec<f32>);
 
 impl AdvantageEstimator for Given {
-    fn estimate(&self, trees: &[MeasuredTree]) -> Result<Vec<PathField<f32>>> {
-        Ok(trees.iter().map(|tree| PathField::from_fn(&tree.tree, |leaf, _| self.0[leaf])).collect())
+    fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {
+        Ok(trees.iter().map(|tree| PathField::from_fn(&tree.tree.tree, |leaf, _| self.0[leaf])).collect())
     }
 }
 
@@ -65,14 +65,14 @@ impl Golden {
         let fai = PathField::from_fn(&tree, |leaf, t| self.responses[leaf].fai[t]);
         let entropies = Some(PathField::from_fn(&tree, |leaf, t| self.responses[leaf].entropies[t]));
         let signals = Some(Signals { waad, fai });
-        MeasuredTree { tree, old_logprobs: None, entropies, ref_logprobs: None, signals }
+        MeasuredTree { entropies, signals, ..MeasuredTree::bare(tree) }
     }
 
     fn check(&self, case: &Case) {
         let strategies = case.chain.iter().map(|config| config.build(RunRandom::new(self.seed))).collect();
         let estimator = Box::new(Given(self.advantages.clone()));
-        let credit = Credit { estimator, strategies, without_signal: WithoutSignal::Keep };
-        let (trees, _) = credit.assign(vec![self.tree()], self.step).unwrap();
+        let credit = Credit { strategies, ..Credit::of(estimator) };
+        let (trees, _) = credit.assign(vec![self.tree()], self.step, 0.0).unwrap();
         for (leaf, expected) in case.gamma.iter().enumerate() {
             let (gamma, advantages) = (trees[0].gamma.path(leaf), trees[0].advantages.path(leaf));
             let close = |a: f32, b: f32| (a - b).abs() < 1e-6;

@@ -236,6 +236,7 @@ fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
         let measurer = Measurer {
             policy: &policy,
             reference: None,
+            critic: None,
             temperature: 1.0,
             max_tokens: 200,
             signals: &config,

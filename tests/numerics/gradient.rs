@@ -1,9 +1,12 @@
 //! The learner's gradient: equal for every cut into micro-batches, blind to padding, and that of plain autograd.
 
 use rlcredit::batch::{BatchConfig, Reads, TokenGrid, TrainSample};
-use rlcredit::learner::{LearnerConfig, PolicyLearner, UpdateReport, accumulate};
-use rlcredit::loss::{Aggregation, ClipConfig, KlConfig, KlEstimator, LossConfig, token_weights};
-use rlcredit::model::{Policy, Slot, StatsGrad};
+use rlcredit::learner::{LearnerConfig, PolicyLearner, Rates, UpdateReport, accumulate};
+use rlcredit::loss::{
+    Aggregation, CispoConfig, ClipConfig, GspoConfig, KlConfig, KlEstimator, KlPlace, LossConfig,
+    token_weights,
+};
+use rlcredit::model::{Output, Policy, Slot, StatsGrad};
 use rlcredit::optim::OptimConfig;
 use rlcredit::types::Tree;
 use tch::{Device, Tensor};
@@ -12,6 +15,7 @@ use super::common::{FAMILIES, distance, leaf, logits, measured, numbers, policy,
 
 const TEMPERATURE: f64 = 0.8;
 const LONGEST: usize = 16;
+const KL_COEF: f64 = 0.4;
 const ALL: [Aggregation; 4] = [
     Aggregation::TokenMean,
     Aggregation::SeqMeanTokenMean,
@@ -20,16 +24,26 @@ const ALL: [Aggregation; 4] = [
 ];
 
 /// No momentum and no clipping, so that after an update the first moment is the gradient.
-pub fn config(clip: ClipConfig, max_tokens: usize) -> LearnerConfig {
+pub fn config(loss: impl Into<LossConfig>, max_tokens: usize) -> LearnerConfig {
     let optim: OptimConfig =
         serde_json::from_str(r#"{"lr": 0.0, "betas": [0.0, 0.9], "max_grad_norm": 0.0}"#).unwrap();
     LearnerConfig {
-        loss: LossConfig::Clip(clip),
+        loss: loss.into(),
         optim,
         batch: BatchConfig { prompts: 3, minibatches: 1, epochs: 1, max_tokens },
         temperature: TEMPERATURE,
         max_new_tokens: LONGEST,
     }
+}
+
+/// This learning rate, and the weight of the penalty that the tests' losses name.
+pub fn rates(lr: f64) -> Rates {
+    Rates { lr, kl_coef: KL_COEF }
+}
+
+/// A divergence with the weight of [`rates`].
+fn kl(estimator: KlEstimator) -> Option<KlConfig> {
+    Some(KlConfig { coef: KL_COEF, estimator, place: KlPlace::Loss, adaptive: None })
 }
 
 fn learner_gradient(
@@ -39,7 +53,7 @@ fn learner_gradient(
 ) -> (Tensor, UpdateReport) {
     let mut learner = PolicyLearner::new(config, policy);
     let mut heard = Vec::new();
-    let report = learner.update(policy, samples, 0.0, &mut |n| heard.push(n)).unwrap();
+    let report = learner.update(policy, samples, rates(0.0), &mut |n| heard.push(n)).unwrap();
     assert_eq!(heard.iter().sum::<usize>(), samples.len() * config.batch.epochs, "{heard:?}");
     assert_eq!(report.not_finite, None);
     (learner.optimizer.state().first.shallow_clone(), report)
@@ -68,19 +82,19 @@ fn with_reference(mut samples: Vec<TrainSample>) -> Vec<TrainSample> {
 }
 
 /// The slow, obvious way: each sample alone, all logits, autograd to every parameter. `token_loss` maps log-probabilities
-/// `[n]` of a sample to losses.
+/// and entropies `[n]` of a sample to losses.
 fn reference_gradient(
     policy: &Policy,
     samples: &[TrainSample],
     aggregation: Aggregation,
-    token_loss: impl Fn(&TrainSample, &Tensor) -> Tensor,
+    token_loss: impl Fn(&TrainSample, &Tensor, &Tensor) -> Tensor,
 ) -> Tensor {
     let decoder = policy.decoder();
     let weights = decoder.weights;
     let mut leaves = weights.inner(&policy.layout);
     leaves.push((policy.layout.embed.clone(), weights.embed.shallow_clone()));
-    if let Some(slot) = &policy.layout.lm_head {
-        leaves.push((slot.clone(), weights.lm_head.shallow_clone()));
+    if let (Output::Vocabulary(slot), Output::Vocabulary(weight)) = (&policy.layout.output, &weights.output) {
+        leaves.push((slot.clone(), weight.shallow_clone()));
     }
     let lengths: Vec<usize> = samples.iter().map(|s| s.tokens.len()).collect();
     let losses: Vec<Tensor> = samples
@@ -92,7 +106,8 @@ fn reference_gradient(
             let n = sample.tokens.len() as i64;
             let predicted = logits.squeeze_dim(0).narrow(0, all.size()[1] - n - 1, n).log_softmax(-1, None); // (n, V)
             let logprobs = predicted.gather(1, &row(&sample.tokens).transpose(0, 1), false).squeeze_dim(1); // (n)
-            (token_loss(sample, &logprobs) * weight).sum(None)
+            let entropies = -(predicted.exp() * &predicted).sum_dim_intlist([-1i64].as_slice(), false, None); // (n)
+            (token_loss(sample, &logprobs, &entropies) * weight).sum(None)
         })
         .collect();
     let loss = Tensor::stack(&losses, 0).sum(None);
@@ -121,7 +136,7 @@ fn the_gradient_is_that_of_reinforce_while_the_ratio_is_1() {
     for family in FAMILIES {
         let mut policy = policy(family);
         for aggregation in ALL {
-            let reference = reference_gradient(&policy, &samples(), aggregation, |sample, logprobs| {
+            let reference = reference_gradient(&policy, &samples(), aggregation, |sample, logprobs, _| {
                 -logprobs * Tensor::from_slice(&sample.advantages)
             });
             let clip = ClipConfig { aggregation, ..ClipConfig::default() };
@@ -149,9 +164,11 @@ fn the_gradient_is_that_of_the_clipped_loss_and_the_divergence() {
             clip_low: 0.2,
             clip_high: 0.3,
             aggregation: Aggregation::TokenMean,
-            kl: Some(KlConfig { coef: 0.4, estimator }),
+            entropy_bonus: 0.2,
+            kl: kl(estimator),
+            dual_clip: None,
         };
-        let reference = reference_gradient(&policy, &samples, clip.aggregation, |sample, new| {
+        let reference = reference_gradient(&policy, &samples, clip.aggregation, |sample, new, entropies| {
             let tensor = |values: &Option<Vec<f32>>| Tensor::from_slice(values.as_ref().unwrap());
             let advantages = Tensor::from_slice(&sample.advantages);
             let ratio = (new - tensor(&sample.old_logprobs)).exp();
@@ -162,13 +179,14 @@ fn the_gradient_is_that_of_the_clipped_loss_and_the_divergence() {
                 KlEstimator::K2 => &d * &d * 0.5,
                 KlEstimator::K3 => d.exp() - &d - 1.0,
             };
-            -(&ratio * &advantages).minimum(&(clipped * &advantages)) + kl * 0.4
+            -(&ratio * &advantages).minimum(&(clipped * &advantages)) + kl * KL_COEF - entropies * 0.2
         });
         let (gradient, report) = learner_gradient(&mut policy, config(clip, 40), &samples);
         assert_equal(&policy, &gradient, &reference, 1e-4, family);
         for key in ["policy/clip_frac_low", "policy/clip_frac_high", "policy/approx_kl", "policy/kl_ref"] {
             assert!(report.metrics.get(key).unwrap() > 0.0, "{family}: {key} is 0");
         }
+        assert!(report.metrics.get("loss/entropy").unwrap() < -0.1, "{family}");
         let gap = report.metrics.get("policy/first_ratio_gap").unwrap();
         assert!((0.3..0.4501).contains(&gap), "{family}: {gap}");
     }
@@ -200,11 +218,16 @@ fn the_cut_into_micro_batches_and_the_order_of_samples_change_nothing() {
     for family in FAMILIES {
         let mut policy = policy(family);
         let samples = with_reference(with_old(&policy, samples(), 0.3));
-        for aggregation in ALL {
-            let kl = Some(KlConfig { coef: 0.1, estimator: KlEstimator::K3 });
-            let clip = ClipConfig { aggregation, kl, ..ClipConfig::default() };
+        let clip = |aggregation| {
+            let kl = kl(KlEstimator::K3);
+            ClipConfig { aggregation, kl, entropy_bonus: 0.1, ..ClipConfig::default() }
+        };
+        let gspo: GspoConfig = serde_json::from_str(r#"{"clip_low": 0.05, "clip_high": 0.05}"#).unwrap();
+        let cispo: CispoConfig = serde_json::from_str("{}").unwrap();
+        let losses = ALL.map(|aggregation| LossConfig::from(clip(aggregation)));
+        for loss in losses.into_iter().chain([gspo.into(), cispo.into()]) {
             let mut gradient = |samples: &[TrainSample], max_tokens| {
-                learner_gradient(&mut policy, config(clip, max_tokens), samples).0
+                learner_gradient(&mut policy, config(loss, max_tokens), samples).0
             };
             let whole = gradient(&samples, 1 << 14);
             let mut shuffled: Vec<TrainSample> =
@@ -212,7 +235,7 @@ fn the_cut_into_micro_batches_and_the_order_of_samples_change_nothing() {
             shuffled.iter_mut().for_each(|s| s.place.0 = 0); // one minibatch whatever the order
             let others = [gradient(&samples, 100), gradient(&samples, 20), gradient(&shuffled, 60)];
             for other in others {
-                assert_equal(&policy, &other, &whole, 1e-4, &format!("{family}, {aggregation:?}"));
+                assert_equal(&policy, &other, &whole, 1e-4, &format!("{family}, {loss:?}"));
             }
         }
     }
@@ -231,8 +254,8 @@ fn padding_is_inert() {
                 let n = (sample.prompt.tokens.len() + sample.tokens.len() - 1) as i64;
                 let _ = grid.tokens.get(i).narrow(0, n, width - n).fill_(padding);
             }
-            let mut gradient = policy.zero_gradient();
-            accumulate(&policy, &grid, TEMPERATURE, &mut gradient, |stats| StatsGrad {
+            let gradient = policy.zero_gradient();
+            accumulate(&policy, &grid, TEMPERATURE, &gradient, |stats| StatsGrad {
                 logprobs: stats.logprobs.full_like(0.1),
                 entropies: None,
             });
@@ -251,7 +274,7 @@ fn tied_embeddings_get_the_gradients_of_both_ends() {
     let Slot { start, shape } = policy.layout.embed.clone();
     let (gradient, _) = learner_gradient(&mut policy, config(ClipConfig::default(), 40), &samples());
     let embed = gradient.narrow(0, start, shape[0] * shape[1]).view(shape.as_slice());
-    let both = reference_gradient(&policy, &samples(), Aggregation::TokenMean, |sample, logprobs| {
+    let both = reference_gradient(&policy, &samples(), Aggregation::TokenMean, |sample, logprobs, _| {
         -logprobs * Tensor::from_slice(&sample.advantages)
     });
     assert!(distance(&embed, &both.narrow(0, start, shape[0] * shape[1]).view(shape.as_slice())) < 1e-5);

@@ -1,7 +1,10 @@
 //! Losses, optimiser and output layer against values and gradients that PyTorch computed in double precision.
 
 use rlcredit::batch::{TrainSample, minibatches};
-use rlcredit::loss::{Aggregation, ClipConfig, KlEstimator, LossInput, PolicyLoss, kl_tokens, token_weights};
+use rlcredit::loss::{
+    Aggregation, CispoConfig, ClipConfig, GspoConfig, KlEstimator, LossConfig, LossInput, PolicyLoss,
+    ValueInput, token_weights, value_loss,
+};
 use rlcredit::model::{Gradient, Head, StatsGrad};
 use rlcredit::optim::{AdamW, OptimConfig, Schedule};
 use serde_json::Value;
@@ -46,18 +49,24 @@ fn the_clipped_loss_agrees_under_every_aggregation() {
     let mask = &golden["mask"];
     let [old, new, advantages] = ["old", "new", "advantages"].map(|key| trained(&golden[key], mask));
     let longest = golden["constant"].as_f64().unwrap() as usize;
-    let cases = golden["cases"].as_array().unwrap().iter().filter(|case| case["dual_clip"].is_null());
+    let lengths: Vec<i64> = old.iter().map(|row| row.len() as i64).collect();
     let mut n_cases = 0;
-    for case in cases {
+    for case in golden["cases"].as_array().unwrap() {
         let clip = |key: &str| case[key].as_f64().unwrap();
         let aggregation: Aggregation = serde_json::from_value(case["aggregation"].clone()).unwrap();
-        let config =
-            ClipConfig { clip_low: clip("clip_low"), clip_high: clip("clip_high"), aggregation, kl: None };
+        let config = ClipConfig {
+            clip_low: clip("clip_low"),
+            clip_high: clip("clip_high"),
+            dual_clip: case["dual_clip"].as_f64(),
+            aggregation,
+            ..ClipConfig::default()
+        };
         let new = flat(&new).set_requires_grad(true);
         let token = config.token_loss(&LossInput {
             new_logprobs: &new,
             old_logprobs: &flat(&old),
             advantages: &flat(&advantages),
+            lengths: &lengths,
         });
         let (loss, gradient) = total(&token.loss, &weights(aggregation, &old, longest), &new);
         assert!((loss - clip("loss")).abs() < 1e-6, "{loss}, {case}");
@@ -67,7 +76,90 @@ fn the_clipped_loss_agrees_under_every_aggregation() {
         assert!((share(&token.clipped_high) - clip("clip_frac_high")).abs() < 1e-9, "{case}");
         n_cases += 1;
     }
-    assert_eq!(n_cases, 8);
+    assert_eq!(n_cases, 12);
+}
+
+/// Asserts loss, gradient and clipped shares of `config` on the golden sequences.
+fn assert_sequences(config: &dyn PolicyLoss, case: &Value, advantages: &str) {
+    let golden = &golden_json("losses.json")["sequences"];
+    let lengths: Vec<i64> = serde_json::from_value(golden["lengths"].clone()).unwrap();
+    let rows: Vec<Vec<f32>> = lengths.iter().map(|n| vec![0.0; *n as usize]).collect();
+    let new = list(&golden["new"]).set_requires_grad(true);
+    let token = config.token_loss(&LossInput {
+        new_logprobs: &new,
+        old_logprobs: &list(&golden["old"]),
+        advantages: &list(&golden[advantages]),
+        lengths: &lengths,
+    });
+    let (loss, gradient) = total(&token.loss, &weights(config.terms().aggregation, &rows, 1), &new);
+    assert!((loss - case["loss"].as_f64().unwrap()).abs() < 1e-6, "{loss}, {case}");
+    assert!(distance(&gradient, &list(&case["grad_new"])) < 1e-6, "{gradient}, {case}");
+    let share = |t: &Tensor| t.to_kind(Kind::Double).mean(None).double_value(&[]);
+    assert!((share(&token.clipped_low) - case["clip_frac_low"].as_f64().unwrap()).abs() < 1e-9, "{case}");
+    assert!((share(&token.clipped_high) - case["clip_frac_high"].as_f64().unwrap()).abs() < 1e-9, "{case}");
+}
+
+#[test]
+fn sequence_ratios_agree_with_the_loss_per_sequence() {
+    let cases = &golden_json("losses.json")["sequences"]["gspo"];
+    for case in cases.as_array().unwrap() {
+        let limits = serde_json::json!({"clip_low": case["clip_low"], "clip_high": case["clip_high"]});
+        let config: GspoConfig = serde_json::from_value(limits).unwrap();
+        assert_sequences(&config, case, case["advantages"].as_str().unwrap());
+    }
+    assert_eq!(cases.as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn clipped_importance_weights_agree() {
+    let cases = &golden_json("losses.json")["sequences"]["cispo"];
+    for case in cases.as_array().unwrap() {
+        let limits = serde_json::json!({"clip_low": case["clip_low"], "clip_high": case["clip_high"]});
+        let config: CispoConfig = serde_json::from_value(limits).unwrap();
+        assert_sequences(&config, case, "each");
+    }
+    assert_eq!(cases.as_array().unwrap().len(), 2);
+}
+
+/// Why importance sampling may weigh advantages in place of losses.
+#[test]
+fn every_loss_is_linear_in_factors_of_0_or_more() {
+    let golden = &golden_json("losses.json")["sequences"];
+    let lengths: Vec<i64> = serde_json::from_value(golden["lengths"].clone()).unwrap();
+    let [old, new, advantages] = ["old", "new", "each"].map(|key| list(&golden[key]));
+    let factors = (Tensor::arange(15, (Kind::Float, tch::Device::Cpu)) - 2.0).clamp_min(0.0) * 0.3; // 0, 0, 0, 0.3, ...
+    let losses = [
+        r#"{"type": "clip", "clip_low": 0.05, "clip_high": 0.05}"#,
+        r#"{"type": "clip", "clip_low": 0.05, "clip_high": 0.05, "dual_clip": 1.02}"#,
+        r#"{"type": "gspo", "clip_low": 0.02, "clip_high": 0.02}"#,
+        r#"{"type": "cispo", "clip_high": 0.05}"#,
+    ];
+    for config in losses {
+        let loss = serde_json::from_str::<LossConfig>(config).unwrap().build();
+        let token = |advantages: &Tensor| {
+            let input = LossInput { new_logprobs: &new, old_logprobs: &old, advantages, lengths: &lengths };
+            loss.token_loss(&input).loss
+        };
+        let (plain, weighted) = (token(&advantages), token(&(&advantages * &factors)));
+        assert!(distance(&weighted, &(plain * &factors)) < 1e-6, "{config}");
+    }
+}
+
+#[test]
+fn the_clipped_value_loss_agrees() {
+    let golden = &golden_json("losses.json")["value"];
+    let [old, returns] = ["old", "returns"].map(|key| list(&golden[key]));
+    for case in golden["cases"].as_array().unwrap() {
+        let new = list(&golden["new"]).set_requires_grad(true);
+        let input = ValueInput { new_values: &new, old_values: &old, returns: &returns };
+        let (loss, clipped) = value_loss(case["clip"].as_f64().unwrap(), &input);
+        let mean = Tensor::full([12], 1.0 / 12.0, (Kind::Float, tch::Device::Cpu));
+        let (loss, gradient) = total(&loss, &mean, &new);
+        assert!((loss - case["loss"].as_f64().unwrap()).abs() < 1e-6, "{loss}, {case}");
+        assert!(distance(&gradient, &list(&case["grad_new"])) < 1e-6, "{gradient}, {case}");
+        let share = clipped.to_kind(Kind::Double).mean(None).double_value(&[]);
+        assert!((share - case["clip_frac"].as_f64().unwrap()).abs() < 1e-9, "{share}, {case}");
+    }
 }
 
 #[test]
@@ -78,7 +170,7 @@ fn the_estimators_of_the_divergence_agree() {
     for (name, estimator) in [("k1", KlEstimator::K1), ("k2", KlEstimator::K2), ("k3", KlEstimator::K3)] {
         let expected = &golden[name];
         let leaf = flat(&new).set_requires_grad(true);
-        let tokens = kl_tokens(estimator, &leaf, &flat(&reference));
+        let tokens = estimator.tokens(&leaf, &flat(&reference));
         assert!(distance(&tokens, &flat(&trained(&expected["tokens"], mask))) < 1e-6, "{name}");
         let (loss, gradient) = total(&tokens, &weights(Aggregation::TokenMean, &new, 1), &leaf);
         assert!((loss - expected["loss"].as_f64().unwrap()).abs() < 1e-6, "{name}: {loss}");

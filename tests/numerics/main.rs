@@ -3,6 +3,7 @@
 
 mod common;
 mod credit;
+mod critic;
 mod decoding;
 mod gradient;
 mod losses;

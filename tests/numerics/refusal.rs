@@ -10,7 +10,7 @@ use rlcredit::types::{Finish, GenRequest, Purpose, RunRandom};
 use tch::{Kind, Tensor};
 
 use super::common::{policy, prompt, samples, tokens};
-use super::gradient::config;
+use super::gradient::{config, rates};
 
 /// Weights, moments and count of updates.
 fn state(policy: &Policy, optimizer: &AdamW) -> ([Tensor; 3], u64) {
@@ -36,11 +36,14 @@ fn a_loss_or_gradient_that_is_not_finite_changes_nothing() {
         let mut policy = policy("qwen2");
         let mut learner = PolicyLearner::new(config(ClipConfig::default(), 40), &policy);
         // One good update, so that there is a state to spoil.
-        assert_eq!(learner.update(&mut policy, &samples(), 1e-2, &mut |_| ()).unwrap().not_finite, None);
+        assert_eq!(
+            learner.update(&mut policy, &samples(), rates(1e-2), &mut |_| ()).unwrap().not_finite,
+            None
+        );
         let before = state(&policy, &learner.optimizer);
         let mut samples = samples();
         samples[4].advantages[2] = poison;
-        let report = learner.update(&mut policy, &samples, 1e-2, &mut |_| ()).unwrap();
+        let report = learner.update(&mut policy, &samples, rates(1e-2), &mut |_| ()).unwrap();
         let what = report.not_finite.unwrap();
         assert!(what.starts_with(expected), "{poison}: {what}");
         assert_eq!(state(&policy, &learner.optimizer), before, "{poison}");
@@ -49,7 +52,7 @@ fn a_loss_or_gradient_that_is_not_finite_changes_nothing() {
     break_policy(&mut policy);
     let mut learner = PolicyLearner::new(config(ClipConfig::default(), 40), &policy);
     let before = state(&policy, &learner.optimizer);
-    let report = learner.update(&mut policy, &samples(), 1e-2, &mut |_| ()).unwrap();
+    let report = learner.update(&mut policy, &samples(), rates(1e-2), &mut |_| ()).unwrap();
     assert_eq!(report.not_finite.as_deref(), Some("loss/policy is NaN"));
     assert_eq!(state(&policy, &learner.optimizer), before);
 }
@@ -98,7 +101,7 @@ fn a_refused_update_ends_the_step() {
         } else {
             samples.truncate(3);
         }
-        let report = learner.update(&mut policy, &samples, 1e-2, &mut |_| ()).unwrap();
+        let report = learner.update(&mut policy, &samples, rates(1e-2), &mut |_| ()).unwrap();
         (policy.master().copy(), learner.optimizer.state().updates, report.not_finite.is_some())
     };
     assert_eq!(run(3, true), (run(1, false).0, 1, true));

@@ -94,8 +94,14 @@ fn signals_and_credit_agree_with_transformers_eager_attention() {
 
         // One sequence per pass or all together, with or without the rest of the forward pass: all the same.
         for (max_tokens, stats) in [(47, false), (1000, false), (1000, true)] {
-            let measurer =
-                Measurer { policy: &policy, reference: None, temperature: 1.0, max_tokens, signals: &config };
+            let measurer = Measurer {
+                policy: &policy,
+                reference: None,
+                critic: None,
+                temperature: 1.0,
+                max_tokens,
+                signals: &config,
+            };
             let found = measurer.ask(&policy, &rows, stats, true).unwrap();
             assert_eq!(found.logprobs.len(), if stats { rows.len() } else { 0 });
             let groups = HeadGroups::choose(&config, &found.signals).unwrap();

@@ -7,10 +7,10 @@ use anyhow::Result;
 use rewards::{Countdown, Task};
 use rlcredit::data::sampler::{PromptSampler, SamplerConfig, SamplerState};
 use rlcredit::model::{Placement, Policy, Preset};
-use rlcredit::pipeline::{OnPolicy, RolloutSource};
+use rlcredit::pipeline::{Discarded, OnPolicy, RolloutSource};
 use rlcredit::rollout::explore::{ExploreConfig, GroupConfig};
 use rlcredit::rollout::{Generation, RolloutEngine, SamplingConfig, ScriptedEngine};
-use rlcredit::score::Scorer;
+use rlcredit::score::{OverlongConfig, PenaltyConfig, Scorer};
 use rlcredit::text::countdown_tokenizer;
 use rlcredit::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, Tree};
 
@@ -161,6 +161,8 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
     // Of every group of three the second is right.
     let script = (0..6 * 3).map(|i| answer(if i % 3 == 1 { "1+2" } else { "2-1" })).collect();
     let mut source = OnPolicy {
+        refill_rounds: 0,
+        overlong: None,
         sampler: Box::new(LoggedSampler(
             SamplerConfig::default().build(prompts.collect(), random).unwrap(),
             Arc::clone(&log),
@@ -212,6 +214,68 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
         let rewards: Vec<(u64, Vec<f64>)> = drawn.iter().map(|id| (*id, vec![0.0, 2.0, 0.0])).collect();
         assert_eq!(*seen, rewards);
     }
+}
+
+/// A source of two prompts a step, three responses each, that are right where `right` says so.
+fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<OverlongConfig>) -> (OnPolicy, Policy) {
+    let tokenizer = Arc::new(countdown_tokenizer().unwrap());
+    let prompts = (0..9).map(|id| {
+        let task = Task::Countdown(Countdown { numbers: vec![1, 2], target: 3 });
+        Arc::new(Prompt { id, text: "Make 3 from 1, 2.\n".into(), tokens: vec![3], task })
+    });
+    let random = RunRandom::new(0);
+    let answer = |right: &bool| {
+        let tokens =
+            tokenizer.encode(if *right { "<answer>1+2</answer>" } else { "<answer>2-1</answer>" }).unwrap();
+        Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos, signals: None }
+    };
+    let sampling =
+        SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_rows: 512 };
+    let source = OnPolicy {
+        sampler: SamplerConfig::default().build(prompts.collect(), random).unwrap(),
+        n_prompts: 2,
+        refill_rounds,
+        explorer: ExploreConfig::Group(GroupConfig { size: 3 }).build(),
+        engine: Box::new(ScriptedEngine { script: right.iter().map(answer).collect(), calls: Vec::new() }),
+        scorer: Arc::new(Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()])),
+        tokenizer: Arc::clone(&tokenizer),
+        overlong,
+        generation: Generation { random, purpose: Purpose::Rollout, step: 0, sampling },
+    };
+    let shape = Preset::Countdown2m.config(tokenizer.vocab_size() as i64);
+    (source, Policy::scratch(shape, &random, Placement::cpu_f32()).unwrap())
+}
+
+#[test]
+fn groups_without_signal_give_their_place_to_others_while_rounds_are_left() {
+    let (flat, mixed) = ([false; 3], [true, false, false]);
+    let all_right = [true; 3];
+    // Round by round: two groups, one of them flat; one group, flat; one group with a signal.
+    let script = [flat, mixed, all_right, mixed].concat();
+    for (rounds, has_signal, expected) in [
+        (0, [false, true], Discarded { rounds: 0, prompts: 0, samples: 0, tokens: 0 }),
+        (1, [true, false], Discarded { rounds: 1, prompts: 1, samples: 3, tokens: 15 }),
+        (2, [true, true], Discarded { rounds: 2, prompts: 2, samples: 6, tokens: 30 }),
+        (5, [true, true], Discarded { rounds: 2, prompts: 2, samples: 6, tokens: 30 }),
+    ] {
+        let (mut source, policy) = scripted(&script, rounds, None);
+        let harvest = source.next(&policy, 1, &mut |_| {}).unwrap();
+        let signals: Vec<bool> = harvest.trees.iter().map(|tree| tree.has_signal()).collect();
+        assert_eq!((signals.as_slice(), harvest.discarded), (&has_signal[..], expected), "{rounds} rounds");
+        assert_ne!(harvest.trees[0].prompt.id, harvest.trees[1].prompt.id);
+    }
+}
+
+#[test]
+fn a_response_near_the_limit_loses_reward_and_its_graders_verdict_stays() {
+    let overlong = OverlongConfig::Penalty(PenaltyConfig { buffer: 4, factor: 1.0 });
+    let (mut source, policy) = scripted(&[true, false, false, true, true, true], 0, Some(overlong));
+    let harvest = source.next(&policy, 1, &mut |_| {}).unwrap();
+    // Five tokens of at most eight, of which the last four cost.
+    let rewards: Vec<f64> = harvest.trees[0].rewards().collect();
+    assert_eq!((harvest.trees[0].leaves[0].tokens.len(), rewards), (5, vec![0.75, -0.25, -0.25]));
+    let verdict = &harvest.trees[0].leaves[0].verdict;
+    assert!(verdict.correct() && verdict.parts["overlong"] == -0.25, "{verdict:?}");
 }
 
 #[test]

@@ -74,6 +74,55 @@ fn a_run_with_rhythm_credit_resumes_with_its_groups_of_heads() {
     assert_eq!(state(2)["head_groups"], state(4)["head_groups"]);
 }
 
+/// Critic and its optimiser, the adapted weight of the penalty, and everything else that PPO brings along.
+#[test]
+fn a_run_with_a_critic_resumes_too() {
+    let recipe = RECIPE.replace("type = \"group\"\n[loss]\ntype = \"clip\"", "type = \"gae\"\nlambda = 0.9\n[critic]\n\
+         optim = { lr = 1e-3 }\nwarmup_steps = 1\n[importance_sampling]\n[overlong]\ntype = \"penalty\"\nbuffer = 8\n\
+         [loss]\ntype = \"clip\"\ndual_clip = 3.0\nentropy_bonus = 0.01\n[loss.kl]\ncoef = 0.1\nestimator = \"k1\"\n\
+         place = \"reward\"\nadaptive = { target = 0.01, horizon = 100 }");
+    let place =
+        killed_after_step_2_and_resumed(recipe.replace("minibatches = 2", "minibatches = 2\nepochs = 2"));
+    let rows = place.lines("runs/whole/metrics.jsonl");
+    let of = |row: usize, key: &str| rows[row][key].as_f64();
+    // The policy waits one step for the critic.
+    assert_eq!((of(0, "optim/param_delta"), of(0, "loss/policy")), (None, None), "{}", rows[0]);
+    assert_eq!(rows.len(), 6);
+    for row in 0..rows.len() {
+        assert!(of(row, "loss/value").unwrap() > 0.0 && of(row, "optim/critic_grad_norm").unwrap() > 0.0);
+        // The learning rate ends at 0.
+        assert!(row == 0 || row == 5 || of(row, "optim/param_delta").unwrap() > 0.0);
+        assert!((of(row, "mismatch/importance_mean").unwrap() - 1.0).abs() < 0.01, "row {row}");
+        assert!(of(row, "reward/overlong/mean").unwrap() <= 0.0);
+    }
+    // A new critic expects nothing, which explains nothing.
+    assert_eq!(of(0, "value/explained_variance"), Some(0.0));
+    assert!(of(5, "value/explained_variance").is_some_and(|share| share != 0.0));
+    assert!(of(5, "eval/heldout/explained_variance").is_some());
+    // From divergence 0 on the weight falls by a fifth of 16 in 100 a step.
+    assert_eq!(of(0, "policy/kl_coef"), Some(0.1));
+    assert!((of(1, "policy/kl_coef").unwrap() - 0.1 * (1.0 - 0.2 * 0.16)).abs() < 1e-9, "{}", rows[1]);
+    let line = &place.lines("runs/whole/rollouts/step_000003.jsonl")[0];
+    let n = line["tokens"].as_array().unwrap().len();
+    assert_eq!([line["values"].as_array().unwrap().len(), line["returns"].as_array().unwrap().len()], [n, n]);
+    let config = place.json("runs/whole/checkpoints/step_000006/critic/config.json");
+    assert_eq!(config["architectures"][0], "Qwen3ForTokenClassification");
+}
+
+/// Prompts that gave no signal are replaced by further rounds, which move the sampler on.
+#[test]
+fn a_run_that_refills_resumes_too() {
+    let advantage = "type = \"group\"\nwithout_signal = \"refill\"\nrefill_rounds = 2\n[loss]";
+    let place = killed_after_step_2_and_resumed(RECIPE.replace("type = \"group\"\n[loss]", advantage));
+    let rows = place.lines("runs/whole/metrics.jsonl");
+    let sum = |key: &str| rows.iter().map(|row| row[key].as_f64().unwrap()).sum::<f64>();
+    assert!(sum("group/refill_rounds") >= 1.0, "every group had a signal at once");
+    assert!(sum("group/discarded") >= 1.0);
+    let last = rows.last().unwrap();
+    assert_eq!(last["progress/prompts"].as_f64().unwrap(), 24.0 + sum("group/discarded"));
+    assert_eq!(last["progress/samples"].as_f64().unwrap(), 4.0 * (24.0 + sum("group/discarded")));
+}
+
 /// Trains as `recipe` says, `whole`, and again with a kill -9 after step 2 and a resume, `cut`: both are the same.
 fn killed_after_step_2_and_resumed(recipe: String) -> Place {
     let place = Place::warmed();

@@ -2,68 +2,92 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::batch_baseline::BatchBaselineConfig;
+use super::gae::GaeConfig;
+use super::group::GroupConfig;
+use super::leave_one_out::LeaveOneOutConfig;
+use super::{AdvantageEstimator, WithoutSignal};
+
 /// Estimator of the advantage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AdvantageConfig {
     /// Reward minus the mean of its group, scaled: GRPO, and Dr. GRPO with `scale = "none"`.
     Group(GroupConfig),
     /// Reward minus the mean of the other responses of its group: RLOO.
     LeaveOneOut(LeaveOneOutConfig),
+    /// Reward minus the mean of its group, normalised over the step: REINFORCE++.
+    BatchBaseline(BatchBaselineConfig),
+    /// What a critic did not expect: PPO.
+    Gae(GaeConfig),
 }
 
 impl AdvantageConfig {
-    /// What happens to groups whose rewards are all exactly equal.
+    /// The estimator that the recipe chose.
     #[must_use]
-    pub fn without_signal(&self) -> WithoutSignal {
+    pub fn build(self) -> Box<dyn AdvantageEstimator> {
         match self {
-            Self::Group(config) => config.without_signal,
-            Self::LeaveOneOut(config) => config.without_signal,
+            Self::Group(config) => Box::new(config),
+            Self::LeaveOneOut(config) => Box::new(config),
+            Self::BatchBaseline(config) => Box::new(config),
+            Self::Gae(config) => Box::new(config),
         }
+    }
+
+    /// What happens to groups whose rewards are all exactly equal, for estimators that compare within a group.
+    #[must_use]
+    pub fn flat(&self) -> Option<Flat> {
+        let (without_signal, refill_rounds) = match self {
+            Self::Group(c) => (c.without_signal, c.refill_rounds),
+            Self::LeaveOneOut(c) => (c.without_signal, c.refill_rounds),
+            Self::BatchBaseline(c) => (c.without_signal, c.refill_rounds),
+            Self::Gae(_) => return None,
+        };
+        Some(Flat { without_signal, refill_rounds })
+    }
+
+    /// What cannot work, each as `key: got ..., expected ...`.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        if let Self::Gae(gae) = self {
+            return gae.problems();
+        }
+        self.flat().map_or_else(Vec::new, |flat| flat.problems())
     }
 }
 
-/// Settings of [`AdvantageConfig::Group`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GroupConfig {
-    /// What the centred reward is divided by.
-    #[serde(default)]
-    pub scale: Scale,
-    /// What happens to groups whose rewards are all exactly equal.
-    #[serde(default)]
+/// What happens to groups without signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flat {
+    /// Whether they are trained on, left out, or replaced.
     pub without_signal: WithoutSignal,
+    /// Generation rounds that may be spent on replacing them, where it was said.
+    pub refill_rounds: Option<usize>,
 }
 
-/// Settings of [`AdvantageConfig::LeaveOneOut`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LeaveOneOutConfig {
-    /// What happens to groups whose rewards are all exactly equal.
-    #[serde(default)]
-    pub without_signal: WithoutSignal,
-}
+impl Flat {
+    /// Rounds where the recipe does not say.
+    const ROUNDS: usize = 3;
 
-/// What the centred reward is divided by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scale {
-    /// Unbiased standard deviation of the rewards of its group + 1e-6: GRPO.
-    #[default]
-    GroupStd,
-    /// Unbiased standard deviation of all rewards of the step + 1e-6.
-    BatchStd,
-    /// 1: Dr. GRPO.
-    None,
-}
+    /// Generation rounds that may be spent on replacing groups; 0 if none are replaced.
+    #[must_use]
+    pub fn rounds(&self) -> usize {
+        match self.without_signal {
+            WithoutSignal::Refill => self.refill_rounds.unwrap_or(Self::ROUNDS),
+            WithoutSignal::Keep | WithoutSignal::Drop => 0,
+        }
+    }
 
-/// What happens to groups whose rewards are all exactly equal, so that they tell no response from another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WithoutSignal {
-    /// They are trained on with advantage 0 and count in the denominators of the loss.
-    #[default]
-    Keep,
-    /// They leave the batch.
-    Drop,
+    fn problems(&self) -> Vec<String> {
+        let problem = match (self.without_signal, self.refill_rounds) {
+            (WithoutSignal::Refill, Some(0)) => {
+                "refill_rounds: got 0, expected at least 1; without_signal = \"drop\" replaces nothing"
+            }
+            (WithoutSignal::Keep | WithoutSignal::Drop, Some(_)) => {
+                "refill_rounds: has no effect without without_signal = \"refill\"; leave it out"
+            }
+            _ => return Vec::new(),
+        };
+        vec![problem.to_owned()]
+    }
 }

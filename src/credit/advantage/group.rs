@@ -7,17 +7,46 @@
 //! `scale = "batch_std"` divides by the deviation of all rewards of the step, `"none"` divides by nothing (Dr. GRPO).
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
-use super::{AdvantageEstimator, GroupConfig, Scale, spread};
-use crate::types::{MeasuredTree, PathField};
+use super::{AdvantageEstimator, Rewards, WithoutSignal, mean, spread, std};
+use crate::types::PathField;
 
 const EPS: f64 = 1e-6;
 
+/// Settings of the group-relative advantage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupConfig {
+    /// What the centred reward is divided by.
+    #[serde(default)]
+    pub scale: Scale,
+    /// What happens to groups whose rewards are all exactly equal.
+    #[serde(default)]
+    pub without_signal: WithoutSignal,
+    /// Generation rounds that `without_signal = "refill"` may add to a step, at least 1; 3 where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refill_rounds: Option<usize>,
+}
+
+/// What the centred reward is divided by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// Unbiased standard deviation of the rewards of its group + 1e-6: GRPO.
+    #[default]
+    GroupStd,
+    /// Unbiased standard deviation of all rewards of the step + 1e-6.
+    BatchStd,
+    /// 1: Dr. GRPO.
+    None,
+}
+
 impl AdvantageEstimator for GroupConfig {
-    fn estimate(&self, trees: &[MeasuredTree]) -> Result<Vec<PathField<f32>>> {
-        let all: Vec<f64> = trees.iter().flat_map(|tree| tree.tree.rewards()).collect();
+    fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {
+        let all: Vec<f64> = trees.iter().flat_map(Rewards::totals).collect();
         let fields = trees.iter().map(|tree| {
-            let rewards: Vec<f64> = tree.tree.rewards().collect();
+            let rewards = tree.totals();
             let divisor = match self.scale {
                 Scale::GroupStd => std(&rewards) + EPS,
                 Scale::BatchStd => std(&all) + EPS,
@@ -25,27 +54,15 @@ impl AdvantageEstimator for GroupConfig {
             };
             let centre = mean(&rewards);
             // Equal rewards mean exactly no advantage, whatever rounding the mean had.
-            let advantage = |r: &f64| if tree.tree.has_signal() { (r - centre) / divisor } else { 0.0 };
+            let advantage = |r: &f64| if tree.differ() { (r - centre) / divisor } else { 0.0 };
             spread(tree, &rewards.iter().map(advantage).collect::<Vec<_>>())
         });
         Ok(fields.collect())
     }
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// Unbiased standard deviation; 0 for a single value.
-fn std(values: &[f64]) -> f64 {
-    let centre = mean(values);
-    let squares: f64 = values.iter().map(|v| (v - centre).powi(2)).sum();
-    (squares / (values.len().max(2) - 1) as f64).sqrt()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::WithoutSignal;
     use super::super::testing::assert_golden;
     use super::*;
 
@@ -54,7 +71,7 @@ mod tests {
         for (scale, name) in
             [(Scale::GroupStd, "group_std"), (Scale::BatchStd, "batch_std"), (Scale::None, "none")]
         {
-            assert_golden(&GroupConfig { scale, without_signal: WithoutSignal::Keep }, name);
+            assert_golden(&GroupConfig { scale, ..GroupConfig::default() }, name);
         }
     }
 }

@@ -5,21 +5,34 @@
 //! ```
 
 use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
 
-use super::{AdvantageEstimator, LeaveOneOutConfig, spread};
-use crate::types::{MeasuredTree, PathField};
+use super::{AdvantageEstimator, Rewards, WithoutSignal, spread};
+use crate::types::PathField;
+
+/// Settings of the leave-one-out advantage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeaveOneOutConfig {
+    /// What happens to groups whose rewards are all exactly equal.
+    #[serde(default)]
+    pub without_signal: WithoutSignal,
+    /// Generation rounds that `without_signal = "refill"` may add to a step, at least 1; 3 where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refill_rounds: Option<usize>,
+}
 
 impl AdvantageEstimator for LeaveOneOutConfig {
-    fn estimate(&self, trees: &[MeasuredTree]) -> Result<Vec<PathField<f32>>> {
-        let field = |tree: &MeasuredTree| {
-            let rewards: Vec<f64> = tree.tree.rewards().collect();
+    fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {
+        let field = |tree: &Rewards<'_>| {
+            let rewards = tree.totals();
             let (n, sum) = (rewards.len() as f64, rewards.iter().sum::<f64>());
             ensure!(
                 rewards.len() > 1,
                 "prompt {}: leave-one-out needs two responses, got one",
-                tree.tree.prompt.id
+                tree.tree.tree.prompt.id
             );
-            let advantage = |r: &f64| if tree.tree.has_signal() { r - (sum - r) / (n - 1.0) } else { 0.0 };
+            let advantage = |r: &f64| if tree.differ() { r - (sum - r) / (n - 1.0) } else { 0.0 };
             Ok(spread(tree, &rewards.iter().map(advantage).collect::<Vec<_>>()))
         };
         trees.iter().map(field).collect()
@@ -28,18 +41,18 @@ impl AdvantageEstimator for LeaveOneOutConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::super::WithoutSignal;
     use super::super::testing::{assert_golden, group};
     use super::*;
 
     #[test]
     fn the_baseline_is_the_mean_of_the_others() {
-        assert_golden(&LeaveOneOutConfig { without_signal: WithoutSignal::Keep }, "leave_one_out");
+        assert_golden(&LeaveOneOutConfig::default(), "leave_one_out");
     }
 
     #[test]
     fn a_single_response_is_refused() {
-        let error = LeaveOneOutConfig { without_signal: WithoutSignal::Keep }.estimate(&[group(&[1.0])]);
+        let tree = group(&[1.0]);
+        let error = LeaveOneOutConfig::default().estimate(&[Rewards::of_graders(&tree)]);
         assert!(error.is_err_and(|e| e.to_string().contains("two responses")));
     }
 }

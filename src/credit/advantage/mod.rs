@@ -1,14 +1,24 @@
-//! Advantage estimators: how much better than expected each response was.
+//! Advantage estimators: how much better than expected each response, or each token of it, was.
 
+mod batch_baseline;
 mod config;
+mod gae;
 mod group;
 mod leave_one_out;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
-pub use config::{AdvantageConfig, GroupConfig, LeaveOneOutConfig, Scale, WithoutSignal};
+pub use batch_baseline::BatchBaselineConfig;
+pub use config::{AdvantageConfig, Flat};
+pub use gae::GaeConfig;
+pub use group::{GroupConfig, Scale};
+pub use leave_one_out::LeaveOneOutConfig;
 
-use crate::types::{MeasuredTree, Needs, PathField};
+use super::Rewards;
+use crate::types::{Needs, PathField};
 
 /// Turns the rewards of a step's trees into advantages.
 pub trait AdvantageEstimator {
@@ -21,74 +31,53 @@ pub trait AdvantageEstimator {
     ///
     /// # Errors
     /// If a tree lacks what the estimator works on.
-    fn estimate(&self, trees: &[MeasuredTree]) -> Result<Vec<PathField<f32>>>;
+    fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>>;
+
+    /// What a critic should have said about each token of `tree`; `None` where there is no critic.
+    ///
+    /// # Errors
+    /// If the tree lacks what the estimator works on.
+    fn returns(&self, _tree: &Rewards<'_>) -> Result<Option<PathField<f32>>> {
+        Ok(None)
+    }
 }
 
-impl AdvantageConfig {
-    /// The estimator that the recipe chose.
-    #[must_use]
-    pub fn build(self) -> Box<dyn AdvantageEstimator> {
-        match self {
-            Self::Group(config) => Box::new(config),
-            Self::LeaveOneOut(config) => Box::new(config),
-        }
-    }
+/// What happens to groups whose rewards are all exactly equal, so that they tell no response from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithoutSignal {
+    /// They are trained on with advantage 0 and count in the denominators of the loss.
+    #[default]
+    Keep,
+    /// They leave the batch.
+    Drop,
+    /// Other prompts are sampled in their place (dynamic sampling of DAPO); those that remain leave the batch.
+    Refill,
 }
 
 /// The same advantage on every token of a response: `per_leaf[i]` for leaf i.
-fn spread(tree: &MeasuredTree, per_leaf: &[f64]) -> PathField<f32> {
-    PathField::from_fn(&tree.tree, |leaf, _| per_leaf[leaf] as f32)
+fn spread(rewards: &Rewards<'_>, per_leaf: &[f64]) -> PathField<f32> {
+    PathField::from_fn(&rewards.tree.tree, |leaf, _| per_leaf[leaf] as f32)
 }
 
-#[cfg(test)]
-pub(crate) mod testing {
-    //! Hand-made trees.
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
 
-    use std::sync::Arc;
+/// Unbiased standard deviation; 0 for a single value.
+fn std(values: &[f64]) -> f64 {
+    let centre = mean(values);
+    let squares: f64 = values.iter().map(|v| (v - centre).powi(2)).sum();
+    (squares / (values.len().max(2) - 1) as f64).sqrt()
+}
 
-    use rewards::{Countdown, Status, Task, Verdict};
-
-    use crate::types::{Finish, Leaf, MeasuredTree, Prompt, Tree};
-
-    /// A flat group with these rewards; response i has i + 1 tokens.
-    pub fn group(rewards: &[f64]) -> MeasuredTree {
-        let task = Task::Countdown(Countdown { numbers: vec![1, 2, 3], target: 6 });
-        let prompt = Prompt { id: 0, text: String::from("p"), tokens: vec![1], task };
-        let leaves = (0..).zip(rewards).map(|(i, reward)| Leaf {
-            sample: i,
-            fork: None,
-            tokens: vec![1; i as usize + 1],
-            logprobs: vec![-1.0; i as usize + 1],
-            finish: Finish::Eos,
-            signals: None,
-            text: String::new(),
-            verdict: Verdict { value: *reward, parts: Default::default(), status: Status::Ok },
-        });
-        let tree = Tree { prompt: Arc::new(prompt), leaves: leaves.collect() };
-        MeasuredTree { tree, old_logprobs: None, entropies: None, ref_logprobs: None, signals: None }
-    }
-
-    /// The golden groups of rewards and, for the estimator `name`, their advantages.
-    pub fn golden(name: &str) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
-        let all: serde_json::Value =
-            serde_json::from_str(include_str!("../../../tests/golden/losses.json")).expect("valid JSON");
-        let read =
-            |key: &str| serde_json::from_value(all["advantages"][key].clone()).expect("lists of numbers");
-        (read("rewards"), read(name))
-    }
-
-    /// Asserts that `estimator` gives the golden advantages on every token.
-    pub fn assert_golden(estimator: &dyn super::AdvantageEstimator, name: &str) {
-        let (rewards, expected) = golden(name);
-        let trees: Vec<_> = rewards.iter().map(|r| group(r)).collect();
-        let fields = estimator.estimate(&trees).expect("flat groups");
-        for (field, expected) in fields.iter().zip(&expected) {
-            for (path, expected) in field.iter().zip(expected) {
-                assert!(
-                    path.iter().all(|a| (f64::from(*a) - expected).abs() < 1e-5),
-                    "{name}: {path:?} {expected}"
-                );
-            }
-        }
+/// Moves and scales all values of a step to mean 0 and deviation 1: `(x - mean) / sqrt(var + 1e-8)`, unbiased, each token
+/// counting once.
+fn whiten(fields: &mut [PathField<f32>]) {
+    let all: Vec<f64> =
+        fields.iter().flat_map(|field| field.iter().flatten()).map(|v| f64::from(*v)).collect();
+    let (centre, scale) = (mean(&all), (std(&all).powi(2) + 1e-8).sqrt());
+    for field in fields {
+        *field = field.map(|_, _, value| ((f64::from(*value) - centre) / scale) as f32);
     }
 }

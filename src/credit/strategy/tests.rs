@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::credit::Credit;
+use crate::credit::advantage::AdvantageConfig;
 use crate::credit::advantage::testing::group;
-use crate::credit::advantage::{AdvantageConfig, WithoutSignal};
 use crate::types::{PathField, RunRandom, Signals};
 
 /// Every strategy with its defaults, and rhythm with each way to settle overlaps.
@@ -175,6 +175,7 @@ fn tree() -> MeasuredTree {
     let waad = PathField::from_fn(&tree.tree, number);
     let fai = PathField::from_fn(&tree.tree, |leaf, t| Some(number(leaf, t)));
     tree.signals = Some(Signals { waad, fai });
+    tree.values = Some(PathField::from_fn(&tree.tree, |leaf, t| 0.2 * number(leaf, t) - 0.3));
     tree
 }
 
@@ -184,17 +185,16 @@ fn credited(
 ) -> (crate::types::CreditedTree, crate::types::MetricRow) {
     let estimator: AdvantageConfig = toml::from_str(&format!("type = '{estimator}'")).unwrap();
     let credit = Credit {
-        estimator: estimator.build(),
         strategies: strategies.iter().map(|config| config.build(RunRandom::new(5))).collect(),
-        without_signal: WithoutSignal::Keep,
+        ..Credit::of(estimator.build())
     };
-    let (mut trees, row) = credit.assign(vec![tree()], 3).unwrap();
+    let (mut trees, row) = credit.assign(vec![tree()], 3, 0.0).unwrap();
     (trees.remove(0), row)
 }
 
 #[test]
 fn the_advantage_is_gamma_times_the_estimate_under_every_estimator() {
-    for estimator in ["group", "leave_one_out"] {
+    for estimator in ["group", "leave_one_out", "batch_baseline", "gae"] {
         let (plain, _) = credited(&[], estimator);
         for config in all() {
             let (shaped, row) = credited(from_ref(&config), estimator);

@@ -17,9 +17,25 @@ pub struct SpecialIds {
 }
 
 impl ModelConfig {
-    /// The text of `config.json` beside weights saved in f32.
+    /// The text of `config.json` beside a policy's weights saved in f32.
     #[must_use]
     pub fn to_json(&self, special: &SpecialIds) -> String {
+        format!("{:#}\n", self.to_value(special))
+    }
+
+    /// The text of `config.json` beside a critic's weights saved in f32: a model for token classification with one label.
+    #[must_use]
+    pub fn to_critic_json(&self, special: &SpecialIds) -> String {
+        let mut config = self.to_value(special);
+        config["architectures"] =
+            json!([self.family.architecture().replace("CausalLM", "TokenClassification")]);
+        config["id2label"] = json!({ "0": "value" });
+        config["label2id"] = json!({ "value": 0 });
+        config["classifier_dropout"] = json!(0.0);
+        format!("{config:#}\n")
+    }
+
+    fn to_value(&self, special: &SpecialIds) -> Value {
         let rope_scaling = self.rope.scaling.map(|scaling| {
             json!({
                 "rope_type": "llama3",
@@ -68,6 +84,6 @@ impl ModelConfig {
         for &key in switched_off {
             config[key] = json!(false);
         }
-        format!("{config:#}\n")
+        config
     }
 }

@@ -46,7 +46,7 @@ fn the_likeliest_mistakes_are_explained() {
     mistake(
         "type = \"clip\"",
         "type = \"clipped\"",
-        "47: [loss] `type`: got \"clipped\", expected \"clip\"; did you mean \"clip\"?",
+        "47: [loss] `type`: got \"clipped\", expected one of \"clip\", \"gspo\", \"cispo\"; did you mean \"clip\"?",
     );
     mistake(
         "scale = \"group_std\"",
@@ -136,7 +136,7 @@ fn the_sense_of_the_whole_is_checked() {
         ),
         (
             "explore.size=1",
-            "[explore] `size`: got 1, expected at least 2, since responses are compared within a group",
+            "[explore] `size`: got 1, expected at least 2, since this [advantage] compares responses within a group",
         ),
         (
             "sampling.temperature=0",
@@ -152,6 +152,40 @@ fn the_sense_of_the_whole_is_checked() {
         ),
         ("reward=[]", "[[reward]]: the list is empty, so nothing could be learnt; add a grader"),
         ("reward.0.weight=0", "[[reward]]: every `weight` is 0, so nothing could be learnt"),
+        (
+            "advantage.refill_rounds=2",
+            "[advantage] `refill_rounds`: has no effect without without_signal = \"refill\"; leave it out",
+        ),
+        (
+            "advantage={type=\"group\", without_signal=\"refill\", refill_rounds=0}",
+            "[advantage] `refill_rounds`: got 0, expected at least 1; without_signal = \"drop\" replaces nothing",
+        ),
+        (
+            "advantage={type=\"gae\"}",
+            "[advantage] `type` = \"gae\" needs a critic: add a section [critic] with optim = { lr = ... }",
+        ),
+        (
+            "critic={optim={lr=1e-4}}",
+            "[critic] has no effect without [advantage] `type` = \"gae\"; leave it out, or choose that",
+        ),
+        (
+            "overlong={type=\"penalty\", buffer=81}",
+            "[overlong] `buffer`: got 81, expected 1 to [sampling] `max_new_tokens` = 80",
+        ),
+        (
+            "importance_sampling={cap=0}",
+            "[importance_sampling] `cap`: got 0, expected a finite number above 0; usual are 2 to 10",
+        ),
+        ("loss.dual_clip=1", "[loss] `dual_clip`: got 1, expected a finite number above 1"),
+        ("loss.entropy_bonus=-1", "[loss] `entropy_bonus`: got -1, expected a finite number, 0 or more"),
+        (
+            "loss.kl={coef=0.0, adaptive={target=0.1}}",
+            "[loss.kl] `coef`: got 0, expected above 0 where it adapts: it is multiplied",
+        ),
+        (
+            "loss.kl={coef=0.1, adaptive={target=0.0}}",
+            "[loss.kl.adaptive] `target`: got 0, expected a finite number above 0",
+        ),
         ("loss.clip_low=1", "[loss] `clip_low`: got 1, expected above 0 and below 1"),
         ("loss.kl.coef=-1", "[loss.kl] `coef`: got -1, expected a finite number, 0 or more"),
         ("warmup.lr_warmup_steps=501", "[warmup] `lr_warmup_steps`: got 501, expected at most `steps` = 500"),

@@ -64,6 +64,7 @@ fn a_resumed_run_may_change_what_leaves_its_course_alone() {
         [
             "loss.kl.coef: 0.5 here, absent there",
             "loss.kl.estimator: \"k3\" here, absent there",
+            "loss.kl.place: \"loss\" here, absent there",
             "optim.lr: 0.0001 here, 0.00005 there",
             "reward.0.preset: \"tinyzero\" here, \"exact\" there",
             "run.seed: 7 here, 0 there",

@@ -3,7 +3,7 @@
 use super::{BASE, parse, problems};
 use crate::{
     data::DataConfig,
-    loss::{KlConfig, KlEstimator, LossConfig},
+    loss::{KlEstimator, KlPlace},
 };
 
 #[test]
@@ -21,8 +21,8 @@ fn overrides_change_the_recipe() {
     );
     let recipe = recipe.unwrap();
     assert_eq!((recipe.optim.lr, recipe.run.name.as_str(), recipe.reward[0].weight), (2e-5, "other", 0.5));
-    let LossConfig::Clip(clip) = recipe.loss;
-    assert_eq!(clip.kl, Some(KlConfig { coef: 0.01, estimator: KlEstimator::K3 }));
+    let kl = recipe.loss.kl().unwrap();
+    assert_eq!((kl.coef, kl.estimator, kl.place, kl.adaptive), (0.01, KlEstimator::K3, KlPlace::Loss, None));
     let DataConfig::Countdown(data) = recipe.data else { unreachable!("the recipe is of Countdown") };
     assert_eq!(data.numbers, [3, 4]);
 }

@@ -4,12 +4,14 @@ use proptest::prelude::*;
 
 use super::{super::*, BASE, parse};
 use crate::{
-    credit::advantage::{GroupConfig, LeaveOneOutConfig, Scale, WithoutSignal},
-    loss::{Aggregation, ClipConfig, KlConfig, KlEstimator},
+    credit::advantage::{
+        BatchBaselineConfig, GaeConfig, GroupConfig, LeaveOneOutConfig, Scale, WithoutSignal,
+    },
+    loss::{AdaptiveKl, Aggregation, CispoConfig, ClipConfig, GspoConfig, KlConfig, KlEstimator, KlPlace},
     optim::Schedule,
 };
 
-fn clip() -> impl Strategy<Value = ClipConfig> {
+fn loss() -> impl Strategy<Value = LossConfig> {
     let aggregation = prop_oneof![
         Just(Aggregation::TokenMean),
         Just(Aggregation::SeqMeanTokenMean),
@@ -17,24 +19,40 @@ fn clip() -> impl Strategy<Value = ClipConfig> {
         Just(Aggregation::Constant),
     ];
     let estimator = prop_oneof![Just(KlEstimator::K1), Just(KlEstimator::K2), Just(KlEstimator::K3)];
-    let kl = proptest::option::of(
-        (1e-9..1e3, estimator).prop_map(|(coef, estimator)| KlConfig { coef, estimator }),
-    );
-    (1e-6..0.999, 1e-6..1e6, aggregation, kl).prop_map(|(clip_low, clip_high, aggregation, kl)| ClipConfig {
-        clip_low,
-        clip_high,
-        aggregation,
-        kl,
-    })
+    let place = prop_oneof![Just(KlPlace::Loss), Just(KlPlace::Reward)];
+    let adaptive = (1e-6..1e3, 1.0..1e9).prop_map(|(target, horizon)| AdaptiveKl { target, horizon });
+    let kl = (1e-9..1e3, estimator, place, proptest::option::of(adaptive));
+    let kl = kl.prop_map(|(coef, estimator, place, adaptive)| KlConfig { coef, estimator, place, adaptive });
+    let limits = (1e-6..0.999, 1e-6..1e6, proptest::option::of(1.001..1e3));
+    (0..3, limits, aggregation, 0.0..1e3, proptest::option::of(kl)).prop_map(
+        |(which, (clip_low, clip_high, dual_clip), aggregation, entropy_bonus, kl)| match which {
+            0 => ClipConfig { clip_low, clip_high, dual_clip, aggregation, entropy_bonus, kl }.into(),
+            1 => GspoConfig { clip_low, clip_high, aggregation, entropy_bonus, kl }.into(),
+            _ => CispoConfig { clip_low, clip_high, aggregation, entropy_bonus, kl }.into(),
+        },
+    )
 }
 
 fn advantage() -> impl Strategy<Value = AdvantageConfig> {
     let scale = prop_oneof![Just(Scale::GroupStd), Just(Scale::BatchStd), Just(Scale::None)];
-    let without_signal = prop_oneof![Just(WithoutSignal::Keep), Just(WithoutSignal::Drop)];
-    (any::<bool>(), scale, without_signal).prop_map(|(group, scale, without_signal)| match group {
-        true => AdvantageConfig::Group(GroupConfig { scale, without_signal }),
-        false => AdvantageConfig::LeaveOneOut(LeaveOneOutConfig { without_signal }),
+    let refill = proptest::option::of(1..9usize).prop_map(|rounds| (WithoutSignal::Refill, rounds));
+    let flat = prop_oneof![Just((WithoutSignal::Keep, None)), Just((WithoutSignal::Drop, None)), refill];
+    (0..3, scale, flat).prop_map(|(which, scale, (without_signal, refill_rounds))| match which {
+        0 => AdvantageConfig::Group(GroupConfig { scale, without_signal, refill_rounds }),
+        1 => AdvantageConfig::LeaveOneOut(LeaveOneOutConfig { without_signal, refill_rounds }),
+        _ => AdvantageConfig::BatchBaseline(BatchBaselineConfig { without_signal, refill_rounds }),
     })
+}
+
+/// Estimator and critic, which come together or not at all.
+fn estimate() -> impl Strategy<Value = (AdvantageConfig, Option<CriticConfig>)> {
+    let gae = (0.0..=1.0, 0.0..=1.0, any::<bool>(), 0.0..1e3, optim()).prop_map(
+        |(gamma, lambda, whiten, clip, optim)| {
+            let gae = AdvantageConfig::Gae(GaeConfig { gamma, lambda, whiten });
+            (gae, Some(CriticConfig { clip, warmup_steps: 0, optim }))
+        },
+    );
+    prop_oneof![advantage().prop_map(|advantage| (advantage, None)), gae]
 }
 
 fn optim() -> impl Strategy<Value = OptimConfig> {
@@ -64,7 +82,7 @@ proptest! {
         seed in 0..i64::MAX as u64,
         path in proptest::option::of("[a-z'\"\\\\/ .é-]{1,12}"),
         warmed in any::<bool>(),
-        (loss, advantage, optim) in (clip().prop_map(LossConfig::Clip), advantage(), optim()),
+        (loss, (advantage, critic), optim) in (loss(), estimate(), optim()),
         (minibatches, of_each, epochs) in (1..20usize, 1..20usize, 1..5usize),
         weights in proptest::collection::vec(prop_oneof![-1e9..-1e-9, 1e-9..1e9], 1..4),
         (top_p, every, tensorboard) in (1e-9..=1.0, any::<u32>(), any::<bool>()),
@@ -79,6 +97,7 @@ proptest! {
             warmup: base.warmup.filter(|_| warmed),
             loss,
             advantage,
+            critic,
             optim,
             batch: BatchConfig { prompts: minibatches * of_each, minibatches, epochs, ..base.batch },
             reward: weights.into_iter().map(|weight| RewardEntry { weight, ..base.reward[0].clone() }).collect(),

@@ -1,5 +1,9 @@
 //! Scoring: the weighted sum of the recipe's graders.
 
+mod overlong;
+
+pub use overlong::{MaskConfig, OverlongConfig, PenaltyConfig};
+
 use rewards::{Reward, RewardConfig, Status, Task, Verdict};
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,49 @@
+//! Hand-made trees.
+
+use std::sync::Arc;
+
+use rewards::{Countdown, Status, Task, Verdict};
+
+use super::{AdvantageEstimator, Rewards};
+use crate::types::{Finish, Leaf, MeasuredTree, Prompt, Tree};
+
+/// A flat group with these rewards; response i has i + 1 tokens.
+pub fn group(rewards: &[f64]) -> MeasuredTree {
+    let task = Task::Countdown(Countdown { numbers: vec![1, 2, 3], target: 6 });
+    let prompt = Prompt { id: 0, text: String::from("p"), tokens: vec![1], task };
+    let leaves = (0..).zip(rewards).map(|(i, reward)| Leaf {
+        sample: i,
+        fork: None,
+        tokens: vec![1; i as usize + 1],
+        logprobs: vec![-1.0; i as usize + 1],
+        finish: Finish::Eos,
+        signals: None,
+        text: String::new(),
+        verdict: Verdict { value: *reward, parts: Default::default(), status: Status::Ok },
+    });
+    MeasuredTree::bare(Tree { prompt: Arc::new(prompt), leaves: leaves.collect() })
+}
+
+/// The golden numbers about advantages called `name`.
+pub fn golden_case(name: &str) -> serde_json::Value {
+    let all: serde_json::Value =
+        serde_json::from_str(include_str!("../../../tests/golden/losses.json")).expect("valid JSON");
+    all["advantages"][name].clone()
+}
+
+/// Asserts that `estimator` gives the golden advantages called `name` on every token.
+pub fn assert_golden(estimator: &dyn AdvantageEstimator, name: &str) {
+    let read =
+        |key: &str| -> Vec<Vec<f64>> { serde_json::from_value(golden_case(key)).expect("lists of numbers") };
+    let trees: Vec<_> = read("rewards").iter().map(|r| group(r)).collect();
+    let rewards: Vec<_> = trees.iter().map(Rewards::of_graders).collect();
+    let fields = estimator.estimate(&rewards).expect("flat groups");
+    for (field, expected) in fields.iter().zip(read(name)) {
+        for (path, expected) in field.iter().zip(expected) {
+            assert!(
+                path.iter().all(|a| (f64::from(*a) - expected).abs() < 1e-5),
+                "{name}: {path:?} {expected}"
+            );
+        }
+    }
+}

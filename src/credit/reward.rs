@@ -1,0 +1,89 @@
+//! Rewards as estimators see them: the graders' at the end of a response, less what a KL penalty takes from each token.
+//!
+//! ```text
+//! r_t = [t last] reward - coef * kl_t
+//! ```
+
+use anyhow::{Context, Result};
+
+use crate::loss::KlEstimator;
+use crate::types::{MeasuredTree, PathField};
+
+/// The rewards of one tree.
+pub struct Rewards<'t> {
+    /// The responses and what was measured of them.
+    pub tree: &'t MeasuredTree,
+    penalties: Option<PathField<f64>>,
+}
+
+impl<'t> Rewards<'t> {
+    /// What the graders gave, nothing else.
+    #[must_use]
+    pub fn of_graders(tree: &'t MeasuredTree) -> Self {
+        Self { tree, penalties: None }
+    }
+
+    /// Less `coef` times the divergence from the reference, estimated by `estimator` on each token.
+    ///
+    /// # Errors
+    /// If log-probabilities under policy or reference were not measured.
+    pub fn with_kl(tree: &'t MeasuredTree, estimator: KlEstimator, coef: f64) -> Result<Self> {
+        let policy =
+            tree.old_logprobs.as_ref().context("KL in the reward: no log-probabilities were measured")?;
+        let reference =
+            tree.ref_logprobs.as_ref().context("KL in the reward: the reference was not measured")?;
+        let penalties = policy.map(|leaf, t, new| coef * estimator.token(*new, reference.path(leaf)[t]));
+        Ok(Self { tree, penalties: Some(penalties) })
+    }
+
+    /// The whole reward of each response.
+    #[must_use]
+    pub fn totals(&self) -> Vec<f64> {
+        let lost = |leaf: usize| self.penalties.as_ref().map_or(0.0, |all| all.path(leaf).iter().sum());
+        self.tree.tree.rewards().enumerate().map(|(leaf, reward)| reward - lost(leaf)).collect()
+    }
+
+    /// The reward of each token of response `leaf`, `[R]`.
+    #[must_use]
+    pub fn tokens(&self, leaf: usize) -> Vec<f64> {
+        let own = &self.tree.tree.leaves[leaf];
+        let mut tokens = match &self.penalties {
+            Some(all) => all.path(leaf).iter().map(|penalty| -penalty).collect(),
+            None => vec![0.0; own.tokens.len()],
+        };
+        if let Some(last) = tokens.last_mut() {
+            *last += own.verdict.value;
+        }
+        tokens
+    }
+
+    /// Whether the rewards tell the responses apart: false when all are exactly equal.
+    #[must_use]
+    pub fn differ(&self) -> bool {
+        let totals = self.totals();
+        totals.iter().any(|total| *total != totals[0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::credit::advantage::testing::group;
+
+    #[test]
+    fn a_penalty_is_taken_from_each_token_and_the_reward_comes_last() {
+        let mut tree = group(&[1.0, 1.0]); // responses of 1 and 2 tokens
+        assert!(!Rewards::of_graders(&tree).differ());
+        assert_eq!(Rewards::of_graders(&tree).tokens(1), [0.0, 1.0]);
+        tree.old_logprobs = Some(PathField::new(&tree.tree, vec![vec![-1.0], vec![-1.0, -0.5]]).unwrap());
+        assert!(Rewards::with_kl(&tree, KlEstimator::K1, 0.1).is_err());
+        tree.ref_logprobs = Some(PathField::new(&tree.tree, vec![vec![-1.0], vec![-2.0, -0.25]]).unwrap());
+        let rewards = Rewards::with_kl(&tree, KlEstimator::K1, 0.1).unwrap();
+        assert_eq!(rewards.tokens(0), [1.0]);
+        let expected = [-0.1, 1.0 + 0.025];
+        assert!(rewards.tokens(1).iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12));
+        assert!(rewards.totals().iter().zip([1.0, 0.925]).all(|(a, b)| (a - b).abs() < 1e-12));
+        assert!(rewards.differ());
+    }
+}

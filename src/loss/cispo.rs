@@ -1,0 +1,55 @@
+//! Clipped importance-sampling weights (MiniMax-M1, arXiv 2506.13585): REINFORCE weighted by the clipped ratio, so that no
+//! token loses its gradient.
+//!
+//! ```text
+//! loss = -sg[clamp(exp(new - old), 1 - clip_low, 1 + clip_high)] * A * new
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use super::{Aggregation, KlConfig, LossInput, PolicyLoss, Terms, TokenLoss};
+
+/// Settings of CISPO.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CispoConfig {
+    /// How far below 1 the weight may fall, in (0, 1]; 1 sets no lower limit.
+    #[serde(default = "clip_low")]
+    pub clip_low: f64,
+    /// How far above 1 the weight may rise, above 0.
+    #[serde(default = "clip_high")]
+    pub clip_high: f64,
+    /// How token losses become one number.
+    #[serde(default)]
+    pub aggregation: Aggregation,
+    /// Weight of the mean entropy, which the loss rewards; 0 or more.
+    #[serde(default)]
+    pub entropy_bonus: f64,
+    /// Penalty on the distance to the reference policy; without it no reference is loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl: Option<KlConfig>,
+}
+
+fn clip_low() -> f64 {
+    1.0
+}
+fn clip_high() -> f64 {
+    4.0
+}
+
+impl PolicyLoss for CispoConfig {
+    fn token_loss(&self, input: &LossInput<'_>) -> TokenLoss {
+        let LossInput { new_logprobs: new, old_logprobs: old, advantages, .. } = *input;
+        let (low, high) = (1.0 - self.clip_low, 1.0 + self.clip_high);
+        let ratio = (new.detach() - old).exp();
+        TokenLoss {
+            loss: -(ratio.clamp(low, high) * advantages * new),
+            clipped_low: ratio.lt(low),
+            clipped_high: ratio.gt(high),
+        }
+    }
+
+    fn terms(&self) -> Terms {
+        Terms { aggregation: self.aggregation, entropy_bonus: self.entropy_bonus, kl: self.kl }
+    }
+}

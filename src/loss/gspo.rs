@@ -1,0 +1,71 @@
+//! Group sequence policy optimisation (Zheng et al. 2025, arXiv 2507.18071): one ratio per sequence, its likelihood ratio
+//! normalised by length.
+//!
+//! ```text
+//! s_i   = exp(mean_t (new_t - old_t))                                        over the tokens of sequence i
+//! s_i,t = sg[s_i] * exp(new_t - sg[new_t])                                   its value, with the gradient of token t
+//! loss  = -min(s_i,t * A_t, clamp(s_i,t, 1 - clip_low, 1 + clip_high) * A_t)
+//! ```
+//!
+//! Where all tokens of a sequence have one advantage this is the paper's sequence loss; the form per token (its section 4.3)
+//! lets credit differ within a sequence.
+
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use super::clip::surrogate;
+use super::{Aggregation, KlConfig, LossInput, PolicyLoss, Terms, TokenLoss};
+
+/// Settings of GSPO.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GspoConfig {
+    /// How far the ratio of a sequence may fall below 1 before its gradient stops, in (0, 1).
+    #[serde(default = "clip_low")]
+    pub clip_low: f64,
+    /// How far the ratio of a sequence may rise above 1 before its gradient stops, above 0.
+    #[serde(default = "clip_high")]
+    pub clip_high: f64,
+    /// How token losses become one number; the paper's mean over sequences.
+    #[serde(default = "aggregation")]
+    pub aggregation: Aggregation,
+    /// Weight of the mean entropy, which the loss rewards; 0 or more.
+    #[serde(default)]
+    pub entropy_bonus: f64,
+    /// Penalty on the distance to the reference policy; without it no reference is loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl: Option<KlConfig>,
+}
+
+fn clip_low() -> f64 {
+    3e-4
+}
+fn clip_high() -> f64 {
+    4e-4
+}
+fn aggregation() -> Aggregation {
+    Aggregation::SeqMeanTokenMean
+}
+
+impl PolicyLoss for GspoConfig {
+    fn token_loss(&self, input: &LossInput<'_>) -> TokenLoss {
+        let LossInput { new_logprobs: new, old_logprobs: old, advantages, lengths } = *input;
+        let sequence_ratio = means(&(new.detach() - old), lengths).exp();
+        let ratio = sequence_ratio * (new - new.detach()).exp();
+        surrogate(&ratio, advantages, 1.0 - self.clip_low, 1.0 + self.clip_high)
+    }
+
+    fn terms(&self) -> Terms {
+        Terms { aggregation: self.aggregation, entropy_bonus: self.entropy_bonus, kl: self.kl }
+    }
+}
+
+/// On each token the mean of `values` `[N]` over its sequence.
+fn means(values: &Tensor, lengths: &[i64]) -> Tensor {
+    let device = values.device();
+    let lengths = Tensor::from_slice(lengths).to_device(device);
+    let n = lengths.size()[0];
+    let sequence = Tensor::arange(n, (Kind::Int64, device)).repeat_interleave_self_tensor(&lengths, 0, None); // (N)
+    let sums = Tensor::zeros([n], (Kind::Float, device)).index_add(0, &sequence, values);
+    (sums / lengths).index_select(0, &sequence)
+}

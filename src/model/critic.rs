@@ -1,0 +1,113 @@
+//! The critic: a network whose output layer gives one number per token, the reward that is still to come.
+//!
+//! ```text
+//! V_t = w . h + b       h the hidden state that predicts token t, so that V_t knows the tokens before t
+//! ```
+//!
+//! It is saved as what transformers loads as a model for token classification with one label.
+
+use std::ops::{Deref, DerefMut};
+
+use anyhow::{Result, ensure};
+use tch::{Kind, Tensor};
+
+use super::device::Placement;
+use super::layout::{Layout, Output, Slot};
+use super::network::{Gradient, Network};
+use super::{ModelConfig, Policy};
+
+/// A language model that judges. Whatever a [`Network`] can do, it can.
+pub struct Critic {
+    network: Network,
+    weight: Slot, // [1, E]
+    bias: Slot,   // [1]
+}
+
+impl Critic {
+    /// A critic over `master`, the flat f32 parameters in the order of [`Layout::of_critic`].
+    ///
+    /// # Errors
+    /// If the buffer does not have the length of the layout.
+    pub fn new(config: ModelConfig, master: Tensor, placement: Placement) -> Result<Self> {
+        let layout = Layout::of_critic(&config);
+        let Output::Value { weight, bias } = layout.output.clone() else {
+            anyhow::bail!("the layout of a critic has no value head");
+        };
+        Ok(Self { network: Network::new(config, layout, master, placement)?, weight, bias })
+    }
+
+    /// A critic with the weights of `policy` up to its output layer, that expects nothing: all its values are 0.
+    ///
+    /// # Errors
+    /// If a parameter of the policy has no place in the critic.
+    pub fn of_policy(policy: &Policy) -> Result<Self> {
+        let layout = Layout::of_critic(&policy.config);
+        let _guard = tch::no_grad_guard();
+        let master = Tensor::zeros([layout.n_params()], (Kind::Float, policy.placement.device));
+        for entry in layout.entries().iter().filter(|entry| !entry.name.starts_with("score.")) {
+            let own = policy.layout.find(&entry.name);
+            ensure!(
+                own.is_some_and(|own| own.shape == entry.shape),
+                "the critic has {}, the policy not",
+                entry.name
+            );
+            let start = own.map_or(0, |own| own.start);
+            let n = entry.n_elements();
+            master.narrow(0, entry.start, n).copy_(&policy.master().narrow(0, start, n));
+        }
+        Self::new(policy.config.clone(), master, policy.placement)
+    }
+
+    /// The output layer, in f32 whatever the precision of the rest: bf16 tells values apart to 1 in 256 only.
+    #[must_use]
+    pub fn head(&self) -> ValueHead {
+        ValueHead {
+            weight: self.weight.of(self.master()).detach(),
+            bias: self.bias.of(self.master()).detach(),
+        }
+    }
+
+    /// Where the output layer's gradient goes: views of `gradient`, `[1, E]` and `[1]`.
+    pub fn head_gradient(&self, gradient: &Gradient) -> [Tensor; 2] {
+        [gradient.at(&self.weight), gradient.at(&self.bias)]
+    }
+}
+
+impl Deref for Critic {
+    type Target = Network;
+
+    fn deref(&self) -> &Network {
+        &self.network
+    }
+}
+
+impl DerefMut for Critic {
+    fn deref_mut(&mut self) -> &mut Network {
+        &mut self.network
+    }
+}
+
+/// From hidden states to values, and back.
+pub struct ValueHead {
+    weight: Tensor, // (1, E), f32
+    bias: Tensor,   // (1), f32
+}
+
+impl ValueHead {
+    /// The values under `hidden` `[N, E]`, f32 `[N]`, without gradient.
+    pub fn values(&self, hidden: &Tensor) -> Tensor {
+        let _guard = tch::no_grad_guard();
+        (hidden.to_kind(Kind::Float).mm(&self.weight.transpose(0, 1)) + &self.bias).squeeze_dim(1)
+    }
+
+    /// Pulls the derivative with respect to the values, `[N]`, back: gives that with respect to `hidden` `[N, E]` and adds
+    /// those of weight and bias to `gradient`.
+    pub fn backward(&self, hidden: &Tensor, d_values: &Tensor, gradient: &mut [Tensor; 2]) -> Tensor {
+        let _guard = tch::no_grad_guard();
+        let d_values = d_values.unsqueeze(1); // (N, 1)
+        let [weight, bias] = gradient;
+        let _ = weight.g_add_(&d_values.transpose(0, 1).mm(&hidden.to_kind(Kind::Float)));
+        let _ = bias.g_add_(&d_values.sum_dim_intlist([0i64].as_slice(), false, None));
+        d_values.mm(&self.weight).to_kind(hidden.kind())
+    }
+}

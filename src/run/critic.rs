@@ -1,0 +1,112 @@
+//! The critic of a run: the model, its learner, and what a checkpoint keeps of both.
+
+use anyhow::Result;
+
+use crate::batch::{BatchConfig, Sequence, TrainSample};
+use crate::checkpoint::CriticState;
+use crate::learner::{CriticConfig, CriticLearner, CriticReport};
+use crate::measure::Measurer;
+use crate::model::{Critic, Policy};
+use crate::optim::learning_rate;
+use crate::types::{CreditedTree, Step, Tree};
+
+/// A critic that learns beside the policy.
+pub(super) struct OwnCritic {
+    pub critic: Critic,
+    config: CriticConfig,
+    learner: CriticLearner,
+}
+
+impl OwnCritic {
+    /// One that starts from `policy`.
+    pub fn new(config: CriticConfig, batch: BatchConfig, policy: &Policy) -> Result<Self> {
+        let critic = Critic::of_policy(policy)?;
+        Ok(Self { learner: CriticLearner::new(config, batch, &critic), config, critic })
+    }
+
+    /// Goes on from a saved state.
+    pub fn restore(&mut self, state: CriticState) -> Result<()> {
+        let CriticState { weights, optimizer } = state;
+        self.critic.set_master(&weights)?;
+        self.learner.optimizer.restore(optimizer)
+    }
+
+    /// What has to be saved.
+    pub fn state(&self) -> CriticState {
+        CriticState {
+            weights: self.critic.master().shallow_clone(),
+            optimizer: self.learner.optimizer.state().shallow_clone(),
+        }
+    }
+
+    /// Whether it learns alone in `step`.
+    pub fn warms_up(&self, step: Step) -> bool {
+        step <= self.config.warmup_steps
+    }
+
+    /// Learns from the samples of `step`, the last being `steps`.
+    pub fn update(&mut self, samples: &[TrainSample], step: Step, steps: Step) -> Result<CriticReport> {
+        let lr = learning_rate(&self.config.optim, step, steps);
+        self.learner.update(&mut self.critic, samples, lr)
+    }
+}
+
+/// Share of the variance of `targets` that `values` explain; `None` where the targets do not vary.
+///
+/// ```text
+/// 1 - Var(targets - values) / Var(targets)
+/// ```
+pub(super) fn explained_variance(pairs: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
+    let (values, targets): (Vec<f64>, Vec<f64>) = pairs.unzip();
+    let variance = |numbers: &[f64]| {
+        let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+        numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>()
+    };
+    let errors: Vec<f64> = targets.iter().zip(&values).map(|(target, value)| target - value).collect();
+    let whole = variance(&targets);
+    (whole > 0.0).then(|| 1.0 - variance(&errors) / whole)
+}
+
+/// [`explained_variance`] of the returns of a step by the values before its update, over all response tokens.
+pub(super) fn explained_in_training(trees: &[CreditedTree]) -> Option<f64> {
+    let fields =
+        trees.iter().filter_map(|tree| Some((tree.measured.values.as_ref()?, tree.returns.as_ref()?)));
+    explained_variance(fields.flat_map(|(values, returns)| {
+        let pairs = values.iter().flatten().zip(returns.iter().flatten());
+        pairs.map(|(value, target)| (f64::from(*value), f64::from(*target)))
+    }))
+}
+
+/// [`explained_variance`] of the rewards of whole responses by the values before each of their tokens.
+pub(super) fn explained_rewards(
+    measurer: &Measurer<'_>,
+    critic: &Critic,
+    trees: &[Tree],
+) -> Result<Option<f64>> {
+    let leaves = || trees.iter().flat_map(|tree| tree.leaves.iter().map(move |leaf| (tree, leaf)));
+    let sequences: Vec<Sequence<'_>> = leaves()
+        .map(|(tree, leaf)| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens })
+        .collect();
+    let values = measurer.values(critic, &sequences)?;
+    let pairs = leaves()
+        .zip(&values)
+        .flat_map(|((_, leaf), values)| values.iter().map(|value| (f64::from(*value), leaf.verdict.value)));
+    Ok(explained_variance(pairs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_perfect_critic_explains_everything_and_a_constant_nothing() {
+        let targets = [0.0, 1.0, 1.0, 0.0];
+        let of = |values: [f64; 4]| explained_variance(values.into_iter().zip(targets));
+        assert_eq!(of(targets), Some(1.0));
+        assert_eq!(of([0.3; 4]), Some(0.0));
+        // Residuals 0.5, 0, 0, -0.5: variance 0.5 of 1.
+        assert_eq!(of([-0.5, 1.0, 1.0, 0.5]), Some(0.5));
+        assert!(of([1.0, 0.0, 0.0, 1.0]).is_some_and(|worse| worse < 0.0));
+        assert_eq!(explained_variance([(0.2, 1.0), (0.4, 1.0)].into_iter()), None);
+    }
+}

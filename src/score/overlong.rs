@@ -1,0 +1,90 @@
+//! `[overlong]`: what becomes of responses that the length limit cut off, or nearly did (DAPO, arXiv 2503.14476, section 3.4).
+//!
+//! ```text
+//! mask       a response that was cut is not trained on; it still counts in the baseline of its group
+//! penalty    reward += factor * clamp((limit - buffer - length) / buffer, -1, 0)
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+/// What happens to responses near the limit; without the section nothing does.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum OverlongConfig {
+    /// Responses that were cut off are not trained on.
+    Mask(MaskConfig),
+    /// Long responses lose reward, the more the nearer they come to the limit.
+    Penalty(PenaltyConfig),
+}
+
+/// Settings of [`OverlongConfig::Mask`]: there are none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaskConfig {}
+
+/// Settings of [`OverlongConfig::Penalty`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PenaltyConfig {
+    /// Tokens before the limit from which on reward is lost, at least 1.
+    pub buffer: usize,
+    /// Reward that a response at the limit loses, above 0.
+    #[serde(default = "one")]
+    pub factor: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl PenaltyConfig {
+    /// What a response of `length` tokens is given on top of its reward where `limit` is the longest: 0 or less.
+    #[must_use]
+    pub fn of(&self, length: usize, limit: usize) -> f64 {
+        let room = limit as f64 - self.buffer as f64 - length as f64;
+        self.factor * (room / self.buffer as f64).clamp(-1.0, 0.0)
+    }
+}
+
+impl OverlongConfig {
+    /// What cannot work where the longest response has `limit` tokens, each as `key: got ..., expected ...`.
+    #[must_use]
+    pub fn problems(&self, limit: usize) -> Vec<String> {
+        let Self::Penalty(PenaltyConfig { buffer, factor }) = *self else { return Vec::new() };
+        let mut problems = Vec::new();
+        if buffer == 0 || buffer > limit {
+            problems
+                .push(format!("buffer: got {buffer}, expected 1 to [sampling] `max_new_tokens` = {limit}"));
+        }
+        if !(factor.is_finite() && factor > 0.0) {
+            problems.push(format!("factor: got {factor}, expected a finite number above 0"));
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// DAPO's own numbers: 20,480 tokens of which the last 4,096 cost.
+    #[test]
+    fn reward_falls_in_a_straight_line_to_the_limit() {
+        let penalty = PenaltyConfig { buffer: 4096, factor: 1.0 };
+        for (length, expected) in
+            [(1, 0.0), (16_384, 0.0), (17_408, -0.25), (18_432, -0.5), (20_480, -1.0), (30_000, -1.0)]
+        {
+            assert!((penalty.of(length, 20_480) - expected).abs() < 1e-12, "{length}");
+        }
+        assert!((PenaltyConfig { factor: 0.5, ..penalty }.of(18_432, 20_480) + 0.25).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_buffer_fits_into_the_limit() {
+        let penalty = |buffer, factor| OverlongConfig::Penalty(PenaltyConfig { buffer, factor });
+        assert_eq!(penalty(8, 1.0).problems(8), Vec::<String>::new());
+        assert_eq!(penalty(0, 1.0).problems(8).len(), 1);
+        assert_eq!(penalty(9, -1.0).problems(8).len(), 2);
+        assert!(OverlongConfig::Mask(MaskConfig {}).problems(8).is_empty());
+    }
+}
