@@ -34,6 +34,7 @@ pub mod eval;
 pub mod files;
 pub mod inspect;
 pub mod interrupt;
+pub mod kernel;
 pub mod learner;
 pub mod loss;
 pub mod measure;

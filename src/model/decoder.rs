@@ -7,7 +7,8 @@
 //! hidden = rms_norm(x);  logits = hidden lm_head^T   (see `model::head`; never formed here)
 //! ```
 
-use tch::{Kind, Tensor};
+use anyhow::Result;
+use tch::{Device, Kind, Tensor};
 
 use super::config::ModelConfig;
 use super::kv_cache::{AttentionTap, KvCache};
@@ -88,8 +89,29 @@ impl Decoder<'_> {
     }
 
     /// One decoding step: the next token of every row, `[B]`, to the final hidden states, `[B, E]`. `tap` sees the attention
-    /// of every layer.
-    pub fn step(&self, tokens: &Tensor, cache: &mut KvCache, mut tap: Option<AttentionTap<'_>>) -> Tensor {
+    /// of the layers that it names.
+    ///
+    /// # Errors
+    /// If weights or cache are not where the tokens are.
+    pub fn step(
+        &self,
+        tokens: &Tensor,
+        cache: &mut KvCache,
+        tap: Option<AttentionTap<'_>>,
+    ) -> Result<Tensor> {
+        match tokens.device() {
+            Device::Cpu => Ok(self.step_on_cpu(tokens, cache, tap)?.transpose(0, 1)),
+            _ => Ok(self.step_by_operations(tokens, cache, tap)),
+        }
+    }
+
+    /// [`Decoder::step`] by libtorch's operations alone, on any device.
+    pub fn step_by_operations(
+        &self,
+        tokens: &Tensor,
+        cache: &mut KvCache,
+        mut tap: Option<AttentionTap<'_>>,
+    ) -> Tensor {
         let (b, k, d) = (tokens.size()[0], self.config.n_kv_heads, self.config.head_dim);
         let group = self.config.n_heads / k;
         // A row that has ended is fed on until it leaves the batch, if need be past the last position.
@@ -99,7 +121,7 @@ impl Decoder<'_> {
         for (l, layer) in self.weights.layers.iter().enumerate() {
             x = self.block(layer, x, &rotation, |q, key, value| {
                 let q = (q * (d as f64).powf(-0.5)).view([b * k, group, d]);
-                let tap = tap.as_mut().map(|tap| &mut **tap as AttentionTap<'_>);
+                let tap = tap.as_mut().filter(|tap| tap.layers.contains(&l));
                 let out = cache.attend(l, &q, &key.transpose(1, 2), &value.transpose(1, 2), tap);
                 out.view([b, 1, k * group * d])
             });

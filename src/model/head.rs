@@ -7,7 +7,11 @@
 //! entropy = logsumexp(l) - sum_v p_v l_v         d entropy / dl = -p (l - logsumexp(l) + entropy)
 //! ```
 
+use anyhow::Result;
 use tch::{Kind, Tensor};
+
+use crate::kernel::{self, Bf16};
+use crate::types::TokenId;
 
 /// Most logits held at a time: 64 MiB in f32.
 const MAX_LOGITS: i64 = 1 << 24;
@@ -47,6 +51,22 @@ impl<'a> Head<'a> {
     /// The distribution over the next token, f32 `[N, V]`; for the N rows of a decoding step.
     pub fn probabilities(&self, hidden: &Tensor) -> Tensor {
         self.logits(hidden).softmax(-1, None)
+    }
+
+    /// Draws a token for each row of `hidden` `[B, E]`, the weight in main memory: the one that `draws[b]` in [0, 1) stands
+    /// for, or the most likely one where it is `None`. Gives tokens and their log-probabilities, NaN where the distribution is
+    /// not finite.
+    ///
+    /// # Errors
+    /// If the weight is elsewhere.
+    pub fn draw(&self, hidden: &Tensor, draws: &[Option<f64>]) -> Result<Vec<(TokenId, f32)>> {
+        let _guard = tch::no_grad_guard();
+        let logits = self.weight.mm(&hidden.transpose(0, 1)); // (V, B)
+        let drawn = match logits.kind() {
+            Kind::BFloat16 => kernel::draw(kernel::view::<Bf16>(&logits)?, draws, self.temperature),
+            _ => kernel::draw(kernel::view::<f32>(&logits)?, draws, self.temperature),
+        };
+        Ok(drawn.into_iter().map(|drawn| (drawn.token, drawn.logprob)).collect())
     }
 
     /// Log-probabilities and entropies of `targets` `[N]` (int64) under `hidden` `[N, E]`.

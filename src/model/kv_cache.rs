@@ -6,13 +6,20 @@
 use tch::{Device, Kind, Tensor};
 
 use super::config::ModelConfig;
+use crate::kernel::KEY_BLOCK;
 
-/// Sees a layer's attention of the newest token, f32 `[B, H, C]`, go by.
-pub type AttentionTap<'t> = &'t mut dyn FnMut(usize, &Tensor);
+/// Sees the attention of the newest token go by.
+pub struct AttentionTap<'t> {
+    /// The layers it wants to see.
+    pub layers: &'t [usize],
+    /// Gets the number of a layer and its weights, f32 `[B, H, C]`.
+    pub see: &'t mut dyn FnMut(usize, &Tensor),
+}
 
 /// The cache of one batch of rows.
 pub struct KvCache {
-    layers: Vec<(Tensor, Tensor)>, // keys, values: (B, K, C, D)
+    layers: Vec<(Tensor, Tensor)>, // keys (B, K, C / W, D, W), values (B, K, C, D)
+    block: i64,                    // W: columns whose keys lie together
     starts: Vec<i64>,
     mask: Option<Tensor>, // (B * K, 1, C): -inf before a row's start; None if all rows start at 0
     n_kv_heads: i64,
@@ -21,22 +28,29 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// An empty cache for rows whose contexts have the lengths `context_lens`, with room for `n_new` more tokens each.
+    /// An empty cache for rows whose contexts have the lengths `context_lens`, with room for `n_new` more tokens each, in
+    /// numbers of `kind`.
     ///
-    /// On a CPU it holds f32 whatever the compute precision `kind`: the products of one query with a few keys are too
-    /// small for the bf16 units, and converting on the way in costs less than what they waste.
+    /// Keys lie feature by feature, so that the products of a query with all of them run along memory; on the CPU in blocks
+    /// of [`KEY_BLOCK`] columns, elsewhere in a single one.
     #[must_use]
     pub fn new(config: &ModelConfig, context_lens: &[i64], n_new: i64, kind: Kind, device: Device) -> Self {
-        let kind = if device.is_cuda() { kind } else { Kind::Float };
         let len = context_lens.iter().copied().max().unwrap_or(0);
-        let capacity = len + n_new;
-        let shape = [context_lens.len() as i64, config.n_kv_heads, capacity, config.head_dim];
+        let (capacity, block) = match device {
+            Device::Cpu => {
+                let block = KEY_BLOCK as i64;
+                ((len + n_new + block - 1) / block * block, block)
+            }
+            _ => (len + n_new, len + n_new),
+        };
+        let (b, k, d) = (context_lens.len() as i64, config.n_kv_heads, config.head_dim);
         // Zeros rather than uninitialised memory: masked columns are multiplied by 0, and 0 * NaN is NaN.
-        let block = || Tensor::zeros(shape, (kind, device));
-        let layers = (0..config.n_layers).map(|_| (block(), block())).collect();
+        let zeros = |shape: &[i64]| Tensor::zeros(shape, (kind, device));
+        let keys = || zeros(&[b, k, capacity / block, d, block]);
+        let layers = (0..config.n_layers).map(|_| (keys(), zeros(&[b, k, capacity, d]))).collect();
         let starts: Vec<i64> = context_lens.iter().map(|n| len - n).collect();
         let mask = start_mask(&starts, capacity, config.n_kv_heads, kind, device);
-        Self { layers, starts, mask, n_kv_heads: config.n_kv_heads, len, capacity }
+        Self { layers, block, starts, mask, n_kv_heads: config.n_kv_heads, len, capacity }
     }
 
     /// Number of rows B.
@@ -68,10 +82,22 @@ impl KvCache {
         let n = keys.size()[1];
         let (first, count) = (rows.start as i64, rows.len() as i64);
         let (k, v) = &self.layers[layer];
-        for (cache, new) in [(k, keys), (v, values)] {
-            let mut place = cache.narrow(0, first, count).narrow(2, self.len - n, n);
-            place.copy_(&new.unsqueeze(0).expand_as(&place));
-        }
+        let mut place = v.narrow(0, first, count).narrow(2, self.len - n, n);
+        place.copy_(&values.unsqueeze(0).expand_as(&place));
+        // The keys of a row fill whole blocks: zeros stand where it has none yet.
+        let (n_kv, d) = (keys.size()[0], keys.size()[2]);
+        let n_blocks = (self.len + self.block - 1) / self.block;
+        let columns = Tensor::zeros([n_kv, d, n_blocks * self.block], (k.kind(), k.device()));
+        columns.narrow(2, self.len - n, n).copy_(&keys.transpose(1, 2));
+        let blocks = columns.view([n_kv, d, n_blocks, self.block]).transpose(1, 2); // (K, blocks, D, W)
+        let mut place = k.narrow(0, first, count).narrow(2, 0, n_blocks);
+        place.copy_(&blocks.unsqueeze(0).expand_as(&place));
+    }
+
+    /// First column of each row, and keys `[B, K, C / W, D, W]` and values `[B, K, C, D]` of layer `layer`.
+    pub(super) fn layer(&mut self, layer: usize) -> (&[i64], &mut Tensor, &mut Tensor) {
+        let (keys, values) = &mut self.layers[layer];
+        (&self.starts, keys, values)
     }
 
     /// Writes this step's key and value of `layer`, `[B, K, 1, D]`, and attends: `queries` are `[B * K, H / K, D]`,
@@ -82,28 +108,29 @@ impl KvCache {
         queries: &Tensor,
         key: &Tensor,
         value: &Tensor,
-        tap: Option<AttentionTap<'_>>,
+        tap: Option<&mut AttentionTap<'_>>,
     ) -> Tensor {
         let (keys, values) = &self.layers[layer];
-        keys.narrow(2, self.len, 1).copy_(key);
+        keys.select(2, self.len / self.block).narrow(3, self.len % self.block, 1).copy_(&key.transpose(2, 3));
         values.narrow(2, self.len, 1).copy_(value);
-        let (b, k, c, d) = keys.size4().unwrap_or((0, 0, 0, 0));
         let n = self.len + 1;
-        let wide = queries.to_kind(keys.kind());
-        let flat = |t: &Tensor| t.view([b * k, c, d]).narrow(1, 0, n); // (B * K, n, D)
+        // Of a single block this is the same memory in another shape.
+        let in_line = keys.transpose(2, 3).flatten(3, 4); // (B, K, D, C)
+        let keys = in_line.flatten(0, 1).narrow(2, 0, n); // (B * K, D, n)
+        let values = values.flatten(0, 1).narrow(1, 0, n); // (B * K, n, D)
         let scores = match &self.mask {
-            None => wide.bmm(&flat(keys).transpose(1, 2)),
-            Some(mask) => mask.narrow(2, 0, n).baddbmm(&wide, &flat(keys).transpose(1, 2), 1, 1),
+            None => queries.bmm(&keys),
+            Some(mask) => mask.narrow(2, 0, n).baddbmm(queries, &keys, 1, 1),
         }; // (B * K, H / K, n)
         let weights = match tap {
             None => scores.softmax(-1, None),
             Some(tap) => {
                 let weights = scores.softmax(-1, Kind::Float);
-                tap(layer, &weights.view([b, -1, n]));
-                weights.to_kind(keys.kind())
+                (tap.see)(layer, &weights.view([self.n_rows(), -1, n]));
+                weights.to_kind(queries.kind())
             }
         };
-        weights.bmm(&flat(values)).to_kind(queries.kind())
+        weights.bmm(&values)
     }
 
     /// Closes the step: the column written by `attend` in every layer is now part of the context.
@@ -118,11 +145,13 @@ impl KvCache {
         let (kind, device) = (first.kind(), first.device());
         let index = Tensor::from_slice(rows).to_device(device);
         for (keys, values) in &mut self.layers {
-            for cache in [keys, values] {
+            let n_blocks = (self.len + self.block - 1) / self.block;
+            for (cache, n) in [(keys, n_blocks), (values, self.len)] {
                 let mut shape = cache.size();
                 shape[0] = rows.len() as i64;
                 let kept = Tensor::zeros(&shape, (kind, device));
-                kept.narrow(2, 0, self.len).copy_(&cache.narrow(2, 0, self.len).index_select(0, &index));
+                let used = |t: &Tensor| t.narrow(2, 0, n);
+                used(&kept).copy_(&used(cache).index_select(0, &index));
                 *cache = kept;
             }
         }

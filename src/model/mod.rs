@@ -5,6 +5,7 @@
 //! | `config`, `load`, `save` | Hugging Face folders in and out |
 //! | `layout` | which parameter lies where in the flat buffer |
 //! | `weights`, `decoder`, `rope`, `kv_cache` | the forward pass, whole sequences or token by token |
+//! | `cpu_step` | a decoding step by hand-written kernels |
 //! | `network` | masters, compute copy, forward and backward passes up to the output layer |
 //! | `policy`, `head` | the output layer over the vocabulary: hidden states to log-probabilities and back, in chunks |
 //! | `critic` | the output layer of one number per token |
@@ -16,6 +17,7 @@
 
 mod arithmetic;
 pub mod config;
+mod cpu_step;
 mod critic;
 mod decoder;
 pub mod device;

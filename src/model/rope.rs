@@ -33,6 +33,11 @@ impl Rope {
         Self { cos: table(angles.cos()), sin: table(angles.sin()) }
     }
 
+    /// Cosines and sines, `[P, D/2]` each.
+    pub fn tables(&self) -> (&Tensor, &Tensor) {
+        (&self.cos, &self.sin)
+    }
+
     /// Number of positions the tables hold.
     #[must_use]
     pub fn n_positions(&self) -> i64 {

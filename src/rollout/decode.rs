@@ -7,11 +7,11 @@ use std::ops::Range;
 
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::draw::{draw, most_likely};
 use super::{Generation, RolloutEngine, SamplingConfig};
-use crate::model::{KvCache, Policy, Tapped};
+use crate::model::{AttentionTap, Head, KvCache, Policy, Tapped};
 use crate::signal::{DecodePlan, DecodeReader};
 use crate::types::{Completion, Finish, GenRequest, HeadSignals, TokenId};
 
@@ -97,8 +97,7 @@ impl DecodeEngine {
             self.attention.as_ref().filter(|_| requests.iter().all(|request| request.prefix.is_empty()));
         let mut reader = plan.map(|plan| DecodeReader::new(plan, policy, &cache));
         loop {
-            let probs = head.probabilities(&hidden); // (B, V)
-            self.extend(&mut rows, &batch, &probs, generation)?;
+            self.extend(&mut rows, &batch, &head, &hidden, generation)?;
             let stays: Vec<bool> = batch.iter().map(|row| rows[*row].goes_on(reader.is_some())).collect();
             let places = |wanted: bool| {
                 (0i64..).zip(&stays).filter(move |(_, s)| **s == wanted).map(|(place, _)| place)
@@ -125,11 +124,13 @@ impl DecodeEngine {
             let (next, new): (Vec<i64>, Vec<bool>) = fed.into_iter().unzip();
             let next = Tensor::from_slice(&next).to_device(policy.placement.device); // (B)
             hidden = match &mut reader {
-                None => policy.decoder().step(&next, &mut cache, None),
+                None => policy.decoder().step(&next, &mut cache, None)?,
                 Some(reader) => {
                     reader.count(&new);
+                    let layers = reader.layers();
                     let mut see = |layer: usize, attention: &Tensor| reader.see(layer, attention);
-                    policy.decoder().step(&next, &mut cache, Some(&mut see))
+                    let tap = AttentionTap { layers, see: &mut see };
+                    policy.decoder().step(&next, &mut cache, Some(tap))?
                 }
             };
         }
@@ -176,26 +177,51 @@ impl DecodeEngine {
         (Tensor::cat(&hidden, 0), cache)
     }
 
-    /// Draws the next token of every row of the batch that has not ended.
+    /// Draws the next token of every row of the batch that has not ended, from the hidden states `[B, E]`.
     fn extend(
         &self,
         rows: &mut [Row<'_>],
         batch: &[usize],
-        probs: &Tensor,
+        head: &Head<'_>,
+        hidden: &Tensor,
         generation: &Generation,
     ) -> Result<()> {
-        let vocab = usize::try_from(probs.size()[1])?;
-        let probs = Vec::<f32>::try_from(probs.to_device(tch::Device::Cpu).reshape([-1]))?;
-        // `batch` is increasing, so its rows can be walked beside their distributions.
-        let mut is_in_batch = vec![None; rows.len()];
-        batch.iter().enumerate().for_each(|(place, row)| is_in_batch[*row] = Some(place));
-        let open =
-            rows.par_iter_mut().zip(is_in_batch).filter_map(|(row, place)| place.map(|place| (row, place)));
-        open.filter(|(row, _)| row.finish.is_none()).for_each(|(row, place)| {
-            row.extend(&probs[place * vocab..(place + 1) * vocab], generation, &self.eos);
-        });
+        let sampling = generation.sampling;
+        let draws: Vec<Option<f64>> = batch
+            .iter()
+            .map(|row| {
+                (sampling.temperature > 0.0)
+                    .then(|| generation.uniform(rows[*row].request, rows[*row].position()))
+            })
+            .collect();
+        let whole = sampling.top_k == 0 && sampling.top_p >= 1.0;
+        let drawn = match head.weight.device() {
+            Device::Cpu if whole => head.draw(hidden, &draws)?,
+            _ => draw_by_probabilities(&head.probabilities(hidden), &draws, sampling)?,
+        };
+        for (row, (token, logprob)) in batch.iter().zip(drawn) {
+            let row = &mut rows[*row];
+            if row.finish.is_none() {
+                row.push(token, logprob, sampling.max_new_tokens, &self.eos);
+            }
+        }
         Ok(())
     }
+}
+
+/// A token and its log-probability for each row of `probs` `[B, V]`; `draws` as for [`Head::draw`].
+fn draw_by_probabilities(
+    probs: &Tensor,
+    draws: &[Option<f64>],
+    sampling: SamplingConfig,
+) -> Result<Vec<(TokenId, f32)>> {
+    let vocab = usize::try_from(probs.size()[1])?;
+    let probs = Vec::<f32>::try_from(probs.to_device(Device::Cpu).reshape([-1]))?;
+    let row = |(probs, u): (&[f32], &Option<f64>)| match *u {
+        Some(u) => draw(probs, sampling.top_k, sampling.top_p, u),
+        None => most_likely(probs),
+    };
+    Ok(probs.par_chunks(vocab).zip(draws).map(row).collect())
 }
 
 impl<'r> Row<'r> {
@@ -203,21 +229,19 @@ impl<'r> Row<'r> {
         Self { request, tokens: Vec::new(), logprobs: Vec::new(), finish: None, n_fed: 0, signals: None }
     }
 
-    /// Draws the next token from `probs`, `[V]`. Where they are not finite the response ends with what they gave.
-    fn extend(&mut self, probs: &[f32], generation: &Generation, eos: &[TokenId]) {
-        let SamplingConfig { temperature, top_k, top_p, max_new_tokens, max_rows: _ } = generation.sampling;
-        let position = self.request.prefix.len() + self.tokens.len();
-        let (token, logprob) = if temperature > 0.0 {
-            draw(probs, top_k, top_p, generation.uniform(self.request, position))
-        } else {
-            most_likely(probs)
-        };
+    /// Position of the next token within the response.
+    fn position(&self) -> usize {
+        self.request.prefix.len() + self.tokens.len()
+    }
+
+    /// Takes the next token. Where its distribution was not finite the response ends with what that gave.
+    fn push(&mut self, token: TokenId, logprob: f32, max_new_tokens: usize, eos: &[TokenId]) {
         self.tokens.push(token);
         self.logprobs.push(logprob);
         self.finish = if eos.contains(&token) {
             Some(Finish::Eos)
         } else {
-            (position + 1 == max_new_tokens || !logprob.is_finite()).then_some(Finish::Length)
+            (self.position() == max_new_tokens || !logprob.is_finite()).then_some(Finish::Length)
         };
     }
 

@@ -49,6 +49,11 @@ impl<'a> DecodeReader<'a> {
         self.counted = Tensor::from_slice(&values).view([-1, 1, 1, 1]).to_device(device);
     }
 
+    /// The layers to be shown.
+    pub fn layers(&self) -> &'a [usize] {
+        &self.plan.layers
+    }
+
     /// Takes in the attention of layer `layer`, f32 `[B, H, C]`, over the C columns up to the token fed.
     pub fn see(&mut self, layer: usize, attention: &Tensor) {
         if let Some(i) = self.plan.layers.iter().position(|read| *read == layer) {

@@ -2,13 +2,13 @@
 
 use rlcredit::batch::Sequence;
 use rlcredit::measure::Measurer;
-use rlcredit::model::{KvCache, Policy, Tapped};
+use rlcredit::model::{AttentionTap, Decoder, KvCache, Policy, Tapped};
 use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
 use rlcredit::signal::{DecodePlan, Layers, SignalConfig};
 use rlcredit::types::{Completion, Finish, GenRequest, Purpose, RunRandom, TokenId, Tree};
 use tch::{Device, Kind, Tensor};
 
-use super::common::{FAMILIES, distance, leaf, logits, measured, policy, prompt, row, tokens};
+use super::common::{FAMILIES, distance, leaf, logits, measured, policy, policy_in, prompt, row, tokens};
 
 /// An eighth of the vocabulary, so that responses end at different times and rows leave the batch.
 const EOS: [TokenId; 8] = [2, 9, 17, 25, 33, 40, 48, 56];
@@ -43,34 +43,56 @@ fn next_logits(policy: &Policy, request: &GenRequest, response: &[TokenId]) -> T
     all.narrow(0, first, response.len() as i64).to_kind(Kind::Double)
 }
 
+/// One token for each row: the kernels' way, or libtorch's operations.
+type Step = fn(&Decoder<'_>, &Tensor, &mut KvCache, Option<AttentionTap<'_>>) -> Tensor;
+
+const STEPS: [Step; 2] = [
+    |decoder, tokens, cache, tap| decoder.step(tokens, cache, tap).unwrap(),
+    |decoder, tokens, cache, tap| decoder.step_by_operations(tokens, cache, tap),
+];
+
 #[test]
 fn steps_with_a_cache_equal_the_full_forward_pass() {
     let lens = [7i64, 3, 12, 1];
-    for family in FAMILIES {
-        let policy = policy(family);
-        let rows: Vec<Tensor> = lens.iter().map(|n| row(&tokens(*n as u64, *n as usize + 6))).collect(); // (1, n + 6)
-        let full: Vec<Tensor> =
-            rows.iter().map(|row| logits(&policy, &policy.hidden(row, None)).squeeze_dim(0)).collect();
-        let _guard = tch::no_grad_guard();
-        let decoder = policy.decoder();
-        let mut cache = KvCache::new(&policy.config, &lens, 6, Kind::Float, Device::Cpu);
-        for (i, (row, n)) in rows.iter().zip(lens).enumerate() {
-            let mut fill = |tapped: &Tapped<'_>| {
-                cache.fill(tapped.layer, i..i + 1, &tapped.keys.get(0), &tapped.values.get(0))
-            };
-            let _ = decoder.hidden(decoder.embed(&row.narrow(1, 0, n)), Some(&mut fill));
-        }
-        let mut present = vec![0usize, 1, 2, 3];
-        for step in 0..6 {
-            if step == 3 {
-                cache.keep_rows(&[2, 1]);
-                present = vec![2, 1];
+    // bf16 rounds in other places on the two ways and in the full pass.
+    for (kind, tolerance) in [(Kind::Float, 1e-4), (Kind::BFloat16, 0.5)] {
+        for (family, step) in FAMILIES.into_iter().flat_map(|family| STEPS.map(|step| (family, step))) {
+            let policy = policy_in(family, kind);
+            let rows: Vec<Tensor> = lens.iter().map(|n| row(&tokens(*n as u64, *n as usize + 6))).collect(); // (1, n + 6)
+            let full: Vec<Tensor> =
+                rows.iter().map(|row| logits(&policy, &policy.hidden(row, None)).squeeze_dim(0)).collect();
+            let _guard = tch::no_grad_guard();
+            let decoder = policy.decoder();
+            let mut cache = KvCache::new(&policy.config, &lens, 6, kind, Device::Cpu);
+            for (i, (row, n)) in rows.iter().zip(lens).enumerate() {
+                let mut fill = |tapped: &Tapped<'_>| {
+                    cache.fill(tapped.layer, i..i + 1, &tapped.keys.get(0), &tapped.values.get(0))
+                };
+                let _ = decoder.hidden(decoder.embed(&row.narrow(1, 0, n)), Some(&mut fill));
             }
-            let next: Vec<Tensor> = present.iter().map(|r| rows[*r].narrow(1, lens[*r] + step, 1)).collect();
-            let got = logits(&policy, &decoder.step(&Tensor::cat(&next, 0).squeeze_dim(1), &mut cache, None)); // (B, V)
-            for (place, r) in (0..).zip(&present) {
-                let gap = distance(&got.get(place), &full[*r].get(lens[*r] + step));
-                assert!(gap < 1e-4, "{family}, row {r}, step {step}: logits are off by {gap}");
+            let mut present = vec![0usize, 1, 2, 3];
+            for i in 0..6 {
+                if i == 3 {
+                    cache.keep_rows(&[2, 1]);
+                    present = vec![2, 1];
+                }
+                let next: Vec<Tensor> = present.iter().map(|r| rows[*r].narrow(1, lens[*r] + i, 1)).collect();
+                let mut sums = Vec::new();
+                let mut see = |layer: usize, attention: &Tensor| {
+                    assert_eq!((layer, attention.size()[2]), (1, 12 + i + 1));
+                    sums.push(attention.sum_dim_intlist([-1i64].as_slice(), false, None));
+                };
+                let tap = AttentionTap { layers: &[1], see: &mut see };
+                let hidden = step(&decoder, &Tensor::cat(&next, 0).squeeze_dim(1), &mut cache, Some(tap));
+                let got = logits(&policy, &hidden); // (B, V)
+                for (place, r) in (0..).zip(&present) {
+                    let gap = distance(&got.get(place), &full[*r].get(lens[*r] + i));
+                    assert!(
+                        gap < tolerance,
+                        "{family}, {kind:?}, row {r}, step {i}: logits are off by {gap}"
+                    );
+                }
+                assert!(sums.len() == 1 && distance(&sums[0], &sums[0].ones_like()) < 1e-4, "{sums:?}");
             }
         }
     }

@@ -1,0 +1,31 @@
+//! Hot spots written by hand for the CPU, on plain slices; what they compute is said by libtorch's operations elsewhere.
+//!
+//! | kernel | in place of |
+//! |---|---|
+//! | [`attend_step`] | norm, rotation, cache and attention of one decoding step, a dozen operations on small tensors |
+//! | [`add_rms_norm`] | residual and RMSNorm |
+//! | [`gate`] | `silu(gate) * up` |
+//! | [`draw`] | softmax over the vocabulary, its copy to the host and the search for the token |
+//!
+//! A decoding step keeps its activations *feature-major*: `[features, rows]`, one column per row of the batch. A product
+//! `W x` of a weight `[out, in]` with `[in, rows]` is then one that needs no transposition, which the bf16 units do up to half
+//! again as fast, and loops over the rows of a batch run along memory.
+//!
+//! Every kernel takes f32 and bf16, computes in f32 and has a test against plain operations.
+
+#![expect(unsafe_code, reason = "tensors are seen as slices here, and threads are libgomp's")]
+
+mod attend;
+mod draw;
+mod gate;
+mod norm;
+mod number;
+mod team;
+mod view;
+
+pub use attend::{AttendStep, KEY_BLOCK, attend_step};
+pub use draw::{Drawn, draw};
+pub use gate::gate;
+pub use norm::add_rms_norm;
+pub use number::{Bf16, Number};
+pub use view::{view, view_mut};

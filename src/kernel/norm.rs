@@ -1,0 +1,71 @@
+//! Residual and RMSNorm in one pass, feature-major:
+//!
+//! ```text
+//! x <- x + delta
+//! y[e, b] = x[e, b] / sqrt(mean_e x[e, b]^2 + eps) * w[e]
+//! ```
+
+use multiversion::multiversion;
+
+use super::Number;
+
+/// Adds `delta` (nothing where it is empty) to `x` and gives the norm of the sum in `out`; all `[E, B]`, `weight` `[E]`.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+pub fn add_rms_norm<T: Number>(x: &mut [T], delta: &[T], weight: &[T], eps: f32, out: &mut [T]) {
+    let n_rows = x.len() / weight.len();
+    let mut scale = vec![0f32; n_rows];
+    for (e, x) in x.chunks_exact_mut(n_rows).enumerate() {
+        if !delta.is_empty() {
+            for (x, d) in x.iter_mut().zip(&delta[e * n_rows..(e + 1) * n_rows]) {
+                *x = T::narrow(x.wide() + d.wide());
+            }
+        }
+        for (sum, x) in scale.iter_mut().zip(x.iter()) {
+            *sum += x.wide() * x.wide();
+        }
+    }
+    for sum in &mut scale {
+        *sum = 1.0 / (*sum / weight.len() as f32 + eps).sqrt();
+    }
+    let rows = out.chunks_exact_mut(n_rows).zip(x.chunks_exact(n_rows));
+    for ((out, x), w) in rows.zip(weight) {
+        for ((out, x), scale) in out.iter_mut().zip(x).zip(&scale) {
+            // Rounded before the weight, as the model was trained.
+            *out = T::narrow(T::narrow(x.wide() * scale).wide() * w.wide());
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use tch::{Device, Kind, Tensor};
+
+    use super::super::{Bf16, view, view_mut};
+    use super::*;
+
+    fn check<T: Number>(tolerance: f64) {
+        let (e, b) = (24, 7);
+        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)).to_kind(T::KIND);
+        tch::manual_seed(3);
+        let (mut x, delta, weight) = (normal(&[e, b]), normal(&[e, b]), normal(&[e]));
+        let sum = &x + &delta;
+        let wide = sum.to_kind(Kind::Float);
+        let mean = wide.square().mean_dim([0i64].as_slice(), true, None);
+        let expected = (wide * (mean + 1e-5).rsqrt()).to_kind(T::KIND) * weight.unsqueeze(1);
+        let mut out = x.zeros_like();
+        let (w, d) = (view::<T>(&weight).unwrap(), view::<T>(&delta).unwrap());
+        add_rms_norm(view_mut::<T>(&mut x).unwrap(), d, w, 1e-5, view_mut::<T>(&mut out).unwrap());
+        assert_eq!(x, sum);
+        assert!(out.allclose(&expected, tolerance, tolerance, false));
+        let mut again = x.zeros_like();
+        add_rms_norm(view_mut::<T>(&mut x).unwrap(), &[], w, 1e-5, view_mut::<T>(&mut again).unwrap());
+        assert_eq!((x, again), (sum, out));
+    }
+
+    #[test]
+    fn it_is_the_sum_and_its_norm() {
+        check::<f32>(1e-5);
+        check::<Bf16>(1e-2);
+    }
+}

@@ -1,0 +1,39 @@
+//! Tensors as slices.
+
+use anyhow::{Result, ensure};
+use tch::{Device, Tensor};
+
+use super::Number;
+
+/// The numbers of a contiguous tensor in main memory, row-major.
+///
+/// # Errors
+/// If the tensor is elsewhere, of another kind, or not contiguous.
+pub fn view<T: Number>(tensor: &Tensor) -> Result<&[T]> {
+    check::<T>(tensor)?;
+    // SAFETY: a contiguous tensor of this kind on the CPU is `numel` such numbers in a row, which live as long as it does.
+    Ok(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<T>(), tensor.numel()) })
+}
+
+/// As [`view`], to write to. No other tensor that shares the memory may be read or written meanwhile.
+///
+/// # Errors
+/// As [`view`].
+pub fn view_mut<T: Number>(tensor: &mut Tensor) -> Result<&mut [T]> {
+    check::<T>(tensor)?;
+    // SAFETY: as above; the caller holds the tensor alone, and vouches for others on the same memory.
+    Ok(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<T>(), tensor.numel()) })
+}
+
+fn check<T: Number>(tensor: &Tensor) -> Result<()> {
+    ensure!(
+        tensor.device() == Device::Cpu && tensor.kind() == T::KIND && tensor.is_contiguous(),
+        "kernel: got a tensor {:?} of {:?} on {:?}{}, expected a contiguous one of {:?} on the CPU",
+        tensor.size(),
+        tensor.kind(),
+        tensor.device(),
+        if tensor.is_contiguous() { "" } else { ", not contiguous" },
+        T::KIND
+    );
+    Ok(())
+}
