@@ -1,6 +1,8 @@
 //! The sampler: token by token gives what the full forward pass gives, and a response does not depend on its company.
 
-use rlcredit::batch::Sequence;
+use rlcredit::batch::{Sequence, TrainSample};
+use rlcredit::learner::PolicyLearner;
+use rlcredit::loss::ClipConfig;
 use rlcredit::measure::Measurer;
 use rlcredit::model::{AttentionTap, Decoder, KvCache, Policy, Tapped};
 use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
@@ -9,6 +11,7 @@ use rlcredit::types::{Completion, Finish, GenRequest, Purpose, RunRandom, TokenI
 use tch::{Device, Kind, Tensor};
 
 use super::common::{FAMILIES, distance, leaf, logits, measured, policy, policy_in, prompt, row, tokens};
+use super::gradient::{TEMPERATURE, config, rates};
 
 /// An eighth of the vocabulary, so that responses end at different times and rows leave the batch.
 const EOS: [TokenId; 8] = [2, 9, 17, 25, 33, 40, 48, 56];
@@ -95,6 +98,45 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
                 assert!(sums.len() == 1 && distance(&sums[0], &sums[0].ones_like()) < 1e-4, "{sums:?}");
             }
         }
+    }
+}
+
+/// What an update at learning rate 0 leaves behind, in weights or in caches, would show as a growing distance.
+#[test]
+fn twenty_updates_at_rate_0_leave_sampler_and_learner_as_near_as_they_were() {
+    for (kind, bound) in [(Kind::Float, 1e-4), (Kind::BFloat16, 0.2)] {
+        let mut policy = policy_in("qwen3", kind);
+        let before = policy.master().copy();
+        let mut learner = PolicyLearner::new(config(ClipConfig::default(), 64), &policy);
+        let mut gaps = Vec::new();
+        for step in 1..=20 {
+            let requests = requests();
+            let mut engine = DecodeEngine::new(EOS.to_vec(), 512, 1 << 14);
+            let sampling = SamplingConfig { temperature: TEMPERATURE, ..PLAIN };
+            let generation = Generation { step, ..generation(sampling) };
+            let completions = engine.generate(&policy, &requests, &generation, &mut |_| ()).unwrap();
+            let samples: Vec<TrainSample> = requests
+                .iter()
+                .zip(&completions)
+                .map(|(request, done)| TrainSample {
+                    prompt: request.prompt.clone(),
+                    tokens: done.tokens.clone(),
+                    old_logprobs: Some(done.logprobs.clone()),
+                    ref_logprobs: None,
+                    advantages: vec![if request.sample == 0 { 1.0 } else { -0.5 }; done.tokens.len()],
+                    values: None,
+                    returns: None,
+                    place: (request.prompt.id as usize, request.sample as usize),
+                })
+                .collect();
+            let report = learner.update(&mut policy, &samples, rates(0.0), &mut |_| ()).unwrap();
+            assert!(report.not_finite.is_none() && report.metrics.get("optim/grad_norm").unwrap() > 0.0);
+            gaps.push(report.first_gap.unwrap().mean);
+        }
+        assert_eq!((policy.master(), learner.optimizer.state().updates), (&before, 20));
+        let half = |gaps: &[f64]| gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let (early, late) = (half(&gaps[..10]), half(&gaps[10..]));
+        assert!(gaps.iter().all(|gap| *gap < bound) && late < 2.0 * early, "{kind:?}: {gaps:?}");
     }
 }
 

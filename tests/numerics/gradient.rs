@@ -13,7 +13,7 @@ use tch::{Device, Tensor};
 
 use super::common::{FAMILIES, distance, leaf, logits, measured, numbers, policy, policy_in, row, samples};
 
-const TEMPERATURE: f64 = 0.8;
+pub const TEMPERATURE: f64 = 0.8;
 const LONGEST: usize = 16;
 const KL_COEF: f64 = 0.4;
 const ALL: [Aggregation; 4] = [
