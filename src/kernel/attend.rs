@@ -147,6 +147,9 @@ impl<T: Number> Heads<'_, T> {
     fn attend<const G: usize>(&self, queries: &[f32], weights: &mut [f32], out: &mut [f32]) {
         let (d, padded) = (queries.len() / G, weights.len() / G);
         for (block, keys) in self.keys.chunks_exact(d * KEY_BLOCK).take(padded / KEY_BLOCK).enumerate() {
+            if let Some(next) = self.keys.get((block + 1) * d * KEY_BLOCK..(block + 2) * d * KEY_BLOCK) {
+                prefetch(next);
+            }
             let sums = products::<T, G, KEY_BLOCK>(queries, d, keys, KEY_BLOCK);
             for (g, sums) in sums.iter().enumerate() {
                 weights[g * padded + block * KEY_BLOCK..][..KEY_BLOCK].copy_from_slice(sums);
@@ -157,11 +160,12 @@ impl<T: Number> Heads<'_, T> {
             softmax(&mut weights[..self.n]);
             weights[self.n..].fill(0.0);
         }
-        // Features in stretches of 32, 8 and 1, whatever the size of a head.
+        // Features in stretches of 64, 32, 8 and 1, whatever the size of a head.
         let mut at = 0;
         while at < d {
             let values = &self.values[at..];
             at += match d - at {
+                64.. => self.collect::<G, 64>(weights, values, d, &mut out[at..]),
                 32.. => self.collect::<G, 32>(weights, values, d, &mut out[at..]),
                 8.. => self.collect::<G, 8>(weights, values, d, &mut out[at..]),
                 _ => self.collect::<G, 1>(weights, values, d, &mut out[at..]),
@@ -181,12 +185,26 @@ impl<T: Number> Heads<'_, T> {
         let padded = weights.len() / G;
         let mut sums = [[0f32; W]; G];
         for t in 0..self.n {
+            if let Some(soon) = values.get((t + 16) * d..(t + 17) * d) {
+                prefetch(soon);
+            }
             add::<T, G, W>(&mut sums, &weights[t..], padded, &values[t * d..]);
         }
         for (g, sums) in sums.iter().enumerate() {
             out[g * d..][..W].copy_from_slice(sums);
         }
         W
+    }
+}
+
+/// Has the processor fetch `numbers` while it works on others.
+#[inline(always)]
+fn prefetch<T>(numbers: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in numbers.chunks(64 / size_of::<T>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint about memory that is there.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
 }
 
