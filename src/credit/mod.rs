@@ -18,8 +18,9 @@ pub use reward::Rewards;
 
 use self::advantage::AdvantageEstimator;
 use self::strategy::{Anchors, CreditStrategy, Response};
-use crate::loss::KlEstimator;
-use crate::types::{CreditedTree, Finish, MeasuredTree, MetricRow, Needs, PathField, Step, Tree};
+use crate::types::{
+    CreditedTree, Finish, KlEstimator, MeasuredTree, MetricRow, Needs, PathField, Step, Tree,
+};
 
 /// An estimator, the chain of strategies behind it, and what is trained on.
 pub struct Credit {

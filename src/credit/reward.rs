@@ -6,8 +6,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::loss::KlEstimator;
-use crate::types::{MeasuredTree, PathField};
+use crate::types::{KlEstimator, MeasuredTree, PathField};
 
 /// The rewards of one tree.
 pub struct Rewards<'t> {

@@ -6,9 +6,10 @@ use tch::Tensor;
 use super::accumulate::accumulate;
 use super::report::{Gap, Tally, UpdateReport};
 use crate::batch::{BatchConfig, Reads, Sequence, TokenGrid, TrainSample, minibatches, pack};
-use crate::loss::{KlEstimator, KlPlace, LossConfig, LossInput, PolicyLoss, Terms, token_weights};
+use crate::loss::{KlPlace, LossConfig, LossInput, PolicyLoss, Terms, kl_tokens, token_weights};
 use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
 use crate::optim::{AdamW, OptimConfig};
+use crate::types::KlEstimator;
 
 /// What a learner is told once.
 #[derive(Clone, Copy, Debug)]
@@ -209,9 +210,9 @@ impl TotalLoss<'_> {
         let mut losses = vec![("loss/policy", token.loss.detach() * &inputs.weights)];
         let mut loss = token.loss;
         if let (Some(kl), Some(reference)) = (self.terms.kl, &inputs.ref_logprobs) {
-            report.push(("policy/kl_ref", KlEstimator::K3.tokens(&new.detach(), reference)));
+            report.push(("policy/kl_ref", kl_tokens(KlEstimator::K3, &new.detach(), reference)));
             if kl.place == KlPlace::Loss {
-                let penalty = kl.estimator.tokens(&new, reference) * self.kl_coef;
+                let penalty = kl_tokens(kl.estimator, &new, reference) * self.kl_coef;
                 losses.push(("loss/kl", penalty.detach() * &inputs.weights));
                 loss += penalty;
             }

@@ -1,12 +1,14 @@
 //! The penalty on the distance to the reference policy.
 //!
 //! ```text
-//! d = reference - new log-prob     k1 = -d     k2 = d^2 / 2     k3 = exp(d) - 1 - d         (Schulman)
+//! loss_t += coef * kl_t   or   r_t -= coef * kl_t
 //! adaptive: coef <- coef * (1 + clamp(kl / target - 1, -0.2, 0.2) * n / horizon)            (Ziegler et al. 2019)
 //! ```
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
+
+use crate::types::KlEstimator;
 
 /// Penalty on the distance to the reference policy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,19 +42,6 @@ fn horizon() -> f64 {
     10_000.0
 }
 
-/// Estimators of KL(policy || reference) from one sampled token, with d = reference - new log-prob.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KlEstimator {
-    /// -d
-    K1,
-    /// d^2 / 2
-    K2,
-    /// exp(d) - 1 - d
-    #[default]
-    K3,
-}
-
 /// What the penalty is part of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,26 +53,13 @@ pub enum KlPlace {
     Reward,
 }
 
-impl KlEstimator {
-    /// The estimate for each of N tokens, from log-probabilities f32 `[N]`; f32 `[N]`.
-    pub fn tokens(self, new_logprobs: &Tensor, ref_logprobs: &Tensor) -> Tensor {
-        let d = ref_logprobs - new_logprobs;
-        match self {
-            Self::K1 => -d,
-            Self::K2 => d.square() / 2.0,
-            Self::K3 => d.exp() - 1.0 - d,
-        }
-    }
-
-    /// The estimate for one token.
-    #[must_use]
-    pub fn token(self, new_logprob: f32, ref_logprob: f32) -> f64 {
-        let d = f64::from(ref_logprob) - f64::from(new_logprob);
-        match self {
-            Self::K1 => -d,
-            Self::K2 => d * d / 2.0,
-            Self::K3 => d.exp_m1() - d,
-        }
+/// The estimate for each of N tokens, from log-probabilities f32 `[N]`; f32 `[N]`.
+pub fn kl_tokens(estimator: KlEstimator, new_logprobs: &Tensor, ref_logprobs: &Tensor) -> Tensor {
+    let d = ref_logprobs - new_logprobs;
+    match estimator {
+        KlEstimator::K1 => -d,
+        KlEstimator::K2 => d.square() / 2.0,
+        KlEstimator::K3 => d.exp() - 1.0 - d,
     }
 }
 
@@ -125,7 +101,7 @@ mod tests {
     fn one_token_and_many_agree() {
         let (new, reference) = ([-0.5f32, -2.0, -1.0], [-0.7f32, -1.5, -1.0]);
         for estimator in [KlEstimator::K1, KlEstimator::K2, KlEstimator::K3] {
-            let tokens = estimator.tokens(&Tensor::from_slice(&new), &Tensor::from_slice(&reference));
+            let tokens = kl_tokens(estimator, &Tensor::from_slice(&new), &Tensor::from_slice(&reference));
             for (i, (new, reference)) in new.iter().zip(&reference).enumerate() {
                 let token = estimator.token(*new, *reference);
                 assert!((tokens.double_value(&[i as i64]) - token).abs() < 1e-6, "{estimator:?}");

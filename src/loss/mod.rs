@@ -15,7 +15,7 @@ pub use cispo::CispoConfig;
 pub use clip::ClipConfig;
 pub use config::{Aggregation, LossConfig};
 pub use gspo::GspoConfig;
-pub use kl::{AdaptiveKl, KlConfig, KlEstimator, KlPlace};
+pub use kl::{AdaptiveKl, KlConfig, KlPlace, kl_tokens};
 pub use value::{ValueInput, value_loss};
 
 use tch::Tensor;

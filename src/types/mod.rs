@@ -7,6 +7,7 @@
 //! All of it lives in the host world: plain vectors, no tensors, no model.
 
 mod completion;
+mod divergence;
 mod metric;
 mod not_finite;
 mod path_field;
@@ -16,6 +17,7 @@ mod signals;
 mod tree;
 
 pub use completion::{Completion, Finish, GenRequest};
+pub use divergence::KlEstimator;
 pub use metric::MetricRow;
 pub use not_finite::NotFinite;
 pub use path_field::PathField;

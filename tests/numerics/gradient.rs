@@ -3,12 +3,11 @@
 use rlcredit::batch::{BatchConfig, Reads, TokenGrid, TrainSample};
 use rlcredit::learner::{LearnerConfig, PolicyLearner, Rates, UpdateReport, accumulate};
 use rlcredit::loss::{
-    Aggregation, CispoConfig, ClipConfig, GspoConfig, KlConfig, KlEstimator, KlPlace, LossConfig,
-    token_weights,
+    Aggregation, CispoConfig, ClipConfig, GspoConfig, KlConfig, KlPlace, LossConfig, token_weights,
 };
 use rlcredit::model::{Output, Policy, Slot, StatsGrad};
 use rlcredit::optim::OptimConfig;
-use rlcredit::types::Tree;
+use rlcredit::types::{KlEstimator, Tree};
 use tch::{Device, Tensor};
 
 use super::common::{FAMILIES, distance, leaf, logits, measured, numbers, policy, policy_in, row, samples};

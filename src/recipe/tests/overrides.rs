@@ -1,10 +1,7 @@
 //! `--set section.key=value`.
 
 use super::{BASE, parse, problems};
-use crate::{
-    data::DataConfig,
-    loss::{KlEstimator, KlPlace},
-};
+use crate::{data::DataConfig, loss::KlPlace, types::KlEstimator};
 
 #[test]
 fn overrides_change_the_recipe() {

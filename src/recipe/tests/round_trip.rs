@@ -7,8 +7,9 @@ use crate::{
     credit::advantage::{
         BatchBaselineConfig, GaeConfig, GroupConfig, LeaveOneOutConfig, Scale, WithoutSignal,
     },
-    loss::{AdaptiveKl, Aggregation, CispoConfig, ClipConfig, GspoConfig, KlConfig, KlEstimator, KlPlace},
+    loss::{AdaptiveKl, Aggregation, CispoConfig, ClipConfig, GspoConfig, KlConfig, KlPlace},
     optim::Schedule,
+    types::KlEstimator,
 };
 
 fn loss() -> impl Strategy<Value = LossConfig> {
