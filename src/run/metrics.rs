@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use rewards::CORRECT;
 
 use crate::learner::Gap;
-use crate::loss::KlEstimator;
 use crate::pipeline::Discarded;
-use crate::types::{CreditedTree, Finish, Leaf, MetricRow, PathField, Step};
+use crate::types::{CreditedTree, Finish, KlEstimator, Leaf, MetricRow, PathField, Step};
 
 /// `reward/*`, `group/*`, `tree/*`, `response_length/*` and `advantage/*` of a step.
 #[must_use]
@@ -81,16 +80,17 @@ pub fn of_discarded(discarded: Discarded) -> MetricRow {
     [("group/refill_rounds", rounds as f64), ("group/discarded", prompts as f64)].into_iter().collect()
 }
 
-/// Mean over all response tokens of the divergence from the reference; `None` where it was not measured.
+/// Mean of the divergence from the reference over the response tokens of all trees of which it was measured (those that leave
+/// the batch are not where a single update measures for itself); `None` where it was of none.
 #[must_use]
 pub fn kl_to_reference(trees: &[CreditedTree], estimator: KlEstimator) -> Option<f64> {
-    let mut all = Vec::new();
-    for tree in trees {
+    let measured = trees.iter().filter_map(|tree| {
         let (policy, reference) =
             (tree.measured.old_logprobs.as_ref()?, tree.measured.ref_logprobs.as_ref()?);
-        let pairs = policy.iter().flatten().zip(reference.iter().flatten());
-        all.extend(pairs.map(|(policy, reference)| estimator.token(*policy, *reference)));
-    }
+        Some(policy.iter().flatten().zip(reference.iter().flatten()))
+    });
+    let all: Vec<f64> =
+        measured.flatten().map(|(new, reference)| estimator.token(*new, *reference)).collect();
     (!all.is_empty()).then(|| Spread::of(all.into_iter()).mean)
 }
 
@@ -165,5 +165,35 @@ impl Spread {
         let min = values.iter().copied().fold(f64::INFINITY, f64::min);
         let max = values.into_iter().fold(f64::NEG_INFINITY, f64::max);
         Self { mean, std: variance.sqrt(), min, max }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credit::advantage::testing::group;
+    use crate::types::MeasuredTree;
+
+    fn credited(measured: MeasuredTree) -> CreditedTree {
+        let field = || PathField::from_fn(&measured.tree, |_, _| 0.0);
+        CreditedTree {
+            advantages: field(),
+            returns: None,
+            gamma: field(),
+            trained: vec![false; measured.tree.leaves.len()],
+            measured,
+        }
+    }
+
+    #[test]
+    fn the_divergence_is_that_of_the_trees_it_was_measured_of() {
+        let mut measured = group(&[0.0, 1.0]);
+        measured.old_logprobs = Some(PathField::from_fn(&measured.tree, |_, _| -1.0));
+        measured.ref_logprobs = Some(PathField::from_fn(&measured.tree, |_, _| -1.5));
+        let (seen, unseen) = (credited(measured), credited(group(&[1.0, 1.0])));
+        let kl = |trees: &[CreditedTree]| kl_to_reference(trees, KlEstimator::K1);
+        assert_eq!(kl(&[seen.clone(), unseen.clone()]), Some(0.5));
+        assert_eq!(kl(&[seen]), Some(0.5));
+        assert_eq!(kl(&[unseen]), None);
     }
 }
