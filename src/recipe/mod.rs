@@ -15,6 +15,7 @@ mod load;
 mod problem;
 mod read;
 mod reality;
+mod rules;
 mod schema;
 mod source;
 #[cfg(test)]

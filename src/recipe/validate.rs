@@ -1,8 +1,6 @@
 //! The sense of a recipe: ranges, and what keys ask of each other. No file and no device is touched.
 
-use std::fmt::Display;
-
-use super::{Recipe, explain, problem::Finding};
+use super::{Recipe, explain, problem::Finding, rules::Rules};
 use crate::{
     credit::{advantage::AdvantageConfig, strategy::CreditConfig},
     data::DataConfig,
@@ -14,30 +12,18 @@ use crate::{
 /// Everything about `recipe` that cannot work.
 pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
     let mut rules = Rules::default();
-    let Recipe {
-        run,
-        model,
-        warmup,
-        data,
-        sampler: _,
-        explore,
-        sampling,
-        reward,
-        overlong,
-        advantage,
-        critic,
-        credit,
-        signals,
-        importance_sampling,
-        loss,
-        optim,
-        batch,
-        pipeline: _,
-        eval,
-        checkpoint: _,
-        observe: _,
-    } = recipe;
+    start(&mut rules, recipe);
+    sampling(&mut rules, recipe);
+    rewards(&mut rules, recipe);
+    advantage(&mut rules, recipe);
+    credit(&mut rules, recipe);
+    update(&mut rules, recipe);
+    evaluation(&mut rules, recipe);
+    rules.findings()
+}
 
+fn start(rules: &mut Rules, recipe: &Recipe) {
+    let Recipe { run, model, warmup: texts, data, batch, .. } = recipe;
     rules.range("run.name", format!("{:?}", run.name), is_folder_name(&run.name), "the name of one folder");
     rules.positive("run.steps", run.steps);
     if model.path.is_some() == model.scratch.is_some() {
@@ -47,8 +33,8 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
             format!("[model] has {both} `scratch`; write one of them: a Hugging Face folder or a preset"),
         );
     }
-    if let Some(warmup) = warmup {
-        rules.warmup(warmup);
+    if let Some(texts) = texts {
+        warmup(rules, texts);
     }
     rules.of_part("data", data.problems());
     if let DataConfig::Countdown(data) = data {
@@ -63,6 +49,10 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
             },
         );
     }
+}
+
+fn sampling(rules: &mut Rules, recipe: &Recipe) {
+    let Recipe { explore, advantage, sampling, .. } = recipe;
     let ExploreConfig::Group(group) = explore;
     rules.positive("explore.size", group.size as u64);
     rules.broken_if(group.size == 1 && advantage.flat().is_some(), &["explore.size", "advantage.type"], || {
@@ -84,7 +74,10 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
     );
     rules.positive("sampling.max_new_tokens", sampling.max_new_tokens as u64);
     rules.positive("sampling.max_rows", sampling.max_rows as u64);
+}
 
+fn rewards(rules: &mut Rules, recipe: &Recipe) {
+    let Recipe { reward, overlong, sampling, .. } = recipe;
     rules.broken_if(reward.is_empty(), &["reward"], || {
         "[[reward]]: the list is empty, so nothing could be learnt; add a grader".into()
     });
@@ -101,10 +94,13 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
         &["reward", "reward.0.weight"],
         || "[[reward]]: every `weight` is 0, so nothing could be learnt".into(),
     );
-
     if let Some(overlong) = overlong {
         rules.of_part("overlong", overlong.problems(sampling.max_new_tokens));
     }
+}
+
+fn advantage(rules: &mut Rules, recipe: &Recipe) {
+    let Recipe { run, advantage, critic, importance_sampling, .. } = recipe;
     rules.of_part("advantage", advantage.problems());
     let gae = matches!(advantage, AdvantageConfig::Gae(_));
     rules.broken_if(gae && critic.is_none(), &["advantage.type", "critic"], || {
@@ -115,7 +111,7 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
     });
     if let Some(critic) = critic {
         rules.not_negative("critic.clip", critic.clip);
-        rules.optim("critic.optim", &critic.optim);
+        optim(rules, "critic.optim", &critic.optim);
         rules.broken_if(critic.warmup_steps >= run.steps, &["critic.warmup_steps", "run.steps"], || {
             format!(
                 "[critic] `warmup_steps`: got {}, expected below [run] `steps` = {}, or the policy never learns",
@@ -126,7 +122,10 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
     if let Some(importance) = importance_sampling {
         rules.of_part("importance_sampling", importance.problems());
     }
+}
 
+fn credit(rules: &mut Rules, recipe: &Recipe) {
+    let Recipe { credit, signals, sampling, .. } = recipe;
     for (index, strategy) in credit.iter().enumerate() {
         rules.of_part(&format!("credit.{index}"), strategy.problems());
     }
@@ -143,9 +142,12 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
             )
         },
     );
+}
 
+fn update(rules: &mut Rules, recipe: &Recipe) {
+    let Recipe { loss, optim: settings, batch, sampling, .. } = recipe;
     rules.of_part("loss", loss.problems());
-    rules.optim("optim", optim);
+    optim(rules, "optim", settings);
 
     rules.positive("batch.prompts", batch.prompts as u64);
     rules.positive("batch.minibatches", batch.minibatches as u64);
@@ -169,11 +171,60 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
             sampling.max_new_tokens
         )
     });
+}
 
+fn evaluation(rules: &mut Rules, Recipe { eval, .. }: &Recipe) {
     rules.positive("eval.samples", eval.samples as u64);
     let hot = eval.temperature.is_finite() && eval.temperature > 0.0;
     rules.range("eval.temperature", eval.temperature, hot, "above 0 (`greedy = true` measures at 0)");
-    rules.0
+}
+
+fn warmup(rules: &mut Rules, warmup: &WarmupConfig) {
+    let WarmupConfig { steps, batch_size, lr, lr_warmup_steps, weight_decay, max_tokens, source } = warmup;
+    rules.positive("warmup.steps", *steps);
+    rules.positive("warmup.batch_size", *batch_size as u64);
+    rules.learning_rate("warmup.lr", *lr);
+    rules.broken_if(
+        *steps > 0 && lr_warmup_steps > steps,
+        &["warmup.lr_warmup_steps", "warmup.steps"],
+        || format!("[warmup] `lr_warmup_steps`: got {lr_warmup_steps}, expected at most `steps` = {steps}"),
+    );
+    rules.range("warmup.weight_decay", weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
+    rules.positive("warmup.max_tokens", *max_tokens as u64);
+    rules.of_part("warmup.source", source.problems());
+}
+
+fn optim(rules: &mut Rules, section: &str, optim: &OptimConfig) {
+    let key = |name: &str| format!("{section}.{name}");
+    let OptimConfig {
+        lr,
+        betas,
+        eps,
+        weight_decay,
+        max_grad_norm,
+        warmup_steps: _,
+        schedule,
+        final_lr_ratio,
+    } = optim;
+    rules.learning_rate(&key("lr"), *lr);
+    let holds = betas.iter().all(|beta| (0.0..1.0).contains(beta)) && betas[0] <= betas[1];
+    rules.range(
+        &key("betas"),
+        format!("{betas:?}"),
+        holds,
+        "two numbers, each 0 or more and below 1, the first at most the second",
+    );
+    rules.range(&key("eps"), eps, (1e-16..=1.0).contains(eps), "1e-16 to 1");
+    rules.range(&key("weight_decay"), weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
+    rules.not_negative(&key("max_grad_norm"), *max_grad_norm);
+    let Some(ratio) = final_lr_ratio else { return };
+    rules.range(&key("final_lr_ratio"), ratio, (0.0..=1.0).contains(ratio), "0 to 1");
+    rules.broken_if(*schedule == Schedule::Constant, &[&key("final_lr_ratio"), &key("schedule")], || {
+        format!(
+            "{} has no effect with `schedule` = \"constant\"; leave it out, or choose \"linear\" or \"cosine\"",
+            explain::name(&key("final_lr_ratio"))
+        )
+    });
 }
 
 /// What a person should know of a recipe that works all the same.
@@ -201,107 +252,6 @@ pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
     }
     notes.extend(recipe.signals.idle());
     notes
-}
-
-/// Findings so far.
-#[derive(Default)]
-struct Rules(Vec<Finding>);
-
-impl Rules {
-    fn broken(&mut self, keys: &[&str], message: String) {
-        self.0.push(Finding { keys: keys.iter().map(|&key| key.to_owned()).collect(), message });
-    }
-
-    fn broken_if(&mut self, broken: bool, keys: &[&str], message: impl FnOnce() -> String) {
-        if broken {
-            self.broken(keys, message());
-        }
-    }
-
-    fn range(&mut self, key: &str, got: impl Display, holds: bool, expected: &str) {
-        self.broken_if(!holds, &[key], || format!("{}: got {got}, expected {expected}", explain::name(key)));
-    }
-
-    fn positive(&mut self, key: &str, got: u64) {
-        self.range(key, got, got >= 1, "at least 1");
-    }
-
-    /// AdamW moves every weight by about its learning rate.
-    fn learning_rate(&mut self, key: &str, got: f64) {
-        let expected =
-            "above 0 and at most 1, since every weight moves by about that much; usual are 1e-6 to 1e-2";
-        self.range(key, got, got > 0.0 && got <= 1.0, expected);
-    }
-
-    fn not_negative(&mut self, key: &str, got: f64) {
-        self.range(key, got, got.is_finite() && got >= 0.0, "a finite number, 0 or more");
-    }
-
-    /// Problems a part reports of itself, each `key: what is wrong`.
-    fn of_part(&mut self, section: &str, problems: Vec<String>) {
-        for problem in problems {
-            match problem.split_once(": ") {
-                Some((key, rest)) => {
-                    let key = format!("{section}.{key}");
-                    self.broken(&[&key], format!("{}: {rest}", explain::name(&key)));
-                }
-                None => self.broken(&[section], format!("{} {problem}", explain::section(section))),
-            }
-        }
-    }
-
-    fn warmup(&mut self, warmup: &WarmupConfig) {
-        let WarmupConfig { steps, batch_size, lr, lr_warmup_steps, weight_decay, max_tokens, source } =
-            warmup;
-        self.positive("warmup.steps", *steps);
-        self.positive("warmup.batch_size", *batch_size as u64);
-        self.learning_rate("warmup.lr", *lr);
-        self.broken_if(
-            *steps > 0 && lr_warmup_steps > steps,
-            &["warmup.lr_warmup_steps", "warmup.steps"],
-            || {
-                format!(
-                    "[warmup] `lr_warmup_steps`: got {lr_warmup_steps}, expected at most `steps` = {steps}"
-                )
-            },
-        );
-        self.range("warmup.weight_decay", weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
-        self.positive("warmup.max_tokens", *max_tokens as u64);
-        self.of_part("warmup.source", source.problems());
-    }
-
-    fn optim(&mut self, section: &str, optim: &OptimConfig) {
-        let key = |name: &str| format!("{section}.{name}");
-        let OptimConfig {
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            max_grad_norm,
-            warmup_steps: _,
-            schedule,
-            final_lr_ratio,
-        } = optim;
-        self.learning_rate(&key("lr"), *lr);
-        let holds = betas.iter().all(|beta| (0.0..1.0).contains(beta)) && betas[0] <= betas[1];
-        self.range(
-            &key("betas"),
-            format!("{betas:?}"),
-            holds,
-            "two numbers, each 0 or more and below 1, the first at most the second",
-        );
-        self.range(&key("eps"), eps, (1e-16..=1.0).contains(eps), "1e-16 to 1");
-        self.range(&key("weight_decay"), weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
-        self.not_negative(&key("max_grad_norm"), *max_grad_norm);
-        let Some(ratio) = final_lr_ratio else { return };
-        self.range(&key("final_lr_ratio"), ratio, (0.0..=1.0).contains(ratio), "0 to 1");
-        self.broken_if(*schedule == Schedule::Constant, &[&key("final_lr_ratio"), &key("schedule")], || {
-            format!(
-                "{} has no effect with `schedule` = \"constant\"; leave it out, or choose \"linear\" or \"cosine\"",
-                explain::name(&key("final_lr_ratio"))
-            )
-        });
-    }
 }
 
 /// A divisor of `n` below `near` and one above, the nearest where a short search finds them. Where `near` is above `n`,
