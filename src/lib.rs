@@ -13,8 +13,9 @@
 //! # What holds everywhere
 //!
 //! - **Two worlds.** Prompts, trees, rewards, advantages and credit are plain numbers; tensors exist in `model`, `loss`,
-//!   `optim`, `learner` and the streams of `signal`. Numbers cross in [`rollout`], [`measure`], [`batch`] and where a stream
-//!   of [`signal`] ends (`HeadSums::finish`, for both of the first two), nowhere else.
+//!   `optim`, `learner`, the streams of `signal` and, seen as slices, `kernel`. Numbers cross in [`rollout`],
+//!   [`measure`], [`batch`] and where a stream of [`signal`] ends (`HeadSums::finish`, for both of the first two),
+//!   nowhere else.
 //! - **The learner is credit-blind.** Every advantage is final before the first tensor of a batch exists.
 //! - **No component sees the recipe.** Each gets its own small configuration by value.
 //! - **One seam, one folder**: a trait, a tagged configuration enum with `build`, one file per implementation. The `match`

@@ -11,7 +11,7 @@
 use multiversion::multiversion;
 
 use super::Number;
-use super::gate::exp;
+use super::exp::exp;
 use super::team::{Parts, for_each};
 
 /// Tokens whose sums are formed together.

@@ -17,6 +17,7 @@
 
 mod attend;
 mod draw;
+mod exp;
 mod gate;
 mod norm;
 mod number;

@@ -1,0 +1,151 @@
+//! The attention of query heads that share keys and values, in registers.
+//!
+//! ```text
+//! w = softmax(q K^T);   out = w V
+//! ```
+
+use super::super::Number;
+use super::super::exp::exp;
+use super::KEY_BLOCK;
+
+/// Query heads worked on together: their sums over a stretch of memory fit into the registers.
+pub(super) const HEADS: usize = 4;
+
+/// What the query heads of a group share.
+pub(super) struct Heads<'a, T> {
+    /// Columns, of which the first `hidden` come before the row's start.
+    pub n: usize,
+    pub hidden: usize,
+    pub keys: &'a [T],   // (blocks, D, KEY_BLOCK)
+    pub values: &'a [T], // (columns, D)
+}
+
+impl<T: Number> Heads<'_, T> {
+    /// Attention of `G` queries `[G, D]`: their weights `[G, blocks * KEY_BLOCK]` and what they gather, `[G, D]`.
+    #[inline(always)]
+    pub fn attend<const G: usize>(&self, queries: &[f32], weights: &mut [f32], out: &mut [f32]) {
+        let (d, padded) = (queries.len() / G, weights.len() / G);
+        for (block, keys) in self.keys.chunks_exact(d * KEY_BLOCK).take(padded / KEY_BLOCK).enumerate() {
+            if let Some(next) = self.keys.get((block + 1) * d * KEY_BLOCK..(block + 2) * d * KEY_BLOCK) {
+                prefetch(next);
+            }
+            let sums = products::<T, G, KEY_BLOCK>(queries, d, keys, KEY_BLOCK);
+            for (g, sums) in sums.iter().enumerate() {
+                weights[g * padded + block * KEY_BLOCK..][..KEY_BLOCK].copy_from_slice(sums);
+            }
+        }
+        for weights in weights.chunks_exact_mut(padded) {
+            weights[..self.hidden].fill(f32::NEG_INFINITY);
+            softmax(&mut weights[..self.n]);
+            weights[self.n..].fill(0.0);
+        }
+        // Features in stretches of 64, 32, 8 and 1, whatever the size of a head.
+        let mut at = 0;
+        while at < d {
+            let values = &self.values[at..];
+            at += match d - at {
+                64.. => self.collect::<G, 64>(weights, values, d, &mut out[at..]),
+                32.. => self.collect::<G, 32>(weights, values, d, &mut out[at..]),
+                8.. => self.collect::<G, 8>(weights, values, d, &mut out[at..]),
+                _ => self.collect::<G, 1>(weights, values, d, &mut out[at..]),
+            };
+        }
+    }
+
+    /// `W` features of the weighted sum of `values`; gives `W`.
+    #[inline(always)]
+    fn collect<const G: usize, const W: usize>(
+        &self,
+        weights: &[f32],
+        values: &[T],
+        d: usize,
+        out: &mut [f32],
+    ) -> usize {
+        let padded = weights.len() / G;
+        let mut sums = [[0f32; W]; G];
+        for t in 0..self.n {
+            if let Some(soon) = values.get((t + 16) * d..(t + 17) * d) {
+                prefetch(soon);
+            }
+            add::<T, G, W>(&mut sums, &weights[t..], padded, &values[t * d..]);
+        }
+        for (g, sums) in sums.iter().enumerate() {
+            out[g * d..][..W].copy_from_slice(sums);
+        }
+        W
+    }
+}
+
+/// Has the processor fetch `numbers` while it works on others.
+#[inline(always)]
+fn prefetch<T>(numbers: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in numbers.chunks(64 / size_of::<T>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint about memory that is there.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+}
+
+/// `sum_i factors[g, i] lines[i, j]` for `j < W`; lines begin `line` apart.
+#[inline(always)]
+fn products<T: Number, const G: usize, const W: usize>(
+    factors: &[f32],
+    n_lines: usize,
+    lines: &[T],
+    line: usize,
+) -> [[f32; W]; G] {
+    let mut sums = [[0f32; W]; G];
+    for i in 0..n_lines {
+        add::<T, G, W>(&mut sums, &factors[i..], n_lines, &lines[i * line..]);
+    }
+    sums
+}
+
+/// Adds `factors[g * stride]` times the first `W` numbers of `line` to the sums of `g`.
+///
+/// Loops alone: a closure that the standard library calls would not be compiled for the registers that these need.
+#[inline(always)]
+fn add<T: Number, const G: usize, const W: usize>(
+    sums: &mut [[f32; W]; G],
+    factors: &[f32],
+    stride: usize,
+    line: &[T],
+) {
+    let mut wide = [0f32; W];
+    for (wide, x) in wide.iter_mut().zip(&line[..W]) {
+        *wide = x.wide();
+    }
+    for (g, sums) in sums.iter_mut().enumerate() {
+        let factor = factors[g * stride];
+        for (sum, x) in sums.iter_mut().zip(&wide) {
+            *sum = factor.mul_add(*x, *sum);
+        }
+    }
+}
+
+#[inline(always)]
+fn softmax(scores: &mut [f32]) {
+    let most = fold(scores, f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
+    for score in scores.iter_mut() {
+        *score = exp(*score - most);
+    }
+    let by = fold(scores, 0.0, |a, b| a + b).recip();
+    for score in scores.iter_mut() {
+        *score *= by;
+    }
+}
+
+/// Folds in sixteen strands, which a compiler puts into one register.
+#[inline(always)]
+fn fold(numbers: &[f32], start: f32, with: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut strands = [start; 16];
+    let whole = numbers.chunks_exact(16);
+    let rest = whole.remainder();
+    for chunk in whole {
+        for (strand, x) in strands.iter_mut().zip(chunk) {
+            *strand = with(*strand, *x);
+        }
+    }
+    strands.iter().chain(rest).fold(start, |a, b| with(a, *b))
+}

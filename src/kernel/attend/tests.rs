@@ -1,0 +1,89 @@
+//! Against plain operations.
+
+use tch::{Device, Kind, Tensor};
+
+use super::super::{Bf16, view, view_mut};
+use super::*;
+
+fn wide_of(t: &Tensor) -> Tensor {
+    t.to_kind(Kind::Float)
+}
+
+/// Rows that start at different columns, grouped queries, with and without norms: against plain operations.
+fn check<T: Number>(normed: bool, tolerance: f64) {
+    let (b, h, k, d, c) = (5i64, 10i64, 2i64, 42i64, 96i64);
+    let (column, starts) = (69i64, [0i64, 33, 64, 69, 7]);
+    let options = (Kind::Float, Device::Cpu);
+    tch::manual_seed(6);
+    let normal = |shape: &[i64]| Tensor::randn(shape, options).to_kind(T::KIND);
+    let (qkv, q_gain, k_gain) = (normal(&[(h + 2 * k) * d, b]), normal(&[d]), normal(&[d]));
+    let block = KEY_BLOCK as i64;
+    let (mut keys, mut values) = (normal(&[b, k, c / block, d, block]), normal(&[b, k, c, d]));
+    let in_line = |keys: &Tensor| wide_of(keys).permute([0, 1, 3, 2, 4]).reshape([b, k, d, c]);
+    let angles = Tensor::randn([c, d / 2], options);
+    let (cos, sin) = (angles.cos().to_kind(T::KIND), angles.sin().to_kind(T::KIND));
+
+    let wide = wide_of;
+    let heads = wide(&qkv).view([h + 2 * k, d, b]).permute([2, 0, 1]); // (B, H + 2K, D)
+    let turn = |x: &Tensor, gain: &Tensor| {
+        let norm = (x.square().mean_dim([-1i64].as_slice(), true, None) + 1e-5).rsqrt();
+        let x = if normed { x * norm * wide(gain) } else { x.shallow_clone() };
+        let positions = Tensor::from_slice(&starts.map(|s| column - s));
+        let at = |t: &Tensor| wide(t).index_select(0, &positions).unsqueeze(1); // (B, 1, D / 2)
+        let halves = x.chunk(2, -1);
+        let (x, y, cos, sin) = (&halves[0], &halves[1], at(&cos), at(&sin));
+        Tensor::cat(&[x * &cos - y * &sin, y * &cos + x * &sin], -1)
+    };
+    let q = turn(&heads.narrow(1, 0, h), &q_gain);
+    let new_key = turn(&heads.narrow(1, h, k), &k_gain); // (B, K, D)
+    let (all_keys, all_values) = (in_line(&keys), wide(&values));
+    all_keys.narrow(3, column, 1).copy_(&new_key.unsqueeze(3));
+    all_values.narrow(2, column, 1).copy_(&heads.narrow(1, h + k, k).unsqueeze(2));
+    let columns = Tensor::arange(c, (Kind::Int64, Device::Cpu));
+    let hidden = columns.lt_tensor(&Tensor::from_slice(&starts).unsqueeze(1)).logical_or(&columns.gt(column));
+    let scores = q.view([b, k, h / k, d]).matmul(&all_keys) * (d as f64).powf(-0.5); // (B, K, H / K, C)
+    let hidden = hidden.view([b, 1, 1, c]);
+    let weights = scores.masked_fill(&hidden, f64::NEG_INFINITY).softmax(-1, None);
+    let expected = weights.matmul(&all_values).view([b, h * d]).transpose(0, 1); // (H D, B)
+
+    let mut out = Tensor::zeros([h * d, b], (T::KIND, Device::Cpu));
+    let mut seen = Tensor::full([b, h, column + 1], 9.0, options);
+    let step = AttendStep {
+        n_heads: h as usize,
+        n_kv_heads: k as usize,
+        head_dim: d as usize,
+        qkv: view::<T>(&qkv).unwrap(),
+        qk_norm: normed.then(|| (view::<T>(&q_gain).unwrap(), view::<T>(&k_gain).unwrap(), 1e-5)),
+        rope: (view::<T>(&cos).unwrap(), view::<T>(&sin).unwrap()),
+        starts: &starts,
+        column: column as usize,
+        capacity: c as usize,
+    };
+    let (cached_keys, cached_values) = (view_mut(&mut keys).unwrap(), view_mut(&mut values).unwrap());
+    attend_step(&step, cached_keys, cached_values, view_mut(&mut out).unwrap(), view_mut(&mut seen).unwrap());
+    let close = |got: &Tensor, expected: &Tensor, what: &str| {
+        let gap = (wide(got) - expected).abs().max().double_value(&[]);
+        assert!(gap < tolerance, "{what}: off by {gap}");
+    };
+    close(&out, &expected, "out");
+    close(&in_line(&keys), &all_keys, "keys");
+    close(&values, &all_values, "values");
+    close(&seen, &weights.view([b, h, c]).narrow(2, 0, column + 1), "weights");
+    let before = out.copy();
+    attend_step(
+        &step,
+        view_mut(&mut keys).unwrap(),
+        view_mut(&mut values).unwrap(),
+        view_mut(&mut out).unwrap(),
+        &mut [],
+    );
+    assert_eq!(before, out, "nobody looks on");
+}
+
+#[test]
+fn a_step_is_norm_rotation_cache_and_attention() {
+    for normed in [false, true] {
+        check::<f32>(normed, 1e-5);
+        check::<Bf16>(normed, 0.05);
+    }
+}
