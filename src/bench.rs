@@ -46,8 +46,10 @@ pub struct BenchConfig {
     pub new_tokens: usize,
     /// Steps timed, after one that is not.
     pub steps: usize,
-    /// Padded tokens per micro-batch.
+    /// Tokens per micro-batch, those of a prompt once for all its responses.
     pub max_tokens: usize,
+    /// Whether activations are computed again in the backward pass.
+    pub recompute: bool,
     /// The strategy that reshapes the advantages.
     pub credit: CreditConfig,
     /// Precision.
@@ -158,7 +160,7 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
         train_tokens_per_s: trained / train_s,
         matmul_peak_gflops: peak / 1e9,
         generate_share_of_peak: flops.forward(read, generated) / generate_s / peak,
-        train_share_of_peak: flops.train(trained, generated) / train_s / peak,
+        train_share_of_peak: flops.train(read, generated) / train_s / peak,
         peak_rss_gb: crate::files::peak_rss_gb(),
     })
 }
@@ -205,6 +207,7 @@ impl Work {
                 minibatches: 1,
                 epochs: 1,
                 max_tokens: config.max_tokens,
+                recompute: config.recompute,
             },
             temperature: 1.0,
             max_new_tokens: config.new_tokens,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::batch::{Reads, Sequence, TokenGrid, pack};
+use crate::batch::{Reads, Sequence, TokenBatch, pack};
 use crate::model::{Critic, Policy};
 use crate::signal::{self, Grouping, Reader, SignalConfig};
 use crate::types::{HeadSignals, MeasuredTree, Needs, PathField, Signals, Step, Tree};
@@ -17,7 +17,7 @@ pub struct Measurer<'a> {
     pub critic: Option<&'a Critic>,
     /// Temperature of the sampling distribution.
     pub temperature: f64,
-    /// Padded tokens per forward pass.
+    /// Tokens per forward pass, common beginnings once.
     pub max_tokens: usize,
     /// How attention is read.
     pub signals: &'a SignalConfig,
@@ -110,15 +110,16 @@ impl Measurer<'_> {
         let reads = if signals { Reads::All } else { Reads::Predictors };
         for group in pack(sequences, self.max_tokens, reads) {
             let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
-            let grid = TokenGrid::new(&rows, reads, model.placement.device);
+            let batch = TokenBatch::new(&rows, reads, model.placement.device);
             let mut reader = Reader::new(self.signals, &layers, &rows);
             if stats {
-                let hidden = model.hidden(&grid.tokens, signals.then_some(&mut |tapped| reader.see(tapped)));
-                let stats = model.head(self.temperature).stats(&grid.pick(&hidden), &grid.targets);
-                place(&mut found.logprobs, &group, grid.rows(&stats.logprobs)?);
-                place(&mut found.entropies, &group, grid.rows(&stats.entropies)?);
+                let hidden =
+                    model.hidden(&batch.inputs, signals.then_some(&mut |tapped| reader.see(tapped)))?;
+                let stats = model.head(self.temperature).stats(&batch.pick(&hidden), &batch.targets)?;
+                place(&mut found.logprobs, &group, batch.by_sequence(&stats.logprobs)?);
+                place(&mut found.entropies, &group, batch.by_sequence(&stats.entropies)?);
             } else {
-                reader.run(model, &grid);
+                reader.run(model, &batch.inputs)?;
             }
             if signals {
                 place(&mut found.signals, &group, reader.finish()?);
@@ -136,9 +137,9 @@ impl Measurer<'_> {
         let mut values = vec![Vec::new(); sequences.len()];
         for group in pack(sequences, self.max_tokens, Reads::Predictors) {
             let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
-            let grid = TokenGrid::new(&rows, Reads::Predictors, critic.placement.device);
-            let hidden = critic.hidden(&grid.tokens, None);
-            place(&mut values, &group, grid.rows(&head.values(&grid.pick(&hidden)))?);
+            let batch = TokenBatch::new(&rows, Reads::Predictors, critic.placement.device);
+            let hidden = critic.hidden(&batch.inputs, None)?;
+            place(&mut values, &group, batch.by_sequence(&head.values(&batch.pick(&hidden)))?);
         }
         Ok(values)
     }

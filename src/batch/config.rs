@@ -14,9 +14,12 @@ pub struct BatchConfig {
     /// Passes over the responses of a step.
     #[serde(default = "one")]
     pub epochs: usize,
-    /// Padded tokens per micro-batch, a strict limit.
+    /// Tokens per micro-batch, a strict limit; what its sequences have in common at their beginning counts once.
     #[serde(default = "max_tokens")]
     pub max_tokens: usize,
+    /// Whether the backward pass computes activations again instead of keeping them: less memory, a third more time.
+    #[serde(default)]
+    pub recompute: bool,
 }
 
 fn one() -> usize {

@@ -8,4 +8,4 @@ mod pack;
 
 pub use config::BatchConfig;
 pub use flatten::{TrainSample, flatten, minibatches};
-pub use pack::{Reads, Sequence, TokenGrid, pack};
+pub use pack::{Reads, Sequence, TokenBatch, pack};

@@ -1,7 +1,10 @@
-//! Sequences side by side in a grid of tokens, under a strict budget.
+//! Sequences in micro-batches under a strict budget of tokens, what they have in common read once.
+
+use std::collections::HashMap;
 
 use tch::{Device, Tensor};
 
+use crate::model::{Inputs, put_rows, take_rows};
 use crate::types::TokenId;
 
 /// The tokens of one prompt and one response to it.
@@ -22,94 +25,154 @@ pub enum Reads {
     All,
 }
 
+/// Attention sees the sequences of a micro-batch in full; they hold at most this many times the budget.
+const SPREAD: usize = 4;
+
 impl Sequence<'_> {
-    /// Number of tokens the model reads.
+    /// The tokens that the model reads.
+    fn inputs(&self, reads: Reads) -> impl Iterator<Item = TokenId> {
+        self.prompt.iter().chain(self.response).copied().take(self.n_inputs(reads))
+    }
+
     fn n_inputs(&self, reads: Reads) -> usize {
         self.prompt.len() + self.response.len() - usize::from(reads == Reads::Predictors)
     }
 }
 
-/// Groups of indices into `sequences` such that rows times longest row stays within `max_tokens` in each group (a
-/// single sequence above the budget gets a group of its own). Long sequences share groups with long ones.
+/// Groups of indices into `sequences`, in each of which at most `max_tokens` tokens are read (a single sequence above the
+/// budget gets a group of its own), common beginnings once. Responses to one prompt stay together where they can; within a
+/// group the longest sequence comes first.
 #[must_use]
 pub fn pack(sequences: &[Sequence<'_>], max_tokens: usize, reads: Reads) -> Vec<Vec<usize>> {
+    let length = |i: &usize| sequences[*i].n_inputs(reads);
+    let mut of_prompt: HashMap<&[TokenId], usize> = HashMap::new();
+    for (i, sequence) in sequences.iter().enumerate() {
+        let longest = of_prompt.entry(sequence.prompt).or_insert(i);
+        if length(&i) > length(longest) {
+            *longest = i;
+        }
+    }
     let mut order: Vec<usize> = (0..sequences.len()).collect();
-    order.sort_by_key(|i| std::cmp::Reverse(sequences[*i].n_inputs(reads)));
+    order.sort_by_key(|i| {
+        let longest = of_prompt[sequences[*i].prompt];
+        (std::cmp::Reverse(length(&longest)), longest, std::cmp::Reverse(length(i)))
+    });
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut width = 0;
+    let (mut tree, mut spread) = (PrefixTree::default(), 0);
     for i in order {
+        let fits = tree.tokens.len() + tree.n_new(sequences[i].inputs(reads)) <= max_tokens
+            && spread + length(&i) <= SPREAD * max_tokens;
         match groups.last_mut() {
-            Some(group) if (group.len() + 1) * width <= max_tokens => group.push(i),
+            Some(group) if fits => group.push(i),
             _ => {
-                width = sequences[i].n_inputs(reads);
                 groups.push(vec![i]);
+                (tree, spread) = (PrefixTree::default(), 0);
             }
         }
+        tree.add(sequences[i].inputs(reads));
+        spread += length(&i);
+    }
+    for group in &mut groups {
+        group.sort_by_key(|i| std::cmp::Reverse(length(i)));
     }
     groups
 }
 
-/// A micro-batch on the device. Rows are padded at their end; only response tokens are ever picked.
-pub struct TokenGrid {
-    /// Inputs, `[B, T]`, int64.
-    pub tokens: Tensor,
-    /// Where, in the flattened grid, each response token is predicted: `[N]`, int64.
-    pub predictors: Tensor,
-    /// The response tokens, row after row: `[N]`, int64.
+/// Tokens by their past: sequences that begin alike share those tokens.
+#[derive(Default)]
+struct PrefixTree {
+    tokens: Vec<TokenId>,
+    next: HashMap<(Option<usize>, TokenId), usize>,
+}
+
+impl PrefixTree {
+    /// Adds a sequence; gives the indices of its tokens.
+    fn add(&mut self, sequence: impl Iterator<Item = TokenId>) -> Vec<usize> {
+        let mut last = None;
+        let step = |token| {
+            let index = *self.next.entry((last, token)).or_insert_with(|| {
+                self.tokens.push(token);
+                self.tokens.len() - 1
+            });
+            last = Some(index);
+            index
+        };
+        sequence.map(step).collect()
+    }
+
+    /// The number of tokens that the sequence would add.
+    fn n_new(&self, mut sequence: impl Iterator<Item = TokenId>) -> usize {
+        let mut last = None;
+        while let Some(token) = sequence.next() {
+            match self.next.get(&(last, token)) {
+                Some(index) => last = Some(*index),
+                None => return 1 + sequence.count(),
+            }
+        }
+        0
+    }
+}
+
+/// A micro-batch on the device.
+pub struct TokenBatch {
+    /// What the model reads.
+    pub inputs: Inputs,
+    /// The response tokens, sequence after sequence: int64 `[N]`.
     pub targets: Tensor,
+    predictors: Tensor, // which input predicts each response token, int64 [N]
     lengths: Vec<usize>,
     device: Device,
 }
 
-impl TokenGrid {
-    /// Lays `sequences` out as rows.
+impl TokenBatch {
+    /// Lays `sequences` out, the longest first as [`pack`] gives them.
     #[must_use]
     pub fn new(sequences: &[Sequence<'_>], reads: Reads, device: Device) -> Self {
-        let width = sequences.iter().map(|s| s.n_inputs(reads)).max().unwrap_or(0);
-        let mut tokens = vec![0i64; sequences.len() * width];
+        let mut tree = PrefixTree::default();
+        let paths: Vec<Vec<usize>> = sequences.iter().map(|s| tree.add(s.inputs(reads))).collect();
         let (mut predictors, mut targets) = (Vec::new(), Vec::new());
-        for (row, sequence) in sequences.iter().enumerate() {
-            let inputs = sequence.prompt.iter().chain(sequence.response).take(sequence.n_inputs(reads));
-            for (slot, token) in tokens[row * width..].iter_mut().zip(inputs) {
-                *slot = i64::from(*token);
-            }
-            // Position p predicts token p + 1, so the first response token is predicted by the prompt's last.
-            let first = row * width + sequence.prompt.len() - 1;
-            predictors.extend((first..first + sequence.response.len()).map(|p| p as i64));
+        for (sequence, path) in sequences.iter().zip(&paths) {
+            // A token predicts its successor, so the prompt's last predicts the first of the response.
+            let path = &path[sequence.prompt.len() - 1..];
+            predictors.extend(path.iter().take(sequence.response.len()).map(|i| *i as i64));
             targets.extend(sequence.response.iter().map(|t| i64::from(*t)));
         }
-        let lengths = sequences.iter().map(|s| s.response.len()).collect();
         let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
         Self {
-            tokens: tensor(&tokens).view([sequences.len() as i64, width as i64]),
+            inputs: Inputs::new(&tree.tokens, &paths, device),
             predictors: tensor(&predictors),
             targets: tensor(&targets),
-            lengths,
+            lengths: sequences.iter().map(|s| s.response.len()).collect(),
             device,
         }
     }
 
-    /// The hidden states that predict response tokens: `hidden` `[B, T, E]` to `[N, E]`.
+    /// The hidden states that predict response tokens, of those of all tokens: `[N, E]`.
     pub fn pick(&self, hidden: &Tensor) -> Tensor {
-        hidden.flatten(0, 1).index_select(0, &self.predictors)
+        take_rows(hidden, &self.predictors)
     }
 
-    /// One value per response token of each row, in order, as a tensor `[N]`.
+    /// The gradient of [`TokenBatch::pick`].
+    pub fn unpick(&self, d_picked: &Tensor) -> Tensor {
+        put_rows(d_picked, &self.predictors, self.inputs.n_tokens())
+    }
+
+    /// One value per response token of each sequence, in order, as a tensor `[N]`.
     pub fn per_token<'v>(&self, values: impl Iterator<Item = &'v [f32]>) -> Tensor {
         Tensor::from_slice(&values.flatten().copied().collect::<Vec<_>>()).to_device(self.device)
     }
 
-    /// A value per row, repeated for each of its response tokens: `[N]`.
-    pub fn per_row(&self, values: &[f64]) -> Tensor {
+    /// A value per sequence, repeated for each of its response tokens: `[N]`.
+    pub fn per_sequence(&self, values: &[f64]) -> Tensor {
         let repeated = values.iter().zip(&self.lengths).flat_map(|(v, n)| std::iter::repeat_n(*v as f32, *n));
         Tensor::from_slice(&repeated.collect::<Vec<_>>()).to_device(self.device)
     }
 
-    /// The inverse of [`TokenGrid::per_token`]: `values` `[N]` as one vector per row.
+    /// The inverse of [`TokenBatch::per_token`]: `values` `[N]` as one vector per sequence.
     ///
     /// # Errors
     /// If the values cannot be copied to the host.
-    pub fn rows(&self, values: &Tensor) -> anyhow::Result<Vec<Vec<f32>>> {
+    pub fn by_sequence(&self, values: &Tensor) -> anyhow::Result<Vec<Vec<f32>>> {
         let values = Vec::<f32>::try_from(values.to_device(Device::Cpu))?;
         let mut rest = values.as_slice();
         let take = |n: &usize| {
@@ -129,32 +192,50 @@ mod tests {
     proptest! {
         #[test]
         fn every_sequence_is_packed_once_and_no_group_breaks_the_budget(
-            lengths in prop::collection::vec((1usize..20, 1usize..60), 1..40), budget in 80usize..400
+            lengths in prop::collection::vec((1usize..20, 1usize..60, 0u32..3), 1..40), budget in 80usize..400
         ) {
             let tokens: Vec<TokenId> = (0..100).collect();
-            let sequences: Vec<Sequence<'_>> =
-                lengths.iter().map(|(p, r)| Sequence { prompt: &tokens[..*p], response: &tokens[..*r] }).collect();
+            let sequences: Vec<Sequence<'_>> = lengths
+                .iter()
+                .map(|(p, r, from)| Sequence { prompt: &tokens[..*p], response: &tokens[*from as usize..*from as usize + r] })
+                .collect();
             let groups = pack(&sequences, budget, Reads::Predictors);
             let mut seen: Vec<usize> = groups.iter().flatten().copied().collect();
             seen.sort_unstable();
             prop_assert_eq!(seen, (0..sequences.len()).collect::<Vec<_>>());
             for group in groups {
-                let width = group.iter().map(|i| sequences[*i].n_inputs(Reads::Predictors)).max().unwrap_or(0);
-                prop_assert!(group.len() * width <= budget);
+                let rows: Vec<_> = group.iter().map(|i| sequences[*i]).collect();
+                let batch = TokenBatch::new(&rows, Reads::Predictors, Device::Cpu);
+                prop_assert!(batch.inputs.n_tokens() <= budget);
+                prop_assert!(rows.windows(2).all(|w| w[0].n_inputs(Reads::Predictors) >= w[1].n_inputs(Reads::Predictors)));
             }
         }
     }
 
     #[test]
     fn each_response_token_is_predicted_by_its_predecessor() {
-        let rows =
-            [Sequence { prompt: &[5, 6], response: &[7, 8, 9] }, Sequence { prompt: &[1], response: &[2] }];
-        let grid = TokenGrid::new(&rows, Reads::Predictors, Device::Cpu);
-        assert_eq!(grid.tokens, Tensor::from_slice(&[5i64, 6, 7, 8, 1, 0, 0, 0]).view([2, 4]));
-        assert_eq!(grid.predictors, Tensor::from_slice(&[1i64, 2, 3, 4]));
-        assert_eq!(grid.targets, Tensor::from_slice(&[7i64, 8, 9, 2]));
-        let values = [vec![0.1f32, 0.2, 0.3], vec![0.4]];
-        let tensor = grid.per_token(values.iter().map(Vec::as_slice));
-        assert_eq!(grid.rows(&tensor).ok(), Some(values.to_vec()));
+        let prompt: &[TokenId] = &[5, 6];
+        let rows = [
+            Sequence { prompt, response: &[7, 8, 9] },
+            Sequence { prompt, response: &[7, 3] },
+            Sequence { prompt: &[1], response: &[2] },
+        ];
+        let batch = TokenBatch::new(&rows, Reads::Predictors, Device::Cpu);
+        assert_eq!(batch.inputs.tokens, Tensor::from_slice(&[5i64, 6, 7, 8, 1]));
+        assert_eq!(batch.predictors, Tensor::from_slice(&[1i64, 2, 3, 1, 2, 4]));
+        assert_eq!(batch.targets, Tensor::from_slice(&[7i64, 8, 9, 7, 3, 2]));
+        let values = [vec![0.1f32, 0.2, 0.3], vec![0.4, 0.5], vec![0.6]];
+        let tensor = batch.per_token(values.iter().map(Vec::as_slice));
+        assert_eq!(batch.by_sequence(&tensor).ok(), Some(values.to_vec()));
+    }
+
+    #[test]
+    fn responses_to_one_prompt_stay_together() {
+        let prompts: [Vec<TokenId>; 2] = [vec![1; 6], vec![2; 6]];
+        let response = |i: usize| &[[3, 4, 5, 6], [4, 5, 6, 7], [5, 6, 7, 8]][i][..];
+        let sequences: Vec<_> =
+            (0..6).map(|i| Sequence { prompt: &prompts[i % 2], response: response(i / 2) }).collect();
+        // 6 + 3 * 3 tokens a prompt.
+        assert_eq!(pack(&sequences, 15, Reads::Predictors), [[0, 2, 4], [1, 3, 5]]);
     }
 }

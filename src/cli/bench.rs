@@ -32,9 +32,12 @@ pub struct Bench {
     /// Steps to time, after one that is not timed
     #[arg(long, default_value_t = 2)]
     steps: usize,
-    /// Padded tokens per micro-batch
+    /// Tokens per micro-batch, those of a prompt once for all its responses
     #[arg(long, default_value_t = 1024)]
     max_tokens: usize,
+    /// Compute activations again in the backward pass instead of keeping them
+    #[arg(long)]
+    recompute: bool,
     /// Credit strategy with its defaults, such as rhythm
     #[arg(long, default_value = "uniform")]
     credit: String,
@@ -94,6 +97,7 @@ impl Bench {
             new_tokens: self.new_tokens,
             steps: self.steps,
             max_tokens: self.max_tokens,
+            recompute: self.recompute,
             credit,
             dtype: self.dtype.into(),
             device: match self.device {

@@ -12,6 +12,7 @@ use multiversion::multiversion;
 
 use super::Number;
 use super::team::{Parts, for_each};
+use super::turn::turn;
 use heads::{HEADS, Heads};
 
 /// One layer of one decoding step; B rows, H query heads, K key/value heads, heads of size D, C columns.
@@ -162,19 +163,7 @@ impl Row {
             [(&mut self.q, gains.map(|g| g.0), scale), (&mut self.k, gains.map(|g| g.1), 1.0)]
         {
             for head in heads.chunks_exact_mut(d) {
-                if let Some((gain, eps)) = gain {
-                    let mean = head.iter().map(|x| x * x).sum::<f32>() / d as f32;
-                    let by = (mean + eps).sqrt().recip();
-                    for (x, gain) in head.iter_mut().zip(gain) {
-                        *x = T::narrow(T::narrow(*x * by).wide() * gain.wide()).wide();
-                    }
-                }
-                let (first, second) = head.split_at_mut(half);
-                for ((a, b), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
-                    let (x, y, cos, sin) = (*a, *b, cos.wide(), sin.wide());
-                    *a = T::narrow(T::narrow(x * cos - y * sin).wide() * scale).wide();
-                    *b = T::narrow(T::narrow(y * cos + x * sin).wide() * scale).wide();
-                }
+                turn(head, gain, (cos, sin), scale);
             }
         }
     }

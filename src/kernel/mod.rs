@@ -11,6 +11,9 @@
 //! `W x` of a weight `[out, in]` with `[in, rows]` is then one that needs no transposition, which the bf16 units do up to half
 //! again as fast, and loops over the rows of a batch run along memory.
 //!
+//! Passes over whole sequences have kernels of their own, row-major, forward and backward: [`add_norm_rows`], [`gate_rows`],
+//! [`HeadRows`] (norm, rotation and where attention finds a head), [`causal_softmax`] and [`token_stats`] over the vocabulary.
+//!
 //! Every kernel takes f32 and bf16, computes in f32 and has a test against plain operations.
 
 #![expect(unsafe_code, reason = "tensors are seen as slices here, and threads are libgomp's")]
@@ -21,7 +24,10 @@ mod exp;
 mod gate;
 mod norm;
 mod number;
+mod rows;
+mod softmax;
 mod team;
+mod turn;
 mod view;
 
 pub use attend::{AttendStep, KEY_BLOCK, attend_step};
@@ -29,4 +35,9 @@ pub use draw::{Drawn, draw};
 pub use gate::gate;
 pub use norm::add_rms_norm;
 pub use number::{Bf16, Number};
+pub use rows::{
+    CausalRows, HeadRows, NormBack, RowGradient, RowStats, SlotGradient, Slots, Targets, add_norm_rows,
+    causal_softmax, causal_softmax_back, gate_rows, gate_rows_back, norm_rows_back, token_stats,
+    token_stats_back,
+};
 pub use view::{view, view_mut};

@@ -1,22 +1,29 @@
 //! One micro-batch: forward, ask the loss for its derivative, backward into the flat gradient.
 
-use crate::batch::TokenGrid;
+use anyhow::Result;
+
+use crate::batch::TokenBatch;
 use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
 
-/// Adds to `gradient` that of a loss over the response tokens of `grid`. `derivative` gets their log-probabilities and
-/// entropies and gives the loss's derivative with respect to them.
+/// Adds to `gradient` that of a loss over the response tokens of `batch`. `derivative` gets their log-probabilities and
+/// entropies and gives the loss's derivative with respect to them. `recompute` as in [`crate::model::Network::forward`].
+///
+/// # Errors
+/// If the policy is not where its placement says.
 pub fn accumulate(
     policy: &Policy,
-    grid: &TokenGrid,
+    batch: &TokenBatch,
     temperature: f64,
+    recompute: bool,
     gradient: &Gradient,
     derivative: impl FnOnce(&TokenStats) -> StatsGrad,
-) {
+) -> Result<()> {
     let head = policy.head(temperature);
-    let forward = policy.forward(grid.tokens.shallow_clone());
-    let picked = grid.pick(&forward.hidden); // (N, E), in the graph
-    let hidden = picked.detach();
-    let grad = derivative(&head.stats(&hidden, &grid.targets));
-    let d_hidden = head.backward(&hidden, &grid.targets, &grad, &mut policy.head_gradient(gradient));
-    policy.backward(forward, &picked, &d_hidden, gradient);
+    let forward = policy.forward(&batch.inputs, recompute)?;
+    let picked = batch.pick(&forward.hidden); // (N, E)
+    let scored = head.score(&picked, &batch.targets)?;
+    let grad = derivative(&scored.stats);
+    let d_picked =
+        head.backward(&picked, &batch.targets, scored, &grad, &mut policy.head_gradient(gradient))?;
+    policy.backward(&batch.inputs, forward, &batch.unpick(&d_picked), gradient)
 }

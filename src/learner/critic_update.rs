@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::report::Tally;
-use crate::batch::{BatchConfig, Reads, Sequence, TokenGrid, TrainSample, minibatches, pack};
+use crate::batch::{BatchConfig, Reads, Sequence, TokenBatch, TrainSample, minibatches, pack};
 use crate::loss::{Aggregation, ValueInput, token_weights, value_loss};
 use crate::model::{Critic, Gradient};
 use crate::optim::{AdamW, OptimConfig};
@@ -95,19 +95,19 @@ impl CriticLearner {
         let sequences: Vec<Sequence<'_>> = samples.iter().map(TrainSample::sequence).collect();
         for group in pack(&sequences, self.batch.max_tokens, Reads::Predictors) {
             let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
-            let grid = TokenGrid::new(&rows, Reads::Predictors, critic.placement.device);
+            let batch = TokenBatch::new(&rows, Reads::Predictors, critic.placement.device);
             let numbers = |field: fn(&TrainSample) -> Option<&Vec<f32>>, what: &str| {
                 let of = |i: &usize| {
                     let values = field(&samples[*i]).with_context(|| format!("a sample has no {what}"))?;
                     Ok(values.as_slice())
                 };
                 let rows = group.iter().map(of).collect::<Result<Vec<_>>>()?;
-                Ok::<_, anyhow::Error>(grid.per_token(rows.into_iter()))
+                Ok::<_, anyhow::Error>(batch.per_token(rows.into_iter()))
             };
             let old = numbers(|s| s.values.as_ref(), "values")?;
             let returns = numbers(|s| s.returns.as_ref(), "returns")?;
-            let weights = grid.per_row(&group.iter().map(|i| weights[*i]).collect::<Vec<_>>());
-            self.accumulate(critic, &grid, &mut |new| {
+            let weights = batch.per_sequence(&group.iter().map(|i| weights[*i]).collect::<Vec<_>>());
+            self.accumulate(critic, &batch, &mut |new| {
                 let new = new.set_requires_grad(true);
                 let input = ValueInput { new_values: &new, old_values: &old, returns: &returns };
                 let (loss, clipped) = value_loss(self.config.clip, &input);
@@ -115,19 +115,23 @@ impl CriticLearner {
                 tally.add_losses(&[("loss/value", loss.detach() * &weights)]);
                 let total = (loss * &weights).sum(None);
                 Tensor::run_backward(&[total], &[&new], false, false).swap_remove(0)
-            });
+            })?;
         }
         Ok(())
     }
 
     /// Forward, the loss's derivative with respect to the values, backward into the flat gradient.
-    fn accumulate(&self, critic: &Critic, grid: &TokenGrid, derivative: &mut dyn FnMut(Tensor) -> Tensor) {
+    fn accumulate(
+        &self,
+        critic: &Critic,
+        batch: &TokenBatch,
+        derivative: &mut dyn FnMut(Tensor) -> Tensor,
+    ) -> Result<()> {
         let head = critic.head();
-        let forward = critic.forward(grid.tokens.shallow_clone());
-        let picked = grid.pick(&forward.hidden); // (N, E), in the graph
-        let hidden = picked.detach();
-        let d_values = derivative(head.values(&hidden));
-        let d_hidden = head.backward(&hidden, &d_values, &mut critic.head_gradient(&self.gradient));
-        critic.backward(forward, &picked, &d_hidden, &self.gradient);
+        let forward = critic.forward(&batch.inputs, self.batch.recompute)?;
+        let picked = batch.pick(&forward.hidden); // (N, E)
+        let d_values = derivative(head.values(&picked));
+        let d_picked = head.backward(&picked, &d_values, &mut critic.head_gradient(&self.gradient));
+        critic.backward(&batch.inputs, forward, &batch.unpick(&d_picked), &self.gradient)
     }
 }

@@ -5,7 +5,7 @@ use tch::Tensor;
 
 use super::accumulate::accumulate;
 use super::report::{Gap, Tally, UpdateReport};
-use crate::batch::{BatchConfig, Reads, Sequence, TokenGrid, TrainSample, minibatches, pack};
+use crate::batch::{BatchConfig, Reads, Sequence, TokenBatch, TrainSample, minibatches, pack};
 use crate::loss::{KlPlace, LossConfig, LossInput, PolicyLoss, Terms, kl_tokens, token_weights};
 use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
 use crate::optim::{AdamW, OptimConfig};
@@ -134,17 +134,18 @@ impl PolicyLearner {
         let mut seen = FirstPass::empty(samples.len());
         for group in pack(&sequences, self.config.batch.max_tokens, Reads::Predictors) {
             let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
-            let grid = TokenGrid::new(&rows, Reads::Predictors, policy.placement.device);
-            let inputs = MicroBatch::new(&grid, group.iter().map(|i| (&samples[*i], weights[*i])));
+            let batch = TokenBatch::new(&rows, Reads::Predictors, policy.placement.device);
+            let inputs = MicroBatch::new(&batch, group.iter().map(|i| (&samples[*i], weights[*i])));
             let mut stats = None;
             let loss = TotalLoss { policy: self.loss.as_ref(), terms, kl_coef, inputs: &inputs };
-            accumulate(policy, &grid, self.config.temperature, &self.gradient, |token_stats| {
+            let recompute = self.config.batch.recompute;
+            accumulate(policy, &batch, self.config.temperature, recompute, &self.gradient, |token_stats| {
                 let grad = loss.derivative(token_stats, tally);
                 stats = Some((token_stats.logprobs.shallow_clone(), token_stats.entropies.shallow_clone()));
                 grad
-            });
+            })?;
             if let Some((logprobs, entropies)) = stats {
-                seen.set(&group, grid.rows(&logprobs)?, grid.rows(&entropies)?);
+                seen.set(&group, batch.by_sequence(&logprobs)?, batch.by_sequence(&entropies)?);
             }
             progress(group.len());
         }
@@ -162,16 +163,16 @@ struct MicroBatch {
 }
 
 impl MicroBatch {
-    fn new<'s>(grid: &TokenGrid, samples: impl Iterator<Item = (&'s TrainSample, f64)>) -> Self {
+    fn new<'s>(batch: &TokenBatch, samples: impl Iterator<Item = (&'s TrainSample, f64)>) -> Self {
         let (samples, weights): (Vec<_>, Vec<_>) = samples.unzip();
         let optional = |field: fn(&TrainSample) -> Option<&Vec<f32>>| {
             let values: Option<Vec<&[f32]>> = samples.iter().map(|s| field(s).map(Vec::as_slice)).collect();
-            values.map(|values| grid.per_token(values.into_iter()))
+            values.map(|values| batch.per_token(values.into_iter()))
         };
         Self {
             lengths: samples.iter().map(|s| s.tokens.len() as i64).collect(),
-            advantages: grid.per_token(samples.iter().map(|s| s.advantages.as_slice())),
-            weights: grid.per_row(&weights),
+            advantages: batch.per_token(samples.iter().map(|s| s.advantages.as_slice())),
+            weights: batch.per_sequence(&weights),
             old_logprobs: optional(|s| s.old_logprobs.as_ref()),
             ref_logprobs: optional(|s| s.ref_logprobs.as_ref()),
         }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::accumulate::accumulate;
 use super::warmup_config::WarmupConfig;
-use crate::batch::{Reads, Sequence, TokenGrid, pack};
+use crate::batch::{Reads, Sequence, TokenBatch, pack};
 use crate::data::supervised::Source;
 use crate::model::{Policy, StatsGrad};
 use crate::optim::{AdamW, AdamWState, OptimConfig, Schedule, learning_rate};
@@ -63,11 +63,11 @@ pub fn warm_up(
         let mut loss = 0.0;
         for group in pack(&rows, config.max_tokens, Reads::Predictors) {
             let rows: Vec<Sequence<'_>> = group.iter().map(|i| rows[*i]).collect();
-            let grid = TokenGrid::new(&rows, Reads::Predictors, policy.placement.device);
-            accumulate(policy, &grid, 1.0, &gradient, |stats| {
+            let batch = TokenBatch::new(&rows, Reads::Predictors, policy.placement.device);
+            accumulate(policy, &batch, 1.0, false, &gradient, |stats| {
                 loss -= stats.logprobs.sum(tch::Kind::Double).double_value(&[]) / n_tokens as f64;
                 StatsGrad { logprobs: stats.logprobs.full_like(-1.0 / n_tokens as f64), entropies: None }
-            });
+            })?;
         }
         let diverged = |what: &str, value: f64| {
             let lr = config.lr;

@@ -20,7 +20,7 @@ pub struct WarmupConfig {
     /// Decoupled weight decay, 0 to 1.
     #[serde(default)]
     pub weight_decay: f64,
-    /// Padded tokens per micro-batch, a strict limit.
+    /// Tokens per micro-batch, a strict limit.
     #[serde(default = "max_tokens")]
     pub max_tokens: usize,
     /// Where the demonstrations come from.

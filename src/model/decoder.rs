@@ -7,10 +7,13 @@
 //! hidden = rms_norm(x);  logits = hidden lm_head^T   (see `model::head`; never formed here)
 //! ```
 
+use std::ops::Range;
+
 use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
 use super::config::ModelConfig;
+use super::inputs::Inputs;
 use super::kv_cache::{AttentionTap, KvCache};
 use super::rope::{Rope, Rotation};
 use super::weights::{LayerWeights, Weights};
@@ -28,10 +31,12 @@ pub struct Decoder<'a> {
 /// Sequences above this length are attended to by the fused kernel: plain products would hold maps of T x T.
 const LONG: i64 = 512;
 
-/// What a layer attends with, after norm and rotation.
+/// What a layer attends with, after norm and rotation: B sequences side by side, padded to T.
 pub struct Tapped<'t> {
     /// Number of the layer.
     pub layer: usize,
+    /// Which of the pass's sequences these are.
+    pub sequences: Range<usize>,
     /// Queries, `[B, T, H, D]`, not yet scaled.
     pub queries: &'t Tensor,
     /// Keys, `[B, K, T, D]`.
@@ -44,48 +49,63 @@ pub struct Tapped<'t> {
 pub type Tap<'t> = &'t mut dyn FnMut(&Tapped<'_>);
 
 impl Decoder<'_> {
-    /// Looks the tokens' embeddings up: `[B, T]` to `[B, T, E]`.
+    /// Looks the tokens' embeddings up: `[N]` to `[N, E]`.
     pub fn embed(&self, tokens: &Tensor) -> Tensor {
         Tensor::embedding(&self.weights.embed, tokens, -1, false, false)
     }
 
-    /// The final hidden states of whole sequences: `x` `[B, T, E]` to `[B, T, E]`, every row starting at position 0.
-    ///
-    /// Rows may be padded at their end: causal attention keeps padding out of everything before it.
-    pub fn hidden(&self, x: Tensor, tap: Option<Tap<'_>>) -> Tensor {
-        let x = self.layers(x, self.weights.layers.len(), tap);
+    /// The final hidden states of `inputs`, `[N, E]`, from their embeddings `x`, by libtorch's operations alone.
+    pub fn hidden(&self, inputs: &Inputs, x: Tensor, tap: Option<Tap<'_>>) -> Tensor {
+        let x = self.layers(inputs, x, self.weights.layers.len(), tap);
         self.norm(&x, &self.weights.final_norm)
     }
 
     /// Shows `tap` the layers up to `last` and computes nothing behind the queries, keys and values of that one.
-    pub fn read_until(&self, x: Tensor, last: usize, tap: Tap<'_>) {
-        let rotation = self.rope.first(size3(&x).1);
-        let x = self.layers(x, last, Some(&mut *tap));
-        let [queries, keys, values] = self.attention_inputs(&self.weights.layers[last], &x, &rotation);
-        let (keys, values) = (keys.transpose(1, 2), values.transpose(1, 2)); // (B, K, T, D)
-        tap(&Tapped { layer: last, queries: &queries, keys: &keys, values: &values });
+    pub fn read_until(&self, inputs: &Inputs, x: Tensor, last: usize, tap: Tap<'_>) {
+        let rotation = self.rope.at(&inputs.positions);
+        let x = self.layers(inputs, x, last, Some(&mut *tap));
+        let qkv = self.attention_inputs(&self.weights.layers[last], &x, &rotation);
+        self.side_by_side(inputs, last, &qkv, &mut |tapped| tap(&tapped));
     }
 
     /// The residual stream behind the first `n` layers.
-    fn layers(&self, x: Tensor, n: usize, mut tap: Option<Tap<'_>>) -> Tensor {
-        let (_, n_tokens, _) = size3(&x);
-        let rotation = self.rope.first(n_tokens);
-        let mask = (n_tokens <= LONG)
-            .then(|| Tensor::full([n_tokens, n_tokens], f64::NEG_INFINITY, (x.kind(), x.device())).triu(1));
-        let mut x = x;
-        for (l, layer) in self.weights.layers[..n].iter().enumerate() {
-            x = self.block(layer, x, &rotation, |q, k, v| {
-                let (k, v) = (k.transpose(1, 2), v.transpose(1, 2)); // (B, K, T, D)
-                if let Some(tap) = tap.as_mut() {
-                    tap(&Tapped { layer: l, queries: &q, keys: &k, values: &v });
+    fn layers(&self, inputs: &Inputs, x: Tensor, n: usize, mut tap: Option<Tap<'_>>) -> Tensor {
+        (0..n).fold(x, |x, l| self.layer(inputs, l, x, &mut tap))
+    }
+
+    /// Layer `l` over the residual stream `x` `[N, E]`.
+    pub(super) fn layer(&self, inputs: &Inputs, l: usize, x: Tensor, tap: &mut Option<Tap<'_>>) -> Tensor {
+        let rotation = self.rope.at(&inputs.positions);
+        self.block(&self.weights.layers[l], x, &rotation, |qkv| {
+            let mut out = Vec::with_capacity(inputs.grids.len());
+            self.side_by_side(inputs, l, &qkv, &mut |tapped| {
+                if let Some(tap) = tap {
+                    tap(&tapped);
                 }
-                match &mask {
-                    Some(mask) => causal_attention(&q, &k, &v, mask),
-                    None => long_attention(&q, &k, &v),
-                }
+                let attend = if tapped.queries.size()[1] <= LONG { causal_attention } else { long_attention };
+                out.push(attend(tapped.queries, tapped.keys, tapped.values).flatten(0, 1));
+            });
+            inputs.gather(&Tensor::cat(&out, 0))
+        })
+    }
+
+    /// Shows `see` what layer `l` attends with, one grid of sequences after the other.
+    fn side_by_side(&self, inputs: &Inputs, l: usize, qkv: &[Tensor; 3], see: &mut dyn FnMut(Tapped<'_>)) {
+        for grid in &inputs.grids {
+            let of_heads = |x: &Tensor| {
+                let (n, heads, d) = size3(x);
+                let spread = inputs.spread(&x.reshape([n, heads * d]), grid); // (B, T, heads * D)
+                spread.view([grid.rows.len() as i64, grid.width as i64, heads, d])
+            };
+            let [queries, keys, values] = [0, 1, 2].map(|i| of_heads(&qkv[i]));
+            see(Tapped {
+                layer: l,
+                sequences: grid.rows.clone(),
+                queries: &queries,
+                keys: &keys.transpose(1, 2),
+                values: &values.transpose(1, 2),
             });
         }
-        x
     }
 
     /// One decoding step: the next token of every row, `[B]`, to the final hidden states, `[B, E]`. `tap` sees the attention
@@ -117,51 +137,50 @@ impl Decoder<'_> {
         // A row that has ended is fed on until it leaves the batch, if need be past the last position.
         let positions = cache.next_positions().clamp_max(self.rope.n_positions() - 1);
         let rotation = self.rope.at(&positions.to_device(tokens.device()));
-        let mut x = self.embed(&tokens.unsqueeze(1)); // (B, 1, E)
+        let mut x = self.embed(tokens); // (B, E)
         for (l, layer) in self.weights.layers.iter().enumerate() {
-            x = self.block(layer, x, &rotation, |q, key, value| {
+            x = self.block(layer, x, &rotation, |[q, key, value]| {
                 let q = (q * (d as f64).powf(-0.5)).view([b * k, group, d]);
                 let tap = tap.as_mut().filter(|tap| tap.layers.contains(&l));
-                let out = cache.attend(l, &q, &key.transpose(1, 2), &value.transpose(1, 2), tap);
-                out.view([b, 1, k * group * d])
+                let out = cache.attend(l, &q, &key.unsqueeze(2), &value.unsqueeze(2), tap);
+                out.view([b, k * group * d])
             });
         }
         cache.advance();
-        self.norm(&x, &self.weights.final_norm).squeeze_dim(1)
+        self.norm(&x, &self.weights.final_norm)
     }
 
-    /// One layer. `attend` takes queries `[B, T, H, D]` and keys, values `[B, T, K, D]`, gives `[B, T, H * D]`.
+    /// One layer. `attend` takes queries `[N, H, D]`, keys and values `[N, K, D]`, and gives `[N, H * D]`.
     fn block(
         &self,
         layer: &LayerWeights,
         x: Tensor,
         rotation: &Rotation,
-        attend: impl FnOnce(Tensor, Tensor, Tensor) -> Tensor,
+        attend: impl FnOnce([Tensor; 3]) -> Tensor,
     ) -> Tensor {
-        let [q, key, value] = self.attention_inputs(layer, &x, rotation);
-        let x = x + attend(q, key, value).linear::<Tensor>(&layer.o, None);
+        let qkv = self.attention_inputs(layer, &x, rotation);
+        let x = x + attend(qkv).linear::<Tensor>(&layer.o, None);
 
         let gate_up = self.norm(&x, &layer.post_norm).linear::<Tensor>(&layer.gate_up, None).chunk(2, -1);
         let gated = gate_up[0].silu() * &gate_up[1];
         x + gated.linear::<Tensor>(&layer.down, None)
     }
 
-    /// Queries `[B, T, H, D]`, keys and values `[B, T, K, D]` of one layer.
+    /// Queries `[N, H, D]`, keys and values `[N, K, D]` of one layer.
     fn attention_inputs(&self, layer: &LayerWeights, x: &Tensor, rotation: &Rotation) -> [Tensor; 3] {
-        let (b, t, _) = size3(x);
         let ModelConfig { n_heads: h, n_kv_heads: k, head_dim: d, .. } = *self.config;
         let qkv = self.norm(x, &layer.input_norm).linear(&layer.qkv, layer.qkv_bias.as_ref());
         let parts = qkv.split_with_sizes([(h + k) * d, k * d], -1);
-        let mut qk = parts[0].view([b, t, h + k, d]);
+        let mut qk = parts[0].view([-1, h + k, d]);
         if let Some(weight) = &layer.qk_norm {
             qk = self.norm(&qk, &weight.rows(h, k));
         }
-        let qk = rotation.apply(&qk).split_with_sizes([h, k], 2);
-        [qk[0].shallow_clone(), qk[1].shallow_clone(), parts[1].view([b, t, k, d])]
+        let qk = rotation.apply(&qk).split_with_sizes([h, k], 1);
+        [qk[0].shallow_clone(), qk[1].shallow_clone(), parts[1].view([-1, k, d])]
     }
 
     /// RMSNorm over the last dimension, the mean square in f32.
-    fn norm(&self, x: &Tensor, weight: &Tensor) -> Tensor {
+    pub(super) fn norm(&self, x: &Tensor, weight: &Tensor) -> Tensor {
         let wide = x.to_kind(Kind::Float);
         // The norm is one pass over the data where square and mean would be two, forward and backward.
         let width = x.size().last().map_or(1.0, |e| *e as f64);
@@ -171,14 +190,15 @@ impl Decoder<'_> {
     }
 }
 
-/// `q` `[B, T, H, D]`, `k` and `v` `[B, K, T, D]` to `[B, T, H * D]`; `mask` is -inf above the diagonal.
+/// `q` `[B, T, H, D]`, `k` and `v` `[B, K, T, D]` to `[B, T, H * D]`.
 ///
 /// Plain products and a softmax: for the short sequences of a rollout this beats the fused kernel's backward pass on
 /// a CPU several times over.
-fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: &Tensor) -> Tensor {
+fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Tensor {
     let (b, t, h, d) = q.size4().unwrap_or((0, 0, 0, 0));
     let n_kv = k.size()[1];
     let group = h / n_kv;
+    let mask = Tensor::full([t, t], f64::NEG_INFINITY, (q.kind(), q.device())).triu(1);
     let flat = |x: &Tensor, rows: i64| x.reshape([b * n_kv, rows, d]);
     let q = flat(&(q * (d as f64).powf(-0.5)).transpose(1, 2), group * t); // (B * K, H/K * T, D)
     let scores = q.bmm(&flat(k, t).transpose(1, 2)); // (B * K, H/K * T, T)
@@ -224,8 +244,7 @@ mod tests {
         let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
         let (b, t, h, k, d) = (2, 37, 6, 2, 8);
         let (q, keys, values) = (normal(&[b, t, h, d]), normal(&[b, k, t, d]), normal(&[b, k, t, d]));
-        let mask = Tensor::full([t, t], f64::NEG_INFINITY, (Kind::Float, Device::Cpu)).triu(1);
-        let plain = causal_attention(&q, &keys, &values, &mask);
+        let plain = causal_attention(&q, &keys, &values);
         assert!(long_attention(&q, &keys, &values).allclose(&plain, 1e-5, 1e-5, false));
     }
 }

@@ -8,13 +8,13 @@
 //! ```
 
 use anyhow::Result;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use crate::kernel::{self, Bf16};
+use crate::kernel::{self, Bf16, Number, RowGradient, RowStats, Targets};
 use crate::types::TokenId;
 
-/// Most logits held at a time: 64 MiB in f32.
-const MAX_LOGITS: i64 = 1 << 24;
+/// Most logits held at a time: 128 MiB in bf16.
+const MAX_LOGITS: i64 = 1 << 26;
 
 /// What the policy says about each of N target tokens; f32, `[N]` each, no gradient.
 pub struct TokenStats {
@@ -30,6 +30,22 @@ pub struct StatsGrad {
     pub logprobs: Tensor,
     /// With respect to the entropies; `None` where the loss does not depend on them.
     pub entropies: Option<Tensor>,
+}
+
+/// [`TokenStats`], and what their gradient needs.
+pub struct Scored {
+    /// What was asked for.
+    pub stats: TokenStats,
+    normalisers: Tensor, // logsumexp of each row, (N)
+    /// The logits, where they were few enough to be kept.
+    kept: Option<Tensor>,
+}
+
+/// What a chunk of logits says; f32, `[n]` each.
+struct RowNumbers {
+    logprobs: Tensor,
+    entropies: Tensor,
+    normalisers: Tensor,
 }
 
 /// One linear layer `W` `[V, E]` at temperature T over the vocabulary.
@@ -70,53 +86,74 @@ impl<'a> Head<'a> {
     }
 
     /// Log-probabilities and entropies of `targets` `[N]` (int64) under `hidden` `[N, E]`.
-    #[must_use]
-    pub fn stats(&self, hidden: &Tensor, targets: &Tensor) -> TokenStats {
-        let _guard = tch::no_grad_guard();
-        let parts = self.chunks(hidden, targets).map(|(h, t)| {
-            let logits = self.logits(&h);
-            let lse = logits.logsumexp([-1i64].as_slice(), true); // (n, 1)
-            let logprobs = logits.gather(-1, &t.unsqueeze(1), false) - &lse;
-            let entropies =
-                &lse - (logits.softmax(-1, None) * logits).sum_dim_intlist([-1i64].as_slice(), true, None);
-            (logprobs.squeeze_dim(1), entropies.squeeze_dim(1))
-        });
-        let (logprobs, entropies): (Vec<_>, Vec<_>) = parts.unzip();
-        TokenStats { logprobs: Tensor::cat(&logprobs, 0), entropies: Tensor::cat(&entropies, 0) }
+    ///
+    /// # Errors
+    /// If one of them is not where the weight is.
+    pub fn stats(&self, hidden: &Tensor, targets: &Tensor) -> Result<TokenStats> {
+        Ok(self.score(hidden, targets)?.stats)
     }
 
-    /// Pulls `grad` back: gives the gradient of `hidden`, `[N, E]`, and adds that of the weight to `weight_grad`
-    /// (`[V, E]`, f32).
+    /// As [`Head::stats`], with what [`Head::backward`] needs.
+    ///
+    /// # Errors
+    /// As [`Head::stats`].
+    pub fn score(&self, hidden: &Tensor, targets: &Tensor) -> Result<Scored> {
+        let _guard = tch::no_grad_guard();
+        let by = self.way();
+        let mut parts = Vec::new();
+        let mut kept = None;
+        for (h, t) in self.chunks(hidden, targets) {
+            let logits = h.linear::<Tensor>(self.weight, None);
+            parts.push((by.stats)(&logits, &t, self.temperature)?);
+            kept = Some(logits).filter(|_| by.keeps && parts.len() == 1 && t.size() == targets.size());
+        }
+        let whole =
+            |part: fn(&RowNumbers) -> &Tensor| Tensor::cat(&parts.iter().map(part).collect::<Vec<_>>(), 0);
+        let stats = TokenStats { logprobs: whole(|p| &p.logprobs), entropies: whole(|p| &p.entropies) };
+        Ok(Scored { stats, normalisers: whole(|p| &p.normalisers), kept })
+    }
+
+    /// Pulls `grad` back through [`Head::score`]: gives the gradient of `hidden`, `[N, E]`, and adds that of the weight to
+    /// `weight_grad` (`[V, E]`, f32).
+    ///
+    /// # Errors
+    /// As [`Head::stats`].
     pub fn backward(
         &self,
         hidden: &Tensor,
         targets: &Tensor,
+        scored: Scored,
         grad: &StatsGrad,
         weight_grad: &mut Tensor,
-    ) -> Tensor {
+    ) -> Result<Tensor> {
         let _guard = tch::no_grad_guard();
-        let mut start = 0;
-        let parts = self.chunks(hidden, targets).map(|(h, t)| {
+        let Scored { stats, normalisers, mut kept } = scored;
+        let (mut start, mut parts) = (0, Vec::new());
+        for (h, t) in self.chunks(hidden, targets) {
             let n = t.size()[0];
-            let logits = self.logits(&h);
-            let part = |g: &Tensor| g.narrow(0, start, n).unsqueeze(1); // (n, 1)
-            let d_logprob = part(&grad.logprobs);
-            let mut d_logits = match &grad.entropies {
-                None => logits.softmax(-1, None) * -&d_logprob,
-                Some(entropies) => {
-                    let logs = logits.log_softmax(-1, None);
-                    let p = logs.exp();
-                    let entropy = -(&p * &logs).sum_dim_intlist([-1i64].as_slice(), true, None);
-                    -p * (d_logprob.shallow_clone() + part(entropies) * (logs + entropy))
-                }
+            let part = |x: &Tensor| x.narrow(0, start, n);
+            let numbers = RowNumbers {
+                logprobs: part(&stats.logprobs),
+                entropies: part(&stats.entropies),
+                normalisers: part(&normalisers),
             };
-            let _ = d_logits.scatter_add_(-1, &t.unsqueeze(1), &d_logprob);
-            let d_logits = (d_logits / self.temperature).to_kind(h.kind()); // (n, V)
+            let grad =
+                StatsGrad { logprobs: part(&grad.logprobs), entropies: grad.entropies.as_ref().map(part) };
+            let logits = kept.take().unwrap_or_else(|| h.linear::<Tensor>(self.weight, None));
+            let d_logits = (self.way().back)(logits, &t, self.temperature, &numbers, &grad)?; // (n, V)
             let _ = weight_grad.g_add_(&d_logits.transpose(0, 1).mm(&h));
+            parts.push(d_logits.mm(self.weight));
             start += n;
-            d_logits.mm(self.weight)
-        });
-        Tensor::cat(&parts.collect::<Vec<_>>(), 0)
+        }
+        Ok(Tensor::cat(&parts, 0))
+    }
+
+    /// The way of the device.
+    fn way(&self) -> Way {
+        match self.weight.device() {
+            Device::Cpu => BY_KERNELS,
+            _ => BY_OPERATIONS,
+        }
     }
 
     fn logits(&self, hidden: &Tensor) -> Tensor {
@@ -130,10 +167,100 @@ impl<'a> Head<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use tch::Device;
+/// How a chunk of logits is read, and turned into its gradient.
+#[derive(Clone, Copy)]
+struct Way {
+    /// Whether logits that fit into one chunk are kept for the gradient.
+    keeps: bool,
+    stats: fn(logits: &Tensor, targets: &Tensor, temperature: f64) -> Result<RowNumbers>,
+    back: fn(Tensor, targets: &Tensor, temperature: f64, &RowNumbers, &StatsGrad) -> Result<Tensor>,
+}
 
+/// In one pass over the logits each, in place.
+const BY_KERNELS: Way = Way {
+    keeps: true,
+    stats: |logits, targets, temperature| match logits.kind() {
+        Kind::BFloat16 => stats_by_kernel::<Bf16>(logits, targets, temperature),
+        _ => stats_by_kernel::<f32>(logits, targets, temperature),
+    },
+    back: |logits, targets, temperature, numbers, grad| match logits.kind() {
+        Kind::BFloat16 => back_by_kernel::<Bf16>(logits, targets, temperature, numbers, grad),
+        _ => back_by_kernel::<f32>(logits, targets, temperature, numbers, grad),
+    },
+};
+
+/// The same by libtorch's operations, on any device.
+const BY_OPERATIONS: Way = Way { keeps: false, stats: stats_by_operations, back: back_by_operations };
+
+fn stats_by_kernel<T: Number>(logits: &Tensor, targets: &Tensor, temperature: f64) -> Result<RowNumbers> {
+    let empty = || Tensor::empty(targets.size(), (Kind::Float, Device::Cpu));
+    let mut numbers = RowNumbers { logprobs: empty(), entropies: empty(), normalisers: empty() };
+    let ids = Vec::<i64>::try_from(targets)?;
+    let stats = RowStats {
+        logprobs: kernel::view_mut(&mut numbers.logprobs)?,
+        entropies: kernel::view_mut(&mut numbers.entropies)?,
+        normalisers: kernel::view_mut(&mut numbers.normalisers)?,
+    };
+    let targets = Targets { ids: &ids, by: temperature.recip() as f32 };
+    kernel::token_stats(kernel::view::<T>(logits)?, targets, stats);
+    Ok(numbers)
+}
+
+fn back_by_kernel<T: Number>(
+    mut logits: Tensor,
+    targets: &Tensor,
+    temperature: f64,
+    numbers: &RowNumbers,
+    grad: &StatsGrad,
+) -> Result<Tensor> {
+    let ids = Vec::<i64>::try_from(targets)?;
+    let d_logprobs = grad.logprobs.contiguous();
+    let d_entropies = grad.entropies.as_ref().map(Tensor::contiguous);
+    let gradient = RowGradient {
+        d_logprobs: kernel::view(&d_logprobs)?,
+        d_entropies: d_entropies.as_ref().map(kernel::view).transpose()?.unwrap_or_default(),
+        entropies: kernel::view(&numbers.entropies)?,
+        normalisers: kernel::view(&numbers.normalisers)?,
+    };
+    let targets = Targets { ids: &ids, by: temperature.recip() as f32 };
+    kernel::token_stats_back(kernel::view_mut::<T>(&mut logits)?, targets, gradient);
+    Ok(logits)
+}
+
+fn stats_by_operations(logits: &Tensor, targets: &Tensor, temperature: f64) -> Result<RowNumbers> {
+    let logits = logits.to_kind(Kind::Float) / temperature;
+    let lse = logits.logsumexp([-1i64].as_slice(), true); // (n, 1)
+    let logprobs = logits.gather(-1, &targets.unsqueeze(1), false) - &lse;
+    let entropies =
+        &lse - (logits.softmax(-1, None) * logits).sum_dim_intlist([-1i64].as_slice(), true, None);
+    let [logprobs, entropies, normalisers] = [logprobs, entropies, lse].map(|x| x.squeeze_dim(1));
+    Ok(RowNumbers { logprobs, entropies, normalisers })
+}
+
+fn back_by_operations(
+    logits: Tensor,
+    targets: &Tensor,
+    temperature: f64,
+    numbers: &RowNumbers,
+    grad: &StatsGrad,
+) -> Result<Tensor> {
+    let kind = logits.kind();
+    let column = |x: &Tensor| x.unsqueeze(1); // (n, 1)
+    let logs = logits.to_kind(Kind::Float) / temperature - column(&numbers.normalisers);
+    let d_logprob = column(&grad.logprobs);
+    let mut d_logits = match &grad.entropies {
+        None => logs.exp() * -&d_logprob,
+        Some(entropies) => {
+            -logs.exp() * (&d_logprob + column(entropies) * (logs + column(&numbers.entropies)))
+        }
+    };
+    let _ = d_logits.scatter_add_(-1, &targets.unsqueeze(1), &d_logprob);
+    Ok((d_logits / temperature).to_kind(kind))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
     use super::*;
 
     #[test]
@@ -147,15 +274,40 @@ mod tests {
         let all = |max_logits: i64| {
             let head = Head { max_logits, ..Head::new(&weight, 0.7) };
             assert_eq!(head.chunks(&hidden, &targets).count() as i64, (n * v + max_logits - 1) / max_logits);
-            let TokenStats { logprobs, entropies } = head.stats(&hidden, &targets);
+            let scored = head.score(&hidden, &targets).unwrap();
+            let TokenStats { logprobs, entropies } = &scored.stats;
+            let [logprobs, entropies] = [logprobs, entropies].map(Tensor::shallow_clone);
             let mut d_weight = weight.ones_like();
-            let d_hidden = head.backward(&hidden, &targets, &grad, &mut d_weight);
+            let d_hidden = head.backward(&hidden, &targets, scored, &grad, &mut d_weight).unwrap();
             [logprobs, entropies, d_hidden, d_weight]
         };
         let whole = all(n * v);
         for rows in [1, 4, 22] {
             for (part, whole) in all(rows * v).iter().zip(&whole) {
                 assert!(part.allclose(whole, 1e-5, 1e-5, false), "{rows} rows at a time");
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernels_say_what_operations_say() {
+        tch::manual_seed(5);
+        for (kind, tolerance) in [(Kind::Float, 1e-5), (Kind::BFloat16, 1e-2)] {
+            let (n, v) = (9, 2500);
+            let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+            let logits = (normal(&[n, v]) * 4.0).to_kind(kind);
+            let targets = Tensor::randint(v, [n], (Kind::Int64, Device::Cpu));
+            for entropies in [None, Some(normal(&[n]))] {
+                let grad = StatsGrad { logprobs: normal(&[n]), entropies };
+                let [a, b] = [BY_KERNELS, BY_OPERATIONS].map(|way| {
+                    let numbers = (way.stats)(&logits, &targets, 0.7).unwrap();
+                    let d = (way.back)(logits.copy(), &targets, 0.7, &numbers, &grad).unwrap();
+                    [numbers.logprobs, numbers.entropies, numbers.normalisers, d.to_kind(Kind::Float)]
+                });
+                for (i, (a, b)) in a.iter().zip(&b).enumerate() {
+                    let tolerance = if i < 3 { 1e-5 } else { tolerance };
+                    assert!(a.allclose(b, tolerance, 1e-5, false), "{kind:?}, {i}");
+                }
             }
         }
     }

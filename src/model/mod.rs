@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `config`, `load`, `save` | Hugging Face folders in and out |
 //! | `layout` | which parameter lies where in the flat buffer |
+//! | `inputs` | what a pass reads: tokens, and the sequences that run through them |
 //! | `weights`, `decoder`, `rope`, `kv_cache` | the forward pass, whole sequences or token by token |
-//! | `cpu_step` | a decoding step by hand-written kernels |
+//! | `cpu_pass`, `cpu_step` | the same by hand-written kernels, a pass with its gradient and a decoding step |
 //! | `network` | masters, compute copy, forward and backward passes up to the output layer |
 //! | `policy`, `head` | the output layer over the vocabulary: hidden states to log-probabilities and back, in chunks |
 //! | `critic` | the output layer of one number per token |
@@ -13,15 +14,17 @@
 //! | `arithmetic` | what a pass costs, and what the machine can do |
 //!
 //! Shapes: **B** rows, **T** tokens, **V** vocabulary, **E** width, **F** inner width of the MLP, **L** layers,
-//! **H** query heads, **K** key/value heads, **D** head size, **N** tokens picked from a batch.
+//! **H** query heads, **K** key/value heads, **D** head size, **N** tokens of a pass or some of them, **S** slots.
 
 mod arithmetic;
 pub mod config;
+mod cpu_pass;
 mod cpu_step;
 mod critic;
 mod decoder;
 pub mod device;
 pub mod head;
+mod inputs;
 mod kv_cache;
 pub mod layout;
 pub mod load;
@@ -38,7 +41,8 @@ pub use config::ModelConfig;
 pub use critic::{Critic, ValueHead};
 pub use decoder::{Decoder, Tap, Tapped};
 pub use device::{FreeMemory, Placement};
-pub use head::{Head, StatsGrad, TokenStats};
+pub use head::{Head, Scored, StatsGrad, TokenStats};
+pub use inputs::{Inputs, put_rows, take_rows};
 pub use kv_cache::{AttentionTap, KvCache};
 pub use layout::{Layout, Output, Slot};
 pub use network::{Forward, Gradient, Network};

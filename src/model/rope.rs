@@ -12,7 +12,7 @@ pub struct Rope {
     sin: Tensor,
 }
 
-/// The rotation of the positions of one forward pass, shaped to broadcast over `[B, T, heads, D/2]`.
+/// The rotation of the positions of one forward pass, shaped to broadcast over `[N, heads, D/2]`.
 pub struct Rotation {
     cos: Tensor,
     sin: Tensor,
@@ -44,23 +44,16 @@ impl Rope {
         self.cos.size()[0]
     }
 
-    /// Positions `0..n` of every row.
-    #[must_use]
-    pub fn first(&self, n: i64) -> Rotation {
-        let shape = |t: &Tensor| t.narrow(0, 0, n).unsqueeze(1); // (T, 1, D/2)
-        Rotation { cos: shape(&self.cos), sin: shape(&self.sin) }
-    }
-
-    /// One position per row: `positions` is `[B]`.
+    /// One position per token: `positions` is `[N]`.
     #[must_use]
     pub fn at(&self, positions: &Tensor) -> Rotation {
-        let shape = |t: &Tensor| t.index_select(0, positions).unsqueeze(1).unsqueeze(1); // (B, 1, 1, D/2)
+        let shape = |t: &Tensor| t.index_select(0, positions).unsqueeze(1); // (N, 1, D/2)
         Rotation { cos: shape(&self.cos), sin: shape(&self.sin) }
     }
 }
 
 impl Rotation {
-    /// Rotates `x`, `[B, T, heads, D]`.
+    /// Rotates `x`, `[N, heads, D]`.
     pub fn apply(&self, x: &Tensor) -> Tensor {
         let halves = x.chunk(2, -1);
         let (a, b) = (&halves[0], &halves[1]);

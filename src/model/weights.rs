@@ -80,24 +80,33 @@ impl Weights {
     /// gradients are made by hand ([`super::Network::backward`], [`super::Head::backward`], [`super::ValueHead::backward`]).
     #[must_use]
     pub fn inner(&self, layout: &Layout) -> Vec<(Slot, Tensor)> {
-        let mut leaves = vec![(layout.final_norm.clone(), self.final_norm.shallow_clone())];
-        for (l, layer) in self.layers.iter().enumerate() {
-            let places = layout.layer(l);
-            let mut push = |slot: &Slot, tensor: &Tensor| leaves.push((slot.clone(), tensor.shallow_clone()));
-            push(&places.input_norm, &layer.input_norm);
-            push(&places.qkv, &layer.qkv);
-            if let (Some(slot), Some(bias)) = (&places.qkv_bias, &layer.qkv_bias) {
-                push(slot, bias);
-            }
-            if let (Some(q), Some(k), Some(norm)) = (&places.q_norm, &places.k_norm, &layer.qk_norm) {
-                push(q, &norm.q);
-                push(k, &norm.k);
-            }
-            push(&places.o, &layer.o);
-            push(&places.post_norm, &layer.post_norm);
-            push(&places.gate_up, &layer.gate_up);
-            push(&places.down, &layer.down);
+        let layers = (0..self.layers.len()).flat_map(|l| self.layer_leaves(layout, l));
+        self.final_leaf(layout).into_iter().chain(layers).collect()
+    }
+
+    /// The gain of the last norm.
+    pub(super) fn final_leaf(&self, layout: &Layout) -> Vec<(Slot, Tensor)> {
+        vec![(layout.final_norm.clone(), self.final_norm.shallow_clone())]
+    }
+
+    /// The leaves of layer `l`.
+    pub(super) fn layer_leaves(&self, layout: &Layout, l: usize) -> Vec<(Slot, Tensor)> {
+        let (layer, places) = (&self.layers[l], layout.layer(l));
+        let mut leaves = Vec::new();
+        let mut push = |slot: &Slot, tensor: &Tensor| leaves.push((slot.clone(), tensor.shallow_clone()));
+        push(&places.input_norm, &layer.input_norm);
+        push(&places.qkv, &layer.qkv);
+        if let (Some(slot), Some(bias)) = (&places.qkv_bias, &layer.qkv_bias) {
+            push(slot, bias);
         }
+        if let (Some(q), Some(k), Some(norm)) = (&places.q_norm, &places.k_norm, &layer.qk_norm) {
+            push(q, &norm.q);
+            push(k, &norm.k);
+        }
+        push(&places.o, &layer.o);
+        push(&places.post_norm, &layer.post_norm);
+        push(&places.gate_up, &layer.gate_up);
+        push(&places.down, &layer.down);
         leaves
     }
 }

@@ -11,6 +11,7 @@ use tch::{Device, Tensor};
 
 use super::draw::{draw, most_likely};
 use super::{Generation, RolloutEngine, SamplingConfig};
+use crate::batch::{Reads, Sequence, TokenBatch, pack};
 use crate::model::{AttentionTap, Head, KvCache, Policy, Tapped};
 use crate::signal::{DecodePlan, DecodeReader};
 use crate::types::{Completion, Finish, GenRequest, HeadSignals, TokenId};
@@ -39,13 +40,13 @@ struct Row<'r> {
 
 /// A run of requests that continue the same tokens.
 struct Context {
-    tokens: Vec<i64>,
+    tokens: Vec<TokenId>,
     rows: Range<usize>,
 }
 
 impl DecodeEngine {
     /// An engine that ends a response at any of `eos`, with at most `max_rows` responses under way at once and at most
-    /// `max_prefill_tokens` (padding included) in one prefill pass.
+    /// `max_prefill_tokens` in one prefill pass.
     #[must_use]
     pub fn new(eos: Vec<TokenId>, max_rows: usize, max_prefill_tokens: usize) -> Self {
         Self { eos, max_rows, max_prefill_tokens, attention: None }
@@ -89,7 +90,7 @@ impl DecodeEngine {
         check_lengths(policy, requests, &sampling)?;
 
         let (mut hidden, mut cache) =
-            self.prefill(policy, &contexts, requests.len(), sampling.max_new_tokens);
+            self.prefill(policy, &contexts, requests.len(), sampling.max_new_tokens)?;
         let mut rows: Vec<Row<'_>> = requests.iter().map(Row::new).collect();
         let mut batch: Vec<usize> = (0..rows.len()).collect(); // the row behind each place of the device batch
         // The tokens of a prefix were another call's, and so was their attention.
@@ -145,36 +146,32 @@ impl DecodeEngine {
         contexts: &[Context],
         n_rows: usize,
         n_new: usize,
-    ) -> (Tensor, KvCache) {
+    ) -> Result<(Tensor, KvCache)> {
         let device = policy.placement.device;
         let lens: Vec<i64> =
             contexts.iter().flat_map(|c| c.rows.clone().map(|_| c.tokens.len() as i64)).collect();
         debug_assert_eq!(lens.len(), n_rows);
         let mut cache = KvCache::new(&policy.config, &lens, n_new as i64, policy.placement.kind, device);
-        let longest = contexts.iter().map(|c| c.tokens.len()).max().unwrap_or(1);
-        let mut hidden = Vec::with_capacity(contexts.len());
-        for part in contexts.chunks((self.max_prefill_tokens / longest).max(1)) {
-            let width = part.iter().map(|c| c.tokens.len()).max().unwrap_or(1);
-            let padded: Vec<i64> = part
-                .iter()
-                .flat_map(|c| c.tokens.iter().copied().chain(std::iter::repeat(0)).take(width))
-                .collect();
-            let tokens =
-                Tensor::from_slice(&padded).view([part.len() as i64, width as i64]).to_device(device);
-            let decoder = policy.decoder();
+        // One token more, which any may be: what predicts it is the context's last hidden state.
+        let sequences: Vec<Sequence<'_>> =
+            contexts.iter().map(|c| Sequence { prompt: &c.tokens, response: &[0] }).collect();
+        let mut hidden: Vec<Tensor> = contexts.iter().map(|_| Tensor::new()).collect();
+        for group in pack(&sequences, self.max_prefill_tokens, Reads::Predictors) {
+            let part: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
+            let batch = TokenBatch::new(&part, Reads::Predictors, device);
             let mut tap = |tapped: &Tapped<'_>| {
-                for (i, context) in (0..).zip(part) {
+                for (i, context) in (0..).zip(&group[tapped.sequences.clone()]) {
+                    let context = &contexts[*context];
                     let own = |t: &Tensor| t.get(i).narrow(1, 0, context.tokens.len() as i64); // (K, n, D)
                     cache.fill(tapped.layer, context.rows.clone(), &own(tapped.keys), &own(tapped.values));
                 }
             };
-            let x = decoder.hidden(decoder.embed(&tokens), Some(&mut tap)); // (B, T, E)
-            for (i, context) in (0..).zip(part) {
-                let last = x.get(i).narrow(0, context.tokens.len() as i64 - 1, 1); // (1, E)
-                hidden.push(last.expand([context.rows.len() as i64, -1], false));
+            let last = batch.pick(&policy.hidden(&batch.inputs, Some(&mut tap))?); // (contexts, E)
+            for (context, last) in group.iter().zip(last.split(1, 0)) {
+                hidden[*context] = last.expand([contexts[*context].rows.len() as i64, -1], false);
             }
         }
-        (Tensor::cat(&hidden, 0), cache)
+        Ok((Tensor::cat(&hidden, 0), cache))
     }
 
     /// Draws the next token of every row of the batch that has not ended, from the hidden states `[B, E]`.
@@ -271,7 +268,7 @@ fn contexts(requests: &[GenRequest]) -> Vec<Context> {
     let runs = requests.chunk_by(same).map(|run| {
         let rows = start..start + run.len();
         start = rows.end;
-        let tokens = run[0].prompt.tokens.iter().chain(&run[0].prefix).map(|t| i64::from(*t)).collect();
+        let tokens = run[0].prompt.tokens.iter().chain(&run[0].prefix).copied().collect();
         Context { tokens, rows }
     });
     runs.collect()

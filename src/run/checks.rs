@@ -2,12 +2,13 @@
 //! finite.
 
 use anyhow::{Error, Result};
-use tch::{Kind, Tensor};
+use tch::Kind;
 
 use super::critic::explained_in_training;
 use super::metrics::Mismatch;
 use super::{Failure, MAX_REFUSED, Run, metrics};
 use crate::learner::Gap;
+use crate::model::Inputs;
 use crate::pipeline::Discarded;
 use crate::types::{CreditedTree, MetricRow, NotFinite, Step, Tree};
 
@@ -156,9 +157,9 @@ impl Run<'_> {
             return false;
         }
         let Some(prompt) = self.setup.data.train.first() else { return true };
-        let tokens: Vec<i64> = prompt.tokens.iter().map(|token| i64::from(*token)).collect();
-        let tokens = Tensor::from_slice(&tokens).unsqueeze(0).to_device(self.policy.placement.device);
-        let last = self.policy.hidden(&tokens, None).select(1, -1); // (1, E)
+        let inputs = Inputs::rows(&prompt.tokens, 1, self.policy.placement.device);
+        let Ok(hidden) = self.policy.hidden(&inputs, None) else { return false };
+        let last = hidden.narrow(0, hidden.size()[0] - 1, 1); // (1, E)
         let probs = self.policy.head(self.setup.recipe.sampling.temperature).probabilities(&last);
         probs.sum(Kind::Double).double_value(&[]).is_finite()
     }

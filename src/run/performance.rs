@@ -93,16 +93,16 @@ impl Work<'_> {
         let prompts: usize = trees().map(|tree| tree.prompt.tokens.len()).sum();
         let generated: usize = trees().map(|tree| tree.n_tokens()).sum();
         let rows: usize = trees().map(|tree| tree.leaves.len()).sum();
-        let read: usize =
-            trees().map(|tree| tree.leaves.len() * tree.prompt.tokens.len()).sum::<usize>() + generated;
+        let in_rows: usize = trees().map(|tree| tree.leaves.len() * tree.prompt.tokens.len()).sum();
         let trained_on: usize = self.samples.iter().map(|s| s.tokens.len()).sum();
-        let trained: usize = self.samples.iter().map(|s| s.prompt.tokens.len()).sum::<usize>() + trained_on;
+        let of_trees = self.samples.chunk_by(|a, b| a.place.0 == b.place.0);
+        let trained: usize = of_trees.map(|tree| tree[0].prompt.tokens.len()).sum::<usize>() + trained_on;
 
-        let length = read as f64 / rows.max(1) as f64;
+        let length = (in_rows + generated) as f64 / rows.max(1) as f64;
         let cost = Arithmetic::of(&self.policy.config, &self.policy.layout, length);
-        // A prompt is read once for all its responses while they are generated.
-        cost.forward((prompts + generated) as f64, generated as f64)
-            + self.measurements as f64 * cost.forward(read as f64, generated as f64)
+        // A prompt is read once for all its responses, whatever is done with them.
+        let read = cost.forward((prompts + generated) as f64, generated as f64);
+        read * (1.0 + self.measurements as f64)
             + self.epochs as f64 * cost.train(trained as f64, trained_on as f64)
     }
 }

@@ -5,15 +5,15 @@ use tch::{Kind, Tensor};
 
 use super::config::{Row, SignalConfig};
 use super::stream::{Extent, HeadSums};
-use crate::batch::{Sequence, TokenGrid};
-use crate::model::{Policy, Tapped};
+use crate::batch::Sequence;
+use crate::model::{Inputs, Policy, Tapped};
 use crate::types::HeadSignals;
 
 /// Most attention weights in a block of rows: 16 MiB in f32. Three blocks exist at a time: the weights and, on their way
 /// from the scores or into a sum, two more of their size.
 const MAX_WEIGHTS: i64 = 1 << 22;
 
-/// Reads the attention of one grid of sequences, laid out from column 0 on with their last tokens.
+/// Reads the attention of the sequences of one pass, which reads their last tokens too.
 pub(crate) struct Reader<'a> {
     config: &'a SignalConfig,
     layers: &'a [usize],
@@ -23,7 +23,7 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of `layers` for `sequences`, the rows of the grid.
+    /// A reader of `layers` for `sequences`, in the order of the pass.
     pub fn new(config: &'a SignalConfig, layers: &'a [usize], sequences: &[Sequence<'_>]) -> Self {
         let shift = usize::from(config.row == Row::Predicting);
         let extent = |s: &Sequence<'_>| Extent { start: s.prompt.len(), n: s.response.len(), shift };
@@ -43,12 +43,13 @@ impl<'a> Reader<'a> {
         Self { max_weights, ..self }
     }
 
-    /// Runs `policy` over `grid` as far as the last layer that is read.
-    pub fn run(&mut self, policy: &Policy, grid: &TokenGrid) {
-        let _guard = tch::no_grad_guard();
-        let decoder = policy.decoder();
+    /// Runs `policy` over `inputs` as far as the last layer that is read.
+    ///
+    /// # Errors
+    /// If the policy is not where its placement says.
+    pub fn run(&mut self, policy: &Policy, inputs: &Inputs) -> Result<()> {
         let last = self.layers.last().copied().unwrap_or(0);
-        decoder.read_until(decoder.embed(&grid.tokens), last, &mut |tapped| self.see(tapped));
+        policy.read_until(inputs, last, &mut |tapped| self.see(tapped))
     }
 
     /// Takes a layer's queries and keys in; does nothing with layers that are not read.
@@ -59,7 +60,10 @@ impl<'a> Reader<'a> {
         let found = self.layer(tapped);
         if let Ok(read) = &mut self.read {
             match found {
-                Ok(found) => read.iter_mut().zip(found).for_each(|(all, heads)| all.heads.extend(heads)),
+                Ok(found) => read[tapped.sequences.clone()]
+                    .iter_mut()
+                    .zip(found)
+                    .for_each(|(all, heads)| all.heads.extend(heads)),
                 Err(error) => self.read = Err(error),
             }
         }
@@ -74,6 +78,7 @@ impl<'a> Reader<'a> {
     }
 
     fn layer(&self, tapped: &Tapped<'_>) -> Result<Vec<Vec<crate::types::HeadSignal>>> {
+        let extents = &self.extents[tapped.sequences.clone()];
         let (b, t, h, d) = tapped.queries.size4()?;
         let k = tapped.keys.size()[1];
         let group = h / k;
@@ -82,8 +87,8 @@ impl<'a> Reader<'a> {
         let keys = tapped.keys.to_kind(Kind::Float).reshape([b * k, t, d]);
         let mut sums = HeadSums::new(self.config, b, h, t, device);
 
-        let from = self.extents.iter().map(|e| e.rows().start).min().unwrap_or(0) as i64;
-        let to = self.extents.iter().map(|e| e.rows().end).max().unwrap_or(0) as i64;
+        let from = extents.iter().map(|e| e.rows().start).min().unwrap_or(0) as i64;
+        let to = extents.iter().map(|e| e.rows().end).max().unwrap_or(0) as i64;
         let block = (self.max_weights / (b * h * t)).max(1);
         for first in (from..to).step_by(block as usize) {
             let (n, end) = (block.min(to - first), (first + block).min(to));
@@ -92,17 +97,17 @@ impl<'a> Reader<'a> {
             // Row i of the block sees columns 0..=first + i.
             let hidden = Tensor::full([n, end], f64::NEG_INFINITY, (Kind::Float, device)).triu(first + 1);
             let attention = (scores + hidden).softmax(-1, None); // (B, H, Q, C)
-            sums.add(&attention, first, &self.counted(first, end).to_device(device));
+            sums.add(&attention, first, &counted(extents, first, end).to_device(device));
         }
-        sums.finish(tapped.layer, &self.extents)
+        sums.finish(tapped.layer, extents)
     }
+}
 
-    /// 1 where a row of `first..end` counts, `[B, 1, Q, 1]`.
-    fn counted(&self, first: i64, end: i64) -> Tensor {
-        let row = |rows: std::ops::Range<usize>| {
-            (first..end).map(move |t| f32::from(u8::from(rows.contains(&(t as usize)))))
-        };
-        let values: Vec<f32> = self.extents.iter().flat_map(|extent| row(extent.rows())).collect();
-        Tensor::from_slice(&values).view([self.extents.len() as i64, 1, end - first, 1])
-    }
+/// 1 where a row of `first..end` counts, `[B, 1, Q, 1]`.
+fn counted(extents: &[Extent], first: i64, end: i64) -> Tensor {
+    let row = |rows: std::ops::Range<usize>| {
+        (first..end).map(move |t| f32::from(u8::from(rows.contains(&(t as usize)))))
+    };
+    let values: Vec<f32> = extents.iter().flat_map(|extent| row(extent.rows())).collect();
+    Tensor::from_slice(&values).view([extents.len() as i64, 1, end - first, 1])
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rewards::{Countdown, Status, Task, Verdict};
 use rlcredit::batch::TrainSample;
 use rlcredit::measure::Measurer;
-use rlcredit::model::{ModelConfig, Placement, Policy};
+use rlcredit::model::{Inputs, ModelConfig, Placement, Policy};
 use rlcredit::signal::{Grouping, SignalConfig};
 use rlcredit::types::{Finish, Leaf, Needs, Prompt, Purpose, RunRandom, TokenId, Tree};
 use tch::{Device, Kind, Tensor};
@@ -100,6 +100,11 @@ pub fn logits(policy: &Policy, hidden: &Tensor) -> Tensor {
 }
 
 /// Token ids as one row, `[1, T]`.
+/// One sequence as a model reads it.
+pub fn alone(tokens: &[TokenId]) -> Inputs {
+    Inputs::rows(tokens, 1, Device::Cpu)
+}
+
 pub fn row(tokens: &[TokenId]) -> Tensor {
     Tensor::from_slice(&tokens.iter().map(|t| i64::from(*t)).collect::<Vec<_>>()).unsqueeze(0)
 }

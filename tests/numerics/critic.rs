@@ -2,11 +2,11 @@
 
 use rlcredit::batch::{BatchConfig, TrainSample};
 use rlcredit::learner::{CriticConfig, CriticLearner};
-use rlcredit::model::{Critic, Output, Policy};
+use rlcredit::model::{Critic, Inputs, Output, Policy};
 use rlcredit::types::TokenId;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::common::{FAMILIES, distance, golden_json, numbers, policy, policy_in, row, samples};
+use super::common::{FAMILIES, alone, distance, golden_json, numbers, policy, policy_in, samples};
 
 /// A critic on the body of a golden policy, with the golden value head.
 fn critic(family: &str, kind: Kind) -> Critic {
@@ -28,10 +28,10 @@ fn values_equal_those_of_transformers() {
         let expected = golden_json(&format!("{family}/expected.json"));
         let tokens: Vec<Vec<TokenId>> = serde_json::from_value(expected["tokens"].clone()).unwrap();
         let values: Vec<Vec<f32>> = serde_json::from_value(expected["critic"]["values"].clone()).unwrap();
-        let tokens = Tensor::cat(&tokens.iter().map(|t| row(t)).collect::<Vec<_>>(), 0);
+        let inputs = Inputs::rows(&tokens.concat(), tokens.len(), Device::Cpu);
         for (kind, tolerance) in [(Kind::Float, 1e-4), (Kind::BFloat16, 0.6)] {
             let critic = critic(family, kind);
-            let got = critic.head().values(&critic.hidden(&tokens, None).flatten(0, 1));
+            let got = critic.head().values(&critic.hidden(&inputs, None).unwrap());
             assert_eq!(got.kind(), Kind::Float);
             let gap = distance(&got, &Tensor::from_slice(&values.concat()));
             assert!(gap < tolerance, "{family}, {kind:?}: values are off by {gap}");
@@ -44,9 +44,10 @@ fn a_new_critic_has_the_policy_s_body_and_expects_nothing() {
     for family in FAMILIES {
         let policy = policy(family);
         let critic = Critic::of_policy(&policy).unwrap();
-        let tokens = row(&[5, 9, 4, 17]);
-        assert_eq!(critic.hidden(&tokens, None), policy.hidden(&tokens, None), "{family}");
-        let values = critic.head().values(&critic.hidden(&tokens, None).squeeze_dim(0));
+        let inputs = alone(&[5, 9, 4, 17]);
+        let hidden = critic.hidden(&inputs, None).unwrap();
+        assert_eq!(hidden, policy.hidden(&inputs, None).unwrap(), "{family}");
+        let values = critic.head().values(&hidden);
         assert_eq!(values, values.zeros_like());
     }
 }
@@ -76,10 +77,11 @@ fn reference_gradient(critic: &Critic, samples: &[TrainSample], clip: f64) -> Te
     leaves.push((b_slot.clone(), bias.shallow_clone()));
     let n_tokens: usize = samples.iter().map(|s| s.tokens.len()).sum();
     let losses = samples.iter().map(|sample| {
-        let all = row(&[sample.prompt.tokens.as_slice(), &sample.tokens].concat()); // (1, T)
-        let hidden = decoder.hidden(decoder.embed(&all), None).squeeze_dim(0);
+        let all = alone(&[sample.prompt.tokens.as_slice(), &sample.tokens].concat());
+        let hidden = decoder.hidden(&all, decoder.embed(&all.tokens), None); // (T, E)
         let n = sample.tokens.len() as i64;
-        let values = hidden.linear(weight, Some(bias)).squeeze_dim(1).narrow(0, all.size()[1] - n - 1, n);
+        let values =
+            hidden.linear(weight, Some(bias)).squeeze_dim(1).narrow(0, all.n_tokens() as i64 - n - 1, n);
         let numbers = |values: &Option<Vec<f32>>| Tensor::from_slice(values.as_ref().unwrap());
         let (old, returns) = (numbers(&sample.values), numbers(&sample.returns));
         let limited = &old + (&values - &old).clamp(-clip, clip);
@@ -102,7 +104,7 @@ fn learner_gradient(critic: &mut Critic, samples: &[TrainSample], max_tokens: us
         r#"{"clip": 0.2, "optim": {"lr": 0.0, "betas": [0.0, 0.9], "max_grad_norm": 0.0}}"#,
     )
     .unwrap();
-    let batch = BatchConfig { prompts: 3, minibatches: 1, epochs: 1, max_tokens };
+    let batch = BatchConfig { prompts: 3, minibatches: 1, epochs: 1, max_tokens, recompute: false };
     let mut learner = CriticLearner::new(config, batch, critic);
     let report = learner.update(critic, samples, 0.0).unwrap();
     assert_eq!(report.not_finite, None);
@@ -135,7 +137,7 @@ fn a_loss_that_is_not_finite_changes_nothing() {
     let mut critic = critic("llama", Kind::Float);
     let before = critic.master().copy();
     let config: CriticConfig = serde_json::from_str(r#"{"optim": {"lr": 0.01}}"#).unwrap();
-    let batch = BatchConfig { prompts: 3, minibatches: 1, epochs: 2, max_tokens: 60 };
+    let batch = BatchConfig { prompts: 3, minibatches: 1, epochs: 2, max_tokens: 60, recompute: false };
     let mut learner = CriticLearner::new(config, batch, &critic);
     let mut samples = valued();
     samples[2].returns.as_mut().unwrap()[1] = f32::NAN;
@@ -152,7 +154,7 @@ fn a_critic_learns_returns_by_heart() {
     let mut critic = Critic::of_policy(&policy("qwen3")).unwrap();
     let config: CriticConfig = serde_json::from_str(r#"{"clip": 0.0, "optim": {"lr": 0.01}}"#).unwrap();
     let mut loss = |epochs| {
-        let batch = BatchConfig { prompts: 3, minibatches: 1, epochs, max_tokens: 200 };
+        let batch = BatchConfig { prompts: 3, minibatches: 1, epochs, max_tokens: 200, recompute: false };
         let mut learner = CriticLearner::new(config, batch, &critic);
         learner.update(&mut critic, &valued(), 0.01).unwrap().metrics.get("loss/value").unwrap()
     };

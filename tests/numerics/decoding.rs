@@ -10,7 +10,9 @@ use rlcredit::signal::{DecodePlan, Layers, SignalConfig};
 use rlcredit::types::{Completion, Finish, GenRequest, Purpose, RunRandom, TokenId, Tree};
 use tch::{Device, Kind, Tensor};
 
-use super::common::{FAMILIES, distance, leaf, logits, measured, policy, policy_in, prompt, row, tokens};
+use super::common::{
+    FAMILIES, alone, distance, leaf, logits, measured, policy, policy_in, prompt, row, tokens,
+};
 use super::gradient::{TEMPERATURE, config, rates};
 
 /// An eighth of the vocabulary, so that responses end at different times and rows leave the batch.
@@ -42,7 +44,7 @@ fn generate(policy: &Policy, requests: &[GenRequest], sampling: SamplingConfig) 
 fn next_logits(policy: &Policy, request: &GenRequest, response: &[TokenId]) -> Tensor {
     let sequence = [request.prompt.tokens.as_slice(), &request.prefix, response].concat();
     let first = (sequence.len() - response.len() - 1) as i64;
-    let all = logits(policy, &policy.hidden(&row(&sequence), None)).squeeze_dim(0);
+    let all = logits(policy, &policy.hidden(&alone(&sequence), None).unwrap());
     all.narrow(0, first, response.len() as i64).to_kind(Kind::Double)
 }
 
@@ -61,9 +63,9 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
     for (kind, tolerance) in [(Kind::Float, 1e-4), (Kind::BFloat16, 0.5)] {
         for (family, step) in FAMILIES.into_iter().flat_map(|family| STEPS.map(|step| (family, step))) {
             let policy = policy_in(family, kind);
-            let rows: Vec<Tensor> = lens.iter().map(|n| row(&tokens(*n as u64, *n as usize + 6))).collect(); // (1, n + 6)
-            let full: Vec<Tensor> =
-                rows.iter().map(|row| logits(&policy, &policy.hidden(row, None)).squeeze_dim(0)).collect();
+            let rows = lens.map(|n| tokens(n as u64, n as usize + 6));
+            let full = |row: &Vec<TokenId>| logits(&policy, &policy.hidden(&alone(row), None).unwrap());
+            let full: Vec<Tensor> = rows.iter().map(full).collect(); // (n + 6, V)
             let _guard = tch::no_grad_guard();
             let decoder = policy.decoder();
             let mut cache = KvCache::new(&policy.config, &lens, 6, kind, Device::Cpu);
@@ -71,7 +73,7 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
                 let mut fill = |tapped: &Tapped<'_>| {
                     cache.fill(tapped.layer, i..i + 1, &tapped.keys.get(0), &tapped.values.get(0))
                 };
-                let _ = decoder.hidden(decoder.embed(&row.narrow(1, 0, n)), Some(&mut fill));
+                let _ = policy.hidden(&alone(&row[..n as usize]), Some(&mut fill)).unwrap();
             }
             let mut present = vec![0usize, 1, 2, 3];
             for i in 0..6 {
@@ -79,14 +81,15 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
                     cache.keep_rows(&[2, 1]);
                     present = vec![2, 1];
                 }
-                let next: Vec<Tensor> = present.iter().map(|r| rows[*r].narrow(1, lens[*r] + i, 1)).collect();
+                let next = present.iter().map(|r| i64::from(rows[*r][(lens[*r] + i) as usize]));
+                let next = Tensor::from_slice(&next.collect::<Vec<_>>());
                 let mut sums = Vec::new();
                 let mut see = |layer: usize, attention: &Tensor| {
                     assert_eq!((layer, attention.size()[2]), (1, 12 + i + 1));
                     sums.push(attention.sum_dim_intlist([-1i64].as_slice(), false, None));
                 };
                 let tap = AttentionTap { layers: &[1], see: &mut see };
-                let hidden = step(&decoder, &Tensor::cat(&next, 0).squeeze_dim(1), &mut cache, Some(tap));
+                let hidden = step(&decoder, &next, &mut cache, Some(tap));
                 let got = logits(&policy, &hidden); // (B, V)
                 for (place, r) in (0..).zip(&present) {
                     let gap = distance(&got.get(place), &full[*r].get(lens[*r] + i));

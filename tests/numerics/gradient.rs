@@ -1,16 +1,18 @@
-//! The learner's gradient: equal for every cut into micro-batches, blind to padding, and that of plain autograd.
+//! The learner's gradient: equal for every cut into micro-batches, and that of plain autograd.
 
-use rlcredit::batch::{BatchConfig, Reads, TokenGrid, TrainSample};
-use rlcredit::learner::{LearnerConfig, PolicyLearner, Rates, UpdateReport, accumulate};
+use rlcredit::batch::{BatchConfig, Reads, Sequence, TokenBatch, TrainSample};
+use rlcredit::learner::{LearnerConfig, PolicyLearner, Rates, UpdateReport};
 use rlcredit::loss::{
     Aggregation, CispoConfig, ClipConfig, GspoConfig, KlConfig, KlPlace, LossConfig, token_weights,
 };
-use rlcredit::model::{Output, Policy, Slot, StatsGrad};
+use rlcredit::model::{Output, Policy, Slot};
 use rlcredit::optim::OptimConfig;
 use rlcredit::types::{KlEstimator, Tree};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::common::{FAMILIES, distance, leaf, logits, measured, numbers, policy, policy_in, row, samples};
+use super::common::{
+    FAMILIES, alone, distance, leaf, logits, measured, numbers, policy, policy_in, row, samples, tokens,
+};
 
 pub const TEMPERATURE: f64 = 0.8;
 const LONGEST: usize = 16;
@@ -29,7 +31,7 @@ pub fn config(loss: impl Into<LossConfig>, max_tokens: usize) -> LearnerConfig {
     LearnerConfig {
         loss: loss.into(),
         optim,
-        batch: BatchConfig { prompts: 3, minibatches: 1, epochs: 1, max_tokens },
+        batch: BatchConfig { prompts: 3, minibatches: 1, epochs: 1, max_tokens, recompute: false },
         temperature: TEMPERATURE,
         max_new_tokens: LONGEST,
     }
@@ -100,10 +102,11 @@ fn reference_gradient(
         .iter()
         .zip(token_weights(aggregation, &lengths, LONGEST))
         .map(|(sample, weight)| {
-            let all = row(&[sample.prompt.tokens.as_slice(), &sample.tokens].concat()); // (1, T)
-            let logits = logits(policy, &decoder.hidden(decoder.embed(&all), None)) / TEMPERATURE;
+            let all = alone(&[sample.prompt.tokens.as_slice(), &sample.tokens].concat());
+            let hidden = decoder.hidden(&all, decoder.embed(&all.tokens), None); // (T, E)
             let n = sample.tokens.len() as i64;
-            let predicted = logits.squeeze_dim(0).narrow(0, all.size()[1] - n - 1, n).log_softmax(-1, None); // (n, V)
+            let predicting = logits(policy, &hidden).narrow(0, all.n_tokens() as i64 - n - 1, n);
+            let predicted = (predicting / TEMPERATURE).log_softmax(-1, None); // (n, V)
             let logprobs = predicted.gather(1, &row(&sample.tokens).transpose(0, 1), false).squeeze_dim(1); // (n)
             let entropies = -(predicted.exp() * &predicted).sum_dim_intlist([-1i64].as_slice(), false, None); // (n)
             (token_loss(sample, &logprobs, &entropies) * weight).sum(None)
@@ -240,29 +243,54 @@ fn the_cut_into_micro_batches_and_the_order_of_samples_change_nothing() {
     }
 }
 
+/// Sequences that share their beginnings, of lengths that need several grids.
 #[test]
-fn padding_is_inert() {
+fn the_kernels_gradient_is_that_of_autograd() {
+    let shared = tokens(1, 9);
+    let rows = [30, 29, 25, 12, 11, 3].map(|n| [&shared[..], &tokens(n, n as usize)].concat());
+    let sequences: Vec<Sequence<'_>> =
+        rows.iter().map(|row| Sequence { prompt: &row[..4], response: &row[4..] }).collect();
     for family in FAMILIES {
-        let policy = policy(family);
-        let samples = samples();
-        let rows: Vec<_> = samples.iter().map(TrainSample::sequence).collect();
-        let gradient = |padding: i64| {
-            let mut grid = TokenGrid::new(&rows, Reads::Predictors, Device::Cpu);
-            let width = grid.tokens.size()[1];
-            for (i, sample) in (0..).zip(&samples) {
-                let n = (sample.prompt.tokens.len() + sample.tokens.len() - 1) as i64;
-                let _ = grid.tokens.get(i).narrow(0, n, width - n).fill_(padding);
-            }
-            let gradient = policy.zero_gradient();
-            accumulate(&policy, &grid, TEMPERATURE, &gradient, |stats| StatsGrad {
-                logprobs: stats.logprobs.full_like(0.1),
-                entropies: None,
+        for (kind, least) in [(Kind::Float, 1.0 - 1e-9), (Kind::BFloat16, 0.99)] {
+            let policy = policy_in(family, kind);
+            let batch = TokenBatch::new(&sequences, Reads::Predictors, Device::Cpu);
+            let n = batch.inputs.n_tokens();
+            assert_eq!(n, 9 + rows.iter().map(|row| row.len() - 10).sum::<usize>());
+            let width = policy.config.hidden_size;
+            let d_hidden =
+                Tensor::from_slice(&numbers(5, n * width as usize)).view([-1, width]).to_kind(kind);
+            let passes = [false, true].map(|recompute| {
+                [
+                    policy.forward(&batch.inputs, recompute).unwrap(),
+                    policy.forward_by_operations(&batch.inputs, recompute),
+                ]
             });
-            grid.tokens = Tensor::new();
-            gradient.flat
-        };
-        assert_eq!(gradient(0), gradient(31), "{family}");
-        assert_ne!(policy.zero_gradient().flat, gradient(0));
+            let gap = distance(&passes[0][0].hidden, &passes[0][1].hidden);
+            assert!(gap < if kind == Kind::Float { 1e-5 } else { 0.2 }, "{family}, {kind:?}: {gap}");
+            let gradients = passes.map(|ways| {
+                ways.map(|forward| {
+                    let gradient = policy.zero_gradient();
+                    policy.backward(&batch.inputs, forward, &d_hidden, &gradient).unwrap();
+                    gradient.flat
+                })
+            });
+            let [kept, recomputed] = gradients;
+            assert_eq!(kept[0], recomputed[0], "{family}, {kind:?}");
+            assert!(
+                distance(&kept[1], &recomputed[1])
+                    < 1e-5 * f64::from(kept[1].abs().max().double_value(&[]) as f32)
+            );
+            let [got, expected] = kept;
+            for entry in policy.layout.entries().iter().filter(|entry| !entry.name.starts_with("lm_head")) {
+                let part =
+                    |flat: &Tensor| flat.narrow(0, entry.start, entry.n_elements()).to_kind(Kind::Double);
+                let (a, b) = (part(&got), part(&expected));
+                let cosine = a.dot(&b).double_value(&[]) / (a.norm() * b.norm()).double_value(&[]);
+                let size = (a.norm() / b.norm()).double_value(&[]);
+                let what = format!("{family}, {kind:?}, {}: {cosine}, {size}", entry.name);
+                assert!(cosine > least && (size - 1.0).abs() < (1.0 - least).sqrt(), "{what}");
+            }
+        }
     }
 }
 

@@ -243,13 +243,14 @@ fn the_output_layer_agrees_and_so_do_its_gradients() {
     let targets = Tensor::from_slice(&serde_json::from_value::<Vec<i64>>(golden["tokens"].clone()).unwrap());
     let weight = Tensor::eye(50, (Kind::Float, tch::Device::Cpu));
     let head = Head::new(&weight, golden["temperature"].as_f64().unwrap());
-    let stats = head.stats(&hidden, &targets);
+    let scored = head.score(&hidden, &targets).unwrap();
+    let stats = &scored.stats;
     assert!(distance(&stats.logprobs, &list(&golden["logprob"])) < 1e-5);
     assert!(distance(&stats.entropies, &list(&golden["entropy"])) < 1e-5);
 
     let grad = StatsGrad { logprobs: list(&golden["c"]), entropies: Some(list(&golden["e"])) };
     let mut weight_grad = weight.zeros_like();
-    let d_hidden = head.backward(&hidden, &targets, &grad, &mut weight_grad);
+    let d_hidden = head.backward(&hidden, &targets, scored, &grad, &mut weight_grad).unwrap();
     let rows: Vec<Vec<f32>> = serde_json::from_value(golden["grad_logits"].clone()).unwrap();
     let expected = flat(&rows).view([4, 50]);
     assert!(distance(&d_hidden, &expected) < 1e-5);

@@ -92,7 +92,7 @@ fn an_update_that_is_made_is_finite() {
 fn a_refused_update_ends_the_step() {
     let run = |minibatches: usize, poison: bool| {
         let mut policy = policy("qwen3");
-        let batch = BatchConfig { prompts: 3, minibatches, epochs: 1, max_tokens: 40 };
+        let batch = BatchConfig { prompts: 3, minibatches, epochs: 1, max_tokens: 40, recompute: false };
         let mut learner =
             PolicyLearner::new(LearnerConfig { batch, ..config(ClipConfig::default(), 40) }, &policy);
         let mut samples = samples();

@@ -5,7 +5,7 @@
 //! ```
 
 use super::super::Number;
-use super::super::exp::exp;
+use super::super::softmax::softmax;
 use super::KEY_BLOCK;
 
 /// Query heads worked on together: their sums over a stretch of memory fit into the registers.
@@ -122,30 +122,4 @@ fn add<T: Number, const G: usize, const W: usize>(
             *sum = factor.mul_add(*x, *sum);
         }
     }
-}
-
-#[inline(always)]
-fn softmax(scores: &mut [f32]) {
-    let most = fold(scores, f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
-    for score in scores.iter_mut() {
-        *score = exp(*score - most);
-    }
-    let by = fold(scores, 0.0, |a, b| a + b).recip();
-    for score in scores.iter_mut() {
-        *score *= by;
-    }
-}
-
-/// Folds in sixteen strands, which a compiler puts into one register.
-#[inline(always)]
-fn fold(numbers: &[f32], start: f32, with: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut strands = [start; 16];
-    let whole = numbers.chunks_exact(16);
-    let rest = whole.remainder();
-    for chunk in whole {
-        for (strand, x) in strands.iter_mut().zip(chunk) {
-            *strand = with(*strand, *x);
-        }
-    }
-    strands.iter().chain(rest).fold(start, |a, b| with(a, *b))
 }

@@ -1,0 +1,49 @@
+//! Kernels of passes over whole sequences, forward and backward: row-major, a row per token.
+//!
+//! Rows are worked on in blocks of a fixed size, and sums over rows are taken block by block: no result depends on the
+//! number of threads.
+
+mod causal;
+mod gate;
+mod heads;
+mod norm;
+mod vocabulary;
+
+use std::ops::Range;
+
+pub use causal::{CausalRows, causal_softmax, causal_softmax_back};
+pub use gate::{gate_rows, gate_rows_back};
+pub use heads::{HeadRows, SlotGradient, Slots};
+pub use norm::{NormBack, add_norm_rows, norm_rows_back};
+pub use vocabulary::{RowGradient, RowStats, Targets, token_stats, token_stats_back};
+
+use super::team::{Parts, for_each};
+
+/// Rows that a thread works on at a time.
+const BLOCK: usize = 32;
+
+/// Calls `work` with each block of `n` rows and its number.
+fn for_blocks(n: usize, work: impl Fn(usize, Range<usize>) + Sync) {
+    for_each(n.div_ceil(BLOCK), |i| work(i, i * BLOCK..((i + 1) * BLOCK).min(n)));
+}
+
+/// Adds `parts`, one after the other and each as long as `total`, up.
+fn add_up(parts: &[f32], total: &mut [f32]) {
+    for part in parts.chunks_exact(total.len().max(1)) {
+        for (total, x) in total.iter_mut().zip(part) {
+            *total += x;
+        }
+    }
+}
+
+impl<T> Parts<'_, T> {
+    /// These rows of `width` numbers each.
+    ///
+    /// # Safety
+    /// As for [`Parts::get`].
+    #[expect(clippy::mut_from_ref, reason = "disjoint parts, as the caller vouches")]
+    unsafe fn rows(&self, rows: &Range<usize>, width: usize) -> &mut [T] {
+        // SAFETY: the caller vouches.
+        unsafe { self.get(rows.start * width..rows.end * width) }
+    }
+}

@@ -1,0 +1,96 @@
+//! The gate of the MLP, row-major, and its gradient:
+//!
+//! ```text
+//! out = silu(g) u         silu(g) = g q,  q = 1 / (1 + exp(-g))
+//! dg = d u q (1 + g (1 - q))              du = d silu(g)
+//! ```
+
+use multiversion::multiversion;
+
+use super::super::Number;
+use super::super::exp::exp;
+use super::super::team::Parts;
+use super::for_blocks;
+
+/// `gate_up` `[N, 2F]` holds the gates and behind them the ups of each row; `out` `[N, F]` gets their products.
+pub fn gate_rows<T: Number>(gate_up: &[T], width: usize, out: &mut [T]) {
+    let n = out.len() / width;
+    let out = Parts::new(out);
+    for_blocks(n, |_, rows| {
+        // SAFETY: every block is worked on once.
+        let out = unsafe { out.rows(&rows, width) };
+        forward(&gate_up[rows.start * 2 * width..rows.end * 2 * width], width, out);
+    });
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn forward<T: Number>(gate_up: &[T], width: usize, out: &mut [T]) {
+    for (gate_up, out) in gate_up.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
+        let (gates, ups) = gate_up.split_at(width);
+        for ((out, gate), up) in out.iter_mut().zip(gates).zip(ups) {
+            let x = gate.wide();
+            let silu = T::narrow(x / (1.0 + exp(-x)));
+            *out = T::narrow(silu.wide() * up.wide());
+        }
+    }
+}
+
+/// From the gradient `d` `[N, F]` of the products: turns `gate_up` into its own gradient, and `d` into the products.
+pub fn gate_rows_back<T: Number>(gate_up: &mut [T], d: &mut [T], width: usize) {
+    let n = d.len() / width;
+    let (gate_up, d) = (Parts::new(gate_up), Parts::new(d));
+    for_blocks(n, |_, rows| {
+        // SAFETY: every block is worked on once.
+        let (gate_up, d) = unsafe { (gate_up.rows(&rows, 2 * width), d.rows(&rows, width)) };
+        backward(gate_up, d, width);
+    });
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn backward<T: Number>(gate_up: &mut [T], d: &mut [T], width: usize) {
+    for (gate_up, d) in gate_up.chunks_exact_mut(2 * width).zip(d.chunks_exact_mut(width)) {
+        let (gates, ups) = gate_up.split_at_mut(width);
+        for ((d, gate), up) in d.iter_mut().zip(gates).zip(ups) {
+            let (x, u, given) = (gate.wide(), up.wide(), d.wide());
+            let by = 1.0 + exp(-x);
+            let (q, silu) = (1.0 / by, T::narrow(x / by).wide());
+            *gate = T::narrow(given * u * q * (1.0 + x * (1.0 - q)));
+            *up = T::narrow(given * silu);
+            *d = T::narrow(silu * u);
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use tch::{Device, Kind, Tensor};
+
+    use super::super::super::{Bf16, view, view_mut};
+    use super::*;
+
+    fn check<T: Number>(tolerance: f64) {
+        tch::manual_seed(3);
+        let (n, f) = (40, 21);
+        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)).to_kind(T::KIND);
+        let (mut gate_up, mut d) = (normal(&[n, 2 * f]) * 3.0, normal(&[n, f]));
+        let wide = gate_up.to_kind(Kind::Float).set_requires_grad(true);
+        let parts = wide.chunk(2, -1);
+        let expected = parts[0].silu() * &parts[1];
+        let grads = Tensor::run_backward(&[(&expected * &d).sum(None)], &[&wide], false, false);
+        let close = |a: &Tensor, b: &Tensor| {
+            a.to_kind(Kind::Float).allclose(&b.to_kind(Kind::Float), tolerance, 10.0 * tolerance, false)
+        };
+        let mut out = d.empty_like();
+        gate_rows(view::<T>(&gate_up).unwrap(), f as usize, view_mut(&mut out).unwrap());
+        assert!(close(&out, &expected));
+        gate_rows_back(view_mut::<T>(&mut gate_up).unwrap(), view_mut(&mut d).unwrap(), f as usize);
+        assert!(d == out && close(&gate_up, &grads[0]));
+    }
+
+    #[test]
+    fn gate_and_gradient_are_those_of_autograd() {
+        check::<f32>(1e-6);
+        check::<Bf16>(1e-2);
+    }
+}

@@ -1,0 +1,167 @@
+//! Residual and RMSNorm, and their gradient:
+//!
+//! ```text
+//! sum = x + delta        s = 1 / sqrt(mean_e sum_e^2 + eps)        out_e = sum_e s w_e
+//!
+//! g_e = d_e w_e          dx_e = s (g_e - sum_e s mean_i(g_i sum_i s))        dw_e = sum over rows of d_e sum_e s
+//! ```
+
+use multiversion::multiversion;
+
+use super::super::Number;
+use super::super::softmax::fold;
+use super::super::team::Parts;
+use super::{add_up, for_blocks};
+
+/// Gives in `sum` what `x` and `delta` add up to, in `out` its norm and in `scale` `[N]` each row's s; all others `[N, E]`,
+/// `weight` `[E]`. Where `delta` is empty so is `sum`, and `x` is normed.
+pub fn add_norm_rows<T: Number>(
+    x: &[T],
+    delta: &[T],
+    weight: &[T],
+    eps: f32,
+    sum: &mut [T],
+    out: &mut [T],
+    scale: &mut [f32],
+) {
+    let (width, n) = (weight.len(), scale.len());
+    let widths = if delta.is_empty() { 0 } else { width };
+    let (sum, out, scale) = (Parts::new(sum), Parts::new(out), Parts::new(scale));
+    for_blocks(n, |_, rows| {
+        // SAFETY: every block is worked on once.
+        let (sum, out, scale) =
+            unsafe { (sum.rows(&rows, widths), out.rows(&rows, width), scale.rows(&rows, 1)) };
+        let delta = &delta[rows.start * widths..rows.end * widths];
+        forward(&x[rows.start * width..rows.end * width], delta, weight, eps, sum, out, scale);
+    });
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn forward<T: Number>(
+    x: &[T],
+    delta: &[T],
+    weight: &[T],
+    eps: f32,
+    sum: &mut [T],
+    out: &mut [T],
+    scale: &mut [f32],
+) {
+    let width = weight.len();
+    let mut wide = vec![0f32; width];
+    for ((sum, x), delta) in sum.iter_mut().zip(x).zip(delta) {
+        *sum = T::narrow(x.wide() + delta.wide());
+    }
+    let x = if delta.is_empty() { x } else { &*sum };
+    for ((x, out), scale) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(scale) {
+        for (wide, x) in wide.iter_mut().zip(x) {
+            *wide = x.wide() * x.wide();
+        }
+        *scale = 1.0 / (fold(&wide, 0.0, |a, b| a + b) / width as f32 + eps).sqrt();
+        for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
+            // Rounded before the weight, as the model was trained.
+            *out = T::narrow(T::narrow(x.wide() * *scale).wide() * weight.wide());
+        }
+    }
+}
+
+/// What the gradient of the norm needs of the pass before.
+pub struct NormBack<'a, T> {
+    /// The rows that were normed, `[N, E]`.
+    pub x: &'a [T],
+    /// Each row's s, `[N]`.
+    pub scale: &'a [f32],
+    /// `[E]`.
+    pub weight: &'a [T],
+}
+
+/// From the gradient `d` `[N, E]` of the norm: adds that of the rows to `dx` `[N, E]` and that of the weight to `d_weight`
+/// `[E]`. Gives the norm itself in `again` `[N, E]`.
+pub fn norm_rows_back<T: Number>(
+    back: &NormBack<'_, T>,
+    d: &[T],
+    dx: &mut [T],
+    d_weight: &mut [f32],
+    again: &mut [T],
+) {
+    let (width, n) = (back.weight.len(), back.scale.len());
+    let mut shares = vec![0f32; n.div_ceil(super::BLOCK) * width];
+    let (dx, again, parts) = (Parts::new(dx), Parts::new(again), Parts::new(&mut shares));
+    for_blocks(n, |i, rows| {
+        // SAFETY: every block is worked on once.
+        let (dx, again, share) =
+            unsafe { (dx.rows(&rows, width), again.rows(&rows, width), parts.rows(&(i..i + 1), width)) };
+        let all = rows.start * width..rows.end * width;
+        let back = NormBack { x: &back.x[all.clone()], scale: &back.scale[rows], weight: back.weight };
+        backward(&back, &d[all], dx, share, again);
+    });
+    add_up(&shares, d_weight);
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn backward<T: Number>(back: &NormBack<'_, T>, d: &[T], dx: &mut [T], d_weight: &mut [f32], again: &mut [T]) {
+    let width = back.weight.len();
+    let mut wide = vec![0f32; width];
+    for (row, scale) in back.scale.iter().enumerate() {
+        let all = row * width..(row + 1) * width;
+        let (x, d, dx, again) =
+            (&back.x[all.clone()], &d[all.clone()], &mut dx[all.clone()], &mut again[all]);
+        for (((wide, x), d), weight) in wide.iter_mut().zip(x).zip(d).zip(back.weight) {
+            *wide = d.wide() * weight.wide() * (x.wide() * scale);
+        }
+        let mean = fold(&wide, 0.0, |a, b| a + b) / width as f32;
+        for (((x, d), weight), ((dx, again), d_weight)) in
+            x.iter().zip(d).zip(back.weight).zip(dx.iter_mut().zip(again).zip(d_weight.iter_mut()))
+        {
+            let normed = x.wide() * scale;
+            *again = T::narrow(T::narrow(normed).wide() * weight.wide());
+            *dx = T::narrow(dx.wide() + scale * (d.wide() * weight.wide() - normed * mean));
+            *d_weight += d.wide() * normed;
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use tch::{Device, Kind, Tensor};
+
+    use super::super::super::{Bf16, view, view_mut};
+    use super::*;
+
+    fn check<T: Number>(tolerance: f64) {
+        tch::manual_seed(3);
+        let (n, e) = (70, 24);
+        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)).to_kind(T::KIND);
+        let (x, delta, weight, d) = (normal(&[n, e]), normal(&[n, e]), normal(&[e]), normal(&[n, e]));
+        let leaf = |x: &Tensor| x.to_kind(Kind::Float).set_requires_grad(true);
+        let (wide, gain) = (leaf(&(&x + &delta)), leaf(&weight));
+        let mean = wide.square().mean_dim([-1i64].as_slice(), true, None);
+        let expected = &wide * (mean + 1e-5).rsqrt() * &gain;
+        let grads = Tensor::run_backward(&[(&expected * &d).sum(None)], &[&wide, &gain], false, false);
+
+        let (mut sum, mut out) = (x.empty_like(), x.empty_like());
+        let mut scale = vec![0f32; n as usize];
+        let w = view::<T>(&weight).unwrap();
+        let (to_sum, to_out) = (view_mut::<T>(&mut sum).unwrap(), view_mut(&mut out).unwrap());
+        add_norm_rows(view(&x).unwrap(), view(&delta).unwrap(), w, 1e-5, to_sum, to_out, &mut scale);
+        assert_eq!(sum, &x + &delta);
+        let close = |a: &Tensor, b: &Tensor| {
+            a.to_kind(Kind::Float).allclose(&b.to_kind(Kind::Float), tolerance, tolerance, false)
+        };
+        assert!(close(&out, &expected));
+
+        let (mut dx, mut again) = (x.ones_like(), x.empty_like());
+        let mut d_weight = vec![1f32; e as usize];
+        let back = NormBack { x: view::<T>(&sum).unwrap(), scale: &scale, weight: w };
+        let (to_dx, to_again) = (view_mut(&mut dx).unwrap(), view_mut(&mut again).unwrap());
+        norm_rows_back(&back, view(&d).unwrap(), to_dx, &mut d_weight, to_again);
+        assert!(again == out && close(&dx, &(&grads[0] + 1.0)));
+        assert!(close(&Tensor::from_slice(&d_weight), &(&grads[1] + 1.0)));
+    }
+
+    #[test]
+    fn norm_and_gradient_are_those_of_autograd() {
+        check::<f32>(1e-5);
+        check::<Bf16>(2e-2);
+    }
+}
