@@ -37,7 +37,7 @@ pub use norm::add_rms_norm;
 pub use number::{Bf16, Number};
 pub use rows::{
     CausalRows, HeadRows, NormBack, RowGradient, RowStats, SlotGradient, Slots, Targets, add_norm_rows,
-    causal_softmax, causal_softmax_back, gate_rows, gate_rows_back, norm_rows_back, token_stats,
+    add_rows, causal_softmax, causal_softmax_back, gate_rows, gate_rows_back, norm_rows_back, token_stats,
     token_stats_back,
 };
 pub use view::{view, view_mut};

@@ -17,6 +17,7 @@ pub use heads::{HeadRows, SlotGradient, Slots};
 pub use norm::{NormBack, add_norm_rows, norm_rows_back};
 pub use vocabulary::{RowGradient, RowStats, Targets, token_stats, token_stats_back};
 
+use super::Number;
 use super::team::{Parts, for_each};
 
 /// Rows that a thread works on at a time.
@@ -32,6 +33,16 @@ fn add_up(parts: &[f32], total: &mut [f32]) {
     for part in parts.chunks_exact(total.len().max(1)) {
         for (total, x) in total.iter_mut().zip(part) {
             *total += x;
+        }
+    }
+}
+
+/// Adds the rows of `x` `[N, W]` to those rows of `table` `[V, W]` that `index` `[N]` names, in their order.
+pub fn add_rows<T: Number>(x: &[T], index: &[i64], table: &mut [f32]) {
+    let width = x.len() / index.len().max(1);
+    for (x, row) in x.chunks_exact(width.max(1)).zip(index) {
+        for (total, x) in table[*row as usize * width..][..width].iter_mut().zip(x) {
+            *total += x.wide();
         }
     }
 }

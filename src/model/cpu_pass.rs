@@ -16,8 +16,8 @@ use super::layout::{Layout, Slot};
 use super::network::Gradient;
 use super::weights::LayerWeights;
 use crate::kernel::{
-    Bf16, HeadRows, NormBack, Number, add_norm_rows, gate_rows, gate_rows_back, norm_rows_back, view,
-    view_mut,
+    Bf16, HeadRows, NormBack, Number, add_norm_rows, add_rows, gate_rows, gate_rows_back, norm_rows_back,
+    view, view_mut,
 };
 
 /// What the gradient of a pass needs of it.
@@ -87,8 +87,8 @@ impl Decoder<'_> {
         }
     }
 
-    /// From the gradient `d_hidden` `[N, E]` of the final hidden states to that of the embeddings, `[N, E]`; adds those of
-    /// all weights on the way to `gradient`.
+    /// Adds to `gradient` those of all weights but the output layer's, from that of the final hidden states, `d_hidden`
+    /// `[N, E]`.
     ///
     /// # Errors
     /// If weights are not in main memory.
@@ -99,7 +99,7 @@ impl Decoder<'_> {
         d_hidden: &Tensor,
         layout: &Layout,
         gradient: &Gradient,
-    ) -> Result<Tensor> {
+    ) -> Result<()> {
         let target = Target { layout, gradient };
         match self.weights.embed.kind() {
             Kind::BFloat16 => CpuPass::<Bf16>::new(self, inputs)?.backward(tape, d_hidden, &target),
@@ -199,7 +199,7 @@ impl<'a, T: Number> CpuPass<'a, T> {
         Ok((LayerTape { input, qkv, attended, post, gate_up }, delta))
     }
 
-    fn backward(&self, tape: Tape, d_hidden: &Tensor, target: &Target<'_>) -> Result<Tensor> {
+    fn backward(&self, tape: Tape, d_hidden: &Tensor, target: &Target<'_>) -> Result<()> {
         let weights = self.decoder.weights;
         let mut dx = d_hidden.zeros_like();
         let _ = self.norm_back(
@@ -248,7 +248,9 @@ impl<'a, T: Number> CpuPass<'a, T> {
             )?;
             target.product(&places.qkv, &d_qkv, &normed);
         }
-        Ok(dx)
+        let mut d_embed = target.gradient.at(&target.layout.embed);
+        add_rows(view::<T>(&dx)?, &Vec::<i64>::try_from(&self.inputs.tokens)?, view_mut(&mut d_embed)?);
+        Ok(())
     }
 
     /// The sum of `x` and `delta`, and its norm.

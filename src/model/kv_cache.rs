@@ -36,13 +36,7 @@ impl KvCache {
     #[must_use]
     pub fn new(config: &ModelConfig, context_lens: &[i64], n_new: i64, kind: Kind, device: Device) -> Self {
         let len = context_lens.iter().copied().max().unwrap_or(0);
-        let (capacity, block) = match device {
-            Device::Cpu => {
-                let block = KEY_BLOCK as i64;
-                ((len + n_new + block - 1) / block * block, block)
-            }
-            _ => (len + n_new, len + n_new),
-        };
+        let (capacity, block) = columns(len + n_new, device);
         let (b, k, d) = (context_lens.len() as i64, config.n_kv_heads, config.head_dim);
         // Zeros rather than uninitialised memory: masked columns are multiplied by 0, and 0 * NaN is NaN.
         let zeros = |shape: &[i64]| Tensor::zeros(shape, (kind, device));
@@ -139,6 +133,44 @@ impl KvCache {
         debug_assert!(self.len <= self.capacity);
     }
 
+    /// Takes in the rows of `other`, behind its own, with room for `n_new` more tokens each. Columns that no row needs go.
+    pub fn join(&mut self, other: &Self, n_new: i64) {
+        let Some((first, _)) = self.layers.first() else { return };
+        let (kind, device) = (first.kind(), first.device());
+        let lens = [&*self, other]
+            .map(|cache| cache.starts.iter().map(|start| cache.len - start).collect::<Vec<_>>());
+        let lens = lens.concat();
+        let len = lens.iter().copied().max().unwrap_or(0);
+        let (capacity, block) = columns(len + n_new, device);
+        for l in 0..self.layers.len() {
+            // The last columns of each, moved to where the joint rows end.
+            let joint = |lines: [Tensor; 2]| {
+                let mut shape = lines[0].size(); // (B, K, _, C)
+                shape[0] = lens.len() as i64;
+                shape[3] = capacity;
+                let all = Tensor::zeros(&shape, (kind, device));
+                let mut row = 0;
+                for (cache, lines) in [&*self, other].into_iter().zip(lines) {
+                    let (n, b) = (len.min(cache.len), lines.size()[0]);
+                    let mut place = all.narrow(0, row, b).narrow(3, len - n, n);
+                    place.copy_(&lines.narrow(3, cache.len - n, n));
+                    row += b;
+                }
+                all
+            };
+            let keys = [&*self, other].map(|cache| cache.layers[l].0.transpose(2, 3).flatten(3, 4)); // (B, K, D, C)
+            let values = [&*self, other].map(|cache| cache.layers[l].1.transpose(2, 3)); // (B, K, D, C)
+            let keys = joint(keys);
+            let values = joint(values).transpose(2, 3).contiguous();
+            let (b, k, d, _) = keys.size4().unwrap_or_default();
+            let keys = keys.view([b, k, d, capacity / block, block]).transpose(2, 3).contiguous();
+            self.layers[l] = (keys, values);
+        }
+        self.starts = lens.iter().map(|n| len - n).collect();
+        (self.len, self.capacity, self.block) = (len, capacity, block);
+        self.mask = start_mask(&self.starts, capacity, self.n_kv_heads, kind, device);
+    }
+
     /// Keeps the rows `rows` (indices into the present ones), in that order.
     pub fn keep_rows(&mut self, rows: &[i64]) {
         let Some((first, _)) = self.layers.first() else { return };
@@ -157,6 +189,14 @@ impl KvCache {
         }
         self.starts = rows.iter().map(|r| self.starts[*r as usize]).collect();
         self.mask = start_mask(&self.starts, self.capacity, self.n_kv_heads, kind, device);
+    }
+}
+
+/// Columns for at least `n`, and how many of them make a block.
+fn columns(n: i64, device: Device) -> (i64, i64) {
+    match device {
+        Device::Cpu => ((n as usize).next_multiple_of(KEY_BLOCK) as i64, KEY_BLOCK as i64),
+        _ => (n, n),
     }
 }
 

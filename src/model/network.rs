@@ -193,7 +193,7 @@ impl Network {
         let d_embedded = match forward.tape {
             PassTape::Cpu(tape) => {
                 let _guard = tch::no_grad_guard();
-                self.decoder().backward_on_cpu(inputs, tape, d_hidden, &self.layout, gradient)?
+                return self.decoder().backward_on_cpu(inputs, tape, d_hidden, &self.layout, gradient);
             }
             PassTape::Graph { embedded, hidden } => {
                 pull_back(&hidden, d_hidden, &embedded, &self.weights.inner(&self.layout), gradient)

@@ -1,6 +1,7 @@
 //! The batched sampler: prefill each context once, then one token per row and step.
 //!
-//! Rows that have ended leave the batch when enough of them have, so that no step runs mostly empty. A draw depends
+//! Rows that have ended leave the batch when enough of them have, and requests that wait take their places, so that no step
+//! runs mostly empty. A draw depends
 //! only on its coordinates ([`Generation::uniform`]), never on the company a row keeps.
 
 use std::ops::Range;
@@ -68,74 +69,117 @@ impl RolloutEngine for DecodeEngine {
         finished: &mut dyn FnMut(usize),
     ) -> Result<Vec<Completion>> {
         let _guard = tch::no_grad_guard();
-        let mut completions = Vec::with_capacity(requests.len());
-        for batch in requests.chunks(self.max_rows) {
-            completions.extend(self.decode(policy, batch, generation, finished)?);
+        let sampling = generation.sampling;
+        check_lengths(policy, requests, &sampling)?;
+        let head = policy.head(if sampling.temperature > 0.0 { sampling.temperature } else { 1.0 });
+        let mut rows: Vec<Row<'_>> = requests.iter().map(Row::new).collect();
+        let (mut waiting, mut batch) = (0..requests.len(), None);
+        loop {
+            batch = self.admit(policy, requests, &mut waiting, batch, sampling.max_new_tokens)?;
+            let Some(under_way) = &mut batch else { break };
+            self.extend(&mut rows, under_way, &head, generation)?;
+            finished(under_way.compact(&mut rows)?);
+            match under_way.rows.is_empty() {
+                true => batch = None,
+                false => under_way.step(policy, &mut rows)?,
+            }
         }
-        Ok(completions)
+        Ok(rows.into_iter().map(Row::into_completion).collect())
+    }
+}
+
+/// Responses under way.
+struct Batch<'e> {
+    /// The request behind each row.
+    rows: Vec<usize>,
+    cache: KvCache,
+    /// The hidden state that each row's next token comes from, `[B, E]`.
+    hidden: Tensor,
+    reader: Option<DecodeReader<'e>>,
+}
+
+impl Batch<'_> {
+    /// Lets the rows that have ended go if enough of them have; gives their number.
+    fn compact(&mut self, rows: &mut [Row<'_>]) -> Result<usize> {
+        let stays: Vec<bool> =
+            self.rows.iter().map(|row| rows[*row].goes_on(self.reader.is_some())).collect();
+        let places =
+            |wanted: bool| (0i64..).zip(&stays).filter(move |(_, s)| **s == wanted).map(|(place, _)| place);
+        let (stay, leave): (Vec<i64>, Vec<i64>) = (places(true).collect(), places(false).collect());
+        if stay.len() as f64 > COMPACT_BELOW * self.rows.len() as f64 {
+            return Ok(0);
+        }
+        if let Some(reader) = &mut self.reader {
+            let left: Vec<usize> = leave.iter().map(|place| self.rows[*place as usize]).collect();
+            let lens: Vec<usize> = left.iter().map(|row| rows[*row].tokens.len()).collect();
+            for (row, signals) in left.iter().zip(reader.take(&leave, &lens)?) {
+                rows[*row].signals = Some(signals);
+            }
+            reader.keep_rows(&stay);
+        }
+        if !stay.is_empty() {
+            self.cache.keep_rows(&stay);
+        }
+        self.rows = stay.iter().map(|place| self.rows[*place as usize]).collect();
+        Ok(leave.len())
+    }
+
+    /// Has the policy read every row's newest token.
+    fn step(&mut self, policy: &Policy, rows: &mut [Row<'_>]) -> Result<()> {
+        let fed: Vec<(i64, bool)> = self.rows.iter().map(|row| rows[*row].feed()).collect();
+        let (next, new): (Vec<i64>, Vec<bool>) = fed.into_iter().unzip();
+        let next = Tensor::from_slice(&next).to_device(policy.placement.device); // (B)
+        self.hidden = match &mut self.reader {
+            None => policy.decoder().step(&next, &mut self.cache, None)?,
+            Some(reader) => {
+                reader.count(&new);
+                let layers = reader.layers();
+                let mut see = |layer: usize, attention: &Tensor| reader.see(layer, attention);
+                let tap = AttentionTap { layers, see: &mut see };
+                policy.decoder().step(&next, &mut self.cache, Some(tap))?
+            }
+        };
+        Ok(())
     }
 }
 
 impl DecodeEngine {
-    fn decode(
-        &self,
+    /// Fills `batch` up with requests that wait, if it has room for enough of them; `None` if there is nothing left to do.
+    ///
+    /// A reader of attention counts from the one column in which all its prompts end, so that its rows begin together.
+    fn admit<'e>(
+        &'e self,
         policy: &Policy,
         requests: &[GenRequest],
-        generation: &Generation,
-        finished: &mut dyn FnMut(usize),
-    ) -> Result<Vec<Completion>> {
-        let sampling = generation.sampling;
-        let head = policy.head(if sampling.temperature > 0.0 { sampling.temperature } else { 1.0 });
-        let contexts = contexts(requests);
-        check_lengths(policy, requests, &sampling)?;
-
-        let (mut hidden, mut cache) =
-            self.prefill(policy, &contexts, requests.len(), sampling.max_new_tokens)?;
-        let mut rows: Vec<Row<'_>> = requests.iter().map(Row::new).collect();
-        let mut batch: Vec<usize> = (0..rows.len()).collect(); // the row behind each place of the device batch
-        // The tokens of a prefix were another call's, and so was their attention.
-        let plan =
-            self.attention.as_ref().filter(|_| requests.iter().all(|request| request.prefix.is_empty()));
-        let mut reader = plan.map(|plan| DecodeReader::new(plan, policy, &cache));
-        loop {
-            self.extend(&mut rows, &batch, &head, &hidden, generation)?;
-            let stays: Vec<bool> = batch.iter().map(|row| rows[*row].goes_on(reader.is_some())).collect();
-            let places = |wanted: bool| {
-                (0i64..).zip(&stays).filter(move |(_, s)| **s == wanted).map(|(place, _)| place)
-            };
-            let stay: Vec<i64> = places(true).collect();
-            if (stay.len() as f64) <= COMPACT_BELOW * batch.len() as f64 {
-                finished(batch.len() - stay.len());
-                if let Some(reader) = &mut reader {
-                    let leave: Vec<i64> = places(false).collect();
-                    let lens: Vec<usize> =
-                        leave.iter().map(|place| rows[batch[*place as usize]].tokens.len()).collect();
-                    for (place, signals) in leave.iter().zip(reader.take(&leave, &lens)?) {
-                        rows[batch[*place as usize]].signals = Some(signals);
-                    }
-                    reader.keep_rows(&stay);
-                }
-                if stay.is_empty() {
-                    break;
-                }
-                cache.keep_rows(&stay);
-                batch = stay.iter().map(|place| batch[*place as usize]).collect();
-            }
-            let fed: Vec<(i64, bool)> = batch.iter().map(|row| rows[*row].feed()).collect();
-            let (next, new): (Vec<i64>, Vec<bool>) = fed.into_iter().unzip();
-            let next = Tensor::from_slice(&next).to_device(policy.placement.device); // (B)
-            hidden = match &mut reader {
-                None => policy.decoder().step(&next, &mut cache, None)?,
-                Some(reader) => {
-                    reader.count(&new);
-                    let layers = reader.layers();
-                    let mut see = |layer: usize, attention: &Tensor| reader.see(layer, attention);
-                    let tap = AttentionTap { layers, see: &mut see };
-                    policy.decoder().step(&next, &mut cache, Some(tap))?
-                }
-            };
+        waiting: &mut Range<usize>,
+        batch: Option<Batch<'e>>,
+        n_new: usize,
+    ) -> Result<Option<Batch<'e>>> {
+        let n_rows = batch.as_ref().map_or(0, |batch| batch.rows.len());
+        let closed = batch.as_ref().is_some_and(|batch| {
+            batch.reader.is_some() || n_rows as f64 > COMPACT_BELOW * self.max_rows as f64
+        });
+        if waiting.start == waiting.end || closed {
+            return Ok(batch);
         }
-        Ok(rows.into_iter().map(Row::into_completion).collect())
+        let new = waiting.start..waiting.end.min(waiting.start + self.max_rows - n_rows);
+        waiting.start = new.end;
+        let (hidden, cache) = self.prefill(policy, &contexts(&requests[new.clone()]), new.len(), n_new)?;
+        Ok(Some(match batch {
+            Some(mut batch) => {
+                batch.rows.extend(new);
+                batch.cache.join(&cache, n_new as i64);
+                batch.hidden = Tensor::cat(&[batch.hidden, hidden], 0);
+                batch
+            }
+            None => {
+                // The tokens of a prefix were another call's, and so was their attention.
+                let from_start = requests.iter().all(|request| request.prefix.is_empty());
+                let plan = self.attention.as_ref().filter(|_| from_start);
+                let reader = plan.map(|plan| DecodeReader::new(plan, policy, &cache));
+                Batch { rows: new.collect(), cache, hidden, reader }
+            }
+        }))
     }
 
     /// Runs every context once and copies its keys and values to all rows that continue it. Gives the hidden state of
@@ -174,17 +218,17 @@ impl DecodeEngine {
         Ok((Tensor::cat(&hidden, 0), cache))
     }
 
-    /// Draws the next token of every row of the batch that has not ended, from the hidden states `[B, E]`.
+    /// Draws the next token of every row of `batch` that has not ended.
     fn extend(
         &self,
         rows: &mut [Row<'_>],
-        batch: &[usize],
+        batch: &Batch<'_>,
         head: &Head<'_>,
-        hidden: &Tensor,
         generation: &Generation,
     ) -> Result<()> {
         let sampling = generation.sampling;
         let draws: Vec<Option<f64>> = batch
+            .rows
             .iter()
             .map(|row| {
                 (sampling.temperature > 0.0)
@@ -193,10 +237,10 @@ impl DecodeEngine {
             .collect();
         let whole = sampling.top_k == 0 && sampling.top_p >= 1.0;
         let drawn = match head.weight.device() {
-            Device::Cpu if whole => head.draw(hidden, &draws)?,
-            _ => draw_by_probabilities(&head.probabilities(hidden), &draws, sampling)?,
+            Device::Cpu if whole => head.draw(&batch.hidden, &draws)?,
+            _ => draw_by_probabilities(&head.probabilities(&batch.hidden), &draws, sampling)?,
         };
-        for (row, (token, logprob)) in batch.iter().zip(drawn) {
+        for (row, (token, logprob)) in batch.rows.iter().zip(drawn) {
             let row = &mut rows[*row];
             if row.finish.is_none() {
                 row.push(token, logprob, sampling.max_new_tokens, &self.eos);

@@ -18,7 +18,7 @@ use crate::kernel::{
 };
 
 /// Most numbers of a map: few enough to stay in the caches.
-pub(super) const MAX_MAP: usize = 1 << 20;
+pub(super) const MAX_MAP: usize = 1 << 21;
 
 /// The attention of one layer.
 pub(super) struct Attention<'a, T> {
