@@ -82,8 +82,8 @@ impl<T: Number> Attention<'_, T> {
         }
     }
 
-    /// What attention gives each token, `[N, H D]`.
-    pub fn forward(&self, slots: &InSlots) -> Result<Tensor> {
+    /// What attention gives each token, `[n, H D]`: the first N rows, zeros behind them.
+    pub fn forward(&self, slots: &InSlots, n: i64) -> Result<Tensor> {
         let out = self.empty(self.n_heads());
         for part in self.parts() {
             let (q, k, v) = self.of_part(slots, &part);
@@ -93,8 +93,8 @@ impl<T: Number> Attention<'_, T> {
                 self.put(&to, &weights.bmm(&v.narrow(1, 0, block.seen())), block);
             }
         }
-        let (n, width) = (self.heads.slots.home.len() as i64, self.n_heads() * self.heads.head_dim as i64);
-        let mut gathered = Tensor::empty([n, width], (T::KIND, Device::Cpu));
+        let width = self.n_heads() * self.heads.head_dim as i64;
+        let mut gathered = Tensor::zeros([n, width], (T::KIND, Device::Cpu));
         self.heads.gather(view(&out)?, view_mut(&mut gathered)?);
         Ok(gathered)
     }
@@ -122,7 +122,7 @@ impl<T: Number> Attention<'_, T> {
             of_keys.write(self.keys(&dk, &part));
             of_values.write(self.keys(&dv, &part));
         }
-        let mut d_qkv = qkv.empty_like();
+        let mut d_qkv = qkv.zeros_like();
         let mut d_norm = vec![0f32; 2 * self.heads.head_dim];
         let gradient = SlotGradient { q: view(&dq)?, k: view(&dk)?, v: view(&dv)? };
         self.heads.collect(&gradient, view(qkv)?, view_mut(&mut d_qkv)?, &mut d_norm);
@@ -268,7 +268,7 @@ mod tests {
                 slots: &inputs.slots,
             };
             let attention = Attention { heads, grids: &inputs.grids, max_map };
-            let out = attention.forward(&attention.spread(&qkv).unwrap()).unwrap();
+            let out = attention.forward(&attention.spread(&qkv).unwrap(), 22).unwrap();
             [out, attention.backward(&qkv, &d_out).unwrap().0]
         };
         let whole = of(1 << 20);
