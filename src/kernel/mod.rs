@@ -11,8 +11,8 @@
 //! `W x` of a weight `[out, in]` with `[in, rows]` is then one that needs no transposition, which the bf16 units do up to half
 //! again as fast, and loops over the rows of a batch run along memory.
 //!
-//! Passes over whole sequences have kernels of their own, row-major, forward and backward: [`add_norm_rows`], [`gate_rows`],
-//! [`HeadRows`] (norm, rotation and where attention finds a head), [`causal_softmax`] and [`token_stats`] over the vocabulary.
+//! Passes over whole sequences have kernels of their own, row-major, each with its gradient: [`add_norm_rows`], [`gate_rows`],
+//! [`HeadRows`] (norm, rotation, and where attention finds a head), [`causal_softmax`] and [`token_stats`] over the vocabulary.
 //!
 //! Every kernel takes f32 and bf16, computes in f32 and has a test against plain operations.
 

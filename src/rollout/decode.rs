@@ -4,21 +4,23 @@
 //! runs mostly empty. A draw depends
 //! only on its coordinates ([`Generation::uniform`]), never on the company a row keeps.
 
+mod batch;
+mod row;
+
 use std::ops::Range;
 
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
 use tch::{Device, Tensor};
 
+use self::batch::{Batch, COMPACT_BELOW};
+use self::row::Row;
 use super::draw::{draw, most_likely};
 use super::{Generation, RolloutEngine, SamplingConfig};
 use crate::batch::{Reads, Sequence, TokenBatch, pack};
-use crate::model::{AttentionTap, Head, KvCache, Policy, Tapped};
+use crate::model::{Head, KvCache, Policy, Tapped};
 use crate::signal::{DecodePlan, DecodeReader};
-use crate::types::{Completion, Finish, GenRequest, HeadSignals, TokenId};
-
-/// Rows are compacted when at most this share of them is still alive.
-const COMPACT_BELOW: f64 = 0.8;
+use crate::types::{Completion, GenRequest, TokenId};
 
 /// Decodes with the policy itself, in this process.
 pub struct DecodeEngine {
@@ -26,17 +28,6 @@ pub struct DecodeEngine {
     max_rows: usize,
     max_prefill_tokens: usize,
     attention: Option<DecodePlan>,
-}
-
-/// A response being written.
-struct Row<'r> {
-    request: &'r GenRequest,
-    tokens: Vec<TokenId>,
-    logprobs: Vec<f32>,
-    finish: Option<Finish>,
-    /// How many of its tokens the policy has read.
-    n_fed: usize,
-    signals: Option<HeadSignals>,
 }
 
 /// A run of requests that continue the same tokens.
@@ -85,61 +76,6 @@ impl RolloutEngine for DecodeEngine {
             }
         }
         Ok(rows.into_iter().map(Row::into_completion).collect())
-    }
-}
-
-/// Responses under way.
-struct Batch<'e> {
-    /// The request behind each row.
-    rows: Vec<usize>,
-    cache: KvCache,
-    /// The hidden state that each row's next token comes from, `[B, E]`.
-    hidden: Tensor,
-    reader: Option<DecodeReader<'e>>,
-}
-
-impl Batch<'_> {
-    /// Lets the rows that have ended go if enough of them have; gives their number.
-    fn compact(&mut self, rows: &mut [Row<'_>]) -> Result<usize> {
-        let stays: Vec<bool> =
-            self.rows.iter().map(|row| rows[*row].goes_on(self.reader.is_some())).collect();
-        let places =
-            |wanted: bool| (0i64..).zip(&stays).filter(move |(_, s)| **s == wanted).map(|(place, _)| place);
-        let (stay, leave): (Vec<i64>, Vec<i64>) = (places(true).collect(), places(false).collect());
-        if stay.len() as f64 > COMPACT_BELOW * self.rows.len() as f64 {
-            return Ok(0);
-        }
-        if let Some(reader) = &mut self.reader {
-            let left: Vec<usize> = leave.iter().map(|place| self.rows[*place as usize]).collect();
-            let lens: Vec<usize> = left.iter().map(|row| rows[*row].tokens.len()).collect();
-            for (row, signals) in left.iter().zip(reader.take(&leave, &lens)?) {
-                rows[*row].signals = Some(signals);
-            }
-            reader.keep_rows(&stay);
-        }
-        if !stay.is_empty() {
-            self.cache.keep_rows(&stay);
-        }
-        self.rows = stay.iter().map(|place| self.rows[*place as usize]).collect();
-        Ok(leave.len())
-    }
-
-    /// Has the policy read every row's newest token.
-    fn step(&mut self, policy: &Policy, rows: &mut [Row<'_>]) -> Result<()> {
-        let fed: Vec<(i64, bool)> = self.rows.iter().map(|row| rows[*row].feed()).collect();
-        let (next, new): (Vec<i64>, Vec<bool>) = fed.into_iter().unzip();
-        let next = Tensor::from_slice(&next).to_device(policy.placement.device); // (B)
-        self.hidden = match &mut self.reader {
-            None => policy.decoder().step(&next, &mut self.cache, None)?,
-            Some(reader) => {
-                reader.count(&new);
-                let layers = reader.layers();
-                let mut see = |layer: usize, attention: &Tensor| reader.see(layer, attention);
-                let tap = AttentionTap { layers, see: &mut see };
-                policy.decoder().step(&next, &mut self.cache, Some(tap))?
-            }
-        };
-        Ok(())
     }
 }
 
@@ -263,46 +199,6 @@ fn draw_by_probabilities(
         None => most_likely(probs),
     };
     Ok(probs.par_chunks(vocab).zip(draws).map(row).collect())
-}
-
-impl<'r> Row<'r> {
-    fn new(request: &'r GenRequest) -> Self {
-        Self { request, tokens: Vec::new(), logprobs: Vec::new(), finish: None, n_fed: 0, signals: None }
-    }
-
-    /// Position of the next token within the response.
-    fn position(&self) -> usize {
-        self.request.prefix.len() + self.tokens.len()
-    }
-
-    /// Takes the next token. Where its distribution was not finite the response ends with what that gave.
-    fn push(&mut self, token: TokenId, logprob: f32, max_new_tokens: usize, eos: &[TokenId]) {
-        self.tokens.push(token);
-        self.logprobs.push(logprob);
-        self.finish = if eos.contains(&token) {
-            Some(Finish::Eos)
-        } else {
-            (self.position() == max_new_tokens || !logprob.is_finite()).then_some(Finish::Length)
-        };
-    }
-
-    /// Whether the row has a step before it: it is not ended, or its last token's attention is wanted and not yet there.
-    fn goes_on(&self, is_read: bool) -> bool {
-        self.finish.is_none() || (is_read && self.n_fed < self.tokens.len())
-    }
-
-    /// The token to feed next, and whether it is new; rows that have ended feed anything.
-    fn feed(&mut self) -> (i64, bool) {
-        let is_new = self.n_fed < self.tokens.len();
-        self.n_fed = self.tokens.len();
-        (self.tokens.last().map_or(0, |token| i64::from(*token)), is_new)
-    }
-
-    fn into_completion(self) -> Completion {
-        // The loop ends only when every row has a finish.
-        let finish = self.finish.unwrap_or(Finish::Length);
-        Completion { tokens: self.tokens, logprobs: self.logprobs, finish, signals: self.signals }
-    }
 }
 
 /// Neighbouring requests with the same prompt and prefix share a context.
