@@ -218,7 +218,8 @@ impl Run<'_> {
             trees: &credited,
             samples: &samples,
             measurements: usize::from(needs.old_logprobs) + usize::from(needs.ref_logprobs),
-            epochs: recipe.batch.epochs,
+            epochs: if self.critic_warms_up() { 0 } else { recipe.batch.epochs },
+            critic_epochs: self.critic.as_ref().map(|_| recipe.batch.epochs),
             peak: self.peak,
         };
         row.extend(performance::row(&times, &work));

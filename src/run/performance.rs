@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! mfu = operations / (seconds * operations per second of the fastest matrix product)
-//! operations: generation, each measuring pass, and three forward passes' worth per epoch of training
+//! operations: generation, each measuring pass, and three forward passes' worth per epoch of training, policy and critic
 //! ```
 
 use std::time::Instant;
@@ -57,8 +57,10 @@ pub(super) struct Work<'a> {
     pub samples: &'a [TrainSample],
     /// Forward passes over all responses before the update.
     pub measurements: usize,
-    /// Passes of the update over `samples`.
+    /// Passes of the policy's update over `samples`.
     pub epochs: usize,
+    /// Passes of the critic's; `None` without one, which then also judged nothing before.
+    pub critic_epochs: Option<usize>,
     /// Floating-point operations per second of this machine.
     pub peak: f64,
 }
@@ -102,7 +104,12 @@ impl Work<'_> {
         let cost = Arithmetic::of(&self.policy.config, &self.policy.layout, length);
         // A prompt is read once for all its responses, whatever is done with them.
         let read = cost.forward((prompts + generated) as f64, generated as f64);
+        // A critic predicts no words.
+        let critic = self.critic_epochs.map_or(0.0, |epochs| {
+            cost.forward((prompts + generated) as f64, 0.0) + epochs as f64 * cost.train(trained as f64, 0.0)
+        });
         read * (1.0 + self.measurements as f64)
             + self.epochs as f64 * cost.train(trained as f64, trained_on as f64)
+            + critic
     }
 }
