@@ -46,7 +46,7 @@ pub struct BenchConfig {
     pub new_tokens: usize,
     /// Steps timed, after one that is not.
     pub steps: usize,
-    /// Tokens per micro-batch, those of a prompt once for all its responses.
+    /// Tokens per micro-batch, those of a prompt once for all its responses there.
     pub max_tokens: usize,
     /// Whether activations are computed again in the backward pass.
     pub recompute: bool,

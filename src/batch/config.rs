@@ -17,7 +17,8 @@ pub struct BatchConfig {
     /// Tokens per micro-batch, a strict limit; what its sequences have in common at their beginning counts once.
     #[serde(default = "max_tokens")]
     pub max_tokens: usize,
-    /// Whether the backward pass computes activations again instead of keeping them: less memory, a third more time.
+    /// Whether the backward pass computes activations again instead of keeping them: less memory, more time. The warm start
+    /// keeps them; there [warmup] `max_tokens` is what to lower.
     #[serde(default)]
     pub recompute: bool,
 }

@@ -12,7 +12,7 @@ use crate::types::TokenId;
 pub struct Sequence<'a> {
     /// Never empty.
     pub prompt: &'a [TokenId],
-    /// Tokens after the prompt.
+    /// Tokens after the prompt. Never empty.
     pub response: &'a [TokenId],
 }
 
@@ -25,7 +25,7 @@ pub enum Reads {
     All,
 }
 
-/// Attention sees the sequences of a micro-batch in full; they hold at most this many times the budget.
+/// Attention sees the sequences of a micro-batch in full; several of them hold at most this many times the budget.
 const SPREAD: usize = 4;
 
 impl Sequence<'_> {
@@ -40,7 +40,8 @@ impl Sequence<'_> {
 }
 
 /// Groups of indices into `sequences`, in each of which at most `max_tokens` tokens are read (a single sequence above the
-/// budget gets a group of its own), common beginnings once. Responses to one prompt stay together where they can; within a
+/// budget gets a group of its own), common beginnings once, and of which attention sees at most `SPREAD` times as many.
+/// Responses to one prompt stay together where they can; within a
 /// group the longest sequence comes first.
 #[must_use]
 pub fn pack(sequences: &[Sequence<'_>], max_tokens: usize, reads: Reads) -> Vec<Vec<usize>> {

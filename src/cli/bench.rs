@@ -32,7 +32,7 @@ pub struct Bench {
     /// Steps to time, after one that is not timed
     #[arg(long, default_value_t = 2)]
     steps: usize,
-    /// Tokens per micro-batch, those of a prompt once for all its responses
+    /// Tokens per micro-batch, those of a prompt once for all its responses there
     #[arg(long, default_value_t = 1024)]
     max_tokens: usize,
     /// Compute activations again in the backward pass instead of keeping them

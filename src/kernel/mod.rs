@@ -14,7 +14,8 @@
 //! Passes over whole sequences have kernels of their own, row-major, each with its gradient: [`add_norm_rows`], [`gate_rows`],
 //! [`HeadRows`] (norm, rotation, and where attention finds a head), [`causal_softmax`] and [`token_stats`] over the vocabulary.
 //!
-//! Every kernel takes f32 and bf16, computes in f32 and has a test against plain operations.
+//! Every kernel takes f32 and bf16 and computes in f32. Each has a test against plain operations, [`HeadRows`] in that of
+//! the whole pass against autograd.
 
 #![expect(unsafe_code, reason = "tensors are seen as slices here, and threads are libgomp's")]
 

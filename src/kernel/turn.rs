@@ -12,7 +12,11 @@ pub(super) fn turn<T: Number>(
     scale: f32,
 ) {
     if let Some((gain, eps)) = gain {
-        let by = inverse_size(head, eps);
+        let mut squares = 0.0;
+        for x in head.iter() {
+            squares += x * x;
+        }
+        let by = inverse_size(squares, head.len(), eps);
         for (x, gain) in head.iter_mut().zip(gain) {
             *x = T::narrow(T::narrow(*x * by).wide() * gain.wide()).wide();
         }
@@ -42,12 +46,11 @@ pub(super) fn turn_back<T: Number>(
     }
     let Some((gain, eps)) = gain else { return };
     // As in the norm over a whole row: dx = s (g - x s mean(g x s)).
-    let mut mean = 0.0;
-    let mut squares = 0.0;
+    let (mut mean, mut squares) = (0.0, 0.0);
     for x in raw {
         squares += x.wide() * x.wide();
     }
-    let by = 1.0 / (squares / raw.len() as f32 + eps).sqrt();
+    let by = inverse_size(squares, raw.len(), eps);
     for ((d, x), gain) in d.iter().zip(raw).zip(gain) {
         mean += d * gain.wide() * x.wide() * by;
     }
@@ -60,10 +63,6 @@ pub(super) fn turn_back<T: Number>(
 }
 
 #[inline(always)]
-fn inverse_size(head: &[f32], eps: f32) -> f32 {
-    let mut squares = 0.0;
-    for x in head {
-        squares += x * x;
-    }
-    (squares / head.len() as f32 + eps).sqrt().recip()
+fn inverse_size(squares: f32, n: usize, eps: f32) -> f32 {
+    (squares / n as f32 + eps).sqrt().recip()
 }

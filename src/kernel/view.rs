@@ -11,6 +11,9 @@ use super::Number;
 /// If the tensor is elsewhere, of another kind, or not contiguous.
 pub fn view<T: Number>(tensor: &Tensor) -> Result<&[T]> {
     check::<T>(tensor)?;
+    if tensor.numel() == 0 {
+        return Ok(&[]);
+    }
     // SAFETY: a contiguous tensor of this kind on the CPU is `numel` such numbers in a row, which live as long as it does.
     Ok(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<T>(), tensor.numel()) })
 }
@@ -21,6 +24,9 @@ pub fn view<T: Number>(tensor: &Tensor) -> Result<&[T]> {
 /// As [`view`].
 pub fn view_mut<T: Number>(tensor: &mut Tensor) -> Result<&mut [T]> {
     check::<T>(tensor)?;
+    if tensor.numel() == 0 {
+        return Ok(&mut []);
+    }
     // SAFETY: as above; the caller holds the tensor alone, and vouches for others on the same memory.
     Ok(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<T>(), tensor.numel()) })
 }

@@ -58,7 +58,7 @@ impl CriticLearner {
     /// policy's does.
     ///
     /// # Errors
-    /// If a sample has no values or returns.
+    /// If a sample has no values or returns, or the critic is not where its placement says.
     pub fn update(&mut self, critic: &mut Critic, samples: &[TrainSample], lr: f64) -> Result<CriticReport> {
         let mut tally = Tally::default();
         let (mut grad_norm, mut n_updates, mut not_finite) = (0.0, 0.0, None);

@@ -63,7 +63,7 @@ impl PolicyLearner {
     /// since its last call, `epochs` times each.
     ///
     /// # Errors
-    /// If results cannot be copied to the host.
+    /// If the policy is not where its placement says, or results cannot be copied to the host.
     pub fn update(
         &mut self,
         policy: &mut Policy,

@@ -12,7 +12,7 @@ use tch::{Kind, Tensor};
 use self::attention::{Attention, MAX_MAP};
 use super::decoder::{Decoder, Tap};
 use super::inputs::Inputs;
-use super::layout::{Layout, Slot};
+use super::layout::{LayerLayout, Layout, Slot};
 use super::network::Gradient;
 use super::weights::LayerWeights;
 use crate::kernel::{
@@ -228,41 +228,60 @@ impl<'a, T: Number> CpuPass<'a, T> {
                 Kept::All(tape) => tape,
                 Kept::Input(x) => self.layer(l, layer, x, None, &mut None)?.0,
             };
-            let mut gated = dx.mm(&layer.down);
-            let width = self.decoder.config.intermediate_size as usize;
-            gate_rows_back(view_mut::<T>(&mut tape.gate_up)?, view_mut(&mut gated)?, width);
-            target.product(&places.down, &dx, &gated);
-            let d_gate_up = tape.gate_up;
-            let d_normed = d_gate_up.mm(&layer.gate_up);
-            let normed =
-                self.norm_back(&tape.post, &layer.post_norm, &d_normed, &mut dx, target, &places.post_norm)?;
-            target.product(&places.gate_up, &d_gate_up, &normed);
-
-            target.product(&places.o, &dx, &tape.attended);
-            let (d_qkv, d_norm) = self.attention(layer)?.backward(&tape.qkv, &dx.mm(&layer.o))?;
-            if let (Some(q), Some(k)) = (&places.q_norm, &places.k_norm) {
-                let parts = Tensor::from_slice(&d_norm).chunk(2, 0);
-                let _ = target.gradient.at(q).g_add_(&parts[0]);
-                let _ = target.gradient.at(k).g_add_(&parts[1]);
-            }
-            if let Some(bias) = &places.qkv_bias {
-                let sum = d_qkv.sum_dim_intlist([0i64].as_slice(), false, Kind::Float);
-                let _ = target.gradient.at(bias).g_add_(&sum);
-            }
-            let d_normed = d_qkv.mm(&layer.qkv);
-            let normed = self.norm_back(
-                &tape.input,
-                &layer.input_norm,
-                &d_normed,
-                &mut dx,
-                target,
-                &places.input_norm,
-            )?;
-            target.product(&places.qkv, &d_qkv, &normed);
+            self.mlp_back(layer, places, &mut tape, &mut dx, target)?;
+            self.attention_back(layer, places, &tape, &mut dx, target)?;
         }
-        let mut d_embed = target.gradient.at(&target.layout.embed);
         let dx = dx.narrow(0, 0, self.inputs.n_tokens() as i64);
+        let mut d_embed = target.gradient.at(&target.layout.embed);
         add_rows(view::<T>(&dx)?, &Vec::<i64>::try_from(&self.inputs.tokens)?, view_mut(&mut d_embed)?);
+        Ok(())
+    }
+
+    /// From the gradient `dx` of what a layer gives to that of the stream before its MLP.
+    fn mlp_back(
+        &self,
+        layer: &LayerWeights,
+        places: &LayerLayout,
+        tape: &mut LayerTape,
+        dx: &mut Tensor,
+        target: &Target<'_>,
+    ) -> Result<()> {
+        let mut gated = dx.mm(&layer.down);
+        let width = self.decoder.config.intermediate_size as usize;
+        gate_rows_back(view_mut::<T>(&mut tape.gate_up)?, view_mut(&mut gated)?, width);
+        target.product(&places.down, dx, &gated);
+        let d_gate_up = &tape.gate_up;
+        let d_normed = d_gate_up.mm(&layer.gate_up);
+        let normed =
+            self.norm_back(&tape.post, &layer.post_norm, &d_normed, dx, target, &places.post_norm)?;
+        target.product(&places.gate_up, d_gate_up, &normed);
+        Ok(())
+    }
+
+    /// From the gradient `dx` of the stream behind a layer's attention to that before it.
+    fn attention_back(
+        &self,
+        layer: &'a LayerWeights,
+        places: &LayerLayout,
+        tape: &LayerTape,
+        dx: &mut Tensor,
+        target: &Target<'_>,
+    ) -> Result<()> {
+        target.product(&places.o, dx, &tape.attended);
+        let (d_qkv, d_norm) = self.attention(layer)?.backward(&tape.qkv, &dx.mm(&layer.o))?;
+        if let (Some(q), Some(k)) = (&places.q_norm, &places.k_norm) {
+            let parts = Tensor::from_slice(&d_norm).chunk(2, 0);
+            let _ = target.gradient.at(q).g_add_(&parts[0]);
+            let _ = target.gradient.at(k).g_add_(&parts[1]);
+        }
+        if let Some(bias) = &places.qkv_bias {
+            let sum = d_qkv.sum_dim_intlist([0i64].as_slice(), false, Kind::Float);
+            let _ = target.gradient.at(bias).g_add_(&sum);
+        }
+        let d_normed = d_qkv.mm(&layer.qkv);
+        let normed =
+            self.norm_back(&tape.input, &layer.input_norm, &d_normed, dx, target, &places.input_norm)?;
+        target.product(&places.qkv, &d_qkv, &normed);
         Ok(())
     }
 

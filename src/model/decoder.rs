@@ -70,13 +70,20 @@ impl Decoder<'_> {
 
     /// The residual stream behind the first `n` layers.
     fn layers(&self, inputs: &Inputs, x: Tensor, n: usize, mut tap: Option<Tap<'_>>) -> Tensor {
-        (0..n).fold(x, |x, l| self.layer(inputs, l, x, &mut tap))
+        let rotation = self.rope.at(&inputs.positions);
+        (0..n).fold(x, |x, l| self.layer(inputs, &rotation, l, x, &mut tap))
     }
 
     /// Layer `l` over the residual stream `x` `[N, E]`.
-    pub(super) fn layer(&self, inputs: &Inputs, l: usize, x: Tensor, tap: &mut Option<Tap<'_>>) -> Tensor {
-        let rotation = self.rope.at(&inputs.positions);
-        self.block(&self.weights.layers[l], x, &rotation, |qkv| {
+    pub(super) fn layer(
+        &self,
+        inputs: &Inputs,
+        rotation: &Rotation,
+        l: usize,
+        x: Tensor,
+        tap: &mut Option<Tap<'_>>,
+    ) -> Tensor {
+        self.block(&self.weights.layers[l], x, rotation, |qkv| {
             let mut out = Vec::with_capacity(inputs.grids.len());
             self.side_by_side(inputs, l, &qkv, &mut |tapped| {
                 if let Some(tap) = tap {

@@ -1,4 +1,4 @@
-//! From hidden states to log-probabilities, and back, without ever holding `[tokens, vocabulary]`.
+//! From hidden states to log-probabilities, and back, holding at most `MAX_LOGITS` of `[tokens, vocabulary]` at a time.
 //!
 //! With logits `l = h W^T / T` and `p = softmax(l)`:
 //!

@@ -24,6 +24,7 @@ pub struct Inputs {
     pub(super) positions: Tensor,
     pub(super) grids: Vec<Grid>,
     pub(super) slots: Slots,
+    // Token of each slot and home of each token once more, where libtorch's operations read them.
     spread: Tensor, // int64 [S]
     home: Tensor,   // int64 [N]
 }
@@ -71,6 +72,7 @@ impl Inputs {
     #[must_use]
     pub fn rows(tokens: &[TokenId], n_rows: usize, device: Device) -> Self {
         let width = tokens.len() / n_rows.max(1);
+        debug_assert_eq!(width * n_rows, tokens.len(), "rows of equal length");
         let row = |b: usize| (b * width..(b + 1) * width).collect();
         Self::new(tokens, &(0..n_rows).map(row).collect::<Vec<_>>(), device)
     }

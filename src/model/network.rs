@@ -167,8 +167,9 @@ impl Network {
         let mut x = starts[0].shallow_clone();
         if recompute {
             let _guard = tch::no_grad_guard();
+            let rotation = decoder.rope.at(&inputs.positions);
             for l in 0..self.weights.layers.len() {
-                x = decoder.layer(inputs, l, x, &mut None);
+                x = decoder.layer(inputs, &rotation, l, x, &mut None);
                 starts.push(leaf(x.shallow_clone()));
             }
             let hidden = decoder.norm(&x, &self.weights.final_norm);
@@ -217,13 +218,15 @@ impl Network {
         gradient: &Gradient,
     ) -> Tensor {
         let decoder = self.decoder();
+        let rotation = decoder.rope.at(&inputs.positions);
         let mut d = d_hidden.shallow_clone();
         for (l, start) in starts.iter().enumerate().rev() {
             let x = start.shallow_clone();
             let (out, leaves) = match self.weights.layers.get(l) {
                 None => (decoder.norm(&x, &self.weights.final_norm), self.weights.final_leaf(&self.layout)),
                 Some(_) => {
-                    (decoder.layer(inputs, l, x, &mut None), self.weights.layer_leaves(&self.layout, l))
+                    let out = decoder.layer(inputs, &rotation, l, x, &mut None);
+                    (out, self.weights.layer_leaves(&self.layout, l))
                 }
             };
             d = pull_back(&out, &d, start, &leaves, gradient);

@@ -9,9 +9,10 @@ use super::Recipe;
 use crate::optim::Schedule;
 
 /// Keys that leave the course of a run alone: where it lies, how it is watched, what is kept of it, and how much memory
-/// decoding takes, which a run that ran out of it must be able to lower. The precision is compared as it was resolved, see
+/// decoding and training take, which a run that ran out of it must be able to lower. The precision is compared as it was resolved, see
 /// `run::inputs`.
-const FREE: &[&str] = &["run.name", "checkpoint", "observe", "sampling.max_rows", "model.dtype"];
+const FREE: &[&str] =
+    &["run.name", "checkpoint", "observe", "sampling.max_rows", "batch.recompute", "model.dtype"];
 
 /// A key that two recipes set differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +34,8 @@ impl fmt::Display for Difference {
 impl Recipe {
     /// The keys in which the courses of two runs differ, defaults filled in, sorted.
     ///
-    /// `run.name`, `[checkpoint]`, `[observe]`, `sampling.max_rows` and `model.dtype` are free. `run.steps` is free on a constant learning rate, where a longer
-    /// run begins with exactly the shorter one; a decay ends at the last step, so there its length shapes every step.
+    /// `run.name`, `[checkpoint]`, `[observe]`, `sampling.max_rows`, `batch.recompute` and `model.dtype` are free. `run.steps`
+    /// is free on a constant learning rate, where a longer run begins with exactly the shorter one; a decay ends at the last step, so there its length shapes every step.
     /// `[eval]` counts, since its metrics would no longer be those of one run.
     ///
     /// # Errors

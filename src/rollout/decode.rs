@@ -1,8 +1,8 @@
 //! The batched sampler: prefill each context once, then one token per row and step.
 //!
 //! Rows that have ended leave the batch when enough of them have, and requests that wait take their places, so that no step
-//! runs mostly empty. A draw depends
-//! only on its coordinates ([`Generation::uniform`]), never on the company a row keeps.
+//! runs mostly empty; only where attention is read do they wait until all have ended. A draw depends only on its
+//! coordinates ([`Generation::uniform`]), never on the company a row keeps.
 
 mod batch;
 mod row;
@@ -99,8 +99,10 @@ impl DecodeEngine {
             return Ok(batch);
         }
         let new = waiting.start..waiting.end.min(waiting.start + self.max_rows - n_rows);
+        // Rows that join others find their room there.
+        let room = if batch.is_some() { 0 } else { n_new };
         waiting.start = new.end;
-        let (hidden, cache) = self.prefill(policy, &contexts(&requests[new.clone()]), new.len(), n_new)?;
+        let (hidden, cache) = self.prefill(policy, &contexts(&requests[new.clone()]), room)?;
         Ok(Some(match batch {
             Some(mut batch) => {
                 batch.rows.extend(new);
@@ -118,19 +120,12 @@ impl DecodeEngine {
         }))
     }
 
-    /// Runs every context once and copies its keys and values to all rows that continue it. Gives the hidden state of
-    /// each row's last context token, `[B, E]`.
-    fn prefill(
-        &self,
-        policy: &Policy,
-        contexts: &[Context],
-        n_rows: usize,
-        n_new: usize,
-    ) -> Result<(Tensor, KvCache)> {
+    /// Runs every context once and copies its keys and values to all rows that continue it, with room for `n_new` more
+    /// tokens. Gives the hidden state of each row's last context token, `[B, E]`.
+    fn prefill(&self, policy: &Policy, contexts: &[Context], n_new: usize) -> Result<(Tensor, KvCache)> {
         let device = policy.placement.device;
         let lens: Vec<i64> =
             contexts.iter().flat_map(|c| c.rows.clone().map(|_| c.tokens.len() as i64)).collect();
-        debug_assert_eq!(lens.len(), n_rows);
         let mut cache = KvCache::new(&policy.config, &lens, n_new as i64, policy.placement.kind, device);
         // One token more, which any may be: what predicts it is the context's last hidden state.
         let sequences: Vec<Sequence<'_>> =

@@ -152,21 +152,24 @@ impl Run<'_> {
 
     /// Whether the weights are finite and so is the distribution over the token after the first training problem. Costs
     /// far less than writing the weights.
-    pub(super) fn policy_is_sound(&self) -> bool {
+    ///
+    /// # Errors
+    /// If the policy is not where its placement says.
+    pub(super) fn policy_is_sound(&self) -> Result<bool> {
         if !self.policy.master().sum(Kind::Double).double_value(&[]).is_finite() {
-            return false;
+            return Ok(false);
         }
-        let Some(prompt) = self.setup.data.train.first() else { return true };
+        let Some(prompt) = self.setup.data.train.first() else { return Ok(true) };
         let inputs = Inputs::rows(&prompt.tokens, 1, self.policy.placement.device);
-        let Ok(hidden) = self.policy.hidden(&inputs, None) else { return false };
+        let hidden = self.policy.hidden(&inputs, None)?;
         let last = hidden.narrow(0, hidden.size()[0] - 1, 1); // (1, E)
         let probs = self.policy.head(self.setup.recipe.sampling.temperature).probabilities(&last);
-        probs.sum(Kind::Double).double_value(&[]).is_finite()
+        Ok(probs.sum(Kind::Double).double_value(&[]).is_finite())
     }
 
     /// A broken policy is never saved.
     pub(super) fn check_policy(&self) -> Result<()> {
-        if self.policy_is_sound() {
+        if self.policy_is_sound()? {
             return Ok(());
         }
         Err(Failure::Diverged(format!(

@@ -142,7 +142,7 @@ impl Run<'_> {
 
     /// Saves, unless numbers that are not finite raise doubts about the policy; says which of the two.
     fn save_if_sound(&mut self) -> Result<String> {
-        if self.refused_in_a_row == 0 && self.policy_is_sound() {
+        if self.refused_in_a_row == 0 && self.policy_is_sound()? {
             return Ok(format!("saved in {}", self.save()?));
         }
         Ok(format!("not saved, since the policy may be broken: {}", self.ledger.newest_checkpoint()?))

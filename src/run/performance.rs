@@ -59,7 +59,7 @@ pub(super) struct Work<'a> {
     pub measurements: usize,
     /// Passes of the policy's update over `samples`.
     pub epochs: usize,
-    /// Passes of the critic's; `None` without one, which then also judged nothing before.
+    /// Passes of the critic's, each step after one forward pass for the values; `None` without one.
     pub critic_epochs: Option<usize>,
     /// Floating-point operations per second of this machine.
     pub peak: f64,
@@ -79,7 +79,10 @@ pub(super) fn row(times: &Times, work: &Work<'_>) -> MetricRow {
         ("time/train", train),
         ("time/step", step),
         ("perf/generate_tokens_per_s", generated as f64 / generate),
-        ("perf/train_tokens_per_s", (trained * work.epochs) as f64 / train),
+        (
+            "perf/train_tokens_per_s",
+            (trained * work.epochs.max(work.critic_epochs.unwrap_or(0))) as f64 / train,
+        ),
         ("perf/tokens_per_s", generated as f64 / step),
         ("perf/mfu", work.operations() / step / work.peak),
         ("perf/rss_peak_gb", peak_rss_gb()),
@@ -102,7 +105,7 @@ impl Work<'_> {
 
         let length = (in_rows + generated) as f64 / rows.max(1) as f64;
         let cost = Arithmetic::of(&self.policy.config, &self.policy.layout, length);
-        // A prompt is read once for all its responses, whatever is done with them.
+        // A prompt counts once, though a group that is split over two micro-batches reads it again.
         let read = cost.forward((prompts + generated) as f64, generated as f64);
         // A critic predicts no words.
         let critic = self.critic_epochs.map_or(0.0, |epochs| {

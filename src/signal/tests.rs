@@ -78,7 +78,7 @@ fn maps(queries: &Tensor, keys: &Tensor, b: i64, n: i64) -> Vec<Map> {
     (0..h).map(head).collect()
 }
 
-/// A grid to read and how: lengths of prompt and response of its sequences, heads, and the size of a block.
+/// Sequences to read and how: lengths of prompt and response of its sequences, heads, and the size of a block.
 #[derive(Clone, Debug)]
 struct Shape {
     config: SignalConfig,

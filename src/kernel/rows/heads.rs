@@ -30,7 +30,8 @@ pub struct Slots {
     pub position: Vec<usize>,
     /// The home slot of each token.
     pub home: Vec<usize>,
-    /// All slots of each token but those of padding, token after token.
+    /// All slots of each token, token after token, but those of padding, whose gradient is 0 since no query that counts
+    /// sees them.
     pub all: Vec<usize>,
     /// Where in `all` the slots of each token begin, and behind the last one where they end; `[N + 1]`.
     pub first: Vec<usize>,

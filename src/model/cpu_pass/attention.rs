@@ -258,18 +258,20 @@ mod tests {
         let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
         let (qkv, d_out) = (normal(&[22, (h + 2 * k) * d]), normal(&[22, h * d]));
         let (cos, sin) = (normal(&[13, d / 2]).cos(), normal(&[13, d / 2]).sin());
+        let (q_gain, k_gain) = (normal(&[d]), normal(&[d]));
         let of = |max_map: usize| {
             let heads = HeadRows {
                 n_heads: h as usize,
                 n_kv_heads: k as usize,
                 head_dim: d as usize,
                 rope: (view::<f32>(&cos).unwrap(), view(&sin).unwrap()),
-                norm: None,
+                norm: Some((view(&q_gain).unwrap(), view(&k_gain).unwrap(), 1e-5)),
                 slots: &inputs.slots,
             };
             let attention = Attention { heads, grids: &inputs.grids, max_map };
             let out = attention.forward(&attention.spread(&qkv).unwrap(), 22).unwrap();
-            [out, attention.backward(&qkv, &d_out).unwrap().0]
+            let (d_qkv, d_norm) = attention.backward(&qkv, &d_out).unwrap();
+            [out, d_qkv, Tensor::from_slice(&d_norm)]
         };
         let whole = of(1 << 20);
         for max_map in [1, 150, 4 * 13 * 13] {

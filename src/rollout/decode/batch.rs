@@ -7,7 +7,7 @@ use super::row::Row;
 use crate::model::{AttentionTap, KvCache, Policy};
 use crate::signal::DecodeReader;
 
-/// Rows are compacted when at most this share of them is still alive.
+/// Rows are compacted when at most this share of them is still alive, and filled up when at most this share is taken.
 pub(super) const COMPACT_BELOW: f64 = 0.8;
 
 /// Responses under way.
