@@ -206,7 +206,7 @@ fn draw_panel<B: DrawingBackend>(
             chart.draw_series([Polygon::new(outline, colour(index).mix(0.13).filled())])?;
         }
     }
-    // The first arm last, so that the baseline is never hidden.
+    // The first arm, the baseline, last, so that it is never hidden.
     for (index, line) in panel.lines.iter().enumerate().rev() {
         let style = colour(index).stroke_width(px(line_width(index)) as u32);
         let path: Vec<(f64, f64)> = line.iter().map(|place| (place.x, within(place.mean))).collect();
@@ -225,7 +225,7 @@ fn colour(index: usize) -> RGBColor {
     COLOURS[index % COLOURS.len()]
 }
 
-/// Points; the first arm, usually the baseline, is bolder.
+/// Points; the first arm, the baseline, is bolder.
 fn line_width(index: usize) -> f64 {
     if index == 0 { 2.5 } else { 1.8 }
 }

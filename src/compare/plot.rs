@@ -140,10 +140,11 @@ fn figure(summary: &Summary, axis: Axis) -> Figure {
         true => format!(" ({} of {} runs)", summary.n_finished, summary.n_runs),
         false => String::new(),
     };
-    let counts: Vec<usize> = summary.arms.iter().map(|arm| arm.finished().count()).collect();
+    let arms = baseline_first(summary);
+    let counts: Vec<usize> = arms.iter().map(|arm| arm.finished().count()).collect();
     let seeds = |n: usize| if n == 1 { String::from("1 seed") } else { format!("{n} seeds") };
     let all_same = counts.windows(2).all(|pair| pair[0] == pair[1]);
-    let legend = summary.arms.iter().zip(&counts).map(|(arm, n)| match all_same {
+    let legend = arms.iter().zip(&counts).map(|(arm, n)| match all_same {
         true => arm.label.clone(),
         false => format!("{}, {}", arm.label, seeds(*n)),
     });
@@ -159,9 +160,16 @@ fn figure(summary: &Summary, axis: Axis) -> Figure {
     }
 }
 
+/// The order in which arms are drawn: whatever it is called, the baseline is the bold black line.
+fn baseline_first(summary: &Summary) -> Vec<&ArmSummary> {
+    let mut arms: Vec<_> = summary.arms.iter().collect();
+    arms.sort_by_key(|arm| arm.label != summary.baseline);
+    arms
+}
+
 /// `None` where nothing was measured.
 fn panel(summary: &Summary, axis: Axis, y_name: String, value: fn(&Point) -> Option<f64>) -> Option<Panel> {
-    let curves: Vec<Vec<Vec<(f64, f64)>>> = summary.arms.iter().map(|arm| curves(arm, axis, value)).collect();
+    let curves: Vec<Vec<Vec<(f64, f64)>>> = baseline_first(summary).iter().map(|arm| curves(arm, axis, value)).collect();
     let places = || curves.iter().flatten().flatten();
     let most = places().map(|(x, _)| *x).fold(0.0, f64::max);
     let (x_name, unit) = axis.scale(most);
@@ -230,6 +238,18 @@ mod tests {
         assert_eq!(other.len(), GRID);
         assert!(other.iter().all(|place| (place.mean - (10.0 + 10.0 * place.x)).abs() < 1e-9));
         assert_eq!(other.last().map(|place| place.x), Some(2.0));
+    }
+
+    #[test]
+    fn the_baseline_is_drawn_first_and_the_others_keep_their_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let of = |baseline: &str| {
+            let origin = Origin { baseline: baseline.into(), n_runs: 6, ..Origin::default() };
+            let summary = Summary::new(origin, arms(dir.path())).unwrap();
+            figure(&summary, Axis::ALL[0]).legend
+        };
+        assert_eq!(of("uniform"), ["uniform, 3 seeds", "rhythm, 2 seeds"]);
+        assert_eq!(of("rhythm"), ["rhythm, 2 seeds", "uniform, 3 seeds"]);
     }
 
     #[test]

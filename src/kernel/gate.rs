@@ -25,10 +25,16 @@ pub fn gate<T: Number>(gate_up: &[T], out: &mut [T]) {
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn block<T: Number>(gates: &[T], ups: &[T], out: &mut [T]) {
     for ((out, gate), up) in out.iter_mut().zip(gates).zip(ups) {
-        let x = gate.wide();
-        let silu = T::narrow(x / (1.0 + exp(-x)));
-        *out = T::narrow(silu.wide() * up.wide());
+        *out = gated(*gate, *up);
     }
+}
+
+/// `silu(gate) * up`, rounded where libtorch rounds.
+#[inline(always)]
+pub(super) fn gated<T: Number>(gate: T, up: T) -> T {
+    let x = gate.wide();
+    let silu = T::narrow(x / (1.0 + exp(-x)));
+    T::narrow(silu.wide() * up.wide())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use multiversion::multiversion;
 
 use super::super::Number;
 use super::super::exp::exp;
+use super::super::gate::gated;
 use super::super::team::Parts;
 use super::for_blocks;
 
@@ -28,9 +29,7 @@ fn forward<T: Number>(gate_up: &[T], width: usize, out: &mut [T]) {
     for (gate_up, out) in gate_up.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
         let (gates, ups) = gate_up.split_at(width);
         for ((out, gate), up) in out.iter_mut().zip(gates).zip(ups) {
-            let x = gate.wide();
-            let silu = T::narrow(x / (1.0 + exp(-x)));
-            *out = T::narrow(silu.wide() * up.wide());
+            *out = gated(*gate, *up);
         }
     }
 }
