@@ -169,7 +169,8 @@ fn baseline_first(summary: &Summary) -> Vec<&ArmSummary> {
 
 /// `None` where nothing was measured.
 fn panel(summary: &Summary, axis: Axis, y_name: String, value: fn(&Point) -> Option<f64>) -> Option<Panel> {
-    let curves: Vec<Vec<Vec<(f64, f64)>>> = baseline_first(summary).iter().map(|arm| curves(arm, axis, value)).collect();
+    let curves: Vec<Vec<Vec<(f64, f64)>>> =
+        baseline_first(summary).iter().map(|arm| curves(arm, axis, value)).collect();
     let places = || curves.iter().flatten().flatten();
     let most = places().map(|(x, _)| *x).fold(0.0, f64::max);
     let (x_name, unit) = axis.scale(most);

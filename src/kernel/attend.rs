@@ -51,7 +51,7 @@ struct Row {
 }
 
 /// Works on one layer: writes the new key into `keys` `[B, K, C / KEY_BLOCK, D, KEY_BLOCK]`, the new value into `values`
-/// `[B, K, C, D]` and what attention gives into `out` `[H D, B]`. `seen`, if it is not empty, gets the attention weights, `[B, H, column + 1]`.
+/// `[B, K, C, D]` and what attention gives into `out` `[B, H D]`. `seen`, if it is not empty, gets the attention weights, `[B, H, column + 1]`.
 pub fn attend_step<T: Number>(
     step: &AttendStep<'_, T>,
     keys: &mut [T],
@@ -63,20 +63,19 @@ pub fn attend_step<T: Number>(
     let row_of_cache = step.n_kv_heads * step.head_dim * step.capacity;
     let row_of_seen = if seen.is_empty() { 0 } else { step.n_heads * n_columns };
     let (keys, values) = (Parts::new(keys), Parts::new(values));
+    let row_of_out = step.n_heads * step.head_dim;
     let (out, seen) = (Parts::new(out), Parts::new(seen));
     for_each(n_rows, |b| {
-        // SAFETY: every row has a part of its own in the caches and in `seen`, and is worked on once.
-        let (keys, values, seen) = unsafe {
+        // SAFETY: every row has a part of its own of each, and is worked on once.
+        let (keys, values, out, seen) = unsafe {
             (
                 keys.get(b * row_of_cache..(b + 1) * row_of_cache),
                 values.get(b * row_of_cache..(b + 1) * row_of_cache),
+                out.get(b * row_of_out..(b + 1) * row_of_out),
                 seen.get(b * row_of_seen..(b + 1) * row_of_seen),
             )
         };
-        attend_row(step, b, keys, values, seen, &mut |feature, value| {
-            // SAFETY: column b of `out` is this row's alone.
-            unsafe { out.set(feature * n_rows + b, value) };
-        });
+        attend_row(step, b, keys, values, out, seen);
     });
 }
 
@@ -86,8 +85,8 @@ fn attend_row<T: Number>(
     b: usize,
     keys: &mut [T],
     values: &mut [T],
+    out: &mut [T],
     seen: &mut [f32],
-    put: &mut dyn FnMut(usize, T),
 ) {
     let &AttendStep { n_heads, n_kv_heads, head_dim: d, column, capacity, .. } = step;
     let (group, start) = (n_heads / n_kv_heads, step.starts[b] as usize);
@@ -98,7 +97,7 @@ fn attend_row<T: Number>(
     let mut row = Row::gather(step, b, padded);
     row.turn(step, column - start);
     for kv in 0..n_kv_heads {
-        let keys = &mut keys[kv * d * capacity..(kv + 1) * d * capacity];
+        let (keys, later) = keys[kv * d * capacity..].split_at_mut(d * capacity);
         let values = &mut values[kv * d * capacity..(kv + 1) * d * capacity];
         let new = column / KEY_BLOCK * KEY_BLOCK * d + column % KEY_BLOCK;
         for i in 0..d {
@@ -106,11 +105,12 @@ fn attend_row<T: Number>(
             values[column * d + i] = T::narrow(row.v[kv * d + i]);
         }
         let (keys, values) = (&keys[first * d..], &values[first * d..]);
+        let next = later.get(first * d..).unwrap_or_default();
         let of_group = kv * group * d..(kv + 1) * group * d;
         let of_weights = row.weights.chunks_mut(HEADS * padded);
         let parts = row.q[of_group].chunks(HEADS * d).zip(of_weights.zip(row.out.chunks_mut(HEADS * d)));
         for (queries, (weights, out)) in parts {
-            let heads = Heads { n, hidden: start - first, keys, values };
+            let heads = Heads { n, hidden: start - first, keys, values, next };
             match queries.len() / d {
                 1 => heads.attend::<1>(queries, weights, out),
                 2 => heads.attend::<2>(queries, weights, out),
@@ -118,8 +118,8 @@ fn attend_row<T: Number>(
                 _ => heads.attend::<HEADS>(queries, weights, out),
             }
         }
-        for (i, value) in row.out.iter().enumerate() {
-            put(kv * group * d + i, T::narrow(*value));
+        for (to, value) in out[kv * group * d..].iter_mut().zip(&row.out) {
+            *to = T::narrow(*value);
         }
         if !seen.is_empty() {
             for g in 0..group {

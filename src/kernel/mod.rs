@@ -25,6 +25,8 @@ mod exp;
 mod gate;
 mod norm;
 mod number;
+mod prefetch;
+mod product;
 mod rows;
 mod softmax;
 mod team;
@@ -36,6 +38,7 @@ pub use draw::{Drawn, draw};
 pub use gate::gate;
 pub use norm::add_rms_norm;
 pub use number::{Bf16, Number};
+pub use product::{Matrix, Out, has_products, product};
 pub use rows::{
     CausalRows, HeadRows, NormBack, RowGradient, RowStats, SlotGradient, Slots, Targets, add_norm_rows,
     add_rows, causal_softmax, causal_softmax_back, gate_rows, gate_rows_back, norm_rows_back, token_stats,

@@ -18,6 +18,20 @@ pub fn view<T: Number>(tensor: &Tensor) -> Result<&[T]> {
     Ok(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<T>(), tensor.numel()) })
 }
 
+/// The numbers of a matrix in main memory, and whether they lie there column by column.
+///
+/// # Errors
+/// As [`view`], but for the transpose of a contiguous tensor.
+pub fn view_matrix<T: Number>(tensor: &Tensor) -> Result<(&[T], bool)> {
+    if tensor.is_contiguous() {
+        return Ok((view(tensor)?, false));
+    }
+    let transpose = tensor.transpose(0, 1);
+    let numbers: *const [T] = view(&transpose)?;
+    // SAFETY: the transpose shares the memory of `tensor`, which lives as long as the result.
+    Ok((unsafe { &*numbers }, true))
+}
+
 /// As [`view`], to write to. No other tensor that shares the memory may be read or written meanwhile.
 ///
 /// # Errors

@@ -14,16 +14,12 @@ use super::decoder::{Decoder, Tap};
 use super::inputs::Inputs;
 use super::layout::{LayerLayout, Layout, Slot};
 use super::network::Gradient;
+use super::product::{add_outer, filling, linear, mm};
 use super::weights::LayerWeights;
 use crate::kernel::{
     Bf16, HeadRows, NormBack, Number, add_norm_rows, add_rows, gate_rows, gate_rows_back, norm_rows_back,
     view, view_mut,
 };
-
-/// Rows are filled up to a multiple of this many. For every new number of rows oneDNN writes new machine code, half a
-/// millisecond per product, which of a small model is a tenth of all time. A row that is filling reads token 0, attends to
-/// nothing, and has a gradient of zeros.
-const ROWS: i64 = 64;
 
 /// What the gradient of a pass needs of it.
 pub(super) struct Tape {
@@ -113,11 +109,6 @@ impl Decoder<'_> {
     }
 }
 
-/// How many rows fill `n` up.
-fn filling(n: i64) -> i64 {
-    (ROWS - n % ROWS) % ROWS
-}
-
 /// Where gradients go.
 struct Target<'a> {
     layout: &'a Layout,
@@ -126,9 +117,18 @@ struct Target<'a> {
 
 impl Target<'_> {
     /// Adds that of a weight `[out, in]`, from those of the product's rows `d` `[N, out]` and the rows `x` `[N, in]`.
-    fn product(&self, slot: &Slot, d: &Tensor, x: &Tensor) {
-        let _ = self.gradient.at(slot).g_add_(&d.transpose(0, 1).mm(x));
+    fn product(&self, slot: &Slot, d: &Tensor, x: &Tensor) -> Result<()> {
+        add_outer(&mut self.gradient.at(slot), d, x)
     }
+}
+
+/// Queries, keys and values of the rows `normed` `[N, E]`, side by side.
+fn qkv(layer: &LayerWeights, normed: &Tensor) -> Result<Tensor> {
+    let mut qkv = linear(normed, &layer.qkv)?;
+    if let Some(bias) = &layer.qkv_bias {
+        qkv += bias;
+    }
+    Ok(qkv)
 }
 
 /// A pass under way in numbers of kind `T`.
@@ -167,7 +167,7 @@ impl<'a, T: Number> CpuPass<'a, T> {
     /// The tokens' embeddings, and those of the filling.
     fn embed(&self) -> Tensor {
         let n = self.inputs.n_tokens() as i64;
-        self.decoder.embed(&self.inputs.tokens.constant_pad_nd([0, filling(n)]))
+        self.decoder.embed(&self.inputs.tokens.constant_pad_nd([0, filling(n, T::KIND)]))
     }
 
     fn read_until(&self, last: usize, tap: Tap<'_>) -> Result<()> {
@@ -181,7 +181,7 @@ impl<'a, T: Number> CpuPass<'a, T> {
         }
         let layer = &weights.layers[last];
         let (_, normed) = self.add_norm(x, delta, &layer.input_norm)?;
-        let qkv = normed.linear(&layer.qkv, layer.qkv_bias.as_ref());
+        let qkv = qkv(layer, &normed)?;
         let attention = self.attention(layer)?;
         if let Some(tap) = &mut tap {
             attention.show(last, &attention.spread(&qkv)?, tap);
@@ -199,26 +199,26 @@ impl<'a, T: Number> CpuPass<'a, T> {
         tap: &mut Option<Tap<'_>>,
     ) -> Result<(LayerTape, Tensor)> {
         let (input, normed) = self.add_norm(x, delta, &layer.input_norm)?;
-        let qkv = normed.linear(&layer.qkv, layer.qkv_bias.as_ref());
+        let qkv = qkv(layer, &normed)?;
         let attention = self.attention(layer)?;
         let slots = attention.spread(&qkv)?;
         if let Some(tap) = tap {
             attention.show(l, &slots, tap);
         }
         let attended = attention.forward(&slots, qkv.size()[0])?;
-        let out = attended.linear::<Tensor>(&layer.o, None);
+        let out = linear(&attended, &layer.o)?;
         let (post, normed) = self.add_norm(input.x.shallow_clone(), Some(out), &layer.post_norm)?;
-        let gate_up = normed.linear::<Tensor>(&layer.gate_up, None);
+        let gate_up = linear(&normed, &layer.gate_up)?;
         let width = self.decoder.config.intermediate_size;
         let mut gated = Tensor::empty([gate_up.size()[0], width], (T::KIND, gate_up.device()));
         gate_rows(view::<T>(&gate_up)?, width as usize, view_mut(&mut gated)?);
-        let delta = gated.linear::<Tensor>(&layer.down, None);
+        let delta = linear(&gated, &layer.down)?;
         Ok((LayerTape { input, qkv, attended, post, gate_up }, delta))
     }
 
     fn backward(&self, tape: Tape, d_hidden: &Tensor, target: &Target<'_>) -> Result<()> {
         let weights = self.decoder.weights;
-        let d_hidden = d_hidden.constant_pad_nd([0, 0, 0, filling(d_hidden.size()[0])]);
+        let d_hidden = d_hidden.constant_pad_nd([0, 0, 0, filling(d_hidden.size()[0], T::KIND)]);
         let mut dx = d_hidden.zeros_like();
         let place = &target.layout.final_norm;
         let _ = self.norm_back(&tape.last, &weights.final_norm, &d_hidden, &mut dx, target, place)?;
@@ -246,15 +246,15 @@ impl<'a, T: Number> CpuPass<'a, T> {
         dx: &mut Tensor,
         target: &Target<'_>,
     ) -> Result<()> {
-        let mut gated = dx.mm(&layer.down);
+        let mut gated = mm(dx, &layer.down)?;
         let width = self.decoder.config.intermediate_size as usize;
         gate_rows_back(view_mut::<T>(&mut tape.gate_up)?, view_mut(&mut gated)?, width);
-        target.product(&places.down, dx, &gated);
+        target.product(&places.down, dx, &gated)?;
         let d_gate_up = &tape.gate_up;
-        let d_normed = d_gate_up.mm(&layer.gate_up);
+        let d_normed = mm(d_gate_up, &layer.gate_up)?;
         let normed =
             self.norm_back(&tape.post, &layer.post_norm, &d_normed, dx, target, &places.post_norm)?;
-        target.product(&places.gate_up, d_gate_up, &normed);
+        target.product(&places.gate_up, d_gate_up, &normed)?;
         Ok(())
     }
 
@@ -267,8 +267,8 @@ impl<'a, T: Number> CpuPass<'a, T> {
         dx: &mut Tensor,
         target: &Target<'_>,
     ) -> Result<()> {
-        target.product(&places.o, dx, &tape.attended);
-        let (d_qkv, d_norm) = self.attention(layer)?.backward(&tape.qkv, &dx.mm(&layer.o))?;
+        target.product(&places.o, dx, &tape.attended)?;
+        let (d_qkv, d_norm) = self.attention(layer)?.backward(&tape.qkv, &mm(dx, &layer.o)?)?;
         if let (Some(q), Some(k)) = (&places.q_norm, &places.k_norm) {
             let parts = Tensor::from_slice(&d_norm).chunk(2, 0);
             let _ = target.gradient.at(q).g_add_(&parts[0]);
@@ -278,10 +278,10 @@ impl<'a, T: Number> CpuPass<'a, T> {
             let sum = d_qkv.sum_dim_intlist([0i64].as_slice(), false, Kind::Float);
             let _ = target.gradient.at(bias).g_add_(&sum);
         }
-        let d_normed = d_qkv.mm(&layer.qkv);
+        let d_normed = mm(&d_qkv, &layer.qkv)?;
         let normed =
             self.norm_back(&tape.input, &layer.input_norm, &d_normed, dx, target, &places.input_norm)?;
-        target.product(&places.qkv, &d_qkv, &normed);
+        target.product(&places.qkv, &d_qkv, &normed)?;
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 
 use super::decoder::Decoder;
 use super::kv_cache::{AttentionTap, KvCache};
+use super::product::mm;
 use super::weights::LayerWeights;
 use crate::kernel::{AttendStep, Bf16, Number, add_rms_norm, attend_step, gate, view, view_mut};
 
@@ -44,16 +45,17 @@ impl<'a, T: Number> CpuStep<'a, T> {
         let mut delta = None;
         for (l, layer) in self.decoder.weights.layers.iter().enumerate() {
             let normed = self.add_norm(&mut x, delta.as_ref(), &layer.input_norm)?;
-            let mut qkv = layer.qkv.mm(&normed);
+            let mut qkv = mm(&layer.qkv, &normed)?;
             if let Some(bias) = &layer.qkv_bias {
                 qkv += bias.unsqueeze(1);
             }
             let attended = self.attend(l, layer, &qkv, cache, tap.as_mut())?;
-            let normed = self.add_norm(&mut x, Some(&layer.o.mm(&attended)), &layer.post_norm)?;
-            let gate_up = layer.gate_up.mm(&normed); // (2F, B)
+            let normed =
+                self.add_norm(&mut x, Some(&mm(&layer.o, &attended.transpose(0, 1))?), &layer.post_norm)?;
+            let gate_up = mm(&layer.gate_up, &normed)?; // (2F, B)
             let mut gated = Tensor::empty([gate_up.size()[0] / 2, gate_up.size()[1]], (T::KIND, x.device()));
             gate(view::<T>(&gate_up)?, view_mut(&mut gated)?);
-            delta = Some(layer.down.mm(&gated));
+            delta = Some(mm(&layer.down, &gated)?);
         }
         cache.advance();
         self.add_norm(&mut x, delta.as_ref(), &self.decoder.weights.final_norm)
@@ -67,7 +69,7 @@ impl<'a, T: Number> CpuStep<'a, T> {
         Ok(out)
     }
 
-    /// `qkv` `[(H + 2K) D, B]` of layer `l` to what its attention gives, `[H D, B]`.
+    /// `qkv` `[(H + 2K) D, B]` of layer `l` to what its attention gives, `[B, H D]`.
     fn attend(
         &self,
         l: usize,
@@ -81,7 +83,7 @@ impl<'a, T: Number> CpuStep<'a, T> {
         let norms = layer.qk_norm.as_ref();
         let norms = norms.map(|norm| Ok::<_, anyhow::Error>((view(&norm.q)?, view(&norm.k)?, self.eps)));
         let (column, capacity, n_rows) = (cache.n_columns(), cache.capacity(), cache.n_rows());
-        let mut out = Tensor::empty([config.q_width(), n_rows], options(T::KIND));
+        let mut out = Tensor::empty([n_rows, config.q_width()], options(T::KIND));
         let tap = tap.filter(|tap| tap.layers.contains(&l));
         let mut seen =
             tap.as_ref().map(|_| Tensor::empty([n_rows, config.n_heads, column + 1], options(Kind::Float)));

@@ -13,6 +13,7 @@ use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
 use self::way::{BY_KERNELS, BY_OPERATIONS, RowNumbers, Way};
+use super::product::{add_outer, linear, mm};
 use crate::kernel::{self, Bf16};
 use crate::types::TokenId;
 
@@ -73,7 +74,7 @@ impl<'a> Head<'a> {
     /// If the weight is elsewhere.
     pub fn draw(&self, hidden: &Tensor, draws: &[Option<f64>]) -> Result<Vec<(TokenId, f32)>> {
         let _guard = tch::no_grad_guard();
-        let logits = self.weight.mm(&hidden.transpose(0, 1)); // (V, B)
+        let logits = linear(self.weight, hidden)?; // (V, B)
         let drawn = match logits.kind() {
             Kind::BFloat16 => kernel::draw(kernel::view::<Bf16>(&logits)?, draws, self.temperature),
             _ => kernel::draw(kernel::view::<f32>(&logits)?, draws, self.temperature),
@@ -99,7 +100,7 @@ impl<'a> Head<'a> {
         let mut parts = Vec::new();
         let mut kept = None;
         for (h, t) in self.chunks(hidden, targets) {
-            let logits = h.linear::<Tensor>(self.weight, None);
+            let logits = linear(&h, self.weight)?;
             parts.push((by.stats)(&logits, &t, self.temperature)?);
             kept = Some(logits).filter(|_| by.keeps && parts.len() == 1 && t.size() == targets.size());
         }
@@ -135,10 +136,10 @@ impl<'a> Head<'a> {
             };
             let grad =
                 StatsGrad { logprobs: part(&grad.logprobs), entropies: grad.entropies.as_ref().map(part) };
-            let logits = kept.take().unwrap_or_else(|| h.linear::<Tensor>(self.weight, None));
+            let logits = kept.take().map_or_else(|| linear(&h, self.weight), Ok)?;
             let d_logits = (self.way().back)(logits, &t, self.temperature, &numbers, &grad)?; // (n, V)
-            let _ = weight_grad.g_add_(&d_logits.transpose(0, 1).mm(&h));
-            parts.push(d_logits.mm(self.weight));
+            add_outer(weight_grad, &d_logits, &h)?;
+            parts.push(mm(&d_logits, self.weight)?);
             start += n;
         }
         Ok(Tensor::cat(&parts, 0))

@@ -31,6 +31,7 @@ pub mod load;
 mod network;
 mod policy;
 mod preset;
+mod product;
 mod rope;
 pub mod save;
 mod settings;

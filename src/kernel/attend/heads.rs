@@ -5,6 +5,7 @@
 //! ```
 
 use super::super::Number;
+use super::super::prefetch::prefetch;
 use super::super::softmax::softmax;
 use super::KEY_BLOCK;
 
@@ -18,6 +19,8 @@ pub(super) struct Heads<'a, T> {
     pub hidden: usize,
     pub keys: &'a [T],   // (blocks, D, KEY_BLOCK)
     pub values: &'a [T], // (columns, D)
+    /// Keys that are read after these values.
+    pub next: &'a [T],
 }
 
 impl<T: Number> Heads<'_, T> {
@@ -26,9 +29,9 @@ impl<T: Number> Heads<'_, T> {
     pub fn attend<const G: usize>(&self, queries: &[f32], weights: &mut [f32], out: &mut [f32]) {
         let (d, padded) = (queries.len() / G, weights.len() / G);
         for (block, keys) in self.keys.chunks_exact(d * KEY_BLOCK).take(padded / KEY_BLOCK).enumerate() {
-            if let Some(next) = self.keys.get((block + 1) * d * KEY_BLOCK..(block + 2) * d * KEY_BLOCK) {
-                prefetch(next);
-            }
+            // The cache of all rows is read once a step, from memory: what comes a pass later is on its way meanwhile.
+            let place = block * d * KEY_BLOCK;
+            prefetch(&self.values[place..][..(d * KEY_BLOCK).min(self.values.len() - place)]);
             let sums = products::<T, G, KEY_BLOCK>(queries, d, keys, KEY_BLOCK);
             for (g, sums) in sums.iter().enumerate() {
                 weights[g * padded + block * KEY_BLOCK..][..KEY_BLOCK].copy_from_slice(sums);
@@ -64,26 +67,13 @@ impl<T: Number> Heads<'_, T> {
         let padded = weights.len() / G;
         let mut sums = [[0f32; W]; G];
         for t in 0..self.n {
-            if let Some(soon) = values.get((t + 16) * d..(t + 17) * d) {
-                prefetch(soon);
-            }
+            prefetch(self.next.get(t * d..(t + 1) * d).unwrap_or_default());
             add::<T, G, W>(&mut sums, &weights[t..], padded, &values[t * d..]);
         }
         for (g, sums) in sums.iter().enumerate() {
             out[g * d..][..W].copy_from_slice(sums);
         }
         W
-    }
-}
-
-/// Has the processor fetch `numbers` while it works on others.
-#[inline(always)]
-fn prefetch<T>(numbers: &[T]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in numbers.chunks(64 / size_of::<T>()) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint about memory that is there.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
 }
 

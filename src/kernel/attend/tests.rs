@@ -44,9 +44,9 @@ fn check<T: Number>(normed: bool, tolerance: f64) {
     let scores = q.view([b, k, h / k, d]).matmul(&all_keys) * (d as f64).powf(-0.5); // (B, K, H / K, C)
     let hidden = hidden.view([b, 1, 1, c]);
     let weights = scores.masked_fill(&hidden, f64::NEG_INFINITY).softmax(-1, None);
-    let expected = weights.matmul(&all_values).view([b, h * d]).transpose(0, 1); // (H D, B)
+    let expected = weights.matmul(&all_values).view([b, h * d]);
 
-    let mut out = Tensor::zeros([h * d, b], (T::KIND, Device::Cpu));
+    let mut out = Tensor::zeros([b, h * d], (T::KIND, Device::Cpu));
     let mut seen = Tensor::full([b, h, column + 1], 9.0, options);
     let step = AttendStep {
         n_heads: h as usize,

@@ -1,0 +1,86 @@
+use tch::{Device, Kind, Tensor};
+
+use super::super::view_mut;
+use super::*;
+
+/// Sides below, at and above those of tiles, panels and blocks; even and odd.
+const SHAPES: [(i64, i64, i64); 9] = [
+    (1, 1, 1),
+    (6, 64, 64),
+    (7, 5, 9),
+    (13, 70, 65),
+    (20, 31, 100),
+    (3, 2, 1_030),
+    (50, 3_100, 33),
+    (97, 1_537, 130),
+    (300, 96, 16),
+];
+
+fn random(rows: i64, columns: i64) -> Tensor {
+    Tensor::randn([rows, columns], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16)
+}
+
+/// `t`, in memory row by row or column by column.
+fn laid_out(t: &Tensor, transposed: bool) -> Tensor {
+    if transposed { t.transpose(0, 1).contiguous().transpose(0, 1) } else { t.shallow_clone() }
+}
+
+fn matrix(t: &Tensor) -> Matrix<'_> {
+    Matrix::new(t).unwrap()
+}
+
+#[test]
+fn products_are_those_of_libtorch_whatever_the_shape_and_the_layout() {
+    if !has_products() {
+        return;
+    }
+    tch::manual_seed(6);
+    for (m, k, n) in SHAPES {
+        let (a, b) = (random(m, k), random(k, n));
+        let expected = a.to_kind(Kind::Float).mm(&b.to_kind(Kind::Float));
+        let scale = (k as f64).sqrt();
+        for (a_t, b_t) in [(false, false), (false, true), (true, false), (true, true)] {
+            let (a, b) = (laid_out(&a, a_t), laid_out(&b, b_t));
+            let before = Tensor::randn([m, n], (Kind::Float, Device::Cpu));
+            let mut sum = before.copy();
+            product(matrix(&a), matrix(&b), Out::Add(view_mut(&mut sum).unwrap()));
+            let off = (&sum - &before - &expected).abs().max().double_value(&[]);
+            assert!(off < 2e-5 * scale, "[{m}, {k}] x [{k}, {n}], transposed {a_t} {b_t}: {off}");
+            let mut set = Tensor::full([m, n], 7.0, (Kind::BFloat16, Device::Cpu));
+            product(matrix(&a), matrix(&b), Out::Set(view_mut(&mut set).unwrap()));
+            assert!(
+                set.to_kind(Kind::Float).allclose(&expected, 8e-3, 2e-5 * scale, false),
+                "[{m}, {k}] x [{k}, {n}], transposed {a_t} {b_t}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_row_is_the_same_in_any_company() {
+    if !has_products() {
+        return;
+    }
+    tch::manual_seed(7);
+    let (a, b) = (random(64, 1_600), random(1_600, 70));
+    let of = |a: &Tensor, b: &Tensor| {
+        let mut out = Tensor::empty([a.size()[0], b.size()[1]], (Kind::BFloat16, Device::Cpu));
+        product(matrix(a), matrix(b), Out::Set(view_mut(&mut out).unwrap()));
+        out
+    };
+    let whole = of(&a, &b);
+    for row in [0, 5, 63] {
+        assert_eq!(of(&a.narrow(0, row, 1), &b), whole.narrow(0, row, 1));
+    }
+    assert_eq!(of(&a, &b.narrow(1, 3, 20).contiguous()), whole.narrow(1, 3, 20));
+}
+
+#[test]
+fn of_nothing_a_product_is_zeros() {
+    if !has_products() {
+        return;
+    }
+    let mut out = [Bf16(7); 6];
+    product(matrix(&random(2, 0)), matrix(&random(0, 3)), Out::Set(&mut out));
+    assert_eq!(out, [Bf16(0); 6]);
+}
