@@ -107,7 +107,7 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
         "bench: expected at least 1 prompt, 2 responses each, 1 token and 1 step"
     );
     let placement = Placement::resolve(config.device, config.dtype)?;
-    let peak = matmul_peak(placement);
+    let peak = matmul_peak(placement)?;
     let (mut policy, tokenizer) = match &config.model {
         Some(dir) => {
             let tokenizer = Tokenizer::from_folder(dir)?;

@@ -6,15 +6,16 @@
 //! | [`add_rms_norm`] | residual and RMSNorm |
 //! | [`gate`] | `silu(gate) * up` |
 //! | [`draw`] | softmax over the vocabulary, its copy to the host and the search for the token |
+//! | [`product`] | oneDNN's products of bf16, where the processor has dot products of pairs |
 //!
-//! A decoding step keeps its activations *feature-major*: `[features, rows]`, one column per row of the batch. A product
-//! `W x` of a weight `[out, in]` with `[in, rows]` is then one that needs no transposition, which the bf16 units do up to half
-//! again as fast, and loops over the rows of a batch run along memory.
+//! A decoding step keeps its activations *feature-major*: `[features, rows]`, one column per row of the batch, but for what
+//! attention gives. A product `W x` of a weight `[out, in]` with `[in, rows]` then reads the weight as it is, and loops over the
+//! rows of a batch run along memory.
 //!
 //! Passes over whole sequences have kernels of their own, row-major, each with its gradient: [`add_norm_rows`], [`gate_rows`],
 //! [`HeadRows`] (norm, rotation, and where attention finds a head), [`causal_softmax`] and [`token_stats`] over the vocabulary.
 //!
-//! Every kernel takes f32 and bf16 and computes in f32. Each has a test against plain operations, [`HeadRows`] in that of
+//! Every kernel but [`product`] takes f32 and bf16, and all compute in f32. Each has a test against plain operations, [`HeadRows`] in that of
 //! the whole pass against autograd.
 
 #![expect(unsafe_code, reason = "tensors are seen as slices here, and threads are libgomp's")]
@@ -22,6 +23,7 @@
 mod attend;
 mod draw;
 mod exp;
+mod features;
 mod gate;
 mod norm;
 mod number;
@@ -35,6 +37,7 @@ mod view;
 
 pub use attend::{AttendStep, KEY_BLOCK, attend_step};
 pub use draw::{Drawn, draw};
+pub use features::cpu_has;
 pub use gate::gate;
 pub use norm::add_rms_norm;
 pub use number::{Bf16, Number};

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! After Goto and van de Geijn: blocks of `B` are laid out so that the innermost loop, a tile of C in the registers, runs
-//! along memory. Of `A` it broadcasts pairs of neighbours in K, which needs no other layout unless it is given transposed.
+//! along memory. Of `A` it broadcasts pairs of neighbours in K, which needs no other layout unless it is given transposed, or K is odd.
 //! oneDNN lays out both anew for every product; with few columns, as in decoding, that costs as much as the product.
 //!
 //! Every number of C is the same sum in the same order whatever M, N and the number of threads.
@@ -22,9 +22,10 @@ mod tile;
 
 use std::sync::OnceLock;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tch::Tensor;
 
+use super::features::cpu_has;
 use super::number::Bf16;
 use super::view::view_matrix;
 
@@ -78,8 +79,7 @@ pub fn has_products() -> bool {
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512bf16");
-            // Bit 22 of EDX is AMX-BF16.
-            has_pairs && std::arch::x86_64::__cpuid_count(7, 0).edx & (1 << 22) == 0
+            has_pairs && !cpu_has("amx_bf16")
         }
         #[cfg(not(target_arch = "x86_64"))]
         false
@@ -88,19 +88,24 @@ pub fn has_products() -> bool {
 
 /// `A B` into `out`.
 ///
-/// # Panics
+/// # Errors
 /// If shapes do not fit, or without [`has_products`].
-pub fn product(a: Matrix<'_>, b: Matrix<'_>, out: Out<'_>) {
+pub fn product(a: Matrix<'_>, b: Matrix<'_>, out: Out<'_>) -> Result<()> {
     let ((m, k), (depth, n)) = (a.shape, b.shape);
     let len = match &out {
         Out::Set(out) => out.len(),
         Out::Add(out) => out.len(),
     };
-    assert!(k == depth && len == m * n, "[{m}, {k}] x [{depth}, {n}] into {len} numbers");
-    assert!(has_products(), "the processor has no products of bf16 pairs");
+    ensure!(
+        k == depth && len == m * n,
+        "product of [{m}, {k}] and [{depth}, {n}]: got room for {len} numbers, expected {k} = {depth} and {}",
+        m * n
+    );
+    ensure!(has_products(), "this processor has no dot products of bf16 pairs (AVX512-BF16)");
     #[cfg(target_arch = "x86_64")]
     match out {
         Out::Set(out) => blocks::set(a, b, out),
         Out::Add(out) => blocks::add(a, b, out),
     }
+    Ok(())
 }

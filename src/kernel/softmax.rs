@@ -1,5 +1,6 @@
 //! Softmax of numbers in a row, and sums in a form that a compiler vectorises.
 
+use super::Number;
 use super::exp::exp;
 
 /// `exp(x) / sum exp(x)`, in place.
@@ -27,4 +28,20 @@ pub(super) fn fold(numbers: &[f32], start: f32, with: impl Fn(f32, f32) -> f32) 
         }
     }
     strands.iter().chain(rest).fold(start, |a, b| with(a, *b))
+}
+
+/// Sum of products, in the same strands.
+#[inline(always)]
+pub(super) fn dot<A: Number, B: Number>(a: &[A], b: &[B]) -> f32 {
+    let mut strands = [0f32; 16];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (a, b) in a.iter().zip(b) {
+        for (strand, (x, y)) in strands.iter_mut().zip(a.iter().zip(b)) {
+            *strand += x.wide() * y.wide();
+        }
+    }
+    for (strand, (x, y)) in strands.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+        *strand += x.wide() * y.wide();
+    }
+    strands.iter().sum()
 }

@@ -1,6 +1,7 @@
 //! Norm and rotation of one head of queries or keys, rounded where the model rounds.
 
 use super::Number;
+use super::softmax::dot;
 
 /// Norms `head` `[D]` by `gain` (`[D]`, and what is added to the mean square), rotates it by the angles whose cosines and
 /// sines these are (`[D / 2]` each) and multiplies it by `scale`.
@@ -12,11 +13,7 @@ pub(super) fn turn<T: Number>(
     scale: f32,
 ) {
     if let Some((gain, eps)) = gain {
-        let mut squares = 0.0;
-        for x in head.iter() {
-            squares += x * x;
-        }
-        let by = inverse_size(squares, head.len(), eps);
+        let by = inverse_size(dot(head, head), head.len(), eps);
         for (x, gain) in head.iter_mut().zip(gain) {
             *x = T::narrow(T::narrow(*x * by).wide() * gain.wide()).wide();
         }
@@ -46,19 +43,14 @@ pub(super) fn turn_back<T: Number>(
     }
     let Some((gain, eps)) = gain else { return };
     // As in the norm over a whole row: dx = s (g - x s mean(g x s)).
-    let (mut mean, mut squares) = (0.0, 0.0);
-    for x in raw {
-        squares += x.wide() * x.wide();
-    }
-    let by = inverse_size(squares, raw.len(), eps);
-    for ((d, x), gain) in d.iter().zip(raw).zip(gain) {
-        mean += d * gain.wide() * x.wide() * by;
-    }
-    mean /= raw.len() as f32;
+    let by = inverse_size(dot(raw, raw), raw.len(), eps);
     for (((d, x), gain), d_gain) in d.iter_mut().zip(raw).zip(gain).zip(d_gain) {
-        let normed = x.wide() * by;
-        *d_gain += *d * normed;
-        *d = by * (*d * gain.wide() - normed * mean);
+        *d_gain += *d * x.wide() * by;
+        *d *= gain.wide();
+    }
+    let mean = dot(d, raw) * by / raw.len() as f32;
+    for (g, x) in d.iter_mut().zip(raw) {
+        *g = by * (*g - x.wide() * by * mean);
     }
 }
 

@@ -26,6 +26,7 @@ pub fn view_matrix<T: Number>(tensor: &Tensor) -> Result<(&[T], bool)> {
     if tensor.is_contiguous() {
         return Ok((view(tensor)?, false));
     }
+    ensure!(tensor.dim() == 2, "kernel: got a tensor {:?} with gaps, expected a matrix", tensor.size());
     let transpose = tensor.transpose(0, 1);
     let numbers: *const [T] = view(&transpose)?;
     // SAFETY: the transpose shares the memory of `tensor`, which lives as long as the result.

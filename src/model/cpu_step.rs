@@ -1,4 +1,5 @@
-//! One decoding step on the CPU, with the kernels of [`crate::kernel`]; activations are feature-major, `[features, B]`.
+//! One decoding step on the CPU, with the kernels of [`crate::kernel`]; activations are feature-major, `[features, B]`, but for what
+//! attention gives.
 
 use anyhow::Result;
 use tch::{Kind, Tensor};

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use tch::{Cuda, Device, Kind};
 
 use super::settings::{DeviceChoice, Dtype};
+use crate::kernel::cpu_has;
 
 /// A device and the float kind of the forward and backward pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,9 +59,7 @@ fn has_fast_bf16(device: Device) -> bool {
     if device.is_cuda() {
         return true;
     }
-    let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let flags = flags.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
-    flags.split_whitespace().any(|flag| flag == "amx_bf16" || flag == "avx512_bf16")
+    cpu_has("amx_bf16") || cpu_has("avx512_bf16")
 }
 
 /// Prepares the process for libtorch; call once, before the first tensor.

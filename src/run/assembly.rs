@@ -125,7 +125,7 @@ impl<'s> Run<'s> {
             evaluations,
             wall_before: 0.0,
             checkpoint_s: None,
-            peak: matmul_peak(setup.placement),
+            peak: matmul_peak(setup.placement)?,
             free_memory: FreeMemory::default(),
         })
     }

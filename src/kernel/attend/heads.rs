@@ -30,8 +30,7 @@ impl<T: Number> Heads<'_, T> {
         let (d, padded) = (queries.len() / G, weights.len() / G);
         for (block, keys) in self.keys.chunks_exact(d * KEY_BLOCK).take(padded / KEY_BLOCK).enumerate() {
             // The cache of all rows is read once a step, from memory: what comes a pass later is on its way meanwhile.
-            let place = block * d * KEY_BLOCK;
-            prefetch(&self.values[place..][..(d * KEY_BLOCK).min(self.values.len() - place)]);
+            prefetch(&self.values[block * d * KEY_BLOCK..][..d * KEY_BLOCK]);
             let sums = products::<T, G, KEY_BLOCK>(queries, d, keys, KEY_BLOCK);
             for (g, sums) in sums.iter().enumerate() {
                 weights[g * padded + block * KEY_BLOCK..][..KEY_BLOCK].copy_from_slice(sums);

@@ -9,9 +9,14 @@ use super::Matrix;
 use super::pack::{pack_panel, pack_tiles};
 use super::tile::{Cell, LANES, Panel, ROWS, Rows, tiles};
 
-/// Most of K and of N that is worked on at a time: a panel of `B` stays in the second cache, a block in the third.
+/// Most of K and of N that is worked on at a time: a panel of `B` stays in the second cache, a block in the third. Sums that
+/// are rounded take in as much of K as can be, others leave room for rows in another layout.
+const ROUNDED_DEPTH: usize = 4096;
 const DEPTH: usize = 1536;
 const COLUMNS: usize = 1024;
+
+/// Pairs that are worth a thread's while to lay out.
+const LEAST_PACKED: usize = 1 << 14;
 
 /// Columns of a panel.
 const PANEL: usize = 4 * LANES;
@@ -25,17 +30,17 @@ thread_local! {
 
 /// Adds `A B` to `out`.
 pub(super) fn add(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32]) {
-    multiply(a, b, out);
+    multiply(a, b, out, DEPTH);
 }
 
 /// Puts `A B` into `out`.
 pub(super) fn set(a: Matrix<'_>, b: Matrix<'_>, out: &mut [Bf16]) {
     let ((m, k), (_, n)) = (a.shape, b.shape);
-    if (1..=DEPTH).contains(&k) {
-        return multiply(a, b, out);
+    if (1..=ROUNDED_DEPTH).contains(&k) {
+        return multiply(a, b, out, ROUNDED_DEPTH);
     }
     let mut sums = vec![0f32; out.len()];
-    multiply(a, b, &mut sums);
+    multiply(a, b, &mut sums, DEPTH);
     let to = Parts::new(out);
     for_each(m, |i| {
         // SAFETY: every row is written once.
@@ -46,14 +51,13 @@ pub(super) fn set(a: Matrix<'_>, b: Matrix<'_>, out: &mut [Bf16]) {
     });
 }
 
-/// What a cell takes in is a sum over all of K, or over each block of it in turn.
-fn multiply<C: Cell>(a: Matrix<'_>, b: Matrix<'_>, out: &mut [C]) {
+/// What a cell takes in is a sum over all of K, or over each block of it, of at most `most`, in turn.
+fn multiply<C: Cell>(a: Matrix<'_>, b: Matrix<'_>, out: &mut [C], most: usize) {
     let ((m, k), (_, n)) = (a.shape, b.shape);
     let out = Parts::new(out);
-    let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1);
-    let chunk = ROWS * (m.div_ceil(ROWS) / (16 * threads)).clamp(1, 8);
+    let chunk = ROWS * (m.div_ceil(ROWS) / (16 * threads())).clamp(1, 8);
     BLOCK.with_borrow_mut(|block| {
-        for depth in ranges(k, DEPTH) {
+        for depth in ranges(k, most) {
             for columns in ranges(n, COLUMNS) {
                 let panels = pack(&b, &depth, &columns, block);
                 for_each(m.div_ceil(chunk), |i| {
@@ -76,24 +80,40 @@ fn pack<'b>(
     block: &'b mut Vec<u32>,
 ) -> Vec<Panel<'b>> {
     let pairs = depth.len().div_ceil(2);
-    block.resize(pairs * columns.len().next_multiple_of(LANES), 0);
+    let len = pairs * columns.len().next_multiple_of(LANES);
+    if block.len() < len {
+        block.resize(len, 0);
+    }
     let panels: Vec<Range<usize>> = steps(columns.clone(), PANEL).collect();
-    let parts = Parts::new(block);
-    for_each(panels.len(), |i| {
-        let place = i * PANEL * pairs..(i * PANEL + panels[i].len().next_multiple_of(LANES)) * pairs;
-        // SAFETY: every panel has a place of its own, and `product` asks for the processor's features.
-        unsafe { pack_panel(b, depth, &panels[i], parts.get(place)) };
+    // Of few panels each is cut in K, so that every thread has some to do.
+    let parts = (threads() / panels.len()).min(len / LEAST_PACKED).max(1);
+    let size = depth.len().div_ceil(parts).next_multiple_of(2 * LANES);
+    let stretches: Vec<Range<usize>> = steps(depth.clone(), size).collect();
+    let place = Parts::new(block);
+    for_each(panels.len() * stretches.len(), |i| {
+        let (panel, stretch) = (i / stretches.len(), &stretches[i % stretches.len()]);
+        let width = panels[panel].len().next_multiple_of(LANES);
+        let start = panel * PANEL * pairs + (stretch.start - depth.start) / 2 * width;
+        // SAFETY: every stretch of a panel has a place of its own, and `product` asks for the processor's features.
+        unsafe {
+            let out = place.get(start..start + stretch.len().div_ceil(2) * width);
+            pack_panel(b, stretch, &panels[panel], out);
+        }
     });
     panels
         .into_iter()
-        .zip(block.chunks(PANEL * pairs))
+        .zip(block[..len].chunks(PANEL * pairs))
         .map(|(columns, numbers)| Panel { columns, numbers })
         .collect()
 }
 
+fn threads() -> usize {
+    usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1)
+}
+
 /// The `rows` of `a` as the tiles read them.
 fn with_lines(a: &Matrix<'_>, rows: Range<usize>, depth: &Range<usize>, work: impl FnOnce(&Rows<'_>)) {
-    if !a.transposed && a.line.is_multiple_of(2) && depth.start.is_multiple_of(2) {
+    if !a.transposed && a.line.is_multiple_of(2) {
         return work(&Rows::direct(&a.numbers[rows.start * a.line..], a.line, rows.len(), depth));
     }
     LINES.with_borrow_mut(|lines| {
