@@ -39,11 +39,11 @@ pub enum ImportanceMode {
     /// Each token's own ratio, at most the cap.
     #[default]
     TokenTruncate,
-    /// Each token's own ratio; tokens above the cap are not trained on.
+    /// Each token's own ratio; a token above the cap has an advantage of 0.
     TokenMask,
     /// The ratio of the whole response, at most the cap.
     SequenceTruncate,
-    /// The ratio of the whole response; responses above the cap are not trained on.
+    /// The ratio of the whole response; the tokens of a response above the cap have advantages of 0.
     SequenceMask,
 }
 

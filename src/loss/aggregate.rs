@@ -19,3 +19,21 @@ pub fn token_weights(aggregation: Aggregation, lengths: &[usize], longest: usize
     };
     lengths.iter().map(weight).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Responses of one token and of three, at most eight.
+    #[test]
+    fn weights_are_one_over_their_denominators() {
+        for (aggregation, short, long) in [
+            (Aggregation::TokenMean, 0.25, 0.25),
+            (Aggregation::SeqMeanTokenMean, 1.0 / 2.0, 1.0 / 6.0),
+            (Aggregation::SeqMeanTokenSum, 0.5, 0.5),
+            (Aggregation::Constant, 1.0 / 16.0, 1.0 / 16.0),
+        ] {
+            assert_eq!(token_weights(aggregation, &[1, 3], 8), [short, long], "{aggregation:?}");
+        }
+    }
+}

@@ -53,3 +53,18 @@ impl PolicyLoss for CispoConfig {
         Terms { aggregation: self.aggregation, entropy_bonus: self.entropy_bonus, kl: self.kl }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::assert_tokens;
+    use super::*;
+
+    /// Between 0.5 and 1.5.
+    #[test]
+    fn the_clipped_ratio_weighs_and_no_token_loses_its_gradient() {
+        let aggregation = Aggregation::default();
+        let cispo = CispoConfig { clip_low: 0.5, clip_high: 0.5, aggregation, entropy_bonus: 0.0, kl: None };
+        let (risen, fallen) = ((3.0, 2.0, -0.4, 1.2, -3.0), (0.25, -1.0, -1.0, -0.5, 0.5));
+        assert_tokens(&cispo, &[&[risen, fallen, (1.2, 1.0, -2.0, 2.4, -1.2)]]);
+    }
+}

@@ -78,3 +78,21 @@ pub(super) fn surrogate(ratio: &tch::Tensor, advantages: &tch::Tensor, low: f64,
         clipped_high: ratio.gt(high).logical_and(&rising),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::assert_tokens;
+    use super::*;
+
+    /// Between 0.8 and 1.3.
+    #[test]
+    fn the_pessimistic_one_counts_and_beyond_the_clip_there_is_no_gradient() {
+        let clip = ClipConfig { clip_low: 0.2, clip_high: 0.3, ..ClipConfig::default() };
+        let (risen, fallen) = ((1.5, 2.0, -1.0, -2.6, 0.0), (0.5, 2.0, -1.0, -1.0, -1.0));
+        let (fallen_bad, risen_bad) = ((0.5, -1.0, -1.0, 0.8, 0.0), (3.0, -1.0, -1.0, 3.0, 3.0));
+        assert_tokens(&clip, &[&[risen, fallen], &[fallen_bad, risen_bad]]);
+        // A bad token counts at most twice.
+        let dual = ClipConfig { dual_clip: Some(2.0), ..clip };
+        assert_tokens(&dual, &[&[risen, fallen, fallen_bad, (3.0, -1.0, -1.0, 2.0, 0.0)]]);
+    }
+}

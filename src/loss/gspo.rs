@@ -69,3 +69,25 @@ fn means(values: &Tensor, lengths: &[i64]) -> Tensor {
     let sums = Tensor::zeros([n], (Kind::Float, device)).index_add(0, &sequence, values);
     (sums / lengths).index_select(0, &sequence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::assert_tokens;
+    use super::*;
+
+    /// Between 0.95 and 1.1; the sequences' ratios are 1.2 = sqrt(1.44 * 1), 1.05 and 0.9 = sqrt(0.81 * 1).
+    #[test]
+    fn the_ratio_is_the_sequences_and_the_gradient_the_tokens() {
+        let gspo = GspoConfig {
+            clip_low: 0.05,
+            clip_high: 0.1,
+            aggregation: aggregation(),
+            entropy_bonus: 0.0,
+            kl: None,
+        };
+        let beyond = [(1.44, 1.0, -1.0, -1.1, 0.0), (1.0, 1.0, -0.5, -1.1, 0.0)];
+        let within = [(1.05, 2.0, -1.0, -2.1, -2.1)];
+        let fallen = [(0.81, 1.0, -2.0, -0.9, -0.9), (1.0, 3.0, -0.1, -2.7, -2.7)];
+        assert_tokens(&gspo, &[&beyond, &within, &fallen]);
+    }
+}

@@ -81,6 +81,7 @@ impl KlConfig {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::assert_close;
     use super::*;
 
     #[test]
@@ -95,6 +96,23 @@ mod tests {
         close(kl.next_coef(0.1, 0.0, 100_000), 0.0);
         close(kl.next_coef(0.1, f64::NAN, 100), 0.1);
         close(KlConfig { adaptive: None, ..kl }.next_coef(0.1, 5.0, 100), 0.1);
+    }
+
+    /// The reference is twice as sure.
+    #[test]
+    fn values_and_gradients_of_the_estimators() {
+        let ln2 = std::f32::consts::LN_2;
+        for (estimator, value, gradient) in [
+            (KlEstimator::K1, -ln2, 1.0),
+            (KlEstimator::K2, ln2 * ln2 / 2.0, -ln2),
+            (KlEstimator::K3, 1.0 - ln2, -1.0),
+        ] {
+            let new = Tensor::from_slice(&[-1f32]).set_requires_grad(true);
+            let kl = kl_tokens(estimator, &new, &Tensor::from_slice(&[ln2 - 1.0]));
+            assert_close(&kl, &Tensor::from_slice(&[value]));
+            kl.sum(tch::Kind::Float).backward();
+            assert_close(&new.grad(), &Tensor::from_slice(&[gradient]));
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod clip;
 mod config;
 mod gspo;
 mod kl;
+#[cfg(test)]
+mod testing;
 mod value;
 
 pub use aggregate::token_weights;

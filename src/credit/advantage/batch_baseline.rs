@@ -41,8 +41,16 @@ impl AdvantageEstimator for BatchBaselineConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::assert_golden;
+    use super::super::testing::{assert_by_hand, assert_golden};
     use super::*;
+
+    /// Tokens 1/2, -1/2, -1/2: mean -1/6, variance 1/3.
+    #[test]
+    fn tokens_are_normalised_over_the_step() {
+        let unit = 1.0 / (1.0f64 / 3.0).sqrt();
+        let expected = [2.0 / 3.0 * unit, -1.0 / 3.0 * unit];
+        assert_by_hand(&BatchBaselineConfig::default(), &[&[1.0, 0.0]], &[&expected]);
+    }
 
     #[test]
     fn groups_are_centred_and_the_step_is_normalised_as_pytorch_does_it() {

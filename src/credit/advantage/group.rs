@@ -63,8 +63,18 @@ impl AdvantageEstimator for GroupConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::assert_golden;
+    use super::super::testing::{assert_by_hand, assert_golden};
     use super::*;
+
+    /// Deviations sqrt(1/2) and 0 of the groups, 1/2 of all four rewards.
+    #[test]
+    fn rewards_are_centred_and_divided_by_their_deviation() {
+        let half = 0.5 / 0.5f64.sqrt();
+        for (scale, better) in [(Scale::GroupStd, half), (Scale::BatchStd, 1.0), (Scale::None, 0.5)] {
+            let config = GroupConfig { scale, ..GroupConfig::default() };
+            assert_by_hand(&config, &[&[1.0, 0.0], &[0.0, 0.0]], &[&[better, -better], &[0.0, 0.0]]);
+        }
+    }
 
     #[test]
     fn every_scaling_agrees_with_pytorch() {

@@ -41,12 +41,14 @@ impl AdvantageEstimator for LeaveOneOutConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_golden, group};
+    use super::super::testing::{assert_by_hand, assert_golden, group};
     use super::*;
 
     #[test]
     fn the_baseline_is_the_mean_of_the_others() {
-        assert_golden(&LeaveOneOutConfig::default(), "leave_one_out");
+        let config = LeaveOneOutConfig::default();
+        assert_by_hand(&config, &[&[1.0, 0.0, 0.0]], &[&[1.0, -0.5, -0.5]]);
+        assert_golden(&config, "leave_one_out");
     }
 
     #[test]

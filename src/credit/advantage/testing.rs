@@ -24,6 +24,18 @@ pub fn group(rewards: &[f64]) -> MeasuredTree {
     MeasuredTree::bare(Tree { prompt: Arc::new(prompt), leaves: leaves.collect() })
 }
 
+/// Asserts the advantage of every response of `groups` of rewards, the same on each of its tokens; response i has i + 1.
+pub fn assert_by_hand(estimator: &dyn AdvantageEstimator, groups: &[&[f64]], expected: &[&[f64]]) {
+    let trees: Vec<_> = groups.iter().map(|rewards| group(rewards)).collect();
+    let rewards: Vec<_> = trees.iter().map(Rewards::of_graders).collect();
+    let fields = estimator.estimate(&rewards).expect("flat groups");
+    for (field, expected) in fields.iter().zip(expected) {
+        for (path, expected) in field.iter().zip(*expected) {
+            assert!(path.iter().all(|a| (f64::from(*a) - expected).abs() < 1e-5), "{path:?} {expected}");
+        }
+    }
+}
+
 /// The golden numbers about advantages called `name`.
 pub fn golden_case(name: &str) -> serde_json::Value {
     let all: serde_json::Value =
