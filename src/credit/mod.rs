@@ -207,6 +207,24 @@ mod tests {
         }
     }
 
+    /// What an excluded response says does not matter: it is in no sample, and the others are as they were.
+    #[test]
+    fn excluded_responses_are_inert() {
+        let own = Credit {
+            exclude: Exclude { without_signal: false, cut_off: true },
+            ..credit(AdvantageConfig::Group(GroupConfig::default()))
+        };
+        let samples = |token: u32| {
+            let mut tree = group(&[1.0, 0.0, 0.0]);
+            tree.tree.leaves[1].finish = Finish::Length;
+            tree.tree.leaves[1].tokens = vec![token; 2];
+            let samples = crate::batch::flatten(&assign(&own, vec![tree]).0);
+            samples.into_iter().map(|s| (s.place, s.tokens, s.advantages)).collect::<Vec<_>>()
+        };
+        assert_eq!(samples(1).iter().map(|sample| sample.0).collect::<Vec<_>>(), [(0, 0), (0, 2)]);
+        assert_eq!(samples(1), samples(7));
+    }
+
     #[test]
     fn a_divergence_in_the_reward_reaches_advantages_and_returns() {
         let own = Credit {

@@ -250,6 +250,12 @@ pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
             recipe.run.steps
         ));
     }
+    if recipe.loss.terms().kl.is_some_and(|kl| kl.coef == 0.0) {
+        notes.push(
+            "[loss.kl] `coef` = 0 is no penalty: its other keys have no effect, and no reference is loaded"
+                .to_owned(),
+        );
+    }
     notes.extend(recipe.signals.idle());
     notes
 }

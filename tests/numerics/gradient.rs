@@ -137,10 +137,21 @@ fn assert_equal(policy: &Policy, got: &Tensor, expected: &Tensor, tolerance: f64
 fn the_gradient_is_that_of_reinforce_while_the_ratio_is_1() {
     for family in FAMILIES {
         let mut policy = policy(family);
-        for aggregation in ALL {
-            let reference = reference_gradient(&policy, &samples(), aggregation, |sample, logprobs, _| {
+        let reinforce = |policy: &Policy, aggregation| {
+            reference_gradient(policy, &samples(), aggregation, |sample, logprobs, _| {
                 -logprobs * Tensor::from_slice(&sample.advantages)
-            });
+            })
+        };
+        let gspo: GspoConfig = serde_json::from_str("{}").unwrap();
+        let cispo: CispoConfig = serde_json::from_str("{}").unwrap();
+        for loss in [LossConfig::from(gspo), LossConfig::from(cispo)] {
+            let reference = reinforce(&policy, loss.terms().aggregation);
+            let samples = with_old(&policy, samples(), 0.0);
+            let (gradient, _) = learner_gradient(&mut policy, config(loss, 40), &samples);
+            assert_equal(&policy, &gradient, &reference, 1e-3, &format!("{family}, {loss:?}"));
+        }
+        for aggregation in ALL {
+            let reference = reinforce(&policy, aggregation);
             let clip = ClipConfig { aggregation, ..ClipConfig::default() };
             let (gradient, report) = learner_gradient(&mut policy, config(clip, 40), &samples());
             assert_equal(&policy, &gradient, &reference, 1e-4, &format!("{family}, {aggregation:?}"));
@@ -215,6 +226,7 @@ fn before_the_first_update_nothing_has_moved() {
     }
 }
 
+/// Nor does computing activations anew, not even a bit of it.
 #[test]
 fn the_cut_into_micro_batches_and_the_order_of_samples_change_nothing() {
     for family in FAMILIES {
@@ -239,6 +251,13 @@ fn the_cut_into_micro_batches_and_the_order_of_samples_change_nothing() {
             for other in others {
                 assert_equal(&policy, &other, &whole, 1e-4, &format!("{family}, {loss:?}"));
             }
+            let mut again = config(loss, 1 << 14);
+            again.batch.recompute = true;
+            assert_eq!(
+                learner_gradient(&mut policy, again, &samples).0,
+                whole,
+                "{family}, {loss:?}: recompute"
+            );
         }
     }
 }

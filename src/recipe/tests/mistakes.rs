@@ -226,6 +226,8 @@ fn the_sense_of_the_whole_is_checked() {
         notes.len() == 1 && notes[0].contains("`head_fraction` and `regroup_every` have no effect"),
         "{notes:?}"
     );
+    let notes = parse(BASE, &["loss.kl={coef=0.0,estimator=\"k1\"}"]).unwrap().notes();
+    assert!(notes.len() == 1 && notes[0].contains("`coef` = 0 is no penalty"), "{notes:?}");
     // Settings of signals wait for a strategy to be switched on.
     assert_eq!(parse(BASE, &["signals.horizon=[4, 40]"]).unwrap().notes(), Vec::<String>::new());
 }
