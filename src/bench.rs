@@ -270,11 +270,12 @@ fn prompts(config: &BenchConfig, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt
     let texts = match &config.prompt_file {
         None => (0..config.prompts).map(made_up).collect(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("--prompt-file {}: cannot be read", path.display()))?;
             let lines: Vec<String> = text.lines().take(config.prompts).map(str::to_owned).collect();
             ensure!(
                 lines.len() == config.prompts && lines.iter().all(|line| !line.is_empty()),
-                "{}: expected {} prompts, one in each line, got {}",
+                "--prompt-file {}: expected {} prompts (--prompts), one in each line, got {}",
                 path.display(),
                 config.prompts,
                 lines.iter().filter(|line| !line.is_empty()).count()

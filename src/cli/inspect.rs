@@ -7,11 +7,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use rlcredit::data::jsonl;
 use rlcredit::files::write_whole;
-use rlcredit::inspect::source::Limits;
+use rlcredit::inspect::source::{Limits, Line};
 use rlcredit::inspect::terminal::{Style, Terminal};
 use rlcredit::inspect::text::Shown;
-use rlcredit::inspect::{By, Strategies, Subject, html, inspect};
+use rlcredit::inspect::{By, Grouped, Strategies, Subject, html, inspect};
 use rlcredit::measure::Measurer;
 use rlcredit::observe::Console;
 use rlcredit::run::Failure;
@@ -34,12 +35,12 @@ pub struct Inspect {
     #[arg(long, value_name = "FILE", required_unless_present = "run", conflicts_with = "run")]
     input: Option<PathBuf>,
     /// Look at responses of this run ...
-    #[arg(long, requires = "step")]
+    #[arg(long)]
     run: Option<PathBuf>,
     /// ... those that it sampled in this step
     #[arg(long, requires = "run")]
     step: Option<Step>,
-    /// Only the first N responses; groups of heads come from these
+    /// Show the first N responses alone. Where all responses together choose the groups of heads, all are still measured
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Recipe whose [signals], [[credit]] and sampling temperature count; a run brings its own, else they are the paper's
@@ -110,20 +111,27 @@ impl Inspect {
     pub fn run(self) -> Result<ExitCode> {
         require(self.limit != Some(0), || "--limit: got 0, expected at least 1".to_owned())?;
         let mut lines = self.lines().map_err(Failure::bad_input)?;
-        lines.truncate(self.limit.unwrap_or(usize::MAX));
         let (recipe, settings) = self.settings()?;
         let (path, remark) = self.weights()?;
         let (policy, tokenizer, folder) =
             policy::load_for_tokens(&path, recipe.model.device, self.dtype.into())?;
         let fits = recipe.signals.misfits(policy.layout.layers.len());
         require(fits.is_none(), || fits.unwrap_or_default())?;
+        let grouped = self.grouped(&recipe.signals, &folder)?;
+        let limit = self.limit.unwrap_or(usize::MAX);
+        if grouped != Grouped::Together {
+            lines.truncate(limit);
+        }
+        if let Some(tokenizer) = &tokenizer {
+            super::warn_of_unknown(&tokenizer.unknown(lines.iter().flat_map(Line::texts))?);
+        }
         let limits = Limits {
             tokenizer: tokenizer.as_ref(),
             n_vocab: usize::try_from(policy.config.vocab_size)?,
             n_positions: usize::try_from(policy.config.max_position_embeddings)?,
         };
-        let subjects: Result<Vec<_>> = lines.into_iter().map(|line| line.subject(limits)).collect();
-        let subjects = subjects.map_err(Failure::bad_input)?;
+        let subjects = lines.into_iter().map(|line| line.subject(limits));
+        let subjects = jsonl::all(subjects).map_err(Failure::bad_input)?;
         self.require_shading(&subjects)?;
 
         let phase = Console::new().step_phase("measure", 0);
@@ -136,22 +144,21 @@ impl Inspect {
             signals: &recipe.signals,
         };
         let strategies = Strategies::of(&recipe.credit);
-        let grouped = self.grouped(&recipe.signals, &folder)?;
         let found = inspect(&measurer, &strategies, &grouped, &subjects)?;
         drop(phase);
 
         let weights = format!("{}{remark}", folder.display());
+        let shown = subjects.iter().zip(found).map(|(s, found)| Shown::new(s, found, tokenizer.as_ref()));
+        let shown: Vec<Shown> = shown.take(limit).collect::<Result<_>>()?;
         if self.json {
             Console::new().note(format_args!("weights: {weights}; settings: {settings}"));
-            found.iter().try_for_each(|found| say(serde_json::to_string(found)?))?;
+            shown.iter().try_for_each(|shown| say(serde_json::to_string(shown)?))?;
             if self.html.is_none() {
                 return Ok(ExitCode::SUCCESS);
             }
         }
-        let shown = subjects.iter().zip(found).map(|(s, found)| Shown::new(s, found, tokenizer.as_ref()));
-        let shown: Vec<Shown> = shown.collect::<Result<_>>()?;
         let mut facts = vec![("weights".to_owned(), weights), ("settings".to_owned(), settings)];
-        facts.extend(facts::facts(&recipe.signals, &grouped, &shown));
+        facts.extend(facts::facts(&recipe.signals, &grouped, subjects.len(), &shown));
         match &self.html {
             Some(file) => {
                 let page = html::page(&facts, &shown)?;

@@ -93,6 +93,17 @@ fn remark(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// Says which parts of given texts a tokenizer does not know, if there are any.
+fn warn_of_unknown(parts: &[String]) {
+    if !parts.is_empty() {
+        let parts: Vec<String> = parts.iter().map(|part| format!("`{part}`")).collect();
+        let parts = parts.join(", ");
+        remark(format_args!(
+            "warning: the vocabulary does not have {parts}; the model sees no more than that something unknown is there"
+        ));
+    }
+}
+
 /// Prints a line of the verb's result. A reader that has seen enough (`| head -1`) is no error.
 fn say(line: impl Display) -> Result<()> {
     match writeln!(io::stdout(), "{line}") {

@@ -67,13 +67,7 @@ impl Sample {
         };
         let tokens = loaded.tokenizer.encode(&text)?;
         super::require(!tokens.is_empty(), || "the prompt is empty; expected at least one token".to_owned())?;
-        let unknown = loaded.tokenizer.unknown(&text)?;
-        if !unknown.is_empty() {
-            super::remark(format_args!(
-                "warning: the vocabulary does not have {}; the model sees no more than that something unknown is there",
-                unknown.iter().map(|part| format!("`{part}`")).collect::<Vec<_>>().join(", ")
-            ));
-        }
+        super::warn_of_unknown(&loaded.tokenizer.unknown([text.as_str()])?);
         let (needed, positions) =
             (tokens.len() + self.max_new_tokens, loaded.policy.config.max_position_embeddings);
         super::require(needed as i64 <= positions, || {

@@ -1,6 +1,6 @@
 //! What a reader of the results should know of single runs and of what runs differ in, one sentence each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::collect::RunRecord;
 use super::sharing::Apart;
@@ -15,6 +15,7 @@ pub(super) fn notes(arms: &Arms, baseline: &str, apart: &Apart) -> Vec<String> {
     let mut notes: Vec<String> = runs().filter_map(|(label, run)| unfinished(label, run)).collect();
     notes.extend(runs().filter_map(|(label, run)| stalled(label, run)));
     notes.extend(unpaired(arms, baseline));
+    notes.extend(alike(arms));
     let differ = |what: &str, value: fn(&RunRecord) -> u64| {
         let values: BTreeSet<u64> = runs().map(|(_, run)| value(run)).collect();
         (values.len() > 1)
@@ -74,6 +75,23 @@ fn unpaired(arms: &Arms, baseline: &str) -> Vec<String> {
         .collect()
 }
 
+/// Arms that measured the same at every evaluation of the same seeds, so that one line lies on the other.
+fn alike(arms: &Arms) -> Vec<String> {
+    let measured = |runs: &[RunRecord]| -> BTreeMap<u64, Vec<(u64, Option<f64>, f64)>> {
+        let finished = runs.iter().filter(|run| run.is_finished());
+        let curve = |run: &RunRecord| run.curve.iter().map(|p| (p.step, p.greedy, p.avg)).collect();
+        finished.map(|run| (run.recipe.run.seed, curve(run))).collect()
+    };
+    let all: Vec<_> = arms.iter().map(|(label, runs)| (label, measured(runs))).collect();
+    let mut notes = Vec::new();
+    for (index, (label, own)) in all.iter().enumerate().filter(|(_, (_, own))| !own.is_empty()) {
+        if let Some((other, _)) = all[..index].iter().find(|(_, other)| own == other) {
+            notes.push(format!("{other} and {label} measured the same throughout: one line hides the other"));
+        }
+    }
+    notes
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -81,7 +99,29 @@ mod tests {
     use super::*;
 
     fn run(dir: &std::path::Path, name: &str, seed: u64) -> RunRecord {
-        RunRecord::read(&made_up(&dir.join(name), seed, &[], &[0.2, 0.3, 0.4])).unwrap().unwrap()
+        let first = 0.01 * name.bytes().map(f64::from).sum::<f64>() / 10.0;
+        RunRecord::read(&made_up(&dir.join(name), seed, &[], &[first, 0.3, 0.4])).unwrap().unwrap()
+    }
+
+    #[test]
+    fn arms_that_hide_each_other_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let record = |folder: &str, seed, last| {
+            RunRecord::read(&made_up(&dir.path().join(folder), seed, &[], &[0.2, 0.3, last]))
+                .unwrap()
+                .unwrap()
+        };
+        let arms = |last| {
+            let pair = |name: &str, last| {
+                vec![record(&format!("{name}0"), 0, 0.4), record(&format!("{name}1"), 1, last)]
+            };
+            [(String::from("uniform"), pair("u", 0.5)), (String::from("rhythm"), pair("r", last))]
+        };
+        assert_eq!(
+            said(&arms(0.5)),
+            ["uniform and rhythm measured the same throughout: one line hides the other"]
+        );
+        assert_eq!(said(&arms(0.6)), [""; 0]);
     }
 
     fn said(arms: &Arms) -> Vec<String> {

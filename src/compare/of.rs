@@ -2,7 +2,7 @@
 //!
 //! An arm is called by what it has and the others don't: its credit strategies, and keys with their values; among arms of
 //! the same strategies these are the settings of the strategies too. A single arm is called after the folder of its first
-//! run.
+//! run, and so are all where that would make a label too long to read.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,9 @@ use super::collect::RunRecord;
 use super::course::{course, differences, reads_attention};
 use crate::recipe::Recipe;
 use crate::run::Failure;
+
+/// Most letters of a label: two fit side by side under a figure.
+const LONGEST_LABEL: usize = 60;
 
 /// Runs that differ in their seed alone.
 struct Group {
@@ -98,7 +101,11 @@ fn labels(groups: &[Group]) -> Result<Vec<String>> {
         let strategies = (rivals.len() < recipes.len()).then(|| own.clone());
         Ok(strategies.into_iter().chain(values).collect::<Vec<_>>().join(", "))
     };
-    recipes.iter().map(label).collect()
+    let labels: Vec<String> = recipes.iter().map(label).collect::<Result<_>>()?;
+    let names: Vec<String> = groups.iter().map(|group| name_of(&group.runs[0].folder)).collect();
+    let distinct = names.iter().collect::<BTreeSet<_>>().len() == names.len();
+    let too_long = labels.iter().any(|label| label.chars().count() > LONGEST_LABEL);
+    Ok(if too_long && distinct { names } else { labels })
 }
 
 /// The keys, of those `wanted`, in which any two of `recipes` differ.
@@ -198,6 +205,11 @@ mod tests {
             "rhythm, credit.0.gain=2.0, optim.lr=0.002",
         ];
         assert_eq!(labels(&[&folders[..], &[more]].concat()), expected);
+
+        // Too many keys to read are no label.
+        let sets = ["optim.lr=0.002", "loss.clip_low=0.11", "loss.clip_high=0.31", "batch.epochs=2"];
+        let apart = [run("near", &[]), run("far", &sets)];
+        assert_eq!(labels(&apart), ["near", "far"]);
 
         // How attention is read is said of those that read it, and only where they differ.
         let run = |name: &str, strategy: &str, window: u32| {

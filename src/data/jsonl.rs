@@ -2,15 +2,15 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context, Error, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use serde::de::DeserializeOwned;
 
 /// Reads every line of `path` as a `Line` and hands it to `accept` with its place, `file:number`. Blank lines are passed
 /// over; `expected` says in words or by example what a line should be.
 ///
 /// # Errors
-/// If the file cannot be read or has no line; if a line is not a `Line` or `accept` refuses it, with file,
-/// line number, reason and `expected`.
+/// If the file cannot be read or has no line; if lines are not a `Line` or `accept` refuses them, each with file, line
+/// number and reason, and `expected`; of many the first few and how many there are.
 pub fn read<Line: DeserializeOwned, T>(
     path: &Path,
     expected: &str,
@@ -26,9 +26,33 @@ pub fn read<Line: DeserializeOwned, T>(
         let value = value.and_then(|line| accept(line, &place));
         value.map_err(|reason| anyhow!("{place}: {reason:#}; expected {expected}"))
     });
-    let values: Vec<T> = values.collect::<Result<_>>()?;
+    let values = all(values)?;
     ensure!(!values.is_empty(), "{file}: holds no lines; expected one of these a line: {expected}");
     Ok(values)
+}
+
+/// All of `values`.
+///
+/// # Errors
+/// Everything wrong with them, a line each; of many the first few and how many there are.
+pub fn all<T>(values: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
+    const SHOWN: usize = 8;
+    let (mut good, mut wrong) = (Vec::new(), Vec::new());
+    for value in values {
+        match value {
+            Ok(value) => good.push(value),
+            Err(error) => wrong.push(format!("{error:#}")),
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(good);
+    }
+    let more = wrong.len().saturating_sub(SHOWN);
+    wrong.truncate(SHOWN);
+    if more > 0 {
+        wrong.push(format!("... and {more} more"));
+    }
+    bail!(wrong.join("\n"))
 }
 
 /// The message of `error` with its column only: its line counts within the one line that was read.
@@ -73,6 +97,11 @@ mod tests {
             let error = read_numbers(content).unwrap_err().to_string();
             assert!(error.ends_with(expected), "{error}");
         }
+        let many = format!("2\n{}4\n", "1\n".repeat(11));
+        let error = read_numbers(many.as_bytes()).unwrap_err().to_string();
+        let lines: Vec<&str> = error.lines().collect();
+        assert!(lines.len() == 9 && lines[7].contains("numbers.jsonl:9: 1 is odd"), "{error}");
+        assert_eq!(lines[8], "... and 3 more");
         assert!(read_numbers(b"\"\xff\"\n").unwrap_err().to_string().contains("numbers.jsonl:1: "));
         let error = read(Path::new("no/such.jsonl"), "", |n: u32, _| Ok(n)).unwrap_err();
         assert!(format!("{error:#}").starts_with("no/such.jsonl: cannot be read: "));

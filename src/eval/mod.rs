@@ -124,16 +124,17 @@ impl Evaluator {
             .collect();
 
         let share = |item: &EvalItem| item.n_correct as f64 / samples as f64;
-        let pass = |k| estimate(items.iter().map(|item| pass_at_k(samples, item.n_correct, k)));
+        let pass = |k| estimate(items.iter().map(|item| pass_at_k(samples, item.n_correct, k)), samples);
         let leaves: Vec<_> = sampled.iter().flat_map(|tree| &tree.leaves).collect();
         let n_leaves = leaves.len() as f64;
         let report = EvalReport {
             set: self.set.clone(),
             n: items.len(),
             k: samples,
-            avg: estimate(items.iter().map(share)),
+            avg: estimate(items.iter().map(share), samples),
             pass: pass_sizes(samples).into_iter().map(|k| (k, pass(k))).collect(),
-            greedy: best.map(|_| estimate(items.iter().map(|i| f64::from(i.greedy_correct == Some(true))))),
+            greedy: best
+                .map(|_| estimate(items.iter().map(|i| f64::from(i.greedy_correct == Some(true))), 1)),
             response_length: leaves.iter().map(|l| l.tokens.len() as f64).sum::<f64>() / n_leaves,
             clip_ratio: leaves.iter().filter(|l| l.finish == Finish::Length).count() as f64 / n_leaves,
             temperature,

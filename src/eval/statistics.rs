@@ -12,21 +12,37 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Half the width of the interval.
+    /// Half the width of the interval; an interval of a share near 0 or 1 reaches farther to the other side.
     #[must_use]
     pub fn half_width(&self) -> f64 {
         (self.ci95[1] - self.ci95[0]) / 2.0
     }
 }
 
-/// Mean and normal 95 % interval (1.96 standard errors) of one value per problem; 0 for no problem at all.
-pub fn estimate(values: impl Iterator<Item = f64>) -> Estimate {
+/// Mean of one share per problem, 0 to 1, and its 95 % interval; for no problem at all 0, of which nothing is known.
+///
+/// ```text
+/// centre (p + z^2 / 2m) / (1 + z^2 / m),  half z / (1 + z^2 / m) * sqrt(p (1 - p) / m + z^2 / 4m^2)      Wilson 1927
+/// m = n p (1 - p) / s^2, the number of coins of chance p whose mean varies as much as that of the n shares, at most the
+/// n * `responses` that there were; n where all shares are the same
+/// ```
+///
+/// Unlike mean ± z s / √n it has a width where all or none of a few problems are solved, and stays within 0 and 1.
+pub fn estimate(values: impl Iterator<Item = f64>, responses: usize) -> Estimate {
+    const Z: f64 = 1.959_963_984_540_054;
     let values: Vec<f64> = values.collect();
-    let n = values.len().max(1) as f64;
+    if values.is_empty() {
+        return Estimate { mean: 0.0, ci95: [0.0, 1.0] };
+    }
+    let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    let half = 1.96 * (variance / n).sqrt();
-    Estimate { mean, ci95: [mean - half, mean + half] }
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+    let coin = mean * (1.0 - mean);
+    let m = if variance > 1e-12 { (n * coin / variance).min(n * responses as f64) } else { n };
+    let shrink = 1.0 + Z * Z / m;
+    let centre = (mean + Z * Z / (2.0 * m)) / shrink;
+    let half = Z / shrink * (coin / m + (Z / (2.0 * m)).powi(2)).sqrt();
+    Estimate { mean, ci95: [(centre - half).clamp(0.0, mean), (centre + half).clamp(mean, 1.0)] }
 }
 
 /// Chance that at least one of `k` responses drawn from `n`, of which `correct` are right, is right.
@@ -84,11 +100,37 @@ mod tests {
         }
     }
 
+    fn interval(values: &[f64], responses: usize) -> [f64; 2] {
+        estimate(values.iter().copied(), responses).ci95
+    }
+
+    fn assert_near(got: [f64; 2], expected: [f64; 2]) {
+        assert!(
+            got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6),
+            "{got:?}, expected {expected:?}"
+        );
+    }
+
+    /// scipy 1.17: `stats.binomtest(50, 100).proportion_ci(method="wilson")`, `(0, 8)` and `(7, 8)`.
     #[test]
-    fn the_interval_of_a_coin_is_known() {
-        let e = estimate((0..100).map(|i| f64::from(i % 2)));
-        assert!((e.mean - 0.5).abs() < 1e-12);
-        let half = 1.96 * (0.25 / 99.0f64).sqrt();
-        assert!((e.ci95[1] - 0.5 - half).abs() < 1e-9, "{e:?}");
+    fn the_interval_of_coins_is_wilson_s() {
+        let coins: Vec<f64> = (0..100).map(|i| f64::from(i % 2)).collect();
+        assert_near(interval(&coins, 1), [0.403_831_530, 0.596_168_470]);
+        assert_near(interval(&[0.0; 8], 1), [0.0, 0.324_407_563]);
+        assert_near(interval(&[0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0], 1), [0.529_111_818, 0.977_582_509]);
+    }
+
+    #[test]
+    fn shares_of_several_responses_count_for_as_many_coins_as_they_vary() {
+        // Problems that are always or never solved are single coins, whatever the number of responses.
+        let sure: Vec<f64> = (0..100).map(|i| f64::from(i % 2)).collect();
+        assert_eq!(interval(&sure, 1), interval(&sure, 4));
+        // Half the spread is a quarter of the variance: 400 coins, but no more than there were responses.
+        let half: Vec<f64> = sure.iter().map(|v| 0.25 + v / 2.0).collect();
+        let coins: Vec<f64> = (0..400).map(|i| f64::from(i % 2)).collect();
+        assert_near(interval(&half, 8), interval(&coins, 1));
+        assert_near(interval(&half, 2), interval(&coins[..200], 1));
+        assert_near(interval(&[0.5; 50], 8), interval(&sure[..50], 1));
+        assert_eq!(interval(&[], 4), [0.0, 1.0]);
     }
 }

@@ -41,6 +41,7 @@ mod tests {
             label: nasty.into(),
             prompt: nasty.into(),
             pieces: vec![nasty.into(); 6],
+            sampled: None,
             inspection: inspection(),
         };
         let page = page(&[("weights".into(), nasty.into())], &[shown]).unwrap();

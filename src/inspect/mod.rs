@@ -22,7 +22,7 @@ use crate::credit::strategy::{
 };
 use crate::measure::Measurer;
 use crate::signal::{self, HeadGroups};
-use crate::types::{HeadId, HeadSignals, TokenId};
+use crate::types::{HeadId, HeadSignals, Step, TokenId};
 
 /// A response to look at.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,23 @@ pub struct Subject {
     pub response: Vec<TokenId>,
     /// Coefficient that training gave each token, `[R]`; `None` where the response is none of a run.
     pub trained: Option<Vec<f32>>,
+    /// Where a run sampled it; `None` where the response is none of a run.
+    pub sampled: Option<Sampled>,
+}
+
+/// A response of a run as its rollouts have it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sampled {
+    /// Step that sampled it.
+    pub step: Step,
+    /// Its prompt.
+    pub prompt_id: u64,
+    /// Its number among the responses to the prompt.
+    pub sample: u32,
+    /// Its reward.
+    pub reward: f64,
+    /// Advantages that it was trained with, `[R]`; one that is not finite is `None`.
+    pub advantages: Vec<Option<f32>>,
 }
 
 /// Settings of the strategies that read attention.
@@ -259,7 +276,7 @@ pub(crate) mod tests {
         let global = head(1, 9.0, [0.0; 6], [0.1, 0.5, 0.4, 0.2, 0.3]);
         let signals = HeadSignals { heads: vec![local, global] };
         let (prompt, response) = (vec![7, 8], vec![3, 4, 5, 6, 7, 8]);
-        let subject = Subject { label: "here".into(), prompt, response, trained: None };
+        let subject = Subject { label: "here".into(), prompt, response, trained: None, sampled: None };
         let groups = HeadGroups::choose(&Default::default(), std::slice::from_ref(&signals)).unwrap();
         let strategies = Strategies::default();
         Inspection::new(&subject, vec![-0.5; 6], vec![0.25; 6], &signals, groups, &strategies).unwrap()

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::Subject;
+use super::{Sampled, Subject};
 use crate::data::jsonl;
 use crate::files::list;
 use crate::run_folder::RunFolder;
@@ -28,6 +28,7 @@ pub struct Line {
     response: Side,
     /// Coefficient that training gave each token of the response.
     trained: Option<Vec<f32>>,
+    sampled: Option<Sampled>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub fn lines(path: &Path) -> Result<Vec<Line>> {
     jsonl::read(path, EXPECTED, |line: Map<String, Value>, place| {
         let [prompt, response] = ["prompt", "response"].map(|name| Side::of(&line, name));
         let (label, place) = (place.to_owned(), place.to_owned());
-        Ok(Line { label, place, prompt: prompt?, response: response?, trained: None })
+        Ok(Line { label, place, prompt: prompt?, response: response?, trained: None, sampled: None })
     })
 }
 
@@ -73,19 +74,20 @@ pub fn rollouts(folder: &RunFolder, step: Step) -> Result<Vec<Line>> {
         reward: f64,
         prompt_tokens: Vec<TokenId>,
         tokens: Vec<TokenId>,
+        advantages: Vec<Option<f32>>,
         gamma: Option<Vec<f32>>,
     }
     let path = folder.rollouts(step);
     if !path.is_file() {
-        let steps = kept(&folder.root().join("rollouts"))?;
-        let kept = if steps.is_empty() { String::from("no step at all") } else { ranges(&steps) };
-        bail!("{}: no responses of step {step}; the run has kept those of {kept}", folder.root().display());
+        let (root, kept) = (folder.root().display(), steps_kept(folder)?);
+        bail!("{root}: no responses of step {step}; the run has kept those of {kept}");
     }
     jsonl::read(&path, "a response with `prompt_tokens` and `tokens`", |line: Response, place| {
-        let Response { prompt_id, sample, reward, prompt_tokens, tokens, gamma } = line;
-        if let Some(gamma) = &gamma {
-            let (got, expected) = (gamma.len(), tokens.len());
-            ensure!(got == expected, "`gamma` has {got} numbers for {expected} `tokens`");
+        let Response { prompt_id, sample, reward, prompt_tokens, tokens, advantages, gamma } = line;
+        for (name, got) in [("advantages", Some(advantages.len())), ("gamma", gamma.as_ref().map(Vec::len))] {
+            let expected = tokens.len();
+            let fits = got.is_none_or(|got| got == expected);
+            ensure!(fits, "`{name}` has {} numbers for {expected} `tokens`", got.unwrap_or_default());
         }
         Ok(Line {
             label: format!("step {step}, prompt {prompt_id}, sample {sample}, reward {reward}"),
@@ -93,18 +95,27 @@ pub fn rollouts(folder: &RunFolder, step: Step) -> Result<Vec<Line>> {
             prompt: Side::Tokens(prompt_tokens),
             response: Side::Tokens(tokens),
             trained: gamma,
+            sampled: Some(Sampled { step, prompt_id, sample, reward, advantages }),
         })
     })
 }
 
 impl Line {
+    /// The texts of it that a tokenizer will read.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        [&self.prompt, &self.response].into_iter().filter_map(|side| match side {
+            Side::Text(text) => Some(text.as_str()),
+            Side::Tokens(_) => None,
+        })
+    }
+
     /// The tokens, as far as the model can read them.
     ///
     /// # Errors
     /// If prompt or response is empty, a token is not in the vocabulary, a text meets no tokenizer, or all together is
     /// longer than the model's positions.
     pub fn subject(self, limits: Limits<'_>) -> Result<Subject> {
-        let Self { label, place, prompt, response, trained } = self;
+        let Self { label, place, prompt, response, trained, sampled } = self;
         let tokens = |name: &str, side: Side| {
             side.tokens(limits)
                 .and_then(|tokens| {
@@ -122,7 +133,7 @@ impl Line {
             prompt.len() + response.len(),
             limits.n_positions
         );
-        Ok(Subject { label, prompt, response, trained })
+        Ok(Subject { label, prompt, response, trained, sampled })
     }
 }
 
@@ -171,6 +182,15 @@ fn typed<T: DeserializeOwned>(key: &str, value: &Value, expected: &str) -> Resul
         }
         format!("`{key}`: got {got}, not {expected}")
     })
+}
+
+/// The steps whose responses `folder` has, in words.
+///
+/// # Errors
+/// If the run cannot be looked into.
+pub fn steps_kept(folder: &RunFolder) -> Result<String> {
+    let steps = kept(&folder.root().join("rollouts"))?;
+    Ok(if steps.is_empty() { String::from("no step at all") } else { ranges(&steps) })
 }
 
 /// The steps whose responses lie in `folder`, in order.

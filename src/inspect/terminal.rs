@@ -215,6 +215,7 @@ mod tests {
             label: "here".into(),
             prompt: "Make 6.\n".into(),
             pieces: pieces.map(String::from).to_vec(),
+            sampled: None,
             inspection: inspection(),
         }
     }

@@ -3,22 +3,25 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{Inspection, Subject};
+use super::{Inspection, Sampled, Subject};
 use crate::text::Tokenizer;
 use crate::types::TokenId;
 
 /// An inspection with its texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Shown {
+    /// The numbers.
+    #[serde(flatten)]
+    pub inspection: Inspection,
     /// What the response is called.
     pub label: String,
     /// Text of the prompt.
     pub prompt: String,
     /// Text of each response token; together they are the response.
     pub pieces: Vec<String>,
-    /// The numbers.
+    /// Where a run sampled it.
     #[serde(flatten)]
-    pub inspection: Inspection,
+    pub sampled: Option<Sampled>,
 }
 
 impl Shown {
@@ -32,7 +35,8 @@ impl Shown {
             None => inspection.tokens.iter().map(|token| number(*token)).collect(),
         };
         let response = pieces.split_off(inspection.response_start);
-        Ok(Self { label: subject.label.clone(), prompt: pieces.concat(), pieces: response, inspection })
+        let (label, sampled) = (subject.label.clone(), subject.sampled.clone());
+        Ok(Self { label, prompt: pieces.concat(), pieces: response, sampled, inspection })
     }
 }
 

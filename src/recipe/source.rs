@@ -143,8 +143,9 @@ fn apply(table: &mut Table, entry: &str) -> Result<String, String> {
     let value = value(text.trim())?;
     let mut walked = String::new();
     let mut slot = Slot::Table(table);
-    for name in names {
-        slot = slot.descend(name).map_err(|reason| format!("`{walked}{name}` {reason}"))?;
+    for (at, name) in names.iter().enumerate() {
+        let of_list = names.get(at + 1).unwrap_or(&last).parse::<usize>().is_ok();
+        slot = slot.descend(name, of_list).map_err(|reason| format!("`{walked}{name}` {reason}"))?;
         walked = format!("{walked}{name}.");
     }
     slot.set(last, value).map_err(|reason| format!("`{path}` {reason}"))?;
@@ -158,8 +159,14 @@ enum Slot<'a> {
 }
 
 impl<'a> Slot<'a> {
-    fn descend(self, name: &str) -> Result<Self, String> {
+    /// What is called `name`, where it is missing an empty table; `of_list` says that an entry of a list is wanted of it.
+    fn descend(self, name: &str, of_list: bool) -> Result<Self, String> {
         let value = match self {
+            Self::Table(table) if of_list && !table.contains_key(name) => {
+                return Err(format!(
+                    "is not in the recipe, so it has no entries; set it as a whole: --set '{name}=[{{...}}]'"
+                ));
+            }
             Self::Table(table) => table.entry(name).or_insert_with(|| Table::new().into()),
             Self::Array(items) => item(items, name)?,
         };

@@ -124,13 +124,22 @@ impl SignalConfig {
         if matches!(layers, Layers::List(list) if list.is_empty()) {
             problems.push("layers: got [], expected \"middle\", \"all\" or at least one layer".into());
         }
+        if let Layers::List(list) = layers {
+            let twice = list.iter().enumerate().find(|(at, layer)| list[..*at].contains(layer));
+            problems.extend(
+                twice.map(|(_, layer)| format!("layers: got {layer} twice, expected each layer once")),
+            );
+        }
         if !(*head_fraction > 0.0 && *head_fraction <= 1.0) {
             problems.push(format!("head_fraction: got {head_fraction}, expected above 0 and at most 1"));
         }
         if *window == 0 {
             problems.push("window: got 0, expected at least 1 token".into());
         }
-        if lo > hi {
+        if *lo == 0 {
+            // Its attention to itself is no influence on what follows.
+            problems.push(format!("horizon: got [{lo}, {hi}], expected 1 or more tokens ahead"));
+        } else if lo > hi {
             problems.push(format!("horizon: got [{lo}, {hi}], expected the nearer end first"));
         }
         problems

@@ -107,23 +107,25 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The parts of `text` that the vocabulary does not have and that are read as its unknown token, each once.
+    /// The parts of `texts` that the vocabulary does not have and that are read as its unknown token, each once.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
-    pub fn unknown(&self, text: &str) -> Result<Vec<String>> {
+    pub fn unknown<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<String>> {
         let file: Value = serde_json::from_slice(self.files.get(TOKENIZER).map_or(b"null", Vec::as_slice))?;
         let model = &file["model"];
         let by_name = model["unk_token"].as_str().and_then(|name| self.inner.token_to_id(name));
         let by_id = || TokenId::try_from(model["unk_id"].as_u64()?).ok();
         let Some(unknown) = by_name.or_else(by_id) else { return Ok(Vec::new()) };
-        let encoding =
-            self.inner.encode(text, false).map_err(|e| anyhow!("text cannot be tokenized: {e}"))?;
         let mut parts: Vec<String> = Vec::new();
-        for (id, &(start, end)) in encoding.get_ids().iter().zip(encoding.get_offsets()) {
-            let part = text.get(start..end).unwrap_or_default();
-            if *id == unknown && !parts.iter().any(|known| known == part) {
-                parts.push(part.to_owned());
+        for text in texts {
+            let encoding =
+                self.inner.encode(text, false).map_err(|e| anyhow!("text cannot be tokenized: {e}"))?;
+            for (id, &(start, end)) in encoding.get_ids().iter().zip(encoding.get_offsets()) {
+                let part = text.get(start..end).unwrap_or_default();
+                if *id == unknown && !parts.iter().any(|known| known == part) {
+                    parts.push(part.to_owned());
+                }
             }
         }
         Ok(parts)

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::place::{FINISHED, Place};
 
-/// The keys of a line, in order.
-const KEYS: [&str; 16] = [
+/// The keys of a line, in order; those of a response of a run after them.
+const KEYS: [&str; 19] = [
     "tokens",
     "response_start",
     "logprobs",
@@ -27,6 +27,9 @@ const KEYS: [&str; 16] = [
     "dominated",
     "intro",
     "gamma",
+    "label",
+    "prompt",
+    "pieces",
 ];
 
 /// Texts that would be something else on a page or in a terminal if they were taken as they are.
@@ -233,7 +236,10 @@ fn texts_and_their_token_ids_are_the_same_and_settings_come_from_run_recipe_and_
         "text.jsonl",
         json!({"prompt": text(prompt), "response": text(response), "id": 7}).to_string(),
     );
-    assert_eq!(inspect(&place, &[model, "--input", "text.jsonl"]), std::slice::from_ref(&ids));
+    let mut of_text = inspect(&place, &[model, "--input", "text.jsonl"]).remove(0);
+    assert_eq!((&ids["label"], of_text["label"].take()), (&json!("ids.jsonl:1"), json!("text.jsonl:1")));
+    of_text["label"] = ids["label"].clone();
+    assert_eq!(of_text, ids);
     // Four tokens have nothing ten tokens later.
     assert!(floats(&ids["fai"]).iter().all(Option::is_none) && ids["t_glob"] == json!([]));
 
@@ -361,12 +367,32 @@ fn input_that_cannot_be_read_ends_in_a_sentence() {
             assert!(said.contains(part), "{part}: {said}");
         }
     }
+    // All that is wrong is said at once, lines that do not read before those that a model cannot read.
+    let (empty, far) =
+        (json!({"prompt": "", "response": "2"}), json!({"prompt": "1", "response_tokens": [70_000]}));
+    place.write("in.jsonl", format!("{empty}\n{good}\n{far}\n"));
+    let said = refusal(&place, &[run, "--input", "in.jsonl"]);
+    assert!(
+        said.contains("in.jsonl:1: prompt: no tokens") && said.contains("in.jsonl:3: response: token 70000"),
+        "{said}"
+    );
+    place.write("in.jsonl", format!("{{}}\n{good}\n[]\n"));
+    let said = refusal(&place, &[run, "--input", "in.jsonl"]);
+    assert!(said.contains("in.jsonl:1: neither") && said.contains("in.jsonl:3: invalid type"), "{said}");
+    place.write("in.jsonl", json!({"prompt": "1+é", "response": "2"}).to_string());
+    let ended = place.run(&["inspect", run, "--input", "in.jsonl"]);
+    assert!(ended.code == 0 && ended.err.contains("the vocabulary does not have `é`"), "{}", ended.err);
     place.write("in.jsonl", "{\"prompt\": \"1\"");
     assert!(refusal(&place, &[run, "--input", "in.jsonl"]).contains("in.jsonl:1: EOF while parsing"));
     place.write("in.jsonl", "\n");
     assert!(refusal(&place, &[run, "--input", "in.jsonl"]).contains("in.jsonl: holds no lines"));
     assert!(refusal(&place, &[run, "--input", "none.jsonl"]).contains("none.jsonl: cannot be read"));
     let said = refusal(&place, &["--run", run, "--step", "9"]);
+    let without = refusal(&place, &["--run", run]);
+    assert!(
+        without.contains("--step is missing; the run has kept the responses of steps 1 to 6"),
+        "{without}"
+    );
     assert!(said.contains("no responses of step 9; the run has kept those of steps 1 to 6"), "{said}");
     assert!(refusal(&place, &["--run", "nowhere", "--step", "1"]).contains("nowhere: not a run"));
 

@@ -71,9 +71,17 @@ fn what_training_gave_is_shown_as_it_was_recorded() {
     assert_eq!(found.len(), 4);
     for (line, record) in found.iter().zip(&recorded) {
         assert_eq!(line["gamma"]["trained"], record["gamma"]);
+        for key in ["step", "prompt_id", "sample", "reward", "advantages"] {
+            assert_eq!(line[key], record[key], "{key}");
+        }
+        let pieces: String = line["pieces"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(pieces.starts_with(record["text"].as_str().unwrap()), "{pieces}");
         assert_ne!(line["gamma"]["trained"], line["gamma"]["rhythm"]);
     }
     drive(&place);
+    // All responses choose the groups of heads, however many are shown.
+    let all = inspect(&place, &args[1..5]);
+    assert!(all.len() == recorded.len() && all[..4] == found[..]);
 
     let drawn = place.run(&[&args[..], &["--strategy", "trained"]].concat());
     assert!(drawn.out.contains("\ngain of trained  ") && drawn.out.contains(" 0.5 "), "{}", drawn.out);

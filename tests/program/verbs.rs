@@ -115,7 +115,13 @@ fn bench_ends_in_a_line_of_json() {
     place.write("prompts.txt", "1+2\n");
     let ended = place.run(&of_file);
     assert_eq!(ended.code, 2, "{}", ended.err);
-    assert!(ended.err.contains("prompts.txt: expected 2 prompts, one in each line, got 1"), "{}", ended.err);
+    assert!(
+        ended
+            .err
+            .contains("--prompt-file prompts.txt: expected 2 prompts (--prompts), one in each line, got 1"),
+        "{}",
+        ended.err
+    );
 }
 
 #[test]

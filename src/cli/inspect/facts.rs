@@ -5,15 +5,15 @@ use rlcredit::inspect::gains::{Gain, gains};
 use rlcredit::inspect::text::Shown;
 use rlcredit::signal::{Heads, SignalConfig};
 
-/// How attention was read, and the gains; name and value.
-pub fn facts(signals: &SignalConfig, grouped: &Grouped, shown: &[Shown]) -> Vec<(String, String)> {
+/// How attention was read of `n` responses, and the gains of those that are shown; name and value.
+pub fn facts(signals: &SignalConfig, grouped: &Grouped, n: usize, shown: &[Shown]) -> Vec<(String, String)> {
     let Some(Shown { inspection: found, .. }) = shown.first() else { return Vec::new() };
     let layers: Vec<String> = found.layers.iter().map(usize::to_string).collect();
     let [near, far] = signals.horizon;
     let by = match (signals.heads, grouped) {
         (Heads::All, _) => "all of them in both groups",
         (_, Grouped::Given(_)) => "those of the checkpoint",
-        (_, Grouped::Together) if shown.len() > 1 => "chosen by all responses together",
+        (_, Grouped::Together) if n > 1 => "chosen by all responses together",
         _ => "chosen by each response",
     };
     let gain = |g: Gain| format!("{} {:.3} ({:.3})", g.strategy, g.mean, g.by_entropy);

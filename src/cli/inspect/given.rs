@@ -49,13 +49,17 @@ impl Inspect {
     pub fn lines(&self) -> Result<Vec<Line>> {
         match (&self.input, &self.run, self.step) {
             (Some(file), _, _) => source::lines(file),
-            (None, Some(run), Some(step)) => {
+            (None, Some(run), step) => {
                 let folder = RunFolder::at(run);
                 ensure!(
                     folder.resolved().is_file(),
                     "{}: not a run, resolved.toml is missing",
                     folder.root().display()
                 );
+                let Some(step) = step else {
+                    let (root, kept) = (folder.root().display(), source::steps_kept(&folder)?);
+                    bail!("{root}: --step is missing; the run has kept the responses of {kept}");
+                };
                 source::rollouts(&folder, step)
             }
             _ => bail!("nothing to look at; expected --input FILE, or --run RUN --step K"),

@@ -96,11 +96,14 @@ impl CreditConfig {
     }
 }
 
+/// Far above any use. A few strategies in a chain and the largest advantages still stay within f32.
+const LARGEST_GAIN: f64 = 1000.0;
+
 /// What cannot work in the two settings that strategies have in common.
 pub(super) fn share_problems(gain: f64, fraction: f64) -> Vec<String> {
     let mut problems = Vec::new();
-    if !(gain.is_finite() && gain >= 0.0) {
-        problems.push(format!("gain: got {gain}, expected a finite number, 0 or more"));
+    if !(0.0..=LARGEST_GAIN).contains(&gain) {
+        problems.push(format!("gain: got {gain:?}, expected 0 to {LARGEST_GAIN}"));
     }
     if !(fraction > 0.0 && fraction <= 1.0) {
         problems.push(format!("fraction: got {fraction}, expected above 0 and at most 1"));

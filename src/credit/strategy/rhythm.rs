@@ -68,8 +68,12 @@ impl StrategyConfig for RhythmConfig {
             problems.push("lookback: got 0, expected at least 1 token".into());
         }
         for (key, threshold) in [("tau_waad", self.tau_waad), ("tau_jump", self.tau_jump)] {
-            if matches!(threshold, Threshold::Value(value) if !value.is_finite()) {
-                problems.push(format!("{key}: expected \"median\" or a finite number"));
+            // WAAD and jumps are never below 0.
+            if let Threshold::Value(value) = threshold
+                && !(value.is_finite() && value >= 0.0)
+            {
+                problems
+                    .push(format!("{key}: got {value:?}, expected \"median\" or a finite number, 0 or more"));
             }
         }
         problems

@@ -33,7 +33,9 @@ fn a_strategy_has_the_name_that_recipes_give_it() {
 
 #[test]
 fn settings_out_of_range_are_named_by_key() {
-    for (key, value) in [("gain", -0.5), ("gain", f64::NAN), ("fraction", 0.0), ("fraction", 1.1)] {
+    for (key, value) in
+        [("gain", -0.5), ("gain", 1e300), ("gain", f64::NAN), ("fraction", 0.0), ("fraction", 1.1)]
+    {
         for config in all_with(key, value) {
             let problems = config.problems();
             assert!(problems.len() == 1 && problems[0].starts_with(&format!("{key}: got ")), "{problems:?}");
@@ -43,6 +45,9 @@ fn settings_out_of_range_are_named_by_key() {
     let problems = toml::from_str::<CreditConfig>(wrong).unwrap().problems();
     let keys: Vec<_> = problems.iter().filter_map(|problem| problem.split(':').next()).collect();
     assert_eq!(keys, ["alpha", "lookback", "tau_waad", "tau_jump"]);
+    let below = "type = 'rhythm'\ntau_waad = -1\ntau_jump = -0.5";
+    let problems = toml::from_str::<CreditConfig>(below).unwrap().problems();
+    assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(all().iter().all(|config| config.problems().is_empty()));
 }
 

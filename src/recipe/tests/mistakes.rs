@@ -128,6 +128,21 @@ fn every_problem_is_reported_at_once() {
 }
 
 #[test]
+fn settings_of_signals_that_cannot_be_meant_are_named() {
+    assert_eq!(
+        problems(BASE, &["signals.layers=[1, 2, 1]", "signals.horizon=[0, 5]", "signals.window=0"]),
+        [
+            "--set signals.layers=[1, 2, 1]: [signals] `layers`: got 1 twice, expected each layer once",
+            "--set signals.horizon=[0, 5]: [signals] `horizon`: got [0, 5], expected 1 or more tokens ahead",
+            "--set signals.window=0: [signals] `window`: got 0, expected at least 1 token",
+        ]
+    );
+    let far =
+        parse(BASE, &["signals.window=50000", "credit=[{type=\"rhythm\", lookback=5000}]"]).unwrap().notes();
+    assert_eq!(far.len(), 2, "{far:?}");
+}
+
+#[test]
 fn the_sense_of_the_whole_is_checked() {
     for (entry, expected) in [
         (
