@@ -11,6 +11,7 @@ mod heads;
 use multiversion::multiversion;
 
 use super::Number;
+use super::scratch::with_scratch;
 use super::team::{Parts, for_each};
 use super::turn::turn;
 use heads::{HEADS, Heads};
@@ -41,13 +42,13 @@ pub struct AttendStep<'a, T> {
 /// memory, and all that is read of a head is one stretch of it.
 pub const KEY_BLOCK: usize = 32;
 
-/// Scratch of one row, in f32.
-struct Row {
-    q: Vec<f32>,       // (H, D)
-    k: Vec<f32>,       // (K, D)
-    v: Vec<f32>,       // (K, D)
-    weights: Vec<f32>, // (H / K, columns)
-    out: Vec<f32>,     // (H / K, D)
+/// One row at work, in f32.
+struct Row<'s> {
+    q: &'s mut [f32],       // (H, D)
+    k: &'s mut [f32],       // (K, D)
+    v: &'s mut [f32],       // (K, D)
+    weights: &'s mut [f32], // (H / K, columns)
+    out: &'s mut [f32],     // (H / K, D)
 }
 
 /// Works on one layer: writes the new key into `keys` `[B, K, C / KEY_BLOCK, D, KEY_BLOCK]`, the new value into `values`
@@ -75,7 +76,7 @@ pub fn attend_step<T: Number>(
                 seen.get(b * row_of_seen..(b + 1) * row_of_seen),
             )
         };
-        attend_row(step, b, keys, values, out, seen);
+        with_scratch(Row::size(step), |scratch| attend_row(step, b, (keys, values), out, seen, scratch));
     });
 }
 
@@ -83,10 +84,10 @@ pub fn attend_step<T: Number>(
 fn attend_row<T: Number>(
     step: &AttendStep<'_, T>,
     b: usize,
-    keys: &mut [T],
-    values: &mut [T],
+    (keys, values): (&mut [T], &mut [T]),
     out: &mut [T],
     seen: &mut [f32],
+    scratch: &mut [f32],
 ) {
     let &AttendStep { n_heads, n_kv_heads, head_dim: d, column, capacity, .. } = step;
     let (group, start) = (n_heads / n_kv_heads, step.starts[b] as usize);
@@ -94,7 +95,7 @@ fn attend_row<T: Number>(
     let first = start / KEY_BLOCK * KEY_BLOCK;
     let n = column + 1 - first;
     let padded = n.next_multiple_of(KEY_BLOCK);
-    let mut row = Row::gather(step, b, padded);
+    let mut row = Row::gather(step, b, padded, scratch);
     row.turn(step, column - start);
     for kv in 0..n_kv_heads {
         let (keys, later) = keys[kv * d * capacity..].split_at_mut(d * capacity);
@@ -118,7 +119,7 @@ fn attend_row<T: Number>(
                 _ => heads.attend::<HEADS>(queries, weights, out),
             }
         }
-        for (to, value) in out[kv * group * d..].iter_mut().zip(&row.out) {
+        for (to, value) in out[kv * group * d..].iter_mut().zip(&*row.out) {
             *to = T::narrow(*value);
         }
         if !seen.is_empty() {
@@ -131,21 +132,33 @@ fn attend_row<T: Number>(
     }
 }
 
-impl Row {
-    /// Column `b` of the projections; queries are scaled already.
+impl<'s> Row<'s> {
+    /// Numbers that a row takes.
+    fn size<T>(step: &AttendStep<'_, T>) -> usize {
+        let &AttendStep { n_heads, n_kv_heads, head_dim: d, column, .. } = step;
+        let columns = (column + 1).next_multiple_of(KEY_BLOCK);
+        (n_heads + 2 * n_kv_heads) * d + n_heads / n_kv_heads * (columns + d)
+    }
+
+    /// Column `b` of the projections.
     #[inline(always)]
-    fn gather<T: Number>(step: &AttendStep<'_, T>, b: usize, n_columns: usize) -> Self {
+    fn gather<T: Number>(
+        step: &AttendStep<'_, T>,
+        b: usize,
+        n_columns: usize,
+        scratch: &'s mut [f32],
+    ) -> Self {
         let &AttendStep { n_heads, n_kv_heads, head_dim: d, qkv, .. } = step;
         let n_rows = step.starts.len();
-        let part = |from: usize, n: usize| (from..from + n).map(|f| qkv[f * n_rows + b].wide()).collect();
-        let (q_width, kv_width) = (n_heads * d, n_kv_heads * d);
-        Self {
-            q: part(0, q_width),
-            k: part(q_width, kv_width),
-            v: part(q_width + kv_width, kv_width),
-            weights: vec![0.0; n_heads / n_kv_heads * n_columns],
-            out: vec![0.0; n_heads / n_kv_heads * d],
+        let (qkv_wide, rest) = scratch.split_at_mut((n_heads + 2 * n_kv_heads) * d);
+        for (f, wide) in qkv_wide.iter_mut().enumerate() {
+            *wide = qkv[f * n_rows + b].wide();
         }
+        let (q, kv) = qkv_wide.split_at_mut(n_heads * d);
+        let (k, v) = kv.split_at_mut(n_kv_heads * d);
+        let group = n_heads / n_kv_heads;
+        let (weights, rest) = rest.split_at_mut(group * n_columns);
+        Self { q, k, v, weights, out: &mut rest[..group * d] }
     }
 
     /// Norms and rotates queries and keys at `position`, rounding where the model rounds, and scales the queries.
@@ -160,7 +173,7 @@ impl Row {
         let scale = T::narrow((d as f32).sqrt().recip()).wide();
         let gains = step.qk_norm.map(|(q, k, eps)| ((q, eps), (k, eps)));
         for (heads, gain, scale) in
-            [(&mut self.q, gains.map(|g| g.0), scale), (&mut self.k, gains.map(|g| g.1), 1.0)]
+            [(&mut *self.q, gains.map(|g| g.0), scale), (&mut *self.k, gains.map(|g| g.1), 1.0)]
         {
             for head in heads.chunks_exact_mut(d) {
                 turn(head, gain, (cos, sin), scale);

@@ -30,6 +30,7 @@ mod number;
 mod prefetch;
 mod product;
 mod rows;
+mod scratch;
 mod softmax;
 mod team;
 mod turn;

@@ -8,6 +8,7 @@
 use multiversion::multiversion;
 
 use super::super::Number;
+use super::super::scratch::with_scratch;
 use super::super::softmax::{fold, softmax};
 use super::super::team::Parts;
 use super::for_blocks;
@@ -38,13 +39,13 @@ pub fn causal_softmax<T: Number>(scores: &mut [T], shape: CausalRows) {
     let scores = Parts::new(scores);
     for_blocks(n, |_, rows| {
         // SAFETY: every block is worked on once.
-        forward(unsafe { scores.rows(&rows, shape.n_columns) }, rows.start, shape);
+        let scores = unsafe { scores.rows(&rows, shape.n_columns) };
+        with_scratch(shape.n_columns, |wide| forward(scores, rows.start, shape, wide));
     });
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn forward<T: Number>(scores: &mut [T], first_row: usize, shape: CausalRows) {
-    let mut wide = vec![0f32; shape.n_columns];
+fn forward<T: Number>(scores: &mut [T], first_row: usize, shape: CausalRows, wide: &mut [f32]) {
     for (i, scores) in scores.chunks_exact_mut(shape.n_columns).enumerate() {
         let (scores, hidden) = scores.split_at_mut(shape.seen(first_row + i));
         let wide = &mut wide[..scores.len()];
@@ -67,13 +68,13 @@ pub fn causal_softmax_back<T: Number>(weights: &[T], d: &mut [T], shape: CausalR
     for_blocks(n, |_, rows| {
         // SAFETY: every block is worked on once.
         let d = unsafe { d.rows(&rows, width) };
-        backward(&weights[rows.start * width..rows.end * width], d, rows.start, shape);
+        let weights = &weights[rows.start * width..rows.end * width];
+        with_scratch(width, |wide| backward(weights, d, rows.start, shape, wide));
     });
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn backward<T: Number>(weights: &[T], d: &mut [T], first_row: usize, shape: CausalRows) {
-    let mut wide = vec![0f32; shape.n_columns];
+fn backward<T: Number>(weights: &[T], d: &mut [T], first_row: usize, shape: CausalRows, wide: &mut [f32]) {
     let rows = weights.chunks_exact(shape.n_columns).zip(d.chunks_exact_mut(shape.n_columns));
     for (i, (weights, d)) in rows.enumerate() {
         let (d, hidden) = d.split_at_mut(shape.seen(first_row + i));

@@ -13,6 +13,7 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::super::Number;
+use super::super::scratch::with_scratch;
 use super::super::team::{Parts, for_each};
 use super::super::turn::{turn, turn_back};
 use super::{add_up, for_blocks};
@@ -72,7 +73,7 @@ impl<T: Number> HeadRows<'_, T> {
             let slots = &self.slots.sequences[i];
             // SAFETY: every sequence has its own slots and is worked on once.
             let (q, k, v) = unsafe { (q.rows(slots, of_q), k.rows(slots, of_kv), v.rows(slots, of_kv)) };
-            spread_sequence(self, slots, qkv, q, k, v);
+            with_scratch(self.head_dim, |head| spread_sequence(self, slots, qkv, (q, k, v), head));
         });
     }
 
@@ -124,7 +125,7 @@ impl<T: Number> HeadRows<'_, T> {
             // SAFETY: every block is worked on once.
             let (d_qkv, share) =
                 unsafe { (d_qkv.rows(&tokens, width), parts.rows(&(i..i + 1), 2 * self.head_dim)) };
-            collect_block(self, tokens, d, qkv, d_qkv, share);
+            with_scratch(self.head_dim, |sum| collect_block(self, tokens, d, qkv, d_qkv, share, sum));
         });
         add_up(&shares, d_norm);
     }
@@ -151,15 +152,13 @@ fn spread_sequence<T: Number>(
     heads: &HeadRows<'_, T>,
     slots: &Range<usize>,
     qkv: &[T],
-    q: &mut [T],
-    k: &mut [T],
-    v: &mut [T],
+    (q, k, v): (&mut [T], &mut [T], &mut [T]),
+    head: &mut [f32],
 ) {
     let &HeadRows { n_heads, n_kv_heads, head_dim: d, norm, .. } = heads;
     let gains = [norm.map(|(q, _, eps)| (q, eps)), norm.map(|(_, k, eps)| (k, eps))];
     let width = (n_heads + 2 * n_kv_heads) * d;
     let n = slots.len();
-    let mut head = vec![0f32; d];
     for (t, slot) in slots.clone().enumerate() {
         let token = heads.slots.token[slot];
         let angles = heads.angles(token);
@@ -169,12 +168,12 @@ fn spread_sequence<T: Number>(
                 *wide = x.wide();
             }
             let is_key = h >= n_heads;
-            turn(&mut head, gains[usize::from(is_key)], angles, 1.0);
+            turn(head, gains[usize::from(is_key)], angles, 1.0);
             let place = match is_key {
                 true => &mut k[((h - n_heads) * n + t) * d..][..d],
                 false => &mut q[(h * n + t) * d..][..d],
             };
-            for (place, x) in place.iter_mut().zip(&head) {
+            for (place, x) in place.iter_mut().zip(&*head) {
                 *place = T::narrow(*x);
             }
         }
@@ -192,11 +191,11 @@ fn collect_block<T: Number>(
     qkv: &[T],
     d_qkv: &mut [T],
     d_norm: &mut [f32],
+    sum: &mut [f32],
 ) {
     let &HeadRows { n_heads, n_kv_heads, head_dim, norm, slots, .. } = heads;
     let width = (n_heads + 2 * n_kv_heads) * head_dim;
     let (d_q_norm, d_k_norm) = d_norm.split_at_mut(head_dim);
-    let mut sum = vec![0f32; head_dim];
     for (token, d_qkv) in tokens.zip(d_qkv.chunks_exact_mut(width)) {
         let angles = heads.angles(token);
         let homes = &slots.home[token..=token];
@@ -215,11 +214,11 @@ fn collect_block<T: Number>(
             }
             let raw = &qkv[token * width + h * head_dim..][..head_dim];
             if h < n_heads {
-                turn_back(&mut sum, raw, norm.map(|(q, _, eps)| (q, eps)), d_q_norm, angles);
+                turn_back(sum, raw, norm.map(|(q, _, eps)| (q, eps)), d_q_norm, angles);
             } else if h < n_heads + n_kv_heads {
-                turn_back(&mut sum, raw, norm.map(|(_, k, eps)| (k, eps)), d_k_norm, angles);
+                turn_back(sum, raw, norm.map(|(_, k, eps)| (k, eps)), d_k_norm, angles);
             }
-            for (out, x) in out.iter_mut().zip(&sum) {
+            for (out, x) in out.iter_mut().zip(&*sum) {
                 *out = T::narrow(*x);
             }
         }

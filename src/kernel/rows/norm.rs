@@ -9,6 +9,7 @@
 use multiversion::multiversion;
 
 use super::super::Number;
+use super::super::scratch::with_scratch;
 use super::super::softmax::fold;
 use super::super::team::Parts;
 use super::{add_up, for_blocks};
@@ -32,7 +33,8 @@ pub fn add_norm_rows<T: Number>(
         let (sum, out, scale) =
             unsafe { (sum.rows(&rows, widths), out.rows(&rows, width), scale.rows(&rows, 1)) };
         let delta = &delta[rows.start * widths..rows.end * widths];
-        forward(&x[rows.start * width..rows.end * width], delta, weight, eps, sum, out, scale);
+        let x = &x[rows.start * width..rows.end * width];
+        with_scratch(width, |wide| forward(x, delta, weight, eps, (sum, out, scale), wide));
     });
 }
 
@@ -42,12 +44,10 @@ fn forward<T: Number>(
     delta: &[T],
     weight: &[T],
     eps: f32,
-    sum: &mut [T],
-    out: &mut [T],
-    scale: &mut [f32],
+    (sum, out, scale): (&mut [T], &mut [T], &mut [f32]),
+    wide: &mut [f32],
 ) {
     let width = weight.len();
-    let mut wide = vec![0f32; width];
     for ((sum, x), delta) in sum.iter_mut().zip(x).zip(delta) {
         *sum = T::narrow(x.wide() + delta.wide());
     }
@@ -56,7 +56,7 @@ fn forward<T: Number>(
         for (wide, x) in wide.iter_mut().zip(x) {
             *wide = x.wide() * x.wide();
         }
-        *scale = 1.0 / (fold(&wide, 0.0, |a, b| a + b) / width as f32 + eps).sqrt();
+        *scale = 1.0 / (fold(wide, 0.0, |a, b| a + b) / width as f32 + eps).sqrt();
         for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
             // Rounded before the weight, as the model was trained.
             *out = T::narrow(T::narrow(x.wide() * *scale).wide() * weight.wide());
@@ -92,15 +92,21 @@ pub fn norm_rows_back<T: Number>(
             unsafe { (dx.rows(&rows, width), again.rows(&rows, width), parts.rows(&(i..i + 1), width)) };
         let all = rows.start * width..rows.end * width;
         let back = NormBack { x: &back.x[all.clone()], scale: &back.scale[rows], weight: back.weight };
-        backward(&back, &d[all], dx, share, again);
+        with_scratch(width, |wide| backward(&back, &d[all], dx, share, again, wide));
     });
     add_up(&shares, d_weight);
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn backward<T: Number>(back: &NormBack<'_, T>, d: &[T], dx: &mut [T], d_weight: &mut [f32], again: &mut [T]) {
+fn backward<T: Number>(
+    back: &NormBack<'_, T>,
+    d: &[T],
+    dx: &mut [T],
+    d_weight: &mut [f32],
+    again: &mut [T],
+    wide: &mut [f32],
+) {
     let width = back.weight.len();
-    let mut wide = vec![0f32; width];
     for (row, scale) in back.scale.iter().enumerate() {
         let all = row * width..(row + 1) * width;
         let (x, d, dx, again) =
@@ -108,7 +114,7 @@ fn backward<T: Number>(back: &NormBack<'_, T>, d: &[T], dx: &mut [T], d_weight: 
         for (((wide, x), d), weight) in wide.iter_mut().zip(x).zip(d).zip(back.weight) {
             *wide = d.wide() * weight.wide() * (x.wide() * scale);
         }
-        let mean = fold(&wide, 0.0, |a, b| a + b) / width as f32;
+        let mean = fold(wide, 0.0, |a, b| a + b) / width as f32;
         for (((x, d), weight), ((dx, again), d_weight)) in
             x.iter().zip(d).zip(back.weight).zip(dx.iter_mut().zip(again).zip(d_weight.iter_mut()))
         {
