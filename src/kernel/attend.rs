@@ -11,6 +11,7 @@ mod heads;
 use multiversion::multiversion;
 
 use super::Number;
+use super::look_back::{LookBack, OfRow, Sums};
 use super::scratch::with_scratch;
 use super::team::{Parts, for_each};
 use super::turn::turn;
@@ -52,31 +53,31 @@ struct Row<'s> {
 }
 
 /// Works on one layer: writes the new key into `keys` `[B, K, C / KEY_BLOCK, D, KEY_BLOCK]`, the new value into `values`
-/// `[B, K, C, D]` and what attention gives into `out` `[B, H D]`. `seen`, if it is not empty, gets the attention weights, `[B, H, column + 1]`.
+/// `[B, K, C, D]` and what attention gives into `out` `[B, H D]`. What the rows look back at is added to `look`.
 pub fn attend_step<T: Number>(
     step: &AttendStep<'_, T>,
     keys: &mut [T],
     values: &mut [T],
     out: &mut [T],
-    seen: &mut [f32],
+    look: Option<LookBack<'_>>,
 ) {
-    let (n_rows, n_columns) = (step.starts.len(), step.column + 1);
+    let n_rows = step.starts.len();
+    let sums = look.map(|look| Sums::new(look, step.column));
     let row_of_cache = step.n_kv_heads * step.head_dim * step.capacity;
-    let row_of_seen = if seen.is_empty() { 0 } else { step.n_heads * n_columns };
     let (keys, values) = (Parts::new(keys), Parts::new(values));
     let row_of_out = step.n_heads * step.head_dim;
-    let (out, seen) = (Parts::new(out), Parts::new(seen));
+    let out = Parts::new(out);
     for_each(n_rows, |b| {
         // SAFETY: every row has a part of its own of each, and is worked on once.
-        let (keys, values, out, seen) = unsafe {
+        let (keys, values, out, look) = unsafe {
             (
                 keys.get(b * row_of_cache..(b + 1) * row_of_cache),
                 values.get(b * row_of_cache..(b + 1) * row_of_cache),
                 out.get(b * row_of_out..(b + 1) * row_of_out),
-                seen.get(b * row_of_seen..(b + 1) * row_of_seen),
+                sums.as_ref().map(|sums| sums.row(b)),
             )
         };
-        with_scratch(Row::size(step), |scratch| attend_row(step, b, (keys, values), out, seen, scratch));
+        with_scratch(Row::size(step), |scratch| attend_row(step, b, (keys, values), out, look, scratch));
     });
 }
 
@@ -86,7 +87,7 @@ fn attend_row<T: Number>(
     b: usize,
     (keys, values): (&mut [T], &mut [T]),
     out: &mut [T],
-    seen: &mut [f32],
+    mut look: Option<OfRow<'_>>,
     scratch: &mut [f32],
 ) {
     let &AttendStep { n_heads, n_kv_heads, head_dim: d, column, capacity, .. } = step;
@@ -122,11 +123,9 @@ fn attend_row<T: Number>(
         for (to, value) in out[kv * group * d..].iter_mut().zip(&*row.out) {
             *to = T::narrow(*value);
         }
-        if !seen.is_empty() {
+        if let Some(look) = &mut look {
             for g in 0..group {
-                let seen = &mut seen[(kv * group + g) * (column + 1)..][..column + 1];
-                seen[..start].fill(0.0);
-                seen[start..].copy_from_slice(&row.weights[g * padded..][start - first..n]);
+                look.add(kv * group + g, start, &row.weights[g * padded..][start - first..n]);
             }
         }
     }

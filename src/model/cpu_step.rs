@@ -19,7 +19,7 @@ impl Decoder<'_> {
         &self,
         tokens: &Tensor,
         cache: &mut KvCache,
-        tap: Option<AttentionTap<'_>>,
+        tap: Option<&mut dyn AttentionTap>,
     ) -> Result<Tensor> {
         match self.weights.embed.kind() {
             Kind::BFloat16 => CpuStep::<Bf16>::new(self)?.run(tokens, cache, tap),
@@ -41,7 +41,12 @@ impl<'a, T: Number> CpuStep<'a, T> {
         Ok(Self { decoder, rope: (view(cos)?, view(sin)?), eps: decoder.config.rms_norm_eps as f32 })
     }
 
-    fn run(&self, tokens: &Tensor, cache: &mut KvCache, mut tap: Option<AttentionTap<'_>>) -> Result<Tensor> {
+    fn run(
+        &self,
+        tokens: &Tensor,
+        cache: &mut KvCache,
+        mut tap: Option<&mut dyn AttentionTap>,
+    ) -> Result<Tensor> {
         let mut x = self.decoder.embed(tokens).transpose(0, 1).contiguous(); // (E, B)
         let mut delta = None;
         for (l, layer) in self.decoder.weights.layers.iter().enumerate() {
@@ -50,7 +55,11 @@ impl<'a, T: Number> CpuStep<'a, T> {
             if let Some(bias) = &layer.qkv_bias {
                 qkv += bias.unsqueeze(1);
             }
-            let attended = self.attend(l, layer, &qkv, cache, tap.as_mut())?;
+            let tap: Option<&mut dyn AttentionTap> = match &mut tap {
+                Some(tap) => Some(&mut **tap),
+                None => None,
+            };
+            let attended = self.attend(l, layer, &qkv, cache, tap)?;
             let normed =
                 self.add_norm(&mut x, Some(&mm(&layer.o, &attended.transpose(0, 1))?), &layer.post_norm)?;
             let gate_up = mm(&layer.gate_up, &normed)?; // (2F, B)
@@ -77,7 +86,7 @@ impl<'a, T: Number> CpuStep<'a, T> {
         layer: &LayerWeights,
         qkv: &Tensor,
         cache: &mut KvCache,
-        tap: Option<&mut AttentionTap<'_>>,
+        tap: Option<&mut dyn AttentionTap>,
     ) -> Result<Tensor> {
         let config = self.decoder.config;
         let options = |kind| (kind, qkv.device());
@@ -85,9 +94,10 @@ impl<'a, T: Number> CpuStep<'a, T> {
         let norms = norms.map(|norm| Ok::<_, anyhow::Error>((view(&norm.q)?, view(&norm.k)?, self.eps)));
         let (column, capacity, n_rows) = (cache.n_columns(), cache.capacity(), cache.n_rows());
         let mut out = Tensor::empty([n_rows, config.q_width()], options(T::KIND));
-        let tap = tap.filter(|tap| tap.layers.contains(&l));
-        let mut seen =
-            tap.as_ref().map(|_| Tensor::empty([n_rows, config.n_heads, column + 1], options(Kind::Float)));
+        let look = match tap {
+            Some(tap) if tap.wants(l) => Some(tap.look_back(l)?),
+            _ => None,
+        };
         let (starts, keys, values) = cache.layer(l);
         let step = AttendStep {
             n_heads: config.n_heads as usize,
@@ -100,11 +110,7 @@ impl<'a, T: Number> CpuStep<'a, T> {
             column: column as usize,
             capacity: capacity as usize,
         };
-        let looks_on = seen.as_mut().map(view_mut::<f32>).transpose()?.unwrap_or_default();
-        attend_step(&step, view_mut(keys)?, view_mut(values)?, view_mut(&mut out)?, looks_on);
-        if let (Some(tap), Some(seen)) = (tap, seen) {
-            (tap.see)(l, &seen);
-        }
+        attend_step(&step, view_mut(keys)?, view_mut(values)?, view_mut(&mut out)?, look);
         Ok(out)
     }
 }

@@ -124,7 +124,7 @@ impl Decoder<'_> {
         &self,
         tokens: &Tensor,
         cache: &mut KvCache,
-        tap: Option<AttentionTap<'_>>,
+        tap: Option<&mut dyn AttentionTap>,
     ) -> Result<Tensor> {
         match tokens.device() {
             Device::Cpu => Ok(self.step_on_cpu(tokens, cache, tap)?.transpose(0, 1)),
@@ -137,7 +137,7 @@ impl Decoder<'_> {
         &self,
         tokens: &Tensor,
         cache: &mut KvCache,
-        mut tap: Option<AttentionTap<'_>>,
+        mut tap: Option<&mut dyn AttentionTap>,
     ) -> Tensor {
         let (b, k, d) = (tokens.size()[0], self.config.n_kv_heads, self.config.head_dim);
         let group = self.config.n_heads / k;
@@ -148,7 +148,10 @@ impl Decoder<'_> {
         for (l, layer) in self.weights.layers.iter().enumerate() {
             x = self.block(layer, x, &rotation, |[q, key, value]| {
                 let q = (q * (d as f64).powf(-0.5)).view([b * k, group, d]);
-                let tap = tap.as_mut().filter(|tap| tap.layers.contains(&l));
+                let tap: Option<&mut dyn AttentionTap> = match &mut tap {
+                    Some(tap) if tap.wants(l) => Some(&mut **tap),
+                    _ => None,
+                };
                 let out = cache.attend(l, &q, &key.unsqueeze(2), &value.unsqueeze(2), tap);
                 out.view([b, k * group * d])
             });

@@ -3,17 +3,25 @@
 //! Rows are aligned at their *end*: a prompt of length n occupies the n columns before the write column, so that
 //! one step writes one column for all rows, and columns before a row's start are masked out.
 
+use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
 use super::config::ModelConfig;
-use crate::kernel::KEY_BLOCK;
+use crate::kernel::{KEY_BLOCK, LookBack};
 
-/// Sees the attention of the newest token go by.
-pub struct AttentionTap<'t> {
-    /// The layers it wants to see.
-    pub layers: &'t [usize],
-    /// Gets the number of a layer and its weights, f32 `[B, H, C]`.
-    pub see: &'t mut dyn FnMut(usize, &Tensor),
+/// Sees the attention of the newest tokens go by.
+pub trait AttentionTap {
+    /// Whether it looks at layer `layer`.
+    fn wants(&self, layer: usize) -> bool;
+
+    /// Takes in the attention of layer `layer`, f32 `[B, H, C]`, over the C columns up to the newest tokens.
+    fn see(&mut self, layer: usize, attention: &Tensor);
+
+    /// Where a kernel that has the attention at hand adds it up by itself.
+    ///
+    /// # Errors
+    /// If that is not in main memory.
+    fn look_back(&mut self, layer: usize) -> Result<LookBack<'_>>;
 }
 
 /// The cache of one batch of rows.
@@ -102,7 +110,7 @@ impl KvCache {
         queries: &Tensor,
         key: &Tensor,
         value: &Tensor,
-        tap: Option<&mut AttentionTap<'_>>,
+        tap: Option<&mut dyn AttentionTap>,
     ) -> Tensor {
         let (keys, values) = &self.layers[layer];
         keys.select(2, self.len / self.block).narrow(3, self.len % self.block, 1).copy_(&key.transpose(2, 3));
@@ -120,7 +128,7 @@ impl KvCache {
             None => scores.softmax(-1, None),
             Some(tap) => {
                 let weights = scores.softmax(-1, Kind::Float);
-                (tap.see)(layer, &weights.view([self.n_rows(), -1, n]));
+                tap.see(layer, &weights.view([self.n_rows(), -1, n]));
                 weights.to_kind(queries.kind())
             }
         };

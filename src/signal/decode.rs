@@ -1,12 +1,13 @@
 //! Reading attention while responses are written: each new token's attention exists anyway, so that its statistics cost next
 //! to nothing.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tch::{Kind, Tensor};
 
 use super::config::{Row, SignalConfig};
 use super::stream::{Extent, HeadSums};
-use crate::model::{KvCache, ModelConfig, Policy};
+use crate::kernel::LookBack;
+use crate::model::{AttentionTap, KvCache, ModelConfig, Policy};
 use crate::types::HeadSignals;
 
 /// Which attention a sampler reads.
@@ -30,7 +31,7 @@ pub(crate) struct DecodeReader<'a> {
     plan: &'a DecodePlan,
     sums: Vec<HeadSums>, // one per layer of the plan
     start: i64,
-    counted: Tensor, // (B, 1, 1, 1), f32: 1 where the row of this step counts
+    counted: Tensor, // (B), f32: 1 where the row of this step counts
 }
 
 impl<'a> DecodeReader<'a> {
@@ -38,7 +39,7 @@ impl<'a> DecodeReader<'a> {
     pub fn new(plan: &'a DecodePlan, policy: &Policy, cache: &KvCache) -> Self {
         let (b, device) = (cache.n_rows(), policy.placement.device);
         let sums = |_| HeadSums::new(&plan.config, b, policy.config.n_heads, cache.capacity(), device);
-        let counted = Tensor::ones([b, 1, 1, 1], (Kind::Float, device));
+        let counted = Tensor::ones([b], (Kind::Float, device));
         Self { plan, sums: plan.layers.iter().map(sums).collect(), start: cache.n_columns(), counted }
     }
 
@@ -46,20 +47,7 @@ impl<'a> DecodeReader<'a> {
     pub fn count(&mut self, rows: &[bool]) {
         let values: Vec<f32> = rows.iter().map(|counts| f32::from(u8::from(*counts))).collect();
         let device = self.counted.device();
-        self.counted = Tensor::from_slice(&values).view([-1, 1, 1, 1]).to_device(device);
-    }
-
-    /// The layers to be shown.
-    pub fn layers(&self) -> &'a [usize] {
-        &self.plan.layers
-    }
-
-    /// Takes in the attention of layer `layer`, f32 `[B, H, C]`, over the C columns up to the token fed.
-    pub fn see(&mut self, layer: usize, attention: &Tensor) {
-        if let Some(i) = self.plan.layers.iter().position(|read| *read == layer) {
-            let first = attention.size()[2] - 1;
-            self.sums[i].add(&attention.unsqueeze(2), first, &self.counted);
-        }
+        self.counted = Tensor::from_slice(&values).to_device(device);
     }
 
     /// The signals of the rows at `places`, whose responses have `lens` tokens, all of them seen.
@@ -82,5 +70,30 @@ impl<'a> DecodeReader<'a> {
     pub fn keep_rows(&mut self, places: &[i64]) {
         let index = Tensor::from_slice(places);
         self.sums.iter_mut().for_each(|sums| *sums = sums.rows(&index));
+    }
+}
+
+impl DecodeReader<'_> {
+    /// Place of `layer` among those that are read.
+    fn place(&self, layer: usize) -> Option<usize> {
+        self.plan.layers.iter().position(|read| *read == layer)
+    }
+}
+
+impl AttentionTap for DecodeReader<'_> {
+    fn wants(&self, layer: usize) -> bool {
+        self.place(layer).is_some()
+    }
+
+    fn see(&mut self, layer: usize, attention: &Tensor) {
+        if let Some(i) = self.place(layer) {
+            let first = attention.size()[2] - 1;
+            self.sums[i].add(&attention.unsqueeze(2), first, &self.counted.view([-1, 1, 1, 1]));
+        }
+    }
+
+    fn look_back(&mut self, layer: usize) -> Result<LookBack<'_>> {
+        let i = self.place(layer).with_context(|| format!("layer {layer} is not read"))?;
+        self.sums[i].look_back(&self.counted)
     }
 }

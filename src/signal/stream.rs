@@ -15,6 +15,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::config::SignalConfig;
+use crate::kernel::{LookBack, view, view_mut};
 use crate::types::{HeadId, HeadSignal};
 
 /// Sums of one layer over the rows seen so far; B sequences, H heads, C columns of tokens.
@@ -87,6 +88,21 @@ impl HeadSums {
         ); // (B, H, columns)
         let mut influence = self.fai.narrow(2, from, width);
         let _ = influence.g_add_(&received);
+    }
+
+    /// Where the kernel of a decoding step adds up the one row of each sequence that it has; `counted` is f32 `[B]`.
+    ///
+    /// # Errors
+    /// If the sums are not in main memory.
+    pub fn look_back<'a>(&'a mut self, counted: &'a Tensor) -> anyhow::Result<LookBack<'a>> {
+        Ok(LookBack {
+            span: view_mut(&mut self.span)?,
+            waad: view_mut(&mut self.waad)?,
+            fai: view_mut(&mut self.fai)?,
+            counted: view(counted)?,
+            window: self.window as usize,
+            horizon: self.horizon.map(|tokens| tokens as usize),
+        })
     }
 
     /// The sums of the sequences `index` (int64, on the host) alone, in that order.

@@ -1,6 +1,7 @@
 //! The sampler: token by token gives what the full forward pass gives, and a response does not depend on its company.
 
 use rlcredit::batch::{Sequence, TrainSample};
+use rlcredit::kernel::{LookBack, view_mut};
 use rlcredit::learner::PolicyLearner;
 use rlcredit::loss::ClipConfig;
 use rlcredit::measure::Measurer;
@@ -49,12 +50,57 @@ fn next_logits(policy: &Policy, request: &GenRequest, response: &[TokenId]) -> T
 }
 
 /// One token for each row: the kernels' way, or libtorch's operations.
-type Step = fn(&Decoder<'_>, &Tensor, &mut KvCache, Option<AttentionTap<'_>>) -> Tensor;
+type Step = fn(&Decoder<'_>, &Tensor, &mut KvCache, Option<&mut dyn AttentionTap>) -> Tensor;
 
 const STEPS: [Step; 2] = [
     |decoder, tokens, cache, tap| decoder.step(tokens, cache, tap).unwrap(),
     |decoder, tokens, cache, tap| decoder.step_by_operations(tokens, cache, tap),
 ];
+
+/// Looks at layer 1 of a step and keeps what each row and head gives to all columns together, `[B, H]`.
+struct Watch {
+    fai: Tensor, // (B, H, C)
+    span: Tensor,
+    waad: Tensor,
+    counted: Vec<f32>,
+    n_columns: i64,
+}
+
+impl Watch {
+    fn new(policy: &Policy, cache: &KvCache) -> Self {
+        let (b, h, c) = (cache.n_rows(), policy.config.n_heads, cache.capacity());
+        let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, Device::Cpu));
+        let (fai, waad, span) = (zeros(&[b, h, c]), zeros(&[b, h, c]), zeros(&[b, h]));
+        Self { fai, span, waad, counted: vec![1.0; b as usize], n_columns: cache.n_columns() + 1 }
+    }
+
+    fn totals(&self) -> Tensor {
+        self.fai.sum_dim_intlist([-1i64].as_slice(), false, None)
+    }
+}
+
+impl AttentionTap for Watch {
+    fn wants(&self, layer: usize) -> bool {
+        layer == 1
+    }
+
+    fn see(&mut self, layer: usize, attention: &Tensor) {
+        assert_eq!((layer, attention.size()[2]), (1, self.n_columns));
+        self.fai.narrow(2, 0, self.n_columns).copy_(attention);
+    }
+
+    fn look_back(&mut self, layer: usize) -> anyhow::Result<LookBack<'_>> {
+        assert_eq!(layer, 1);
+        Ok(LookBack {
+            span: view_mut(&mut self.span)?,
+            waad: view_mut(&mut self.waad)?,
+            fai: view_mut(&mut self.fai)?,
+            counted: &self.counted,
+            window: 3,
+            horizon: [0, 1000],
+        })
+    }
+}
 
 #[test]
 fn steps_with_a_cache_equal_the_full_forward_pass() {
@@ -83,13 +129,8 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
                 }
                 let next = present.iter().map(|r| i64::from(rows[*r][(lens[*r] + i) as usize]));
                 let next = Tensor::from_slice(&next.collect::<Vec<_>>());
-                let mut sums = Vec::new();
-                let mut see = |layer: usize, attention: &Tensor| {
-                    assert_eq!((layer, attention.size()[2]), (1, 12 + i + 1));
-                    sums.push(attention.sum_dim_intlist([-1i64].as_slice(), false, None));
-                };
-                let tap = AttentionTap { layers: &[1], see: &mut see };
-                let hidden = step(&decoder, &next, &mut cache, Some(tap));
+                let mut watch = Watch::new(&policy, &cache);
+                let hidden = step(&decoder, &next, &mut cache, Some(&mut watch));
                 let got = logits(&policy, &hidden); // (B, V)
                 for (place, r) in (0..).zip(&present) {
                     let gap = distance(&got.get(place), &full[*r].get(lens[*r] + i));
@@ -98,7 +139,8 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
                         "{family}, {kind:?}, row {r}, step {i}: logits are off by {gap}"
                     );
                 }
-                assert!(sums.len() == 1 && distance(&sums[0], &sums[0].ones_like()) < 1e-4, "{sums:?}");
+                let totals = watch.totals();
+                assert!(distance(&totals, &totals.ones_like()) < 1e-4, "{totals:?}");
             }
         }
     }
@@ -124,6 +166,7 @@ fn twenty_updates_at_rate_0_leave_sampler_and_learner_as_near_as_they_were() {
                 .map(|(request, done)| TrainSample {
                     prompt: request.prompt.clone(),
                     tokens: done.tokens.clone(),
+                    from: 0,
                     old_logprobs: Some(done.logprobs.clone()),
                     ref_logprobs: None,
                     advantages: vec![if request.sample == 0 { 1.0 } else { -0.5 }; done.tokens.len()],

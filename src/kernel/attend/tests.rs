@@ -47,7 +47,9 @@ fn check<T: Number>(normed: bool, tolerance: f64) {
     let expected = weights.matmul(&all_values).view([b, h * d]);
 
     let mut out = Tensor::zeros([b, h * d], (T::KIND, Device::Cpu));
-    let mut seen = Tensor::full([b, h, column + 1], 9.0, options);
+    // Columns that no row of these receives from, and room to spare, stay as they are.
+    let mut sums = [&[b, h][..], &[b, h, c], &[b, h, c]].map(|shape| Tensor::ones(shape, options));
+    let counted = [1.0, 0.0, 1.0, 1.0, 1.0f32];
     let step = AttendStep {
         n_heads: h as usize,
         n_kv_heads: k as usize,
@@ -60,7 +62,16 @@ fn check<T: Number>(normed: bool, tolerance: f64) {
         capacity: c as usize,
     };
     let (cached_keys, cached_values) = (view_mut(&mut keys).unwrap(), view_mut(&mut values).unwrap());
-    attend_step(&step, cached_keys, cached_values, view_mut(&mut out).unwrap(), view_mut(&mut seen).unwrap());
+    let [span, waad, fai] = &mut sums;
+    let look = LookBack {
+        span: view_mut(span).unwrap(),
+        waad: view_mut(waad).unwrap(),
+        fai: view_mut(fai).unwrap(),
+        counted: &counted,
+        window: 4,
+        horizon: [2, 50],
+    };
+    attend_step(&step, cached_keys, cached_values, view_mut(&mut out).unwrap(), Some(look));
     let close = |got: &Tensor, expected: &Tensor, what: &str| {
         let gap = (wide(got) - expected).abs().max().double_value(&[]);
         assert!(gap < tolerance, "{what}: off by {gap}");
@@ -68,14 +79,24 @@ fn check<T: Number>(normed: bool, tolerance: f64) {
     close(&out, &expected, "out");
     close(&in_line(&keys), &all_keys, "keys");
     close(&values, &all_values, "values");
-    close(&seen, &weights.view([b, h, c]).narrow(2, 0, column + 1), "weights");
+    let weights = weights.view([b, h, c]);
+    let distance = (columns.neg() + column).to_kind(Kind::Float).clamp_min(0.0);
+    let counted = Tensor::from_slice(&counted).view([b, 1]);
+    let total = |distance: &Tensor| (&weights * distance).sum_dim_intlist([2i64].as_slice(), false, None);
+    let most = column as f64;
+    close(&(&sums[0] / most), &((total(&distance) * &counted + 1.0) / most), "span");
+    let own = Tensor::ones([b, h, c], options);
+    own.select(2, column).copy_(&total(&distance.clamp_max(4.0)));
+    close(&(&sums[1] / 4.0), &(own / 4.0), "waad");
+    let within = distance.ge(2.0).logical_and(&distance.le(50.0)).to_kind(Kind::Float);
+    close(&sums[2], &(&weights * within * counted.unsqueeze(2) + 1.0), "fai");
     let before = out.copy();
     attend_step(
         &step,
         view_mut(&mut keys).unwrap(),
         view_mut(&mut values).unwrap(),
         view_mut(&mut out).unwrap(),
-        &mut [],
+        None,
     );
     assert_eq!(before, out, "nobody looks on");
 }

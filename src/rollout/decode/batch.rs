@@ -4,7 +4,7 @@ use anyhow::Result;
 use tch::Tensor;
 
 use super::row::Row;
-use crate::model::{AttentionTap, KvCache, Policy};
+use crate::model::{KvCache, Policy};
 use crate::signal::DecodeReader;
 
 /// Rows are compacted when at most this share of them is still alive, and filled up when at most this share is taken.
@@ -55,10 +55,7 @@ impl Batch<'_> {
             None => policy.decoder().step(&next, &mut self.cache, None)?,
             Some(reader) => {
                 reader.count(&new);
-                let layers = reader.layers();
-                let mut see = |layer: usize, attention: &Tensor| reader.see(layer, attention);
-                let tap = AttentionTap { layers, see: &mut see };
-                policy.decoder().step(&next, &mut self.cache, Some(tap))?
+                policy.decoder().step(&next, &mut self.cache, Some(reader))?
             }
         };
         Ok(())
