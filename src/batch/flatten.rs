@@ -12,6 +12,8 @@ pub struct TrainSample {
     pub prompt: Arc<Prompt>,
     /// Response tokens.
     pub tokens: Vec<TokenId>,
+    /// The first of them that is trained on; those before it are another sample's.
+    pub from: usize,
     /// Log-probabilities before the step's first update; `None` where that update itself measures them.
     pub old_logprobs: Option<Vec<f32>>,
     /// Log-probabilities under the reference; `None` without a KL penalty.
@@ -40,8 +42,10 @@ pub fn flatten(trees: &[CreditedTree]) -> Vec<TrainSample> {
     let mut samples = Vec::new();
     for (t, credited) in trees.iter().enumerate() {
         let measured = &credited.measured;
-        for (l, leaf) in measured.tree.leaves.iter().enumerate().filter(|(l, _)| credited.trained[*l]) {
+        for (l, leaf) in measured.tree.leaves.iter().enumerate() {
+            let Some(from) = credited.trained[l] else { continue };
             samples.push(TrainSample {
+                from,
                 prompt: Arc::clone(&measured.tree.prompt),
                 tokens: leaf.tokens.clone(),
                 old_logprobs: measured.old_logprobs.as_ref().map(|field| field.path(l).to_vec()),

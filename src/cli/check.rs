@@ -32,14 +32,14 @@ impl Check {
             super::say(format_args!("note: {note}"))?;
         }
         let batch = recipe.batch;
-        let responses = batch.prompts.saturating_mul(recipe.explore.n_first());
+        let responses = batch.prompts.saturating_mul(recipe.explore.most());
         super::say(format_args!(
             "{}: fine. {} steps of {} prompts x {} responses = {responses}, {} updates each; {} training and {} \
              evaluation problems",
             self.recipe.display(),
             recipe.run.steps,
             batch.prompts,
-            recipe.explore.n_first(),
+            recipe.explore.most(),
             batch.minibatches.saturating_mul(batch.epochs),
             setup.data.train.len(),
             setup.data.eval.len()

@@ -16,7 +16,7 @@ use anyhow::Result;
 pub use importance::{ImportanceConfig, ImportanceMode};
 pub use reward::Rewards;
 
-use self::advantage::AdvantageEstimator;
+use self::advantage::{AdvantageEstimator, Shared};
 use self::strategy::{Anchors, CreditStrategy, Response};
 use crate::types::{
     CreditedTree, Finish, KlEstimator, MeasuredTree, MetricRow, Needs, PathField, Step, Tree,
@@ -34,6 +34,8 @@ pub struct Credit {
     pub kl_in_reward: Option<KlEstimator>,
     /// Which responses leave the batch.
     pub exclude: Exclude,
+    /// Which of the paths through a shared prefix train its tokens.
+    pub shared: Shared,
 }
 
 /// Responses that are not trained on; they still count in the baselines of the others.
@@ -43,14 +45,17 @@ pub struct Exclude {
     pub without_signal: bool,
     /// Those that the limit of new tokens cut off.
     pub cut_off: bool,
+    /// First responses that nothing branches off from.
+    pub unbranched: bool,
 }
 
 impl Exclude {
     /// For each leaf of `tree` whether it is trained on.
     fn trained(self, tree: &Tree) -> Vec<bool> {
         let kept = !self.without_signal || tree.has_signal();
-        let whole = |finish| !self.cut_off || finish != Finish::Length;
-        tree.leaves.iter().map(|leaf| kept && whole(leaf.finish)).collect()
+        let whole = |leaf: usize| !self.cut_off || tree.leaves[leaf].finish != Finish::Length;
+        let branched = |leaf| !self.unbranched || tree.is_branched(leaf);
+        (0..tree.leaves.len()).map(|leaf| kept && whole(leaf) && branched(leaf)).collect()
     }
 }
 
@@ -64,6 +69,7 @@ impl Credit {
             importance: None,
             kl_in_reward: None,
             exclude: Exclude::default(),
+            shared: Shared::default(),
         }
     }
 
@@ -103,7 +109,7 @@ impl Credit {
         let mut row = metrics(&gammas, &anchors);
         let numbers = advantages.into_iter().zip(returns).zip(gammas);
         let credited = trees.into_iter().zip(numbers).map(|(measured, ((advantages, returns), gamma))| {
-            let trained = self.exclude.trained(&measured.tree);
+            let trained = self.shared.from(&measured.tree, &self.exclude.trained(&measured.tree));
             CreditedTree { measured, advantages, returns, gamma, trained }
         });
         let mut credited: Vec<CreditedTree> = credited.collect();
@@ -197,12 +203,13 @@ mod tests {
             (true, true, [vec![true, false, true], vec![false, false]]),
         ] {
             let own = Credit {
-                exclude: Exclude { without_signal, cut_off },
+                exclude: Exclude { without_signal, cut_off, ..Exclude::default() },
                 ..credit(AdvantageConfig::Group(GroupConfig::default()))
             };
             let (trees, whole) = (assign(&own, trees.clone()).0, assign(&all, trees.clone()).0);
             for ((tree, whole), expected) in trees.iter().zip(&whole).zip(expected) {
-                assert_eq!((&tree.trained, &tree.advantages), (&expected, &whole.advantages));
+                let trained: Vec<bool> = tree.trained.iter().map(Option::is_some).collect();
+                assert_eq!((&trained, &tree.advantages), (&expected, &whole.advantages));
             }
         }
     }
@@ -211,7 +218,7 @@ mod tests {
     #[test]
     fn excluded_responses_are_inert() {
         let own = Credit {
-            exclude: Exclude { without_signal: false, cut_off: true },
+            exclude: Exclude { cut_off: true, ..Exclude::default() },
             ..credit(AdvantageConfig::Group(GroupConfig::default()))
         };
         let samples = |token: u32| {

@@ -127,7 +127,7 @@ impl PolicyLearner {
         tally: &mut Tally,
         progress: &mut dyn FnMut(usize),
     ) -> Result<FirstPass> {
-        let lengths: Vec<usize> = samples.iter().map(|s| s.tokens.len()).collect();
+        let lengths: Vec<usize> = samples.iter().map(|s| s.tokens.len() - s.from).collect();
         let terms = self.loss.terms();
         let weights = token_weights(terms.aggregation, &lengths, self.config.max_new_tokens);
         let sequences: Vec<Sequence<'_>> = samples.iter().map(TrainSample::sequence).collect();
@@ -165,6 +165,10 @@ struct MicroBatch {
 impl MicroBatch {
     fn new<'s>(batch: &TokenBatch, samples: impl Iterator<Item = (&'s TrainSample, f64)>) -> Self {
         let (samples, weights): (Vec<_>, Vec<_>) = samples.unzip();
+        let weight = |(sample, weight): (&&TrainSample, &f64)| -> Vec<f32> {
+            (0..sample.tokens.len()).map(|t| if t < sample.from { 0.0 } else { *weight as f32 }).collect()
+        };
+        let by_token: Vec<Vec<f32>> = samples.iter().zip(&weights).map(weight).collect();
         let optional = |field: fn(&TrainSample) -> Option<&Vec<f32>>| {
             let values: Option<Vec<&[f32]>> = samples.iter().map(|s| field(s).map(Vec::as_slice)).collect();
             values.map(|values| batch.per_token(values.into_iter()))
@@ -172,7 +176,7 @@ impl MicroBatch {
         Self {
             lengths: samples.iter().map(|s| s.tokens.len() as i64).collect(),
             advantages: batch.per_token(samples.iter().map(|s| s.advantages.as_slice())),
-            weights: batch.per_sequence(&weights),
+            weights: batch.per_token(by_token.iter().map(Vec::as_slice)),
             old_logprobs: optional(|s| s.old_logprobs.as_ref()),
             ref_logprobs: optional(|s| s.ref_logprobs.as_ref()),
         }

@@ -100,7 +100,9 @@ impl<'a> Response<'a> {
             fai: measured.signals.as_ref().map(|signals| signals.fai.path(index)),
             values: measured.values.as_ref().map(|field| field.path(index)),
             returns: credited.returns.as_ref().map(|field| field.path(index)),
-            trained: *trained.with_context(|| format!("{}: not said whether it is trained on", place()))?,
+            trained: trained
+                .with_context(|| format!("{}: not said whether it is trained on", place()))?
+                .is_some(),
         })
     }
 }
@@ -142,7 +144,7 @@ mod tests {
         let advantages = PathField::from_fn(&tree, |_, _| 0.7);
         let measured = MeasuredTree { old_logprobs, ..MeasuredTree::bare(tree) };
         let gamma = PathField::from_fn(&measured.tree, |_, _| 1.0);
-        CreditedTree { measured, advantages, returns: None, gamma, trained: vec![true, false] }
+        CreditedTree { measured, advantages, returns: None, gamma, trained: vec![Some(0), None] }
     }
 
     #[test]

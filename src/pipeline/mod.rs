@@ -2,9 +2,11 @@
 
 mod config;
 mod on_policy;
+mod roots;
 
 pub use config::{OnPolicyConfig, PipelineConfig};
 pub use on_policy::{OnPolicy, graft};
+pub use roots::{RootReader, Roots};
 
 use anyhow::Result;
 

@@ -9,14 +9,15 @@ use std::time::Instant;
 use anyhow::Result;
 use rayon::prelude::*;
 
-use super::{Discarded, Harvest, RolloutSource};
+use super::{Discarded, Harvest, RolloutSource, RootReader};
 use crate::data::sampler::{PromptSampler, SamplerState};
 use crate::model::Policy;
 use crate::rollout::explore::Explorer;
+use crate::rollout::explore::branch::RootNeeds;
 use crate::rollout::{Generation, RolloutEngine};
 use crate::score::{OverlongConfig, Scorer};
 use crate::text::Tokenizer;
-use crate::types::{Completion, GenRequest, Leaf, Prompt, Step, Tree};
+use crate::types::{Completion, Fork, GenRequest, Leaf, Prompt, Step, Tree};
 
 /// Draw prompts, open their trees, generate, score, graft.
 pub struct OnPolicy {
@@ -28,6 +29,8 @@ pub struct OnPolicy {
     pub refill_rounds: usize,
     /// Decides which responses to ask for.
     pub explorer: Box<dyn Explorer>,
+    /// Reads what trees grow by.
+    pub reader: RootReader,
     /// Answers.
     pub engine: Box<dyn RolloutEngine>,
     /// Judges the answers.
@@ -69,7 +72,7 @@ impl RolloutSource for OnPolicy {
         harvest.trees.extend(flat);
         harvest.discarded.prompts = discarded.len() as u64;
         harvest.discarded.samples = discarded.iter().map(|tree| tree.leaves.len() as u64).sum();
-        harvest.discarded.tokens = discarded.iter().map(|tree| tree.n_tokens() as u64).sum();
+        harvest.discarded.tokens = discarded.iter().map(|tree| tree.n_sampled_tokens() as u64).sum();
         harvest.ages = vec![0; harvest.trees.len()];
         Ok(harvest)
     }
@@ -104,6 +107,11 @@ impl OnPolicy {
         let completions = self.engine.generate(policy, &requests, &generation, progress)?;
         let generated = Instant::now();
         let mut trees = graft(requests, completions, &self.scorer, &self.tokenizer)?;
+        harvest.generate_s += (generated - start).as_secs_f64();
+        harvest.score_s += generated.elapsed().as_secs_f64();
+        if let Some(needs) = self.explorer.needs() {
+            self.grow(policy, needs, &generation, &mut trees, harvest, progress)?;
+        }
         if let Some(OverlongConfig::Penalty(penalty)) = self.overlong {
             let limit = self.generation.sampling.max_new_tokens;
             trees.iter_mut().flat_map(|tree| &mut tree.leaves).for_each(|leaf| {
@@ -113,10 +121,76 @@ impl OnPolicy {
             });
         }
         self.sampler.observe(&trees);
-        harvest.generate_s += (generated - start).as_secs_f64();
-        harvest.score_s += generated.elapsed().as_secs_f64();
         Ok(trees)
     }
+
+    /// Lets `trees` of first responses grow: reads these, and asks for others that branch off.
+    fn grow(
+        &mut self,
+        policy: &Policy,
+        needs: RootNeeds,
+        generation: &Generation,
+        trees: &mut [Tree],
+        harvest: &mut Harvest,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<()> {
+        let start = Instant::now();
+        let roots = self.reader.read(policy, trees, needs, generation.step)?;
+        let mut n_read = 0;
+        let mut branches: Vec<(usize, Fork)> = Vec::new();
+        for (i, tree) in trees.iter().enumerate() {
+            let forks = self.explorer.grow(&roots.of_tree(tree, n_read));
+            branches.extend(forks.into_iter().map(|fork| (i, fork)));
+            n_read += tree.leaves.len();
+        }
+        let requests: Vec<GenRequest> = branch_requests(trees, &branches);
+        let completions = self.engine.generate(policy, &requests, generation, progress)?;
+        let generated = Instant::now();
+        add_branches(trees, &branches, requests, completions, &self.scorer, &self.tokenizer)?;
+        harvest.generate_s += (generated - start).as_secs_f64();
+        harvest.score_s += generated.elapsed().as_secs_f64();
+        Ok(())
+    }
+}
+
+/// A request for each of `branches`, tree and fork; samples are numbered on from those that each tree has.
+fn branch_requests(trees: &[Tree], branches: &[(usize, Fork)]) -> Vec<GenRequest> {
+    let of_tree = branches.chunk_by(|a, b| a.0 == b.0).flat_map(|branches| {
+        branches.iter().enumerate().map(|(n, (i, fork))| {
+            let tree = &trees[*i];
+            GenRequest {
+                prompt: Arc::clone(&tree.prompt),
+                prefix: tree.leaves[fork.parent].tokens[..fork.at].to_vec(),
+                sample: (tree.leaves.len() + n) as u32,
+            }
+        })
+    });
+    of_tree.collect()
+}
+
+/// Scores what continued `branches` and adds the whole responses to their trees: a branch has tokens and log-probabilities of
+/// its prefix as they were sampled.
+fn add_branches(
+    trees: &mut [Tree],
+    branches: &[(usize, Fork)],
+    requests: Vec<GenRequest>,
+    completions: Vec<Completion>,
+    scorer: &Scorer,
+    tokenizer: &Tokenizer,
+) -> Result<()> {
+    let whole = |(((i, fork), request), done): ((&(usize, Fork), GenRequest), Completion)| {
+        let parent = &trees[*i].leaves[fork.parent];
+        let tokens = [&parent.tokens[..fork.at], &done.tokens].concat();
+        let logprobs = [&parent.logprobs[..fork.at], &done.logprobs].concat();
+        let done = Completion { tokens, logprobs, signals: None, ..done };
+        Ok((*i, Leaf { fork: Some(*fork), ..leaf(request, done, scorer, tokenizer)?.1 }))
+    };
+    let all: Vec<_> = branches.iter().zip(requests).zip(completions).collect();
+    let leaves = all.into_par_iter().map(whole).collect::<Result<Vec<_>>>()?;
+    for (i, leaf) in leaves {
+        trees[i].leaves.push(leaf);
+    }
+    Ok(())
 }
 
 /// Scores completions of whole responses and gathers those of one prompt into its tree. Requests of one prompt are

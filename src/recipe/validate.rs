@@ -53,11 +53,22 @@ fn start(rules: &mut Rules, recipe: &Recipe) {
 
 fn sampling(rules: &mut Rules, recipe: &Recipe) {
     let Recipe { explore, advantage, sampling, .. } = recipe;
-    let ExploreConfig::Group(group) = explore;
-    rules.positive("explore.size", group.size as u64);
-    rules.broken_if(group.size == 1 && advantage.flat().is_some(), &["explore.size", "advantage.type"], || {
-        "[explore] `size`: got 1, expected at least 2, since this [advantage] compares responses within a group".into()
-    });
+    match explore {
+        ExploreConfig::Group(group) => {
+            rules.positive("explore.size", group.size as u64);
+            rules.broken_if(group.size == 1 && advantage.flat().is_some(), &["explore.size", "advantage.type"], || {
+                "[explore] `size`: got 1, expected at least 2, since this [advantage] compares responses within a group"
+                    .into()
+            });
+            let unbranched = matches!(advantage, AdvantageConfig::Tree(tree) if !tree.train_unbranched);
+            rules.broken_if(unbranched, &["advantage.train_unbranched", "explore.type"], || {
+                "[advantage] `train_unbranched`: got false, expected true with [explore] `type` = \"group\", where nothing \
+                 branches off and so nothing would be trained"
+                    .into()
+            });
+        }
+        ExploreConfig::Tree(tree) => rules.of_part("explore", tree.problems()),
+    }
 
     let hot = sampling.temperature.is_finite() && sampling.temperature > 0.0;
     rules.range(

@@ -188,7 +188,7 @@ impl Run<'_> {
         progress.prompts += trees.len() as u64 + discarded.prompts;
         progress.samples += trees_of().map(|tree| tree.leaves.len() as u64).sum::<u64>() + discarded.samples;
         progress.tokens_generated +=
-            trees_of().map(|tree| tree.n_tokens() as u64).sum::<u64>() + discarded.tokens;
+            trees_of().map(|tree| tree.n_sampled_tokens() as u64).sum::<u64>() + discarded.tokens;
         row.set("progress/prompts", progress.prompts as f64);
         row.set("progress/samples", progress.samples as f64);
         row.set("progress/tokens_generated", progress.tokens_generated as f64);

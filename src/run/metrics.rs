@@ -180,7 +180,7 @@ mod tests {
             advantages: field(),
             returns: None,
             gamma: field(),
-            trained: vec![false; measured.tree.leaves.len()],
+            trained: vec![None; measured.tree.leaves.len()],
             measured,
         }
     }

@@ -159,7 +159,7 @@ impl Run<'_> {
         let mut clock = Clock::start();
 
         let phase =
-            self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.n_first()) as u64);
+            self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.most()) as u64);
         let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""));
         phase.finish();
         let Harvest { trees, ages, discarded, generate_s, score_s } = harvest?;

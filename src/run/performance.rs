@@ -69,7 +69,7 @@ pub(super) struct Work<'a> {
 pub(super) fn row(times: &Times, work: &Work<'_>) -> MetricRow {
     let Times { generate, score, measure, credit, train, step } = *times;
     let trees = work.trees.iter().map(|tree| &tree.measured.tree);
-    let generated: usize = trees.clone().map(|tree| tree.n_tokens()).sum();
+    let generated: usize = trees.clone().map(|tree| tree.n_sampled_tokens()).sum();
     let trained: usize = work.samples.iter().map(|s| s.prompt.tokens.len() + s.tokens.len()).sum();
     [
         ("time/generate", generate),
@@ -96,7 +96,7 @@ impl Work<'_> {
     fn operations(&self) -> f64 {
         let trees = || self.trees.iter().map(|tree| &tree.measured.tree);
         let prompts: usize = trees().map(|tree| tree.prompt.tokens.len()).sum();
-        let generated: usize = trees().map(|tree| tree.n_tokens()).sum();
+        let generated: usize = trees().map(|tree| tree.n_sampled_tokens()).sum();
         let rows: usize = trees().map(|tree| tree.leaves.len()).sum();
         let in_rows: usize = trees().map(|tree| tree.leaves.len() * tree.prompt.tokens.len()).sum();
         let trained_on: usize = self.samples.iter().map(|s| s.tokens.len()).sum();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::credit::advantage::WithoutSignal;
+use crate::credit::advantage::{AdvantageConfig, Shared, WithoutSignal};
 use crate::credit::{Credit, Exclude};
 use crate::data::DataSet;
 use crate::data::supervised::{Limits, Source};
@@ -12,11 +12,11 @@ use crate::eval::Evaluator;
 use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
 use crate::model::{Layout, ModelConfig, Placement, Preset, load};
-use crate::pipeline::{OnPolicy, RolloutSource};
+use crate::pipeline::{OnPolicy, RolloutSource, RootReader};
 use crate::recipe::{Draft, Recipe};
 use crate::rollout::{DecodeEngine, Generation};
 use crate::score::{OverlongConfig, Scorer};
-use crate::signal::DecodePlan;
+use crate::signal::{DecodePlan, Segmenter};
 use crate::text::{Tokenizer, countdown_tokenizer};
 use crate::types::{Purpose, RunRandom};
 
@@ -123,6 +123,12 @@ impl Setup {
             n_prompts: recipe.batch.prompts,
             refill_rounds: recipe.advantage.flat().map_or(0, |flat| flat.rounds()),
             explorer: recipe.explore.build(),
+            reader: RootReader {
+                segmenter: Arc::new(Segmenter::new(&self.tokenizer)?),
+                temperature: recipe.sampling.temperature,
+                max_tokens: recipe.batch.max_tokens,
+                random: self.random,
+            },
             engine: Box::new(self.engine().reading(self.decode_plan())),
             scorer: Arc::clone(&self.scorer),
             tokenizer: Arc::clone(&self.tokenizer),
@@ -147,9 +153,14 @@ impl Setup {
             strategies: recipe.credit.iter().map(|config| config.build(self.random)).collect(),
             importance: recipe.importance_sampling,
             kl_in_reward: kl.map(|kl| kl.estimator),
+            shared: match recipe.advantage {
+                AdvantageConfig::Tree(tree) => tree.shared,
+                _ => Shared::EveryPath,
+            },
             exclude: Exclude {
                 without_signal: flat.is_some_and(|flat| flat != WithoutSignal::Keep),
                 cut_off: matches!(recipe.overlong, Some(OverlongConfig::Mask(_))),
+                unbranched: matches!(&recipe.advantage, AdvantageConfig::Tree(tree) if !tree.train_unbranched),
             },
         }
     }

@@ -11,8 +11,10 @@
 mod config;
 mod decode;
 mod groups;
+mod influence;
 mod read;
 mod spelling;
+mod steps;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -23,7 +25,9 @@ pub use config::{Heads, Layers, Regroup, Row, SignalConfig};
 pub use decode::DecodePlan;
 pub(crate) use decode::DecodeReader;
 pub use groups::{Grouping, HeadGroups};
+pub use influence::influence;
 pub(crate) use read::Reader;
+pub use steps::Segmenter;
 
 use crate::types::{HeadId, HeadSignal, HeadSignals, PathField, Signals, Tree};
 

@@ -1,5 +1,7 @@
 //! Reading attention in a forward pass: queries and keys of the chosen layers become signals, a block of rows at a time.
 
+use std::ops::Range;
+
 use anyhow::Result;
 use tch::{Kind, Tensor};
 
@@ -11,7 +13,7 @@ use crate::types::HeadSignals;
 
 /// Most attention weights in a block of rows: 16 MiB in f32. Three blocks exist at a time: the weights and, on their way
 /// from the scores or into a sum, two more of their size.
-const MAX_WEIGHTS: i64 = 1 << 22;
+pub(super) const MAX_WEIGHTS: i64 = 1 << 22;
 
 /// Reads the attention of the sequences of one pass, which reads their last tokens too.
 pub(crate) struct Reader<'a> {
@@ -79,35 +81,50 @@ impl<'a> Reader<'a> {
 
     fn layer(&self, tapped: &Tapped<'_>) -> Result<Vec<Vec<crate::types::HeadSignal>>> {
         let extents = &self.extents[tapped.sequences.clone()];
-        let (b, t, h, d) = tapped.queries.size4()?;
-        let k = tapped.keys.size()[1];
-        let group = h / k;
+        let (b, t, h, _) = tapped.queries.size4()?;
         let device = tapped.queries.device();
-        let queries = tapped.queries.to_kind(Kind::Float).transpose(1, 2) * (d as f64).powf(-0.5); // (B, H, T, D)
-        let keys = tapped.keys.to_kind(Kind::Float).reshape([b * k, t, d]);
         let mut sums = HeadSums::new(self.config, b, h, t, device);
-
         let from = extents.iter().map(|e| e.rows().start).min().unwrap_or(0) as i64;
         let to = extents.iter().map(|e| e.rows().end).max().unwrap_or(0) as i64;
-        let block = (self.max_weights / (b * h * t)).max(1);
-        for first in (from..to).step_by(block as usize) {
-            let (n, end) = (block.min(to - first), (first + block).min(to));
-            let q = queries.narrow(2, first, n).reshape([b * k, group * n, d]);
-            let scores = q.bmm(&keys.narrow(1, 0, end).transpose(1, 2)).view([b, h, n, end]);
-            // Row i of the block sees columns 0..=first + i.
-            let hidden = Tensor::full([n, end], f64::NEG_INFINITY, (Kind::Float, device)).triu(first + 1);
-            let attention = (scores + hidden).softmax(-1, None); // (B, H, Q, C)
-            sums.add(&attention, first, &counted(extents, first, end).to_device(device));
-        }
+        for_blocks(tapped, from..to, self.max_weights, &mut |attention, first| {
+            let end = first + attention.size()[2];
+            sums.add(attention, first, &counted(extents, first, end).to_device(device));
+        })?;
         sums.finish(tapped.layer, extents)
     }
 }
 
+/// Calls `see` with the attention of the tokens `rows`, a block of them after the other: f32 `[B, H, Q, C]`, of which row i
+/// belongs to the token in column `first + i`, and `first`; columns count from 0 to C = `first + Q`. A block has at most
+/// `max_weights` attention weights, but no less than one row of each head.
+pub(super) fn for_blocks(
+    tapped: &Tapped<'_>,
+    rows: Range<i64>,
+    max_weights: i64,
+    see: &mut dyn FnMut(&Tensor, i64),
+) -> Result<()> {
+    let (b, t, h, d) = tapped.queries.size4()?;
+    let k = tapped.keys.size()[1];
+    let group = h / k;
+    let device = tapped.queries.device();
+    let queries = tapped.queries.to_kind(Kind::Float).transpose(1, 2) * (d as f64).powf(-0.5); // (B, H, T, D)
+    let keys = tapped.keys.to_kind(Kind::Float).reshape([b * k, t, d]);
+    let block = (max_weights / (b * h * t)).max(1);
+    for first in rows.clone().step_by(block as usize) {
+        let (n, end) = (block.min(rows.end - first), (first + block).min(rows.end));
+        let q = queries.narrow(2, first, n).reshape([b * k, group * n, d]);
+        let scores = q.bmm(&keys.narrow(1, 0, end).transpose(1, 2)).view([b, h, n, end]);
+        // Row i of the block sees columns 0..=first + i.
+        let hidden = Tensor::full([n, end], f64::NEG_INFINITY, (Kind::Float, device)).triu(first + 1);
+        see(&(scores + hidden).softmax(-1, None), first);
+    }
+    Ok(())
+}
+
 /// 1 where a row of `first..end` counts, `[B, 1, Q, 1]`.
 fn counted(extents: &[Extent], first: i64, end: i64) -> Tensor {
-    let row = |rows: std::ops::Range<usize>| {
-        (first..end).map(move |t| f32::from(u8::from(rows.contains(&(t as usize)))))
-    };
+    let row =
+        |rows: Range<usize>| (first..end).map(move |t| f32::from(u8::from(rows.contains(&(t as usize)))));
     let values: Vec<f32> = extents.iter().flat_map(|extent| row(extent.rows())).collect();
     Tensor::from_slice(&values).view([extents.len() as i64, 1, end - first, 1])
 }

@@ -27,6 +27,8 @@ pub enum Purpose {
     Sample,
     /// Tokens that random credit chooses.
     Credit,
+    /// Places that branches leave a response at.
+    Branch,
 }
 
 /// The randomness of one run.

@@ -67,6 +67,30 @@ impl Tree {
         self.leaves.iter().map(|leaf| leaf.tokens.len()).sum()
     }
 
+    /// Number of response tokens that two leaves share because one of them forked off the other, or both off a third.
+    #[must_use]
+    pub fn n_common(&self, a: usize, b: usize) -> usize {
+        let (earlier, later) = (a.min(b), a.max(b));
+        if earlier == later {
+            return self.leaves[a].tokens.len();
+        }
+        // A leaf forks off an earlier one.
+        self.leaves[later].fork.map_or(0, |fork| fork.at.min(self.n_common(earlier, fork.parent)))
+    }
+
+    /// Whether another leaf forks off `leaf`, or it off another.
+    #[must_use]
+    pub fn is_branched(&self, leaf: usize) -> bool {
+        self.leaves[leaf].fork.is_some()
+            || self.leaves.iter().any(|other| other.fork.is_some_and(|fork| fork.parent == leaf))
+    }
+
+    /// Number of response tokens that were sampled: those that leaves share count once.
+    #[must_use]
+    pub fn n_sampled_tokens(&self) -> usize {
+        self.n_tokens() - self.n_shared_tokens()
+    }
+
     /// How many of [`Tree::n_tokens`] are those of an earlier leaf, up to the fork.
     #[must_use]
     pub fn n_shared_tokens(&self) -> usize {
@@ -136,6 +160,6 @@ pub struct CreditedTree {
     pub returns: Option<PathField<f32>>,
     /// What the credit strategies together multiplied the estimated advantage of every response token by.
     pub gamma: PathField<f32>,
-    /// Which leaves the learner trains on.
-    pub trained: Vec<bool>,
+    /// From which token on the learner trains on each leaf; `None` where it does not at all.
+    pub trained: Vec<Option<usize>>,
 }

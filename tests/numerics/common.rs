@@ -82,6 +82,7 @@ pub fn samples() -> Vec<TrainSample> {
             TrainSample {
                 prompt: Arc::clone(&prompt),
                 tokens: tokens(seed, n),
+                from: 0,
                 old_logprobs: None,
                 ref_logprobs: None,
                 advantages: numbers(seed, n),

@@ -6,6 +6,7 @@ mod credit;
 mod critic;
 mod decoding;
 mod gradient;
+mod influence;
 mod losses;
 mod parity;
 mod policy;

@@ -7,11 +7,12 @@ use anyhow::Result;
 use rewards::{Countdown, Task};
 use rlcredit::data::sampler::{PromptSampler, SamplerConfig, SamplerState};
 use rlcredit::model::{Placement, Policy, Preset};
-use rlcredit::pipeline::{Discarded, OnPolicy, RolloutSource};
+use rlcredit::pipeline::{Discarded, OnPolicy, RolloutSource, RootReader};
 use rlcredit::rollout::explore::{ExploreConfig, GroupConfig};
 use rlcredit::rollout::{Generation, RolloutEngine, SamplingConfig, ScriptedEngine};
 use rlcredit::score::{OverlongConfig, PenaltyConfig, Scorer};
-use rlcredit::text::countdown_tokenizer;
+use rlcredit::signal::Segmenter;
+use rlcredit::text::{Tokenizer, countdown_tokenizer};
 use rlcredit::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, Tree};
 
 use super::place::{Place, RECIPE};
@@ -169,6 +170,7 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
         )),
         n_prompts: 2,
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).build(),
+        reader: reader(&tokenizer, random),
         engine: Box::new(LoggedEngine(ScriptedEngine { script, calls: Vec::new() }, Arc::clone(&log))),
         scorer: Arc::new(Scorer::new(&[
             serde_json::from_str(r#"{"type": "countdown", "weight": 2.0}"#).unwrap()
@@ -236,6 +238,7 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<OverlongConfi
         n_prompts: 2,
         refill_rounds,
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).build(),
+        reader: reader(&tokenizer, random),
         engine: Box::new(ScriptedEngine { script: right.iter().map(answer).collect(), calls: Vec::new() }),
         scorer: Arc::new(Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()])),
         tokenizer: Arc::clone(&tokenizer),
@@ -244,6 +247,12 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<OverlongConfi
     };
     let shape = Preset::Countdown2m.config(tokenizer.vocab_size() as i64);
     (source, Policy::scratch(shape, &random, Placement::cpu_f32()).unwrap())
+}
+
+/// A reader of first responses.
+fn reader(tokenizer: &Tokenizer, random: RunRandom) -> RootReader {
+    let segmenter = Arc::new(Segmenter::new(tokenizer).unwrap());
+    RootReader { segmenter, temperature: 1.0, max_tokens: 1 << 12, random }
 }
 
 #[test]

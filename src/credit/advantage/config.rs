@@ -6,6 +6,7 @@ use super::batch_baseline::BatchBaselineConfig;
 use super::gae::GaeConfig;
 use super::group::GroupConfig;
 use super::leave_one_out::LeaveOneOutConfig;
+use super::tree::TreeConfig;
 use super::{AdvantageEstimator, WithoutSignal};
 
 /// Estimator of the advantage.
@@ -20,6 +21,8 @@ pub enum AdvantageConfig {
     BatchBaseline(BatchBaselineConfig),
     /// What a critic did not expect: PPO.
     Gae(GaeConfig),
+    /// What each segment of a tree adds: TreeRL, AttnRL.
+    Tree(TreeConfig),
 }
 
 impl AdvantageConfig {
@@ -31,6 +34,7 @@ impl AdvantageConfig {
             Self::LeaveOneOut(config) => Box::new(config),
             Self::BatchBaseline(config) => Box::new(config),
             Self::Gae(config) => Box::new(config),
+            Self::Tree(config) => Box::new(config),
         }
     }
 
@@ -41,6 +45,8 @@ impl AdvantageConfig {
             Self::Group(c) => (c.without_signal, c.refill_rounds),
             Self::LeaveOneOut(c) => (c.without_signal, c.refill_rounds),
             Self::BatchBaseline(c) => (c.without_signal, c.refill_rounds),
+            Self::Tree(c) if c.drop_uniform => (WithoutSignal::Drop, None),
+            Self::Tree(_) => (WithoutSignal::Keep, None),
             Self::Gae(_) => return None,
         };
         Some(Flat { without_signal, refill_rounds })

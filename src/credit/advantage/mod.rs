@@ -7,6 +7,7 @@ mod group;
 mod leave_one_out;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tree;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use config::{AdvantageConfig, Flat};
 pub use gae::GaeConfig;
 pub use group::{GroupConfig, Scale};
 pub use leave_one_out::LeaveOneOutConfig;
+pub use tree::{Shared, TreeConfig};
 
 use super::Rewards;
 use crate::types::{Needs, PathField};

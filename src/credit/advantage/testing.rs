@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rewards::{Countdown, Status, Task, Verdict};
 
 use super::{AdvantageEstimator, Rewards};
-use crate::types::{Finish, Leaf, MeasuredTree, Prompt, Tree};
+use crate::types::{Finish, Fork, Leaf, MeasuredTree, Prompt, TokenId, Tree};
 
 /// A flat group with these rewards; response i has i + 1 tokens.
 pub fn group(rewards: &[f64]) -> MeasuredTree {
@@ -22,6 +22,26 @@ pub fn group(rewards: &[f64]) -> MeasuredTree {
         verdict: Verdict { value: *reward, parts: Default::default(), status: Status::Ok },
     });
     MeasuredTree::bare(Tree { prompt: Arc::new(prompt), leaves: leaves.collect() })
+}
+
+/// A leaf of a made-up tree: fork, number of tokens, reward.
+pub type Grown = (Option<(usize, usize)>, usize, f64);
+
+/// A tree of leaves with their fork (parent, tokens shared with it), number of tokens and reward. A token is unlike all
+/// others that do not stand at the same place of the same segment.
+pub fn grown(leaves: &[Grown]) -> MeasuredTree {
+    let rewards: Vec<f64> = leaves.iter().map(|leaf| leaf.2).collect();
+    let mut measured = group(&rewards);
+    for (i, (fork, n, _)) in leaves.iter().enumerate() {
+        let mut tokens =
+            fork.map_or_else(Vec::new, |(parent, at)| measured.tree.leaves[parent].tokens[..at].to_vec());
+        tokens.extend((tokens.len()..*n).map(|t| (100 * i + t) as TokenId));
+        let leaf = &mut measured.tree.leaves[i];
+        leaf.fork = fork.map(|(parent, at)| Fork { parent, at });
+        leaf.logprobs = tokens.iter().map(|token| -0.01 * *token as f32).collect();
+        leaf.tokens = tokens;
+    }
+    measured
 }
 
 /// Asserts the advantage of every response of `groups` of rewards, the same on each of its tokens; response i has i + 1.

@@ -93,7 +93,7 @@ fn mistakes_about_sections_are_explained() {
             "x.toml: [run] is missing; it needs `name`, `steps`",
             "x.toml: [model] is missing; its keys are `path`, `scratch`, `dtype`, `device`",
             "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"jsonl\"",
-            "x.toml: [explore] is missing; it needs `type`: \"group\"",
+            "x.toml: [explore] is missing; it needs `type`: one of \"group\", \"tree\"",
         ]
     );
     assert_eq!(problems("[run\n", &[]), ["x.toml:1: `[run` is not TOML: unclosed table, expected `]`"]);

@@ -1,0 +1,91 @@
+//! Reading first responses for what branch rules go by.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::batch::Sequence;
+use crate::measure::Measurer;
+use crate::model::Policy;
+use crate::rollout::explore::branch::{Root, RootNeeds};
+use crate::signal::{Segmenter, SignalConfig, influence};
+use crate::types::{RunRandom, Step, Tree};
+
+/// Reads first responses under the policy that sampled them.
+#[derive(Clone, Debug)]
+pub struct RootReader {
+    /// Cuts responses into steps.
+    pub segmenter: Arc<Segmenter>,
+    /// Temperature of the sampling distribution.
+    pub temperature: f64,
+    /// Tokens per forward pass, common beginnings once.
+    pub max_tokens: usize,
+    /// Randomness of the run.
+    pub random: RunRandom,
+}
+
+/// What was read of some trees, response after response.
+pub struct Roots {
+    steps: Vec<Vec<Range<usize>>>,
+    influence: Vec<Vec<f32>>,
+    entropies: Vec<Vec<f32>>,
+    random: RunRandom,
+    step: Step,
+}
+
+impl RootReader {
+    /// Reads what `needs` names of all responses of `trees`, sampled in `step` by `policy`.
+    ///
+    /// # Errors
+    /// If results cannot be copied to the host.
+    pub fn read(&self, policy: &Policy, trees: &[Tree], needs: RootNeeds, step: Step) -> Result<Roots> {
+        let leaves = || trees.iter().flat_map(|tree| tree.leaves.iter().map(move |leaf| (tree, leaf)));
+        let sequences: Vec<Sequence<'_>> = leaves()
+            .map(|(tree, leaf)| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens })
+            .collect();
+        let mut roots = Roots {
+            steps: leaves().map(|(_, leaf)| self.segmenter.steps(&leaf.tokens)).collect(),
+            influence: Vec::new(),
+            entropies: Vec::new(),
+            random: self.random,
+            step,
+        };
+        let _guard = tch::no_grad_guard();
+        if let Some(distance) = needs.influence {
+            let ends: Vec<_> =
+                leaves().map(|(_, leaf)| self.segmenter.end_of_thinking(&leaf.tokens)).collect();
+            roots.influence = influence(policy, &sequences, &roots.steps, &ends, distance, self.max_tokens)?;
+        }
+        if needs.entropies {
+            let measurer = Measurer {
+                policy,
+                reference: None,
+                critic: None,
+                temperature: self.temperature,
+                max_tokens: self.max_tokens,
+                signals: &SignalConfig::default(),
+            };
+            roots.entropies = measurer.ask(policy, &sequences, true, false)?.entropies;
+        }
+        Ok(roots)
+    }
+}
+
+impl Roots {
+    /// The responses of `tree`, of which the first is number `first` of all that were read.
+    pub fn of_tree<'r>(&'r self, tree: &'r Tree, first: usize) -> Vec<Root<'r>> {
+        fn list<T>(all: &[Vec<T>], i: usize) -> &[T] {
+            all.get(i).map_or(&[], Vec::as_slice)
+        }
+        let root = |(i, leaf): (usize, &'r crate::types::Leaf)| Root {
+            n_prompt: tree.prompt.tokens.len(),
+            steps: &self.steps[i],
+            influence: list(&self.influence, i),
+            entropies: list(&self.entropies, i),
+            n_tokens: leaf.tokens.len(),
+            random: (self.random, [self.step, tree.prompt.id, u64::from(leaf.sample)]),
+        };
+        (first..).zip(&tree.leaves).map(root).collect()
+    }
+}

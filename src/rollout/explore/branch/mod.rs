@@ -1,0 +1,102 @@
+//! Where new responses branch off a response: `[explore.rule]`.
+
+mod attention;
+mod entropy;
+mod uniform;
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+pub use attention::AttentionConfig;
+pub use entropy::EntropyConfig;
+pub use uniform::UniformConfig;
+
+use crate::types::{RunRandom, Step};
+
+/// What must be known of responses that others branch off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RootNeeds {
+    /// Steps between a step and the first whose look back at it counts, if influence is wanted.
+    pub influence: Option<usize>,
+    /// Whether entropies are wanted.
+    pub entropies: bool,
+}
+
+/// A response that others may branch off, R tokens in S steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Root<'a> {
+    /// Number of tokens of the prompt.
+    pub n_prompt: usize,
+    /// Its steps, ranges of its tokens.
+    pub steps: &'a [Range<usize>],
+    /// How much later steps look back at each step, `[S]`; empty if it was not asked for.
+    pub influence: &'a [f32],
+    /// Entropy of the distribution of each token, nats, `[R]`; empty if it was not asked for.
+    pub entropies: &'a [f32],
+    /// Number of tokens R.
+    pub n_tokens: usize,
+    /// Randomness of the run, and where it is used: step, prompt and sample.
+    pub random: (RunRandom, [u64; 3]),
+}
+
+/// Chooses branch points.
+pub trait BranchRule {
+    /// What it goes by.
+    fn needs(&self) -> RootNeeds {
+        RootNeeds::default()
+    }
+
+    /// At most `n` different places of `root` in rising order, each above 0 and below R: a branch has the tokens before it.
+    fn pick(&self, root: &Root<'_>, n: usize) -> Vec<usize>;
+
+    /// What cannot work, each as `key: got ..., expected ...`.
+    fn problems(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// The rule of a recipe.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RuleConfig {
+    /// Before steps that later steps look back at: ATB of AttnRL.
+    Attention(AttentionConfig),
+    /// Before the tokens of which the policy was least sure: TreeRL.
+    Entropy(EntropyConfig),
+    /// Anywhere.
+    Uniform(UniformConfig),
+}
+
+impl RuleConfig {
+    /// The rule.
+    #[must_use]
+    pub fn rule(&self) -> &dyn BranchRule {
+        match self {
+            Self::Attention(config) => config,
+            Self::Entropy(config) => config,
+            Self::Uniform(config) => config,
+        }
+    }
+}
+
+impl Default for RuleConfig {
+    fn default() -> Self {
+        Self::Attention(AttentionConfig::default())
+    }
+}
+
+impl Root<'_> {
+    /// Coordinates of a draw about this root.
+    fn coordinates(&self, more: u64) -> [u64; 4] {
+        let [step, prompt, sample] = self.random.1;
+        [step, prompt, sample, more]
+    }
+
+    /// A root of `n_tokens` tokens of which nothing else is known.
+    #[must_use]
+    pub fn bare(n_tokens: usize, random: RunRandom, step: Step) -> Self {
+        let (steps, influence, entropies) = (&[][..], &[][..], &[][..]);
+        Self { n_prompt: 0, steps, influence, entropies, n_tokens, random: (random, [step, 0, 0]) }
+    }
+}
