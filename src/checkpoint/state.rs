@@ -5,7 +5,8 @@
 //! optimizer.safetensors    first and second moments
 //! critic/                  the same of the critic, where there is one: a model for token classification
 //! critic_optimizer.safetensors
-//! state.json               counters, the state of the prompt sampler, earlier evaluations
+//! state.json               counters, the states of prompt sampler and explorer, earlier evaluations
+//! pending.json             responses that were generated ahead, where a schedule does that
 //! ```
 //!
 //! [`TrainState`] is taken apart in `save` and put together in `load` without `..`, so that a new field does not compile
@@ -24,6 +25,8 @@ use crate::eval::EvalReport;
 use crate::files::write_whole;
 use crate::model::{Layout, ModelConfig, load};
 use crate::optim::AdamWState;
+use crate::pipeline::{Pending, SourceState};
+use crate::rollout::explore::ExplorerState;
 use crate::signal::HeadGroups;
 use crate::text::Tokenizer;
 use crate::types::Step;
@@ -53,8 +56,8 @@ pub struct TrainState {
     pub critic: Option<CriticState>,
     /// Weight of the KL penalty, where there is one.
     pub kl_coef: f64,
-    /// Where the rollout source stands in its prompts.
-    pub sampler: SamplerState,
+    /// Where the rollout source stands.
+    pub source: SourceState,
     /// The groups of heads that attention signals are averaged over, if any were chosen.
     pub head_groups: Option<HeadGroups>,
     /// Counters.
@@ -83,6 +86,7 @@ struct Host {
     critic_updates: Option<u64>,
     kl_coef: f64,
     sampler: SamplerState,
+    explorer: ExplorerState,
     head_groups: Option<HeadGroups>,
     progress: Progress,
     refused_in_a_row: u32,
@@ -94,6 +98,7 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 const CRITIC: &str = "critic";
 const CRITIC_OPTIMIZER: &str = "critic_optimizer.safetensors";
 const STATE: &str = "state.json";
+const PENDING: &str = "pending.json";
 
 /// The groups of heads in force at the checkpoint in `folder`; none where no state is kept or no groups were chosen.
 ///
@@ -121,7 +126,7 @@ impl TrainState {
             optimizer,
             critic,
             kl_coef,
-            sampler,
+            source: SourceState { sampler, explorer, pending },
             head_groups,
             progress,
             refused_in_a_row,
@@ -141,11 +146,15 @@ impl TrainState {
             critic_updates,
             kl_coef,
             sampler,
+            explorer,
             head_groups,
             progress,
             refused_in_a_row,
             evaluations,
         };
+        if let Some(pending) = pending {
+            write_whole(&dir.join(PENDING), |w| Ok(serde_json::to_writer(w, &pending)?))?;
+        }
         write_whole(&dir.join(STATE), |w| Ok(serde_json::to_writer_pretty(w, &host)?))
     }
 
@@ -163,11 +172,16 @@ impl TrainState {
             critic_updates,
             kl_coef,
             sampler,
+            explorer,
             head_groups,
             progress,
             refused_in_a_row,
             evaluations,
         } = host;
+        let pending = match checkpoint.folder().join(PENDING).is_file() {
+            true => Some(read_pending(&checkpoint.file(PENDING)?)?),
+            false => None,
+        };
         let critic = critic_updates.map(|updates| {
             Ok::<_, anyhow::Error>(CriticState {
                 weights: load_weights(checkpoint, CRITIC, &Layout::of_critic(config))?,
@@ -180,13 +194,18 @@ impl TrainState {
             optimizer: load_moments(checkpoint, OPTIMIZER, optimizer_updates)?,
             critic: critic.transpose()?,
             kl_coef,
-            sampler,
+            source: SourceState { sampler, explorer, pending },
             head_groups,
             progress,
             refused_in_a_row,
             evaluations,
         })
     }
+}
+
+fn read_pending(path: &Path) -> Result<Pending> {
+    let text = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| path.display().to_string())
 }
 
 /// The master weights in folder `name` of a checkpoint.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{OnPolicy, RolloutSource};
+use super::{Gatherer, OnPolicy, OneStepOff, RolloutSource};
 
 /// Schedule of generation and updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,15 +10,25 @@ use super::{OnPolicy, RolloutSource};
 pub enum PipelineConfig {
     /// Every response comes from the policy that learns from it.
     OnPolicy(OnPolicyConfig),
+    /// Branches come from the policy that learns from them, the first responses that they leave from the one before it.
+    OneStepOff(OneStepOffConfig),
 }
 
 impl PipelineConfig {
-    /// The source that the recipe chose, which makes each harvest as `on_policy` does.
+    /// The source that the recipe chose: `n_prompts` prompts a step, and where that is possible up to `refill_rounds` rounds
+    /// of new ones for groups without signal.
     #[must_use]
-    pub fn build(self, on_policy: OnPolicy) -> Box<dyn RolloutSource> {
+    pub fn build(self, gatherer: Gatherer, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource> {
         match self {
-            Self::OnPolicy(_) => Box::new(on_policy),
+            Self::OnPolicy(_) => Box::new(OnPolicy { gatherer, n_prompts, refill_rounds }),
+            Self::OneStepOff(_) => Box::new(OneStepOff { gatherer, n_prompts, pending: None }),
         }
+    }
+
+    /// Whether tokens may come from an older policy than the one that learns from them.
+    #[must_use]
+    pub fn is_off_policy(self) -> bool {
+        !matches!(self, Self::OnPolicy(_))
     }
 }
 
@@ -32,3 +42,8 @@ impl Default for PipelineConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OnPolicyConfig {}
+
+/// Settings of [`PipelineConfig::OneStepOff`]: none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OneStepOffConfig {}

@@ -1,16 +1,21 @@
 //! How generating and learning take turns: a [`RolloutSource`] yields the scored trees of a step.
 
 mod config;
+mod gather;
 mod on_policy;
+mod one_step_off;
+mod pending;
 mod roots;
 
-pub use config::{OnPolicyConfig, PipelineConfig};
-pub use on_policy::{OnPolicy, graft};
+pub use config::{OnPolicyConfig, OneStepOffConfig, PipelineConfig};
+pub use gather::{Call, Gatherer, Spent, Sprouts, graft};
+pub use on_policy::OnPolicy;
+pub use one_step_off::OneStepOff;
+pub use pending::{Pending, SourceState};
 pub use roots::{RootReader, Roots};
 
 use anyhow::Result;
 
-use crate::data::sampler::SamplerState;
 use crate::model::Policy;
 use crate::types::{Step, Tree};
 
@@ -28,7 +33,8 @@ pub struct Harvest {
     pub score_s: f64,
 }
 
-/// Groups without signal that gave their place to others.
+/// Prompts that were answered and are trained on nowhere: groups without signal that gave their place to others, and trees
+/// that were not worth growing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Discarded {
     /// Generation rounds beyond the first.
@@ -41,6 +47,15 @@ pub struct Discarded {
     pub tokens: u64,
 }
 
+impl Discarded {
+    /// Counts `tree`.
+    pub fn add(&mut self, tree: &Tree) {
+        self.prompts += 1;
+        self.samples += tree.leaves.len() as u64;
+        self.tokens += tree.n_sampled_tokens() as u64;
+    }
+}
+
 /// Yields the scored responses a step trains on.
 pub trait RolloutSource {
     /// The harvest of `step`. `progress` hears how many responses have ended since its last call.
@@ -50,11 +65,14 @@ pub trait RolloutSource {
     fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest>;
 
     /// Everything that later harvests depend on.
-    fn state(&self) -> SamplerState;
+    ///
+    /// # Errors
+    /// If work under way cannot be finished.
+    fn state(&mut self) -> Result<SourceState>;
 
     /// Goes on from a saved state.
     ///
     /// # Errors
-    /// If the state does not fit the recipe's sampler.
-    fn restore(&mut self, state: SamplerState) -> Result<()>;
+    /// If the state does not fit the recipe's sampler or prompts.
+    fn restore(&mut self, state: SourceState) -> Result<()>;
 }

@@ -144,7 +144,7 @@ impl<'s> Run<'s> {
             optimizer,
             critic,
             kl_coef,
-            sampler,
+            source,
             head_groups,
             progress,
             refused_in_a_row,
@@ -156,24 +156,27 @@ impl<'s> Run<'s> {
         if let (Some(own), Some(saved)) = (&mut run.critic, critic) {
             own.restore(saved)?;
         }
-        run.source.restore(sampler)?;
+        run.source.restore(source)?;
         run.grouping = Grouping::resume(head_groups);
         Ok(Self { step, kl_coef, progress, refused_in_a_row, wall_before: progress.wall_s, ..run })
     }
 
     /// All that later steps depend on.
-    pub(super) fn state(&self) -> TrainState {
-        TrainState {
+    ///
+    /// # Errors
+    /// If work under way cannot be finished.
+    pub(super) fn state(&mut self) -> Result<TrainState> {
+        Ok(TrainState {
             step: self.step,
             weights: self.policy.master().shallow_clone(),
             optimizer: self.learner.optimizer.state().shallow_clone(),
             critic: self.critic.as_ref().map(OwnCritic::state),
             kl_coef: self.kl_coef,
-            sampler: self.source.state(),
+            source: self.source.state()?,
             head_groups: self.grouping.groups().cloned(),
             progress: Progress { wall_s: self.wall_s(), ..self.progress },
             refused_in_a_row: self.refused_in_a_row,
             evaluations: self.evaluations.clone(),
-        }
+        })
     }
 }

@@ -22,9 +22,12 @@ pub(super) fn adopt(
         let (logprobs, entropies): (Vec<_>, Vec<_>) =
             found.by_ref().take(own.len()).map(|(l, e)| (l.clone(), e.clone())).unzip();
         let measured = &mut trees[own[0].place.0].measured;
-        if measured.old_logprobs.is_none() && logprobs.len() == measured.tree.leaves.len() {
+        if measured.entropies.is_some() || logprobs.len() != measured.tree.leaves.len() {
+            continue;
+        }
+        measured.entropies = Some(PathField::new(&measured.tree, entropies)?);
+        if measured.old_logprobs.is_none() {
             measured.old_logprobs = Some(PathField::new(&measured.tree, logprobs)?);
-            measured.entropies = Some(PathField::new(&measured.tree, entropies)?);
         }
     }
     Ok(())

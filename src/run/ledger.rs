@@ -250,7 +250,7 @@ impl Run<'_> {
     pub(super) fn save(&mut self) -> Result<String> {
         let start = Instant::now();
         let _phase = self.console.step_phase("save", 0);
-        let state = self.state();
+        let state = self.state()?;
         let path = self
             .ledger
             .store

@@ -252,11 +252,13 @@ impl Run<'_> {
     }
 
     /// A single update per step measures the old log-probabilities itself; more of them need a pass before the first, and
-    /// so does the comparison that the first step with an update makes.
+    /// so does the comparison that the first step with an update makes. Off policy they are the sampler's.
     fn needs(&self) -> Needs {
         let batch = self.setup.recipe.batch;
+        let off_policy = self.setup.recipe.pipeline.is_off_policy();
         let own = Needs {
-            old_logprobs: batch.minibatches * batch.epochs > 1 || self.is_unchanged(),
+            old_logprobs: (batch.minibatches * batch.epochs > 1 && !off_policy) || self.is_unchanged(),
+            sampled_logprobs: off_policy,
             ref_logprobs: self.reference.is_some(),
             ..Needs::default()
         };

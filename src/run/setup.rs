@@ -12,7 +12,7 @@ use crate::eval::Evaluator;
 use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
 use crate::model::{Layout, ModelConfig, Placement, Preset, load};
-use crate::pipeline::{OnPolicy, RolloutSource, RootReader};
+use crate::pipeline::{Gatherer, RolloutSource, RootReader};
 use crate::recipe::{Draft, Recipe};
 use crate::rollout::{DecodeEngine, Generation};
 use crate::score::{OverlongConfig, Scorer};
@@ -118,10 +118,8 @@ impl Setup {
     /// If the prompts do not suit the sampler.
     pub fn rollout_source(&self) -> Result<Box<dyn RolloutSource>> {
         let recipe = &self.recipe;
-        Ok(recipe.pipeline.build(OnPolicy {
+        let gatherer = Gatherer {
             sampler: recipe.sampler.build(self.data.train.clone(), self.random)?,
-            n_prompts: recipe.batch.prompts,
-            refill_rounds: recipe.advantage.flat().map_or(0, |flat| flat.rounds()),
             explorer: recipe.explore.build(),
             reader: RootReader {
                 segmenter: Arc::new(Segmenter::new(&self.tokenizer)?),
@@ -139,7 +137,9 @@ impl Setup {
                 step: 0,
                 sampling: recipe.sampling,
             },
-        }))
+        };
+        let refill_rounds = recipe.advantage.flat().map_or(0, |flat| flat.rounds());
+        Ok(recipe.pipeline.build(gatherer, recipe.batch.prompts, refill_rounds))
     }
 
     /// How rewards become one advantage per token.

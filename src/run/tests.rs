@@ -173,7 +173,8 @@ fn the_first_update_is_checked_whenever_it_comes() {
         assert!(!run.needs().old_logprobs);
         run.step = 4;
         run.learner = PolicyLearner::new(config, &run.policy);
-        run.learner.optimizer.restore(AdamWState { updates: 1, ..run.state().optimizer }).unwrap();
+        let optimizer = run.state().unwrap().optimizer;
+        run.learner.optimizer.restore(AdamWState { updates: 1, ..optimizer }).unwrap();
         assert!(run.train_step().is_ok());
     }
 }

@@ -29,6 +29,8 @@ pub enum Purpose {
     Credit,
     /// Places that branches leave a response at.
     Branch,
+    /// Responses that branches leave.
+    Expand,
 }
 
 /// The randomness of one run.

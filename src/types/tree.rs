@@ -103,6 +103,9 @@ impl Tree {
 pub struct Needs {
     /// Log-probabilities under the learner's policy before the step's first update.
     pub old_logprobs: bool,
+    /// The sampler's log-probabilities in place of `old_logprobs`, unless these are measured: where tokens of one response
+    /// come from several policies, each counts under its own.
+    pub sampled_logprobs: bool,
     /// Log-probabilities under the reference policy.
     pub ref_logprobs: bool,
     /// What the policy's attention says about each token.
@@ -117,6 +120,7 @@ impl Needs {
     pub fn union(self, other: Self) -> Self {
         Self {
             old_logprobs: self.old_logprobs || other.old_logprobs,
+            sampled_logprobs: self.sampled_logprobs || other.sampled_logprobs,
             ref_logprobs: self.ref_logprobs || other.ref_logprobs,
             signals: self.signals || other.signals,
             values: self.values || other.values,
@@ -129,9 +133,9 @@ impl Needs {
 pub struct MeasuredTree {
     /// The tree as sampled and scored.
     pub tree: Tree,
-    /// Log-probabilities under the learner before the step's first update.
+    /// Log-probabilities that the ratio starts from: under the learner before the step's first update, or the sampler's.
     pub old_logprobs: Option<PathField<f32>>,
-    /// Entropy of the learner's distribution at each token, nats; comes with `old_logprobs`.
+    /// Entropy of the learner's distribution at each token, nats; comes with `old_logprobs` of the learner.
     pub entropies: Option<PathField<f32>>,
     /// Log-probabilities under the reference policy.
     pub ref_logprobs: Option<PathField<f32>>,

@@ -7,7 +7,7 @@ use anyhow::Result;
 use rewards::{Countdown, Task};
 use rlcredit::data::sampler::{PromptSampler, SamplerConfig, SamplerState};
 use rlcredit::model::{Placement, Policy, Preset};
-use rlcredit::pipeline::{Discarded, OnPolicy, RolloutSource, RootReader};
+use rlcredit::pipeline::{Discarded, Gatherer, OnPolicy, RolloutSource, RootReader};
 use rlcredit::rollout::explore::{ExploreConfig, GroupConfig};
 use rlcredit::rollout::{Generation, RolloutEngine, SamplingConfig, ScriptedEngine};
 use rlcredit::score::{OverlongConfig, PenaltyConfig, Scorer};
@@ -114,6 +114,10 @@ impl PromptSampler for LoggedSampler {
         drawn
     }
 
+    fn prompt(&self, id: u64) -> Option<Arc<Prompt>> {
+        self.0.prompt(id)
+    }
+
     fn observe(&mut self, trees: &[Tree]) {
         let seen = trees.iter().map(|tree| (tree.prompt.id, tree.rewards().collect())).collect();
         self.1.lock().unwrap().push(Event::Observed(seen));
@@ -161,14 +165,12 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
     };
     // Of every group of three the second is right.
     let script = (0..6 * 3).map(|i| answer(if i % 3 == 1 { "1+2" } else { "2-1" })).collect();
-    let mut source = OnPolicy {
-        refill_rounds: 0,
+    let gatherer = Gatherer {
         overlong: None,
         sampler: Box::new(LoggedSampler(
             SamplerConfig::default().build(prompts.collect(), random).unwrap(),
             Arc::clone(&log),
         )),
-        n_prompts: 2,
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).build(),
         reader: reader(&tokenizer, random),
         engine: Box::new(LoggedEngine(ScriptedEngine { script, calls: Vec::new() }, Arc::clone(&log))),
@@ -189,6 +191,7 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
             },
         },
     };
+    let mut source = OnPolicy { gatherer, n_prompts: 2, refill_rounds: 0 };
     let shape = Preset::Countdown2m.config(tokenizer.vocab_size() as i64);
     let policy = Policy::scratch(shape, &random, Placement::cpu_f32()).unwrap();
     for step in 1..=3 {
@@ -233,10 +236,8 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<OverlongConfi
     };
     let sampling =
         SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_rows: 512 };
-    let source = OnPolicy {
+    let gatherer = Gatherer {
         sampler: SamplerConfig::default().build(prompts.collect(), random).unwrap(),
-        n_prompts: 2,
-        refill_rounds,
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).build(),
         reader: reader(&tokenizer, random),
         engine: Box::new(ScriptedEngine { script: right.iter().map(answer).collect(), calls: Vec::new() }),
@@ -245,6 +246,7 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<OverlongConfi
         overlong,
         generation: Generation { random, purpose: Purpose::Rollout, step: 0, sampling },
     };
+    let source = OnPolicy { gatherer, n_prompts: 2, refill_rounds };
     let shape = Preset::Countdown2m.config(tokenizer.vocab_size() as i64);
     (source, Policy::scratch(shape, &random, Placement::cpu_f32()).unwrap())
 }

@@ -5,6 +5,8 @@ use std::process::Child;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde_json::Value;
+
 use super::place::{FINISHED, Place, RECIPE, assert_same_run, copy, finish, send};
 
 /// A moment that no earlier test run has tried.
@@ -121,6 +123,54 @@ fn a_run_that_refills_resumes_too() {
     let last = rows.last().unwrap();
     assert_eq!(last["progress/prompts"].as_f64().unwrap(), 24.0 + sum("group/discarded"));
     assert_eq!(last["progress/samples"].as_f64().unwrap(), 4.0 * (24.0 + sum("group/discarded")));
+}
+
+/// First responses that wait for their branches, the running mean of influence, and paths that hold tokens of two policies.
+#[test]
+fn runs_on_trees_resume_under_every_schedule() {
+    let tree = "type = \"tree\"\nroots = 3\nbranches = 2\ncontinuations = 2\n[explore.rule]\ntype = \"attention\"\ndistance = 1\n\
+                min_start = 0\nmin_gap = 0\n[explore.expand]\ntype = \"difficulty\"\n[sampling]";
+    let recipe = RECIPE
+        .replace("type = \"group\"\nsize = 4\n[sampling]", tree)
+        .replace("[advantage]\ntype = \"group\"", "[advantage]\ntype = \"tree\"\ndrop_uniform = false");
+    for schedule in ["on_policy", "one_step_off"] {
+        let place = killed_after_step_2_and_resumed(format!("{recipe}[pipeline]\ntype = \"{schedule}\"\n"));
+        let ahead = place.path("runs/whole/checkpoints/step_000002/pending.json").is_file();
+        assert_eq!(ahead, schedule == "one_step_off");
+        let rows = place.lines("runs/whole/metrics.jsonl");
+        let age = if schedule == "one_step_off" { 1.0 } else { 0.0 };
+        assert!(rows.iter().skip(1).all(|row| row["off_policy/age_max"] == age), "{schedule}");
+        assert!(rows.iter().all(|row| row["tree/leaves"].as_f64().unwrap() > 6.0), "{schedule}");
+        let mut n_sampled = 0;
+        for step in 1..=6 {
+            let lines = place.lines(&format!("runs/whole/rollouts/step_{step:06}.jsonl"));
+            assert_trees(&lines);
+            let shared = |line: &Value| line["fork_at"].as_u64().unwrap_or(0);
+            n_sampled +=
+                lines.iter().map(|l| l["tokens"].as_array().unwrap().len() as u64 - shared(l)).sum::<u64>();
+        }
+        let discarded: f64 = rows.iter().map(|row| row["group/discarded"].as_f64().unwrap()).sum();
+        let counted = rows[5]["progress/tokens_generated"].as_f64().unwrap() as u64;
+        assert!(counted == n_sampled || (discarded > 0.0 && counted > n_sampled), "{counted}, {n_sampled}");
+    }
+}
+
+/// Branches begin as the responses that they leave did, tokens and log-probabilities alike.
+fn assert_trees(lines: &[Value]) {
+    let mut n_forks = 0;
+    for line in lines.iter().filter(|line| !line["parent"].is_null()) {
+        let same =
+            |other: &&Value| other["prompt_id"] == line["prompt_id"] && other["sample"] == line["parent"];
+        let parent = lines.iter().find(same).unwrap();
+        let at = line["fork_at"].as_u64().unwrap() as usize;
+        assert!(at > 0 && at < parent["tokens"].as_array().unwrap().len());
+        for key in ["tokens", "logprobs"] {
+            let start = |line: &Value| line[key].as_array().unwrap()[..at].to_vec();
+            assert_eq!(start(line), start(parent), "{key}");
+        }
+        n_forks += 1;
+    }
+    assert!(n_forks > 4, "{n_forks}");
 }
 
 /// Trains as `recipe` says, `whole`, and again with a kill -9 after step 2 and a resume, `cut`: both are the same.

@@ -20,6 +20,9 @@ pub trait PromptSampler: Send {
     /// where there are fewer.
     fn draw(&mut self, n: usize) -> Vec<Arc<Prompt>>;
 
+    /// The prompt `id`, if there is one.
+    fn prompt(&self, id: u64) -> Option<Arc<Prompt>>;
+
     /// Takes notice of how the responses to drawn prompts were scored.
     fn observe(&mut self, trees: &[Tree]);
 

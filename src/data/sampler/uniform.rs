@@ -65,6 +65,12 @@ impl PromptSampler for Uniform {
         drawn.into_iter().map(|i| Arc::clone(&self.prompts[i])).collect()
     }
 
+    fn prompt(&self, id: u64) -> Option<Arc<Prompt>> {
+        // A prompt's id is its place, but where the training set is a part of another.
+        let by_place = self.prompts.get(usize::try_from(id).ok()?).filter(|prompt| prompt.id == id);
+        by_place.or_else(|| self.prompts.iter().find(|prompt| prompt.id == id)).cloned()
+    }
+
     fn observe(&mut self, _trees: &[Tree]) {}
 
     fn state(&self) -> SamplerState {

@@ -2,19 +2,39 @@
 
 pub mod branch;
 mod config;
+pub mod expand;
 mod group;
 mod tree;
 
 use std::sync::Arc;
 
 pub use config::{ExploreConfig, GroupConfig};
+use serde::{Deserialize, Serialize};
 pub use tree::TreeConfig;
 
 use self::branch::{Root, RootNeeds};
-use crate::types::{Fork, GenRequest, Prompt};
+use self::expand::Solved;
+use crate::types::{Fork, GenRequest, Prompt, Tree};
+
+/// What becomes of a tree of first responses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Where further responses leave the first ones; those that leave at one place stand together.
+    pub forks: Vec<Fork>,
+    /// Whether the prompt is not worth training on.
+    pub is_dropped: bool,
+}
+
+/// What an explorer has learnt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplorerState {
+    /// Of problems that were always solved.
+    pub solved: Solved,
+}
 
 /// Opens the tree of a prompt, and lets it grow.
-pub trait Explorer {
+pub trait Explorer: Send {
     /// The first generation requests for `prompt`.
     fn open(&self, prompt: &Arc<Prompt>) -> Vec<GenRequest>;
 
@@ -23,10 +43,18 @@ pub trait Explorer {
         None
     }
 
-    /// Where further responses leave the first ones, `roots`; those that leave at one place stand together.
-    fn grow(&self, _roots: &[Root<'_>]) -> Vec<Fork> {
-        Vec::new()
+    /// Lets a tree of first responses grow, of which `roots` says what was read.
+    fn grow(&mut self, _tree: &Tree, _roots: &[Root<'_>]) -> Growth {
+        Growth::default()
     }
+
+    /// What it has learnt, all that later growth depends on.
+    fn state(&self) -> ExplorerState {
+        ExplorerState::default()
+    }
+
+    /// Goes on from a saved state.
+    fn restore(&mut self, _state: ExplorerState) {}
 }
 
 impl ExploreConfig {
@@ -44,7 +72,7 @@ impl ExploreConfig {
     pub fn build(self) -> Box<dyn Explorer> {
         match self {
             Self::Group(config) => Box::new(config),
-            Self::Tree(config) => Box::new(config),
+            Self::Tree(config) => Box::new(tree::TreeExplorer { config, solved: Solved::default() }),
         }
     }
 }

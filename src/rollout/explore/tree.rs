@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Explorer;
 use super::branch::{Root, RootNeeds, RuleConfig};
+use super::expand::{ExpandConfig, Solved};
 use super::group::fresh;
-use crate::types::{Fork, GenRequest, Prompt};
+use super::{Explorer, ExplorerState, Growth};
+use crate::types::{Fork, GenRequest, Prompt, Tree};
 
 /// Settings of [`ExploreConfig::Tree`](super::ExploreConfig::Tree).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,28 +26,52 @@ pub struct TreeConfig {
     pub continuations: usize,
     /// Where they branch off.
     pub rule: RuleConfig,
+    /// Which first responses they branch off.
+    pub expand: ExpandConfig,
 }
 
 impl Default for TreeConfig {
     fn default() -> Self {
-        Self { roots: 6, branches: 2, continuations: 2, rule: RuleConfig::default() }
+        let (rule, expand) = (RuleConfig::default(), ExpandConfig::default());
+        Self { roots: 6, branches: 2, continuations: 2, rule, expand }
     }
 }
 
-impl Explorer for TreeConfig {
+/// Opens trees and lets them grow.
+pub(super) struct TreeExplorer {
+    pub config: TreeConfig,
+    pub solved: Solved,
+}
+
+impl Explorer for TreeExplorer {
     fn open(&self, prompt: &Arc<Prompt>) -> Vec<GenRequest> {
-        fresh(prompt, self.roots)
+        fresh(prompt, self.config.roots)
     }
 
     fn needs(&self) -> Option<RootNeeds> {
-        (self.branches > 0).then(|| self.rule.rule().needs())
+        Some(self.config.rule.rule().needs())
     }
 
-    fn grow(&self, roots: &[Root<'_>]) -> Vec<Fork> {
-        let places = roots.iter().enumerate().flat_map(|(parent, root)| {
-            self.rule.rule().pick(root, self.branches).into_iter().map(move |at| Fork { parent, at })
+    fn grow(&mut self, tree: &Tree, roots: &[Root<'_>]) -> Growth {
+        let TreeConfig { branches, continuations, rule, expand, .. } = self.config;
+        let chosen = match expand {
+            ExpandConfig::All(_) => Some((0..roots.len()).collect()),
+            ExpandConfig::Difficulty(difficulty) => difficulty.choose(tree, roots, &mut self.solved),
+        };
+        let Some(chosen) = chosen else { return Growth { forks: Vec::new(), is_dropped: true } };
+        let forks = chosen.into_iter().flat_map(|parent| {
+            rule.rule().pick(&roots[parent], branches).into_iter().map(move |at| Fork { parent, at })
         });
-        places.flat_map(|fork| std::iter::repeat_n(fork, self.continuations)).collect()
+        let forks = forks.flat_map(|fork| std::iter::repeat_n(fork, continuations)).collect();
+        Growth { forks, is_dropped: false }
+    }
+
+    fn state(&self) -> ExplorerState {
+        ExplorerState { solved: self.solved }
+    }
+
+    fn restore(&mut self, state: ExplorerState) {
+        self.solved = state.solved;
     }
 }
 
@@ -60,12 +85,17 @@ impl TreeConfig {
     /// What cannot work, each as `key: got ..., expected ...`.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let Self { roots, branches, continuations, rule } = self;
+        let Self { roots, branches, continuations, rule, expand } = self;
         let counts = [("roots", roots), ("branches", branches), ("continuations", continuations)];
         let none = counts.into_iter().filter(|(_, n)| **n == 0);
         let mut problems: Vec<String> =
             none.map(|(key, _)| format!("{key}: got 0, expected at least 1")).collect();
         problems.extend(rule.rule().problems().into_iter().map(|problem| format!("rule.{problem}")));
+        let filter = matches!(expand, ExpandConfig::Difficulty(difficulty) if difficulty.filter);
+        if filter && rule.rule().needs().influence.is_none() {
+            let expected = "expected false, or rule.type = \"attention\", whose influence it goes by";
+            problems.push(format!("expand.filter: got true, {expected}"));
+        }
         problems
     }
 }
@@ -73,24 +103,26 @@ impl TreeConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credit::advantage::testing::group;
     use crate::rollout::explore::branch::EntropyConfig;
+    use crate::rollout::explore::expand::DifficultyConfig;
     use crate::types::RunRandom;
+
+    const ENTROPY: RuleConfig = RuleConfig::Entropy(EntropyConfig {});
 
     #[test]
     fn every_branch_point_of_every_root_is_continued() {
-        let config = TreeConfig {
-            roots: 2,
-            branches: 2,
-            continuations: 2,
-            rule: RuleConfig::Entropy(EntropyConfig {}),
-        };
+        let config = TreeConfig { roots: 2, rule: ENTROPY, ..TreeConfig::default() };
         let root = |entropies| Root { entropies, ..Root::bare(4, RunRandom::new(0), 1) };
         let roots = [root(&[0.0, 0.5, 0.1, 0.9]), root(&[3.0, 0.5][..])];
-        let forks: Vec<(usize, usize)> =
-            config.grow(&roots).iter().map(|fork| (fork.parent, fork.at)).collect();
-        assert_eq!(forks, [(0, 1), (0, 1), (0, 3), (0, 3), (1, 1), (1, 1)]);
-        assert_eq!((config.most(), config.needs().map(|needs| needs.entropies)), (10, Some(true)));
-        let none = TreeConfig { roots: 0, ..config }.problems();
-        assert_eq!(none, ["roots: got 0, expected at least 1"]);
+        let tree = group(&[1.0, 0.0]).tree;
+        let mut explorer = TreeExplorer { config, solved: Solved::default() };
+        let growth = explorer.grow(&tree, &roots);
+        let forks: Vec<(usize, usize)> = growth.forks.iter().map(|fork| (fork.parent, fork.at)).collect();
+        assert_eq!((forks, growth.is_dropped), (vec![(0, 1), (0, 1), (0, 3), (0, 3), (1, 1), (1, 1)], false));
+        assert_eq!((config.most(), explorer.needs().map(|needs| needs.entropies)), (10, Some(true)));
+        assert_eq!(TreeConfig { roots: 0, ..config }.problems(), ["roots: got 0, expected at least 1"]);
+        let filtered = TreeConfig { expand: ExpandConfig::Difficulty(DifficultyConfig::default()), ..config };
+        assert!(filtered.problems()[0].starts_with("expand.filter: got true, expected false"));
     }
 }

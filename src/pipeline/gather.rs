@@ -1,0 +1,249 @@
+//! What all schedules have in common: ask, score, graft, read, let grow.
+//!
+//! ```text
+//! prompts --open, generate, graft--> trees of first responses --read, grow--> sprouts --generate, add--> whole trees
+//! ```
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Result;
+use rayon::prelude::*;
+
+use super::{Discarded, RootReader};
+use crate::data::sampler::PromptSampler;
+use crate::model::Policy;
+use crate::rollout::explore::{Explorer, Growth};
+use crate::rollout::{Generation, RolloutEngine};
+use crate::score::{OverlongConfig, Scorer};
+use crate::text::Tokenizer;
+use crate::types::{Completion, Fork, GenRequest, Leaf, Prompt, Step, Tree};
+
+/// Asks a policy and judges its answers.
+pub struct Gatherer {
+    /// Chooses prompts.
+    pub sampler: Box<dyn PromptSampler>,
+    /// Decides which responses to ask for.
+    pub explorer: Box<dyn Explorer>,
+    /// Reads what trees grow by.
+    pub reader: RootReader,
+    /// Answers.
+    pub engine: Box<dyn RolloutEngine>,
+    /// Judges the answers.
+    pub scorer: Arc<Scorer>,
+    /// Turns answers into text.
+    pub tokenizer: Arc<Tokenizer>,
+    /// What responses near the limit of new tokens lose.
+    pub overlong: Option<OverlongConfig>,
+    /// Sampling distribution and randomness; `step` is set anew for each call.
+    pub generation: Generation,
+}
+
+/// Trees of first responses, and where further ones will leave them.
+#[derive(Clone, Debug, Default)]
+pub struct Sprouts {
+    /// One per prompt.
+    pub trees: Vec<Tree>,
+    /// Index of a tree, and the fork; neighbours leave at one place.
+    pub forks: Vec<(usize, Fork)>,
+}
+
+/// Seconds spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// Generating, and reading what was generated.
+    pub generate_s: f64,
+    /// Scoring.
+    pub score_s: f64,
+}
+
+/// What is asked of a policy in one call.
+pub struct Call<'a> {
+    /// Who answers.
+    pub policy: &'a Policy,
+    /// The step that it happens in.
+    pub step: Step,
+    /// Hears how many responses have ended since its last call.
+    pub progress: &'a mut dyn FnMut(usize),
+    /// Grows by what it takes.
+    pub spent: &'a mut Spent,
+}
+
+impl Gatherer {
+    /// The first requests for `prompts`.
+    pub fn open(&self, prompts: &[Arc<Prompt>]) -> Vec<GenRequest> {
+        prompts.iter().flat_map(|prompt| self.explorer.open(prompt)).collect()
+    }
+
+    /// Has the policy answer `requests`.
+    ///
+    /// # Errors
+    /// If generation fails.
+    pub fn ask(&mut self, call: &mut Call<'_>, requests: &[GenRequest]) -> Result<Vec<Completion>> {
+        let start = Instant::now();
+        let generation = Generation { step: call.step, ..self.generation };
+        let completions = self.engine.generate(call.policy, requests, &generation, call.progress)?;
+        call.spent.generate_s += start.elapsed().as_secs_f64();
+        Ok(completions)
+    }
+
+    /// The scored trees of whole responses.
+    ///
+    /// # Errors
+    /// If a response cannot be decoded.
+    pub fn graft(
+        &self,
+        requests: Vec<GenRequest>,
+        completions: Vec<Completion>,
+        spent: &mut Spent,
+    ) -> Result<Vec<Tree>> {
+        let start = Instant::now();
+        let trees = graft(requests, completions, &self.scorer, &self.tokenizer)?;
+        spent.score_s += start.elapsed().as_secs_f64();
+        Ok(trees)
+    }
+
+    /// Reads `trees` of first responses and decides where they grow. Those that are not worth training on are counted in
+    /// `discarded` and gone.
+    ///
+    /// # Errors
+    /// If results cannot be copied to the host.
+    pub fn sprout(
+        &mut self,
+        call: &mut Call<'_>,
+        trees: Vec<Tree>,
+        discarded: &mut Discarded,
+    ) -> Result<Sprouts> {
+        let Some(needs) = self.explorer.needs() else { return Ok(Sprouts { trees, forks: Vec::new() }) };
+        let start = Instant::now();
+        let roots = self.reader.read(call.policy, &trees, needs, call.step)?;
+        let (mut n_read, mut sprouts) = (0, Sprouts::default());
+        for tree in trees {
+            let Growth { forks, is_dropped } = self.explorer.grow(&tree, &roots.of_tree(&tree, n_read));
+            n_read += tree.leaves.len();
+            if is_dropped {
+                discarded.add(&tree);
+                continue;
+            }
+            let index = sprouts.trees.len();
+            sprouts.forks.extend(forks.into_iter().map(|fork| (index, fork)));
+            sprouts.trees.push(tree);
+        }
+        call.spent.generate_s += start.elapsed().as_secs_f64();
+        Ok(sprouts)
+    }
+
+    /// The whole trees that `sprouts` become with what their requests were answered.
+    ///
+    /// # Errors
+    /// If a response cannot be decoded.
+    pub fn grown(
+        &mut self,
+        sprouts: Sprouts,
+        requests: Vec<GenRequest>,
+        completions: Vec<Completion>,
+        spent: &mut Spent,
+    ) -> Result<Vec<Tree>> {
+        let start = Instant::now();
+        let mut trees = sprouts.grown(requests, completions, &self.scorer, &self.tokenizer)?;
+        if let Some(OverlongConfig::Penalty(penalty)) = self.overlong {
+            let limit = self.generation.sampling.max_new_tokens;
+            trees.iter_mut().flat_map(|tree| &mut tree.leaves).for_each(|leaf| {
+                let penalty = penalty.of(leaf.tokens.len(), limit);
+                leaf.verdict.value += penalty;
+                leaf.verdict.parts.insert(String::from("overlong"), penalty);
+            });
+        }
+        self.sampler.observe(&trees);
+        spent.score_s += start.elapsed().as_secs_f64();
+        Ok(trees)
+    }
+}
+
+impl Sprouts {
+    /// A request for each fork; samples are numbered on from those that each tree has.
+    #[must_use]
+    pub fn requests(&self) -> Vec<GenRequest> {
+        let of_tree = self.forks.chunk_by(|a, b| a.0 == b.0).flat_map(|forks| {
+            forks.iter().enumerate().map(|(n, (i, fork))| {
+                let tree = &self.trees[*i];
+                GenRequest {
+                    prompt: Arc::clone(&tree.prompt),
+                    prefix: tree.leaves[fork.parent].tokens[..fork.at].to_vec(),
+                    sample: (tree.leaves.len() + n) as u32,
+                }
+            })
+        });
+        of_tree.collect()
+    }
+
+    /// The whole trees: a branch has tokens and log-probabilities of its prefix as they were sampled.
+    fn grown(
+        self,
+        requests: Vec<GenRequest>,
+        completions: Vec<Completion>,
+        scorer: &Scorer,
+        tokenizer: &Tokenizer,
+    ) -> Result<Vec<Tree>> {
+        let Self { mut trees, forks } = self;
+        let all: Vec<_> = forks.into_iter().zip(requests).zip(completions).collect();
+        let whole = |(((i, fork), request), done): (((usize, Fork), GenRequest), Completion)| {
+            let parent = &trees[i].leaves[fork.parent];
+            let tokens = [&parent.tokens[..fork.at], &done.tokens].concat();
+            let logprobs = [&parent.logprobs[..fork.at], &done.logprobs].concat();
+            let done = Completion { tokens, logprobs, signals: None, ..done };
+            Ok((
+                i,
+                Leaf { fork: Some(fork), ..leaf(request.sample, &request.prompt, done, scorer, tokenizer)? },
+            ))
+        };
+        let leaves = all.into_par_iter().map(whole).collect::<Result<Vec<_>>>()?;
+        for (i, leaf) in leaves {
+            trees[i].leaves.push(leaf);
+        }
+        Ok(trees)
+    }
+}
+
+/// Scores completions of whole responses and gathers those of one prompt into its tree. Requests of one prompt are
+/// neighbours.
+///
+/// # Errors
+/// If a response cannot be decoded.
+pub fn graft(
+    requests: Vec<GenRequest>,
+    completions: Vec<Completion>,
+    scorer: &Scorer,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<Tree>> {
+    let pairs: Vec<(GenRequest, Completion)> = requests.into_iter().zip(completions).collect();
+    let leaves: Vec<(Arc<Prompt>, Leaf)> = pairs
+        .into_par_iter()
+        .map(|(request, done)| {
+            let leaf = leaf(request.sample, &request.prompt, done, scorer, tokenizer)?;
+            Ok((request.prompt, leaf))
+        })
+        .collect::<Result<_>>()?;
+    let mut trees: Vec<Tree> = Vec::new();
+    for (prompt, leaf) in leaves {
+        match trees.last_mut().filter(|tree| tree.prompt.id == prompt.id) {
+            Some(tree) => tree.leaves.push(leaf),
+            None => trees.push(Tree { prompt, leaves: vec![leaf] }),
+        }
+    }
+    Ok(trees)
+}
+
+/// The scored leaf of a whole response, number `sample` of its prompt.
+pub(super) fn leaf(
+    sample: u32,
+    prompt: &Prompt,
+    completion: Completion,
+    scorer: &Scorer,
+    tokenizer: &Tokenizer,
+) -> Result<Leaf> {
+    let Completion { tokens, logprobs, finish, signals } = completion;
+    let text = tokenizer.decode(&tokens, true)?;
+    let verdict = scorer.score(&prompt.task, &text);
+    Ok(Leaf { sample, fork: None, tokens, logprobs, finish, signals, text, verdict })
+}

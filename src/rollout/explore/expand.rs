@@ -1,0 +1,196 @@
+//! How many first responses others branch off, and which: `[explore.expand]`.
+//!
+//! Difficulty-aware (arXiv 2509.26628), with z the share of the G first responses that are right:
+//!
+//! ```text
+//! n = ceil(G exp(-z))                        or rounded to the nearest
+//! z = 0       all of them
+//! z < 1/2     all right ones, and wrong ones by lot
+//! z >= 1/2    all wrong ones, and right ones by lot
+//! z = 1       the first n, if the problem's mean FCI is above that of all such problems so far; else it is not trained on
+//! ```
+
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use super::branch::Root;
+use crate::types::{Purpose, Tree};
+
+/// Which first responses others branch off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ExpandConfig {
+    /// All of them.
+    All(AllConfig),
+    /// More of a hard problem's, fewer of an easy one's.
+    Difficulty(DifficultyConfig),
+}
+
+impl Default for ExpandConfig {
+    fn default() -> Self {
+        Self::All(AllConfig {})
+    }
+}
+
+/// Settings of [`ExpandConfig::All`]: none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllConfig {}
+
+/// Settings of [`ExpandConfig::Difficulty`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DifficultyConfig {
+    /// Of the number of responses.
+    pub rounding: Rounding,
+    /// Whether the rarer kind, right or wrong, comes first; else the first responses do.
+    pub rare_first: bool,
+    /// Whether problems that are always solved are trained on only if their influence is above the running mean.
+    pub filter: bool,
+}
+
+impl Default for DifficultyConfig {
+    fn default() -> Self {
+        Self { rounding: Rounding::Ceil, rare_first: true, filter: true }
+    }
+}
+
+/// What becomes of a number that is not whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rounding {
+    /// The next larger one.
+    #[default]
+    Ceil,
+    /// The nearest.
+    Round,
+}
+
+/// Influence of the problems that were always solved so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Solved {
+    /// Their number.
+    pub n: u64,
+    /// Sum of their mean influences.
+    pub influence: f64,
+}
+
+impl DifficultyConfig {
+    /// Number of the `n` first responses, `n_right` of them right, that others branch off.
+    #[must_use]
+    pub fn number(&self, n: usize, n_right: usize) -> usize {
+        let number = n as f64 * (-(n_right as f64) / n as f64).exp();
+        match self.rounding {
+            Rounding::Ceil => number.ceil() as usize,
+            Rounding::Round => number.round() as usize,
+        }
+    }
+
+    /// Which responses of `tree` others branch off, in order; `None` if the problem is not worth training on. `solved` takes
+    /// notice of it.
+    pub fn choose(&self, tree: &Tree, roots: &[Root<'_>], solved: &mut Solved) -> Option<Vec<usize>> {
+        let right: Vec<bool> = tree.leaves.iter().map(|leaf| leaf.verdict.correct()).collect();
+        let n_right = right.iter().filter(|right| **right).count();
+        if n_right == right.len() && self.filter && !solved.passes(roots) {
+            return None;
+        }
+        let mut chosen: Vec<usize> = (0..right.len()).collect();
+        let is_mixed = (1..right.len()).contains(&n_right);
+        if let Some(first) = roots.first().filter(|_| is_mixed && self.rare_first) {
+            let rare = 2 * n_right < right.len(); // right ones are
+            // Shuffled and then sorted by kind: of the one that fills up, some by lot.
+            chosen.shuffle(&mut first.random.0.stream(Purpose::Expand, &first.random.1[..2]));
+            chosen.sort_by_key(|leaf| right[*leaf] != rare);
+        }
+        chosen.truncate(self.number(right.len(), n_right));
+        chosen.sort_unstable();
+        Some(chosen)
+    }
+}
+
+impl Solved {
+    /// Whether a problem with these responses has more influence than those before it had on average; the first one passes.
+    fn passes(&mut self, roots: &[Root<'_>]) -> bool {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        let of_root =
+            |root: &Root<'_>| mean(&root.influence.iter().map(|y| f64::from(*y)).collect::<Vec<_>>());
+        let own = mean(&roots.iter().map(of_root).collect::<Vec<_>>());
+        let passes = self.n == 0 || own > self.influence / self.n as f64;
+        self.n += 1;
+        self.influence += own;
+        passes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credit::advantage::testing::group;
+    use crate::types::RunRandom;
+
+    fn tree(right: &[bool]) -> Tree {
+        let rewards: Vec<f64> = right.iter().map(|right| f64::from(u8::from(*right))).collect();
+        let mut tree = group(&rewards).tree;
+        for (leaf, reward) in tree.leaves.iter_mut().zip(rewards) {
+            leaf.verdict.parts.insert(rewards::CORRECT.to_owned(), reward);
+        }
+        tree
+    }
+
+    fn choose(config: DifficultyConfig, right: &[bool], step: u64) -> Vec<usize> {
+        let tree = tree(right);
+        let roots: Vec<Root<'_>> = right.iter().map(|_| Root::bare(3, RunRandom::new(0), step)).collect();
+        config.choose(&tree, &roots, &mut Solved::default()).unwrap_or_default()
+    }
+
+    /// 6 exp(-z) for z = 0/6 .. 6/6: 6, 5.08, 4.30, 3.64, 3.08, 2.61, 2.21.
+    #[test]
+    fn easier_problems_are_expanded_less() {
+        let of = |rounding| {
+            let config = DifficultyConfig { rounding, ..DifficultyConfig::default() };
+            (0..=6).map(|right| config.number(6, right)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(Rounding::Ceil), [6, 6, 5, 4, 4, 3, 3]);
+        assert_eq!(of(Rounding::Round), [6, 5, 4, 4, 3, 3, 2]);
+    }
+
+    #[test]
+    fn the_rarer_kind_is_expanded_first() {
+        let config = DifficultyConfig { rounding: Rounding::Round, ..DifficultyConfig::default() };
+        let (wrong, right) = (false, true);
+        assert_eq!(choose(config, &[wrong; 6], 1), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(choose(config, &[right; 6], 1), [0, 1]);
+        let mut others = std::collections::BTreeSet::new();
+        for step in 0..40 {
+            let few = choose(config, &[wrong, wrong, right, wrong, right, wrong], step); // 4: both right ones
+            assert!(few.len() == 4 && few.contains(&2) && few.contains(&4), "{few:?}");
+            let most = choose(config, &[right, right, wrong, right, wrong, right], step); // 3: both wrong ones
+            assert!(most.len() == 3 && most.contains(&2) && most.contains(&4), "{most:?}");
+            others.extend(most.into_iter().filter(|leaf| ![2, 4].contains(leaf)));
+            let half = choose(config, &[right, wrong, right, wrong, right, wrong], step); // 4: the wrong ones
+            assert!([1, 3, 5].iter().all(|leaf| half.contains(leaf)), "{half:?}");
+        }
+        assert_eq!(others.into_iter().collect::<Vec<_>>(), [0, 1, 3, 5], "by lot");
+        let plain = DifficultyConfig { rare_first: false, ..config };
+        assert_eq!(choose(plain, &[right, right, wrong, right, wrong, right], 1), [0, 1, 2]);
+    }
+
+    #[test]
+    fn solved_problems_pass_above_the_mean_of_those_before_them() {
+        let tree = tree(&[true, true]);
+        let mut solved = Solved::default();
+        let mut passes = |config: DifficultyConfig, a: f32, b: f32| {
+            let (a, b) = ([a, 0.0], [b, 0.0]);
+            let root = |influence| Root { influence, ..Root::bare(3, RunRandom::new(0), 1) };
+            config.choose(&tree, &[root(&a), root(&b)], &mut solved).is_some()
+        };
+        let config = DifficultyConfig::default();
+        assert!(passes(config, 0.4, 0.4), "the first"); // 0.2
+        assert!(!passes(config, 0.2, 0.2)); // 0.1: the mean is 0.15 now
+        assert!(passes(config, 0.5, 0.3)); // 0.2
+        assert!(!passes(config, 0.3, 0.3), "0.15 is not above 0.167");
+        assert!(passes(DifficultyConfig { filter: false, ..config }, 0.0, 0.0));
+        assert_eq!((solved.n, (solved.influence * 1e6).round()), (4, 650_000.0));
+    }
+}
