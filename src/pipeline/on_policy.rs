@@ -28,17 +28,18 @@ impl RolloutSource for OnPolicy {
         let (mut trees, mut flat): (Vec<Tree>, Vec<Tree>) = (Vec::new(), Vec::new());
         for round in 0..=self.refill_rounds {
             let seen: Vec<u64> = trees.iter().chain(&flat).map(|tree| tree.prompt.id).collect();
-            let new = self.round(&mut call, self.n_prompts - trees.len(), &seen, &mut discarded)?;
+            let new =
+                self.round(&mut call, self.n_prompts.saturating_sub(trees.len()), &seen, &mut discarded)?;
             let (signal, without): (Vec<_>, Vec<_>) =
                 new.into_iter().partition(|tree| tree.has_signal() || self.refill_rounds == 0);
             trees.extend(signal);
             flat.extend(without);
             discarded.rounds = round as u64;
-            if trees.len() == self.n_prompts {
+            if trees.len() >= self.n_prompts {
                 break;
             }
         }
-        let missing = (self.n_prompts - trees.len()).min(flat.len());
+        let missing = self.n_prompts.saturating_sub(trees.len()).min(flat.len());
         flat.split_off(missing).iter().for_each(|tree| discarded.add(tree));
         trees.extend(flat);
         let Spent { generate_s, score_s } = spent;

@@ -3,7 +3,7 @@
 use super::{Recipe, explain, problem::Finding, rules::Rules};
 use crate::{
     credit::{advantage::AdvantageConfig, strategy::CreditConfig},
-    data::DataConfig,
+    data::{DataConfig, sampler::SamplerConfig},
     learner::WarmupConfig,
     optim::{OptimConfig, Schedule},
     rollout::explore::ExploreConfig,
@@ -52,7 +52,7 @@ fn start(rules: &mut Rules, recipe: &Recipe) {
 }
 
 fn sampling(rules: &mut Rules, recipe: &Recipe) {
-    let Recipe { explore, advantage, sampling, .. } = recipe;
+    let Recipe { explore, advantage, sampling, sampler, pipeline, .. } = recipe;
     match explore {
         ExploreConfig::Group(group) => {
             rules.positive("explore.size", group.size as u64);
@@ -69,6 +69,20 @@ fn sampling(rules: &mut Rules, recipe: &Recipe) {
         }
         ExploreConfig::Tree(tree) => rules.of_part("explore", tree.problems()),
     }
+    let refills = advantage.flat().is_some_and(|flat| flat.rounds() > 0);
+    if let SamplerConfig::Adaptive(adaptive) = sampler {
+        rules.of_part("sampler", adaptive.problems());
+        rules.broken_if(refills, &["sampler.type", "advantage.without_signal"], || {
+            "[sampler] `type` = \"adaptive\" asks for more prompts where few tell something, and so does [advantage] \
+             `without_signal` = \"refill\"; choose one of them"
+                .into()
+        });
+    }
+    rules.broken_if(refills && pipeline.is_off_policy(), &["pipeline.type", "advantage.without_signal"], || {
+        "[advantage] `without_signal` = \"refill\" takes further calls within a step; [pipeline] `type` = \"one_step_off\" has \
+         one, so choose \"drop\" or \"on_policy\""
+            .into()
+    });
 
     let hot = sampling.temperature.is_finite() && sampling.temperature > 0.0;
     rules.range(

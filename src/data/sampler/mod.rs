@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::{Prompt, RunRandom, Tree};
 
+mod adaptive;
 mod uniform;
 
+pub use adaptive::{Adaptive, AdaptiveConfig, AdaptiveState};
 pub use uniform::{Uniform, UniformConfig, UniformState};
 
 /// Chooses prompts.
 pub trait PromptSampler: Send {
-    /// The next `n` prompts, all different, since the draws of a response depend on its prompt and step; all there are
+    /// The next `n` prompts, or as many as the sampler holds right, all different, since the draws of a response depend on its prompt and step; all there are
     /// where there are fewer.
     fn draw(&mut self, n: usize) -> Vec<Arc<Prompt>>;
 
@@ -42,6 +44,8 @@ pub trait PromptSampler: Send {
 pub enum SamplerConfig {
     /// See [`Uniform`].
     Uniform(UniformConfig),
+    /// See [`Adaptive`].
+    Adaptive(AdaptiveConfig),
 }
 
 impl Default for SamplerConfig {
@@ -58,6 +62,7 @@ impl SamplerConfig {
     pub fn build(&self, prompts: Vec<Arc<Prompt>>, random: RunRandom) -> Result<Box<dyn PromptSampler>> {
         match self {
             Self::Uniform(UniformConfig {}) => Ok(Box::new(Uniform::new(prompts, random)?)),
+            Self::Adaptive(config) => Ok(Box::new(Adaptive::new(Uniform::new(prompts, random)?, *config))),
         }
     }
 }
@@ -68,4 +73,6 @@ impl SamplerConfig {
 pub enum SamplerState {
     /// Of [`Uniform`].
     Uniform(UniformState),
+    /// Of [`Adaptive`].
+    Adaptive(AdaptiveState),
 }

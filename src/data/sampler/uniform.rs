@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{PromptSampler, SamplerState};
@@ -45,6 +45,23 @@ impl Uniform {
         ensure!(!prompts.is_empty(), "the uniform sampler got no prompts, expected at least one");
         Ok(Self { prompts, random, state: UniformState::default() })
     }
+
+    /// Where the next draw begins.
+    pub(super) fn place(&self) -> UniformState {
+        self.state
+    }
+
+    /// Lets the next draw begin at `state`.
+    pub(super) fn go_to(&mut self, state: UniformState) -> Result<()> {
+        ensure!(
+            state.position < self.prompts.len() as u64,
+            "state of the uniform sampler: position is {}, but the data set has {} prompts; it was saved with other data",
+            state.position,
+            self.prompts.len()
+        );
+        self.state = state;
+        Ok(())
+    }
 }
 
 impl PromptSampler for Uniform {
@@ -78,15 +95,10 @@ impl PromptSampler for Uniform {
     }
 
     fn restore(&mut self, state: SamplerState) -> Result<()> {
-        let SamplerState::Uniform(state) = state;
-        ensure!(
-            state.position < self.prompts.len() as u64,
-            "state of the uniform sampler: position is {}, but the data set has {} prompts; it was saved with other data",
-            state.position,
-            self.prompts.len()
-        );
-        self.state = state;
-        Ok(())
+        let SamplerState::Uniform(state) = state else {
+            bail!("state of the uniform sampler: got {state:?}; it was saved by another sampler");
+        };
+        self.go_to(state)
     }
 }
 
@@ -122,7 +134,7 @@ mod tests {
             drawn.iter().for_each(|id| visits[*id as usize] += 1);
         }
         assert!(visits.iter().all(|n| (180..=220).contains(n)), "{visits:?}");
-        let SamplerState::Uniform(state) = sampler.state();
+        let SamplerState::Uniform(state) = sampler.state() else { panic!("of the uniform sampler") };
         assert!((200..=230).contains(&state.epoch), "{state:?}");
     }
 
