@@ -32,6 +32,12 @@ fn cap() -> f64 {
     2.0
 }
 
+impl Default for ImportanceConfig {
+    fn default() -> Self {
+        Self { mode: ImportanceMode::default(), cap: cap() }
+    }
+}
+
 /// Whose ratio counts, and what happens to large ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

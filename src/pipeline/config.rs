@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Gatherer, OnPolicy, OneStepOff, RolloutSource};
+use super::{Gatherer, OnPolicy, OneStepOff, Overlapped, RolloutSource};
 
 /// Schedule of generation and updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,8 @@ pub enum PipelineConfig {
     OnPolicy(OnPolicyConfig),
     /// Branches come from the policy that learns from them, the first responses that they leave from the one before it.
     OneStepOff(OneStepOffConfig),
+    /// Responses come from the policy before the last update, while that is made.
+    Overlapped(OverlappedConfig),
 }
 
 impl PipelineConfig {
@@ -21,6 +23,7 @@ impl PipelineConfig {
     pub fn build(self, gatherer: Gatherer, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource> {
         match self {
             Self::OnPolicy(_) => Box::new(OnPolicy { gatherer, n_prompts, refill_rounds }),
+            Self::Overlapped(_) => Box::new(Overlapped::new(OnPolicy { gatherer, n_prompts, refill_rounds })),
             Self::OneStepOff(_) => Box::new(OneStepOff { gatherer, n_prompts, pending: None }),
         }
     }
@@ -29,6 +32,14 @@ impl PipelineConfig {
     #[must_use]
     pub fn is_off_policy(self) -> bool {
         !matches!(self, Self::OnPolicy(_))
+    }
+}
+
+impl PipelineConfig {
+    /// Whether importance sampling is on though the recipe has no section for it.
+    #[must_use]
+    pub fn corrects(self) -> bool {
+        matches!(self, Self::Overlapped(OverlappedConfig { correct: true }))
     }
 }
 
@@ -47,3 +58,17 @@ pub struct OnPolicyConfig {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OneStepOffConfig {}
+
+/// Settings of [`PipelineConfig::Overlapped`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OverlappedConfig {
+    /// Whether importance sampling, where the recipe has no section for it, corrects with its defaults.
+    pub correct: bool,
+}
+
+impl Default for OverlappedConfig {
+    fn default() -> Self {
+        Self { correct: true }
+    }
+}

@@ -146,17 +146,23 @@ impl Gatherer {
     ) -> Result<Vec<Tree>> {
         let start = Instant::now();
         let mut trees = sprouts.grown(requests, completions, &self.scorer, &self.tokenizer)?;
-        if let Some(OverlongConfig::Penalty(penalty)) = self.overlong {
-            let limit = self.generation.sampling.max_new_tokens;
-            trees.iter_mut().flat_map(|tree| &mut tree.leaves).for_each(|leaf| {
-                let penalty = penalty.of(leaf.tokens.len(), limit);
-                leaf.verdict.value += penalty;
-                leaf.verdict.parts.insert(String::from("overlong"), penalty);
-            });
-        }
+        self.penalise(&mut trees);
         self.sampler.observe(&trees);
         spent.score_s += start.elapsed().as_secs_f64();
         Ok(trees)
+    }
+}
+
+impl Gatherer {
+    /// Takes from responses near the limit of new tokens what that costs.
+    pub(super) fn penalise(&self, trees: &mut [Tree]) {
+        let Some(OverlongConfig::Penalty(penalty)) = self.overlong else { return };
+        let limit = self.generation.sampling.max_new_tokens;
+        trees.iter_mut().flat_map(|tree| &mut tree.leaves).for_each(|leaf| {
+            let penalty = penalty.of(leaf.tokens.len(), limit);
+            leaf.verdict.value += penalty;
+            leaf.verdict.parts.insert(String::from("overlong"), penalty);
+        });
     }
 }
 

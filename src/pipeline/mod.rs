@@ -4,17 +4,20 @@ mod config;
 mod gather;
 mod on_policy;
 mod one_step_off;
+mod overlapped;
 mod pending;
 mod roots;
 
-pub use config::{OnPolicyConfig, OneStepOffConfig, PipelineConfig};
+pub use config::{OnPolicyConfig, OneStepOffConfig, OverlappedConfig, PipelineConfig};
 pub use gather::{Call, Gatherer, Spent, Sprouts, graft};
 pub use on_policy::OnPolicy;
 pub use one_step_off::OneStepOff;
+pub use overlapped::Overlapped;
 pub use pending::{Pending, SourceState};
 pub use roots::{RootReader, Roots};
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use crate::model::Policy;
 use crate::types::{Step, Tree};
@@ -35,7 +38,8 @@ pub struct Harvest {
 
 /// Prompts that were answered and are trained on nowhere: groups without signal that gave their place to others, and trees
 /// that were not worth growing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Discarded {
     /// Generation rounds beyond the first.
     pub rounds: u64,

@@ -44,7 +44,9 @@ impl RolloutSource for OneStepOff {
         let branches = sprouts.requests();
         let (completions, next) = self.answer(&mut call, &branches, &mut discarded)?;
         self.pending = Some(next);
-        let trees = self.gatherer.grown(sprouts, branches, completions, call.spent)?;
+        let mut trees = self.gatherer.grown(sprouts, branches, completions, call.spent)?;
+        // Attention is read under the policy that learns, and so it is after a resume.
+        trees.iter_mut().flat_map(|tree| &mut tree.leaves).for_each(|leaf| leaf.signals = None);
         let Spent { generate_s, score_s } = spent;
         Ok(Harvest { ages: vec![age; trees.len()], trees, discarded, generate_s, score_s })
     }
@@ -54,7 +56,7 @@ impl RolloutSource for OneStepOff {
     }
 
     fn restore(&mut self, state: SourceState) -> Result<()> {
-        self.pending = self.gatherer.restore(state)?;
+        self.pending = self.gatherer.restore(state)?.0;
         Ok(())
     }
 }

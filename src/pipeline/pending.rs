@@ -5,10 +5,12 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::Discarded;
 use super::gather::{Gatherer, Sprouts, leaf};
+use super::overlapped::Ahead;
 use crate::data::sampler::SamplerState;
 use crate::rollout::explore::ExplorerState;
-use crate::types::{Completion, Finish, Fork, Prompt, TokenId, Tree};
+use crate::types::{Completion, Finish, Fork, Leaf, Prompt, Step, TokenId, Tree};
 
 /// Where a rollout source stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,13 +23,15 @@ pub struct SourceState {
     pub pending: Option<Pending>,
 }
 
-/// First responses that wait for their branches. Texts and verdicts are not kept: the same tokens give the same again.
+/// Responses that were generated ahead. Texts and verdicts are not kept: the same tokens give the same again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pending {
     trees: Vec<PendingTree>,
-    /// Tree, leaf, and tokens shared with it.
+    /// Branches that are still to be asked for: tree, leaf, and tokens shared with it.
     forks: Vec<(usize, usize, usize)>,
+    /// Of trees that are whole: their age, and what was discarded beside them.
+    whole: Option<(Step, Discarded)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +45,8 @@ struct PendingTree {
 #[serde(deny_unknown_fields)]
 struct PendingResponse {
     sample: u32,
+    /// Leaf that it forked off, and tokens shared with it.
+    fork: Option<(usize, usize)>,
     tokens: Vec<TokenId>,
     /// The bits of each log-probability, since JSON knows no number that is not finite.
     logprob_bits: Vec<u32>,
@@ -48,47 +54,60 @@ struct PendingResponse {
 }
 
 impl Pending {
-    fn new(sprouts: &Sprouts) -> Self {
-        let tree = |tree: &Tree| PendingTree {
-            prompt: tree.prompt.id,
-            responses: tree
-                .leaves
-                .iter()
-                .map(|leaf| PendingResponse {
-                    sample: leaf.sample,
-                    tokens: leaf.tokens.clone(),
-                    logprob_bits: leaf.logprobs.iter().map(|l| l.to_bits()).collect(),
-                    finish: leaf.finish,
-                })
-                .collect(),
+    fn of_sprouts(sprouts: &Sprouts) -> Self {
+        let forks = sprouts.forks.iter().map(|(tree, fork)| (*tree, fork.parent, fork.at)).collect();
+        Self { trees: sprouts.trees.iter().map(PendingTree::new).collect(), forks, whole: None }
+    }
+
+    fn of_harvest(Ahead { harvest, age }: &Ahead) -> Self {
+        let trees = harvest.trees.iter().map(PendingTree::new).collect();
+        Self { trees, forks: Vec::new(), whole: Some((*age, harvest.discarded)) }
+    }
+}
+
+impl PendingTree {
+    fn new(tree: &Tree) -> Self {
+        let response = |leaf: &Leaf| PendingResponse {
+            sample: leaf.sample,
+            fork: leaf.fork.map(|fork| (fork.parent, fork.at)),
+            tokens: leaf.tokens.clone(),
+            logprob_bits: leaf.logprobs.iter().map(|l| l.to_bits()).collect(),
+            finish: leaf.finish,
         };
-        Self {
-            trees: sprouts.trees.iter().map(tree).collect(),
-            forks: sprouts.forks.iter().map(|(tree, fork)| (*tree, fork.parent, fork.at)).collect(),
-        }
+        Self { prompt: tree.prompt.id, responses: tree.leaves.iter().map(response).collect() }
     }
 }
 
 impl Gatherer {
-    /// Where it stands, with what is `pending`.
+    /// Where it stands, with first responses that are `pending`.
     #[must_use]
     pub fn state(&self, pending: Option<&Sprouts>) -> SourceState {
-        SourceState {
-            sampler: self.sampler.state(),
-            explorer: self.explorer.state(),
-            pending: pending.map(Pending::new),
-        }
+        self.state_with(pending.map(Pending::of_sprouts))
     }
 
-    /// Goes on from `state`; gives what is pending.
+    /// Where it stands, with a harvest that was gathered `ahead`.
+    pub(super) fn state_ahead(&self, ahead: Option<&Ahead>) -> SourceState {
+        self.state_with(ahead.map(Pending::of_harvest))
+    }
+
+    fn state_with(&self, pending: Option<Pending>) -> SourceState {
+        SourceState { sampler: self.sampler.state(), explorer: self.explorer.state(), pending }
+    }
+
+    /// Goes on from `state`; gives first responses or whole trees that are pending.
     ///
     /// # Errors
     /// If the state does not fit sampler or prompts.
-    pub fn restore(&mut self, state: SourceState) -> Result<Option<Sprouts>> {
+    pub(super) fn restore(&mut self, state: SourceState) -> Result<(Option<Sprouts>, Option<Ahead>)> {
         let SourceState { sampler, explorer, pending } = state;
         self.sampler.restore(sampler)?;
         self.explorer.restore(explorer);
-        pending.map(|pending| self.sprouts(pending)).transpose()
+        let Some(pending) = pending else { return Ok((None, None)) };
+        let whole = pending.whole;
+        let mut sprouts = self.sprouts(pending)?;
+        let Some((age, discarded)) = whole else { return Ok((Some(sprouts), None)) };
+        self.penalise(&mut sprouts.trees);
+        Ok((None, Some(Ahead::new(sprouts.trees, discarded, age))))
     }
 
     fn sprouts(&self, pending: Pending) -> Result<Sprouts> {
@@ -100,10 +119,11 @@ impl Gatherer {
                 )
             })?;
             let leaves = tree.responses.into_iter().map(|response| {
-                let PendingResponse { sample, tokens, logprob_bits, finish } = response;
+                let PendingResponse { sample, fork, tokens, logprob_bits, finish } = response;
                 let logprobs = logprob_bits.into_iter().map(f32::from_bits).collect();
                 let done = Completion { tokens, logprobs, finish, signals: None };
-                leaf(sample, &prompt, done, &self.scorer, &self.tokenizer)
+                let fork = fork.map(|(parent, at)| Fork { parent, at });
+                Ok(Leaf { fork, ..leaf(sample, &prompt, done, &self.scorer, &self.tokenizer)? })
             });
             Ok(Tree { leaves: leaves.collect::<Result<_>>()?, prompt: Arc::clone(&prompt) })
         });

@@ -55,7 +55,7 @@ pub fn require_finite(requests: &[GenRequest], completions: &[Completion]) -> Re
 }
 
 /// Answers generation requests.
-pub trait RolloutEngine {
+pub trait RolloutEngine: Send {
     /// One completion per request, in order. `finished` hears how many responses have ended since its last call.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::credit::advantage::{AdvantageConfig, Shared, WithoutSignal};
-use crate::credit::{Credit, Exclude};
+use crate::credit::{Credit, Exclude, ImportanceConfig};
 use crate::data::DataSet;
 use crate::data::supervised::{Limits, Source};
 use crate::eval::Evaluator;
@@ -151,7 +151,9 @@ impl Setup {
         Credit {
             estimator: recipe.advantage.build(),
             strategies: recipe.credit.iter().map(|config| config.build(self.random)).collect(),
-            importance: recipe.importance_sampling,
+            importance: recipe
+                .importance_sampling
+                .or_else(|| recipe.pipeline.corrects().then(ImportanceConfig::default)),
             kl_in_reward: kl.map(|kl| kl.estimator),
             shared: match recipe.advantage {
                 AdvantageConfig::Tree(tree) => tree.shared,

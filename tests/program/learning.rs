@@ -7,7 +7,7 @@ use anyhow::Result;
 use rewards::{Countdown, Task};
 use rlcredit::data::sampler::{PromptSampler, SamplerConfig, SamplerState};
 use rlcredit::model::{Placement, Policy, Preset};
-use rlcredit::pipeline::{Discarded, Gatherer, OnPolicy, RolloutSource, RootReader};
+use rlcredit::pipeline::{Discarded, Gatherer, OnPolicy, Overlapped, RolloutSource, RootReader};
 use rlcredit::rollout::explore::{ExploreConfig, GroupConfig};
 use rlcredit::rollout::{Generation, RolloutEngine, SamplingConfig, ScriptedEngine};
 use rlcredit::score::{OverlongConfig, PenaltyConfig, Scorer};
@@ -308,4 +308,40 @@ fn a_run_that_has_nothing_to_learn_from_says_so() {
         assert!(note.contains("[warmup]"), "{note}");
     }
     assert_eq!(rows.len(), 12);
+}
+
+/// An engine whose second call panics.
+struct Breaking(Box<dyn RolloutEngine>, bool);
+
+impl RolloutEngine for Breaking {
+    fn generate(
+        &mut self,
+        policy: &Policy,
+        requests: &[GenRequest],
+        generation: &Generation,
+        finished: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Completion>> {
+        assert!(!std::mem::replace(&mut self.1, true), "a fuse blew");
+        self.0.generate(policy, requests, generation, finished)
+    }
+}
+
+#[test]
+fn a_worker_that_dies_ends_the_run_with_its_cause() {
+    let group = [true, false, false];
+    let (on_policy, policy) = scripted(&[group, group].concat(), 0, None);
+    let mut source = Overlapped::new(on_policy);
+    assert_eq!(source.next(&policy, 1, &mut |_| ()).unwrap().ages, [0, 0]);
+    let error = format!("{:#}", source.next(&policy, 2, &mut |_| ()).err().unwrap());
+    assert_eq!(error, "gathering the next responses: the script has no completion left");
+
+    let (mut on_policy, policy) = scripted(&[group, group, group, group].concat(), 0, None);
+    let script = std::mem::replace(&mut on_policy.gatherer.engine, Box::new(ScriptedEngine::default()));
+    on_policy.gatherer.engine = Box::new(Breaking(script, false));
+    let mut source = Overlapped::new(on_policy);
+    assert!(source.next(&policy, 1, &mut |_| ()).is_ok());
+    let error = format!("{:#}", source.state().err().unwrap());
+    assert_eq!(error, "the worker that gathers the next responses died: a fuse blew");
+    let lost = format!("{:#}", source.next(&policy, 2, &mut |_| ()).err().unwrap());
+    assert!(lost.contains("what gathers is lost"), "{lost}");
 }

@@ -133,12 +133,12 @@ fn runs_on_trees_resume_under_every_schedule() {
     let recipe = RECIPE
         .replace("type = \"group\"\nsize = 4\n[sampling]", tree)
         .replace("[advantage]\ntype = \"group\"", "[advantage]\ntype = \"tree\"\ndrop_uniform = false");
-    for schedule in ["on_policy", "one_step_off"] {
+    for schedule in ["on_policy", "one_step_off", "overlapped"] {
         let place = killed_after_step_2_and_resumed(format!("{recipe}[pipeline]\ntype = \"{schedule}\"\n"));
         let ahead = place.path("runs/whole/checkpoints/step_000002/pending.json").is_file();
-        assert_eq!(ahead, schedule == "one_step_off");
+        assert_eq!(ahead, schedule != "on_policy");
         let rows = place.lines("runs/whole/metrics.jsonl");
-        let age = if schedule == "one_step_off" { 1.0 } else { 0.0 };
+        let age = if schedule == "on_policy" { 0.0 } else { 1.0 };
         assert!(rows.iter().skip(1).all(|row| row["off_policy/age_max"] == age), "{schedule}");
         assert!(rows.iter().all(|row| row["tree/leaves"].as_f64().unwrap() > 6.0), "{schedule}");
         let mut n_sampled = 0;

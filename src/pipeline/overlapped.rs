@@ -1,0 +1,111 @@
+//! Overlapped: while the learner trains on one harvest, a worker with a copy of the weights gathers the next.
+//!
+//! ```text
+//! learner    step k on the harvest of the weights before step k - 1    |   step k + 1 on ...
+//! worker     gathers under the weights before step k                   |   ...
+//! ```
+//!
+//! The first step waits for a harvest of its own. Every later one is exactly one update old, however fast either side is, so
+//! that a run is the same each time.
+
+use std::any::Any;
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::{Discarded, Harvest, OnPolicy, RolloutSource, SourceState};
+use crate::model::Policy;
+use crate::types::Step;
+
+/// Gathers one step ahead.
+pub struct Overlapped {
+    /// What gathers, while no worker has it.
+    idle: Option<OnPolicy>,
+    worker: Option<JoinHandle<Worked>>,
+    /// The next harvest and its age, if it is there already.
+    ready: Option<Ahead>,
+}
+
+/// What a worker gives back: its tools, and the harvest.
+type Worked = (OnPolicy, Result<Harvest>);
+
+/// A harvest that was gathered ahead.
+pub(super) struct Ahead {
+    pub harvest: Harvest,
+    pub age: Step,
+}
+
+impl Overlapped {
+    /// A source that gathers as `source` does.
+    #[must_use]
+    pub fn new(source: OnPolicy) -> Self {
+        Self { idle: Some(source), worker: None, ready: None }
+    }
+
+    /// Waits for the worker, if there is one.
+    fn settle(&mut self) -> Result<()> {
+        let Some(worker) = self.worker.take() else { return Ok(()) };
+        let (source, harvest) = worker.join().map_err(|panic| {
+            anyhow!("the worker that gathers the next responses died: {}", cause(panic.as_ref()))
+        })?;
+        self.idle = Some(source);
+        let harvest = harvest.context("gathering the next responses")?;
+        self.ready = Some(Ahead { harvest, age: 1 });
+        Ok(())
+    }
+
+    fn idle(&mut self) -> Result<&mut OnPolicy> {
+        self.idle.as_mut().context("an earlier harvest failed, and what gathers is lost")
+    }
+}
+
+impl RolloutSource for Overlapped {
+    fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest> {
+        self.settle()?;
+        let Ahead { mut harvest, age } = match self.ready.take() {
+            Some(ahead) => ahead,
+            None => Ahead { harvest: self.idle()?.next(policy, step, progress)?, age: 0 },
+        };
+        harvest.ages.fill(age);
+        // Attention is read under the policy that learns, and so it is after a resume.
+        harvest.trees.iter_mut().flat_map(|tree| &mut tree.leaves).for_each(|leaf| leaf.signals = None);
+        let copy = Policy::new(policy.config.clone(), policy.master().copy(), policy.placement)?;
+        let mut source = self.idle.take().context("an earlier harvest failed, and what gathers is lost")?;
+        // The learner has the other half of the cores.
+        let n_threads = (tch::get_num_threads() / 2).max(1);
+        let work = move || {
+            tch::set_num_threads(n_threads);
+            let harvest = source.next(&copy, step + 1, &mut |_| ());
+            (source, harvest)
+        };
+        let thread = std::thread::Builder::new().name(String::from("gather"));
+        self.worker = Some(thread.spawn(work).context("the worker that gathers cannot be started")?);
+        Ok(harvest)
+    }
+
+    fn state(&mut self) -> Result<SourceState> {
+        self.settle()?;
+        let source = self.idle.as_mut().context("an earlier harvest failed, and what gathers is lost")?;
+        Ok(source.gatherer.state_ahead(self.ready.as_ref()))
+    }
+
+    fn restore(&mut self, state: SourceState) -> Result<()> {
+        let (_, ahead) = self.idle()?.gatherer.restore(state)?;
+        self.ready = ahead;
+        Ok(())
+    }
+}
+
+/// What a panic said.
+fn cause(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
+}
+
+impl Ahead {
+    /// A harvest that took no time in this process.
+    pub fn new(trees: Vec<crate::types::Tree>, discarded: Discarded, age: Step) -> Self {
+        let ages = vec![age; trees.len()];
+        Self { harvest: Harvest { trees, ages, discarded, generate_s: 0.0, score_s: 0.0 }, age }
+    }
+}
