@@ -179,7 +179,19 @@ impl KvCache {
         self.mask = start_mask(&self.starts, capacity, self.n_kv_heads, kind, device);
     }
 
-    /// Keeps the rows `rows` (indices into the present ones), in that order.
+    /// Keys and values of row `row` in each layer, `[K, n, D]` each of the n tokens that it has read.
+    #[must_use]
+    pub fn row(&self, row: i64) -> Vec<(Tensor, Tensor)> {
+        let start = self.starts[row as usize];
+        let own = |(keys, values): &(Tensor, Tensor)| {
+            let keys = keys.get(row).transpose(2, 3).flatten(1, 2); // (K, C, D)
+            let part = |t: &Tensor| t.narrow(1, start, self.len - start).contiguous();
+            (part(&keys), part(&values.get(row)))
+        };
+        self.layers.iter().map(own).collect()
+    }
+
+    /// Keeps the rows `rows` (indices into the present ones), in that order; one that is named twice is there twice.
     pub fn keep_rows(&mut self, rows: &[i64]) {
         let Some((first, _)) = self.layers.first() else { return };
         let (kind, device) = (first.kind(), first.device());

@@ -30,7 +30,17 @@ pub const ENTRIES: &[Entry] = &[
     entry("group/mixed", SHARE, "Prompts with correct and wrong responses."),
     entry("group/without_signal", SHARE, "Prompts whose responses all have the same reward."),
     entry("group/refill_rounds", "", "Generation rounds spent on replacing groups without signal."),
-    entry("group/discarded", "", "Prompts without signal that were sampled and replaced."),
+    entry(
+        "group/discarded",
+        "",
+        "Prompts that were answered and left out: without signal, or not worth growing.",
+    ),
+    entry(
+        "rollout/prefilled_tokens",
+        "tokens",
+        "Tokens of prompts and prefixes that were read before new ones.",
+    ),
+    entry("rollout/reused_tokens", "tokens", "Those whose keys and values an earlier response had left."),
     entry("tree/leaves", "", "Mean number of responses to a prompt."),
     entry(
         "tree/shared_token_frac",

@@ -20,6 +20,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Policy;
+use crate::rollout::Counts;
 use crate::types::{Step, Tree};
 
 /// What a rollout source yields for one step.
@@ -30,6 +31,8 @@ pub struct Harvest {
     pub ages: Vec<Step>,
     /// What was sampled beside `trees` and is trained on nowhere.
     pub discarded: Discarded,
+    /// What contexts took.
+    pub counts: Counts,
     /// Seconds spent generating.
     pub generate_s: f64,
     /// Seconds spent scoring.

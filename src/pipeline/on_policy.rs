@@ -43,7 +43,8 @@ impl RolloutSource for OnPolicy {
         flat.split_off(missing).iter().for_each(|tree| discarded.add(tree));
         trees.extend(flat);
         let Spent { generate_s, score_s } = spent;
-        Ok(Harvest { ages: vec![0; trees.len()], trees, discarded, generate_s, score_s })
+        let counts = self.gatherer.engine.take_counts();
+        Ok(Harvest { ages: vec![0; trees.len()], trees, discarded, counts, generate_s, score_s })
     }
 
     fn state(&mut self) -> Result<SourceState> {

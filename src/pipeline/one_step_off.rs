@@ -48,7 +48,8 @@ impl RolloutSource for OneStepOff {
         // Attention is read under the policy that learns, and so it is after a resume.
         trees.iter_mut().flat_map(|tree| &mut tree.leaves).for_each(|leaf| leaf.signals = None);
         let Spent { generate_s, score_s } = spent;
-        Ok(Harvest { ages: vec![age; trees.len()], trees, discarded, generate_s, score_s })
+        let counts = self.gatherer.engine.take_counts();
+        Ok(Harvest { ages: vec![age; trees.len()], trees, discarded, counts, generate_s, score_s })
     }
 
     fn state(&mut self) -> Result<SourceState> {

@@ -15,7 +15,8 @@ use anyhow::{Context, Result, anyhow};
 
 use super::{Discarded, Harvest, OnPolicy, RolloutSource, SourceState};
 use crate::model::Policy;
-use crate::types::Step;
+use crate::rollout::Counts;
+use crate::types::{Step, Tree};
 
 /// Gathers one step ahead.
 pub struct Overlapped {
@@ -104,8 +105,8 @@ fn cause(panic: &(dyn Any + Send)) -> &str {
 
 impl Ahead {
     /// A harvest that took no time in this process.
-    pub fn new(trees: Vec<crate::types::Tree>, discarded: Discarded, age: Step) -> Self {
+    pub fn new(trees: Vec<Tree>, discarded: Discarded, counts: Counts, age: Step) -> Self {
         let ages = vec![age; trees.len()];
-        Self { harvest: Harvest { trees, ages, discarded, generate_s: 0.0, score_s: 0.0 }, age }
+        Self { harvest: Harvest { trees, ages, discarded, counts, generate_s: 0.0, score_s: 0.0 }, age }
     }
 }

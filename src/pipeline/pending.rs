@@ -9,6 +9,7 @@ use super::Discarded;
 use super::gather::{Gatherer, Sprouts, leaf};
 use super::overlapped::Ahead;
 use crate::data::sampler::SamplerState;
+use crate::rollout::Counts;
 use crate::rollout::explore::ExplorerState;
 use crate::types::{Completion, Finish, Fork, Leaf, Prompt, Step, TokenId, Tree};
 
@@ -30,8 +31,8 @@ pub struct Pending {
     trees: Vec<PendingTree>,
     /// Branches that are still to be asked for: tree, leaf, and tokens shared with it.
     forks: Vec<(usize, usize, usize)>,
-    /// Of trees that are whole: their age, and what was discarded beside them.
-    whole: Option<(Step, Discarded)>,
+    /// Of trees that are whole: their age, what was discarded beside them, and what contexts took.
+    whole: Option<(Step, Discarded, Counts)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,7 +62,7 @@ impl Pending {
 
     fn of_harvest(Ahead { harvest, age }: &Ahead) -> Self {
         let trees = harvest.trees.iter().map(PendingTree::new).collect();
-        Self { trees, forks: Vec::new(), whole: Some((*age, harvest.discarded)) }
+        Self { trees, forks: Vec::new(), whole: Some((*age, harvest.discarded, harvest.counts)) }
     }
 }
 
@@ -105,9 +106,9 @@ impl Gatherer {
         let Some(pending) = pending else { return Ok((None, None)) };
         let whole = pending.whole;
         let mut sprouts = self.sprouts(pending)?;
-        let Some((age, discarded)) = whole else { return Ok((Some(sprouts), None)) };
+        let Some((age, discarded, counts)) = whole else { return Ok((Some(sprouts), None)) };
         self.penalise(&mut sprouts.trees);
-        Ok((None, Some(Ahead::new(sprouts.trees, discarded, age))))
+        Ok((None, Some(Ahead::new(sprouts.trees, discarded, counts, age))))
     }
 
     fn sprouts(&self, pending: Pending) -> Result<Sprouts> {

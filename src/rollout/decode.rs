@@ -5,6 +5,7 @@
 //! coordinates ([`Generation::uniform`]), never on the company a row keeps.
 
 mod batch;
+mod kept;
 mod row;
 
 use std::ops::Range;
@@ -14,9 +15,10 @@ use rayon::prelude::*;
 use tch::{Device, Tensor};
 
 use self::batch::{Batch, COMPACT_BELOW};
+use self::kept::Kept;
 use self::row::Row;
 use super::draw::{draw, most_likely};
-use super::{Generation, RolloutEngine, SamplingConfig};
+use super::{Counts, Generation, RolloutEngine, SamplingConfig};
 use crate::batch::{Reads, Sequence, TokenBatch, pack};
 use crate::model::{Head, KvCache, Policy, Tapped};
 use crate::signal::{DecodePlan, DecodeReader};
@@ -28,6 +30,17 @@ pub struct DecodeEngine {
     max_rows: usize,
     max_prefill_tokens: usize,
     attention: Option<DecodePlan>,
+    /// Whether responses leave keys and values behind.
+    keeps: bool,
+    store: Store,
+}
+
+/// What outlives a call.
+#[derive(Default)]
+struct Store {
+    /// What first responses of the last call left behind.
+    kept: Vec<Kept>,
+    counts: Counts,
 }
 
 /// A run of requests that continue the same tokens.
@@ -41,13 +54,20 @@ impl DecodeEngine {
     /// `max_prefill_tokens` in one prefill pass.
     #[must_use]
     pub fn new(eos: Vec<TokenId>, max_rows: usize, max_prefill_tokens: usize) -> Self {
-        Self { eos, max_rows, max_prefill_tokens, attention: None }
+        Self { eos, max_rows, max_prefill_tokens, attention: None, keeps: false, store: Store::default() }
     }
 
     /// The same engine that also reads attention as `plan` says.
     #[must_use]
     pub fn reading(self, plan: Option<DecodePlan>) -> Self {
         Self { attention: plan, ..self }
+    }
+
+    /// The same engine; where it `keeps`, first responses of a call leave keys and values behind for a second call, under
+    /// the same weights, that asks for branches off them.
+    #[must_use]
+    pub fn keeping(self, keeps: bool) -> Self {
+        Self { keeps, ..self }
     }
 }
 
@@ -64,18 +84,35 @@ impl RolloutEngine for DecodeEngine {
         check_lengths(policy, requests, &sampling)?;
         let head = policy.head(if sampling.temperature > 0.0 { sampling.temperature } else { 1.0 });
         let mut rows: Vec<Row<'_>> = requests.iter().map(Row::new).collect();
+        // What an earlier call left may be of other weights, if this one begins anew.
+        let begins = requests.iter().all(|request| request.prefix.is_empty());
+        let mut store = std::mem::take(&mut self.store);
+        if begins {
+            store.kept.clear();
+        }
         let (mut waiting, mut batch) = (0..requests.len(), None);
         loop {
-            batch = self.admit(policy, requests, &mut waiting, batch, sampling.max_new_tokens)?;
+            batch =
+                self.admit(policy, requests, &mut waiting, batch, (sampling.max_new_tokens, &mut store))?;
             let Some(under_way) = &mut batch else { break };
             self.extend(&mut rows, under_way, &head, generation)?;
-            finished(under_way.compact(&mut rows)?);
+            let left = self.keeps && begins;
+            let mut keep = |kept: Kept| store.kept.push(kept);
+            finished(under_way.compact(&mut rows, left.then_some(&mut keep))?);
             match under_way.rows.is_empty() {
                 true => batch = None,
                 false => under_way.step(policy, &mut rows)?,
             }
         }
+        if !begins {
+            store.kept.clear();
+        }
+        self.store = store;
         Ok(rows.into_iter().map(Row::into_completion).collect())
+    }
+
+    fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.store.counts)
     }
 }
 
@@ -89,7 +126,7 @@ impl DecodeEngine {
         requests: &[GenRequest],
         waiting: &mut Range<usize>,
         batch: Option<Batch<'e>>,
-        n_new: usize,
+        (n_new, store): (usize, &mut Store),
     ) -> Result<Option<Batch<'e>>> {
         let n_rows = batch.as_ref().map_or(0, |batch| batch.rows.len());
         let closed = batch.as_ref().is_some_and(|batch| {
@@ -102,7 +139,7 @@ impl DecodeEngine {
         // Rows that join others find their room there.
         let room = if batch.is_some() { 0 } else { n_new };
         waiting.start = new.end;
-        let (hidden, cache) = self.prefill(policy, &contexts(&requests[new.clone()]), room)?;
+        let (hidden, cache) = self.begin(policy, &requests[new.clone()], room, store)?;
         Ok(Some(match batch {
             Some(mut batch) => {
                 batch.rows.extend(new);
@@ -120,9 +157,48 @@ impl DecodeEngine {
         }))
     }
 
+    /// Hidden states of the last tokens before each of `requests`, `[B, E]`, and a cache that holds all before them, with
+    /// room for `n_new` more tokens.
+    fn begin(
+        &self,
+        policy: &Policy,
+        requests: &[GenRequest],
+        n_new: usize,
+        Store { kept, counts }: &mut Store,
+    ) -> Result<(Tensor, KvCache)> {
+        let contexts = contexts(requests);
+        let served = contexts.iter().map(|context| {
+            let request = &requests[context.rows.start];
+            kept.iter().find(|kept| !request.prefix.is_empty() && kept.serves(request))
+        });
+        let Some(served) = served.collect::<Option<Vec<&Kept>>>() else {
+            let (hidden, cache, n_read) = self.prefill(policy, &contexts, n_new)?;
+            counts.prefilled += n_read as u64;
+            return Ok((hidden, cache));
+        };
+        let parts: Vec<(&[TokenId], &Kept)> =
+            contexts.iter().zip(served).map(|(context, kept)| (context.tokens.as_slice(), kept)).collect();
+        let (hidden, mut cache) = kept::resume(policy, &parts, n_new as i64)?;
+        counts.prefilled += contexts.len() as u64;
+        counts.reused += contexts.iter().map(|context| context.tokens.len() as u64 - 1).sum::<u64>();
+        let rows: Vec<i64> = (0..)
+            .zip(&contexts)
+            .flat_map(|(i, context)| std::iter::repeat_n(i, context.rows.len()))
+            .collect();
+        cache.keep_rows(&rows);
+        let index = Tensor::from_slice(&rows).to_device(hidden.device());
+        Ok((hidden.index_select(0, &index), cache))
+    }
+
     /// Runs every context once and copies its keys and values to all rows that continue it, with room for `n_new` more
-    /// tokens. Gives the hidden state of each row's last context token, `[B, E]`.
-    fn prefill(&self, policy: &Policy, contexts: &[Context], n_new: usize) -> Result<(Tensor, KvCache)> {
+    /// tokens. Gives the hidden state of each row's last context token, `[B, E]`, and the number of tokens that were read.
+    fn prefill(
+        &self,
+        policy: &Policy,
+        contexts: &[Context],
+        n_new: usize,
+    ) -> Result<(Tensor, KvCache, usize)> {
+        let mut n_read = 0;
         let device = policy.placement.device;
         let lens: Vec<i64> =
             contexts.iter().flat_map(|c| c.rows.clone().map(|_| c.tokens.len() as i64)).collect();
@@ -134,6 +210,7 @@ impl DecodeEngine {
         for group in pack(&sequences, self.max_prefill_tokens, Reads::Predictors) {
             let part: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
             let batch = TokenBatch::new(&part, Reads::Predictors, device);
+            n_read += batch.inputs.n_tokens();
             let mut tap = |tapped: &Tapped<'_>| {
                 for (i, context) in (0..).zip(&group[tapped.sequences.clone()]) {
                     let context = &contexts[*context];
@@ -146,7 +223,7 @@ impl DecodeEngine {
                 hidden[*context] = last.expand([contexts[*context].rows.len() as i64, -1], false);
             }
         }
-        Ok((Tensor::cat(&hidden, 0), cache))
+        Ok((Tensor::cat(&hidden, 0), cache, n_read))
     }
 
     /// Draws the next token of every row of `batch` that has not ended.

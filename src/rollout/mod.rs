@@ -11,6 +11,7 @@ pub use sampling::SamplingConfig;
 pub use scripted::ScriptedEngine;
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use crate::model::Policy;
 use crate::types::{Completion, GenRequest, NotFinite, Purpose, RunRandom, Step};
@@ -54,6 +55,16 @@ pub fn require_finite(requests: &[GenRequest], completions: &[Completion]) -> Re
     )))
 }
 
+/// Tokens of contexts: prompts, and prefixes of branches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// That were read before the first new token; what contexts begin with in common once.
+    pub prefilled: u64,
+    /// Whose keys and values were there from an earlier response.
+    pub reused: u64,
+}
+
 /// Answers generation requests.
 pub trait RolloutEngine: Send {
     /// One completion per request, in order. `finished` hears how many responses have ended since its last call.
@@ -68,4 +79,9 @@ pub trait RolloutEngine: Send {
         generation: &Generation,
         finished: &mut dyn FnMut(usize),
     ) -> Result<Vec<Completion>>;
+
+    /// What contexts took since the last time it was asked.
+    fn take_counts(&mut self) -> Counts {
+        Counts::default()
+    }
 }

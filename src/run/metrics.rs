@@ -6,6 +6,7 @@ use rewards::CORRECT;
 
 use crate::learner::Gap;
 use crate::pipeline::Discarded;
+use crate::rollout::Counts;
 use crate::types::{CreditedTree, Finish, KlEstimator, Leaf, MetricRow, PathField, Step};
 
 /// `reward/*`, `group/*`, `tree/*`, `response_length/*` and `advantage/*` of a step.
@@ -71,6 +72,15 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     row.set("advantage/min", advantage.min);
     row.set("advantage/max", advantage.max);
     row
+}
+
+/// `rollout/*`: what contexts took.
+#[must_use]
+pub fn of_contexts(counts: Counts) -> MetricRow {
+    let Counts { prefilled, reused } = counts;
+    [("rollout/prefilled_tokens", prefilled as f64), ("rollout/reused_tokens", reused as f64)]
+        .into_iter()
+        .collect()
 }
 
 /// `group/refill_rounds` and `group/discarded`: what it took to replace groups without signal.

@@ -162,7 +162,7 @@ impl Run<'_> {
             self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.most()) as u64);
         let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""));
         phase.finish();
-        let Harvest { trees, ages, discarded, generate_s, score_s } = harvest?;
+        let Harvest { trees, ages, discarded, counts, generate_s, score_s } = harvest?;
         self.free_memory.release_if_due();
         clock.lap();
 
@@ -198,6 +198,7 @@ impl Run<'_> {
         row.extend(credit_row);
         row.extend(metrics::of_ages(&ages));
         row.extend(metrics::of_discarded(discarded));
+        row.extend(metrics::of_contexts(counts));
         row.extend(report.metrics);
         row.extend(value.metrics);
         let broken = broken.or(report.not_finite.or(value.not_finite).map(Broken::of_policy));

@@ -12,8 +12,9 @@ use crate::eval::Evaluator;
 use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
 use crate::model::{Layout, ModelConfig, Placement, Preset, load};
-use crate::pipeline::{Gatherer, RolloutSource, RootReader};
+use crate::pipeline::{Gatherer, PipelineConfig, RolloutSource, RootReader};
 use crate::recipe::{Draft, Recipe};
+use crate::rollout::explore::ExploreConfig;
 use crate::rollout::{DecodeEngine, Generation};
 use crate::score::{OverlongConfig, Scorer};
 use crate::signal::{DecodePlan, Segmenter};
@@ -118,6 +119,9 @@ impl Setup {
     /// If the prompts do not suit the sampler.
     pub fn rollout_source(&self) -> Result<Box<dyn RolloutSource>> {
         let recipe = &self.recipe;
+        // Where branches come from the weights that their roots came from.
+        let two_calls = matches!(recipe.explore, ExploreConfig::Tree(_))
+            && !matches!(recipe.pipeline, PipelineConfig::OneStepOff(_));
         let gatherer = Gatherer {
             sampler: recipe.sampler.build(self.data.train.clone(), self.random)?,
             explorer: recipe.explore.build(),
@@ -127,7 +131,7 @@ impl Setup {
                 max_tokens: recipe.batch.max_tokens,
                 random: self.random,
             },
-            engine: Box::new(self.engine().reading(self.decode_plan())),
+            engine: Box::new(self.engine().reading(self.decode_plan()).keeping(two_calls)),
             scorer: Arc::clone(&self.scorer),
             tokenizer: Arc::clone(&self.tokenizer),
             overlong: recipe.overlong,

@@ -262,6 +262,54 @@ fn a_prefix_is_continued_as_if_it_had_just_been_written() {
     }
 }
 
+/// Branches off responses whose keys and values were kept say what they say without, and read one token each.
+#[test]
+fn branches_go_on_from_what_was_kept() {
+    let policy = policy("qwen3");
+    let requests = requests();
+    // Few rows at a time, so that some join others, and branches too.
+    let engine = || DecodeEngine::new(EOS.to_vec(), 5, 1 << 14);
+    let (mut keeping, mut plain) = (engine().keeping(true), engine());
+    let ask = |engine: &mut DecodeEngine, requests: &[GenRequest]| {
+        engine.generate(&policy, requests, &generation(PLAIN), &mut |_| ()).unwrap()
+    };
+    let roots = ask(&mut keeping, &requests);
+    assert_eq!(roots, ask(&mut plain, &requests));
+    let (first, again) = (keeping.take_counts(), plain.take_counts());
+    assert_eq!((first, first.reused), (again, 0));
+    let branches: Vec<GenRequest> = requests
+        .iter()
+        .zip(&roots)
+        .flat_map(|(request, root)| {
+            let ends = [1, root.tokens.len() / 2, root.tokens.len() - 1].into_iter();
+            let cuts: std::collections::BTreeSet<usize> =
+                ends.filter(|cut| (1..root.tokens.len()).contains(cut)).collect();
+            let cut = |cut: usize, n: u32| GenRequest {
+                prefix: root.tokens[..cut].to_vec(),
+                sample: 100 + 2 * request.sample + n,
+                ..request.clone()
+            };
+            cuts.into_iter().flat_map(move |at| [cut(at, 0), cut(at, 1)]).collect::<Vec<_>>()
+        })
+        .collect();
+    let (kept, fresh) = (ask(&mut keeping, &branches), ask(&mut plain, &branches));
+    for ((kept, fresh), request) in kept.iter().zip(&fresh).zip(&branches) {
+        assert_eq!((&kept.tokens, kept.finish), (&fresh.tokens, fresh.finish), "{request:?}");
+        let close = kept.logprobs.iter().zip(&fresh.logprobs).all(|(a, b)| (a - b).abs() < 1e-4);
+        assert!(close, "{:?} {:?}", kept.logprobs, fresh.logprobs);
+    }
+    let (kept, fresh) = (keeping.take_counts(), plain.take_counts());
+    let n_groups =
+        branches.chunk_by(|a, b| a.prompt.id == b.prompt.id && a.prefix == b.prefix).count() as u64;
+    // A group that is split between two fillings of the batch counts in both.
+    assert!((n_groups..2 * n_groups).contains(&kept.prefilled), "{kept:?}, {n_groups} groups");
+    assert!(fresh.prefilled > 2 * kept.prefilled, "{kept:?} {fresh:?}");
+    assert!(kept.reused > 0 && fresh.reused == 0, "{kept:?} {fresh:?}");
+    // What was kept is gone, since the weights may change.
+    let _ = ask(&mut keeping, &branches[..2]);
+    assert_eq!(keeping.take_counts().reused, 0);
+}
+
 /// Rows that have ended run on beside the others, here past the last position of the model.
 #[test]
 fn an_ended_row_disturbs_nobody_at_the_end_of_the_positions() {

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use tch::Tensor;
 
+use super::kept::Kept;
 use super::row::Row;
 use crate::model::{KvCache, Policy};
 use crate::signal::DecodeReader;
@@ -21,8 +22,12 @@ pub(super) struct Batch<'e> {
 }
 
 impl Batch<'_> {
-    /// Lets the rows that have ended go if enough of them have; gives their number.
-    pub(super) fn compact(&mut self, rows: &mut [Row<'_>]) -> Result<usize> {
+    /// Lets the rows that have ended go if enough of them have; gives their number. `keep` gets what they leave behind.
+    pub(super) fn compact(
+        &mut self,
+        rows: &mut [Row<'_>],
+        keep: Option<&mut dyn FnMut(Kept)>,
+    ) -> Result<usize> {
         let stays: Vec<bool> =
             self.rows.iter().map(|row| rows[*row].goes_on(self.reader.is_some())).collect();
         let places =
@@ -38,6 +43,11 @@ impl Batch<'_> {
                 rows[*row].signals = Some(signals);
             }
             reader.keep_rows(&stay);
+        }
+        if let Some(keep) = keep {
+            leave
+                .iter()
+                .for_each(|place| keep(Kept::of_row(self, *place, &rows[self.rows[*place as usize]])));
         }
         if !stay.is_empty() {
             self.cache.keep_rows(&stay);

@@ -1,0 +1,70 @@
+//! Keys and values of responses that have ended, for those that branch off them under the same weights.
+
+use tch::Tensor;
+
+use super::batch::Batch;
+use super::row::Row;
+use crate::model::{KvCache, Policy};
+use crate::types::{GenRequest, TokenId};
+
+/// What a response left behind.
+pub(super) struct Kept {
+    prompt: u64,
+    /// Its tokens that were read.
+    response: Vec<TokenId>,
+    /// Keys and values in each layer, `[K, n, D]` each, of prompt and response.
+    layers: Vec<(Tensor, Tensor)>,
+}
+
+impl Kept {
+    /// What the row at `place` of `batch` leaves behind.
+    pub fn of_row(batch: &Batch<'_>, place: i64, row: &Row<'_>) -> Self {
+        let n_read = row.n_fed;
+        Self {
+            prompt: row.request.prompt.id,
+            response: row.tokens[..n_read].to_vec(),
+            // Rows that have ended are fed on until they leave.
+            layers: batch
+                .cache
+                .row(place)
+                .into_iter()
+                .map(|(k, v)| {
+                    let n = (row.request.prompt.tokens.len() + n_read) as i64;
+                    (k.narrow(1, 0, n).contiguous(), v.narrow(1, 0, n).contiguous())
+                })
+                .collect(),
+        }
+    }
+
+    /// Whether `request` goes on from a part of it.
+    pub fn serves(&self, request: &GenRequest) -> bool {
+        self.prompt == request.prompt.id && self.response.starts_with(&request.prefix)
+    }
+
+    /// Copies keys and values of the first `n` tokens into row `row` of `cache`.
+    pub fn fill(&self, cache: &mut KvCache, row: usize, n: i64) {
+        for (layer, (keys, values)) in self.layers.iter().enumerate() {
+            cache.fill(layer, row..row + 1, &keys.narrow(1, 0, n), &values.narrow(1, 0, n));
+        }
+    }
+}
+
+/// What the next token of each of `contexts` comes from, given what was `kept` of the responses that they go on from: only
+/// their last tokens are read. Hidden states `[contexts, E]` and a cache with a row for each.
+pub(super) fn resume(
+    policy: &Policy,
+    contexts: &[(&[TokenId], &Kept)],
+    n_new: i64,
+) -> anyhow::Result<(Tensor, KvCache)> {
+    let placement = policy.placement;
+    let lens: Vec<i64> = contexts.iter().map(|(tokens, _)| tokens.len() as i64 - 1).collect();
+    // One column more, for the last tokens.
+    let mut cache = KvCache::new(&policy.config, &lens, n_new + 1, placement.kind, placement.device);
+    for (row, ((_, kept), n)) in contexts.iter().zip(&lens).enumerate() {
+        kept.fill(&mut cache, row, *n);
+    }
+    let last: Vec<i64> =
+        contexts.iter().filter_map(|(tokens, _)| tokens.last()).map(|t| i64::from(*t)).collect();
+    let last = Tensor::from_slice(&last).to_device(placement.device);
+    Ok((policy.decoder().step(&last, &mut cache, None)?, cache))
+}
