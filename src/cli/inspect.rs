@@ -12,10 +12,11 @@ use rlcredit::files::write_whole;
 use rlcredit::inspect::source::{Limits, Line};
 use rlcredit::inspect::terminal::{Style, Terminal};
 use rlcredit::inspect::text::Shown;
-use rlcredit::inspect::{By, Grouped, Strategies, Subject, html, inspect};
+use rlcredit::inspect::{Branching, By, Grouped, Strategies, Subject, html, inspect};
 use rlcredit::measure::Measurer;
 use rlcredit::observe::Console;
 use rlcredit::run::Failure;
+use rlcredit::signal::Segmenter;
 use rlcredit::types::Step;
 
 mod facts;
@@ -144,7 +145,9 @@ impl Inspect {
             signals: &recipe.signals,
         };
         let strategies = Strategies::of(&recipe.credit);
-        let found = inspect(&measurer, &strategies, &grouped, &subjects)?;
+        let segmenter = tokenizer.as_ref().map(Segmenter::new).transpose()?.unwrap_or_default();
+        let branching = Branching::of(&recipe.explore, segmenter);
+        let found = inspect(&measurer, &strategies, &grouped, &branching, &subjects)?;
         drop(phase);
 
         let weights = format!("{}{remark}", folder.display());

@@ -7,13 +7,17 @@
 //! Nothing is computed here that training does not compute: signals, sets and coefficients come from [`signal`] and
 //! [`strategy`].
 
+mod branching;
 pub mod gains;
 pub mod html;
 pub mod source;
 pub mod terminal;
 pub mod text;
 
+use std::ops::Range;
+
 use anyhow::Result;
+pub use branching::Branching;
 use serde::Serialize;
 
 use crate::batch::Sequence;
@@ -129,6 +133,12 @@ pub struct Inspection {
     pub intro: Vec<usize>,
     /// Coefficients of each strategy.
     pub gamma: Gammas,
+    /// First token of each step and the one behind its last, S of them.
+    pub steps: Vec<(usize, usize)>,
+    /// Forward context influence of each step, `[S]`.
+    pub fci: Vec<f32>,
+    /// Steps that branches begin before, counted from 1.
+    pub branch_before_step: Vec<usize>,
 }
 
 /// Coefficient of each token under each strategy, `[R]` each.
@@ -195,11 +205,19 @@ pub fn inspect(
     measurer: &Measurer<'_>,
     strategies: &Strategies,
     grouped: &Grouped,
+    branching: &Branching,
     subjects: &[Subject],
 ) -> Result<Vec<Inspection>> {
     let sequences: Vec<Sequence<'_>> =
         subjects.iter().map(|s| Sequence { prompt: &s.prompt, response: &s.response }).collect();
     let found = measurer.ask(measurer.policy, &sequences, true, true)?;
+    let steps: Vec<Vec<Range<usize>>> =
+        subjects.iter().map(|s| branching.segmenter.steps(&s.response)).collect();
+    let ends: Vec<Option<usize>> =
+        subjects.iter().map(|s| branching.segmenter.end_of_thinking(&s.response)).collect();
+    let distance = branching.rule.distance;
+    let influence =
+        signal::influence(measurer.policy, &sequences, &steps, &ends, distance, measurer.max_tokens)?;
     let choose = |responses: &[HeadSignals]| HeadGroups::choose(measurer.signals, responses);
     let common = match grouped {
         Grouped::Together => Some(choose(&found.signals)?),
@@ -207,10 +225,13 @@ pub fn inspect(
         Grouped::Given(groups) => Some(groups.clone()),
     };
     let stats = found.logprobs.into_iter().zip(found.entropies);
-    let each = subjects.iter().zip(&found.signals).zip(stats);
-    each.map(|((subject, signals), (logprobs, entropies))| {
+    let each = subjects.iter().zip(&found.signals).zip(stats).zip(steps.iter().zip(influence));
+    each.map(|(((subject, signals), (logprobs, entropies)), (steps, fci))| {
         let groups = common.clone().map_or_else(|| choose(std::slice::from_ref(signals)), Ok)?;
-        Inspection::new(subject, logprobs, entropies, signals, groups, strategies)
+        let found = Inspection::new(subject, logprobs, entropies, signals, groups, strategies)?;
+        let branch_before_step = branching.points(subject.prompt.len(), steps, &fci);
+        let steps = steps.iter().map(|step| (step.start, step.end)).collect();
+        Ok(Inspection { steps, fci, branch_before_step, ..found })
     })
     .collect()
 }
@@ -253,6 +274,9 @@ impl Inspection {
             waad,
             fai,
             gamma,
+            steps: Vec::new(),
+            fci: Vec::new(),
+            branch_before_step: Vec::new(),
         })
     }
 }

@@ -12,7 +12,9 @@ use crate::types::TokenId;
 const END_OF_THINKING: &str = "</think>";
 
 /// Knows of every token where its text cuts.
-#[derive(Clone, Debug)]
+///
+/// One that knows none, as the default, lets every token be a step.
+#[derive(Clone, Debug, Default)]
 pub struct Segmenter {
     cuts: Vec<Cut>,
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::place::{FINISHED, Place};
 
 /// The keys of a line, in order; those of a response of a run after them.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 22] = [
     "tokens",
     "response_start",
     "logprobs",
@@ -27,6 +27,9 @@ const KEYS: [&str; 19] = [
     "dominated",
     "intro",
     "gamma",
+    "steps",
+    "fci",
+    "branch_before_step",
     "label",
     "prompt",
     "pieces",
@@ -240,8 +243,26 @@ fn texts_and_their_token_ids_are_the_same_and_settings_come_from_run_recipe_and_
     assert_eq!((&ids["label"], of_text["label"].take()), (&json!("ids.jsonl:1"), json!("text.jsonl:1")));
     of_text["label"] = ids["label"].clone();
     assert_eq!(of_text, ids);
+    // None of the four holds a line's end, so that each is a step, and none has four steps behind it.
+    assert_eq!(ids["steps"], json!([[0, 1], [1, 2], [2, 3], [3, 4]]));
+    assert_eq!((&ids["fci"], &ids["branch_before_step"]), (&json!([0.0, 0.0, 0.0, 0.0]), &json!([2, 3])));
     // Four tokens have nothing ten tokens later.
     assert!(floats(&ids["fai"]).iter().all(Option::is_none) && ids["t_glob"] == json!([]));
+
+    let lines = json!({"prompt": "Make 3 from 7, 1, 2.\n", "response": "7+1=8 no\n7-1=6, 6/2=3 yes\n2-1=1 no\n<answer>"});
+    place.write("lines.jsonl", lines.to_string());
+    let tree = "explore={type=\"tree\", rule={type=\"attention\", distance=1, min_start=0, min_gap=0}}";
+    let found = inspect(&place, &[model, "--input", "lines.jsonl", "--set", tree]).remove(0);
+    let steps: Vec<(usize, usize)> = serde_json::from_value(found["steps"].clone()).unwrap();
+    let pieces: Vec<String> = serde_json::from_value(found["pieces"].clone()).unwrap();
+    let texts: Vec<String> = steps.iter().map(|(start, end)| pieces[*start..*end].concat()).collect();
+    assert_eq!(texts, ["7+1=8 no\n", "7-1=6, 6/2=3 yes\n", "2-1=1 no\n", "<answer>"]);
+    let fci = floats(&found["fci"]);
+    assert!(
+        fci[0] == Some(0.0) && fci[1] > Some(0.0) && fci[2] > Some(0.0) && fci[3] == Some(0.0),
+        "{fci:?}"
+    );
+    assert_eq!(found["branch_before_step"], json!([2, 3]));
 
     place.write("near.toml", super::place::RECIPE.to_owned() + "[signals]\nhorizon = [1, 9]\n");
     for args in [&["--recipe", "near.toml"][..], &["--set", "signals.horizon=[1, 9]"]] {
