@@ -52,6 +52,10 @@ pub struct Sampled {
     pub prompt_id: u64,
     /// Its number among the responses to the prompt.
     pub sample: u32,
+    /// Number of the response that it forked off, if it did.
+    pub parent: Option<u32>,
+    /// Tokens that the two share.
+    pub fork_at: Option<usize>,
     /// Its reward.
     pub reward: f64,
     /// Advantages that it was trained with, `[R]`; one that is not finite is `None`.

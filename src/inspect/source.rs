@@ -71,6 +71,8 @@ pub fn rollouts(folder: &RunFolder, step: Step) -> Result<Vec<Line>> {
     struct Response {
         prompt_id: u64,
         sample: u32,
+        parent: Option<u32>,
+        fork_at: Option<usize>,
         reward: f64,
         prompt_tokens: Vec<TokenId>,
         tokens: Vec<TokenId>,
@@ -83,7 +85,8 @@ pub fn rollouts(folder: &RunFolder, step: Step) -> Result<Vec<Line>> {
         bail!("{root}: no responses of step {step}; the run has kept those of {kept}");
     }
     jsonl::read(&path, "a response with `prompt_tokens` and `tokens`", |line: Response, place| {
-        let Response { prompt_id, sample, reward, prompt_tokens, tokens, advantages, gamma } = line;
+        let Response { prompt_id, sample, parent, fork_at, reward, prompt_tokens, tokens, advantages, gamma } =
+            line;
         for (name, got) in [("advantages", Some(advantages.len())), ("gamma", gamma.as_ref().map(Vec::len))] {
             let expected = tokens.len();
             let fits = got.is_none_or(|got| got == expected);
@@ -95,7 +98,7 @@ pub fn rollouts(folder: &RunFolder, step: Step) -> Result<Vec<Line>> {
             prompt: Side::Tokens(prompt_tokens),
             response: Side::Tokens(tokens),
             trained: gamma,
-            sampled: Some(Sampled { step, prompt_id, sample, reward, advantages }),
+            sampled: Some(Sampled { step, prompt_id, sample, parent, fork_at, reward, advantages }),
         })
     })
 }

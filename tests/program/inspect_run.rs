@@ -108,6 +108,31 @@ fn what_training_gave_is_shown_as_it_was_recorded() {
 }
 
 #[test]
+fn the_tree_of_a_prompt_is_drawn_beside_its_responses() {
+    let place = Place::warmed();
+    let tree =
+        "explore={type=\"tree\", roots=3, rule={type=\"attention\", distance=1, min_start=0, min_gap=0}}";
+    let sets = ["--set", tree, "--set", "advantage={type=\"tree\", drop_uniform=false}"];
+    let sets =
+        [&sets[..], &["--set", "run.steps=1", "--set", "eval.every=0", "--set", "batch.max_tokens=1024"]]
+            .concat();
+    let ended = place.run(&[&["train", "tiny.toml"], &sets[..]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let recorded = place.lines("runs/tiny/rollouts/step_000001.jsonl");
+    let args =
+        ["inspect", "--run", "runs/tiny", "--step", "1", "--limit", "15", "--json", "--html", "page.html"];
+    let page = place.run(&args);
+    assert_eq!(page.code, 0, "{}", page.err);
+    place.write("page.jsonl", &page.out);
+    let found = place.lines("page.jsonl");
+    for (line, record) in found.iter().zip(&recorded) {
+        assert_eq!((&line["parent"], &line["fork_at"]), (&record["parent"], &record["fork_at"]));
+    }
+    assert!(found.iter().filter(|line| !line["parent"].is_null()).count() > 5);
+    drive(&place);
+}
+
+#[test]
 fn a_checkpoint_brings_the_settings_of_its_run() {
     let place = Place::new();
     place.write("in.jsonl", json!({"prompt": "1+", "response": "2"}).to_string());
