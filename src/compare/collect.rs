@@ -180,15 +180,30 @@ pub enum Measure {
     FinalGreedy,
     /// Mean height of the curve of greedy accuracy over the steps.
     AreaGreedy,
+    /// avg@k between the evaluations, where as many tokens were sampled as every run has sampled.
+    EqualAvg,
+    /// Greedy accuracy there.
+    EqualGreedy,
 }
 
 impl Measure {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::FinalAvg, Self::AreaAvg, Self::FinalGreedy, Self::AreaGreedy];
+    pub const ALL: [Self; 6] = [
+        Self::FinalAvg,
+        Self::AreaAvg,
+        Self::FinalGreedy,
+        Self::AreaGreedy,
+        Self::EqualAvg,
+        Self::EqualGreedy,
+    ];
 
-    /// Its value for a curve that begins after the warm start; `None` where it was not measured.
+    /// Its value for a curve that begins after the warm start, with `tokens` that every run has sampled; `None` where it was
+    /// not measured, or there is no such number.
     #[must_use]
-    pub fn of(self, curve: &[Point]) -> Option<f64> {
+    pub fn of(self, curve: &[Point], tokens: Option<f64>) -> Option<f64> {
+        let by_tokens = |value: fn(&Point) -> Option<f64>| -> Option<Vec<(f64, f64)>> {
+            curve.iter().map(|point| Some((point.tokens, value(point)?))).collect()
+        };
         let by_step = |value: fn(&Point) -> Option<f64>| -> Option<Vec<(f64, f64)>> {
             curve.iter().map(|point| Some((point.step as f64, value(point)?))).collect()
         };
@@ -197,6 +212,8 @@ impl Measure {
             Self::FinalGreedy => curve.last()?.greedy,
             Self::AreaAvg => statistics::area(&by_step(|point| Some(point.avg))?),
             Self::AreaGreedy => statistics::area(&by_step(|point| point.greedy)?),
+            Self::EqualAvg => statistics::interpolate(&by_tokens(|point| Some(point.avg))?, tokens?),
+            Self::EqualGreedy => statistics::interpolate(&by_tokens(|point| point.greedy)?, tokens?),
         }
     }
 }
@@ -218,8 +235,8 @@ mod tests {
         let points: Vec<_> = run.curve.iter().map(|p| (p.step, p.tokens, p.seconds, p.avg)).collect();
         assert_eq!(points, expected);
         // (0.3 · 2 + 0.45 · 2) / 4
-        let values = Measure::ALL.map(|measure| measure.of(&run.curve).unwrap());
-        for (value, expected) in values.into_iter().zip([0.5, 0.375, 0.25, 0.1875]) {
+        let values = Measure::ALL.map(|measure| measure.of(&run.curve, Some(300.0)).unwrap());
+        for (value, expected) in values.into_iter().zip([0.5, 0.375, 0.25, 0.1875, 0.45, 0.225]) {
             assert!((value - expected).abs() < 1e-12, "{value}, expected {expected}");
         }
     }
@@ -244,7 +261,10 @@ mod tests {
         fs::write(&path, fs::read_to_string(&path).unwrap().replace("heldout/greedy", "heldout/ci95"))
             .unwrap();
         let run = RunRecord::read(&folder).unwrap().unwrap();
-        assert_eq!(Measure::ALL.map(|measure| measure.of(&run.curve).is_some()), [true, true, false, false]);
+        assert_eq!(
+            Measure::ALL.map(|measure| measure.of(&run.curve, None).is_some()),
+            [true, true, false, false, false, false]
+        );
         fs::write(&path, "{\"step\":1}\n").unwrap();
         let error = format!("{:#}", RunRecord::read(&folder).unwrap_err());
         assert!(error.contains("metrics.jsonl, step 1: `time/step` is missing"), "{error}");

@@ -27,10 +27,20 @@ pub fn markdown(summary: &Summary) -> String {
     if !summary.quick.is_empty() {
         add(&format!("`--quick` means `{}`: a first look, no result.", summary.quick.join("`, `")));
     }
-    add(&table(summary, &summary.avg_name(), Measure::FinalAvg, Measure::AreaAvg));
+    const ENDS: [&str; 2] = ["at the end", "over the run"];
+    add(&table(summary, &summary.avg_name(), ENDS, [Measure::FinalAvg, Measure::AreaAvg]));
     let has_greedy = summary.arms.iter().any(|arm| arm.measures.contains_key(&Measure::FinalGreedy));
     if has_greedy {
-        add(&table(summary, "greedy", Measure::FinalGreedy, Measure::AreaGreedy));
+        add(&table(summary, "greedy", ENDS, [Measure::FinalGreedy, Measure::AreaGreedy]));
+    }
+    if let Some(n) = summary.equal_tokens {
+        add(&format!(
+            "Where {} response tokens were sampled, as every run has, read between evaluations:",
+            tokens(n)
+        ));
+        let names = [summary.avg_name(), String::from("greedy accuracy")];
+        let names = [names[0].as_str(), names[1].as_str()];
+        add(&table(summary, "", names, [Measure::EqualAvg, Measure::EqualGreedy]));
     }
     add(&explanation(summary));
     for note in &summary.notes {
@@ -48,21 +58,21 @@ pub fn markdown(summary: &Summary) -> String {
     text + "\n"
 }
 
-/// A row per arm: at the end and over the run, each with its difference to the baseline.
+/// A row per arm: two measures of `name`, called `names`, each with its difference to the baseline.
 #[must_use]
-pub fn table(summary: &Summary, name: &str, end: Measure, area: Measure) -> String {
+pub fn table(summary: &Summary, name: &str, names: [&str; 2], measures: [Measure; 2]) -> String {
     let baseline = &summary.baseline;
     let against = format!("difference to {baseline} | p");
+    let [first, second] = names.map(|own| format!("{name} {own}").trim().to_owned());
     let mut text = match summary.arms.len() {
-        1 => format!("| arm | seeds | {name} at the end | {name} over the run |\n|---|---|---|---|\n"),
+        1 => format!("| arm | seeds | {first} | {second} |\n|---|---|---|---|\n"),
         _ => format!(
-            "| arm | seeds | {name} at the end | {against} | {name} over the run | {against} |\n\
-             |---|---|---|---|---|---|---|---|\n"
+            "| arm | seeds | {first} | {against} | {second} | {against} |\n|---|---|---|---|---|---|---|---|\n"
         ),
     };
     for arm in &summary.arms {
         let mut cells = vec![arm.label.replace('|', "\\|"), arm.finished().count().to_string()];
-        for measure in [end, area] {
+        for measure in measures {
             cells.push(arm.measures.get(&measure).map_or_else(none, percent));
             if summary.arms.len() > 1 {
                 let paired = arm.against_baseline.as_ref().and_then(|all| all.get(&measure));

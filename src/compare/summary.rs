@@ -14,6 +14,7 @@
 //!   "commands": ["rlcredit compare ..."],   in order; further ones added arms or seeds
 //!   "quick": ["run.steps=30", ...],         overrides by --quick
 //!   "baseline": "uniform",
+//!   "equal_tokens": 3100000.0,              that all runs have sampled; null where none has sampled notably more
 //!   "samples": 4, "items": 512,             k of avg@k, held-out items; null where runs differ in them
 //!   "notes": [...],                         what a reader should know of single runs
 //!   "arms": [{
@@ -21,7 +22,8 @@
 //!     "measures": {                         over the seeds of finished runs
 //!       "final_avg": {"n": 5, "mean": 0.5, "ci95": [0.48, 0.52]},        avg@k after the last step
 //!       "area_avg": ...,                                                 its mean height over the steps
-//!       "final_greedy": ..., "area_greedy": ...                          the same of greedy accuracy
+//!       "final_greedy": ..., "area_greedy": ...,                         the same of greedy accuracy
+//!       "equal_avg": ..., "equal_greedy": ...                            where equal_tokens were sampled
 //!     },
 //!     "against_baseline": {                 arm - baseline over the seeds that both have; null for the baseline
 //!       "final_avg": {"n": 5, "mean": 0.01, "ci95": [-0.01, 0.03], "p": 0.21}, ...
@@ -86,6 +88,8 @@ pub struct Summary {
     pub baseline: String,
     /// k of avg@k, if all runs share it.
     pub samples: Option<usize>,
+    /// Response tokens that every finished run has sampled at least, where some have sampled notably more.
+    pub equal_tokens: Option<f64>,
     /// Held-out items, if all runs share their number.
     pub items: Option<u64>,
     /// What a reader should know of single runs.
@@ -142,8 +146,9 @@ impl Summary {
         let n_finished = records().filter(|run| run.is_finished()).count();
         let apart = Apart::of(&arms)?;
         let notes = notes(&arms, &origin.baseline, &apart);
+        let equal_tokens = equal_tokens(arms.iter().flat_map(|(_, runs)| runs));
         let mut arms: Vec<ArmSummary> =
-            arms.into_iter().map(|(label, runs)| ArmSummary::new(label, runs)).collect();
+            arms.into_iter().map(|(label, runs)| ArmSummary::new(label, runs, equal_tokens)).collect();
         let Origin { title, commands, quick, baseline, n_runs } = origin;
         if let Some(base) = arms.iter().find(|arm| arm.label == baseline).cloned() {
             for arm in arms.iter_mut().filter(|arm| arm.label != baseline) {
@@ -161,6 +166,7 @@ impl Summary {
             quick,
             baseline,
             samples,
+            equal_tokens,
             items,
             notes,
             arms,
@@ -175,9 +181,9 @@ impl Summary {
 }
 
 impl ArmSummary {
-    fn new(label: String, mut runs: Vec<RunRecord>) -> Self {
+    fn new(label: String, mut runs: Vec<RunRecord>, tokens: Option<f64>) -> Self {
         runs.sort_by_key(|run| run.recipe.run.seed);
-        let runs: Vec<RunSummary> = runs.into_iter().map(RunSummary::new).collect();
+        let runs: Vec<RunSummary> = runs.into_iter().map(|run| RunSummary::new(run, tokens)).collect();
         let mut arm = Self {
             label,
             measures: BTreeMap::new(),
@@ -217,7 +223,7 @@ impl ArmSummary {
 }
 
 impl RunSummary {
-    fn new(run: RunRecord) -> Self {
+    fn new(run: RunRecord, tokens: Option<f64>) -> Self {
         let finished = run.is_finished();
         let measures = Measure::ALL.into_iter().filter(|_| finished);
         Self {
@@ -226,10 +232,20 @@ impl RunSummary {
             finished,
             step: run.step,
             steps: run.recipe.run.steps,
-            measures: measures.filter_map(|measure| Some((measure, measure.of(&run.curve)?))).collect(),
+            measures: measures
+                .filter_map(|measure| Some((measure, measure.of(&run.curve, tokens)?)))
+                .collect(),
             curve: run.curve,
         }
     }
+}
+
+/// The fewest response tokens that a finished run has sampled, if another has sampled at least a fiftieth more.
+fn equal_tokens<'r>(runs: impl Iterator<Item = &'r RunRecord>) -> Option<f64> {
+    let ends: Vec<f64> =
+        runs.filter(|run| run.is_finished()).filter_map(|run| Some(run.curve.last()?.tokens)).collect();
+    let fewest = ends.iter().copied().fold(f64::INFINITY, f64::min);
+    ends.iter().any(|tokens| *tokens > 1.02 * fewest).then_some(fewest)
 }
 
 /// The value that all have, if they do.
@@ -265,6 +281,7 @@ pub(super) mod testing {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::super::testing::made_up;
     use super::testing::arms;
     use super::*;
 
@@ -287,6 +304,34 @@ mod tests {
         let p = 1.0 - 2.0 * 2.0f64.atan() / std::f64::consts::PI;
         assert!((paired.p.unwrap() - p).abs() < 1e-9, "{paired:?}, expected p = {p}");
         assert_eq!((rhythm.tokens, rhythm.seconds), (Some(400.0), Some(12.0)));
+    }
+
+    #[test]
+    fn runs_that_sampled_more_are_read_where_all_have_sampled_as_much() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = |name: &str, accuracies: &[f64]| {
+            let steps = format!("run.steps={}", 2 * (accuracies.len() - 1));
+            RunRecord::read(&made_up(&dir.path().join(name), 0, &[&steps], accuracies)).unwrap().unwrap()
+        };
+        let summary = |other: &[f64]| {
+            let arms = vec![
+                (String::from("uniform"), vec![run("u", &[0.2, 0.3, 0.4])]),
+                (String::from("tree"), vec![run("t", other)]),
+            ];
+            Summary::new(Origin { baseline: "uniform".into(), n_runs: 2, ..Origin::default() }, arms).unwrap()
+        };
+        let same = summary(&[0.2, 0.5, 0.6]);
+        assert!(same.equal_tokens.is_none() && !same.arms[1].measures.contains_key(&Measure::EqualAvg));
+        let more = summary(&[0.2, 0.5, 0.6, 0.9]);
+        assert_eq!((more.equal_tokens, more.arms[1].measures[&Measure::EqualAvg].mean), (Some(400.0), 0.6));
+        let difference = more.arms[1].against_baseline.as_ref().unwrap()[&Measure::EqualAvg].difference;
+        assert!((difference.mean - 0.2).abs() < 1e-12, "{difference:?}");
+        let text = super::super::report::markdown(&more);
+        assert!(text.contains("Where 0.4 k response tokens were sampled"), "{text}");
+        assert!(
+            text.contains("| arm | seeds | avg@4 | difference to uniform | p | greedy accuracy |"),
+            "{text}"
+        );
     }
 
     #[test]
