@@ -253,3 +253,6 @@ pub(super) fn leaf(
     let verdict = scorer.score(&prompt.task, &text);
     Ok(Leaf { sample, fork: None, tokens, logprobs, finish, signals, text, verdict })
 }
+
+#[cfg(test)]
+mod tests;
