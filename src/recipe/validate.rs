@@ -5,8 +5,10 @@ use crate::{
     credit::{advantage::AdvantageConfig, strategy::CreditConfig},
     data::{DataConfig, sampler::SamplerConfig},
     learner::WarmupConfig,
+    loss::{KlConfig, KlPlace},
     optim::{OptimConfig, Schedule},
     rollout::explore::ExploreConfig,
+    types::KlEstimator,
 };
 
 /// Everything about `recipe` that cannot work.
@@ -278,6 +280,15 @@ pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
     if recipe.loss.terms().kl.is_some_and(|kl| kl.coef == 0.0) {
         notes.push(
             "[loss.kl] `coef` = 0 is no penalty: its other keys have no effect, and no reference is loaded"
+                .to_owned(),
+        );
+    }
+    let in_loss =
+        |kl: &KlConfig| kl.coef != 0.0 && kl.place == KlPlace::Loss && kl.estimator == KlEstimator::K1;
+    if recipe.loss.terms().kl.as_ref().is_some_and(in_loss) {
+        notes.push(
+            "[loss.kl] `estimator` = \"k1\" in the loss has a gradient of mean 0, so it holds the policy nowhere; choose \"k2\" or \
+             \"k3\", or `place` = \"reward\""
                 .to_owned(),
         );
     }

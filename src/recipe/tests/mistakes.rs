@@ -243,6 +243,10 @@ fn the_sense_of_the_whole_is_checked() {
     );
     let notes = parse(BASE, &["loss.kl={coef=0.0,estimator=\"k1\"}"]).unwrap().notes();
     assert!(notes.len() == 1 && notes[0].contains("`coef` = 0 is no penalty"), "{notes:?}");
+    let in_loss = ["loss.kl.coef=0.1", "loss.kl.estimator=k1"];
+    let notes = parse(BASE, &in_loss).unwrap().notes();
+    assert!(notes.len() == 1 && notes[0].contains("a gradient of mean 0"), "{notes:?}");
+    assert!(parse(BASE, &[&in_loss[..], &["loss.kl.place=reward"]].concat()).unwrap().notes().is_empty());
     // Settings of signals wait for a strategy to be switched on.
     assert_eq!(parse(BASE, &["signals.horizon=[4, 40]"]).unwrap().notes(), Vec::<String>::new());
 }
