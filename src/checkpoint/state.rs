@@ -16,6 +16,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -25,7 +26,7 @@ use crate::eval::EvalReport;
 use crate::files::write_whole;
 use crate::model::{Layout, ModelConfig, load};
 use crate::optim::AdamWState;
-use crate::pipeline::{Pending, SourceState};
+use crate::pipeline::SourceState;
 use crate::rollout::explore::ExplorerState;
 use crate::signal::HeadGroups;
 use crate::text::Tokenizer;
@@ -109,9 +110,7 @@ pub fn head_groups(folder: &Path) -> Result<Option<HeadGroups>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
-    let host: Host = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
-    Ok(host.head_groups)
+    Ok(read_json::<Host>(&path)?.head_groups)
 }
 
 impl TrainState {
@@ -163,9 +162,6 @@ impl TrainState {
     /// # Errors
     /// If a file is missing, cannot be read, or does not fit the model.
     pub fn load(checkpoint: &VerifiedCheckpoint, config: &ModelConfig) -> Result<Self> {
-        let path = checkpoint.file(STATE)?;
-        let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
-        let host: Host = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
         let Host {
             step,
             optimizer_updates,
@@ -177,9 +173,9 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
-        } = host;
+        } = read_json(&checkpoint.file(STATE)?)?;
         let pending = match checkpoint.folder().join(PENDING).is_file() {
-            true => Some(read_pending(&checkpoint.file(PENDING)?)?),
+            true => Some(read_json(&checkpoint.file(PENDING)?)?),
             false => None,
         };
         let critic = critic_updates.map(|updates| {
@@ -203,7 +199,7 @@ impl TrainState {
     }
 }
 
-fn read_pending(path: &Path) -> Result<Pending> {
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
     serde_json::from_slice(&text).with_context(|| path.display().to_string())
 }

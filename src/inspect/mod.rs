@@ -14,10 +14,8 @@ pub mod source;
 pub mod terminal;
 pub mod text;
 
-use std::ops::Range;
-
 use anyhow::Result;
-pub use branching::Branching;
+pub use branching::{Branching, Steps};
 use serde::Serialize;
 
 use crate::batch::Sequence;
@@ -137,12 +135,9 @@ pub struct Inspection {
     pub intro: Vec<usize>,
     /// Coefficients of each strategy.
     pub gamma: Gammas,
-    /// First token of each step and the one behind its last, S of them.
-    pub steps: Vec<(usize, usize)>,
-    /// Forward context influence of each step, `[S]`.
-    pub fci: Vec<f32>,
-    /// Steps that branches begin before, counted from 1.
-    pub branch_before_step: Vec<usize>,
+    /// Its steps, and where branches would leave it.
+    #[serde(flatten)]
+    pub steps: Steps,
 }
 
 /// Coefficient of each token under each strategy, `[R]` each.
@@ -215,13 +210,7 @@ pub fn inspect(
     let sequences: Vec<Sequence<'_>> =
         subjects.iter().map(|s| Sequence { prompt: &s.prompt, response: &s.response }).collect();
     let found = measurer.ask(measurer.policy, &sequences, true, true)?;
-    let steps: Vec<Vec<Range<usize>>> =
-        subjects.iter().map(|s| branching.segmenter.steps(&s.response)).collect();
-    let ends: Vec<Option<usize>> =
-        subjects.iter().map(|s| branching.segmenter.end_of_thinking(&s.response)).collect();
-    let distance = branching.rule.distance;
-    let influence =
-        signal::influence(measurer.policy, &sequences, &steps, &ends, distance, measurer.max_tokens)?;
+    let steps = branching.steps(measurer, &sequences)?;
     let choose = |responses: &[HeadSignals]| HeadGroups::choose(measurer.signals, responses);
     let common = match grouped {
         Grouped::Together => Some(choose(&found.signals)?),
@@ -229,13 +218,10 @@ pub fn inspect(
         Grouped::Given(groups) => Some(groups.clone()),
     };
     let stats = found.logprobs.into_iter().zip(found.entropies);
-    let each = subjects.iter().zip(&found.signals).zip(stats).zip(steps.iter().zip(influence));
-    each.map(|(((subject, signals), (logprobs, entropies)), (steps, fci))| {
+    let each = subjects.iter().zip(&found.signals).zip(stats).zip(steps);
+    each.map(|(((subject, signals), stats), steps)| {
         let groups = common.clone().map_or_else(|| choose(std::slice::from_ref(signals)), Ok)?;
-        let found = Inspection::new(subject, logprobs, entropies, signals, groups, strategies)?;
-        let branch_before_step = branching.points(subject.prompt.len(), steps, &fci);
-        let steps = steps.iter().map(|step| (step.start, step.end)).collect();
-        Ok(Inspection { steps, fci, branch_before_step, ..found })
+        Inspection::new(subject, stats, signals, groups, strategies, steps)
     })
     .collect()
 }
@@ -243,11 +229,11 @@ pub fn inspect(
 impl Inspection {
     fn new(
         subject: &Subject,
-        logprobs: Vec<f32>,
-        entropies: Vec<f32>,
+        (logprobs, entropies): (Vec<f32>, Vec<f32>),
         signals: &HeadSignals,
         groups: HeadGroups,
         strategies: &Strategies,
+        steps: Steps,
     ) -> Result<Self> {
         let (waad, fai) = (signal::waad(signals, &groups)?, signal::fai(signals, &groups)?);
         let Strategies { local_chunk, global_anchor, rhythm } = strategies;
@@ -278,9 +264,7 @@ impl Inspection {
             waad,
             fai,
             gamma,
-            steps: Vec::new(),
-            fci: Vec::new(),
-            branch_before_step: Vec::new(),
+            steps,
         })
     }
 }
@@ -307,7 +291,8 @@ pub(crate) mod tests {
         let subject = Subject { label: "here".into(), prompt, response, trained: None, sampled: None };
         let groups = HeadGroups::choose(&Default::default(), std::slice::from_ref(&signals)).unwrap();
         let strategies = Strategies::default();
-        Inspection::new(&subject, vec![-0.5; 6], vec![0.25; 6], &signals, groups, &strategies).unwrap()
+        let stats = (vec![-0.5; 6], vec![0.25; 6]);
+        Inspection::new(&subject, stats, &signals, groups, &strategies, Steps::default()).unwrap()
     }
 
     #[test]

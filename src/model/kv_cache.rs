@@ -179,13 +179,13 @@ impl KvCache {
         self.mask = start_mask(&self.starts, capacity, self.n_kv_heads, kind, device);
     }
 
-    /// Keys and values of row `row` in each layer, `[K, n, D]` each of the n tokens that it has read.
+    /// Copies of keys and values of row `row` in each layer, `[K, n, D]` each, of the first `n` tokens that it has read.
     #[must_use]
-    pub fn row(&self, row: i64) -> Vec<(Tensor, Tensor)> {
+    pub fn row(&self, row: i64, n: i64) -> Vec<(Tensor, Tensor)> {
         let start = self.starts[row as usize];
         let own = |(keys, values): &(Tensor, Tensor)| {
             let keys = keys.get(row).transpose(2, 3).flatten(1, 2); // (K, C, D)
-            let part = |t: &Tensor| t.narrow(1, start, self.len - start).contiguous();
+            let part = |t: &Tensor| t.narrow(1, start, n).copy();
             (part(&keys), part(&values.get(row)))
         };
         self.layers.iter().map(own).collect()

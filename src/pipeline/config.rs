@@ -33,9 +33,7 @@ impl PipelineConfig {
     pub fn is_off_policy(self) -> bool {
         !matches!(self, Self::OnPolicy(_))
     }
-}
 
-impl PipelineConfig {
     /// Whether importance sampling is on though the recipe has no section for it.
     #[must_use]
     pub fn corrects(self) -> bool {

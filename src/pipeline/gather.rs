@@ -151,9 +151,7 @@ impl Gatherer {
         spent.score_s += start.elapsed().as_secs_f64();
         Ok(trees)
     }
-}
 
-impl Gatherer {
     /// Takes from responses near the limit of new tokens what that costs.
     pub(super) fn penalise(&self, trees: &mut [Tree]) {
         let Some(OverlongConfig::Penalty(penalty)) = self.overlong else { return };

@@ -44,9 +44,7 @@ impl RolloutSource for OneStepOff {
         let branches = sprouts.requests();
         let (completions, next) = self.answer(&mut call, &branches, &mut discarded)?;
         self.pending = Some(next);
-        let mut trees = self.gatherer.grown(sprouts, branches, completions, call.spent)?;
-        // Attention is read under the policy that learns, and so it is after a resume.
-        trees.iter_mut().flat_map(|tree| &mut tree.leaves).for_each(|leaf| leaf.signals = None);
+        let trees = self.gatherer.grown(sprouts, branches, completions, call.spent)?;
         let Spent { generate_s, score_s } = spent;
         let counts = self.gatherer.engine.take_counts();
         Ok(Harvest { ages: vec![age; trees.len()], trees, discarded, counts, generate_s, score_s })

@@ -13,28 +13,26 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow};
 
-use super::{Discarded, Harvest, OnPolicy, RolloutSource, SourceState};
+use super::{Harvest, OnPolicy, RolloutSource, SourceState};
 use crate::model::Policy;
-use crate::rollout::Counts;
-use crate::types::{Step, Tree};
+use crate::types::Step;
+
+/// Updates between the weights that a harvest comes from and those that learn from it.
+pub(super) const AGE: Step = 1;
+
+const LOST: &str = "an earlier harvest failed, and what gathers is lost";
 
 /// Gathers one step ahead.
 pub struct Overlapped {
     /// What gathers, while no worker has it.
     idle: Option<OnPolicy>,
     worker: Option<JoinHandle<Worked>>,
-    /// The next harvest and its age, if it is there already.
-    ready: Option<Ahead>,
+    /// The next harvest, if it is there already.
+    ready: Option<Harvest>,
 }
 
 /// What a worker gives back: its tools, and the harvest.
 type Worked = (OnPolicy, Result<Harvest>);
-
-/// A harvest that was gathered ahead.
-pub(super) struct Ahead {
-    pub harvest: Harvest,
-    pub age: Step,
-}
 
 impl Overlapped {
     /// A source that gathers as `source` does.
@@ -50,28 +48,26 @@ impl Overlapped {
             anyhow!("the worker that gathers the next responses died: {}", cause(panic.as_ref()))
         })?;
         self.idle = Some(source);
-        let harvest = harvest.context("gathering the next responses")?;
-        self.ready = Some(Ahead { harvest, age: 1 });
+        let mut harvest = harvest.context("gathering the next responses")?;
+        harvest.ages.fill(AGE);
+        self.ready = Some(harvest);
         Ok(())
     }
 
     fn idle(&mut self) -> Result<&mut OnPolicy> {
-        self.idle.as_mut().context("an earlier harvest failed, and what gathers is lost")
+        self.idle.as_mut().context(LOST)
     }
 }
 
 impl RolloutSource for Overlapped {
     fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest> {
         self.settle()?;
-        let Ahead { mut harvest, age } = match self.ready.take() {
-            Some(ahead) => ahead,
-            None => Ahead { harvest: self.idle()?.next(policy, step, progress)?, age: 0 },
+        let harvest = match self.ready.take() {
+            Some(harvest) => harvest,
+            None => self.idle()?.next(policy, step, progress)?,
         };
-        harvest.ages.fill(age);
-        // Attention is read under the policy that learns, and so it is after a resume.
-        harvest.trees.iter_mut().flat_map(|tree| &mut tree.leaves).for_each(|leaf| leaf.signals = None);
         let copy = Policy::new(policy.config.clone(), policy.master().copy(), policy.placement)?;
-        let mut source = self.idle.take().context("an earlier harvest failed, and what gathers is lost")?;
+        let mut source = self.idle.take().context(LOST)?;
         // The learner has the other half of the cores.
         let n_threads = (tch::get_num_threads() / 2).max(1);
         let work = move || {
@@ -86,13 +82,12 @@ impl RolloutSource for Overlapped {
 
     fn state(&mut self) -> Result<SourceState> {
         self.settle()?;
-        let source = self.idle.as_mut().context("an earlier harvest failed, and what gathers is lost")?;
+        let source = self.idle.as_ref().context(LOST)?;
         Ok(source.gatherer.state_ahead(self.ready.as_ref()))
     }
 
     fn restore(&mut self, state: SourceState) -> Result<()> {
-        let (_, ahead) = self.idle()?.gatherer.restore(state)?;
-        self.ready = ahead;
+        self.ready = self.idle()?.gatherer.restore(state)?.1;
         Ok(())
     }
 }
@@ -101,12 +96,4 @@ impl RolloutSource for Overlapped {
 fn cause(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
-}
-
-impl Ahead {
-    /// A harvest that took no time in this process.
-    pub fn new(trees: Vec<Tree>, discarded: Discarded, counts: Counts, age: Step) -> Self {
-        let ages = vec![age; trees.len()];
-        Self { harvest: Harvest { trees, ages, discarded, counts, generate_s: 0.0, score_s: 0.0 }, age }
-    }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::Discarded;
 use super::gather::{Gatherer, Sprouts, leaf};
-use super::overlapped::Ahead;
+use super::overlapped::AGE;
+use super::{Discarded, Harvest};
 use crate::data::sampler::SamplerState;
 use crate::rollout::Counts;
 use crate::rollout::explore::ExplorerState;
-use crate::types::{Completion, Finish, Fork, Leaf, Prompt, Step, TokenId, Tree};
+use crate::types::{Completion, Finish, Fork, Leaf, Prompt, TokenId, Tree};
 
 /// Where a rollout source stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +31,8 @@ pub struct Pending {
     trees: Vec<PendingTree>,
     /// Branches that are still to be asked for: tree, leaf, and tokens shared with it.
     forks: Vec<(usize, usize, usize)>,
-    /// Of trees that are whole: their age, what was discarded beside them, and what contexts took.
-    whole: Option<(Step, Discarded, Counts)>,
+    /// Of trees that are whole: what was discarded beside them, and what contexts took.
+    whole: Option<(Discarded, Counts)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,9 +60,9 @@ impl Pending {
         Self { trees: sprouts.trees.iter().map(PendingTree::new).collect(), forks, whole: None }
     }
 
-    fn of_harvest(Ahead { harvest, age }: &Ahead) -> Self {
+    fn of_harvest(harvest: &Harvest) -> Self {
         let trees = harvest.trees.iter().map(PendingTree::new).collect();
-        Self { trees, forks: Vec::new(), whole: Some((*age, harvest.discarded, harvest.counts)) }
+        Self { trees, forks: Vec::new(), whole: Some((harvest.discarded, harvest.counts)) }
     }
 }
 
@@ -87,7 +87,7 @@ impl Gatherer {
     }
 
     /// Where it stands, with a harvest that was gathered `ahead`.
-    pub(super) fn state_ahead(&self, ahead: Option<&Ahead>) -> SourceState {
+    pub(super) fn state_ahead(&self, ahead: Option<&Harvest>) -> SourceState {
         self.state_with(ahead.map(Pending::of_harvest))
     }
 
@@ -99,16 +99,19 @@ impl Gatherer {
     ///
     /// # Errors
     /// If the state does not fit sampler or prompts.
-    pub(super) fn restore(&mut self, state: SourceState) -> Result<(Option<Sprouts>, Option<Ahead>)> {
+    pub(super) fn restore(&mut self, state: SourceState) -> Result<(Option<Sprouts>, Option<Harvest>)> {
         let SourceState { sampler, explorer, pending } = state;
         self.sampler.restore(sampler)?;
         self.explorer.restore(explorer);
         let Some(pending) = pending else { return Ok((None, None)) };
         let whole = pending.whole;
         let mut sprouts = self.sprouts(pending)?;
-        let Some((age, discarded, counts)) = whole else { return Ok((Some(sprouts), None)) };
+        let Some((discarded, counts)) = whole else { return Ok((Some(sprouts), None)) };
         self.penalise(&mut sprouts.trees);
-        Ok((None, Some(Ahead::new(sprouts.trees, discarded, counts, age))))
+        let n_trees = sprouts.trees.len();
+        let (trees, ages) = (sprouts.trees, vec![AGE; n_trees]);
+        // It took no time in this process.
+        Ok((None, Some(Harvest { trees, ages, discarded, counts, generate_s: 0.0, score_s: 0.0 })))
     }
 
     fn sprouts(&self, pending: Pending) -> Result<Sprouts> {

@@ -10,7 +10,7 @@ use crate::measure::Measurer;
 use crate::model::Policy;
 use crate::rollout::explore::branch::{Root, RootNeeds};
 use crate::signal::{Segmenter, SignalConfig, influence};
-use crate::types::{RunRandom, Step, Tree};
+use crate::types::{Leaf, RunRandom, Step, Tree};
 
 /// Reads first responses under the policy that sampled them.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl Roots {
         fn list<T>(all: &[Vec<T>], i: usize) -> &[T] {
             all.get(i).map_or(&[], Vec::as_slice)
         }
-        let root = |(i, leaf): (usize, &'r crate::types::Leaf)| Root {
+        let root = |(i, leaf): (usize, &'r Leaf)| Root {
             n_prompt: tree.prompt.tokens.len(),
             steps: &self.steps[i],
             influence: list(&self.influence, i),

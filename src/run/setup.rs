@@ -171,9 +171,12 @@ impl Setup {
         }
     }
 
-    /// What the sampler of training responses reads of their attention.
+    /// What the sampler of training responses reads of their attention. Branches begin within a response, and older weights
+    /// are not those that learn: then attention is read behind, in a pass.
     fn decode_plan(&self) -> Option<DecodePlan> {
-        let wanted = self.credit().needs().signals;
+        let Recipe { explore, pipeline, .. } = &self.recipe;
+        let on_the_way = matches!(explore, ExploreConfig::Group(_)) && !pipeline.is_off_policy();
+        let wanted = on_the_way && self.credit().needs().signals;
         wanted.then(|| DecodePlan::new(&self.recipe.signals, &self.model)).flatten()
     }
 

@@ -50,6 +50,11 @@ impl<'a> DecodeReader<'a> {
         self.counted = Tensor::from_slice(&values).to_device(device);
     }
 
+    /// Place of `layer` among those that are read.
+    fn place(&self, layer: usize) -> Option<usize> {
+        self.plan.layers.iter().position(|read| *read == layer)
+    }
+
     /// The signals of the rows at `places`, whose responses have `lens` tokens, all of them seen.
     ///
     /// # Errors
@@ -70,13 +75,6 @@ impl<'a> DecodeReader<'a> {
     pub fn keep_rows(&mut self, places: &[i64]) {
         let index = Tensor::from_slice(places);
         self.sums.iter_mut().for_each(|sums| *sums = sums.rows(&index));
-    }
-}
-
-impl DecodeReader<'_> {
-    /// Place of `layer` among those that are read.
-    fn place(&self, layer: usize) -> Option<usize> {
-        self.plan.layers.iter().position(|read| *read == layer)
     }
 }
 

@@ -19,20 +19,12 @@ pub(super) struct Kept {
 impl Kept {
     /// What the row at `place` of `batch` leaves behind.
     pub fn of_row(batch: &Batch<'_>, place: i64, row: &Row<'_>) -> Self {
-        let n_read = row.n_fed;
+        // Rows that have ended are fed on until they leave; what they read then is nobody's.
+        let n = row.request.prompt.tokens.len() + row.n_fed;
         Self {
             prompt: row.request.prompt.id,
-            response: row.tokens[..n_read].to_vec(),
-            // Rows that have ended are fed on until they leave.
-            layers: batch
-                .cache
-                .row(place)
-                .into_iter()
-                .map(|(k, v)| {
-                    let n = (row.request.prompt.tokens.len() + n_read) as i64;
-                    (k.narrow(1, 0, n).contiguous(), v.narrow(1, 0, n).contiguous())
-                })
-                .collect(),
+            response: row.tokens[..row.n_fed].to_vec(),
+            layers: batch.cache.row(place, n as i64),
         }
     }
 
