@@ -1,5 +1,7 @@
-//! `rlcredit compare RECIPE --credit uniform,rhythm --seeds 5`, and `rlcredit compare --of RUN RUN ...`.
+//! `rlcredit compare RECIPE --credit uniform,rhythm --seeds 5`, `rlcredit compare RECIPE RECIPE ...`, and
+//! `rlcredit compare --of RUN RUN ...`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,9 +18,9 @@ use rlcredit::run::{Failure, Outcome};
 
 #[derive(Args)]
 pub struct Compare {
-    /// The run that all arms share, as a TOML file
-    #[arg(required_unless_present = "of")]
-    recipe: Option<PathBuf>,
+    /// The run that arms share, as a TOML file; several are arms of their own, called by their [run] name
+    #[arg(required_unless_present = "of", value_name = "RECIPE")]
+    recipes: Vec<PathBuf>,
     /// Credit strategies, one arm each: with the settings of the recipe's [[credit]] entry of that type, else defaults
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     credit: Vec<String>,
@@ -38,7 +40,7 @@ pub struct Compare {
     #[arg(long)]
     quick: bool,
     /// Compare these runs, without training; runs that differ in their seed alone are one arm
-    #[arg(long, num_args = 1.., value_name = "RUN", conflicts_with_all = ["recipe", "credit", "vary", "overrides", "seeds", "quick"])]
+    #[arg(long, num_args = 1.., value_name = "RUN", conflicts_with_all = ["recipes", "credit", "vary", "overrides", "seeds", "quick"])]
     of: Vec<PathBuf>,
     /// Folder of the comparison; without it compare_NAME, with --quick compare_NAME_quick, within the folder of runs
     #[arg(long, value_name = "DIR")]
@@ -87,7 +89,7 @@ impl Compare {
         let console = Arc::new(Console::new());
         let phase = console.step_phase("check all arms", 0);
         let plan = Plan::new(Wanted {
-            recipe: self.recipe.unwrap_or_default(),
+            recipes: self.recipes,
             overrides: self.overrides,
             credit: self.credit,
             vary: self.vary,
@@ -96,21 +98,24 @@ impl Compare {
             quick: self.quick,
         })?;
         phase.finish();
-        let title = plan.base.run.name.clone();
+        let title = plan.title();
         let ending = if self.quick { "_quick" } else { "" };
-        let out = self.out.unwrap_or_else(|| self.runs.join(format!("compare_{title}{ending}")));
+        let out = self
+            .out
+            .unwrap_or_else(|| self.runs.join(format!("compare_{}{ending}", title.replace(' ', "_"))));
         let folder = ComparisonFolder::open(&out, &plan, &command())?;
         let teller = Arc::clone(&console);
         let interrupt = Interrupt::install(move |signal| {
             teller.note(format_args!("{signal}: stopping after this step (again: quit without saving)"));
         })?;
-        for note in plan.base.notes() {
+        let notes: BTreeSet<String> = plan.bases.iter().flat_map(|base| base.recipe.notes()).collect();
+        for note in notes {
             console.note(note);
         }
         let (arms, seeds) = (plan.arms.len(), plan.seeds.len());
         console.note(format!("{}: {arms} arms x {seeds} seeds = {} runs", out.display(), arms * seeds));
         if self.quick {
-            console.note(format!("--quick: {}", plan.quick.join(", ")));
+            console.note(format!("--quick: {}", plan.quick().join(", ")));
         }
         let outcome = execute(&plan, &folder, &self.runs, &console, &interrupt, &mut || {
             write_results(&summarise(&folder, &title)?, &out)

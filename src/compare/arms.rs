@@ -1,4 +1,5 @@
-//! The arms of a comparison: the product of credit strategies and varied keys, each with a label that says all of it.
+//! The arms of a comparison: the product of recipes, credit strategies and varied keys, each with a label that says all of
+//! it.
 
 use std::fmt::Write;
 
@@ -6,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::base::Base;
 use crate::credit::strategy::CreditConfig;
 use crate::recipe::Recipe;
 use crate::run::Failure;
@@ -19,6 +21,8 @@ const LONGEST_NAME: usize = 255;
 pub struct Arm {
     /// What it is called: `rhythm, loss.clip_high=0.28`.
     pub label: String,
+    /// Name of its recipe.
+    pub recipe: String,
     /// What it sets beyond the overrides of all arms.
     pub overrides: Vec<String>,
 }
@@ -53,19 +57,41 @@ impl Arm {
     }
 }
 
+/// What an arm sets, and what that is called.
+#[derive(Clone, Debug, Default)]
+struct Choice {
+    label: String,
+    overrides: Vec<String>,
+}
+
 /// The product of all choices, the last one changing fastest.
 ///
 /// # Errors
 /// A [`Failure::BadInput`] that lists every strategy that does not exist and every entry that is no choice.
-pub(super) fn arms(base: &Recipe, credit: &[String], vary: &[String]) -> Result<Vec<Arm>> {
-    let mut arms = vec![Arm { label: String::new(), overrides: Vec::new() }];
+pub(super) fn arms(bases: &[Base], credit: &[String], vary: &[String]) -> Result<Vec<Arm>> {
+    let mut all = Vec::new();
+    for Base { recipe, .. } in bases {
+        let name = &recipe.run.name;
+        for Choice { label, overrides } in product(recipe, credit, vary)? {
+            let label = match (label.as_str(), bases.len()) {
+                ("", _) => name.clone(),
+                (_, 1) => label,
+                _ => format!("{name}, {label}"),
+            };
+            all.push(Arm { label, recipe: name.clone(), overrides });
+        }
+    }
+    Ok(all)
+}
+
+fn product(base: &Recipe, credit: &[String], vary: &[String]) -> Result<Vec<Choice>> {
     let mut wrong = Vec::new();
-    let mut choices: Vec<Vec<Arm>> = Vec::new();
+    let mut choices: Vec<Vec<Choice>> = Vec::new();
     if !credit.is_empty() {
         let chosen = credit.iter().filter_map(|name| {
             let chain = credit_override(base, name);
             let overrides = chain.map_err(|error| wrong.push(format!("--credit: {error:#}"))).ok()?;
-            Some(Arm { label: name.clone(), overrides: vec![overrides] })
+            Some(Choice { label: name.clone(), overrides: vec![overrides] })
         });
         choices.push(chosen.collect());
     }
@@ -78,20 +104,23 @@ pub(super) fn arms(base: &Recipe, credit: &[String], vary: &[String]) -> Result<
     if !wrong.is_empty() {
         return Err(bad(wrong.join("\n")));
     }
-    if choices.is_empty() {
-        return Ok(vec![Arm { label: base.run.name.clone(), overrides: Vec::new() }]);
-    }
+    let mut all = vec![Choice::default()];
     for choice in choices {
-        let extended = arms.iter().flat_map(|arm| choice.iter().map(|next| join(arm, next)));
-        arms = extended.collect();
+        let extended = all.iter().flat_map(|before| choice.iter().map(|next| before.and(next)));
+        all = extended.collect();
     }
-    Ok(arms)
+    Ok(all)
 }
 
-fn join(arm: &Arm, next: &Arm) -> Arm {
-    let labels: Vec<&str> = [&arm.label, &next.label].into_iter().map(String::as_str).collect();
-    let labels: Vec<&str> = labels.into_iter().filter(|label| !label.is_empty()).collect();
-    Arm { label: labels.join(", "), overrides: [arm.overrides.clone(), next.overrides.clone()].concat() }
+impl Choice {
+    fn and(&self, next: &Self) -> Self {
+        let labels: Vec<&str> = [&self.label, &next.label]
+            .into_iter()
+            .map(String::as_str)
+            .filter(|label| !label.is_empty())
+            .collect();
+        Self { label: labels.join(", "), overrides: [&self.overrides[..], &next.overrides].concat() }
+    }
 }
 
 /// The chain of a single strategy, with the settings of the recipe's own entry of that name where it has one.
@@ -110,8 +139,8 @@ pub(super) fn type_of(config: &CreditConfig) -> Option<String> {
     Table::try_from(config).ok()?.get("type")?.as_str().map(str::to_owned)
 }
 
-/// The values of `section.key=value,value`, each as an arm of its own.
-fn axis(entry: &str) -> Result<Vec<Arm>, String> {
+/// The values of `section.key=value,value`, one choice each.
+fn axis(entry: &str) -> Result<Vec<Choice>, String> {
     let form = "write --vary section.key=value,value";
     let (key, values) =
         entry.split_once('=').ok_or_else(|| format!("--vary {entry}: there is no `=`; {form}"))?;
@@ -124,7 +153,7 @@ fn axis(entry: &str) -> Result<Vec<Arm>, String> {
     Ok(split(values)
         .into_iter()
         .map(|value| format!("{key}={value}"))
-        .map(|set| Arm { label: set.clone(), overrides: vec![set] })
+        .map(|set| Choice { label: set.clone(), overrides: vec![set] })
         .collect())
 }
 

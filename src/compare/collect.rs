@@ -58,6 +58,8 @@ pub struct RunRecord {
     pub first_answers: Vec<FirstAnswers>,
     /// Seconds of each step.
     pub step_seconds: Vec<f64>,
+    /// Share of the response tokens that pulled the policy somewhere, mean over the steps; `None` where it was not measured.
+    pub valid_tokens: Option<f64>,
     /// Why it diverged, if a comparison has seen it do so.
     pub diverged: Option<String>,
 }
@@ -90,6 +92,7 @@ impl RunRecord {
             curve: Vec::new(),
             first_answers: Vec::new(),
             step_seconds: rows.iter().filter_map(|(_, row)| row.get("time/step")).collect(),
+            valid_tokens: valid_tokens(&rows),
             diverged: divergence(folder)?,
         };
         let start = files.eval("step_000000");
@@ -140,6 +143,11 @@ pub(super) fn divergence(folder: &Path) -> Result<Option<String>> {
     let path = divergence_file(folder);
     let text = || fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()));
     path.is_file().then(text).transpose()
+}
+
+fn valid_tokens(rows: &[(Step, MetricRow)]) -> Option<f64> {
+    let shares: Vec<f64> = rows.iter().filter_map(|(_, row)| row.get("advantage/valid_token_frac")).collect();
+    (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
 }
 
 fn curve(set: &str, k: usize, start: &Value, rows: &[(Step, MetricRow)]) -> Result<Vec<Point>> {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! runs/compare_countdown/
-//!   comparison.json   recipe.toml      which runs belong here; the recipe that they share, every default filled in
+//!   comparison.json                    which runs belong here
+//!   recipes/countdown.toml             each recipe that runs are made from, every default filled in
 //!   runs/rhythm_seed_0/                a run like any other
 //!     diverged.txt                     why it diverged, if it did: it is left alone until its folder is deleted
 //!   compare.md  compare.json           the results, written anew after every run
@@ -10,9 +11,9 @@
 //!   .lock                              held by the process that works here
 //! ```
 //!
-//! The same command goes on where it was. One with further arms or seeds adds their runs; one whose shared recipe or whose
-//! meaning of an arm differs is refused, since its runs could not be compared with those that are there. So is an arm
-//! that trains the same as one that is there under another label.
+//! The same command goes on where it was. One with further recipes, arms or seeds adds their runs; one that lacks a recipe,
+//! and one whose recipe or whose meaning of an arm differs, is refused, since its runs could not be compared with those
+//! that are there. So is an arm that trains the same as one that is there under another label.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::arms::{self, Arm, bad};
+use super::base::Base;
 use super::collect::{RunRecord, divergence, divergence_file};
 use super::course::{differences, resolved, why_same};
 use super::plan::Plan;
@@ -31,7 +33,7 @@ use crate::run::Failure;
 use crate::run_folder::RunFolder;
 
 const MANIFEST: &str = "comparison.json";
-const RECIPE: &str = "recipe.toml";
+const RECIPES: &str = "recipes";
 const LOCK: &str = ".lock";
 
 /// Which runs belong to a comparison.
@@ -46,6 +48,8 @@ pub struct Manifest {
     pub baseline: String,
     /// The arms in the order of the tables.
     pub arms: Vec<Arm>,
+    /// The recipes by their names.
+    pub recipes: Vec<String>,
     /// The runs, made or not: label of the arm, seed.
     pub runs: Vec<(String, u64)>,
 }
@@ -71,21 +75,25 @@ impl ComparisonFolder {
             // What is wrong with the plan is said before anything is made.
             Manifest::default().grow(plan, command)?;
         }
-        fs::create_dir_all(root.join("runs"))
-            .with_context(|| format!("could not create {}", root.display()))?;
+        for folder in ["runs", RECIPES] {
+            fs::create_dir_all(root.join(folder))
+                .with_context(|| format!("could not create {}", root.display()))?;
+        }
         let lock = Lock::try_acquire(&root.join(LOCK))?;
         let lock =
             lock.with_context(|| format!("{}: another process is comparing in this folder", root.display()));
         let _lock = lock.map_err(Failure::bad_input)?;
-        let mut manifest = Manifest { quick: plan.quick.clone(), ..Manifest::default() };
+        let mut manifest = Manifest { quick: plan.quick(), ..Manifest::default() };
         if has_comparison(root) {
             manifest = read(root)?;
             require_same(root, &manifest, plan)?;
         }
         manifest.grow(plan, command)?;
         // The manifest comes last: with it the folder is a comparison.
-        let recipe = plan.base.to_toml()?;
-        write_whole(&root.join(RECIPE), |w| Ok(w.write_all(recipe.as_bytes())?))?;
+        for Base { recipe, .. } in &plan.bases {
+            let text = recipe.to_toml()?;
+            write_whole(&recipe_file(root, &recipe.run.name), |w| Ok(w.write_all(text.as_bytes())?))?;
+        }
         write_whole(&root.join(MANIFEST), |w| Ok(serde_json::to_writer_pretty(w, &manifest)?))?;
         Ok(Self { root: root.to_owned(), manifest, _lock })
     }
@@ -167,6 +175,11 @@ impl Manifest {
             self.baseline.clone_from(label);
         }
         self.arms.extend(new.into_iter().cloned());
+        for Base { recipe, .. } in &plan.bases {
+            if !self.recipes.contains(&recipe.run.name) {
+                self.recipes.push(recipe.run.name.clone());
+            }
+        }
         for (arm, seed) in plan.runs() {
             let run = (arm.label.clone(), seed);
             if !self.runs.contains(&run) {
@@ -212,6 +225,11 @@ pub fn has_comparison(root: &Path) -> bool {
     root.join(MANIFEST).is_file()
 }
 
+/// Where the recipe called `name` is kept.
+fn recipe_file(root: &Path, name: &str) -> PathBuf {
+    root.join(RECIPES).join(format!("{name}.toml"))
+}
+
 fn read(root: &Path) -> Result<Manifest> {
     let path = root.join(MANIFEST);
     let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
@@ -229,7 +247,7 @@ fn require_unused(root: &Path) -> Result<()> {
         let name = entry.file_name();
         let runs = name == "runs" && entry.path().is_dir() && list(&entry.path())?.is_empty();
         unused &= runs
-            || [LOCK, RECIPE].iter().any(|known| name == *known)
+            || [LOCK, RECIPES].iter().any(|known| name == *known)
             || is_temporary(&name.to_string_lossy());
     }
     if unused {
@@ -243,11 +261,19 @@ fn require_unused(root: &Path) -> Result<()> {
 }
 
 fn require_same(root: &Path, manifest: &Manifest, plan: &Plan) -> Result<()> {
-    let before = Recipe::load(&root.join(RECIPE), &[])?;
-    let mut lines: Vec<String> = differences(&resolved(plan.base.clone())?, &resolved(before)?)?
-        .into_iter()
-        .map(|Difference { key, here, there }| format!("{key}: {here} now, {there} in the comparison"))
-        .collect();
+    let mut lines = Vec::new();
+    for name in &manifest.recipes {
+        let Some(base) = plan.bases.iter().find(|base| base.recipe.run.name == *name) else {
+            lines.push(format!("recipe {name}: not given now, one of those in the comparison"));
+            continue;
+        };
+        let before = Recipe::load(&recipe_file(root, name), &[])?;
+        let changed = differences(&resolved(base.recipe.clone())?, &resolved(before)?)?;
+        lines.extend(changed.into_iter().map(|Difference { key, here, there }| {
+            let place = if manifest.recipes.len() > 1 { format!("recipe {name}: ") } else { String::new() };
+            format!("{place}{key}: {here} now, {there} in the comparison")
+        }));
+    }
     for arm in &plan.arms {
         let known = manifest.arms.iter().find(|known| known.label == arm.label);
         if let Some(known) = known.filter(|known| *known != arm) {
@@ -263,7 +289,7 @@ fn require_same(root: &Path, manifest: &Manifest, plan: &Plan) -> Result<()> {
         return Ok(());
     }
     Err(Failure::ResumeRefused(format!(
-        "{}: the comparison there has another recipe:\n  {}\nset these back (arms and seeds may be added), or choose another \
+        "{}: the comparison there is another one:\n  {}\nset these back (recipes, arms and seeds may be added), or choose another \
          folder with --out",
         root.display(),
         lines.join("\n  ")

@@ -1,7 +1,7 @@
-//! Comparing: the same recipe in several arms, each over several seeds, down to a table, curves and a paired test.
+//! Comparing: several arms, each over several seeds, down to a table, curves and a paired test.
 //!
 //! ```text
-//! recipe --plan--> arms x seeds --execute--> run folders --collect--> curves --summary--> compare.json, .md, figures
+//! recipes --plan--> arms x seeds --execute--> run folders --collect--> curves --summary--> compare.json, .md, figures
 //! ```
 //!
 //! What keeps a comparison fair: the runs of a seed share starting policy, prompts and held-out items as far as no arm
@@ -10,6 +10,7 @@
 //! every run, from the runs that are finished by then.
 
 mod arms;
+pub mod base;
 pub mod collect;
 mod course;
 mod draw;

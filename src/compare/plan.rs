@@ -1,4 +1,4 @@
-//! Which runs a comparison is made of: arms (credit strategies times varied keys) times seeds.
+//! Which runs a comparison is made of: arms (recipes times credit strategies times varied keys) times seeds.
 //!
 //! ```text
 //! --credit uniform,rhythm  --vary loss.clip_high=0.2,0.28  --seeds 2      recipe with run.seed = 7
@@ -6,51 +6,42 @@
 //! uniform, loss.clip_high=0.2    uniform, loss.clip_high=0.28             seed 7: all arms, then seed 8: all arms
 //! rhythm, loss.clip_high=0.2     rhythm, loss.clip_high=0.28
 //! ```
-//!
-//! The recipe's text is read once, so that an edit of the file while the runs go on changes none of them.
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use toml::Value;
 
 use super::arms::{Arm, arms, bad, list};
+use super::base::Base;
 use super::course::{resolved, why_same};
 use crate::recipe::{Draft, Problems, Recipe};
-use crate::run::{Failure, Setup};
+use crate::run::Setup;
 
 /// What a person asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// The recipe that all runs share.
-    pub recipe: PathBuf,
+    /// The recipes that runs are made from.
+    pub recipes: Vec<PathBuf>,
     /// Overrides for all runs, `section.key=value`.
     pub overrides: Vec<String>,
-    /// Names of credit strategies; none leaves the recipe's chain.
+    /// Names of credit strategies; none leaves each recipe's chain.
     pub credit: Vec<String>,
     /// Keys with their values, `section.key=value,value`.
     pub vary: Vec<String>,
-    /// Number of seeds, from the recipe's on.
+    /// Number of seeds, from the recipes' on.
     pub seeds: u64,
     /// Label of the arm that the others are compared with; without it the first of the comparison.
     pub baseline: Option<String>,
-    /// Whether to shorten the runs as [`quick`] says.
+    /// Whether to shorten the runs as [`quick`](super::base::quick) says.
     pub quick: bool,
 }
 
 /// Runs that have been checked and can be made.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where the recipe was read.
-    pub file: PathBuf,
-    /// Its text.
-    pub text: String,
-    /// The recipe with the overrides of all arms and none of a single one.
-    pub base: Recipe,
-    /// Overrides of all arms.
-    pub common: Vec<String>,
-    /// Those of them that come from [`quick`].
-    pub quick: Vec<String>,
+    /// The recipes, each called differently, with the overrides of all arms and none of a single one.
+    pub bases: Vec<Base>,
     /// The sides, none of them twice.
     pub arms: Vec<Arm>,
     /// The seeds, rising.
@@ -60,30 +51,54 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Reads the recipe and checks every arm in full. Nothing is written.
+    /// Reads the recipes and checks every arm in full. Nothing is written.
     ///
     /// # Errors
-    /// [`Problems`] of the recipe itself; a [`Failure::BadInput`] that lists everything wrong with the arms, by arm.
+    /// [`Problems`] of a recipe itself; a [`Failure::BadInput`](crate::run::Failure::BadInput) that lists everything wrong
+    /// with the arms, by arm.
     pub fn new(wanted: Wanted) -> Result<Self> {
-        let Wanted { recipe, overrides, credit, vary, seeds, baseline, quick: is_quick } = wanted;
-        let file = recipe.display().to_string();
-        let text = std::fs::read_to_string(&recipe)
-            .with_context(|| format!("{file}: cannot be read"))
-            .map_err(Failure::bad_input)?;
-        let mut quick_overrides = Vec::new();
-        if is_quick {
-            quick_overrides = quick(&Recipe::parse(&file, &text, &overrides)?);
-            // What a person sets counts more.
-            let key = |set: &str| set.split('=').next().unwrap_or_default().trim().to_owned();
-            quick_overrides.retain(|quick| overrides.iter().all(|own| key(own) != key(quick)));
-        }
-        let common = [quick_overrides.clone(), overrides].concat();
-        let base = Recipe::parse(&file, &text, &common)?;
-        let arms = arms(&base, &credit, &vary)?;
-        let seeds = seed_range(base.run.seed, seeds)?;
-        let plan = Self { file: recipe, text, base, common, quick: quick_overrides, arms, seeds, baseline };
+        let Wanted { recipes, overrides, credit, vary, seeds, baseline, quick } = wanted;
+        let read = |file: &PathBuf| Base::read(file, &overrides, quick);
+        let bases: Vec<Base> = recipes.iter().map(read).collect::<Result<_>>()?;
+        let first =
+            bases.first().ok_or_else(|| bad(String::from("no recipe was given, expected one at least")))?;
+        require_fit(&bases)?;
+        let seeds = seed_range(first.recipe.run.seed, seeds)?;
+        let arms = arms(&bases, &credit, &vary)?;
+        let plan = Self { bases, arms, seeds, baseline };
         plan.check()?;
         Ok(plan)
+    }
+
+    /// What is compared: the name of the recipe, or of the first and how many more there are.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let name = self.bases.first().map_or("", |base| base.recipe.run.name.as_str());
+        match self.bases.len().saturating_sub(1) {
+            0 => name.to_owned(),
+            more => format!("{name} and {more} more"),
+        }
+    }
+
+    /// Overrides of all recipes by the quick setting.
+    #[must_use]
+    pub fn quick(&self) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for set in self.bases.iter().flat_map(|base| &base.quick) {
+            if !all.contains(set) {
+                all.push(set.clone());
+            }
+        }
+        all
+    }
+
+    /// The recipe that the runs of `arm` are made from.
+    ///
+    /// # Errors
+    /// If the arm is of a recipe that the plan does not have.
+    pub fn base(&self, arm: &Arm) -> Result<&Base> {
+        let found = self.bases.iter().find(|base| base.recipe.run.name == arm.recipe);
+        found.ok_or_else(|| bad(format!("arm {}: its recipe `{}` is not given", arm.label, arm.recipe)))
     }
 
     /// All runs in the order in which they are made: every arm of a seed before the next seed, so that what has been made
@@ -102,13 +117,12 @@ impl Plan {
 
     /// The recipe of `arm` with the first seed, its precision resolved.
     pub(super) fn recipe(&self, arm: &Arm) -> Result<Recipe> {
-        resolved(self.draft(arm, self.base.run.seed)?.finish()?)
+        resolved(self.draft(arm, self.seeds[0])?.finish()?)
     }
 
     fn draft(&self, arm: &Arm, seed: u64) -> Result<Draft> {
         let own = [format!("run.seed={seed}"), format!("run.name={}", Value::String(arm.run_name(seed)))];
-        let overrides: Vec<String> = self.common.iter().chain(&arm.overrides).chain(&own).cloned().collect();
-        Ok(Draft::parse(&self.file.display().to_string(), &self.text, &overrides)?)
+        self.base(arm)?.draft(&[&arm.overrides[..], &own].concat())
     }
 
     /// Every arm must be a run that can be made, and another one than those before it.
@@ -137,9 +151,9 @@ impl Plan {
     }
 
     fn check_arm(&self, arm: &Arm) -> Result<()> {
-        let last = self.seeds.last().copied().unwrap_or(self.base.run.seed);
-        arm.require_nameable(last)?;
-        self.setup(arm, self.base.run.seed).map(drop)
+        let (Some(first), Some(last)) = (self.seeds.first(), self.seeds.last()) else { return Ok(()) };
+        arm.require_nameable(*last)?;
+        self.setup(arm, *first).map(drop)
     }
 
     /// A sentence for each arm that trains the same as one before it.
@@ -165,18 +179,6 @@ impl Plan {
     }
 }
 
-/// The overrides of `--quick`: at most 30 steps, evaluated every 10 with at most 2 samples per item. The warm start stays,
-/// so that a full comparison finds it ready. For `recipes/countdown.toml`, two strategies and two seeds take about a
-/// quarter of an hour on two cores, nearly half of it warm starts.
-#[must_use]
-pub fn quick(recipe: &Recipe) -> Vec<String> {
-    let cap = |key: &str, now: u64, most: u64| (now == 0 || now > most).then(|| format!("{key}={most}"));
-    let steps = cap("run.steps", recipe.run.steps, 30);
-    let every = cap("eval.every", recipe.eval.every, 10);
-    let samples = cap("eval.samples", recipe.eval.samples as u64, 2);
-    [steps, every, samples].into_iter().flatten().collect()
-}
-
 /// Every problem of an error as a line, the overrides that an arm is made of called what the person called them.
 fn sentences(error: &anyhow::Error, arm: &Arm) -> Vec<String> {
     let Some(Problems(problems)) = error.downcast_ref() else { return vec![format!("{error:#}")] };
@@ -188,6 +190,29 @@ fn sentences(error: &anyhow::Error, arm: &Arm) -> Vec<String> {
         _ => place.to_owned(),
     };
     problems.iter().map(|problem| format!("{}: {}", said(&problem.place), problem.message)).collect()
+}
+
+/// Recipes are told apart by their names, and the runs of a seed must have one seed.
+fn require_fit(bases: &[Base]) -> Result<()> {
+    let mut wrong = Vec::new();
+    for (index, base) in bases.iter().enumerate() {
+        let (run, file) = (&base.recipe.run, base.file.display());
+        if let Some(other) = bases[..index].iter().find(|other| other.recipe.run.name == run.name) {
+            wrong.push(format!(
+                "{file}: [run] name is \"{}\", as that of {}; call it something else",
+                run.name,
+                other.file.display()
+            ));
+        }
+        let (first, seed) = (bases[0].recipe.run.seed, run.seed);
+        if seed != first {
+            wrong.push(format!(
+                "{file}: [run] seed is {seed}, but {first} in {}; set it for all, --set run.seed={first}",
+                bases[0].file.display()
+            ));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(bad(wrong.join("\n"))) }
 }
 
 fn seed_range(first: u64, n: u64) -> Result<Vec<u64>> {

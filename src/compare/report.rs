@@ -6,7 +6,7 @@ use super::collect::Measure;
 use super::plot::Axis;
 use super::sharing::Shared;
 use super::statistics::{Mean, Paired};
-use super::summary::{ArmSummary, Summary};
+use super::summary::{ArmSummary, Cost, Summary};
 use crate::observe::duration;
 
 /// The whole report.
@@ -41,6 +41,9 @@ pub fn markdown(summary: &Summary) -> String {
         let names = [summary.avg_name(), String::from("greedy accuracy")];
         let names = [names[0].as_str(), names[1].as_str()];
         add(&table(summary, "", names, [Measure::EqualAvg, Measure::EqualGreedy]));
+    }
+    if summary.n_finished > 0 {
+        add(&costs(summary));
     }
     add(&explanation(summary));
     for note in &summary.notes {
@@ -87,6 +90,28 @@ pub fn table(summary: &Summary, name: &str, names: [&str; 2], measures: [Measure
     text
 }
 
+/// A row per arm: what its training took.
+#[must_use]
+pub fn costs(summary: &Summary) -> String {
+    let equal = summary.equal_tokens.map(tokens);
+    let until = equal.as_ref().map_or_else(String::new, |n| format!(" time to {n} tokens |"));
+    let line = if equal.is_some() { "---|" } else { "" };
+    let mut text = format!(
+        "| arm | response tokens | with an advantage | training time |{until}\n|---|---|---|---|{line}\n"
+    );
+    for arm in &summary.arms {
+        let Some(Cost { tokens: n, seconds, valid_tokens, equal_seconds }) = arm.cost else { continue };
+        let mut cells = vec![arm.label.replace('|', "\\|"), tokens(n)];
+        cells.push(valid_tokens.map_or_else(none, |share| format!("{:.1}", 100.0 * share)));
+        cells.push(duration(seconds));
+        cells.extend(equal.is_some().then(|| equal_seconds.map_or_else(none, duration)));
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
 fn explanation(summary: &Summary) -> String {
     let items = summary.items.map_or_else(String::new, |n| format!(" on {n} held-out items"));
     let others = summary.arms.len().saturating_sub(1);
@@ -99,7 +124,8 @@ fn explanation(summary: &Summary) -> String {
         "Accuracies in %{items}. *At the end* is after the last step; *over the run* is the mean height of the curve over \
          the steps, by the trapezoid rule, from the evaluation before the first step on. ± is half of a 95 % interval over \
          seeds (Student's t). Differences are taken seed by seed, in percentage points{pairs}. p is that of the two-sided \
-         paired t-test.{correction}"
+         paired t-test.{correction} *With an advantage* is the share of the response tokens, in %, that were trained on with \
+         an advantage other than 0, mean over the steps. Times are of training steps alone."
     )
 }
 

@@ -28,7 +28,11 @@
 //!     "against_baseline": {                 arm - baseline over the seeds that both have; null for the baseline
 //!       "final_avg": {"n": 5, "mean": 0.01, "ci95": [-0.01, 0.03], "p": 0.21}, ...
 //!     },
-//!     "tokens": 3100000.0, "seconds": 410.0,   of a finished run's training, on average
+//!     "cost": {                             of a finished run's training, on average
+//!       "tokens": 3100000.0, "seconds": 410.0,
+//!       "valid_tokens": 0.61,               share of the tokens with an advantage other than 0; null in older runs
+//!       "equal_seconds": 390.0              until equal_tokens were sampled; null without these
+//!     },
 //!     "runs": [{
 //!       "seed": 0, "folder": "...", "finished": true, "step": 140, "steps": 140,
 //!       "measures": {"final_avg": 0.49, ...},
@@ -40,15 +44,15 @@
 //!
 //! Intervals and p are null where a single seed cannot give them. Accuracies are shares, 0 to 1.
 
-use std::collections::BTreeMap;
+mod arm;
 
 use anyhow::Result;
 use serde::Serialize;
 
-use super::collect::{Measure, Point, RunRecord};
+use super::collect::RunRecord;
 use super::notes::notes;
 use super::sharing::{Apart, Shared};
-use super::statistics::{Mean, Paired};
+pub use arm::{ArmSummary, Cost, RunSummary};
 
 /// Where the runs come from.
 #[derive(Clone, Debug, Default)]
@@ -98,42 +102,6 @@ pub struct Summary {
     pub arms: Vec<ArmSummary>,
 }
 
-/// The results of an arm.
-#[derive(Clone, Debug, Serialize)]
-pub struct ArmSummary {
-    /// What it is called.
-    pub label: String,
-    /// Means over its seeds.
-    pub measures: BTreeMap<Measure, Mean>,
-    /// Paired differences to the baseline; `None` for the baseline itself.
-    pub against_baseline: Option<BTreeMap<Measure, Paired>>,
-    /// Response tokens that a finished run sampled for training, on average.
-    pub tokens: Option<f64>,
-    /// Seconds of a finished run's training steps, on average.
-    pub seconds: Option<f64>,
-    /// Its runs by seed.
-    pub runs: Vec<RunSummary>,
-}
-
-/// The results of a run.
-#[derive(Clone, Debug, Serialize)]
-pub struct RunSummary {
-    /// Its seed.
-    pub seed: u64,
-    /// Its folder.
-    pub folder: String,
-    /// Whether it counts.
-    pub finished: bool,
-    /// Steps done.
-    pub step: u64,
-    /// Steps of the recipe.
-    pub steps: u64,
-    /// What arms are compared by; empty for an unfinished run.
-    pub measures: BTreeMap<Measure, f64>,
-    /// Its evaluations.
-    pub curve: Vec<Point>,
-}
-
 impl Summary {
     /// The results of `arms`: labels, no two of them the same, with the runs that there are.
     ///
@@ -180,66 +148,6 @@ impl Summary {
     }
 }
 
-impl ArmSummary {
-    fn new(label: String, mut runs: Vec<RunRecord>, tokens: Option<f64>) -> Self {
-        runs.sort_by_key(|run| run.recipe.run.seed);
-        let runs: Vec<RunSummary> = runs.into_iter().map(|run| RunSummary::new(run, tokens)).collect();
-        let mut arm = Self {
-            label,
-            measures: BTreeMap::new(),
-            against_baseline: None,
-            tokens: None,
-            seconds: None,
-            runs: Vec::new(),
-        };
-        let mean = |value: &dyn Fn(&RunSummary) -> Option<f64>| {
-            let finished = runs.iter().filter(|run| run.finished);
-            Mean::of(&finished.filter_map(value).collect::<Vec<_>>())
-        };
-        for measure in Measure::ALL {
-            arm.measures.extend(mean(&|run| run.measures.get(&measure).copied()).map(|mean| (measure, mean)));
-        }
-        let end = |run: &RunSummary| run.curve.last().copied();
-        arm.tokens = mean(&|run| Some(end(run)?.tokens)).map(|mean| mean.mean);
-        arm.seconds = mean(&|run| Some(end(run)?.seconds)).map(|mean| mean.mean);
-        Self { runs, ..arm }
-    }
-
-    /// The runs whose numbers count.
-    pub fn finished(&self) -> impl Iterator<Item = &RunSummary> {
-        self.runs.iter().filter(|run| run.finished)
-    }
-
-    fn against(&self, baseline: &Self) -> BTreeMap<Measure, Paired> {
-        let paired = |measure| {
-            let difference = |run: &RunSummary| {
-                let other = baseline.finished().find(|other| other.seed == run.seed)?;
-                Some(run.measures.get(&measure)? - other.measures.get(&measure)?)
-            };
-            Paired::of(&self.finished().filter_map(difference).collect::<Vec<_>>())
-        };
-        Measure::ALL.into_iter().filter_map(|measure| Some((measure, paired(measure)?))).collect()
-    }
-}
-
-impl RunSummary {
-    fn new(run: RunRecord, tokens: Option<f64>) -> Self {
-        let finished = run.is_finished();
-        let measures = Measure::ALL.into_iter().filter(|_| finished);
-        Self {
-            seed: run.recipe.run.seed,
-            folder: run.folder.display().to_string(),
-            finished,
-            step: run.step,
-            steps: run.recipe.run.steps,
-            measures: measures
-                .filter_map(|measure| Some((measure, measure.of(&run.curve, tokens)?)))
-                .collect(),
-            curve: run.curve,
-        }
-    }
-}
-
 /// The fewest response tokens that a finished run has sampled, if another has sampled at least a fiftieth more.
 fn equal_tokens<'r>(runs: impl Iterator<Item = &'r RunRecord>) -> Option<f64> {
     let ends: Vec<f64> =
@@ -281,6 +189,7 @@ pub(super) mod testing {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::super::collect::Measure;
     use super::super::testing::made_up;
     use super::testing::arms;
     use super::*;
@@ -303,7 +212,9 @@ mod tests {
         // One degree of freedom: t = 0.2 / 0.1, p = 1 - 2 arctan(2) / π.
         let p = 1.0 - 2.0 * 2.0f64.atan() / std::f64::consts::PI;
         assert!((paired.p.unwrap() - p).abs() < 1e-9, "{paired:?}, expected p = {p}");
-        assert_eq!((rhythm.tokens, rhythm.seconds), (Some(400.0), Some(12.0)));
+        let cost = rhythm.cost.unwrap();
+        assert_eq!((cost.tokens, cost.seconds, cost.equal_seconds), (400.0, 12.0, None));
+        assert!((cost.valid_tokens.unwrap() - 0.75).abs() < 1e-12);
     }
 
     #[test]
@@ -328,6 +239,7 @@ mod tests {
         assert!((difference.mean - 0.2).abs() < 1e-12, "{difference:?}");
         let text = super::super::report::markdown(&more);
         assert!(text.contains("Where 0.4 k response tokens were sampled"), "{text}");
+        assert!(text.contains("| tree | 0.6 k | 75.0 | 18s | 12s |"), "{text}");
         assert!(
             text.contains("| arm | seeds | avg@4 | difference to uniform | p | greedy accuracy |"),
             "{text}"

@@ -43,7 +43,7 @@ every = 2
 "#;
 
 /// A run that never was: avg@4 is `accuracies` after steps 0, 2, 4, greedy half of it; each step samples 100 tokens
-/// and takes 3 seconds of which the evaluation is none.
+/// and takes 3 seconds of which the evaluation is none. Half of the tokens are valid, and all in odd steps.
 pub fn made_up(folder: &Path, seed: u64, more: &[&str], accuracies: &[f64]) -> PathBuf {
     let overrides: Vec<String> = more.iter().map(|set| (*set).to_owned()).collect();
     let recipe = Recipe::parse("recipe", &RECIPE.replace("SEED", &seed.to_string()), &overrides).unwrap();
@@ -56,6 +56,7 @@ pub fn made_up(folder: &Path, seed: u64, more: &[&str], accuracies: &[f64]) -> P
     for (step, _) in (1..).zip(0..2 * (accuracies.len() - 1)) {
         let mut row = serde_json::json!({
             "step": step, "time/step": 3.0, "progress/tokens_generated": 100 * step, "progress/wall_s": 50 + 3 * step,
+            "advantage/valid_token_frac": 0.5 + 0.5 * (step % 2) as f64,
         });
         if step % 2 == 0 {
             row["eval/heldout/avg@4"] = accuracies[step / 2].into();

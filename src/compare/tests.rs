@@ -15,7 +15,7 @@ fn recipe(dir: &Path) -> PathBuf {
 fn wanted(recipe: &Path, credit: &[&str], vary: &[&str]) -> Wanted {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     Wanted {
-        recipe: recipe.to_owned(),
+        recipes: vec![recipe.to_owned()],
         credit: owned(credit),
         vary: owned(vary),
         seeds: 2,
@@ -104,6 +104,53 @@ fn mistakes_are_named_by_arm_before_anything_is_made() {
 }
 
 #[test]
+fn several_recipes_are_arms_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (recipe(dir.path()), dir.path().join("two.toml"));
+    let text = std::fs::read_to_string(&one).unwrap().replace("\"made_up\"", "\"other\"");
+    let credit = "\n[[credit]]\ntype = \"rhythm\"\ngain = 1.75\n";
+    std::fs::write(&two, text.replace("size = 4", "size = 5") + credit).unwrap();
+    let both =
+        |credit: &[&str]| Wanted { recipes: vec![one.clone(), two.clone()], ..wanted(&one, credit, &[]) };
+    let plan = Plan::new(both(&[])).unwrap();
+    let labels = |plan: &Plan| plan.arms.iter().map(|arm| arm.label.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (labels(&plan), plan.title()),
+        (vec!["made_up".into(), "other".into()], "made_up and 1 more".into())
+    );
+    let sizes: Vec<usize> =
+        plan.arms.iter().map(|arm| plan.setup(arm, 8).unwrap().recipe.explore.most()).collect();
+    assert_eq!(sizes, [4, 5]);
+    let plan = Plan::new(both(&["uniform", "rhythm"])).unwrap();
+    let expected = ["made_up, uniform", "made_up, rhythm", "other, uniform", "other, rhythm"];
+    assert_eq!(labels(&plan), expected);
+    let gains = plan.arms.iter().map(|arm| format!("{:?}", plan.setup(arm, 7).unwrap().recipe.credit));
+    let gains: Vec<bool> = gains.map(|credit| credit.contains("gain: 1.75")).collect();
+    assert_eq!(
+        gains,
+        [false, false, false, true],
+        "a strategy has the settings that its own recipe gives it"
+    );
+
+    let root = dir.path().join("out");
+    let open = |wanted: Wanted| ComparisonFolder::open(&root, &Plan::new(wanted).unwrap(), "one");
+    assert_eq!(open(wanted(&one, &[], &[])).unwrap().manifest.arms.len(), 1);
+    let grown = open(both(&[])).unwrap().manifest;
+    assert_eq!((grown.recipes, grown.arms.len()), (vec!["made_up".into(), "other".into()], 2));
+    let text = open(wanted(&one, &[], &[])).unwrap_err().to_string();
+    assert!(text.contains("recipe other: not given now, one of those in the comparison"), "{text}");
+    let text =
+        open(Wanted { overrides: vec!["optim.lr=0.002".into()], ..both(&[]) }).unwrap_err().to_string();
+    assert!(text.contains("recipe other: optim.lr: 0.002 now, 0.001 in the comparison"), "{text}");
+
+    std::fs::write(&two, RECIPE.replace("SEED", "8")).unwrap();
+    let text = refusal(both(&[]));
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].contains("two.toml: [run] name is \"made_up\", as that of "), "{text}");
+    assert!(lines[1].contains("two.toml: [run] seed is 8, but 7 in "), "{text}");
+}
+
+#[test]
 fn arms_that_train_the_same_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = recipe(dir.path());
@@ -148,13 +195,17 @@ fn quick_shortens_and_an_override_counts_more() {
     let path = recipe(dir.path());
     let mut quick = Wanted { quick: true, ..wanted(&path, &["uniform"], &[]) };
     let plan = Plan::new(quick.clone()).unwrap();
-    assert_eq!((plan.quick.as_slice(), plan.base.run.steps), (&[String::from("eval.samples=2")][..], 4));
+    assert_eq!(
+        (plan.quick().as_slice(), plan.bases[0].recipe.run.steps),
+        (&[String::from("eval.samples=2")][..], 4)
+    );
     quick.overrides = vec![String::from("eval.samples=3")];
-    assert!(Plan::new(quick.clone()).unwrap().quick.is_empty());
+    assert!(Plan::new(quick.clone()).unwrap().quick().is_empty());
     quick.overrides = ["run.steps=100", "eval.every=0"].map(String::from).into();
     let plan = Plan::new(quick.clone()).unwrap();
-    assert_eq!(plan.quick, ["eval.samples=2"]);
-    assert_eq!((plan.base.run.steps, plan.base.eval.every, plan.base.eval.samples), (100, 0, 2));
+    assert_eq!(plan.quick(), ["eval.samples=2"]);
+    let base = &plan.bases[0].recipe;
+    assert_eq!((base.run.steps, base.eval.every, base.eval.samples), (100, 0, 2));
 }
 
 #[test]

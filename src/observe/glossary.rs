@@ -90,6 +90,11 @@ pub const ENTRIES: &[Entry] = &[
     entry("advantage/std", "", "Standard deviation of the advantage over response tokens."),
     entry("advantage/min", "", "Smallest advantage of a response token."),
     entry("advantage/max", "", "Largest advantage of a response token."),
+    entry(
+        "advantage/valid_token_frac",
+        SHARE,
+        "Response tokens that are trained on with an advantage other than 0.",
+    ),
     entry("credit/boosted_frac", "", "Share of response tokens whose advantage credit strategies raise."),
     entry("credit/gain_mean", "", "Mean factor of credit over response tokens."),
     entry("credit/dominated_frac", "", "Share of anchors that an opener shortly before them dominates."),

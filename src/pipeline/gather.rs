@@ -1,7 +1,11 @@
 //! What all schedules have in common: ask, score, graft, read, let grow.
 //!
 //! ```text
-//! prompts --open, generate, graft--> trees of first responses --read, grow--> sprouts --generate, add--> whole trees
+//! prompts --open, generate, graft--> trees of first responses --finish--> whole trees
+//!                                         |    ^
+//!                                read, grow    generate, add        once a round
+//!                                         v    |
+//!                                         sprouts
 //! ```
 
 use std::sync::Arc;
@@ -39,7 +43,7 @@ pub struct Gatherer {
     pub generation: Generation,
 }
 
-/// Trees of first responses, and where further ones will leave them.
+/// Trees, and where further responses will leave those that they have.
 #[derive(Clone, Debug, Default)]
 pub struct Sprouts {
     /// One per prompt.
@@ -103,24 +107,28 @@ impl Gatherer {
         Ok(trees)
     }
 
-    /// Reads `trees` of first responses and decides where they grow. Those that are not worth training on are counted in
-    /// `discarded` and gone.
+    /// Reads the last `generation` of `trees` and decides where they grow. Those that are not worth training on are counted
+    /// in `discarded` and gone.
     ///
     /// # Errors
     /// If results cannot be copied to the host.
     pub fn sprout(
         &mut self,
         call: &mut Call<'_>,
-        trees: Vec<Tree>,
+        (trees, generation): (Vec<Tree>, usize),
         discarded: &mut Discarded,
     ) -> Result<Sprouts> {
-        let Some(needs) = self.explorer.needs() else { return Ok(Sprouts { trees, forks: Vec::new() }) };
+        if generation >= self.explorer.rounds() {
+            return Ok(Sprouts { trees, forks: Vec::new() });
+        }
         let start = Instant::now();
-        let roots = self.reader.read(call.policy, &trees, needs, call.step)?;
+        let needs = self.explorer.needs();
+        let read = self.reader.read(call.policy, (&trees, generation), needs, call.step)?;
         let (mut n_read, mut sprouts) = (0, Sprouts::default());
         for tree in trees {
-            let Growth { forks, is_dropped } = self.explorer.grow(&tree, &roots.of_tree(&tree, n_read));
-            n_read += tree.leaves.len();
+            let roots = read.of_tree(&tree, n_read);
+            n_read += roots.len();
+            let Growth { forks, is_dropped } = self.explorer.grow(&tree, &roots);
             if is_dropped {
                 discarded.add(&tree);
                 continue;
@@ -133,23 +141,27 @@ impl Gatherer {
         Ok(sprouts)
     }
 
-    /// The whole trees that `sprouts` become with what their requests were answered.
+    /// The trees that `sprouts` become with what their requests were answered.
     ///
     /// # Errors
     /// If a response cannot be decoded.
     pub fn grown(
-        &mut self,
+        &self,
         sprouts: Sprouts,
         requests: Vec<GenRequest>,
         completions: Vec<Completion>,
         spent: &mut Spent,
     ) -> Result<Vec<Tree>> {
         let start = Instant::now();
-        let mut trees = sprouts.grown(requests, completions, &self.scorer, &self.tokenizer)?;
-        self.penalise(&mut trees);
-        self.sampler.observe(&trees);
+        let trees = sprouts.grown(requests, completions, &self.scorer, &self.tokenizer)?;
         spent.score_s += start.elapsed().as_secs_f64();
         Ok(trees)
+    }
+
+    /// What is still to be done about `trees` that are whole.
+    pub fn finish(&mut self, trees: &mut [Tree]) {
+        self.penalise(trees);
+        self.sampler.observe(trees);
     }
 
     /// Takes from responses near the limit of new tokens what that costs.

@@ -1,5 +1,5 @@
 //! On-policy: every response of a step comes from the weights that the step starts with. Trees take two calls, one for first
-//! responses and one for those that branch off.
+//! responses and one for those that branch off, and one more for each further round.
 //!
 //! Where groups without signal are refilled (dynamic sampling of DAPO), further rounds sample as many new prompts as groups
 //! with signal are missing, until there are enough or no round is left; then groups without signal fill the rest.
@@ -70,11 +70,15 @@ impl OnPolicy {
         prompts.retain(|prompt| !seen.contains(&prompt.id));
         let requests = self.gatherer.open(&prompts);
         let completions = self.gatherer.ask(call, &requests)?;
-        let trees = self.gatherer.graft(requests, completions, call.spent)?;
-        let sprouts = self.gatherer.sprout(call, trees, discarded)?;
-        let requests = sprouts.requests();
-        let completions =
-            if requests.is_empty() { Vec::new() } else { self.gatherer.ask(call, &requests)? };
-        self.gatherer.grown(sprouts, requests, completions, call.spent)
+        let mut trees = self.gatherer.graft(requests, completions, call.spent)?;
+        for generation in 0..self.gatherer.explorer.rounds() {
+            let sprouts = self.gatherer.sprout(call, (trees, generation), discarded)?;
+            let requests = sprouts.requests();
+            let completions =
+                if requests.is_empty() { Vec::new() } else { self.gatherer.ask(call, &requests)? };
+            trees = self.gatherer.grown(sprouts, requests, completions, call.spent)?;
+        }
+        self.gatherer.finish(&mut trees);
+        Ok(trees)
     }
 }

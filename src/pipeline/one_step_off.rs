@@ -44,7 +44,8 @@ impl RolloutSource for OneStepOff {
         let branches = sprouts.requests();
         let (completions, next) = self.answer(&mut call, &branches, &mut discarded)?;
         self.pending = Some(next);
-        let trees = self.gatherer.grown(sprouts, branches, completions, call.spent)?;
+        let mut trees = self.gatherer.grown(sprouts, branches, completions, call.spent)?;
+        self.gatherer.finish(&mut trees);
         let Spent { generate_s, score_s } = spent;
         let counts = self.gatherer.engine.take_counts();
         Ok(Harvest { ages: vec![age; trees.len()], trees, discarded, counts, generate_s, score_s })
@@ -73,6 +74,6 @@ impl OneStepOff {
         let mut completions = self.gatherer.ask(call, &requests)?;
         let of_roots = completions.split_off(branches.len());
         let trees = self.gatherer.graft(requests[branches.len()..].to_vec(), of_roots, call.spent)?;
-        Ok((completions, self.gatherer.sprout(call, trees, discarded)?))
+        Ok((completions, self.gatherer.sprout(call, (trees, 0), discarded)?))
     }
 }

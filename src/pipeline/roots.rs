@@ -1,4 +1,4 @@
-//! Reading first responses for what branch rules go by.
+//! Reading responses for what branch rules go by.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::rollout::explore::branch::{Root, RootNeeds};
 use crate::signal::{Segmenter, SignalConfig, influence};
 use crate::types::{Leaf, RunRandom, Step, Tree};
 
-/// Reads first responses under the policy that sampled them.
+/// Reads responses under the policy that sampled them.
 #[derive(Clone, Debug)]
 pub struct RootReader {
     /// Cuts responses into steps.
@@ -25,8 +25,9 @@ pub struct RootReader {
     pub random: RunRandom,
 }
 
-/// What was read of some trees, response after response.
+/// What was read of a generation of some trees, response after response.
 pub struct Roots {
+    generation: usize,
     steps: Vec<Vec<Range<usize>>>,
     influence: Vec<Vec<f32>>,
     entropies: Vec<Vec<f32>>,
@@ -35,16 +36,24 @@ pub struct Roots {
 }
 
 impl RootReader {
-    /// Reads what `needs` names of all responses of `trees`, sampled in `step` by `policy`.
+    /// Reads what `needs` names of the responses of a generation of `trees`, sampled in `step` by `policy`.
     ///
     /// # Errors
     /// If results cannot be copied to the host.
-    pub fn read(&self, policy: &Policy, trees: &[Tree], needs: RootNeeds, step: Step) -> Result<Roots> {
-        let leaves = || trees.iter().flat_map(|tree| tree.leaves.iter().map(move |leaf| (tree, leaf)));
+    pub fn read(
+        &self,
+        policy: &Policy,
+        (trees, generation): (&[Tree], usize),
+        needs: RootNeeds,
+        step: Step,
+    ) -> Result<Roots> {
+        let of_tree = |tree| Tree::of_generation(tree, generation).map(move |(_, leaf)| (tree, leaf));
+        let leaves = || trees.iter().flat_map(of_tree);
         let sequences: Vec<Sequence<'_>> = leaves()
             .map(|(tree, leaf)| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens })
             .collect();
         let mut roots = Roots {
+            generation,
             steps: leaves().map(|(_, leaf)| self.segmenter.steps(&leaf.tokens)).collect(),
             influence: Vec::new(),
             entropies: Vec::new(),
@@ -73,12 +82,14 @@ impl RootReader {
 }
 
 impl Roots {
-    /// The responses of `tree`, of which the first is number `first` of all that were read.
+    /// The responses of `tree` that were read; the first is number `first` of all.
     pub fn of_tree<'r>(&'r self, tree: &'r Tree, first: usize) -> Vec<Root<'r>> {
         fn list<T>(all: &[Vec<T>], i: usize) -> &[T] {
             all.get(i).map_or(&[], Vec::as_slice)
         }
-        let root = |(i, leaf): (usize, &'r Leaf)| Root {
+        let root = |(i, (index, leaf)): (usize, (usize, &'r Leaf))| Root {
+            leaf: index,
+            from: leaf.fork.map_or(0, |fork| fork.at),
             n_prompt: tree.prompt.tokens.len(),
             steps: &self.steps[i],
             influence: list(&self.influence, i),
@@ -86,6 +97,6 @@ impl Roots {
             n_tokens: leaf.tokens.len(),
             random: (self.random, [self.step, tree.prompt.id, u64::from(leaf.sample)]),
         };
-        (first..).zip(&tree.leaves).map(root).collect()
+        (first..).zip(tree.of_generation(self.generation)).map(root).collect()
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     learner::WarmupConfig,
     loss::{KlConfig, KlPlace},
     optim::{OptimConfig, Schedule},
+    pipeline::PipelineConfig,
     rollout::explore::ExploreConfig,
     types::KlEstimator,
 };
@@ -69,7 +70,17 @@ fn sampling(rules: &mut Rules, recipe: &Recipe) {
                     .into()
             });
         }
-        ExploreConfig::Tree(tree) => rules.of_part("explore", tree.problems()),
+        ExploreConfig::Tree(tree) => {
+            rules.of_part("explore", tree.problems());
+            let one_call = matches!(pipeline, PipelineConfig::OneStepOff(_));
+            rules.broken_if(one_call && tree.rounds > 1, &["explore.rounds", "pipeline.type"], || {
+                format!(
+                    "[explore] `rounds`: got {}, expected 1 with [pipeline] `type` = \"one_step_off\", where one call a step \
+                     serves the branches; or choose \"on_policy\" or \"overlapped\"",
+                    tree.rounds
+                )
+            });
+        }
     }
     let refills = advantage.flat().is_some_and(|flat| flat.rounds() > 0);
     if let SamplerConfig::Adaptive(adaptive) = sampler {

@@ -30,16 +30,18 @@ pub struct DecodeEngine {
     max_rows: usize,
     max_prefill_tokens: usize,
     attention: Option<DecodePlan>,
-    /// Whether responses leave keys and values behind.
-    keeps: bool,
+    /// Calls beyond one that begins anew that go on from the responses of the call before.
+    n_more: usize,
     store: Store,
 }
 
 /// What outlives a call.
 #[derive(Default)]
 struct Store {
-    /// What first responses of the last call left behind.
+    /// What the responses of the last call left behind.
     kept: Vec<Kept>,
+    /// Calls since one that began anew.
+    n_calls: usize,
     counts: Counts,
 }
 
@@ -54,7 +56,7 @@ impl DecodeEngine {
     /// `max_prefill_tokens` in one prefill pass.
     #[must_use]
     pub fn new(eos: Vec<TokenId>, max_rows: usize, max_prefill_tokens: usize) -> Self {
-        Self { eos, max_rows, max_prefill_tokens, attention: None, keeps: false, store: Store::default() }
+        Self { eos, max_rows, max_prefill_tokens, attention: None, n_more: 0, store: Store::default() }
     }
 
     /// The same engine that also reads attention as `plan` says.
@@ -63,11 +65,11 @@ impl DecodeEngine {
         Self { attention: plan, ..self }
     }
 
-    /// The same engine; where it `keeps`, first responses of a call leave keys and values behind for a second call, under
-    /// the same weights, that asks for branches off them.
+    /// The same engine, whose responses leave keys and values behind: a call for whole responses is followed by `n_more`
+    /// under the same weights, each for branches off the responses of the call before.
     #[must_use]
-    pub fn keeping(self, keeps: bool) -> Self {
-        Self { keeps, ..self }
+    pub fn keeping(self, n_more: usize) -> Self {
+        Self { n_more, ..self }
     }
 }
 
@@ -84,29 +86,28 @@ impl RolloutEngine for DecodeEngine {
         check_lengths(policy, requests, &sampling)?;
         let head = policy.head(if sampling.temperature > 0.0 { sampling.temperature } else { 1.0 });
         let mut rows: Vec<Row<'_>> = requests.iter().map(Row::new).collect();
-        // What an earlier call left may be of other weights, if this one begins anew.
-        let begins = requests.iter().all(|request| request.prefix.is_empty());
         let mut store = std::mem::take(&mut self.store);
-        if begins {
+        store.n_calls += 1;
+        if requests.iter().all(|request| request.prefix.is_empty()) {
+            // What was left may be of other weights.
             store.kept.clear();
+            store.n_calls = 0;
         }
+        let (n_old, keeps) = (store.kept.len(), store.n_calls < self.n_more);
         let (mut waiting, mut batch) = (0..requests.len(), None);
         loop {
             batch =
                 self.admit(policy, requests, &mut waiting, batch, (sampling.max_new_tokens, &mut store))?;
             let Some(under_way) = &mut batch else { break };
             self.extend(&mut rows, under_way, &head, generation)?;
-            let left = self.keeps && begins;
             let mut keep = |kept: Kept| store.kept.push(kept);
-            finished(under_way.compact(&mut rows, left.then_some(&mut keep))?);
+            finished(under_way.compact(&mut rows, keeps.then_some(&mut keep))?);
             match under_way.rows.is_empty() {
                 true => batch = None,
                 false => under_way.step(policy, &mut rows)?,
             }
         }
-        if !begins {
-            store.kept.clear();
-        }
+        store.kept.drain(..n_old);
         self.store = store;
         Ok(rows.into_iter().map(Row::into_completion).collect())
     }
@@ -164,7 +165,7 @@ impl DecodeEngine {
         policy: &Policy,
         requests: &[GenRequest],
         n_new: usize,
-        Store { kept, counts }: &mut Store,
+        Store { kept, counts, .. }: &mut Store,
     ) -> Result<(Tensor, KvCache)> {
         let contexts = contexts(requests);
         let served = contexts.iter().map(|context| {

@@ -71,7 +71,20 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     row.set("advantage/std", advantage.std);
     row.set("advantage/min", advantage.min);
     row.set("advantage/max", advantage.max);
+    let (n_valid, n_tokens) = trees.iter().map(valid_tokens).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    row.set("advantage/valid_token_frac", share(n_valid, n_tokens));
     row
+}
+
+/// Tokens of the responses of `tree` that pull the policy somewhere, those that are trained on with an advantage other than 0,
+/// and all of them.
+fn valid_tokens(tree: &CreditedTree) -> (usize, usize) {
+    let of_leaf = |(advantages, start): (&[f32], &Option<usize>)| {
+        let trained = start.map_or(&[][..], |start| &advantages[start..]);
+        trained.iter().filter(|advantage| **advantage != 0.0).count()
+    };
+    let n_valid = tree.advantages.iter().zip(&tree.trained).map(of_leaf).sum();
+    (n_valid, tree.advantages.iter().map(<[f32]>::len).sum())
 }
 
 /// `rollout/*`: what contexts took.
@@ -193,6 +206,19 @@ mod tests {
             trained: vec![None; measured.tree.leaves.len()],
             measured,
         }
+    }
+
+    #[test]
+    fn valid_tokens_are_trained_on_and_pull_somewhere() {
+        let mut tree = credited(group(&[0.0, 1.0]));
+        tree.advantages = PathField::from_fn(&tree.measured.tree, |leaf, token| (leaf * token) as f32);
+        let n: usize = tree.advantages.iter().map(<[f32]>::len).sum();
+        let of_second = tree.measured.tree.leaves[1].tokens.len();
+        assert_eq!(valid_tokens(&tree), (0, n), "none is trained on");
+        tree.trained = vec![Some(0), Some(0)];
+        assert_eq!(valid_tokens(&tree), (of_second - 1, n));
+        tree.trained = vec![Some(0), Some(2)];
+        assert_eq!(valid_tokens(&tree), (of_second - 2, n));
     }
 
     #[test]

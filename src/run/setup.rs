@@ -120,8 +120,10 @@ impl Setup {
     pub fn rollout_source(&self) -> Result<Box<dyn RolloutSource>> {
         let recipe = &self.recipe;
         // Where branches come from the weights that their roots came from.
-        let two_calls = matches!(recipe.explore, ExploreConfig::Tree(_))
-            && !matches!(recipe.pipeline, PipelineConfig::OneStepOff(_));
+        let n_more = match (recipe.explore, recipe.pipeline) {
+            (ExploreConfig::Group(_), _) | (_, PipelineConfig::OneStepOff(_)) => 0,
+            (ExploreConfig::Tree(tree), _) => tree.rounds,
+        };
         let gatherer = Gatherer {
             sampler: recipe.sampler.build(self.data.train.clone(), self.random)?,
             explorer: recipe.explore.build(),
@@ -131,7 +133,7 @@ impl Setup {
                 max_tokens: recipe.batch.max_tokens,
                 random: self.random,
             },
-            engine: Box::new(self.engine().reading(self.decode_plan()).keeping(two_calls)),
+            engine: Box::new(self.engine().reading(self.decode_plan()).keeping(n_more)),
             scorer: Arc::clone(&self.scorer),
             tokenizer: Arc::clone(&self.tokenizer),
             overlong: recipe.overlong,

@@ -78,6 +78,17 @@ impl Tree {
         self.leaves[later].fork.map_or(0, |fork| fork.at.min(self.n_common(earlier, fork.parent)))
     }
 
+    /// How many forks lie between `leaf` and a response sampled from the prompt.
+    #[must_use]
+    pub fn generation(&self, leaf: usize) -> usize {
+        self.leaves[leaf].fork.map_or(0, |fork| 1 + self.generation(fork.parent))
+    }
+
+    /// The leaves of a generation, with their indices.
+    pub fn of_generation(&self, generation: usize) -> impl Iterator<Item = (usize, &Leaf)> {
+        self.leaves.iter().enumerate().filter(move |(leaf, _)| self.generation(*leaf) == generation)
+    }
+
     /// Whether another leaf forks off `leaf`, or it off another.
     #[must_use]
     pub fn is_branched(&self, leaf: usize) -> bool {

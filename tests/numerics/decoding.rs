@@ -1,5 +1,7 @@
 //! The sampler: token by token gives what the full forward pass gives, and a response does not depend on its company.
 
+use std::collections::BTreeSet;
+
 use rlcredit::batch::{Sequence, TrainSample};
 use rlcredit::kernel::{LookBack, view_mut};
 use rlcredit::learner::PolicyLearner;
@@ -262,6 +264,23 @@ fn a_prefix_is_continued_as_if_it_had_just_been_written() {
     }
 }
 
+/// Two requests each for branches off `answers`, near their beginnings, middles and ends.
+fn branches_of(requests: &[GenRequest], answers: &[Completion]) -> Vec<GenRequest> {
+    let of_answer = |(request, answer): (&GenRequest, &Completion)| {
+        let (n, request) = (answer.tokens.len(), request.clone());
+        let cuts: BTreeSet<usize> =
+            [1, n / 2, n - 1].into_iter().filter(|cut| (1..n).contains(cut)).collect();
+        let tokens = answer.tokens.clone();
+        let branch = move |(cut, sample): (usize, u32)| GenRequest {
+            prefix: [&request.prefix, &tokens[..cut]].concat(),
+            sample: 100 + 2 * request.sample + sample,
+            ..request.clone()
+        };
+        cuts.into_iter().flat_map(|cut| [(cut, 0), (cut, 1)]).map(branch)
+    };
+    requests.iter().zip(answers).flat_map(of_answer).collect()
+}
+
 /// Branches off responses whose keys and values were kept say what they say without, and read one token each.
 #[test]
 fn branches_go_on_from_what_was_kept() {
@@ -269,7 +288,7 @@ fn branches_go_on_from_what_was_kept() {
     let requests = requests();
     // Few rows at a time, so that some join others, and branches too.
     let engine = || DecodeEngine::new(EOS.to_vec(), 5, 1 << 14);
-    let (mut keeping, mut plain) = (engine().keeping(true), engine());
+    let (mut keeping, mut plain) = (engine().keeping(2), engine());
     let ask = |engine: &mut DecodeEngine, requests: &[GenRequest]| {
         engine.generate(&policy, requests, &generation(PLAIN), &mut |_| ()).unwrap()
     };
@@ -277,23 +296,9 @@ fn branches_go_on_from_what_was_kept() {
     assert_eq!(roots, ask(&mut plain, &requests));
     let (first, again) = (keeping.take_counts(), plain.take_counts());
     assert_eq!((first, first.reused), (again, 0));
-    let branches: Vec<GenRequest> = requests
-        .iter()
-        .zip(&roots)
-        .flat_map(|(request, root)| {
-            let ends = [1, root.tokens.len() / 2, root.tokens.len() - 1].into_iter();
-            let cuts: std::collections::BTreeSet<usize> =
-                ends.filter(|cut| (1..root.tokens.len()).contains(cut)).collect();
-            let cut = |cut: usize, n: u32| GenRequest {
-                prefix: root.tokens[..cut].to_vec(),
-                sample: 100 + 2 * request.sample + n,
-                ..request.clone()
-            };
-            cuts.into_iter().flat_map(move |at| [cut(at, 0), cut(at, 1)]).collect::<Vec<_>>()
-        })
-        .collect();
-    let (kept, fresh) = (ask(&mut keeping, &branches), ask(&mut plain, &branches));
-    for ((kept, fresh), request) in kept.iter().zip(&fresh).zip(&branches) {
+    let branches = branches_of(&requests, &roots);
+    let (answers, fresh) = (ask(&mut keeping, &branches), ask(&mut plain, &branches));
+    for ((kept, fresh), request) in answers.iter().zip(&fresh).zip(&branches) {
         assert_eq!((&kept.tokens, kept.finish), (&fresh.tokens, fresh.finish), "{request:?}");
         let close = kept.logprobs.iter().zip(&fresh.logprobs).all(|(a, b)| (a - b).abs() < 1e-4);
         assert!(close, "{:?} {:?}", kept.logprobs, fresh.logprobs);
@@ -305,6 +310,12 @@ fn branches_go_on_from_what_was_kept() {
     assert!((n_groups..2 * n_groups).contains(&kept.prefilled), "{kept:?}, {n_groups} groups");
     assert!(fresh.prefilled > 2 * kept.prefilled, "{kept:?} {fresh:?}");
     assert!(kept.reused > 0 && fresh.reused == 0, "{kept:?} {fresh:?}");
+    // So do branches off branches.
+    let further = branches_of(&branches, &answers);
+    let (kept, fresh) = (ask(&mut keeping, &further), ask(&mut plain, &further));
+    assert!(kept.iter().zip(&fresh).all(|(kept, fresh)| kept.tokens == fresh.tokens));
+    let (kept, fresh) = (keeping.take_counts(), plain.take_counts());
+    assert!(fresh.prefilled > 2 * kept.prefilled && kept.reused > 0, "{kept:?} {fresh:?}");
     // What was kept is gone, since the weights may change.
     let _ = ask(&mut keeping, &branches[..2]);
     assert_eq!(keeping.take_counts().reused, 0);

@@ -108,9 +108,9 @@ fn results_are_those_of_the_runs(place: &Place) {
         assert!((mean - (own[0] + own[1]) / 2.0).abs() < 1e-12, "{name}");
         // Steps 0, 3 and 6.
         assert_eq!(arm["runs"][1]["curve"].as_array().unwrap().len(), 3);
-        assert!(number(&arm["runs"][1]["curve"][2]["seconds"]) > 0.0 && number(&arm["tokens"]) > 0.0);
+        assert!(number(&arm["runs"][1]["curve"][2]["seconds"]) > 0.0 && number(&arm["cost"]["tokens"]) > 0.0);
         let sampled = [0, 1].map(|seed| last(&format!("{name}_seed_{seed}"), "progress/tokens_generated"));
-        assert!((number(&arm["tokens"]) - (sampled[0] + sampled[1]) / 2.0).abs() < 1e-9, "{name}");
+        assert!((number(&arm["cost"]["tokens"]) - (sampled[0] + sampled[1]) / 2.0).abs() < 1e-9, "{name}");
         assert_ne!(sampled[0], sampled[1]);
         ends.push(own);
     }

@@ -110,8 +110,7 @@ fn what_training_gave_is_shown_as_it_was_recorded() {
 #[test]
 fn the_tree_of_a_prompt_is_drawn_beside_its_responses() {
     let place = Place::warmed();
-    let tree =
-        "explore={type=\"tree\", roots=3, rule={type=\"attention\", distance=1, min_start=0, min_gap=0}}";
+    let tree = "explore={type=\"tree\", roots=3, rounds=2, rule={type=\"attention\", distance=1, min_start=0, min_gap=0}}";
     let sets = ["--set", tree, "--set", "advantage={type=\"tree\", drop_uniform=false}"];
     let sets =
         [&sets[..], &["--set", "run.steps=1", "--set", "eval.every=0", "--set", "batch.max_tokens=1024"]]
@@ -120,7 +119,7 @@ fn the_tree_of_a_prompt_is_drawn_beside_its_responses() {
     assert_eq!(ended.code, 0, "{}", ended.err);
     let recorded = place.lines("runs/tiny/rollouts/step_000001.jsonl");
     let args =
-        ["inspect", "--run", "runs/tiny", "--step", "1", "--limit", "15", "--json", "--html", "page.html"];
+        ["inspect", "--run", "runs/tiny", "--step", "1", "--limit", "40", "--json", "--html", "page.html"];
     let page = place.run(&args);
     assert_eq!(page.code, 0, "{}", page.err);
     place.write("page.jsonl", &page.out);
@@ -128,7 +127,15 @@ fn the_tree_of_a_prompt_is_drawn_beside_its_responses() {
     for (line, record) in found.iter().zip(&recorded) {
         assert_eq!((&line["parent"], &line["fork_at"]), (&record["parent"], &record["fork_at"]));
     }
-    assert!(found.iter().filter(|line| !line["parent"].is_null()).count() > 5);
+    let parent = |line: &Value| {
+        found
+            .iter()
+            .find(|other| other["prompt_id"] == line["prompt_id"] && other["sample"] == line["parent"])
+    };
+    let branches: Vec<&Value> = found.iter().filter(|line| !line["parent"].is_null()).collect();
+    let of_branches =
+        branches.iter().filter(|line| parent(line).is_some_and(|parent| !parent["parent"].is_null()));
+    assert!(branches.len() > 5 && of_branches.count() > 3, "a second round branches off the first");
     drive(&place);
 }
 

@@ -28,6 +28,7 @@ const PROMISED: &[&str] = &[
     "advantage/std",
     "advantage/min",
     "advantage/max",
+    "advantage/valid_token_frac",
     "mismatch/logprob_abs_mean",
     "mismatch/logprob_abs_max",
     "mismatch/kl",

@@ -20,12 +20,10 @@ impl Kept {
     /// What the row at `place` of `batch` leaves behind.
     pub fn of_row(batch: &Batch<'_>, place: i64, row: &Row<'_>) -> Self {
         // Rows that have ended are fed on until they leave; what they read then is nobody's.
-        let n = row.request.prompt.tokens.len() + row.n_fed;
-        Self {
-            prompt: row.request.prompt.id,
-            response: row.tokens[..row.n_fed].to_vec(),
-            layers: batch.cache.row(place, n as i64),
-        }
+        let GenRequest { prompt, prefix, .. } = row.request;
+        let response = [prefix, &row.tokens[..row.n_fed]].concat();
+        let n = prompt.tokens.len() + response.len();
+        Self { prompt: prompt.id, response, layers: batch.cache.row(place, n as i64) }
     }
 
     /// Whether `request` goes on from a part of it.

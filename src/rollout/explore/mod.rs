@@ -16,10 +16,10 @@ use self::branch::{Root, RootNeeds};
 use self::expand::Solved;
 use crate::types::{Fork, GenRequest, Prompt, Tree};
 
-/// What becomes of a tree of first responses.
+/// What becomes of a tree that may grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Growth {
-    /// Where further responses leave the first ones; those that leave at one place stand together.
+    /// Where further responses leave those that are there; those that leave at one place stand together.
     pub forks: Vec<Fork>,
     /// Whether the prompt is not worth training on.
     pub is_dropped: bool,
@@ -38,12 +38,17 @@ pub trait Explorer: Send {
     /// The first generation requests for `prompt`.
     fn open(&self, prompt: &Arc<Prompt>) -> Vec<GenRequest>;
 
-    /// What growing goes by; `None` where trees do not grow.
-    fn needs(&self) -> Option<RootNeeds> {
-        None
+    /// How often trees grow.
+    fn rounds(&self) -> usize {
+        0
     }
 
-    /// Lets a tree of first responses grow, of which `roots` says what was read.
+    /// What growing goes by.
+    fn needs(&self) -> RootNeeds {
+        RootNeeds::default()
+    }
+
+    /// Lets `tree` grow from the responses of its last generation, which `roots` are.
     fn grow(&mut self, _tree: &Tree, _roots: &[Root<'_>]) -> Growth {
         Growth::default()
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! roots first responses;  of each: branches places;  at each: continuations new responses with all before it in common
+//! each round beyond the first: the same of each response that the round before it brought, behind the place where it left
 //! ```
 
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct TreeConfig {
     pub branches: usize,
     /// New responses per branch point.
     pub continuations: usize,
+    /// How often a tree grows: beyond the first round, from the responses of the round before.
+    pub rounds: usize,
     /// Where they branch off.
     pub rule: RuleConfig,
     /// Which first responses they branch off.
@@ -33,7 +36,7 @@ pub struct TreeConfig {
 impl Default for TreeConfig {
     fn default() -> Self {
         let (rule, expand) = (RuleConfig::default(), ExpandConfig::default());
-        Self { roots: 6, branches: 2, continuations: 2, rule, expand }
+        Self { roots: 6, branches: 2, continuations: 2, rounds: 1, rule, expand }
     }
 }
 
@@ -48,19 +51,27 @@ impl Explorer for TreeExplorer {
         fresh(prompt, self.config.roots)
     }
 
-    fn needs(&self) -> Option<RootNeeds> {
-        Some(self.config.rule.rule().needs())
+    fn rounds(&self) -> usize {
+        self.config.rounds
+    }
+
+    fn needs(&self) -> RootNeeds {
+        self.config.rule.rule().needs()
     }
 
     fn grow(&mut self, tree: &Tree, roots: &[Root<'_>]) -> Growth {
         let TreeConfig { branches, continuations, rule, expand, .. } = self.config;
         let chosen = match expand {
-            ExpandConfig::All(_) => Some((0..roots.len()).collect()),
-            ExpandConfig::Difficulty(difficulty) => difficulty.choose(tree, roots, &mut self.solved),
+            ExpandConfig::Difficulty(difficulty) if roots.first().is_some_and(|root| root.from == 0) => {
+                difficulty.choose(tree, roots, &mut self.solved)
+            }
+            // A problem is judged once, by its first responses.
+            _ => Some((0..roots.len()).collect()),
         };
         let Some(chosen) = chosen else { return Growth { forks: Vec::new(), is_dropped: true } };
-        let forks = chosen.into_iter().flat_map(|parent| {
-            rule.rule().pick(&roots[parent], branches).into_iter().map(move |at| Fork { parent, at })
+        let forks = chosen.into_iter().flat_map(|chosen| {
+            let (root, parent) = (&roots[chosen], roots[chosen].leaf);
+            rule.rule().pick(root, branches).into_iter().map(move |at| Fork { parent, at })
         });
         let forks = forks.flat_map(|fork| std::iter::repeat_n(fork, continuations)).collect();
         Growth { forks, is_dropped: false }
@@ -79,14 +90,17 @@ impl TreeConfig {
     /// Most responses to a prompt.
     #[must_use]
     pub fn most(&self) -> usize {
-        self.roots.saturating_mul(1 + self.branches.saturating_mul(self.continuations))
+        let each = self.branches.saturating_mul(self.continuations);
+        let of_one = (0..self.rounds).fold(1usize, |below, _| each.saturating_mul(below).saturating_add(1));
+        self.roots.saturating_mul(of_one)
     }
 
     /// What cannot work, each as `key: got ..., expected ...`.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let Self { roots, branches, continuations, rule, expand } = self;
-        let counts = [("roots", roots), ("branches", branches), ("continuations", continuations)];
+        let Self { roots, branches, continuations, rounds, rule, expand } = self;
+        let counts =
+            [("roots", roots), ("branches", branches), ("continuations", continuations), ("rounds", rounds)];
         let none = counts.into_iter().filter(|(_, n)| **n == 0);
         let mut problems: Vec<String> =
             none.map(|(key, _)| format!("{key}: got 0, expected at least 1")).collect();
@@ -114,13 +128,19 @@ mod tests {
     fn every_branch_point_of_every_root_is_continued() {
         let config = TreeConfig { roots: 2, rule: ENTROPY, ..TreeConfig::default() };
         let root = |entropies| Root { entropies, ..Root::bare(4, RunRandom::new(0), 1) };
-        let roots = [root(&[0.0, 0.5, 0.1, 0.9]), root(&[3.0, 0.5][..])];
+        let roots = [root(&[0.0, 0.5, 0.1, 0.9]), Root { leaf: 1, ..root(&[3.0, 0.5][..]) }];
         let tree = group(&[1.0, 0.0]).tree;
         let mut explorer = TreeExplorer { config, solved: Solved::default() };
         let growth = explorer.grow(&tree, &roots);
         let forks: Vec<(usize, usize)> = growth.forks.iter().map(|fork| (fork.parent, fork.at)).collect();
         assert_eq!((forks, growth.is_dropped), (vec![(0, 1), (0, 1), (0, 3), (0, 3), (1, 1), (1, 1)], false));
-        assert_eq!((config.most(), explorer.needs().map(|needs| needs.entropies)), (10, Some(true)));
+        assert_eq!((config.most(), explorer.needs().entropies), (10, true));
+        assert_eq!(TreeConfig { rounds: 3, ..config }.most(), 2 * (1 + 4 + 16 + 64));
+
+        // Branches branch off behind the place where they left.
+        let branch = Root { leaf: 5, from: 2, ..root(&[0.0, 0.5, 0.9, 0.1]) };
+        let forks = explorer.grow(&tree, &[branch]).forks;
+        assert_eq!(forks, [Fork { parent: 5, at: 3 }, Fork { parent: 5, at: 3 }]);
         assert_eq!(TreeConfig { roots: 0, ..config }.problems(), ["roots: got 0, expected at least 1"]);
         let filtered = TreeConfig { expand: ExpandConfig::Difficulty(DifficultyConfig::default()), ..config };
         assert!(filtered.problems()[0].starts_with("expand.filter: got true, expected false"));

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! threshold = quantile(FCI, 1 - top_fraction), over all steps; the smallest positive FCI where that is 0
-//! taken in order: steps from the second on with FCI >= threshold, FCI > 0, that begin at position min_start or later and at
-//! least min_gap behind every one taken; then, while there are fewer than n, the earliest others from the second on
+//! taken in order: later steps with FCI >= threshold, FCI > 0, that begin at position min_start or later and at
+//! least min_gap behind every one taken; then, while there are fewer than n, the earliest others
+//! later: from the second step on; of a branch, those that begin behind the place where it left
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -39,14 +40,15 @@ impl BranchRule for AttentionConfig {
         let threshold = self.threshold(root.influence);
         let start = |step: usize| root.steps[step].start;
         let mut taken: Vec<usize> = Vec::new();
-        for (step, influence) in root.influence.iter().enumerate().skip(1) {
+        let first = root.steps.iter().take_while(|step| step.start <= root.from).count();
+        for (step, influence) in root.influence.iter().enumerate().skip(first) {
             let is_candidate = *influence > 0.0 && f64::from(*influence) >= threshold;
             let far = taken.iter().all(|other| start(step) - start(*other) >= self.min_gap);
             if taken.len() < n && is_candidate && far && root.n_prompt + start(step) >= self.min_start {
                 taken.push(step);
             }
         }
-        for step in 1..root.steps.len() {
+        for step in first..root.steps.len() {
             if taken.len() < n && !taken.contains(&step) {
                 taken.push(step);
             }
@@ -127,6 +129,18 @@ mod tests {
         assert_eq!(pick(NEAR, &[0.0, 0.0, 0.0, 0.2, 0.0, 0.0, 0.0], 1), [15]);
         assert_eq!(pick(NEAR, &[0.0; 4], 1), [5]);
         assert_eq!(pick(NEAR, &[0.0], 2), [0; 0]);
+    }
+
+    #[test]
+    fn a_branch_is_left_behind_the_place_where_it_left() {
+        let influence = [0.0, 0.5, 0.1, 0.4, 0.3];
+        let steps: Vec<Range<usize>> = (0..5).map(|k| 5 * k..5 * k + 5).collect();
+        let of = |from| {
+            let root =
+                Root { from, steps: &steps, influence: &influence, ..Root::bare(25, RunRandom::new(0), 1) };
+            NEAR.pick(&root, 2)
+        };
+        assert_eq!((of(4), of(5), of(12), of(20)), (vec![5, 10], vec![10, 15], vec![15, 20], vec![]));
     }
 
     #[test]

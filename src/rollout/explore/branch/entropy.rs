@@ -15,7 +15,7 @@ impl BranchRule for EntropyConfig {
     }
 
     fn pick(&self, root: &Root<'_>, n: usize) -> Vec<usize> {
-        let mut places: Vec<usize> = (1..root.entropies.len()).collect();
+        let mut places: Vec<usize> = (root.from + 1..root.entropies.len()).collect();
         // Stable: of equal entropies the earlier counts.
         places.sort_by(|a, b| root.entropies[*b].total_cmp(&root.entropies[*a]));
         places.truncate(n);
@@ -35,5 +35,6 @@ mod tests {
         assert_eq!(EntropyConfig {}.pick(&root, 1), [2]);
         assert_eq!(EntropyConfig {}.pick(&root, 3), [2, 3, 4]);
         assert_eq!(EntropyConfig {}.pick(&root, 9), [1, 2, 3, 4]);
+        assert_eq!(EntropyConfig {}.pick(&Root { from: 2, ..root }, 9), [3, 4]);
     }
 }

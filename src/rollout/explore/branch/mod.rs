@@ -26,6 +26,10 @@ pub struct RootNeeds {
 /// A response that others may branch off, R tokens in S steps.
 #[derive(Clone, Copy, Debug)]
 pub struct Root<'a> {
+    /// Its index in its tree.
+    pub leaf: usize,
+    /// How many of its tokens are another response's, which it left there; 0 for a first response.
+    pub from: usize,
     /// Number of tokens of the prompt.
     pub n_prompt: usize,
     /// Its steps, ranges of its tokens.
@@ -47,7 +51,8 @@ pub trait BranchRule {
         RootNeeds::default()
     }
 
-    /// At most `n` different places of `root` in rising order, each above 0 and below R: a branch has the tokens before it.
+    /// At most `n` different places of `root` in rising order, each above `from` and below R: a branch has the tokens before
+    /// it.
     fn pick(&self, root: &Root<'_>, n: usize) -> Vec<usize>;
 
     /// What cannot work, each as `key: got ..., expected ...`.
@@ -97,6 +102,15 @@ impl Root<'_> {
     #[must_use]
     pub fn bare(n_tokens: usize, random: RunRandom, step: Step) -> Self {
         let (steps, influence, entropies) = (&[][..], &[][..], &[][..]);
-        Self { n_prompt: 0, steps, influence, entropies, n_tokens, random: (random, [step, 0, 0]) }
+        Self {
+            leaf: 0,
+            from: 0,
+            n_prompt: 0,
+            steps,
+            influence,
+            entropies,
+            n_tokens,
+            random: (random, [step, 0, 0]),
+        }
     }
 }

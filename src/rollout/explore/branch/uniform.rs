@@ -14,9 +14,11 @@ pub struct UniformConfig {}
 impl BranchRule for UniformConfig {
     fn pick(&self, root: &Root<'_>, n: usize) -> Vec<usize> {
         let mut random = root.random.0.stream(Purpose::Branch, &root.coordinates(0));
-        let places = root.n_tokens.saturating_sub(1);
-        let mut places: Vec<usize> =
-            sample(&mut random, places, n.min(places)).into_iter().map(|place| place + 1).collect();
+        let places = root.n_tokens.saturating_sub(root.from + 1);
+        let mut places: Vec<usize> = sample(&mut random, places, n.min(places))
+            .into_iter()
+            .map(|place| root.from + place + 1)
+            .collect();
         places.sort_unstable();
         places
     }
@@ -38,6 +40,10 @@ mod tests {
         }
         assert_eq!(pick(4, 1, 9), [1, 2, 3]);
         assert_eq!(pick(1, 1, 2), [0; 0]);
+        assert_eq!(
+            UniformConfig {}.pick(&Root { from: 4, ..Root::bare(7, RunRandom::new(4), 1) }, 9),
+            [5, 6]
+        );
         assert_eq!(pick(100, 1, 2), pick(100, 1, 2));
         assert!((2..9).any(|step| pick(100, step, 2) != pick(100, 1, 2)));
     }

@@ -1,0 +1,65 @@
+//! A recipe that the runs of a comparison are made from.
+//!
+//! Its text is read once, so that an edit of the file while the runs go on changes none of them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::recipe::{Draft, Recipe};
+use crate::run::Failure;
+
+/// A recipe with what all arms set.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Where the recipe was read.
+    pub file: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// The recipe with the overrides of all arms and none of a single one.
+    pub recipe: Recipe,
+    /// Overrides of all arms.
+    common: Vec<String>,
+    /// Those of them that come from [`quick`].
+    pub quick: Vec<String>,
+}
+
+impl Base {
+    /// Reads the recipe in `file`; `overrides` are those of all arms, to which the quick setting adds its own.
+    ///
+    /// # Errors
+    /// If it cannot be read, and [`Problems`](crate::recipe::Problems) of the recipe.
+    pub fn read(file: &Path, overrides: &[String], is_quick: bool) -> Result<Self> {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file).with_context(|| format!("{name}: cannot be read"));
+        let text = text.map_err(Failure::bad_input)?;
+        let mut shortened = Vec::new();
+        if is_quick {
+            shortened = quick(&Recipe::parse(&name, &text, overrides)?);
+            // What a person sets counts more.
+            let key = |set: &str| set.split('=').next().unwrap_or_default().trim().to_owned();
+            shortened.retain(|quick| overrides.iter().all(|own| key(own) != key(quick)));
+        }
+        let common = [&shortened, overrides].concat();
+        let recipe = Recipe::parse(&name, &text, &common)?;
+        Ok(Self { file: file.to_owned(), text, recipe, common, quick: shortened })
+    }
+
+    /// The recipe with further overrides, not yet finished.
+    pub(super) fn draft(&self, overrides: &[String]) -> Result<Draft> {
+        let overrides = [&self.common, overrides].concat();
+        Ok(Draft::parse(&self.file.display().to_string(), &self.text, &overrides)?)
+    }
+}
+
+/// The overrides of `--quick`: at most 30 steps, evaluated every 10 with at most 2 samples per item. The warm start stays,
+/// so that a full comparison finds it ready. For `recipes/countdown.toml`, two strategies and two seeds take about a
+/// quarter of an hour on two cores, nearly half of it warm starts.
+#[must_use]
+pub fn quick(recipe: &Recipe) -> Vec<String> {
+    let cap = |key: &str, now: u64, most: u64| (now == 0 || now > most).then(|| format!("{key}={most}"));
+    let steps = cap("run.steps", recipe.run.steps, 30);
+    let every = cap("eval.every", recipe.eval.every, 10);
+    let samples = cap("eval.samples", recipe.eval.samples as u64, 2);
+    [steps, every, samples].into_iter().flatten().collect()
+}
