@@ -292,7 +292,8 @@ pub(crate) mod tests {
         let groups = HeadGroups::choose(&Default::default(), std::slice::from_ref(&signals)).unwrap();
         let strategies = Strategies::default();
         let stats = (vec![-0.5; 6], vec![0.25; 6]);
-        Inspection::new(&subject, stats, &signals, groups, &strategies, Steps::default()).unwrap()
+        let steps = Steps { steps: vec![(0, 3), (3, 6)], fci: vec![0.0, 0.25], branch_before_step: vec![2] };
+        Inspection::new(&subject, stats, &signals, groups, &strategies, steps).unwrap()
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::fmt::Write;
 
 use unicode_width::UnicodeWidthChar;
 
-use super::By;
 use super::text::{Shown, visible};
+use super::{By, Steps};
 
 /// How to draw.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +26,9 @@ pub struct Style {
 
 /// Longest piece of a prompt that is shown, characters.
 const PROMPT: usize = 300;
+
+/// Longest beginning of a step that is shown, characters.
+const STEP: usize = 20;
 
 /// Draws responses on one scale, so that a shade means the same gain in all of them.
 pub struct Terminal {
@@ -96,6 +99,7 @@ impl Terminal {
             mean(&found.waad),
             fai.len(),
         );
+        let _ = writeln!(out, "{}", steps(shown));
         out
     }
 
@@ -181,6 +185,22 @@ impl Terminal {
     }
 }
 
+/// How many steps a response has, and before which branches would leave it.
+fn steps(Shown { inspection, pieces, .. }: &Shown) -> String {
+    let Steps { steps, fci, branch_before_step } = &inspection.steps;
+    let n = steps.len();
+    let mut line = format!("{n} {}", if n == 1 { "step" } else { "steps" });
+    for (i, number) in branch_before_step.iter().enumerate() {
+        let index = number - 1;
+        let text = visible(&pieces[steps[index].0..steps[index].1].concat());
+        let cut = if text.chars().count() > STEP { "…" } else { "" };
+        let start: String = text.chars().take(STEP).collect();
+        let before = if i == 0 { "; branches would leave before" } else { " and" };
+        let _ = write!(line, "{before} step {number}, {start}{cut} (FCI {:.4})", fci[index]);
+    }
+    line
+}
+
 /// One character of the response.
 struct Cell {
     c: char,
@@ -243,6 +263,7 @@ mod tests {
             "",
             "6 tokens; anchors 3, of them dominated 1; openers 1; mean gain 1.250",
             "mean log-prob -0.500, entropy 0.250, WAAD 2.75, FAI 0.3000 where it is defined (5 tokens)",
+            "2 steps; branches would leave before step 2, ◌=36 no⏎ (FCI 0.2500)",
             "",
         ];
         assert_eq!(drawn, expected.join("\n"));
