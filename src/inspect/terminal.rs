@@ -263,7 +263,7 @@ mod tests {
             "",
             "6 tokens; anchors 3, of them dominated 1; openers 1; mean gain 1.250",
             "mean log-prob -0.500, entropy 0.250, WAAD 2.75, FAI 0.3000 where it is defined (5 tokens)",
-            "2 steps; branches would leave before step 2, ◌=36 no⏎ (FCI 0.2500)",
+            "2 steps; branches would leave before step 2, =36 no⏎ (FCI 0.2500)",
             "",
         ];
         assert_eq!(drawn, expected.join("\n"));
