@@ -68,14 +68,16 @@ impl Measurer<'_> {
         let signals = self.averaged(&trees, &own.signals, step, grouping)?;
 
         let mut old_logprobs = fields(&trees, needs.old_logprobs, own.logprobs)?;
-        let sampled = needs.sampled_logprobs && !needs.old_logprobs;
         let own_logprobs = |tree: &Tree| PathField::from_fn(tree, |leaf, t| tree.leaves[leaf].logprobs[t]);
         let mut entropies = fields(&trees, needs.old_logprobs, own.entropies)?;
         let mut ref_logprobs = fields(&trees, !reference.logprobs.is_empty(), reference.logprobs)?;
         let mut values = fields(&trees, !values.is_empty(), values)?;
         let mut signals = signals.into_iter();
         let measured = trees.into_iter().map(|tree| MeasuredTree {
-            old_logprobs: old_logprobs.next().or_else(|| sampled.then(|| own_logprobs(&tree))),
+            old_logprobs: match (old_logprobs.next(), needs.sampled_logprobs) {
+                (_, true) => Some(own_logprobs(&tree)),
+                (measured, false) => measured,
+            },
             tree,
             entropies: entropies.next(),
             ref_logprobs: ref_logprobs.next(),

@@ -53,9 +53,9 @@ fn child_acts_out_a_run() {
 fn row(step: u64, steps: u64) -> MetricRow {
     let share = step as f64 / steps as f64;
     let mut row: MetricRow = [
-        ("reward/mean", 0.2 + 0.3 * share),
-        ("reward/correct/mean", 0.2 + 0.3 * share),
-        ("response_length/mean", 34.06),
+        ("first/reward_mean", 0.2 + 0.3 * share),
+        ("first/correct_mean", 0.2 + 0.3 * share),
+        ("first/length_mean", 34.06),
         ("policy/entropy", 1.2 - share),
         ("policy/kl_ref", 0.01 * share),
         ("perf/tokens_per_s", 8123.0),

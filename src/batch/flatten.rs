@@ -14,7 +14,8 @@ pub struct TrainSample {
     pub tokens: Vec<TokenId>,
     /// The first of them that is trained on; those before it are another sample's.
     pub from: usize,
-    /// Log-probabilities before the step's first update; `None` where that update itself measures them.
+    /// Log-probabilities that the ratio starts from: before the step's first update, or the sampler's; `None` where that update
+    /// itself measures them.
     pub old_logprobs: Option<Vec<f32>>,
     /// Log-probabilities under the reference; `None` without a KL penalty.
     pub ref_logprobs: Option<Vec<f32>>,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use rlcredit::data::sampler::SamplerConfig;
 use rlcredit::recipe::Draft;
 use rlcredit::run::Setup;
 
@@ -32,14 +33,24 @@ impl Check {
             super::say(format_args!("note: {note}"))?;
         }
         let batch = recipe.batch;
-        let responses = batch.prompts.saturating_mul(recipe.explore.most());
+        let most = recipe.explore.most();
+        let (prompts, responses) = match recipe.sampler {
+            SamplerConfig::Adaptive(adaptive) => {
+                let prompts = format!("{} prompts at first and at most {}", batch.prompts, adaptive.most);
+                (prompts, format!("at most {most} responses to each"))
+            }
+            SamplerConfig::Uniform(_) => {
+                let each = if recipe.explore.rounds() > 0 { "at most " } else { "" };
+                (
+                    format!("{} prompts", batch.prompts),
+                    format!("{each}{most} responses = {each}{}", batch.prompts.saturating_mul(most)),
+                )
+            }
+        };
         super::say(format_args!(
-            "{}: fine. {} steps of {} prompts x {} responses = {responses}, {} updates each; {} training and {} \
-             evaluation problems",
+            "{}: fine. {} steps of {prompts} x {responses}, {} updates each; {} training and {} evaluation problems",
             self.recipe.display(),
             recipe.run.steps,
-            batch.prompts,
-            recipe.explore.most(),
             batch.minibatches.saturating_mul(batch.epochs),
             setup.data.train.len(),
             setup.data.eval.len()

@@ -1,7 +1,6 @@
 //! `rlcredit compare RECIPE --credit uniform,rhythm --seeds 5`, `rlcredit compare RECIPE RECIPE ...`, and
 //! `rlcredit compare --of RUN RUN ...`.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -88,7 +87,7 @@ impl Compare {
     fn train(self) -> Result<ExitCode> {
         let console = Arc::new(Console::new());
         let phase = console.step_phase("check all arms", 0);
-        let plan = Plan::new(Wanted {
+        let mut plan = Plan::new(Wanted {
             recipes: self.recipes,
             overrides: self.overrides,
             credit: self.credit,
@@ -103,15 +102,12 @@ impl Compare {
         let out = self
             .out
             .unwrap_or_else(|| self.runs.join(format!("compare_{}{ending}", title.replace(' ', "_"))));
-        let folder = ComparisonFolder::open(&out, &plan, &command())?;
+        let folder = ComparisonFolder::open(&out, &mut plan, &command())?;
         let teller = Arc::clone(&console);
         let interrupt = Interrupt::install(move |signal| {
             teller.note(format_args!("{signal}: stopping after this step (again: quit without saving)"));
         })?;
-        let notes: BTreeSet<String> = plan.bases.iter().flat_map(|base| base.recipe.notes()).collect();
-        for note in notes {
-            console.note(note);
-        }
+        plan.notes()?.into_iter().for_each(|note| console.note(note));
         let (arms, seeds) = (plan.arms.len(), plan.seeds.len());
         console.note(format!("{}: {arms} arms x {seeds} seeds = {} runs", out.display(), arms * seeds));
         if self.quick {

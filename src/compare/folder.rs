@@ -64,12 +64,13 @@ pub struct ComparisonFolder {
 }
 
 impl ComparisonFolder {
-    /// Makes the folder of a new comparison, or adds to that of an earlier one what is new in `plan`.
+    /// Makes the folder of a new comparison, or adds to that of an earlier one what is new in `plan`, whose other arms keep
+    /// the labels that they have there.
     ///
     /// # Errors
     /// A [`Failure`] if something else is in the folder, another process works there, or its comparison is another one;
     /// nothing has been changed then.
-    pub fn open(root: &Path, plan: &Plan, command: &str) -> Result<Self> {
+    pub fn open(root: &Path, plan: &mut Plan, command: &str) -> Result<Self> {
         if !has_comparison(root) {
             require_unused(root)?;
             // What is wrong with the plan is said before anything is made.
@@ -86,6 +87,7 @@ impl ComparisonFolder {
         let mut manifest = Manifest { quick: plan.quick(), ..Manifest::default() };
         if has_comparison(root) {
             manifest = read(root)?;
+            plan.take_labels(&manifest.arms);
             require_same(root, &manifest, plan)?;
         }
         manifest.grow(plan, command)?;

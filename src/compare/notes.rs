@@ -6,6 +6,7 @@ use super::collect::RunRecord;
 use super::sharing::Apart;
 use super::stall::Stall;
 use crate::observe::duration;
+use crate::recipe::Recipe;
 
 type Arms = [(String, Vec<RunRecord>)];
 
@@ -16,15 +17,19 @@ pub(super) fn notes(arms: &Arms, baseline: &str, apart: &Apart) -> Vec<String> {
     notes.extend(runs().filter_map(|(label, run)| stalled(label, run)));
     notes.extend(unpaired(arms, baseline));
     notes.extend(alike(arms));
-    let differ = |what: &str, value: fn(&RunRecord) -> u64| {
-        let values: BTreeSet<u64> = runs().map(|(_, run)| value(run)).collect();
-        (values.len() > 1)
-            .then(|| format!("the runs differ in {what}: their accuracies are not of the same thing"))
-    };
-    notes.extend(differ("the samples of an evaluation", |run| run.recipe.eval.samples as u64));
-    notes.extend(differ("their steps", |run| run.recipe.run.steps));
+    notes.extend(differing(runs().map(|(_, run)| &run.recipe)));
     notes.extend(apart.notes());
     notes
+}
+
+/// What `recipes` measure differently.
+pub(super) fn differing<'r>(recipes: impl Iterator<Item = &'r Recipe> + Clone) -> Vec<String> {
+    let differ = |value: fn(&Recipe) -> u64| recipes.clone().map(value).collect::<BTreeSet<u64>>().len() > 1;
+    let samples =
+        "the runs differ in the samples of an evaluation: their accuracies are not of the same thing";
+    let steps = "the runs differ in their steps: read them where as many tokens were sampled";
+    let said = [(differ(|r| r.eval.samples as u64), samples), (differ(|r| r.run.steps), steps)];
+    said.into_iter().filter(|(differ, _)| *differ).map(|(_, text)| text.to_owned()).collect()
 }
 
 fn unfinished(label: &str, run: &RunRecord) -> Option<String> {

@@ -15,6 +15,7 @@ use toml::Value;
 use super::arms::{Arm, arms, bad, list};
 use super::base::Base;
 use super::course::{resolved, why_same};
+use super::notes::differing;
 use crate::recipe::{Draft, Problems, Recipe};
 use crate::run::Setup;
 
@@ -77,6 +78,32 @@ impl Plan {
         match self.bases.len().saturating_sub(1) {
             0 => name.to_owned(),
             more => format!("{name} and {more} more"),
+        }
+    }
+
+    /// What a person should know before the runs are made.
+    ///
+    /// # Errors
+    /// If an arm is of a recipe that the plan does not have.
+    pub fn notes(&self) -> Result<Vec<String>> {
+        let mut notes: Vec<String> = Vec::new();
+        for note in self.bases.iter().flat_map(|base| base.recipe.notes()) {
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+        let recipes: Vec<Recipe> = self.arms.iter().map(|arm| self.recipe(arm)).collect::<Result<_>>()?;
+        notes.extend(differing(recipes.iter()));
+        Ok(notes)
+    }
+
+    /// Calls arms that are among `known` already as they are called there, whatever the recipes beside them.
+    pub(super) fn take_labels(&mut self, known: &[Arm]) {
+        for arm in &mut self.arms {
+            let same = |known: &&Arm| known.recipe == arm.recipe && known.overrides == arm.overrides;
+            if let Some(known) = known.iter().find(same) {
+                arm.label.clone_from(&known.label);
+            }
         }
     }
 

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::collect::RunRecord;
 use super::course::differences;
+use crate::data::sampler::SamplerConfig;
 use crate::data::supervised::SourceConfig;
 use crate::data::{DataConfig, JsonlConfig};
 use crate::recipe::Recipe;
@@ -123,7 +124,11 @@ impl<'r> Pair<'r> {
 
     fn prompts(&self) -> Vec<String> {
         let problems = self.problems("data.path", |config| &config.path);
-        [problems, self.keys_in(&["sampler", "batch.prompts"])].concat()
+        // How many an adaptive sampler draws follows the course of each run.
+        let adapts = |run: &RunRecord| matches!(run.recipe.sampler, SamplerConfig::Adaptive(_));
+        let adaptive = (adapts(self.one) || adapts(self.other)).then(|| String::from("what [sampler] draws"));
+        let keys = self.keys_in(&["sampler", "batch.prompts"]);
+        problems.into_iter().chain(keys).chain(adaptive).collect()
     }
 
     fn policy(&self) -> Vec<String> {

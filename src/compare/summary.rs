@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! {
-//!   "format": 1,
+//!   "format": 2,
 //!   "title": "countdown",
 //!   "partial": false,                       whether runs are missing or unfinished
 //!   "n_finished": 12, "n_runs": 12,
@@ -124,7 +124,7 @@ impl Summary {
             }
         }
         Ok(Self {
-            format: 1,
+            format: 2,
             title,
             partial: n_finished < n_runs,
             n_finished,

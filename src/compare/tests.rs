@@ -133,10 +133,23 @@ fn several_recipes_are_arms_of_their_own() {
     );
 
     let root = dir.path().join("out");
-    let open = |wanted: Wanted| ComparisonFolder::open(&root, &Plan::new(wanted).unwrap(), "one");
+    let open = |wanted: Wanted| ComparisonFolder::open(&root, &mut Plan::new(wanted).unwrap(), "one");
     assert_eq!(open(wanted(&one, &[], &[])).unwrap().manifest.arms.len(), 1);
     let grown = open(both(&[])).unwrap().manifest;
     assert_eq!((grown.recipes, grown.arms.len()), (vec!["made_up".into(), "other".into()], 2));
+    let root_of_one = dir.path().join("of_one");
+    let open_of_one = |wanted: Wanted| {
+        let mut plan = Plan::new(wanted).unwrap();
+        ComparisonFolder::open(&root_of_one, &mut plan, "one").map(|folder| folder.manifest)
+    };
+    open_of_one(wanted(&one, &["uniform", "rhythm"], &[])).unwrap();
+    let grown = open_of_one(both(&["uniform", "rhythm"])).unwrap();
+    let known: Vec<&str> = grown.arms.iter().map(|arm| arm.label.as_str()).collect();
+    assert_eq!(
+        known,
+        ["uniform", "rhythm", "other, uniform", "other, rhythm"],
+        "what is there keeps its label"
+    );
     let text = open(wanted(&one, &[], &[])).unwrap_err().to_string();
     assert!(text.contains("recipe other: not given now, one of those in the comparison"), "{text}");
     let text =
@@ -213,8 +226,8 @@ fn a_comparison_grows_by_arms_and_seeds_and_refuses_another_recipe() {
     let dir = tempfile::tempdir().unwrap();
     let (path, root) = (recipe(dir.path()), dir.path().join("out"));
     let open = |wanted: Wanted, command: &str| {
-        let plan = Plan::new(wanted).unwrap();
-        ComparisonFolder::open(&root, &plan, command).map(|folder| folder.manifest)
+        let mut plan = Plan::new(wanted).unwrap();
+        ComparisonFolder::open(&root, &mut plan, command).map(|folder| folder.manifest)
     };
     let first = open(wanted(&path, &["uniform", "rhythm"], &[]), "one").unwrap();
     assert_eq!(first.runs.len(), 4);
@@ -282,16 +295,16 @@ fn a_comparison_grows_by_arms_and_seeds_and_refuses_another_recipe() {
 
     let other = dir.path().join("other");
     std::fs::create_dir(&other).unwrap();
-    let none = Plan::new(named("random")).unwrap();
-    let error = ComparisonFolder::open(&dir.path().join("new"), &none, "one").unwrap_err().to_string();
+    let mut none = Plan::new(named("random")).unwrap();
+    let error = ComparisonFolder::open(&dir.path().join("new"), &mut none, "one").unwrap_err().to_string();
     assert_eq!(error, "--baseline: no arm is called `random`; the arms are entropy");
     assert!(!dir.path().join("new").exists());
     std::fs::write(other.join("thesis.tex"), "").unwrap();
-    let plan = Plan::new(wanted(&path, &["uniform"], &[])).unwrap();
-    let error = ComparisonFolder::open(&other, &plan, "one").unwrap_err().to_string();
+    let mut plan = Plan::new(wanted(&path, &["uniform"], &[])).unwrap();
+    let error = ComparisonFolder::open(&other, &mut plan, "one").unwrap_err().to_string();
     assert!(error.contains("other: holds something that is no comparison"), "{error}");
     assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1);
-    let _held = ComparisonFolder::open(&root, &plan, "one").unwrap();
-    let error = ComparisonFolder::open(&root, &plan, "one").unwrap_err().to_string();
+    let _held = ComparisonFolder::open(&root, &mut plan, "one").unwrap();
+    let error = ComparisonFolder::open(&root, &mut plan, "one").unwrap_err().to_string();
     assert!(error.contains("another process is comparing in this folder"), "{error}");
 }

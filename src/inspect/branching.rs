@@ -5,11 +5,12 @@ use std::ops::Range;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::Subject;
 use crate::batch::Sequence;
 use crate::measure::Measurer;
-use crate::rollout::explore::branch::{AttentionConfig, BranchRule, Root, RuleConfig};
+use crate::rollout::explore::branch::{AttentionConfig, Root, RuleConfig};
 use crate::rollout::explore::{ExploreConfig, TreeConfig};
-use crate::signal::{Segmenter, influence};
+use crate::signal::{Segmented, Segmenter, influence};
 use crate::types::RunRandom;
 
 /// A response in S steps.
@@ -19,7 +20,9 @@ pub struct Steps {
     pub steps: Vec<(usize, usize)>,
     /// Forward context influence of each step, `[S]`.
     pub fci: Vec<f32>,
-    /// Steps that branches begin before, counted from 1.
+    /// Tokens that branches begin before.
+    pub branch_at: Vec<usize>,
+    /// Steps that branches begin before, where they begin between steps, counted from 1.
     pub branch_before_step: Vec<usize>,
 }
 
@@ -27,47 +30,70 @@ pub struct Steps {
 pub struct Branching {
     /// Cuts.
     pub segmenter: Segmenter,
-    /// The rule.
-    pub rule: AttentionConfig,
+    /// The rule; a lottery's places are not told.
+    pub rule: RuleConfig,
     /// Branch points per response.
     pub n: usize,
 }
 
 impl Branching {
-    /// As the trees of `explore` branch, where they go by attention; else as AttnRL does.
+    /// As the trees of `explore` branch; where there are none, as AttnRL's do.
     #[must_use]
     pub fn of(explore: &ExploreConfig, segmenter: Segmenter) -> Self {
         let default = TreeConfig::default();
         let tree = if let ExploreConfig::Tree(tree) = explore { tree } else { &default };
-        let rule =
-            if let RuleConfig::Attention(rule) = tree.rule { rule } else { AttentionConfig::default() };
-        Self { segmenter, rule, n: tree.branches }
+        Self { segmenter, rule: tree.rule, n: tree.branches }
     }
 
-    /// The steps of each of `sequences`, as the policy of `measurer` reads them.
-    pub(super) fn steps(&self, measurer: &Measurer<'_>, sequences: &[Sequence<'_>]) -> Result<Vec<Steps>> {
-        let steps: Vec<_> = sequences.iter().map(|s| self.segmenter.steps(s.response)).collect();
-        let ends: Vec<_> = sequences.iter().map(|s| self.segmenter.end_of_thinking(s.response)).collect();
-        let (policy, distance) = (measurer.policy, self.rule.distance);
-        let influence = influence(policy, sequences, &steps, &ends, distance, measurer.max_tokens)?;
-        let of_sequence = |((s, steps), fci): ((&Sequence<'_>, Vec<Range<usize>>), Vec<f32>)| Steps {
-            branch_before_step: self.points(s.prompt.len(), &steps, &fci),
+    /// The steps of each of `subjects`, whose tokens have these `entropies`, as the policy of `measurer` reads them.
+    pub(super) fn steps(
+        &self,
+        measurer: &Measurer<'_>,
+        subjects: &[Subject],
+        entropies: &[Vec<f32>],
+    ) -> Result<Vec<Steps>> {
+        let sequences: Vec<Sequence<'_>> = subjects.iter().map(Subject::sequence).collect();
+        let segmented: Vec<Segmented> =
+            subjects.iter().map(|subject| self.segmenter.segment(&subject.response)).collect();
+        let distance = match self.rule {
+            RuleConfig::Attention(rule) => rule.distance,
+            _ => AttentionConfig::default().distance,
+        };
+        let (policy, max_tokens) = (measurer.policy, measurer.max_tokens);
+        let influence = influence(policy, &sequences, &segmented, distance, max_tokens)?;
+        let each = subjects.iter().zip(&segmented).zip(influence).zip(entropies);
+        Ok(each
+            .map(|(((subject, own), fci), entropies)| self.of_subject(subject, own, fci, entropies))
+            .collect())
+    }
+
+    fn of_subject(
+        &self,
+        subject: &Subject,
+        segmented: &Segmented,
+        fci: Vec<f32>,
+        entropies: &[f32],
+    ) -> Steps {
+        let steps = &segmented.steps;
+        let root = Root {
+            from: subject.sampled.as_ref().and_then(|sampled| sampled.fork_at).unwrap_or(0),
+            n_prompt: subject.prompt.len(),
+            steps,
+            influence: &fci,
+            entropies,
+            ..Root::bare(subject.response.len(), RunRandom::new(0), 0)
+        };
+        let branch_at = match self.rule {
+            RuleConfig::Uniform(_) => Vec::new(),
+            _ => self.rule.rule().pick(&root, self.n),
+        };
+        let before = |(step, _): &(&Range<usize>, usize)| branch_at.contains(&step.start);
+        let branch_before_step = steps.iter().zip(1..).filter(before).map(|(_, number)| number).collect();
+        Steps {
             steps: steps.iter().map(|step| (step.start, step.end)).collect(),
             fci,
-        };
-        Ok(sequences.iter().zip(steps).zip(influence).map(of_sequence).collect())
-    }
-
-    /// Steps that branches begin before, counted from 1, in a response to a prompt of `n_prompt` tokens.
-    fn points(&self, n_prompt: usize, steps: &[Range<usize>], influence: &[f32]) -> Vec<usize> {
-        let n_tokens = steps.last().map_or(0, |step| step.end);
-        let root = Root { n_prompt, steps, influence, ..Root::bare(n_tokens, RunRandom::new(0), 0) };
-        let places = self.rule.pick(&root, self.n);
-        steps
-            .iter()
-            .zip(1..)
-            .filter(|(step, _)| places.contains(&step.start))
-            .map(|(_, number)| number)
-            .collect()
+            branch_at,
+            branch_before_step,
+        }
     }
 }

@@ -41,6 +41,13 @@ pub struct Subject {
     pub sampled: Option<Sampled>,
 }
 
+impl Subject {
+    /// Its tokens.
+    fn sequence(&self) -> Sequence<'_> {
+        Sequence { prompt: &self.prompt, response: &self.response }
+    }
+}
+
 /// A response of a run as its rollouts have it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sampled {
@@ -207,10 +214,9 @@ pub fn inspect(
     branching: &Branching,
     subjects: &[Subject],
 ) -> Result<Vec<Inspection>> {
-    let sequences: Vec<Sequence<'_>> =
-        subjects.iter().map(|s| Sequence { prompt: &s.prompt, response: &s.response }).collect();
+    let sequences: Vec<Sequence<'_>> = subjects.iter().map(Subject::sequence).collect();
     let found = measurer.ask(measurer.policy, &sequences, true, true)?;
-    let steps = branching.steps(measurer, &sequences)?;
+    let steps = branching.steps(measurer, subjects, &found.entropies)?;
     let choose = |responses: &[HeadSignals]| HeadGroups::choose(measurer.signals, responses);
     let common = match grouped {
         Grouped::Together => Some(choose(&found.signals)?),
@@ -292,7 +298,12 @@ pub(crate) mod tests {
         let groups = HeadGroups::choose(&Default::default(), std::slice::from_ref(&signals)).unwrap();
         let strategies = Strategies::default();
         let stats = (vec![-0.5; 6], vec![0.25; 6]);
-        let steps = Steps { steps: vec![(0, 3), (3, 6)], fci: vec![0.0, 0.25], branch_before_step: vec![2] };
+        let steps = Steps {
+            steps: vec![(0, 3), (3, 6)],
+            fci: vec![0.0, 0.25],
+            branch_at: vec![3],
+            branch_before_step: vec![2],
+        };
         Inspection::new(&subject, stats, &signals, groups, &strategies, steps).unwrap()
     }
 

@@ -92,8 +92,12 @@ pub fn rollouts(folder: &RunFolder, step: Step) -> Result<Vec<Line>> {
             let fits = got.is_none_or(|got| got == expected);
             ensure!(fits, "`{name}` has {} numbers for {expected} `tokens`", got.unwrap_or_default());
         }
+        let branch = match (parent, fork_at) {
+            (Some(parent), Some(at)) => format!(" off {parent} at token {at}"),
+            _ => String::new(),
+        };
         Ok(Line {
-            label: format!("step {step}, prompt {prompt_id}, sample {sample}, reward {reward}"),
+            label: format!("step {step}, prompt {prompt_id}, sample {sample}{branch}, reward {reward}"),
             place: place.to_owned(),
             prompt: Side::Tokens(prompt_tokens),
             response: Side::Tokens(tokens),

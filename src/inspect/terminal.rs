@@ -187,16 +187,20 @@ impl Terminal {
 
 /// How many steps a response has, and before which branches would leave it.
 fn steps(Shown { inspection, pieces, .. }: &Shown) -> String {
-    let Steps { steps, fci, branch_before_step } = &inspection.steps;
+    let Steps { steps, fci, branch_at, .. } = &inspection.steps;
     let n = steps.len();
     let mut line = format!("{n} {}", if n == 1 { "step" } else { "steps" });
-    for (i, number) in branch_before_step.iter().enumerate() {
-        let index = number - 1;
-        let text = visible(&pieces[steps[index].0..steps[index].1].concat());
+    for (i, at) in branch_at.iter().enumerate() {
+        // A step, or a token within one.
+        let (name, end, influence) = match steps.iter().position(|step| step.0 == *at) {
+            Some(k) => (format!("step {}", k + 1), steps[k].1, format!(" (FCI {:.4})", fci[k])),
+            None => (format!("token {at}"), pieces.len(), String::new()),
+        };
+        let text = visible(&pieces[*at..end].concat());
         let cut = if text.chars().count() > STEP { "…" } else { "" };
         let start: String = text.chars().take(STEP).collect();
         let before = if i == 0 { "; branches would leave before" } else { " and" };
-        let _ = write!(line, "{before} step {number}, {start}{cut} (FCI {:.4})", fci[index]);
+        let _ = write!(line, "{before} {name}, {start}{cut}{influence}");
     }
     line
 }

@@ -109,6 +109,11 @@ impl PolicyLearner {
             metrics.set("policy/first_ratio_gap", gap.max);
         }
         let FirstPass { logprobs, entropies } = first;
+        let n_tokens = entropies.iter().map(Vec::len).sum::<usize>();
+        if n_tokens > 0 {
+            let sum: f64 = entropies.iter().flatten().map(|entropy| f64::from(*entropy)).sum();
+            metrics.set("policy/entropy", sum / n_tokens as f64);
+        }
         Ok(UpdateReport {
             metrics,
             first_logprobs: logprobs,

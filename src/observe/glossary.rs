@@ -48,6 +48,13 @@ pub const ENTRIES: &[Entry] = &[
         "Response tokens that are another response's too, up to where this one forks off.",
     ),
     entry("tree/valid_leaf_frac", SHARE, "Responses to prompts whose rewards tell the responses apart."),
+    entry(
+        "first/reward_mean",
+        "",
+        "Mean reward of first responses, which no branching weighs: what the policy earns.",
+    ),
+    entry("first/correct_mean", SHARE, "First responses that are correct."),
+    entry("first/length_mean", "tokens", "Mean length of first responses."),
     entry("response_length/mean", "tokens", "Mean length of the responses."),
     entry("response_length/min", "tokens", "Length of the shortest response."),
     entry("response_length/max", "tokens", "Length of the longest response."),
@@ -62,7 +69,8 @@ pub const ENTRIES: &[Entry] = &[
     entry(
         "policy/first_ratio_gap",
         "nats",
-        "Largest distance between new and old log-probs before the step's first update; 0 but for rounding.",
+        "Largest distance between new and old log-probs before the step's first update; on policy 0 but for \
+         rounding.",
     ),
     entry("policy/kl_coef", "", "Weight of the KL penalty in this step."),
     entry("policy/ratio_mean", "", "Mean over tokens of new probability / old probability."),
@@ -101,7 +109,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(
         "mismatch/logprob_abs_mean",
         "nats",
-        "Mean distance between the sampler's and the learner's log-probs.",
+        "Mean distance between the sampler's and the learner's log-probs; left out where the ratio starts from the sampler's.",
     ),
     entry(
         "mismatch/logprob_abs_max",

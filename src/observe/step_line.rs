@@ -17,10 +17,13 @@ pub(super) fn lines(step: Step, total: Step, row: &MetricRow, left: Option<f64>)
     let width = total.to_string().len();
     let head = format!("step {step:>width$}/{total}");
     let kl = row.get("policy/kl_ref").or_else(|| row.get("policy/approx_kl"));
+    // Of first responses: the others are as many, as hard and as long as the shape of trees makes them.
+    let [reward, correct, length] =
+        ["reward", "correct", "length"].map(|name| row.get(&format!("first/{name}_mean")));
     let fields = [
-        row.get("reward/mean").map(|v| format!("reward {v:.3}")),
-        row.get("reward/correct/mean").map(|v| format!("acc {:.1}%", 100.0 * v)),
-        row.get("response_length/mean").map(|v| format!("len {v:.0$}", usize::from(v < 99.95))),
+        reward.map(|v| format!("reward {v:.3}")),
+        correct.map(|v| format!("acc {:.1}%", 100.0 * v)),
+        length.map(|v| format!("len {v:.0$}", usize::from(v < 99.95))),
         row.get("policy/entropy").map(|v| format!("entropy {v:.2}")),
         kl.map(|v| if v.abs() < 9.995 { format!("kl {v:.4}") } else { format!("kl {v:.1e}") }),
         row.get("perf/tokens_per_s").map(|v| format!("{} tok/s", thousands(v))),
@@ -86,9 +89,9 @@ mod tests {
             ("policy/approx_kl", 0.9),
             ("policy/entropy", 1.214),
             ("policy/kl_ref", 0.0123),
-            ("response_length/mean", 34.06),
-            ("reward/correct/mean", 0.412),
-            ("reward/mean", 0.4123),
+            ("first/length_mean", 34.06),
+            ("first/correct_mean", 0.412),
+            ("first/reward_mean", 0.4123),
         ]);
         let expected = "step  40/120  reward 0.412  acc 41.2%  len 34.1  entropy 1.21  kl 0.0123  8.1k tok/s  left 12m30s";
         assert_eq!(lines(40, 120, &row, Some(750.0)), [expected]);
@@ -124,9 +127,9 @@ mod tests {
             ("perf/tokens_per_s", 812_345.0),
             ("policy/entropy", 11.99),
             ("policy/kl_ref", -0.0123),
-            ("response_length/mean", 8123.4),
-            ("reward/correct/mean", 1.0),
-            ("reward/mean", -12.3456),
+            ("first/length_mean", 8123.4),
+            ("first/correct_mean", 1.0),
+            ("first/reward_mean", -12.3456),
         ]);
         let line = lines(10_000, 10_000, &row, Some(1e6)).remove(0);
         assert!(line.chars().count() <= WIDTH, "{} columns: {line}", line.chars().count());

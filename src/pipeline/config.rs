@@ -34,6 +34,12 @@ impl PipelineConfig {
         !matches!(self, Self::OnPolicy(_))
     }
 
+    /// Whether a step has one generation call, so that branches never come from the weights that their roots came from.
+    #[must_use]
+    pub fn has_one_call(self) -> bool {
+        matches!(self, Self::OneStepOff(_))
+    }
+
     /// Whether importance sampling is on though the recipe has no section for it.
     #[must_use]
     pub fn corrects(self) -> bool {

@@ -4,6 +4,8 @@
 //! Where groups without signal are refilled (dynamic sampling of DAPO), further rounds sample as many new prompts as groups
 //! with signal are missing, until there are enough or no round is left; then groups without signal fill the rest.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 
 use super::gather::{Call, Gatherer, Spent};
@@ -26,10 +28,10 @@ impl RolloutSource for OnPolicy {
         let (mut spent, mut discarded) = (Spent::default(), Discarded::default());
         let mut call = Call { policy, step, progress, spent: &mut spent };
         let (mut trees, mut flat): (Vec<Tree>, Vec<Tree>) = (Vec::new(), Vec::new());
+        let mut seen = BTreeSet::new();
         for round in 0..=self.refill_rounds {
-            let seen: Vec<u64> = trees.iter().chain(&flat).map(|tree| tree.prompt.id).collect();
-            let new =
-                self.round(&mut call, self.n_prompts.saturating_sub(trees.len()), &seen, &mut discarded)?;
+            let missing = self.n_prompts.saturating_sub(trees.len());
+            let new = self.round(&mut call, missing, &mut seen, &mut discarded)?;
             let (signal, without): (Vec<_>, Vec<_>) =
                 new.into_iter().partition(|tree| tree.has_signal() || self.refill_rounds == 0);
             trees.extend(signal);
@@ -63,11 +65,11 @@ impl OnPolicy {
         &mut self,
         call: &mut Call<'_>,
         n: usize,
-        seen: &[u64],
+        seen: &mut BTreeSet<u64>,
         discarded: &mut Discarded,
     ) -> Result<Vec<Tree>> {
         let mut prompts = self.gatherer.sampler.draw(n);
-        prompts.retain(|prompt| !seen.contains(&prompt.id));
+        prompts.retain(|prompt| seen.insert(prompt.id));
         let requests = self.gatherer.open(&prompts);
         let completions = self.gatherer.ask(call, &requests)?;
         let mut trees = self.gatherer.graft(requests, completions, call.spent)?;

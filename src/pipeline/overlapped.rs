@@ -29,6 +29,8 @@ pub struct Overlapped {
     worker: Option<JoinHandle<Worked>>,
     /// The next harvest, if it is there already.
     ready: Option<Harvest>,
+    /// Threads that the two share while both compute.
+    n_threads: i32,
 }
 
 /// What a worker gives back: its tools, and the harvest.
@@ -38,7 +40,7 @@ impl Overlapped {
     /// A source that gathers as `source` does.
     #[must_use]
     pub fn new(source: OnPolicy) -> Self {
-        Self { idle: Some(source), worker: None, ready: None }
+        Self { idle: Some(source), worker: None, ready: None, n_threads: tch::get_num_threads() }
     }
 
     /// Waits for the worker, if there is one.
@@ -47,6 +49,7 @@ impl Overlapped {
         let (source, harvest) = worker.join().map_err(|panic| {
             anyhow!("the worker that gathers the next responses died: {}", cause(panic.as_ref()))
         })?;
+        tch::set_num_threads(self.n_threads);
         self.idle = Some(source);
         let mut harvest = harvest.context("gathering the next responses")?;
         harvest.ages.fill(AGE);
@@ -59,6 +62,13 @@ impl Overlapped {
     }
 }
 
+impl Drop for Overlapped {
+    fn drop(&mut self) {
+        // A process must not end beneath a thread that computes. What it gathered is not missed, nor why it could not.
+        self.worker.take().map(JoinHandle::join);
+    }
+}
+
 impl RolloutSource for Overlapped {
     fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest> {
         self.settle()?;
@@ -68,10 +78,11 @@ impl RolloutSource for Overlapped {
         };
         let copy = Policy::new(policy.config.clone(), policy.master().copy(), policy.placement)?;
         let mut source = self.idle.take().context(LOST)?;
-        // The learner has the other half of the cores.
-        let n_threads = (tch::get_num_threads() / 2).max(1);
+        // Threads that wait for one without a core of its own cost many times more than they bring.
+        let of_worker = (self.n_threads / 2).max(1);
+        tch::set_num_threads((self.n_threads - of_worker).max(1));
         let work = move || {
-            tch::set_num_threads(n_threads);
+            tch::set_num_threads(of_worker);
             let harvest = source.next(&copy, step + 1, &mut |_| ());
             (source, harvest)
         };

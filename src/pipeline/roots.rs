@@ -1,6 +1,5 @@
 //! Reading responses for what branch rules go by.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -9,7 +8,7 @@ use crate::batch::Sequence;
 use crate::measure::Measurer;
 use crate::model::Policy;
 use crate::rollout::explore::branch::{Root, RootNeeds};
-use crate::signal::{Segmenter, SignalConfig, influence};
+use crate::signal::{Segmented, Segmenter, SignalConfig, influence};
 use crate::types::{Leaf, RunRandom, Step, Tree};
 
 /// Reads responses under the policy that sampled them.
@@ -28,7 +27,7 @@ pub struct RootReader {
 /// What was read of a generation of some trees, response after response.
 pub struct Roots {
     generation: usize,
-    steps: Vec<Vec<Range<usize>>>,
+    segmented: Vec<Segmented>,
     influence: Vec<Vec<f32>>,
     entropies: Vec<Vec<f32>>,
     random: RunRandom,
@@ -54,7 +53,7 @@ impl RootReader {
             .collect();
         let mut roots = Roots {
             generation,
-            steps: leaves().map(|(_, leaf)| self.segmenter.steps(&leaf.tokens)).collect(),
+            segmented: leaves().map(|(_, leaf)| self.segmenter.segment(&leaf.tokens)).collect(),
             influence: Vec::new(),
             entropies: Vec::new(),
             random: self.random,
@@ -62,9 +61,7 @@ impl RootReader {
         };
         let _guard = tch::no_grad_guard();
         if let Some(distance) = needs.influence {
-            let ends: Vec<_> =
-                leaves().map(|(_, leaf)| self.segmenter.end_of_thinking(&leaf.tokens)).collect();
-            roots.influence = influence(policy, &sequences, &roots.steps, &ends, distance, self.max_tokens)?;
+            roots.influence = influence(policy, &sequences, &roots.segmented, distance, self.max_tokens)?;
         }
         if needs.entropies {
             let measurer = Measurer {
@@ -91,7 +88,7 @@ impl Roots {
             leaf: index,
             from: leaf.fork.map_or(0, |fork| fork.at),
             n_prompt: tree.prompt.tokens.len(),
-            steps: &self.steps[i],
+            steps: &self.segmented[i].steps,
             influence: list(&self.influence, i),
             entropies: list(&self.entropies, i),
             n_tokens: leaf.tokens.len(),

@@ -2,13 +2,15 @@
 
 use super::{Recipe, explain, problem::Finding, rules::Rules};
 use crate::{
-    credit::{advantage::AdvantageConfig, strategy::CreditConfig},
+    credit::{
+        advantage::{AdvantageConfig, Shared},
+        strategy::CreditConfig,
+    },
     data::{DataConfig, sampler::SamplerConfig},
     learner::WarmupConfig,
     loss::{KlConfig, KlPlace},
     optim::{OptimConfig, Schedule},
-    pipeline::PipelineConfig,
-    rollout::explore::ExploreConfig,
+    rollout::explore::{ExploreConfig, TreeConfig, branch::RuleConfig},
     types::KlEstimator,
 };
 
@@ -63,8 +65,12 @@ fn sampling(rules: &mut Rules, recipe: &Recipe) {
                 "[explore] `size`: got 1, expected at least 2, since this [advantage] compares responses within a group"
                     .into()
             });
-            let unbranched = matches!(advantage, AdvantageConfig::Tree(tree) if !tree.train_unbranched);
-            rules.broken_if(unbranched, &["advantage.train_unbranched", "explore.type"], || {
+            rules.broken_if(advantage.shared() == Shared::Once, &["advantage.shared", "explore.type"], || {
+                "[advantage] `shared`: got \"once\", expected \"every_path\" with [explore] `type` = \"group\", where responses \
+                 share nothing"
+                    .into()
+            });
+            rules.broken_if(!advantage.trains_unbranched(), &["advantage.train_unbranched", "explore.type"], || {
                 "[advantage] `train_unbranched`: got false, expected true with [explore] `type` = \"group\", where nothing \
                  branches off and so nothing would be trained"
                     .into()
@@ -72,8 +78,13 @@ fn sampling(rules: &mut Rules, recipe: &Recipe) {
         }
         ExploreConfig::Tree(tree) => {
             rules.of_part("explore", tree.problems());
-            let one_call = matches!(pipeline, PipelineConfig::OneStepOff(_));
-            rules.broken_if(one_call && tree.rounds > 1, &["explore.rounds", "pipeline.type"], || {
+            let compares = advantage.flat().is_some() && !matches!(advantage, AdvantageConfig::Tree(_));
+            rules.broken_if(tree.roots == 1 && compares, &["explore.roots", "advantage.type"], || {
+                "[explore] `roots`: got 1, expected at least 2 with this [advantage], which compares responses, since a first \
+                 response of one token has no place to branch; or [advantage] `type` = \"tree\""
+                    .into()
+            });
+            rules.broken_if(pipeline.has_one_call() && tree.rounds > 1, &["explore.rounds", "pipeline.type"], || {
                 format!(
                     "[explore] `rounds`: got {}, expected 1 with [pipeline] `type` = \"one_step_off\", where one call a step \
                      serves the branches; or choose \"on_policy\" or \"overlapped\"",
@@ -85,13 +96,20 @@ fn sampling(rules: &mut Rules, recipe: &Recipe) {
     let refills = advantage.flat().is_some_and(|flat| flat.rounds() > 0);
     if let SamplerConfig::Adaptive(adaptive) = sampler {
         rules.of_part("sampler", adaptive.problems());
+        let most = adaptive.most;
+        rules.broken_if(most > 0 && most < recipe.batch.prompts, &["sampler.most", "batch.prompts"], || {
+            format!(
+                "[sampler] `most`: got {most}, expected at least [batch] `prompts` = {}, with which it begins",
+                recipe.batch.prompts
+            )
+        });
         rules.broken_if(refills, &["sampler.type", "advantage.without_signal"], || {
             "[sampler] `type` = \"adaptive\" asks for more prompts where few tell something, and so does [advantage] \
              `without_signal` = \"refill\"; choose one of them"
                 .into()
         });
     }
-    rules.broken_if(refills && pipeline.is_off_policy(), &["pipeline.type", "advantage.without_signal"], || {
+    rules.broken_if(refills && pipeline.has_one_call(), &["pipeline.type", "advantage.without_signal"], || {
         "[advantage] `without_signal` = \"refill\" takes further calls within a step; [pipeline] `type` = \"one_step_off\" has \
          one, so choose \"drop\" or \"on_policy\""
             .into()
@@ -302,6 +320,17 @@ pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
              \"k3\", or `place` = \"reward\""
                 .to_owned(),
         );
+    }
+    if let ExploreConfig::Tree(TreeConfig { rule: RuleConfig::Attention(rule), .. }) = recipe.explore
+        && rule.min_start > sampling.max_new_tokens
+    {
+        notes.push(format!(
+            "[explore.rule] `min_start` = {} counts from the prompt's first token: with responses of at most {} tokens, branches \
+             leave the earliest steps, whatever attention says, unless prompts have more than {}; lower it, and `min_gap`",
+            rule.min_start,
+            sampling.max_new_tokens,
+            rule.min_start - sampling.max_new_tokens
+        ));
     }
     notes.extend(recipe.signals.idle());
     notes.extend(boundless(recipe));

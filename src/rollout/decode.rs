@@ -10,7 +10,7 @@ mod row;
 
 use std::ops::Range;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rayon::prelude::*;
 use tch::{Device, Tensor};
 
@@ -32,6 +32,8 @@ pub struct DecodeEngine {
     attention: Option<DecodePlan>,
     /// Calls beyond one that begins anew that go on from the responses of the call before.
     n_more: usize,
+    /// Most bytes of keys and values that responses leave behind.
+    kept_bytes: usize,
     store: Store,
 }
 
@@ -56,7 +58,15 @@ impl DecodeEngine {
     /// `max_prefill_tokens` in one prefill pass.
     #[must_use]
     pub fn new(eos: Vec<TokenId>, max_rows: usize, max_prefill_tokens: usize) -> Self {
-        Self { eos, max_rows, max_prefill_tokens, attention: None, n_more: 0, store: Store::default() }
+        Self {
+            eos,
+            max_rows,
+            max_prefill_tokens,
+            attention: None,
+            n_more: 0,
+            kept_bytes: 0,
+            store: Store::default(),
+        }
     }
 
     /// The same engine that also reads attention as `plan` says.
@@ -66,10 +76,11 @@ impl DecodeEngine {
     }
 
     /// The same engine, whose responses leave keys and values behind: a call for whole responses is followed by `n_more`
-    /// under the same weights, each for branches off the responses of the call before.
+    /// under the same weights, each for branches off the responses of the call before. Beyond `kept_bytes` nothing is left, and
+    /// prefixes are read anew.
     #[must_use]
-    pub fn keeping(self, n_more: usize) -> Self {
-        Self { n_more, ..self }
+    pub fn keeping(self, n_more: usize, kept_bytes: usize) -> Self {
+        Self { n_more, kept_bytes, ..self }
     }
 }
 
@@ -94,13 +105,19 @@ impl RolloutEngine for DecodeEngine {
             store.n_calls = 0;
         }
         let (n_old, keeps) = (store.kept.len(), store.n_calls < self.n_more);
+        let mut room = self.kept_bytes;
         let (mut waiting, mut batch) = (0..requests.len(), None);
         loop {
             batch =
                 self.admit(policy, requests, &mut waiting, batch, (sampling.max_new_tokens, &mut store))?;
             let Some(under_way) = &mut batch else { break };
             self.extend(&mut rows, under_way, &head, generation)?;
-            let mut keep = |kept: Kept| store.kept.push(kept);
+            let mut keep = |kept: Kept| {
+                if let Some(left) = room.checked_sub(kept.n_bytes()) {
+                    room = left;
+                    store.kept.push(kept);
+                }
+            };
             finished(under_way.compact(&mut rows, keeps.then_some(&mut keep))?);
             match under_way.rows.is_empty() {
                 true => batch = None,
@@ -136,11 +153,22 @@ impl DecodeEngine {
         if waiting.start == waiting.end || closed {
             return Ok(batch);
         }
-        let new = waiting.start..waiting.end.min(waiting.start + self.max_rows - n_rows);
+        let mut end = waiting.end.min(waiting.start + self.max_rows - n_rows);
+        // Those that continue the same tokens begin together, unless no batch is large enough for them.
+        if let Some(cut) = requests[..waiting.end].get(end) {
+            let run =
+                requests[waiting.start..end].iter().rev().take_while(|last| same_context(last, cut)).count();
+            match end - run > waiting.start {
+                true => end -= run,
+                false if batch.is_some() => return Ok(batch),
+                false => {}
+            }
+        }
+        let new = waiting.start..end;
         // Rows that join others find their room there.
         let room = if batch.is_some() { 0 } else { n_new };
         waiting.start = new.end;
-        let (hidden, cache) = self.begin(policy, &requests[new.clone()], room, store)?;
+        let (new, hidden, cache) = self.begin(policy, requests, new, (room, store))?;
         Ok(Some(match batch {
             Some(mut batch) => {
                 batch.rows.extend(new);
@@ -153,42 +181,47 @@ impl DecodeEngine {
                 let from_start = requests.iter().all(|request| request.prefix.is_empty());
                 let plan = self.attention.as_ref().filter(|_| from_start);
                 let reader = plan.map(|plan| DecodeReader::new(plan, policy, &cache));
-                Batch { rows: new.collect(), cache, hidden, reader }
+                Batch { rows: new, cache, hidden, reader }
             }
         }))
     }
 
-    /// Hidden states of the last tokens before each of `requests`, `[B, E]`, and a cache that holds all before them, with
-    /// room for `n_new` more tokens.
+    /// The `new` ones of `requests` in the order of their rows, hidden states of the last tokens before each, `[B, E]`, and a
+    /// cache that holds all before them, with room for `n_new` more tokens.
     fn begin(
         &self,
         policy: &Policy,
         requests: &[GenRequest],
-        n_new: usize,
-        Store { kept, counts, .. }: &mut Store,
-    ) -> Result<(Tensor, KvCache)> {
-        let contexts = contexts(requests);
-        let served = contexts.iter().map(|context| {
-            let request = &requests[context.rows.start];
-            kept.iter().find(|kept| !request.prefix.is_empty() && kept.serves(request))
-        });
-        let Some(served) = served.collect::<Option<Vec<&Kept>>>() else {
-            let (hidden, cache, n_read) = self.prefill(policy, &contexts, n_new)?;
+        new: Range<usize>,
+        (n_new, Store { kept, counts, .. }): (usize, &mut Store),
+    ) -> Result<(Vec<usize>, Tensor, KvCache)> {
+        let (served, fresh): (Vec<usize>, Vec<usize>) =
+            new.partition(|i| kept.iter().any(|kept| kept.serves(&requests[*i])));
+        let context = |rows: &[usize]| contexts(&rows.iter().map(|i| &requests[*i]).collect::<Vec<_>>());
+        let mut parts = Vec::new();
+        if !fresh.is_empty() {
+            let (hidden, cache, n_read) = self.prefill(policy, &context(&fresh), n_new)?;
             counts.prefilled += n_read as u64;
-            return Ok((hidden, cache));
-        };
-        let parts: Vec<(&[TokenId], &Kept)> =
-            contexts.iter().zip(served).map(|(context, kept)| (context.tokens.as_slice(), kept)).collect();
-        let (hidden, mut cache) = kept::resume(policy, &parts, n_new as i64)?;
-        counts.prefilled += contexts.len() as u64;
-        counts.reused += contexts.iter().map(|context| context.tokens.len() as u64 - 1).sum::<u64>();
-        let rows: Vec<i64> = (0..)
-            .zip(&contexts)
-            .flat_map(|(i, context)| std::iter::repeat_n(i, context.rows.len()))
-            .collect();
-        cache.keep_rows(&rows);
-        let index = Tensor::from_slice(&rows).to_device(hidden.device());
-        Ok((hidden.index_select(0, &index), cache))
+            parts.push((hidden, cache));
+        }
+        if !served.is_empty() {
+            let contexts = context(&served);
+            let source = |context: &Context| {
+                let request = &requests[served[context.rows.start]];
+                kept.iter().find(|kept| kept.serves(request)).context("a response that was kept is gone")
+            };
+            let sources: Vec<&Kept> = contexts.iter().map(source).collect::<Result<_>>()?;
+            parts.push(kept::resume(policy, &contexts, &sources, n_new as i64)?);
+            counts.prefilled += contexts.len() as u64;
+            counts.reused += contexts.iter().map(|context| context.tokens.len() as u64 - 1).sum::<u64>();
+        }
+        let mut parts = parts.into_iter();
+        let (mut hidden, mut cache) = parts.next().context("nothing was asked for")?;
+        for (more, other) in parts {
+            cache.join(&other, n_new as i64);
+            hidden = Tensor::cat(&[hidden, more], 0);
+        }
+        Ok(([fresh, served].concat(), hidden, cache))
     }
 
     /// Runs every context once and copies its keys and values to all rows that continue it, with room for `n_new` more
@@ -274,17 +307,20 @@ fn draw_by_probabilities(
     Ok(probs.par_chunks(vocab).zip(draws).map(row).collect())
 }
 
-/// Neighbouring requests with the same prompt and prefix share a context.
-fn contexts(requests: &[GenRequest]) -> Vec<Context> {
-    let same = |a: &GenRequest, b: &GenRequest| a.prompt.id == b.prompt.id && a.prefix == b.prefix;
+/// Neighbouring requests that continue the same tokens share a context.
+fn contexts(requests: &[&GenRequest]) -> Vec<Context> {
     let mut start = 0;
-    let runs = requests.chunk_by(same).map(|run| {
+    let runs = requests.chunk_by(|a, b| same_context(a, b)).map(|run| {
         let rows = start..start + run.len();
         start = rows.end;
         let tokens = run[0].prompt.tokens.iter().chain(&run[0].prefix).copied().collect();
         Context { tokens, rows }
     });
     runs.collect()
+}
+
+fn same_context(a: &GenRequest, b: &GenRequest) -> bool {
+    a.prompt.id == b.prompt.id && a.prefix == b.prefix
 }
 
 fn check_lengths(policy: &Policy, requests: &[GenRequest], sampling: &SamplingConfig) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::pipeline::Discarded;
 use crate::rollout::Counts;
 use crate::types::{CreditedTree, Finish, KlEstimator, Leaf, MetricRow, PathField, Step};
 
-/// `reward/*`, `group/*`, `tree/*`, `response_length/*` and `advantage/*` of a step.
+/// `reward/*`, `group/*`, `tree/*`, `first/*`, `response_length/*` and `advantage/*` of a step.
 #[must_use]
 pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     let leaves: Vec<&Leaf> = trees.iter().flat_map(|tree| &tree.measured.tree.leaves).collect();
@@ -57,6 +57,12 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     let valid = trees.iter().filter(|tree| tree.measured.tree.has_signal());
     let n_valid = valid.map(|tree| tree.measured.tree.leaves.len()).sum();
     row.set("tree/valid_leaf_frac", share(n_valid, leaves.len()));
+
+    let first: Vec<&&Leaf> = leaves.iter().filter(|leaf| leaf.fork.is_none()).collect();
+    let of_first = |value: &dyn Fn(&Leaf) -> f64| Spread::of(first.iter().map(|leaf| value(leaf))).mean;
+    row.set("first/reward_mean", of_first(&|leaf| leaf.verdict.value));
+    row.set("first/correct_mean", of_first(&|leaf| f64::from(u8::from(leaf.verdict.correct()))));
+    row.set("first/length_mean", of_first(&|leaf| leaf.tokens.len() as f64));
 
     let length = Spread::of(leaves.iter().map(|leaf| leaf.tokens.len() as f64));
     row.set("response_length/mean", length.mean);

@@ -134,7 +134,7 @@ impl Run<'_> {
         if let Some(steps) = self.without_signal.filter(|steps| *steps == PATIENCE || is_last) {
             self.console.note(format!(
                 "no group had a signal in {steps} steps: all rewards of a prompt are equal, so nothing is learned from \
-                 them; take problems that the policy solves at times, a longer [warmup], a larger [explore] size or a \
+                 them; take problems that the policy solves at times, a longer [warmup], more responses to a prompt ([explore]) or a \
                  higher [sampling] temperature"
             ));
         }
@@ -191,7 +191,7 @@ impl Run<'_> {
         phase.finish();
         let train_s = clock.lap();
 
-        if !needs.old_logprobs {
+        if !needs.old_logprobs && recipe.batch.minibatches * recipe.batch.epochs == 1 {
             first_pass::adopt(&mut credited, &samples, &report)?;
         }
         let mut row = metrics::of_trees(&credited);
@@ -202,8 +202,9 @@ impl Run<'_> {
         row.extend(report.metrics);
         row.extend(value.metrics);
         let broken = broken.or(report.not_finite.or(value.not_finite).map(Broken::of_policy));
-        let mismatch = Mismatch::of_trees(&credited);
-        row.extend(mismatch.row());
+        // Where the ratio starts from the sampler's own numbers, the learner's were not asked for.
+        let mismatch = (!needs.sampled_logprobs).then(|| Mismatch::of_trees(&credited));
+        row.extend(mismatch.map(|mismatch| mismatch.row()).unwrap_or_default());
         self.count(&credited, discarded, &mut row);
         self.steer_kl(&credited, &mut row);
         let times = Times {
@@ -226,7 +227,7 @@ impl Run<'_> {
         row.extend(performance::row(&times, &work));
 
         self.ledger.write_rollouts(recipe.observe, self.step, &credited)?;
-        if is_first && !self.is_unchanged() {
+        if let Some(mismatch) = mismatch.filter(|_| is_first && !self.is_unchanged()) {
             self.check_first_update(&mismatch, report.first_gap)?;
         }
         self.check_finite(&credited, broken)?;
@@ -253,13 +254,14 @@ impl Run<'_> {
     }
 
     /// A single update per step measures the old log-probabilities itself; more of them need a pass before the first, and
-    /// so does the comparison that the first step with an update makes. Off policy they are the sampler's.
+    /// so does the comparison that the first step with an update makes. Off policy the ratio starts from the sampler's, unless
+    /// importance weights stand for what lies between the two.
     fn needs(&self) -> Needs {
         let batch = self.setup.recipe.batch;
         let off_policy = self.setup.recipe.pipeline.is_off_policy();
         let own = Needs {
             old_logprobs: (batch.minibatches * batch.epochs > 1 && !off_policy) || self.is_unchanged(),
-            sampled_logprobs: off_policy,
+            sampled_logprobs: off_policy && self.credit.importance.is_none() && !self.is_unchanged(),
             ref_logprobs: self.reference.is_some(),
             ..Needs::default()
         };

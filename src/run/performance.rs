@@ -78,7 +78,8 @@ pub(super) fn row(times: &Times, work: &Work<'_>) -> MetricRow {
         ("time/credit", credit),
         ("time/train", train),
         ("time/step", step),
-        ("perf/generate_tokens_per_s", generated as f64 / generate),
+        // What a checkpoint brought took no time in this process.
+        ("perf/generate_tokens_per_s", if generate > 0.0 { generated as f64 / generate } else { 0.0 }),
         (
             "perf/train_tokens_per_s",
             (trained * work.epochs.max(work.critic_epochs.unwrap_or(0))) as f64 / train,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::credit::advantage::{AdvantageConfig, Shared, WithoutSignal};
+use crate::credit::advantage::WithoutSignal;
 use crate::credit::{Credit, Exclude, ImportanceConfig};
 use crate::data::DataSet;
 use crate::data::supervised::{Limits, Source};
@@ -12,9 +12,8 @@ use crate::eval::Evaluator;
 use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
 use crate::model::{Layout, ModelConfig, Placement, Preset, load};
-use crate::pipeline::{Gatherer, PipelineConfig, RolloutSource, RootReader};
+use crate::pipeline::{Gatherer, RolloutSource, RootReader};
 use crate::recipe::{Draft, Recipe};
-use crate::rollout::explore::ExploreConfig;
 use crate::rollout::{DecodeEngine, Generation};
 use crate::score::{OverlongConfig, Scorer};
 use crate::signal::{DecodePlan, Segmenter};
@@ -119,21 +118,22 @@ impl Setup {
     /// If the prompts do not suit the sampler.
     pub fn rollout_source(&self) -> Result<Box<dyn RolloutSource>> {
         let recipe = &self.recipe;
-        // Where branches come from the weights that their roots came from.
-        let n_more = match (recipe.explore, recipe.pipeline) {
-            (ExploreConfig::Group(_), _) | (_, PipelineConfig::OneStepOff(_)) => 0,
-            (ExploreConfig::Tree(tree), _) => tree.rounds,
-        };
+        let rounds = recipe.explore.rounds();
+        // Its texts are those of the whole vocabulary.
+        let segmenter = if rounds > 0 { Segmenter::new(&self.tokenizer)? } else { Segmenter::default() };
+        let n_more = if recipe.pipeline.has_one_call() { 0 } else { rounds };
         let gatherer = Gatherer {
             sampler: recipe.sampler.build(self.data.train.clone(), self.random)?,
             explorer: recipe.explore.build(),
             reader: RootReader {
-                segmenter: Arc::new(Segmenter::new(&self.tokenizer)?),
+                segmenter: Arc::new(segmenter),
                 temperature: recipe.sampling.temperature,
                 max_tokens: recipe.batch.max_tokens,
                 random: self.random,
             },
-            engine: Box::new(self.engine().reading(self.decode_plan()).keeping(n_more)),
+            engine: Box::new(
+                self.engine().reading(self.decode_plan()).keeping(n_more, recipe.explore.kept_bytes()),
+            ),
             scorer: Arc::clone(&self.scorer),
             tokenizer: Arc::clone(&self.tokenizer),
             overlong: recipe.overlong,
@@ -161,14 +161,11 @@ impl Setup {
                 .importance_sampling
                 .or_else(|| recipe.pipeline.corrects().then(ImportanceConfig::default)),
             kl_in_reward: kl.map(|kl| kl.estimator),
-            shared: match recipe.advantage {
-                AdvantageConfig::Tree(tree) => tree.shared,
-                _ => Shared::EveryPath,
-            },
+            shared: recipe.advantage.shared(),
             exclude: Exclude {
                 without_signal: flat.is_some_and(|flat| flat != WithoutSignal::Keep),
                 cut_off: matches!(recipe.overlong, Some(OverlongConfig::Mask(_))),
-                unbranched: matches!(&recipe.advantage, AdvantageConfig::Tree(tree) if !tree.train_unbranched),
+                unbranched: !recipe.advantage.trains_unbranched(),
             },
         }
     }
@@ -177,7 +174,7 @@ impl Setup {
     /// are not those that learn: then attention is read behind, in a pass.
     fn decode_plan(&self) -> Option<DecodePlan> {
         let Recipe { explore, pipeline, .. } = &self.recipe;
-        let on_the_way = matches!(explore, ExploreConfig::Group(_)) && !pipeline.is_off_policy();
+        let on_the_way = explore.rounds() == 0 && !pipeline.is_off_policy();
         let wanted = on_the_way && self.credit().needs().signals;
         wanted.then(|| DecodePlan::new(&self.recipe.signals, &self.model)).flatten()
     }

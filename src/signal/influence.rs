@@ -15,6 +15,7 @@ use std::ops::Range;
 use anyhow::{Context, Result};
 use tch::{Device, Kind, Tensor};
 
+use super::Segmented;
 use super::read::{MAX_WEIGHTS, for_blocks};
 use crate::batch::{Reads, Sequence, TokenBatch, pack};
 use crate::model::{Inputs, Policy, Tapped};
@@ -29,8 +30,8 @@ pub(crate) struct StepBounds {
 }
 
 impl StepBounds {
-    /// Of `sequence`, whose response has `steps`; `end_of_thinking` is the place of the token that ends it.
-    pub fn new(sequence: &Sequence<'_>, steps: &[Range<usize>], end_of_thinking: Option<usize>) -> Self {
+    /// Of `sequence` with its response in steps.
+    pub fn new(sequence: &Sequence<'_>, Segmented { steps, end_of_thinking }: &Segmented) -> Self {
         let prompt = sequence.prompt.len();
         let ends = std::iter::once(prompt).chain(steps.iter().map(|step| prompt + step.end)).collect();
         let holds = |place: usize| steps.iter().position(|step| step.contains(&place));
@@ -177,16 +178,15 @@ impl<'a> StepSums<'a> {
     }
 }
 
-/// FCI of each response step of `sequences`, of which `steps` are those of each response and `ends` the places of the tokens
-/// that end their thinking. `policy` reads at most `max_tokens` tokens at a time, common beginnings once.
+/// FCI of each response step of `sequences`, whose responses are `segmented`. `policy` reads at most `max_tokens` tokens at a
+/// time, common beginnings once.
 ///
 /// # Errors
 /// If the policy is not where its placement says, or results cannot be copied to the host.
 pub fn influence(
     policy: &Policy,
     sequences: &[Sequence<'_>],
-    steps: &[Vec<Range<usize>>],
-    ends: &[Option<usize>],
+    segmented: &[Segmented],
     distance: usize,
     max_tokens: usize,
 ) -> Result<Vec<Vec<f32>>> {
@@ -194,7 +194,7 @@ pub fn influence(
     for group in pack(sequences, max_tokens, Reads::All) {
         let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
         let bounds: Vec<StepBounds> =
-            group.iter().map(|i| StepBounds::new(&sequences[*i], &steps[*i], ends[*i])).collect();
+            group.iter().map(|i| StepBounds::new(&sequences[*i], &segmented[*i])).collect();
         let batch = TokenBatch::new(&rows, Reads::All, policy.placement.device);
         let mut reader = InfluenceReader::new(&bounds, distance, MAX_WEIGHTS);
         reader.run(policy, &batch.inputs)?;

@@ -27,7 +27,7 @@ pub(crate) use decode::DecodeReader;
 pub use groups::{Grouping, HeadGroups};
 pub use influence::influence;
 pub(crate) use read::Reader;
-pub use steps::Segmenter;
+pub use steps::{Segmented, Segmenter};
 
 use crate::types::{HeadId, HeadSignal, HeadSignals, PathField, Signals, Tree};
 

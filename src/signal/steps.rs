@@ -19,6 +19,15 @@ pub struct Segmenter {
     cuts: Vec<Cut>,
 }
 
+/// A response in steps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Segmented {
+    /// Neighbouring ranges of its tokens, together all of them.
+    pub steps: Vec<Range<usize>>,
+    /// Place of the last token that ends the thinking.
+    pub end_of_thinking: Option<usize>,
+}
+
 /// What a token's text holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Cut {
@@ -47,9 +56,14 @@ impl Segmenter {
         Self { cuts: texts.map(cut).collect() }
     }
 
-    /// The steps of `response`: neighbouring ranges of its tokens, together all of them.
+    /// `response` in steps.
     #[must_use]
-    pub fn steps(&self, response: &[TokenId]) -> Vec<Range<usize>> {
+    pub fn segment(&self, response: &[TokenId]) -> Segmented {
+        let end_of_thinking = response.iter().rposition(|token| self.cut(*token).end_of_thinking);
+        Segmented { steps: self.steps(response), end_of_thinking }
+    }
+
+    fn steps(&self, response: &[TokenId]) -> Vec<Range<usize>> {
         let behind = |cuts: fn(&Cut) -> bool| -> Vec<usize> {
             let places = response.iter().enumerate().filter(|(_, token)| cuts(&self.cut(**token)));
             places.map(|(t, _)| t + 1).collect()
@@ -66,12 +80,6 @@ impl Segmenter {
         }
         let starts = std::iter::once(0).chain(ends.iter().copied());
         starts.zip(&ends).map(|(start, end)| start..*end).collect()
-    }
-
-    /// Place of the last token of `response` that ends the thinking.
-    #[must_use]
-    pub fn end_of_thinking(&self, response: &[TokenId]) -> Option<usize> {
-        response.iter().rposition(|token| self.cut(*token).end_of_thinking)
     }
 
     fn cut(&self, token: TokenId) -> Cut {
@@ -101,8 +109,8 @@ mod tests {
 
     #[test]
     fn the_last_end_of_thinking_counts() {
-        let segmenter = Segmenter::of_texts(TEXTS.into_iter());
-        assert_eq!(segmenter.end_of_thinking(&[4, 0, 4, 0]), Some(2));
-        assert_eq!(segmenter.end_of_thinking(&[0, 1]), None);
+        let end =
+            |response: &[TokenId]| Segmenter::of_texts(TEXTS.into_iter()).segment(response).end_of_thinking;
+        assert_eq!((end(&[4, 0, 4, 0]), end(&[0, 1])), (Some(2), None));
     }
 }

@@ -114,7 +114,7 @@ impl Tree {
 pub struct Needs {
     /// Log-probabilities under the learner's policy before the step's first update.
     pub old_logprobs: bool,
-    /// The sampler's log-probabilities in place of `old_logprobs`, unless these are measured: where tokens of one response
+    /// That the ratio starts from the sampler's log-probabilities, whatever else is measured: where tokens of one response
     /// come from several policies, each counts under its own.
     pub sampled_logprobs: bool,
     /// Log-probabilities under the reference policy.

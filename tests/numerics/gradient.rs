@@ -314,6 +314,39 @@ fn the_kernels_gradient_is_that_of_autograd() {
 }
 
 /// The embedding of a token that no sample holds gets no gradient through the input side.
+/// A tree whose prefix is trained on once: its samples with weight on their own tokens alone.
+#[test]
+fn a_shared_prefix_is_trained_on_once() {
+    let mut policy = policy("qwen3");
+    let whole = samples();
+    let from = |i: usize, n: usize| if i.is_multiple_of(3) { 0 } else { n / 2 };
+    let once: Vec<TrainSample> = whole
+        .iter()
+        .enumerate()
+        .map(|(i, s)| TrainSample { from: from(i, s.tokens.len()), ..s.clone() })
+        .collect();
+    for aggregation in ALL {
+        let loss = ClipConfig { aggregation, ..ClipConfig::default() };
+        let (expected, _) = learner_gradient(&mut policy, config(loss, 64), &once);
+        for max_tokens in [22, 40, 1000] {
+            let (got, _) = learner_gradient(&mut policy, config(loss, max_tokens), &once);
+            assert_equal(&policy, &got, &expected, 1e-5, &format!("{aggregation:?}, {max_tokens}"));
+        }
+        let (all, _) = learner_gradient(&mut policy, config(loss, 64), &whole);
+        assert!(distance(&all, &expected) > 1e-3, "{aggregation:?}: prefixes pull as well");
+        // Where the prefixes' advantages are 0 they pull nowhere; what is left is what the weights make of the lengths.
+        if aggregation == Aggregation::SeqMeanTokenSum || aggregation == Aggregation::Constant {
+            let mut still = whole.clone();
+            for (i, sample) in still.iter_mut().enumerate() {
+                let from = from(i, sample.tokens.len());
+                sample.advantages[..from].fill(0.0);
+            }
+            let (still, _) = learner_gradient(&mut policy, config(loss, 64), &still);
+            assert_equal(&policy, &still, &expected, 1e-5, &format!("{aggregation:?}, advantages of 0"));
+        }
+    }
+}
+
 #[test]
 fn tied_embeddings_get_the_gradients_of_both_ends() {
     let mut policy = policy("qwen3");

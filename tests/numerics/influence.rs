@@ -1,9 +1,7 @@
 //! Forward context influence against its definition on the eager attention of the transformers library.
 
-use std::ops::Range;
-
 use rlcredit::batch::Sequence;
-use rlcredit::signal::influence;
+use rlcredit::signal::{Segmented, influence};
 use rlcredit::types::TokenId;
 use serde::Deserialize;
 
@@ -25,12 +23,14 @@ fn influence_agrees_with_transformers_eager_attention() {
         let sequences: Vec<Golden> = serde_json::from_value(golden[family].clone()).unwrap();
         let rows: Vec<Sequence<'_>> =
             sequences.iter().map(|s| Sequence { prompt: &s.prompt, response: &s.response }).collect();
-        let steps: Vec<Vec<Range<usize>>> =
-            sequences.iter().map(|s| s.steps.iter().map(|(start, end)| *start..*end).collect()).collect();
-        let ends = vec![None; rows.len()];
+        let segmented = sequences.iter().map(|s| Segmented {
+            steps: s.steps.iter().map(|(start, end)| *start..*end).collect(),
+            end_of_thinking: None,
+        });
+        let segmented: Vec<Segmented> = segmented.collect();
         let _guard = tch::no_grad_guard();
         for (distance, max_tokens) in [(1, 55), (2, 1000), (4, 1000), (4, 55)] {
-            let found = influence(&policy, &rows, &steps, &ends, distance, max_tokens).unwrap();
+            let found = influence(&policy, &rows, &segmented, distance, max_tokens).unwrap();
             for (found, golden) in found.iter().zip(&sequences) {
                 let expected = &golden.fci[&distance.to_string()];
                 let close = found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 1e-5 * b.max(1.0));

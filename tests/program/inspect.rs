@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::place::{FINISHED, Place};
 
 /// The keys of a line, in order; those of a response of a run after them.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "tokens",
     "response_start",
     "logprobs",
@@ -29,6 +29,7 @@ const KEYS: [&str; 22] = [
     "gamma",
     "steps",
     "fci",
+    "branch_at",
     "branch_before_step",
     "label",
     "prompt",

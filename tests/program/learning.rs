@@ -7,8 +7,11 @@ use anyhow::Result;
 use rewards::{Countdown, Task};
 use rlcredit::data::sampler::{PromptSampler, SamplerConfig, SamplerState};
 use rlcredit::model::{Placement, Policy, Preset};
-use rlcredit::pipeline::{Discarded, Gatherer, OnPolicy, Overlapped, RolloutSource, RootReader};
-use rlcredit::rollout::explore::{ExploreConfig, GroupConfig};
+use rlcredit::pipeline::{
+    Discarded, Gatherer, Harvest, OnPolicy, OneStepOff, Overlapped, RolloutSource, RootReader,
+};
+use rlcredit::rollout::explore::branch::{EntropyConfig, RuleConfig};
+use rlcredit::rollout::explore::{ExploreConfig, GroupConfig, TreeConfig};
 use rlcredit::rollout::{Generation, RolloutEngine, SamplingConfig, ScriptedEngine};
 use rlcredit::score::{OverlongConfig, PenaltyConfig, Scorer};
 use rlcredit::signal::Segmenter;
@@ -287,6 +290,65 @@ fn a_response_near_the_limit_loses_reward_and_its_graders_verdict_stays() {
     assert_eq!((harvest.trees[0].leaves[0].tokens.len(), rewards), (5, vec![0.75, -0.25, -0.25]));
     let verdict = &harvest.trees[0].leaves[0].verdict;
     assert!(verdict.correct() && verdict.parts["overlong"] == -0.25, "{verdict:?}");
+}
+
+/// Two prompts a step, two first responses each, of which each is left at one place by one other.
+#[test]
+fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() {
+    let (source, policy) = scripted(&[true, false].repeat(11), 0, None);
+    let mut gatherer = source.gatherer;
+    let tree = TreeConfig {
+        roots: 2,
+        branches: 1,
+        continuations: 1,
+        rule: RuleConfig::Entropy(EntropyConfig {}),
+        ..TreeConfig::default()
+    };
+    gatherer.explorer = ExploreConfig::Tree(tree).build();
+    let log = Log::default();
+    let script = (0..30).map(|i| Completion {
+        tokens: vec![5, 6 + i % 7, 4, 9],
+        logprobs: vec![-0.1 * (i + 1) as f32; 4],
+        finish: Finish::Eos,
+        signals: None,
+    });
+    let engine = ScriptedEngine { script: script.collect(), calls: Vec::new() };
+    gatherer.engine = Box::new(LoggedEngine(engine, Arc::clone(&log)));
+    let mut source = OneStepOff { gatherer, n_prompts: 2, pending: None };
+    let harvests: Vec<Harvest> =
+        (1..=3).map(|step| source.next(&policy, step, &mut |_| ()).unwrap()).collect();
+
+    let log = log.lock().unwrap();
+    let asked: Vec<&[(u64, u32)]> = log
+        .iter()
+        .map(|event| match event {
+            Event::Asked(asked) => asked.as_slice(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(asked.len(), 4, "one call a step, and one before the first for its first responses");
+    assert_eq!(asked[0].len(), 4);
+    let mut waiting = asked[0];
+    for call in &asked[1..] {
+        let (branches, roots) = call.split_at(4);
+        let expected: Vec<(u64, u32)> =
+            waiting.iter().map(|(prompt, sample)| (*prompt, sample + 2)).collect();
+        assert_eq!(branches, expected, "branches first, numbered on");
+        assert!(roots.len() == 4 && roots.iter().all(|(_, sample)| *sample < 2), "then first responses");
+        waiting = roots;
+    }
+    for (harvest, age) in harvests.iter().zip([0, 1, 1]) {
+        assert_eq!(harvest.ages, [age; 2]);
+        for tree in &harvest.trees {
+            assert_eq!(tree.leaves.len(), 4);
+            for leaf in &tree.leaves[2..] {
+                let fork = leaf.fork.unwrap();
+                let parent = &tree.leaves[fork.parent];
+                assert_eq!(leaf.logprobs[..fork.at], parent.logprobs[..fork.at], "of whom it was sampled by");
+                assert!(leaf.logprobs[fork.at..].iter().all(|own| *own != parent.logprobs[0]));
+            }
+        }
+    }
 }
 
 #[test]

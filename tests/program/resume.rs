@@ -138,10 +138,15 @@ fn runs_on_trees_resume_under_every_schedule() {
         let rounds = if schedule == "overlapped" { 2 } else { 1 };
         let recipe =
             recipe.replace("continuations = 2\n", &format!("continuations = 2\nrounds = {rounds}\n"));
-        let place = killed_after_step_2_and_resumed(format!("{recipe}[pipeline]\ntype = \"{schedule}\"\n"));
+        // Entropies come from a pass of the learner's, which moves no ratio.
+        let more = "[sampler]\ntype = \"adaptive\"\ntarget = 400\nmost = 8\n[[credit]]\ntype = \"entropy\"\n";
+        let recipe = format!("{recipe}{more}[pipeline]\ntype = \"{schedule}\"\n");
+        let place = killed_after_step_2_and_resumed(recipe);
         let ahead = place.path("runs/whole/checkpoints/step_000002/pending.json").is_file();
         assert_eq!(ahead, schedule != "on_policy");
         let rows = place.lines("runs/whole/metrics.jsonl");
+        let prompts = |row: usize| rows[row]["progress/prompts"].as_f64().unwrap();
+        assert!((2..6).any(|row| prompts(row) - prompts(row - 1) > 4.0), "more than the first 4");
         let age = if schedule == "on_policy" { 0.0 } else { 1.0 };
         assert!(rows.iter().skip(1).all(|row| row["off_policy/age_max"] == age), "{schedule}");
         assert!(rows.iter().all(|row| row["tree/leaves"].as_f64().unwrap() > 6.0), "{schedule}");
@@ -149,6 +154,8 @@ fn runs_on_trees_resume_under_every_schedule() {
         for step in 1..=6 {
             let lines = place.lines(&format!("runs/whole/rollouts/step_{step:06}.jsonl"));
             assert_trees(&lines);
+            let sampled = lines.iter().all(|line| line["old_logprobs"] == line["logprobs"]);
+            assert_eq!(sampled, schedule == "one_step_off" && step > 1, "{schedule}, step {step}");
             let shared = |line: &Value| line["fork_at"].as_u64().unwrap_or(0);
             n_sampled +=
                 lines.iter().map(|l| l["tokens"].as_array().unwrap().len() as u64 - shared(l)).sum::<u64>();

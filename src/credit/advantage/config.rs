@@ -6,7 +6,7 @@ use super::batch_baseline::BatchBaselineConfig;
 use super::gae::GaeConfig;
 use super::group::GroupConfig;
 use super::leave_one_out::LeaveOneOutConfig;
-use super::tree::TreeConfig;
+use super::tree::{Shared, TreeConfig};
 use super::{AdvantageEstimator, WithoutSignal};
 
 /// Estimator of the advantage.
@@ -50,6 +50,18 @@ impl AdvantageConfig {
             Self::Gae(_) => return None,
         };
         Some(Flat { without_signal, refill_rounds })
+    }
+
+    /// Which of the paths through a shared prefix train its tokens.
+    #[must_use]
+    pub fn shared(&self) -> Shared {
+        if let Self::Tree(tree) = self { tree.shared } else { Shared::EveryPath }
+    }
+
+    /// Whether first responses that nothing branches off from are trained on.
+    #[must_use]
+    pub fn trains_unbranched(&self) -> bool {
+        if let Self::Tree(tree) = self { tree.train_unbranched } else { true }
     }
 
     /// What cannot work, each as `key: got ..., expected ...`.

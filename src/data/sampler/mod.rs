@@ -18,8 +18,8 @@ pub use uniform::{Uniform, UniformConfig, UniformState};
 
 /// Chooses prompts.
 pub trait PromptSampler: Send {
-    /// The next `n` prompts, or as many as the sampler holds right, all different, since the draws of a response depend on its prompt and step; all there are
-    /// where there are fewer.
+    /// The next `n` prompts, or as many as the sampler holds right, all different, since the draws of a response depend on its
+    /// prompt and step; all there are where there are fewer.
     fn draw(&mut self, n: usize) -> Vec<Arc<Prompt>>;
 
     /// The prompt `id`, if there is one.

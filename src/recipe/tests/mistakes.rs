@@ -226,6 +226,62 @@ fn the_sense_of_the_whole_is_checked() {
     ] {
         assert_eq!(problems(BASE, &[entry]), [format!("--set {entry}: {expected}")]);
     }
+    for (entries, expected) in [
+        (&["explore={type=\"tree\", rounds=0}"][..], "[explore] `rounds`: got 0, expected at least 1"),
+        (
+            &["explore={type=\"tree\", rule={type=\"attention\", top_fraction=0.0}}"][..],
+            "[explore.rule] `top_fraction`: got 0.0, expected above 0 and at most 1",
+        ),
+        (
+            &["explore={type=\"tree\", rule={type=\"entropy\"}, expand={type=\"difficulty\"}}"][..],
+            "[explore.expand] `filter`: got true, expected false, or rule.type = \"attention\"",
+        ),
+        (
+            &["explore={type=\"tree\", rounds=9}"][..],
+            "[explore] `rounds`: got 9, with which a prompt may have 2097150 responses, expected at most 10000 of them",
+        ),
+        (
+            &["explore={type=\"tree\", roots=1}"][..],
+            "[explore] `roots`: got 1, expected at least 2 with this [advantage], which compares responses",
+        ),
+        (
+            &["advantage={type=\"tree\"}"][..],
+            "[advantage] `train_unbranched`: got false, expected true with [explore] `type` = \"group\"",
+        ),
+        (
+            &["advantage={type=\"tree\", train_unbranched=true, shared=\"once\"}"][..],
+            "[advantage] `shared`: got \"once\", expected \"every_path\" with [explore] `type` = \"group\"",
+        ),
+        (
+            &["sampler={type=\"adaptive\", target=0, most=99}"][..],
+            "[sampler] `target`: got 0, expected at least 1",
+        ),
+        (
+            &["sampler={type=\"adaptive\", target=9, most=2}"][..],
+            "[sampler] `most`: got 2, expected at least [batch] `prompts` = ",
+        ),
+        (
+            &["explore={type=\"tree\", rounds=2}", "pipeline.type=one_step_off"],
+            "[explore] `rounds`: got 2, expected 1 with [pipeline] `type` = \"one_step_off\"",
+        ),
+        (
+            &["advantage.without_signal=refill", "pipeline.type=one_step_off"],
+            "[advantage] `without_signal` = \"refill\" takes further calls within a step",
+        ),
+        (
+            &["advantage.without_signal=refill", "sampler={type=\"adaptive\", target=9, most=99}"],
+            "[sampler] `type` = \"adaptive\" asks for more prompts where few tell something, and so does [advantage]",
+        ),
+    ] {
+        let found = problems(BASE, entries);
+        assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
+    }
+    assert!(parse(BASE, &["advantage.without_signal=refill", "pipeline.type=overlapped"]).is_ok());
+    let far = parse(BASE, &["explore={type=\"tree\"}"]).unwrap().notes();
+    assert!(
+        far[0].starts_with("[explore.rule] `min_start` = 512 counts from the prompt's first token"),
+        "{far:?}"
+    );
     let neither = BASE.replace("scratch = \"countdown2m\"", "");
     assert_eq!(
         problems(&neither, &[]),

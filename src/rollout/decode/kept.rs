@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::Context;
 use super::batch::Batch;
 use super::row::Row;
 use crate::model::{KvCache, Policy};
@@ -26,9 +27,17 @@ impl Kept {
         Self { prompt: prompt.id, response, layers: batch.cache.row(place, n as i64) }
     }
 
+    /// Bytes of keys and values.
+    pub fn n_bytes(&self) -> usize {
+        let of = |t: &Tensor| t.numel() * t.kind().elt_size_in_bytes();
+        self.layers.iter().map(|(keys, values)| of(keys) + of(values)).sum()
+    }
+
     /// Whether `request` goes on from a part of it.
     pub fn serves(&self, request: &GenRequest) -> bool {
-        self.prompt == request.prompt.id && self.response.starts_with(&request.prefix)
+        !request.prefix.is_empty()
+            && self.prompt == request.prompt.id
+            && self.response.starts_with(&request.prefix)
     }
 
     /// Copies keys and values of the first `n` tokens into row `row` of `cache`.
@@ -39,22 +48,27 @@ impl Kept {
     }
 }
 
-/// What the next token of each of `contexts` comes from, given what was `kept` of the responses that they go on from: only
-/// their last tokens are read. Hidden states `[contexts, E]` and a cache with a row for each.
+/// What the next token of every row of `contexts` comes from, given what was `kept` of the responses that they go on from:
+/// only their last tokens are read, once each. Hidden states `[B, E]` and a cache with a row for each.
 pub(super) fn resume(
     policy: &Policy,
-    contexts: &[(&[TokenId], &Kept)],
+    contexts: &[Context],
+    kept: &[&Kept],
     n_new: i64,
 ) -> anyhow::Result<(Tensor, KvCache)> {
     let placement = policy.placement;
-    let lens: Vec<i64> = contexts.iter().map(|(tokens, _)| tokens.len() as i64 - 1).collect();
+    let lens: Vec<i64> = contexts.iter().map(|context| context.tokens.len() as i64 - 1).collect();
     // One column more, for the last tokens.
     let mut cache = KvCache::new(&policy.config, &lens, n_new + 1, placement.kind, placement.device);
-    for (row, ((_, kept), n)) in contexts.iter().zip(&lens).enumerate() {
+    for (row, (kept, n)) in kept.iter().zip(&lens).enumerate() {
         kept.fill(&mut cache, row, *n);
     }
-    let last: Vec<i64> =
-        contexts.iter().filter_map(|(tokens, _)| tokens.last()).map(|t| i64::from(*t)).collect();
+    let last = contexts.iter().filter_map(|context| context.tokens.last());
+    let last: Vec<i64> = last.map(|token| i64::from(*token)).collect();
     let last = Tensor::from_slice(&last).to_device(placement.device);
-    Ok((policy.decoder().step(&last, &mut cache, None)?, cache))
+    let hidden = policy.decoder().step(&last, &mut cache, None)?; // (contexts, E)
+    let rows = (0i64..).zip(contexts).flat_map(|(i, context)| std::iter::repeat_n(i, context.rows.len()));
+    let rows: Vec<i64> = rows.collect();
+    cache.keep_rows(&rows);
+    Ok((hidden.index_select(0, &Tensor::from_slice(&rows).to_device(placement.device)), cache))
 }

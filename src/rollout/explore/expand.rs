@@ -3,7 +3,7 @@
 //! Difficulty-aware (arXiv 2509.26628), with z the share of the G first responses that are right:
 //!
 //! ```text
-//! n = ceil(G exp(-z))                        or rounded to the nearest
+//! n = ceil(G exp(-z))                        or rounded to the nearest; G where not fewer
 //! z = 0       all of them
 //! z < 1/2     all right ones, and wrong ones by lot
 //! z >= 1/2    all wrong ones, and right ones by lot
@@ -41,6 +41,8 @@ pub struct AllConfig {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DifficultyConfig {
+    /// Whether fewer responses of an easier problem are branched off; else all are, where the problem passes.
+    pub fewer: bool,
     /// Of the number of responses.
     pub rounding: Rounding,
     /// Whether the rarer kind, right or wrong, comes first; else the first responses do.
@@ -51,7 +53,7 @@ pub struct DifficultyConfig {
 
 impl Default for DifficultyConfig {
     fn default() -> Self {
-        Self { rounding: Rounding::Ceil, rare_first: true, filter: true }
+        Self { fewer: true, rounding: Rounding::Ceil, rare_first: true, filter: true }
     }
 }
 
@@ -80,6 +82,9 @@ impl DifficultyConfig {
     /// Number of the `n` first responses, `n_right` of them right, that others branch off.
     #[must_use]
     pub fn number(&self, n: usize, n_right: usize) -> usize {
+        if !self.fewer {
+            return n;
+        }
         let number = n as f64 * (-(n_right as f64) / n as f64).exp();
         match self.rounding {
             Rounding::Ceil => number.ceil() as usize,
@@ -153,6 +158,7 @@ mod tests {
         };
         assert_eq!(of(Rounding::Ceil), [6, 6, 5, 4, 4, 3, 3]);
         assert_eq!(of(Rounding::Round), [6, 5, 4, 4, 3, 3, 2]);
+        assert_eq!(DifficultyConfig { fewer: false, ..DifficultyConfig::default() }.number(6, 5), 6);
     }
 
     #[test]

@@ -72,6 +72,24 @@ impl ExploreConfig {
         }
     }
 
+    /// How often trees grow.
+    #[must_use]
+    pub fn rounds(&self) -> usize {
+        match self {
+            Self::Group(_) => 0,
+            Self::Tree(config) => config.rounds,
+        }
+    }
+
+    /// Most bytes of keys and values that responses leave for those that branch off them.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        match self {
+            Self::Group(_) => 0,
+            Self::Tree(config) => (config.kept_gb * 1e9) as usize,
+        }
+    }
+
     /// The explorer that the recipe chose.
     #[must_use]
     pub fn build(self) -> Box<dyn Explorer> {

@@ -15,6 +15,9 @@ use super::group::fresh;
 use super::{Explorer, ExplorerState, Growth};
 use crate::types::{Fork, GenRequest, Prompt, Tree};
 
+/// More responses to a prompt are a slip of the pen: each round multiplies them.
+const MOST: usize = 10_000;
+
 /// Settings of [`ExploreConfig::Tree`](super::ExploreConfig::Tree).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -27,6 +30,8 @@ pub struct TreeConfig {
     pub continuations: usize,
     /// How often a tree grows: beyond the first round, from the responses of the round before.
     pub rounds: usize,
+    /// GB of keys and values that responses leave for those that branch off them; beyond it prefixes are read anew.
+    pub kept_gb: f64,
     /// Where they branch off.
     pub rule: RuleConfig,
     /// Which first responses they branch off.
@@ -36,7 +41,7 @@ pub struct TreeConfig {
 impl Default for TreeConfig {
     fn default() -> Self {
         let (rule, expand) = (RuleConfig::default(), ExpandConfig::default());
-        Self { roots: 6, branches: 2, continuations: 2, rounds: 1, rule, expand }
+        Self { roots: 6, branches: 2, continuations: 2, rounds: 1, kept_gb: 4.0, rule, expand }
     }
 }
 
@@ -98,12 +103,21 @@ impl TreeConfig {
     /// What cannot work, each as `key: got ..., expected ...`.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let Self { roots, branches, continuations, rounds, rule, expand } = self;
+        let Self { roots, branches, continuations, rounds, kept_gb, rule, expand } = self;
         let counts =
             [("roots", roots), ("branches", branches), ("continuations", continuations), ("rounds", rounds)];
         let none = counts.into_iter().filter(|(_, n)| **n == 0);
         let mut problems: Vec<String> =
             none.map(|(key, _)| format!("{key}: got 0, expected at least 1")).collect();
+        let most = self.most();
+        if most > MOST {
+            problems.push(format!(
+                "rounds: got {rounds}, with which a prompt may have {most} responses, expected at most {MOST} of them"
+            ));
+        }
+        if !(kept_gb.is_finite() && *kept_gb >= 0.0) {
+            problems.push(format!("kept_gb: got {kept_gb:?}, expected a finite number, at least 0"));
+        }
         problems.extend(rule.rule().problems().into_iter().map(|problem| format!("rule.{problem}")));
         let filter = matches!(expand, ExpandConfig::Difficulty(difficulty) if difficulty.filter);
         if filter && rule.rule().needs().influence.is_none() {
@@ -144,5 +158,27 @@ mod tests {
         assert_eq!(TreeConfig { roots: 0, ..config }.problems(), ["roots: got 0, expected at least 1"]);
         let filtered = TreeConfig { expand: ExpandConfig::Difficulty(DifficultyConfig::default()), ..config };
         assert!(filtered.problems()[0].starts_with("expand.filter: got true, expected false"));
+    }
+
+    #[test]
+    fn what_was_learnt_of_solved_problems_goes_on_from_a_state() {
+        let expand = ExpandConfig::Difficulty(DifficultyConfig::default());
+        let config = TreeConfig { expand, ..TreeConfig::default() };
+        let mut tree = group(&[1.0, 1.0]).tree;
+        for leaf in &mut tree.leaves {
+            leaf.verdict.parts.insert(rewards::CORRECT.to_owned(), 1.0);
+        }
+        let step = 0..3;
+        let steps = std::slice::from_ref(&step);
+        let roots = |influence| [Root { steps, influence, ..Root::bare(3, RunRandom::new(0), 1) }; 2];
+        let mut explorer = TreeExplorer { config, solved: Solved::default() };
+        assert!(!explorer.grow(&tree, &roots(&[0.4])).is_dropped, "the first passes");
+        let mut other = TreeExplorer { config, solved: Solved::default() };
+        other.restore(explorer.state());
+        assert_eq!(other.state().solved.n, 1);
+        for explorer in [&mut explorer, &mut other] {
+            assert!(explorer.grow(&tree, &roots(&[0.2])).is_dropped, "below the mean of those before it");
+        }
+        assert_eq!(other.state(), explorer.state());
     }
 }

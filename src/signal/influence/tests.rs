@@ -41,7 +41,7 @@ fn bounds(ends: &[usize], thought: Option<usize>) -> StepBounds {
     let tokens: Vec<TokenId> = vec![1; *ends.last().unwrap()];
     let (prompt, response) = tokens.split_at(ends[0]);
     let steps: Vec<Range<usize>> = ends.windows(2).map(|pair| pair[0] - ends[0]..pair[1] - ends[0]).collect();
-    StepBounds::new(&Sequence { prompt, response }, &steps, thought)
+    StepBounds::new(&Sequence { prompt, response }, &Segmented { steps, end_of_thinking: thought })
 }
 
 fn assert_close(got: &[f32], expected: &[f64]) {
