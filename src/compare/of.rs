@@ -81,7 +81,7 @@ fn read(folder: &Path) -> Result<RunRecord> {
 /// have it. So no two labels are the same.
 fn labels(groups: &[Group]) -> Result<Vec<String>> {
     if let [group] = groups {
-        return Ok(vec![name_of(&group.runs[0].folder)]);
+        return Ok(vec![name_of(&group.runs[0])]);
     }
     let recipes: Vec<&Recipe> = groups.iter().map(|group| &group.course).collect();
     let readers: Vec<&Recipe> = recipes.iter().copied().filter(|recipe| reads_attention(recipe)).collect();
@@ -102,7 +102,7 @@ fn labels(groups: &[Group]) -> Result<Vec<String>> {
         Ok(strategies.into_iter().chain(values).collect::<Vec<_>>().join(", "))
     };
     let labels: Vec<String> = recipes.iter().map(label).collect::<Result<_>>()?;
-    let names: Vec<String> = groups.iter().map(|group| name_of(&group.runs[0].folder)).collect();
+    let names: Vec<String> = groups.iter().map(|group| name_of(&group.runs[0])).collect();
     let distinct = names.iter().collect::<BTreeSet<_>>().len() == names.len();
     let too_long = labels.iter().any(|label| label.chars().count() > LONGEST_LABEL);
     Ok(if too_long && distinct { names } else { labels })
@@ -135,9 +135,11 @@ fn find<'v>(value: &'v toml::Value, path: &str) -> Option<&'v toml::Value> {
     })
 }
 
-fn name_of(folder: &Path) -> String {
-    let name = folder.file_name().unwrap_or(folder.as_os_str());
-    name.to_string_lossy().into_owned()
+/// The name of its folder, without the seed that a comparison ends it with.
+fn name_of(run: &RunRecord) -> String {
+    let name = run.folder.file_name().unwrap_or(run.folder.as_os_str()).to_string_lossy().into_owned();
+    let seed = format!("_seed_{}", run.recipe.run.seed);
+    name.strip_suffix(&seed).map_or(name.clone(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -208,7 +210,7 @@ mod tests {
 
         // Too many keys to read are no label.
         let sets = ["optim.lr=0.002", "loss.clip_low=0.11", "loss.clip_high=0.31", "batch.epochs=2"];
-        let apart = [run("near", &[]), run("far", &sets)];
+        let apart = [run("near_seed_0", &[]), run("far", &sets)];
         assert_eq!(labels(&apart), ["near", "far"]);
 
         // How attention is read is said of those that read it, and only where they differ.
