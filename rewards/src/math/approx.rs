@@ -86,14 +86,19 @@ impl<'a> Point<'a> {
     }
 
     fn product(&self, parts: &[Node]) -> Option<Approx> {
-        let (mut value, mut highest, mut rounding) = (Complex64::one(), 1.0, 0.0);
+        let (mut value, mut highest, mut rounding, mut zero) = (Complex64::one(), 1.0, 0.0, false);
         for part in parts {
             let part = self.value(part)?;
+            zero |= part.value.is_zero();
             value *= part.value;
             highest *= part.value.norm() + part.error;
             rounding += EPSILON;
         }
+        // What underflows is not zero, but unknown.
         let norm = value.norm();
+        if !norm.is_normal() && !zero {
+            return None;
+        }
         Approx { value, error: (highest - norm).max(0.0) + rounding * norm }.finite()
     }
 
@@ -115,6 +120,9 @@ impl<'a> Point<'a> {
             _ => x.powc(y),
         };
         let value = raise(x.value, y.value);
+        if !value.norm().is_normal() {
+            return None;
+        }
         self.note(&[x, y], value);
         let moved = raise(x.value * (1.0 + x.error / x.value.norm()), y.value + y.error);
         Approx { value, error: (moved - value).norm() + EPSILON * value.norm() }.finite()

@@ -8,9 +8,12 @@ use num_traits::{Signed, Zero};
 
 use super::{
     function::Function,
-    number::{self, bits, bounded},
+    number::{self, bounded},
     tree::{Constant, Node},
 };
+
+/// What a factorial or binomial coefficient may cost.
+const COUNTING: u64 = 4000;
 
 /// The work that one comparison may still do, so that its time is bounded whatever the formulas.
 pub(super) struct Work {
@@ -44,14 +47,12 @@ pub(super) fn exact(node: &Node, work: &Work) -> Option<BigRational> {
         Node::Number(value) => bounded(value.clone())?,
         Node::Constant(Constant::Percent) => BigRational::new(1.into(), 100.into()),
         Node::Constant(_) | Node::Variable(_) => return None,
-        Node::Sum(parts) => fold(parts, work, |a, b| a + b)?,
-        Node::Product(parts) => fold(parts, work, |a, b| a * b)?,
+        Node::Sum(parts) => fold(parts, work, number::add)?,
+        Node::Product(parts) => fold(parts, work, number::multiply)?,
         Node::Power(pair) => number::power(&exact(&pair.0, work)?, &exact(&pair.1, work)?)?,
         Node::Call(function, arguments) => call(*function, arguments, work)?,
     };
-    // Arithmetic on long numbers costs the square of their words.
-    let words = bits(&value) / 64;
-    work.spend(4 + words * words)?;
+    work.spend(4 + number::cost(&value))?;
     Some(value)
 }
 
@@ -60,8 +61,7 @@ fn fold(parts: &[Node], work: &Work, op: fn(BigRational, BigRational) -> BigRati
     let first = values.next()??;
     values.try_fold(first, |a, b| {
         let value = bounded(op(a, b?))?;
-        let words = bits(&value) / 64;
-        work.spend(1 + words * words)?;
+        work.spend(number::cost(&value))?;
         Some(value)
     })
 }
@@ -77,8 +77,14 @@ pub(super) fn call(function: Function, arguments: &[Node], work: &Work) -> Optio
         Function::Ceil => one().map(|value| value.ceil()),
         Function::Re => one(),
         Function::Im => one().map(|_| BigRational::zero()),
-        Function::Factorial => number::factorial(&one()?),
-        Function::Binomial => number::binomial(&one()?, &exact(arguments.get(1)?, work)?),
+        Function::Factorial => {
+            work.spend(COUNTING)?;
+            number::factorial(&one()?)
+        }
+        Function::Binomial => {
+            work.spend(COUNTING)?;
+            number::binomial(&one()?, &exact(arguments.get(1)?, work)?)
+        }
         Function::Max => several(|a, b| a.max(b)),
         Function::Min => several(|a, b| a.min(b)),
         Function::Gcd if whole() => {

@@ -5,7 +5,10 @@
 //! proves nothing where a number was written to fit: an irrational x has fractions p/q with |x - p/q| < 1/q², so that a
 //! long decimal is close to anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use super::{
     approx::{Approx, Point},
@@ -24,6 +27,8 @@ const AGREEMENTS: usize = 3;
 const SLACK: f64 = 4.0;
 /// Largest error, relative to the value, with which agreement says anything.
 const SHARP: f64 = 1e-9;
+/// Sizes whose squares and quotients are floats.
+const MODERATE: RangeInclusive<f64> = 1e-70..=1e70;
 /// Most bits of a decimal that is not taken for an approximation of something else.
 const HONEST_BITS: u64 = 40;
 
@@ -105,7 +110,7 @@ fn agree_here(a: Approx, b: Approx, zero: bool) -> Option<bool> {
     }
     // Next to zero itself there is no relative error.
     let size = if zero { 1.0 } else { a.value.norm().max(b.value.norm()) };
-    (error <= SHARP * size).then_some(true)
+    (error <= SHARP * size && size.is_normal()).then_some(true)
 }
 
 /// The `k`-th point: values spread between 0.3 and 16, some of them negative after the first points.
@@ -127,7 +132,7 @@ pub(super) fn proportional(a: &Node, b: &Node, work: &Work) -> Option<Proportion
     for k in 0..POINTS {
         let point = Point::new(values(&names, k), work);
         let (Some(a), Some(b)) = (point.value(a), point.value(b)) else { continue };
-        let sharp = |v: Approx| v.error <= SHARP * v.value.norm() && v.value.norm() > 0.0;
+        let sharp = |v: Approx| v.error <= SHARP * v.value.norm() && MODERATE.contains(&v.value.norm());
         if point.left_reals.get() || !sharp(a) || !sharp(b) {
             continue;
         }

@@ -279,7 +279,8 @@ impl<'a> Lexer<'a> {
         let first = self.take(digit);
         let (mut groups, mut bare) = (vec![first], false);
         let after_first = self.rest;
-        while let Some((separator_is_bare, group)) = self.group() {
+        let in_undivided_run = start.len() > self.undivided;
+        while !in_undivided_run && let Some((separator_is_bare, group)) = self.group() {
             bare |= separator_is_bare;
             groups.push(group);
         }
@@ -287,7 +288,7 @@ impl<'a> Lexer<'a> {
             && (1..=3).contains(&first.len())
             && !first.starts_with('0');
         let run_end = self.rest.len();
-        let groups_fit = lengths_fit && start.len() <= self.undivided && !(bare && self.is_bracketed(start));
+        let groups_fit = lengths_fit && !(bare && self.is_bracketed(start));
         if groups.len() > 1 && groups_fit {
             self.ambiguous |= bare;
             if !bare || self.commas == Commas::Group {
