@@ -3,6 +3,7 @@
 //! A result of more than [`MAX_BITS`] bits is not computed: `9^{9^9}` has no exact value here.
 
 use num_bigint::BigInt;
+use num_integer::Integer;
 use num_rational::BigRational;
 use num_traits::{One, Pow, Signed, ToPrimitive, Zero};
 
@@ -31,16 +32,27 @@ pub(super) fn literal(text: &str) -> Option<BigRational> {
     let repeated = repeated.trim_end_matches(')');
     let n_digits = |digits: &str| i32::try_from(digits.len()).ok();
     let shift = exponent.checked_sub(n_digits(fraction)?)?;
-    let mut digits = BigRational::from_integer(digits(&[whole, fraction])?);
-    if !repeated.is_empty() {
-        // Repeated for ever, r digits are worth their number over 10^r - 1.
-        digits += BigRational::new(self::digits(&[repeated])?, ten_to(n_digits(repeated)?)? - 1);
-    }
     let scale = ten_to(shift.checked_abs()?)?;
-    Some(match shift.is_negative() {
-        true => digits / scale,
-        false => multiply(digits, BigRational::from_integer(scale)),
-    })
+    let shifted = |digits: BigInt| match shift.is_negative() {
+        true => quotient(digits, &scale),
+        false => BigRational::from_integer(digits * &scale),
+    };
+    let value = shifted(digits(&[whole, fraction])?);
+    if repeated.is_empty() {
+        return Some(value);
+    }
+    // Repeated for ever, r digits are worth their number over 10^r - 1.
+    let period = ten_to(n_digits(repeated)?)? - 1;
+    Some(value + shifted(digits(&[repeated])?) / period)
+}
+
+/// `numerator / denominator`. The remainder first makes the rest of the search for a common divisor short.
+fn quotient(numerator: BigInt, denominator: &BigInt) -> BigRational {
+    if numerator.is_zero() {
+        return BigRational::zero();
+    }
+    let divisor = numerator.gcd(&(denominator % &numerator));
+    BigRational::new_raw(numerator / &divisor, denominator / &divisor)
 }
 
 fn digits(parts: &[&str]) -> Option<BigInt> {
@@ -65,7 +77,8 @@ pub(super) fn multiply(a: BigRational, b: BigRational) -> BigRational {
 /// common divisor of a fraction.
 pub(super) fn cost(value: &BigRational) -> u64 {
     let words = bits(value) / 64;
-    1 + words * words * if value.is_integer() { 1 } else { 4 } / 4
+    let factor = if value.is_integer() { 1 } else { 16 };
+    1 + factor * words * words / 2
 }
 
 /// Bits of the longer of numerator and denominator.

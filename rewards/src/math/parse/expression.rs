@@ -166,7 +166,10 @@ impl Parser<'_> {
         let value = number::literal(text).ok_or(Unreadable)?;
         let fraction =
             if text.contains(|c: char| !c.is_ascii_digit()) { None } else { self.proper_fraction() };
-        Ok(Node::Number(value + fraction.unwrap_or_default()))
+        Ok(Node::Number(match fraction {
+            Some(fraction) => value + fraction,
+            None => value,
+        }))
     }
 
     /// `\frac{2}{3}` or ` 2/3` of whole numbers, the upper below the lower, taken; else nothing is.
