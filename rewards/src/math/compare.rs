@@ -16,6 +16,8 @@ use super::{
 
 /// Longest list whose order is tried out.
 const MAX_ITEMS: usize = 64;
+/// Most signs in a chain of equations.
+const MAX_CHAIN: usize = 16;
 
 /// Whether `a` and `b` say the same; none where that cannot be decided.
 pub(super) fn same_answer(a: &Answer, b: &Answer, work: &Work) -> Option<bool> {
@@ -153,20 +155,18 @@ fn same_quantity(
         (None, None) => same(x, y, work),
         (Some(a), Some(b)) if a == b => same(x, y, work),
         (Some(a), Some(b)) if a.dimensions == b.dimensions => {
-            same(&scaled(x, &a.scale), &scaled(y, &b.scale), work)
+            same(&scaled(x, &(&a.count * &a.scale)), &scaled(y, &(&b.count * &b.scale)), work)
         }
         (Some(_), Some(_)) => Some(false),
         (Some(unit), None) | (None, Some(unit)) => {
             let (with, without) = if unit_x.is_some() { (x, y) } else { (y, x) };
+            let value = |constant| Node::Product(vec![with.clone(), Node::Constant(constant)]);
             if unit.is("percent") {
-                either(same(with, without, work), || same(&scaled(with, &unit.scale), without, work))
+                either(same(with, without, work), || same(&value(Constant::Percent), without, work))
             } else if unit.is("degree") {
-                let value = Node::Product(vec![with.clone(), Node::Constant(Constant::Degree)]);
-                either(same(with, without, work), || same(&value, without, work))
-            } else if unit.dimensions.is_empty() {
-                same(&scaled(with, &unit.scale), without, work)
+                either(same(with, without, work), || same(&value(Constant::Degree), without, work))
             } else {
-                same(with, without, work)
+                same(&scaled(with, &unit.count), without, work)
             }
         }
     }
@@ -189,6 +189,9 @@ fn same_ratio(a: &[Node], b: &[Node], work: &Work) -> Option<bool> {
 /// Whether equations that give something a value, `x = 5` or `x = 10/2 = 5`, give it the value `other`. All sides but
 /// the name count, so that `x = 4 = 5` is not 5. None where the relation is of another kind.
 fn defined(sides: &[Answer], signs: &[char], other: &Answer, work: &Work) -> Option<bool> {
+    if let ([member, set], ['∈']) = (sides, signs) {
+        return if is_name(member, &[]) { same_answer(set, other, work) } else { None };
+    }
     if signs.iter().any(|sign| *sign != '=') {
         return None;
     }
@@ -262,14 +265,22 @@ fn difference(sides: &[Answer]) -> Option<Node> {
     }
 }
 
-/// The same signs between the same sides; where there is one `=`, also the other way round.
+/// The same signs between the same sides. Chains of `=` may be of different length: the first sides are the same, and
+/// each other side of one is each other side of the other; two sides may also be swapped.
 fn same_sides(a: &[Answer], signs_a: &[char], b: &[Answer], signs_b: &[char], work: &Work) -> Option<bool> {
-    if signs_a != signs_b || a.len() != b.len() {
-        return Some(false);
+    let same_pairs = |pairs: &mut dyn Iterator<Item = (&Answer, &Answer)>| {
+        all(pairs.map(|(a, b)| same_answer(a, b, work)))
+    };
+    let is_chain = |signs: &[char]| signs.iter().all(|sign| *sign == '=') && signs.len() <= MAX_CHAIN;
+    if !is_chain(signs_a) || !is_chain(signs_b) {
+        let fits = signs_a == signs_b && a.len() == b.len();
+        return if fits { same_pairs(&mut a.iter().zip(b)) } else { Some(false) };
     }
-    let forwards = all(a.iter().zip(b).map(|(a, b)| same_answer(a, b, work)));
-    if forwards == Some(true) || signs_a != ['='] {
+    let ([first_a, rest_a @ ..], [first_b, rest_b @ ..]) = (a, b) else { return Some(false) };
+    let values = rest_a.iter().flat_map(|a| rest_b.iter().map(move |b| (a, b)));
+    let forwards = same_pairs(&mut std::iter::once((first_a, first_b)).chain(values));
+    if forwards == Some(true) || a.len() != 2 || b.len() != 2 {
         return forwards;
     }
-    all(a.iter().zip(b.iter().rev()).map(|(a, b)| same_answer(a, b, work)))
+    same_pairs(&mut a.iter().zip(b.iter().rev()))
 }

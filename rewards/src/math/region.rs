@@ -50,7 +50,10 @@ impl<'a> Named<'a> {
             Answer::List(joint @ (Joint::And | Joint::Or), items) => {
                 let sign = if *joint == Joint::Or { '∪' } else { '∩' };
                 let mut regions = items.iter().map(|item| match item {
-                    Answer::Relation(..) => Self::from(item),
+                    Answer::Relation(..) | Answer::Combined(..) => Self::from(item),
+                    // A pair in round brackets may be a point.
+                    Answer::Tuple('(', ends, ')') if !ends.iter().any(is_infinite) => None,
+                    Answer::Tuple(..) => Self::from(item),
                     _ => None,
                 });
                 let first = regions.next()??;
@@ -124,6 +127,10 @@ fn variable(answer: &Answer) -> Option<&str> {
         Answer::Quantity(Node::Variable(name), None) => Some(name),
         _ => None,
     }
+}
+
+fn is_infinite(end: &Answer) -> bool {
+    matches!(end, Answer::Quantity(node, _) if infinity(node).is_some())
 }
 
 fn end(answer: &Answer) -> Option<&Node> {

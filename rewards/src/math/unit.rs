@@ -17,6 +17,8 @@ use num_traits::One;
 /// The unit of a quantity.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Unit {
+    /// How many it stands for: a million for millions of something.
+    pub count: BigRational,
     /// What one of it is worth in the first unit of its dimensions.
     pub scale: BigRational,
     /// Powers of the dimensions, none of them 0.
@@ -27,11 +29,12 @@ pub(super) struct Unit {
 type Dimension = (&'static str, &'static [(&'static str, i64, i64)]);
 
 #[rustfmt::skip]
-const DIMENSIONS: [Dimension; 9] = [
+const DIMENSIONS: [Dimension; 12] = [
     ("", &[
-        ("unit", 1, 1), ("percent", 1, 100), ("dozen", 12, 1), ("hundred", 100, 1), ("thousand", 1000, 1),
-        ("million", 1_000_000, 1), ("billion", 1_000_000_000, 1), ("trillion", 1_000_000_000_000, 1),
+        ("unit", 1, 1), ("dozen", 12, 1), ("hundred", 100, 1), ("thousand", 1000, 1), ("million", 1_000_000, 1),
+        ("billion", 1_000_000_000, 1), ("trillion", 1_000_000_000_000, 1),
     ]),
+    ("percent", &[("percent", 1, 1)]),
     ("degree", &[("degree", 1, 1), ("°", 1, 1)]),
     ("radian", &[("radian", 1, 1), ("rad", 1, 1)]),
     ("length", &[
@@ -53,18 +56,24 @@ const DIMENSIONS: [Dimension; 9] = [
     ]),
     ("dollar", &[("dollar", 1, 1), ("$", 1, 1), ("usd", 1, 1), ("cent", 1, 100), ("¢", 1, 100)]),
     ("euro", &[("euro", 1, 1), ("€", 1, 1)]),
-    ("pound", &[("£", 1, 1)]),
+    ("sterling", &[("£", 1, 1)]),
+    ("celsius", &[("celsius", 1, 1), ("c", 1, 1)]),
+    ("fahrenheit", &[("fahrenheit", 1, 1), ("f", 1, 1)]),
 ];
 
 #[rustfmt::skip]
-const NOT_UNITS: [&str; 82] = [
+const NOT_UNITS: [&str; 127] = [
     "or", "and", "not", "no", "nor", "but", "to", "than", "less", "more", "fewer", "greater", "least", "most",
     "about", "approximately", "around", "roughly", "almost", "nearly", "between", "if", "where", "when", "for",
     "with", "without", "mod", "modulo", "base", "factorial", "negative", "minus", "plus", "times", "over", "half",
     "even", "odd", "is", "are", "true", "false", "undefined", "wrong", "incorrect", "maybe", "possibly", "either",
-    "both", "otherwise", "remainder", "except", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
-    "ten", "eleven", "twelve", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
-    "cannot", "impossible", "answer", "guess", "alternatively", "instead", "another", "others", "else",
+    "both", "otherwise", "remainder", "except", "one", "two", "three", "four", "five", "six", "seven", "eight",
+    "nine", "ten", "eleven", "twelve", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty",
+    "ninety", "cannot", "impossible", "answer", "guess", "alternatively", "instead", "another", "others", "else",
+    "squared", "cubed", "double", "twice", "triple", "third", "quarter", "fourth", "fifth", "sixth", "seventh",
+    "eighth", "ninth", "tenth", "hundredth", "thousandth", "halve", "th", "pi", "root", "sum", "infinity",
+    "unknown", "hence", "thus", "so", "then", "was", "were", "does", "can", "could", "should", "would", "will",
+    "may", "might", "this", "that", "these", "those", "which", "what", "because", "since",
 ];
 
 impl Unit {
@@ -73,11 +82,12 @@ impl Unit {
         let spaced = phrase.replace('/', " per ").replace('^', " ^");
         let spaced = spaced.replace(['.', '(', ')', '*', '-', '~', ','], " ").to_lowercase();
         let mut words = spaced.split_whitespace().take_while(|word| *word != "of").peekable();
-        let mut unit = Self { scale: BigRational::one(), dimensions: BTreeMap::new() };
+        let mut unit =
+            Self { count: BigRational::one(), scale: BigRational::one(), dimensions: BTreeMap::new() };
         let (mut sign, mut next_power, mut unknown) = (1, 1, None);
         words.peek()?;
         while let Some(word) = words.next() {
-            if NOT_UNITS.contains(&word) {
+            if NOT_UNITS.contains(&word) || NOT_UNITS.contains(&singular(word).as_str()) {
                 return None;
             }
             match word {
@@ -94,7 +104,10 @@ impl Unit {
                     match known(word) {
                         Some((dimension, worth)) => unit.multiply(dimension, &worth, power),
                         // Of several unknown words the last is the thing counted: blue marbles.
-                        None => unknown = Some((singular(word), power)),
+                        None if word.chars().all(char::is_alphabetic) && word.chars().count() > 1 => {
+                            unknown = Some((singular(word), power));
+                        }
+                        None => return None,
                     }
                 }
             }
@@ -104,11 +117,13 @@ impl Unit {
     }
 
     fn multiply(&mut self, dimension: &str, worth: &BigRational, power: i32) {
-        self.scale *= worth.pow(power);
-        if !dimension.is_empty() {
-            *self.dimensions.entry(dimension.into()).or_default() += power;
-            self.dimensions.retain(|_, power| *power != 0);
+        if dimension.is_empty() {
+            self.count *= worth.pow(power);
+            return;
         }
+        self.scale *= worth.pow(power);
+        *self.dimensions.entry(dimension.into()).or_default() += power;
+        self.dimensions.retain(|_, power| *power != 0);
     }
 
     fn multiply_unknown(&mut self, unknown: Option<(String, i32)>) {

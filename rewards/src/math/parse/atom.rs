@@ -96,12 +96,26 @@ impl Parser<'_> {
             "π" => return Ok(Node::Constant(Constant::Pi)),
             _ => {}
         }
+        if matches!(letter, 'f' | 'g' | 'h') {
+            self.inverse(&mut name)?;
+        }
         if self.applies() {
             let start = self.at.token;
             self.skip_brackets()?;
             name.push_str(&self.flat(start));
         }
         Ok(Node::Variable(name))
+    }
+
+    /// The `^{-1}` of `f^{-1}(x)`, written onto the name.
+    fn inverse(&mut self, name: &mut String) -> Parsed<()> {
+        let start = self.at;
+        if self.eat('^') && self.mark() == Some('{') && self.flat_argument()? == "-1" && self.applies() {
+            name.push_str("^-1");
+        } else {
+            self.at = start;
+        }
+        Ok(())
     }
 
     /// Subscripts and primes, written onto the name.

@@ -59,12 +59,15 @@ impl Parser<'_> {
     }
 
     fn call_of_several(&mut self, function: Function) -> Parsed<Node> {
-        self.expect('(')?;
+        let close = if self.eat('⦃') { '⦄' } else { ')' };
+        if close == ')' {
+            self.expect('(')?;
+        }
         let mut arguments = vec![self.nested(Self::sum)?];
         while self.eat(',') {
             arguments.push(self.nested(Self::sum)?);
         }
-        self.expect(')')?;
+        self.expect(close)?;
         if arguments.len() < 2 || function == Function::Binomial && arguments.len() > 2 {
             return Err(Unreadable);
         }

@@ -35,7 +35,7 @@ type Parsed<T> = Result<T, Unreadable>;
 
 /// Reads all of `tokens` as one answer.
 pub(super) fn answer(mut tokens: &[Spaced]) -> Parsed<Answer> {
-    while let Some((Spaced { token: Token::Mark('.' | ';'), .. }, before)) = tokens.split_last() {
+    if let Some((Spaced { token: Token::Mark('.' | ';'), .. }, before)) = tokens.split_last() {
         tokens = before;
     }
     let mut parser = Parser::new(tokens);

@@ -9,25 +9,36 @@ use crate::math::{
 
 impl Parser<'_> {
     pub(super) fn quantity(&mut self) -> Parsed<Answer> {
-        let mut phrase = String::new();
-        if let Some(mark @ ('$' | '€' | '£' | '¥')) = self.mark() {
-            phrase.push(mark);
-            self.advance()?;
-        }
+        let (negative, currency) = self.currency()?;
         let node = self.sum()?;
-        if self.mark() == Some(':') && phrase.is_empty() {
+        if self.mark() == Some(':') && currency.is_none() {
             return self.ratio(node);
         }
-        let after = self.unit_phrase()?;
-        if phrase.is_empty() {
-            phrase = after;
+        let node = if negative { node.negated() } else { node };
+        let words = self.unit_phrase()?;
+        let (bare, constant) = without_constant_unit(node.clone());
+        if currency.is_none() && words.is_empty() {
+            return Ok(Answer::Quantity(bare, constant));
         }
-        if phrase.is_empty() {
-            let (node, unit) = without_constant_unit(node);
-            return Ok(Answer::Quantity(node, unit));
-        }
+        let phrase: String = currency.into_iter().chain([' ']).chain(words.chars()).collect();
         let unit = Unit::parse(&phrase).ok_or(Unreadable)?;
+        // Of 20 °C the sign says the same as the letter.
+        let node = if unit.is("celsius") || unit.is("fahrenheit") { bare } else { node };
         Ok(Answer::Quantity(node, Some(unit)))
+    }
+
+    /// A currency before the number, and whether a minus stands before that.
+    fn currency(&mut self) -> Parsed<(bool, Option<char>)> {
+        let is_currency = |token: Option<&Token>| matches!(token, Some(Token::Mark('$' | '€' | '£' | '¥')));
+        let negative = self.mark() == Some('-') && is_currency(self.peek_at(1));
+        if negative {
+            self.advance()?;
+        }
+        let currency = self.mark().filter(|_| is_currency(self.peek()));
+        if currency.is_some() {
+            self.advance()?;
+        }
+        Ok((negative, currency))
     }
 
     fn ratio(&mut self, first: Node) -> Parsed<Answer> {

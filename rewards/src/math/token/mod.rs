@@ -165,7 +165,10 @@ impl<'a> Lexer<'a> {
             self.eat(module);
         }
         let run = self.take(|c| c.is_ascii_alphabetic());
-        if let Some(c) = symbol::of_word(run) {
+        // 3 x 10^8
+        if run == "x" && self.spaced && self.after_number() && self.rest.starts_with(" 10^") {
+            self.push(Token::Mark('*'));
+        } else if let Some(c) = symbol::of_word(run) {
             self.symbol(c);
         } else if run == "sqrt" || run == "cbrt" || run == "frac" || Function::named(run).is_some() {
             self.push(Token::Name(run.into()));
@@ -247,7 +250,8 @@ impl<'a> Lexer<'a> {
             .trim_matches(|c: char| c.is_whitespace() || c == '~' || c == ',');
         let bare = argument.trim_start_matches('(').trim_end_matches(')');
         let upright_symbol = command == "mathrm" && matches!(argument, "i" | "e" | "d");
-        let formula = !argument.contains(char::is_alphabetic) || argument.contains('\\');
+        let formula =
+            !argument.contains(char::is_alphabetic) || argument.contains('\\') || argument.starts_with(digit);
         if formula || upright_symbol || bare != argument && bare.chars().count() == 1 {
             let (inner, ambiguous) = tokens(argument, self.commas)?;
             self.tokens.extend(inner);
