@@ -230,10 +230,20 @@ proptest! {
     }
 
     #[test]
-    fn one_more_is_another_value(formula in formula()) {
-        prop_assert!(!judge(&formula, &format!("{} + 1", formula)), "{}", formula);
+    fn another_value_or_more_values_are_not_equal(formula in formula()) {
+        // The fixed point of the change.
+        prop_assume!(!judge("-2", &formula));
+        prop_assert!(!judge(&formula, &format!("\\frac{{3}}{{2}}({}) + 1", formula)), "{}", formula);
         prop_assert!(!judge(&formula, &format!("{}, {}", formula, formula)), "{}", formula);
         prop_assert!(!judge(&formula, &format!("{} \\text{{ or }} 7", formula)), "{}", formula);
+    }
+
+    #[test]
+    fn one_more_is_another_polynomial(a in 0i64..1 << 60, b in -1000i64..1000) {
+        let polynomial = |a: i64| format!("{a} + {b} x + x^2");
+        prop_assert!(!judge(&polynomial(a), &polynomial(a + 1)));
+        let nested = format!("x(x + {b}) + {a}");
+        prop_assert!(judge(&polynomial(a), &nested));
     }
 
     #[test]

@@ -110,7 +110,8 @@ impl<'a> Point<'a> {
         }
         let rational = exact(exponent, self.work);
         let raise = |x: Complex64, y: Complex64| match (&rational, real(x)) {
-            (Some(n), _) if n.is_integer() => n.to_i32().map_or_else(|| x.powc(y), |n| x.powi(n)),
+            (Some(n), Some(x)) if n.is_integer() => x.powf(y.re).into(),
+            (Some(n), None) if n.is_integer() => n.to_i32().map_or_else(|| x.powc(y), |n| x.powi(n)),
             // An odd root of a negative number is negative, as schools have it.
             (Some(n), Some(x)) if x < 0.0 && odd_root(n) => {
                 let sign = if (n.numer() % 2u32).is_zero() { 1.0 } else { -1.0 };
@@ -129,10 +130,11 @@ impl<'a> Point<'a> {
     }
 
     fn call(&self, function: Function, arguments: &[Node]) -> Option<Approx> {
-        if function.is_discrete()
-            && let Some(value) = exact::call(function, arguments, self.work)
-        {
-            return from_rational(&value);
+        if function.is_discrete() {
+            let exactly: Option<Vec<_>> = arguments.iter().map(|node| exact(node, self.work)).collect();
+            if let Some(value) = exactly.and_then(|exactly| exact::call(function, &exactly, self.work)) {
+                return from_rational(&value);
+            }
         }
         let arguments = arguments.iter().map(|node| self.value(node)).collect::<Option<Vec<_>>>()?;
         let at = |shift: f64| {

@@ -1,6 +1,6 @@
 //! The exact value of a formula, where it is rational and not too long.
 
-use std::cell::Cell;
+use std::{cell::Cell, collections::BTreeMap};
 
 use num_integer::Integer;
 use num_rational::BigRational;
@@ -41,23 +41,39 @@ impl Work {
     }
 }
 
+/// Exact values of variables.
+pub(super) type Values<'a> = BTreeMap<&'a str, BigRational>;
+
 /// The value of `node` if it is known to be rational: no variables, no functions but those that keep rationals.
 pub(super) fn exact(node: &Node, work: &Work) -> Option<BigRational> {
+    exact_at(node, &Values::new(), work)
+}
+
+/// The value of `node` where the variables have these values; see [`exact`].
+pub(super) fn exact_at(node: &Node, values: &Values<'_>, work: &Work) -> Option<BigRational> {
+    let at = |node: &Node| exact_at(node, values, work);
     let value = match node {
         Node::Number(value) => bounded(value.clone())?,
+        Node::Variable(name) => values.get(name.as_str())?.clone(),
         Node::Constant(Constant::Percent) => BigRational::new(1.into(), 100.into()),
-        Node::Constant(_) | Node::Variable(_) => return None,
-        Node::Sum(parts) => fold(parts, work, number::add)?,
-        Node::Product(parts) => fold(parts, work, number::multiply)?,
-        Node::Power(pair) => number::power(&exact(&pair.0, work)?, &exact(&pair.1, work)?)?,
-        Node::Call(function, arguments) => call(*function, arguments, work)?,
+        Node::Constant(_) => return None,
+        Node::Sum(parts) => fold(parts.iter().map(at), work, number::add)?,
+        Node::Product(parts) => fold(parts.iter().map(at), work, number::multiply)?,
+        Node::Power(pair) => number::power(&at(&pair.0)?, &at(&pair.1)?)?,
+        Node::Call(function, arguments) => {
+            let arguments = arguments.iter().map(at).collect::<Option<Vec<_>>>()?;
+            call(*function, &arguments, work)?
+        }
     };
     work.spend(4 + number::cost(&value))?;
     Some(value)
 }
 
-fn fold(parts: &[Node], work: &Work, op: fn(BigRational, BigRational) -> BigRational) -> Option<BigRational> {
-    let mut values = parts.iter().map(|part| exact(part, work));
+fn fold(
+    mut values: impl Iterator<Item = Option<BigRational>>,
+    work: &Work,
+    op: fn(BigRational, BigRational) -> BigRational,
+) -> Option<BigRational> {
     let first = values.next()??;
     values.try_fold(first, |a, b| {
         let value = bounded(op(a, b?))?;
@@ -67,32 +83,28 @@ fn fold(parts: &[Node], work: &Work, op: fn(BigRational, BigRational) -> BigRati
 }
 
 /// The value of a function of exact arguments, where it is rational.
-pub(super) fn call(function: Function, arguments: &[Node], work: &Work) -> Option<BigRational> {
-    let several = |op: fn(BigRational, BigRational) -> BigRational| fold(arguments, work, op);
-    let whole = || arguments.iter().all(|node| exact(node, work).is_some_and(|value| value.is_integer()));
-    let one = || exact(arguments.first()?, work);
-    match function {
-        Function::Abs => one().map(|value| value.abs()),
-        Function::Floor => one().map(|value| value.floor()),
-        Function::Ceil => one().map(|value| value.ceil()),
-        Function::Re => one(),
-        Function::Im => one().map(|_| BigRational::zero()),
+pub(super) fn call(function: Function, arguments: &[BigRational], work: &Work) -> Option<BigRational> {
+    let several = |op| fold(arguments.iter().cloned().map(Some), work, op);
+    let whole = arguments.iter().all(BigRational::is_integer);
+    let first = arguments.first()?;
+    Some(match function {
+        Function::Abs => first.abs(),
+        Function::Floor => first.floor(),
+        Function::Ceil => first.ceil(),
+        Function::Re => first.clone(),
+        Function::Im => BigRational::zero(),
         Function::Factorial => {
             work.spend(COUNTING)?;
-            number::factorial(&one()?)
+            number::factorial(first)?
         }
         Function::Binomial => {
             work.spend(COUNTING)?;
-            number::binomial(&one()?, &exact(arguments.get(1)?, work)?)
+            number::binomial(first, arguments.get(1)?)?
         }
-        Function::Max => several(|a, b| a.max(b)),
-        Function::Min => several(|a, b| a.min(b)),
-        Function::Gcd if whole() => {
-            several(|a, b| BigRational::from_integer(a.to_integer().gcd(&b.to_integer())))
-        }
-        Function::Lcm if whole() => {
-            several(|a, b| BigRational::from_integer(a.to_integer().lcm(&b.to_integer())))
-        }
-        _ => None,
-    }
+        Function::Max => several(|a, b| a.max(b))?,
+        Function::Min => several(|a, b| a.min(b))?,
+        Function::Gcd if whole => several(|a, b| a.to_integer().gcd(&b.to_integer()).into())?,
+        Function::Lcm if whole => several(|a, b| a.to_integer().lcm(&b.to_integer()).into())?,
+        _ => return None,
+    })
 }

@@ -61,8 +61,8 @@ fn boxes(text: &str) -> Result<Vec<Boxed<'_>>, Unclosed> {
             None if after.starts_with(|c: char| c.is_ascii_alphabetic()) => continue,
             None => after.split(['$', '\n']).next().unwrap_or(after).trim_end_matches([' ', '.']),
         };
-        let skipped = content.as_ptr().addr() - text.as_ptr().addr();
-        from = skipped + content.len();
+        let end = content.as_ptr().addr() - text.as_ptr().addr() + content.len();
+        from = end + usize::from(text.get(end..).is_some_and(|rest| rest.starts_with('}')));
         boxes.push(Boxed { start, end: from, content });
     }
     Ok(boxes)
@@ -98,11 +98,9 @@ fn last_list(text: &str, boxes: &[Boxed<'_>]) -> String {
 }
 
 fn is_joint(gap: &str) -> bool {
-    let bare = gap.len() < 32;
-    let words = gap.replace(['$', '}', ',', ';'], " ").replace("\\(", " ").replace("\\)", " ");
-    let mut words = words.split_whitespace();
-    let joint = matches!(words.next(), None | Some("and" | "or")) && words.next().is_none();
-    bare && joint && gap.contains([',', ';', 'a', 'o'])
+    let bare = gap.trim_matches(|c: char| c.is_whitespace() || "$\\()".contains(c));
+    let text = bare.strip_prefix("text{").and_then(|text| text.strip_suffix('}')).unwrap_or(bare);
+    matches!(text.trim(), "," | ";" | "and" | "or" | ", and" | ", or")
 }
 
 /// What stands after the last phrase that announces an answer.
@@ -151,6 +149,7 @@ mod tests {
             ("$\\boxed 7$", Some("7")),
             ("\\boxed{x = \\boxed{3}}", Some("x = \\boxed{3}")),
             ("$\\boxed{1}$ and $\\boxed{2}$", Some("1 , 2")),
+            ("$\\boxed{1} \\text{ or } \\boxed{2}$, \\(\\boxed{3}\\)", Some("1 , 2 , 3")),
             ("\\boxed{1}, hence \\boxed{2}", Some("2")),
             ("\\boxed{4} then \\boxed{", None),
             ("\\boxed{}", None),

@@ -112,7 +112,10 @@ impl Function {
     /// The value where there is a finite one.
     pub(super) fn value(self, arguments: &[Complex64]) -> Option<Complex64> {
         let value = match arguments {
-            &[z] => self.of_one(z)?,
+            &[z] => match real(z).and_then(|x| self.of_real(x)) {
+                Some(value) => value.into(),
+                None => self.of_one(z)?,
+            },
             &[n, k] if self == Binomial => binomial(real(n)?, real(k)?)?.into(),
             several => {
                 let reals = several.iter().map(|&z| real(z));
@@ -120,6 +123,29 @@ impl Function {
             }
         };
         value.is_finite().then_some(value)
+    }
+
+    /// The real value at a real number, where it is one and more accurate than what complex arithmetic gives.
+    fn of_real(self, x: f64) -> Option<f64> {
+        match self {
+            Sin => Some(x.sin()),
+            Cos => Some(x.cos()),
+            Tan => Some(x.tan()),
+            Cot => Some(x.cos() / x.sin()),
+            Arcsin if x.abs() <= 1.0 => Some(x.asin()),
+            Arccos if x.abs() <= 1.0 => Some(x.acos()),
+            Arctan => Some(x.atan()),
+            Sinh => Some(x.sinh()),
+            Cosh => Some(x.cosh()),
+            Tanh => Some(x.tanh()),
+            Arsinh => Some(x.asinh()),
+            Arcosh if x >= 1.0 => Some(x.acosh()),
+            Artanh if x.abs() < 1.0 => Some(x.atanh()),
+            Ln if x > 0.0 => Some(x.ln()),
+            Log if x > 0.0 => Some(x.log10()),
+            Log2 if x > 0.0 => Some(x.log2()),
+            _ => None,
+        }
     }
 
     fn of_one(self, z: Complex64) -> Option<Complex64> {

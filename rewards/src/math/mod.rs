@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CORRECT, Reward, Status, Task, Verdict};
 use exact::Work;
-use token::{Commas, Spaced, Unreadable};
+use token::{Commas, Spaced, Token, Unreadable};
 use tree::Answer;
 
 /// One problem with an answer in LaTeX or plain notation.
@@ -120,7 +120,8 @@ fn readings(text: &str) -> Vec<Reading> {
 impl Reading {
     /// The text as words, where it has a real one.
     fn words(&self) -> Option<String> {
-        let has_word = self.tokens.iter().any(|spaced| matches!(spaced.token, token::Token::Word(_)));
+        let is_word = |token: &Token| matches!(token, Token::Word(word) if word.chars().count() > 1);
+        let has_word = self.tokens.iter().any(|spaced| is_word(&spaced.token));
         parse::words(&self.tokens).filter(|_| has_word)
     }
 

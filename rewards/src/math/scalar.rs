@@ -1,7 +1,7 @@
 //! Whether two formulas are the same number, or the same function of their variables.
 //!
-//! Rational values are compared exactly. Everything else is compared at fixed points: the formulas are equal where they
-//! agree up to rounding at several points and differ at none. What cannot be evaluated is never equal, and agreement
+//! Rational values are compared exactly. Formulas with variables are compared at fixed points: they are equal where they
+//! agree at several points and differ at none; exactly again where both are rational there, else up to rounding. What cannot be evaluated is never equal, and agreement
 //! proves nothing where a number was written to fit: an irrational x has fractions p/q with |x - p/q| < 1/q², so that a
 //! long decimal is close to anything.
 
@@ -12,11 +12,11 @@ use std::{
 
 use super::{
     approx::{Approx, Point},
-    exact::{Work, exact},
+    exact::{Values, Work, exact, exact_at},
     tree::{Constant, Node},
 };
 use num_rational::BigRational;
-use num_traits::{Signed, Zero};
+use num_traits::{Signed, ToPrimitive, Zero};
 
 /// Points tried; the first [`POSITIVE`] have positive values only.
 const POINTS: usize = 12;
@@ -85,12 +85,7 @@ fn agree(a: &Node, b: &Node, zero: bool, work: &Work) -> Option<bool> {
     for (n_points, complex) in [(POINTS, false), (POSITIVE, true)] {
         let mut agreements = 0;
         for k in 0..n_points {
-            let point = Point::new(values(&names, k), work);
-            let (Some(a), Some(b)) = (point.value(a), point.value(b)) else { continue };
-            if !complex && point.left_reals.get() {
-                continue;
-            }
-            match agree_here(a, b, zero) {
+            match agree_at(a, b, &values(&names, k), (zero, complex), work) {
                 Some(true) => agreements += 1,
                 Some(false) => return Some(false),
                 None => {}
@@ -103,6 +98,30 @@ fn agree(a: &Node, b: &Node, zero: bool, work: &Work) -> Option<bool> {
     None
 }
 
+/// Agreement at one point: exact where both are rational there. Unless `complex` is wanted, none where one leaves the reals.
+fn agree_at(
+    a: &Node,
+    b: &Node,
+    values: &Values<'_>,
+    (zero, complex): (bool, bool),
+    work: &Work,
+) -> Option<bool> {
+    if let (Some(a), Some(b)) = (exact_at(a, values, work), exact_at(b, values, work)) {
+        return Some(a == b);
+    }
+    let point = Point::new(rounded(values), work);
+    let (a, b) = (point.value(a)?, point.value(b)?);
+    if !complex && point.left_reals.get() {
+        return None;
+    }
+    agree_here(a, b, zero)
+}
+
+/// The values as floats, which they are.
+fn rounded<'a>(values: &Values<'a>) -> BTreeMap<&'a str, f64> {
+    values.iter().filter_map(|(name, value)| Some((*name, value.to_f64()?))).collect()
+}
+
 fn agree_here(a: Approx, b: Approx, zero: bool) -> Option<bool> {
     let (gap, error) = ((a.value - b.value).norm(), SLACK * (a.error + b.error));
     if gap > error {
@@ -113,13 +132,15 @@ fn agree_here(a: Approx, b: Approx, zero: bool) -> Option<bool> {
     (error <= SHARP * size && size.is_normal()).then_some(true)
 }
 
-/// The `k`-th point: values spread between 0.3 and 16, some of them negative after the first points.
-fn values<'a>(names: &BTreeSet<&'a str>, k: usize) -> BTreeMap<&'a str, f64> {
+/// The `k`-th point: different 64ths spread between 0.3 and 16, some of them negative after the first points.
+fn values<'a>(names: &BTreeSet<&'a str>, k: usize) -> Values<'a> {
     let value = |j: usize| {
         let spread = (0.754_877_666 * (k + 1) as f64 + 0.569_840_291 * ((j + 1) * (k + 2)) as f64).fract();
         let size = (0.3 + 1.9 * spread) * [1.0, 1.0, 7.0, 2.5][k % 4];
         let negative = k >= POSITIVE && (k + 1 == POINTS || (k >> (j % 3)) % 2 == 1);
-        if negative { -size } else { size }
+        // An odd number of them, so that none is whole.
+        let parts = 2 * (32.0 * size) as i64 + 1;
+        BigRational::new(if negative { -parts } else { parts }.into(), 64.into())
     };
     names.iter().enumerate().map(|(j, name)| (*name, value(j))).collect()
 }
@@ -130,7 +151,7 @@ pub(super) fn proportional(a: &Node, b: &Node, work: &Work) -> Option<Proportion
     let names: BTreeSet<&str> = a.variables().into_iter().chain(b.variables()).collect();
     let (mut ratio, mut agreements) = (None, 0);
     for k in 0..POINTS {
-        let point = Point::new(values(&names, k), work);
+        let point = Point::new(rounded(&values(&names, k)), work);
         let (Some(a), Some(b)) = (point.value(a), point.value(b)) else { continue };
         let sharp = |v: Approx| v.error <= SHARP * v.value.norm() && MODERATE.contains(&v.value.norm());
         if point.left_reals.get() || !sharp(a) || !sharp(b) {

@@ -110,6 +110,14 @@ impl<'a> Lexer<'a> {
             self.letters();
             return Ok(());
         }
+        for (mark, plain) in [('^', symbol::raised as fn(char) -> Option<char>), ('_', symbol::lowered)] {
+            let digits: String = self.take(|c| plain(c).is_some()).chars().filter_map(plain).collect();
+            if !digits.is_empty() {
+                self.push(Token::Mark(mark));
+                self.push(Token::Number(digits));
+                return Ok(());
+            }
+        }
         self.rest = self.rest.get(c.len_utf8()..).unwrap_or_default();
         match c {
             '\\' => return self.command(),
@@ -122,19 +130,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn character(&mut self, c: char) -> Result<(), Unreadable> {
-        if let Some(digit) = symbol::raised(c) {
-            let more = self.take(|c| symbol::raised(c).is_some());
-            self.push(Token::Mark('^'));
-            self.push(Token::Number(
-                std::iter::once(digit).chain(more.chars().filter_map(symbol::raised)).collect(),
-            ));
-        } else if let Some(digit) = symbol::lowered(c) {
-            let more = self.take(|c| symbol::lowered(c).is_some());
-            self.push(Token::Mark('_'));
-            self.push(Token::Number(
-                std::iter::once(digit).chain(more.chars().filter_map(symbol::lowered)).collect(),
-            ));
-        } else if let Some((numerator, denominator)) = symbol::vulgar_fraction(c) {
+        if let Some((numerator, denominator)) = symbol::vulgar_fraction(c) {
             self.push(Token::Name("frac".into()));
             self.push(Token::Number(numerator.into()));
             self.push(Token::Number(denominator.into()));
@@ -172,13 +168,19 @@ impl<'a> Lexer<'a> {
             self.symbol(c);
         } else if run == "sqrt" || run == "cbrt" || run == "frac" || Function::named(run).is_some() {
             self.push(Token::Name(run.into()));
-        } else if run.len() >= 4 || self.after_number() && unit::is_plain(run) {
+        } else if run.len() >= 4 || self.after_number() && unit::is_plain(run) || self.is_temperature(run) {
             self.push(Token::Word(run.into()));
         } else {
             for letter in run.chars() {
                 self.push(Token::Letter(letter));
             }
         }
+    }
+
+    /// The letter of °C.
+    fn is_temperature(&self, run: &str) -> bool {
+        let after_degree = matches!(self.tokens.last(), Some(Spaced { token: Token::Mark('°'), .. }));
+        after_degree && matches!(run, "C" | "F")
     }
 
     fn after_number(&self) -> bool {
