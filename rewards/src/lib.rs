@@ -138,6 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn a_grader_cannot_decide_a_task_of_another_kind() {
+        let task: Task = serde_json::from_value(json!({"type": "math", "answer": "8"})).unwrap();
+        for (reward, status) in [("math", Status::Ok), ("countdown", Status::Error)] {
+            let reward: RewardConfig = serde_json::from_value(json!({"type": reward})).unwrap();
+            let verdict = reward.build().score(&task, "<answer>8</answer>");
+            assert_eq!((verdict.correct(), verdict.status), (status == Status::Ok, status));
+        }
+    }
+
+    #[test]
     fn status_reads_the_same_displayed_and_serialized() {
         for status in [Status::Ok, Status::Unparsable, Status::Timeout, Status::Error] {
             assert_eq!(serde_json::to_value(status).unwrap(), json!(status.to_string()));
@@ -148,6 +158,7 @@ mod tests {
     fn a_config_error_names_the_culprit() {
         for (config, culprit) in [
             (json!({"type": "countdwn"}), "unknown variant `countdwn`, expected `countdown` or `math`"),
+            (json!({"type": "math", "strict": true}), "unknown field `strict`"),
             (json!({"type": "countdown", "present": "exact"}), "unknown field `present`, expected `preset`"),
             (
                 json!({"type": "countdown", "preset": "tiny"}),

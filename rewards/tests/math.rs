@@ -243,6 +243,13 @@ fn percentages_units_and_money() {
 }
 
 #[test]
+fn percentages_below_one_are_what_they_are_worth() {
+    check("0.5", &["50\\%", "\\frac{1}{2}"], &["0.5\\%", "5\\%"]);
+    check("\\frac{1}{2}", &["50\\%"], &["\\frac{1}{2}\\%"]);
+    check("4.2\\%", &["4.2", "0.042"], &["42", "0.42"]);
+}
+
+#[test]
 fn words() {
     check(
         "\\text{Tuesday}",
@@ -504,4 +511,39 @@ fn the_status_says_what_happened() {
     assert_eq!(judge("5", "\\frac{5"), Status::Unparsable);
     assert_eq!(judge("5", "9^{9^{9^9}}"), Status::Error);
     assert_eq!(judge("5", "1/0"), Status::Error);
+}
+
+#[test]
+fn identities_of_functions() {
+    check(
+        "2\\cos^2 x - 1",
+        &["\\cos 2x", "1 - 2\\sin^2 x", "\\cos(2x)", "\\cos^2 x - \\sin^2 x"],
+        &["\\sin 2x", "2\\cos x^2 - 1", "\\cos x"],
+    );
+    check("\\tan\\theta", &["\\frac{\\sin\\theta}{\\cos\\theta}"], &["\\cot\\theta", "\\tan\\phi"]);
+    check("\\frac{e^x + e^{-x}}{2}", &["\\cosh x"], &["\\sinh x"]);
+    check("\\ln(x^2)", &["2\\ln|x|"], &["\\ln x"]);
+    check("\\max(a, b)", &["\\max\\{a, b\\}", "\\frac{a+b+|a-b|}{2}"], &["a", "\\min(a, b)"]);
+    check(
+        "f^{-1}(x) = \\frac{x-1}{2}",
+        &["\\frac{x-1}{2}", "f^{-1}(x) = (x-1)/2"],
+        &["f(x) = \\frac{x-1}{2}"],
+    );
+}
+
+#[test]
+fn physical_formulas() {
+    check("x^{\\prime} + \\frac{r}{V} x - r c = 0", &["x' = rc - \\frac{r}{V}x"], &["x = rc", "x' = rc"]);
+    check("\\ddot{\\theta} + \\theta = 0", &["\\ddot{\\theta} = -\\theta"], &["\\dot{\\theta} = -\\theta"]);
+    check(
+        "(t + \\frac12 \\sin{2t}) u(t)",
+        &["u(t) \\left(t + \\frac{\\sin 2t}{2}\\right)"],
+        &["t u(t)", "0"],
+    );
+    check(
+        "\\lambda_{\\text {red}} / \\sqrt{2}",
+        &["\\frac{\\lambda_{red}}{\\sqrt2}"],
+        &["\\frac{\\lambda}{\\sqrt2}"],
+    );
+    check("A_{0} = B_1", &["B_1 = A_0"], &["A_1 = B_0"]);
 }

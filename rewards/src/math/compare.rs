@@ -5,9 +5,10 @@
 //! which number an equation is multiplied.
 
 use num_rational::BigRational;
+use num_traits::{One, Signed};
 
 use super::{
-    exact::Work,
+    exact::{Work, exact},
     region,
     scalar::{Proportion, proportional, same},
     tree::{Answer, Constant, Joint, Node},
@@ -143,7 +144,7 @@ fn same_region(a: &Answer, b: &Answer, work: &Work) -> Option<bool> {
 }
 
 /// Units on both sides must measure the same, and count. On one side only, the number is compared as written: the unit was
-/// asked for in the question. A percentage or an angle in degrees may also be given by its value.
+/// asked for in the question. A percentage or an angle in degrees may also be given by its value; a percentage below 1 must.
 fn same_quantity(
     (x, unit_x): (&Node, &Option<Unit>),
     (y, unit_y): (&Node, &Option<Unit>),
@@ -162,7 +163,9 @@ fn same_quantity(
             let (with, without) = if unit_x.is_some() { (x, y) } else { (y, x) };
             let value = |constant| Node::Product(vec![with.clone(), Node::Constant(constant)]);
             if unit.is("percent") {
-                either(same(with, without, work), || same(&value(Constant::Percent), without, work))
+                let below_one = exact(with, work).is_some_and(|number| number.abs() < BigRational::one());
+                let written = if below_one { Some(false) } else { same(with, without, work) };
+                either(written, || same(&value(Constant::Percent), without, work))
             } else if unit.is("degree") {
                 either(same(with, without, work), || same(&value(Constant::Degree), without, work))
             } else {

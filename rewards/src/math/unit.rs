@@ -79,7 +79,7 @@ const NOT_UNITS: [&str; 127] = [
 impl Unit {
     /// Reads the whole of `phrase`; none where it is no unit.
     pub(super) fn parse(phrase: &str) -> Option<Self> {
-        let spaced = phrase.replace('/', " per ").replace('^', " ^");
+        let spaced = phrase.replace("mph", "miles/hour").replace('/', " per ").replace('^', " ^");
         let spaced = spaced.replace(['.', '(', ')', '*', '-', '~', ','], " ").to_lowercase();
         let mut words = spaced.split_whitespace().take_while(|word| *word != "of").peekable();
         let mut unit =
@@ -192,6 +192,7 @@ mod tests {
             ("m/s", "meters per second"),
             ("blue marbles", "marble"),
             ("liters of water", "liter"),
+            ("mph", "miles per hour"),
             ("square units", "units"),
         ] {
             assert_eq!(Unit::parse(left).unwrap(), Unit::parse(right).unwrap(), "{left}");
