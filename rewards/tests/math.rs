@@ -355,7 +355,12 @@ fn matrices() {
     check(
         "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}",
         &["\\begin{bmatrix} 1 \\\\ 2 \\end{bmatrix}"],
-        &["\\begin{pmatrix} 1 & 2 \\end{pmatrix}", "(1,2)", "\\begin{pmatrix} 1 \\\\ 2"],
+        &[
+            "\\begin{pmatrix} 1 & 2 \\end{pmatrix}",
+            "(1,2)",
+            "\\begin{pmatrix} 1 \\\\ 2 \\end{vmatrix}",
+            "\\begin{pmatrix} 1 \\\\ 2",
+        ],
     );
 }
 

@@ -69,9 +69,10 @@ impl Parser<'_> {
     }
 
     fn matrix(&mut self) -> Parsed<Answer> {
-        let array = matches!(self.peek(), Some(Token::Name(name)) if name == "begin array");
+        let Some(Token::Name(begin)) = self.peek() else { return Err(Unreadable) };
+        let end = Token::Name(begin.replacen("begin", "end", 1));
         self.advance()?;
-        if array && self.eat('{') {
+        if begin == "begin array" && self.eat('{') {
             while !self.eat('}') {
                 self.peek().ok_or(Unreadable)?;
                 self.advance()?;
@@ -85,7 +86,7 @@ impl Parser<'_> {
                 continue;
             }
             let another = self.eat('↵');
-            if matches!(self.peek(), Some(Token::Name(name)) if name.starts_with("end ")) {
+            if self.peek() == Some(&end) {
                 self.advance()?;
                 return Ok(Answer::Matrix(rows));
             }
