@@ -80,7 +80,9 @@ impl Reward for CountdownReward {
     }
 
     fn score(&self, task: &Task, response: &str) -> Verdict {
-        let Task::Countdown(task) = task;
+        let Task::Countdown(task) = task else {
+            return Verdict::undecided();
+        };
         let (correct, status) =
             tags::last_answer(response).map_or((false, Status::Unparsable), |answer| task.judge(answer));
         let correct = f64::from(u8::from(correct));

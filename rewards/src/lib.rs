@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 
 mod countdown;
 mod expression;
+pub mod math;
 mod preset;
 mod rational;
 mod tags;
 
 pub use countdown::{Countdown, CountdownConfig, CountdownReward};
 pub use expression::{Expression, Op, ParseError};
+pub use math::{Math, MathConfig, MathReward};
 pub use preset::Preset;
 pub use rational::{ArithmeticError, Rational};
 
@@ -29,6 +31,8 @@ pub const CORRECT: &str = "correct";
 pub enum Task {
     /// Reach a target with given numbers.
     Countdown(Countdown),
+    /// Find a value, formula, set, ...
+    Math(Math),
 }
 
 /// How grading went. A wrong answer is [`Status::Ok`]: it was understood and judged.
@@ -68,6 +72,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What a grader says of a task that is not of its kind.
+    fn undecided() -> Self {
+        Self { value: 0.0, parts: BTreeMap::from([(CORRECT.into(), 0.0)]), status: Status::Error }
+    }
+
     /// Whether the response solves its task, whatever the scale of `value`.
     pub fn correct(&self) -> bool {
         self.parts.get(CORRECT).is_some_and(|&part| part == 1.0)
@@ -89,6 +98,8 @@ pub trait Reward: Send + Sync {
 pub enum RewardConfig {
     /// See [`CountdownReward`].
     Countdown(CountdownConfig),
+    /// See [`MathReward`].
+    Math(MathConfig),
 }
 
 impl RewardConfig {
@@ -96,6 +107,7 @@ impl RewardConfig {
     pub fn build(self) -> Box<dyn Reward> {
         match self {
             Self::Countdown(config) => Box::new(CountdownReward::new(config)),
+            Self::Math(config) => Box::new(MathReward::new(config)),
         }
     }
 }
@@ -126,6 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn a_grader_cannot_decide_a_task_of_another_kind() {
+        let task: Task = serde_json::from_value(json!({"type": "math", "answer": "8"})).unwrap();
+        for (reward, status) in [("math", Status::Ok), ("countdown", Status::Error)] {
+            let reward: RewardConfig = serde_json::from_value(json!({"type": reward})).unwrap();
+            let verdict = reward.build().score(&task, "<answer>8</answer>");
+            assert_eq!((verdict.correct(), verdict.status), (status == Status::Ok, status));
+        }
+    }
+
+    #[test]
     fn status_reads_the_same_displayed_and_serialized() {
         for status in [Status::Ok, Status::Unparsable, Status::Timeout, Status::Error] {
             assert_eq!(serde_json::to_value(status).unwrap(), json!(status.to_string()));
@@ -135,7 +157,8 @@ mod tests {
     #[test]
     fn a_config_error_names_the_culprit() {
         for (config, culprit) in [
-            (json!({"type": "countdwn"}), "unknown variant `countdwn`, expected `countdown`"),
+            (json!({"type": "countdwn"}), "unknown variant `countdwn`, expected `countdown` or `math`"),
+            (json!({"type": "math", "strict": true}), "unknown field `strict`"),
             (json!({"type": "countdown", "present": "exact"}), "unknown field `present`, expected `preset`"),
             (
                 json!({"type": "countdown", "preset": "tiny"}),

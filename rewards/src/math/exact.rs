@@ -1,0 +1,110 @@
+//! The exact value of a formula, where it is rational and not too long.
+
+use std::{cell::Cell, collections::BTreeMap};
+
+use num_integer::Integer;
+use num_rational::BigRational;
+use num_traits::{Signed, Zero};
+
+use super::{
+    function::Function,
+    number::{self, bounded},
+    tree::{Constant, Node},
+};
+
+/// What a factorial or binomial coefficient may cost.
+const COUNTING: u64 = 4000;
+
+/// The work that one comparison may still do, so that its time is bounded whatever the formulas.
+pub(super) struct Work {
+    left: Cell<u64>,
+}
+
+impl Work {
+    /// Units of work, each of some ten nanoseconds.
+    const LIMIT: u64 = 400_000;
+
+    pub(super) fn new() -> Self {
+        Self { left: Cell::new(Self::LIMIT) }
+    }
+
+    /// Takes `cost` of what is left; none when it is not enough, from then on.
+    pub(super) fn spend(&self, cost: u64) -> Option<()> {
+        let left = self.left.get().checked_sub(cost);
+        self.left.set(left.unwrap_or(0));
+        left.map(drop)
+    }
+
+    /// Whether the work has run out.
+    pub(super) fn is_spent(&self) -> bool {
+        self.left.get() == 0
+    }
+}
+
+/// Exact values of variables.
+pub(super) type Values<'a> = BTreeMap<&'a str, BigRational>;
+
+/// The value of `node` if it is known to be rational: no variables, no functions but those that keep rationals.
+pub(super) fn exact(node: &Node, work: &Work) -> Option<BigRational> {
+    exact_at(node, &Values::new(), work)
+}
+
+/// The value of `node` where the variables have these values; see [`exact`].
+pub(super) fn exact_at(node: &Node, values: &Values<'_>, work: &Work) -> Option<BigRational> {
+    let at = |node: &Node| exact_at(node, values, work);
+    let value = match node {
+        Node::Number(value) => bounded(value.clone())?,
+        Node::Variable(name) => values.get(name.as_str())?.clone(),
+        Node::Constant(Constant::Percent) => BigRational::new(1.into(), 100.into()),
+        Node::Constant(_) => return None,
+        Node::Sum(parts) => fold(parts.iter().map(at), work, number::add)?,
+        Node::Product(parts) => fold(parts.iter().map(at), work, number::multiply)?,
+        Node::Power(pair) => number::power(&at(&pair.0)?, &at(&pair.1)?)?,
+        Node::Call(function, arguments) => {
+            let arguments = arguments.iter().map(at).collect::<Option<Vec<_>>>()?;
+            call(*function, &arguments, work)?
+        }
+    };
+    work.spend(4 + number::cost(&value))?;
+    Some(value)
+}
+
+fn fold(
+    mut values: impl Iterator<Item = Option<BigRational>>,
+    work: &Work,
+    op: fn(BigRational, BigRational) -> BigRational,
+) -> Option<BigRational> {
+    let first = values.next()??;
+    values.try_fold(first, |a, b| {
+        let value = bounded(op(a, b?))?;
+        work.spend(number::cost(&value))?;
+        Some(value)
+    })
+}
+
+/// The value of a function of exact arguments, where it is rational.
+pub(super) fn call(function: Function, arguments: &[BigRational], work: &Work) -> Option<BigRational> {
+    let several = |op| fold(arguments.iter().cloned().map(Some), work, op);
+    let whole = arguments.iter().all(BigRational::is_integer);
+    let first = arguments.first()?;
+    Some(match function {
+        Function::Abs => first.abs(),
+        Function::Floor => first.floor(),
+        Function::Ceil => first.ceil(),
+        Function::Re => first.clone(),
+        Function::Im => BigRational::zero(),
+        Function::Factorial => {
+            work.spend(COUNTING)?;
+            number::factorial(first)?
+        }
+        Function::Binomial => {
+            work.spend(COUNTING)?;
+            number::binomial(first, arguments.get(1)?)?
+        }
+        Function::Max => several(|a, b| a.max(b))?,
+        Function::Min => several(|a, b| a.min(b))?,
+        Function::Gcd if whole => several(|a, b| a.to_integer().gcd(&b.to_integer()).into())?,
+        Function::Lcm if whole => several(|a, b| a.to_integer().lcm(&b.to_integer()).into())?,
+        _ => return None,
+    })
+}

@@ -1,0 +1,275 @@
+//! From text to tokens: LaTeX and plain notation in one alphabet.
+//!
+//! ```text
+//! 12  0.5  1{,}000  2e-3  0.\overline{3}      Number
+//! x  \alpha  π                                Letter
+//! \frac  sqrt  sin                            Name of a command or function
+//! \text{hours}  hours                         Word: four plain letters or more, or what a text command holds
+//! everything else                             Mark: one character, whatever its spelling (see `symbol`)
+//! ```
+//!
+//! Dollars, sizes, fonts and blanks are dropped. A comma between digits is a thousands separator or stands between two
+//! answers; where the digits allow both, the reader asks for both readings ([`Commas`]).
+
+mod literal;
+
+use super::{function::Function, symbol, unit};
+
+/// Longest text that is read, in bytes.
+const MAX_BYTES: usize = 4096;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Token {
+    /// A literal as [`number::literal`](super::number::literal) reads it.
+    Number(String),
+    Letter(char),
+    Name(String),
+    Word(String),
+    Mark(char),
+}
+
+/// A token, and whether a blank stands before it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Spaced {
+    pub token: Token,
+    pub spaced: bool,
+}
+
+/// What a bare comma between digits is, as in `100,200`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Commas {
+    /// It groups digits where all groups after the first have three.
+    Group,
+    /// It stands between two numbers.
+    Separate,
+}
+
+/// The text is not in the language, or too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+/// The tokens of `text`, and whether the other reading of the commas would give others.
+pub(super) fn tokens(text: &str, commas: Commas) -> Result<(Vec<Spaced>, bool), Unreadable> {
+    if text.len() > MAX_BYTES {
+        return Err(Unreadable);
+    }
+    let mut lexer = Lexer {
+        text,
+        rest: text,
+        tokens: Vec::new(),
+        spaced: false,
+        commas,
+        ambiguous: false,
+        undivided: usize::MAX,
+    };
+    while let Some(c) = lexer.rest.chars().next() {
+        lexer.step(c)?;
+    }
+    Ok((lexer.tokens, lexer.ambiguous))
+}
+
+struct Lexer<'a> {
+    text: &'a str,
+    rest: &'a str,
+    tokens: Vec<Spaced>,
+    spaced: bool,
+    commas: Commas,
+    ambiguous: bool,
+    /// While more than this many bytes are left, commas were already found not to group.
+    undivided: usize,
+}
+
+impl<'a> Lexer<'a> {
+    fn push(&mut self, token: Token) {
+        let spaced = std::mem::take(&mut self.spaced);
+        self.tokens.push(Spaced { token, spaced });
+    }
+
+    fn eat(&mut self, prefix: &str) -> bool {
+        let after = self.rest.strip_prefix(prefix);
+        self.rest = after.unwrap_or(self.rest);
+        after.is_some()
+    }
+
+    /// The longest prefix of such characters, taken.
+    fn take(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
+        let end = self.rest.find(|c| !wanted(c)).unwrap_or(self.rest.len());
+        let (taken, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
+        self.rest = rest;
+        taken
+    }
+
+    fn step(&mut self, c: char) -> Result<(), Unreadable> {
+        let starts_number =
+            c.is_ascii_digit() || c == '.' && self.rest.get(1..).is_some_and(|rest| rest.starts_with(digit));
+        if starts_number {
+            self.number();
+            return Ok(());
+        }
+        if c.is_ascii_alphabetic() {
+            self.letters();
+            return Ok(());
+        }
+        for (mark, plain) in [('^', symbol::raised as fn(char) -> Option<char>), ('_', symbol::lowered)] {
+            let digits: String = self.take(|c| plain(c).is_some()).chars().filter_map(plain).collect();
+            if !digits.is_empty() {
+                self.push(Token::Mark(mark));
+                self.push(Token::Number(digits));
+                return Ok(());
+            }
+        }
+        self.rest = self.rest.get(c.len_utf8()..).unwrap_or_default();
+        match c {
+            '\\' => return self.command(),
+            '$' => {}
+            '~' => self.spaced = true,
+            c if c.is_whitespace() || c == '\u{200b}' => self.spaced = true,
+            c => self.character(c)?,
+        }
+        Ok(())
+    }
+
+    fn character(&mut self, c: char) -> Result<(), Unreadable> {
+        if let Some((numerator, denominator)) = symbol::vulgar_fraction(c) {
+            self.push(Token::Name("frac".into()));
+            self.push(Token::Number(numerator.into()));
+            self.push(Token::Number(denominator.into()));
+        } else if c == '*' && self.eat("*") {
+            self.push(Token::Mark('^'));
+        } else if c == '<' && self.eat("=") {
+            self.push(Token::Mark('≤'));
+        } else if c == '>' && self.eat("=") {
+            self.push(Token::Mark('≥'));
+        } else if c == '√' {
+            self.push(Token::Name("sqrt".into()));
+        } else if c.is_control() {
+            return Err(Unreadable);
+        } else {
+            self.symbol(symbol::of_char(c));
+        }
+        Ok(())
+    }
+
+    fn symbol(&mut self, c: char) {
+        let letter = c.is_alphabetic() && c != 'ℝ';
+        self.push(if letter { Token::Letter(c) } else { Token::Mark(c) });
+    }
+
+    fn letters(&mut self) {
+        // Python writes np.sqrt and math.pi.
+        for module in ["np.", "math.", "numpy.", "sympy."] {
+            self.eat(module);
+        }
+        let run = self.take(|c| c.is_ascii_alphabetic());
+        // 3 x 10^8
+        if run == "x" && self.spaced && self.after_number() && self.rest.starts_with(" 10^") {
+            self.push(Token::Mark('*'));
+        } else if let Some(c) = symbol::of_word(run) {
+            self.symbol(c);
+        } else if run == "sqrt" || run == "cbrt" || run == "frac" || Function::named(run).is_some() {
+            self.push(Token::Name(run.into()));
+        } else if run.len() >= 4 || self.after_number() && unit::is_plain(run) || self.is_temperature(run) {
+            self.push(Token::Word(run.into()));
+        } else {
+            for letter in run.chars() {
+                self.push(Token::Letter(letter));
+            }
+        }
+    }
+
+    /// The letter of °C.
+    fn is_temperature(&self, run: &str) -> bool {
+        let after_degree = matches!(self.tokens.last(), Some(Spaced { token: Token::Mark('°'), .. }));
+        after_degree && matches!(run, "C" | "F")
+    }
+
+    fn after_number(&self) -> bool {
+        matches!(self.tokens.last(), Some(Spaced { token: Token::Number(_) | Token::Mark('}'), .. }))
+    }
+
+    fn command(&mut self) -> Result<(), Unreadable> {
+        let name = self.take(|c| c.is_ascii_alphabetic());
+        if name.is_empty() {
+            return self.control_symbol();
+        }
+        match name {
+            "dfrac" | "tfrac" | "cfrac" => self.push(Token::Name("frac".into())),
+            "dbinom" | "tbinom" => self.push(Token::Name("binom".into())),
+            "frac" | "sqrt" | "binom" | "over" | "choose" => self.push(Token::Name(name.into())),
+            "begin" | "end" => {
+                let environment = self.argument().ok_or(Unreadable)?;
+                self.push(Token::Name(format!("{name} {}", environment.trim_matches('*'))));
+            }
+            "mathbb" | "mathds" => match self.argument().ok_or(Unreadable)? {
+                "R" => self.push(Token::Mark('ℝ')),
+                other => self.push(Token::Word(other.into())),
+            },
+            "cr" => self.push(Token::Mark('↵')),
+            "degree" | "textdegree" => self.push(Token::Mark('°')),
+            _ if symbol::is_text(name) => return self.words(name),
+            "left" | "right" => {
+                // An invisible bracket.
+                self.eat(".");
+            }
+            _ if symbol::is_decoration(name) => self.spaced = true,
+            _ if symbol::is_accent(name) || Function::named(name).is_some() => {
+                self.push(Token::Name(name.into()))
+            }
+            _ => self.symbol(symbol::of_command(name).ok_or(Unreadable)?),
+        }
+        Ok(())
+    }
+
+    /// What follows a backslash and is no letter.
+    fn control_symbol(&mut self) -> Result<(), Unreadable> {
+        let c = self.rest.chars().next().ok_or(Unreadable)?;
+        self.rest = self.rest.get(c.len_utf8()..).unwrap_or_default();
+        match c {
+            '{' => self.push(Token::Mark('⦃')),
+            '}' => self.push(Token::Mark('⦄')),
+            '\\' => self.push(Token::Mark('↵')),
+            '|' => self.push(Token::Mark('‖')),
+            '$' | '%' | '&' | '#' | '_' => self.push(Token::Mark(c)),
+            ',' | ';' | ':' | '!' | ' ' | '\n' | '/' => self.spaced = true,
+            '(' | ')' | '[' | ']' => {}
+            _ => return Err(Unreadable),
+        }
+        Ok(())
+    }
+
+    /// The braced argument of a command, without braces inside.
+    fn argument(&mut self) -> Option<&'a str> {
+        let (argument, rest) = self.rest.trim_start().strip_prefix('{')?.split_once('}')?;
+        self.rest = rest;
+        (!argument.contains('{')).then_some(argument)
+    }
+
+    /// The argument of a text command: a joint, a formula that only looks upright, or words.
+    fn words(&mut self, command: &str) -> Result<(), Unreadable> {
+        let argument = self
+            .argument()
+            .ok_or(Unreadable)?
+            .trim_matches(|c: char| c.is_whitespace() || c == '~' || c == ',');
+        let bare = argument.trim_start_matches('(').trim_end_matches(')');
+        let upright_symbol = command == "mathrm" && matches!(argument, "i" | "e" | "d");
+        let formula =
+            !argument.contains(char::is_alphabetic) || argument.contains('\\') || argument.starts_with(digit);
+        if formula || upright_symbol || bare != argument && bare.chars().count() == 1 {
+            let (inner, ambiguous) = tokens(argument, self.commas)?;
+            self.tokens.extend(inner);
+            self.ambiguous |= ambiguous;
+        } else if let Some(symbol) = symbol::of_word(argument) {
+            self.push(Token::Mark(symbol));
+        } else if Function::named(argument).is_some() && !self.after_number() {
+            self.push(Token::Name(argument.into()));
+        } else {
+            self.spaced = true;
+            self.push(Token::Word(argument.into()));
+        }
+        Ok(())
+    }
+}
+
+fn digit(c: char) -> bool {
+    c.is_ascii_digit()
+}
