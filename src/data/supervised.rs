@@ -106,7 +106,9 @@ impl SourceConfig {
                     "demonstrations: there are no training problems, expected at least one"
                 );
                 let problems = train.iter().map(|prompt| {
-                    let Task::Countdown(problem) = &prompt.task;
+                    let Task::Countdown(problem) = &prompt.task else {
+                        bail!("prompt {}: there are demonstrations of Countdown alone", prompt.id);
+                    };
                     demonstrations::check(problem, config.max_value)
                         .with_context(|| format!("prompt {}", prompt.id))?;
                     Ok((Arc::clone(prompt), problem.clone()))

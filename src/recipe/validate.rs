@@ -1,5 +1,7 @@
 //! The sense of a recipe: ranges, and what keys ask of each other. No file and no device is touched.
 
+use rewards::RewardConfig;
+
 use super::{Recipe, explain, problem::Finding, rules::Rules};
 use crate::{
     credit::{
@@ -144,6 +146,14 @@ fn rewards(rules: &mut Rules, recipe: &Recipe) {
             entry.weight.is_finite(),
             "a finite number",
         );
+        // Every kind of [data] has Countdown problems so far.
+        rules.broken_if(!matches!(entry.grader, RewardConfig::Countdown(_)), &[&format!("reward.{index}.type")], || {
+            format!(
+                "[[reward]] #{} `type`: got a grader of mathematical answers, expected \"countdown\", since [data] has Countdown \
+                 problems",
+                index + 1
+            )
+        });
     }
     rules.broken_if(
         !reward.is_empty() && reward.iter().all(|entry| entry.weight == 0.0),

@@ -227,6 +227,10 @@ fn the_sense_of_the_whole_is_checked() {
         assert_eq!(problems(BASE, &[entry]), [format!("--set {entry}: {expected}")]);
     }
     for (entries, expected) in [
+        (
+            &["reward=[{type=\"math\"}]"][..],
+            "[[reward]] #1 `type`: got a grader of mathematical answers, expected \"countdown\"",
+        ),
         (&["explore={type=\"tree\", rounds=0}"][..], "[explore] `rounds`: got 0, expected at least 1"),
         (
             &["explore={type=\"tree\", rule={type=\"attention\", top_fraction=0.0}}"][..],
