@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod compare;
 mod eval;
+mod grade;
 mod inspect;
 mod panic;
 mod policy;
@@ -41,6 +42,8 @@ enum Verb {
     Sample(sample::Sample),
     /// Show what a policy's attention says about responses, and the credit that each strategy gives their tokens
     Inspect(Box<inspect::Inspect>),
+    /// Judge answers against gold ones, without a model
+    Grade(grade::Grade),
     /// Find everything wrong with a recipe, without loading a model
     Check(check::Check),
     /// Time generation and training on fixed work
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
         Verb::Compare(verb) => verb.run(),
         Verb::Sample(verb) => verb.run(),
         Verb::Inspect(verb) => verb.run(),
+        Verb::Grade(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
     });

@@ -183,3 +183,37 @@ fn a_reader_that_has_seen_enough_stops_nothing() {
         assert_eq!(ended.code, 0, "{args:?}: {}", ended.err);
     }
 }
+
+#[test]
+fn grade_judges_answers_and_replies_line_by_line() {
+    let place = Place::new();
+    place.write(
+        "answers.jsonl",
+        [
+            r#"{"gold": "\\frac{1}{2}", "prediction": "0.5"}"#,
+            r#"{"gold": "72", "reply": "Six times twelve, so \\boxed{72}."}"#,
+            r#"{"gold": "72", "reply": "<think>\\boxed{72}</think> Who knows?\nI do not, and nobody does."}"#,
+            r#"{"gold": "3", "prediction": "1, 2, 3"}"#,
+        ]
+        .join("\n"),
+    );
+    let ended = place.run(&["grade", "answers.jsonl", "--reward", "math"]);
+    assert_eq!((ended.code, ended.err.as_str()), (0, "2 of 4 are right\n"));
+    let expected = [
+        r#"{"verdict":true,"status":"ok","answer":"0.5"}"#,
+        r#"{"verdict":true,"status":"ok","answer":"72"}"#,
+        r#"{"verdict":false,"status":"unparsable","answer":null}"#,
+        r#"{"verdict":false,"status":"ok","answer":"1, 2, 3"}"#,
+    ];
+    assert_eq!(ended.out.lines().collect::<Vec<_>>(), expected);
+
+    place.write(
+        "broken.jsonl",
+        "{\"gold\": \"1\", \"prediction\": \"1\"}\n{\"gold\": \"1\"}\n{\"gold\": 1}\n",
+    );
+    let refused = place.run(&["grade", "broken.jsonl"]);
+    assert_eq!((refused.code, refused.out.as_str()), (2, ""));
+    for part in ["broken.jsonl:2: either `prediction` or `reply` must be there", "broken.jsonl:3: "] {
+        assert!(refused.err.contains(part), "{}", refused.err);
+    }
+}
