@@ -12,6 +12,7 @@ mod draft;
 mod explain;
 mod fault;
 mod load;
+mod notes;
 mod problem;
 mod read;
 mod reality;
@@ -126,6 +127,6 @@ impl Recipe {
     /// What a person should know of this recipe although it works, one sentence each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        validate::notes(self)
+        notes::notes(self)
     }
 }

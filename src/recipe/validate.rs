@@ -10,10 +10,8 @@ use crate::{
     },
     data::{DataConfig, sampler::SamplerConfig},
     learner::WarmupConfig,
-    loss::{KlConfig, KlPlace},
     optim::{OptimConfig, Schedule},
-    rollout::explore::{ExploreConfig, TreeConfig, branch::RuleConfig},
-    types::KlEstimator,
+    rollout::explore::ExploreConfig,
 };
 
 /// Everything about `recipe` that cannot work.
@@ -291,87 +289,6 @@ fn optim(rules: &mut Rules, section: &str, optim: &OptimConfig) {
             explain::name(&key("final_lr_ratio"))
         )
     });
-}
-
-/// What a person should know of a recipe that works all the same.
-pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
-    let mut notes = Vec::new();
-    let sampling = recipe.sampling;
-    if sampling.top_p < 1.0 || sampling.top_k > 0 {
-        notes.push(
-            "[sampling] `top_p` or `top_k` cuts the distribution that responses come from, the learner scores them under \
-             the whole one: expect mismatch/* above 0 and a biased gradient"
-                .to_owned(),
-        );
-    }
-    if recipe.model.scratch.is_some() && recipe.warmup.is_none() {
-        notes.push(
-            "[model] `scratch` without [warmup] starts from random weights: rewards may stay at 0 and teach nothing".to_owned(),
-        );
-    }
-    let warmup = recipe.optim.warmup_steps;
-    if warmup > recipe.run.steps {
-        notes.push(format!(
-            "[optim] `warmup_steps` = {warmup} is more than [run] `steps` = {}: the learning rate never reaches `lr`",
-            recipe.run.steps
-        ));
-    }
-    if recipe.loss.terms().kl.is_some_and(|kl| kl.coef == 0.0) {
-        notes.push(
-            "[loss.kl] `coef` = 0 is no penalty: its other keys have no effect, and no reference is loaded"
-                .to_owned(),
-        );
-    }
-    let in_loss =
-        |kl: &KlConfig| kl.coef != 0.0 && kl.place == KlPlace::Loss && kl.estimator == KlEstimator::K1;
-    if recipe.loss.terms().kl.as_ref().is_some_and(in_loss) {
-        notes.push(
-            "[loss.kl] `estimator` = \"k1\" in the loss has a gradient of mean 0, so it holds the policy nowhere; choose \"k2\" or \
-             \"k3\", or `place` = \"reward\""
-                .to_owned(),
-        );
-    }
-    if let ExploreConfig::Tree(TreeConfig { rule: RuleConfig::Attention(rule), .. }) = recipe.explore
-        && rule.min_start > sampling.max_new_tokens
-    {
-        notes.push(format!(
-            "[explore.rule] `min_start` = {} counts from the prompt's first token: with responses of at most {} tokens, branches \
-             leave the earliest steps, whatever attention says, unless prompts have more than {}; lower it, and `min_gap`",
-            rule.min_start,
-            sampling.max_new_tokens,
-            rule.min_start - sampling.max_new_tokens
-        ));
-    }
-    notes.extend(recipe.signals.idle());
-    notes.extend(boundless(recipe));
-    notes
-}
-
-/// Bounds of the strategies in the chain that no sequence of the recipe reaches.
-fn boundless(Recipe { credit, signals, sampling, batch, .. }: &Recipe) -> Vec<String> {
-    let looks_back =
-        |entry: &CreditConfig| matches!(entry, CreditConfig::LocalChunk(_) | CreditConfig::Rhythm(_));
-    let mut notes = Vec::new();
-    if signals.window >= batch.max_tokens && credit.iter().any(looks_back) {
-        notes.push(format!(
-            "[signals] `window` = {} is longer than any sequence ([batch] `max_tokens` = {}), so it bounds nothing",
-            signals.window, batch.max_tokens
-        ));
-    }
-    for (index, entry) in credit.iter().enumerate() {
-        if let CreditConfig::Rhythm(rhythm) = entry
-            && rhythm.lookback >= sampling.max_new_tokens
-        {
-            notes.push(format!(
-                "[[credit]] #{} `lookback` = {} is longer than any response ([sampling] `max_new_tokens` = {}), so it bounds \
-                 nothing",
-                index + 1,
-                rhythm.lookback,
-                sampling.max_new_tokens
-            ));
-        }
-    }
-    notes
 }
 
 /// A divisor of `n` below `near` and one above, the nearest where a short search finds them. Where `near` is above `n`,
