@@ -3,7 +3,8 @@
 //! ```text
 //! step 0      eval/step_000000.json      after the warm start
 //! step k      metrics.jsonl              rows with eval/<set>/avg@<k>
-//! tokens      progress/tokens_generated  response tokens sampled for training; what lies ready for a step that never comes is not in it
+//! tokens      progress/tokens_generated  response tokens sampled for training, without what lies ready for a
+//!                                        step that never comes
 //! seconds     Σ time/step                training alone: warm start, evaluations and checkpoints are left out
 //! ```
 

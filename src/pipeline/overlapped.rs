@@ -43,13 +43,19 @@ impl Overlapped {
         Self { idle: Some(source), worker: None, ready: None, n_threads: tch::get_num_threads() }
     }
 
-    /// Waits for the worker, if there is one.
+    /// Waits for the worker, if there is one, and takes its threads back.
+    fn join(&mut self) -> Option<std::thread::Result<Worked>> {
+        let worked = self.worker.take()?.join();
+        tch::set_num_threads(self.n_threads);
+        Some(worked)
+    }
+
+    /// Makes what the worker gathered, if there is one, the next harvest.
     fn settle(&mut self) -> Result<()> {
-        let Some(worker) = self.worker.take() else { return Ok(()) };
-        let (source, harvest) = worker.join().map_err(|panic| {
+        let Some(worked) = self.join() else { return Ok(()) };
+        let (source, harvest) = worked.map_err(|panic| {
             anyhow!("the worker that gathers the next responses died: {}", cause(panic.as_ref()))
         })?;
-        tch::set_num_threads(self.n_threads);
         self.idle = Some(source);
         let mut harvest = harvest.context("gathering the next responses")?;
         harvest.ages.fill(AGE);
@@ -65,7 +71,7 @@ impl Overlapped {
 impl Drop for Overlapped {
     fn drop(&mut self) {
         // A process must not end beneath a thread that computes. What it gathered is not missed, nor why it could not.
-        self.worker.take().map(JoinHandle::join);
+        let _ = self.join();
     }
 }
 

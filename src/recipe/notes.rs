@@ -1,4 +1,4 @@
-//! What a person should know of a recipe that makes sense all the same.
+//! What makes sense in a recipe, but may not be meant.
 
 use super::Recipe;
 use crate::{

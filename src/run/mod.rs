@@ -134,8 +134,8 @@ impl Run<'_> {
         if let Some(steps) = self.without_signal.filter(|steps| *steps == PATIENCE || is_last) {
             self.console.note(format!(
                 "no group had a signal in {steps} steps: all rewards of a prompt are equal, so nothing is learned from \
-                 them; take problems that the policy solves at times, a longer [warmup], more responses to a prompt ([explore]) or a \
-                 higher [sampling] temperature"
+                 them; take problems that the policy solves at times, a longer [warmup], more responses to a prompt \
+                 ([explore]) or a higher [sampling] temperature"
             ));
         }
     }

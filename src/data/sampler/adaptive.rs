@@ -4,8 +4,9 @@
 //! B <- floor(0.9 B + 0.1 (target / valid) B + 1/2),   1 <= B <= most
 //! ```
 //!
-//! `valid` counts the responses of a step to prompts whose rewards differ. Prompts come in the order of the uniform sampler. Where
-//! draws are made a step ahead, B is the size of the newest draw and `valid` is of the one before it, the last that is known.
+//! `valid` counts the responses of a step to prompts whose rewards differ. Prompts come in the order of the uniform sampler.
+//! Where draws are made a step ahead, B is the size of the newest draw and `valid` is of the one before it, the last that is
+//! known.
 
 use std::sync::Arc;
 
