@@ -11,15 +11,20 @@ use serde::{Deserialize, Serialize};
 
 mod countdown;
 mod expression;
+mod marked;
 pub mod math;
+pub mod numeric;
 mod preset;
+mod question;
 mod rational;
 mod tags;
 
 pub use countdown::{Countdown, CountdownConfig, CountdownReward};
 pub use expression::{Expression, Op, ParseError};
-pub use math::{Math, MathConfig, MathReward};
+pub use math::{MathConfig, MathReward};
+pub use numeric::{NumericConfig, NumericReward};
 pub use preset::Preset;
+pub use question::Question;
 pub use rational::{ArithmeticError, Rational};
 
 /// Name of the part every verdict holds: 1 where the response solves its task, else 0.
@@ -31,8 +36,8 @@ pub const CORRECT: &str = "correct";
 pub enum Task {
     /// Reach a target with given numbers.
     Countdown(Countdown),
-    /// Find a value, formula, set, ...
-    Math(Math),
+    /// Answer a question whose answer is known.
+    Question(Question),
 }
 
 /// How grading went. A wrong answer is [`Status::Ok`]: it was understood and judged.
@@ -72,9 +77,15 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The verdict that is worth 1 where the response is correct, else 0.
+    fn of(correct: bool, status: Status) -> Self {
+        let value = f64::from(u8::from(correct));
+        Self { value, parts: BTreeMap::from([(CORRECT.into(), value)]), status }
+    }
+
     /// What a grader says of a task that is not of its kind.
     fn undecided() -> Self {
-        Self { value: 0.0, parts: BTreeMap::from([(CORRECT.into(), 0.0)]), status: Status::Error }
+        Self::of(false, Status::Error)
     }
 
     /// Whether the response solves its task, whatever the scale of `value`.
@@ -100,6 +111,8 @@ pub enum RewardConfig {
     Countdown(CountdownConfig),
     /// See [`MathReward`].
     Math(MathConfig),
+    /// See [`NumericReward`].
+    Numeric(NumericConfig),
 }
 
 impl RewardConfig {
@@ -108,6 +121,7 @@ impl RewardConfig {
         match self {
             Self::Countdown(config) => Box::new(CountdownReward::new(config)),
             Self::Math(config) => Box::new(MathReward::new(config)),
+            Self::Numeric(config) => Box::new(NumericReward::new(config)),
         }
     }
 }
@@ -139,8 +153,9 @@ mod tests {
 
     #[test]
     fn a_grader_cannot_decide_a_task_of_another_kind() {
-        let task: Task = serde_json::from_value(json!({"type": "math", "answer": "8"})).unwrap();
-        for (reward, status) in [("math", Status::Ok), ("countdown", Status::Error)] {
+        let task: Task = serde_json::from_value(json!({"type": "question", "answer": "8"})).unwrap();
+        for (reward, status) in [("math", Status::Ok), ("numeric", Status::Ok), ("countdown", Status::Error)]
+        {
             let reward: RewardConfig = serde_json::from_value(json!({"type": reward})).unwrap();
             let verdict = reward.build().score(&task, "<answer>8</answer>");
             assert_eq!((verdict.correct(), verdict.status), (status == Status::Ok, status));
@@ -157,7 +172,7 @@ mod tests {
     #[test]
     fn a_config_error_names_the_culprit() {
         for (config, culprit) in [
-            (json!({"type": "countdwn"}), "unknown variant `countdwn`, expected `countdown` or `math`"),
+            (json!({"type": "countdwn"}), "unknown variant `countdwn`, expected one of `countdown`, `math`"),
             (json!({"type": "math", "strict": true}), "unknown field `strict`"),
             (json!({"type": "countdown", "present": "exact"}), "unknown field `present`, expected `preset`"),
             (

@@ -1,16 +1,15 @@
 //! What the mathematics grader takes for the same answer, kind by kind.
 
-use rewards::{Math, Status};
+use rewards::{Status, math};
 
 /// Each of the answers is judged against the gold before it: right ones after `+`, wrong ones after `-`.
 #[track_caller]
 fn check(gold: &str, right: &[&str], wrong: &[&str]) {
-    let task = Math { answer: gold.into() };
     let mut mistakes = Vec::new();
     for (answers, expected) in [(right, true), (wrong, false)] {
         for answer in answers {
-            if task.judge(answer).0 != expected {
-                mistakes.push(format!("{answer:?} should be {expected}: {:?}", task.judge(answer)));
+            if math::judge(gold, answer).0 != expected {
+                mistakes.push(format!("{answer:?} should be {expected}: {:?}", math::judge(gold, answer)));
             }
         }
     }
@@ -511,7 +510,7 @@ fn infinity_and_what_has_no_value() {
 
 #[test]
 fn the_status_says_what_happened() {
-    let judge = |gold: &str, answer: &str| Math { answer: gold.into() }.judge(answer).1;
+    let judge = |gold: &str, answer: &str| math::judge(gold, answer).1;
     assert_eq!(judge("5", "6"), Status::Ok);
     assert_eq!(judge("5", "\\frac{5"), Status::Unparsable);
     assert_eq!(judge("5", "9^{9^{9^9}}"), Status::Error);

@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use rewards::{Math, MathConfig, MathReward, Reward, Status, Task};
+use rewards::{MathConfig, MathReward, Question, Reward, Status, Task, math};
 
 const LIMIT: Duration = Duration::from_millis(50);
 
 fn judge(gold: &str, answer: &str) -> bool {
-    Math { answer: gold.into() }.judge(answer).0
+    math::judge(gold, answer).0
 }
 
 /// The fraction in one of many notations.
@@ -260,7 +260,7 @@ proptest! {
     #[test]
     fn garbage_ends_fast_and_is_worth_nothing(garbage in garbage(), gold in prop::sample::select(vec!["37", "\\sqrt{7}", "(2, 7)", "x^3+y", "\\{3, \\pi\\}"])) {
         let reward = MathReward::new(MathConfig {});
-        let task = Task::Math(Math { answer: gold.into() });
+        let task = Task::Question(Question::new(gold));
         let response = format!("\\boxed{{{garbage}}}");
         let (verdict, time) = timed(|| reward.score(&task, &response));
         prop_assert!(time <= LIMIT, "{:?}: {}", time, garbage);
@@ -358,15 +358,14 @@ fn degenerate_answers_end_fast() {
         for gold in
             ["37", "x^2 + \\sqrt{x}", "\\{1, 2, \\sqrt{2}\\}", "(0,1) \\cup (1,2)", "y = 2x + 1", answer]
         {
-            let task = Math { answer: gold.into() };
             // The blank and sign keep the answer from being spelled like the gold.
             let judged = format!("+ {answer}");
-            let (verdict, time) = timed(|| task.judge(&judged));
+            let (verdict, time) = timed(|| math::judge(gold, &judged));
             assert!(gold == answer || !verdict.0, "{gold} and {}", &answer[..answer.len().min(60)]);
             slowest = slowest.max((time, answer.chars().take(60).collect()));
         }
         let response = format!("{answer} \\boxed{{{answer}}} The answer is {answer}");
-        let task = Task::Math(Math { answer: "37".into() });
+        let task = Task::Question(Question::new("37"));
         let (verdict, time) = timed(|| reward.score(&task, &response));
         assert!(!verdict.correct());
         slowest = slowest.max((time, answer.chars().take(60).collect()));
@@ -389,8 +388,8 @@ fn the_deepest_answers_fit_a_small_stack() {
         ] {
             for depth in (10..60).chain([100_000]) {
                 let text = open.repeat(depth) + "x" + &close.repeat(depth);
-                Math { answer: "x^2".into() }.judge(&text);
-                Math { answer: text.clone() }.judge(&format!("+{text}"));
+                math::judge("x^2", &text);
+                math::judge(&text, &format!("+{text}"));
             }
         }
     };
@@ -400,7 +399,7 @@ fn the_deepest_answers_fit_a_small_stack() {
 #[test]
 fn a_response_is_judged_by_its_one_answer() {
     let reward = MathReward::new(MathConfig {});
-    let task = Task::Math(Math { answer: "72".into() });
+    let task = Task::Question(Question::new("72"));
     for (response, correct, status) in [
         ("So it is \\boxed{72}.", true, Status::Ok),
         ("\\boxed{71} or \\boxed{72}", false, Status::Ok),

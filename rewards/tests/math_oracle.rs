@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use rewards::{Math, MathConfig, MathReward, Reward, Task};
+use rewards::{MathConfig, MathReward, Question, Reward, Task, math};
 use serde_json::Value;
 
 #[test]
@@ -22,10 +22,13 @@ fn agrees_with_reviewed_verdicts() {
     for line in fs::read_to_string(path).unwrap().lines() {
         let row: Value = serde_json::from_str(line).unwrap();
         let text = |key: &str| row[key].as_str().unwrap().to_owned();
-        let (category, task) = (text("category"), Math { answer: text("gold") });
+        let category = text("category");
         let correct = match text("kind").as_str() {
-            "answer" => task.judge(&text("pred")).0,
-            _ => MathReward::new(MathConfig {}).score(&Task::Math(task), &text("pred")).correct(),
+            "answer" => math::judge(&text("gold"), &text("pred")).0,
+            _ => {
+                let task = Task::Question(Question::new(text("gold")));
+                MathReward::new(MathConfig {}).score(&task, &text("pred")).correct()
+            }
         };
         let row_is =
             |what| format!("{category}: {} | {} | {what} {}", text("gold"), text("pred"), text("why"));

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
-use rewards::math;
-use rewards::{Math, Status};
+use rewards::{Status, math};
 use rlcredit::data::jsonl;
 use rlcredit::run::Failure;
 use serde::{Deserialize, Serialize};
@@ -68,7 +67,7 @@ impl Grader {
     fn judge(self, Line { gold, prediction, reply }: Line) -> Judged {
         let Self::Math = self;
         let answer = prediction.or_else(|| math::extract(&reply.unwrap_or_default()));
-        let judged = answer.as_ref().map(|answer| Math { answer: gold }.judge(answer));
+        let judged = answer.as_ref().map(|answer| math::judge(&gold, answer));
         let (verdict, status) = judged.unwrap_or((false, Status::Unparsable));
         Judged { verdict, status, answer }
     }

@@ -26,35 +26,23 @@ mod token;
 mod tree;
 mod unit;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::{CORRECT, Reward, Status, Task, Verdict};
+use crate::{Reward, Status, Task, Verdict};
 use exact::Work;
 use token::{Commas, Spaced, Token, Unreadable};
 use tree::Answer;
 
-/// One problem with an answer in LaTeX or plain notation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Math {
-    /// The gold answer.
-    pub answer: String,
-}
-
-impl Math {
-    /// Whether `answer`, without box or phrase around it, says the same as the gold answer.
-    ///
-    /// The status is [`Status::Unparsable`] for a text that cannot be read, and [`Status::Error`] where the two are too
-    /// large or too close to decide.
-    pub fn judge(&self, answer: &str) -> (bool, Status) {
-        match equal(&self.answer, answer) {
-            Equality::Equal => (true, Status::Ok),
-            Equality::Different => (false, Status::Ok),
-            Equality::Unreadable => (false, Status::Unparsable),
-            Equality::Undecided => (false, Status::Error),
-        }
+/// Whether `answer`, without box or phrase around it, says the same as `gold`.
+///
+/// The status is [`Status::Unparsable`] for a text that cannot be read, and [`Status::Error`] where the two are too large
+/// or too close to decide.
+pub fn judge(gold: &str, answer: &str) -> (bool, Status) {
+    match equal(gold, answer) {
+        Equality::Equal => (true, Status::Ok),
+        Equality::Different => (false, Status::Ok),
+        Equality::Unreadable => (false, Status::Unparsable),
+        Equality::Undecided => (false, Status::Error),
     }
 }
 
@@ -144,7 +132,7 @@ impl Reading {
 #[serde(deny_unknown_fields)]
 pub struct MathConfig {}
 
-/// Grades answers to [`Math`] problems: 1 where the answer in the response says the same as the gold answer, else 0.
+/// Grades mathematical answers in LaTeX or plain notation: 1 where the answer in the response says the same as the gold answer, else 0.
 #[derive(Clone, Debug)]
 pub struct MathReward;
 
@@ -161,12 +149,11 @@ impl Reward for MathReward {
     }
 
     fn score(&self, task: &Task, response: &str) -> Verdict {
-        let Task::Math(task) = task else {
+        let Task::Question(question) = task else {
             return Verdict::undecided();
         };
-        let (correct, status) =
-            extract(response).map_or((false, Status::Unparsable), |answer| task.judge(&answer));
-        let correct = f64::from(u8::from(correct));
-        Verdict { value: correct, parts: BTreeMap::from([(CORRECT.into(), correct)]), status }
+        let judged = extract(response).map(|answer| judge(&question.answer, &answer));
+        let (correct, status) = judged.unwrap_or((false, Status::Unparsable));
+        Verdict::of(correct, status)
     }
 }

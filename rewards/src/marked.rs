@@ -1,0 +1,140 @@
+//! The marked answer of a response: the last place where it says "this is my answer", in time linear in its length.
+//!
+//! What stands before the last `</think>` is not read, and nothing is where a thought does not end. Marks are
+//! `\boxed{…}`, `#### …` up to the end of its line, `<answer>…</answer>`, and "answer is …", "answer: …" or "answer = …"
+//! (in any case; also "answers are") up to the end of the sentence. Of all marks the one that begins last counts, so that
+//! a second thought overrules the first.
+
+use crate::tags;
+
+const END_THINK: &str = "</think>";
+/// Longest text that belongs to a phrase, in bytes.
+const MAX_PHRASE: usize = 200;
+
+/// What `response` says after its thought; none where the thought does not end.
+pub(crate) fn spoken(response: &str) -> Option<&str> {
+    let spoken = response.rsplit(END_THINK).next().unwrap_or(response);
+    (!spoken.contains("<think>")).then_some(spoken)
+}
+
+/// What the last mark of `text` marks, empty where a box is not closed; none where it has no mark. A phrase is a mark only
+/// where `says` finds an answer in it, since a sentence may speak of "the answer" without giving it.
+pub(crate) fn last(text: &str, says: impl Fn(&str) -> bool) -> Option<&str> {
+    let boxed = text.rmatch_indices("\\boxed").find_map(|(at, command)| {
+        let inside = text.get(at + command.len()..)?.trim_start().strip_prefix('{')?;
+        Some((at, balanced(inside).unwrap_or_default()))
+    });
+    let hashed = text
+        .rmatch_indices("####")
+        .next()
+        .and_then(|(at, mark)| Some((at, text.get(at + mark.len()..)?.lines().next().unwrap_or_default())));
+    let tagged =
+        tags::last_answer(text).map(|content| (content.as_ptr().addr() - text.as_ptr().addr(), content));
+    let marks = [boxed, hashed, tagged, phrase(text, says)];
+    marks.into_iter().flatten().max_by_key(|(at, _)| *at).map(|(_, content)| content.trim())
+}
+
+/// `text` up to the brace that closes one opened just before it.
+fn balanced(text: &str) -> Option<&str> {
+    let (mut depth, mut escaped) = (0_usize, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'{' => depth += 1,
+            b'}' if depth == 0 => return text.get(..at),
+            b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Where the last phrase stands that says an answer, and what follows its verb.
+fn phrase(text: &str, says: impl Fn(&str) -> bool) -> Option<(usize, &str)> {
+    let lower = text.to_ascii_lowercase();
+    lower.rmatch_indices("answer").find_map(|(at, word)| {
+        let after = text.get(at + word.len()..)?;
+        let said = sentence(after_verb(after)?);
+        says(said).then_some((at, said))
+    })
+}
+
+/// What follows the verb that `after`, the text behind "answer", begins with.
+fn after_verb(after: &str) -> Option<&str> {
+    let emphasis = [' ', '*', '_'];
+    let rest = after.strip_prefix(['s', 'S']).unwrap_or(after).trim_start_matches(emphasis);
+    let verb = |verb: &str| {
+        let (head, tail) = rest.split_at_checked(verb.len())?;
+        let ends = !tail.starts_with(|c: char| c.is_alphanumeric());
+        (head.eq_ignore_ascii_case(verb) && ends).then_some(tail)
+    };
+    let tail = ["is", "are", ""].into_iter().find_map(verb)?;
+    let bare = tail.trim_start_matches(emphasis).trim_start_matches([':', '=']);
+    // Without a verb there is a colon or an equals sign.
+    let spoken = tail.len() < rest.len() || bare.len() < tail.trim_start_matches(emphasis).len();
+    spoken.then(|| bare.trim_start_matches(emphasis).trim_start())
+}
+
+/// `text` up to the end of its first sentence or line, or the longest that a phrase may be.
+fn sentence(text: &str) -> &str {
+    let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_PHRASE).unwrap_or(text.len());
+    let line = text.get(..end).unwrap_or(text).lines().next().unwrap_or_default();
+    line.split(". ").next().unwrap_or(line).trim_end_matches(['.', '*', ' '])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_mark_counts() {
+        let digit = |text: &str| text.contains(|c: char| c.is_ascii_digit());
+        for (text, expected) in [
+            ("", None),
+            ("18", None),
+            ("so \\boxed{18}.", Some("18")),
+            ("\\boxed{ \\frac{1}{2} } and", Some("\\frac{1}{2}")),
+            ("\\boxed{1} no, \\boxed{2", Some("")),
+            ("#### 18\n", Some("18")),
+            ("#### 18 #### 20", Some("20")),
+            ("#### 18\nThe answer is 20.", Some("20")),
+            ("The answer is 20.\n#### 18", Some("18")),
+            ("\\boxed{18}. The answer is right.", Some("18")),
+            ("<answer> 18 </answer>", Some("18")),
+            ("<answer>The answer is 18.</answer>", Some("18.</answer>")),
+            ("**Answer:** 18", Some("18")),
+            ("Answer:\n18 apples", Some("18 apples")),
+            ("The answers ARE = 1", Some("1")),
+            ("the answer isn't 5", None),
+            ("an answer 5", None),
+            ("The final answer is: $18$. I hope 20 is wrong.", Some("$18$")),
+        ] {
+            assert_eq!(last(text, digit), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_thought_is_not_read() {
+        for (text, expected) in [
+            ("a", Some("a")),
+            ("a</think>b", Some("b")),
+            ("<think>a</think>b", Some("b")),
+            ("<think>a", None),
+        ] {
+            assert_eq!(spoken(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_read_once() {
+        for piece in
+            ["\\boxed{", "\\boxed", "answer is ", "answer: 1", "<answer>", "####", "{", "answer is\n"]
+        {
+            let text = piece.repeat(100_000 / piece.len());
+            let start = std::time::Instant::now();
+            last(&text, |text| text.contains('#'));
+            assert!(start.elapsed().as_millis() < 50, "{piece}: {:?}", start.elapsed());
+        }
+    }
+}
