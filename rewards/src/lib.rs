@@ -40,6 +40,15 @@ pub enum Task {
     Question(Question),
 }
 
+/// Kinds of tasks, by which graders differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TaskKind {
+    /// See [`Task::Countdown`].
+    Countdown,
+    /// See [`Task::Question`].
+    Question,
+}
+
 /// How grading went. A wrong answer is [`Status::Ok`]: it was understood and judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -116,6 +125,14 @@ pub enum RewardConfig {
 }
 
 impl RewardConfig {
+    /// Whether the grader can judge tasks of this kind.
+    pub fn judges(&self, kind: TaskKind) -> bool {
+        match self {
+            Self::Countdown(_) => kind == TaskKind::Countdown,
+            Self::Math(_) | Self::Numeric(_) => kind == TaskKind::Question,
+        }
+    }
+
     /// The grader described.
     pub fn build(self) -> Box<dyn Reward> {
         match self {

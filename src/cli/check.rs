@@ -29,7 +29,7 @@ impl Check {
             super::say(recipe.to_toml()?.trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
-        for note in recipe.notes() {
+        for note in recipe.notes().into_iter().chain(setup.data.notes()) {
             super::say(format_args!("note: {note}"))?;
         }
         let batch = recipe.batch;
@@ -53,7 +53,7 @@ impl Check {
             recipe.run.steps,
             batch.minibatches.saturating_mul(batch.epochs),
             setup.data.train.len(),
-            setup.data.eval.len()
+            setup.data.n_eval()
         ))?;
         Ok(ExitCode::SUCCESS)
     }

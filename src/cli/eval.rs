@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use rlcredit::eval::{EvalConfig, Evaluator};
+use rlcredit::data::{Asker, EvalSet};
+use rlcredit::eval::{Estimate, EvalConfig, EvalReport, Evaluator};
 use rlcredit::observe::Console;
 use rlcredit::recipe::Recipe;
 use rlcredit::rollout::DecodeEngine;
@@ -64,42 +65,56 @@ impl Eval {
         // As in the run that the recipe describes, so that the numbers are those of the run.
         let loaded = policy::load(&self.model, recipe.model.device, recipe.model.dtype)?;
         let tokenizer = Arc::new(loaded.tokenizer);
-        let data = recipe.data.build(&tokenizer).context("[data]").map_err(Failure::bad_input)?;
-        let evaluator = Evaluator {
-            set: String::from("heldout"),
-            prompts: data.eval,
-            config,
-            max_new_tokens: recipe.sampling.max_new_tokens,
-            random: RunRandom::new(recipe.run.seed),
-            scorer: Arc::new(Scorer::new(&recipe.reward)),
-            tokenizer: Arc::clone(&tokenizer),
-        };
+        let asker = Asker::new(&tokenizer, recipe.chat.as_ref()).map_err(Failure::bad_input)?;
+        let data = recipe.data.items().and_then(|items| items.tokenize(&asker));
+        let data = data.context("[data]").map_err(Failure::bad_input)?;
         let mut engine = DecodeEngine::new(tokenizer.eos_ids().to_vec(), max_rows, recipe.batch.max_tokens);
-        let phase = Console::new().step_phase("evaluate", evaluator.n_responses() as u64);
-        let report = evaluator.run(&loaded.policy, &mut engine, &mut |n| phase.advance(n as u64, ""))?.report;
-        phase.finish();
+        let mut json = serde_json::json!({ "model": loaded.folder });
+        for EvalSet { name, prompts } in data.eval {
+            let evaluator = Evaluator {
+                set: name,
+                prompts,
+                config,
+                max_new_tokens: recipe.sampling.max_new_tokens,
+                random: RunRandom::new(recipe.run.seed),
+                scorer: Arc::new(Scorer::new(&recipe.reward)),
+                tokenizer: Arc::clone(&tokenizer),
+            };
+            let phase = Console::new().step_phase("evaluate", evaluator.n_responses() as u64);
+            let advance = &mut |n| phase.advance(n as u64, "");
+            let report = evaluator.run(&loaded.policy, &mut engine, advance)?.report;
+            phase.finish();
+            if self.json {
+                json[&report.set] = report.to_json();
+            } else {
+                print(&report, &loaded.folder, &path)?;
+            }
+        }
         if self.json {
-            let json = serde_json::json!({ "model": loaded.folder, report.set.clone(): report.to_json() });
             super::say(json)?;
-            return Ok(ExitCode::SUCCESS);
         }
-        let percent =
-            |e: &rlcredit::eval::Estimate| format!("{:.1} ± {:.1} %", 100.0 * e.mean, 100.0 * e.half_width());
-        super::say(format_args!("{}, {} problems of {}", loaded.folder.display(), report.n, path.display()))?;
-        let passes = report.pass.iter().map(|(k, pass)| (format!("pass@{k}"), pass));
-        let greedy = report.greedy.iter().map(|greedy| (String::from("greedy"), greedy));
-        for (name, value) in
-            [(format!("avg@{}", report.k), &report.avg)].into_iter().chain(passes).chain(greedy)
-        {
-            super::say(format_args!("  {name:9}{}", percent(value)))?;
-        }
-        super::say(format_args!(
-            "  {:.1} tokens a response, {:.1} % cut off",
-            report.response_length,
-            100.0 * report.clip_ratio
-        ))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A table of what was measured.
+fn print(report: &EvalReport, folder: &Path, recipe: &Path) -> Result<()> {
+    let percent = |e: &Estimate| format!("{:.1} ± {:.1} %", 100.0 * e.mean, 100.0 * e.half_width());
+    super::say(format_args!(
+        "{}, {} problems of {}, {}",
+        folder.display(),
+        report.n,
+        recipe.display(),
+        report.set
+    ))?;
+    let passes = report.pass.iter().map(|(k, pass)| (format!("pass@{k}"), pass));
+    let greedy = report.greedy.iter().map(|greedy| (String::from("greedy"), greedy));
+    for (name, value) in [(format!("avg@{}", report.k), &report.avg)].into_iter().chain(passes).chain(greedy)
+    {
+        super::say(format_args!("  {name:9}{}", percent(value)))?;
+    }
+    let (length, clipped) = (report.response_length, 100.0 * report.clip_ratio);
+    super::say(format_args!("  {length:.1} tokens a response, {clipped:.1} % cut off"))
 }
 
 /// The recipe of the run that `path` is, or that it is a checkpoint of, or the model of one.

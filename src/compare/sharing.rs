@@ -11,7 +11,7 @@
 //! answers before the first step.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,8 @@ use super::collect::RunRecord;
 use super::course::differences;
 use crate::data::sampler::SamplerConfig;
 use crate::data::supervised::SourceConfig;
-use crate::data::{DataConfig, JsonlConfig};
+use crate::data::file::FilesConfig;
+use crate::data::{DataConfig, FileConfig};
 use crate::recipe::Recipe;
 
 #[cfg(test)]
@@ -119,11 +120,11 @@ impl<'r> Pair<'r> {
     }
 
     fn items(&self) -> Vec<String> {
-        self.problems("data.eval_path", |config| &config.eval_path)
+        self.problems("data.eval", |config| &config.eval)
     }
 
     fn prompts(&self) -> Vec<String> {
-        let problems = self.problems("data.path", |config| &config.path);
+        let problems = self.problems("data.train", |config| &config.train);
         // How many an adaptive sampler draws follows the course of each run.
         let adapts = |run: &RunRecord| matches!(run.recipe.sampler, SamplerConfig::Adaptive(_));
         let adaptive = (adapts(self.one) || adapts(self.other)).then(|| String::from("what [sampler] draws"));
@@ -139,7 +140,7 @@ impl<'r> Pair<'r> {
         }
         let source = recipe.warmup.as_ref().map(|warmup| &warmup.source);
         if matches!(source, Some(SourceConfig::CountdownDemos(_))) {
-            why.extend(self.problems("data.path", |config| &config.path));
+            why.extend(self.problems("data.train", |config| &config.train));
         }
         if why.is_empty() && self.asked_alike() && self.one.first_answers != self.other.first_answers {
             why.push(String::from("their answers before the first step"));
@@ -158,23 +159,31 @@ impl<'r> Pair<'r> {
             && self.items().is_empty()
     }
 
-    /// Why the problems of one kind may not be the same: those of a file by its content, `key` being the one that names
-    /// it; generated ones by every key, since one stream of draws makes them all.
-    fn problems(&self, key: &str, file: fn(&JsonlConfig) -> &PathBuf) -> Vec<String> {
-        let (DataConfig::Jsonl(one), DataConfig::Jsonl(other)) =
+    /// Why the problems of one kind may not be the same: those of files by their content, `key` being the one that names
+    /// them; generated ones by every key, since one stream of draws makes them all.
+    fn problems(&self, key: &str, files: fn(&FilesConfig) -> &[FileConfig]) -> Vec<String> {
+        let (DataConfig::Files(one), DataConfig::Files(other)) =
             (&self.one.recipe.data, &self.other.recipe.data)
         else {
-            return self.keys_in(&["data"]);
+            return self.keys_in(&["data", "chat"]);
         };
-        let (one, other) = (file(one), file(other));
-        if one == other {
-            return self.changed(&|path| path == one);
+        let mut why = self.keys_in(&["data.prompt", "data.max_prompt_tokens", "data.broken", "chat"]);
+        let (one, other) = (files(one), files(other));
+        let read_alike = one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.reads_as(b));
+        let moved = one.iter().zip(other).any(|(a, b)| a.path != b.path && !self.is_same_file(&a.path, &b.path));
+        if !read_alike || moved {
+            why.push(key.to_owned());
         }
+        let both = |path: &Path| one.iter().zip(other).any(|(a, b)| a.path == path && b.path == path);
+        why.into_iter().chain(self.changed(&both)).collect()
+    }
+
+    /// Whether what the one read from `one` is what the other read from `other`.
+    fn is_same_file(&self, one: &Path, other: &Path) -> bool {
         let content = |run: &'r RunRecord, path: &Path| {
             run.inputs.as_ref().and_then(|inputs| inputs.files.get(&path.display().to_string()))
         };
-        let same = content(self.one, one).is_some_and(|found| content(self.other, other) == Some(found));
-        if same { Vec::new() } else { vec![key.to_owned()] }
+        content(self.one, one).is_some_and(|found| content(self.other, other) == Some(found))
     }
 
     /// The differing keys that lie in one of `tables`.

@@ -3,20 +3,29 @@
 //! A data set is a list of [`Prompt`]s for training and one for evaluation, the same for every seed of a run,
 //! so that runs are comparable; the seed only shapes the order in which a [`sampler`] draws them.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use rewards::Task;
+use anyhow::{Context, Result, ensure};
+use rewards::{Task, TaskKind};
 use serde::{Deserialize, Serialize};
 
-use crate::{text::Tokenizer, types::Prompt};
+use crate::types::Prompt;
 
+pub mod arithmetic;
+mod ask;
 pub mod countdown;
 pub mod demonstrations;
+pub mod file;
 pub mod jsonl;
 mod order;
 pub mod sampler;
 pub mod supervised;
+
+pub use ask::{Asker, ChatConfig};
+pub use file::{FileConfig, FileReport};
+
+/// Name of the set of held-out problems where there is one only.
+const HELDOUT: &str = "heldout";
 
 /// The `[data]` section: `type` and that kind's own keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,36 +33,54 @@ pub mod supervised;
 pub enum DataConfig {
     /// Generated Countdown problems.
     Countdown(countdown::CountdownConfig),
-    /// Problems read from two files.
-    Jsonl(JsonlConfig),
+    /// Generated arithmetic.
+    Arithmetic(arithmetic::ArithmeticConfig),
+    /// Problems read from files.
+    Files(file::FilesConfig),
 }
 
-/// Keys of `type = "jsonl"`: files of problems, one JSON object a line, see [`countdown::read`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JsonlConfig {
-    /// Training problems.
-    pub path: PathBuf,
-    /// Evaluation problems.
-    pub eval_path: PathBuf,
-}
-
-/// Problems ready to be drawn. Ids count from 0 through `train` and on through `eval`.
+/// Problems ready to be drawn. Ids count from 0 through `train` and on through the sets of `eval`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataSet {
     /// Problems to learn from. Never empty.
     pub train: Vec<Arc<Prompt>>,
-    /// Problems to measure on. Never empty.
-    pub eval: Vec<Arc<Prompt>>,
+    /// Problems to measure on. At least one set.
+    pub eval: Vec<EvalSet>,
+    /// What there is to say of the files they were read from, those of `train` first.
+    pub reports: Vec<FileReport>,
+    /// Training problems left out for the length of their prompts.
+    pub n_too_long: usize,
+}
+
+/// Problems that are measured together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvalSet {
+    /// As in `eval/<set>/avg@k`.
+    pub name: String,
+    /// The problems. Never empty.
+    pub prompts: Vec<Arc<Prompt>>,
 }
 
 /// Problems before they are tokenized.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Items {
     /// Problems to learn from. Never empty.
     pub train: Vec<Item>,
-    /// Problems to measure on. Never empty.
-    pub eval: Vec<Item>,
+    /// Problems to measure on. At least one set.
+    pub eval: Vec<EvalItems>,
+    /// Training problems with longer prompts are left out, tokens.
+    pub max_prompt_tokens: Option<usize>,
+    /// What there is to say of the files they were read from, those of `train` first.
+    pub reports: Vec<FileReport>,
+}
+
+/// Problems that are measured together, before they are tokenized.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvalItems {
+    /// Name of the set.
+    pub name: String,
+    /// The problems. Never empty.
+    pub items: Vec<Item>,
 }
 
 /// A problem before it is tokenized.
@@ -61,7 +88,7 @@ pub struct Items {
 pub struct Item {
     /// Where it was read, `file:line`; `None` where it was generated.
     pub place: Option<String>,
-    /// The text the policy reads.
+    /// The text that asks for a solution.
     pub text: String,
     /// The problem behind it.
     pub task: Task,
@@ -73,60 +100,116 @@ impl DataConfig {
     pub fn problems(&self) -> Vec<String> {
         match self {
             Self::Countdown(config) => config.problems(),
-            Self::Jsonl(_) => Vec::new(),
+            Self::Arithmetic(config) => config.problems(),
+            Self::Files(config) => config.problems(),
         }
     }
 
     /// Makes or reads the problems.
     ///
     /// # Errors
-    /// If the configuration asks for more problems than there are, or if a file cannot be read or has a broken line.
+    /// If the configuration asks for more problems than there are, or if a file cannot be read or has broken rows.
     pub fn items(&self) -> Result<Items> {
-        Ok(match self {
-            Self::Countdown(config) => {
-                let items = countdown::generate(config)?;
-                let texts = |items: Vec<_>| items.into_iter().map(|problem| config.item(problem)).collect();
-                Items { train: texts(items.train), eval: texts(items.eval) }
-            }
-            Self::Jsonl(config) => {
-                Items { train: countdown::read(&config.path)?, eval: countdown::read(&config.eval_path)? }
-            }
-        })
+        match self {
+            Self::Countdown(config) => countdown::generate(config).map(|problems| {
+                let items = |problems: Vec<_>| problems.into_iter().map(|problem| config.item(problem)).collect();
+                let heldout = EvalItems { name: HELDOUT.to_owned(), items: items(problems.eval) };
+                Items::generated(items(problems.train), heldout)
+            }),
+            Self::Arithmetic(config) => config.items(),
+            Self::Files(config) => config.items(),
+        }
     }
 
-    /// Makes or reads the problems and tokenizes their texts.
-    ///
-    /// # Errors
-    /// As [`DataConfig::items`] and [`Items::tokenize`].
-    pub fn build(&self, tokenizer: &Tokenizer) -> Result<DataSet> {
-        self.items()?.tokenize(tokenizer)
+    /// The kinds of problems there are.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<TaskKind> {
+        match self {
+            Self::Countdown(_) => vec![TaskKind::Countdown],
+            Self::Arithmetic(_) => vec![TaskKind::Question],
+            Self::Files(config) => config.kinds(),
+        }
+    }
+
+    /// The files with the problems, those to learn from first.
+    #[must_use]
+    pub fn files(&self) -> [Vec<&FileConfig>; 2] {
+        match self {
+            Self::Countdown(_) | Self::Arithmetic(_) => Default::default(),
+            Self::Files(config) => [config.train.iter().collect(), config.eval.iter().collect()],
+        }
     }
 }
 
 impl Items {
-    /// The problems as prompts.
+    fn generated(train: Vec<Item>, heldout: EvalItems) -> Self {
+        Self { train, eval: vec![heldout], max_prompt_tokens: None, reports: Vec::new() }
+    }
+
+    /// The problems as prompts, as `asker` puts them.
     ///
     /// # Errors
-    /// If a text cannot be tokenized or has no tokens.
-    pub fn tokenize(self, tokenizer: &Tokenizer) -> Result<DataSet> {
-        let eval_start = self.train.len() as u64;
-        Ok(DataSet {
-            train: tokenize(self.train, 0, tokenizer)?,
-            eval: tokenize(self.eval, eval_start, tokenizer)?,
-        })
+    /// If a text cannot be tokenized or has no tokens; if all training problems are too long.
+    pub fn tokenize(self, asker: &Asker<'_>) -> Result<DataSet> {
+        let Self { train: items, eval, max_prompt_tokens, reports } = self;
+        let n_items = items.len();
+        let mut train = prompts(items, 0, asker)?;
+        if let Some(most) = max_prompt_tokens {
+            train.retain(|prompt| prompt.tokens.len() <= most);
+            ensure!(
+                !train.is_empty(),
+                "max_prompt_tokens = {most}: every training problem has a longer prompt; raise it"
+            );
+        }
+        let mut first_id = n_items as u64;
+        let mut sets = Vec::with_capacity(eval.len());
+        for EvalItems { name, items } in eval {
+            let n = items.len() as u64;
+            sets.push(EvalSet { name, prompts: prompts(items, first_id, asker)? });
+            first_id += n;
+        }
+        Ok(DataSet { n_too_long: n_items - train.len(), train, eval: sets, reports })
+    }
+}
+
+impl DataSet {
+    /// Number of problems to measure on, in all sets.
+    #[must_use]
+    pub fn n_eval(&self) -> usize {
+        self.eval.iter().map(|set| set.prompts.len()).sum()
+    }
+
+    /// All prompts.
+    pub fn prompts(&self) -> impl Iterator<Item = &Arc<Prompt>> {
+        self.train.iter().chain(self.eval.iter().flat_map(|set| &set.prompts))
+    }
+
+    /// What a person should know of the files, a sentence each.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let files = self.reports.iter().filter(|report| !report.is_plain());
+        let mut notes: Vec<String> = files
+            .flat_map(|report| {
+                let head = format!("{}: {report}", report.path.display());
+                std::iter::once(head).chain((report.n_broken > 0).then(|| report.broken_rows()))
+            })
+            .collect();
+        if self.n_too_long > 0 {
+            notes.push(format!(
+                "{} of {} training problems are left out, their prompts being longer than [data] max_prompt_tokens",
+                self.n_too_long,
+                self.n_too_long + self.train.len()
+            ));
+        }
+        notes
     }
 }
 
 /// `items` as prompts with ids from `start`.
-fn tokenize(items: Vec<Item>, start: u64, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt>>> {
+fn prompts(items: Vec<Item>, start: u64, asker: &Asker<'_>) -> Result<Vec<Arc<Prompt>>> {
     let prompts = items.into_iter().zip(start..).map(|(Item { place, text, task }, id)| {
         let place = || place.unwrap_or_else(|| format!("prompt {id}"));
-        let tokens = match tokenizer.encode(&text) {
-            Ok(tokens) if tokens.is_empty() => {
-                bail!("{}: the text {text:?} has no tokens; a policy needs at least one to read", place())
-            }
-            tokens => tokens.with_context(place)?,
-        };
+        let (text, tokens) = asker.ask(&text).with_context(place)?;
         Ok(Arc::new(Prompt { id, text, tokens, task }))
     });
     prompts.collect()
@@ -136,7 +219,7 @@ fn tokenize(items: Vec<Item>, start: u64, tokenizer: &Tokenizer) -> Result<Vec<A
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use std::{collections::HashSet, fs};
+    use std::collections::HashSet;
 
     use super::*;
     use crate::text::countdown_tokenizer;
@@ -148,34 +231,21 @@ mod tests {
     fn prompts_are_tokenized_and_their_ids_run_on_through_evaluation() {
         let tokenizer = countdown_tokenizer().unwrap();
         let config: DataConfig = serde_json::from_str(SMALL).unwrap();
-        let data = config.build(&tokenizer).unwrap();
-        assert_eq!((data.train.len(), data.eval.len()), (300, 20));
-        let ids: Vec<u64> = data.train.iter().chain(&data.eval).map(|p| p.id).collect();
+        let data = config.items().unwrap().tokenize(&Asker::new(&tokenizer, None).unwrap()).unwrap();
+        assert_eq!((data.train.len(), data.n_eval(), data.eval.len()), (300, 20, 1));
+        let ids: Vec<u64> = data.prompts().map(|p| p.id).collect();
         assert_eq!(ids, (0..320).collect::<Vec<u64>>());
-        for prompt in data.train.iter().chain(&data.eval) {
+        for prompt in data.prompts() {
             assert_eq!(tokenizer.decode(&prompt.tokens, false).unwrap(), prompt.text);
         }
-        let texts: HashSet<_> = data.train.iter().chain(&data.eval).map(|p| &p.text).collect();
+        let texts: HashSet<_> = data.prompts().map(|p| &p.text).collect();
         assert_eq!(texts.len(), 320);
-    }
-
-    #[test]
-    fn problems_come_from_files_too() {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, eval_path) = (dir.path().join("train.jsonl"), dir.path().join("eval.jsonl"));
-        fs::write(&path, "{\"numbers\": [1, 2, 3], \"target\": 6}\n").unwrap();
-        fs::write(&eval_path, "{\"prompt\": \"7?\", \"numbers\": [3, 4], \"target\": 7}\n").unwrap();
-        let data = DataConfig::Jsonl(JsonlConfig { path, eval_path })
-            .build(&countdown_tokenizer().unwrap())
-            .unwrap();
-        assert_eq!(data.train[0].text, "Make 6 from 1, 2, 3.\n");
-        assert_eq!((data.eval[0].text.as_str(), data.eval[0].id), ("7?", 1));
     }
 
     #[test]
     fn unknown_keys_are_refused() {
         for broken in
-            [SMALL.replace("max_number", "max_numbers"), r#"{"type": "jsonl", "file": "x"}"#.to_owned()]
+            [SMALL.replace("max_number", "max_numbers"), r#"{"type": "files", "file": "x"}"#.to_owned()]
         {
             let error = serde_json::from_str::<DataConfig>(&broken).unwrap_err().to_string();
             assert!(error.contains("unknown field"), "{error}");

@@ -59,6 +59,7 @@ pub(super) fn human(expected: &str) -> String {
         "a string" | "a borrowed string" => "text in quotes",
         "path string" => "a path in quotes",
         "a sequence" => "a list",
+        "a map" => "a table",
         other => match other.strip_prefix("an array of length ") {
             Some(length) => return format!("a list of {length}"),
             None => other,

@@ -38,7 +38,7 @@ use crate::{
     batch::BatchConfig,
     checkpoint::CheckpointConfig,
     credit::{ImportanceConfig, advantage::AdvantageConfig, strategy::CreditConfig},
-    data::{DataConfig, sampler::SamplerConfig},
+    data::{ChatConfig, DataConfig, sampler::SamplerConfig},
     eval::EvalConfig,
     learner::{CriticConfig, WarmupConfig},
     loss::LossConfig,
@@ -77,6 +77,9 @@ pub struct Recipe {
     pub warmup: Option<WarmupConfig>,
     /// The problems.
     pub data: DataConfig,
+    /// How the model's chat template puts them; without it they are put as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<ChatConfig>,
     /// Which problems a step trains on.
     #[serde(default)]
     pub sampler: SamplerConfig,

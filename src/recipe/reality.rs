@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Draft, Recipe, explain};
-use crate::data::{DataConfig, supervised::SourceConfig};
+use crate::data::supervised::SourceConfig;
 
 /// What a model folder holds besides its weights.
 const MODEL_FILES: [&str; 2] = ["config.json", "tokenizer.json"];
@@ -39,9 +39,10 @@ fn missing(recipe: &Recipe) -> Vec<(&'static str, String)> {
             require(file.is_file() || !folder.is_dir(), "model.path", &file, expected);
         }
     }
-    if let DataConfig::Jsonl(data) = &recipe.data {
-        require(data.path.is_file(), "data.path", &data.path, "an existing file");
-        require(data.eval_path.is_file(), "data.eval_path", &data.eval_path, "an existing file");
+    for (key, files) in ["data.train", "data.eval"].into_iter().zip(recipe.data.files()) {
+        for file in files {
+            require(file.path.is_file(), key, &file.path, "an existing file");
+        }
     }
     if let Some(SourceConfig::Jsonl(source)) = recipe.warmup.as_ref().map(|warmup| &warmup.source) {
         require(source.path.is_file(), "warmup.source.path", &source.path, "an existing file");

@@ -1,6 +1,6 @@
 //! The sense of a recipe: ranges, and what keys ask of each other. No file and no device is touched.
 
-use rewards::RewardConfig;
+use rewards::TaskKind;
 
 use super::{Recipe, explain, problem::Finding, rules::Rules};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
         advantage::{AdvantageConfig, Shared},
         strategy::CreditConfig,
     },
-    data::{DataConfig, sampler::SamplerConfig},
+    data::{DataConfig, sampler::SamplerConfig, supervised::SourceConfig},
     learner::WarmupConfig,
     optim::{OptimConfig, Schedule},
     rollout::explore::ExploreConfig,
@@ -42,18 +42,22 @@ fn start(rules: &mut Rules, recipe: &Recipe) {
         warmup(rules, texts);
     }
     rules.of_part("data", data.problems());
-    if let DataConfig::Countdown(data) = data {
-        rules.broken_if(
-            data.train_items > 0 && batch.prompts > data.train_items,
-            &["batch.prompts", "data.train_items"],
-            || {
-                format!(
-                    "[batch] `prompts`: got {}, expected at most [data] `train_items` = {}",
-                    batch.prompts, data.train_items
-                )
-            },
-        );
+    let train_items = match data {
+        DataConfig::Countdown(data) => Some(data.train_items),
+        DataConfig::Arithmetic(data) => Some(data.train_items),
+        DataConfig::Files(_) => None,
+    };
+    if let Some(items) = train_items.filter(|items| *items > 0) {
+        rules.broken_if(batch.prompts > items, &["batch.prompts", "data.train_items"], || {
+            format!("[batch] `prompts`: got {}, expected at most [data] `train_items` = {items}", batch.prompts)
+        });
     }
+    let demonstrates = texts.as_ref().is_some_and(|texts| matches!(texts.source, SourceConfig::CountdownDemos(_)));
+    let other = data.kinds().into_iter().find(|kind| *kind != TaskKind::Countdown);
+    rules.broken_if(demonstrates && other.is_some(), &["warmup.source.type", "data.type"], || {
+        "[warmup.source] `type`: got \"countdown_demos\", expected \"jsonl\", since [data] has other problems than Countdown"
+            .into()
+    });
 }
 
 fn sampling(rules: &mut Rules, recipe: &Recipe) {
@@ -144,11 +148,15 @@ fn rewards(rules: &mut Rules, recipe: &Recipe) {
             entry.weight.is_finite(),
             "a finite number",
         );
-        // Every kind of [data] has Countdown problems so far.
-        rules.broken_if(!matches!(entry.grader, RewardConfig::Countdown(_)), &[&format!("reward.{index}.type")], || {
+        let foreign = recipe.data.kinds().into_iter().find(|kind| !entry.grader.judges(*kind));
+        rules.broken_if(foreign.is_some(), &[&format!("reward.{index}.type"), "data"], || {
+            let (found, graders) = match foreign {
+                Some(TaskKind::Question) => ("questions with an answer", "\"math\", \"numeric\""),
+                _ => ("Countdown problems", "\"countdown\""),
+            };
             format!(
-                "[[reward]] #{} `type`: got a grader of mathematical answers, expected \"countdown\", since [data] has Countdown \
-                 problems",
+                "[[reward]] #{} `type`: got a grader that cannot judge the problems of [data], {found}; expected one that \
+                 can, such as {graders}",
                 index + 1
             )
         });

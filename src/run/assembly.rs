@@ -61,7 +61,6 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
     let phase = console.step_phase("load model", 0);
     let mut policy = initial_policy(&setup)?;
     phase.finish();
-    let evaluator = setup.evaluator();
     let mut run = match saved {
         Some(checkpoint) => {
             let phase = console.step_phase("load checkpoint", 0);
@@ -73,11 +72,11 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
         None => {
             let mut evaluations = Vec::new();
             if let Some(config) = &setup.recipe.warmup {
-                let report =
-                    ledger.evaluate("before_warmup", &evaluator, &policy, &mut setup.engine(), console);
-                let report =
-                    report.map_err(|error| checks::diverged("before the warm start", error, weights))?.report;
-                evaluations.push((String::from("before warm start"), report));
+                let found = ledger.evaluate("before_warmup", &setup, &policy, console);
+                let found =
+                    found.map_err(|error| checks::diverged("before the warm start", error, weights))?;
+                let reports = found.into_iter().map(|found| found.report);
+                evaluations.extend(reports.map(|report| (String::from("before warm start"), report)));
                 if !warm_start(&setup, config, &mut policy, &warm_starts, console, interrupt)? {
                     return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(Signal::Interrupt)));
                 }
@@ -86,9 +85,10 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
                 Some(warmup) => ("after warm start", format!("lower [warmup] lr = {}", warmup.lr)),
                 None => ("before training", weights.to_owned()),
             };
-            let report = ledger.evaluate("step_000000", &evaluator, &policy, &mut setup.engine(), console);
-            let report = report.map_err(|error| checks::diverged(moment, error, &remedy))?.report;
-            evaluations.push((String::from(moment), report));
+            let found = ledger.evaluate("step_000000", &setup, &policy, console);
+            let found = found.map_err(|error| checks::diverged(moment, error, &remedy))?;
+            let reports = found.into_iter().map(|found| found.report);
+            evaluations.extend(reports.map(|report| (String::from(moment), report)));
             ledger.keep_reference(&setup, &policy)?;
             Run::begin(&setup, policy, evaluations, ledger, console)?
         }

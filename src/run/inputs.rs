@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Fingerprint;
-use crate::data::{DataConfig, supervised::SourceConfig};
+use crate::data::supervised::SourceConfig;
 use crate::files::write_whole;
 use crate::model::{Dtype, Placement};
 use crate::recipe::Recipe;
@@ -43,9 +43,7 @@ impl Inputs {
             let files = MODEL_FILES.map(|name| folder.join(name));
             paths.extend(files.into_iter().filter(|path| path.is_file()));
         }
-        if let DataConfig::Jsonl(data) = &recipe.data {
-            paths.extend([data.path.clone(), data.eval_path.clone()]);
-        }
+        paths.extend(recipe.data.files().concat().into_iter().map(|file| file.path.clone()));
         if let Some(SourceConfig::Jsonl(source)) = recipe.warmup.as_ref().map(|warmup| &warmup.source) {
             paths.push(source.path.clone());
         }

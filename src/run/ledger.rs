@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::Value;
 
 use super::critic::explained_rewards;
 use super::{Failure, Run, Setup, checks};
@@ -14,7 +14,6 @@ use crate::files::write_whole;
 use crate::model::{Placement, Policy};
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, rollouts};
 use crate::recipe::Recipe;
-use crate::rollout::RolloutEngine;
 use crate::run_folder::{Environment, RunFolder};
 use crate::types::{CreditedTree, MetricRow, Step};
 
@@ -98,35 +97,40 @@ impl Ledger {
             folder.root().display(),
             crate::model::Layout::new(&setup.model).n_params() as f64 / 1e6,
             setup.data.train.len(),
-            setup.data.eval.len()
+            setup.data.n_eval()
         ));
         Ok(Self { folder: folder.clone(), store, sinks, opened })
     }
 
-    /// Evaluates `policy` and writes the result under `eval/<moment>.json`.
+    /// Evaluates `policy` on all sets and writes the results under `eval/<moment>.json`, the responses beside it.
     pub fn evaluate(
         &self,
         moment: &str,
-        evaluator: &Evaluator,
+        setup: &Setup,
         policy: &Policy,
-        engine: &mut dyn RolloutEngine,
         console: &Console,
-    ) -> Result<Evaluation> {
-        let phase = console.step_phase("evaluate", evaluator.n_responses() as u64);
-        let evaluation = evaluator.run(policy, engine, &mut |n| phase.advance(n as u64, ""))?;
+    ) -> Result<Vec<Evaluation>> {
+        let evaluators = setup.evaluators();
+        let total: usize = evaluators.iter().map(Evaluator::n_responses).sum();
+        let phase = console.step_phase("evaluate", total as u64);
+        let mut engine = setup.engine();
+        let mut evaluations = Vec::with_capacity(evaluators.len());
+        for evaluator in &evaluators {
+            let evaluation = evaluator.run(policy, &mut engine, &mut |n| phase.advance(n as u64, ""))?;
+            write_whole(&self.folder.eval_items(moment, &evaluator.set), |mut w| {
+                for item in &evaluation.items {
+                    serde_json::to_writer(&mut w, item)?;
+                    w.write_all(b"\n")?;
+                }
+                Ok(())
+            })?;
+            evaluations.push(evaluation);
+        }
         phase.finish();
-        let Evaluation { report, items, .. } = &evaluation;
-        write_whole(&self.folder.eval(moment), |w| {
-            Ok(serde_json::to_writer_pretty(w, &json!({ report.set.clone(): report.to_json() }))?)
-        })?;
-        write_whole(&self.folder.eval_items(moment, &report.set), |mut w| {
-            for item in items {
-                serde_json::to_writer(&mut w, item)?;
-                w.write_all(b"\n")?;
-            }
-            Ok(())
-        })?;
-        Ok(evaluation)
+        let reports = evaluations.iter().map(|Evaluation { report, .. }| (report.set.clone(), report.to_json()));
+        let reports: serde_json::Map<String, Value> = reports.collect();
+        write_whole(&self.folder.eval(moment), |w| Ok(serde_json::to_writer_pretty(w, &reports)?))?;
+        Ok(evaluations)
     }
 
     /// Hands a step's metrics to all sinks.
@@ -190,14 +194,18 @@ impl Ledger {
         console: &Console,
     ) -> Result<()> {
         let accuracy = |e: &Estimate| Accuracy { mean: e.mean, ci95: e.half_width() };
+        let n_sets = setup.data.eval.len();
         let stage = |(name, report): &(String, EvalReport)| Stage {
-            name: name.clone(),
+            name: if n_sets > 1 { format!("{}, {name}", report.set) } else { name.clone() },
             accuracies: vec![
                 Some(accuracy(&report.avg)),
                 report.pass.last().map(|(_, pass)| accuracy(pass)),
                 report.greedy.as_ref().map(accuracy),
             ],
         };
+        let place = |set: &str| setup.data.eval.iter().position(|one| one.name == set);
+        let mut by_set: Vec<_> = evaluations.iter().collect();
+        by_set.sort_by_key(|(_, report)| place(&report.set));
         let k = setup.recipe.eval.samples;
         let root = self.folder.root().display();
         let steps = setup.recipe.run.steps;
@@ -207,7 +215,7 @@ impl Ledger {
             title: format!("{}: {steps} steps done", setup.recipe.run.name),
             wall_s,
             columns: vec![format!("avg@{k}"), format!("pass@{k}"), String::from("greedy")],
-            stages: evaluations.iter().map(stage).collect(),
+            stages: by_set.into_iter().map(stage).collect(),
             places: vec![
                 (String::from("policy"), policy.display().to_string()),
                 (String::from("metrics"), format!("{root}/metrics.jsonl")),
@@ -223,26 +231,26 @@ impl Run<'_> {
     /// Evaluates the policy after this step and adds the result to its row.
     pub(super) fn evaluate(&mut self, row: &mut MetricRow) -> Result<()> {
         let start = Instant::now();
-        let (evaluator, moment) = (self.setup.evaluator(), format!("step_{:06}", self.step));
-        let evaluation =
-            self.ledger.evaluate(&moment, &evaluator, &self.policy, &mut self.setup.engine(), self.console);
-        let Evaluation { report, sampled, .. } = match evaluation {
-            Ok(evaluation) => evaluation,
+        let moment = format!("step_{:06}", self.step);
+        let evaluations = match self.ledger.evaluate(&moment, self.setup, &self.policy, self.console) {
+            Ok(evaluations) => evaluations,
             Err(error) => {
                 let remedy = format!("{}; {}", self.ledger.newest_checkpoint()?, self.smaller_updates());
                 return Err(checks::diverged(&format!("after step {}", self.step), error, &remedy));
             }
         };
-        row.extend(report.row());
-        if let Some(own) = &self.critic {
-            let explained = explained_rewards(&self.measurer(), &own.critic, &sampled)?;
-            let key = format!("eval/{}/explained_variance", report.set);
-            row.extend(explained.map(|share| (key, share)).into_iter().collect());
+        for Evaluation { report, sampled, .. } in evaluations {
+            row.extend(report.row());
+            if let Some(own) = &self.critic {
+                let explained = explained_rewards(&self.measurer(), &own.critic, &sampled)?;
+                let key = format!("eval/{}/explained_variance", report.set);
+                row.extend(explained.map(|share| (key, share)).into_iter().collect());
+            }
+            if self.step == self.setup.recipe.run.steps {
+                self.evaluations.push((format!("after {} steps", self.step), report));
+            }
         }
         row.set("time/eval", start.elapsed().as_secs_f64());
-        if self.step == self.setup.recipe.run.steps {
-            self.evaluations.push((format!("after {} steps", self.step), report));
-        }
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::credit::advantage::WithoutSignal;
 use crate::credit::{Credit, Exclude, ImportanceConfig};
-use crate::data::DataSet;
+use crate::data::{Asker, DataSet, EvalSet};
 use crate::data::supervised::{Limits, Source};
 use crate::eval::Evaluator;
 use crate::learner::LearnerConfig;
@@ -66,7 +66,10 @@ impl Setup {
         }
         let random = draft.judge(&[], |recipe| Ok(RunRandom::new(recipe.run.seed)));
         let data = model.as_ref().zip(items).and_then(|((_, tokenizer), items)| {
-            draft.judge(&["data"], |_| items.tokenize(tokenizer).context("[data]"))
+            draft.judge(&["data", "chat"], |recipe| {
+                let asker = Asker::new(tokenizer, recipe.chat.as_ref())?;
+                items.tokenize(&asker).context("[data]")
+            })
         });
         let warmup_source = match (&model, &data, random) {
             (Some((model, tokenizer)), Some(data), Some(random)) => {
@@ -186,18 +189,19 @@ impl Setup {
         DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), sampling.max_rows, batch.max_tokens)
     }
 
-    /// The evaluation on held-out problems.
+    /// The evaluations on held-out problems, one for each set.
     #[must_use]
-    pub fn evaluator(&self) -> Evaluator {
-        Evaluator {
-            set: String::from("heldout"),
-            prompts: self.data.eval.clone(),
+    pub fn evaluators(&self) -> Vec<Evaluator> {
+        let of_set = |set: &EvalSet| Evaluator {
+            set: set.name.clone(),
+            prompts: set.prompts.clone(),
             config: self.recipe.eval,
             max_new_tokens: self.recipe.sampling.max_new_tokens,
             random: self.random,
             scorer: Arc::clone(&self.scorer),
             tokenizer: Arc::clone(&self.tokenizer),
-        }
+        };
+        self.data.eval.iter().map(of_set).collect()
     }
 
     /// What the learner is told.
@@ -259,7 +263,7 @@ fn check_number(recipe: &Recipe, there: usize) -> Result<()> {
 
 /// Tokens of the longest prompt.
 fn longest_prompt(data: &DataSet) -> usize {
-    data.train.iter().chain(&data.eval).map(|p| p.tokens.len()).max().unwrap_or(0)
+    data.prompts().map(|p| p.tokens.len()).max().unwrap_or(0)
 }
 
 /// Every sequence must fit the model's positions.

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 
+use super::chat::{CHAT_TEMPLATE, ChatTemplate, SPECIAL_TOKENS};
 use super::eos::{eos_ids, id_of};
 use crate::types::TokenId;
 
@@ -16,9 +17,9 @@ pub(super) const GENERATION_CONFIG: &str = "generation_config.json";
 pub(super) const MODEL_CONFIG: &str = "config.json";
 /// Files that travel with a tokenizer, whether or not anything here reads them.
 const COMPANIONS: [&str; 6] = [
-    "special_tokens_map.json",
+    SPECIAL_TOKENS,
     "added_tokens.json",
-    "chat_template.jinja",
+    CHAT_TEMPLATE,
     "vocab.json",
     "merges.txt",
     "vocab.txt",
@@ -32,6 +33,7 @@ pub struct Tokenizer {
     bos_id: Option<TokenId>,
     pad_id: Option<TokenId>,
     vocab_size: usize,
+    chat_template: Option<ChatTemplate>,
     /// Name and content of each file of a saved folder.
     files: BTreeMap<String, Vec<u8>>,
 }
@@ -76,13 +78,14 @@ impl Tokenizer {
 
         let eos_ids = eos_ids(&inner, &files)?;
         let (bos_id, pad_id) = (id_of("bos", &inner, &files)?, id_of("pad", &inner, &files)?);
+        let chat_template = ChatTemplate::from_files(&files)?;
         files.remove(MODEL_CONFIG);
         if !files.contains_key(GENERATION_CONFIG) {
             let config = json!({ "eos_token_id": eos_ids });
             files.insert(GENERATION_CONFIG.to_owned(), serde_json::to_vec_pretty(&config)?);
         }
         let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        Ok(Self { inner, eos_ids, bos_id, pad_id, vocab_size, files })
+        Ok(Self { inner, eos_ids, bos_id, pad_id, vocab_size, chat_template, files })
     }
 
     /// Writes the tokenizer's files, those it was read from or generated with, into the folder `dir`.
@@ -103,6 +106,16 @@ impl Tokenizer {
     /// If the tokenizer refuses the text.
     pub fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
         let encoding = self.inner.encode_fast(text, false);
+        let encoding = encoding.map_err(|e| anyhow!("text cannot be tokenized: {e}; text: {text:?}"))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// `text` as token ids, with those that the tokenizer puts around any text, such as one that begins it.
+    ///
+    /// # Errors
+    /// If the tokenizer refuses the text.
+    pub fn encode_whole(&self, text: &str) -> Result<Vec<TokenId>> {
+        let encoding = self.inner.encode_fast(text, true);
         let encoding = encoding.map_err(|e| anyhow!("text cannot be tokenized: {e}; text: {text:?}"))?;
         Ok(encoding.get_ids().to_vec())
     }
@@ -194,6 +207,12 @@ impl Tokenizer {
     #[must_use]
     pub fn pad_id(&self) -> Option<TokenId> {
         self.pad_id
+    }
+
+    /// How the model's own template writes a conversation; `None` for a model without one.
+    #[must_use]
+    pub fn chat_template(&self) -> Option<&ChatTemplate> {
+        self.chat_template.as_ref()
     }
 
     /// Checks that a model with `vocab_size` rows of embeddings has one for every token. A model may have

@@ -7,7 +7,8 @@ use super::super::testing::made_up;
 use super::*;
 
 const WARMUP: &str = "warmup={steps=5, batch_size=2, lr=1e-3, source={type=\"countdown_demos\"}}";
-const FILES: &str = "data={type=\"jsonl\", path=\"train.jsonl\", eval_path=\"eval.jsonl\"}";
+const FILES: &str = "data={type=\"files\", train=[{path=\"train.jsonl\", preset=\"countdown_tasks\"}], \
+     eval=[{path=\"eval.jsonl\", preset=\"countdown_tasks\"}]}";
 const PAIRS: &str = "warmup={steps=5, batch_size=2, lr=1e-3, source={type=\"jsonl\", path=\"pairs.jsonl\"}}";
 
 struct Runs(tempfile::TempDir);
@@ -80,12 +81,12 @@ fn files_say_what_runs_share() {
     // The same problems in another place are the same problems.
     let moved = |hash| {
         let one = runs.run("a", 0, &[FILES], &before, "1");
-        let sets = [FILES, "data.eval_path=\"old.jsonl\""];
+        let sets = [FILES, "data.eval.0.path=\"old.jsonl\""];
         said(&[one, runs.run("b", 0, &sets, &[before[0], ("old.jsonl", hash)], "1")])
     };
     assert_eq!(
         (moved("b"), moved("x")),
-        (<[&str; 3]>::default().map(String::from), ["", "", "data.eval_path"].map(String::from))
+        (<[&str; 3]>::default().map(String::from), ["", "", "data.eval"].map(String::from))
     );
 }
 

@@ -31,11 +31,11 @@ fn files_that_are_missing_are_named_with_their_key() {
     };
     assert!(check(&[]).is_ok());
     let overrides =
-        ["model={path=\"no/model\"}", "data={type=\"jsonl\", path=\"no/a.jsonl\", eval_path=\"no/b.jsonl\"}"];
+        ["model={path=\"no/model\"}", "data={type=\"files\", train=[{path=\"no/a.jsonl\", preset=\"gsm8k\"}], eval=[{path=\"no/b.jsonl\", preset=\"gsm8k\"}]}"];
     let problems = check(&overrides).unwrap_err();
     assert_eq!(
         problems.0.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(),
-        ["model.path", "data.path", "data.eval_path"]
+        ["model.path", "data.train", "data.eval"]
     );
     assert_eq!(
         problems.0[0].to_string(),

@@ -1,0 +1,252 @@
+//! What a row of a data file means: where its question and its answer are.
+//!
+//! ```text
+//! question = "problem"             the column of that name
+//! answer   = "reward.truth.0"      within nested values by name, within lists by number
+//! ```
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use rewards::{Countdown, Question, Task, math};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::rows::{Row, kind};
+
+/// The published files whose columns are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// GSM8K: `question`, and `answer` with the worked solution, the answer after its last `####`.
+    Gsm8k,
+    /// MATH: `problem`, and `solution` with the answer in its last box.
+    Math,
+    /// MATH-500: `problem`, `answer`.
+    Math500,
+    /// AIME 2024: `problem`, `answer`, or the same with capitals.
+    Aime24,
+    /// AIME 2025: `question` or `problem`, `answer`.
+    Aime25,
+    /// AMC 2023: `problem` or `question`, `answer` as a floating-point number.
+    Amc23,
+    /// Minerva's OCWCourses: `problem`, and `solution` with the answer in its last box.
+    Minerva,
+    /// OlympiadBench, open-ended: `question`, `final_answer` as a list of one text.
+    Olympiadbench,
+    /// DAPO-Math-17K: `prompt` as a conversation with instructions around the problem, which are taken off, or the problem
+    /// alone; the answer in `reward_model.ground_truth` or `solution`.
+    DapoMath17k,
+    /// DeepScaleR: `problem`, `answer`.
+    Deepscaler,
+    /// Countdown-Tasks-3to4: `nums`, `target`.
+    CountdownTasks,
+}
+
+/// Where in a text the answer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerIn {
+    /// The text is the answer.
+    #[default]
+    Whole,
+    /// Behind its last `####`.
+    Hashes,
+    /// In its last `\boxed{}`.
+    Boxed,
+}
+
+/// Where the parts of a problem are in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// Paths to try for each part; the first that is there counts. `question` and `answer`, or `numbers` and `target`;
+    /// further ones go along with the problem.
+    paths: BTreeMap<String, Vec<String>>,
+    answer_in: AnswerIn,
+    /// Whether instructions stand around the question.
+    is_wrapped: bool,
+}
+
+/// What a row says: parts of a text to be, and the problem.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Content {
+    /// Values by the name under which a prompt can ask for them.
+    pub parts: BTreeMap<String, String>,
+    /// The problem.
+    pub task: Task,
+}
+
+const QUESTION: &str = "question";
+const ANSWER: &str = "answer";
+const NUMBERS: &str = "numbers";
+const TARGET: &str = "target";
+
+impl Preset {
+    fn columns(self) -> Columns {
+        let of = |question: &[&str], answer: &[&str], answer_in| {
+            let paths = [(QUESTION, question), (ANSWER, answer)];
+            let owned = |paths: &[&str]| paths.iter().map(|&path| path.to_owned()).collect();
+            Columns {
+                paths: paths.into_iter().map(|(part, paths)| (part.to_owned(), owned(paths))).collect(),
+                answer_in,
+                is_wrapped: false,
+            }
+        };
+        use AnswerIn::{Boxed, Hashes, Whole};
+        match self {
+            Self::Gsm8k => of(&["question"], &["answer"], Hashes),
+            Self::Math | Self::Minerva => of(&["problem"], &["solution"], Boxed),
+            Self::Math500 | Self::Deepscaler => of(&["problem"], &["answer"], Whole),
+            Self::Aime24 => of(&["problem", "Problem"], &["answer", "Answer"], Whole),
+            Self::Aime25 | Self::Amc23 => of(&["question", "problem"], &["answer"], Whole),
+            Self::Olympiadbench => of(&["question"], &["final_answer.0"], Whole),
+            Self::DapoMath17k => {
+                let answers = ["reward_model.ground_truth", "solution"];
+                Columns { is_wrapped: true, ..of(&["prompt.0.content", "prompt"], &answers, Whole) }
+            }
+            Self::CountdownTasks => {
+                let paths = [(NUMBERS, "nums"), (TARGET, "target")];
+                let paths = paths.map(|(part, path)| (part.to_owned(), vec![path.to_owned()]));
+                Columns { paths: paths.into(), answer_in: Whole, is_wrapped: false }
+            }
+        }
+    }
+}
+
+impl Columns {
+    /// Those of `preset`, if there is one, and of `fields`, which count before it.
+    #[must_use]
+    pub fn new(
+        preset: Option<Preset>,
+        fields: &BTreeMap<String, String>,
+        answer_in: Option<AnswerIn>,
+    ) -> Self {
+        let none = Columns { paths: BTreeMap::new(), answer_in: AnswerIn::Whole, is_wrapped: false };
+        let mut columns = preset.map_or(none, Preset::columns);
+        columns.paths.extend(fields.iter().map(|(part, path)| (part.clone(), vec![path.clone()])));
+        columns.answer_in = answer_in.unwrap_or(columns.answer_in);
+        columns
+    }
+
+    /// Whether the problems are those of Countdown.
+    #[must_use]
+    pub fn is_countdown(&self) -> bool {
+        self.paths.contains_key(NUMBERS) && self.paths.contains_key(TARGET)
+    }
+
+    /// What keeps these from making problems.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let has = |part: &str| self.paths.contains_key(part);
+        let whole = self.is_countdown() || (has(QUESTION) && has(ANSWER));
+        (!whole).then(|| {
+            "expected a `preset`, or `fields` with columns for question and answer, or for numbers and target".to_owned()
+        })
+    }
+
+    /// The names of the parts that a prompt can ask for.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.paths.keys().map(String::as_str).filter(|part| *part != ANSWER)
+    }
+
+    /// What `row` says.
+    ///
+    /// # Errors
+    /// If a part is not there or not what it should be.
+    pub fn read(&self, row: &Row) -> Result<Content> {
+        let mut parts = BTreeMap::new();
+        let mut fields = Map::new();
+        for part in self.paths.keys() {
+            let value = self.find(part, row)?;
+            if ![QUESTION, ANSWER, NUMBERS, TARGET].contains(&part.as_str()) {
+                fields.insert(part.clone(), value.clone());
+            }
+            parts.insert(part.clone(), shown(value));
+        }
+        let answer = parts.remove(ANSWER);
+        let task = if self.is_countdown() {
+            let numbers: Vec<u32> = whole_numbers(self.find(NUMBERS, row)?).context("`numbers`")?;
+            ensure!(!numbers.is_empty(), "`numbers` is empty");
+            let target = whole_number(self.find(TARGET, row)?).context("`target`")?;
+            Task::Countdown(Countdown { numbers, target })
+        } else {
+            let question = parts.get_mut(QUESTION).context("`question` is missing")?;
+            if self.is_wrapped {
+                *question = unwrapped(question).to_owned();
+            }
+            ensure!(!question.trim().is_empty(), "the question is empty");
+            let answer = self.answer_in.of(&answer.context("`answer` is missing")?)?;
+            Task::Question(Question { answer, fields })
+        };
+        Ok(Content { parts, task })
+    }
+
+    fn find<'r>(&self, part: &str, row: &'r Row) -> Result<&'r Value> {
+        let paths = self.paths.get(part).map(Vec::as_slice).unwrap_or_default();
+        let found = paths.iter().find_map(|path| lookup(&row.fields, path));
+        found.filter(|value| !value.is_null()).with_context(|| {
+            let there: Vec<&str> = row.fields.keys().map(String::as_str).collect();
+            format!("no `{}` for `{part}`; the columns are {}", paths.join("` or `"), there.join(", "))
+        })
+    }
+}
+
+impl AnswerIn {
+    fn of(self, text: &str) -> Result<String> {
+        let answer = match self {
+            Self::Whole => Some(text.trim().to_owned()),
+            Self::Hashes => text.rsplit_once("####").map(|(_, answer)| answer.trim().to_owned()),
+            Self::Boxed => Some(text).filter(|text| text.contains("\\boxed")).and_then(math::extract),
+        };
+        let answer = answer.with_context(|| match self {
+            Self::Boxed => r"the answer's text has no \boxed{}",
+            Self::Whole | Self::Hashes => "the answer's text has no ####",
+        })?;
+        ensure!(!answer.is_empty(), "the answer is empty");
+        Ok(answer)
+    }
+}
+
+/// The value at `path`; a whole path that is the name of a column counts first.
+fn lookup<'v>(fields: &'v Map<String, Value>, path: &str) -> Option<&'v Value> {
+    if let Some(value) = fields.get(path) {
+        return Some(value);
+    }
+    let (first, rest) = path.split_once('.')?;
+    rest.split('.').try_fold(fields.get(first)?, |value, part| match value {
+        Value::Object(fields) => fields.get(part),
+        Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// `value` as a person would write it: whole numbers without a point, lists with commas.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => match number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 1e15) {
+            Some(whole) => format!("{whole:.0}"),
+            None => number.to_string(),
+        },
+        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+fn whole_numbers(value: &Value) -> Result<Vec<u32>> {
+    let Value::Array(items) = value else { bail!("got {}, expected a list of whole numbers", kind(value)) };
+    items.iter().map(whole_number).collect()
+}
+
+fn whole_number(value: &Value) -> Result<u32> {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    number.with_context(|| anyhow!("got {value}, expected a whole number"))
+}
+
+/// The problem between a paragraph of instructions and another, as DAPO-Math-17K has them; a text with fewer than three
+/// paragraphs is a problem alone.
+fn unwrapped(text: &str) -> &str {
+    let inner = text.split_once("\n\n").and_then(|(_, rest)| rest.rsplit_once("\n\n"));
+    let is_instruction = text.starts_with("Solve the following math problem");
+    inner.filter(|_| is_instruction).map_or(text, |(problem, _)| problem)
+}

@@ -1,0 +1,254 @@
+//! Problems read from files.
+//!
+//! ```text
+//! file -rows-> rows -columns-> parts and problem -prompt-> items
+//! ```
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use rewards::{Task, TaskKind};
+use serde::{Deserialize, Serialize};
+
+use super::{EvalItems, Item, Items};
+
+mod columns;
+mod report;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+pub use columns::{AnswerIn, Columns, Preset};
+pub use report::FileReport;
+pub use rows::{Row, rows};
+
+/// Keys of `type = "files"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesConfig {
+    /// Files to learn from, one after the other. What two rows say alike counts once.
+    pub train: Vec<FileConfig>,
+    /// Files to measure on, each a set of its own.
+    pub eval: Vec<FileConfig>,
+    /// The text that asks for a solution, with the parts of a problem in it: `{question}`, or `{numbers}` and `{target}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// Training problems with longer prompts are left out, tokens; without it none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_prompt_tokens: Option<usize>,
+    /// What becomes of rows that cannot be read.
+    #[serde(default)]
+    pub broken: OnBroken,
+}
+
+/// One file and what its rows mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileConfig {
+    /// The file: `.jsonl`, `.json` or `.parquet`.
+    pub path: PathBuf,
+    /// Name of the set in metrics and files; without it that of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The published file that it is, whose columns are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+    /// Columns by the part of the problem that they hold, see [`Columns`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// Where the answer is in its column; without it as the preset has it, or the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_in: Option<AnswerIn>,
+    /// Only so many of the first rows; without it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// What becomes of rows that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBroken {
+    /// The run does not start.
+    #[default]
+    Refuse,
+    /// They are left out, counted and named.
+    Skip,
+}
+
+/// Longest name of a set.
+const MAX_NAME: usize = 64;
+
+impl FilesConfig {
+    /// What is wrong with the values, one sentence each.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (key, files) in [("train", &self.train), ("eval", &self.eval)] {
+            if files.is_empty() {
+                problems.push(format!("{key}: got no file, expected at least one"));
+            }
+            for (index, file) in files.iter().enumerate() {
+                let of_file = file.problems();
+                problems.extend(of_file.into_iter().map(|problem| format!("{key}.{index}.{problem}")));
+                problems.extend(self.unasked(file).map(|problem| format!("prompt: {problem}")));
+            }
+        }
+        let mut names = HashSet::new();
+        for (index, file) in self.eval.iter().enumerate() {
+            if !names.insert(file.name()) {
+                problems.push(format!(
+                    "eval.{index}.name: got {:?} a second time, expected a name of its own for each set",
+                    file.name()
+                ));
+            }
+        }
+        if self.max_prompt_tokens == Some(0) {
+            problems.push("max_prompt_tokens: got 0, expected at least 1".to_owned());
+        }
+        problems.dedup();
+        problems
+    }
+
+    /// The kinds of problems there are.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<TaskKind> {
+        let of_file = |file: &FileConfig| match file.columns().is_countdown() {
+            true => TaskKind::Countdown,
+            false => TaskKind::Question,
+        };
+        self.train.iter().chain(&self.eval).map(of_file).collect()
+    }
+
+    /// What the prompt does not ask for although `file` has it.
+    fn unasked(&self, file: &FileConfig) -> Option<String> {
+        let prompt = self.prompt.as_ref()?;
+        let needed: &[&str] = if file.columns().is_countdown() { &["numbers", "target"] } else { &["question"] };
+        let missing = needed.iter().find(|part| !prompt.contains(&format!("{{{part}}}")))?;
+        Some(format!("got {prompt:?}, expected a text with {{{missing}}} in it"))
+    }
+
+    /// Reads the problems.
+    ///
+    /// # Errors
+    /// If a file cannot be read, has no problem, or has broken rows where those are refused.
+    pub fn items(&self) -> Result<Items> {
+        let mut reports = Vec::new();
+        let mut read = |file: &FileConfig, seen: Option<&mut HashSet<(String, Task)>>| -> Result<Vec<Item>> {
+            let (items, report) = file.items(self.prompt.as_deref(), seen)?;
+            if self.broken == OnBroken::Refuse && report.n_broken > 0 {
+                bail!("{}\nmend these, or leave them out with [data] broken = \"skip\"", report.broken_rows());
+            }
+            let name = file.path.display();
+            ensure!(!items.is_empty(), "{name}: no problem can be used, {report}");
+            reports.push(report);
+            Ok(items)
+        };
+        let mut seen = HashSet::new();
+        let mut train = Vec::new();
+        for file in &self.train {
+            train.extend(read(file, Some(&mut seen))?);
+        }
+        let mut eval = Vec::new();
+        for file in &self.eval {
+            eval.push(EvalItems { name: file.name(), items: read(file, None)? });
+        }
+        for (report, set) in reports.iter_mut().skip(self.train.len()).zip(&eval) {
+            let pairs = set.items.iter().map(|item| (item.text.clone(), item.task.clone()));
+            report.n_trained = pairs.filter(|pair| seen.contains(pair)).count();
+        }
+        Ok(Items { train, eval, max_prompt_tokens: self.max_prompt_tokens, reports })
+    }
+}
+
+impl FileConfig {
+    /// Name of the set.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let stem = || self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        self.name.clone().or_else(stem).unwrap_or_default()
+    }
+
+    /// What its rows mean.
+    #[must_use]
+    pub fn columns(&self) -> Columns {
+        Columns::new(self.preset, &self.fields, self.answer_in)
+    }
+
+    /// Whether the rows of both mean the same, wherever they lie.
+    #[must_use]
+    pub fn reads_as(&self, other: &Self) -> bool {
+        Self { path: PathBuf::new(), ..self.clone() } == Self { path: PathBuf::new(), ..other.clone() }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems: Vec<String> =
+            self.columns().problem().map(|problem| format!("fields: {problem}")).into_iter().collect();
+        let name = self.name();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
+        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(plain) {
+            problems.push(format!(
+                "name: got {name:?}, expected letters, digits and . _ - +, {MAX_NAME} at most, since files are called by it"
+            ));
+        }
+        if self.limit == Some(0) {
+            problems.push("limit: got 0, expected at least 1".to_owned());
+        }
+        problems
+    }
+
+    /// The problems of the file, asked for by `prompt`, and what there was to say of its rows. Of problems in `seen` none is
+    /// made again.
+    ///
+    /// # Errors
+    /// If the file cannot be read at all.
+    pub fn items(
+        &self,
+        prompt: Option<&str>,
+        mut seen: Option<&mut HashSet<(String, Task)>>,
+    ) -> Result<(Vec<Item>, FileReport)> {
+        let columns = self.columns();
+        let standard = if columns.is_countdown() { super::countdown::PROMPT } else { "{question}" };
+        let prompt = prompt.unwrap_or(standard);
+        let mut report = FileReport::new(&self.path);
+        let mut items = Vec::new();
+        for row in rows(&self.path)?.take(self.limit.unwrap_or(usize::MAX)) {
+            report.n_rows += 1;
+            let item = row.and_then(|row| {
+                let content = columns.read(&row).with_context(|| row.place.clone())?;
+                Ok(Item { place: Some(row.place), text: filled(prompt, &content.parts), task: content.task })
+            });
+            match item {
+                Err(error) => report.add_broken(&error),
+                Ok(item) => {
+                    let is_new =
+                        seen.as_mut().is_none_or(|seen| seen.insert((item.text.clone(), item.task.clone())));
+                    if is_new { items.push(item) } else { report.n_repeated += 1 }
+                }
+            }
+        }
+        report.n_used = items.len();
+        Ok((items, report))
+    }
+}
+
+/// `prompt` with each `{part}` replaced; what is in other braces stays as it is, so that formulas can be written.
+fn filled(prompt: &str, parts: &BTreeMap<String, String>) -> String {
+    let mut text = String::new();
+    let mut rest = prompt;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        let part = after.split_once('}').and_then(|(name, behind)| Some((parts.get(name)?, behind)));
+        match part {
+            Some((value, behind)) => {
+                text.push_str(value);
+                rest = behind;
+            }
+            None => {
+                text.push('{');
+                rest = after;
+            }
+        }
+    }
+    text + rest
+}
