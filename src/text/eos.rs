@@ -78,14 +78,14 @@ pub(super) fn id_of(
 }
 
 /// The value of `key` in the file `name`, null being as good as absent.
-fn read(files: &BTreeMap<String, Vec<u8>>, name: &str, key: &str) -> Result<Option<Value>> {
+pub(super) fn read(files: &BTreeMap<String, Vec<u8>>, name: &str, key: &str) -> Result<Option<Value>> {
     let Some(content) = files.get(name) else { return Ok(None) };
     let config: Value = serde_json::from_slice(content).with_context(|| format!("{name}: not valid JSON"))?;
     Ok(config.get(key).filter(|value| !value.is_null()).cloned())
 }
 
 /// A token as `tokenizer_config.json` writes it: its text, or an object with its `content`.
-fn text(token: &Value) -> Option<&str> {
+pub(super) fn text(token: &Value) -> Option<&str> {
     token.as_str().or_else(|| token.get("content")?.as_str())
 }
 

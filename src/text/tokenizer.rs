@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 
+use super::chat::{CHAT_TEMPLATE, ChatTemplate, SPECIAL_TOKENS};
 use super::eos::{eos_ids, id_of};
 use crate::types::TokenId;
 
@@ -15,14 +16,8 @@ pub(super) const GENERATION_CONFIG: &str = "generation_config.json";
 /// The model's own configuration; read for its special ids, never saved from here.
 pub(super) const MODEL_CONFIG: &str = "config.json";
 /// Files that travel with a tokenizer, whether or not anything here reads them.
-const COMPANIONS: [&str; 6] = [
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-];
+const COMPANIONS: [&str; 6] =
+    [SPECIAL_TOKENS, "added_tokens.json", CHAT_TEMPLATE, "vocab.json", "merges.txt", "vocab.txt"];
 
 /// Turns text into tokens and back, and knows which tokens end a response.
 #[derive(Clone, Debug)]
@@ -32,6 +27,7 @@ pub struct Tokenizer {
     bos_id: Option<TokenId>,
     pad_id: Option<TokenId>,
     vocab_size: usize,
+    chat_template: Option<ChatTemplate>,
     /// Name and content of each file of a saved folder.
     files: BTreeMap<String, Vec<u8>>,
 }
@@ -76,13 +72,14 @@ impl Tokenizer {
 
         let eos_ids = eos_ids(&inner, &files)?;
         let (bos_id, pad_id) = (id_of("bos", &inner, &files)?, id_of("pad", &inner, &files)?);
+        let chat_template = ChatTemplate::from_files(&files)?;
         files.remove(MODEL_CONFIG);
         if !files.contains_key(GENERATION_CONFIG) {
             let config = json!({ "eos_token_id": eos_ids });
             files.insert(GENERATION_CONFIG.to_owned(), serde_json::to_vec_pretty(&config)?);
         }
         let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        Ok(Self { inner, eos_ids, bos_id, pad_id, vocab_size, files })
+        Ok(Self { inner, eos_ids, bos_id, pad_id, vocab_size, chat_template, files })
     }
 
     /// Writes the tokenizer's files, those it was read from or generated with, into the folder `dir`.
@@ -194,6 +191,12 @@ impl Tokenizer {
     #[must_use]
     pub fn pad_id(&self) -> Option<TokenId> {
         self.pad_id
+    }
+
+    /// How the model's own template writes a conversation; `None` for a model without one.
+    #[must_use]
+    pub fn chat_template(&self) -> Option<&ChatTemplate> {
+        self.chat_template.as_ref()
     }
 
     /// Checks that a model with `vocab_size` rows of embeddings has one for every token. A model may have

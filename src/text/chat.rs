@@ -1,0 +1,221 @@
+//! Chat templates: a conversation as the text that a model was trained on, by the Jinja template of its own folder.
+//!
+//! Renderings equal those of transformers' `apply_chat_template(tokenize=False)`, character by character. `engine` holds
+//! what a template may use beyond plain Jinja.
+
+mod engine;
+mod json;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use minijinja::Environment;
+use minijinja::value::Serde;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use self::engine::Raised;
+use super::eos::{read, text};
+use super::tokenizer::TOKENIZER_CONFIG;
+
+pub(super) const CHAT_TEMPLATE: &str = "chat_template.jinja";
+pub(super) const SPECIAL_TOKENS: &str = "special_tokens_map.json";
+
+/// Special tokens that a template may write by name.
+const NAMED_TOKENS: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+/// Names under which reasoning may be given; templates read the first.
+const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks: `system`, `user`, `assistant`, or what else the template knows.
+    pub role: String,
+    /// What is said.
+    pub content: String,
+    /// What else a template may read, such as `reasoning_content`.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+impl Message {
+    /// `content` said by `role`.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { role: role.into(), content: content.into(), more: Map::new() }
+    }
+
+    /// What the template sees of it.
+    fn variables(&self) -> Map<String, Value> {
+        let mut seen = Map::from_iter([
+            ("role".to_owned(), json!(self.role)),
+            ("content".to_owned(), json!(self.content)),
+        ]);
+        let reasoning =
+            REASONING.iter().find_map(|name| self.more.get(*name).filter(|value| !value.is_null()));
+        seen.extend(reasoning.map(|text| ("thinking".to_owned(), text.clone())));
+        seen.extend(self.more.clone());
+        seen.extend(reasoning.map(|text| (REASONING[0].to_owned(), text.clone())));
+        seen
+    }
+}
+
+/// How a conversation is rendered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChatOptions {
+    /// Whether to open the assistant's turn at the end, so that the model answers.
+    pub add_generation_prompt: bool,
+    /// Further variables of the template, such as `enable_thinking`; they hide special tokens of the same name.
+    pub variables: BTreeMap<String, Value>,
+}
+
+/// The chat template of a model, compiled.
+#[derive(Clone, Debug)]
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+    /// Where it stands, for messages.
+    place: String,
+    /// Special tokens by name.
+    tokens: Map<String, Value>,
+}
+
+impl ChatTemplate {
+    /// The template of the Hugging Face folder `dir`: `chat_template.jinja`, or without one `chat_template` of
+    /// `tokenizer_config.json`, of a list of named ones the one called `default`. `None` if it has none.
+    ///
+    /// # Errors
+    /// If a file cannot be read or is not JSON, or the template is not one.
+    pub fn from_folder(dir: &Path) -> Result<Option<Self>> {
+        let mut files = BTreeMap::new();
+        for name in [CHAT_TEMPLATE, TOKENIZER_CONFIG, SPECIAL_TOKENS] {
+            let path = dir.join(name);
+            if path.is_file() {
+                let content =
+                    fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+                files.insert(name.to_owned(), content);
+            }
+        }
+        Self::from_files(&files).with_context(|| format!("chat template of {}", dir.display()))
+    }
+
+    /// The template among `files`, named as in a Hugging Face folder.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::from_folder`].
+    pub(super) fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Option<Self>> {
+        let (place, source) = match files.get(CHAT_TEMPLATE) {
+            Some(content) => {
+                let source = String::from_utf8(content.clone());
+                (CHAT_TEMPLATE.to_owned(), source.with_context(|| format!("{CHAT_TEMPLATE}: not UTF-8"))?)
+            }
+            None => match read(files, TOKENIZER_CONFIG, "chat_template")? {
+                Some(value) => (format!("{TOKENIZER_CONFIG}, chat_template"), default_of(&value)?),
+                None => return Ok(None),
+            },
+        };
+        let mut tokens = Map::new();
+        for name in NAMED_TOKENS {
+            for file in [TOKENIZER_CONFIG, SPECIAL_TOKENS] {
+                let token = read(files, file, name)?;
+                let Some(token) = token.as_ref().and_then(text) else { continue };
+                tokens.insert(name.to_owned(), token.into());
+                break;
+            }
+        }
+        Self::new(place, &source, tokens).map(Some)
+    }
+
+    /// Compiles `source`, which stands at `place`.
+    fn new(place: String, source: &str, tokens: Map<String, Value>) -> Result<Self> {
+        let environment = engine::environment(source).map_err(|error| {
+            let (line, error) = described(&error);
+            anyhow!(
+                "{place}{line}: not a chat template that can be read here: {error}; mend it, or remove it"
+            )
+        })?;
+        Ok(Self { environment, place, tokens })
+    }
+
+    /// `messages` as the text that the model reads.
+    ///
+    /// # Errors
+    /// If the template refuses the conversation, or uses what it is not given; the message names file and line.
+    pub fn render(&self, messages: &[Message], options: &ChatOptions) -> Result<String> {
+        let ChatOptions { add_generation_prompt, variables } = options;
+        let mut context = self.tokens.clone();
+        context.extend([("tools".to_owned(), Value::Null), ("documents".to_owned(), Value::Null)]);
+        context.extend(variables.clone());
+        let messages_seen: Vec<_> = messages.iter().map(Message::variables).collect();
+        context.extend([
+            ("messages".to_owned(), json!(messages_seen)),
+            ("add_generation_prompt".to_owned(), json!(add_generation_prompt)),
+        ]);
+        let rendered = self
+            .environment
+            .get_template(engine::NAME)
+            .and_then(|template| template.render(minijinja::Value::from(Serde(context))));
+        rendered.map_err(|error| {
+            let (line, error) = match raised(&error) {
+                Some(message) => {
+                    (described(&error).0, format!("the template refuses this conversation: {message:?}"))
+                }
+                None => {
+                    let (line, error) = described(&error);
+                    (line, format!("this conversation cannot be rendered: {error}"))
+                }
+            };
+            let roles: Vec<_> = messages.iter().map(|message| message.role.as_str()).collect();
+            let names: Vec<_> = variables.keys().map(String::as_str).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            anyhow!(
+                "{}{line}: {error}; it was given the roles {} and the variables {names}: give it what it asks for",
+                self.place,
+                if roles.is_empty() { "of no message".to_owned() } else { roles.join(", ") },
+            )
+        })
+    }
+}
+
+/// The template that `chat_template` of a tokenizer's configuration names: itself, or the default of a list.
+fn default_of(value: &Value) -> Result<String> {
+    let place = format!("{TOKENIZER_CONFIG}, chat_template");
+    if let Some(source) = value.as_str() {
+        return Ok(source.to_owned());
+    }
+    let Some(named) = value.as_array() else {
+        bail!("{place}: got {value}, expected a template or a list of objects with `name` and `template`");
+    };
+    let is_default = |entry: &&Value| entry["name"].as_str() == Some("default");
+    let source = named.iter().find(is_default).and_then(|entry| entry["template"].as_str());
+    let source = source.with_context(|| {
+        let names: Vec<_> = named.iter().filter_map(|entry| entry["name"].as_str()).collect();
+        format!("{place}: none of the templates is called \"default\" (their names: {})", names.join(", "))
+    })?;
+    Ok(source.to_owned())
+}
+
+/// Line and cause of `error`.
+fn described(error: &minijinja::Error) -> (String, String) {
+    let line = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
+    let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    (line, detail)
+}
+
+/// What the template said when it refused, if that is behind `error`.
+fn raised(error: &minijinja::Error) -> Option<&str> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(Raised(message)) = error.downcast_ref() {
+            return Some(message);
+        }
+        cause = error.source();
+    }
+    None
+}
