@@ -10,9 +10,11 @@ use clap::Args;
 use rewards::{Countdown, Task};
 use rlcredit::model::{DeviceChoice, Dtype};
 use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, require_finite};
+use rlcredit::run::Failure;
+use rlcredit::text::{ChatOptions, Message};
 use rlcredit::types::{Finish, GenRequest, Prompt, Purpose, RunRandom};
 
-use super::policy;
+use super::policy::{self, Loaded};
 
 #[derive(Args)]
 pub struct Sample {
@@ -21,6 +23,15 @@ pub struct Sample {
     /// The prompt, read as it stands, a backslash included: a Countdown prompt ends in a line's end, in a shell
     /// $'Make 45 from 3, 7, 12.\n'. Standard input with - or without a prompt
     prompt: Option<String>,
+    /// Read the prompt as a user's message, which the model's chat template puts into words
+    #[arg(long)]
+    chat: bool,
+    /// System message in front of it
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    system: Option<String>,
+    /// Tell the template `enable_thinking = false`, as Qwen3's reads it
+    #[arg(long, requires = "chat")]
+    no_thinking: bool,
     /// Number of responses
     #[arg(short = 'n', long, default_value_t = 1)]
     samples: u32,
@@ -65,6 +76,12 @@ impl Sample {
                 text
             }
         };
+        let text = if self.chat {
+            let system = self.system.as_deref();
+            chat(&loaded, system, text, self.no_thinking).map_err(Failure::bad_input)?
+        } else {
+            text
+        };
         let tokens = loaded.tokenizer.encode(&text)?;
         super::require(!tokens.is_empty(), || "the prompt is empty; expected at least one token".to_owned())?;
         super::warn_of_unknown(&loaded.tokenizer.unknown([text.as_str()])?);
@@ -107,4 +124,20 @@ impl Sample {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// `user` as the model's chat template opens an answer to it.
+fn chat(loaded: &Loaded, system: Option<&str>, user: String, no_thinking: bool) -> Result<String> {
+    let template = loaded.tokenizer.chat_template().with_context(|| {
+        format!(
+            "--chat: {} has no chat template, neither chat_template.jinja nor `chat_template` in tokenizer_config.json; \
+             leave --chat out, and write the prompt as the model is to read it",
+            loaded.folder.display()
+        )
+    })?;
+    let system = system.map(|text| Message::new("system", text));
+    let messages: Vec<Message> = system.into_iter().chain([Message::new("user", user)]).collect();
+    let variables = no_thinking.then(|| ("enable_thinking".to_owned(), false.into()));
+    let options = ChatOptions { add_generation_prompt: true, variables: variables.into_iter().collect() };
+    template.render(&messages, &options).with_context(|| loaded.folder.display().to_string())
 }

@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use super::collect::RunRecord;
 use super::course::differences;
+use crate::data::file::FilesConfig;
 use crate::data::sampler::SamplerConfig;
 use crate::data::supervised::SourceConfig;
-use crate::data::file::FilesConfig;
 use crate::data::{DataConfig, FileConfig};
 use crate::recipe::Recipe;
 
@@ -170,7 +170,8 @@ impl<'r> Pair<'r> {
         let mut why = self.keys_in(&["data.prompt", "data.max_prompt_tokens", "data.broken", "chat"]);
         let (one, other) = (files(one), files(other));
         let read_alike = one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.reads_as(b));
-        let moved = one.iter().zip(other).any(|(a, b)| a.path != b.path && !self.is_same_file(&a.path, &b.path));
+        let moved =
+            one.iter().zip(other).any(|(a, b)| a.path != b.path && !self.is_same_file(&a.path, &b.path));
         if !read_alike || moved {
             why.push(key.to_owned());
         }

@@ -112,7 +112,8 @@ impl DataConfig {
     pub fn items(&self) -> Result<Items> {
         match self {
             Self::Countdown(config) => countdown::generate(config).map(|problems| {
-                let items = |problems: Vec<_>| problems.into_iter().map(|problem| config.item(problem)).collect();
+                let items =
+                    |problems: Vec<_>| problems.into_iter().map(|problem| config.item(problem)).collect();
                 let heldout = EvalItems { name: HELDOUT.to_owned(), items: items(problems.eval) };
                 Items::generated(items(problems.train), heldout)
             }),

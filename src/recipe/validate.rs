@@ -49,10 +49,14 @@ fn start(rules: &mut Rules, recipe: &Recipe) {
     };
     if let Some(items) = train_items.filter(|items| *items > 0) {
         rules.broken_if(batch.prompts > items, &["batch.prompts", "data.train_items"], || {
-            format!("[batch] `prompts`: got {}, expected at most [data] `train_items` = {items}", batch.prompts)
+            format!(
+                "[batch] `prompts`: got {}, expected at most [data] `train_items` = {items}",
+                batch.prompts
+            )
         });
     }
-    let demonstrates = texts.as_ref().is_some_and(|texts| matches!(texts.source, SourceConfig::CountdownDemos(_)));
+    let demonstrates =
+        texts.as_ref().is_some_and(|texts| matches!(texts.source, SourceConfig::CountdownDemos(_)));
     let other = data.kinds().into_iter().find(|kind| *kind != TaskKind::Countdown);
     rules.broken_if(demonstrates && other.is_some(), &["warmup.source.type", "data.type"], || {
         "[warmup.source] `type`: got \"countdown_demos\", expected \"jsonl\", since [data] has other problems than Countdown"

@@ -22,8 +22,14 @@ use crate::recipe::Recipe;
 use crate::run_folder::RunFolder;
 
 /// Files of a model folder that shape a run; those that are not there are passed over.
-const MODEL_FILES: [&str; 4] =
-    ["config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"];
+const MODEL_FILES: [&str; 6] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "chat_template.jinja",
+];
 
 /// Fingerprints of the files that a recipe names, and the precision it computes in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -127,7 +127,8 @@ impl Ledger {
             evaluations.push(evaluation);
         }
         phase.finish();
-        let reports = evaluations.iter().map(|Evaluation { report, .. }| (report.set.clone(), report.to_json()));
+        let reports =
+            evaluations.iter().map(|Evaluation { report, .. }| (report.set.clone(), report.to_json()));
         let reports: serde_json::Map<String, Value> = reports.collect();
         write_whole(&self.folder.eval(moment), |w| Ok(serde_json::to_writer_pretty(w, &reports)?))?;
         Ok(evaluations)

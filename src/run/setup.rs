@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::credit::advantage::WithoutSignal;
 use crate::credit::{Credit, Exclude, ImportanceConfig};
-use crate::data::{Asker, DataSet, EvalSet};
 use crate::data::supervised::{Limits, Source};
+use crate::data::{Asker, DataSet, EvalSet};
 use crate::eval::Evaluator;
 use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;

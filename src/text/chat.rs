@@ -5,6 +5,8 @@
 
 mod engine;
 mod json;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -55,7 +57,8 @@ impl Message {
             ("role".to_owned(), json!(self.role)),
             ("content".to_owned(), json!(self.content)),
         ]);
-        let reasoning = REASONING.iter().find_map(|name| self.more.get(*name).filter(|value| !value.is_null()));
+        let reasoning =
+            REASONING.iter().find_map(|name| self.more.get(*name).filter(|value| !value.is_null()));
         seen.extend(reasoning.map(|text| ("thinking".to_owned(), text.clone())));
         seen.extend(self.more.clone());
         seen.extend(reasoning.map(|text| (REASONING[0].to_owned(), text.clone())));
@@ -133,7 +136,9 @@ impl ChatTemplate {
     fn new(place: String, source: &str, tokens: Map<String, Value>) -> Result<Self> {
         let environment = engine::environment(source).map_err(|error| {
             let (line, error) = described(&error);
-            anyhow!("{place}{line}: not a chat template that can be read here: {error}; mend it, or remove it")
+            anyhow!(
+                "{place}{line}: not a chat template that can be read here: {error}; mend it, or remove it"
+            )
         })?;
         Ok(Self { environment, place, tokens })
     }

@@ -5,18 +5,21 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use super::chat::{ChatOptions, ChatTemplate, Message};
 use super::tokenizer::{GENERATION_CONFIG, MODEL_CONFIG, TOKENIZER, TOKENIZER_CONFIG};
 use crate::types::TokenId;
 
 /// The ids that end a response, without repeats: `eos_token` of the tokenizer's configuration, then
-/// `eos_token_id` of the generation configuration, or without one that of the model's.
+/// `eos_token_id` of the generation configuration, or without one that of the model's, then the token with which the
+/// chat template closes the assistant's turn.
 ///
 /// # Errors
-/// If no file names one, or one that is not in the vocabulary of `inner`, or if a file is not what it should
+/// If none names one, or one that is not in the vocabulary of `inner`, or if a file is not what it should
 /// be.
 pub(super) fn eos_ids(
     inner: &tokenizers::Tokenizer,
     files: &BTreeMap<String, Vec<u8>>,
+    template: Option<&ChatTemplate>,
 ) -> Result<Vec<TokenId>> {
     let read = |name, key| read(files, name, key);
     let mut ids = Vec::new();
@@ -48,12 +51,29 @@ pub(super) fn eos_ids(
         }
         break;
     }
+    if let Some(id) = template.and_then(|template| closes_turn(inner, template))
+        && !ids.contains(&id)
+    {
+        ids.push(id);
+    }
     if ids.is_empty() {
         bail!(
             "no end-of-sequence token: add `eos_token` to {TOKENIZER_CONFIG} or `eos_token_id` to {GENERATION_CONFIG}"
         );
     }
     Ok(ids)
+}
+
+/// The special token that `template` writes directly behind what the assistant says; `None` if it writes another thing
+/// there, or does not take a plain question with an answer.
+fn closes_turn(inner: &tokenizers::Tokenizer, template: &ChatTemplate) -> Option<TokenId> {
+    const ANSWER: &str = "It is four.";
+    let messages = [Message::new("user", "What is two and two?"), Message::new("assistant", ANSWER)];
+    let rendered = template.render(&messages, &ChatOptions::default()).ok()?;
+    let (_, behind) = rendered.rsplit_once(ANSWER)?;
+    let added = inner.get_added_tokens_decoder();
+    let here = added.iter().filter(|(_, token)| token.special && behind.starts_with(&token.content));
+    here.max_by_key(|(_, token)| token.content.len()).map(|(&id, _)| id)
 }
 
 /// The id that starts a text or fills short rows, `role` being `bos` or `pad`: what the model's configuration says, else
@@ -92,6 +112,8 @@ pub(super) fn text(token: &Value) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
 
     use serde_json::json;
 
@@ -134,6 +156,46 @@ mod tests {
         for (files, expected) in cases {
             let tokenizer = Tokenizer::from_folder(folder(&files).path()).unwrap();
             assert_eq!(tokenizer.eos_ids(), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn the_token_that_closes_a_turn_ends_a_response() {
+        const CHATML: &str = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>' + '\n' }}{% endfor %}";
+        const LLAMA: &str = "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m.content | trim }}<|eot_id|>{% endfor %}";
+        const R1: &str = "{% for m in messages %}{% if m.role == 'user' %}<｜User｜>{{ m.content }}{% else %}<｜Assistant｜>{{ m.content.split('</think>')[-1] }}<｜end▁of▁sentence｜>{% endif %}{% endfor %}";
+        const REFUSES: &str = "{% if messages | length > 1 %}{{ raise_exception('one turn') }}{% endif %}{{ messages[0].content }}<|im_end|>";
+        const OPEN: &str = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n<|im_end|>{% endfor %}";
+        // By id from 2000; the first is a prefix of none, <|im_end|> is one of <|im_end|>2.
+        let added = ["<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<｜end▁of▁sentence｜>", "<|im_end|>2"];
+        let mut tokenizer: Value =
+            serde_json::from_slice(&fs::read(folder(&[]).path().join(TOKENIZER)).unwrap()).unwrap();
+        for (id, content) in (2000..).zip(added) {
+            tokenizer["added_tokens"].as_array_mut().unwrap().push(json!({ "id": id, "content": content,
+                "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true }));
+        }
+        let id = |content| {
+            let dir = folder(&[
+                (TOKENIZER, tokenizer.clone()),
+                (TOKENIZER_CONFIG, json!({ "eos_token": content })),
+            ]);
+            Tokenizer::from_folder(dir.path()).unwrap().eos_ids().to_vec()
+        };
+        let two = |a, b| [id(a), id(b)].concat();
+        let closing_twice = CHATML.replace("<|im_end|>", "<|im_end|>2");
+        let cases = [
+            ("<|endoftext|>", CHATML, two("<|endoftext|>", "<|im_end|>")),
+            ("<|im_end|>", CHATML, id("<|im_end|>")),
+            ("<|endoftext|>", &closing_twice, two("<|endoftext|>", "<|im_end|>2")),
+            ("<|endoftext|>", LLAMA, two("<|endoftext|>", "<|eot_id|>")),
+            ("<｜end▁of▁sentence｜>", R1, id("<｜end▁of▁sentence｜>")),
+            ("<|endoftext|>", REFUSES, id("<|endoftext|>")),
+            ("<|endoftext|>", OPEN, id("<|endoftext|>")),
+        ];
+        for (eos, template, expected) in cases {
+            let config = json!({ "eos_token": eos, "chat_template": template });
+            let dir = folder(&[(TOKENIZER, tokenizer.clone()), (TOKENIZER_CONFIG, config)]);
+            assert_eq!(Tokenizer::from_folder(dir.path()).unwrap().eos_ids(), expected, "{eos}, {template}");
         }
     }
 

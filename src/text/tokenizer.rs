@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::chat::{CHAT_TEMPLATE, ChatTemplate, SPECIAL_TOKENS};
 use super::eos::{eos_ids, id_of};
+use crate::files::list;
 use crate::types::TokenId;
 
 pub(super) const TOKENIZER: &str = "tokenizer.json";
@@ -16,14 +17,11 @@ pub(super) const GENERATION_CONFIG: &str = "generation_config.json";
 /// The model's own configuration; read for its special ids, never saved from here.
 pub(super) const MODEL_CONFIG: &str = "config.json";
 /// Files that travel with a tokenizer, whether or not anything here reads them.
-const COMPANIONS: [&str; 6] = [
-    SPECIAL_TOKENS,
-    "added_tokens.json",
-    CHAT_TEMPLATE,
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-];
+const COMPANIONS: [&str; 6] =
+    [SPECIAL_TOKENS, "added_tokens.json", CHAT_TEMPLATE, "vocab.json", "merges.txt", "vocab.txt"];
+
+/// Folder of the templates that a model has beside its default one; they travel too.
+const FURTHER_TEMPLATES: &str = "additional_chat_templates";
 
 /// Turns text into tokens and back, and knows which tokens end a response.
 #[derive(Clone, Debug)]
@@ -41,21 +39,31 @@ pub struct Tokenizer {
 impl Tokenizer {
     /// Reads `tokenizer.json` of the Hugging Face folder `dir`, and the tokens that end a response: the
     /// tokenizer's own (`eos_token` of `tokenizer_config.json`) first, then the `eos_token_id` of
-    /// `generation_config.json`, or without one that of `config.json`.
+    /// `generation_config.json`, or without one that of `config.json`, then the token with which the chat template closes
+    /// the assistant's turn.
     ///
     /// # Errors
-    /// If `tokenizer.json` is missing or not a tokenizer, if a configuration is broken, or if no file names
+    /// If `tokenizer.json` is missing or not a tokenizer, if a configuration or template is broken, or if no file names
     /// an end-of-sequence token of the vocabulary.
     pub fn from_folder(dir: &Path) -> Result<Self> {
         let mut files = BTreeMap::new();
         let names =
             [TOKENIZER, TOKENIZER_CONFIG, GENERATION_CONFIG, MODEL_CONFIG].into_iter().chain(COMPANIONS);
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
+        if dir.join(FURTHER_TEMPLATES).is_dir() {
+            let further = list(&dir.join(FURTHER_TEMPLATES))?;
+            names.extend(
+                further
+                    .iter()
+                    .map(|file| format!("{FURTHER_TEMPLATES}/{}", file.file_name().to_string_lossy())),
+            );
+        }
         for name in names {
-            let path = dir.join(name);
+            let path = dir.join(&name);
             if path.is_file() {
                 let content =
                     fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
-                files.insert(name.to_owned(), content);
+                files.insert(name, content);
             }
         }
         Self::from_files(files).with_context(|| format!("tokenizer of {}", dir.display()))
@@ -76,9 +84,9 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(|e| anyhow!("{TOKENIZER}: {e}"))?;
         inner.with_padding(None);
 
-        let eos_ids = eos_ids(&inner, &files)?;
-        let (bos_id, pad_id) = (id_of("bos", &inner, &files)?, id_of("pad", &inner, &files)?);
         let chat_template = ChatTemplate::from_files(&files)?;
+        let eos_ids = eos_ids(&inner, &files, chat_template.as_ref())?;
+        let (bos_id, pad_id) = (id_of("bos", &inner, &files)?, id_of("pad", &inner, &files)?);
         files.remove(MODEL_CONFIG);
         if !files.contains_key(GENERATION_CONFIG) {
             let config = json!({ "eos_token_id": eos_ids });
@@ -95,6 +103,10 @@ impl Tokenizer {
     pub fn save(&self, dir: &Path) -> Result<()> {
         for (name, content) in &self.files {
             let path = dir.join(name);
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)
+                    .with_context(|| format!("{}: cannot be created", folder.display()))?;
+            }
             fs::write(&path, content).with_context(|| format!("{}: cannot be written", path.display()))?;
         }
         Ok(())
@@ -275,15 +287,19 @@ pub(super) mod tests {
 
     #[test]
     fn a_saved_folder_reads_back_the_same() {
-        let template = (COMPANIONS[2], json!("{{ messages }}"));
+        let template = (CHAT_TEMPLATE, json!("{{ messages }}"));
         let source = folder(&[template, (MODEL_CONFIG, json!({"eos_token_id": [7, 9]}))]);
+        let further = Path::new(FURTHER_TEMPLATES).join("tool_use.jinja");
+        fs::create_dir(source.path().join(FURTHER_TEMPLATES)).unwrap();
+        fs::write(source.path().join(&further), "{{ tools }}").unwrap();
         let tokenizer = Tokenizer::from_folder(source.path()).unwrap();
         let saved = tempfile::tempdir().unwrap();
         tokenizer.save(saved.path()).unwrap();
         let again = Tokenizer::from_folder(saved.path()).unwrap();
         assert_eq!(again.files, tokenizer.files);
         assert_eq!(again.eos_ids(), [7, 9]);
-        assert!(saved.path().join(COMPANIONS[2]).is_file());
+        assert!(saved.path().join(CHAT_TEMPLATE).is_file());
+        assert_eq!(fs::read_to_string(saved.path().join(further)).unwrap(), "{{ tools }}");
         assert!(!saved.path().join(MODEL_CONFIG).exists());
     }
 

@@ -123,7 +123,8 @@ impl FilesConfig {
     /// What the prompt does not ask for although `file` has it.
     fn unasked(&self, file: &FileConfig) -> Option<String> {
         let prompt = self.prompt.as_ref()?;
-        let needed: &[&str] = if file.columns().is_countdown() { &["numbers", "target"] } else { &["question"] };
+        let needed: &[&str] =
+            if file.columns().is_countdown() { &["numbers", "target"] } else { &["question"] };
         let missing = needed.iter().find(|part| !prompt.contains(&format!("{{{part}}}")))?;
         Some(format!("got {prompt:?}, expected a text with {{{missing}}} in it"))
     }
@@ -137,7 +138,10 @@ impl FilesConfig {
         let mut read = |file: &FileConfig, seen: Option<&mut HashSet<(String, Task)>>| -> Result<Vec<Item>> {
             let (items, report) = file.items(self.prompt.as_deref(), seen)?;
             if self.broken == OnBroken::Refuse && report.n_broken > 0 {
-                bail!("{}\nmend these, or leave them out with [data] broken = \"skip\"", report.broken_rows());
+                bail!(
+                    "{}\nmend these, or leave them out with [data] broken = \"skip\"",
+                    report.broken_rows()
+                );
             }
             let name = file.path.display();
             ensure!(!items.is_empty(), "{name}: no problem can be used, {report}");

@@ -62,11 +62,9 @@ impl fmt::Display for FileReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = if self.n_rows == 1 { "row" } else { "rows" };
         write!(f, "{} {rows}, {} used", self.n_rows, self.n_used)?;
-        for (count, what) in [
-            (self.n_broken, "broken"),
-            (self.n_repeated, "repeated"),
-            (self.n_trained, "also trained on"),
-        ] {
+        for (count, what) in
+            [(self.n_broken, "broken"), (self.n_repeated, "repeated"), (self.n_trained, "also trained on")]
+        {
             if count > 0 {
                 write!(f, ", {count} {what}")?;
             }

@@ -30,8 +30,10 @@ fn files_that_are_missing_are_named_with_their_key() {
         draft.finish()
     };
     assert!(check(&[]).is_ok());
-    let overrides =
-        ["model={path=\"no/model\"}", "data={type=\"files\", train=[{path=\"no/a.jsonl\", preset=\"gsm8k\"}], eval=[{path=\"no/b.jsonl\", preset=\"gsm8k\"}]}"];
+    let overrides = [
+        "model={path=\"no/model\"}",
+        "data={type=\"files\", train=[{path=\"no/a.jsonl\", preset=\"gsm8k\"}], eval=[{path=\"no/b.jsonl\", preset=\"gsm8k\"}]}",
+    ];
     let problems = check(&overrides).unwrap_err();
     assert_eq!(
         problems.0.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(),

@@ -40,6 +40,8 @@ pub(super) fn environment(source: &str) -> Result<Environment<'static>, Error> {
     environment.set_unknown_method_callback(method);
     environment.add_filter("tojson", tojson);
     environment.add_test("sequence", is_sequence);
+    environment
+        .add_test("iterable", |value: &Value| is_sequence(value) || value.kind() == ValueKind::Iterable);
     environment.add_function("raise_exception", |message: Value| -> Result<Value, Error> {
         let message = message.to_string();
         Err(Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
@@ -62,11 +64,12 @@ fn without_generation_tags(source: &str) -> String {
     for part in parts {
         result.push_str("{%");
         let tag = part.trim_start_matches(['-', '+']).trim_start();
-        let plain = [("generation", "with"), ("endgeneration", "endwith")].iter().find_map(|(name, plain)| {
-            let rest = tag.strip_prefix(name)?;
-            let ends = rest.trim_start().trim_start_matches(['-', '+']).starts_with("%}");
-            ends.then(|| format!("{}{plain}{rest}", &part[..part.len() - tag.len()]))
-        });
+        let plain =
+            [("generation", "with"), ("endgeneration", "endwith")].iter().find_map(|(name, plain)| {
+                let rest = tag.strip_prefix(name)?;
+                let ends = rest.trim_start().trim_start_matches(['-', '+']).starts_with("%}");
+                ends.then(|| format!("{}{plain}{rest}", &part[..part.len() - tag.len()]))
+            });
         result.push_str(plain.as_deref().unwrap_or(part));
     }
     result

@@ -1,0 +1,88 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use serde_json::json;
+
+use super::*;
+
+/// The template of a folder with these files.
+fn of(files: &[(&str, &str)]) -> Result<Option<ChatTemplate>> {
+    let files =
+        files.iter().map(|(name, content)| ((*name).to_owned(), content.as_bytes().to_vec())).collect();
+    ChatTemplate::from_files(&files)
+}
+
+fn hello() -> [Message; 2] {
+    [Message::new("system", "Be kind."), Message::new("user", "Hello")]
+}
+
+#[test]
+fn the_file_goes_before_the_configuration_and_of_named_ones_the_default_counts() {
+    let single =
+        json!({ "chat_template": "single {{ bos_token }}", "bos_token": {"content": "<s>"} }).to_string();
+    let named = [("tool_use", "wrong"), ("default", "named {{ bos_token }}")];
+    let named = named.map(|(name, template)| json!({ "name": name, "template": template }));
+    let named = json!({ "chat_template": named }).to_string();
+    let special = json!({ "bos_token": "<bos>" }).to_string();
+    let file = ("chat_template.jinja", "file {{ messages[1].content }}");
+    let cases = [
+        (vec![file, (TOKENIZER_CONFIG, &single)], "file Hello"),
+        (vec![(TOKENIZER_CONFIG, &*single), (SPECIAL_TOKENS, &special)], "single <s>"),
+        (vec![(TOKENIZER_CONFIG, &*named), (SPECIAL_TOKENS, &special)], "named <bos>"),
+    ];
+    for (files, expected) in cases {
+        let template = of(&files).unwrap().unwrap();
+        assert_eq!(template.render(&hello(), &ChatOptions::default()).unwrap(), expected);
+    }
+    assert!(of(&[(TOKENIZER_CONFIG, "{}")]).unwrap().is_none());
+}
+
+#[test]
+fn errors_name_the_file_the_line_and_what_was_given() {
+    let refusing = "{% for m in messages %}\n{% if m.role == 'system' %}\n{{ raise_exception('no system turn') }}\n\
+                    {% endif %}{% endfor %}";
+    let options = ChatOptions {
+        variables: BTreeMap::from([("enable_thinking".into(), json!(false))]),
+        ..Default::default()
+    };
+    let cases = [
+        (
+            refusing,
+            "chat_template.jinja, line 3: the template refuses this conversation: \"no system turn\"; it was given the \
+             roles system, user and the variables enable_thinking: ",
+        ),
+        ("\n{{ nope.x }}", "chat_template.jinja, line 2: this conversation cannot be rendered: "),
+        ("{{ 1 | nope }}", "chat_template.jinja, line 1: this conversation cannot be rendered: "),
+    ];
+    for (source, expected) in cases {
+        let template = of(&[(CHAT_TEMPLATE, source)]).unwrap().unwrap();
+        let error = template.render(&hello(), &options).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+    let broken = [
+        (
+            (CHAT_TEMPLATE, "\n\n{% if %}"),
+            "chat_template.jinja, line 3: not a chat template that can be read here: ",
+        ),
+        (
+            (TOKENIZER_CONFIG, r#"{"chat_template": 3}"#),
+            "tokenizer_config.json, chat_template: got 3, expected",
+        ),
+        (
+            (TOKENIZER_CONFIG, r#"{"chat_template": [{"name": "rag", "template": "x"}]}"#),
+            "tokenizer_config.json, chat_template: none of the templates is called \"default\" (their names: rag)",
+        ),
+    ];
+    for (file, expected) in broken {
+        let error = of(&[file]).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn the_date_is_todays() {
+    let template = of(&[(CHAT_TEMPLATE, "{{ strftime_now('%d %b %Y') }}")]).unwrap().unwrap();
+    let today = || jiff::Zoned::now().strftime("%d %b %Y").to_string();
+    let before = today();
+    let rendered = template.render(&[], &ChatOptions::default()).unwrap();
+    assert!([before, today()].contains(&rendered), "{rendered}");
+}
