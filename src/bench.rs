@@ -223,7 +223,7 @@ impl Work {
                 .reading(plan),
             generation: Generation { random, purpose: Purpose::Rollout, step: 0, sampling },
             group: Group { size: config.group },
-            scorer: Scorer::new(&[]),
+            scorer: Scorer::default(),
             tokenizer,
             max_tokens: config.max_tokens,
             credit,

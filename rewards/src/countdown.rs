@@ -3,12 +3,10 @@
 //! The answer is what stands in the last `<answer>…</answer>` of the response, and nothing but an
 //! [`Expression`]: a trailing `= target` is wrong here as in the public checkers.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CORRECT, Reward, Status, Task, Verdict,
+    Response, Reward, Status, Task, Verdict,
     expression::Expression,
     preset::Preset,
     rational::{ArithmeticError, Rational},
@@ -60,8 +58,8 @@ pub struct CountdownConfig {
 
 /// Grades Countdown responses in the scale of a [`Preset`].
 ///
-/// Parts: [`CORRECT`]; with a preset of a public source also its `format` and `answer` before weighting. The status is
-/// that of the judgement behind [`CORRECT`].
+/// Parts: [`CORRECT`](crate::CORRECT); with a preset of a public source also its `format` and `answer` before weighting. The status is
+/// that of the judgement behind [`CORRECT`](crate::CORRECT).
 #[derive(Clone, Debug)]
 pub struct CountdownReward {
     preset: Preset,
@@ -79,16 +77,14 @@ impl Reward for CountdownReward {
         "countdown"
     }
 
-    fn score(&self, task: &Task, response: &str) -> Verdict {
+    fn score(&self, task: &Task, response: &Response<'_>) -> Verdict {
         let Task::Countdown(task) = task else {
             return Verdict::undecided();
         };
-        let (correct, status) =
-            tags::last_answer(response).map_or((false, Status::Unparsable), |answer| task.judge(answer));
-        let correct = f64::from(u8::from(correct));
-        let mut verdict =
-            Verdict { value: correct, parts: BTreeMap::from([(CORRECT.into(), correct)]), status };
-        if let Some(shape) = self.preset.shape(response, |answer| task.judge(answer).0) {
+        let text = response.text;
+        let answer = if response.is_answer { Some(text) } else { tags::last_answer(text) };
+        let mut verdict = Verdict::on(answer.map(str::to_owned), |answer| task.judge(answer));
+        if let Some(shape) = self.preset.shape(text, |answer| task.judge(answer).0) {
             verdict.value = shape.value;
             verdict.parts.insert("format".into(), shape.format);
             verdict.parts.insert("answer".into(), shape.answer);
@@ -136,7 +132,8 @@ mod tests {
         for (preset, value) in
             [(Preset::Exact, 1.0), (Preset::TinyZero, 0.0), (Preset::NanoAha, 0.0), (Preset::GrpoZero, 0.05)]
         {
-            let verdict = CountdownReward::new(CountdownConfig { preset }).score(&task, response);
+            let verdict =
+                CountdownReward::new(CountdownConfig { preset }).score(&task, &Response::of(response));
             assert_eq!((verdict.value, verdict.status), (value, Status::Ok), "{preset:?}");
             assert!(verdict.correct(), "{preset:?}");
         }
@@ -145,7 +142,7 @@ mod tests {
     #[test]
     fn a_response_without_an_answer_is_unparsable() {
         let task = Task::Countdown(Countdown { numbers: vec![2, 3], target: 6 });
-        let verdict = CountdownReward::new(CountdownConfig::default()).score(&task, "2 * 3");
+        let verdict = CountdownReward::new(CountdownConfig::default()).score(&task, &Response::of("2 * 3"));
         assert_eq!((verdict.value, verdict.status), (0.0, Status::Unparsable));
         assert!(!verdict.correct());
     }

@@ -1,16 +1,20 @@
 //! Text in, verdict out: the graders of rlcredit.
 //!
-//! A [`Reward`] looks at one [`Task`] and one response and returns a [`Verdict`]: the reward that trains the policy,
-//! its named parts, and a [`Status`]. Graders are pure, deterministic functions of their two arguments; they never
-//! panic and never run what a response says. Whatever a grader shapes, its verdict holds the part [`CORRECT`],
-//! so that accuracy means the same thing under every grader.
-
-use std::{collections::BTreeMap, fmt};
+//! A [`Reward`] looks at a [`Task`] and a [`Response`] and returns a [`Verdict`]: the reward that trains the policy, its
+//! named parts, and a [`Status`]. The graders written here are pure, deterministic functions of these two; they never
+//! panic and never run what a response says. Those of [`external`] hand the two to other programs. Whatever a grader that
+//! [judges correctness](RewardConfig::says_correct) shapes, its verdict holds the part [`CORRECT`], so that accuracy means
+//! the same thing under every grader.
 
 use serde::{Deserialize, Serialize};
 
+mod choice;
+mod config;
 mod countdown;
 mod expression;
+pub mod external;
+mod format;
+mod length;
 mod marked;
 pub mod math;
 pub mod numeric;
@@ -18,17 +22,23 @@ mod preset;
 mod question;
 mod rational;
 mod tags;
+mod verdict;
 
+pub use choice::{ChoiceConfig, ChoiceReward};
+pub use config::RewardConfig;
 pub use countdown::{Countdown, CountdownConfig, CountdownReward};
 pub use expression::{Expression, Op, ParseError};
+pub use external::{CommandConfig, CommandReward, HttpConfig, HttpReward};
+pub use format::{FormatConfig, FormatReward};
+pub use length::{LengthConfig, LengthReward};
 pub use math::{MathConfig, MathReward};
 pub use numeric::{NumericConfig, NumericReward};
 pub use preset::Preset;
 pub use question::Question;
 pub use rational::{ArithmeticError, Rational};
+pub use verdict::{CORRECT, Status, Verdict};
 
-/// Name of the part every verdict holds: 1 where the response solves its task, else 0.
-pub const CORRECT: &str = "correct";
+use rayon::prelude::*;
 
 /// What a grader needs to know of one problem.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,57 +59,23 @@ pub enum TaskKind {
     Question,
 }
 
-/// How grading went. A wrong answer is [`Status::Ok`]: it was understood and judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// An answer was found and judged.
-    Ok,
-    /// The response holds no answer, or one that cannot be read.
-    Unparsable,
-    /// The grader gave up for lack of time.
-    Timeout,
-    /// The grader could not decide.
-    Error,
+/// What a grader sees of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response<'a> {
+    /// The text after the prompt.
+    pub text: &'a str,
+    /// Its length in tokens, where known.
+    pub tokens: Option<usize>,
+    /// Whether the length limit cut it off.
+    pub cut_off: bool,
+    /// Whether the text is the answer itself, so that none is looked for in it.
+    pub is_answer: bool,
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ok => "ok",
-            Self::Unparsable => "unparsable",
-            Self::Timeout => "timeout",
-            Self::Error => "error",
-        })
-    }
-}
-
-/// What a grader says of one response.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The reward, in the grader's own scale.
-    pub value: f64,
-    /// Named parts, [`CORRECT`] always among them; they need not add up to `value`.
-    pub parts: BTreeMap<String, f64>,
-    /// How grading went.
-    pub status: Status,
-}
-
-impl Verdict {
-    /// The verdict that is worth 1 where the response is correct, else 0.
-    fn of(correct: bool, status: Status) -> Self {
-        let value = f64::from(u8::from(correct));
-        Self { value, parts: BTreeMap::from([(CORRECT.into(), value)]), status }
-    }
-
-    /// What a grader says of a task that is not of its kind.
-    fn undecided() -> Self {
-        Self::of(false, Status::Error)
-    }
-
-    /// Whether the response solves its task, whatever the scale of `value`.
-    pub fn correct(&self) -> bool {
-        self.parts.get(CORRECT).is_some_and(|&part| part == 1.0)
+impl<'a> Response<'a> {
+    /// A whole response of which no more than its text is known.
+    pub fn of(text: &'a str) -> Self {
+        Self { text, tokens: None, cut_off: false, is_answer: false }
     }
 }
 
@@ -108,38 +84,15 @@ pub trait Reward: Send + Sync {
     /// Name under which its values are reported.
     fn name(&self) -> &str;
 
-    /// Judges `response`, the text after the prompt, as an answer to `task`.
-    fn score(&self, task: &Task, response: &str) -> Verdict;
-}
+    /// Judges `response` to `task`.
+    fn score(&self, task: &Task, response: &Response<'_>) -> Verdict;
 
-/// A grader as a recipe writes it: `type = "countdown"` and that grader's own keys.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum RewardConfig {
-    /// See [`CountdownReward`].
-    Countdown(CountdownConfig),
-    /// See [`MathReward`].
-    Math(MathConfig),
-    /// See [`NumericReward`].
-    Numeric(NumericConfig),
-}
-
-impl RewardConfig {
-    /// Whether the grader can judge tasks of this kind.
-    pub fn judges(&self, kind: TaskKind) -> bool {
-        match self {
-            Self::Countdown(_) => kind == TaskKind::Countdown,
-            Self::Math(_) | Self::Numeric(_) => kind == TaskKind::Question,
-        }
-    }
-
-    /// The grader described.
-    pub fn build(self) -> Box<dyn Reward> {
-        match self {
-            Self::Countdown(config) => Box::new(CountdownReward::new(config)),
-            Self::Math(config) => Box::new(MathReward::new(config)),
-            Self::Numeric(config) => Box::new(NumericReward::new(config)),
-        }
+    /// Judges all `items`, each on its own; verdicts come in their order and do not depend on it.
+    ///
+    /// # Errors
+    /// If the grader works for none of them.
+    fn score_all(&self, items: &[(&Task, Response<'_>)]) -> Result<Vec<Verdict>, String> {
+        Ok(items.par_iter().map(|(task, response)| self.score(task, response)).collect())
     }
 }
 
@@ -160,10 +113,12 @@ mod tests {
             serde_json::to_value(&reward).unwrap(),
             json!({"type": "countdown", "preset": "nano_aha"})
         );
-        let verdict = reward.build().score(&task, "</think>\n<answer>5 + 3</answer>");
+        let verdict = reward.build().unwrap().score(&task, &Response::of("</think>\n<answer>5 + 3</answer>"));
         assert_eq!(
             serde_json::to_value(&verdict).unwrap(),
-            json!({"value": 2.0, "parts": {"answer": 1.0, "correct": 1.0, "format": 1.0}, "status": "ok"})
+            json!({
+                "value": 2.0, "parts": {"answer": 1.0, "correct": 1.0, "format": 1.0}, "status": "ok", "answer": "5 + 3"
+            })
         );
         assert!(verdict.correct());
     }
@@ -174,7 +129,7 @@ mod tests {
         for (reward, status) in [("math", Status::Ok), ("numeric", Status::Ok), ("countdown", Status::Error)]
         {
             let reward: RewardConfig = serde_json::from_value(json!({"type": reward})).unwrap();
-            let verdict = reward.build().score(&task, "<answer>8</answer>");
+            let verdict = reward.build().unwrap().score(&task, &Response::of("<answer>8</answer>"));
             assert_eq!((verdict.correct(), verdict.status), (status == Status::Ok, status));
         }
     }
@@ -213,7 +168,7 @@ mod tests {
         let entry = json!({"weight": 0.5, "type": "countdown", "preset": "exact"});
         let weighted: Weighted = serde_json::from_value(entry).unwrap();
         assert_eq!(weighted.weight, 0.5);
-        assert_eq!(weighted.reward.build().name(), "countdown");
+        assert_eq!(weighted.reward.build().unwrap().name(), "countdown");
 
         let entry = json!({"weight": 0.5, "type": "countdown", "wieght": 1.0});
         assert!(serde_json::from_value::<Weighted>(entry).is_err());

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 mod number;
 
-use crate::{Reward, Status, Task, Verdict, marked};
+use crate::{Question, Response, Reward, Status, Task, Verdict, marked};
 use number::{Number, numbers};
 
 /// The text of the number that `response` gives as its answer; none where it gives none, or several.
@@ -94,15 +94,16 @@ impl Reward for NumericReward {
         "numeric"
     }
 
-    fn score(&self, task: &Task, response: &str) -> Verdict {
-        let Task::Question(question) = task else {
+    fn score(&self, task: &Task, response: &Response<'_>) -> Verdict {
+        let Task::Question(Question { answer: gold, .. }) = task else {
             return Verdict::undecided();
         };
-        let judged = extract(response).map(|answer| judge(&question.answer, &answer));
-        let (correct, status) = judged.unwrap_or_else(|| match judge(&question.answer, &question.answer) {
-            (_, Status::Error) => (false, Status::Error),
-            _ => (false, Status::Unparsable),
-        });
-        Verdict::of(correct, status)
+        // A gold answer that is no number is an error whatever the response says.
+        if judge(gold, gold).1 == Status::Error {
+            return Verdict::undecided();
+        }
+        let text = response.text;
+        let answer = if response.is_answer { Some(text.to_owned()) } else { extract(text) };
+        Verdict::on(answer, |answer| judge(gold, answer))
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use rewards::{Countdown, CountdownConfig, CountdownReward, Preset, Reward, Status, Task};
+use rewards::{Countdown, CountdownConfig, CountdownReward, Preset, Response, Reward, Status, Task};
 
 const PRESETS: [Preset; 4] = [Preset::Exact, Preset::TinyZero, Preset::NanoAha, Preset::GrpoZero];
 const LIMIT: Duration = Duration::from_millis(10);
@@ -106,7 +106,7 @@ fn a_hundred_thousand_hostile_responses() {
         let verdicts = graders.each_ref().map(|grader| {
             let timed = || {
                 let start = Instant::now();
-                let verdict = grader.score(&task, &response);
+                let verdict = grader.score(&task, &Response::of(&response));
                 (start.elapsed(), verdict)
             };
             // A pause of the machine is not the grader's: what is slow counts by the best of five.

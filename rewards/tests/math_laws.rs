@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use rewards::{MathConfig, MathReward, Question, Reward, Status, Task, math};
+use rewards::{MathConfig, MathReward, Question, Response, Reward, Status, Task, math};
 
 const LIMIT: Duration = Duration::from_millis(50);
 
@@ -262,7 +262,7 @@ proptest! {
         let reward = MathReward::new(MathConfig {});
         let task = Task::Question(Question::new(gold));
         let response = format!("\\boxed{{{garbage}}}");
-        let (verdict, time) = timed(|| reward.score(&task, &response));
+        let (verdict, time) = timed(|| reward.score(&task, &Response::of(&response)));
         prop_assert!(time <= LIMIT, "{:?}: {}", time, garbage);
         prop_assert!(!verdict.correct(), "{}", garbage);
         let (_, time) = timed(|| judge(&garbage, &format!(" {garbage} + 0")));
@@ -366,7 +366,7 @@ fn degenerate_answers_end_fast() {
         }
         let response = format!("{answer} \\boxed{{{answer}}} The answer is {answer}");
         let task = Task::Question(Question::new("37"));
-        let (verdict, time) = timed(|| reward.score(&task, &response));
+        let (verdict, time) = timed(|| reward.score(&task, &Response::of(&response)));
         assert!(!verdict.correct());
         slowest = slowest.max((time, answer.chars().take(60).collect()));
     }
@@ -416,7 +416,7 @@ fn a_response_is_judged_by_its_one_answer() {
         ("72 ".repeat(1000).as_str(), false, Status::Unparsable),
         ("", false, Status::Unparsable),
     ] {
-        let verdict = reward.score(&task, response);
+        let verdict = reward.score(&task, &Response::of(response));
         assert_eq!((verdict.correct(), verdict.status), (correct, status), "{response}");
         assert_eq!(verdict.value, f64::from(u8::from(correct)));
     }

@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use rewards::{MathConfig, MathReward, Question, Reward, Task, math};
+use rewards::{MathConfig, MathReward, Question, Response, Reward, Task, math};
 use serde_json::Value;
 
 #[test]
@@ -27,7 +27,7 @@ fn agrees_with_reviewed_verdicts() {
             "answer" => math::judge(&text("gold"), &text("pred")).0,
             _ => {
                 let task = Task::Question(Question::new(text("gold")));
-                MathReward::new(MathConfig {}).score(&task, &text("pred")).correct()
+                MathReward::new(MathConfig {}).score(&task, &Response::of(&text("pred"))).correct()
             }
         };
         let row_is =

@@ -1,9 +1,10 @@
 //! What the grader of numbers takes for an answer, and what it does not.
 
-use rewards::{NumericConfig, NumericReward, Question, Reward, Status, Task};
+use rewards::{NumericConfig, NumericReward, Question, Response, Reward, Status, Task};
 
 fn score(gold: &str, response: &str) -> (bool, Status) {
-    let verdict = NumericReward::new(NumericConfig {}).score(&Task::Question(Question::new(gold)), response);
+    let task = Task::Question(Question::new(gold));
+    let verdict = NumericReward::new(NumericConfig {}).score(&task, &Response::of(response));
     (verdict.correct(), verdict.status)
 }
 

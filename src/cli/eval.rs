@@ -77,7 +77,7 @@ impl Eval {
                 config,
                 max_new_tokens: recipe.sampling.max_new_tokens,
                 random: RunRandom::new(recipe.run.seed),
-                scorer: Arc::new(Scorer::new(&recipe.reward)),
+                scorer: Arc::new(Scorer::new(&recipe.reward)?),
                 tokenizer: Arc::clone(&tokenizer),
             };
             let phase = Console::new().step_phase("evaluate", evaluator.n_responses() as u64);

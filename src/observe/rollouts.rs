@@ -46,6 +46,9 @@ struct Response<'a> {
     reward: f64,
     reward_parts: &'a BTreeMap<String, f64>,
     status: Status,
+    /// Why there is no judgement, where an external grader failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
     logprobs: &'a [f32],
     #[serde(skip_serializing_if = "Option::is_none")]
     old_logprobs: Option<&'a [f32]>,
@@ -91,6 +94,7 @@ impl<'a> Response<'a> {
             reward: leaf.verdict.value,
             reward_parts: &leaf.verdict.parts,
             status: leaf.verdict.status,
+            note: leaf.verdict.note.as_deref(),
             logprobs: &leaf.logprobs,
             old_logprobs: measured.old_logprobs.as_ref().map(|field| field.path(index)),
             entropies: measured.entropies.as_ref().map(|field| field.path(index)),
@@ -121,7 +125,7 @@ mod tests {
     fn leaf(sample: u32, fork: Option<Fork>, tokens: Vec<TokenId>) -> Leaf {
         let parts = BTreeMap::from([("correct".to_owned(), 1.0)]);
         let logprobs = tokens.iter().map(|t| -0.1 * *t as f32).collect();
-        let verdict = Verdict { value: 1.0, parts, status: Status::Ok };
+        let verdict = Verdict::new(1.0, parts, Status::Ok);
         Leaf {
             sample,
             fork,

@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use rayon::prelude::*;
+use rewards::{Response, Task};
 
 use super::{Discarded, RootReader};
 use crate::data::sampler::PromptSampler;
@@ -21,7 +22,7 @@ use crate::rollout::explore::{Explorer, Growth};
 use crate::rollout::{Generation, RolloutEngine};
 use crate::score::{OverlongConfig, Scorer};
 use crate::text::Tokenizer;
-use crate::types::{Completion, Fork, GenRequest, Leaf, Prompt, Step, Tree};
+use crate::types::{Completion, Finish, Fork, GenRequest, Leaf, Prompt, Step, Tree};
 
 /// Asks a policy and judges its answers.
 pub struct Gatherer {
@@ -94,7 +95,7 @@ impl Gatherer {
     /// The scored trees of whole responses.
     ///
     /// # Errors
-    /// If a response cannot be decoded.
+    /// If a response cannot be decoded, or a grader does not work.
     pub fn graft(
         &self,
         requests: Vec<GenRequest>,
@@ -144,7 +145,7 @@ impl Gatherer {
     /// The trees that `sprouts` become with what their requests were answered.
     ///
     /// # Errors
-    /// If a response cannot be decoded.
+    /// If a response cannot be decoded, or a grader does not work.
     pub fn grown(
         &self,
         sprouts: Sprouts,
@@ -202,20 +203,15 @@ impl Sprouts {
         tokenizer: &Tokenizer,
     ) -> Result<Vec<Tree>> {
         let Self { mut trees, forks } = self;
-        let all: Vec<_> = forks.into_iter().zip(requests).zip(completions).collect();
-        let whole = |(((i, fork), request), done): (((usize, Fork), GenRequest), Completion)| {
-            let parent = &trees[i].leaves[fork.parent];
+        let whole = forks.iter().zip(requests).zip(completions).map(|(((i, fork), request), done)| {
+            let parent = &trees[*i].leaves[fork.parent];
             let tokens = [&parent.tokens[..fork.at], &done.tokens].concat();
             let logprobs = [&parent.logprobs[..fork.at], &done.logprobs].concat();
-            let done = Completion { tokens, logprobs, signals: None, ..done };
-            Ok((
-                i,
-                Leaf { fork: Some(fork), ..leaf(request.sample, &request.prompt, done, scorer, tokenizer)? },
-            ))
-        };
-        let leaves = all.into_par_iter().map(whole).collect::<Result<Vec<_>>>()?;
-        for (i, leaf) in leaves {
-            trees[i].leaves.push(leaf);
+            (request.sample, request.prompt, Completion { tokens, logprobs, signals: None, ..done })
+        });
+        let leaves = leaves(whole.collect(), scorer, tokenizer)?;
+        for ((i, fork), leaf) in forks.into_iter().zip(leaves) {
+            trees[i].leaves.push(Leaf { fork: Some(fork), ..leaf });
         }
         Ok(trees)
     }
@@ -225,23 +221,18 @@ impl Sprouts {
 /// neighbours.
 ///
 /// # Errors
-/// If a response cannot be decoded.
+/// If a response cannot be decoded, or a grader does not work.
 pub fn graft(
     requests: Vec<GenRequest>,
     completions: Vec<Completion>,
     scorer: &Scorer,
     tokenizer: &Tokenizer,
 ) -> Result<Vec<Tree>> {
-    let pairs: Vec<(GenRequest, Completion)> = requests.into_iter().zip(completions).collect();
-    let leaves: Vec<(Arc<Prompt>, Leaf)> = pairs
-        .into_par_iter()
-        .map(|(request, done)| {
-            let leaf = leaf(request.sample, &request.prompt, done, scorer, tokenizer)?;
-            Ok((request.prompt, leaf))
-        })
-        .collect::<Result<_>>()?;
+    let prompts: Vec<Arc<Prompt>> = requests.iter().map(|request| Arc::clone(&request.prompt)).collect();
+    let whole = requests.into_iter().zip(completions);
+    let whole = whole.map(|(request, done)| (request.sample, request.prompt, done)).collect();
     let mut trees: Vec<Tree> = Vec::new();
-    for (prompt, leaf) in leaves {
+    for (prompt, leaf) in prompts.into_iter().zip(leaves(whole, scorer, tokenizer)?) {
         match trees.last_mut().filter(|tree| tree.prompt.id == prompt.id) {
             Some(tree) => tree.leaves.push(leaf),
             None => trees.push(Tree { prompt, leaves: vec![leaf] }),
@@ -250,18 +241,28 @@ pub fn graft(
     Ok(trees)
 }
 
-/// The scored leaf of a whole response, number `sample` of its prompt.
-pub(super) fn leaf(
-    sample: u32,
-    prompt: &Prompt,
-    completion: Completion,
+/// The scored leaves of whole responses, each with its number and its prompt, in their order.
+pub(super) fn leaves(
+    whole: Vec<(u32, Arc<Prompt>, Completion)>,
     scorer: &Scorer,
     tokenizer: &Tokenizer,
-) -> Result<Leaf> {
-    let Completion { tokens, logprobs, finish, signals } = completion;
-    let text = tokenizer.decode(&tokens, true)?;
-    let verdict = scorer.score(&prompt.task, &text);
-    Ok(Leaf { sample, fork: None, tokens, logprobs, finish, signals, text, verdict })
+) -> Result<Vec<Leaf>> {
+    let decode = |(.., done): &(u32, Arc<Prompt>, Completion)| tokenizer.decode(&done.tokens, true);
+    let texts = whole.par_iter().map(decode).collect::<Result<Vec<_>>>()?;
+    let items: Vec<(&Task, Response<'_>)> = whole
+        .iter()
+        .zip(&texts)
+        .map(|((_, prompt, done), text)| {
+            let (tokens, cut_off) = (Some(done.tokens.len()), done.finish == Finish::Length);
+            (&prompt.task, Response { tokens, cut_off, ..Response::of(text) })
+        })
+        .collect();
+    let verdicts = scorer.score_all(&items)?;
+    let leaf = |(((sample, _, done), text), verdict)| {
+        let Completion { tokens, logprobs, finish, signals } = done;
+        Leaf { sample, fork: None, tokens, logprobs, finish, signals, text, verdict }
+    };
+    Ok(whole.into_iter().zip(texts).zip(verdicts).map(leaf).collect())
 }
 
 #[cfg(test)]

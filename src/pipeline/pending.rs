@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::gather::{Gatherer, Sprouts, leaf};
+use super::gather::{Gatherer, Sprouts, leaves};
 use super::overlapped::AGE;
 use super::{Discarded, Harvest};
 use crate::data::sampler::SamplerState;
@@ -115,23 +115,28 @@ impl Gatherer {
     }
 
     fn sprouts(&self, pending: Pending) -> Result<Sprouts> {
-        let trees = pending.trees.into_iter().map(|tree| {
-            let prompt: Arc<Prompt> = self.sampler.prompt(tree.prompt).with_context(|| {
+        let (mut prompts, mut forks, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+        for PendingTree { prompt, responses } in pending.trees {
+            let prompt: Arc<Prompt> = self.sampler.prompt(prompt).with_context(|| {
                 format!(
-                    "pending responses: the data set has no prompt {}; it was saved with other data",
-                    tree.prompt
+                    "pending responses: the data set has no prompt {prompt}; it was saved with other data"
                 )
             })?;
-            let leaves = tree.responses.into_iter().map(|response| {
-                let PendingResponse { sample, fork, tokens, logprob_bits, finish } = response;
+            prompts.push((Arc::clone(&prompt), responses.len()));
+            for PendingResponse { sample, fork, tokens, logprob_bits, finish } in responses {
                 let logprobs = logprob_bits.into_iter().map(f32::from_bits).collect();
-                let done = Completion { tokens, logprobs, finish, signals: None };
-                let fork = fork.map(|(parent, at)| Fork { parent, at });
-                Ok(Leaf { fork, ..leaf(sample, &prompt, done, &self.scorer, &self.tokenizer)? })
-            });
-            Ok(Tree { leaves: leaves.collect::<Result<_>>()?, prompt: Arc::clone(&prompt) })
-        });
-        let trees: Vec<Tree> = trees.collect::<Result<_>>()?;
+                forks.push(fork.map(|(parent, at)| Fork { parent, at }));
+                whole.push((
+                    sample,
+                    Arc::clone(&prompt),
+                    Completion { tokens, logprobs, finish, signals: None },
+                ));
+            }
+        }
+        let leaves = leaves(whole, &self.scorer, &self.tokenizer)?;
+        let mut leaves = leaves.into_iter().zip(forks).map(|(leaf, fork)| Leaf { fork, ..leaf });
+        let tree = |(prompt, n)| Tree { prompt, leaves: leaves.by_ref().take(n).collect() };
+        let trees: Vec<Tree> = prompts.into_iter().map(tree).collect();
         let forks = pending.forks.into_iter().map(|(i, parent, at)| {
             let parent_leaf = trees.get(i).and_then(|tree| tree.leaves.get(parent));
             ensure!(

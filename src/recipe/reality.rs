@@ -1,4 +1,4 @@
-//! What a recipe asks of the disk: the files it names are there.
+//! What a recipe asks of the machine: the files and programs it names are there.
 
 use std::path::Path;
 
@@ -15,19 +15,27 @@ impl Draft {
         let mut missing = self.judge(&[], |recipe| Ok(missing(recipe))).unwrap_or_default();
         missing.retain(|(key, _)| self.is_sound(key));
         for (key, message) in missing {
-            self.add(&[key], message);
+            self.add(&[&key], message);
         }
     }
 }
 
 /// Keys that name something that is not there, and what they name.
-fn missing(recipe: &Recipe) -> Vec<(&'static str, String)> {
+fn missing(recipe: &Recipe) -> Vec<(String, String)> {
     let mut missing = Vec::new();
-    let mut require = |holds: bool, key, path: &Path, expected: &str| {
+    for (index, entry) in recipe.reward.iter().enumerate() {
+        let problem = entry.grader.missing();
+        let Some((key, problem)) = problem.as_deref().and_then(|problem| problem.split_once(": ")) else {
+            continue;
+        };
+        let key = format!("reward.{index}.{key}");
+        missing.push((key.clone(), format!("{}: {problem}", explain::name(&key))));
+    }
+    let mut require = |holds: bool, key: &str, path: &Path, expected: &str| {
         if !holds {
             let (key_name, path) = (explain::name(key), path.display());
             missing.push((
-                key,
+                key.to_owned(),
                 format!("{key_name}: {path}: expected {expected}; paths start at the working directory"),
             ));
         }

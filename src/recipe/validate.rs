@@ -152,10 +152,13 @@ fn rewards(rules: &mut Rules, recipe: &Recipe) {
             entry.weight.is_finite(),
             "a finite number",
         );
+        rules.of_part(&format!("reward.{index}"), entry.grader.problems());
         let foreign = recipe.data.kinds().into_iter().find(|kind| !entry.grader.judges(*kind));
         rules.broken_if(foreign.is_some(), &[&format!("reward.{index}.type"), "data"], || {
             let (found, graders) = match foreign {
-                Some(TaskKind::Question) => ("questions with an answer", "\"math\", \"numeric\""),
+                Some(TaskKind::Question) => {
+                    ("questions with an answer", "\"math\", \"numeric\" or \"choice\"")
+                }
                 _ => ("Countdown problems", "\"countdown\""),
             };
             format!(
@@ -169,6 +172,15 @@ fn rewards(rules: &mut Rules, recipe: &Recipe) {
         !reward.is_empty() && reward.iter().all(|entry| entry.weight == 0.0),
         &["reward", "reward.0.weight"],
         || "[[reward]]: every `weight` is 0, so nothing could be learnt".into(),
+    );
+    rules.broken_if(
+        !reward.is_empty() && !reward.iter().any(|entry| entry.grader.says_correct()),
+        &["reward", "reward.0.type"],
+        || {
+            "[[reward]]: no grader says whether a response is correct; add one that does, with `weight` = 0 where it shall not \
+             count"
+                .into()
+        },
     );
     if let Some(overlong) = overlong {
         rules.of_part("overlong", overlong.problems(sampling.max_new_tokens));

@@ -109,7 +109,7 @@ impl Setup {
             tokenizer: Arc::new(tokenizer),
             data,
             warmup_source,
-            scorer: Arc::new(Scorer::new(&recipe.reward)),
+            scorer: Arc::new(Scorer::new(&recipe.reward)?),
             random,
             recipe,
         })

@@ -49,7 +49,7 @@ pub fn prompt(id: u64, tokens: Vec<TokenId>) -> Arc<Prompt> {
 }
 
 pub fn leaf(sample: u32, tokens: Vec<TokenId>, logprobs: Vec<f32>) -> Leaf {
-    let verdict = Verdict { value: 0.0, parts: Default::default(), status: Status::Ok };
+    let verdict = Verdict::new(0.0, Default::default(), Status::Ok);
     Leaf {
         sample,
         fork: None,

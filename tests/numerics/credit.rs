@@ -58,7 +58,7 @@ impl Golden {
             finish: Finish::Eos,
             signals: None,
             text: String::new(),
-            verdict: Verdict { value: 0.0, parts: BTreeMap::new(), status: Status::Ok },
+            verdict: Verdict::new(0.0, BTreeMap::new(), Status::Ok),
         };
         let tree = Tree { prompt: Arc::new(prompt), leaves: (0..).zip(&self.responses).map(leaf).collect() };
         let waad = PathField::from_fn(&tree, |leaf, t| self.responses[leaf].waad[t]);

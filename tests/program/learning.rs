@@ -177,9 +177,9 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).build(),
         reader: reader(&tokenizer, random),
         engine: Box::new(LoggedEngine(ScriptedEngine { script, calls: Vec::new() }, Arc::clone(&log))),
-        scorer: Arc::new(Scorer::new(&[
-            serde_json::from_str(r#"{"type": "countdown", "weight": 2.0}"#).unwrap()
-        ])),
+        scorer: Arc::new(
+            Scorer::new(&[serde_json::from_str(r#"{"type": "countdown", "weight": 2.0}"#).unwrap()]).unwrap(),
+        ),
         tokenizer: Arc::clone(&tokenizer),
         generation: Generation {
             random,
@@ -244,7 +244,7 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<OverlongConfi
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).build(),
         reader: reader(&tokenizer, random),
         engine: Box::new(ScriptedEngine { script: right.iter().map(answer).collect(), calls: Vec::new() }),
-        scorer: Arc::new(Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()])),
+        scorer: Arc::new(Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap()),
         tokenizer: Arc::clone(&tokenizer),
         overlong,
         generation: Generation { random, purpose: Purpose::Rollout, step: 0, sampling },

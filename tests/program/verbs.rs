@@ -217,3 +217,48 @@ fn grade_judges_answers_and_replies_line_by_line() {
         assert!(refused.err.contains(part), "{}", refused.err);
     }
 }
+
+#[test]
+fn grade_takes_any_grader_with_its_settings() {
+    let place = Place::new();
+    place.write(
+        "answers.jsonl",
+        [
+            r#"{"gold": "18", "reply": "9 * 2 = 18 dollars.\n#### 18"}"#,
+            r#"{"gold": "18", "prediction": "18 or 20"}"#,
+            r#"{"gold": "B", "reply": "The answer is (B).", "fields": {"choices": ["x", "y"]}}"#,
+            r#"{"task": {"type": "countdown", "numbers": [3, 5], "target": 8}, "reply": "<answer>3 + 5</answer>", "tokens": 7}"#,
+        ]
+        .join("\n"),
+    );
+    let says = |reward: &str| {
+        let ended = place.run(&["grade", "answers.jsonl", "--reward", reward]);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.out.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let numeric = says("numeric");
+    assert_eq!(numeric[0], r#"{"verdict":true,"status":"ok","answer":"18"}"#);
+    assert_eq!(numeric[1], r#"{"verdict":false,"status":"unparsable","answer":"18 or 20"}"#);
+    assert_eq!(numeric[2], r#"{"verdict":false,"status":"error","answer":null}"#);
+    assert_eq!(says("choice")[2], r#"{"verdict":true,"status":"ok","answer":"B"}"#);
+    assert_eq!(says("countdown")[3], r#"{"verdict":true,"status":"ok","answer":"3 + 5"}"#);
+    let length = says("{type = \"length\", max = 10, buffer = 4}");
+    assert_eq!(length[3], r#"{"verdict":false,"status":"ok","answer":null,"value":-0.25}"#);
+    let script = r#"while read -r line; do id=${line#*:}; echo "{\"id\":${id%%,*},\"value\":2}"; done"#;
+    let program = serde_json::to_string(&["sh", "-c", script]).unwrap();
+    let command = says(&format!("{{type = \"command\", program = {program}}}"));
+    assert_eq!(command, [r#"{"verdict":true,"status":"ok","answer":null,"value":2.0}"#; 4]);
+
+    for (reward, expected) in [
+        ("maths", "unknown variant `maths`"),
+        ("{type = \"length\", max = 10, buffer = 40}", "--reward: buffer: got 40, expected 1 to `max` = 10"),
+        (
+            "{type = \"command\", program = [\"no-such-grader\"]}",
+            "--reward: program: no-such-grader: expected a program",
+        ),
+    ] {
+        let refused = place.run(&["grade", "answers.jsonl", "--reward", reward]);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""));
+        assert!(refused.err.contains(expected), "{}", refused.err);
+    }
+}

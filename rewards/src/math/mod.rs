@@ -28,7 +28,7 @@ mod unit;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Reward, Status, Task, Verdict};
+use crate::{Response, Reward, Status, Task, Verdict};
 use exact::Work;
 use token::{Commas, Spaced, Token, Unreadable};
 use tree::Answer;
@@ -148,12 +148,12 @@ impl Reward for MathReward {
         "math"
     }
 
-    fn score(&self, task: &Task, response: &str) -> Verdict {
+    fn score(&self, task: &Task, response: &Response<'_>) -> Verdict {
         let Task::Question(question) = task else {
             return Verdict::undecided();
         };
-        let judged = extract(response).map(|answer| judge(&question.answer, &answer));
-        let (correct, status) = judged.unwrap_or((false, Status::Unparsable));
-        Verdict::of(correct, status)
+        let text = response.text;
+        let answer = if response.is_answer { Some(text.to_owned()) } else { extract(text) };
+        Verdict::on(answer, |answer| judge(&question.answer, answer))
     }
 }

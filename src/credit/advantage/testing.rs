@@ -19,7 +19,7 @@ pub fn group(rewards: &[f64]) -> MeasuredTree {
         finish: Finish::Eos,
         signals: None,
         text: String::new(),
-        verdict: Verdict { value: *reward, parts: Default::default(), status: Status::Ok },
+        verdict: Verdict::new(*reward, Default::default(), Status::Ok),
     });
     MeasuredTree::bare(Tree { prompt: Arc::new(prompt), leaves: leaves.collect() })
 }

@@ -42,7 +42,7 @@ proptest! {
     #[test]
     fn grafting_keeps_every_path_from_root_to_leaf(shape in shape()) {
         let tokenizer = countdown_tokenizer().unwrap();
-        let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]);
+        let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap();
         let prompt = |id| {
             let task = Task::Countdown(Countdown { numbers: vec![1, 2], target: 3 });
             Arc::new(Prompt { id, text: "?".into(), tokens: vec![3], task })

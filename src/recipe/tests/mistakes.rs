@@ -229,7 +229,23 @@ fn the_sense_of_the_whole_is_checked() {
     for (entries, expected) in [
         (
             &["reward=[{type=\"math\"}]"][..],
-            "[[reward]] #1 `type`: got a grader of mathematical answers, expected \"countdown\"",
+            "[[reward]] #1 `type`: got a grader that cannot judge the problems of [data], Countdown problems; expected one that can",
+        ),
+        (
+            &["reward=[{type=\"format\", tags=[\"answer\"]}, {type=\"length\", max=80, buffer=20}]"][..],
+            "[[reward]]: no grader says whether a response is correct; add one that does",
+        ),
+        (
+            &["reward=[{type=\"countdown\"}, {type=\"length\", max=80, buffer=81}]"][..],
+            "[[reward]] #2 `buffer`: got 81, expected 1 to `max` = 80",
+        ),
+        (
+            &["reward=[{type=\"countdown\"}, {type=\"format\", pattern=\"(\"}]"][..],
+            "[[reward]] #2 `pattern`: got \"(\", expected a regular expression: error: unclosed group",
+        ),
+        (
+            &["reward=[{type=\"command\", program=[]}]"][..],
+            "[[reward]] #1 `program`: got none, expected a program and its arguments",
         ),
         (&["explore={type=\"tree\", rounds=0}"][..], "[explore] `rounds`: got 0, expected at least 1"),
         (

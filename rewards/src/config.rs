@@ -1,0 +1,83 @@
+//! The graders that a recipe chooses from.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ChoiceConfig, ChoiceReward, CommandConfig, CommandReward, CountdownConfig, CountdownReward, FormatConfig,
+    FormatReward, HttpConfig, HttpReward, LengthConfig, LengthReward, MathConfig, MathReward, NumericConfig,
+    NumericReward, Reward, TaskKind,
+};
+
+/// A grader as a recipe writes it: `type = "countdown"` and that grader's own keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RewardConfig {
+    /// See [`CountdownReward`].
+    Countdown(CountdownConfig),
+    /// See [`MathReward`].
+    Math(MathConfig),
+    /// See [`NumericReward`].
+    Numeric(NumericConfig),
+    /// See [`ChoiceReward`].
+    Choice(ChoiceConfig),
+    /// See [`FormatReward`].
+    Format(FormatConfig),
+    /// See [`LengthReward`].
+    Length(LengthConfig),
+    /// See [`CommandReward`].
+    Command(CommandConfig),
+    /// See [`HttpReward`].
+    Http(HttpConfig),
+}
+
+impl RewardConfig {
+    /// The grader described.
+    ///
+    /// # Errors
+    /// If the settings cannot work, see [`RewardConfig::problems`].
+    pub fn build(self) -> Result<Box<dyn Reward>, String> {
+        Ok(match self {
+            Self::Countdown(config) => Box::new(CountdownReward::new(config)),
+            Self::Math(config) => Box::new(MathReward::new(config)),
+            Self::Numeric(config) => Box::new(NumericReward::new(config)),
+            Self::Choice(config) => Box::new(ChoiceReward::new(config)),
+            Self::Format(config) => Box::new(FormatReward::new(config)?),
+            Self::Length(config) => Box::new(LengthReward::new(config)),
+            Self::Command(config) => Box::new(CommandReward::new(config)),
+            Self::Http(config) => Box::new(HttpReward::new(config)),
+        })
+    }
+
+    /// Settings that cannot work, each as `key: got ..., expected ...`, without touching files or network.
+    pub fn problems(&self) -> Vec<String> {
+        match self {
+            Self::Countdown(_) | Self::Math(_) | Self::Numeric(_) | Self::Choice(_) => Vec::new(),
+            Self::Format(config) => config.problems(),
+            Self::Length(config) => config.problems(),
+            Self::Command(config) => config.problems(),
+            Self::Http(config) => config.problems(),
+        }
+    }
+
+    /// What the grader needs and this machine does not have, as `key: ...`.
+    pub fn missing(&self) -> Option<String> {
+        match self {
+            Self::Command(config) => config.missing(),
+            _ => None,
+        }
+    }
+
+    /// Whether the grader can judge tasks of this kind.
+    pub fn judges(&self, kind: TaskKind) -> bool {
+        match self {
+            Self::Countdown(_) => kind == TaskKind::Countdown,
+            Self::Math(_) | Self::Numeric(_) | Self::Choice(_) => kind == TaskKind::Question,
+            Self::Format(_) | Self::Length(_) | Self::Command(_) | Self::Http(_) => true,
+        }
+    }
+
+    /// Whether the grader says if a response is correct, and not only how it looks.
+    pub fn says_correct(&self) -> bool {
+        !matches!(self, Self::Format(_) | Self::Length(_))
+    }
+}

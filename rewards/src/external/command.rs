@@ -1,0 +1,119 @@
+//! `command`: a program that grades over its standard input and output, see the [module](super).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::crew::{Crew, Item};
+use super::process::Process;
+use super::protocol::Failure;
+use crate::external::{self, common_problems};
+use crate::{Response, Reward, Status, Task, Verdict};
+
+/// Keys of the `command` grader.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandConfig {
+    /// The program and its arguments; a program without a slash is looked for in `PATH`.
+    pub program: Vec<String>,
+    /// Name under which its values are reported.
+    #[serde(default = "name")]
+    pub name: String,
+    /// How many of it run at once, 1 to 1024.
+    #[serde(default = "workers")]
+    pub workers: usize,
+    /// How long one response may take, with the start of the program where it has to be started, in seconds.
+    #[serde(default = "deadline_s")]
+    pub deadline_s: f64,
+}
+
+fn name() -> String {
+    "command".into()
+}
+
+fn workers() -> usize {
+    4
+}
+
+fn deadline_s() -> f64 {
+    10.0
+}
+
+impl CommandConfig {
+    /// Settings that cannot work, each as `key: got ..., expected ...`.
+    pub fn problems(&self) -> Vec<String> {
+        let Self { program, name, workers, deadline_s } = self;
+        let mut problems = common_problems(name, *deadline_s, ("workers", *workers));
+        if program.first().is_none_or(String::is_empty) {
+            problems.push("program: got none, expected a program and its arguments, such as [\"python3\", \"grader.py\"]".into());
+        }
+        problems
+    }
+
+    /// That the program cannot be started on this machine, as `program: ...`.
+    pub fn missing(&self) -> Option<String> {
+        let program = self.program.first()?;
+        let error = which::which(program).err()?;
+        Some(format!("program: {program}: expected a program that can be started: {error}"))
+    }
+}
+
+/// A grader that is another program, of which a few run at once; they are started when first needed, and again when they
+/// fail. The responses that one of them grades say nothing about those of another: each should give its verdict from the
+/// request alone.
+///
+/// A program that fails on its first request has failed on it. Where it fails on a later one, that is asked again of one
+/// started anew, unless time is up: verdicts do not depend on what was asked before.
+pub struct CommandReward {
+    config: CommandConfig,
+    workers: Vec<Mutex<Option<Process>>>,
+    crew: Crew,
+    next_id: AtomicU64,
+}
+
+impl CommandReward {
+    /// The grader that `config` describes.
+    pub fn new(config: CommandConfig) -> Self {
+        let workers = (0..config.workers.max(1)).map(|_| Mutex::new(None)).collect();
+        Self { config, workers, crew: Crew::default(), next_id: AtomicU64::new(0) }
+    }
+
+    /// Grades `item` in `worker`, which holds the program only while it works.
+    fn grade(&self, worker: &mut Option<Process>, item: &Item<'_>) -> Result<Verdict, Failure> {
+        loop {
+            let is_fresh = worker.is_none();
+            let process = match worker {
+                Some(process) => process,
+                None => worker.insert(Process::start(&self.config)?),
+            };
+            let failure = match process.ask(self.next_id.fetch_add(1, Ordering::Relaxed), item) {
+                Ok(verdict) => return Ok(verdict),
+                Err(failure) => failure,
+            };
+            *worker = None;
+            if is_fresh || failure.status == Status::Timeout {
+                return Err(failure);
+            }
+        }
+    }
+}
+
+impl Reward for CommandReward {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn score(&self, task: &Task, response: &Response<'_>) -> Verdict {
+        external::one(self, task, response)
+    }
+
+    fn score_all(&self, items: &[Item<'_>]) -> Result<Vec<Verdict>, String> {
+        let grade = |worker: &mut &Mutex<Option<Process>>, item: &Item<'_>| {
+            self.grade(&mut worker.lock().unwrap_or_else(PoisonError::into_inner), item)
+        };
+        let program = || self.config.program.join(" ");
+        let verdicts = self.crew.grade_all(self.workers.iter(), items, grade);
+        verdicts.map_err(|reason| format!("the program {:?} does not work as a grader: {reason}", program()))
+    }
+}

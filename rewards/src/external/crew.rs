@@ -1,0 +1,105 @@
+//! Many workers on many responses, and whether the grader behind them works at all.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::protocol::Failure;
+use super::{PATIENCE, PATIENCE_AT_FIRST};
+use crate::{Response, Task, Verdict};
+
+/// One response to grade.
+pub(super) type Item<'a> = (&'a Task, Response<'a>);
+
+/// What a grader has done so far.
+#[derive(Debug, Default)]
+pub(super) struct Crew(Mutex<Record>);
+
+#[derive(Debug, Default)]
+struct Record {
+    has_answered: bool,
+    /// Failures since the last answer.
+    failures: usize,
+    last: String,
+}
+
+impl Crew {
+    /// Has `workers` share `items`, each one at a time: the verdicts in order.
+    ///
+    /// # Errors
+    /// If the grader has never answered.
+    pub fn grade_all<W: Send>(
+        &self,
+        workers: impl Iterator<Item = W>,
+        items: &[Item<'_>],
+        grade: impl Fn(&mut W, &Item<'_>) -> Result<Verdict, Failure> + Sync,
+    ) -> Result<Vec<Verdict>, String> {
+        self.forgive();
+        let next = AtomicUsize::new(0);
+        let work = |mut worker: W| {
+            let mut graded = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(index) else { return graded };
+                let outcome = match self.given_up() {
+                    Some(failure) => Err(failure),
+                    None => self.noted(grade(&mut worker, item)),
+                };
+                graded.push((index, outcome.unwrap_or_else(Failure::verdict)));
+            }
+        };
+        let mut graded: Vec<(usize, Verdict)> = thread::scope(|scope| {
+            let start = |worker| scope.spawn(|| work(worker));
+            let threads: Vec<_> = workers.take(items.len()).map(start).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        });
+        if let Some(reason) = self.dead() {
+            return Err(reason);
+        }
+        graded.sort_unstable_by_key(|(index, _)| *index);
+        Ok(graded.into_iter().map(|(_, verdict)| verdict).collect())
+    }
+
+    /// `outcome`, of which note is taken.
+    fn noted(&self, outcome: Result<Verdict, Failure>) -> Result<Verdict, Failure> {
+        self.record(|record| match &outcome {
+            Ok(_) => *record = Record { has_answered: true, ..Record::default() },
+            Err(failure) => {
+                record.failures += 1;
+                record.last.clone_from(&failure.note);
+            }
+        });
+        outcome
+    }
+
+    /// Why no further response is worth a try, if none is.
+    fn given_up(&self) -> Option<Failure> {
+        self.record(|Record { has_answered, failures, last }| {
+            let patience = if *has_answered { PATIENCE } else { PATIENCE_AT_FIRST };
+            let note = || format!("not tried after {failures} failures in a row, the last: {last}");
+            (*failures >= patience).then(|| Failure::error(note()))
+        })
+    }
+
+    /// Why the grader does not work, where it has never answered.
+    fn dead(&self) -> Option<String> {
+        self.record(|Record { has_answered, failures, last }| {
+            let reason =
+                || format!("it has answered none of the first {failures} responses, the last: {last}");
+            (*failures >= PATIENCE_AT_FIRST && !*has_answered).then(reason)
+        })
+    }
+
+    /// Gives a grader that has worked before another chance.
+    fn forgive(&self) {
+        self.record(|record| {
+            if record.has_answered {
+                record.failures = 0;
+            }
+        });
+    }
+
+    fn record<T>(&self, with: impl FnOnce(&mut Record) -> T) -> T {
+        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,160 @@
+//! `http`: a server that grades, one POST for each response, see the [module](super).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use ureq::Agent;
+
+use super::crew::{Crew, Item};
+use super::protocol::{Failure, Request, verdict};
+use super::{MAX_REPLY, common_problems};
+use crate::external;
+use crate::{Response, Reward, Task, Verdict};
+
+/// Pause before the first retry; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Keys of the `http` grader.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Where requests are sent, `http://...`.
+    pub url: String,
+    /// Name under which its values are reported.
+    #[serde(default = "name")]
+    pub name: String,
+    /// How many requests are under way at once, 1 to 1024.
+    #[serde(default = "concurrency")]
+    pub concurrency: usize,
+    /// How long one response may take, retries included, in seconds.
+    #[serde(default = "deadline_s")]
+    pub deadline_s: f64,
+    /// How often a request is sent again after a failed connection or a server's error (5xx), at most 100.
+    #[serde(default = "retries")]
+    pub retries: u32,
+}
+
+fn name() -> String {
+    "http".into()
+}
+
+fn concurrency() -> usize {
+    16
+}
+
+fn deadline_s() -> f64 {
+    30.0
+}
+
+fn retries() -> u32 {
+    3
+}
+
+impl HttpConfig {
+    /// Settings that cannot work, each as `key: got ..., expected ...`.
+    pub fn problems(&self) -> Vec<String> {
+        let Self { url, name, concurrency, deadline_s, retries } = self;
+        let mut problems = common_problems(name, *deadline_s, ("concurrency", *concurrency));
+        let uri = url.parse::<ureq::http::Uri>();
+        if !uri.is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some()) {
+            problems.push(format!("url: got {url:?}, expected an address that begins with http://"));
+        }
+        if *retries > 100 {
+            problems.push(format!("retries: got {retries}, expected at most 100"));
+        }
+        problems
+    }
+}
+
+/// A grader that is a server.
+pub struct HttpReward {
+    config: HttpConfig,
+    agent: Agent,
+    crew: Crew,
+    next_id: AtomicU64,
+}
+
+/// What came of one attempt.
+enum Attempt {
+    Replied(Vec<u8>),
+    Failed(Failure),
+    /// Another attempt may do better.
+    Passing(Failure),
+}
+
+impl HttpReward {
+    /// The grader that `config` describes.
+    pub fn new(config: HttpConfig) -> Self {
+        let settings = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_idle_connections_per_host(config.concurrency)
+            .build();
+        Self { config, agent: settings.into(), crew: Crew::default(), next_id: AtomicU64::new(0) }
+    }
+
+    fn grade(&self, item: &Item<'_>) -> Result<Verdict, Failure> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let body = Request::new(id, item).line()?;
+        let (start, deadline) = (Instant::now(), Duration::from_secs_f64(self.config.deadline_s));
+        let (mut pause, mut retries) = (FIRST_PAUSE, self.config.retries);
+        loop {
+            let left = deadline.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Err(Failure::timeout(self.config.deadline_s));
+            }
+            let failure = match self.attempt(&body, left) {
+                Attempt::Replied(reply) => return verdict(id, &reply),
+                Attempt::Failed(failure) => return Err(failure),
+                Attempt::Passing(failure) => failure,
+            };
+            if retries == 0 || start.elapsed() + pause >= deadline {
+                return Err(failure);
+            }
+            thread::sleep(pause);
+            (pause, retries) = (2 * pause, retries - 1);
+        }
+    }
+
+    fn attempt(&self, body: &str, left: Duration) -> Attempt {
+        let request = self.agent.post(&self.config.url).header("content-type", "application/json");
+        let sent = request.config().timeout_global(Some(left)).build().send(body);
+        let read = sent.and_then(|mut reply| {
+            let status = reply.status();
+            let text = reply.body_mut().with_config().limit(MAX_REPLY as u64).read_to_vec()?;
+            Ok((status, text))
+        });
+        match read {
+            Ok((status, text)) if status.is_success() => Attempt::Replied(text),
+            Ok((status, text)) => {
+                let shown: String = String::from_utf8_lossy(&text).trim().chars().take(200).collect();
+                let failure = Failure::error(format!("the server replied with status {status}: {shown}"));
+                if status.is_server_error() { Attempt::Passing(failure) } else { Attempt::Failed(failure) }
+            }
+            Err(ureq::Error::Timeout(_)) => Attempt::Failed(Failure::timeout(self.config.deadline_s)),
+            Err(error @ ureq::Error::BodyExceedsLimit(_)) => {
+                Attempt::Failed(Failure::error(error.to_string()))
+            }
+            Err(error) => Attempt::Passing(Failure::error(format!("the request failed: {error}"))),
+        }
+    }
+}
+
+impl Reward for HttpReward {
+    fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    fn score(&self, task: &Task, response: &Response<'_>) -> Verdict {
+        external::one(self, task, response)
+    }
+
+    fn score_all(&self, items: &[Item<'_>]) -> Result<Vec<Verdict>, String> {
+        let workers = (0..self.config.concurrency).map(drop);
+        let verdicts = self.crew.grade_all(workers, items, |(), item| self.grade(item));
+        verdicts
+            .map_err(|reason| format!("the server {} does not work as a grader: {reason}", self.config.url))
+    }
+}

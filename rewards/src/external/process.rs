@@ -1,0 +1,146 @@
+//! One running grader: a request at a time, each with a deadline.
+//!
+//! ```text
+//! ask --request--> writer thread --> stdin
+//!  ^                                 stdout --> reader thread --line--> ask      stderr --> its tail
+//! ```
+//!
+//! Threads of their own read and write, so that a program that does neither blocks nobody: past the deadline it is ended,
+//! and with it the threads.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::crew::Item;
+use super::protocol::{Failure, Request, verdict};
+use super::tail::Tail;
+use super::tree::Mark;
+use super::{CommandConfig, MAX_REPLY};
+use crate::Verdict;
+
+/// A started program; ended with all its descendants when dropped.
+pub(super) struct Process {
+    child: Child,
+    mark: Mark,
+    requests: Sender<String>,
+    lines: Receiver<Line>,
+    tail: Tail,
+    tail_thread: JoinHandle<()>,
+    deadline_s: f64,
+}
+
+/// What a program writes.
+enum Line {
+    Whole(Vec<u8>),
+    TooLong,
+}
+
+impl Process {
+    /// Starts the program.
+    pub fn start(config: &CommandConfig) -> Result<Self, Failure> {
+        let (name, args) =
+            config.program.split_first().ok_or_else(|| Failure::error("`program` is empty"))?;
+        let mut command = Command::new(name);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mark = Mark::put(&mut command);
+        let mut child =
+            command.spawn().map_err(|error| Failure::error(format!("{name} cannot be started: {error}")))?;
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            mark.end(&mut child);
+            return Err(Failure::error(format!("{name} was started without pipes")));
+        };
+        let (requests, to_write) = channel();
+        thread::spawn(move || write(stdin, &to_write));
+        // One line of room: a program that writes more than it is asked waits.
+        let (read_lines, lines) = sync_channel(1);
+        thread::spawn(move || read(stdout, &read_lines));
+        let (tail, tail_thread) = Tail::of(stderr);
+        Ok(Self { child, mark, requests, lines, tail, tail_thread, deadline_s: config.deadline_s })
+    }
+
+    /// Has the program grade `item`. After a failure it is of no further use.
+    pub fn ask(&mut self, id: u64, item: &Item<'_>) -> Result<Verdict, Failure> {
+        let mut line = Request::new(id, item).line()?;
+        line.push('\n');
+        let deadline = Duration::from_secs_f64(self.deadline_s);
+        // Where the writer is gone, so is the program, and the reader says it.
+        _ = self.requests.send(line);
+        match self.lines.recv_timeout(deadline) {
+            Ok(Line::Whole(line)) => verdict(id, &line).map_err(|failure| self.with_tail(failure)),
+            Ok(Line::TooLong) => Err(Failure::error(format!("a reply of more than {MAX_REPLY} bytes"))),
+            Err(RecvTimeoutError::Timeout) => Err(Failure::timeout(self.deadline_s)),
+            Err(RecvTimeoutError::Disconnected) => {
+                let failure = Failure::error(format!("the program {} without a reply", self.ended()));
+                Err(self.with_tail(failure))
+            }
+        }
+    }
+
+    /// How the program, whose output has ended, did so.
+    fn ended(&mut self) -> String {
+        let start = Instant::now();
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return format!("ended ({status})"),
+                Ok(None) if start.elapsed() < Duration::from_millis(200) => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                _ => return "closed its output".into(),
+            }
+        }
+    }
+
+    /// `failure` with what the program complained of.
+    fn with_tail(&self, failure: Failure) -> Failure {
+        let start = Instant::now();
+        while !self.tail_thread.is_finished() && start.elapsed() < Duration::from_millis(50) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let Failure { status, mut note } = failure;
+        let said = self.tail.text();
+        if !said.is_empty() {
+            note = format!("{note}; on its standard error: {said}");
+        }
+        Failure { status, note }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.mark.end(&mut self.child);
+    }
+}
+
+/// Writes requests until there are no more or nobody reads them.
+fn write(mut stdin: impl Write, requests: &Receiver<String>) {
+    for request in requests {
+        if stdin.write_all(request.as_bytes()).and_then(|()| stdin.flush()).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads lines until there are no more, one is too long, or nobody wants them.
+fn read(stdout: impl Read, lines: &SyncSender<Line>) {
+    let mut stdout = BufReader::new(stdout);
+    loop {
+        let mut line = Vec::new();
+        let limited = stdout.by_ref().take(MAX_REPLY as u64 + 1).read_until(b'\n', &mut line);
+        let line = match limited {
+            Err(_) | Ok(0) => return,
+            Ok(_) if line.len() > MAX_REPLY => {
+                _ = lines.send(Line::TooLong);
+                return;
+            }
+            Ok(_) => Line::Whole(line),
+        };
+        if lines.send(line).is_err() {
+            return;
+        }
+    }
+}

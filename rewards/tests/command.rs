@@ -1,0 +1,213 @@
+//! Programs as graders: what they may do, and what they may not do to a run. The programs are small shell scripts.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use rewards::external::PATIENCE_AT_FIRST;
+use rewards::{CommandConfig, CommandReward, Question, Response, Reward, Status, Task, Verdict};
+
+/// Takes the number of the request from `$line`.
+const ID: &str = r#"id=${line#*:}; id=${id%%,*}"#;
+
+/// Responses of these words are graded well or meet a mishap.
+fn moody() -> String {
+    format!(
+        r#"while read -r line; do {ID}
+            case $line in
+                *right*) echo "{{\"id\":$id,\"value\":1,\"answer\":\"right\"}}" ;;
+                *slow*) sleep 60 ;;
+                *crash*) echo "no such thing" >&2; exit 3 ;;
+                *garbage*) echo "what?" ;;
+                *stale*) echo "{{\"id\":$((id - 1)),\"value\":1}}" ;;
+                *quiet*) exec >&-; sleep 60 ;;
+                *flood*) head -c 3000000 /dev/zero | tr '\0' x ;;
+                *noise*) head -c 3000000 /dev/zero | tr '\0' x >&2; echo "{{\"id\":$id,\"value\":0.5}}" ;;
+                *chatter*) yes "{{\"id\":$id,\"value\":1}}" ;;
+                *last*) echo "{{\"id\":$id,\"value\":1}}"; exit 0 ;;
+                *) echo "{{\"id\":$id,\"value\":0}}" ;;
+            esac
+        done"#
+    )
+}
+
+fn config(script: &str, workers: usize, deadline_s: f64) -> CommandConfig {
+    let program = ["sh", "-c", script].map(str::to_owned).to_vec();
+    CommandConfig { program, name: "command".into(), workers, deadline_s }
+}
+
+fn grader(script: &str, workers: usize, deadline_s: f64) -> CommandReward {
+    CommandReward::new(config(script, workers, deadline_s))
+}
+
+fn task() -> Task {
+    Task::Question(Question::new("42"))
+}
+
+fn score_all(grader: &CommandReward, texts: &[&str]) -> Result<Vec<Verdict>, String> {
+    let task = task();
+    let items: Vec<_> = texts.iter().map(|text| (&task, Response::of(text))).collect();
+    grader.score_all(&items)
+}
+
+/// Until `holds`, for some seconds.
+#[track_caller]
+fn eventually(holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(5));
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn lives(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'))
+}
+
+fn written(path: &Path) -> Vec<String> {
+    fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn every_mishap_costs_one_response() {
+    let reward = grader(&moody(), 2, 0.5);
+    let cases = [
+        ("right", 1.0, Status::Ok, ""),
+        ("slow", 0.0, Status::Timeout, "no reply within 0.5 s"),
+        ("right", 1.0, Status::Ok, ""),
+        (
+            "crash",
+            0.0,
+            Status::Error,
+            "ended (exit status: 3) without a reply; on its standard error: no such thing",
+        ),
+        ("garbage", 0.0, Status::Error, "what?"),
+        ("right", 1.0, Status::Ok, ""),
+        ("stale", 0.0, Status::Error, "`id` is"),
+        ("quiet", 0.0, Status::Error, "closed its output without a reply"),
+        ("flood", 0.0, Status::Error, "a reply of more than 1048576 bytes"),
+        ("noise", 0.5, Status::Ok, ""),
+        ("wrong", 0.0, Status::Ok, ""),
+        ("right\n\"quoted\" \u{0}\u{1F9EE}", 1.0, Status::Ok, ""),
+    ];
+    let texts = cases.map(|(text, ..)| text);
+    let verdicts = score_all(&reward, &texts).unwrap();
+    assert_eq!(verdicts.len(), cases.len());
+    for ((text, value, status, note), verdict) in cases.iter().zip(&verdicts) {
+        assert_eq!((verdict.value, verdict.status), (*value, *status), "{text}: {verdict:?}");
+        assert_eq!(verdict.correct(), *value == 1.0, "{text}");
+        assert!(verdict.note.as_deref().unwrap_or_default().contains(note), "{text}: {verdict:?}");
+        assert_eq!(verdict.note.is_none(), *status == Status::Ok, "{text}: {verdict:?}");
+    }
+    assert_eq!(verdicts[0].answer.as_deref(), Some("right"));
+}
+
+#[test]
+fn verdicts_do_not_depend_on_order_or_number_of_workers() {
+    let texts: Vec<&str> = ["right", "wrong", "noise", "last", "crash", "right"].repeat(4);
+    let values = |texts: &[&str], workers| {
+        let verdicts = score_all(&grader(&moody(), workers, 5.0), texts).unwrap();
+        verdicts.into_iter().map(|verdict| (verdict.value, verdict.status, verdict.note)).collect::<Vec<_>>()
+    };
+    let expected = values(&texts, 1);
+    assert_eq!(values(&texts, 5), expected);
+    let reversed: Vec<&str> = texts.iter().rev().copied().collect();
+    assert_eq!(values(&reversed, 3).into_iter().rev().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_program_that_says_too_much_is_out_of_step_and_started_anew() {
+    let reward = grader(&moody(), 1, 5.0);
+    let verdicts = score_all(&reward, &["chatter", "right", "chatter", "wrong"]).unwrap();
+    let values: Vec<_> = verdicts.iter().map(|verdict| (verdict.value, verdict.status)).collect();
+    let expected = [1.0, 1.0, 1.0, 0.0].map(|value| (value, Status::Ok));
+    assert_eq!(values, expected);
+}
+
+#[test]
+fn the_deadline_ends_the_whole_tree_of_processes() {
+    let dir = tempfile::tempdir().unwrap();
+    let pids = dir.path().join("pids");
+    // A child, one in a group of its own, and one whose parents are gone; all ignore polite signals.
+    let script = format!(
+        "trap '' TERM INT HUP; read -r line; {ID}
+        echo \"{{\\\"id\\\":$id,\\\"value\\\":1}}\"; read -r line
+        echo $$ >> {pids}
+        sh -c 'echo $$ >> {pids}; sleep 60; :' &
+        setsid sh -c 'echo $$ >> {pids}; sleep 60; :' &
+        (setsid sh -c 'echo $$ >> {pids}; sleep 60; :' &) &
+        wait; sleep 60",
+        pids = pids.display()
+    );
+    let reward = grader(&script, 1, 0.4);
+    let start = Instant::now();
+    let verdicts = score_all(&reward, &["a", "b"]).unwrap();
+    assert_eq!(verdicts.iter().map(|v| v.status).collect::<Vec<_>>(), [Status::Ok, Status::Timeout]);
+    assert!(start.elapsed() < Duration::from_secs(5));
+    let all = written(&pids);
+    assert_eq!(all.len(), 4, "{all:?}");
+    eventually(|| !all.iter().any(|pid| lives(pid)));
+}
+
+#[test]
+fn programs_end_with_their_grader() {
+    let dir = tempfile::tempdir().unwrap();
+    let pids = dir.path().join("pids");
+    let script = format!("echo $$ >> {}; {}", pids.display(), moody());
+    let reward = grader(&script, 3, 5.0);
+    score_all(&reward, &["right"; 30]).unwrap();
+    let all = written(&pids);
+    assert!((1..=3).contains(&all.len()), "started when needed and kept: {all:?}");
+    assert!(all.iter().all(|pid| lives(pid)));
+    drop(reward);
+    eventually(|| !all.iter().any(|pid| lives(pid)));
+}
+
+#[test]
+fn a_program_that_never_reads_blocks_nobody() {
+    let reward = grader("sleep 60", 1, 0.2);
+    let large = "x".repeat(1_000_000);
+    let start = Instant::now();
+    let verdict = reward.score(&task(), &Response::of(&large));
+    assert_eq!(verdict.status, Status::Timeout);
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_program_that_never_answers_is_an_error_and_soon() {
+    let dir = tempfile::tempdir().unwrap();
+    let starts = dir.path().join("starts");
+    let script = format!("echo x >> {}; echo 'cannot import grader' >&2; exit 1", starts.display());
+    let error = score_all(&grader(&script, 2, 5.0), &["a"; 500]).unwrap_err();
+    assert!(error.contains("does not work as a grader: it has answered none of the first"), "{error}");
+    assert!(error.contains("cannot import grader"), "{error}");
+    assert!(written(&starts).len() <= PATIENCE_AT_FIRST + 2);
+
+    let absent = CommandConfig { program: vec!["/no/such/grader".into()], ..config("", 1, 1.0) };
+    let error = score_all(&CommandReward::new(absent.clone()), &["a"; 20]).unwrap_err();
+    assert!(error.contains("/no/such/grader cannot be started"), "{error}");
+    assert!(absent.missing().unwrap().starts_with("program: /no/such/grader: expected a program"));
+    assert_eq!(config("", 1, 1.0).missing(), None);
+}
+
+#[test]
+fn a_grader_that_has_answered_is_never_an_error() {
+    let reward = grader(&moody(), 2, 5.0);
+    score_all(&reward, &["right"]).unwrap();
+    let verdicts = score_all(&reward, &["crash"; 100]).unwrap();
+    assert!(verdicts.iter().all(|verdict| verdict.status == Status::Error));
+    assert!(verdicts[99].note.as_deref().unwrap().starts_with("not tried after 6"), "{:?}", verdicts[99]);
+    // The next responses are tried again.
+    assert_eq!(score_all(&reward, &["right"; 3]).unwrap()[2].status, Status::Ok);
+}
+
+#[test]
+fn settings_that_cannot_work_are_named() {
+    let empty = CommandConfig { program: Vec::new(), name: "a/b".into(), workers: 0, deadline_s: f64::NAN };
+    let keys: Vec<String> =
+        empty.problems().iter().map(|p| p.split(':').next().unwrap().to_owned()).collect();
+    assert_eq!(keys, ["name", "deadline_s", "workers", "program"]);
+    assert!(config("", 4, 10.0).problems().is_empty());
+}
