@@ -1,16 +1,16 @@
 //! Generated arithmetic: two operands, one operator.
 //!
 //! ```text
-//! class     an operator and the numbers of digits of both operands: 3 * 8, 47 + 5, 62 - 38
-//! problems  one of each class in turn, until the small classes run out, none twice
+//! class     an operator and the digits of both operands: "d * d", "dd + d"
+//! problems  one of each class in turn, until the small classes run out, none twice: 3 * 8, 47 + 5
 //! ```
 //!
-//! So easy and hard problems are about equally frequent; those with less than ten in a class run out first. The larger
-//! operand of a difference comes first, so that no answer is below 0.
+//! So easy and hard problems are about equally frequent. The larger operand of a difference comes first, so that no answer
+//! is below 0.
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rand::seq::SliceRandom;
 use rewards::{Question, Task};
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::{EvalItems, HELDOUT, Item, Items};
 use crate::types::{Purpose, RunRandom};
 
-/// Most digits of an operand: a class has up to `81 * 10^4` problems then.
-const MAX_DIGITS: u32 = 3;
+/// Most digits of an operand: a class has up to `900 * 900` problems then.
+const MAX_DIGITS: usize = 3;
 
 /// Keys of `type = "arithmetic"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,10 +28,9 @@ pub struct ArithmeticConfig {
     /// Seed of the problems. It is not the seed of the run, so that runs with different seeds meet the same problems.
     #[serde(default)]
     pub seed: u64,
-    /// Operators, each once: `+`, `-`, `*`.
-    pub operators: Vec<Operator>,
-    /// Fewest and most digits of an operand, within 1..=3.
-    pub digits: [u32; 2],
+    /// Classes of problems, each once: `"dd + d"` adds a number of one digit to one of two. Operators are `+`, `-`, `*`,
+    /// operands have one to three digits.
+    pub classes: Vec<String>,
     /// Problems to learn from.
     pub train_items: usize,
     /// Problems to measure on; none of them is among the training problems.
@@ -45,21 +44,31 @@ fn prompt() -> String {
     "What is {problem}?".to_owned()
 }
 
-/// An operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Operator {
-    /// Sum.
-    #[serde(rename = "+")]
+/// One class of problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Class {
+    operator: Operator,
+    /// Digits of both operands.
+    digits: [usize; 2],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Operator {
     Plus,
-    /// Difference.
-    #[serde(rename = "-")]
     Minus,
-    /// Product.
-    #[serde(rename = "*")]
     Times,
 }
 
+/// One problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Problem {
+    operator: Operator,
+    operands: [u32; 2],
+}
+
 impl Operator {
+    const ALL: [Self; 3] = [Self::Plus, Self::Minus, Self::Times];
+
     fn sign(self) -> char {
         match self {
             Self::Plus => '+',
@@ -67,13 +76,41 @@ impl Operator {
             Self::Times => '*',
         }
     }
+}
 
-    fn apply(self, a: u32, b: u32) -> u32 {
-        match self {
-            Self::Plus => a + b,
-            Self::Minus => a - b,
-            Self::Times => a * b,
+impl Problem {
+    fn value(self) -> u32 {
+        let [a, b] = self.operands;
+        match self.operator {
+            Operator::Plus => a + b,
+            Operator::Minus => a - b,
+            Operator::Times => a * b,
         }
+    }
+}
+
+impl Class {
+    /// The class that `pattern` writes.
+    fn parse(pattern: &str) -> Option<Self> {
+        let operator = Operator::ALL.into_iter().find(|operator| pattern.contains(operator.sign()))?;
+        let (a, b) = pattern.split_once(operator.sign())?;
+        let digits = [a.trim(), b.trim()];
+        let are_digits =
+            |part: &&str| (1..=MAX_DIGITS).contains(&part.len()) && part.chars().all(|c| c == 'd');
+        digits.iter().all(are_digits).then(|| Self { operator, digits: digits.map(str::len) })
+    }
+
+    /// All its problems.
+    fn problems(self) -> Vec<Problem> {
+        let Self { operator, digits } = self;
+        let [a, b] = digits.map(|digits| {
+            let low = if digits == 1 { 0 } else { 10u32.pow(digits as u32 - 1) };
+            low..10u32.pow(digits as u32)
+        });
+        let all = a.flat_map(|a| b.clone().map(move |b| Problem { operator, operands: [a, b] }));
+        let is_one =
+            |problem: &Problem| operator != Operator::Minus || problem.operands[0] >= problem.operands[1];
+        all.filter(is_one).collect()
     }
 }
 
@@ -81,16 +118,22 @@ impl ArithmeticConfig {
     /// What is wrong with the values, one sentence each.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let [fewest, most] = self.digits;
         let mut problems = Vec::new();
-        let distinct: BTreeSet<Operator> = self.operators.iter().copied().collect();
-        if distinct.is_empty() || distinct.len() < self.operators.len() {
-            problems.push("operators: expected some of \"+\", \"-\" and \"*\", each once".to_owned());
+        let mut known = BTreeSet::new();
+        if self.classes.is_empty() {
+            problems.push("classes: the list is empty, expected such as [\"d + d\", \"dd - d\"]".to_owned());
         }
-        if !(1 <= fewest && fewest <= most && most <= MAX_DIGITS) {
-            problems.push(format!(
-                "digits: got [{fewest}, {most}], expected the fewest and the most digits of an operand, each 1 to {MAX_DIGITS}"
-            ));
+        for pattern in &self.classes {
+            let class = Class::parse(pattern);
+            if class.is_none_or(|class| class.problems().is_empty()) {
+                problems.push(format!(
+                    "classes: got {pattern:?}, expected such as \"dd + d\": an operator + - *, and {MAX_DIGITS} digits at most \
+                     on each side, for - no more on the right"
+                ));
+            }
+            if class.is_some_and(|class| !known.insert(class)) {
+                problems.push(format!("classes: got {pattern:?} a second time"));
+            }
         }
         for (key, n) in [("train_items", self.train_items), ("eval_items", self.eval_items)] {
             if n == 0 {
@@ -112,44 +155,29 @@ impl ArithmeticConfig {
             bail!("arithmetic: {problem}");
         }
         let mut rng = RunRandom::new(self.seed).stream(Purpose::Items, &[]);
-        let mut classes = self.classes();
+        let classes = self.classes.iter().map(|pattern| Class::parse(pattern).map(Class::problems));
+        let mut classes: Vec<Vec<Problem>> = classes.collect::<Option<_>>().context("arithmetic: classes")?;
         classes.iter_mut().for_each(|class| class.shuffle(&mut rng));
         let there: usize = classes.iter().map(Vec::len).sum();
         let wanted = self.train_items.saturating_add(self.eval_items);
         ensure!(
             wanted <= there,
-            "arithmetic: train_items + eval_items ask for {wanted}, but only {there} problems exist with these operators \
-             and digits = {:?}; ask for fewer or widen these",
-            self.digits
+            "arithmetic: train_items + eval_items ask for {wanted}, but these classes have only {there} problems; ask for \
+             fewer, or add classes"
         );
         // Measured on first, so that the small classes are not used up by training.
         let mut eval = take_in_turn(&mut classes, self.eval_items);
         let mut train = take_in_turn(&mut classes, self.train_items);
         eval.shuffle(&mut rng);
         train.shuffle(&mut rng);
-        let texts = |problems: Vec<_>| problems.into_iter().map(|problem| self.item(problem)).collect();
-        Ok(Items::generated(texts(train), EvalItems { name: HELDOUT.to_owned(), items: texts(eval) }))
+        let items = |problems: Vec<Problem>| problems.into_iter().map(|problem| self.item(problem)).collect();
+        Ok(Items::generated(items(train), EvalItems { name: HELDOUT.to_owned(), items: items(eval) }))
     }
 
-    /// All problems, class by class.
-    fn classes(&self) -> Vec<Vec<(Operator, u32, u32)>> {
-        let [fewest, most] = self.digits;
-        let operands = |digits: u32| {
-            let low = if digits == 1 { 0 } else { 10u32.pow(digits - 1) };
-            low..10u32.pow(digits)
-        };
-        let pairs = (fewest..=most).flat_map(|a| (fewest..=most).map(move |b| (a, b)));
-        let kinds = pairs.flat_map(|pair| self.operators.iter().map(move |&operator| (operator, pair)));
-        let class = |(operator, (a, b))| {
-            let all = operands(a).flat_map(|a| operands(b).map(move |b| (operator, a, b)));
-            all.filter(|(operator, a, b)| *operator != Operator::Minus || a >= b).collect()
-        };
-        kinds.map(class).filter(|class: &Vec<_>| !class.is_empty()).collect()
-    }
-
-    fn item(&self, (operator, a, b): (Operator, u32, u32)) -> Item {
-        let text = self.prompt.replace("{problem}", &format!("{a} {} {b}", operator.sign()));
-        Item { place: None, text, task: Task::Question(Question::new(operator.apply(a, b).to_string())) }
+    fn item(&self, problem: Problem) -> Item {
+        let [a, b] = problem.operands;
+        let text = self.prompt.replace("{problem}", &format!("{a} {} {b}", problem.operator.sign()));
+        Item { place: None, text, task: Task::Question(Question::new(problem.value().to_string())) }
     }
 }
 
@@ -173,18 +201,18 @@ mod tests {
 
     fn config(train_items: usize, eval_items: usize) -> ArithmeticConfig {
         serde_json::from_value(serde_json::json!({
-            "operators": ["+", "-", "*"], "digits": [1, 2], "train_items": train_items, "eval_items": eval_items,
+            "classes": ["d + d", "d-d", "d * d", "dd + d", "dd - dd"], "train_items": train_items, "eval_items": eval_items,
         }))
         .unwrap()
     }
 
     #[test]
     fn problems_are_right_distinct_and_of_all_classes() {
-        let items = config(2000, 220).items().unwrap();
+        let items = config(2000, 200).items().unwrap();
         let eval = &items.eval[0].items;
-        assert_eq!((items.train.len(), eval.len()), (2000, 220));
+        assert_eq!((items.train.len(), eval.len()), (2000, 200));
         let texts: HashSet<&str> = items.train.iter().chain(eval).map(|item| item.text.as_str()).collect();
-        assert_eq!(texts.len(), 2220);
+        assert_eq!(texts.len(), 2200);
         let mut of_one_digit = 0;
         for item in items.train.iter().chain(eval) {
             let problem = item.text.strip_prefix("What is ").unwrap().strip_suffix('?').unwrap();
@@ -199,10 +227,10 @@ mod tests {
             assert!(value >= 0 && question.answer == value.to_string(), "{problem}: {}", question.answer);
             of_one_digit += usize::from(a < 10 && b < 10);
         }
-        // Eleven classes, since no difference has the shorter operand first; of the three small ones all 255 problems are used.
+        // All there are of the three small classes, and as many of each as of the others among those held out.
         assert_eq!(of_one_digit, 100 + 55 + 100);
         let small = eval.iter().filter(|item| item.text.len() == "What is 1 + 1?".len()).count();
-        assert_eq!(small, 3 * 20);
+        assert_eq!(small, 3 * 40);
     }
 
     #[test]
@@ -214,16 +242,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused() {
-        let broken = ArithmeticConfig {
-            operators: vec![Operator::Plus, Operator::Plus],
-            digits: [2, 1],
-            prompt: "?".to_owned(),
-            ..config(0, 0)
-        };
+        let classes = ["d + d", "d  +d", "d / d", "d - dd", "dddd * d", ""].map(str::to_owned).to_vec();
+        let broken = ArithmeticConfig { classes, prompt: "?".to_owned(), ..config(0, 0) };
         let problems = broken.problems();
         let keys: Vec<_> = problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
-        assert_eq!(keys, ["operators", "digits", "train_items", "eval_items", "prompt"]);
-        let error = config(20_000, 10_000).items().unwrap_err().to_string();
-        assert!(error.contains("ask for 30000, but only 25050 problems exist"), "{error}");
+        assert_eq!(keys, [&["classes"; 5][..], &["train_items", "eval_items", "prompt"]].concat());
+        assert!(problems[0].ends_with("got \"d  +d\" a second time"), "{problems:?}");
+        let error = config(5_000, 1_000).items().unwrap_err().to_string();
+        assert!(error.contains("ask for 6000, but these classes have only 5250 problems"), "{error}");
     }
 }
