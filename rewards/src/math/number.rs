@@ -16,7 +16,7 @@ const MAX_DIGITS: usize = 400;
 /// Highest root that is looked for.
 const MAX_ROOT: u32 = 64;
 /// Largest number whose factorial is multiplied out.
-const MAX_FACTORIAL: u32 = 800;
+pub(super) const MAX_FACTORIAL: u32 = 800;
 
 /// The value of `12`, `0.5`, `.5`, `1.`, `1e-6`, or `0.1(6)` with the repeated digits in parentheses.
 pub(super) fn literal(text: &str) -> Option<BigRational> {

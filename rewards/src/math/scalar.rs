@@ -24,7 +24,8 @@ const POSITIVE: usize = 5;
 /// Points at which functions must agree.
 const AGREEMENTS: usize = 3;
 /// Whole numbers at which formulas that count or jump are compared: what is close to powers and multiples is among them.
-const WHOLE: [u8; 24] = [7, 12, 2, 5, 1, 9, 16, 17, 3, 8, 10, 4, 31, 32, 6, 26, 50, 15, 64, 27, 101, 13, 25, 99];
+const WHOLE: [u8; 24] =
+    [7, 12, 2, 5, 1, 9, 16, 17, 3, 8, 10, 4, 31, 32, 6, 26, 15, 27, 13, 25, 33, 11, 24, 30];
 /// How far computed values of one number may lie apart, in bounds of their rounding errors.
 const SLACK: f64 = 4.0;
 /// Largest error, relative to the value, with which agreement says anything.
@@ -116,7 +117,8 @@ fn counts(node: &Node) -> bool {
 /// point, so that rounding up is not one more than rounding down.
 fn whole_values<'a>(names: &BTreeSet<&'a str>, k: usize) -> Values<'a> {
     let whole = |j: usize| BigRational::from_integer(WHOLE[(k + 5 * j) % WHOLE.len()].into());
-    let is_whole = |name: &str| name.starts_with(['i', 'j', 'k', 'l', 'm', 'n', 'p', 'q', 'K', 'L', 'M', 'N']);
+    let is_whole =
+        |name: &str| name.starts_with(['i', 'j', 'k', 'l', 'm', 'n', 'p', 'q', 'K', 'L', 'M', 'N']);
     let mut values = values(names, k);
     for (j, (name, value)) in values.iter_mut().enumerate() {
         if k.is_multiple_of(2) || is_whole(name) {

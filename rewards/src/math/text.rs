@@ -1,7 +1,8 @@
 //! The text of an answer without what is around it and cannot be seen.
 
 /// Pairs of marks that may stand around an answer.
-const DRESS: [(&str, &str); 6] = [("**", "**"), ("`", "`"), ("\"", "\""), ("'", "'"), ("“", "”"), ("``", "''")];
+const DRESS: [(&str, &str); 6] =
+    [("**", "**"), ("`", "`"), ("\"", "\""), ("'", "'"), ("“", "”"), ("``", "''")];
 
 /// `text` with full-width characters as plain ones, without invisible characters, quotation marks and emphasis around
 /// it, and the period at its end.

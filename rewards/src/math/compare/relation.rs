@@ -91,7 +91,13 @@ fn difference(sides: &[Answer]) -> Option<Node> {
 
 /// The same signs between the same sides. Chains of `=` may be of different length: the first sides are the same, and
 /// each other side of one is each other side of the other; two sides may also be swapped.
-pub(super) fn same_sides(a: &[Answer], signs_a: &[char], b: &[Answer], signs_b: &[char], work: &Work) -> Option<bool> {
+pub(super) fn same_sides(
+    a: &[Answer],
+    signs_a: &[char],
+    b: &[Answer],
+    signs_b: &[char],
+    work: &Work,
+) -> Option<bool> {
     let same_pairs = |pairs: &mut dyn Iterator<Item = (&Answer, &Answer)>| {
         all(pairs.map(|(a, b)| same_answer(a, b, work)))
     };

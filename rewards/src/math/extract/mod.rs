@@ -4,7 +4,7 @@
 //!
 //! 1. the last `\boxed{…}` or `\fbox{…}` (see `boxed`). Where a box is not closed there is no answer;
 //! 2. the last `<answer>…</answer>`;
-//! 3. the line after the last `####`;
+//! 3. the line after the last `####`, where it is no headline;
 //! 4. what the last phrase such as "the answer is" announces (see `phrase`);
 //! 5. what the last line says, where it is short and has mathematics in it (see `phrase`);
 //! 6. the response itself, where it is one short line.
@@ -36,13 +36,20 @@ fn unboxed(text: &str) -> Option<&str> {
     if let Some(tagged) = tags::last_answer(text) {
         return Some(phrase::announced(tagged).unwrap_or(tagged));
     }
-    let hashed = || text.rsplit_once("####").map(|(_, after)| first_line(after));
+    let hashed =
+        || text.rsplit_once("####").map(|(_, after)| first_line(after)).filter(|line| !is_headline(line));
     let bare = || Some(text.trim()).filter(|text| text.len() <= MAX_LINE && !text.contains('\n'));
     hashed().or_else(|| phrase::announced(text)).or_else(|| last_line(text)).or_else(bare)
 }
 
 fn first_line(text: &str) -> &str {
     text.trim_start().lines().next().unwrap_or_default()
+}
+
+/// Whether the line is a headline of the fourth level, not the answer of GSM8K.
+fn is_headline(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    lower.contains("answer") || lower.contains("step") || lower.ends_with(':')
 }
 
 fn last_line(text: &str) -> Option<&str> {
@@ -87,7 +94,19 @@ mod tests {
 
     #[test]
     fn long_responses_are_read_once() {
-        for piece in ["\\boxed{", "\\boxed{1}", "\\boxed", "answer is ", "<answer>", "#### ", "{", "\\"] {
+        for piece in [
+            "\\boxed{",
+            "\\boxed{1}",
+            "\\boxed",
+            "answer is ",
+            "answer",
+            "answer ",
+            "answer\n",
+            "<answer>",
+            "#### ",
+            "{",
+            "\\",
+        ] {
             let text = piece.repeat(100_000 / piece.len());
             let start = std::time::Instant::now();
             answer(&text);

@@ -1,15 +1,67 @@
 //! Answers in prose: what follows "the answer is", or what the last line says.
 
-use crate::math::unit;
-
 /// How far from "answer" its verb may be, in bytes.
 const WINDOW: usize = 100;
 /// Verbs and signs between "answer" and what it is.
 const VERBS: [&str; 7] = [" is", " are", " be", " equals", " was", ":", "="];
 /// Words before an answer that say nothing of it.
 const FILLERS: [&str; 23] = [
-    "therefore", "thus", "hence", "so", "then", "finally", "consequently", "simply", "just", "clearly", "indeed",
-    "exactly", "and", "we", "get", "have", "obtain", "find", "that", "given by", "equal to", "∴", "\\therefore",
+    "therefore",
+    "thus",
+    "hence",
+    "so",
+    "then",
+    "finally",
+    "consequently",
+    "simply",
+    "just",
+    "clearly",
+    "indeed",
+    "exactly",
+    "and",
+    "we",
+    "get",
+    "have",
+    "obtain",
+    "find",
+    "that",
+    "given by",
+    "equal to",
+    "∴",
+    "\\therefore",
+];
+/// Words with which a sentence does not say that its number is the answer.
+const HEDGES: [&str; 30] = [
+    "not",
+    "no",
+    "nor",
+    "never",
+    "cannot",
+    "neither",
+    "either",
+    "or",
+    "and",
+    "than",
+    "least",
+    "most",
+    "less",
+    "more",
+    "fewer",
+    "greater",
+    "between",
+    "about",
+    "approximately",
+    "around",
+    "roughly",
+    "almost",
+    "nearly",
+    "except",
+    "wrong",
+    "incorrect",
+    "maybe",
+    "possibly",
+    "perhaps",
+    "if",
 ];
 /// What begins an explanation behind an answer.
 const ASIDES: [&str; 9] =
@@ -23,13 +75,17 @@ pub(super) fn announced(text: &str) -> Option<&str> {
         let start = at + word.len();
         text.get(start + after_verb(window(&lower, start))?..)
     });
+    let headline = after?.starts_with('\n');
     let after = after?.trim_start();
     for (open, close) in [("\\[", "\\]"), ("$$", "$$")] {
         if let Some((display, _)) = after.strip_prefix(open).and_then(|rest| rest.split_once(close)) {
             return Some(display);
         }
     }
-    Some(without_aside(first_sentence(without_fillers(after.lines().next().unwrap_or_default()))))
+    // Below a headline there may be a whole solution.
+    let line = after.lines().next().unwrap_or_default();
+    let alone = !headline || line.len() == after.trim_end().len();
+    alone.then(|| without_aside(first_sentence(without_fillers(line))))
 }
 
 /// The next [`WINDOW`] bytes of the text, or some fewer.
@@ -42,19 +98,20 @@ fn window(text: &str, start: usize) -> &str {
 fn after_verb(after: &str) -> Option<usize> {
     let rest = after.strip_prefix('s').unwrap_or(after);
     let undecorated = rest.trim_start_matches(['*', '_', ':', ' ']);
-    // A headline.
-    if let Some(below) = undecorated.strip_prefix('\n') {
-        return Some(after.len() - below.len());
+    if undecorated.starts_with('\n') {
+        return Some(after.len() - undecorated.len());
     }
     let sentence = first_sentence(rest.lines().next().unwrap_or_default());
-    let is_whole = |rest: &str, verb: &str| !verb.starts_with(' ') || !rest.starts_with(char::is_alphanumeric);
+    let is_whole =
+        |rest: &str, verb: &str| !verb.starts_with(' ') || !rest.starts_with(char::is_alphanumeric);
     let ends = VERBS.iter().filter_map(|verb| {
         let at = sentence.find(verb)?;
         is_whole(sentence.get(at + verb.len()..)?, verb).then_some((at, at + verb.len()))
     });
     let (at, end) = ends.min()?;
     // What is between belongs to the question: "the answer to the second part is".
-    if sentence.get(..at)?.contains(|c: char| c.is_ascii_digit() || "$\\?!".contains(c)) {
+    let between = sentence.get(..at)?;
+    if between.contains(|c: char| c.is_ascii_digit() || "$\\?!".contains(c)) || is_negated(between) {
         return None;
     }
     let left = rest.get(end..)?.trim_start_matches(['*', '_', ':', ' ']);
@@ -64,7 +121,8 @@ fn after_verb(after: &str) -> Option<usize> {
 /// What `line`, the last of a response, says: its formula or what its verb gives; none where it has no mathematics.
 pub(super) fn concluded(line: &str) -> Option<&str> {
     let sentence = last_sentence(line).trim_matches(['*', '_', '#', '>', ' ']);
-    if !sentence.contains(|c: char| c.is_ascii_digit() || "$\\=".contains(c)) {
+    let mathematical = sentence.contains(|c: char| c.is_ascii_digit() || "$\\=".contains(c));
+    if !mathematical || is_negated(sentence) {
         return None;
     }
     let said = without_fillers(sentence);
@@ -83,7 +141,7 @@ fn only_number(text: &str) -> Option<&str> {
     let said = text.rsplit('=').next()?;
     let mut words = said.split_whitespace().map(|word| word.trim_matches([',', '(', ')', '*']));
     let number = words.clone().find(|word| word.contains(|c: char| c.is_ascii_digit()))?;
-    let prose = |word: &str| word.chars().all(char::is_alphabetic) && !unit::is_excluded(word);
+    let prose = |word: &str| word.chars().all(char::is_alphabetic) && !HEDGES.contains(&word);
     words.all(|word| std::ptr::eq(word, number) || prose(word)).then_some(number)
 }
 
@@ -91,9 +149,22 @@ fn only_number(text: &str) -> Option<&str> {
 fn only_formula(text: &str) -> Option<&str> {
     let (before, rest) = text.split_once('$').or_else(|| text.split_once("\\("))?;
     let (formula, after) = rest.split_once('$').or_else(|| rest.split_once("\\)"))?;
-    let prose = |text: &str| !text.contains(|c: char| c.is_ascii_digit() || "$\\".contains(c));
-    let hedged = after.split_whitespace().any(|word| matches!(word, "or" | "and"));
-    (prose(before) && prose(after) && !hedged).then_some(formula)
+    let prose = |text: &str| {
+        let hedged = words(text).any(|word| HEDGES.contains(&word));
+        !hedged && !text.contains(|c: char| c.is_ascii_digit() || "$\\".contains(c))
+    };
+    (prose(before) && prose(after)).then_some(formula)
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphabetic() && c != '\'' && c != '’').filter(|word| !word.is_empty())
+}
+
+fn is_negated(text: &str) -> bool {
+    let negates = |word: &str| {
+        matches!(word, "not" | "never" | "cannot") || word.ends_with("n't") || word.ends_with("n’t")
+    };
+    words(text).any(negates)
 }
 
 fn without_fillers(text: &str) -> &str {

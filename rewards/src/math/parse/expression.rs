@@ -94,7 +94,9 @@ impl Parser<'_> {
             Some(Token::Name(name)) => {
                 !matches!(name.as_str(), "over" | "choose" | "mod" | "pmod" | "bmod") && !name.contains(' ')
             }
-            Some(Token::Mark('(' | '[')) => !matches!(self.peek_at(1), Some(Token::Name(name)) if name == "mod" || name.contains(' ')),
+            Some(Token::Mark('(' | '[')) => {
+                !matches!(self.peek_at(1), Some(Token::Name(name)) if name == "mod" || name.contains(' '))
+            }
             Some(Token::Mark('|')) => self.n_bars == 0,
             Some(Token::Mark(mark)) => matches!(mark, '{' | '⌊' | '⌈' | '∞' | '∠' | '△'),
             _ => false,

@@ -37,7 +37,10 @@ type Parsed<T> = Result<T, Unreadable>;
 
 /// Reads all of `tokens` as one answer.
 pub(super) fn answer(mut tokens: &[Spaced]) -> Parsed<Answer> {
-    while let Some((Spaced { token: Token::Mark(';' | ',' | '↵'), .. }, before)) = tokens.split_last() {
+    while let Some((Spaced { token: Token::Mark(mark @ (';' | ',' | '.' | '↵')), .. }, before)) = tokens.split_last()
+        // Dots are no end, but leave something out.
+        && (*mark != '.' || before.last().is_none_or(|last| last.token != Token::Mark('.')))
+    {
         tokens = before;
     }
     let mut parser = Parser::new(tokens);
@@ -203,7 +206,8 @@ impl<'a> Parser<'a> {
     fn relation(&mut self) -> Parsed<Answer> {
         let first = self.combined()?;
         let (mut sides, mut signs) = (vec![first], Vec::new());
-        while let Some(sign @ ('=' | '≠' | '<' | '>' | '≤' | '≥' | '≈' | '≡' | '∈')) = self.mark() {
+        while let Some(sign @ ('=' | '≠' | '<' | '>' | '≤' | '≥' | '≈' | '≡' | '∈')) = self.mark()
+        {
             self.advance()?;
             signs.push(sign);
             sides.push(self.combined()?);
@@ -219,9 +223,7 @@ impl<'a> Parser<'a> {
 
     /// `\pmod{7}`, `\bmod 7`, `(mod 7)`.
     fn modulus(&mut self) -> Parsed<Option<Node>> {
-        let names_mod = |token: Option<&Token>| {
-            matches!(token, Some(Token::Name(name)) if matches!(name.as_str(), "mod" | "pmod" | "bmod"))
-        };
+        let names_mod = |token: Option<&Token>| matches!(token, Some(Token::Name(name)) if matches!(name.as_str(), "mod" | "pmod" | "bmod"));
         let bracketed = self.mark() == Some('(') && names_mod(self.peek_at(1));
         if bracketed {
             self.advance()?;
@@ -241,7 +243,9 @@ impl<'a> Parser<'a> {
     fn set_sign(&self, left: &Answer) -> Option<char> {
         match self.peek()? {
             Token::Mark(sign @ ('∪' | '∩' | '∖')) => Some(*sign),
-            Token::Letter('U') if matches!(left, Answer::Tuple(..) | Answer::Set(_) | Answer::Combined(..)) => {
+            Token::Letter('U')
+                if matches!(left, Answer::Tuple(..) | Answer::Set(_) | Answer::Combined(..)) =>
+            {
                 Some('∪')
             }
             _ => None,

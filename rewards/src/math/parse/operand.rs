@@ -18,7 +18,9 @@ impl Parser<'_> {
                 self.advance()?;
                 self.matrix(&Node::integer(-1))
             }
-            Some(Token::Mark(open @ ('(' | '[' | '⟨'))) if self.comma_and_close(0).is_some() => self.tuple(*open),
+            Some(Token::Mark(open @ ('(' | '[' | '⟨'))) if self.comma_and_close(0).is_some() => {
+                self.tuple(*open)
+            }
             Some(Token::Letter(_)) if self.omits_membership() => self.membership(),
             Some(Token::Word(word)) if word.chars().count() > 1 => self.text(),
             Some(Token::Number(_)) if self.peek_at(1) == Some(&Token::Mark('_')) => self.based(),
@@ -84,7 +86,9 @@ impl Parser<'_> {
     fn omits_membership(&self) -> bool {
         let open = self.peek_at(1);
         let close = self.comma_and_close(1);
-        close.is_some_and(|close| open == Some(&Token::Mark('[')) || open == Some(&Token::Mark('(')) && close == ']')
+        close.is_some_and(|close| {
+            open == Some(&Token::Mark('[')) || open == Some(&Token::Mark('(')) && close == ']'
+        })
     }
 
     fn membership(&mut self) -> Parsed<Answer> {

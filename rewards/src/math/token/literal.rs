@@ -3,7 +3,7 @@
 //! ```text
 //! number   = whole ["." digits [repeated]] ["e" ["-"] digits]      (or "." digits ...)
 //! whole    = digits { separator three digits }
-//! separator = "," | "{,}" | ",\!" | "\," | "\ " | "\;" | "\:"      (the first only as `Commas` says)
+//! separator = "," | "{,}" | ",\!" | "\!," | "\," | "\ " | "\;" | "\:"      (the first only as `Commas` says)
 //! repeated = ("\overline" | "\bar") "{" digits "}"
 //! ```
 
@@ -57,7 +57,7 @@ impl<'a> Lexer<'a> {
     fn group(&mut self) -> Option<(bool, &'a str)> {
         let before = self.rest;
         let separators =
-            ["{,}", ",\\!", "\\,", "{\\,}", "\\ ", "\\;", "\\:", ",", "\u{2009}", "\u{202f}"];
+            ["{,}", ",\\!", "\\!,", "\\,", "{\\,}", "\\ ", "\\;", "\\:", ",", "\u{2009}", "\u{202f}"];
         let separator = separators.into_iter().find(|separator| self.eat(separator))?;
         if separator == ",\\!" {
             self.rest = self.rest.trim_start();

@@ -36,17 +36,18 @@ impl Unit {
     /// Reads the whole of `phrase`; none where it is no unit. What follows an "of" is not counted.
     pub(super) fn parse(phrase: &str) -> Option<Self> {
         let spaced = phrase.replace("mph", "miles/hour").replace('/', " per ").replace('^', " ^");
-        let spaced = spaced.replace(['.', '(', ')', '*', '~', ','], " ").replace("^-", "^−").replace('-', " ");
+        let spaced =
+            spaced.replace(['.', '(', ')', '*', '~', ','], " ").replace("^-", "^−").replace('-', " ");
         let words = || spaced.split_whitespace();
         let excluded = |word: &str| is_excluded(word) || word.contains(char::is_numeric);
         if words().any(|word| exponent(word).is_none() && excluded(word)) {
             return None;
         }
+        words().next()?;
         let mut words = words().take_while(|word| *word != "of").peekable();
         let mut unit =
             Self { count: BigRational::one(), scale: BigRational::one(), dimensions: BTreeMap::new() };
         let (mut sign, mut next_power, mut unknown, mut n_unknown) = (1, 1, None, 0);
-        words.peek()?;
         while let Some(word) = words.next() {
             match word.to_lowercase().as_str() {
                 "per" => {
@@ -154,8 +155,8 @@ fn singular(word: &str) -> String {
 /// Whether plain letters right after a number are this unit, not a product of variables.
 pub(super) fn is_plain(letters: &str) -> bool {
     [
-        "cm", "mm", "km", "nm", "kg", "mg", "ft", "yd", "lb", "lbs", "oz", "hr", "hrs", "mph", "ml", "mL", "kW", "kJ",
-        "Hz", "kHz", "MHz", "eV", "keV", "MeV", "kPa", "sq", "cu", "deg", "rad",
+        "cm", "mm", "km", "nm", "kg", "mg", "ft", "yd", "lb", "lbs", "oz", "hr", "hrs", "mph", "ml", "mL",
+        "kW", "kJ", "Hz", "kHz", "MHz", "eV", "keV", "MeV", "kPa", "sq", "cu", "deg", "rad",
     ]
     .contains(&letters)
 }
