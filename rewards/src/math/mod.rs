@@ -37,8 +37,8 @@ use reading::Reading;
 
 /// Whether `answer`, without box or phrase around it, says the same as `gold`.
 ///
-/// The status is [`Status::Unparsable`] for a text that cannot be read, and [`Status::Error`] where the two are too large
-/// or too close to decide.
+/// The status is [`Status::Unparsable`] for a text that cannot be read, and [`Status::Error`] where the two are too
+/// large or too close to decide.
 pub fn judge(gold: &str, answer: &str) -> (bool, Status) {
     match equal(gold, answer) {
         Equality::Equal => (true, Status::Ok),

@@ -73,8 +73,8 @@ pub(super) fn multiply(a: BigRational, b: BigRational) -> BigRational {
     if a.is_integer() && b.is_integer() { BigRational::from_integer(a.numer() * b.numer()) } else { a * b }
 }
 
-/// What arithmetic that gives `value` costs, in some ten nanoseconds: the square of its length, and more for the greatest
-/// common divisor of a fraction.
+/// What arithmetic that gives `value` costs, in some ten nanoseconds: the square of its length, and more for the
+/// greatest common divisor of a fraction.
 pub(super) fn cost(value: &BigRational) -> u64 {
     let words = bits(value) / 64;
     let factor = if value.is_integer() { 1 } else { 16 };

@@ -1,8 +1,8 @@
 //! Whether two answers say the same.
 //!
 //! Shapes must agree: a pair is no list, a row no column, `5` not `5, 5`. What may differ is what says nothing of the
-//! value: the order of sets and lists, a unit or a name (`x = 5`) on one side only, how a set of reals is written, and by
-//! which number an equation is multiplied.
+//! value: the order of sets and lists, a unit or a name (`x = 5`) on one side only, how a set of reals is written, and
+//! by which number an equation is multiplied.
 
 mod relation;
 
@@ -45,13 +45,10 @@ pub(super) fn same_answer(a: &Answer, b: &Answer, work: &Work) -> Option<bool> {
             let plain = |digits: &str| digits.trim_start_matches('0').to_owned();
             Some(base_a == base_b && plain(digits_a) == plain(digits_b))
         }
-        (Matrix(a), Matrix(b)) => {
-            same_cells(&rows(a.iter().map(|row| row.iter())), &rows(b.iter().map(|row| row.iter())), work)
-        }
+        (Matrix(a), Matrix(b)) => same_cells(a, b, work),
         // [[1,2],[3,4]], as programs write it.
         (Matrix(a), Tuple('[', b, ']')) | (Tuple('[', b, ']'), Matrix(a)) => {
-            let Some(b) = b.iter().map(cells).collect::<Option<Vec<_>>>() else { return Some(false) };
-            same_cells(&rows(a.iter().map(|row| row.iter())), &b, work)
+            cells(b).map_or(Some(false), |b| same_cells(a, &b, work))
         }
         (Congruence(left_a, right_a, modulus_a), Congruence(left_b, right_b, modulus_b)) => {
             let left = left_a.as_ref().zip(left_b.as_ref()).map_or(Some(true), |(a, b)| same(a, b, work));
@@ -101,21 +98,20 @@ fn plain(bracket: char) -> char {
     }
 }
 
-fn rows<'a>(rows: impl Iterator<Item = impl Iterator<Item = &'a Node>>) -> Vec<Vec<&'a Node>> {
-    rows.map(Iterator::collect).collect()
-}
-
-/// The items of `[a, b]`, where they are formulas.
-fn cells(row: &Answer) -> Option<Vec<&Node>> {
-    let Answer::Tuple('[', items, ']') = row else { return None };
-    let node = |item| match item {
-        &Answer::Quantity(ref node, None) => Some(node),
+/// The cells of `[[a, b], [c, d]]`, where they are formulas.
+fn cells(rows: &[Answer]) -> Option<Vec<Vec<Node>>> {
+    let cell = |item: &Answer| match item {
+        Answer::Quantity(node, None) => Some(node.clone()),
         _ => None,
     };
-    items.iter().map(node).collect()
+    let row = |row: &Answer| match row {
+        Answer::Tuple('[', items, ']') => items.iter().map(cell).collect(),
+        _ => None,
+    };
+    rows.iter().map(row).collect()
 }
 
-fn same_cells(a: &[Vec<&Node>], b: &[Vec<&Node>], work: &Work) -> Option<bool> {
+fn same_cells(a: &[Vec<Node>], b: &[Vec<Node>], work: &Work) -> Option<bool> {
     let fits = a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.len() == b.len());
     let cells = a.iter().flatten().zip(b.iter().flatten());
     if fits { all(cells.map(|(a, b)| same(a, b, work))) } else { Some(false) }
@@ -185,8 +181,9 @@ fn same_region(a: &Answer, b: &Answer, work: &Work) -> Option<bool> {
     region::Named::from(a)?.same(&region::Named::from(b)?, work)
 }
 
-/// Units on both sides must measure the same, and count. On one side only, the number is compared as written: the unit was
-/// asked for in the question. A percentage or an angle in degrees may also be given by its value; a percentage below 1 must.
+/// Units on both sides must measure the same, and count. On one side only, the number is compared as written: the unit
+/// was asked for in the question. A percentage or an angle in degrees may also be given by its value; a percentage
+/// below 1 must.
 fn same_quantity(
     (x, unit_x): (&Node, &Option<Unit>),
     (y, unit_y): (&Node, &Option<Unit>),

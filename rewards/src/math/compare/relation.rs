@@ -118,16 +118,15 @@ pub(super) fn same_sides(
 /// The values of `x = 1, y = 2`, which say the same as the pair (1, 2): the names are different variables in the order
 /// of the alphabet.
 pub(super) fn values_in_order(items: &[Answer]) -> Option<Vec<&Answer>> {
-    let mut before = "";
-    let value = |item| match item {
-        &Answer::Relation(ref sides, ref signs) => match (sides.as_slice(), signs.as_slice()) {
-            ([Answer::Quantity(Node::Variable(name), None), value], ['=']) if before < name.as_str() => {
-                before = name;
-                Some(value)
-            }
-            _ => None,
-        },
-        _ => None,
-    };
-    items.iter().map(value).collect()
+    let (mut before, mut values) = ("", Vec::new());
+    for item in items {
+        let Answer::Relation(sides, signs) = item else { return None };
+        let [Answer::Quantity(Node::Variable(name), None), value] = sides.as_slice() else { return None };
+        if signs != &['='] || before >= name.as_str() {
+            return None;
+        }
+        before = name;
+        values.push(value);
+    }
+    Some(values)
 }

@@ -62,13 +62,15 @@ pub(super) fn last_list(text: &str, boxes: &[Boxed<'_>]) -> String {
     contents.join(" , ")
 }
 
-/// Whether the text between two boxes makes them a list: nothing, a comma or "and", perhaps with a name as in `x =`.
+/// Whether the text between two boxes makes them a list: nothing, a comma or "and", perhaps a name as in `and x =`.
 fn is_joint(gap: &str) -> bool {
-    let unnamed = gap.trim_end().strip_suffix('=').map_or(gap, |name| {
-        let start = name.rfind([' ', '$', '(']).map_or(0, |at| at + 1);
-        name.get(..start.min(name.trim_end().rfind([' ', '$', '(']).map_or(0, |at| at + 1))).unwrap_or(gap)
-    });
-    let bare = unnamed.trim_matches(|c: char| c.is_whitespace() || "$\\()".contains(c));
-    let text = bare.strip_prefix("text{").and_then(|text| text.strip_suffix('}')).unwrap_or(bare);
-    matches!(text.trim(), "" | "," | ";" | "and" | "or" | ", and" | ", or")
+    let (gap, named) = match gap.trim_end().strip_suffix('=') {
+        Some(named) => {
+            (named.trim_end().rsplit_once([' ', '$', '(']).map_or("=", |(before, _)| before), true)
+        }
+        None => (gap, false),
+    };
+    let bare = gap.trim_matches(|c: char| c.is_whitespace() || "$\\()".contains(c));
+    let text = bare.strip_prefix("text{").and_then(|text| text.strip_suffix('}')).unwrap_or(bare).trim();
+    text.is_empty() && !named || matches!(text, "," | ";" | "and" | "or" | ", and" | ", or")
 }

@@ -92,7 +92,7 @@ impl Parser<'_> {
             Some(Token::Letter(_)) => true,
             Some(Token::Name(name)) if name == "frac" => !self.starts_unit_fraction(),
             Some(Token::Name(name)) => {
-                !matches!(name.as_str(), "over" | "choose" | "mod" | "pmod" | "bmod") && !name.contains(' ')
+                !matches!(name.as_str(), "over" | "choose" | "mod") && !name.contains(' ')
             }
             Some(Token::Mark('(' | '[')) => {
                 !matches!(self.peek_at(1), Some(Token::Name(name)) if name == "mod" || name.contains(' '))

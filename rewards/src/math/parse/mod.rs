@@ -223,7 +223,7 @@ impl<'a> Parser<'a> {
 
     /// `\pmod{7}`, `\bmod 7`, `(mod 7)`.
     fn modulus(&mut self) -> Parsed<Option<Node>> {
-        let names_mod = |token: Option<&Token>| matches!(token, Some(Token::Name(name)) if matches!(name.as_str(), "mod" | "pmod" | "bmod"));
+        let names_mod = |token: Option<&Token>| matches!(token, Some(Token::Name(name)) if name == "mod");
         let bracketed = self.mark() == Some('(') && names_mod(self.peek_at(1));
         if bracketed {
             self.advance()?;
