@@ -4,7 +4,7 @@ use std::{cell::Cell, collections::BTreeMap};
 
 use num_integer::Integer;
 use num_rational::BigRational;
-use num_traits::{Signed, Zero};
+use num_traits::{Signed, ToPrimitive, Zero};
 
 use super::{
     function::Function,
@@ -12,8 +12,8 @@ use super::{
     tree::{Constant, Node},
 };
 
-/// What a factorial or binomial coefficient may cost.
-const COUNTING: u64 = 4000;
+/// What the factorial of n costs: the square of n over this.
+const COUNTING: u64 = 160;
 
 /// The work that one comparison may still do, so that its time is bounded whatever the formulas.
 pub(super) struct Work {
@@ -22,7 +22,7 @@ pub(super) struct Work {
 
 impl Work {
     /// Units of work, each of some ten nanoseconds.
-    const LIMIT: u64 = 400_000;
+    const LIMIT: u64 = 250_000;
 
     pub(super) fn new() -> Self {
         Self { left: Cell::new(Self::LIMIT) }
@@ -82,6 +82,12 @@ fn fold(
     })
 }
 
+/// What it costs to multiply out the factorial of `n` or a binomial coefficient of it; large ones are not.
+fn counting_cost(n: &BigRational) -> u64 {
+    let n = n.to_integer().to_u64().unwrap_or(0).min(number::MAX_FACTORIAL.into());
+    40 + n * n / COUNTING
+}
+
 /// The value of a function of exact arguments, where it is rational.
 pub(super) fn call(function: Function, arguments: &[BigRational], work: &Work) -> Option<BigRational> {
     let several = |op| fold(arguments.iter().cloned().map(Some), work, op);
@@ -94,11 +100,11 @@ pub(super) fn call(function: Function, arguments: &[BigRational], work: &Work) -
         Function::Re => first.clone(),
         Function::Im => BigRational::zero(),
         Function::Factorial => {
-            work.spend(COUNTING)?;
+            work.spend(counting_cost(first))?;
             number::factorial(first)?
         }
         Function::Binomial => {
-            work.spend(COUNTING)?;
+            work.spend(counting_cost(first))?;
             number::binomial(first, arguments.get(1)?)?
         }
         Function::Max => several(|a, b| a.max(b))?,

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! response -extract-> text -token-> tokens -parse-> Answer (of Nodes) -compare-> equal, different, undecided
+//!                                   spelled alike or the same words: reading
 //!                                              exact, approx, scalar: numbers and functions
 //!                                              region: sets of reals       unit: units
 //! ```
@@ -19,9 +20,11 @@ mod extract;
 mod function;
 mod number;
 mod parse;
+mod reading;
 mod region;
 mod scalar;
 mod symbol;
+mod text;
 mod token;
 mod tree;
 mod unit;
@@ -30,13 +33,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Response, Reward, Status, Task, Verdict};
 use exact::Work;
-use token::{Commas, Spaced, Token, Unreadable};
-use tree::Answer;
+use reading::Reading;
 
 /// Whether `answer`, without box or phrase around it, says the same as `gold`.
 ///
-/// The status is [`Status::Unparsable`] for a text that cannot be read, and [`Status::Error`] where the two are too large
-/// or too close to decide.
+/// The status is [`Status::Unparsable`] for a text that cannot be read, and [`Status::Error`] where the two are too
+/// large or too close to decide.
 pub fn judge(gold: &str, answer: &str) -> (bool, Status) {
     match equal(gold, answer) {
         Equality::Equal => (true, Status::Ok),
@@ -66,17 +68,22 @@ pub fn extract(response: &str) -> Option<String> {
 
 /// Compares `answer` with `gold`, both without box or phrase around them.
 pub fn equal(gold: &str, answer: &str) -> Equality {
-    let spelled = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if spelled(gold) == spelled(answer) && answer.contains(char::is_alphanumeric) {
+    let (gold, answer) = (text::plain(gold), text::plain(answer));
+    if gold == answer && answer.contains(char::is_alphanumeric) {
         return Equality::Equal;
     }
-    let (golds, answers) = (readings(gold), readings(answer));
-    if answers.is_empty() {
+    let (golds, answers) = (reading::readings(&gold), reading::readings(&answer));
+    let pairs = || golds.iter().flat_map(|gold| answers.iter().map(move |answer| (gold, answer)));
+    if pairs().any(|(gold, answer)| gold.is_spelled(answer)) {
+        return Equality::Equal;
+    }
+    if !answers.iter().any(Reading::is_understood) {
         return Equality::Unreadable;
     }
+    let understood = golds.iter().any(Reading::is_understood);
+    let mut verdict = if understood { Equality::Different } else { Equality::Undecided };
     let work = Work::new();
-    let mut verdict = if golds.is_empty() { Equality::Undecided } else { Equality::Different };
-    for (gold, answer) in golds.iter().flat_map(|gold| answers.iter().map(move |answer| (gold, answer))) {
+    for (gold, answer) in pairs() {
         match gold.same(answer, &work) {
             Some(true) => return Equality::Equal,
             Some(false) => {}
@@ -84,47 +91,6 @@ pub fn equal(gold: &str, answer: &str) -> Equality {
         }
     }
     verdict
-}
-
-/// One way to read a text.
-struct Reading {
-    tokens: Vec<Spaced>,
-    answer: Option<Answer>,
-}
-
-/// The ways to read the commas in `text`; none where it cannot be read.
-fn readings(text: &str) -> Vec<Reading> {
-    let read = |commas| -> Result<(Reading, bool), Unreadable> {
-        let (tokens, ambiguous) = token::tokens(text, commas)?;
-        let answer = parse::answer(&tokens).ok();
-        Ok((Reading { tokens, answer }, ambiguous))
-    };
-    let Ok((reading, ambiguous)) = read(Commas::Group) else { return Vec::new() };
-    let other = if ambiguous { read(Commas::Separate).ok() } else { None };
-    let all = std::iter::once(reading).chain(other.map(|(reading, _)| reading));
-    all.filter(|reading| reading.answer.is_some() || reading.words().is_some()).collect()
-}
-
-impl Reading {
-    /// The text as words, where it has a real one.
-    fn words(&self) -> Option<String> {
-        let is_word = |token: &Token| matches!(token, Token::Word(word) if word.chars().count() > 1);
-        let has_word = self.tokens.iter().any(|spaced| is_word(&spaced.token));
-        parse::words(&self.tokens).filter(|_| has_word)
-    }
-
-    fn same(&self, other: &Self, work: &Work) -> Option<bool> {
-        let worded = self.words().is_some() || other.words().is_some();
-        if worded
-            && parse::words(&self.tokens).is_some_and(|words| parse::words(&other.tokens) == Some(words))
-        {
-            return Some(true);
-        }
-        match (&self.answer, &other.answer) {
-            (Some(a), Some(b)) => compare::same_answer(a, b, work),
-            _ => Some(false),
-        }
-    }
 }
 
 /// Keys of the `math` grader: none so far.

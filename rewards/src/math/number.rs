@@ -16,7 +16,7 @@ const MAX_DIGITS: usize = 400;
 /// Highest root that is looked for.
 const MAX_ROOT: u32 = 64;
 /// Largest number whose factorial is multiplied out.
-const MAX_FACTORIAL: u32 = 800;
+pub(super) const MAX_FACTORIAL: u32 = 800;
 
 /// The value of `12`, `0.5`, `.5`, `1.`, `1e-6`, or `0.1(6)` with the repeated digits in parentheses.
 pub(super) fn literal(text: &str) -> Option<BigRational> {
@@ -73,8 +73,8 @@ pub(super) fn multiply(a: BigRational, b: BigRational) -> BigRational {
     if a.is_integer() && b.is_integer() { BigRational::from_integer(a.numer() * b.numer()) } else { a * b }
 }
 
-/// What arithmetic that gives `value` costs, in some ten nanoseconds: the square of its length, and more for the greatest
-/// common divisor of a fraction.
+/// What arithmetic that gives `value` costs, in some ten nanoseconds: the square of its length, and more for the
+/// greatest common divisor of a fraction.
 pub(super) fn cost(value: &BigRational) -> u64 {
     let words = bits(value) / 64;
     let factor = if value.is_integer() { 1 } else { 16 };

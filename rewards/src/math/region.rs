@@ -1,7 +1,7 @@
 //! Sets of real numbers: intervals, points, and what `∪`, `∩` and `∖` make of them.
 //!
-//! Two sets are equal when they agree at each of their end points and between each two neighbours. So every end point is
-//! given its rank r among all of them, and stands at place 2r + 1; the even places are the gaps.
+//! Two sets are equal when they agree at each of their end points and between each two neighbours. So every end point
+//! is given its rank r among all of them, and stands at place 2r + 1; the even places are the gaps.
 
 use std::collections::BTreeMap;
 

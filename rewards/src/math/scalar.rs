@@ -1,9 +1,9 @@
 //! Whether two formulas are the same number, or the same function of their variables.
 //!
 //! Rational values are compared exactly. Formulas with variables are compared at fixed points: they are equal where they
-//! agree at several points and differ at none; exactly again where both are rational there, else up to rounding. What cannot be evaluated is never equal, and agreement
-//! proves nothing where a number was written to fit: an irrational x has fractions p/q with |x - p/q| < 1/q², so that a
-//! long decimal is close to anything.
+//! agree at several points and differ at none; exactly again where both are rational there, else up to rounding. What
+//! cannot be evaluated is never equal, and agreement proves nothing where a number was written to fit: an irrational x
+//! has fractions p/q with |x - p/q| < 1/q², so that a long decimal is close to anything.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,6 +23,9 @@ const POINTS: usize = 12;
 const POSITIVE: usize = 5;
 /// Points at which functions must agree.
 const AGREEMENTS: usize = 3;
+/// Whole numbers at which formulas that count or jump are compared: what is close to powers and multiples is among them.
+const WHOLE: [u8; 24] =
+    [7, 12, 2, 5, 1, 9, 16, 17, 3, 8, 10, 4, 31, 32, 6, 26, 15, 27, 13, 25, 33, 11, 24, 30];
 /// How far computed values of one number may lie apart, in bounds of their rounding errors.
 const SLACK: f64 = 4.0;
 /// Largest error, relative to the value, with which agreement says anything.
@@ -82,10 +85,13 @@ fn agree(a: &Node, b: &Node, zero: bool, work: &Work) -> Option<bool> {
         let point = Point::new(BTreeMap::new(), work);
         return agree_here(point.value(a)?, point.value(b)?, zero);
     }
-    for (n_points, complex) in [(POINTS, false), (POSITIVE, true)] {
+    let whole = counts(a) || counts(b);
+    let n_points = if whole { WHOLE.len() } else { POINTS };
+    for (n_points, complex) in [(n_points, false), (POSITIVE, true)] {
         let mut agreements = 0;
         for k in 0..n_points {
-            match agree_at(a, b, &values(&names, k), (zero, complex), work) {
+            let values = if whole { whole_values(&names, k) } else { values(&names, k) };
+            match agree_at(a, b, &values, (zero, complex), work) {
                 Some(true) => agreements += 1,
                 Some(false) => return Some(false),
                 None => {}
@@ -98,7 +104,32 @@ fn agree(a: &Node, b: &Node, zero: bool, work: &Work) -> Option<bool> {
     None
 }
 
-/// Agreement at one point: exact where both are rational there. Unless `complex` is wanted, none where one leaves the reals.
+/// Whether the formula is about whole numbers, with a function that jumps or counts, or powers of a negative number.
+fn counts(node: &Node) -> bool {
+    node.any(|node| match node {
+        Node::Call(function, _) => function.is_discrete(),
+        Node::Power(pair) => matches!(&pair.0, Node::Number(base) if base.is_negative()),
+        _ => false,
+    })
+}
+
+/// The `k`-th point for formulas about whole numbers: n, m, k, ... are whole everywhere, other variables at every other
+/// point, so that rounding up is not one more than rounding down.
+fn whole_values<'a>(names: &BTreeSet<&'a str>, k: usize) -> Values<'a> {
+    let whole = |j: usize| BigRational::from_integer(WHOLE[(k + 5 * j) % WHOLE.len()].into());
+    let is_whole =
+        |name: &str| name.starts_with(['i', 'j', 'k', 'l', 'm', 'n', 'p', 'q', 'K', 'L', 'M', 'N']);
+    let mut values = values(names, k);
+    for (j, (name, value)) in values.iter_mut().enumerate() {
+        if k.is_multiple_of(2) || is_whole(name) {
+            *value = whole(j);
+        }
+    }
+    values
+}
+
+/// Agreement at one point: exact where both are rational there. Unless `complex` is wanted, none where one leaves the
+/// reals.
 fn agree_at(
     a: &Node,
     b: &Node,

@@ -15,6 +15,7 @@ pub(super) fn of_command(name: &str) -> Option<char> {
         "gt" => '>',
         "ne" | "neq" => '≠',
         "approx" | "sim" | "simeq" | "cong" => '≈',
+        "equiv" => '≡',
         "in" => '∈',
         "cup" => '∪',
         "cap" => '∩',
@@ -205,7 +206,6 @@ pub(super) fn is_decoration(name: &str) -> bool {
             | "space"
             | "hfill"
             | "ensuremath"
-            | "phantom"
             | "mathord"
             | "mathopen"
             | "mathclose"
@@ -216,6 +216,29 @@ pub(super) fn is_decoration(name: &str) -> bool {
             | "nonumber"
             | "relax"
             | "rm"
+            | "underline"
+            | "tiny"
+            | "small"
+            | "normalsize"
+            | "large"
+            | "Large"
+            | "LARGE"
+            | "huge"
+            | "Huge"
+            | "checkmark"
+            | "square"
+            | "Box"
+            | "blacksquare"
+            | "qed"
+            | "qedsymbol"
+    )
+}
+
+/// Whether the argument of the command is no part of the formula: a distance, a colour, a name.
+pub(super) fn is_aside(name: &str) -> bool {
+    matches!(
+        name,
+        "hspace" | "vspace" | "phantom" | "hphantom" | "vphantom" | "color" | "textcolor" | "tag" | "label"
     )
 }
 
@@ -253,6 +276,5 @@ pub(super) fn is_accent(name: &str) -> bool {
             | "overrightarrow"
             | "tilde"
             | "widetilde"
-            | "underline"
     )
 }

@@ -155,6 +155,8 @@ pub(super) enum Answer {
     Ratio(Vec<Node>),
     /// `a = b`, `a < b < c`, `x ∈ S`, ...: the sides, and the signs between them.
     Relation(Vec<Answer>, Vec<char>),
+    /// `a ≡ b (mod m)`, or `b (mod m)`.
+    Congruence(Option<Node>, Node, Node),
     /// Two sets and the sign between them: `∪`, `∩` or `∖`.
     Combined(Box<(Answer, Answer)>, char),
     /// All real numbers.

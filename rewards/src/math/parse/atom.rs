@@ -241,6 +241,8 @@ impl Parser<'_> {
                 Ok(self.nested(Self::atom)?.root(degree))
             }
             "cbrt" => Ok(self.nested(Self::atom)?.root(Node::integer(3))),
+            // A line segment is called by its ends.
+            "overline" if self.names_segment() => self.atom(),
             _ if symbol::is_accent(name) => {
                 self.flat_argument()?;
                 let mut spelled = self.flat(start.token);
@@ -254,6 +256,12 @@ impl Parser<'_> {
             }
             _ => self.call(Function::named(name).ok_or(Unreadable)?),
         }
+    }
+
+    /// Whether an argument of two capital letters comes next.
+    fn names_segment(&self) -> bool {
+        let is_end = |ahead| matches!(self.peek_at(ahead), Some(Token::Letter(c)) if c.is_uppercase());
+        self.mark() == Some('{') && is_end(1) && is_end(2) && self.peek_at(3) == Some(&Token::Mark('}'))
     }
 
     /// `\frac{dy}{dx}`: an opaque name. `\frac{d}{d+1}` is none.

@@ -6,7 +6,8 @@
 //! factor  = atom { "^" exponent | "!" | "%" | "°" }
 //! ```
 //!
-//! Letters written together after a slash are one divisor: `t/RC`. Two numbers side by side are no product: `58 500` is unreadable, and `4 \frac{2}{3}` a mixed number.
+//! Letters written together after a slash are one divisor: `t/RC`. Two numbers side by side are no product: `58 500` is
+//! unreadable, and `4 \frac{2}{3}` a mixed number.
 
 use super::{Cursor, Parsed, Parser};
 use crate::math::{
@@ -51,11 +52,11 @@ impl Parser<'_> {
         let mut parts = vec![self.factor()?];
         loop {
             match self.mark() {
-                Some('*') => {
+                Some('*') if !self.is_word(1) => {
                     self.advance()?;
                     parts.push(self.signed_factor()?);
                 }
-                Some('/') if !matches!(self.peek_at(1), Some(Token::Word(_))) => {
+                Some('/') if !self.is_word(1) => {
                     self.advance()?;
                     parts.push(self.divisor()?.inverted());
                 }
@@ -89,24 +90,37 @@ impl Parser<'_> {
     pub(super) fn starts_factor(&self) -> bool {
         match self.peek() {
             Some(Token::Letter(_)) => true,
-            Some(Token::Name(name)) => name != "over" && name != "choose" && !name.contains(' '),
+            Some(Token::Name(name)) if name == "frac" => !self.starts_unit_fraction(),
+            Some(Token::Name(name)) => {
+                !matches!(name.as_str(), "over" | "choose" | "mod") && !name.contains(' ')
+            }
+            Some(Token::Mark('(' | '[')) => {
+                !matches!(self.peek_at(1), Some(Token::Name(name)) if name == "mod" || name.contains(' '))
+            }
             Some(Token::Mark('|')) => self.n_bars == 0,
-            Some(Token::Mark(mark)) => matches!(mark, '(' | '[' | '{' | '⌊' | '⌈' | '∞' | '∠' | '△'),
+            Some(Token::Mark(mark)) => matches!(mark, '{' | '⌊' | '⌈' | '∞' | '∠' | '△'),
             _ => false,
         }
     }
 
-    /// Whether a number comes next that a blank or a bracket parts from a factor that is no number: `n 2^n`.
+    /// Whether a number comes next that is parted from a factor that is no number: `n 2^n`, `n2^n`, `3!7!`.
     fn starts_spaced_number(&self) -> bool {
         let next = self.tokens.get(self.at.token);
         let before =
             self.at.token.checked_sub(1).and_then(|at| self.tokens.get(at)).map(|spaced| &spaced.token);
         let parted = match before {
-            Some(Token::Mark(')' | ']' | '}')) => true,
-            Some(Token::Letter(_) | Token::Mark('!' | '°')) => next.is_some_and(|next| next.spaced),
+            Some(Token::Mark(')' | ']' | '}' | '!')) => true,
+            Some(Token::Letter(_) | Token::Mark('°')) => {
+                next.is_some_and(|next| next.spaced) || self.peek_at(1) == Some(&Token::Mark('^'))
+            }
             _ => false,
         };
         parted && self.at.digits == 0 && matches!(self.peek(), Some(Token::Number(_)))
+    }
+
+    /// Whether the token `ahead` places after the next is words.
+    pub(super) fn is_word(&self, ahead: usize) -> bool {
+        matches!(self.peek_at(ahead), Some(Token::Word(_)))
     }
 
     pub(super) fn factor(&mut self) -> Parsed<Node> {

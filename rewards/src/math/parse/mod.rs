@@ -4,10 +4,12 @@
 //! answer   = ["="] list
 //! list     = element { ("," | ";" | "and" | "or") element }
 //! element  = relation                                        (once for each choice of the signs in it)
-//! relation = combined { ("=" | "≠" | "<" | ">" | "≤" | "≥" | "≈" | "∈") combined }
-//! combined = operand { ("∪" | "∩" | "∖") operand }
-//! operand  = "{" [list] "}" | "∅" | "ℝ" | matrix | text
+//! relation = combined { ("=" | "≠" | "<" | ">" | "≤" | "≥" | "≈" | "≡" | "∈") combined } [modulus]
+//! modulus  = "\pmod" sum | "(" "mod" sum ")"
+//! combined = operand { ("∪" | "U" | "∩" | "∖") operand }
+//! operand  = "{" [list] "}" | "{" letter ["∈" "ℝ"] ("|" | ":") list "}" | "∅" | "ℝ" | [sum] matrix | text
 //!          | ("(" | "[" | "⟨") combined "," combined { "," combined } (")" | "]" | "⟩")
+//!          | letter interval                                   (a sign ∈ left out)
 //!          | number "_" base | [currency] sum [unit] | sum ":" sum { ":" sum }
 //! ```
 //!
@@ -21,7 +23,7 @@ mod quantity;
 
 use super::{
     token::{Spaced, Token, Unreadable},
-    tree::{Answer, Joint},
+    tree::{Answer, Joint, Node},
 };
 
 /// Deepest nesting of brackets, exponents and functions.
@@ -35,7 +37,10 @@ type Parsed<T> = Result<T, Unreadable>;
 
 /// Reads all of `tokens` as one answer.
 pub(super) fn answer(mut tokens: &[Spaced]) -> Parsed<Answer> {
-    if let Some((Spaced { token: Token::Mark('.' | ';'), .. }, before)) = tokens.split_last() {
+    while let Some((Spaced { token: Token::Mark(mark @ (';' | ',' | '.' | '↵')), .. }, before)) = tokens.split_last()
+        // Dots are no end, but leave something out.
+        && (*mark != '.' || before.last().is_none_or(|last| last.token != Token::Mark('.')))
+    {
         tokens = before;
     }
     let mut parser = Parser::new(tokens);
@@ -44,7 +49,7 @@ pub(super) fn answer(mut tokens: &[Spaced]) -> Parsed<Answer> {
     if parser.peek().is_some() { Err(Unreadable) } else { Ok(answer) }
 }
 
-/// The tokens as words in lower case, without articles; none where they hold more than words.
+/// The tokens as words in lower case, without articles; none where they hold more than words and numbers.
 pub(super) fn words(tokens: &[Spaced]) -> Option<String> {
     let mut text = String::new();
     for Spaced { token, spaced } in tokens {
@@ -53,12 +58,13 @@ pub(super) fn words(tokens: &[Spaced]) -> Option<String> {
         }
         match token {
             Token::Word(word) | Token::Name(word) => text.push_str(word),
+            Token::Number(number) => text.extend([" ", number, " "]),
             Token::Letter(letter) => text.push(*letter),
             Token::Mark('∧') => text.push_str("and"),
             Token::Mark('∨') => text.push_str("or"),
             Token::Mark('.' | '{' | '}') => {}
             Token::Mark(mark @ ('-' | '\'' | ',')) => text.push(*mark),
-            Token::Mark(_) | Token::Number(_) => return None,
+            Token::Mark(_) => return None,
         }
     }
     let text = text.to_lowercase();
@@ -200,10 +206,14 @@ impl<'a> Parser<'a> {
     fn relation(&mut self) -> Parsed<Answer> {
         let first = self.combined()?;
         let (mut sides, mut signs) = (vec![first], Vec::new());
-        while let Some(sign @ ('=' | '≠' | '<' | '>' | '≤' | '≥' | '≈' | '∈')) = self.mark() {
+        while let Some(sign @ ('=' | '≠' | '<' | '>' | '≤' | '≥' | '≈' | '≡' | '∈')) = self.mark()
+        {
             self.advance()?;
             signs.push(sign);
             sides.push(self.combined()?);
+        }
+        if let Some(modulus) = self.modulus()? {
+            return congruence(sides, &signs, modulus);
         }
         Ok(match sides.pop() {
             Some(only) if sides.is_empty() => only,
@@ -211,10 +221,41 @@ impl<'a> Parser<'a> {
         })
     }
 
+    /// `\pmod{7}`, `\bmod 7`, `(mod 7)`.
+    fn modulus(&mut self) -> Parsed<Option<Node>> {
+        let names_mod = |token: Option<&Token>| matches!(token, Some(Token::Name(name)) if name == "mod");
+        let bracketed = self.mark() == Some('(') && names_mod(self.peek_at(1));
+        if bracketed {
+            self.advance()?;
+        }
+        if !names_mod(self.peek()) {
+            return Ok(None);
+        }
+        self.advance()?;
+        let modulus = self.sum()?;
+        if bracketed {
+            self.expect(')')?;
+        }
+        Ok(Some(modulus))
+    }
+
+    /// The sign that joins the set `left` with another; between sets, a U is a union.
+    fn set_sign(&self, left: &Answer) -> Option<char> {
+        match self.peek()? {
+            Token::Mark(sign @ ('∪' | '∩' | '∖')) => Some(*sign),
+            Token::Letter('U')
+                if matches!(left, Answer::Tuple(..) | Answer::Set(_) | Answer::Combined(..)) =>
+            {
+                Some('∪')
+            }
+            _ => None,
+        }
+    }
+
     fn combined(&mut self) -> Parsed<Answer> {
         let mut left = self.operand()?;
         let mut n_operands = 1;
-        while let Some(sign @ ('∪' | '∩' | '∖')) = self.mark() {
+        while let Some(sign) = self.set_sign(&left) {
             self.advance()?;
             n_operands += 1;
             if n_operands > MAX_DEPTH {
@@ -223,5 +264,19 @@ impl<'a> Parser<'a> {
             left = Answer::Combined(Box::new((left, self.operand()?)), sign);
         }
         Ok(left)
+    }
+}
+
+/// `x ≡ 3 (mod 7)`, or without its left side.
+fn congruence(sides: Vec<Answer>, signs: &[char], modulus: Node) -> Parsed<Answer> {
+    let mut nodes = sides.into_iter().map(|side| match side {
+        Answer::Quantity(node, None) => Ok(node),
+        _ => Err(Unreadable),
+    });
+    let first = nodes.next().ok_or(Unreadable)??;
+    match (signs, nodes.next()) {
+        ([], None) => Ok(Answer::Congruence(None, first, modulus)),
+        (['≡' | '='], Some(rest)) => Ok(Answer::Congruence(Some(first), rest?, modulus)),
+        _ => Err(Unreadable),
     }
 }

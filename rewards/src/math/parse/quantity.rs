@@ -49,7 +49,20 @@ impl Parser<'_> {
         Ok(Answer::Ratio(terms))
     }
 
-    /// The words after a number, with their exponents and slashes.
+    /// Whether `\frac{\text{m}}{\text{s}}` or the like comes next.
+    pub(super) fn starts_unit_fraction(&self) -> bool {
+        let is_frac = matches!(self.peek(), Some(Token::Name(name)) if name == "frac");
+        is_frac && self.peek_at(1) == Some(&Token::Mark('{')) && self.is_word(2)
+    }
+
+    fn unit_group(&mut self) -> Parsed<String> {
+        self.expect('{')?;
+        let phrase = self.nested(Self::unit_phrase)?;
+        self.expect('}')?;
+        Ok(phrase)
+    }
+
+    /// The words after a number, with their exponents, slashes and fractions.
     fn unit_phrase(&mut self) -> Parsed<String> {
         let mut phrase = String::new();
         loop {
@@ -67,6 +80,16 @@ impl Parser<'_> {
                 (Some(Token::Mark('/')), Some(Token::Word(_))) => {
                     phrase.push('/');
                     self.advance()?;
+                }
+                (Some(Token::Mark('*')), Some(Token::Word(_))) if !phrase.is_empty() => {
+                    phrase.push(' ');
+                    self.advance()?;
+                }
+                (Some(Token::Name(_)), _) if self.starts_unit_fraction() => {
+                    self.advance()?;
+                    phrase.push_str(&self.unit_group()?);
+                    phrase.push('/');
+                    phrase.push_str(&self.unit_group()?);
                 }
                 (Some(Token::Mark(mark @ ('$' | '€' | '£' | '¢'))), _) if phrase.is_empty() => {
                     phrase.push(*mark);

@@ -3,7 +3,7 @@
 //! ```text
 //! number   = whole ["." digits [repeated]] ["e" ["-"] digits]      (or "." digits ...)
 //! whole    = digits { separator three digits }
-//! separator = "," | "{,}" | ",\!" | "\,"                           (the first only as `Commas` says)
+//! separator = "," | "{,}" | ",\!" | "\!," | "\," | "\ " | "\;" | "\:"      (the first only as `Commas` says)
 //! repeated = ("\overline" | "\bar") "{" digits "}"
 //! ```
 
@@ -15,7 +15,7 @@ impl<'a> Lexer<'a> {
         let fraction = self.rest.strip_prefix('.').filter(|rest| !rest.starts_with('.'));
         if let Some(rest) = fraction {
             self.rest = rest;
-            literal = format!("{literal}.{}", self.take(digit));
+            literal = format!("0{literal}.{}", self.take(digit));
             literal.push_str(&self.repeated());
         }
         literal.push_str(&self.exponent());
@@ -36,11 +36,13 @@ impl<'a> Lexer<'a> {
         let lengths_fit = groups.iter().skip(1).all(|group| group.len() == 3)
             && (1..=3).contains(&first.len())
             && !first.starts_with('0');
+        // 1,080 is no list, since no number begins with a zero.
+        let zeros = groups.iter().skip(1).any(|group| group.starts_with('0'));
         let run_end = self.rest.len();
         let groups_fit = lengths_fit && !(bare && self.is_bracketed(start));
         if groups.len() > 1 && groups_fit {
-            self.ambiguous |= bare;
-            if !bare || self.commas == Commas::Group {
+            self.ambiguous |= bare && !zeros;
+            if !bare || zeros || self.commas == Commas::Group {
                 return groups.concat();
             }
         } else if groups.len() > 1 {
@@ -54,7 +56,8 @@ impl<'a> Lexer<'a> {
     /// A separator of thousands and the digits after it, and whether it is a bare comma.
     fn group(&mut self) -> Option<(bool, &'a str)> {
         let before = self.rest;
-        let separators = ["{,}", ",\\!", "\\,", "{\\,}", "\\ ", ","];
+        let separators =
+            ["{,}", ",\\!", "\\!,", "\\,", "{\\,}", "\\ ", "\\;", "\\:", ",", "\u{2009}", "\u{202f}"];
         let separator = separators.into_iter().find(|separator| self.eat(separator))?;
         if separator == ",\\!" {
             self.rest = self.rest.trim_start();

@@ -11,6 +11,7 @@
 //! Dollars, sizes, fonts and blanks are dropped. A comma between digits is a thousands separator or stands between two
 //! answers; where the digits allow both, the reader asks for both readings ([`Commas`]).
 
+mod argument;
 mod literal;
 
 use super::{function::Function, symbol, unit};
@@ -100,9 +101,9 @@ impl<'a> Lexer<'a> {
     }
 
     fn step(&mut self, c: char) -> Result<(), Unreadable> {
-        let starts_number =
-            c.is_ascii_digit() || c == '.' && self.rest.get(1..).is_some_and(|rest| rest.starts_with(digit));
-        if starts_number {
+        let after_point = self.rest.strip_prefix('.');
+        let starts_fraction = |rest: &str| rest.starts_with(digit) || rest.starts_with("\\overline{");
+        if c.is_ascii_digit() || after_point.is_some_and(starts_fraction) {
             self.number();
             return Ok(());
         }
@@ -123,7 +124,7 @@ impl<'a> Lexer<'a> {
             '\\' => return self.command(),
             '$' => {}
             '~' => self.spaced = true,
-            c if c.is_whitespace() || c == '\u{200b}' => self.spaced = true,
+            c if c.is_whitespace() => self.spaced = true,
             c => self.character(c)?,
         }
         Ok(())
@@ -166,9 +167,11 @@ impl<'a> Lexer<'a> {
             self.push(Token::Mark('*'));
         } else if let Some(c) = symbol::of_word(run) {
             self.symbol(c);
-        } else if run == "sqrt" || run == "cbrt" || run == "frac" || Function::named(run).is_some() {
+        } else if self.is_abbreviation(run) {
+            self.push(Token::Word(run.into()));
+        } else if matches!(run, "sqrt" | "cbrt" | "frac" | "mod") || Function::named(run).is_some() {
             self.push(Token::Name(run.into()));
-        } else if run.len() >= 4 || self.after_number() && unit::is_plain(run) || self.is_temperature(run) {
+        } else if run.len() >= 4 || self.is_unit(run) {
             self.push(Token::Word(run.into()));
         } else {
             for letter in run.chars() {
@@ -177,10 +180,20 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The letter of °C.
-    fn is_temperature(&self, run: &str) -> bool {
-        let after_degree = matches!(self.tokens.last(), Some(Spaced { token: Token::Mark('°'), .. }));
-        after_degree && matches!(run, "C" | "F")
+    /// Whether plain letters right after a number are a unit: `5 cm`, `20 °C`, the hours of `5 km/h`.
+    fn is_unit(&self, run: &str) -> bool {
+        let last = |back: usize| self.tokens.len().checked_sub(back).and_then(|at| self.tokens.get(at));
+        match (last(2).map(|spaced| &spaced.token), last(1).map(|spaced| &spaced.token)) {
+            (_, Some(Token::Mark('°'))) => matches!(run, "C" | "F"),
+            (Some(Token::Word(_)), Some(Token::Mark('/'))) => unit::is_known(run),
+            _ => self.after_number() && unit::is_plain(run),
+        }
+    }
+
+    /// Whether letters at the end of a quantity, which elsewhere mean something else, are a unit: `5 min`, `3 in^2`.
+    fn is_abbreviation(&self, run: &str) -> bool {
+        let ends = self.rest.trim_start_matches(['^', '.', ' ', '2', '3', '{', '}', '$']).is_empty();
+        self.after_number() && self.spaced && ends && matches!(run, "min" | "sec" | "in")
     }
 
     fn after_number(&self) -> bool {
@@ -200,12 +213,17 @@ impl<'a> Lexer<'a> {
                 let environment = self.argument().ok_or(Unreadable)?;
                 self.push(Token::Name(format!("{name} {}", environment.trim_matches('*'))));
             }
-            "mathbb" | "mathds" => match self.argument().ok_or(Unreadable)? {
+            "mathbb" | "mathds" => match self.set_name().ok_or(Unreadable)? {
                 "R" => self.push(Token::Mark('ℝ')),
                 other => self.push(Token::Word(other.into())),
             },
             "cr" => self.push(Token::Mark('↵')),
-            "degree" | "textdegree" => self.push(Token::Mark('°')),
+            "mod" | "pmod" | "bmod" => self.push(Token::Name("mod".into())),
+            "textdegree" => self.push(Token::Mark('°')),
+            _ if symbol::is_aside(name) => {
+                self.braced().ok_or(Unreadable)?;
+                self.spaced = true;
+            }
             _ if symbol::is_text(name) => return self.words(name),
             "left" | "right" => {
                 // An invisible bracket.
@@ -215,14 +233,19 @@ impl<'a> Lexer<'a> {
             _ if symbol::is_accent(name) || Function::named(name).is_some() => {
                 self.push(Token::Name(name.into()))
             }
-            _ => self.symbol(symbol::of_command(name).ok_or(Unreadable)?),
+            _ => match symbol::of_command(name) {
+                Some(c) => self.symbol(c),
+                // Nothing is known of it but how it is spelled.
+                None => self.push(Token::Name(name.into())),
+            },
         }
         Ok(())
     }
 
     /// What follows a backslash and is no letter.
     fn control_symbol(&mut self) -> Result<(), Unreadable> {
-        let c = self.rest.chars().next().ok_or(Unreadable)?;
+        // At the end it was a blank.
+        let c = self.rest.chars().next().unwrap_or(' ');
         self.rest = self.rest.get(c.len_utf8()..).unwrap_or_default();
         match c {
             '{' => self.push(Token::Mark('⦃')),
@@ -233,38 +256,6 @@ impl<'a> Lexer<'a> {
             ',' | ';' | ':' | '!' | ' ' | '\n' | '/' => self.spaced = true,
             '(' | ')' | '[' | ']' => {}
             _ => return Err(Unreadable),
-        }
-        Ok(())
-    }
-
-    /// The braced argument of a command, without braces inside.
-    fn argument(&mut self) -> Option<&'a str> {
-        let (argument, rest) = self.rest.trim_start().strip_prefix('{')?.split_once('}')?;
-        self.rest = rest;
-        (!argument.contains('{')).then_some(argument)
-    }
-
-    /// The argument of a text command: a joint, a formula that only looks upright, or words.
-    fn words(&mut self, command: &str) -> Result<(), Unreadable> {
-        let argument = self
-            .argument()
-            .ok_or(Unreadable)?
-            .trim_matches(|c: char| c.is_whitespace() || c == '~' || c == ',');
-        let bare = argument.trim_start_matches('(').trim_end_matches(')');
-        let upright_symbol = command == "mathrm" && matches!(argument, "i" | "e" | "d");
-        let formula =
-            !argument.contains(char::is_alphabetic) || argument.contains('\\') || argument.starts_with(digit);
-        if formula || upright_symbol || bare != argument && bare.chars().count() == 1 {
-            let (inner, ambiguous) = tokens(argument, self.commas)?;
-            self.tokens.extend(inner);
-            self.ambiguous |= ambiguous;
-        } else if let Some(symbol) = symbol::of_word(argument) {
-            self.push(Token::Mark(symbol));
-        } else if Function::named(argument).is_some() && !self.after_number() {
-            self.push(Token::Name(argument.into()));
-        } else {
-            self.spaced = true;
-            self.push(Token::Word(argument.into()));
         }
         Ok(())
     }

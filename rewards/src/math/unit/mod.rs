@@ -8,11 +8,15 @@
 //! A name that is not in the table is a dimension of its own: `72 clips` has the dimension clip. Words that say
 //! something else of the number than what it counts (`or`, `less`, ...) are no units, so that the answer is unreadable.
 
+mod table;
+
 use std::collections::BTreeMap;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::One;
+
+use table::{DIMENSIONS, NOT_UNITS};
 
 /// The unit of a quantity.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,87 +29,43 @@ pub(super) struct Unit {
     pub dimensions: BTreeMap<String, i32>,
 }
 
-/// Dimension, then names and worth of its units.
-type Dimension = (&'static str, &'static [(&'static str, i64, i64)]);
-
-#[rustfmt::skip]
-const DIMENSIONS: [Dimension; 12] = [
-    ("", &[
-        ("unit", 1, 1), ("dozen", 12, 1), ("hundred", 100, 1), ("thousand", 1000, 1), ("million", 1_000_000, 1),
-        ("billion", 1_000_000_000, 1), ("trillion", 1_000_000_000_000, 1),
-    ]),
-    ("percent", &[("percent", 1, 1)]),
-    ("degree", &[("degree", 1, 1), ("°", 1, 1)]),
-    ("radian", &[("radian", 1, 1), ("rad", 1, 1)]),
-    ("length", &[
-        ("meter", 1, 1), ("metre", 1, 1), ("m", 1, 1), ("cm", 1, 100), ("centimeter", 1, 100),
-        ("centimetre", 1, 100), ("mm", 1, 1000), ("millimeter", 1, 1000), ("millimetre", 1, 1000), ("km", 1000, 1),
-        ("kilometer", 1000, 1), ("kilometre", 1000, 1), ("inch", 254, 10_000), ("in", 254, 10_000),
-        ("foot", 3048, 10_000), ("ft", 3048, 10_000), ("yard", 9144, 10_000), ("yd", 9144, 10_000),
-        ("mile", 1_609_344, 1000), ("mi", 1_609_344, 1000),
-    ]),
-    ("time", &[
-        ("second", 1, 1), ("sec", 1, 1), ("s", 1, 1), ("minute", 60, 1), ("min", 60, 1), ("hour", 3600, 1),
-        ("hr", 3600, 1), ("h", 3600, 1), ("day", 86_400, 1), ("week", 604_800, 1), ("ms", 1, 1000),
-    ]),
-    ("mass", &[
-        ("gram", 1, 1), ("g", 1, 1), ("kilogram", 1000, 1), ("kg", 1000, 1), ("mg", 1, 1000),
-        ("milligram", 1, 1000), ("ton", 1_000_000, 1), ("tonne", 1_000_000, 1),
-        ("pound", 45_359_237, 100_000), ("lb", 45_359_237, 100_000), ("ounce", 45_359_237, 1_600_000),
-        ("oz", 45_359_237, 1_600_000),
-    ]),
-    ("dollar", &[("dollar", 1, 1), ("$", 1, 1), ("usd", 1, 1), ("cent", 1, 100), ("¢", 1, 100)]),
-    ("euro", &[("euro", 1, 1), ("€", 1, 1)]),
-    ("sterling", &[("£", 1, 1)]),
-    ("celsius", &[("celsius", 1, 1), ("c", 1, 1)]),
-    ("fahrenheit", &[("fahrenheit", 1, 1), ("f", 1, 1)]),
-];
-
-#[rustfmt::skip]
-const NOT_UNITS: [&str; 127] = [
-    "or", "and", "not", "no", "nor", "but", "to", "than", "less", "more", "fewer", "greater", "least", "most",
-    "about", "approximately", "around", "roughly", "almost", "nearly", "between", "if", "where", "when", "for",
-    "with", "without", "mod", "modulo", "base", "factorial", "negative", "minus", "plus", "times", "over", "half",
-    "even", "odd", "is", "are", "true", "false", "undefined", "wrong", "incorrect", "maybe", "possibly", "either",
-    "both", "otherwise", "remainder", "except", "one", "two", "three", "four", "five", "six", "seven", "eight",
-    "nine", "ten", "eleven", "twelve", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty",
-    "ninety", "cannot", "impossible", "answer", "guess", "alternatively", "instead", "another", "others", "else",
-    "squared", "cubed", "double", "twice", "triple", "third", "quarter", "fourth", "fifth", "sixth", "seventh",
-    "eighth", "ninth", "tenth", "hundredth", "thousandth", "halve", "th", "pi", "root", "sum", "infinity",
-    "unknown", "hence", "thus", "so", "then", "was", "were", "does", "can", "could", "should", "would", "will",
-    "may", "might", "this", "that", "these", "those", "which", "what", "because", "since",
-];
+/// Most words that are no known units on one side of a fraction: of `blue marbles` only the last counts.
+const MAX_UNKNOWN: usize = 4;
 
 impl Unit {
-    /// Reads the whole of `phrase`; none where it is no unit.
+    /// Reads the whole of `phrase`; none where it is no unit. What follows an "of" is not counted.
     pub(super) fn parse(phrase: &str) -> Option<Self> {
         let spaced = phrase.replace("mph", "miles/hour").replace('/', " per ").replace('^', " ^");
-        let spaced = spaced.replace(['.', '(', ')', '*', '-', '~', ','], " ").to_lowercase();
-        let mut words = spaced.split_whitespace().take_while(|word| *word != "of").peekable();
+        let spaced =
+            spaced.replace(['.', '(', ')', '*', '~', ','], " ").replace("^-", "^−").replace('-', " ");
+        let words = || spaced.split_whitespace();
+        let excluded = |word: &str| is_excluded(word) || word.contains(char::is_numeric);
+        if words().any(|word| exponent(word).is_none() && excluded(word)) {
+            return None;
+        }
+        words().next()?;
+        let mut words = words().take_while(|word| *word != "of").peekable();
         let mut unit =
             Self { count: BigRational::one(), scale: BigRational::one(), dimensions: BTreeMap::new() };
-        let (mut sign, mut next_power, mut unknown) = (1, 1, None);
-        words.peek()?;
+        let (mut sign, mut next_power, mut unknown, mut n_unknown) = (1, 1, None, 0);
         while let Some(word) = words.next() {
-            if NOT_UNITS.contains(&word) || NOT_UNITS.contains(&singular(word).as_str()) {
-                return None;
-            }
-            match word {
+            match word.to_lowercase().as_str() {
                 "per" => {
                     unit.multiply_unknown(unknown.take());
-                    sign = -1;
+                    (sign, n_unknown) = (-1, 0);
                     continue;
                 }
                 "square" | "sq" => next_power = 2,
                 "cubic" | "cu" => next_power = 3,
-                _ => {
+                lower => {
                     let power = sign * next_power * raised(words.next_if(|word| exponent(word).is_some()));
                     next_power = 1;
                     match known(word) {
                         Some((dimension, worth)) => unit.multiply(dimension, &worth, power),
                         // Of several unknown words the last is the thing counted: blue marbles.
-                        None if word.chars().all(char::is_alphabetic) && word.chars().count() > 1 => {
-                            unknown = Some((singular(word), power));
+                        None if exponent(word).is_none() && n_unknown < MAX_UNKNOWN && is_name(lower) => {
+                            n_unknown += 1;
+                            unknown = Some((singular(lower), power));
                         }
                         None => return None,
                     }
@@ -147,10 +107,15 @@ fn exponent(word: &str) -> Option<i32> {
     match word {
         "squared" => Some(2),
         "cubed" => Some(3),
-        _ => word.strip_prefix('^')?.parse().ok().filter(|power| (-9..=9).contains(power)),
+        _ => word.strip_prefix('^')?.replace('−', "-").parse().ok().filter(|power| (-9..=9).contains(power)),
     }
 }
 
+fn is_name(word: &str) -> bool {
+    word.chars().all(char::is_alphabetic) && word.chars().count() > 1
+}
+
+/// Dimension and worth of the unit of this name.
 fn known(word: &str) -> Option<(&'static str, BigRational)> {
     let find = |name: &str| {
         DIMENSIONS.iter().find_map(|(dimension, units)| {
@@ -158,7 +123,20 @@ fn known(word: &str) -> Option<(&'static str, BigRational)> {
             Some((*dimension, BigRational::new(BigInt::from(*numerator), BigInt::from(*denominator))))
         })
     };
-    find(word).or_else(|| find(&singular(word)))
+    let lower = word.to_lowercase();
+    let any_case = || if lower.len() > 1 { find(&lower).or_else(|| find(&singular(&lower))) } else { None };
+    find(word).or_else(any_case)
+}
+
+/// Whether the word says something else of a number than what it counts.
+pub(super) fn is_excluded(word: &str) -> bool {
+    let word = word.to_lowercase();
+    NOT_UNITS.contains(&word.as_str()) || NOT_UNITS.contains(&singular(&word).as_str())
+}
+
+/// Whether there is a unit of this name.
+pub(super) fn is_known(word: &str) -> bool {
+    known(word).is_some()
 }
 
 /// The word without the ending of its plural.
@@ -176,7 +154,11 @@ fn singular(word: &str) -> String {
 
 /// Whether plain letters right after a number are this unit, not a product of variables.
 pub(super) fn is_plain(letters: &str) -> bool {
-    ["cm", "km", "kg", "ft", "mph"].contains(&letters)
+    [
+        "cm", "mm", "km", "nm", "kg", "mg", "ft", "yd", "lb", "lbs", "oz", "hr", "hrs", "mph", "ml", "mL",
+        "kW", "kJ", "Hz", "kHz", "MHz", "eV", "keV", "MeV", "kPa", "sq", "cu", "deg", "rad",
+    ]
+    .contains(&letters)
 }
 
 #[cfg(test)]
@@ -194,11 +176,15 @@ mod tests {
             ("liters of water", "liter"),
             ("mph", "miles per hour"),
             ("square units", "units"),
+            ("kg m/s^2", "kg m s^-2"),
+            ("mL", "milliliters"),
         ] {
             assert_eq!(Unit::parse(left).unwrap(), Unit::parse(right).unwrap(), "{left}");
         }
         assert_ne!(Unit::parse("cm"), Unit::parse("m"));
-        assert_eq!(Unit::parse("or fewer"), None);
+        for phrase in ["or fewer", "k", "of them or 73", "a b c d e f", "nineteen"] {
+            assert_eq!(Unit::parse(phrase), None, "{phrase}");
+        }
         assert_eq!(Unit::parse(" "), None);
     }
 }

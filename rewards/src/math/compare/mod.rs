@@ -1,8 +1,10 @@
 //! Whether two answers say the same.
 //!
 //! Shapes must agree: a pair is no list, a row no column, `5` not `5, 5`. What may differ is what says nothing of the
-//! value: the order of sets and lists, a unit or a name (`x = 5`) on one side only, how a set of reals is written, and by
-//! which number an equation is multiplied.
+//! value: the order of sets and lists, a unit or a name (`x = 5`) on one side only, how a set of reals is written, and
+//! by which number an equation is multiplied.
+
+mod relation;
 
 use num_rational::BigRational;
 use num_traits::{One, Signed};
@@ -10,15 +12,14 @@ use num_traits::{One, Signed};
 use super::{
     exact::{Work, exact},
     region,
-    scalar::{Proportion, proportional, same},
+    scalar::same,
     tree::{Answer, Constant, Joint, Node},
     unit::Unit,
 };
+use relation::{defined, same_equation, same_sides, values_in_order};
 
 /// Longest list whose order is tried out.
 const MAX_ITEMS: usize = 64;
-/// Most signs in a chain of equations.
-const MAX_CHAIN: usize = 16;
 
 /// Whether `a` and `b` say the same; none where that cannot be decided.
 pub(super) fn same_answer(a: &Answer, b: &Answer, work: &Work) -> Option<bool> {
@@ -44,10 +45,15 @@ pub(super) fn same_answer(a: &Answer, b: &Answer, work: &Work) -> Option<bool> {
             let plain = |digits: &str| digits.trim_start_matches('0').to_owned();
             Some(base_a == base_b && plain(digits_a) == plain(digits_b))
         }
-        (Matrix(a), Matrix(b)) => {
-            let fits = a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.len() == b.len());
-            let cells = a.iter().flatten().zip(b.iter().flatten());
-            if fits { all(cells.map(|(a, b)| same(a, b, work))) } else { Some(false) }
+        (Matrix(a), Matrix(b)) => same_cells(a, b, work),
+        // [[1,2],[3,4]], as programs write it.
+        (Matrix(a), Tuple('[', b, ']')) | (Tuple('[', b, ']'), Matrix(a)) => {
+            cells(b).map_or(Some(false), |b| same_cells(a, &b, work))
+        }
+        (Congruence(left_a, right_a, modulus_a), Congruence(left_b, right_b, modulus_b)) => {
+            let left = left_a.as_ref().zip(left_b.as_ref()).map_or(Some(true), |(a, b)| same(a, b, work));
+            all([left, same(modulus_a, modulus_b, work), congruent(right_a, right_b, modulus_a, work)]
+                .into_iter())
         }
         (Ratio(a), Ratio(b)) => same_ratio(a, b, work),
         (Tuple(open_a, a, close_a), Tuple(open_b, b, close_b)) => {
@@ -71,7 +77,14 @@ pub(super) fn same_answer(a: &Answer, b: &Answer, work: &Work) -> Option<bool> {
                 same_items(&list_a.iter().collect::<Vec<_>>(), &list_b.iter().collect::<Vec<_>>(), work)
             })
         }
-        (List(..), Tuple(..)) | (Tuple(..), List(..)) => same_region(a, b, work).or(Some(false)),
+        (List(_, list), Tuple(open, items, close)) | (Tuple(open, items, close), List(_, list)) => {
+            match values_in_order(list).filter(|_| (*open, *close) == ('(', ')')) {
+                Some(values) if values.len() == items.len() => {
+                    all(values.iter().zip(items).map(|(a, b)| same_answer(a, b, work)))
+                }
+                _ => same_region(a, b, work).or(Some(false)),
+            }
+        }
         _ => Some(false),
     }
 }
@@ -83,6 +96,31 @@ fn plain(bracket: char) -> char {
         '⟩' => ')',
         other => other,
     }
+}
+
+/// The cells of `[[a, b], [c, d]]`, where they are formulas.
+fn cells(rows: &[Answer]) -> Option<Vec<Vec<Node>>> {
+    let cell = |item: &Answer| match item {
+        Answer::Quantity(node, None) => Some(node.clone()),
+        _ => None,
+    };
+    let row = |row: &Answer| match row {
+        Answer::Tuple('[', items, ']') => items.iter().map(cell).collect(),
+        _ => None,
+    };
+    rows.iter().map(row).collect()
+}
+
+fn same_cells(a: &[Vec<Node>], b: &[Vec<Node>], work: &Work) -> Option<bool> {
+    let fits = a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.len() == b.len());
+    let cells = a.iter().flatten().zip(b.iter().flatten());
+    if fits { all(cells.map(|(a, b)| same(a, b, work))) } else { Some(false) }
+}
+
+/// Whether `a - b` is a multiple of `modulus`.
+fn congruent(a: &Node, b: &Node, modulus: &Node, work: &Work) -> Option<bool> {
+    let quotient = exact(&a.clone().minus(b.clone()).over(modulus.clone()), work);
+    quotient.map_or_else(|| same(a, b, work), |quotient| Some(quotient.is_integer()))
 }
 
 /// Whether all are true: false where one is, unknown where one is and none is false.
@@ -143,8 +181,9 @@ fn same_region(a: &Answer, b: &Answer, work: &Work) -> Option<bool> {
     region::Named::from(a)?.same(&region::Named::from(b)?, work)
 }
 
-/// Units on both sides must measure the same, and count. On one side only, the number is compared as written: the unit was
-/// asked for in the question. A percentage or an angle in degrees may also be given by its value; a percentage below 1 must.
+/// Units on both sides must measure the same, and count. On one side only, the number is compared as written: the unit
+/// was asked for in the question. A percentage or an angle in degrees may also be given by its value; a percentage
+/// below 1 must.
 fn same_quantity(
     (x, unit_x): (&Node, &Option<Unit>),
     (y, unit_y): (&Node, &Option<Unit>),
@@ -187,103 +226,4 @@ fn same_ratio(a: &[Node], b: &[Node], work: &Work) -> Option<bool> {
     }
     let product = |x: &Node, y: &Node| Node::Product(vec![x.clone(), y.clone()]);
     all(rest_a.iter().zip(rest_b).map(|(a, b)| same(&product(first_a, b), &product(a, first_b), work)))
-}
-
-/// Whether equations that give something a value, `x = 5` or `x = 10/2 = 5`, give it the value `other`. All sides but
-/// the name count, so that `x = 4 = 5` is not 5. None where the relation is of another kind.
-fn defined(sides: &[Answer], signs: &[char], other: &Answer, work: &Work) -> Option<bool> {
-    if let ([member, set], ['∈']) = (sides, signs) {
-        return if is_name(member, &[]) { same_answer(set, other, work) } else { None };
-    }
-    if signs.iter().any(|sign| *sign != '=') {
-        return None;
-    }
-    let values = match sides {
-        [first, rest @ ..] if is_name(first, rest) => rest,
-        [rest @ .., last] if is_name(last, rest) => rest,
-        _ => sides,
-    };
-    all(values.iter().map(|value| match value {
-        Answer::Relation(..) => Some(false),
-        value => same_answer(value, other, work),
-    }))
-}
-
-/// Whether `side` only names what the others say: a variable, a line segment `AB`, a sum `m + n`, `f(x)`, a word.
-fn is_name(side: &Answer, others: &[Answer]) -> bool {
-    let variable = |node: &Node| matches!(node, Node::Variable(_));
-    match side {
-        Answer::Text(_) => true,
-        Answer::Tuple(_, items, _) => items.iter().all(|item| is_name(item, others)),
-        Answer::Quantity(node, None) => {
-            let bare = match node {
-                Node::Variable(_) => true,
-                Node::Sum(parts) | Node::Product(parts) => parts.iter().all(variable),
-                _ => false,
-            };
-            let names = node.variables();
-            bare && !others.iter().any(|other| match other {
-                Answer::Quantity(value, _) => value.variables().iter().any(|name| names.contains(name)),
-                _ => false,
-            })
-        }
-        _ => false,
-    }
-}
-
-/// Whether two equations or inequalities of two sides say the same: their differences are proportional, for inequalities
-/// by a positive number. None where they are of another kind.
-fn same_equation(
-    a: &[Answer],
-    signs_a: &[char],
-    b: &[Answer],
-    signs_b: &[char],
-    work: &Work,
-) -> Option<bool> {
-    let (a, b) = (difference(a)?, difference(b)?);
-    let turned = |sign: char| match sign {
-        '>' => ('<', true),
-        '≥' => ('≤', true),
-        other => (other, false),
-    };
-    let ([sign_a], [sign_b]) = (signs_a, signs_b) else { return None };
-    let ((sign_a, turned_a), (sign_b, turned_b)) = (turned(*sign_a), turned(*sign_b));
-    if sign_a != sign_b || sign_a == '∈' {
-        return Some(false);
-    }
-    let b = if turned_a == turned_b { b } else { b.negated() };
-    Some(match proportional(&a, &b, work)? {
-        Proportion::None => false,
-        Proportion::Positive => true,
-        Proportion::Other => matches!(sign_a, '=' | '≠'),
-    })
-}
-
-fn difference(sides: &[Answer]) -> Option<Node> {
-    match sides {
-        [Answer::Quantity(left, None), Answer::Quantity(right, None)] => {
-            Some(left.clone().minus(right.clone()))
-        }
-        _ => None,
-    }
-}
-
-/// The same signs between the same sides. Chains of `=` may be of different length: the first sides are the same, and
-/// each other side of one is each other side of the other; two sides may also be swapped.
-fn same_sides(a: &[Answer], signs_a: &[char], b: &[Answer], signs_b: &[char], work: &Work) -> Option<bool> {
-    let same_pairs = |pairs: &mut dyn Iterator<Item = (&Answer, &Answer)>| {
-        all(pairs.map(|(a, b)| same_answer(a, b, work)))
-    };
-    let is_chain = |signs: &[char]| signs.iter().all(|sign| *sign == '=') && signs.len() <= MAX_CHAIN;
-    if !is_chain(signs_a) || !is_chain(signs_b) {
-        let fits = signs_a == signs_b && a.len() == b.len();
-        return if fits { same_pairs(&mut a.iter().zip(b)) } else { Some(false) };
-    }
-    let ([first_a, rest_a @ ..], [first_b, rest_b @ ..]) = (a, b) else { return Some(false) };
-    let values = rest_a.iter().flat_map(|a| rest_b.iter().map(move |b| (a, b)));
-    let forwards = same_pairs(&mut std::iter::once((first_a, first_b)).chain(values));
-    if forwards == Some(true) || a.len() != 2 || b.len() != 2 {
-        return forwards;
-    }
-    same_pairs(&mut a.iter().zip(b.iter().rev()))
 }

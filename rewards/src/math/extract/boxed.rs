@@ -1,0 +1,76 @@
+//! Answers in boxes: the last `\boxed{…}` or `\fbox{…}`, the outermost of nested ones, also `\boxed 5`. Boxes joined by
+//! nothing but "and", "or" and commas are one list.
+
+/// A box: where its command starts and where it ends in the text, and what it holds.
+pub(super) struct Boxed<'a> {
+    start: usize,
+    end: usize,
+    content: &'a str,
+}
+
+/// A box without its end.
+pub(super) struct Unclosed;
+
+/// The boxes that are in no other box, from left to right.
+pub(super) fn boxes(text: &str) -> Result<Vec<Boxed<'_>>, Unclosed> {
+    let (mut boxes, mut from) = (Vec::new(), 0);
+    for (start, _) in text.match_indices('\\') {
+        let command = text.get(start..).unwrap_or_default();
+        let after = command.strip_prefix("\\boxed").or_else(|| command.strip_prefix("\\fbox"));
+        let Some(after) = after.filter(|_| start >= from) else { continue };
+        let content = match after.trim_start().strip_prefix('{') {
+            Some(inside) => balanced(inside).ok_or(Unclosed)?,
+            None if after.starts_with(|c: char| c.is_ascii_alphabetic()) => continue,
+            None => after.split(['$', '\n']).next().unwrap_or(after).trim_end_matches([' ', '.']),
+        };
+        let end = content.as_ptr().addr() - text.as_ptr().addr() + content.len();
+        from = end + usize::from(text.get(end..).is_some_and(|rest| rest.starts_with('}')));
+        boxes.push(Boxed { start, end: from, content });
+    }
+    Ok(boxes)
+}
+
+/// `text` up to the brace that closes one opened just before it.
+fn balanced(text: &str) -> Option<&str> {
+    let (mut depth, mut escaped) = (0_usize, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'{' => depth += 1,
+            b'}' if depth == 0 => return text.get(..at),
+            b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The last box, together with those before it that only a joint parts from it; equal ones once.
+pub(super) fn last_list(text: &str, boxes: &[Boxed<'_>]) -> String {
+    let mut first = boxes.len().saturating_sub(1);
+    while let Some((left, right)) =
+        first.checked_sub(1).and_then(|left| Some((boxes.get(left)?, boxes.get(first)?)))
+        && text.get(left.end..right.start).is_some_and(is_joint)
+    {
+        first -= 1;
+    }
+    let mut contents: Vec<&str> = boxes.iter().skip(first).map(|one| one.content.trim()).collect();
+    if contents.iter().all(|content| Some(content) == contents.first()) {
+        contents.truncate(1);
+    }
+    contents.join(" , ")
+}
+
+/// Whether the text between two boxes makes them a list: nothing, a comma or "and", perhaps a name as in `and x =`.
+fn is_joint(gap: &str) -> bool {
+    let (gap, named) = match gap.trim_end().strip_suffix('=') {
+        Some(named) => {
+            (named.trim_end().rsplit_once([' ', '$', '(']).map_or("=", |(before, _)| before), true)
+        }
+        None => (gap, false),
+    };
+    let bare = gap.trim_matches(|c: char| c.is_whitespace() || "$\\()".contains(c));
+    let text = bare.strip_prefix("text{").and_then(|text| text.strip_suffix('}')).unwrap_or(bare).trim();
+    text.is_empty() && !named || matches!(text, "," | ";" | "and" | "or" | ", and" | ", or")
+}
