@@ -33,6 +33,7 @@ pub mod credit;
 pub mod data;
 pub mod eval;
 pub mod files;
+pub mod hub;
 pub mod inspect;
 pub mod interrupt;
 pub mod kernel;

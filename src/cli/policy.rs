@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use rlcredit::checkpoint::{Latest, VerifiedCheckpoint};
+use rlcredit::hub::{Files, Hub, HubModel};
 use rlcredit::model::{DeviceChoice, Dtype, ModelConfig, Placement, Policy};
 use rlcredit::observe::Console;
 use rlcredit::run::Failure;
@@ -19,7 +20,8 @@ pub struct Loaded {
     pub folder: PathBuf,
 }
 
-/// Loads the policy behind `path`: a folder with config.json, a checkpoint, or a run, whose newest checkpoint counts.
+/// Loads the policy behind `path`: a folder with config.json, a checkpoint, a run, whose newest checkpoint counts, or
+/// `hub:org/name[@revision]`.
 pub fn load(path: &Path, device: DeviceChoice, dtype: Dtype) -> Result<Loaded> {
     let _phase = Console::new().step_phase("load model", 0);
     try_load(path, device, dtype).map_err(Failure::bad_input)
@@ -61,12 +63,21 @@ fn load_weights(
     Policy::load(folder, config, Placement::resolve(device, dtype)?)
 }
 
-/// That there is a folder at `path`.
+/// The model on the hub that `path` names, as `hub:org/name` or `hub:org/name@revision`.
+fn on_hub(path: &Path) -> Result<Option<HubModel>> {
+    let name = path.to_str().and_then(|path| path.strip_prefix("hub:"));
+    name.map(str::parse).transpose().with_context(|| path.display().to_string())
+}
+
+/// That there is a folder at `path`, or that it names a model on the hub.
 pub fn require_folder(path: &Path) -> Result<()> {
+    if on_hub(path)?.is_some() {
+        return Ok(());
+    }
     let wrong = if path.exists() { "not a folder" } else { "there is no such folder" };
     ensure!(
         path.is_dir(),
-        "{}: {wrong}; expected a run, a checkpoint or a Hugging Face model",
+        "{}: {wrong}; expected a run, a checkpoint, a Hugging Face model or hub:ORG/NAME",
         path.display()
     );
     Ok(())
@@ -74,6 +85,10 @@ pub fn require_folder(path: &Path) -> Result<()> {
 
 /// The folder with the model that `path` stands for, as for [`load`].
 pub fn model_folder(path: &Path) -> Result<PathBuf> {
+    if let Some(model) = on_hub(path)? {
+        let snapshot = Hub::from_environment()?.fetch(&model, Files::All, Some(&Console::new()))?;
+        return Ok(snapshot.folder);
+    }
     require_folder(path)?;
     if path.join("config.json").is_file() {
         return Ok(path.to_owned());

@@ -23,6 +23,7 @@ use crate::data::sampler::SamplerConfig;
 use crate::data::supervised::SourceConfig;
 use crate::data::{DataConfig, FileConfig};
 use crate::recipe::Recipe;
+use crate::run::origin;
 
 #[cfg(test)]
 mod tests;
@@ -209,7 +210,7 @@ impl<'r> Pair<'r> {
 
 /// Whether the policy that a run starts from depends on the file at `path`.
 fn shapes_policy(recipe: &Recipe, path: &Path) -> bool {
-    let of_model = recipe.model.path.as_ref().is_some_and(|folder| path.starts_with(folder));
+    let of_model = origin(recipe).ok().flatten().is_some_and(|folder| path.starts_with(folder));
     let imitated = match recipe.warmup.as_ref().map(|warmup| &warmup.source) {
         Some(SourceConfig::Jsonl(source)) => source.path == path,
         _ => false,

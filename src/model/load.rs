@@ -19,9 +19,9 @@ use self::file::{Stored, WeightFile};
 use super::layout::{Entry, Layout};
 
 /// Name of the only weight file of a folder.
-pub(super) const SINGLE: &str = "model.safetensors";
+pub(crate) const SINGLE: &str = "model.safetensors";
 /// Name of the file that lists the shards.
-pub(super) const INDEX: &str = "model.safetensors.index.json";
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// Elements converted at a time by one thread: 4 MiB of f32.
 const PIECE: usize = 1 << 20;

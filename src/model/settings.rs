@@ -4,13 +4,19 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// The policy of a run: exactly one of `path` and `scratch`.
+/// The policy of a run: exactly one of `path`, `hub` and `scratch`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSettings {
     /// A Hugging Face folder: config.json, safetensors, tokenizer.json.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// The name of a model on the hub: `org/name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<String>,
+    /// Branch, tag or commit of `hub`; without it `main`. A resolved recipe has the commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// A preset that starts from random weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scratch: Option<Preset>,

@@ -74,6 +74,13 @@ impl Draft {
         judged.map_err(|error| self.add(keys, format!("{error:#}"))).ok()
     }
 
+    /// Puts in place of what the writer gave what it stands for, where the recipe can be read.
+    pub fn change(&mut self, change: impl FnOnce(&mut Recipe)) {
+        if let Some(recipe) = &mut self.recipe {
+            change(recipe);
+        }
+    }
+
     /// Adds a problem with `keys`, the first one leading.
     pub fn add(&mut self, keys: &[&str], message: String) {
         let keys = keys.iter().map(|&key| key.to_owned()).collect();

@@ -3,6 +3,7 @@
 use rewards::TaskKind;
 
 use super::{Recipe, explain, problem::Finding, rules::Rules};
+use crate::hub::HubModel;
 use crate::{
     credit::{
         advantage::{AdvantageConfig, Shared},
@@ -31,12 +32,31 @@ fn start(rules: &mut Rules, recipe: &Recipe) {
     let Recipe { run, model, warmup: texts, data, batch, .. } = recipe;
     rules.range("run.name", format!("{:?}", run.name), is_folder_name(&run.name), "the name of one folder");
     rules.positive("run.steps", run.steps);
-    if model.path.is_some() == model.scratch.is_some() {
-        let both = if model.path.is_some() { "both `path` and" } else { "neither `path` nor" };
+    let sources = [
+        ("`path`", model.path.is_some()),
+        ("`hub`", model.hub.is_some()),
+        ("`scratch`", model.scratch.is_some()),
+    ];
+    let given: Vec<&str> = sources.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    if given.len() != 1 {
+        let got = match given[..] {
+            [] => "neither `path` nor `hub` nor `scratch`".to_owned(),
+            [.., last] => format!("{} and {last}", given[..given.len() - 1].join(", ")),
+        };
         rules.broken(
-            &["model.path", "model.scratch"],
-            format!("[model] has {both} `scratch`; write one of them: a Hugging Face folder or a preset"),
+            &["model.path", "model.hub", "model.scratch"],
+            format!(
+                "[model] has {got}; write one of them: a Hugging Face folder, the name of a model on the hub or a preset"
+            ),
         );
+    }
+    rules.broken_if(
+        model.revision.is_some() && model.hub.is_none(),
+        &["model.revision", "model.hub"],
+        || "[model] `revision` has no effect without `hub`; leave it out".into(),
+    );
+    if let Err(error) = HubModel::of(model) {
+        rules.broken(&["model.hub", "model.revision"], format!("[model] `hub` and `revision`: {error}"));
     }
     if let Some(texts) = texts {
         warmup(rules, texts);

@@ -48,7 +48,7 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
     } else {
         None
     };
-    let inputs = Inputs::of(&setup.recipe, setup.placement)?;
+    let inputs = Inputs::of(&setup)?;
     if resume {
         inputs.check_unchanged(&folder).map_err(Failure::resume_refused)?;
     } else {
@@ -58,6 +58,7 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
     let ledger = Ledger::open(&setup, &folder, store, console, given.as_deref(), resumed_at)?;
 
     let weights = "the weights that [model] names make no policy; take others";
+    setup.fetch_weights(console).map_err(Failure::bad_input)?;
     let phase = console.step_phase("load model", 0);
     let mut policy = initial_policy(&setup)?;
     phase.finish();

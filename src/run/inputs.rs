@@ -17,9 +17,12 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::Fingerprint;
 use crate::data::supervised::SourceConfig;
 use crate::files::write_whole;
-use crate::model::{Dtype, Placement};
+use crate::hub::HubModel;
+use crate::model::Dtype;
 use crate::recipe::Recipe;
 use crate::run_folder::RunFolder;
+
+use super::Setup;
 
 /// Files of a model folder that shape a run; those that are not there are passed over.
 const MODEL_FILES: [&str; 6] = [
@@ -30,6 +33,16 @@ const MODEL_FILES: [&str; 6] = [
     "generation_config.json",
     "chat_template.jinja",
 ];
+
+/// What stands for the folder of the model in what a run writes down: its path, or its name and commit on the hub. `None`
+/// for random weights.
+///
+/// # Errors
+/// If the recipe's name of a model cannot be one.
+pub(crate) fn origin(recipe: &Recipe) -> Result<Option<PathBuf>> {
+    let hub = HubModel::of(&recipe.model)?;
+    Ok(hub.map(|model| model.place()).or_else(|| recipe.model.path.clone()))
+}
 
 /// Fingerprints of the files that a recipe names, and the precision it computes in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,19 +55,22 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// What `recipe` reads and how it computes now.
-    pub fn of(recipe: &Recipe, placement: Placement) -> Result<Self> {
-        let mut paths: Vec<PathBuf> = Vec::new();
-        if let Some(folder) = &recipe.model.path {
-            let files = MODEL_FILES.map(|name| folder.join(name));
-            paths.extend(files.into_iter().filter(|path| path.is_file()));
+    /// What the run reads and how it computes now.
+    pub fn of(setup: &Setup) -> Result<Self> {
+        let recipe = &setup.recipe;
+        // What is written down and where it lies: a model on the hub is the same one in every cache.
+        let mut paths: Vec<(PathBuf, PathBuf)> = Vec::new();
+        if let (Some(folder), Some(origin)) = (&setup.model_folder, origin(recipe)?) {
+            let files = MODEL_FILES.map(|name| (origin.join(name), folder.join(name)));
+            paths.extend(files.into_iter().filter(|(_, path)| path.is_file()));
         }
-        paths.extend(recipe.data.files().concat().into_iter().map(|file| file.path.clone()));
+        let as_named = |path: &PathBuf| (path.clone(), path.clone());
+        paths.extend(recipe.data.files().concat().into_iter().map(|file| as_named(&file.path)));
         if let Some(SourceConfig::Jsonl(source)) = recipe.warmup.as_ref().map(|warmup| &warmup.source) {
-            paths.push(source.path.clone());
+            paths.push(as_named(&source.path));
         }
-        let files = paths.iter().map(|path| Ok((path.display().to_string(), Fingerprint::of(path)?)));
-        Ok(Self { dtype: placement.dtype(), files: files.collect::<Result<_>>()? })
+        let files = paths.iter().map(|(name, path)| Ok((name.display().to_string(), Fingerprint::of(path)?)));
+        Ok(Self { dtype: setup.placement.dtype(), files: files.collect::<Result<_>>()? })
     }
 
     /// Writes them into the folder of a new run.

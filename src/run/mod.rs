@@ -22,7 +22,7 @@ use anyhow::Result;
 
 pub use assembly::{Request, train};
 pub use failure::Failure;
-pub(crate) use inputs::Inputs;
+pub(crate) use inputs::{Inputs, origin};
 pub use setup::Setup;
 pub use start::{initial_policy, warm_start};
 

@@ -1,5 +1,6 @@
 //! What a run is made of before any weight is loaded: a pure function of the recipe and the files it names.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -9,9 +10,11 @@ use crate::credit::{Credit, Exclude, ImportanceConfig};
 use crate::data::supervised::{Limits, Source};
 use crate::data::{Asker, DataSet, EvalSet};
 use crate::eval::Evaluator;
+use crate::hub::{Files, Hub, HubModel, Snapshot};
 use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
 use crate::model::{Layout, ModelConfig, Placement, Preset, load};
+use crate::observe::Console;
 use crate::pipeline::{Gatherer, RolloutSource, RootReader};
 use crate::recipe::{Draft, Recipe};
 use crate::rollout::{DecodeEngine, Generation};
@@ -26,6 +29,8 @@ pub struct Setup {
     pub recipe: Recipe,
     /// Device and precision.
     pub placement: Placement,
+    /// Folder of the model that it starts from; `None` for random weights.
+    pub model_folder: Option<PathBuf>,
     /// Shape of the policy.
     pub model: ModelConfig,
     /// Its tokenizer.
@@ -59,7 +64,7 @@ impl Setup {
         let placement = draft.judge(&["model.device", "model.dtype"], |recipe| {
             Placement::resolve(recipe.model.device, recipe.model.dtype)
         });
-        let model = model_parts(&mut draft);
+        let (model_folder, model) = model_parts(&mut draft).unzip();
         let items = draft.judge(&["data"], |recipe| recipe.data.items().context("[data]"));
         if let Some(items) = &items {
             draft.judge(&["batch.prompts", "data"], |recipe| check_number(recipe, items.train.len()));
@@ -98,13 +103,20 @@ impl Setup {
             draft.judge(&["batch.max_tokens"], |recipe| check_budget(recipe, data));
         }
         let recipe = draft.finish()?;
-        let (Some(placement), Some((model, tokenizer)), Some(data), Some(warmup_source), Some(random)) =
-            (placement, model, data, warmup_source, random)
+        let (
+            Some(placement),
+            Some(model_folder),
+            Some((model, tokenizer)),
+            Some(data),
+            Some(warmup_source),
+            Some(random),
+        ) = (placement, model_folder, model, data, warmup_source, random)
         else {
             bail!("the run cannot be set up");
         };
         Ok(Self {
             placement,
+            model_folder,
             model,
             tokenizer: Arc::new(tokenizer),
             data,
@@ -113,6 +125,15 @@ impl Setup {
             random,
             recipe,
         })
+    }
+
+    /// Fetches the weights of a model on the hub that are not in the cache.
+    ///
+    /// # Errors
+    /// As [`Hub::fetch`].
+    pub fn fetch_weights(&self, console: &Console) -> Result<()> {
+        let Some(model) = HubModel::of(&self.recipe.model)? else { return Ok(()) };
+        Hub::from_environment()?.fetch(&model, Files::All, Some(console)).map(drop)
     }
 
     /// Where the responses of each step come from.
@@ -217,20 +238,34 @@ impl Setup {
     }
 }
 
-/// Shape and tokenizer of the policy, which fit each other and, where there are any, the files of weights.
-fn model_parts(draft: &mut Draft) -> Option<(ModelConfig, Tokenizer)> {
-    const KEYS: &[&str] = &["model.path", "model.scratch"];
-    let path = draft.judge(KEYS, |recipe| Ok(recipe.model.path.clone()))?;
+/// Folder of the policy, where it does not start from random weights, and its shape and tokenizer, which fit each other and
+/// the files of weights. Of a model on the hub the weights need not be there yet.
+fn model_parts(draft: &mut Draft) -> Option<(Option<PathBuf>, (ModelConfig, Tokenizer))> {
+    const KEYS: &[&str] = &["model.path", "model.hub", "model.scratch"];
+    const ON_HUB: &[&str] = &["model.hub", "model.revision", "model.path", "model.scratch"];
+    let on_hub = draft.judge(ON_HUB, |recipe| {
+        let Some(model) = HubModel::of(&recipe.model)? else { return Ok(None) };
+        Hub::from_environment()?.fetch(&model, Files::Texts, None).map(Some).context("[model] hub")
+    })?;
+    let fetched = on_hub.is_some();
+    let path = match on_hub {
+        Some(Snapshot { folder, commit }) => {
+            draft.change(|recipe| recipe.model.revision = Some(commit));
+            Some(folder)
+        }
+        None => draft.judge(KEYS, |recipe| Ok(recipe.model.path.clone()))?,
+    };
     let Some(path) = path else {
         return draft.judge(KEYS, |_| {
             let tokenizer = countdown_tokenizer()?;
             let config = Preset::Countdown2m.config(i64::try_from(tokenizer.vocab_size())?);
-            Ok((config, tokenizer))
+            Ok((None, (config, tokenizer)))
         });
     };
     let config = ModelConfig::from_folder(&path);
     let tokenizer = Tokenizer::from_folder(&path);
-    let weights = config.as_ref().ok().map(|config| load::check(&path, &Layout::new(config)));
+    let weights = || config.as_ref().ok().map(|config| load::check(&path, &Layout::new(config)));
+    let weights = if fetched { None } else { weights() };
     let fit = config.as_ref().ok().zip(tokenizer.as_ref().ok()).map(|(config, tokenizer)| {
         let fits = tokenizer.check_fits(usize::try_from(config.vocab_size)?);
         fits.with_context(|| path.display().to_string())
@@ -246,9 +281,10 @@ fn model_parts(draft: &mut Draft) -> Option<(ModelConfig, Tokenizer)> {
     .flatten()
     .collect();
     for message in &wrong {
-        draft.add(KEYS, message.clone());
+        draft.add(if fetched { ON_HUB } else { KEYS }, message.clone());
     }
-    config.ok().zip(tokenizer.ok()).filter(|_| wrong.is_empty())
+    let parts = config.ok().zip(tokenizer.ok()).filter(|_| wrong.is_empty())?;
+    Some((Some(path), parts))
 }
 
 /// A step draws every prompt once at most.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::inputs::Inputs;
+use super::inputs::{Inputs, origin};
 use super::setup::Setup;
 use crate::checkpoint::{Store, VerifiedCheckpoint, load_moments, save_model, save_moments};
 use crate::files::{Lock, list, remove};
@@ -26,12 +26,12 @@ use crate::optim::AdamWState;
 use crate::recipe::Recipe;
 use crate::types::Step;
 
-/// The policy before its warm start.
+/// The policy before its warm start; of a model on the hub, [`Setup::fetch_weights`] comes first.
 ///
 /// # Errors
 /// If the weights cannot be loaded.
 pub fn initial_policy(setup: &Setup) -> Result<Policy> {
-    let Some(path) = &setup.recipe.model.path else {
+    let Some(path) = &setup.model_folder else {
         return Policy::scratch(setup.model.clone(), &setup.random, setup.placement);
     };
     Policy::load(path, setup.model.clone(), setup.placement)
@@ -158,7 +158,7 @@ fn wait_for_lock(folder: &Path, console: &Console, interrupt: &Interrupt) -> Res
     Ok(None)
 }
 
-/// Size and time of the last change of the files of weights in the model's folder.
+/// Size and time of the last change of the files of weights in the model's folder. Those of a commit on the hub do not change.
 fn stamps(recipe: &Recipe) -> Result<Vec<String>> {
     let Some(folder) = &recipe.model.path else { return Ok(Vec::new()) };
     let mut files: Vec<PathBuf> = list(folder)?.iter().map(DirEntry::path).collect();
@@ -181,9 +181,9 @@ fn key(setup: &Setup, config: &WarmupConfig) -> Result<String> {
         "seed": recipe.run.seed,
         "warmup": config,
         "data": recipe.data,
-        "model": format!("{:?} {:?}", recipe.model.path, setup.model),
+        "model": format!("{:?} {:?}", origin(recipe)?, setup.model),
         "device": format!("{:?}", setup.placement.device),
-        "inputs": Inputs::of(recipe, setup.placement)?,
+        "inputs": Inputs::of(setup)?,
         "weights": stamps(recipe)?,
     });
     let hash = Sha256::digest(serde_json::to_vec(&shape)?);

@@ -14,3 +14,4 @@ mod reference;
 mod refusal;
 mod saving;
 mod signals;
+mod smollm2;

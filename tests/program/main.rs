@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod compare;
+mod hub;
 mod inspect;
 mod inspect_run;
 mod learning;

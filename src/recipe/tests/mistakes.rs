@@ -91,7 +91,7 @@ fn mistakes_about_sections_are_explained() {
         problems("", &[])[..4],
         [
             "x.toml: [run] is missing; it needs `name`, `steps`",
-            "x.toml: [model] is missing; its keys are `path`, `scratch`, `dtype`, `device`",
+            "x.toml: [model] is missing; its keys are `path`, `hub`, `revision`, `scratch`, `dtype`, `device`",
             "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"jsonl\"",
             "x.toml: [explore] is missing; it needs `type`: one of \"group\", \"tree\"",
         ]
@@ -147,8 +147,9 @@ fn the_sense_of_the_whole_is_checked() {
     for (entry, expected) in [
         (
             "model.path=weights",
-            "[model] has both `path` and `scratch`; write one of them: a Hugging Face folder or a preset",
+            "[model] has `path` and `scratch`; write one of them: a Hugging Face folder, the name of a model on the hub or a preset",
         ),
+        ("model.revision=main", "[model] `revision` has no effect without `hub`; leave it out"),
         (
             "explore.size=1",
             "[explore] `size`: got 1, expected at least 2, since this [advantage] compares responses within a group",
@@ -302,11 +303,19 @@ fn the_sense_of_the_whole_is_checked() {
         far[0].starts_with("[explore.rule] `min_start` = 512 counts from the prompt's first token"),
         "{far:?}"
     );
+    let hub = BASE.replace("scratch = \"countdown2m\"", "hub = \"org/name\"");
+    assert!(problems(&hub, &["model.revision=v1.0"]).is_empty());
+    let found = problems(&hub, &["model.hub=a/b/c"]);
+    assert!(
+        found.len() == 1 && found[0].contains("got \"a/b/c\", expected the name of a model on the hub"),
+        "{found:?}"
+    );
     let neither = BASE.replace("scratch = \"countdown2m\"", "");
     assert_eq!(
         problems(&neither, &[]),
         [
-            "x.toml:6: [model] has neither `path` nor `scratch`; write one of them: a Hugging Face folder or a preset"
+            "x.toml:6: [model] has neither `path` nor `hub` nor `scratch`; write one of them: a Hugging Face folder, the \
+             name of a model on the hub or a preset"
         ]
     );
     assert_eq!(parse(BASE, &[]).unwrap().notes(), Vec::<String>::new());
