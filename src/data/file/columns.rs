@@ -36,6 +36,7 @@ pub enum Preset {
     Olympiadbench,
     /// DAPO-Math-17K: `prompt` as a conversation with instructions around the problem, which are taken off, or the problem
     /// alone; the answer in `reward_model.ground_truth` or `solution`.
+    #[serde(rename = "dapo_math_17k")]
     DapoMath17k,
     /// DeepScaleR: `problem`, `answer`.
     Deepscaler,

@@ -92,7 +92,7 @@ fn mistakes_about_sections_are_explained() {
         [
             "x.toml: [run] is missing; it needs `name`, `steps`",
             "x.toml: [model] is missing; its keys are `path`, `hub`, `revision`, `scratch`, `dtype`, `device`",
-            "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"jsonl\"",
+            "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"arithmetic\", \"files\"",
             "x.toml: [explore] is missing; it needs `type`: one of \"group\", \"tree\"",
         ]
     );
@@ -304,7 +304,7 @@ fn the_sense_of_the_whole_is_checked() {
         "{far:?}"
     );
     let hub = BASE.replace("scratch = \"countdown2m\"", "hub = \"org/name\"");
-    assert!(problems(&hub, &["model.revision=v1.0"]).is_empty());
+    assert!(parse(&hub, &["model.revision=v1.0"]).is_ok());
     let found = problems(&hub, &["model.hub=a/b/c"]);
     assert!(
         found.len() == 1 && found[0].contains("got \"a/b/c\", expected the name of a model on the hub"),
