@@ -85,7 +85,7 @@ pub(super) fn announced(text: &str) -> Option<&str> {
     // Below a headline there may be a whole solution.
     let line = after.lines().next().unwrap_or_default();
     let alone = !headline || line.len() == after.trim_end().len();
-    alone.then(|| without_aside(first_sentence(without_fillers(line))))
+    alone.then(|| without_aside(first_sentence(without_fillers(line))).trim_end_matches(['*', ' ']))
 }
 
 /// The next [`WINDOW`] bytes of the text, or some fewer.

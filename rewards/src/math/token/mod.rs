@@ -193,7 +193,8 @@ impl<'a> Lexer<'a> {
     /// Whether letters at the end of a quantity, which elsewhere mean something else, are a unit: `5 min`, `3 in^2`.
     fn is_abbreviation(&self, run: &str) -> bool {
         let ends = self.rest.trim_start_matches(['^', '.', ' ', '2', '3', '{', '}', '$']).is_empty();
-        self.after_number() && self.spaced && ends && matches!(run, "min" | "sec" | "in")
+        let after_word = matches!(self.tokens.last(), Some(Spaced { token: Token::Word(_), .. }));
+        (self.after_number() || after_word) && self.spaced && ends && matches!(run, "min" | "sec" | "in")
     }
 
     fn after_number(&self) -> bool {
