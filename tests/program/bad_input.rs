@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::place::{FINISHED, Place, RECIPE, copy};
+use super::place::{FILES, FINISHED, Place, RECIPE, copy, problems};
 
 /// Runs `check` and `train`, which must agree, refuse with exit code 2 and leave no run; gives what was said.
 fn refusal(place: &Place, args: &[&str]) -> String {
@@ -95,9 +95,9 @@ fn lengths_and_numbers_that_do_not_fit_are_found_together() {
         &said,
         &["max_new_tokens = 510", "512 positions", "lower max_new_tokens to at most", "max_tokens = 511"],
     );
-    place.write("train.jsonl", "{\"numbers\": [1, 2], \"target\": 3}\n".repeat(3));
-    place.write("eval.jsonl", "{\"numbers\": [1, 2], \"target\": 3}\n");
-    let data = "data={type=\"jsonl\", path=\"train.jsonl\", eval_path=\"eval.jsonl\"}";
+    place.write("train.jsonl", problems(3));
+    place.write("eval.jsonl", problems(1));
+    let data = FILES;
     let said = refusal(&place, &["tiny.toml", "--set", data]);
     assert_says(&said, &["[batch] prompts = 4: there are 3 training problems"]);
 }
@@ -174,25 +174,28 @@ fn every_text_of_the_warm_start_must_fit() {
     place.write("texts.jsonl", pair("1", 5) + &pair("", 5));
     assert_says(&refusal(&place, &["tiny.toml", "--set", source]), &["texts.jsonl:2: `prompt` is empty"]);
 
-    let problem = |prompt: &str| format!("{}\n", json!({ "prompt": prompt, "numbers": [1, 2], "target": 3 }));
-    place.write("train.jsonl", problem("1").repeat(4) + "\n" + &problem(""));
+    let problem = |question: &str| format!("{}\n", json!({ "question": question, "answer": "3" }));
+    place.write("train.jsonl", problem("1") + &problem("2") + &problem("3") + &problem("4") + "\n" + &problem(" "));
     place.write("eval.jsonl", problem("1"));
-    let data = "data={type=\"jsonl\", path=\"train.jsonl\", eval_path=\"eval.jsonl\"}";
-    let said = refusal(&place, &["tiny.toml", "--set", data]);
-    assert_says(&said, &["[data]: train.jsonl:6: the text \"\" has no tokens"]);
+    let data = "data={type=\"files\", train=[{path=\"train.jsonl\", preset=\"math500\", fields={question=\"question\"}}], \
+                eval=[{path=\"eval.jsonl\", preset=\"math500\", fields={question=\"question\"}}]}";
+    let source = "warmup.source={type=\"jsonl\", path=\"pairs.jsonl\"}";
+    place.write("pairs.jsonl", pair("1", 5));
+    let said = refusal(&place, &["tiny.toml", "--set", data, "--set", "reward.0.type=math", "--set", source]);
+    assert_says(&said, &["[data]: train.jsonl:6: the question is empty"]);
 }
 
 #[test]
 fn a_broken_line_is_named_by_file_and_line() {
     let place = Place::new();
-    let good = "{\"numbers\": [1, 2], \"target\": 3}\n".repeat(4);
-    place.write("train.jsonl", format!("{good}\n{{\"numbers\": [1, 2]}}\n"));
+    let good = problems(4);
+    place.write("train.jsonl", format!("{good}\n{{\"nums\": [1, 2]}}\n"));
     place.write("eval.jsonl", &good);
-    let data = "data={type=\"jsonl\", path=\"train.jsonl\", eval_path=\"eval.jsonl\"}";
+    let data = FILES;
     let said = refusal(&place, &["tiny.toml", "--set", data]);
     assert_says(
         &said,
-        &["[data]: train.jsonl:6: missing field `target`", "expected {\"numbers\": [3, 7, 12]"],
+        &["[data]: train.jsonl:6: ", "`target`", "the columns are nums", "broken = \"skip\""],
     );
 
     place.write("train.jsonl", &good);

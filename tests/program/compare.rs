@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use super::place::{FINISHED, Place, finish, send, without_times};
+use super::place::{FILES, FINISHED, Place, finish, send, without_times};
 
 const COMPARE: [&str; 6] = ["compare", "tiny.toml", "--credit", "uniform,random", "--seeds", "2"];
 const OUT: &str = "runs/compare_tiny";
@@ -207,12 +207,12 @@ fn a_run_that_diverges_is_left_out_and_the_others_are_made() {
 fn what_the_runs_of_a_seed_do_not_share_is_said() {
     let place = Place::new();
     let problems = |targets: &[u32]| -> String {
-        targets.iter().map(|n| format!("{{\"numbers\": [1, 2, 3], \"target\": {n}}}\n")).collect()
+        targets.iter().map(|n| format!("{{\"nums\": [1, 2, 3], \"target\": {n}}}\n")).collect()
     };
     place.write("train.jsonl", problems(&[1, 2, 3, 4, 5, 6]));
     place.write("eval.jsonl", problems(&[7, 8]));
     let compare = |more: &[&str]| {
-        let data = "data={type=\"jsonl\", path=\"train.jsonl\", eval_path=\"eval.jsonl\"}";
+        let data = FILES;
         let mut args = vec!["compare", "tiny.toml", "--seeds", "1", "--out", "out", "--set", data];
         args.extend(["--set", "run.steps=1", "--set", "warmup.steps=2"].iter().chain(more));
         let ended = place.run(&args);

@@ -76,9 +76,10 @@ batch_size = 24
 lr = 3e-3
 source = { type = "jsonl", path = "texts.jsonl" }
 [data]
-type = "jsonl"
-path = "problems.jsonl"
-eval_path = "problems.jsonl"
+type = "files"
+prompt = "{question}"
+train = [{ path = "problems.jsonl", fields = { question = "prompt", numbers = "numbers", target = "target" } }]
+eval = [{ name = "heldout", path = "problems.jsonl", fields = { question = "prompt", numbers = "numbers", target = "target" } }]
 [explore]
 type = "group"
 size = 8

@@ -62,6 +62,15 @@ every = 3
 keep = 0
 "#;
 
+/// Countdown problems from two files, for `--set`.
+pub const FILES: &str = "data={type=\"files\", train=[{path=\"train.jsonl\", preset=\"countdown_tasks\"}], \
+                         eval=[{path=\"eval.jsonl\", preset=\"countdown_tasks\"}]}";
+
+/// `n` problems for such a file.
+pub fn problems(n: u32) -> String {
+    (1..=n).map(|i| format!("{{\"nums\": [{i}, 2], \"target\": {}}}\n", i + 2)).collect()
+}
+
 /// Longest time that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 

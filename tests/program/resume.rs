@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::place::{FINISHED, Place, RECIPE, assert_same_run, copy, finish, send};
+use super::place::{FILES, FINISHED, Place, RECIPE, assert_same_run, copy, finish, problems, send};
 
 /// A moment that no earlier test run has tried.
 fn random_ms(most: u64) -> u64 {
@@ -337,8 +337,8 @@ fn warm_start(place: &Place) -> Vec<u8> {
 fn files_that_changed_since_the_run_began_are_refused() {
     let place = Place::new();
     copy(&FINISHED.path("runs/tiny/checkpoints/step_000006/model"), &place.path("model"));
-    place.write("train.jsonl", "{\"numbers\": [1, 2], \"target\": 3}\n".repeat(4));
-    place.write("eval.jsonl", "{\"numbers\": [1, 2], \"target\": 3}\n");
+    place.write("train.jsonl", problems(4));
+    place.write("eval.jsonl", problems(1));
     place.write("texts.jsonl", "{\"prompt\": \"1 2\", \"response\": \"3\"}\n");
     let args = [
         "train",
@@ -348,7 +348,7 @@ fn files_that_changed_since_the_run_began_are_refused() {
         "--set",
         "model={path=\"model\"}",
         "--set",
-        "data={type=\"jsonl\", path=\"train.jsonl\", eval_path=\"eval.jsonl\"}",
+        FILES,
         "--set",
         "warmup={steps=1, batch_size=1, lr=1e-3, source={type=\"jsonl\", path=\"texts.jsonl\"}}",
         "--resume",

@@ -18,10 +18,10 @@ use super::{HeadsArgument, Inspect, require};
 const BARE: &str = r#"
 run = { name = "inspect", steps = 1 }
 model = { scratch = "countdown2m" }
-data = { type = "jsonl", path = "none", eval_path = "none" }
+data = { type = "arithmetic", classes = ["d + d"], train_items = 1, eval_items = 1 }
 explore = { type = "group", size = 2 }
 sampling = { max_new_tokens = 1024 }
-reward = [{ type = "countdown", preset = "exact" }]
+reward = [{ type = "numeric" }]
 advantage = { type = "group" }
 loss = { type = "clip" }
 optim = { lr = 1e-6 }
