@@ -94,14 +94,14 @@ impl Options {
             return vec![letter];
         }
         let claim = bare(claim);
+        let whole = claim.trim_matches(|c: char| !c.is_alphanumeric());
         let mut letters = Vec::new();
         for (at, word) in words(&claim) {
             let mut chars = word.chars();
             let (Some(letter), None) = (chars.next(), chars.next()) else { continue };
             let enclosed = claim.get(..at).is_some_and(|before| before.ends_with('('))
                 && claim.get(at + word.len()..).is_some_and(|after| after.starts_with(')'));
-            let alone = enclosed || claim.trim_matches(|c: char| !c.is_alphanumeric()) == word;
-            let counts = alone || (letter.is_ascii_uppercase() && letter != 'I');
+            let counts = enclosed || whole == word || (letter.is_ascii_uppercase() && letter != 'I');
             let letter = letter.to_ascii_uppercase();
             if counts && self.has(letter) && !letters.contains(&letter) {
                 letters.push(letter);

@@ -10,6 +10,8 @@ use crate::tags;
 const END_THINK: &str = "</think>";
 /// Longest text that belongs to a phrase, in bytes.
 const MAX_PHRASE: usize = 200;
+/// How many phrases may speak of an answer, from the last on, until one must give it.
+const MAX_PHRASES: usize = 100;
 
 /// What `response` says after its thought; none where the thought does not end.
 pub(crate) fn spoken(response: &str) -> Option<&str> {
@@ -53,7 +55,7 @@ fn balanced(text: &str) -> Option<&str> {
 /// Where the last phrase stands that says an answer, and what follows its verb.
 fn phrase(text: &str, says: impl Fn(&str) -> bool) -> Option<(usize, &str)> {
     let lower = text.to_ascii_lowercase();
-    lower.rmatch_indices("answer").find_map(|(at, word)| {
+    lower.rmatch_indices("answer").take(MAX_PHRASES).find_map(|(at, word)| {
         let after = text.get(at + word.len()..)?;
         let said = sentence(after_verb(after)?);
         says(said).then_some((at, said))

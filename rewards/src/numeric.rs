@@ -28,12 +28,13 @@ pub fn extract(response: &str) -> Option<String> {
     text.get(number.start..number.end).map(str::to_owned)
 }
 
-/// Whether `answer` is the number that `gold` is.
+/// Whether `answer` is the number that `gold` is, or marks where it is a whole solution.
 ///
 /// The status is [`Status::Unparsable`] for an answer that is not one number, and [`Status::Error`] for a gold answer that
 /// is not.
 pub fn judge(gold: &str, answer: &str) -> (bool, Status) {
     let value = |text: &str| only(&tidy(text)).and_then(|number| number.value);
+    let gold = marked::last(gold, |_| false).unwrap_or(gold);
     match (value(gold), value(answer)) {
         (None, _) => (false, Status::Error),
         (_, None) => (false, Status::Unparsable),
@@ -56,6 +57,10 @@ fn only(text: &str) -> Option<Number> {
     }
     let all = numbers(said);
     let first = all.first().filter(|first| first.value.is_some())?;
+    // A minus at a distance belongs to the number or is an operation.
+    if said.get(..first.start).is_some_and(|before| before.trim_end().ends_with('-')) {
+        return None;
+    }
     let same = all.iter().all(|number| number.value == first.value);
     same.then(|| Number { start: start + first.start, end: start + first.end, value: first.value })
 }

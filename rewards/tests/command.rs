@@ -81,7 +81,7 @@ fn every_mishap_costs_one_response() {
             "crash",
             0.0,
             Status::Error,
-            "ended (exit status: 3) without a reply; on its standard error: no such thing",
+            "ended with exit status 3 without a reply; on its standard error: no such thing",
         ),
         ("garbage", 0.0, Status::Error, "what?"),
         ("right", 1.0, Status::Ok, ""),

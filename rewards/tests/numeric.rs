@@ -28,6 +28,7 @@ fn the_number_counts_not_its_spelling() {
         ("18", "so 18, that is, 18.0"),
         ("18", "First 20.\nThe answer is 20. No.\n#### 18"),
         ("18", "#### 20 #### 18"),
+        ("9 * 2 = 18 dollars.\n#### 18", "18"),
     ] {
         assert_eq!(score(gold, response), (true, Status::Ok), "{gold}: {response}");
     }
@@ -65,6 +66,8 @@ fn what_is_not_one_number_is_no_answer() {
         "17, 18",
         "20/19/18",
         "#### \n18",
+        "\\boxed{- 18}",
+        "The answer is 20 - 2",
         "18 \\boxed{",
         "<think>18",
         "1/0",

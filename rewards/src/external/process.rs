@@ -14,6 +14,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
 use super::crew::Item;
 use super::protocol::{Failure, Request, verdict};
 use super::tail::Tail;
@@ -81,15 +83,19 @@ impl Process {
         }
     }
 
-    /// How the program, whose output has ended, did so.
-    fn ended(&mut self) -> String {
-        let start = Instant::now();
+    /// How the program, whose output has ended, did so. It is not waited for, so that its number stays its own.
+    fn ended(&self) -> String {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let (start, patience) = (Instant::now(), Duration::from_millis(200));
         loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return format!("ended ({status})"),
-                Ok(None) if start.elapsed() < Duration::from_millis(200) => {
-                    thread::sleep(Duration::from_millis(1));
+            match waitid(WaitId::Pid(Pid::from_child(&self.child)), options) {
+                Ok(Some(status)) => {
+                    let code = status.exit_status().map(|code| format!("ended with exit status {code}"));
+                    let signal =
+                        status.terminating_signal().map(|signal| format!("ended by signal {signal}"));
+                    return code.or(signal).unwrap_or_else(|| "ended".into());
                 }
+                Ok(None) if start.elapsed() < patience => thread::sleep(Duration::from_millis(1)),
                 _ => return "closed its output".into(),
             }
         }

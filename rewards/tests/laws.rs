@@ -1,0 +1,167 @@
+//! Laws of all graders written here: none panics, takes long, changes its mind or pays for garbage.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use rewards::{Response, Reward, RewardConfig, Status, Task, Verdict};
+use serde_json::json;
+
+const LIMIT: Duration = Duration::from_millis(50);
+
+fn graders() -> Vec<Box<dyn Reward>> {
+    let configs = json!([
+        {"type": "countdown"},
+        {"type": "math"},
+        {"type": "numeric"},
+        {"type": "choice"},
+        {"type": "format", "tags": ["think", "answer"], "strict": true},
+        {"type": "format", "pattern": "(?s)^(a|b)*#### [0-9]+$"},
+        {"type": "length", "max": 100, "buffer": 50},
+    ]);
+    let configs: Vec<RewardConfig> = serde_json::from_value(configs).unwrap();
+    configs.into_iter().map(|config| config.build().unwrap()).collect()
+}
+
+/// Tasks whose gold answers cannot be met by pieces of [`text`] alone.
+fn tasks() -> Vec<Task> {
+    let choices = json!({"X": "quite another", "Y": "yet another"});
+    let tasks = json!([
+        {"type": "question", "answer": "987654"},
+        {"type": "question", "answer": "X", "fields": {"choices": choices}},
+        {"type": "countdown", "numbers": [2, 3], "target": 6},
+    ]);
+    serde_json::from_value(tasks).unwrap()
+}
+
+const PIECES: [&str; 44] = [
+    "1",
+    "-",
+    "2,000",
+    "3/4",
+    ".",
+    "5.",
+    "1e9",
+    "$",
+    "%",
+    "\\frac{1}{2}",
+    "\\frac{",
+    "\\boxed{",
+    "}",
+    "{",
+    "####",
+    "####",
+    "\n",
+    " ",
+    "answer",
+    "answer is ",
+    "The answer: ",
+    "=",
+    "<answer>",
+    "</answer>",
+    "<think>",
+    "</think>",
+    "A",
+    "(B)",
+    "C.",
+    "or",
+    " and ",
+    "\\text{D}",
+    "**",
+    "million",
+    "^",
+    "_",
+    "\u{2212}",
+    "é",
+    "🧮",
+    "\0",
+    "\r\n",
+    "\\",
+    "\u{202e}",
+    "999999999999999999999",
+];
+
+fn text() -> impl Strategy<Value = String> {
+    let pieces = prop::collection::vec(prop::sample::select(&PIECES[..]), 0..60);
+    // The letter of the right option is no garbage.
+    let any = any::<String>().prop_map(|text| text.replace(['x', 'X'], ""));
+    prop_oneof![pieces.prop_map(|pieces| pieces.concat()), any]
+}
+
+fn score(grader: &dyn Reward, task: &Task, text: &str, is_answer: bool) -> Verdict {
+    grader.score(task, &Response { tokens: Some(text.len()), is_answer, ..Response::of(text) })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn garbage_is_graded_calmly(text in text(), is_answer in any::<bool>()) {
+        for grader in graders() {
+            for task in tasks() {
+                let verdict = score(&*grader, &task, &text, is_answer);
+                prop_assert!(verdict.value.is_finite());
+                prop_assert!(!verdict.correct(), "{}: {text:?}", grader.name());
+                prop_assert_eq!(&score(&*grader, &task, &text, is_answer), &verdict);
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_is_graded_as_each_alone(texts in prop::collection::vec(text(), 0..20)) {
+        let tasks = tasks();
+        let items: Vec<_> = texts.iter().zip(tasks.iter().cycle()).map(|(text, task)| (task, Response::of(text))).collect();
+        for grader in graders() {
+            let alone: Vec<_> = items.iter().map(|(task, response)| grader.score(task, response)).collect();
+            prop_assert_eq!(grader.score_all(&items).unwrap(), alone);
+        }
+    }
+}
+
+#[test]
+fn long_responses_are_graded_in_time() {
+    let task: Task = serde_json::from_value(json!({
+        "type": "question", "answer": "5", "fields": {"choices": ["1", "5", "A B"]}
+    }))
+    .unwrap();
+    let mixed = [
+        "((((A ",
+        "answer: ",
+        "{{{1",
+        "$$$$1",
+        "\\frac{1}{",
+        "1,000",
+        "A) ",
+        "answer is A B C",
+        "<think></think>",
+    ];
+    for piece in PIECES.into_iter().chain(mixed) {
+        for text in [piece.repeat(100_000 / piece.len()), format!("The answer is {}", piece.repeat(20_000))] {
+            for grader in graders() {
+                for is_answer in [false, true] {
+                    // The best of some tries, since other work on the machine takes its time too.
+                    let in_time = (0..5).any(|_| {
+                        let start = Instant::now();
+                        score(&*grader, &task, &text, is_answer);
+                        start.elapsed() <= LIMIT
+                    });
+                    assert!(in_time, "{}, {piece:?}", grader.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_gold_answer_is_right_in_every_grader_of_questions() {
+    for (grader, gold) in [("math", "\\frac{1}{2}"), ("numeric", "18"), ("choice", "B")] {
+        let config: RewardConfig = serde_json::from_value(json!({"type": grader})).unwrap();
+        let task: Task = serde_json::from_value(json!({"type": "question", "answer": gold})).unwrap();
+        let grader = config.build().unwrap();
+        for (text, is_answer) in [(gold.to_owned(), true), (format!("so \\boxed{{{gold}}}."), false)] {
+            let verdict = score(&*grader, &task, &text, is_answer);
+            assert_eq!((verdict.correct(), verdict.status), (true, Status::Ok), "{text}");
+            assert_eq!(verdict.answer.as_deref(), Some(gold));
+        }
+    }
+}
