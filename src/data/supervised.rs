@@ -213,7 +213,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        data::{DataConfig, countdown::CountdownConfig},
+        data::{Asker, DataConfig, countdown::CountdownConfig},
         text::countdown_tokenizer,
     };
 
@@ -227,7 +227,9 @@ mod tests {
             eval_items: 1,
             prompt: "Make {target} from {numbers}.\n".into(),
         };
-        DataConfig::Countdown(config).build(&countdown_tokenizer().unwrap()).unwrap().train
+        let tokenizer = countdown_tokenizer().unwrap();
+        let asker = Asker::new(&tokenizer, None).unwrap();
+        DataConfig::Countdown(config).items().unwrap().tokenize(&asker).unwrap().train
     }
 
     const LIMITS: Limits = Limits { positions: 512, max_tokens: 16384 };

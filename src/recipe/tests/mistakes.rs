@@ -92,7 +92,7 @@ fn mistakes_about_sections_are_explained() {
         [
             "x.toml: [run] is missing; it needs `name`, `steps`",
             "x.toml: [model] is missing; its keys are `path`, `scratch`, `dtype`, `device`",
-            "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"jsonl\"",
+            "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"arithmetic\", \"files\"",
             "x.toml: [explore] is missing; it needs `type`: one of \"group\", \"tree\"",
         ]
     );
@@ -229,7 +229,8 @@ fn the_sense_of_the_whole_is_checked() {
     for (entries, expected) in [
         (
             &["reward=[{type=\"math\"}]"][..],
-            "[[reward]] #1 `type`: got a grader of mathematical answers, expected \"countdown\"",
+            "[[reward]] #1 `type`: got a grader that cannot judge the problems of [data], Countdown problems; expected one that \
+             can, such as \"countdown\"",
         ),
         (&["explore={type=\"tree\", rounds=0}"][..], "[explore] `rounds`: got 0, expected at least 1"),
         (
