@@ -4,6 +4,7 @@
 mod bench;
 mod check;
 mod compare;
+mod data;
 mod eval;
 mod grade;
 mod inspect;
@@ -46,6 +47,8 @@ enum Verb {
     Grade(grade::Grade),
     /// Find everything wrong with a recipe, without loading a model
     Check(check::Check),
+    /// Show the problems of a file or a recipe: what can be read, how long it is, and how the model will see it
+    Data(Box<data::Data>),
     /// Time generation and training on fixed work
     Bench(bench::Bench),
 }
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Verb::Inspect(verb) => verb.run(),
         Verb::Grade(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
+        Verb::Data(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
     });
     match result {

@@ -121,11 +121,15 @@ impl<'r> Pair<'r> {
     }
 
     fn items(&self) -> Vec<String> {
-        self.problems("data.eval", |config| &config.eval)
+        self.problems("data.eval", &[], |config| &config.eval)
+    }
+
+    fn trained_on(&self) -> Vec<String> {
+        self.problems("data.train", &["data.max_prompt_tokens"], |config| &config.train)
     }
 
     fn prompts(&self) -> Vec<String> {
-        let problems = self.problems("data.train", |config| &config.train);
+        let problems = self.trained_on();
         // How many an adaptive sampler draws follows the course of each run.
         let adapts = |run: &RunRecord| matches!(run.recipe.sampler, SamplerConfig::Adaptive(_));
         let adaptive = (adapts(self.one) || adapts(self.other)).then(|| String::from("what [sampler] draws"));
@@ -141,7 +145,7 @@ impl<'r> Pair<'r> {
         }
         let source = recipe.warmup.as_ref().map(|warmup| &warmup.source);
         if matches!(source, Some(SourceConfig::CountdownDemos(_))) {
-            why.extend(self.problems("data.train", |config| &config.train));
+            why.extend(self.trained_on());
         }
         if why.is_empty() && self.asked_alike() && self.one.first_answers != self.other.first_answers {
             why.push(String::from("their answers before the first step"));
@@ -161,14 +165,15 @@ impl<'r> Pair<'r> {
     }
 
     /// Why the problems of one kind may not be the same: those of files by their content, `key` being the one that names
-    /// them; generated ones by every key, since one stream of draws makes them all.
-    fn problems(&self, key: &str, files: fn(&FilesConfig) -> &[FileConfig]) -> Vec<String> {
+    /// them and `more` those that choose among them alone; generated ones by every key, since one stream of draws makes them
+    /// all.
+    fn problems(&self, key: &str, more: &[&str], files: fn(&FilesConfig) -> &[FileConfig]) -> Vec<String> {
         let (DataConfig::Files(one), DataConfig::Files(other)) =
             (&self.one.recipe.data, &self.other.recipe.data)
         else {
             return self.keys_in(&["data", "chat"]);
         };
-        let mut why = self.keys_in(&["data.prompt", "data.max_prompt_tokens", "data.broken", "chat"]);
+        let mut why = self.keys_in(&[&["data.prompt", "data.broken", "chat"], more].concat());
         let (one, other) = (files(one), files(other));
         let read_alike = one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.reads_as(b));
         let moved =

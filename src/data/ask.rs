@@ -64,6 +64,16 @@ impl<'t> Asker<'t> {
         ensure!(!tokens.is_empty(), "the text {text:?} has no tokens; a policy needs at least one to read");
         Ok((text, tokens))
     }
+
+    /// What the policy reads when it is asked `question`, spelled from its tokens, those included that its tokenizer adds, and
+    /// how many these are.
+    ///
+    /// # Errors
+    /// As [`Asker::ask`].
+    pub fn read(&self, question: &str) -> Result<(String, usize)> {
+        let (_, tokens) = self.ask(question)?;
+        Ok((self.tokenizer.pieces(&tokens)?.concat(), tokens.len()))
+    }
 }
 
 fn render(template: &ChatTemplate, chat: &ChatConfig, question: &str) -> Result<String> {

@@ -56,7 +56,7 @@ pub fn all<T>(values: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
 }
 
 /// The message of `error` with its column only: its line counts within the one line that was read.
-fn without_line(error: &serde_json::Error) -> Error {
+pub(super) fn without_line(error: &serde_json::Error) -> Error {
     let message = error.to_string();
     let reason = message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
     anyhow!("{reason} at column {}", error.column())

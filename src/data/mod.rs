@@ -17,12 +17,14 @@ pub mod countdown;
 pub mod demonstrations;
 pub mod file;
 pub mod jsonl;
+mod lengths;
 mod order;
 pub mod sampler;
 pub mod supervised;
 
 pub use ask::{Asker, ChatConfig};
 pub use file::{FileConfig, FileReport};
+pub use lengths::{Bar, Lengths};
 
 /// Name of the set of held-out problems where there is one only.
 const HELDOUT: &str = "heldout";

@@ -74,7 +74,8 @@ impl Recipe {
 fn flatten(path: &str, value: Value, entries: &mut Table) {
     let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     match value {
-        Value::Table(table) => {
+        // An empty section, such as [chat], is not the same as none.
+        Value::Table(table) if !table.is_empty() => {
             for (key, value) in table {
                 flatten(&join(&key), value, entries);
             }

@@ -170,6 +170,10 @@ impl Key {
             let takes = refused(true.into());
             let takes = match sample {
                 Value::Array(_) => format!("{takes}, each {}", refused(pair(true))),
+                Value::Table(_) => match ask(table([("name", true.into())])) {
+                    Err(Fault::WrongType(expected)) => format!("{takes}, each {}", human(&expected)),
+                    _ => takes,
+                },
                 _ => takes,
             };
             (Takes::Plain(takes), sample)

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod compare;
+mod data;
 mod hub;
 mod inspect;
 mod inspect_run;

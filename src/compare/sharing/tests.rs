@@ -91,6 +91,48 @@ fn files_say_what_runs_share() {
 }
 
 #[test]
+fn what_is_made_of_files_says_what_runs_share() {
+    const TWO: &str = "data={type=\"files\", train=[{path=\"a.jsonl\", preset=\"countdown_tasks\"}, \
+         {path=\"b.jsonl\", preset=\"countdown_tasks\"}], eval=[{path=\"c.jsonl\", preset=\"countdown_tasks\"}]}";
+    let runs = Runs(tempfile::tempdir().unwrap());
+    let files = [("a.jsonl", "a"), ("b.jsonl", "b"), ("c.jsonl", "c"), ("d.jsonl", "a")];
+    let apart = |more: &[&str]| {
+        let run = |name: &str, more: &[&str]| runs.run(name, 0, &[&[TWO], more].concat(), &files, "1");
+        said(&[run("a", &[]), run("b", more)])
+    };
+    let [train, eval] = ["data.train", "data.eval"];
+    for (more, prompts, items) in [
+        (&[][..], "", ""),
+        // Moved, what was read is the same; swapped, problems come in another order.
+        (&["data.train.0.path=\"d.jsonl\""], "", ""),
+        (&["data.train.0.path=\"b.jsonl\"", "data.train.1.path=\"a.jsonl\""], train, ""),
+        (&["data.train.1.path=\"unknown.jsonl\""], train, ""),
+        (&["data.train.1.limit=5"], train, ""),
+        (&["data.train.1.fields={target=\"goal\"}"], train, ""),
+        (&["data.eval.0.fields={target=\"goal\"}"], "", eval),
+        (&["data.eval.0.limit=5"], "", eval),
+        (&["data.prompt=\"{target} of {numbers}\""], "data.prompt", "data.prompt"),
+        (&["data.broken=\"skip\""], "data.broken", "data.broken"),
+        (&["data.max_prompt_tokens=9"], "data.max_prompt_tokens", ""),
+        (&["chat={}"], "chat", "chat"),
+        (&["chat={system=\"Think.\"}"], "chat.system", "chat.system"),
+    ] {
+        assert_eq!(apart(more), ["", prompts, items], "{more:?}");
+    }
+    let third = "data.train=[{path=\"a.jsonl\", preset=\"countdown_tasks\"}]";
+    assert_eq!(apart(&[third]), ["", train, ""]);
+    // Edited between the runs, each file says so for itself.
+    let edited = |which: usize| {
+        let mut after = files;
+        after[which].1 = "new";
+        said(&[runs.run("a", 0, &[TWO], &files, "1"), runs.run("b", 0, &[TWO], &after, "1")])
+    };
+    assert_eq!(edited(1), ["", "the content of b.jsonl", ""]);
+    assert_eq!(edited(2), ["", "", "the content of c.jsonl"]);
+    assert_eq!(edited(3), [""; 3], "neither run reads it");
+}
+
+#[test]
 fn a_policy_that_answers_otherwise_is_another_one() {
     let runs = Runs(tempfile::tempdir().unwrap());
     let one = runs.run("a", 0, &[], &[], "1");

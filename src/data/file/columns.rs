@@ -32,7 +32,7 @@ pub enum Preset {
     Amc23,
     /// Minerva's OCWCourses: `problem`, and `solution` with the answer in its last box.
     Minerva,
-    /// OlympiadBench, open-ended: `question`, `final_answer` as a list of one text.
+    /// OlympiadBench, open-ended: `question`, `final_answer` as a list of texts.
     Olympiadbench,
     /// DAPO-Math-17K: `prompt` as a conversation with instructions around the problem, which are taken off, or the problem
     /// alone; the answer in `reward_model.ground_truth` or `solution`.
@@ -83,6 +83,57 @@ const NUMBERS: &str = "numbers";
 const TARGET: &str = "target";
 
 impl Preset {
+    /// All of them; of those that can read the same rows, those that say more of them come first.
+    pub const ALL: [Self; 11] = [
+        Self::CountdownTasks,
+        Self::DapoMath17k,
+        Self::Olympiadbench,
+        Self::Gsm8k,
+        Self::Math500,
+        Self::Deepscaler,
+        Self::Aime24,
+        Self::Aime25,
+        Self::Amc23,
+        Self::Math,
+        Self::Minerva,
+    ];
+
+    /// Its name in a recipe.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gsm8k => "gsm8k",
+            Self::Math => "math",
+            Self::Math500 => "math500",
+            Self::Aime24 => "aime24",
+            Self::Aime25 => "aime25",
+            Self::Amc23 => "amc23",
+            Self::Minerva => "minerva",
+            Self::Olympiadbench => "olympiadbench",
+            Self::DapoMath17k => "dapo_math_17k",
+            Self::Deepscaler => "deepscaler",
+            Self::CountdownTasks => "countdown_tasks",
+        }
+    }
+
+    /// The preset that can read the most of `rows`, and those behind it that make the same problems of them; none where no
+    /// preset can read any.
+    #[must_use]
+    pub fn fitting(rows: &[Row]) -> Vec<Self> {
+        let read = |preset: &Self| -> (Self, Vec<Option<Content>>) {
+            let columns = preset.columns();
+            (*preset, rows.iter().map(|row| columns.read(row).ok()).collect())
+        };
+        let n_read = |(_, read): &(Self, Vec<Option<Content>>)| read.iter().flatten().count();
+        let all: Vec<_> = Self::ALL.iter().map(read).collect();
+        // Of several the first: `max_by_key` takes the last.
+        let Some(best) = all.iter().rev().max_by_key(|one| n_read(one)).filter(|best| n_read(best) > 0)
+        else {
+            return Vec::new();
+        };
+        all.iter().filter(|one| one.1 == best.1).map(|one| one.0).collect()
+    }
+
     fn columns(self) -> Columns {
         let of = |question: &[&str], answer: &[&str], answer_in| {
             let paths = [(QUESTION, question), (ANSWER, answer)];
@@ -100,7 +151,7 @@ impl Preset {
             Self::Math500 | Self::Deepscaler => of(&["problem"], &["answer"], Whole),
             Self::Aime24 => of(&["problem", "Problem"], &["answer", "Answer"], Whole),
             Self::Aime25 | Self::Amc23 => of(&["question", "problem"], &["answer"], Whole),
-            Self::Olympiadbench => of(&["question"], &["final_answer.0"], Whole),
+            Self::Olympiadbench => of(&["question"], &["final_answer"], Whole),
             Self::DapoMath17k => {
                 let answers = ["reward_model.ground_truth", "solution"];
                 Columns { is_wrapped: true, ..of(&["prompt.0.content", "prompt"], &answers, Whole) }
@@ -141,13 +192,13 @@ impl Columns {
         let has = |part: &str| self.paths.contains_key(part);
         let whole = self.is_countdown() || (has(QUESTION) && has(ANSWER));
         (!whole).then(|| {
-            "expected a `preset`, or `fields` with columns for question and answer, or for numbers and target".to_owned()
+            let had: Vec<String> = self.paths.keys().map(|part| format!("`{part}`")).collect();
+            let got = if had.is_empty() { "nothing".to_owned() } else { had.join(", ") };
+            format!(
+                "has columns for {got}, expected them for `question` and `answer`, or for `numbers` and `target`; or a `preset`; \
+                 `rlcredit data FILE` shows the columns of a file"
+            )
         })
-    }
-
-    /// The names of the parts that a prompt can ask for.
-    pub fn parts(&self) -> impl Iterator<Item = &str> {
-        self.paths.keys().map(String::as_str).filter(|part| *part != ANSWER)
     }
 
     /// What `row` says.
@@ -162,32 +213,40 @@ impl Columns {
             if ![QUESTION, ANSWER, NUMBERS, TARGET].contains(&part.as_str()) {
                 fields.insert(part.clone(), value.clone());
             }
-            parts.insert(part.clone(), shown(value));
+            let text = match (part.as_str(), value) {
+                (QUESTION, Value::String(text)) if self.is_wrapped => unwrapped(text).to_owned(),
+                (QUESTION, Value::String(text)) => text.clone(),
+                (QUESTION, other) => bail!("`{part}`: got {}, expected a text", kind(other)),
+                (ANSWER, Value::Object(_)) => {
+                    bail!("`{part}`: got an object, expected a text, a number or a list")
+                }
+                (_, value) => shown(value),
+            };
+            parts.insert(part.clone(), text);
         }
         let answer = parts.remove(ANSWER);
         let task = if self.is_countdown() {
-            let numbers: Vec<u32> = whole_numbers(self.find(NUMBERS, row)?).context("`numbers`")?;
+            let numbers = whole_numbers(self.find(NUMBERS, row)?).context("`numbers`")?;
             ensure!(!numbers.is_empty(), "`numbers` is empty");
             let target = whole_number(self.find(TARGET, row)?).context("`target`")?;
             Task::Countdown(Countdown { numbers, target })
         } else {
-            let question = parts.get_mut(QUESTION).context("`question` is missing")?;
-            if self.is_wrapped {
-                *question = unwrapped(question).to_owned();
-            }
-            ensure!(!question.trim().is_empty(), "the question is empty");
-            let answer = self.answer_in.of(&answer.context("`answer` is missing")?)?;
+            let question = parts.get(QUESTION).context("`question` is missing")?;
+            ensure!(!question.trim().is_empty(), "`question` is empty");
+            let answer = self.answer_in.of(&answer.context("`answer` is missing")?).context("`answer`")?;
             Task::Question(Question { answer, fields })
         };
         Ok(Content { parts, task })
     }
 
+    /// The value at the first path of `part` that leads to one.
     fn find<'r>(&self, part: &str, row: &'r Row) -> Result<&'r Value> {
         let paths = self.paths.get(part).map(Vec::as_slice).unwrap_or_default();
-        let found = paths.iter().find_map(|path| lookup(&row.fields, path));
-        found.filter(|value| !value.is_null()).with_context(|| {
-            let there: Vec<&str> = row.fields.keys().map(String::as_str).collect();
-            format!("no `{}` for `{part}`; the columns are {}", paths.join("` or `"), there.join(", "))
+        let there = |path| lookup(&row.fields, path).filter(|value| !value.is_null());
+        paths.iter().map(String::as_str).find_map(there).with_context(|| {
+            let columns: Vec<&str> = row.fields.keys().map(String::as_str).collect();
+            let columns = if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
+            format!("no `{}` for `{part}`; the columns are {columns}", paths.join("` or `"))
         })
     }
 }
@@ -197,13 +256,16 @@ impl AnswerIn {
         let answer = match self {
             Self::Whole => Some(text.trim().to_owned()),
             Self::Hashes => text.rsplit_once("####").map(|(_, answer)| answer.trim().to_owned()),
-            Self::Boxed => Some(text).filter(|text| text.contains("\\boxed")).and_then(math::extract),
+            Self::Boxed => {
+                let has_box = ["\\boxed", "\\fbox"].iter().any(|command| text.contains(command));
+                Some(text).filter(|_| has_box).and_then(math::extract)
+            }
         };
         let answer = answer.with_context(|| match self {
-            Self::Boxed => r"the answer's text has no \boxed{}",
-            Self::Whole | Self::Hashes => "the answer's text has no ####",
+            Self::Boxed => r"there is no whole \boxed{} in it",
+            Self::Whole | Self::Hashes => "there is no #### in it",
         })?;
-        ensure!(!answer.is_empty(), "the answer is empty");
+        ensure!(!answer.is_empty(), "it is empty");
         Ok(answer)
     }
 }
@@ -226,7 +288,8 @@ fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => match number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 1e15) {
-            Some(whole) => format!("{whole:.0}"),
+            // Plus 0, since a float may be -0.
+            Some(whole) => format!("{:.0}", whole + 0.0),
             None => number.to_string(),
         },
         Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),

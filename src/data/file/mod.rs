@@ -4,24 +4,31 @@
 //! file -rows-> rows -columns-> parts and problem -prompt-> items
 //! ```
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
-use rewards::{Task, TaskKind};
+use anyhow::{Context, Result, ensure};
+use rewards::TaskKind;
 use serde::{Deserialize, Serialize};
 
 use super::{EvalItems, Item, Items};
 
 mod columns;
+mod digest;
+mod profile;
 mod report;
 mod rows;
 #[cfg(test)]
 mod tests;
 
-pub use columns::{AnswerIn, Columns, Preset};
+use self::digest::digest;
+pub use columns::{AnswerIn, Columns, Content, Preset};
+pub use profile::{Column, Profile};
 pub use report::FileReport;
-pub use rows::{Row, rows};
+pub use rows::{Fault, Row, Rows, rows};
+
+/// Problems of which none is made again.
+pub type Seen = HashSet<u128>;
 
 /// Keys of `type = "files"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,10 +97,21 @@ impl FilesConfig {
             }
             for (index, file) in files.iter().enumerate() {
                 let of_file = file.problems();
-                problems.extend(of_file.into_iter().map(|problem| format!("{key}.{index}.{problem}")));
-                problems.extend(self.unasked(file).map(|problem| format!("prompt: {problem}")));
+                // Columns come from `preset` and from `fields`, so that a lack of them is the whole file's.
+                problems.extend(of_file.into_iter().map(|problem| match problem.strip_prefix("fields") {
+                    Some(lack) => format!("{key}.{index}{lack}"),
+                    None => format!("{key}.{index}.{problem}"),
+                }));
             }
         }
+        // What the prompt lacks is the same for many files.
+        let unasked: BTreeSet<String> = self
+            .train
+            .iter()
+            .chain(&self.eval)
+            .filter_map(|file| file.unasked(self.prompt.as_deref()))
+            .collect();
+        problems.extend(unasked);
         let mut names = HashSet::new();
         for (index, file) in self.eval.iter().enumerate() {
             if !names.insert(file.name()) {
@@ -106,7 +124,6 @@ impl FilesConfig {
         if self.max_prompt_tokens == Some(0) {
             problems.push("max_prompt_tokens: got 0, expected at least 1".to_owned());
         }
-        problems.dedup();
         problems
     }
 
@@ -120,49 +137,47 @@ impl FilesConfig {
         self.train.iter().chain(&self.eval).map(of_file).collect()
     }
 
-    /// What the prompt does not ask for although `file` has it.
-    fn unasked(&self, file: &FileConfig) -> Option<String> {
-        let prompt = self.prompt.as_ref()?;
-        let needed: &[&str] =
-            if file.columns().is_countdown() { &["numbers", "target"] } else { &["question"] };
-        let missing = needed.iter().find(|part| !prompt.contains(&format!("{{{part}}}")))?;
-        Some(format!("got {prompt:?}, expected a text with {{{missing}}} in it"))
-    }
-
     /// Reads the problems.
     ///
     /// # Errors
     /// If a file cannot be read, has no problem, or has broken rows where those are refused.
     pub fn items(&self) -> Result<Items> {
+        let items = self.read()?;
+        let wrong: Vec<String> =
+            items.reports.iter().filter_map(|report| report.objection(self.broken)).collect();
+        ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+        Ok(items)
+    }
+
+    /// The problems that can be read, of files with broken rows or without a problem too.
+    ///
+    /// # Errors
+    /// If a file cannot be read at all, or not to its end.
+    pub fn read(&self) -> Result<Items> {
+        let prompt = self.prompt.as_deref();
         let mut reports = Vec::new();
-        let mut read = |file: &FileConfig, seen: Option<&mut HashSet<(String, Task)>>| -> Result<Vec<Item>> {
-            let (items, report) = file.items(self.prompt.as_deref(), seen)?;
-            if self.broken == OnBroken::Refuse && report.n_broken > 0 {
-                bail!(
-                    "{}\nmend these, or leave them out with [data] broken = \"skip\"",
-                    report.broken_rows()
-                );
-            }
-            let name = file.path.display();
-            ensure!(!items.is_empty(), "{name}: no problem can be used, {report}");
-            reports.push(report);
-            Ok(items)
-        };
-        let mut seen = HashSet::new();
+        let mut seen = Seen::new();
         let mut train = Vec::new();
         for file in &self.train {
-            train.extend(read(file, Some(&mut seen))?);
+            let (items, report) = file.items(prompt, Some(&mut seen))?;
+            train.extend(items);
+            reports.push(report);
         }
+        let trained: HashSet<u128> = train.iter().map(|item| wording(&item.text)).collect();
         let mut eval = Vec::new();
         for file in &self.eval {
-            eval.push(EvalItems { name: file.name(), items: read(file, None)? });
-        }
-        for (report, set) in reports.iter_mut().skip(self.train.len()).zip(&eval) {
-            let pairs = set.items.iter().map(|item| (item.text.clone(), item.task.clone()));
-            report.n_trained = pairs.filter(|pair| seen.contains(pair)).count();
+            let (items, mut report) = file.items(prompt, None)?;
+            report.n_trained = items.iter().filter(|item| trained.contains(&wording(&item.text))).count();
+            eval.push(EvalItems { name: file.name(), items });
+            reports.push(report);
         }
         Ok(Items { train, eval, max_prompt_tokens: self.max_prompt_tokens, reports })
     }
+}
+
+/// What `text` says, however it is spaced.
+fn wording(text: &str) -> u128 {
+    digest(&text.split_whitespace().collect::<Vec<_>>())
 }
 
 impl FileConfig {
@@ -185,9 +200,15 @@ impl FileConfig {
         Self { path: PathBuf::new(), ..self.clone() } == Self { path: PathBuf::new(), ..other.clone() }
     }
 
-    fn problems(&self) -> Vec<String> {
+    /// What is wrong with the values, one sentence each, `key: what`.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let columns = self.columns();
         let mut problems: Vec<String> =
-            self.columns().problem().map(|problem| format!("fields: {problem}")).into_iter().collect();
+            columns.problem().map(|problem| format!("fields: {problem}")).into_iter().collect();
+        if columns.is_countdown() && self.answer_in.is_some() {
+            problems.push("answer_in: has no effect on problems of Countdown; leave it out".to_owned());
+        }
         let name = self.name();
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
         if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(plain) {
@@ -201,15 +222,25 @@ impl FileConfig {
         problems
     }
 
+    /// What `prompt` does not ask for although the file has it: `prompt: what`.
+    #[must_use]
+    pub fn unasked(&self, prompt: Option<&str>) -> Option<String> {
+        let prompt = prompt?;
+        let needed: &[&str] =
+            if self.columns().is_countdown() { &["numbers", "target"] } else { &["question"] };
+        let missing = needed.iter().find(|part| !prompt.contains(&format!("{{{part}}}")))?;
+        Some(format!("prompt: got {prompt:?}, expected a text with {{{missing}}} in it"))
+    }
+
     /// The problems of the file, asked for by `prompt`, and what there was to say of its rows. Of problems in `seen` none is
-    /// made again.
+    /// made again; without it all are.
     ///
     /// # Errors
-    /// If the file cannot be read at all.
+    /// If the file cannot be read, or not to its end.
     pub fn items(
         &self,
         prompt: Option<&str>,
-        mut seen: Option<&mut HashSet<(String, Task)>>,
+        mut seen: Option<&mut Seen>,
     ) -> Result<(Vec<Item>, FileReport)> {
         let columns = self.columns();
         let standard = if columns.is_countdown() { super::countdown::PROMPT } else { "{question}" };
@@ -218,17 +249,22 @@ impl FileConfig {
         let mut items = Vec::new();
         for row in rows(&self.path)?.take(self.limit.unwrap_or(usize::MAX)) {
             report.n_rows += 1;
-            let item = row.and_then(|row| {
-                let content = columns.read(&row).with_context(|| row.place.clone())?;
-                Ok(Item { place: Some(row.place), text: filled(prompt, &content.parts), task: content.task })
-            });
+            let item = match row {
+                Ok(row) => columns.read(&row).with_context(|| row.place.clone()).map(|content| {
+                    let text = filled(prompt, &content.parts);
+                    Item { place: Some(row.place), text, task: content.task }
+                }),
+                Err(Fault::Row(error)) => Err(error),
+                Err(Fault::File(error)) => return Err(error),
+            };
             match item {
                 Err(error) => report.add_broken(&error),
-                Ok(item) => {
-                    let is_new =
-                        seen.as_mut().is_none_or(|seen| seen.insert((item.text.clone(), item.task.clone())));
-                    if is_new { items.push(item) } else { report.n_repeated += 1 }
+                Ok(item)
+                    if seen.as_mut().is_none_or(|seen| seen.insert(digest(&(&item.text, &item.task)))) =>
+                {
+                    items.push(item);
                 }
+                Ok(_) => report.n_repeated += 1,
             }
         }
         report.n_used = items.len();

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Error;
 
+use super::OnBroken;
+
 /// Counts of the rows of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileReport {
@@ -50,6 +52,23 @@ impl FileReport {
         self.broken.iter().cloned().chain(more).collect::<Vec<_>>().join("\n")
     }
 
+    /// What keeps a run from starting with the file, where broken rows are treated as `on_broken` says.
+    #[must_use]
+    pub fn objection(&self, on_broken: OnBroken) -> Option<String> {
+        if on_broken == OnBroken::Refuse && self.n_broken > 0 {
+            let named = self.broken_rows();
+            let all = self.n_broken == self.n_rows;
+            return Some(match all {
+                true => format!(
+                    "{named}\nno row can be read; `rlcredit data {}` shows the columns",
+                    self.path.display()
+                ),
+                false => format!("{named}\nmend these, or leave them out with [data] broken = \"skip\""),
+            });
+        }
+        (self.n_used == 0).then(|| format!("{}: no problem can be used: {self}", self.path.display()))
+    }
+
     /// Whether every row is a problem.
     #[must_use]
     pub fn is_plain(&self) -> bool {
@@ -58,7 +77,7 @@ impl FileReport {
 }
 
 impl fmt::Display for FileReport {
-    /// `7473 rows, 7440 used, 3 broken30 repeated`.
+    /// `7473 rows, 7440 used, 3 broken, 30 repeated`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = if self.n_rows == 1 { "row" } else { "rows" };
         write!(f, "{} {rows}, {} used", self.n_rows, self.n_used)?;

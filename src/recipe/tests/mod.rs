@@ -1,6 +1,7 @@
 //! Recipes read, compared and checked against the disk.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod data;
 mod mistakes;
 mod overrides;
 mod round_trip;
@@ -32,7 +33,8 @@ fn files_that_are_missing_are_named_with_their_key() {
     assert!(check(&[]).is_ok());
     let overrides = [
         "model={path=\"no/model\"}",
-        "data={type=\"files\", train=[{path=\"no/a.jsonl\", preset=\"countdown_tasks\"}], eval=[{path=\"no/b.jsonl\", preset=\"countdown_tasks\"}]}",
+        "data={type=\"files\", train=[{path=\"no/a.jsonl\", preset=\"countdown_tasks\"}], \
+         eval=[{path=\"no/b.jsonl\", preset=\"countdown_tasks\"}]}",
     ];
     let problems = check(&overrides).unwrap_err();
     assert_eq!(

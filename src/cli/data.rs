@@ -1,0 +1,220 @@
+//! `rlcredit data PATH`: what problems a file or a recipe has, and how the model will see them.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use rlcredit::data::file::{AnswerIn, Preset, Profile, Seen};
+use rlcredit::data::{Asker, ChatConfig, DataConfig, FileConfig, Items};
+use rlcredit::recipe::Draft;
+use rlcredit::run::Failure;
+use rlcredit::text::{Tokenizer, countdown_tokenizer};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+mod show;
+mod survey;
+
+use self::survey::{Reader, Survey};
+use super::{policy, require, say};
+
+#[derive(Args)]
+pub struct Data {
+    /// A file of problems (.jsonl, .ndjson, .json, .parquet), or a recipe (.toml), of which all data is shown as its model
+    /// will see it
+    path: PathBuf,
+    /// The published file that it is: gsm8k, math, math500, aime24, aime25, amc23, minerva, olympiadbench, dapo_math_17k,
+    /// deepscaler or countdown_tasks
+    #[arg(long, value_name = "NAME", value_parser = named::<Preset>)]
+    preset: Option<Preset>,
+    /// Columns of the file: question=problem,answer=reward.truth, or numbers and target; others a prompt can name. They count
+    /// before the preset's. Without these and a preset the columns of the file are shown
+    #[arg(long, value_name = "PART=COLUMN", value_delimiter = ',', value_parser = pair)]
+    fields: Vec<(String, String)>,
+    /// Where the answer is in its column: whole, hashes (behind the last ####) or boxed
+    #[arg(long, value_name = "PLACE", value_parser = named::<AnswerIn>)]
+    answer_in: Option<AnswerIn>,
+    /// Only the first N rows
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// The text that asks for a solution, with {question} in it, or {numbers} and {target}
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    /// A run, a checkpoint or a Hugging Face folder, by whose tokens prompts are measured
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<PathBuf>,
+    /// Put problems as a user's message, by the model's chat template
+    #[arg(long, requires = "model")]
+    chat: bool,
+    /// System message in front of it
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    system: Option<String>,
+    /// Tell the template something besides: enable_thinking=false
+    #[arg(long, value_name = "NAME=VALUE", requires = "chat", value_parser = pair)]
+    variable: Vec<(String, String)>,
+    /// Show the first N problems
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rows: usize,
+    /// Override a key of the recipe, in TOML's syntax: --set data.max_prompt_tokens=512
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Data {
+    pub fn run(self) -> Result<ExitCode> {
+        let is_recipe = self.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
+        let survey = if is_recipe {
+            self.of_recipe()?
+        } else {
+            let of_a_recipe =
+                "--set: the path is no recipe (.toml); use --preset, --fields and the like with a file";
+            require(self.overrides.is_empty(), || of_a_recipe.to_owned())?;
+            if self.preset.is_none() && self.fields.is_empty() {
+                return self.profile();
+            }
+            self.of_file()?
+        };
+        if self.json {
+            say(serde_json::to_string(&survey)?)?;
+        } else {
+            show::survey(&survey)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The columns of a file of which nothing more is known.
+    fn profile(&self) -> Result<ExitCode> {
+        let found = Profile::of(&self.path, self.limit.unwrap_or(usize::MAX)).map_err(Failure::bad_input)?;
+        let nothing = || Failure::bad_input(anyhow!("{}", nothing_read(&self.path, &found)));
+        if found.columns.is_empty() {
+            return Err(nothing());
+        }
+        match self.json {
+            true => say(serde_json::to_string(&show::profile_json(&found))?)?,
+            false => show::profile(&found)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The problems of one file, as they would be for training.
+    fn of_file(&self) -> Result<Survey> {
+        let file = FileConfig {
+            path: self.path.clone(),
+            preset: self.preset,
+            fields: self.fields.iter().cloned().collect(),
+            answer_in: self.answer_in,
+            limit: self.limit,
+            name: Some("data".to_owned()),
+        };
+        let wrong: Vec<String> =
+            file.problems().into_iter().chain(file.unasked(self.prompt.as_deref())).collect();
+        require(wrong.is_empty(), || {
+            wrong
+                .iter()
+                .map(|problem| format!("--{}", problem.replacen('_', "-", 1)))
+                .collect::<Vec<_>>()
+                .join("\n")
+        })?;
+        let tokenizer = self.model.as_deref().map(tokenizer_of).transpose().map_err(Failure::bad_input)?;
+        let chat = self.chat_config();
+        let reader = Reader::new(tokenizer.as_ref(), chat.as_ref()).map_err(Failure::bad_input)?;
+        let (items, report) =
+            file.items(self.prompt.as_deref(), Some(&mut Seen::new())).map_err(Failure::bad_input)?;
+        if items.is_empty() {
+            // The rows say what they lack; what they have says more.
+            let found =
+                Profile::of(&self.path, self.limit.unwrap_or(usize::MAX)).map_err(Failure::bad_input)?;
+            let lacking = report.broken_rows();
+            let there = if found.columns.is_empty() {
+                nothing_read(&self.path, &found)
+            } else {
+                show::columns(&found)
+            };
+            return Err(Failure::bad_input(anyhow!("{lacking}\nno row can be read\n{there}")));
+        }
+        let items = Items { train: items, eval: Vec::new(), max_prompt_tokens: None, reports: vec![report] };
+        let mut survey = Survey::of(items, &reader, self.rows).map_err(Failure::bad_input)?;
+        let template = tokenizer.as_ref().and_then(Tokenizer::chat_template);
+        if template.is_some() && !self.chat {
+            survey.notes.push(
+                "the model has a chat template, which is not used; --chat puts problems by it".to_owned(),
+            );
+        }
+        Ok(survey)
+    }
+
+    fn chat_config(&self) -> Option<ChatConfig> {
+        let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+        let variables = self.variable.iter().map(|(name, text)| (name.clone(), value(text))).collect();
+        self.chat.then(|| ChatConfig { system: self.system.clone(), variables })
+    }
+
+    /// All problems of a recipe, as its model will see them.
+    fn of_recipe(&self) -> Result<Survey> {
+        let given = [
+            (self.preset.is_some(), "--preset"),
+            (!self.fields.is_empty(), "--fields"),
+            (self.answer_in.is_some(), "--answer-in"),
+            (self.limit.is_some(), "--limit"),
+            (self.prompt.is_some(), "--prompt"),
+            (self.model.is_some(), "--model"),
+        ];
+        let given = given.into_iter().find_map(|(given, name)| given.then_some(name));
+        require(given.is_none(), || {
+            format!(
+                "{}: a recipe says this itself; --set KEY=VALUE changes a recipe",
+                given.unwrap_or_default()
+            )
+        })?;
+        let mut draft = Draft::load(&self.path, &self.overrides)?;
+        draft.check_files();
+        let recipe = draft.finish()?;
+        let read = || -> Result<Survey> {
+            let tokenizer = match &recipe.model.path {
+                Some(folder) => Tokenizer::from_folder(folder)?,
+                None => countdown_tokenizer()?,
+            };
+            let reader = Reader::Tokens(Asker::new(&tokenizer, recipe.chat.as_ref())?);
+            let DataConfig::Files(files) = &recipe.data else {
+                return Survey::of(recipe.data.items().context("[data]")?, &reader, self.rows);
+            };
+            let items = files.read()?;
+            let objections: Vec<String> =
+                items.reports.iter().filter_map(|report| report.objection(files.broken)).collect();
+            if items.train.is_empty() && items.eval.iter().all(|set| set.items.is_empty()) {
+                bail!(objections.join("\n"));
+            }
+            let mut survey = Survey::of(items, &reader, self.rows)?;
+            let refused = objections.iter().map(|objection| format!("a run would not start: {objection}"));
+            survey.notes.extend(refused);
+            Ok(survey)
+        };
+        read().map_err(Failure::bad_input)
+    }
+}
+
+/// What to say of a file without a readable row.
+fn nothing_read(path: &Path, found: &Profile) -> String {
+    match found.report.n_rows {
+        0 => format!("{}: the file holds no rows", path.display()),
+        _ => format!("{}\n{}: no row can be read", found.report.broken_rows(), path.display()),
+    }
+}
+
+fn tokenizer_of(model: &Path) -> Result<Tokenizer> {
+    Tokenizer::from_folder(&policy::model_folder(model)?)
+}
+
+/// A choice by its name in a recipe.
+fn named<T: DeserializeOwned>(name: &str) -> Result<T, String> {
+    serde_json::from_value(Value::from(name)).map_err(|error| error.to_string())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
