@@ -91,7 +91,8 @@ impl FilesConfig {
             for (index, file) in files.iter().enumerate() {
                 let of_file = file.problems();
                 problems.extend(of_file.into_iter().map(|problem| format!("{key}.{index}.{problem}")));
-                problems.extend(self.unasked(file).map(|problem| format!("prompt: {problem}")));
+                let unasked = self.prompt.as_ref().and_then(|prompt| file.unasked(prompt));
+                problems.extend(unasked.map(|problem| format!("prompt: {problem}")));
             }
         }
         let mut names = HashSet::new();
@@ -118,15 +119,6 @@ impl FilesConfig {
             false => TaskKind::Question,
         };
         self.train.iter().chain(&self.eval).map(of_file).collect()
-    }
-
-    /// What the prompt does not ask for although `file` has it.
-    fn unasked(&self, file: &FileConfig) -> Option<String> {
-        let prompt = self.prompt.as_ref()?;
-        let needed: &[&str] =
-            if file.columns().is_countdown() { &["numbers", "target"] } else { &["question"] };
-        let missing = needed.iter().find(|part| !prompt.contains(&format!("{{{part}}}")))?;
-        Some(format!("got {prompt:?}, expected a text with {{{missing}}} in it"))
     }
 
     /// Reads the problems.
@@ -185,7 +177,18 @@ impl FileConfig {
         Self { path: PathBuf::new(), ..self.clone() } == Self { path: PathBuf::new(), ..other.clone() }
     }
 
-    fn problems(&self) -> Vec<String> {
+    /// What `prompt` does not ask for although the file has it.
+    #[must_use]
+    pub fn unasked(&self, prompt: &str) -> Option<String> {
+        let needed: &[&str] =
+            if self.columns().is_countdown() { &["numbers", "target"] } else { &["question"] };
+        let missing = needed.iter().find(|part| !prompt.contains(&format!("{{{part}}}")))?;
+        Some(format!("got {prompt:?}, expected a text with {{{missing}}} in it"))
+    }
+
+    /// What is wrong with the values, one sentence each.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
         let mut problems: Vec<String> =
             self.columns().problem().map(|problem| format!("fields: {problem}")).into_iter().collect();
         let name = self.name();
