@@ -70,10 +70,20 @@ impl From<DtypeArgument> for Dtype {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum DeviceArgument {
+pub enum DeviceArgument {
     Auto,
     Cpu,
     Cuda,
+}
+
+impl From<DeviceArgument> for DeviceChoice {
+    fn from(argument: DeviceArgument) -> Self {
+        match argument {
+            DeviceArgument::Auto => Self::Auto,
+            DeviceArgument::Cpu => Self::Cpu,
+            DeviceArgument::Cuda => Self::Cuda,
+        }
+    }
 }
 
 impl Bench {
@@ -100,11 +110,7 @@ impl Bench {
             recompute: self.recompute,
             credit,
             dtype: self.dtype.into(),
-            device: match self.device {
-                DeviceArgument::Auto => DeviceChoice::Auto,
-                DeviceArgument::Cpu => DeviceChoice::Cpu,
-                DeviceArgument::Cuda => DeviceChoice::Cuda,
-            },
+            device: self.device.into(),
         })
         .map_err(Failure::bad_input)?;
         if self.json {

@@ -83,7 +83,7 @@ impl Grade {
 }
 
 /// The grader that `text` names or describes.
-fn grader(text: &str) -> Result<RewardConfig> {
+pub fn grader(text: &str) -> Result<RewardConfig> {
     let table =
         if text.trim_start().starts_with('{') { text.to_owned() } else { format!("{{type = {text:?}}}") };
     let document: toml::Table =

@@ -36,7 +36,7 @@ enum Verb {
     /// Train a policy as a recipe says
     Train(train::Train),
     /// Measure a policy on held-out problems
-    Eval(eval::Eval),
+    Eval(Box<eval::Eval>),
     /// Train several arms of a recipe over several seeds and compare them, or compare runs that are there
     Compare(compare::Compare),
     /// Let a policy answer a prompt

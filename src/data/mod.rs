@@ -61,6 +61,8 @@ pub struct EvalSet {
     pub name: String,
     /// The problems. Never empty.
     pub prompts: Vec<Arc<Prompt>>,
+    /// Where each was read, `file:line`; `None` where it was generated.
+    pub places: Vec<Option<String>>,
 }
 
 /// Problems before they are tokenized.
@@ -166,12 +168,23 @@ impl Items {
         }
         let mut first_id = n_items as u64;
         let mut sets = Vec::with_capacity(eval.len());
-        for EvalItems { name, items } in eval {
-            let n = items.len() as u64;
-            sets.push(EvalSet { name, prompts: prompts(items, first_id, asker)? });
+        for set in eval {
+            let n = set.items.len() as u64;
+            sets.push(set.tokenize(first_id, asker)?);
             first_id += n;
         }
         Ok(DataSet { n_too_long: n_items - train.len(), train, eval: sets, reports })
+    }
+}
+
+impl EvalItems {
+    /// The problems as prompts with ids from `first_id`, as `asker` puts them.
+    ///
+    /// # Errors
+    /// If a text cannot be tokenized or has no tokens.
+    pub fn tokenize(self, first_id: u64, asker: &Asker<'_>) -> Result<EvalSet> {
+        let places = self.items.iter().map(|item| item.place.clone()).collect();
+        Ok(EvalSet { name: self.name, prompts: prompts(self.items, first_id, asker)?, places })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rollout::SamplingConfig;
+
 /// Evaluation on the held-out items: always at the start and at the end, and in between every so many steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +20,14 @@ pub struct EvalConfig {
     /// Whether one more response per item is decoded greedily.
     #[serde(default = "greedy")]
     pub greedy: bool,
+}
+
+impl EvalConfig {
+    /// How the responses are drawn: at this temperature from the whole distribution, as long as those of training.
+    #[must_use]
+    pub fn sampling(&self, training: SamplingConfig) -> SamplingConfig {
+        SamplingConfig { temperature: self.temperature, top_p: 1.0, top_k: 0, ..training }
+    }
 }
 
 impl Default for EvalConfig {

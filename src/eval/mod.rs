@@ -3,43 +3,81 @@
 //! - avg@n: mean over problems of the share of the n samples that are correct, which is pass@1 as well.
 //! - pass@k, for k = 2, 4, 8, ... and n: unbiased chance that one of k samples is correct,
 //!   `1 - C(n - c, k) / C(n, k)` where c of n are (Chen et al. 2021).
+//! - maj@n: share of problems whose most frequent answer among the n samples is correct.
 //! - greedy: share of problems that the most likely response solves.
 //! - 95 % intervals over problems, from the standard error of the mean.
+//!
+//! A set is answered as a whole, or in chunks of problems that are kept one after the other ([`Kept`]): draws depend on
+//! the problem and the sample alone, so that chunks change no result but by the rounding of other batches.
 
 mod config;
+mod item;
+mod kept;
+mod majority;
+mod paired;
+mod report;
+mod results;
 mod statistics;
+mod table;
+mod versus;
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Result;
 pub use config::EvalConfig;
-use serde::{Deserialize, Serialize};
+pub use item::{EvalItem, EvalResponse};
+pub use kept::{ChunkRecord, Kept};
+pub use majority::{Ballot, majorities};
+pub use paired::{average, difference};
+pub use report::EvalReport;
+pub use results::{Refused, Results, ResultsFolder};
 pub use statistics::{Estimate, estimate, pass_at_k, pass_sizes};
+pub use table::{Table, of_reports};
+pub use versus::{Measured, Versus};
 
+use crate::data::EvalSet;
 use crate::model::Policy;
 use crate::pipeline::graft;
 use crate::rollout::explore::{Explorer, GroupConfig};
 use crate::rollout::{Generation, RolloutEngine, SamplingConfig, require_finite};
 use crate::score::Scorer;
 use crate::text::Tokenizer;
-use crate::types::{Finish, GenRequest, MetricRow, Prompt, Purpose, RunRandom, Step, Tree};
+use crate::types::{GenRequest, Purpose, RunRandom, Step, Tree};
+
+/// Responses of a chunk for each row of the decoder: few enough that little is lost when a process is killed, so many that
+/// the decoder is rarely waiting for the last responses of a chunk.
+const ROUNDS: usize = 4;
 
 /// What an evaluation needs besides the policy.
 pub struct Evaluator {
-    /// Name of the set, as in `eval/<set>/avg@k`.
-    pub set: String,
     /// The problems.
-    pub prompts: Vec<Arc<Prompt>>,
-    /// How many samples, at which temperature.
-    pub config: EvalConfig,
-    /// Longest response, tokens.
-    pub max_new_tokens: usize,
+    pub set: EvalSet,
+    /// Samples per problem, at least 1.
+    pub samples: usize,
+    /// Whether one more response per problem is decoded greedily.
+    pub greedy: bool,
+    /// How the samples are drawn.
+    pub sampling: SamplingConfig,
     /// Randomness; evaluation responses depend on it, the problem and the sample, not on the step.
     pub random: RunRandom,
     /// Judges the answers.
     pub scorer: Arc<Scorer>,
     /// Turns answers into text.
     pub tokenizer: Arc<Tokenizer>,
+}
+
+/// Problems that were answered and judged.
+pub struct Answered {
+    /// Each problem's result.
+    pub items: Vec<EvalItem>,
+    /// The samples of each problem.
+    pub sampled: Vec<Tree>,
+    /// Seconds it took to generate the responses.
+    pub generate_s: f64,
+    /// Seconds it took to judge them.
+    pub score_s: f64,
 }
 
 /// An evaluation with all it rests on.
@@ -52,178 +90,86 @@ pub struct Evaluation {
     pub sampled: Vec<Tree>,
 }
 
-/// The result over one set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EvalReport {
-    /// Name of the set.
-    pub set: String,
-    /// Number of problems.
-    pub n: usize,
-    /// Samples per problem.
-    pub k: usize,
-    /// Mean accuracy of the samples.
-    pub avg: Estimate,
-    /// Chance that at least one of so many samples solves a problem: 2, 4, 8, ... and `k` of them, in rising order.
-    pub pass: Vec<(usize, Estimate)>,
-    /// Accuracy of the most likely response, where measured.
-    pub greedy: Option<Estimate>,
-    /// Mean response length of the samples, tokens.
-    pub response_length: f64,
-    /// Share of samples cut at the length limit.
-    pub clip_ratio: f64,
-    /// Sampling temperature.
-    pub temperature: f64,
-    /// Longest response, tokens.
-    pub max_new_tokens: usize,
-}
-
-/// One problem's result: a line of `eval/step_*.<set>.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EvalItem {
-    /// The problem.
-    pub prompt_id: u64,
-    /// Its text.
-    pub prompt: String,
-    /// Correct samples.
-    pub n_correct: usize,
-    /// The samples.
-    pub responses: Vec<String>,
-    /// Whether each is correct.
-    pub correct: Vec<bool>,
-    /// The most likely response, where measured.
-    pub greedy_response: Option<String>,
-    /// Whether it is correct.
-    pub greedy_correct: Option<bool>,
-}
-
 impl Evaluator {
+    /// Number of responses to each problem.
+    #[must_use]
+    pub fn n_each(&self) -> usize {
+        self.samples + usize::from(self.greedy)
+    }
+
     /// Number of responses one evaluation takes.
     #[must_use]
     pub fn n_responses(&self) -> usize {
-        self.prompts.len() * (self.config.samples + usize::from(self.config.greedy))
+        self.set.prompts.len() * self.n_each()
     }
 
     /// Evaluates `policy`. `progress` hears how many responses have ended since its last call.
     ///
     /// # Errors
-    /// If generation or scoring fails; a [`crate::types::NotFinite`] if a response ended in a distribution that is not
-    /// finite. Rewards may be anything, only whether a response is correct counts.
+    /// As [`Evaluator::answer`].
     pub fn run(
         &self,
         policy: &Policy,
         engine: &mut dyn RolloutEngine,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Evaluation> {
-        let EvalConfig { samples, temperature, greedy, .. } = self.config;
-        let sampled = self.responses(policy, engine, samples, temperature, progress)?;
-        let best = if greedy { Some(self.responses(policy, engine, 1, 0.0, progress)?) } else { None };
-        let items: Vec<EvalItem> = sampled
-            .iter()
-            .enumerate()
-            .map(|(i, tree)| EvalItem::new(tree, best.as_ref().map(|trees| &trees[i])))
-            .collect();
-
-        let share = |item: &EvalItem| item.n_correct as f64 / samples as f64;
-        let pass = |k| estimate(items.iter().map(|item| pass_at_k(samples, item.n_correct, k)), samples);
-        let leaves: Vec<_> = sampled.iter().flat_map(|tree| &tree.leaves).collect();
-        let n_leaves = leaves.len() as f64;
-        let report = EvalReport {
-            set: self.set.clone(),
-            n: items.len(),
-            k: samples,
-            avg: estimate(items.iter().map(share), samples),
-            pass: pass_sizes(samples).into_iter().map(|k| (k, pass(k))).collect(),
-            greedy: best
-                .map(|_| estimate(items.iter().map(|i| f64::from(i.greedy_correct == Some(true))), 1)),
-            response_length: leaves.iter().map(|l| l.tokens.len() as f64).sum::<f64>() / n_leaves,
-            clip_ratio: leaves.iter().filter(|l| l.finish == Finish::Length).count() as f64 / n_leaves,
-            temperature,
-            max_new_tokens: self.max_new_tokens,
-        };
-        Ok(Evaluation { report, items, sampled })
+        let Answered { items, sampled, .. } =
+            self.answer(0..self.set.prompts.len(), policy, engine, progress)?;
+        Ok(Evaluation { report: self.report(&items), items, sampled })
     }
 
-    fn responses(
+    /// The problems that are answered together, of which `start` is the first.
+    #[must_use]
+    pub fn chunk(&self, start: usize) -> Range<usize> {
+        let n = (ROUNDS * self.sampling.max_rows).div_ceil(self.samples).max(1);
+        start..self.set.prompts.len().min(start.saturating_add(n))
+    }
+
+    /// Has `policy` answer some of the problems and judges the responses.
+    ///
+    /// # Errors
+    /// If generation or scoring fails; a [`crate::types::NotFinite`] if a response ended in a distribution that is not
+    /// finite. Rewards may be anything, only whether a response is correct counts.
+    pub fn answer(
         &self,
+        problems: Range<usize>,
         policy: &Policy,
         engine: &mut dyn RolloutEngine,
-        n: usize,
-        temperature: f64,
         progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<Tree>> {
-        const STEP: Step = 0;
-        let group = GroupConfig { size: n };
-        let requests: Vec<GenRequest> = self.prompts.iter().flat_map(|prompt| group.open(prompt)).collect();
-        let sampling = SamplingConfig {
-            temperature,
-            top_p: 1.0,
-            top_k: 0,
-            max_new_tokens: self.max_new_tokens,
-            max_rows: 512,
+    ) -> Result<Answered> {
+        let (mut generate_s, mut score_s) = (0.0, 0.0);
+        let mut respond = |n: usize, temperature: f64| -> Result<Vec<Tree>> {
+            const STEP: Step = 0;
+            let start = Instant::now();
+            let group = GroupConfig { size: n };
+            let prompts = &self.set.prompts[problems.clone()];
+            let requests: Vec<GenRequest> = prompts.iter().flat_map(|prompt| group.open(prompt)).collect();
+            let sampling = SamplingConfig { temperature, ..self.sampling };
+            let generation = Generation { random: self.random, purpose: Purpose::Eval, step: STEP, sampling };
+            let completions = engine.generate(policy, &requests, &generation, progress)?;
+            require_finite(&requests, &completions)?;
+            generate_s += start.elapsed().as_secs_f64();
+            let start = Instant::now();
+            let trees = graft(requests, completions, &self.scorer, &self.tokenizer)?;
+            score_s += start.elapsed().as_secs_f64();
+            Ok(trees)
         };
-        let generation = Generation { random: self.random, purpose: Purpose::Eval, step: STEP, sampling };
-        let completions = engine.generate(policy, &requests, &generation, progress)?;
-        require_finite(&requests, &completions)?;
-        graft(requests, completions, &self.scorer, &self.tokenizer)
+        let sampled = respond(self.samples, self.sampling.temperature)?;
+        let best = if self.greedy { respond(1, 0.0)? } else { Vec::new() };
+        let start = Instant::now();
+        let ballots: Vec<Ballot<'_>> = sampled.iter().map(Ballot::of).collect();
+        let majorities = majorities(&ballots, &self.scorer)?;
+        score_s += start.elapsed().as_secs_f64();
+        let places = self.set.places[problems].iter().cloned();
+        let items = sampled.iter().zip(places).zip(majorities).enumerate();
+        let items =
+            items.map(|(i, ((tree, place), majority))| EvalItem::new(tree, place, majority, best.get(i)));
+        Ok(Answered { items: items.collect(), sampled, generate_s, score_s })
     }
-}
 
-impl EvalReport {
-    /// The metrics of a step that ends in this evaluation.
+    /// The numbers over all the problems, from what was said of each.
     #[must_use]
-    pub fn row(&self) -> MetricRow {
-        let Self { set, k, .. } = self;
-        let mut row = MetricRow::default();
-        row.set(format!("eval/{set}/avg@{k}"), self.avg.mean);
-        row.extend(self.pass.iter().map(|(k, pass)| (format!("eval/{set}/pass@{k}"), pass.mean)).collect());
-        row.set(format!("eval/{set}/ci95"), self.avg.half_width());
-        if let Some(greedy) = self.greedy {
-            row.set(format!("eval/{set}/greedy"), greedy.mean);
-            row.set(format!("eval/{set}/greedy_ci95"), greedy.half_width());
-        }
-        row
-    }
-
-    /// The object under the set's name in `eval/step_*.json`.
-    #[must_use]
-    pub fn to_json(&self) -> serde_json::Value {
-        let Self { k, .. } = self;
-        let mut json = serde_json::json!({
-            "n": self.n,
-            "k": k,
-            format!("avg@{k}"): self.avg.mean,
-            "ci95": self.avg.ci95,
-            "greedy": self.greedy.map(|g| g.mean),
-            "greedy_ci95": self.greedy.map(|g| g.ci95),
-            "response_length": self.response_length,
-            "clip_ratio": self.clip_ratio,
-            "settings": {
-                "temperature": self.temperature,
-                "top_p": 1.0,
-                "top_k": 0,
-                "max_new_tokens": self.max_new_tokens,
-            },
-        });
-        for (k, pass) in &self.pass {
-            json[format!("pass@{k}")] = pass.mean.into();
-            json[format!("pass@{k}_ci95")] = pass.ci95.to_vec().into();
-        }
-        json
-    }
-}
-
-impl EvalItem {
-    fn new(sampled: &Tree, greedy: Option<&Tree>) -> Self {
-        let correct: Vec<bool> = sampled.leaves.iter().map(|leaf| leaf.verdict.correct()).collect();
-        let best = greedy.and_then(|tree| tree.leaves.first());
-        Self {
-            prompt_id: sampled.prompt.id,
-            prompt: sampled.prompt.text.clone(),
-            n_correct: correct.iter().filter(|c| **c).count(),
-            responses: sampled.leaves.iter().map(|leaf| leaf.text.clone()).collect(),
-            correct,
-            greedy_response: best.map(|leaf| leaf.text.clone()),
-            greedy_correct: best.map(|leaf| leaf.verdict.correct()),
-        }
+    pub fn report(&self, items: &[EvalItem]) -> EvalReport {
+        EvalReport::new(&self.set.name, items, self.samples, self.sampling)
     }
 }

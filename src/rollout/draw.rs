@@ -28,25 +28,29 @@ pub fn most_likely(probs: &[f32]) -> (TokenId, f32) {
 
 /// Indices of the tokens that survive top-k and top-p, in order of index.
 fn truncate(probs: &[f32], top_k: usize, top_p: f64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..probs.len()).collect();
-    order.sort_by(|a, b| probs[*b].total_cmp(&probs[*a]).then(a.cmp(b)));
-    if top_k > 0 && top_k < order.len() {
-        let last = probs[order[top_k - 1]];
-        let n = order.iter().position(|i| probs[*i] < last).unwrap_or(order.len());
-        order.truncate(n);
+    let most_likely_first = |a: &usize, b: &usize| probs[*b].total_cmp(&probs[*a]).then(a.cmp(b));
+    let mut kept: Vec<usize> = (0..probs.len()).collect();
+    if top_k > 0 && top_k < kept.len() {
+        let (_, last, _) = kept.select_nth_unstable_by(top_k - 1, most_likely_first);
+        let last = probs[*last];
+        kept.retain(|i| probs[*i].total_cmp(&last).is_ge());
     }
     // At 1 rounding could call the sum complete before its last, smallest terms.
     if top_p < 1.0 {
-        let total: f64 = order.iter().map(|i| f64::from(probs[*i])).sum();
+        let total: f64 = kept.iter().map(|i| f64::from(probs[*i])).sum();
+        // All tokens below this are together no more than what may be left out: of a large vocabulary few are to be sorted.
+        let least = (1.0 - top_p) * total / kept.len() as f64;
+        kept.retain(|i| f64::from(probs[*i]) >= least);
+        kept.sort_unstable_by(most_likely_first);
         let mut reached = 0.0;
-        let enough = order.iter().position(|i| {
+        let enough = kept.iter().position(|i| {
             reached += f64::from(probs[*i]);
             reached >= top_p * total
         });
-        order.truncate(enough.map_or(order.len(), |last| last + 1));
+        kept.truncate(enough.map_or(kept.len(), |last| last + 1));
     }
-    order.sort_unstable();
-    order
+    kept.sort_unstable();
+    kept
 }
 
 /// The first token at which the cumulative sum exceeds `u` times the total.
@@ -92,6 +96,21 @@ mod tests {
     fn the_last_token_takes_what_rounding_leaves() {
         let (token, _) = draw(&[0.1, 0.2, 0.7, 0.0], 0, 1.0, 1.0 - f64::EPSILON / 2.0);
         assert_eq!(token, 2);
+    }
+
+    /// Against sorting all of them.
+    #[test]
+    fn truncation_keeps_the_smallest_set_that_reaches_top_p() {
+        let probs: Vec<f32> = (0..1000u32).map(|i| (-f64::from(i * 37 % 1000) / 40.0).exp() as f32).collect();
+        for top_p in [0.01, 0.5, 0.9, 0.95, 0.999_999] {
+            let mut order: Vec<usize> = (0..probs.len()).collect();
+            order.sort_by(|a, b| probs[*b].total_cmp(&probs[*a]));
+            let sum = |n: usize| order[..n].iter().map(|i| f64::from(probs[*i])).sum::<f64>();
+            let n = (1..=probs.len()).find(|n| sum(*n) >= top_p * sum(probs.len())).unwrap();
+            let mut expected = order[..n].to_vec();
+            expected.sort_unstable();
+            assert_eq!(truncate(&probs, 0, top_p), expected, "{top_p}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{Failure, Run, Setup, checks};
 use crate::checkpoint::{Store, VerifiedCheckpoint, save_model};
 use crate::eval::{Estimate, EvalReport, Evaluation, Evaluator};
 use crate::files::write_whole;
-use crate::model::{Placement, Policy};
+use crate::model::Policy;
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, rollouts};
 use crate::recipe::Recipe;
 use crate::run_folder::{Environment, RunFolder};
@@ -81,15 +81,9 @@ impl Ledger {
     ) -> Result<Self> {
         let opened = Instant::now();
         folder.write_recipe(given, &setup.recipe.to_toml()?)?;
-        let Placement { device, kind } = setup.placement;
-        let device = format!("{device:?}").to_lowercase();
-        let threads = usize::try_from(tch::get_num_threads())?;
-        folder.write_environment(&Environment::gather(
-            env!("LIBTORCH_VERSION"),
-            &device,
-            setup.placement.dtype(),
-            threads,
-        ))?;
+        let environment = Environment::here(setup.placement);
+        let (kind, Environment { device, threads, .. }) = (setup.placement.kind, &environment);
+        folder.write_environment(&environment)?;
         let resumed_at = resumed_at.or_else(|| folder.metrics().is_file().then_some(0));
         let sinks = setup.recipe.observe.sinks(folder, resumed_at)?;
         console.note(format!(
@@ -117,7 +111,7 @@ impl Ledger {
         let mut evaluations = Vec::with_capacity(evaluators.len());
         for evaluator in &evaluators {
             let evaluation = evaluator.run(policy, &mut engine, &mut |n| phase.advance(n as u64, ""))?;
-            write_whole(&self.folder.eval_items(moment, &evaluator.set), |mut w| {
+            write_whole(&self.folder.eval_items(moment, &evaluator.set.name), |mut w| {
                 for item in &evaluation.items {
                     serde_json::to_writer(&mut w, item)?;
                     w.write_all(b"\n")?;

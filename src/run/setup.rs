@@ -214,10 +214,10 @@ impl Setup {
     #[must_use]
     pub fn evaluators(&self) -> Vec<Evaluator> {
         let of_set = |set: &EvalSet| Evaluator {
-            set: set.name.clone(),
-            prompts: set.prompts.clone(),
-            config: self.recipe.eval,
-            max_new_tokens: self.recipe.sampling.max_new_tokens,
+            set: set.clone(),
+            samples: self.recipe.eval.samples,
+            greedy: self.recipe.eval.greedy,
+            sampling: self.recipe.eval.sampling(self.recipe.sampling),
             random: self.random,
             scorer: Arc::clone(&self.scorer),
             tokenizer: Arc::clone(&self.tokenizer),

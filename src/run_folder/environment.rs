@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::model::Dtype;
+use crate::model::{Dtype, Placement};
 
 /// What one process of a run ran on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -55,6 +55,14 @@ impl Environment {
             command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
             started: utc(now.as_secs()),
         }
+    }
+
+    /// What this process runs on, which computes at `placement`.
+    #[must_use]
+    pub fn here(placement: Placement) -> Self {
+        let device = format!("{:?}", placement.device).to_lowercase();
+        let threads = usize::try_from(tch::get_num_threads()).unwrap_or_default();
+        Self::gather(env!("LIBTORCH_VERSION"), &device, placement.dtype(), threads)
     }
 
     /// This environment, with that of `before` (the text of an `env.json`) and those before it under `earlier`.

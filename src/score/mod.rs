@@ -5,7 +5,7 @@ mod overlong;
 pub use overlong::{MaskConfig, OverlongConfig, PenaltyConfig};
 
 use anyhow::{Result, anyhow};
-use rewards::{Response, Reward, RewardConfig, Status, Task, Verdict};
+use rewards::{Question, Response, Reward, RewardConfig, Status, Task, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// One `[[reward]]` entry: a grader and its weight.
@@ -68,13 +68,36 @@ impl Scorer {
         }
         Ok(totals)
     }
+
+    /// Whether the later of two answers to a task says the same as the earlier, for each `(task, earlier, later)`: whether the
+    /// graders call it right with the earlier one as the gold answer. Of tasks without a gold answer only answers that are
+    /// spelled alike, blanks aside, are the same.
+    ///
+    /// # Errors
+    /// If a grader works for no response.
+    pub fn same_answers(&self, pairs: &[(&Task, &str, &str)]) -> Result<Vec<bool>> {
+        let spelled = |text: &str| text.split_whitespace().collect::<String>();
+        let mut same: Vec<bool> = pairs.iter().map(|(_, a, b)| spelled(a) == spelled(b)).collect();
+        let asked =
+            pairs.iter().enumerate().filter(|(i, _)| !same[*i]).filter_map(|(i, (task, earlier, later))| {
+                let Task::Question(question) = task else { return None };
+                let answer = (*earlier).to_owned();
+                let response = Response { is_answer: true, ..Response::of(later) };
+                Some((i, Task::Question(Question { answer, fields: question.fields.clone() }), response))
+            });
+        let asked: Vec<(usize, Task, Response<'_>)> = asked.collect();
+        let items: Vec<(&Task, Response<'_>)> =
+            asked.iter().map(|(_, task, response)| (task, *response)).collect();
+        for ((i, ..), verdict) in asked.iter().zip(self.score_all(&items)?) {
+            same[*i] = verdict.correct();
+        }
+        Ok(same)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use rewards::Question;
-
     use super::*;
 
     fn score(rewards: &str, text: &str) -> Verdict {

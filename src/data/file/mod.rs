@@ -226,9 +226,8 @@ impl FileConfig {
     #[must_use]
     pub fn unasked(&self, prompt: Option<&str>) -> Option<String> {
         let prompt = prompt?;
-        let needed: &[&str] =
-            if self.columns().is_countdown() { &["numbers", "target"] } else { &["question"] };
-        let missing = needed.iter().find(|part| !prompt.contains(&format!("{{{part}}}")))?;
+        let columns = self.columns();
+        let missing = columns.asked().iter().find(|part| !prompt.contains(&format!("{{{part}}}")))?;
         Some(format!("prompt: got {prompt:?}, expected a text with {{{missing}}} in it"))
     }
 

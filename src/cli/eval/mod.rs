@@ -1,0 +1,282 @@
+//! `rlcredit eval MODEL... --set NAME=FILE`: accuracy on held-out problems, of one model or of several side by side.
+
+mod plan;
+mod sets;
+mod subject;
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use rewards::RewardConfig;
+use rlcredit::eval::{Measured, Refused, Versus, of_reports};
+use rlcredit::files::write_whole;
+use rlcredit::interrupt::Interrupt;
+use rlcredit::observe::Console;
+use rlcredit::recipe::Problems;
+use rlcredit::rollout::SamplingConfig;
+use rlcredit::run::Failure;
+use rlcredit::run_folder::RunFolder;
+use serde_json::{Value, json};
+
+use self::plan::Plan;
+use self::subject::{Subject, named};
+use super::bench::{DeviceArgument, DtypeArgument};
+use super::{grade, policy};
+
+#[derive(Args)]
+pub struct Eval {
+    /// Runs, checkpoints or Hugging Face folders; NAME=PATH calls one by another name than that of its folder
+    #[arg(required = true, value_name = "MODEL")]
+    models: Vec<String>,
+    /// Recipe whose problems, graders and limits count; without it those of the first run among the models
+    #[arg(long, conflicts_with = "sets")]
+    recipe: Option<PathBuf>,
+    /// Files with problems, instead of a recipe's: those of presets by their names, such as aime24=FILE,math500=FILE; others
+    /// as a table, '{name = "mine", path = "FILE", fields = {question = "COLUMN", answer = "COLUMN"}}'
+    #[arg(long = "set", value_name = "NAME=FILE,...")]
+    sets: Vec<String>,
+    /// The preset whose columns a set has
+    #[arg(long = "preset", value_name = "NAME=PRESET,...", requires = "sets")]
+    presets: Vec<String>,
+    /// Measure on the first so many rows of each file
+    #[arg(long, value_name = "ROWS", requires = "sets")]
+    limit: Option<usize>,
+    /// The text that asks for a solution, with {question} in it
+    #[arg(long, value_name = "TEXT", requires = "sets")]
+    prompt: Option<String>,
+    /// Whether the text is put as a user's message by the model's chat template; auto: if it has one
+    #[arg(long, value_enum, requires = "sets")]
+    chat: Option<ChatArgument>,
+    /// System message in front of it
+    #[arg(long, value_name = "TEXT", requires = "sets")]
+    system: Option<String>,
+    /// What the template is told besides, such as enable_thinking=false
+    #[arg(long = "variable", value_name = "NAME=VALUE", requires = "sets")]
+    variables: Vec<String>,
+    /// The grader, by name or as a table as in a recipe; math for questions, countdown for Countdown without it
+    #[arg(long, value_name = "NAME or TABLE", value_parser = grade::grader, requires = "sets")]
+    reward: Option<RewardConfig>,
+    /// Responses per problem; without it the recipe's number, or 4
+    #[arg(short, long)]
+    k: Option<usize>,
+    /// Divides the logits; without it the recipe's, or 0.6
+    #[arg(long, allow_negative_numbers = true)]
+    temperature: Option<f64>,
+    /// Keep the most likely tokens whose probabilities reach this; without it 1 with a recipe, 0.95 with files
+    #[arg(long, allow_negative_numbers = true)]
+    top_p: Option<f64>,
+    /// Keep this many most likely tokens; 0 keeps all
+    #[arg(long)]
+    top_k: Option<usize>,
+    /// Longest response in tokens; without it the recipe's, or 1024
+    #[arg(long)]
+    max_new_tokens: Option<usize>,
+    /// Decode the most likely response to each problem as well
+    #[arg(long)]
+    greedy: bool,
+    /// Seed of the draws; without it the recipe's, or 0
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Most responses decoded at once; without it the recipe's number, or 128
+    #[arg(long)]
+    max_rows: Option<usize>,
+    /// Compute precision; without it the recipe's, or auto
+    #[arg(long, value_enum)]
+    dtype: Option<DtypeArgument>,
+    /// Where to compute; without it the recipe's, or auto
+    #[arg(long, value_enum)]
+    device: Option<DeviceArgument>,
+    /// Keep every response and the results in this folder; the same command again goes on where it was interrupted
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The model that the others are compared with, by name or as it was given; the first without it
+    #[arg(long, value_name = "MODEL")]
+    baseline: Option<String>,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ChatArgument {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Eval {
+    pub fn run(self) -> Result<ExitCode> {
+        let models: Vec<(String, PathBuf)> = self.models.iter().map(|given| named(given)).collect();
+        let baseline = self.baseline(&models)?;
+        for (_, path) in &models {
+            policy::require_folder(path).map_err(Failure::bad_input)?;
+        }
+        let plan = Plan::new(&self, self.recipe_path(&models)?.as_deref()).map_err(bad_input)?;
+        check_numbers(&plan)?;
+        let out = self.out.as_deref();
+        let subjects = models.iter().map(|model| Subject::new(model, &plan, out));
+        let mut subjects = subjects.collect::<Result<Vec<_>>>().map_err(bad_input)?;
+
+        let console = Console::new();
+        let interrupt = self.interrupt()?;
+        for subject in &mut subjects {
+            if let Some(signal) = subject.measure(&console, interrupt.as_ref())? {
+                console.note("what was answered is kept; the same command goes on from there");
+                return Ok(ExitCode::from(signal.exit_code()));
+            }
+            if !self.json {
+                print(subject, &plan)?;
+            }
+        }
+        let measured: Vec<Measured> = subjects.iter().map(Subject::measured).collect();
+        let versus = (measured.len() > 1).then(|| Versus::new(&measured, baseline)).transpose()?;
+        if let Some((versus, out)) = versus.as_ref().zip(out) {
+            write_comparison(versus, out)?;
+        }
+        if self.json {
+            let mut all: Vec<Value> = subjects.into_iter().map(|s| Value::Object(s.results.all)).collect();
+            return super::say(match &versus {
+                Some(versus) => json!({ "models": all, "comparison": versus.to_json() }),
+                None => all.pop().unwrap_or_default(),
+            })
+            .map(|()| ExitCode::SUCCESS);
+        }
+        for (_, table) in versus.iter().flat_map(Versus::tables) {
+            super::say(table)?;
+        }
+        if let Some(out) = out {
+            super::say(format_args!("every response and all settings: {}", out.display()))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The place of the model that the others are compared with; names must tell models apart.
+    fn baseline(&self, models: &[(String, PathBuf)]) -> Result<usize> {
+        let mut names = HashSet::new();
+        for (name, _) in models {
+            super::require(names.insert(name), || {
+                format!("two models would be called {name}; name them, such as {name}-a=PATH {name}-b=PATH")
+            })?;
+        }
+        let Some(wanted) = &self.baseline else { return Ok(0) };
+        let found =
+            models.iter().zip(&self.models).position(|((name, _), given)| name == wanted || given == wanted);
+        found
+            .with_context(|| {
+                let names: Vec<&str> = models.iter().map(|(name, _)| name.as_str()).collect();
+                format!("--baseline: got {wanted}, expected one of {}", names.join(", "))
+            })
+            .map_err(Failure::bad_input)
+    }
+
+    /// The recipe whose problems count, unless files are named.
+    fn recipe_path(&self, models: &[(String, PathBuf)]) -> Result<Option<PathBuf>> {
+        if !self.sets.is_empty() {
+            return Ok(None);
+        }
+        let own = || models.iter().find_map(|(_, path)| RunFolder::around(path)).map(|run| run.resolved());
+        let path = self.recipe.clone().or_else(own);
+        super::require(path.is_some(), || {
+            let first = models.first().map(|(_, path)| path.display().to_string()).unwrap_or_default();
+            format!(
+                "{first}: not a run or a part of one, so the problems are not known; name a recipe with --recipe, or files \
+                 with --set"
+            )
+        })?;
+        Ok(path)
+    }
+
+    /// `usual` with what the arguments say instead.
+    fn sampling(&self, usual: SamplingConfig) -> SamplingConfig {
+        SamplingConfig {
+            temperature: self.temperature.unwrap_or(usual.temperature),
+            top_p: self.top_p.unwrap_or(usual.top_p),
+            top_k: self.top_k.unwrap_or(usual.top_k),
+            max_new_tokens: self.max_new_tokens.unwrap_or(usual.max_new_tokens),
+            max_rows: self.max_rows.unwrap_or(usual.max_rows),
+        }
+    }
+
+    /// Listens to those who ask to stop, if there is anything that outlives the process.
+    fn interrupt(&self) -> Result<Option<Interrupt>> {
+        let answer = |signal| {
+            Console::new()
+                .note(format_args!("{signal}: stopping after the problems under way (again: at once)"))
+        };
+        self.out.as_ref().map(|_| Interrupt::install(answer)).transpose()
+    }
+}
+
+/// As an argument that is wrong, except where an evaluation cannot be continued.
+fn bad_input(error: anyhow::Error) -> anyhow::Error {
+    match error {
+        error if error.is::<Problems>() || error.is::<Failure>() => error,
+        error if error.is::<Refused>() => Failure::resume_refused(error),
+        error => Failure::bad_input(error),
+    }
+}
+
+fn check_numbers(plan: &Plan) -> Result<()> {
+    let SamplingConfig { temperature, top_p, max_new_tokens, max_rows, .. } = plan.sampling;
+    super::require(plan.samples > 0, || "-k: got 0, expected at least 1".to_owned())?;
+    super::require(temperature.is_finite() && temperature > 0.0, || {
+        format!(
+            "--temperature: got {temperature}, expected more than 0; --greedy measures the most likely responses"
+        )
+    })?;
+    super::require(top_p > 0.0 && top_p <= 1.0, || {
+        format!("--top-p: got {top_p}, expected more than 0 and at most 1")
+    })?;
+    super::require(max_new_tokens > 0, || "--max-new-tokens: got 0, expected at least 1".to_owned())?;
+    super::require(max_rows > 0, || "--max-rows: got 0, expected at least 1".to_owned())
+}
+
+/// What was measured of one model, and how.
+fn print(subject: &Subject, plan: &Plan) -> Result<()> {
+    let SamplingConfig { temperature, top_p, top_k, max_new_tokens, .. } = plan.sampling;
+    let device = format!("{:?}", subject.placement.device).to_lowercase();
+    super::say(format_args!("{}: {}", subject.name, subject.folder.display()))?;
+    super::say(format_args!(
+        "{:?} on {device}; k = {}, temperature {temperature}, top-p {top_p}, top-k {top_k}, at most {max_new_tokens} tokens, \
+         seed {}",
+        subject.placement.kind, plan.samples, plan.seed
+    ))?;
+    super::say(match &subject.chat {
+        None => "put as they are, without a chat template".to_owned(),
+        Some(chat) => format!("put by the model's chat template: {}", serde_json::to_string(chat)?),
+    })?;
+    let mut settings: Vec<(&Value, &Value)> =
+        plan.sets.iter().map(|set| (&set.settings["prompt"], &set.settings["reward"])).collect();
+    settings.dedup();
+    for (prompt, reward) in settings {
+        if prompt.is_string() {
+            super::say(format_args!("prompt {prompt}"))?;
+        }
+        super::say(format_args!("grader {reward}"))?;
+    }
+    let time = subject.time();
+    let number = |key: &str| time[key].as_f64().unwrap_or_default();
+    super::say(format_args!(
+        "{:.0} tokens in {:.1} s, {:.0} tokens/s; judged in {:.1} s\n",
+        number("n_tokens"),
+        number("generate_s"),
+        number("tokens_per_s"),
+        number("score_s")
+    ))?;
+    super::say(of_reports(&subject.reports()))
+}
+
+/// `comparison.json` and `comparison.md`.
+fn write_comparison(versus: &Versus<'_>, out: &Path) -> Result<()> {
+    fs::create_dir_all(out).with_context(|| format!("could not make {}", out.display()))?;
+    write_whole(&out.join("comparison.json"), |mut w| {
+        serde_json::to_writer_pretty(&mut w, &versus.to_json())?;
+        Ok(w.write_all(b"\n")?)
+    })?;
+    let tables: Vec<String> = versus.tables().iter().map(|(_, table)| table.to_string()).collect();
+    write_whole(&out.join("comparison.md"), |w| Ok(w.write_all(tables.join("\n").as_bytes())?))
+}

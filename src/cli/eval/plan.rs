@@ -1,0 +1,219 @@
+//! What is measured and how, before any model is looked at.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use rewards::{RewardConfig, TaskKind};
+use rlcredit::checkpoint::Fingerprint;
+use rlcredit::data::{ChatConfig, EvalItems, FileConfig};
+use rlcredit::eval::EvalConfig;
+use rlcredit::model::{DeviceChoice, Dtype};
+use rlcredit::recipe::Recipe;
+use rlcredit::rollout::SamplingConfig;
+use rlcredit::score::{RewardEntry, Scorer};
+use rlcredit::types::{Purpose, RunRandom};
+use serde_json::{Value, json};
+
+use super::{ChatArgument, Eval, sets};
+
+/// How questions are asked unless the person says it otherwise.
+const QUESTION_PROMPT: &str =
+    "{question}\n\nReason step by step, and give the final answer at the end within \\boxed{}.";
+
+/// An evaluation of any model.
+pub struct Plan {
+    /// The problems.
+    pub sets: Vec<PlannedSet>,
+    /// Samples per problem.
+    pub samples: usize,
+    /// Whether the most likely response is measured too.
+    pub greedy: bool,
+    /// How samples are drawn.
+    pub sampling: SamplingConfig,
+    /// Seed of the draws.
+    pub seed: u64,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// In which precision.
+    pub dtype: Dtype,
+    /// Most tokens in one prefill pass.
+    pub max_prefill_tokens: usize,
+    /// How problems are put.
+    pub chat: Chat,
+}
+
+/// One set of an evaluation.
+pub struct PlannedSet {
+    /// The problems.
+    pub items: EvalItems,
+    /// Id of the first of them.
+    pub first_id: u64,
+    /// Where the draws of its responses come from.
+    pub random: RunRandom,
+    /// Judges the answers.
+    pub scorer: Arc<Scorer>,
+    /// All that shapes the set.
+    pub settings: Value,
+}
+
+/// Whether problems are put by the model's chat template.
+pub enum Chat {
+    /// If it has one.
+    Auto(ChatConfig),
+    /// It must have one.
+    Always(ChatConfig),
+    /// As they are.
+    Never,
+}
+
+impl Plan {
+    /// What the arguments ask for; `recipe` is the one whose problems count where they name none, with its path.
+    pub fn new(eval: &Eval, recipe: Option<&Path>) -> Result<Self> {
+        match recipe {
+            Some(path) if eval.sets.is_empty() => Self::of_recipe(eval, &Recipe::load(path, &[])?),
+            _ => Self::of_files(eval),
+        }
+    }
+
+    fn of_recipe(eval: &Eval, recipe: &Recipe) -> Result<Self> {
+        // As in the run that the recipe describes, so that the numbers are those of the run.
+        let config = EvalConfig {
+            samples: eval.k.unwrap_or(recipe.eval.samples),
+            temperature: eval.temperature.unwrap_or(recipe.eval.temperature),
+            greedy: eval.greedy || recipe.eval.greedy,
+            ..recipe.eval
+        };
+        let items = recipe.data.items().context("[data]")?;
+        let files: Vec<&FileConfig> = recipe.data.files()[1].clone();
+        let files =
+            files.iter().map(|file| Ok((file.path.display().to_string(), Fingerprint::of(&file.path)?)));
+        let files: Vec<(String, Fingerprint)> = files.collect::<Result<_>>()?;
+        let settings = json!({ "data": recipe.data, "files": files, "reward": recipe.reward });
+        let scorer = Arc::new(Scorer::new(&recipe.reward)?);
+        let mut first_id = items.train.len() as u64;
+        let seed = eval.seed.unwrap_or(recipe.run.seed);
+        let mut sets = Vec::new();
+        for set in items.eval {
+            let n = set.items.len() as u64;
+            let (scorer, settings) = (Arc::clone(&scorer), settings.clone());
+            sets.push(PlannedSet { items: set, first_id, random: RunRandom::new(seed), scorer, settings });
+            first_id += n;
+        }
+        Ok(Self {
+            sets,
+            samples: config.samples,
+            greedy: config.greedy,
+            sampling: eval.sampling(config.sampling(recipe.sampling)),
+            seed,
+            device: eval.device.map_or(recipe.model.device, Into::into),
+            dtype: eval.dtype.map_or(recipe.model.dtype, Into::into),
+            max_prefill_tokens: recipe.batch.max_tokens,
+            chat: recipe.chat.clone().map_or(Chat::Never, Chat::Always),
+        })
+    }
+
+    fn of_files(eval: &Eval) -> Result<Self> {
+        let files = sets::files(&eval.sets, &eval.presets, eval.limit)?;
+        let seed = eval.seed.unwrap_or(0);
+        let planned = files.iter().map(|file| PlannedSet::of_file(eval, file, seed));
+        // Everything that is wrong at once.
+        let (sets, wrong): (Vec<_>, Vec<_>) = planned.partition(Result::is_ok);
+        let wrong: Vec<String> =
+            wrong.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+        ensure!(wrong.is_empty(), wrong.join("\n"));
+        let usual =
+            SamplingConfig { temperature: 0.6, top_p: 0.95, top_k: 0, max_new_tokens: 1024, max_rows: 128 };
+        let variables = eval.variables.iter().map(|variable| variable_of(variable)).collect::<Result<_>>()?;
+        let chat = ChatConfig { system: eval.system.clone(), variables };
+        let is_plain = chat == ChatConfig::default();
+        Ok(Self {
+            sets: sets.into_iter().flatten().collect(),
+            samples: eval.k.unwrap_or(EvalConfig::default().samples),
+            greedy: eval.greedy,
+            sampling: eval.sampling(usual),
+            seed,
+            device: eval.device.map_or(DeviceChoice::Auto, Into::into),
+            dtype: eval.dtype.map_or(Dtype::Auto, Into::into),
+            max_prefill_tokens: 16384,
+            chat: match eval.chat.unwrap_or(ChatArgument::Auto) {
+                ChatArgument::Auto => Chat::Auto(chat),
+                ChatArgument::Always => Chat::Always(chat),
+                ChatArgument::Never => {
+                    ensure!(
+                        is_plain,
+                        "--chat never: --system and --variable are for chat templates; leave them out"
+                    );
+                    Chat::Never
+                }
+            },
+        })
+    }
+}
+
+impl PlannedSet {
+    fn of_file(eval: &Eval, file: &FileConfig, seed: u64) -> Result<Self> {
+        let name = file.name();
+        let of_set = || format!("--set {name}");
+        if let Some(problem) = file.unasked(eval.prompt.as_deref()) {
+            return Err(anyhow!("--{problem}").context(of_set()));
+        }
+        let is_countdown = file.columns().is_countdown();
+        let kind = if is_countdown { TaskKind::Countdown } else { TaskKind::Question };
+        let prompt = eval.prompt.clone().or_else(|| (!is_countdown).then(|| QUESTION_PROMPT.to_owned()));
+        let (items, report) = file.items(prompt.as_deref(), None).with_context(of_set)?;
+        ensure!(
+            report.n_broken == 0,
+            "--set {name}: {report}\n{}\nmend these rows, or evaluate on a copy of the file without them",
+            report.broken_rows()
+        );
+        ensure!(!items.is_empty(), "--set {name}: {}: no problem can be used, {report}", file.path.display());
+        let usual = if is_countdown { "{type = \"countdown\"}" } else { "{type = \"math\"}" };
+        let reward = eval.reward.clone().map_or_else(|| sets::table(usual), Ok)?;
+        check_reward(&reward, kind).with_context(of_set)?;
+        let entry = RewardEntry { weight: 1.0, grader: reward };
+        let mut settings = json!({
+            "columns": FileConfig { path: Default::default(), name: None, ..file.clone() },
+            "file": Fingerprint::of(&file.path)?,
+            "prompt": prompt,
+            "reward": entry.grader,
+            "n": items.len(),
+        });
+        settings["columns"].as_object_mut().map(|columns| columns.shift_remove("path"));
+        // Draws of one set do not depend on which others there are, and are not those of another.
+        let letters: Vec<u64> = name.bytes().map(u64::from).collect();
+        Ok(Self {
+            items: EvalItems { name: name.clone(), items },
+            first_id: 0,
+            random: RunRandom::new(RunRandom::new(seed).bits(Purpose::Eval, &letters)),
+            scorer: Arc::new(Scorer::new(&[entry])?),
+            settings,
+        })
+    }
+}
+
+/// That `reward` can say of problems of this kind whether a response solves them.
+fn check_reward(reward: &RewardConfig, kind: TaskKind) -> Result<()> {
+    let problem = reward.problems().into_iter().next().or_else(|| reward.missing());
+    if let Some(problem) = problem {
+        return Err(anyhow!("--reward: {problem}"));
+    }
+    ensure!(
+        reward.says_correct(),
+        "--reward: this grader judges the form alone, expected one that says what is correct"
+    );
+    ensure!(
+        reward.judges(kind),
+        "--reward: this grader cannot judge {kind:?} problems; choose another, such as math"
+    );
+    Ok(())
+}
+
+/// `NAME=VALUE`, the value in TOML's syntax, or else as it stands.
+fn variable_of(given: &str) -> Result<(String, Value)> {
+    let (name, value) = given
+        .split_once('=')
+        .with_context(|| format!("--variable {given}: expected NAME=VALUE, such as enable_thinking=false"))?;
+    let value = sets::table::<Value>(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+    Ok((name.to_owned(), value))
+}

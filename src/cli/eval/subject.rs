@@ -1,0 +1,314 @@
+//! One of the models that are measured: found and checked, then asked.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use rlcredit::checkpoint::Fingerprint;
+use rlcredit::data::{Asker, ChatConfig};
+use rlcredit::eval::{
+    Answered, ChunkRecord, EvalItem, EvalReport, Evaluator, Kept, Measured, Results, ResultsFolder, average,
+};
+use rlcredit::interrupt::{Interrupt, Signal};
+use rlcredit::model::{Layout, ModelConfig, Placement, Policy, load};
+use rlcredit::observe::Console;
+use rlcredit::rollout::DecodeEngine;
+use rlcredit::run_folder::{Environment, RunFolder};
+use rlcredit::text::Tokenizer;
+use serde_json::{Map, Value, json};
+
+use super::plan::{Chat, Plan, PlannedSet};
+use crate::cli::policy;
+
+/// A model with everything that is asked of it.
+pub struct Subject {
+    /// How it is called.
+    pub name: String,
+    /// The folder of the weights.
+    pub folder: PathBuf,
+    /// How problems are put, `None` as they are.
+    pub chat: Option<ChatConfig>,
+    /// Where and how it computes.
+    pub placement: Placement,
+    /// What is known of it.
+    pub results: Results,
+    config: ModelConfig,
+    tokenizer: Arc<Tokenizer>,
+    sets: Vec<(Evaluator, Kept)>,
+    kept_in: Option<ResultsFolder>,
+    max_prefill_tokens: usize,
+}
+
+/// `NAME=PATH` or a path, whose name then comes from it.
+pub fn named(given: &str) -> (String, PathBuf) {
+    let plain = |name: &str| !name.is_empty() && name.chars().all(is_plain);
+    match given.split_once('=').filter(|(name, _)| plain(name) && !Path::new(given).exists()) {
+        Some((name, path)) => (name.to_owned(), path.into()),
+        None => (name_of(Path::new(given)), given.into()),
+    }
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "._-+@".contains(c)
+}
+
+/// The last part of `path`; of what lies within a run that of the run, and of the checkpoint.
+fn name_of(path: &Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let last = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = match RunFolder::around(&whole).filter(|run| run.root() != whole) {
+        Some(run) => {
+            let step = whole.strip_prefix(run.checkpoints()).ok().and_then(|rest| rest.iter().next());
+            let parts = [last(run.root()), step.map(|step| step.to_string_lossy().into_owned())];
+            parts.into_iter().flatten().collect::<Vec<_>>().join("@")
+        }
+        None => last(&whole).unwrap_or_default(),
+    };
+    name.chars().map(|c| if is_plain(c) { c } else { '-' }).collect()
+}
+
+impl Subject {
+    /// The model at `path`, called `name`, with all that keeps it from being measured as `plan` says found; its weights are
+    /// not loaded. What is kept of it lies in `out`.
+    pub fn new((name, path): &(String, PathBuf), plan: &Plan, out: Option<&Path>) -> Result<Self> {
+        let folder = policy::model_folder(path)?;
+        let shown = folder.display().to_string();
+        let config = ModelConfig::from_folder(&folder)?;
+        load::check(&folder, &Layout::new(&config))?;
+        let tokenizer = Arc::new(Tokenizer::from_folder(&folder)?);
+        tokenizer.check_fits(usize::try_from(config.vocab_size)?).with_context(|| shown.clone())?;
+        let placement = Placement::resolve(plan.device, plan.dtype)?;
+        let chat = match &plan.chat {
+            Chat::Auto(chat) if tokenizer.chat_template().is_some() => Some(chat.clone()),
+            Chat::Auto(chat) => {
+                ensure!(
+                    *chat == ChatConfig::default(),
+                    "{shown}: the model has no chat template, so --system and --variable go nowhere; leave them out"
+                );
+                None
+            }
+            Chat::Always(chat) => Some(chat.clone()),
+            Chat::Never => None,
+        };
+        let asker =
+            Asker::new(&tokenizer, chat.as_ref()).with_context(|| format!("{shown}: --chat always"))?;
+        let evaluators = plan
+            .sets
+            .iter()
+            .map(|set| set.evaluator(plan, &asker, &tokenizer))
+            .collect::<Result<Vec<_>>>()?;
+        let misfits: Vec<String> = evaluators
+            .iter()
+            .filter_map(|evaluator| misfit(evaluator, config.max_position_embeddings))
+            .collect();
+        ensure!(misfits.is_empty(), "{shown}: {}", misfits.join("\n"));
+
+        let sampling = plan.sampling;
+        let settings = json!({
+            "seed": plan.seed, "k": plan.samples, "greedy": plan.greedy,
+            "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k,
+            "max_new_tokens": sampling.max_new_tokens,
+            "device": format!("{:?}", placement.device).to_lowercase(), "dtype": placement.dtype(),
+            "chat": chat,
+        });
+        let wanted = [
+            ("model".to_owned(), json!({ "files": fingerprints(&folder)? })),
+            ("settings".to_owned(), settings),
+        ];
+        let wanted: Map<String, Value> = wanted.into_iter().collect();
+        let of_sets = plan.sets.iter().map(|set| (set.items.name.clone(), set.settings.clone())).collect();
+        let (kept_in, mut results) = match out {
+            Some(out) => {
+                let (kept_in, results) = ResultsFolder::open(&out.join(name), wanted, &of_sets)?;
+                (Some(kept_in), results)
+            }
+            None => (None, Results::new(wanted, &of_sets)),
+        };
+        results.all.insert("folder".to_owned(), json!(folder));
+        let keep = |evaluator: Evaluator| {
+            let kept =
+                kept_in.as_ref().map(|kept_in| Kept::open(kept_in.root(), &evaluator.set)).transpose()?;
+            Ok((evaluator, kept.unwrap_or_default()))
+        };
+        let sets = evaluators.into_iter().map(keep).collect::<Result<_>>()?;
+        let max_prefill_tokens = plan.max_prefill_tokens;
+        Ok(Self {
+            name: name.clone(),
+            folder,
+            chat,
+            placement,
+            results,
+            config,
+            tokenizer,
+            sets,
+            kept_in,
+            max_prefill_tokens,
+        })
+    }
+
+    /// Asks what has not been answered yet, unless somebody asks to stop.
+    pub fn measure(&mut self, console: &Console, interrupt: Option<&Interrupt>) -> Result<Option<Signal>> {
+        let total: usize = self.sets.iter().map(|(evaluator, _)| evaluator.n_responses()).sum();
+        let done: usize =
+            self.sets.iter().map(|(evaluator, kept)| kept.done.len() * evaluator.n_each()).sum();
+        if done < total {
+            if done > 0 {
+                console.note(format_args!("{}: goes on after {done} of {total} responses", self.name));
+            }
+            let stopped = self.ask(console, interrupt, (done, total))?;
+            if stopped.is_some() {
+                return Ok(stopped);
+            }
+        }
+        self.conclude()?;
+        Ok(None)
+    }
+
+    fn ask(
+        &mut self,
+        console: &Console,
+        interrupt: Option<&Interrupt>,
+        (done, total): (usize, usize),
+    ) -> Result<Option<Signal>> {
+        let phase = console.step_phase("load model", 0);
+        let policy = Policy::load(&self.folder, self.config.clone(), self.placement)?;
+        phase.finish();
+        self.results.add_environment(serde_json::to_value(Environment::here(self.placement))?);
+        self.write()?;
+        let phase = console.step_phase(&format!("evaluate {}", self.name), total as u64);
+        phase.skip(done as u64);
+        for (evaluator, kept) in &mut self.sets {
+            let max_rows = evaluator.sampling.max_rows;
+            let mut engine =
+                DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), max_rows, self.max_prefill_tokens);
+            while kept.done.len() < evaluator.set.prompts.len() {
+                if let Some(signal) = interrupt.and_then(Interrupt::requested) {
+                    return Ok(Some(signal));
+                }
+                let chunk = evaluator.chunk(kept.done.len());
+                let mut advance = |n| phase.advance(n as u64, evaluator.set.name.clone());
+                let answered = evaluator.answer(chunk, &policy, &mut engine, &mut advance)?;
+                let Answered { items, generate_s, score_s, .. } = answered;
+                let n_tokens = items.iter().map(n_tokens).sum();
+                let record = ChunkRecord { n: items.len(), n_tokens, generate_s, score_s, max_rows };
+                kept.add(items, record)?;
+            }
+        }
+        phase.finish();
+        Ok(None)
+    }
+
+    /// Adds the numbers to what is known.
+    fn conclude(&mut self) -> Result<()> {
+        let reports = self.reports();
+        for (report, (_, kept)) in reports.iter().zip(&self.sets) {
+            let mut numbers = report.to_json();
+            // They are those of the whole evaluation.
+            numbers.as_object_mut().map(|numbers| numbers.shift_remove("settings"));
+            numbers["time"] = time(&kept.records);
+            self.results.add(&report.set, numbers);
+        }
+        let mut mean = Map::new();
+        for (name, _) in reports.first().map(EvalReport::shares).unwrap_or_default() {
+            let of_sets = reports.iter().flat_map(EvalReport::shares).filter(|share| share.0 == name);
+            if let Some(estimate) = average(&of_sets.map(|share| share.1).collect::<Vec<_>>()) {
+                mean.insert(format!("{name}_ci95"), json!(estimate.ci95));
+                mean.insert(name, json!(estimate.mean));
+            }
+        }
+        self.results.all.insert("mean".to_owned(), mean.into());
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
+        self.kept_in.as_ref().map_or(Ok(()), |kept_in| kept_in.write(&self.results))
+    }
+
+    /// The numbers of each set.
+    pub fn reports(&self) -> Vec<EvalReport> {
+        self.sets.iter().map(|(evaluator, kept)| evaluator.report(&kept.done)).collect()
+    }
+
+    /// What the chunks of all sets took.
+    pub fn time(&self) -> Value {
+        time(&self.sets.iter().flat_map(|(_, kept)| kept.records.clone()).collect::<Vec<_>>())
+    }
+
+    /// What it reached.
+    pub fn measured(&self) -> Measured {
+        let sets =
+            self.sets.iter().map(|(evaluator, kept)| (evaluator.report(&kept.done), kept.done.clone()));
+        Measured { name: self.name.clone(), sets: sets.collect() }
+    }
+}
+
+impl PlannedSet {
+    fn evaluator(&self, plan: &Plan, asker: &Asker<'_>, tokenizer: &Arc<Tokenizer>) -> Result<Evaluator> {
+        Ok(Evaluator {
+            set: self
+                .items
+                .clone()
+                .tokenize(self.first_id, asker)
+                .with_context(|| self.items.name.clone())?,
+            samples: plan.samples,
+            greedy: plan.greedy,
+            sampling: plan.sampling,
+            random: self.random,
+            scorer: Arc::clone(&self.scorer),
+            tokenizer: Arc::clone(tokenizer),
+        })
+    }
+}
+
+/// What to say of prompts that are too long for a model with so many positions.
+fn misfit(evaluator: &Evaluator, positions: i64) -> Option<String> {
+    let positions = usize::try_from(positions).unwrap_or(0);
+    let (set, new) = (&evaluator.set, evaluator.sampling.max_new_tokens);
+    let too_long =
+        set.prompts.iter().filter(|prompt| prompt.tokens.len().saturating_add(new) > positions).count();
+    let longest = set.prompts.iter().map(|prompt| prompt.tokens.len()).max()?;
+    let remedy = match positions.saturating_sub(longest) {
+        0 => "leave these out of the file".to_owned(),
+        room => format!("lower --max-new-tokens to at most {room}, or leave these out of the file"),
+    };
+    (too_long > 0).then(|| {
+        format!(
+            "{}: {too_long} of {} prompts are too long: the longest has {longest} tokens, with {new} new ones {}, and the \
+             model has {positions} positions; {remedy}",
+            set.name,
+            set.prompts.len(),
+            longest.saturating_add(new)
+        )
+    })
+}
+
+/// Everything in a model folder that shapes what it answers.
+fn fingerprints(folder: &Path) -> Result<Value> {
+    let shapes = |path: &Path| {
+        let ending = path.extension().unwrap_or_default().to_string_lossy();
+        path.is_file() && ["safetensors", "json", "jinja"].contains(&&*ending)
+    };
+    let paths = fs::read_dir(folder)
+        .and_then(|all| all.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>());
+    let mut paths = paths.with_context(|| format!("could not list {}", folder.display()))?;
+    paths.retain(|path| shapes(path));
+    paths.sort();
+    let of = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok((name, serde_json::to_value(Fingerprint::of(path)?)?))
+    };
+    Ok(Value::Object(paths.iter().map(of).collect::<Result<Map<_, _>>>()?))
+}
+
+fn n_tokens(item: &EvalItem) -> usize {
+    item.responses.iter().chain(&item.greedy).map(|response| response.n_tokens).sum()
+}
+
+fn time(records: &[ChunkRecord]) -> Value {
+    let generate_s: f64 = records.iter().map(|record| record.generate_s).sum();
+    let score_s: f64 = records.iter().map(|record| record.score_s).sum();
+    let n_tokens: usize = records.iter().map(|record| record.n_tokens).sum();
+    let tokens_per_s = if generate_s > 0.0 { n_tokens as f64 / generate_s } else { 0.0 };
+    json!({ "generate_s": generate_s, "score_s": score_s, "n_tokens": n_tokens, "tokens_per_s": tokens_per_s })
+}

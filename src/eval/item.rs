@@ -1,0 +1,101 @@
+//! What is kept of every problem and every response: a line of `eval/step_*.<set>.jsonl` and of `rlcredit eval --out`.
+
+use rewards::{Status, Task};
+use serde::{Deserialize, Serialize};
+
+use crate::types::{Finish, Leaf, Prompt, Tree};
+
+/// One problem, the responses to it, and what was said of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvalItem {
+    /// The problem, a coordinate of the draws.
+    pub prompt_id: u64,
+    /// Where it was read, `file:line`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// Its text as the policy read it.
+    pub prompt: String,
+    /// The right answer; of Countdown the target.
+    pub gold: String,
+    /// The sampled responses, in their order.
+    pub responses: Vec<EvalResponse>,
+    /// Correct ones among them.
+    pub n_correct: usize,
+    /// The first of the responses that give the most frequent answer; `None` if none gives an answer.
+    pub majority: Option<usize>,
+    /// The most likely response, where measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub greedy: Option<EvalResponse>,
+}
+
+/// One response and what was said of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvalResponse {
+    /// The response without special tokens.
+    pub text: String,
+    /// Its length, an ending end-of-sequence token included.
+    pub n_tokens: usize,
+    /// Why it ended.
+    pub finish: Finish,
+    /// The answer that was judged, as the response has it; `None` if the grader found none.
+    pub answer: Option<String>,
+    /// Whether it solves the problem.
+    pub correct: bool,
+    /// How grading went.
+    pub status: Status,
+}
+
+impl EvalItem {
+    /// Of the `sampled` responses to one problem and the most likely one.
+    #[must_use]
+    pub fn new(
+        sampled: &Tree,
+        place: Option<String>,
+        majority: Option<usize>,
+        greedy: Option<&Tree>,
+    ) -> Self {
+        let Prompt { id, text, task, .. } = &*sampled.prompt;
+        let responses: Vec<EvalResponse> = sampled.leaves.iter().map(EvalResponse::of).collect();
+        Self {
+            prompt_id: *id,
+            place,
+            prompt: text.clone(),
+            gold: match task {
+                Task::Countdown(countdown) => countdown.target.to_string(),
+                Task::Question(question) => question.answer.clone(),
+            },
+            n_correct: responses.iter().filter(|response| response.correct).count(),
+            majority,
+            greedy: greedy.and_then(|tree| tree.leaves.first()).map(EvalResponse::of),
+            responses,
+        }
+    }
+
+    /// Share of the samples that are correct.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        self.n_correct as f64 / self.responses.len().max(1) as f64
+    }
+
+    /// 1 if the most frequent answer is correct, else 0.
+    #[must_use]
+    pub fn majority_share(&self) -> f64 {
+        let response = self.majority.and_then(|first| self.responses.get(first));
+        f64::from(u8::from(response.is_some_and(|response| response.correct)))
+    }
+}
+
+impl EvalResponse {
+    fn of(leaf: &Leaf) -> Self {
+        Self {
+            text: leaf.text.clone(),
+            n_tokens: leaf.tokens.len(),
+            finish: leaf.finish,
+            answer: leaf.verdict.answer.clone(),
+            correct: leaf.verdict.correct(),
+            status: leaf.verdict.status,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Several policies on the same problems: each one's numbers, and how far they are from those of one of them.
+
+use anyhow::{Result, ensure};
+use serde_json::{Map, Value, json};
+
+use super::paired::{average, difference};
+use super::statistics::pass_at_k;
+use super::table::{Table, percent};
+use super::{Estimate, EvalItem, EvalReport};
+
+/// What one policy reached on every set.
+pub struct Measured {
+    /// How it is called.
+    pub name: String,
+    /// Set by set, with what was said of each problem.
+    pub sets: Vec<(EvalReport, Vec<EvalItem>)>,
+}
+
+/// Policies beside one of them.
+pub struct Versus<'a> {
+    all: &'a [Measured],
+    baseline: usize,
+}
+
+/// One share of every problem, and how many responses it comes from.
+struct Share {
+    name: String,
+    of: Box<dyn Fn(&EvalItem) -> f64>,
+    responses: usize,
+}
+
+impl<'a> Versus<'a> {
+    /// `all` beside the one at index `baseline`.
+    ///
+    /// # Errors
+    /// If they have not been asked the same problems as often.
+    pub fn new(all: &'a [Measured], baseline: usize) -> Result<Self> {
+        ensure!(baseline < all.len(), "no policy to compare with");
+        let asked = |measured: &Measured| -> Vec<(String, usize, Vec<u64>)> {
+            let of = |(report, items): &(EvalReport, Vec<EvalItem>)| {
+                (report.set.clone(), report.k, items.iter().map(|item| item.prompt_id).collect())
+            };
+            measured.sets.iter().map(of).collect()
+        };
+        for other in all {
+            ensure!(
+                asked(other) == asked(&all[baseline]),
+                "{} and {} were not asked the same problems equally often",
+                other.name,
+                all[baseline].name
+            );
+        }
+        Ok(Self { all, baseline })
+    }
+
+    fn n_sets(&self) -> usize {
+        self.all[self.baseline].sets.len()
+    }
+
+    fn shares(&self) -> Vec<Share> {
+        let Some((report, _)) = self.all[self.baseline].sets.first() else { return Vec::new() };
+        let k = report.k;
+        let mut shares = vec![
+            Share { name: format!("avg@{k}"), of: Box::new(EvalItem::share), responses: k },
+            Share {
+                name: format!("pass@{k}"),
+                of: Box::new(move |item| pass_at_k(k, item.n_correct, k)),
+                responses: k,
+            },
+            Share { name: format!("maj@{k}"), of: Box::new(EvalItem::majority_share), responses: 1 },
+        ];
+        if report.greedy.is_some() {
+            let of =
+                |item: &EvalItem| f64::from(u8::from(item.greedy.as_ref().is_some_and(|best| best.correct)));
+            shares.push(Share { name: "greedy".to_owned(), of: Box::new(of), responses: 1 });
+        }
+        shares
+    }
+
+    /// How far `other` is from the baseline on each set.
+    fn differences(&self, share: &Share, other: &Measured) -> Vec<Estimate> {
+        let sets = other.sets.iter().zip(&self.all[self.baseline].sets);
+        let of_set = |((_, own), (_, base)): (&(EvalReport, Vec<EvalItem>), &(EvalReport, Vec<EvalItem>))| {
+            let pairs = own.iter().zip(base).map(|(own, base)| ((share.of)(own), (share.of)(base)));
+            difference(&pairs.collect::<Vec<_>>(), share.responses)
+        };
+        sets.map(of_set).collect()
+    }
+
+    fn values(share: &Share, measured: &Measured) -> Vec<Estimate> {
+        let of_set = |(_, items): &(EvalReport, Vec<EvalItem>)| {
+            super::estimate(items.iter().map(|item| (share.of)(item)), share.responses)
+        };
+        measured.sets.iter().map(of_set).collect()
+    }
+
+    /// Name and number of problems of each set.
+    fn sets(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.all[self.baseline].sets.iter().map(|(report, _)| (report.set.as_str(), report.n))
+    }
+
+    /// One table for each share: a row for each set, and one for their mean where there are several.
+    #[must_use]
+    pub fn tables(&self) -> Vec<(String, Table)> {
+        let table = |share: &Share| {
+            let base = &self.all[self.baseline].name;
+            let mut header = vec![format!("{} (in %)", share.name), "n".to_owned()];
+            let total: usize = self.sets().map(|(_, n)| n).sum();
+            let mut rows: Vec<Vec<String>> =
+                self.sets().map(|(set, n)| vec![set.to_owned(), n.to_string()]).collect();
+            let has_mean = self.n_sets() > 1;
+            if has_mean {
+                rows.push(vec!["mean".to_owned(), total.to_string()]);
+            }
+            let mut add = |name: String, estimates: Vec<Estimate>, show: fn(&Estimate) -> String| {
+                header.push(name);
+                let mean = has_mean.then(|| average(&estimates)).flatten();
+                rows.iter_mut()
+                    .zip(estimates.iter().chain(&mean))
+                    .for_each(|(row, estimate)| row.push(show(estimate)));
+            };
+            add(base.clone(), Self::values(share, &self.all[self.baseline]), percent);
+            for other in self.others() {
+                add(other.name.clone(), Self::values(share, other), percent);
+                add(format!("{} - {base}", other.name), self.differences(share, other), signed);
+            }
+            (share.name.clone(), Table { header, rows })
+        };
+        self.shares().iter().map(table).collect()
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Measured> {
+        self.all.iter().enumerate().filter(|(i, _)| *i != self.baseline).map(|(_, other)| other)
+    }
+
+    /// All of it as one object: by share, then set, or `mean`, then policy.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let shown = |estimate: &Estimate| json!({ "mean": estimate.mean, "ci95": estimate.ci95 });
+        let mut by_share = Map::new();
+        for share in self.shares() {
+            let mut sets: Map<String, Value> =
+                self.sets().map(|(set, n)| (set.to_owned(), json!({ "n": n }))).collect();
+            let mut mean = Map::new();
+            for measured in self.all {
+                let values = Self::values(&share, measured);
+                let differences = self.differences(&share, measured);
+                let is_other = measured.name != self.all[self.baseline].name;
+                let entry = |value: &Estimate, difference: &Estimate| {
+                    let mut entry = shown(value);
+                    if is_other {
+                        entry["difference"] = shown(difference);
+                    }
+                    entry
+                };
+                for ((_, set), (value, difference)) in sets.iter_mut().zip(values.iter().zip(&differences)) {
+                    set[&measured.name] = entry(value, difference);
+                }
+                if let Some((value, difference)) = average(&values).zip(average(&differences)) {
+                    mean.insert(measured.name.clone(), entry(&value, &difference));
+                }
+            }
+            by_share.insert(share.name, json!({ "sets": sets, "mean": mean }));
+        }
+        let models: Vec<&str> = self.all.iter().map(|measured| measured.name.as_str()).collect();
+        json!({ "baseline": self.all[self.baseline].name, "models": models, "shares": by_share })
+    }
+}
+
+/// `+2.5 [-1.0, 6.1]`, in percentage points.
+fn signed(difference: &Estimate) -> String {
+    let [low, high] = difference.ci95.map(|end| 100.0 * end);
+    format!("{:+.1} [{low:+.1}, {high:+.1}]", 100.0 * difference.mean)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::rollout::SamplingConfig;
+
+    /// A set of problems with so many of two samples correct, the first of which is the majority's.
+    fn measured(name: &str, sets: &[(&str, &[usize])]) -> Measured {
+        let sampling =
+            SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_rows: 4 };
+        let response = |correct: bool| {
+            serde_json::from_value(json!({
+                "text": "", "n_tokens": 2, "finish": "eos", "answer": "1", "correct": correct, "status": "ok"
+            }))
+            .unwrap()
+        };
+        let of_set = |(set, right): &(&str, &[usize])| {
+            let item = |(id, n): (u64, &usize)| EvalItem {
+                prompt_id: id,
+                place: None,
+                prompt: String::new(),
+                gold: String::new(),
+                responses: vec![response(*n > 0), response(*n > 1)],
+                n_correct: *n,
+                majority: Some(0),
+                greedy: None,
+            };
+            let items: Vec<EvalItem> = (0..).zip(*right).map(item).collect();
+            (EvalReport::new(set, &items, 2, sampling), items)
+        };
+        Measured { name: name.to_owned(), sets: sets.iter().map(of_set).collect() }
+    }
+
+    #[test]
+    fn policies_stand_beside_the_baseline() {
+        let all = [
+            measured("new", &[("a", &[2, 1, 0]), ("b", &[2, 2])]),
+            measured("base", &[("a", &[0, 1, 0]), ("b", &[2, 0])]),
+        ];
+        let versus = Versus::new(&all, 1).unwrap();
+        let json = versus.to_json();
+        let a = &json["shares"]["avg@2"]["sets"]["a"];
+        assert_eq!((a["n"].as_u64(), a["new"]["mean"].as_f64()), (Some(3), Some(0.5)));
+        let got = &a["new"]["difference"];
+        let expected = difference(&[(1.0, 0.0), (0.5, 0.5), (0.0, 0.0)], 2);
+        assert_eq!(
+            (got["mean"].as_f64(), got["ci95"][0].as_f64()),
+            (Some(expected.mean), Some(expected.ci95[0]))
+        );
+        assert!(a["base"].get("difference").is_none());
+        let mean = json["shares"]["avg@2"]["mean"]["new"]["difference"]["mean"].as_f64().unwrap();
+        assert!((mean - (1.0 / 3.0 + 0.5) / 2.0).abs() < 1e-12);
+
+        let tables = versus.tables();
+        let names: Vec<&str> = tables.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["avg@2", "pass@2", "maj@2"]);
+        let table = &tables[0].1;
+        assert_eq!(table.header, ["avg@2 (in %)", "n", "base", "new", "new - base"]);
+        let first: Vec<&str> = table.rows.iter().map(|row| row[0].as_str()).collect();
+        assert_eq!(first, ["a", "b", "mean"]);
+        assert!(table.rows[0][4].starts_with("+33.3 [") && table.rows.iter().all(|row| row.len() == 5));
+    }
+
+    #[test]
+    fn other_problems_cannot_be_compared() {
+        let all = [measured("one", &[("a", &[2, 1])]), measured("other", &[("a", &[2, 1, 0])])];
+        let error = Versus::new(&all, 0).err().unwrap().to_string();
+        assert_eq!(error, "other and one were not asked the same problems equally often");
+    }
+}
