@@ -175,7 +175,10 @@ fn every_text_of_the_warm_start_must_fit() {
     assert_says(&refusal(&place, &["tiny.toml", "--set", source]), &["texts.jsonl:2: `prompt` is empty"]);
 
     let problem = |question: &str| format!("{}\n", json!({ "question": question, "answer": "3" }));
-    place.write("train.jsonl", problem("1") + &problem("2") + &problem("3") + &problem("4") + "\n" + &problem(" "));
+    place.write(
+        "train.jsonl",
+        problem("1") + &problem("2") + &problem("3") + &problem("4") + "\n" + &problem(" "),
+    );
     place.write("eval.jsonl", problem("1"));
     let data = "data={type=\"files\", train=[{path=\"train.jsonl\", preset=\"math500\", fields={question=\"question\"}}], \
                 eval=[{path=\"eval.jsonl\", preset=\"math500\", fields={question=\"question\"}}]}";
@@ -193,10 +196,7 @@ fn a_broken_line_is_named_by_file_and_line() {
     place.write("eval.jsonl", &good);
     let data = FILES;
     let said = refusal(&place, &["tiny.toml", "--set", data]);
-    assert_says(
-        &said,
-        &["[data]: train.jsonl:6: ", "`target`", "the columns are nums", "broken = \"skip\""],
-    );
+    assert_says(&said, &["[data]: train.jsonl:6: ", "`target`", "the columns are nums", "broken = \"skip\""]);
 
     place.write("train.jsonl", &good);
     place.write("texts.jsonl", "{\"prompt\": \"1 2\", \"response\": \"3\"}\n{\"prompt\": \"1\"\n");

@@ -183,7 +183,11 @@ impl Columns {
     /// The parts that a prompt must have in it: a text that asks, where there is one, or what it takes to make one.
     #[must_use]
     pub fn asked(&self) -> &'static [&'static str] {
-        if self.paths.contains_key(QUESTION) || !self.is_countdown() { &[QUESTION] } else { &[NUMBERS, TARGET] }
+        if self.paths.contains_key(QUESTION) || !self.is_countdown() {
+            &[QUESTION]
+        } else {
+            &[NUMBERS, TARGET]
+        }
     }
 
     /// Whether the problems are those of Countdown.
