@@ -80,11 +80,11 @@ impl<'a> Versus<'a> {
     /// How far `other` is from the baseline on each set.
     fn differences(&self, share: &Share, other: &Measured) -> Vec<Estimate> {
         let sets = other.sets.iter().zip(&self.all[self.baseline].sets);
-        let of_set = |((_, own), (_, base)): (&(EvalReport, Vec<EvalItem>), &(EvalReport, Vec<EvalItem>))| {
+        let differences = sets.map(|((_, own), (_, base))| {
             let pairs = own.iter().zip(base).map(|(own, base)| ((share.of)(own), (share.of)(base)));
             difference(&pairs.collect::<Vec<_>>(), share.responses)
-        };
-        sets.map(of_set).collect()
+        });
+        differences.collect()
     }
 
     fn values(share: &Share, measured: &Measured) -> Vec<Estimate> {

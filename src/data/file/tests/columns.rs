@@ -164,7 +164,7 @@ fn presets_are_recognised_by_rows() {
         Preset::fitting(&rows).into_iter().map(Preset::name).collect::<Vec<_>>()
     };
     let gsm8k = json!({"question": "Q", "answer": "so\n#### 5"});
-    assert_eq!(fitting(&[gsm8k.clone()]), ["gsm8k"]);
+    assert_eq!(fitting(std::slice::from_ref(&gsm8k)), ["gsm8k"]);
     // One broken row is no other format.
     assert_eq!(fitting(&[gsm8k.clone(), json!({"question": "Q", "answer": ""}), gsm8k]), ["gsm8k"]);
     assert_eq!(fitting(&[json!({"question": "Q", "answer": "5"})]), ["aime25", "amc23"]);
