@@ -6,7 +6,9 @@
 RESULTS.json and FOLDER are what `rlcredit eval --out` has left: its settings, and its prompts as the model reads them, so
 that both sides answer the same texts. Every prompt is answered k times by `generate`: all responses sorted by the length of
 their prompts, longest first, in batches padded on the left, with the same temperature, top-p, top-k and limit. Prints one
-JSON line: seconds for generating and for grading, tokens, and per set the share of right answers of every problem.
+JSON line: seconds for generating and for grading, tokens, and per set the share of right answers of every problem, as
+math-verify says. math-verify takes any last expression for the answer, and the grader `math` does not: --replies lets
+`rlcredit grade` judge the same responses, which tells the two apart.
 """
 
 import argparse
@@ -27,6 +29,7 @@ def arguments() -> argparse.Namespace:
     for name in ("model", "results", "responses"):
         p.add_argument(f"--{name}", required=True)
     p.add_argument("--batch", type=int, required=True, help="responses decoded at once")
+    p.add_argument("--replies", help="keep gold answers and responses here, a file that `rlcredit grade` reads")
     return p.parse_args()
 
 
@@ -73,6 +76,9 @@ def main() -> None:
                 n_tokens += length or len(row)
                 texts[i].append(tokenizer.decode(row[:length], skip_special_tokens=True))
     generate_s = time.perf_counter() - start
+    if a.replies:
+        lines = (json.dumps({"gold": item["gold"], "reply": text}) for (_, item), responses in zip(items, texts) for text in responses)
+        Path(a.replies).write_text("".join(line + "\n" for line in lines))
     start = time.perf_counter()
     shares: dict[str, list[float]] = {}
     for (name, item), responses in zip(items, texts):

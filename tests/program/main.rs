@@ -5,6 +5,7 @@ mod bad_input;
 mod compare;
 mod data;
 mod hub;
+mod eval;
 mod inspect;
 mod inspect_run;
 mod learning;
