@@ -172,7 +172,7 @@ fn several_models_stand_side_by_side() {
 #[test]
 fn wrong_arguments_are_found_before_a_model_is_loaded() {
     let place = place();
-    place.write("long.jsonl", format!("{{\"question\": \"{}\", \"answer\": \"1\"}}\n", "1 ".repeat(300)));
+    place.write("long.jsonl", format!("{{\"question\": \"{}\", \"answer\": \"1\"}}\n", "1 ".repeat(100)));
     let refused = |args: &[&str], parts: &[&str]| {
         let ended = place.run(&[&["eval", "model", "--out", "out"], args].concat());
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{args:?}: {}", ended.err);
@@ -207,6 +207,6 @@ fn wrong_arguments_are_found_before_a_model_is_loaded() {
         "{name = \"long\", path = \"long.jsonl\", fields = {question = \"question\", answer = \"answer\"}}";
     refused(
         &["--set", table, "--max-new-tokens", "400"],
-        &["long: 1 of 1 prompts are too long", "512 positions", "--max-new-tokens"],
+        &["long: 1 of 1 prompts are too long", "512 positions", "lower --max-new-tokens to at most"],
     );
 }

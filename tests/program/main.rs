@@ -4,8 +4,8 @@
 mod bad_input;
 mod compare;
 mod data;
-mod hub;
 mod eval;
+mod hub;
 mod inspect;
 mod inspect_run;
 mod learning;
