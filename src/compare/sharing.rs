@@ -45,7 +45,14 @@ pub struct FirstAnswers {
     /// The problem.
     pub prompt: String,
     /// The samples.
-    pub responses: Vec<String>,
+    pub responses: Vec<FirstAnswer>,
+}
+
+/// One of these answers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct FirstAnswer {
+    /// What it says.
+    pub text: String,
 }
 
 /// Keys, files and answers that runs differ in, by what they keep the runs from sharing.

@@ -155,10 +155,6 @@ impl Key {
             (Takes::Tables(shape), sample)
         } else if let Err(Fault::NoChoice(choices)) = ask(NOBODY.into()) {
             (Takes::Choice(choices), (*choices.first()?).into())
-        } else if let Err(Fault::NoChoice(choices)) = ask(Value::Array(vec![NOBODY.into()])) {
-            let quoted: Vec<String> = choices.iter().map(|choice| format!("\"{choice}\"")).collect();
-            let sample = Value::Array(vec![(*choices.first()?).into()]);
-            (Takes::Plain(format!("a list, each one of {}", quoted.join(", "))), sample)
         } else {
             let entry = table([("name", "x".into())]);
             let samples = [1.into(), "x".into(), true.into(), 0.5.into(), pair(1), pair("x"), entry];

@@ -184,8 +184,9 @@ fn every_text_of_the_warm_start_must_fit() {
                 eval=[{path=\"eval.jsonl\", preset=\"math500\", fields={question=\"question\"}}]}";
     let source = "warmup.source={type=\"jsonl\", path=\"pairs.jsonl\"}";
     place.write("pairs.jsonl", pair("1", 5));
-    let said = refusal(&place, &["tiny.toml", "--set", data, "--set", "reward.0.type=math", "--set", source]);
-    assert_says(&said, &["[data]: train.jsonl:6: the question is empty"]);
+    let said =
+        refusal(&place, &["tiny.toml", "--set", data, "--set", "reward=[{type=\"math\"}]", "--set", source]);
+    assert_says(&said, &["[data]: train.jsonl:6: `question` is empty"]);
 }
 
 #[test]
@@ -274,9 +275,9 @@ fn the_other_verbs_refuse_in_sentences_too() {
         (&["bench", "--steps", "0"], "--steps: got 0"),
         (
             &["bench", "--model", "nowhere"],
-            "nowhere: there is no such folder; expected a run, a checkpoint or",
+            "nowhere: there is no such folder; expected a run, a checkpoint, ",
         ),
-        (&["bench", "--model", "tiny.toml"], "tiny.toml: not a folder; expected a run, a checkpoint or"),
+        (&["bench", "--model", "tiny.toml"], "tiny.toml: not a folder; expected a run, a checkpoint, "),
         (&["bench", "--new-tokens", "600"], "--new-tokens: got 600 after prompts of up to "),
     ] {
         let ended = place.run(args);

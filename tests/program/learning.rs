@@ -77,9 +77,8 @@ lr = 3e-3
 source = { type = "jsonl", path = "texts.jsonl" }
 [data]
 type = "files"
-prompt = "{question}"
-train = [{ path = "problems.jsonl", fields = { question = "prompt", numbers = "numbers", target = "target" } }]
-eval = [{ name = "heldout", path = "problems.jsonl", fields = { question = "prompt", numbers = "numbers", target = "target" } }]
+train = [{ path = "problems.jsonl", fields = { numbers = "numbers", target = "target" } }]
+eval = [{ name = "heldout", path = "problems.jsonl", fields = { numbers = "numbers", target = "target" } }]
 [explore]
 type = "group"
 size = 8

@@ -23,7 +23,7 @@ impl Runs {
             .collect();
         let inputs = serde_json::json!({"dtype": "f32", "files": files});
         fs::write(folder.join("inputs.json"), inputs.to_string()).unwrap();
-        let item = serde_json::json!({"prompt_id": 8, "prompt": "1?", "responses": [answer]});
+        let item = serde_json::json!({"prompt_id": 8, "prompt": "1?", "responses": [{"text": answer}]});
         fs::write(folder.join("eval/step_000000.heldout.jsonl"), format!("{item}\n")).unwrap();
         RunRecord::read(&folder).unwrap().unwrap()
     }

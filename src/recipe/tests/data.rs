@@ -94,7 +94,7 @@ fn mistakes_about_files_are_explained() {
 }
 
 #[test]
-fn free_tables_and_lists_of_choices_are_checked_within() {
+fn free_tables_are_checked_within() {
     let file =
         |fields: &str| files(&format!("{{path=\"a.jsonl\", preset=\"gsm8k\", fields={fields}}}"), GSM8K, "");
     assert_eq!(
@@ -105,20 +105,21 @@ fn free_tables_and_lists_of_choices_are_checked_within() {
         wrong(&file("\"question\"")),
         ["[[data.train]] #1 `fields`: got \"question\", expected a table, each text in quotes"]
     );
-    let arithmetic = |operators: &str| {
-        format!(
-            "data={{type=\"arithmetic\", operators={operators}, digits=[1, 2], train_items=200, eval_items=9}}"
-        )
+}
+
+#[test]
+fn classes_of_arithmetic_are_checked() {
+    let arithmetic = |classes: &str| {
+        format!("data={{type=\"arithmetic\", classes={classes}, train_items=200, eval_items=9}}")
     };
-    parse(BASE, &[&arithmetic("[\"+\", \"*\"]"), NUMERIC, NO_WARMUP]).unwrap();
-    let choices = "expected a list, each one of \"+\", \"-\", \"*\"";
-    for got in ["[\"plus\"]", "[\"+\", \"/\"]", "[1]", "\"+\"", "1"] {
-        assert_eq!(wrong(&arithmetic(got)), [format!("[data] `operators`: got {got}, {choices}")]);
+    parse(BASE, &[&arithmetic("[\"d + d\", \"dd*d\"]"), NUMERIC, NO_WARMUP]).unwrap();
+    for got in ["[1]", "\"d + d\"", "1"] {
+        assert_eq!(
+            wrong(&arithmetic(got)),
+            [format!("[data] `classes`: got {got}, expected a list, each text in quotes")]
+        );
     }
-    assert_eq!(
-        wrong(&arithmetic("[\"+\", \"+\"]")),
-        ["[data] `operators`: expected some of \"+\", \"-\" and \"*\", each once"]
-    );
+    assert_eq!(wrong(&arithmetic("[\"d + d\", \"d+d\"]")), ["[data] `classes`: got \"d+d\" a second time"]);
 }
 
 #[test]
