@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use rlcredit::data::file::{AnswerIn, Preset, Profile, Seen};
 use rlcredit::data::{Asker, ChatConfig, DataConfig, FileConfig, Items};
+use rlcredit::hub::HubModel;
 use rlcredit::recipe::Draft;
 use rlcredit::run::Failure;
 use rlcredit::text::{Tokenizer, countdown_tokenizer};
@@ -174,9 +175,10 @@ impl Data {
         draft.check_files();
         let recipe = draft.finish()?;
         let read = || -> Result<Survey> {
-            let tokenizer = match &recipe.model.path {
-                Some(folder) => Tokenizer::from_folder(folder)?,
-                None => countdown_tokenizer()?,
+            let tokenizer = match (&recipe.model.path, HubModel::of(&recipe.model)?) {
+                (Some(folder), _) => Tokenizer::from_folder(folder)?,
+                (None, Some(model)) => Tokenizer::from_folder(&policy::texts(&model)?)?,
+                (None, None) => countdown_tokenizer()?,
             };
             let reader = Reader::Tokens(Asker::new(&tokenizer, recipe.chat.as_ref())?);
             let DataConfig::Files(files) = &recipe.data else {
@@ -206,7 +208,11 @@ fn nothing_read(path: &Path, found: &Profile) -> String {
 }
 
 fn tokenizer_of(model: &Path) -> Result<Tokenizer> {
-    Tokenizer::from_folder(&policy::model_folder(model)?)
+    let folder = match policy::on_hub(model)? {
+        Some(model) => policy::texts(&model)?,
+        None => policy::model_folder(model)?,
+    };
+    Tokenizer::from_folder(&folder)
 }
 
 /// A choice by its name in a recipe.

@@ -64,9 +64,14 @@ fn load_weights(
 }
 
 /// The model on the hub that `path` names, as `hub:org/name` or `hub:org/name@revision`.
-fn on_hub(path: &Path) -> Result<Option<HubModel>> {
+pub fn on_hub(path: &Path) -> Result<Option<HubModel>> {
     let name = path.to_str().and_then(|path| path.strip_prefix("hub:"));
     name.map(str::parse).transpose().with_context(|| path.display().to_string())
+}
+
+/// The folder of a model on the hub, without its weights.
+pub fn texts(model: &HubModel) -> Result<PathBuf> {
+    Ok(Hub::from_environment()?.fetch(model, Files::Texts, Some(&Console::new()))?.folder)
 }
 
 /// That there is a folder at `path`, or that it names a model on the hub.

@@ -98,7 +98,7 @@ pub fn equal(gold: &str, answer: &str) -> Equality {
 #[serde(deny_unknown_fields)]
 pub struct MathConfig {}
 
-/// Grades mathematical answers in LaTeX or plain notation: 1 where the answer in the response says the same as the gold answer, else 0.
+/// Grades mathematical answers in LaTeX or plain notation: 1 where the response says the same as the gold answer, else 0.
 #[derive(Clone, Debug)]
 pub struct MathReward;
 

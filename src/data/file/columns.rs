@@ -12,37 +12,8 @@ use rewards::{Countdown, Question, Task, math};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::preset::Preset;
 use super::rows::{Row, kind};
-
-/// The published files whose columns are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Preset {
-    /// GSM8K: `question`, and `answer` with the worked solution, the answer after its last `####`.
-    Gsm8k,
-    /// MATH: `problem`, and `solution` with the answer in its last box.
-    Math,
-    /// MATH-500: `problem`, `answer`.
-    Math500,
-    /// AIME 2024: `problem`, `answer`, or the same with capitals.
-    Aime24,
-    /// AIME 2025: `question` or `problem`, `answer`.
-    Aime25,
-    /// AMC 2023: `problem` or `question`, `answer` as a floating-point number.
-    Amc23,
-    /// Minerva's OCWCourses: `problem`, and `solution` with the answer in its last box.
-    Minerva,
-    /// OlympiadBench, open-ended: `question`, `final_answer` as a list of texts.
-    Olympiadbench,
-    /// DAPO-Math-17K: `prompt` as a conversation with instructions around the problem, which are taken off, or the problem
-    /// alone; the answer in `reward_model.ground_truth` or `solution`.
-    #[serde(rename = "dapo_math_17k")]
-    DapoMath17k,
-    /// DeepScaleR: `problem`, `answer`.
-    Deepscaler,
-    /// Countdown-Tasks-3to4: `nums`, `target`.
-    CountdownTasks,
-}
 
 /// Where in a text the answer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,10 +33,10 @@ pub enum AnswerIn {
 pub struct Columns {
     /// Paths to try for each part; the first that is there counts. `question` and `answer`, or `numbers` and `target`;
     /// further ones go along with the problem.
-    paths: BTreeMap<String, Vec<String>>,
-    answer_in: AnswerIn,
+    pub(super) paths: BTreeMap<String, Vec<String>>,
+    pub(super) answer_in: AnswerIn,
     /// Whether instructions stand around the question.
-    is_wrapped: bool,
+    pub(super) is_wrapped: bool,
 }
 
 /// What a row says: parts of a text to be, and the problem.
@@ -77,93 +48,10 @@ pub struct Content {
     pub task: Task,
 }
 
-const QUESTION: &str = "question";
-const ANSWER: &str = "answer";
-const NUMBERS: &str = "numbers";
-const TARGET: &str = "target";
-
-impl Preset {
-    /// All of them; of those that can read the same rows, those that say more of them come first.
-    pub const ALL: [Self; 11] = [
-        Self::CountdownTasks,
-        Self::DapoMath17k,
-        Self::Olympiadbench,
-        Self::Gsm8k,
-        Self::Math500,
-        Self::Deepscaler,
-        Self::Aime24,
-        Self::Aime25,
-        Self::Amc23,
-        Self::Math,
-        Self::Minerva,
-    ];
-
-    /// Its name in a recipe.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gsm8k => "gsm8k",
-            Self::Math => "math",
-            Self::Math500 => "math500",
-            Self::Aime24 => "aime24",
-            Self::Aime25 => "aime25",
-            Self::Amc23 => "amc23",
-            Self::Minerva => "minerva",
-            Self::Olympiadbench => "olympiadbench",
-            Self::DapoMath17k => "dapo_math_17k",
-            Self::Deepscaler => "deepscaler",
-            Self::CountdownTasks => "countdown_tasks",
-        }
-    }
-
-    /// The preset that can read the most of `rows`, and those behind it that make the same problems of them; none where no
-    /// preset can read any.
-    #[must_use]
-    pub fn fitting(rows: &[Row]) -> Vec<Self> {
-        let read = |preset: &Self| -> (Self, Vec<Option<Content>>) {
-            let columns = preset.columns();
-            (*preset, rows.iter().map(|row| columns.read(row).ok()).collect())
-        };
-        let n_read = |(_, read): &(Self, Vec<Option<Content>>)| read.iter().flatten().count();
-        let all: Vec<_> = Self::ALL.iter().map(read).collect();
-        // Of several the first: `max_by_key` takes the last.
-        let Some(best) = all.iter().rev().max_by_key(|one| n_read(one)).filter(|best| n_read(best) > 0)
-        else {
-            return Vec::new();
-        };
-        all.iter().filter(|one| one.1 == best.1).map(|one| one.0).collect()
-    }
-
-    fn columns(self) -> Columns {
-        let of = |question: &[&str], answer: &[&str], answer_in| {
-            let paths = [(QUESTION, question), (ANSWER, answer)];
-            let owned = |paths: &[&str]| paths.iter().map(|&path| path.to_owned()).collect();
-            Columns {
-                paths: paths.into_iter().map(|(part, paths)| (part.to_owned(), owned(paths))).collect(),
-                answer_in,
-                is_wrapped: false,
-            }
-        };
-        use AnswerIn::{Boxed, Hashes, Whole};
-        match self {
-            Self::Gsm8k => of(&["question"], &["answer"], Hashes),
-            Self::Math | Self::Minerva => of(&["problem"], &["solution"], Boxed),
-            Self::Math500 | Self::Deepscaler => of(&["problem"], &["answer"], Whole),
-            Self::Aime24 => of(&["problem", "Problem"], &["answer", "Answer"], Whole),
-            Self::Aime25 | Self::Amc23 => of(&["question", "problem"], &["answer"], Whole),
-            Self::Olympiadbench => of(&["question"], &["final_answer"], Whole),
-            Self::DapoMath17k => {
-                let answers = ["reward_model.ground_truth", "solution"];
-                Columns { is_wrapped: true, ..of(&["prompt.0.content", "prompt"], &answers, Whole) }
-            }
-            Self::CountdownTasks => {
-                let paths = [(NUMBERS, "nums"), (TARGET, "target")];
-                let paths = paths.map(|(part, path)| (part.to_owned(), vec![path.to_owned()]));
-                Columns { paths: paths.into(), answer_in: Whole, is_wrapped: false }
-            }
-        }
-    }
-}
+pub(super) const QUESTION: &str = "question";
+pub(super) const ANSWER: &str = "answer";
+pub(super) const NUMBERS: &str = "numbers";
+pub(super) const TARGET: &str = "target";
 
 impl Columns {
     /// Those of `preset`, if there is one, and of `fields`, which count before it.

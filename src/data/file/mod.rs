@@ -15,6 +15,7 @@ use super::{EvalItems, Item, Items};
 
 mod columns;
 mod digest;
+mod preset;
 mod profile;
 mod report;
 mod rows;
@@ -22,7 +23,8 @@ mod rows;
 mod tests;
 
 use self::digest::digest;
-pub use columns::{AnswerIn, Columns, Content, Preset};
+pub use columns::{AnswerIn, Columns, Content};
+pub use preset::Preset;
 pub use profile::{Column, Profile};
 pub use report::FileReport;
 pub use rows::{Fault, Row, Rows, rows};

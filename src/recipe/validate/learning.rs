@@ -1,0 +1,123 @@
+//! How a policy learns from its responses: advantages, credit, the update.
+
+use super::super::{Recipe, explain, rules::Rules};
+use crate::{
+    credit::{advantage::AdvantageConfig, strategy::CreditConfig},
+    optim::{OptimConfig, Schedule},
+};
+
+pub(super) fn advantage(rules: &mut Rules, recipe: &Recipe) {
+    let Recipe { run, advantage, critic, importance_sampling, .. } = recipe;
+    rules.of_part("advantage", advantage.problems());
+    let gae = matches!(advantage, AdvantageConfig::Gae(_));
+    rules.broken_if(gae && critic.is_none(), &["advantage.type", "critic"], || {
+        "[advantage] `type` = \"gae\" needs a critic: add a section [critic] with optim = { lr = ... }".into()
+    });
+    rules.broken_if(!gae && critic.is_some(), &["critic", "advantage.type"], || {
+        "[critic] has no effect without [advantage] `type` = \"gae\"; leave it out, or choose that".into()
+    });
+    if let Some(critic) = critic {
+        rules.not_negative("critic.clip", critic.clip);
+        optim(rules, "critic.optim", &critic.optim);
+        rules.broken_if(critic.warmup_steps >= run.steps, &["critic.warmup_steps", "run.steps"], || {
+            format!(
+                "[critic] `warmup_steps`: got {}, expected below [run] `steps` = {}, or the policy never learns",
+                critic.warmup_steps, run.steps
+            )
+        });
+    }
+    if let Some(importance) = importance_sampling {
+        rules.of_part("importance_sampling", importance.problems());
+    }
+}
+
+pub(super) fn credit(rules: &mut Rules, recipe: &Recipe) {
+    let Recipe { credit, signals, sampling, .. } = recipe;
+    for (index, strategy) in credit.iter().enumerate() {
+        rules.of_part(&format!("credit.{index}"), strategy.problems());
+    }
+    rules.of_part("signals", signals.problems());
+    let [near, _] = signals.horizon;
+    rules.broken_if(
+        near >= sampling.max_new_tokens && credit.iter().any(CreditConfig::looks_ahead),
+        &["signals.horizon", "sampling.max_new_tokens"],
+        || {
+            format!(
+                "[signals] `horizon`: got {:?}, expected its nearer end below [sampling] `max_new_tokens` = {}, or no token \
+                 has a future attention influence",
+                signals.horizon, sampling.max_new_tokens
+            )
+        },
+    );
+}
+
+pub(super) fn update(rules: &mut Rules, recipe: &Recipe) {
+    let Recipe { loss, optim: settings, batch, sampling, .. } = recipe;
+    rules.of_part("loss", loss.problems());
+    optim(rules, "optim", settings);
+
+    rules.positive("batch.prompts", batch.prompts as u64);
+    rules.positive("batch.minibatches", batch.minibatches as u64);
+    rules.positive("batch.epochs", batch.epochs as u64);
+    rules.broken_if(
+        batch.prompts > 0 && batch.minibatches > 0 && !batch.prompts.is_multiple_of(batch.minibatches),
+        &["batch.minibatches", "batch.prompts"],
+        || {
+            let [below, above] = divisors_around(batch.prompts, batch.minibatches);
+            format!(
+                "[batch] `minibatches`: got {}, expected a divisor of `prompts` = {}, such as {below} or {above}",
+                batch.minibatches, batch.prompts
+            )
+        },
+    );
+    rules.broken_if(batch.max_tokens <= sampling.max_new_tokens, &["batch.max_tokens", "sampling.max_new_tokens"], || {
+        format!(
+            "[batch] `max_tokens`: got {}, expected at least {}: [sampling] `max_new_tokens` = {} and a prompt",
+            batch.max_tokens,
+            sampling.max_new_tokens.saturating_add(1),
+            sampling.max_new_tokens
+        )
+    });
+}
+
+fn optim(rules: &mut Rules, section: &str, optim: &OptimConfig) {
+    let key = |name: &str| format!("{section}.{name}");
+    let OptimConfig {
+        lr,
+        betas,
+        eps,
+        weight_decay,
+        max_grad_norm,
+        warmup_steps: _,
+        schedule,
+        final_lr_ratio,
+    } = optim;
+    rules.learning_rate(&key("lr"), *lr);
+    let holds = betas.iter().all(|beta| (0.0..1.0).contains(beta)) && betas[0] <= betas[1];
+    rules.range(
+        &key("betas"),
+        format!("{betas:?}"),
+        holds,
+        "two numbers, each 0 or more and below 1, the first at most the second",
+    );
+    rules.range(&key("eps"), eps, (1e-16..=1.0).contains(eps), "1e-16 to 1");
+    rules.range(&key("weight_decay"), weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
+    rules.not_negative(&key("max_grad_norm"), *max_grad_norm);
+    let Some(ratio) = final_lr_ratio else { return };
+    rules.range(&key("final_lr_ratio"), ratio, (0.0..=1.0).contains(ratio), "0 to 1");
+    rules.broken_if(*schedule == Schedule::Constant, &[&key("final_lr_ratio"), &key("schedule")], || {
+        format!(
+            "{} has no effect with `schedule` = \"constant\"; leave it out, or choose \"linear\" or \"cosine\"",
+            explain::name(&key("final_lr_ratio"))
+        )
+    });
+}
+
+/// A divisor of `n` below `near` and one above, the nearest where a short search finds them. Where `near` is above `n`,
+/// both are at most `n`.
+fn divisors_around(n: usize, near: usize) -> [usize; 2] {
+    const REACH: usize = 10_000;
+    let divides = |d: &usize| n.is_multiple_of(*d);
+    let below = (1..near.min(n)).rev().take(REACH).find(divides).unwrap_or(1);
+    [below, (near..n).take(REACH).find(divides).unwrap_or(n)]
+}
