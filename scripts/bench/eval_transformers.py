@@ -43,7 +43,8 @@ def generation(settings: dict, model, tokenizer) -> GenerationConfig:
 
 def right(gold: str, text: str) -> bool:
     answer = parse(text, parsing_timeout=5)
-    return verify(parse(f"${gold}$", parsing_timeout=5), answer, timeout_seconds=5)
+    marked = gold if "$" in gold else f"${gold}$"
+    return verify(parse(marked, parsing_timeout=5), answer, timeout_seconds=5)
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ pub struct Data {
     /// The text that asks for a solution, with {question} in it, or {numbers} and {target}
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// A run, a checkpoint or a Hugging Face folder, by whose tokens prompts are measured
+    /// A run, a checkpoint, a Hugging Face folder or hub:ORG/NAME[@REVISION], by whose tokens prompts are measured
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
     /// Put problems as a user's message, by the model's chat template
@@ -74,7 +74,17 @@ impl Data {
             let of_a_recipe =
                 "--set: the path is no recipe (.toml); use --preset, --fields and the like with a file";
             require(self.overrides.is_empty(), || of_a_recipe.to_owned())?;
+            require(self.limit != Some(0), || "--limit: got 0, expected at least 1".to_owned())?;
             if self.preset.is_none() && self.fields.is_empty() {
+                let given = [
+                    (self.answer_in.is_some(), "--answer-in"),
+                    (self.prompt.is_some(), "--prompt"),
+                    (self.model.is_some(), "--model"),
+                ];
+                let given = given.into_iter().find_map(|(given, name)| given.then_some(name)).unwrap_or_default();
+                require(given.is_empty(), || {
+                    format!("{given}: what the columns mean is not known; add --preset or --fields")
+                })?;
                 return self.profile();
             }
             self.of_file()?
@@ -116,7 +126,10 @@ impl Data {
         require(wrong.is_empty(), || {
             wrong
                 .iter()
-                .map(|problem| format!("--{}", problem.replacen('_', "-", 1)))
+                .map(|problem| match problem.split_once(':') {
+                    Some((key, what)) => format!("--{}:{what}", key.replace('_', "-")),
+                    None => problem.clone(),
+                })
                 .collect::<Vec<_>>()
                 .join("\n")
         })?;

@@ -12,11 +12,12 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::EvalItem;
+use super::results::Refused;
 use crate::data::EvalSet;
 use crate::files::could_not_write;
 
@@ -57,12 +58,17 @@ impl Kept {
     /// What `folder` has of `set`, its last chunk cut off if that is not whole.
     ///
     /// # Errors
-    /// If a file cannot be read or written, or holds other problems than the set.
+    /// [`Refused`] if a file is damaged elsewhere than at its end, or holds other problems than the set: nothing is cut off
+    /// then. Else if a file cannot be read or written.
     pub fn open(folder: &Path, set: &EvalSet) -> Result<Self> {
         let name = format!("{}.jsonl", set.name);
         let (items_path, chunks_path) = (folder.join(&name), folder.join("chunks").join(&name));
         let records: Vec<(ChunkRecord, usize)> = whole_lines(&chunks_path)?;
         let lines: Vec<(EvalItem, usize)> = whole_lines(&items_path)?;
+        let refuse = |text: String| Err(Refused::new(format!("{}{text}; choose another folder with --out", items_path.display())));
+        if !lines.is_empty() && !chunks_path.exists() {
+            return refuse(format!(": there are responses, but {} is missing; put it back", chunks_path.display()));
+        }
         let (mut n, mut n_chunks) = (0, 0);
         for (record, _) in &records {
             if record.n == 0 || n + record.n > lines.len() {
@@ -70,25 +76,19 @@ impl Kept {
             }
             (n, n_chunks) = (n + record.n, n_chunks + 1);
         }
-        ensure!(
-            n <= set.prompts.len(),
-            "{}: {n} problems, but {} has {}; choose another folder with --out",
-            items_path.display(),
-            set.name,
-            set.prompts.len()
-        );
+        if n > set.prompts.len() {
+            return refuse(format!(": {n} problems, but {} has {}", set.name, set.prompts.len()));
+        }
+        for (number, ((item, _), prompt)) in (1..).zip(lines.iter().take(n).zip(&set.prompts)) {
+            if (item.prompt_id, &item.prompt) != (prompt.id, &prompt.text) {
+                return refuse(format!(":{number}: another problem than the set has there"));
+            }
+        }
         let end = |n: usize, ends: &[usize]| n.checked_sub(1).map_or(0, |last| ends[last]) as u64;
         let items = cut(&items_path, end(n, &lines.iter().map(|line| line.1).collect::<Vec<_>>()))?;
         let chunks =
             cut(&chunks_path, end(n_chunks, &records.iter().map(|line| line.1).collect::<Vec<_>>()))?;
         let done: Vec<EvalItem> = lines.into_iter().take(n).map(|(item, _)| item).collect();
-        for (number, (item, prompt)) in (1..).zip(done.iter().zip(&set.prompts)) {
-            ensure!(
-                (item.prompt_id, &item.prompt) == (prompt.id, &prompt.text),
-                "{}:{number}: another problem than the set has there; choose another folder with --out",
-                items_path.display()
-            );
-        }
         let records = records.into_iter().take(n_chunks).map(|(record, _)| record).collect();
         Ok(Self { files: Some([(items_path, items), (chunks_path, chunks)]), done, records })
     }
@@ -108,19 +108,27 @@ impl Kept {
     }
 }
 
-/// Each line of the file at `path` that is whole, with the byte behind it; up to the first that is not one. None of a file
-/// that is not there.
+/// Each line of the file at `path`, with the byte behind it; a last one without its end is what a killed process has left
+/// and does not count. None of a file that is not there.
+///
+/// # Errors
+/// [`Refused`] if another line cannot be read.
 fn whole_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(T, usize)>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
     let content = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
     let mut end = 0;
-    let lines = content.split_inclusive(|byte| *byte == b'\n').map_while(|line| {
+    let whole = content.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    let lines = (1..).zip(whole).map(|(number, line)| {
         end += line.len();
-        line.ends_with(b"\n").then(|| serde_json::from_slice(line).ok()).flatten().map(|value| (value, end))
+        let value = serde_json::from_slice(line);
+        let value = value.map_err(|error| {
+            Refused::new(format!("{}:{number}: {error}; mend the line, or choose another folder with --out", path.display()))
+        });
+        Ok((value?, end))
     });
-    Ok(lines.collect())
+    lines.collect()
 }
 
 /// The file at `path`, cut off after `len` bytes, to be continued.

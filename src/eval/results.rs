@@ -40,6 +40,13 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+impl Refused {
+    /// That what is there is not continued, for this reason.
+    pub(super) fn new(reason: String) -> anyhow::Error {
+        Self(reason).into()
+    }
+}
+
 const RESULTS: &str = "results.json";
 
 impl Results {
@@ -116,6 +123,9 @@ impl ResultsFolder {
         let results = if path.is_file() {
             let read = || -> Result<Map<String, Value>> { Ok(serde_json::from_slice(&fs::read(&path)?)?) };
             let all = read().with_context(|| format!("{}: cannot be read", path.display()))?;
+            if !all.get("sets").is_some_and(Value::is_object) {
+                return refuse(format!("{RESULTS} has no `sets`, so it is not of an evaluation; choose another folder with --out"));
+            }
             let mut before = Results { all };
             let differences = before.differences(&wanted, sets);
             if !differences.is_empty() {

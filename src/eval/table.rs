@@ -43,9 +43,10 @@ impl fmt::Display for Table {
     }
 }
 
-/// `12.5 ± 3.1`, in percent.
+/// `12.5 [9.6, 16.0]`, in percent: intervals of shares near 0 and 1 reach farther to the other side.
 pub(super) fn percent(estimate: &Estimate) -> String {
-    format!("{:.1} ± {:.1}", 100.0 * estimate.mean, 100.0 * estimate.half_width())
+    let [low, high] = estimate.ci95.map(|end| 100.0 * end);
+    format!("{:.1} [{low:.1}, {high:.1}]", 100.0 * estimate.mean)
 }
 
 /// One policy's numbers: a row for each set and, of several, one for their mean, in which each set has the same weight.

@@ -140,7 +140,7 @@ impl<'a> Versus<'a> {
         let mut by_share = Map::new();
         for share in self.shares() {
             let mut sets: Map<String, Value> =
-                self.sets().map(|(set, n)| (set.to_owned(), json!({ "n": n }))).collect();
+                self.sets().map(|(set, n)| (set.to_owned(), json!({ "n": n, "models": {} }))).collect();
             let mut mean = Map::new();
             for measured in self.all {
                 let values = Self::values(&share, measured);
@@ -154,7 +154,7 @@ impl<'a> Versus<'a> {
                     entry
                 };
                 for ((_, set), (value, difference)) in sets.iter_mut().zip(values.iter().zip(&differences)) {
-                    set[&measured.name] = entry(value, difference);
+                    set["models"][&measured.name] = entry(value, difference);
                 }
                 if let Some((value, difference)) = average(&values).zip(average(&differences)) {
                     mean.insert(measured.name.clone(), entry(&value, &difference));
@@ -215,14 +215,14 @@ mod tests {
         let versus = Versus::new(&all, 1).unwrap();
         let json = versus.to_json();
         let a = &json["shares"]["avg@2"]["sets"]["a"];
-        assert_eq!((a["n"].as_u64(), a["new"]["mean"].as_f64()), (Some(3), Some(0.5)));
-        let got = &a["new"]["difference"];
+        assert_eq!((a["n"].as_u64(), a["models"]["new"]["mean"].as_f64()), (Some(3), Some(0.5)));
+        let got = &a["models"]["new"]["difference"];
         let expected = difference(&[(1.0, 0.0), (0.5, 0.5), (0.0, 0.0)], 2);
         assert_eq!(
             (got["mean"].as_f64(), got["ci95"][0].as_f64()),
             (Some(expected.mean), Some(expected.ci95[0]))
         );
-        assert!(a["base"].get("difference").is_none());
+        assert!(a["models"]["base"].get("difference").is_none());
         let mean = json["shares"]["avg@2"]["mean"]["new"]["difference"]["mean"].as_f64().unwrap();
         assert!((mean - (1.0 / 3.0 + 0.5) / 2.0).abs() < 1e-12);
 

@@ -3,25 +3,31 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 use crate::credit::advantage::WithoutSignal;
 use crate::credit::{Credit, Exclude, ImportanceConfig};
 use crate::data::supervised::{Limits, Source};
 use crate::data::{Asker, DataSet, EvalSet};
 use crate::eval::Evaluator;
-use crate::hub::{Files, Hub, HubModel, Snapshot};
+use crate::hub::{Files, Hub, HubModel};
 use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
-use crate::model::{Layout, ModelConfig, Placement, Preset, load};
+use crate::model::{Layout, ModelConfig, Placement, load};
 use crate::observe::Console;
 use crate::pipeline::{Gatherer, RolloutSource, RootReader};
 use crate::recipe::{Draft, Recipe};
 use crate::rollout::{DecodeEngine, Generation};
 use crate::score::{OverlongConfig, Scorer};
 use crate::signal::{DecodePlan, Segmenter};
-use crate::text::{Tokenizer, countdown_tokenizer};
+use crate::text::Tokenizer;
 use crate::types::{Purpose, RunRandom};
+
+mod fit;
+mod model;
+
+use self::fit::{check_budget, check_number, check_positions};
+use self::model::model_parts;
 
 /// The parts of a run that do not change while it trains.
 pub struct Setup {
@@ -76,6 +82,12 @@ impl Setup {
                 items.tokenize(&asker).context("[data]")
             })
         });
+        if let Some(data) = data.as_ref().filter(|data| data.n_too_long > 0) {
+            draft.judge(&["batch.prompts", "data.max_prompt_tokens"], |recipe| {
+                check_number(recipe, data.train.len())
+                    .context("[data] max_prompt_tokens leaves out longer prompts")
+            });
+        }
         let warmup_source = match (&model, &data, random) {
             (Some((model, tokenizer)), Some(data), Some(random)) => {
                 draft.judge(&["warmup.source", "warmup.max_tokens"], |recipe| {
@@ -236,95 +248,4 @@ impl Setup {
             max_new_tokens: self.recipe.sampling.max_new_tokens,
         }
     }
-}
-
-/// Folder of the policy, where it does not start from random weights, and its shape and tokenizer, which fit each other and
-/// the files of weights. Of a model on the hub the weights need not be there yet.
-fn model_parts(draft: &mut Draft) -> Option<(Option<PathBuf>, (ModelConfig, Tokenizer))> {
-    const KEYS: &[&str] = &["model.path", "model.hub", "model.scratch"];
-    const ON_HUB: &[&str] = &["model.hub", "model.revision", "model.path", "model.scratch"];
-    let on_hub = draft.judge(ON_HUB, |recipe| {
-        let Some(model) = HubModel::of(&recipe.model)? else { return Ok(None) };
-        Hub::from_environment()?.fetch(&model, Files::Texts, None).map(Some).context("[model] hub")
-    })?;
-    let fetched = on_hub.is_some();
-    let path = match on_hub {
-        Some(Snapshot { folder, commit }) => {
-            draft.change(|recipe| recipe.model.revision = Some(commit));
-            Some(folder)
-        }
-        None => draft.judge(KEYS, |recipe| Ok(recipe.model.path.clone()))?,
-    };
-    let Some(path) = path else {
-        return draft.judge(KEYS, |_| {
-            let tokenizer = countdown_tokenizer()?;
-            let config = Preset::Countdown2m.config(i64::try_from(tokenizer.vocab_size())?);
-            Ok((None, (config, tokenizer)))
-        });
-    };
-    let config = ModelConfig::from_folder(&path);
-    let tokenizer = Tokenizer::from_folder(&path);
-    let weights = || config.as_ref().ok().map(|config| load::check(&path, &Layout::new(config)));
-    let weights = if fetched { None } else { weights() };
-    let fit = config.as_ref().ok().zip(tokenizer.as_ref().ok()).map(|(config, tokenizer)| {
-        let fits = tokenizer.check_fits(usize::try_from(config.vocab_size)?);
-        fits.with_context(|| path.display().to_string())
-    });
-    let wrong = |error: &anyhow::Error| format!("{error:#}");
-    let wrong: Vec<String> = [
-        config.as_ref().err().map(wrong),
-        tokenizer.as_ref().err().map(wrong),
-        weights.and_then(Result::err).as_ref().map(wrong),
-        fit.and_then(Result::err).as_ref().map(wrong),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    for message in &wrong {
-        draft.add(if fetched { ON_HUB } else { KEYS }, message.clone());
-    }
-    let parts = config.ok().zip(tokenizer.ok()).filter(|_| wrong.is_empty())?;
-    Some((Some(path), parts))
-}
-
-/// A step draws every prompt once at most.
-fn check_number(recipe: &Recipe, there: usize) -> Result<()> {
-    let asked = recipe.batch.prompts;
-    ensure!(
-        asked <= there,
-        "[batch] prompts = {asked}: there are {there} training problems; lower prompts to at most that"
-    );
-    Ok(())
-}
-
-/// Tokens of the longest prompt.
-fn longest_prompt(data: &DataSet) -> usize {
-    data.prompts().map(|p| p.tokens.len()).max().unwrap_or(0)
-}
-
-/// Every sequence must fit the model's positions.
-fn check_positions(recipe: &Recipe, model: &ModelConfig, data: &DataSet) -> Result<()> {
-    let (longest, new) = (longest_prompt(data), recipe.sampling.max_new_tokens);
-    let positions = usize::try_from(model.max_position_embeddings)?;
-    ensure!(
-        longest.saturating_add(new) <= positions,
-        "[sampling] max_new_tokens = {new}: the longest prompt has {longest} tokens, together {}, and the model has \
-         {positions} positions; lower max_new_tokens to at most {}",
-        longest.saturating_add(new),
-        positions.saturating_sub(longest)
-    );
-    Ok(())
-}
-
-/// Every sequence must fit the token budget.
-fn check_budget(recipe: &Recipe, data: &DataSet) -> Result<()> {
-    let (longest, new, most) =
-        (longest_prompt(data), recipe.sampling.max_new_tokens, recipe.batch.max_tokens);
-    ensure!(
-        longest.saturating_add(new) <= most,
-        "[batch] max_tokens = {most}: the longest prompt ({longest} tokens) and max_new_tokens = {new} make sequences \
-         of {} tokens; raise max_tokens to at least that",
-        longest.saturating_add(new)
-    );
-    Ok(())
 }

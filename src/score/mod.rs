@@ -5,7 +5,7 @@ mod overlong;
 pub use overlong::{MaskConfig, OverlongConfig, PenaltyConfig};
 
 use anyhow::{Result, anyhow};
-use rewards::{Question, Response, Reward, RewardConfig, Status, Task, Verdict};
+use rewards::{MathConfig, Question, Response, Reward, RewardConfig, Status, Task, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// One `[[reward]]` entry: a grader and its weight.
@@ -27,6 +27,8 @@ fn one() -> f64 {
 #[derive(Default)]
 pub struct Scorer {
     graders: Vec<(Box<dyn Reward>, f64)>,
+    /// Says whether two answers are the same.
+    same: Option<Box<dyn Reward>>,
 }
 
 impl Scorer {
@@ -39,7 +41,15 @@ impl Scorer {
             let grader = entry.grader.clone().build();
             Ok((grader.map_err(|problem| anyhow!("[[reward]] #{} {problem}", index + 1))?, entry.weight))
         };
-        Ok(Self { graders: rewards.iter().enumerate().map(build).collect::<Result<_>>()? })
+        // Programs and servers would be asked for each pair of answers.
+        let judges = |entry: &&RewardEntry| entry.grader.says_correct();
+        let own = |grader: &RewardConfig| !matches!(grader, RewardConfig::Command(_) | RewardConfig::Http(_));
+        let judge = rewards.iter().find(judges).map(|entry| entry.grader.clone()).filter(own);
+        let same = judge.unwrap_or(RewardConfig::Math(MathConfig {})).build();
+        Ok(Self {
+            graders: rewards.iter().enumerate().map(build).collect::<Result<_>>()?,
+            same: Some(same.map_err(|problem| anyhow!("[[reward]] {problem}"))?),
+        })
     }
 
     /// The verdict on each item: `sum_i weight_i * value_i`, all parts, the worst status, and the first answer. A part that
@@ -70,7 +80,8 @@ impl Scorer {
     }
 
     /// Whether the later of two answers to a task says the same as the earlier, for each `(task, earlier, later)`: whether the
-    /// graders call it right with the earlier one as the gold answer. Of tasks without a gold answer only answers that are
+    /// grader that decides on correctness, or `math` where that is another program, calls it right with the earlier one as the
+    /// gold answer. Of tasks without a gold answer only answers that are
     /// spelled alike, blanks aside, are the same.
     ///
     /// # Errors
@@ -88,7 +99,9 @@ impl Scorer {
         let asked: Vec<(usize, Task, Response<'_>)> = asked.collect();
         let items: Vec<(&Task, Response<'_>)> =
             asked.iter().map(|(_, task, response)| (task, *response)).collect();
-        for ((i, ..), verdict) in asked.iter().zip(self.score_all(&items)?) {
+        let Some(judge) = &self.same else { return Ok(same) };
+        let verdicts = judge.score_all(&items).map_err(|reason| anyhow!("grading: {reason}"))?;
+        for ((i, ..), verdict) in asked.iter().zip(verdicts) {
             same[*i] = verdict.correct();
         }
         Ok(same)

@@ -160,7 +160,7 @@ fn several_models_stand_side_by_side() {
     }
     let comparison = place.json("out/comparison.json");
     assert_eq!(comparison["baseline"], "late");
-    let avg = &comparison["shares"]["avg@4"]["sets"]["heldout"];
+    let avg = &comparison["shares"]["avg@4"]["sets"]["heldout"]["models"];
     let share = |model: &str| avg[model]["mean"].as_f64().unwrap();
     let difference = avg["tiny@step_000003"]["difference"]["mean"].as_f64().unwrap();
     assert!((difference - (share("tiny@step_000003") - share("late"))).abs() < 1e-12);

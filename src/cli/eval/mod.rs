@@ -1,5 +1,6 @@
 //! `rlcredit eval MODEL... --set NAME=FILE`: accuracy on held-out problems, of one model or of several side by side.
 
+mod name;
 mod plan;
 mod sets;
 mod subject;
@@ -22,14 +23,15 @@ use rlcredit::run::Failure;
 use rlcredit::run_folder::RunFolder;
 use serde_json::{Value, json};
 
+use self::name::named;
 use self::plan::Plan;
-use self::subject::{Subject, named};
+use self::subject::Subject;
 use super::bench::{DeviceArgument, DtypeArgument};
 use super::{grade, policy};
 
 #[derive(Args)]
 pub struct Eval {
-    /// Runs, checkpoints or Hugging Face folders; NAME=PATH calls one by another name than that of its folder
+    /// Runs, checkpoints, Hugging Face folders or hub:ORG/NAME[@REVISION]; NAME=PATH calls one by another name
     #[arg(required = true, value_name = "MODEL")]
     models: Vec<String>,
     /// Recipe whose problems, graders and limits count; without it those of the first run among the models
@@ -267,7 +269,13 @@ fn print(subject: &Subject, plan: &Plan) -> Result<()> {
         number("tokens_per_s"),
         number("score_s")
     ))?;
-    super::say(of_reports(&subject.reports()))
+    let reports = subject.reports();
+    super::say(of_reports(&reports))?;
+    for report in reports.iter().filter(|report| report.ungraded > 0.0) {
+        let share = 100.0 * report.ungraded;
+        super::say(format_args!("note: {}: the grader failed on {share:.1} % of the responses, which count as wrong", report.set))?;
+    }
+    Ok(())
 }
 
 /// `comparison.json` and `comparison.md`.

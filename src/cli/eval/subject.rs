@@ -14,7 +14,7 @@ use rlcredit::interrupt::{Interrupt, Signal};
 use rlcredit::model::{Layout, ModelConfig, Placement, Policy, load};
 use rlcredit::observe::Console;
 use rlcredit::rollout::DecodeEngine;
-use rlcredit::run_folder::{Environment, RunFolder};
+use rlcredit::run_folder::Environment;
 use rlcredit::text::Tokenizer;
 use serde_json::{Map, Value, json};
 
@@ -38,34 +38,6 @@ pub struct Subject {
     sets: Vec<(Evaluator, Kept)>,
     kept_in: Option<ResultsFolder>,
     max_prefill_tokens: usize,
-}
-
-/// `NAME=PATH` or a path, whose name then comes from it.
-pub fn named(given: &str) -> (String, PathBuf) {
-    let plain = |name: &str| !name.is_empty() && name.chars().all(is_plain);
-    match given.split_once('=').filter(|(name, _)| plain(name) && !Path::new(given).exists()) {
-        Some((name, path)) => (name.to_owned(), path.into()),
-        None => (name_of(Path::new(given)), given.into()),
-    }
-}
-
-fn is_plain(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "._-+@".contains(c)
-}
-
-/// The last part of `path`; of what lies within a run that of the run, and of the checkpoint.
-fn name_of(path: &Path) -> String {
-    let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let last = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = match RunFolder::around(&whole).filter(|run| run.root() != whole) {
-        Some(run) => {
-            let step = whole.strip_prefix(run.checkpoints()).ok().and_then(|rest| rest.iter().next());
-            let parts = [last(run.root()), step.map(|step| step.to_string_lossy().into_owned())];
-            parts.into_iter().flatten().collect::<Vec<_>>().join("@")
-        }
-        None => last(&whole).unwrap_or_default(),
-    };
-    name.chars().map(|c| if is_plain(c) { c } else { '-' }).collect()
 }
 
 impl Subject {
@@ -217,6 +189,7 @@ impl Subject {
                 mean.insert(name, json!(estimate.mean));
             }
         }
+        mean.insert("sets".to_owned(), reports.iter().map(|report| json!(report.set)).collect());
         self.results.all.insert("mean".to_owned(), mean.into());
         self.write()
     }

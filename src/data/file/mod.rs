@@ -229,6 +229,14 @@ impl FileConfig {
     pub fn unasked(&self, prompt: Option<&str>) -> Option<String> {
         let prompt = prompt?;
         let columns = self.columns();
+        if let Some(other) = placeholders(prompt).find(|name| columns.parts().all(|part| part != *name)) {
+            let parts: Vec<&str> = columns.parts().collect();
+            return Some(format!(
+                "prompt: {{{other}}} is no part of a problem of {}; its parts are {}, and `fields` adds others",
+                self.path.display(),
+                parts.join(", ")
+            ));
+        }
         let missing = columns.asked().iter().find(|part| !prompt.contains(&format!("{{{part}}}")))?;
         Some(format!("prompt: got {prompt:?}, expected a text with {{{missing}}} in it"))
     }
@@ -271,6 +279,16 @@ impl FileConfig {
         report.n_used = items.len();
         Ok((items, report))
     }
+}
+
+/// The names in braces in `prompt`, but for the arguments of LaTeX's commands.
+fn placeholders(prompt: &str) -> impl Iterator<Item = &str> {
+    prompt.match_indices('{').filter_map(|(at, _)| {
+        let is_argument = prompt[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || "}]_^".contains(c));
+        let (name, _) = prompt[at + 1..].split_once('}')?;
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        (is_name && !is_argument).then_some(name)
+    })
 }
 
 /// `prompt` with each `{part}` replaced; what is in other braces stays as it is, so that formulas can be written.

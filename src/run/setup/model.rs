@@ -1,0 +1,59 @@
+//! The model that a recipe names: in a folder, on the hub, or from random weights.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::hub::{Files, Hub, HubModel, Snapshot};
+use crate::model::{Layout, ModelConfig, Preset, load};
+use crate::recipe::Draft;
+use crate::text::{Tokenizer, countdown_tokenizer};
+
+/// Folder of the policy, where it does not start from random weights, and its shape and tokenizer, which fit each other and
+/// the files of weights. Of a model on the hub the weights need not be there yet.
+pub(super) fn model_parts(draft: &mut Draft) -> Option<(Option<PathBuf>, (ModelConfig, Tokenizer))> {
+    const KEYS: &[&str] = &["model.path", "model.hub", "model.scratch"];
+    const ON_HUB: &[&str] = &["model.hub", "model.revision", "model.path", "model.scratch"];
+    let on_hub = draft.judge(ON_HUB, |recipe| {
+        let Some(model) = HubModel::of(&recipe.model)? else { return Ok(None) };
+        Hub::from_environment()?.fetch(&model, Files::Texts, None).map(Some).context("[model] hub")
+    })?;
+    let fetched = on_hub.is_some();
+    let path = match on_hub {
+        Some(Snapshot { folder, commit }) => {
+            draft.change(|recipe| recipe.model.revision = Some(commit));
+            Some(folder)
+        }
+        None => draft.judge(KEYS, |recipe| Ok(recipe.model.path.clone()))?,
+    };
+    let Some(path) = path else {
+        return draft.judge(KEYS, |_| {
+            let tokenizer = countdown_tokenizer()?;
+            let config = Preset::Countdown2m.config(i64::try_from(tokenizer.vocab_size())?);
+            Ok((None, (config, tokenizer)))
+        });
+    };
+    let config = ModelConfig::from_folder(&path);
+    let tokenizer = Tokenizer::from_folder(&path);
+    let weights = || config.as_ref().ok().map(|config| load::check(&path, &Layout::new(config)));
+    let weights = if fetched { None } else { weights() };
+    let fit = config.as_ref().ok().zip(tokenizer.as_ref().ok()).map(|(config, tokenizer)| {
+        let fits = tokenizer.check_fits(usize::try_from(config.vocab_size)?);
+        fits.with_context(|| path.display().to_string())
+    });
+    let wrong = |error: &anyhow::Error| format!("{error:#}");
+    let wrong: Vec<String> = [
+        config.as_ref().err().map(wrong),
+        tokenizer.as_ref().err().map(wrong),
+        weights.and_then(Result::err).as_ref().map(wrong),
+        fit.and_then(Result::err).as_ref().map(wrong),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    for message in &wrong {
+        draft.add(if fetched { ON_HUB } else { KEYS }, message.clone());
+    }
+    let parts = config.ok().zip(tokenizer.ok()).filter(|_| wrong.is_empty())?;
+    Some((Some(path), parts))
+}
