@@ -81,7 +81,8 @@ impl Data {
                     (self.prompt.is_some(), "--prompt"),
                     (self.model.is_some(), "--model"),
                 ];
-                let given = given.into_iter().find_map(|(given, name)| given.then_some(name)).unwrap_or_default();
+                let given =
+                    given.into_iter().find_map(|(given, name)| given.then_some(name)).unwrap_or_default();
                 require(given.is_empty(), || {
                     format!("{given}: what the columns mean is not known; add --preset or --fields")
                 })?;

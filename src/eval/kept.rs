@@ -65,9 +65,14 @@ impl Kept {
         let (items_path, chunks_path) = (folder.join(&name), folder.join("chunks").join(&name));
         let records: Vec<(ChunkRecord, usize)> = whole_lines(&chunks_path)?;
         let lines: Vec<(EvalItem, usize)> = whole_lines(&items_path)?;
-        let refuse = |text: String| Err(Refused::new(format!("{}{text}; choose another folder with --out", items_path.display())));
+        let refuse = |text: String| {
+            Err(Refused::new(format!("{}{text}; choose another folder with --out", items_path.display())))
+        };
         if !lines.is_empty() && !chunks_path.exists() {
-            return refuse(format!(": there are responses, but {} is missing; put it back", chunks_path.display()));
+            return refuse(format!(
+                ": there are responses, but {} is missing; put it back",
+                chunks_path.display()
+            ));
         }
         let (mut n, mut n_chunks) = (0, 0);
         for (record, _) in &records {
@@ -124,7 +129,10 @@ fn whole_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(T, usize)>> {
         end += line.len();
         let value = serde_json::from_slice(line);
         let value = value.map_err(|error| {
-            Refused::new(format!("{}:{number}: {error}; mend the line, or choose another folder with --out", path.display()))
+            Refused::new(format!(
+                "{}:{number}: {error}; mend the line, or choose another folder with --out",
+                path.display()
+            ))
         });
         Ok((value?, end))
     });

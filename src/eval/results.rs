@@ -124,7 +124,9 @@ impl ResultsFolder {
             let read = || -> Result<Map<String, Value>> { Ok(serde_json::from_slice(&fs::read(&path)?)?) };
             let all = read().with_context(|| format!("{}: cannot be read", path.display()))?;
             if !all.get("sets").is_some_and(Value::is_object) {
-                return refuse(format!("{RESULTS} has no `sets`, so it is not of an evaluation; choose another folder with --out"));
+                return refuse(format!(
+                    "{RESULTS} has no `sets`, so it is not of an evaluation; choose another folder with --out"
+                ));
             }
             let mut before = Results { all };
             let differences = before.differences(&wanted, sets);

@@ -13,7 +13,7 @@ use crate::eval::Evaluator;
 use crate::hub::{Files, Hub, HubModel};
 use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
-use crate::model::{Layout, ModelConfig, Placement, load};
+use crate::model::{ModelConfig, Placement};
 use crate::observe::Console;
 use crate::pipeline::{Gatherer, RolloutSource, RootReader};
 use crate::recipe::{Draft, Recipe};

@@ -273,7 +273,10 @@ fn print(subject: &Subject, plan: &Plan) -> Result<()> {
     super::say(of_reports(&reports))?;
     for report in reports.iter().filter(|report| report.ungraded > 0.0) {
         let share = 100.0 * report.ungraded;
-        super::say(format_args!("note: {}: the grader failed on {share:.1} % of the responses, which count as wrong", report.set))?;
+        super::say(format_args!(
+            "note: {}: the grader failed on {share:.1} % of the responses, which count as wrong",
+            report.set
+        ))?;
     }
     Ok(())
 }

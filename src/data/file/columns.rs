@@ -78,6 +78,11 @@ impl Columns {
         }
     }
 
+    /// The parts that a prompt can ask for.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.paths.keys().map(String::as_str).filter(|part| *part != ANSWER)
+    }
+
     /// Whether the problems are those of Countdown.
     #[must_use]
     pub fn is_countdown(&self) -> bool {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::columns::Preset;
+use super::preset::Preset;
 use super::report::FileReport;
 use super::rows::{Fault, kind, rows};
 

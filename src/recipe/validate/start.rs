@@ -86,7 +86,6 @@ fn warmup(rules: &mut Rules, warmup: &WarmupConfig) {
     rules.of_part("warmup.source", source.problems());
 }
 
-
 /// Whether `name` names a folder within another, on any system.
 fn is_folder_name(name: &str) -> bool {
     let dots = name.chars().all(|c| c == '.');
