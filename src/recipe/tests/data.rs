@@ -71,7 +71,12 @@ fn mistakes_about_files_are_explained() {
         ),
         (
             files(GSM8K, GSM8K, ", prompt=\"Solve {questoin}\""),
-            "[data] `prompt`: got \"Solve {questoin}\", expected a text with {question} in it".to_owned(),
+            "[data] `prompt`: {questoin} is no part of a problem of a.jsonl; its parts are question, and `fields` adds others"
+                .to_owned(),
+        ),
+        (
+            files(GSM8K, GSM8K, ", prompt=\"Solve \\\\frac{a}{b}\""),
+            "[data] `prompt`: got \"Solve \\\\frac{a}{b}\", expected a text with {question} in it".to_owned(),
         ),
         (
             files(GSM8K, GSM8K, ", max_prompt_tokens=0"),
