@@ -233,6 +233,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_damaged_is_named_and_left_as_it_is() {
+        for (name, expected) in
+            [("small.jsonl", "small.jsonl:2: "), ("chunks/small.jsonl", "small.jsonl:2: ")]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            finish(dir.path());
+            let path = dir.path().join(name);
+            let text = fs::read_to_string(&path).unwrap();
+            let mut lines: Vec<&str> = text.lines().collect();
+            lines[1] = "{\"n\": 2";
+            fs::write(&path, lines.join("\n") + "\n").unwrap();
+            let before = files(dir.path());
+            let error = Kept::open(dir.path(), &set(5)).err().unwrap();
+            assert!(error.is::<Refused>() && error.to_string().contains(expected), "{error}");
+            assert_eq!(files(dir.path()), before);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        finish(dir.path());
+        fs::remove_file(dir.path().join("chunks/small.jsonl")).unwrap();
+        let error = Kept::open(dir.path(), &set(5)).err().unwrap().to_string();
+        assert!(error.contains("chunks/small.jsonl is missing"), "{error}");
+        assert!(!fs::read(dir.path().join("small.jsonl")).unwrap().is_empty());
+    }
+
+    #[test]
     fn other_problems_are_not_continued() {
         let dir = tempfile::tempdir().unwrap();
         finish(dir.path());
