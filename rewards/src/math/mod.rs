@@ -14,11 +14,13 @@
 //! depth, numbers and work are limited, so that each judgement takes milliseconds at worst.
 
 mod approx;
+mod choice;
 mod compare;
 mod exact;
 mod extract;
 mod function;
 mod number;
+mod numeral;
 mod parse;
 mod reading;
 mod region;
