@@ -43,6 +43,7 @@ impl Choice {
         let is_one = || !matches!(parse::answer(rest), Err(_) | Ok(Answer::List(..)));
         let fits = is_label(label)
             && !names_another(words)
+            && !parse::words(rest).is_some_and(|words| names_another(&words))
             && !rest.iter().any(|spaced| is_other(&spaced.token))
             && (rest.is_empty() || is_one());
         fits.then_some(Self { label, alone: rest.is_empty() && words.trim().is_empty() })

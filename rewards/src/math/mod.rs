@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! response -extract-> text -token-> tokens -parse-> Answer (of Nodes) -compare-> equal, different, undecided
-//!                                   spelled alike or the same words: reading
+//!                                   spelled alike or the same words: reading       options: choice
 //!                                              exact, approx, scalar: numbers and functions
 //!                                              region: sets of reals       unit: units
 //! ```

@@ -72,7 +72,16 @@ fn options_with_what_they_say() {
     check(
         "\\text{(B)}",
         &["\\text{(B) } 5", "\\text{B. } 5", "B. 5", "B: Paris", "\\textbf{(B)}\\ 12", "\\text{B) Paris}"],
-        &["\\text{(A) } 5", "B. 5 or C. 6", "(B)(C)", "(B), (C)", "\\text{B. or C.}", "B 5", "\\text{not B}"],
+        &[
+            "\\text{(A) } 5",
+            "B. 5 or C. 6",
+            "(B)(C)",
+            "(B), (C)",
+            "\\text{B. or C.}",
+            "B 5",
+            "\\text{not B}",
+            "B. not 5",
+        ],
     );
     check("C", &["\\textbf{(C)}\\ 12", "C"], &["A. 5", "c. 5"]);
 }
