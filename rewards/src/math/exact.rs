@@ -84,7 +84,7 @@ fn fold(
 
 /// What it costs to multiply out the factorial of `n` or a binomial coefficient of it; large ones are not.
 fn counting_cost(n: &BigRational) -> u64 {
-    let n = n.to_integer().to_u64().unwrap_or(0).min(number::MAX_FACTORIAL.into());
+    let n = n.to_integer().to_u64().filter(|n| *n <= number::MAX_FACTORIAL.into()).unwrap_or(0);
     40 + n * n / COUNTING
 }
 

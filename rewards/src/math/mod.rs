@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! response -extract-> text -token-> tokens -parse-> Answer (of Nodes) -compare-> equal, different, undecided
-//!                                   spelled alike or the same words: reading
+//!                                   spelled alike or the same words: reading       options: choice
 //!                                              exact, approx, scalar: numbers and functions
 //!                                              region: sets of reals       unit: units
 //! ```
@@ -14,11 +14,13 @@
 //! depth, numbers and work are limited, so that each judgement takes milliseconds at worst.
 
 mod approx;
+mod choice;
 mod compare;
 mod exact;
 mod extract;
 mod function;
 mod number;
+mod numeral;
 mod parse;
 mod reading;
 mod region;

@@ -1,6 +1,7 @@
 //! The ways to read one text, and whether two readings say the same.
 
 use super::{
+    choice::Choice,
     compare,
     exact::Work,
     parse,
@@ -16,6 +17,9 @@ pub(super) struct Reading {
     words: Option<String>,
     has_word: bool,
     answer: Option<Answer>,
+    /// The answer where plain letters behind a number are a unit.
+    measured: Option<Answer>,
+    choice: Option<Choice>,
 }
 
 /// The ways to read the commas in `text`; none where it is too long or not text.
@@ -37,12 +41,19 @@ impl Reading {
             words: parse::words(tokens),
             has_word: tokens.iter().any(|spaced| is_word(&spaced.token)),
             answer: parse::answer(tokens).ok(),
+            measured: parse::measured(tokens),
+            choice: Choice::of(tokens),
         }
     }
 
     /// Whether it is mathematics or words.
     pub(super) fn is_understood(&self) -> bool {
-        self.answer.is_some() || self.has_word && self.words.is_some()
+        self.answer.is_some() || self.choice.is_some() || self.has_word && self.words.is_some()
+    }
+
+    /// Whether it says more than its words do.
+    fn is_formula(&self) -> bool {
+        self.answer.as_ref().is_some_and(|answer| !matches!(answer, Answer::Text(_)))
     }
 
     /// Whether the other has the same tokens, whatever they mean.
@@ -50,34 +61,47 @@ impl Reading {
         self.spelling == other.spelling && self.spelling.contains(char::is_alphanumeric)
     }
 
+    /// Whether the other says the same as this one, the gold answer.
     pub(super) fn same(&self, other: &Self, work: &Work) -> Option<bool> {
-        if (self.has_word || other.has_word) && self.words.is_some() && self.words == other.words {
+        let worded = (self.has_word || other.has_word) && !(self.is_formula() && other.is_formula());
+        if worded && self.words.is_some() && self.words == other.words {
             return Some(true);
         }
-        match (&self.answer, &other.answer) {
-            (Some(a), Some(b)) => compare::same_answer(a, b, work),
-            _ => Some(false),
+        if self.choice.zip(other.choice).is_some_and(|(gold, other)| gold.same(other)) {
+            return Some(true);
+        }
+        let (Some(gold), Some(answer)) = (&self.answer, &other.answer) else { return Some(false) };
+        let is_number =
+            |answer: &Answer| matches!(answer, Answer::Quantity(node, None) if node.variables().is_empty());
+        match &other.measured {
+            Some(measured) if is_number(gold) => compare::same_answer(gold, measured, work),
+            _ => compare::same_answer(gold, answer, work),
         }
     }
 }
 
-/// The tokens written one after the other; braces around a single one say nothing and are left out.
+/// The tokens written one after the other. Braces around a single one say nothing and are left out, but those around
+/// letters that are read as one word: they part `\sqrt{abcd}x` from `\sqrt{abcdx}`.
 fn spelling(tokens: &[Spaced]) -> String {
     let mut text = String::new();
-    let is_mark = |at: Option<usize>, mark| {
-        at.and_then(|at| tokens.get(at)).is_some_and(|spaced| spaced.token == Token::Mark(mark))
+    let at = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|spaced| &spaced.token);
+    let is_mark = |token: Option<&Token>, mark| token == Some(&Token::Mark(mark));
+    let is_single = |token: Option<&Token>| match token {
+        Some(Token::Mark('{' | '}')) | None => false,
+        Some(Token::Word(word)) => word.chars().count() == 1,
+        Some(_) => true,
     };
-    for (at, Spaced { token, .. }) in tokens.iter().enumerate() {
+    for (here, Spaced { token, .. }) in tokens.iter().enumerate() {
         let single = match token {
-            Token::Mark('{') => is_mark(Some(at + 2), '}') && !is_mark(Some(at + 1), '{'),
-            Token::Mark('}') => is_mark(at.checked_sub(2), '{') && !is_mark(at.checked_sub(1), '}'),
+            Token::Mark('{') => is_mark(at(Some(here + 2)), '}') && is_single(at(Some(here + 1))),
+            Token::Mark('}') => is_mark(at(here.checked_sub(2)), '{') && is_single(at(here.checked_sub(1))),
             _ => false,
         };
         match token {
             Token::Mark('{' | '}') if single => {}
             Token::Mark(c) | Token::Letter(c) => text.push(*c),
             Token::Word(word) => text.extend(word.split_whitespace()),
-            Token::Name(name) => text.extend(["\\", name]),
+            Token::Name(name) => text.extend(["\\", name, " "]),
             Token::Number(number) => {
                 // 1 2 is not 12, in whatever braces.
                 let parted = text.ends_with(|c: char| c.is_ascii_digit());

@@ -26,6 +26,9 @@ const AGREEMENTS: usize = 3;
 /// Whole numbers at which formulas that count or jump are compared: what is close to powers and multiples is among them.
 const WHOLE: [u8; 24] =
     [7, 12, 2, 5, 1, 9, 16, 17, 3, 8, 10, 4, 31, 32, 6, 26, 15, 27, 13, 25, 33, 11, 24, 30];
+/// Whole numbers far from zero, the second for formulas that need not be about whole ones: a function that bends or
+/// jumps out there is no other near zero.
+const FAR: [i64; 2] = [10_000_000_019, -10_000_000_033];
 /// How far computed values of one number may lie apart, in bounds of their rounding errors.
 const SLACK: f64 = 4.0;
 /// Largest error, relative to the value, with which agreement says anything.
@@ -86,6 +89,10 @@ fn agree(a: &Node, b: &Node, zero: bool, work: &Work) -> Option<bool> {
         return agree_here(point.value(a)?, point.value(b)?, zero);
     }
     let whole = counts(a) || counts(b);
+    let differs = |far: &i64| agree_at(a, b, &far_values(&names, *far), (zero, false), work) == Some(false);
+    if FAR.iter().take(if whole { 1 } else { 2 }).any(differs) {
+        return Some(false);
+    }
     let n_points = if whole { WHOLE.len() } else { POINTS };
     for (n_points, complex) in [(n_points, false), (POSITIVE, true)] {
         let mut agreements = 0;
@@ -126,6 +133,12 @@ fn whole_values<'a>(names: &BTreeSet<&'a str>, k: usize) -> Values<'a> {
         }
     }
     values
+}
+
+/// Different multiples of `far`, with its sign.
+fn far_values<'a>(names: &BTreeSet<&'a str>, far: i64) -> Values<'a> {
+    let multiples = (1..).map(|k: i64| BigRational::from_integer((far * (2 * k - 1)).into()));
+    names.iter().copied().zip(multiples).collect()
 }
 
 /// Agreement at one point: exact where both are rational there. Unless `complex` is wanted, none where one leaves the

@@ -47,6 +47,8 @@ pub(super) fn of_command(name: &str) -> Option<char> {
         "ell" => 'ℓ',
         "partial" => '∂',
         "nabla" => '∇',
+        "therefore" => '∴',
+        "Pr" => 'P',
         _ => return greek(name),
     })
 }
@@ -105,6 +107,9 @@ pub(super) fn of_word(word: &str) -> Option<char> {
         "and" => '∧',
         "deg" | "degree" | "degrees" => '°',
         "union" => '∪',
+        "USD" => '$',
+        "EUR" => '€',
+        "GBP" => '£',
         _ => return None,
     })
 }
@@ -135,14 +140,18 @@ pub(super) fn of_char(c: char) -> char {
     }
 }
 
-/// A raised digit as a plain one.
+/// A raised character as a plain one.
 pub(super) fn raised(c: char) -> Option<char> {
-    "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().zip('0'..='9').find_map(|(raised, digit)| (raised == c).then_some(digit))
+    counterpart(c, "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
 }
 
-/// A lowered digit as a plain one.
+/// A lowered character as a plain one.
 pub(super) fn lowered(c: char) -> Option<char> {
-    "₀₁₂₃₄₅₆₇₈₉".chars().zip('0'..='9').find_map(|(lowered, digit)| (lowered == c).then_some(digit))
+    counterpart(c, "₀₁₂₃₄₅₆₇₈₉₊₋ₙ", "0123456789+-n")
+}
+
+fn counterpart(c: char, shifted: &str, plain: &str) -> Option<char> {
+    shifted.chars().zip(plain.chars()).find_map(|(shifted, plain)| (shifted == c).then_some(plain))
 }
 
 /// Numerator and denominator of a fraction that is one character.

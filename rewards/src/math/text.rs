@@ -1,11 +1,13 @@
 //! The text of an answer without what is around it and cannot be seen.
 
+use super::numeral;
+
 /// Pairs of marks that may stand around an answer.
 const DRESS: [(&str, &str); 6] =
     [("**", "**"), ("`", "`"), ("\"", "\""), ("'", "'"), ("“", "”"), ("``", "''")];
 
 /// `text` with full-width characters as plain ones, without invisible characters, quotation marks and emphasis around
-/// it, and the period at its end.
+/// it, and the period at its end; an ordinal or a number in words as its digits.
 pub(super) fn plain(text: &str) -> String {
     let visible: String = text.chars().filter(|c| !is_invisible(*c)).map(narrow).collect();
     let mut rest = visible.trim();
@@ -13,7 +15,7 @@ pub(super) fn plain(text: &str) -> String {
     while let Some(inner) = DRESS.iter().find_map(|(open, close)| inside(rest, open, close)) {
         rest = without_period(inner.trim());
     }
-    rest.to_owned()
+    numeral::digits(rest).unwrap_or_else(|| rest.to_owned())
 }
 
 /// What stands between the marks, where they stand nowhere in it.
@@ -55,6 +57,8 @@ mod tests {
             ("1, 2, ...", "1, 2, ..."),
             ("\\frac43.", "\\frac43"),
             ("x'", "x'"),
+            ("**Seven**", "7"),
+            ("12th", "12"),
         ] {
             assert_eq!(plain(text), expected);
         }

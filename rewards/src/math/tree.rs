@@ -153,6 +153,8 @@ pub(super) enum Answer {
     Matrix(Vec<Vec<Node>>),
     /// `a : b`.
     Ratio(Vec<Node>),
+    /// `4:30 PM`: hours, minutes, and the `a` or `p` of the half of the day where it is told.
+    Clock(u32, u32, Option<char>),
     /// `a = b`, `a < b < c`, `x ∈ S`, ...: the sides, and the signs between them.
     Relation(Vec<Answer>, Vec<char>),
     /// `a ≡ b (mod m)`, or `b (mod m)`.

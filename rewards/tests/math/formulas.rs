@@ -1,6 +1,6 @@
 //! Formulas and equations.
 
-use super::check;
+use super::check_measured as check;
 
 #[test]
 fn formulas() {
@@ -91,6 +91,17 @@ fn equations() {
     check("x^2+y^2=1", &["1 = x^2+y^2", "2x^2 + 2y^2 = 2", "x^2+y^2-1=0"], &["x^2+y^2=2", "x^2-y^2=1", "1"]);
     check("x=1,y=2", &["y=2, x=1"], &["x=2,y=1", "x=1"]);
     check("n - k = 4", &["n = k+4"], &["n = k - 4", "4"]);
+}
+
+#[test]
+fn functions_that_bend_far_out() {
+    check(
+        "x",
+        &["\\max(x, x)"],
+        &["x+\\lfloor |x|/1000\\rfloor", "\\max(x,-1000)", "\\sqrt{(x+1000)^2}-1000"],
+    );
+    check("n", &["\\lceil n \\rceil"], &["n + \\lfloor n/500 \\rfloor"]);
+    check("n!", &["\\frac{(n+1)!}{n+1}"], &["n! + 1"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use rewards::{Status, math};
 mod dress;
 mod formulas;
 mod numbers;
+mod phrasing;
 mod quantities;
 mod replies;
 mod shapes;
@@ -21,6 +22,16 @@ pub fn check(gold: &str, right: &[&str], wrong: &[&str]) {
         }
     }
     assert!(mistakes.is_empty(), "gold {gold:?}:\n{}", mistakes.join("\n"));
+}
+
+/// [`check`], and that the wrong answers stay wrong with a unit behind them and behind the gold answer.
+#[track_caller]
+pub fn check_measured(gold: &str, right: &[&str], wrong: &[&str]) {
+    check(gold, right, wrong);
+    for answer in wrong {
+        let (gold, answer) = (format!("{gold} \\text{{ cm}}"), format!("{answer} \\text{{ cm}}"));
+        assert!(!math::judge(&gold, &answer).0, "gold {gold:?}: {answer:?}");
+    }
 }
 
 #[test]

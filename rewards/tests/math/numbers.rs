@@ -1,6 +1,6 @@
 //! Numbers: their many spellings, constants, percentages and units.
 
-use super::check;
+use super::check_measured as check;
 
 #[test]
 fn integers() {

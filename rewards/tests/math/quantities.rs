@@ -103,3 +103,70 @@ fn words_that_are_no_units() {
         check("5", &["5 \\text{ marbles}", "5 \\text{ big red marbles}"], &[&format!("5 {hedge}")]);
     }
 }
+
+#[test]
+fn plain_words_behind_a_number() {
+    check(
+        "5",
+        &[
+            "5 miles per hour",
+            "5 km per hour",
+            "5 cents per day",
+            "5 sq cm",
+            "5 ways to do it",
+            "5 years old",
+            "5 hours a day",
+            "5 of them",
+            "5 red balls",
+        ],
+        &[
+            "5 miles per hour or 6",
+            "5 ways to do it or six",
+            "5 is wrong",
+            "5 to 6",
+            "5 a",
+            "5\\text{ a}",
+            "5 score",
+            "5 \\text{ kilo}",
+            "5 foo",
+        ],
+    );
+    check("5 \\text{ miles per hour}", &["5 miles per hour", "5 mph", "5"], &["5 miles", "5 km per hour"]);
+    check("12 \\text{ years}", &["12 years old"], &["12 months old"]);
+}
+
+#[test]
+fn plain_letters_behind_a_number_that_was_asked_for() {
+    check(
+        "5",
+        &[
+            "5 USD",
+            "USD 5",
+            "5 EUR",
+            "5 mol",
+            "5 g/mol",
+            "5 m/s",
+            "5 m",
+            "5 s",
+            "5 J",
+            "5 K",
+            "5\\,\\mu\\mathrm{m}",
+        ],
+        &["5m", "5x", "5 x", "5 k", "5 c", "6 m/s"],
+    );
+    check("5m", &["5 m", "m \\cdot 5"], &["5"]);
+}
+
+#[test]
+fn several_units() {
+    check(
+        "150 \\text{ minutes}",
+        &["2 \\text{ hours } 30 \\text{ minutes}", "2 hours 30 minutes", "2.5 \\text{ hours}"],
+        &["2 \\text{ hours } 31 \\text{ minutes}", "2 \\text{ hours } 30 \\text{ cm}"],
+    );
+    check(
+        "5 \\text{ feet } 6 \\text{ inches}",
+        &["66 \\text{ in}", "5.5 \\text{ ft}"],
+        &["5", "5.6 \\text{ ft}"],
+    );
+}

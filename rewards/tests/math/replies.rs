@@ -79,6 +79,33 @@ fn phrases() {
 }
 
 #[test]
+fn the_last_mark_decides() {
+    check(
+        "5",
+        &[
+            "#### 1. Compute\nThe answer is 5.",
+            "#### Solution\nWe add.\nThe answer is 5.",
+            "<Answer>5</Answer>",
+            "The answer is 5!",
+            "The answer is five.",
+            "The answer is 5</s>",
+            "The answer is 5<|im_end|>",
+            "Hence, $x = 5$ is the answer.",
+            "\\boxed{5}",
+        ],
+        &[
+            "#### 5\nWait, I made an error. The answer is 6.",
+            "<answer>5</answer> no wait, the answer is 6.",
+            "\\boxed{5}\\text{ or maybe }\\boxed{6}",
+            "\\boxed{6} alternatively \\boxed{5}",
+            "\\boxed{6}, otherwise \\boxed{5}",
+            "\\boxed{6}/\\boxed{5}",
+        ],
+    );
+    check("1", &[], &["#### 1. Compute\nThe answer is 5."]);
+}
+
+#[test]
 fn last_lines() {
     check(
         "72",

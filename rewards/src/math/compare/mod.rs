@@ -7,7 +7,7 @@
 mod relation;
 
 use num_rational::BigRational;
-use num_traits::{One, Signed};
+use num_traits::{One, Signed, Zero};
 
 use super::{
     exact::{Work, exact},
@@ -16,22 +16,38 @@ use super::{
     tree::{Answer, Constant, Joint, Node},
     unit::Unit,
 };
-use relation::{defined, same_equation, same_sides, values_in_order};
+use relation::{
+    defined, is_asked, is_name, same_equation, same_sides, values_in_order, without_clause, without_rounded,
+};
 
 /// Longest list whose order is tried out.
 const MAX_ITEMS: usize = 64;
 
-/// Whether `a` and `b` say the same; none where that cannot be decided.
+/// Whether `a`, the gold answer, and `b` say the same; none where that cannot be decided.
 pub(super) fn same_answer(a: &Answer, b: &Answer, work: &Work) -> Option<bool> {
     use Answer::*;
+    for (rounded, other, turned) in [(a, b, false), (b, a, true)] {
+        if let Some(exact) = without_rounded(rounded, work) {
+            return if turned { same_answer(other, &exact, work) } else { same_answer(&exact, other, work) };
+        }
+    }
+    match (without_clause(a), without_clause(b)) {
+        (Some(a), None) => return same_answer(&a, b, work),
+        (None, Some(b)) => return same_answer(a, &b, work),
+        _ => {}
+    }
     match (a, b) {
         (Relation(sides_a, signs_a), Relation(sides_b, signs_b)) => {
             let as_sets =
                 same_region(a, b, work).or_else(|| same_equation(sides_a, signs_a, sides_b, signs_b, work));
             as_sets.or_else(|| same_sides(sides_a, signs_a, sides_b, signs_b, work))
         }
-        (Relation(sides, signs), other) | (other, Relation(sides, signs)) => {
-            defined(sides, signs, other, work).or_else(|| same_region(a, b, work)).or(Some(false))
+        (Relation(sides, signs), other) => {
+            defined(sides, signs, other, is_name, work).or_else(|| same_region(a, b, work)).or(Some(false))
+        }
+        (value, Relation(sides, signs)) => {
+            let named = |side: &Answer, others: &[Answer]| is_name(side, others) || is_asked(side, others);
+            defined(sides, signs, value, named, work).or_else(|| same_region(a, b, work)).or(Some(false))
         }
         (Reals | Combined(..), _) | (_, Reals | Combined(..)) => same_region(a, b, work).or(Some(false)),
         (Set(items), other @ (Quantity(..) | Tuple(..)))
@@ -56,6 +72,10 @@ pub(super) fn same_answer(a: &Answer, b: &Answer, work: &Work) -> Option<bool> {
                 .into_iter())
         }
         (Ratio(a), Ratio(b)) => same_ratio(a, b, work),
+        (Clock(hours_a, minutes_a, half_a), Clock(hours_b, minutes_b, half_b)) => {
+            let halves = half_a.is_none() || half_b.is_none() || half_a == half_b;
+            Some(hours_a == hours_b && minutes_a == minutes_b && halves)
+        }
         (Tuple(open_a, a, close_a), Tuple(open_b, b, close_b)) => {
             // Of three or more items, square brackets mean nothing else than round ones.
             let brackets =
@@ -218,11 +238,15 @@ fn either(first: Option<bool>, second: impl FnOnce() -> Option<bool>) -> Option<
     if first == Some(true) { first } else { second() }
 }
 
-/// a_k / a_0 = b_k / b_0.
+/// a_k / a_0 = b_k / b_0; with a zero among them, a_k = b_k.
 fn same_ratio(a: &[Node], b: &[Node], work: &Work) -> Option<bool> {
     let ([first_a, rest_a @ ..], [first_b, rest_b @ ..]) = (a, b) else { return Some(false) };
     if rest_a.len() != rest_b.len() {
         return Some(false);
+    }
+    let is_zero = |node: &Node| exact(node, work).is_some_and(|value| value.is_zero());
+    if a.iter().chain(b).any(is_zero) {
+        return all(a.iter().zip(b).map(|(a, b)| same(a, b, work)));
     }
     let product = |x: &Node, y: &Node| Node::Product(vec![x.clone(), y.clone()]);
     all(rest_a.iter().zip(rest_b).map(|(a, b)| same(&product(first_a, b), &product(a, first_b), work)))

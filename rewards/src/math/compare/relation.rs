@@ -1,18 +1,35 @@
 //! Equations and inequalities: what they define, and whether two of them say the same.
 
+use std::collections::BTreeMap;
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::{One, ToPrimitive};
+
 use super::{all, same_answer};
 use crate::math::{
+    approx::Point,
     exact::Work,
+    function::Function,
     scalar::{Proportion, proportional},
-    tree::{Answer, Node},
+    tree::{Answer, Joint, Node},
 };
 
+/// Most decimals, and one more, of a value that is told to be rounded.
+const MAX_DECIMALS: usize = 16;
 /// Most signs in a chain of equations.
 const MAX_CHAIN: usize = 16;
 
 /// Whether equations that give something a value, `x = 5` or `x = 10/2 = 5`, give it the value `other`. All sides but
-/// the name count, so that `x = 4 = 5` is not 5. None where the relation is of another kind.
-pub(super) fn defined(sides: &[Answer], signs: &[char], other: &Answer, work: &Work) -> Option<bool> {
+/// the name count, so that `x = 4 = 5` is not 5. `is_named` tells the name from the sides beside it. None where the
+/// relation is of another kind.
+pub(super) fn defined(
+    sides: &[Answer],
+    signs: &[char],
+    other: &Answer,
+    is_named: impl Fn(&Answer, &[Answer]) -> bool,
+    work: &Work,
+) -> Option<bool> {
     if let ([member, set], ['∈']) = (sides, signs) {
         return if is_name(member, &[]) { same_answer(set, other, work) } else { None };
     }
@@ -20,8 +37,8 @@ pub(super) fn defined(sides: &[Answer], signs: &[char], other: &Answer, work: &W
         return None;
     }
     let values = match sides {
-        [first, rest @ ..] if is_name(first, rest) => rest,
-        [rest @ .., last] if is_name(last, rest) => rest,
+        [first, rest @ ..] if is_named(first, rest) => rest,
+        [rest @ .., last] if is_named(last, rest) => rest,
         _ => sides,
     };
     all(values.iter().map(|value| match value {
@@ -30,8 +47,19 @@ pub(super) fn defined(sides: &[Answer], signs: &[char], other: &Answer, work: &W
     }))
 }
 
-/// Whether `side` only names what the others say: a variable, a line segment `AB`, a sum `m + n`, `f(x)`, a word.
-fn is_name(side: &Answer, others: &[Answer]) -> bool {
+/// Whether `side` may be the expression whose value was asked for, as in `a^2 + b^2 = 13`: it has two variables or more,
+/// and the others have none.
+pub(super) fn is_asked(side: &Answer, others: &[Answer]) -> bool {
+    let n_variables = |side: &Answer| match side {
+        Answer::Quantity(node, _) => Some(node.variables().len()),
+        _ => None,
+    };
+    n_variables(side).is_some_and(|n| n >= 2) && others.iter().all(|other| n_variables(other) == Some(0))
+}
+
+/// Whether `side` only names what the others say: a variable, a line segment `AB` or its length `|AB|`, a sum `m + n`,
+/// `f(x)`, a word.
+pub(super) fn is_name(side: &Answer, others: &[Answer]) -> bool {
     let variable = |node: &Node| matches!(node, Node::Variable(_));
     match side {
         Answer::Text(_) => true,
@@ -40,6 +68,9 @@ fn is_name(side: &Answer, others: &[Answer]) -> bool {
             let bare = match node {
                 Node::Variable(_) => true,
                 Node::Sum(parts) | Node::Product(parts) => parts.iter().all(variable),
+                Node::Call(Function::Abs, inner) => {
+                    matches!(inner.as_slice(), [Node::Product(ends)] if ends.iter().all(is_point))
+                }
                 _ => false,
             };
             let names = node.variables();
@@ -49,6 +80,54 @@ fn is_name(side: &Answer, others: &[Answer]) -> bool {
             })
         }
         _ => false,
+    }
+}
+
+/// Whether the node is called by a capital letter.
+fn is_point(node: &Node) -> bool {
+    matches!(node, Node::Variable(name) if name.starts_with(char::is_uppercase))
+}
+
+/// `12π ≈ 37.7` without its end: the rounded value of the side before it, a number, that says nothing more.
+pub(super) fn without_rounded(answer: &Answer, work: &Work) -> Option<Answer> {
+    let Answer::Relation(sides, signs) = answer else { return None };
+    let ([first_signs @ .., '≈'], [rest @ .., Answer::Quantity(Node::Number(rounded), None)]) =
+        (signs.as_slice(), sides.as_slice())
+    else {
+        return None;
+    };
+    let Answer::Quantity(node, _) = rest.last().filter(|_| !first_signs.contains(&'≈'))? else {
+        return None;
+    };
+    let value = Point::new(BTreeMap::new(), work).value(node)?.real()?;
+    let is_written = |unit: &BigRational| (rounded / unit).is_integer();
+    let mut units = std::iter::successors(Some(BigRational::one()), |unit| Some(unit / BigInt::from(10)))
+        .take(MAX_DECIMALS);
+    let unit = units.find(is_written)?.to_f64()?;
+    if (value - rounded.to_f64()?).abs() > unit * (0.5 + 1e-9) {
+        return None;
+    }
+    let mut rest = rest.to_vec();
+    if rest.len() == 1 { rest.pop() } else { Some(Answer::Relation(rest, first_signs.to_vec())) }
+}
+
+/// `π/6 + 2πk, k ∈ ℤ` without its end, which goes without saying.
+pub(super) fn without_clause(answer: &Answer) -> Option<Answer> {
+    let Answer::List(Joint::Comma, items) = answer else { return None };
+    let [rest @ .., Answer::Relation(sides, signs)] = items.as_slice() else { return None };
+    let name = |side: &Answer| match side {
+        Answer::Quantity(Node::Variable(name), None) => Some(name.clone()),
+        _ => None,
+    };
+    let (member, set) = (name(sides.first()?)?, name(sides.get(1)?)?);
+    let is_other = |item: &Answer| !matches!(item, Answer::Relation(_, signs) if *signs == ['∈']);
+    let of_integers = *signs == ['∈'] && matches!(set.as_str(), "Z" | "N") && member != set;
+    match rest {
+        [only] if of_integers => Some(only.clone()),
+        [_, _, ..] if of_integers && rest.iter().all(is_other) => {
+            Some(Answer::List(Joint::Comma, rest.to_vec()))
+        }
+        _ => None,
     }
 }
 
@@ -69,8 +148,11 @@ pub(super) fn same_equation(
     };
     let ([sign_a], [sign_b]) = (signs_a, signs_b) else { return None };
     let ((sign_a, turned_a), (sign_b, turned_b)) = (turned(*sign_a), turned(*sign_b));
-    if sign_a != sign_b || sign_a == '∈' {
+    if sign_a != sign_b {
         return Some(false);
+    }
+    if sign_a == '∈' {
+        return None;
     }
     let b = if turned_a == turned_b { b } else { b.negated() };
     Some(match proportional(&a, &b, work)? {

@@ -1,5 +1,10 @@
 //! Answers in boxes: the last `\boxed{…}` or `\fbox{…}`, the outermost of nested ones, also `\boxed 5`. Boxes joined by
-//! nothing but "and", "or" and commas are one list.
+//! nothing but "and", "or", commas and slashes, or by a hedge such as "or maybe", are one list.
+
+/// Longest hedge between two boxes, in bytes.
+const MAX_HEDGE: usize = 40;
+/// Words between two boxes that leave open which of them is the answer.
+const HEDGES: [&str; 6] = ["or", "maybe", "perhaps", "possibly", "alternatively", "otherwise"];
 
 /// A box: where its command starts and where it ends in the text, and what it holds.
 pub(super) struct Boxed<'a> {
@@ -62,8 +67,15 @@ pub(super) fn last_list(text: &str, boxes: &[Boxed<'_>]) -> String {
     contents.join(" , ")
 }
 
-/// Whether the text between two boxes makes them a list: nothing, a comma or "and", perhaps a name as in `and x =`.
+/// Whether the text between two boxes makes them a list: nothing, a comma or "and", perhaps a name as in `and x =`; or a
+/// hedge.
 fn is_joint(gap: &str) -> bool {
+    let mut words = gap.split(|c: char| !c.is_alphabetic());
+    let is_hedge = |word: &str| HEDGES.iter().any(|hedge| hedge.eq_ignore_ascii_case(word));
+    let short = gap.len() <= MAX_HEDGE && !gap.contains(|c: char| c == '\n' || c.is_ascii_digit());
+    if short && words.any(is_hedge) && !gap.contains("equivalent") {
+        return true;
+    }
     let (gap, named) = match gap.trim_end().strip_suffix('=') {
         Some(named) => {
             (named.trim_end().rsplit_once([' ', '$', '(']).map_or("=", |(before, _)| before), true)
@@ -72,5 +84,5 @@ fn is_joint(gap: &str) -> bool {
     };
     let bare = gap.trim_matches(|c: char| c.is_whitespace() || "$\\()".contains(c));
     let text = bare.strip_prefix("text{").and_then(|text| text.strip_suffix('}')).unwrap_or(bare).trim();
-    text.is_empty() && !named || matches!(text, "," | ";" | "and" | "or" | ", and" | ", or")
+    text.is_empty() && !named || matches!(text, "," | ";" | "/" | "and" | "or" | ", and" | ", or")
 }

@@ -3,11 +3,10 @@
 //! What stands before the last `</think>` is not read. Of the rest, the first of these that occurs decides:
 //!
 //! 1. the last `\boxed{…}` or `\fbox{…}` (see `boxed`). Where a box is not closed there is no answer;
-//! 2. the last `<answer>…</answer>`;
-//! 3. the line after the last `####`, where it is no headline;
-//! 4. what the last phrase such as "the answer is" announces (see `phrase`);
-//! 5. what the last line says, where it is short and has mathematics in it (see `phrase`);
-//! 6. the response itself, where it is one short line.
+//! 2. the last of: `<answer>…</answer>`; the line after the last `####`, where it is no headline; what the last phrase
+//!    such as "the answer is" announces (see `phrase`), after one of the other two only where it is mathematics;
+//! 3. what the last line says, where it is short and has mathematics in it (see `phrase`);
+//! 4. the response itself, where it is one short line.
 
 mod boxed;
 mod phrase;
@@ -20,7 +19,7 @@ const MAX_LINE: usize = 200;
 
 /// The answer in `response`, without what is around it; none where it gives none.
 pub(super) fn answer(response: &str) -> Option<String> {
-    let spoken = response.rsplit(END_THINK).next().unwrap_or(response);
+    let spoken = without_end_marks(response.rsplit(END_THINK).next().unwrap_or(response));
     if spoken.contains("<think>") {
         return None;
     }
@@ -32,24 +31,63 @@ pub(super) fn answer(response: &str) -> Option<String> {
     (!answer.is_empty()).then(|| answer.to_owned())
 }
 
-fn unboxed(text: &str) -> Option<&str> {
-    if let Some(tagged) = tags::last_answer(text) {
-        return Some(phrase::announced(tagged).unwrap_or(tagged));
+/// Without the tokens that end a turn of a chat: `</s>`, `<|im_end|>`, ...
+fn without_end_marks(response: &str) -> &str {
+    let mut text = response.trim_end();
+    while let Some((before, mark)) = text.rsplit_once('<')
+        && (matches!(mark, "/s>" | "eos>" | "end_of_turn>") || mark.starts_with('|') && mark.ends_with("|>"))
+    {
+        text = before.trim_end();
     }
-    let hashed =
-        || text.rsplit_once("####").map(|(_, after)| first_line(after)).filter(|line| !is_headline(line));
+    text
+}
+
+fn unboxed(text: &str) -> Option<&str> {
+    let tagged = tagged(text);
+    let rest = tagged.map_or(text, |tagged| behind(text, tagged));
+    let hashed = hashed(rest);
+    let rest = hashed.map_or(rest, |hashed| behind(rest, hashed));
+    let marked = hashed.or_else(|| tagged.map(|tagged| phrase::announced(tagged).unwrap_or(tagged)));
+    let announced = phrase::announced(rest).filter(|said| marked.is_none() || phrase::is_mathematical(said));
     let bare = || Some(text.trim()).filter(|text| text.len() <= MAX_LINE && !text.contains('\n'));
-    hashed().or_else(|| phrase::announced(text)).or_else(|| last_line(text)).or_else(bare)
+    announced.or(marked).or_else(|| last_line(text)).or_else(bare)
 }
 
-fn first_line(text: &str) -> &str {
-    text.trim_start().lines().next().unwrap_or_default()
+/// What stands in `text` behind `part`, a slice of it.
+fn behind<'a>(text: &'a str, part: &str) -> &'a str {
+    text.get(part.as_ptr().addr() - text.as_ptr().addr() + part.len()..).unwrap_or_default()
 }
 
-/// Whether the line is a headline of the fourth level, not the answer of GSM8K.
-fn is_headline(line: &str) -> bool {
+/// The content of the last `<answer>…</answer>`, in whatever case.
+fn tagged(text: &str) -> Option<&str> {
+    let lower = text.to_ascii_lowercase();
+    let content = tags::last_answer(&lower)?;
+    let start = content.as_ptr().addr() - lower.as_ptr().addr();
+    text.get(start..start + content.len())
+}
+
+/// The line after the last `####`, where it is an answer, as in GSM8K, and no headline of the fourth level.
+fn hashed(text: &str) -> Option<&str> {
+    let (_, after) = text.rsplit_once("####")?;
+    let line = after.trim_start().lines().next()?;
+    let at_end = behind(after, line).trim().is_empty();
+    (!is_headline(line, at_end)).then_some(line)
+}
+
+/// Whether the line is a headline: it speaks of the answer or of steps, has a number before its words as a section has,
+/// or begins with a word where more follows below it.
+fn is_headline(line: &str, at_end: bool) -> bool {
     let lower = line.to_ascii_lowercase();
-    lower.contains("answer") || lower.contains("step") || lower.ends_with(':')
+    let (first, rest) = line.trim_start_matches('*').split_once(' ').unwrap_or((line, ""));
+    let number = first.strip_suffix(['.', ')', ':']).unwrap_or_default();
+    let numbered = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let worded =
+        first.starts_with(char::is_alphabetic) && first.len() > 1 && !first.contains(['=', '^', '(']);
+    lower.contains("answer")
+        || lower.contains("step")
+        || lower.ends_with(':')
+        || numbered && !rest.is_empty()
+        || worded && !at_end
 }
 
 fn last_line(text: &str) -> Option<&str> {
@@ -80,6 +118,31 @@ mod tests {
             ("a <answer> 5 </answer>", Some("5")),
             ("<answer>The answer is 5.</answer>", Some("5")),
             ("48 / 2 = 24\n#### 24\n", Some("24")),
+            ("#### 1. Compute\nThe answer is 5.", Some("5")),
+            ("#### Solution\nWe add.\nThe answer is 5.", Some("5")),
+            ("#### 1. Compute 2 + 3\nThere are 5.", Some("5")),
+            ("#### 5\nWait, I made an error. The answer is 6.", Some("6")),
+            ("#### 5\nI hope the answer is clear.", Some("5")),
+            ("#### Evelyn", Some("Evelyn")),
+            ("The answer is 5.\n#### 6", Some("6")),
+            ("<answer>5</answer> no wait, the answer is 6.", Some("6")),
+            ("<answer>5</answer> So the answer is right.", Some("5")),
+            ("<answer>5</answer>\n#### 6", Some("6")),
+            ("#### 5\n<Answer>6</Answer>", Some("6")),
+            ("The answer is 5<|im_end|>\n", Some("5")),
+            ("The answer is 5.</s>", Some("5")),
+            ("The answer is 5!", Some("5")),
+            ("The answer is $5!$", Some("$5!$")),
+            ("It is:\nThe answer is:\n\\begin{align*}\n5\n\\end{align*}", Some("5")),
+            ("Hence, $x = 5$ is the answer.", Some("x = 5")),
+            ("We add.\n5 is the answer.", Some("5")),
+            ("She makes 9 * 2 = $18 every day at the farmer's market.", Some("$18")),
+            ("She sold 48+24 = 72 clips in April and May.", Some("72")),
+            ("\\boxed{5}\\text{ or maybe }\\boxed{6}", Some("5 , 6")),
+            ("\\boxed{5} alternatively \\boxed{6}", Some("5 , 6")),
+            ("\\boxed{5}, otherwise \\boxed{6}", Some("5 , 6")),
+            ("$\\boxed{5}$/$\\boxed{6}$", Some("5 , 6")),
+            ("\\boxed{0.5} or equivalently \\boxed{\\frac12}", Some("\\frac12")),
             ("**Answer:** 12", Some("12")),
             ("The final answer is $x$. I hope it is correct.", Some("$x$")),
             ("The answer is:\n\\[ 5 \\]\nas asked.", Some("5")),

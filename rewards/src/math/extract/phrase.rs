@@ -1,5 +1,7 @@
 //! Answers in prose: what follows "the answer is", or what the last line says.
 
+use crate::math::numeral;
+
 /// How far from "answer" its verb may be, in bytes.
 const WINDOW: usize = 100;
 /// Verbs and signs between "answer" and what it is.
@@ -67,17 +69,34 @@ const HEDGES: [&str; 30] = [
 const ASIDES: [&str; 9] =
     [" because ", " since ", ", since ", ", because ", ", which ", ", as ", ", not ", ", so ", ", where "];
 
+/// Displayed formulas.
+const DISPLAYS: [(&str, &str); 7] = [
+    ("\\[", "\\]"),
+    ("$$", "$$"),
+    ("\\begin{align*}", "\\end{align*}"),
+    ("\\begin{align}", "\\end{align}"),
+    ("\\begin{equation*}", "\\end{equation*}"),
+    ("\\begin{equation}", "\\end{equation}"),
+    ("\\begin{gather*}", "\\end{gather*}"),
+];
+/// Endings that say that what is before them is the answer.
+const ENDINGS: [&str; 3] = [" is the answer", " is the final answer", " is our answer"];
+
 /// What the last phrase announces: "answer is", "answers are", "answer:", "answer to … is", a headline "Answer".
 /// It goes up to the end of the line or sentence, or is a displayed formula there.
 pub(super) fn announced(text: &str) -> Option<&str> {
     let lower = text.to_ascii_lowercase();
     let after = lower.rmatch_indices("answer").find_map(|(at, word)| {
         let start = at + word.len();
+        if lower.get(start..)?.starts_with('>') {
+            // A tag.
+            return None;
+        }
         text.get(start + after_verb(window(&lower, start))?..)
     });
     let headline = after?.starts_with('\n');
     let after = after?.trim_start();
-    for (open, close) in [("\\[", "\\]"), ("$$", "$$")] {
+    for (open, close) in DISPLAYS {
         if let Some((display, _)) = after.strip_prefix(open).and_then(|rest| rest.split_once(close)) {
             return Some(display);
         }
@@ -85,7 +104,16 @@ pub(super) fn announced(text: &str) -> Option<&str> {
     // Below a headline there may be a whole solution.
     let line = after.lines().next().unwrap_or_default();
     let alone = !headline || line.len() == after.trim_end().len();
-    alone.then(|| without_aside(first_sentence(without_fillers(line))).trim_end_matches(['*', ' ']))
+    alone.then(|| {
+        let said = without_aside(first_sentence(without_fillers(line))).trim_end_matches(['*', ' ']);
+        // No factorial, but an exclamation.
+        said.strip_suffix('!').filter(|said| said.chars().all(|c| c.is_ascii_digit())).unwrap_or(said)
+    })
+}
+
+/// Whether the text holds a digit or a formula.
+pub(super) fn is_mathematical(text: &str) -> bool {
+    text.contains(|c: char| c.is_ascii_digit() || "$\\=".contains(c))
 }
 
 /// The next [`WINDOW`] bytes of the text, or some fewer.
@@ -121,10 +149,10 @@ fn after_verb(after: &str) -> Option<usize> {
 /// What `line`, the last of a response, says: its formula or what its verb gives; none where it has no mathematics.
 pub(super) fn concluded(line: &str) -> Option<&str> {
     let sentence = last_sentence(line).trim_matches(['*', '_', '#', '>', ' ']);
-    let mathematical = sentence.contains(|c: char| c.is_ascii_digit() || "$\\=".contains(c));
-    if !mathematical || is_negated(sentence) {
+    if !is_mathematical(sentence) || is_negated(sentence) {
         return None;
     }
+    let sentence = ENDINGS.iter().find_map(|ending| sentence.strip_suffix(ending)).unwrap_or(sentence);
     let said = without_fillers(sentence);
     let verbs = [" is ", " are ", " equals ", " get ", " have ", " obtain "];
     let said = verbs.iter().filter_map(|verb| Some(said.rsplit_once(verb)?.1)).min_by_key(|rest| rest.len());
@@ -141,7 +169,13 @@ fn only_number(text: &str) -> Option<&str> {
     let said = text.rsplit('=').next()?;
     let mut words = said.split_whitespace().map(|word| word.trim_matches([',', '(', ')', '*']));
     let number = words.clone().find(|word| word.contains(|c: char| c.is_ascii_digit()))?;
-    let prose = |word: &str| word.chars().all(char::is_alphabetic) && !HEDGES.contains(&word);
+    // Two months, but not two numbers, may be joined.
+    let joined = said.contains(" and ");
+    let is_hedge = |word: &str| match word {
+        "and" => false,
+        word => HEDGES.contains(&word) || joined && numeral::value(word).is_some(),
+    };
+    let prose = |word: &str| word.chars().all(|c| c.is_alphabetic() || "'’".contains(c)) && !is_hedge(word);
     words.all(|word| std::ptr::eq(word, number) || prose(word)).then_some(number)
 }
 

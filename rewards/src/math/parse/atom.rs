@@ -9,7 +9,7 @@
 //! argument = "{" sum "}" | digit | atom
 //! ```
 //!
-//! `I(0)` and `\frac{dy}{dx}` are opaque variables: nothing is known of their values, and `I(0)` is not 0.
+//! Some variables are opaque (see `opaque`): nothing is known of the value of `I(0)`, and it is not 0.
 
 use super::{Parsed, Parser};
 use crate::math::{
@@ -75,17 +75,6 @@ impl Parser<'_> {
         Ok(inner)
     }
 
-    /// `\angle ABC`, all of it one name.
-    fn figure(&mut self, mark: char) -> Parsed<Node> {
-        let mut name = String::from(mark);
-        while let Some(Token::Letter(letter)) = self.peek() {
-            self.advance()?;
-            name.push(*letter);
-            self.subscripts(&mut name)?;
-        }
-        Ok(Node::Variable(name))
-    }
-
     fn letter(&mut self, letter: char) -> Parsed<Node> {
         self.advance()?;
         let mut name = String::from(letter);
@@ -107,19 +96,8 @@ impl Parser<'_> {
         Ok(Node::Variable(name))
     }
 
-    /// The `^{-1}` of `f^{-1}(x)`, written onto the name.
-    fn inverse(&mut self, name: &mut String) -> Parsed<()> {
-        let start = self.at;
-        if self.eat('^') && self.mark() == Some('{') && self.flat_argument()? == "-1" && self.applies() {
-            name.push_str("^-1");
-        } else {
-            self.at = start;
-        }
-        Ok(())
-    }
-
     /// Subscripts and primes, written onto the name.
-    fn subscripts(&mut self, name: &mut String) -> Parsed<()> {
+    pub(super) fn subscripts(&mut self, name: &mut String) -> Parsed<()> {
         loop {
             let start = self.at;
             if self.eat('_') {
@@ -141,15 +119,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Whether the bracket that comes next holds what a function is applied to, not a factor: `f(x)`, `I(0)`, `f(x,y)`.
-    fn applies(&self) -> bool {
-        let single = matches!(self.peek_at(1), Some(Token::Letter(_) | Token::Number(_)))
-            && self.peek_at(2) == Some(&Token::Mark(')'));
-        self.mark() == Some('(') && (single || self.holds_comma())
-    }
-
     /// Past the bracket that comes next and all up to the one that closes it.
-    fn skip_brackets(&mut self) -> Parsed<()> {
+    pub(super) fn skip_brackets(&mut self) -> Parsed<()> {
         let mut depth = 0_u32;
         loop {
             match self.peek().ok_or(Unreadable)? {
@@ -175,7 +146,7 @@ impl Parser<'_> {
     }
 
     /// The spelling of the tokens from `start` on up to here, without braces.
-    fn flat(&self, start: usize) -> String {
+    pub(super) fn flat(&self, start: usize) -> String {
         let mut text = String::new();
         for spaced in self.tokens.get(start..self.at.token).unwrap_or_default() {
             match &spaced.token {
@@ -243,6 +214,7 @@ impl Parser<'_> {
             "cbrt" => Ok(self.nested(Self::atom)?.root(Node::integer(3))),
             // A line segment is called by its ends.
             "overline" if self.names_segment() => self.atom(),
+            "lim" | "sum" | "int" | "prod" => self.left_side(start.token),
             _ if symbol::is_accent(name) => {
                 self.flat_argument()?;
                 let mut spelled = self.flat(start.token);
@@ -256,29 +228,5 @@ impl Parser<'_> {
             }
             _ => self.call(Function::named(name).ok_or(Unreadable)?),
         }
-    }
-
-    /// Whether an argument of two capital letters comes next.
-    fn names_segment(&self) -> bool {
-        let is_end = |ahead| matches!(self.peek_at(ahead), Some(Token::Letter(c)) if c.is_uppercase());
-        self.mark() == Some('{') && is_end(1) && is_end(2) && self.peek_at(3) == Some(&Token::Mark('}'))
-    }
-
-    /// `\frac{dy}{dx}`: an opaque name. `\frac{d}{d+1}` is none.
-    fn derivative(&mut self) -> Option<Node> {
-        let start = self.at;
-        let mut halves = Vec::new();
-        for needs_letter in [false, true] {
-            let is_d = matches!(self.peek_at(1), Some(Token::Letter('d') | Token::Mark('∂')));
-            let of_letter = !needs_letter || matches!(self.peek_at(2), Some(Token::Letter(_)));
-            let half =
-                (self.mark() == Some('{') && is_d && of_letter).then(|| self.flat_argument().ok()).flatten();
-            halves.extend(half);
-        }
-        if halves.len() < 2 {
-            self.at = start;
-            return None;
-        }
-        Some(Node::Variable(halves.join("/")))
     }
 }

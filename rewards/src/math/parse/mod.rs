@@ -1,7 +1,7 @@
 //! From tokens to an [`Answer`]: the shapes around the formulas.
 //!
 //! ```text
-//! answer   = ["="] list
+//! answer   = ["∴"] ["="] list
 //! list     = element { ("," | ";" | "and" | "or") element }
 //! element  = relation                                        (once for each choice of the signs in it)
 //! relation = combined { ("=" | "≠" | "<" | ">" | "≤" | "≥" | "≈" | "≡" | "∈") combined } [modulus]
@@ -10,7 +10,8 @@
 //! operand  = "{" [list] "}" | "{" letter ["∈" "ℝ"] ("|" | ":") list "}" | "∅" | "ℝ" | [sum] matrix | text
 //!          | ("(" | "[" | "⟨") combined "," combined { "," combined } (")" | "]" | "⟩")
 //!          | letter interval                                   (a sign ∈ left out)
-//!          | number "_" base | [currency] sum [unit] | sum ":" sum { ":" sum }
+//!          | number "_" base | [currency] sum [unit {number unit}] | sum ":" sum { ":" sum }
+//!          | hours ":" minutes ["AM" | "PM"]
 //! ```
 //!
 //! Depth, number of tokens and number of `±` are limited, so that time and stack are bounded whatever the text.
@@ -18,12 +19,16 @@
 mod atom;
 mod call;
 mod expression;
+mod opaque;
 mod operand;
 mod quantity;
+mod relation;
+
+pub(super) use quantity::measured;
 
 use super::{
     token::{Spaced, Token, Unreadable},
-    tree::{Answer, Joint, Node},
+    tree::{Answer, Joint},
 };
 
 /// Deepest nesting of brackets, exponents and functions.
@@ -44,33 +49,46 @@ pub(super) fn answer(mut tokens: &[Spaced]) -> Parsed<Answer> {
         tokens = before;
     }
     let mut parser = Parser::new(tokens);
+    while parser.eat('∴') {}
     parser.eat('=');
     let answer = parser.list()?;
     if parser.peek().is_some() { Err(Unreadable) } else { Ok(answer) }
 }
 
-/// The tokens as words in lower case, without articles; none where they hold more than words and numbers.
-pub(super) fn words(tokens: &[Spaced]) -> Option<String> {
+/// The tokens as words in lower case, without an article before them; none where they hold more than words and numbers.
+pub(super) fn words(mut tokens: &[Spaced]) -> Option<String> {
+    let is_mark = |spaced: &Spaced, mark| spaced.token == Token::Mark(mark);
+    // What a font is for: \mathbf{Evelyn}.
+    while let [open, inner @ .., close] = tokens
+        && is_mark(open, '{')
+        && is_mark(close, '}')
+    {
+        tokens = inner;
+    }
     let mut text = String::new();
     for Spaced { token, spaced } in tokens {
         if *spaced {
             text.push(' ');
         }
         match token {
-            Token::Word(word) | Token::Name(word) => text.push_str(word),
+            Token::Word(word) => text.push_str(word),
             Token::Number(number) => text.extend([" ", number, " "]),
             Token::Letter(letter) => text.push(*letter),
             Token::Mark('∧') => text.push_str("and"),
             Token::Mark('∨') => text.push_str("or"),
-            Token::Mark('.' | '{' | '}') => {}
+            Token::Mark('.') => {}
             Token::Mark(mark @ ('-' | '\'' | ',')) => text.push(*mark),
-            Token::Mark(_) => return None,
+            // What commands and braces say is lost between words.
+            Token::Mark(_) | Token::Name(_) => return None,
         }
     }
-    let text = text.to_lowercase();
-    let words: Vec<&str> =
-        text.split_whitespace().filter(|word| !matches!(*word, "a" | "an" | "the")).collect();
-    (!words.is_empty()).then(|| words.join(" "))
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let words = match words.as_slice() {
+        // A capital A is a name, as in "Group A".
+        ["a" | "an" | "An" | "the" | "The", rest @ ..] if !rest.is_empty() => rest,
+        words => words,
+    };
+    (!words.is_empty()).then(|| words.join(" ").to_lowercase())
 }
 
 /// A place between tokens, or between the digits of one: `\frac43` takes its arguments digit by digit.
@@ -201,82 +219,5 @@ impl<'a> Parser<'a> {
         }
         (self.choice, self.n_signs, self.linked) = outer;
         Ok(items)
-    }
-
-    fn relation(&mut self) -> Parsed<Answer> {
-        let first = self.combined()?;
-        let (mut sides, mut signs) = (vec![first], Vec::new());
-        while let Some(sign @ ('=' | '≠' | '<' | '>' | '≤' | '≥' | '≈' | '≡' | '∈')) = self.mark()
-        {
-            self.advance()?;
-            signs.push(sign);
-            sides.push(self.combined()?);
-        }
-        if let Some(modulus) = self.modulus()? {
-            return congruence(sides, &signs, modulus);
-        }
-        Ok(match sides.pop() {
-            Some(only) if sides.is_empty() => only,
-            last => Answer::Relation(sides.into_iter().chain(last).collect(), signs),
-        })
-    }
-
-    /// `\pmod{7}`, `\bmod 7`, `(mod 7)`.
-    fn modulus(&mut self) -> Parsed<Option<Node>> {
-        let names_mod = |token: Option<&Token>| matches!(token, Some(Token::Name(name)) if name == "mod");
-        let bracketed = self.mark() == Some('(') && names_mod(self.peek_at(1));
-        if bracketed {
-            self.advance()?;
-        }
-        if !names_mod(self.peek()) {
-            return Ok(None);
-        }
-        self.advance()?;
-        let modulus = self.sum()?;
-        if bracketed {
-            self.expect(')')?;
-        }
-        Ok(Some(modulus))
-    }
-
-    /// The sign that joins the set `left` with another; between sets, a U is a union.
-    fn set_sign(&self, left: &Answer) -> Option<char> {
-        match self.peek()? {
-            Token::Mark(sign @ ('∪' | '∩' | '∖')) => Some(*sign),
-            Token::Letter('U')
-                if matches!(left, Answer::Tuple(..) | Answer::Set(_) | Answer::Combined(..)) =>
-            {
-                Some('∪')
-            }
-            _ => None,
-        }
-    }
-
-    fn combined(&mut self) -> Parsed<Answer> {
-        let mut left = self.operand()?;
-        let mut n_operands = 1;
-        while let Some(sign) = self.set_sign(&left) {
-            self.advance()?;
-            n_operands += 1;
-            if n_operands > MAX_DEPTH {
-                return Err(Unreadable);
-            }
-            left = Answer::Combined(Box::new((left, self.operand()?)), sign);
-        }
-        Ok(left)
-    }
-}
-
-/// `x ≡ 3 (mod 7)`, or without its left side.
-fn congruence(sides: Vec<Answer>, signs: &[char], modulus: Node) -> Parsed<Answer> {
-    let mut nodes = sides.into_iter().map(|side| match side {
-        Answer::Quantity(node, None) => Ok(node),
-        _ => Err(Unreadable),
-    });
-    let first = nodes.next().ok_or(Unreadable)??;
-    match (signs, nodes.next()) {
-        ([], None) => Ok(Answer::Congruence(None, first, modulus)),
-        (['≡' | '='], Some(rest)) => Ok(Answer::Congruence(Some(first), rest?, modulus)),
-        _ => Err(Unreadable),
     }
 }

@@ -181,7 +181,7 @@ impl Parser<'_> {
     /// Words up to the next mark.
     fn text(&mut self) -> Parsed<Answer> {
         let start = self.at.token;
-        while let Some(Token::Word(_) | Token::Letter(_) | Token::Name(_)) = self.peek() {
+        while let Some(Token::Word(_) | Token::Letter(_)) = self.peek() {
             self.advance()?;
         }
         let tokens = self.tokens.get(start..self.at.token).unwrap_or_default();

@@ -1,14 +1,17 @@
-//! Quantities: a formula with its unit, a number in another base, a ratio.
+//! Quantities: a formula with its unit, a ratio, a time of day.
 
-use super::{Parsed, Parser};
+use super::{Cursor, Parsed, Parser};
 use crate::math::{
-    token::{Token, Unreadable},
+    token::{Spaced, Token, Unreadable},
     tree::{Answer, Constant, Node},
     unit::Unit,
 };
 
 impl Parser<'_> {
     pub(super) fn quantity(&mut self) -> Parsed<Answer> {
+        if let Some(clock) = self.clock() {
+            return Ok(clock);
+        }
         let (negative, currency) = self.currency()?;
         let node = self.sum()?;
         if self.mark() == Some(':') && currency.is_none() {
@@ -24,6 +27,21 @@ impl Parser<'_> {
         let unit = Unit::parse(&phrase).ok_or(Unreadable)?;
         // Of 20 °C the sign says the same as the letter.
         let node = if unit.is("celsius") || unit.is("fahrenheit") { bare } else { node };
+        self.compound(node, unit)
+    }
+
+    /// The smaller units that follow a quantity, as in `2 \text{ hours } 30 \text{ minutes}`, added in the smallest.
+    fn compound(&mut self, mut node: Node, mut unit: Unit) -> Parsed<Answer> {
+        while matches!(self.peek(), Some(Token::Number(_))) {
+            let part = self.sum()?;
+            let smaller = Unit::parse(&self.unit_phrase()?).ok_or(Unreadable)?;
+            if smaller.dimensions != unit.dimensions || smaller.scale >= unit.scale {
+                return Err(Unreadable);
+            }
+            let scale = Node::Number(&unit.scale / &smaller.scale);
+            node = Node::Sum(vec![Node::Product(vec![scale, node]), part]);
+            unit = smaller;
+        }
         Ok(Answer::Quantity(node, Some(unit)))
     }
 
@@ -39,6 +57,42 @@ impl Parser<'_> {
             self.advance()?;
         }
         Ok((negative, currency))
+    }
+
+    /// `4:30`, `4:30 PM` or `4:30 \text{ p.m.}`, taken: no ratio, so that it is not 8:60.
+    fn clock(&mut self) -> Option<Answer> {
+        let (Token::Number(hours), Token::Mark(':'), Token::Number(minutes)) =
+            (self.peek()?, self.peek_at(1)?, self.peek_at(2)?)
+        else {
+            return None;
+        };
+        let (hours, minutes) = (hours.parse().ok()?, minutes.parse().ok().filter(|_| minutes.len() == 2)?);
+        let start = self.at;
+        self.at = Cursor { token: start.token + 3, digits: 0 };
+        let half = self.half_of_day();
+        let ends = matches!(self.mark(), Some(',' | ';' | '∧' | '∨' | ')' | ']')) || self.peek().is_none();
+        if hours > 24 || minutes > 59 || !ends {
+            self.at = start;
+            return None;
+        }
+        Some(Answer::Clock(hours, minutes, half))
+    }
+
+    /// The `a` or `p` of `AM`, `p.m.`, taken; else nothing is.
+    fn half_of_day(&mut self) -> Option<char> {
+        let start = self.at;
+        while let Some(Token::Word(_) | Token::Letter(_) | Token::Mark('.')) = self.peek() {
+            self.advance().ok()?;
+        }
+        let half = match self.flat(start.token).replace('.', "").to_lowercase().trim() {
+            "am" => Some('a'),
+            "pm" => Some('p'),
+            _ => None,
+        };
+        if half.is_none() {
+            self.at = start;
+        }
+        half
     }
 
     fn ratio(&mut self, first: Node) -> Parsed<Answer> {
@@ -98,6 +152,36 @@ impl Parser<'_> {
                 _ => return Ok(phrase),
             }
         }
+    }
+}
+
+/// `5 m/s` and `5 Ω` as a number with a unit, though plain letters are variables elsewhere; none where they are not
+/// parted from the number, or no known units.
+pub(in crate::math) fn measured(tokens: &[Spaced]) -> Option<Answer> {
+    let sign = usize::from(tokens.first()?.token == Token::Mark('-'));
+    let (number, letters) = tokens.split_at_checked(sign + 1)?;
+    let symbol = |token: &Token| matches!(token, Token::Letter('μ' | 'Ω'));
+    letters.first().filter(|first| first.spaced || symbol(&first.token))?;
+    let mut phrase = String::new();
+    for Spaced { token, spaced } in letters {
+        if *spaced && !phrase.ends_with('μ') {
+            phrase.push(' ');
+        }
+        match token {
+            Token::Letter(letter) => phrase.push(*letter),
+            Token::Word(word) | Token::Number(word) => phrase.push_str(word),
+            Token::Mark(mark @ ('/' | '^' | '-')) => phrase.push(*mark),
+            Token::Mark('*') => phrase.push(' '),
+            Token::Mark('{' | '}') => {}
+            _ => return None,
+        }
+    }
+    let unit = Unit::parse(&phrase).filter(|unit| unit.is_known())?;
+    match super::answer(number).ok()? {
+        Answer::Quantity(node, None) if node.variables().is_empty() => {
+            Some(Answer::Quantity(node, Some(unit)))
+        }
+        _ => None,
     }
 }
 

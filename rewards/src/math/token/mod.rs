@@ -12,9 +12,10 @@
 //! answers; where the digits allow both, the reader asks for both readings ([`Commas`]).
 
 mod argument;
+mod letters;
 mod literal;
 
-use super::{function::Function, symbol, unit};
+use super::{function::Function, symbol};
 
 /// Longest text that is read, in bytes.
 const MAX_BYTES: usize = 4096;
@@ -112,10 +113,13 @@ impl<'a> Lexer<'a> {
             return Ok(());
         }
         for (mark, plain) in [('^', symbol::raised as fn(char) -> Option<char>), ('_', symbol::lowered)] {
-            let digits: String = self.take(|c| plain(c).is_some()).chars().filter_map(plain).collect();
-            if !digits.is_empty() {
+            let shifted: String = self.take(|c| plain(c).is_some()).chars().filter_map(plain).collect();
+            if !shifted.is_empty() {
+                let (inner, _) = tokens(&shifted, self.commas)?;
                 self.push(Token::Mark(mark));
-                self.push(Token::Number(digits));
+                self.push(Token::Mark('{'));
+                self.tokens.extend(inner);
+                self.push(Token::Mark('}'));
                 return Ok(());
             }
         }
@@ -143,6 +147,14 @@ impl<'a> Lexer<'a> {
             self.push(Token::Mark('≥'));
         } else if c == '√' {
             self.push(Token::Name("sqrt".into()));
+        } else if c == '∛' {
+            self.push(Token::Name("cbrt".into()));
+        } else if c == '&' && self.rest.trim_start().starts_with('=') {
+            // What lines up equations below each other.
+        } else if c == ']' && self.opens_interval() {
+            self.push(Token::Mark('('));
+        } else if c == '[' && self.ends_interval() {
+            self.push(Token::Mark(')'));
         } else if c.is_control() {
             return Err(Unreadable);
         } else {
@@ -151,54 +163,20 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
+    /// Whether a `]` that comes here is the open end of `]0, 1]`.
+    fn opens_interval(&self) -> bool {
+        matches!(self.tokens.last(), None | Some(Spaced { token: Token::Mark('∪' | '∈' | '='), .. }))
+    }
+
+    /// Whether a `[` that comes here is the open end of `[0, 1[`.
+    fn ends_interval(&self) -> bool {
+        let rest = self.rest.trim_start_matches([' ', '$', '.']);
+        !self.tokens.is_empty() && (rest.is_empty() || rest.starts_with("\\cup") || rest.starts_with('∪'))
+    }
+
     fn symbol(&mut self, c: char) {
         let letter = c.is_alphabetic() && c != 'ℝ';
         self.push(if letter { Token::Letter(c) } else { Token::Mark(c) });
-    }
-
-    fn letters(&mut self) {
-        // Python writes np.sqrt and math.pi.
-        for module in ["np.", "math.", "numpy.", "sympy."] {
-            self.eat(module);
-        }
-        let run = self.take(|c| c.is_ascii_alphabetic());
-        // 3 x 10^8
-        if run == "x" && self.spaced && self.after_number() && self.rest.starts_with(" 10^") {
-            self.push(Token::Mark('*'));
-        } else if let Some(c) = symbol::of_word(run) {
-            self.symbol(c);
-        } else if self.is_abbreviation(run) {
-            self.push(Token::Word(run.into()));
-        } else if matches!(run, "sqrt" | "cbrt" | "frac" | "mod") || Function::named(run).is_some() {
-            self.push(Token::Name(run.into()));
-        } else if run.len() >= 4 || self.is_unit(run) {
-            self.push(Token::Word(run.into()));
-        } else {
-            for letter in run.chars() {
-                self.push(Token::Letter(letter));
-            }
-        }
-    }
-
-    /// Whether plain letters right after a number are a unit: `5 cm`, `20 °C`, the hours of `5 km/h`.
-    fn is_unit(&self, run: &str) -> bool {
-        let last = |back: usize| self.tokens.len().checked_sub(back).and_then(|at| self.tokens.get(at));
-        match (last(2).map(|spaced| &spaced.token), last(1).map(|spaced| &spaced.token)) {
-            (_, Some(Token::Mark('°'))) => matches!(run, "C" | "F"),
-            (Some(Token::Word(_)), Some(Token::Mark('/'))) => unit::is_known(run),
-            _ => self.after_number() && unit::is_plain(run),
-        }
-    }
-
-    /// Whether letters at the end of a quantity, which elsewhere mean something else, are a unit: `5 min`, `3 in^2`.
-    fn is_abbreviation(&self, run: &str) -> bool {
-        let ends = self.rest.trim_start_matches(['^', '.', ' ', '2', '3', '{', '}', '$']).is_empty();
-        let after_word = matches!(self.tokens.last(), Some(Spaced { token: Token::Word(_), .. }));
-        (self.after_number() || after_word) && self.spaced && ends && matches!(run, "min" | "sec" | "in")
-    }
-
-    fn after_number(&self) -> bool {
-        matches!(self.tokens.last(), Some(Spaced { token: Token::Number(_) | Token::Mark('}'), .. }))
     }
 
     fn command(&mut self) -> Result<(), Unreadable> {
@@ -210,10 +188,10 @@ impl<'a> Lexer<'a> {
             "dfrac" | "tfrac" | "cfrac" => self.push(Token::Name("frac".into())),
             "dbinom" | "tbinom" => self.push(Token::Name("binom".into())),
             "frac" | "sqrt" | "binom" | "over" | "choose" => self.push(Token::Name(name.into())),
-            "begin" | "end" => {
-                let environment = self.argument().ok_or(Unreadable)?;
-                self.push(Token::Name(format!("{name} {}", environment.trim_matches('*'))));
-            }
+            "begin" | "end" => match self.argument().ok_or(Unreadable)?.trim_matches('*') {
+                "align" | "aligned" | "equation" | "gather" | "gathered" | "split" => self.spaced = true,
+                environment => self.push(Token::Name(format!("{name} {environment}"))),
+            },
             "mathbb" | "mathds" => match self.set_name().ok_or(Unreadable)? {
                 "R" => self.push(Token::Mark('ℝ')),
                 other => self.push(Token::Word(other.into())),

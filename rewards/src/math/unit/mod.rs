@@ -33,7 +33,7 @@ pub(super) struct Unit {
 const MAX_UNKNOWN: usize = 4;
 
 impl Unit {
-    /// Reads the whole of `phrase`; none where it is no unit. What follows an "of" is not counted.
+    /// Reads the whole of `phrase`; none where it is no unit. What follows an "of" or "to" is not counted.
     pub(super) fn parse(phrase: &str) -> Option<Self> {
         let spaced = phrase.replace("mph", "miles/hour").replace('/', " per ").replace('^', " ^");
         let spaced =
@@ -43,18 +43,24 @@ impl Unit {
         if words().any(|word| exponent(word).is_none() && excluded(word)) {
             return None;
         }
-        words().next()?;
-        let mut words = words().take_while(|word| *word != "of").peekable();
+        if matches!(words().next(), None | Some("to")) {
+            return None;
+        }
+        let mut words = words().take_while(|word| !matches!(*word, "of" | "to")).peekable();
         let mut unit =
             Self { count: BigRational::one(), scale: BigRational::one(), dimensions: BTreeMap::new() };
         let (mut sign, mut next_power, mut unknown, mut n_unknown) = (1, 1, None, 0);
         while let Some(word) = words.next() {
+            let counted = unknown.is_some() || !unit.dimensions.is_empty();
             match word.to_lowercase().as_str() {
-                "per" => {
+                "a" | "an" if !counted || words.peek().is_none() => return None,
+                "per" | "a" | "an" => {
                     unit.multiply_unknown(unknown.take());
                     (sign, n_unknown) = (-1, 0);
                     continue;
                 }
+                // In what direction a length goes, and what an age is.
+                "long" | "wide" | "high" | "tall" | "deep" | "old" if counted => {}
                 "square" | "sq" => next_power = 2,
                 "cubic" | "cu" => next_power = 3,
                 lower => {
@@ -90,6 +96,12 @@ impl Unit {
         if let Some((name, power)) = unknown {
             self.multiply(&name, &BigRational::one(), power);
         }
+    }
+
+    /// Whether all its dimensions are in the table.
+    pub(super) fn is_known(&self) -> bool {
+        let is_known = |name: &String| DIMENSIONS.iter().any(|(dimension, _)| dimension == name);
+        !self.dimensions.is_empty() && self.dimensions.keys().all(is_known)
     }
 
     /// Whether it is `name` itself, such as `degree`.
@@ -156,7 +168,7 @@ fn singular(word: &str) -> String {
 pub(super) fn is_plain(letters: &str) -> bool {
     [
         "cm", "mm", "km", "nm", "kg", "mg", "ft", "yd", "lb", "lbs", "oz", "hr", "hrs", "mph", "ml", "mL",
-        "kW", "kJ", "Hz", "kHz", "MHz", "eV", "keV", "MeV", "kPa", "sq", "cu", "deg", "rad",
+        "kW", "kJ", "Hz", "kHz", "MHz", "eV", "keV", "MeV", "kPa", "mol", "sq", "cu", "deg", "rad",
     ]
     .contains(&letters)
 }
@@ -178,11 +190,14 @@ mod tests {
             ("square units", "units"),
             ("kg m/s^2", "kg m s^-2"),
             ("mL", "milliliters"),
+            ("hours a day", "hour per day"),
+            ("feet tall", "foot"),
+            ("ways to do it", "way"),
         ] {
             assert_eq!(Unit::parse(left).unwrap(), Unit::parse(right).unwrap(), "{left}");
         }
         assert_ne!(Unit::parse("cm"), Unit::parse("m"));
-        for phrase in ["or fewer", "k", "of them or 73", "a b c d e f", "nineteen"] {
+        for phrase in ["or fewer", "k", "of them or 73", "a b c d e f", "nineteen", "a", "hours a", "to"] {
             assert_eq!(Unit::parse(phrase), None, "{phrase}");
         }
         assert_eq!(Unit::parse(" "), None);

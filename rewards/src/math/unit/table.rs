@@ -16,7 +16,7 @@ pub(super) const DIMENSIONS: &[Dimension] = &[
     ("length", &[
         ("meter", 1, 1), ("metre", 1, 1), ("m", 1, 1), ("dm", 1, 10), ("cm", 1, 100), ("centimeter", 1, 100),
         ("centimetre", 1, 100), ("mm", 1, 1000), ("millimeter", 1, 1000), ("millimetre", 1, 1000),
-        ("nm", 1, 1_000_000_000), ("nanometer", 1, 1_000_000_000), ("km", 1000, 1), ("kilometer", 1000, 1),
+        ("nm", 1, 1_000_000_000), ("nanometer", 1, 1_000_000_000), ("μm", 1, 1_000_000), ("micrometer", 1, 1_000_000), ("km", 1000, 1), ("kilometer", 1000, 1),
         ("kilometre", 1000, 1), ("inch", 254, 10_000), ("in", 254, 10_000), ("foot", 3048, 10_000),
         ("ft", 3048, 10_000), ("yard", 9144, 10_000), ("yd", 9144, 10_000), ("mile", 1_609_344, 1000),
         ("mi", 1_609_344, 1000),
@@ -44,6 +44,7 @@ pub(super) const DIMENSIONS: &[Dimension] = &[
     ("current", &[("ampere", 1, 1), ("amp", 1, 1), ("A", 1, 1), ("mA", 1, 1000)]),
     ("frequency", &[("hertz", 1, 1), ("Hz", 1, 1), ("kHz", 1000, 1), ("MHz", 1_000_000, 1)]),
     ("pressure", &[("pascal", 1, 1), ("Pa", 1, 1), ("kPa", 1000, 1), ("MPa", 1_000_000, 1)]),
+    ("resistance", &[("ohm", 1, 1), ("Ω", 1, 1)]),
     ("amount", &[("mole", 1, 1), ("mol", 1, 1)]),
     ("kelvin", &[("kelvin", 1, 1), ("K", 1, 1)]),
     ("celsius", &[("celsius", 1, 1), ("C", 1, 1)]),
@@ -56,7 +57,7 @@ pub(super) const DIMENSIONS: &[Dimension] = &[
 /// Words after a number that say something else of it than what it counts.
 #[rustfmt::skip]
 pub(super) const NOT_UNITS: &[&str] = &[
-    "or", "and", "not", "no", "nor", "but", "to", "than", "less", "more", "fewer", "greater", "least", "most",
+    "or", "and", "not", "no", "nor", "but", "than", "less", "more", "fewer", "greater", "least", "most",
     "about", "approximately", "around", "roughly", "almost", "nearly", "between", "if", "where", "when", "for",
     "with", "without", "mod", "modulo", "base", "factorial", "negative", "minus", "plus", "times", "over", "half",
     "even", "odd", "is", "are", "true", "false", "undefined", "wrong", "incorrect", "maybe", "possibly", "perhaps",
@@ -67,5 +68,5 @@ pub(super) const NOT_UNITS: &[&str] = &[
     "double", "twice", "triple", "third", "quarter", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
     "tenth", "hundredth", "thousandth", "halve", "th", "pi", "root", "sum", "infinity", "unknown", "hence", "thus",
     "so", "then", "was", "were", "does", "can", "could", "should", "would", "will", "may", "might", "this", "that",
-    "these", "those", "which", "what", "because", "since", "unless", "until",
+    "these", "those", "which", "what", "because", "since", "unless", "until", "score", "kilo",
 ];
