@@ -1,18 +1,20 @@
 //! Questions with several options, of which one letter is right.
 //!
 //! The claim of a response is what it marks as its answer ([`marked`](crate::marked)), else its last line, where that is no
-//! more than a letter ("(B)", "B.", "**B**", "option B", "B) Paris") or an option. The claim's letters are its capitals that
-//! stand alone, and any letter that is the whole claim or stands in parentheses alone; "I" in a sentence is a word. A claim
-//! without a letter may be the text of an option, where the task has them in `fields.choices`: a list, whose options are A,
-//! B, C and so on, or an object from letter to text. Several different letters are a wrong answer.
+//! more than a letter ("(B)", "B.", "**B**", "option B") or an option ("B) Paris", "Paris"); where the task does not list its
+//! options, any text behind such a letter is one, unless the response lists several. The claim's letters are its capitals
+//! that stand alone, and any letter that is the whole claim or stands in parentheses alone; "I" in a sentence is a word. What
+//! follows "because" and the like is not read. A claim without a letter may be the text of an option, where the task has
+//! them in `fields.choices`: a list, whose options are A, B, C and so on, or an object from letter to text. Several different
+//! letters are a wrong answer; "not B" and "all but B" are none.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{Question, Response, Reward, Status, Task, Verdict, marked};
+use crate::{Response, Reward, Status, Task, Verdict};
 
-/// Options where the task lists none.
-const LETTERS: std::ops::RangeInclusive<char> = 'A'..='Z';
+mod options;
+
+use options::Options;
 
 /// Keys of the `choice` grader: none so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,122 +54,10 @@ impl Reward for ChoiceReward {
     }
 }
 
-/// The options of a question, by letter; none where it does not list them.
-struct Options(Vec<(char, String)>);
-
-impl Options {
-    fn of(question: &Question) -> Self {
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let listed = match question.fields.get("choices") {
-            Some(Value::Array(list)) => {
-                LETTERS.zip(list).map(|(letter, value)| (letter, text(value))).collect()
-            }
-            Some(Value::Object(entries)) => {
-                let entry = |(key, value): (&String, &Value)| {
-                    Some((key.chars().next().filter(|_| key.len() == 1)?.to_ascii_uppercase(), text(value)))
-                };
-                entries.iter().filter_map(entry).collect()
-            }
-            _ => Vec::new(),
-        };
-        Self(listed.into_iter().map(|(letter, text)| (letter, plain(&text))).collect())
-    }
-
-    /// Whether `letter` is one of the options.
-    fn has(&self, letter: char) -> bool {
-        LETTERS.contains(&letter) && (self.0.is_empty() || self.0.iter().any(|(other, _)| *other == letter))
-    }
-
-    /// The letters that a whole response claims, each once.
-    fn of_response(&self, response: &str) -> Vec<char> {
-        let Some(text) = marked::spoken(response) else { return Vec::new() };
-        if let Some(claim) = marked::last(text, |claim| !self.claimed(claim).is_empty()) {
-            return self.claimed(claim);
-        }
-        let line = text.trim_end().lines().next_back().unwrap_or_default();
-        if self.opens(&bare(line)) || self.named(line).is_some() { self.claimed(line) } else { Vec::new() }
-    }
-
-    /// The letters of `claim`, or that of the option which it is, each once.
-    fn claimed(&self, claim: &str) -> Vec<char> {
-        if let Some(letter) = self.named(claim) {
-            return vec![letter];
-        }
-        let claim = bare(claim);
-        let whole = claim.trim_matches(|c: char| !c.is_alphanumeric());
-        let mut letters = Vec::new();
-        for (at, word) in words(&claim) {
-            let mut chars = word.chars();
-            let (Some(letter), None) = (chars.next(), chars.next()) else { continue };
-            let enclosed = claim.get(..at).is_some_and(|before| before.ends_with('('))
-                && claim.get(at + word.len()..).is_some_and(|after| after.starts_with(')'));
-            let counts = enclosed || whole == word || (letter.is_ascii_uppercase() && letter != 'I');
-            let letter = letter.to_ascii_uppercase();
-            if counts && self.has(letter) && !letters.contains(&letter) {
-                letters.push(letter);
-            }
-        }
-        letters
-    }
-
-    /// The letter of the option whose text `claim` is.
-    fn named(&self, claim: &str) -> Option<char> {
-        let claim = plain(claim);
-        let mut same = self.0.iter().filter(|(_, text)| !text.is_empty() && *text == claim);
-        same.next().map(|(letter, _)| *letter).filter(|_| same.next().is_none())
-    }
-
-    /// Whether `line` begins like a letter that is chosen, and goes on with no more than its option.
-    fn opens(&self, line: &str) -> bool {
-        let mut all = words(line).map(|(_, word)| word).peekable();
-        if all
-            .peek()
-            .is_some_and(|word| ["option", "choice"].iter().any(|name| word.eq_ignore_ascii_case(name)))
-        {
-            all.next();
-        }
-        let Some(letter) = all.next().filter(|word| word.len() == 1).and_then(|word| word.chars().next())
-        else {
-            return false;
-        };
-        let letter = letter.to_ascii_uppercase();
-        let rest = plain(&all.collect::<Vec<_>>().join(" "));
-        let is_option = || self.0.iter().any(|(other, text)| *other == letter && words_of(text) == rest);
-        self.has(letter) && (rest.is_empty() || is_option())
-    }
-}
-
-/// The words of `text` and where they stand.
-fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let place = |word: &str| word.as_ptr().addr() - text.as_ptr().addr();
-    let all = text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
-    all.map(move |word| (place(word), word))
-}
-
-fn words_of(text: &str) -> String {
-    words(text).map(|(_, word)| word).collect::<Vec<_>>().join(" ")
-}
-
-/// `claim` without the commands of LaTeX around a letter.
-fn bare(claim: &str) -> String {
-    let mut text = claim.to_owned();
-    for command in ["\\boxed", "\\textbf", "\\text", "\\mathrm", "\\mathbf", "\\rm", "\\left", "\\right"] {
-        text = text.replace(command, " ");
-    }
-    text.replace(['$', '*', '{', '}', '\\'], " ").replace("( ", "(").replace(" )", ")")
-}
-
-/// `text` in lower case, with single blanks and without what stands around it.
-fn plain(text: &str) -> String {
-    let text = bare(text).to_lowercase();
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.trim_matches(['.', ',', '"', '\'', ' ']).to_owned()
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -202,6 +92,16 @@ mod tests {
             "<think>The answer is A</think>(B)",
             "The answer is A. No!\nThe answer is B.",
             "The answer is B: 12",
+            "the answer is B (not A)",
+            "The correct answer is B) Paris because A is wrong.",
+            "The answer is B, not A or C.",
+            "The answer is B) It does not change.",
+            "Therefore, the correct option is B.",
+            "The correct choice is (B).",
+            "**B. Paris**",
+            "So it is not Rome.\n\nB: Paris",
+            "(B) Paris",
+            "The answer is B. That answer is good because A is wrong.",
         ] {
             assert_eq!(score(&json!({"answer": "B"}), response), (true, Status::Ok), "{response}");
             assert_eq!(score(&json!({"answer": "(C)"}), response), (false, Status::Ok), "not C: {response}");
@@ -211,7 +111,7 @@ mod tests {
     #[test]
     fn several_letters_are_wrong_and_none_is_no_answer() {
         for response in
-            ["\\boxed{A, B}", "The answer is A or B.", "Answer: (A) (B) (C) (D)", "the answer is B (not A)"]
+            ["\\boxed{A, B}", "The answer is A or B.", "Answer: (A) (B) (C) (D)", "B) as in Vitamin A"]
         {
             assert_eq!(score(&json!({"answer": "B"}), response), (false, Status::Ok), "{response}");
         }
@@ -224,6 +124,18 @@ mod tests {
             "A B C D",
             "\\boxed{B",
             "The answer is here",
+            "The answer is not B.",
+            "The answer is B is not right.",
+            "The answer is B. No, the answer is not B.",
+            "\\boxed{\\text{not B}}",
+            "\\boxed{\\neg B}",
+            "Answer: all but B",
+            "The answer is anything except B",
+            "The answer is neither B nor C",
+            "The correct option isn't B",
+            "A) Rome\nB) Paris",
+            "Q: Where?\nA: B",
+            "A: Bees",
         ] {
             assert_eq!(score(&json!({"answer": "B"}), response), (false, Status::Unparsable), "{response}");
         }
@@ -236,15 +148,23 @@ mod tests {
         for choices in [list, object] {
             for gold in ["B", "Paris", " paris."] {
                 let question = json!({"answer": gold, "fields": {"choices": choices}});
-                for response in
-                    ["Paris", "The answer is Paris.", "\\boxed{\\text{Paris}}", "B) Paris", "B", "(B) Paris."]
-                {
+                for response in [
+                    "Paris",
+                    "The answer is Paris.",
+                    "The answer is Paris because A is wrong.",
+                    "\\boxed{\\text{Paris}}",
+                    "B) Paris",
+                    "B",
+                    "(B) Paris.",
+                ] {
                     assert_eq!(score(&question, response), (true, Status::Ok), "{response}");
                 }
                 for response in ["New York", "The answer is Rome.", "D", "4"] {
                     assert_eq!(score(&question, response), (false, Status::Ok), "{response}");
                 }
-                for response in ["E", "The answer is London.", "Rome, Paris", "B) London"] {
+                for response in
+                    ["E", "The answer is London.", "Rome, Paris", "B) London", "The answer is not Paris (B)"]
+                {
                     assert_eq!(score(&question, response), (false, Status::Unparsable), "{response}");
                 }
             }

@@ -14,6 +14,7 @@ mod countdown;
 mod expression;
 pub mod external;
 mod format;
+mod hedge;
 mod length;
 mod marked;
 pub mod math;

@@ -2,8 +2,8 @@
 //!
 //! What stands before the last `</think>` is not read, and nothing is where a thought does not end. Marks are
 //! `\boxed{…}`, `#### …` up to the end of its line, `<answer>…</answer>`, and "answer is …", "answer: …" or "answer = …"
-//! (in any case; also "answers are") up to the end of the sentence. Of all marks the one that begins last counts, so that
-//! a second thought overrules the first.
+//! (in any case; also "answers are", and "correct option", "best choice" and the like instead of "answer") up to the end of
+//! the sentence. Of all marks the one that begins last counts, so that a second thought overrules the first.
 
 use crate::tags;
 
@@ -12,6 +12,16 @@ const END_THINK: &str = "</think>";
 const MAX_PHRASE: usize = 200;
 /// How many phrases may speak of an answer, from the last on, until one must give it.
 const MAX_PHRASES: usize = 100;
+/// What a phrase speaks of.
+const SUBJECTS: [&str; 7] = [
+    "answer",
+    "correct option",
+    "correct choice",
+    "right option",
+    "right choice",
+    "best option",
+    "best choice",
+];
 
 /// What `response` says after its thought; none where the thought does not end.
 pub(crate) fn spoken(response: &str) -> Option<&str> {
@@ -55,14 +65,17 @@ fn balanced(text: &str) -> Option<&str> {
 /// Where the last phrase stands that says an answer, and what follows its verb.
 fn phrase(text: &str, says: impl Fn(&str) -> bool) -> Option<(usize, &str)> {
     let lower = text.to_ascii_lowercase();
-    lower.rmatch_indices("answer").take(MAX_PHRASES).find_map(|(at, word)| {
-        let after = text.get(at + word.len()..)?;
-        let said = sentence(after_verb(after)?);
-        says(said).then_some((at, said))
-    })
+    let last = |subject: &&str| {
+        lower.rmatch_indices(*subject).take(MAX_PHRASES).find_map(|(at, subject)| {
+            let after = text.get(at + subject.len()..)?;
+            let said = sentence(after_verb(after)?);
+            says(said).then_some((at, said))
+        })
+    };
+    SUBJECTS.iter().filter_map(last).max_by_key(|(at, _)| *at)
 }
 
-/// What follows the verb that `after`, the text behind "answer", begins with.
+/// What follows the verb that `after`, the text behind what a phrase speaks of, begins with.
 fn after_verb(after: &str) -> Option<&str> {
     let emphasis = [' ', '*', '_'];
     let rest = after.strip_prefix(['s', 'S']).unwrap_or(after).trim_start_matches(emphasis);
@@ -110,6 +123,10 @@ mod tests {
             ("The answers ARE = 1", Some("1")),
             ("the answer isn't 5", None),
             ("an answer 5", None),
+            ("The correct option is 5.", Some("5")),
+            ("The best choices are: 5 and 6. The correct option: 7", Some("7")),
+            ("The answer is 5. The Right Choice is 6. A choice is 7.", Some("6")),
+            ("One option is 5", None),
             ("The final answer is: $18$. I hope 20 is wrong.", Some("$18$")),
         ] {
             assert_eq!(last(text, digit), expected, "{text}");
@@ -131,7 +148,7 @@ mod tests {
     #[test]
     fn long_texts_are_read_once() {
         for piece in
-            ["\\boxed{", "\\boxed", "answer is ", "answer: 1", "<answer>", "####", "{", "answer is\n"]
+            ["\\boxed{", "\\boxed", "answer is ", "answer: 1", "<answer>", "####", "{", "best choice is\n"]
         {
             let text = piece.repeat(100_000 / piece.len());
             let start = std::time::Instant::now();

@@ -3,7 +3,8 @@
 //! Where the response marks an answer ([`marked`](crate::marked)), the marked text decides, and nothing else of the
 //! response: what follows its last `=` must hold one number, or the same one several times, and no operation on it. "18 or
 //! 20" and "2 * 9" are no answers. Without a mark the last number of the response is its answer, unless another number is
-//! joined to it by no more than commas, slashes, colons, "and", "or" or "to": the end of a list is not an answer.
+//! joined to it by no more than commas, slashes, colons, "and", "or", "to" or "maybe": the end of a list is not an answer.
+//! Nor is a number that is denied or a bound: "not 18", "less than 18", "x < 18".
 //!
 //! A number is written with digits, thousands separators (`1,000`, `1{,}000`), a decimal point, a sign, as a fraction
 //! (`3/4`, `1 3/4`, `\frac{3}{4}`) or with an exponent (`1.8e4`); "thousand" to "trillion" behind it scale it. Signs of
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 mod number;
 
-use crate::{Question, Response, Reward, Status, Task, Verdict, marked};
+use crate::{Question, Response, Reward, Status, Task, Verdict, hedge, marked};
 use number::{Number, numbers};
 
 /// The text of the number that `response` gives as its answer; none where it gives none, or several.
@@ -61,21 +62,27 @@ fn only(text: &str) -> Option<Number> {
     if said.get(..first.start).is_some_and(|before| before.trim_end().ends_with('-')) {
         return None;
     }
+    if text.get(..start + first.start).is_some_and(hedge::denies_what_follows) {
+        return None;
+    }
     let same = all.iter().all(|number| number.value == first.value);
     same.then(|| Number { start: start + first.start, end: start + first.end, value: first.value })
 }
 
 /// The last number of `text`, a whole response.
 fn last(text: &str) -> Option<Number> {
-    const JOINTS: [&str; 4] = ["", "and", "or", "to"];
+    const JOINTS: [&str; 6] = ["and", "or", "to", "maybe", "perhaps", "possibly"];
     let mut all = numbers(text);
     let last = all.pop().filter(|last| last.value.is_some())?;
     let joined = all.last().is_some_and(|before| {
         let between = text.get(before.end..last.start).unwrap_or_default();
-        let bare = between.trim_matches(|c: char| c.is_whitespace() || ",;:/|&%$\\\"'`*".contains(c));
-        before.value != last.value && JOINTS.iter().any(|joint| bare.eq_ignore_ascii_case(joint))
+        let is_sign = |c: char| c.is_whitespace() || ",;:/|&%$\\\"'`*".contains(c);
+        let mut words = between.split(is_sign).filter(|word| !word.is_empty());
+        before.value != last.value
+            && words.all(|word| JOINTS.iter().any(|joint| word.eq_ignore_ascii_case(joint)))
     });
-    (!joined).then_some(last)
+    let denied = text.get(..last.start).is_some_and(hedge::denies_what_follows);
+    (!joined && !denied).then_some(last)
 }
 
 /// Keys of the `numeric` grader: none so far.

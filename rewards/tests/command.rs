@@ -152,6 +152,23 @@ fn the_deadline_ends_the_whole_tree_of_processes() {
 }
 
 #[test]
+fn a_second_try_has_the_time_that_the_first_has_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let seen = dir.path().join("seen");
+    // The first program answers once and then ends after 0.7 s; the one started anew answers after 0.8 s.
+    let script = format!(
+        "read -r line; {ID}
+        if [ -e {seen} ]; then sleep 0.8; fi; touch {seen}
+        echo \"{{\\\"id\\\":$id,\\\"value\\\":1}}\"; read -r line; sleep 0.7",
+        seen = seen.display()
+    );
+    let reward = grader(&script, 1, 1.0);
+    let verdicts = score_all(&reward, &["a", "b"]).unwrap();
+    assert_eq!(verdicts.iter().map(|v| v.status).collect::<Vec<_>>(), [Status::Ok, Status::Timeout]);
+    assert_eq!(verdicts[1].note.as_deref(), Some("no reply within 1 s"));
+}
+
+#[test]
 fn programs_end_with_their_grader() {
     let dir = tempfile::tempdir().unwrap();
     let pids = dir.path().join("pids");

@@ -29,6 +29,11 @@ fn the_number_counts_not_its_spelling() {
         ("18", "First 20.\nThe answer is 20. No.\n#### 18"),
         ("18", "#### 20 #### 18"),
         ("9 * 2 = 18 dollars.\n#### 18", "18"),
+        ("18", "She does not eat any of them, so there are 18."),
+        ("18", "It is not 20, it is 18."),
+        ("18", "The <b>answer</b> is <b>18</b>"),
+        ("18", "9 + 9 => 18\n> 18"),
+        ("18", "Maybe 18."),
     ] {
         assert_eq!(score(gold, response), (true, Status::Ok), "{gold}: {response}");
     }
@@ -71,6 +76,19 @@ fn what_is_not_one_number_is_no_answer() {
         "18 \\boxed{",
         "<think>18",
         "1/0",
+        "The answer is not 18",
+        "The answer isn't 18.",
+        "The answer is not 18 dollars. It is 18",
+        "The answer is less than 18",
+        "#### not 18",
+        "#### at least $18",
+        "\\boxed{\\text{not }18}",
+        "\\boxed{x > 18}",
+        "\\boxed{x \\neq 18}",
+        "all but 18",
+        "It cannot be 18",
+        "Maybe 18, maybe 17, maybe 18",
+        "17, or perhaps 18",
     ] {
         assert_eq!(score("18", response), (false, Status::Unparsable), "{response}");
     }

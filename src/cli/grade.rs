@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use rewards::{Question, Response, RewardConfig, Status, Task, Verdict};
 use rlcredit::data::jsonl;
@@ -11,13 +11,18 @@ use rlcredit::run::Failure;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+mod given;
+
+use given::Given;
+
 const EXPECTED: &str = r#"{"gold": text, "prediction": text} or {"gold": text, "reply": text}"#;
 
 #[derive(Args)]
 pub struct Grade {
     /// A file with a JSON object in each line: gold, a text, with `fields` where the grader asks for them, or `task`, as in the
     /// library; and either prediction, an answer as it stands, or reply, a whole response that the answer is looked for in, with
-    /// `tokens` and `cut_off` where known
+    /// `tokens` and `cut_off` where known. A number is read as its text and null as an empty one; an `id` comes back beside
+    /// the verdict, and other keys are not read
     file: PathBuf,
     /// The grader: its name, or all its settings as in a recipe, such as '{type = "command", program = ["python3", "grader.py"]}'
     #[arg(long, value_name = "NAME or TABLE", default_value = "math", value_parser = grader)]
@@ -26,21 +31,23 @@ pub struct Grade {
 
 /// One response to judge.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Line {
-    gold: Option<String>,
+    id: Option<Value>,
     #[serde(default)]
-    fields: Map<String, Value>,
+    gold: Given,
+    fields: Option<Map<String, Value>>,
     task: Option<Task>,
-    prediction: Option<String>,
-    reply: Option<String>,
-    tokens: Option<usize>,
     #[serde(default)]
-    cut_off: bool,
+    prediction: Given,
+    #[serde(default)]
+    reply: Given,
+    tokens: Option<usize>,
+    cut_off: Option<bool>,
 }
 
 /// A line in which everything is there.
 struct Item {
+    id: Option<Value>,
     task: Task,
     text: String,
     is_answer: bool,
@@ -51,6 +58,8 @@ struct Item {
 /// What is said of it.
 #[derive(Serialize)]
 struct Judged {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Value>,
     verdict: bool,
     status: Status,
     answer: Option<String>,
@@ -72,7 +81,8 @@ impl Grade {
         let grader = self.reward.build().map_err(|problem| anyhow!("--reward: {problem}"))?;
         let responses: Vec<(&Task, Response<'_>)> = items.iter().map(Item::response).collect();
         let verdicts = grader.score_all(&responses).map_err(|reason| anyhow!("--reward: {reason}"))?;
-        let judged: Vec<Judged> = verdicts.into_iter().map(Judged::from).collect();
+        let ids = items.iter().map(|item| item.id.clone());
+        let judged: Vec<Judged> = ids.zip(verdicts).map(|(id, verdict)| Judged::new(id, verdict)).collect();
         for one in &judged {
             super::say(serde_json::to_string(one)?)?;
         }
@@ -94,28 +104,38 @@ pub fn grader(text: &str) -> Result<RewardConfig> {
 
 impl Line {
     fn item(self) -> Result<Item> {
-        let Self { gold, fields, task, prediction, reply, tokens, cut_off } = self;
-        ensure!(prediction.is_some() != reply.is_some(), "either `prediction` or `reply` must be there");
-        ensure!(gold.is_some() != task.is_some(), "either `gold` or `task` must be there");
-        ensure!(gold.is_some() || fields.is_empty(), "`fields` stand beside `gold` only");
-        let task = task.or_else(|| gold.map(|answer| Task::Question(Question { answer, fields })));
-        let is_answer = prediction.is_some();
-        let (task, text) = task.zip(prediction.or(reply)).context("an empty line")?;
-        Ok(Item { task, text, is_answer, tokens, cut_off })
+        let Self { id, gold, fields, task, prediction, reply, tokens, cut_off } = self;
+        let fields = fields.unwrap_or_default();
+        let task = match (gold.or_empty_unless(task.is_some()), task) {
+            (Some(answer), None) => Task::Question(Question { answer, fields }),
+            (None, Some(task)) => {
+                ensure!(fields.is_empty(), "`fields` stand beside `gold` only");
+                task
+            }
+            _ => bail!("either `gold` or `task` must be there"),
+        };
+        let (replied, predicted) = (reply.is_text(), !prediction.is_absent());
+        let (text, is_answer) = match (prediction.or_empty_unless(replied), reply.or_empty_unless(predicted))
+        {
+            (Some(text), None) => (text, true),
+            (None, Some(text)) => (text, false),
+            _ => bail!("either `prediction` or `reply` must be there"),
+        };
+        Ok(Item { id, task, text, is_answer, tokens, cut_off: cut_off.unwrap_or_default() })
     }
 }
 
 impl Item {
     fn response(&self) -> (&Task, Response<'_>) {
-        let Self { task, text, is_answer, tokens, cut_off } = self;
+        let Self { task, text, is_answer, tokens, cut_off, .. } = self;
         (task, Response { text, tokens: *tokens, cut_off: *cut_off, is_answer: *is_answer })
     }
 }
 
-impl From<Verdict> for Judged {
-    fn from(judged: Verdict) -> Self {
+impl Judged {
+    fn new(id: Option<Value>, judged: Verdict) -> Self {
         let verdict = judged.correct();
         let value = Some(judged.value).filter(|value| *value != f64::from(u8::from(verdict)));
-        Self { verdict, status: judged.status, answer: judged.answer, value, note: judged.note }
+        Self { id, verdict, status: judged.status, answer: judged.answer, value, note: judged.note }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! A branch or tag is resolved to the commit it stands for, and files are fetched by that commit, so that they fit each
 //! other. Of a model only what is read here is fetched: configuration, tokenizer, chat template, and safetensors where the
-//! weights are asked for.
+//! weights are asked for. Where all that is in the cache, and the revision is a commit, the hub is not asked.
 
 mod place;
 #[cfg(test)]
@@ -127,6 +127,12 @@ impl Hub {
         if self.offline {
             return self.cached(model, files);
         }
+        if place::is_commit(&model.revision)
+            && self.knows_texts(model, &model.revision)
+            && let Ok(snapshot) = self.cached(model, files)
+        {
+            return Ok(snapshot);
+        }
         let api = ApiBuilder::from_cache(Cache::new(self.cache.clone()))
             .with_endpoint(self.endpoint.clone())
             .with_token(self.token.clone())
@@ -145,6 +151,8 @@ impl Hub {
         for name in further.chain(TEXTS.iter().filter(|name| there.contains(**name))) {
             transfer.fetch(&folder, name)?;
         }
+        // Where it cannot be noted, the hub is asked again.
+        _ = self.note_absent(model, &info.sha, &there);
         if files == Files::All {
             self.fetch_weights(&transfer, &there, &folder)?;
         }
@@ -171,6 +179,20 @@ impl Hub {
             transfer.fetch(folder, &shard)?;
         }
         Ok(())
+    }
+
+    /// Writes into the cache which of [`TEXTS`] `commit` does not have, as Hugging Face's own tools do.
+    fn note_absent(&self, model: &HubModel, commit: &str, there: &BTreeSet<&str>) -> std::io::Result<()> {
+        let absent = self.absent(model, commit);
+        fs::create_dir_all(&absent)?;
+        let mut missing = TEXTS.iter().filter(|name| !there.contains(**name));
+        missing.try_for_each(|name| fs::write(absent.join(name), ""))
+    }
+
+    /// Whether the cache has each of [`TEXTS`] of `commit`, or that there is none.
+    fn knows_texts(&self, model: &HubModel, commit: &str) -> bool {
+        let (folder, absent) = (self.folder(model, commit), self.absent(model, commit));
+        TEXTS.iter().all(|name| folder.join(name).is_file() || absent.join(name).is_file())
     }
 
     /// The `files` of `model` as the cache has them.
@@ -205,6 +227,11 @@ impl Hub {
             }
         }
         Ok(Snapshot { folder, commit })
+    }
+
+    /// Folder of empty files that are called like those which `commit` does not have.
+    fn absent(&self, model: &HubModel, commit: &str) -> PathBuf {
+        self.cache.join(repo(model, commit).folder_name()).join(".no_exist").join(commit)
     }
 
     fn folder(&self, model: &HubModel, commit: &str) -> PathBuf {

@@ -16,7 +16,7 @@ const MAIN: &str = "main";
 pub struct HubModel {
     /// `org/name`, or only a name.
     pub name: String,
-    /// Branch, tag or commit.
+    /// Branch, tag or commit, the last in small letters.
     pub revision: String,
 }
 
@@ -43,7 +43,8 @@ impl HubModel {
             revision.chars().all(plain) && revision.split('/').all(piece),
             "got {revision:?}, expected a branch, tag or commit of {name}, such as {MAIN}"
         );
-        Ok(Self { name: name.to_owned(), revision: revision.to_owned() })
+        let revision = if is_commit(revision) { revision.to_ascii_lowercase() } else { revision.to_owned() };
+        Ok(Self { name: name.to_owned(), revision })
     }
 
     /// The model that a recipe names by `hub` and `revision`, if it does.

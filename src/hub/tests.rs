@@ -46,6 +46,9 @@ fn names_and_revisions_are_checked() {
     let model: HubModel = "Qwen/Qwen3-0.6B@refs/pr/3".parse().unwrap();
     assert_eq!((model.name.as_str(), model.revision.as_str()), ("Qwen/Qwen3-0.6B", "refs/pr/3"));
     assert_eq!("gpt2".parse::<HubModel>().unwrap().to_string(), "gpt2@main");
+    let commit = "AbCdEf0123".repeat(4);
+    assert_eq!(HubModel::new("a/b", Some(&commit)).unwrap().revision, commit.to_lowercase());
+    assert_eq!(HubModel::new("a/b", Some("AbC")).unwrap().revision, "AbC");
     for name in ["", "a/b/c", "/b", "a/", "../b", "a b/c", "a/.b", "a--b/c"] {
         let error = HubModel::new(name, None).unwrap_err().to_string();
         assert!(error.contains("expected the name of a model on the hub"), "{error}");

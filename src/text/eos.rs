@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::chat::{ChatOptions, ChatTemplate, Message};
+use super::chat::{ChatOptions, ChatTemplate, Message, SPECIAL_TOKENS};
 use super::tokenizer::{GENERATION_CONFIG, MODEL_CONFIG, TOKENIZER, TOKENIZER_CONFIG};
 use crate::types::TokenId;
 
-/// The ids that end a response, without repeats: `eos_token` of the tokenizer's configuration, then
-/// `eos_token_id` of the generation configuration, or without one that of the model's, then the token with which the
+/// The ids that end a response, without repeats: `eos_token` of the tokenizer's configuration, or without one of its map of
+/// special tokens, then `eos_token_id` of the generation configuration, or without one that of the model's, then the token with which the
 /// chat template closes the assistant's turn.
 ///
 /// # Errors
@@ -23,15 +23,13 @@ pub(super) fn eos_ids(
 ) -> Result<Vec<TokenId>> {
     let read = |name, key| read(files, name, key);
     let mut ids = Vec::new();
-    if let Some(value) = read(TOKENIZER_CONFIG, "eos_token")? {
+    if let Some((name, value)) = special(files, "eos_token")? {
         let token = text(&value).with_context(|| {
-            format!(
-                "{TOKENIZER_CONFIG}, eos_token: got {value}, expected a string or an object with `content`"
-            )
+            format!("{name}, eos_token: got {value}, expected a string or an object with `content`")
         })?;
         let id = inner.token_to_id(token);
         ids.push(id.with_context(|| {
-            format!("{TOKENIZER_CONFIG}, eos_token: {token:?} is not in the vocabulary of {TOKENIZER}")
+            format!("{name}, eos_token: {token:?} is not in the vocabulary of {TOKENIZER}")
         })?);
     }
     for name in [GENERATION_CONFIG, MODEL_CONFIG] {
@@ -77,8 +75,8 @@ fn closes_turn(inner: &tokenizers::Tokenizer, template: &ChatTemplate) -> Option
 }
 
 /// The id that starts a text or fills short rows, `role` being `bos` or `pad`: what the model's configuration says, else
-/// the generation configuration's, else the id of the token that the tokenizer's configuration names. Nothing depends on
-/// it but what is saved, so a value that is no id counts as none.
+/// the generation configuration's, else the id of the token that the tokenizer's configuration or map of special tokens
+/// names. Nothing depends on it but what is saved, so a value that is no id counts as none.
 ///
 /// # Errors
 /// If a file is not JSON.
@@ -93,8 +91,18 @@ pub(super) fn id_of(
             return Ok(Some(id));
         }
     }
-    let token = read(files, TOKENIZER_CONFIG, &format!("{role}_token"))?;
-    Ok(token.as_ref().and_then(text).and_then(|token| inner.token_to_id(token)))
+    let token = special(files, &format!("{role}_token"))?;
+    Ok(token.as_ref().and_then(|(_, token)| text(token)).and_then(|token| inner.token_to_id(token)))
+}
+
+/// The special token `key`, and the file that names it.
+fn special(files: &BTreeMap<String, Vec<u8>>, key: &str) -> Result<Option<(&'static str, Value)>> {
+    for name in [TOKENIZER_CONFIG, SPECIAL_TOKENS] {
+        if let Some(token) = read(files, name, key)? {
+            return Ok(Some((name, token)));
+        }
+    }
+    Ok(None)
 }
 
 /// The value of `key` in the file `name`, null being as good as absent.
@@ -127,6 +135,22 @@ mod tests {
             (vec![(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))], vec![eos]),
             (
                 vec![(TOKENIZER_CONFIG, json!({"eos_token": {"content": "<eos>", "lstrip": false}}))],
+                vec![eos],
+            ),
+            (vec![(SPECIAL_TOKENS, json!({"eos_token": {"content": "<eos>"}}))], vec![eos]),
+            (
+                vec![
+                    (TOKENIZER_CONFIG, json!({"eos_token": null})),
+                    (SPECIAL_TOKENS, json!({"eos_token": "<eos>"})),
+                    (GENERATION_CONFIG, json!({"eos_token_id": 7})),
+                ],
+                vec![eos, 7],
+            ),
+            (
+                vec![
+                    (TOKENIZER_CONFIG, json!({"eos_token": "<eos>"})),
+                    (SPECIAL_TOKENS, json!({"eos_token": "<pad>"})),
+                ],
                 vec![eos],
             ),
             (vec![(GENERATION_CONFIG, json!({"eos_token_id": 7}))], vec![7]),
@@ -204,6 +228,7 @@ mod tests {
         let named = json!({"eos_token": "<eos>", "bos_token": {"content": "<eos>"}, "pad_token": "<pad>"});
         let cases = [
             (vec![(TOKENIZER_CONFIG, named.clone())], (Some(2), Some(1))),
+            (vec![(SPECIAL_TOKENS, named.clone())], (Some(2), Some(1))),
             (
                 vec![
                     (TOKENIZER_CONFIG, named.clone()),

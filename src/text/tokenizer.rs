@@ -38,8 +38,8 @@ pub struct Tokenizer {
 
 impl Tokenizer {
     /// Reads `tokenizer.json` of the Hugging Face folder `dir`, and the tokens that end a response: the
-    /// tokenizer's own (`eos_token` of `tokenizer_config.json`) first, then the `eos_token_id` of
-    /// `generation_config.json`, or without one that of `config.json`, then the token with which the chat template closes
+    /// tokenizer's own (`eos_token` of `tokenizer_config.json`, or without one of `special_tokens_map.json`) first, then the
+    /// `eos_token_id` of `generation_config.json`, or without one that of `config.json`, then the token with which the chat template closes
     /// the assistant's turn.
     ///
     /// # Errors

@@ -318,6 +318,33 @@ fn what_the_hub_refuses_is_said_with_what_to_do() {
     refusal(&["sample", "hub:org/tiny", "x"], &[], &["the hub has no safetensors of it"]);
 }
 
+#[test]
+fn a_commit_that_is_in_the_cache_is_not_asked_for() {
+    let (server, place) = (Server::new(), place());
+    let commit = format!("hub:org/tiny@{}", COMMITS[0]);
+    let sample = |model: &str| {
+        let ended = server.run(&place, &["sample", model, "Make 3 from 1, 2.\n", "--temperature", "0"], &[]);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        (ended.out, server.asked())
+    };
+    let (out, asked) = sample("hub:org/tiny");
+    assert!(fetched(&asked).contains(&"model.safetensors"), "{asked:?}");
+    assert_eq!(sample(&commit), (out.clone(), Vec::new()));
+    // A branch may have moved.
+    let revision = |name: &str| format!("/api/models/org/tiny/revision/{name}");
+    assert_eq!(sample("hub:org/tiny"), (out.clone(), vec![revision("main")]));
+
+    // Without one of its files, even one that not every model has, it is not all there.
+    let snapshot = place.path(&format!("hf/hub/models--org--tiny/snapshots/{}", COMMITS[0]));
+    fs::remove_file(snapshot.join("generation_config.json")).unwrap();
+    let (again, asked) = sample(&commit);
+    assert_eq!((again, &asked[0]), (out.clone(), &revision(COMMITS[0])));
+    assert!(snapshot.join("generation_config.json").is_file());
+    fs::remove_file(snapshot.join("model.safetensors")).unwrap();
+    assert_eq!(sample(&commit).1[0], revision(COMMITS[0]));
+    assert_eq!(sample(&commit), (out, Vec::new()));
+}
+
 /// The file of weights in the cache, found and shown to be whole.
 fn weights(place: &Place) -> Vec<u8> {
     fs::read(place.path(&format!("hf/hub/models--org--tiny/snapshots/{}/model.safetensors", COMMITS[0])))

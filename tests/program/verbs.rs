@@ -225,6 +225,44 @@ fn grade_judges_answers_and_replies_line_by_line() {
 }
 
 #[test]
+fn grade_reads_lines_as_other_programs_write_them() {
+    let place = Place::new();
+    place.write(
+        "answers.jsonl",
+        [
+            r#"{"id": "a/1", "model": "x", "gold": 72, "prediction": 72.0, "reply": null, "tokens": null}"#,
+            r#"{"id": 2, "gold": "72", "prediction": null}"#,
+            r#"{"gold": "72", "prediction": null, "reply": "\\boxed{72}", "cut_off": null, "fields": null}"#,
+            r#"{"gold": null, "reply": null, "task": null}"#,
+        ]
+        .join("\n"),
+    );
+    for reward in ["math", "numeric"] {
+        let ended = place.run(&["grade", "answers.jsonl", "--reward", reward]);
+        assert_eq!((ended.code, ended.err.as_str()), (0, "2 of 4 are right\n"));
+        let lines: Vec<&str> = ended.out.lines().collect();
+        assert_eq!(lines[0], r#"{"id":"a/1","verdict":true,"status":"ok","answer":"72"}"#);
+        assert!(lines[1].starts_with(r#"{"id":2,"verdict":false,"status":"unparsable""#), "{}", lines[1]);
+        assert_eq!(lines[2], r#"{"verdict":true,"status":"ok","answer":"72"}"#);
+        assert!(lines[3].starts_with(r#"{"verdict":false,"#), "{}", lines[3]);
+    }
+    for (line, expected) in [
+        (r#"{"gold": [1], "prediction": "1"}"#, "got [1], expected a text, a number or null"),
+        (r#"{"gold": "1", "predicton": "1"}"#, "either `prediction` or `reply` must be there"),
+        (r#"{"gold": "1", "prediction": "1", "reply": "1"}"#, "either `prediction` or `reply` must be there"),
+    ] {
+        place.write("broken.jsonl", line);
+        let refused = place.run(&["grade", "broken.jsonl"]);
+        assert_eq!(refused.code, 2);
+        assert!(
+            refused.err.contains("broken.jsonl:1: ") && refused.err.contains(expected),
+            "{}",
+            refused.err
+        );
+    }
+}
+
+#[test]
 fn grade_takes_any_grader_with_its_settings() {
     let place = Place::new();
     place.write(

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,7 +65,7 @@ impl CommandConfig {
 /// request alone.
 ///
 /// A program that fails on its first request has failed on it. Where it fails on a later one, that is asked again of one
-/// started anew, unless time is up: verdicts do not depend on what was asked before.
+/// started anew in the time that is left: verdicts do not depend on what was asked before.
 pub struct CommandReward {
     config: CommandConfig,
     workers: Vec<Mutex<Option<Process>>>,
@@ -81,19 +82,25 @@ impl CommandReward {
 
     /// Grades `item` in `worker`, which holds the program only while it works.
     fn grade(&self, worker: &mut Option<Process>, item: &Item<'_>) -> Result<Verdict, Failure> {
+        let (start, deadline) = (Instant::now(), Duration::from_secs_f64(self.config.deadline_s));
         loop {
             let is_fresh = worker.is_none();
             let process = match worker {
                 Some(process) => process,
                 None => worker.insert(Process::start(&self.config)?),
             };
-            let failure = match process.ask(self.next_id.fetch_add(1, Ordering::Relaxed), item) {
+            let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+            let left = deadline.saturating_sub(start.elapsed());
+            let failure = match process.ask(id, item, left) {
                 Ok(verdict) => return Ok(verdict),
                 Err(failure) => failure,
             };
             *worker = None;
             if is_fresh || failure.status == Status::Timeout {
                 return Err(failure);
+            }
+            if start.elapsed() >= deadline {
+                return Err(Failure::timeout(self.config.deadline_s));
             }
         }
     }

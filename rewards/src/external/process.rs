@@ -65,14 +65,13 @@ impl Process {
         Ok(Self { child, mark, requests, lines, tail, tail_thread, deadline_s: config.deadline_s })
     }
 
-    /// Has the program grade `item`. After a failure it is of no further use.
-    pub fn ask(&mut self, id: u64, item: &Item<'_>) -> Result<Verdict, Failure> {
+    /// Has the program grade `item` within `left`, what is left of its deadline. After a failure it is of no further use.
+    pub fn ask(&mut self, id: u64, item: &Item<'_>, left: Duration) -> Result<Verdict, Failure> {
         let mut line = Request::new(id, item).line()?;
         line.push('\n');
-        let deadline = Duration::from_secs_f64(self.deadline_s);
         // Where the writer is gone, so is the program, and the reader says it.
         _ = self.requests.send(line);
-        match self.lines.recv_timeout(deadline) {
+        match self.lines.recv_timeout(left) {
             Ok(Line::Whole(line)) => verdict(id, &line).map_err(|failure| self.with_tail(failure)),
             Ok(Line::TooLong) => Err(Failure::error(format!("a reply of more than {MAX_REPLY} bytes"))),
             Err(RecvTimeoutError::Timeout) => Err(Failure::timeout(self.deadline_s)),

@@ -23,6 +23,10 @@ fn says_what_is_wrong_with_a_folder() {
         (vec![(TOKENIZER_CONFIG, json!({"eos_token": "<end>"}))], "\"<end>\" is not in the vocabulary"),
         (vec![(TOKENIZER_CONFIG, json!({"eos_token": 3}))], "got 3, expected a string"),
         (
+            vec![(SPECIAL_TOKENS, json!({"eos_token": "<end>"}))],
+            "special_tokens_map.json, eos_token: \"<end>\" is not in the vocabulary",
+        ),
+        (
             vec![(GENERATION_CONFIG, json!({"eos_token_id": "7"}))],
             "generation_config.json, eos_token_id: got \"7\"",
         ),

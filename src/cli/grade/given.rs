@@ -1,0 +1,89 @@
+//! Texts as programs write them into files: also as a number, or null where there is none.
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Number, Value};
+
+/// Above this not every whole number has a value of its own once it is read.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+
+/// The value of a key that holds a text.
+#[derive(Debug, Default, PartialEq)]
+pub enum Given {
+    #[default]
+    Absent,
+    Null,
+    /// A text, or a number as it is written without an exponent.
+    Text(String),
+}
+
+impl Given {
+    pub fn is_absent(&self) -> bool {
+        *self == Self::Absent
+    }
+
+    pub fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
+    /// The text. Null is an empty one, unless another key, that is `there`, says it instead.
+    pub fn or_empty_unless(self, there: bool) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Null if !there => Some(String::new()),
+            Self::Null | Self::Absent => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Null => Ok(Self::Null),
+            Value::String(text) => Ok(Self::Text(text)),
+            Value::Number(number) => written(&number).map(Self::Text).ok_or_else(|| {
+                D::Error::custom(format!(
+                    "got the number {number}, too large to be exact; write it as a text"
+                ))
+            }),
+            other => Err(D::Error::custom(format!("got {other}, expected a text, a number or null"))),
+        }
+    }
+}
+
+/// `number` with all its digits; none where they may have been lost.
+fn written(number: &Number) -> Option<String> {
+    let Some(value) = number.as_f64().filter(|_| number.is_f64()) else { return Some(number.to_string()) };
+    (value.abs() < MAX_EXACT).then(|| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_their_text() {
+        for (json, expected) in [
+            (r#""1e3""#, "1e3"),
+            ("72", "72"),
+            ("-0.5", "-0.5"),
+            ("72.0", "72"),
+            ("1e-7", "0.0000001"),
+            ("18446744073709551615", "18446744073709551615"),
+        ] {
+            assert_eq!(serde_json::from_str::<Given>(json).unwrap(), Given::Text(expected.into()), "{json}");
+        }
+        assert_eq!(serde_json::from_str::<Given>("null").unwrap(), Given::Null);
+        for (json, expected) in [
+            ("18446744073709551616", "too large to be exact; write it as a text"),
+            ("1e300", "too large"),
+            ("true", "got true, expected a text, a number or null"),
+            ("[1]", "got [1], expected"),
+        ] {
+            let error = serde_json::from_str::<Given>(json).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}
