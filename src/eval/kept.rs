@@ -66,7 +66,7 @@ impl Kept {
         let records: Vec<(ChunkRecord, usize)> = whole_lines(&chunks_path)?;
         let lines: Vec<(EvalItem, usize)> = whole_lines(&items_path)?;
         let refuse = |text: String| {
-            Err(Refused::new(format!("{}{text}; choose another folder with --out", items_path.display())))
+            Err(Refused::because(format!("{}{text}; choose another folder with --out", items_path.display())))
         };
         if !lines.is_empty() && !chunks_path.exists() {
             return refuse(format!(
@@ -129,7 +129,7 @@ fn whole_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(T, usize)>> {
         end += line.len();
         let value = serde_json::from_slice(line);
         let value = value.map_err(|error| {
-            Refused::new(format!(
+            Refused::because(format!(
                 "{}:{number}: {error}; mend the line, or choose another folder with --out",
                 path.display()
             ))

@@ -42,7 +42,7 @@ impl std::error::Error for Refused {}
 
 impl Refused {
     /// That what is there is not continued, for this reason.
-    pub(super) fn new(reason: String) -> anyhow::Error {
+    pub(super) fn because(reason: String) -> anyhow::Error {
         Self(reason).into()
     }
 }
