@@ -87,8 +87,11 @@ impl Grade {
             super::say(serde_json::to_string(one)?)?;
         }
         let right = judged.iter().filter(|one| one.verdict).count();
-        super::remark(format_args!("{right} of {} are right", judged.len()));
-        Ok(ExitCode::SUCCESS)
+        let failed =
+            judged.iter().filter(|one| matches!(one.status, Status::Error | Status::Timeout)).count();
+        let undecided = if failed > 0 { format!(", {failed} could not be judged") } else { String::new() };
+        super::remark(format_args!("{right} of {} are right{undecided}", judged.len()));
+        Ok(if failed < judged.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 

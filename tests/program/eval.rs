@@ -30,6 +30,13 @@ fn eval(place: &Place, args: &[&[&str]]) -> Value {
 }
 
 #[test]
+fn a_recipe_says_itself_what_files_are_told() {
+    let place = Place::new();
+    let ended = place.run(&["eval", "nowhere", "--recipe", "tiny.toml", "--limit", "2"]);
+    assert!(ended.code == 2 && ended.err.contains("--limit: goes with --set"), "{}", ended.err);
+}
+
+#[test]
 fn an_evaluation_that_was_cut_off_goes_on_to_the_same_end() {
     let place = place();
     let out = [&SET[..], &NARROW, &["--out", "out"]].concat();

@@ -112,6 +112,7 @@ pub enum ChatArgument {
 
 impl Eval {
     pub fn run(self) -> Result<ExitCode> {
+        self.require_files_for_their_options()?;
         let models: Vec<(String, PathBuf)> = self.models.iter().map(|given| named(given)).collect();
         let baseline = self.baseline(&models)?;
         for (_, path) in &models {
@@ -154,6 +155,25 @@ impl Eval {
             super::say(format_args!("every response and all settings: {}", out.display()))?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// That nothing is asked of files beside a recipe, which says all of this itself. (What an argument requires is not looked
+    /// at by the parser where another is there that conflicts with that.)
+    fn require_files_for_their_options(&self) -> Result<()> {
+        let given = [
+            (!self.presets.is_empty(), "--preset"),
+            (self.limit.is_some(), "--limit"),
+            (self.prompt.is_some(), "--prompt"),
+            (self.chat.is_some(), "--chat"),
+            (self.system.is_some(), "--system"),
+            (!self.variables.is_empty(), "--variable"),
+            (self.reward.is_some(), "--reward"),
+        ];
+        let given = given.into_iter().find_map(|(given, name)| given.then_some(name));
+        super::require(given.is_none() || !self.sets.is_empty(), || {
+            let name = given.unwrap_or_default();
+            format!("{name}: goes with --set; a recipe says itself how its problems are put and judged")
+        })
     }
 
     /// The place of the model that the others are compared with; names must tell models apart.
@@ -206,8 +226,9 @@ impl Eval {
     /// Listens to those who ask to stop, if there is anything that outlives the process.
     fn interrupt(&self) -> Result<Option<Interrupt>> {
         let answer = |signal| {
-            Console::new()
-                .note(format_args!("{signal}: stopping after the problems under way (again: at once)"))
+            Console::new().note(format_args!(
+                "{signal}: stopping after the responses under way, several times --max-rows (again: at once)"
+            ))
         };
         self.out.as_ref().map(|_| Interrupt::install(answer)).transpose()
     }

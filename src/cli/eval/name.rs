@@ -27,7 +27,8 @@ fn name_of(path: &Path) -> String {
             let parts = [last(run.root()), step.map(|step| step.to_string_lossy().into_owned())];
             parts.into_iter().flatten().collect::<Vec<_>>().join("@")
         }
-        None => last(&whole).unwrap_or_default(),
+        // As it was typed, but for `.` and `..`.
+        None => last(path).or_else(|| last(&whole)).unwrap_or_default(),
     };
     name.chars().map(|c| if is_plain(c) { c } else { '-' }).collect()
 }
