@@ -5,7 +5,7 @@
 //! (in any case; also "answers are", and "correct option", "best choice" and the like instead of "answer") up to the end of
 //! the sentence. Of all marks the one that begins last counts, so that a second thought overrules the first.
 
-use crate::tags;
+use crate::tags::{self, balanced};
 
 const END_THINK: &str = "</think>";
 /// Longest text that belongs to a phrase, in bytes.
@@ -44,22 +44,6 @@ pub(crate) fn last(text: &str, says: impl Fn(&str) -> bool) -> Option<&str> {
         tags::last_answer(text).map(|content| (content.as_ptr().addr() - text.as_ptr().addr(), content));
     let marks = [boxed, hashed, tagged, phrase(text, says)];
     marks.into_iter().flatten().max_by_key(|(at, _)| *at).map(|(_, content)| content.trim())
-}
-
-/// `text` up to the brace that closes one opened just before it.
-fn balanced(text: &str) -> Option<&str> {
-    let (mut depth, mut escaped) = (0_usize, false);
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'{' => depth += 1,
-            b'}' if depth == 0 => return text.get(..at),
-            b'}' => depth -= 1,
-            _ => {}
-        }
-    }
-    None
 }
 
 /// Where the last phrase stands that says an answer, and what follows its verb.

@@ -1,4 +1,4 @@
-//! Finding `<answer>…</answer>` in free text, in time linear in its length.
+//! Finding what is enclosed in free text, `<answer>…</answer>` or braces, in time linear in its length.
 
 pub(crate) const OPEN: &str = "<answer>";
 pub(crate) const CLOSE: &str = "</answer>";
@@ -19,6 +19,22 @@ pub(crate) fn answers(text: &str) -> impl Iterator<Item = &str> {
 /// `<answer>` tag before it uses it is read as meant.
 pub(crate) fn last_answer(text: &str) -> Option<&str> {
     answers(text).last()?.rsplit(OPEN).next()
+}
+
+/// `text` up to the brace that closes one opened just before it.
+pub(crate) fn balanced(text: &str) -> Option<&str> {
+    let (mut depth, mut escaped) = (0_usize, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'{' => depth += 1,
+            b'}' if depth == 0 => return text.get(..at),
+            b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Answers in boxes: the last `\boxed{…}` or `\fbox{…}`, the outermost of nested ones, also `\boxed 5`. Boxes joined by
 //! nothing but "and", "or", commas and slashes, or by a hedge such as "or maybe", are one list.
 
+use crate::tags::balanced;
+
 /// Longest hedge between two boxes, in bytes.
 const MAX_HEDGE: usize = 40;
 /// Words between two boxes that leave open which of them is the answer.
@@ -33,22 +35,6 @@ pub(super) fn boxes(text: &str) -> Result<Vec<Boxed<'_>>, Unclosed> {
         boxes.push(Boxed { start, end: from, content });
     }
     Ok(boxes)
-}
-
-/// `text` up to the brace that closes one opened just before it.
-fn balanced(text: &str) -> Option<&str> {
-    let (mut depth, mut escaped) = (0_usize, false);
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'{' => depth += 1,
-            b'}' if depth == 0 => return text.get(..at),
-            b'}' => depth -= 1,
-            _ => {}
-        }
-    }
-    None
 }
 
 /// The last box, together with those before it that only a joint parts from it; equal ones once.
