@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all.
 //!
 //! A file is written under a hidden temporary name beside its final one, synced, and renamed. A process killed at
-//! any moment leaves the old file or the new one, never half of one.
+//! any moment leaves the old file or the new one, never half of one. What is read must be a file, see [`open_regular`].
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
@@ -9,6 +9,10 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+mod regular;
+
+pub use regular::{open_regular, read_regular, read_regular_text};
 
 /// Writes `path` through `fill`; what stood there before is replaced in one step.
 ///

@@ -1,0 +1,124 @@
+//! Opening what must be a file.
+//!
+//! A name may lead to anything: opening a pipe waits for somebody to write into it, and a device has no end. So a name is
+//! opened without waiting, and what was opened is asked what it is, since a name may lead elsewhere a moment later.
+
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{Error, ErrorKind, Read, Result};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Opens the file `path` for reading; links are followed.
+///
+/// # Errors
+/// If there is none, it cannot be opened, or it is a folder, a pipe, a socket or a device. The name is for the caller to say.
+pub fn open_regular(path: &Path) -> Result<File> {
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        // What the kernel says of a socket, "no such device", leads nowhere.
+        Some(libc::ENXIO) => path.metadata().map_or(error, |found| not_a_file(found.file_type())),
+        _ => error,
+    })?;
+    let found = file.metadata()?.file_type();
+    if found.is_file() { Ok(file) } else { Err(not_a_file(found)) }
+}
+
+/// The bytes of the file `path`, at most `most` of them.
+///
+/// # Errors
+/// As [`open_regular`]; if the file cannot be read, or is larger.
+pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let file = open_regular(path)?;
+    let size = file.metadata()?.len();
+    let too_large = |size: &str| {
+        let reason = format!("it has {size} bytes, more than the {most} that are read of such a file");
+        Error::new(ErrorKind::FileTooLarge, reason)
+    };
+    if size > most {
+        return Err(too_large(&size.to_string()));
+    }
+    let mut content = Vec::new();
+    content.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))?;
+    // It may grow, and files that the kernel makes up have no size.
+    let n_read = file.take(most.saturating_add(1)).read_to_end(&mut content)?;
+    if n_read as u64 > most { Err(too_large("more")) } else { Ok(content) }
+}
+
+/// The text of the file `path`, at most `most` bytes of it.
+///
+/// # Errors
+/// As [`read_regular`]; if it is not UTF-8, with the line.
+pub fn read_regular_text(path: &Path, most: u64) -> Result<String> {
+    let content = read_regular(path, most)?;
+    String::from_utf8(content).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
+        Error::new(ErrorKind::InvalidData, format!("line {line} is not UTF-8; save the file in that encoding"))
+    })
+}
+
+fn not_a_file(found: FileType) -> Error {
+    let (error, what) = match found {
+        found if found.is_dir() => (ErrorKind::IsADirectory, "a folder"),
+        found if found.is_fifo() => (ErrorKind::InvalidInput, "a pipe"),
+        found if found.is_socket() => (ErrorKind::InvalidInput, "a socket"),
+        _ => (ErrorKind::InvalidInput, "a device"),
+    };
+    Error::new(error, format!("it is {what}, expected a file"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+    use std::os::unix::net::UnixListener;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_refused_without_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+        let _listener = UnixListener::bind(path("socket")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path("link")).unwrap();
+        for (path, expected) in [
+            (path("pipe"), "it is a pipe, expected a file"),
+            (path("socket"), "it is a socket, expected a file"),
+            (path("link"), "it is a device, expected a file"),
+            (dir.path().to_owned(), "it is a folder, expected a file"),
+        ] {
+            assert_eq!(open_regular(&path).unwrap_err().to_string(), expected);
+            assert_eq!(read_regular(&path, 9).unwrap_err().to_string(), expected);
+        }
+        assert_eq!(open_regular(&path("none")).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_a_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&file, "four").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(read_regular(&link, 4).unwrap(), b"four");
+        let error = read_regular(&file, 3).unwrap_err().to_string();
+        assert_eq!(error, "it has 4 bytes, more than the 3 that are read of such a file");
+        // The kernel says that it has none.
+        assert!(read_regular(Path::new("/proc/self/status"), 3).is_err());
+        File::options().write(true).open(&file).unwrap().set_len(1 << 40).unwrap();
+        assert_eq!(read_regular(&file, 1 << 20).unwrap_err().kind(), ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn a_text_that_is_none_has_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, b"a\n\xc3\xa9\nb\xff").unwrap();
+        let error = read_regular_text(&file, 9).unwrap_err().to_string();
+        assert_eq!(error, "line 3 is not UTF-8; save the file in that encoding");
+        fs::write(&file, "é").unwrap();
+        assert_eq!(read_regular_text(&file, 9).unwrap(), "é");
+    }
+}
