@@ -10,7 +10,7 @@ use crate::{
     expression::Expression,
     preset::Preset,
     rational::{ArithmeticError, Rational},
-    tags,
+    tags, whole,
 };
 
 /// One Countdown problem.
@@ -18,8 +18,10 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct Countdown {
     /// The numbers, each to be used exactly once, in no order.
+    #[serde(deserialize_with = "whole::list")]
     pub numbers: Vec<u32>,
     /// The value to reach.
+    #[serde(deserialize_with = "whole::number")]
     pub target: u32,
 }
 

@@ -24,6 +24,7 @@ mod question;
 mod rational;
 mod tags;
 mod verdict;
+mod whole;
 
 pub use choice::{ChoiceConfig, ChoiceReward};
 pub use config::RewardConfig;
