@@ -45,7 +45,7 @@ class Ran:
     outside: list
 
     def faults(self):
-        hung = self.cpu_s >= CPU_S or self.wall_s >= WALL_S
+        hung = self.cpu_s >= CPU_S or self.wall_s >= WALL_S or self.code in (-signal.SIGXCPU, 128 + signal.SIGXCPU)
         if hung:
             yield "hang", f"{self.cpu_s:.1f} s of processor time in {self.wall_s:.1f} s"
         if "panicked" in self.err or self.code in (101, 134) or (self.code < 0 and not hung):
