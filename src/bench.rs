@@ -16,6 +16,7 @@ use crate::batch::{BatchConfig, flatten};
 use crate::credit::Credit;
 use crate::credit::advantage::{AdvantageConfig, GroupConfig};
 use crate::credit::strategy::CreditConfig;
+use crate::files::read_regular_text;
 use crate::learner::{LearnerConfig, PolicyLearner, Rates};
 use crate::loss::{ClipConfig, LossConfig};
 use crate::measure::Measurer;
@@ -266,13 +267,17 @@ impl Work {
     }
 }
 
+/// Most bytes of a file of prompts.
+const MAX_PROMPTS: u64 = 256 << 20;
+
 fn prompts(config: &BenchConfig, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt>>> {
     let texts = match &config.prompt_file {
         None => (0..config.prompts).map(made_up).collect(),
         Some(path) => {
-            let text = std::fs::read_to_string(path)
+            let text = read_regular_text(path, MAX_PROMPTS)
                 .with_context(|| format!("--prompt-file {}: cannot be read", path.display()))?;
-            let lines: Vec<String> = text.lines().take(config.prompts).map(str::to_owned).collect();
+            let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines();
+            let lines: Vec<String> = lines.take(config.prompts).map(str::to_owned).collect();
             ensure!(
                 lines.len() == config.prompts && lines.iter().all(|line| !line.is_empty()),
                 "--prompt-file {}: expected {} prompts (--prompts), one in each line, got {}",

@@ -27,6 +27,7 @@
 //! - **No algorithm has an `if` in the loop.** Groups and trees, GRPO and its relatives differ in what the seams build.
 pub mod batch;
 pub mod bench;
+mod caught;
 pub mod checkpoint;
 pub mod compare;
 pub mod credit;

@@ -143,6 +143,9 @@ impl Data {
             // The rows say what they lack; what they have says more.
             let found =
                 Profile::of(&self.path, self.limit.unwrap_or(usize::MAX)).map_err(Failure::bad_input)?;
+            if report.n_rows == 0 {
+                return Err(Failure::bad_input(anyhow!("{}", nothing_read(&self.path, &found))));
+            }
             let lacking = report.broken_rows();
             let there = if found.columns.is_empty() {
                 nothing_read(&self.path, &found)

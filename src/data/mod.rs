@@ -14,8 +14,10 @@ use crate::types::Prompt;
 pub mod arithmetic;
 mod ask;
 pub mod countdown;
+mod decimal;
 pub mod demonstrations;
 pub mod file;
+mod json;
 pub mod jsonl;
 mod lengths;
 mod order;
@@ -46,6 +48,8 @@ pub enum DataConfig {
 pub struct DataSet {
     /// Problems to learn from. Never empty.
     pub train: Vec<Arc<Prompt>>,
+    /// Where each of `train` was read, `file:line`; `None` where it was generated.
+    pub places: Vec<Option<String>>,
     /// Problems to measure on. At least one set.
     pub eval: Vec<EvalSet>,
     /// What there is to say of the files they were read from, those of `train` first.
@@ -158,14 +162,14 @@ impl Items {
     pub fn tokenize(self, asker: &Asker<'_>) -> Result<DataSet> {
         let Self { train: items, eval, max_prompt_tokens, reports } = self;
         let n_items = items.len();
-        let mut train = prompts(items, 0, asker)?;
-        if let Some(most) = max_prompt_tokens {
-            train.retain(|prompt| prompt.tokens.len() <= most);
-            ensure!(
-                !train.is_empty(),
-                "max_prompt_tokens = {most}: every training problem has a longer prompt; raise it"
-            );
-        }
+        let places: Vec<_> = items.iter().map(|item| item.place.clone()).collect();
+        let most = max_prompt_tokens.unwrap_or(usize::MAX);
+        let all = prompts(items, 0, asker)?.into_iter().zip(places);
+        let (train, places): (Vec<_>, Vec<_>) = all.filter(|(prompt, _)| prompt.tokens.len() <= most).unzip();
+        ensure!(
+            n_items == 0 || !train.is_empty(),
+            "max_prompt_tokens = {most}: every training problem has a longer prompt; raise it"
+        );
         let mut first_id = n_items as u64;
         let mut sets = Vec::with_capacity(eval.len());
         for set in eval {
@@ -173,7 +177,7 @@ impl Items {
             sets.push(set.tokenize(first_id, asker)?);
             first_id += n;
         }
-        Ok(DataSet { n_too_long: n_items - train.len(), train, eval: sets, reports })
+        Ok(DataSet { n_too_long: n_items - train.len(), train, places, eval: sets, reports })
     }
 }
 
@@ -193,6 +197,14 @@ impl DataSet {
     #[must_use]
     pub fn n_eval(&self) -> usize {
         self.eval.iter().map(|set| set.prompts.len()).sum()
+    }
+
+    /// All prompts with where they were read, those to learn from first.
+    pub fn placed(&self) -> impl Iterator<Item = (&Prompt, Option<&str>)> {
+        let sets = self.eval.iter().map(|set| (&set.prompts, &set.places));
+        std::iter::once((&self.train, &self.places)).chain(sets).flat_map(|(prompts, places)| {
+            prompts.iter().map(AsRef::as_ref).zip(places.iter().map(Option::as_deref))
+        })
     }
 
     /// All prompts.

@@ -53,7 +53,10 @@ pub fn read_regular_text(path: &Path, most: u64) -> Result<String> {
     String::from_utf8(content).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
-        Error::new(ErrorKind::InvalidData, format!("line {line} is not UTF-8; save the file in that encoding"))
+        Error::new(
+            ErrorKind::InvalidData,
+            format!("line {line} is not UTF-8; save the file in that encoding"),
+        )
     })
 }
 

@@ -7,13 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rewards::{Countdown, Question, Task, math};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::preset::Preset;
 use super::rows::{Row, kind};
+use crate::data::decimal::Decimal;
 
 /// Where in a text the answer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,12 +146,16 @@ impl Columns {
     /// The value at the first path of `part` that leads to one.
     fn find<'r>(&self, part: &str, row: &'r Row) -> Result<&'r Value> {
         let paths = self.paths.get(part).map(Vec::as_slice).unwrap_or_default();
-        let there = |path| lookup(&row.fields, path).filter(|value| !value.is_null());
-        paths.iter().map(String::as_str).find_map(there).with_context(|| {
-            let columns: Vec<&str> = row.fields.keys().map(String::as_str).collect();
-            let columns = if columns.is_empty() { "none".to_owned() } else { columns.join(", ") };
-            format!("no `{}` for `{part}`; the columns are {columns}", paths.join("` or `"))
-        })
+        for path in paths {
+            let bytes = row.bytes.iter().find(|bytes| is_within(bytes, path) || is_within(path, bytes));
+            if let Some(bytes) = bytes {
+                bail!("column `{bytes}` for `{part}` holds bytes that are no text, which is UTF-8");
+            }
+            if let Some(value) = lookup(&row.fields, path).filter(|value| !value.is_null()) {
+                return Ok(value);
+            }
+        }
+        bail!("no `{}` for `{part}`; the columns are {}", paths.join("` or `"), names(&row.fields))
     }
 }
 
@@ -171,6 +176,21 @@ impl AnswerIn {
         ensure!(!answer.is_empty(), "it is empty");
         Ok(answer)
     }
+}
+
+/// Whether `path` leads to the value at `outer`, or to one within it.
+fn is_within(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// The names of the columns; of many the first.
+fn names(fields: &Map<String, Value>) -> String {
+    const SHOWN: usize = 20;
+    let mut names: Vec<&str> = fields.keys().take(SHOWN).map(String::as_str).collect();
+    let more = fields.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("and {more} more") } else { String::new() };
+    names.extend(Some(more.as_str()).filter(|more| !more.is_empty()));
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// The value at `path`; a whole path that is the name of a column counts first.
@@ -205,9 +225,15 @@ fn whole_numbers(value: &Value) -> Result<Vec<u32>> {
     items.iter().map(whole_number).collect()
 }
 
+/// A number, or the digits of one, also where a point and zeros stand behind it.
 fn whole_number(value: &Value) -> Result<u32> {
-    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-    number.with_context(|| anyhow!("got {value}, expected a whole number"))
+    let digits = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(digits) => digits.clone(),
+        other => bail!("got {}, expected a whole number", kind(other)),
+    };
+    let number = Decimal::of(&digits).and_then(|number| number.plain().ok()?.parse().ok());
+    number.with_context(|| format!("got {value}, expected a whole number"))
 }
 
 /// The problem between a paragraph of instructions and another, as DAPO-Math-17K has them; a text with fewer than three

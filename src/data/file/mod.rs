@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{EvalItems, Item, Items};
 
+mod array;
 mod columns;
 mod digest;
+mod parquet;
 mod preset;
 mod profile;
 mod report;

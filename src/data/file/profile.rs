@@ -37,6 +37,9 @@ pub struct Column {
 /// Rows that a preset must be able to read.
 const TRIED: usize = 32;
 
+/// What a column of bytes that are no text holds.
+const BYTES: &str = "bytes";
+
 /// Most columns, so that a file which makes up columns as it goes on takes no memory.
 const MOST: usize = 200;
 
@@ -54,6 +57,9 @@ impl Profile {
             match row {
                 Ok(row) => {
                     visit("", &row.fields, &mut columns);
+                    for path in &row.bytes {
+                        count(path.clone(), BYTES, &Value::Null, &mut columns);
+                    }
                     if first.len() < TRIED {
                         first.push(row);
                     }
@@ -75,17 +81,17 @@ fn visit(prefix: &str, fields: &Map<String, Value>, columns: &mut Vec<Column>) {
             Value::Object(inner) => visit(&format!("{path}."), inner, columns),
             Value::Array(items) => match items.first() {
                 Some(Value::Object(inner)) => visit(&format!("{path}.0."), inner, columns),
-                _ => count(path, value, columns),
+                _ => count(path, kind(value), value, columns),
             },
-            _ => count(path, value, columns),
+            _ => count(path, kind(value), value, columns),
         }
     }
 }
 
-fn count(path: String, value: &Value, columns: &mut Vec<Column>) {
+fn count(path: String, kind: &'static str, value: &Value, columns: &mut Vec<Column>) {
     if let Some(column) = columns.iter_mut().find(|column| column.path == path) {
         column.n_rows += 1;
     } else if columns.len() < MOST {
-        columns.push(Column { path, kind: kind(value), example: value.clone(), n_rows: 1 });
+        columns.push(Column { path, kind, example: value.clone(), n_rows: 1 });
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Error;
 
 use super::OnBroken;
+use crate::data::jsonl::short;
 
 /// Counts of the rows of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl FileReport {
     pub fn add_broken(&mut self, error: &Error) {
         self.n_broken += 1;
         if self.broken.len() < NAMED {
-            self.broken.push(format!("{error:#}"));
+            self.broken.push(short(&format!("{error:#}")));
         }
     }
 

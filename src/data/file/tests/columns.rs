@@ -5,7 +5,7 @@ use super::super::{AnswerIn, Columns, Content, Preset, Row};
 use super::*;
 
 fn row(fields: Value) -> Row {
-    Row { place: "x:1".to_owned(), fields: object(fields) }
+    Row { place: "x:1".to_owned(), fields: object(fields), bytes: Vec::new() }
 }
 
 fn preset(preset: Preset, fields: Value) -> anyhow::Result<Content> {
@@ -152,9 +152,42 @@ fn rows_that_make_no_problem_say_why() {
         (json!({"n": "1, 2", "t": 1}), "`numbers`: got a text, expected a list of whole numbers"),
         (json!({"n": [1, -2], "t": 1}), "`numbers`: got -2, expected a whole number"),
         (json!({"n": [1, 2], "t": 1.5}), "`target`: got 1.5, expected a whole number"),
+        (json!({"n": [1, true], "t": 1}), "`numbers`: got a boolean, expected a whole number"),
+        (json!({"n": [1], "t": "4294967296"}), "`target`: got \"4294967296\", expected a whole number"),
     ] {
         assert_eq!(mapped(&countdown, None, fields).unwrap_err(), expected);
     }
+    let many: Map<String, Value> = (0..50).map(|n| (format!("c{n}"), json!(n))).collect();
+    let error = mapped(&parts, None, Value::Object(many)).unwrap_err();
+    assert!(error.ends_with("c18, c19, and 30 more"), "{error}");
+}
+
+#[test]
+fn whole_numbers_are_whole_however_they_are_written() {
+    let countdown = [("numbers", "n"), ("target", "t")];
+    let read = mapped(&countdown, None, json!({"n": [3.0, 5, "12.00"], "t": 8.0})).unwrap();
+    assert_eq!(read.task, Task::Countdown(Countdown { numbers: vec![3, 5, 12], target: 8 }));
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused_where_they_are_read() {
+    let row = Row {
+        bytes: vec!["a".to_owned(), "b.0".to_owned()],
+        ..row(json!({"q": "Q", "a": null, "b": [null]}))
+    };
+    let read = |answer: &str| {
+        let fields =
+            [("question", "q"), ("answer", answer)].map(|(part, path)| (part.to_owned(), path.to_owned()));
+        Columns::new(None, &fields.into(), None).read(&row).map_err(|error| format!("{error:#}"))
+    };
+    assert_eq!(
+        read("a").unwrap_err(),
+        "column `a` for `answer` holds bytes that are no text, which is UTF-8"
+    );
+    for path in ["b", "b.0"] {
+        assert!(read(path).unwrap_err().starts_with("column `b.0` for `answer` holds bytes"), "{path}");
+    }
+    assert!(read("q").is_ok());
 }
 
 #[test]

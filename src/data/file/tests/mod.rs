@@ -12,6 +12,7 @@ mod columns;
 mod files;
 mod published;
 mod rows;
+mod stored;
 
 /// A folder with files of these contents.
 struct Files(tempfile::TempDir);

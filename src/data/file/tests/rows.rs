@@ -21,6 +21,19 @@ fn read_text(name: &str, content: &[u8]) -> Vec<Result<(String, Value), String>>
 }
 
 #[test]
+fn numbers_of_a_line_keep_their_digits() {
+    let text = b"{\"a\": 42391158275216203514294433201, \"b\": [0.1, 3.14159265358979323846]}\n{\"a\": NaN}";
+    let found = read_text("x.jsonl", text);
+    let expected = json!({"a": "42391158275216203514294433201", "b": [0.1, "3.14159265358979323846"]});
+    assert_eq!(found[0], Ok(("x.jsonl:1".to_owned(), expected)));
+    assert!(
+        found[1].as_ref().is_err_and(|error| error.starts_with("x.jsonl:2: NaN is no JSON")),
+        "{:?}",
+        found[1]
+    );
+}
+
+#[test]
 fn lines_are_rows_and_broken_ones_are_named() {
     let content = b"\xef\xbb\xbf{\"a\": 1}\r\n\n  \n{\"a\": 1,}\n[1]\n{\"a\": \"\xff\"}\n{\"a\": \"\xc3\xa9\", \"b\": {\"c\": null}}";
     let found = read_text("x.jsonl", content);
@@ -40,9 +53,22 @@ fn an_array_is_read_as_a_whole() {
     assert_eq!(found[0], Ok(("x.json:1".to_owned(), json!({"a": 1}))));
     assert_eq!(found[1], Err("x.json:2: got a number, expected an object".to_owned()));
     assert_eq!(found[2], Ok(("x.json:3".to_owned(), json!({"a": 2}))));
-    let files = Files::new(&[("x.json", "{\"a\": 1}"), ("x.csv", ""), ("x.parquet", "PAR1")]);
+    assert_eq!(found.len(), 3);
+    assert_eq!(read_text("x.json", b" [ ] \n"), []);
+    let files = Files::new(&[
+        ("x.json", "\u{feff}\n{\"a\": 1}\n{\"a\": 2}"),
+        ("blank.json", " \n"),
+        ("text.json", "\"a\""),
+        ("x.csv", ""),
+        ("x.parquet", "PAR1"),
+    ]);
     for (name, expected) in [
-        ("x.json", "x.json: expected one array of objects: invalid type: map"),
+        (
+            "x.json",
+            "x.json: holds an object, expected one array of objects; a file with an object in each line is named .jsonl",
+        ),
+        ("blank.json", "blank.json: holds nothing, expected one array of objects"),
+        ("text.json", "text.json: is no array, expected one array of objects"),
         (
             "x.csv",
             "x.csv: the name ends in no format that can be read; expected .jsonl, .ndjson, .json or .parquet",
@@ -57,15 +83,45 @@ fn an_array_is_read_as_a_whole() {
 }
 
 #[test]
-fn a_folder_cannot_be_read_on() {
+fn an_array_is_read_item_by_item_to_where_it_is_broken() {
+    let good = |n: usize, value: Value| Ok((format!("x.json:{n}"), value));
+    let text = b"[{\"a\": \"],[\\\"\"}, {\"a\": [1, {}]},, {\"a\"\n: 1,},{\"a\": 12345678901234567890123},]";
+    let found = read_text("x.json", text);
+    assert_eq!(found[0], good(1, json!({"a": "],[\""})));
+    assert_eq!(found[1], good(2, json!({"a": [1, {}]})));
+    assert_eq!(found[2], Err("x.json:3: nothing stands between two commas, or behind the last".to_owned()));
+    assert_eq!(found[3], Err("x.json:4: trailing comma at line 2 of it, column 5".to_owned()));
+    assert_eq!(found[4], good(5, json!({"a": "12345678901234567890123"})));
+    assert_eq!(found[5], Err("x.json:6: nothing stands between two commas, or behind the last".to_owned()));
+    assert_eq!(found.len(), 6);
+    for (text, expected) in [
+        (&b"[{}, {"[..], "file: x.json:2: the file ends within the array"),
+        (b"[{}] {}", "file: x.json:1: something stands behind the array, expected one array of objects"),
+        (b"[", "file: x.json:1: the file ends within the array"),
+    ] {
+        assert_eq!(read_text("x.json", text).pop(), Some(Err(expected.to_owned())));
+    }
+}
+
+#[test]
+fn what_is_no_file_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("x.jsonl");
-    fs::create_dir(&path).unwrap();
-    let found = read(&path);
-    assert!(
-        found.len() == 1
-            && found[0].as_ref().is_err_and(|e| e.starts_with("file: x.jsonl:1: cannot be read"))
-    );
+    for name in ["x.jsonl", "x.json", "x.parquet"] {
+        let path = dir.path().join(name);
+        fs::create_dir(&path).unwrap();
+        let error = format!("{:#}", rows(&path).err().unwrap());
+        assert!(
+            error.ends_with(&format!("{name}: cannot be read: it is a folder, expected a file")),
+            "{error}"
+        );
+        fs::remove_dir(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let error = format!("{:#}", rows(&path).err().unwrap());
+        assert!(
+            error.ends_with(&format!("{name}: cannot be read: it is a pipe, expected a file")),
+            "{error}"
+        );
+    }
 }
 
 #[test]
