@@ -26,7 +26,7 @@ use crate::types::{Purpose, RunRandom};
 mod fit;
 mod model;
 
-use self::fit::{check_budget, check_number, check_positions};
+use self::fit::{check_budget, check_number, check_positions, check_prompts};
 use self::model::model_parts;
 
 /// The parts of a run that do not change while it trains.
@@ -109,10 +109,11 @@ impl Setup {
             });
         }
         if let (Some((model, _)), Some(data)) = (&model, &data) {
-            draft.judge(&["sampling.max_new_tokens"], |recipe| check_positions(recipe, model, data));
+            draft.judge(&["data"], |recipe| check_prompts(recipe, model, data));
+            draft.judge(&["sampling.max_new_tokens", "data"], |recipe| check_positions(recipe, model, data));
         }
         if let Some(data) = &data {
-            draft.judge(&["batch.max_tokens"], |recipe| check_budget(recipe, data));
+            draft.judge(&["batch.max_tokens", "data"], |recipe| check_budget(recipe, data));
         }
         let recipe = draft.finish()?;
         let (

@@ -240,14 +240,16 @@ fn misfit(evaluator: &Evaluator, positions: i64) -> Option<String> {
     let (set, new) = (&evaluator.set, evaluator.sampling.max_new_tokens);
     let too_long =
         set.prompts.iter().filter(|prompt| prompt.tokens.len().saturating_add(new) > positions).count();
-    let longest = set.prompts.iter().map(|prompt| prompt.tokens.len()).max()?;
+    let lengths = set.prompts.iter().map(|prompt| prompt.tokens.len());
+    let (longest, place) = lengths.zip(&set.places).max_by_key(|(length, _)| *length)?;
+    let place = place.as_ref().map_or_else(String::new, |place| format!(", {place},"));
     let remedy = match positions.saturating_sub(longest) {
         0 => "leave these out of the file".to_owned(),
         room => format!("lower --max-new-tokens to at most {room}, or leave these out of the file"),
     };
     (too_long > 0).then(|| {
         format!(
-            "{}: {too_long} of {} prompts are too long: the longest has {longest} tokens, with {new} new ones {}, and the \
+            "{}: {too_long} of {} prompts are too long: the longest{place} has {longest} tokens, with {new} new ones {}, and the \
              model has {positions} positions; {remedy}",
             set.name,
             set.prompts.len(),

@@ -1,10 +1,11 @@
 //! Whether problems, model and sizes of a step fit each other.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use crate::data::DataSet;
 use crate::model::ModelConfig;
 use crate::recipe::Recipe;
+use crate::types::Prompt;
 
 /// A step draws every prompt once at most.
 pub(super) fn check_number(recipe: &Recipe, there: usize) -> Result<()> {
@@ -16,18 +17,56 @@ pub(super) fn check_number(recipe: &Recipe, there: usize) -> Result<()> {
     Ok(())
 }
 
-/// Tokens of the longest prompt.
-fn longest_prompt(data: &DataSet) -> usize {
-    data.prompts().map(|p| p.tokens.len()).max().unwrap_or(0)
+/// The longest prompt: its tokens, and what it is called.
+fn longest_prompt(data: &DataSet) -> (usize, String) {
+    let longest = data.placed().max_by_key(|(prompt, _)| prompt.tokens.len());
+    longest.map_or((0, String::new()), |(prompt, place)| {
+        let place = place.map_or_else(String::new, |place| format!(", {place},"));
+        (prompt.tokens.len(), format!("the longest prompt{place}"))
+    })
+}
+
+/// Every prompt must leave room for a response, whatever that is allowed to have.
+pub(super) fn check_prompts(recipe: &Recipe, model: &ModelConfig, data: &DataSet) -> Result<()> {
+    const SHOWN: usize = 8;
+    let positions = usize::try_from(model.max_position_embeddings)?;
+    let too_long = |(prompt, _): &(&Prompt, Option<&str>)| prompt.tokens.len() >= positions;
+    let all: Vec<_> = data.placed().filter(too_long).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let mut lines: Vec<String> = all
+        .iter()
+        .take(SHOWN)
+        .map(|(prompt, place)| {
+            let place = place.map_or_else(|| format!("prompt {}", prompt.id), str::to_owned);
+            format!(
+                "{place}: the prompt has {} tokens, and the model has {positions} positions",
+                prompt.tokens.len()
+            )
+        })
+        .collect();
+    if all.len() > SHOWN {
+        lines.push(format!("... and {} more", all.len() - SHOWN));
+    }
+    let n_trained = data.train.iter().filter(|prompt| too_long(&(prompt, None))).count();
+    if n_trained > 0 {
+        let most = positions.saturating_sub(recipe.sampling.max_new_tokens).max(1);
+        lines.push(format!("[data] max_prompt_tokens = {most} leaves out longer training problems"));
+    }
+    if n_trained < all.len() {
+        lines.push("take evaluation problems that are too long out of their file".to_owned());
+    }
+    bail!(lines.join("\n"))
 }
 
 /// Every sequence must fit the model's positions.
 pub(super) fn check_positions(recipe: &Recipe, model: &ModelConfig, data: &DataSet) -> Result<()> {
-    let (longest, new) = (longest_prompt(data), recipe.sampling.max_new_tokens);
+    let ((longest, which), new) = (longest_prompt(data), recipe.sampling.max_new_tokens);
     let positions = usize::try_from(model.max_position_embeddings)?;
     ensure!(
         longest.saturating_add(new) <= positions,
-        "[sampling] max_new_tokens = {new}: the longest prompt has {longest} tokens, together {}, and the model has \
+        "[sampling] max_new_tokens = {new}: {which} has {longest} tokens, together {}, and the model has \
          {positions} positions; lower max_new_tokens to at most {}",
         longest.saturating_add(new),
         positions.saturating_sub(longest)
@@ -37,12 +76,12 @@ pub(super) fn check_positions(recipe: &Recipe, model: &ModelConfig, data: &DataS
 
 /// Every sequence must fit the token budget.
 pub(super) fn check_budget(recipe: &Recipe, data: &DataSet) -> Result<()> {
-    let (longest, new, most) =
+    let ((longest, which), new, most) =
         (longest_prompt(data), recipe.sampling.max_new_tokens, recipe.batch.max_tokens);
     ensure!(
         longest.saturating_add(new) <= most,
-        "[batch] max_tokens = {most}: the longest prompt ({longest} tokens) and max_new_tokens = {new} make sequences \
-         of {} tokens; raise max_tokens to at least that",
+        "[batch] max_tokens = {most}: {which} has {longest} tokens, with max_new_tokens = {new} together {}; raise \
+         max_tokens to at least that",
         longest.saturating_add(new)
     );
     Ok(())
