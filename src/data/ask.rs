@@ -30,6 +30,8 @@ pub struct ChatConfig {
 pub struct Asker<'t> {
     tokenizer: &'t Tokenizer,
     chat: Option<(&'t ChatTemplate, &'t ChatConfig)>,
+    /// Texts of special tokens.
+    special: Vec<String>,
 }
 
 impl<'t> Asker<'t> {
@@ -45,7 +47,14 @@ impl<'t> Asker<'t> {
             )?;
             Ok::<_, anyhow::Error>((template, chat))
         };
-        Ok(Self { tokenizer, chat: chat.map(with_template).transpose()? })
+        let special = tokenizer.special_tokens();
+        Ok(Self { tokenizer, chat: chat.map(with_template).transpose()?, special })
+    }
+
+    /// A special token whose text stands in `question`, where the policy reads it as that token.
+    #[must_use]
+    pub fn special_in(&self, question: &str) -> Option<&str> {
+        self.special.iter().map(String::as_str).find(|text| question.contains(text))
     }
 
     /// What the policy reads when it is asked `question`: as text and as tokens, at least one.

@@ -11,6 +11,8 @@ use super::eos::{eos_ids, id_of};
 use crate::files::list;
 use crate::types::TokenId;
 
+mod special;
+
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 pub(super) const GENERATION_CONFIG: &str = "generation_config.json";

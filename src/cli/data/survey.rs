@@ -102,6 +102,7 @@ fn place(item: &Item) -> String {
 impl Survey {
     /// Of `items`, the first `rows` of each set shown.
     pub fn of(items: Items, reader: &Reader<'_>, rows: usize) -> Result<Self> {
+        let notes = special(&items, reader).into_iter().collect();
         let Items { train, eval, max_prompt_tokens, reports } = items;
         let prompt = train.first().or_else(|| eval.iter().find_map(|set| set.items.first()));
         let prompt = prompt.map(|item| reader.read(item)).transpose()?;
@@ -120,8 +121,22 @@ impl Survey {
         for (index, set) in eval.into_iter().enumerate() {
             sets.push(Set::of(set.name, of_eval.get(index), &set.items, (reader, rows, None))?);
         }
-        Ok(Self { unit: reader.unit(), sets, prompt, notes: Vec::new() })
+        Ok(Self { unit: reader.unit(), sets, prompt, notes })
     }
+}
+
+/// How many problems spell out a special token, where there are any.
+fn special(items: &Items, reader: &Reader<'_>) -> Option<String> {
+    let Reader::Tokens(asker) = reader else { return None };
+    let all = || items.train.iter().chain(items.eval.iter().flat_map(|set| &set.items));
+    let mut spelled = all().filter_map(|item| Some((item, asker.special_in(&item.text)?)));
+    let (first, token) = spelled.next()?;
+    let n = 1 + spelled.count();
+    Some(format!(
+        "{n} of {} problems contain the text of a special token and are read with that token, first {}, {token}",
+        all().count(),
+        place(first)
+    ))
 }
 
 impl Set {
