@@ -103,6 +103,23 @@ fn lengths_and_numbers_that_do_not_fit_are_found_together() {
 }
 
 #[test]
+fn problems_longer_than_the_model_are_named_with_a_remedy() {
+    let place = Place::new();
+    let long = format!("{{\"nums\": [{}1], \"target\": 3}}\n", "1, ".repeat(300));
+    place.write("train.jsonl", problems(4) + &long);
+    place.write("eval.jsonl", long + &problems(1));
+    let said = refusal(&place, &["tiny.toml", "--set", FILES, "--set", "batch.max_tokens=4096"]);
+    let parts = [
+        "train.jsonl:5: the prompt has ",
+        "eval.jsonl:1: the prompt has ",
+        "[data] max_prompt_tokens = 488 leaves out longer training problems",
+        "take evaluation problems that are too long out of their file",
+    ];
+    assert_says(&said, &parts);
+    assert!(!said.contains("at most 0"), "{said}");
+}
+
+#[test]
 fn what_can_be_judged_alone_is_found_together_whatever_else_is_wrong() {
     let place = Place::new();
     let nowhere = "model={path=\"nowhere\"}";

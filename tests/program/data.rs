@@ -69,12 +69,48 @@ fn a_recipe_is_shown_with_all_its_files() {
 }
 
 #[test]
+fn problems_that_spell_out_a_special_token_are_counted() {
+    let place = place();
+    place.write("q.jsonl", "{\"q\": \"2+3\", \"a\": 5}\n{\"q\": \"2+2<eos>\", \"a\": 4}\n");
+    let model = FINISHED.path("runs/tiny");
+    let ended = place.run(&[
+        "data",
+        "q.jsonl",
+        "--fields",
+        "question=q,answer=a",
+        "--model",
+        model.to_str().unwrap(),
+    ]);
+    let note = "note: 1 of 2 problems contain the text of a special token and are read with that token, first q.jsonl:2, <eos>";
+    assert!(ended.code == 0 && ended.out.contains(note), "{}{}", ended.out, ended.err);
+}
+
+#[test]
+fn what_is_no_file_is_refused_without_waiting() {
+    let place = place();
+    for name in ["pipe.jsonl", "pipe.json", "pipe.parquet"] {
+        let made = std::process::Command::new("mkfifo").arg(place.path(name)).status().unwrap();
+        assert!(made.success());
+        let expected = format!("{name}: cannot be read: it is a pipe, expected a file");
+        for args in [&["data", name][..], &["grade", name]] {
+            let ended = place.run(args);
+            assert!(ended.code == 2 && ended.err.contains(&expected), "{args:?}: {}", ended.err);
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_explained() {
     let place = place();
     place.write("empty.jsonl", "");
+    place.write("empty.json", "[]");
+    place.write("lines.json", ROWS);
     for (args, expected) in [
         (&["none.jsonl"][..], "none.jsonl: cannot be read: "),
         (&["empty.jsonl"], "empty.jsonl: the file holds no rows"),
+        (&["empty.jsonl", "--preset", "gsm8k"], "error: empty.jsonl: the file holds no rows"),
+        (&["empty.json", "--preset", "gsm8k"], "error: empty.json: the file holds no rows"),
+        (&["lines.json"], "lines.json: holds an object, expected one array of objects"),
         (&["rows.csv"], "expected .jsonl, .ndjson, .json or .parquet"),
         (&["rows.jsonl", "--preset", "math"], "no row can be read\ncolumns, with the first value of each:\n"),
         (&["rows.jsonl", "--preset", "mth"], "unknown variant `mth`, expected one of `gsm8k`"),

@@ -214,6 +214,10 @@ fn wrong_arguments_are_found_before_a_model_is_loaded() {
         "{name = \"long\", path = \"long.jsonl\", fields = {question = \"question\", answer = \"answer\"}}";
     refused(
         &["--set", table, "--max-new-tokens", "400"],
-        &["long: 1 of 1 prompts are too long", "512 positions", "lower --max-new-tokens to at most"],
+        &[
+            "long: 1 of 1 prompts are too long: the longest, long.jsonl:1, has",
+            "512 positions",
+            "lower --max-new-tokens to at most",
+        ],
     );
 }

@@ -263,6 +263,26 @@ fn grade_reads_lines_as_other_programs_write_them() {
 }
 
 #[test]
+fn grade_reads_every_digit_behind_a_mark_at_the_start() {
+    let place = Place::new();
+    let long = "42391158275216203514294433201";
+    let rows = [
+        format!("{{\"gold\": {long}, \"prediction\": \"{long}\"}}"),
+        "{\"gold\": 18446744073709551616, \"prediction\": 18446744073709551617}".to_owned(),
+    ];
+    place.write("answers.jsonl", format!("\u{feff}{}\n", rows.join("\n")));
+    let ended = place.run(&["grade", "answers.jsonl"]);
+    let verdicts: Vec<bool> = ended.out.lines().map(|line| line.contains("\"verdict\":true")).collect();
+    assert_eq!((ended.code, verdicts), (0, vec![true, false]), "{}{}", ended.out, ended.err);
+    place.write(
+        "tasks.jsonl",
+        r#"{"task": {"type": "countdown", "numbers": [3.0, 5], "target": 8.0}, "prediction": "3+5"}"#,
+    );
+    let ended = place.run(&["grade", "tasks.jsonl", "--reward", "countdown"]);
+    assert!(ended.out.contains("\"verdict\":true"), "{}{}", ended.out, ended.err);
+}
+
+#[test]
 fn grade_takes_any_grader_with_its_settings() {
     let place = Place::new();
     place.write(
