@@ -25,7 +25,7 @@ const MAX_PAGES: u64 = 512 << 20;
 const MAX_WORDS: u64 = 4_000_000;
 /// Rows, and bytes unpacked, that any file may have, and how many more for each of its bytes.
 const FREE_ROWS: u64 = 1_000_000;
-const ROWS_A_BYTE: u64 = 64;
+const ROWS_A_BYTE: u64 = 1;
 const FREE_BYTES: u64 = 512 << 20;
 const UNPACKED_A_BYTE: u64 = 200;
 

@@ -171,3 +171,30 @@ fn sizes_that_cannot_be_are_refused() {
         assert!(read(&content[..cut]).unwrap_err().contains("not a whole Parquet file"));
     }
 }
+
+/// A few bytes can stand for any number of rows, or of values in one.
+#[test]
+fn rows_and_lists_that_nothing_is_stored_of_are_refused() {
+    let n = 1_100_000;
+    let nulls = written(
+        "message m { optional int64 a; }",
+        Compression::UNCOMPRESSED,
+        &[&|column| {
+            column.typed::<Int64Type>().write_batch(&[], Some(&vec![0; n]), None).unwrap();
+        }],
+    );
+    let error = read(&nulls).unwrap_err();
+    assert!(error.starts_with("x.parquet: cannot be read: it has 1100000 rows in "), "{error}");
+    let list = "message m { required group l (LIST) { repeated group list { required int64 element; } } }";
+    let list = written(
+        list,
+        Compression::UNCOMPRESSED,
+        &[&|column| {
+            let levels: Vec<i16> = (0..n).map(|at| i16::from(at > 0)).collect();
+            column.typed::<Int64Type>().write_batch(&vec![7; n], Some(&vec![1; n]), Some(&levels)).unwrap();
+        }],
+    );
+    let error = read(&list).unwrap_err();
+    let expected = "column l.list.element: row 1 of the row group has more than 1000000 values";
+    assert!(error.contains("x.parquet:1: cannot be read") && error.contains(expected), "{error}");
+}
