@@ -44,7 +44,7 @@ impl RewardConfig {
             Self::Format(config) => Box::new(FormatReward::new(config)?),
             Self::Length(config) => Box::new(LengthReward::new(config)),
             Self::Command(config) => Box::new(CommandReward::new(config)),
-            Self::Http(config) => Box::new(HttpReward::new(config)),
+            Self::Http(config) => Box::new(HttpReward::new(config)?),
         })
     }
 
@@ -63,6 +63,7 @@ impl RewardConfig {
     pub fn missing(&self) -> Option<String> {
         match self {
             Self::Command(config) => config.missing(),
+            Self::Http(config) => config.missing(),
             _ => None,
         }
     }

@@ -59,7 +59,7 @@ fn answer(stream: TcpStream, script: Script, count: &AtomicUsize) {
 }
 
 fn grader(url: String, deadline_s: f64, retries: u32) -> HttpReward {
-    HttpReward::new(HttpConfig { url, name: "http".into(), concurrency: 4, deadline_s, retries })
+    HttpReward::new(HttpConfig { url, name: "http".into(), concurrency: 4, deadline_s, retries }).unwrap()
 }
 
 fn score(reward: &HttpReward, text: &str) -> Verdict {
@@ -143,4 +143,26 @@ fn settings_that_cannot_work_are_named() {
             [format!("url: got {url:?}, expected an address that begins with http://")]
         );
     }
+}
+
+#[test]
+fn secrets_of_an_address_are_not_written_down() {
+    let config = |url: &str| -> HttpConfig { serde_json::from_value(json!({ "url": url })).unwrap() };
+    let whole = config("http://me:pass@host:8000/grade?token=abc");
+    assert!(whole.problems().is_empty() && whole.missing().is_none());
+    let written = serde_json::to_value(&whole).unwrap();
+    assert_eq!(written["url"], "http://***@host:8000/grade?token=***");
+    // Read back it leads nowhere, and says so before anybody is asked.
+    let lost = serde_json::from_value::<HttpConfig>(written).unwrap();
+    assert!(lost.problems().is_empty());
+    assert!(lost.missing().unwrap().starts_with("url: got \"http://***@host:8000/"), "{:?}", lost.missing());
+    // A variable is none, and stays.
+    let named = config("http://me:${CARGO_PKG_NAME}@host");
+    assert_eq!(serde_json::to_value(&named).unwrap()["url"], named.url.as_str());
+    assert!(named.problems().is_empty() && named.missing().is_none());
+    let unset = config("http://me:${RLCREDIT_NO_SUCH_VARIABLE}@host");
+    assert!(unset.missing().unwrap().contains("RLCREDIT_NO_SUCH_VARIABLE is not set"));
+    assert!(HttpReward::new(unset).is_err());
+    let problem = config("ftp://me:pass@host").problems().remove(0);
+    assert!(problem.contains("ftp://***@host") && !problem.contains("pass"), "{problem}");
 }

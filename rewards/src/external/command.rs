@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 use super::crew::{Crew, Item};
 use super::process::Process;
 use super::protocol::Failure;
-use crate::external::{self, common_problems};
-use crate::{Response, Reward, Status, Task, Verdict};
+use crate::external::{self, common_problems, lost};
+use crate::{Response, Reward, Status, Task, Verdict, is_masked, mask};
 
 /// Keys of the `command` grader.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandConfig {
     /// The program and its arguments; a program without a slash is looked for in `PATH`.
+    #[serde(serialize_with = "mask::serialize_all")]
     pub program: Vec<String>,
     /// Name under which its values are reported.
     #[serde(default = "name")]
@@ -52,9 +53,12 @@ impl CommandConfig {
         problems
     }
 
-    /// That the program cannot be started on this machine, as `program: ...`.
+    /// That the program cannot be started as it is meant to be, as `program: ...`.
     pub fn missing(&self) -> Option<String> {
         let program = self.program.first()?;
+        if let Some(argument) = self.program.iter().find(|argument| is_masked(argument)) {
+            return Some(lost("program", argument));
+        }
         let error = which::which(program).err()?;
         Some(format!("program: {program}: expected a program that can be started: {error}"))
     }

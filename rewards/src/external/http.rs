@@ -9,9 +9,9 @@ use ureq::Agent;
 
 use super::crew::{Crew, Item};
 use super::protocol::{Failure, Request, verdict};
-use super::{MAX_REPLY, common_problems};
+use super::{MAX_REPLY, common_problems, lost};
 use crate::external;
-use crate::{Response, Reward, Task, Verdict};
+use crate::{Response, Reward, Task, Verdict, is_masked, mask, masked, masked_address};
 
 /// Pause before the first retry; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -20,7 +20,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpConfig {
-    /// Where requests are sent, `http://...`.
+    /// Where requests are sent, `http://...`; `${NAME}` in it stands for the environment variable of that name.
+    #[serde(serialize_with = "mask::serialize")]
     pub url: String,
     /// Name under which its values are reported.
     #[serde(default = "name")]
@@ -57,20 +58,39 @@ impl HttpConfig {
     pub fn problems(&self) -> Vec<String> {
         let Self { url, name, concurrency, deadline_s, retries } = self;
         let mut problems = common_problems(name, *deadline_s, ("concurrency", *concurrency));
-        let uri = url.parse::<ureq::http::Uri>();
-        if !uri.is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some()) {
-            problems.push(format!("url: got {url:?}, expected an address that begins with http://"));
+        // Whatever the variables hold.
+        let sample = mask::filled(url, |_| Some("1".to_owned()));
+        let uri = sample.map(|url| url.parse::<ureq::http::Uri>());
+        if !uri.is_ok_and(|uri| uri.is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some()))
+        {
+            let shown = masked_address(url);
+            problems.push(format!("url: got {shown:?}, expected an address that begins with http://"));
         }
         if *retries > 100 {
             problems.push(format!("retries: got {retries}, expected at most 100"));
         }
         problems
     }
+
+    /// What the address lacks here, as `url: ...`.
+    pub fn missing(&self) -> Option<String> {
+        self.address().err().or_else(|| is_masked(&self.url).then(|| lost("url", &self.url)))
+    }
+
+    /// The address with what its variables hold.
+    fn address(&self) -> Result<String, String> {
+        mask::filled(&self.url, |name| std::env::var(name).ok()).map_err(|name| {
+            let url = masked_address(&self.url);
+            format!("url: {url}: the environment variable {name} is not set; export it")
+        })
+    }
 }
 
 /// A grader that is a server.
 pub struct HttpReward {
     config: HttpConfig,
+    /// Where it answers.
+    address: String,
     agent: Agent,
     crew: Crew,
     next_id: AtomicU64,
@@ -86,13 +106,23 @@ enum Attempt {
 
 impl HttpReward {
     /// The grader that `config` describes.
-    pub fn new(config: HttpConfig) -> Self {
+    ///
+    /// # Errors
+    /// If the address names an environment variable that is not set.
+    pub fn new(config: HttpConfig) -> Result<Self, String> {
+        let address = config.address()?;
         let settings = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_idle_connections_per_host(config.concurrency)
             .build();
-        Self { config, agent: settings.into(), crew: Crew::default(), next_id: AtomicU64::new(0) }
+        Ok(Self {
+            config,
+            address,
+            agent: settings.into(),
+            crew: Crew::default(),
+            next_id: AtomicU64::new(0),
+        })
     }
 
     fn grade(&self, item: &Item<'_>) -> Result<Verdict, Failure> {
@@ -119,7 +149,7 @@ impl HttpReward {
     }
 
     fn attempt(&self, body: &str, left: Duration) -> Attempt {
-        let request = self.agent.post(&self.config.url).header("content-type", "application/json");
+        let request = self.agent.post(&self.address).header("content-type", "application/json");
         let sent = request.config().timeout_global(Some(left)).build().send(body);
         let read = sent.and_then(|mut reply| {
             let status = reply.status();
@@ -137,7 +167,7 @@ impl HttpReward {
             Err(error @ ureq::Error::BodyExceedsLimit(_)) => {
                 Attempt::Failed(Failure::error(error.to_string()))
             }
-            Err(error) => Attempt::Passing(Failure::error(format!("the request failed: {error}"))),
+            Err(error) => Attempt::Passing(Failure::error(masked(&format!("the request failed: {error}")))),
         }
     }
 }
@@ -154,7 +184,7 @@ impl Reward for HttpReward {
     fn score_all(&self, items: &[Item<'_>]) -> Result<Vec<Verdict>, String> {
         let workers = (0..self.config.concurrency).map(drop);
         let verdicts = self.crew.grade_all(workers, items, |(), item| self.grade(item));
-        verdicts
-            .map_err(|reason| format!("the server {} does not work as a grader: {reason}", self.config.url))
+        let server = masked_address(&self.config.url);
+        verdicts.map_err(|reason| format!("the server {server} does not work as a grader: {reason}"))
     }
 }

@@ -52,6 +52,14 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 64 && name.chars().all(fits)
 }
 
+/// What to say of an address at `key` that was written down without what is secret of it, `text`.
+fn lost(key: &str, text: &str) -> String {
+    format!(
+        "{key}: got {text:?}: passwords and tokens of addresses are not written down; name the recipe that has it instead of \
+         the run, give it with --set, or let it name an environment variable, ${{NAME}}"
+    )
+}
+
 /// Problems of the keys that both kinds have.
 fn common_problems(name: &str, deadline_s: f64, (at_once_key, at_once): (&str, usize)) -> Vec<String> {
     let mut problems = Vec::new();
