@@ -77,6 +77,16 @@ impl Interrupt {
         Ok(())
     }
 
+    /// Asks as `signal` does.
+    #[cfg(test)]
+    pub(crate) fn request(&self, signal: Signal) {
+        let asked = match signal {
+            Signal::Interrupt => &self.interrupt,
+            Signal::Terminate => &self.terminate,
+        };
+        asked.store(true, Ordering::SeqCst);
+    }
+
     /// The signal that asks for a stop, if one came; SIGINT where both did.
     #[must_use]
     pub fn requested(&self) -> Option<Signal> {

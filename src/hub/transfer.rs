@@ -1,196 +1,209 @@
-//! One file from the hub into the cache, and what to say when that does not work.
+//! One file from the hub into the cache: asked for, gone on with where an earlier try stopped, checked, and linked.
 
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result, anyhow, bail};
-use hf_hub::api::Progress;
-use hf_hub::api::sync::{Api, ApiError};
-use hf_hub::{Cache, Repo};
+use anyhow::Error;
 
-use super::{Hub, HubModel};
-use crate::checkpoint::Fingerprint;
-use crate::files::{is_full, remove};
-use crate::observe::{Console, Phase};
+use super::bar::Bar;
+use super::cache::{Shelf, open_or_create, require_room};
+use super::client::{Answer, Client};
+use super::hash::ContentHash;
+use super::place::HubModel;
+use super::trouble::{Arriving, Tries, Trouble, Watch};
 
-/// How often a file is tried, and how long is waited before the second time; then twice as long each time.
-const TRIES: u32 = 4;
-const PAUSE: Duration = Duration::from_millis(300);
+/// Bytes after which a connection that breaks off counts as the first one again.
+const GOOD_WAY: u64 = 16_000_000;
 
-/// Bytes of what progress is counted in.
-const MB: u64 = 1_000_000;
+/// Longest file beside the weights, bytes.
+pub(super) const TEXT_BYTES: u64 = 128 << 20;
+
+/// How long another process may hold a file without getting on with it.
+const HELD: Duration = Duration::from_secs(60);
 
 /// Fetches the files of one commit of a model.
 pub(super) struct Transfer<'a> {
-    pub hub: &'a Hub,
     pub model: &'a HubModel,
-    pub api: Api,
-    /// The model at that commit.
-    pub repo: Repo,
-    pub console: Option<&'a Console>,
+    pub commit: String,
+    pub client: &'a Client,
+    pub shelf: &'a Shelf,
+    pub watch: Watch<'a>,
+}
+
+/// What the hub says of a file.
+struct Promise {
+    hash: ContentHash,
+    size: Option<u64>,
+    /// Most bytes that it may have.
+    most: u64,
 }
 
 impl Transfer<'_> {
-    /// Puts the file `name` into `folder`, the snapshot of the commit, if it is not there.
-    pub fn fetch(&self, folder: &Path, name: &str) -> Result<()> {
-        if folder.join(name).is_file() {
+    /// Puts the file `name` into the snapshot of the commit, if it is not there; it may be `most` bytes long.
+    pub fn fetch(&self, name: &str, most: u64) -> Result<(), Trouble> {
+        if self.shelf.has(&self.commit, name)? {
             return Ok(());
         }
-        let mut pause = PAUSE;
-        for tried in 1.. {
-            let bar = Bar { console: self.console, phase: None, bytes: 0 };
-            // The crate's own retries go on from the start of a file that was there in part.
-            match self.api.repo(self.repo.clone()).download_with_progress(name, bar) {
-                Ok(path) => return self.verify(&path, name),
-                Err(error) if tried < TRIES && may_pass(&error) => {
-                    // A part that holds all bytes or more cannot be gone on with.
-                    if matches!(error, ApiError::InvalidResume) || status(&error) == Some(416) {
-                        self.forget_part(name)?;
+        let mut tries = Tries::new(self.watch);
+        loop {
+            let mut arrived = 0;
+            match self.attempt(name, most, &mut arrived) {
+                Ok(hash) => return Ok(self.shelf.link(&self.commit, name, &hash)?),
+                Err(trouble) => {
+                    if arrived >= GOOD_WAY {
+                        tries.renew();
                     }
-                    thread::sleep(pause);
-                    pause *= 2;
-                }
-                Err(error) => {
-                    return Err(refused(self.hub, self.model, error.into()).context(name.to_owned()));
+                    tries.after(trouble)?;
                 }
             }
         }
-        bail!("{}: {name}: never tried", self.model)
     }
 
-    /// Removes what an interrupted try left of the file `name`.
-    fn forget_part(&self, name: &str) -> Result<()> {
-        let url = self.api.repo(self.repo.clone()).url(name);
-        let metadata =
-            self.api.metadata(&url).map_err(|error| refused(self.hub, self.model, error.into()))?;
-        let blob = Cache::new(self.hub.cache.clone()).repo(self.repo.clone()).blob_path(metadata.etag());
-        let part = blob.with_extension("part");
-        if part.is_file() { remove(&part) } else { Ok(()) }
+    /// Tries once to get the content of `name` into the cache; counts the bytes that have `arrived`.
+    fn attempt(&self, name: &str, most: u64, arrived: &mut u64) -> Result<ContentHash, Trouble> {
+        let path = format!("/{}/resolve/{}/{name}", self.model.name, self.commit);
+        let answer = self.client.get(&path, 0)?;
+        let promise = self.promise(&answer, most)?;
+        let (blob, part) = self.shelf.blob(&promise.hash)?;
+        let mut answer = Some(answer);
+        let _lock = self.lock(&promise.hash, &part, &mut answer)?;
+        if promise.hash.is_of(&blob).map_err(in_cache(&blob))? {
+            return Ok(promise.hash);
+        }
+        let mut file = open_or_create(&part).map_err(in_cache(&part))?;
+        let there = file.metadata().map_err(in_cache(&part))?.len();
+        let start = if there > promise.size.unwrap_or(promise.most) { 0 } else { there };
+        if promise.size != Some(start) || start == 0 {
+            let answer = match answer.take().filter(|_| start == 0) {
+                Some(answer) => Ok(answer),
+                None => self.go_on(&path, start, &promise),
+            };
+            let received =
+                answer.and_then(|answer| self.receive(name, answer, (&mut file, &part), &promise, arrived));
+            if matches!(received, Err(Trouble::Status { code: 416, .. })) {
+                // There is more than the hub has.
+                fs::remove_file(&part).map_err(in_cache(&part))?;
+            }
+            received?;
+        }
+        verify(&file, &part, &promise.hash, start > 0)?;
+        fs::rename(&part, &blob).map_err(in_cache(&blob))?;
+        Ok(promise.hash)
     }
 
-    /// That the file is what its name in the cache says: large files are called by their SHA-256.
-    fn verify(&self, path: &Path, name: &str) -> Result<()> {
-        let blob = path.canonicalize().with_context(|| path.display().to_string())?;
-        let expected = blob.file_name().unwrap_or_default().to_string_lossy();
-        if expected.len() != 64 || !expected.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Ok(());
+    /// What `answer` says of the file, if that can be relied on.
+    fn promise(&self, answer: &Answer, most: u64) -> Result<Promise, Trouble> {
+        let wrong = |what: String| Err(Trouble::Answer(what));
+        if let Some(commit) = answer.commit.as_ref().filter(|commit| **commit != self.commit) {
+            let shown: String = commit.chars().take(80).collect();
+            return wrong(format!("got a file of the commit {shown:?}, asked for {}", self.commit));
         }
-        let got = Fingerprint::of(&blob)?.sha256;
-        if got == expected.to_ascii_lowercase() {
-            return Ok(());
+        let Some(hash) = answer.hash.clone() else {
+            let without =
+                "the answer has no ETag that is the hash of the file, so what comes cannot be checked";
+            return wrong(without.to_owned());
+        };
+        match answer.size {
+            Some(size) if size > most => wrong(format!("{size} bytes long, expected at most {most}")),
+            None if most > TEXT_BYTES => wrong("the answer does not say how long the file is".to_owned()),
+            size => Ok(Promise { hash, size, most: size.unwrap_or(most) }),
         }
-        for damaged in [path, &blob] {
-            remove(damaged)?;
+    }
+
+    /// Asks again for the content of `promise`, from byte `start` on.
+    fn go_on(&self, path: &str, start: u64, promise: &Promise) -> Result<Answer, Trouble> {
+        let answer = self.client.get(path, start)?;
+        let again = self.promise(&answer, promise.most)?;
+        if again.hash != promise.hash {
+            let changed = format!("the file has changed, from {} to {}", promise.hash, again.hash);
+            return Err(Trouble::Answer(changed));
         }
-        bail!(
-            "{}: {name}: damaged on the way: got SHA-256 {got}, expected {expected}; it has been removed, so start again",
-            self.model
-        )
+        Ok(answer)
+    }
+
+    /// The sole right to fetch the content; where that has to be waited for, `answer` is given up, so that its server does not
+    /// wait as well.
+    fn lock(&self, hash: &ContentHash, part: &Path, answer: &mut Option<Answer>) -> Result<File, Trouble> {
+        let length = || fs::symlink_metadata(part).map_or(0, |part| part.len());
+        let (mut seen, mut since) = (length(), Instant::now());
+        loop {
+            if let Some(lock) = self.shelf.try_lock(hash)? {
+                return Ok(lock);
+            }
+            if answer.take().is_some() {
+                self.watch.note(&format!("{}: another process is fetching it; waiting for that", self.model));
+            }
+            if length() != seen {
+                (seen, since) = (length(), Instant::now());
+            }
+            if since.elapsed() > HELD {
+                return Err(Trouble::Held(part.to_owned()));
+            }
+            self.watch.go_on()?;
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Writes the body of `answer` behind what `file` has of it already; counts the bytes that have `arrived`.
+    fn receive(
+        &self,
+        name: &str,
+        answer: Answer,
+        (file, part): (&mut File, &Path),
+        promise: &Promise,
+        arrived: &mut u64,
+    ) -> Result<(), Trouble> {
+        let Answer { start, response, .. } = answer;
+        // A server that cannot go on begins again.
+        file.set_len(start).map_err(in_cache(part))?;
+        require_room(part, promise.size.unwrap_or_default().saturating_sub(start))?;
+        let mut bar = Bar::new(self.watch.console, name, promise.size.unwrap_or_default(), start);
+        let mut body = Arriving::new(response.into_body().into_reader(), self.watch);
+        let (mut at, mut piece) = (start, vec![0; 1 << 16]);
+        loop {
+            let n = body.read(&mut piece)?;
+            if n == 0 {
+                break;
+            }
+            at += n as u64;
+            if at > promise.most {
+                file.set_len(0).map_err(in_cache(part))?;
+                return Err(Trouble::Answer(format!(
+                    "sent more than the {} bytes it may have",
+                    promise.most
+                )));
+            }
+            file.write_all(&piece[..n]).map_err(in_cache(part))?;
+            *arrived = at - start;
+            bar.advance_to(at);
+        }
+        if let Some(expected) = promise.size.filter(|size| at < *size) {
+            return Err(Trouble::Short { got: at, expected });
+        }
+        bar.finish();
+        Ok(())
     }
 }
 
-/// A phase of the console that counts the megabytes of one file.
-struct Bar<'a> {
-    console: Option<&'a Console>,
-    phase: Option<Phase>,
-    bytes: u64,
-}
-
-impl Progress for Bar<'_> {
-    fn init(&mut self, size: usize, filename: &str) {
-        if self.phase.is_none() && size as u64 >= MB {
-            let begin =
-                |console: &Console| console.phase(&format!("fetch {filename} (MB)"), size as u64 / MB);
-            self.phase = self.console.map(begin);
-        }
-    }
-
-    fn update(&mut self, size: usize) {
-        let before = self.bytes / MB;
-        self.bytes += size as u64;
-        let more = self.bytes / MB - before;
-        if let Some(phase) = self.phase.as_ref().filter(|_| more > 0) {
-            phase.advance(more, "");
-        }
-    }
-
-    fn finish(&mut self) {
-        if let Some(phase) = self.phase.take() {
-            phase.finish();
-        }
-    }
-}
-
-/// Status of the answer behind `error`, if there was one.
-fn status(error: &ApiError) -> Option<u16> {
-    match error {
-        ApiError::RequestError(error) => match **error {
-            ureq::Error::StatusCode(code) => Some(code),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// Whether trying again may help.
-fn may_pass(error: &ApiError) -> bool {
-    match error {
-        ApiError::RequestError(_) => {
-            status(error).is_none_or(|code| code == 416 || code == 429 || code >= 500)
-        }
-        ApiError::IoError(error) => {
-            !matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-        }
-        ApiError::InvalidResume => true,
-        _ => false,
-    }
-}
-
-/// What to say where `error` kept `model` from being fetched.
-pub(super) fn refused(hub: &Hub, model: &HubModel, error: Error) -> Error {
-    let Hub { endpoint, cache, token_file, .. } = hub;
-    let name = &model.name;
-    if is_full(&error) {
-        return anyhow!(
-            "{model}: no room for it in {}: the disk is full; make room, or name another place with HF_HOME",
-            cache.display()
-        );
-    }
-    if let Some(ApiError::LockAcquisition(lock)) = error.downcast_ref() {
-        return anyhow!(
-            "{model}: another process is fetching it (it holds {}); start again when that is done",
-            lock.display()
-        );
-    }
-    let code = error.downcast_ref::<ApiError>().and_then(status);
-    let (what, remedy) = match code {
-        Some(401 | 403) if hub.token.is_none() => (
-            format!("{endpoint} does not show it without a token"),
-            format!(
-                "check the name; for a private or gated model ask for access at {endpoint}/{name}, then set HF_TOKEN or put \
-                 a token into {}",
-                token_file.display()
-            ),
-        ),
-        Some(401 | 403) => (
-            format!("{endpoint} does not give it to the owner of the token"),
-            format!("check the name and the token (HF_TOKEN, or {}), and ask for access at {endpoint}/{name}", token_file.display()),
-        ),
-        Some(404) => (
-            format!("{endpoint} has no such model, or no such revision or file of it"),
-            "check the name and the revision".to_owned(),
-        ),
-        Some(429) | Some(500..) => {
-            (format!("{endpoint} is busy or out of order"), "try again later; what is fetched stays".to_owned())
-        }
-        _ => (
-            format!("could not be fetched from {endpoint}"),
-            "check the connection and HF_ENDPOINT, then start again: it goes on where it stopped; HF_HUB_OFFLINE=1 takes \
-             what is in the cache"
-                .to_owned(),
-        ),
+/// That the file at `part` is what `hash` is of; what is not is removed.
+fn verify(mut file: &File, part: &Path, hash: &ContentHash, resumed: bool) -> Result<(), Trouble> {
+    let mut check = || {
+        file.sync_all()?;
+        file.rewind()?;
+        hash.same_of(file.metadata()?.len(), file)
     };
-    anyhow!("{model}: {what} ({error:#}); {remedy}")
+    let got = check().map_err(in_cache(part))?;
+    if got == *hash {
+        return Ok(());
+    }
+    fs::remove_file(part).map_err(in_cache(part))?;
+    Err(Trouble::Damaged { got, expected: hash.clone(), resumed })
+}
+
+/// What a failure of the cache at `path` is.
+fn in_cache(path: &Path) -> impl Fn(io::Error) -> Trouble {
+    move |error| Trouble::Cache(Error::new(error).context(path.display().to_string()))
 }

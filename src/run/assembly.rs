@@ -58,7 +58,11 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
     let ledger = Ledger::open(&setup, &folder, store, console, given.as_deref(), resumed_at)?;
 
     let weights = "the weights that [model] names make no policy; take others";
-    setup.fetch_weights(console).map_err(Failure::bad_input)?;
+    if let Err(error) = setup.fetch_weights(console, interrupt) {
+        let Some(signal) = interrupt.requested() else { return Err(Failure::bad_input(error)) };
+        console.note(format!("{signal}: stopped while fetching the model; what has arrived stays"));
+        return Ok(Outcome::Interrupted(signal));
+    }
     let phase = console.step_phase("load model", 0);
     let mut policy = initial_policy(&setup)?;
     phase.finish();

@@ -11,6 +11,7 @@ use crate::data::supervised::{Limits, Source};
 use crate::data::{Asker, DataSet, EvalSet};
 use crate::eval::Evaluator;
 use crate::hub::{Files, Hub, HubModel};
+use crate::interrupt::Interrupt;
 use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
 use crate::model::{ModelConfig, Placement};
@@ -140,13 +141,13 @@ impl Setup {
         })
     }
 
-    /// Fetches the weights of a model on the hub that are not in the cache.
+    /// Fetches the weights of a model on the hub that are not in the cache, unless `interrupt` asks for a stop.
     ///
     /// # Errors
     /// As [`Hub::fetch`].
-    pub fn fetch_weights(&self, console: &Console) -> Result<()> {
+    pub fn fetch_weights(&self, console: &Console, interrupt: &Interrupt) -> Result<()> {
         let Some(model) = HubModel::of(&self.recipe.model)? else { return Ok(()) };
-        Hub::from_environment()?.fetch(&model, Files::All, Some(console)).map(drop)
+        Hub::from_environment()?.stopped_by(interrupt).fetch(&model, Files::All, Some(console)).map(drop)
     }
 
     /// Where the responses of each step come from.

@@ -23,6 +23,7 @@ pub use not_finite::NotFinite;
 pub use path_field::PathField;
 pub use prompt::{Prompt, TokenId};
 pub use random::{Purpose, RunRandom};
+pub use rewards::masked;
 pub use signals::{HeadId, HeadSignal, HeadSignals, Signals};
 pub use tree::{CreditedTree, Fork, Leaf, MeasuredTree, Needs, Tree};
 

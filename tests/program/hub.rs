@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::json;
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::place::{Ended, FINISHED, Place, RECIPE, assert_same_run, finish};
@@ -134,30 +135,35 @@ fn answer(stream: TcpStream, state: &mut State, own: &str) {
         None => ("", path.strip_prefix("/large/").unwrap_or("")),
     };
     let Some(content) = state.files.get(name) else { return reply("404 Not Found", "", b"{}") };
-    let hash = format!("{:x}", Sha256::digest(content));
-    let commit = if commit.is_empty() { String::new() } else { format!("X-Repo-Commit: {commit}\r\n") };
     let large = name.ends_with(".safetensors");
+    let hash = if large {
+        format!("{:x}", Sha256::digest(content))
+    } else {
+        let blob = Sha1::new_with_prefix(format!("blob {}\0", content.len())).chain_update(content);
+        format!("{:x}", blob.finalize())
+    };
+    let commit = if commit.is_empty() { String::new() } else { format!("X-Repo-Commit: {commit}\r\n") };
     if large && resolved.is_some() {
         let headers = format!("{commit}X-Linked-ETag: \"{hash}\"\r\nLocation: {own}/large/{name}\r\n");
         return reply("302 Found", &headers, b"");
     }
-    let range = header("range").unwrap();
-    let (start, end) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
-    let start: usize = start.parse().unwrap();
-    let end = end.parse().map_or(content.len(), |end: usize| end + 1);
-    if end - start > 1 || content.len() == 1 {
-        state.asked.push(format!("{name} {range}"));
-    }
-    if start >= content.len() {
+    let range = header("range");
+    let start = range
+        .as_ref()
+        .map_or(0, |range| range.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse().unwrap());
+    state.asked.push(format!("{name} bytes={start}-"));
+    if start > 0 && start >= content.len() {
         return reply("416 Range Not Satisfiable", "", b"");
     }
-    let headers = format!(
-        "{commit}ETag: \"{}\"\r\nContent-Range: bytes {start}-{}/{}\r\n",
-        &hash[..40],
-        end - 1,
-        content.len()
-    );
-    let mut body = content[start..end].to_vec();
+    let (status, range) = match range {
+        Some(_) => {
+            let (end, length) = (content.len() - 1, content.len());
+            ("206 Partial Content", format!("Content-Range: bytes {start}-{end}/{length}\r\n"))
+        }
+        None => ("200 OK", String::new()),
+    };
+    let headers = format!("{commit}ETag: \"{hash}\"\r\n{range}");
+    let mut body = content[start..].to_vec();
     if large && body.len() > 1 {
         if state.spoils {
             body[0] ^= 1;
@@ -168,13 +174,13 @@ fn answer(stream: TcpStream, state: &mut State, own: &str) {
             let length = body.len();
             let _ = write!(
                 out,
-                "HTTP/1.1 206 Partial Content\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
             );
             let _ = out.write_all(&body[..half]);
             return;
         }
     }
-    reply("206 Partial Content", &headers, &body);
+    reply(status, &headers, &body);
 }
 
 /// The recipe of the tests with the model of the hub, which needs no warm start.
@@ -374,8 +380,8 @@ fn an_interrupted_download_goes_on_and_a_damaged_one_is_not_used() {
     let broken = server.run(&place, &sample, &[]);
     assert_eq!(broken.code, 2, "{}", broken.err);
     assert!(broken.err.contains("it goes on where it stopped"), "{}", broken.err);
-    assert_eq!(ends(&blobs, ".part"), 1);
-    server.set(|state| state.breaks = 1);
+    assert_eq!(ends(&blobs, ".incomplete"), 1);
+    server.set(|state| state.breaks = 2);
     let done = server.run(&place, &sample, &[]);
     assert_eq!(done.code, 0, "{}", done.err);
     let starts: Vec<usize> = server
@@ -383,18 +389,20 @@ fn an_interrupted_download_goes_on_and_a_damaged_one_is_not_used() {
         .iter()
         .filter_map(|asked| asked.strip_prefix("model.safetensors bytes=")?.strip_suffix('-')?.parse().ok())
         .collect();
-    assert_eq!(starts.len(), 6, "{starts:?}");
-    assert!(starts.is_sorted() && starts[0] == 0 && starts[1] > size / 3, "{starts:?} of {size}");
+    // Each try learns first which file it is that it goes on with.
+    let later: Vec<usize> = starts.into_iter().filter(|start| *start > 0).collect();
+    assert_eq!(later.len(), 5, "{later:?}");
+    assert!(later.is_sorted() && later[0] > size / 3, "{later:?} of {size}");
     assert_eq!(weights(&place), server.state.lock().unwrap().files["model.safetensors"]);
 
     // Killed between the last byte and the renaming.
     let snapshot = place.path(&format!("hf/hub/models--org--tiny/snapshots/{}", COMMITS[0]));
     let blob = snapshot.join("model.safetensors").canonicalize().unwrap();
     fs::remove_file(snapshot.join("model.safetensors")).unwrap();
-    fs::rename(&blob, blob.with_extension("part")).unwrap();
+    fs::rename(&blob, blob.with_extension("incomplete")).unwrap();
     let again = server.run(&place, &sample, &[]);
     assert_eq!((again.code, &again.out), (0, &done.out), "{}", again.err);
-    assert_eq!(ends(&blobs, ".part"), 0);
+    assert_eq!(ends(&blobs, ".incomplete"), 0);
 }
 
 #[test]
