@@ -17,7 +17,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::files::{Lock, is_temporary, list, write_whole};
-use crate::types::Step;
+use crate::types::{Step, masked};
 
 mod environment;
 
@@ -174,13 +174,14 @@ impl RunFolder {
         Ok(self)
     }
 
-    /// Writes the recipe as the person gave it, unless that is `None`, and as it is after defaults and overrides.
+    /// Writes the recipe as the person gave it, unless that is `None`, and as it is after defaults and overrides, which holds
+    /// no secrets; those of addresses in the other are masked.
     ///
     /// # Errors
     /// If a file cannot be written.
     pub fn write_recipe(&self, given: Option<&str>, resolved: &str) -> Result<()> {
         if let Some(given) = given {
-            write_whole(&self.recipe(), |w| Ok(w.write_all(given.as_bytes())?))?;
+            write_whole(&self.recipe(), |w| Ok(w.write_all(masked(given).as_bytes())?))?;
         }
         write_whole(&self.resolved(), |w| Ok(w.write_all(resolved.as_bytes())?))
     }

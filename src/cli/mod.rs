@@ -15,13 +15,13 @@ mod train;
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use rlcredit::recipe::Problems;
 use rlcredit::run::Failure;
-use rlcredit::types::NotFinite;
+use rlcredit::types::{NotFinite, masked};
 
 /// Structure-aware RL post-training for language models.
 #[derive(Parser)]
@@ -55,7 +55,7 @@ enum Verb {
 
 /// Runs the verb that the command line names.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
     rlcredit::model::device::prepare_process();
     let result = panic::catch(|| match arguments.verb {
         Verb::Train(verb) => verb.run(),
@@ -78,6 +78,17 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Ends the process over arguments that do not read, or after help.
+fn refuse(error: &clap::Error) -> ! {
+    let said = error.render().to_string();
+    let shown = masked(&said);
+    if shown == said {
+        error.exit();
+    }
+    let _ = write!(io::stderr(), "{shown}");
+    process::exit(error.exit_code());
+}
+
 fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return failure.exit_code();
@@ -93,7 +104,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 
 /// Prints an error; where nobody can read it there is nothing left to do.
 fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "error: {message}");
+    let _ = writeln!(io::stderr(), "error: {}", masked(message));
 }
 
 /// Says something beside the result.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::model::{Dtype, Placement};
+use crate::types::masked;
 
 /// What one process of a run ran on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,7 +26,7 @@ pub struct Environment {
     /// The checkout that the running program lies in, if any, as it is when the process starts: the program itself may
     /// have been built from an earlier state.
     pub git: Option<Git>,
-    /// The command line.
+    /// The command line, what is secret of addresses in it masked.
     pub command: Vec<String>,
     /// When the process started, UTC, `2026-01-31T23:59:59Z`.
     pub started: String,
@@ -52,7 +53,7 @@ impl Environment {
             dtype,
             threads,
             git: Git::of_this_program(),
-            command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+            command: std::env::args_os().map(|arg| masked(&arg.to_string_lossy())).collect(),
             started: utc(now.as_secs()),
         }
     }

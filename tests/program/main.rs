@@ -14,4 +14,5 @@ mod not_finite;
 mod place;
 mod resume;
 mod saving;
+mod secrets;
 mod verbs;

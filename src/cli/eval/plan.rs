@@ -90,6 +90,8 @@ impl Plan {
             files.iter().map(|file| Ok((file.path.display().to_string(), Fingerprint::of(&file.path)?)));
         let files: Vec<(String, Fingerprint)> = files.collect::<Result<_>>()?;
         let settings = json!({ "data": recipe.data, "files": files, "reward": recipe.reward });
+        let lacking = recipe.reward.iter().find_map(|entry| entry.grader.missing());
+        ensure!(lacking.is_none(), "[[reward]] {}", lacking.unwrap_or_default());
         let scorer = Arc::new(Scorer::new(&recipe.reward)?);
         let mut first_id = items.train.len() as u64;
         let seed = eval.seed.unwrap_or(recipe.run.seed);
