@@ -199,6 +199,19 @@ impl Tokenizer {
         self.vocab_size
     }
 
+    /// For each id below [`Tokenizer::vocab_size`], whether a token has it. Vocabularies may have gaps, and models rows behind
+    /// the largest id; no text is read or written by those.
+    #[must_use]
+    pub fn has_token(&self) -> Vec<bool> {
+        let mut has = vec![false; self.vocab_size];
+        for id in self.inner.get_vocab(true).into_values() {
+            if let Some(has) = has.get_mut(id as usize) {
+                *has = true;
+            }
+        }
+        has
+    }
+
     /// The tokens that end a response. Never empty.
     #[must_use]
     pub fn eos_ids(&self) -> &[TokenId] {

@@ -72,6 +72,21 @@ fn a_model_may_have_spare_rows_but_none_too_few() {
 }
 
 #[test]
+fn ids_that_no_token_has_are_told() {
+    let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))]);
+    let added = json!({"id": 6, "content": "<b>", "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": false, "special": true});
+    let file = json!({"version": "1.0", "truncation": null, "padding": null, "added_tokens": [added], "normalizer": null,
+        "pre_tokenizer": null, "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": {"<unk>": 0, "<eos>": 2, "a": 3}, "unk_token": "<unk>"}});
+    fs::write(dir.path().join(TOKENIZER), file.to_string()).unwrap();
+    let tokenizer = Tokenizer::from_folder(dir.path()).unwrap();
+    let has = tokenizer.has_token();
+    let ids: Vec<_> = (0..has.len()).filter(|&id| has[id]).collect();
+    assert_eq!((has.len(), ids), (tokenizer.vocab_size(), vec![0, 2, 3, 6]));
+}
+
+#[test]
 fn pieces_are_what_each_token_adds() {
     let tokenizer = countdown_tokenizer().unwrap();
     let text = "Make 45 from 3, 7.\n(3+ 7)*9 no\n<eos>";
