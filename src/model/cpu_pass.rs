@@ -15,6 +15,7 @@ use super::inputs::Inputs;
 use super::layout::{LayerLayout, Layout, Slot};
 use super::network::Gradient;
 use super::product::{add_outer, filling, linear, mm};
+use super::rope::Tables;
 use super::weights::LayerWeights;
 use crate::kernel::{
     Bf16, HeadRows, NormBack, Number, add_norm_rows, add_rows, gate_rows, gate_rows_back, norm_rows_back,
@@ -54,9 +55,10 @@ impl Decoder<'_> {
     /// # Errors
     /// If weights are not in main memory.
     pub(super) fn hidden_on_cpu(&self, inputs: &Inputs, mut tap: Option<Tap<'_>>) -> Result<Tensor> {
+        let rope = self.rope.tables(inputs.n_positions());
         let (_, hidden) = match self.weights.embed.kind() {
-            Kind::BFloat16 => CpuPass::<Bf16>::new(self, inputs)?.forward(&mut tap, drop)?,
-            _ => CpuPass::<f32>::new(self, inputs)?.forward(&mut tap, drop)?,
+            Kind::BFloat16 => CpuPass::<Bf16>::new(self, inputs, &rope)?.forward(&mut tap, drop)?,
+            _ => CpuPass::<f32>::new(self, inputs, &rope)?.forward(&mut tap, drop)?,
         };
         Ok(hidden)
     }
@@ -70,9 +72,10 @@ impl Decoder<'_> {
         let keep = |tape: LayerTape| {
             layers.push(if recompute { Kept::Input(tape.input.x) } else { Kept::All(tape) });
         };
+        let rope = self.rope.tables(inputs.n_positions());
         let (last, hidden) = match self.weights.embed.kind() {
-            Kind::BFloat16 => CpuPass::<Bf16>::new(self, inputs)?.forward(&mut None, keep)?,
-            _ => CpuPass::<f32>::new(self, inputs)?.forward(&mut None, keep)?,
+            Kind::BFloat16 => CpuPass::<Bf16>::new(self, inputs, &rope)?.forward(&mut None, keep)?,
+            _ => CpuPass::<f32>::new(self, inputs, &rope)?.forward(&mut None, keep)?,
         };
         Ok((hidden, Tape { layers, last }))
     }
@@ -82,9 +85,10 @@ impl Decoder<'_> {
     /// # Errors
     /// If weights are not in main memory.
     pub(super) fn read_on_cpu(&self, inputs: &Inputs, last: usize, tap: Tap<'_>) -> Result<()> {
+        let rope = self.rope.tables(inputs.n_positions());
         match self.weights.embed.kind() {
-            Kind::BFloat16 => CpuPass::<Bf16>::new(self, inputs)?.read_until(last, tap),
-            _ => CpuPass::<f32>::new(self, inputs)?.read_until(last, tap),
+            Kind::BFloat16 => CpuPass::<Bf16>::new(self, inputs, &rope)?.read_until(last, tap),
+            _ => CpuPass::<f32>::new(self, inputs, &rope)?.read_until(last, tap),
         }
     }
 
@@ -102,9 +106,10 @@ impl Decoder<'_> {
         gradient: &Gradient,
     ) -> Result<()> {
         let target = Target { layout, gradient };
+        let rope = self.rope.tables(inputs.n_positions());
         match self.weights.embed.kind() {
-            Kind::BFloat16 => CpuPass::<Bf16>::new(self, inputs)?.backward(tape, d_hidden, &target),
-            _ => CpuPass::<f32>::new(self, inputs)?.backward(tape, d_hidden, &target),
+            Kind::BFloat16 => CpuPass::<Bf16>::new(self, inputs, &rope)?.backward(tape, d_hidden, &target),
+            _ => CpuPass::<f32>::new(self, inputs, &rope)?.backward(tape, d_hidden, &target),
         }
     }
 }
@@ -140,9 +145,9 @@ struct CpuPass<'a, T> {
 }
 
 impl<'a, T: Number> CpuPass<'a, T> {
-    fn new(decoder: &'a Decoder<'a>, inputs: &'a Inputs) -> Result<Self> {
-        let (cos, sin) = decoder.rope.tables();
-        Ok(Self { decoder, inputs, rope: (view(cos)?, view(sin)?), eps: decoder.config.rms_norm_eps as f32 })
+    fn new(decoder: &'a Decoder<'a>, inputs: &'a Inputs, rope: &'a Tables) -> Result<Self> {
+        let rope = (view(&rope.cos)?, view(&rope.sin)?);
+        Ok(Self { decoder, inputs, rope, eps: decoder.config.rms_norm_eps as f32 })
     }
 
     /// The rows of the final norm and what it gives, `[N, E]`. `keep` gets each layer's tape.

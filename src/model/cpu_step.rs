@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 use super::decoder::Decoder;
 use super::kv_cache::{AttentionTap, KvCache};
 use super::product::mm;
+use super::rope::Tables;
 use super::weights::LayerWeights;
 use crate::kernel::{AttendStep, Bf16, Number, add_rms_norm, attend_step, gate, view, view_mut};
 
@@ -21,9 +22,10 @@ impl Decoder<'_> {
         cache: &mut KvCache,
         tap: Option<&mut dyn AttentionTap>,
     ) -> Result<Tensor> {
+        let rope = self.rope.tables(cache.n_positions());
         match self.weights.embed.kind() {
-            Kind::BFloat16 => CpuStep::<Bf16>::new(self)?.run(tokens, cache, tap),
-            _ => CpuStep::<f32>::new(self)?.run(tokens, cache, tap),
+            Kind::BFloat16 => CpuStep::<Bf16>::new(self, &rope)?.run(tokens, cache, tap),
+            _ => CpuStep::<f32>::new(self, &rope)?.run(tokens, cache, tap),
         }
     }
 }
@@ -36,9 +38,9 @@ struct CpuStep<'a, T> {
 }
 
 impl<'a, T: Number> CpuStep<'a, T> {
-    fn new(decoder: &'a Decoder<'a>) -> Result<Self> {
-        let (cos, sin) = decoder.rope.tables();
-        Ok(Self { decoder, rope: (view(cos)?, view(sin)?), eps: decoder.config.rms_norm_eps as f32 })
+    fn new(decoder: &'a Decoder<'a>, rope: &'a Tables) -> Result<Self> {
+        let rope = (view(&rope.cos)?, view(&rope.sin)?);
+        Ok(Self { decoder, rope, eps: decoder.config.rms_norm_eps as f32 })
     }
 
     fn run(

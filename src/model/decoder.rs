@@ -62,15 +62,20 @@ impl Decoder<'_> {
 
     /// Shows `tap` the layers up to `last` and computes nothing behind the queries, keys and values of that one.
     pub fn read_until(&self, inputs: &Inputs, x: Tensor, last: usize, tap: Tap<'_>) {
-        let rotation = self.rope.at(&inputs.positions);
+        let rotation = self.rotation(inputs);
         let x = self.layers(inputs, x, last, Some(&mut *tap));
         let qkv = self.attention_inputs(&self.weights.layers[last], &x, &rotation);
         self.side_by_side(inputs, last, &qkv, &mut |tapped| tap(&tapped));
     }
 
+    /// The rotation of the tokens of `inputs`.
+    pub(super) fn rotation(&self, inputs: &Inputs) -> Rotation {
+        self.rope.at(&inputs.positions, inputs.n_positions())
+    }
+
     /// The residual stream behind the first `n` layers.
     fn layers(&self, inputs: &Inputs, x: Tensor, n: usize, mut tap: Option<Tap<'_>>) -> Tensor {
-        let rotation = self.rope.at(&inputs.positions);
+        let rotation = self.rotation(inputs);
         (0..n).fold(x, |x, l| self.layer(inputs, &rotation, l, x, &mut tap))
     }
 
@@ -143,7 +148,7 @@ impl Decoder<'_> {
         let group = self.config.n_heads / k;
         // A row that has ended is fed on until it leaves the batch, if need be past the last position.
         let positions = cache.next_positions().clamp_max(self.rope.n_positions() - 1);
-        let rotation = self.rope.at(&positions.to_device(tokens.device()));
+        let rotation = self.rope.at(&positions.to_device(tokens.device()), cache.n_positions());
         let mut x = self.embed(tokens); // (B, E)
         for (l, layer) in self.weights.layers.iter().enumerate() {
             x = self.block(layer, x, &rotation, |[q, key, value]| {

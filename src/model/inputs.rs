@@ -83,6 +83,11 @@ impl Inputs {
         self.slots.home.len()
     }
 
+    /// Number of positions that its tokens take: the length of the longest sequence.
+    pub(super) fn n_positions(&self) -> i64 {
+        self.grids.iter().map(|grid| grid.width as i64).max().unwrap_or(0)
+    }
+
     /// `x` `[N, W]` in the slots of `grid`, `[B, T, W]`.
     pub(super) fn spread(&self, x: &Tensor, grid: &Grid) -> Tensor {
         let slots = grid.slots();

@@ -79,6 +79,11 @@ impl KvCache {
         Tensor::from_slice(&positions)
     }
 
+    /// Number of positions that the next token of every row takes: the largest of them plus one.
+    pub(super) fn n_positions(&self) -> i64 {
+        self.starts.iter().map(|start| self.len - start + 1).max().unwrap_or(0)
+    }
+
     /// Stores the context of rows `rows` in layer `layer`: `keys` and `values` are `[K, n, D]`, n the context length.
     pub fn fill(&mut self, layer: usize, rows: std::ops::Range<usize>, keys: &Tensor, values: &Tensor) {
         let n = keys.size()[1];

@@ -63,7 +63,7 @@ impl Network {
         let master = master.to_kind(Kind::Float).to_device(placement.device);
         let compute = master.to_kind(placement.kind);
         let weights = Weights::new(&layout, &compute);
-        let rope = Rope::new(&config, config.max_position_embeddings, placement.kind, placement.device);
+        let rope = Rope::new(&config, placement.kind, placement.device);
         Ok(Self { config, layout, placement, master, compute, weights, rope })
     }
 
@@ -167,7 +167,7 @@ impl Network {
         let mut x = starts[0].shallow_clone();
         if recompute {
             let _guard = tch::no_grad_guard();
-            let rotation = decoder.rope.at(&inputs.positions);
+            let rotation = decoder.rotation(inputs);
             for l in 0..self.weights.layers.len() {
                 x = decoder.layer(inputs, &rotation, l, x, &mut None);
                 starts.push(leaf(x.shallow_clone()));
@@ -218,7 +218,7 @@ impl Network {
         gradient: &Gradient,
     ) -> Tensor {
         let decoder = self.decoder();
-        let rotation = decoder.rope.at(&inputs.positions);
+        let rotation = decoder.rotation(inputs);
         let mut d = d_hidden.shallow_clone();
         for (l, start) in starts.iter().enumerate().rev() {
             let x = start.shallow_clone();
