@@ -112,7 +112,8 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
     let (mut policy, tokenizer) = match &config.model {
         Some(dir) => {
             let tokenizer = Tokenizer::from_folder(dir)?;
-            (Policy::load(dir, ModelConfig::from_folder(dir)?, placement)?, tokenizer)
+            let shape = ModelConfig::from_folder(dir)?.with_tokens(tokenizer.has_token());
+            (Policy::load(dir, shape, placement)?, tokenizer)
         }
         None => {
             let tokenizer = countdown_tokenizer()?;

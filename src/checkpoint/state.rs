@@ -24,7 +24,8 @@ use super::{VerifiedCheckpoint, load_moments, save_model, save_moments};
 use crate::data::sampler::SamplerState;
 use crate::eval::EvalReport;
 use crate::files::write_whole;
-use crate::model::{Layout, ModelConfig, load};
+use crate::model::load::StoredWeights;
+use crate::model::{Layout, ModelConfig};
 use crate::optim::AdamWState;
 use crate::pipeline::SourceState;
 use crate::rollout::explore::ExplorerState;
@@ -206,7 +207,6 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
 
 /// The master weights in folder `name` of a checkpoint.
 fn load_weights(checkpoint: &VerifiedCheckpoint, name: &str, layout: &Layout) -> Result<Tensor> {
-    let mut flat = vec![0f32; usize::try_from(layout.n_params())?];
-    load::load_into(&checkpoint.folder().join(name), layout, &mut flat)?;
-    Ok(Tensor::from_slice(&flat))
+    let stored = StoredWeights::open(&checkpoint.folder().join(name))?;
+    Ok(Tensor::from_slice(&stored.read(layout)?))
 }

@@ -55,10 +55,11 @@ fn load_weights(
     device: DeviceChoice,
     dtype: Dtype,
 ) -> Result<Policy> {
-    let config = ModelConfig::from_folder(folder)?;
+    let mut config = ModelConfig::from_folder(folder)?;
     if let Some(tokenizer) = tokenizer {
         let fits = tokenizer.check_fits(usize::try_from(config.vocab_size)?);
         fits.with_context(|| folder.display().to_string())?;
+        config = config.with_tokens(tokenizer.has_token());
     }
     Policy::load(folder, config, Placement::resolve(device, dtype)?)
 }

@@ -77,6 +77,9 @@ pub struct ModelConfig {
     pub qkv_bias: bool,
     /// Whether each query and key head goes through an RMS norm of size D (Qwen3).
     pub qk_norm: bool,
+    /// For the first rows of the embedding, whether a token has it; those behind have none. `None` where no tokenizer is known,
+    /// since `config.json` does not say, see [`ModelConfig::with_tokens`].
+    pub has_token: Option<Vec<bool>>,
 }
 
 impl Family {
@@ -105,6 +108,32 @@ impl Family {
 }
 
 impl ModelConfig {
+    /// The same model with a tokenizer that has a token for row i where `has_token[i]` is true. Embeddings are often padded to
+    /// a round number of rows; those without a token are never drawn and take no probability.
+    #[must_use]
+    pub fn with_tokens(self, has_token: Vec<bool>) -> Self {
+        Self { has_token: Some(has_token), ..self }
+    }
+
+    /// Rows of the embedding that are known to stand for no token, ascending.
+    #[must_use]
+    pub fn rows_without_token(&self) -> Vec<i64> {
+        let Some(has_token) = &self.has_token else { return Vec::new() };
+        let has = |row: &i64| usize::try_from(*row).is_ok_and(|row| has_token.get(row) == Some(&true));
+        (0..self.vocab_size).filter(|row| !has(row)).collect()
+    }
+
+    /// Number of parameters of a policy, without laying them out.
+    #[must_use]
+    pub fn n_params(&self) -> i64 {
+        let (e, q, kv) = (self.hidden_size, self.q_width(), self.kv_width());
+        let biases = if self.qkv_bias { q + 2 * kv } else { 0 };
+        let head_norms = if self.qk_norm { 2 * self.head_dim } else { 0 };
+        let layer = e * (2 * q + 2 * kv + 3 * self.intermediate_size) + biases + head_norms + 2 * e;
+        let vocabularies = if self.tie_word_embeddings { 1 } else { 2 };
+        vocabularies * self.vocab_size * e + self.n_layers * layer + e
+    }
+
     /// Width of all query heads together, H * D.
     #[must_use]
     pub const fn q_width(&self) -> i64 {

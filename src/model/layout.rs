@@ -263,6 +263,7 @@ mod tests {
                 end += entry.n_elements();
             }
             assert_eq!(layout.n_params(), end);
+            assert_eq!(tiny(family).n_params(), end);
         }
     }
 

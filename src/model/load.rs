@@ -1,154 +1,208 @@
 //! Weights of a Hugging Face folder into the flat buffer.
 //!
-//! The folder holds `model.safetensors`, or shards that `model.safetensors.index.json` names. Tensors are read in
-//! pieces and converted on the way, so beside the buffer itself a load needs a few MiB.
+//! The folder holds `model.safetensors`, or shards that `model.safetensors.index.json` names. Headers are read first, and
+//! what `config.json` says of sizes is compared with the shapes there before memory is taken; then tensors are read in pieces
+//! and converted on the way, so beside the buffer itself a load needs a few MiB.
+//!
+//! Shards lie in the folder itself. Links are followed wherever they lead, since the cache of Hugging Face's tools is made of
+//! them, but only to files.
 
 mod decode;
 mod file;
+mod fit;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
 
-use self::file::{Stored, WeightFile};
+use self::file::{MAX_HEADER_BYTES, Stored, WeightFile};
+use super::config::ModelConfig;
+use super::json;
 use super::layout::{Entry, Layout};
+use crate::files::read_regular;
 
 /// Name of the only weight file of a folder.
 pub(crate) const SINGLE: &str = "model.safetensors";
 /// Name of the file that lists the shards.
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
+/// Largest index that is read; those of published models have some 100 kB.
+const MAX_INDEX_BYTES: u64 = 8 << 20;
 /// Elements converted at a time by one thread: 4 MiB of f32.
 const PIECE: usize = 1 << 20;
 /// More threads than this wait for memory, not for each other.
 const MAX_THREADS: usize = 4;
 
-/// Fills `flat` (`[n_params]`) with the weights in `dir`, which are stored as f32, bf16 or f16.
-///
-/// `lm_head.weight` of a model whose output projection is its embedding, and the rotary frequencies that old
-/// versions stored, are skipped.
+/// The weights in a folder: files whose headers were read, and numbers, stored as f32, bf16 or f16, that were not.
+pub struct StoredWeights {
+    dir: PathBuf,
+    files: Vec<WeightFile>,
+}
+
+/// Checks that the files of weights in `dir` are whole and are those of a policy of shape `config`.
 ///
 /// # Errors
-/// No weights, a shard missing, a truncated or damaged file; or tensors that do not fit `layout`: all that are
-/// missing, unexpected, of another shape or of an unsupported dtype are listed in one error.
-/// `flat` is undefined then.
-pub fn load_into(dir: &Path, layout: &Layout, flat: &mut [f32]) -> Result<()> {
+/// As [`StoredWeights::open`] and [`StoredWeights::layout`].
+pub fn check(dir: &Path, config: &ModelConfig) -> Result<()> {
+    StoredWeights::open(dir)?.layout(config).map(drop)
+}
+
+impl StoredWeights {
+    /// Reads the headers of the weights in `dir`.
+    ///
+    /// # Errors
+    /// No weights, or both a single file and shards of it; a shard that is missing, or named outside of the folder; a file
+    /// that is none, is truncated or damaged, or whose header lies.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let mut budget = MAX_HEADER_BYTES;
+        let open = |path: &PathBuf| WeightFile::open(path, &mut budget);
+        let files = weight_files(dir)?.iter().map(open).collect::<Result<_>>()?;
+        Ok(Self { dir: dir.to_owned(), files })
+    }
+
+    /// The layout of a policy of shape `config`, into which these weights fit.
+    ///
+    /// # Errors
+    /// Sizes of `config` that are not those of the weights, by their keys; else every tensor that is missing, unexpected, of
+    /// another shape or of an unsupported dtype. An output projection beside an embedding that `config` says it is, with
+    /// other numbers.
+    pub fn layout(&self, config: &ModelConfig) -> Result<Layout> {
+        let fits = || -> Result<Layout> {
+            let tensors = self.tensors()?;
+            fit::check_sizes(config, &tensors)?;
+            let layout = Layout::new(config);
+            fit::sources(&layout, tensors.clone())?;
+            if config.tie_word_embeddings {
+                fit::check_tied(&tensors)?;
+            }
+            Ok(layout)
+        };
+        fits().with_context(|| self.misfit())
+    }
+
+    /// The flat buffer of `layout`, `[n_params]`.
+    ///
+    /// The rotary frequencies that old versions stored are skipped, and an output projection where `layout` has none.
+    ///
+    /// # Errors
+    /// As [`StoredWeights::layout`] of tensors; a file that cannot be read; a number that is not finite.
+    pub fn read(&self, layout: &Layout) -> Result<Vec<f32>> {
+        let sources = self.tensors().and_then(|tensors| fit::sources(layout, tensors));
+        let sources = sources.with_context(|| self.misfit())?;
+        check_room(layout.n_params(), &fs::read_to_string("/proc/meminfo").unwrap_or_default())
+            .with_context(|| self.dir.display().to_string())?;
+        let mut flat = vec![0f32; usize::try_from(layout.n_params())?];
+        read_all(layout.entries().iter().zip(sources).collect(), &mut flat)?;
+        Ok(flat)
+    }
+
+    fn misfit(&self) -> String {
+        format!("{}: the weights do not fit config.json", self.dir.display())
+    }
+
+    /// Every tensor by its name.
+    fn tensors(&self) -> Result<BTreeMap<&str, Stored<'_>>> {
+        let mut tensors: BTreeMap<&str, Stored<'_>> = BTreeMap::new();
+        for tensor in self.files.iter().flat_map(WeightFile::tensors) {
+            if let Some(first) = tensors.insert(tensor.name, tensor) {
+                let (name, first, again) = (tensor.name, first.file.name(), tensor.file.name());
+                bail!(
+                    "{}: in {first} and again in {again}; take config.json and the weights from the same model",
+                    name.escape_debug()
+                );
+            }
+        }
+        Ok(tensors)
+    }
+}
+
+/// Refuses weights that no memory of this machine holds, as its `meminfo` has it: files with holes may say that they have
+/// terabytes.
+fn check_room(n_params: i64, meminfo: &str) -> Result<()> {
+    let kilobytes = |name: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    let Some(memory) = kilobytes("MemTotal:") else { return Ok(()) };
+    let there = (memory + kilobytes("SwapTotal:").unwrap_or(0.0)) / 1e6;
+    let wanted = 4.0 * n_params as f64 / 1e9;
     ensure!(
-        usize::try_from(layout.n_params()) == Ok(flat.len()),
-        "the parameter buffer holds {} numbers, expected {}",
-        flat.len(),
-        layout.n_params()
+        wanted <= there,
+        "{n_params} parameters take {wanted:.1} GB in single precision, this machine has {there:.1} GB of memory; choose a \
+         smaller model"
     );
-    let files = open(dir)?;
-    let sources = fit_folder(dir, &files, layout)?;
-    read_all(layout.entries().iter().zip(sources).collect(), flat)
-}
-
-/// Checks that the files of weights in `dir` are whole and fit `layout`; only their headers are read.
-///
-/// # Errors
-/// As [`load_into`].
-pub fn check(dir: &Path, layout: &Layout) -> Result<()> {
-    fit_folder(dir, &open(dir)?, layout).map(drop)
-}
-
-fn open(dir: &Path) -> Result<Vec<WeightFile>> {
-    weight_files(dir)?.iter().map(|path| WeightFile::open(path)).collect()
-}
-
-fn fit_folder<'a>(dir: &Path, files: &'a [WeightFile], layout: &Layout) -> Result<Vec<Stored<'a>>> {
-    fit(files, layout).with_context(|| format!("{}: the weights do not fit config.json", dir.display()))
+    Ok(())
 }
 
 /// The weight files of a folder, sorted by name.
 fn weight_files(dir: &Path) -> Result<Vec<PathBuf>> {
     let (single, index) = (dir.join(SINGLE), dir.join(INDEX));
-    if single.exists() {
-        return Ok(vec![single]);
-    }
-    ensure!(
-        index.exists(),
-        "{}: no weights: got neither {SINGLE} nor {INDEX}; fetch them, or convert other formats with transformers' \
-         save_pretrained",
-        dir.display()
-    );
-    let here = || format!("{}", index.display());
-    let text = fs::read_to_string(&index).with_context(here)?;
-    let value: Value =
-        serde_json::from_str(&text).context("not JSON; fetch the file again").with_context(here)?;
-    let expected = r#"expected { "weight_map": { tensor: file } }; fetch the file again"#;
-    let map = value["weight_map"].as_object().with_context(|| format!("{}: {expected}", here()))?;
-    let mut names: Vec<&str> = map
-        .values()
-        .map(|file| file.as_str().with_context(|| format!("{}: got file {file}, {expected}", here())))
-        .collect::<Result<_>>()?;
-    names.sort_unstable();
-    names.dedup();
-    let absent: Vec<&str> = names.iter().copied().filter(|name| !dir.join(name).exists()).collect();
-    ensure!(
-        absent.is_empty(),
-        "{}: {} of {} shards missing: {}; fetch them into the same folder",
-        here(),
-        absent.len(),
-        names.len(),
-        absent.join(", ")
-    );
-    Ok(names.iter().map(|name| dir.join(name)).collect())
-}
-
-/// The stored tensor of each entry, in the layout's order.
-fn fit<'a>(files: &'a [WeightFile], layout: &Layout) -> Result<Vec<Stored<'a>>> {
-    let mut problems = Vec::new();
-    let mut stored: BTreeMap<&str, Stored<'a>> = BTreeMap::new();
-    for tensor in files.iter().flat_map(WeightFile::tensors) {
-        if let Some(first) = stored.insert(tensor.name, tensor) {
-            problems.push(format!(
-                "{}: in {} and again in {}",
-                tensor.name,
-                first.file.name(),
-                tensor.file.name()
-            ));
+    let shards = index.exists().then(|| shards(&index)).transpose()?;
+    let there = |name: &String| dir.join(name).exists();
+    match shards {
+        None => {
+            ensure!(
+                single.exists(),
+                "{}: no weights: got neither {SINGLE} nor {INDEX}; fetch them, or convert other formats with \
+                 transformers' save_pretrained",
+                dir.display()
+            );
+            Ok(vec![single])
+        }
+        // What is left of another form of the same model cannot be read anyway.
+        Some(names) if single.exists() && !names.iter().any(|name| name != SINGLE && there(name)) => {
+            Ok(vec![single])
+        }
+        Some(names) => {
+            ensure!(
+                !single.exists(),
+                "{}: got both {SINGLE} and {INDEX} with its shards, whose weights may differ; remove one or the other",
+                dir.display()
+            );
+            let absent: Vec<&String> = names.iter().filter(|name| !there(name)).collect();
+            ensure!(
+                absent.is_empty(),
+                "{}: {} of {} shards missing: {}; fetch them into the same folder",
+                index.display(),
+                absent.len(),
+                names.len(),
+                fit::listed(absent.iter().map(|name| name.as_str()))
+            );
+            Ok(names.iter().map(|name| dir.join(name)).collect())
         }
     }
-    let (mut sources, mut missing) = (Vec::new(), Vec::new());
-    for entry in layout.entries() {
-        let Some(tensor) = stored.remove(entry.name.as_str()) else {
-            missing.push(entry.name.as_str());
-            continue;
+}
+
+/// The files that an index names, each once, sorted.
+fn shards(index: &Path) -> Result<Vec<String>> {
+    const EXPECTED: &str = r#"expected { "weight_map": { tensor: file } }; fetch the file again"#;
+    let read = || -> Result<Vec<String>> {
+        let value = json::parse(&read_regular(index, MAX_INDEX_BYTES)?)?;
+        let map = value["weight_map"].as_object().context(EXPECTED)?;
+        let name = |file: &serde_json::Value| match file.as_str() {
+            None => bail!("got file {}, {EXPECTED}", fit::listed([file.to_string().as_str()])),
+            Some(name) if is_plain(name) => Ok(name.to_owned()),
+            Some(name) => bail!(
+                "got file {}, expected the name of a file in the same folder; fetch the file again",
+                fit::listed([name])
+            ),
         };
-        problems.extend(misfit(entry, &tensor));
-        sources.push(tensor);
-    }
-    // An output projection left over here belongs to a model whose projection is its embedding.
-    let skipped = |name: &str| name.ends_with("rotary_emb.inv_freq") || name == "lm_head.weight";
-    let unexpected: Vec<&str> = stored.into_keys().filter(|name| !skipped(name)).collect();
-    for (kind, names) in [("missing", missing), ("unexpected", unexpected)] {
-        if !names.is_empty() {
-            problems.push(format!("{kind} ({}): {}", names.len(), names.join(", ")));
-        }
-    }
-    if !problems.is_empty() {
-        bail!("{}\n  take config.json and the weights from the same model", problems.join("\n  "));
-    }
-    Ok(sources)
+        let mut names: Vec<String> = map.values().map(name).collect::<Result<_>>()?;
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    };
+    read().with_context(|| index.display().to_string())
 }
 
-/// What is wrong with a tensor that should fill `entry`.
-fn misfit(entry: &Entry, tensor: &Stored<'_>) -> Option<String> {
-    let here = || format!("{} in {}", entry.name, tensor.file.name());
-    let same_shape = entry.shape.iter().copied().eq(tensor.shape.iter().map(|&n| n as i64));
-    if !same_shape {
-        return Some(format!("{}: got shape {:?}, expected {:?}", here(), tensor.shape, entry.shape));
-    }
-    if !decode::SUPPORTED.contains(&tensor.dtype) {
-        return Some(format!("{}: got dtype {}, expected F32, BF16 or F16", here(), tensor.dtype));
-    }
-    None
+/// Whether `name` names something in a folder itself.
+fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!(parts.next(), Some(Component::Normal(part)) if part == name) && parts.next().is_none()
 }
 
 /// Reads every tensor to its place; threads take pieces as they become free.

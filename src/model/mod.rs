@@ -25,6 +25,7 @@ mod decoder;
 pub mod device;
 pub mod head;
 mod inputs;
+mod json;
 mod kv_cache;
 pub mod layout;
 pub mod load;

@@ -1,8 +1,6 @@
 //! A network: configuration, parameters, and what passes over it need; all but its output layer.
 
-use std::path::Path;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use tch::{Device, Kind, Tensor};
 
 use super::config::ModelConfig;
@@ -11,7 +9,6 @@ use super::decoder::{Decoder, Tap};
 use super::device::Placement;
 use super::inputs::Inputs;
 use super::layout::{Layout, Slot};
-use super::load;
 use super::rope::Rope;
 use super::weights::Weights;
 
@@ -65,16 +62,6 @@ impl Network {
         let weights = Weights::new(&layout, &compute);
         let rope = Rope::new(&config, placement.kind, placement.device);
         Ok(Self { config, layout, placement, master, compute, weights, rope })
-    }
-
-    /// Loads the weights of a Hugging Face folder whose configuration is `config`.
-    ///
-    /// # Errors
-    /// If weights are missing, damaged or do not fit `layout`.
-    pub fn load(dir: &Path, config: ModelConfig, layout: Layout, placement: Placement) -> Result<Self> {
-        let mut flat = vec![0f32; usize::try_from(layout.n_params())?];
-        load::load_into(dir, &layout, &mut flat).with_context(|| format!("loading {}", dir.display()))?;
-        Self::new(config, layout, Tensor::from_slice(&flat), placement)
     }
 
     /// The master weights, f32 `[n_params]`.

@@ -10,12 +10,15 @@ use super::config::ModelConfig;
 use super::device::Placement;
 use super::head::Head;
 use super::layout::{Layout, Output};
+use super::load::StoredWeights;
 use super::network::{Gradient, Network};
 use crate::types::{Purpose, RunRandom};
 
 /// A language model that acts. Whatever a [`Network`] can do, it can.
 pub struct Policy {
     network: Network,
+    /// Rows of the output layer without a token, int64, where there are any.
+    without_token: Option<Tensor>,
 }
 
 impl Policy {
@@ -25,7 +28,9 @@ impl Policy {
     /// If the buffer does not have the length of the layout.
     pub fn new(config: ModelConfig, master: Tensor, placement: Placement) -> Result<Self> {
         let layout = Layout::new(&config);
-        Ok(Self { network: Network::new(config, layout, master, placement)? })
+        let rows = Some(config.rows_without_token()).filter(|rows| !rows.is_empty());
+        let without_token = rows.map(|rows| Tensor::from_slice(&rows).to_device(placement.device));
+        Ok(Self { network: Network::new(config, layout, master, placement)?, without_token })
     }
 
     /// Loads the weights of a Hugging Face folder whose configuration is `config`.
@@ -33,8 +38,9 @@ impl Policy {
     /// # Errors
     /// If weights are missing, damaged or do not fit.
     pub fn load(dir: &Path, config: ModelConfig, placement: Placement) -> Result<Self> {
-        let layout = Layout::new(&config);
-        Ok(Self { network: Network::load(dir, config, layout, placement)? })
+        let stored = StoredWeights::open(dir)?;
+        let flat = stored.read(&stored.layout(&config)?)?;
+        Self::new(config, Tensor::from_slice(&flat), placement)
     }
 
     /// A policy with random weights: normal with deviation 0.02, projections into the residual stream scaled down by
@@ -68,7 +74,7 @@ impl Policy {
             Output::Vocabulary(projection) => projection,
             Output::Tied | Output::Value { .. } => &weights.embed,
         };
-        Head::new(projection, temperature)
+        Head::new(projection, temperature).without(self.without_token.as_ref())
     }
 
     /// Where the output projection's gradient goes: a view of `gradient`, `[V, E]`.

@@ -23,6 +23,7 @@ impl Preset {
             tie_word_embeddings: true,
             qkv_bias: false,
             qk_norm: true,
+            has_token: None,
         }
     }
 }

@@ -89,7 +89,7 @@ impl Ledger {
         console.note(format!(
             "{}: {:.1} M parameters, {kind:?} on {device}, {threads} threads, {} training and {} evaluation problems",
             folder.root().display(),
-            crate::model::Layout::new(&setup.model).n_params() as f64 / 1e6,
+            setup.model.n_params() as f64 / 1e6,
             setup.data.train.len(),
             setup.data.n_eval()
         ));

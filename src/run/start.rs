@@ -39,7 +39,7 @@ pub fn initial_policy(setup: &Setup) -> Result<Policy> {
 
 /// Part of every key, because the result of a warm start depends on code too. Raise it with every change that alters that
 /// result: of the demonstrations, the initial weights, the forward or backward pass, or the optimiser of the warm start.
-const WARM_START_FORMAT: u32 = 2;
+const WARM_START_FORMAT: u32 = 3;
 
 /// Steps between two savings of a warm start under way.
 const SAVE_EVERY: Step = 250;

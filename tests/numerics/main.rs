@@ -15,3 +15,4 @@ mod refusal;
 mod saving;
 mod signals;
 mod smollm2;
+mod without_token;

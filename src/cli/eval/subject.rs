@@ -11,7 +11,7 @@ use rlcredit::eval::{
     Answered, ChunkRecord, EvalItem, EvalReport, Evaluator, Kept, Measured, Results, ResultsFolder, average,
 };
 use rlcredit::interrupt::{Interrupt, Signal};
-use rlcredit::model::{Layout, ModelConfig, Placement, Policy, load};
+use rlcredit::model::{ModelConfig, Placement, Policy, load};
 use rlcredit::observe::Console;
 use rlcredit::rollout::DecodeEngine;
 use rlcredit::run_folder::Environment;
@@ -47,9 +47,10 @@ impl Subject {
         let folder = policy::model_folder(path)?;
         let shown = folder.display().to_string();
         let config = ModelConfig::from_folder(&folder)?;
-        load::check(&folder, &Layout::new(&config))?;
+        load::check(&folder, &config)?;
         let tokenizer = Arc::new(Tokenizer::from_folder(&folder)?);
         tokenizer.check_fits(usize::try_from(config.vocab_size)?).with_context(|| shown.clone())?;
+        let config = config.with_tokens(tokenizer.has_token());
         let placement = Placement::resolve(plan.device, plan.dtype)?;
         let chat = match &plan.chat {
             Chat::Auto(chat) if tokenizer.chat_template().is_some() => Some(chat.clone()),

@@ -1,6 +1,7 @@
 //! Reads the values of a JSON object one by one and collects, by key, what is wrong with them.
 
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
@@ -29,22 +30,30 @@ impl<'a> Fields<'a> {
         self.find(key).filter(|value| !value.is_null())
     }
 
-    /// A whole number of at least 1; `None` where a problem was recorded, as in the functions that follow.
+    /// A whole number from 1 on; `None` where a problem was recorded, as in the functions that follow.
     pub fn count(&mut self, key: &str, default: Option<i64>) -> Option<i64> {
-        let got = self.get(key);
-        let count = got.map_or(default, Value::as_i64).filter(|n| (1..=i64::from(i32::MAX)).contains(n));
-        if count.is_none() {
-            self.problem(key, shown(got), "a whole number of at least 1", FETCH_AGAIN);
-        }
-        count
+        self.whole(key, 1, default)
     }
 
-    /// A number above 0.
-    pub fn positive(&mut self, key: &str, default: Option<f64>) -> Option<f64> {
+    /// A whole number from `least` on.
+    pub fn whole(&mut self, key: &str, least: i64, default: Option<i64>) -> Option<i64> {
+        let most = i64::from(i32::MAX);
         let got = self.get(key);
-        let number = got.map_or(default, Value::as_f64).filter(|&number| number > 0.0);
+        let whole = got.map_or(default, Value::as_i64).filter(|n| (least..=most).contains(n));
+        if whole.is_none() {
+            let expected = format!("a whole number from {least} to {most}");
+            self.problem(key, shown(got), expected, FETCH_AGAIN);
+        }
+        whole
+    }
+
+    /// A number within `range`.
+    pub fn number(&mut self, key: &str, range: RangeInclusive<f64>, default: Option<f64>) -> Option<f64> {
+        let got = self.get(key);
+        let number = got.map_or(default, Value::as_f64).filter(|number| range.contains(number));
         if number.is_none() {
-            self.problem(key, shown(got), "a number above 0", FETCH_AGAIN);
+            let expected = format!("a number from {:?} to {:?}", range.start(), range.end());
+            self.problem(key, shown(got), expected, FETCH_AGAIN);
         }
         number
     }
@@ -64,7 +73,21 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A value as it stands in the file.
+/// A value as it stands in the file, a long one cut.
 pub fn shown(value: Option<&Value>) -> String {
-    value.map_or_else(|| "nothing".to_owned(), Value::to_string)
+    /// Characters that tell a value.
+    const MOST: usize = 80;
+    let Some(value) = value else { return "nothing".to_owned() };
+    match value {
+        Value::Array(list) if list.len() > MOST / 2 => format!("a list of {}", list.len()),
+        Value::Object(object) if object.len() > MOST / 8 => format!("an object of {} keys", object.len()),
+        Value::String(text) if text.len() > MOST => format!("a text of {} bytes", text.len()),
+        value => {
+            let text = value.to_string();
+            match text.char_indices().nth(MOST) {
+                Some((end, _)) => format!("{}...", &text[..end]),
+                None => text,
+            }
+        }
+    }
 }

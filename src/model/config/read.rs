@@ -1,17 +1,24 @@
 //! `config.json`, as transformers 4 and 5 write it.
 //!
-//! Version 4 keeps `rope_theta` and `rope_scaling` (its kind under `rope_type`, formerly `type`) at the top, version 5
-//! puts both into `rope_parameters`. What is absent takes transformers' default. What the decoder does not compute is
-//! refused by name, all of it in one error.
+//! What is absent takes transformers' default. What the decoder does not compute is refused by name, all of it in one error.
+//! A file is somebody else's: whatever stands in it, it is read in memory of its own size, and no size in it is believed
+//! before the weights' shapes say the same (see `load`).
 
-use std::fs;
+mod rope;
+
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use self::rope::rope;
 use super::fields::{FETCH_AGAIN, Fields, shown};
-use super::{Family, Llama3Scaling, ModelConfig, Rope};
+use super::{Family, ModelConfig};
+use crate::files::read_regular;
+use crate::model::json;
+
+/// Largest file that is read; those of published models have a few kB.
+const MAX_BYTES: u64 = 4 << 20;
 
 const CHOOSE_DENSE: &str = "mixtures of experts are not supported; choose a dense model";
 const CHOOSE_WITHOUT: &str = "this is not supported; choose a model without it";
@@ -25,7 +32,7 @@ impl ModelConfig {
     /// As [`Self::from_json`], with the file's name; or the file cannot be read.
     pub fn from_folder(dir: &Path) -> Result<Self> {
         let path = dir.join("config.json");
-        let text = fs::read_to_string(&path).with_context(|| {
+        let text = read_regular(&path, MAX_BYTES).with_context(|| {
             format!("{}: a model folder holds config.json, *.safetensors and tokenizer.json", path.display())
         })?;
         Self::from_json(&text).with_context(|| path.display().to_string())
@@ -34,10 +41,10 @@ impl ModelConfig {
     /// Reads the text of a `config.json`.
     ///
     /// # Errors
-    /// Not JSON; an unsupported architecture or feature; a missing, ill-typed or impossible number. All that is wrong
-    /// is listed.
-    pub fn from_json(text: &str) -> Result<Self> {
-        let root: Value = serde_json::from_str(text).context("not JSON; fetch the file again")?;
+    /// Not JSON, or a key twice; an unsupported architecture or feature; a missing, ill-typed or impossible number. All that
+    /// is wrong is listed.
+    pub fn from_json(text: impl AsRef<[u8]>) -> Result<Self> {
+        let root = json::parse(text.as_ref())?;
         ensure!(
             root.is_object(),
             "got JSON that is no object, expected {{ \"model_type\": ... }}; fetch the file again"
@@ -73,10 +80,11 @@ fn config(fields: &mut Fields<'_>) -> Option<ModelConfig> {
         Family::Qwen3 => 128,
         Family::Llama | Family::Qwen2 => hidden_size.zip(n_heads).map_or(2, |(e, h)| e / h),
     };
+    refuse_remainder(fields, family, hidden_size.zip(n_heads));
     let head_dim = fields.count("head_dim", Some(default_head_dim));
     let default_positions = if family == Family::Llama { 2048 } else { 32_768 };
     let max_position_embeddings = fields.count("max_position_embeddings", Some(default_positions));
-    let rms_norm_eps = fields.positive("rms_norm_eps", Some(1e-6));
+    let rms_norm_eps = fields.number("rms_norm_eps", 1e-30..=1.0, Some(1e-6));
     let rope = rope(fields, max_position_embeddings);
     let tie_word_embeddings = fields.flag("tie_word_embeddings");
 
@@ -95,9 +103,19 @@ fn config(fields: &mut Fields<'_>) -> Option<ModelConfig> {
         tie_word_embeddings: tie_word_embeddings?,
         qkv_bias: family == Family::Qwen2,
         qk_norm: family == Family::Qwen3,
+        has_token: None,
     };
     refuse_impossible(fields, &config);
     Some(config)
+}
+
+/// Without `head_dim` the width is shared out among the heads.
+fn refuse_remainder(fields: &mut Fields<'_>, family: Family, sizes: Option<(i64, i64)>) {
+    let Some((e, h)) = sizes.filter(|(e, h)| e % h != 0) else { return };
+    if family != Family::Qwen3 && fields.get("head_dim").is_none() {
+        let expected = format!("a multiple of num_attention_heads = {h}, as there is no head_dim");
+        fields.problem("hidden_size", e, expected, FETCH_AGAIN);
+    }
 }
 
 fn family(fields: &mut Fields<'_>) -> Option<Family> {
@@ -116,17 +134,25 @@ fn family(fields: &mut Fields<'_>) -> Option<Family> {
 fn refuse_unsupported(fields: &mut Fields<'_>, family: Family) {
     for key in ["num_experts", "num_local_experts", "n_routed_experts"] {
         if let Some(got) = fields.get(key) {
-            fields.problem(key, got, "no experts", CHOOSE_DENSE);
+            fields.problem(key, shown(Some(got)), "no experts", CHOOSE_DENSE);
         }
     }
     if let Some(got) = fields.get("hidden_act").filter(|got| !matches!(got.as_str(), Some("silu" | "swish")))
     {
-        fields.problem("hidden_act", got, "\"silu\"", CHOOSE_WITHOUT);
+        fields.problem("hidden_act", shown(Some(got)), "\"silu\"", CHOOSE_WITHOUT);
     }
-    if let Some(got) = fields.get("quantization_config") {
-        let method = got.get("quant_method").unwrap_or(got);
-        let remedy = "take this model's unquantised weights (f32, bf16 or f16)";
-        fields.problem("quantization_config", method, "no quantisation", remedy);
+    for key in ["quantization_config", "compression_config"] {
+        if let Some(got) = fields.get(key) {
+            let method = shown(got.get("quant_method").or(Some(got)));
+            let remedy = "take this model's unquantised weights (f32, bf16 or f16)";
+            fields.problem(key, method, "no quantisation", remedy);
+        }
+    }
+    for key in ["text_config", "vision_config", "audio_config"] {
+        if let Some(got) = fields.get(key) {
+            let remedy = "models of several parts are not supported; choose a language model";
+            fields.problem(key, shown(Some(got)), "nothing", remedy);
+        }
     }
     // Qwen2 has biases on q, k and v, and only there, whatever these keys say; mlp_bias is Llama's alone.
     let biases: &[&str] = match family {
@@ -142,78 +168,30 @@ fn refuse_unsupported(fields: &mut Fields<'_>, family: Family) {
 }
 
 /// Which layers look through a window stands in `layer_types`; where that is absent, `use_sliding_window` gives one to
-/// the layers from `max_window_layers` on.
+/// the layers from `max_window_layers` on, unless `sliding_window` is null.
 fn refuse_sliding_window(fields: &mut Fields<'_>, family: Family) {
-    if let Some(Value::Array(layers)) = fields.get("layer_types") {
-        let other = layers.iter().enumerate().find(|(_, kind)| kind.as_str() != Some("full_attention"));
-        if let Some((l, kind)) = other {
-            fields.problem(&format!("layer_types[{l}]"), kind, "\"full_attention\"", CHOOSE_FULL);
+    let n_layers = fields.get("num_hidden_layers").and_then(Value::as_i64);
+    match fields.get("layer_types") {
+        Some(Value::Array(layers)) => {
+            let other = layers.iter().enumerate().find(|(_, kind)| kind.as_str() != Some("full_attention"));
+            if let Some((l, kind)) = other {
+                let kind = shown(Some(kind));
+                fields.problem(&format!("layer_types[{l}]"), kind, "\"full_attention\"", CHOOSE_FULL);
+            } else if n_layers.is_some_and(|n| n != layers.len() as i64) {
+                let expected = format!("one for each of num_hidden_layers = {}", n_layers.unwrap_or(0));
+                fields.problem("layer_types", format!("a list of {}", layers.len()), expected, FETCH_AGAIN);
+            }
         }
-    } else if family != Family::Llama && fields.flag("use_sliding_window") == Some(true) {
-        let no_window = fields.find("sliding_window").is_some_and(Value::is_null);
-        let first = fields.count("max_window_layers", Some(28));
-        let n_layers = fields.get("num_hidden_layers").and_then(Value::as_i64);
-        if !no_window && first < n_layers {
-            fields.problem("use_sliding_window", true, false, CHOOSE_FULL);
-        }
-    }
-}
-
-/// As transformers 5 does: `rope_scaling`, where not empty, hides `rope_parameters`; a theta in there goes before one at
-/// the top.
-fn rope(fields: &mut Fields<'_>, max_position_embeddings: Option<i64>) -> Option<Rope> {
-    let full = |value: &&Value| value.as_object().is_none_or(|object| !object.is_empty());
-    let old = fields.get("rope_scaling").filter(full).is_some();
-    let place = if old { "rope_scaling" } else { "rope_parameters" };
-    if let Some(got) = fields.get(place).filter(|got| !got.is_object()) {
-        fields.problem(place, got, "an object or null", FETCH_AGAIN);
-    }
-    let within = |key: &str| format!("{place}.{key}");
-
-    for key in [within("partial_rotary_factor"), "partial_rotary_factor".to_owned()] {
-        if let Some(got) = fields.get(&key).filter(|got| got.as_f64() != Some(1.0)) {
-            fields.problem(&key, got, "1.0", CHOOSE_WITHOUT);
+        Some(got) => fields.problem("layer_types", shown(Some(got)), "a list or null", FETCH_AGAIN),
+        None if family == Family::Llama || fields.flag("use_sliding_window") != Some(true) => {}
+        None if fields.find("sliding_window").is_some_and(Value::is_null) => {}
+        None => {
+            let first = fields.whole("max_window_layers", 0, Some(28));
+            if first.zip(n_layers).is_some_and(|(first, n)| first < n) {
+                fields.problem("use_sliding_window", true, false, CHOOSE_FULL);
+            }
         }
     }
-    let key = within("rope_theta");
-    let key = if fields.get(&key).is_some() { &key } else { "rope_theta" };
-    let theta = fields.positive(key, Some(10_000.0));
-
-    let key = within("rope_type");
-    let key = if fields.get(&key).is_some() { key } else { within("type") };
-    let scaling = match fields.get(&key).map(Value::as_str) {
-        None | Some(Some("default")) => None,
-        Some(Some("llama3")) => Some(llama3_scaling(fields, within, max_position_embeddings)?),
-        Some(_) => {
-            let remedy = "this is not supported; choose another model, or remove it and stay within the original context";
-            fields.problem(&key, shown(fields.get(&key)), "\"default\" or \"llama3\"", remedy);
-            None
-        }
-    };
-    Some(Rope { theta: theta?, scaling })
-}
-
-fn llama3_scaling(
-    fields: &mut Fields<'_>,
-    within: impl Fn(&str) -> String,
-    max_position_embeddings: Option<i64>,
-) -> Option<Llama3Scaling> {
-    let factor = fields.positive(&within("factor"), None);
-    let low = fields.positive(&within("low_freq_factor"), None);
-    let key = within("high_freq_factor");
-    let high = fields.positive(&key, None);
-    if let (Some(low), Some(high)) = (low, high)
-        && high <= low
-    {
-        fields.problem(&key, high, format!("more than low_freq_factor = {low}"), FETCH_AGAIN);
-    }
-    let original = fields.count(&within("original_max_position_embeddings"), max_position_embeddings);
-    Some(Llama3Scaling {
-        factor: factor?,
-        low_freq_factor: low?,
-        high_freq_factor: high?,
-        original_max_position_embeddings: original?,
-    })
 }
 
 /// What each number allows and their combination does not.

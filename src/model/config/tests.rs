@@ -23,6 +23,7 @@ pub fn tiny(family: Family) -> ModelConfig {
         tie_word_embeddings: family != Family::Llama,
         qkv_bias: family == Family::Qwen2,
         qk_norm: family == Family::Qwen3,
+        has_token: None,
     }
 }
 
@@ -171,10 +172,35 @@ fn a_window_that_no_layer_uses_is_no_obstacle() {
         json!({ "use_sliding_window": false, "sliding_window": 4096, "max_window_layers": 0 }),
         json!({ "use_sliding_window": true, "max_window_layers": 30 }),
         json!({ "use_sliding_window": true, "sliding_window": null }),
+        json!({ "use_sliding_window": true, "sliding_window": null, "max_window_layers": 0 }),
+        json!({ "use_sliding_window": true, "sliding_window": null, "max_window_layers": -1 }),
         json!({ "use_sliding_window": true, "layer_types": vec!["full_attention"; 30] }),
     ] {
         assert!(with("qwen2", &change).is_ok(), "{change}");
     }
+}
+
+#[test]
+fn layers_that_look_through_a_window_are_refused() {
+    let window = "attention in a sliding window is not supported; choose a model with full attention";
+    let again = "fetch the file again or correct it";
+    let from_zero = json!({ "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 0 });
+    refused("qwen2", from_zero, &format!("use_sliding_window: got true, expected false; {window}"));
+    refused(
+        "qwen2",
+        json!({ "use_sliding_window": true, "max_window_layers": -1 }),
+        &format!("max_window_layers: got -1, expected a whole number from 0 to 2147483647; {again}"),
+    );
+    refused(
+        "qwen3",
+        json!({ "layer_types": vec!["full_attention"; 29] }),
+        &format!("layer_types: got a list of 29, expected one for each of num_hidden_layers = 30; {again}"),
+    );
+    refused(
+        "qwen3",
+        json!({ "layer_types": "full_attention" }),
+        &format!("layer_types: got \"full_attention\", expected a list or null; {again}"),
+    );
 }
 
 #[test]
@@ -253,6 +279,107 @@ fn unknown_rope_types_are_refused_by_name() {
 }
 
 #[test]
+fn angles_by_layer_type_are_refused() {
+    let default = json!({ "rope_type": "default", "rope_theta": 1e6 });
+    let alike = "angles of their own for each kind of layer are not supported; choose a model whose layers all turn alike";
+    for place in ["rope_parameters", "rope_scaling"] {
+        refused(
+            "qwen3",
+            json!({ place: { "full_attention": default, "sliding_attention": default } }),
+            &format!(
+                "{place}.full_attention: got {default}, expected rope_type and rope_theta right in {place}; {alike}"
+            ),
+        );
+    }
+    assert_eq!(with("qwen3", &json!({ "rope_parameters": default })).unwrap().rope.theta, 1e6);
+}
+
+#[test]
+fn a_scaling_that_contradicts_itself_is_refused() {
+    let again = "fetch the file again or correct it";
+    refused(
+        "llama",
+        json!({ "rope_scaling": { "factor": 4.0 } }),
+        &format!(
+            "rope_scaling.rope_type: got nothing, expected \"default\" or \"llama3\" beside a factor; {again}"
+        ),
+    );
+    refused(
+        "llama",
+        json!({ "rope_scaling": { "rope_type": "default", "type": "yarn" } }),
+        &format!("rope_scaling.type: got \"yarn\", expected the same as rope_type = \"default\"; {again}"),
+    );
+    refused(
+        "llama",
+        json!({ "rope_parameters": { "rope_type": "llama3", "factor": "8", "low_freq_factor": -1 } }),
+        &format!(
+            "3 problems:\n  rope_parameters.factor: got \"8\", expected a number from 1.0 to 1000000000.0; {again}\n  \
+             rope_parameters.low_freq_factor: got -1, expected a number from 1e-9 to 1000000000.0; {again}\n  \
+             rope_parameters.high_freq_factor: got nothing, expected a number from 1e-9 to 1000000000.0; {again}"
+        ),
+    );
+    refused(
+        "llama",
+        json!({ "rope_scaling": [] }),
+        &format!("rope_scaling: got [], expected an object or null; {again}"),
+    );
+}
+
+#[test]
+fn numbers_of_other_kinds_are_refused() {
+    let again = "fetch the file again or correct it";
+    let whole = "a whole number from 1 to 2147483647";
+    for got in [
+        json!(64.0),
+        json!(-64),
+        json!(true),
+        json!("64"),
+        json!(1e30),
+        json!(u64::MAX),
+        json!([64]),
+        json!(0),
+    ] {
+        for key in ["vocab_size", "num_key_value_heads", "max_position_embeddings"] {
+            refused("qwen2", json!({ key: got }), &format!("{key}: got {got}, expected {whole}; {again}"));
+        }
+    }
+    refused(
+        "llama",
+        json!({ "rope_theta": 1e-300 }),
+        &format!("rope_theta: got 1e-300, expected a number from 1.0 to 1e18; {again}"),
+    );
+    refused(
+        "llama",
+        json!({ "rms_norm_eps": 0 }),
+        &format!("rms_norm_eps: got 0, expected a number from 1e-30 to 1.0; {again}"),
+    );
+    refused(
+        "llama",
+        json!({ "hidden_size": 65 }),
+        &format!(
+            "hidden_size: got 65, expected a multiple of num_attention_heads = 32, as there is no head_dim; {again}"
+        ),
+    );
+    let cut = format!("vocab_size: got a text of 100000 bytes, expected {whole}; {again}");
+    refused("llama", json!({ "vocab_size": "9".repeat(100_000) }), &cut);
+    refused(
+        "llama",
+        json!({ "vocab_size": vec![1; 1000] }),
+        &format!("vocab_size: got a list of 1000, expected {whole}; {again}"),
+    );
+}
+
+#[test]
+fn rows_that_no_token_has_are_known_by_the_tokenizer() {
+    let config = tiny(Family::Llama);
+    assert!(config.rows_without_token().is_empty());
+    let mut has_token = vec![true; 9];
+    has_token[4] = false;
+    assert_eq!(config.clone().with_tokens(has_token).rows_without_token(), [4, 9, 10]);
+    assert!(config.with_tokens(vec![true; 11]).rows_without_token().is_empty());
+}
+
+#[test]
 fn impossible_numbers_are_refused() {
     let again = "fetch the file again or correct it";
     refused(
@@ -288,8 +415,8 @@ fn all_problems_come_in_one_message() {
         json!({ "vocab_size": "many", "num_hidden_layers": 0, "hidden_act": "relu", "tie_word_embeddings": 1 }),
         "4 problems:\n  \
          hidden_act: got \"relu\", expected \"silu\"; this is not supported; choose a model without it\n  \
-         vocab_size: got \"many\", expected a whole number of at least 1; fetch the file again or correct it\n  \
-         num_hidden_layers: got 0, expected a whole number of at least 1; fetch the file again or correct it\n  \
+         vocab_size: got \"many\", expected a whole number from 1 to 2147483647; fetch the file again or correct it\n  \
+         num_hidden_layers: got 0, expected a whole number from 1 to 2147483647; fetch the file again or correct it\n  \
          tie_word_embeddings: got 1, expected true or false; fetch the file again or correct it",
     );
 }
@@ -307,6 +434,16 @@ fn files_that_are_none() {
     std::fs::write(&path, "<html>").unwrap();
     let html = format!("{}: not JSON; fetch the file again: expected value at line 1", path.display());
     assert!(error().starts_with(&html), "{}", error());
+    std::fs::write(&path, r#"{ "hidden_size": 8, "hidden_size": 16 }"#).unwrap();
+    let twice =
+        format!("{}: not JSON; fetch the file again: the key \"hidden_size\" stands twice", path.display());
+    assert!(error().starts_with(&twice), "{}", error());
+    std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+    assert!(
+        error().contains("it has 1099511627776 bytes, more than the 4194304 that are read of such a file"),
+        "{}",
+        error()
+    );
     std::fs::write(&path, "[]").unwrap();
     let list = "got JSON that is no object, expected { \"model_type\": ... }; fetch the file again";
     assert_eq!(error(), format!("{}: {list}", path.display()));

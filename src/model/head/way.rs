@@ -3,7 +3,7 @@
 use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
-use super::StatsGrad;
+use super::{StatsGrad, fill};
 use crate::kernel::{self, Bf16, Number, RowGradient, RowStats, Targets};
 
 /// What a chunk of logits says; f32, `[n]` each.
@@ -18,7 +18,13 @@ pub(super) struct RowNumbers {
 pub(super) struct Way {
     /// Whether logits that fit into one chunk are kept for the gradient.
     pub(super) keeps: bool,
-    pub(super) stats: fn(logits: &Tensor, targets: &Tensor, temperature: f64) -> Result<RowNumbers>,
+    /// Takes the logits of the rows `without` a token out of them.
+    pub(super) stats: fn(
+        logits: &mut Tensor,
+        targets: &Tensor,
+        temperature: f64,
+        without: Option<&Tensor>,
+    ) -> Result<RowNumbers>,
     pub(super) back:
         fn(Tensor, targets: &Tensor, temperature: f64, &RowNumbers, &StatsGrad) -> Result<Tensor>,
 }
@@ -26,9 +32,12 @@ pub(super) struct Way {
 /// In one pass over the logits each, in place.
 pub(super) const BY_KERNELS: Way = Way {
     keeps: true,
-    stats: |logits, targets, temperature| match logits.kind() {
-        Kind::BFloat16 => stats_by_kernel::<Bf16>(logits, targets, temperature),
-        _ => stats_by_kernel::<f32>(logits, targets, temperature),
+    stats: |logits, targets, temperature, without| {
+        fill(logits, -1, without, f64::NEG_INFINITY);
+        match logits.kind() {
+            Kind::BFloat16 => stats_by_kernel::<Bf16>(logits, targets, temperature),
+            _ => stats_by_kernel::<f32>(logits, targets, temperature),
+        }
     },
     back: |logits, targets, temperature, numbers, grad| match logits.kind() {
         Kind::BFloat16 => back_by_kernel::<Bf16>(logits, targets, temperature, numbers, grad),
@@ -75,12 +84,20 @@ fn back_by_kernel<T: Number>(
     Ok(logits)
 }
 
-fn stats_by_operations(logits: &Tensor, targets: &Tensor, temperature: f64) -> Result<RowNumbers> {
-    let logits = logits.to_kind(Kind::Float) / temperature;
+fn stats_by_operations(
+    logits: &mut Tensor,
+    targets: &Tensor,
+    temperature: f64,
+    without: Option<&Tensor>,
+) -> Result<RowNumbers> {
+    let mut logits = logits.to_kind(Kind::Float) / temperature;
+    fill(&mut logits, -1, without, f64::NEG_INFINITY);
     let lse = logits.logsumexp([-1i64].as_slice(), true); // (n, 1)
     let logprobs = logits.gather(-1, &targets.unsqueeze(1), false) - &lse;
-    let entropies =
-        &lse - (logits.softmax(-1, None) * logits).sum_dim_intlist([-1i64].as_slice(), true, None);
+    let probs = logits.softmax(-1, None);
+    // Nothing times minus infinity would be no number.
+    fill(&mut logits, -1, without, 0.0);
+    let entropies = &lse - (probs * logits).sum_dim_intlist([-1i64].as_slice(), true, None);
     let [logprobs, entropies, normalisers] = [logprobs, entropies, lse].map(|x| x.squeeze_dim(1));
     Ok(RowNumbers { logprobs, entropies, normalisers })
 }
@@ -119,10 +136,14 @@ mod tests {
             let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
             let logits = (normal(&[n, v]) * 4.0).to_kind(kind);
             let targets = Tensor::randint(v, [n], (Kind::Int64, Device::Cpu));
-            for entropies in [None, Some(normal(&[n]))] {
+            let rows = Tensor::from_slice(&[0i64, 7, 2499]);
+            let targets = targets.clamp(8, 2498);
+            for (entropies, without) in
+                [(None, None), (Some(normal(&[n])), None), (Some(normal(&[n])), Some(&rows))]
+            {
                 let grad = StatsGrad { logprobs: normal(&[n]), entropies };
                 let [a, b] = [BY_KERNELS, BY_OPERATIONS].map(|way| {
-                    let numbers = (way.stats)(&logits, &targets, 0.7).unwrap();
+                    let numbers = (way.stats)(&mut logits.copy(), &targets, 0.7, without).unwrap();
                     let d = (way.back)(logits.copy(), &targets, 0.7, &numbers, &grad).unwrap();
                     [numbers.logprobs, numbers.entropies, numbers.normalisers, d.to_kind(Kind::Float)]
                 });

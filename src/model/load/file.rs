@@ -1,18 +1,24 @@
 //! One safetensors file: 8 bytes with the header's length, a JSON header, the tensors' bytes.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
+use super::PIECE;
 use super::decode::decode;
+use crate::files::open_regular;
 
-/// What safetensors allows.
-const MAX_HEADER_BYTES: u64 = 100_000_000;
+/// Largest header, and largest sum of those of all shards. Those of published models stay below 1 MB, and a header takes some
+/// ten times its size in memory.
+pub const MAX_HEADER_BYTES: u64 = 16 << 20;
 
 /// An open file whose header was read and whose length was checked.
 pub struct WeightFile {
@@ -33,24 +39,25 @@ pub struct Stored<'a> {
 }
 
 impl WeightFile {
-    /// Opens `path` and reads its header.
-    pub fn open(path: &Path) -> Result<Self> {
-        Self::open_inner(path).with_context(|| path.display().to_string())
+    /// Opens `path` and reads its header, whose size is taken from `budget`.
+    pub fn open(path: &Path, budget: &mut u64) -> Result<Self> {
+        Self::open_inner(path, budget).with_context(|| path.display().to_string())
     }
 
-    fn open_inner(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).context("cannot open")?;
-        let n_bytes = file.seek(SeekFrom::End(0))?;
-        file.rewind()?;
+    fn open_inner(path: &Path, budget: &mut u64) -> Result<Self> {
+        let mut file = open_regular(path).context("cannot open")?;
+        let n_bytes = file.metadata()?.len();
         ensure!(n_bytes >= 8, "truncated: got {n_bytes} bytes, expected at least 8; fetch the file again");
         let mut length = [0; 8];
         file.read_exact(&mut length)?;
         let n_header = u64::from_le_bytes(length);
-        ensure!(
-            n_header <= MAX_HEADER_BYTES,
-            "no safetensors file: its header would have {n_header} bytes, expected at most {MAX_HEADER_BYTES}; fetch \
-             the file again (a Git LFS pointer looks like this)"
-        );
+        let left = budget.checked_sub(n_header);
+        *budget = left.with_context(|| {
+            format!(
+                "no safetensors file: its header would have {n_header} bytes, expected at most {MAX_HEADER_BYTES} in all \
+                 files together; fetch the file again (a Git LFS pointer looks like this)"
+            )
+        })?;
         let data_start = 8 + n_header;
         ensure!(
             data_start <= n_bytes,
@@ -58,26 +65,23 @@ impl WeightFile {
         );
         let mut header = vec![0; usize::try_from(n_header)?];
         file.read_exact(&mut header)?;
-        // Checks as well that the tensors lie one after the other and that each has the bytes its shape calls for.
-        let metadata: Metadata = serde_json::from_slice(&header)
-            .context("damaged: the header is no safetensors header; fetch the file again")?;
+        let damaged = "damaged: the header is no safetensors header; fetch the file again";
+        let Header(mut tensors) = serde_json::from_slice(&header).context(damaged)?;
+        tensors.sort_by_key(|(_, info)| info.data_offsets);
+        // Checks that the tensors lie one after the other and that each has the bytes its shape calls for.
+        let metadata = Metadata::new(None, tensors.clone()).context(damaged)?;
         let expected = data_start.saturating_add(metadata.data_len() as u64);
         let kind = if n_bytes < expected { "truncated" } else { "damaged" };
         ensure!(
             n_bytes == expected,
             "{kind}: got {n_bytes} bytes, expected {expected}; fetch the file again"
         );
-        let tensors = metadata
-            .offset_keys()
-            .into_iter()
-            .filter_map(|name| metadata.info(&name).cloned().map(|info| (name, info)))
-            .collect();
         Ok(Self { path: path.to_owned(), file, data_start, tensors })
     }
 
     /// Name of the file within its folder.
     pub fn name(&self) -> String {
-        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.path.file_name().unwrap_or_default().to_string_lossy().escape_debug().to_string()
     }
 
     /// Every tensor in the file.
@@ -102,6 +106,69 @@ impl Stored<'_> {
             .read_exact_at(bytes, self.start + (offset * width) as u64)
             .with_context(|| format!("{}: cannot read {}", self.file.path.display(), self.name))?;
         decode(self.dtype, bytes, out);
+        if out.iter().fold(false, |found, x| found | !x.is_finite()) {
+            let place = offset + out.iter().position(|x| !x.is_finite()).unwrap_or(0);
+            bail!(
+                "{}: {}: element {place} of {:?} is {}, expected finite numbers; fetch the file again, or take weights from \
+                 before they broke",
+                self.file.path.display(),
+                self.name,
+                self.shape,
+                out[place - offset]
+            );
+        }
         Ok(())
+    }
+
+    /// Whether `other` holds the same numbers in the same shape.
+    pub fn equals(&self, other: &Self) -> Result<bool> {
+        if self.shape != other.shape {
+            return Ok(false);
+        }
+        let n: usize = self.shape.iter().product();
+        let (mut own, mut others, mut bytes) = (vec![0.0; n.min(PIECE)], vec![0.0; n.min(PIECE)], Vec::new());
+        for start in (0..n).step_by(PIECE) {
+            let len = PIECE.min(n - start);
+            self.read(start, &mut own[..len], &mut bytes)?;
+            other.read(start, &mut others[..len], &mut bytes)?;
+            if own[..len] != others[..len] {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The tensors that a header lists, each name once.
+struct Header(Vec<(String, TensorInfo)>);
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Tensors).map(Self)
+    }
+}
+
+struct Tensors;
+
+impl<'de> Visitor<'de> for Tensors {
+    type Value = Vec<(String, TensorInfo)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tensors by name")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let (mut tensors, mut names) = (Vec::new(), HashSet::new());
+        while let Some(name) = entries.next_key::<String>()? {
+            if !names.insert(name.clone()) {
+                return Err(A::Error::custom(format!("{name:?} stands twice")));
+            }
+            if name == "__metadata__" {
+                entries.next_value::<IgnoredAny>()?;
+            } else {
+                tensors.push((name, entries.next_value()?));
+            }
+        }
+        Ok(tensors)
     }
 }

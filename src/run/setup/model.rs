@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use crate::hub::{Files, Hub, HubModel, Snapshot};
-use crate::model::{Layout, ModelConfig, Preset, load};
+use crate::model::{ModelConfig, Preset, load};
 use crate::recipe::Draft;
 use crate::text::{Tokenizer, countdown_tokenizer};
 
@@ -35,7 +35,7 @@ pub(super) fn model_parts(draft: &mut Draft) -> Option<(Option<PathBuf>, (ModelC
     };
     let config = ModelConfig::from_folder(&path);
     let tokenizer = Tokenizer::from_folder(&path);
-    let weights = || config.as_ref().ok().map(|config| load::check(&path, &Layout::new(config)));
+    let weights = || config.as_ref().ok().map(|config| load::check(&path, config));
     let weights = if fetched { None } else { weights() };
     let fit = config.as_ref().ok().zip(tokenizer.as_ref().ok()).map(|(config, tokenizer)| {
         let fits = tokenizer.check_fits(usize::try_from(config.vocab_size)?);
@@ -54,6 +54,6 @@ pub(super) fn model_parts(draft: &mut Draft) -> Option<(Option<PathBuf>, (ModelC
     for message in &wrong {
         draft.add(if fetched { ON_HUB } else { KEYS }, message.clone());
     }
-    let parts = config.ok().zip(tokenizer.ok()).filter(|_| wrong.is_empty())?;
-    Some((Some(path), parts))
+    let (config, tokenizer) = config.ok().zip(tokenizer.ok()).filter(|_| wrong.is_empty())?;
+    Some((Some(path), (config.with_tokens(tokenizer.has_token()), tokenizer)))
 }
