@@ -27,7 +27,10 @@ def grade(request, seconds):
     gold = read_gold(request["task"]["answer"], seconds)
     if not gold:
         return {"value": 0.0, "correct": False, "status": "error"}
-    response = request["response"]
+    _, end, response = request["response"].rpartition("</think>")
+    # A thought that the prompt or the response has opened and that does not end holds no answer.
+    if "<think>" in response or request.get("in_thought") and not end:
+        return {"value": 0.0, "correct": False, "status": "unparsable"}
     answer = read_gold(response, seconds) if request.get("is_answer") else read(response, seconds)
     if not answer:
         return {"value": 0.0, "correct": False, "status": "unparsable"}

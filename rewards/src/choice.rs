@@ -47,7 +47,7 @@ impl Reward for ChoiceReward {
         };
         let claimed = match response.is_answer {
             true => options.claimed(response.text),
-            false => options.of_response(response.text),
+            false => response.spoken().map_or_else(Vec::new, |text| options.of_response(text)),
         };
         let answer = claimed.iter().map(char::to_string).collect::<Vec<_>>().join(", ");
         Verdict::on((!claimed.is_empty()).then_some(answer), |_| (claimed == [gold], Status::Ok))

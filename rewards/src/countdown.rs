@@ -1,6 +1,6 @@
 //! Countdown: with each given number exactly once, + - * / and parentheses, write an expression that equals the target.
 //!
-//! The answer is what stands in the last `<answer>…</answer>` of the response, and nothing but an
+//! The answer is what stands in the last `<answer>…</answer>` behind the thought of the response, and nothing but an
 //! [`Expression`]: a trailing `= target` is wrong here as in the public checkers.
 
 use serde::{Deserialize, Serialize};
@@ -84,9 +84,11 @@ impl Reward for CountdownReward {
             return Verdict::undecided();
         };
         let text = response.text;
-        let answer = if response.is_answer { Some(text) } else { tags::last_answer(text) };
+        let spoken = if response.is_answer { Some(text) } else { response.spoken() };
+        let answer = if response.is_answer { spoken } else { spoken.and_then(tags::last_answer) };
         let mut verdict = Verdict::on(answer.map(str::to_owned), |answer| task.judge(answer));
-        if let Some(shape) = self.preset.shape(text, |answer| task.judge(answer).0) {
+        let right = |answer: &str| spoken.is_some() && task.judge(answer).0;
+        if let Some(shape) = self.preset.shape(text, right) {
             verdict.value = shape.value;
             verdict.parts.insert("format".into(), shape.format);
             verdict.parts.insert("answer".into(), shape.answer);
@@ -139,6 +141,29 @@ mod tests {
             assert_eq!((verdict.value, verdict.status), (value, Status::Ok), "{preset:?}");
             assert!(verdict.correct(), "{preset:?}");
         }
+    }
+
+    #[test]
+    fn a_guess_in_a_thought_is_no_answer() {
+        let task = Task::Countdown(Countdown { numbers: vec![2, 3], target: 6 });
+        let presets = [Preset::Exact, Preset::TinyZero, Preset::NanoAha, Preset::GrpoZero];
+        for (text, in_thought) in
+            [("<answer>2 * 3</answer>", true), ("<think>\n<answer>2 * 3</answer>", false)]
+        {
+            for preset in presets {
+                let grader = CountdownReward::new(CountdownConfig { preset });
+                let verdict = grader.score(&task, &Response { in_thought, ..Response::of(text) });
+                assert!(verdict.value < 0.2 && !verdict.correct(), "{preset:?}: {verdict:?}");
+                assert_eq!((verdict.status, verdict.answer), (Status::Unparsable, None));
+            }
+        }
+        for preset in presets {
+            let ended = Response { in_thought: true, ..Response::of("so</think>\n<answer>2 * 3</answer>") };
+            let verdict = CountdownReward::new(CountdownConfig { preset }).score(&task, &ended);
+            assert!(verdict.value >= 1.0 && verdict.correct(), "{preset:?}");
+        }
+        let inside = Response::of("<answer>2 * 3</answer></think> I give up");
+        assert!(!CountdownReward::new(CountdownConfig::default()).score(&task, &inside).correct());
     }
 
     #[test]

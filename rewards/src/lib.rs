@@ -24,6 +24,7 @@ mod preset;
 mod question;
 mod rational;
 mod tags;
+mod thought;
 mod verdict;
 mod whole;
 
@@ -40,6 +41,7 @@ pub use numeric::{NumericConfig, NumericReward};
 pub use preset::Preset;
 pub use question::Question;
 pub use rational::{ArithmeticError, Rational};
+pub use thought::leaves_thought_open;
 pub use verdict::{CORRECT, Status, Verdict};
 
 use rayon::prelude::*;
@@ -74,12 +76,19 @@ pub struct Response<'a> {
     pub cut_off: bool,
     /// Whether the text is the answer itself, so that none is looked for in it.
     pub is_answer: bool,
+    /// Whether the text begins within a thought that the prompt has opened, see [`leaves_thought_open`].
+    pub in_thought: bool,
 }
 
 impl<'a> Response<'a> {
     /// A whole response of which no more than its text is known.
     pub fn of(text: &'a str) -> Self {
-        Self { text, tokens: None, cut_off: false, is_answer: false }
+        Self { text, tokens: None, cut_off: false, is_answer: false, in_thought: false }
+    }
+
+    /// What it says after its thought; none where the thought does not end.
+    pub(crate) fn spoken(&self) -> Option<&'a str> {
+        thought::spoken(self.text, self.in_thought)
     }
 }
 

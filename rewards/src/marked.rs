@@ -1,13 +1,12 @@
 //! The marked answer of a response: the last place where it says "this is my answer", in time linear in its length.
 //!
-//! What stands before the last `</think>` is not read, and nothing is where a thought does not end. Marks are
+//! A thought is cut off before (see [`thought`](crate::thought)). Marks are
 //! `\boxed{…}`, `#### …` up to the end of its line, `<answer>…</answer>`, and "answer is …", "answer: …" or "answer = …"
 //! (in any case; also "answers are", and "correct option", "best choice" and the like instead of "answer") up to the end of
 //! the sentence. Of all marks the one that begins last counts, so that a second thought overrules the first.
 
 use crate::tags::{self, balanced};
 
-const END_THINK: &str = "</think>";
 /// Longest text that belongs to a phrase, in bytes.
 const MAX_PHRASE: usize = 200;
 /// How many phrases may speak of an answer, from the last on, until one must give it.
@@ -22,12 +21,6 @@ const SUBJECTS: [&str; 7] = [
     "best option",
     "best choice",
 ];
-
-/// What `response` says after its thought; none where the thought does not end.
-pub(crate) fn spoken(response: &str) -> Option<&str> {
-    let spoken = response.rsplit(END_THINK).next().unwrap_or(response);
-    (!spoken.contains("<think>")).then_some(spoken)
-}
 
 /// What the last mark of `text` marks, empty where a box is not closed; none where it has no mark. A phrase is a mark only
 /// where `says` finds an answer in it, since a sentence may speak of "the answer" without giving it.
@@ -114,18 +107,6 @@ mod tests {
             ("The final answer is: $18$. I hope 20 is wrong.", Some("$18$")),
         ] {
             assert_eq!(last(text, digit), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_thought_is_not_read() {
-        for (text, expected) in [
-            ("a", Some("a")),
-            ("a</think>b", Some("b")),
-            ("<think>a</think>b", Some("b")),
-            ("<think>a", None),
-        ] {
-            assert_eq!(spoken(text), expected, "{text}");
         }
     }
 

@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 
 mod number;
 
-use crate::{Question, Response, Reward, Status, Task, Verdict, hedge, marked};
+use crate::{Question, Response, Reward, Status, Task, Verdict, hedge, marked, thought};
 use number::{Number, numbers};
 
 /// The text of the number that `response` gives as its answer; none where it gives none, or several.
 pub fn extract(response: &str) -> Option<String> {
-    let text = tidy(marked::spoken(response)?);
+    let text = tidy(thought::spoken(response, false)?);
     let holds_number = |text: &str| !numbers(text).is_empty();
     let (text, number) = match marked::last(&text, holds_number) {
         Some(marked) => (marked, only(marked)?),
@@ -114,8 +114,11 @@ impl Reward for NumericReward {
         if judge(gold, gold).1 == Status::Error {
             return Verdict::undecided();
         }
-        let text = response.text;
-        let answer = if response.is_answer { Some(text.to_owned()) } else { extract(text) };
+        let answer = if response.is_answer {
+            Some(response.text.to_owned())
+        } else {
+            response.spoken().and_then(extract)
+        };
         Verdict::on(answer, |answer| judge(gold, answer))
     }
 }

@@ -7,18 +7,17 @@
 //! | `nano_aha` | format + answer | 0, 0.5, 1, 1.5, 2 |
 //! | `grpo_zero` | 0.1 format + answer | 0 ... 1.1 |
 //!
-//! *format* and *answer* are what each source looks for and where (see [`Preset`]); *correct* is the same for all. Two
+//! *format* and *answer* are what each source looks for and where (see [`Preset`]); *correct* is the same for all. Three
 //! things differ from the sources on purpose. They evaluate the answer as Python with floats; here every preset reads it
 //! by the grammar of [`Expression`](crate::Expression) and exactly, so that Python beyond that grammar (a sign, `**`,
 //! `//`, `2.`, other scripts' digits) is wrong. And the response is the text after the prompt without the
-//! end-of-sequence token, read as if `<think>` stood before it; here a response may also write that tag itself.
+//! end-of-sequence token, read as if `<think>` stood before it; here a response may also write that tag itself. Where a
+//! thought that prompt or response has opened does not end, no answer is right.
 
 use serde::{Deserialize, Serialize};
 
 use crate::tags::{CLOSE, OPEN, answers};
-
-const THINK: &str = "<think>";
-const END_THINK: &str = "</think>";
+use crate::thought::{END_THINK, THINK};
 
 /// Scale of the Countdown reward.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -152,6 +152,38 @@ fn long_responses_are_graded_in_time() {
     }
 }
 
+/// A guess in a thought is the answer of no grader before the thought has ended, however it was opened, and however it ends.
+#[test]
+fn a_guess_in_a_thought_is_not_paid() {
+    let guesses = [
+        ("math", json!({"type": "question", "answer": "18"}), "18"),
+        ("numeric", json!({"type": "question", "answer": "18"}), "18"),
+        ("choice", json!({"type": "question", "answer": "B"}), "B"),
+        ("countdown", json!({"type": "countdown", "numbers": [2, 3], "target": 6}), "2*3"),
+    ];
+    for (grader, task, right) in guesses {
+        let config: RewardConfig = serde_json::from_value(json!({"type": grader})).unwrap();
+        let task: Task = serde_json::from_value(task).unwrap();
+        let grader = config.build().unwrap();
+        let forms = ["\\boxed{R}", "The answer is R.", "#### R", "R", "<answer>R</answer>"];
+        for form in forms.map(|form| form.replace('R', right)) {
+            for (text, in_thought) in [(form.clone(), true), (format!("<think>{form}"), false)] {
+                for cut_off in [false, true] {
+                    let verdict =
+                        grader.score(&task, &Response { in_thought, cut_off, ..Response::of(&text) });
+                    assert_eq!((verdict.value, verdict.answer), (0.0, None), "{}: {text}", grader.name());
+                    assert_eq!(verdict.status, Status::Unparsable);
+                }
+            }
+        }
+        for (text, in_thought) in [("so</think>", true), ("<think>so</think>", false), ("", false)] {
+            let text = format!("{text}<answer>{right}</answer>");
+            let verdict = grader.score(&task, &Response { in_thought, ..Response::of(&text) });
+            assert!(verdict.correct(), "{}: {text}", grader.name());
+        }
+    }
+}
+
 #[test]
 fn a_gold_answer_is_right_in_every_grader_of_questions() {
     for (grader, gold) in [("math", "\\frac{1}{2}"), ("numeric", "18"), ("choice", "B")] {

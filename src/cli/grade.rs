@@ -21,7 +21,7 @@ const EXPECTED: &str = r#"{"gold": text, "prediction": text} or {"gold": text, "
 pub struct Grade {
     /// A file with a JSON object in each line: gold, a text, with `fields` where the grader asks for them, or `task`, as in the
     /// library; and either prediction, an answer as it stands, or reply, a whole response that the answer is looked for in, with
-    /// `tokens` and `cut_off` where known. A number is read as its text and null as an empty one; an `id` comes back beside
+    /// `tokens`, `cut_off` and `in_thought` (the prompt has opened a thought) where known. A number is read as its text and null as an empty one; an `id` comes back beside
     /// the verdict, and other keys are not read
     file: PathBuf,
     /// The grader: its name, or all its settings as in a recipe, such as '{type = "command", program = ["python3", "grader.py"]}'
@@ -43,6 +43,7 @@ struct Line {
     reply: Given,
     tokens: Option<usize>,
     cut_off: Option<bool>,
+    in_thought: Option<bool>,
 }
 
 /// A line in which everything is there.
@@ -53,6 +54,7 @@ struct Item {
     is_answer: bool,
     tokens: Option<usize>,
     cut_off: bool,
+    in_thought: bool,
 }
 
 /// What is said of it.
@@ -107,7 +109,7 @@ pub fn grader(text: &str) -> Result<RewardConfig> {
 
 impl Line {
     fn item(self) -> Result<Item> {
-        let Self { id, gold, fields, task, prediction, reply, tokens, cut_off } = self;
+        let Self { id, gold, fields, task, prediction, reply, tokens, cut_off, in_thought } = self;
         let fields = fields.unwrap_or_default();
         let task = match (gold.or_empty_unless(task.is_some()), task) {
             (Some(answer), None) => Task::Question(Question { answer, fields }),
@@ -124,14 +126,16 @@ impl Line {
             (None, Some(text)) => (text, false),
             _ => bail!("either `prediction` or `reply` must be there"),
         };
-        Ok(Item { id, task, text, is_answer, tokens, cut_off: cut_off.unwrap_or_default() })
+        let (cut_off, in_thought) = (cut_off.unwrap_or_default(), in_thought.unwrap_or_default());
+        Ok(Item { id, task, text, is_answer, tokens, cut_off, in_thought })
     }
 }
 
 impl Item {
     fn response(&self) -> (&Task, Response<'_>) {
-        let Self { task, text, is_answer, tokens, cut_off, .. } = self;
-        (task, Response { text, tokens: *tokens, cut_off: *cut_off, is_answer: *is_answer })
+        let Self { task, text, is_answer, tokens, cut_off, in_thought, .. } = self;
+        let (is_answer, cut_off, in_thought) = (*is_answer, *cut_off, *in_thought);
+        (task, Response { text, tokens: *tokens, cut_off, is_answer, in_thought })
     }
 }
 

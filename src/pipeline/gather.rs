@@ -254,7 +254,8 @@ pub(super) fn leaves(
         .zip(&texts)
         .map(|((_, prompt, done), text)| {
             let (tokens, cut_off) = (Some(done.tokens.len()), done.finish == Finish::Length);
-            (&prompt.task, Response { tokens, cut_off, ..Response::of(text) })
+            let in_thought = rewards::leaves_thought_open(&prompt.text);
+            (&prompt.task, Response { tokens, cut_off, in_thought, ..Response::of(text) })
         })
         .collect();
     let verdicts = scorer.score_all(&items)?;

@@ -46,9 +46,8 @@ impl Options {
         LETTERS.contains(&letter) && (self.0.is_empty() || self.0.iter().any(|(other, _)| *other == letter))
     }
 
-    /// The letters that a whole response claims, each once.
-    pub fn of_response(&self, response: &str) -> Vec<char> {
-        let Some(text) = marked::spoken(response) else { return Vec::new() };
+    /// The letters that `text`, a response without its thought, claims, each once.
+    pub fn of_response(&self, text: &str) -> Vec<char> {
         let speaks = |claim: &str| {
             let cut = without_aside(claim);
             [claim, cut].iter().any(|claim| self.named(claim).is_some())

@@ -18,6 +18,8 @@ pub(super) struct Request<'a> {
     cut_off: bool,
     #[serde(skip_serializing_if = "is_false")]
     is_answer: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    in_thought: bool,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -60,8 +62,8 @@ impl Failure {
 
 impl<'a> Request<'a> {
     pub fn new(id: u64, (task, response): &'a (&'a Task, Response<'a>)) -> Self {
-        let Response { text, tokens, cut_off, is_answer } = *response;
-        Self { id, task, response: text, tokens, cut_off, is_answer }
+        let Response { text, tokens, cut_off, is_answer, in_thought } = *response;
+        Self { id, task, response: text, tokens, cut_off, is_answer, in_thought }
     }
 
     /// As JSON on one line.
@@ -115,6 +117,9 @@ mod tests {
         let expected =
             json!({"id": 7, "task": task_json, "response": "a", "cut_off": false, "is_answer": true});
         assert_eq!(read(line(Response { is_answer: true, ..Response::of("a") })), expected);
+        let expected =
+            json!({"id": 7, "task": task_json, "response": "a", "cut_off": false, "in_thought": true});
+        assert_eq!(read(line(Response { in_thought: true, ..Response::of("a") })), expected);
     }
 
     #[test]

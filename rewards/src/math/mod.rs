@@ -120,8 +120,11 @@ impl Reward for MathReward {
         let Task::Question(question) = task else {
             return Verdict::undecided();
         };
-        let text = response.text;
-        let answer = if response.is_answer { Some(text.to_owned()) } else { extract(text) };
+        let answer = if response.is_answer {
+            Some(response.text.to_owned())
+        } else {
+            response.spoken().and_then(extract)
+        };
         Verdict::on(answer, |answer| judge(&question.answer, answer))
     }
 }

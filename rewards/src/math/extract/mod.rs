@@ -11,18 +11,14 @@
 mod boxed;
 mod phrase;
 
-use crate::tags;
+use crate::{tags, thought};
 
-const END_THINK: &str = "</think>";
 /// Longest line that is read for what it says, in bytes.
 const MAX_LINE: usize = 200;
 
 /// The answer in `response`, without what is around it; none where it gives none.
 pub(super) fn answer(response: &str) -> Option<String> {
-    let spoken = without_end_marks(response.rsplit(END_THINK).next().unwrap_or(response));
-    if spoken.contains("<think>") {
-        return None;
-    }
+    let spoken = without_end_marks(thought::spoken(response, false)?);
     let found = match boxed::boxes(spoken).ok()?.as_slice() {
         [] => unboxed(spoken)?.to_owned(),
         boxes => boxed::last_list(spoken, boxes),
