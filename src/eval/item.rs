@@ -33,7 +33,7 @@ pub struct EvalItem {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvalResponse {
-    /// The response without special tokens.
+    /// The response without the special tokens that end or pad it.
     pub text: String,
     /// Its length, an ending end-of-sequence token included.
     pub n_tokens: usize,

@@ -91,6 +91,18 @@ pub(super) fn id_of(
             return Ok(Some(id));
         }
     }
+    named(role, inner, files)
+}
+
+/// The id of the token that the tokenizer's configuration or map of special tokens names for `role`.
+///
+/// # Errors
+/// As [`id_of`].
+pub(super) fn named(
+    role: &str,
+    inner: &tokenizers::Tokenizer,
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Result<Option<TokenId>> {
     let token = special(files, &format!("{role}_token"))?;
     Ok(token.as_ref().and_then(|(_, token)| text(token)).and_then(|token| inner.token_to_id(token)))
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 
 use super::chat::{CHAT_TEMPLATE, ChatTemplate, SPECIAL_TOKENS};
-use super::eos::{eos_ids, id_of};
+use super::eos::{eos_ids, id_of, named};
 use crate::files::list;
 use crate::types::TokenId;
 
@@ -32,6 +32,8 @@ pub struct Tokenizer {
     eos_ids: Vec<TokenId>,
     bos_id: Option<TokenId>,
     pad_id: Option<TokenId>,
+    /// Special tokens that end or pad a response.
+    silent_ids: Vec<TokenId>,
     vocab_size: usize,
     chat_template: Option<ChatTemplate>,
     /// Name and content of each file of a saved folder.
@@ -89,13 +91,17 @@ impl Tokenizer {
         let chat_template = ChatTemplate::from_files(&files)?;
         let eos_ids = eos_ids(&inner, &files, chat_template.as_ref())?;
         let (bos_id, pad_id) = (id_of("bos", &inner, &files)?, id_of("pad", &inner, &files)?);
+        let added = inner.get_added_tokens_decoder();
+        let is_special = |id: &TokenId| added.get(id).is_some_and(|token| token.special);
+        let named_pad = named("pad", &inner, &files)?;
+        let silent_ids = eos_ids.iter().copied().chain(pad_id).chain(named_pad).filter(is_special).collect();
         files.remove(MODEL_CONFIG);
         if !files.contains_key(GENERATION_CONFIG) {
             let config = json!({ "eos_token_id": eos_ids });
             files.insert(GENERATION_CONFIG.to_owned(), serde_json::to_vec_pretty(&config)?);
         }
         let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        Ok(Self { inner, eos_ids, bos_id, pad_id, vocab_size, chat_template, files })
+        Ok(Self { inner, eos_ids, bos_id, pad_id, silent_ids, vocab_size, chat_template, files })
     }
 
     /// Writes the tokenizer's files, those it was read from or generated with, into the folder `dir`.
@@ -158,13 +164,16 @@ impl Tokenizer {
         Ok(parts)
     }
 
-    /// `tokens` as text, special tokens left out if `skip_special`. Ids outside the vocabulary have no text.
+    /// `tokens` as text; special tokens that end or pad a response are left out if `skip_ends`. Others, such as tags that a
+    /// model writes by a token of their own, are part of what it says. Ids outside the vocabulary have no text.
     ///
     /// # Errors
     /// If the tokenizer refuses the tokens.
-    pub fn decode(&self, tokens: &[TokenId], skip_special: bool) -> Result<String> {
+    pub fn decode(&self, tokens: &[TokenId], skip_ends: bool) -> Result<String> {
+        let kept: Vec<TokenId> =
+            tokens.iter().copied().filter(|token| !(skip_ends && self.silent_ids.contains(token))).collect();
         self.inner
-            .decode(tokens, skip_special)
+            .decode(&kept, false)
             .map_err(|e| anyhow!("tokens cannot be decoded: {e}; tokens: {tokens:?}"))
     }
 

@@ -32,7 +32,7 @@ pub struct Leaf {
     pub finish: Finish,
     /// Attention of the sampler over the whole response, where it was read on the way; measuring takes it.
     pub signals: Option<HeadSignals>,
-    /// The response as text, special tokens left out.
+    /// The response as text, without the special tokens that end or pad it.
     pub text: String,
     /// What the graders said.
     pub verdict: Verdict,

@@ -119,3 +119,23 @@ fn a_saved_length_limit_or_padding_is_not_applied() {
     fs::write(&path, file.to_string()).unwrap();
     assert_eq!(Tokenizer::from_folder(dir.path()).unwrap().encode("1+2+3").unwrap().len(), 5);
 }
+
+#[test]
+fn of_special_tokens_only_those_that_end_or_pad_are_no_text() {
+    let mut file: Value =
+        serde_json::from_slice(&countdown_tokenizer().unwrap().files[TOKENIZER].clone()).unwrap();
+    for (id, content) in (2000..).zip(["<think>", "</think>", "<|im_end|>", "<|pad|>"]) {
+        file["added_tokens"].as_array_mut().unwrap().push(json!({ "id": id, "content": content,
+            "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true }));
+    }
+    let dir = folder(&[
+        (TOKENIZER, file),
+        (TOKENIZER_CONFIG, json!({"eos_token": "<|im_end|>", "pad_token": "<|pad|>"})),
+        (GENERATION_CONFIG, json!({"eos_token_id": 2, "pad_token_id": 1})),
+    ]);
+    let tokenizer = Tokenizer::from_folder(dir.path()).unwrap();
+    let text = "<think>1+2</think>\n<answer>3<unk></answer>";
+    let tokens = tokenizer.encode(&format!("{text}<|im_end|><eos><pad><|pad|>")).unwrap();
+    assert_eq!(tokenizer.decode(&tokens, true).unwrap(), text);
+    assert_eq!(tokenizer.decode(&tokens, false).unwrap(), format!("{text}<|im_end|><eos><pad><|pad|>"));
+}
