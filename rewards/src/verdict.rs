@@ -21,6 +21,13 @@ pub enum Status {
     Error,
 }
 
+impl Status {
+    /// Whether the response was judged, if only for having no answer.
+    pub fn is_judgement(self) -> bool {
+        matches!(self, Self::Ok | Self::Unparsable)
+    }
+}
+
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

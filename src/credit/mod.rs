@@ -38,10 +38,10 @@ pub struct Credit {
     pub shared: Shared,
 }
 
-/// Responses that are not trained on; they still count in the baselines of the others.
+/// Responses that are not trained on though they were graded; they still count in the baselines of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exclude {
-    /// Those of groups whose rewards are all exactly equal.
+    /// Those of groups whose rewards are all equal.
     pub without_signal: bool,
     /// Those that the limit of new tokens cut off.
     pub cut_off: bool,
@@ -55,7 +55,8 @@ impl Exclude {
         let kept = !self.without_signal || tree.has_signal();
         let whole = |leaf: usize| !self.cut_off || tree.leaves[leaf].finish != Finish::Length;
         let branched = |leaf| !self.unbranched || tree.is_branched(leaf);
-        (0..tree.leaves.len()).map(|leaf| kept && whole(leaf) && branched(leaf)).collect()
+        let graded = |leaf: usize| tree.leaves[leaf].is_graded;
+        (0..tree.leaves.len()).map(|leaf| kept && graded(leaf) && whole(leaf) && branched(leaf)).collect()
     }
 }
 
@@ -212,6 +213,21 @@ mod tests {
                 assert_eq!((&trained, &tree.advantages), (&expected, &whole.advantages));
             }
         }
+    }
+
+    #[test]
+    fn what_was_not_graded_is_not_trained_on() {
+        let mut tree = group(&[1.0, 7.0, 0.0]);
+        tree.tree.leaves[1].is_graded = false;
+        let (trees, _) = assign(&credit(AdvantageConfig::Group(GroupConfig::default())), vec![tree.clone()]);
+        assert_eq!(trees[0].trained, [Some(0), None, Some(0)]);
+        // What is left has one reward, so nothing tells the responses apart.
+        tree.tree.leaves[2].is_graded = false;
+        let own = Credit {
+            exclude: Exclude { without_signal: true, ..Exclude::default() },
+            ..credit(AdvantageConfig::Group(GroupConfig::default()))
+        };
+        assert_eq!(assign(&own, vec![tree]).0[0].trained, [None; 3]);
     }
 
     /// What an excluded response says does not matter: it is in no sample, and the others are as they were.

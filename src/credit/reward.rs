@@ -6,7 +6,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::types::{KlEstimator, MeasuredTree, PathField};
+use crate::types::{KlEstimator, MeasuredTree, PathField, Reward};
 
 /// The rewards of one tree.
 pub struct Rewards<'t> {
@@ -35,11 +35,33 @@ impl<'t> Rewards<'t> {
         Ok(Self { tree, penalties: Some(penalties) })
     }
 
-    /// The whole reward of each response.
+    /// The whole reward of each response; `None` of those that were not graded.
     #[must_use]
-    pub fn totals(&self) -> Vec<f64> {
-        let lost = |leaf: usize| self.penalties.as_ref().map_or(0.0, |all| all.path(leaf).iter().sum());
-        self.tree.tree.rewards().enumerate().map(|(leaf, reward)| reward - lost(leaf)).collect()
+    pub fn totals(&self) -> Vec<Option<f64>> {
+        self.rewards().map(|reward| Some(reward?.value)).collect()
+    }
+
+    /// The whole rewards of the responses that were graded.
+    #[must_use]
+    pub fn graded(&self) -> Vec<f64> {
+        self.rewards().flatten().map(|reward| reward.value).collect()
+    }
+
+    /// Whether response `leaf` was graded.
+    #[must_use]
+    pub fn is_graded(&self, leaf: usize) -> bool {
+        self.tree.tree.leaves[leaf].is_graded
+    }
+
+    fn rewards(&self) -> impl Iterator<Item = Option<Reward>> {
+        self.tree.tree.leaves.iter().enumerate().map(|(leaf, own)| {
+            let Reward { mut value, mut rounding } = own.reward()?;
+            if let Some(all) = &self.penalties {
+                value -= all.path(leaf).iter().sum::<f64>();
+                rounding += all.path(leaf).iter().copied().map(Reward::rounding_of).sum::<f64>();
+            }
+            Some(Reward { value, rounding })
+        })
     }
 
     /// The reward of each token of response `leaf`, `[R]`.
@@ -56,11 +78,10 @@ impl<'t> Rewards<'t> {
         tokens
     }
 
-    /// Whether the rewards tell the responses apart: false when all are exactly equal.
+    /// Whether the rewards tell the graded responses apart: false when all are equal but for rounding.
     #[must_use]
     pub fn differ(&self) -> bool {
-        let totals = self.totals();
-        totals.iter().any(|total| *total != totals[0])
+        Reward::differ(self.rewards().flatten())
     }
 }
 
@@ -82,7 +103,7 @@ mod tests {
         assert_eq!(rewards.tokens(0), [1.0]);
         let expected = [-0.1, 1.0 + 0.025];
         assert!(rewards.tokens(1).iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12));
-        assert!(rewards.totals().iter().zip([1.0, 0.925]).all(|(a, b)| (a - b).abs() < 1e-12));
+        assert!(rewards.graded().iter().zip([1.0, 0.925]).all(|(a, b)| (a - b).abs() < 1e-12));
         assert!(rewards.differ());
     }
 }

@@ -21,14 +21,22 @@ const SHARE: &str = "0..1";
 
 /// All entries, in the order in which a person would read them.
 pub const ENTRIES: &[Entry] = &[
-    entry("reward/mean", "", "Mean reward of the step's responses."),
-    entry("reward/std", "", "Standard deviation of the reward over the step's responses."),
-    entry("reward/<part>/mean", "", "Mean of one part of the reward; `correct` is the accuracy."),
+    entry(
+        "reward/mean",
+        "",
+        "Mean reward of the step's responses, those left out that a grader could not judge.",
+    ),
+    entry("reward/std", "", "Standard deviation of the reward over these responses."),
+    entry(
+        "reward/<part>/mean",
+        "",
+        "Mean of one part of the reward over these responses; `correct` is the accuracy.",
+    ),
     entry("reward/status/<status>", SHARE, "Responses that the graders gave this status."),
-    entry("group/solve_all", SHARE, "Prompts of which every response is correct."),
-    entry("group/solve_none", SHARE, "Prompts of which no response is correct."),
-    entry("group/mixed", SHARE, "Prompts with correct and wrong responses."),
-    entry("group/without_signal", SHARE, "Prompts whose responses all have the same reward."),
+    entry("group/solve_all", SHARE, "Prompts of which every response that was graded is correct."),
+    entry("group/solve_none", SHARE, "Prompts of which no response is correct, though some were graded."),
+    entry("group/mixed", SHARE, "Prompts with correct and wrong responses among those that were graded."),
+    entry("group/without_signal", SHARE, "Prompts whose graded responses all have the same reward."),
     entry("group/refill_rounds", "", "Generation rounds spent on replacing groups without signal."),
     entry(
         "group/discarded",
@@ -47,7 +55,11 @@ pub const ENTRIES: &[Entry] = &[
         SHARE,
         "Response tokens that are another response's too, up to where this one forks off.",
     ),
-    entry("tree/valid_leaf_frac", SHARE, "Responses to prompts whose rewards tell the responses apart."),
+    entry(
+        "tree/valid_leaf_frac",
+        SHARE,
+        "Graded responses to prompts whose rewards tell the responses apart.",
+    ),
     entry(
         "first/reward_mean",
         "",

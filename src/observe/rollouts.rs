@@ -135,6 +135,8 @@ mod tests {
             signals: None,
             text: "3 + 4".into(),
             verdict,
+            is_graded: true,
+            rounding: 0.0,
         }
     }
 

@@ -20,9 +20,9 @@ use crate::data::sampler::PromptSampler;
 use crate::model::Policy;
 use crate::rollout::explore::{Explorer, Growth};
 use crate::rollout::{Generation, RolloutEngine};
-use crate::score::{OverlongConfig, Scorer};
+use crate::score::{OverlongConfig, Score, Scorer};
 use crate::text::Tokenizer;
-use crate::types::{Completion, Finish, Fork, GenRequest, Leaf, Prompt, Step, Tree};
+use crate::types::{Completion, Finish, Fork, GenRequest, Leaf, Prompt, Reward, Step, Tree};
 
 /// Asks a policy and judges its answers.
 pub struct Gatherer {
@@ -172,6 +172,7 @@ impl Gatherer {
         trees.iter_mut().flat_map(|tree| &mut tree.leaves).for_each(|leaf| {
             let penalty = penalty.of(leaf.tokens.len(), limit);
             leaf.verdict.value += penalty;
+            leaf.rounding += Reward::rounding_of(penalty);
             leaf.verdict.parts.insert(String::from("overlong"), penalty);
         });
     }
@@ -241,29 +242,39 @@ pub fn graft(
     Ok(trees)
 }
 
+/// A whole response: its number, its prompt, and what was generated.
+pub(super) type Whole = (u32, Arc<Prompt>, Completion);
+
 /// The scored leaves of whole responses, each with its number and its prompt, in their order.
-pub(super) fn leaves(
-    whole: Vec<(u32, Arc<Prompt>, Completion)>,
-    scorer: &Scorer,
-    tokenizer: &Tokenizer,
-) -> Result<Vec<Leaf>> {
-    let decode = |(.., done): &(u32, Arc<Prompt>, Completion)| tokenizer.decode(&done.tokens, true);
-    let texts = whole.par_iter().map(decode).collect::<Result<Vec<_>>>()?;
-    let items: Vec<(&Task, Response<'_>)> = whole
-        .iter()
-        .zip(&texts)
-        .map(|((_, prompt, done), text)| {
-            let (tokens, cut_off) = (Some(done.tokens.len()), done.finish == Finish::Length);
-            let in_thought = rewards::leaves_thought_open(&prompt.text);
-            (&prompt.task, Response { tokens, cut_off, in_thought, ..Response::of(text) })
-        })
-        .collect();
-    let verdicts = scorer.score_all(&items)?;
-    let leaf = |(((sample, _, done), text), verdict)| {
+fn leaves(whole: Vec<Whole>, scorer: &Scorer, tokenizer: &Tokenizer) -> Result<Vec<Leaf>> {
+    let texts = texts(&whole, tokenizer)?;
+    let scores = judge(&whole, &texts, scorer)?;
+    Ok(assemble(whole, texts, scores))
+}
+
+/// The responses as text.
+pub(super) fn texts(whole: &[Whole], tokenizer: &Tokenizer) -> Result<Vec<String>> {
+    whole.par_iter().map(|(.., done)| tokenizer.decode(&done.tokens, true)).collect()
+}
+
+/// What the graders say of the responses, of which `texts` are.
+pub(super) fn judge(whole: &[Whole], texts: &[String], scorer: &Scorer) -> Result<Vec<Score>> {
+    let items = whole.iter().zip(texts).map(|((_, prompt, done), text)| {
+        let (tokens, cut_off) = (Some(done.tokens.len()), done.finish == Finish::Length);
+        let in_thought = rewards::leaves_thought_open(&prompt.text);
+        (&prompt.task, Response { tokens, cut_off, in_thought, ..Response::of(text) })
+    });
+    scorer.score_all(&items.collect::<Vec<(&Task, Response<'_>)>>())
+}
+
+/// The responses as leaves that nothing forks.
+pub(super) fn assemble(whole: Vec<Whole>, texts: Vec<String>, scores: Vec<Score>) -> Vec<Leaf> {
+    let leaf = |(((sample, _, done), text), score)| {
         let Completion { tokens, logprobs, finish, signals } = done;
-        Leaf { sample, fork: None, tokens, logprobs, finish, signals, text, verdict }
+        let Score { verdict, is_graded, rounding } = score;
+        Leaf { sample, fork: None, tokens, logprobs, finish, signals, text, verdict, is_graded, rounding }
     };
-    Ok(whole.into_iter().zip(texts).zip(verdicts).map(leaf).collect())
+    whole.into_iter().zip(texts).zip(scores).map(leaf).collect()
 }
 
 #[cfg(test)]

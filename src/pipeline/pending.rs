@@ -1,16 +1,19 @@
 //! What later harvests depend on, as a checkpoint keeps it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use rewards::{Status, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::gather::{Gatherer, Sprouts, leaves};
+use super::gather::{Gatherer, Sprouts, Whole, assemble, judge, texts};
 use super::overlapped::AGE;
 use super::{Discarded, Harvest};
 use crate::data::sampler::SamplerState;
 use crate::rollout::Counts;
 use crate::rollout::explore::ExplorerState;
+use crate::score::Score;
 use crate::types::{Completion, Finish, Fork, Leaf, Prompt, TokenId, Tree};
 
 /// Where a rollout source stands.
@@ -24,7 +27,8 @@ pub struct SourceState {
     pub pending: Option<Pending>,
 }
 
-/// Responses that were generated ahead. Texts and verdicts are not kept: the same tokens give the same again.
+/// Responses that were generated ahead. Texts are not kept, which the same tokens give again; scores are, since a grader that is
+/// another program may fail on one try and not on the next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pending {
@@ -52,6 +56,44 @@ struct PendingResponse {
     /// The bits of each log-probability, since JSON knows no number that is not finite.
     logprob_bits: Vec<u32>,
     finish: Finish,
+    /// What it was given; where it is missing, graders are asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    score: Option<PendingScore>,
+}
+
+/// A [`Score`], each number as its bits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PendingScore {
+    value_bits: u64,
+    part_bits: BTreeMap<String, u64>,
+    status: Status,
+    answer: Option<String>,
+    note: Option<String>,
+    is_graded: bool,
+    rounding_bits: u64,
+}
+
+impl PendingScore {
+    fn of(leaf: &Leaf) -> Self {
+        let Verdict { value, parts, status, answer, note } = &leaf.verdict;
+        Self {
+            value_bits: value.to_bits(),
+            part_bits: parts.iter().map(|(name, value)| (name.clone(), value.to_bits())).collect(),
+            status: *status,
+            answer: answer.clone(),
+            note: note.clone(),
+            is_graded: leaf.is_graded,
+            rounding_bits: leaf.rounding.to_bits(),
+        }
+    }
+
+    fn score(self) -> Score {
+        let Self { value_bits, part_bits, status, answer, note, is_graded, rounding_bits } = self;
+        let parts = part_bits.into_iter().map(|(name, bits)| (name, f64::from_bits(bits))).collect();
+        let verdict = Verdict { value: f64::from_bits(value_bits), parts, status, answer, note };
+        Score { verdict, is_graded, rounding: f64::from_bits(rounding_bits) }
+    }
 }
 
 impl Pending {
@@ -66,6 +108,14 @@ impl Pending {
     }
 }
 
+impl Pending {
+    /// Whether nothing of it has to be judged again.
+    fn has_scores(&self) -> bool {
+        let mut responses = self.trees.iter().flat_map(|tree| &tree.responses);
+        responses.all(|response| response.score.is_some())
+    }
+}
+
 impl PendingTree {
     fn new(tree: &Tree) -> Self {
         let response = |leaf: &Leaf| PendingResponse {
@@ -74,6 +124,7 @@ impl PendingTree {
             tokens: leaf.tokens.clone(),
             logprob_bits: leaf.logprobs.iter().map(|l| l.to_bits()).collect(),
             finish: leaf.finish,
+            score: Some(PendingScore::of(leaf)),
         };
         Self { prompt: tree.prompt.id, responses: tree.leaves.iter().map(response).collect() }
     }
@@ -105,9 +156,13 @@ impl Gatherer {
         self.explorer.restore(explorer);
         let Some(pending) = pending else { return Ok((None, None)) };
         let whole = pending.whole;
+        // What was kept of whole trees has been finished.
+        let is_finished = pending.has_scores();
         let mut sprouts = self.sprouts(pending)?;
         let Some((discarded, counts)) = whole else { return Ok((Some(sprouts), None)) };
-        self.penalise(&mut sprouts.trees);
+        if !is_finished {
+            self.penalise(&mut sprouts.trees);
+        }
         let n_trees = sprouts.trees.len();
         let (trees, ages) = (sprouts.trees, vec![AGE; n_trees]);
         // It took no time in this process.
@@ -115,7 +170,8 @@ impl Gatherer {
     }
 
     fn sprouts(&self, pending: Pending) -> Result<Sprouts> {
-        let (mut prompts, mut forks, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut prompts, mut forks) = (Vec::new(), Vec::new());
+        let (mut whole, mut scores): (Vec<Whole>, Vec<Option<Score>>) = (Vec::new(), Vec::new());
         for PendingTree { prompt, responses } in pending.trees {
             let prompt: Arc<Prompt> = self.sampler.prompt(prompt).with_context(|| {
                 format!(
@@ -123,9 +179,10 @@ impl Gatherer {
                 )
             })?;
             prompts.push((Arc::clone(&prompt), responses.len()));
-            for PendingResponse { sample, fork, tokens, logprob_bits, finish } in responses {
+            for PendingResponse { sample, fork, tokens, logprob_bits, finish, score } in responses {
                 let logprobs = logprob_bits.into_iter().map(f32::from_bits).collect();
                 forks.push(fork.map(|(parent, at)| Fork { parent, at }));
+                scores.push(score.map(PendingScore::score));
                 whole.push((
                     sample,
                     Arc::clone(&prompt),
@@ -133,8 +190,13 @@ impl Gatherer {
                 ));
             }
         }
-        let leaves = leaves(whole, &self.scorer, &self.tokenizer)?;
-        let mut leaves = leaves.into_iter().zip(forks).map(|(leaf, fork)| Leaf { fork, ..leaf });
+        let texts = texts(&whole, &self.tokenizer)?;
+        let scores = match scores.into_iter().collect::<Option<Vec<Score>>>() {
+            Some(scores) => scores,
+            None => judge(&whole, &texts, &self.scorer)?,
+        };
+        let mut leaves =
+            assemble(whole, texts, scores).into_iter().zip(forks).map(|(leaf, fork)| Leaf { fork, ..leaf });
         let tree = |(prompt, n)| Tree { prompt, leaves: leaves.by_ref().take(n).collect() };
         let trees: Vec<Tree> = prompts.into_iter().map(tree).collect();
         let forks = pending.forks.into_iter().map(|(i, parent, at)| {
@@ -147,5 +209,27 @@ impl Gatherer {
         });
         let forks = forks.collect::<Result<_>>()?;
         Ok(Sprouts { trees, forks })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::credit::advantage::testing::group;
+
+    #[test]
+    fn scores_are_kept_to_the_bit() {
+        let mut tree = group(&[0.1 + 0.2, f64::NEG_INFINITY]).tree;
+        tree.leaves[0].verdict.parts.insert("correct".into(), 1.0);
+        let last = &mut tree.leaves[1];
+        (last.is_graded, last.verdict.status) = (false, Status::Timeout);
+        (last.verdict.answer, last.verdict.note) = (Some("3".into()), Some("late".into()));
+        for leaf in &tree.leaves {
+            let json = serde_json::to_string(&PendingScore::of(leaf)).unwrap();
+            let Score { verdict, is_graded, rounding } =
+                serde_json::from_str::<PendingScore>(&json).unwrap().score();
+            assert_eq!((&verdict, is_graded, rounding), (&leaf.verdict, leaf.is_graded, leaf.rounding));
+        }
     }
 }

@@ -67,23 +67,25 @@ pub(super) fn explained_variance(pairs: impl Iterator<Item = (f64, f64)>) -> Opt
     (whole > 0.0).then(|| 1.0 - variance(&errors) / whole)
 }
 
-/// [`explained_variance`] of the returns of a step by the values before its update, over all response tokens.
+/// [`explained_variance`] of the returns of a step by the values before its update, over all tokens of graded responses.
 pub(super) fn explained_in_training(trees: &[CreditedTree]) -> Option<f64> {
     let fields =
-        trees.iter().filter_map(|tree| Some((tree.measured.values.as_ref()?, tree.returns.as_ref()?)));
-    explained_variance(fields.flat_map(|(values, returns)| {
-        let pairs = values.iter().flatten().zip(returns.iter().flatten());
+        trees.iter().filter_map(|tree| Some((tree, tree.measured.values.as_ref()?, tree.returns.as_ref()?)));
+    explained_variance(fields.flat_map(|(tree, values, returns)| {
+        let paths = tree.measured.tree.leaves.iter().zip(values.iter().zip(returns.iter()));
+        let graded = paths.filter(|(leaf, _)| leaf.is_graded);
+        let pairs = graded.flat_map(|(_, (values, returns))| values.iter().zip(returns));
         pairs.map(|(value, target)| (f64::from(*value), f64::from(*target)))
     }))
 }
 
-/// [`explained_variance`] of the rewards of whole responses by the values before each of their tokens.
+/// [`explained_variance`] of the rewards of whole responses, those that were graded, by the values before each of their tokens.
 pub(super) fn explained_rewards(
     measurer: &Measurer<'_>,
     critic: &Critic,
     trees: &[Tree],
 ) -> Result<Option<f64>> {
-    let leaves = || trees.iter().flat_map(|tree| tree.leaves.iter().map(move |leaf| (tree, leaf)));
+    let leaves = || trees.iter().flat_map(|tree| tree.graded().map(move |leaf| (tree, leaf)));
     let sequences: Vec<Sequence<'_>> = leaves()
         .map(|(tree, leaf)| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens })
         .collect();

@@ -16,34 +16,16 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     let mut row = MetricRow::default();
     let share = |n: usize, of: usize| n as f64 / of.max(1) as f64;
 
-    let rewards: Vec<f64> = leaves.iter().map(|leaf| leaf.verdict.value).collect();
-    let reward = Spread::of(rewards.iter().copied());
-    row.set("reward/mean", reward.mean);
-    row.set("reward/std", reward.std);
-    let mut parts: BTreeMap<&str, f64> = BTreeMap::new();
-    let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
-    for leaf in &leaves {
-        *statuses.entry(leaf.verdict.status.to_string()).or_default() += 1;
-        for (part, value) in &leaf.verdict.parts {
-            *parts.entry(part).or_default() += value;
-        }
-    }
-    row.extend(
-        parts.iter().map(|(part, sum)| (format!("reward/{part}/mean"), sum / leaves.len() as f64)).collect(),
-    );
-    let status_share =
-        |(status, n): (&String, &usize)| (format!("reward/status/{status}"), share(*n, leaves.len()));
-    row.extend(statuses.iter().map(status_share).collect());
-
+    row.extend(of_rewards(&leaves));
     let solved = |tree: &CreditedTree| {
-        let leaves = &tree.measured.tree.leaves;
-        let right = leaves.iter().filter(|leaf| leaf.verdict.parts.get(CORRECT) == Some(&1.0)).count();
-        (right, leaves.len())
+        let graded = || tree.measured.tree.graded();
+        let right = graded().filter(|leaf| leaf.verdict.parts.get(CORRECT) == Some(&1.0)).count();
+        (right, graded().count())
     };
     let count =
         |test: &dyn Fn((usize, usize)) -> bool| trees.iter().filter(|tree| test(solved(tree))).count();
-    row.set("group/solve_all", share(count(&|(right, n)| right == n), trees.len()));
-    row.set("group/solve_none", share(count(&|(right, _)| right == 0), trees.len()));
+    row.set("group/solve_all", share(count(&|(right, n)| right == n && n > 0), trees.len()));
+    row.set("group/solve_none", share(count(&|(right, n)| right == 0 && n > 0), trees.len()));
     row.set("group/mixed", share(count(&|(right, n)| right > 0 && right < n), trees.len()));
     let flat = trees.iter().filter(|tree| !tree.measured.tree.has_signal()).count();
     row.set("group/without_signal", share(flat, trees.len()));
@@ -55,14 +37,16 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     });
     row.set("tree/shared_token_frac", share(n_shared, n_tokens));
     let valid = trees.iter().filter(|tree| tree.measured.tree.has_signal());
-    let n_valid = valid.map(|tree| tree.measured.tree.leaves.len()).sum();
+    let n_valid = valid.map(|tree| tree.measured.tree.graded().count()).sum();
     row.set("tree/valid_leaf_frac", share(n_valid, leaves.len()));
 
     let first: Vec<&&Leaf> = leaves.iter().filter(|leaf| leaf.fork.is_none()).collect();
-    let of_first = |value: &dyn Fn(&Leaf) -> f64| Spread::of(first.iter().map(|leaf| value(leaf))).mean;
-    row.set("first/reward_mean", of_first(&|leaf| leaf.verdict.value));
-    row.set("first/correct_mean", of_first(&|leaf| f64::from(u8::from(leaf.verdict.correct()))));
-    row.set("first/length_mean", of_first(&|leaf| leaf.tokens.len() as f64));
+    let of_graded = |value: &dyn Fn(&Leaf) -> f64| {
+        Spread::of(first.iter().filter(|leaf| leaf.is_graded).map(|leaf| value(leaf))).mean
+    };
+    row.set("first/reward_mean", of_graded(&|leaf| leaf.verdict.value));
+    row.set("first/correct_mean", of_graded(&|leaf| f64::from(u8::from(leaf.verdict.correct()))));
+    row.set("first/length_mean", Spread::of(first.iter().map(|leaf| leaf.tokens.len() as f64)).mean);
 
     let length = Spread::of(leaves.iter().map(|leaf| leaf.tokens.len() as f64));
     row.set("response_length/mean", length.mean);
@@ -79,6 +63,31 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     row.set("advantage/max", advantage.max);
     let (n_valid, n_tokens) = trees.iter().map(valid_tokens).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     row.set("advantage/valid_token_frac", share(n_valid, n_tokens));
+    row
+}
+
+/// `reward/*`: what graders gave the responses that they could judge, and how that went for all.
+fn of_rewards(leaves: &[&Leaf]) -> MetricRow {
+    let mut row = MetricRow::default();
+    let graded: Vec<&Leaf> = leaves.iter().copied().filter(|leaf| leaf.is_graded).collect();
+    let reward = Spread::of(graded.iter().map(|leaf| leaf.verdict.value));
+    row.set("reward/mean", reward.mean);
+    row.set("reward/std", reward.std);
+    let mut parts: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
+    for leaf in leaves {
+        *statuses.entry(leaf.verdict.status.to_string()).or_default() += 1;
+    }
+    for (part, value) in graded.iter().flat_map(|leaf| &leaf.verdict.parts) {
+        *parts.entry(part).or_default() += value;
+    }
+    row.extend(
+        parts.iter().map(|(part, sum)| (format!("reward/{part}/mean"), sum / graded.len() as f64)).collect(),
+    );
+    let status_share = |(status, n): (&String, &usize)| {
+        (format!("reward/status/{status}"), *n as f64 / leaves.len().max(1) as f64)
+    };
+    row.extend(statuses.iter().map(status_share).collect());
     row
 }
 
@@ -225,6 +234,34 @@ mod tests {
         assert_eq!(valid_tokens(&tree), (of_second - 1, n));
         tree.trained = vec![Some(0), Some(2)];
         assert_eq!(valid_tokens(&tree), (of_second - 2, n));
+    }
+
+    #[test]
+    fn what_was_not_graded_has_a_status_and_no_part_in_rewards() {
+        let mut all = [group(&[1.0, 1.0, 0.0]), group(&[1.0, 0.0]), group(&[0.0, 0.0])].map(credited);
+        for (tree, ungraded) in all.iter_mut().zip([&[2][..], &[], &[0, 1]]) {
+            for (i, leaf) in tree.measured.tree.leaves.iter_mut().enumerate() {
+                leaf.verdict.parts.insert(CORRECT.to_owned(), leaf.verdict.value);
+                if ungraded.contains(&i) {
+                    (leaf.is_graded, leaf.verdict.status) = (false, rewards::Status::Timeout);
+                }
+            }
+        }
+        let row = of_trees(&all);
+        for (key, expected) in [
+            ("reward/mean", 0.75),
+            ("reward/std", 0.5),
+            ("reward/correct/mean", 0.75),
+            ("first/correct_mean", 0.75),
+            ("reward/status/timeout", 3.0 / 7.0),
+            ("group/solve_all", 1.0 / 3.0),
+            ("group/mixed", 1.0 / 3.0),
+            ("group/solve_none", 0.0),
+            ("group/without_signal", 2.0 / 3.0),
+            ("tree/valid_leaf_frac", 2.0 / 7.0),
+        ] {
+            assert_eq!(row.get(key), Some(expected), "{key}");
+        }
     }
 
     #[test]

@@ -133,9 +133,9 @@ impl Run<'_> {
         let is_last = self.step == self.setup.recipe.run.steps;
         if let Some(steps) = self.without_signal.filter(|steps| *steps == PATIENCE || is_last) {
             self.console.note(format!(
-                "no group had a signal in {steps} steps: all rewards of a prompt are equal, so nothing is learned from \
-                 them; take problems that the policy solves at times, a longer [warmup], more responses to a prompt \
-                 ([explore]) or a higher [sampling] temperature"
+                "no group had a signal in {steps} steps: all rewards of a prompt are equal, or graders could not judge the \
+                 responses, so nothing is learned from them; take problems that the policy solves at times, a longer \
+                 [warmup], more responses to a prompt ([explore]) or a higher [sampling] temperature"
             ));
         }
     }

@@ -8,6 +8,8 @@ use anyhow::{Result, anyhow};
 use rewards::{MathConfig, Question, Response, Reward, RewardConfig, Status, Task, Verdict};
 use serde::{Deserialize, Serialize};
 
+use crate::types;
+
 /// One `[[reward]]` entry: a grader and its weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RewardEntry {
@@ -21,6 +23,17 @@ pub struct RewardEntry {
 
 fn one() -> f64 {
     1.0
+}
+
+/// What all graders together say of a response.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// `sum_i weight_i * value_i`, all parts, the worst status, and the first answer.
+    pub verdict: Verdict,
+    /// Whether every grader with a weight has judged the response: none of them took too long or is in error.
+    pub is_graded: bool,
+    /// How far rounding may have moved the sum.
+    pub rounding: f64,
 }
 
 /// All graders of a run; by default none.
@@ -52,59 +65,80 @@ impl Scorer {
         })
     }
 
-    /// The verdict on each item: `sum_i weight_i * value_i`, all parts, the worst status, and the first answer. A part that
-    /// several graders name keeps the first one's value, so that the first grader that judges correctness decides on it.
-    /// Where there are several graders, the value of each is a part under its name as well.
+    /// The score of each item. A part that several graders name keeps the first one's value, so that the first grader that
+    /// judges correctness decides on it. Where there are several graders, the value of each is a part under its name as well.
     ///
     /// # Errors
     /// If a grader works for no response.
-    pub fn score_all(&self, items: &[(&Task, Response<'_>)]) -> Result<Vec<Verdict>> {
-        let mut totals = vec![Verdict::new(0.0, Default::default(), Status::Ok); items.len()];
+    pub fn score_all(&self, items: &[(&Task, Response<'_>)]) -> Result<Vec<Score>> {
+        let mut totals = vec![Score::none(); items.len()];
         for (grader, weight) in &self.graders {
             let verdicts = grader.score_all(items).map_err(|reason| anyhow!("grading: {reason}"))?;
-            for (total, verdict) in totals.iter_mut().zip(verdicts) {
-                let Verdict { value, mut parts, status, answer, note } = verdict;
+            for (total, mut verdict) in totals.iter_mut().zip(verdicts) {
                 if self.graders.len() > 1 {
-                    parts.entry(grader.name().to_owned()).or_insert(value);
+                    verdict.parts.entry(grader.name().to_owned()).or_insert(verdict.value);
                 }
-                total.value += weight * value;
-                total.status = total.status.max(status);
-                total.answer = total.answer.take().or(answer);
-                total.note = total.note.take().or(note);
-                for (name, value) in parts {
-                    total.parts.entry(name).or_insert(value);
-                }
+                total.add(*weight, verdict);
             }
         }
         Ok(totals)
     }
 
-    /// Whether the later of two answers to a task says the same as the earlier, for each `(task, earlier, later)`: whether the
-    /// grader that decides on correctness, or `math` where that is another program, calls it right with the earlier one as the
-    /// gold answer. Of tasks without a gold answer only answers that are
-    /// spelled alike, blanks aside, are the same.
+    /// Whether two answers to a task say the same, for each `(task, answer, other)`: whether the grader that decides on
+    /// correctness, or `math` where that is another program, calls one of them right with the other as the gold answer. Of
+    /// tasks without a gold answer only answers that are spelled alike, blanks aside, are the same.
     ///
     /// # Errors
     /// If a grader works for no response.
     pub fn same_answers(&self, pairs: &[(&Task, &str, &str)]) -> Result<Vec<bool>> {
-        let spelled = |text: &str| text.split_whitespace().collect::<String>();
-        let mut same: Vec<bool> = pairs.iter().map(|(_, a, b)| spelled(a) == spelled(b)).collect();
-        let asked =
-            pairs.iter().enumerate().filter(|(i, _)| !same[*i]).filter_map(|(i, (task, earlier, later))| {
-                let Task::Question(question) = task else { return None };
-                let answer = (*earlier).to_owned();
-                let response = Response { is_answer: true, ..Response::of(later) };
-                Some((i, Task::Question(Question { answer, fields: question.fields.clone() }), response))
-            });
-        let asked: Vec<(usize, Task, Response<'_>)> = asked.collect();
-        let items: Vec<(&Task, Response<'_>)> =
-            asked.iter().map(|(_, task, response)| (task, *response)).collect();
+        let mut same: Vec<bool> = pairs.iter().map(|(_, a, b)| unspaced(a) == unspaced(b)).collect();
         let Some(judge) = &self.same else { return Ok(same) };
-        let verdicts = judge.score_all(&items).map_err(|reason| anyhow!("grading: {reason}"))?;
-        for ((i, ..), verdict) in asked.iter().zip(verdicts) {
-            same[*i] = verdict.correct();
+        for swapped in [false, true] {
+            let asked =
+                pairs.iter().enumerate().filter(|(i, _)| !same[*i]).filter_map(|(i, (task, a, b))| {
+                    let Task::Question(question) = task else { return None };
+                    let (gold, answer) = if swapped { (b, a) } else { (a, b) };
+                    let gold = Question { answer: (*gold).to_owned(), fields: question.fields.clone() };
+                    Some((i, Task::Question(gold), Response { is_answer: true, ..Response::of(answer) }))
+                });
+            let asked: Vec<(usize, Task, Response<'_>)> = asked.collect();
+            let items: Vec<(&Task, Response<'_>)> =
+                asked.iter().map(|(_, task, response)| (task, *response)).collect();
+            let verdicts = judge.score_all(&items).map_err(|reason| anyhow!("grading: {reason}"))?;
+            for ((i, ..), verdict) in asked.iter().zip(verdicts) {
+                same[*i] = verdict.correct();
+            }
         }
         Ok(same)
+    }
+}
+
+/// An answer without its blanks: as far as spelling goes, two that are equal so are the same.
+pub(crate) fn unspaced(answer: &str) -> String {
+    answer.split_whitespace().collect()
+}
+
+impl Score {
+    /// Before any grader has said something.
+    fn none() -> Self {
+        let verdict = Verdict::new(0.0, Default::default(), Status::Ok);
+        Self { verdict, is_graded: true, rounding: 0.0 }
+    }
+
+    /// Adds what a grader said.
+    fn add(&mut self, weight: f64, verdict: Verdict) {
+        let (total, term) = (&mut self.verdict, weight * verdict.value);
+        let Verdict { value: _, parts, status, answer, note } = verdict;
+        // What counts for nothing is not missed.
+        self.is_graded &= weight == 0.0 || status.is_judgement();
+        self.rounding += types::Reward::rounding_of(term);
+        total.value += term;
+        total.status = total.status.max(status);
+        total.answer = total.answer.take().or(answer);
+        total.note = total.note.take().or(note);
+        for (name, value) in parts {
+            total.parts.entry(name).or_insert(value);
+        }
     }
 }
 
@@ -114,6 +148,10 @@ mod tests {
     use super::*;
 
     fn score(rewards: &str, text: &str) -> Verdict {
+        score_of(rewards, text).verdict
+    }
+
+    fn score_of(rewards: &str, text: &str) -> Score {
         let entries: Vec<RewardEntry> = serde_json::from_str(rewards).unwrap();
         let task = Task::Question(Question::new("42"));
         let response = Response { tokens: Some(15), ..Response::of(text) };
@@ -149,6 +187,33 @@ mod tests {
         let verdict = score(rewards, "\\boxed{42}");
         assert_eq!((verdict.status, verdict.correct()), (Status::Error, true));
         assert!(verdict.note.unwrap().contains("cannot be started"));
+    }
+
+    #[test]
+    fn what_a_grader_with_a_weight_could_not_judge_is_not_graded() {
+        let missing = r#"{"type": "command", "program": ["/no/such/grader"], "weight": W}"#;
+        for (rewards, text, expected) in [
+            (r#"[{"type": "math"}]"#.to_owned(), "none", true),
+            (r#"[{"type": "countdown"}]"#.to_owned(), "<answer>1</answer>", false),
+            (format!(r#"[{{"type": "math"}}, {missing}]"#).replace('W', "0.5"), "\\boxed{42}", false),
+            (format!(r#"[{missing}, {{"type": "math"}}]"#).replace('W', "0.0"), "\\boxed{42}", true),
+        ] {
+            assert_eq!(score_of(&rewards, text).is_graded, expected, "{rewards}");
+        }
+    }
+
+    #[test]
+    fn the_order_and_the_number_of_terms_make_no_difference_to_a_reward() {
+        let format = |pattern: &str, weight: f64| {
+            format!(r#"{{"type": "format", "pattern": "{pattern}", "weight": {weight}}}"#)
+        };
+        let rewards = format!("[{}, {}, {}]", format("A", 0.1), format("A$", 0.2), format("B", 0.3));
+        let reward = |text: &str| {
+            let Score { verdict, rounding, .. } = score_of(&rewards, text);
+            types::Reward { value: verdict.value, rounding }
+        };
+        assert!(reward("A").value != reward("B").value && reward("A").equals(reward("B")));
+        assert!(!reward("A").equals(reward("AB")));
     }
 
     #[test]

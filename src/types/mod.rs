@@ -13,6 +13,7 @@ mod not_finite;
 mod path_field;
 mod prompt;
 mod random;
+mod reward;
 mod signals;
 mod tree;
 
@@ -23,6 +24,7 @@ pub use not_finite::NotFinite;
 pub use path_field::PathField;
 pub use prompt::{Prompt, TokenId};
 pub use random::{Purpose, RunRandom};
+pub use reward::Reward;
 pub use rewards::masked;
 pub use signals::{HeadId, HeadSignal, HeadSignals, Signals};
 pub use tree::{CreditedTree, Fork, Leaf, MeasuredTree, Needs, Tree};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rewards::Verdict;
 
-use super::{Finish, HeadSignals, PathField, Prompt, Signals, TokenId};
+use super::{Finish, HeadSignals, PathField, Prompt, Reward, Signals, TokenId};
 
 /// Where a leaf's path leaves the path of an earlier leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,19 @@ pub struct Leaf {
     pub text: String,
     /// What the graders said.
     pub verdict: Verdict,
+    /// Whether every grader that counts has judged it. If not, nobody knows what it is worth: it is trained on nowhere, and no
+    /// part of what others are compared with.
+    pub is_graded: bool,
+    /// How far rounding may have moved the value of the verdict.
+    pub rounding: f64,
+}
+
+impl Leaf {
+    /// What it is worth; `None` where it was not graded.
+    #[must_use]
+    pub fn reward(&self) -> Option<Reward> {
+        self.is_graded.then_some(Reward { value: self.verdict.value, rounding: self.rounding })
+    }
 }
 
 /// Every response to one prompt.
@@ -48,17 +61,15 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// The rewards of the leaves.
-    pub fn rewards(&self) -> impl Iterator<Item = f64> {
-        self.leaves.iter().map(|leaf| leaf.verdict.value)
+    /// The leaves that were graded.
+    pub fn graded(&self) -> impl Iterator<Item = &Leaf> {
+        self.leaves.iter().filter(|leaf| leaf.is_graded)
     }
 
-    /// Whether the rewards tell the responses apart: false when all are exactly equal.
+    /// Whether the rewards tell the graded responses apart: false when all are equal but for rounding.
     #[must_use]
     pub fn has_signal(&self) -> bool {
-        let mut rewards = self.rewards();
-        let first = rewards.next();
-        rewards.any(|r| Some(r) != first)
+        Reward::differ(self.leaves.iter().filter_map(Leaf::reward))
     }
 
     /// Number of response tokens over all leaves.

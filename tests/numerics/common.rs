@@ -59,6 +59,8 @@ pub fn leaf(sample: u32, tokens: Vec<TokenId>, logprobs: Vec<f32>) -> Leaf {
         signals: None,
         text: String::new(),
         verdict,
+        is_graded: true,
+        rounding: 0.0,
     }
 }
 

@@ -59,6 +59,8 @@ impl Golden {
             signals: None,
             text: String::new(),
             verdict: Verdict::new(0.0, BTreeMap::new(), Status::Ok),
+            is_graded: true,
+            rounding: 0.0,
         };
         let tree = Tree { prompt: Arc::new(prompt), leaves: (0..).zip(&self.responses).map(leaf).collect() };
         let waad = PathField::from_fn(&tree, |leaf, t| self.responses[leaf].waad[t]);

@@ -16,7 +16,7 @@ use crate::types::PathField;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchBaselineConfig {
-    /// What happens to groups whose rewards are all exactly equal.
+    /// What happens to groups whose rewards are all equal.
     #[serde(default)]
     pub without_signal: WithoutSignal,
     /// Generation rounds that `without_signal = "refill"` may add to a step, at least 1; 3 where it is not said.
@@ -27,14 +27,11 @@ pub struct BatchBaselineConfig {
 impl AdvantageEstimator for BatchBaselineConfig {
     fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {
         let centred = trees.iter().map(|tree| {
-            let rewards = tree.totals();
-            let centre = mean(&rewards);
-            // Equal rewards are exactly at their mean, whatever rounding it had.
-            let distance = |r: &f64| if tree.differ() { r - centre } else { 0.0 };
-            spread(tree, &rewards.iter().map(distance).collect::<Vec<_>>())
+            let centre = mean(&tree.graded());
+            spread(tree, |reward| reward - centre)
         });
         let mut fields: Vec<PathField<f32>> = centred.collect();
-        whiten(&mut fields);
+        whiten(&mut fields, trees);
         Ok(fields)
     }
 }

@@ -38,7 +38,7 @@ impl AdvantageConfig {
         }
     }
 
-    /// What happens to groups whose rewards are all exactly equal, for estimators that compare within a group.
+    /// What happens to groups whose rewards are all equal, for estimators that compare within a group.
     #[must_use]
     pub fn flat(&self) -> Option<Flat> {
         let (without_signal, refill_rounds) = match self {

@@ -72,10 +72,14 @@ impl AdvantageEstimator for GaeConfig {
     }
 
     fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {
-        let fields = trees.iter().map(|tree| Ok(self.field(tree)?.map(|_, _, advantage| *advantage as f32)));
+        let fields = trees.iter().map(|tree| {
+            let own =
+                |leaf: usize, _, advantage: &f64| if tree.is_graded(leaf) { *advantage as f32 } else { 0.0 };
+            Ok(self.field(tree)?.map(own))
+        });
         let mut fields = fields.collect::<Result<Vec<_>>>()?;
         if self.whiten {
-            whiten(&mut fields);
+            whiten(&mut fields, trees);
         }
         Ok(fields)
     }

@@ -21,7 +21,7 @@ pub struct GroupConfig {
     /// What the centred reward is divided by.
     #[serde(default)]
     pub scale: Scale,
-    /// What happens to groups whose rewards are all exactly equal.
+    /// What happens to groups whose rewards are all equal.
     #[serde(default)]
     pub without_signal: WithoutSignal,
     /// Generation rounds that `without_signal = "refill"` may add to a step, at least 1; 3 where it is not said.
@@ -44,18 +44,16 @@ pub enum Scale {
 
 impl AdvantageEstimator for GroupConfig {
     fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {
-        let all: Vec<f64> = trees.iter().flat_map(Rewards::totals).collect();
+        let all: Vec<f64> = trees.iter().flat_map(Rewards::graded).collect();
         let fields = trees.iter().map(|tree| {
-            let rewards = tree.totals();
+            let rewards = tree.graded();
             let divisor = match self.scale {
                 Scale::GroupStd => std(&rewards) + EPS,
                 Scale::BatchStd => std(&all) + EPS,
                 Scale::None => 1.0,
             };
             let centre = mean(&rewards);
-            // Equal rewards mean exactly no advantage, whatever rounding the mean had.
-            let advantage = |r: &f64| if tree.differ() { (r - centre) / divisor } else { 0.0 };
-            spread(tree, &rewards.iter().map(advantage).collect::<Vec<_>>())
+            spread(tree, |reward| (reward - centre) / divisor)
         });
         Ok(fields.collect())
     }

@@ -14,7 +14,7 @@ use crate::types::PathField;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeaveOneOutConfig {
-    /// What happens to groups whose rewards are all exactly equal.
+    /// What happens to groups whose rewards are all equal.
     #[serde(default)]
     pub without_signal: WithoutSignal,
     /// Generation rounds that `without_signal = "refill"` may add to a step, at least 1; 3 where it is not said.
@@ -25,15 +25,14 @@ pub struct LeaveOneOutConfig {
 impl AdvantageEstimator for LeaveOneOutConfig {
     fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {
         let field = |tree: &Rewards<'_>| {
-            let rewards = tree.totals();
+            let rewards = tree.graded();
             let (n, sum) = (rewards.len() as f64, rewards.iter().sum::<f64>());
             ensure!(
-                rewards.len() > 1,
+                tree.tree.tree.leaves.len() > 1,
                 "prompt {}: leave-one-out needs two responses, got one",
                 tree.tree.tree.prompt.id
             );
-            let advantage = |r: &f64| if tree.differ() { r - (sum - r) / (n - 1.0) } else { 0.0 };
-            Ok(spread(tree, &rewards.iter().map(advantage).collect::<Vec<_>>()))
+            Ok(spread(tree, |reward| reward - (sum - reward) / (n - 1.0)))
         };
         trees.iter().map(field).collect()
     }

@@ -44,7 +44,7 @@ pub trait AdvantageEstimator {
     }
 }
 
-/// What happens to groups whose rewards are all exactly equal, so that they tell no response from another.
+/// What happens to groups whose rewards are all equal, so that they tell no response from another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WithoutSignal {
@@ -57,8 +57,12 @@ pub enum WithoutSignal {
     Refill,
 }
 
-/// The same advantage on every token of a response: `per_leaf[i]` for leaf i.
-fn spread(rewards: &Rewards<'_>, per_leaf: &[f64]) -> PathField<f32> {
+/// The same advantage on every token of a response: that of its reward. Equal rewards mean exactly no advantage, whatever
+/// rounding their mean had, and so does a response that was not graded.
+fn spread(rewards: &Rewards<'_>, advantage: impl Fn(f64) -> f64) -> PathField<f32> {
+    let differ = rewards.differ();
+    let of = |total: Option<f64>| total.filter(|_| differ).map_or(0.0, &advantage);
+    let per_leaf: Vec<f64> = rewards.totals().into_iter().map(of).collect();
     PathField::from_fn(&rewards.tree.tree, |leaf, _| per_leaf[leaf] as f32)
 }
 
@@ -73,13 +77,103 @@ fn std(values: &[f64]) -> f64 {
     (squares / (values.len().max(2) - 1) as f64).sqrt()
 }
 
-/// Moves and scales all values of a step to mean 0 and deviation 1: `(x - mean) / sqrt(var + 1e-8)`, unbiased, each token
-/// counting once.
-fn whiten(fields: &mut [PathField<f32>]) {
-    let all: Vec<f64> =
-        fields.iter().flat_map(|field| field.iter().flatten()).map(|v| f64::from(*v)).collect();
+/// Moves and scales all values of a step to mean 0 and deviation 1: `(x - mean) / sqrt(var + 1e-8)`, unbiased, each token of
+/// a graded response counting once. The others are 0.
+fn whiten(fields: &mut [PathField<f32>], trees: &[Rewards<'_>]) {
+    let of_tree = |(field, tree): (&PathField<f32>, &Rewards<'_>)| {
+        let paths = field.iter().enumerate().filter(|(leaf, _)| tree.is_graded(*leaf));
+        paths.flat_map(|(_, path)| path).map(|value| f64::from(*value)).collect::<Vec<_>>()
+    };
+    let all: Vec<f64> = fields.iter().zip(trees).flat_map(of_tree).collect();
     let (centre, scale) = (mean(&all), (std(&all).powi(2) + 1e-8).sqrt());
-    for field in fields {
-        *field = field.map(|_, _, value| ((f64::from(*value) - centre) / scale) as f32);
+    for (field, tree) in fields.iter_mut().zip(trees) {
+        let moved = |value: f32| ((f64::from(value) - centre) / scale) as f32;
+        *field = field.map(|leaf, _, value| if tree.is_graded(leaf) { moved(*value) } else { 0.0 });
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::testing::{Grown, grown};
+    use super::*;
+    use crate::types::MeasuredTree;
+
+    fn estimators() -> [AdvantageConfig; 8] {
+        let group = |scale| AdvantageConfig::Group(GroupConfig { scale, ..GroupConfig::default() });
+        let gae = |whiten| AdvantageConfig::Gae(GaeConfig { whiten, ..GaeConfig::default() });
+        [
+            group(Scale::GroupStd),
+            group(Scale::BatchStd),
+            group(Scale::None),
+            AdvantageConfig::LeaveOneOut(LeaveOneOutConfig::default()),
+            AdvantageConfig::BatchBaseline(BatchBaselineConfig::default()),
+            AdvantageConfig::Tree(TreeConfig::default()),
+            gae(true),
+            gae(false),
+        ]
+    }
+
+    /// With a critic's values.
+    fn measured(leaves: &[Grown]) -> MeasuredTree {
+        let mut tree = grown(leaves);
+        tree.values = Some(PathField::from_fn(&tree.tree, |leaf, t| 0.1 * (leaf + t) as f32));
+        tree
+    }
+
+    fn estimate(config: AdvantageConfig, trees: &[MeasuredTree]) -> Vec<PathField<f32>> {
+        let rewards: Vec<Rewards<'_>> = trees.iter().map(Rewards::of_graders).collect();
+        config.build().estimate(&rewards).unwrap()
+    }
+
+    /// The others get what they get where it never was, in flat groups and in trees, at the end of a path and within one.
+    #[test]
+    fn what_was_not_graded_moves_nothing() {
+        let groups: [&[Grown]; 4] = [
+            &[(None, 2, 1.0), (None, 1, 0.0), (None, 3, 0.5), (None, 2, 7.0)],
+            &[(None, 4, 1.0), (None, 2, 0.0), (Some((0, 2)), 3, 0.0), (Some((0, 1)), 5, 7.0)],
+            &[(None, 2, 1.0), (None, 1, 0.0), (None, 1, 1.0)],
+            &[(None, 1, 0.0), (None, 2, 1.0)],
+        ];
+        for config in estimators() {
+            let (mut with, mut without) = (Vec::new(), Vec::new());
+            for leaves in groups {
+                let mut tree = measured(leaves);
+                tree.tree.leaves.last_mut().unwrap().is_graded = false;
+                with.push(tree);
+                without.push(measured(&leaves[..leaves.len() - 1]));
+            }
+            // A group of one is no group to this one.
+            let n = if matches!(config, AdvantageConfig::LeaveOneOut(_)) { 3 } else { 4 };
+            let (got, expected) = (estimate(config, &with[..n]), estimate(config, &without[..n]));
+            for ((got, expected), leaves) in got.iter().zip(&expected).zip(groups) {
+                let (last, others) = (leaves.len() - 1, 0..leaves.len() - 1);
+                assert!(others.into_iter().all(|leaf| got.path(leaf) == expected.path(leaf)), "{config:?}");
+                assert!(got.path(last).iter().all(|a| *a == 0.0), "{config:?}: {:?}", got.path(last));
+            }
+        }
+    }
+
+    #[test]
+    fn where_one_was_graded_or_none_there_is_no_advantage() {
+        for config in &estimators()[..6] {
+            for graded in [0, 1] {
+                let mut tree = measured(&[(None, 2, 1.0), (None, 1, 0.0), (None, 1, 0.5)]);
+                tree.tree.leaves.iter_mut().skip(graded).for_each(|leaf| leaf.is_graded = false);
+                let field = estimate(*config, &[tree]);
+                assert!(field[0].iter().flatten().all(|a| *a == 0.0), "{config:?}, {graded}: {field:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rewards_that_differ_by_rounding_are_no_advantage() {
+        for config in &estimators()[..6] {
+            let tree = measured(&[(None, 2, 0.1 + 0.2), (None, 1, 0.3), (Some((0, 1)), 2, 0.3)]);
+            let field = estimate(*config, &[tree]);
+            assert!(field[0].iter().flatten().all(|a| *a == 0.0), "{config:?}: {field:?}");
+            let tree = measured(&[(None, 2, 0.3), (None, 1, 0.30001)]);
+            assert!(estimate(*config, &[tree])[0].iter().flatten().any(|a| *a != 0.0), "{config:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rewards::{Countdown, Status, Task, Verdict};
 
 use super::{AdvantageEstimator, Rewards};
-use crate::types::{Finish, Fork, Leaf, MeasuredTree, Prompt, TokenId, Tree};
+use crate::types::{Finish, Fork, Leaf, MeasuredTree, Prompt, Reward, TokenId, Tree};
 
 /// A flat group with these rewards; response i has i + 1 tokens.
 pub fn group(rewards: &[f64]) -> MeasuredTree {
@@ -20,6 +20,8 @@ pub fn group(rewards: &[f64]) -> MeasuredTree {
         signals: None,
         text: String::new(),
         verdict: Verdict::new(*reward, Default::default(), Status::Ok),
+        is_graded: true,
+        rounding: Reward::rounding_of(*reward),
     });
     MeasuredTree::bare(Tree { prompt: Arc::new(prompt), leaves: leaves.collect() })
 }

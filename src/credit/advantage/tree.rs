@@ -5,7 +5,7 @@
 //! A(node) = ((V - V(root)) + (V - V(parent))) / sqrt(number of leaves below)      the same on each token of its segment
 //! ```
 //!
-//! A segment is as much of a path as the same leaves go through. A path is trained once for each of its leaves, which the
+//! A segment is as much of a path as the same leaves go through. Leaves that were not graded are as if they were not there. A path is trained once for each of its leaves, which the
 //! square root makes up for.
 
 use anyhow::Result;
@@ -22,7 +22,7 @@ pub struct TreeConfig {
     pub shared: Shared,
     /// Whether first responses that nothing branches off from are trained on; they count in V(root) all the same.
     pub train_unbranched: bool,
-    /// Whether prompts whose rewards are all exactly equal leave the batch.
+    /// Whether prompts whose rewards are all equal leave the batch.
     pub drop_uniform: bool,
 }
 
@@ -65,23 +65,28 @@ impl AdvantageEstimator for TreeConfig {
 }
 
 fn field(rewards: &Rewards<'_>) -> PathField<f32> {
-    let (tree, totals) = (&rewards.tree.tree, rewards.totals());
-    let root = mean(&totals);
+    let (tree, totals, differ) = (&rewards.tree.tree, rewards.totals(), rewards.differ());
+    let root = mean(&rewards.graded());
     let paths: Vec<Vec<f32>> = (0..tree.leaves.len())
         .map(|leaf| {
-            let common: Vec<usize> = (0..tree.leaves.len()).map(|other| tree.n_common(leaf, other)).collect();
+            // Equal rewards mean exactly no advantage, whatever rounding the means had.
+            if totals[leaf].is_none() || !differ {
+                return vec![0.0; tree.leaves[leaf].tokens.len()];
+            }
+            // How far the path of each graded leaf is the same, and its reward.
+            let graded = totals.iter().enumerate().filter_map(|(other, total)| Some((other, (*total)?)));
+            let common: Vec<(usize, f64)> =
+                graded.map(|(other, total)| (tree.n_common(leaf, other), total)).collect();
             let (mut parent, mut path) = (root, Vec::new());
             // The leaves that leave the path soonest end the first segment.
-            let mut ends: Vec<usize> = common.iter().copied().filter(|end| *end > 0).collect();
+            let mut ends: Vec<usize> = common.iter().map(|(end, _)| *end).filter(|end| *end > 0).collect();
             ends.sort_unstable();
             ends.dedup();
             for end in ends {
-                let below: Vec<f64> =
-                    common.iter().zip(&totals).filter(|(n, _)| **n >= end).map(|(_, r)| *r).collect();
+                let below: Vec<f64> = common.iter().filter(|(n, _)| *n >= end).map(|(_, r)| *r).collect();
                 let value = mean(&below);
                 let advantage = ((value - root) + (value - parent)) / (below.len() as f64).sqrt();
-                // Equal rewards mean exactly no advantage, whatever rounding the means had.
-                path.resize(end, if rewards.differ() { advantage as f32 } else { 0.0 });
+                path.resize(end, advantage as f32);
                 parent = value;
             }
             path
@@ -198,7 +203,7 @@ mod tests {
         #[test]
         fn the_advantage_is_the_definition_s_on_any_tree(measured in trees()) {
             let (tree, field) = (&measured.tree, estimate(&measured));
-            let rewards: Vec<f64> = tree.rewards().collect();
+            let rewards: Vec<f64> = tree.leaves.iter().map(|leaf| leaf.verdict.value).collect();
             let below = |leaf: usize, t: usize| -> Vec<usize> {
                 let start = &tree.leaves[leaf].tokens[..=t];
                 (0..rewards.len()).filter(|other| tree.leaves[*other].tokens.starts_with(start)).collect()

@@ -4,7 +4,7 @@
 //! B <- floor(0.9 B + 0.1 (target / valid) B + 1/2),   1 <= B <= most
 //! ```
 //!
-//! `valid` counts the responses of a step to prompts whose rewards differ. Prompts come in the order of the uniform sampler.
+//! `valid` counts the graded responses of a step to prompts whose rewards differ. Prompts come in the order of the uniform sampler.
 //! Where draws are made a step ahead, B is the size of the newest draw and `valid` is of the one before it, the last that is
 //! known.
 
@@ -80,7 +80,7 @@ impl PromptSampler for Adaptive {
     }
 
     fn observe(&mut self, trees: &[Tree]) {
-        let valid = trees.iter().filter(|tree| tree.has_signal()).map(|tree| tree.leaves.len()).sum();
+        let valid = trees.iter().filter(|tree| tree.has_signal()).map(|tree| tree.graded().count()).sum();
         self.batch = self.batch.map(|batch| self.config.next(batch, valid));
     }
 

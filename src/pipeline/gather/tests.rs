@@ -78,3 +78,37 @@ proptest! {
         }
     }
 }
+
+/// The leaf that `text`, its tokens and more, becomes as a response to `prompt`, whose answer is 2.
+fn judged(prompt: &str, text: &str, finish: Finish) -> Leaf {
+    let tokenizer = countdown_tokenizer().unwrap();
+    let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "math"}"#).unwrap()]).unwrap();
+    let task = Task::Question(rewards::Question::new("2"));
+    let prompt = Arc::new(Prompt { id: 0, text: prompt.into(), tokens: vec![3], task });
+    let request = GenRequest { prompt, prefix: Vec::new(), sample: 0 };
+    let completion = Completion { finish, ..completion(tokenizer.encode(text).unwrap()) };
+    graft(vec![request], vec![completion], &scorer, &tokenizer).unwrap().remove(0).leaves.remove(0)
+}
+
+#[test]
+fn a_guess_in_a_thought_that_the_prompt_has_opened_is_not_paid() {
+    for finish in [Finish::Eos, Finish::Length] {
+        for (prompt, text, right) in [
+            ("1+1=", "\\boxed{2}", true),
+            ("1+1=<think>", "\\boxed{2}", false),
+            ("1+1=<think>\n", "so \\boxed{2}", false),
+            ("1+1=<think>\n", "so</think>\\boxed{2}", true),
+            ("1+1=<think>\n\n</think>\n\n", "\\boxed{2}", true),
+        ] {
+            let leaf = judged(prompt, text, finish);
+            assert_eq!(leaf.verdict.correct(), right, "{prompt} {text}");
+            assert!(leaf.is_graded, "to have no answer is a judgement");
+        }
+    }
+}
+
+#[test]
+fn special_tokens_are_text_but_for_those_that_end_or_pad() {
+    let leaf = judged("1+1=", "<unk>\\boxed{2}<eos><pad>", Finish::Eos);
+    assert_eq!((leaf.text.as_str(), leaf.verdict.correct()), ("<unk>\\boxed{2}", true));
+}

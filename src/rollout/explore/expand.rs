@@ -1,6 +1,7 @@
 //! How many first responses others branch off, and which: `[explore.expand]`.
 //!
-//! Difficulty-aware (arXiv 2509.26628), with z the share of the G first responses that are right:
+//! Difficulty-aware (arXiv 2509.26628), with z the share of the G first responses that are right (of those among them that were
+//! graded; the others come last where some are chosen by kind, and z is 0 where none was):
 //!
 //! ```text
 //! n = ceil(G exp(-z))                        or rounded to the nearest; G where not fewer
@@ -79,13 +80,13 @@ pub struct Solved {
 }
 
 impl DifficultyConfig {
-    /// Number of the `n` first responses, `n_right` of them right, that others branch off.
+    /// Number of the `n` first responses, a share `right` of them right, that others branch off.
     #[must_use]
-    pub fn number(&self, n: usize, n_right: usize) -> usize {
+    pub fn number(&self, n: usize, right: f64) -> usize {
         if !self.fewer {
             return n;
         }
-        let number = n as f64 * (-(n_right as f64) / n as f64).exp();
+        let number = n as f64 * (-right).exp();
         match self.rounding {
             Rounding::Ceil => number.ceil() as usize,
             Rounding::Round => number.round() as usize,
@@ -95,20 +96,23 @@ impl DifficultyConfig {
     /// Which responses of `tree` others branch off, in order; `None` if the problem is not worth training on. `solved` takes
     /// notice of it.
     pub fn choose(&self, tree: &Tree, roots: &[Root<'_>], solved: &mut Solved) -> Option<Vec<usize>> {
-        let right: Vec<bool> = tree.leaves.iter().map(|leaf| leaf.verdict.correct()).collect();
-        let n_right = right.iter().filter(|right| **right).count();
-        if n_right == right.len() && self.filter && !solved.passes(roots) {
+        let n_graded = tree.graded().count();
+        let n_right = tree.graded().filter(|leaf| leaf.verdict.correct()).count();
+        if n_graded > 0 && n_right == n_graded && self.filter && !solved.passes(roots) {
             return None;
         }
-        let mut chosen: Vec<usize> = (0..right.len()).collect();
-        let is_mixed = (1..right.len()).contains(&n_right);
+        let mut chosen: Vec<usize> = (0..tree.leaves.len()).collect();
+        let is_mixed = (1..n_graded).contains(&n_right);
         if let Some(first) = roots.first().filter(|_| is_mixed && self.rare_first) {
-            let rare = 2 * n_right < right.len(); // right ones are
+            let rare = 2 * n_right < n_graded; // right ones are
             // Shuffled and then sorted by kind: of the one that fills up, some by lot.
             chosen.shuffle(&mut first.random.0.stream(Purpose::Expand, &first.random.1[..2]));
-            chosen.sort_by_key(|leaf| right[*leaf] != rare);
+            chosen.sort_by_key(|leaf| {
+                let leaf = &tree.leaves[*leaf];
+                (!leaf.is_graded, leaf.verdict.correct() != rare)
+            });
         }
-        chosen.truncate(self.number(right.len(), n_right));
+        chosen.truncate(self.number(tree.leaves.len(), n_right as f64 / n_graded.max(1) as f64));
         chosen.sort_unstable();
         Some(chosen)
     }
@@ -154,11 +158,11 @@ mod tests {
     fn easier_problems_are_expanded_less() {
         let of = |rounding| {
             let config = DifficultyConfig { rounding, ..DifficultyConfig::default() };
-            (0..=6).map(|right| config.number(6, right)).collect::<Vec<_>>()
+            (0..=6).map(|right| config.number(6, f64::from(right) / 6.0)).collect::<Vec<_>>()
         };
         assert_eq!(of(Rounding::Ceil), [6, 6, 5, 4, 4, 3, 3]);
         assert_eq!(of(Rounding::Round), [6, 5, 4, 4, 3, 3, 2]);
-        assert_eq!(DifficultyConfig { fewer: false, ..DifficultyConfig::default() }.number(6, 5), 6);
+        assert_eq!(DifficultyConfig { fewer: false, ..DifficultyConfig::default() }.number(6, 0.8), 6);
     }
 
     #[test]
@@ -180,6 +184,26 @@ mod tests {
         assert_eq!(others.into_iter().collect::<Vec<_>>(), [0, 1, 3, 5], "by lot");
         let plain = DifficultyConfig { rare_first: false, ..config };
         assert_eq!(choose(plain, &[right, right, wrong, right, wrong, right], 1), [0, 1, 2]);
+    }
+
+    #[test]
+    fn what_was_not_graded_is_neither_right_nor_wrong() {
+        let config = DifficultyConfig { rounding: Rounding::Round, ..DifficultyConfig::default() };
+        let choose = |right: &[bool], ungraded: &[usize]| {
+            let mut tree = tree(right);
+            ungraded.iter().for_each(|leaf| tree.leaves[*leaf].is_graded = false);
+            let influence = [0.0, 0.0];
+            let root = Root { influence: &influence, ..Root::bare(3, RunRandom::new(0), 1) };
+            let roots = vec![root; right.len()];
+            let mut solved = Solved { n: 1, influence: 1.0 };
+            config.choose(&tree, &roots, &mut solved)
+        };
+        // Two of four are right: 6 exp(-1/2) is 4, the wrong ones first, and none of those that nobody judged.
+        let chosen = choose(&[true, false, false, true, false, false], &[4, 5]).unwrap_or_default();
+        assert_eq!(chosen, [0, 1, 2, 3]);
+        // All that were judged are right, so the problem is solved, and its influence too small.
+        assert_eq!(choose(&[true, true, false], &[2]), None);
+        assert_eq!(choose(&[false, false], &[0, 1]), Some(vec![0, 1]), "nothing is known");
     }
 
     #[test]
