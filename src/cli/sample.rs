@@ -115,6 +115,10 @@ impl Sample {
             }
             super::say(loaded.tokenizer.decode(&done.tokens, true)?)?;
         }
+        let copies = completions.windows(2).all(|two| two[0].tokens == two[1].tokens);
+        if completions.len() > 1 && copies {
+            super::remark(format_args!("note: all {} responses are the same", completions.len()));
+        }
         let cut = completions.iter().filter(|done| done.finish == Finish::Length).count();
         if cut > 0 {
             super::remark(format_args!(

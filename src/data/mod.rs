@@ -3,6 +3,7 @@
 //! A data set is a list of [`Prompt`]s for training and one for evaluation, the same for every seed of a run,
 //! so that runs are comparable; the seed only shapes the order in which a [`sampler`] draws them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -229,7 +230,23 @@ impl DataSet {
                 self.n_too_long + self.train.len()
             ));
         }
+        notes.extend(self.eval.iter().filter_map(EvalSet::repeated));
         notes
+    }
+}
+
+impl EvalSet {
+    /// That problems are repeated, if any are.
+    fn repeated(&self) -> Option<String> {
+        let different: HashSet<(&str, String)> =
+            self.prompts.iter().map(|prompt| (prompt.text.as_str(), prompt.gold())).collect();
+        let (n, n_rows) = (different.len(), self.prompts.len());
+        (n < n_rows).then(|| {
+            format!(
+                "{}: {n_rows} rows ask {n} different problems, over which shares and their intervals are taken",
+                self.name
+            )
+        })
     }
 }
 
@@ -246,8 +263,6 @@ fn prompts(items: Vec<Item>, start: u64, asker: &Asker<'_>) -> Result<Vec<Arc<Pr
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use std::collections::HashSet;
 
     use super::*;
     use crate::text::countdown_tokenizer;

@@ -1,6 +1,6 @@
 //! What is kept of every problem and every response: a line of `eval/step_*.<set>.jsonl` and of `rlcredit eval --out`.
 
-use rewards::{Status, Task};
+use rewards::Status;
 use serde::{Deserialize, Serialize};
 
 use crate::types::{Finish, Leaf, Prompt, Tree};
@@ -22,7 +22,8 @@ pub struct EvalItem {
     pub responses: Vec<EvalResponse>,
     /// Correct ones among them.
     pub n_correct: usize,
-    /// The first of the responses that give the most frequent answer; `None` if none gives an answer.
+    /// One of the responses that give the most frequent answer, the first that spells it as most of them do; `None` if none
+    /// gives an answer.
     pub majority: Option<usize>,
     /// The most likely response, where measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,16 +57,13 @@ impl EvalItem {
         majority: Option<usize>,
         greedy: Option<&Tree>,
     ) -> Self {
-        let Prompt { id, text, task, .. } = &*sampled.prompt;
+        let Prompt { id, text, .. } = &*sampled.prompt;
         let responses: Vec<EvalResponse> = sampled.leaves.iter().map(EvalResponse::of).collect();
         Self {
             prompt_id: *id,
             place,
             prompt: text.clone(),
-            gold: match task {
-                Task::Countdown(countdown) => countdown.target.to_string(),
-                Task::Question(question) => question.answer.clone(),
-            },
+            gold: sampled.prompt.gold(),
             n_correct: responses.iter().filter(|response| response.correct).count(),
             majority,
             greedy: greedy.and_then(|tree| tree.leaves.first()).map(EvalResponse::of),
@@ -73,17 +71,17 @@ impl EvalItem {
         }
     }
 
-    /// Share of the samples that are correct.
+    /// Whether the most frequent answer is correct.
     #[must_use]
-    pub fn share(&self) -> f64 {
-        self.n_correct as f64 / self.responses.len().max(1) as f64
+    pub fn has_right_majority(&self) -> bool {
+        let response = self.majority.and_then(|first| self.responses.get(first));
+        response.is_some_and(|response| response.correct)
     }
 
-    /// 1 if the most frequent answer is correct, else 0.
+    /// Whether there are several samples and all say the same.
     #[must_use]
-    pub fn majority_share(&self) -> f64 {
-        let response = self.majority.and_then(|first| self.responses.get(first));
-        f64::from(u8::from(response.is_some_and(|response| response.correct)))
+    pub fn has_copies_only(&self) -> bool {
+        self.responses.len() > 1 && self.responses.windows(2).all(|two| two[0].text == two[1].text)
     }
 }
 

@@ -1,12 +1,16 @@
 //! The most frequent answer of several responses (self-consistency, Wang et al. 2023).
 //!
-//! Answers count as one where the graders call the later one right with the earlier as the gold answer. Responses without
-//! an answer do not vote; of answers with as many votes the one that came first wins.
+//! Two answers are the same where the graders call one right with the other as the gold answer, and so are all that such pairs
+//! link: of 64, 64 m² and 64 square feet the latter two are the same answer by way of the first. So the classes, and their votes, do
+//! not depend on the order of the responses. Responses without an answer do not vote; of answers with as many votes the one
+//! that came first wins. It is spelled as most of its votes are, else in the shortest and then first way by letter.
+
+use std::cmp::Reverse;
 
 use anyhow::Result;
 use rewards::Task;
 
-use crate::score::Scorer;
+use crate::score::{Scorer, unspaced};
 use crate::types::Tree;
 
 /// The responses to one problem.
@@ -26,20 +30,69 @@ impl<'a> Ballot<'a> {
     }
 }
 
+/// One way in which an answer was written.
+struct Spelling<'a> {
+    answer: &'a str,
+    /// Without its blanks.
+    letters: String,
+    /// The first response that writes it so.
+    first: usize,
+    votes: usize,
+}
+
 /// Votes that are being counted.
 struct Count<'a> {
     task: &'a Task,
-    /// Responses whose answer has not been compared with enough others, with their answers.
-    open: Vec<(usize, &'a str)>,
-    /// The first response of each answer, and its votes.
-    counted: Vec<(usize, usize)>,
+    /// Spellings that belong to no answer yet.
+    open: Vec<Spelling<'a>>,
+    /// The spellings of each answer; the last one may still grow.
+    answers: Vec<Vec<Spelling<'a>>>,
+    /// How many spellings of the last answer have been compared with all that are open.
+    compared: usize,
 }
 
 impl<'a> Count<'a> {
     fn new(ballot: &Ballot<'a>) -> Self {
-        let answers = ballot.answers.iter().enumerate();
-        let open = answers.filter_map(|(i, answer)| Some((i, (*answer)?))).collect();
-        Self { task: ballot.task, open, counted: Vec::new() }
+        let mut open: Vec<Spelling<'a>> = Vec::new();
+        for (first, answer) in ballot.answers.iter().enumerate() {
+            let Some(answer) = *answer else { continue };
+            let letters = unspaced(answer);
+            match open.iter_mut().find(|spelling| spelling.letters == letters) {
+                Some(spelling) => spelling.votes += 1,
+                None => open.push(Spelling { answer, letters, first, votes: 1 }),
+            }
+        }
+        Self { task: ballot.task, open, answers: Vec::new(), compared: 0 }
+    }
+
+    /// The spelling that is compared next with all that are open; `None` where all votes are counted.
+    fn next(&mut self) -> Option<&'a str> {
+        let last = self.answers.last().map_or(0, Vec::len);
+        if self.compared == last && !self.open.is_empty() {
+            self.answers.push(vec![self.open.remove(0)]);
+            self.compared = 0;
+        }
+        self.answers
+            .last()?
+            .get(self.compared)
+            .filter(|_| !self.open.is_empty())
+            .map(|spelling| spelling.answer)
+    }
+
+    /// Takes notice of which of the open spellings are the same as the one that [`Count::next`] gave.
+    fn take(&mut self, mut same: impl FnMut() -> bool) {
+        let Some(answer) = self.answers.last_mut() else { return };
+        answer.extend(self.open.extract_if(.., |_| same()));
+        self.compared += 1;
+    }
+
+    /// The first response with the most frequent answer in its most frequent spelling.
+    fn winner(&self) -> Option<usize> {
+        let votes = |answer: &[Spelling<'_>]| answer.iter().map(|spelling| spelling.votes).sum::<usize>();
+        let first = |answer: &[Spelling<'_>]| answer.iter().map(|spelling| spelling.first).min();
+        let answer = self.answers.iter().max_by_key(|answer| (votes(answer), Reverse(first(answer))))?;
+        let spelling = answer.iter().min_by_key(|s| (Reverse(s.votes), s.letters.len(), &s.letters))?;
+        Some(spelling.first)
     }
 }
 
@@ -50,30 +103,22 @@ impl<'a> Count<'a> {
 pub fn majorities(ballots: &[Ballot<'_>], scorer: &Scorer) -> Result<Vec<Option<usize>>> {
     let mut counts: Vec<Count<'_>> = ballots.iter().map(Count::new).collect();
     // One answer of every problem at a time, so that graders that judge many responses at once get many.
-    while counts.iter().any(|count| !count.open.is_empty()) {
-        let pairs: Vec<(&Task, &str, &str)> = counts
-            .iter()
-            .flat_map(|count| {
-                let (first, others) = (count.open.first(), count.open.iter().skip(1));
-                first.into_iter().flat_map(move |(_, first)| {
-                    others.clone().map(move |(_, other)| (count.task, *first, *other))
-                })
-            })
-            .collect();
+    loop {
+        let mut pairs: Vec<(&Task, &str, &str)> = Vec::new();
+        let mut asked = Vec::new();
+        for (i, count) in counts.iter_mut().enumerate() {
+            let Some(answer) = count.next() else { continue };
+            pairs.extend(count.open.iter().map(|other| (count.task, answer, other.answer)));
+            asked.push(i);
+        }
+        if asked.is_empty() {
+            return Ok(counts.iter().map(Count::winner).collect());
+        }
         let mut same = scorer.same_answers(&pairs)?.into_iter();
-        for count in &mut counts {
-            let Some((first, _)) = count.open.first().copied() else { continue };
-            let before = count.open.len();
-            let mut is_first = true;
-            count.open.retain(|_| !(std::mem::take(&mut is_first) || same.next().unwrap_or(false)));
-            count.counted.push((first, before - count.open.len()));
+        for i in asked {
+            counts[i].take(|| same.next().unwrap_or(false));
         }
     }
-    let winner = |count: &Count<'_>| {
-        let most = count.counted.iter().map(|(_, votes)| *votes).max()?;
-        count.counted.iter().find(|(_, votes)| *votes == most).map(|(first, _)| *first)
-    };
-    Ok(counts.iter().map(winner).collect())
 }
 
 #[cfg(test)]
@@ -94,6 +139,7 @@ mod tests {
     fn answers_that_say_the_same_are_one() {
         assert_eq!(majority(&[Some("3"), Some("0.5"), Some("\\frac{1}{2}")]), Some(1));
         assert_eq!(majority(&[Some("3"), Some("4"), Some("5"), Some("4.0")]), Some(1));
+        assert_eq!(majority(&[Some("3"), Some("4.0"), Some("4"), Some("4.0")]), Some(1), "as most write it");
     }
 
     #[test]
@@ -112,7 +158,35 @@ mod tests {
         assert_eq!(majorities(&[Ballot { task: &task, answers }], &scorer).unwrap(), [Some(1)]);
     }
 
+    #[test]
+    fn several_ballots_are_counted_at_once_as_each_alone() {
+        let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "math"}"#).unwrap()]).unwrap();
+        let task = Task::Question(Question::new("1"));
+        let all: [&[&str]; 4] =
+            [&["2", "1", "1.0"], &[], &["5"], &["0.5", "3", "\\frac12", "x", "\\tfrac{1}{2}"]];
+        let ballots: Vec<Ballot<'_>> = all
+            .iter()
+            .map(|answers| Ballot { task: &task, answers: answers.iter().map(|a| Some(*a)).collect() })
+            .collect();
+        let alone = |answers: &&[&str]| majority(&answers.iter().map(|a| Some(*a)).collect::<Vec<_>>());
+        assert_eq!(majorities(&ballots, &scorer).unwrap(), all.iter().map(alone).collect::<Vec<_>>());
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        /// The units say that the two are not the same, and both are the same as 64.
+        #[test]
+        fn the_order_of_votes_makes_no_difference(
+            ballot in Just(vec!["64", "64 \\text{ square feet}", "64 \\text{ m}^2", "4", "4"]).prop_shuffle(),
+            few in Just(vec!["64 \\text{ square feet}", "64 \\text{ m}^2", "4", "64"]).prop_shuffle(),
+        ) {
+            for ballot in [ballot, few] {
+                let winner = majority(&ballot.iter().map(|answer| Some(*answer)).collect::<Vec<_>>());
+                prop_assert_eq!(winner.map(|i| ballot[i]), Some("64"), "{:?}", ballot);
+            }
+        }
+
         /// Against counting every answer's votes by hand.
         #[test]
         fn the_winner_has_the_most_votes_and_is_the_first_of_them(digits in prop::collection::vec(0usize..4, 0..12)) {

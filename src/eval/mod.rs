@@ -7,6 +7,9 @@
 //! - greedy: share of problems that the most likely response solves.
 //! - 95 % intervals over problems, from the standard error of the mean.
 //!
+//! Rows that repeat a problem are one problem ([`Problem`]): its samples are those of all of them, from which avg@n and pass@k are
+//! computed (also for the larger k that they allow), and maj@n and greedy are the shares of its rows.
+//!
 //! A set is answered as a whole, or in chunks of problems that are kept one after the other ([`Kept`]): draws depend on
 //! the problem and the sample alone, so that chunks change no result but by the rounding of other batches.
 
@@ -15,6 +18,7 @@ mod item;
 mod kept;
 mod majority;
 mod paired;
+mod problem;
 mod report;
 mod results;
 mod statistics;
@@ -31,6 +35,7 @@ pub use item::{EvalItem, EvalResponse};
 pub use kept::{ChunkRecord, Kept};
 pub use majority::{Ballot, majorities};
 pub use paired::{average, difference};
+pub use problem::Problem;
 pub use report::EvalReport;
 pub use results::{Refused, Results, ResultsFolder};
 pub use statistics::{Estimate, estimate, pass_at_k, pass_sizes};

@@ -4,8 +4,8 @@ use rewards::Status;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::statistics::{Estimate, estimate, pass_at_k, pass_sizes};
-use super::{EvalItem, EvalResponse};
+use super::statistics::{Estimate, estimate, pass_sizes};
+use super::{EvalItem, EvalResponse, Problem};
 use crate::rollout::SamplingConfig;
 use crate::types::{Finish, MetricRow};
 
@@ -14,13 +14,17 @@ use crate::types::{Finish, MetricRow};
 pub struct EvalReport {
     /// Name of the set.
     pub set: String,
-    /// Number of problems.
+    /// Number of different problems.
     pub n: usize,
-    /// Samples per problem.
+    /// Number of rows that ask them; more where problems are repeated.
+    #[serde(default)]
+    pub n_rows: usize,
+    /// Samples per row.
     pub k: usize,
     /// Mean accuracy of the samples.
     pub avg: Estimate,
-    /// Chance that at least one of so many samples solves a problem: 2, 4, 8, ... and `k` of them, in rising order.
+    /// Chance that at least one of so many samples solves a problem: 2, 4, 8, ... and `k` of them, and where problems are repeated
+    /// on to the most that each has, in rising order.
     pub pass: Vec<(usize, Estimate)>,
     /// Share of problems whose most frequent answer is correct.
     pub majority: Estimate,
@@ -41,24 +45,29 @@ pub struct EvalReport {
 }
 
 impl EvalReport {
-    /// Over `items`, each with `k` samples drawn by `sampling`.
+    /// Over `items`, rows with `k` samples each drawn by `sampling`.
     #[must_use]
     pub fn new(set: &str, items: &[EvalItem], k: usize, sampling: SamplingConfig) -> Self {
         let responses: Vec<&EvalResponse> = items.iter().flat_map(|item| &item.responses).collect();
         let mean = |value: fn(&EvalResponse) -> f64| {
             responses.iter().map(|response| value(response)).sum::<f64>() / responses.len().max(1) as f64
         };
-        let one_if = |holds| f64::from(u8::from(holds));
-        let pass = |size| estimate(items.iter().map(|item| pass_at_k(k, item.n_correct, size)), k);
-        let greedy: Option<Vec<f64>> =
-            items.iter().map(|item| item.greedy.as_ref().map(|best| one_if(best.correct))).collect();
+        let problems = Problem::pooled(items);
+        let n_rows_each = problems.iter().map(|problem| problem.n_rows).min().unwrap_or(1);
+        let of = |share: &dyn Fn(&Problem) -> f64, responses| estimate(problems.iter().map(share), responses);
+        let pass = |size| of(&|problem| problem.pass(size), k * n_rows_each);
+        let mut sizes = [pass_sizes(k), pass_sizes(k * n_rows_each)].concat();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let greedy: Option<Vec<f64>> = problems.iter().map(|problem| problem.greedy).collect();
         Self {
             set: set.to_owned(),
-            n: items.len(),
+            n: problems.len(),
+            n_rows: items.len(),
             k,
-            avg: estimate(items.iter().map(EvalItem::share), k),
-            pass: pass_sizes(k).into_iter().map(|size| (size, pass(size))).collect(),
-            majority: estimate(items.iter().map(EvalItem::majority_share), 1),
+            avg: of(&Problem::share, k * n_rows_each),
+            pass: sizes.into_iter().map(|size| (size, pass(size))).collect(),
+            majority: of(&|problem| problem.majority, n_rows_each),
             greedy: greedy.filter(|_| !items.is_empty()).map(|shares| estimate(shares.into_iter(), 1)),
             n_correct: items.iter().map(|item| item.n_correct).sum(),
             response_length: mean(|r| r.n_tokens as f64),
@@ -69,11 +78,51 @@ impl EvalReport {
         }
     }
 
-    /// The shares that are quoted, by name: `avg@k`, `pass@k` with all samples, `maj@k`, and `greedy` where measured.
+    /// pass@k, all samples of a row.
+    #[must_use]
+    pub fn pass_of_row(&self) -> Option<Estimate> {
+        self.pass.iter().find(|(size, _)| *size == self.k).map(|(_, pass)| *pass)
+    }
+
+    /// What a person should know of the numbers, a sentence each; `items` are those that they are over.
+    #[must_use]
+    pub fn notes(&self, items: &[EvalItem]) -> Vec<String> {
+        let failed = (self.ungraded > 0.0).then(|| {
+            let share = 100.0 * self.ungraded;
+            format!("{}: the grader failed on {share:.1} % of the responses, which count as wrong", self.set)
+        });
+        [self.repeated(), self.copies(items), failed].into_iter().flatten().collect()
+    }
+
+    /// What there is to say of problems that are repeated.
+    fn repeated(&self) -> Option<String> {
+        let Self { set, n, n_rows, k, .. } = self;
+        (n < n_rows).then(|| {
+            format!(
+                "{set}: {n_rows} rows ask {n} different problems: shares and intervals are over these, the {k} samples of each row \
+                 counted together with those of the rows that ask the same"
+            )
+        })
+    }
+
+    /// What there is to say of samples that are all the same.
+    #[must_use]
+    pub fn copies(&self, items: &[EvalItem]) -> Option<String> {
+        let Self { set, k, sampling, .. } = self;
+        let SamplingConfig { temperature, top_p, top_k, .. } = sampling;
+        (!items.is_empty() && items.iter().all(EvalItem::has_copies_only)).then(|| {
+            format!(
+                "{set}: the {k} samples of each problem are all the same (temperature {temperature}, top-p {top_p}, top-k {top_k}), \
+                 so pass@{k} and maj@{k} say no more than a single one does"
+            )
+        })
+    }
+
+    /// The shares that are quoted, by name: `avg@k`, `pass@k` with all samples of a row, `maj@k`, and `greedy` where measured.
     #[must_use]
     pub fn shares(&self) -> Vec<(String, Estimate)> {
         let Self { k, .. } = self;
-        let pass = self.pass.last().map(|(_, pass)| (format!("pass@{k}"), *pass));
+        let pass = self.pass_of_row().map(|pass| (format!("pass@{k}"), pass));
         let greedy = self.greedy.map(|greedy| ("greedy".to_owned(), greedy));
         let avg = [(format!("avg@{k}"), self.avg)].into_iter();
         avg.chain(pass).chain([(format!("maj@{k}"), self.majority)]).chain(greedy).collect()
@@ -100,6 +149,7 @@ impl EvalReport {
         let Self { k, sampling, .. } = self;
         let mut json = serde_json::json!({
             "n": self.n,
+            "n_rows": self.n_rows,
             "k": k,
             format!("avg@{k}"): self.avg.mean,
             "ci95": self.avg.ci95,
@@ -108,7 +158,7 @@ impl EvalReport {
             "greedy": self.greedy.map(|g| g.mean),
             "greedy_ci95": self.greedy.map(|g| g.ci95),
             "n_correct": self.n_correct,
-            "n_responses": self.n * k,
+            "n_responses": self.n_rows * k,
             "response_length": self.response_length,
             "clip_ratio": self.clip_ratio,
             "unparsable": self.unparsable,

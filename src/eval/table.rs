@@ -71,8 +71,8 @@ pub fn of_reports(reports: &[EvalReport]) -> Table {
     for report in reports {
         let mut row = vec![report.set.clone(), report.n.to_string()];
         row.extend(report.shares().iter().map(|(_, share)| percent(share)));
-        let EvalReport { response_length, clip_ratio, unparsable, n_correct, n, k, .. } = report;
-        row.extend(ends(*response_length, *clip_ratio, *unparsable, *n_correct, n * k));
+        let EvalReport { response_length, clip_ratio, unparsable, n_correct, n_rows, k, .. } = report;
+        row.extend(ends(*response_length, *clip_ratio, *unparsable, *n_correct, n_rows * k));
         rows.push(row);
     }
     if reports.len() > 1 {
@@ -80,7 +80,7 @@ pub fn of_reports(reports: &[EvalReport]) -> Table {
         let mut row = vec!["mean".to_owned(), n.to_string()];
         row.extend(means(reports).iter().map(|(_, mean)| percent(mean)));
         let mean = |of: fn(&EvalReport) -> f64| reports.iter().map(of).sum::<f64>() / reports.len() as f64;
-        let (correct, of) = reports.iter().fold((0, 0), |(c, n), r| (c + r.n_correct, n + r.n * r.k));
+        let (correct, of) = reports.iter().fold((0, 0), |(c, n), r| (c + r.n_correct, n + r.n_rows * r.k));
         row.extend(ends(
             mean(|r| r.response_length),
             mean(|r| r.clip_ratio),

@@ -4,9 +4,8 @@ use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 
 use super::paired::{average, difference};
-use super::statistics::pass_at_k;
 use super::table::{Table, percent};
-use super::{Estimate, EvalItem, EvalReport};
+use super::{Estimate, EvalItem, EvalReport, Problem};
 
 /// What one policy reached on every set.
 pub struct Measured {
@@ -19,13 +18,15 @@ pub struct Measured {
 /// Policies beside one of them.
 pub struct Versus<'a> {
     all: &'a [Measured],
+    /// The different problems of each set, policy by policy.
+    problems: Vec<Vec<Vec<Problem>>>,
     baseline: usize,
 }
 
-/// One share of every problem, and how many responses it comes from.
+/// One share of every problem, and how many responses of a row it comes from.
 struct Share {
     name: String,
-    of: Box<dyn Fn(&EvalItem) -> f64>,
+    of: Box<dyn Fn(&Problem) -> f64>,
     responses: usize,
 }
 
@@ -50,7 +51,9 @@ impl<'a> Versus<'a> {
                 all[baseline].name
             );
         }
-        Ok(Self { all, baseline })
+        let pooled = |(_, items): &(EvalReport, Vec<EvalItem>)| Problem::pooled(items);
+        let problems = all.iter().map(|measured| measured.sets.iter().map(pooled).collect());
+        Ok(Self { all, problems: problems.collect(), baseline })
     }
 
     fn n_sets(&self) -> usize {
@@ -61,37 +64,33 @@ impl<'a> Versus<'a> {
         let Some((report, _)) = self.all[self.baseline].sets.first() else { return Vec::new() };
         let k = report.k;
         let mut shares = vec![
-            Share { name: format!("avg@{k}"), of: Box::new(EvalItem::share), responses: k },
-            Share {
-                name: format!("pass@{k}"),
-                of: Box::new(move |item| pass_at_k(k, item.n_correct, k)),
-                responses: k,
-            },
-            Share { name: format!("maj@{k}"), of: Box::new(EvalItem::majority_share), responses: 1 },
+            Share { name: format!("avg@{k}"), of: Box::new(Problem::share), responses: k },
+            Share { name: format!("pass@{k}"), of: Box::new(move |problem| problem.pass(k)), responses: k },
+            Share { name: format!("maj@{k}"), of: Box::new(|problem| problem.majority), responses: 1 },
         ];
         if report.greedy.is_some() {
-            let of =
-                |item: &EvalItem| f64::from(u8::from(item.greedy.as_ref().is_some_and(|best| best.correct)));
+            let of = |problem: &Problem| problem.greedy.unwrap_or(0.0);
             shares.push(Share { name: "greedy".to_owned(), of: Box::new(of), responses: 1 });
         }
         shares
     }
 
-    /// How far `other` is from the baseline on each set.
-    fn differences(&self, share: &Share, other: &Measured) -> Vec<Estimate> {
-        let sets = other.sets.iter().zip(&self.all[self.baseline].sets);
-        let differences = sets.map(|((_, own), (_, base))| {
+    /// How far policy `other` is from the baseline on each set.
+    fn differences(&self, share: &Share, other: usize) -> Vec<Estimate> {
+        let sets = self.problems[other].iter().zip(&self.problems[self.baseline]);
+        let differences = sets.map(|(own, base)| {
             let pairs = own.iter().zip(base).map(|(own, base)| ((share.of)(own), (share.of)(base)));
-            difference(&pairs.collect::<Vec<_>>(), share.responses)
+            difference(&pairs.collect::<Vec<_>>(), share.responses * rows_each(base))
         });
         differences.collect()
     }
 
-    fn values(share: &Share, measured: &Measured) -> Vec<Estimate> {
-        let of_set = |(_, items): &(EvalReport, Vec<EvalItem>)| {
-            super::estimate(items.iter().map(|item| (share.of)(item)), share.responses)
+    /// What policy `index` reached on each set.
+    fn values(&self, share: &Share, index: usize) -> Vec<Estimate> {
+        let of_set = |problems: &Vec<Problem>| {
+            super::estimate(problems.iter().map(&share.of), share.responses * rows_each(problems))
         };
-        measured.sets.iter().map(of_set).collect()
+        self.problems[index].iter().map(of_set).collect()
     }
 
     /// Name and number of problems of each set.
@@ -119,18 +118,18 @@ impl<'a> Versus<'a> {
                     .zip(estimates.iter().chain(&mean))
                     .for_each(|(row, estimate)| row.push(show(estimate)));
             };
-            add(base.clone(), Self::values(share, &self.all[self.baseline]), percent);
-            for other in self.others() {
-                add(other.name.clone(), Self::values(share, other), percent);
-                add(format!("{} - {base}", other.name), self.differences(share, other), signed);
+            add(base.clone(), self.values(share, self.baseline), percent);
+            for (i, other) in self.others() {
+                add(other.name.clone(), self.values(share, i), percent);
+                add(format!("{} - {base}", other.name), self.differences(share, i), signed);
             }
             (share.name.clone(), Table { header, rows })
         };
         self.shares().iter().map(table).collect()
     }
 
-    fn others(&self) -> impl Iterator<Item = &Measured> {
-        self.all.iter().enumerate().filter(|(i, _)| *i != self.baseline).map(|(_, other)| other)
+    fn others(&self) -> impl Iterator<Item = (usize, &Measured)> {
+        self.all.iter().enumerate().filter(|(i, _)| *i != self.baseline)
     }
 
     /// All of it as one object: by share, then set, or `mean`, then policy.
@@ -142,9 +141,9 @@ impl<'a> Versus<'a> {
             let mut sets: Map<String, Value> =
                 self.sets().map(|(set, n)| (set.to_owned(), json!({ "n": n, "models": {} }))).collect();
             let mut mean = Map::new();
-            for measured in self.all {
-                let values = Self::values(&share, measured);
-                let differences = self.differences(&share, measured);
+            for (i, measured) in self.all.iter().enumerate() {
+                let values = self.values(&share, i);
+                let differences = self.differences(&share, i);
                 let is_other = measured.name != self.all[self.baseline].name;
                 let entry = |value: &Estimate, difference: &Estimate| {
                     let mut entry = shown(value);
@@ -165,6 +164,11 @@ impl<'a> Versus<'a> {
         let models: Vec<&str> = self.all.iter().map(|measured| measured.name.as_str()).collect();
         json!({ "baseline": self.all[self.baseline].name, "models": models, "shares": by_share })
     }
+}
+
+/// Rows that ask each problem, at least.
+fn rows_each(problems: &[Problem]) -> usize {
+    problems.iter().map(|problem| problem.n_rows).min().unwrap_or(1)
 }
 
 /// `+2.5 [-1.0, 6.1]`, in percentage points.
@@ -193,7 +197,7 @@ mod tests {
             let item = |(id, n): (u64, &usize)| EvalItem {
                 prompt_id: id,
                 place: None,
-                prompt: String::new(),
+                prompt: id.to_string(),
                 gold: String::new(),
                 responses: vec![response(*n > 0), response(*n > 1)],
                 n_correct: *n,
@@ -234,6 +238,28 @@ mod tests {
         let first: Vec<&str> = table.rows.iter().map(|row| row[0].as_str()).collect();
         assert_eq!(first, ["a", "b", "mean"]);
         assert!(table.rows[0][4].starts_with("+33.3 [") && table.rows.iter().all(|row| row.len() == 5));
+    }
+
+    #[test]
+    fn rows_that_ask_the_same_are_one_problem() {
+        let mut all = [measured("new", &[("a", &[2, 1, 0, 1])]), measured("base", &[("a", &[0, 1, 0, 0])])];
+        let items = all.iter_mut().flat_map(|measured| &mut measured.sets).flat_map(|(_, items)| items);
+        items.for_each(|item| item.prompt = (item.prompt_id % 2).to_string());
+        let json = Versus::new(&all, 1).unwrap().to_json();
+        for (share, pairs, responses) in [
+            ("avg@2", [(0.5, 0.0), (0.5, 0.25)], 4),
+            ("pass@2", [(pass(2), 0.0), (pass(2), pass(1))], 4),
+            ("maj@2", [(0.5, 0.0), (1.0, 0.5)], 2),
+        ] {
+            let expected = difference(&pairs, responses);
+            let got = &json["shares"][share]["sets"]["a"]["models"]["new"]["difference"];
+            assert_eq!(*got, json!({"mean": expected.mean, "ci95": expected.ci95}), "{share}");
+        }
+    }
+
+    /// Chance that one of two of four samples is right where `n` are.
+    fn pass(n: usize) -> f64 {
+        crate::eval::pass_at_k(4, n, 2)
     }
 
     #[test]

@@ -99,6 +99,12 @@ fn sampling(rules: &mut Rules, recipe: &Recipe) {
         sampling.top_p > 0.0 && sampling.top_p <= 1.0,
         "above 0 and at most 1",
     );
+    rules.range(
+        "sampling.top_k",
+        sampling.top_k,
+        sampling.top_k != 1,
+        "0 or at least 2, since training learns from differing responses",
+    );
     rules.positive("sampling.max_new_tokens", sampling.max_new_tokens as u64);
     rules.positive("sampling.max_rows", sampling.max_rows as u64);
 }

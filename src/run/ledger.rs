@@ -121,6 +121,9 @@ impl Ledger {
             evaluations.push(evaluation);
         }
         phase.finish();
+        for Evaluation { report, items, .. } in &evaluations {
+            report.copies(items).into_iter().for_each(|note| console.note(note));
+        }
         let reports =
             evaluations.iter().map(|Evaluation { report, .. }| (report.set.clone(), report.to_json()));
         let reports: serde_json::Map<String, Value> = reports.collect();
@@ -194,7 +197,7 @@ impl Ledger {
             name: if n_sets > 1 { format!("{}, {name}", report.set) } else { name.clone() },
             accuracies: vec![
                 Some(accuracy(&report.avg)),
-                report.pass.last().map(|(_, pass)| accuracy(pass)),
+                report.pass_of_row().as_ref().map(accuracy),
                 report.greedy.as_ref().map(accuracy),
             ],
         };

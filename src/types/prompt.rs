@@ -17,3 +17,14 @@ pub struct Prompt {
     /// The problem behind the text, for the graders.
     pub task: Task,
 }
+
+impl Prompt {
+    /// The right answer; of Countdown the target.
+    #[must_use]
+    pub fn gold(&self) -> String {
+        match &self.task {
+            Task::Countdown(countdown) => countdown.target.to_string(),
+            Task::Question(question) => question.answer.clone(),
+        }
+    }
+}

@@ -82,6 +82,41 @@ fn without_time(results: &Value) -> Value {
 }
 
 #[test]
+fn rows_that_ask_the_same_are_one_problem() {
+    let place = place();
+    let problem = |i: usize| format!("{{\"nums\": [{i}, 2, 3], \"target\": {}}}\n", i + 1);
+    place.write("problems.jsonl", (1..=3).map(problem).collect::<String>().repeat(4));
+    let args = [&["eval", "model", "--json", "--out", "out"], &SETTINGS[..], &SET].concat();
+    let ended = place.run(&args);
+    assert!(ended.code == 0 && ended.err.contains("12 rows ask 3 different problems"), "{}", ended.err);
+    let numbers = serde_json::from_str::<Value>(&ended.out).unwrap()["sets"]["countdown_tasks"].clone();
+    let counts = ["n", "n_rows", "n_responses", "k"].map(|key| numbers[key].as_u64().unwrap());
+    assert_eq!(counts, [3, 12, 24, 2]);
+    let correct: Vec<u64> = place.lines(KEPT).iter().map(|row| row["n_correct"].as_u64().unwrap()).collect();
+    let shares = (0..3).map(|i| correct.iter().skip(i).step_by(3).sum::<u64>() as f64 / 8.0);
+    let expected = rlcredit::eval::estimate(shares, 8);
+    assert_eq!(numbers["avg@2"].as_f64(), Some(expected.mean));
+    assert_eq!(numbers["ci95"], serde_json::json!(expected.ci95));
+}
+
+#[test]
+fn samples_that_are_copies_are_refused_or_said() {
+    let place = place();
+    let with = |more: &[&str]| place.run(&[&["eval", "model"], &SETTINGS[..], &SET, more].concat());
+    let ended = with(&["--top-k", "1"]);
+    assert!(
+        ended.code == 2 && ended.err.contains("--top-k: got 1, with which the 2 samples"),
+        "{}",
+        ended.err
+    );
+    let ended = with(&["--temperature", "1e-6"]);
+    let note = "countdown_tasks: the 2 samples of each problem are all the same (temperature 0.000001";
+    assert!(ended.code == 0 && ended.out.contains(note), "{} {}", ended.out, ended.err);
+    let ended = with(&["--top-k", "1", "-k", "1"]);
+    assert!(ended.code == 0 && !ended.out.contains("the same"), "{} {}", ended.out, ended.err);
+}
+
+#[test]
 fn an_interrupted_evaluation_keeps_what_it_has() {
     let place = place();
     let problem =

@@ -131,7 +131,9 @@ impl Eval {
                 console.note("what was answered is kept; the same command goes on from there");
                 return Ok(ExitCode::from(signal.exit_code()));
             }
-            if !self.json {
+            if self.json {
+                subject.notes().into_iter().for_each(|note| console.note(note));
+            } else {
                 print(subject, &plan)?;
             }
         }
@@ -244,7 +246,7 @@ fn bad_input(error: anyhow::Error) -> anyhow::Error {
 }
 
 fn check_numbers(plan: &Plan) -> Result<()> {
-    let SamplingConfig { temperature, top_p, max_new_tokens, max_rows, .. } = plan.sampling;
+    let SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_rows } = plan.sampling;
     super::require(plan.samples > 0, || "-k: got 0, expected at least 1".to_owned())?;
     super::require(temperature.is_finite() && temperature > 0.0, || {
         format!(
@@ -253,6 +255,13 @@ fn check_numbers(plan: &Plan) -> Result<()> {
     })?;
     super::require(top_p > 0.0 && top_p <= 1.0, || {
         format!("--top-p: got {top_p}, expected more than 0 and at most 1")
+    })?;
+    super::require(top_k != 1 || plan.samples == 1, || {
+        format!(
+            "--top-k: got 1, with which the {} samples of a problem are all the same; expected 0 or at least 2, or -k 1 with \
+             --greedy for the most likely responses",
+            plan.samples
+        )
     })?;
     super::require(max_new_tokens > 0, || "--max-new-tokens: got 0, expected at least 1".to_owned())?;
     super::require(max_rows > 0, || "--max-rows: got 0, expected at least 1".to_owned())
@@ -292,14 +301,7 @@ fn print(subject: &Subject, plan: &Plan) -> Result<()> {
     ))?;
     let reports = subject.reports();
     super::say(of_reports(&reports))?;
-    for report in reports.iter().filter(|report| report.ungraded > 0.0) {
-        let share = 100.0 * report.ungraded;
-        super::say(format_args!(
-            "note: {}: the grader failed on {share:.1} % of the responses, which count as wrong",
-            report.set
-        ))?;
-    }
-    Ok(())
+    subject.notes().into_iter().try_for_each(|note| super::say(format_args!("note: {note}")))
 }
 
 /// `comparison.json` and `comparison.md`.

@@ -204,6 +204,12 @@ impl Subject {
         self.sets.iter().map(|(evaluator, kept)| evaluator.report(&kept.done)).collect()
     }
 
+    /// What a person should know of the numbers, a sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        let of_set = |(evaluator, kept): &(Evaluator, Kept)| evaluator.report(&kept.done).notes(&kept.done);
+        self.sets.iter().flat_map(of_set).collect()
+    }
+
     /// What the chunks of all sets took.
     pub fn time(&self) -> Value {
         time(&self.sets.iter().flat_map(|(_, kept)| kept.records.clone()).collect::<Vec<_>>())
