@@ -286,6 +286,20 @@ mod tests {
     }
 
     #[test]
+    fn problems_that_are_measured_twice_are_said() {
+        let tokenizer = countdown_tokenizer().unwrap();
+        let config: DataConfig = serde_json::from_str(SMALL).unwrap();
+        let mut data = config.items().unwrap().tokenize(&Asker::new(&tokenizer, None).unwrap()).unwrap();
+        assert_eq!(data.notes(), Vec::<String>::new());
+        let EvalSet { prompts, .. } = &mut data.eval[0];
+        let again = Prompt { id: 320, ..(*prompts[3]).clone() };
+        prompts.push(Arc::new(again));
+        let expected =
+            "heldout: 21 rows ask 20 different problems, over which shares and their intervals are taken";
+        assert_eq!(data.notes(), [expected]);
+    }
+
+    #[test]
     fn unknown_keys_are_refused() {
         for broken in
             [SMALL.replace("max_number", "max_numbers"), r#"{"type": "files", "file": "x"}"#.to_owned()]

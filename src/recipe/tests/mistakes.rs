@@ -159,6 +159,10 @@ fn the_sense_of_the_whole_is_checked() {
             "[sampling] `temperature`: got 0, expected above 0, since training learns from differing responses",
         ),
         (
+            "sampling.top_k=1",
+            "[sampling] `top_k`: got 1, expected 0 or at least 2, since training learns from differing responses",
+        ),
+        (
             "batch.max_tokens=80",
             "[batch] `max_tokens`: got 80, expected at least 81: [sampling] `max_new_tokens` = 80 and a prompt",
         ),
