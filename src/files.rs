@@ -94,6 +94,18 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     removed.with_context(|| format!("could not remove {}", path.display()))
 }
 
+/// Renames `path` to the first free one of `NAME.damaged`, `NAME.damaged-2`, ..., and gives that.
+pub(crate) fn set_aside(path: &Path) -> Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let names =
+        (1..).map(|n: u32| if n == 1 { format!("{name}.damaged") } else { format!("{name}.damaged-{n}") });
+    let mut free = names.map(|name| path.with_file_name(name)).filter(|to| to.symlink_metadata().is_err());
+    let to = free.next().unwrap_or_default();
+    fs::rename(path, &to)
+        .with_context(|| format!("could not rename {} to {}", path.display(), to.display()))?;
+    Ok(to)
+}
+
 /// `.NAME.tmp-PID` in the folder of `path`.
 pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();

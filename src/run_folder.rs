@@ -4,32 +4,49 @@
 //! runs/NAME/
 //!   recipe.toml  resolved.toml  env.json      as given; after defaults and overrides; what it ran on
 //!   inputs.json                               the files that the recipe names and the precision, see `run::inputs`
+//!   manifest.json                             which run it is, and the hashes of what it reads back
 //!   .lock                                     held by the process that trains here
 //!   metrics.jsonl  tb/                        the metrics, and TensorBoard's view of them
 //!   rollouts/step_000040.jsonl                every response of a step
 //!   eval/step_000040.json                     results per set; one line per item in step_000040.SET.jsonl
 //!   checkpoints/step_000040/  latest          see `checkpoint`
+//!   reference/                                the policy that the KL penalty measures from, sealed as a checkpoint is
 //! ```
+//!
+//! A run that continues reads resolved.toml, inputs.json, metrics.jsonl, its checkpoint and reference/; these are checked. The
+//! rest only tells: what is damaged there is set aside.
 
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::files::{Lock, is_temporary, list, write_whole};
-use crate::types::{Step, masked};
+use crate::files::{Lock, is_temporary, list};
+use crate::types::Step;
 
 mod environment;
+mod keep;
+mod manifest;
+mod name;
+#[cfg(test)]
+mod tests;
 
 pub use environment::{Environment, Git};
+pub use manifest::RunManifest;
+pub use name::check_name;
 
 /// Folders made before anything is written.
-const SUBFOLDERS: [&str; 3] = ["rollouts", "eval", "checkpoints"];
+const SUBFOLDERS: [&str; 3] = [ROLLOUTS, EVAL, "checkpoints"];
+const ROLLOUTS: &str = "rollouts";
+const EVAL: &str = "eval";
+const REFUSED: &str = "refused";
 const RECIPE: &str = "recipe.toml";
+const RESOLVED: &str = "resolved.toml";
 const INPUTS: &str = "inputs.json";
+const MANIFEST: &str = "manifest.json";
 const LOCK: &str = ".lock";
 
-/// Paths of one run; the folders it names exist.
+/// Paths of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
     root: PathBuf,
@@ -42,26 +59,47 @@ impl RunFolder {
     /// If `name` is not the name of a folder, a run of that name exists, or the folder cannot be made.
     pub fn create(runs: &Path, name: &str) -> Result<Self> {
         let this = Self::named(runs, name)?;
-        if this.is_free()? {
-            return this.make();
+        this.require_free()?;
+        this.prepare()?;
+        Ok(this)
+    }
+
+    /// Whether [`RunFolder::create`] would find the place free; nothing is made.
+    ///
+    /// # Errors
+    /// What it would say.
+    pub fn check_free(runs: &Path, name: &str) -> Result<()> {
+        Self::named(runs, name)?.require_free()
+    }
+
+    fn require_free(&self) -> Result<()> {
+        let there = self.root.ancestors().skip(1).find(|folder| folder.exists());
+        if let Some(file) = there.filter(|there| !there.is_dir()) {
+            bail!(
+                "{}: not a folder, so no run can lie there; choose another folder with --runs",
+                file.display()
+            );
         }
-        if this.root.join(LOCK).is_file() {
-            this.lock()?;
+        if self.is_free()? {
+            return Ok(());
         }
-        this.require_resolved()?;
+        if self.root.join(LOCK).is_file() {
+            self.lock()?;
+        }
+        self.require_resolved()?;
         let state =
-            this.newest().map_or("without a checkpoint".to_owned(), |step| format!("with checkpoint {step}"));
+            self.newest().map_or("without a checkpoint".to_owned(), |step| format!("with checkpoint {step}"));
         bail!(
             "{} already holds a run, {state}; continue it with --resume, choose another name with --name, or remove \
              the folder",
-            this.root.display()
+            self.root.display()
         );
     }
 
     /// The folder of a run to continue.
     ///
     /// # Errors
-    /// If there is no run of that name, or its recipe is lost.
+    /// If there is no run of that name, or its recipe is lost or not what the run wrote.
     pub fn open(runs: &Path, name: &str) -> Result<Self> {
         let this = Self::named(runs, name)?;
         ensure!(
@@ -70,7 +108,10 @@ impl RunFolder {
             this.root.display()
         );
         this.require_resolved()?;
-        this.make()
+        if let Some(manifest) = RunManifest::read(&this)? {
+            manifest.check(&this)?;
+        }
+        Ok(this)
     }
 
     /// The folder at `root`, whatever is there; nothing is made or checked.
@@ -94,11 +135,7 @@ impl RunFolder {
     }
 
     fn named(runs: &Path, name: &str) -> Result<Self> {
-        let mut parts = Path::new(name).components();
-        ensure!(
-            matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)),
-            "run.name: expected the name of one folder, got `{name}`"
-        );
+        check_name(name)?;
         Ok(Self { root: runs.join(name) })
     }
 
@@ -113,7 +150,7 @@ impl RunFolder {
             let unused = if path.is_dir() {
                 SUBFOLDERS.contains(&&*name) && list(&path)?.is_empty()
             } else {
-                [LOCK, RECIPE, INPUTS].contains(&&*name) || is_temporary(&name)
+                [LOCK, RECIPE, INPUTS, MANIFEST].contains(&&*name) || is_temporary(&name)
             };
             if !unused {
                 return Ok(false);
@@ -167,41 +204,6 @@ impl RunFolder {
         })
     }
 
-    fn make(self) -> Result<Self> {
-        for folder in SUBFOLDERS.map(|name| self.root.join(name)) {
-            fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
-        }
-        Ok(self)
-    }
-
-    /// Writes the recipe as the person gave it, unless that is `None`, and as it is after defaults and overrides, which holds
-    /// no secrets; those of addresses in the other are masked.
-    ///
-    /// # Errors
-    /// If a file cannot be written.
-    pub fn write_recipe(&self, given: Option<&str>, resolved: &str) -> Result<()> {
-        if let Some(given) = given {
-            write_whole(&self.recipe(), |w| Ok(w.write_all(masked(given).as_bytes())?))?;
-        }
-        write_whole(&self.resolved(), |w| Ok(w.write_all(resolved.as_bytes())?))
-    }
-
-    /// Writes what this process runs on; what earlier processes of the run ran on is kept under `earlier`.
-    ///
-    /// # Errors
-    /// If `env.json` cannot be written, or exists and is not a JSON object.
-    pub fn write_environment(&self, environment: &Environment) -> Result<()> {
-        let path = self.env();
-        let merged = match fs::read(&path) {
-            Ok(before) => environment.after(&before).with_context(|| path.display().to_string())?,
-            Err(_) => serde_json::to_value(environment)?,
-        };
-        write_whole(&path, |mut w| {
-            serde_json::to_writer_pretty(&mut w, &merged)?;
-            Ok(w.write_all(b"\n")?)
-        })
-    }
-
     /// The folder itself.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -217,13 +219,25 @@ impl RunFolder {
     /// The recipe after defaults and overrides.
     #[must_use]
     pub fn resolved(&self) -> PathBuf {
-        self.root.join("resolved.toml")
+        self.root.join(RESOLVED)
     }
 
     /// What shapes the run besides its recipe.
     #[must_use]
     pub fn inputs(&self) -> PathBuf {
         self.root.join(INPUTS)
+    }
+
+    /// What the run knows of itself, see [`RunManifest`].
+    #[must_use]
+    pub fn manifest(&self) -> PathBuf {
+        self.root.join(MANIFEST)
+    }
+
+    /// The policy that the KL penalty measures from.
+    #[must_use]
+    pub fn reference(&self) -> PathBuf {
+        self.root.join("reference")
     }
 
     /// What the run ran on.
@@ -247,19 +261,25 @@ impl RunFolder {
     /// The responses of `step`.
     #[must_use]
     pub fn rollouts(&self, step: Step) -> PathBuf {
-        self.root.join(format!("rollouts/step_{step:06}.jsonl"))
+        self.root.join(format!("{ROLLOUTS}/step_{step:06}.jsonl"))
+    }
+
+    /// The responses of a step whose update was refused.
+    #[must_use]
+    pub fn refused(&self, step: Step) -> PathBuf {
+        self.root.join(format!("{REFUSED}/step_{step:06}.jsonl"))
     }
 
     /// The evaluation at `moment`: `before_warmup` or `step_000040`.
     #[must_use]
     pub fn eval(&self, moment: &str) -> PathBuf {
-        self.root.join(format!("eval/{moment}.json"))
+        self.root.join(format!("{EVAL}/{moment}.json"))
     }
 
     /// The evaluation at `moment`, item by item of one set.
     #[must_use]
     pub fn eval_items(&self, moment: &str, set: &str) -> PathBuf {
-        self.root.join(format!("eval/{moment}.{set}.jsonl"))
+        self.root.join(format!("{EVAL}/{moment}.{set}.jsonl"))
     }
 
     /// The checkpoints, for [`crate::checkpoint::Store`].
@@ -272,80 +292,5 @@ impl RunFolder {
     #[must_use]
     pub fn checkpoint(&self, step: Step) -> PathBuf {
         self.checkpoints().join(format!("step_{step:06}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn a_new_run_refuses_the_folder_of_another() {
-        let runs = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(runs.path(), "countdown").unwrap();
-        run.write_recipe(Some("seed = 0 # mine\n"), "seed = 0\nsteps = 1\n").unwrap();
-        assert_eq!(fs::read_to_string(run.recipe()).unwrap(), "seed = 0 # mine\n");
-
-        let error = RunFolder::create(runs.path(), "countdown").unwrap_err().to_string();
-        for part in ["countdown already holds a run, without a checkpoint", "--resume", "--name"] {
-            assert!(error.contains(part), "{error}");
-        }
-        fs::write(run.checkpoints().join("latest"), "step_000040\n").unwrap();
-        let error = RunFolder::create(runs.path(), "countdown").unwrap_err().to_string();
-        assert!(error.contains("with checkpoint step_000040;"), "{error}");
-        assert_eq!(RunFolder::open(runs.path(), "countdown").unwrap(), run);
-    }
-
-    #[test]
-    fn an_empty_folder_is_free_and_an_absent_run_cannot_continue() {
-        let runs = tempfile::tempdir().unwrap();
-        fs::create_dir(runs.path().join("empty")).unwrap();
-        let started = RunFolder::create(runs.path(), "empty").unwrap();
-        // Killed before `resolved.toml` was there, so that --resume cannot take it up either.
-        let lock = started.lock().unwrap();
-        fs::write(started.recipe(), "").unwrap();
-        assert!(RunFolder::create(runs.path(), "empty").is_ok());
-        let error = started.lock().unwrap_err().to_string();
-        assert!(error.contains("another process is training in this folder"), "{error}");
-        drop(lock);
-        assert!(started.lock().is_ok());
-        fs::write(started.rollouts(1), "").unwrap();
-        assert!(RunFolder::create(runs.path(), "empty").is_err());
-
-        let error = RunFolder::open(runs.path(), "other").unwrap_err().to_string();
-        assert!(error.contains("other: no run to continue") && error.contains("without --resume"), "{error}");
-        assert!(!runs.path().join("other").exists());
-    }
-
-    #[test]
-    fn a_checkpoint_is_known_to_be_of_its_run() {
-        let runs = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(runs.path(), "countdown").unwrap();
-        let model = run.checkpoint(3).join("model");
-        fs::create_dir_all(&model).unwrap();
-        assert_eq!(RunFolder::around(&model), None);
-        run.write_recipe(None, "").unwrap();
-        for within in [&run.root().to_owned(), &run.checkpoints(), &run.checkpoint(3), &model] {
-            assert_eq!(RunFolder::around(within).as_ref(), Some(&run), "{}", within.display());
-        }
-        // What else lies there, or beside it, is none of the run's models.
-        for other in [run.root().join("rollouts"), runs.path().to_owned(), run.root().join("absent/model")] {
-            assert_eq!(RunFolder::around(&other), None, "{}", other.display());
-        }
-        // Through a link, whose own path says nothing.
-        let link = runs.path().join("link");
-        std::os::unix::fs::symlink(&model, &link).unwrap();
-        let found = RunFolder::around(&link).unwrap();
-        assert_eq!(found.root(), fs::canonicalize(run.root()).unwrap());
-    }
-
-    #[test]
-    fn a_name_is_one_folder() {
-        let runs = tempfile::tempdir().unwrap();
-        for name in ["", ".", "..", "a/b", "/tmp", "../a"] {
-            let error = RunFolder::create(runs.path(), name).unwrap_err().to_string();
-            assert!(error.contains(&format!("got `{name}`")), "{error}");
-        }
     }
 }

@@ -1,20 +1,22 @@
-//! `manifest.json`: the size and SHA-256 of every file of a checkpoint.
+//! `manifest.json`: the run that a checkpoint is of, and the size and SHA-256 of its every file.
 //!
 //! ```text
-//! {"step": 40, "files": {"model/config.json": {"size": 612, "sha256": "9f86d0..."}, ...}}
+//! {"run": "c0ffee0123456789", "step": 40, "files": {"model/config.json": {"size": 612, "sha256": "9f86d0..."}, ...}}
 //! ```
+//!
+//! What else lies in the folder is none of the checkpoint's, and is not read.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::files::{list, sync_folder, write_whole};
-use crate::types::Step;
+use crate::types::{RunId, Step};
 
 const MANIFEST: &str = "manifest.json";
 
@@ -27,6 +29,9 @@ pub struct VerifiedCheckpoint {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Manifest {
+    /// Absent of what is no run's own, such as a warm start, and of checkpoints of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<RunId>,
     step: Step,
     /// By path within the folder, with `/` between names.
     files: BTreeMap<String, Fingerprint>,
@@ -42,11 +47,16 @@ pub struct Fingerprint {
     pub sha256: String,
 }
 
-/// Fingerprints and syncs everything in `folder` and writes its manifest: the last file of a checkpoint.
-pub(super) fn seal(folder: &Path, step: Step) -> Result<()> {
+/// Fingerprints and syncs everything in `folder` and writes its manifest, the last file of a checkpoint: that after `step`
+/// of `run`.
+///
+/// # Errors
+/// If a file cannot be read or synced, or the manifest cannot be written.
+pub fn seal(folder: &Path, run: Option<&RunId>, step: Step) -> Result<()> {
     let mut files = BTreeMap::new();
     add_files(folder, "", &mut files)?;
-    let manifest = Manifest { step, files };
+    files.remove(MANIFEST);
+    let manifest = Manifest { run: run.cloned(), step, files };
     write_whole(&folder.join(MANIFEST), |mut w| {
         serde_json::to_writer_pretty(&mut w, &manifest)?;
         Ok(writeln!(w)?)
@@ -54,8 +64,15 @@ pub(super) fn seal(folder: &Path, step: Step) -> Result<()> {
 }
 
 /// Whether `folder` was sealed.
-pub(super) fn is_complete(folder: &Path) -> bool {
+#[must_use]
+pub fn is_sealed(folder: &Path) -> bool {
     folder.join(MANIFEST).is_file()
+}
+
+/// The run that the checkpoint in `folder` says to be of, unverified.
+#[must_use]
+pub fn run_of(folder: &Path) -> Option<RunId> {
+    Manifest::parse(folder).ok()?.run
 }
 
 impl VerifiedCheckpoint {
@@ -67,9 +84,30 @@ impl VerifiedCheckpoint {
         let folder = folder.into();
         let manifest = Manifest::read(&folder)?;
         for (name, expected) in &manifest.files {
-            expected.check(&folder.join(name)).map_err(|error| anyhow!("{error:#}; {}", remedy(&folder)))?;
+            let checked = is_within(name).and_then(|()| expected.check(&folder.join(name)));
+            checked.map_err(|error| anyhow!("{error:#}; {}", remedy(&folder, manifest.run.as_ref())))?;
         }
         Ok(Self { folder, manifest })
+    }
+
+    /// That it is of `run`, or of nobody known: checkpoints of earlier versions do not say.
+    ///
+    /// # Errors
+    /// If it is of another run.
+    pub fn check_run(&self, run: &RunId) -> Result<()> {
+        let other = self.manifest.run.as_ref().filter(|own| *own != run);
+        let Some(other) = other else { return Ok(()) };
+        bail!(
+            "{}: a checkpoint of another run, {other}, and this run is {run}; put back its own, or {}",
+            self.folder.display(),
+            remedy(&self.folder, Some(run))
+        );
+    }
+
+    /// The run that it says to be of.
+    #[must_use]
+    pub fn run(&self) -> Option<&RunId> {
+        self.manifest.run.as_ref()
     }
 
     /// The step after which it was written.
@@ -89,15 +127,50 @@ impl VerifiedCheckpoint {
         self.manifest.files.keys().map(String::as_str)
     }
 
+    /// Whether it has a file `name`.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.manifest.files.contains_key(name)
+    }
+
+    /// Where the files of weights in its folder `name` lie; the empty name is the checkpoint itself.
+    pub fn weights(&self, name: &str) -> Vec<PathBuf> {
+        let prefix = if name.is_empty() { String::new() } else { format!("{name}/") };
+        let inner = |file: &&str| {
+            file.strip_prefix(&prefix)
+                .is_some_and(|rest| !rest.contains('/') && rest.ends_with(".safetensors"))
+        };
+        self.files().filter(inner).map(|file| self.folder.join(file)).collect()
+    }
+
+    /// The model folder `name` in it, for those who read a model folder whole.
+    ///
+    /// # Errors
+    /// If something lies in there that is not the checkpoint's.
+    pub fn model_folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
+        for entry in list(&folder)? {
+            let file = entry.file_name();
+            ensure!(
+                self.has(&format!("{name}/{}", file.to_string_lossy())),
+                "{}: not a file of this checkpoint, whose {MANIFEST} does not list it; move it away, or use a copy of {}",
+                entry.path().display(),
+                folder.display()
+            );
+        }
+        Ok(folder)
+    }
+
     /// Where the verified file `name` lies.
     ///
     /// # Errors
     /// If the checkpoint has no such file.
     pub fn file(&self, name: &str) -> Result<PathBuf> {
         ensure!(
-            self.manifest.files.contains_key(name),
-            "{}: no file {name} in this checkpoint",
-            self.folder.display()
+            self.has(name),
+            "{}: no file {name} in this checkpoint; {}",
+            self.folder.display(),
+            remedy(&self.folder, self.run())
         );
         Ok(self.folder.join(name))
     }
@@ -106,11 +179,18 @@ impl VerifiedCheckpoint {
 impl Manifest {
     fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(MANIFEST);
-        let text = fs::read(&path).with_context(|| {
-            format!("{}: no checkpoint, its {MANIFEST} could not be read", folder.display())
-        })?;
-        serde_json::from_slice(&text)
-            .map_err(|error| anyhow!("{}: damaged: {error}; {}", path.display(), remedy(folder)))
+        ensure!(
+            path.is_file(),
+            "{}: no checkpoint, its {MANIFEST} is missing; {}",
+            folder.display(),
+            remedy(folder, None)
+        );
+        Self::parse(folder)
+            .map_err(|error| anyhow!("{}: damaged: {error:#}; {}", path.display(), remedy(folder, None)))
+    }
+
+    fn parse(folder: &Path) -> Result<Self> {
+        Ok(serde_json::from_slice(&fs::read(folder.join(MANIFEST))?)?)
     }
 }
 
@@ -139,7 +219,11 @@ impl Fingerprint {
         read().with_context(|| format!("could not read {}", path.display()))
     }
 
-    fn check(&self, path: &Path) -> Result<()> {
+    /// Whether the file at `path` is the one that this is of.
+    ///
+    /// # Errors
+    /// If it is missing, cannot be read, or has another size or hash.
+    pub fn check(&self, path: &Path) -> Result<()> {
         // The size first: it says more than two hashes where a file was cut off.
         let size = fs::metadata(path).with_context(|| format!("{}: missing", path.display()))?.len();
         ensure!(size == self.size, "{}: damaged: {size} bytes, expected {}", path.display(), self.size);
@@ -154,18 +238,28 @@ impl Fingerprint {
     }
 }
 
-/// What to do about the damaged checkpoint in `folder`.
-fn remedy(folder: &Path) -> String {
+/// What to do about the checkpoint in `folder`, which cannot be used: go on from the newest other one of `run`.
+fn remedy(folder: &Path, run: Option<&RunId>) -> String {
     let others = list(folder.parent().unwrap_or(Path::new("."))).unwrap_or_default();
-    let others = others.into_iter().filter(|other| is_complete(&other.path()) && other.path() != folder);
-    match others.map(|other| other.file_name()).max() {
+    let others = others.iter().map(fs::DirEntry::path).filter(|other| other != folder);
+    let own = |other: &Manifest| run.is_none() || other.run.is_none() || other.run.as_ref() == run;
+    let usable = others.filter(|other| Manifest::parse(other).is_ok_and(|manifest| own(&manifest)));
+    match usable.max() {
         Some(other) => format!(
             "to continue from {} write that name into {}",
-            other.display(),
+            other.file_name().unwrap_or_default().display(),
             folder.with_file_name("latest").display()
         ),
-        None => "there is no other checkpoint beside it; start the run anew".to_owned(),
+        None => "there is no other checkpoint beside it; put it back from a copy, or start anew under another --name"
+            .to_owned(),
     }
+}
+
+/// A manifest that was tampered with may not lead out of its folder.
+fn is_within(name: &str) -> Result<()> {
+    let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    ensure!(inside, "{MANIFEST}: damaged: `{name}` is no file of the checkpoint");
+    Ok(())
 }
 
 fn add_files(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Fingerprint>) -> Result<()> {

@@ -6,8 +6,8 @@ mod moments;
 mod state;
 mod store;
 
-pub use manifest::{Fingerprint, VerifiedCheckpoint};
+pub use manifest::{Fingerprint, VerifiedCheckpoint, is_sealed, run_of, seal};
 pub use model_folder::save_model;
 pub use moments::{load_moments, save_moments};
-pub use state::{CriticState, Progress, TrainState, head_groups};
-pub use store::{CheckpointConfig, Latest, Store};
+pub use state::{CriticState, Progress, TrainState, head_groups, load_weights};
+pub use store::{CheckpointConfig, Latest, Store, write_sealed};

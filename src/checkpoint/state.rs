@@ -175,10 +175,7 @@ impl TrainState {
             refused_in_a_row,
             evaluations,
         } = read_json(&checkpoint.file(STATE)?)?;
-        let pending = match checkpoint.folder().join(PENDING).is_file() {
-            true => Some(read_json(&checkpoint.file(PENDING)?)?),
-            false => None,
-        };
+        let pending = checkpoint.has(PENDING).then(|| read_json(&checkpoint.file(PENDING)?)).transpose()?;
         let critic = critic_updates.map(|updates| {
             Ok::<_, anyhow::Error>(CriticState {
                 weights: load_weights(checkpoint, CRITIC, &Layout::of_critic(config))?,
@@ -202,11 +199,20 @@ impl TrainState {
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| path.display().to_string())
+    serde_json::from_slice(&text).with_context(|| {
+        format!(
+            "{}: not as this version of rlcredit writes it; continue with the version that wrote it (env.json names it), or \
+             start another run with --name",
+            path.display()
+        )
+    })
 }
 
-/// The master weights in folder `name` of a checkpoint.
-fn load_weights(checkpoint: &VerifiedCheckpoint, name: &str, layout: &Layout) -> Result<Tensor> {
-    let stored = StoredWeights::open(&checkpoint.folder().join(name))?;
+/// The weights in folder `name` of a checkpoint, f32 `[n_params]`; the empty name is the checkpoint itself.
+///
+/// # Errors
+/// If they are missing, cannot be read or do not fit `layout`.
+pub fn load_weights(checkpoint: &VerifiedCheckpoint, name: &str, layout: &Layout) -> Result<Tensor> {
+    let stored = StoredWeights::open_files(&checkpoint.folder().join(name), &checkpoint.weights(name))?;
     Ok(Tensor::from_slice(&stored.read(layout)?))
 }

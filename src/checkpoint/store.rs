@@ -16,8 +16,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{self, VerifiedCheckpoint};
-use crate::files::{is_full, is_temporary, list, remove, sync_folder, temporary_beside, write_whole};
-use crate::types::Step;
+use crate::files::{
+    is_full, is_temporary, list, remove, set_aside, sync_folder, temporary_beside, write_whole,
+};
+use crate::types::{RunId, Step};
 
 const LATEST: &str = "latest";
 
@@ -42,6 +44,8 @@ impl Default for CheckpointConfig {
 pub struct Store {
     folder: PathBuf,
     keep: usize,
+    /// The run whose checkpoints they are, if it is one's own.
+    run: Option<RunId>,
 }
 
 /// The checkpoint to continue from.
@@ -68,24 +72,47 @@ impl Store {
                 remove(&entry.path())?;
             }
         }
-        Ok(Self { folder, keep })
+        let latest = folder.join(LATEST);
+        if latest.symlink_metadata().is_ok() && !latest.is_file() {
+            set_aside(&latest)?;
+        }
+        Ok(Self { folder, keep, run: None })
+    }
+
+    /// The same, whose checkpoints say to be of `run`.
+    #[must_use]
+    pub fn of_run(self, run: RunId) -> Self {
+        Self { run: Some(run), ..self }
+    }
+
+    /// Removes the checkpoints of steps behind `step`, whole or not, and gives their names: they are of a branch that is left.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed or a checkpoint cannot be removed.
+    pub fn abandon_after(&self, step: Step) -> Result<Vec<String>> {
+        let mut abandoned = Vec::new();
+        for entry in list(&self.folder)? {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if step_of(&name).is_some_and(|other| other > step) {
+                condemn(&entry.path())?;
+                abandoned.push(name);
+            }
+        }
+        abandoned.sort();
+        Ok(abandoned)
     }
 
     /// Writes the checkpoint of `step`, whose files `fill` puts into the folder it is given; returns its final folder.
     ///
-    /// Where `step` already has a checkpoint that verifies, that one is kept and `fill` is not called.
+    /// Where `step` already has a checkpoint that verifies, that one is kept and `fill` is not called: what is there is of the
+    /// same course, since [`Store::abandon_after`] leaves nothing of another.
     ///
     /// # Errors
     /// If a file cannot be written or `fill` fails. The checkpoints that were there, and `latest`, are then untouched.
     pub fn write(&self, step: Step, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let target = self.folder.join(folder_name(step));
         if VerifiedCheckpoint::open(&target).is_err() {
-            let temporary = temporary_beside(&target);
-            let written = write_folder(&temporary, &target, step, fill);
-            if written.is_err() {
-                // Best effort, to give a full disk its space back; the next start would remove it too.
-                let _ = fs::remove_dir_all(&temporary);
-            }
+            let written = write_sealed(&target, self.run.as_ref(), step, fill);
             written.map_err(|error| self.failed(step, error))?;
         }
         let name = folder_name(step);
@@ -113,11 +140,7 @@ impl Store {
         others.sort();
         let surplus = (others.len() + 1).saturating_sub(self.keep);
         for (_, folder) in others.into_iter().take(surplus) {
-            // Renamed first: a removal that is cut short must not leave something that looks complete.
-            let condemned = temporary_beside(&folder);
-            fs::rename(&folder, &condemned)
-                .with_context(|| format!("could not remove {}", folder.display()))?;
-            remove(&condemned)?;
+            condemn(&folder)?;
         }
         Ok(())
     }
@@ -151,14 +174,14 @@ impl Latest {
         let path = folder.join(LATEST);
         let named = fs::read_to_string(&path).unwrap_or_default();
         let named = named.trim();
-        if step_of(named).is_some() && manifest::is_complete(&folder.join(named)) {
+        if step_of(named).is_some() && manifest::is_sealed(&folder.join(named)) {
             return Ok(Some(Self { folder: folder.join(named), note: None }));
         }
         let newest = complete(folder)?.into_iter().max();
         if newest.is_none() && step_of(named).is_some() {
             bail!(
-                "{} names {named}, which is gone, and there is no other checkpoint beside it; put it back, or remove that \
-                 file to begin again",
+                "{} names {named}, which is gone, and there is no other checkpoint beside it; put it back; to begin again \
+                 take another --name, or remove all of the run",
                 path.display()
             );
         }
@@ -179,7 +202,7 @@ impl Latest {
 fn complete(folder: &Path) -> Result<Vec<(Step, PathBuf)>> {
     let entries = list(folder)?.into_iter().filter_map(|entry| {
         let step = step_of(&entry.file_name().to_string_lossy())?;
-        manifest::is_complete(&entry.path()).then(|| (step, entry.path()))
+        manifest::is_sealed(&entry.path()).then(|| (step, entry.path()))
     });
     Ok(entries.collect())
 }
@@ -195,22 +218,42 @@ fn step_of(name: &str) -> Option<Step> {
     (folder_name(step) == name).then_some(step)
 }
 
-fn write_folder(
-    temporary: &Path,
+/// Removes a checkpoint. It is renamed first: a removal that is cut short must not leave something that looks complete.
+fn condemn(folder: &Path) -> Result<()> {
+    let condemned = temporary_beside(&folder.with_extension("old"));
+    fs::rename(folder, &condemned).with_context(|| format!("could not remove {}", folder.display()))?;
+    remove(&condemned)
+}
+
+/// Writes the folder `target`, which is complete or absent whatever happens: `fill` puts its files into the folder that it is
+/// given, and all of it is sealed as of `run` and `step`. What was at `target` is replaced.
+///
+/// # Errors
+/// If a file cannot be written or `fill` fails; nothing of it is left then.
+pub fn write_sealed(
     target: &Path,
+    run: Option<&RunId>,
     step: Step,
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
+    let temporary = temporary_beside(target);
     if temporary.exists() {
-        remove(temporary)?;
+        remove(&temporary)?;
     }
-    fs::create_dir(temporary).with_context(|| format!("could not create {}", temporary.display()))?;
-    fill(temporary)?;
-    manifest::seal(temporary, step)?;
-    if target.exists() {
-        // Only a damaged one is ever replaced, see `Store::write`.
-        remove(target)?;
+    let write = || {
+        fs::create_dir(&temporary).with_context(|| format!("could not create {}", temporary.display()))?;
+        fill(&temporary)?;
+        manifest::seal(&temporary, run, step)?;
+        if target.exists() {
+            condemn(target)?;
+        }
+        fs::rename(&temporary, target).with_context(|| format!("could not rename to {}", target.display()))
+    };
+    let written = write();
+    if written.is_err() {
+        // Best effort, to give a full disk its space back; the next start would remove it too.
+        let _ = fs::remove_dir_all(&temporary);
     }
-    fs::rename(temporary, target).with_context(|| format!("could not rename to {}", target.display()))?;
+    written?;
     sync_folder(target.parent().unwrap_or(Path::new(".")))
 }

@@ -103,7 +103,7 @@ pub fn model_folder(path: &Path) -> Result<PathBuf> {
     if checkpoints.is_dir() {
         let latest = Latest::find(&checkpoints)?
             .with_context(|| format!("{}: the run has no checkpoint yet", path.display()))?;
-        return Ok(VerifiedCheckpoint::open(&latest.folder)?.folder().join("model"));
+        return VerifiedCheckpoint::open(&latest.folder)?.model_folder("model");
     }
     ensure!(
         path.join("model/config.json").is_file(),

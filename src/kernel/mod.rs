@@ -39,7 +39,7 @@ mod view;
 
 pub use attend::{AttendStep, KEY_BLOCK, attend_step};
 pub use draw::{Drawn, draw};
-pub use features::cpu_has;
+pub use features::{cpu_has, instructions};
 pub use gate::gate;
 pub use look_back::LookBack;
 pub use norm::add_rms_norm;

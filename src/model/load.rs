@@ -58,9 +58,17 @@ impl StoredWeights {
     /// No weights, or both a single file and shards of it; a shard that is missing, or named outside of the folder; a file
     /// that is none, is truncated or damaged, or whose header lies.
     pub fn open(dir: &Path) -> Result<Self> {
+        Self::open_files(dir, &weight_files(dir)?)
+    }
+
+    /// As [`StoredWeights::open`], of these files of `dir` alone.
+    ///
+    /// # Errors
+    /// As [`StoredWeights::open`].
+    pub fn open_files(dir: &Path, files: &[PathBuf]) -> Result<Self> {
         let mut budget = MAX_HEADER_BYTES;
         let open = |path: &PathBuf| WeightFile::open(path, &mut budget);
-        let files = weight_files(dir)?.iter().map(open).collect::<Result<_>>()?;
+        let files = files.iter().map(open).collect::<Result<_>>()?;
         Ok(Self { dir: dir.to_owned(), files })
     }
 

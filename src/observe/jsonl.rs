@@ -12,7 +12,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Map, Value};
 
 use super::{MetricSink, glossary};
@@ -37,25 +37,81 @@ impl Jsonl {
         Ok(Self { path: path.to_owned(), file, last: None })
     }
 
-    /// Continues the file after the row of `step`: removes later rows and a half-written last line. Returns the rows
-    /// that stay.
+    /// Continues the file after the row of `step`: removes what is behind it, and gives the rows that stay.
     ///
     /// # Errors
-    /// If the file cannot be read or cut, or a line other than the last is broken.
+    /// If the file cannot be cut, or as [`Kept::read`].
     pub fn resume(path: &Path, step: Step) -> Result<(Self, Vec<(Step, MetricRow)>)> {
-        let (mut rows, mut end) = (Vec::new(), 0);
-        for row in parse(path)? {
-            if row.step > step {
-                break;
-            }
-            end = row.end;
-            rows.push((row.step, row.metrics));
-        }
-        let file = OpenOptions::new().append(true).open(path);
-        let file = file.and_then(|file| file.set_len(end as u64).map(|()| file));
+        let kept = Kept::read(path, step)?;
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        let file = file.and_then(|file| file.set_len(kept.end as u64).map(|()| file));
         let file = file.with_context(|| format!("could not cut {} after step {step}", path.display()))?;
-        let last = rows.last().map(|(step, _)| *step);
-        Ok((Self { path: path.to_owned(), file, last }, rows))
+        let last = kept.rows.last().map(|(step, _)| *step);
+        Ok((Self { path: path.to_owned(), file, last }, kept.rows))
+    }
+}
+
+/// What of a `metrics.jsonl` a run keeps that goes on after a step.
+#[derive(Debug)]
+pub struct Kept {
+    /// The rows up to that step.
+    pub rows: Vec<(Step, MetricRow)>,
+    /// What a person should know of the file.
+    pub notes: Vec<String>,
+    /// Where the last of them ends, its newline included; bytes.
+    end: usize,
+}
+
+impl Kept {
+    /// Reads the rows at `path` up to that of `step`, which must be there, each once and in order. They may begin late, or be
+    /// missing altogether, where a person has taken the file away: that is noted. What is behind them is not read.
+    ///
+    /// # Errors
+    /// If the file cannot be read; if a row up to `step` is broken, missing, doubled or out of order; says what to do.
+    pub fn read(path: &Path, step: Step) -> Result<Self> {
+        let mut kept = Self { rows: Vec::new(), notes: Vec::new(), end: 0 };
+        let note = |what: String| format!("{}: {what}", path.display());
+        if step == 0 {
+            return Ok(kept);
+        }
+        if path.symlink_metadata().is_err() {
+            kept.notes.push(note(format!(
+                "missing; the rows up to step {step} are lost, and it begins behind them"
+            )));
+            return Ok(kept);
+        }
+        let mut rest = Rows::open(path)?;
+        let remedy = || {
+            format!(
+                "put the file back as it was, or move it away: the run then goes on, and its rows begin behind step {step}"
+            )
+        };
+        while kept.last() < step {
+            let Some(row) = rest.next() else { break };
+            let row = row.map_err(|error| anyhow!("{error:#}; {}", remedy()))?;
+            kept.end = row.end;
+            kept.rows.push((row.step, row.metrics));
+        }
+        let (last, wanted) = (kept.last(), step);
+        ensure!(
+            last == wanted,
+            "{}: the row of step {wanted}, after which the run goes on, is missing: the rows end with step {last}; {}",
+            path.display(),
+            remedy()
+        );
+        if let Some((first, _)) = kept.rows.first().filter(|(first, _)| *first > 1) {
+            kept.notes.push(note(format!("begins with step {first}; the rows before are lost")));
+        }
+        if rest.any(|row| row.is_err()) {
+            kept.notes.push(note(format!(
+                "damaged behind step {step}, after which the run goes on; that part is cut off"
+            )));
+        }
+        Ok(kept)
+    }
+
+    fn last(&self) -> Step {
+        self.rows.last().map_or(0, |(step, _)| *step)
     }
 }
 
@@ -63,9 +119,9 @@ impl Jsonl {
     /// The rows in the file at `path`; a half-written last line is left out.
     ///
     /// # Errors
-    /// If the file cannot be read, or a line other than the last is broken.
+    /// If the file cannot be read, a line other than the last is broken, or a row is missing, doubled or out of order.
     pub fn read(path: &Path) -> Result<Vec<(Step, MetricRow)>> {
-        Ok(parse(path)?.into_iter().map(|row| (row.step, row.metrics)).collect())
+        Rows::open(path)?.map(|row| row.map(|row| (row.step, row.metrics))).collect()
     }
 }
 
@@ -95,21 +151,48 @@ struct Row {
     end: usize,
 }
 
-/// The rows of a `metrics.jsonl`; a half-written last line is left out. Fails where a line is broken: not an object of
-/// numbers with a rising `step`.
-fn parse(path: &Path) -> Result<Vec<Row>> {
-    let text = fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
-    let (mut rows, mut end, mut last) = (Vec::new(), 0, None);
-    for (i, line) in text.split_inclusive('\n').enumerate() {
-        let Some(complete) = line.strip_suffix('\n') else { break };
-        end += line.len();
-        let place = || format!("{}, line {}", path.display(), i + 1);
-        let (step, metrics) = parse_line(complete).with_context(place)?;
-        ensure!(last < Some(step), "{}: step {step} after step {}", place(), last.unwrap_or_default());
-        last = Some(step);
-        rows.push(Row { step, metrics, end });
+/// The rows of a `metrics.jsonl`, each one step behind the one before; a half-written last line is left out. Fails where a
+/// line is broken: not an object of numbers, or not of the step that comes next.
+struct Rows {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    /// Bytes and lines read so far, and the step of the last row.
+    end: usize,
+    line: usize,
+    last: Option<Step>,
+}
+
+impl Rows {
+    fn open(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), bytes, end: 0, line: 0, last: None })
     }
-    Ok(rows)
+
+    fn parse(&mut self, start: usize) -> Result<Row> {
+        let line = self.bytes.get(start..self.end.saturating_sub(1)).unwrap_or_default();
+        let place = || format!("{}, line {}", self.path.display(), self.line);
+        let text = std::str::from_utf8(line).context("not UTF-8").with_context(place)?;
+        let (step, metrics) = parse_line(text).with_context(place)?;
+        ensure!(
+            self.last.is_none_or(|last| step == last + 1) && step > 0,
+            "{}: step {step} after step {}",
+            place(),
+            self.last.unwrap_or_default()
+        );
+        self.last = Some(step);
+        Ok(Row { step, metrics, end: self.end })
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<Row>;
+
+    fn next(&mut self) -> Option<Result<Row>> {
+        let start = self.end;
+        self.end += 1 + self.bytes.get(start..)?.iter().position(|byte| *byte == b'\n')?;
+        self.line += 1;
+        Some(self.parse(start))
+    }
 }
 
 fn parse_line(line: &str) -> Result<(Step, MetricRow)> {
@@ -160,9 +243,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.jsonl");
         five_steps(&path);
-        let rows = parse(&path).unwrap();
+        let rows = Jsonl::read(&path).unwrap();
         assert_eq!(rows.len(), 5);
-        assert_eq!((rows[1].step, &rows[1].metrics), (2, &row(2.0 / 3.0)));
+        assert_eq!((rows[1].0, &rows[1].1), (2, &row(2.0 / 3.0)));
         let (_, nan) = parse_line("{\"step\":1,\"reward/mean\":null}").unwrap();
         assert!(nan.get("reward/mean").unwrap().is_nan());
     }
@@ -205,10 +288,66 @@ mod tests {
             ("{\"reward/mean\":1}", "expected `step`, a whole number"),
             ("{\"step\":2,\"reward/mean\":\"high\"}", "reward/mean: expected a number, got \"high\""),
             ("{\"step\":1}", "step 1 after step 1"),
+            ("{\"step\":3}", "step 3 after step 1"),
+            ("{\"step\":0}", "step 0 after step 1"),
         ] {
             fs::write(&path, format!("{{\"step\":1}}\n{broken}\n{{\"step\":3}}\n")).unwrap();
-            let error = format!("{:#}", parse(&path).err().unwrap());
+            let error = format!("{:#}", Jsonl::read(&path).err().unwrap());
             assert!(error.contains("metrics.jsonl, line 2: ") && error.contains(reason), "{error}");
         }
+    }
+
+    /// Rows in front of the checkpoint are the run's; what is behind it is written anew anyway.
+    #[test]
+    fn lost_doubled_and_reordered_rows_are_noticed_in_front_of_the_checkpoint_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.jsonl");
+        let write = |steps: &[u64]| {
+            let lines: Vec<String> = steps.iter().map(|step| line(*step, &row(1.0))).collect();
+            fs::write(&path, lines.concat()).unwrap();
+        };
+        for (steps, said) in [
+            (&[1, 3, 4][..], "line 2: step 3 after step 1; put the file back"),
+            (&[1, 2, 2, 3], "line 3: step 2 after step 2; put"),
+            (&[2, 1, 3], "line 2: step 1 after step 2; put"),
+            (
+                &[1, 2],
+                "the row of step 3, after which the run goes on, is missing: the rows end with step 2; put",
+            ),
+            (&[], "the rows end with step 0; put"),
+        ] {
+            write(steps);
+            let error = format!("{:#}", Kept::read(&path, 3).unwrap_err());
+            assert!(
+                error.contains(said) && error.contains("or move it away: the run then goes on"),
+                "{error}"
+            );
+            assert!(Jsonl::resume(&path, 3).is_err());
+        }
+        let steps = |kept: &Kept| kept.rows.iter().map(|(step, _)| *step).collect::<Vec<_>>();
+        for (behind, n_notes) in
+            [("", 0), ("{\"step\":4}\n", 0), ("{\"step\":9}\n", 1), ("\u{0}\n{}\n", 1), ("{\"st", 0)]
+        {
+            write(&[1, 2, 3]);
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(&path, format!("{text}{behind}")).unwrap();
+            let kept = Kept::read(&path, 3).unwrap();
+            assert_eq!(
+                (steps(&kept), kept.notes.len()),
+                (vec![1, 2, 3], n_notes),
+                "{behind:?}: {:?}",
+                kept.notes
+            );
+            drop(Jsonl::resume(&path, 3).unwrap());
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        write(&[3]);
+        let kept = Kept::read(&path, 3).unwrap();
+        assert!(steps(&kept) == [3] && kept.notes[0].contains("begins with step 3"), "{:?}", kept.notes);
+        fs::remove_file(&path).unwrap();
+        assert!(Kept::read(&path, 3).unwrap().notes[0].contains("missing; the rows up to step 3 are lost"));
+        let (mut jsonl, rows) = Jsonl::resume(&path, 3).unwrap();
+        jsonl.write(4, &row(1.0)).unwrap();
+        assert!(rows.is_empty() && Kept::read(&path, 4).unwrap().notes.len() == 1);
     }
 }

@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::critic::OwnCritic;
+use super::home::Home;
 use super::inputs::Inputs;
-use super::ledger::{self, Ledger};
+use super::ledger::Ledger;
 use super::{Failure, Outcome, Run, Setup, checks, initial_policy, warm_start};
-use crate::checkpoint::{Progress, Store, TrainState, VerifiedCheckpoint};
+use crate::checkpoint::{Progress, TrainState, VerifiedCheckpoint};
 use crate::eval::EvalReport;
 use crate::interrupt::{Interrupt, Signal};
 use crate::learner::PolicyLearner;
 use crate::model::{FreeMemory, Policy, matmul_peak};
 use crate::observe::Console;
-use crate::run_folder::RunFolder;
 use crate::signal::Grouping;
 
 /// What a person asked for.
@@ -37,25 +37,14 @@ pub struct Request {
 /// A [`Failure`] where the exit code says more than 1; otherwise whatever could not be read, written or computed.
 pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
     let Request { setup, given, runs, warm_starts, resume } = request;
-    let name = &setup.recipe.run.name;
-    let folder = if resume { RunFolder::open(&runs, name) } else { RunFolder::create(&runs, name) };
-    let folder = folder.map_err(if resume { Failure::resume_refused } else { Failure::bad_input })?;
-    let _lock = folder.lock().map_err(Failure::bad_input)?;
-    let store = Store::new(folder.checkpoints(), setup.recipe.checkpoint.keep)?;
-    let saved = if resume {
+    let (home, saved) = if resume {
         let _phase = console.step_phase("verify checkpoint", 0);
-        ledger::find_checkpoint(&folder, &setup.recipe, &store, console)?
+        let found = Home::again(&runs, &setup.recipe, console)?;
+        Inputs::of(&setup)?.check_unchanged(&found.0.folder).map_err(Failure::resume_refused)?;
+        found
     } else {
-        None
+        (Home::begin(&runs, &setup.recipe)?, None)
     };
-    let inputs = Inputs::of(&setup)?;
-    if resume {
-        inputs.check_unchanged(&folder).map_err(Failure::resume_refused)?;
-    } else {
-        inputs.write(&folder)?;
-    }
-    let resumed_at = saved.as_ref().map(VerifiedCheckpoint::step);
-    let ledger = Ledger::open(&setup, &folder, store, console, given.as_deref(), resumed_at)?;
 
     let weights = "the weights that [model] names make no policy; take others";
     if let Err(error) = setup.fetch_weights(console, interrupt) {
@@ -66,13 +55,19 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
     let phase = console.step_phase("load model", 0);
     let mut policy = initial_policy(&setup)?;
     phase.finish();
+    let load = |checkpoint: VerifiedCheckpoint| {
+        let _phase = console.step_phase("load checkpoint", 0);
+        TrainState::load(&checkpoint, &policy.config).map_err(Failure::resume_refused)
+    };
+    let saved = saved.map(load).transpose()?;
+    let reference = saved.as_ref().map(|_| home.load_reference(&setup).map_err(Failure::resume_refused));
+    let reference = reference.transpose()?.flatten();
+    // All that a resumed run reads is known to be its own; from here on its folder changes.
+    let ledger = Ledger::open(&setup, home, console, given.as_deref())?;
     let mut run = match saved {
-        Some(checkpoint) => {
-            let phase = console.step_phase("load checkpoint", 0);
-            let state = TrainState::load(&checkpoint, &policy.config).map_err(Failure::resume_refused)?;
-            phase.finish();
+        Some(state) => {
             console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));
-            Run::resume(&setup, policy, state, ledger, console).map_err(Failure::resume_refused)?
+            Run::resume(&setup, policy, reference, state, ledger, console).map_err(Failure::resume_refused)?
         }
         None => {
             let mut evaluations = Vec::new();
@@ -95,7 +90,8 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
             let reports = found.into_iter().map(|found| found.report);
             evaluations.extend(reports.map(|report| (String::from(moment), report)));
             ledger.keep_reference(&setup, &policy)?;
-            Run::begin(&setup, policy, evaluations, ledger, console)?
+            let reference = ledger.load_reference(&setup)?;
+            Run::begin(&setup, policy, reference, evaluations, ledger, console)?
         }
     };
     run.go(interrupt)
@@ -106,6 +102,7 @@ impl<'s> Run<'s> {
     pub(super) fn begin(
         setup: &'s Setup,
         policy: Policy,
+        reference: Option<Policy>,
         evaluations: Vec<(String, EvalReport)>,
         ledger: Ledger,
         console: &'s Console,
@@ -118,7 +115,7 @@ impl<'s> Run<'s> {
             credit: setup.credit(),
             grouping: Grouping::default(),
             learner: PolicyLearner::new(setup.learner_config(), &policy),
-            reference: ledger.load_reference(setup)?,
+            reference,
             setup,
             console,
             ledger,
@@ -139,6 +136,7 @@ impl<'s> Run<'s> {
     fn resume(
         setup: &'s Setup,
         mut policy: Policy,
+        reference: Option<Policy>,
         state: TrainState,
         ledger: Ledger,
         console: &'s Console,
@@ -156,7 +154,7 @@ impl<'s> Run<'s> {
             evaluations,
         } = state;
         policy.set_master(&weights)?;
-        let mut run = Self::begin(setup, policy, evaluations, ledger, console)?;
+        let mut run = Self::begin(setup, policy, reference, evaluations, ledger, console)?;
         run.learner.optimizer.restore(optimizer)?;
         if let (Some(own), Some(saved)) = (&mut run.critic, critic) {
             own.restore(saved)?;

@@ -84,8 +84,10 @@ impl Inputs {
     /// Those that the run in `folder` began with.
     pub fn read(folder: &RunFolder) -> Result<Self> {
         let path = folder.inputs();
-        let text = fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        serde_json::from_slice(&text).with_context(|| path.display().to_string())
+        let remedy = "put it back, or start another run with --name";
+        let text =
+            fs::read(&path).with_context(|| format!("{}: cannot be read; {remedy}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{}: damaged; {remedy}", path.display()))
     }
 
     /// Whether they are those that the run in `folder` began with.

@@ -7,85 +7,39 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::critic::explained_rewards;
-use super::{Failure, Run, Setup, checks};
-use crate::checkpoint::{Store, VerifiedCheckpoint, save_model};
+use super::home::Home;
+use super::inputs::Inputs;
+use super::{Run, Setup, checks};
+use crate::checkpoint::{save_model, write_sealed};
 use crate::eval::{Estimate, EvalReport, Evaluation, Evaluator};
 use crate::files::write_whole;
 use crate::model::Policy;
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, rollouts};
-use crate::recipe::Recipe;
-use crate::run_folder::{Environment, RunFolder};
+use crate::run_folder::Environment;
 use crate::types::{CreditedTree, MetricRow, Step};
 
 /// The open files of a run.
 pub(super) struct Ledger {
-    folder: RunFolder,
-    store: Store,
+    home: Home,
     sinks: Vec<Box<dyn MetricSink>>,
     /// When this process took the run up.
     pub opened: Instant,
 }
 
-/// The checkpoint to continue from, once the recipe is known to be that of the run; `None` if the run has none yet.
-pub(super) fn find_checkpoint(
-    folder: &RunFolder,
-    recipe: &Recipe,
-    store: &Store,
-    console: &Console,
-) -> Result<Option<VerifiedCheckpoint>> {
-    let before = Recipe::load(&folder.resolved(), &[])
-        .map_err(|problems| Failure::ResumeRefused(problems.to_string()))?;
-    let differences = recipe.differences(&before)?;
-    if !differences.is_empty() {
-        let lines: Vec<String> = differences
-            .iter()
-            .map(|d| format!("  {}: {} now, {} in the run", d.key, d.here, d.there))
-            .collect();
-        return Err(Failure::ResumeRefused(format!(
-            "{}: the recipe differs from that of the run in what shapes it:\n{}\nset these back, or start another run \
-             with --name",
-            folder.root().display(),
-            lines.join("\n")
-        ))
-        .into());
-    }
-    let Some(latest) = store.latest().map_err(Failure::resume_refused)? else {
-        console.note("the run has no checkpoint yet and begins again");
-        return Ok(None);
-    };
-    if let Some(note) = &latest.note {
-        console.note(note);
-    }
-    let checkpoint = VerifiedCheckpoint::open(&latest.folder).map_err(Failure::resume_refused)?;
-    let (step, steps) = (checkpoint.step(), recipe.run.steps);
-    if step > steps {
-        return Err(Failure::ResumeRefused(format!(
-            "[run] steps: got {steps}, but the newest checkpoint of the run, {}, has {step} steps; set steps to at least \
-             {step}, or start another run with --name",
-            latest.folder.display()
-        ))
-        .into());
-    }
-    Ok(Some(checkpoint))
-}
-
 impl Ledger {
-    /// Opens the files of the run; `resumed_at` is the step of the checkpoint it continues from.
-    pub fn open(
-        setup: &Setup,
-        folder: &RunFolder,
-        store: Store,
-        console: &Console,
-        given: Option<&str>,
-        resumed_at: Option<Step>,
-    ) -> Result<Self> {
+    /// Opens the files of the run in `home`. From here on its folder is changed.
+    pub fn open(setup: &Setup, mut home: Home, console: &Console, given: Option<&str>) -> Result<Self> {
         let opened = Instant::now();
-        folder.write_recipe(given, &setup.recipe.to_toml()?)?;
-        let environment = Environment::here(setup.placement);
+        let Home { folder, manifest, resumed_at, .. } = &mut home;
+        if resumed_at.is_none() {
+            Inputs::of(setup)?.write(folder)?;
+        }
+        folder.write_recipe(manifest, given, &setup.recipe.to_toml()?)?;
+        let environment =
+            Environment { run: Some(manifest.run.clone()), ..Environment::here(setup.placement) };
         let (kind, Environment { device, threads, .. }) = (setup.placement.kind, &environment);
-        folder.write_environment(&environment)?;
-        let resumed_at = resumed_at.or_else(|| folder.metrics().is_file().then_some(0));
-        let sinks = setup.recipe.observe.sinks(folder, resumed_at)?;
+        let mut notes = folder.write_environment(&environment)?;
+        let sinks = setup.recipe.observe.sinks(folder, *resumed_at)?;
         console.note(format!(
             "{}: {:.1} M parameters, {kind:?} on {device}, {threads} threads, {} training and {} evaluation problems",
             folder.root().display(),
@@ -93,7 +47,11 @@ impl Ledger {
             setup.data.train.len(),
             setup.data.n_eval()
         ));
-        Ok(Self { folder: folder.clone(), store, sinks, opened })
+        notes.extend(home.abandon()?);
+        for note in notes {
+            console.note(note);
+        }
+        Ok(Self { home, sinks, opened })
     }
 
     /// Evaluates `policy` on all sets and writes the results under `eval/<moment>.json`, the responses beside it.
@@ -111,7 +69,7 @@ impl Ledger {
         let mut evaluations = Vec::with_capacity(evaluators.len());
         for evaluator in &evaluators {
             let evaluation = evaluator.run(policy, &mut engine, &mut |n| phase.advance(n as u64, ""))?;
-            write_whole(&self.folder.eval_items(moment, &evaluator.set.name), |mut w| {
+            write_whole(&self.home.folder.eval_items(moment, &evaluator.set.name), |mut w| {
                 for item in &evaluation.items {
                     serde_json::to_writer(&mut w, item)?;
                     w.write_all(b"\n")?;
@@ -127,7 +85,7 @@ impl Ledger {
         let reports =
             evaluations.iter().map(|Evaluation { report, .. }| (report.set.clone(), report.to_json()));
         let reports: serde_json::Map<String, Value> = reports.collect();
-        write_whole(&self.folder.eval(moment), |w| Ok(serde_json::to_writer_pretty(w, &reports)?))?;
+        write_whole(&self.home.folder.eval(moment), |w| Ok(serde_json::to_writer_pretty(w, &reports)?))?;
         Ok(evaluations)
     }
 
@@ -139,7 +97,7 @@ impl Ledger {
     /// Writes the responses of a step if the recipe wants them.
     pub fn write_rollouts(&self, config: ObserveConfig, step: Step, trees: &[CreditedTree]) -> Result<()> {
         if config.wants_rollouts(step) {
-            rollouts::write(&self.folder.rollouts(step), step, trees)
+            rollouts::write(&self.home.folder.rollouts(step), step, trees)
         } else {
             Ok(())
         }
@@ -147,7 +105,7 @@ impl Ledger {
 
     /// Writes the batch of an update that was refused.
     pub fn dump(&self, step: Step, trees: &[CreditedTree]) -> Result<PathBuf> {
-        let path = self.folder.root().join(format!("refused/step_{step:06}.jsonl"));
+        let path = self.home.folder.refused(step);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)
                 .with_context(|| format!("could not create {}", parent.display()))?;
@@ -161,23 +119,19 @@ impl Ledger {
         if setup.recipe.loss.kl().is_none() {
             return Ok(());
         }
-        let dir = self.folder.root().join("reference");
-        if dir.exists() {
-            std::fs::remove_dir_all(&dir).with_context(|| format!("could not remove {}", dir.display()))?;
-        }
-        save_model(&dir, &policy.config, &policy.layout, policy.master(), &setup.tokenizer)
+        write_sealed(&self.home.folder.reference(), Some(&self.home.manifest.run), 0, |dir| {
+            save_model(dir, &policy.config, &policy.layout, policy.master(), &setup.tokenizer)
+        })
     }
 
-    /// The reference of the KL penalty, if the recipe has one.
+    /// The reference that was kept.
     pub fn load_reference(&self, setup: &Setup) -> Result<Option<Policy>> {
-        let load =
-            |_| Policy::load(&self.folder.root().join("reference"), setup.model.clone(), setup.placement);
-        setup.recipe.loss.kl().map(load).transpose()
+        self.home.load_reference(setup)
     }
 
     /// Which checkpoint is the newest, as a part of a sentence.
     pub fn newest_checkpoint(&self) -> Result<String> {
-        Ok(match self.store.latest()? {
+        Ok(match self.home.store.latest()? {
             Some(latest) => format!("the newest checkpoint is {}", latest.folder.display()),
             None => String::from("there is no checkpoint yet"),
         })
@@ -205,10 +159,15 @@ impl Ledger {
         let mut by_set: Vec<_> = evaluations.iter().collect();
         by_set.sort_by_key(|(_, report)| place(&report.set));
         let k = setup.recipe.eval.samples;
-        let root = self.folder.root().display();
+        let root = self.home.folder.root().display();
         let steps = setup.recipe.run.steps;
-        let policy =
-            self.store.latest()?.context("the checkpoint of the last step is missing")?.folder.join("model");
+        let policy = self
+            .home
+            .store
+            .latest()?
+            .context("the checkpoint of the last step is missing")?
+            .folder
+            .join("model");
         console.summary(&Summary {
             title: format!("{}: {steps} steps done", setup.recipe.run.name),
             wall_s,
@@ -257,10 +216,10 @@ impl Run<'_> {
         let start = Instant::now();
         let _phase = self.console.step_phase("save", 0);
         let state = self.state()?;
-        let path = self
-            .ledger
-            .store
-            .write(self.step, |dir| state.save(dir, &self.policy.config, &self.setup.tokenizer))?;
+        let Home { store, manifest, folder, .. } = &mut self.ledger.home;
+        let path =
+            store.write(self.step, |dir| state.save(dir, &self.policy.config, &self.setup.tokenizer))?;
+        manifest.note_saved(folder, self.step)?;
         self.checkpoint_s = Some(start.elapsed().as_secs_f64());
         Ok(path.display().to_string())
     }

@@ -9,6 +9,7 @@ mod checks;
 mod critic;
 mod failure;
 mod first_pass;
+mod home;
 mod inputs;
 mod ledger;
 mod metrics;

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::inputs::{Inputs, origin};
 use super::setup::Setup;
-use crate::checkpoint::{Store, VerifiedCheckpoint, load_moments, save_model, save_moments};
+use crate::checkpoint::{Store, VerifiedCheckpoint, load_moments, load_weights, save_model, save_moments};
 use crate::files::{Lock, list, remove};
 use crate::interrupt::Interrupt;
 use crate::learner::WarmupConfig;
@@ -70,13 +70,13 @@ pub fn warm_start(
         let _phase = console.step_phase("load warm start", 0);
         let checkpoint = VerifiedCheckpoint::open(&kept.folder)
             .context("a kept warm start is damaged; remove its folder to make it anew")?;
-        adopt_weights(setup, policy, &checkpoint)?;
+        adopt_weights(policy, &checkpoint)?;
         console.note(format!("warm start: taken from {}", kept.folder.display()));
         return Ok(true);
     }
     let Some(source) = &setup.warmup_source else { return Ok(true) };
     let unfinished = Store::new(&partial, 1)?;
-    let begun = take_up(setup, policy, &unfinished, console);
+    let begun = take_up(policy, &unfinished, console);
     let phase = console.phase("warm start", config.steps);
     phase.skip(begun.as_ref().map_or(0, |state| state.updates));
     let save_model = |dir: &Path, policy: &Policy| {
@@ -110,19 +110,19 @@ const MODEL: &str = "model";
 /// File of the optimiser's memory beside it.
 const OPTIMIZER: &str = "optimizer.safetensors";
 
-fn adopt_weights(setup: &Setup, policy: &mut Policy, checkpoint: &VerifiedCheckpoint) -> Result<()> {
-    let kept = Policy::load(&checkpoint.folder().join(MODEL), setup.model.clone(), setup.placement)?;
-    policy.set_master(kept.master())
+fn adopt_weights(policy: &mut Policy, checkpoint: &VerifiedCheckpoint) -> Result<()> {
+    let weights = load_weights(checkpoint, MODEL, &policy.layout)?;
+    policy.set_master(&weights)
 }
 
 /// Puts `policy` where an unfinished warm start left it and gives the optimiser's memory of that moment; `None`, and
 /// `policy` as it was, where there is none that can be read.
-fn take_up(setup: &Setup, policy: &mut Policy, unfinished: &Store, console: &Console) -> Option<AdamWState> {
+fn take_up(policy: &mut Policy, unfinished: &Store, console: &Console) -> Option<AdamWState> {
     let saved = unfinished.latest().ok()??;
     let read = |policy: &mut Policy| {
         let checkpoint = VerifiedCheckpoint::open(&saved.folder)?;
         let state = load_moments(&checkpoint, OPTIMIZER, checkpoint.step())?;
-        adopt_weights(setup, policy, &checkpoint)?;
+        adopt_weights(policy, &checkpoint)?;
         Ok::<_, anyhow::Error>(state)
     };
     match read(policy) {

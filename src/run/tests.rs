@@ -1,12 +1,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::checkpoint::Store;
 use crate::learner::LearnerConfig;
 use crate::learner::warmup::warm_up;
 use crate::optim::AdamWState;
 use crate::recipe::Recipe;
-use crate::run_folder::RunFolder;
 use crate::types::NotFinite;
 
 const RECIPE: &str = r#"
@@ -45,10 +43,9 @@ every = 5
 
 /// A run before its first step, in a folder under `runs`.
 fn begin<'s>(setup: &'s Setup, runs: &std::path::Path, console: &'s Console) -> Run<'s> {
-    let folder = RunFolder::create(runs, "test").unwrap();
-    let store = Store::new(folder.checkpoints(), 2).unwrap();
-    let ledger = Ledger::open(setup, &folder, store, console, Some(RECIPE), None).unwrap();
-    Run::begin(setup, initial_policy(setup).unwrap(), Vec::new(), ledger, console).unwrap()
+    let home = home::Home::begin(runs, &setup.recipe).unwrap();
+    let ledger = Ledger::open(setup, home, console, Some(RECIPE)).unwrap();
+    Run::begin(setup, initial_policy(setup).unwrap(), None, Vec::new(), ledger, console).unwrap()
 }
 
 /// Weights that stay finite and make logits that do not.

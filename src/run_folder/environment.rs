@@ -7,12 +7,19 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::kernel::instructions;
 use crate::model::{Dtype, Placement};
-use crate::types::masked;
+use crate::types::{RunId, masked};
+
+/// What shapes the last bits of a result beside recipe and inputs: the order in which kernels add numbers depends on it.
+const SHAPING: [&str; 4] = ["libtorch", "device", "instructions", "threads"];
 
 /// What one process of a run ran on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Environment {
+    /// The run; absent where there is none, as in an evaluation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     /// Version of rlcredit.
     pub rlcredit: String,
     /// Version of libtorch.
@@ -23,6 +30,8 @@ pub struct Environment {
     pub dtype: Dtype,
     /// Threads that libtorch computes with.
     pub threads: usize,
+    /// The processor's instructions that kernels are chosen by, see [`crate::kernel::instructions`].
+    pub instructions: String,
     /// The checkout that the running program lies in, if any, as it is when the process starts: the program itself may
     /// have been built from an earlier state.
     pub git: Option<Git>,
@@ -47,11 +56,13 @@ impl Environment {
     pub fn gather(libtorch: &str, device: &str, dtype: Dtype, threads: usize) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
+            run: None,
             rlcredit: env!("CARGO_PKG_VERSION").to_owned(),
             libtorch: libtorch.to_owned(),
             device: device.to_owned(),
             dtype,
             threads,
+            instructions: instructions(),
             git: Git::of_this_program(),
             command: std::env::args_os().map(|arg| masked(&arg.to_string_lossy())).collect(),
             started: utc(now.as_secs()),
@@ -66,18 +77,36 @@ impl Environment {
         Self::gather(env!("LIBTORCH_VERSION"), &device, placement.dtype(), threads)
     }
 
-    /// This environment, with that of `before` (the text of an `env.json`) and those before it under `earlier`.
-    pub(super) fn after(&self, before: &[u8]) -> Result<Value> {
+    /// This environment, with that of `before` (the text of an `env.json`) and those before it under `earlier`; with it, in
+    /// what the two differ that shapes the last bits.
+    pub(super) fn after(&self, before: &[u8]) -> Result<(Value, Option<String>)> {
         let mut before: Map<String, Value> = serde_json::from_slice(before).context("not a JSON object")?;
         let mut earlier = match before.shift_remove("earlier") {
             Some(Value::Array(earlier)) => earlier,
             _ => Vec::new(),
         };
-        earlier.push(Value::Object(before));
         let mut merged = serde_json::to_value(self)?;
+        let note = difference(&merged, &before);
+        earlier.push(Value::Object(before));
         merged["earlier"] = Value::Array(earlier);
-        Ok(merged)
+        Ok((merged, note))
     }
+}
+
+/// What of [`SHAPING`] is otherwise now than before, as far as is known of that.
+fn difference(now: &Value, before: &Map<String, Value>) -> Option<String> {
+    let said = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let differs = |key: &&str| before.get(*key).is_some_and(|value| *value != now[*key]);
+    let parts = SHAPING.into_iter().filter(differs);
+    let parts: Vec<String> =
+        parts.map(|key| format!("{key} {} now, {} before", said(&now[key]), said(&before[key]))).collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "the run goes on elsewhere than before ({}): from here on its result is as good, but no longer the same to \
+             the last bit as without a stop",
+            parts.join("; ")
+        )
+    })
 }
 
 impl Git {
@@ -134,9 +163,16 @@ mod tests {
         let mut environment = Environment::gather("2.11.0", "cpu", Dtype::Bf16, 2);
         let first = serde_json::to_vec(&environment).unwrap();
         environment.threads = 3;
-        let second = serde_json::to_vec(&environment.after(&first).unwrap()).unwrap();
+        let second = serde_json::to_vec(&environment.after(&first).unwrap().0).unwrap();
         environment.threads = 4;
-        let third = environment.after(&second).unwrap();
+        let (third, note) = environment.after(&second).unwrap();
+        assert!(note.unwrap().contains("(threads 4 now, 3 before): from here on"));
+        let known = serde_json::json!({ "threads": 4, "libtorch": "2.11.0", "device": "cpu" });
+        let after = |known: &Value| environment.after(known.to_string().as_bytes()).unwrap().1;
+        assert_eq!(after(&known), None, "earlier versions say less");
+        let known = serde_json::json!({ "threads": 4, "libtorch": "2.9.0", "instructions": "x86-64" });
+        let said = after(&known).unwrap();
+        assert!(said.contains("libtorch 2.11.0 now, 2.9.0 before; instructions "), "{said}");
         assert_eq!(third["threads"], 4);
         let earlier: Vec<_> =
             third["earlier"].as_array().unwrap().iter().map(|e| e["threads"].clone()).collect();

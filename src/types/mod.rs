@@ -14,6 +14,7 @@ mod path_field;
 mod prompt;
 mod random;
 mod reward;
+mod run_id;
 mod signals;
 mod tree;
 
@@ -26,6 +27,7 @@ pub use prompt::{Prompt, TokenId};
 pub use random::{Purpose, RunRandom};
 pub use reward::Reward;
 pub use rewards::masked;
+pub use run_id::RunId;
 pub use signals::{HeadId, HeadSignal, HeadSignals, Signals};
 pub use tree::{CreditedTree, Fork, Leaf, MeasuredTree, Needs, Tree};
 

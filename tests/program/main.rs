@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod eval;
 mod hub;
+mod identity;
 mod inspect;
 mod inspect_run;
 mod learning;

@@ -1,0 +1,198 @@
+//! The folder of a run, known to be free or its own before anything in it is changed.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use super::{Failure, Setup};
+use crate::checkpoint::{Latest, Store, VerifiedCheckpoint, is_sealed, load_weights, run_of, seal};
+use crate::files::Lock;
+use crate::model::{Layout, Policy};
+use crate::observe::{Console, Jsonl, Kept};
+use crate::recipe::Recipe;
+use crate::run_folder::{RunFolder, RunManifest};
+use crate::types::{MetricRow, RunId, Step};
+
+/// Where a run lies and what proves that all there is of it.
+pub(super) struct Home {
+    pub folder: RunFolder,
+    pub manifest: RunManifest,
+    pub store: Store,
+    /// Whether the run knew nothing of itself so far: its files are taken as they stand.
+    pub is_adopted: bool,
+    /// The step behind which it goes on; `None` for a new run.
+    pub resumed_at: Option<Step>,
+    /// Keeps other processes away.
+    _lock: Lock,
+}
+
+impl Home {
+    /// The folder of a new run.
+    pub fn begin(runs: &Path, recipe: &Recipe) -> Result<Self> {
+        let folder = RunFolder::create(runs, &recipe.run.name).map_err(Failure::bad_input)?;
+        let lock = folder.lock().map_err(Failure::bad_input)?;
+        let manifest = RunManifest::new(RunId::draw()?);
+        Self::new(folder, lock, manifest, recipe, false)
+    }
+
+    /// The folder of the run that `recipe` describes, and the checkpoint to continue from; `None` if it has none yet.
+    pub fn again(
+        runs: &Path,
+        recipe: &Recipe,
+        console: &Console,
+    ) -> Result<(Self, Option<VerifiedCheckpoint>)> {
+        let folder = RunFolder::open(runs, &recipe.run.name).map_err(Failure::resume_refused)?;
+        let lock = folder.lock().map_err(Failure::bad_input)?;
+        let find = || {
+            check_recipe(&folder, recipe)?;
+            let known = RunManifest::read(&folder)?;
+            check_not_lost(&folder, known.as_ref())?;
+            Ok((find_id(&folder, known.as_ref())?, known))
+        };
+        let (id, known) = find().map_err(Failure::resume_refused)?;
+        let is_adopted = known.is_none();
+        let manifest = known.unwrap_or_else(|| RunManifest::new(id));
+        folder.clear_temporaries()?;
+        for note in folder.prepare()? {
+            console.note(note);
+        }
+        if is_adopted {
+            console.note(format!(
+                "{}: no manifest.json, as in runs of earlier versions: what the run wrote is taken as it stands",
+                folder.root().display()
+            ));
+        }
+        let mut this = Self::new(folder, lock, manifest, recipe, is_adopted)?;
+        let checkpoint = this.find_checkpoint(recipe, console).map_err(Failure::resume_refused)?;
+        this.resumed_at = Some(checkpoint.as_ref().map_or(0, VerifiedCheckpoint::step));
+        Ok((this, checkpoint))
+    }
+
+    fn new(
+        folder: RunFolder,
+        lock: Lock,
+        manifest: RunManifest,
+        recipe: &Recipe,
+        is_adopted: bool,
+    ) -> Result<Self> {
+        let store = Store::new(folder.checkpoints(), recipe.checkpoint.keep)?.of_run(manifest.run.clone());
+        Ok(Self { folder, manifest, store, is_adopted, resumed_at: None, _lock: lock })
+    }
+
+    fn find_checkpoint(&self, recipe: &Recipe, console: &Console) -> Result<Option<VerifiedCheckpoint>> {
+        let Some(latest) = self.store.latest()? else {
+            console.note("the run has no checkpoint yet and begins again");
+            return Ok(None);
+        };
+        if let Some(note) = &latest.note {
+            console.note(note);
+        }
+        let checkpoint = VerifiedCheckpoint::open(&latest.folder)?;
+        checkpoint.check_run(&self.manifest.run)?;
+        let (step, steps) = (checkpoint.step(), recipe.run.steps);
+        ensure!(
+            step <= steps,
+            "[run] steps: got {steps}, but the newest checkpoint of the run, {}, has {step} steps; set steps to at least \
+             {step}, or start another run with --name",
+            latest.folder.display()
+        );
+        for note in Kept::read(&self.folder.metrics(), step)?.notes {
+            console.note(note);
+        }
+        Ok(Some(checkpoint))
+    }
+
+    /// The reference of the KL penalty, if the recipe has one.
+    pub fn load_reference(&self, setup: &Setup) -> Result<Option<Policy>> {
+        if setup.recipe.loss.kl().is_none() {
+            return Ok(None);
+        }
+        let folder = self.folder.reference();
+        if self.is_adopted && folder.is_dir() && !is_sealed(&folder) {
+            seal(&folder, Some(&self.manifest.run), 0)?;
+        }
+        let load = || {
+            let sealed = VerifiedCheckpoint::open(&folder)?;
+            sealed.check_run(&self.manifest.run)?;
+            load_weights(&sealed, "", &Layout::new(&setup.model))
+        };
+        let weights = load().context("the reference of the KL penalty")?;
+        Ok(Some(Policy::new(setup.model.clone(), weights, setup.placement)?))
+    }
+
+    /// Removes what a course that is left has written behind the step after which the run goes on, so that nothing of it is
+    /// taken for the run's own; says what.
+    pub fn abandon(&self) -> Result<Option<String>> {
+        let Some(step) = self.resumed_at else { return Ok(None) };
+        let checkpoints = self.store.abandon_after(step)?;
+        let n_files = self.folder.abandon_after(step)?;
+        Ok((!checkpoints.is_empty()).then(|| {
+            format!(
+                "left behind step {step} and removed: {}, {n_files} files of responses and evaluations",
+                checkpoints.join(", ")
+            )
+        }))
+    }
+}
+
+/// That the recipe is the run's in all that shapes it.
+fn check_recipe(folder: &RunFolder, recipe: &Recipe) -> Result<()> {
+    let before = Recipe::load(&folder.resolved(), &[]).map_err(|problems| {
+        anyhow!(
+            "{problems}\n{}: not a recipe of this version; put it back as the run wrote it",
+            folder.resolved().display()
+        )
+    })?;
+    let differences = recipe.differences(&before)?;
+    let lines: Vec<String> =
+        differences.iter().map(|d| format!("  {}: {} now, {} in the run", d.key, d.here, d.there)).collect();
+    ensure!(
+        lines.is_empty(),
+        "{}: the recipe differs from that of the run in what shapes it:\n{}\nset these back, or start another run \
+         with --name",
+        folder.root().display(),
+        lines.join("\n")
+    );
+    Ok(())
+}
+
+/// That a run which has saved something still has it: it may not begin again over what it has done.
+fn check_not_lost(folder: &RunFolder, known: Option<&RunManifest>) -> Result<()> {
+    let checkpoints = folder.checkpoints();
+    // Without a folder there is nothing to find; `latest` without what it names is refused when it is read.
+    if checkpoints.join("latest").is_file() || Latest::find(&checkpoints).ok().flatten().is_some() {
+        return Ok(());
+    }
+    let rows = Jsonl::read(&folder.metrics()).unwrap_or_default();
+    // The row behind a checkpoint has the time that it took.
+    let timed = |(_, row): &(Step, MetricRow)| row.get("time/checkpoint").is_some();
+    let saved = known.and_then(|known| known.saved);
+    let lost =
+        saved.is_some() || rows.iter().any(timed) || (!checkpoints.is_dir() && folder.metrics().exists());
+    let last = saved.map_or_else(String::new, |step| format!(", the last of them of step {step}"));
+    ensure!(
+        !lost,
+        "{}: the run has written checkpoints{last}, which are gone; put the folder back, or, to begin again, start under \
+         another --name or remove {}",
+        checkpoints.display(),
+        folder.root().display()
+    );
+    Ok(())
+}
+
+/// Which run it is. Where it has no manifest, its checkpoints or `env.json` may know.
+fn find_id(folder: &RunFolder, known: Option<&RunManifest>) -> Result<RunId> {
+    if let Some(known) = known {
+        return Ok(known.run.clone());
+    }
+    let told = || {
+        let newest = Latest::find(&folder.checkpoints()).ok().flatten();
+        if let Some(run) = newest.and_then(|newest| run_of(&newest.folder)) {
+            return Some(run);
+        }
+        let text = std::fs::read(folder.env()).ok()?;
+        let env: serde_json::Value = serde_json::from_slice(&text).ok()?;
+        serde_json::from_value(env.get("run")?.clone()).ok()
+    };
+    told().map_or_else(|| RunId::draw().context("the run needs an id"), Ok)
+}

@@ -1,0 +1,122 @@
+//! What is kept in the folder of a run and what is cleared away: nothing of a course that is left, nothing that is in the way.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::{EVAL, Environment, INPUTS, REFUSED, RESOLVED, ROLLOUTS, RunFolder, RunManifest, SUBFOLDERS};
+use crate::files::{is_temporary, list, remove, set_aside, write_whole};
+use crate::types::{Step, masked};
+
+impl RunFolder {
+    /// Makes the folders and sets aside what is in their way; says of what.
+    ///
+    /// # Errors
+    /// If a folder cannot be made.
+    pub fn prepare(&self) -> Result<Vec<String>> {
+        let mut notes = Vec::new();
+        for folder in SUBFOLDERS.map(|name| self.root.join(name)) {
+            notes.extend(make_way(&folder, Path::is_dir)?);
+            fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
+        }
+        for file in [self.recipe(), self.env()] {
+            notes.extend(make_way(&file, Path::is_file)?);
+        }
+        notes.extend(make_way(&self.tensorboard(), Path::is_dir)?);
+        Ok(notes)
+    }
+
+    /// Removes what processes that were killed left half written; for the one that holds the lock.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed or cleaned.
+    pub fn clear_temporaries(&self) -> Result<()> {
+        let names = list(&self.root)?;
+        let mut left = names.iter().filter(|entry| is_temporary(&entry.file_name().to_string_lossy()));
+        left.try_for_each(|entry| remove(&entry.path()))
+    }
+
+    /// Removes the responses and evaluations of steps behind `step`, and gives how many there were: they are of a branch that is
+    /// left.
+    ///
+    /// # Errors
+    /// If a folder cannot be listed or a file cannot be removed.
+    pub fn abandon_after(&self, step: Step) -> Result<usize> {
+        let mut abandoned = 0;
+        for folder in [ROLLOUTS, EVAL, REFUSED].map(|name| self.root.join(name)) {
+            let entries = if folder.is_dir() { list(&folder)? } else { Vec::new() };
+            let is_later = |path: &PathBuf| step_of_file(path).is_some_and(|other| other > step);
+            for path in entries.iter().map(fs::DirEntry::path).filter(is_later) {
+                remove(&path)?;
+                abandoned += 1;
+            }
+        }
+        Ok(abandoned)
+    }
+
+    /// Writes the recipe as the person gave it, unless that is `None`, what is secret of addresses masked, and as it is after
+    /// defaults and overrides, which holds no secrets; all that the run reads back of it is then sealed in `manifest`.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write_recipe(
+        &self,
+        manifest: &mut RunManifest,
+        given: Option<&str>,
+        resolved: &str,
+    ) -> Result<()> {
+        if let Some(given) = given {
+            write_whole(&self.recipe(), |w| Ok(w.write_all(masked(given).as_bytes())?))?;
+        }
+        if fs::read(self.resolved()).ok().as_deref() != Some(resolved.as_bytes()) {
+            manifest.unseal(self, RESOLVED)?;
+            write_whole(&self.resolved(), |w| Ok(w.write_all(resolved.as_bytes())?))?;
+        }
+        manifest.seal(self, &[INPUTS, RESOLVED])
+    }
+
+    /// Writes what this process runs on; what earlier processes of the run ran on is kept under `earlier`. Says what a person
+    /// should know of the earlier ones.
+    ///
+    /// # Errors
+    /// If `env.json` cannot be written.
+    pub fn write_environment(&self, environment: &Environment) -> Result<Vec<String>> {
+        let path = self.env();
+        let (merged, notes) = match fs::read(&path) {
+            Ok(before) => match environment.after(&before) {
+                Ok((merged, note)) => (merged, note.into_iter().collect()),
+                Err(error) => {
+                    let aside = set_aside(&path)?;
+                    let note = format!(
+                        "{}: damaged, {error:#}; it is set aside as {}, and another one begun",
+                        path.display(),
+                        aside.display()
+                    );
+                    (serde_json::to_value(environment)?, vec![note])
+                }
+            },
+            Err(_) => (serde_json::to_value(environment)?, Vec::new()),
+        };
+        write_whole(&path, |mut w| {
+            serde_json::to_writer_pretty(&mut w, &merged)?;
+            Ok(w.write_all(b"\n")?)
+        })?;
+        Ok(notes)
+    }
+}
+
+/// The step in the name of a file of responses or of an evaluation.
+fn step_of_file(path: &Path) -> Option<Step> {
+    let name = path.file_name()?.to_str()?.strip_prefix("step_")?;
+    name.split('.').next()?.parse().ok()
+}
+
+/// Sets aside what is at `path` where it is not what `suits`, and says so.
+fn make_way(path: &Path, suits: impl Fn(&Path) -> bool) -> Result<Option<String>> {
+    if suits(path) || path.symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    let aside = set_aside(path)?;
+    Ok(Some(format!("{}: damaged; it is set aside as {}", path.display(), aside.display())))
+}

@@ -1,0 +1,80 @@
+//! What a run may be called: the name of its folder, on any system.
+
+use anyhow::{Result, ensure};
+
+/// Longest name that file systems allow, bytes.
+const LONGEST: usize = 255;
+
+/// Names of devices on Windows, whatever stands behind a dot.
+const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+
+/// That `name` is the name of one folder, and of none that means something else.
+///
+/// # Errors
+/// What it is instead, as [`run`] `name` of a recipe.
+pub fn check_name(name: &str) -> Result<()> {
+    let shown: String = name.chars().take(60).collect();
+    let shown = if shown.len() < name.len() { format!("{shown}...") } else { shown };
+    let wrong = |expected: &str| format!("[run] `name`: got {shown:?}, expected {expected}");
+    let foreign = |c: char| c.is_control() || "/\\:*?\"<>|".contains(c);
+    let is_one = !name.is_empty() && name.trim() == name && !name.contains(foreign);
+    ensure!(is_one && !name.chars().all(|c| c == '.'), wrong("the name of one folder"));
+    ensure!(
+        !name.starts_with('.'),
+        wrong("no dot at its start: such folders are hidden, and warm starts are kept in one")
+    );
+    ensure!(!name.ends_with('.') && !is_device(name), wrong("a name that every system can give a folder"));
+    ensure!(name.len() <= LONGEST, wrong(&format!("at most {LONGEST} bytes, this has {}", name.len())));
+    Ok(())
+}
+
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let port = stem.strip_prefix("com").or_else(|| stem.strip_prefix("lpt"));
+    DEVICES.contains(&&*stem) || port.is_some_and(|n| n.len() == 1 && n != "0" && n.parse::<u8>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_folder_everywhere() {
+        for name in ["countdown", "a b", "run-1.2", "lr=1e-5", "ü", "console", "com10", &"x".repeat(255)] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        let (long, dots) = ("x".repeat(256), "..".to_owned());
+        for name in [
+            "",
+            " ",
+            " a",
+            "a ",
+            ".",
+            &dots,
+            "...",
+            "a/b",
+            "/tmp",
+            "../a",
+            "a\\b",
+            "a:b",
+            "a\nb",
+            "a\0b",
+            ".warm_starts",
+            ".hidden",
+            "a.",
+            "con",
+            "NUL",
+            "aux.txt",
+            "COM1",
+            "lpt9.log",
+            &long,
+        ] {
+            let error = check_name(name).map_or_else(|error| error.to_string(), |()| String::new());
+            assert!(
+                error.starts_with("[run] `name`: got \"") && error.contains("expected "),
+                "{name:?}: {error}"
+            );
+            assert!(error.len() < 200, "{error}");
+        }
+    }
+}
