@@ -1,13 +1,14 @@
 //! `rlcredit check RECIPE`: everything that can be known to be wrong without loading a model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
 use rlcredit::data::sampler::SamplerConfig;
 use rlcredit::recipe::Draft;
-use rlcredit::run::Setup;
+use rlcredit::run::{Failure, Setup};
+use rlcredit::run_folder::RunFolder;
 
 #[derive(Args)]
 pub struct Check {
@@ -19,17 +20,26 @@ pub struct Check {
     /// Print the recipe with every default filled in
     #[arg(long)]
     resolved: bool,
+    /// Name of the run, instead of the recipe's
+    #[arg(long)]
+    name: Option<String>,
+    /// Folder that holds the runs, `runs` without it
+    #[arg(long, default_value = "runs", hide_default_value = true)]
+    runs: PathBuf,
 }
 
 impl Check {
     pub fn run(self) -> Result<ExitCode> {
-        let setup = Setup::of_draft(Draft::load(&self.recipe, &self.overrides)?)?;
+        let name = self.name.as_deref().map(super::train::name_override);
+        let overrides: Vec<String> = self.overrides.iter().cloned().chain(name).collect();
+        let setup = Setup::of_draft(Draft::load(&self.recipe, &overrides)?)?;
         let recipe = &setup.recipe;
         if self.resolved {
             super::say(recipe.to_toml()?.trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
-        for note in recipe.notes().into_iter().chain(setup.data.notes()) {
+        let place = place_note(&self.runs, &recipe.run.name)?;
+        for note in recipe.notes().into_iter().chain(setup.data.notes()).chain(place) {
             super::say(format_args!("note: {note}"))?;
         }
         let batch = recipe.batch;
@@ -57,4 +67,14 @@ impl Check {
         ))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Refuses a place where `train` could not begin the run, in its words. A run that is there already may be meant, to be
+/// continued, so of that it is a note.
+fn place_note(runs: &Path, name: &str) -> Result<Option<String>> {
+    let Err(error) = RunFolder::check_free(runs, name) else { return Ok(None) };
+    if RunFolder::at(&runs.join(name)).resolved().is_file() {
+        return Ok(Some(format!("{error:#}")));
+    }
+    Err(Failure::bad_input(error))
 }

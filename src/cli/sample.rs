@@ -9,7 +9,9 @@ use anyhow::{Context, Result};
 use clap::Args;
 use rewards::{Countdown, Task};
 use rlcredit::model::{DeviceChoice, Dtype};
-use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, require_finite};
+use rlcredit::rollout::{
+    DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite,
+};
 use rlcredit::run::Failure;
 use rlcredit::text::{ChatOptions, Message};
 use rlcredit::types::{Finish, GenRequest, Prompt, Purpose, RunRandom};
@@ -60,6 +62,13 @@ impl Sample {
         super::require(self.samples > 0, || "-n: got 0, expected at least 1".to_owned())?;
         let hot = self.temperature.is_finite() && self.temperature >= 0.0;
         super::require(hot, || format!("--temperature: got {}, expected at least 0", self.temperature))?;
+        super::require(self.temperature == 0.0 || TEMPERATURES.contains(&self.temperature), || {
+            format!(
+                "--temperature: got {:e}, expected 1e-6 to 1e6, by which single precision can divide, or 0 for the most \
+                 likely token",
+                self.temperature
+            )
+        })?;
         super::require(self.top_p > 0.0 && self.top_p <= 1.0, || {
             format!("--top-p: got {}, expected more than 0 and at most 1", self.top_p)
         })?;

@@ -68,14 +68,14 @@ impl Train {
 
     pub fn run(self) -> Result<ExitCode> {
         let Origin { recipe, name, runs, own } = self.origin()?;
-        let name = name.map(|name| format!("run.name={}", toml::Value::String(name)));
+        let name = name.as_deref().map(name_override);
         let overrides: Vec<String> = self.overrides.into_iter().chain(name).collect();
         let console = Arc::new(Console::new());
         let phase = console.step_phase("set up", 0);
-        let setup = Setup::of_draft(Draft::load(&recipe, &overrides)?)?;
+        let draft = Draft::load(&recipe, &overrides)?;
+        let given = (!own).then(|| draft.text().to_owned());
+        let setup = Setup::of_draft(draft)?;
         phase.finish();
-        let read = || std::fs::read_to_string(&recipe).with_context(|| recipe.display().to_string());
-        let given = (!own).then(read).transpose()?;
         for note in setup.recipe.notes() {
             console.note(note);
         }
@@ -96,4 +96,9 @@ impl Train {
             }
         })
     }
+}
+
+/// The override that calls a run `name`.
+pub fn name_override(name: &str) -> String {
+    format!("run.name={}", toml::Value::String(name.to_owned()))
 }

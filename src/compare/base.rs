@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::recipe::{Draft, Recipe};
+use crate::recipe::{self, Draft, Recipe};
 use crate::run::Failure;
 
 /// A recipe with what all arms set.
@@ -31,8 +31,7 @@ impl Base {
     /// If it cannot be read, and [`Problems`](crate::recipe::Problems) of the recipe.
     pub fn read(file: &Path, overrides: &[String], is_quick: bool) -> Result<Self> {
         let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).with_context(|| format!("{name}: cannot be read"));
-        let text = text.map_err(Failure::bad_input)?;
+        let text = recipe::read_text(file).map_err(|problems| Failure::bad_input(problems.into()))?;
         let mut shortened = Vec::new();
         if is_quick {
             shortened = quick(&Recipe::parse(&name, &text, overrides)?);

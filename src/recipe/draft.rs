@@ -3,18 +3,23 @@
 //! Shape, sense and reality are judged one after the other, each on what the earlier ones left sound, so that one look
 //! finds everything that does not follow from something else that is wrong.
 
-use std::{fs, path::Path, sync::LazyLock};
+use std::{path::Path, sync::LazyLock};
 
 use anyhow::Result;
 
 use super::{
     Recipe,
+    paths::Paths,
     problem::{Finding, Problems},
     read,
     schema::{Beside, Shape},
     source::Source,
     validate,
 };
+use crate::files::read_regular_text;
+
+/// Size of the largest recipe that is read, bytes; the longest of this project have some three thousand.
+const LARGEST: u64 = 1 << 20;
 
 /// What a recipe may hold.
 static SHAPE: LazyLock<Option<Shape>> = LazyLock::new(|| {
@@ -28,8 +33,8 @@ pub struct Draft {
     /// Samples stand where something is wrong; `None` where even that does not read.
     recipe: Option<Recipe>,
     findings: Vec<Finding>,
-    /// Paths whose values are not the writer's.
-    untrusted: Vec<String>,
+    /// Paths of which something is wrong, and those whose values are not the writer's.
+    untrusted: Paths,
 }
 
 impl Draft {
@@ -39,8 +44,7 @@ impl Draft {
     /// If the file cannot be read or is not TOML; all else that is wrong is kept.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, Problems> {
         let file = path.display().to_string();
-        let text = fs::read_to_string(path)
-            .map_err(|error| Problems::alone(&file, format!("cannot be read: {error}")))?;
+        let text = read_text(path)?;
         Self::parse(&file, &text, overrides)
     }
 
@@ -53,15 +57,20 @@ impl Draft {
             return Err(Problems::alone(file, "the settings of this program have no readable shape".into()));
         };
         let source = Source::parse(file, text, overrides)?;
-        let read::Reading { value: recipe, mut findings, untrusted } =
+        let read::Reading { value: recipe, mut findings, mut untrusted } =
             read::document::<Recipe>(shape, &source.table);
         if let Some(recipe) = &recipe {
-            let trusted = |finding: &Finding| {
-                !finding.keys.iter().any(|key| untrusted.iter().any(|path| overlap(key, path)))
-            };
+            let trusted = |finding: &Finding| !finding.keys.iter().any(|key| untrusted.overlap(key));
             findings.extend(validate::sense(recipe).into_iter().filter(trusted));
         }
+        untrusted.extend(findings.iter().filter_map(|finding| finding.keys.first().cloned()));
         Ok(Self { source, recipe, findings, untrusted })
+    }
+
+    /// The text that it was read from.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.source.text
     }
 
     /// What `judge` makes of the recipe, where nothing is wrong with `keys`, on which that depends; what it finds wrong
@@ -83,7 +92,8 @@ impl Draft {
 
     /// Adds a problem with `keys`, the first one leading.
     pub fn add(&mut self, keys: &[&str], message: String) {
-        let keys = keys.iter().map(|&key| key.to_owned()).collect();
+        let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
+        self.untrusted.extend(keys.first().cloned());
         self.findings.push(Finding { keys, message });
     }
 
@@ -101,24 +111,23 @@ impl Draft {
 
     /// Whether nothing was found wrong with `key`, a key within it or the table around it.
     pub(super) fn is_sound(&self, key: &str) -> bool {
-        let wrong = self.findings.iter().filter_map(|finding| finding.keys.first());
-        !wrong.chain(&self.untrusted).any(|path| overlap(key, path))
+        !self.untrusted.overlap(key)
     }
+}
+
+/// The text of the recipe at `path`.
+///
+/// # Errors
+/// If it is not a file that can be read, is far too large or not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Problems> {
+    read_regular_text(path, LARGEST)
+        .map_err(|error| Problems::alone(&path.display().to_string(), format!("cannot be read: {error}")))
 }
 
 /// A recipe that has been read already.
 impl From<Recipe> for Draft {
     fn from(recipe: Recipe) -> Self {
         let source = Source::nowhere(&recipe.run.name);
-        Self { source, recipe: Some(recipe), findings: Vec::new(), untrusted: Vec::new() }
+        Self { source, recipe: Some(recipe), findings: Vec::new(), untrusted: Paths::default() }
     }
-}
-
-/// Whether one path is the other or lies within it.
-fn overlap(a: &str, b: &str) -> bool {
-    let within = |inner: &str, outer: &str| {
-        outer.is_empty()
-            || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    within(a, b) || within(b, a)
 }

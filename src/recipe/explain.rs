@@ -2,7 +2,10 @@
 
 use toml::Value;
 
-use super::schema::{Key, Shape, TYPE, Takes};
+use super::{
+    schema::{Key, Shape, TYPE, Takes},
+    syntax::short,
+};
 
 /// Similarity (Jaro-Winkler, 0 to 1) from which a name is offered as the one that was meant.
 const NEAR: f64 = 0.8;
@@ -44,7 +47,7 @@ pub(super) fn section(path: &str) -> String {
 pub(super) fn name(path: &str) -> String {
     match path.rsplit_once('.') {
         Some((_, last)) if last.parse::<usize>().is_ok() => section(path),
-        Some((table, key)) => format!("{} `{key}`", section(table)),
+        Some((table, key)) => format!("{} `{}`", section(table), short(key)),
         None => section(path),
     }
 }
@@ -84,9 +87,10 @@ pub(super) fn unknown_key(
     if path.is_empty() {
         return unknown_section(root, key, value, &homes);
     }
+    let shown = short(key);
     let here = match variant {
-        Some(variant) => format!("{} `{key}` is not a key of {TYPE} = \"{variant}\"", section(path)),
-        None => format!("{} `{key}` is not a key here", section(path)),
+        Some(variant) => format!("{} `{shown}` is not a key of {TYPE} = \"{variant}\"", section(path)),
+        None => format!("{} `{shown}` is not a key here", section(path)),
     };
     let other_choices: Vec<_> = shape
         .variants
@@ -120,7 +124,7 @@ fn unknown_section(
             [] => "is no key of any".to_owned(),
             homes => format!("belongs in {}", homes.join(" or ")),
         };
-        return (format!("`{key}` stands outside of all sections and {hint}"), None);
+        return (format!("`{}` stands outside of all sections and {hint}", short(key)), None);
     }
     let sections = root.keys(None).unwrap_or_default();
     let names: Vec<_> = sections.iter().map(|section| section.name).collect();
@@ -129,7 +133,23 @@ fn unknown_section(
         Some(section) => format!("did you mean {}?", heading(section.name, section.is_list())),
         None => format!("the sections are {}", names.join(", ")),
     };
-    (format!("[{key}] is not a section; {hint}"), meant.map(|section| section.name))
+    (format!("[{}] is not a section; {hint}", short(key)), meant.map(|section| section.name))
+}
+
+/// Keys `own` of a section that is not there, and which stand in the table at `path` instead.
+pub(super) fn swallowed(section: &Key, path: &str, own: &[&str]) -> String {
+    const SHOWN: usize = 4;
+    let shown = own.iter().take(SHOWN).map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    let more = if own.len() > SHOWN { ", ..." } else { "" };
+    let heading = heading(section.name, section.is_list());
+    let place = if path.is_empty() {
+        "stand outside of all sections".to_owned()
+    } else {
+        format!("stand in {}", self::section(path))
+    };
+    format!(
+        "{heading} is missing, and its keys {shown}{more} {place}; write {heading} above the first of them"
+    )
 }
 
 /// A value of the wrong type, or none of the choices.
@@ -202,20 +222,17 @@ fn one_of(choices: &[&str]) -> String {
 }
 
 fn got(value: &Value) -> String {
-    const LONGEST: usize = 60;
     match value {
         Value::Table(_) => "a section".to_owned(),
-        value => {
-            let text = value.to_string();
-            if text.chars().count() <= LONGEST {
-                return text;
-            }
-            text.chars().take(LONGEST).chain("...".chars()).collect()
-        }
+        value => short(&value.to_string()),
     }
 }
 
 fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
+    // Similarity takes the product of the lengths, and no name of ours is that long.
+    if name.len() > 64 {
+        return None;
+    }
     let similar = |other: &&str| strsim::jaro_winkler(name, other);
     let near = valid.iter().max_by(|a, b| similar(a).total_cmp(&similar(b)))?;
     (similar(near) >= NEAR).then_some(near)

@@ -13,18 +13,20 @@ mod explain;
 mod fault;
 mod load;
 mod notes;
+mod paths;
 mod problem;
 mod read;
 mod reality;
 mod rules;
 mod schema;
 mod source;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod validate;
 
 pub use differences::Difference;
-pub use draft::Draft;
+pub use draft::{Draft, read_text};
 pub use problem::{Problem, Problems};
 
 /// What the keys of other frameworks are called here.

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 use super::{
     explain,
     fault::{self, Fault},
+    paths::Paths,
     problem::Finding,
     schema::{Key, Shape, TYPE, Takes, fits, with},
 };
@@ -20,7 +21,7 @@ pub(super) struct Reading<T> {
     /// What is wrong with names, types and choices.
     pub findings: Vec<Finding>,
     /// Paths whose values are not the writer's: missing, wrong, or samples.
-    pub untrusted: Vec<String>,
+    pub untrusted: Paths,
 }
 
 /// Reads `document`; `shape` is the shape of `T`.
@@ -29,7 +30,9 @@ pub(super) fn document<T: DeserializeOwned>(shape: &Shape, document: &Table) -> 
         Value::Table(document) => fault::read::<T>(&document).map(drop),
         _ => Err(Fault::Other("a document is a table".into())),
     };
-    let mut reader = Reader { root: shape, findings: Vec::new(), untrusted: Vec::new() };
+    let sections = shape.keys(None).unwrap_or_default();
+    let absent = sections.iter().filter(|section| !document.contains_key(section.name)).collect();
+    let mut reader = Reader { root: shape, absent, findings: Vec::new(), untrusted: Paths::default() };
     let repaired = reader.table(shape, "", document, &ask);
     let value = fault::read(&repaired).map_err(|fault| reader.report("", fault.to_string())).ok();
     Reading { value, findings: reader.findings, untrusted: reader.untrusted }
@@ -37,8 +40,10 @@ pub(super) fn document<T: DeserializeOwned>(shape: &Shape, document: &Table) -> 
 
 struct Reader<'a> {
     root: &'a Shape,
+    /// Sections that the document does not have.
+    absent: Vec<&'a Key>,
     findings: Vec<Finding>,
-    untrusted: Vec<String>,
+    untrusted: Paths,
 }
 
 /// Puts a value into its place in an otherwise empty document and reads that.
@@ -59,12 +64,16 @@ impl Reader<'_> {
                     None => explain::missing_choice(&path_of_type, &choices),
                 },
             );
-            self.untrusted.push(path.to_owned());
+            self.untrusted.insert(path.to_owned());
             return shape.sample();
         };
+        let swallowed = self.swallowed((keys, variant.is_some()), path, table);
         let mut right = Table::new();
         right.extend(variant.map(|name| (TYPE.to_owned(), name.into())));
         for (name, value) in table.iter().filter(|(name, _)| variant.is_none() || *name != TYPE) {
+            if swallowed.contains(&&**name) {
+                continue;
+            }
             let here = join(path, name);
             let Some(key) = keys.iter().find(|key| key.name == name) else {
                 let (message, meant) = explain::unknown_key(self.root, (path, shape, variant), (name, value));
@@ -79,7 +88,7 @@ impl Reader<'_> {
                 right.insert(name.clone(), value);
             } else {
                 self.report(&here, explain::wrong_value(&here, &key.takes, value));
-                self.untrusted.push(here);
+                self.untrusted.insert(here);
             }
         }
         for key in keys.iter().filter(|key| key.required) {
@@ -89,11 +98,42 @@ impl Reader<'_> {
             let here = join(path, key.name);
             if !self.untrusted.contains(&here) {
                 self.report(&here, explain::missing(&here, &key.takes));
-                self.untrusted.push(here);
+                self.untrusted.insert(here);
             }
             right.insert(key.name.to_owned(), key.sample.clone());
         }
         right
+    }
+
+    /// The keys of `table`, of which `keys` belong there, and a `type` where one is chosen, that are those of a section without a heading of its own: with it gone,
+    /// they belong to the one before. That is reported as the one mistake it is.
+    fn swallowed<'t>(
+        &mut self,
+        (keys, is_typed): (&[Key], bool),
+        path: &str,
+        table: &'t Table,
+    ) -> Vec<&'t str> {
+        let is_stray = |name: &&str, value: &Value| {
+            let known = is_typed && *name == TYPE;
+            let is_section = path.is_empty() && matches!(value, Value::Table(_) | Value::Array(_));
+            !known && !is_section && keys.iter().all(|key| key.name != *name)
+        };
+        let stray = table.iter().map(|(name, value)| (name.as_str(), value));
+        let stray: Vec<&str> =
+            stray.filter(|(name, value)| is_stray(name, value)).map(|(name, _)| name).collect();
+        let of_section = |section: &Key| {
+            let Takes::Tables(shape) = &section.takes else { return Vec::new() };
+            let has = |name: &&&str| shape.has(name);
+            stray.iter().filter(has).copied().collect::<Vec<_>>()
+        };
+        let found = self.absent.iter().map(|section| (*section, of_section(section)));
+        let found = found.filter(|(section, own)| own.len() >= 2 || (section.required && own.len() == 1));
+        let Some((section, own)) = found.max_by_key(|(_, own)| own.len()) else { return Vec::new() };
+        self.report(&join(path, own[0]), explain::swallowed(section, path, &own));
+        self.untrusted.insert(section.name.to_owned());
+        let name = section.name;
+        self.absent.retain(|other| other.name != name);
+        own
     }
 
     /// The value, repaired within where it is a table; `None` where its type is wrong.

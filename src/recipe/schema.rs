@@ -75,6 +75,12 @@ impl Shape {
         Some(keys)
     }
 
+    /// Whether it has a key `name`, under any choice of `type`.
+    pub fn has(&self, name: &str) -> bool {
+        let own = self.variants.iter().any(|(_, keys)| keys.iter().any(|key| key.name == name));
+        own || (name == TYPE && !self.choices().is_empty())
+    }
+
     /// The smallest table that reads.
     pub fn sample(&self) -> Table {
         let mut table = Table::new();

@@ -7,11 +7,19 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::problem::{Finding, Problem, Problems};
+use super::{
+    problem::{Finding, Problem, Problems},
+    syntax::{self, Lines, one_line},
+};
+
+/// Longest path of a key that is worth knowing the place of, bytes.
+const LONGEST_PATH: usize = 1000;
 
 /// A document and where its keys were written.
 pub(super) struct Source {
     file: String,
+    /// As given.
+    pub text: String,
     /// The document, overrides applied.
     pub table: Table,
     /// Where each key was written last, by its path.
@@ -34,16 +42,18 @@ impl Source {
     /// # Errors
     /// If the text is not TOML; overrides that cannot be applied are kept for [`Source::place`].
     pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
-        let (spans, errors) = DeTable::parse_recoverable(text);
-        let table = text.parse::<Table>();
-        let errors =
-            if errors.is_empty() { table.as_ref().err().cloned().into_iter().collect() } else { errors };
-        let (Ok(table), []) = (table, errors.as_slice()) else {
-            let problems = errors.iter().map(|error| not_toml(file, text, error));
-            return Err(Problems(problems.collect()));
+        let (spans, _) = DeTable::parse_recoverable(text);
+        let Ok(table) = text.parse::<Table>() else {
+            return Err(Problems(syntax::problems(file, text)));
         };
-        let mut source = Self { file: file.to_owned(), table, places: BTreeMap::new(), refused: Vec::new() };
-        source.note_lines(text, "", spans.get_ref());
+        let mut source = Self {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            table,
+            places: BTreeMap::new(),
+            refused: Vec::new(),
+        };
+        source.note_lines(&Lines::of(text), "", spans.get_ref());
         for (index, entry) in overrides.iter().enumerate() {
             let place = Place::Override(index, entry.clone());
             match apply(&mut source.table, entry) {
@@ -61,7 +71,7 @@ impl Source {
     /// The source of a recipe that was read before, of which `file` is all that can be said.
     pub fn nowhere(file: &str) -> Self {
         let file = file.to_owned();
-        Self { file, table: Table::new(), places: BTreeMap::new(), refused: Vec::new() }
+        Self { file, text: String::new(), table: Table::new(), places: BTreeMap::new(), refused: Vec::new() }
     }
 
     /// Everything wrong with the recipe, the refused overrides included, each in its place; `None` if nothing is.
@@ -98,19 +108,21 @@ impl Source {
         here.or_else(|| self.find(key.rsplit_once('.')?.0))
     }
 
-    fn note_lines(&mut self, text: &str, path: &str, table: &DeTable<'_>) {
+    fn note_lines(&mut self, lines: &Lines, path: &str, table: &DeTable<'_>) {
         for (key, value) in table {
             let path =
                 if path.is_empty() { key.get_ref().to_string() } else { format!("{path}.{}", key.get_ref()) };
-            self.places.insert(path.clone(), Place::Line(line(text, key.span().start)));
+            self.places.insert(path.clone(), Place::Line(lines.of_offset(key.span().start)));
             match value.get_ref() {
-                DeValue::Table(inner) => self.note_lines(text, &path, inner),
+                // No key of ours is that long, so nothing below it will be looked for.
+                _ if path.len() > LONGEST_PATH => {}
+                DeValue::Table(inner) => self.note_lines(lines, &path, inner),
                 DeValue::Array(items) => {
                     for (index, item) in items.iter().enumerate() {
                         let path = format!("{path}.{index}");
-                        self.places.insert(path.clone(), Place::Line(line(text, item.span().start)));
+                        self.places.insert(path.clone(), Place::Line(lines.of_offset(item.span().start)));
                         if let DeValue::Table(inner) = item.get_ref() {
-                            self.note_lines(text, &path, inner);
+                            self.note_lines(lines, &path, inner);
                         }
                     }
                 }
@@ -118,18 +130,6 @@ impl Source {
             }
         }
     }
-}
-
-fn not_toml(file: &str, text: &str, error: &toml::de::Error) -> Problem {
-    let line = error.span().map(|span| line(text, span.start));
-    let place = line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"));
-    let content = line.and_then(|line| text.lines().nth(line - 1)).unwrap_or_default().trim();
-    let message = format!("`{content}` is not TOML: {}", one_line(error));
-    Problem { place, key: String::new(), message }
-}
-
-fn one_line(error: &toml::de::Error) -> String {
-    error.message().replace('\n', ", ")
 }
 
 /// Sets the key that `entry` names and returns its path; the error says why it could not.
@@ -208,8 +208,4 @@ fn value(text: &str) -> Result<Value, String> {
         }
         Err(_) => Ok(Value::String(text.to_owned())),
     }
-}
-
-fn line(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
 }

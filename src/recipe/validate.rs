@@ -11,7 +11,7 @@ use super::{Recipe, problem::Finding, rules::Rules};
 use crate::{
     credit::advantage::{AdvantageConfig, Shared},
     data::sampler::SamplerConfig,
-    rollout::explore::ExploreConfig,
+    rollout::{TEMPERATURES, explore::ExploreConfig},
 };
 
 /// Everything about `recipe` that cannot work.
@@ -93,6 +93,7 @@ fn sampling(rules: &mut Rules, recipe: &Recipe) {
         hot,
         "above 0, since training learns from differing responses",
     );
+    divides(rules, "sampling.temperature", sampling.temperature);
     rules.range(
         "sampling.top_p",
         sampling.top_p,
@@ -160,4 +161,11 @@ fn evaluation(rules: &mut Rules, Recipe { eval, .. }: &Recipe) {
     rules.positive("eval.samples", eval.samples as u64);
     let hot = eval.temperature.is_finite() && eval.temperature > 0.0;
     rules.range("eval.temperature", eval.temperature, hot, "above 0 (`greedy = true` measures at 0)");
+    divides(rules, "eval.temperature", eval.temperature);
+}
+
+/// Of a temperature above 0, that numbers can be divided by it.
+fn divides(rules: &mut Rules, key: &str, temperature: f64) {
+    let holds = !(temperature.is_finite() && temperature > 0.0) || TEMPERATURES.contains(&temperature);
+    rules.range(key, format!("{temperature:e}"), holds, "1e-6 to 1e6, by which single precision can divide");
 }

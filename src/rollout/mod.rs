@@ -7,7 +7,7 @@ mod sampling;
 mod scripted;
 
 pub use decode::DecodeEngine;
-pub use sampling::SamplingConfig;
+pub use sampling::{SamplingConfig, TEMPERATURES};
 pub use scripted::ScriptedEngine;
 
 use anyhow::Result;

@@ -1,6 +1,12 @@
 //! `[sampling]`: the distribution responses are drawn from.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
+
+/// Temperatures by which single precision can divide logits, and gradients the other way round. Far from either end all
+/// probability is on one token already, or the same on all.
+pub const TEMPERATURES: RangeInclusive<f64> = 1e-6..=1e6;
 
 /// How the next token is drawn: temperature, then top-k, then top-p, as in transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! `[signals]`: where and how the policy's attention is read.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::types::Step;
@@ -125,10 +127,10 @@ impl SignalConfig {
             problems.push("layers: got [], expected \"middle\", \"all\" or at least one layer".into());
         }
         if let Layers::List(list) = layers {
-            let twice = list.iter().enumerate().find(|(at, layer)| list[..*at].contains(layer));
-            problems.extend(
-                twice.map(|(_, layer)| format!("layers: got {layer} twice, expected each layer once")),
-            );
+            let mut seen = HashSet::new();
+            let twice = list.iter().find(|layer| !seen.insert(**layer));
+            problems
+                .extend(twice.map(|layer| format!("layers: got {layer} twice, expected each layer once")));
         }
         if !(*head_fraction > 0.0 && *head_fraction <= 1.0) {
             problems.push(format!("head_fraction: got {head_fraction}, expected above 0 and at most 1"));

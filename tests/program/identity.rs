@@ -274,3 +274,30 @@ fn a_run_that_moves_to_another_machine_is_told_what_that_means() {
     assert!(!ended.err.contains("elsewhere"), "{}", ended.err);
     assert_eq!(place.json("runs/tiny/env.json")["earlier"][0]["threads"], 7);
 }
+
+/// What `train` says of a name, `check` says in the same words.
+#[test]
+fn check_and_train_agree_on_names() {
+    let place = Place::warmed();
+    let long = "x".repeat(300);
+    for name in ["", ".", "..", "a/b", "../a", ".warm_starts", "a.", "con", "a:b", " a", &long] {
+        let said = ["check", "train"].map(|verb| {
+            let ended = place.run(&[verb, "tiny.toml", "--name", name]);
+            assert_eq!(ended.code, 2, "{verb} {name:?}: {}", ended.err);
+            ended.err
+        });
+        assert!(said[0].contains("[run] `name`: got ") && said[1].contains(said[0].trim()), "{said:?}");
+    }
+    place.write("file", "");
+    fs::create_dir_all(place.path("runs/other/mine")).unwrap();
+    for args in [&["--runs", "file"][..], &["--runs", "file/runs"], &["--name", "other"]] {
+        let said = ["check", "train"].map(|verb| place.run(&[&[verb, "tiny.toml"], args].concat()));
+        assert!(said.iter().all(|ended| ended.code == 2), "{said:?}");
+        assert!(said[1].err.contains(said[0].err.trim()), "{said:?}");
+    }
+    // A run that is there may be meant to be continued.
+    let said = ["check", "train"].map(|verb| FINISHED.run(&[verb, "tiny.toml"]));
+    assert_eq!((said[0].code, said[1].code), (0, 2));
+    let (_, words) = said[1].err.split_once("error: ").unwrap();
+    assert!(said[0].out.contains(&format!("note: {}", words.trim())), "{said:?}");
+}

@@ -18,7 +18,7 @@ use rlcredit::files::write_whole;
 use rlcredit::interrupt::Interrupt;
 use rlcredit::observe::Console;
 use rlcredit::recipe::Problems;
-use rlcredit::rollout::SamplingConfig;
+use rlcredit::rollout::{SamplingConfig, TEMPERATURES};
 use rlcredit::run::Failure;
 use rlcredit::run_folder::RunFolder;
 use serde_json::{Value, json};
@@ -251,6 +251,12 @@ fn check_numbers(plan: &Plan) -> Result<()> {
     super::require(temperature.is_finite() && temperature > 0.0, || {
         format!(
             "--temperature: got {temperature}, expected more than 0; --greedy measures the most likely responses"
+        )
+    })?;
+    super::require(TEMPERATURES.contains(&temperature), || {
+        format!(
+            "--temperature: got {temperature:e}, expected 1e-6 to 1e6, by which single precision can divide; --greedy \
+             measures the most likely responses"
         )
     })?;
     super::require(top_p > 0.0 && top_p <= 1.0, || {

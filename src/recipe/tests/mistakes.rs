@@ -101,6 +101,92 @@ fn mistakes_about_sections_are_explained() {
     assert!(missing.starts_with("nowhere.toml: cannot be read: "), "{missing}");
 }
 
+/// A heading that is lost gives its keys to the section before; that is one mistake, whatever it looks like.
+#[test]
+fn a_section_without_its_heading_is_one_mistake() {
+    for (heading, said) in [
+        (
+            "[optim]\n",
+            "[optim] is missing, and its keys `lr`, `max_grad_norm`, `weight_decay` stand in [loss]; write [optim]",
+        ),
+        (
+            "[sampling]\n",
+            "[sampling] is missing, and its keys `max_new_tokens`, `temperature` stand in [explore]; write",
+        ),
+        (
+            "[run]\n",
+            "[run] is missing, and its keys `name`, `seed`, `steps` stand outside of all sections; write [run]",
+        ),
+    ] {
+        assert_eq!(BASE.matches(heading).count(), 1, "{heading}");
+        let problems = problems(&BASE.replace(heading, ""), &[]);
+        assert!(problems.len() == 1 && problems[0].contains(said), "{problems:?}");
+    }
+    assert_eq!(problems(&BASE.replace("[explore]", "[explore"), &[]).len(), 1);
+    let first = problems(&BASE.replace("numbers = [3, 3]", "numbers = [3, 3"), &[]);
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert!(first[0].starts_with("x.toml:23: `numbers = [3, 3` is not TOML: "), "{first:?}");
+}
+
+#[test]
+fn many_problems_are_cut_with_their_number() {
+    let lines: String = (0..1000).map(|i| format!("nonsense_{i} = {i}\n")).collect();
+    let said = problems(&BASE.replace("[optim]\n", &format!("[optim]\n{lines}")), &[]);
+    assert_eq!(said.len(), 41);
+    assert_eq!(said[40], "and 960 more; mend these first");
+}
+
+/// Twice as much takes about twice as long; a thousand times would show.
+#[test]
+fn thousands_of_keys_are_read_in_a_moment() {
+    let start = std::time::Instant::now();
+    let keys: String = (0..20_000).map(|i| format!("key_{i} = {i}\n")).collect();
+    assert_eq!(
+        parse(&BASE.replace("[optim]\n", &format!("[optim]\n{keys}")), &[]).unwrap_err().0.len(),
+        20_000
+    );
+    let sections: String = (0..20_000).map(|i| format!("[section_{i}]\n")).collect();
+    assert_eq!(parse(&format!("{BASE}\n{sections}"), &[]).unwrap_err().0.len(), 20_000);
+    let rewards = "[[reward]]\nweight = nan\npreset = 1\n".repeat(5_000);
+    assert!(parse(&format!("{BASE}\n{rewards}"), &[]).unwrap_err().0.len() >= 5_000);
+    let layers: Vec<String> = (0..100_000).map(|i| i.to_string()).collect();
+    assert!(parse(BASE, &[&format!("signals.layers=[{}, 5]", layers.join(", "))]).is_err());
+    let long = "k".repeat(500_000);
+    assert_eq!(
+        parse(&BASE.replace("[optim]\n", &format!("[optim]\n{long} = 1\n")), &[]).unwrap_err().0.len(),
+        1
+    );
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused_with_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.toml");
+    let said = || Recipe::load(&path, &[]).unwrap_err().to_string();
+    std::fs::write(&path, b"[run]\nname = \"caf\xe9\"\n").unwrap();
+    assert!(said().contains("x.toml: cannot be read: line 2 is not UTF-8"), "{}", said());
+    std::fs::write(&path, "#\n".repeat(1 << 20)).unwrap();
+    assert!(said().contains("it has 2097152 bytes, more than the 1048576 that are read"), "{}", said());
+    let said = Recipe::load(Path::new("/dev/zero"), &[]).unwrap_err().to_string();
+    assert!(said.contains("it is a device, expected a file"), "{said}");
+}
+
+#[test]
+fn temperatures_that_nothing_can_be_divided_by_are_refused() {
+    for key in ["sampling", "eval"] {
+        for temperature in ["1e-40", "1e-7", "1e7", "1e300"] {
+            let said = problems(BASE, &[&format!("{key}.temperature={temperature}")]);
+            let expected =
+                format!("[{key}] `temperature`: got {temperature}, expected 1e-6 to 1e6, by which");
+            assert!(said.len() == 1 && said[0].contains(&expected), "{said:?}");
+        }
+        for temperature in ["1e-6", "0.6", "1e6"] {
+            assert!(parse(BASE, &[&format!("{key}.temperature={temperature}")]).is_ok());
+        }
+    }
+}
+
 #[test]
 fn every_problem_is_reported_at_once() {
     let text = BASE

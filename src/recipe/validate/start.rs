@@ -8,11 +8,14 @@ use crate::{
     hub::HubModel,
     learner::WarmupConfig,
     model::ModelSettings,
+    run_folder::check_name,
 };
 
 pub(super) fn start(rules: &mut Rules, recipe: &Recipe) {
     let Recipe { run, model, warmup: texts, data, batch, .. } = recipe;
-    rules.range("run.name", format!("{:?}", run.name), is_folder_name(&run.name), "the name of one folder");
+    if let Err(error) = check_name(&run.name) {
+        rules.broken(&["run.name"], error.to_string());
+    }
     rules.positive("run.steps", run.steps);
     source(rules, model);
     if let Some(texts) = texts {
@@ -84,10 +87,4 @@ fn warmup(rules: &mut Rules, warmup: &WarmupConfig) {
     rules.range("warmup.weight_decay", weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
     rules.positive("warmup.max_tokens", *max_tokens as u64);
     rules.of_part("warmup.source", source.problems());
-}
-
-/// Whether `name` names a folder within another, on any system.
-fn is_folder_name(name: &str) -> bool {
-    let dots = name.chars().all(|c| c == '.');
-    !dots && name.trim() == name && !name.contains(|c: char| c.is_control() || "/\\:*?\"<>|".contains(c))
 }
