@@ -34,7 +34,7 @@ fn moody() -> String {
 
 fn config(script: &str, workers: usize, deadline_s: f64) -> CommandConfig {
     let program = ["sh", "-c", script].map(str::to_owned).to_vec();
-    CommandConfig { program, name: "command".into(), workers, deadline_s }
+    CommandConfig { program, name: "command".into(), workers, deadline_s, pass_env: Vec::new() }
 }
 
 fn grader(script: &str, workers: usize, deadline_s: f64) -> CommandReward {
@@ -182,6 +182,51 @@ fn programs_end_with_their_grader() {
     eventually(|| !all.iter().any(|pid| lives(pid)));
 }
 
+const CHILD: &str = "GRADING_CHILD";
+
+/// Not a test of its own: a process that grades with the folder that `CHILD` names, and then waits to be killed.
+#[test]
+fn child_grades_until_it_is_killed() {
+    let Ok(dir) = std::env::var(CHILD) else { return };
+    let script = |name: &str| {
+        format!(
+            "trap '' TERM INT HUP; echo $$ >> {dir}/pids; echo \"{name} $HF_TOKEN\" >> {dir}/tokens
+            sh -c 'echo $$ >> {dir}/pids; sleep 60; :' &
+            setsid sh -c 'echo $$ >> {dir}/pids; sleep 60; :' &
+            (setsid sh -c 'echo $$ >> {dir}/pids; sleep 60; :' &) &
+            read -r line; {ID}
+            echo \"{{\\\"id\\\":$id,\\\"value\\\":1}}\"; sleep 60"
+        )
+    };
+    let trusted = CommandConfig { pass_env: vec!["HF_TOKEN".into()], ..config(&script("told"), 1, 5.0) };
+    let graders = [CommandReward::new(trusted), grader(&script("not"), 1, 5.0)];
+    for grader in &graders {
+        assert_eq!(score_all(grader, &["a"]).unwrap()[0].status, Status::Ok);
+    }
+    fs::write(format!("{dir}/graded"), "").unwrap();
+    thread::sleep(Duration::from_secs(60));
+}
+
+#[test]
+fn programs_end_with_a_process_that_is_killed_and_get_secrets_only_if_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_grades_until_it_is_killed", "--nocapture"])
+        .env(CHILD, dir.path())
+        .env("HF_TOKEN", "hf_secret")
+        .spawn()
+        .unwrap();
+    eventually(|| dir.path().join("graded").exists());
+    let pids = dir.path().join("pids");
+    eventually(|| written(&pids).len() == 8);
+    let all = written(&pids);
+    assert!(all.iter().all(|pid| lives(pid)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eventually(|| !all.iter().any(|pid| lives(pid)));
+    assert_eq!(written(&dir.path().join("tokens")), ["told hf_secret", "not "]);
+}
+
 #[test]
 fn a_program_that_never_reads_blocks_nobody() {
     let reward = grader("sleep 60", 1, 0.2);
@@ -222,7 +267,13 @@ fn a_grader_that_has_answered_is_never_an_error() {
 
 #[test]
 fn settings_that_cannot_work_are_named() {
-    let empty = CommandConfig { program: Vec::new(), name: "a/b".into(), workers: 0, deadline_s: f64::NAN };
+    let empty = CommandConfig {
+        program: Vec::new(),
+        name: "a/b".into(),
+        workers: 0,
+        deadline_s: f64::NAN,
+        pass_env: Vec::new(),
+    };
     let keys: Vec<String> =
         empty.problems().iter().map(|p| p.split(':').next().unwrap().to_owned()).collect();
     assert_eq!(keys, ["name", "deadline_s", "workers", "program"]);

@@ -28,6 +28,9 @@ pub struct CommandConfig {
     /// How long one response may take, with the start of the program where it has to be started, in seconds.
     #[serde(default = "deadline_s")]
     pub deadline_s: f64,
+    /// Variables with secrets that it gets all the same, such as `HF_TOKEN`; without it none.
+    #[serde(default)]
+    pub pass_env: Vec<String>,
 }
 
 fn name() -> String {
@@ -45,7 +48,7 @@ fn deadline_s() -> f64 {
 impl CommandConfig {
     /// Settings that cannot work, each as `key: got ..., expected ...`.
     pub fn problems(&self) -> Vec<String> {
-        let Self { program, name, workers, deadline_s } = self;
+        let Self { program, name, workers, deadline_s, pass_env: _ } = self;
         let mut problems = common_problems(name, *deadline_s, ("workers", *workers));
         if program.first().is_none_or(String::is_empty) {
             problems.push("program: got none, expected a program and its arguments, such as [\"python3\", \"grader.py\"]".into());

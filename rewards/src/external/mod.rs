@@ -24,6 +24,7 @@ mod process;
 mod protocol;
 mod tail;
 mod tree;
+mod watchdog;
 
 pub use command::{CommandConfig, CommandReward};
 pub use http::{HttpConfig, HttpReward};

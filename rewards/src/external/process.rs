@@ -20,8 +20,11 @@ use super::crew::Item;
 use super::protocol::{Failure, Request, verdict};
 use super::tail::Tail;
 use super::tree::Mark;
-use super::{CommandConfig, MAX_REPLY};
+use super::{CommandConfig, MAX_REPLY, watchdog};
 use crate::Verdict;
+
+/// Variables that let who has them act for the person; a program gets those that its settings name.
+const SECRETS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
 
 /// A started program; ended with all its descendants when dropped.
 pub(super) struct Process {
@@ -47,9 +50,13 @@ impl Process {
             config.program.split_first().ok_or_else(|| Failure::error("`program` is empty"))?;
         let mut command = Command::new(name);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for secret in SECRETS.iter().filter(|secret| !config.pass_env.iter().any(|name| name == *secret)) {
+            command.env_remove(secret);
+        }
         let mark = Mark::put(&mut command);
         let mut child =
             command.spawn().map_err(|error| Failure::error(format!("{name} cannot be started: {error}")))?;
+        watchdog::watch(child.id());
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {

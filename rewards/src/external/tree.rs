@@ -1,7 +1,8 @@
 //! Ending a process with all that it has started.
 //!
 //! Each process leads a group of its own, which is ended as one. What has left the group still has the mark in its
-//! environment that the process was started with; on Linux it is found by that, also where its parents are gone.
+//! environment that the process was started with; on Linux it is found by that, also where its parents are gone. Should this
+//! process be killed, a [`watchdog`] does the same. What has both left its group and cleared its environment is not found.
 
 use std::fs;
 use std::process::{Child, Command};
@@ -11,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-const MARK: &str = "RLCREDIT_GRADER";
+use super::watchdog;
+
+pub(super) const MARK: &str = "RLCREDIT_GRADER";
 /// How long an ended process may take to go.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often descendants are looked for, since they may start others meanwhile.
@@ -50,6 +53,7 @@ impl Mark {
         while matches!(child.try_wait(), Ok(None)) && start.elapsed() < GRACE {
             thread::sleep(Duration::from_millis(1));
         }
+        watchdog::forget(child.id());
     }
 
     /// Live processes that have the mark.
