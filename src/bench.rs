@@ -241,7 +241,7 @@ impl Work {
         let start = Instant::now();
         let requests: Vec<GenRequest> = prompts.iter().flat_map(|prompt| self.group.open(prompt)).collect();
         let generation = Generation { step, ..self.generation };
-        let completions = self.engine.generate(policy, &requests, &generation, &mut |_| {})?;
+        let completions = self.engine.generate(policy, &requests, &generation, &mut |_| Ok(()))?;
         let generate_s = start.elapsed().as_secs_f64();
 
         let start = Instant::now();
@@ -260,10 +260,16 @@ impl Work {
             temperature: 1.0,
             max_tokens: self.max_tokens,
             signals: &self.signals,
+            check: &|| Ok(()),
         };
         let measured = measurer.measure(trees, self.credit.needs(), step, &mut Grouping::default())?;
         let (credited, _) = self.credit.assign(measured, step, 0.0)?;
-        self.learner.update(policy, &flatten(&credited), Rates { lr: 1e-6, kl_coef: 0.0 }, &mut |_| ())?;
+        self.learner.update(
+            policy,
+            &flatten(&credited),
+            Rates { lr: 1e-6, kl_coef: 0.0 },
+            &mut |_| Ok(()),
+        )?;
         Ok((generate_s, start.elapsed().as_secs_f64()))
     }
 }

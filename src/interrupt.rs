@@ -1,16 +1,22 @@
-//! SIGINT and SIGTERM as a question the run loop asks between steps.
+//! Signals that ask a process to stop, as a question that work under way asks now and then.
 //!
-//! The first signal only sets a flag and is answered in words, so that the run can save; the same signal again ends the
-//! process at once. The other one does not: who forwards a Ctrl-C as SIGTERM, as wrappers do, has not asked twice.
+//! ```text
+//! signal -> flag -> Interrupt::check, an error between two pieces of work -> what there is to save is saved -> exit 128 + n
+//!               \-> at once, while there is nothing to lose (Interrupt::immediate)
+//! ```
+//!
+//! The first signal is answered in words. The same one again ends the process at once where a person or a wrapper insists
+//! (SIGINT, SIGQUIT, SIGTERM); a lost terminal, a limit of processor time and a scheduler's warning may come several times and
+//! never cut a saving short. Another signal than the first does not either: who forwards a Ctrl-C as SIGTERM has not asked twice.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::{fmt, io, thread};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::{fmt, fs, io, thread};
 
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXCPU};
 use signal_hook::iterator::Signals;
+use signal_hook::{flag, low_level};
 
 /// A request to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,16 +25,45 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM: what `kill` and job schedulers send.
     Terminate,
+    /// SIGQUIT: Ctrl-\.
+    Quit,
+    /// SIGHUP: the terminal is gone.
+    HangUp,
+    /// SIGXCPU: the limit of processor time is reached.
+    CpuLimit,
+    /// SIGUSR1: what schedulers send before the time is up.
+    User,
 }
 
 impl Signal {
+    const ALL: [Self; 6] =
+        [Self::Interrupt, Self::Terminate, Self::Quit, Self::HangUp, Self::CpuLimit, Self::User];
+
+    /// Its number.
+    fn number(self) -> i32 {
+        match self {
+            Self::Interrupt => SIGINT,
+            Self::Terminate => SIGTERM,
+            Self::Quit => SIGQUIT,
+            Self::HangUp => SIGHUP,
+            Self::CpuLimit => SIGXCPU,
+            Self::User => SIGUSR1,
+        }
+    }
+
+    fn of_number(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|signal| signal.number() == number)
+    }
+
+    /// Whether the same signal again means that saving is not wanted.
+    fn insists(self) -> bool {
+        matches!(self, Self::Interrupt | Self::Terminate | Self::Quit)
+    }
+
     /// Exit code of a process that ends because of it: 128 + its number.
     #[must_use]
     pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Interrupt => 130,
-            Self::Terminate => 143,
-        }
+        128 + u8::try_from(self.number()).unwrap_or(0)
     }
 }
 
@@ -37,65 +72,153 @@ impl fmt::Display for Signal {
         f.write_str(match self {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
+            Self::Quit => "SIGQUIT",
+            Self::HangUp => "SIGHUP",
+            Self::CpuLimit => "SIGXCPU",
+            Self::User => "SIGUSR1",
         })
+    }
+}
+
+/// Work ended before its end, because a signal asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped(pub Signal);
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: stopped", self.0)
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// What is asked once work is given up.
+pub trait OrStopped<T> {
+    /// `Ok(Err(signal))` if it is an error because a signal stopped the work.
+    ///
+    /// # Errors
+    /// Any other error.
+    fn or_stopped(self) -> Result<Result<T, Signal>>;
+}
+
+impl<T> OrStopped<T> for Result<T> {
+    fn or_stopped(self) -> Result<Result<T, Signal>> {
+        match self {
+            Ok(value) => Ok(Ok(value)),
+            Err(error) => match error.downcast_ref::<Stopped>() {
+                Some(Stopped(signal)) => Ok(Err(*signal)),
+                None => Err(error),
+            },
+        }
     }
 }
 
 /// Whether somebody asked the process to stop. Clones share the answer.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
-    interrupt: Arc<AtomicBool>,
-    terminate: Arc<AtomicBool>,
+    /// Number of the first signal, 0 as long as there is none.
+    first: Arc<AtomicUsize>,
+    /// How many guards say that there is nothing to lose.
+    immediate: Arc<AtomicUsize>,
 }
 
 impl Interrupt {
-    /// Listens to SIGINT and SIGTERM from now on; `answer` is called at the first of them, on a thread of its own. A second
-    /// SIGINT exits at once with 130, a second SIGTERM with 143.
+    /// Listens from now on; `answer` is called at the first signal, on a thread of its own, and hears whether the process ends at
+    /// once. A SIGHUP that is ignored, as under `nohup`, stays ignored.
     ///
     /// # Errors
     /// If the system refuses the handlers.
-    pub fn install(answer: impl FnOnce(Signal) + Send + 'static) -> Result<Self> {
+    pub fn install(answer: impl FnOnce(Signal, bool) + Send + 'static) -> Result<Self> {
         let this = Self::default();
-        this.listen(answer).context("could not listen to SIGINT and SIGTERM")?;
+        this.listen(answer).context("could not listen to signals")?;
         Ok(this)
     }
 
-    fn listen(&self, answer: impl FnOnce(Signal) + Send + 'static) -> io::Result<()> {
-        let signals =
-            [(SIGINT, Signal::Interrupt, &self.interrupt), (SIGTERM, Signal::Terminate, &self.terminate)];
-        for (number, signal, asked) in signals {
-            // Handlers run in order of registration: the exit sees the flag of an earlier signal, not of its own.
-            flag::register_conditional_shutdown(number, signal.exit_code().into(), Arc::clone(asked))?;
-            flag::register(number, Arc::clone(asked))?;
-        }
-        let mut arrivals = Signals::new([SIGINT, SIGTERM])?;
-        thread::Builder::new().name("signals".to_owned()).spawn(move || match arrivals.forever().next() {
-            Some(SIGTERM) => answer(Signal::Terminate),
-            Some(_) => answer(Signal::Interrupt),
-            None => {}
-        })?;
-        Ok(())
+    /// One that heard `signal` already.
+    #[cfg(test)]
+    pub(crate) fn by(signal: Signal) -> Self {
+        let this = Self::default();
+        this.request(signal);
+        this
     }
 
     /// Asks as `signal` does.
     #[cfg(test)]
     pub(crate) fn request(&self, signal: Signal) {
-        let asked = match signal {
-            Signal::Interrupt => &self.interrupt,
-            Signal::Terminate => &self.terminate,
-        };
-        asked.store(true, Ordering::SeqCst);
+        self.first.store(usize::try_from(signal.number()).unwrap_or(0), Ordering::SeqCst);
     }
 
-    /// The signal that asks for a stop, if one came; SIGINT where both did.
+    fn listen(&self, answer: impl FnOnce(Signal, bool) + Send + 'static) -> io::Result<()> {
+        let heard = Signal::ALL.into_iter().filter(|signal| *signal != Signal::HangUp || !is_ignored(SIGHUP));
+        let heard: Vec<Signal> = heard.collect();
+        for signal in heard.iter().filter(|signal| signal.insists()) {
+            let asked = Arc::new(AtomicBool::new(false));
+            // Handlers run in order of registration: the exit sees the flag of an earlier signal, not of its own.
+            flag::register_conditional_shutdown(
+                signal.number(),
+                signal.exit_code().into(),
+                Arc::clone(&asked),
+            )?;
+            flag::register(signal.number(), asked)?;
+        }
+        let mut arrivals = Signals::new(heard.iter().map(|signal| signal.number()))?;
+        let this = self.clone();
+        let wait = move || {
+            let mut answer = Some(answer);
+            for signal in arrivals.forever().filter_map(Signal::of_number) {
+                let number = usize::try_from(signal.number()).unwrap_or(0);
+                _ = this.first.compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst);
+                let at_once = this.immediate.load(Ordering::SeqCst) > 0;
+                if let Some(answer) = answer.take() {
+                    answer(signal, at_once);
+                }
+                if at_once {
+                    low_level::exit(signal.exit_code().into());
+                }
+            }
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+        Ok(())
+    }
+
+    /// The signal that asks for a stop, if one came: the first.
     #[must_use]
     pub fn requested(&self) -> Option<Signal> {
-        if self.interrupt.load(Ordering::SeqCst) {
-            Some(Signal::Interrupt)
-        } else if self.terminate.load(Ordering::SeqCst) {
-            Some(Signal::Terminate)
-        } else {
-            None
-        }
+        Signal::of_number(i32::try_from(self.first.load(Ordering::SeqCst)).unwrap_or(0))
     }
+
+    /// # Errors
+    /// [`Stopped`] if a signal asked for a stop.
+    pub fn check(&self) -> Result<()> {
+        self.requested().map_or(Ok(()), |signal| Err(Stopped(signal).into()))
+    }
+
+    /// While the guard lives there is nothing to lose, and a signal ends the process at once. One that came before is an error.
+    ///
+    /// # Errors
+    /// [`Stopped`] if a signal asked for a stop already.
+    pub fn immediate(&self) -> Result<Immediate> {
+        self.immediate.fetch_add(1, Ordering::SeqCst);
+        let guard = Immediate(Arc::clone(&self.immediate));
+        self.check()?;
+        Ok(guard)
+    }
+}
+
+/// See [`Interrupt::immediate`].
+#[derive(Debug)]
+pub struct Immediate(Arc<AtomicUsize>);
+
+impl Drop for Immediate {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Whether the process was started with `signal` ignored; the kernel shows it as bits of `SigIgn`.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }

@@ -52,4 +52,5 @@ pub mod run_folder;
 pub mod score;
 pub mod signal;
 pub mod text;
+pub mod threads;
 pub mod types;

@@ -21,6 +21,8 @@ pub struct Measurer<'a> {
     pub max_tokens: usize,
     /// How attention is read.
     pub signals: &'a SignalConfig,
+    /// Asked before each pass; an error ends the work.
+    pub check: &'a dyn Fn() -> Result<()>,
 }
 
 /// What one pass over the responses found, a list per response in the order of trees and leaves; empty where it did not
@@ -113,6 +115,7 @@ impl Measurer<'_> {
         // The last token predicts nothing that is asked for, but it looks back.
         let reads = if signals { Reads::All } else { Reads::Predictors };
         for group in pack(sequences, self.max_tokens, reads) {
+            (self.check)()?;
             let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
             let batch = TokenBatch::new(&rows, reads, model.placement.device);
             let mut reader = Reader::new(self.signals, &layers, &rows);
@@ -140,6 +143,7 @@ impl Measurer<'_> {
         let head = critic.head();
         let mut values = vec![Vec::new(); sequences.len()];
         for group in pack(sequences, self.max_tokens, Reads::Predictors) {
+            (self.check)()?;
             let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
             let batch = TokenBatch::new(&rows, Reads::Predictors, critic.placement.device);
             let hidden = critic.hidden(&batch.inputs, None)?;

@@ -13,8 +13,12 @@ const CHILD: &str = "INTERRUPT_CHILD";
 #[test]
 fn child_runs_until_interrupted() {
     let Ok(saving_ms) = std::env::var(CHILD) else { return };
-    let interrupt = Interrupt::install(|signal| println!("\nheard {signal}")).unwrap();
+    let interrupt = Interrupt::install(|signal, at_once| {
+        println!("\nheard {signal}{}", if at_once { " at once" } else { "" })
+    });
+    let interrupt = interrupt.unwrap();
     assert_eq!(interrupt.requested(), None);
+    let nothing_to_lose = (saving_ms == "nothing").then(|| interrupt.immediate().unwrap());
     println!("\nready");
     let signal = loop {
         match interrupt.requested() {
@@ -22,19 +26,22 @@ fn child_runs_until_interrupted() {
             None => std::thread::sleep(Duration::from_millis(1)),
         }
     };
+    drop(nothing_to_lose);
+    assert!(interrupt.check().is_err() && interrupt.immediate().is_err());
     println!("saving after {signal}");
-    std::thread::sleep(Duration::from_millis(saving_ms.parse().unwrap()));
+    std::thread::sleep(Duration::from_millis(saving_ms.parse().unwrap_or(0)));
     println!("saved");
     std::process::exit(signal.exit_code().into());
 }
 
-fn start(saving_ms: u64) -> (Child, BufReader<ChildStdout>) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_runs_until_interrupted", "--nocapture"])
-        .env(CHILD, saving_ms.to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+fn start(saving: impl ToString) -> (Child, BufReader<ChildStdout>) {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "child_runs_until_interrupted", "--nocapture"]);
+    start_with(child, saving)
+}
+
+fn start_with(mut command: Command, saving: impl ToString) -> (Child, BufReader<ChildStdout>) {
+    let mut child = command.env(CHILD, saving.to_string()).stdout(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     wait_for(&mut out, "ready");
     (child, out)
@@ -53,9 +60,18 @@ fn send(child: &Child, signal: &str) {
     assert!(status.success());
 }
 
+const ALL: [(&str, &str, i32); 6] = [
+    ("-INT", "SIGINT", 130),
+    ("-TERM", "SIGTERM", 143),
+    ("-QUIT", "SIGQUIT", 131),
+    ("-HUP", "SIGHUP", 129),
+    ("-XCPU", "SIGXCPU", 152),
+    ("-USR1", "SIGUSR1", 138),
+];
+
 #[test]
 fn a_signal_is_answered_after_saving() {
-    for (signal, name, code) in [("-INT", "SIGINT", 130), ("-TERM", "SIGTERM", 143)] {
+    for (signal, name, code) in ALL {
         let (mut child, mut out) = start(10);
         send(&child, signal);
         wait_for(&mut out, &format!("saving after {name}"));
@@ -65,8 +81,22 @@ fn a_signal_is_answered_after_saving() {
 }
 
 #[test]
+fn where_there_is_nothing_to_lose_a_signal_ends_the_process_at_once() {
+    for (signal, name, code) in ALL {
+        let (mut child, mut out) = start("nothing");
+        send(&child, signal);
+        wait_for(&mut out, &format!("heard {name} at once"));
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
+}
+
+#[test]
 fn the_first_signal_is_answered_and_the_same_again_does_not_wait() {
-    for (first, other, name, code) in [("-INT", "-TERM", "SIGINT", 130), ("-TERM", "-INT", "SIGTERM", 143)] {
+    for (first, other, name, code) in [
+        ("-INT", "-TERM", "SIGINT", 130),
+        ("-TERM", "-INT", "SIGTERM", 143),
+        ("-QUIT", "-HUP", "SIGQUIT", 131),
+    ] {
         let (mut child, mut out) = start(60_000);
         send(&child, first);
         wait_for(&mut out, &format!("heard {name}"));
@@ -77,4 +107,31 @@ fn the_first_signal_is_answered_and_the_same_again_does_not_wait() {
         send(&child, first);
         assert_eq!(child.wait().unwrap().code(), Some(code));
     }
+}
+
+/// A terminal that goes away and a limit of processor time may signal again and again.
+#[test]
+fn what_comes_by_itself_never_cuts_a_saving_short() {
+    for (signal, name, code) in [ALL[3], ALL[4], ALL[5]] {
+        let (mut child, mut out) = start(200);
+        send(&child, signal);
+        wait_for(&mut out, &format!("saving after {name}"));
+        send(&child, signal);
+        wait_for(&mut out, "saved");
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
+}
+
+#[test]
+fn a_process_that_was_told_to_ignore_the_loss_of_its_terminal_does() {
+    let mut command = Command::new("nohup");
+    command.arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "child_runs_until_interrupted", "--nocapture"]);
+    let (mut child, mut out) = start_with(command, 10);
+    send(&child, "-HUP");
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(child.try_wait().unwrap(), None);
+    send(&child, "-TERM");
+    wait_for(&mut out, "saved");
+    assert_eq!(child.wait().unwrap().code(), Some(143));
 }

@@ -31,7 +31,7 @@ use crate::pipeline::SourceState;
 use crate::rollout::explore::ExplorerState;
 use crate::signal::HeadGroups;
 use crate::text::Tokenizer;
-use crate::types::Step;
+use crate::types::{MetricRow, Step};
 
 /// What has been done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,8 @@ pub struct TrainState {
     pub refused_in_a_row: u32,
     /// Name of the moment and result of the evaluations that the summary shows.
     pub evaluations: Vec<(String, EvalReport)>,
+    /// The row of `step`, if its evaluation is still to be made.
+    pub unfinished: Option<MetricRow>,
 }
 
 /// The state of a critic between two steps.
@@ -93,6 +95,8 @@ struct Host {
     progress: Progress,
     refused_in_a_row: u32,
     evaluations: Vec<(String, EvalReport)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unfinished: Option<MetricRow>,
 }
 
 const MODEL: &str = "model";
@@ -131,6 +135,7 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
+            unfinished,
         } = self;
         let optimizer_updates = optimizer.updates;
         let critic_updates = critic.as_ref().map(|critic| critic.optimizer.updates);
@@ -151,6 +156,7 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
+            unfinished,
         };
         if let Some(pending) = pending {
             write_whole(&dir.join(PENDING), |w| Ok(serde_json::to_writer(w, &pending)?))?;
@@ -174,6 +180,7 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
+            unfinished,
         } = read_json(&checkpoint.file(STATE)?)?;
         let pending = checkpoint.has(PENDING).then(|| read_json(&checkpoint.file(PENDING)?)).transpose()?;
         let critic = critic_updates.map(|updates| {
@@ -193,6 +200,7 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
+            unfinished,
         })
     }
 }

@@ -104,8 +104,9 @@ impl Compare {
             .unwrap_or_else(|| self.runs.join(format!("compare_{}{ending}", title.replace(' ', "_"))));
         let folder = ComparisonFolder::open(&out, &mut plan, &command())?;
         let teller = Arc::clone(&console);
-        let interrupt = Interrupt::install(move |signal| {
-            teller.note(format_args!("{signal}: stopping after this step (again: quit without saving)"));
+        let interrupt = Interrupt::install(move |signal, at_once| {
+            let how = if at_once { "stopped, there is nothing to save" } else { super::STOPPING };
+            teller.note(format_args!("{signal}: {how}"));
         })?;
         plan.notes()?.into_iter().for_each(|note| console.note(note));
         let (arms, seeds) = (plan.arms.len(), plan.seeds.len());

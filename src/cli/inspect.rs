@@ -143,6 +143,7 @@ impl Inspect {
             temperature: recipe.sampling.temperature,
             max_tokens: recipe.batch.max_tokens,
             signals: &recipe.signals,
+            check: &|| Ok(()),
         };
         let strategies = Strategies::of(&recipe.credit);
         let segmenter = tokenizer.as_ref().map(Segmenter::new).transpose()?.unwrap_or_default();

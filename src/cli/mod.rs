@@ -1,5 +1,5 @@
 //! Verbs and exit codes: 0 done, 1 something failed, 2 bad recipe or arguments, 3 resume refused, 4 diverged,
-//! 130 / 143 interrupted after a checkpoint.
+//! 128 + n stopped by signal n (SIGINT 130, SIGTERM 143, SIGHUP 129, SIGQUIT 131, SIGUSR1 138, SIGXCPU 152) after a checkpoint.
 
 mod bench;
 mod check;
@@ -27,6 +27,9 @@ use rlcredit::types::{NotFinite, masked};
 #[derive(Parser)]
 #[command(version, about, arg_required_else_help = true)]
 struct Arguments {
+    /// Threads that compute; without it RLCREDIT_THREADS, OMP_NUM_THREADS, or as many as this process may use
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -53,10 +56,17 @@ enum Verb {
     Bench(bench::Bench),
 }
 
+/// What a run says that saves before it stops.
+const STOPPING: &str = "stopping, and saving what is there (again: quit without saving)";
+
 /// Runs the verb that the command line names.
 pub fn main() -> ExitCode {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
     rlcredit::model::device::prepare_process();
+    if let Err(error) = rlcredit::threads::prepare(arguments.threads) {
+        complain(&format!("{error:#}"));
+        return ExitCode::from(2);
+    }
     let result = panic::catch(|| match arguments.verb {
         Verb::Train(verb) => verb.run(),
         Verb::Eval(verb) => verb.run(),

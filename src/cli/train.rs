@@ -80,8 +80,9 @@ impl Train {
             console.note(note);
         }
         let teller = Arc::clone(&console);
-        let interrupt = Interrupt::install(move |signal| {
-            teller.note(format_args!("{signal}: stopping after this step (again: quit without saving)"));
+        let interrupt = Interrupt::install(move |signal, at_once| {
+            let how = if at_once { "stopped, there is nothing to save" } else { super::STOPPING };
+            teller.note(format_args!("{signal}: {how}"));
         })?;
         let folder = runs.join(&setup.recipe.run.name);
         let request = Request { setup, given, warm_starts: runs.clone(), runs, resume: self.resume };

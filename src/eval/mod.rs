@@ -49,7 +49,7 @@ use crate::rollout::explore::{Explorer, GroupConfig};
 use crate::rollout::{Generation, RolloutEngine, SamplingConfig, require_finite};
 use crate::score::Scorer;
 use crate::text::Tokenizer;
-use crate::types::{GenRequest, Purpose, RunRandom, Step, Tree};
+use crate::types::{GenRequest, Progress, Purpose, RunRandom, Step, Tree};
 
 /// Responses of a chunk for each row of the decoder: few enough that little is lost when a process is killed, so many that
 /// the decoder is rarely waiting for the last responses of a chunk.
@@ -116,7 +116,7 @@ impl Evaluator {
         &self,
         policy: &Policy,
         engine: &mut dyn RolloutEngine,
-        progress: &mut dyn FnMut(usize),
+        progress: &mut Progress<'_>,
     ) -> Result<Evaluation> {
         let Answered { items, sampled, .. } =
             self.answer(0..self.set.prompts.len(), policy, engine, progress)?;
@@ -140,7 +140,7 @@ impl Evaluator {
         problems: Range<usize>,
         policy: &Policy,
         engine: &mut dyn RolloutEngine,
-        progress: &mut dyn FnMut(usize),
+        progress: &mut Progress<'_>,
     ) -> Result<Answered> {
         let (mut generate_s, mut score_s) = (0.0, 0.0);
         let mut respond = |n: usize, temperature: f64| -> Result<Vec<Tree>> {

@@ -50,4 +50,5 @@ pub use rows::{
     add_rows, causal_softmax, causal_softmax_back, gate_rows, gate_rows_back, norm_rows_back, token_stats,
     token_stats_back,
 };
+pub use team::{n_processors, n_threads, occupy};
 pub use view::{view, view_mut};

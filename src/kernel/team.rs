@@ -14,9 +14,15 @@ use rayon::prelude::*;
 type Work = unsafe extern "C" fn(*mut c_void);
 type Parallel = unsafe extern "C" fn(Work, *mut c_void, c_uint, c_uint);
 
+/// Threads that libtorch, and every loop beside it, compute with.
+#[must_use]
+pub fn n_threads() -> usize {
+    usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1)
+}
+
 /// Calls `work(i)` for every `i < n`, in any order and from several threads.
 pub fn for_each(n: usize, work: impl Fn(usize) + Sync) {
-    let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).min(n);
+    let threads = n_threads().min(n);
     if threads <= 1 {
         return (0..n).for_each(work);
     }
@@ -24,6 +30,30 @@ pub fn for_each(n: usize, work: impl Fn(usize) + Sync) {
         Some(parallel) => on_team(parallel, threads, n, &work),
         None => (0..n).into_par_iter().for_each(&work),
     }
+}
+
+/// Calls `work(i)` for every `i < n` on a team of `n` threads, one for each; does nothing where libtorch brings another OpenMP.
+///
+/// Few systems have so many processors: this is for work that waits.
+pub fn occupy(n: usize, work: impl Fn(usize) + Sync) {
+    if let Some(parallel) = gomp_parallel() {
+        on_team(parallel, n, n, &work);
+    }
+}
+
+/// Processors that libgomp may use; `None` where libtorch brings another OpenMP.
+#[must_use]
+pub fn n_processors() -> Option<usize> {
+    gomp_parallel()?;
+    // SAFETY: the name is a C string; OpenMP gives a symbol of this name this type.
+    let number = unsafe {
+        let symbol = libc::dlsym(libc::RTLD_DEFAULT, c"omp_get_num_procs".as_ptr());
+        if symbol.is_null() {
+            return None;
+        }
+        std::mem::transmute::<*mut c_void, unsafe extern "C" fn() -> libc::c_int>(symbol)()
+    };
+    usize::try_from(number).ok()
 }
 
 /// What the members of a team share.

@@ -9,7 +9,7 @@ use crate::batch::{BatchConfig, Reads, Sequence, TokenBatch, TrainSample, miniba
 use crate::loss::{KlPlace, LossConfig, LossInput, PolicyLoss, Terms, kl_tokens, token_weights};
 use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
 use crate::optim::{AdamW, OptimConfig};
-use crate::types::KlEstimator;
+use crate::types::{KlEstimator, Progress};
 
 /// What a learner is told once.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ impl PolicyLearner {
     ///
     /// An update whose loss or gradient is not finite is refused and ends the step: weights and optimiser stay as they
     /// were before it, and the report says what was wrong. `progress` hears how many samples have been worked through
-    /// since its last call, `epochs` times each.
+    /// since its last call, `epochs` times each; it can end the work as long as no update has been made.
     ///
     /// # Errors
     /// If the policy is not where its placement says, or results cannot be copied to the host.
@@ -69,7 +69,7 @@ impl PolicyLearner {
         policy: &mut Policy,
         samples: &[TrainSample],
         rates: Rates,
-        progress: &mut dyn FnMut(usize),
+        progress: &mut Progress<'_>,
     ) -> Result<UpdateReport> {
         let mut tally = Tally::default();
         let mut first = FirstPass::default();
@@ -78,7 +78,12 @@ impl PolicyLearner {
         'step: for epoch in 0..self.config.batch.epochs {
             for minibatch in minibatches(samples, self.config.batch.minibatches) {
                 self.gradient.clear();
-                let seen = self.gather(policy, minibatch, rates.kl_coef, &mut tally, progress)?;
+                let mut heard = |n| {
+                    let go_on = progress(n);
+                    // Once weights have moved, the rest must follow.
+                    if n_updates > 0.0 { Ok(()) } else { go_on }
+                };
+                let seen = self.gather(policy, minibatch, rates.kl_coef, &mut tally, &mut heard)?;
                 let _ = first_gap.get_or_insert_with(|| seen.gap(minibatch));
                 if epoch == 0 {
                     first.extend(seen);
@@ -130,7 +135,7 @@ impl PolicyLearner {
         samples: &[TrainSample],
         kl_coef: f64,
         tally: &mut Tally,
-        progress: &mut dyn FnMut(usize),
+        progress: &mut Progress<'_>,
     ) -> Result<FirstPass> {
         let lengths: Vec<usize> = samples.iter().map(|s| s.tokens.len() - s.from).collect();
         let terms = self.loss.terms();
@@ -152,7 +157,7 @@ impl PolicyLearner {
             if let Some((logprobs, entropies)) = stats {
                 seen.set(&group, batch.by_sequence(&logprobs)?, batch.by_sequence(&entropies)?);
             }
-            progress(group.len());
+            progress(group.len())?;
         }
         Ok(seen)
     }

@@ -24,6 +24,7 @@ use super::config::ModelConfig;
 use super::json;
 use super::layout::{Entry, Layout};
 use crate::files::read_regular;
+use crate::kernel::n_threads;
 
 /// Name of the only weight file of a folder.
 pub(crate) const SINGLE: &str = "model.safetensors";
@@ -223,7 +224,7 @@ fn read_all(tensors: Vec<(&Entry, Stored<'_>)>, flat: &mut [f32]) -> Result<()> 
         rest = tail;
         pieces.extend(out.chunks_mut(PIECE).enumerate().map(|(i, out)| (tensor, i * PIECE, out)));
     }
-    let n_threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+    let n_threads = n_threads().min(MAX_THREADS);
     let pieces = Mutex::new(pieces.into_iter());
     let next = || pieces.lock().ok()?.next();
     let work = || -> Result<()> {

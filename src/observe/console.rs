@@ -2,20 +2,24 @@
 //!
 //! Lines of steps and the summary go to standard output, phases and notes to standard error. Where standard error is
 //! no terminal, phases become plain lines without control codes: their start, their end, and a sign of life now and
-//! then. A reader that goes away (`rlcredit train | head`) does not stop the run: failures to print are ignored.
+//! then. A reader that goes away (`rlcredit train | head`), or a terminal, does not stop the run: failures to print are ignored.
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use super::lasting_term::LastingTerm;
 use super::step_line;
 use crate::types::{MetricRow, Step};
 
 /// Longest line printed, in characters.
 pub(super) const WIDTH: usize = 100;
+
+/// How often bars are drawn at most.
+const REDRAWS_PER_S: u8 = 20;
 
 /// The person's view of the run.
 pub struct Console {
@@ -36,7 +40,11 @@ impl Console {
     #[must_use]
     pub fn new() -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let bars = (io::stderr().is_terminal() && !dumb).then(MultiProgress::new);
+        let screen = || {
+            let lasting = Box::new(LastingTerm::stderr());
+            MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(lasting, REDRAWS_PER_S))
+        };
+        let bars = (io::stderr().is_terminal() && !dumb).then(screen);
         Self { bars, first: OnceLock::new() }
     }
 

@@ -151,6 +151,11 @@ pub const ENTRIES: &[Entry] = &[
     entry("perf/train_tokens_per_s", "tokens/s", "Prompt and response tokens per second of training."),
     entry("perf/tokens_per_s", "tokens/s", "Response tokens per second of the whole step."),
     entry("perf/mfu", SHARE, "Arithmetic of the step against what the machine could have done in its time."),
+    entry(
+        "perf/waited_frac",
+        SHARE,
+        "Share of the step that a thread waited for a processor that others had, on average.",
+    ),
     entry("perf/rss_peak_gb", "GB", "Most main memory the process has held so far; no GPU's is in it."),
     entry("progress/prompts", "", "Prompts drawn since the start of the run."),
     entry("progress/samples", "", "Responses sampled since the start of the run."),

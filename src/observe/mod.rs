@@ -6,6 +6,7 @@
 mod console;
 pub mod glossary;
 mod jsonl;
+mod lasting_term;
 pub mod rollouts;
 mod step_line;
 mod summary;

@@ -22,7 +22,7 @@ use crate::rollout::explore::{Explorer, Growth};
 use crate::rollout::{Generation, RolloutEngine};
 use crate::score::{OverlongConfig, Score, Scorer};
 use crate::text::Tokenizer;
-use crate::types::{Completion, Finish, Fork, GenRequest, Leaf, Prompt, Reward, Step, Tree};
+use crate::types::{Completion, Finish, Fork, GenRequest, Leaf, Progress, Prompt, Reward, Step, Tree};
 
 /// Asks a policy and judges its answers.
 pub struct Gatherer {
@@ -69,7 +69,7 @@ pub struct Call<'a> {
     /// The step that it happens in.
     pub step: Step,
     /// Hears how many responses have ended since its last call.
-    pub progress: &'a mut dyn FnMut(usize),
+    pub progress: &'a mut Progress<'a>,
     /// Grows by what it takes.
     pub spent: &'a mut Spent,
 }

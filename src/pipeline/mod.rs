@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Policy;
 use crate::rollout::Counts;
-use crate::types::{Step, Tree};
+use crate::types::{Progress, Step, Tree};
 
 /// What a rollout source yields for one step.
 pub struct Harvest {
@@ -69,7 +69,7 @@ pub trait RolloutSource {
     ///
     /// # Errors
     /// If generation fails. A log-probability or reward that is not finite is no error, it stands in its leaf.
-    fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest>;
+    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<Harvest>;
 
     /// Everything that later harvests depend on.
     ///

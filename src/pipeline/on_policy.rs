@@ -11,7 +11,7 @@ use anyhow::Result;
 use super::gather::{Call, Gatherer, Spent};
 use super::{Discarded, Harvest, RolloutSource, SourceState};
 use crate::model::Policy;
-use crate::types::{Step, Tree};
+use crate::types::{Progress, Step, Tree};
 
 /// Draw prompts, open their trees, generate, score, graft, let grow.
 pub struct OnPolicy {
@@ -24,7 +24,7 @@ pub struct OnPolicy {
 }
 
 impl RolloutSource for OnPolicy {
-    fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest> {
+    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<Harvest> {
         let (mut spent, mut discarded) = (Spent::default(), Discarded::default());
         let mut call = Call { policy, step, progress, spent: &mut spent };
         let (mut trees, mut flat): (Vec<Tree>, Vec<Tree>) = (Vec::new(), Vec::new());

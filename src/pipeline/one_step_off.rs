@@ -14,7 +14,7 @@ use anyhow::Result;
 use super::gather::{Call, Gatherer, Spent, Sprouts};
 use super::{Discarded, Harvest, RolloutSource, SourceState};
 use crate::model::Policy;
-use crate::types::{Completion, GenRequest, Step};
+use crate::types::{Completion, GenRequest, Progress, Step};
 
 /// Generates one step ahead.
 pub struct OneStepOff {
@@ -27,7 +27,7 @@ pub struct OneStepOff {
 }
 
 impl RolloutSource for OneStepOff {
-    fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest> {
+    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<Harvest> {
         let (mut spent, mut discarded) = (Spent::default(), Discarded::default());
         let mut call = Call { policy, step, progress, spent: &mut spent };
         // Roots of the first step come from the weights that their branches come from.

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, anyhow};
 
 use super::{Harvest, OnPolicy, RolloutSource, SourceState};
 use crate::model::Policy;
-use crate::types::Step;
+use crate::types::{Progress, Step};
 
 /// Updates between the weights that a harvest comes from and those that learn from it.
 pub(super) const AGE: Step = 1;
@@ -76,7 +76,7 @@ impl Drop for Overlapped {
 }
 
 impl RolloutSource for Overlapped {
-    fn next(&mut self, policy: &Policy, step: Step, progress: &mut dyn FnMut(usize)) -> Result<Harvest> {
+    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<Harvest> {
         self.settle()?;
         let harvest = match self.ready.take() {
             Some(harvest) => harvest,
@@ -89,7 +89,7 @@ impl RolloutSource for Overlapped {
         tch::set_num_threads((self.n_threads - of_worker).max(1));
         let work = move || {
             tch::set_num_threads(of_worker);
-            let harvest = source.next(&copy, step + 1, &mut |_| ());
+            let harvest = source.next(&copy, step + 1, &mut |_| Ok(()));
             (source, harvest)
         };
         let thread = std::thread::Builder::new().name(String::from("gather"));

@@ -71,6 +71,7 @@ impl RootReader {
                 temperature: self.temperature,
                 max_tokens: self.max_tokens,
                 signals: &SignalConfig::default(),
+                check: &|| Ok(()),
             };
             roots.entropies = measurer.ask(policy, &sequences, true, false)?.entropies;
         }

@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_follows_from_a_mistake_is_not_said() {
-        let rest = "b = 1\nc = \"x\"\n[s]\nd = [1, 2]\ne = { f = 1 }\n".repeat(1);
+        let rest = "b = 1\nc = \"x\"\n[s]\nd = [1, 2]\ne = { f = 1 }\n";
         for (text, line) in [
             (format!("a = [1, 2\n{rest}"), 1),
             (format!("z = 0\na = {{ x = 1\n{rest}"), 2),

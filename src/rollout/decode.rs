@@ -22,7 +22,7 @@ use super::{Counts, Generation, RolloutEngine, SamplingConfig};
 use crate::batch::{Reads, Sequence, TokenBatch, pack};
 use crate::model::{Head, KvCache, Policy, Tapped};
 use crate::signal::{DecodePlan, DecodeReader};
-use crate::types::{Completion, GenRequest, TokenId};
+use crate::types::{Completion, GenRequest, Progress, TokenId};
 
 /// Decodes with the policy itself, in this process.
 pub struct DecodeEngine {
@@ -90,7 +90,7 @@ impl RolloutEngine for DecodeEngine {
         policy: &Policy,
         requests: &[GenRequest],
         generation: &Generation,
-        finished: &mut dyn FnMut(usize),
+        finished: &mut Progress<'_>,
     ) -> Result<Vec<Completion>> {
         let _guard = tch::no_grad_guard();
         let sampling = generation.sampling;
@@ -108,8 +108,8 @@ impl RolloutEngine for DecodeEngine {
         let mut room = self.kept_bytes;
         let (mut waiting, mut batch) = (0..requests.len(), None);
         loop {
-            batch =
-                self.admit(policy, requests, &mut waiting, batch, (sampling.max_new_tokens, &mut store))?;
+            let place = (sampling.max_new_tokens, &mut store);
+            batch = self.admit(policy, requests, &mut waiting, batch, place, finished)?;
             let Some(under_way) = &mut batch else { break };
             self.extend(&mut rows, under_way, &head, generation)?;
             let mut keep = |kept: Kept| {
@@ -118,7 +118,7 @@ impl RolloutEngine for DecodeEngine {
                     store.kept.push(kept);
                 }
             };
-            finished(under_way.compact(&mut rows, keeps.then_some(&mut keep))?);
+            finished(under_way.compact(&mut rows, keeps.then_some(&mut keep))?)?;
             match under_way.rows.is_empty() {
                 true => batch = None,
                 false => under_way.step(policy, &mut rows)?,
@@ -145,6 +145,7 @@ impl DecodeEngine {
         waiting: &mut Range<usize>,
         batch: Option<Batch<'e>>,
         (n_new, store): (usize, &mut Store),
+        finished: &mut Progress<'_>,
     ) -> Result<Option<Batch<'e>>> {
         let n_rows = batch.as_ref().map_or(0, |batch| batch.rows.len());
         let closed = batch.as_ref().is_some_and(|batch| {
@@ -168,7 +169,7 @@ impl DecodeEngine {
         // Rows that join others find their room there.
         let room = if batch.is_some() { 0 } else { n_new };
         waiting.start = new.end;
-        let (new, hidden, cache) = self.begin(policy, requests, new, (room, store))?;
+        let (new, hidden, cache) = self.begin(policy, requests, new, (room, store), finished)?;
         Ok(Some(match batch {
             Some(mut batch) => {
                 batch.rows.extend(new);
@@ -194,13 +195,14 @@ impl DecodeEngine {
         requests: &[GenRequest],
         new: Range<usize>,
         (n_new, Store { kept, counts, .. }): (usize, &mut Store),
+        finished: &mut Progress<'_>,
     ) -> Result<(Vec<usize>, Tensor, KvCache)> {
         let (served, fresh): (Vec<usize>, Vec<usize>) =
             new.partition(|i| kept.iter().any(|kept| kept.serves(&requests[*i])));
         let context = |rows: &[usize]| contexts(&rows.iter().map(|i| &requests[*i]).collect::<Vec<_>>());
         let mut parts = Vec::new();
         if !fresh.is_empty() {
-            let (hidden, cache, n_read) = self.prefill(policy, &context(&fresh), n_new)?;
+            let (hidden, cache, n_read) = self.prefill(policy, &context(&fresh), n_new, finished)?;
             counts.prefilled += n_read as u64;
             parts.push((hidden, cache));
         }
@@ -231,6 +233,7 @@ impl DecodeEngine {
         policy: &Policy,
         contexts: &[Context],
         n_new: usize,
+        finished: &mut Progress<'_>,
     ) -> Result<(Tensor, KvCache, usize)> {
         let mut n_read = 0;
         let device = policy.placement.device;
@@ -242,6 +245,7 @@ impl DecodeEngine {
             contexts.iter().map(|c| Sequence { prompt: &c.tokens, response: &[0] }).collect();
         let mut hidden: Vec<Tensor> = contexts.iter().map(|_| Tensor::new()).collect();
         for group in pack(&sequences, self.max_prefill_tokens, Reads::Predictors) {
+            finished(0)?;
             let part: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
             let batch = TokenBatch::new(&part, Reads::Predictors, device);
             n_read += batch.inputs.n_tokens();

@@ -14,7 +14,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Policy;
-use crate::types::{Completion, GenRequest, NotFinite, Purpose, RunRandom, Step};
+use crate::types::{Completion, GenRequest, NotFinite, Progress, Purpose, RunRandom, Step};
 
 /// Where the random numbers of one generation call come from, and the distribution to draw from.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +77,7 @@ pub trait RolloutEngine: Send {
         policy: &Policy,
         requests: &[GenRequest],
         generation: &Generation,
-        finished: &mut dyn FnMut(usize),
+        finished: &mut Progress<'_>,
     ) -> Result<Vec<Completion>>;
 
     /// What contexts took since the last time it was asked.

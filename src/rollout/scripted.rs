@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::{Generation, RolloutEngine};
 use crate::model::Policy;
-use crate::types::{Completion, GenRequest};
+use crate::types::{Completion, GenRequest, Progress};
 
 /// Hands out prepared completions in order.
 #[derive(Default)]
@@ -24,10 +24,10 @@ impl RolloutEngine for ScriptedEngine {
         _policy: &Policy,
         requests: &[GenRequest],
         _generation: &Generation,
-        finished: &mut dyn FnMut(usize),
+        finished: &mut Progress<'_>,
     ) -> Result<Vec<Completion>> {
         self.calls.push(requests.iter().map(|r| (r.prompt.id, r.sample)).collect());
-        finished(requests.len());
+        finished(requests.len())?;
         requests
             .iter()
             .map(|_| self.script.pop_front().context("the script has no completion left"))

@@ -11,11 +11,12 @@ use super::ledger::Ledger;
 use super::{Failure, Outcome, Run, Setup, checks, initial_policy, warm_start};
 use crate::checkpoint::{Progress, TrainState, VerifiedCheckpoint};
 use crate::eval::EvalReport;
-use crate::interrupt::{Interrupt, Signal};
+use crate::interrupt::{Interrupt, OrStopped, Signal};
 use crate::learner::PolicyLearner;
 use crate::model::{FreeMemory, Policy, matmul_peak};
 use crate::observe::Console;
 use crate::signal::Grouping;
+use crate::threads::Contention;
 
 /// What a person asked for.
 pub struct Request {
@@ -36,6 +37,18 @@ pub struct Request {
 /// # Errors
 /// A [`Failure`] where the exit code says more than 1; otherwise whatever could not be read, written or computed.
 pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
+    match begun(request, console, interrupt).or_stopped()? {
+        Ok(outcome) => Ok(outcome),
+        Err(signal) => {
+            console.note(format_args!("{signal}: stopped before the first step; nothing is lost"));
+            Ok(Outcome::Interrupted(signal))
+        }
+    }
+}
+
+fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
+    // Until the first step whatever was done is done again, or kept as it goes on: the warm start.
+    let mut nothing_to_lose = Some(interrupt.immediate()?);
     let Request { setup, given, runs, warm_starts, resume } = request;
     let (home, saved) = if resume {
         let _phase = console.step_phase("verify checkpoint", 0);
@@ -72,20 +85,22 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
         None => {
             let mut evaluations = Vec::new();
             if let Some(config) = &setup.recipe.warmup {
-                let found = ledger.evaluate("before_warmup", &setup, &policy, console);
+                let found = ledger.evaluate("before_warmup", &setup, &policy, console, interrupt);
                 let found =
                     found.map_err(|error| checks::diverged("before the warm start", error, weights))?;
                 let reports = found.into_iter().map(|found| found.report);
                 evaluations.extend(reports.map(|report| (String::from("before warm start"), report)));
+                drop(nothing_to_lose.take());
                 if !warm_start(&setup, config, &mut policy, &warm_starts, console, interrupt)? {
                     return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(Signal::Interrupt)));
                 }
+                nothing_to_lose = Some(interrupt.immediate()?);
             }
             let (moment, remedy) = match &setup.recipe.warmup {
                 Some(warmup) => ("after warm start", format!("lower [warmup] lr = {}", warmup.lr)),
                 None => ("before training", weights.to_owned()),
             };
-            let found = ledger.evaluate("step_000000", &setup, &policy, console);
+            let found = ledger.evaluate("step_000000", &setup, &policy, console, interrupt);
             let found = found.map_err(|error| checks::diverged(moment, error, &remedy))?;
             let reports = found.into_iter().map(|found| found.report);
             evaluations.extend(reports.map(|report| (String::from(moment), report)));
@@ -94,6 +109,7 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
             Run::begin(&setup, policy, reference, evaluations, ledger, console)?
         }
     };
+    drop(nothing_to_lose);
     run.go(interrupt)
 }
 
@@ -125,10 +141,14 @@ impl<'s> Run<'s> {
             refused_in_a_row: 0,
             without_signal: Some(0),
             evaluations,
+            given_up: None,
+            unfinished: None,
             wall_before: 0.0,
             checkpoint_s: None,
             peak: matmul_peak(setup.placement)?,
             free_memory: FreeMemory::default(),
+            contention: Contention::default(),
+            told_of_others: false,
         })
     }
 
@@ -152,6 +172,7 @@ impl<'s> Run<'s> {
             progress,
             refused_in_a_row,
             evaluations,
+            unfinished,
         } = state;
         policy.set_master(&weights)?;
         let mut run = Self::begin(setup, policy, reference, evaluations, ledger, console)?;
@@ -161,7 +182,8 @@ impl<'s> Run<'s> {
         }
         run.source.restore(source)?;
         run.grouping = Grouping::resume(head_groups);
-        Ok(Self { step, kl_coef, progress, refused_in_a_row, wall_before: progress.wall_s, ..run })
+        let wall_before = progress.wall_s;
+        Ok(Self { step, kl_coef, progress, refused_in_a_row, unfinished, wall_before, ..run })
     }
 
     /// All that later steps depend on.
@@ -175,11 +197,12 @@ impl<'s> Run<'s> {
             optimizer: self.learner.optimizer.state().shallow_clone(),
             critic: self.critic.as_ref().map(OwnCritic::state),
             kl_coef: self.kl_coef,
-            source: self.source.state()?,
+            source: self.given_up.take().map_or_else(|| self.source.state(), Ok)?,
             head_groups: self.grouping.groups().cloned(),
             progress: Progress { wall_s: self.wall_s(), ..self.progress },
             refused_in_a_row: self.refused_in_a_row,
             evaluations: self.evaluations.clone(),
+            unfinished: self.unfinished.clone(),
         })
     }
 }

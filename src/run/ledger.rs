@@ -13,6 +13,7 @@ use super::{Run, Setup, checks};
 use crate::checkpoint::{save_model, write_sealed};
 use crate::eval::{Estimate, EvalReport, Evaluation, Evaluator};
 use crate::files::write_whole;
+use crate::interrupt::Interrupt;
 use crate::model::Policy;
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, rollouts};
 use crate::run_folder::Environment;
@@ -61,6 +62,7 @@ impl Ledger {
         setup: &Setup,
         policy: &Policy,
         console: &Console,
+        interrupt: &Interrupt,
     ) -> Result<Vec<Evaluation>> {
         let evaluators = setup.evaluators();
         let total: usize = evaluators.iter().map(Evaluator::n_responses).sum();
@@ -68,7 +70,11 @@ impl Ledger {
         let mut engine = setup.engine();
         let mut evaluations = Vec::with_capacity(evaluators.len());
         for evaluator in &evaluators {
-            let evaluation = evaluator.run(policy, &mut engine, &mut |n| phase.advance(n as u64, ""))?;
+            let advance = &mut |n| {
+                phase.advance(n as u64, "");
+                interrupt.check()
+            };
+            let evaluation = evaluator.run(policy, &mut engine, advance)?;
             write_whole(&self.home.folder.eval_items(moment, &evaluator.set.name), |mut w| {
                 for item in &evaluation.items {
                     serde_json::to_writer(&mut w, item)?;
@@ -186,10 +192,14 @@ impl Ledger {
 
 impl Run<'_> {
     /// Evaluates the policy after this step and adds the result to its row.
-    pub(super) fn evaluate(&mut self, row: &mut MetricRow) -> Result<()> {
+    ///
+    /// # Errors
+    /// A [`crate::interrupt::Stopped`] if a signal asks for a stop; the row is as it was then.
+    pub(super) fn evaluate(&mut self, row: &mut MetricRow, interrupt: &Interrupt) -> Result<()> {
         let start = Instant::now();
         let moment = format!("step_{:06}", self.step);
-        let evaluations = match self.ledger.evaluate(&moment, self.setup, &self.policy, self.console) {
+        let found = self.ledger.evaluate(&moment, self.setup, &self.policy, self.console, interrupt);
+        let evaluations = match found {
             Ok(evaluations) => evaluations,
             Err(error) => {
                 let remedy = format!("{}; {}", self.ledger.newest_checkpoint()?, self.smaller_updates());

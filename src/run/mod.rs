@@ -36,15 +36,19 @@ use crate::batch::flatten;
 use crate::checkpoint::Progress;
 use crate::credit::Credit;
 use crate::eval::EvalReport;
-use crate::interrupt::{Interrupt, Signal};
+use crate::interrupt::{Interrupt, OrStopped, Signal, Stopped};
 use crate::learner::{PolicyLearner, Rates};
 use crate::measure::Measurer;
 use crate::model::{FreeMemory, Policy};
 use crate::observe::Console;
 use crate::optim::learning_rate;
-use crate::pipeline::{Harvest, RolloutSource};
+use crate::pipeline::{Harvest, RolloutSource, SourceState};
 use crate::signal::Grouping;
+use crate::threads::{Contention, n_threads};
 use crate::types::{MetricRow, Needs, Step};
+
+/// Share of a step that threads wait for processors from which on a person is told.
+const CROWDED: f64 = 0.25;
 
 /// Steps in a row whose update is refused before the run gives up.
 const MAX_REFUSED: u32 = 10;
@@ -71,6 +75,8 @@ struct Run<'s> {
     source: Box<dyn RolloutSource>,
     credit: Credit,
     grouping: Grouping,
+    /// What the source depends on where a step was given up.
+    given_up: Option<SourceState>,
     learner: PolicyLearner,
     critic: Option<OwnCritic>,
     /// Weight of the KL penalty, where there is one.
@@ -81,6 +87,8 @@ struct Run<'s> {
     /// Steps of this process as long as no group had a signal in any of them.
     without_signal: Option<Step>,
     evaluations: Vec<(String, EvalReport)>,
+    /// The row of the last step, while its evaluation is still to be made.
+    unfinished: Option<MetricRow>,
     /// Seconds of the processes before this one.
     wall_before: f64,
     /// Seconds the newest checkpoint took, until a row has reported them.
@@ -88,6 +96,10 @@ struct Run<'s> {
     /// Floating-point operations per second of this machine.
     peak: f64,
     free_memory: FreeMemory,
+    /// Whether others need the processors.
+    contention: Contention,
+    /// Whether a person was told so.
+    told_of_others: bool,
 }
 
 impl Run<'_> {
@@ -99,32 +111,60 @@ impl Run<'_> {
     /// THE loop.
     fn go(&mut self, interrupt: &Interrupt) -> Result<Outcome> {
         let n_steps = self.setup.recipe.run.steps;
-        while self.step < n_steps {
-            if let Some(signal) = interrupt.requested() {
+        while self.step < n_steps || self.unfinished.is_some() {
+            if let Err(signal) = self.advance(interrupt).or_stopped()? {
                 let what = self.save_if_sound()?;
                 self.console.note(format!("{signal}: stopped after step {}, {what}", self.step));
                 return Ok(Outcome::Interrupted(signal));
             }
-            self.step += 1;
-            let mut row = self.train_step()?;
-            if self.is_due(self.setup.recipe.eval.every) {
-                self.evaluate(&mut row)?;
-            }
-            row.set("progress/wall_s", self.wall_s());
-            row.extend(self.checkpoint_s.take().map(|s| ("time/checkpoint", s)).into_iter().collect());
-            self.ledger.write_row(self.step, &row)?;
-            self.console.step_line(self.step, n_steps, &row);
-            self.watch_signal(&row);
-            // Where updates are refused, the cause may be in the weights already; the newest checkpoint is from before.
-            // After the last step there is no later chance, and the policy is the one that the evaluation has seen.
-            let keep = self.refused_in_a_row == 0 || self.step == n_steps;
-            if keep && self.is_due(self.setup.recipe.checkpoint.every) {
-                self.check_policy()?;
-                self.save()?;
-            }
         }
         self.ledger.summary(self.setup, &self.evaluations, self.wall_s(), self.console)?;
         Ok(Outcome::Done)
+    }
+
+    /// One step with its evaluation, row and checkpoint. Stopped within the step, the run is where it was before it; within the
+    /// evaluation, behind the step, and the row waits for the rest.
+    fn advance(&mut self, interrupt: &Interrupt) -> Result<()> {
+        interrupt.check()?;
+        let mut row = match self.unfinished.take() {
+            Some(row) => row,
+            None => self.train_or_undo(interrupt)?,
+        };
+        if self.is_due(self.setup.recipe.eval.every)
+            && let Err(error) = self.evaluate(&mut row, interrupt)
+        {
+            self.unfinished = Some(row);
+            return Err(error);
+        }
+        row.set("progress/wall_s", self.wall_s());
+        row.extend(self.checkpoint_s.take().map(|s| ("time/checkpoint", s)).into_iter().collect());
+        self.ledger.write_row(self.step, &row)?;
+        let n_steps = self.setup.recipe.run.steps;
+        self.console.step_line(self.step, n_steps, &row);
+        self.watch_signal(&row);
+        self.watch_processors(&row);
+        // Where updates are refused, the cause may be in the weights already; the newest checkpoint is from before.
+        // After the last step there is no later chance, and the policy is the one that the evaluation has seen.
+        let keep = self.refused_in_a_row == 0 || self.step == n_steps;
+        if keep && self.is_due(self.setup.recipe.checkpoint.every) {
+            self.check_policy()?;
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// The next step. If it is stopped before anything was learned, all that it changed is as before.
+    fn train_or_undo(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
+        // An overlapped harvest is waited for here: its weights are gone with the process.
+        let source = self.source.state()?;
+        let grouping = self.grouping.clone();
+        self.step += 1;
+        let row = self.train_step(interrupt);
+        if row.as_ref().is_err_and(|error| error.is::<Stopped>()) {
+            self.step -= 1;
+            (self.given_up, self.grouping) = (Some(source), grouping);
+        }
+        row
     }
 
     /// Says after a while, and after the last step, that there has been nothing to learn from.
@@ -137,6 +177,21 @@ impl Run<'_> {
                 "no group had a signal in {steps} steps: all rewards of a prompt are equal, or graders could not judge the \
                  responses, so nothing is learned from them; take problems that the policy solves at times, a longer \
                  [warmup], more responses to a prompt ([explore]) or a higher [sampling] temperature"
+            ));
+        }
+    }
+
+    /// Says once that others use the processors, for it makes everything slower.
+    fn watch_processors(&mut self, row: &MetricRow) {
+        let Some(waited) = row.get("perf/waited_frac").filter(|waited| *waited > CROWDED) else { return };
+        if !std::mem::replace(&mut self.told_of_others, true) {
+            let (threads, mfu) = (n_threads(), row.get("perf/mfu").unwrap_or(0.0));
+            self.console.note(format!(
+                "others use the processors: each of {threads} threads waited {:.0} % of step {} for one, and the step came to \
+                 {:.1} % of the machine's peak; --threads says how many compute",
+                100.0 * waited,
+                self.step,
+                100.0 * mfu
             ));
         }
     }
@@ -155,13 +210,18 @@ impl Run<'_> {
     }
 
     /// One step: harvest, measure, credit, flatten, update.
-    fn train_step(&mut self) -> Result<MetricRow> {
+    fn train_step(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
         let recipe = &self.setup.recipe;
         let mut clock = Clock::start();
+        _ = self.contention.share(n_threads());
 
         let phase =
             self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.most()) as u64);
-        let harvest = self.source.next(&self.policy, self.step, &mut |n| phase.advance(n as u64, ""));
+        let advance = &mut |n| {
+            phase.advance(n as u64, "");
+            interrupt.check()
+        };
+        let harvest = self.source.next(&self.policy, self.step, advance);
         phase.finish();
         let Harvest { trees, ages, discarded, counts, generate_s, score_s } = harvest?;
         self.free_memory.release_if_due();
@@ -170,7 +230,9 @@ impl Run<'_> {
         let needs = self.needs();
         // Out of `self`, which the measurer borrows as a whole.
         let mut grouping = std::mem::take(&mut self.grouping);
-        let measured = self.measurer().measure(trees, needs, self.step, &mut grouping);
+        let check = || interrupt.check();
+        let measurer = Measurer { check: &check, ..self.measurer() };
+        let measured = measurer.measure(trees, needs, self.step, &mut grouping);
         self.grouping = grouping;
         let measured = measured?;
         let measure_s = clock.lap();
@@ -183,7 +245,10 @@ impl Run<'_> {
         let phase = self.console.step_phase("update", (samples.len() * recipe.batch.epochs) as u64);
         let lr = learning_rate(&recipe.optim, self.step, recipe.run.steps);
         let rates = Rates { lr, kl_coef: self.kl_coef };
-        let advance = &mut |n| phase.advance(n as u64, "");
+        let advance = &mut |n| {
+            phase.advance(n as u64, "");
+            interrupt.check()
+        };
         let is_first = self.is_unchanged();
         let learnt = if self.critic_warms_up() { &[] } else { &samples[..] };
         let report = self.learner.update(&mut self.policy, learnt, rates, advance)?;
@@ -215,6 +280,7 @@ impl Run<'_> {
             credit: credit_s,
             train: train_s,
             step: clock.total(),
+            waited: self.contention.share(n_threads()),
         };
         let work = Work {
             policy: &self.policy,
@@ -246,6 +312,7 @@ impl Run<'_> {
             temperature: recipe.sampling.temperature,
             max_tokens: recipe.batch.max_tokens,
             signals: &recipe.signals,
+            check: &|| Ok(()),
         }
     }
 

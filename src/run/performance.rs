@@ -21,6 +21,8 @@ pub(super) struct Times {
     pub train: f64,
     /// The whole step, without evaluation and checkpoint.
     pub step: f64,
+    /// Share of the step that threads were kept waiting for a processor which others had.
+    pub waited: f64,
 }
 
 /// Seconds since the last look and since the start.
@@ -67,7 +69,7 @@ pub(super) struct Work<'a> {
 
 /// The metrics of a step that took `times`.
 pub(super) fn row(times: &Times, work: &Work<'_>) -> MetricRow {
-    let Times { generate, score, measure, credit, train, step } = *times;
+    let Times { generate, score, measure, credit, train, step, waited } = *times;
     let trees = work.trees.iter().map(|tree| &tree.measured.tree);
     let generated: usize = trees.clone().map(|tree| tree.n_sampled_tokens()).sum();
     let trained: usize = work.samples.iter().map(|s| s.prompt.tokens.len() + s.tokens.len()).sum();
@@ -86,6 +88,7 @@ pub(super) fn row(times: &Times, work: &Work<'_>) -> MetricRow {
         ),
         ("perf/tokens_per_s", generated as f64 / step),
         ("perf/mfu", work.operations() / step / work.peak),
+        ("perf/waited_frac", waited),
         ("perf/rss_peak_gb", peak_rss_gb()),
     ]
     .into_iter()

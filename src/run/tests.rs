@@ -67,7 +67,7 @@ fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row(
     let good = run.policy.master().copy();
     break_policy(&mut run.policy);
     run.step = 1;
-    let row = run.train_step().unwrap();
+    let row = run.train_step(&Interrupt::default()).unwrap();
     assert_eq!((row.get("optim/skipped"), run.refused_in_a_row), (Some(1.0), 1));
     assert_eq!(run.learner.optimizer.state().updates, 0);
     let dump = std::fs::read_to_string(dir.path().join("test/refused/step_000001.jsonl")).unwrap();
@@ -77,7 +77,7 @@ fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row(
 
     run.policy.set_master(&good).unwrap();
     run.step = 2;
-    let row = run.train_step().unwrap();
+    let row = run.train_step(&Interrupt::default()).unwrap();
     assert_eq!((row.get("optim/skipped"), run.refused_in_a_row), (Some(0.0), 0));
     assert_eq!(run.learner.optimizer.state().updates, 1);
 
@@ -123,7 +123,7 @@ fn a_policy_in_doubt_is_not_saved() {
     let _ = run.policy.update(|master| master.fill_(f64::NAN));
     not_saved(&mut run);
 
-    let error = run.evaluate(&mut MetricRow::default()).unwrap_err();
+    let error = run.evaluate(&mut MetricRow::default(), &Interrupt::default()).unwrap_err();
     assert_eq!(error.downcast_ref::<Failure>().unwrap().exit_code(), 4);
     let text = error.to_string();
     assert!(text.starts_with("evaluation after step 4: prompt "), "{text}");
@@ -153,25 +153,69 @@ fn the_first_update_is_checked_whenever_it_comes() {
         let good = run.policy.master().copy();
         break_policy(&mut run.policy);
         run.step = 1;
-        let _ = run.train_step().unwrap();
+        let _ = run.train_step(&Interrupt::default()).unwrap();
         assert_eq!((run.refused_in_a_row, run.needs().old_logprobs), (1, true));
 
         run.policy.set_master(&good).unwrap();
         run.step = 2;
         let config = LearnerConfig { temperature: 2.0, ..setup.learner_config() };
         let honest = std::mem::replace(&mut run.learner, PolicyLearner::new(config, &run.policy));
-        let error = run.train_step().unwrap_err();
+        let error = run.train_step(&Interrupt::default()).unwrap_err();
         assert!(error.to_string().starts_with("step 2: learner and itself disagree"), "{error:#}");
 
         run.policy.set_master(&good).unwrap();
         run.learner = honest;
         run.step = 3;
-        let _ = run.train_step().unwrap();
+        let _ = run.train_step(&Interrupt::default()).unwrap();
         assert!(!run.needs().old_logprobs);
         run.step = 4;
         run.learner = PolicyLearner::new(config, &run.policy);
         let optimizer = run.state().unwrap().optimizer;
         run.learner.optimizer.restore(AdamWState { updates: 1, ..optimizer }).unwrap();
-        assert!(run.train_step().is_ok());
+        assert!(run.train_step(&Interrupt::default()).is_ok());
     }
+}
+
+/// Numbers of a row that do not depend on the clock.
+fn untimed(row: &MetricRow) -> Vec<(String, u64)> {
+    let timed = |key: &str| ["time/", "perf/", "progress/wall_s"].iter().any(|start| key.starts_with(start));
+    row.iter().filter(|(key, _)| !timed(key)).map(|(key, value)| (key.to_owned(), value.to_bits())).collect()
+}
+
+#[test]
+fn a_step_that_a_signal_ends_is_as_if_it_had_not_begun() {
+    let (setup, console) = (setup(&[]), Console::new());
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut undisturbed = begin(&setup, other.path(), &console);
+    let expected = undisturbed.train_or_undo(&Interrupt::default()).unwrap();
+
+    let mut run = begin(&setup, dir.path(), &console);
+    let before = run.state().unwrap().source;
+    let error = run.train_or_undo(&Interrupt::by(Signal::HangUp)).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Stopped(Signal::HangUp)));
+    assert_eq!((run.step, run.learner.optimizer.state().updates), (0, 0));
+    let state = run.state().unwrap();
+    assert_eq!(state.source, before, "what is saved is from before the step");
+    run.source.restore(state.source).unwrap();
+    let row = run.train_or_undo(&Interrupt::default()).unwrap();
+    assert_eq!(untimed(&row), untimed(&expected));
+    assert_eq!(run.policy.master(), undisturbed.policy.master());
+}
+
+#[test]
+fn an_evaluation_that_a_signal_ends_is_made_when_the_run_goes_on() {
+    let (setup, dir, console) = (setup(&["eval.every=1"]), tempfile::tempdir().unwrap(), Console::new());
+    let mut run = begin(&setup, dir.path(), &console);
+    let mut row = run.train_or_undo(&Interrupt::default()).unwrap();
+    let before = row.clone();
+    assert!(run.evaluate(&mut row, &Interrupt::by(Signal::Terminate)).unwrap_err().is::<Stopped>());
+    assert_eq!(row, before);
+    run.unfinished = Some(row.clone());
+    assert!(run.advance(&Interrupt::by(Signal::Terminate)).unwrap_err().is::<Stopped>());
+    assert_eq!(run.state().unwrap().unfinished, Some(row));
+    run.advance(&Interrupt::default()).unwrap();
+    assert_eq!((run.step, run.unfinished.is_none()), (1, true));
+    let metrics = std::fs::read_to_string(dir.path().join("test/metrics.jsonl")).unwrap();
+    assert_eq!(metrics.lines().count(), 1);
+    assert!(metrics.contains("eval/heldout/avg@"), "{metrics}");
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// What one step reports. Keys are those of the glossary (`observe::glossary`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MetricRow {
@@ -28,6 +30,20 @@ impl MetricRow {
     /// All values, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.values.iter().map(|(k, v)| (k.as_str(), *v))
+    }
+}
+
+/// As an object; what is not finite, which JSON cannot say, is null and comes back as NaN.
+impl Serialize for MetricRow {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(&self.values)
+    }
+}
+
+impl<'de> Deserialize<'de> for MetricRow {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let values: BTreeMap<String, Option<f64>> = BTreeMap::deserialize(from)?;
+        Ok(values.into_iter().map(|(key, value)| (key, value.unwrap_or(f64::NAN))).collect())
     }
 }
 

@@ -31,5 +31,9 @@ pub use run_id::RunId;
 pub use signals::{HeadId, HeadSignal, HeadSignals, Signals};
 pub use tree::{CreditedTree, Fork, Leaf, MeasuredTree, Needs, Tree};
 
+/// Hears how far work has come: how many more responses or samples are done since its last call, often none. An error ends the
+/// work, as a request to stop does.
+pub type Progress<'a> = dyn FnMut(usize) -> anyhow::Result<()> + 'a;
+
 /// Number of a training step, counted from 1; 0 is the state before the first update.
 pub type Step = u64;

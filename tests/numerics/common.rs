@@ -67,8 +67,15 @@ pub fn leaf(sample: u32, tokens: Vec<TokenId>, logprobs: Vec<f32>) -> Leaf {
 /// Log-probabilities of the leaves' tokens under `policy`, leaf after leaf.
 pub fn measured(policy: &Policy, trees: Vec<Tree>, temperature: f64, max_tokens: usize) -> Vec<Vec<f32>> {
     let signals = SignalConfig::default();
-    let measurer =
-        Measurer { policy, reference: None, critic: None, temperature, max_tokens, signals: &signals };
+    let measurer = Measurer {
+        policy,
+        reference: None,
+        critic: None,
+        temperature,
+        max_tokens,
+        signals: &signals,
+        check: &|| Ok(()),
+    };
     let needs = Needs { old_logprobs: true, ..Needs::default() };
     let trees = measurer.measure(trees, needs, 1, &mut Grouping::default()).unwrap();
     trees.iter().flat_map(|tree| tree.old_logprobs.as_ref().unwrap().iter().map(<[f32]>::to_vec)).collect()

@@ -40,7 +40,7 @@ fn requests() -> Vec<GenRequest> {
 
 fn generate(policy: &Policy, requests: &[GenRequest], sampling: SamplingConfig) -> Vec<Completion> {
     let mut engine = DecodeEngine::new(EOS.to_vec(), 512, 1 << 14);
-    engine.generate(policy, requests, &generation(sampling), &mut |_| ()).unwrap()
+    engine.generate(policy, requests, &generation(sampling), &mut |_| Ok(())).unwrap()
 }
 
 /// What the full forward pass says about the token after each of `context ++ response[..i]`, f64 `[T, V]`.
@@ -161,7 +161,7 @@ fn twenty_updates_at_rate_0_leave_sampler_and_learner_as_near_as_they_were() {
             let mut engine = DecodeEngine::new(EOS.to_vec(), 512, 1 << 14);
             let sampling = SamplingConfig { temperature: TEMPERATURE, ..PLAIN };
             let generation = Generation { step, ..generation(sampling) };
-            let completions = engine.generate(&policy, &requests, &generation, &mut |_| ()).unwrap();
+            let completions = engine.generate(&policy, &requests, &generation, &mut |_| Ok(())).unwrap();
             let samples: Vec<TrainSample> = requests
                 .iter()
                 .zip(&completions)
@@ -177,7 +177,7 @@ fn twenty_updates_at_rate_0_leave_sampler_and_learner_as_near_as_they_were() {
                     place: (request.prompt.id as usize, request.sample as usize),
                 })
                 .collect();
-            let report = learner.update(&mut policy, &samples, rates(0.0), &mut |_| ()).unwrap();
+            let report = learner.update(&mut policy, &samples, rates(0.0), &mut |_| Ok(())).unwrap();
             assert!(report.not_finite.is_none() && report.metrics.get("optim/grad_norm").unwrap() > 0.0);
             gaps.push(report.first_gap.unwrap().mean);
         }
@@ -234,8 +234,12 @@ fn an_answer_does_not_depend_on_its_company() {
         // Few rows at a time, and prefills of one or two prompts.
         let mut narrow = DecodeEngine::new(EOS.to_vec(), 5, 16);
         let mut n_finished = 0;
-        let parts =
-            narrow.generate(&policy, &requests, &generation(PLAIN), &mut |n| n_finished += n).unwrap();
+        let parts = narrow
+            .generate(&policy, &requests, &generation(PLAIN), &mut |n| {
+                n_finished += n;
+                Ok(())
+            })
+            .unwrap();
         parts.iter().zip(&together).for_each(|(part, together)| same(part, together));
         assert_eq!(n_finished, requests.len());
 
@@ -250,13 +254,13 @@ fn a_prefix_is_continued_as_if_it_had_just_been_written() {
     let policy = policy("qwen3");
     let request = requests().swap_remove(0);
     let whole = DecodeEngine::new(Vec::new(), 8, 99)
-        .generate(&policy, std::slice::from_ref(&request), &generation(PLAIN), &mut |_| ())
+        .generate(&policy, std::slice::from_ref(&request), &generation(PLAIN), &mut |_| Ok(()))
         .unwrap()
         .swap_remove(0);
     let cuts = [1, 9, 23];
     let rest = |cut: usize| GenRequest { prefix: whole.tokens[..cut].to_vec(), ..request.clone() };
     let parts = DecodeEngine::new(Vec::new(), 8, 99)
-        .generate(&policy, &cuts.map(rest), &generation(PLAIN), &mut |_| ())
+        .generate(&policy, &cuts.map(rest), &generation(PLAIN), &mut |_| Ok(()))
         .unwrap();
     for (cut, part) in cuts.into_iter().zip(parts) {
         assert_eq!(part.tokens, whole.tokens[cut..], "cut at {cut}");
@@ -290,7 +294,7 @@ fn branches_go_on_from_what_was_kept() {
     let engine = || DecodeEngine::new(EOS.to_vec(), 5, 1 << 14);
     let (mut keeping, mut plain) = (engine().keeping(2, usize::MAX), engine());
     let ask = |engine: &mut DecodeEngine, requests: &[GenRequest]| {
-        engine.generate(&policy, requests, &generation(PLAIN), &mut |_| ()).unwrap()
+        engine.generate(&policy, requests, &generation(PLAIN), &mut |_| Ok(())).unwrap()
     };
     let roots = ask(&mut keeping, &requests);
     assert_eq!(roots, ask(&mut plain, &requests));
@@ -331,8 +335,8 @@ fn an_ended_row_disturbs_nobody_at_the_end_of_the_positions() {
     let mut requests: Vec<GenRequest> = (0..10).map(fresh).collect();
     requests[9].prefix = tokens(7, 100);
     let mut engine = DecodeEngine::new(Vec::new(), 512, 1 << 14);
-    let together = engine.generate(&policy, &requests, &generation(sampling), &mut |_| ()).unwrap();
-    let alone = engine.generate(&policy, &requests[..1], &generation(sampling), &mut |_| ()).unwrap();
+    let together = engine.generate(&policy, &requests, &generation(sampling), &mut |_| Ok(())).unwrap();
+    let alone = engine.generate(&policy, &requests[..1], &generation(sampling), &mut |_| Ok(())).unwrap();
     assert_eq!((together[9].tokens.len(), together[0].tokens.len()), (8, 108));
     assert_eq!(together[0].tokens, alone[0].tokens);
 }
@@ -390,7 +394,7 @@ fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
         let plan = DecodePlan::new(&config, &policy.config);
         let read = DecodeEngine::new(EOS.to_vec(), 5, 16)
             .reading(plan)
-            .generate(&policy, &requests, &generation(PLAIN), &mut |_| ())
+            .generate(&policy, &requests, &generation(PLAIN), &mut |_| Ok(()))
             .unwrap();
         let plain = generate(&policy, &requests, PLAIN);
         let lengths: std::collections::HashSet<_> = read.iter().map(|done| done.tokens.len()).collect();
@@ -408,6 +412,7 @@ fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
             temperature: 1.0,
             max_tokens: 200,
             signals: &config,
+            check: &|| Ok(()),
         };
         let measured = measurer.ask(&policy, &sequences, false, true).unwrap().signals;
         for ((read, plain), measured) in read.iter().zip(&plain).zip(&measured) {

@@ -54,7 +54,12 @@ fn learner_gradient(
 ) -> (Tensor, UpdateReport) {
     let mut learner = PolicyLearner::new(config, policy);
     let mut heard = Vec::new();
-    let report = learner.update(policy, samples, rates(0.0), &mut |n| heard.push(n)).unwrap();
+    let report = learner
+        .update(policy, samples, rates(0.0), &mut |n| {
+            heard.push(n);
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(heard.iter().sum::<usize>(), samples.len() * config.batch.epochs, "{heard:?}");
     assert_eq!(report.not_finite, None);
     (learner.optimizer.state().first.shallow_clone(), report)

@@ -37,13 +37,13 @@ fn a_loss_or_gradient_that_is_not_finite_changes_nothing() {
         let mut learner = PolicyLearner::new(config(ClipConfig::default(), 40), &policy);
         // One good update, so that there is a state to spoil.
         assert_eq!(
-            learner.update(&mut policy, &samples(), rates(1e-2), &mut |_| ()).unwrap().not_finite,
+            learner.update(&mut policy, &samples(), rates(1e-2), &mut |_| Ok(())).unwrap().not_finite,
             None
         );
         let before = state(&policy, &learner.optimizer);
         let mut samples = samples();
         samples[4].advantages[2] = poison;
-        let report = learner.update(&mut policy, &samples, rates(1e-2), &mut |_| ()).unwrap();
+        let report = learner.update(&mut policy, &samples, rates(1e-2), &mut |_| Ok(())).unwrap();
         let what = report.not_finite.unwrap();
         assert!(what.starts_with(expected), "{poison}: {what}");
         assert_eq!(state(&policy, &learner.optimizer), before, "{poison}");
@@ -52,7 +52,7 @@ fn a_loss_or_gradient_that_is_not_finite_changes_nothing() {
     break_policy(&mut policy);
     let mut learner = PolicyLearner::new(config(ClipConfig::default(), 40), &policy);
     let before = state(&policy, &learner.optimizer);
-    let report = learner.update(&mut policy, &samples(), rates(1e-2), &mut |_| ()).unwrap();
+    let report = learner.update(&mut policy, &samples(), rates(1e-2), &mut |_| Ok(())).unwrap();
     assert_eq!(report.not_finite.as_deref(), Some("loss/policy is NaN"));
     assert_eq!(state(&policy, &learner.optimizer), before);
 }
@@ -101,7 +101,7 @@ fn a_refused_update_ends_the_step() {
         } else {
             samples.truncate(3);
         }
-        let report = learner.update(&mut policy, &samples, rates(1e-2), &mut |_| ()).unwrap();
+        let report = learner.update(&mut policy, &samples, rates(1e-2), &mut |_| Ok(())).unwrap();
         (policy.master().copy(), learner.optimizer.state().updates, report.not_finite.is_some())
     };
     assert_eq!(run(3, true), (run(1, false).0, 1, true));
@@ -119,7 +119,12 @@ fn a_response_ends_in_a_distribution_that_is_not_finite() {
         let mut engine = DecodeEngine::new(vec![2], 8, 64);
         let requests = std::slice::from_ref(&request);
         let mut n_finished = 0;
-        let done = engine.generate(&policy, requests, &generation, &mut |n| n_finished += n).unwrap();
+        let done = engine
+            .generate(&policy, requests, &generation, &mut |n| {
+                n_finished += n;
+                Ok(())
+            })
+            .unwrap();
         assert_eq!((done.len(), n_finished, done[0].finish), (1, 1, Finish::Length));
         assert_eq!((done[0].tokens.len(), done[0].logprobs.len()), (1, 1));
         assert!(done[0].logprobs[0].is_nan(), "temperature {temperature}");

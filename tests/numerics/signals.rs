@@ -101,6 +101,7 @@ fn signals_and_credit_agree_with_transformers_eager_attention() {
                 temperature: 1.0,
                 max_tokens,
                 signals: &config,
+                check: &|| Ok(()),
             };
             let found = measurer.ask(&policy, &rows, stats, true).unwrap();
             assert_eq!(found.logprobs.len(), if stats { rows.len() } else { 0 });

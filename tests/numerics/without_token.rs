@@ -32,7 +32,9 @@ fn requests() -> Vec<GenRequest> {
 
 fn generate(policy: &Policy, sampling: SamplingConfig) -> Vec<Completion> {
     let generation = Generation { random: RunRandom::new(5), purpose: Purpose::Rollout, step: 3, sampling };
-    DecodeEngine::new(vec![2], 512, 1 << 14).generate(policy, &requests(), &generation, &mut |_| ()).unwrap()
+    DecodeEngine::new(vec![2], 512, 1 << 14)
+        .generate(policy, &requests(), &generation, &mut |_| Ok(()))
+        .unwrap()
 }
 
 fn has(token: TokenId) -> bool {

@@ -16,7 +16,7 @@ use rlcredit::rollout::{Generation, RolloutEngine, SamplingConfig, ScriptedEngin
 use rlcredit::score::{OverlongConfig, PenaltyConfig, Scorer};
 use rlcredit::signal::Segmenter;
 use rlcredit::text::{Tokenizer, countdown_tokenizer};
-use rlcredit::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, Tree};
+use rlcredit::types::{Completion, Finish, GenRequest, Progress, Prompt, Purpose, RunRandom, Tree};
 
 use super::place::{Place, RECIPE};
 
@@ -122,7 +122,10 @@ impl PromptSampler for LoggedSampler {
     }
 
     fn observe(&mut self, trees: &[Tree]) {
-        let seen = trees.iter().map(|tree| (tree.prompt.id, tree.rewards().collect())).collect();
+        let seen = trees
+            .iter()
+            .map(|tree| (tree.prompt.id, tree.leaves.iter().map(|leaf| leaf.verdict.value).collect()))
+            .collect();
         self.1.lock().unwrap().push(Event::Observed(seen));
         self.0.observe(trees);
     }
@@ -144,7 +147,7 @@ impl RolloutEngine for LoggedEngine {
         policy: &Policy,
         requests: &[GenRequest],
         generation: &Generation,
-        finished: &mut dyn FnMut(usize),
+        finished: &mut Progress<'_>,
     ) -> Result<Vec<Completion>> {
         let completions = self.0.generate(policy, requests, generation, finished)?;
         let asked = self.0.calls.last().unwrap().clone();
@@ -199,11 +202,16 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
     let policy = Policy::scratch(shape, &random, Placement::cpu_f32()).unwrap();
     for step in 1..=3 {
         let mut finished = 0;
-        let harvest = source.next(&policy, step, &mut |n| finished += n).unwrap();
+        let harvest = source
+            .next(&policy, step, &mut |n| {
+                finished += n;
+                Ok(())
+            })
+            .unwrap();
         assert_eq!((harvest.trees.len(), finished), (2, 6));
         assert!(harvest.trees.iter().all(|tree| tree.leaves[1].text == "<answer>1+2</answer>"));
     }
-    let error = source.next(&policy, 4, &mut |_| {}).err().unwrap().to_string();
+    let error = source.next(&policy, 4, &mut |_| Ok(())).err().unwrap().to_string();
     assert!(error.contains("the script has no completion left"), "{error}");
 
     let log = log.lock().unwrap();
@@ -273,7 +281,7 @@ fn groups_without_signal_give_their_place_to_others_while_rounds_are_left() {
         (5, [true, true], Discarded { rounds: 2, prompts: 2, samples: 6, tokens: 30 }),
     ] {
         let (mut source, policy) = scripted(&script, rounds, None);
-        let harvest = source.next(&policy, 1, &mut |_| {}).unwrap();
+        let harvest = source.next(&policy, 1, &mut |_| Ok(())).unwrap();
         let signals: Vec<bool> = harvest.trees.iter().map(|tree| tree.has_signal()).collect();
         assert_eq!((signals.as_slice(), harvest.discarded), (&has_signal[..], expected), "{rounds} rounds");
         assert_ne!(harvest.trees[0].prompt.id, harvest.trees[1].prompt.id);
@@ -284,9 +292,9 @@ fn groups_without_signal_give_their_place_to_others_while_rounds_are_left() {
 fn a_response_near_the_limit_loses_reward_and_its_graders_verdict_stays() {
     let overlong = OverlongConfig::Penalty(PenaltyConfig { buffer: 4, factor: 1.0 });
     let (mut source, policy) = scripted(&[true, false, false, true, true, true], 0, Some(overlong));
-    let harvest = source.next(&policy, 1, &mut |_| {}).unwrap();
+    let harvest = source.next(&policy, 1, &mut |_| Ok(())).unwrap();
     // Five tokens of at most eight, of which the last four cost.
-    let rewards: Vec<f64> = harvest.trees[0].rewards().collect();
+    let rewards: Vec<f64> = harvest.trees[0].leaves.iter().map(|leaf| leaf.verdict.value).collect();
     assert_eq!((harvest.trees[0].leaves[0].tokens.len(), rewards), (5, vec![0.75, -0.25, -0.25]));
     let verdict = &harvest.trees[0].leaves[0].verdict;
     assert!(verdict.correct() && verdict.parts["overlong"] == -0.25, "{verdict:?}");
@@ -316,7 +324,7 @@ fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() 
     gatherer.engine = Box::new(LoggedEngine(engine, Arc::clone(&log)));
     let mut source = OneStepOff { gatherer, n_prompts: 2, pending: None };
     let harvests: Vec<Harvest> =
-        (1..=3).map(|step| source.next(&policy, step, &mut |_| ()).unwrap()).collect();
+        (1..=3).map(|step| source.next(&policy, step, &mut |_| Ok(())).unwrap()).collect();
 
     let log = log.lock().unwrap();
     let asked: Vec<&[(u64, u32)]> = log
@@ -381,7 +389,7 @@ impl RolloutEngine for Breaking {
         policy: &Policy,
         requests: &[GenRequest],
         generation: &Generation,
-        finished: &mut dyn FnMut(usize),
+        finished: &mut Progress<'_>,
     ) -> Result<Vec<Completion>> {
         assert!(!std::mem::replace(&mut self.1, true), "a fuse blew");
         self.0.generate(policy, requests, generation, finished)
@@ -393,17 +401,17 @@ fn a_worker_that_dies_ends_the_run_with_its_cause() {
     let group = [true, false, false];
     let (on_policy, policy) = scripted(&[group, group].concat(), 0, None);
     let mut source = Overlapped::new(on_policy);
-    assert_eq!(source.next(&policy, 1, &mut |_| ()).unwrap().ages, [0, 0]);
-    let error = format!("{:#}", source.next(&policy, 2, &mut |_| ()).err().unwrap());
+    assert_eq!(source.next(&policy, 1, &mut |_| Ok(())).unwrap().ages, [0, 0]);
+    let error = format!("{:#}", source.next(&policy, 2, &mut |_| Ok(())).err().unwrap());
     assert_eq!(error, "gathering the next responses: the script has no completion left");
 
     let (mut on_policy, policy) = scripted(&[group, group, group, group].concat(), 0, None);
     let script = std::mem::replace(&mut on_policy.gatherer.engine, Box::new(ScriptedEngine::default()));
     on_policy.gatherer.engine = Box::new(Breaking(script, false));
     let mut source = Overlapped::new(on_policy);
-    assert!(source.next(&policy, 1, &mut |_| ()).is_ok());
+    assert!(source.next(&policy, 1, &mut |_| Ok(())).is_ok());
     let error = format!("{:#}", source.state().err().unwrap());
     assert_eq!(error, "the worker that gathers the next responses died: a fuse blew");
-    let lost = format!("{:#}", source.next(&policy, 2, &mut |_| ()).err().unwrap());
+    let lost = format!("{:#}", source.next(&policy, 2, &mut |_| Ok(())).err().unwrap());
     assert!(lost.contains("what gathers is lost"), "{lost}");
 }

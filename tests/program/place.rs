@@ -176,13 +176,21 @@ impl Place {
     /// Starts the program and comes back as soon as `holds`.
     pub fn start_until(&self, args: &[&str], holds: impl Fn() -> bool) -> Child {
         let mut child = self.program(args).spawn().unwrap();
-        let start = Instant::now();
-        while !holds() {
-            assert_eq!(child.try_wait().unwrap(), None, "{args:?} ended too early");
-            assert!(start.elapsed() < PATIENCE, "{args:?} did not come that far");
-            thread::sleep(Duration::from_millis(2));
-        }
+        wait_until(&format!("{args:?} comes that far"), || {
+            let holds = holds();
+            assert!(holds || child.try_wait().unwrap().is_none(), "{args:?} ended too early");
+            holds
+        });
         child
+    }
+}
+
+/// Comes back as soon as `holds`.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "in vain: {what}");
+        thread::sleep(Duration::from_millis(2));
     }
 }
 

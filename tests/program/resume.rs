@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::place::{FILES, FINISHED, Place, RECIPE, assert_same_run, copy, finish, problems, send};
+use super::place::{
+    FILES, FINISHED, Place, RECIPE, assert_same_run, copy, finish, problems, send, wait_until,
+};
 
 /// A moment that no earlier test run has tried.
 fn random_ms(most: u64) -> u64 {
@@ -237,7 +239,7 @@ fn a_run_cannot_be_resumed_behind_its_checkpoint() {
 fn signals_save_say_so_and_cost_nothing() {
     let place = Place::warmed();
     let mut args = vec!["train", "tiny.toml"];
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in [("INT", 130), ("HUP", 129), ("TERM", 143)] {
         let metrics = place.path("runs/tiny/metrics.jsonl");
         let before = fs::read_to_string(&metrics).map_or(0, |text| text.lines().count());
         let child = place.start_until(&args, || {
@@ -265,6 +267,19 @@ fn signals_save_say_so_and_cost_nothing() {
     assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/tiny"));
 }
 
+/// The bars of a run are drawn on a terminal that goes away; the run goes on to its end.
+#[test]
+fn a_run_survives_its_terminal() {
+    let place = Place::warmed();
+    let run = format!("setsid {} train tiny.toml & sleep 0.5", env!("CARGO_BIN_EXE_rlcredit"));
+    let screen = place.command("script", &["--quiet", "--command", &run, "/dev/null"]).spawn().unwrap();
+    let seen = screen.wait_with_output().unwrap();
+    assert!(seen.status.success() && seen.stdout.contains(&0x1b), "bars are drawn: {seen:?}");
+    let latest = place.path("runs/tiny/checkpoints/latest");
+    wait_until("the run ends", || fs::read_to_string(&latest).is_ok_and(|name| name.trim() == "step_000006"));
+    assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/tiny"));
+}
+
 /// A place with a recipe, `long.toml`, whose warm start takes a while.
 fn with_a_long_warm_start() -> Place {
     let place = Place::new();
@@ -283,7 +298,7 @@ fn a_stop_during_the_warm_start_costs_nothing() {
     let ended = stop(child, "TERM");
     assert_eq!(ended.code, 143, "{}", ended.err);
     assert!(
-        ended.err.contains("SIGTERM: stopping after this step (again: quit without saving)"),
+        ended.err.contains("SIGTERM: stopping, and saving what is there (again: quit without saving)"),
         "{}",
         ended.err
     );

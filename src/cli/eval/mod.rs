@@ -227,10 +227,9 @@ impl Eval {
 
     /// Listens to those who ask to stop, if there is anything that outlives the process.
     fn interrupt(&self) -> Result<Option<Interrupt>> {
-        let answer = |signal| {
-            Console::new().note(format_args!(
-                "{signal}: stopping after the responses under way, several times --max-rows (again: at once)"
-            ))
+        let answer = |signal, _| {
+            Console::new()
+                .note(format_args!("{signal}: stopping, the finished responses are kept (again: at once)"));
         };
         self.out.as_ref().map(|_| Interrupt::install(answer)).transpose()
     }

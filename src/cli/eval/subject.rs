@@ -10,7 +10,7 @@ use rlcredit::data::{Asker, ChatConfig};
 use rlcredit::eval::{
     Answered, ChunkRecord, EvalItem, EvalReport, Evaluator, Kept, Measured, Results, ResultsFolder, average,
 };
-use rlcredit::interrupt::{Interrupt, Signal};
+use rlcredit::interrupt::{Interrupt, OrStopped, Signal};
 use rlcredit::model::{ModelConfig, Placement, Policy, load};
 use rlcredit::observe::Console;
 use rlcredit::rollout::DecodeEngine;
@@ -129,9 +129,8 @@ impl Subject {
             if done > 0 {
                 console.note(format_args!("{}: goes on after {done} of {total} responses", self.name));
             }
-            let stopped = self.ask(console, interrupt, (done, total))?;
-            if stopped.is_some() {
-                return Ok(stopped);
+            if let Err(signal) = self.ask(console, interrupt, (done, total)).or_stopped()? {
+                return Ok(Some(signal));
             }
         }
         self.conclude()?;
@@ -143,10 +142,12 @@ impl Subject {
         console: &Console,
         interrupt: Option<&Interrupt>,
         (done, total): (usize, usize),
-    ) -> Result<Option<Signal>> {
+    ) -> Result<()> {
+        let loading = interrupt.map(Interrupt::immediate).transpose()?;
         let phase = console.step_phase("load model", 0);
         let policy = Policy::load(&self.folder, self.config.clone(), self.placement)?;
         phase.finish();
+        drop(loading);
         self.results.add_environment(serde_json::to_value(Environment::here(self.placement))?);
         self.write()?;
         let phase = console.step_phase(&format!("evaluate {}", self.name), total as u64);
@@ -156,11 +157,11 @@ impl Subject {
             let mut engine =
                 DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), max_rows, self.max_prefill_tokens);
             while kept.done.len() < evaluator.set.prompts.len() {
-                if let Some(signal) = interrupt.and_then(Interrupt::requested) {
-                    return Ok(Some(signal));
-                }
                 let chunk = evaluator.chunk(kept.done.len());
-                let mut advance = |n| phase.advance(n as u64, evaluator.set.name.clone());
+                let mut advance = |n| {
+                    phase.advance(n as u64, evaluator.set.name.clone());
+                    interrupt.map_or(Ok(()), Interrupt::check)
+                };
                 let answered = evaluator.answer(chunk, &policy, &mut engine, &mut advance)?;
                 let Answered { items, generate_s, score_s, .. } = answered;
                 let n_tokens = items.iter().map(n_tokens).sum();
@@ -169,7 +170,7 @@ impl Subject {
             }
         }
         phase.finish();
-        Ok(None)
+        Ok(())
     }
 
     /// Adds the numbers to what is known.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::super::number::{Bf16, Number};
-use super::super::team::{Parts, for_each};
+use super::super::team::{Parts, for_each, n_threads};
 use super::Matrix;
 use super::pack::{pack_panel, pack_tiles};
 use super::tile::{Cell, LANES, Panel, ROWS, Rows, tiles};
@@ -55,7 +55,7 @@ pub(super) fn set(a: Matrix<'_>, b: Matrix<'_>, out: &mut [Bf16]) {
 fn multiply<C: Cell>(a: Matrix<'_>, b: Matrix<'_>, out: &mut [C], most: usize) {
     let ((m, k), (_, n)) = (a.shape, b.shape);
     let out = Parts::new(out);
-    let chunk = ROWS * (m.div_ceil(ROWS) / (16 * threads())).clamp(1, 8);
+    let chunk = ROWS * (m.div_ceil(ROWS) / (16 * n_threads())).clamp(1, 8);
     BLOCK.with_borrow_mut(|block| {
         for depth in ranges(k, most) {
             for columns in ranges(n, COLUMNS) {
@@ -86,7 +86,7 @@ fn pack<'b>(
     }
     let panels: Vec<Range<usize>> = steps(columns.clone(), PANEL).collect();
     // Of few panels each is cut in K, so that every thread has some to do.
-    let parts = (threads() / panels.len()).min(len / LEAST_PACKED).max(1);
+    let parts = (n_threads() / panels.len()).min(len / LEAST_PACKED).max(1);
     let size = depth.len().div_ceil(parts).next_multiple_of(2 * LANES);
     let stretches: Vec<Range<usize>> = steps(depth.clone(), size).collect();
     let place = Parts::new(block);
@@ -105,10 +105,6 @@ fn pack<'b>(
         .zip(block[..len].chunks(PANEL * pairs))
         .map(|(columns, numbers)| Panel { columns, numbers })
         .collect()
-}
-
-fn threads() -> usize {
-    usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1)
 }
 
 /// The `rows` of `a` as the tiles read them.

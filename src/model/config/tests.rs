@@ -45,7 +45,7 @@ fn with(model_type: &str, change: &Value) -> anyhow::Result<ModelConfig> {
     for (key, new) in change.as_object().unwrap() {
         value[key] = new.clone();
     }
-    ModelConfig::from_json(&value.to_string())
+    ModelConfig::from_json(value.to_string())
 }
 
 fn refused(model_type: &str, change: Value, expected: &str) {

@@ -100,20 +100,21 @@ fn numbers_are_what_was_meant() {
         schema,
         Compression::UNCOMPRESSED,
         &[
-            &|column| drop(column.typed::<FloatType>().write_batch(&[0.1], None, None).unwrap()),
-            &|column| drop(column.typed::<DoubleType>().write_batch(&[8.0], None, None).unwrap()),
-            &|column| drop(column.typed::<Int64Type>().write_batch(&[-4], None, None).unwrap()),
+            &|column| {
+                column.typed::<FloatType>().write_batch(&[0.1], None, None).unwrap();
+            },
+            &|column| {
+                column.typed::<DoubleType>().write_batch(&[8.0], None, None).unwrap();
+            },
+            &|column| {
+                column.typed::<Int64Type>().write_batch(&[-4], None, None).unwrap();
+            },
             &|column| {
                 let value = ByteArray::from(big.to_be_bytes().to_vec());
                 column.typed::<ByteArrayType>().write_batch(&[value], None, None).unwrap();
             },
             &|column| {
-                drop(
-                    column
-                        .typed::<DoubleType>()
-                        .write_batch(&[3.0, 5.0], Some(&[1, 1]), Some(&[0, 1]))
-                        .unwrap(),
-                )
+                column.typed::<DoubleType>().write_batch(&[3.0, 5.0], Some(&[1, 1]), Some(&[0, 1])).unwrap();
             },
         ],
     );

@@ -1,0 +1,60 @@
+//! How many threads compute, and how they wait for each other.
+//!
+//! The number is the person's: `--threads`, else `RLCREDIT_THREADS`, else OpenMP's own `OMP_NUM_THREADS`. Without any of them
+//! it is what this process may use: the processors of its affinity, or fewer where its cgroup has a quota.
+
+mod contention;
+mod wait;
+
+use std::thread::available_parallelism;
+
+use anyhow::{Context, Result, ensure};
+
+pub use contention::{Contention, waited_s};
+
+pub use crate::kernel::n_threads;
+
+/// The variable that says how many threads compute.
+pub const VARIABLE: &str = "RLCREDIT_THREADS";
+
+/// More threads than any machine has processors: a number above it is a slip.
+const MOST: usize = 4096;
+
+/// Prepares this process: `asked` threads compute (libtorch's, and those that read and judge), or as many as the environment
+/// says, and where others need the processors the threads stop spinning. Call once, before the first tensor.
+///
+/// # Errors
+/// If `asked` or the variable is no number of threads.
+pub fn prepare(asked: Option<usize>) -> Result<()> {
+    let variable = std::env::var_os(VARIABLE);
+    let asked = match (asked, variable) {
+        (Some(n), _) => Some(checked("--threads", n)?),
+        (None, Some(text)) => {
+            let text = text.to_string_lossy();
+            let n = text.trim().parse().with_context(|| refused(VARIABLE, &text))?;
+            Some(checked(VARIABLE, n)?)
+        }
+        (None, None) => None,
+    };
+    let own = available_parallelism().map_or(1, usize::from);
+    // libgomp has read its variables, but knows no quota.
+    let named = std::env::var_os("OMP_NUM_THREADS").is_some();
+    if asked.is_some() || !named {
+        tch::set_num_threads(i32::try_from(asked.unwrap_or(own)).unwrap_or(i32::MAX));
+    }
+    if std::env::var_os("RAYON_NUM_THREADS").is_none() {
+        // An earlier pool, which only a caller of the library can have made, stays.
+        _ = rayon::ThreadPoolBuilder::new().num_threads(n_threads()).build_global();
+    }
+    contention::watch(wait::Waiting::new());
+    Ok(())
+}
+
+fn checked(name: &str, n: usize) -> Result<usize> {
+    ensure!((1..=MOST).contains(&n), refused(name, &n.to_string()));
+    Ok(n)
+}
+
+fn refused(name: &str, got: &str) -> String {
+    format!("{name}: got {got:?}, expected a number of threads from 1 to {MOST}")
+}
