@@ -49,6 +49,35 @@ fn boxes() {
 }
 
 #[test]
+fn boxes_without_braces() {
+    check(
+        "14",
+        &[
+            "The answer is 14.\n(I put it in \\boxed as asked.)",
+            "The answer is 14.\nNo \\fbox, as there is no TeX.",
+            "Use `\\boxed` or `\\fbox `.\nThe answer is 14.",
+            "I must not forget \\boxed\n\nThe answer is 14.",
+            "\\boxed{14}. That was \\boxed, or $\\boxed$, or \\(\\fbox\\).",
+            "So $\\boxed 14$.",
+            "So \\boxed 14. I hope that helps.",
+            "So \\boxed 14 as asked.",
+            "**\\boxed 14**",
+        ],
+        &[
+            "The answer is 14. \\boxed 13",
+            "The answer is 14. So $\\boxed{}$",
+            "So \\boxed 14 or 15.",
+            "So $\\boxed 14/2$",
+            "So $\\boxed -14$",
+            "So $\\boxed 145$",
+        ],
+    );
+    check("\\sqrt[3]{2}", &["$\\boxed\\sqrt[3]{2}$", "\\[\\fbox\\sqrt[3]2\\]"], &["$\\boxed\\sqrt2$"]);
+    check("(1, 2)", &["$\\boxed(1, 2)$"], &["The answer is (1, 2).\n$\\boxed(2, 1)$"]);
+    check("C", &["$\\boxed C$"], &["The answer is C.\n\\(\\boxed D\\)"]);
+}
+
+#[test]
 fn phrases() {
     check(
         "72",

@@ -1,5 +1,10 @@
-//! Answers in boxes: the last `\boxed{…}` or `\fbox{…}`, the outermost of nested ones, also `\boxed 5`. Boxes joined by
-//! nothing but "and", "or", commas and slashes, or by a hedge such as "or maybe", are one list.
+//! Answers in boxes: the last `\boxed{…}` or `\fbox{…}`, the outermost of nested ones. Boxes joined by nothing but "and",
+//! "or", commas and slashes, or by a hedge such as "or maybe", are one list.
+//!
+//! Without braces a box holds the formula right behind its command, as in `$\boxed 5$` and `\boxed\frac12`. Where a word
+//! or a mark follows, the command is talked about: "put it into a \boxed command".
+
+use std::cell::LazyCell;
 
 use crate::tags::balanced;
 
@@ -7,6 +12,9 @@ use crate::tags::balanced;
 const MAX_HEDGE: usize = 40;
 /// Words between two boxes that leave open which of them is the answer.
 const HEDGES: [&str; 6] = ["or", "maybe", "perhaps", "possibly", "alternatively", "otherwise"];
+
+/// What ends a formula without braces.
+const FORMULA_ENDS: [&str; 7] = ["$", "\n", "`", "\\)", "\\]", ". ", "**"];
 
 /// A box: where its command starts and where it ends in the text, and what it holds.
 pub(super) struct Boxed<'a> {
@@ -21,20 +29,80 @@ pub(super) struct Unclosed;
 /// The boxes that are in no other box, from left to right.
 pub(super) fn boxes(text: &str) -> Result<Vec<Boxed<'_>>, Unclosed> {
     let (mut boxes, mut from) = (Vec::new(), 0);
+    let ends = LazyCell::new(|| formula_ends(text));
     for (start, _) in text.match_indices('\\') {
         let command = text.get(start..).unwrap_or_default();
         let after = command.strip_prefix("\\boxed").or_else(|| command.strip_prefix("\\fbox"));
         let Some(after) = after.filter(|_| start >= from) else { continue };
         let content = match after.trim_start().strip_prefix('{') {
             Some(inside) => balanced(inside).ok_or(Unclosed)?,
-            None if after.starts_with(|c: char| c.is_ascii_alphabetic()) => continue,
-            None => after.split(['$', '\n']).next().unwrap_or(after).trim_end_matches([' ', '.']),
+            None => {
+                let end = |after: &str| {
+                    let at = text.len() - after.len();
+                    ends.get(ends.partition_point(|end| *end < at)).map_or(after.len(), |end| end - at)
+                };
+                let Some(formula) = formula(after, end) else { continue };
+                formula
+            }
         };
         let end = content.as_ptr().addr() - text.as_ptr().addr() + content.len();
         from = end + usize::from(text.get(end..).is_some_and(|rest| rest.starts_with('}')));
         boxes.push(Boxed { start, end: from, content });
     }
     Ok(boxes)
+}
+
+/// Where in `text` a formula without braces would end.
+fn formula_ends(text: &str) -> Vec<usize> {
+    let marks = text.match_indices(['$', '\n', '`', '\\', '.', '*']).map(|(at, _)| at);
+    let ends = |at: &usize| {
+        let rest = text.get(*at..).unwrap_or_default();
+        FORMULA_ENDS.iter().any(|end| rest.starts_with(end))
+    };
+    marks.filter(ends).collect()
+}
+
+/// The formula that `after`, the text behind the command of a box, begins with; none where it is no formula. It goes up
+/// to the end of the mathematics, the sentence or the line, where `end_of` says. A bracket or a single letter is a
+/// formula between dollars only.
+fn formula(after: &str, end_of: impl Fn(&str) -> usize) -> Option<&str> {
+    if after.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        // Another command.
+        return None;
+    }
+    let after = after.trim_start_matches([' ', '\t', '~']);
+    let unsigned = after.trim_start_matches(['+', '-', '−', ' ']);
+    let mut symbols = unsigned.chars();
+    let first = symbols.next()?;
+    let second = symbols.clone().next();
+    let needs_dollars = match first {
+        '0'..='9' => false,
+        '.' if second.is_some_and(|c| c.is_ascii_digit()) => false,
+        '\\' if second.is_some_and(|c| c.is_ascii_alphabetic() || c == '{') => false,
+        '(' | '[' => true,
+        letter if letter.is_alphabetic() && ends_mathematics(symbols.as_str().trim_start()) => true,
+        _ => return None,
+    };
+    let (formula, rest) = after.split_at_checked(end_of(after))?;
+    let formula = formula.trim_end_matches([' ', '.', ',', '!']);
+    (!needs_dollars || ends_mathematics(rest)).then(|| without_prose(formula))
+}
+
+fn ends_mathematics(rest: &str) -> bool {
+    ["$", "\\)", "\\]"].iter().any(|end| rest.starts_with(end))
+}
+
+/// The number or command that `formula` begins with, where words without another number follow: of "5 as asked" the 5.
+fn without_prose(formula: &str) -> &str {
+    let Some((token, rest)) = formula.split_once(' ') else { return formula };
+    let is_word = |word: &str| {
+        let letters = word.trim_matches(|c: char| "(),:;".contains(c));
+        !letters.is_empty() && letters.chars().all(char::is_alphabetic)
+    };
+    let mut words = rest.split_whitespace();
+    let is_prose = words.clone().all(is_word) && words.next().is_some_and(|word| word.len() > 1);
+    let leaves_open = |word: &str| HEDGES.contains(&word) || matches!(word, "not" | "and" | "to");
+    if is_prose && !rest.split_whitespace().any(leaves_open) { token } else { formula }
 }
 
 /// The last box, together with those before it that only a joint parts from it; equal ones once.
