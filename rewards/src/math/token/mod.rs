@@ -8,12 +8,14 @@
 //! everything else                             Mark: one character, whatever its spelling (see `symbol`)
 //! ```
 //!
-//! Dollars, sizes, fonts and blanks are dropped. A comma between digits is a thousands separator or stands between two
-//! answers; where the digits allow both, the reader asks for both readings ([`Commas`]).
+//! Dollars, sizes, fonts and blanks are dropped, and scripts brought into one order (see `scripts`). A comma between
+//! digits is a thousands separator or stands between two answers; where the digits allow both, the reader asks for both
+//! readings ([`Commas`]).
 
 mod argument;
 mod letters;
 mod literal;
+mod scripts;
 
 use super::{function::Function, symbol};
 
@@ -67,7 +69,7 @@ pub(super) fn tokens(text: &str, commas: Commas) -> Result<(Vec<Spaced>, bool), 
     while let Some(c) = lexer.rest.chars().next() {
         lexer.step(c)?;
     }
-    Ok((lexer.tokens, lexer.ambiguous))
+    Ok((scripts::ordered(lexer.tokens), lexer.ambiguous))
 }
 
 struct Lexer<'a> {
@@ -197,6 +199,8 @@ impl<'a> Lexer<'a> {
                 other => self.push(Token::Word(other.into())),
             },
             "cr" => self.push(Token::Mark('↵')),
+            "not" if self.eat("=") => self.push(Token::Mark('≠')),
+            "not" if self.eat("\\in") => self.push(Token::Mark('∉')),
             "mod" | "pmod" | "bmod" => self.push(Token::Name("mod".into())),
             "textdegree" => self.push(Token::Mark('°')),
             _ if symbol::is_aside(name) => {
