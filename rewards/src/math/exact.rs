@@ -2,11 +2,11 @@
 
 use std::{cell::Cell, collections::BTreeMap};
 
-use num_integer::Integer;
 use num_rational::BigRational;
 use num_traits::{Signed, ToPrimitive, Zero};
 
 use super::{
+    factored,
     function::Function,
     number::{self, bounded},
     tree::{Constant, Node},
@@ -53,44 +53,55 @@ pub(super) fn exact(node: &Node, work: &Work) -> Option<BigRational> {
 pub(super) fn exact_at(node: &Node, values: &Values<'_>, work: &Work) -> Option<BigRational> {
     let at = |node: &Node| exact_at(node, values, work);
     let value = match node {
+        Node::Product(_) | Node::Power(_) | Node::Call(Function::Factorial | Function::Binomial, _)
+            if values.is_empty() && factored::is_large(node) =>
+        {
+            factored::value(node, work)?
+        }
         Node::Number(value) => bounded(value.clone())?,
         Node::Variable(name) => values.get(name.as_str())?.clone(),
         Node::Constant(Constant::Percent) => BigRational::new(1.into(), 100.into()),
         Node::Constant(_) => return None,
         Node::Sum(parts) => fold(parts.iter().map(at), work, number::add)?,
         Node::Product(parts) => fold(parts.iter().map(at), work, number::multiply)?,
-        Node::Power(pair) => number::power(&at(&pair.0)?, &at(&pair.1)?)?,
+        Node::Power(pair) => {
+            let (base, exponent) = (at(&pair.0)?, at(&pair.1)?);
+            work.spend(number::power_cost(&base, &exponent))?;
+            number::power(&base, &exponent)?
+        }
         Node::Call(function, arguments) => {
             let arguments = arguments.iter().map(at).collect::<Option<Vec<_>>>()?;
             call(*function, &arguments, work)?
         }
     };
-    work.spend(4 + number::cost(&value))?;
+    work.spend(4 + number::whole_cost(number::bits(&value)))?;
     Some(value)
 }
 
 fn fold(
     mut values: impl Iterator<Item = Option<BigRational>>,
     work: &Work,
-    op: fn(BigRational, BigRational) -> BigRational,
+    op: impl Fn(BigRational, BigRational) -> Option<BigRational>,
 ) -> Option<BigRational> {
     let first = values.next()??;
     values.try_fold(first, |a, b| {
-        let value = bounded(op(a, b?))?;
-        work.spend(number::cost(&value))?;
-        Some(value)
+        let b = b?;
+        work.spend(number::cost(&a, &b))?;
+        bounded(op(a, b)?)
     })
 }
 
-/// What it costs to multiply out the factorial of `n` or a binomial coefficient of it; large ones are not.
-fn counting_cost(n: &BigRational) -> u64 {
-    let n = n.to_integer().to_u64().filter(|n| *n <= number::MAX_FACTORIAL.into()).unwrap_or(0);
+/// What it costs to multiply out the factorial of `n`; that of a large one is not.
+fn counting_cost(n: u64) -> u64 {
+    let n = if n <= number::MAX_FACTORIAL.into() { n } else { 0 };
     40 + n * n / COUNTING
 }
 
 /// The value of a function of exact arguments, where it is rational.
 pub(super) fn call(function: Function, arguments: &[BigRational], work: &Work) -> Option<BigRational> {
-    let several = |op| fold(arguments.iter().cloned().map(Some), work, op);
+    let several = |op: fn(BigRational, BigRational) -> Option<BigRational>| {
+        fold(arguments.iter().cloned().map(Some), work, op)
+    };
     let whole = arguments.iter().all(BigRational::is_integer);
     let first = arguments.first()?;
     Some(match function {
@@ -100,17 +111,19 @@ pub(super) fn call(function: Function, arguments: &[BigRational], work: &Work) -
         Function::Re => first.clone(),
         Function::Im => BigRational::zero(),
         Function::Factorial => {
-            work.spend(counting_cost(first))?;
+            work.spend(counting_cost(first.to_integer().to_u64().unwrap_or(0)))?;
             number::factorial(first)?
         }
         Function::Binomial => {
-            work.spend(counting_cost(first))?;
-            number::binomial(first, arguments.get(1)?)?
+            let k = arguments.get(1)?;
+            let n_factors = number::n_chosen(first, k).map_or(0, u64::from);
+            work.spend(counting_cost(2 * n_factors) + n_factors * first.numer().bits() / 64)?;
+            number::binomial(first, k)?
         }
-        Function::Max => several(|a, b| a.max(b))?,
-        Function::Min => several(|a, b| a.min(b))?,
-        Function::Gcd if whole => several(|a, b| a.to_integer().gcd(&b.to_integer()).into())?,
-        Function::Lcm if whole => several(|a, b| a.to_integer().lcm(&b.to_integer()).into())?,
+        Function::Max => several(|a, b| Some(a.max(b)))?,
+        Function::Min => several(|a, b| Some(a.min(b)))?,
+        Function::Gcd if whole => several(|a, b| number::gcd(&a, &b))?,
+        Function::Lcm if whole => several(|a, b| number::lcm(&a, &b))?,
         _ => return None,
     })
 }

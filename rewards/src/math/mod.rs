@@ -18,6 +18,7 @@ mod choice;
 mod compare;
 mod exact;
 mod extract;
+mod factored;
 mod function;
 mod number;
 mod numeral;

@@ -13,6 +13,7 @@ use std::{
 use super::{
     approx::{Approx, Point},
     exact::{Values, Work, exact, exact_at},
+    factored,
     tree::{Constant, Node},
 };
 use num_rational::BigRational;
@@ -47,15 +48,20 @@ pub(super) fn same(a: &Node, b: &Node, work: &Work) -> Option<bool> {
     if is_infinite(a) || is_infinite(b) {
         return Some(infinity(a).is_some() && infinity(a) == infinity(b));
     }
+    if (factored::is_large(a) || factored::is_large(b))
+        && let Some(verdict) = factored::same(a, b, work)
+    {
+        return Some(verdict);
+    }
     let (exact_a, exact_b) = (exact(a, work), exact(b, work));
     if let (Some(a), Some(b)) = (&exact_a, &exact_b) {
         return Some(a == b);
     }
     let zero = [&exact_a, &exact_b].into_iter().flatten().any(Zero::is_zero);
-    let agree = agree(a, b, zero, work)?;
+    let agree = agree(a, b, zero, work);
     let honest = !fits_anything(a) && !fits_anything(b);
     let short = [exact_a, exact_b].iter().flatten().all(|value| length(value) <= HONEST_BITS);
-    (!agree || honest && short).then_some(agree)
+    agree.filter(|agree| !agree || honest && short).or_else(|| factored::same(a, b, work))
 }
 
 fn length(value: &BigRational) -> u64 {
