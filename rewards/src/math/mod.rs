@@ -5,6 +5,7 @@
 //! ```text
 //! response -extract-> text -token-> tokens -parse-> Answer (of Nodes) -compare-> equal, different, undecided
 //!                                   spelled alike or the same words: reading       options: choice
+//!       what goes without saying: qualifier    sets in words: reals       large products: factored
 //!                                              exact, approx, scalar: numbers and functions
 //!                                              region: sets of reals       unit: units
 //! ```
@@ -23,7 +24,10 @@ mod function;
 mod number;
 mod numeral;
 mod parse;
+mod prose;
+mod qualifier;
 mod reading;
+mod reals;
 mod region;
 mod scalar;
 mod symbol;
@@ -77,7 +81,7 @@ pub fn equal(gold: &str, answer: &str) -> Equality {
     }
     let (golds, answers) = (reading::readings(&gold), reading::readings(&answer));
     let pairs = || golds.iter().flat_map(|gold| answers.iter().map(move |answer| (gold, answer)));
-    if pairs().any(|(gold, answer)| gold.is_spelled(answer)) {
+    if pairs().any(|(gold, answer)| gold.is_spelled(answer) && gold.says_as_much(answer)) {
         return Equality::Equal;
     }
     if !answers.iter().any(Reading::is_understood) {

@@ -5,6 +5,8 @@ use super::{
     compare,
     exact::Work,
     parse,
+    qualifier::{self, Claim},
+    reals,
     token::{self, Commas, Spaced, Token, Unreadable},
     tree::Answer,
 };
@@ -20,10 +22,27 @@ pub(super) struct Reading {
     /// The answer where plain letters behind a number are a unit.
     measured: Option<Answer>,
     choice: Option<Choice>,
+    /// What was said of letters of the formula and is no part of it here.
+    claims: Vec<Claim>,
 }
 
-/// The ways to read the commas in `text`; none where it is too long or not text.
+/// The ways to read `text`, as it stands, without what it says of letters, and its words for sets in signs; none where it
+/// is too long or not text.
 pub(super) fn readings(text: &str) -> Vec<Reading> {
+    let mut readings = by_commas(text);
+    if !readings.is_empty() {
+        readings.extend(reals::in_signs(text).iter().flat_map(|signs| by_commas(signs)));
+        if let Some((formula, claims)) = qualifier::split(text) {
+            readings.extend(
+                by_commas(&formula).into_iter().map(|read| Reading { claims: claims.clone(), ..read }),
+            );
+        }
+    }
+    readings
+}
+
+/// The ways to read the commas in `text`.
+fn by_commas(text: &str) -> Vec<Reading> {
     let read = |commas| -> Result<(Reading, bool), Unreadable> {
         let (tokens, ambiguous) = token::tokens(text, commas)?;
         Ok((Reading::new(&tokens), ambiguous))
@@ -43,6 +62,7 @@ impl Reading {
             answer: parse::answer(tokens).ok(),
             measured: parse::measured(tokens),
             choice: Choice::of(tokens),
+            claims: Vec::new(),
         }
     }
 
@@ -61,8 +81,16 @@ impl Reading {
         self.spelling == other.spelling && self.spelling.contains(char::is_alphanumeric)
     }
 
+    /// Whether both say the same of the letters of their formulas, beside what goes without saying.
+    pub(super) fn says_as_much(&self, other: &Self) -> bool {
+        qualifier::agree((&self.claims, self.answer.as_ref()), (&other.claims, other.answer.as_ref()))
+    }
+
     /// Whether the other says the same as this one, the gold answer.
     pub(super) fn same(&self, other: &Self, work: &Work) -> Option<bool> {
+        if !self.says_as_much(other) {
+            return Some(false);
+        }
         let worded = (self.has_word || other.has_word) && !(self.is_formula() && other.is_formula());
         if worded && self.words.is_some() && self.words == other.words {
             return Some(true);

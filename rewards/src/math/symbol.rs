@@ -17,6 +17,7 @@ pub(super) fn of_command(name: &str) -> Option<char> {
         "approx" | "sim" | "simeq" | "cong" => '≈',
         "equiv" => '≡',
         "in" => '∈',
+        "notin" => '∉',
         "cup" => '∪',
         "cap" => '∩',
         "setminus" | "backslash" | "smallsetminus" => '∖',

@@ -6,6 +6,7 @@ mod dress;
 mod formulas;
 mod numbers;
 mod phrasing;
+mod qualifiers;
 mod quantities;
 mod replies;
 mod shapes;

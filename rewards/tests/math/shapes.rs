@@ -83,6 +83,67 @@ fn intervals_and_sets_of_reals() {
 }
 
 #[test]
+fn sets_without_points() {
+    check(
+        "(-\\infty,2)\\cup(2,\\infty)",
+        &[
+            "\\mathbb{R} - \\{2\\}",
+            "ℝ\\{2}",
+            "R \\setminus \\{2\\}",
+            "(-\\infty,\\infty) - \\{2\\}",
+            "x \\in \\mathbb{R}, x \\neq 2",
+            "x \\neq 2, x \\in \\mathbb{R}",
+            "x \\in \\mathbb{R} \\text{ and } x \\neq 2",
+            "x \\in \\mathbb{R} \\text{ such that } x \\neq 2",
+            "x \\notin \\{2\\}",
+            "\\text{all real numbers except } 2",
+            "All real numbers except $2$.",
+            "\\text{all real } x \\text{ except } x = 2",
+            "\\text{any real number other than 2}",
+            "\\text{all real numbers } x \\text{ with } x \\not= 2",
+        ],
+        &[
+            "\\mathbb{R} - \\{3\\}",
+            "\\mathbb{R} - 2",
+            "\\mathbb{R} \\cap \\{2\\}",
+            "\\mathbb{Z} - \\{2\\}",
+            "x \\in \\mathbb{R}, x \\neq 2, 3",
+            "x \\in \\mathbb{R}, x = 2",
+            "x \\in \\mathbb{R}, y \\neq 2",
+            "x \\in \\mathbb{Z}, x \\neq 2",
+            "x < 2, x > 2",
+            "\\text{all real numbers}",
+            "\\text{all positive real numbers except } 2",
+            "\\text{all integers except } 2",
+            "\\text{not all real numbers except } 2",
+            "\\text{all real numbers except possibly } 2",
+            "\\text{all real numbers except } x > 2",
+        ],
+    );
+    check(
+        "(-\\infty,-1)\\cup(-1,1)\\cup(1,\\infty)",
+        &[
+            "x \\ne \\pm 1",
+            "x \\ne -1, 1",
+            "\\mathbb{R} - (\\{1\\} \\cup \\{-1\\})",
+            "\\text{all real numbers except } x = 1 \\text{ and } x = -1",
+        ],
+        &["x \\ne 1", "x \\ne 1, 2"],
+    );
+    check(
+        "[0,3)\\cup(3,5]",
+        &["[0,5] - \\{3\\}", "x \\in [0,5], x \\neq 3", "0 \\le x, x \\le 5, x \\neq 3"],
+        &["[0,5] - \\{2\\}", "0 \\le x, x < 5, x \\neq 3"],
+    );
+    check("(-\\infty,0]\\cup[1,\\infty)", &["\\mathbb{R} - (0,1)"], &["\\mathbb{R} - [0,1]"]);
+    // Between points a minus takes no points away.
+    check("(1,2)", &[], &["(1,2)-(3,4)"]);
+    check("[1,2]", &[], &["[1,2]-[3,4]"]);
+    // What cannot hold together is a list of two.
+    check("x < 0, x > 1", &["x > 1, x < 0", "x < 0 \\text{ or } x > 1"], &["x < 0", "\\emptyset"]);
+}
+
+#[test]
 fn matrices() {
     let gold = "\\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix}";
     check(

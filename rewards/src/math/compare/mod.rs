@@ -13,12 +13,10 @@ use super::{
     exact::{Work, exact},
     region,
     scalar::same,
-    tree::{Answer, Constant, Joint, Node},
+    tree::{Answer, Constant, Node},
     unit::Unit,
 };
-use relation::{
-    defined, is_asked, is_name, same_equation, same_sides, values_in_order, without_clause, without_rounded,
-};
+use relation::{defined, is_asked, is_name, same_equation, same_sides, values_in_order, without_rounded};
 
 /// Longest list whose order is tried out.
 const MAX_ITEMS: usize = 64;
@@ -30,11 +28,6 @@ pub(super) fn same_answer(a: &Answer, b: &Answer, work: &Work) -> Option<bool> {
         if let Some(exact) = without_rounded(rounded, work) {
             return if turned { same_answer(other, &exact, work) } else { same_answer(&exact, other, work) };
         }
-    }
-    match (without_clause(a), without_clause(b)) {
-        (Some(a), None) => return same_answer(&a, b, work),
-        (None, Some(b)) => return same_answer(a, &b, work),
-        _ => {}
     }
     match (a, b) {
         (Relation(sides_a, signs_a), Relation(sides_b, signs_b)) => {
@@ -89,14 +82,9 @@ pub(super) fn same_answer(a: &Answer, b: &Answer, work: &Work) -> Option<bool> {
         (Set(set), List(_, list)) | (List(_, list), Set(set)) => {
             same_items(&distinct(set, work)?, &list.iter().collect::<Vec<_>>(), work)
         }
-        (List(joint_a, list_a), List(joint_b, list_b)) => {
-            let inequalities = (*joint_a != Joint::Comma || *joint_b != Joint::Comma)
-                .then(|| same_region(a, b, work))
-                .flatten();
-            inequalities.or_else(|| {
-                same_items(&list_a.iter().collect::<Vec<_>>(), &list_b.iter().collect::<Vec<_>>(), work)
-            })
-        }
+        (List(_, list_a), List(_, list_b)) => same_region(a, b, work).or_else(|| {
+            same_items(&list_a.iter().collect::<Vec<_>>(), &list_b.iter().collect::<Vec<_>>(), work)
+        }),
         (List(_, list), Tuple(open, items, close)) | (Tuple(open, items, close), List(_, list)) => {
             match values_in_order(list).filter(|_| (*open, *close) == ('(', ')')) {
                 Some(values) if values.len() == items.len() => {

@@ -12,7 +12,7 @@ use crate::math::{
     exact::Work,
     function::Function,
     scalar::{Proportion, proportional},
-    tree::{Answer, Joint, Node},
+    tree::{Answer, Node},
 };
 
 /// Most decimals, and one more, of a value that is told to be rounded.
@@ -111,26 +111,6 @@ pub(super) fn without_rounded(answer: &Answer, work: &Work) -> Option<Answer> {
     if rest.len() == 1 { rest.pop() } else { Some(Answer::Relation(rest, first_signs.to_vec())) }
 }
 
-/// `π/6 + 2πk, k ∈ ℤ` without its end, which goes without saying.
-pub(super) fn without_clause(answer: &Answer) -> Option<Answer> {
-    let Answer::List(Joint::Comma, items) = answer else { return None };
-    let [rest @ .., Answer::Relation(sides, signs)] = items.as_slice() else { return None };
-    let name = |side: &Answer| match side {
-        Answer::Quantity(Node::Variable(name), None) => Some(name.clone()),
-        _ => None,
-    };
-    let (member, set) = (name(sides.first()?)?, name(sides.get(1)?)?);
-    let is_other = |item: &Answer| !matches!(item, Answer::Relation(_, signs) if *signs == ['∈']);
-    let of_integers = *signs == ['∈'] && matches!(set.as_str(), "Z" | "N") && member != set;
-    match rest {
-        [only] if of_integers => Some(only.clone()),
-        [_, _, ..] if of_integers && rest.iter().all(is_other) => {
-            Some(Answer::List(Joint::Comma, rest.to_vec()))
-        }
-        _ => None,
-    }
-}
-
 /// Whether two equations or inequalities of two sides say the same: their differences are proportional, for inequalities
 /// by a positive number. None where they are of another kind.
 pub(super) fn same_equation(
@@ -151,7 +131,7 @@ pub(super) fn same_equation(
     if sign_a != sign_b {
         return Some(false);
     }
-    if sign_a == '∈' {
+    if matches!(sign_a, '∈' | '∉') {
         return None;
     }
     let b = if turned_a == turned_b { b } else { b.negated() };

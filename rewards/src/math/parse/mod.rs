@@ -4,10 +4,10 @@
 //! answer   = ["∴"] ["="] list
 //! list     = element { ("," | ";" | "and" | "or") element }
 //! element  = relation                                        (once for each choice of the signs in it)
-//! relation = combined { ("=" | "≠" | "<" | ">" | "≤" | "≥" | "≈" | "≡" | "∈") combined } [modulus]
+//! relation = combined { ("=" | "≠" | "<" | ">" | "≤" | "≥" | "≈" | "≡" | "∈" | "∉") combined } [modulus]
 //! modulus  = "\pmod" sum | "(" "mod" sum ")"
-//! combined = operand { ("∪" | "U" | "∩" | "∖") operand }
-//! operand  = "{" [list] "}" | "{" letter ["∈" "ℝ"] ("|" | ":") list "}" | "∅" | "ℝ" | [sum] matrix | text
+//! combined = operand { ("∪" | "U" | "∩" | "∖" | "-") operand }
+//! operand  = "(" combined ")" | "{" [list] "}" | "{" letter ["∈" "ℝ"] ("|" | ":") list "}" | "∅" | "ℝ" | [sum] matrix | text
 //!          | ("(" | "[" | "⟨") combined "," combined { "," combined } (")" | "]" | "⟩")
 //!          | letter interval                                   (a sign ∈ left out)
 //!          | number "_" base | [currency] sum [unit {number unit}] | sum ":" sum { ":" sum }

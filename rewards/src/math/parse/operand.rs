@@ -13,6 +13,7 @@ impl Parser<'_> {
             Some(Token::Mark('{')) if self.holds_comma() => self.set('}'),
             Some(Token::Mark('∅')) => self.advance().map(|()| Answer::Set(Vec::new())),
             Some(Token::Mark('ℝ')) => self.advance().map(|()| Answer::Reals),
+            Some(Token::Letter('R')) if self.names_reals() => self.advance().map(|()| Answer::Reals),
             _ if self.starts_matrix(0) => self.matrix(&Node::integer(1)),
             Some(Token::Mark('-')) if self.starts_matrix(1) => {
                 self.advance()?;
@@ -21,6 +22,7 @@ impl Parser<'_> {
             Some(Token::Mark(open @ ('(' | '[' | '⟨'))) if self.comma_and_close(0).is_some() => {
                 self.tuple(*open)
             }
+            Some(Token::Mark('(')) if self.opens_sets(0) => self.bracketed_sets(),
             Some(Token::Letter(_)) if self.omits_membership() => self.membership(),
             Some(Token::Word(word)) if word.chars().count() > 1 => self.text(),
             Some(Token::Number(_)) if self.peek_at(1) == Some(&Token::Mark('_')) => self.based(),
@@ -49,15 +51,42 @@ impl Parser<'_> {
                 Answer::List(Joint::Comma, conditions) => Answer::List(Joint::And, conditions),
                 other => other,
             };
-            self.expect(close)?;
+            self.close_set(close)?;
             return Ok(condition);
         }
         let items = match self.nested(Self::list)? {
             Answer::List(_, items) => items,
             only => vec![only],
         };
-        self.expect(close)?;
+        self.close_set(close)?;
         Ok(Answer::Set(items))
+    }
+
+    /// A set that opens with `\{` may close with a bare brace: `ℝ\{2}`.
+    fn close_set(&mut self, close: char) -> Parsed<()> {
+        if self.eat(close) || self.eat('}') { Ok(()) } else { Err(Unreadable) }
+    }
+
+    /// Whether the R that comes next stands for the real numbers, of which a set is taken.
+    fn names_reals(&self) -> bool {
+        matches!(self.peek_at(1), Some(Token::Mark('∖' | '-'))) && self.peek_at(2) == Some(&Token::Mark('⦃'))
+    }
+
+    /// Whether the bracket `ahead` places after the next token is one around sets.
+    pub(super) fn opens_sets(&self, ahead: usize) -> bool {
+        match self.peek_at(ahead + 1) {
+            Some(Token::Mark('⦃' | '∅' | 'ℝ')) => true,
+            Some(Token::Mark('(' | '[')) => self.comma_and_close(ahead + 1).is_some(),
+            _ => false,
+        }
+    }
+
+    /// `(A ∪ B)`.
+    fn bracketed_sets(&mut self) -> Parsed<Answer> {
+        self.advance()?;
+        let sets = self.nested(Self::combined)?;
+        self.expect(')')?;
+        if matches!(sets, Answer::Combined(..)) { Ok(sets) } else { Err(Unreadable) }
     }
 
     fn tuple(&mut self, open: char) -> Parsed<Answer> {
@@ -106,7 +135,7 @@ impl Parser<'_> {
     }
 
     /// The mark that closes the bracket `ahead` places after the next token, where a comma stands right inside it.
-    fn comma_and_close(&self, ahead: usize) -> Option<char> {
+    pub(super) fn comma_and_close(&self, ahead: usize) -> Option<char> {
         let (mut depth, mut comma) = (0_u32, false);
         for Spaced { token, .. } in self.tokens.iter().skip(self.at.token + ahead) {
             match token {

@@ -3,6 +3,7 @@
 use super::{MAX_DEPTH, Parsed, Parser};
 use crate::math::{
     function::Function,
+    scalar::infinity,
     token::{Token, Unreadable},
     tree::{Answer, Joint, Node},
 };
@@ -11,11 +12,14 @@ impl Parser<'_> {
     pub(super) fn relation(&mut self) -> Parsed<Answer> {
         let first = self.combined()?;
         let (mut sides, mut signs) = (vec![first], Vec::new());
-        while let Some(sign @ ('=' | '≠' | '<' | '>' | '≤' | '≥' | '≈' | '≡' | '∈')) = self.mark()
+        while let Some(sign @ ('=' | '≠' | '<' | '>' | '≤' | '≥' | '≈' | '≡' | '∈' | '∉')) = self.mark()
         {
             self.advance()?;
             signs.push(sign);
-            sides.push(self.combined()?);
+            sides.push(match self.combined()? {
+                Answer::Quantity(Node::Variable(name), None) if sign == '∈' && name == "R" => Answer::Reals,
+                side => side,
+            });
         }
         if let Some(modulus) = self.modulus()? {
             return congruence(sides, &signs, modulus);
@@ -49,24 +53,48 @@ impl Parser<'_> {
         Ok(Some(modulus))
     }
 
-    /// The sign that joins the set `left` with another; between sets, a U is a union.
-    fn set_sign(&self, left: &Answer) -> Option<char> {
-        match self.peek()? {
-            Token::Mark(sign @ ('∪' | '∩' | '∖')) => Some(*sign),
-            Token::Letter('U')
+    /// The sign that joins the set `left` with another, taken; between sets a U is a union and a minus their difference,
+    /// which may also go without a sign behind all real numbers: `ℝ \ {2}`.
+    fn set_sign(&mut self, left: &Answer) -> Parsed<Option<char>> {
+        let sign = match self.peek() {
+            Some(Token::Mark(sign @ ('∪' | '∩' | '∖'))) => *sign,
+            Some(Token::Letter('U'))
                 if matches!(left, Answer::Tuple(..) | Answer::Set(_) | Answer::Combined(..)) =>
             {
-                Some('∪')
+                '∪'
             }
-            _ => None,
+            Some(Token::Mark('-')) if self.subtracts_set(left) => '∖',
+            Some(Token::Mark('⦃')) if *left == Answer::Reals => return Ok(Some('∖')),
+            _ => return Ok(None),
+        };
+        self.advance()?;
+        Ok(Some(sign))
+    }
+
+    /// Whether the minus that comes next takes a set from the set `left`. Between finite brackets of one kind it may as
+    /// well stand between points.
+    fn subtracts_set(&self, left: &Answer) -> bool {
+        let brackets = match left {
+            Answer::Reals | Answer::Combined(..) | Answer::Set(_) => None,
+            Answer::Tuple(open, ends, close) if ends.len() == 2 => {
+                (!ends.iter().any(is_infinite)).then_some((*open, *close))
+            }
+            _ => return false,
+        };
+        match self.peek_at(1) {
+            Some(Token::Mark('⦃' | '∅' | 'ℝ')) => true,
+            Some(Token::Mark(open @ ('(' | '['))) => match self.comma_and_close(1) {
+                Some(close) => brackets != Some((*open, close)),
+                None => self.opens_sets(1),
+            },
+            _ => false,
         }
     }
 
     pub(super) fn combined(&mut self) -> Parsed<Answer> {
         let mut left = self.operand()?;
         let mut n_operands = 1;
-        while let Some(sign) = self.set_sign(&left) {
-            self.advance()?;
+        while let Some(sign) = self.set_sign(&left)? {
             n_operands += 1;
             if n_operands > MAX_DEPTH {
                 return Err(Unreadable);
@@ -75,6 +103,10 @@ impl Parser<'_> {
         }
         Ok(left)
     }
+}
+
+fn is_infinite(end: &Answer) -> bool {
+    matches!(end, Answer::Quantity(node, None) if infinity(node).is_some())
 }
 
 /// `|x| < a` as `-a < x < a`, and `|x| > a` as `x < -a` or `x > a`; none where `side` is no variable in bars.

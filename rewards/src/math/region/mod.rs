@@ -3,17 +3,14 @@
 //! Two sets are equal when they agree at each of their end points and between each two neighbours. So every end point
 //! is given its rank r among all of them, and stands at place 2r + 1; the even places are the gaps.
 
-use std::collections::BTreeMap;
+mod ranks;
 
 use super::{
-    approx::Point,
     exact::Work,
-    scalar::{infinity, same},
+    scalar::infinity,
     tree::{Answer, Joint, Node},
 };
-
-/// Most end points in both sets together.
-const MAX_ENDS: usize = 128;
+use ranks::Ranks;
 
 /// A set whose end points are of type `E`.
 enum Region<E> {
@@ -27,12 +24,14 @@ enum Region<E> {
 pub(super) struct Named<'a> {
     region: Region<&'a Node>,
     name: Option<&'a str>,
+    /// Whether only commas join its conditions, which then hold together.
+    by_commas: bool,
 }
 
 impl<'a> Named<'a> {
     /// The set that `answer` describes, its end points without variables; none where it is no set.
     pub(super) fn from(answer: &'a Answer) -> Option<Self> {
-        let plain = |region| Some(Self { region, name: None });
+        let plain = |region| Some(Self { region, name: None, by_commas: false });
         match answer {
             Answer::Reals => plain(Region::Reals),
             Answer::Tuple(open @ ('(' | '['), items, close @ (')' | ']')) => {
@@ -44,59 +43,94 @@ impl<'a> Named<'a> {
                     holds_high: *close == ']',
                 })
             }
-            Answer::Set(items) => plain(Region::Points(items.iter().map(end).collect::<Option<_>>()?)),
+            Answer::Set(items) => Self::from_points(items),
             Answer::Combined(pair, sign) => Self::from(&pair.0)?.combine(Self::from(&pair.1)?, *sign),
             Answer::Relation(sides, signs) => Self::from_relation(sides, signs),
-            Answer::List(joint @ (Joint::And | Joint::Or), items) => {
-                let sign = if *joint == Joint::Or { '∪' } else { '∩' };
-                let mut regions = items.iter().map(|item| match item {
-                    Answer::Relation(..) | Answer::Combined(..) => Self::from(item),
-                    // A pair in round brackets may be a point.
-                    Answer::Tuple('(', ends, ')') if !ends.iter().any(is_infinite) => None,
-                    Answer::Tuple(..) => Self::from(item),
-                    _ => None,
-                });
-                let first = regions.next()??;
-                regions.try_fold(first, |all, region| all.combine(region?, sign))
-            }
+            Answer::List(joint, items) => Self::from_list(*joint, items),
             _ => None,
         }
     }
 
-    fn combine(self, other: Self, sign: char) -> Option<Self> {
-        let name = self.name.or(other.name);
-        (other.name.is_none_or(|other| name == Some(other)))
-            .then(|| Self { region: Region::Combined(Box::new((self.region, other.region)), sign), name })
+    /// `{2, 3}` or, of one variable, `{x = 2, x = 3}`.
+    fn from_points(items: &'a [Answer]) -> Option<Self> {
+        let mut names = Vec::new();
+        let points = items.iter().map(|item| match item {
+            Answer::Relation(sides, signs) => match (sides.as_slice(), signs.as_slice()) {
+                ([member, value], ['=']) => {
+                    names.push(variable(member)?);
+                    end(value)
+                }
+                _ => None,
+            },
+            value => end(value),
+        });
+        let points = points.collect::<Option<Vec<_>>>()?;
+        let name = names.first().copied();
+        let is_one = names.iter().all(|other| Some(*other) == name);
+        is_one.then(|| Self { region: Region::Points(points), name, by_commas: false })
     }
 
-    /// `x > 2`, `2 < x`, `0 ≤ x < 1`, `x ≠ 3`, `x ∈ S`.
-    fn from_relation(sides: &'a [Answer], signs: &[char]) -> Option<Self> {
-        match (sides, signs) {
-            ([member, set], ['∈']) => {
-                let set = Self::from(set)?;
-                Some(Self { name: Some(variable(member)?), ..set })
+    /// `x > 2 and x < 5`, `x < 0 or x > 1`, `x ∈ ℝ, x ≠ 2, 3`: with "or" one of them holds, else all.
+    fn from_list(joint: Joint, items: &'a [Answer]) -> Option<Self> {
+        let sign = if joint == Joint::Or { '∪' } else { '∩' };
+        // The variable of the `≠` before, which is not the values behind it either.
+        let mut other = None;
+        let mut regions = items.iter().map(|item| match item {
+            Answer::Relation(sides, signs) => {
+                other = sides.first().and_then(variable).filter(|_| *signs == ['≠'] && sign == '∩');
+                // Equations side by side give several values.
+                Self::from(item).filter(|_| joint != Joint::Comma || *signs != ['='])
             }
-            ([left, right], [sign]) => match variable(left) {
-                Some(name) => Some(Self { region: Region::compared(end(right)?, *sign)?, name: Some(name) }),
-                None => {
-                    let region = Region::compared(end(left)?, mirrored(*sign))?;
-                    Some(Self { region, name: Some(variable(right)?) })
-                }
-            },
+            Answer::Quantity(..) => {
+                let region = Region::compared(end(item)?, '≠')?;
+                Some(Self { region, name: Some(other?), by_commas: false })
+            }
+            Answer::List(Joint::Or, _) if sign == '∩' => Self::from(item),
+            _ if joint == Joint::Comma => None,
+            Answer::Combined(..) => Self::from(item),
+            // A pair in round brackets may be a point.
+            Answer::Tuple('(', ends, ')') if !ends.iter().any(is_infinite) => None,
+            Answer::Tuple(..) => Self::from(item),
+            _ => None,
+        });
+        let first = regions.next()??;
+        let all = regions.try_fold(first, |all, region| all.combine(region?, sign))?;
+        Some(Self { by_commas: joint == Joint::Comma, ..all })
+    }
+
+    fn combine(self, other: Self, sign: char) -> Option<Self> {
+        let name = self.name.or(other.name);
+        (other.name.is_none_or(|other| name == Some(other))).then(|| Self {
+            region: self.region.combined(other.region, sign),
+            name,
+            by_commas: false,
+        })
+    }
+
+    /// `x > 2`, `2 < x`, `0 ≤ x < 1`, `x ≠ 3`, `x ∈ S`, `x ∉ S`.
+    fn from_relation(sides: &'a [Answer], signs: &[char]) -> Option<Self> {
+        let named = |region, member| Some(Self { region, name: Some(variable(member)?), by_commas: false });
+        match (sides, signs) {
+            ([member, set], ['∈']) => named(Self::from(set)?.region, member),
+            ([member, set], ['∉']) => named(Region::Reals.combined(Self::from(set)?.region, '∖'), member),
+            ([left, right], [sign]) if variable(left).is_some() => {
+                named(Region::compared(end(right)?, *sign)?, left)
+            }
+            ([left, right], [sign]) => named(Region::compared(end(left)?, mirrored(*sign))?, right),
             ([low, member, high], [first, second]) => {
                 let low = Region::compared(end(low)?, mirrored(*first))?;
                 let high = Region::compared(end(high)?, *second)?;
                 let rising = |sign: &char| matches!(sign, '<' | '≤');
                 let falling = |sign: &char| matches!(sign, '>' | '≥');
                 let one_way = rising(first) && rising(second) || falling(first) && falling(second);
-                let region = Region::Combined(Box::new((low, high)), '∩');
-                Some(Self { region, name: Some(variable(member).filter(|_| one_way)?) })
+                if one_way { named(low.combined(high, '∩'), member) } else { None }
             }
             _ => None,
         }
     }
 
-    /// Whether both are the same set of the same variable; none where an end point cannot be placed.
+    /// Whether both are the same set of the same variable; none where an end point cannot be placed, or where commas join
+    /// what cannot hold together, as in `x < 0, x > 1`.
     pub(super) fn same(&self, other: &Self, work: &Work) -> Option<bool> {
         if let (Some(a), Some(b)) = (self.name, other.name)
             && a != b
@@ -108,7 +142,12 @@ impl<'a> Named<'a> {
         other.region.ends(&mut ends);
         let ranks = Ranks::new(ends, work)?;
         let (a, b) = (self.region.ranked(&ranks)?, other.region.ranked(&ranks)?);
-        Some((0..=2 * ranks.n_ends).all(|place| a.contains(place) == b.contains(place)))
+        let places = 0..=2 * ranks.n_ends;
+        let is_empty = |region: &Region<i64>| !places.clone().any(|place| region.contains(place));
+        if self.by_commas && is_empty(&a) || other.by_commas && is_empty(&b) {
+            return None;
+        }
+        Some(places.clone().all(|place| a.contains(place) == b.contains(place)))
     }
 }
 
@@ -140,6 +179,12 @@ fn end(answer: &Answer) -> Option<&Node> {
     }
 }
 
+impl<E> Region<E> {
+    fn combined(self, other: Self, sign: char) -> Self {
+        Self::Combined(Box::new((self, other)), sign)
+    }
+}
+
 const INFINITE: &Node = &Node::Constant(super::tree::Constant::Infinity);
 
 impl<'a> Region<&'a Node> {
@@ -147,14 +192,14 @@ impl<'a> Region<&'a Node> {
     fn compared(end: &'a Node, sign: char) -> Option<Self> {
         Some(match sign {
             '=' => Self::Points(vec![end]),
-            '≠' => Self::Combined(Box::new((Self::Reals, Self::Points(vec![end]))), '∖'),
+            '≠' => Self::Reals.combined(Self::Points(vec![end]), '∖'),
             '>' | '≥' => {
                 Self::Interval { low: end, holds_low: sign == '≥', high: INFINITE, holds_high: false }
             }
             '<' | '≤' => {
                 let below =
                     Self::Interval { low: end, holds_low: sign == '<', high: INFINITE, holds_high: false };
-                Self::Combined(Box::new((Self::Reals, below)), '∖')
+                Self::Reals.combined(below, '∖')
             }
             _ => return None,
         })
@@ -210,46 +255,4 @@ impl Region<i64> {
             Self::Reals => true,
         }
     }
-}
-
-/// The finite end points in their order.
-struct Ranks<'a> {
-    /// Value and rank of each; equal end points share a rank.
-    ends: Vec<(f64, i64)>,
-    n_ends: i64,
-    work: &'a Work,
-}
-
-impl<'a> Ranks<'a> {
-    fn new(nodes: Vec<&Node>, work: &'a Work) -> Option<Self> {
-        if nodes.len() > MAX_ENDS {
-            return None;
-        }
-        let finite = nodes.into_iter().filter(|node| infinity(node).is_none());
-        let mut valued = finite.map(|node| Some((value(node, work)?, node))).collect::<Option<Vec<_>>>()?;
-        valued.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-        let (mut ends, mut rank, mut before) = (Vec::new(), -1, None);
-        for (value, node) in valued {
-            let repeated = before.map_or(Some(false), |before| same(before, node, work))?;
-            rank += i64::from(!repeated);
-            ends.push((value, rank));
-            before = Some(node);
-        }
-        Some(Self { ends, n_ends: rank + 1, work })
-    }
-
-    fn place(&self, node: &Node) -> Option<i64> {
-        match infinity(node) {
-            Some(true) => Some(2 * self.n_ends + 1),
-            Some(false) => Some(-1),
-            None => {
-                let value = value(node, self.work)?;
-                self.ends.iter().find_map(|(end, rank)| (*end == value).then_some(2 * rank + 1))
-            }
-        }
-    }
-}
-
-fn value(node: &Node, work: &Work) -> Option<f64> {
-    Point::new(BTreeMap::new(), work).value(node)?.real()
 }
