@@ -1,6 +1,7 @@
 //! Conversations are rendered as transformers renders them: `scripts/fixtures/chat.py` made what is compared with.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -98,6 +99,33 @@ fn odd_constructs_render_as_there_or_are_refused_as_there() {
                 "{source:?}\n  got      {got:?}\n  expected {:?} {:?}",
                 case.rendered, case.raised
             ));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// `scripts/fixtures/jinja.py` made what is compared with.
+#[test]
+fn formats_methods_and_numbers_are_pythons() {
+    #[derive(Deserialize)]
+    struct Snippets {
+        variables: BTreeMap<String, Value>,
+        cases: Vec<Snippet>,
+    }
+    #[derive(Deserialize)]
+    struct Snippet {
+        template: String,
+        rendered: Option<String>,
+    }
+    let text = fs::read_to_string(folder().join("python.json")).unwrap();
+    let Snippets { variables, cases } = serde_json::from_str(&text).unwrap();
+    assert!(cases.len() > 250);
+    let options = ChatOptions { variables, ..Default::default() };
+    let mut wrong = Vec::new();
+    for Snippet { template: source, rendered } in cases {
+        let got = template(&source, &Map::new()).and_then(|template| template.render(&[], &options));
+        if got.as_ref().ok() != rendered.as_ref() {
+            wrong.push(format!("{source}\n  got      {got:?}\n  expected {rendered:?}"));
         }
     }
     assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.join("\n"));

@@ -1,27 +1,39 @@
 //! Chat templates: a conversation as the text that a model was trained on, by the Jinja template of its own folder.
 //!
 //! Renderings equal those of transformers' `apply_chat_template(tokenize=False)`, character by character. `engine` holds
-//! what a template may use beyond plain Jinja.
+//! what a template may use beyond plain Jinja, `bounds` what it may take.
 
+mod bounds;
+mod characters;
 mod engine;
+mod format;
 mod json;
+mod operators;
+mod scan;
+mod strings;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
-use std::fs;
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use minijinja::Environment;
+use jiff::Zoned;
 use minijinja::value::Serde;
+use minijinja::{Environment, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use self::bounds::{ALLOWANCE, MAX_SOURCE, MAX_TOKENS, STEPS};
 use self::engine::Raised;
+use super::caught::watched;
 use super::eos::{read, text};
-use super::tokenizer::TOKENIZER_CONFIG;
+use super::tokenizer::{MAX_COMPANION, TOKENIZER_CONFIG};
+use crate::files::read_regular;
 
 pub(super) const CHAT_TEMPLATE: &str = "chat_template.jinja";
 pub(super) const SPECIAL_TOKENS: &str = "special_tokens_map.json";
@@ -79,11 +91,12 @@ pub struct ChatOptions {
 /// The chat template of a model, compiled.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
-    environment: Environment<'static>,
+    environment: Arc<Environment<'static>>,
     /// Where it stands, for messages.
     place: String,
     /// Special tokens by name.
     tokens: Map<String, Value>,
+    tells_time: bool,
 }
 
 impl ChatTemplate {
@@ -96,9 +109,9 @@ impl ChatTemplate {
         let mut files = BTreeMap::new();
         for name in [CHAT_TEMPLATE, TOKENIZER_CONFIG, SPECIAL_TOKENS] {
             let path = dir.join(name);
-            if path.is_file() {
-                let content =
-                    fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+            if path.exists() {
+                let content = read_regular(&path, MAX_COMPANION);
+                let content = content.with_context(|| format!("{}: cannot be read", path.display()))?;
                 files.insert(name.to_owned(), content);
             }
         }
@@ -134,19 +147,46 @@ impl ChatTemplate {
 
     /// Compiles `source`, which stands at `place`.
     fn new(place: String, source: &str, tokens: Map<String, Value>) -> Result<Self> {
-        let environment = engine::environment(source).map_err(|error| {
-            let (line, error) = described(&error);
+        let refused = |line: &str, error: String| {
             anyhow!(
                 "{place}{line}: not a chat template that can be read here: {error}; mend it, or remove it"
             )
+        };
+        if source.len() > MAX_SOURCE {
+            return Err(refused("", format!("{} bytes, expected at most {MAX_SOURCE}", source.len())));
+        }
+        let source = engine::plain(source);
+        let tags = scan::tags(&source, MAX_TOKENS).map_err(|error| refused("", error.to_string()))?;
+        let source = operators::rewritten(&source, &tags);
+        let tells_time = source.contains(engine::STRFTIME_NOW);
+        let compiled = watched(ALLOWANCE, move || engine::environment(source));
+        let environment = compiled.map_err(|error| refused("", error.to_string()))?;
+        let environment = environment.map_err(|error| {
+            let (line, error) = described(&error);
+            refused(&line, error)
         })?;
-        Ok(Self { environment, place, tokens })
+        Ok(Self { environment: Arc::new(environment), place, tokens, tells_time })
+    }
+
+    /// Whether it may write the time.
+    #[must_use]
+    pub fn tells_time(&self) -> bool {
+        self.tells_time
+    }
+
+    /// The same at the time `now`, for templates that write the time.
+    #[must_use]
+    pub fn at(&self, now: Zoned) -> Self {
+        let mut environment = (*self.environment).clone();
+        engine::set_clock(&mut environment, Some(now));
+        Self { environment: Arc::new(environment), ..self.clone() }
     }
 
     /// `messages` as the text that the model reads.
     ///
     /// # Errors
-    /// If the template refuses the conversation, or uses what it is not given; the message names file and line.
+    /// If the template refuses the conversation, uses what it is not given, or takes more than a template may; the message
+    /// names file and line.
     pub fn render(&self, messages: &[Message], options: &ChatOptions) -> Result<String> {
         let ChatOptions { add_generation_prompt, variables } = options;
         let mut context = self.tokens.clone();
@@ -157,19 +197,33 @@ impl ChatTemplate {
             ("messages".to_owned(), json!(messages_seen)),
             ("add_generation_prompt".to_owned(), json!(add_generation_prompt)),
         ]);
-        let rendered = self
-            .environment
-            .get_template(engine::NAME)
-            .and_then(|template| template.render(minijinja::Value::from(Serde(context))));
+        let given: usize = messages.iter().map(|message| message.content.len()).sum();
+        let mut environment = (*self.environment).clone();
+        environment.set_fuel(Some(STEPS + given as u64));
+        let rendered = watched(ALLOWANCE, move || {
+            environment.get_template(engine::NAME)?.render(minijinja::Value::from(Serde(context)))
+        });
+        let rendered = rendered.map_err(|error| {
+            Exceeded(format!(
+                "{}: the template cannot be rendered: {error}; mend it, or remove it",
+                self.place
+            ))
+        })?;
         rendered.map_err(|error| {
-            let (line, error) = match raised(&error) {
-                Some(message) => {
-                    (described(&error).0, format!("the template refuses this conversation: {message:?}"))
+            let (line, cause) = described(&error);
+            let limit = match (error.kind(), error.detail()) {
+                (ErrorKind::OutOfFuel, _) => {
+                    Some(format!("it takes more than {STEPS} steps, or writes more than they pay for"))
                 }
-                None => {
-                    let (line, error) = described(&error);
-                    (line, format!("this conversation cannot be rendered: {error}"))
-                }
+                (_, Some("recursion limit exceeded")) => Some("it calls itself too often: recursion".to_owned()),
+                _ => None,
+            };
+            if let Some(limit) = limit {
+                return Exceeded(format!("{}{line}: {limit}; mend the template, or remove it", self.place)).into();
+            }
+            let error = match raised(&error) {
+                Some(message) => format!("the template refuses this conversation: {message:?}"),
+                None => format!("this conversation cannot be rendered: {cause}"),
             };
             let roles: Vec<_> = messages.iter().map(|message| message.role.as_str()).collect();
             let names: Vec<_> = variables.keys().map(String::as_str).collect();
@@ -182,6 +236,18 @@ impl ChatTemplate {
         })
     }
 }
+
+/// That a template takes more than any may.
+#[derive(Debug)]
+pub(super) struct Exceeded(String);
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Exceeded {}
 
 /// The template that `chat_template` of a tokenizer's configuration names: itself, or the default of a list.
 fn default_of(value: &Value) -> Result<String> {

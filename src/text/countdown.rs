@@ -46,7 +46,7 @@ pub fn countdown_tokenizer() -> Result<Tokenizer> {
     ];
     let files =
         files.into_iter().map(|(name, content)| Ok((name.to_owned(), serde_json::to_vec_pretty(&content)?)));
-    Tokenizer::from_files(files.collect::<Result<BTreeMap<_, _>>>()?)
+    Tokenizer::from_files(files.collect::<Result<BTreeMap<_, _>>>()?, true)
 }
 
 /// The description in the format of `tokenizer.json`.

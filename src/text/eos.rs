@@ -1,17 +1,20 @@
 //! Which tokens end a response, begin a text or fill short rows, as the files of a Hugging Face folder say it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::chat::{ChatOptions, ChatTemplate, Message, SPECIAL_TOKENS};
+use super::chat::{ChatOptions, ChatTemplate, Exceeded, Message, SPECIAL_TOKENS};
 use super::tokenizer::{GENERATION_CONFIG, MODEL_CONFIG, TOKENIZER, TOKENIZER_CONFIG};
 use crate::types::TokenId;
 
 /// The ids that end a response, without repeats: `eos_token` of the tokenizer's configuration, or without one of its map of
 /// special tokens, then `eos_token_id` of the generation configuration, or without one that of the model's, then the token with which the
-/// chat template closes the assistant's turn.
+/// chat template closes the assistant's turn. The template is rendered for an `answer` only, or where no file names a token.
 ///
 /// # Errors
 /// If none names one, or one that is not in the vocabulary of `inner`, or if a file is not what it should
@@ -20,6 +23,7 @@ pub(super) fn eos_ids(
     inner: &tokenizers::Tokenizer,
     files: &BTreeMap<String, Vec<u8>>,
     template: Option<&ChatTemplate>,
+    answer: bool,
 ) -> Result<Vec<TokenId>> {
     let read = |name, key| read(files, name, key);
     let mut ids = Vec::new();
@@ -49,10 +53,8 @@ pub(super) fn eos_ids(
         }
         break;
     }
-    if let Some(id) = template.and_then(|template| closes_turn(inner, template))
-        && !ids.contains(&id)
-    {
-        ids.push(id);
+    if let Some(template) = template.filter(|_| answer || ids.is_empty()) {
+        ids.extend(closes_turn(inner, template)?.filter(|id| !ids.contains(id)));
     }
     if ids.is_empty() {
         bail!(
@@ -64,14 +66,21 @@ pub(super) fn eos_ids(
 
 /// The special token that `template` writes directly behind what the assistant says; `None` if it writes another thing
 /// there, or does not take a plain question with an answer.
-fn closes_turn(inner: &tokenizers::Tokenizer, template: &ChatTemplate) -> Option<TokenId> {
+///
+/// # Errors
+/// If the template takes more than one may.
+fn closes_turn(inner: &tokenizers::Tokenizer, template: &ChatTemplate) -> Result<Option<TokenId>> {
     const ANSWER: &str = "It is four.";
     let messages = [Message::new("user", "What is two and two?"), Message::new("assistant", ANSWER)];
-    let rendered = template.render(&messages, &ChatOptions::default()).ok()?;
-    let (_, behind) = rendered.rsplit_once(ANSWER)?;
+    let rendered = match template.render(&messages, &ChatOptions::default()) {
+        Ok(rendered) => rendered,
+        Err(error) if error.is::<Exceeded>() => return Err(error),
+        Err(_) => return Ok(None),
+    };
+    let Some((_, behind)) = rendered.rsplit_once(ANSWER) else { return Ok(None) };
     let added = inner.get_added_tokens_decoder();
     let here = added.iter().filter(|(_, token)| token.special && behind.starts_with(&token.content));
-    here.max_by_key(|(_, token)| token.content.len()).map(|(&id, _)| id)
+    Ok(here.max_by_key(|(_, token)| token.content.len()).map(|(&id, _)| id))
 }
 
 /// The id that starts a text or fills short rows, `role` being `bos` or `pad`: what the model's configuration says, else
@@ -120,8 +129,41 @@ fn special(files: &BTreeMap<String, Vec<u8>>, key: &str) -> Result<Option<(&'sta
 /// The value of `key` in the file `name`, null being as good as absent.
 pub(super) fn read(files: &BTreeMap<String, Vec<u8>>, name: &str, key: &str) -> Result<Option<Value>> {
     let Some(content) = files.get(name) else { return Ok(None) };
-    let config: Value = serde_json::from_slice(content).with_context(|| format!("{name}: not valid JSON"))?;
-    Ok(config.get(key).filter(|value| !value.is_null()).cloned())
+    let mut reader = serde_json::Deserializer::from_slice(content);
+    let value = Key(key).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    let value = value.with_context(|| format!("{name}: not valid JSON"))?;
+    Ok(value.filter(|value| !value.is_null()))
+}
+
+/// Reads one key of an object and passes over the others, whatever they hold; the last one counts.
+struct Key<'k>(&'k str);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Option<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key<'_> {
+    type Value = Option<Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if key == self.0 {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// A token as `tokenizer_config.json` writes it: its text, or an object with its `content`.

@@ -4,6 +4,7 @@
 //! Everything outside the model works on text; token ids are made here and turned back here. Encoding never
 //! adds special tokens and decoding never cleans up: what a response says is the concatenation of its tokens.
 
+mod caught;
 mod chat;
 mod countdown;
 mod eos;

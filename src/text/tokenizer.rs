@@ -1,14 +1,24 @@
 //! A tokenizer with what belongs to it in a Hugging Face folder: end-of-sequence tokens and the files to
 //! save.
 
+mod build;
+mod checks;
+mod inspected;
+mod pace;
+mod regex;
+
+use std::sync::Arc;
 use std::{collections::BTreeMap, fs, path::Path};
 
-use anyhow::{Context, Result, anyhow, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context, Error, Result, anyhow};
 
+use self::build::{built, for_text, name_ends};
+use self::inspected::Inspected;
+use self::pace::Pace;
+use super::caught::{caught, watched};
 use super::chat::{CHAT_TEMPLATE, ChatTemplate, SPECIAL_TOKENS};
 use super::eos::{eos_ids, id_of, named};
-use crate::files::list;
+use crate::files::{list, read_regular};
 use crate::types::TokenId;
 
 mod special;
@@ -22,13 +32,21 @@ pub(super) const MODEL_CONFIG: &str = "config.json";
 const COMPANIONS: [&str; 6] =
     [SPECIAL_TOKENS, "added_tokens.json", CHAT_TEMPLATE, "vocab.json", "merges.txt", "vocab.txt"];
 
+/// Largest of the files besides `tokenizer.json`, in bytes.
+pub(super) const MAX_COMPANION: u64 = 128 << 20;
+
+/// Longest text that is tokenized where it is asked for, in bytes; longer ones are watched.
+const UNWATCHED_BYTES: usize = 256;
+
 /// Folder of the templates that a model has beside its default one; they travel too.
 const FURTHER_TEMPLATES: &str = "additional_chat_templates";
 
 /// Turns text into tokens and back, and knows which tokens end a response.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Arc<tokenizers::Tokenizer>,
+    inspected: Arc<Inspected>,
+    pace: Arc<Pace>,
     eos_ids: Vec<TokenId>,
     bos_id: Option<TokenId>,
     pad_id: Option<TokenId>,
@@ -47,9 +65,22 @@ impl Tokenizer {
     /// the assistant's turn.
     ///
     /// # Errors
-    /// If `tokenizer.json` is missing or not a tokenizer, if a configuration or template is broken, or if no file names
-    /// an end-of-sequence token of the vocabulary.
+    /// If `tokenizer.json` is missing, not a tokenizer or asks for more than one may, if a configuration or template is broken,
+    /// or if no file names an end-of-sequence token of the vocabulary.
     pub fn from_folder(dir: &Path) -> Result<Self> {
+        Self::read(dir, true)
+    }
+
+    /// As [`Tokenizer::from_folder`], for texts that nobody answers: the chat template is not rendered, so that the token
+    /// with which it closes a turn need not be among those that end a response.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::from_folder`].
+    pub fn for_texts(dir: &Path) -> Result<Self> {
+        Self::read(dir, false)
+    }
+
+    fn read(dir: &Path, answer: bool) -> Result<Self> {
         let mut files = BTreeMap::new();
         let names =
             [TOKENIZER, TOKENIZER_CONFIG, GENERATION_CONFIG, MODEL_CONFIG].into_iter().chain(COMPANIONS);
@@ -64,44 +95,39 @@ impl Tokenizer {
         }
         for name in names {
             let path = dir.join(&name);
-            if path.is_file() {
-                let content =
-                    fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+            if path.exists() {
+                let most = if name == TOKENIZER { inspected::MAX_FILE as u64 } else { MAX_COMPANION };
+                let content = read_regular(&path, most)
+                    .with_context(|| format!("{}: cannot be read", path.display()))?;
                 files.insert(name, content);
             }
         }
-        Self::from_files(files).with_context(|| format!("tokenizer of {}", dir.display()))
+        Self::from_files(files, answer).with_context(|| format!("tokenizer of {}", dir.display()))
     }
 
-    /// The tokenizer that `files`, named as in a Hugging Face folder, describe. A `generation_config.json`
-    /// that names the end-of-sequence ids is added where there is none.
+    /// The tokenizer that `files`, named as in a Hugging Face folder, describe, for texts that somebody is to `answer` or not.
+    /// Its `generation_config.json`, added where there is none, names all end-of-sequence ids.
     ///
     /// # Errors
     /// As [`Tokenizer::from_folder`].
-    pub(super) fn from_files(mut files: BTreeMap<String, Vec<u8>>) -> Result<Self> {
+    pub(super) fn from_files(mut files: BTreeMap<String, Vec<u8>>, answer: bool) -> Result<Self> {
         let content = files.get(TOKENIZER).with_context(|| {
             format!("{TOKENIZER} is missing; a model folder needs the file that transformers' fast tokenizers save")
         })?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(content)
-            .map_err(|e| anyhow!("{TOKENIZER}: not a tokenizer: {e}"))?;
-        // A saved limit or padding would change texts behind the caller's back.
-        inner.with_truncation(None).map_err(|e| anyhow!("{TOKENIZER}: {e}"))?;
-        inner.with_padding(None);
-
+        let inspected = Inspected::of(content).context(TOKENIZER)?;
+        let inner = built(content)?;
         let chat_template = ChatTemplate::from_files(&files)?;
-        let eos_ids = eos_ids(&inner, &files, chat_template.as_ref())?;
+        let eos_ids = eos_ids(&inner, &files, chat_template.as_ref(), answer)?;
         let (bos_id, pad_id) = (id_of("bos", &inner, &files)?, id_of("pad", &inner, &files)?);
         let added = inner.get_added_tokens_decoder();
         let is_special = |id: &TokenId| added.get(id).is_some_and(|token| token.special);
         let named_pad = named("pad", &inner, &files)?;
         let silent_ids = eos_ids.iter().copied().chain(pad_id).chain(named_pad).filter(is_special).collect();
         files.remove(MODEL_CONFIG);
-        if !files.contains_key(GENERATION_CONFIG) {
-            let config = json!({ "eos_token_id": eos_ids });
-            files.insert(GENERATION_CONFIG.to_owned(), serde_json::to_vec_pretty(&config)?);
-        }
+        name_ends(&mut files, &eos_ids)?;
         let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        Ok(Self { inner, eos_ids, bos_id, pad_id, silent_ids, vocab_size, chat_template, files })
+        let (inner, inspected, pace) = (Arc::new(inner), Arc::new(inspected), Arc::default());
+        Ok(Self { inner, inspected, pace, eos_ids, bos_id, pad_id, silent_ids, vocab_size, chat_template, files })
     }
 
     /// Writes the tokenizer's files, those it was read from or generated with, into the folder `dir`.
@@ -123,21 +149,42 @@ impl Tokenizer {
     /// `text` as token ids; none are added. Special tokens written out in `text` are recognised.
     ///
     /// # Errors
-    /// If the tokenizer refuses the text.
+    /// If the tokenizer refuses the text, or takes more for it than any may.
     pub fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
-        let encoding = self.inner.encode_fast(text, false);
-        let encoding = encoding.map_err(|e| anyhow!("text cannot be tokenized: {e}; text: {text:?}"))?;
-        Ok(encoding.get_ids().to_vec())
+        self.ids(text, false)
     }
 
     /// `text` as token ids, with those that the tokenizer puts around any text, such as one that begins it.
     ///
     /// # Errors
-    /// If the tokenizer refuses the text.
+    /// As [`Tokenizer::encode`].
     pub fn encode_whole(&self, text: &str) -> Result<Vec<TokenId>> {
-        let encoding = self.inner.encode_fast(text, true);
-        let encoding = encoding.map_err(|e| anyhow!("text cannot be tokenized: {e}; text: {text:?}"))?;
+        self.ids(text, true)
+    }
+
+    fn ids(&self, text: &str, whole: bool) -> Result<Vec<TokenId>> {
+        let encoding = self.encoding(text, move |inner, text| inner.encode_fast(text, whole))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// What `encode` makes of `text`, within what a text may take.
+    fn encoding<E>(&self, text: &str, encode: E) -> Result<tokenizers::Encoding>
+    where
+        E: Fn(&tokenizers::Tokenizer, &str) -> tokenizers::Result<tokenizers::Encoding> + Send + 'static,
+    {
+        let shown = || text.chars().take(80).collect::<String>();
+        let refused =
+            |error: Error| anyhow!("{TOKENIZER}: a text cannot be tokenized: {error}; text: {:?}", shown());
+        let (encoding, took) = Pace::timed(|| {
+            if text.len() <= UNWATCHED_BYTES && !self.inspected.maps_characters() {
+                return caught(|| encode(&self.inner, text));
+            }
+            let (inner, text) = (Arc::clone(&self.inner), text.to_owned());
+            watched(for_text(text.len()), move || encode(&inner, &text))
+        });
+        let encoding = encoding.and_then(|done| done.map_err(|error| anyhow!("{error}"))).map_err(refused)?;
+        self.pace.add(text.len(), took).map_err(refused)?;
+        Ok(encoding)
     }
 
     /// The parts of `texts` that the vocabulary does not have and that are read as its unknown token, each once.
@@ -145,15 +192,13 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::encode`].
     pub fn unknown<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<String>> {
-        let file: Value = serde_json::from_slice(self.files.get(TOKENIZER).map_or(b"null", Vec::as_slice))?;
-        let model = &file["model"];
-        let by_name = model["unk_token"].as_str().and_then(|name| self.inner.token_to_id(name));
-        let by_id = || TokenId::try_from(model["unk_id"].as_u64()?).ok();
-        let Some(unknown) = by_name.or_else(by_id) else { return Ok(Vec::new()) };
+        let (name, id) = self.inspected.unknown();
+        let Some(unknown) = name.and_then(|name| self.inner.token_to_id(name)).or(id) else {
+            return Ok(Vec::new());
+        };
         let mut parts: Vec<String> = Vec::new();
         for text in texts {
-            let encoding =
-                self.inner.encode(text, false).map_err(|e| anyhow!("text cannot be tokenized: {e}"))?;
+            let encoding = self.encoding(text, |inner, text| inner.encode(text, false))?;
             for (id, &(start, end)) in encoding.get_ids().iter().zip(encoding.get_offsets()) {
                 let part = text.get(start..end).unwrap_or_default();
                 if *id == unknown && !parts.iter().any(|known| known == part) {
@@ -172,9 +217,15 @@ impl Tokenizer {
     pub fn decode(&self, tokens: &[TokenId], skip_ends: bool) -> Result<String> {
         let kept: Vec<TokenId> =
             tokens.iter().copied().filter(|token| !(skip_ends && self.silent_ids.contains(token))).collect();
-        self.inner
-            .decode(&kept, false)
-            .map_err(|e| anyhow!("tokens cannot be decoded: {e}; tokens: {tokens:?}"))
+        let decoded = caught(|| self.inner.decode(&kept, false));
+        let decoded = decoded.and_then(|text| text.map_err(|error| anyhow!("{error}")));
+        decoded.map_err(|error| {
+            let first = &tokens[..tokens.len().min(20)];
+            anyhow!(
+                "{TOKENIZER}: {} tokens cannot be decoded: {error}; the first ones: {first:?}",
+                tokens.len()
+            )
+        })
     }
 
     /// What each of `tokens` adds to their text, special tokens included. A token that ends within a character adds nothing,
@@ -188,8 +239,11 @@ impl Tokenizer {
             if self.inner.id_to_token(*token).is_none() {
                 return Ok(format!("<{token}>"));
             }
-            let piece = stream.step(*token);
-            piece.map(Option::unwrap_or_default).map_err(|e| anyhow!("token {token} cannot be decoded: {e}"))
+            let piece = caught(|| stream.step(*token));
+            let piece = piece.and_then(|piece| piece.map_err(|error| anyhow!("{error}")));
+            let piece =
+                piece.map_err(|error| anyhow!("{TOKENIZER}: token {token} cannot be decoded: {error}"))?;
+            Ok(piece.unwrap_or_default())
         };
         tokens.iter().map(piece).collect()
     }
@@ -249,21 +303,6 @@ impl Tokenizer {
     #[must_use]
     pub fn chat_template(&self) -> Option<&ChatTemplate> {
         self.chat_template.as_ref()
-    }
-
-    /// Checks that a model with `vocab_size` rows of embeddings has one for every token. A model may have
-    /// more.
-    ///
-    /// # Errors
-    /// If it has fewer.
-    pub fn check_fits(&self, vocab_size: usize) -> Result<()> {
-        ensure!(
-            self.vocab_size <= vocab_size,
-            "the tokenizer does not fit the model: its largest token id is {}, the model's vocabulary has {vocab_size} \
-             entries; use the {TOKENIZER} that was saved with the model",
-            self.vocab_size - 1,
-        );
-        Ok(())
     }
 }
 

@@ -9,19 +9,28 @@
 use std::fmt::Write;
 
 use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::{Error, ErrorKind, State, Value};
+
+use super::bounds::{bytes_left, charge, exhausted};
+
+/// Deepest nesting that is written; JSON that is read has no deeper one.
+const MAX_DEPTH: usize = 127;
 
 /// The filter.
 ///
 /// # Errors
-/// If something in `value` has no form in JSON, or an option is not known.
-pub(super) fn tojson(value: &Value, kwargs: Kwargs) -> Result<String, Error> {
+/// If something in `value` has no form in JSON, an option is not known, or it takes more than the rendering has left.
+pub(super) fn tojson(state: &State, value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     let indent: Option<Value> = kwargs.get("indent")?;
     let indent = match indent.filter(|indent| !indent.is_none()) {
         None => None,
         Some(indent) => Some(match indent.as_str() {
             Some(text) => text.to_owned(),
-            None => " ".repeat(usize::try_from(indent)?),
+            None => {
+                let blanks = usize::try_from(indent)?;
+                charge(state, blanks)?;
+                " ".repeat(blanks)
+            }
         }),
     };
     let separators: Option<Vec<String>> = kwargs.get("separators")?;
@@ -36,10 +45,12 @@ pub(super) fn tojson(value: &Value, kwargs: Kwargs) -> Result<String, Error> {
         key,
         ascii: kwargs.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false),
         sorted: kwargs.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
+        most: bytes_left(state),
     };
     kwargs.assert_all_used()?;
     let mut out = String::new();
     writer.write(value, 0, &mut out)?;
+    charge(state, out.len())?;
     Ok(out)
 }
 
@@ -53,10 +64,15 @@ struct Writer {
     key: String,
     ascii: bool,
     sorted: bool,
+    /// Longest text.
+    most: usize,
 }
 
 impl Writer {
     fn write(&self, value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
+        if out.len() > self.most || depth > MAX_DEPTH {
+            return Err(exhausted());
+        }
         match value.kind() {
             ValueKind::None => out.push_str("null"),
             ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
@@ -94,7 +110,7 @@ impl Writer {
         let line = |depth: usize, out: &mut String| {
             if let Some(indent) = &self.indent {
                 out.push('\n');
-                out.push_str(&indent.repeat(depth));
+                (0..depth).for_each(|_| out.push_str(indent));
             }
         };
         out.push(open);
@@ -151,8 +167,8 @@ impl Writer {
     }
 }
 
-/// A number as Python's `repr` has it.
-fn float(number: f64) -> String {
+/// A number as Python's JSON has it, which is its `repr` but for those that are not finite.
+pub(super) fn float(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
     }

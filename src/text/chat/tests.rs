@@ -86,3 +86,62 @@ fn the_date_is_todays() {
     let rendered = template.render(&[], &ChatOptions::default()).unwrap();
     assert!([before, today()].contains(&rendered), "{rendered}");
 }
+
+#[test]
+fn what_takes_more_than_a_template_may_is_refused_by_file_and_limit() {
+    let (steps, deep, long) = ("it takes more than 200000 steps", "recursion", "words and signs");
+    let doubled = |twice: &str, end: &str| {
+        format!(
+            "{{% set ns = namespace(x=['a']) %}}{{% for i in range(60) %}}{{% set ns.x = {twice} %}}{{% endfor %}}{{{{ {end} }}}}"
+        )
+    };
+    let cases = [
+        ("{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}".to_owned(), steps),
+        (doubled("ns.x ~ ns.x", "1"), steps),
+        (doubled("[ns.x, ns.x]", "ns.x"), steps),
+        (doubled("[ns.x, ns.x]", "ns.x | tojson"), steps),
+        (doubled("[ns.x, ns.x]", "'%s' % [ns.x]"), steps),
+        (doubled("[ns.x, ns.x]", "ns.x | join"), steps),
+        ("{{ 'a'.ljust(10 ** 9) }}".to_owned(), steps),
+        ("{{ '\\t'.expandtabs(10 ** 9) }}".to_owned(), steps),
+        ("{{ '%999999999d' % 1 }}".to_owned(), steps),
+        ("{{ '%*d' % (10 ** 9, 1) }}".to_owned(), steps),
+        ("{{ '{:999999999}'.format(1) }}".to_owned(), steps),
+        ("{{ [1] | tojson(indent=10 ** 9) }}".to_owned(), steps),
+        ("{{ 'a'.replace('', 'b' * 9999999) }}".to_owned(), steps),
+        (format!("{{{{ strftime_now('{}') }}}}", "%255Y".repeat(20_000)), steps),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}".to_owned(), deep),
+        (format!("{{{{ {}1{} }}}}", "(".repeat(1000), ")".repeat(1000)), deep),
+        (format!("{{{{ 1{} }}}}", "+1".repeat(3000)), long),
+        ("x".repeat(131_073), "131073 bytes, expected at most 131072"),
+    ];
+    for (source, expected) in cases {
+        let rendered = of(&[(CHAT_TEMPLATE, &source)])
+            .and_then(|template| template.unwrap().render(&hello(), &ChatOptions::default()));
+        let shown: String = source.chars().take(100).collect();
+        let error = rendered.map(|text| text.len()).expect_err(&shown).to_string();
+        assert!(error.starts_with(CHAT_TEMPLATE) && error.contains(expected), "{shown}: {error}");
+    }
+}
+
+#[test]
+fn a_long_conversation_has_steps_for_its_length() {
+    let long = "word ".repeat(400_000);
+    let template =
+        of(&[(CHAT_TEMPLATE, "{% for m in messages %}{{ m.content | trim }}{% endfor %}")]).unwrap().unwrap();
+    let messages = vec![Message::new("user", long.as_str()); 3];
+    let rendered = template.render(&messages, &ChatOptions::default()).unwrap();
+    assert_eq!(rendered.len(), 3 * long.trim_end().len());
+}
+
+#[test]
+fn a_given_time_is_the_one_that_is_written() {
+    let template = of(&[(
+        CHAT_TEMPLATE,
+        "{% macro day() %}{{ strftime_now('%d %b %Y %H:%M') }}{% endmacro %}{{ day() }}",
+    )]);
+    let template = template.unwrap().unwrap();
+    assert!(template.tells_time());
+    let at = template.at("2024-02-29T23:59:59+05:30[+05:30]".parse().unwrap());
+    assert_eq!(at.render(&[], &ChatOptions::default()).unwrap(), "29 Feb 2024 23:59");
+}

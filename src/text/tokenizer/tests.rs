@@ -1,7 +1,7 @@
 //! Folders read, saved and refused.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::text::countdown_tokenizer;
@@ -84,6 +84,111 @@ fn ids_that_no_token_has_are_told() {
     let has = tokenizer.has_token();
     let ids: Vec<_> = (0..has.len()).filter(|&id| has[id]).collect();
     assert_eq!((has.len(), ids), (tokenizer.vocab_size(), vec![0, 2, 3, 6]));
+}
+
+/// The folder of the preset's tokenizer with `changed` sections of its file.
+fn with_sections(changed: &[(&str, Value)]) -> tempfile::TempDir {
+    let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))]);
+    let path = dir.path().join(TOKENIZER);
+    let mut file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for (name, section) in changed {
+        file[*name] = section.clone();
+    }
+    fs::write(&path, file.to_string()).unwrap();
+    dir
+}
+
+/// A post-processor that puts `single` around texts, `S` being the token `<eos>` of this id.
+fn around(single: &str, id: u64) -> Value {
+    let piece = |c| match c {
+        'S' => json!({"SpecialToken": {"id": "<eos>", "type_id": 0}}),
+        _ => json!({"Sequence": {"id": "A", "type_id": 0}}),
+    };
+    let pieces: Vec<Value> = single.chars().map(piece).collect();
+    json!({"type": "TemplateProcessing", "single": pieces, "pair": [],
+        "special_tokens": {"<eos>": {"id": "<eos>", "ids": [id], "tokens": ["<eos>"]}}})
+}
+
+#[test]
+fn patterns_that_go_back_without_end_and_parts_that_panic_are_refused_by_file() {
+    let split = |pattern: &str| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+    let text = "a".repeat(60) + "!";
+    let cases = [
+        ("pre_tokenizer", split("(a|a)*$")),
+        ("pre_tokenizer", split("(a+)+$")),
+        ("normalizer", json!({"type": "Replace", "pattern": {"Regex": "(.*a){12}b"}, "content": ""})),
+    ];
+    for (name, section) in cases {
+        let tokenizer = Tokenizer::from_folder(with_sections(&[(name, section)]).path()).unwrap();
+        let error = tokenizer.encode(&text).unwrap_err().to_string();
+        assert!(
+            error.starts_with("tokenizer.json: a text cannot be tokenized: it broke off: Onig"),
+            "{error}"
+        );
+    }
+    let strip = json!({"type": "Strip", "content": "1", "start": 0, "stop": 9});
+    let tokenizer = Tokenizer::from_folder(with_sections(&[("decoder", strip)]).path()).unwrap();
+    let one = tokenizer.encode("1").unwrap();
+    let error = tokenizer.decode(&one, true).unwrap_err().to_string();
+    assert!(error.starts_with("tokenizer.json: 1 tokens cannot be decoded: it broke off: "), "{error}");
+    let charsmap = json!({"type": "Precompiled", "precompiled_charsmap": "////////////"});
+    let error = format!(
+        "{:#}",
+        Tokenizer::from_folder(with_sections(&[("normalizer", charsmap)]).path()).unwrap_err()
+    );
+    assert!(error.contains("tokenizer.json: not a tokenizer: "), "{error}");
+}
+
+#[test]
+fn a_token_that_ends_every_text_is_refused_and_one_that_begins_them_is_not() {
+    let of = |single| {
+        Tokenizer::from_folder(with_sections(&[("post_processor", around(single, 2))]).path()).unwrap()
+    };
+    let error = of("AS").check_begins_answers().unwrap_err().to_string();
+    assert!(error.contains("post_processor: it ends every text with \"<eos>\" (id 2)"), "{error}");
+    let begins = of("SA");
+    begins.check_begins_answers().unwrap();
+    assert_eq!(begins.encode_whole("1+").unwrap()[0], 2);
+    countdown_tokenizer().unwrap().check_begins_answers().unwrap();
+}
+
+#[test]
+fn ids_around_texts_must_be_in_the_models_vocabulary() {
+    let tokenizer =
+        Tokenizer::from_folder(with_sections(&[("post_processor", around("SA", 99_999))]).path()).unwrap();
+    let n = tokenizer.vocab_size();
+    let error = tokenizer.check_fits(n + 10).unwrap_err().to_string();
+    assert!(error.contains("its post_processor puts the id 99999 (\"<eos>\") around texts"), "{error}");
+    tokenizer.check_fits(100_000).unwrap();
+}
+
+#[test]
+fn saved_generation_settings_name_every_end() {
+    let template =
+        "{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %}<pad>{% endif %}{% endfor %}";
+    let settings = json!({"temperature": 0.6, "eos_token_id": 2, "top_k": 3});
+    let config = json!({"eos_token": "<eos>", "chat_template": template});
+    let dir = folder(&[(TOKENIZER_CONFIG, config.clone()), (GENERATION_CONFIG, settings.clone())]);
+    let saved =
+        |tokenizer: &Tokenizer| serde_json::from_slice::<Value>(&tokenizer.files[GENERATION_CONFIG]).unwrap();
+    let tokenizer = Tokenizer::from_folder(dir.path()).unwrap();
+    assert_eq!(saved(&tokenizer), json!({"temperature": 0.6, "eos_token_id": [2, 1], "top_k": 3}));
+    // Where all are named the file stays as it is, to the byte.
+    let whole = json!({"eos_token_id": [1, 2], "top_k": 3});
+    let dir = folder(&[(TOKENIZER_CONFIG, config), (GENERATION_CONFIG, whole.clone())]);
+    assert_eq!(
+        Tokenizer::from_folder(dir.path()).unwrap().files[GENERATION_CONFIG],
+        whole.to_string().as_bytes()
+    );
+}
+
+#[test]
+fn a_template_is_rendered_for_answers_only() {
+    let endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}";
+    let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>", "chat_template": endless}))]);
+    assert_eq!(Tokenizer::for_texts(dir.path()).unwrap().eos_ids(), [2]);
+    let error = format!("{:#}", Tokenizer::from_folder(dir.path()).unwrap_err());
+    assert!(error.contains("tokenizer_config.json, chat_template, line 1: it takes more than"), "{error}");
 }
 
 #[test]
