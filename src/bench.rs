@@ -16,6 +16,7 @@ use crate::batch::{BatchConfig, flatten};
 use crate::credit::Credit;
 use crate::credit::advantage::{AdvantageConfig, GroupConfig};
 use crate::credit::strategy::CreditConfig;
+use crate::data::Asker;
 use crate::files::read_regular_text;
 use crate::learner::{LearnerConfig, PolicyLearner, Rates};
 use crate::loss::{ClipConfig, LossConfig};
@@ -111,7 +112,7 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
     let peak = matmul_peak(placement)?;
     let (mut policy, tokenizer) = match &config.model {
         Some(dir) => {
-            let tokenizer = Tokenizer::from_folder(dir)?;
+            let tokenizer = Tokenizer::for_texts(dir)?;
             let shape = ModelConfig::from_folder(dir)?.with_tokens(tokenizer.has_token());
             (Policy::load(dir, shape, placement)?, tokenizer)
         }
@@ -295,8 +296,9 @@ fn prompts(config: &BenchConfig, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt
             lines
         }
     };
+    let asker = Asker::new(tokenizer, None)?;
     let prompt = |(id, text): (u64, String)| {
-        let tokens = tokenizer.encode(&text)?;
+        let (text, tokens) = asker.ask(&text)?;
         // Nobody grades.
         let task = Task::Countdown(Countdown { numbers: Vec::new(), target: 0 });
         Ok(Arc::new(Prompt { id, text, tokens, task }))

@@ -168,7 +168,7 @@ impl Data {
     fn chat_config(&self) -> Option<ChatConfig> {
         let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
         let variables = self.variable.iter().map(|(name, text)| (name.clone(), value(text))).collect();
-        self.chat.then(|| ChatConfig { system: self.system.clone(), variables })
+        self.chat.then(|| ChatConfig { system: self.system.clone(), variables, now: None })
     }
 
     /// All problems of a recipe, as its model will see them.
@@ -193,8 +193,8 @@ impl Data {
         let recipe = draft.finish()?;
         let read = || -> Result<Survey> {
             let tokenizer = match (&recipe.model.path, HubModel::of(&recipe.model)?) {
-                (Some(folder), _) => Tokenizer::from_folder(folder)?,
-                (None, Some(model)) => Tokenizer::from_folder(&policy::texts(&model)?)?,
+                (Some(folder), _) => Tokenizer::for_texts(folder)?,
+                (None, Some(model)) => Tokenizer::for_texts(&policy::texts(&model)?)?,
                 (None, None) => countdown_tokenizer()?,
             };
             let reader = Reader::Tokens(Asker::new(&tokenizer, recipe.chat.as_ref())?);
@@ -229,7 +229,7 @@ fn tokenizer_of(model: &Path) -> Result<Tokenizer> {
         Some(model) => policy::texts(&model)?,
         None => policy::model_folder(model)?,
     };
-    Tokenizer::from_folder(&folder)
+    Tokenizer::for_texts(&folder)
 }
 
 /// A choice by its name in a recipe.

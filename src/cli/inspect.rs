@@ -31,7 +31,8 @@ pub struct Inspect {
     /// that sampled the step if they are kept, else the newest
     #[arg(required_unless_present = "run")]
     model: Option<PathBuf>,
-    /// Responses to look at, one in each line: {"prompt": "...", "response": "..."}, read as they stand, or
+    /// Responses to look at, one in each line: {"prompt": "...", "response": "..."}, read as they stand,
+    /// without the token with which a tokenizer begins texts, or
     /// {"prompt_tokens": [...], "response_tokens": [...]}
     #[arg(long, value_name = "FILE", required_unless_present = "run", conflicts_with = "run")]
     input: Option<PathBuf>,

@@ -37,7 +37,7 @@ pub fn load_for_tokens(
     let load = || {
         let folder = model_folder(path)?;
         let has_one = folder.join("tokenizer.json").is_file();
-        let tokenizer = has_one.then(|| Tokenizer::from_folder(&folder)).transpose()?;
+        let tokenizer = has_one.then(|| Tokenizer::for_texts(&folder)).transpose()?;
         Ok((load_weights(&folder, tokenizer.as_ref(), device, dtype)?, tokenizer, folder))
     };
     load().map_err(Failure::bad_input)

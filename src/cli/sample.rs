@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rewards::{Countdown, Task};
+use rlcredit::data::{Asker, ChatConfig};
 use rlcredit::model::{DeviceChoice, Dtype};
 use rlcredit::rollout::{
     DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite,
 };
 use rlcredit::run::Failure;
-use rlcredit::text::{ChatOptions, Message};
-use rlcredit::types::{Finish, GenRequest, Prompt, Purpose, RunRandom};
+use rlcredit::types::{Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
 
 use super::policy::{self, Loaded};
 
@@ -22,7 +22,8 @@ use super::policy::{self, Loaded};
 pub struct Sample {
     /// A run, a checkpoint or a Hugging Face folder
     model: PathBuf,
-    /// The prompt, read as it stands, a backslash included: a Countdown prompt ends in a line's end, in a shell
+    /// The prompt, read as it stands, a backslash included, behind the token with which the tokenizer begins every text, if it
+    /// does: a Countdown prompt ends in a line's end, in a shell
     /// $'Make 45 from 3, 7, 12.\n'. Standard input with - or without a prompt
     prompt: Option<String>,
     /// Read the prompt as a user's message, which the model's chat template puts into words
@@ -58,6 +59,11 @@ pub struct Sample {
 }
 
 impl Sample {
+    fn chat_config(&self) -> ChatConfig {
+        let variables = self.no_thinking.then(|| ("enable_thinking".to_owned(), false.into()));
+        ChatConfig { system: self.system.clone(), variables: variables.into_iter().collect(), now: None }
+    }
+
     pub fn run(self) -> Result<ExitCode> {
         super::require(self.samples > 0, || "-n: got 0, expected at least 1".to_owned())?;
         let hot = self.temperature.is_finite() && self.temperature >= 0.0;
@@ -77,22 +83,16 @@ impl Sample {
         })?;
         super::require(self.max_rows > 0, || "--max-rows: got 0, expected at least 1".to_owned())?;
         let loaded = policy::load(&self.model, DeviceChoice::Auto, Dtype::Auto)?;
-        let text = match self.prompt.filter(|prompt| prompt != "-") {
-            Some(prompt) => prompt,
+        let text = match self.prompt.as_ref().filter(|prompt| *prompt != "-") {
+            Some(prompt) => prompt.clone(),
             None => {
                 let mut text = String::new();
                 std::io::stdin().read_to_string(&mut text).context("standard input")?;
                 text
             }
         };
-        let text = if self.chat {
-            let system = self.system.as_deref();
-            chat(&loaded, system, text, self.no_thinking).map_err(Failure::bad_input)?
-        } else {
-            text
-        };
-        let tokens = loaded.tokenizer.encode(&text)?;
-        super::require(!tokens.is_empty(), || "the prompt is empty; expected at least one token".to_owned())?;
+        let chat = self.chat.then(|| self.chat_config());
+        let (text, tokens) = asked(&loaded, chat.as_ref(), &text).map_err(Failure::bad_input)?;
         super::warn_of_unknown(&loaded.tokenizer.unknown([text.as_str()])?);
         let (needed, positions) =
             (tokens.len() + self.max_new_tokens, loaded.policy.config.max_position_embeddings);
@@ -139,18 +139,14 @@ impl Sample {
     }
 }
 
-/// `user` as the model's chat template opens an answer to it.
-fn chat(loaded: &Loaded, system: Option<&str>, user: String, no_thinking: bool) -> Result<String> {
-    let template = loaded.tokenizer.chat_template().with_context(|| {
-        format!(
-            "--chat: {} has no chat template, neither chat_template.jinja nor `chat_template` in tokenizer_config.json; \
-             leave --chat out, and write the prompt as the model is to read it",
-            loaded.folder.display()
-        )
-    })?;
-    let system = system.map(|text| Message::new("system", text));
-    let messages: Vec<Message> = system.into_iter().chain([Message::new("user", user)]).collect();
-    let variables = no_thinking.then(|| ("enable_thinking".to_owned(), false.into()));
-    let options = ChatOptions { add_generation_prompt: true, variables: variables.into_iter().collect() };
-    template.render(&messages, &options).with_context(|| loaded.folder.display().to_string())
+/// `text` as the model reads it, with its tokens.
+fn asked(loaded: &Loaded, chat: Option<&ChatConfig>, text: &str) -> Result<(String, Vec<TokenId>)> {
+    let folder = loaded.folder.display();
+    ensure!(
+        chat.is_none() || loaded.tokenizer.chat_template().is_some(),
+        "--chat: {folder} has no chat template, neither chat_template.jinja nor `chat_template` in tokenizer_config.json; \
+         leave --chat out, and write the prompt as the model is to read it"
+    );
+    ensure!(chat.is_some() || !text.is_empty(), "the prompt is empty; expected at least one token");
+    Asker::new(&loaded.tokenizer, chat).and_then(|asker| asker.ask(text)).with_context(|| folder.to_string())
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use rlcredit::interrupt::Interrupt;
 use rlcredit::observe::Console;
 use rlcredit::recipe::Draft;
-use rlcredit::run::{Failure, Outcome, Request, Setup, train};
+use rlcredit::run::{Failure, Outcome, Request, Setup, keep_time, train};
 use rlcredit::run_folder::RunFolder;
 
 #[derive(Args)]
@@ -72,8 +72,11 @@ impl Train {
         let overrides: Vec<String> = self.overrides.into_iter().chain(name).collect();
         let console = Arc::new(Console::new());
         let phase = console.step_phase("set up", 0);
-        let draft = Draft::load(&recipe, &overrides)?;
+        let mut draft = Draft::load(&recipe, &overrides)?;
         let given = (!own).then(|| draft.text().to_owned());
+        if self.resume {
+            draft.change(|recipe| keep_time(recipe, [runs.join(&recipe.run.name)]));
+        }
         let setup = Setup::of_draft(draft)?;
         phase.finish();
         for note in setup.recipe.notes() {

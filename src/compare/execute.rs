@@ -39,7 +39,7 @@ pub fn execute(
         if let Some(signal) = interrupt.requested() {
             return Ok(stopped(signal, console));
         }
-        let setup = plan.setup(arm, *seed)?;
+        let setup = plan.setup_beside(arm, *seed, folder.run_folders(&name)?)?;
         let steps = setup.recipe.run.steps;
         if folder.is_finished(&name, steps)? {
             console.note(format!("compare: {place}: finished before"));

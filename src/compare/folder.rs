@@ -112,6 +112,18 @@ impl ComparisonFolder {
         self.root.join("runs")
     }
 
+    /// The folders of all runs, that of the run `name` first, the others in order.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
+    pub fn run_folders(&self, name: &str) -> Result<Vec<PathBuf>> {
+        let runs = self.runs();
+        let mut others: Vec<PathBuf> =
+            if runs.is_dir() { list(&runs)?.iter().map(|entry| entry.path()).collect() } else { Vec::new() };
+        others.sort();
+        Ok([runs.join(name)].into_iter().chain(others).collect())
+    }
+
     /// Whether the run `name` has begun, so that it is resumed.
     #[must_use]
     pub fn has_begun(&self, name: &str) -> bool {

@@ -17,7 +17,7 @@ use super::base::Base;
 use super::course::{resolved, why_same};
 use super::notes::differing;
 use crate::recipe::{Draft, Problems, Recipe};
-use crate::run::Setup;
+use crate::run::{Setup, keep_time};
 
 /// What a person asked for.
 #[derive(Clone, Debug, Default)]
@@ -139,7 +139,17 @@ impl Plan {
     /// # Errors
     /// Everything wrong with its recipe.
     pub fn setup(&self, arm: &Arm, seed: u64) -> Result<Setup> {
-        Setup::of_draft(self.draft(arm, seed)?)
+        self.setup_beside(arm, seed, Vec::new())
+    }
+
+    /// As [`Plan::setup`], at the time of the first of `folders` that has one: runs that are compared are asked the same.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn setup_beside(&self, arm: &Arm, seed: u64, folders: Vec<PathBuf>) -> Result<Setup> {
+        let mut draft = self.draft(arm, seed)?;
+        draft.change(|recipe| keep_time(recipe, folders));
+        Setup::of_draft(draft)
     }
 
     /// The recipe of `arm` with the first seed, its precision resolved.

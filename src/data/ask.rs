@@ -6,8 +6,10 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,12 +26,48 @@ pub struct ChatConfig {
     /// What the template is told besides, such as `enable_thinking = false`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, Value>,
+    /// The time that a template sees which writes it, such as `2026-02-01T12:00:00+01:00[Europe/Berlin]`. A run or an evaluation
+    /// that is kept writes that of its start here, so that it asks the same when it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<String>,
+}
+
+impl ChatConfig {
+    /// Keeps the time that `template` sees, if it can see one: what `before` was kept, else the present.
+    pub fn keep_time(&mut self, template: Option<&ChatTemplate>, before: impl FnOnce() -> Option<String>) {
+        if self.now.is_none() && template.is_some_and(ChatTemplate::tells_time) {
+            self.now = Some(before().unwrap_or_else(present));
+        }
+    }
+
+    fn time(&self) -> Result<Option<Zoned>> {
+        let read = |text: &String| {
+            text.parse::<Zoned>().map_err(|error| {
+                anyhow!(
+                    "[chat] now: got {text:?}, expected a time with its zone, such as {:?}: {error}",
+                    "2026-02-01T12:00:00+01:00[Europe/Berlin]"
+                )
+            })
+        };
+        self.now.as_ref().map(read).transpose()
+    }
+}
+
+/// The second in which this was first asked for. Its zone is an offset, which every machine can read.
+fn present() -> String {
+    static PRESENT: OnceLock<String> = OnceLock::new();
+    let present = PRESENT.get_or_init(|| {
+        let now = Zoned::now();
+        let second = now.with().subsec_nanosecond(0).build().unwrap_or_else(|_| now.clone());
+        second.with_time_zone(now.offset().to_time_zone()).to_string()
+    });
+    present.clone()
 }
 
 /// Puts problems to a policy.
 pub struct Asker<'t> {
     tokenizer: &'t Tokenizer,
-    chat: Option<(&'t ChatTemplate, &'t ChatConfig)>,
+    chat: Option<(ChatTemplate, &'t ChatConfig)>,
     /// Texts of special tokens.
     special: Vec<String>,
 }
@@ -38,13 +76,18 @@ impl<'t> Asker<'t> {
     /// As `chat` says, or plainly without it.
     ///
     /// # Errors
-    /// If the model has no chat template although there is a `chat`.
+    /// If the model has no chat template although there is a `chat`, or the time that is to be seen is none. Without `chat`, if
+    /// the tokenizer ends every text with a token at which responses end.
     pub fn new(tokenizer: &'t Tokenizer, chat: Option<&'t ChatConfig>) -> Result<Self> {
-        let with_template = |chat| {
+        if chat.is_none() {
+            tokenizer.check_begins_answers()?;
+        }
+        let with_template = |chat: &'t ChatConfig| {
             let template = tokenizer.chat_template().context(
                 "[chat]: the model has no chat template, neither chat_template.jinja nor one in tokenizer_config.json; \
                  leave [chat] out, or put one there",
             )?;
+            let template = chat.time()?.map_or_else(|| template.clone(), |now| template.at(now));
             Ok::<_, anyhow::Error>((template, chat))
         };
         let special = tokenizer.special_tokens();
@@ -62,7 +105,7 @@ impl<'t> Asker<'t> {
     /// # Errors
     /// If the template refuses it, or it cannot be tokenized or has no tokens.
     pub fn ask(&self, question: &str) -> Result<(String, Vec<TokenId>)> {
-        let (text, tokens) = match self.chat {
+        let (text, tokens) = match &self.chat {
             None => (question.to_owned(), self.tokenizer.encode_whole(question)?),
             Some((template, chat)) => {
                 let text = render(template, chat, question)?;
@@ -72,6 +115,24 @@ impl<'t> Asker<'t> {
         };
         ensure!(!tokens.is_empty(), "the text {text:?} has no tokens; a policy needs at least one to read");
         Ok((text, tokens))
+    }
+
+    /// The tokens of a prompt that is written out as the policy reads it. With a template that is all that the template would
+    /// write; without one the tokenizer puts its own tokens around it, as around every text.
+    ///
+    /// # Errors
+    /// If it cannot be tokenized.
+    pub fn written_out(&self, prompt: &str) -> Result<Vec<TokenId>> {
+        match self.chat {
+            Some(_) => self.tokenizer.encode(prompt),
+            None => self.tokenizer.encode_whole(prompt),
+        }
+    }
+
+    /// By whose tokens.
+    #[must_use]
+    pub fn tokenizer(&self) -> &'t Tokenizer {
+        self.tokenizer
     }
 
     /// What the policy reads when it is asked `question`, spelled from its tokens, those included that its tokenizer adds, and
@@ -90,4 +151,59 @@ fn render(template: &ChatTemplate, chat: &ChatConfig, question: &str) -> Result<
     let messages: Vec<Message> = system.into_iter().chain([Message::new("user", question)]).collect();
     let options = ChatOptions { add_generation_prompt: true, variables: chat.variables.clone() };
     template.render(&messages, &options)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+
+    use super::*;
+    use crate::text::countdown_tokenizer;
+
+    /// A tokenizer that begins every text with `<pad>`, id 1, and has a template that writes the time.
+    fn tokenizer() -> Tokenizer {
+        let dir = tempfile::tempdir().unwrap();
+        countdown_tokenizer().unwrap().save(dir.path()).unwrap();
+        let path = dir.path().join("tokenizer.json");
+        let mut file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        file["post_processor"] = serde_json::json!({"type": "TemplateProcessing", "pair": [], "single": [
+            {"SpecialToken": {"id": "<pad>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "special_tokens": {"<pad>": {"id": "<pad>", "ids": [1], "tokens": ["<pad>"]}}});
+        fs::write(&path, file.to_string()).unwrap();
+        let template = "{{ strftime_now('%Y') }}:{{ messages[0].content }}";
+        fs::write(dir.path().join("chat_template.jinja"), template).unwrap();
+        Tokenizer::from_folder(dir.path()).unwrap()
+    }
+
+    #[test]
+    fn a_prompt_without_a_template_begins_as_every_text_and_one_written_out_for_a_template_does_not() {
+        let tokenizer = tokenizer();
+        let plain = Asker::new(&tokenizer, None).unwrap();
+        let (_, tokens) = plain.ask("1+2").unwrap();
+        assert_eq!((tokens[0], &tokens), (1, &plain.written_out("1+2").unwrap()));
+        let chat = ChatConfig { now: Some("1999-01-01T00:00:00+00:00[UTC]".into()), ..Default::default() };
+        let asker = Asker::new(&tokenizer, Some(&chat)).unwrap();
+        let (text, tokens) = asker.ask("1+2").unwrap();
+        assert_eq!(text, "1999:1+2");
+        assert_eq!(tokens, asker.written_out(&text).unwrap());
+        assert_ne!(tokens[0], 1);
+    }
+
+    #[test]
+    fn a_time_is_kept_where_a_template_tells_it() {
+        let tokenizer = tokenizer();
+        let mut chat = ChatConfig::default();
+        chat.keep_time(countdown_tokenizer().unwrap().chat_template(), || panic!("nothing tells the time"));
+        assert_eq!(chat.now, None);
+        chat.keep_time(tokenizer.chat_template(), || None);
+        assert_eq!(chat.now, Some(present()));
+        assert!(chat.time().unwrap().is_some());
+        chat.keep_time(tokenizer.chat_template(), || panic!("there is one"));
+        let mut chat = ChatConfig::default();
+        chat.keep_time(tokenizer.chat_template(), || Some("yesterday".into()));
+        let error = Asker::new(&tokenizer, Some(&chat)).err().unwrap().to_string();
+        assert!(error.starts_with("[chat] now: got \"yesterday\", expected a time with its zone"), "{error}");
+    }
 }

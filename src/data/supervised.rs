@@ -11,6 +11,7 @@ use rewards::{Countdown, Task};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Asker,
     demonstrations::{self, DemoConfig, demonstrate},
     jsonl,
     order::visits,
@@ -84,7 +85,8 @@ impl SourceConfig {
         }
     }
 
-    /// The source described; `train` are the problems that demonstrations are about.
+    /// The source described; `train` are the problems that demonstrations are about. Prompts of pairs are written out as the
+    /// policy reads them, see [`Asker::written_out`].
     ///
     /// # Errors
     /// If the values are out of range, if there is no problem or one that cannot be demonstrated, if the file cannot be
@@ -92,10 +94,11 @@ impl SourceConfig {
     pub fn build(
         &self,
         train: &[Arc<Prompt>],
-        tokenizer: &Tokenizer,
+        asker: &Asker<'_>,
         random: RunRandom,
         limits: Limits,
     ) -> Result<Source> {
+        let tokenizer = asker.tokenizer();
         if let [problem, ..] = self.problems().as_slice() {
             bail!("source of the warm start: {problem}");
         }
@@ -128,7 +131,7 @@ impl SourceConfig {
                 Kind::Pairs(jsonl::read(path, expected, |Pair { prompt, response }, _| {
                     ensure!(!prompt.is_empty(), "`prompt` is empty");
                     ensure!(!response.is_empty(), "`response` is empty");
-                    let prompt = tokenizer.encode(&prompt)?;
+                    let prompt = asker.written_out(&prompt)?;
                     ensure!(!prompt.is_empty(), "`prompt` has no tokens");
                     let example = example(prompt, &response, tokenizer)?;
                     limits.check(example.prompt.len(), example.response.len())?;
@@ -213,7 +216,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        data::{Asker, DataConfig, countdown::CountdownConfig},
+        data::{DataConfig, countdown::CountdownConfig},
         text::countdown_tokenizer,
     };
 
@@ -232,6 +235,11 @@ mod tests {
         DataConfig::Countdown(config).items().unwrap().tokenize(&asker).unwrap().train
     }
 
+    fn asker() -> Asker<'static> {
+        static TOKENIZER: std::sync::OnceLock<Tokenizer> = std::sync::OnceLock::new();
+        Asker::new(TOKENIZER.get_or_init(|| countdown_tokenizer().unwrap()), None).unwrap()
+    }
+
     const LIMITS: Limits = Limits { positions: 512, max_tokens: 16384 };
 
     fn demos(seed: u64) -> Source {
@@ -241,7 +249,7 @@ mod tests {
             give_up: 0.5,
             max_value: 199,
         });
-        config.build(&problems(), &countdown_tokenizer().unwrap(), RunRandom::new(seed), LIMITS).unwrap()
+        config.build(&problems(), &asker(), RunRandom::new(seed), LIMITS).unwrap()
     }
 
     fn pairs(content: &str) -> Result<Source> {
@@ -250,7 +258,7 @@ mod tests {
         fs::write(&path, content).unwrap();
         let config: SourceConfig =
             serde_json::from_value(serde_json::json!({"type": "jsonl", "path": path})).unwrap();
-        config.build(&[], &countdown_tokenizer().unwrap(), RunRandom::new(0), LIMITS)
+        config.build(&[], &asker(), RunRandom::new(0), LIMITS)
     }
 
     #[test]
@@ -306,8 +314,7 @@ mod tests {
         assert!(longest <= bound && bound <= longest + 6, "{longest} {bound}");
         let build = |limits| {
             let source = SourceConfig::CountdownDemos(config.clone());
-            let source =
-                source.build(&problems(), &countdown_tokenizer().unwrap(), RunRandom::new(0), limits);
+            let source = source.build(&problems(), &asker(), RunRandom::new(0), limits);
             source.err().map(|error| format!("{error:#}")).unwrap_or_default()
         };
         assert!(build(Limits { positions: 60, ..LIMITS }).contains("but the model has 60 positions"));
@@ -339,7 +346,7 @@ mod tests {
             max_value: 199,
         });
         let build = |train: &[Arc<Prompt>]| {
-            let source = config.build(train, &countdown_tokenizer().unwrap(), RunRandom::new(0), LIMITS);
+            let source = config.build(train, &asker(), RunRandom::new(0), LIMITS);
             format!("{:#}", source.err().unwrap())
         };
         assert!(build(&[prompt]).starts_with("prompt 8: demonstrations: got a problem with 5000"));

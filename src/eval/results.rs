@@ -151,6 +151,13 @@ impl ResultsFolder {
         Ok((this, results))
     }
 
+    /// A text among the settings that the evaluation in the folder `root` is kept with, if there is one.
+    #[must_use]
+    pub fn setting(root: &Path, pointer: &str) -> Option<String> {
+        let all: Value = serde_json::from_slice(&fs::read(root.join(RESULTS)).ok()?).ok()?;
+        all.pointer(pointer)?.as_str().map(str::to_owned)
+    }
+
     /// The folder.
     #[must_use]
     pub fn root(&self) -> &Path {

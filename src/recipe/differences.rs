@@ -36,7 +36,7 @@ impl Recipe {
     ///
     /// `run.name`, `[checkpoint]`, `[observe]`, `sampling.max_rows`, `batch.recompute` and `model.dtype` are free. `run.steps`
     /// is free on a constant learning rate, where a longer run begins with exactly the shorter one; a decay ends at the last step, so there its length shapes every step.
-    /// `[eval]` counts, since its metrics would no longer be those of one run.
+    /// `chat.now` is free where one of them leaves it to the other's start. `[eval]` counts, since its metrics would no longer be those of one run.
     ///
     /// # Errors
     /// If a path is not valid UTF-8.
@@ -45,6 +45,7 @@ impl Recipe {
         let constant = [self, other].iter().all(|recipe| recipe.optim.schedule == Schedule::Constant);
         let free = |key: &str| {
             (constant && key == "run.steps")
+                || (key == "chat.now" && [&here, &there].iter().any(|recipe| !recipe.contains_key(key)))
                 || FREE.iter().any(|free| {
                     key.strip_prefix(free).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
                 })

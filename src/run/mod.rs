@@ -6,6 +6,7 @@
 
 mod assembly;
 mod checks;
+mod clock;
 mod critic;
 mod failure;
 mod first_pass;
@@ -22,6 +23,7 @@ mod tests;
 use anyhow::Result;
 
 pub use assembly::{Request, train};
+pub use clock::keep_time;
 pub use failure::Failure;
 pub(crate) use inputs::{Inputs, origin};
 pub use setup::Setup;

@@ -72,6 +72,10 @@ impl Setup {
             Placement::resolve(recipe.model.device, recipe.model.dtype)
         });
         let (model_folder, model) = model_parts(&mut draft).unzip();
+        if let Some((_, tokenizer)) = &model {
+            let template = tokenizer.chat_template();
+            draft.change(|recipe| recipe.chat.iter_mut().for_each(|chat| chat.keep_time(template, || None)));
+        }
         let items = draft.judge(&["data"], |recipe| recipe.data.items().context("[data]"));
         if let Some(items) = &items {
             draft.judge(&["batch.prompts", "data"], |recipe| check_number(recipe, items.train.len()));
@@ -93,9 +97,10 @@ impl Setup {
             (Some((model, tokenizer)), Some(data), Some(random)) => {
                 draft.judge(&["warmup.source", "warmup.max_tokens"], |recipe| {
                     let Some(warmup) = &recipe.warmup else { return Ok(None) };
+                    let asker = Asker::new(tokenizer, recipe.chat.as_ref())?;
                     let positions = usize::try_from(model.max_position_embeddings)?;
                     let limits = Limits { positions, max_tokens: warmup.max_tokens };
-                    let source = warmup.source.build(&data.train, tokenizer, random, limits);
+                    let source = warmup.source.build(&data.train, &asker, random, limits);
                     source.map(Some).context("[warmup.source]")
                 })
             }

@@ -7,7 +7,7 @@ use crate::optim::AdamWState;
 use crate::recipe::Recipe;
 use crate::types::NotFinite;
 
-const RECIPE: &str = r#"
+pub(super) const RECIPE: &str = r#"
 [run]
 name = "test"
 steps = 12

@@ -127,7 +127,7 @@ impl Plan {
         let usual =
             SamplingConfig { temperature: 0.6, top_p: 0.95, top_k: 0, max_new_tokens: 1024, max_rows: 128 };
         let variables = eval.variables.iter().map(|variable| variable_of(variable)).collect::<Result<_>>()?;
-        let chat = ChatConfig { system: eval.system.clone(), variables };
+        let chat = ChatConfig { system: eval.system.clone(), variables, now: None };
         let is_plain = chat == ChatConfig::default();
         Ok(Self {
             sets: sets.into_iter().flatten().collect(),

@@ -52,7 +52,7 @@ impl Subject {
         tokenizer.check_fits(usize::try_from(config.vocab_size)?).with_context(|| shown.clone())?;
         let config = config.with_tokens(tokenizer.has_token());
         let placement = Placement::resolve(plan.device, plan.dtype)?;
-        let chat = match &plan.chat {
+        let mut chat = match &plan.chat {
             Chat::Auto(chat) if tokenizer.chat_template().is_some() => Some(chat.clone()),
             Chat::Auto(chat) => {
                 ensure!(
@@ -64,8 +64,14 @@ impl Subject {
             Chat::Always(chat) => Some(chat.clone()),
             Chat::Never => None,
         };
-        let asker =
-            Asker::new(&tokenizer, chat.as_ref()).with_context(|| format!("{shown}: --chat always"))?;
+        if let Some(chat) = &mut chat {
+            let before = || ResultsFolder::setting(&out?.join(name), "/settings/chat/now");
+            chat.keep_time(tokenizer.chat_template(), before);
+        }
+        let asker = Asker::new(&tokenizer, chat.as_ref()).with_context(|| match chat {
+            Some(_) => format!("{shown}: --chat always"),
+            None => shown.clone(),
+        })?;
         let evaluators = plan
             .sets
             .iter()
