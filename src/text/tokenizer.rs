@@ -127,7 +127,18 @@ impl Tokenizer {
         name_ends(&mut files, &eos_ids)?;
         let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         let (inner, inspected, pace) = (Arc::new(inner), Arc::new(inspected), Arc::default());
-        Ok(Self { inner, inspected, pace, eos_ids, bos_id, pad_id, silent_ids, vocab_size, chat_template, files })
+        Ok(Self {
+            inner,
+            inspected,
+            pace,
+            eos_ids,
+            bos_id,
+            pad_id,
+            silent_ids,
+            vocab_size,
+            chat_template,
+            files,
+        })
     }
 
     /// Writes the tokenizer's files, those it was read from or generated with, into the folder `dir`.

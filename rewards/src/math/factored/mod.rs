@@ -90,7 +90,7 @@ pub(super) fn same(a: &Node, b: &Node, work: &Work) -> Option<bool> {
                 return None;
             }
             let is_sure = product_a.others.is_empty();
-            let equal = product_a.over(product_b).is_one(work)?;
+            let equal = product_a.over(product_b).equals_one(work)?;
             (equal || is_sure).then_some(equal)
         }
     }

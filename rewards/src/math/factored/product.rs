@@ -129,7 +129,7 @@ impl<'a> Product<'a> {
         logs.try_fold((0.0, 0.0), |(sum, size), log| Some((sum + log?, size + log?.abs())))
     }
 
-    pub(super) fn is_one(self, work: &Work) -> Option<bool> {
+    pub(super) fn equals_one(self, work: &Work) -> Option<bool> {
         let (log2, size) = self.log2()?;
         let is_other = size <= MAX_ROUNDED && log2.abs() > ROUNDING;
         Some(!self.negative && !is_other && self.coprime(work)?.is_empty())

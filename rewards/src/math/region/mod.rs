@@ -67,7 +67,7 @@ impl<'a> Named<'a> {
         let points = points.collect::<Option<Vec<_>>>()?;
         let name = names.first().copied();
         let is_one = names.iter().all(|other| Some(*other) == name);
-        is_one.then(|| Self { region: Region::Points(points), name, by_commas: false })
+        is_one.then_some(Self { region: Region::Points(points), name, by_commas: false })
     }
 
     /// `x > 2 and x < 5`, `x < 0 or x > 1`, `x ∈ ℝ, x ≠ 2, 3`: with "or" one of them holds, else all.
