@@ -298,6 +298,7 @@ mod tests {
             assert_eq!(left, ["secret"], "{}", at.display());
         }
         let shelf = shelf(&root);
+        let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(shelf.snapshot(COMMIT)).unwrap();
         symlink(outside.join("secret"), shelf.snapshot(COMMIT).join("config.json")).unwrap();
         let error = shelf.has(COMMIT, "config.json").unwrap_err().to_string();

@@ -388,7 +388,7 @@ fn what_passes_is_tried_again_from_the_first_question_on() {
 
 #[test]
 fn nobody_is_waited_for_as_long_as_he_likes() {
-    for wait in ["1000000000", "99999999999999999999999", "Fri, 31 Dec 2199 23:59:59 GMT"] {
+    for wait in ["1000000000", "99999999999999999999999", "Tue, 31 Dec 2199 23:59:59 GMT"] {
         let server = odd(true, move |_, stream| {
             reply(stream, "429 Too Many Requests", &format!("Retry-After: {wait}\r\n"), b"");
         });
