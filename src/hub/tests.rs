@@ -104,7 +104,7 @@ fn refused_by(hub: &Hub, dir: &TempDir, said: &str) {
     assert!(!error.contains("secret") && error.len() < 900, "{error}");
     let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| name == "hf"), "{names:?}");
-    assert!(begun.elapsed() < Duration::from_secs(60), "{said}: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(240), "{said}: {:?}", begun.elapsed());
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn endless(
     move |_, mut stream| {
         let begun = Instant::now();
         let mut sent = stream.write_all(head.as_bytes());
-        while sent.is_ok() && begun.elapsed() < Duration::from_secs(20) {
+        while sent.is_ok() && begun.elapsed() < Duration::from_secs(300) {
             sent = stream.write_all(piece);
             thread::sleep(Duration::from_millis(pause));
         }
