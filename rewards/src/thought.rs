@@ -56,7 +56,7 @@ mod tests {
             "<think>a</think> 2\nnext <think> ",
             "<|im_start|>assistant\n<think>\nOkay, let me see.",
             "<｜Assistant｜><think>\nOkay",
-            "[/INST]<think>So x < 2".trim_end_matches("x < 2"),
+            "[/INST]<think>So",
         ] {
             assert!(leaves_thought_open(prompt), "{prompt}");
         }
