@@ -1,9 +1,10 @@
-//! Words with which a text says what an answer is not, or no more than what bounds it.
+//! Words and signs with which a text gives no more than a bound of a number.
 
-const DENIALS: [&str; 9] = ["not", "never", "cannot", "neither", "nor", "except", "but", "neg", "lnot"];
+use crate::announce::words;
+
 /// Last words of a bound: "less than", "at least", "at most".
 const BOUNDS: [&str; 3] = ["than", "least", "most"];
-/// Words that may stand between one of these and what it is about.
+/// Words that may stand between one of these and the number.
 const FILLERS: [&str; 17] = [
     "be",
     "been",
@@ -27,21 +28,36 @@ const FILLERS: [&str; 17] = [
 const RELATIONS: [&str; 15] =
     ["<=", ">=", "!=", "≤", "≥", "≠", "¬", "\\neq", "\\ne", "\\leq", "\\le", "\\geq", "\\ge", "\\lt", "\\gt"];
 
-/// Whether a word of `text` denies something.
-pub(crate) fn denies(text: &str) -> bool {
-    text.contains('¬') || words_from_the_end(text).any(is_denial)
-}
-
-/// Whether what stands directly behind `before` is denied, or a bound: "not 5", "less than or equal to 5", "x < 5".
-pub(crate) fn denies_what_follows(before: &str) -> bool {
+/// Whether the number directly behind `before` is a bound: "less than or equal to 5", "x < 5".
+pub(crate) fn bounds_what_follows(before: &str) -> bool {
     let before = before.trim_end_matches([' ', '$', '£', '€', '\\', '{', '(', '*', '_', '"']);
     if RELATIONS.iter().any(|sign| before.ends_with(sign)) || compares(before) {
         return true;
     }
     let clause = before.rsplit([',', ';', '.', '!', '?', '\n']).next().unwrap_or(before);
-    let is_filler = |word: &&str| FILLERS.iter().any(|filler| word.eq_ignore_ascii_case(filler));
-    let word = words_from_the_end(clause).find(|word| !is_filler(word));
-    word.is_some_and(|word| is_denial(word) || BOUNDS.iter().any(|bound| word.eq_ignore_ascii_case(bound)))
+    let is_in = |list: &[&str], word: &str| list.iter().any(|other| word.eq_ignore_ascii_case(other));
+    let last = words(clause).filter(|word| !is_in(&FILLERS, word)).last();
+    last.is_some_and(|word| is_in(&BOUNDS, word))
+}
+
+/// Whether the number directly before `after` is a bound: "5 or more", "5 at least".
+pub(crate) fn bounds_what_precedes(after: &str) -> bool {
+    const BOUNDS: [&str; 12] = [
+        "or more",
+        "or less",
+        "or fewer",
+        "or greater",
+        "or larger",
+        "or higher",
+        "or lower",
+        "at least",
+        "at most",
+        "≤",
+        "≥",
+        "<",
+    ];
+    let after = after.trim_start_matches([' ', '$', '*', '_', ',']);
+    BOUNDS.iter().any(|bound| after.starts_with(bound)) && !after.starts_with("</")
 }
 
 /// Whether `text` ends in a `<` or `>` that compares, and is no part of a tag, an arrow, a quotation or `<<9*2=18>>`.
@@ -51,50 +67,29 @@ fn compares(text: &str) -> bool {
     !line.is_empty() && !line.contains('<') && !line.ends_with(['-', '=', '>'])
 }
 
-fn is_denial(word: &str) -> bool {
-    let word = word.to_ascii_lowercase();
-    DENIALS.contains(&&*word) || word.ends_with("n't") || word.ends_with("n’t")
-}
-
-fn words_from_the_end(text: &str) -> impl Iterator<Item = &str> {
-    text.rsplit(|c: char| !c.is_alphabetic() && c != '\'' && c != '’').filter(|word| !word.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_follows_a_denial_or_a_bound_is_denied() {
+    fn what_follows_a_bound_is_bounded() {
         for before in [
-            "not ",
-            "It is NOT $",
-            "it can't be ",
-            "it isn’t equal to the number ",
-            "all but ",
-            "\\text{not }",
-            "\\neg ",
             "less than or equal to \\$",
             "at least ",
             "x < ",
             "x>",
             "x \\neq ",
             "x != ",
-            "**not** **",
+            "other than the number ",
         ] {
-            assert!(denies_what_follows(before), "{before}");
+            assert!(bounds_what_follows(before), "{before}");
         }
     }
 
     #[test]
-    fn what_stands_elsewhere_denies_nothing() {
+    fn what_stands_elsewhere_bounds_nothing() {
         for before in [
             "",
-            "She does not eat any, so there are ",
-            "What he did not spend is ",
-            "It is not 3. It is ",
-            "not so\n",
-            "a knot ",
             "at last ",
             "<<9*2=18>>",
             "<b>",
@@ -102,22 +97,10 @@ mod tests {
             "so -> ",
             "so => ",
             "\\angle ",
+            "less than 3. It is ",
+            "more than\n",
         ] {
-            assert!(!denies_what_follows(before), "{before}");
-        }
-    }
-
-    #[test]
-    fn a_denial_is_a_whole_word() {
-        for (text, expected) in [
-            ("neither of them", true),
-            ("it Isn't", true),
-            ("¬B", true),
-            ("anything except", true),
-            ("nothing, button, paint", false),
-            ("less than", false),
-        ] {
-            assert_eq!(denies(text), expected, "{text}");
+            assert!(!bounds_what_follows(before), "{before}");
         }
     }
 }

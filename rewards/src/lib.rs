@@ -8,7 +8,9 @@
 
 use serde::{Deserialize, Serialize};
 
+mod announce;
 mod choice;
+mod claim;
 mod config;
 mod countdown;
 mod expression;

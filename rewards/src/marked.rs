@@ -1,87 +1,135 @@
-//! The marked answer of a response: the last place where it says "this is my answer", in time linear in its length.
+//! The marked answers of a response: the places where it says "this is my answer", in time linear in its length.
 //!
 //! A thought is cut off before (see [`thought`](crate::thought)). Marks are
-//! `\boxed{…}`, `#### …` up to the end of its line, `<answer>…</answer>`, and "answer is …", "answer: …" or "answer = …"
-//! (in any case; also "answers are", and "correct option", "best choice" and the like instead of "answer") up to the end of
-//! the sentence. Of all marks the one that begins last counts, so that a second thought overrules the first.
+//! `\boxed{…}`, `#### …` up to the end of its line, `<answer>…</answer>`, and the phrases of [`announce`](crate::announce)
+//! up to the end of the sentence. Of all marks the one that begins last counts, so that a second thought overrules the
+//! first; a mark that is denied where it stands ("not \boxed{5}", "\boxed{5} is wrong") claims nothing.
 
-use crate::tags::{self, balanced};
+use std::ops::Range;
+
+use crate::{
+    announce::{Form, announcements},
+    claim,
+    tags::{self, balanced},
+};
 
 /// Longest text that belongs to a phrase, in bytes.
 const MAX_PHRASE: usize = 200;
-/// How many phrases may speak of an answer, from the last on, until one must give it.
-const MAX_PHRASES: usize = 100;
-/// What a phrase speaks of.
-const SUBJECTS: [&str; 7] = [
-    "answer",
-    "correct option",
-    "correct choice",
-    "right option",
-    "right choice",
-    "best option",
-    "best choice",
-];
+/// Most words before "answer" where its verb is a sign at a distance: "Final answer in dollars: 5".
+const MAX_HEADING: usize = 3;
+/// Most boxes and lines of hashes that are read, from the last on.
+const MAX_SIGNS: usize = 20;
 
-/// What the last mark of `text` marks, empty where a box is not closed; none where it has no mark. A phrase is a mark only
-/// where `says` finds an answer in it, since a sentence may speak of "the answer" without giving it.
-pub(crate) fn last(text: &str, says: impl Fn(&str) -> bool) -> Option<&str> {
-    let boxed = text.rmatch_indices("\\boxed").find_map(|(at, command)| {
+/// One mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mark<'a> {
+    /// What it marks, empty where a box is not closed.
+    pub content: &'a str,
+    /// The part of it that stands before "is the answer", else all of it.
+    pub said: &'a str,
+    pub kind: Kind,
+    /// Where it stands in the text.
+    place: Range<usize>,
+    /// Whether it says itself that what it marks is no answer.
+    is_denied: bool,
+}
+
+/// By what an answer is marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A box, hashes or tags.
+    Sign,
+    /// "the answer is …"; a sentence may speak of "the answer" without giving it.
+    Phrase,
+    /// A sentence that may speak of something else unless it gives one answer: "… is the answer".
+    Loose,
+}
+
+impl Mark<'_> {
+    /// Whether `text`, in which it stands, denies what it marks: before it, behind it or in the next sentence.
+    pub fn is_denied(&self, text: &str) -> bool {
+        let before = || text.get(..self.place.start).is_some_and(claim::negates_what_follows);
+        let behind = || text.get(self.place.end..).is_some_and(claim::is_taken_back);
+        self.is_denied || self.kind == Kind::Sign && before() || behind()
+    }
+}
+
+/// The marks of `text` from the last on; `holds` finds a value in a text.
+pub(crate) fn marks<'a>(text: &'a str, holds: impl Fn(&str) -> bool + 'a) -> Vec<Mark<'a>> {
+    let mut marks = signs(text);
+    let is_heading = |at: usize| {
+        let line = text.get(..at).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+        line.split_whitespace().take(MAX_HEADING + 1).count() <= MAX_HEADING
+    };
+    let announced = announcements(text, holds)
+        .filter(|found| !found.is_loose || matches!(found.form, Form::Behind { .. }) || is_heading(found.at));
+    marks.extend(announced.map(|found| {
+        let (content, said) = match found.form {
+            Form::Before(after) => (sentence(after), sentence(after)),
+            Form::Behind { sentence, said } => (sentence, said),
+        };
+        let kind = if found.is_loose { Kind::Loose } else { Kind::Phrase };
+        let end = offset(text, content) + content.len();
+        Mark { content, said, kind, place: found.at..end, is_denied: found.is_denied }
+    }));
+    marks.sort_by(|a, b| b.place.start.cmp(&a.place.start));
+    marks
+}
+
+/// The boxes, hashes and tags of `text` from the last on.
+pub(crate) fn signs(text: &str) -> Vec<Mark<'_>> {
+    let boxed = text.rmatch_indices("\\boxed").take(MAX_SIGNS).filter_map(|(at, command)| {
         let inside = text.get(at + command.len()..)?.trim_start().strip_prefix('{')?;
-        Some((at, balanced(inside).unwrap_or_default()))
+        let end = |content: &str| offset(text, content) + content.len() + 1;
+        let open = || mark(at, inside.get(..0).unwrap_or_default(), text.len());
+        Some(balanced(inside).map_or_else(open, |content| mark(at, content, end(content))))
     });
-    let hashed = text
-        .rmatch_indices("####")
-        .next()
-        .and_then(|(at, mark)| Some((at, text.get(at + mark.len()..)?.lines().next().unwrap_or_default())));
-    let tagged =
-        tags::last_answer(text).map(|content| (content.as_ptr().addr() - text.as_ptr().addr(), content));
-    let marks = [boxed, hashed, tagged, phrase(text, says)];
-    marks.into_iter().flatten().max_by_key(|(at, _)| *at).map(|(_, content)| content.trim())
+    let hashed = text.rmatch_indices("####").take(MAX_SIGNS).map(|(at, command)| {
+        let line = text.get(at + command.len()..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        mark(at, line, at + command.len() + line.len())
+    });
+    let tagged = tags::last_answer(text).map(|content| {
+        let start = offset(text, content);
+        mark(start, content, start + content.len() + tags::CLOSE.len())
+    });
+    let mut marks: Vec<_> = boxed.chain(hashed).chain(tagged).collect();
+    marks.sort_by(|a, b| b.place.start.cmp(&a.place.start));
+    marks
 }
 
-/// Where the last phrase stands that says an answer, and what follows its verb.
-fn phrase(text: &str, says: impl Fn(&str) -> bool) -> Option<(usize, &str)> {
-    let lower = text.to_ascii_lowercase();
-    let last = |subject: &&str| {
-        lower.rmatch_indices(*subject).take(MAX_PHRASES).find_map(|(at, subject)| {
-            let after = text.get(at + subject.len()..)?;
-            let said = sentence(after_verb(after)?);
-            says(said).then_some((at, said))
-        })
-    };
-    SUBJECTS.iter().filter_map(last).max_by_key(|(at, _)| *at)
-}
-
-/// What follows the verb that `after`, the text behind what a phrase speaks of, begins with.
-fn after_verb(after: &str) -> Option<&str> {
-    let emphasis = [' ', '*', '_'];
-    let rest = after.strip_prefix(['s', 'S']).unwrap_or(after).trim_start_matches(emphasis);
-    let verb = |verb: &str| {
-        let (head, tail) = rest.split_at_checked(verb.len())?;
-        let ends = !tail.starts_with(|c: char| c.is_alphanumeric());
-        (head.eq_ignore_ascii_case(verb) && ends).then_some(tail)
-    };
-    let tail = ["is", "are", ""].into_iter().find_map(verb)?;
-    let bare = tail.trim_start_matches(emphasis).trim_start_matches([':', '=']);
-    // Without a verb there is a colon or an equals sign.
-    let spoken = tail.len() < rest.len() || bare.len() < tail.trim_start_matches(emphasis).len();
-    spoken.then(|| bare.trim_start_matches(emphasis).trim_start())
+/// The sign from `start` to `end`.
+fn mark(start: usize, content: &str, end: usize) -> Mark<'_> {
+    let content = content.trim();
+    Mark { content, said: content, kind: Kind::Sign, place: start..end, is_denied: false }
 }
 
 /// `text` up to the end of its first sentence or line, or the longest that a phrase may be.
 fn sentence(text: &str) -> &str {
+    let text = text.trim_start();
     let end = text.char_indices().map(|(at, _)| at).find(|at| *at >= MAX_PHRASE).unwrap_or(text.len());
     let line = text.get(..end).unwrap_or(text).lines().next().unwrap_or_default();
-    line.split(". ").next().unwrap_or(line).trim_end_matches(['.', '*', ' '])
+    claim::sentence(line).trim_end_matches(['.', '*', '_', ' '])
+}
+
+/// Where `part`, a slice of `text`, begins in it.
+fn offset(text: &str, part: &str) -> usize {
+    part.as_ptr().addr() - text.as_ptr().addr()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What the last mark of `text` marks that holds a digit and is not denied.
+    fn last(text: &str) -> Option<&str> {
+        let digit = |text: &str| text.contains(|c: char| c.is_ascii_digit());
+        let marks = marks(text, digit);
+        let found = marks.into_iter().find(|mark| mark.kind == Kind::Sign || digit(mark.content))?;
+        Some(if found.is_denied(text) { "denied" } else { found.content })
+    }
+
     #[test]
     fn the_last_mark_counts() {
-        let digit = |text: &str| text.contains(|c: char| c.is_ascii_digit());
         for (text, expected) in [
             ("", None),
             ("18", None),
@@ -97,8 +145,7 @@ mod tests {
             ("<answer>The answer is 18.</answer>", Some("18.</answer>")),
             ("**Answer:** 18", Some("18")),
             ("Answer:\n18 apples", Some("18 apples")),
-            ("The answers ARE = 1", Some("1")),
-            ("the answer isn't 5", None),
+            ("The answers ARE = 1", Some("= 1")),
             ("an answer 5", None),
             ("The correct option is 5.", Some("5")),
             ("The best choices are: 5 and 6. The correct option: 7", Some("7")),
@@ -106,18 +153,56 @@ mod tests {
             ("One option is 5", None),
             ("The final answer is: $18$. I hope 20 is wrong.", Some("$18$")),
         ] {
-            assert_eq!(last(text, digit), expected, "{text}");
+            assert_eq!(last(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stands_around_a_mark_may_deny_it() {
+        for text in [
+            "It is not \\boxed{5}.",
+            "It cannot be $\\boxed{5}$.",
+            "6 rather than \\boxed{5}",
+            "\\boxed{5} is wrong.",
+            "\\boxed{5}$ is ruled out, as is 6",
+            "<answer>5</answer> is not the answer",
+            "#### 5\nThat is wrong.",
+            "The answer is 5. No, that is not right.",
+            "The answer is 5. Wait, that can't be correct.",
+            "The wrong answer is 5.",
+            "It is not the answer: 5",
+        ] {
+            assert_eq!(last(text), Some("denied"), "{text}");
+        }
+        for (text, expected) in [
+            ("Is it not so? \\boxed{5}", "5"),
+            ("It is not 6. \\boxed{5}", "5"),
+            ("\\boxed{5}. 6 is wrong.", "5"),
+            ("The answer is 5. A is wrong.", "5"),
+            ("The answer is 5. It is not possible to have 6.", "5"),
+            ("The answer is 5. No other number fits.", "5"),
+        ] {
+            assert_eq!(last(text), Some(expected), "{text}");
         }
     }
 
     #[test]
     fn long_texts_are_read_once() {
-        for piece in
-            ["\\boxed{", "\\boxed", "answer is ", "answer: 1", "<answer>", "####", "{", "best choice is\n"]
-        {
+        for piece in [
+            "\\boxed{",
+            "\\boxed",
+            "answer is ",
+            "answer: 1",
+            "<answer>",
+            "####",
+            "{",
+            "best choice is\n",
+            "is the answer ",
+        ] {
             let text = piece.repeat(100_000 / piece.len());
             let start = std::time::Instant::now();
-            last(&text, |text| text.contains('#'));
+            let found = marks(&text, |text| text.contains('#'));
+            assert!(found.iter().filter(|mark| mark.is_denied(&text)).count() <= found.len());
             assert!(start.elapsed().as_millis() < 50, "{piece}: {:?}", start.elapsed());
         }
     }

@@ -13,20 +13,49 @@
 
 use serde::{Deserialize, Serialize};
 
+mod context;
 mod number;
 
-use crate::{Question, Response, Reward, Status, Task, Verdict, hedge, marked, thought};
+use crate::{
+    Question, Rational, Response, Reward, Status, Task, Verdict,
+    claim::{self, Manner, Stance},
+    hedge,
+    marked::{self, Kind},
+    thought,
+};
 use number::{Number, numbers};
+
+/// Most numbers that a claim may hold, to be read for what it says of them.
+const MAX_NUMBERS: usize = 64;
+/// How far around the last number of a response its sentence is read, in bytes.
+const MAX_SENTENCE: usize = 300;
 
 /// The text of the number that `response` gives as its answer; none where it gives none, or several.
 pub fn extract(response: &str) -> Option<String> {
     let text = tidy(thought::spoken(response, false)?);
-    let holds_number = |text: &str| !numbers(text).is_empty();
-    let (text, number) = match marked::last(&text, holds_number) {
-        Some(marked) => (marked, only(marked)?),
-        None => (text.as_str(), last(&text)?),
-    };
-    text.get(number.start..number.end).map(str::to_owned)
+    let mut denied = Vec::new();
+    let mut answer = None;
+    for mark in marked::marks(&text, |text| !numbers(text).is_empty()) {
+        let claim = Claim::of(mark.content);
+        match mark.kind {
+            Kind::Phrase if claim.is_silent => continue,
+            Kind::Loose if !claim.is_clean(mark.said) => continue,
+            _ => {}
+        }
+        denied.extend(claim.denied);
+        match claim.number {
+            Some(number) if mark.is_denied(&text) => denied.extend(number.value),
+            Some(number) => answer = Some((mark.content, number)),
+            None if claim.is_silent || claim.is_open => return None,
+            None => continue,
+        }
+        if answer.is_some() {
+            break;
+        }
+    }
+    let (content, number) = answer.or_else(|| last(&text).map(|number| (text.as_str(), number)))?;
+    number.value.filter(|value| !denied.contains(value))?;
+    content.get(number.start..number.end).map(str::to_owned)
 }
 
 /// Whether `answer` is the number that `gold` is, or marks where it is a whole solution.
@@ -34,8 +63,8 @@ pub fn extract(response: &str) -> Option<String> {
 /// The status is [`Status::Unparsable`] for an answer that is not one number, and [`Status::Error`] for a gold answer that
 /// is not.
 pub fn judge(gold: &str, answer: &str) -> (bool, Status) {
-    let value = |text: &str| only(&tidy(text)).and_then(|number| number.value);
-    let gold = marked::last(gold, |_| false).unwrap_or(gold);
+    let value = |text: &str| Claim::of(&tidy(text)).number.and_then(|number| number.value);
+    let gold = marked::signs(gold).first().map_or(gold, |mark| mark.content);
     match (value(gold), value(answer)) {
         (None, _) => (false, Status::Error),
         (_, None) => (false, Status::Unparsable),
@@ -43,46 +72,184 @@ pub fn judge(gold: &str, answer: &str) -> (bool, Status) {
     }
 }
 
-/// `text` without the spellings of LaTeX that stand within numbers.
+/// `text` without the spellings of LaTeX that stand within numbers, with one minus and one slash, and ASCII digits.
 fn tidy(text: &str) -> String {
-    text.replace("{,}", ",").replace("\\,", "").replace("\\!", "").replace('\u{2212}', "-")
+    let text = text.replace("{,}", ",").replace("\\,", "").replace("\\!", "");
+    let mut tidied = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let within =
+            tidied.ends_with(|c: char| c.is_ascii_digit()) && chars.peek().is_some_and(char::is_ascii_digit);
+        tidied.push(match c {
+            '\u{2212}' | '\u{2796}' | '\u{2012}' | '\u{2010}' | '\u{2011}' | '\u{fe63}' | '\u{ff0d}' => '-',
+            '\u{2015}' => '—',
+            '\u{2044}' | '\u{2215}' => '/',
+            '\u{a0}' | '\u{2009}' | '\u{202f}' if within => ',',
+            '\u{a0}' | '\u{2009}' | '\u{202f}' => ' ',
+            '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10).unwrap_or(c),
+            _ => c,
+        });
+    }
+    tidied
 }
 
-/// The number that `text`, an answer as it stands, says.
-fn only(text: &str) -> Option<Number> {
+/// What a marked text says.
+#[derive(Debug, Default)]
+struct Claim {
+    /// The one number that it claims.
+    number: Option<Number>,
+    /// The numbers that it denies.
+    denied: Vec<Rational>,
+    /// Whether it claims something that is not one number.
+    is_open: bool,
+    /// Whether it speaks of no number.
+    is_silent: bool,
+}
+
+impl Claim {
+    /// Whether it denies numbers, or claims the last one of `said`.
+    fn is_clean(&self, said: &str) -> bool {
+        let last = numbers(said).pop().and_then(|number| number.value);
+        self.number.is_none() && !self.denied.is_empty()
+            || self.number.is_some_and(|number| number.value == last)
+    }
+    /// What `text` says: of several numbers and of operations it says none.
+    fn of(text: &str) -> Self {
+        let all = numbers(text);
+        let open = Self { is_open: true, ..Self::default() };
+        if all.is_empty() || all.len() > MAX_NUMBERS {
+            return Self { is_silent: all.is_empty(), ..open };
+        }
+        let places: Vec<_> = all.iter().map(|number| number.start..number.end).collect();
+        let reading = claim::read(text, &places, Manner::Numbers);
+        let of = |stance| {
+            all.iter()
+                .zip(&reading.stances)
+                .filter(move |(_, other)| **other == stance)
+                .map(|(number, _)| *number)
+        };
+        let mut denied: Vec<Rational> = of(Stance::Denied).filter_map(|number| number.value).collect();
+        // What follows the last equals sign counts.
+        let from = text
+            .match_indices('=')
+            .map(|(at, _)| at + 1)
+            .filter(|at| !reading.is_aside(*at))
+            .last()
+            .unwrap_or(0);
+        let claimed: Vec<Number> = of(Stance::Claimed).filter(|number| number.start >= from).collect();
+        if reading.rejected {
+            denied.extend(claimed.iter().filter_map(|number| number.value));
+            return Self { denied, ..Self::default() };
+        }
+        let Some(first) = claimed.first().copied() else {
+            return Self {
+                is_open: of(Stance::Open).next().is_some() || denied.is_empty(),
+                denied,
+                ..Self::default()
+            };
+        };
+        let said = |at: usize| at >= from && !reading.is_aside(at);
+        let same = claimed.windows(2).all(|pair| is_again(text, pair));
+        let bounded = claimed.iter().any(|number| {
+            let (before, after) = text.split_at_checked(number.start).unwrap_or_default();
+            let after = after.get(number.end - number.start..).unwrap_or_default();
+            hedge::bounds_what_follows(before)
+                || hedge::bounds_what_precedes(after)
+                || before.trim_end().ends_with('-')
+                || matches!(before.trim(), "<" | ">")
+        });
+        let clear = same && !bounded && of(Stance::Open).next().is_none() && !has_operation(text, &all, said);
+        let number =
+            Some(first).filter(|first| clear && first.value.is_some_and(|value| !denied.contains(&value)));
+        Self { is_open: number.is_none(), number, denied, ..Self::default() }
+    }
+}
+
+/// Whether the second number only says the first once more.
+fn is_again(text: &str, pair: &[Number]) -> bool {
+    let [first, second] = pair else { return false };
+    let between = text.get(first.end..second.start).unwrap_or_default();
+    let parts = between == "," || matches!(between.trim(), "/" | ":" | "." | "..");
+    first.value == second.value && !parts && !is_operation(between)
+}
+
+/// Whether `between`, what parts two numbers, makes one term of them.
+fn is_operation(between: &str) -> bool {
+    let sign = between.trim();
+    !sign.is_empty() && sign.chars().all(|c| "-–—÷×x·^*+~/".contains(c))
+        || ["plus", "minus", "times", "by", "over", "divided by"].contains(&sign)
+}
+
+/// Whether there is an operation in `text`, outside of its numbers and where `said` holds.
+fn has_operation(text: &str, numbers: &[Number], said: impl Fn(usize) -> bool) -> bool {
     const OPERATIONS: [&str; 11] = ["+", "*", "×", "·", "÷", "√", "π", "\\sqrt", "\\pi", "\\times", "\\cdot"];
-    let start = text.rfind('=').map_or(0, |at| at + 1);
-    let said = text.get(start..)?;
-    if OPERATIONS.iter().any(|operation| said.contains(operation)) {
-        return None;
-    }
-    let all = numbers(said);
-    let first = all.first().filter(|first| first.value.is_some())?;
-    // A minus at a distance belongs to the number or is an operation.
-    if said.get(..first.start).is_some_and(|before| before.trim_end().ends_with('-')) {
-        return None;
-    }
-    if text.get(..start + first.start).is_some_and(hedge::denies_what_follows) {
-        return None;
-    }
-    let same = all.iter().all(|number| number.value == first.value);
-    same.then(|| Number { start: start + first.start, end: start + first.end, value: first.value })
+    let mut all = OPERATIONS.iter().flat_map(|operation| text.match_indices(operation));
+    all.any(|(at, operation)| {
+        let within = numbers.iter().any(|number| (number.start..number.end).contains(&at));
+        said(at) && !within && !(operation == "*" && is_emphasis(text, at))
+    })
 }
 
-/// The last number of `text`, a whole response.
+/// Whether the asterisk at `at` is no operation: a blank or the end stands on one side of it and none on the other.
+fn is_emphasis(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default().trim_end_matches('*');
+    let after = text.get(at..).unwrap_or_default().trim_start_matches('*');
+    let ends = before.ends_with(|c: char| c.is_alphanumeric() || ")}%".contains(c));
+    let begins = after.starts_with(|c: char| c.is_alphanumeric() || "($\\£€-+.".contains(c));
+    let apart = before.ends_with(char::is_whitespace) && after.starts_with(char::is_whitespace);
+    !(ends && begins || apart)
+}
+
+/// The last number of `text`, a whole response, that its sentence does not deny.
 fn last(text: &str) -> Option<Number> {
+    let all = numbers(text);
+    let end = all.last()?;
+    let from = sentence_start(text, end.start);
+    let line = text.get(end.end..)?.lines().next().unwrap_or_default();
+    let limit = (0..=line.len().min(MAX_SENTENCE)).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+    let to = end.end + claim::sentence(line.get(..limit)?).len();
+    let here: Vec<Number> = all.iter().copied().filter(|number| number.start >= from).collect();
+    let places: Vec<_> = here.iter().map(|number| number.start - from..number.end - from).collect();
+    let reading = claim::read(text.get(from..to)?, &places, Manner::Prose);
+    let is_denied = |n: usize| reading.stances.get(n) == Some(&Stance::Denied);
+    let at = (0..here.len()).rev().find(|n| !is_denied(*n)).filter(|_| !reading.rejected)?;
+    let last = here.get(at).filter(|last| last.value.is_some())?;
+    let denied = here.iter().enumerate().any(|(n, number)| is_denied(n) && number.value == last.value);
+    let before = all.get(..all.len() - here.len() + at).and_then(<[Number]>::last);
+    let joined = before.is_some_and(|before| is_joined(text, before, last));
+    let bounded = text.get(..last.start).is_some_and(hedge::bounds_what_follows);
+    let taken_back = text.get(to..).is_some_and(claim::is_taken_back);
+    (!joined && !denied && !bounded && !taken_back).then(|| counted(text, *last))
+}
+
+/// `number` without the dozen behind it, which in prose is what is counted: "so she needs 7 dozen eggs".
+fn counted(text: &str, number: Number) -> Number {
+    let said = text.get(number.start..number.end).unwrap_or_default();
+    let dozen =
+        said.to_ascii_lowercase().find("dozen").and_then(|at| numbers(said.get(..at)?.trim_end()).pop());
+    dozen.map_or(number, |count| Number {
+        start: number.start,
+        end: number.start + count.end,
+        value: count.value,
+    })
+}
+
+/// Where the sentence around `at` begins.
+fn sentence_start(text: &str, at: usize) -> usize {
+    let start =
+        (at.saturating_sub(MAX_SENTENCE)..=at).find(|start| text.is_char_boundary(*start)).unwrap_or(at);
+    let line = text.get(start..at).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+    at - claim::last_sentence(line).len()
+}
+
+/// Whether `last` belongs to a list or an operation with the number before it, so that it is no answer.
+fn is_joined(text: &str, before: &Number, last: &Number) -> bool {
     const JOINTS: [&str; 6] = ["and", "or", "to", "maybe", "perhaps", "possibly"];
-    let mut all = numbers(text);
-    let last = all.pop().filter(|last| last.value.is_some())?;
-    let joined = all.last().is_some_and(|before| {
-        let between = text.get(before.end..last.start).unwrap_or_default();
-        let is_sign = |c: char| c.is_whitespace() || ",;:/|&%$\\\"'`*".contains(c);
-        let mut words = between.split(is_sign).filter(|word| !word.is_empty());
-        before.value != last.value
-            && words.all(|word| JOINTS.iter().any(|joint| word.eq_ignore_ascii_case(joint)))
-    });
-    let denied = text.get(..last.start).is_some_and(hedge::denies_what_follows);
-    (!joined && !denied).then_some(last)
+    let between = text.get(before.end..last.start).unwrap_or_default();
+    let is_sign = |c: char| c.is_whitespace() || ",;:/|&%$\\\"'`*".contains(c);
+    let mut words = between.split(is_sign).filter(|word| !word.is_empty());
+    let listed = words.all(|word| JOINTS.iter().any(|joint| word.eq_ignore_ascii_case(joint)));
+    before.value != last.value && listed || is_operation(between)
 }
 
 /// Keys of the `numeric` grader: none so far.

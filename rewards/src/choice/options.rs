@@ -2,23 +2,27 @@
 
 use serde_json::Value;
 
-use crate::{Question, hedge, marked};
+use crate::{
+    Question,
+    claim::{self, Manner, Stance},
+    marked::{self, Kind},
+};
 
 /// Options where the task lists none.
 const LETTERS: std::ops::RangeInclusive<char> = 'A'..='Z';
-/// What begins an explanation behind a claim.
-const ASIDES: [&str; 10] = [
-    " because ",
-    " since ",
-    ", as ",
-    ", which ",
-    ", not ",
-    " (not ",
-    " and not ",
-    " but not ",
-    " rather than ",
-    " instead of ",
-];
+/// Longest last line that is read for the letter in it, in bytes.
+const MAX_LINE: usize = 300;
+/// Most letters that a claim may name.
+const MAX_LETTERS: usize = 64;
+
+/// The letters that a text claims, each once, and those that it denies.
+#[derive(Debug, Default)]
+pub(super) struct Claim {
+    pub claimed: Vec<char>,
+    denied: Vec<char>,
+    /// Whether it leaves open what it claims.
+    open: bool,
+}
 
 /// The options of a question, by letter; none where it does not list them.
 pub(super) struct Options(Vec<(char, String)>);
@@ -48,42 +52,114 @@ impl Options {
 
     /// The letters that `text`, a response without its thought, claims, each once.
     pub fn of_response(&self, text: &str) -> Vec<char> {
-        let speaks = |claim: &str| {
-            let cut = without_aside(claim);
-            [claim, cut].iter().any(|claim| self.named(claim).is_some())
-                || !self.letters(&bare(cut)).is_empty()
-        };
-        if let Some(claim) = marked::last(text, speaks) {
-            return self.claimed(claim);
+        let holds = |text: &str| !self.letters(&bare(text)).is_empty();
+        let mut denied = Vec::new();
+        for mark in marked::marks(text, holds) {
+            let mut claim = self.read(mark.content);
+            if claim.claimed.is_empty() && claim.denied.is_empty() {
+                claim = self.read(mark.said);
+            }
+            let speaks = !claim.claimed.is_empty() || !claim.denied.is_empty();
+            match mark.kind {
+                Kind::Phrase if !speaks => continue,
+                Kind::Loose if !speaks || claim.claimed.len() > 1 => continue,
+                _ => {}
+            }
+            denied.extend(claim.denied);
+            if mark.is_denied(text) {
+                denied.extend(claim.claimed);
+            } else if claim.open || !claim.claimed.is_empty() || denied.is_empty() {
+                return none_of(claim.claimed, &denied, claim.open);
+            }
         }
         let line = text.trim_end().lines().next_back().unwrap_or_default();
         let chosen = self.opens(&bare(line)).or_else(|| self.named(line)).or_else(|| self.labels(text));
-        if chosen.is_some() { self.claimed(line) } else { Vec::new() }
+        let claimed = match chosen {
+            Some(_) => self.claimed(line),
+            None => self.alone(line).into_iter().collect(),
+        };
+        none_of(claimed, &denied, false)
     }
 
     /// The letters of `claim`, or that of the option which it is, each once; none where it denies them.
     pub fn claimed(&self, claim: &str) -> Vec<char> {
-        for claim in [claim, without_aside(claim)] {
-            if let Some(letter) = self.named(claim).or_else(|| self.opens(&bare(claim))) {
-                return vec![letter];
+        let claim = self.read(claim);
+        none_of(claim.claimed, &claim.denied, claim.open)
+    }
+
+    /// What `claim` says of the options.
+    fn read(&self, claim: &str) -> Claim {
+        if let Some(letter) = self.named(claim).or_else(|| self.opens(&bare(claim))) {
+            return Claim { claimed: vec![letter], ..Claim::default() };
+        }
+        let text = bare(claim);
+        let mut values = self.letters(&text);
+        values.extend(self.texts(&text));
+        values.sort_by_key(|(at, end, _)| (*at, std::cmp::Reverse(*end)));
+        values.dedup_by(|next, before| next.0 < before.1);
+        let mut found = Claim::default();
+        if values.is_empty() {
+            return found;
+        }
+        if values.len() > MAX_LETTERS {
+            return Claim { open: true, ..found };
+        }
+        let places: Vec<_> = values.iter().map(|(at, end, _)| *at..*end).collect();
+        let reading = claim::read(&text, &places, Manner::Letters);
+        for ((at, end, letter), stance) in values.iter().zip(&reading.stances) {
+            let is_letter = end - at == 1;
+            match stance {
+                _ if !is_letter && *stance != Stance::Denied => {}
+                Stance::Claimed if !found.claimed.contains(letter) => found.claimed.push(*letter),
+                Stance::Denied => found.denied.push(*letter),
+                Stance::Open => found.open = true,
+                _ => {}
             }
         }
-        let claim = bare(without_aside(claim));
-        let found = self.letters(&claim);
-        if found.first().is_some_and(|(at, _)| is_denied(&claim, *at)) {
-            return Vec::new();
-        }
-        let mut letters = Vec::new();
-        for (_, letter) in found {
-            if !letters.contains(&letter) {
-                letters.push(letter);
+        if found.claimed.is_empty() {
+            let clauses: Vec<_> = reading.claims.iter().filter_map(|claim| text.get(claim.clone())).collect();
+            if let [clause] = clauses[..] {
+                found.claimed.extend(self.named(clause).or_else(|| self.opens(clause)));
             }
         }
-        letters
+        if reading.rejected {
+            found.denied.append(&mut found.claimed);
+        }
+        found
+    }
+
+    /// The letter that `line` claims, where its one claim is no more than this letter or option: "B, since A is wrong".
+    fn alone(&self, line: &str) -> Option<char> {
+        if line.len() > MAX_LINE {
+            return None;
+        }
+        let text = bare(line);
+        let places: Vec<_> = self.letters(&text).iter().map(|(at, end, _)| *at..*end).collect();
+        let reading = claim::read(&text, &places, Manner::Letters);
+        let [clause] = &reading.claims[..] else { return None };
+        let letter = self.opens(text.get(clause.clone())?)?;
+        let claim = self.read(line);
+        (claim.claimed == [letter] && !claim.open).then_some(letter)
+    }
+
+    /// Where the texts of options stand in `claim`, and their letters.
+    fn texts(&self, claim: &str) -> Vec<(usize, usize, char)> {
+        let lower = claim.to_ascii_lowercase();
+        let is_word = |before: &str, after: &str| {
+            !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric)
+        };
+        let options = self.0.iter().filter(|(_, text)| text.len() > 1);
+        let all = options.flat_map(|(letter, text)| {
+            lower.match_indices(&**text).map(|(at, text)| (at, at + text.len(), *letter)).take(MAX_LETTERS)
+        });
+        let whole = |(at, end, _): &(usize, usize, char)| {
+            is_word(lower.get(..*at).unwrap_or_default(), lower.get(*end..).unwrap_or_default())
+        };
+        all.filter(whole).collect()
     }
 
     /// The letters in `claim`, where they stand, as capitals.
-    fn letters(&self, claim: &str) -> Vec<(usize, char)> {
+    fn letters(&self, claim: &str) -> Vec<(usize, usize, char)> {
         let whole = claim.trim_matches(|c: char| !c.is_alphanumeric());
         let mut letters = Vec::new();
         for (at, word) in words(claim) {
@@ -94,7 +170,7 @@ impl Options {
             let counts = enclosed || whole == word || (letter.is_ascii_uppercase() && letter != 'I');
             let letter = letter.to_ascii_uppercase();
             if counts && self.has(letter) {
-                letters.push((at, letter));
+                letters.push((at, at + 1, letter));
             }
         }
         letters
@@ -139,18 +215,9 @@ impl Options {
     }
 }
 
-/// Whether `claim` denies its first letter, which stands at `at`: before it, or behind it where that is no option's text.
-fn is_denied(claim: &str, at: usize) -> bool {
-    let (before, after) = (claim.get(..at).unwrap_or_default(), claim.get(at + 1..).unwrap_or_default());
-    let has_text = after.trim_start().starts_with([')', '.', ':']);
-    hedge::denies(before) || (!has_text && hedge::denies(after))
-}
-
-/// `claim` up to the explanation behind it.
-fn without_aside(claim: &str) -> &str {
-    let lower = claim.to_ascii_lowercase();
-    let end = ASIDES.iter().filter_map(|aside| lower.find(aside)).min();
-    end.and_then(|end| claim.get(..end)).unwrap_or(claim)
+/// `claimed`, unless one of them is denied as well, or it is left open which is claimed.
+fn none_of(claimed: Vec<char>, denied: &[char], open: bool) -> Vec<char> {
+    if open || claimed.iter().any(|letter| denied.contains(letter)) { Vec::new() } else { claimed }
 }
 
 /// The words of `text` and where they stand.
@@ -177,5 +244,5 @@ fn bare(claim: &str) -> String {
 fn plain(text: &str) -> String {
     let text = bare(text).to_lowercase();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.trim_matches(['.', ',', '"', '\'', ' ']).to_owned()
+    text.trim_matches(['.', ',', '"', '\'', '`', '_', ' ']).to_owned()
 }

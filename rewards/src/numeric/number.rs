@@ -1,11 +1,33 @@
 //! The numbers in a text, as people write them.
 
+use super::context::{self, Sign};
 use crate::rational::Rational;
 
 /// Longest number that is read, in digits, and largest exponent; more fit no exact arithmetic here.
 const MAX_DIGITS: usize = 30;
-const SCALES: [(&str, u32); 4] = [("thousand", 3), ("million", 6), ("billion", 9), ("trillion", 12)];
-const FRACTIONS: [&str; 3] = ["\\frac{", "\\dfrac{", "\\tfrac{"];
+const FRACTIONS: [&str; 4] = ["\\frac", "\\dfrac", "\\tfrac", "\\cfrac"];
+/// Fractions of one character: above and below.
+const SIGNS_OF_FRACTIONS: [(char, u32, u32); 19] = [
+    ('½', 1, 2),
+    ('⅓', 1, 3),
+    ('⅔', 2, 3),
+    ('¼', 1, 4),
+    ('¾', 3, 4),
+    ('⅕', 1, 5),
+    ('⅖', 2, 5),
+    ('⅗', 3, 5),
+    ('⅘', 4, 5),
+    ('⅙', 1, 6),
+    ('⅚', 5, 6),
+    ('⅐', 1, 7),
+    ('⅛', 1, 8),
+    ('⅜', 3, 8),
+    ('⅝', 5, 8),
+    ('⅞', 7, 8),
+    ('⅑', 1, 9),
+    ('⅒', 1, 10),
+    ('↉', 0, 3),
+];
 
 /// One number and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,75 +36,71 @@ pub(super) struct Number {
     pub start: usize,
     /// Where it ends, with its scale.
     pub end: usize,
-    /// Its value; none where it does not exist or is too large.
+    /// Its value; none where it does not exist, is too large, or goes on in a way that is not read.
     pub value: Option<Rational>,
 }
 
 /// All numbers of `text` from left to right.
 pub(super) fn numbers(text: &str) -> Vec<Number> {
-    let mut all = Vec::new();
+    let mut all: Vec<Number> = Vec::new();
     let mut at = 0;
-    while let Some(step) = text.as_bytes().get(at..).and_then(|rest| rest.iter().position(|b| begins(*b))) {
-        let begin = at + step;
-        let Some((mut end, mut value)) = unsigned(text, begin) else {
-            at = begin + 1;
+    while let Some(begin) = text.get(at..).and_then(next_start).map(|step| at + step) {
+        let rest = text.get(begin..).unwrap_or_default();
+        let Some((length, value)) = magnitude(rest) else {
+            at = begin + rest.chars().next().map_or(1, char::len_utf8);
             continue;
         };
-        at = end;
-        if is_glued(text.get(..begin).unwrap_or_default()) {
+        at = begin + length;
+        let before = text.get(..begin).unwrap_or_default();
+        if context::is_glued(before) {
             continue;
         }
-        let start = sign(text, begin);
-        if start < begin && text.get(start..begin).is_some_and(|sign| sign.contains('-')) {
-            value = negative(value);
-        }
-        if let Some((length, power)) = scale(text.get(end..).unwrap_or_default()) {
-            end += length;
-            value = value.and_then(|value| value.checked_mul(power_of_ten(power)?).ok());
-        }
-        // A power is not the number that it is a power of.
-        if text.get(end..).is_some_and(|rest| rest.starts_with('^')) {
-            value = None;
-        }
-        at = end;
-        all.push(Number { start, end, value });
+        let (length, value) = context::goes_on(text, begin + length, value);
+        at = length;
+        let (start, value) = match context::sign(before) {
+            Sign::Plus(start) => (start, value),
+            Sign::Minus(start) => (start, negative(value)),
+            Sign::Unread => (begin, None),
+        };
+        all.push(Number { start: start.max(all.last().map_or(0, |last| last.end)), end: at, value });
     }
     all
 }
 
-fn begins(byte: u8) -> bool {
-    byte.is_ascii_digit() || byte == b'.' || byte == b'\\'
+/// Where the next number of `text` may begin.
+fn next_start(text: &str) -> Option<usize> {
+    let begins = |c: char| c.is_numeric() || c == '.' || c == '\\';
+    text.char_indices().find(|(_, c)| begins(*c)).map(|(at, _)| at)
 }
 
-/// Whether digits behind `before` continue a word or an exponent.
-fn is_glued(before: &str) -> bool {
-    before.trim_end_matches('{').ends_with(['^', '_']) || before.ends_with(|c: char| c.is_ascii_alphabetic())
-}
-
-/// The number without sign that begins at `begin`: where it ends, and its value.
-fn unsigned(text: &str, begin: usize) -> Option<(usize, Option<Rational>)> {
-    let rest = text.get(begin..)?;
-    if let Some((length, value)) = latex_fraction(rest) {
-        return Some((begin + length, value));
+/// The number without sign at the start of `text`: its length, and its value where it can be read.
+fn magnitude(text: &str) -> Option<(usize, Option<Rational>)> {
+    if let Some((length, value)) = fraction(text) {
+        return Some((length, value));
     }
-    let (length, value, is_whole) = decimal(rest)?;
-    let after = rest.get(length..)?;
+    let Some((length, value, is_whole)) = decimal(text) else {
+        let length: usize = text.chars().take_while(|c| c.is_numeric()).map(char::len_utf8).sum();
+        return (length > 0).then_some((length, None));
+    };
+    let after = text.get(length..)?;
     let slashed = after.strip_prefix('/').and_then(decimal).filter(|(.., is_whole)| *is_whole);
     if let Some((below, denominator, _)) = slashed {
-        return Some((begin + length + 1 + below, divide(value, denominator)));
+        return Some((length + 1 + below, divide(value, denominator)));
     }
-    // A mixed number: a whole one, a blank, and a fraction.
-    let mixed = after.strip_prefix(' ').filter(|_| is_whole).and_then(|rest| {
-        let (above, numerator, _) = decimal(rest).filter(|(.., is_whole)| *is_whole)?;
-        let (below, denominator, _) =
-            rest.get(above..)?.strip_prefix('/').and_then(decimal).filter(|(.., is_whole)| *is_whole)?;
-        Some((above + 1 + below, divide(numerator, denominator)))
+    // A mixed number: a whole one, perhaps a blank, and a fraction.
+    let blank = usize::from(after.starts_with(' '));
+    let part = after.get(blank..).filter(|_| is_whole).and_then(|rest| {
+        let slashed = || {
+            let (above, numerator, _) = decimal(rest).filter(|(.., is_whole)| *is_whole && blank == 1)?;
+            let below =
+                rest.get(above..)?.strip_prefix('/').and_then(decimal).filter(|(.., is_whole)| *is_whole)?;
+            Some((above + 1 + below.0, divide(numerator, below.1)))
+        };
+        fraction(rest).or_else(slashed)
     });
-    if let Some((part, fraction)) = mixed {
-        let sum = value.zip(fraction).and_then(|(whole, fraction)| whole.checked_add(fraction).ok());
-        return Some((begin + length + 1 + part, sum));
-    }
-    Some((begin + length, value))
+    let Some((part, fraction)) = part else { return Some((length, value)) };
+    let sum = value.zip(fraction).and_then(|(whole, fraction)| whole.checked_add(fraction).ok());
+    Some((length + blank + part, sum))
 }
 
 fn divide(above: Option<Rational>, below: Option<Rational>) -> Option<Rational> {
@@ -93,16 +111,35 @@ fn negative(value: Option<Rational>) -> Option<Rational> {
     Rational::from(0).checked_sub(value?).ok()
 }
 
-/// `\frac{3}{4}` at the start of `text`: its length and value.
-fn latex_fraction(text: &str) -> Option<(usize, Option<Rational>)> {
+/// A fraction in one sign, `½` or `\frac{3}{4}`, at the start of `text`: its length, and its value where it can be read.
+fn fraction(text: &str) -> Option<(usize, Option<Rational>)> {
+    let first = text.chars().next().filter(|c| *c == '\\' || !c.is_ascii())?;
+    if let Some((_, above, below)) = SIGNS_OF_FRACTIONS.iter().find(|(sign, ..)| *sign == first) {
+        return Some((first.len_utf8(), divide(Some((*above).into()), Some((*below).into()))));
+    }
     let inside = FRACTIONS.iter().find_map(|command| text.strip_prefix(command))?;
-    let unsigned = inside.strip_prefix('-').unwrap_or(inside);
-    let (above, numerator, _) = decimal(unsigned)?;
-    let numerator = if unsigned.len() < inside.len() { negative(numerator) } else { numerator };
-    let inside = unsigned.get(above..)?.strip_prefix("}{")?;
-    let (below, denominator, _) = decimal(inside)?;
-    let rest = inside.get(below..)?.strip_prefix('}')?;
-    Some((text.len() - rest.len(), divide(numerator, denominator)))
+    let parts = argument(inside).and_then(|(length, above)| {
+        let (below_length, below) = argument(inside.get(length..)?)?;
+        Some((length + below_length, divide(above, below)))
+    });
+    let (length, value) = parts.unwrap_or((0, None));
+    Some((text.len() - inside.len() + length, value))
+}
+
+/// `{-3}` or a single digit at the start of `text`: its length, and its value where it is a number.
+fn argument(text: &str) -> Option<(usize, Option<Rational>)> {
+    let rest = text.trim_start();
+    let blanks = text.len() - rest.len();
+    let Some(inside) = rest.strip_prefix('{') else {
+        let digit = rest.chars().next()?.to_digit(10)?;
+        return Some((blanks + 1, Some(digit.into())));
+    };
+    let content = crate::tags::balanced(inside)?;
+    let unsigned = content.trim().strip_prefix('-').unwrap_or(content.trim());
+    let value =
+        decimal(unsigned).filter(|(length, ..)| *length == unsigned.len()).and_then(|(_, value, _)| value);
+    let value = if unsigned.len() < content.trim().len() { negative(value) } else { value };
+    Some((blanks + content.len() + 2, value))
 }
 
 /// Digits with separators, decimals and exponent at the start of `text`: their length, their value, and whether they are
@@ -144,30 +181,8 @@ fn exponent(text: &str) -> Option<(usize, Option<i32>)> {
     (n > 0).then_some((length, value))
 }
 
-fn power_of_ten(exponent: u32) -> Option<Rational> {
+pub(super) fn power_of_ten(exponent: u32) -> Option<Rational> {
     Rational::new(10_i128.checked_pow(exponent)?, 1).ok()
-}
-
-/// Where the number whose digits begin at `begin` starts, with a currency and a sign before it.
-fn sign(text: &str, begin: usize) -> usize {
-    let before = text.get(..begin).unwrap_or_default();
-    let bare = before.trim_end_matches(['$', '\\', '£', '€']);
-    let signs = [before, bare].into_iter().find_map(|before| {
-        let rest = before.strip_suffix('-')?;
-        // Behind a value the sign is an operation.
-        (!rest.ends_with(|c: char| c.is_alphanumeric() || c == ')')).then_some(rest.len())
-    });
-    signs.unwrap_or(begin)
-}
-
-/// The word at the start of `text` that scales a number: its length with the blanks before it, and its power of ten.
-fn scale(text: &str) -> Option<(usize, u32)> {
-    let word = text.trim_start_matches(' ');
-    SCALES.iter().find_map(|(name, power)| {
-        let (head, tail) = word.split_at_checked(name.len())?;
-        let ends = !tail.starts_with(|c: char| c.is_ascii_alphabetic());
-        (head.eq_ignore_ascii_case(name) && ends).then_some((text.len() - tail.len(), *power))
-    })
 }
 
 #[cfg(test)]
@@ -186,8 +201,14 @@ mod tests {
             ("3/4 1 3/4 \\frac{-3}{4} \\dfrac{3}{4}", vec![(3, 4), (7, 4), (-3, 4), (3, 4)]),
             (".5 0.5 5.", vec![(1, 2), (1, 2), (5, 1)]),
             ("1,0000 1,234,56", vec![(1, 1), (0, 1), (1234, 1), (56, 1)]),
-            ("1.8e1 2E-1 3e", vec![(18, 1), (1, 5), (3, 1)]),
-            ("18 million 2 thousands", vec![(18_000_000, 1), (2, 1)]),
+            ("1.8e1 2E-1", vec![(18, 1), (1, 5)]),
+            ("18 million 2 thousands", vec![(18_000_000, 1), (2_000, 1)]),
+            ("2 dozen, 3 hundred thousand, 5million", vec![(24, 1), (300_000, 1), (5_000_000, 1)]),
+            ("minus 5, negative $5, +5, (+5), –5", vec![(-5, 1), (-5, 1), (5, 1), (5, 1), (-5, 1)]),
+            ("5½ 5 ½ ½ -5½ ¾", vec![(11, 2), (11, 2), (1, 2), (-11, 2), (3, 4)]),
+            ("5\\frac{1}{2} 5 \\frac12 \\frac12", vec![(11, 2), (11, 2), (1, 2)]),
+            ("2 and a half, 5 and a half million", vec![(5, 2), (5_500_000, 1)]),
+            ("_5_ 5%, 5th, 5 a day, 5 o'clock", vec![(5, 1); 5]),
             ("H2O m^2 m^{2} x_1 5kg", vec![(5, 1)]),
             ("007", vec![(7, 1)]),
         ] {
@@ -199,7 +220,42 @@ mod tests {
 
     #[test]
     fn what_has_no_value_is_still_there() {
-        for text in ["1/0", "3^2", "1e99", &"9".repeat(31)] {
+        for text in [
+            "1/0",
+            "3^2",
+            "1e99",
+            &"9".repeat(31),
+            "5e",
+            "5x",
+            "5xy",
+            "5k",
+            "$5m",
+            "5 x",
+            "5²",
+            "5_8",
+            "5π",
+            "5 \\pi",
+            "5 squared",
+            "5 tenths",
+            "±5",
+            "\\sqrt{5}",
+            "√5",
+            "twice 5",
+            "half of 5",
+            "-(5)",
+            "= - 5",
+            "3.33...",
+            "\\frac{5}{x}",
+            "5/x",
+            "5‰",
+            "two hundred and 5",
+            "5+",
+            "٣",
+            "5(3)",
+            "x-5",
+            "—5",
+            "0x5",
+        ] {
             let found = numbers(text);
             assert_eq!(found.first().map(|number| number.value), Some(None), "{text}");
         }

@@ -23,6 +23,13 @@ pub(super) struct Boxed<'a> {
     content: &'a str,
 }
 
+impl Boxed<'_> {
+    /// Where it stands in the text, with its command.
+    pub(super) fn place(&self) -> std::ops::Range<usize> {
+        self.start..self.end
+    }
+}
+
 /// A box without its end.
 pub(super) struct Unclosed;
 

@@ -11,20 +11,36 @@
 mod boxed;
 mod phrase;
 
-use crate::{tags, thought};
+use std::ops::Range;
 
+use crate::{claim, tags, thought};
+
+/// How many boxes, from the last on, may be denied.
+const MAX_DENIED: usize = 20;
 /// Longest line that is read for what it says, in bytes.
 const MAX_LINE: usize = 200;
 
 /// The answer in `response`, without what is around it; none where it gives none.
 pub(super) fn answer(response: &str) -> Option<String> {
     let spoken = without_end_marks(thought::spoken(response, false)?);
-    let found = match boxed::boxes(spoken).ok()?.as_slice() {
-        [] => unboxed(spoken)?.to_owned(),
-        boxes => boxed::last_list(spoken, boxes),
+    let mut boxes = boxed::boxes(spoken).ok()?;
+    let found = if boxes.is_empty() {
+        unboxed(spoken)?.to_owned()
+    } else {
+        let last = boxes.split_off(boxes.len().saturating_sub(MAX_DENIED));
+        boxes.extend(last.into_iter().filter(|one| !is_denied(spoken, one.place())));
+        boxed::last_list(spoken, &boxes)
     };
-    let answer = found.trim();
+    // "where k is an integer" belongs to the formula in a box.
+    let found = found.trim();
+    let answer = if found.contains("where") { found } else { claim::without_asides(found).trim() };
     (!answer.is_empty()).then(|| answer.to_owned())
+}
+
+/// Whether `text` denies what is marked at `place`, before it or behind it.
+fn is_denied(text: &str, place: Range<usize>) -> bool {
+    text.get(..place.start).is_some_and(claim::negates_what_follows)
+        || text.get(place.end..).is_some_and(claim::is_taken_back)
 }
 
 /// Without the tokens that end a turn of a chat: `</s>`, `<|im_end|>`, ...
@@ -45,8 +61,21 @@ fn unboxed(text: &str) -> Option<&str> {
     let rest = hashed.map_or(rest, |hashed| behind(rest, hashed));
     let marked = hashed.or_else(|| tagged.map(|tagged| phrase::announced(tagged).unwrap_or(tagged)));
     let announced = phrase::announced(rest).filter(|said| marked.is_none() || phrase::is_mathematical(said));
+    if announced.is_none() && hashed.or(tagged).is_some_and(|sign| is_denied(text, place(text, sign))) {
+        return None;
+    }
     let bare = || Some(text.trim()).filter(|text| text.len() <= MAX_LINE && !text.contains('\n'));
     announced.or(marked).or_else(|| last_line(text)).or_else(bare)
+}
+
+/// Where `sign`, a slice of `text`, stands in it, with its hashes or tags.
+fn place(text: &str, sign: &str) -> Range<usize> {
+    let start = sign.as_ptr().addr() - text.as_ptr().addr();
+    let before = text.get(..start).unwrap_or_default();
+    match before.trim_end().strip_suffix("####") {
+        Some(before) => before.len()..start + sign.len(),
+        None => start.saturating_sub(tags::OPEN.len())..start + sign.len() + tags::CLOSE.len(),
+    }
 }
 
 /// What stands in `text` behind `part`, a slice of it.
