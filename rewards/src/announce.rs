@@ -160,7 +160,7 @@ fn backward(text: &str, at: usize, end: usize) -> Option<Form<'_>> {
     let start =
         (at.saturating_sub(MAX_SENTENCE)..at).find(|start| text.is_char_boundary(*start))?.max(line_start);
     let before = last_sentence(text.get(start..at)?);
-    let articles = without_last(before, &ARTICLES);
+    let articles = without_last(before, ARTICLES);
     let verb = without_last(articles, &LINKS);
     if articles.len() == before.trim_end().len() || verb.len() == articles.len() {
         return None;

@@ -1,12 +1,13 @@
 //! Questions with several options, of which one letter is right.
 //!
 //! The claim of a response is what it marks as its answer ([`marked`](crate::marked)), else its last line, where that is no
-//! more than a letter ("(B)", "B.", "**B**", "option B") or an option ("B) Paris", "Paris"); where the task does not list its
-//! options, any text behind such a letter is one, unless the response lists several. The claim's letters are its capitals
-//! that stand alone, and any letter that is the whole claim or stands in parentheses alone; "I" in a sentence is a word. What
-//! follows "because" and the like is not read. A claim without a letter may be the text of an option, where the task has
-//! them in `fields.choices`: a list, whose options are A, B, C and so on, or an object from letter to text. Several different
-//! letters are a wrong answer; "not B" and "all but B" are none.
+//! more than a letter ("(B)", "B.", "**B**", "option B", "B, not A") or an option ("B) Paris", "Paris"); where the task does
+//! not list its options, any text behind such a letter is one, unless the response lists several. The claim's letters are its
+//! capitals that stand alone, and any letter that is the whole claim or stands in parentheses alone; "I" in a sentence is a
+//! word. What is denied ("not B", "B is ruled out", "all but B") or only explains ([`claim`](crate::claim)) is not claimed,
+//! and a letter that is denied anywhere among the marks is no answer. A claim without a letter may be the text of an option,
+//! where the task has them in `fields.choices`: a list, whose options are A, B, C and so on, or an object from letter to
+//! text. Several different letters are a wrong answer.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,15 +1,18 @@
 //! Questions with a number as answer, as in GSM8K.
 //!
 //! Where the response marks an answer ([`marked`](crate::marked)), the marked text decides, and nothing else of the
-//! response: what follows its last `=` must hold one number, or the same one several times, and no operation on it. "18 or
-//! 20" and "2 * 9" are no answers. Without a mark the last number of the response is its answer, unless another number is
-//! joined to it by no more than commas, slashes, colons, "and", "or", "to" or "maybe": the end of a list is not an answer.
-//! Nor is a number that is denied or a bound: "not 18", "less than 18", "x < 18".
+//! response: what it claims ([`claim`](crate::claim)) behind its last `=` must hold one number, or the same one several times,
+//! and no operation on it. "18 or 20" and "2 * 9" are no answers; in "18, not 20" and "18 (20 is wrong)" only 18 is claimed.
+//! Without a mark the last number of the response that its sentence does not deny is its answer, unless another number is
+//! joined to it by no more than commas, slashes, colons, operations, "and", "or", "to" or "maybe": the end of a list is not an
+//! answer. Nor is a number that is denied or a bound: "not 18", "18 is wrong", "less than 18", "x < 18".
 //!
-//! A number is written with digits, thousands separators (`1,000`, `1{,}000`), a decimal point, a sign, as a fraction
-//! (`3/4`, `1 3/4`, `\frac{3}{4}`) or with an exponent (`1.8e4`); "thousand" to "trillion" behind it scale it. Signs of
-//! currency, percent signs and units are passed over. Digits that continue a word or an exponent (`H2O`, `m^2`) are no
-//! number. Numbers are compared exactly.
+//! A number is written with digits, thousands separators (`1,000`, `1{,}000`), a decimal point, a sign (`-5`, `+5`, "minus
+//! 5"), as a fraction (`3/4`, `1 3/4`, `1½`, `\frac{3}{4}`, "5 and a half") or with an exponent (`1.8e4`); "dozen", "hundred"
+//! to "trillion" behind it scale it, a dozen in a response without a mark is what is counted. Signs of currency, percent
+//! signs and units are passed over. Digits that continue a word or an exponent (`H2O`, `m^2`) are no number, and digits that
+//! go on in a way that is not read here (`5x`, `5²`, `5_8`, `5k`, `3.33...`, "5 squared") are one without a value, which is no
+//! answer. Numbers are compared exactly.
 
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +78,9 @@ pub fn judge(gold: &str, answer: &str) -> (bool, Status) {
 /// `text` without the spellings of LaTeX that stand within numbers, with one minus and one slash, and ASCII digits.
 fn tidy(text: &str) -> String {
     let text = text.replace("{,}", ",").replace("\\,", "").replace("\\!", "");
+    if text.is_ascii() {
+        return text;
+    }
     let mut tidied = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

@@ -28,7 +28,7 @@ fn denies(tokens: &[Token], at: usize) -> bool {
     let only = this == "not" && word(at + 1) == Some("only");
     let has_before = |words: &[&str]| before.is_some_and(|before| words.contains(&before));
     is_negator(this) && !only
-        || this == "but" && has_before(&BEFORE_BUT)
+        || this == "but" && has_before(BEFORE_BUT)
         || this == "than" && has_before(&["other"])
 }
 
@@ -110,7 +110,7 @@ pub(super) fn behind(tail: &[Token], manner: Manner) -> Predicate {
         return Predicate::Denial { of_one };
     }
     let auxiliary = |word: &&str| is_copula(word) || matches!(*word, "too" | "also");
-    if words.first().is_some_and(|word| is_copula(word)) && words.iter().all(|word| auxiliary(word)) {
+    if words.first().is_some_and(|word| is_copula(word)) && words.iter().all(auxiliary) {
         return Predicate::Elliptical;
     }
     Predicate::Nothing

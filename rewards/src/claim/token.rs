@@ -65,7 +65,11 @@ pub(super) fn tokens(text: &str, values: &[Range<usize>]) -> Vec<Token> {
         let rest = text.get(at..limit).unwrap_or_default();
         let length = if c.is_alphabetic() {
             let length = word_length(rest).max(c.len_utf8());
-            let word = rest.get(..length).unwrap_or_default().to_lowercase().replace('’', "'");
+            let word = rest.get(..length).unwrap_or_default();
+            let word = match word.is_ascii() {
+                true => word.to_ascii_lowercase(),
+                false => word.to_lowercase().replace('’', "'"),
+            };
             all.push(Token { start: at, kind: Kind::Word(word) });
             length
         } else if let Some(command) =

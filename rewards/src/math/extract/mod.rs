@@ -1,6 +1,7 @@
 //! Finding the answer in a response, in time linear in its length.
 //!
-//! What stands before the last `</think>` is not read. Of the rest, the first of these that occurs decides:
+//! What stands before the last `</think>` is not read, nor is what is denied where it stands, or explains (see
+//! [`claim`](crate::claim)). Of the rest, the first of these that occurs decides:
 //!
 //! 1. the last `\boxed{…}` or `\fbox{…}` (see `boxed`). Where a box is not closed there is no answer;
 //! 2. the last of: `<answer>…</answer>`; the line after the last `####`, where it is no headline; what the last phrase
