@@ -72,7 +72,7 @@ pub(crate) fn marks<'a>(text: &'a str, holds: impl Fn(&str) -> bool + 'a) -> Vec
         let end = offset(text, content) + content.len();
         Mark { content, said, kind, place: found.at..end, is_denied: found.is_denied }
     }));
-    marks.sort_by(|a, b| b.place.start.cmp(&a.place.start));
+    marks.sort_by_key(|mark| std::cmp::Reverse(mark.place.start));
     marks
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn signs(text: &str) -> Vec<Mark<'_>> {
         mark(start, content, start + content.len() + tags::CLOSE.len())
     });
     let mut marks: Vec<_> = boxed.chain(hashed).chain(tagged).collect();
-    marks.sort_by(|a, b| b.place.start.cmp(&a.place.start));
+    marks.sort_by_key(|mark| std::cmp::Reverse(mark.place.start));
     marks
 }
 

@@ -138,9 +138,7 @@ impl Claim {
         // What follows the last equals sign counts.
         let from = text
             .match_indices('=')
-            .map(|(at, _)| at + 1)
-            .filter(|at| !reading.is_aside(*at))
-            .last()
+            .map(|(at, _)| at + 1).rfind(|at| !reading.is_aside(*at))
             .unwrap_or(0);
         let claimed: Vec<Number> = of(Stance::Claimed).filter(|number| number.start >= from).collect();
         if reading.rejected {

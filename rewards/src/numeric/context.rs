@@ -142,8 +142,8 @@ fn by_words(before: &str) -> Option<Sign> {
     let of_words = rest.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim_end();
     let in_words = !of_words.ends_with(|c: char| c.is_ascii_digit());
     let unread = is(&FUNCTIONS, last)
-        || is(&MULTIPLES, last) && in_words && !behind_value
-        || last.eq_ignore_ascii_case("of") && is(&PARTS, second)
+        || is(MULTIPLES, last) && in_words && !behind_value
+        || last.eq_ignore_ascii_case("of") && is(PARTS, second)
         || last.eq_ignore_ascii_case("and") && scaled(second) && in_words;
     unread.then_some(Sign::Unread)
 }
