@@ -136,10 +136,8 @@ impl Claim {
         };
         let mut denied: Vec<Rational> = of(Stance::Denied).filter_map(|number| number.value).collect();
         // What follows the last equals sign counts.
-        let from = text
-            .match_indices('=')
-            .map(|(at, _)| at + 1).rfind(|at| !reading.is_aside(*at))
-            .unwrap_or(0);
+        let from =
+            text.match_indices('=').map(|(at, _)| at + 1).rfind(|at| !reading.is_aside(*at)).unwrap_or(0);
         let claimed: Vec<Number> = of(Stance::Claimed).filter(|number| number.start >= from).collect();
         if reading.rejected {
             denied.extend(claimed.iter().filter_map(|number| number.value));

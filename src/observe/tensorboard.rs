@@ -179,7 +179,10 @@ mod tests {
             let metadata = event.get_summary().get_value()[1].get_metadata();
             metadata.get_summary_description().to_owned()
         };
-        assert_eq!(sentence(&events[1]), "Mean reward of the step's responses.");
+        assert_eq!(
+            sentence(&events[1]),
+            "Mean reward of the step's responses, those left out that a grader could not judge."
+        );
         assert_eq!(sentence(&events[2]), "", "once is enough");
         assert!(reward(&events[2]).is_nan());
         assert_eq!(reward(&events[3]), 0.75);

@@ -74,11 +74,9 @@ fn a_model_may_have_spare_rows_but_none_too_few() {
 #[test]
 fn ids_that_no_token_has_are_told() {
     let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))]);
-    let added = json!({"id": 6, "content": "<b>", "single_word": false, "lstrip": false, "rstrip": false,
-        "normalized": false, "special": true});
-    let file = json!({"version": "1.0", "truncation": null, "padding": null, "added_tokens": [added], "normalizer": null,
+    let file = json!({"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
         "pre_tokenizer": null, "post_processor": null, "decoder": null,
-        "model": {"type": "WordLevel", "vocab": {"<unk>": 0, "<eos>": 2, "a": 3}, "unk_token": "<unk>"}});
+        "model": {"type": "WordLevel", "vocab": {"<unk>": 0, "<eos>": 2, "a": 3, "<b>": 6}, "unk_token": "<unk>"}});
     fs::write(dir.path().join(TOKENIZER), file.to_string()).unwrap();
     let tokenizer = Tokenizer::from_folder(dir.path()).unwrap();
     let has = tokenizer.has_token();
