@@ -35,7 +35,9 @@ fn child_runs_until_interrupted() {
 }
 
 fn start(saving: impl ToString) -> (Child, BufReader<ChildStdout>) {
-    let mut child = Command::new(std::env::current_exe().unwrap());
+    // Not as the tests themselves may have been started, under `nohup`.
+    let mut child = Command::new("env");
+    child.arg("--default-signal=HUP").arg(std::env::current_exe().unwrap());
     child.args(["--exact", "child_runs_until_interrupted", "--nocapture"]);
     start_with(child, saving)
 }

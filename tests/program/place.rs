@@ -146,9 +146,11 @@ impl Place {
         serde_json::from_str(&self.read(name)).unwrap()
     }
 
-    /// The program, to be run here.
+    /// The program, to be run here, and with the loss of a terminal not ignored, as it is where tests run under `nohup`.
     pub fn program(&self, args: &[&str]) -> Command {
-        self.command(env!("CARGO_BIN_EXE_rlcredit"), args)
+        let args: Vec<&str> =
+            ["--default-signal=HUP", env!("CARGO_BIN_EXE_rlcredit")].iter().chain(args).copied().collect();
+        self.command("env", &args)
     }
 
     /// The program in a shell that has first run `limits`.

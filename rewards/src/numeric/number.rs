@@ -5,6 +5,8 @@ use crate::rational::Rational;
 
 /// Longest number that is read, in digits, and largest exponent; more fit no exact arithmetic here.
 const MAX_DIGITS: usize = 30;
+/// Longest part of a fraction whose end is looked for, in bytes.
+const MAX_ARGUMENT: usize = 300;
 const FRACTIONS: [&str; 4] = ["\\frac", "\\dfrac", "\\tfrac", "\\cfrac"];
 /// Fractions of one character: above and below.
 const SIGNS_OF_FRACTIONS: [(char, u32, u32); 19] = [
@@ -134,7 +136,8 @@ fn argument(text: &str) -> Option<(usize, Option<Rational>)> {
         let digit = rest.chars().next()?.to_digit(10)?;
         return Some((blanks + 1, Some(digit.into())));
     };
-    let content = crate::tags::balanced(inside)?;
+    let near = (0..4).find_map(|back| inside.get(..MAX_ARGUMENT - back)).unwrap_or(inside);
+    let content = crate::tags::balanced(near)?;
     let unsigned = content.trim().strip_prefix('-').unwrap_or(content.trim());
     let value =
         decimal(unsigned).filter(|(length, ..)| *length == unsigned.len()).and_then(|(_, value, _)| value);
