@@ -81,3 +81,30 @@ impl Drop for Crowd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_comes_with_contention_and_goes_when_it_is_calm() {
+        let mut waiting = Waiting { size: Some(3), crowd: None, calm: 0 };
+        waiting.follow(BUSY / 2.0);
+        assert!(waiting.crowd.is_none(), "a little is no contention");
+        waiting.follow(1.0);
+        assert!(waiting.crowd.is_some());
+        for look in 1..PATIENCE {
+            waiting.follow(0.0);
+            assert!(waiting.crowd.is_some(), "after {look} calm looks");
+        }
+        waiting.follow(0.0);
+        assert!(waiting.crowd.is_none());
+    }
+
+    #[test]
+    fn who_decided_how_threads_wait_is_obeyed() {
+        let mut waiting = Waiting { size: None, crowd: None, calm: 0 };
+        waiting.follow(1.0);
+        assert!(waiting.crowd.is_none());
+    }
+}
