@@ -33,6 +33,7 @@ mod product;
 mod rows;
 mod scratch;
 mod softmax;
+mod squares;
 mod team;
 mod turn;
 mod view;
@@ -50,5 +51,6 @@ pub use rows::{
     add_rows, causal_softmax, causal_softmax_back, gate_rows, gate_rows_back, norm_rows_back, token_stats,
     token_stats_back,
 };
+pub use squares::sum_of_squares;
 pub use team::{n_processors, n_threads, occupy};
 pub use view::{view, view_mut};

@@ -12,6 +12,7 @@ use anyhow::{Result, ensure};
 use tch::{Kind, Tensor};
 
 use super::OptimConfig;
+use crate::kernel::{sum_of_squares, view};
 use crate::model::{Gradient, Network};
 
 /// Elements updated at a time: small enough that the temporaries stay in the processor's cache.
@@ -100,7 +101,7 @@ impl AdamW {
     /// One update with `gradient` at learning rate `lr`. A gradient whose squares are not all finite changes nothing.
     pub fn apply(&mut self, network: &mut Network, gradient: &Gradient, lr: f64) -> Applied {
         let _guard = tch::no_grad_guard();
-        let grad_norm = gradient.flat.norm().double_value(&[]);
+        let grad_norm = squares(&gradient.flat).sqrt();
         if grad_norm.is_nan() || grad_norm > MAX_NORM {
             return Applied { grad_norm, param_delta: None };
         }
@@ -144,8 +145,14 @@ impl AdamW {
             delta -= &w * (lr * decay);
         }
         let _ = w.g_add_(&delta);
-        delta.dot(&delta).to_kind(Kind::Double).double_value(&[])
+        squares(&delta)
     }
+}
+
+/// Sum of the squares of `numbers`; in main memory the same whatever the number of threads.
+fn squares(numbers: &Tensor) -> f64 {
+    let summed = || numbers.dot(numbers).to_kind(Kind::Double).double_value(&[]);
+    view::<f32>(numbers).map_or_else(|_| summed(), sum_of_squares)
 }
 
 fn blocks(range: Range<i64>) -> impl Iterator<Item = Range<i64>> {

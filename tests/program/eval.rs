@@ -112,7 +112,8 @@ fn samples_that_are_copies_are_refused_or_said() {
     let ended = with(&["--temperature", "1e-6"]);
     let note = "countdown_tasks: the 2 samples of each problem are all the same (temperature 0.000001";
     assert!(ended.code == 0 && ended.out.contains(note), "{} {}", ended.out, ended.err);
-    let ended = with(&["--top-k", "1", "-k", "1"]);
+    let one = [&["eval", "model", "-k", "1", "--top-k", "1"], &SETTINGS[2..], &SET].concat();
+    let ended = place.run(&one);
     assert!(ended.code == 0 && !ended.out.contains("the same"), "{} {}", ended.out, ended.err);
 }
 
