@@ -3,6 +3,12 @@
 //! Each row is one event with a scalar per key, stored in single precision. The event's time is that of the run's
 //! clock (`progress/wall_s`), counted back from the moment of opening, so that a folder written anew keeps its time
 //! axis. The glossary's sentences come along as descriptions.
+//!
+//! A file is a sequence of TFRecords: the event's length (8 bytes, little endian), the length's checksum (4), the
+//! event, its checksum (4); a checksum is the CRC-32C, rotated and shifted by a constant. An event is a protocol
+//! buffer, of which the messages here name the fields that are written (numbers as in TensorFlow's `event.proto` and
+//! `summary.proto`). They stand here because the crate made for it, `tensorboard-rs`, has no feature that leaves out
+//! what it pulls in: `image` 0.23 with its codecs, and `protobuf` 2, neither maintained any more.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -11,17 +17,72 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use protobuf::Message;
-use tensorboard_proto::event::Event;
-use tensorboard_proto::summary::{Summary, Summary_Value, SummaryMetadata};
-use tensorboard_rs::record_writer::RecordWriter;
-use tensorboard_rs::summary::scalar;
+use prost::Message;
 
 use super::{MetricSink, glossary};
 use crate::types::{MetricRow, Step};
 
 const PREFIX: &str = "events.out.tfevents.";
 const CLOCK: &str = "progress/wall_s";
+
+/// `tensorflow.Event`: what happened at a step.
+#[derive(Clone, PartialEq, Message)]
+struct Event {
+    /// Seconds since 1970.
+    #[prost(double, tag = 1)]
+    wall_time: f64,
+    #[prost(int64, tag = 2)]
+    step: i64,
+    /// Only in a file's first event.
+    #[prost(string, optional, tag = 3)]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = 5)]
+    summary: Option<Summary>,
+}
+
+/// `tensorflow.Summary`.
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(message, repeated, tag = 1)]
+    value: Vec<Value>,
+}
+
+/// `tensorflow.Summary.Value`: one scalar.
+#[derive(Clone, PartialEq, Message)]
+struct Value {
+    #[prost(string, tag = 1)]
+    tag: String,
+    /// Optional because a value of 0 has to be written too.
+    #[prost(float, optional, tag = 2)]
+    simple_value: Option<f32>,
+    #[prost(message, optional, tag = 9)]
+    metadata: Option<SummaryMetadata>,
+}
+
+/// `tensorflow.SummaryMetadata`: what TensorBoard shows beside a scalar's curve.
+#[derive(Clone, PartialEq, Message)]
+struct SummaryMetadata {
+    #[prost(message, optional, tag = 1)]
+    plugin_data: Option<PluginData>,
+    #[prost(string, tag = 3)]
+    summary_description: String,
+    #[prost(enumeration = "DataClass", tag = 4)]
+    data_class: i32,
+}
+
+/// `tensorflow.SummaryMetadata.PluginData`.
+#[derive(Clone, PartialEq, Message)]
+struct PluginData {
+    #[prost(string, tag = 1)]
+    plugin_name: String,
+}
+
+/// `tensorflow.DataClass`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, prost::Enumeration)]
+enum DataClass {
+    Unknown = 0,
+    Scalar = 1,
+}
 
 /// Writes rows as TensorBoard events.
 pub struct TensorBoard {
@@ -63,10 +124,8 @@ impl TensorBoard {
             explained: BTreeSet::new(),
         };
 
-        let mut header = Event::new();
-        header.set_wall_time(this.start);
-        header.set_file_version("brain.Event:2".to_owned());
-        this.append(&header)?;
+        let file_version = Some("brain.Event:2".to_owned());
+        this.append(&Event { wall_time: this.start, file_version, ..Event::default() })?;
         for (step, row) in rows {
             let event = this.event(*step, row);
             this.append(&event)?;
@@ -76,27 +135,25 @@ impl TensorBoard {
     }
 
     fn event(&mut self, step: Step, row: &MetricRow) -> Event {
-        let mut summary = Summary::new();
-        for (key, value) in row.iter() {
+        let mut value = Vec::new();
+        for (key, number) in row.iter() {
             // As in `metrics.jsonl`, whatever is not finite becomes NaN.
-            let value = if value.is_finite() { value as f32 } else { f32::NAN };
-            let mut values = scalar(key, value).take_value();
-            if self.explained.insert(key.to_owned()) {
-                values.iter_mut().for_each(|value| explain(value, key));
-            }
-            summary.mut_value().extend(values);
+            let number = if number.is_finite() { number as f32 } else { f32::NAN };
+            let metadata = if self.explained.insert(key.to_owned()) { explanation(key) } else { None };
+            value.push(Value { tag: key.to_owned(), simple_value: Some(number), metadata });
         }
-        let mut event = Event::new();
-        event.set_wall_time(row.get(CLOCK).map_or_else(unix_time, |elapsed| self.start + elapsed));
-        event.set_step(step.cast_signed());
-        event.set_summary(summary);
-        event
+        Event {
+            wall_time: row.get(CLOCK).map_or_else(unix_time, |elapsed| self.start + elapsed),
+            step: step.cast_signed(),
+            file_version: None,
+            summary: Some(Summary { value }),
+        }
     }
 
     fn append(&mut self, event: &Event) -> Result<()> {
-        let place = || format!("could not write {}", self.path.display());
-        let bytes = event.write_to_bytes().with_context(place)?;
-        RecordWriter::new(&mut self.file).write(&bytes).with_context(place)
+        self.file
+            .write_all(&record(&event.encode_to_vec()))
+            .with_context(|| format!("could not write {}", self.path.display()))
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -112,17 +169,26 @@ impl MetricSink for TensorBoard {
     }
 }
 
-/// Puts the glossary's sentence beside the first value of `key`, where TensorBoard looks for it.
-fn explain(value: &mut Summary_Value, key: &str) {
-    if let Some(entry) = glossary::explain(key) {
-        let mut metadata = SummaryMetadata::new();
-        let unit = if entry.unit.is_empty() { String::new() } else { format!(" [{}]", entry.unit) };
-        metadata.set_summary_description(format!("{}{unit}", entry.meaning));
-        metadata.mut_plugin_data().set_plugin_name("scalars".to_owned());
-        // `data_class = DATA_CLASS_SCALAR`, a field that the crate's definition is too old to name.
-        metadata.mut_unknown_fields().add_varint(4, 1);
-        value.set_metadata(metadata);
-    }
+/// The glossary's sentence for `key`, which TensorBoard looks for beside the key's first value.
+fn explanation(key: &str) -> Option<SummaryMetadata> {
+    let entry = glossary::explain(key)?;
+    let unit = if entry.unit.is_empty() { String::new() } else { format!(" [{}]", entry.unit) };
+    Some(SummaryMetadata {
+        plugin_data: Some(PluginData { plugin_name: "scalars".to_owned() }),
+        summary_description: format!("{}{unit}", entry.meaning),
+        data_class: DataClass::Scalar.into(),
+    })
+}
+
+/// `data` as a TFRecord.
+fn record(data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u64).to_le_bytes();
+    [&length[..], &checksum(&length), data, &checksum(data)].concat()
+}
+
+/// The CRC-32C of `data`, masked: the checksum of bytes that hold checksums themselves would be a weak one.
+fn checksum(data: &[u8]) -> [u8; 4] {
+    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
 }
 
 /// Seconds since 1970.
@@ -139,20 +205,31 @@ mod tests {
         [("reward/mean", reward), (CLOCK, wall_s)].into_iter().collect()
     }
 
-    /// The events of the one file in `folder`.
+    /// The masked CRC-32C bit by bit, by its polynomial.
+    fn plain_checksum(data: &[u8]) -> [u8; 4] {
+        let mut crc = u32::MAX;
+        for byte in data {
+            crc ^= u32::from(*byte);
+            (0..8).for_each(|_| crc = (crc >> 1) ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 });
+        }
+        let crc = !crc;
+        ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8).to_le_bytes()
+    }
+
+    /// The events of the one file in `folder`, every checksum tried.
     fn events(folder: &Path) -> Vec<Event> {
         let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(files.len(), 1);
         let (bytes, mut events) = (fs::read(&files[0]).unwrap(), Vec::new());
         let mut rest = &bytes[..];
         while let Some((size, _)) = rest.split_first_chunk() {
-            // A record: length (8 bytes), its checksum (4), the event, its checksum (4).
             let end = 12 + u64::from_le_bytes(*size) as usize;
-            let mut event = Event::new();
-            event.merge_from_bytes(&rest[12..end]).unwrap();
-            events.push(event);
+            assert_eq!(rest[8..12], plain_checksum(&rest[..8]), "of the length");
+            assert_eq!(rest[end..end + 4], plain_checksum(&rest[12..end]), "of the event");
+            events.push(Event::decode(&rest[12..end]).unwrap());
             rest = &rest[end + 4..];
         }
+        assert_eq!(rest, b"", "whole records");
         events
     }
 
@@ -167,17 +244,18 @@ mod tests {
         board.write(3, &row(0.75, 30.0)).unwrap();
 
         let events = events(folder.path());
-        assert_eq!(events[0].get_file_version(), "brain.Event:2");
-        let steps: Vec<i64> = events[1..].iter().map(Event::get_step).collect();
+        assert_eq!(events[0].file_version(), "brain.Event:2");
+        let steps: Vec<i64> = events[1..].iter().map(|event| event.step).collect();
         assert_eq!(steps, [1, 2, 3]);
-        let reward = |event: &Event| {
-            let values = event.get_summary().get_value().iter();
-            values.clone().find(|value| value.get_tag() == "reward/mean").unwrap().get_simple_value()
+        let value = |event: &Event, key: &str| {
+            let values = event.summary.clone().unwrap().value;
+            values.into_iter().find(|value| value.tag == key).unwrap()
         };
+        let reward = |event: &Event| value(event, "reward/mean").simple_value.unwrap();
         assert_eq!(reward(&events[1]), 0.25);
         let sentence = |event: &Event| {
-            let metadata = event.get_summary().get_value()[1].get_metadata();
-            metadata.get_summary_description().to_owned()
+            let metadata = value(event, "reward/mean").metadata;
+            metadata.map_or_else(String::new, |metadata| metadata.summary_description)
         };
         assert_eq!(
             sentence(&events[1]),
@@ -187,12 +265,28 @@ mod tests {
         assert!(reward(&events[2]).is_nan());
         assert_eq!(reward(&events[3]), 0.75);
         for pair in events[1..].windows(2) {
-            assert!(
-                (pair[1].get_wall_time() - pair[0].get_wall_time() - 10.0).abs() < 1e-3,
-                "the run's clock"
-            );
+            assert!((pair[1].wall_time - pair[0].wall_time - 10.0).abs() < 1e-3, "the run's clock");
         }
-        assert!((events[2].get_wall_time() - unix_time()).abs() < 5.0, "the last row that stays is now");
+        assert!((events[2].wall_time - unix_time()).abs() < 5.0, "the last row that stays is now");
+    }
+
+    /// The bytes are those of TensorBoard's own writer (`tensorboard.compat.proto`, `RecordWriter`).
+    #[test]
+    fn an_event_has_the_bytes_that_tensorboard_writes() {
+        let metadata = SummaryMetadata {
+            plugin_data: Some(PluginData { plugin_name: "scalars".to_owned() }),
+            summary_description: "Mean.".to_owned(),
+            data_class: DataClass::Scalar.into(),
+        };
+        let value =
+            vec![Value { tag: "reward/mean".to_owned(), simple_value: Some(0.0), metadata: Some(metadata) }];
+        let event = Event { wall_time: 1.5, step: 7, file_version: None, summary: Some(Summary { value }) };
+        let hex: String = record(&event.encode_to_vec()).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            hex,
+            "3700000000000000e7e8ca5909000000000000f83f10072a2a0a280a0b7265776172642f6d65616e\
+             15000000004a140a090a077363616c6172731a054d65616e2e2001e3b49a81"
+        );
     }
 
     #[test]
