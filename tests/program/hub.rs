@@ -372,7 +372,11 @@ fn an_interrupted_download_goes_on_and_a_damaged_one_is_not_used() {
     server.set(|state| state.spoils = true);
     let damaged = server.run(&place, &sample, &[]);
     assert_eq!(damaged.code, 2, "{}", damaged.err);
-    assert!(damaged.err.contains("model.safetensors: damaged on the way: got SHA-256 "), "{}", damaged.err);
+    assert!(
+        damaged.err.contains("model.safetensors: org/tiny@main: damaged on the way: got SHA-256 "),
+        "{}",
+        damaged.err
+    );
     server.set(|state| state.spoils = false);
     server.asked();
 
