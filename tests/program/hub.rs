@@ -393,10 +393,10 @@ fn an_interrupted_download_goes_on_and_a_damaged_one_is_not_used() {
         .iter()
         .filter_map(|asked| asked.strip_prefix("model.safetensors bytes=")?.strip_suffix('-')?.parse().ok())
         .collect();
-    // Each try learns first which file it is that it goes on with.
+    // Each half of what was left arrived, and each try behind the first went on there, in the next process too.
     let later: Vec<usize> = starts.into_iter().filter(|start| *start > 0).collect();
-    assert_eq!(later.len(), 5, "{later:?}");
-    assert!(later.is_sorted() && later[0] > size / 3, "{later:?} of {size}");
+    assert!(later.len() >= 5 && later[0] > size / 3, "{later:?} of {size}");
+    assert!(later.windows(2).all(|pair| pair[0] < pair[1]), "{later:?}");
     assert_eq!(weights(&place), server.state.lock().unwrap().files["model.safetensors"]);
 
     // Killed between the last byte and the renaming.
