@@ -129,6 +129,7 @@ fn special(files: &BTreeMap<String, Vec<u8>>, key: &str) -> Result<Option<(&'sta
 /// The value of `key` in the file `name`, null being as good as absent.
 pub(super) fn read(files: &BTreeMap<String, Vec<u8>>, name: &str, key: &str) -> Result<Option<Value>> {
     let Some(content) = files.get(name) else { return Ok(None) };
+    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content); // a byte order mark
     let mut reader = serde_json::Deserializer::from_slice(content);
     let value = Key(key).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     let value = value.with_context(|| format!("{name}: not valid JSON"))?;

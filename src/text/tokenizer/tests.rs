@@ -72,6 +72,13 @@ fn a_model_may_have_spare_rows_but_none_too_few() {
 }
 
 #[test]
+fn a_byte_order_mark_is_passed_over() {
+    let dir = folder(&[]);
+    fs::write(dir.path().join(MODEL_CONFIG), "\u{feff}{\"eos_token_id\": 7}").unwrap();
+    assert_eq!(Tokenizer::from_folder(dir.path()).unwrap().eos_ids(), [7]);
+}
+
+#[test]
 fn ids_that_no_token_has_are_told() {
     let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))]);
     let file = json!({"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
