@@ -88,7 +88,7 @@ fn what_is_secret_of_an_address_is_used_and_not_kept() {
 
     let refused = run(&["train", "runs/tiny", "--resume", "--set", &steps(2)]);
     assert_eq!(refused.code, 2, "{}", refused.err);
-    assert!(refused.err.contains("url: got") && refused.err.contains("name the recipe"), "{}", refused.err);
+    assert!(refused.err.contains("`url`: got") && refused.err.contains("name the recipe"), "{}", refused.err);
     for args in [
         &["train", "http.toml", "--resume", "--set", &steps(2), "--set", &url][..],
         &["train", "runs/tiny", "--resume", "--set", &steps(3), "--set", &url],
