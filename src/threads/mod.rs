@@ -10,7 +10,7 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context, Result, ensure};
 
-pub use contention::{Contention, waited_s};
+pub use contention::Contention;
 
 pub use crate::kernel::n_threads;
 

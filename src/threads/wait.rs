@@ -14,11 +14,11 @@ use std::thread::{self, JoinHandle};
 use crate::kernel::{n_processors, occupy};
 
 /// Threads kept waiting on average from which on others need the processors.
-const BUSY: f64 = 0.15;
+const BUSY: f64 = 0.3;
 /// Below this it is calm.
 const CALM: f64 = 0.05;
 /// Looks in a row that must be calm before threads spin again.
-const PATIENCE: u32 = 20;
+const PATIENCE: u32 = 10;
 
 /// The way that threads wait at the moment.
 pub(super) struct Waiting {
