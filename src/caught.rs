@@ -12,7 +12,7 @@ thread_local! {
 /// What `work` returns.
 ///
 /// # Errors
-/// If it panics, with what was said. What `work` has changed by then is not to be used again.
+/// If it panics, with the first line of what was said. What `work` has changed by then is not to be used again.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -32,7 +32,8 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 fn message(said: &(dyn Any + Send)) -> String {
     let text = said.downcast_ref::<&str>().copied();
     let text = text.or_else(|| said.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("no reason was given").to_owned()
+    let line = text.and_then(|text| text.lines().next()).unwrap_or("no reason was given");
+    line.chars().take(300).collect()
 }
 
 #[cfg(test)]
@@ -48,7 +49,7 @@ mod tests {
             caught(|| list[index]),
             Err("index out of bounds: the len is 0 but the index is 3".to_owned())
         );
-        assert_eq!(caught(|| -> u32 { panic!("no") }), Err("no".to_owned()));
+        assert_eq!(caught(|| -> u32 { panic!("no\nmore") }), Err("no".to_owned()));
         assert!(!SILENT.get());
     }
 }

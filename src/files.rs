@@ -1,32 +1,23 @@
-//! Files that appear whole or not at all.
+//! Files that appear whole or not at all, and names that lead nowhere else.
 //!
 //! A file is written under a hidden temporary name beside its final one, synced, and renamed. A process killed at
-//! any moment leaves the old file or the new one, never half of one. What is read must be a file, see [`open_regular`].
+//! any moment leaves the old file or the new one, never half of one: [`write_whole`], and [`write_named`] where a person
+//! has named it. What is read or added to must be a file: [`open_regular`], [`append_to`].
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 mod regular;
+mod whole;
 
+pub(crate) use regular::append_to;
 pub use regular::{open_regular, read_regular, read_regular_text};
-
-/// Writes `path` through `fill`; what stood there before is replaced in one step.
-///
-/// # Errors
-/// If the file cannot be written, or `fill` fails; what stood at `path` is then still there.
-pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    let temporary = temporary_beside(path);
-    let written = write_and_rename(path, &temporary, fill);
-    if written.is_err() {
-        // The error to report is the first one; a leftover under a hidden name harms nobody.
-        let _ = fs::remove_file(&temporary);
-    }
-    written.map_err(|error| could_not_write(path, error))
-}
+pub(crate) use whole::{is_temporary, temporary_beside};
+pub use whole::{require_writable, write_named, write_whole};
 
 /// No room for the file at this path.
 #[derive(Debug)]
@@ -57,18 +48,6 @@ pub(crate) fn is_full(error: &anyhow::Error) -> bool {
     };
     let full = |kind| matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
     error.chain().any(|cause| cause.is::<DiskFull>() || kind(cause).is_some_and(full))
-}
-
-fn write_and_rename(
-    path: &Path,
-    temporary: &Path,
-    fill: impl FnOnce(&mut dyn Write) -> Result<()>,
-) -> Result<()> {
-    let mut writer = BufWriter::new(File::create(temporary)?);
-    fill(&mut writer)?;
-    writer.into_inner()?.sync_all()?;
-    fs::rename(temporary, path)?;
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
 /// Makes the names in `folder` survive a loss of power.
@@ -106,17 +85,6 @@ pub(crate) fn set_aside(path: &Path) -> Result<PathBuf> {
     Ok(to)
 }
 
-/// `.NAME.tmp-PID` in the folder of `path`.
-pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}{TEMPORARY}{}", std::process::id()))
-}
-
-/// Whether `name` is one that [`temporary_beside`] gives.
-pub(crate) fn is_temporary(name: &str) -> bool {
-    name.starts_with('.') && name.contains(TEMPORARY)
-}
-
 /// Holds a file so that no other process can; ends with this value or the process, however that ends.
 #[derive(Debug)]
 pub struct Lock {
@@ -129,8 +97,7 @@ impl Lock {
     /// # Errors
     /// If the file cannot be opened, or its file system knows no locks.
     pub fn try_acquire(path: &Path) -> Result<Option<Self>> {
-        let open = || File::options().create(true).append(true).open(path);
-        let file = open().with_context(|| format!("could not open {}", path.display()))?;
+        let file = append_to(path).with_context(|| format!("could not open {}", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -140,8 +107,6 @@ impl Lock {
         }
     }
 }
-
-const TEMPORARY: &str = ".tmp-";
 
 /// Most memory this process has held so far, GB (10^9 bytes); 0 where the kernel does not say.
 #[must_use]
@@ -156,22 +121,9 @@ pub fn peak_rss_gb() -> f64 {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::*;
+    use std::io::Write;
 
-    #[test]
-    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("latest");
-        write_whole(&path, |w| Ok(w.write_all(b"old")?)).unwrap();
-        let error = write_whole(&path, |w| {
-            w.write_all(b"half of the new")?;
-            anyhow::bail!("the disk is full")
-        });
-        let error = format!("{:#}", error.unwrap_err());
-        assert!(error.contains("latest") && error.ends_with("the disk is full"), "{error}");
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
+    use super::*;
 
     #[test]
     fn a_full_disk_is_said_once() {
@@ -196,13 +148,5 @@ mod tests {
         assert!(held.is_some() && Lock::try_acquire(&path).unwrap().is_none());
         drop(held);
         assert!(Lock::try_acquire(&path).unwrap().is_some());
-    }
-
-    #[test]
-    fn temporary_names_are_hidden_and_recognised() {
-        let name = temporary_beside(Path::new("a/step_000040"));
-        let name = name.file_name().unwrap().to_str().unwrap();
-        assert!(name.starts_with(".step_000040") && is_temporary(name), "{name}");
-        assert!(!is_temporary("step_000040") && !is_temporary(".gitignore"));
     }
 }

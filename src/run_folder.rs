@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::files::{Lock, is_temporary, list};
+use crate::files::{Lock, is_temporary, list, read_regular_text};
 use crate::types::Step;
 
 mod environment;
@@ -114,6 +114,18 @@ impl RunFolder {
         Ok(this)
     }
 
+    /// The recipe after defaults and overrides, for those who look at the run: as the run wrote it.
+    ///
+    /// # Errors
+    /// If it is missing or not what the run wrote.
+    pub fn checked_resolved(&self) -> Result<PathBuf> {
+        self.require_resolved()?;
+        if let Some(manifest) = RunManifest::read(self)? {
+            manifest.check_file(self, RESOLVED)?;
+        }
+        Ok(self.resolved())
+    }
+
     /// The folder at `root`, whatever is there; nothing is made or checked.
     #[must_use]
     pub fn at(root: &Path) -> Self {
@@ -182,7 +194,7 @@ impl RunFolder {
 
     /// Name of the newest checkpoint: the one that `latest` names, else the last in order.
     fn newest(&self) -> Option<String> {
-        if let Ok(step) = fs::read_to_string(self.checkpoints().join("latest")) {
+        if let Ok(step) = read_regular_text(&self.checkpoints().join("latest"), 1000) {
             return Some(step.trim().to_owned());
         }
         let entries = list(&self.checkpoints()).ok()?;

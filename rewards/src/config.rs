@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ChoiceConfig, ChoiceReward, CommandConfig, CommandReward, CountdownConfig, CountdownReward, FormatConfig,
     FormatReward, HttpConfig, HttpReward, LengthConfig, LengthReward, MathConfig, MathReward, NumericConfig,
-    NumericReward, Reward, TaskKind,
+    NumericReward, Reward, TaskKind, masked,
 };
 
 /// A grader as a recipe writes it: `type = "countdown"` and that grader's own keys.
@@ -46,6 +46,16 @@ impl RewardConfig {
             Self::Command(config) => Box::new(CommandReward::new(config)),
             Self::Http(config) => Box::new(HttpReward::new(config)?),
         })
+    }
+
+    /// What it does beyond this process, which a person may not want of a grader that somebody else has chosen.
+    pub fn reaches_out(&self) -> Option<String> {
+        match self {
+            Self::Countdown(_) | Self::Math(_) | Self::Numeric(_) | Self::Choice(_) => None,
+            Self::Format(_) | Self::Length(_) => None,
+            Self::Command(config) => Some(format!("starts the program `{}`", config.shown())),
+            Self::Http(config) => Some(format!("sends every response to {}", masked(&config.url))),
+        }
     }
 
     /// Settings that cannot work, each as `key: got ..., expected ...`, without touching files or network.

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::files::{list, sync_folder, write_whole};
+use crate::files::{list, open_regular, read_regular, sync_folder, write_whole};
 use crate::types::{RunId, Step};
 
 const MANIFEST: &str = "manifest.json";
@@ -67,6 +67,12 @@ pub fn seal(folder: &Path, run: Option<&RunId>, step: Step) -> Result<()> {
 #[must_use]
 pub fn is_sealed(folder: &Path) -> bool {
     folder.join(MANIFEST).is_file()
+}
+
+/// Whether `folder` was sealed with the file `name` in it, unverified.
+#[must_use]
+pub fn seals(folder: &Path, name: &str) -> bool {
+    Manifest::parse(folder).is_ok_and(|manifest| manifest.files.contains_key(name))
 }
 
 /// The run that the checkpoint in `folder` says to be of, unverified.
@@ -190,7 +196,7 @@ impl Manifest {
     }
 
     fn parse(folder: &Path) -> Result<Self> {
-        Ok(serde_json::from_slice(&fs::read(folder.join(MANIFEST))?)?)
+        Ok(serde_json::from_slice(&read_regular(&folder.join(MANIFEST), u64::MAX)?)?)
     }
 }
 
@@ -201,7 +207,7 @@ impl Fingerprint {
     /// If it cannot be read.
     pub fn of(path: &Path) -> Result<Self> {
         let read = || -> std::io::Result<Self> {
-            let mut file = File::open(path)?;
+            let mut file = open_regular(path)?;
             let (mut hash, mut size) = (Sha256::new(), 0);
             let mut buffer = vec![0; 1 << 20];
             loop {

@@ -6,7 +6,7 @@ mod moments;
 mod state;
 mod store;
 
-pub use manifest::{Fingerprint, VerifiedCheckpoint, is_sealed, run_of, seal};
+pub use manifest::{Fingerprint, VerifiedCheckpoint, is_sealed, run_of, seal, seals};
 pub use model_folder::save_model;
 pub use moments::{load_moments, save_moments};
 pub use state::{CriticState, Progress, TrainState, head_groups, load_weights};

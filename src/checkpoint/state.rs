@@ -12,7 +12,6 @@
 //! [`TrainState`] is taken apart in `save` and put together in `load` without `..`, so that a new field does not compile
 //! until it is saved.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -23,7 +22,7 @@ use tch::Tensor;
 use super::{VerifiedCheckpoint, load_moments, save_model, save_moments};
 use crate::data::sampler::SamplerState;
 use crate::eval::EvalReport;
-use crate::files::write_whole;
+use crate::files::{read_regular, write_whole};
 use crate::model::load::StoredWeights;
 use crate::model::{Layout, ModelConfig};
 use crate::optim::AdamWState;
@@ -206,7 +205,7 @@ impl TrainState {
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+    let text = read_regular(path, u64::MAX).with_context(|| format!("could not read {}", path.display()))?;
     serde_json::from_slice(&text).with_context(|| {
         format!(
             "{}: not as this version of rlcredit writes it; continue with the version that wrote it (env.json names it), or \

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::{self, VerifiedCheckpoint};
 use crate::files::{
-    is_full, is_temporary, list, remove, set_aside, sync_folder, temporary_beside, write_whole,
+    is_full, is_temporary, list, read_regular_text, remove, set_aside, sync_folder, temporary_beside,
+    write_whole,
 };
 use crate::types::{RunId, Step};
 
@@ -172,7 +173,7 @@ impl Latest {
     /// If the folder cannot be listed, or `latest` names a checkpoint and there is none at all.
     pub fn find(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(LATEST);
-        let named = fs::read_to_string(&path).unwrap_or_default();
+        let named = read_regular_text(&path, 1000).unwrap_or_default();
         let named = named.trim();
         if step_of(named).is_some() && manifest::is_sealed(&folder.join(named)) {
             return Ok(Some(Self { folder: folder.join(named), note: None }));
@@ -220,7 +221,7 @@ fn step_of(name: &str) -> Option<Step> {
 
 /// Removes a checkpoint. It is renamed first: a removal that is cut short must not leave something that looks complete.
 fn condemn(folder: &Path) -> Result<()> {
-    let condemned = temporary_beside(&folder.with_extension("old"));
+    let condemned = temporary_beside(&folder.with_extension("old"))?;
     fs::rename(folder, &condemned).with_context(|| format!("could not remove {}", folder.display()))?;
     remove(&condemned)
 }
@@ -236,12 +237,9 @@ pub fn write_sealed(
     step: Step,
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    let temporary = temporary_beside(target);
-    if temporary.exists() {
-        remove(&temporary)?;
-    }
+    let temporary = temporary_beside(target)?;
+    fs::create_dir(&temporary).with_context(|| format!("could not create {}", temporary.display()))?;
     let write = || {
-        fs::create_dir(&temporary).with_context(|| format!("could not create {}", temporary.display()))?;
         fill(&temporary)?;
         manifest::seal(&temporary, run, step)?;
         if target.exists() {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use rlcredit::data::jsonl;
-use rlcredit::files::write_whole;
+use rlcredit::files::{require_writable, write_named};
 use rlcredit::inspect::source::{Limits, Line};
 use rlcredit::inspect::terminal::{Style, Terminal};
 use rlcredit::inspect::text::Shown;
@@ -23,7 +23,7 @@ mod facts;
 mod given;
 
 use super::bench::DtypeArgument;
-use super::{policy, require, say};
+use super::{policy, require, say, say_drawn};
 
 #[derive(Args)]
 pub struct Inspect {
@@ -115,6 +115,9 @@ impl Inspect {
         let mut lines = self.lines().map_err(Failure::bad_input)?;
         let (recipe, settings) = self.settings()?;
         let (path, remark) = self.weights()?;
+        if let Some(file) = &self.html {
+            require_writable(file, &self.inputs(&path)).map_err(Failure::bad_input)?;
+        }
         let (policy, tokenizer, folder) =
             policy::load_for_tokens(&path, recipe.model.device, self.dtype.into())?;
         let fits = recipe.signals.misfits(policy.layout.layers.len());
@@ -167,7 +170,7 @@ impl Inspect {
         match &self.html {
             Some(file) => {
                 let page = html::page(&facts, &shown)?;
-                write_whole(file, |w| Ok(w.write_all(page.as_bytes())?))?;
+                write_named(file, &self.inputs(&folder), |w| Ok(w.write_all(page.as_bytes())?))?;
                 let count = shown.len();
                 let responses = if count == 1 { "response" } else { "responses" };
                 Console::new().note(format_args!("{}: {count} {responses}", file.display()));
@@ -207,8 +210,8 @@ impl Inspect {
         for (name, value) in facts {
             say(format_args!("{name:9} {value}"))?;
         }
-        say(terminal.legend())?;
-        shown.iter().try_for_each(|shown| say(format_args!("\n{}", terminal.draw(shown).trim_end())))
+        say_drawn(terminal.legend())?;
+        shown.iter().try_for_each(|shown| say_drawn(format_args!("\n{}", terminal.draw(shown).trim_end())))
     }
 }
 

@@ -14,14 +14,14 @@ mod sample;
 mod train;
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::{self, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use rlcredit::recipe::Problems;
 use rlcredit::run::Failure;
-use rlcredit::types::{NotFinite, masked};
+use rlcredit::types::{NotFinite, masked, printable};
 
 /// Structure-aware RL post-training for language models.
 #[derive(Parser)]
@@ -92,6 +92,7 @@ pub fn main() -> ExitCode {
 fn refuse(error: &clap::Error) -> ! {
     let said = error.render().to_string();
     let shown = masked(&said);
+    let shown = printable(&shown);
     if shown == said {
         error.exit();
     }
@@ -114,12 +115,12 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 
 /// Prints an error; where nobody can read it there is nothing left to do.
 fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "error: {}", masked(message));
+    let _ = writeln!(io::stderr(), "error: {}", printable(&masked(message)));
 }
 
 /// Says something beside the result.
 fn remark(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", printable(&line.to_string()));
 }
 
 /// Says which parts of given texts a tokenizer does not know, if there are any.
@@ -133,8 +134,14 @@ fn warn_of_unknown(parts: &[String]) {
     }
 }
 
-/// Prints a line of the verb's result. A reader that has seen enough (`| head -1`) is no error.
+/// Prints a line of the verb's result: to a terminal what it shows, to all others what it is.
 fn say(line: impl Display) -> Result<()> {
+    let line = line.to_string();
+    if io::stdout().is_terminal() { say_drawn(printable(&line)) } else { say_drawn(line) }
+}
+
+/// Prints a line of the verb's result as it is, with what colours it. A reader that has seen enough (`| head -1`) is no error.
+fn say_drawn(line: impl Display) -> Result<()> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(error).context("could not write the result")

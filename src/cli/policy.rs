@@ -1,9 +1,10 @@
 //! Finding the policy that a verb is asked about: a run's newest checkpoint, or a Hugging Face folder.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use rlcredit::checkpoint::{Latest, VerifiedCheckpoint};
+use rlcredit::checkpoint::{Latest, VerifiedCheckpoint, is_sealed, seals};
 use rlcredit::hub::{Files, Hub, HubModel};
 use rlcredit::model::{DeviceChoice, Dtype, ModelConfig, Placement, Policy};
 use rlcredit::observe::Console;
@@ -97,7 +98,7 @@ pub fn model_folder(path: &Path) -> Result<PathBuf> {
     }
     require_folder(path)?;
     if path.join("config.json").is_file() {
-        return Ok(path.to_owned());
+        return verified_if_sealed(path);
     }
     let checkpoints = path.join("checkpoints");
     if checkpoints.is_dir() {
@@ -110,5 +111,19 @@ pub fn model_folder(path: &Path) -> Result<PathBuf> {
         "{}: neither config.json nor checkpoints/ in there; expected a run, a checkpoint or a Hugging Face model",
         path.display()
     );
-    Ok(path.join("model"))
+    match is_sealed(path) {
+        true => VerifiedCheckpoint::open(path)?.model_folder("model"),
+        false => Ok(path.join("model")),
+    }
+}
+
+/// The model folder `folder`; verified where it is part of a checkpoint.
+fn verified_if_sealed(folder: &Path) -> Result<PathBuf> {
+    let whole = folder.canonicalize().with_context(|| folder.display().to_string())?;
+    if let (Some(checkpoint), Some(name)) = (whole.parent(), whole.file_name().and_then(OsStr::to_str))
+        && seals(checkpoint, &format!("{name}/config.json"))
+    {
+        VerifiedCheckpoint::open(checkpoint)?.model_folder(name)?;
+    }
+    Ok(folder.to_owned())
 }

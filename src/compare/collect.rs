@@ -8,7 +8,6 @@
 //! seconds     Σ time/step                training alone: warm start, evaluations and checkpoints are left out
 //! ```
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -17,6 +16,7 @@ use serde_json::Value;
 
 use super::sharing::FirstAnswers;
 use super::statistics;
+use crate::files::{read_regular, read_regular_text};
 use crate::observe::Jsonl;
 use crate::recipe::Recipe;
 use crate::run::Inputs;
@@ -75,7 +75,7 @@ impl RunRecord {
         if !files.resolved().is_file() {
             return Ok(None);
         }
-        let mut recipe = Recipe::load(&files.resolved(), &[])?;
+        let mut recipe = Recipe::load(&files.checked_resolved()?, &[])?;
         let inputs = files.inputs().is_file().then(|| Inputs::read(&files)).transpose()?;
         if let Some(inputs) = &inputs {
             recipe.model.dtype = inputs.dtype;
@@ -117,7 +117,7 @@ impl RunRecord {
 
 /// The set and its results in the evaluation at `path`.
 fn start_of(path: &Path) -> Result<(String, Value)> {
-    let text = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+    let text = read_regular(path, u64::MAX).with_context(|| format!("could not read {}", path.display()))?;
     let sets: serde_json::Map<String, Value> =
         serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
     let first = sets.into_iter().next();
@@ -129,7 +129,8 @@ fn first_answers(path: &Path) -> Result<Vec<FirstAnswers>> {
     if !path.is_file() {
         return Ok(Vec::new());
     }
-    let text = fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+    let text =
+        read_regular_text(path, u64::MAX).with_context(|| format!("could not read {}", path.display()))?;
     let items: Result<_, _> = text.lines().map(serde_json::from_str).collect();
     items.with_context(|| path.display().to_string())
 }
@@ -142,7 +143,8 @@ pub(super) fn divergence_file(folder: &Path) -> PathBuf {
 /// Why the run in `folder` diverged, if a comparison has seen it do so.
 pub(super) fn divergence(folder: &Path) -> Result<Option<String>> {
     let path = divergence_file(folder);
-    let text = || fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()));
+    let text =
+        || read_regular_text(&path, u64::MAX).with_context(|| format!("could not read {}", path.display()));
     path.is_file().then(text).transpose()
 }
 
@@ -230,6 +232,8 @@ impl Measure {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::fs;
+
     use super::super::testing::made_up;
     use super::*;
 

@@ -27,7 +27,7 @@ use super::collect::{RunRecord, divergence, divergence_file};
 use super::course::{differences, resolved, why_same};
 use super::plan::Plan;
 use crate::checkpoint::Latest;
-use crate::files::{Lock, is_temporary, list, write_whole};
+use crate::files::{Lock, is_temporary, list, read_regular, write_whole};
 use crate::recipe::{Difference, Recipe};
 use crate::run::Failure;
 use crate::run_folder::RunFolder;
@@ -246,7 +246,7 @@ fn recipe_file(root: &Path, name: &str) -> PathBuf {
 
 fn read(root: &Path) -> Result<Manifest> {
     let path = root.join(MANIFEST);
-    let text = fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
+    let text = read_regular(&path, u64::MAX).with_context(|| format!("could not read {}", path.display()))?;
     serde_json::from_slice(&text)
         .with_context(|| format!("{}: not a comparison of this version", path.display()))
 }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::EvalItem;
 use super::results::Refused;
 use crate::data::EvalSet;
-use crate::files::could_not_write;
+use crate::files::{append_to, could_not_write, read_regular};
 
 /// What one chunk took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,7 +122,8 @@ fn whole_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(T, usize)>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let content = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    let content =
+        read_regular(path, u64::MAX).with_context(|| format!("{}: cannot be read", path.display()))?;
     let mut end = 0;
     let whole = content.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
     let lines = (1..).zip(whole).map(|(number, line)| {
@@ -143,7 +144,7 @@ fn whole_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(T, usize)>> {
 fn cut(path: &Path, len: u64) -> Result<File> {
     let open = || {
         fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-        let file = File::options().create(true).append(true).open(path)?;
+        let file = append_to(path)?;
         file.set_len(len)?;
         Ok(file)
     };

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 use super::Kept;
-use crate::files::{Lock, write_whole};
+use crate::files::{Lock, read_regular, write_whole};
 
 /// How one policy's responses came about, and the numbers.
 pub struct Results {
@@ -121,7 +121,9 @@ impl ResultsFolder {
         let path = root.join(RESULTS);
         let refuse = |text: String| Err(Refused(format!("{}: {text}", root.display())).into());
         let results = if path.is_file() {
-            let read = || -> Result<Map<String, Value>> { Ok(serde_json::from_slice(&fs::read(&path)?)?) };
+            let read = || -> Result<Map<String, Value>> {
+                Ok(serde_json::from_slice(&read_regular(&path, u64::MAX)?)?)
+            };
             let all = read().with_context(|| format!("{}: cannot be read", path.display()))?;
             if !all.get("sets").is_some_and(Value::is_object) {
                 return refuse(format!(
@@ -154,7 +156,7 @@ impl ResultsFolder {
     /// A text among the settings that the evaluation in the folder `root` is kept with, if there is one.
     #[must_use]
     pub fn setting(root: &Path, pointer: &str) -> Option<String> {
-        let all: Value = serde_json::from_slice(&fs::read(root.join(RESULTS)).ok()?).ok()?;
+        let all: Value = serde_json::from_slice(&read_regular(&root.join(RESULTS), u64::MAX).ok()?).ok()?;
         all.pointer(pointer)?.as_str().map(str::to_owned)
     }
 

@@ -19,8 +19,30 @@ pub fn open_regular(path: &Path) -> Result<File> {
         Some(libc::ENXIO) => path.metadata().map_or(error, |found| not_a_file(found.file_type())),
         _ => error,
     })?;
-    let found = file.metadata()?.file_type();
-    if found.is_file() { Ok(file) } else { Err(not_a_file(found)) }
+    require_file(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+/// Opens `path`, a name of the program's own choice, for writing at its end; makes the file where there is none. A link is not
+/// followed: what a program adds to is its own.
+///
+/// # Errors
+/// If the file cannot be opened, or something other than a file stands there.
+pub(crate) fn append_to(path: &Path) -> Result<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let opened = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path);
+    let file = opened.map_err(|error| match path.symlink_metadata() {
+        Ok(found) => require_file(found.file_type()).err().unwrap_or(error),
+        Err(_) => error,
+    })?;
+    require_file(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+/// # Errors
+/// If what was found is not a file.
+pub(super) fn require_file(found: FileType) -> Result<()> {
+    if found.is_file() { Ok(()) } else { Err(not_a_file(found)) }
 }
 
 /// The bytes of the file `path`, at most `most` of them.
@@ -65,6 +87,7 @@ fn not_a_file(found: FileType) -> Error {
         found if found.is_dir() => (ErrorKind::IsADirectory, "a folder"),
         found if found.is_fifo() => (ErrorKind::InvalidInput, "a pipe"),
         found if found.is_socket() => (ErrorKind::InvalidInput, "a socket"),
+        found if found.is_symlink() => (ErrorKind::InvalidInput, "a link"),
         _ => (ErrorKind::InvalidInput, "a device"),
     };
     Error::new(error, format!("it is {what}, expected a file"))
@@ -97,6 +120,13 @@ mod tests {
             assert_eq!(read_regular(&path, 9).unwrap_err().to_string(), expected);
         }
         assert_eq!(open_regular(&path("none")).unwrap_err().kind(), ErrorKind::NotFound);
+        std::os::unix::fs::symlink(path("elsewhere"), path("away")).unwrap();
+        for (name, what) in [("pipe", "pipe"), ("socket", "socket"), ("link", "link"), ("away", "link")] {
+            let error = append_to(&path(name)).unwrap_err().to_string();
+            assert_eq!(error, format!("it is a {what}, expected a file"));
+        }
+        assert!(!path("elsewhere").exists());
+        assert!(append_to(&path("new")).is_ok() && append_to(&path("new")).is_ok());
     }
 
     #[test]

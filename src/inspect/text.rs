@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Inspection, Sampled, Subject};
 use crate::text::Tokenizer;
-use crate::types::TokenId;
+use crate::types::{TokenId, picture};
 
 /// An inspection with its texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -56,21 +56,6 @@ pub fn visible(piece: &str) -> String {
         return PART.to_owned();
     }
     piece.chars().map(picture).collect()
-}
-
-fn picture(c: char) -> char {
-    match c {
-        '\n' => '⏎',
-        '\u{7f}' => '␡',
-        c if c < ' ' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('?'),
-        // Those of the upper half, and those that turn the direction of writing around.
-        c if c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-        {
-            '\u{fffd}'
-        }
-        c => c,
-    }
 }
 
 #[cfg(test)]

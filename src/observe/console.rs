@@ -13,7 +13,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 
 use super::lasting_term::LastingTerm;
 use super::step_line;
-use crate::types::{MetricRow, Step};
+use crate::types::{MetricRow, Step, printable};
 
 /// Longest line printed, in characters.
 pub(super) const WIDTH: usize = 100;
@@ -73,7 +73,8 @@ impl Console {
 
     fn begin(&self, name: &str, total: u64, leaves_line: bool) -> Phase {
         let bar = self.bars.as_ref().map(|bars| {
-            let bar = bars.add(ProgressBar::new(total).with_style(style(total)).with_prefix(name.to_owned()));
+            let prefix = printable(name).into_owned();
+            let bar = bars.add(ProgressBar::new(total).with_style(style(total)).with_prefix(prefix));
             // Keeps the clock running while a long piece of work reports nothing.
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
@@ -116,8 +117,9 @@ impl Console {
     }
 
     fn print(&self, out: &mut dyn Write, text: impl Display) {
+        let text = text.to_string();
         let mut write = || {
-            let _ = writeln!(out, "{text}");
+            let _ = writeln!(out, "{}", printable(&text));
         };
         match &self.bars {
             Some(bars) => bars.suspend(write),
@@ -149,7 +151,7 @@ impl Phase {
     pub fn advance(&self, n: u64, message: impl Into<String>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.done += n;
-        state.message = message.into();
+        state.message = printable(&message.into()).into_owned();
         if let Some(bar) = &self.bar {
             bar.set_message(state.message.clone());
             bar.set_position(state.done);

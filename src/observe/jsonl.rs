@@ -8,7 +8,7 @@
 //! `null`, for JSON has no other word for it, and is read back as NaN. Every line is on disk before [`Jsonl::write`]
 //! returns, so a checkpoint never knows a step that the file does not.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Map, Value};
 
 use super::{MetricSink, glossary};
+use crate::files::{append_to, read_regular};
 use crate::types::{MetricRow, Step};
 
 /// Appends rows to `metrics.jsonl`.
@@ -43,8 +44,7 @@ impl Jsonl {
     /// If the file cannot be cut, or as [`Kept::read`].
     pub fn resume(path: &Path, step: Step) -> Result<(Self, Vec<(Step, MetricRow)>)> {
         let kept = Kept::read(path, step)?;
-        let file = OpenOptions::new().append(true).create(true).open(path);
-        let file = file.and_then(|file| file.set_len(kept.end as u64).map(|()| file));
+        let file = append_to(path).and_then(|file| file.set_len(kept.end as u64).map(|()| file));
         let file = file.with_context(|| format!("could not cut {} after step {step}", path.display()))?;
         let last = kept.rows.last().map(|(step, _)| *step);
         Ok((Self { path: path.to_owned(), file, last }, kept.rows))
@@ -164,7 +164,8 @@ struct Rows {
 
 impl Rows {
     fn open(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+        let bytes =
+            read_regular(path, u64::MAX).with_context(|| format!("could not read {}", path.display()))?;
         Ok(Self { path: path.to_owned(), bytes, end: 0, line: 0, last: None })
     }
 
@@ -219,6 +220,8 @@ fn line(step: Step, row: &MetricRow) -> String {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::fs;
+
     use super::*;
 
     fn row(reward: f64) -> MetricRow {

@@ -115,7 +115,7 @@ impl TensorBoard {
         let now = unix_time();
         // A TensorBoard that is watching moves on to the next name in order; time makes this name the last.
         let path = folder.join(format!("{PREFIX}{:020.9}.rlcredit", now));
-        let file = File::create(&path).with_context(|| format!("could not create {}", path.display()))?;
+        let file = File::create_new(&path).with_context(|| format!("could not create {}", path.display()))?;
         let elapsed = rows.last().and_then(|(_, row)| row.get(CLOCK)).filter(|s| s.is_finite());
         let mut this = Self {
             path,

@@ -1,10 +1,10 @@
 //! The time that templates see which write it: that of a run's start. It stands in `resolved.toml`, as `[chat] now`.
 
-use std::fs;
 use std::path::PathBuf;
 
 use toml::Table;
 
+use crate::files::read_regular_text;
 use crate::recipe::Recipe;
 use crate::run_folder::RunFolder;
 
@@ -13,7 +13,8 @@ use crate::run_folder::RunFolder;
 pub fn keep_time(recipe: &mut Recipe, folders: impl IntoIterator<Item = PathBuf>) {
     let Some(chat) = recipe.chat.as_mut().filter(|chat| chat.now.is_none()) else { return };
     let time = |folder: PathBuf| {
-        let resolved: Table = fs::read_to_string(RunFolder::at(&folder).resolved()).ok()?.parse().ok()?;
+        let resolved: Table =
+            read_regular_text(&RunFolder::at(&folder).resolved(), u64::MAX).ok()?.parse().ok()?;
         resolved.get("chat")?.get("now")?.as_str().map(str::to_owned)
     };
     chat.now = folders.into_iter().find_map(time);
@@ -22,6 +23,7 @@ pub fn keep_time(recipe: &mut Recipe, folders: impl IntoIterator<Item = PathBuf>
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::fs;
 
     use super::*;
     use crate::data::ChatConfig;

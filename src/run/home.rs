@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use super::{Failure, Setup};
 use crate::checkpoint::{Latest, Store, VerifiedCheckpoint, is_sealed, load_weights, run_of, seal};
-use crate::files::Lock;
+use crate::files::{Lock, read_regular};
 use crate::model::{Layout, Policy};
 use crate::observe::{Console, Jsonl, Kept};
 use crate::recipe::Recipe;
@@ -190,7 +190,7 @@ fn find_id(folder: &RunFolder, known: Option<&RunManifest>) -> Result<RunId> {
         if let Some(run) = newest.and_then(|newest| run_of(&newest.folder)) {
             return Some(run);
         }
-        let text = std::fs::read(folder.env()).ok()?;
+        let text = read_regular(&folder.env(), u64::MAX).ok()?;
         let env: serde_json::Value = serde_json::from_slice(&text).ok()?;
         serde_json::from_value(env.get("run")?.clone()).ok()
     };

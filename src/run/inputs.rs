@@ -8,7 +8,6 @@
 //! checkpoints hold. The precision is the one that `[model] dtype = "auto"` came to.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -16,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Fingerprint;
 use crate::data::supervised::SourceConfig;
-use crate::files::write_whole;
+use crate::files::{read_regular, write_whole};
 use crate::hub::HubModel;
 use crate::model::Dtype;
 use crate::recipe::Recipe;
@@ -85,8 +84,8 @@ impl Inputs {
     pub fn read(folder: &RunFolder) -> Result<Self> {
         let path = folder.inputs();
         let remedy = "put it back, or start another run with --name";
-        let text =
-            fs::read(&path).with_context(|| format!("{}: cannot be read; {remedy}", path.display()))?;
+        let text = read_regular(&path, u64::MAX)
+            .with_context(|| format!("{}: cannot be read; {remedy}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{}: damaged; {remedy}", path.display()))
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::{EVAL, Environment, INPUTS, REFUSED, RESOLVED, ROLLOUTS, RunFolder, RunManifest, SUBFOLDERS};
-use crate::files::{is_temporary, list, remove, set_aside, write_whole};
+use crate::files::{is_temporary, list, read_regular, remove, set_aside, write_whole};
 use crate::types::{Step, masked};
 
 impl RunFolder {
@@ -69,7 +69,7 @@ impl RunFolder {
         if let Some(given) = given {
             write_whole(&self.recipe(), |w| Ok(w.write_all(masked(given).as_bytes())?))?;
         }
-        if fs::read(self.resolved()).ok().as_deref() != Some(resolved.as_bytes()) {
+        if read_regular(&self.resolved(), u64::MAX).ok().as_deref() != Some(resolved.as_bytes()) {
             manifest.unseal(self, RESOLVED)?;
             write_whole(&self.resolved(), |w| Ok(w.write_all(resolved.as_bytes())?))?;
         }
@@ -83,7 +83,7 @@ impl RunFolder {
     /// If `env.json` cannot be written.
     pub fn write_environment(&self, environment: &Environment) -> Result<Vec<String>> {
         let path = self.env();
-        let (merged, notes) = match fs::read(&path) {
+        let (merged, notes) = match read_regular(&path, u64::MAX) {
             Ok(before) => match environment.after(&before) {
                 Ok((merged, note)) => (merged, note.into_iter().collect()),
                 Err(error) => {

@@ -8,14 +8,13 @@
 //! between leaves a run that fits its manifest. Checkpoints and the reference have manifests of their own, which name the run.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::RunFolder;
 use crate::checkpoint::Fingerprint;
-use crate::files::write_whole;
+use crate::files::{read_regular, write_whole};
 use crate::types::{RunId, Step};
 
 /// What a run knows of itself.
@@ -46,7 +45,7 @@ impl RunManifest {
         if !path.exists() {
             return Ok(None);
         }
-        let read = || Ok::<_, anyhow::Error>(serde_json::from_slice(&fs::read(&path)?)?);
+        let read = || Ok::<_, anyhow::Error>(serde_json::from_slice(&read_regular(&path, u64::MAX)?)?);
         read().map(Some).map_err(|error| {
             anyhow!(
                 "{}: damaged: {error:#}; put it back, or remove it to take the files of the run as they stand",
@@ -60,16 +59,22 @@ impl RunManifest {
     /// # Errors
     /// If one is missing or differs; says how to go on.
     pub fn check(&self, folder: &RunFolder) -> Result<()> {
-        for (name, expected) in &self.files {
-            expected.check(&folder.root().join(name)).map_err(|error| {
-                anyhow!(
-                    "{error:#}; {}, or remove {} to take the files of the run as they stand",
-                    remedy(folder, name),
-                    folder.manifest().display()
-                )
-            })?;
-        }
-        Ok(())
+        self.files.keys().try_for_each(|name| self.check_file(folder, name))
+    }
+
+    /// As [`RunManifest::check`], of the file `name` alone, if it is listed.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn check_file(&self, folder: &RunFolder, name: &str) -> Result<()> {
+        let Some(expected) = self.files.get(name) else { return Ok(()) };
+        expected.check(&folder.root().join(name)).map_err(|error| {
+            anyhow!(
+                "{error:#}; {}, or remove {} to take the files of the run as they stand",
+                remedy(folder, name),
+                folder.manifest().display()
+            )
+        })
     }
 
     /// Takes `name` off the list, before it is replaced.
@@ -131,6 +136,8 @@ fn remedy(folder: &RunFolder, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,22 +1,14 @@
-//! Work whose panics are errors, and that is waited for only as long as it takes no more than it may. Libraries that read what others wrote unwrap more than
-//! they should, recurse as deep as their input says and take the time that it asks for; what comes of that belongs into a
-//! message of ours.
+//! Work that is waited for only as long as it takes no more than it may, and whose panics are errors. Libraries that read what
+//! others wrote unwrap more than they should, recurse as deep as their input says and take the time that it asks for; what
+//! comes of that belongs into a message of ours.
 
-use std::any::Any;
-use std::cell::Cell;
 use std::fs;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Once;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-
-thread_local! {
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
 
 /// How often work is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -37,19 +29,7 @@ pub(super) struct Allowance {
 /// # Errors
 /// If it panics: what it said then, in one line. Nothing else reports that.
 pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            if !QUIET.get() {
-                before(panic);
-            }
-        }));
-    });
-    let before = QUIET.replace(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(work));
-    QUIET.set(before);
-    result.map_err(|payload| anyhow!("it broke off: {}", said(payload.as_ref())))
+    crate::caught::caught(work).map_err(|said| anyhow!("it broke off: {said}"))
 }
 
 /// [`caught`] on a thread of its own, within `allowance`. A thread cannot be ended from outside: work that takes too much is
@@ -105,12 +85,6 @@ fn resident_bytes() -> u64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) << 10
 }
 
-fn said(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word");
-    text.lines().next().unwrap_or_default().chars().take(300).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -124,7 +98,6 @@ mod tests {
         assert_eq!(caught(|| 3).unwrap(), 3);
         let error = caught(|| -> u8 { panic!("first\nsecond") }).unwrap_err();
         assert_eq!(error.to_string(), "it broke off: first");
-        assert!(!QUIET.get());
         let error = watched(SOME, || -> u8 { panic!("number {}", 7) }).unwrap_err();
         assert_eq!(error.to_string(), "it broke off: number 7");
     }

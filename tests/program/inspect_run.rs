@@ -19,6 +19,8 @@ fn groups_of_heads_that_outlive_a_step_are_those_of_the_checkpoint() {
     let groups = &mut state["head_groups"];
     (groups["local"], groups["global"]) = (groups["global"].take(), groups["local"].take());
     place.write(path, state.to_string());
+    // With it the checkpoint would be found damaged.
+    std::fs::remove_file(place.path("runs/tiny/checkpoints/step_000001/manifest.json")).unwrap();
     let args = ["--run", "runs/tiny", "--step", "2", "--limit", "3"];
     let found = inspect(&place, &args);
     assert!(found.iter().all(|line| line["local"] == state["head_groups"]["local"]));

@@ -5,6 +5,7 @@ mod bad_input;
 mod compare;
 mod data;
 mod eval;
+mod foreign;
 mod hub;
 mod identity;
 mod inspect;

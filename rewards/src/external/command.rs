@@ -10,7 +10,7 @@ use super::crew::{Crew, Item};
 use super::process::Process;
 use super::protocol::Failure;
 use crate::external::{self, common_problems, lost};
-use crate::{Response, Reward, Status, Task, Verdict, is_masked, mask};
+use crate::{Response, Reward, Status, Task, Verdict, is_masked, mask, masked};
 
 /// Keys of the `command` grader.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,12 @@ impl CommandConfig {
             problems.push("program: got none, expected a program and its arguments, such as [\"python3\", \"grader.py\"]".into());
         }
         problems
+    }
+
+    /// The program and its arguments as a person may see them.
+    pub(crate) fn shown(&self) -> String {
+        let words: Vec<String> = self.program.iter().map(|word| masked(word)).collect();
+        words.join(" ")
     }
 
     /// That the program cannot be started as it is meant to be, as `program: ...`.

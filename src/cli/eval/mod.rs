@@ -10,14 +10,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use rewards::RewardConfig;
 use rlcredit::eval::{Measured, Refused, Versus, of_reports};
 use rlcredit::files::write_whole;
 use rlcredit::interrupt::Interrupt;
 use rlcredit::observe::Console;
-use rlcredit::recipe::Problems;
+use rlcredit::recipe::{Problems, Recipe};
 use rlcredit::rollout::{SamplingConfig, TEMPERATURES};
 use rlcredit::run::Failure;
 use rlcredit::run_folder::RunFolder;
@@ -37,6 +37,9 @@ pub struct Eval {
     /// Recipe whose problems, graders and limits count; without it those of the first run among the models
     #[arg(long, conflicts_with = "sets")]
     recipe: Option<PathBuf>,
+    /// Let the graders of a run's own recipe start programs and send responses away; without it such a run is refused
+    #[arg(long, conflicts_with_all = ["recipe", "sets"])]
+    trust_programs: bool,
     /// Files with problems, instead of a recipe's: those of presets by their names, such as aime24=FILE,math500=FILE; others
     /// as a table, '{name = "mine", path = "FILE", fields = {question = "COLUMN", answer = "COLUMN"}}'
     #[arg(long = "set", value_name = "NAME=FILE,...")]
@@ -118,7 +121,8 @@ impl Eval {
         for (_, path) in &models {
             policy::require_folder(path).map_err(Failure::bad_input)?;
         }
-        let plan = Plan::new(&self, self.recipe_path(&models)?.as_deref()).map_err(bad_input)?;
+        let plan = self.recipe(&models).and_then(|recipe| Plan::new(&self, recipe.as_ref()));
+        let plan = plan.map_err(bad_input)?;
         check_numbers(&plan)?;
         let out = self.out.as_deref();
         let subjects = models.iter().map(|model| Subject::new(model, &plan, out));
@@ -198,20 +202,31 @@ impl Eval {
     }
 
     /// The recipe whose problems count, unless files are named.
-    fn recipe_path(&self, models: &[(String, PathBuf)]) -> Result<Option<PathBuf>> {
+    fn recipe(&self, models: &[(String, PathBuf)]) -> Result<Option<Recipe>> {
         if !self.sets.is_empty() {
             return Ok(None);
         }
-        let own = || models.iter().find_map(|(_, path)| RunFolder::around(path)).map(|run| run.resolved());
-        let path = self.recipe.clone().or_else(own);
-        super::require(path.is_some(), || {
+        if let Some(path) = &self.recipe {
+            return Ok(Some(Recipe::load(path, &[])?));
+        }
+        let run = models.iter().find_map(|(_, path)| RunFolder::around(path)).with_context(|| {
             let first = models.first().map(|(_, path)| path.display().to_string()).unwrap_or_default();
             format!(
                 "{first}: not a run or a part of one, so the problems are not known; name a recipe with --recipe, or files \
                  with --set"
             )
         })?;
-        Ok(path)
+        let resolved = run.checked_resolved()?;
+        let recipe = Recipe::load(&resolved, &[])?;
+        let outside = recipe.reward.iter().find_map(|entry| entry.grader.reaches_out());
+        if let Some(what) = outside.filter(|_| !self.trust_programs) {
+            bail!(
+                "{}: [[reward]] {what}, and the run may come from anybody; if you trust it, add --trust-programs, or name a \
+                 recipe of your own with --recipe",
+                resolved.display()
+            );
+        }
+        Ok(Some(recipe))
     }
 
     /// `usual` with what the arguments say instead.

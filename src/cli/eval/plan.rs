@@ -1,6 +1,5 @@
 //! What is measured and how, before any model is looked at.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -68,11 +67,11 @@ pub enum Chat {
 }
 
 impl Plan {
-    /// What the arguments ask for; `recipe` is the one whose problems count where they name none, with its path.
-    pub fn new(eval: &Eval, recipe: Option<&Path>) -> Result<Self> {
+    /// What the arguments ask for; `recipe` is the one whose problems count where they name none.
+    pub fn new(eval: &Eval, recipe: Option<&Recipe>) -> Result<Self> {
         match recipe {
-            Some(path) if eval.sets.is_empty() => Self::of_recipe(eval, &Recipe::load(path, &[])?),
-            _ => Self::of_files(eval),
+            Some(recipe) => Self::of_recipe(eval, recipe),
+            None => Self::of_files(eval),
         }
     }
 

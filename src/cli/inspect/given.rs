@@ -35,7 +35,9 @@ impl Inspect {
             (Some(run), _) => Some(RunFolder::at(run)),
             (None, model) => model.as_deref().and_then(RunFolder::around),
         };
-        let own = run.map(|run| run.resolved());
+        // One that the person names needs no recipe of the run.
+        let own = run.filter(|run| self.recipe.is_none() && run.resolved().is_file());
+        let own = own.map(|run| run.checked_resolved()).transpose()?;
         Ok(match self.recipe.as_ref().or(own.as_ref()) {
             Some(path) => {
                 require(path.is_file(), || format!("{}: no such file", path.display()))?;
@@ -80,6 +82,19 @@ impl Inspect {
         })
     }
 
+    /// The files that are read, as far as they are known; `folder` is that of the model.
+    pub fn inputs(&self, folder: &Path) -> Vec<PathBuf> {
+        let run = self.run.as_ref().map(|run| RunFolder::at(run));
+        let sampled = run.as_ref().zip(self.step).map(|(run, step)| run.rollouts(step));
+        let mut inputs: Vec<PathBuf> =
+            [self.input.clone(), self.recipe.clone(), sampled].into_iter().flatten().collect();
+        inputs.extend(run.map(|run| run.resolved()));
+        // A model on the hub has no folder before it is fetched.
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        inputs.extend(entries.map(|entry| entry.path()));
+        inputs
+    }
+
     /// The groups of heads to look with, for a policy in the model folder `folder`.
     pub fn grouped(&self, signals: &SignalConfig, folder: &Path) -> Result<Grouped> {
         Ok(match self.heads {
@@ -101,7 +116,7 @@ fn saved(signals: &SignalConfig, folder: &Path, step: Option<Step>) -> Result<Op
     else {
         return Ok(None);
     };
-    let chosen_by = Recipe::load(&run.resolved(), &[])?.signals;
+    let chosen_by = Recipe::load(&run.checked_resolved()?, &[])?.signals;
     let choice = |config: &SignalConfig| (config.layers.clone(), config.heads, config.head_fraction);
     if choice(signals) != choice(&chosen_by) {
         return Ok(None);
