@@ -117,6 +117,16 @@ pub fn head_groups(folder: &Path) -> Result<Option<HeadGroups>> {
     Ok(read_json::<Host>(&path)?.head_groups)
 }
 
+/// The last step whose row is written, as far as `checkpoint` knows: its own, or the one before where the evaluation of its
+/// own is still to be made.
+///
+/// # Errors
+/// If its state cannot be read.
+pub fn last_row(checkpoint: &VerifiedCheckpoint) -> Result<Step> {
+    let Host { step, unfinished, .. } = read_json(&checkpoint.file(STATE)?)?;
+    Ok(step - Step::from(unfinished.is_some()))
+}
+
 impl TrainState {
     /// Writes the state into the empty folder `dir`.
     ///

@@ -49,14 +49,14 @@ impl Default for ObserveConfig {
 }
 
 impl ObserveConfig {
-    /// Opens the sinks of the run in `folder`. A run that continues passes the step of its checkpoint: later rows are
-    /// removed, and TensorBoard's folder is written anew from those that stay.
+    /// Opens the sinks of the run in `folder`. A run that continues passes the last step whose row it keeps: later ones
+    /// are removed, and TensorBoard's folder is written anew from those that stay.
     ///
     /// # Errors
     /// If a file cannot be read or written, or `metrics.jsonl` has a broken line.
-    pub fn sinks(self, folder: &RunFolder, resumed_at: Option<Step>) -> Result<Vec<Box<dyn MetricSink>>> {
+    pub fn sinks(self, folder: &RunFolder, last_row: Option<Step>) -> Result<Vec<Box<dyn MetricSink>>> {
         let path = folder.metrics();
-        let (jsonl, rows) = match resumed_at {
+        let (jsonl, rows) = match last_row {
             None => (Jsonl::create(&path)?, Vec::new()),
             Some(step) => Jsonl::resume(&path, step)?,
         };

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, ensure};
 
 use super::{Failure, Setup};
-use crate::checkpoint::{Latest, Store, VerifiedCheckpoint, is_sealed, load_weights, run_of, seal};
+use crate::checkpoint::{Latest, Store, VerifiedCheckpoint, is_sealed, last_row, load_weights, run_of, seal};
 use crate::files::{Lock, read_regular};
 use crate::model::{Layout, Policy};
 use crate::observe::{Console, Jsonl, Kept};
@@ -22,6 +22,8 @@ pub(super) struct Home {
     pub is_adopted: bool,
     /// The step behind which it goes on; `None` for a new run.
     pub resumed_at: Option<Step>,
+    /// The last step whose row it keeps.
+    pub last_row: Step,
     /// Keeps other processes away.
     _lock: Lock,
 }
@@ -64,7 +66,6 @@ impl Home {
         }
         let mut this = Self::new(folder, lock, manifest, recipe, is_adopted)?;
         let checkpoint = this.find_checkpoint(recipe, console).map_err(Failure::resume_refused)?;
-        this.resumed_at = Some(checkpoint.as_ref().map_or(0, VerifiedCheckpoint::step));
         Ok((this, checkpoint))
     }
 
@@ -76,10 +77,12 @@ impl Home {
         is_adopted: bool,
     ) -> Result<Self> {
         let store = Store::new(folder.checkpoints(), recipe.checkpoint.keep)?.of_run(manifest.run.clone());
-        Ok(Self { folder, manifest, store, is_adopted, resumed_at: None, _lock: lock })
+        Ok(Self { folder, manifest, store, is_adopted, resumed_at: None, last_row: 0, _lock: lock })
     }
 
-    fn find_checkpoint(&self, recipe: &Recipe, console: &Console) -> Result<Option<VerifiedCheckpoint>> {
+    /// The checkpoint to continue from, which must fit the recipe and the rows that are kept.
+    fn find_checkpoint(&mut self, recipe: &Recipe, console: &Console) -> Result<Option<VerifiedCheckpoint>> {
+        self.resumed_at = Some(0);
         let Some(latest) = self.store.latest()? else {
             console.note("the run has no checkpoint yet and begins again");
             return Ok(None);
@@ -96,7 +99,8 @@ impl Home {
              {step}, or start another run with --name",
             latest.folder.display()
         );
-        for note in Kept::read(&self.folder.metrics(), step)?.notes {
+        (self.resumed_at, self.last_row) = (Some(step), last_row(&checkpoint)?);
+        for note in Kept::read(&self.folder.metrics(), self.last_row)?.notes {
             console.note(note);
         }
         Ok(Some(checkpoint))

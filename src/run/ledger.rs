@@ -31,7 +31,7 @@ impl Ledger {
     /// Opens the files of the run in `home`. From here on its folder is changed.
     pub fn open(setup: &Setup, mut home: Home, console: &Console, given: Option<&str>) -> Result<Self> {
         let opened = Instant::now();
-        let Home { folder, manifest, resumed_at, .. } = &mut home;
+        let Home { folder, manifest, resumed_at, last_row, .. } = &mut home;
         if resumed_at.is_none() {
             Inputs::of(setup)?.write(folder)?;
         }
@@ -40,7 +40,7 @@ impl Ledger {
             Environment { run: Some(manifest.run.clone()), ..Environment::here(setup.placement) };
         let (kind, Environment { device, threads, .. }) = (setup.placement.kind, &environment);
         let mut notes = folder.write_environment(&environment)?;
-        let sinks = setup.recipe.observe.sinks(folder, *resumed_at)?;
+        let sinks = setup.recipe.observe.sinks(folder, resumed_at.map(|_| *last_row))?;
         console.note(format!(
             "{}: {:.1} M parameters, {kind:?} on {device}, {threads} threads, {} training and {} evaluation problems",
             folder.root().display(),

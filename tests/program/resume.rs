@@ -267,6 +267,33 @@ fn signals_save_say_so_and_cost_nothing() {
     assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/tiny"));
 }
 
+/// The row of the step waits in the checkpoint, not in metrics.jsonl, for what is still to be evaluated.
+#[test]
+fn a_run_that_a_signal_ends_in_an_evaluation_goes_on_with_it() {
+    let (undisturbed, place) = (Place::warmed(), Place::warmed());
+    let args = ["train", "tiny.toml", "--set", "eval.samples=48"];
+    assert_eq!(undisturbed.run(&args).code, 0);
+    let sampled = place.path("runs/tiny/rollouts/step_000003.jsonl");
+    let ended = stop(place.start_until(&args, || sampled.is_file()), "TERM");
+    assert_eq!(ended.code, 143, "{}", ended.err);
+    assert!(ended.err.contains("SIGTERM: stopped after step 3, saved in "), "{}", ended.err);
+    assert_eq!(place.lines("runs/tiny/metrics.jsonl").len(), 2);
+    assert!(!place.path("runs/tiny/eval/step_000003.json").exists());
+    // And once more, where it goes on with the evaluation.
+    let resume = ["train", "runs/tiny", "--resume"];
+    let rows = place.path("runs/tiny/metrics.jsonl");
+    let grown = || fs::read_to_string(&rows).is_ok_and(|text| text.lines().count() > 2);
+    place.start_until(&resume, grown).kill().unwrap();
+    thread::sleep(Duration::from_millis(100));
+    let ended = place.run(&resume);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    // It stays as it was saved, with the row that waited.
+    for place in [&undisturbed, &place] {
+        fs::remove_dir_all(place.path("runs/tiny/checkpoints/step_000003")).unwrap();
+    }
+    assert_same_run(&undisturbed.path("runs/tiny"), &place.path("runs/tiny"));
+}
+
 /// The bars of a run are drawn on a terminal that goes away; the run goes on to its end.
 #[test]
 fn a_run_survives_its_terminal() {
