@@ -14,6 +14,7 @@ use rlcredit::compare::{
 use rlcredit::interrupt::Interrupt;
 use rlcredit::observe::Console;
 use rlcredit::run::{Failure, Outcome};
+use rlcredit::types::masked;
 
 #[derive(Args)]
 pub struct Compare {
@@ -143,8 +144,8 @@ fn say_results(summary: &Summary, out: &std::path::Path) -> Result<()> {
     super::say(format_args!("  {0}/compare.md, {0}/compare.json, {0}/curves_by_*.png", out.display()))
 }
 
-/// The command line as a shell takes it.
+/// The command line as a shell takes it, without what is secret of addresses.
 fn command() -> String {
-    let arguments = std::env::args().skip(1).map(|argument| super::shell_word(&argument));
+    let arguments = std::env::args().skip(1).map(|argument| super::shell_word(&masked(&argument)));
     std::iter::once(String::from("rlcredit")).chain(arguments).collect::<Vec<_>>().join(" ")
 }

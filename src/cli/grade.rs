@@ -9,7 +9,7 @@ use rewards::{Question, Response, RewardConfig, Status, Task, Verdict};
 use rlcredit::data::jsonl;
 use rlcredit::run::Failure;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 mod given;
 
@@ -41,7 +41,7 @@ struct Line {
     prediction: Given,
     #[serde(default)]
     reply: Given,
-    tokens: Option<usize>,
+    tokens: Option<Number>,
     cut_off: Option<bool>,
     in_thought: Option<bool>,
 }
@@ -110,6 +110,7 @@ pub fn grader(text: &str) -> Result<RewardConfig> {
 impl Line {
     fn item(self) -> Result<Item> {
         let Self { id, gold, fields, task, prediction, reply, tokens, cut_off, in_thought } = self;
+        let tokens = tokens.map(|number| whole(&number).context("`tokens`")).transpose()?;
         let fields = fields.unwrap_or_default();
         let task = match (gold.or_empty_unless(task.is_some()), task) {
             (Some(answer), None) => Task::Question(Question { answer, fields }),
@@ -129,6 +130,17 @@ impl Line {
         let (cut_off, in_thought) = (cut_off.unwrap_or_default(), in_thought.unwrap_or_default());
         Ok(Item { id, task, text, is_answer, tokens, cut_off, in_thought })
     }
+}
+
+/// A whole number, as tables leave it too: `3.0` is 3.
+fn whole(number: &Number) -> Result<usize> {
+    let whole = number.as_u64().or_else(|| {
+        let number =
+            number.as_f64().filter(|number| number.fract() == 0.0 && (0.0..1e15).contains(number))?;
+        Some(number as u64)
+    });
+    usize::try_from(whole.with_context(|| format!("got {number}, expected a whole number"))?)
+        .context("too large")
 }
 
 impl Item {

@@ -94,14 +94,18 @@ impl Sample {
         let chat = self.chat.then(|| self.chat_config());
         let (text, tokens) = asked(&loaded, chat.as_ref(), &text).map_err(Failure::bad_input)?;
         super::warn_of_unknown(&loaded.tokenizer.unknown([text.as_str()])?);
-        let (needed, positions) =
-            (tokens.len() + self.max_new_tokens, loaded.policy.config.max_position_embeddings);
-        super::require(needed as i64 <= positions, || {
-            format!(
-                "--max-new-tokens: got {} after a prompt of {} tokens, but the model has {positions} positions",
-                self.max_new_tokens,
-                tokens.len()
-            )
+        let positions = usize::try_from(loaded.policy.config.max_position_embeddings)?;
+        let room = positions.saturating_sub(tokens.len());
+        super::require(self.max_new_tokens <= room, || {
+            let prompt =
+                format!("a prompt of {} tokens, but the model has {positions} positions", tokens.len());
+            match room {
+                0 => format!("{prompt}; expected a shorter one"),
+                room => format!(
+                    "--max-new-tokens: got {} after {prompt}; expected at most {room}",
+                    self.max_new_tokens
+                ),
+            }
         })?;
         // Nothing is graded here, so the task is never looked at.
         let task = Task::Countdown(Countdown { numbers: Vec::new(), target: 0 });

@@ -11,6 +11,7 @@ use super::base::Base;
 use crate::credit::strategy::CreditConfig;
 use crate::recipe::Recipe;
 use crate::run::Failure;
+use crate::types::masked;
 
 /// Most bytes of a file name.
 const LONGEST_NAME: usize = 255;
@@ -148,6 +149,13 @@ fn axis(entry: &str) -> Result<Vec<Choice>, String> {
     if ["run.seed", "run.name"].contains(&key) {
         return Err(format!(
             "--vary {entry}: {key} tells the runs of an arm apart; --seeds N sets the seeds"
+        ));
+    }
+    // An arm is called by its values, and a comparison keeps them.
+    if masked(values) != values {
+        return Err(format!(
+            "--vary {key}: passwords and tokens of addresses are not written down; let the addresses name environment \
+             variables, ${{NAME}}"
         ));
     }
     Ok(split(values)

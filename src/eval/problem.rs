@@ -30,10 +30,19 @@ impl Problem {
     /// The different problems of `items`, in order of their first rows.
     #[must_use]
     pub fn pooled(items: &[EvalItem]) -> Vec<Self> {
-        let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+        Self::pooled_beside(items, &[items])
+    }
+
+    /// As [`Problem::pooled`], where rows are the same problem only if they are for `everybody` who was asked these rows: so that
+    /// policies whose templates make something else of a text are compared problem by problem.
+    #[must_use]
+    pub fn pooled_beside(items: &[EvalItem], everybody: &[&[EvalItem]]) -> Vec<Self> {
+        let mut places: HashMap<Vec<(&str, &str)>, usize> = HashMap::new();
         let mut rows: Vec<Vec<&EvalItem>> = Vec::new();
-        for item in items {
-            let place = *places.entry((&item.prompt, &item.gold)).or_insert(rows.len());
+        for (row, item) in items.iter().enumerate() {
+            let asked = everybody.iter().filter_map(|items| items.get(row));
+            let asked = asked.map(|item| (item.prompt.as_str(), item.gold.as_str())).collect();
+            let place = *places.entry(asked).or_insert(rows.len());
             if place == rows.len() {
                 rows.push(Vec::new());
             }
@@ -104,5 +113,12 @@ mod tests {
         // Of the six pairs of four samples three hold the right one.
         assert_eq!((pooled[0].share(), pooled[0].pass(2), pooled[0].pass(4)), (0.25, 0.5, 1.0));
         assert_eq!(Problem::pooled(&[]), []);
+        // Another policy's template lets two of the texts look the same.
+        let other = ["a", "a", "a", "a"].map(|prompt| item(0, prompt, "1", [true, true]));
+        let both = [&items[..], &other[..]];
+        for items in both {
+            let pooled = Problem::pooled_beside(items, &both);
+            assert_eq!(pooled.iter().map(|problem| problem.n_rows).collect::<Vec<_>>(), [2, 1, 1]);
+        }
     }
 }

@@ -51,8 +51,12 @@ impl<'a> Versus<'a> {
                 all[baseline].name
             );
         }
-        let pooled = |(_, items): &(EvalReport, Vec<EvalItem>)| Problem::pooled(items);
-        let problems = all.iter().map(|measured| measured.sets.iter().map(pooled).collect());
+        let pooled = |(set, (_, items)): (usize, &(EvalReport, Vec<EvalItem>))| {
+            let everybody: Vec<&[EvalItem]> =
+                all.iter().filter_map(|other| Some(other.sets.get(set)?.1.as_slice())).collect();
+            Problem::pooled_beside(items, &everybody)
+        };
+        let problems = all.iter().map(|measured| measured.sets.iter().enumerate().map(pooled).collect());
         Ok(Self { all, problems: problems.collect(), baseline })
     }
 

@@ -338,9 +338,9 @@ fn check_lengths(policy: &Policy, requests: &[GenRequest], sampling: &SamplingCo
             request.prefix.len(),
             sampling.max_new_tokens
         );
-        let longest = prompt.tokens.len() + sampling.max_new_tokens;
+        let longest = prompt.tokens.len().saturating_add(sampling.max_new_tokens);
         ensure!(
-            longest as i64 <= policy.config.max_position_embeddings,
+            i64::try_from(longest).is_ok_and(|longest| longest <= policy.config.max_position_embeddings),
             "prompt {}: {} prompt tokens and max_new_tokens = {} need {longest} positions, the model has {}; lower \
              [sampling] max_new_tokens or drop long prompts",
             prompt.id,

@@ -271,7 +271,7 @@ fn signals_save_say_so_and_cost_nothing() {
 #[test]
 fn a_run_that_a_signal_ends_in_an_evaluation_goes_on_with_it() {
     let (undisturbed, place) = (Place::warmed(), Place::warmed());
-    let args = ["train", "tiny.toml", "--set", "eval.samples=48"];
+    let args = ["train", "tiny.toml", "--set", "eval.samples=24"];
     assert_eq!(undisturbed.run(&args).code, 0);
     let sampled = place.path("runs/tiny/rollouts/step_000003.jsonl");
     let ended = stop(place.start_until(&args, || sampled.is_file()), "TERM");

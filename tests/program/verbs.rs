@@ -291,7 +291,7 @@ fn grade_takes_any_grader_with_its_settings() {
             r#"{"gold": "18", "reply": "9 * 2 = 18 dollars.\n#### 18"}"#,
             r#"{"gold": "18", "prediction": "18 or 20"}"#,
             r#"{"gold": "B", "reply": "The answer is (B).", "fields": {"choices": ["x", "y"]}}"#,
-            r#"{"task": {"type": "countdown", "numbers": [3, 5], "target": 8}, "reply": "<answer>3 + 5</answer>", "tokens": 7}"#,
+            r#"{"task": {"type": "countdown", "numbers": [3, 5], "target": 8}, "reply": "<answer>3 + 5</answer>", "tokens": 7.0}"#,
         ]
         .join("\n"),
     );

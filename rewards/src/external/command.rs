@@ -66,7 +66,11 @@ impl CommandConfig {
     pub fn missing(&self) -> Option<String> {
         let program = self.program.first()?;
         if let Some(argument) = self.program.iter().find(|argument| is_masked(argument)) {
-            return Some(lost("program", argument));
+            return Some(lost(
+                "program",
+                argument,
+                "let the program read an environment variable, named in pass_env",
+            ));
         }
         let error = which::which(program).err()?;
         Some(format!("program: {program}: expected a program that can be started: {error}"))

@@ -74,7 +74,10 @@ impl HttpConfig {
 
     /// What the address lacks here, as `url: ...`.
     pub fn missing(&self) -> Option<String> {
-        self.address().err().or_else(|| is_masked(&self.url).then(|| lost("url", &self.url)))
+        self.address().err().or_else(|| {
+            is_masked(&self.url)
+                .then(|| lost("url", &self.url, "let it name an environment variable, ${NAME}"))
+        })
     }
 
     /// The address with what its variables hold.

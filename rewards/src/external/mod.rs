@@ -54,11 +54,12 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 64 && name.chars().all(fits)
 }
 
-/// What to say of an address at `key` that was written down without what is secret of it, `text`.
-fn lost(key: &str, text: &str) -> String {
+/// What to say of an address at `key` that was written down without what is secret of it, `text`; `variable` is how an
+/// environment variable can stand for it.
+fn lost(key: &str, text: &str, variable: &str) -> String {
     format!(
         "{key}: got {text:?}: passwords and tokens of addresses are not written down; name the recipe that has it instead of \
-         the run, give it with --set, or let it name an environment variable, ${{NAME}}"
+         the run, give it with --set, or {variable}"
     )
 }
 
