@@ -247,7 +247,7 @@ impl Work {
 
         let start = Instant::now();
         self.free_memory.release_if_due();
-        let mut trees = graft(requests, completions, &self.scorer, &self.tokenizer)?;
+        let mut trees = graft(requests, completions, &self.scorer, &self.tokenizer, &mut |_| Ok(()))?;
         for tree in &mut trees {
             for leaf in &mut tree.leaves {
                 let coordinates = [step, tree.prompt.id, leaf.sample.into()];

@@ -6,15 +6,21 @@
 //! ```
 //!
 //! The first signal is answered in words. The same one again ends the process at once where a person or a wrapper insists
-//! (SIGINT, SIGQUIT, SIGTERM); a lost terminal, a limit of processor time and a scheduler's warning may come several times and
-//! never cut a saving short. Another signal than the first does not either: who forwards a Ctrl-C as SIGTERM has not asked twice.
+//! (SIGINT, SIGQUIT, SIGTERM), though not within half a second: a wrapper may hand on what the whole group got. A lost terminal,
+//! a limit of processor time and a scheduler's warning may come several times and never cut a saving short. Another signal than
+//! the first does not either: who forwards a Ctrl-C as SIGTERM has not asked twice.
+//!
+//! A signal that is ignored when the process starts (`nohup`, `&` in a script) stays so. A limit of file sizes is no signal here
+//! but the error of the write that exceeds it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 use std::{fmt, fs, io, thread};
 
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXCPU};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
@@ -33,11 +39,23 @@ pub enum Signal {
     CpuLimit,
     /// SIGUSR1: what schedulers send before the time is up.
     User,
+    /// SIGUSR2: what others send.
+    OtherUser,
 }
 
+/// How soon the same signal again is still the first one.
+const ONCE: Duration = Duration::from_millis(500);
+
 impl Signal {
-    const ALL: [Self; 6] =
-        [Self::Interrupt, Self::Terminate, Self::Quit, Self::HangUp, Self::CpuLimit, Self::User];
+    const ALL: [Self; 7] = [
+        Self::Interrupt,
+        Self::Terminate,
+        Self::Quit,
+        Self::HangUp,
+        Self::CpuLimit,
+        Self::User,
+        Self::OtherUser,
+    ];
 
     /// Its number.
     fn number(self) -> i32 {
@@ -48,6 +66,7 @@ impl Signal {
             Self::HangUp => SIGHUP,
             Self::CpuLimit => SIGXCPU,
             Self::User => SIGUSR1,
+            Self::OtherUser => SIGUSR2,
         }
     }
 
@@ -76,6 +95,7 @@ impl fmt::Display for Signal {
             Self::HangUp => "SIGHUP",
             Self::CpuLimit => "SIGXCPU",
             Self::User => "SIGUSR1",
+            Self::OtherUser => "SIGUSR2",
         })
     }
 }
@@ -124,7 +144,7 @@ pub struct Interrupt {
 
 impl Interrupt {
     /// Listens from now on; `answer` is called at the first signal, on a thread of its own, and hears whether the process ends at
-    /// once. A SIGHUP that is ignored, as under `nohup`, stays ignored.
+    /// once.
     ///
     /// # Errors
     /// If the system refuses the handlers.
@@ -149,18 +169,18 @@ impl Interrupt {
     }
 
     fn listen(&self, answer: impl FnOnce(Signal, bool) + Send + 'static) -> io::Result<()> {
-        let heard = Signal::ALL.into_iter().filter(|signal| *signal != Signal::HangUp || !is_ignored(SIGHUP));
+        let ignored = ignored();
+        let heard = Signal::ALL.into_iter().filter(|signal| ignored >> (signal.number() - 1) & 1 == 0);
         let heard: Vec<Signal> = heard.collect();
+        let mut again = HashMap::new();
         for signal in heard.iter().filter(|signal| signal.insists()) {
+            // In the handler itself, so that it works whatever the process is at.
             let asked = Arc::new(AtomicBool::new(false));
-            // Handlers run in order of registration: the exit sees the flag of an earlier signal, not of its own.
-            flag::register_conditional_shutdown(
-                signal.number(),
-                signal.exit_code().into(),
-                Arc::clone(&asked),
-            )?;
-            flag::register(signal.number(), asked)?;
+            let code = signal.exit_code().into();
+            flag::register_conditional_shutdown(signal.number(), code, Arc::clone(&asked))?;
+            again.insert(signal.number(), asked);
         }
+        flag::register(SIGXFSZ, Arc::default())?;
         let mut arrivals = Signals::new(heard.iter().map(|signal| signal.number()))?;
         let this = self.clone();
         let wait = move || {
@@ -168,6 +188,9 @@ impl Interrupt {
             for signal in arrivals.forever().filter_map(Signal::of_number) {
                 let number = usize::try_from(signal.number()).unwrap_or(0);
                 _ = this.first.compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst);
+                if let Some(asked) = again.remove(&signal.number()) {
+                    arm(asked);
+                }
                 let at_once = this.immediate.load(Ordering::SeqCst) > 0;
                 if let Some(answer) = answer.take() {
                     answer(signal, at_once);
@@ -215,10 +238,18 @@ impl Drop for Immediate {
     }
 }
 
-/// Whether the process was started with `signal` ignored; the kernel shows it as bits of `SigIgn`.
-fn is_ignored(signal: i32) -> bool {
+/// Has the next signal of the kind end the process, from [`ONCE`] on.
+fn arm(asked: Arc<AtomicBool>) {
+    let arm = move || {
+        thread::sleep(ONCE);
+        asked.store(true, Ordering::SeqCst);
+    };
+    _ = thread::Builder::new().name("signals".to_owned()).spawn(arm);
+}
+
+/// The signals that the process was started with ignored, as the kernel shows them: bit n - 1 is signal n.
+fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask >> (signal - 1) & 1 == 1
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rlcredit::checkpoint::{CheckpointConfig, Latest, Store, VerifiedCheckpoint};
+use rlcredit::checkpoint::{CheckpointConfig, Latest, Store, VerifiedCheckpoint, is_unfinished};
 use rlcredit::types::{Purpose, RunRandom};
 
 /// Fills a checkpoint with files that depend on the step alone.
@@ -34,6 +34,28 @@ fn latest_step(store: &Store) -> u64 {
     let state = fs::read_to_string(checkpoint.file("state.json").unwrap()).unwrap();
     assert_eq!(state, checkpoint.step().to_string());
     checkpoint.step()
+}
+
+/// A checkpoint whose step is still to be evaluated says so until it is written anew, and a process killed between the two
+/// leaves one of them in its place.
+#[test]
+fn a_checkpoint_that_waits_for_its_evaluation_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path(), 2).unwrap();
+    let state = |text: &'static str| move |dir: &Path| Ok(fs::write(dir.join("state.json"), text)?);
+    let (waiting, done) = (r#"{"step":3,"unfinished":{"a":1}}"#, r#"{"step":3}"#);
+    let read = |folder: &Path| fs::read_to_string(folder.join("step_000003/state.json")).unwrap();
+    store.write(3, state(waiting)).unwrap();
+    assert!(is_unfinished(&folder.path().join("step_000003")).unwrap());
+    store.write(3, state(done)).unwrap();
+    assert_eq!(read(folder.path()), done);
+    store.write(3, state(waiting)).unwrap();
+    assert_eq!(read(folder.path()), done, "what is whole is kept");
+
+    fs::rename(folder.path().join("step_000003"), folder.path().join(".step_000003.old.tmp-1")).unwrap();
+    let store = Store::new(folder.path(), 2).unwrap();
+    assert_eq!(names(folder.path()), ["latest", "step_000003"]);
+    assert_eq!(store.latest().unwrap().unwrap().note, None);
 }
 
 #[test]

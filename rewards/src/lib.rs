@@ -109,6 +109,18 @@ pub trait Reward: Send + Sync {
     fn score_all(&self, items: &[(&Task, Response<'_>)]) -> Result<Vec<Verdict>, String> {
         Ok(items.par_iter().map(|(task, response)| self.score(task, response)).collect())
     }
+
+    /// As [`Reward::score_all`], for as long as `go_on`, which is asked now and then where judging takes its time.
+    ///
+    /// # Errors
+    /// The same; if it was not to go on.
+    fn score_while(
+        &self,
+        items: &[(&Task, Response<'_>)],
+        _go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<Verdict>, String> {
+        self.score_all(items)
+    }
 }
 
 #[cfg(test)]

@@ -152,13 +152,15 @@ impl VerifiedCheckpoint {
     /// The model folder `name` in it, for those who read a model folder whole.
     ///
     /// # Errors
-    /// If something lies in there that is not the checkpoint's.
+    /// If something lies in there that would be read and is not the checkpoint's.
     pub fn model_folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name);
         for entry in list(&folder)? {
             let file = entry.file_name();
+            let file = file.to_string_lossy();
+            let is_read = ["safetensors", "json", "jinja", "txt", "chat_templates"];
             ensure!(
-                self.has(&format!("{name}/{}", file.to_string_lossy())),
+                self.has(&format!("{name}/{file}")) || !is_read.iter().any(|end| file.ends_with(end)),
                 "{}: not a file of this checkpoint, whose {MANIFEST} does not list it; move it away, or use a copy of {}",
                 entry.path().display(),
                 folder.display()

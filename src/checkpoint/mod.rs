@@ -9,5 +9,5 @@ mod store;
 pub use manifest::{Fingerprint, VerifiedCheckpoint, is_sealed, run_of, seal, seals};
 pub use model_folder::save_model;
 pub use moments::{load_moments, save_moments};
-pub use state::{CriticState, Progress, TrainState, head_groups, last_row, load_weights};
+pub use state::{CriticState, Progress, TrainState, head_groups, is_unfinished, load_weights};
 pub use store::{CheckpointConfig, Latest, Store, write_sealed};

@@ -17,6 +17,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tch::Tensor;
 
 use super::{VerifiedCheckpoint, load_moments, save_model, save_moments};
@@ -117,14 +118,14 @@ pub fn head_groups(folder: &Path) -> Result<Option<HeadGroups>> {
     Ok(read_json::<Host>(&path)?.head_groups)
 }
 
-/// The last step whose row is written, as far as `checkpoint` knows: its own, or the one before where the evaluation of its
-/// own is still to be made.
+/// Whether the evaluation of its step is still to be made at the checkpoint in `folder`, and the row with it to be written.
 ///
 /// # Errors
-/// If its state cannot be read.
-pub fn last_row(checkpoint: &VerifiedCheckpoint) -> Result<Step> {
-    let Host { step, unfinished, .. } = read_json(&checkpoint.file(STATE)?)?;
-    Ok(step - Step::from(unfinished.is_some()))
+/// If there is a state that cannot be read.
+pub fn is_unfinished(folder: &Path) -> Result<bool> {
+    let path = folder.join(STATE);
+    // Warm starts have none.
+    Ok(path.is_file() && read_json::<Value>(&path)?.get("unfinished").is_some_and(Value::is_object))
 }
 
 impl TrainState {

@@ -16,6 +16,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{self, VerifiedCheckpoint};
+use super::state::is_unfinished;
 use crate::files::{
     is_full, is_temporary, list, read_regular_text, remove, set_aside, sync_folder, temporary_beside,
     write_whole,
@@ -68,6 +69,7 @@ impl Store {
     pub fn new(folder: impl Into<PathBuf>, keep: usize) -> Result<Self> {
         let folder = folder.into();
         fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
+        restore_replaced(&folder)?;
         for entry in list(&folder)? {
             if is_temporary(&entry.file_name().to_string_lossy()) {
                 remove(&entry.path())?;
@@ -106,13 +108,14 @@ impl Store {
     /// Writes the checkpoint of `step`, whose files `fill` puts into the folder it is given; returns its final folder.
     ///
     /// Where `step` already has a checkpoint that verifies, that one is kept and `fill` is not called: what is there is of the
-    /// same course, since [`Store::abandon_after`] leaves nothing of another.
+    /// same course, since [`Store::abandon_after`] leaves nothing of another. One that waited for its evaluation is replaced.
     ///
     /// # Errors
     /// If a file cannot be written or `fill` fails. The checkpoints that were there, and `latest`, are then untouched.
     pub fn write(&self, step: Step, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let target = self.folder.join(folder_name(step));
-        if VerifiedCheckpoint::open(&target).is_err() {
+        let is_whole = VerifiedCheckpoint::open(&target).is_ok() && !is_unfinished(&target).unwrap_or(false);
+        if !is_whole {
             let written = write_sealed(&target, self.run.as_ref(), step, fill);
             written.map_err(|error| self.failed(step, error))?;
         }
@@ -197,6 +200,22 @@ impl Latest {
             Self { folder: newest, note: Some(note) }
         }))
     }
+}
+
+/// Where `latest` names a checkpoint that is not there, a process was killed while it replaced that one: what it had just put
+/// aside, or had ready, is put back.
+fn restore_replaced(folder: &Path) -> Result<()> {
+    let named = read_regular_text(&folder.join(LATEST), 1000).unwrap_or_default();
+    let Some(step) = step_of(named.trim()) else { return Ok(()) };
+    let target = folder.join(folder_name(step));
+    for entry in list(folder)? {
+        let path = entry.path();
+        let of_step = || VerifiedCheckpoint::open(&path).is_ok_and(|found| found.step() == step);
+        if !target.exists() && is_temporary(&entry.file_name().to_string_lossy()) && of_step() {
+            fs::rename(&path, &target).with_context(|| format!("could not put back {}", target.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Complete checkpoints in `folder` with their steps, in no order.

@@ -1,5 +1,5 @@
 //! Verbs and exit codes: 0 done, 1 something failed, 2 bad recipe or arguments, 3 resume refused, 4 diverged,
-//! 128 + n stopped by signal n (SIGINT 130, SIGTERM 143, SIGHUP 129, SIGQUIT 131, SIGUSR1 138, SIGXCPU 152) after a checkpoint.
+//! 128 + n stopped by signal n (SIGINT 130, SIGTERM 143, SIGHUP 129, SIGQUIT 131, SIGUSR1 138, SIGUSR2 140, SIGXCPU 152) after a checkpoint.
 
 mod bench;
 mod check;

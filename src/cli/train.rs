@@ -86,24 +86,29 @@ impl Train {
         for note in setup.recipe.notes() {
             console.note(note);
         }
-        let teller = Arc::clone(&console);
+        let folder = runs.join(&setup.recipe.run.name);
+        let (teller, begun) = (Arc::clone(&console), RunFolder::at(&folder));
         let interrupt = Interrupt::install(move |signal, at_once| {
             let how = if at_once { "stopped, there is nothing to save" } else { super::STOPPING };
             teller.note(format_args!("{signal}: {how}"));
+            if at_once && begun.resolved().is_file() {
+                teller.note(go_on(begun.root()));
+            }
         })?;
-        let folder = runs.join(&setup.recipe.run.name);
         let request = Request { setup, given, warm_starts: runs.clone(), runs, resume: self.resume };
         Ok(match train(request, &console, &interrupt)? {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::Interrupted(signal) => {
-                console.note(format_args!(
-                    "go on with: rlcredit train {} --resume",
-                    super::shell_word(&folder.display().to_string())
-                ));
+                console.note(go_on(&folder));
                 ExitCode::from(signal.exit_code())
             }
         })
     }
+}
+
+/// How the run in `folder` goes on.
+fn go_on(folder: &Path) -> String {
+    format!("go on with: rlcredit train {} --resume", super::shell_word(&folder.display().to_string()))
 }
 
 /// The override that calls a run `name`.

@@ -26,7 +26,7 @@ use super::base::Base;
 use super::collect::{RunRecord, divergence, divergence_file};
 use super::course::{differences, resolved, why_same};
 use super::plan::Plan;
-use crate::checkpoint::Latest;
+use crate::checkpoint::{Latest, is_unfinished};
 use crate::files::{Lock, is_temporary, list, read_regular, write_whole};
 use crate::recipe::{Difference, Recipe};
 use crate::run::Failure;
@@ -130,7 +130,7 @@ impl ComparisonFolder {
         RunFolder::at(&self.runs().join(name)).resolved().is_file()
     }
 
-    /// Whether the run `name` has all of its `steps` and the policy after the last.
+    /// Whether the run `name` has all of its `steps`, the policy after the last, and what that was evaluated to.
     ///
     /// # Errors
     /// If its folder cannot be read.
@@ -139,8 +139,11 @@ impl ComparisonFolder {
         if !checkpoints.is_dir() {
             return Ok(false);
         }
-        let latest = Latest::find(&checkpoints)?;
-        Ok(latest.is_some_and(|latest| latest.folder.ends_with(format!("step_{steps:06}"))))
+        let last = format!("step_{steps:06}");
+        match Latest::find(&checkpoints)?.filter(|latest| latest.folder.ends_with(last)) {
+            Some(latest) => Ok(!is_unfinished(&latest.folder)?),
+            None => Ok(false),
+        }
     }
 
     /// Why the run `name` diverged, if it did.

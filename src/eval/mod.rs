@@ -155,7 +155,7 @@ impl Evaluator {
             require_finite(&requests, &completions)?;
             generate_s += start.elapsed().as_secs_f64();
             let start = Instant::now();
-            let trees = graft(requests, completions, &self.scorer, &self.tokenizer)?;
+            let trees = graft(requests, completions, &self.scorer, &self.tokenizer, progress)?;
             score_s += start.elapsed().as_secs_f64();
             Ok(trees)
         };

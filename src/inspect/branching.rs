@@ -60,7 +60,7 @@ impl Branching {
             _ => AttentionConfig::default().distance,
         };
         let (policy, max_tokens) = (measurer.policy, measurer.max_tokens);
-        let influence = influence(policy, &sequences, &segmented, distance, max_tokens)?;
+        let influence = influence(policy, &sequences, &segmented, (distance, max_tokens), &|| Ok(()))?;
         let each = subjects.iter().zip(&segmented).zip(influence).zip(entropies);
         Ok(each
             .map(|(((subject, own), fci), entropies)| self.of_subject(subject, own, fci, entropies))

@@ -154,7 +154,7 @@ pub const ENTRIES: &[Entry] = &[
     entry(
         "perf/waited_frac",
         SHARE,
-        "Share of the step that a thread waited for a processor that others had, on average.",
+        "Share of the time that threads could have computed in which others had the processors.",
     ),
     entry("perf/rss_peak_gb", "GB", "Most main memory the process has held so far; no GPU's is in it."),
     entry("progress/prompts", "", "Prompts drawn since the start of the run."),

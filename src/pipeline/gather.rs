@@ -8,6 +8,7 @@
 //!                                         sprouts
 //! ```
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -100,11 +101,11 @@ impl Gatherer {
         &self,
         requests: Vec<GenRequest>,
         completions: Vec<Completion>,
-        spent: &mut Spent,
+        call: &mut Call<'_>,
     ) -> Result<Vec<Tree>> {
         let start = Instant::now();
-        let trees = graft(requests, completions, &self.scorer, &self.tokenizer)?;
-        spent.score_s += start.elapsed().as_secs_f64();
+        let trees = graft(requests, completions, &self.scorer, &self.tokenizer, call.progress)?;
+        call.spent.score_s += start.elapsed().as_secs_f64();
         Ok(trees)
     }
 
@@ -124,7 +125,9 @@ impl Gatherer {
         }
         let start = Instant::now();
         let needs = self.explorer.needs();
-        let read = self.reader.read(call.policy, (&trees, generation), needs, call.step)?;
+        let progress = RefCell::new(&mut *call.progress);
+        let check = || (progress.borrow_mut())(0);
+        let read = self.reader.read(call.policy, (&trees, generation), needs, (call.step, &check))?;
         let (mut n_read, mut sprouts) = (0, Sprouts::default());
         for tree in trees {
             let roots = read.of_tree(&tree, n_read);
@@ -151,11 +154,11 @@ impl Gatherer {
         sprouts: Sprouts,
         requests: Vec<GenRequest>,
         completions: Vec<Completion>,
-        spent: &mut Spent,
+        call: &mut Call<'_>,
     ) -> Result<Vec<Tree>> {
         let start = Instant::now();
-        let trees = sprouts.grown(requests, completions, &self.scorer, &self.tokenizer)?;
-        spent.score_s += start.elapsed().as_secs_f64();
+        let trees = sprouts.grown(requests, completions, (&self.scorer, &self.tokenizer), call.progress)?;
+        call.spent.score_s += start.elapsed().as_secs_f64();
         Ok(trees)
     }
 
@@ -200,8 +203,8 @@ impl Sprouts {
         self,
         requests: Vec<GenRequest>,
         completions: Vec<Completion>,
-        scorer: &Scorer,
-        tokenizer: &Tokenizer,
+        (scorer, tokenizer): (&Scorer, &Tokenizer),
+        progress: &mut Progress<'_>,
     ) -> Result<Vec<Tree>> {
         let Self { mut trees, forks } = self;
         let whole = forks.iter().zip(requests).zip(completions).map(|(((i, fork), request), done)| {
@@ -210,7 +213,7 @@ impl Sprouts {
             let logprobs = [&parent.logprobs[..fork.at], &done.logprobs].concat();
             (request.sample, request.prompt, Completion { tokens, logprobs, signals: None, ..done })
         });
-        let leaves = leaves(whole.collect(), scorer, tokenizer)?;
+        let leaves = leaves(whole.collect(), scorer, tokenizer, progress)?;
         for ((i, fork), leaf) in forks.into_iter().zip(leaves) {
             trees[i].leaves.push(Leaf { fork: Some(fork), ..leaf });
         }
@@ -219,21 +222,22 @@ impl Sprouts {
 }
 
 /// Scores completions of whole responses and gathers those of one prompt into its tree. Requests of one prompt are
-/// neighbours.
+/// neighbours. `progress` is asked now and then whether to go on.
 ///
 /// # Errors
-/// If a response cannot be decoded, or a grader does not work.
+/// If a response cannot be decoded, or a grader does not work; that of `progress`.
 pub fn graft(
     requests: Vec<GenRequest>,
     completions: Vec<Completion>,
     scorer: &Scorer,
     tokenizer: &Tokenizer,
+    progress: &mut Progress<'_>,
 ) -> Result<Vec<Tree>> {
     let prompts: Vec<Arc<Prompt>> = requests.iter().map(|request| Arc::clone(&request.prompt)).collect();
     let whole = requests.into_iter().zip(completions);
     let whole = whole.map(|(request, done)| (request.sample, request.prompt, done)).collect();
     let mut trees: Vec<Tree> = Vec::new();
-    for (prompt, leaf) in prompts.into_iter().zip(leaves(whole, scorer, tokenizer)?) {
+    for (prompt, leaf) in prompts.into_iter().zip(leaves(whole, scorer, tokenizer, progress)?) {
         match trees.last_mut().filter(|tree| tree.prompt.id == prompt.id) {
             Some(tree) => tree.leaves.push(leaf),
             None => trees.push(Tree { prompt, leaves: vec![leaf] }),
@@ -246,9 +250,14 @@ pub fn graft(
 pub(super) type Whole = (u32, Arc<Prompt>, Completion);
 
 /// The scored leaves of whole responses, each with its number and its prompt, in their order.
-fn leaves(whole: Vec<Whole>, scorer: &Scorer, tokenizer: &Tokenizer) -> Result<Vec<Leaf>> {
+fn leaves(
+    whole: Vec<Whole>,
+    scorer: &Scorer,
+    tokenizer: &Tokenizer,
+    progress: &mut Progress<'_>,
+) -> Result<Vec<Leaf>> {
     let texts = texts(&whole, tokenizer)?;
-    let scores = judge(&whole, &texts, scorer)?;
+    let scores = judge(&whole, &texts, scorer, progress)?;
     Ok(assemble(whole, texts, scores))
 }
 
@@ -258,13 +267,18 @@ pub(super) fn texts(whole: &[Whole], tokenizer: &Tokenizer) -> Result<Vec<String
 }
 
 /// What the graders say of the responses, of which `texts` are.
-pub(super) fn judge(whole: &[Whole], texts: &[String], scorer: &Scorer) -> Result<Vec<Score>> {
+pub(super) fn judge(
+    whole: &[Whole],
+    texts: &[String],
+    scorer: &Scorer,
+    progress: &mut Progress<'_>,
+) -> Result<Vec<Score>> {
     let items = whole.iter().zip(texts).map(|((_, prompt, done), text)| {
         let (tokens, cut_off) = (Some(done.tokens.len()), done.finish == Finish::Length);
         let in_thought = rewards::leaves_thought_open(&prompt.text);
         (&prompt.task, Response { tokens, cut_off, in_thought, ..Response::of(text) })
     });
-    scorer.score_all(&items.collect::<Vec<(&Task, Response<'_>)>>())
+    scorer.score_all(&items.collect::<Vec<(&Task, Response<'_>)>>(), progress)
 }
 
 /// The responses as leaves that nothing forks.

@@ -72,13 +72,13 @@ impl OnPolicy {
         prompts.retain(|prompt| seen.insert(prompt.id));
         let requests = self.gatherer.open(&prompts);
         let completions = self.gatherer.ask(call, &requests)?;
-        let mut trees = self.gatherer.graft(requests, completions, call.spent)?;
+        let mut trees = self.gatherer.graft(requests, completions, call)?;
         for generation in 0..self.gatherer.explorer.rounds() {
             let sprouts = self.gatherer.sprout(call, (trees, generation), discarded)?;
             let requests = sprouts.requests();
             let completions =
                 if requests.is_empty() { Vec::new() } else { self.gatherer.ask(call, &requests)? };
-            trees = self.gatherer.grown(sprouts, requests, completions, call.spent)?;
+            trees = self.gatherer.grown(sprouts, requests, completions, call)?;
         }
         self.gatherer.finish(&mut trees);
         Ok(trees)

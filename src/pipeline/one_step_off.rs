@@ -44,7 +44,7 @@ impl RolloutSource for OneStepOff {
         let branches = sprouts.requests();
         let (completions, next) = self.answer(&mut call, &branches, &mut discarded)?;
         self.pending = Some(next);
-        let mut trees = self.gatherer.grown(sprouts, branches, completions, call.spent)?;
+        let mut trees = self.gatherer.grown(sprouts, branches, completions, &mut call)?;
         self.gatherer.finish(&mut trees);
         let Spent { generate_s, score_s } = spent;
         let counts = self.gatherer.engine.take_counts();
@@ -73,7 +73,7 @@ impl OneStepOff {
         let requests = [branches, &self.gatherer.open(&prompts)].concat();
         let mut completions = self.gatherer.ask(call, &requests)?;
         let of_roots = completions.split_off(branches.len());
-        let trees = self.gatherer.graft(requests[branches.len()..].to_vec(), of_roots, call.spent)?;
+        let trees = self.gatherer.graft(requests[branches.len()..].to_vec(), of_roots, call)?;
         Ok((completions, self.gatherer.sprout(call, (trees, 0), discarded)?))
     }
 }

@@ -9,9 +9,11 @@
 //! that a run is the same each time.
 
 use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::{Harvest, OnPolicy, RolloutSource, SourceState};
 use crate::model::Policy;
@@ -29,6 +31,8 @@ pub struct Overlapped {
     worker: Option<JoinHandle<Worked>>,
     /// The next harvest, if it is there already.
     ready: Option<Harvest>,
+    /// Whether what the worker gathers is not wanted any more.
+    is_abandoned: Arc<AtomicBool>,
     /// Threads that the two share while both compute.
     n_threads: i32,
 }
@@ -40,7 +44,13 @@ impl Overlapped {
     /// A source that gathers as `source` does.
     #[must_use]
     pub fn new(source: OnPolicy) -> Self {
-        Self { idle: Some(source), worker: None, ready: None, n_threads: tch::get_num_threads() }
+        Self {
+            idle: Some(source),
+            worker: None,
+            ready: None,
+            is_abandoned: Arc::default(),
+            n_threads: tch::get_num_threads(),
+        }
     }
 
     /// Waits for the worker, if there is one, and takes its threads back.
@@ -71,6 +81,7 @@ impl Overlapped {
 impl Drop for Overlapped {
     fn drop(&mut self) {
         // A process must not end beneath a thread that computes. What it gathered is not missed, nor why it could not.
+        self.is_abandoned.store(true, Ordering::Relaxed);
         let _ = self.join();
     }
 }
@@ -87,9 +98,14 @@ impl RolloutSource for Overlapped {
         // Threads that wait for one without a core of its own cost many times more than they bring.
         let of_worker = (self.n_threads / 2).max(1);
         tch::set_num_threads((self.n_threads - of_worker).max(1));
+        let is_abandoned = Arc::clone(&self.is_abandoned);
         let work = move || {
             tch::set_num_threads(of_worker);
-            let harvest = source.next(&copy, step + 1, &mut |_| Ok(()));
+            let go_on = &mut |_| {
+                ensure!(!is_abandoned.load(Ordering::Relaxed), "nobody waits for it");
+                Ok(())
+            };
+            let harvest = source.next(&copy, step + 1, go_on);
             (source, harvest)
         };
         let thread = std::thread::Builder::new().name(String::from("gather"));

@@ -193,7 +193,7 @@ impl Gatherer {
         let texts = texts(&whole, &self.tokenizer)?;
         let scores = match scores.into_iter().collect::<Option<Vec<Score>>>() {
             Some(scores) => scores,
-            None => judge(&whole, &texts, &self.scorer)?,
+            None => judge(&whole, &texts, &self.scorer, &mut |_| Ok(()))?,
         };
         let mut leaves =
             assemble(whole, texts, scores).into_iter().zip(forks).map(|(leaf, fork)| Leaf { fork, ..leaf });

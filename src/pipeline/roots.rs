@@ -38,13 +38,13 @@ impl RootReader {
     /// Reads what `needs` names of the responses of a generation of `trees`, sampled in `step` by `policy`.
     ///
     /// # Errors
-    /// If results cannot be copied to the host.
+    /// If results cannot be copied to the host; that of `check`, which is asked between two passes.
     pub fn read(
         &self,
         policy: &Policy,
         (trees, generation): (&[Tree], usize),
         needs: RootNeeds,
-        step: Step,
+        (step, check): (Step, &dyn Fn() -> Result<()>),
     ) -> Result<Roots> {
         let of_tree = |tree| Tree::of_generation(tree, generation).map(move |(_, leaf)| (tree, leaf));
         let leaves = || trees.iter().flat_map(of_tree);
@@ -61,7 +61,8 @@ impl RootReader {
         };
         let _guard = tch::no_grad_guard();
         if let Some(distance) = needs.influence {
-            roots.influence = influence(policy, &sequences, &roots.segmented, distance, self.max_tokens)?;
+            roots.influence =
+                influence(policy, &sequences, &roots.segmented, (distance, self.max_tokens), check)?;
         }
         if needs.entropies {
             let measurer = Measurer {
@@ -71,7 +72,7 @@ impl RootReader {
                 temperature: self.temperature,
                 max_tokens: self.max_tokens,
                 signals: &SignalConfig::default(),
-                check: &|| Ok(()),
+                check,
             };
             roots.entropies = measurer.ask(policy, &sequences, true, false)?.entropies;
         }

@@ -5,7 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, ensure};
 
 use super::{Failure, Setup};
-use crate::checkpoint::{Latest, Store, VerifiedCheckpoint, is_sealed, last_row, load_weights, run_of, seal};
+use crate::checkpoint::{
+    Latest, Store, VerifiedCheckpoint, is_sealed, is_unfinished, load_weights, run_of, seal,
+};
 use crate::files::{Lock, read_regular};
 use crate::model::{Layout, Policy};
 use crate::observe::{Console, Jsonl, Kept};
@@ -99,7 +101,8 @@ impl Home {
              {step}, or start another run with --name",
             latest.folder.display()
         );
-        (self.resumed_at, self.last_row) = (Some(step), last_row(&checkpoint)?);
+        self.resumed_at = Some(step);
+        self.last_row = step - Step::from(is_unfinished(checkpoint.folder())?);
         for note in Kept::read(&self.folder.metrics(), self.last_row)?.notes {
             console.note(note);
         }
@@ -163,8 +166,7 @@ fn check_recipe(folder: &RunFolder, recipe: &Recipe) -> Result<()> {
 /// That a run which has saved something still has it: it may not begin again over what it has done.
 fn check_not_lost(folder: &RunFolder, known: Option<&RunManifest>) -> Result<()> {
     let checkpoints = folder.checkpoints();
-    // Without a folder there is nothing to find; `latest` without what it names is refused when it is read.
-    if checkpoints.join("latest").is_file() || Latest::find(&checkpoints).ok().flatten().is_some() {
+    if checkpoints.is_dir() && Latest::find(&checkpoints)?.is_some() {
         return Ok(());
     }
     let rows = Jsonl::read(&folder.metrics()).unwrap_or_default();
@@ -184,7 +186,7 @@ fn check_not_lost(folder: &RunFolder, known: Option<&RunManifest>) -> Result<()>
     Ok(())
 }
 
-/// Which run it is. Where it has no manifest, its checkpoints or `env.json` may know.
+/// Which run it is. Where it has no manifest, its checkpoints, its reference or `env.json` may know.
 fn find_id(folder: &RunFolder, known: Option<&RunManifest>) -> Result<RunId> {
     if let Some(known) = known {
         return Ok(known.run.clone());
@@ -192,6 +194,9 @@ fn find_id(folder: &RunFolder, known: Option<&RunManifest>) -> Result<RunId> {
     let told = || {
         let newest = Latest::find(&folder.checkpoints()).ok().flatten();
         if let Some(run) = newest.and_then(|newest| run_of(&newest.folder)) {
+            return Some(run);
+        }
+        if let Some(run) = run_of(&folder.reference()) {
             return Some(run);
         }
         let text = read_regular(&folder.env(), u64::MAX).ok()?;

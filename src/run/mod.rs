@@ -189,8 +189,8 @@ impl Run<'_> {
         if !std::mem::replace(&mut self.told_of_others, true) {
             let (threads, mfu) = (n_threads(), row.get("perf/mfu").unwrap_or(0.0));
             self.console.note(format!(
-                "others use the processors: each of {threads} threads waited {:.0} % of step {} for one, and the step came to \
-                 {:.1} % of the machine's peak; --threads says how many compute",
+                "others use the processors: {:.0} % of the time that the {threads} threads could have computed in step {} they \
+                 waited for one, and the step came to {:.1} % of the machine's peak; --threads says how many compute",
                 100.0 * waited,
                 self.step,
                 100.0 * mfu
@@ -215,7 +215,7 @@ impl Run<'_> {
     fn train_step(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
         let recipe = &self.setup.recipe;
         let mut clock = Clock::start();
-        _ = self.contention.share(n_threads());
+        _ = self.contention.share();
 
         let phase =
             self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.most()) as u64);
@@ -226,6 +226,8 @@ impl Run<'_> {
         let harvest = self.source.next(&self.policy, self.step, advance);
         phase.finish();
         let Harvest { trees, ages, discarded, counts, generate_s, score_s } = harvest?;
+        // A grader may have had the signal too, and given verdicts that nobody should learn from.
+        interrupt.check()?;
         self.free_memory.release_if_due();
         clock.lap();
 
@@ -282,7 +284,7 @@ impl Run<'_> {
             credit: credit_s,
             train: train_s,
             step: clock.total(),
-            waited: self.contention.share(n_threads()),
+            waited: self.contention.share(),
         };
         let work = Work {
             policy: &self.policy,

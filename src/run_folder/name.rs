@@ -16,8 +16,11 @@ pub fn check_name(name: &str) -> Result<()> {
     let shown: String = name.chars().take(60).collect();
     let shown = if shown.len() < name.len() { format!("{shown}...") } else { shown };
     let wrong = |expected: &str| format!("[run] `name`: got {shown:?}, expected {expected}");
-    let foreign = |c: char| c.is_control() || "/\\:*?\"<>|".contains(c);
-    let is_one = !name.is_empty() && name.trim() == name && !name.contains(foreign);
+    let foreign = |c: char| c.is_control() || "\\:*?\"<>|".contains(c);
+    if let Some(c) = name.chars().find(|c| foreign(*c)) {
+        ensure!(false, wrong(&format!("no {c:?}, which not every system allows in the name of a folder")));
+    }
+    let is_one = !name.is_empty() && name.trim() == name && !name.contains('/');
     ensure!(is_one && !name.chars().all(|c| c == '.'), wrong("the name of one folder"));
     ensure!(
         !name.starts_with('.'),

@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow};
 use rewards::{MathConfig, Question, Response, Reward, RewardConfig, Status, Task, Verdict};
 use serde::{Deserialize, Serialize};
 
-use crate::types;
+use crate::types::{self, Progress};
 
 /// One `[[reward]]` entry: a grader and its weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,13 +67,20 @@ impl Scorer {
 
     /// The score of each item. A part that several graders name keeps the first one's value, so that the first grader that
     /// judges correctness decides on it. Where there are several graders, the value of each is a part under its name as well.
+    /// `progress` is asked now and then whether to go on.
     ///
     /// # Errors
-    /// If a grader works for no response.
-    pub fn score_all(&self, items: &[(&Task, Response<'_>)]) -> Result<Vec<Score>> {
+    /// If a grader works for no response; that of `progress`.
+    pub fn score_all(
+        &self,
+        items: &[(&Task, Response<'_>)],
+        progress: &mut Progress<'_>,
+    ) -> Result<Vec<Score>> {
         let mut totals = vec![Score::none(); items.len()];
         for (grader, weight) in &self.graders {
-            let verdicts = grader.score_all(items).map_err(|reason| anyhow!("grading: {reason}"))?;
+            let verdicts = grader.score_while(items, &mut || progress(0).is_ok());
+            progress(0)?;
+            let verdicts = verdicts.map_err(|reason| anyhow!("grading: {reason}"))?;
             for (total, mut verdict) in totals.iter_mut().zip(verdicts) {
                 if self.graders.len() > 1 {
                     verdict.parts.entry(grader.name().to_owned()).or_insert(verdict.value);
@@ -155,7 +162,7 @@ mod tests {
         let entries: Vec<RewardEntry> = serde_json::from_str(rewards).unwrap();
         let task = Task::Question(Question::new("42"));
         let response = Response { tokens: Some(15), ..Response::of(text) };
-        Scorer::new(&entries).unwrap().score_all(&[(&task, response)]).unwrap().remove(0)
+        Scorer::new(&entries).unwrap().score_all(&[(&task, response)], &mut |_| Ok(())).unwrap().remove(0)
     }
 
     #[test]

@@ -187,11 +187,12 @@ pub fn influence(
     policy: &Policy,
     sequences: &[Sequence<'_>],
     segmented: &[Segmented],
-    distance: usize,
-    max_tokens: usize,
+    (distance, max_tokens): (usize, usize),
+    check: &dyn Fn() -> Result<()>,
 ) -> Result<Vec<Vec<f32>>> {
     let mut found = vec![Vec::new(); sequences.len()];
     for group in pack(sequences, max_tokens, Reads::All) {
+        check()?;
         let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
         let bounds: Vec<StepBounds> =
             group.iter().map(|i| StepBounds::new(&sequences[*i], &segmented[*i])).collect();

@@ -26,34 +26,30 @@ const LOOKS: usize = 5;
 /// Nanoseconds in a tick of `/proc/stat`.
 const TICK_NS: u64 = 10_000_000;
 
-/// Nanoseconds that others have kept threads waiting since the first look.
+/// Nanoseconds since the first look that others have kept threads waiting, all together; 0 where nobody watches.
 static WAITED_NS: AtomicU64 = AtomicU64::new(0);
+/// The same, that threads ran.
+static RAN_NS: AtomicU64 = AtomicU64::new(0);
 
-/// Seconds that others have kept threads of this process waiting for a processor so far, all together; 0 where the kernel does
-/// not say, or nobody watches.
-fn waited_s() -> f64 {
-    WAITED_NS.load(Ordering::Relaxed) as f64 / 1e9
-}
-
-/// Share of their time that this process's threads were kept waiting, since the last look.
+/// Share of the time that threads of this process were ready to run in which others had the processors.
 #[derive(Debug)]
 pub struct Contention {
-    since: Instant,
-    waited_s: f64,
+    waited_ns: u64,
+    ran_ns: u64,
 }
 
 impl Default for Contention {
     fn default() -> Self {
-        Self { since: Instant::now(), waited_s: waited_s() }
+        Self { waited_ns: WAITED_NS.load(Ordering::Relaxed), ran_ns: RAN_NS.load(Ordering::Relaxed) }
     }
 }
 
 impl Contention {
-    /// Share of the time of `threads` threads since the last look, or since this was made.
-    pub fn share(&mut self, threads: usize) -> f64 {
+    /// The share since the last time, or since this was made, 0 to 1; 0 where the kernel says nothing or there was no look.
+    pub fn share(&mut self) -> f64 {
         let before = std::mem::take(self);
-        let passed = (self.since - before.since).as_secs_f64() * threads as f64;
-        if passed > 0.0 { (self.waited_s - before.waited_s) / passed } else { 0.0 }
+        let (waited, ran) = (self.waited_ns - before.waited_ns, self.ran_ns - before.ran_ns);
+        if waited > 0 { waited as f64 / (waited + ran) as f64 } else { 0.0 }
     }
 }
 
@@ -72,6 +68,7 @@ pub(super) fn watch(mut waiting: Waiting) {
             let contention = looks.front().map_or(0.0, |first| watcher.contention(first, &now));
             let passed = now.passed.saturating_sub(before.passed);
             WAITED_NS.fetch_add((contention * passed as f64) as u64, Ordering::Relaxed);
+            RAN_NS.fetch_add(now.ran.saturating_sub(before.ran), Ordering::Relaxed);
             if looks.len() > LOOKS / 2 {
                 waiting.follow(contention);
             }

@@ -8,7 +8,7 @@
 //!
 //! Who sets `OMP_WAIT_POLICY` or `GOMP_SPINCOUNT` has decided otherwise.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
 use crate::kernel::{n_processors, occupy};
@@ -58,6 +58,10 @@ struct Crowd {
 impl Crowd {
     /// `None` where the system gives no more threads.
     fn gather(size: usize) -> Option<Self> {
+        // libgomp ends the process where it does not get them.
+        if !can_have(size) {
+            return None;
+        }
         let dismissed = Arc::new((Mutex::new(false), Condvar::new()));
         let theirs = Arc::clone(&dismissed);
         let sleep = move || {
@@ -70,6 +74,20 @@ impl Crowd {
         let host = host.spawn(move || occupy(size, |_| sleep())).ok()?;
         Some(Self { dismissed, host: Some(host) })
     }
+}
+
+/// Whether the system gives this many more threads.
+fn can_have(size: usize) -> bool {
+    let (stay, told) = mpsc::channel::<()>();
+    let told = Mutex::new(told);
+    thread::scope(|scope| {
+        let wait = || {
+            _ = told.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        };
+        let all = (0..size).all(|_| thread::Builder::new().spawn_scoped(scope, wait).is_ok());
+        drop(stay);
+        all
+    })
 }
 
 impl Drop for Crowd {

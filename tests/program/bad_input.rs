@@ -290,8 +290,14 @@ fn the_other_verbs_refuse_in_sentences_too() {
         (&["sample", "model", "1", "--temperature", "nan"], "--temperature: got NaN"),
         (&["sample", "model", "1", "--top-p", "2"], "--top-p: got 2"),
         (&["sample", "model", "1", "--max-new-tokens", "0"], "--max-new-tokens: got 0"),
-        (&["sample", "model", "1", "--max-new-tokens", "600"], "the model has 512 positions; expected at most "),
-        (&["sample", "model", "1", "--max-new-tokens", "18446744073709551615"], "the model has 512 positions"),
+        (
+            &["sample", "model", "1", "--max-new-tokens", "600"],
+            "the model has 512 positions; expected at most ",
+        ),
+        (
+            &["sample", "model", "1", "--max-new-tokens", "18446744073709551615"],
+            "the model has 512 positions",
+        ),
         (&["sample", "model", "1", "--max-rows", "0"], "--max-rows: got 0"),
         (&["eval", "model", "--recipe", "tiny.toml", "--max-rows", "0"], "--max-rows: got 0"),
         (&["bench", "--steps", "0"], "--steps: got 0"),

@@ -90,6 +90,24 @@ fn a_comparison_that_was_killed_and_stopped_goes_on_where_it_was() {
     assert!(refused.err.contains("optim.lr: 0.002 now, 0.001 in the comparison"), "{}", refused.err);
 }
 
+/// Its policy is the last one, but nobody knows yet what it can do.
+#[test]
+fn a_run_that_was_stopped_in_its_last_evaluation_is_not_finished() {
+    let place = Place::warmed();
+    let args = ["compare", "tiny.toml", "--seeds", "1", "--credit", "uniform,random", "--out", OUT];
+    let args = [&args[..], &["--set", "run.steps=1", "--set", "eval.samples=64"]].concat();
+    let sampled = place.path(&format!("{OUT}/runs/uniform_seed_0/rollouts/step_000001.jsonl"));
+    let child = place.start_until(&args, || sampled.is_file());
+    send(&child, "TERM");
+    assert_eq!(finish(child).code, 143);
+    assert_eq!(rows(&place, "uniform_seed_0"), 0);
+    let ended = place.run(&args);
+    assert!(ended.code == 0 && !ended.err.contains("finished before"), "{}", ended.err);
+    assert_eq!((rows(&place, "uniform_seed_0"), rows(&place, "random_seed_0")), (1, 1));
+    let ended = place.run(&args);
+    assert!(ended.code == 0 && ended.err.matches("finished before").count() == 2, "{}", ended.err);
+}
+
 fn results_are_those_of_the_runs(place: &Place) {
     let json = place.json(&format!("{OUT}/compare.json"));
     assert_eq!((&json["partial"], &json["samples"], &json["items"]), (&false.into(), &2.into(), &8.into()));

@@ -148,7 +148,15 @@ fn a_reference_is_sealed_as_a_checkpoint_is() {
     fs::remove_file(place.path("runs/tiny/reference/manifest.json")).unwrap();
     assert_refused(&place, &["runs/tiny/reference: no checkpoint, its manifest.json is missing"]);
     place.write("runs/tiny/reference/manifest.json", manifest);
-    assert_eq!(resume(&place).code, 0);
+    // A run of an earlier version that was killed after its reference was sealed, and before anything else knew its id.
+    fs::remove_file(place.path("runs/tiny/manifest.json")).unwrap();
+    let take = |value: &mut Value| drop(value.as_object_mut().unwrap().remove("run"));
+    for file in ["env.json", "checkpoints/step_000001/manifest.json", "checkpoints/step_000002/manifest.json"]
+    {
+        edit(&place, &format!("runs/tiny/{file}"), take);
+    }
+    let ended = resume(&place);
+    assert_eq!(ended.code, 0, "{}", ended.err);
     assert_same_run(&whole, &place.path(RUN));
 }
 
@@ -229,6 +237,11 @@ fn lost_checkpoints_do_not_begin_the_run_again() {
     assert_refused(&place, &said);
     fs::create_dir_all(&checkpoints).unwrap();
     assert_refused(&place, &said);
+    for unread in ["", "step_3\n", "?"] {
+        place.write("runs/tiny/checkpoints/latest", unread);
+        assert_refused(&place, &said);
+    }
+    fs::remove_file(place.path("runs/tiny/checkpoints/latest")).unwrap();
     // Runs of earlier versions tell by their rows.
     fs::remove_file(place.path("runs/tiny/manifest.json")).unwrap();
     assert_refused(&place, &["the run has written checkpoints, which are gone", said[1]]);

@@ -148,8 +148,11 @@ impl Place {
 
     /// The program, to be run here, and with the loss of a terminal not ignored, as it is where tests run under `nohup`.
     pub fn program(&self, args: &[&str]) -> Command {
-        let args: Vec<&str> =
-            ["--default-signal=HUP", env!("CARGO_BIN_EXE_rlcredit")].iter().chain(args).copied().collect();
+        let args: Vec<&str> = ["--default-signal=HUP,INT,QUIT", env!("CARGO_BIN_EXE_rlcredit")]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
         self.command("env", &args)
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Child;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -287,11 +287,28 @@ fn a_run_that_a_signal_ends_in_an_evaluation_goes_on_with_it() {
     thread::sleep(Duration::from_millis(100));
     let ended = place.run(&resume);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    // It stays as it was saved, with the row that waited.
-    for place in [&undisturbed, &place] {
-        fs::remove_dir_all(place.path("runs/tiny/checkpoints/step_000003")).unwrap();
-    }
+    // The checkpoint with the row that waited is replaced by one like any other.
     assert_same_run(&undisturbed.path("runs/tiny"), &place.path("runs/tiny"));
+}
+
+/// A grader may take its time, and may end by the same signal: nothing is learned from what it says then.
+#[test]
+fn a_signal_does_not_wait_for_graders() {
+    let place = Place::warmed();
+    let slow = "while IFS= read -r line; do if [ -e slow ]; then : > asked; sleep 1; fi; id=${line#*:}; echo \"{\\\"id\\\":${id%%,*},\\\"value\\\":1}\"; done";
+    let grader = format!("reward=[{{type=\"command\", program=[\"sh\", \"-c\", {slow:?}], workers=1}}]");
+    let args = ["train", "tiny.toml", "--set", &grader, "--set", "eval.every=0", "--set", "eval.samples=1"];
+    let (asked, metrics) = (place.path("asked"), place.path("runs/tiny/metrics.jsonl"));
+    let child = place.start_until(&args, || {
+        if fs::metadata(&metrics).is_ok_and(|rows| rows.len() > 0) {
+            place.write("slow", "");
+        }
+        asked.is_file()
+    });
+    let start = Instant::now();
+    let ended = stop(child, "TERM");
+    assert_eq!(ended.code, 143, "{}", ended.err);
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}: {}", start.elapsed(), ended.err);
 }
 
 /// The bars of a run are drawn on a terminal that goes away; the run goes on to its end.

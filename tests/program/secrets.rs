@@ -115,7 +115,14 @@ fn what_is_secret_of_an_address_is_used_and_not_kept() {
         &["check", "http.toml", "--set", wrong][..],
         &["check", "http.toml", "--set", "reward.0.ulr=http://me:hunter2@host/"],
         &["grade", "rows.jsonl", "--reward", "{type=\"http\", url=\"http://me:hunter2@h/\""],
-        &["compare", "http.toml", "--vary", "reward.0.url=http://me:hunter2@host/?key=abc123,http://host/", "--out", "out"],
+        &[
+            "compare",
+            "http.toml",
+            "--vary",
+            "reward.0.url=http://me:hunter2@host/?key=abc123,http://host/",
+            "--out",
+            "out",
+        ],
     ] {
         assert_eq!(run(args).code, 2, "{args:?}");
     }

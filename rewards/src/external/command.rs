@@ -133,11 +133,19 @@ impl Reward for CommandReward {
     }
 
     fn score_all(&self, items: &[Item<'_>]) -> Result<Vec<Verdict>, String> {
+        self.score_while(items, &mut || true)
+    }
+
+    fn score_while(
+        &self,
+        items: &[Item<'_>],
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<Verdict>, String> {
         let grade = |worker: &mut &Mutex<Option<Process>>, item: &Item<'_>| {
             self.grade(&mut worker.lock().unwrap_or_else(PoisonError::into_inner), item)
         };
         let program = || self.config.program.join(" ");
-        let verdicts = self.crew.grade_all(self.workers.iter(), items, grade);
+        let verdicts = self.crew.grade_all(self.workers.iter(), items, go_on, grade);
         verdicts.map_err(|reason| format!("the program {:?} does not work as a grader: {reason}", program()))
     }
 }

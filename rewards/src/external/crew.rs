@@ -1,12 +1,16 @@
 //! Many workers on many responses, and whether the grader behind them works at all.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::protocol::Failure;
 use super::{PATIENCE, PATIENCE_AT_FIRST};
 use crate::{Response, Task, Verdict};
+
+/// Time between two looks whether the work is to go on. A verdict that comes at once is not kept waiting long.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// One response to grade.
 pub(super) type Item<'a> = (&'a Task, Response<'a>);
@@ -24,23 +28,26 @@ struct Record {
 }
 
 impl Crew {
-    /// Has `workers` share `items`, each one at a time: the verdicts in order.
+    /// Has `workers` share `items`, each one at a time, for as long as `go_on`: the verdicts in order.
     ///
     /// # Errors
-    /// If the grader has never answered.
+    /// If the grader has never answered, or was not to go on.
     pub fn grade_all<W: Send>(
         &self,
         workers: impl Iterator<Item = W>,
         items: &[Item<'_>],
+        go_on: &mut dyn FnMut() -> bool,
         grade: impl Fn(&mut W, &Item<'_>) -> Result<Verdict, Failure> + Sync,
     ) -> Result<Vec<Verdict>, String> {
         self.forgive();
-        let next = AtomicUsize::new(0);
+        let (next, is_stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
         let work = |mut worker: W| {
             let mut graded = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(item) = items.get(index) else { return graded };
+                let Some(item) = items.get(index).filter(|_| !is_stopped.load(Ordering::Relaxed)) else {
+                    return graded;
+                };
                 let outcome = match self.given_up() {
                     Some(failure) => Err(failure),
                     None => self.noted(grade(&mut worker, item)),
@@ -51,8 +58,18 @@ impl Crew {
         let mut graded: Vec<(usize, Verdict)> = thread::scope(|scope| {
             let start = |worker| scope.spawn(|| work(worker));
             let threads: Vec<_> = workers.take(items.len()).map(start).collect();
+            while threads.iter().any(|thread| !thread.is_finished()) {
+                if !go_on() {
+                    is_stopped.store(true, Ordering::Relaxed);
+                    break;
+                }
+                thread::sleep(LOOK_EVERY);
+            }
             threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
         });
+        if is_stopped.into_inner() {
+            return Err("it was stopped".to_owned());
+        }
         if let Some(reason) = self.dead() {
             return Err(reason);
         }

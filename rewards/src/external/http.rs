@@ -185,8 +185,16 @@ impl Reward for HttpReward {
     }
 
     fn score_all(&self, items: &[Item<'_>]) -> Result<Vec<Verdict>, String> {
+        self.score_while(items, &mut || true)
+    }
+
+    fn score_while(
+        &self,
+        items: &[Item<'_>],
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<Verdict>, String> {
         let workers = (0..self.config.concurrency).map(drop);
-        let verdicts = self.crew.grade_all(workers, items, |(), item| self.grade(item));
+        let verdicts = self.crew.grade_all(workers, items, go_on, |(), item| self.grade(item));
         let server = masked_address(&self.config.url);
         verdicts.map_err(|reason| format!("the server {server} does not work as a grader: {reason}"))
     }

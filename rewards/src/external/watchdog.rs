@@ -16,7 +16,7 @@ use super::tree::MARK;
 
 /// `$1` is what marks begin with. It must outlive signals that are meant for the process it watches over.
 const SCRIPT: &str = r#"
-trap '' HUP INT QUIT TERM USR1 XCPU
+trap '' HUP INT QUIT TERM USR1 USR2 XCPU
 groups=' '
 while read -r sign group; do
     case $sign in

@@ -54,7 +54,7 @@ proptest! {
         };
         let of_roots = prompts.iter().zip(&shape).flat_map(|(prompt, (roots, _))| requests(prompt, roots.len())).collect();
         let answers = shape.iter().flat_map(|(roots, _)| roots.iter().cloned().map(completion)).collect();
-        let trees = graft(of_roots, answers, &scorer, &tokenizer).unwrap();
+        let trees = graft(of_roots, answers, &scorer, &tokenizer, &mut |_| Ok(())).unwrap();
         prop_assert!(trees.iter().zip(&shape).all(|(tree, (roots, _))| tree.leaves.len() == roots.len()));
 
         let forks = shape.iter().enumerate().flat_map(|(i, (_, branches))| {
@@ -63,7 +63,7 @@ proptest! {
         let sprouts = Sprouts { trees, forks: forks.collect() };
         let asked = sprouts.requests();
         let answers = shape.iter().flat_map(|(_, branches)| branches.iter().map(|(.., new)| completion(new.clone())));
-        let whole = sprouts.grown(asked, answers.collect(), &scorer, &tokenizer).unwrap();
+        let whole = sprouts.grown(asked, answers.collect(), (&scorer, &tokenizer), &mut |_| Ok(())).unwrap();
         for (tree, (roots, branches)) in whole.iter().zip(&shape) {
             let numbers: Vec<u32> = tree.leaves.iter().map(|leaf| leaf.sample).collect();
             prop_assert_eq!(numbers, (0..(roots.len() + branches.len()) as u32).collect::<Vec<_>>());
@@ -87,7 +87,11 @@ fn judged(prompt: &str, text: &str, finish: Finish) -> Leaf {
     let prompt = Arc::new(Prompt { id: 0, text: prompt.into(), tokens: vec![3], task });
     let request = GenRequest { prompt, prefix: Vec::new(), sample: 0 };
     let completion = Completion { finish, ..completion(tokenizer.encode(text).unwrap()) };
-    graft(vec![request], vec![completion], &scorer, &tokenizer).unwrap().remove(0).leaves.remove(0)
+    graft(vec![request], vec![completion], &scorer, &tokenizer, &mut |_| Ok(()))
+        .unwrap()
+        .remove(0)
+        .leaves
+        .remove(0)
 }
 
 #[test]
