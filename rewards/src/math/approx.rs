@@ -8,7 +8,8 @@
 //! f(v)      δ = |f(v + δ) - f(v)| + ε |f(v)|
 //! ```
 //!
-//! so that what cancels is known to be uncertain, instead of equal to anything close.
+//! so that what cancels is known to be uncertain, instead of equal to anything close. A term that is not far above the δ
+//! of its sum is lost, and so are digits that a float does not hold: π + 10^-20 and π agree, which says nothing.
 
 use std::{cell::Cell, collections::BTreeMap};
 
@@ -24,6 +25,8 @@ use super::{
 
 /// Rounding of one operation, relative, with some room.
 const EPSILON: f64 = 1e-15;
+/// How often the error of its sum a term must be to count.
+const VISIBLE: f64 = 1e3;
 
 /// A number known up to an error.
 #[derive(Clone, Copy, Debug)]
@@ -52,18 +55,20 @@ pub(super) struct Point<'a> {
     pub work: &'a Work,
     /// Set when a root, power, logarithm or inverse function took a real number to one that is not.
     pub left_reals: Cell<bool>,
+    /// Set when something written had no part in a value: agreement with another proves nothing then.
+    pub lost: Cell<bool>,
 }
 
 impl<'a> Point<'a> {
     pub(super) fn new(values: BTreeMap<&'a str, f64>, work: &'a Work) -> Self {
-        Self { values, work, left_reals: Cell::new(false) }
+        Self { values, work, left_reals: Cell::new(false), lost: Cell::new(false) }
     }
 
     /// The value of `node` here; none where it has none, is not finite, or the work has run out.
     pub(super) fn value(&self, node: &Node) -> Option<Approx> {
         self.work.spend(3)?;
         match node {
-            Node::Number(value) => from_rational(value),
+            Node::Number(value) => self.rational(value),
             Node::Constant(constant) => Approx::rounded(constant_value(*constant)?),
             Node::Variable(name) => {
                 Some(Approx { value: (*self.values.get(name.as_str())?).into(), error: 0.0 })
@@ -76,13 +81,27 @@ impl<'a> Point<'a> {
     }
 
     fn sum(&self, parts: &[Node]) -> Option<Approx> {
+        let parts = parts.iter().map(|part| self.value(part)).collect::<Option<Vec<_>>>()?;
         let mut sum = Approx { value: Complex64::zero(), error: 0.0 };
-        for part in parts {
-            let part = self.value(part)?;
+        for part in &parts {
             sum.value += part.value;
             sum.error += part.error + EPSILON * part.value.norm();
         }
+        let is_lost = |part: &Approx| {
+            let size = part.value.norm();
+            size > 4.0 * part.error && size < VISIBLE * sum.error
+        };
+        self.lost.set(self.lost.get() || parts.iter().any(is_lost));
         sum.finite()
+    }
+
+    /// The value of a number, of whose digits floats hold some sixteen.
+    fn rational(&self, value: &BigRational) -> Option<Approx> {
+        let approx = from_rational(value)?;
+        let held = || BigRational::from_float(approx.value.re);
+        let is_lost = value.is_integer() && approx.error > 0.0 && held().as_ref() != Some(value);
+        self.lost.set(self.lost.get() || is_lost);
+        Some(approx)
     }
 
     fn product(&self, parts: &[Node]) -> Option<Approx> {
@@ -133,7 +152,7 @@ impl<'a> Point<'a> {
         if function.is_discrete() {
             let exactly: Option<Vec<_>> = arguments.iter().map(|node| exact(node, self.work)).collect();
             if let Some(value) = exactly.and_then(|exactly| exact::call(function, &exactly, self.work)) {
-                return from_rational(&value);
+                return self.rational(&value);
             }
         }
         let arguments = arguments.iter().map(|node| self.value(node)).collect::<Option<Vec<_>>>()?;

@@ -16,6 +16,7 @@ use super::{
     factored,
     tree::{Constant, Node},
 };
+use num_complex::Complex64;
 use num_rational::BigRational;
 use num_traits::{Signed, ToPrimitive, Zero};
 
@@ -91,8 +92,7 @@ pub(super) fn infinity(node: &Node) -> Option<bool> {
 fn agree(a: &Node, b: &Node, zero: bool, work: &Work) -> Option<bool> {
     let names: BTreeSet<&str> = a.variables().into_iter().chain(b.variables()).collect();
     if names.is_empty() {
-        let point = Point::new(BTreeMap::new(), work);
-        return agree_here(point.value(a)?, point.value(b)?, zero);
+        return agree_here(a, b, &Point::new(BTreeMap::new(), work), zero);
     }
     let whole = counts(a) || counts(b);
     let differs = |far: &i64| agree_at(a, b, &far_values(&names, *far), (zero, false), work) == Some(false);
@@ -160,11 +160,8 @@ fn agree_at(
         return Some(a == b);
     }
     let point = Point::new(rounded(values), work);
-    let (a, b) = (point.value(a)?, point.value(b)?);
-    if !complex && point.left_reals.get() {
-        return None;
-    }
-    agree_here(a, b, zero)
+    let verdict = agree_here(a, b, &point, zero);
+    verdict.filter(|_| complex || !point.left_reals.get())
 }
 
 /// The values as floats, which they are.
@@ -172,14 +169,16 @@ fn rounded<'a>(values: &Values<'a>) -> BTreeMap<&'a str, f64> {
     values.iter().filter_map(|(name, value)| Some((*name, value.to_f64()?))).collect()
 }
 
-fn agree_here(a: Approx, b: Approx, zero: bool) -> Option<bool> {
+/// Agreement of the computed values at `point`.
+fn agree_here(a: &Node, b: &Node, point: &Point<'_>, zero: bool) -> Option<bool> {
+    let (a, b) = (point.value(a)?, point.value(b)?);
     let (gap, error) = ((a.value - b.value).norm(), SLACK * (a.error + b.error));
     if gap > error {
         return Some(false);
     }
     // Next to zero itself there is no relative error.
     let size = if zero { 1.0 } else { a.value.norm().max(b.value.norm()) };
-    (error <= SHARP * size && size.is_normal()).then_some(true)
+    (error <= SHARP * size && size.is_normal() && !point.lost.get()).then_some(true)
 }
 
 /// The `k`-th point: different 64ths spread between 0.3 and 16, some of them negative after the first points.
@@ -201,22 +200,74 @@ pub(super) fn proportional(a: &Node, b: &Node, work: &Work) -> Option<Proportion
     let names: BTreeSet<&str> = a.variables().into_iter().chain(b.variables()).collect();
     let (mut ratio, mut agreements) = (None, 0);
     for k in 0..POINTS {
-        let point = Point::new(rounded(&values(&names, k)), work);
-        let (Some(a), Some(b)) = (point.value(a), point.value(b)) else { continue };
-        let sharp = |v: Approx| v.error <= SHARP * v.value.norm() && MODERATE.contains(&v.value.norm());
-        if point.left_reals.get() || !sharp(a) || !sharp(b) {
-            continue;
-        }
-        let here = a.value / b.value;
-        let error = SLACK * here.norm() * (a.error / a.value.norm() + b.error / b.value.norm());
-        match ratio {
-            None => ratio = Some((here, error)),
-            Some((first, first_error)) if (here - first).norm() <= error + first_error => agreements += 1,
+        let Some(here) = Ratio::at(a, b, &values(&names, k), work) else { continue };
+        match &ratio {
+            _ if here == Ratio::Zero => return Some(Proportion::None),
+            None => ratio = Some(here),
+            Some(first) if here.agrees(first) => agreements += 1,
             Some(_) => return Some(Proportion::None),
         }
     }
-    let (ratio, _) = ratio.filter(|_| agreements >= AGREEMENTS && !work.is_spent() && !names.is_empty())?;
-    Some(if ratio.im == 0.0 && ratio.re > 0.0 { Proportion::Positive } else { Proportion::Other })
+    let ratio = ratio.filter(|_| agreements >= AGREEMENTS && !work.is_spent() && !names.is_empty())?;
+    Some(if ratio.is_positive() { Proportion::Positive } else { Proportion::Other })
+}
+
+/// The quotient of two formulas at one point.
+#[derive(PartialEq)]
+enum Ratio {
+    /// One of them is zero, the other not.
+    Zero,
+    Exact(BigRational),
+    /// Rounded, and its error.
+    Rounded(Complex64, f64),
+}
+
+impl Ratio {
+    /// a / b where the variables have these values, exactly where both are rational there; none where both are zero, one
+    /// leaves the reals, or they are not known well enough.
+    fn at(a: &Node, b: &Node, values: &Values<'_>, work: &Work) -> Option<Self> {
+        if let (Some(a), Some(b)) = (exact_at(a, values, work), exact_at(b, values, work)) {
+            return match (a.is_zero(), b.is_zero()) {
+                (true, true) => None,
+                (false, false) => Some(Self::Exact(a / b)),
+                _ => Some(Self::Zero),
+            };
+        }
+        let point = Point::new(rounded(values), work);
+        let (a, b) = (point.value(a)?, point.value(b)?);
+        let sharp = |v: Approx| v.error <= SHARP * v.value.norm() && MODERATE.contains(&v.value.norm());
+        if point.left_reals.get() || point.lost.get() || !sharp(a) || !sharp(b) {
+            return None;
+        }
+        let here = a.value / b.value;
+        let error = SLACK * here.norm() * (a.error / a.value.norm() + b.error / b.value.norm());
+        Some(Self::Rounded(here, error))
+    }
+
+    fn agrees(&self, other: &Self) -> bool {
+        if let (Self::Exact(a), Self::Exact(b)) = (self, other) {
+            return a == b;
+        }
+        let ((a, error_a), (b, error_b)) = (self.rounded(), other.rounded());
+        (a - b).norm() <= error_a + error_b
+    }
+
+    /// The value and its error.
+    fn rounded(&self) -> (Complex64, f64) {
+        match self {
+            Self::Zero => (Complex64::zero(), 0.0),
+            Self::Exact(value) => {
+                let value = value.to_f64().unwrap_or(f64::NAN);
+                (value.into(), f64::EPSILON * value.abs())
+            }
+            Self::Rounded(value, error) => (*value, *error),
+        }
+    }
+
+    fn is_positive(&self) -> bool {
+        let (value, _) = self.rounded();
+        value.im == 0.0 && value.re > 0.0
+    }
 }
 
 /// See [`proportional`].

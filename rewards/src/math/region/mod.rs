@@ -217,7 +217,7 @@ impl<'a> Region<&'a Node> {
         }
     }
 
-    fn ranked(&self, ranks: &Ranks) -> Option<Region<i64>> {
+    fn ranked(&self, ranks: &Ranks<'_>) -> Option<Region<i64>> {
         Some(match self {
             Self::Interval { low, holds_low, high, holds_high } => Region::Interval {
                 low: ranks.place(low)?,
