@@ -13,6 +13,7 @@ use std::ops::Range;
 mod clause;
 mod denial;
 mod formula;
+mod restriction;
 mod token;
 mod words;
 

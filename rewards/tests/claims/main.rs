@@ -7,6 +7,7 @@ use serde_json::json;
 mod choice;
 mod math;
 mod numeric;
+mod restrictions;
 
 /// Asserts that `grader` takes the replies of `right` for the gold answer, and those of `wrong` not.
 #[track_caller]
