@@ -15,7 +15,7 @@ mod product;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::{One, Signed, ToPrimitive};
+use num_traits::{One, Signed, ToPrimitive, Zero};
 
 use super::{
     exact::Work,
@@ -47,7 +47,10 @@ pub(super) fn is_large(node: &Node) -> bool {
 /// The value of a product, where it is rational and not too long.
 pub(super) fn value(node: &Node, work: &Work) -> Option<BigRational> {
     let product = Product::of(node, work)?;
-    if !product.others.is_empty() || product.log2()?.0.abs() > MAX_BITS as f64 {
+    if product.zero && product.others.is_empty() {
+        return Some(BigRational::zero());
+    }
+    if product.zero || !product.others.is_empty() || product.log2()?.0.abs() > MAX_BITS as f64 {
         return None;
     }
     let negative = product.negative;
@@ -83,7 +86,14 @@ pub(super) fn same(a: &Node, b: &Node, work: &Work) -> Option<bool> {
         }
         _ => {
             let (product_a, product_b) = (Product::of(a, work)?, Product::of(b, work)?);
-            let is_whole = |product: &Product<'_>, node| matches!(product.others.as_slice(), [(only, _)] if std::ptr::eq(*only, node));
+            if product_a.zero || product_b.zero {
+                let are_numbers = product_a.others.is_empty() && product_b.others.is_empty();
+                return are_numbers.then_some(product_a.zero == product_b.zero);
+            }
+            let is_whole = |product: &Product<'_>, node| match product.others.as_slice() {
+                [(only, _)] => std::ptr::eq(*only, node),
+                _ => false,
+            };
             if is_whole(&product_a, a) && is_whole(&product_b, b)
                 || !are_matched(&product_a.others, &product_b.others, work)
             {
@@ -152,6 +162,8 @@ mod tests {
         assert_eq!(same(&product, &split, &Work::new()), Some(true));
         assert_eq!(same(&product, &split.negated(), &Work::new()), Some(false));
         assert_eq!(same(&power(6, 10_000), &power(10, 10_000), &Work::new()), Some(false));
-        assert_eq!(same(&power(0, 10_000), &power(10, 10_000), &Work::new()), None);
+        assert_eq!(same(&power(0, 10_000), &power(10, 10_000), &Work::new()), Some(false));
+        assert_eq!(same(&power(0, 10_000), &power(0, 20_000), &Work::new()), Some(true));
+        assert_eq!(same(&power(0, -10_000), &power(0, -10_001), &Work::new()), None);
     }
 }

@@ -26,6 +26,8 @@ const ROUNDING: f64 = 1e-3;
 /// A product as the module describes it.
 #[derive(Default)]
 pub(super) struct Product<'a> {
+    /// Whether a factor is zero.
+    pub zero: bool,
     pub negative: bool,
     powers: Vec<(BigUint, BigRational)>,
     factorials: BTreeMap<u64, BigRational>,
@@ -33,14 +35,14 @@ pub(super) struct Product<'a> {
 }
 
 impl<'a> Product<'a> {
-    /// The factors of `node`; none where one is zero or undefined.
+    /// The factors of `node`; none where one is undefined.
     pub(super) fn of(node: &'a Node, work: &Work) -> Option<Self> {
         work.spend(8)?;
         let mut product = Self::default();
         match node {
-            Node::Number(value) => product.multiply_number(value)?,
+            Node::Number(value) => product.multiply_number(value),
             Node::Constant(Constant::Percent) => {
-                product.multiply_number(&BigRational::new(1.into(), 100.into()))?
+                product.multiply_number(&BigRational::new(1.into(), 100.into()));
             }
             Node::Product(parts) => {
                 for part in parts {
@@ -48,10 +50,16 @@ impl<'a> Product<'a> {
                 }
             }
             Node::Power(pair) => match exact(&pair.1, work) {
-                Some(exponent) => match Self::of(&pair.0, work)?.raised(&exponent) {
-                    Some(power) => product = power,
-                    None => product.others.push((&pair.0, exponent)),
-                },
+                Some(exponent) => {
+                    let base = Self::of(&pair.0, work)?;
+                    if base.zero && !exponent.is_positive() {
+                        return None;
+                    }
+                    match base.raised(&exponent) {
+                        Some(power) => product = power,
+                        None => product.others.push((&pair.0, exponent)),
+                    }
+                }
                 None => product.others.push((node, BigRational::one())),
             },
             Node::Call(Function::Factorial, arguments) => {
@@ -59,21 +67,25 @@ impl<'a> Product<'a> {
             }
             Node::Call(Function::Binomial, arguments) => {
                 let (n, k) = (whole(arguments.first()?, work)?, whole(arguments.get(1)?, work)?);
-                product.multiply_factorial(n, BigRational::one());
-                product.multiply_factorial(k, -BigRational::one());
-                product.multiply_factorial(n.checked_sub(k)?, -BigRational::one());
+                product.zero = k > n;
+                if let Some(rest) = n.checked_sub(k) {
+                    product.multiply_factorial(n, BigRational::one());
+                    product.multiply_factorial(k, -BigRational::one());
+                    product.multiply_factorial(rest, -BigRational::one());
+                }
             }
             other => match exact(other, work) {
-                Some(value) => product.multiply_number(&value)?,
+                Some(value) => product.multiply_number(&value),
                 None => product.others.push((other, BigRational::one())),
             },
         }
         Some(product)
     }
 
-    fn multiply_number(&mut self, value: &BigRational) -> Option<()> {
+    fn multiply_number(&mut self, value: &BigRational) {
         if value.is_zero() {
-            return None;
+            self.zero = true;
+            return;
         }
         self.negative ^= value.is_negative();
         for (part, exponent) in [(value.numer(), BigRational::one()), (value.denom(), -BigRational::one())] {
@@ -81,7 +93,6 @@ impl<'a> Product<'a> {
                 self.powers.push((part.magnitude().clone(), exponent));
             }
         }
-        Some(())
     }
 
     fn multiply_factorial(&mut self, n: u64, exponent: BigRational) {
@@ -91,6 +102,7 @@ impl<'a> Product<'a> {
     }
 
     fn times(mut self, other: Self) -> Self {
+        self.zero |= other.zero;
         self.negative ^= other.negative;
         self.powers.extend(other.powers);
         self.others.extend(other.others);
