@@ -7,9 +7,10 @@
 //! clause    = ["for" | "where" | "with" | "∀"] words                  of them at least one letter, and what it is
 //! ```
 //!
-//! A qualifier is made of words that restrict nothing; with any other word or sign, as in "for any positive integer k" or
-//! "for c > 0", the answer is another one. An integer goes without saying where a formula gives values, as `n = 5k`, a
-//! real number where it gives a function, as `f(x) = cx`; otherwise the other answer must say it too.
+//! A qualifier is made of words that restrict nothing; with any other word or sign, as in "for any nonzero integer k" or
+//! "for c > 0", the answer is another one. That they are integers goes without saying of i to n, p and q, as in `n = 5k`;
+//! that it is a real number of a letter in a function, as in `f(x) = cx`. That an integer is positive only the gold answer
+//! may say alone; otherwise the other answer must say it too.
 
 use super::{
     prose::{Piece, pieces},
@@ -22,16 +23,16 @@ const MAX_PIECES: usize = 32;
 const QUANTIFIERS: [&str; 6] = ["any", "all", "every", "each", "some", "arbitrary"];
 /// Words that say nothing of a letter.
 #[rustfmt::skip]
-const FILLERS: [&str; 27] = [
+const FILLERS: [&str; 26] = [
     "an", "the", "is", "are", "be", "being", "can", "may", "denotes", "denote", "represents", "represent", "value",
-    "values", "of", "possible", "choice", "fixed", "both", "over", "ranges", "range", "runs", "run", "through", "set",
+    "values", "of", "possible", "choice", "both", "over", "ranges", "range", "runs", "run", "through", "set",
     "integration",
 ];
 /// What stands between the formula and its qualifier, or before the formula and behind its qualifier.
 #[rustfmt::skip]
-const BETWEEN: [&str; 19] = [
+const BETWEEN: [&str; 22] = [
     "\\text{", "\\textrm{", "\\textit{", "\\textbf{", "\\mbox{", "\\mathrm{", "\\left", "\\quad", "\\qquad", "\\,", "\\;",
-    "\\:", "\\ ", "\\(", "$", "~", ",", ";", "(",
+    "\\:", "\\ ", "\\(", "$", "~", ",", ";", "(", ":", "|", "\\mid",
 ];
 
 /// What kind of number a letter is said to be.
@@ -64,7 +65,7 @@ pub(super) fn split(text: &str) -> Option<(String, Vec<Claim>)> {
         let start = qualifier.first()?.start;
         let gap = text.get(formula.last()?.end..start)?;
         let parted =
-            gap.contains("quad") || formula.last().is_some_and(|last| ",;(".contains(last.text.as_str()));
+            gap.contains("quad") || formula.last().is_some_and(|last| ",;(:|".contains(last.text.as_str()));
         if (is_intro(qualifier.first()?) || parted)
             && let Some(claims) = claims(qualifier)
             && occur(&claims, formula)
@@ -139,8 +140,10 @@ fn claims(pieces: &[Piece]) -> Option<Vec<Claim>> {
         let before = at.checked_sub(1).and_then(|at| pieces.get(at)).map(|piece| piece.text.as_str());
         let next = pieces.get(at + 1).map(Piece::word).unwrap_or_default();
         let class = class_of(&word, piece, before);
-        let is_article =
-            word == "a" && (class_of(&next, piece, None).is_some() || is_filler(&next) || is_noun(&next));
+        let is_described = class_of(&next, piece, None).is_some() || is_filler(&next) || is_noun(&next);
+        let is_article = word == "a" && (is_described || matches!(next.as_str(), "positive" | "fixed"));
+        let is_adjective = word == "positive" && matches!(next.as_str(), "integer" | "integers")
+            || word == "fixed" && matches!(next.as_str(), "constant" | "constants" | "real" | "number");
         let is_letter = piece.is_letter() && class.is_none() && !is_article;
         let begins_another = if is_letter { !after_letter } else { parted || is_intro(piece) };
         if clause.is_complete() && begins_another {
@@ -156,7 +159,12 @@ fn claims(pieces: &[Piece]) -> Option<Vec<Claim>> {
             clause.says = true;
         } else if QUANTIFIERS.contains(&word.as_str()) || word == "∀" || is_noun(&word) {
             clause.says = true;
-        } else if !(is_article || is_filler(&word) || is_intro(piece) || word == "∈" && before.is_some()) {
+        } else if !(is_article
+            || is_adjective
+            || is_filler(&word)
+            || is_intro(piece)
+            || word == "∈" && before.is_some())
+        {
             return None;
         }
         (after_letter, parted) = (is_letter, false);
@@ -171,6 +179,7 @@ fn claims(pieces: &[Piece]) -> Option<Vec<Claim>> {
 /// The kind of number that the word or set names; a plain letter names a set behind a ∈.
 fn class_of(word: &str, piece: &Piece, before: Option<&str>) -> Option<Class> {
     match word {
+        "integer" | "integers" if before == Some("positive") => return Some(Class::Natural),
         "integer" | "integers" | "ℤ" => return Some(Class::Integer),
         "natural" | "naturals" | "ℕ" => return Some(Class::Natural),
         "real" | "reals" | "ℝ" => return Some(Class::Real),
@@ -194,33 +203,34 @@ fn is_filler(word: &str) -> bool {
     FILLERS.contains(&word) || QUANTIFIERS.contains(&word)
 }
 
-/// Whether two answers whose formulas agree also agree in what they say of letters: the same, or on one side only what
-/// goes without saying in its formula.
+/// Whether a gold answer and another whose formulas agree also agree in what they say of letters: the same, or on one side
+/// only what goes without saying in its formula.
 pub(super) fn agree(
     (a, answer_a): (&[Claim], Option<&Answer>),
     (b, answer_b): (&[Claim], Option<&Answer>),
 ) -> bool {
-    let holds = |claims: &[Claim], answer: Option<&Answer>, others: &[Claim]| {
+    let holds = |claims: &[Claim], answer: Option<&Answer>, others: &[Claim], by_gold: bool| {
         claims.iter().all(|claim| {
             let Some(class) = claim.class else { return true };
             let other =
                 others.iter().find(|other| other.letter == claim.letter).and_then(|other| other.class);
             other.map_or_else(
-                || answer.is_some_and(|answer| claim.is_granted(class, answer)),
+                || answer.is_some_and(|answer| claim.is_granted(class, answer, by_gold)),
                 |other| other == class,
             )
         })
     };
-    holds(a, answer_a, b) && holds(b, answer_b, a)
+    holds(a, answer_a, b, true) && holds(b, answer_b, a, false)
 }
 
 impl Claim {
-    fn is_granted(&self, class: Class, formula: &Answer) -> bool {
-        let counts = self.letter.starts_with(|c: char| ('i'..='n').contains(&c));
+    /// Whether an answer need not say it where the other does, `by_gold` the gold answer.
+    fn is_granted(&self, class: Class, formula: &Answer, by_gold: bool) -> bool {
+        let counts = self.letter.starts_with(['i', 'j', 'k', 'l', 'm', 'n']);
+        let is_whole = counts || self.letter.starts_with(['p', 'q']);
         match class {
-            Class::Integer | Class::Natural => {
-                counts || !self.is_constant(formula) && !is_inequality(formula)
-            }
+            Class::Integer => is_whole && (by_gold || !is_inequality(formula)),
+            Class::Natural => is_whole && by_gold,
             Class::Real => !counts || self.is_constant(formula),
             Class::Complex => false,
         }
@@ -272,14 +282,18 @@ mod tests {
             ("x = 2\\pi k \\quad (k \\in \\mathbb{Z})", "x = 2\\pi k"),
             ("C_1e^x+C_2, \\text{where } C_{1}, C_2 \\text{ are arbitrary constants}", "C_1e^x+C_2"),
             ("\\text{For all real numbers $x$, }f(x)=x", "f(x)=x"),
+            ("f(n)=n+1 \\text{ for all positive integers } n", "f(n)=n+1"),
+            ("n=5k: k\\in\\mathbb{Z}", "n=5k"),
+            ("n=5k \\mid k \\in \\mathbb{Z}", "n=5k"),
         ] {
             assert_eq!(split(text).unwrap().0, formula, "{text}");
         }
         for text in [
             "f(x)=cx \\text{ for } c > 0",
             "f(x)=cx \\text{ for } c",
-            "n=5k \\text{ for any positive integer } k",
+            "n=5k \\text{ for any negative integer } k",
             "n=5k \\text{ for any integer } m",
+            "n=5k \\text{ for a fixed integer } k",
             "x, k",
             "for any integer k",
             "k \\in \\mathbb{Z}",

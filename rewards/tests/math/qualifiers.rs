@@ -71,3 +71,58 @@ fn golds_may_say_it_as_well() {
         &["f(x)=cx", "f(x)=cx, c \\in \\mathbb{R}"],
     );
 }
+
+#[test]
+fn only_whole_numbers_go_without_saying() {
+    check(
+        "n=5k",
+        &["n=5k: k\\in\\mathbb{Z}", "n=5k \\mid k \\in \\mathbb{Z}", "n=5k : k \\in \\mathbb{Z}"],
+        &[
+            "n=5k: k\\in\\mathbb{N}",
+            "n=5k \\mid k > 2",
+            "n=5k \\text{ for any positive integer } k",
+            "n=5k \\text{ for a fixed integer } k",
+        ],
+    );
+    check(
+        "f(n)=n+1 \\text{ for all positive integers } n",
+        &["f(n)=n+1", "n+1", "f(n)=n+1, n \\in \\mathbb{N}"],
+        &["f(n)=n+2"],
+    );
+    check(
+        "f(n)=n+1 \\text{ for every positive integer } n",
+        &["f(n)=n+1 \\text{ for all positive integers } n"],
+        &[],
+    );
+    check(
+        "x = \\frac{\\pi}{4} + \\pi k",
+        &["x = \\frac{\\pi}{4} + \\pi k, k \\in \\mathbb{Z}"],
+        &["x = \\frac{\\pi}{4} + \\pi k, k \\in \\mathbb{N}"],
+    );
+    check(
+        "x = \\frac{\\pi}{4} + \\pi k, k \\in \\mathbb{Z}",
+        &["x = \\frac{\\pi}{4} + \\pi k"],
+        &["x = \\frac{\\pi}{4} + \\pi k, k \\in \\mathbb{N}"],
+    );
+    check(
+        "y=2x+1",
+        &["y=2x+1, x \\in \\mathbb{R}"],
+        &["y=2x+1, x \\in \\mathbb{Z}", "y=2x+1, \\text{ where x is a natural number}"],
+    );
+    check(
+        "(2t,3t)",
+        &["(2t,3t), t \\in \\mathbb{R}"],
+        &["(2t,3t), t \\in \\mathbb{Z}", "(2t,3t), t \\in \\mathbb{N}"],
+    );
+    check("x=2t, y=3t", &[], &["x=2t, y=3t, t \\in \\mathbb{Z}"]);
+    check("r = 2\\cos\\theta", &[], &["r = 2\\cos\\theta, \\theta\\in\\mathbb{Z}"]);
+    check("x = y^2", &[], &["x = y^2, y \\in \\mathbb{Z}"]);
+    check(
+        "f(x)=cx",
+        &["f(x)=cx \\text{ for a fixed constant } c"],
+        &["f(x)=cx \\text{ for a fixed positive } c"],
+    );
+    check("k > 3", &[], &["k > 3, k \\in \\mathbb{Z}"]);
+    check("k > 3, k \\in \\mathbb{Z}", &["k > 3, k \\in \\mathbb{Z}", "k > 3"], &[]);
+    check("x^2+px+q", &["x^2+px+q, p \\in \\mathbb{R}"], &[]);
+}
