@@ -231,3 +231,49 @@ fn end_points_are_compared_exactly() {
     check("[\\sqrt{2}, 2]", &["\\sqrt2 \\le x \\le 2"], &["1.41421356237309504880 \\le x \\le 2"]);
     check("x = \\pi", &["x = \\frac{2\\pi}{2}"], &["x = \\pi + 10^{-20}"]);
 }
+
+#[test]
+fn sets_in_words_with_a_condition() {
+    check(
+        "(2,\\infty)",
+        &[
+            "\\text{all real numbers greater than } 2",
+            "all real numbers greater than 2.",
+            "\\text{all real } x > 2",
+            "\\text{all real numbers } x > 2",
+            "\\text{all real numbers } x \\text{ greater than } 2",
+            "\\text{all real numbers } x \\text{ with } x > 2",
+        ],
+        &[
+            "\\text{all real numbers } x \\text{ such that not } x > 2",
+            "\\text{all real numbers but } x > 2",
+            "\\text{all real numbers but not } x > 2",
+            "\\text{all real numbers } x \\text{ where } x > 2 \\text{ is false}",
+            "\\text{all real numbers } x \\text{ such that } x > 2 \\text{ does not hold}",
+            "\\text{all real numbers } x \\text{ such that } \\neg x > 2",
+            "\\text{all real numbers except } x > 2",
+            "\\text{all real numbers not greater than } 2",
+            "\\text{all real numbers at least } 2",
+            "\\text{no real } x > 2",
+            "\\text{all real numbers greater than } 2 \\text{ or } 3",
+        ],
+    );
+    check(
+        "[2,\\infty)",
+        &["\\text{all real numbers greater than or equal to } 2", "\\{x \\in \\mathbb{R}, x \\ge 2\\}"],
+        &[],
+    );
+    check("(-\\infty,2]", &["\\text{all real numbers at most } 2"], &[]);
+    check(
+        "(-\\infty,2)\\cup(2,\\infty)",
+        &[
+            "\\{x \\in \\mathbb{R}, x \\neq 2\\}",
+            "\\{x \\neq 2\\}",
+            "\\mathbf{R}-\\{2\\}",
+            "\\mathbf{R} \\setminus \\{2\\}",
+            "\\mathrm{R}\\setminus\\{2\\}",
+            "x \\in \\mathbf{R}, x \\ne 2",
+        ],
+        &["\\{x \\in \\mathbb{R}, x = 2\\}"],
+    );
+}

@@ -59,6 +59,12 @@ impl Parser<'_> {
             only => vec![only],
         };
         self.close_set(close)?;
+        // The condition alone: {x ∈ ℝ, x ≠ 2}.
+        let relates = |item: &Answer| matches!(item, Answer::Relation(_, signs) if signs.as_slice() != ['=']);
+        let all_relations = items.iter().all(|item| matches!(item, Answer::Relation(..)));
+        if all_relations && items.iter().any(relates) {
+            return Ok(Answer::List(Joint::And, items));
+        }
         Ok(Answer::Set(items))
     }
 

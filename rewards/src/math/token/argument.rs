@@ -34,6 +34,19 @@ impl<'a> Lexer<'a> {
         Some(name)
     }
 
+    /// Whether the argument is the `R` of `\mathbf{R} \setminus \{2\}`, from which a set is taken; then it is taken.
+    pub(super) fn eats_bold_reals(&mut self) -> bool {
+        let Some(rest) = self.rest.strip_prefix("{R}") else { return false };
+        let signs = ["-", "\\setminus", "\\smallsetminus", "\\backslash"];
+        let set = signs.iter().find_map(|sign| rest.trim_start().strip_prefix(sign));
+        let takes_set =
+            set.is_some_and(|set| set.trim_start().trim_start_matches("\\left").starts_with("\\{"));
+        if takes_set {
+            self.rest = rest;
+        }
+        takes_set
+    }
+
     /// What a text command makes of its argument: a joint, a formula that only looks upright, or words.
     pub(super) fn words(&mut self, command: &str) -> Result<(), Unreadable> {
         let before = self.rest;

@@ -198,6 +198,7 @@ impl<'a> Lexer<'a> {
                 "R" => self.push(Token::Mark('ℝ')),
                 other => self.push(Token::Word(other.into())),
             },
+            "mathbf" | "mathrm" | "textbf" if self.eats_bold_reals() => self.push(Token::Mark('ℝ')),
             "cr" => self.push(Token::Mark('↵')),
             "not" if self.eat("=") => self.push(Token::Mark('≠')),
             "not" if self.eat("\\in") => self.push(Token::Mark('∉')),
