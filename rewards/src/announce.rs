@@ -215,8 +215,10 @@ fn is_doubted(before: &str) -> bool {
         .and_then(|tail| tail.rsplit([',', ';', '.', ':', '!', '?', '\n']).next())
         .unwrap_or_default();
     let clause = clause.rsplit(" but ").next().unwrap_or(clause);
+    let doubts = || words(clause).any(|word| word.starts_with("doubt"));
     is_negated(clause) && words(clause).any(|word| BELIEFS.contains(&word))
-        || clause.ends_with(" that the ") && words(clause).any(|word| WRONG.contains(&word))
+        || doubts() && !words(clause).any(|word| matches!(word, "no" | "without" | "beyond"))
+        || clause.ends_with(" that the ") && words(clause).any(|word| WRONG.contains(&word)) && !doubts()
 }
 
 /// Whether a word of `text` denies.

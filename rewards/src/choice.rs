@@ -11,7 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Response, Reward, Status, Task, Verdict};
+use crate::{Response, Reward, Status, Task, Verdict, struck::without_struck};
 
 mod options;
 
@@ -47,8 +47,10 @@ impl Reward for ChoiceReward {
             return Verdict::undecided();
         };
         let claimed = match response.is_answer {
-            true => options.claimed(response.text),
-            false => response.spoken().map_or_else(Vec::new, |text| options.of_response(text)),
+            true => options.claimed(&without_struck(response.text)),
+            false => {
+                response.spoken().map_or_else(Vec::new, |text| options.of_response(&without_struck(text)))
+            }
         };
         let answer = claimed.iter().map(char::to_string).collect::<Vec<_>>().join(", ");
         Verdict::on((!claimed.is_empty()).then_some(answer), |_| (claimed == [gold], Status::Ok))

@@ -25,6 +25,7 @@ pub mod numeric;
 mod preset;
 mod question;
 mod rational;
+mod struck;
 mod tags;
 mod thought;
 mod verdict;

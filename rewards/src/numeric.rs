@@ -16,17 +16,22 @@
 
 use serde::{Deserialize, Serialize};
 
-mod context;
+mod before;
+mod behind;
 mod number;
+mod tidy;
+mod words;
 
 use crate::{
     Question, Rational, Response, Reward, Status, Task, Verdict,
     claim::{self, Manner, Stance},
     hedge,
     marked::{self, Kind},
+    struck::without_struck,
     thought,
 };
 use number::{Number, numbers};
+use tidy::tidy;
 
 /// Most numbers that a claim may hold, to be read for what it says of them.
 const MAX_NUMBERS: usize = 64;
@@ -35,11 +40,11 @@ const MAX_SENTENCE: usize = 300;
 
 /// The text of the number that `response` gives as its answer; none where it gives none, or several.
 pub fn extract(response: &str) -> Option<String> {
-    let text = tidy(thought::spoken(response, false)?);
+    let text = tidy(&without_struck(thought::spoken(response, false)?));
     let mut denied = Vec::new();
     let mut answer = None;
     for mark in marked::marks(&text, |text| !numbers(text).is_empty()) {
-        let claim = Claim::of(mark.content);
+        let claim = Claim::of(mark.content, mark.kind == Kind::Sign);
         match mark.kind {
             Kind::Phrase if claim.is_silent => continue,
             Kind::Loose if !claim.is_clean(mark.said) => continue,
@@ -66,37 +71,14 @@ pub fn extract(response: &str) -> Option<String> {
 /// The status is [`Status::Unparsable`] for an answer that is not one number, and [`Status::Error`] for a gold answer that
 /// is not.
 pub fn judge(gold: &str, answer: &str) -> (bool, Status) {
-    let value = |text: &str| Claim::of(&tidy(text)).number.and_then(|number| number.value);
+    let value =
+        |text: &str| Claim::of(&tidy(&without_struck(text)), true).number.and_then(|number| number.value);
     let gold = marked::signs(gold).first().map_or(gold, |mark| mark.content);
     match (value(gold), value(answer)) {
         (None, _) => (false, Status::Error),
         (_, None) => (false, Status::Unparsable),
         (Some(gold), Some(answer)) => (gold == answer, Status::Ok),
     }
-}
-
-/// `text` without the spellings of LaTeX that stand within numbers, with one minus and one slash, and ASCII digits.
-fn tidy(text: &str) -> String {
-    let text = text.replace("{,}", ",").replace("\\,", "").replace("\\!", "");
-    if text.is_ascii() {
-        return text;
-    }
-    let mut tidied = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let within =
-            tidied.ends_with(|c: char| c.is_ascii_digit()) && chars.peek().is_some_and(char::is_ascii_digit);
-        tidied.push(match c {
-            '\u{2212}' | '\u{2796}' | '\u{2012}' | '\u{2010}' | '\u{2011}' | '\u{fe63}' | '\u{ff0d}' => '-',
-            '\u{2015}' => '—',
-            '\u{2044}' | '\u{2215}' => '/',
-            '\u{a0}' | '\u{2009}' | '\u{202f}' if within => ',',
-            '\u{a0}' | '\u{2009}' | '\u{202f}' => ' ',
-            '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10).unwrap_or(c),
-            _ => c,
-        });
-    }
-    tidied
 }
 
 /// What a marked text says.
@@ -119,8 +101,10 @@ impl Claim {
         self.number.is_none() && !self.denied.is_empty()
             || self.number.is_some_and(|number| number.value == last)
     }
-    /// What `text` says: of several numbers and of operations it says none.
-    fn of(text: &str) -> Self {
+
+    /// What `text` says, in which an exclamation mark is a factorial where it `is_sign`, a box or the like: of several
+    /// numbers and of operations it says none.
+    fn of(text: &str, is_sign: bool) -> Self {
         let all = numbers(text);
         let open = Self { is_open: true, ..Self::default() };
         if all.is_empty() || all.len() > MAX_NUMBERS {
@@ -157,7 +141,8 @@ impl Claim {
             let after = after.get(number.end - number.start..).unwrap_or_default();
             hedge::bounds_what_follows(before)
                 || hedge::bounds_what_precedes(after)
-                || before.trim_end().ends_with('-')
+                || before::hangs_on_dash(before)
+                || is_sign && behind::is_unread_in_sign(after)
                 || matches!(before.trim(), "<" | ">")
         });
         let clear = same && !bounded && of(Stance::Open).next().is_none() && !has_operation(text, &all, said);
@@ -182,13 +167,21 @@ fn is_operation(between: &str) -> bool {
         || ["plus", "minus", "times", "by", "over", "divided by"].contains(&sign)
 }
 
-/// Whether there is an operation in `text`, outside of its numbers and where `said` holds.
+/// Whether there is an operation in `text`, outside of its numbers and where `said` holds: a sign of one, or a command of
+/// LaTeX that says something of numbers.
 fn has_operation(text: &str, numbers: &[Number], said: impl Fn(usize) -> bool) -> bool {
-    const OPERATIONS: [&str; 11] = ["+", "*", "×", "·", "÷", "√", "π", "\\sqrt", "\\pi", "\\times", "\\cdot"];
-    let mut all = OPERATIONS.iter().flat_map(|operation| text.match_indices(operation));
-    all.any(|(at, operation)| {
-        let within = numbers.iter().any(|number| (number.start..number.end).contains(&at));
-        said(at) && !within && !(operation == "*" && is_emphasis(text, at))
+    const OPERATIONS: [char; 9] = ['+', '*', '×', '·', '⋅', '÷', '√', 'π', '\\'];
+    text.match_indices(OPERATIONS).any(|(at, sign)| {
+        let rest = text.get(at..).unwrap_or_default();
+        // Of "\\\\so" only the first backslash begins a command.
+        let escaped = || text.get(..at).is_some_and(|before| before.ends_with('\\'));
+        let operates = match sign {
+            "\\" => words::counts(rest) && !escaped() && !rest.starts_with("\\circ"),
+            "*" => !is_emphasis(text, at),
+            _ => true,
+        };
+        let within = || numbers.iter().any(|number| (number.start..number.end).contains(&at));
+        operates && said(at) && !within()
     })
 }
 

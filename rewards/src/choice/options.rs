@@ -15,6 +15,21 @@ const MAX_LINE: usize = 300;
 /// Most letters that a claim may name.
 const MAX_LETTERS: usize = 64;
 
+/// Words with which a text goes on behind the letter A; behind any other "A" is an article.
+#[rustfmt::skip]
+const BEHIND_A_LETTER: &[&str] = &[
+    "is", "are", "was", "were", "be", "being", "been", "has", "have", "had", "does", "do", "did", "can", "cannot",
+    "could", "must", "should", "will", "would", "may", "might", "seems", "looks", "appears", "remains", "equals",
+    "fits", "works", "holds", "fails", "satisfies", "matches", "contradicts", "follows", "applies", "describes",
+    "states", "says", "gives", "shows", "explains", "becomes", "gets", "makes", "means", "leads", "wins",
+    "and", "or", "but", "nor", "not", "no", "never", "yet", "plus", "because", "since", "as", "so", "hence", "thus",
+    "therefore", "then", "rather", "instead", "in", "with", "without", "for", "by", "from", "to", "of", "on", "at", "per",
+    "over", "than", "via", "due", "given", "based", "except", "if", "unless", "while", "whereas", "which", "where",
+    "when", "that", "who", "what", "only", "too", "also", "here", "alone", "again", "though", "although", "albeit",
+    "even", "however", "wrong", "right", "correct", "incorrect", "false", "true", "the", "this", "it", "its", "we",
+    "my", "our", "option", "alternatively", "maybe", "perhaps", "possibly", "vs", "versus", "out",
+];
+
 /// The letters that a text claims, each once, and those that it denies.
 #[derive(Debug, Default)]
 pub(super) struct Claim {
@@ -169,6 +184,9 @@ impl Options {
                 && claim.get(at + word.len()..).is_some_and(|after| after.starts_with(')'));
             let counts = enclosed || whole == word || (letter.is_ascii_uppercase() && letter != 'I');
             let letter = letter.to_ascii_uppercase();
+            if !enclosed && is_article(claim, at) {
+                continue;
+            }
             if counts && self.has(letter) {
                 letters.push((at, at + 1, letter));
             }
@@ -185,6 +203,9 @@ impl Options {
 
     /// The letter that is chosen at the start of `line`, where that goes on with no more than its option.
     fn opens(&self, line: &str) -> Option<char> {
+        if line.contains(claim::CROSSES) {
+            return None;
+        }
         let mut all = words(line).map(|(_, word)| word).peekable();
         if all
             .peek()
@@ -213,6 +234,23 @@ impl Options {
         let last = label(text.trim_end().lines().next_back()?).filter(|_| self.0.is_empty())?;
         text.lines().filter_map(label).all(|letter| letter == last).then_some(last)
     }
+}
+
+/// Whether the letter at `at` is the article "A": one blank parts it from a word that does not go on as a claim does, as
+/// in "A magnet"; [`bare`] puts more than one behind a letter that is set off.
+fn is_article(text: &str, at: usize) -> bool {
+    let after = text.get(at..).and_then(|rest| rest.strip_prefix("A ")).unwrap_or_default();
+    let word = words(after).next().filter(|(at, _)| *at == 0).map(|(_, word)| word.to_ascii_lowercase());
+    let named =
+        text.get(..at).and_then(|before| words(before).last()).map(|(_, word)| word.to_ascii_lowercase());
+    let is_named = named.is_some_and(|word| matches!(&*word, "option" | "choice" | "letter" | "statement"));
+    let is_noun = |word: String| {
+        word.chars().filter(|c| c.is_alphabetic()).count() > 1
+            && !word.ends_with("n't")
+            && !word.ends_with("ly")
+            && !BEHIND_A_LETTER.contains(&&*word)
+    };
+    !is_named && word.is_some_and(is_noun)
 }
 
 /// `claimed`, unless one of them is denied as well, or it is left open which is claimed.

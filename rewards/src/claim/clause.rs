@@ -35,8 +35,8 @@ pub(super) struct Clause {
     pub alternative: bool,
 }
 
-const REASONS: [&str; 9] =
-    ["because", "since", "whereas", "while", "although", "though", "as", "which", "where"];
+const REASONS: [&str; 10] =
+    ["because", "since", "whereas", "while", "although", "though", "albeit", "as", "which", "where"];
 const CONCLUSIONS: [&str; 8] = ["so", "hence", "thus", "therefore", "then", "if", "unless", "assuming"];
 /// Two words that open a denial.
 const INSTEAD: [(&str, &str); 5] =
@@ -54,6 +54,8 @@ pub(super) struct Clauses<'a> {
     tokens: &'a [Token],
     /// For each token that opens a bracket, where it closes.
     closes: Vec<Option<usize>>,
+    /// How many words of more than one letter there are before each token.
+    n_words: Vec<usize>,
     first_value: Option<usize>,
     /// The end of the bracket that the clause stands in, and the role outside.
     within: Option<(usize, Role)>,
@@ -69,6 +71,7 @@ impl<'a> Clauses<'a> {
         Self {
             tokens,
             closes: closes(tokens),
+            n_words: n_words(tokens),
             first_value,
             within: None,
             at: 0,
@@ -170,11 +173,17 @@ impl<'a> Clauses<'a> {
         match &token.kind {
             Kind::Comma => !self.joins(from, at),
             Kind::Semicolon | Kind::Dash => true,
-            Kind::Stop => !(at == from + 1 && self.is_value(from)) || self.tokens.get(at + 1).is_none(),
+            // "A. Paris" is an option, "A. Not B" are two sentences.
+            Kind::Stop => !(at == from + 1 && self.is_value(from)) || !self.is_label(at),
             Kind::Open => self.holds_aside(at),
             Kind::Word(word) => at > from && self.opens(word, from, at),
             _ => false,
         }
+    }
+
+    /// Whether the period at `at`, behind a value, may be the mark of an option.
+    fn is_label(&self, at: usize) -> bool {
+        self.tokens.get(at + 1).is_some() && !self.word(at + 1).is_some_and(denial::is_negator)
     }
 
     /// Whether the word at `at` opens a clause.
@@ -182,7 +191,8 @@ impl<'a> Clauses<'a> {
         let next = self.word(at + 1).unwrap_or_default();
         match word {
             "but" => !denial::is_all_but(self.tokens, at),
-            "yet" | "because" | "since" | "whereas" | "while" | "although" | "though" | "which" => true,
+            "yet" | "because" | "since" | "whereas" | "while" | "although" | "though" | "albeit"
+            | "which" => true,
             "hence" | "thus" | "therefore" | "if" | "unless" => true,
             "so" => self.is_value(at + 1) || next != "far",
             "where" => self.role == Role::Main && self.is_value(at - 1),
@@ -225,13 +235,22 @@ impl<'a> Clauses<'a> {
         let Some(end) = self.closes.get(at).copied().flatten().filter(|_| self.within.is_none()) else {
             return false;
         };
-        let inside = self.tokens.get(at + 1..end).unwrap_or_default();
         if self.first_value.is_none_or(|first| first > at) {
             return false;
         }
-        let equal = inside.first().is_some_and(|token| token.kind == Kind::Equals);
-        equal || inside.iter().filter_map(Token::word).any(|word| word.len() > 1)
+        let equal = self.tokens.get(at + 1).is_some_and(|token| token.kind == Kind::Equals);
+        equal || self.n_words.get(at) < self.n_words.get(end)
     }
+}
+
+/// How many words of more than one letter there are before each of `tokens`.
+fn n_words(tokens: &[Token]) -> Vec<usize> {
+    let before = tokens.iter().scan(0, |n_words, token| {
+        let before = *n_words;
+        *n_words += usize::from(token.word().is_some_and(|word| word.len() > 1));
+        Some(before)
+    });
+    before.collect()
 }
 
 /// For each token that opens a bracket, where it closes.

@@ -4,8 +4,9 @@ use super::{
     Manner,
     token::{Kind, Token},
     words::{
-        ABOUT_THE_CLAIM, BEFORE_BUT, COPULAS, DOES, DOES_NOT, FILLERS, NEGATORS, NOES, OF_THINGS, REJECTING,
-        REJECTIONS, RELATIVES, RIGHT, RULED, RULING, SINGULAR, WORKS,
+        ABOUT_THE_CLAIM, BEFORE_BUT, BELIEFS, CONCESSIONS, COPULAS, CORRECTIONS, CROSS, DOES, DOES_NOT,
+        FILLERS, GENERAL, NEGATORS, NO_SUCH, NOES, NOUNS, OF_ANOTHER, OF_THINGS, REJECTING, REJECTIONS,
+        RELATIVES, RESTRICTIONS, RIGHT, RULED, RULING, SINGULAR, WORKS,
     },
 };
 
@@ -20,6 +21,11 @@ fn is_copula(word: &str) -> bool {
     COPULAS.contains(&word) || word.ends_with("'s")
 }
 
+/// Whether `word` behind a value is a verb of which the value is the subject.
+pub(super) fn is_verb(word: &str) -> bool {
+    is_copula(word) || is_negator(word) || REJECTIONS.contains(&word)
+}
+
 /// Whether the token at `at` denies, or says to be no answer, what is near.
 fn denies(tokens: &[Token], at: usize) -> bool {
     let word = |at: usize| tokens.get(at).and_then(Token::word);
@@ -27,9 +33,26 @@ fn denies(tokens: &[Token], at: usize) -> bool {
     let before = at.checked_sub(1).and_then(word);
     let only = this == "not" && word(at + 1) == Some("only");
     let has_before = |words: &[&str]| before.is_some_and(|before| words.contains(&before));
-    is_negator(this) && !only
+    is_negator(this) && !only && !is_certain(tokens, at)
         || this == "but" && has_before(BEFORE_BUT)
         || this == "than" && has_before(&["other"])
+}
+
+/// Whether the token at `at` belongs to "no doubt", "without a doubt" and the like.
+fn is_certain(tokens: &[Token], at: usize) -> bool {
+    let is_article = |word: &&str| matches!(*word, "a" | "any" | "the" | "shadow" | "of");
+    let (before, behind) = tokens.split_at_checked(at).unwrap_or_default();
+    match tokens.get(at).and_then(Token::word) {
+        Some("doubt" | "doubts") => {
+            let mut words = before.iter().rev().map_while(Token::word).skip_while(is_article);
+            matches!(words.next(), Some("no" | "without" | "beyond"))
+        }
+        Some("without") => {
+            let mut words = behind.iter().skip(1).map_while(Token::word).skip_while(is_article);
+            matches!(words.next(), Some("doubt" | "doubts" | "question" | "exception" | "fail"))
+        }
+        _ => false,
+    }
 }
 
 /// Whether the token at `at` says that something is no answer.
@@ -43,42 +66,75 @@ fn rejects(tokens: &[Token], at: usize) -> bool {
     let out = this == "out" && (is_copula(before) || RULED.contains(&before) || ruled_it());
     let too = this == "too" && is_copula(before) && word(at + 1).is_some();
     let far = this == "from" && before == "far";
-    let nothing = before == "no" && matches!(this, "good" | "sense" | "option" | "longer")
+    let is_said = || at.checked_sub(2).and_then(word).is_some_and(is_copula);
+    let nothing = before == "no"
+        && NO_SUCH.contains(&this)
+        && (matches!(this, "good" | "sense" | "longer") || is_said())
         || before == "makes" && this == "no";
     REJECTIONS.contains(&this) && before != "no" || out || too || far || nothing
 }
 
-/// Whether `tokens`, a clause, denies its value that stands at `at` by what is before it.
-pub(super) fn before(tokens: &[Token], at: usize, manner: Manner) -> bool {
-    let clause = tokens.get(..at).unwrap_or_default();
-    let words = || clause.iter().rev().map_while(Token::word);
+/// For each of the values of `tokens`, a clause, that stand at `places`, whether it is denied by what is before it.
+pub(super) fn before(tokens: &[Token], places: &[usize], manner: Manner) -> Vec<bool> {
     if manner == Manner::Prose {
-        let end = words().take_while(|word| FILLERS.contains(word)).count();
-        return clause.len().checked_sub(end + 1).is_some_and(|at| denies(clause, at));
+        return places.iter().map(|at| just_before(tokens.get(..*at).unwrap_or_default())).collect();
     }
-    let mut denied = false;
-    for (place, token) in clause.iter().enumerate() {
+    let mut places = places.iter().copied().peekable();
+    let (mut denied, mut doubted) = (false, false);
+    let mut found = Vec::new();
+    for (place, token) in tokens.iter().enumerate() {
+        if places.next_if_eq(&place).is_some() {
+            found.push(denied || doubted || is_non(tokens, place));
+        }
         let Some(word) = token.word() else {
             denied &= token.kind != Kind::Equals;
             continue;
         };
-        let rejecting = REJECTING.contains(&word) || rejects(clause, place) || is_ruling(tokens, place);
-        if denies(clause, place) || rejecting {
+        let rejecting = REJECTING.contains(&word) || rejects(tokens, place) || is_ruling(tokens, place);
+        doubted |= word.starts_with("doubt") && denies(tokens, place);
+        if denies(tokens, place) || rejecting {
             denied = true;
         } else if matches!(word, "is" | "are" | "was" | "were" | "equals" | "it's" | "that's")
-            && place.checked_sub(1).is_some_and(|before| !denies(clause, before) && !rejects(clause, before))
+            && place.checked_sub(1).is_some_and(|before| !denies(tokens, before) && !rejects(tokens, before))
         {
             // "What she did not eat is 5."
             denied = false;
         }
     }
-    denied
+    found.extend(places.map(|_| denied || doubted));
+    found
 }
 
 /// Whether the verb at `at` rules out what follows it: "rules C out", "ruling out C".
 fn is_ruling(tokens: &[Token], at: usize) -> bool {
     let out = || tokens.iter().skip(at + 1).take(REACH).filter_map(Token::word).any(|word| word == "out");
     tokens.get(at).and_then(Token::word).is_some_and(|word| RULING.contains(&word)) && out()
+}
+
+/// Whether the value at `at` has a "non" before it: "non-A".
+fn is_non(tokens: &[Token], at: usize) -> bool {
+    at.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word) == Some("non")
+}
+
+/// Whether what directly follows `clause` in prose is denied: "not 5", "non-5", "I doubt that it is 5".
+fn just_before(clause: &[Token]) -> bool {
+    const LINKS: [&str; 12] =
+        ["is", "was", "are", "it", "it's", "that", "that's", "this", "answer", "result", "solution", "would"];
+    let words = || clause.iter().rev().map_while(Token::word);
+    let n_fillers = words().take_while(|word| FILLERS.contains(word)).count();
+    let at = clause.len().checked_sub(n_fillers + 1);
+    if at.is_some_and(|at| denies(clause, at)) || is_non(clause, clause.len()) {
+        return true;
+    }
+    let n_links = words().take_while(|word| FILLERS.contains(word) || LINKS.contains(word)).count();
+    let Some(at) = clause.len().checked_sub(n_links + 1) else { return false };
+    let word = clause.get(at).and_then(Token::word).unwrap_or_default();
+    let is_believed = BELIEFS.contains(&word);
+    let negated = || (at.saturating_sub(3)..at).any(|at| denies(clause, at));
+    n_links > 0
+        && (rejects(clause, at)
+            || word.starts_with("doubt") && denies(clause, at)
+            || is_believed && negated())
 }
 
 /// What the words behind a value say of it.
@@ -120,6 +176,9 @@ pub(super) fn behind(tail: &[Token], manner: Manner) -> Predicate {
 fn is_of_number(tail: &[Token], at: usize, manner: Manner) -> bool {
     let word = |at: usize| tail.get(at).and_then(Token::word);
     let before = at.checked_sub(1).and_then(word);
+    if word(at) == Some(CROSS) {
+        return true;
+    }
     let is_adverb = |word: &str| word.ends_with("ly") || matches!(word, "also" | "just" | "ruled" | "not");
     // "4 wrong answers", "4 were wrong"
     let is_predicate =
@@ -127,7 +186,10 @@ fn is_of_number(tail: &[Token], at: usize, manner: Manner) -> bool {
     if word(at).is_none_or(|word| !OF_THINGS.contains(&word)) {
         return is_predicate || manner == Manner::Numbers && tail.iter().filter_map(Token::word).count() == 1;
     }
-    word(0).is_some_and(|word| SINGULAR.contains(&word) || at == 0 && manner == Manner::Numbers)
+    // "4 fails", but "4 trap doors"
+    let is_verb = |word: &str| !NOUNS.contains(&word) || tail.iter().filter_map(Token::word).count() == 1;
+    word(0)
+        .is_some_and(|word| SINGULAR.contains(&word) || at == 0 && manner == Manner::Numbers && is_verb(word))
         || manner == Manner::Numbers && before.is_some_and(is_copula)
 }
 
@@ -167,7 +229,43 @@ pub(super) fn of_claim(tokens: &[Token]) -> bool {
         kind => *kind != Kind::Sign,
     };
     // "It is wrong to think so" and "it is not possible to have 6" speak of something else.
-    tokens.iter().take(denial).all(about) && !matches!(word(judged + 1), Some("to" | "that"))
+    let restricted = match word(judged + 1) {
+        Some("at") => word(judged + 2) == Some("first"),
+        Some("to" | "that") => true,
+        // "That is wrong for many reasons" denies it all the same.
+        _ if denial == judged => false,
+        Some("for" | "in") => word(judged + 2).is_some_and(|word| !GENERAL.contains(&word)),
+        Some(word) => RESTRICTIONS.contains(&word),
+        None => false,
+    };
+    tokens.iter().take(denial).all(about)
+        && !restricted
+        && !speaks_of_another(tokens.get(..denial).unwrap_or_default())
+}
+
+/// Whether `subject`, what stands before a denial, speaks of another claim: "my first guess", "one option".
+fn speaks_of_another(subject: &[Token]) -> bool {
+    let words: Vec<&str> = subject.iter().filter_map(Token::word).collect();
+    let is_other = |at: usize, word: &&str| {
+        let before = at.checked_sub(1).and_then(|at| words.get(at)).copied().unwrap_or_default();
+        OF_ANOTHER.contains(word) && !(*word == "one" && matches!(before, "this" | "that"))
+    };
+    let corrects = words.first().is_some_and(|word| CORRECTIONS.contains(word));
+    !corrects && words.iter().enumerate().any(|(at, word)| is_other(at, word))
+}
+
+/// Whether `tail`, behind a value that is only mentioned, says that it is right as well.
+pub(super) fn affirms(tail: &[Token]) -> bool {
+    let mut words = tail.iter().map_while(Token::word);
+    let said = matches!(words.next(), Some("is" | "are" | "was" | "were"));
+    let first = words.find(|word| !matches!(*word, "also" | "equally" | "the" | "just" | "as" | "a" | "too"));
+    said && matches!(first, Some("right" | "correct" | "answer"))
+}
+
+/// Whether the clause of `tokens` that begins at `from` is opened by a word such as "though".
+pub(super) fn concedes(tokens: &[Token], from: usize) -> bool {
+    let opener = from.checked_sub(1).and_then(|at| tokens.get(at)).and_then(Token::word);
+    opener.is_some_and(|word| CONCESSIONS.contains(&word))
 }
 
 /// What the negator at `at` denies, where that is being an answer: "cannot be *right*".

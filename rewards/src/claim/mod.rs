@@ -22,6 +22,7 @@ use denial::Predicate;
 pub(crate) use formula::without_asides;
 use token::{Kind, Token, tokens};
 pub(crate) use token::{last_sentence, sentence};
+pub(crate) use words::CROSSES;
 
 /// Whose values are read, by which the words differ that deny them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,13 +70,20 @@ pub(crate) struct Reading {
 impl Reading {
     /// Whether what stands at `at` explains or denies.
     pub fn is_aside(&self, at: usize) -> bool {
-        self.asides.iter().any(|aside| aside.range.contains(&at))
+        // They stand one behind the other.
+        let next = self.asides.partition_point(|aside| aside.range.start <= at);
+        next.checked_sub(1)
+            .and_then(|last| self.asides.get(last))
+            .is_some_and(|aside| aside.range.contains(&at))
     }
 }
 
 /// Reads `text`, whose values stand at `values`, from left to right.
 pub(crate) fn read(text: &str, values: &[Range<usize>], manner: Manner) -> Reading {
-    let tokens = tokens(text, values);
+    let mut tokens = tokens(text, values);
+    if manner != Manner::Letters {
+        token::join_differences(&mut tokens, text, denial::is_verb);
+    }
     let mut reading = Reading {
         stances: vec![Stance::Beside; values.len()],
         asides: vec![],
@@ -96,8 +104,10 @@ pub(crate) fn read(text: &str, values: &[Range<usize>], manner: Manner) -> Readi
             });
         }
         if inside.iter().all(|token| token.value().is_none()) {
-            let takes_back =
-                clause.role != Role::Denial && (clause.role != Role::Reason || is_relative(inside));
+            let takes_back = clause.role != Role::Denial
+                && (clause.role != Role::Reason
+                    || is_relative(inside)
+                    || denial::concedes(&tokens, clause.from));
             reading.rejected |= clauses.claimed && takes_back && denial::of_claim(inside);
             let last = inside.iter().rev().find_map(Token::word);
             pending = last.is_some_and(denial::is_negator) || pending;
@@ -135,10 +145,38 @@ pub(crate) fn is_taken_back(behind: &str) -> bool {
     let is_no = |part: &[Token]| part.iter().filter_map(Token::word).eq(["no"]);
     let mut parts = tokens.split(is_end).filter(|part| part.iter().any(|token| token.word().is_some()));
     let Some(first) = parts.next() else { return false };
-    // "The answer is 5. Or 6."
     let sentence = behind.trim_start_matches(token::EMPHASIS).starts_with('.');
-    let alternative = sentence && first.first().and_then(Token::word) == Some("or");
-    alternative || first.split(|token| token.kind == Kind::Comma).any(is_no) || denial::of_claim(first)
+    let alternative = first.first().and_then(Token::word) == Some("or") || is_alternative(line);
+    sentence && alternative
+        || first.split(|token| token.kind == Kind::Comma).any(is_no)
+        || denial::of_claim(first)
+}
+
+/// Whether the first sentence of `line`, which begins with the period of a claim, is no more than another: "Alternatively B."
+fn is_alternative(line: &str) -> bool {
+    const OPENERS: [&str; 8] =
+        ["or", "alternatively", "maybe", "perhaps", "possibly", "otherwise", "also", "likewise"];
+    const LINKS: [&str; 9] = ["it", "is", "it's", "could", "be", "option", "the", "answer", "choice"];
+    let line =
+        line.trim_start_matches(|c: char| c == '.' || c.is_whitespace() || token::EMPHASIS.contains(&c));
+    let said = sentence(line).trim_end_matches(['.', '!', '?', ' ']);
+    let mut words = said.split([' ', ',']).filter(|word| !word.is_empty());
+    let is_in = |list: &[&str], word: &str| list.iter().any(|other| word.eq_ignore_ascii_case(other));
+    let opens = words.next().is_some_and(|word| is_in(&OPENERS, word));
+    let mut left = words.skip_while(|word| is_in(&LINKS, word));
+    let value = left.next().unwrap_or_default().trim_matches(|c: char| !c.is_alphanumeric());
+    let is_value = value.len() == 1 && value.starts_with(|c: char| c.is_ascii_uppercase())
+        || value.contains(|c: char| c.is_ascii_digit());
+    opens && is_value && left.next().is_none()
+}
+
+/// Whether `text`, an answer, ends in words that say that what is before them is none: `5 \text{ fails}`.
+pub(crate) fn is_denied_behind(text: &str) -> bool {
+    text.rsplit_once("\\text{").is_some_and(|(before, tail)| {
+        before.contains(char::is_alphanumeric)
+            && !tail.contains(|c: char| c.is_ascii_digit())
+            && is_taken_back(tail)
+    })
 }
 
 /// How far around a claim its sentence is read for a denial, in bytes.
@@ -153,7 +191,7 @@ pub(crate) fn negates_what_follows(before: &str) -> bool {
     let is_end = |token: &Token| matches!(token.kind, Kind::Stop | Kind::Semicolon | Kind::Comma);
     let clause = tokens.rsplit(is_end).next().unwrap_or_default();
     let words: Vec<&str> = clause.iter().rev().map_while(Token::word).take(2).collect();
-    denial::before(clause, clause.len(), Manner::Prose)
+    denial::before(clause, &[clause.len()], Manner::Prose).contains(&true)
         || matches!(words[..], ["than", "rather"] | ["of", "instead"])
 }
 
@@ -176,6 +214,7 @@ fn stances(clause: Clause, inside: &[Token], manner: Manner) -> Vec<(usize, Stan
     let joined = |pair: &&[usize]| matches!(pair, [a, b] if inside.get(a + 1..*b).is_some_and(is_joint));
     let n_listed = places.windows(2).take_while(joined).count();
     let listed = places.get(n_listed).copied().unwrap_or_default();
+    let denied_before = denial::before(inside, &places, manner);
     let mut found = Vec::new();
     // From the right, since a list shares what is said behind it.
     let mut shared = Predicate::Nothing;
@@ -196,11 +235,12 @@ fn stances(clause: Clause, inside: &[Token], manner: Manner) -> Vec<(usize, Stan
         shared = own;
         let is_named = clause.role == Role::Denial && *at <= listed;
         let denied =
-            matches!(own, Predicate::Denial { .. }) || is_named || denial::before(inside, *at, manner);
+            matches!(own, Predicate::Denial { .. }) || is_named || denied_before.get(n) == Some(&true);
         let stance = match (denied, claims) {
             (true, _) => Stance::Denied,
             (_, true) if own == Predicate::Elliptical && clause.role != Role::Contrast => Stance::Open,
             (_, true) => Stance::Claimed,
+            _ if denial::affirms(tail) => Stance::Claimed,
             _ => Stance::Beside,
         };
         found.extend(inside.get(*at).and_then(Token::value).map(|value| (value, stance)));
@@ -257,7 +297,7 @@ fn is_claim(clause: Clause, inside: &[Token]) -> bool {
     const LEADS: [&str; 12] =
         ["it", "it's", "that", "that's", "this", "is", "are", "the", "answer", "option", "choice", "be"];
     let mut words = inside.iter().filter_map(Token::word);
-    if words.any(|word| HEDGES.contains(&word)) {
+    if clause.alternative || words.any(|word| HEDGES.contains(&word)) {
         return true;
     }
     let first = inside.iter().find(|token| token.word().is_none_or(|word| !LEADS.contains(&word)));

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::words::{CROSS, CROSSES, TICKS};
+
 /// Commands of LaTeX that only dress the text in them.
 const DRESS: [&str; 11] =
     ["boxed", "text", "textbf", "textit", "mathrm", "mathbf", "mbox", "emph", "left", "right", "rm"];
@@ -90,6 +92,20 @@ pub(super) fn tokens(text: &str, values: &[Range<usize>]) -> Vec<Token> {
     all
 }
 
+/// Leaves those dashes out of `tokens` that are a minus between two values, as in "48 - 30 = 18": behind the second one
+/// there is no verb, as `is_verb` knows them, for it to be the subject of: "18 – 30 would be too many".
+pub(super) fn join_differences(tokens: &mut Vec<Token>, text: &str, is_verb: impl Fn(&str) -> bool) {
+    let is_minus = |at: usize, token: &Token| {
+        let sign = text.get(token.start..).is_some_and(|rest| rest.starts_with(['-', '–']));
+        let subtracts = tokens.get(at + 1).is_some_and(|next| next.value().is_some());
+        let judged = tokens.get(at + 2).and_then(Token::word).is_some_and(&is_verb);
+        token.kind == Kind::Dash && sign && subtracts && !judged
+    };
+    let minuses: Vec<bool> = tokens.iter().enumerate().map(|(at, token)| is_minus(at, token)).collect();
+    let mut minuses = minuses.into_iter();
+    tokens.retain(|_| minuses.next() != Some(true));
+}
+
 /// The length of the word at the start of `text`; an apostrophe within belongs to it.
 fn word_length(text: &str) -> usize {
     let end = text.find(|c: char| !c.is_alphabetic() && c != '\'' && c != '’').unwrap_or(text.len());
@@ -116,6 +132,10 @@ fn mark(text: &str, at: usize, c: char) -> Option<Kind> {
         '!' | '?' if ends_sentence(after) => Kind::Semicolon,
         '=' => Kind::Equals,
         '¬' => Kind::Word("not".into()),
+        _ if CROSSES.contains(&c) => Kind::Word(CROSS.into()),
+        // "5 ✖ 3" is a product.
+        '✖' if !after.trim_start().starts_with(char::is_numeric) => Kind::Word(CROSS.into()),
+        _ if TICKS.contains(&c) => Kind::Word("right".into()),
         _ if c.is_numeric() => Kind::Sign,
         _ => return None,
     })

@@ -4,7 +4,7 @@
 #[rustfmt::skip]
 pub(super) const NEGATORS: &[&str] = &[
     "not", "never", "cannot", "neither", "nor", "except", "excepting", "excluding", "besides", "unlike",
-    "neg", "lnot", "without", "hardly", "scarcely",
+    "neg", "lnot", "without", "hardly", "scarcely", "doubt", "doubts", "doubtful",
 ];
 /// Words after which "but" denies: "all but".
 #[rustfmt::skip]
@@ -17,20 +17,32 @@ pub(super) const REJECTIONS: &[&str] = &[
     "wrong", "incorrect", "false", "untrue", "impossible", "invalid", "mistaken", "mistake", "erroneous",
     "excluded", "eliminated", "rejected", "discarded", "dismissed", "refuted", "disproved", "disproven", "inadmissible", "unlikely", "implausible", "fails", "failed", "fail", "contradicts",
     "contradictory", "absurd", "nonsense", "bogus", "flawed", "unsuitable", "untenable", "inaccurate",
-    "inconsistent", "extraneous", "spurious", "excludes", "unacceptable",
+    "inconsistent", "extraneous", "spurious", "excludes", "unacceptable", "bad", "trap", "distractor", "decoy",
+    "misleading", "unsound", "nonsensical", "improbable", "dubious", "questionable", "fake", "worthless",
+    CROSS,
 ];
+/// The word for which signs of rejection stand: "4 ❌".
+pub(super) const CROSS: &str = "✗";
+/// Signs that reject what is before or behind them.
+pub(crate) const CROSSES: [char; 7] = ['✗', '✘', '❌', '❎', '🚫', '⛔', '👎'];
+/// Signs that confirm it.
+pub(super) const TICKS: [char; 4] = ['✓', '✔', '✅', '☑'];
 /// Those of them that are said of things that are counted as well: "18 were rejected".
 #[rustfmt::skip]
 pub(super) const OF_THINGS: &[&str] = &[
     "excluded", "eliminated", "rejected", "discarded", "dismissed", "fails", "failed", "fail", "mistake", "flawed",
-    "excludes", "unacceptable", "extraneous", "unsuitable", "spurious", "contradicts", "out",
+    "excludes", "unacceptable", "extraneous", "unsuitable", "spurious", "contradicts", "out", "trap",
+    "distractor", "decoy",
 ];
+/// Nouns among them.
+pub(super) const NOUNS: &[&str] = &["mistake", "trap", "distractor", "decoy"];
 /// Verbs that reject what follows them.
 #[rustfmt::skip]
 pub(super) const REJECTING: &[&str] = &[
     "eliminate", "eliminates", "eliminating", "eliminated", "exclude", "excludes", "excluded", "reject",
     "rejects", "rejecting", "rejected", "discard", "discarding", "discarded", "dismiss", "dismissing",
-    "dismissed", "refute", "refutes",
+    "dismissed", "refute", "refutes", "avoid", "avoids", "avoiding", "avoided", "ignore", "ignoring", "disregard",
+    "disregarding", "forget", "omit", "omitting", "beware", "deny", "denies", "dispute",
 ];
 /// Verbs that with "out" reject: "ruled out".
 #[rustfmt::skip]
@@ -63,6 +75,28 @@ pub(super) const COPULAS: &[&str] = &[
     "should", "would", "could", "can", "may", "might", "will", "shall", "has", "have", "had", "does", "do",
     "did", "equals",
 ];
+/// Nouns of which it is said that something is none: "A is no answer".
+pub(super) const NO_SUCH: &[&str] = &[
+    "good",
+    "sense",
+    "longer",
+    "answer",
+    "option",
+    "choice",
+    "solution",
+    "candidate",
+    "match",
+    "fit",
+    "way",
+];
+/// Words that begin the judgement of a claim before them: "A, though wrong".
+pub(super) const CONCESSIONS: &[&str] = &["though", "although", "albeit", "while", "even", "which"];
+/// Words of a doubt about what follows, with a denial before them: "I don't think it is 4".
+#[rustfmt::skip]
+pub(super) const BELIEFS: &[&str] = &[
+    "think", "believe", "say", "claim", "mean", "guess", "suppose", "certain", "sure", "convinced", "true", "case",
+    "possible", "correct", "likely", "expect",
+];
 /// Copulas about one thing.
 #[rustfmt::skip]
 pub(super) const SINGULAR: &[&str] = &[
@@ -85,6 +119,22 @@ pub(super) const ABOUT_THE_CLAIM: &[&str] = &[
     "i", "think", "believe", "realize", "see", "know", "now", "so", "then", "and", "clearly", "obviously",
     "definitely", "certainly", "simply", "just", "also", "still", "completely", "totally", "absolutely",
     "plainly", "of", "course", "out", "to", "though", "quite", "probably", "almost", "or", "we", "you",
+];
+/// Words of them that speak of another claim: "my first guess was wrong".
+#[rustfmt::skip]
+pub(super) const OF_ANOTHER: &[&str] = &[
+    "first", "second", "third", "initial", "earlier", "previous", "original", "other", "others", "another", "one",
+];
+/// Words with which one corrects oneself.
+pub(super) const CORRECTIONS: &[&str] = &["no", "wait", "hmm", "oh", "oops", "sorry", "actually"];
+/// Words that restrict a denial to what follows them: "not the case for Rome".
+#[rustfmt::skip]
+pub(super) const RESTRICTIONS: &[&str] = &["to", "that", "for", "in", "if", "when", "unless", "with", "where", "on"];
+/// Words behind "for" and "in" with which they restrict nothing: "not right for several reasons".
+#[rustfmt::skip]
+pub(super) const GENERAL: &[&str] = &[
+    "any", "all", "this", "that", "fact", "several", "many", "some", "two", "three", "various", "these", "those",
+    "sure", "our", "us", "me", "you", "it", "reasons", "every", "the", "my", "your",
 ];
 /// Words that alone reject what stands before them.
 pub(super) const NOES: &[&str] = &["no", "nope", "not", "wrong"];

@@ -1,13 +1,16 @@
 //! The numbers in a text, as people write them.
 
-use super::context::{self, Sign};
+use super::{
+    before::{Sign, is_glued, sign},
+    behind::goes_on,
+    words::FRACTIONS,
+};
 use crate::rational::Rational;
 
 /// Longest number that is read, in digits, and largest exponent; more fit no exact arithmetic here.
 const MAX_DIGITS: usize = 30;
 /// Longest part of a fraction whose end is looked for, in bytes.
 const MAX_ARGUMENT: usize = 300;
-const FRACTIONS: [&str; 4] = ["\\frac", "\\dfrac", "\\tfrac", "\\cfrac"];
 /// Fractions of one character: above and below.
 const SIGNS_OF_FRACTIONS: [(char, u32, u32); 19] = [
     ('½', 1, 2),
@@ -54,12 +57,12 @@ pub(super) fn numbers(text: &str) -> Vec<Number> {
         };
         at = begin + length;
         let before = text.get(..begin).unwrap_or_default();
-        if context::is_glued(before) {
+        if is_glued(before) {
             continue;
         }
-        let (length, value) = context::goes_on(text, begin + length, value);
+        let (length, value) = goes_on(text, begin + length, value);
         at = length;
-        let (start, value) = match context::sign(before) {
+        let (start, value) = match sign(before) {
             Sign::Plus(start) => (start, value),
             Sign::Minus(start) => (start, negative(value)),
             Sign::Unread => (begin, None),
@@ -119,7 +122,8 @@ fn fraction(text: &str) -> Option<(usize, Option<Rational>)> {
     if let Some((_, above, below)) = SIGNS_OF_FRACTIONS.iter().find(|(sign, ..)| *sign == first) {
         return Some((first.len_utf8(), divide(Some((*above).into()), Some((*below).into()))));
     }
-    let inside = FRACTIONS.iter().find_map(|command| text.strip_prefix(command))?;
+    let command = text.strip_prefix('\\')?;
+    let inside = FRACTIONS.iter().find_map(|name| command.strip_prefix(name))?;
     let parts = argument(inside).and_then(|(length, above)| {
         let (below_length, below) = argument(inside.get(length..)?)?;
         Some((length + below_length, divide(above, below)))

@@ -14,7 +14,7 @@ mod phrase;
 
 use std::ops::Range;
 
-use crate::{claim, tags, thought};
+use crate::{claim, struck::without_struck, tags, thought};
 
 /// How many boxes, from the last on, may be denied.
 const MAX_DENIED: usize = 20;
@@ -23,7 +23,8 @@ const MAX_LINE: usize = 200;
 
 /// The answer in `response`, without what is around it; none where it gives none.
 pub(super) fn answer(response: &str) -> Option<String> {
-    let spoken = without_end_marks(thought::spoken(response, false)?);
+    let spoken = without_struck(without_end_marks(thought::spoken(response, false)?));
+    let spoken = &*spoken;
     let mut boxes = boxed::boxes(spoken).ok()?;
     let found = if boxes.is_empty() {
         unboxed(spoken)?.to_owned()
@@ -34,6 +35,10 @@ pub(super) fn answer(response: &str) -> Option<String> {
     };
     // "where k is an integer" belongs to the formula in a box.
     let found = found.trim();
+    // "5 \text{ fails}"
+    if claim::is_denied_behind(found) {
+        return None;
+    }
     let answer = if found.contains("where") { found } else { claim::without_asides(found).trim() };
     (!answer.is_empty()).then(|| answer.to_owned())
 }
