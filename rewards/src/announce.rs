@@ -13,7 +13,24 @@ const MAX_PHRASES: usize = 100;
 const MODALS: [&str; 8] = ["can", "could", "must", "would", "should", "will", "possibly", "really"];
 /// What a phrase speaks of; an option is spoken of with a word of [`CHOSEN`] before it.
 const SUBJECTS: [&str; 3] = ["answer", "option", "choice"];
-const CHOSEN: [&str; 3] = ["correct", "right", "best"];
+const CHOSEN: [&str; 6] = ["correct", "right", "best", "my", "our", "final"];
+/// What a phrase in the last line speaks of, where nothing is concluded behind it.
+const OUTCOMES: [&str; 2] = ["result", "solution"];
+/// What is said of an answer: "B is correct".
+const JUDGEMENTS: [&str; 2] = ["correct", "right"];
+/// Words before what is so judged.
+#[rustfmt::skip]
+const LEADS: &[&str] = &[
+    "so", "thus", "hence", "therefore", "then", "only", "clearly", "the", "that", "means", "and", "option", "choice",
+    "answer", "letter", "number",
+];
+/// Verbs before "the answer 5".
+#[rustfmt::skip]
+const GETTING: &[&str] = &[
+    "get", "gets", "got", "have", "obtain", "find", "found", "gives", "give", "yields", "reach", "giving", "yielding",
+];
+/// Words with which a text goes on to another result.
+const CONCLUSIONS: [&str; 7] = ["so", "then", "thus", "therefore", "hence", "finally", "total"];
 /// Words before "answer" where it is a verb, or another answer.
 const OTHERS: [&str; 9] = ["you", "we", "i", "they", "second", "third", "fourth", "previous", "other"];
 /// Verbs and signs between it and what it is; of those that begin together the longest counts.
@@ -74,11 +91,21 @@ pub(crate) fn announcements<'a>(
         let all = lower.rmatch_indices(subject).map(|(at, _)| (at, at + subject.len()));
         places.extend(all.filter(|(at, end)| is_subject(&lower, *at, *end)).take(MAX_PHRASES));
     }
+    let last_line = text.trim_end().rfind('\n').unwrap_or(0);
+    for outcome in OUTCOMES {
+        let all = lower.rmatch_indices(outcome).map(|(at, _)| (at, at + outcome.len()));
+        let last = all.take_while(|(at, _)| *at >= last_line).take(MAX_PHRASES);
+        places.extend(last.filter(|(at, end)| is_outcome(&lower, *at, *end)));
+    }
     places.sort_unstable_by(|a, b| b.cmp(a));
-    places.into_iter().filter_map(move |(at, end)| {
+    let judged = judgements(text, &lower);
+    let announced = places.into_iter().filter_map(move |(at, end)| {
         let (form, is_negated, is_loose) = match forward(text, &lower, end, &holds) {
             Some((said, is_negated, is_loose)) => (Form::Before(said), is_negated, is_loose),
-            None => (backward(text, at, end)?, false, true),
+            None => match given(text, at, end) {
+                Some(said) => (Form::Before(said), false, false),
+                None => (backward(text, at, end, ARTICLES)?, false, true),
+            },
         };
         let before = lower.get(..at).unwrap_or_default();
         let is_denied = match form {
@@ -94,7 +121,51 @@ pub(crate) fn announcements<'a>(
             }
         };
         Some(Announcement { at, form, is_denied, is_loose })
-    })
+    });
+    let mut all: Vec<_> = announced.chain(judged).collect();
+    all.sort_by_key(|found| std::cmp::Reverse(found.at));
+    all.into_iter()
+}
+
+/// The sentences of `text` that say that something is correct, "So B is correct.", from the last on.
+fn judgements<'a>(text: &'a str, lower: &str) -> Vec<Announcement<'a>> {
+    let mut all = Vec::new();
+    for judgement in JUDGEMENTS {
+        for (at, _) in lower.rmatch_indices(judgement).take(MAX_PHRASES) {
+            let after = lower.get(at + judgement.len()..).unwrap_or_default();
+            let ends = after.is_empty() || after.starts_with(['.', '!', '\n', ',', '*']);
+            let Some(Form::Behind { said, sentence }) =
+                backward(text, at, at + judgement.len(), &[]).filter(|_| ends)
+            else {
+                continue;
+            };
+            let mut named =
+                said.split_whitespace().map(|word| word.trim_matches(|c: char| "*_,:$".contains(c)));
+            let value = named.find(|word| !LEADS.contains(&&*word.to_ascii_lowercase()));
+            if value.is_none() || named.next().is_some() {
+                continue;
+            }
+            let said_end = offset(text, said) + said.len();
+            let is_denied = lower.get(said_end..at).is_some_and(is_negated);
+            all.push(Announcement { at, form: Form::Behind { said, sentence }, is_denied, is_loose: true });
+        }
+    }
+    all
+}
+
+/// Where `part`, a slice of `text`, begins in it.
+fn offset(text: &str, part: &str) -> usize {
+    part.as_ptr().addr() - text.as_ptr().addr()
+}
+
+/// Whether the word that stands from `at` to `end` is the outcome of a text that concludes nothing else behind it: "The
+/// result is 3. It took 2 steps."
+fn is_outcome(lower: &str, at: usize, end: usize) -> bool {
+    let (before, after) = (lower.get(..at).unwrap_or_default(), lower.get(end..).unwrap_or_default());
+    let named = last_word(before).is_some_and(|word| matches!(word, "the" | "final" | "our" | "my"));
+    let Some(said) = after.strip_prefix(" is ").or_else(|| after.strip_prefix(": ")) else { return false };
+    let behind = said.get(sentence(said).len()..).unwrap_or_default();
+    named && !behind.contains(['=', ':']) && !words(behind).any(|word| CONCLUSIONS.contains(&word))
 }
 
 /// Whether the word that stands from `at` to `end` is one that a phrase speaks of, and no tag.
@@ -154,15 +225,24 @@ fn forward<'a>(
     Some((text.get(end + after.len() - left.len()..)?, is_denied, is_loose))
 }
 
+/// What is said right behind `end`, where the word "answer" ends, of which a verb before it says that it comes out: "we get
+/// the answer 5".
+fn given(text: &str, at: usize, end: usize) -> Option<&str> {
+    let before = without_last(text.get(..at).filter(|before| before.ends_with(' '))?, ARTICLES);
+    let gets = last_word(before).is_some_and(|word| GETTING.contains(&&*word.to_ascii_lowercase()));
+    let said = text.get(end..)?.strip_prefix(' ')?;
+    (gets && said.starts_with(|c: char| c.is_ascii_digit() || "$-−\\(".contains(c))).then_some(said)
+}
+
 /// The sentence around `at`..`end`, where the word "answer" stands, that says before it what the answer is.
-fn backward(text: &str, at: usize, end: usize) -> Option<Form<'_>> {
+fn backward<'a>(text: &'a str, at: usize, end: usize, articles: &[&str]) -> Option<Form<'a>> {
     let line_start = text.get(..at)?.rfind('\n').map_or(0, |at| at + 1);
     let start =
         (at.saturating_sub(MAX_SENTENCE)..at).find(|start| text.is_char_boundary(*start))?.max(line_start);
     let before = last_sentence(text.get(start..at)?);
-    let articles = without_last(before, ARTICLES);
-    let verb = without_last(articles, &LINKS);
-    if articles.len() == before.trim_end().len() || verb.len() == articles.len() {
+    let bare = without_last(before, articles);
+    let verb = without_last(bare, &LINKS);
+    if bare.len() == before.trim_end().len() && !articles.is_empty() || verb.len() == bare.len() {
         return None;
     }
     let said = without_last(verb, &AUXILIARIES).trim();

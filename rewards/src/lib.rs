@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 mod announce;
+mod boxed;
 mod choice;
 mod claim;
 mod config;

@@ -1,16 +1,16 @@
 //! The marked answers of a response: the places where it says "this is my answer", in time linear in its length.
 //!
-//! A thought is cut off before (see [`thought`](crate::thought)). Marks are
-//! `\boxed{…}`, `#### …` up to the end of its line, `<answer>…</answer>`, and the phrases of [`announce`](crate::announce)
-//! up to the end of the sentence. Of all marks the one that begins last counts, so that a second thought overrules the
-//! first; a mark that is denied where it stands ("not \boxed{5}", "\boxed{5} is wrong") claims nothing.
+//! A thought is cut off before (see [`thought`](crate::thought)). Marks are boxes ([`boxed`]; those in one list are one mark),
+//! `#### …` up to the end of its line, where that is no headline, `<answer>…</answer>`, and the phrases of
+//! [`announce`](crate::announce) up to the end of the sentence. Of all marks the one that begins last counts, so that a second
+//! thought overrules the first; a mark that is denied where it stands ("not \boxed{5}", "\boxed{5} is wrong") claims nothing.
 
 use std::ops::Range;
 
 use crate::{
     announce::{Form, announcements},
-    claim,
-    tags::{self, balanced},
+    boxed::{self, Unclosed},
+    claim, tags,
 };
 
 /// Longest text that belongs to a phrase, in bytes.
@@ -32,6 +32,8 @@ pub(crate) struct Mark<'a> {
     place: Range<usize>,
     /// Whether it says itself that what it marks is no answer.
     is_denied: bool,
+    /// Whether it may be no mark, so that any other one goes before.
+    is_guess: bool,
 }
 
 /// By what an answer is marked.
@@ -70,37 +72,72 @@ pub(crate) fn marks<'a>(text: &'a str, holds: impl Fn(&str) -> bool + 'a) -> Vec
         };
         let kind = if found.is_loose { Kind::Loose } else { Kind::Phrase };
         let end = offset(text, content) + content.len();
-        Mark { content, said, kind, place: found.at..end, is_denied: found.is_denied }
+        Mark { content, said, kind, place: found.at..end, is_denied: found.is_denied, is_guess: false }
     }));
+    if marks.iter().any(|mark| !mark.is_guess) {
+        marks.retain(|mark| !mark.is_guess);
+    }
     marks.sort_by_key(|mark| std::cmp::Reverse(mark.place.start));
     marks
 }
 
 /// The boxes, hashes and tags of `text` from the last on.
 pub(crate) fn signs(text: &str) -> Vec<Mark<'_>> {
-    let boxed = text.rmatch_indices("\\boxed").take(MAX_SIGNS).filter_map(|(at, command)| {
-        let inside = text.get(at + command.len()..)?.trim_start().strip_prefix('{')?;
-        let end = |content: &str| offset(text, content) + content.len() + 1;
-        let open = || mark(at, inside.get(..0).unwrap_or_default(), text.len());
-        Some(balanced(inside).map_or_else(open, |content| mark(at, content, end(content))))
-    });
-    let hashed = text.rmatch_indices("####").take(MAX_SIGNS).map(|(at, command)| {
-        let line = text.get(at + command.len()..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        mark(at, line, at + command.len() + line.len())
+    let hashed = text.rmatch_indices("####").take(MAX_SIGNS).filter_map(|(at, command)| {
+        let after = text.get(at + command.len()..)?;
+        let line = after.lines().next().unwrap_or_default();
+        let at_end = after.get(line.len()..)?.trim_start().is_empty();
+        (!is_headline(line.trim_start(), at_end)).then(|| mark(at, line, at + command.len() + line.len()))
     });
     let tagged = tags::last_answer(text).map(|content| {
         let start = offset(text, content);
         mark(start, content, start + content.len() + tags::CLOSE.len())
     });
-    let mut marks: Vec<_> = boxed.chain(hashed).chain(tagged).collect();
+    let mut marks: Vec<_> = boxes(text).into_iter().chain(hashed).chain(tagged).collect();
     marks.sort_by_key(|mark| std::cmp::Reverse(mark.place.start));
     marks
+}
+
+/// The boxes of `text`, those of one list as one mark with what is between them; an empty one where a box is not closed.
+fn boxes(text: &str) -> Vec<Mark<'_>> {
+    let mut all = match boxed::boxes(text) {
+        Ok(all) => all,
+        Err(Unclosed(start)) => return vec![mark(start, "", text.len())],
+    };
+    let all = all.split_off(all.len().saturating_sub(MAX_SIGNS));
+    let lists = all.chunk_by(|first, second| boxed::are_joined(text, first, second));
+    let mut marks = Vec::new();
+    for list in lists {
+        let (Some(first), Some(last)) = (list.first(), list.last()) else { continue };
+        let (start, end) = (first.place().start, last.place().end);
+        let content = if list.len() == 1 { first.content } else { text.get(start..end).unwrap_or_default() };
+        let is_guess = list.iter().all(|one| one.is_loose);
+        marks.push(Mark { is_guess, ..mark(start, content, end) });
+    }
+    marks
+}
+
+/// Whether `line`, behind hashes, is a headline: it speaks of the answer or of steps, has a number before its words as a
+/// section has, or begins with a word where more follows below it, unless it names an option.
+pub(crate) fn is_headline(line: &str, at_end: bool) -> bool {
+    let lower = line.to_ascii_lowercase();
+    let (first, rest) = line.trim_start_matches('*').split_once(' ').unwrap_or((line, ""));
+    let number = first.strip_suffix(['.', ')', ':']).unwrap_or_default();
+    let numbered = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let n_letters = first.chars().filter(|c| c.is_alphabetic()).count();
+    let worded = first.starts_with(char::is_alphabetic) && n_letters > 1 && !first.contains(['=', '^', '(']);
+    let names = lower.starts_with("option ") || lower.starts_with("choice ");
+    lower.contains("answer")
+        || lower.contains("step")
+        || lower.ends_with(':')
+        || numbered && !rest.is_empty()
+        || worded && !at_end && !names
 }
 
 /// The sign from `start` to `end`.
 fn mark(start: usize, content: &str, end: usize) -> Mark<'_> {
     let content = content.trim();
-    Mark { content, said: content, kind: Kind::Sign, place: start..end, is_denied: false }
+    Mark { content, said: content, kind: Kind::Sign, place: start..end, is_denied: false, is_guess: false }
 }
 
 /// `text` up to the end of its first sentence or line, or the longest that a phrase may be.

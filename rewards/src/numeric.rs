@@ -23,7 +23,7 @@ mod tidy;
 mod words;
 
 use crate::{
-    Question, Rational, Response, Reward, Status, Task, Verdict,
+    Expression, Question, Rational, Response, Reward, Status, Task, Verdict,
     claim::{self, Manner, Stance},
     hedge,
     marked::{self, Kind},
@@ -44,7 +44,8 @@ pub fn extract(response: &str) -> Option<String> {
     let mut denied = Vec::new();
     let mut answer = None;
     for mark in marked::marks(&text, |text| !numbers(text).is_empty()) {
-        let claim = Claim::of(mark.content, mark.kind == Kind::Sign);
+        let is_sign = mark.kind == Kind::Sign;
+        let claim = Claim::of(if is_sign { mark.content } else { without_sum(mark.content) }, is_sign);
         match mark.kind {
             Kind::Phrase if claim.is_silent => continue,
             Kind::Loose if !claim.is_clean(mark.said) => continue,
@@ -150,6 +151,16 @@ impl Claim {
             Some(first).filter(|first| clear && first.value.is_some_and(|value| !denied.contains(&value)));
         Self { is_open: number.is_none(), number, denied, ..Self::default() }
     }
+}
+
+/// `text` without the terms behind its number, where they come to the number: "3 (1 + 2)", "3: 1 + 2".
+fn without_sum(text: &str) -> &str {
+    let parted =
+        text.strip_suffix(')').and_then(|text| text.split_once(" (")).or_else(|| text.split_once(": "));
+    let Some((said, terms)) = parted else { return text };
+    let value = Expression::parse(terms).ok().and_then(|terms| terms.value().ok());
+    let same = value.is_some() && Claim::of(said, false).number.and_then(|number| number.value) == value;
+    if same { said } else { text }
 }
 
 /// Whether the second number only says the first once more.

@@ -134,7 +134,28 @@ fn long_responses_are_graded_in_time() {
         "A) ",
         "answer is A B C",
         "<think></think>",
+        "~~1",
+        "<del>",
+        "\\cancel{",
+        "\\text{1 ",
+        "(a b) ",
+        "(= 1 a) ",
+        "\\boxed 1 a ",
+        "so B is correct ",
+        "the result is ",
+        "log_2 ",
+        "5 - ",
     ];
+    // Brackets within one another, and many words before each of many values.
+    let nested = format!("#### 1 {}{}", "(".repeat(48_000), ")".repeat(48_000));
+    let wordy = format!("#### {}", format!("{}1 ", "so it is ".repeat(250)).repeat(40));
+    for text in [nested, wordy] {
+        for grader in graders() {
+            let start = Instant::now();
+            score(&*grader, &task, &text, false);
+            assert!(start.elapsed() <= 4 * LIMIT, "{}: {:?}", grader.name(), start.elapsed());
+        }
+    }
     for piece in PIECES.into_iter().chain(mixed) {
         for text in [piece.repeat(100_000 / piece.len()), format!("The answer is {}", piece.repeat(20_000))] {
             for grader in graders() {

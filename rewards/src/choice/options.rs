@@ -239,18 +239,21 @@ impl Options {
 /// Whether the letter at `at` is the article "A": one blank parts it from a word that does not go on as a claim does, as
 /// in "A magnet"; [`bare`] puts more than one behind a letter that is set off.
 fn is_article(text: &str, at: usize) -> bool {
-    let after = text.get(at..).and_then(|rest| rest.strip_prefix("A ")).unwrap_or_default();
-    let word = words(after).next().filter(|(at, _)| *at == 0).map(|(_, word)| word.to_ascii_lowercase());
-    let named =
-        text.get(..at).and_then(|before| words(before).last()).map(|(_, word)| word.to_ascii_lowercase());
-    let is_named = named.is_some_and(|word| matches!(&*word, "option" | "choice" | "letter" | "statement"));
-    let is_noun = |word: String| {
-        word.chars().filter(|c| c.is_alphabetic()).count() > 1
-            && !word.ends_with("n't")
-            && !word.ends_with("ly")
-            && !BEHIND_A_LETTER.contains(&&*word)
-    };
-    !is_named && word.is_some_and(is_noun)
+    let Some(after) = text.get(at..).and_then(|rest| rest.strip_prefix("A ")) else { return false };
+    let word = after
+        .split(|c: char| !c.is_alphanumeric() && c != '\'')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let before = text.get(..at).unwrap_or_default().trim_end();
+    let named = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let is_named =
+        ["option", "choice", "letter", "statement"].iter().any(|name| named.eq_ignore_ascii_case(name));
+    let is_noun = word.chars().filter(|c| c.is_alphabetic()).count() > 1
+        && !word.ends_with("n't")
+        && !word.ends_with("ly")
+        && !BEHIND_A_LETTER.contains(&&*word);
+    is_noun && !is_named
 }
 
 /// `claimed`, unless one of them is denied as well, or it is left open which is claimed.
@@ -261,7 +264,8 @@ fn none_of(claimed: Vec<char>, denied: &[char], open: bool) -> Vec<char> {
 /// The words of `text` and where they stand.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let place = |word: &str| word.as_ptr().addr() - text.as_ptr().addr();
-    let all = text.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+    let all = text.split(|c: char| !c.is_alphanumeric() && c != '\'');
+    let all = all.map(|word| word.trim_matches('\'')).filter(|word| !word.is_empty());
     all.map(move |word| (place(word), word))
 }
 
@@ -272,7 +276,9 @@ fn words_of(text: &str) -> String {
 /// `claim` without the commands of LaTeX around a letter.
 fn bare(claim: &str) -> String {
     let mut text = claim.to_owned();
-    for command in ["\\boxed", "\\textbf", "\\text", "\\mathrm", "\\mathbf", "\\rm", "\\left", "\\right"] {
+    for command in
+        ["\\boxed", "\\fbox", "\\textbf", "\\text", "\\mathrm", "\\mathbf", "\\rm", "\\left", "\\right"]
+    {
         text = text.replace(command, " ");
     }
     text.replace(['$', '*', '{', '}', '\\'], " ").replace("( ", "(").replace(" )", ")")

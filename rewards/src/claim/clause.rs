@@ -41,6 +41,13 @@ const CONCLUSIONS: [&str; 8] = ["so", "hence", "thus", "therefore", "then", "if"
 /// Two words that open a denial.
 const INSTEAD: [(&str, &str); 5] =
     [("in", "place"), ("rather", "than"), ("instead", "of"), ("as", "opposed"), ("other", "than")];
+/// Words between which and a span of time a claim says how long it took: "3 in 2 days".
+const SPANS: [&str; 3] = ["in", "after", "within"];
+#[rustfmt::skip]
+const TIMES: [&str; 16] = [
+    "second", "seconds", "minute", "minutes", "hour", "hours", "day", "days", "week", "weeks", "month", "months",
+    "year", "years", "mins", "hrs",
+];
 /// Words that follow "as" where it gives a reason.
 const BEHIND_AS: [&str; 9] = ["it", "the", "this", "that", "they", "there", "we", "he", "she"];
 /// Words between two values that make them a list.
@@ -144,6 +151,10 @@ impl<'a> Clauses<'a> {
             self.role = Role::Denial;
             return at + 2;
         }
+        if self.explains_number(at) {
+            self.role = Role::Reason;
+            return at + 1;
+        }
         if REASONS.contains(&first) {
             let opens = first != "as" || behind_comma || BEHIND_AS.contains(&second);
             self.role = if opens { Role::Reason } else { self.role };
@@ -196,11 +207,21 @@ impl<'a> Clauses<'a> {
             "hence" | "thus" | "therefore" | "if" | "unless" => true,
             "so" => self.is_value(at + 1) || next != "far",
             "where" => self.role == Role::Main && self.is_value(at - 1),
-            "rather" | "instead" | "other" | "in" => INSTEAD.contains(&(word, next)),
+            "rather" | "instead" | "other" => INSTEAD.contains(&(word, next)),
+            "in" | "after" | "within" | "out" => INSTEAD.contains(&(word, next)) || self.explains_number(at),
             "as" => next == "opposed" || BEHIND_AS.contains(&next),
             "and" | "or" | "nor" => !self.joins(from, at),
             _ => false,
         }
+    }
+
+    /// Whether the number behind the word at `at` explains that of a claim before it: "3 out of 4", "3 in 2 days".
+    fn explains_number(&self, at: usize) -> bool {
+        let is_span = |word: &str| SPANS.contains(&word) && self.is_value(at + 1);
+        let of_time = || self.word(at + 2).is_some_and(|word| TIMES.contains(&word));
+        let out_of = self.word(at) == Some("out") && self.word(at + 1) == Some("of") && self.is_value(at + 2);
+        let is_first = self.first_value.is_none_or(|first| first > at);
+        !is_first && (out_of || self.word(at).is_some_and(is_span) && of_time())
     }
 
     /// Whether the comma or word at `at` only joins two values of one list.

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::words::{CROSS, CROSSES, TICKS};
 
 /// Commands of LaTeX that only dress the text in them.
-const DRESS: [&str; 11] =
-    ["boxed", "text", "textbf", "textit", "mathrm", "mathbf", "mbox", "emph", "left", "right", "rm"];
+const DRESS: [&str; 12] =
+    ["boxed", "fbox", "text", "textbf", "textit", "mathrm", "mathbf", "mbox", "emph", "left", "right", "rm"];
 /// Signs of emphasis and quotation, which may stand around anything.
 pub(super) const EMPHASIS: [char; 10] = ['*', '_', '`', '"', '$', '{', '}', '“', '”', '~'];
 

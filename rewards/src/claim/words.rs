@@ -15,7 +15,8 @@ pub(super) const BEFORE_BUT: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const REJECTIONS: &[&str] = &[
     "wrong", "incorrect", "false", "untrue", "impossible", "invalid", "mistaken", "mistake", "erroneous",
-    "excluded", "eliminated", "rejected", "discarded", "dismissed", "refuted", "disproved", "disproven", "inadmissible", "unlikely", "implausible", "fails", "failed", "fail", "contradicts",
+    "excluded", "eliminated", "rejected", "discarded", "dismissed", "refuted", "disproved", "disproven",
+    "inadmissible", "unlikely", "implausible", "fails", "failed", "fail", "contradicts",
     "contradictory", "absurd", "nonsense", "bogus", "flawed", "unsuitable", "untenable", "inaccurate",
     "inconsistent", "extraneous", "spurious", "excludes", "unacceptable", "bad", "trap", "distractor", "decoy",
     "misleading", "unsound", "nonsensical", "improbable", "dubious", "questionable", "fake", "worthless",

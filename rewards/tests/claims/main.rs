@@ -5,9 +5,12 @@ use rewards::{Response, RewardConfig, Task};
 use serde_json::json;
 
 mod choice;
+mod denials;
+mod marks;
 mod math;
 mod numeric;
 mod restrictions;
+mod terms;
 
 /// Asserts that `grader` takes the replies of `right` for the gold answer, and those of `wrong` not.
 #[track_caller]

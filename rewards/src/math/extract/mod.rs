@@ -3,18 +3,17 @@
 //! What stands before the last `</think>` is not read, nor is what is denied where it stands, or explains (see
 //! [`claim`](crate::claim)). Of the rest, the first of these that occurs decides:
 //!
-//! 1. the last `\boxed{…}` or `\fbox{…}` (see `boxed`). Where a box is not closed there is no answer;
+//! 1. the last `\boxed{…}` or `\fbox{…}` (see [`boxed`]). Where a box is not closed there is no answer;
 //! 2. the last of: `<answer>…</answer>`; the line after the last `####`, where it is no headline; what the last phrase
 //!    such as "the answer is" announces (see `phrase`), after one of the other two only where it is mathematics;
 //! 3. what the last line says, where it is short and has mathematics in it (see `phrase`);
 //! 4. the response itself, where it is one short line.
 
-mod boxed;
 mod phrase;
 
 use std::ops::Range;
 
-use crate::{claim, struck::without_struck, tags, thought};
+use crate::{boxed, claim, marked::is_headline, struck::without_struck, tags, thought};
 
 /// How many boxes, from the last on, may be denied.
 const MAX_DENIED: usize = 20;
@@ -26,6 +25,10 @@ pub(super) fn answer(response: &str) -> Option<String> {
     let spoken = without_struck(without_end_marks(thought::spoken(response, false)?));
     let spoken = &*spoken;
     let mut boxes = boxed::boxes(spoken).ok()?;
+    let has_loose = boxes.iter().any(|one| one.is_loose);
+    if has_loose && (boxes.iter().any(|one| !one.is_loose) || is_marked(spoken)) {
+        boxes.retain(|one| !one.is_loose);
+    }
     let found = if boxes.is_empty() {
         unboxed(spoken)?.to_owned()
     } else {
@@ -41,6 +44,15 @@ pub(super) fn answer(response: &str) -> Option<String> {
     }
     let answer = if found.contains("where") { found } else { claim::without_asides(found).trim() };
     (!answer.is_empty()).then(|| answer.to_owned())
+}
+
+/// Whether `text` marks an answer otherwise than by a box.
+fn is_marked(text: &str) -> bool {
+    let marked = [tagged(text), hashed(text), phrase::announced(text)];
+    marked
+        .into_iter()
+        .flatten()
+        .any(|said| !said.is_empty() && !said.contains("\\boxed") && !said.contains("\\fbox"))
 }
 
 /// Whether `text` denies what is marked at `place`, before it or behind it.
@@ -103,22 +115,6 @@ fn hashed(text: &str) -> Option<&str> {
     let line = after.trim_start().lines().next()?;
     let at_end = behind(after, line).trim().is_empty();
     (!is_headline(line, at_end)).then_some(line)
-}
-
-/// Whether the line is a headline: it speaks of the answer or of steps, has a number before its words as a section has,
-/// or begins with a word where more follows below it.
-fn is_headline(line: &str, at_end: bool) -> bool {
-    let lower = line.to_ascii_lowercase();
-    let (first, rest) = line.trim_start_matches('*').split_once(' ').unwrap_or((line, ""));
-    let number = first.strip_suffix(['.', ')', ':']).unwrap_or_default();
-    let numbered = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let worded =
-        first.starts_with(char::is_alphabetic) && first.len() > 1 && !first.contains(['=', '^', '(']);
-    lower.contains("answer")
-        || lower.contains("step")
-        || lower.ends_with(':')
-        || numbered && !rest.is_empty()
-        || worded && !at_end
 }
 
 fn last_line(text: &str) -> Option<&str> {

@@ -2,7 +2,8 @@
 //! "or", commas and slashes, or by a hedge such as "or maybe", are one list.
 //!
 //! Without braces a box holds the formula right behind its command, as in `$\boxed 5$` and `\boxed\frac12`. Where a word
-//! or a mark follows, the command is talked about: "put it into a \boxed command".
+//! or a mark follows, the command is talked about: "put it into a \boxed command". A digit before prose may be either: "I used
+//! \boxed 0 times".
 
 use std::cell::LazyCell;
 
@@ -17,32 +18,34 @@ const HEDGES: [&str; 6] = ["or", "maybe", "perhaps", "possibly", "alternatively"
 const FORMULA_ENDS: [&str; 7] = ["$", "\n", "`", "\\)", "\\]", ". ", "**"];
 
 /// A box: where its command starts and where it ends in the text, and what it holds.
-pub(super) struct Boxed<'a> {
+pub(crate) struct Boxed<'a> {
     start: usize,
     end: usize,
-    content: &'a str,
+    pub(crate) content: &'a str,
+    /// Whether it may be no box, but the command talked about.
+    pub(crate) is_loose: bool,
 }
 
 impl Boxed<'_> {
     /// Where it stands in the text, with its command.
-    pub(super) fn place(&self) -> std::ops::Range<usize> {
+    pub(crate) fn place(&self) -> std::ops::Range<usize> {
         self.start..self.end
     }
 }
 
-/// A box without its end.
-pub(super) struct Unclosed;
+/// A box without its end, and where it starts.
+pub(crate) struct Unclosed(pub(crate) usize);
 
 /// The boxes that are in no other box, from left to right.
-pub(super) fn boxes(text: &str) -> Result<Vec<Boxed<'_>>, Unclosed> {
+pub(crate) fn boxes(text: &str) -> Result<Vec<Boxed<'_>>, Unclosed> {
     let (mut boxes, mut from) = (Vec::new(), 0);
     let ends = LazyCell::new(|| formula_ends(text));
     for (start, _) in text.match_indices('\\') {
         let command = text.get(start..).unwrap_or_default();
         let after = command.strip_prefix("\\boxed").or_else(|| command.strip_prefix("\\fbox"));
         let Some(after) = after.filter(|_| start >= from) else { continue };
-        let content = match after.trim_start().strip_prefix('{') {
-            Some(inside) => balanced(inside).ok_or(Unclosed)?,
+        let (content, is_loose) = match after.trim_start().strip_prefix('{') {
+            Some(inside) => (balanced(inside).ok_or(Unclosed(start))?, false),
             None => {
                 let end = |after: &str| {
                     let at = text.len() - after.len();
@@ -54,7 +57,7 @@ pub(super) fn boxes(text: &str) -> Result<Vec<Boxed<'_>>, Unclosed> {
         };
         let end = content.as_ptr().addr() - text.as_ptr().addr() + content.len();
         from = end + usize::from(text.get(end..).is_some_and(|rest| rest.starts_with('}')));
-        boxes.push(Boxed { start, end: from, content });
+        boxes.push(Boxed { start, end: from, content, is_loose });
     }
     Ok(boxes)
 }
@@ -71,8 +74,8 @@ fn formula_ends(text: &str) -> Vec<usize> {
 
 /// The formula that `after`, the text behind the command of a box, begins with; none where it is no formula. It goes up
 /// to the end of the mathematics, the sentence or the line, where `end_of` says. A bracket or a single letter is a
-/// formula between dollars only.
-fn formula(after: &str, end_of: impl Fn(&str) -> usize) -> Option<&str> {
+/// formula between dollars only. Also whether it is a number in prose outside of dollars.
+fn formula(after: &str, end_of: impl Fn(&str) -> usize) -> Option<(&str, bool)> {
     if after.starts_with(|c: char| c.is_ascii_alphabetic()) {
         // Another command.
         return None;
@@ -92,7 +95,9 @@ fn formula(after: &str, end_of: impl Fn(&str) -> usize) -> Option<&str> {
     };
     let (formula, rest) = after.split_at_checked(end_of(after))?;
     let formula = formula.trim_end_matches([' ', '.', ',', '!']);
-    (!needs_dollars || ends_mathematics(rest)).then(|| without_prose(formula))
+    let bare = without_prose(formula);
+    let is_loose = first.is_ascii_digit() && bare.len() < formula.len() && !ends_mathematics(rest);
+    (!needs_dollars || ends_mathematics(rest)).then_some((bare, is_loose))
 }
 
 fn ends_mathematics(rest: &str) -> bool {
@@ -112,12 +117,17 @@ fn without_prose(formula: &str) -> &str {
     if is_prose && !rest.split_whitespace().any(leaves_open) { token } else { formula }
 }
 
+/// Whether the second box goes on with the list that the first one begins.
+pub(crate) fn are_joined(text: &str, first: &Boxed<'_>, second: &Boxed<'_>) -> bool {
+    text.get(first.end..second.start).is_some_and(is_joint)
+}
+
 /// The last box, together with those before it that only a joint parts from it; equal ones once.
-pub(super) fn last_list(text: &str, boxes: &[Boxed<'_>]) -> String {
+pub(crate) fn last_list(text: &str, boxes: &[Boxed<'_>]) -> String {
     let mut first = boxes.len().saturating_sub(1);
     while let Some((left, right)) =
         first.checked_sub(1).and_then(|left| Some((boxes.get(left)?, boxes.get(first)?)))
-        && text.get(left.end..right.start).is_some_and(is_joint)
+        && are_joined(text, left, right)
     {
         first -= 1;
     }
