@@ -10,9 +10,10 @@
 //! A number is written with digits, thousands separators (`1,000`, `1{,}000`), a decimal point, a sign (`-5`, `+5`, "minus
 //! 5"), as a fraction (`3/4`, `1 3/4`, `1½`, `\frac{3}{4}`, "5 and a half") or with an exponent (`1.8e4`); "dozen", "hundred"
 //! to "trillion" behind it scale it, a dozen in a response without a mark is what is counted. Signs of currency, percent
-//! signs and units are passed over. Digits that continue a word or an exponent (`H2O`, `m^2`) are no number, and digits that
-//! go on in a way that is not read here (`5x`, `5²`, `5_8`, `5k`, `3.33...`, "5 squared") are one without a value, which is no
-//! answer. Numbers are compared exactly.
+//! signs and units are passed over, as are commands that only dress what is in them (`\text`, `\mathbf`). Digits that continue
+//! a word or an exponent (`H2O`, `m^2`) are no number, and digits that go on in a way that is not read here (`5x`, `5 - x`,
+//! `x/5`, `5²`, `5_8`, `5k`, `5!` in a box, `3.33...`, "5 squared", "up to 5", a command that is not known to say nothing of
+//! its value) are one without a value, which is no answer. Numbers are compared exactly.
 
 use serde::{Deserialize, Serialize};
 

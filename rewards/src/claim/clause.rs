@@ -185,7 +185,7 @@ impl<'a> Clauses<'a> {
             Kind::Comma => !self.joins(from, at),
             Kind::Semicolon | Kind::Dash => true,
             // "A. Paris" is an option, "A. Not B" are two sentences.
-            Kind::Stop => !(at == from + 1 && self.is_value(from)) || !self.is_label(at),
+            Kind::Stop => !(at == from + 1 && self.is_value(from) && self.is_label(at)),
             Kind::Open => self.holds_aside(at),
             Kind::Word(word) => at > from && self.opens(word, from, at),
             _ => false,
@@ -219,7 +219,9 @@ impl<'a> Clauses<'a> {
     fn explains_number(&self, at: usize) -> bool {
         let is_span = |word: &str| SPANS.contains(&word) && self.is_value(at + 1);
         let of_time = || self.word(at + 2).is_some_and(|word| TIMES.contains(&word));
-        let out_of = self.word(at) == Some("out") && self.word(at + 1) == Some("of") && self.is_value(at + 2);
+        let out_of = self.word(at) == Some("out")
+            && self.word(at + 1) == Some("of")
+            && (2..5).any(|n| self.is_value(at + n));
         let is_first = self.first_value.is_none_or(|first| first > at);
         !is_first && (out_of || self.word(at).is_some_and(is_span) && of_time())
     }

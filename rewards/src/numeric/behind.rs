@@ -3,8 +3,8 @@
 use super::{
     number::power_of_ten,
     words::{
-        CURRENCIES, FACTORS, FRACTIONS, FUNCTIONS, MODIFIERS, OPERATIONS, SCALES, SCALING, UNITS, VARIABLES,
-        command, counts, is_in, is_large, is_part, is_scale, letters,
+        CURRENCIES, FACTORS, FRACTIONS, FUNCTIONS, MODIFIERS, OPERATIONS, OTHERS, SCALES, SCALING, UNITS,
+        VARIABLES, command, counts, is_in, is_large, is_part, is_scale, letters,
     },
 };
 use crate::rational::Rational;
@@ -117,7 +117,7 @@ fn is_unread(before: &str, rest: &str, is_decimal: bool) -> bool {
                 || behind.starts_with('(')
                 || counts(behind)
         }
-        ' ' => match (spaced.strip_prefix('/'), spaced.strip_prefix(['-', '–'])) {
+        ' ' => match (spaced.strip_prefix('/'), spaced.strip_prefix(['-', '–', '—'])) {
             (Some(below), _) => is_divisor(below),
             (_, Some(term)) => is_term(term.trim_start_matches([' ', '$'])),
             _ => is_modified(before, spaced),
@@ -177,6 +177,8 @@ fn is_modified(before: &str, spaced: &str) -> bool {
         || is_part(word) && !next.starts_with(char::is_alphabetic)
         || phrases.iter().any(|phrase| spaced.get(..phrase.len()).is_some_and(|head| head.eq_ignore_ascii_case(phrase)))
         || is_in(&OPERATIONS, word) && (is_letter(next) || next.starts_with(['(', '√', 'π']) || counts(next))
+        // "5 or six", "5 or x"
+        || word == "or" && (is_letter(next) || is_in(&OTHERS, letters(next)))
         || word == "to" && next.strip_prefix("the ").is_some_and(|rest| is_part(letters(rest)) || is_letter(rest))
         || ends && (VARIABLES.contains(&word) || is_money(before) && matches!(word, "K" | "M" | "B"))
 }

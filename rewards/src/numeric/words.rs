@@ -40,6 +40,12 @@ pub(super) const SCALING: [char; 18] = [
 ];
 /// Words behind a number that are operations where a variable or a formula follows: "5 times x".
 pub(super) const OPERATIONS: [&str; 4] = ["times", "over", "by", "x"];
+/// Words behind "or" that are another answer.
+#[rustfmt::skip]
+pub(super) const OTHERS: [&str; 16] = [
+    "none", "nothing", "neither", "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve",
+];
 /// Letters behind a blank that are variables, and no units.
 pub(super) const VARIABLES: [&str; 7] = ["x", "y", "z", "n", "k", "i", "e"];
 /// Words whose operand the number behind them is.

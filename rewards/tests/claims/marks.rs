@@ -106,8 +106,8 @@ fn terms_and_spans_explain() {
         "numeric",
         "3",
         &[
-            "The answer is 3 out of 4.", "The answer is 3 in 2 days", "#### 3 in 2 hours",
-            "The solution is 3. It took 2 steps.", "The result is 3. It took 2 steps.",
+            "The answer is 3 out of 4.", "#### 3 out of the 8 apples", "The answer is 3 in 2 days",
+            "#### 3 in 2 hours", "The solution is 3. It took 2 steps.", "The result is 3. It took 2 steps.",
             "We get the answer 3. 2 steps.", "The final result is 3 apples. It took 2 steps.",
             "So 3 is correct. It took 2 steps.", "The answer is 3 (1 + 2).", "The answer is 3: 1 + 2.",
             "The answer is 3 (5 - 2)",
