@@ -1,7 +1,7 @@
 //! JSON as it is written in files of others: every number keeps its digits, and every key stands once.
 //!
-//! A number that is no whole one of 64 bits becomes a double, which has 17 digits. Where these are not the number, it becomes
-//! the text of its digits, written without an exponent.
+//! A whole number of more than 64 bits becomes the text of its digits. One with a point or an exponent becomes a double, which
+//! has 17 digits; where these are not the number, it becomes the text of its digits too, written without an exponent.
 
 use std::cell::Cell;
 
@@ -181,14 +181,16 @@ fn text_length(rest: &[u8]) -> usize {
     end.map_or(rest.len(), |inner| inner + 2)
 }
 
-/// The digits of `number`; `None` where 64 bits or a double hold it, or it is no number.
+/// The digits of `number`; `None` where 64 bits hold it or, of one with a point or an exponent, a double does; or it is no
+/// number. A double is shown with an exponent where it is large, as no whole number is written.
 fn spelled_out(number: &[u8]) -> Result<Option<String>> {
     let Ok(text) = std::str::from_utf8(number) else { return Ok(None) };
     if text.parse::<u64>().is_ok() || text.parse::<i64>().is_ok() {
         return Ok(None);
     }
     let (Some(written), Ok(double)) = (Decimal::of(text), text.parse::<f64>()) else { return Ok(None) };
-    if Decimal::of(&format!("{double:e}")).is_some_and(|held| held == written) {
+    let is_whole = text.bytes().all(|byte| byte != b'.' && !byte.eq_ignore_ascii_case(&b'e'));
+    if !is_whole && Decimal::of(&format!("{double:e}")).is_some_and(|held| held == written) {
         return Ok(None);
     }
     written.plain().map(Some)
@@ -248,6 +250,7 @@ mod tests {
     fn numbers_keep_their_digits_wherever_they_stand() {
         for (text, expected) in [
             ("42391158275216203514294433201", json!("42391158275216203514294433201")),
+            ("[100000000000000000000, 1e20]", json!(["100000000000000000000", 1e20])),
             ("[18446744073709551615, 18446744073709551616]", json!([u64::MAX, "18446744073709551616"])),
             ("{\"a\": {\"b\": [-9223372036854775809]}}", json!({"a": {"b": ["-9223372036854775809"]}})),
             ("3.14159265358979323846", json!("3.14159265358979323846")),
@@ -266,17 +269,9 @@ mod tests {
 
     #[test]
     fn what_a_double_holds_stays_a_number() {
-        for text in [
-            "1.0",
-            "1e3",
-            "72.0",
-            "0.1",
-            "-0.0",
-            "0.30000000000000004",
-            "1e23",
-            "0.5000000000000000000000",
-            "100000000000000000000",
-        ] {
+        for text in
+            ["1.0", "1e3", "72.0", "0.1", "-0.0", "0.30000000000000004", "1e23", "0.5000000000000000000000"]
+        {
             assert!(parsed(text).is_f64(), "{text}");
         }
         assert_eq!(parsed("[1, -1, 18446744073709551615]"), json!([1, -1, u64::MAX]));

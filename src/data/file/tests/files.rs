@@ -147,6 +147,19 @@ fn a_published_parquet_makes_problems_without_its_instructions() {
     assert_eq!(texts(&items)[2], "28 of 95, 11, 56, 50; {28}");
 }
 
+#[test]
+fn a_whole_number_is_an_answer_as_it_is_written() {
+    let files = Files::new(&[(
+        "a.jsonl",
+        "{\"q\": \"x\", \"a\": 100000000000000000000}\n{\"q\": \"y\", \"a\": -20000000000000000000}",
+    )]);
+    let fields = [("question", "q"), ("answer", "a")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    let file = FileConfig { path: files.path("a.jsonl"), fields: fields.into(), ..FileConfig::default() };
+    let (items, _) = file.items(None, None).unwrap();
+    let expected = ["100000000000000000000", "-20000000000000000000"];
+    assert!(items.iter().zip(expected).all(|(item, gold)| item.task == Task::Question(Question::new(gold))));
+}
+
 /// A value is no part of the prompt: what looks like one in it stays.
 #[test]
 fn values_are_filled_in_once() {
