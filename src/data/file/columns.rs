@@ -105,6 +105,12 @@ impl Columns {
         })
     }
 
+    /// Whether a path leads into the column `name` of a file.
+    #[must_use]
+    pub fn touch(&self, name: &str) -> bool {
+        self.paths.values().flatten().any(|path| is_within(path, name) || is_within(name, path))
+    }
+
     /// What `row` says.
     ///
     /// # Errors
@@ -155,7 +161,7 @@ impl Columns {
                 return Ok(value);
             }
         }
-        bail!("no `{}` for `{part}`; the columns are {}", paths.join("` or `"), names(&row.fields))
+        bail!("no `{}` for `{part}`; the columns are {}", paths.join("` or `"), names(row))
     }
 }
 
@@ -184,10 +190,11 @@ fn is_within(path: &str, outer: &str) -> bool {
 }
 
 /// The names of the columns; of many the first.
-fn names(fields: &Map<String, Value>) -> String {
+fn names(row: &Row) -> String {
     const SHOWN: usize = 20;
-    let mut names: Vec<&str> = fields.keys().take(SHOWN).map(String::as_str).collect();
-    let more = fields.len().saturating_sub(SHOWN);
+    let mut names = row.names();
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
     let more = if more > 0 { format!("and {more} more") } else { String::new() };
     names.extend(Some(more.as_str()).filter(|more| !more.is_empty()));
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }

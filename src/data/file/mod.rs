@@ -29,7 +29,7 @@ pub use columns::{AnswerIn, Columns, Content};
 pub use preset::Preset;
 pub use profile::{Column, Profile};
 pub use report::FileReport;
-pub use rows::{Fault, Row, Rows, rows};
+pub use rows::{Fault, Row, Rows, rows, rows_with};
 
 /// Problems of which none is made again.
 pub type Seen = HashSet<u128>;
@@ -258,7 +258,8 @@ impl FileConfig {
         let prompt = prompt.unwrap_or(standard);
         let mut report = FileReport::new(&self.path);
         let mut items = Vec::new();
-        for row in rows(&self.path)?.take(self.limit.unwrap_or(usize::MAX)) {
+        for row in rows_with(&self.path, &|name| columns.touch(name))?.take(self.limit.unwrap_or(usize::MAX))
+        {
             report.n_rows += 1;
             let item = match row {
                 Ok(row) => columns.read(&row).with_context(|| row.place.clone()).map(|content| {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::preset::Preset;
 use super::report::FileReport;
-use super::rows::{Fault, kind, rows};
+use super::rows::{Fault, Row, kind, rows};
 
 /// What was found in a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,11 +34,18 @@ pub struct Column {
     pub n_rows: usize,
 }
 
-/// Rows that a preset must be able to read.
+/// Rows that a preset must be able to read, and bytes that they may have.
 const TRIED: usize = 32;
+const TRIED_BYTES: usize = 64 << 20;
+
+/// Most bytes of an example.
+const EXAMPLE: usize = 1 << 20;
 
 /// What a column of bytes that are no text holds.
 const BYTES: &str = "bytes";
+
+/// What one holds that is too large to be read.
+const TOO_LARGE: &str = "too large to be read here";
 
 /// Most columns, so that a file which makes up columns as it goes on takes no memory.
 const MOST: usize = 200;
@@ -51,7 +58,7 @@ impl Profile {
     pub fn of(path: &Path, limit: usize) -> Result<Self> {
         let mut report = FileReport::new(path);
         let mut columns = Vec::new();
-        let mut first = Vec::new();
+        let (mut first, mut bytes_left) = (Vec::new(), TRIED_BYTES);
         for row in rows(path)?.take(limit) {
             report.n_rows += 1;
             match row {
@@ -60,7 +67,11 @@ impl Profile {
                     for path in &row.bytes {
                         count(path.clone(), BYTES, &Value::Null, &mut columns);
                     }
-                    if first.len() < TRIED {
+                    for name in left_out(&row) {
+                        count(name.to_owned(), TOO_LARGE, &Value::Null, &mut columns);
+                    }
+                    if first.len() < TRIED && bytes_left > 0 {
+                        bytes_left = bytes_left.saturating_sub(row.fields.values().map(size).sum());
                         first.push(row);
                     }
                 }
@@ -69,6 +80,44 @@ impl Profile {
             }
         }
         Ok(Self { report, columns, presets: Preset::fitting(&first) })
+    }
+}
+
+/// The names of the columns that were not read.
+fn left_out(row: &Row) -> impl Iterator<Item = &str> {
+    let names = row.columns.iter().flat_map(|columns| columns.iter());
+    names.map(String::as_str).filter(|name| !row.fields.contains_key(*name))
+}
+
+/// Bytes of the texts within `value`, and some for each value.
+fn size(value: &Value) -> usize {
+    let inner = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    inner + size_of::<Value>()
+}
+
+/// `value` as far as `left` bytes go.
+fn cut(value: &Value, left: &mut usize) -> Value {
+    let taken = size_of::<Value>();
+    *left = left.saturating_sub(taken);
+    match value {
+        Value::String(text) => {
+            let end = text.floor_char_boundary(*left);
+            *left -= end.min(*left);
+            Value::String(text[..end].to_owned())
+        }
+        Value::Array(items) => items.iter().map_while(|item| (*left > 0).then(|| cut(item, left))).collect(),
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map_while(|(name, value)| (*left > name.len()).then(|| (name.clone(), cut(value, left))));
+            fields.collect()
+        }
+        other => other.clone(),
     }
 }
 
@@ -92,6 +141,7 @@ fn count(path: String, kind: &'static str, value: &Value, columns: &mut Vec<Colu
     if let Some(column) = columns.iter_mut().find(|column| column.path == path) {
         column.n_rows += 1;
     } else if columns.len() < MOST {
-        columns.push(Column { path, kind, example: value.clone(), n_rows: 1 });
+        let mut left = EXAMPLE;
+        columns.push(Column { path, kind, example: cut(value, &mut left), n_rows: 1 });
     }
 }

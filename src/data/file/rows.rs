@@ -7,6 +7,7 @@
 //! ```
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use serde_json::{Map, Value};
@@ -25,6 +26,18 @@ pub struct Row {
     pub fields: Map<String, Value>,
     /// Paths of values that are bytes and no text; among `fields` they are null.
     pub bytes: Vec<String>,
+    /// The names of all columns of the file, where not all are read.
+    pub columns: Option<Arc<[String]>>,
+}
+
+impl Row {
+    /// The names of the columns.
+    pub fn names(&self) -> Vec<&str> {
+        match &self.columns {
+            Some(columns) => columns.iter().map(String::as_str).collect(),
+            None => self.fields.keys().map(String::as_str).collect(),
+        }
+    }
 }
 
 /// Rows as they are read. Nothing follows a [`Fault::File`].
@@ -33,16 +46,28 @@ pub type Rows = Box<dyn Iterator<Item = Result<Row, Fault>>>;
 /// Endings of the names of files that can be read.
 const ENDINGS: &str = ".jsonl, .ndjson, .json or .parquet";
 
-/// The rows of the file `path`.
+/// The rows of the file `path`, with all columns but those too large to be read.
 ///
 /// # Errors
 /// If it is no file or cannot be opened, its name ends in nothing known, or it is not what its name says.
 pub fn rows(path: &Path) -> Result<Rows> {
+    open(path, None)
+}
+
+/// The rows of the file `path`, with the columns at least whose names are `wanted`.
+///
+/// # Errors
+/// As of [`rows`], or if one of these is too large to be read.
+pub fn rows_with(path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Rows> {
+    open(path, Some(wanted))
+}
+
+fn open(path: &Path, wanted: Option<&dyn Fn(&str) -> bool>) -> Result<Rows> {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
     match ending.as_str() {
         "jsonl" | "ndjson" => Ok(Box::new(Lines::open(path)?.map(row))),
         "json" => Ok(Box::new(Items::open(path)?.map(row))),
-        "parquet" => Ok(Box::new(Parquet::open(path)?)),
+        "parquet" => Ok(Box::new(Parquet::open(path, wanted)?)),
         _ => {
             let name = path.display();
             bail!("{name}: the name ends in no format that can be read; expected {ENDINGS}")
@@ -52,7 +77,7 @@ pub fn rows(path: &Path) -> Result<Rows> {
 
 fn row(read: Result<(String, Value), Fault>) -> Result<Row, Fault> {
     match read? {
-        (place, Value::Object(fields)) => Ok(Row { place, fields, bytes: Vec::new() }),
+        (place, Value::Object(fields)) => Ok(Row { place, fields, bytes: Vec::new(), columns: None }),
         (place, other) => Err(Fault::Row(anyhow!("{place}: got {}, expected an object", kind(&other)))),
     }
 }

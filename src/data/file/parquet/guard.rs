@@ -6,123 +6,130 @@
 //! ```
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use anyhow::{Context, Result, bail, ensure};
-use parquet::basic::Compression;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::Type;
 
-use super::thrift::Thrift;
+use super::pages::Pages;
 
-const MAX_FOOTER: u64 = 8 << 20;
-/// Most groups of columns within one another.
-const MAX_DEPTH: usize = 64;
-/// Most bytes of a page, and of all pages that are read at a time, one and a dictionary of each column.
-const MAX_PAGE: u64 = 256 << 20;
-const MAX_PAGES: u64 = 512 << 20;
-/// Most values of a dictionary, which take some ten bytes each besides their own.
-const MAX_WORDS: u64 = 4_000_000;
-/// Rows, and bytes unpacked, that any file may have, and how many more for each of its bytes.
+/// Rows, values of all columns, and bytes unpacked, that any file may have, and how many more for each of its bytes.
 const FREE_ROWS: u64 = 1_000_000;
 const ROWS_A_BYTE: u64 = 1;
-const FREE_BYTES: u64 = 512 << 20;
+const FREE_VALUES: u64 = 10_000_000;
+const VALUES_A_BYTE: u64 = 2;
+const FREE_BYTES: u64 = 512 * MB;
 const UNPACKED_A_BYTE: u64 = 200;
+/// Most pages without any value, which few writers make.
+const MAX_EMPTY: u64 = 10_000;
 
 const MB: u64 = 1 << 20;
 
-/// Checks what the footer of `file` says of the columns: how many there are, and how deep they lie.
-pub fn footer(mut file: &File) -> Result<()> {
-    let size = file.metadata()?.len();
-    ensure!(size >= 12, "it has {size} bytes");
-    let mut end = [0; 8];
-    file.seek(SeekFrom::End(-8))?;
-    file.read_exact(&mut end)?;
-    let [a, b, c, d, mark @ ..] = end;
-    ensure!(&mark == b"PAR1", "the mark at its end is missing");
-    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
-    ensure!(length <= size - 12, "its footer has {length} bytes of {size}");
-    ensure!(
-        length <= MAX_FOOTER,
-        "its footer has {length} bytes, more than the {} MB that are read",
-        MAX_FOOTER / MB
-    );
-    file.seek(SeekFrom::End(-8 - i64::try_from(length)?))?;
-    let mut thrift = Thrift::new(BufReader::new(file), length);
-    thrift.fields(&mut |thrift, number, _| {
-        if number == 2 {
-            columns(thrift).context("its columns")?;
-        }
-        Ok(number == 2)
-    })
-}
+/// Which columns of a file are asked for, by their names.
+pub type Wanted<'w> = &'w dyn Fn(&str) -> bool;
 
-/// The list of columns, each group before those within it: how many these are.
-fn columns(thrift: &mut Thrift<impl Read>) -> Result<()> {
-    let (n, _) = thrift.list()?;
-    // Columns that are missing still, of each group around the next one.
-    let mut open: Vec<i64> = Vec::new();
-    for index in 0..n {
-        let mut inner = 0;
-        thrift.fields(&mut |thrift, number, _| {
-            if number == 5 {
-                inner = thrift.integer()?;
+/// Checks the names of the columns, and all sizes that `metadata` and the pages of `file` state of those that are `wanted`.
+/// Which of the outermost columns are to be read; where nobody says which are wanted, those too large are not.
+pub fn sizes(file: &File, metadata: &ParquetMetaData, wanted: Option<Wanted<'_>>) -> Result<Vec<bool>> {
+    let columns = metadata.file_metadata().schema_descr();
+    let fields = columns.root_schema().get_fields();
+    ensure!(!fields.is_empty(), "it has no columns");
+    names(columns.root_schema())?;
+    let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted(name));
+    let mut read: Vec<bool> = fields.iter().map(|field| is_wanted(field.name())).collect();
+    let (mut sums, mut first) = (Sums::of(file)?, None);
+    for (index, group) in metadata.row_groups().iter().enumerate() {
+        sums.add_rows(group.num_rows())?;
+        let mut at_once = 0;
+        for (inner, column) in group.columns().iter().enumerate() {
+            let outermost = columns.get_column_root_idx(inner);
+            if !read[outermost] {
+                continue;
             }
-            Ok(number == 5)
-        })?;
-        ensure!(inner >= 0 && (inner as u64) < n - index, "a group of {inner} among {} columns", n - index);
-        if let Some(last) = open.last_mut() {
-            *last -= 1;
-        }
-        if inner > 0 {
-            open.push(inner);
-        }
-        ensure!(open.len() <= MAX_DEPTH, "they lie more than {MAX_DEPTH} deep");
-        while open.last() == Some(&0) {
-            open.pop();
+            let place = || format!("row group {index}, column {}", column.column_path().string());
+            let pages = Pages::of(file, column, &mut sums).with_context(place)?;
+            let with_it = at_once + pages.at_once();
+            let Some(error) = pages.too_large(with_it) else {
+                at_once = with_it;
+                continue;
+            };
+            let error = error.context(place());
+            if wanted.is_some() {
+                return Err(error);
+            }
+            read[outermost] = false;
+            first.get_or_insert(error);
         }
     }
-    Ok(())
+    match first {
+        Some(error) if !read.contains(&true) => Err(error),
+        _ => Ok(read),
+    }
 }
 
-/// Checks the names of the columns, and all sizes that `metadata` and the pages of `file` state.
-pub fn sizes(file: &File, metadata: &ParquetMetaData) -> Result<()> {
-    let size = file.metadata()?.len();
-    let schema = metadata.file_metadata().schema();
-    ensure!(!schema.get_fields().is_empty(), "it has no columns");
-    names(schema)?;
-    let (mut rows, mut unpacked) = (0, 0);
-    for (index, group) in metadata.row_groups().iter().enumerate() {
-        let n = group.num_rows();
-        rows += u64::try_from(n).ok().with_context(|| format!("row group {index} has {n} rows"))?;
-        let most = FREE_ROWS + size.saturating_mul(ROWS_A_BYTE);
+/// What the row groups and the pages read so far add up to, which each is checked with as it comes: a file can name the same
+/// bytes many times, and one page can stand for any number of rows.
+pub struct Sums {
+    size: u64,
+    rows: u64,
+    /// Bytes that the columns take in the file.
+    stored: u64,
+    values: u64,
+    empty: u64,
+    unpacked: u64,
+}
+
+impl Sums {
+    fn of(file: &File) -> Result<Self> {
+        let size = file.metadata()?.len();
+        Ok(Self { size, rows: 0, stored: 0, values: 0, empty: 0, unpacked: 0 })
+    }
+
+    fn add_rows(&mut self, n: i64) -> Result<()> {
+        self.rows += u64::try_from(n).ok().with_context(|| format!("a row group has {n} rows"))?;
+        let (size, rows, most) = (self.size, self.rows, self.most(FREE_ROWS, ROWS_A_BYTE));
         ensure!(
             rows <= most,
             "it has {rows} rows in {size} bytes, more than the {most} that are read of such a file"
         );
-        let mut at_once = 0;
-        for column in group.columns() {
-            let pages = pages(file, column, size);
-            let pages = pages
-                .with_context(|| format!("row group {index}, column {}", column.column_path().string()))?;
-            at_once += pages.largest + pages.dictionary;
-            unpacked += pages.all;
-        }
-        ensure!(
-            at_once <= MAX_PAGES,
-            "row group {index} has {} MB in pages to be read at a time, more than the {} MB that are read",
-            at_once / MB,
-            MAX_PAGES / MB
-        );
+        Ok(())
     }
-    let most = FREE_BYTES + size.saturating_mul(UNPACKED_A_BYTE);
-    ensure!(
-        unpacked <= most,
-        "its {size} bytes unpack to {} MB, more than the {} MB that are read of such a file",
-        unpacked / MB,
-        most / MB
-    );
-    Ok(())
+
+    /// The pages of a column, so many bytes.
+    pub fn add_stored(&mut self, bytes: u64) -> Result<()> {
+        self.stored += bytes;
+        let Self { size, stored, .. } = self;
+        ensure!(
+            stored <= size,
+            "with those before it {stored} bytes in a file of {size}: some lie in one another"
+        );
+        Ok(())
+    }
+
+    /// One page, with so many values, which unpacks to so many bytes.
+    pub fn add_page(&mut self, values: u64, unpacked: u64) -> Result<()> {
+        self.values += values;
+        self.empty += u64::from(values == 0);
+        self.unpacked += unpacked;
+        ensure!(self.empty <= MAX_EMPTY, "more than the {MAX_EMPTY} pages without values that are read");
+        let (size, values, most) = (self.size, self.values, self.most(FREE_VALUES, VALUES_A_BYTE));
+        ensure!(
+            values <= most,
+            "with those before it {values} values in {size} bytes, more than the {most} that are read of such a file"
+        );
+        let (unpacked, most) = (self.unpacked, self.most(FREE_BYTES, UNPACKED_A_BYTE));
+        ensure!(
+            unpacked <= most,
+            "with those before it {} MB when unpacked in {size} bytes, more than the {} MB that are read of such a file",
+            unpacked / MB,
+            most / MB
+        );
+        Ok(())
+    }
+
+    fn most(&self, free: u64, a_byte: u64) -> u64 {
+        free + self.size.saturating_mul(a_byte)
+    }
 }
 
 /// In a group each column has a name of its own, and there is one.
@@ -137,109 +144,4 @@ fn names(group: &Type) -> Result<()> {
         self::names(field)?;
     }
     Ok(())
-}
-
-/// Bytes of the pages of a column, unpacked.
-#[derive(Default)]
-struct Pages {
-    largest: u64,
-    dictionary: u64,
-    all: u64,
-}
-
-fn pages(mut file: &File, column: &ColumnChunkMetaData, size: u64) -> Result<Pages> {
-    let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
-    let (start, length) = (u64::try_from(start)?, u64::try_from(column.compressed_size())?);
-    let end = start.checked_add(length).filter(|end| *end <= size);
-    let end =
-        end.with_context(|| format!("its pages lie at {start}, {length} bytes, in a file of {size}"))?;
-    let (mut at, mut pages) = (start, Pages::default());
-    while at < end {
-        file.seek(SeekFrom::Start(at))?;
-        let mut thrift = Thrift::new(BufReader::with_capacity(512, file), end - at);
-        let page = Page::read(&mut thrift).with_context(|| format!("the page at {at}"))?;
-        let behind = thrift.left();
-        at = end - behind;
-        page.check(behind).with_context(|| format!("the page at {at}"))?;
-        file.seek(SeekFrom::Start(at))?;
-        let unpacked = page.unpacked(file.take(page.packed), column.compression())?;
-        match page.words {
-            Some(_) => pages.dictionary = pages.dictionary.max(unpacked),
-            None => pages.largest = pages.largest.max(unpacked),
-        }
-        pages.all += unpacked;
-        at += page.packed;
-    }
-    Ok(pages)
-}
-
-/// What the header of a page states.
-#[derive(Default)]
-struct Page {
-    packed: u64,
-    unpacked: u64,
-    /// Values of a dictionary.
-    words: Option<u64>,
-}
-
-impl Page {
-    fn read(thrift: &mut Thrift<impl Read>) -> Result<Self> {
-        let mut page = Self::default();
-        thrift.fields(&mut |thrift, number, _| {
-            match number {
-                2 => page.unpacked = thrift.size()?,
-                3 => page.packed = thrift.size()?,
-                7 => thrift.fields(&mut |thrift, number, _| {
-                    if number == 1 {
-                        page.words = Some(thrift.size()?);
-                    }
-                    Ok(number == 1)
-                })?,
-                _ => return Ok(false),
-            }
-            Ok(true)
-        })?;
-        Ok(page)
-    }
-
-    /// Whether its sizes can be, where `left` bytes of the column stand behind its header.
-    fn check(&self, left: u64) -> Result<()> {
-        let Self { packed, unpacked, words } = self;
-        ensure!(*packed <= left, "{packed} bytes are more than the {left} that the column has left");
-        ensure!(*unpacked <= MAX_PAGE, "{}", too_large(*unpacked));
-        let most = MAX_WORDS.min(*unpacked);
-        let words = words.unwrap_or(0);
-        ensure!(
-            words <= most,
-            "its dictionary has {words} values in {unpacked} bytes, more than the {most} that are read"
-        );
-        Ok(())
-    }
-
-    /// Bytes that come of it: as stated where unpacking stops there, and otherwise counted.
-    fn unpacked(&self, packed: impl Read, compression: Compression) -> Result<u64> {
-        let mut unpacking: Box<dyn Read + '_> = match compression {
-            Compression::GZIP(_) => Box::new(flate2::read::MultiGzDecoder::new(packed)),
-            Compression::BROTLI(_) => Box::new(brotli::Decompressor::new(packed, 1 << 16)),
-            // Of frames, each byte stands for 255 at most.
-            Compression::LZ4 => {
-                let most = MAX_PAGE / 255;
-                ensure!(
-                    self.packed <= most,
-                    "{} bytes are more than the {most} that are read of LZ4",
-                    self.packed
-                );
-                return Ok(self.unpacked);
-            }
-            _ => return Ok(self.unpacked),
-        };
-        // What is broken is reported by who reads it.
-        let n = io::copy(&mut (&mut unpacking).take(MAX_PAGE + 1), &mut io::sink()).unwrap_or(0);
-        ensure!(n <= MAX_PAGE, "{}", too_large(n));
-        Ok(n.max(self.unpacked))
-    }
-}
-
-fn too_large(bytes: u64) -> String {
-    format!("it unpacks to {bytes} bytes or more, beyond the {} MB that are read of a page", MAX_PAGE / MB)
 }

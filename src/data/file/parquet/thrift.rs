@@ -22,18 +22,21 @@ const MAP: u8 = 11;
 const STRUCT: u8 = 12;
 const UUID: u8 = 13;
 
-/// Most structs and lists within one another.
+/// Most structs and lists within one another, and most items of all lists.
 const MAX_DEPTH: usize = 32;
+const MAX_ITEMS: u64 = 16_000_000;
 
 /// Reads values one after the other, of `left` bytes at most.
 pub struct Thrift<R> {
     reader: R,
     left: u64,
+    /// Items of lists read so far.
+    items: u64,
 }
 
 impl<R: Read> Thrift<R> {
     pub fn new(reader: R, left: u64) -> Self {
-        Self { reader, left }
+        Self { reader, left, items: 0 }
     }
 
     /// Bytes that have not been read.
@@ -65,6 +68,9 @@ impl<R: Read> Thrift<R> {
         let head = self.byte()?;
         let n = if head >> 4 == 15 { self.unsigned()? } else { u64::from(head >> 4) };
         ensure!(n <= self.left, "a list of {n} items in {} bytes", self.left);
+        // A byte can be an item that takes some ten bytes of memory.
+        self.items += n;
+        ensure!(self.items <= MAX_ITEMS, "lists of more than {MAX_ITEMS} items");
         Ok((n, head & 0xf))
     }
 

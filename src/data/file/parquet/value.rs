@@ -8,43 +8,65 @@ use serde_json::{Map, Number, Value};
 use crate::data::decimal::Decimal;
 use crate::data::json::MAX_BYTES;
 
-/// The values of `row` by column, and the paths of those that are bytes and no text, which are null.
+/// What a row has.
+#[derive(Default)]
+pub struct Found {
+    /// The values by column.
+    pub fields: Map<String, Value>,
+    /// The paths of those that are bytes and no text, which are null.
+    pub bytes: Vec<String>,
+    /// Bytes of all texts and names.
+    pub size: usize,
+}
+
+/// What `row` has.
 ///
 /// # Errors
 /// If a text is larger than [`MAX_BYTES`].
-pub fn fields(row: &Row) -> Result<(Map<String, Value>, Vec<String>)> {
-    let mut bytes = Vec::new();
-    let fields = object(row, "", &mut bytes)?;
-    Ok((fields, bytes))
+pub fn fields(row: Row) -> Result<Found> {
+    let (mut found, mut fields) = (Found::default(), Map::new());
+    for (name, field) in row.into_columns() {
+        found.size += name.len();
+        let value = match field {
+            // The largest, which is not to be there twice.
+            Field::Str(text) => text_of(text, &[&name], &mut found)?,
+            other => value(&other, &[&name], &mut found)?,
+        };
+        fields.insert(name, value);
+    }
+    Ok(Found { fields, ..found })
 }
 
-fn object(row: &Row, prefix: &str, bytes: &mut Vec<String>) -> Result<Map<String, Value>> {
-    let columns = row.get_column_iter();
-    columns.map(|(name, field)| Ok((name.clone(), value(field, &[prefix, name], bytes)?))).collect()
+fn object(row: &Row, prefix: &str, found: &mut Found) -> Result<Map<String, Value>> {
+    let columns = row.get_column_iter().map(|(name, field)| {
+        found.size += name.len();
+        Ok((name.clone(), value(field, &[prefix, name], found)?))
+    });
+    columns.collect()
 }
 
 /// The value of `field`, whose path is made of the parts `path`.
-fn value(field: &Field, path: &[&str], bytes: &mut Vec<String>) -> Result<Value> {
+fn value(field: &Field, path: &[&str], found: &mut Found) -> Result<Value> {
     let within = |inner: &str| format!("{}{inner}", path.concat());
-    let items = |fields: &mut dyn Iterator<Item = &Field>, bytes: &mut Vec<String>| -> Result<Vec<Value>> {
+    let items = |fields: &mut dyn Iterator<Item = &Field>, found: &mut Found| -> Result<Vec<Value>> {
         let path = within(".");
-        (0..).zip(fields).map(|(index, field)| value(field, &[&path, &index.to_string()], bytes)).collect()
+        (0..).zip(fields).map(|(index, field)| value(field, &[&path, &index.to_string()], found)).collect()
     };
     Ok(match field {
-        Field::Group(row) => Value::Object(object(row, &within("."), bytes)?),
-        Field::ListInternal(list) => Value::Array(items(&mut list.elements().iter(), bytes)?),
+        Field::Group(row) => Value::Object(object(row, &within("."), found)?),
+        Field::ListInternal(list) => Value::Array(items(&mut list.elements().iter(), found)?),
         Field::MapInternal(map) => {
-            let keys = items(&mut map.entries().iter().map(|(key, _)| key), bytes)?;
+            let keys = items(&mut map.entries().iter().map(|(key, _)| key), found)?;
             let keys = keys.iter().map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned));
-            let values = items(&mut map.entries().iter().map(|(_, value)| value), bytes)?;
+            let values = items(&mut map.entries().iter().map(|(_, value)| value), found)?;
             Value::Object(keys.zip(values).collect())
         }
-        Field::Str(text) => text_of(text, path)?,
+        Field::Str(text) => text_of(text.clone(), path, found)?,
         Field::Bytes(stored) => match std::str::from_utf8(stored.data()) {
-            Ok(text) => text_of(text, path)?,
-            Err(_) => no_text(path, bytes),
+            Ok(text) => text_of(text.to_owned(), path, found)?,
+            Err(_) => no_text(path, found),
         },
-        Field::Decimal(stored) => decimal(stored).unwrap_or_else(|| no_text(path, bytes)),
+        Field::Decimal(stored) => decimal(stored).unwrap_or_else(|| no_text(path, found)),
         // The shortest decimal that is that number, as its own precision has it.
         Field::Float(number) => float(&number.to_string()),
         Field::Float16(number) => {
@@ -56,19 +78,20 @@ fn value(field: &Field, path: &[&str], bytes: &mut Vec<String>) -> Result<Value>
     })
 }
 
-fn no_text(path: &[&str], bytes: &mut Vec<String>) -> Value {
-    bytes.push(path.concat());
+fn no_text(path: &[&str], found: &mut Found) -> Value {
+    found.bytes.push(path.concat());
     Value::Null
 }
 
-fn text_of(text: &str, path: &[&str]) -> Result<Value> {
+fn text_of(text: String, path: &[&str], found: &mut Found) -> Result<Value> {
     let most = MAX_BYTES >> 20;
     ensure!(
         text.len() <= MAX_BYTES,
         "{}: the text has more than the {most} MB that are read of one",
         path.concat()
     );
-    Ok(Value::String(text.to_owned()))
+    found.size += text.len();
+    Ok(Value::String(text))
 }
 
 /// What is infinite or no number is null.
@@ -129,8 +152,8 @@ mod tests {
 
     fn read(fields: Vec<(&str, Field)>) -> (Value, Vec<String>) {
         let row = Row::new(fields.into_iter().map(|(name, field)| (name.to_owned(), field)).collect());
-        let (fields, bytes) = super::fields(&row).unwrap();
-        (Value::Object(fields), bytes)
+        let found = super::fields(row).unwrap();
+        (Value::Object(found.fields), found.bytes)
     }
 
     fn one(field: Field) -> Value {

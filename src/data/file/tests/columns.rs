@@ -5,7 +5,7 @@ use super::super::{AnswerIn, Columns, Content, Preset, Row};
 use super::*;
 
 fn row(fields: Value) -> Row {
-    Row { place: "x:1".to_owned(), fields: object(fields), bytes: Vec::new() }
+    Row { place: "x:1".to_owned(), fields: object(fields), bytes: Vec::new(), columns: None }
 }
 
 fn preset(preset: Preset, fields: Value) -> anyhow::Result<Content> {

@@ -10,6 +10,7 @@ use super::{FileConfig, FilesConfig};
 
 mod columns;
 mod files;
+mod hostile;
 mod published;
 mod rows;
 mod stored;
