@@ -14,9 +14,9 @@ A script is one function that makes a case, and a line that runs it:
 
     sys.exit(common.main(__doc__, case, n=300))
 
-Faults are panics (their text, exit 101 or 134, death by a signal), hangs (more than 10 s of processor time, or 120 s of any),
-more than 1 GB of memory at once, files changed outside of work/, and what a case calls one. `--only 17` runs case 17 alone,
-`--keep FOLDER` copies the inputs of cases with a fault there.
+Faults are panics (their text or the sentence made of it, exit 101 or 134, death by a signal), hangs (more than 10 s of processor
+time, or 120 s of any), more than 1 GB of memory at once, files changed outside of work/, and what a case calls one. `--only 17`
+runs case 17 alone, `--keep FOLDER` copies the inputs of cases with a fault there.
 """
 import argparse, collections, dataclasses, hashlib, os, pathlib, random, resource, signal, subprocess, tempfile, time
 
@@ -26,6 +26,8 @@ WALL_S = 120
 MEMORY_BYTES = 1_000_000_000
 ADDRESSES_BYTES = 16 << 30  # libtorch alone maps gigabytes that it does not touch
 FILE_BYTES = 1 << 30
+# How src/cli/panic.rs reports a panic, which then ends with 1 as other errors do; and how Rust itself reports one.
+PANICS = ("error: a defect of the program at ", "error: libtorch: ", "panicked at ")
 
 
 def binary():
@@ -48,9 +50,9 @@ class Ran:
         hung = self.cpu_s >= CPU_S or self.wall_s >= WALL_S or self.code in (-signal.SIGXCPU, 128 + signal.SIGXCPU)
         if hung:
             yield "hang", f"{self.cpu_s:.1f} s of processor time in {self.wall_s:.1f} s"
-        if "panicked" in self.err or self.code in (101, 134) or (self.code < 0 and not hung):
-            lines = [line for line in self.err.splitlines() if "panicked" in line] or self.err.splitlines()[-1:]
-            yield "panic", f"exit {self.code}: {''.join(lines[:1])[:200]}"
+        told = [line for line in self.err.splitlines() if any(sentence in line for sentence in PANICS)]
+        if told or self.code in (101, 134) or (self.code < 0 and not hung):
+            yield "panic", f"exit {self.code}: {''.join((told or self.err.splitlines()[-1:])[:1])[:200]}"
         if self.memory_bytes > MEMORY_BYTES:
             yield "memory", f"{self.memory_bytes / 1e9:.2f} GB at once"
         if self.outside:
