@@ -521,18 +521,28 @@ fn two_processes_cannot_train_in_one_folder() {
     assert_eq!(stop(child, "INT").code, 130);
 }
 
-/// `kill -9` at random moments; `scripts/kill_test` tries more of them.
+/// `kill -9` at random moments, twice each run; `scripts/kill_test` tries more of them.
 #[test]
 fn killed_runs_end_in_the_same_weights() {
     let place = Place::new();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kill_test");
-    let args = [script, "--kills", "3", "--program", env!("CARGO_BIN_EXE_rlcredit")];
+    let args = [script, "--kills", "4", "--stops", "2", "--program", env!("CARGO_BIN_EXE_rlcredit")];
     let ended = finish(place.command("python3", &args).spawn().unwrap());
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     assert_eq!(
         ended.out.lines().filter(|line| line.starts_with("kill ") && line.ends_with("same")).count(),
-        3
+        4
     );
+}
+
+/// With as many kinds as ends too, where two cycles side by side would go round together.
+#[test]
+fn each_kind_of_killed_run_meets_each_end() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kill_test");
+    let code = "import itertools, runpy, sys; pairs = runpy.run_path(sys.argv[1])['pairs']('abc', 'xyz'); \
+                print(len(set(itertools.islice(pairs, 9))))";
+    let ended = finish(Place::new().command("python3", &["-c", code, script]).spawn().unwrap());
+    assert_eq!((ended.code, ended.out.trim()), (0, "9"), "{}", ended.err);
 }
 
 fn stop(child: Child, signal: &str) -> super::place::Ended {
