@@ -21,6 +21,9 @@ const SECONDS: u64 = 10;
 /// Pause before a second try.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// How long another process that holds a file may write nothing, before a person is told.
+const HELD: Duration = Duration::from_secs(60);
+
 /// Longest file in which a token is looked for, bytes.
 const TOKEN_BYTES: u64 = 1 << 16;
 
@@ -72,6 +75,7 @@ impl Hub {
                 answer: seconds("HF_HUB_ETAG_TIMEOUT")?,
                 piece: seconds("HF_HUB_DOWNLOAD_TIMEOUT")?,
                 pause: PAUSE,
+                held: HELD,
             },
             offline: offline.is_some_and(|value| ["1", "on", "yes", "true"].contains(&value.as_str())),
             interrupt: Interrupt::default(),

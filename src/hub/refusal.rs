@@ -16,11 +16,6 @@ impl Hub {
                 "{model}: no room for it in {cache}: the disk is full ({error:#}); make room, or name another place with HF_HOME"
             ),
             Trouble::Cache(error) => error.context(format!("{model}: the cache {cache} cannot take it")),
-            Trouble::Held(part) => anyhow!(
-                "{model}: another process is fetching it and has written nothing to {} for a minute; end that one, then start \
-                 again",
-                part.display()
-            ),
             Trouble::Damaged { got, expected, .. } => anyhow!(
                 "{model}: damaged on the way: got {got:#}, expected {expected:#}; it has been removed, so start again"
             ),

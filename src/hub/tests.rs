@@ -478,6 +478,44 @@ fn a_broken_download_goes_on() {
     assert_eq!(fs::read(got.unwrap().folder.join("model.safetensors")).unwrap(), content);
     let from: Vec<_> = server.asked().iter().filter_map(|asked| asked.from).collect();
     assert_eq!(from, [250_000, 500_000, 750_000]);
+    // What is known of the file by then is not asked for again.
+    assert_eq!(server.asked_for("safetensors"), 4);
+}
+
+/// A hub of weights with these contents that breaks off after `way` bytes each time, and goes on there if it `resumes`; from
+/// the 20th question on it has none.
+fn breaking(content: Vec<u8>, way: usize, resumes: bool) -> Server {
+    let tag = large_tag(&content);
+    but(move |asked, before, mut stream| {
+        let is_large = asked.path.ends_with("safetensors") && before < 20;
+        if is_large {
+            let from = asked.from.filter(|_| resumes).unwrap_or(0);
+            let n = content.len();
+            let status = if from == 0 { "200 OK" } else { "206 Partial Content" };
+            let range = format!("Content-Range: bytes {from}-{}/{n}\r\n", n - 1);
+            let head =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{range}ETag: {tag}\r\n\r\n", n - from);
+            let end = n.min(from + way);
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&content[from..end]));
+        }
+        is_large
+    })
+}
+
+#[test]
+fn who_gets_further_each_time_may_break_off_often() {
+    let content = vec![7; 17_000_000 * 6 + 1];
+    let server = breaking(content, 17_000_000, true);
+    let (got, _dir) = fetched(&server, Files::All);
+    got.unwrap();
+    assert_eq!(server.asked_for("safetensors"), 7);
+}
+
+#[test]
+fn who_begins_again_each_time_gets_nobody_further() {
+    let server = breaking(vec![7; 40_000_000], 20_000_000, false);
+    refused(&server, "could not be fetched");
+    assert_eq!(server.asked_for("safetensors"), 5);
 }
 
 #[test]
@@ -566,6 +604,22 @@ fn two_processes_fetch_a_file_once() {
     other.join().unwrap();
     assert_eq!(fs::read(snapshot.folder.join("tokenizer.json")).unwrap(), TOKENIZER);
     assert_eq!(server.asked_for("tokenizer.json"), 1);
+}
+
+#[test]
+fn who_checks_a_file_for_long_is_waited_for() {
+    let server = but(|_, _, _| false);
+    let (hub, _dir) = hub(&server.address);
+    let hub = Hub { patience: Patience { held: Duration::from_millis(100), ..hub.patience }, ..hub };
+    let mut shelf = Shelf::new(&hub.cache, &model());
+    shelf.make_root().unwrap();
+    let lock = shelf.try_lock(&ContentHash::of_tag(&git_tag(TOKENIZER)).unwrap()).unwrap().unwrap();
+    let other = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(800));
+        drop(lock);
+    });
+    hub.fetch(&model(), Files::Texts, None).unwrap();
+    other.join().unwrap();
 }
 
 #[test]

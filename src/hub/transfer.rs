@@ -15,14 +15,11 @@ use super::hash::ContentHash;
 use super::place::HubModel;
 use super::trouble::{Arriving, Tries, Trouble, Watch};
 
-/// Bytes after which a connection that breaks off counts as the first one again.
+/// How many bytes further than all before a try has to come, for the next to count as the first one again.
 const GOOD_WAY: u64 = 16_000_000;
 
 /// Longest file beside the weights, bytes.
 pub(super) const TEXT_BYTES: u64 = 128 << 20;
-
-/// How long another process may hold a file without getting on with it.
-const HELD: Duration = Duration::from_secs(60);
 
 /// Fetches the files of one commit of a model.
 pub(super) struct Transfer<'a> {
@@ -34,11 +31,36 @@ pub(super) struct Transfer<'a> {
 }
 
 /// What the hub says of a file.
+#[derive(Clone)]
 struct Promise {
     hash: ContentHash,
     size: Option<u64>,
     /// Most bytes that it may have.
     most: u64,
+}
+
+/// How far the tries of one file have come.
+#[derive(Default)]
+struct Course {
+    /// What was said of it in the first.
+    promise: Option<Promise>,
+    /// Bytes that were there at once in any of them.
+    furthest: u64,
+    /// Whether the last one came a good way further than all before.
+    is_good: bool,
+}
+
+impl Course {
+    /// Notes that a try begins with `there` bytes, maybe of an earlier process.
+    fn set_out(&mut self, there: u64) {
+        self.furthest = self.furthest.max(there);
+    }
+
+    /// Notes that a try has come to `there` bytes. What is fetched again and again gets nobody further.
+    fn come_to(&mut self, there: u64) {
+        self.is_good = there >= self.furthest.saturating_add(GOOD_WAY);
+        self.furthest = self.furthest.max(there);
+    }
 }
 
 impl Transfer<'_> {
@@ -47,13 +69,12 @@ impl Transfer<'_> {
         if self.shelf.has(&self.commit, name)? {
             return Ok(());
         }
-        let mut tries = Tries::new(self.watch);
+        let (mut tries, mut course) = (Tries::new(self.watch), Course::default());
         loop {
-            let mut arrived = 0;
-            match self.attempt(name, most, &mut arrived) {
+            match self.attempt(name, most, &mut course) {
                 Ok(hash) => return Ok(self.shelf.link(&self.commit, name, &hash)?),
                 Err(trouble) => {
-                    if arrived >= GOOD_WAY {
+                    if std::mem::take(&mut course.is_good) {
                         tries.renew();
                     }
                     tries.after(trouble)?;
@@ -62,27 +83,33 @@ impl Transfer<'_> {
         }
     }
 
-    /// Tries once to get the content of `name` into the cache; counts the bytes that have `arrived`.
-    fn attempt(&self, name: &str, most: u64, arrived: &mut u64) -> Result<ContentHash, Trouble> {
+    /// Tries once to get the content of `name` into the cache.
+    fn attempt(&self, name: &str, most: u64, course: &mut Course) -> Result<ContentHash, Trouble> {
         let path = format!("/{}/resolve/{}/{name}", self.model.name, self.commit);
-        let answer = self.client.get(&path, 0)?;
-        let promise = self.promise(&answer, most)?;
+        let (promise, mut answer) = match course.promise.clone() {
+            Some(promise) => (promise, None),
+            None => {
+                let answer = self.client.get(&path, 0)?;
+                (self.promise(&answer, most)?, Some(answer))
+            }
+        };
+        course.promise = Some(promise.clone());
         let (blob, part) = self.shelf.blob(&promise.hash)?;
-        let mut answer = Some(answer);
         let _lock = self.lock(&promise.hash, &part, &mut answer)?;
         if promise.hash.is_of(&blob).map_err(in_cache(&blob))? {
             return Ok(promise.hash);
         }
         let mut file = open_or_create(&part).map_err(in_cache(&part))?;
-        let there = file.metadata().map_err(in_cache(&part))?.len();
+        let there = length(&file, &part)?;
         let start = if there > promise.size.unwrap_or(promise.most) { 0 } else { there };
         if promise.size != Some(start) || start == 0 {
             let answer = match answer.take().filter(|_| start == 0) {
                 Some(answer) => Ok(answer),
                 None => self.go_on(&path, start, &promise),
             };
-            let received =
-                answer.and_then(|answer| self.receive(name, answer, (&mut file, &part), &promise, arrived));
+            course.set_out(start);
+            let received = answer.and_then(|answer| self.receive(name, answer, (&mut file, &part), &promise));
+            course.come_to(length(&file, &part)?);
             if matches!(received, Err(Trouble::Status { code: 416, .. })) {
                 // There is more than the hub has.
                 fs::remove_file(&part).map_err(in_cache(&part))?;
@@ -125,36 +152,48 @@ impl Transfer<'_> {
     }
 
     /// The sole right to fetch the content; where that has to be waited for, `answer` is given up, so that its server does not
-    /// wait as well.
+    /// wait as well. Who has it may be writing gigabytes to a slow disk or checking them, which nobody sees, and it ends with
+    /// the process; so it is waited for as long as it takes, and a person is told when nothing is to be seen.
     fn lock(&self, hash: &ContentHash, part: &Path, answer: &mut Option<Answer>) -> Result<File, Trouble> {
         let length = || fs::symlink_metadata(part).map_or(0, |part| part.len());
-        let (mut seen, mut since) = (length(), Instant::now());
+        let (mut seen, mut since, mut is_told) = (length(), Instant::now(), false);
         loop {
             if let Some(lock) = self.shelf.try_lock(hash)? {
                 return Ok(lock);
             }
-            if answer.take().is_some() {
+            *answer = None;
+            if !std::mem::replace(&mut is_told, true) {
                 self.watch.note(&format!("{}: another process is fetching it; waiting for that", self.model));
             }
             if length() != seen {
                 (seen, since) = (length(), Instant::now());
             }
-            if since.elapsed() > HELD {
-                return Err(Trouble::Held(part.to_owned()));
+            if since.elapsed() > self.watch.patience.held {
+                since = Instant::now();
+                self.watch.note(&self.held(part));
             }
             self.watch.go_on()?;
             thread::sleep(Duration::from_millis(100));
         }
     }
 
-    /// Writes the body of `answer` behind what `file` has of it already; counts the bytes that have `arrived`.
+    /// What a person is told of a process that writes nothing more to `part`, and keeps it.
+    fn held(&self, part: &Path) -> String {
+        format!(
+            "{}: the other process has written nothing to {} for {} s; it may be checking what it has; if it hangs, end it",
+            self.model,
+            part.display(),
+            self.watch.patience.held.as_secs()
+        )
+    }
+
+    /// Writes the body of `answer` behind what `file` has of it already.
     fn receive(
         &self,
         name: &str,
         answer: Answer,
         (file, part): (&mut File, &Path),
         promise: &Promise,
-        arrived: &mut u64,
     ) -> Result<(), Trouble> {
         let Answer { start, response, .. } = answer;
         // A server that cannot go on begins again.
@@ -177,7 +216,6 @@ impl Transfer<'_> {
                 )));
             }
             file.write_all(&piece[..n]).map_err(in_cache(part))?;
-            *arrived = at - start;
             bar.advance_to(at);
         }
         if let Some(expected) = promise.size.filter(|size| at < *size) {
@@ -186,6 +224,10 @@ impl Transfer<'_> {
         bar.finish();
         Ok(())
     }
+}
+
+fn length(file: &File, part: &Path) -> Result<u64, Trouble> {
+    Ok(file.metadata().map_err(in_cache(part))?.len())
 }
 
 /// That the file at `part` is what `hash` is of; what is not is removed.

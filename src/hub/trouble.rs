@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,8 +25,6 @@ pub(super) enum Trouble {
     Answer(String),
     /// The bytes are not those that the hub promised; `resumed` if some of them are of an earlier try.
     Damaged { got: ContentHash, expected: ContentHash, resumed: bool },
-    /// Another process is fetching what lies here, and does not get on.
-    Held(PathBuf),
     /// The cache cannot take it.
     Cache(anyhow::Error),
     /// A signal asks for a stop.
@@ -51,7 +48,7 @@ impl Trouble {
             // 416: what is there of an earlier try is more than there is; it is gone by now.
             Self::Status { code, .. } => matches!(code, 408 | 416 | 429 | 500..),
             Self::Damaged { resumed, .. } => *resumed,
-            Self::Answer(_) | Self::Held(_) | Self::Cache(_) | Self::Stopped(_) => false,
+            Self::Answer(_) | Self::Cache(_) | Self::Stopped(_) => false,
         }
     }
 }
@@ -70,7 +67,6 @@ impl fmt::Display for Trouble {
                 wait.iter().try_for_each(|wait| write!(f, ", asks to wait {} s", wait.as_secs()))
             }
             Self::Answer(what) => f.write_str(what),
-            Self::Held(part) => write!(f, "another process writes {}", part.display()),
             Self::Damaged { got, expected, .. } => write!(f, "got {got:#}, expected {expected:#}"),
             Self::Cache(error) => write!(f, "{error:#}"),
             Self::Stopped(signal) => write!(f, "{signal}"),
@@ -118,6 +114,8 @@ pub(super) struct Patience {
     pub piece: Duration,
     /// Before a second try; twice as long before each further one.
     pub pause: Duration,
+    /// For another process that holds a file and writes nothing, before a person is told.
+    pub held: Duration,
 }
 
 impl Watch<'_> {
@@ -179,7 +177,7 @@ impl<'a> Tries<'a> {
         self.watch.wait(pause)
     }
 
-    /// Counts from the beginning: the last try has come a good way.
+    /// Counts from the beginning: the last try has come a good way further.
     pub fn renew(&mut self) {
         self.tried = 0;
     }
