@@ -16,6 +16,18 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
     Ok(parsed.0)
 }
 
+/// Characters of a name or value in a message, and of what a library says of one with it in it.
+pub const OF_VALUE: usize = 80;
+pub const OF_REASON: usize = 300;
+
+/// The first `most` characters of `text`: what stands in a file of others may be as long as the file.
+pub fn short(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 struct Unambiguous(Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {
@@ -69,7 +81,7 @@ impl<'de> Visitor<'de> for Values {
         let mut object = Map::new();
         while let Some((key, Unambiguous(value))) = entries.next_entry::<String, _>()? {
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key {key:?} stands twice")));
+                return Err(A::Error::custom(format!("the key {:?} stands twice", short(&key, OF_VALUE))));
             }
             object.insert(key, value);
         }
@@ -104,5 +116,8 @@ mod tests {
             let got = format!("{:#}", parse(text.as_bytes()).unwrap_err());
             assert!(got.starts_with(expected), "{got}");
         }
+        let long = format!(r#"{{"{0}": 1, "{0}": 2}}"#, "é".repeat(1_000_000));
+        let got = format!("{:#}", parse(long.as_bytes()).unwrap_err());
+        assert!(got.contains("éé...\" stands twice at line 1") && got.len() < 1000, "{}", got.len());
     }
 }

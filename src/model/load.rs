@@ -32,7 +32,7 @@ pub(crate) const SINGLE: &str = "model.safetensors";
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// Largest index that is read; those of published models have some 100 kB.
-const MAX_INDEX_BYTES: u64 = 8 << 20;
+pub(crate) const MAX_INDEX_BYTES: u64 = 8 << 20;
 /// Elements converted at a time by one thread: 4 MiB of f32.
 const PIECE: usize = 1 << 20;
 /// More threads than this wait for memory, not for each other.
@@ -121,7 +121,7 @@ impl StoredWeights {
                 let (name, first, again) = (tensor.name, first.file.name(), tensor.file.name());
                 bail!(
                     "{}: in {first} and again in {again}; take config.json and the weights from the same model",
-                    name.escape_debug()
+                    fit::listed([name])
                 );
             }
         }
@@ -187,7 +187,10 @@ fn weight_files(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The files that an index names, each once, sorted.
-fn shards(index: &Path) -> Result<Vec<String>> {
+///
+/// # Errors
+/// If it cannot be read, is ambiguous, or names no files, or other ones than those of a folder.
+pub(crate) fn shards(index: &Path) -> Result<Vec<String>> {
     const EXPECTED: &str = r#"expected { "weight_map": { tensor: file } }; fetch the file again"#;
     let read = || -> Result<Vec<String>> {
         let value = json::parse(&read_regular(index, MAX_INDEX_BYTES)?)?;
@@ -201,6 +204,7 @@ fn shards(index: &Path) -> Result<Vec<String>> {
             ),
         };
         let mut names: Vec<String> = map.values().map(name).collect::<Result<_>>()?;
+        ensure!(!names.is_empty(), "got no files, {EXPECTED}");
         names.sort_unstable();
         names.dedup();
         Ok(names)

@@ -25,7 +25,7 @@ mod decoder;
 pub mod device;
 pub mod head;
 mod inputs;
-mod json;
+pub(crate) mod json;
 mod kv_cache;
 pub mod layout;
 pub mod load;

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
@@ -15,6 +15,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor
 use super::PIECE;
 use super::decode::decode;
 use crate::files::open_regular;
+use crate::model::json::{OF_REASON, OF_VALUE, short};
 
 /// Largest header, and largest sum of those of all shards. Those of published models stay below 1 MB, and a header takes some
 /// ten times its size in memory.
@@ -65,11 +66,14 @@ impl WeightFile {
         );
         let mut header = vec![0; usize::try_from(n_header)?];
         file.read_exact(&mut header)?;
-        let damaged = "damaged: the header is no safetensors header; fetch the file again";
-        let Header(mut tensors) = serde_json::from_slice(&header).context(damaged)?;
+        let damaged = |why: &dyn fmt::Display| {
+            let why = short(&why.to_string(), OF_REASON);
+            anyhow!("damaged: the header is no safetensors header; fetch the file again: {why}")
+        };
+        let Header(mut tensors) = serde_json::from_slice(&header).map_err(|error| damaged(&error))?;
         tensors.sort_by_key(|(_, info)| info.data_offsets);
         // Checks that the tensors lie one after the other and that each has the bytes its shape calls for.
-        let metadata = Metadata::new(None, tensors.clone()).context(damaged)?;
+        let metadata = Metadata::new(None, tensors.clone()).map_err(|error| damaged(&error))?;
         let expected = data_start.saturating_add(metadata.data_len() as u64);
         let kind = if n_bytes < expected { "truncated" } else { "damaged" };
         ensure!(
@@ -161,7 +165,7 @@ impl<'de> Visitor<'de> for Tensors {
         let (mut tensors, mut names) = (Vec::new(), HashSet::new());
         while let Some(name) = entries.next_key::<String>()? {
             if !names.insert(name.clone()) {
-                return Err(A::Error::custom(format!("{name:?} stands twice")));
+                return Err(A::Error::custom(format!("{:?} stands twice", short(&name, OF_VALUE))));
             }
             if name == "__metadata__" {
                 entries.next_value::<IgnoredAny>()?;

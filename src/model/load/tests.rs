@@ -10,6 +10,7 @@ use tempfile::{TempDir, tempdir};
 use super::*;
 use crate::model::config::tests::{golden, tiny};
 use crate::model::config::{Family, ModelConfig, SpecialIds};
+use crate::model::json::{OF_REASON, OF_VALUE, short};
 use crate::model::save::save_folder;
 
 fn load(dir: &Path, config: &ModelConfig) -> Result<Vec<f32>> {
@@ -277,9 +278,19 @@ fn shards_that_are_absent_or_overlap() {
          from the same model",
     );
 
+    let long = "x".repeat(1_000_000);
+    for name in ["a", "b"] {
+        write_zeros(&dir.path().join(name), &[(&long, Dtype::F32, &[8])]);
+    }
+    let got = format!("{:#}", load(dir.path(), &config).unwrap_err());
+    assert!(got.contains("xxx: in a and again in b") && got.len() < 2000, "{} bytes", got.len());
+
     let expected = "expected { \"weight_map\": { tensor: file } }; fetch the file again";
     index("{}");
     check_error(dir.path(), &config, &format!("DIR/model.safetensors.index.json: {expected}"));
+    index(r#"{ "weight_map": {} }"#);
+    let none = format!("DIR/model.safetensors.index.json: got no files, {expected}");
+    check_error(dir.path(), &config, &none);
     index(r#"{ "weight_map": { "x": 3 } }"#);
     check_error(dir.path(), &config, &format!("DIR/model.safetensors.index.json: got file 3, {expected}"));
     index("{");
@@ -329,7 +340,13 @@ fn headers_that_lie() {
         let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; n_data]].concat();
         write(dir.path().join(SINGLE), bytes).unwrap();
         let got = format!("{:#}", load(dir.path(), &config).unwrap_err());
-        assert!(got.contains(expected), "{header}: {got}");
+        assert!(
+            got.contains(expected) && got.len() < 2000,
+            "{}: {} bytes: {}",
+            short(header, OF_VALUE),
+            got.len(),
+            short(&got, OF_REASON)
+        );
     };
     let damaged = "model.safetensors: damaged: the header is no safetensors header; fetch the file again";
     let tensor = |name: &str, dtype: &str, shape: &str, from: u64, to: u64| {
@@ -347,6 +364,12 @@ fn headers_that_lie() {
     check(&two(tensor("a", "F32", "[2]", 0, 8), tensor("b", "F32", "[2]", 4, 12)), 12, damaged);
     let twice = two(tensor("a", "F32", "[2]", 0, 8), tensor("a", "F32", "[2]", 0, 8));
     check(&twice, 8, &format!("{damaged}: \"a\" stands twice"));
+    // What is said of it holds no megabytes.
+    let long = "F".repeat(1_000_000);
+    check(&one(&long, "[2]", 0, 8), 8, &format!("{damaged}: unknown variant `FFF"));
+    check(&format!("{{{}}}", tensor(&long, "F32", "[2]", 4, 12)), 12, &format!("{damaged}: "));
+    let twice = two(tensor(&long, "F32", "[2]", 0, 8), tensor(&long, "F32", "[2]", 0, 8));
+    check(&twice, 8, "FFF...\" stands twice");
     check(&"[".repeat(100_000), 0, damaged);
     // A gigabyte of header in a file of a few bytes, and one that is there.
     let huge = [&(1u64 << 30).to_le_bytes()[..], b"{}"].concat();
