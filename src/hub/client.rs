@@ -13,6 +13,7 @@ use ureq::{Agent, Body};
 use super::endpoint::{Endpoint, Secret, host_of, led_to};
 use super::hash::ContentHash;
 use super::trouble::{Patience, Trouble};
+use crate::model::json::{OF_VALUE, short};
 
 /// Most redirects in a row.
 const HOPS: usize = 8;
@@ -132,14 +133,19 @@ impl Said {
         let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
         if let Some(encoding) = text(header::CONTENT_ENCODING).filter(|encoding| encoding != "identity") {
             return Err(Trouble::Answer(format!(
-                "the answer is encoded as {encoding:?}, which was not asked for"
+                "the answer is encoded as {:?}, which was not asked for",
+                short(&encoding, OF_VALUE)
             )));
         }
         let length = number(headers, "content-length")?;
         let (start, whole) = if status == StatusCode::PARTIAL_CONTENT {
             let range = text(header::CONTENT_RANGE).unwrap_or_default();
-            let wrong =
-                || Trouble::Answer(format!("got the range {range:?}, asked for bytes from {asked} on"));
+            let wrong = || {
+                Trouble::Answer(format!(
+                    "got the range {:?}, asked for bytes from {asked} on",
+                    short(&range, OF_VALUE)
+                ))
+            };
             let (start, size) = range_of(&range).filter(|(start, _)| *start == asked).ok_or_else(wrong)?;
             (start, size)
         } else {
@@ -169,7 +175,8 @@ fn hash_in(tag: &str) -> Result<ContentHash, Trouble> {
 fn number(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Trouble> {
     let Some(value) = headers.get(name) else { return Ok(None) };
     let parsed = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    let wrong = || Trouble::Answer(format!("got the {name} {value:?}, expected a number of bytes"));
+    let shown = || short(&String::from_utf8_lossy(value.as_bytes()), OF_VALUE);
+    let wrong = || Trouble::Answer(format!("got the {name} {:?}, expected a number of bytes", shown()));
     parsed.map(Some).ok_or_else(wrong)
 }
 

@@ -1,27 +1,22 @@
-//! What a hub has of a model at a revision, and which files its index of shards names.
+//! What a hub has of a model at a revision.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use super::client::Client;
 use super::place::{HubModel, is_commit};
 use super::trouble::{Arriving, Tries, Trouble, Watch};
-use crate::files::read_regular;
+use crate::model::json::{OF_REASON, short};
 
 /// Folder of further chat templates.
-const FURTHER_TEMPLATES: &str = "additional_chat_templates/";
+pub(super) const FURTHER_TEMPLATES: &str = "additional_chat_templates/";
 
 /// Most of them.
 const MOST_TEMPLATES: usize = 100;
 
 /// Longest list of a model's files, bytes.
 const LIST_BYTES: u64 = 16 << 20;
-
-/// Longest index of shards, bytes.
-pub(super) const INDEX_BYTES: u64 = 32 << 20;
 
 /// The commit that a revision stands for, and the files that it has.
 #[derive(Debug)]
@@ -65,11 +60,12 @@ impl Listing {
     }
 
     fn read(body: &[u8], kind: &str, revision: &str) -> Result<Self, Trouble> {
-        let info = serde_json::from_slice(body).map_err(|error| {
+        let info = serde_json::from_slice(body).map_err(|error: serde_json::Error| {
             let begin: String = String::from_utf8_lossy(&body[..body.len().min(160)]).chars().take(40).collect();
             let kind: String = kind.chars().take(80).collect();
             Trouble::Answer(format!(
-                "the answer does not describe a model: content of the type {kind:?} that begins {begin:?}: {error}"
+                "the answer does not describe a model: content of the type {kind:?} that begins {begin:?}: {}",
+                short(&error.to_string(), OF_REASON)
             ))
         });
         let Info { sha, siblings } = info?;
@@ -85,13 +81,6 @@ impl Listing {
         }
         let names: BTreeSet<String> = siblings.into_iter().map(|file| file.rfilename).collect();
         let this = Self { commit, names };
-        let odd = this.templates().find(|name| !is_plain(&name[FURTHER_TEMPLATES.len()..]));
-        if let Some(odd) = odd {
-            let odd: String = odd.chars().take(80).collect();
-            return Err(Trouble::Answer(format!(
-                "got the file name {odd:?}, expected letters, digits, `-`, `_` and `.`"
-            )));
-        }
         match this.templates().count() {
             n if n > MOST_TEMPLATES => {
                 Err(Trouble::Answer(format!("got {n} chat templates, expected at most {MOST_TEMPLATES}")))
@@ -104,51 +93,24 @@ impl Listing {
         self.names.contains(name)
     }
 
-    /// The further chat templates.
+    /// The further chat templates. What else lies in their folder, under odd names or in folders of its own, is not missed by
+    /// who fetches a model.
     pub fn templates(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str).filter(|name| name.starts_with(FURTHER_TEMPLATES))
+        let is_template = |name: &&str| name.strip_prefix(FURTHER_TEMPLATES).is_some_and(is_plain);
+        self.names.iter().map(String::as_str).filter(is_template)
     }
 }
 
-/// Whether `name` can only be that of a file in its folder, and may be shown.
-fn is_plain(name: &str) -> bool {
+/// Whether `name` can only be that of a file in its folder, in an address too, and may be shown.
+pub(super) fn is_plain(name: &str) -> bool {
     let of_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     !name.is_empty() && name.len() <= 255 && !name.starts_with('.') && name.chars().all(of_name)
-}
-
-/// An index of shards, as far as it is read.
-#[derive(Deserialize)]
-struct Index {
-    /// File by tensor.
-    weight_map: BTreeMap<String, String>,
-}
-
-/// The files that an index of shards names.
-///
-/// # Errors
-/// If it cannot be read, or names something else than files in its folder.
-pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>> {
-    let shown = index.display();
-    let text = read_regular(index, INDEX_BYTES).with_context(|| format!("{shown}: cannot be read"))?;
-    let index: Index =
-        serde_json::from_slice(&text).with_context(|| format!("{shown}: not an index of shards"))?;
-    let names: BTreeSet<String> = index.weight_map.into_values().collect();
-    let odd = names.iter().find(|name| !is_plain(name));
-    ensure!(
-        !names.is_empty() && odd.is_none(),
-        "{shown}, weight_map: got {}, expected the names of shards in the same folder",
-        odd.map_or("no names".to_owned(), |odd| format!("{:?}", odd.chars().take(80).collect::<String>()))
-    );
-    Ok(names)
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use std::fs;
-
     use super::*;
-    use crate::model::load::INDEX;
 
     #[test]
     fn a_description_is_believed_as_far_as_it_can_be_checked() {
@@ -158,25 +120,23 @@ mod tests {
                 names.iter().map(|name| serde_json::json!({ "rfilename": name })).collect();
             serde_json::json!({ "sha": sha, "siblings": siblings, "tags": [[[]]] }).to_string()
         };
-        let names = ["config.json", "additional_chat_templates/rag.jinja", "../../x", "/etc/passwd"];
+        let odd = ["../../x", "a\\b", "a\u{1b}[2J", "a/b", "", "a b.jinja", ".jinja"];
+        let odd = odd.map(|name| format!("{FURTHER_TEMPLATES}{name}"));
+        let mut names = vec!["config.json", "additional_chat_templates/rag.jinja", "../../x", "/etc/passwd"];
+        names.extend(odd.iter().map(String::as_str));
         let listing = Listing::read(text(commit, &names).as_bytes(), "", "main").unwrap();
         assert_eq!(listing.commit, commit.to_lowercase());
         assert!(listing.has("config.json") && !listing.has("vocab.txt"));
         assert_eq!(listing.templates().collect::<Vec<_>>(), ["additional_chat_templates/rag.jinja"]);
 
         let other = "f".repeat(40);
-        let template = |name: &str| text(commit, &[&format!("additional_chat_templates/{name}")]);
         for (body, revision, said) in [
             (text("../../../tmp", &[]), "main", "got the commit \"../../../tmp\", expected 40 hexadecimal"),
             (text("", &[]), "main", "got the commit"),
             (text(commit, &[]), &*other, "expected ffff"),
-            (template("../../x"), "main", "expected letters"),
-            (template("a\\b"), "main", "expected letters"),
-            (template("a\u{1b}[2J"), "main", "expected letters"),
-            (template("a/b"), "main", "expected letters"),
-            (template(""), "main", "expected letters"),
             ("<!DOCTYPE html>\n<title>Sign in</title>".to_owned(), "main", "begins \"<!DOCTYPE html>"),
             ("{\"sha\": 1}".to_owned(), "main", "does not describe a model"),
+            (format!("{{\"siblings\": \"{}\"}}", "x".repeat(1_000_000)), "main", "does not describe a model"),
             ("[".repeat(1_000_000), "main", "does not describe a model"),
         ] {
             let error = Listing::read(body.as_bytes(), "text/html", revision).unwrap_err().to_string();
@@ -186,24 +146,5 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let error = Listing::read(text(commit, &many).as_bytes(), "", "main").unwrap_err().to_string();
         assert!(error.contains("got 101 chat templates"), "{error}");
-    }
-
-    #[test]
-    fn an_index_names_shards_in_its_own_folder() {
-        let dir = tempfile::tempdir().unwrap();
-        let index = dir.path().join(INDEX);
-        for (map, holds) in [
-            (r#"{"weight_map": {"a": "x.safetensors", "b": "y.safetensors", "c": "x.safetensors"}}"#, true),
-            (r#"{"weight_map": {"a": "../x.safetensors"}}"#, false),
-            (r#"{"weight_map": {"a": "/x.safetensors"}}"#, false),
-            (r#"{"weight_map": {"a": "x\u001b[2J.safetensors"}}"#, false),
-            (r#"{"weight_map": {"a": ".."}}"#, false),
-            (r#"{"weight_map": {"a": 1}}"#, false),
-            (r#"{"weight_map": {}}"#, false),
-            ("[]", false),
-        ] {
-            fs::write(&index, map).unwrap();
-            assert_eq!(shards(&index).ok().map(|shards| shards.len()), holds.then_some(2), "{map}");
-        }
     }
 }

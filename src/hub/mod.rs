@@ -28,17 +28,19 @@ mod trouble;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 
 use self::cache::Shelf;
 use self::client::Client;
 use self::endpoint::{Endpoint, Secret};
-use self::listing::{INDEX_BYTES, Listing, shards};
+use self::listing::{FURTHER_TEMPLATES, Listing, is_plain};
 pub use self::place::HubModel;
 use self::transfer::{TEXT_BYTES, Transfer};
 use self::trouble::{Patience, Watch};
+use crate::files::list;
 use crate::interrupt::Interrupt;
-use crate::model::load::{INDEX, SINGLE};
+use crate::model::json::{OF_VALUE, short};
+use crate::model::load::{INDEX, MAX_INDEX_BYTES, SINGLE, shards};
 use crate::observe::Console;
 
 /// Files of a model beside its weights. Those that a model cannot do without come last, so that where they are, all are.
@@ -127,9 +129,16 @@ impl Hub {
         if files == Files::All {
             self.fetch_weights(&transfer, &listing)?;
         }
-        if listing.commit != model.revision {
-            // What the revision stands for, for those who may not ask.
-            shelf.note_commit(&model.revision, &listing.commit)?;
+        require_own(&shelf, &listing.commit)?;
+        if listing.commit != model.revision
+            && let Err(error) = shelf.note_commit(&model.revision, &listing.commit)
+        {
+            // What the revision stands for, for those who may not ask. Everything is there all the same, maybe in a cache that
+            // somebody else has filled.
+            watch.note(&format!(
+                "{model}: what it stands for could not be noted in the cache, so without a connection it may not be found: \
+                 {error:#}"
+            ));
         }
         Ok(Snapshot { folder: shelf.snapshot(&listing.commit), commit: listing.commit })
     }
@@ -144,15 +153,18 @@ impl Hub {
             "{model}: the hub has no safetensors of it, neither {SINGLE} nor {INDEX}; convert its weights with transformers' \
              save_pretrained, and name the folder"
         );
-        self.fetch_one(transfer, INDEX, INDEX_BYTES)?;
+        self.fetch_one(transfer, INDEX, MAX_INDEX_BYTES)?;
         let index = transfer.shelf.snapshot(&listing.commit).join(INDEX);
         let shards = shards(&index)?;
-        let lost = shards.iter().find(|shard| !listing.has(shard));
-        ensure!(
-            lost.is_none(),
-            "{}, weight_map: names {lost:?}, which the hub does not have",
-            index.display()
-        );
+        // Asked for as parts of addresses.
+        if let Some(odd) = shards.iter().find(|shard| !is_plain(shard) || !listing.has(shard)) {
+            let what = if is_plain(odd) {
+                "which the hub does not have"
+            } else {
+                "expected letters, digits, `-`, `_` and `.`"
+            };
+            bail!("{}, weight_map: names {:?}, {what}", index.display(), short(odd, OF_VALUE));
+        }
         shards.iter().try_for_each(|shard| self.fetch_one(transfer, shard, u64::MAX))
     }
 
@@ -178,10 +190,7 @@ impl Hub {
             ensure!(shelf.has(&commit, name)?, missing(name));
             Ok(())
         };
-        for name in TEXTS {
-            // Those that are there are read, so they too must be files of the cache.
-            shelf.has(&commit, name)?;
-        }
+        require_own(shelf, &commit)?;
         require("config.json")?;
         require("tokenizer.json")?;
         let folder = shelf.snapshot(&commit);
@@ -194,6 +203,18 @@ impl Hub {
         }
         Ok(Snapshot { folder, commit })
     }
+}
+
+/// That what is read of `commit` beside the weights, because it is there, are files of the cache.
+fn require_own(shelf: &Shelf, commit: &str) -> Result<()> {
+    for name in TEXTS {
+        shelf.has(commit, name)?;
+    }
+    let further = shelf.snapshot(commit).join(FURTHER_TEMPLATES);
+    for file in if further.is_dir() { list(&further)? } else { Vec::new() } {
+        shelf.has(commit, &format!("{FURTHER_TEMPLATES}{}", file.file_name().display()))?;
+    }
+    Ok(())
 }
 
 /// Whether the cache has each of [`TEXTS`] of `commit`, or that there is none.

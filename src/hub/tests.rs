@@ -587,6 +587,78 @@ fn links_of_the_cache_are_not_followed_out_of_it() {
 }
 
 #[test]
+fn further_templates_that_lead_out_are_not_read() {
+    let server = but(|_, _, _| false);
+    let (hub, dir) = hub(&server.address);
+    let snapshot = hub.fetch(&model(), Files::Texts, None).unwrap();
+    let outside = dir.path().join("outside");
+    fs::write(&outside, "mine").unwrap();
+    let further = snapshot.folder.join("additional_chat_templates");
+    fs::create_dir(&further).unwrap();
+    std::os::unix::fs::symlink(&outside, further.join("rag.jinja")).unwrap();
+    for offline in [true, false] {
+        let hub = Hub { offline, ..hub.clone() };
+        let error = format!("{:#}", hub.fetch(&model(), Files::Texts, None).unwrap_err());
+        assert!(error.contains("rag.jinja: a link that leads out of the cache"), "{error}");
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_but_has_it_all_is_enough() {
+    let server = but(|_, _, _| false);
+    let (hub, dir) = hub(&server.address);
+    let snapshot = hub.fetch(&model(), Files::All, None).unwrap();
+    let refs = dir.path().join("hf/hub/models--org--tiny/refs");
+    fs::remove_dir_all(&refs).unwrap();
+    // In the way, as permissions are not in that of every user.
+    fs::write(&refs, "").unwrap();
+    assert_eq!(hub.fetch(&model(), Files::All, None).unwrap(), snapshot);
+}
+
+/// A hub of weights in shards, with an index of this content.
+fn sharded(index: &str) -> Server {
+    let index = index.to_owned();
+    but(move |asked, _, stream| {
+        if asked.path.starts_with("/api/") {
+            let names = ["tokenizer.json", "config.json", INDEX, "x.safetensors", "y.safetensors"];
+            let siblings: Vec<_> =
+                names.iter().map(|name| serde_json::json!({ "rfilename": name })).collect();
+            let list = serde_json::json!({ "sha": COMMIT, "siblings": siblings }).to_string();
+            reply(stream, "200 OK", "", list.as_bytes());
+        } else if asked.path.ends_with(INDEX) {
+            let tag = git_tag(index.as_bytes());
+            reply(stream, "200 OK", &format!("ETag: {tag}\r\n"), index.as_bytes());
+        } else {
+            return false;
+        }
+        true
+    })
+}
+
+#[test]
+fn an_index_is_read_as_where_its_weights_are_loaded() {
+    let map = |entries: &str| format!("{{\"weight_map\": {{{entries}}}}}");
+    let right = sharded(&map(r#""a": "x.safetensors", "b": "y.safetensors", "c": "x.safetensors""#));
+    fetched(&right, Files::All).0.unwrap();
+    assert_eq!((right.asked_for("x.safetensors"), right.asked_for("y.safetensors")), (1, 1));
+    for (index, said) in [
+        (map(r#""a": "x.safetensors", "a": "y.safetensors""#), "the key \"a\" stands twice"),
+        (map(r#""a": "../x.safetensors""#), "expected the name of a file in the same folder"),
+        (map(r#""a": "x?y""#), "expected letters, digits"),
+        (map(r#""a": "x\u001b[2J""#), "expected letters, digits"),
+        (map(r#""a": "z.safetensors""#), "names \"z.safetensors\", which the hub does not have"),
+        (map(""), "got no files"),
+        (map(&format!("\"a\": \"{}\"", "x".repeat(1_000_000))), "expected letters, digits"),
+        (map("") + &" ".repeat(9 << 20), "expected at most 8388608"),
+    ] {
+        let server = sharded(&index);
+        let error = fetched(&server, Files::All).0.unwrap_err();
+        assert!(error.contains(said) && error.len() < 900, "expected {said}, got {error}");
+        assert_eq!(server.asked_for(".safetensors"), 0, "{said}");
+    }
+}
+
+#[test]
 fn two_processes_fetch_a_file_once() {
     let server = but(|_, _, _| false);
     let (hub, _dir) = hub(&server.address);
