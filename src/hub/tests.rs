@@ -25,10 +25,13 @@ const FILES: &str = "/org/tiny/resolve/0123456789abcdef0123456789abcdef01234567/
 
 const TOKENIZER: &[u8] = b"{\"a tokenizer\": true}";
 
+/// Where the cache lies in a test's folder: so deep that names which lead out of it end there.
+const HOME: &str = "1/2/3/4/5/hf";
+
 /// A hub at `endpoint`, asked with a token and again soon, and the folder of its cache.
 fn hub(endpoint: &str) -> (Hub, TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    let home = dir.path().join("hf").display().to_string();
+    let home = dir.path().join(HOME).display().to_string();
     let find = |name: &str| match name {
         "HF_HOME" => Some(home.clone()),
         "HF_ENDPOINT" => Some(endpoint.to_owned()),
@@ -102,9 +105,29 @@ fn refused_by(hub: &Hub, dir: &TempDir, said: &str) {
     let error = format!("{:#}", hub.fetch(&model(), Files::All, None).unwrap_err());
     assert!(error.contains(said) && error.contains("org/tiny@main"), "expected {said}, got {error}");
     assert!(!error.contains("secret") && error.len() < 900, "{error}");
-    let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(names.iter().all(|name| name == "hf"), "{names:?}");
+    assert_eq!(strays(dir.path(), &dir.path().join(HOME)), Vec::<PathBuf>::new());
     assert!(begun.elapsed() < Duration::from_secs(240), "{said}: {:?}", begun.elapsed());
+}
+
+/// What lies below `folder` and neither in `home` nor on the way there.
+fn strays(folder: &Path, home: &Path) -> Vec<PathBuf> {
+    let there = crate::files::list(folder).unwrap().into_iter().map(|entry| entry.path());
+    let (way, others): (Vec<_>, Vec<_>) = there.partition(|path| home.starts_with(path));
+    let further = way.iter().filter(|path| *path != home).flat_map(|path| strays(path, home));
+    others.into_iter().chain(further).collect()
+}
+
+#[test]
+fn what_lies_outside_of_the_cache_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join(HOME);
+    fs::create_dir_all(home.join("hub")).unwrap();
+    assert!(strays(dir.path(), &home).is_empty());
+    let outside = home.join("hub/models/blobs/../../../../../outside");
+    fs::create_dir_all(home.join("hub/models/blobs")).unwrap();
+    fs::write(outside, "").unwrap();
+    fs::write(dir.path().join("outside"), "").unwrap();
+    assert_eq!(strays(dir.path(), &home).len(), 2);
 }
 
 #[test]
@@ -168,13 +191,18 @@ fn the_token_stays_with_the_hub() {
 
 #[test]
 fn what_is_no_hash_or_commit_names_no_file() {
-    for tag in
-        ["\"../../../../../outside\"", "/tmp/rlcredit-outside", "\"\"", "\"abc\"", "W/\"1-2\"", "\"..\""]
-    {
+    let (hub, dir) = hub("http://127.0.0.1:9");
+    let refused = |server: &Server, said: &str| {
+        let endpoint = Endpoint::parse(&server.address).unwrap();
+        refused_by(&Hub { endpoint, ..hub.clone() }, &dir, said);
+    };
+    let absolute = dir.path().join("outside").display().to_string();
+    for tag in ["\"../../../../../outside\"", &absolute, "\"\"", "\"abc\"", "W/\"1-2\"", "\"..\""] {
+        let (tag, own) = (tag.to_owned(), tag.to_owned());
         let server = but(move |asked, _, stream| {
             let is_file = asked.path.starts_with(FILES);
             if is_file {
-                reply(stream, "200 OK", &format!("ETag: {tag}\r\n"), &content(&asked.path));
+                reply(stream, "200 OK", &format!("ETag: {own}\r\n"), &content(&asked.path));
             }
             is_file
         });
@@ -188,7 +216,8 @@ fn what_is_no_hash_or_commit_names_no_file() {
         });
         refused(&linked, "got the ETag");
     }
-    for commit in ["../../../../../outside", "/tmp/x", "main", "0123", ""] {
+    for commit in ["../../../../../outside", &absolute, "main", "0123", ""] {
+        let commit = commit.to_owned();
         let server = but(move |asked, _, stream| {
             let is_list = asked.path.starts_with("/api/");
             if is_list {
@@ -241,7 +270,7 @@ fn contents_that_were_not_promised_are_not_kept() {
     let (got, dir) = fetched(&large, Files::All);
     assert!(got.unwrap_err().contains("damaged on the way: got SHA-256 "));
     assert_eq!(large.asked_for("safetensors"), 1);
-    let blobs = dir.path().join("hf/hub/models--org--tiny/blobs");
+    let blobs = dir.path().join(HOME).join("hub/models--org--tiny/blobs");
     assert_eq!(fs::read_dir(blobs).unwrap().count(), 2);
     let longer = |asked: &Asked, stream: &TcpStream| {
         let content = content(&asked.path);
@@ -449,7 +478,7 @@ fn what_is_no_description_of_a_model_is_said_to_be_none() {
 /// The place of the weights as long as they are not whole.
 fn part(dir: &Path) -> PathBuf {
     let hash = ContentHash::of_tag(&large_tag(&content(""))).unwrap();
-    dir.join(format!("hf/hub/models--org--tiny/blobs/{hash}.incomplete"))
+    dir.join(format!("{HOME}/hub/models--org--tiny/blobs/{hash}.incomplete"))
 }
 
 #[test]
@@ -608,7 +637,7 @@ fn a_cache_that_cannot_be_written_but_has_it_all_is_enough() {
     let server = but(|_, _, _| false);
     let (hub, dir) = hub(&server.address);
     let snapshot = hub.fetch(&model(), Files::All, None).unwrap();
-    let refs = dir.path().join("hf/hub/models--org--tiny/refs");
+    let refs = dir.path().join(HOME).join("hub/models--org--tiny/refs");
     fs::remove_dir_all(&refs).unwrap();
     // In the way, as permissions are not in that of every user.
     fs::write(&refs, "").unwrap();
@@ -699,7 +728,7 @@ fn a_full_disk_is_told_from_a_broken_connection() {
     let (hub, dir) = hub("http://127.0.0.1:9");
     let full = Trouble::Cache(io::Error::from(io::ErrorKind::StorageFull).into());
     let full = hub.refused(&model(), None, full).to_string();
-    let cache = dir.path().join("hf/hub").display().to_string();
+    let cache = dir.path().join(HOME).join("hub").display().to_string();
     assert!(full.contains(&format!("no room for it in {cache}: the disk is full")), "{full}");
     let reset = ureq::Error::from(io::Error::from(io::ErrorKind::ConnectionReset));
     let broken = hub.refused(&model(), None, reset.into()).to_string();
