@@ -231,16 +231,72 @@ fn joined(state: &State, separator: &str, items: &Value) -> Result<Value, Error>
     Ok(Value::from(text))
 }
 
-/// `text.format(…)`, its numbers, which are widths and precisions, within what is left.
+/// `text.format(…)`, within what is left: its widths and precisions, and what it is given for each field.
 fn formatted(state: &State, text: &str, args: Args<'_>) -> Result<Value, Error> {
-    let numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
-    let wanted = numbers.map(|digits| digits.parse().unwrap_or(usize::MAX)).fold(0, usize::saturating_add);
-    if wanted > bytes_left(state) {
+    let (n_fields, widths) = fields(text);
+    let named = args.by_name.args().filter_map(|name| args.by_name.peek::<Value>(name).ok());
+    let given = args.by_place.clone().cloned().chain(named);
+    let longest = given.filter_map(|value| value.as_str().map(str::len)).max().unwrap_or(0);
+    if widths.saturating_add(n_fields.saturating_mul(longest)) > bytes_left(state) {
         return Err(exhausted());
     }
-    format(FormatStyle::StrFormat, text, args.all).map(Value::from)
+    let text = format(FormatStyle::StrFormat, text, args.all)?;
+    charge(state, text.len())?;
+    Ok(Value::from(text))
+}
+
+/// How many fields `text.format(…)` has, and the sum of the numbers of their formats, which are widths and precisions.
+fn fields(text: &str) -> (usize, usize) {
+    let (mut n_fields, mut sum, mut rest) = (0, 0_usize, text);
+    while let Some((_, field)) = rest.split_once('{') {
+        if let Some(behind) = field.strip_prefix('{') {
+            rest = behind;
+            continue;
+        }
+        n_fields += 1;
+        let mut in_key = false;
+        let end = field.find(|c| {
+            in_key = c == '[' || in_key && c != ']';
+            !in_key && (c == ':' || c == '}')
+        });
+        let Some(end) = end else { break };
+        rest = &field[end..];
+        let Some(format) = rest.strip_prefix(':') else { continue };
+        let mut chars = format.chars();
+        // Any character may fill, a bracket too.
+        let filled = chars.next().is_some() && matches!(chars.next(), Some('<' | '>' | '^'));
+        let format = if filled { chars.as_str() } else { format };
+        let (format, behind) = format.split_once('}').unwrap_or((format, ""));
+        let numbers = format.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+        let numbers = numbers.map(|digits| digits.parse().unwrap_or(usize::MAX));
+        sum = numbers.fold(sum, usize::saturating_add);
+        rest = behind;
+    }
+    (n_fields, sum)
 }
 
 fn invalid(what: &str) -> Error {
     Error::new(ErrorKind::InvalidOperation, what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fields;
+
+    #[test]
+    fn only_the_formats_of_fields_have_widths() {
+        let cases = [
+            ("Cutoff 20231001: {}", (1, 0)),
+            ("{0} {1:5} {x:>7.3f}", (3, 15)),
+            ("{{9:9}} {{{:4}}} }} 7", (1, 4)),
+            ("{:}<9} {:{>8}", (2, 17)),
+            ("{x[}:6]:5} {x[[:3]:2}", (2, 7)),
+            ("{:99999999999999999999}{:1", (2, usize::MAX)),
+            ("{} {20231001} :5", (2, 0)),
+            ("", (0, 0)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(fields(text), expected, "{text}");
+        }
+    }
 }

@@ -107,6 +107,13 @@ fn what_takes_more_than_a_template_may_is_refused_by_file_and_limit() {
         ("{{ '%999999999d' % 1 }}".to_owned(), steps),
         ("{{ '%*d' % (10 ** 9, 1) }}".to_owned(), steps),
         ("{{ '{:999999999}'.format(1) }}".to_owned(), steps),
+        (format!("{{{{ '{}'.format('b' * 9999) }}}}", "{0}".repeat(5000)), steps),
+        (format!("{{{{ '{}'.format(x='b' * 9999) }}}}", "{x}".repeat(5000)), steps),
+        (
+            "{% set x = 'b' * 99999 %}{% for i in range(999) %}{% set y = '{}'.format(x) %}{% endfor %}"
+                .to_owned(),
+            steps,
+        ),
         ("{{ [1] | tojson(indent=10 ** 9) }}".to_owned(), steps),
         ("{{ 'a'.replace('', 'b' * 9999999) }}".to_owned(), steps),
         (format!("{{{{ strftime_now('{}') }}}}", "%255Y".repeat(20_000)), steps),
@@ -122,6 +129,14 @@ fn what_takes_more_than_a_template_may_is_refused_by_file_and_limit() {
         let error = rendered.map(|text| text.len()).expect_err(&shown).to_string();
         assert!(error.starts_with(CHAT_TEMPLATE) && error.contains(expected), "{shown}: {error}");
     }
+}
+
+#[test]
+fn numbers_beside_the_fields_of_a_format_are_text() {
+    let source = "{{ 'Cutoff 20231001: {} {{{:>3}}}'.format('x', 7) }}";
+    let template = of(&[(CHAT_TEMPLATE, source)]).unwrap().unwrap();
+    let rendered = template.render(&[], &ChatOptions::default()).unwrap();
+    assert_eq!(rendered, "Cutoff 20231001: x {  7}");
 }
 
 #[test]
