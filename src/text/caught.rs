@@ -3,15 +3,19 @@
 //! comes of that belongs into a message of ours.
 
 use std::fs;
-use std::path::Path;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 /// How often work is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// More bytes than a thread can write in a second.
+const FILLS_BYTES_PER_S: f64 = 32e9;
 
 /// What work may take.
 #[derive(Clone, Copy, Debug)]
@@ -42,33 +46,125 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let Allowance { stack_bytes, cpu_s, memory_bytes } = allowance;
-    let (results, result) = mpsc::channel();
-    let (places, place) = mpsc::channel();
-    let run = move || {
-        drop(places.send(fs::read_link("/proc/thread-self")));
-        drop(results.send(caught(work)));
-    };
-    let builder = thread::Builder::new().name("text".to_owned()).stack_size(stack_bytes);
-    let thread =
-        builder.spawn(run).with_context(|| format!("no thread with a stack of {stack_bytes} bytes"))?;
-    let (start, mut before, mut stat) = (Instant::now(), None, None);
-    loop {
-        match result.recv_timeout(LOOK_EVERY) {
-            Ok(result) => {
-                // Its stack is given back before the next one is taken.
-                let _ = thread.join();
-                return result;
+    let worker = Worker::start(allowance.stack_bytes)?;
+    let (result, _) = worker.run(allowance, work)?;
+    worker.end();
+    result
+}
+
+/// Threads that are kept for more work, so that short work need not wait for a thread to start.
+#[derive(Debug, Default)]
+pub(super) struct Workers(Mutex<Vec<Worker>>);
+
+impl Workers {
+    /// [`watched`] on one of these threads; all are asked for the same stack. Gives the time that the work took, too: that of
+    /// a processor where it is more than a moment.
+    ///
+    /// # Errors
+    /// As [`watched`].
+    pub(super) fn run<T, F>(&self, allowance: Allowance, work: F) -> Result<(T, Duration)>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let idle = self.idle().pop();
+        let worker = idle.map_or_else(|| Worker::start(allowance.stack_bytes), Ok)?;
+        // A worker whose work takes too much does not come back.
+        let (result, took) = worker.run(allowance, work)?;
+        self.idle().push(worker);
+        Ok((result?, took))
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A thread that does one job after the other, until nobody can have another one for it.
+#[derive(Debug)]
+struct Worker {
+    jobs: Sender<Job>,
+    thread: JoinHandle<()>,
+    /// What `/proc` calls it.
+    place: Option<PathBuf>,
+}
+
+impl Worker {
+    fn start(stack_bytes: usize) -> Result<Self> {
+        let (jobs, all) = mpsc::channel::<Job>();
+        let (places, place) = mpsc::channel();
+        let run = move || {
+            drop(places.send(fs::read_link("/proc/thread-self").ok()));
+            all.into_iter().for_each(|job| job());
+        };
+        let builder = thread::Builder::new().name("text".to_owned()).stack_size(stack_bytes);
+        let thread =
+            builder.spawn(run).with_context(|| format!("no thread with a stack of {stack_bytes} bytes"))?;
+        Ok(Self { jobs, thread, place: place.recv().ok().flatten() })
+    }
+
+    /// What `work` returns or says, and the time that it took.
+    fn run<T, F>(&self, allowance: Allowance, work: F) -> Result<(Result<T>, Duration)>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let (results, result) = mpsc::channel();
+        let job = move || {
+            let start = Instant::now();
+            let result = caught(work);
+            drop(results.send((result, start.elapsed())));
+        };
+        self.jobs.send(Box::new(job)).map_err(|_| anyhow!("its thread is gone"))?;
+        let mut watch = Watch { worker: self, start: Instant::now(), before: None };
+        loop {
+            match result.recv_timeout(LOOK_EVERY) {
+                Ok((result, took)) => return Ok((result, watch.took(took))),
+                Err(RecvTimeoutError::Disconnected) => bail!("it broke off without a word"),
+                Err(RecvTimeoutError::Timeout) => watch.look(allowance)?,
             }
-            Err(RecvTimeoutError::Disconnected) => bail!("it broke off without a word"),
-            Err(RecvTimeoutError::Timeout) => {}
         }
-        stat = stat.or_else(|| place.try_recv().ok()?.ok());
-        let cpu = stat.as_deref().and_then(cpu_of).unwrap_or_else(|| start.elapsed().as_secs_f64());
+    }
+
+    /// Gives its stack back before another one is taken.
+    fn end(self) {
+        drop(self.jobs);
+        let _ = self.thread.join();
+    }
+}
+
+/// What a worker has taken since it was looked at first.
+struct Watch<'w> {
+    worker: &'w Worker,
+    start: Instant,
+    /// Processor time of the thread, in seconds, and memory of the process, in bytes, at the first look.
+    before: Option<(f64, u64)>,
+}
+
+impl Watch<'_> {
+    fn look(&mut self, allowance: Allowance) -> Result<()> {
+        let Allowance { cpu_s, memory_bytes, .. } = allowance;
+        let (cpu, resident) = (self.cpu(), resident_bytes());
+        let (cpu_before, resident_before) = *self.before.get_or_insert((cpu, resident));
+        let cpu = cpu - cpu_before;
         ensure!(cpu <= cpu_s, "it takes more than {cpu_s} s");
-        let resident = resident_bytes();
-        let grown = resident.saturating_sub(*before.get_or_insert(resident));
+        // Other threads take memory as well, while this one waits for a processor.
+        let grown = resident.saturating_sub(resident_before).min((cpu * FILLS_BYTES_PER_S) as u64);
         ensure!(grown <= memory_bytes, "it takes more than {} MB", memory_bytes >> 20);
+        Ok(())
+    }
+
+    /// What of the time `passed` was the work's own: a process may be stopped, or wait for others, in between.
+    fn took(&self, passed: Duration) -> Duration {
+        let since = self.before.map_or(0.0, |(before, _)| (self.cpu() - before).max(0.0));
+        passed.min(LOOK_EVERY + Duration::from_secs_f64(since))
+    }
+
+    fn cpu(&self) -> f64 {
+        let cpu = self.worker.place.as_deref().and_then(cpu_of);
+        cpu.unwrap_or_else(|| self.start.elapsed().as_secs_f64())
     }
 }
 
@@ -120,6 +216,28 @@ mod tests {
         };
         let error = watched(Allowance { memory_bytes: 50 << 20, ..SOME }, hoard).unwrap_err();
         assert_eq!(error.to_string(), "it takes more than 50 MB");
+    }
+
+    #[test]
+    fn threads_are_kept_for_more_work_unless_it_takes_too_much() {
+        let workers = Workers::default();
+        let thread = || workers.run(SOME, || thread::current().id());
+        let first = thread().unwrap().0;
+        let error = workers.run(SOME, || -> u8 { panic!("no") }).unwrap_err();
+        assert_eq!((error.to_string(), thread().unwrap().0), ("it broke off: no".to_owned(), first));
+        let busy = || {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_secs(2) {}
+        };
+        workers.run(Allowance { cpu_s: 0.05, ..SOME }, busy).unwrap_err();
+        assert_ne!(thread().unwrap().0, first);
+    }
+
+    #[test]
+    fn time_that_others_have_is_not_its_own() {
+        let waits = || thread::sleep(Duration::from_millis(300));
+        let (_, took) = Workers::default().run(Allowance { cpu_s: 0.05, ..SOME }, waits).unwrap();
+        assert!(took < Duration::from_millis(100), "{took:?}");
     }
 
     #[test]
