@@ -28,11 +28,14 @@ use minijinja::{Environment, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use self::bounds::{ALLOWANCE, MAX_SOURCE, MAX_TOKENS, STEPS};
+pub(super) use self::bounds::MAX_SOURCE;
+use self::bounds::{ALLOWANCE, MAX_TOKENS, STEPS};
 use self::engine::Raised;
 use super::caught::watched;
-use super::eos::{read, text};
-use super::tokenizer::{MAX_COMPANION, TOKENIZER_CONFIG};
+use super::companion::read;
+use super::cut::cut;
+use super::eos::text;
+use super::tokenizer::{TOKENIZER_CONFIG, most_bytes};
 use crate::files::read_regular;
 
 pub(super) const CHAT_TEMPLATE: &str = "chat_template.jinja";
@@ -110,7 +113,7 @@ impl ChatTemplate {
         for name in [CHAT_TEMPLATE, TOKENIZER_CONFIG, SPECIAL_TOKENS] {
             let path = dir.join(name);
             if path.exists() {
-                let content = read_regular(&path, MAX_COMPANION);
+                let content = read_regular(&path, most_bytes(name));
                 let content = content.with_context(|| format!("{}: cannot be read", path.display()))?;
                 files.insert(name.to_owned(), content);
             }
@@ -227,11 +230,11 @@ impl ChatTemplate {
             };
             let roles: Vec<_> = messages.iter().map(|message| message.role.as_str()).collect();
             let names: Vec<_> = variables.keys().map(String::as_str).collect();
-            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let names = if names.is_empty() { "none".to_owned() } else { cut(&names.join(", ")) };
             anyhow!(
                 "{}{line}: {error}; it was given the roles {} and the variables {names}: give it what it asks for",
                 self.place,
-                if roles.is_empty() { "of no message".to_owned() } else { roles.join(", ") },
+                if roles.is_empty() { "of no message".to_owned() } else { cut(&roles.join(", ")) },
             )
         })
     }
@@ -256,13 +259,15 @@ fn default_of(value: &Value) -> Result<String> {
         return Ok(source.to_owned());
     }
     let Some(named) = value.as_array() else {
+        let value = cut(&value.to_string());
         bail!("{place}: got {value}, expected a template or a list of objects with `name` and `template`");
     };
     let is_default = |entry: &&Value| entry["name"].as_str() == Some("default");
     let source = named.iter().find(is_default).and_then(|entry| entry["template"].as_str());
     let source = source.with_context(|| {
         let names: Vec<_> = named.iter().filter_map(|entry| entry["name"].as_str()).collect();
-        format!("{place}: none of the templates is called \"default\" (their names: {})", names.join(", "))
+        let names = cut(&names.join(", "));
+        format!("{place}: none of the templates is called \"default\" (their names: {names})")
     })?;
     Ok(source.to_owned())
 }
@@ -271,7 +276,7 @@ fn default_of(value: &Value) -> Result<String> {
 fn described(error: &minijinja::Error) -> (String, String) {
     let line = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
     let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    (line, detail)
+    (line, cut(&detail))
 }
 
 /// What the template said when it refused, if that is behind `error`.

@@ -1,20 +1,20 @@
 //! Which tokens end a response, begin a text or fill short rows, as the files of a Hugging Face folder say it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::chat::{ChatOptions, ChatTemplate, Exceeded, Message, SPECIAL_TOKENS};
+use super::companion::read;
+use super::cut::cut;
 use super::tokenizer::{GENERATION_CONFIG, MODEL_CONFIG, TOKENIZER, TOKENIZER_CONFIG};
 use crate::types::TokenId;
 
 /// The ids that end a response, without repeats: `eos_token` of the tokenizer's configuration, or without one of its map of
-/// special tokens, then `eos_token_id` of the generation configuration, or without one that of the model's, then the token with which the
-/// chat template closes the assistant's turn. The template is rendered for an `answer` only, or where no file names a token.
+/// special tokens, then `eos_token_id` of the generation configuration, or without one that of the model's, then the token
+/// with which the chat template closes the assistant's turn. The template is rendered for an `answer` only, or where no file
+/// names a token.
 ///
 /// # Errors
 /// If none names one, or one that is not in the vocabulary of `inner`, or if a file is not what it should
@@ -29,11 +29,12 @@ pub(super) fn eos_ids(
     let mut ids = Vec::new();
     if let Some((name, value)) = special(files, "eos_token")? {
         let token = text(&value).with_context(|| {
+            let value = cut(&value.to_string());
             format!("{name}, eos_token: got {value}, expected a string or an object with `content`")
         })?;
         let id = inner.token_to_id(token);
         ids.push(id.with_context(|| {
-            format!("{name}, eos_token: {token:?} is not in the vocabulary of {TOKENIZER}")
+            format!("{name}, eos_token: {:?} is not in the vocabulary of {TOKENIZER}", cut(token))
         })?);
     }
     for name in [GENERATION_CONFIG, MODEL_CONFIG] {
@@ -41,6 +42,7 @@ pub(super) fn eos_ids(
         for entry in value.as_array().map_or(std::slice::from_ref(&value), Vec::as_slice) {
             let id = entry.as_u64().and_then(|id| TokenId::try_from(id).ok());
             let id = id.with_context(|| {
+                let value = cut(&value.to_string());
                 format!("{name}, eos_token_id: got {value}, expected a token id or a list")
             })?;
             ensure!(
@@ -124,47 +126,6 @@ fn special(files: &BTreeMap<String, Vec<u8>>, key: &str) -> Result<Option<(&'sta
         }
     }
     Ok(None)
-}
-
-/// The value of `key` in the file `name`, null being as good as absent.
-pub(super) fn read(files: &BTreeMap<String, Vec<u8>>, name: &str, key: &str) -> Result<Option<Value>> {
-    let Some(content) = files.get(name) else { return Ok(None) };
-    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content); // a byte order mark
-    let mut reader = serde_json::Deserializer::from_slice(content);
-    let value = Key(key).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    let value = value.with_context(|| format!("{name}: not valid JSON"))?;
-    Ok(value.filter(|value| !value.is_null()))
-}
-
-/// Reads one key of an object and passes over the others, whatever they hold; the last one counts.
-struct Key<'k>(&'k str);
-
-impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = Option<Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Key<'_> {
-    type Value = Option<Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut found = None;
-        while let Some(key) = map.next_key::<String>()? {
-            if key == self.0 {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
 }
 
 /// A token as `tokenizer_config.json` writes it: its text, or an object with its `content`.

@@ -4,9 +4,12 @@
 //! Everything outside the model works on text; token ids are made here and turned back here. Encoding never
 //! adds special tokens and decoding never cleans up: what a response says is the concatenation of its tokens.
 
+mod bounded;
 mod caught;
 mod chat;
+mod companion;
 mod countdown;
+mod cut;
 mod eos;
 mod tokenizer;
 

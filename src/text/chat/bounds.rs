@@ -12,7 +12,7 @@ use minijinja::{Error, ErrorKind, State};
 use crate::text::caught::Allowance;
 
 /// Longest source, in bytes.
-pub(super) const MAX_SOURCE: usize = 128 << 10;
+pub(in crate::text) const MAX_SOURCE: usize = 128 << 10;
 
 /// Most words and signs of one tag: operators nest as deep as there are some.
 pub(super) const MAX_TOKENS: usize = 4096;

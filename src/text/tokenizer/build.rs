@@ -2,24 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, anyhow};
-use serde_json::{Map, Value, json};
+use anyhow::{Result, anyhow};
+use serde_json::json;
 
-use super::{GENERATION_CONFIG, TOKENIZER, regex};
+use super::folder::{GENERATION_CONFIG, TOKENIZER};
+use super::regex;
 use crate::text::caught::{Allowance, watched};
-use crate::text::eos;
+use crate::text::companion::{read, whole};
 use crate::types::TokenId;
 
 /// Makes `generation_config.json` among `files` name every one of `eos_ids`, since others generate by that file; what else it
 /// says stays.
 pub(super) fn name_ends(files: &mut BTreeMap<String, Vec<u8>>, eos_ids: &[TokenId]) -> Result<()> {
-    let named = eos::read(files, GENERATION_CONFIG, "eos_token_id")?.unwrap_or_default();
+    let named = read(files, GENERATION_CONFIG, "eos_token_id")?.unwrap_or_default();
     let named = named.as_array().cloned().unwrap_or_else(|| vec![named]);
     if eos_ids.iter().all(|id| named.contains(&json!(id))) {
         return Ok(());
     }
-    let content = files.get(GENERATION_CONFIG).map_or(&b"{}"[..], Vec::as_slice);
-    let mut config: Map<String, Value> = serde_json::from_slice(content).context(GENERATION_CONFIG)?;
+    let mut config = whole(files, GENERATION_CONFIG)?;
     config.insert("eos_token_id".to_owned(), json!(eos_ids));
     files.insert(GENERATION_CONFIG.to_owned(), serde_json::to_vec_pretty(&config)?);
     Ok(())
@@ -48,4 +48,10 @@ pub(super) fn built(content: &[u8]) -> Result<tokenizers::Tokenizer> {
 /// What a text of `n_bytes` takes at most.
 pub(super) fn for_text(n_bytes: usize) -> Allowance {
     Allowance { stack_bytes: 16 << 20, cpu_s: 5.0, memory_bytes: (256 << 20) + 1000 * n_bytes as u64 }
+}
+
+/// What `n` tokens take at most. Halves of characters are read from their beginning for each that follows.
+pub(super) fn for_tokens(n: usize) -> Allowance {
+    let of_text = for_text(n);
+    Allowance { cpu_s: of_text.cpu_s + n as f64 / 1000.0, ..of_text }
 }

@@ -11,6 +11,18 @@ const FREE: Duration = Duration::from_secs(5);
 /// Slowest pace behind that, in seconds for a byte; ordinary ones take less than a millionth.
 const MAX_S_PER_BYTE: f64 = 1e-4;
 
+/// Longest time that short work is taken to have had a processor; beyond it the process was stopped, or others had it.
+const MAX_SHORT: Duration = Duration::from_millis(100);
+
+/// What short `work` gives, and the time that it took.
+///
+/// # Errors
+/// Those of `work`.
+pub(super) fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration)> {
+    let start = Instant::now();
+    Ok((work()?, start.elapsed().min(MAX_SHORT)))
+}
+
 /// Bytes and time so far.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
@@ -19,13 +31,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// What `work` gives, and the time that it took.
-    pub(super) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-        let start = Instant::now();
-        (work(), start.elapsed())
-    }
-
-    /// Adds a text.
+    /// Adds a text of `n_bytes`, or as many tokens.
     ///
     /// # Errors
     /// If all texts together are too slow.

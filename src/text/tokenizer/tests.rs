@@ -1,9 +1,14 @@
 //! Folders read, saved and refused.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::fs;
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
+use super::folder::FURTHER_TEMPLATES;
 use super::*;
+use crate::text::chat::{CHAT_TEMPLATE, SPECIAL_TOKENS};
 use crate::text::countdown_tokenizer;
 
 /// The preset's `tokenizer.json` in a folder with the other `files`.
@@ -75,7 +80,74 @@ fn a_model_may_have_spare_rows_but_none_too_few() {
 fn a_byte_order_mark_is_passed_over() {
     let dir = folder(&[]);
     fs::write(dir.path().join(MODEL_CONFIG), "\u{feff}{\"eos_token_id\": 7}").unwrap();
-    assert_eq!(Tokenizer::from_folder(dir.path()).unwrap().eos_ids(), [7]);
+    let settings = "\u{feff}{\"temperature\": 0.6}";
+    fs::write(dir.path().join(GENERATION_CONFIG), settings).unwrap();
+    let tokenizer = Tokenizer::from_folder(dir.path()).unwrap();
+    assert_eq!(tokenizer.eos_ids(), [7]);
+    let saved: Value = serde_json::from_slice(&tokenizer.files[GENERATION_CONFIG]).unwrap();
+    assert_eq!(saved, json!({"temperature": 0.6, "eos_token_id": [7]}));
+}
+
+fn refusal(dir: &tempfile::TempDir) -> String {
+    format!("{:#}", Tokenizer::from_folder(dir.path()).unwrap_err())
+}
+
+#[test]
+fn files_are_no_larger_than_such_files_are() {
+    for (name, megabytes) in
+        [(GENERATION_CONFIG, 5), (MODEL_CONFIG, 5), (CHAT_TEMPLATE, 1), ("vocab.json", 33)]
+    {
+        let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))]);
+        fs::File::create(dir.path().join(name)).unwrap().set_len(megabytes << 20).unwrap();
+        let error = refusal(&dir);
+        assert!(error.contains(&format!("{name}: cannot be read: it has ")), "{error}");
+    }
+    let junk = json!({"temperature": 0.6, "x": vec![0; 50_000]});
+    let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"})), (GENERATION_CONFIG, junk)]);
+    let error = refusal(&dir);
+    assert!(error.contains("generation_config.json: it takes more than 4 MB"), "{error}");
+    let junk = with_sections(&[("normalizer", json!({"type": "NFC", "x": vec![0; 50_000]}))]);
+    let error = refusal(&junk);
+    assert!(error.contains("tokenizer.json: not a tokenizer: it takes more than 4 MB"), "{error}");
+}
+
+#[test]
+fn of_further_templates_only_some_files_count() {
+    let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))]);
+    let further = dir.path().join(FURTHER_TEMPLATES);
+    fs::create_dir_all(further.join(".ipynb_checkpoints")).unwrap();
+    fs::create_dir(further.join("folder.jinja")).unwrap();
+    fs::write(further.join("notes.txt"), "x").unwrap();
+    fs::write(dir.path().join("elsewhere"), "{{ tools }}").unwrap();
+    std::os::unix::fs::symlink("../elsewhere", further.join("linked.jinja")).unwrap();
+    let tokenizer = Tokenizer::from_folder(dir.path()).unwrap();
+    let names: Vec<_> = tokenizer.files.keys().filter(|name| name.starts_with(FURTHER_TEMPLATES)).collect();
+    assert_eq!(names, ["additional_chat_templates/linked.jinja"]);
+    for i in 0..100 {
+        fs::write(further.join(format!("{i}.jinja")), "").unwrap();
+    }
+    let error = refusal(&dir);
+    assert!(error.ends_with("additional_chat_templates: 101 templates, expected at most 100"), "{error}");
+    fs::remove_file(further.join("0.jinja")).unwrap();
+    fs::File::create(further.join("1.jinja")).unwrap().set_len(127 << 20).unwrap();
+    let error = refusal(&dir);
+    assert!(error.contains("1.jinja: cannot be read: it has "), "{error}");
+}
+
+#[test]
+fn values_of_any_length_are_told_by_their_beginning() {
+    let long = "A".repeat(2_000_000);
+    let cases = [
+        (TOKENIZER_CONFIG, json!({"eos_token": [long]})),
+        (TOKENIZER_CONFIG, json!({"eos_token": long})),
+        (TOKENIZER_CONFIG, json!({"eos_token": "<eos>", "chat_template": {"x": long}})),
+        (TOKENIZER_CONFIG, json!({"eos_token": "<eos>", "chat_template": [{"name": long}]})),
+        (GENERATION_CONFIG, json!({"eos_token_id": [long]})),
+    ];
+    for (name, content) in cases {
+        let error = refusal(&folder(&[(name, content)]));
+        assert!(error.contains("AAAA") && error.len() < 1000, "{} bytes", error.len());
+    }
 }
 
 #[test]
@@ -142,6 +214,60 @@ fn patterns_that_go_back_without_end_and_parts_that_panic_are_refused_by_file() 
         Tokenizer::from_folder(with_sections(&[("normalizer", charsmap)]).path()).unwrap_err()
     );
     assert!(error.contains("tokenizer.json: not a tokenizer: "), "{error}");
+}
+
+/// Goes back 65,000 times at each `a`.
+const SLOW: &str = "(?:a|a){16}(?!a)(?!$)";
+
+#[test]
+fn short_texts_that_become_long_work_are_given_up() {
+    let tokenizer = with_sections(&[
+        ("normalizer", json!({"type": "Replace", "pattern": {"String": "a"}, "content": "a".repeat(1000)})),
+        (
+            "pre_tokenizer",
+            json!({"type": "Split", "pattern": {"Regex": format!("{SLOW}|[\\s\\S]")}, "behavior": "Isolated", "invert": false}),
+        ),
+    ]);
+    let tokenizer = Tokenizer::from_folder(tokenizer.path()).unwrap();
+    let error = tokenizer.encode(&"a".repeat(20)).unwrap_err().to_string();
+    assert!(error.contains("a text cannot be tokenized: it takes more than 5 s; text: \"aaaa"), "{error}");
+}
+
+#[test]
+fn tokens_that_become_long_work_are_given_up() {
+    let decoder = json!({"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "1"}, "content": "a".repeat(900)}, {"type": "Fuse"},
+        {"type": "Replace", "pattern": {"Regex": SLOW}, "content": ""}]});
+    let tokenizer = Tokenizer::from_folder(with_sections(&[("decoder", decoder)]).path()).unwrap();
+    let ones = tokenizer.encode("1").unwrap().repeat(20);
+    let error = tokenizer.decode(&ones, true).unwrap_err().to_string();
+    assert!(
+        error.starts_with("tokenizer.json: 20 tokens cannot be decoded: it takes more than 5.02 s; "),
+        "{error}"
+    );
+
+    let decoder = json!({"type": "Replace", "pattern": {"String": "9"}, "content": "a".repeat(1000)});
+    let tokenizer = Tokenizer::from_folder(with_sections(&[("decoder", decoder)]).path()).unwrap();
+    let nines = tokenizer.encode("999").unwrap().repeat(200_000);
+    let error = tokenizer.decode(&nines, true).unwrap_err().to_string();
+    assert!(error.contains("200000 tokens cannot be decoded: it takes more than 446 MB"), "{error}");
+}
+
+#[test]
+#[ignore = "tells times"]
+fn short_texts_are_watched_at_little_cost() {
+    let tokenizer = countdown_tokenizer().unwrap();
+    let texts: Vec<_> = (0..10_000).map(|i| format!("Make {i} from 3, 7, 25.\n(3+ 7)*9 no\n")).collect();
+    for _ in 0..3 {
+        let start = Instant::now();
+        let bare = texts.iter().map(|text| tokenizer.inner.encode_fast(text.as_str(), false).unwrap().len());
+        let (bare, bare_s) = (bare.sum::<usize>(), start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        let watched = texts.iter().map(|text| tokenizer.encode(text).unwrap().len());
+        let (watched, watched_s) = (watched.sum::<usize>(), start.elapsed().as_secs_f64());
+        assert_eq!(bare, watched);
+        println!("10,000 texts: {bare_s:.3} s by themselves, {watched_s:.3} s watched");
+    }
 }
 
 #[test]

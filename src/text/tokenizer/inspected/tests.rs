@@ -25,15 +25,15 @@ fn what_multiplies_nests_or_draws_is_refused_by_its_section() {
     let cases = [
         (
             json!({"normalizer": replace(json!({"String": "a"}), &"b".repeat(1001))}),
-            "normalizer: Replace: content: with what goes before it makes 1001 characters of one",
+            "normalizer: Replace: with what goes before it makes 1001 characters of one",
         ),
         (
             json!({"normalizer": {"type": "Sequence", "normalizers": tens}}),
-            "normalizer: Replace: content: with what goes before it makes 10000 characters",
+            "normalizer: Replace: with what goes before it makes 10000 characters",
         ),
         (
             json!({"decoder": replace(json!({"Regex": "x*"}), &"b".repeat(1000))}),
-            "decoder: Replace: content: with what goes before it makes 1001 characters",
+            "decoder: Replace: with what goes before it makes 1001 characters",
         ),
         (json!({"normalizer": nested}), "normalizer: sequences nest more than 8 deep"),
         (
@@ -59,6 +59,31 @@ fn what_multiplies_nests_or_draws_is_refused_by_its_section() {
         (
             json!({"post_processor": {"type": "TemplateProcessing", "single": [twice, twice]}}),
             "post_processor: it writes each text 2 times",
+        ),
+        (
+            json!({"normalizer": {"type": "Sequence", "normalizers": vec![json!({"type": "ByteLevel"}); 12]}}),
+            "normalizer: ByteLevel: with what goes before it makes 1024 characters",
+        ),
+        (
+            json!({"decoder": {"type": "Sequence", "decoders": vec![json!({"type": "BPEDecoder", "suffix": ""}); 9]}}),
+            "decoder: BPEDecoder: with what goes before it makes 2187 characters",
+        ),
+        (
+            json!({"normalizer": {"type": "NFC", "x": vec![0; 50_000]}}),
+            "not a tokenizer: it takes more than 4 MB",
+        ),
+        (json!({"model": {"type": "BPE", "x": vec![0; 50_000]}}), "not a tokenizer: it takes more than 4 MB"),
+        (
+            json!({"added_tokens": [{"id": 1, "content": "x".repeat(5000)}]}),
+            "added_tokens: one has 5000 bytes, expected at most 4096",
+        ),
+        (
+            json!({"model": {"vocab": {"a": 0, "x".repeat(5000): 1}}}),
+            "model: vocab: a token has 5000 bytes, expected at most 4096",
+        ),
+        (
+            json!({"model": {"vocab": [["a", 0.5], ["x".repeat(5000), -1]]}}),
+            "model: vocab: a token has 5000 bytes, expected at most 4096",
         ),
         (json!({"model": {"dropout": 0.1}}), "model: dropout: got 0.1"),
         (json!({"model": {"end_of_word_suffix": long}}), "model: end_of_word_suffix: 300 bytes"),
@@ -95,4 +120,29 @@ fn what_published_tokenizers_have_passes() {
     });
     let inspected = Inspected::of(file.to_string().as_bytes()).unwrap();
     assert_eq!(inspected.unknown(), (Some("<unk>"), None));
+}
+
+#[test]
+fn clean_ups_one_behind_the_other_make_nothing_longer() {
+    let clean_up = replace(json!({"Regex": "\\s+"}), " ");
+    let file = |n| json!({"normalizer": {"type": "Sequence", "normalizers": vec![clean_up.clone(); n]}});
+    let inspected = Inspected::of(file(40).to_string().as_bytes()).unwrap();
+    assert_eq!((inspected.reads.growth, inspected.reads_quickly(1)), (1, false));
+}
+
+#[test]
+fn only_what_its_length_bounds_is_quick() {
+    let of = |file: Value| Inspected::of(file.to_string().as_bytes()).unwrap();
+    let plain = of(json!({
+        "pre_tokenizer": {"type": "ByteLevel"},
+        "decoder": replace(json!({"String": "_"}), " "),
+        "model": {"vocab": {"a": 0, "b".repeat(100): 1}},
+    }));
+    assert!(plain.reads_quickly(512) && !plain.reads_quickly(513));
+    assert!(plain.writes_quickly(100_000) && !plain.writes_quickly(200_000));
+    let slow = of(json!({
+        "normalizer": {"type": "Precompiled", "precompiled_charsmap": ""},
+        "decoder": replace(json!({"Regex": "_"}), " "),
+    }));
+    assert!(!slow.reads_quickly(1) && !slow.writes_quickly(1));
 }
