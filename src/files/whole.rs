@@ -14,6 +14,7 @@ use rand::rngs::OsRng;
 
 use super::regular::require_file;
 use super::{could_not_write, sync_folder};
+use crate::types::floor_boundary;
 
 /// Writes `path`, a name of the program's own choice, through `fill`; what stood there before is replaced in one step. A link
 /// is replaced too, so that none in a foreign folder leads elsewhere.
@@ -128,8 +129,7 @@ fn replace(
 pub(crate) fn temporary_beside(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // The names of a folder have at most 255 bytes.
-    let end = (0..=200.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
-    let name = &name[..end];
+    let name = &name[..floor_boundary(&name, 200)];
     Ok(path.with_file_name(format!(".{name}{TEMPORARY}{:016x}", OsRng.try_next_u64()?)))
 }
 

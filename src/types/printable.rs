@@ -12,6 +12,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(|c| if stays(c) { c } else { picture(c) }).collect())
 }
 
+/// The last end of a character of `text` at or before the byte `end`.
+pub(crate) fn floor_boundary(text: &str, end: usize) -> usize {
+    (0..=end.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
+}
+
 /// What shows `c`: a line's end is `⏎`, another control character its own picture, any other that a terminal obeys `�`.
 pub(crate) fn picture(c: char) -> char {
     match c {

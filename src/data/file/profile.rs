@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::preset::Preset;
 use super::report::FileReport;
 use super::rows::{Fault, Row, kind, rows};
+use crate::types::floor_boundary;
 
 /// What was found in a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,7 +107,7 @@ fn cut(value: &Value, left: &mut usize) -> Value {
     *left = left.saturating_sub(taken);
     match value {
         Value::String(text) => {
-            let end = text.floor_char_boundary(*left);
+            let end = floor_boundary(text, *left);
             *left -= end.min(*left);
             Value::String(text[..end].to_owned())
         }

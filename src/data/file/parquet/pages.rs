@@ -84,7 +84,9 @@ impl Pages {
     pub fn too_large(self, at_once: u64) -> Option<Error> {
         self.too_large.or_else(|| {
             let (at_once, most) = (at_once / MB, MAX_AT_ONCE / MB);
-            let text = format!("with those before it {at_once} MB in pages to be read at a time, more than the {most} MB that are read");
+            let text = format!(
+                "with those before it {at_once} MB in pages to be read at a time, more than the {most} MB that are read"
+            );
             (at_once > most).then(|| anyhow!(text))
         })
     }
