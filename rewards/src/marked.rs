@@ -240,7 +240,7 @@ mod tests {
             let start = std::time::Instant::now();
             let found = marks(&text, |text| text.contains('#'));
             assert!(found.iter().filter(|mark| mark.is_denied(&text)).count() <= found.len());
-            assert!(start.elapsed().as_millis() < 50, "{piece}: {:?}", start.elapsed());
+            assert!(start.elapsed().as_millis() < 200, "{piece}: {:?}", start.elapsed());
         }
     }
 }

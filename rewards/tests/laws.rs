@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rewards::{Response, Reward, RewardConfig, Status, Task, Verdict};
 use serde_json::json;
 
-const LIMIT: Duration = Duration::from_millis(50);
+const LIMIT: Duration = Duration::from_millis(200);
 
 fn graders() -> Vec<Box<dyn Reward>> {
     let configs = json!([

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use rewards::{MathConfig, MathReward, Question, Response, Reward, Status, Task, math};
 
-const LIMIT: Duration = Duration::from_millis(50);
+const LIMIT: Duration = Duration::from_millis(200);
 
 /// Pieces of the language.
 #[rustfmt::skip]
