@@ -10,4 +10,4 @@ pub use manifest::{Fingerprint, VerifiedCheckpoint, is_sealed, run_of, seal, sea
 pub use model_folder::save_model;
 pub use moments::{load_moments, save_moments};
 pub use state::{CriticState, Progress, TrainState, head_groups, is_unfinished, load_weights};
-pub use store::{CheckpointConfig, Latest, Store, write_sealed};
+pub use store::{CheckpointConfig, Latest, Store, restore_replaced, write_sealed};

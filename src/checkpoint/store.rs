@@ -203,8 +203,11 @@ impl Latest {
 }
 
 /// Where `latest` names a checkpoint that is not there, a process was killed while it replaced that one: what it had just put
-/// aside, or had ready, is put back.
-fn restore_replaced(folder: &Path) -> Result<()> {
+/// aside, or had ready, is put back. For those alone who hold the run, since a process that lives puts it back itself.
+///
+/// # Errors
+/// If the folder cannot be listed or what was found cannot be put back.
+pub fn restore_replaced(folder: &Path) -> Result<()> {
     let named = read_regular_text(&folder.join(LATEST), 1000).unwrap_or_default();
     let Some(step) = step_of(named.trim()) else { return Ok(()) };
     let target = folder.join(folder_name(step));

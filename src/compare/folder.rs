@@ -26,7 +26,7 @@ use super::base::Base;
 use super::collect::{RunRecord, divergence, divergence_file};
 use super::course::{differences, resolved, why_same};
 use super::plan::Plan;
-use crate::checkpoint::{Latest, is_unfinished};
+use crate::checkpoint::{Latest, is_unfinished, restore_replaced};
 use crate::files::{Lock, is_temporary, list, read_regular, write_whole};
 use crate::recipe::{Difference, Recipe};
 use crate::run::Failure;
@@ -139,6 +139,7 @@ impl ComparisonFolder {
         if !checkpoints.is_dir() {
             return Ok(false);
         }
+        restore_replaced(&checkpoints)?;
         let last = format!("step_{steps:06}");
         match Latest::find(&checkpoints)?.filter(|latest| latest.folder.ends_with(last)) {
             Some(latest) => Ok(!is_unfinished(&latest.folder)?),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use super::{Failure, Setup};
 use crate::checkpoint::{
-    Latest, Store, VerifiedCheckpoint, is_sealed, is_unfinished, load_weights, run_of, seal,
+    Latest, Store, VerifiedCheckpoint, is_sealed, is_unfinished, load_weights, restore_replaced, run_of, seal,
 };
 use crate::files::{Lock, read_regular};
 use crate::model::{Layout, Policy};
@@ -50,6 +50,7 @@ impl Home {
         let find = || {
             check_recipe(&folder, recipe)?;
             let known = RunManifest::read(&folder)?;
+            restore_replaced(&folder.checkpoints())?;
             check_not_lost(&folder, known.as_ref())?;
             Ok((find_id(&folder, known.as_ref())?, known))
         };

@@ -224,6 +224,16 @@ fn damage_behind_the_checkpoint_and_in_what_only_tells_stops_nothing() {
     assert_same_run(&FINISHED.path(RUN), &place.path(RUN));
 }
 
+/// A process may be killed between putting a checkpoint aside and putting another in its place, also where it is the only one.
+#[test]
+fn a_checkpoint_that_was_being_replaced_is_put_back() {
+    let place = set_back();
+    let checkpoints = place.path("runs/tiny/checkpoints");
+    fs::remove_dir_all(checkpoints.join("step_000006")).unwrap();
+    fs::rename(checkpoints.join("step_000003"), checkpoints.join(".step_000003.old.tmp-1")).unwrap();
+    assert_goes_on(&place, &[]);
+}
+
 #[test]
 fn lost_checkpoints_do_not_begin_the_run_again() {
     let place = set_back();
