@@ -131,7 +131,10 @@ mod tests {
     #[test]
     fn the_kernels_say_what_operations_say() {
         tch::manual_seed(5);
-        for (kind, tolerance) in [(Kind::Float, 1e-5), (Kind::BFloat16, 1e-2)] {
+        // A normaliser of 20 is rounded by 2e-6, which entropies and gradients multiply by some ten; how far
+        // both ways come apart depends on the numbers drawn, and these on the processor.
+        let rounding = 1e-4;
+        for (kind, tolerance) in [(Kind::Float, rounding), (Kind::BFloat16, 1e-2)] {
             let (n, v) = (9, 2500);
             let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
             let logits = (normal(&[n, v]) * 4.0).to_kind(kind);
@@ -148,8 +151,8 @@ mod tests {
                     [numbers.logprobs, numbers.entropies, numbers.normalisers, d.to_kind(Kind::Float)]
                 });
                 for (i, (a, b)) in a.iter().zip(&b).enumerate() {
-                    let tolerance = if i < 3 { 1e-5 } else { tolerance };
-                    assert!(a.allclose(b, tolerance, 1e-5, false), "{kind:?}, {i}");
+                    let tolerance = if i < 3 { rounding } else { tolerance };
+                    assert!(a.allclose(b, tolerance, rounding, false), "{kind:?}, {i}");
                 }
             }
         }
