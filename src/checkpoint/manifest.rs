@@ -155,16 +155,23 @@ impl VerifiedCheckpoint {
     /// If something lies in there that would be read and is not the checkpoint's.
     pub fn model_folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name);
+        let is_read = |file: &str| {
+            ["safetensors", "json", "jinja", "txt", "chat_templates"].iter().any(|end| file.ends_with(end))
+        };
         for entry in list(&folder)? {
-            let file = entry.file_name();
-            let file = file.to_string_lossy();
-            let is_read = ["safetensors", "json", "jinja", "txt", "chat_templates"];
-            ensure!(
-                self.has(&format!("{name}/{file}")) || !is_read.iter().any(|end| file.ends_with(end)),
-                "{}: not a file of this checkpoint, whose {MANIFEST} does not list it; move it away, or use a copy of {}",
-                entry.path().display(),
-                folder.display()
-            );
+            let path = entry.path();
+            let file = entry.file_name().to_string_lossy().into_owned();
+            let inner = if path.is_dir() && is_read(&file) { list(&path)? } else { Vec::new() };
+            let inner = inner.iter().map(|entry| format!("{file}/{}", entry.file_name().to_string_lossy()));
+            let found = if path.is_dir() { inner.collect() } else { vec![file] };
+            let foreign = |file: &&String| is_read(file) && !self.has(&format!("{name}/{file}"));
+            if let Some(file) = found.iter().find(foreign) {
+                bail!(
+                    "{}: not a file of this checkpoint, whose {MANIFEST} does not list it; move it away, or use a copy of {}",
+                    folder.join(file).display(),
+                    folder.display()
+                );
+            }
         }
         Ok(folder)
     }

@@ -116,6 +116,22 @@ impl Pending {
     }
 }
 
+impl SourceState {
+    /// For a process that a signal ends, and perhaps its graders with it: where a grader has failed, all that was generated
+    /// ahead is judged again, in the process that goes on.
+    #[must_use]
+    pub fn without_failures(mut self) -> Self {
+        let trees = self.pending.iter_mut().flat_map(|pending| &mut pending.trees);
+        let mut responses: Vec<&mut PendingResponse> = trees.flat_map(|tree| &mut tree.responses).collect();
+        let failed =
+            |response: &&mut PendingResponse| response.score.as_ref().is_some_and(|score| !score.is_graded);
+        if responses.iter().any(failed) {
+            responses.iter_mut().for_each(|response| response.score = None);
+        }
+        self
+    }
+}
+
 impl PendingTree {
     fn new(tree: &Tree) -> Self {
         let response = |leaf: &Leaf| PendingResponse {
@@ -231,5 +247,21 @@ mod tests {
                 serde_json::from_str::<PendingScore>(&json).unwrap().score();
             assert_eq!((&verdict, is_graded, rounding), (&leaf.verdict, leaf.is_graded, leaf.rounding));
         }
+    }
+
+    #[test]
+    fn where_a_grader_has_failed_all_is_judged_again() {
+        let state = |failed: bool| {
+            let mut trees = [group(&[0.5, 1.0]).tree, group(&[0.0, 1.0]).tree];
+            trees[1].leaves[0].is_graded = !failed;
+            let trees = trees.iter().map(PendingTree::new).collect();
+            let pending = Some(Pending { trees, forks: Vec::new(), whole: None });
+            let sampler = serde_json::from_str(r#"{"type": "uniform", "epoch": 0, "position": 0}"#).unwrap();
+            SourceState { sampler, explorer: ExplorerState::default(), pending }
+        };
+        assert_eq!(state(false).without_failures(), state(false));
+        let again = state(true).without_failures().pending.unwrap();
+        let mut responses = again.trees.iter().flat_map(|tree| &tree.responses);
+        assert!(responses.all(|response| response.score.is_none()));
     }
 }

@@ -221,11 +221,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes a checkpoint; gives its folder as text.
-    pub(super) fn save(&mut self) -> Result<String> {
+    /// Writes a checkpoint, perhaps because a signal asks for a stop; gives its folder as text.
+    pub(super) fn save(&mut self, is_stopped: bool) -> Result<String> {
         let start = Instant::now();
         let _phase = self.console.step_phase("save", 0);
-        let state = self.state()?;
+        let mut state = self.state()?;
+        if is_stopped {
+            state.source = state.source.without_failures();
+        }
         let Home { store, manifest, folder, .. } = &mut self.ledger.home;
         let path =
             store.write(self.step, |dir| state.save(dir, &self.policy.config, &self.setup.tokenizer))?;

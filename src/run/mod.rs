@@ -150,18 +150,20 @@ impl Run<'_> {
         let keep = self.refused_in_a_row == 0 || self.step == n_steps;
         if keep && self.is_due(self.setup.recipe.checkpoint.every) {
             self.check_policy()?;
-            self.save()?;
+            self.save(false)?;
         }
         Ok(())
     }
 
     /// The next step. If it is stopped before anything was learned, all that it changed is as before.
     fn train_or_undo(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
+        let clock = Clock::start();
+        _ = self.contention.share();
         // An overlapped harvest is waited for here: its weights are gone with the process.
         let source = self.source.state()?;
         let grouping = self.grouping.clone();
         self.step += 1;
-        let row = self.train_step(interrupt);
+        let row = self.train_step(clock, interrupt);
         if row.as_ref().is_err_and(|error| error.is::<Stopped>()) {
             self.step -= 1;
             (self.given_up, self.grouping) = (Some(source), grouping);
@@ -201,7 +203,7 @@ impl Run<'_> {
     /// Saves, unless numbers that are not finite raise doubts about the policy; says which of the two.
     fn save_if_sound(&mut self) -> Result<String> {
         if self.refused_in_a_row == 0 && self.policy_is_sound()? {
-            return Ok(format!("saved in {}", self.save()?));
+            return Ok(format!("saved in {}", self.save(true)?));
         }
         Ok(format!("not saved, since the policy may be broken: {}", self.ledger.newest_checkpoint()?))
     }
@@ -211,11 +213,9 @@ impl Run<'_> {
         self.step == self.setup.recipe.run.steps || (every != 0 && self.step.is_multiple_of(every))
     }
 
-    /// One step: harvest, measure, credit, flatten, update.
-    fn train_step(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
+    /// One step, which `clock` has begun: harvest, measure, credit, flatten, update.
+    fn train_step(&mut self, mut clock: Clock, interrupt: &Interrupt) -> Result<MetricRow> {
         let recipe = &self.setup.recipe;
-        let mut clock = Clock::start();
-        _ = self.contention.share();
 
         let phase =
             self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.most()) as u64);

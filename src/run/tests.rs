@@ -67,7 +67,7 @@ fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row(
     let good = run.policy.master().copy();
     break_policy(&mut run.policy);
     run.step = 1;
-    let row = run.train_step(&Interrupt::default()).unwrap();
+    let row = run.train_step(Clock::start(), &Interrupt::default()).unwrap();
     assert_eq!((row.get("optim/skipped"), run.refused_in_a_row), (Some(1.0), 1));
     assert_eq!(run.learner.optimizer.state().updates, 0);
     let dump = std::fs::read_to_string(dir.path().join("test/refused/step_000001.jsonl")).unwrap();
@@ -77,7 +77,7 @@ fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row(
 
     run.policy.set_master(&good).unwrap();
     run.step = 2;
-    let row = run.train_step(&Interrupt::default()).unwrap();
+    let row = run.train_step(Clock::start(), &Interrupt::default()).unwrap();
     assert_eq!((row.get("optim/skipped"), run.refused_in_a_row), (Some(0.0), 0));
     assert_eq!(run.learner.optimizer.state().updates, 1);
 
@@ -153,26 +153,26 @@ fn the_first_update_is_checked_whenever_it_comes() {
         let good = run.policy.master().copy();
         break_policy(&mut run.policy);
         run.step = 1;
-        let _ = run.train_step(&Interrupt::default()).unwrap();
+        let _ = run.train_step(Clock::start(), &Interrupt::default()).unwrap();
         assert_eq!((run.refused_in_a_row, run.needs().old_logprobs), (1, true));
 
         run.policy.set_master(&good).unwrap();
         run.step = 2;
         let config = LearnerConfig { temperature: 2.0, ..setup.learner_config() };
         let honest = std::mem::replace(&mut run.learner, PolicyLearner::new(config, &run.policy));
-        let error = run.train_step(&Interrupt::default()).unwrap_err();
+        let error = run.train_step(Clock::start(), &Interrupt::default()).unwrap_err();
         assert!(error.to_string().starts_with("step 2: learner and itself disagree"), "{error:#}");
 
         run.policy.set_master(&good).unwrap();
         run.learner = honest;
         run.step = 3;
-        let _ = run.train_step(&Interrupt::default()).unwrap();
+        let _ = run.train_step(Clock::start(), &Interrupt::default()).unwrap();
         assert!(!run.needs().old_logprobs);
         run.step = 4;
         run.learner = PolicyLearner::new(config, &run.policy);
         let optimizer = run.state().unwrap().optimizer;
         run.learner.optimizer.restore(AdamWState { updates: 1, ..optimizer }).unwrap();
-        assert!(run.train_step(&Interrupt::default()).is_ok());
+        assert!(run.train_step(Clock::start(), &Interrupt::default()).is_ok());
     }
 }
 

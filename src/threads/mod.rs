@@ -26,7 +26,8 @@ const MOST: usize = 4096;
 /// # Errors
 /// If `asked` or the variable is no number of threads.
 pub fn prepare(asked: Option<usize>) -> Result<()> {
-    let variable = std::env::var_os(VARIABLE);
+    // As schedulers write what they do not know.
+    let variable = std::env::var_os(VARIABLE).filter(|text| !text.is_empty());
     let asked = match (asked, variable) {
         (Some(n), _) => Some(checked("--threads", n)?),
         (None, Some(text)) => {

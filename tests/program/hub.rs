@@ -233,6 +233,15 @@ fn a_run_fetches_what_it_reads_once_and_is_continued_without_the_hub() {
     assert_eq!(cut.code, 0, "{}", cut.err);
     assert_eq!(fetched(&server.asked()), ["model.safetensors"]);
     assert!(cut.err.contains("fetch model.safetensors (MB): done in "), "{}", cut.err);
+    // Its checkpoint is a model folder with further templates, which are its own.
+    let ask = |place: &Place| place.run(&["sample", "runs/tiny", "1+2", "--max-new-tokens", "2"]);
+    let sampled = ask(&place);
+    assert_eq!(sampled.code, 0, "{}", sampled.err);
+    let foreign = "runs/tiny/checkpoints/step_000003/model/additional_chat_templates/mine.jinja";
+    place.write(foreign, "{{ 1 }}");
+    let refused = ask(&place);
+    assert!(refused.code == 2 && refused.err.contains("mine.jinja: not a file of this"), "{}", refused.err);
+    fs::remove_file(place.path(foreign)).unwrap();
     let resolved = place.read("runs/tiny/resolved.toml");
     assert!(resolved.contains(&format!("revision = \"{}\"", COMMITS[0])), "{resolved}");
     let inputs = place.json("runs/tiny/inputs.json");

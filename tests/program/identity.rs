@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::place::{Ended, FINISHED, Place, RECIPE, assert_same_run, copy};
+use super::place::{Ended, FINISHED, Place, RECIPE, assert_same_run, copy, finish};
 
 const RUN: &str = "runs/tiny";
 
@@ -296,6 +296,32 @@ fn a_run_that_moves_to_another_machine_is_told_what_that_means() {
     let ended = resume(&place);
     assert!(!ended.err.contains("elsewhere"), "{}", ended.err);
     assert_eq!(place.json("runs/tiny/env.json")["earlier"][0]["threads"], 7);
+}
+
+/// The command line goes before the variable, and this before OpenMP's own; an empty one says nothing.
+#[test]
+fn a_person_says_how_many_threads_compute() {
+    let place = Place::warmed();
+    let started = |name: &str, args: &[&str], variable: &str| {
+        let args = [&["train", "tiny.toml", "--name", name, "--set", "run.steps=1"], args].concat();
+        let mut program = place.program(&args);
+        program.env("OMP_NUM_THREADS", "1").env("RLCREDIT_THREADS", variable);
+        finish(program.spawn().unwrap())
+    };
+    for (name, args, variable, expected) in
+        [("a", &["--threads", "3"][..], "2", 3), ("b", &[], "2", 2), ("c", &[], "", 1)]
+    {
+        let ended = started(name, args, variable);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        assert_eq!(place.json(&format!("runs/{name}/env.json"))["threads"], expected);
+    }
+    for (args, variable, said) in [
+        (&["--threads", "0"][..], "", "--threads: got \"0\", expected a number of threads"),
+        (&[], "many", "RLCREDIT_THREADS: got \"many\", expected a number of threads"),
+    ] {
+        let ended = started("d", args, variable);
+        assert!(ended.code == 2 && ended.err.contains(said), "{}", ended.err);
+    }
 }
 
 /// What `train` says of a name, `check` says in the same words.

@@ -311,6 +311,22 @@ fn a_signal_does_not_wait_for_graders() {
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}: {}", start.elapsed(), ended.err);
 }
 
+/// While another thread gathers, waiting for it is a part of the step.
+#[test]
+fn a_step_takes_as_long_as_it_waits_for_its_responses() {
+    let place = Place::warmed();
+    let slow = "while IFS= read -r line; do sleep 0.05; id=${line#*:}; echo \"{\\\"id\\\":${id%%,*},\\\"value\\\":1}\"; done";
+    let grader = format!("reward=[{{type=\"command\", program=[\"sh\", \"-c\", {slow:?}], workers=1}}]");
+    let settings = ["eval.every=0", "eval.samples=1", "run.steps=3", "pipeline={type=\"overlapped\"}"];
+    let set = settings.into_iter().chain([grader.as_str()]).flat_map(|set| ["--set", set]);
+    let ended = place.run(&["train", "tiny.toml"].into_iter().chain(set).collect::<Vec<_>>());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    // Sixteen responses, graded one after the other.
+    for row in place.lines("runs/tiny/metrics.jsonl") {
+        assert!(row["time/step"].as_f64().unwrap() > 0.5, "{row}");
+    }
+}
+
 /// The bars of a run are drawn on a terminal that goes away; the run goes on to its end.
 #[test]
 fn a_run_survives_its_terminal() {
