@@ -52,7 +52,55 @@ fn a_checkpoint_that_waits_for_its_evaluation_is_replaced() {
     store.write(3, state(waiting)).unwrap();
     assert_eq!(read(folder.path()), done, "what is whole is kept");
 
-    fs::rename(folder.path().join("step_000003"), folder.path().join(".step_000003.old.tmp-1")).unwrap();
+    // Killed behind each of the two renames, and while the old one is removed.
+    let (target, old) = (folder.path().join("step_000003"), folder.path().join(".step_000003.old.tmp-1"));
+    fs::rename(&target, &old).unwrap();
+    let store = Store::new(folder.path(), 2).unwrap();
+    assert_eq!(names(folder.path()), ["latest", "step_000003"]);
+    assert_eq!(store.latest().unwrap().unwrap().note, None);
+    for left in ["state.json", "manifest.json"] {
+        fs::create_dir(&old).unwrap();
+        fs::copy(target.join(left), old.join(left)).unwrap();
+        Store::new(folder.path(), 2).unwrap();
+        assert_eq!((names(folder.path()).len(), read(folder.path())), (2, done.to_owned()));
+    }
+}
+
+const REPLACER: &str = "CHECKPOINT_STORE_REPLACER";
+
+/// Not a test of its own: what the child process of the next test does, which may open few files at once.
+#[test]
+fn child_replaces_what_it_cannot_remove() {
+    let Some(folder) = std::env::var_os(REPLACER) else { return };
+    let store = Store::new(folder, 2).unwrap();
+    store.write(3, |dir| Ok(fs::write(dir.join("state.json"), r#"{"step":3}"#)?)).unwrap();
+    println!("\nreplaced");
+}
+
+/// As with a file that somebody has open on a network disk: the removal of a folder opens those in it one within the other.
+#[test]
+fn a_checkpoint_that_cannot_be_removed_is_replaced_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path(), 2).unwrap();
+    let state = r#"{"step":3,"unfinished":{"a":1}}"#;
+    let checkpoint = store.write(3, |dir| Ok(fs::write(dir.join("state.json"), state)?)).unwrap();
+    fs::create_dir_all(checkpoint.join("d/".repeat(100))).unwrap();
+
+    let replacing = ["--exact", "child_replaces_what_it_cannot_remove", "--nocapture"];
+    let child = Command::new("sh")
+        .args(["-c", "ulimit -n 60; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(replacing)
+        .env(REPLACER, folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(child.stdout).unwrap();
+    assert!(child.status.success() && said.contains("replaced"), "{said}");
+    assert_eq!(fs::read_to_string(checkpoint.join("state.json")).unwrap(), r#"{"step":3}"#);
+    let left = names(folder.path());
+    assert!(left.len() == 3 && left[0].starts_with(".step_000003.old.tmp-"), "removed after all: {left:?}");
+
+    // The next start takes the new one, and removes what is left.
     let store = Store::new(folder.path(), 2).unwrap();
     assert_eq!(names(folder.path()), ["latest", "step_000003"]);
     assert_eq!(store.latest().unwrap().unwrap().note, None);

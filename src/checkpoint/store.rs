@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A write goes: files, manifest, sync, rename of the folder, rename of `latest`, and only then are old folders
-//! removed. Killed anywhere in between, `latest` still names a complete checkpoint.
+//! removed. Killed anywhere in between, `latest` still names a complete checkpoint; where that one was being replaced, it may
+//! lie under a hidden name, from which [`restore_replaced`] puts it back.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -243,16 +244,22 @@ fn step_of(name: &str) -> Option<Step> {
 
 /// Removes a checkpoint. It is renamed first: a removal that is cut short must not leave something that looks complete.
 fn condemn(folder: &Path) -> Result<()> {
-    let condemned = temporary_beside(&folder.with_extension("old"))?;
-    fs::rename(folder, &condemned).with_context(|| format!("could not remove {}", folder.display()))?;
-    remove(&condemned)
+    remove(&hide(folder)?)
+}
+
+/// Renames a checkpoint to a hidden name, under which the next start removes it, and gives that.
+fn hide(folder: &Path) -> Result<PathBuf> {
+    let hidden = temporary_beside(&folder.with_extension("old"))?;
+    fs::rename(folder, &hidden).with_context(|| format!("could not remove {}", folder.display()))?;
+    Ok(hidden)
 }
 
 /// Writes the folder `target`, which is complete or absent whatever happens: `fill` puts its files into the folder that it is
 /// given, and all of it is sealed as of `run` and `step`. What was at `target` is replaced.
 ///
 /// # Errors
-/// If a file cannot be written or `fill` fails; nothing of it is left then.
+/// If a file cannot be written or `fill` fails: nothing of it is left then, and what was at `target` is still there. If the last
+/// sync fails: then it is the new one that is there.
 pub fn write_sealed(
     target: &Path,
     run: Option<&RunId>,
@@ -264,16 +271,51 @@ pub fn write_sealed(
     let write = || {
         fill(&temporary)?;
         manifest::seal(&temporary, run, step)?;
-        if target.exists() {
-            condemn(target)?;
-        }
-        fs::rename(&temporary, target).with_context(|| format!("could not rename to {}", target.display()))
+        put_in_place(&temporary, target)
     };
     let written = write();
     if written.is_err() {
         // Best effort, to give a full disk its space back; the next start would remove it too.
         let _ = fs::remove_dir_all(&temporary);
     }
-    written?;
-    sync_folder(target.parent().unwrap_or(Path::new(".")))
+    written
+}
+
+/// Renames `new` to `target`. What was there makes way under a hidden name until the new one is safe.
+///
+/// # Errors
+/// If that fails: what was at `target` is there again then. If it cannot be synced: then the new one is there.
+fn put_in_place(new: &Path, target: &Path) -> Result<()> {
+    let old = if target.exists() { Some(hide(target)?) } else { None };
+    if let Err(error) = fs::rename(new, target) {
+        if let Some(old) = &old {
+            // The error to report is the first one; the next start would put it back too.
+            let _ = fs::rename(old, target);
+        }
+        return Err(error).with_context(|| format!("could not rename to {}", target.display()));
+    }
+    sync_folder(target.parent().unwrap_or(Path::new(".")))?;
+    if let Some(old) = &old {
+        // What cannot be removed, such as a file that somebody has open on a network disk, harms nobody.
+        let _ = remove(old);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_replaced_is_there_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (new, target) = (dir.path().join("new"), dir.path().join("step_000003"));
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("state.json"), "old").unwrap();
+        let error = put_in_place(&new, &target).unwrap_err().to_string();
+        assert!(error.starts_with("could not rename to ") && error.ends_with("step_000003"), "{error}");
+        assert_eq!(fs::read_to_string(target.join("state.json")).unwrap(), "old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
 }
