@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::sharing::FirstAnswers;
 use super::statistics;
+use crate::checkpoint::{Latest, is_unfinished};
 use crate::files::{read_regular, read_regular_text};
 use crate::observe::Jsonl;
 use crate::recipe::Recipe;
@@ -113,6 +114,16 @@ impl RunRecord {
         let last = self.curve.last().map(|point| point.step);
         self.step == self.recipe.run.steps && last == Some(self.step)
     }
+}
+
+/// Whether the run in `files` has the policy after its `steps`, and what that was evaluated to.
+///
+/// # Errors
+/// If what its last checkpoint says of that cannot be read.
+pub(super) fn is_done(files: &RunFolder, steps: Step) -> Result<bool> {
+    // A checkpoint that is missing, or is being replaced, is for those to judge and to put back who hold the run.
+    let Ok(Some(latest)) = Latest::find(&files.checkpoints()) else { return Ok(false) };
+    Ok(latest.folder == files.checkpoint(steps) && !is_unfinished(&latest.folder)?)
 }
 
 /// The set and its results in the evaluation at `path`.

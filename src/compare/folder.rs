@@ -23,10 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use super::arms::{self, Arm, bad};
 use super::base::Base;
-use super::collect::{RunRecord, divergence, divergence_file};
+use super::collect::{RunRecord, divergence, divergence_file, is_done};
 use super::course::{differences, resolved, why_same};
 use super::plan::Plan;
-use crate::checkpoint::{Latest, is_unfinished, restore_replaced};
 use crate::files::{Lock, is_temporary, list, read_regular, write_whole};
 use crate::recipe::{Difference, Recipe};
 use crate::run::Failure;
@@ -132,19 +131,12 @@ impl ComparisonFolder {
 
     /// Whether the run `name` has all of its `steps`, the policy after the last, and what that was evaluated to.
     ///
+    /// Nothing of it is changed, since another process may hold it.
+    ///
     /// # Errors
-    /// If its folder cannot be read.
+    /// If what its last checkpoint says of that cannot be read.
     pub fn is_finished(&self, name: &str, steps: u64) -> Result<bool> {
-        let checkpoints = RunFolder::at(&self.runs().join(name)).checkpoints();
-        if !checkpoints.is_dir() {
-            return Ok(false);
-        }
-        restore_replaced(&checkpoints)?;
-        let last = format!("step_{steps:06}");
-        match Latest::find(&checkpoints)?.filter(|latest| latest.folder.ends_with(last)) {
-            Some(latest) => Ok(!is_unfinished(&latest.folder)?),
-            None => Ok(false),
-        }
+        is_done(&RunFolder::at(&self.runs().join(name)), steps)
     }
 
     /// Why the run `name` diverged, if it did.

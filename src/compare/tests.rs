@@ -221,6 +221,25 @@ fn quick_shortens_and_an_override_counts_more() {
     assert_eq!((base.run.steps, base.eval.every, base.eval.samples), (100, 0, 2));
 }
 
+/// The process that replaces a checkpoint may be alive, and the comparison does not hold the run.
+#[test]
+fn a_run_whose_last_checkpoint_is_being_replaced_is_not_finished_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut plan = Plan::new(wanted(&recipe(dir.path()), &["uniform"], &[])).unwrap();
+    let folder = ComparisonFolder::open(&dir.path().join("out"), &mut plan, "one").unwrap();
+    let is_finished = || folder.is_finished("uniform_seed_7", 4).unwrap();
+    assert!(!is_finished());
+    let checkpoints = folder.runs().join("uniform_seed_7/checkpoints");
+    let last = crate::checkpoint::Store::new(&checkpoints, 2).unwrap().write(4, |_| Ok(())).unwrap();
+    assert!(is_finished() && !folder.is_finished("uniform_seed_7", 5).unwrap());
+    let aside = checkpoints.join(".step_000004.old.tmp-1");
+    std::fs::rename(&last, &aside).unwrap();
+    assert!(!is_finished() && aside.is_dir() && !last.exists());
+    std::fs::rename(&aside, &last).unwrap();
+    std::fs::write(last.join("state.json"), r#"{"unfinished":{}}"#).unwrap();
+    assert!(!is_finished());
+}
+
 #[test]
 fn a_comparison_grows_by_arms_and_seeds_and_refuses_another_recipe() {
     let dir = tempfile::tempdir().unwrap();
