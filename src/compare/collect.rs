@@ -18,7 +18,7 @@ use super::sharing::FirstAnswers;
 use super::statistics;
 use crate::checkpoint::{Latest, is_unfinished};
 use crate::files::{read_regular, read_regular_text};
-use crate::observe::Jsonl;
+use crate::observe::{Jsonl, Sound};
 use crate::recipe::Recipe;
 use crate::run::Inputs;
 use crate::run_folder::RunFolder;
@@ -50,6 +50,8 @@ pub struct RunRecord {
     pub(crate) inputs: Option<Inputs>,
     /// The last step that its metrics have; 0 before the first.
     pub step: Step,
+    /// What is wrong with the line behind its row, if anything is.
+    pub fault: Option<String>,
     /// Seconds from its beginning to that step, pauses left out.
     pub wall_s: f64,
     /// Held-out items.
@@ -69,8 +71,10 @@ pub struct RunRecord {
 impl RunRecord {
     /// Reads the run in `folder`; `None` where none has begun.
     ///
+    /// Of its rows all that goes on without a fault counts: a run that is not done writes the others anew when it is resumed.
+    ///
     /// # Errors
-    /// If a file of the run cannot be read as what it should be.
+    /// If a file of the run cannot be read as what it should be, or a run that is done lacks rows.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let files = RunFolder::at(folder);
         if !files.resolved().is_file() {
@@ -81,7 +85,7 @@ impl RunRecord {
         if let Some(inputs) = &inputs {
             recipe.model.dtype = inputs.dtype;
         }
-        let rows = if files.metrics().is_file() { Jsonl::read(&files.metrics())? } else { Vec::new() };
+        let Sound { rows, fault } = rows(&files, recipe.run.steps)?;
         let (step, wall_s) =
             rows.last().map_or((0, 0.0), |(step, row)| (*step, row.get("progress/wall_s").unwrap_or(0.0)));
         let mut record = Self {
@@ -89,6 +93,7 @@ impl RunRecord {
             recipe,
             inputs,
             step,
+            fault,
             wall_s,
             n_items: None,
             curve: Vec::new(),
@@ -124,6 +129,26 @@ pub(super) fn is_done(files: &RunFolder, steps: Step) -> Result<bool> {
     // A checkpoint that is missing, or is being replaced, is for those to judge and to put back who hold the run.
     let Ok(Some(latest)) = Latest::find(&files.checkpoints()) else { return Ok(false) };
     Ok(latest.folder == files.checkpoint(steps) && !is_unfinished(&latest.folder)?)
+}
+
+/// The rows of the run in `files`, none where they are missing.
+///
+/// # Errors
+/// If the file cannot be read, or the run has done its `steps` and the rows do not go so far.
+fn rows(files: &RunFolder, steps: Step) -> Result<Sound> {
+    if !files.metrics().is_file() {
+        return Ok(Sound::default());
+    }
+    let sound = Jsonl::read(&files.metrics())?;
+    let Some(fault) = &sound.fault else { return Ok(sound) };
+    let last = sound.rows.last().map_or(0, |(step, _)| *step);
+    ensure!(
+        last >= steps || !is_done(files, steps)?,
+        "{fault}; the run has done its {steps} steps, and without the rows behind step {last} it cannot be compared: put \
+         the file back as it was, or remove {} and make the run again",
+        files.root().display()
+    );
+    Ok(sound)
 }
 
 /// The set and its results in the evaluation at `path`.
@@ -275,6 +300,38 @@ mod tests {
         fs::remove_file(folder.join("eval/step_000000.json")).unwrap();
         assert!(RunRecord::read(&folder).unwrap().unwrap().curve.is_empty());
         assert!(RunRecord::read(&dir.path().join("none")).unwrap().is_none());
+    }
+
+    /// What a loss of power leaves behind the rows that were on disk.
+    #[test]
+    fn rows_count_up_to_the_first_fault_unless_the_run_is_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = made_up(&dir.path().join("a"), 0, &[], &[0.2, 0.4, 0.5]);
+        let path = folder.join("metrics.jsonl");
+        let whole = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{whole}\0\0\0\n")).unwrap();
+        let run = RunRecord::read(&folder).unwrap().unwrap();
+        assert!(run.is_finished() && run.fault.unwrap().contains("metrics.jsonl, line 5: not a JSON object"));
+
+        fs::write(&path, whole.replace("{\"step\":3,", "\0")).unwrap();
+        let run = RunRecord::read(&folder).unwrap().unwrap();
+        assert!(run.step == 2 && run.curve.len() == 2 && !run.is_finished());
+        assert!(run.fault.unwrap().contains("metrics.jsonl, line 3: not a JSON object"));
+
+        let last = folder.join("checkpoints/step_000004");
+        fs::create_dir_all(&last).unwrap();
+        fs::write(last.join("manifest.json"), "{}").unwrap();
+        let error = format!("{:#}", RunRecord::read(&folder).unwrap_err());
+        let said = [
+            "metrics.jsonl, line 3: not a JSON object",
+            "done its 4 steps",
+            "behind step 2",
+            "put the file back",
+            "or remove ",
+        ];
+        assert!(said.iter().all(|part| error.contains(part)), "{error}");
+        fs::write(last.join("state.json"), r#"{"unfinished":{}}"#).unwrap();
+        assert_eq!(RunRecord::read(&folder).unwrap().unwrap().step, 2);
     }
 
     #[test]

@@ -14,6 +14,7 @@ type Arms = [(String, Vec<RunRecord>)];
 pub(super) fn notes(arms: &Arms, baseline: &str, apart: &Apart) -> Vec<String> {
     let runs = || arms.iter().flat_map(|(label, runs)| runs.iter().map(move |run| (label, run)));
     let mut notes: Vec<String> = runs().filter_map(|(label, run)| unfinished(label, run)).collect();
+    notes.extend(runs().filter_map(|(label, run)| damaged(label, run)));
     notes.extend(runs().filter_map(|(label, run)| stalled(label, run)));
     notes.extend(unpaired(arms, baseline));
     notes.extend(alike(arms));
@@ -39,6 +40,12 @@ fn unfinished(label: &str, run: &RunRecord) -> Option<String> {
         None => String::new(),
     };
     (!run.is_finished()).then(|| format!("{label}, seed {seed}: left out, step {step} of {steps}{why}"))
+}
+
+fn damaged(label: &str, run: &RunRecord) -> Option<String> {
+    let (seed, step) = (run.recipe.run.seed, run.step);
+    let fault = run.fault.as_ref()?;
+    Some(format!("{label}, seed {seed}: what is behind step {step} is left out: {fault}"))
 }
 
 fn stalled(label: &str, run: &RunRecord) -> Option<String> {
@@ -131,6 +138,22 @@ mod tests {
 
     fn said(arms: &Arms) -> Vec<String> {
         notes(arms, "uniform", &Apart::default())
+    }
+
+    #[test]
+    fn a_run_with_damaged_rows_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = made_up(&dir.path().join("damaged"), 1, &[], &[0.2, 0.3]);
+        let path = folder.join("metrics.jsonl");
+        std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + "\0\n").unwrap();
+        let arms = [(String::from("uniform"), vec![RunRecord::read(&folder).unwrap().unwrap()])];
+        let said = said(&arms);
+        assert_eq!((said.len(), &*said[0]), (2, "uniform, seed 1: left out, step 2 of 4"));
+        let start = "uniform, seed 1: what is behind step 2 is left out: ";
+        assert!(
+            said[1].starts_with(start) && said[1].contains("metrics.jsonl, line 3: not a JSON"),
+            "{said:?}"
+        );
     }
 
     #[test]

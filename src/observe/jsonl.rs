@@ -115,13 +115,32 @@ impl Kept {
     }
 }
 
+/// What can be read of a `metrics.jsonl`. Whether that is enough is for those to say who know how many steps there were.
+#[derive(Debug, Default)]
+pub struct Sound {
+    /// The rows up to the first fault.
+    pub rows: Vec<(Step, MetricRow)>,
+    /// The fault: a line that is broken, or not of the step that comes next.
+    pub fault: Option<String>,
+}
+
 impl Jsonl {
-    /// The rows in the file at `path`; a half-written last line is left out.
+    /// The rows in the file at `path` up to the first fault; a half-written last line is left out, and is none.
     ///
     /// # Errors
-    /// If the file cannot be read, a line other than the last is broken, or a row is missing, doubled or out of order.
-    pub fn read(path: &Path) -> Result<Vec<(Step, MetricRow)>> {
-        Rows::open(path)?.map(|row| row.map(|row| (row.step, row.metrics))).collect()
+    /// If the file cannot be read.
+    pub fn read(path: &Path) -> Result<Sound> {
+        let mut sound = Sound::default();
+        for row in Rows::open(path)? {
+            match row {
+                Ok(row) => sound.rows.push((row.step, row.metrics)),
+                Err(fault) => {
+                    sound.fault = Some(format!("{fault:#}"));
+                    break;
+                }
+            }
+        }
+        Ok(sound)
     }
 }
 
@@ -246,8 +265,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.jsonl");
         five_steps(&path);
-        let rows = Jsonl::read(&path).unwrap();
-        assert_eq!(rows.len(), 5);
+        let Sound { rows, fault } = Jsonl::read(&path).unwrap();
+        assert_eq!((rows.len(), fault), (5, None));
         assert_eq!((rows[1].0, &rows[1].1), (2, &row(2.0 / 3.0)));
         let (_, nan) = parse_line("{\"step\":1,\"reward/mean\":null}").unwrap();
         assert!(nan.get("reward/mean").unwrap().is_nan());
@@ -283,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_line_is_named() {
+    fn a_broken_line_is_named_behind_the_rows_that_are_sound() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("metrics.jsonl");
         for (broken, reason) in [
@@ -295,8 +314,10 @@ mod tests {
             ("{\"step\":0}", "step 0 after step 1"),
         ] {
             fs::write(&path, format!("{{\"step\":1}}\n{broken}\n{{\"step\":3}}\n")).unwrap();
-            let error = format!("{:#}", Jsonl::read(&path).err().unwrap());
-            assert!(error.contains("metrics.jsonl, line 2: ") && error.contains(reason), "{error}");
+            let Sound { rows, fault } = Jsonl::read(&path).unwrap();
+            let fault = fault.unwrap();
+            assert!(fault.contains("metrics.jsonl, line 2: ") && fault.contains(reason), "{fault}");
+            assert_eq!(rows.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [1]);
         }
     }
 

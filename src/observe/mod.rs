@@ -16,7 +16,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 pub use console::{Console, Phase, duration};
-pub use jsonl::{Jsonl, Kept};
+pub use jsonl::{Jsonl, Kept, Sound};
 pub use summary::{Accuracy, Stage, Summary};
 pub use tensorboard::TensorBoard;
 

@@ -170,7 +170,7 @@ fn check_not_lost(folder: &RunFolder, known: Option<&RunManifest>) -> Result<()>
     if checkpoints.is_dir() && Latest::find(&checkpoints)?.is_some() {
         return Ok(());
     }
-    let rows = Jsonl::read(&folder.metrics()).unwrap_or_default();
+    let rows = Jsonl::read(&folder.metrics()).unwrap_or_default().rows;
     // The row behind a checkpoint has the time that it took.
     let timed = |(_, row): &(Step, MetricRow)| row.get("time/checkpoint").is_some();
     let saved = known.and_then(|known| known.saved);

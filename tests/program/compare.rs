@@ -59,6 +59,12 @@ fn a_comparison_that_was_killed_and_stopped_goes_on_where_it_was() {
         assert!(ended.err.contains(part), "{part}: {}", ended.err);
     }
     assert!(place.read(&format!("{OUT}/compare.md")).contains("**Partial: 2 of 4 runs are finished.**"));
+    // As a loss of power leaves it behind the checkpoint.
+    let torn = format!("{OUT}/runs/uniform_seed_1/metrics.jsonl");
+    place.write(&torn, place.read(&torn) + "\0\0\0\n");
+    let looked = place.run(&["compare", "--of", &format!("{OUT}/runs/uniform_seed_1")]);
+    let said = "what is behind step ";
+    assert!(looked.code == 0 && looked.out.contains(said), "{}{}", looked.out, looked.err);
 
     let ended = place.run(&COMPARE);
     assert_eq!(ended.code, 0, "{}", ended.err);

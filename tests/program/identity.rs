@@ -254,7 +254,11 @@ fn lost_checkpoints_do_not_begin_the_run_again() {
     fs::remove_file(place.path("runs/tiny/checkpoints/latest")).unwrap();
     // Runs of earlier versions tell by their rows.
     fs::remove_file(place.path("runs/tiny/manifest.json")).unwrap();
-    assert_refused(&place, &["the run has written checkpoints, which are gone", said[1]]);
+    for behind in ["", "\0\n"] {
+        place.write("runs/tiny/metrics.jsonl", format!("{rows}{behind}"));
+        assert_refused(&place, &["the run has written checkpoints, which are gone", said[1]]);
+    }
+    place.write("runs/tiny/metrics.jsonl", &rows);
     place.write("runs/tiny/checkpoints/latest", "step_000003\n");
     assert_refused(&place, &["latest names step_000003, which is gone"]);
     assert_eq!(place.read("runs/tiny/metrics.jsonl"), rows);
