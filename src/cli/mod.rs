@@ -14,7 +14,10 @@ mod sample;
 mod train;
 
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::process::{self, ExitCode};
 
 use anyhow::{Context, Result};
@@ -140,14 +143,23 @@ fn say(line: impl Display) -> Result<()> {
     if io::stdout().is_terminal() { say_drawn(printable(&line)) } else { say_drawn(line) }
 }
 
-/// Prints a line of the verb's result as it is, with what colours it. A reader that has seen enough (`| head -1`) is no error.
+/// Prints a line of the verb's result as it is, with what colours it. A reader that has seen enough (`| head -1`) is no error,
+/// nor is a terminal that has gone away: the work goes on for what is kept of it.
 fn say_drawn(line: impl Display) -> Result<()> {
     match writeln!(io::stdout(), "{line}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("could not write the result")
-        }
+        Err(error) if !is_unread(&error, io::stdout()) => Err(error).context("could not write the result"),
         _ => Ok(()),
     }
+}
+
+/// Whether writing to `out` failed with `error` because nobody is left to read it.
+fn is_unread(error: &io::Error, out: impl AsFd) -> bool {
+    // Of a terminal that has gone away the kernel says what it says of a disk that fails.
+    let of_device = || {
+        let file = out.as_fd().try_clone_to_owned().map(File::from);
+        file.and_then(|file| file.metadata()).is_ok_and(|found| found.file_type().is_char_device())
+    };
+    error.kind() == ErrorKind::BrokenPipe || (error.raw_os_error() == Some(libc::EIO) && of_device())
 }
 
 /// Whether an argument is as it should be.
@@ -160,4 +172,19 @@ fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=,:+@%".contains(c);
     let is_plain = !text.is_empty() && text.chars().all(plain);
     if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn output_is_unread_where_its_reader_is_gone_and_nowhere_else() {
+        let (device, disk) = (|| File::open("/dev/null").unwrap(), || tempfile::tempfile().unwrap());
+        let is_unread = |code, out| is_unread(&io::Error::from_raw_os_error(code), out);
+        assert!(is_unread(libc::EPIPE, device()) && is_unread(libc::EIO, device()));
+        assert!(!is_unread(libc::EIO, disk()));
+        assert!(!is_unread(libc::ENOSPC, device()) && !is_unread(libc::ENOSPC, disk()));
+    }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::place::{FINISHED, Place, copy, finish, send};
+use super::place::{FINISHED, Place, copy, finish, send, wait_until};
 
 const N: usize = 7;
 const SETTINGS: [&str; 6] = ["-k", "2", "--max-new-tokens", "16", "--dtype", "f32"];
@@ -135,6 +135,27 @@ fn an_interrupted_evaluation_keeps_what_it_has() {
     let ended = place.run(&args);
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(place.read(KEPT).starts_with(&kept) && place.lines(KEPT).len() == 400);
+}
+
+/// A terminal that closes while the first model is measured takes the tables with it, not the other models.
+#[test]
+fn an_evaluation_survives_its_terminal() {
+    let place = place();
+    copy(&place.path("model"), &place.path("other"));
+    let args = [&["eval", "model", "other", "--out", "out"], &SETTINGS[..], &SET].concat();
+    let program = env!("CARGO_BIN_EXE_rlcredit");
+    let wait = "while [ ! -e gone ]; do sleep 0.05; done";
+    place.write("run.sh", format!("{wait}; {program} {}; echo $? > code", args.join(" ")));
+    let ended = place
+        .command("script", &["--quiet", "--command", "setsid sh run.sh & sleep 0.2", "/dev/null"])
+        .output();
+    assert!(ended.unwrap().status.success());
+    place.write("gone", "");
+    wait_until("the evaluation ends", || place.path("code").metadata().is_ok_and(|file| file.len() > 0));
+    assert_eq!(place.read("code"), "0\n");
+    for file in ["model/results.json", "other/results.json", "comparison.json"] {
+        assert!(place.path("out").join(file).is_file(), "{file}");
+    }
 }
 
 #[test]
