@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::files::{Lock, is_temporary, list, read_regular_text};
-use crate::types::Step;
+use crate::types::{Step, shell_word};
 
 mod environment;
 mod keep;
@@ -184,12 +184,26 @@ impl RunFolder {
             );
         };
         bail!(
-            "{root}: damaged: resolved.toml is missing, but there is checkpoint {step}; put the file back, or make it \
-             anew with `rlcredit check {} --resolved > {}` and each --set that the run was started with, then continue \
-             with --resume",
-            self.recipe().display(),
-            resolved.display()
+            "{root}: damaged: resolved.toml is missing, but there is checkpoint {step}; put the file back, or {}; then \
+             continue with --resume",
+            self.remake_resolved()
         );
+    }
+
+    /// How `resolved.toml` is had again as the run wrote it, for a person to do.
+    fn remake_resolved(&self) -> String {
+        let word = |path: &Path| shell_word(&path.to_string_lossy());
+        let (recipe, env) = (self.recipe(), self.env());
+        format!(
+            "make it anew with `rlcredit check {} --name {} --resolved > {}` and each --set that the run was started with (see \
+             `command` in {}; where that or {} has *** for a secret, give the secret, or the recipe that was given); where the run \
+             took the time of its start for [chat] now, a copy of the file alone has it",
+            word(&recipe),
+            word(self.root.file_name().unwrap_or_default().as_ref()),
+            word(&self.resolved()),
+            env.display(),
+            recipe.display()
+        )
     }
 
     /// Name of the newest checkpoint: the one that `latest` names, else the last in order.

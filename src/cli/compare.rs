@@ -14,7 +14,7 @@ use rlcredit::compare::{
 use rlcredit::interrupt::Interrupt;
 use rlcredit::observe::Console;
 use rlcredit::run::{Failure, Outcome};
-use rlcredit::types::masked;
+use rlcredit::types::{masked, shell_word};
 
 #[derive(Args)]
 pub struct Compare {
@@ -146,6 +146,6 @@ fn say_results(summary: &Summary, out: &std::path::Path) -> Result<()> {
 
 /// The command line as a shell takes it, without what is secret of addresses.
 fn command() -> String {
-    let arguments = std::env::args().skip(1).map(|argument| super::shell_word(&masked(&argument)));
+    let arguments = std::env::args().skip(1).map(|argument| shell_word(&masked(&argument)));
     std::iter::once(String::from("rlcredit")).chain(arguments).collect::<Vec<_>>().join(" ")
 }

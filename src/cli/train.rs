@@ -11,6 +11,7 @@ use rlcredit::observe::Console;
 use rlcredit::recipe::Draft;
 use rlcredit::run::{Failure, Outcome, Request, Setup, keep_time, train};
 use rlcredit::run_folder::RunFolder;
+use rlcredit::types::shell_word;
 
 #[derive(Args)]
 pub struct Train {
@@ -108,7 +109,7 @@ impl Train {
 
 /// How the run in `folder` goes on.
 fn go_on(folder: &Path) -> String {
-    format!("go on with: rlcredit train {} --resume", super::shell_word(&folder.display().to_string()))
+    format!("go on with: rlcredit train {} --resume", shell_word(&folder.display().to_string()))
 }
 
 /// The override that calls a run `name`.

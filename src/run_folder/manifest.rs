@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 
-use super::RunFolder;
+use super::{RESOLVED, RunFolder};
 use crate::checkpoint::Fingerprint;
 use crate::files::{read_regular, write_whole};
 use crate::types::{RunId, Step};
@@ -69,9 +69,14 @@ impl RunManifest {
     pub fn check_file(&self, folder: &RunFolder, name: &str) -> Result<()> {
         let Some(expected) = self.files.get(name) else { return Ok(()) };
         expected.check(&folder.root().join(name)).map_err(|error| {
+            let remake = match name {
+                RESOLVED => {
+                    format!(" (a key is changed by --set, not in there), or {}", folder.remake_resolved())
+                }
+                _ => String::new(),
+            };
             anyhow!(
-                "{error:#}; {}, or remove {} to take the files of the run as they stand",
-                remedy(folder, name),
+                "{error:#}; put it back, or remove {} to take the files of the run as they stand{remake}",
                 folder.manifest().display()
             )
         })
@@ -119,20 +124,6 @@ impl RunManifest {
     }
 }
 
-/// How to get back the file `name` as the run wrote it.
-fn remedy(folder: &RunFolder, name: &str) -> String {
-    let resolved = folder.resolved();
-    if resolved.file_name().is_some_and(|own| own == name) {
-        return format!(
-            "put it back, or make it anew with `rlcredit check {} --resolved > {}` and each --set that the run was started \
-             with (a key is changed by --set, not in there)",
-            folder.recipe().display(),
-            resolved.display()
-        );
-    }
-    "put it back".to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -154,9 +145,11 @@ mod tests {
 
         fs::write(folder.resolved(), "lr = 0.003\n").unwrap();
         let error = RunFolder::open(runs.path(), "run").unwrap_err().to_string();
-        for part in
-            ["resolved.toml: damaged: SHA-256 ", "or make it anew with `rlcredit check ", "or remove "]
-        {
+        for part in [
+            "resolved.toml: damaged: SHA-256 ",
+            "; put it back, or remove ",
+            ", or make it anew with `rlcredit check ",
+        ] {
             assert!(error.contains(part), "{error}");
         }
         fs::remove_file(folder.inputs()).unwrap();

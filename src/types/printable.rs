@@ -1,4 +1,4 @@
-//! Text from elsewhere as a terminal may have it.
+//! Text from elsewhere as a terminal or a shell may have it.
 
 use std::borrow::Cow;
 
@@ -10,6 +10,14 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.chars().map(|c| if stays(c) { c } else { picture(c) }).collect())
+}
+
+/// `text` as one word of a shell's command line.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=,:+@%".contains(c);
+    let is_plain = !text.is_empty() && text.chars().all(plain);
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// The last end of a character of `text` at or before the byte `end`.

@@ -83,8 +83,11 @@ fn a_recipe_that_the_run_did_not_write_is_refused() {
     let place = set_back();
     let resolved = place.read("runs/tiny/resolved.toml");
     place.write("runs/tiny/resolved.toml", resolved.replace("lr = 0.001", "lr = 0.003"));
-    let said =
-        ["runs/tiny/resolved.toml: damaged: SHA-256 ", "put it back, or make it anew with `rlcredit check "];
+    let said = [
+        "runs/tiny/resolved.toml: damaged: SHA-256 ",
+        "put it back, or remove ",
+        "or make it anew with `rlcredit check ",
+    ];
     assert_refused(&place, &said);
     let of_folder = place.run(&["train", RUN, "--resume"]);
     assert!(of_folder.code == 3 && of_folder.err.contains(said[0]), "{}", of_folder.err);

@@ -97,6 +97,9 @@ fn what_is_secret_of_an_address_is_used_and_not_kept() {
         assert_eq!(resumed.code, 0, "{}", resumed.err);
     }
     assert_unkept(&folder);
+    // Made anew from what was given, it is the file that the run has sealed.
+    let anew = run(&["check", "http.toml", "--resolved", "--set", &steps(3), "--set", &url]);
+    assert_eq!(anew.out, place.read("runs/tiny/resolved.toml"));
 
     // A variable is kept, and known wherever it is set.
     place.write("named.toml", recipe(&format!("http://me:${{GRADER_PASSWORD}}@{host}/grade")));
