@@ -152,6 +152,31 @@ fn the_deadline_ends_the_whole_tree_of_processes() {
 }
 
 #[test]
+fn a_stop_ends_the_programs_under_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let pids = dir.path().join("pids");
+    let script = format!(
+        "setsid sh -c 'echo $$ >> {pids}; sleep 60; :' & echo $$ >> {pids}; read -r line; sleep 60",
+        pids = pids.display()
+    );
+    let reward = grader(&script, 2, 60.0);
+    let task = task();
+    let items = vec![(&task, Response::of("a")); 3];
+    let mut stopped = None;
+    let mut go_on = || {
+        let goes_on = written(&pids).len() < 4;
+        stopped = stopped.or((!goes_on).then(Instant::now));
+        goes_on
+    };
+    let error = reward.score_while(&items, &mut go_on).unwrap_err();
+    assert!(error.ends_with("it was stopped"), "{error}");
+    assert!(stopped.unwrap().elapsed() < Duration::from_secs(2), "{:?}", stopped.unwrap().elapsed());
+    let all = written(&pids);
+    assert_eq!(all.len(), 4, "none is started anew: {all:?}");
+    eventually(|| !all.iter().any(|pid| lives(pid)));
+}
+
+#[test]
 fn a_second_try_has_the_time_that_the_first_has_left() {
     let dir = tempfile::tempdir().unwrap();
     let seen = dir.path().join("seen");

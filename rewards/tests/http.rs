@@ -54,7 +54,7 @@ fn answer(stream: TcpStream, script: Script, count: &AtomicUsize) {
             );
         }
         // The connection stays open for longer than anybody waits.
-        None => thread::sleep(Duration::from_secs(3)),
+        None => thread::sleep(Duration::from_secs(60)),
     }
 }
 
@@ -117,6 +117,29 @@ fn the_deadline_holds() {
     let verdict = score(&grader(url, 0.3, 5), "42");
     assert_eq!((verdict.status, verdict.note.as_deref()), (Status::Timeout, Some("no reply within 0.3 s")));
     assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+/// Neither a reply that does not come is waited for, nor, after six failures, the pause of 3.2 s.
+#[test]
+fn a_stop_waits_for_no_reply_and_no_pause() {
+    let silent: Script = |_, _| None;
+    let busy: Script = |_, _| Some((503, "busy".into()));
+    let task = Task::Question(Question::new("42"));
+    for (script, n_items, n_requests) in [(silent, 4, 4), (busy, 1, 6)] {
+        let (url, count) = serve(script);
+        let items = vec![(&task, Response::of("42")); n_items];
+        let mut stopped = None;
+        let mut go_on = || {
+            let goes_on = count.load(Ordering::SeqCst) < n_requests;
+            stopped = stopped.or((!goes_on).then(Instant::now));
+            goes_on
+        };
+        let error = grader(url, 60.0, 100).score_while(&items, &mut go_on).unwrap_err();
+        assert!(error.ends_with("it was stopped"), "{error}");
+        assert!(stopped.unwrap().elapsed() < Duration::from_secs(2), "{:?}", stopped.unwrap().elapsed());
+        thread::sleep(Duration::from_millis(200));
+        assert_eq!(count.load(Ordering::SeqCst), n_requests, "nothing is asked after a stop");
+    }
 }
 
 #[test]

@@ -291,12 +291,15 @@ fn a_run_that_a_signal_ends_in_an_evaluation_goes_on_with_it() {
     assert_same_run(&undisturbed.path("runs/tiny"), &place.path("runs/tiny"));
 }
 
-/// A grader may take its time, and may end by the same signal: nothing is learned from what it says then.
+/// A grader may take its time, and may end by the same signal: it is not waited for, and nothing is learned from what it says
+/// then.
 #[test]
 fn a_signal_does_not_wait_for_graders() {
     let place = Place::warmed();
-    let slow = "while IFS= read -r line; do if [ -e slow ]; then : > asked; sleep 1; fi; id=${line#*:}; echo \"{\\\"id\\\":${id%%,*},\\\"value\\\":1}\"; done";
-    let grader = format!("reward=[{{type=\"command\", program=[\"sh\", \"-c\", {slow:?}], workers=1}}]");
+    let slow = "while IFS= read -r line; do if [ -e slow ]; then : > asked; sleep 60; fi; id=${line#*:}; echo \"{\\\"id\\\":${id%%,*},\\\"value\\\":1}\"; done";
+    let grader = format!(
+        "reward=[{{type=\"command\", program=[\"sh\", \"-c\", {slow:?}], workers=1, deadline_s=60}}]"
+    );
     let args = ["train", "tiny.toml", "--set", &grader, "--set", "eval.every=0", "--set", "eval.samples=1"];
     let (asked, metrics) = (place.path("asked"), place.path("runs/tiny/metrics.jsonl"));
     let child = place.start_until(&args, || {

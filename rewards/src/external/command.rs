@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::crew::{Crew, Item};
 use super::process::Process;
 use super::protocol::Failure;
+use super::stop::Stop;
 use crate::external::{self, common_problems, lost};
 use crate::{Response, Reward, Status, Task, Verdict, is_masked, mask, masked};
 
@@ -97,8 +98,8 @@ impl CommandReward {
         Self { config, workers, crew: Crew::default(), next_id: AtomicU64::new(0) }
     }
 
-    /// Grades `item` in `worker`, which holds the program only while it works.
-    fn grade(&self, worker: &mut Option<Process>, item: &Item<'_>) -> Result<Verdict, Failure> {
+    /// Grades `item` in `worker`, which holds the program only while it works. A stop ends it as its deadline does.
+    fn grade(&self, worker: &mut Option<Process>, item: &Item<'_>, stop: &Stop) -> Result<Verdict, Failure> {
         let (start, deadline) = (Instant::now(), Duration::from_secs_f64(self.config.deadline_s));
         loop {
             let is_fresh = worker.is_none();
@@ -108,7 +109,7 @@ impl CommandReward {
             };
             let id = self.next_id.fetch_add(1, Ordering::Relaxed);
             let left = deadline.saturating_sub(start.elapsed());
-            let failure = match process.ask(id, item, left) {
+            let failure = match process.ask(id, item, left, stop) {
                 Ok(verdict) => return Ok(verdict),
                 Err(failure) => failure,
             };
@@ -141,8 +142,8 @@ impl Reward for CommandReward {
         items: &[Item<'_>],
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<Verdict>, String> {
-        let grade = |worker: &mut &Mutex<Option<Process>>, item: &Item<'_>| {
-            self.grade(&mut worker.lock().unwrap_or_else(PoisonError::into_inner), item)
+        let grade = |worker: &mut &Mutex<Option<Process>>, item: &Item<'_>, stop: &Stop| {
+            self.grade(&mut worker.lock().unwrap_or_else(PoisonError::into_inner), item, stop)
         };
         let program = || self.config.program.join(" ");
         let verdicts = self.crew.grade_all(self.workers.iter(), items, go_on, grade);

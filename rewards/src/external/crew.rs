@@ -1,11 +1,12 @@
 //! Many workers on many responses, and whether the grader behind them works at all.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::protocol::Failure;
+use super::stop::Stop;
 use super::{PATIENCE, PATIENCE_AT_FIRST};
 use crate::{Response, Task, Verdict};
 
@@ -28,7 +29,8 @@ struct Record {
 }
 
 impl Crew {
-    /// Has `workers` share `items`, each one at a time, for as long as `go_on`: the verdicts in order.
+    /// Has `workers` share `items`, each one at a time, for as long as `go_on`: the verdicts in order. `grade` hears of the stop
+    /// as well, so that it waits for nothing then; what it says afterwards is dropped.
     ///
     /// # Errors
     /// If the grader has never answered, or was not to go on.
@@ -37,20 +39,25 @@ impl Crew {
         workers: impl Iterator<Item = W>,
         items: &[Item<'_>],
         go_on: &mut dyn FnMut() -> bool,
-        grade: impl Fn(&mut W, &Item<'_>) -> Result<Verdict, Failure> + Sync,
+        grade: impl Fn(&mut W, &Item<'_>, &Stop) -> Result<Verdict, Failure> + Sync,
     ) -> Result<Vec<Verdict>, String> {
         self.forgive();
-        let (next, is_stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (next, stop) = (AtomicUsize::new(0), Stop::default());
         let work = |mut worker: W| {
             let mut graded = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(item) = items.get(index).filter(|_| !is_stopped.load(Ordering::Relaxed)) else {
-                    return graded;
-                };
+                let Some(item) = items.get(index).filter(|_| !stop.is_set()) else { return graded };
                 let outcome = match self.given_up() {
                     Some(failure) => Err(failure),
-                    None => self.noted(grade(&mut worker, item)),
+                    None => {
+                        let outcome = grade(&mut worker, item, &stop);
+                        // A wait that was cut short says nothing of the grader.
+                        if stop.is_set() {
+                            return graded;
+                        }
+                        self.noted(outcome)
+                    }
                 };
                 graded.push((index, outcome.unwrap_or_else(Failure::verdict)));
             }
@@ -60,14 +67,14 @@ impl Crew {
             let threads: Vec<_> = workers.take(items.len()).map(start).collect();
             while threads.iter().any(|thread| !thread.is_finished()) {
                 if !go_on() {
-                    is_stopped.store(true, Ordering::Relaxed);
+                    stop.set();
                     break;
                 }
                 thread::sleep(LOOK_EVERY);
             }
             threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
         });
-        if is_stopped.into_inner() {
+        if stop.is_set() {
             return Err("it was stopped".to_owned());
         }
         if let Some(reason) = self.dead() {
@@ -118,5 +125,29 @@ impl Crew {
 
     fn record<T>(&self, with: impl FnOnce(&mut Record) -> T) -> T {
         with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::{Question, Status};
+
+    #[test]
+    fn waits_that_a_stop_cuts_short_are_no_failures_of_the_grader() {
+        let (crew, task, begun) = (Crew::default(), Task::Question(Question::new("42")), AtomicUsize::new(0));
+        let items = vec![(&task, Response::of("42")); PATIENCE_AT_FIRST + 1];
+        let waits = |(): &mut (), _: &Item<'_>, stop: &Stop| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            stop.pause(Duration::from_secs(60));
+            Err(Failure::timeout(60.0))
+        };
+        let mut go_on = || begun.load(Ordering::Relaxed) < items.len();
+        let stopped = crew.grade_all(items.iter().map(|_| ()), &items, &mut go_on, waits);
+        assert_eq!(stopped.unwrap_err(), "it was stopped");
+        let answers = |(): &mut (), _: &Item<'_>, _: &Stop| Ok(Verdict::of(true, Status::Ok));
+        let verdicts = crew.grade_all([()].into_iter(), &items, &mut || true, answers).unwrap();
+        assert!(verdicts.iter().all(Verdict::correct));
     }
 }

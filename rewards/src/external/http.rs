@@ -1,14 +1,17 @@
 //! `http`: a server that grades, one POST for each response, see the [module](super).
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
+use ureq::http::StatusCode;
 
 use super::crew::{Crew, Item};
 use super::protocol::{Failure, Request, verdict};
+use super::stop::Stop;
 use super::{MAX_REPLY, common_problems, lost};
 use crate::external;
 use crate::{Response, Reward, Task, Verdict, is_masked, mask, masked, masked_address};
@@ -128,7 +131,7 @@ impl HttpReward {
         })
     }
 
-    fn grade(&self, item: &Item<'_>) -> Result<Verdict, Failure> {
+    fn grade(&self, item: &Item<'_>, stop: &Stop) -> Result<Verdict, Failure> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let body = Request::new(id, item).line()?;
         let (start, deadline) = (Instant::now(), Duration::from_secs_f64(self.config.deadline_s));
@@ -138,7 +141,7 @@ impl HttpReward {
             if left.is_zero() {
                 return Err(Failure::timeout(self.config.deadline_s));
             }
-            let failure = match self.attempt(&body, left) {
+            let failure = match self.attempt(&body, left, stop) {
                 Attempt::Replied(reply) => return verdict(id, &reply),
                 Attempt::Failed(failure) => return Err(failure),
                 Attempt::Passing(failure) => failure,
@@ -146,33 +149,57 @@ impl HttpReward {
             if retries == 0 || start.elapsed() + pause >= deadline {
                 return Err(failure);
             }
-            thread::sleep(pause);
+            stop.pause(pause);
+            if stop.is_set() {
+                return Err(failure);
+            }
             (pause, retries) = (2 * pause, retries - 1);
         }
     }
 
-    fn attempt(&self, body: &str, left: Duration) -> Attempt {
-        let request = self.agent.post(&self.address).header("content-type", "application/json");
-        let sent = request.config().timeout_global(Some(left)).build().send(body);
-        let read = sent.and_then(|mut reply| {
-            let status = reply.status();
-            let text = reply.body_mut().with_config().limit(MAX_REPLY as u64).read_to_vec()?;
-            Ok((status, text))
-        });
-        match read {
-            Ok((status, text)) if status.is_success() => Attempt::Replied(text),
-            Ok((status, text)) => {
+    /// One request. It has a thread of its own, which a stop leaves behind with it.
+    fn attempt(&self, body: &str, left: Duration, stop: &Stop) -> Attempt {
+        let (agent, address, body) = (self.agent.clone(), self.address.clone(), body.to_owned());
+        let (replies, reply) = channel();
+        let ask = move || _ = replies.send(post(&agent, &address, &body, left));
+        if let Err(error) = thread::Builder::new().spawn(ask) {
+            return Attempt::Passing(Failure::error(format!("no thread for the request: {error}")));
+        }
+        match stop.receive(&reply, left) {
+            Ok(Ok((status, text))) if status.is_success() => Attempt::Replied(text),
+            Ok(Ok((status, text))) => {
                 let shown: String = String::from_utf8_lossy(&text).trim().chars().take(200).collect();
                 let failure = Failure::error(format!("the server replied with status {status}: {shown}"));
                 if status.is_server_error() { Attempt::Passing(failure) } else { Attempt::Failed(failure) }
             }
-            Err(ureq::Error::Timeout(_)) => Attempt::Failed(Failure::timeout(self.config.deadline_s)),
-            Err(error @ ureq::Error::BodyExceedsLimit(_)) => {
+            Ok(Err(ureq::Error::Timeout(_))) | Err(RecvTimeoutError::Timeout) => {
+                Attempt::Failed(Failure::timeout(self.config.deadline_s))
+            }
+            Ok(Err(error @ ureq::Error::BodyExceedsLimit(_))) => {
                 Attempt::Failed(Failure::error(error.to_string()))
             }
-            Err(error) => Attempt::Passing(Failure::error(masked(&format!("the request failed: {error}")))),
+            Ok(Err(error)) => {
+                Attempt::Passing(Failure::error(masked(&format!("the request failed: {error}"))))
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                Attempt::Passing(Failure::error("the request ended without a result"))
+            }
         }
     }
+}
+
+/// Sends `body` and reads the reply, within `left`.
+fn post(
+    agent: &Agent,
+    address: &str,
+    body: &str,
+    left: Duration,
+) -> Result<(StatusCode, Vec<u8>), ureq::Error> {
+    let request = agent.post(address).header("content-type", "application/json");
+    let mut reply = request.config().timeout_global(Some(left)).build().send(body)?;
+    let status = reply.status();
+    let text = reply.body_mut().with_config().limit(MAX_REPLY as u64).read_to_vec()?;
+    Ok((status, text))
 }
 
 impl Reward for HttpReward {
@@ -194,7 +221,7 @@ impl Reward for HttpReward {
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<Verdict>, String> {
         let workers = (0..self.config.concurrency).map(drop);
-        let verdicts = self.crew.grade_all(workers, items, go_on, |(), item| self.grade(item));
+        let verdicts = self.crew.grade_all(workers, items, go_on, |(), item, stop| self.grade(item, stop));
         let server = masked_address(&self.config.url);
         verdicts.map_err(|reason| format!("the server {server} does not work as a grader: {reason}"))
     }

@@ -22,6 +22,7 @@ mod crew;
 mod http;
 mod process;
 mod protocol;
+mod stop;
 mod tail;
 mod tree;
 mod watchdog;

@@ -18,6 +18,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::crew::Item;
 use super::protocol::{Failure, Request, verdict};
+use super::stop::Stop;
 use super::tail::Tail;
 use super::tree::Mark;
 use super::{CommandConfig, MAX_REPLY, watchdog};
@@ -72,13 +73,14 @@ impl Process {
         Ok(Self { child, mark, requests, lines, tail, tail_thread, deadline_s: config.deadline_s })
     }
 
-    /// Has the program grade `item` within `left`, what is left of its deadline. After a failure it is of no further use.
-    pub fn ask(&mut self, id: u64, item: &Item<'_>, left: Duration) -> Result<Verdict, Failure> {
+    /// Has the program grade `item` within `left`, what is left of its deadline, or until a stop. After a failure it is of no
+    /// further use.
+    pub fn ask(&mut self, id: u64, item: &Item<'_>, left: Duration, stop: &Stop) -> Result<Verdict, Failure> {
         let mut line = Request::new(id, item).line()?;
         line.push('\n');
         // Where the writer is gone, so is the program, and the reader says it.
         _ = self.requests.send(line);
-        match self.lines.recv_timeout(left) {
+        match stop.receive(&self.lines, left) {
             Ok(Line::Whole(line)) => verdict(id, &line).map_err(|failure| self.with_tail(failure)),
             Ok(Line::TooLong) => Err(Failure::error(format!("a reply of more than {MAX_REPLY} bytes"))),
             Err(RecvTimeoutError::Timeout) => Err(Failure::timeout(self.deadline_s)),
