@@ -50,6 +50,10 @@ pub use verdict::{CORRECT, Status, Verdict};
 
 use rayon::prelude::*;
 
+/// Responses that are judged in this process between two questions whether to go on: work of a second at most, and enough for
+/// all cores.
+const AT_ONCE: usize = 256;
+
 /// What a grader needs to know of one problem.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -112,16 +116,23 @@ pub trait Reward: Send + Sync {
         Ok(items.par_iter().map(|(task, response)| self.score(task, response)).collect())
     }
 
-    /// As [`Reward::score_all`], for as long as `go_on`, which is asked now and then where judging takes its time.
+    /// As [`Reward::score_all`], for as long as `go_on`, which is asked now and then.
     ///
     /// # Errors
     /// The same; if it was not to go on.
     fn score_while(
         &self,
         items: &[(&Task, Response<'_>)],
-        _go_on: &mut dyn FnMut() -> bool,
+        go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<Verdict>, String> {
-        self.score_all(items)
+        let mut verdicts = Vec::with_capacity(items.len());
+        for some in items.chunks(AT_ONCE) {
+            if !go_on() {
+                return Err("it was stopped".to_owned());
+            }
+            verdicts.extend(self.score_all(some)?);
+        }
+        Ok(verdicts)
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::Result;
 use rewards::Task;
 
 use crate::score::{Scorer, unspaced};
-use crate::types::Tree;
+use crate::types::{Progress, Tree};
 
 /// The responses to one problem.
 pub struct Ballot<'a> {
@@ -96,11 +96,16 @@ impl<'a> Count<'a> {
     }
 }
 
-/// For each of `ballots` the first response that gives the most frequent answer; `None` where there is no answer.
+/// For each of `ballots` the first response that gives the most frequent answer; `None` where there is no answer. `progress`
+/// is asked now and then whether to go on.
 ///
 /// # Errors
-/// If a grader does not work.
-pub fn majorities(ballots: &[Ballot<'_>], scorer: &Scorer) -> Result<Vec<Option<usize>>> {
+/// If a grader does not work; that of `progress`.
+pub fn majorities(
+    ballots: &[Ballot<'_>],
+    scorer: &Scorer,
+    progress: &mut Progress<'_>,
+) -> Result<Vec<Option<usize>>> {
     let mut counts: Vec<Count<'_>> = ballots.iter().map(Count::new).collect();
     // One answer of every problem at a time, so that graders that judge many responses at once get many.
     loop {
@@ -114,7 +119,7 @@ pub fn majorities(ballots: &[Ballot<'_>], scorer: &Scorer) -> Result<Vec<Option<
         if asked.is_empty() {
             return Ok(counts.iter().map(Count::winner).collect());
         }
-        let mut same = scorer.same_answers(&pairs)?.into_iter();
+        let mut same = scorer.same_answers(&pairs, progress)?.into_iter();
         for i in asked {
             counts[i].take(|| same.next().unwrap_or(false));
         }
@@ -124,6 +129,7 @@ pub fn majorities(ballots: &[Ballot<'_>], scorer: &Scorer) -> Result<Vec<Option<
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use anyhow::ensure;
     use proptest::prelude::*;
     use rewards::{Countdown, Question};
 
@@ -132,7 +138,11 @@ mod tests {
     fn majority(answers: &[Option<&str>]) -> Option<usize> {
         let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "math"}"#).unwrap()]).unwrap();
         let task = Task::Question(Question::new("the gold answer has no vote"));
-        majorities(&[Ballot { task: &task, answers: answers.to_vec() }], &scorer).unwrap()[0]
+        counted(&[Ballot { task: &task, answers: answers.to_vec() }], &scorer)[0]
+    }
+
+    fn counted(ballots: &[Ballot<'_>], scorer: &Scorer) -> Vec<Option<usize>> {
+        majorities(ballots, scorer, &mut |_| Ok(())).unwrap()
     }
 
     #[test]
@@ -155,7 +165,7 @@ mod tests {
         let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap();
         let task = Task::Countdown(Countdown { numbers: vec![1, 2], target: 3 });
         let answers = vec![Some("2 - 1"), Some("1+2"), Some("1 + 2")];
-        assert_eq!(majorities(&[Ballot { task: &task, answers }], &scorer).unwrap(), [Some(1)]);
+        assert_eq!(counted(&[Ballot { task: &task, answers }], &scorer), [Some(1)]);
     }
 
     #[test]
@@ -169,7 +179,30 @@ mod tests {
             .map(|answers| Ballot { task: &task, answers: answers.iter().map(|a| Some(*a)).collect() })
             .collect();
         let alone = |answers: &&[&str]| majority(&answers.iter().map(|a| Some(*a)).collect::<Vec<_>>());
-        assert_eq!(majorities(&ballots, &scorer).unwrap(), all.iter().map(alone).collect::<Vec<_>>());
+        assert_eq!(counted(&ballots, &scorer), all.iter().map(alone).collect::<Vec<_>>());
+    }
+
+    /// The two answers of each ballot are compared in either direction, all ballots' at once.
+    #[test]
+    fn a_count_of_many_votes_ends_where_it_is_not_to_go_on() {
+        let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "math"}"#).unwrap()]).unwrap();
+        let task = Task::Question(Question::new("1"));
+        let ballot = || Ballot { task: &task, answers: vec![Some("2"), Some("3")] };
+        let ballots: Vec<_> = (0..1000).map(|_| ballot()).collect();
+        let asked = |at_most: usize| {
+            let mut n_asked = 0;
+            let counted = majorities(&ballots, &scorer, &mut |_| {
+                n_asked += 1;
+                ensure!(n_asked <= at_most, "a signal");
+                Ok(())
+            });
+            (n_asked, counted.map_err(|error| error.to_string()))
+        };
+        let (n_asked, counted) = asked(usize::MAX);
+        assert!(n_asked > 6 && counted.is_ok(), "{n_asked}");
+        let (n_asked, counted) = asked(2);
+        assert!(n_asked < 6, "{n_asked}");
+        assert_eq!(counted, Err("a signal".to_owned()));
     }
 
     proptest! {

@@ -163,7 +163,7 @@ impl Evaluator {
         let best = if self.greedy { respond(1, 0.0)? } else { Vec::new() };
         let start = Instant::now();
         let ballots: Vec<Ballot<'_>> = sampled.iter().map(Ballot::of).collect();
-        let majorities = majorities(&ballots, &self.scorer)?;
+        let majorities = majorities(&ballots, &self.scorer, progress)?;
         score_s += start.elapsed().as_secs_f64();
         let places = self.set.places[problems].iter().cloned();
         let items = sampled.iter().zip(places).zip(majorities).enumerate();

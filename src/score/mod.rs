@@ -78,9 +78,7 @@ impl Scorer {
     ) -> Result<Vec<Score>> {
         let mut totals = vec![Score::none(); items.len()];
         for (grader, weight) in &self.graders {
-            let verdicts = grader.score_while(items, &mut || progress(0).is_ok());
-            progress(0)?;
-            let verdicts = verdicts.map_err(|reason| anyhow!("grading: {reason}"))?;
+            let verdicts = verdicts(grader.as_ref(), items, progress)?;
             for (total, mut verdict) in totals.iter_mut().zip(verdicts) {
                 if self.graders.len() > 1 {
                     verdict.parts.entry(grader.name().to_owned()).or_insert(verdict.value);
@@ -93,11 +91,16 @@ impl Scorer {
 
     /// Whether two answers to a task say the same, for each `(task, answer, other)`: whether the grader that decides on
     /// correctness, or `math` where that is another program, calls one of them right with the other as the gold answer. Of
-    /// tasks without a gold answer only answers that are spelled alike, blanks aside, are the same.
+    /// tasks without a gold answer only answers that are spelled alike, blanks aside, are the same. `progress` is asked now and
+    /// then whether to go on.
     ///
     /// # Errors
-    /// If a grader works for no response.
-    pub fn same_answers(&self, pairs: &[(&Task, &str, &str)]) -> Result<Vec<bool>> {
+    /// If a grader works for no response; that of `progress`.
+    pub fn same_answers(
+        &self,
+        pairs: &[(&Task, &str, &str)],
+        progress: &mut Progress<'_>,
+    ) -> Result<Vec<bool>> {
         let mut same: Vec<bool> = pairs.iter().map(|(_, a, b)| unspaced(a) == unspaced(b)).collect();
         let Some(judge) = &self.same else { return Ok(same) };
         for swapped in [false, true] {
@@ -111,13 +114,24 @@ impl Scorer {
             let asked: Vec<(usize, Task, Response<'_>)> = asked.collect();
             let items: Vec<(&Task, Response<'_>)> =
                 asked.iter().map(|(_, task, response)| (task, *response)).collect();
-            let verdicts = judge.score_all(&items).map_err(|reason| anyhow!("grading: {reason}"))?;
+            let verdicts = verdicts(judge.as_ref(), &items, progress)?;
             for ((i, ..), verdict) in asked.iter().zip(verdicts) {
                 same[*i] = verdict.correct();
             }
         }
         Ok(same)
     }
+}
+
+/// What `grader` says of each of `items`, for as long as `progress` lets it.
+fn verdicts(
+    grader: &dyn Reward,
+    items: &[(&Task, Response<'_>)],
+    progress: &mut Progress<'_>,
+) -> Result<Vec<Verdict>> {
+    let verdicts = grader.score_while(items, &mut || progress(0).is_ok());
+    progress(0)?;
+    verdicts.map_err(|reason| anyhow!("grading: {reason}"))
 }
 
 /// An answer without its blanks: as far as spelling goes, two that are equal so are the same.
