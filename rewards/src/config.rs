@@ -36,6 +36,15 @@ impl RewardConfig {
     /// # Errors
     /// If the settings cannot work, see [`RewardConfig::problems`].
     pub fn build(self) -> Result<Box<dyn Reward>, String> {
+        self.build_withholding(&[])
+    }
+
+    /// As [`RewardConfig::build`], of a grader that keeps environment `variables` from the programs it starts, but for those
+    /// that its settings name.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn build_withholding(self, variables: &[String]) -> Result<Box<dyn Reward>, String> {
         Ok(match self {
             Self::Countdown(config) => Box::new(CountdownReward::new(config)),
             Self::Math(config) => Box::new(MathReward::new(config)),
@@ -43,9 +52,17 @@ impl RewardConfig {
             Self::Choice(config) => Box::new(ChoiceReward::new(config)),
             Self::Format(config) => Box::new(FormatReward::new(config)?),
             Self::Length(config) => Box::new(LengthReward::new(config)),
-            Self::Command(config) => Box::new(CommandReward::new(config)),
+            Self::Command(config) => Box::new(CommandReward::new(config).withholding(variables)),
             Self::Http(config) => Box::new(HttpReward::new(config)?),
         })
+    }
+
+    /// The environment variables whose values it sends, which are no other grader's business.
+    pub fn variables(&self) -> Vec<String> {
+        match self {
+            Self::Http(config) => config.variables(),
+            _ => Vec::new(),
+        }
     }
 
     /// What it does beyond this process, which a person may not want of a grader that somebody else has chosen.

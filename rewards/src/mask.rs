@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 /// What stands in the place of a secret.
 const MASK: &str = "***";
 
-/// Parts of the names of parameters whose values are secret.
+/// Parts of the names of parameters and variables whose values are secret.
 const SECRET: [&str; 8] =
     ["token", "secret", "passw", "signature", "credential", "apikey", "accesskey", "authorization"];
 
@@ -81,7 +81,8 @@ fn split_login(rest: &str) -> (Option<&str>, &str) {
     }
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether a parameter or a variable of this name holds a secret.
+pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
     SECRET.iter().any(|part| name.contains(part)) || words.any(|word| SECRET_WORDS.contains(&word))
@@ -103,7 +104,7 @@ pub fn is_masked(text: &str) -> bool {
 ///
 /// # Errors
 /// The first name that has no value.
-pub(crate) fn filled(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+pub(crate) fn filled(text: &str, mut value: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
     let (mut out, mut left) = (String::new(), text);
     while let Some((before, after)) = left.split_once("${") {
         let Some((name, rest)) = after.split_once('}') else { break };

@@ -1,6 +1,7 @@
 //! Programs as graders: what they may do, and what they may not do to a run. The programs are small shell scripts.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -250,6 +251,50 @@ fn programs_end_with_a_process_that_is_killed_and_get_secrets_only_if_told() {
     child.wait().unwrap();
     eventually(|| !all.iter().any(|pid| lives(pid)));
     assert_eq!(written(&dir.path().join("tokens")), ["told hf_secret", "not "]);
+}
+
+const SHOWN_TO: &str = "GRADING_SHOWN_TO";
+
+/// Not a test of its own: a process whose programs write the environment that they get to files beside the one that
+/// `SHOWN_TO` names.
+#[test]
+fn child_shows_the_environment_of_its_programs() {
+    let Ok(path) = std::env::var(SHOWN_TO) else { return };
+    let grade = |name: &str, passed: &[&str]| {
+        let answer = r#"echo "{\"id\":$id,\"value\":1}""#;
+        let script = format!("env > {path}.{name}; while read -r line; do {ID}; {answer}; done");
+        let passed = passed.iter().map(|name| (*name).to_owned()).collect();
+        let reward = CommandReward::new(CommandConfig { pass_env: passed, ..config(&script, 1, 5.0) });
+        let reward = reward.withholding(&["GRADER_LOGIN".to_owned()]);
+        assert_eq!(score_all(&reward, &["a"]).unwrap()[0].status, Status::Ok);
+    };
+    grade("usual", &[]);
+    grade("trusted", &["OPENAI_API_KEY", "GRADER_LOGIN", "NO_SUCH_TOKEN"]);
+}
+
+#[test]
+fn programs_get_the_environment_without_what_is_called_a_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let (secret, usual) = (
+        ["HF_TOKEN", "HF_TOKEN_PATH", "OPENAI_API_KEY", "GRADER_PASSWORD", "GRADER_LOGIN"],
+        ["HOME", "LD_LIBRARY_PATH", "PYTHONPATH", "CUDA_VISIBLE_DEVICES", "HTTPS_PROXY", "no_proxy"],
+    );
+    let ended = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_shows_the_environment_of_its_programs"])
+        .env(SHOWN_TO, dir.path().join("env"))
+        .envs(secret.iter().chain(&usual).map(|name| (name, "/nowhere")))
+        .output()
+        .unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    let got = |file: &str| {
+        let lines = written(&dir.path().join(file)).into_iter();
+        let names = lines.filter_map(|line| line.strip_suffix("=/nowhere").map(str::to_owned));
+        names.collect::<BTreeSet<_>>()
+    };
+    let expected = |more: &[&str]| usual.iter().chain(more).map(|name| (*name).to_owned()).collect();
+    assert_eq!(got("env.usual"), expected(&[]));
+    assert_eq!(got("env.trusted"), expected(&["OPENAI_API_KEY", "GRADER_LOGIN"]));
+    assert!(written(&dir.path().join("env.usual")).iter().any(|line| line.starts_with("PATH=/")));
 }
 
 #[test]

@@ -45,13 +45,14 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// The graders of `rewards`, in order.
+    /// The graders of `rewards`, in order. Programs do not get the environment variables that an address among them names.
     ///
     /// # Errors
     /// If settings of a grader cannot work.
     pub fn new(rewards: &[RewardEntry]) -> Result<Self> {
+        let named: Vec<String> = rewards.iter().flat_map(|entry| entry.grader.variables()).collect();
         let build = |(index, entry): (usize, &RewardEntry)| {
-            let grader = entry.grader.clone().build();
+            let grader = entry.grader.clone().build_withholding(&named);
             Ok((grader.map_err(|problem| anyhow!("[[reward]] #{} {problem}", index + 1))?, entry.weight))
         };
         // Programs and servers would be asked for each pair of answers.
@@ -166,6 +167,8 @@ impl Score {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+
     use super::*;
 
     fn score(rewards: &str, text: &str) -> Verdict {
@@ -221,6 +224,20 @@ mod tests {
         ] {
             assert_eq!(score_of(&rewards, text).is_graded, expected, "{rewards}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_an_address_names_is_kept_from_programs_that_do_not_ask_for_it() {
+        let script = r#"read -r line; id=${line#*:}
+            echo "{\"id\":${id%%,*},\"value\":0,\"answer\":\"${CARGO_PKG_NAME-none} $CARGO_PKG_VERSION\"}""#;
+        let answer = |passed: &[&str]| {
+            let command = json!({"type": "command", "program": ["sh", "-c", script], "pass_env": passed});
+            let http = json!({"type": "http", "url": "http://127.0.0.1:9/${CARGO_PKG_NAME}", "retries": 0});
+            score(&json!([command, http]).to_string(), "42").answer.unwrap()
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(answer(&[]), format!("none {version}"));
+        assert_eq!(answer(&["CARGO_PKG_NAME"]), format!("rlcredit {version}"));
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub struct CommandConfig {
     /// How long one response may take, with the start of the program where it has to be started, in seconds.
     #[serde(default = "deadline_s")]
     pub deadline_s: f64,
-    /// Variables with secrets that it gets all the same, such as `HF_TOKEN`; without it none.
+    /// Variables that it gets although they are called like a token or a key, as `HF_TOKEN` is, or named by another grader's
+    /// address. It gets all that are neither without being asked.
     #[serde(default)]
     pub pass_env: Vec<String>,
 }
@@ -86,6 +87,8 @@ impl CommandConfig {
 /// started anew in the time that is left: verdicts do not depend on what was asked before.
 pub struct CommandReward {
     config: CommandConfig,
+    /// Environment variables that the programs do not get, unless the settings name them.
+    withheld: Vec<String>,
     workers: Vec<Mutex<Option<Process>>>,
     crew: Crew,
     next_id: AtomicU64,
@@ -95,7 +98,13 @@ impl CommandReward {
     /// The grader that `config` describes.
     pub fn new(config: CommandConfig) -> Self {
         let workers = (0..config.workers.max(1)).map(|_| Mutex::new(None)).collect();
-        Self { config, workers, crew: Crew::default(), next_id: AtomicU64::new(0) }
+        Self { config, withheld: Vec::new(), workers, crew: Crew::default(), next_id: AtomicU64::new(0) }
+    }
+
+    /// Has it keep `variables` of the environment from its programs as well, unless its settings name them.
+    #[must_use]
+    pub fn withholding(self, variables: &[String]) -> Self {
+        Self { withheld: variables.to_vec(), ..self }
     }
 
     /// Grades `item` in `worker`, which holds the program only while it works. A stop ends it as its deadline does.
@@ -105,7 +114,7 @@ impl CommandReward {
             let is_fresh = worker.is_none();
             let process = match worker {
                 Some(process) => process,
-                None => worker.insert(Process::start(&self.config)?),
+                None => worker.insert(Process::start(&self.config, &self.withheld)?),
             };
             let id = self.next_id.fetch_add(1, Ordering::Relaxed);
             let left = deadline.saturating_sub(start.elapsed());

@@ -83,6 +83,17 @@ impl HttpConfig {
         })
     }
 
+    /// The environment variables that the address names.
+    pub(crate) fn variables(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        let note = |name: &str| {
+            names.push(name.to_owned());
+            Some(String::new())
+        };
+        _ = mask::filled(&self.url, note);
+        names
+    }
+
     /// The address with what its variables hold.
     fn address(&self) -> Result<String, String> {
         mask::filled(&self.url, |name| std::env::var(name).ok()).map_err(|name| {

@@ -19,6 +19,7 @@
 
 mod command;
 mod crew;
+mod environment;
 mod http;
 mod process;
 mod protocol;

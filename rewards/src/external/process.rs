@@ -17,15 +17,13 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::crew::Item;
+use super::environment::withhold;
 use super::protocol::{Failure, Request, verdict};
 use super::stop::Stop;
 use super::tail::Tail;
 use super::tree::Mark;
 use super::{CommandConfig, MAX_REPLY, watchdog};
 use crate::Verdict;
-
-/// Variables that let who has them act for the person; a program gets those that its settings name.
-const SECRETS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
 
 /// A started program; ended with all its descendants when dropped.
 pub(super) struct Process {
@@ -45,15 +43,13 @@ enum Line {
 }
 
 impl Process {
-    /// Starts the program.
-    pub fn start(config: &CommandConfig) -> Result<Self, Failure> {
+    /// Starts the program, which gets no secrets of the environment but those of its settings, and none of `withheld`.
+    pub fn start(config: &CommandConfig, withheld: &[String]) -> Result<Self, Failure> {
         let (name, args) =
             config.program.split_first().ok_or_else(|| Failure::error("`program` is empty"))?;
         let mut command = Command::new(name);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for secret in SECRETS.iter().filter(|secret| !config.pass_env.iter().any(|name| name == *secret)) {
-            command.env_remove(secret);
-        }
+        withhold(&mut command, withheld, &config.pass_env);
         let mark = Mark::put(&mut command);
         let mut child =
             command.spawn().map_err(|error| Failure::error(format!("{name} cannot be started: {error}")))?;
