@@ -334,7 +334,8 @@ fn a_step_takes_as_long_as_it_waits_for_its_responses() {
 #[test]
 fn a_run_survives_its_terminal() {
     let place = Place::warmed();
-    let run = format!("setsid {} train tiny.toml & sleep 0.5", env!("CARGO_BIN_EXE_rlcredit"));
+    let first_row = "while [ ! -s runs/tiny/metrics.jsonl ]; do sleep 0.02; done";
+    let run = format!("setsid {} train tiny.toml & {first_row}", env!("CARGO_BIN_EXE_rlcredit"));
     let screen = place.command("script", &["--quiet", "--command", &run, "/dev/null"]).spawn().unwrap();
     let seen = screen.wait_with_output().unwrap();
     assert!(seen.status.success() && seen.stdout.contains(&0x1b), "bars are drawn: {seen:?}");
