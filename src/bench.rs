@@ -1,8 +1,7 @@
 //! Speed of generation and training on fixed work: every response has the same length, so nothing depends on what the
 //! model says.
 //!
-//! One step is what a training step does: generate, graft, estimate advantages, pack, forward, backward, update. Rewards
-//! are made up, so that there is something to learn.
+//! A step is the one that training makes ([`Trainer::step`]). Rewards are made up, so that there is something to learn.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,26 +11,25 @@ use anyhow::{Context, Result, ensure};
 use rewards::{Countdown, Task};
 use serde::Serialize;
 
-use crate::batch::{BatchConfig, flatten};
+use crate::batch::BatchConfig;
 use crate::credit::Credit;
 use crate::credit::advantage::{AdvantageConfig, GroupConfig};
 use crate::credit::strategy::CreditConfig;
 use crate::data::Asker;
+use crate::data::sampler::{SamplerState, UniformState};
 use crate::files::read_regular_text;
-use crate::learner::{LearnerConfig, PolicyLearner, Rates};
+use crate::learner::LearnerConfig;
 use crate::loss::{ClipConfig, LossConfig};
-use crate::measure::Measurer;
-use crate::model::{
-    Arithmetic, DeviceChoice, Dtype, FreeMemory, ModelConfig, Placement, Policy, Preset, matmul_peak,
-};
+use crate::model::{Arithmetic, DeviceChoice, Dtype, ModelConfig, Placement, Policy, Preset, matmul_peak};
 use crate::optim::{OptimConfig, Schedule};
-use crate::pipeline::graft;
-use crate::rollout::explore::{Explorer, GroupConfig as Group};
-use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
-use crate::score::Scorer;
-use crate::signal::{DecodePlan, Grouping, SignalConfig};
+use crate::pipeline::{Discarded, Harvest, RolloutSource, SourceState, Spent};
+use crate::rollout::explore::{Explorer, ExplorerState, GroupConfig as Group};
+use crate::rollout::{DecodeEngine, Generated, Generation, RolloutEngine, SamplingConfig};
+use crate::score::Judge;
+use crate::signal::{DecodePlan, SignalConfig};
+use crate::step::{StepConfig, Times, Trainer, Unwatched};
 use crate::text::{Tokenizer, countdown_tokenizer};
-use crate::types::{GenRequest, Prompt, Purpose, RunRandom};
+use crate::types::{GenRequest, Progress, Prompt, Purpose, RunRandom, Step};
 
 /// The work of a benchmark.
 #[derive(Clone, Debug)]
@@ -110,7 +108,7 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
     );
     let placement = Placement::resolve(config.device, config.dtype)?;
     let peak = matmul_peak(placement)?;
-    let (mut policy, tokenizer) = match &config.model {
+    let (policy, tokenizer) = match &config.model {
         Some(dir) => {
             let tokenizer = Tokenizer::for_texts(dir)?;
             let shape = ModelConfig::from_folder(dir)?.with_tokens(tokenizer.has_token());
@@ -130,21 +128,22 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
         "--new-tokens: got {} after prompts of up to {longest} tokens, but the model has {positions} positions",
         config.new_tokens
     );
-    let mut work = Work::new(config, &policy, tokenizer);
+    let prompt_tokens = prompts.iter().map(|p| p.tokens.len() as f64).sum::<f64>() / prompts.len() as f64;
+    let mut trainer = trainer(config, policy, tokenizer, prompts);
     let mut times = Vec::new();
-    for step in 0..=config.steps as u64 {
-        let time = work.step(&mut policy, &prompts, step)?;
+    for step in 0..=config.steps as Step {
+        let Times { generate, step: whole, .. } = trainer.step(step, &mut Unwatched)?.times;
         if step > 0 {
-            times.push(time);
+            times.push((generate, whole - generate));
         }
     }
 
     let n_rows = (config.prompts * config.group) as f64;
-    let prompt_tokens = prompts.iter().map(|p| p.tokens.len() as f64).sum::<f64>() / prompts.len() as f64;
     let (generated, trained) =
         (n_rows * config.new_tokens as f64, n_rows * (prompt_tokens + config.new_tokens as f64));
     let generate_s = median(times.iter().map(|t| t.0).collect());
     let train_s = median(times.iter().map(|t| t.1).collect());
+    let policy = &trainer.policy;
     let flops = Arithmetic::of(&policy.config, &policy.layout, prompt_tokens + config.new_tokens as f64);
     let read = config.prompts as f64 * prompt_tokens + generated;
     Ok(BenchReport {
@@ -168,23 +167,23 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
     })
 }
 
-/// The parts of one benchmark step.
-struct Work {
+/// Answers the same prompts in every step.
+struct MadeUp {
     engine: DecodeEngine,
     generation: Generation,
     group: Group,
-    scorer: Scorer,
-    tokenizer: Tokenizer,
-    max_tokens: usize,
-    credit: Credit,
-    signals: SignalConfig,
-    learner: PolicyLearner,
-    random: RunRandom,
-    free_memory: FreeMemory,
+    judge: Judge,
+    prompts: Vec<Arc<Prompt>>,
 }
 
-impl Work {
-    fn new(config: &BenchConfig, policy: &Policy, tokenizer: Tokenizer) -> Self {
+impl MadeUp {
+    /// For responses of `config.new_tokens` tokens, whose attention is read as `plan` says.
+    fn new(
+        config: &BenchConfig,
+        plan: Option<DecodePlan>,
+        tokenizer: Tokenizer,
+        prompts: Vec<Arc<Prompt>>,
+    ) -> Self {
         let sampling = SamplingConfig {
             temperature: 1.0,
             top_p: 1.0,
@@ -192,87 +191,94 @@ impl Work {
             max_new_tokens: config.new_tokens,
             max_rows: 512,
         };
-        let random = RunRandom::new(0);
-        let learner = LearnerConfig {
-            loss: LossConfig::Clip(ClipConfig::default()),
-            optim: OptimConfig {
-                lr: 1e-6,
-                betas: [0.9, 0.999],
-                eps: 1e-8,
-                weight_decay: 0.0,
-                max_grad_norm: 1.0,
-                warmup_steps: 0,
-                schedule: Schedule::Constant,
-                final_lr_ratio: None,
-            },
-            batch: BatchConfig {
-                prompts: config.prompts,
-                minibatches: 1,
-                epochs: 1,
-                max_tokens: config.max_tokens,
-                recompute: config.recompute,
-            },
-            temperature: 1.0,
-            max_new_tokens: config.new_tokens,
-        };
-        let advantage = AdvantageConfig::Group(GroupConfig::default());
-        let credit =
-            Credit { strategies: vec![config.credit.build(random)], ..Credit::of(advantage.build()) };
-        let signals = SignalConfig::default();
-        let plan = credit.needs().signals.then(|| DecodePlan::new(&signals, &policy.config)).flatten();
         Self {
             // Without an end-of-sequence token every response runs to its full length.
             engine: DecodeEngine::new(Vec::new(), config.prompts * config.group, config.max_tokens)
                 .reading(plan),
-            generation: Generation { random, purpose: Purpose::Rollout, step: 0, sampling },
+            generation: Generation {
+                random: RunRandom::new(0),
+                purpose: Purpose::Rollout,
+                step: 0,
+                sampling,
+            },
             group: Group { size: config.group },
-            scorer: Scorer::default(),
-            tokenizer,
-            max_tokens: config.max_tokens,
-            credit,
-            signals,
-            learner: PolicyLearner::new(learner, policy),
-            random,
-            free_memory: FreeMemory::default(),
+            judge: Judge { scorer: Arc::default(), tokenizer: Arc::new(tokenizer), overlong: None },
+            prompts,
         }
     }
+}
 
-    /// Seconds of generation and of the rest of one step.
-    fn step(&mut self, policy: &mut Policy, prompts: &[Arc<Prompt>], step: u64) -> Result<(f64, f64)> {
+impl RolloutSource for MadeUp {
+    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<Harvest> {
         let start = Instant::now();
-        let requests: Vec<GenRequest> = prompts.iter().flat_map(|prompt| self.group.open(prompt)).collect();
+        let requests: Vec<GenRequest> =
+            self.prompts.iter().flat_map(|prompt| self.group.open(prompt)).collect();
         let generation = Generation { step, ..self.generation };
-        let completions = self.engine.generate(policy, &requests, &generation, &mut |_| Ok(()))?;
+        let Generated { completions, signals, counts } =
+            self.engine.generate(policy, &requests, &generation, progress)?;
         let generate_s = start.elapsed().as_secs_f64();
 
         let start = Instant::now();
-        self.free_memory.release_if_due();
-        let mut trees = graft(requests, completions, &self.scorer, &self.tokenizer, &mut |_| Ok(()))?;
+        let mut trees = self.judge.trees(requests, completions, progress)?;
         for tree in &mut trees {
             for leaf in &mut tree.leaves {
                 let coordinates = [step, tree.prompt.id, leaf.sample.into()];
-                leaf.verdict.value = self.random.uniform(Purpose::Items, &coordinates);
+                leaf.verdict.value = generation.random.uniform(Purpose::Items, &coordinates);
             }
         }
-        let measurer = Measurer {
-            policy,
-            reference: None,
-            critic: None,
-            temperature: 1.0,
-            max_tokens: self.max_tokens,
-            signals: &self.signals,
-            check: &|| Ok(()),
-        };
-        let measured = measurer.measure(trees, self.credit.needs(), step, &mut Grouping::default())?;
-        let (credited, _) = self.credit.assign(measured, step, 0.0)?;
-        self.learner.update(
-            policy,
-            &flatten(&credited),
-            Rates { lr: 1e-6, kl_coef: 0.0 },
-            &mut |_| Ok(()),
-        )?;
-        Ok((generate_s, start.elapsed().as_secs_f64()))
+        let spent = Spent { generate_s, score_s: start.elapsed().as_secs_f64(), counts };
+        let (ages, discarded) = (vec![0; trees.len()], Discarded::default());
+        Ok(Harvest { trees, signals, ages, discarded, spent })
     }
+
+    fn state(&mut self) -> Result<SourceState> {
+        // Every step asks the same.
+        let sampler = SamplerState::Uniform(UniformState { epoch: 0, position: 0 });
+        Ok(SourceState { sampler, explorer: ExplorerState::default(), pending: None })
+    }
+
+    fn restore(&mut self, _: SourceState) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What trains `policy` on responses that are made up.
+fn trainer(config: &BenchConfig, policy: Policy, tokenizer: Tokenizer, prompts: Vec<Arc<Prompt>>) -> Trainer {
+    let learner = LearnerConfig {
+        loss: LossConfig::Clip(ClipConfig::default()),
+        optim: OptimConfig {
+            lr: 1e-6,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 0.0,
+            max_grad_norm: 1.0,
+            warmup_steps: 0,
+            schedule: Schedule::Constant,
+            final_lr_ratio: None,
+        },
+        batch: BatchConfig {
+            prompts: config.prompts,
+            minibatches: 1,
+            epochs: 1,
+            max_tokens: config.max_tokens,
+            recompute: config.recompute,
+        },
+        temperature: 1.0,
+        max_new_tokens: config.new_tokens,
+    };
+    let settings = StepConfig {
+        learner,
+        signals: SignalConfig::default(),
+        is_off_policy: false,
+        n_responses: config.prompts * config.group,
+        n_steps: config.steps as Step,
+    };
+    let advantage = AdvantageConfig::Group(GroupConfig::default());
+    let strategies = vec![config.credit.build(RunRandom::new(0))];
+    let credit = Credit { strategies, ..Credit::of(advantage.build()) };
+    let plan = credit.needs().signals.then(|| DecodePlan::new(&settings.signals, &policy.config)).flatten();
+    let source = MadeUp::new(config, plan, tokenizer, prompts);
+    Trainer::new(settings, policy, Box::new(source), credit)
 }
 
 /// Most bytes of a file of prompts.

@@ -51,6 +51,7 @@ pub mod run;
 pub mod run_folder;
 pub mod score;
 pub mod signal;
+pub mod step;
 pub mod text;
 pub mod threads;
 pub mod types;

@@ -5,7 +5,9 @@ use anyhow::Result;
 use crate::batch::{Reads, Sequence, TokenBatch, pack};
 use crate::model::{Critic, Policy};
 use crate::signal::{self, Grouping, Reader, SignalConfig};
-use crate::types::{HeadSignals, MeasuredTree, Needs, PathField, Signals, Step, Tree};
+use crate::types::{
+    HeadSignals, MeasuredTree, Needs, OldLogprobs, PathField, RatioStart, Signals, Step, Tree,
+};
 
 /// The models to ask and how.
 pub struct Measurer<'a> {
@@ -38,25 +40,25 @@ pub struct Found {
 }
 
 impl Measurer<'_> {
-    /// Measures what `needs` names on every leaf of `trees`, sampled in `step`. Signals are averaged over the heads that
-    /// `grouping` says, which chooses among them where it is due.
+    /// Measures what `needs` names on every leaf of `trees`, sampled in `step`, whose ratio is to `start` there. Attention that the sampler has read of all
+    /// leaves, `sampled`, is not read again. Signals are averaged over the heads that `grouping` says, which chooses among them
+    /// where it is due.
     ///
     /// # Errors
     /// If results cannot be copied to the host.
     pub fn measure(
         &self,
-        mut trees: Vec<Tree>,
-        needs: Needs,
+        trees: Vec<Tree>,
+        sampled: Vec<HeadSignals>,
+        (needs, start): (Needs, RatioStart),
         step: Step,
         grouping: &mut Grouping,
     ) -> Result<Vec<MeasuredTree>> {
-        // The sampler may have read all attention already. Taken, not copied: a number per head and token is a lot.
-        let sampled: Option<Vec<HeadSignals>> =
-            trees.iter_mut().flat_map(|tree| &mut tree.leaves).map(|leaf| leaf.signals.take()).collect();
         let sequences = sequences(&trees);
-        let read = needs.signals && sampled.is_none();
-        let mut own = self.ask(self.policy, &sequences, needs.old_logprobs, read)?;
-        if let Some(sampled) = sampled.filter(|_| needs.signals) {
+        let read = needs.signals && sampled.len() != sequences.len();
+        let stats = needs.old_logprobs || start == RatioStart::Measured;
+        let mut own = self.ask(self.policy, &sequences, stats, read)?;
+        if needs.signals && !read {
             own.signals = sampled;
         }
         let reference = match self.reference.filter(|_| needs.ref_logprobs) {
@@ -69,16 +71,16 @@ impl Measurer<'_> {
         };
         let signals = self.averaged(&trees, &own.signals, step, grouping)?;
 
-        let mut old_logprobs = fields(&trees, needs.old_logprobs, own.logprobs)?;
-        let own_logprobs = |tree: &Tree| PathField::from_fn(tree, |leaf, t| tree.leaves[leaf].logprobs[t]);
-        let mut entropies = fields(&trees, needs.old_logprobs, own.entropies)?;
+        let mut logprobs = fields(&trees, stats, own.logprobs)?;
+        let mut entropies = fields(&trees, stats, own.entropies)?;
         let mut ref_logprobs = fields(&trees, !reference.logprobs.is_empty(), reference.logprobs)?;
         let mut values = fields(&trees, !values.is_empty(), values)?;
         let mut signals = signals.into_iter();
         let measured = trees.into_iter().map(|tree| MeasuredTree {
-            old_logprobs: match (old_logprobs.next(), needs.sampled_logprobs) {
-                (_, true) => Some(own_logprobs(&tree)),
-                (measured, false) => measured,
+            old_logprobs: match (start, logprobs.next()) {
+                (RatioStart::Sampler, _) => OldLogprobs::Sampler,
+                (_, Some(measured)) => OldLogprobs::Measured(measured),
+                (_, None) => OldLogprobs::FirstPass,
             },
             tree,
             entropies: entropies.next(),

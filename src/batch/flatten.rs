@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Sequence;
+use super::{NotLearned, Sequence};
 use crate::types::{CreditedTree, Prompt, TokenId};
 
 /// One response with everything the learner needs to know of it. The vectors have one value per response token.
@@ -37,6 +37,25 @@ impl TrainSample {
     }
 }
 
+/// What a step learns from.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The trained leaves, in order; none where something is not finite.
+    pub samples: Vec<TrainSample>,
+    /// What is not finite.
+    pub not_learned: Option<NotLearned>,
+}
+
+impl Batch {
+    /// The batch of `trees`.
+    #[must_use]
+    pub fn new(trees: &[CreditedTree]) -> Self {
+        let not_learned = NotLearned::find(trees);
+        let samples = if not_learned.is_none() { flatten(trees) } else { Vec::new() };
+        Self { samples, not_learned }
+    }
+}
+
 /// The trained leaves of `trees`, in order.
 #[must_use]
 pub fn flatten(trees: &[CreditedTree]) -> Vec<TrainSample> {
@@ -49,7 +68,7 @@ pub fn flatten(trees: &[CreditedTree]) -> Vec<TrainSample> {
                 from,
                 prompt: Arc::clone(&measured.tree.prompt),
                 tokens: leaf.tokens.clone(),
-                old_logprobs: measured.old_logprobs.as_ref().map(|field| field.path(l).to_vec()),
+                old_logprobs: measured.old_logprobs(l).map(<[f32]>::to_vec),
                 ref_logprobs: measured.ref_logprobs.as_ref().map(|field| field.path(l).to_vec()),
                 advantages: credited.advantages.path(l).to_vec(),
                 values: measured.values.as_ref().map(|field| field.path(l).to_vec()),

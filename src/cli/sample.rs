@@ -120,7 +120,8 @@ impl Sample {
             sampling: SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_rows },
         };
         let mut engine = DecodeEngine::new(loaded.tokenizer.eos_ids().to_vec(), max_rows, 16384);
-        let completions = engine.generate(&loaded.policy, &requests, &generation, &mut |_| Ok(()))?;
+        let generated = engine.generate(&loaded.policy, &requests, &generation, &mut |_| Ok(()))?;
+        let completions = generated.completions;
         require_finite(&requests, &completions)?;
         for (i, done) in completions.iter().enumerate() {
             if i > 0 {

@@ -14,7 +14,7 @@
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::types::{CreditedTree, MetricRow, PathField};
+use crate::types::{MeasuredTree, MetricRow, PathField};
 
 /// How the ratio of learner to sampler weighs the tokens; without the section it does not.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,37 +75,35 @@ impl ImportanceConfig {
         ratios.into_iter().map(limit).collect()
     }
 
-    /// Weighs the advantages of `trees`; `mismatch/importance_*`.
+    /// The weight of every response token of `trees`; `mismatch/importance_*`.
     ///
     /// # Errors
     /// If the learner's log-probabilities were not measured.
-    pub fn weigh(&self, trees: &mut [CreditedTree]) -> Result<MetricRow> {
+    pub fn of_trees(&self, trees: &[MeasuredTree]) -> Result<(Vec<PathField<f64>>, MetricRow)> {
         let (mut n, mut sum, mut limited) = (0.0, 0.0, 0.0);
-        for credited in trees {
-            let tree = &credited.measured.tree;
-            let learner = credited.measured.old_logprobs.as_ref();
-            let learner = learner.context("importance sampling: no log-probabilities were measured")?;
+        let mut fields = Vec::with_capacity(trees.len());
+        for measured in trees {
+            let tree = &measured.tree;
             let paths = tree.leaves.iter().enumerate().map(|(leaf, own)| {
+                let learner = measured.old_logprobs(leaf);
+                let learner = learner.context("importance sampling: no log-probabilities were measured")?;
                 ensure!(
                     own.logprobs.len() == own.tokens.len(),
                     "importance sampling: a sampler's log-prob is missing"
                 );
-                let weights = self.weights(learner.path(leaf), &own.logprobs);
-                let free = Self { cap: f64::INFINITY, ..*self }.weights(learner.path(leaf), &own.logprobs);
+                let weights = self.weights(learner, &own.logprobs);
+                let free = Self { cap: f64::INFINITY, ..*self }.weights(learner, &own.logprobs);
                 n += weights.len() as f64;
                 sum += weights.iter().sum::<f64>();
                 limited += weights.iter().zip(&free).filter(|(weight, free)| weight != free).count() as f64;
                 Ok(weights)
             });
-            let weights = PathField::new(tree, paths.collect::<Result<_>>()?)?;
-            credited.advantages = credited
-                .advantages
-                .map(|leaf, t, advantage| (weights.path(leaf)[t] * f64::from(*advantage)) as f32);
+            fields.push(PathField::new(tree, paths.collect::<Result<_>>()?)?);
         }
         let share = |part: f64| if n > 0.0 { part / n } else { 0.0 };
-        Ok([("mismatch/importance_mean", share(sum)), ("mismatch/importance_capped_frac", share(limited))]
-            .into_iter()
-            .collect())
+        let row =
+            [("mismatch/importance_mean", share(sum)), ("mismatch/importance_capped_frac", share(limited))];
+        Ok((fields, row.into_iter().collect()))
     }
 
     /// What cannot work, each as `key: got ..., expected ...`.

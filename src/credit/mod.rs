@@ -108,16 +108,20 @@ impl Credit {
             }
         }
         let mut row = metrics(&gammas, &anchors);
+        if let Some(importance) = self.importance {
+            let (weights, mismatch) = importance.of_trees(&trees)?;
+            for (advantages, weights) in advantages.iter_mut().zip(weights) {
+                *advantages = advantages
+                    .map(|leaf, t, advantage| (weights.path(leaf)[t] * f64::from(*advantage)) as f32);
+            }
+            row.extend(mismatch);
+        }
         let numbers = advantages.into_iter().zip(returns).zip(gammas);
         let credited = trees.into_iter().zip(numbers).map(|(measured, ((advantages, returns), gamma))| {
             let trained = self.shared.from(&measured.tree, &self.exclude.trained(&measured.tree));
             CreditedTree { measured, advantages, returns, gamma, trained }
         });
-        let mut credited: Vec<CreditedTree> = credited.collect();
-        if let Some(importance) = self.importance {
-            row.extend(importance.weigh(&mut credited)?);
-        }
-        Ok((credited, row))
+        Ok((credited.collect(), row))
     }
 
     /// Advantages and, for a critic, returns of each tree.
@@ -182,6 +186,7 @@ mod tests {
     use super::advantage::testing::group;
     use super::advantage::{AdvantageConfig, GaeConfig, GroupConfig};
     use super::*;
+    use crate::types::OldLogprobs;
 
     fn credit(advantage: AdvantageConfig) -> Credit {
         Credit::of(advantage.build())
@@ -258,7 +263,8 @@ mod tests {
         assert!(needs.old_logprobs && needs.ref_logprobs && needs.values && !needs.signals);
         let mut tree = group(&[0.0, 1.0]);
         let field = |tree: &MeasuredTree, value: f32| Some(PathField::from_fn(&tree.tree, |_, _| value));
-        (tree.old_logprobs, tree.ref_logprobs) = (field(&tree, -1.0), field(&tree, -1.5));
+        let old = PathField::from_fn(&tree.tree, |_, _| -1.0);
+        (tree.old_logprobs, tree.ref_logprobs) = (OldLogprobs::Measured(old), field(&tree, -1.5));
         tree.values = field(&tree, 0.25);
         let (trees, _) = assign(&own, vec![tree]);
         // Each token costs 0.5 * (-1 + 1.5) = 0.25 from where it stands to the end.
@@ -275,7 +281,7 @@ mod tests {
         assert!(own.needs().old_logprobs);
         let mut tree = group(&[1.0, 0.0]); // the sampler's log-probabilities are -1
         let learner = |leaf: usize, t: usize| -1.0 + [[0.5f32.ln(), 0.0], [0.0, 3f32.ln()]][leaf][t];
-        tree.old_logprobs = Some(PathField::from_fn(&tree.tree, learner));
+        tree.old_logprobs = OldLogprobs::Measured(PathField::from_fn(&tree.tree, learner));
         let plain = assign(&credit(AdvantageConfig::Group(GroupConfig::default())), vec![tree.clone()]).0;
         let (trees, row) = assign(&own, vec![tree.clone()]);
         let weights = [vec![0.5], vec![1.0, 2.0]];
@@ -288,7 +294,7 @@ mod tests {
         let close = |key: &str, expected: f64| assert!((row.get(key).unwrap() - expected).abs() < 1e-6);
         close("mismatch/importance_mean", 3.5 / 3.0);
         close("mismatch/importance_capped_frac", 1.0 / 3.0);
-        tree.old_logprobs = None;
+        tree.old_logprobs = OldLogprobs::FirstPass;
         assert!(own.assign(vec![tree], 1, 0.0).is_err());
     }
 }

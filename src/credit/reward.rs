@@ -27,12 +27,16 @@ impl<'t> Rewards<'t> {
     /// # Errors
     /// If log-probabilities under policy or reference were not measured.
     pub fn with_kl(tree: &'t MeasuredTree, estimator: KlEstimator, coef: f64) -> Result<Self> {
-        let policy =
-            tree.old_logprobs.as_ref().context("KL in the reward: no log-probabilities were measured")?;
         let reference =
             tree.ref_logprobs.as_ref().context("KL in the reward: the reference was not measured")?;
-        let penalties = policy.map(|leaf, t, new| coef * estimator.token(*new, reference.path(leaf)[t]));
-        Ok(Self { tree, penalties: Some(penalties) })
+        let of_leaf = |leaf| {
+            let policy = tree.old_logprobs(leaf);
+            let policy = policy.context("KL in the reward: no log-probabilities were measured")?;
+            let pairs = policy.iter().zip(reference.path(leaf));
+            Ok(pairs.map(|(new, reference)| coef * estimator.token(*new, *reference)).collect())
+        };
+        let penalties = (0..tree.tree.leaves.len()).map(of_leaf).collect::<Result<_>>()?;
+        Ok(Self { tree, penalties: Some(PathField::new(&tree.tree, penalties)?) })
     }
 
     /// The whole reward of each response; `None` of those that were not graded.
@@ -90,13 +94,15 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::credit::advantage::testing::group;
+    use crate::types::OldLogprobs;
 
     #[test]
     fn a_penalty_is_taken_from_each_token_and_the_reward_comes_last() {
         let mut tree = group(&[1.0, 1.0]); // responses of 1 and 2 tokens
         assert!(!Rewards::of_graders(&tree).differ());
         assert_eq!(Rewards::of_graders(&tree).tokens(1), [0.0, 1.0]);
-        tree.old_logprobs = Some(PathField::new(&tree.tree, vec![vec![-1.0], vec![-1.0, -0.5]]).unwrap());
+        let old = PathField::new(&tree.tree, vec![vec![-1.0], vec![-1.0, -0.5]]).unwrap();
+        tree.old_logprobs = OldLogprobs::Measured(old);
         assert!(Rewards::with_kl(&tree, KlEstimator::K1, 0.1).is_err());
         tree.ref_logprobs = Some(PathField::new(&tree.tree, vec![vec![-1.0], vec![-2.0, -0.25]]).unwrap());
         let rewards = Rewards::with_kl(&tree, KlEstimator::K1, 0.1).unwrap();

@@ -26,7 +26,6 @@ mod table;
 mod versus;
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -44,11 +43,9 @@ pub use versus::{Measured, Versus};
 
 use crate::data::EvalSet;
 use crate::model::Policy;
-use crate::pipeline::graft;
 use crate::rollout::explore::{Explorer, GroupConfig};
 use crate::rollout::{Generation, RolloutEngine, SamplingConfig, require_finite};
-use crate::score::Scorer;
-use crate::text::Tokenizer;
+use crate::score::Judge;
 use crate::types::{GenRequest, Progress, Purpose, RunRandom, Step, Tree};
 
 /// Responses of a chunk for each row of the decoder: few enough that little is lost when a process is killed, so many that
@@ -68,9 +65,7 @@ pub struct Evaluator {
     /// Randomness; evaluation responses depend on it, the problem and the sample, not on the step.
     pub random: RunRandom,
     /// Judges the answers.
-    pub scorer: Arc<Scorer>,
-    /// Turns answers into text.
-    pub tokenizer: Arc<Tokenizer>,
+    pub judge: Judge,
 }
 
 /// Problems that were answered and judged.
@@ -151,11 +146,11 @@ impl Evaluator {
             let requests: Vec<GenRequest> = prompts.iter().flat_map(|prompt| group.open(prompt)).collect();
             let sampling = SamplingConfig { temperature, ..self.sampling };
             let generation = Generation { random: self.random, purpose: Purpose::Eval, step: STEP, sampling };
-            let completions = engine.generate(policy, &requests, &generation, progress)?;
+            let completions = engine.generate(policy, &requests, &generation, progress)?.completions;
             require_finite(&requests, &completions)?;
             generate_s += start.elapsed().as_secs_f64();
             let start = Instant::now();
-            let trees = graft(requests, completions, &self.scorer, &self.tokenizer, progress)?;
+            let trees = self.judge.trees(requests, completions, progress)?;
             score_s += start.elapsed().as_secs_f64();
             Ok(trees)
         };
@@ -163,7 +158,7 @@ impl Evaluator {
         let best = if self.greedy { respond(1, 0.0)? } else { Vec::new() };
         let start = Instant::now();
         let ballots: Vec<Ballot<'_>> = sampled.iter().map(Ballot::of).collect();
-        let majorities = majorities(&ballots, &self.scorer, progress)?;
+        let majorities = majorities(&ballots, &self.judge.scorer, progress)?;
         score_s += start.elapsed().as_secs_f64();
         let places = self.set.places[problems].iter().cloned();
         let items = sampled.iter().zip(places).zip(majorities).enumerate();

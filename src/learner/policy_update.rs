@@ -9,7 +9,7 @@ use crate::batch::{BatchConfig, Reads, Sequence, TokenBatch, TrainSample, miniba
 use crate::loss::{KlPlace, LossConfig, LossInput, PolicyLoss, Terms, kl_tokens, token_weights};
 use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
 use crate::optim::{AdamW, OptimConfig};
-use crate::types::{KlEstimator, Progress};
+use crate::types::{Progress, Seen};
 
 /// What a learner is told once.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ impl PolicyLearner {
         progress: &mut Progress<'_>,
     ) -> Result<UpdateReport> {
         let mut tally = Tally::default();
-        let mut first = FirstPass::default();
+        let mut first = Vec::new();
         let (mut grad_norm, mut param_delta, mut n_updates) = (0.0, 0.0, 0.0);
         let (mut not_finite, mut first_gap) = (None, None);
         'step: for epoch in 0..self.config.batch.epochs {
@@ -84,7 +84,7 @@ impl PolicyLearner {
                     if n_updates > 0.0 { Ok(()) } else { go_on }
                 };
                 let seen = self.gather(policy, minibatch, rates.kl_coef, &mut tally, &mut heard)?;
-                let _ = first_gap.get_or_insert_with(|| seen.gap(minibatch));
+                let _ = first_gap.get_or_insert_with(|| gap(&seen, minibatch));
                 if epoch == 0 {
                     first.extend(seen);
                 }
@@ -113,19 +113,7 @@ impl PolicyLearner {
         if let Some(gap) = first_gap {
             metrics.set("policy/first_ratio_gap", gap.max);
         }
-        let FirstPass { logprobs, entropies } = first;
-        let n_tokens = entropies.iter().map(Vec::len).sum::<usize>();
-        if n_tokens > 0 {
-            let sum: f64 = entropies.iter().flatten().map(|entropy| f64::from(*entropy)).sum();
-            metrics.set("policy/entropy", sum / n_tokens as f64);
-        }
-        Ok(UpdateReport {
-            metrics,
-            first_logprobs: logprobs,
-            first_entropies: entropies,
-            first_gap,
-            not_finite,
-        })
+        Ok(UpdateReport { metrics, seen: first, first_gap, not_finite })
     }
 
     /// Gathers the gradient of one minibatch; gives what its samples' tokens looked like on the way.
@@ -136,12 +124,12 @@ impl PolicyLearner {
         kl_coef: f64,
         tally: &mut Tally,
         progress: &mut Progress<'_>,
-    ) -> Result<FirstPass> {
+    ) -> Result<Vec<Seen>> {
         let lengths: Vec<usize> = samples.iter().map(|s| s.tokens.len() - s.from).collect();
         let terms = self.loss.terms();
         let weights = token_weights(terms.aggregation, &lengths, self.config.max_new_tokens);
         let sequences: Vec<Sequence<'_>> = samples.iter().map(TrainSample::sequence).collect();
-        let mut seen = FirstPass::empty(samples.len());
+        let mut seen = vec![Seen { logprobs: Vec::new(), entropies: Vec::new() }; samples.len()];
         for group in pack(&sequences, self.config.batch.max_tokens, Reads::Predictors) {
             let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
             let batch = TokenBatch::new(&rows, Reads::Predictors, policy.placement.device);
@@ -155,7 +143,10 @@ impl PolicyLearner {
                 grad
             })?;
             if let Some((logprobs, entropies)) = stats {
-                seen.set(&group, batch.by_sequence(&logprobs)?, batch.by_sequence(&entropies)?);
+                let found = batch.by_sequence(&logprobs)?.into_iter().zip(batch.by_sequence(&entropies)?);
+                for (i, (logprobs, entropies)) in group.iter().zip(found) {
+                    seen[*i] = Seen { logprobs, entropies };
+                }
             }
             progress(group.len())?;
         }
@@ -216,7 +207,6 @@ impl TotalLoss<'_> {
         let log_ratio = new.detach() - &old;
         let ratio = log_ratio.exp();
         let mut report = vec![
-            ("policy/entropy", stats.entropies.shallow_clone()),
             ("policy/ratio_mean", ratio.shallow_clone()),
             ("policy/approx_kl", ratio - 1.0 - log_ratio),
             ("policy/clip_frac_low", token.clipped_low),
@@ -225,7 +215,7 @@ impl TotalLoss<'_> {
         let mut losses = vec![("loss/policy", token.loss.detach() * &inputs.weights)];
         let mut loss = token.loss;
         if let (Some(kl), Some(reference)) = (self.terms.kl, &inputs.ref_logprobs) {
-            report.push(("policy/kl_ref", kl_tokens(KlEstimator::K3, &new.detach(), reference)));
+            report.push(("policy/kl_ref", kl_tokens(kl.estimator, &new.detach(), reference)));
             if kl.place == KlPlace::Loss {
                 let penalty = kl_tokens(kl.estimator, &new, reference) * self.kl_coef;
                 losses.push(("loss/kl", penalty.detach() * &inputs.weights));
@@ -247,34 +237,9 @@ impl TotalLoss<'_> {
     }
 }
 
-/// Log-probabilities and entropies found on the way, one vector per sample.
-#[derive(Default)]
-struct FirstPass {
-    logprobs: Vec<Vec<f32>>,
-    entropies: Vec<Vec<f32>>,
-}
-
-impl FirstPass {
-    fn empty(n: usize) -> Self {
-        Self { logprobs: vec![Vec::new(); n], entropies: vec![Vec::new(); n] }
-    }
-
-    fn set(&mut self, places: &[usize], logprobs: Vec<Vec<f32>>, entropies: Vec<Vec<f32>>) {
-        for ((place, logprobs), entropies) in places.iter().zip(logprobs).zip(entropies) {
-            self.logprobs[*place] = logprobs;
-            self.entropies[*place] = entropies;
-        }
-    }
-
-    /// Distance from the old log-probabilities of `samples`, where they have some.
-    fn gap(&self, samples: &[TrainSample]) -> Gap {
-        let pairs =
-            self.logprobs.iter().zip(samples).filter_map(|(new, s)| Some((new, s.old_logprobs.as_ref()?)));
-        Gap::of(pairs.flat_map(|(new, old)| new.iter().zip(old)).map(|(new, old)| f64::from(new - old).abs()))
-    }
-
-    fn extend(&mut self, other: Self) {
-        self.logprobs.extend(other.logprobs);
-        self.entropies.extend(other.entropies);
-    }
+/// Distance of what was `seen` from the old log-probabilities of `samples`, where they have some.
+fn gap(seen: &[Seen], samples: &[TrainSample]) -> Gap {
+    let pairs =
+        seen.iter().zip(samples).filter_map(|(seen, s)| Some((&seen.logprobs, s.old_logprobs.as_ref()?)));
+    Gap::of(pairs.flat_map(|(new, old)| new.iter().zip(old)).map(|(new, old)| f64::from(new - old).abs()))
 }

@@ -2,17 +2,15 @@
 
 use tch::{Kind, Tensor};
 
-use crate::types::MetricRow;
+use crate::types::{MetricRow, Seen};
 
 /// The result of the updates of one step.
 #[derive(Clone, Debug)]
 pub struct UpdateReport {
     /// `loss/*`, `policy/*` and `optim/*` keys.
     pub metrics: MetricRow,
-    /// Log-probabilities that the first pass over each sample found, in order of the samples.
-    pub first_logprobs: Vec<Vec<f32>>,
-    /// Entropies of the same pass.
-    pub first_entropies: Vec<Vec<f32>>,
+    /// What the first pass over each sample saw, in order of the samples, as far as it came.
+    pub seen: Vec<Seen>,
     /// How far the pass of the first update was from the old log-probabilities; `None` if there was nothing to train on.
     pub first_gap: Option<Gap>,
     /// What was not finite, if an update was refused for it.

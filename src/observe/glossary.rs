@@ -3,6 +3,8 @@
 //! A placeholder `<...>` in a pattern stands for any text without a slash, up to the end of its part of the key:
 //! `eval/<set>/avg@<k>` covers `eval/heldout/avg@4`.
 
+use anyhow::{Result, ensure};
+
 use crate::types::MetricRow;
 
 /// One metric, or a family of metrics.
@@ -195,6 +197,18 @@ pub fn explain(key: &str) -> Option<&'static Entry> {
 #[must_use]
 pub fn unknown_keys(row: &MetricRow) -> Vec<&str> {
     row.iter().map(|(key, _)| key).filter(|key| explain(key).is_none()).collect()
+}
+
+/// Whether everybody can say what every number of `row` is.
+///
+/// # Errors
+/// If a key has two writers, or no entry here: a defect of the program.
+pub fn check(row: &MetricRow) -> Result<()> {
+    let twice = row.written_twice();
+    ensure!(twice.is_none(), "metrics: two parts of the program report `{}`", twice.unwrap_or_default());
+    let unknown = unknown_keys(row);
+    ensure!(unknown.is_empty(), "metrics without an entry in the glossary: {}", unknown.join(", "));
+    Ok(())
 }
 
 /// Whether `key` is an instance of `pattern`: equal part by part, placeholders aside.

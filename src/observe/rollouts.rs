@@ -11,16 +11,16 @@ use rewards::Status;
 use serde::Serialize;
 
 use crate::files::write_whole;
-use crate::types::{CreditedTree, Finish, Step, TokenId};
+use crate::types::{Finish, Step, TokenId, TrainedTree};
 
 /// Writes the responses of `trees`, in order, to `path`; the file appears whole or not at all.
 ///
 /// # Errors
 /// If the file cannot be written, or a fork names a leaf that its tree does not have.
-pub fn write(path: &Path, step: Step, trees: &[CreditedTree]) -> Result<()> {
+pub fn write(path: &Path, step: Step, trees: &[TrainedTree]) -> Result<()> {
     write_whole(path, |mut writer| {
         for tree in trees {
-            for leaf in 0..tree.measured.tree.leaves.len() {
+            for leaf in 0..tree.tree().leaves.len() {
                 serde_json::to_writer(&mut writer, &Response::new(step, tree, leaf)?)?;
                 writer.write_all(b"\n")?;
             }
@@ -69,7 +69,8 @@ struct Response<'a> {
 }
 
 impl<'a> Response<'a> {
-    fn new(step: Step, credited: &'a CreditedTree, index: usize) -> Result<Self> {
+    fn new(step: Step, trained: &'a TrainedTree, index: usize) -> Result<Self> {
+        let credited = &trained.credited;
         let measured = &credited.measured;
         let tree = &measured.tree;
         let leaf = &tree.leaves[index];
@@ -80,7 +81,7 @@ impl<'a> Response<'a> {
                 .map(|p| p.sample)
                 .with_context(|| format!("{}: its parent, leaf {}, is missing", place(), fork.parent))
         });
-        let trained = credited.trained.get(index);
+        let is_trained = credited.trained.get(index);
         Ok(Self {
             step,
             prompt_id: tree.prompt.id,
@@ -96,15 +97,15 @@ impl<'a> Response<'a> {
             status: leaf.verdict.status,
             note: leaf.verdict.note.as_deref(),
             logprobs: &leaf.logprobs,
-            old_logprobs: measured.old_logprobs.as_ref().map(|field| field.path(index)),
-            entropies: measured.entropies.as_ref().map(|field| field.path(index)),
+            old_logprobs: trained.old_logprobs(index),
+            entropies: trained.entropies(index),
             advantages: credited.advantages.path(index),
             gamma: credited.gamma.path(index),
             waad: measured.signals.as_ref().map(|signals| signals.waad.path(index)),
             fai: measured.signals.as_ref().map(|signals| signals.fai.path(index)),
             values: measured.values.as_ref().map(|field| field.path(index)),
             returns: credited.returns.as_ref().map(|field| field.path(index)),
-            trained: trained
+            trained: is_trained
                 .with_context(|| format!("{}: not said whether it is trained on", place()))?
                 .is_some(),
         })
@@ -120,7 +121,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::types::{Fork, Leaf, MeasuredTree, PathField, Prompt, Tree};
+    use crate::types::{CreditedTree, Fork, Leaf, MeasuredTree, OldLogprobs, PathField, Prompt, Seen, Tree};
 
     fn leaf(sample: u32, fork: Option<Fork>, tokens: Vec<TokenId>) -> Leaf {
         let parts = BTreeMap::from([("correct".to_owned(), 1.0)]);
@@ -132,7 +133,6 @@ mod tests {
             tokens,
             logprobs,
             finish: Finish::Eos,
-            signals: None,
             text: "3 + 4".into(),
             verdict,
             is_graded: true,
@@ -140,24 +140,26 @@ mod tests {
         }
     }
 
-    fn credited() -> CreditedTree {
+    fn trained() -> TrainedTree {
         let task = Task::Countdown(Countdown { numbers: vec![3, 4], target: 7 });
         let prompt = Arc::new(Prompt { id: 11, text: "reach 7".into(), tokens: vec![5, 6], task });
         // The first response was lost, so that indices of leaves and numbers of samples differ.
         let leaves = vec![leaf(1, None, vec![1, 2, 3]), leaf(2, Some(Fork { parent: 0, at: 1 }), vec![1, 4])];
         let tree = Tree { prompt, leaves };
-        let old_logprobs = Some(PathField::from_fn(&tree, |l, t| -0.1 - (l + t) as f32));
+        let old_logprobs = OldLogprobs::Measured(PathField::from_fn(&tree, |l, t| -0.1 - (l + t) as f32));
         let advantages = PathField::from_fn(&tree, |_, _| 0.7);
         let measured = MeasuredTree { old_logprobs, ..MeasuredTree::bare(tree) };
         let gamma = PathField::from_fn(&measured.tree, |_, _| 1.0);
-        CreditedTree { measured, advantages, returns: None, gamma, trained: vec![Some(0), None] }
+        let trained = vec![Some(0), None];
+        let credited = CreditedTree { measured, advantages, returns: None, gamma, trained };
+        TrainedTree { credited, seen: vec![None, None] }
     }
 
     #[test]
     fn a_line_holds_the_keys_in_the_order_of_the_contract() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("step_000040.jsonl");
-        write(&path, 40, &[credited(), credited()]).unwrap();
+        write(&path, 40, &[trained(), trained()]).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4);
@@ -174,11 +176,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_update_saw_stands_in_for_what_was_not_measured_before_it() {
+        let mut tree = trained();
+        let seen = Seen { logprobs: vec![-3.0, -4.0], entropies: vec![0.5, 0.25] };
+        tree.seen[1] = Some(seen.clone());
+        assert_eq!(tree.old_logprobs(1), Some(&[-1.1, -2.1][..]), "measured");
+        assert_eq!((tree.entropies(0), tree.entropies(1)), (None, Some(seen.entropies.as_slice())));
+        tree.credited.measured.old_logprobs = OldLogprobs::FirstPass;
+        assert_eq!((tree.old_logprobs(0), tree.old_logprobs(1)), (None, Some(seen.logprobs.as_slice())));
+        tree.credited.measured.old_logprobs = OldLogprobs::Sampler;
+        assert_eq!(tree.old_logprobs(1), Some(tree.tree().leaves[1].logprobs.as_slice()));
+    }
+
+    #[test]
     fn a_dangling_fork_is_an_error_and_leaves_no_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("step_000001.jsonl");
-        let mut tree = credited();
-        tree.measured.tree.leaves[1].fork = Some(Fork { parent: 9, at: 1 });
+        let mut tree = trained();
+        tree.credited.measured.tree.leaves[1].fork = Some(Fork { parent: 9, at: 1 });
         let error = format!("{:#}", write(&path, 1, &[tree]).unwrap_err());
         assert!(error.ends_with("prompt 11, leaf 1: its parent, leaf 9, is missing"), "{error}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);

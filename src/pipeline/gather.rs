@@ -13,17 +13,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
-use rayon::prelude::*;
-use rewards::{Response, Task};
 
 use super::{Discarded, RootReader};
 use crate::data::sampler::PromptSampler;
 use crate::model::Policy;
 use crate::rollout::explore::{Explorer, Growth};
-use crate::rollout::{Generation, RolloutEngine};
-use crate::score::{OverlongConfig, Score, Scorer};
-use crate::text::Tokenizer;
-use crate::types::{Completion, Finish, Fork, GenRequest, Leaf, Progress, Prompt, Reward, Step, Tree};
+use crate::rollout::{Counts, Generated, Generation, RolloutEngine};
+use crate::score::{Judge, Whole};
+use crate::types::{Completion, Fork, GenRequest, Leaf, Progress, Prompt, Step, Tree};
 
 /// Asks a policy and judges its answers.
 pub struct Gatherer {
@@ -36,11 +33,7 @@ pub struct Gatherer {
     /// Answers.
     pub engine: Box<dyn RolloutEngine>,
     /// Judges the answers.
-    pub scorer: Arc<Scorer>,
-    /// Turns answers into text.
-    pub tokenizer: Arc<Tokenizer>,
-    /// What responses near the limit of new tokens lose.
-    pub overlong: Option<OverlongConfig>,
+    pub judge: Judge,
     /// Sampling distribution and randomness; `step` is set anew for each call.
     pub generation: Generation,
 }
@@ -54,13 +47,15 @@ pub struct Sprouts {
     pub forks: Vec<(usize, Fork)>,
 }
 
-/// Seconds spent.
+/// What calls took.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spent {
-    /// Generating, and reading what was generated.
+    /// Seconds of generating, and of reading what was generated.
     pub generate_s: f64,
-    /// Scoring.
+    /// Seconds of scoring.
     pub score_s: f64,
+    /// Tokens of contexts.
+    pub counts: Counts,
 }
 
 /// What is asked of a policy in one call.
@@ -85,12 +80,13 @@ impl Gatherer {
     ///
     /// # Errors
     /// If generation fails.
-    pub fn ask(&mut self, call: &mut Call<'_>, requests: &[GenRequest]) -> Result<Vec<Completion>> {
+    pub fn ask(&mut self, call: &mut Call<'_>, requests: &[GenRequest]) -> Result<Generated> {
         let start = Instant::now();
         let generation = Generation { step: call.step, ..self.generation };
-        let completions = self.engine.generate(call.policy, requests, &generation, call.progress)?;
+        let generated = self.engine.generate(call.policy, requests, &generation, call.progress)?;
         call.spent.generate_s += start.elapsed().as_secs_f64();
-        Ok(completions)
+        call.spent.counts += generated.counts;
+        Ok(generated)
     }
 
     /// The scored trees of whole responses.
@@ -104,7 +100,7 @@ impl Gatherer {
         call: &mut Call<'_>,
     ) -> Result<Vec<Tree>> {
         let start = Instant::now();
-        let trees = graft(requests, completions, &self.scorer, &self.tokenizer, call.progress)?;
+        let trees = self.judge.trees(requests, completions, call.progress)?;
         call.spent.score_s += start.elapsed().as_secs_f64();
         Ok(trees)
     }
@@ -157,27 +153,14 @@ impl Gatherer {
         call: &mut Call<'_>,
     ) -> Result<Vec<Tree>> {
         let start = Instant::now();
-        let trees = sprouts.grown(requests, completions, (&self.scorer, &self.tokenizer), call.progress)?;
+        let trees = sprouts.grown(requests, completions, &self.judge, call.progress)?;
         call.spent.score_s += start.elapsed().as_secs_f64();
         Ok(trees)
     }
 
-    /// What is still to be done about `trees` that are whole.
-    pub fn finish(&mut self, trees: &mut [Tree]) {
-        self.penalise(trees);
+    /// Shows whole `trees` to whoever chooses the next prompts.
+    pub fn finish(&mut self, trees: &[Tree]) {
         self.sampler.observe(trees);
-    }
-
-    /// Takes from responses near the limit of new tokens what that costs.
-    pub(super) fn penalise(&self, trees: &mut [Tree]) {
-        let Some(OverlongConfig::Penalty(penalty)) = self.overlong else { return };
-        let limit = self.generation.sampling.max_new_tokens;
-        trees.iter_mut().flat_map(|tree| &mut tree.leaves).for_each(|leaf| {
-            let penalty = penalty.of(leaf.tokens.len(), limit);
-            leaf.verdict.value += penalty;
-            leaf.rounding += Reward::rounding_of(penalty);
-            leaf.verdict.parts.insert(String::from("overlong"), penalty);
-        });
     }
 }
 
@@ -203,7 +186,7 @@ impl Sprouts {
         self,
         requests: Vec<GenRequest>,
         completions: Vec<Completion>,
-        (scorer, tokenizer): (&Scorer, &Tokenizer),
+        judge: &Judge,
         progress: &mut Progress<'_>,
     ) -> Result<Vec<Tree>> {
         let Self { mut trees, forks } = self;
@@ -211,84 +194,15 @@ impl Sprouts {
             let parent = &trees[*i].leaves[fork.parent];
             let tokens = [&parent.tokens[..fork.at], &done.tokens].concat();
             let logprobs = [&parent.logprobs[..fork.at], &done.logprobs].concat();
-            (request.sample, request.prompt, Completion { tokens, logprobs, signals: None, ..done })
+            let completion = Completion { tokens, logprobs, ..done };
+            Whole { sample: request.sample, prompt: request.prompt, completion }
         });
-        let leaves = leaves(whole.collect(), scorer, tokenizer, progress)?;
+        let leaves = judge.leaves(whole.collect(), progress)?;
         for ((i, fork), leaf) in forks.into_iter().zip(leaves) {
             trees[i].leaves.push(Leaf { fork: Some(fork), ..leaf });
         }
         Ok(trees)
     }
-}
-
-/// Scores completions of whole responses and gathers those of one prompt into its tree. Requests of one prompt are
-/// neighbours. `progress` is asked now and then whether to go on.
-///
-/// # Errors
-/// If a response cannot be decoded, or a grader does not work; that of `progress`.
-pub fn graft(
-    requests: Vec<GenRequest>,
-    completions: Vec<Completion>,
-    scorer: &Scorer,
-    tokenizer: &Tokenizer,
-    progress: &mut Progress<'_>,
-) -> Result<Vec<Tree>> {
-    let prompts: Vec<Arc<Prompt>> = requests.iter().map(|request| Arc::clone(&request.prompt)).collect();
-    let whole = requests.into_iter().zip(completions);
-    let whole = whole.map(|(request, done)| (request.sample, request.prompt, done)).collect();
-    let mut trees: Vec<Tree> = Vec::new();
-    for (prompt, leaf) in prompts.into_iter().zip(leaves(whole, scorer, tokenizer, progress)?) {
-        match trees.last_mut().filter(|tree| tree.prompt.id == prompt.id) {
-            Some(tree) => tree.leaves.push(leaf),
-            None => trees.push(Tree { prompt, leaves: vec![leaf] }),
-        }
-    }
-    Ok(trees)
-}
-
-/// A whole response: its number, its prompt, and what was generated.
-pub(super) type Whole = (u32, Arc<Prompt>, Completion);
-
-/// The scored leaves of whole responses, each with its number and its prompt, in their order.
-fn leaves(
-    whole: Vec<Whole>,
-    scorer: &Scorer,
-    tokenizer: &Tokenizer,
-    progress: &mut Progress<'_>,
-) -> Result<Vec<Leaf>> {
-    let texts = texts(&whole, tokenizer)?;
-    let scores = judge(&whole, &texts, scorer, progress)?;
-    Ok(assemble(whole, texts, scores))
-}
-
-/// The responses as text.
-pub(super) fn texts(whole: &[Whole], tokenizer: &Tokenizer) -> Result<Vec<String>> {
-    whole.par_iter().map(|(.., done)| tokenizer.decode(&done.tokens, true)).collect()
-}
-
-/// What the graders say of the responses, of which `texts` are.
-pub(super) fn judge(
-    whole: &[Whole],
-    texts: &[String],
-    scorer: &Scorer,
-    progress: &mut Progress<'_>,
-) -> Result<Vec<Score>> {
-    let items = whole.iter().zip(texts).map(|((_, prompt, done), text)| {
-        let (tokens, cut_off) = (Some(done.tokens.len()), done.finish == Finish::Length);
-        let in_thought = rewards::leaves_thought_open(&prompt.text);
-        (&prompt.task, Response { tokens, cut_off, in_thought, ..Response::of(text) })
-    });
-    scorer.score_all(&items.collect::<Vec<(&Task, Response<'_>)>>(), progress)
-}
-
-/// The responses as leaves that nothing forks.
-pub(super) fn assemble(whole: Vec<Whole>, texts: Vec<String>, scores: Vec<Score>) -> Vec<Leaf> {
-    let leaf = |(((sample, _, done), text), score)| {
-        let Completion { tokens, logprobs, finish, signals } = done;
-        let Score { verdict, is_graded, rounding } = score;
-        Leaf { sample, fork: None, tokens, logprobs, finish, signals, text, verdict, is_graded, rounding }
-    };
-    whole.into_iter().zip(texts).zip(scores).map(leaf).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod pending;
 mod roots;
 
 pub use config::{OnPolicyConfig, OneStepOffConfig, OverlappedConfig, PipelineConfig};
-pub use gather::{Call, Gatherer, Spent, Sprouts, graft};
+pub use gather::{Call, Gatherer, Spent, Sprouts};
 pub use on_policy::OnPolicy;
 pub use one_step_off::OneStepOff;
 pub use overlapped::Overlapped;
@@ -20,23 +20,20 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Policy;
-use crate::rollout::Counts;
-use crate::types::{Progress, Step, Tree};
+use crate::types::{HeadSignals, Progress, Step, Tree};
 
 /// What a rollout source yields for one step.
 pub struct Harvest {
     /// One scored tree per prompt, in the order the prompts were drawn.
     pub trees: Vec<Tree>,
+    /// Attention of the sampler over their responses, leaf after leaf, where it was read on the way; else nothing.
+    pub signals: Vec<HeadSignals>,
     /// Steps that the weights have moved on since those that each tree was sampled from.
     pub ages: Vec<Step>,
     /// What was sampled beside `trees` and is trained on nowhere.
     pub discarded: Discarded,
-    /// What contexts took.
-    pub counts: Counts,
-    /// Seconds spent generating.
-    pub generate_s: f64,
-    /// Seconds spent scoring.
-    pub score_s: f64,
+    /// What it took; no time of this process where a checkpoint brought it.
+    pub spent: Spent,
 }
 
 /// Prompts that were answered and are trained on nowhere: groups without signal that gave their place to others, and trees

@@ -11,7 +11,8 @@ use anyhow::Result;
 use super::gather::{Call, Gatherer, Spent};
 use super::{Discarded, Harvest, RolloutSource, SourceState};
 use crate::model::Policy;
-use crate::types::{Progress, Step, Tree};
+use crate::rollout::Generated;
+use crate::types::{HeadSignals, Progress, Step, Tree};
 
 /// Draw prompts, open their trees, generate, score, graft, let grow.
 pub struct OnPolicy {
@@ -27,13 +28,13 @@ impl RolloutSource for OnPolicy {
     fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<Harvest> {
         let (mut spent, mut discarded) = (Spent::default(), Discarded::default());
         let mut call = Call { policy, step, progress, spent: &mut spent };
-        let (mut trees, mut flat): (Vec<Tree>, Vec<Tree>) = (Vec::new(), Vec::new());
+        let (mut trees, mut flat): (Vec<Read>, Vec<Read>) = (Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
         for round in 0..=self.refill_rounds {
             let missing = self.n_prompts.saturating_sub(trees.len());
             let new = self.round(&mut call, missing, &mut seen, &mut discarded)?;
             let (signal, without): (Vec<_>, Vec<_>) =
-                new.into_iter().partition(|tree| tree.has_signal() || self.refill_rounds == 0);
+                new.into_iter().partition(|(tree, _)| tree.has_signal() || self.refill_rounds == 0);
             trees.extend(signal);
             flat.extend(without);
             discarded.rounds = round as u64;
@@ -42,11 +43,11 @@ impl RolloutSource for OnPolicy {
             }
         }
         let missing = self.n_prompts.saturating_sub(trees.len()).min(flat.len());
-        flat.split_off(missing).iter().for_each(|tree| discarded.add(tree));
+        flat.split_off(missing).iter().for_each(|(tree, _)| discarded.add(tree));
         trees.extend(flat);
-        let Spent { generate_s, score_s } = spent;
-        let counts = self.gatherer.engine.take_counts();
-        Ok(Harvest { ages: vec![0; trees.len()], trees, discarded, counts, generate_s, score_s })
+        let (trees, signals): (Vec<_>, Vec<_>) = trees.into_iter().unzip();
+        let signals = signals.into_iter().flatten().collect();
+        Ok(Harvest { ages: vec![0; trees.len()], trees, signals, discarded, spent })
     }
 
     fn state(&mut self) -> Result<SourceState> {
@@ -58,6 +59,9 @@ impl RolloutSource for OnPolicy {
     }
 }
 
+/// A tree, and the attention of the sampler over its leaves where it was read.
+type Read = (Tree, Vec<HeadSignals>);
+
 impl OnPolicy {
     /// The scored trees of `n` new prompts; those `seen` in the step already are passed over, since their responses would be
     /// the same again.
@@ -67,20 +71,28 @@ impl OnPolicy {
         n: usize,
         seen: &mut BTreeSet<u64>,
         discarded: &mut Discarded,
-    ) -> Result<Vec<Tree>> {
+    ) -> Result<Vec<Read>> {
         let mut prompts = self.gatherer.sampler.draw(n);
         prompts.retain(|prompt| seen.insert(prompt.id));
         let requests = self.gatherer.open(&prompts);
-        let completions = self.gatherer.ask(call, &requests)?;
+        let Generated { completions, signals, .. } = self.gatherer.ask(call, &requests)?;
         let mut trees = self.gatherer.graft(requests, completions, call)?;
         for generation in 0..self.gatherer.explorer.rounds() {
             let sprouts = self.gatherer.sprout(call, (trees, generation), discarded)?;
             let requests = sprouts.requests();
-            let completions =
-                if requests.is_empty() { Vec::new() } else { self.gatherer.ask(call, &requests)? };
+            let completions = if requests.is_empty() {
+                Vec::new()
+            } else {
+                self.gatherer.ask(call, &requests)?.completions
+            };
             trees = self.gatherer.grown(sprouts, requests, completions, call)?;
         }
-        self.gatherer.finish(&mut trees);
-        Ok(trees)
+        self.gatherer.finish(&trees);
+        let mut signals = signals.into_iter();
+        let read = |tree: Tree| {
+            let own = signals.by_ref().take(tree.leaves.len()).collect();
+            (tree, own)
+        };
+        Ok(trees.into_iter().map(read).collect())
     }
 }

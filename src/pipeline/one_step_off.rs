@@ -44,11 +44,10 @@ impl RolloutSource for OneStepOff {
         let branches = sprouts.requests();
         let (completions, next) = self.answer(&mut call, &branches, &mut discarded)?;
         self.pending = Some(next);
-        let mut trees = self.gatherer.grown(sprouts, branches, completions, &mut call)?;
-        self.gatherer.finish(&mut trees);
-        let Spent { generate_s, score_s } = spent;
-        let counts = self.gatherer.engine.take_counts();
-        Ok(Harvest { ages: vec![age; trees.len()], trees, discarded, counts, generate_s, score_s })
+        let trees = self.gatherer.grown(sprouts, branches, completions, &mut call)?;
+        self.gatherer.finish(&trees);
+        // Half of a path is of older weights, whose attention nobody asks for.
+        Ok(Harvest { ages: vec![age; trees.len()], trees, signals: Vec::new(), discarded, spent })
     }
 
     fn state(&mut self) -> Result<SourceState> {
@@ -71,7 +70,7 @@ impl OneStepOff {
     ) -> Result<(Vec<Completion>, Sprouts)> {
         let prompts = self.gatherer.sampler.draw(self.n_prompts);
         let requests = [branches, &self.gatherer.open(&prompts)].concat();
-        let mut completions = self.gatherer.ask(call, &requests)?;
+        let mut completions = self.gatherer.ask(call, &requests)?.completions;
         let of_roots = completions.split_off(branches.len());
         let trees = self.gatherer.graft(requests[branches.len()..].to_vec(), of_roots, call)?;
         Ok((completions, self.gatherer.sprout(call, (trees, 0), discarded)?))

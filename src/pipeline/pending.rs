@@ -7,13 +7,13 @@ use anyhow::{Context, Result, ensure};
 use rewards::{Status, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::gather::{Gatherer, Sprouts, Whole, assemble, judge, texts};
+use super::gather::{Gatherer, Spent, Sprouts};
 use super::overlapped::AGE;
 use super::{Discarded, Harvest};
 use crate::data::sampler::SamplerState;
 use crate::rollout::Counts;
 use crate::rollout::explore::ExplorerState;
-use crate::score::Score;
+use crate::score::{Score, Whole};
 use crate::types::{Completion, Finish, Fork, Leaf, Prompt, TokenId, Tree};
 
 /// Where a rollout source stands.
@@ -104,15 +104,7 @@ impl Pending {
 
     fn of_harvest(harvest: &Harvest) -> Self {
         let trees = harvest.trees.iter().map(PendingTree::new).collect();
-        Self { trees, forks: Vec::new(), whole: Some((harvest.discarded, harvest.counts)) }
-    }
-}
-
-impl Pending {
-    /// Whether nothing of it has to be judged again.
-    fn has_scores(&self) -> bool {
-        let mut responses = self.trees.iter().flat_map(|tree| &tree.responses);
-        responses.all(|response| response.score.is_some())
+        Self { trees, forks: Vec::new(), whole: Some((harvest.discarded, harvest.spent.counts)) }
     }
 }
 
@@ -172,20 +164,18 @@ impl Gatherer {
         self.explorer.restore(explorer);
         let Some(pending) = pending else { return Ok((None, None)) };
         let whole = pending.whole;
-        // What was kept of whole trees has been finished.
-        let is_finished = pending.has_scores();
-        let mut sprouts = self.sprouts(pending)?;
+        let sprouts = self.sprouts(pending)?;
         let Some((discarded, counts)) = whole else { return Ok((Some(sprouts), None)) };
-        if !is_finished {
-            self.penalise(&mut sprouts.trees);
-        }
         let n_trees = sprouts.trees.len();
         let (trees, ages) = (sprouts.trees, vec![AGE; n_trees]);
-        // It took no time in this process.
-        Ok((None, Some(Harvest { trees, ages, discarded, counts, generate_s: 0.0, score_s: 0.0 })))
+        let spent = Spent { counts, ..Spent::default() };
+        Ok((None, Some(Harvest { trees, signals: Vec::new(), ages, discarded, spent })))
     }
 
     fn sprouts(&self, pending: Pending) -> Result<Sprouts> {
+        // Earlier versions took it from trees that were whole.
+        let has_penalty =
+            |score: &Score| self.judge.overlong.is_none() || score.verdict.parts.contains_key("overlong");
         let (mut prompts, mut forks) = (Vec::new(), Vec::new());
         let (mut whole, mut scores): (Vec<Whole>, Vec<Option<Score>>) = (Vec::new(), Vec::new());
         for PendingTree { prompt, responses } in pending.trees {
@@ -198,21 +188,16 @@ impl Gatherer {
             for PendingResponse { sample, fork, tokens, logprob_bits, finish, score } in responses {
                 let logprobs = logprob_bits.into_iter().map(f32::from_bits).collect();
                 forks.push(fork.map(|(parent, at)| Fork { parent, at }));
-                scores.push(score.map(PendingScore::score));
-                whole.push((
-                    sample,
-                    Arc::clone(&prompt),
-                    Completion { tokens, logprobs, finish, signals: None },
-                ));
+                scores.push(score.map(PendingScore::score).filter(has_penalty));
+                let completion = Completion { tokens, logprobs, finish };
+                whole.push(Whole { sample, prompt: Arc::clone(&prompt), completion });
             }
         }
-        let texts = texts(&whole, &self.tokenizer)?;
-        let scores = match scores.into_iter().collect::<Option<Vec<Score>>>() {
-            Some(scores) => scores,
-            None => judge(&whole, &texts, &self.scorer, &mut |_| Ok(()))?,
+        let leaves = match scores.into_iter().collect::<Option<Vec<Score>>>() {
+            Some(scores) => self.judge.leaves_again(whole, scores)?,
+            None => self.judge.leaves(whole, &mut |_| Ok(()))?,
         };
-        let mut leaves =
-            assemble(whole, texts, scores).into_iter().zip(forks).map(|(leaf, fork)| Leaf { fork, ..leaf });
+        let mut leaves = leaves.into_iter().zip(forks).map(|(leaf, fork)| Leaf { fork, ..leaf });
         let tree = |(prompt, n)| Tree { prompt, leaves: leaves.by_ref().take(n).collect() };
         let trees: Vec<Tree> = prompts.into_iter().map(tree).collect();
         let forks = pending.forks.into_iter().map(|(i, parent, at)| {

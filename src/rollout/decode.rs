@@ -18,11 +18,11 @@ use self::batch::{Batch, COMPACT_BELOW};
 use self::kept::Kept;
 use self::row::Row;
 use super::draw::{draw, most_likely};
-use super::{Counts, Generation, RolloutEngine, SamplingConfig};
+use super::{Counts, Generated, Generation, RolloutEngine, SamplingConfig};
 use crate::batch::{Reads, Sequence, TokenBatch, pack};
 use crate::model::{Head, KvCache, Policy, Tapped};
 use crate::signal::{DecodePlan, DecodeReader};
-use crate::types::{Completion, GenRequest, Progress, TokenId};
+use crate::types::{GenRequest, Progress, TokenId};
 
 /// Decodes with the policy itself, in this process.
 pub struct DecodeEngine {
@@ -91,7 +91,7 @@ impl RolloutEngine for DecodeEngine {
         requests: &[GenRequest],
         generation: &Generation,
         finished: &mut Progress<'_>,
-    ) -> Result<Vec<Completion>> {
+    ) -> Result<Generated> {
         let _guard = tch::no_grad_guard();
         let sampling = generation.sampling;
         check_lengths(policy, requests, &sampling)?;
@@ -125,12 +125,12 @@ impl RolloutEngine for DecodeEngine {
             }
         }
         store.kept.drain(..n_old);
+        let counts = std::mem::take(&mut store.counts);
         self.store = store;
-        Ok(rows.into_iter().map(Row::into_completion).collect())
-    }
-
-    fn take_counts(&mut self) -> Counts {
-        std::mem::take(&mut self.store.counts)
+        let (completions, signals): (Vec<_>, Vec<_>) = rows.into_iter().map(Row::into_parts).unzip();
+        // Read of all responses of a call, or of none.
+        let signals = signals.into_iter().flatten().collect();
+        Ok(Generated { completions, signals, counts })
     }
 }
 

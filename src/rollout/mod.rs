@@ -10,11 +10,13 @@ pub use decode::DecodeEngine;
 pub use sampling::{SamplingConfig, TEMPERATURES};
 pub use scripted::ScriptedEngine;
 
+use std::ops::AddAssign;
+
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Policy;
-use crate::types::{Completion, GenRequest, NotFinite, Progress, Purpose, RunRandom, Step};
+use crate::types::{Completion, GenRequest, HeadSignals, NotFinite, Progress, Purpose, RunRandom, Step};
 
 /// Where the random numbers of one generation call come from, and the distribution to draw from.
 #[derive(Clone, Copy, Debug)]
@@ -65,9 +67,27 @@ pub struct Counts {
     pub reused: u64,
 }
 
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.prefilled += other.prefilled;
+        self.reused += other.reused;
+    }
+}
+
+/// What an engine answers to the requests of a call.
+#[derive(Clone, Debug, Default)]
+pub struct Generated {
+    /// One for each request, in order.
+    pub completions: Vec<Completion>,
+    /// Attention over the tokens of each, where it was read on the way; else nothing.
+    pub signals: Vec<HeadSignals>,
+    /// What contexts took.
+    pub counts: Counts,
+}
+
 /// Answers generation requests.
 pub trait RolloutEngine: Send {
-    /// One completion per request, in order. `finished` hears how many responses have ended since its last call.
+    /// Answers all `requests`. `finished` hears how many responses have ended since its last call.
     ///
     /// # Errors
     /// If a request cannot be served; the message names the prompt. A distribution over the next token that is not
@@ -78,10 +98,5 @@ pub trait RolloutEngine: Send {
         requests: &[GenRequest],
         generation: &Generation,
         finished: &mut Progress<'_>,
-    ) -> Result<Vec<Completion>>;
-
-    /// What contexts took since the last time it was asked.
-    fn take_counts(&mut self) -> Counts {
-        Counts::default()
-    }
+    ) -> Result<Generated>;
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
 
-use super::{Generation, RolloutEngine};
+use super::{Generated, Generation, RolloutEngine};
 use crate::model::Policy;
 use crate::types::{Completion, GenRequest, Progress};
 
@@ -25,12 +25,11 @@ impl RolloutEngine for ScriptedEngine {
         requests: &[GenRequest],
         _generation: &Generation,
         finished: &mut Progress<'_>,
-    ) -> Result<Vec<Completion>> {
+    ) -> Result<Generated> {
         self.calls.push(requests.iter().map(|r| (r.prompt.id, r.sample)).collect());
         finished(requests.len())?;
-        requests
-            .iter()
-            .map(|_| self.script.pop_front().context("the script has no completion left"))
-            .collect()
+        let next = |_| self.script.pop_front().context("the script has no completion left");
+        let completions = requests.iter().map(next).collect::<Result<_>>()?;
+        Ok(Generated { completions, ..Generated::default() })
     }
 }

@@ -4,19 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::critic::OwnCritic;
+use super::guards::{Guards, diverged};
 use super::home::Home;
 use super::inputs::Inputs;
 use super::ledger::Ledger;
-use super::{Failure, Outcome, Run, Setup, checks, initial_policy, warm_start};
+use super::{Failure, Outcome, Run, Setup, initial_policy, warm_start};
 use crate::checkpoint::{Progress, TrainState, VerifiedCheckpoint};
 use crate::eval::EvalReport;
 use crate::interrupt::{Interrupt, OrStopped, Signal};
-use crate::learner::PolicyLearner;
-use crate::model::{FreeMemory, Policy, matmul_peak};
+use crate::model::{Policy, matmul_peak};
 use crate::observe::Console;
 use crate::signal::Grouping;
-use crate::threads::Contention;
+use crate::step::{CriticTrainer, Trainer};
 
 /// What a person asked for.
 pub struct Request {
@@ -86,8 +85,7 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
             let mut evaluations = Vec::new();
             if let Some(config) = &setup.recipe.warmup {
                 let found = ledger.evaluate("before_warmup", &setup, &policy, console, interrupt);
-                let found =
-                    found.map_err(|error| checks::diverged("before the warm start", error, weights))?;
+                let found = found.map_err(|error| diverged("before the warm start", error, weights))?;
                 let reports = found.into_iter().map(|found| found.report);
                 evaluations.extend(reports.map(|report| (String::from("before warm start"), report)));
                 drop(nothing_to_lose.take());
@@ -101,7 +99,7 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
                 None => ("before training", weights.to_owned()),
             };
             let found = ledger.evaluate("step_000000", &setup, &policy, console, interrupt);
-            let found = found.map_err(|error| checks::diverged(moment, error, &remedy))?;
+            let found = found.map_err(|error| diverged(moment, error, &remedy))?;
             let reports = found.into_iter().map(|found| found.report);
             evaluations.extend(reports.map(|report| (String::from(moment), report)));
             ledger.keep_reference(&setup, &policy)?;
@@ -123,32 +121,24 @@ impl<'s> Run<'s> {
         ledger: Ledger,
         console: &'s Console,
     ) -> Result<Self> {
-        let critic = setup.recipe.critic.map(|config| OwnCritic::new(config, setup.recipe.batch, &policy));
+        let critic =
+            setup.recipe.critic.map(|config| CriticTrainer::new(config, setup.recipe.batch, &policy));
+        let critic = critic.transpose()?;
+        let mut trainer = Trainer::new(setup.step_config(), policy, setup.rollout_source()?, setup.credit());
+        (trainer.reference, trainer.critic) = (reference, critic);
         Ok(Self {
-            critic: critic.transpose()?,
-            kl_coef: setup.recipe.loss.kl().map_or(0.0, |kl| kl.coef),
-            source: setup.rollout_source()?,
-            credit: setup.credit(),
-            grouping: Grouping::default(),
-            learner: PolicyLearner::new(setup.learner_config(), &policy),
-            reference,
+            trainer,
             setup,
             console,
             ledger,
-            policy,
+            guards: Guards::default(),
             step: 0,
             progress: Progress::default(),
-            refused_in_a_row: 0,
-            without_signal: Some(0),
             evaluations,
-            given_up: None,
             unfinished: None,
             wall_before: 0.0,
             checkpoint_s: None,
             peak: matmul_peak(setup.placement)?,
-            free_memory: FreeMemory::default(),
-            contention: Contention::default(),
-            told_of_others: false,
         })
     }
 
@@ -176,14 +166,17 @@ impl<'s> Run<'s> {
         } = state;
         policy.set_master(&weights)?;
         let mut run = Self::begin(setup, policy, reference, evaluations, ledger, console)?;
-        run.learner.optimizer.restore(optimizer)?;
-        if let (Some(own), Some(saved)) = (&mut run.critic, critic) {
+        let trainer = &mut run.trainer;
+        trainer.learner.optimizer.restore(optimizer)?;
+        if let (Some(own), Some(saved)) = (&mut trainer.critic, critic) {
             own.restore(saved)?;
         }
-        run.source.restore(source)?;
-        run.grouping = Grouping::resume(head_groups);
+        trainer.source.restore(source)?;
+        trainer.grouping = Grouping::resume(head_groups);
+        trainer.kl_coef = kl_coef;
+        run.guards.finite.refused_in_a_row = refused_in_a_row;
         let wall_before = progress.wall_s;
-        Ok(Self { step, kl_coef, progress, refused_in_a_row, unfinished, wall_before, ..run })
+        Ok(Self { step, progress, unfinished, wall_before, ..run })
     }
 
     /// All that later steps depend on.
@@ -191,16 +184,18 @@ impl<'s> Run<'s> {
     /// # Errors
     /// If work under way cannot be finished.
     pub(super) fn state(&mut self) -> Result<TrainState> {
+        let wall_s = self.wall_s();
+        let trainer = &mut self.trainer;
         Ok(TrainState {
             step: self.step,
-            weights: self.policy.master().shallow_clone(),
-            optimizer: self.learner.optimizer.state().shallow_clone(),
-            critic: self.critic.as_ref().map(OwnCritic::state),
-            kl_coef: self.kl_coef,
-            source: self.given_up.take().map_or_else(|| self.source.state(), Ok)?,
-            head_groups: self.grouping.groups().cloned(),
-            progress: Progress { wall_s: self.wall_s(), ..self.progress },
-            refused_in_a_row: self.refused_in_a_row,
+            weights: trainer.policy.master().shallow_clone(),
+            optimizer: trainer.learner.optimizer.state().shallow_clone(),
+            critic: trainer.critic.as_ref().map(CriticTrainer::state),
+            kl_coef: trainer.kl_coef,
+            source: trainer.source_state()?,
+            head_groups: trainer.grouping.groups().cloned(),
+            progress: Progress { wall_s, ..self.progress },
+            refused_in_a_row: self.guards.finite.refused_in_a_row,
             evaluations: self.evaluations.clone(),
             unfinished: self.unfinished.clone(),
         })

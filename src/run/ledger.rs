@@ -6,18 +6,19 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::critic::explained_rewards;
+use super::guards::{diverged, smaller_updates};
 use super::home::Home;
 use super::inputs::Inputs;
-use super::{Run, Setup, checks};
+use super::{Run, Setup};
 use crate::checkpoint::{save_model, write_sealed};
 use crate::eval::{Estimate, EvalReport, Evaluation, Evaluator};
 use crate::files::write_whole;
 use crate::interrupt::Interrupt;
 use crate::model::Policy;
-use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, rollouts};
+use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, glossary, rollouts};
 use crate::run_folder::Environment;
-use crate::types::{CreditedTree, MetricRow, Step};
+use crate::step::explained_rewards;
+use crate::types::{MetricRow, Step, TrainedTree};
 
 /// The open files of a run.
 pub(super) struct Ledger {
@@ -96,12 +97,16 @@ impl Ledger {
     }
 
     /// Hands a step's metrics to all sinks.
+    ///
+    /// # Errors
+    /// If a key has two writers or no entry in the glossary, or a sink fails.
     pub fn write_row(&mut self, step: Step, row: &MetricRow) -> Result<()> {
+        glossary::check(row)?;
         self.sinks.iter_mut().try_for_each(|sink| sink.write(step, row))
     }
 
     /// Writes the responses of a step if the recipe wants them.
-    pub fn write_rollouts(&self, config: ObserveConfig, step: Step, trees: &[CreditedTree]) -> Result<()> {
+    pub fn write_rollouts(&self, config: ObserveConfig, step: Step, trees: &[TrainedTree]) -> Result<()> {
         if config.wants_rollouts(step) {
             rollouts::write(&self.home.folder.rollouts(step), step, trees)
         } else {
@@ -110,7 +115,7 @@ impl Ledger {
     }
 
     /// Writes the batch of an update that was refused.
-    pub fn dump(&self, step: Step, trees: &[CreditedTree]) -> Result<PathBuf> {
+    pub fn dump(&self, step: Step, trees: &[TrainedTree]) -> Result<PathBuf> {
         let path = self.home.folder.refused(step);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)
@@ -198,18 +203,19 @@ impl Run<'_> {
     pub(super) fn evaluate(&mut self, row: &mut MetricRow, interrupt: &Interrupt) -> Result<()> {
         let start = Instant::now();
         let moment = format!("step_{:06}", self.step);
-        let found = self.ledger.evaluate(&moment, self.setup, &self.policy, self.console, interrupt);
+        let policy = &self.trainer.policy;
+        let found = self.ledger.evaluate(&moment, self.setup, policy, self.console, interrupt);
         let evaluations = match found {
             Ok(evaluations) => evaluations,
             Err(error) => {
-                let remedy = format!("{}; {}", self.ledger.newest_checkpoint()?, self.smaller_updates());
-                return Err(checks::diverged(&format!("after step {}", self.step), error, &remedy));
+                let remedy = format!("{}; {}", self.ledger.newest_checkpoint()?, smaller_updates(self.setup));
+                return Err(diverged(&format!("after step {}", self.step), error, &remedy));
             }
         };
         for Evaluation { report, sampled, .. } in evaluations {
             row.extend(report.row());
-            if let Some(own) = &self.critic {
-                let explained = explained_rewards(&self.measurer(), &own.critic, &sampled)?;
+            if let Some(own) = &self.trainer.critic {
+                let explained = explained_rewards(&self.trainer.measurer(), &own.critic, &sampled)?;
                 let key = format!("eval/{}/explained_variance", report.set);
                 row.extend(explained.map(|share| (key, share)).into_iter().collect());
             }
@@ -230,8 +236,8 @@ impl Run<'_> {
             state.source = state.source.without_failures();
         }
         let Home { store, manifest, folder, .. } = &mut self.ledger.home;
-        let path =
-            store.write(self.step, |dir| state.save(dir, &self.policy.config, &self.setup.tokenizer))?;
+        let path = store
+            .write(self.step, |dir| state.save(dir, &self.trainer.policy.config, &self.setup.tokenizer))?;
         manifest.note_saved(folder, self.step)?;
         self.checkpoint_s = Some(start.elapsed().as_secs_f64());
         Ok(path.display().to_string())

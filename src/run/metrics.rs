@@ -1,24 +1,88 @@
-//! What the trees of a step and their origin say, as metrics.
+//! A step as a row of metrics: each key has one writer, here or in the stage that reports it.
 
 use std::collections::BTreeMap;
 
 use rewards::CORRECT;
 
+use crate::checkpoint::Progress;
+use crate::files::peak_rss_gb;
 use crate::learner::Gap;
 use crate::pipeline::Discarded;
 use crate::rollout::Counts;
-use crate::types::{CreditedTree, Finish, KlEstimator, Leaf, MetricRow, PathField, Step};
+use crate::step::{StepRecord, Times, explained_in_training};
+use crate::types::{Finish, Leaf, MetricRow, RatioStart, Step, TrainedTree};
+
+/// The whole row of a step, after which a run has made `progress`, on a machine that makes `peak` floating-point operations
+/// per second.
+#[must_use]
+pub fn of(record: &StepRecord, progress: &Progress, peak: f64) -> MetricRow {
+    let mut row = of_trees(&record.trees);
+    row.extend(record.credit.clone());
+    row.extend(of_ages(&record.ages));
+    row.extend(of_discarded(record.discarded));
+    row.extend(of_contexts(record.contexts));
+    row.extend(record.update.clone());
+    row.extend(record.value.metrics.clone());
+    row.set("optim/skipped", f64::from(u8::from(record.not_learned.is_some())));
+    let optional = [
+        ("policy/entropy", mean_entropy(&record.trees)),
+        ("policy/kl_coef", record.kl_coef),
+        ("value/explained_variance", explained_in_training(&record.trees)),
+    ];
+    row.extend(optional.into_iter().filter_map(|(key, value)| Some((key, value?))).collect());
+    if let Some(mismatch) = Mismatch::of(record) {
+        row.extend(mismatch.row());
+    }
+    row.extend(of_progress(progress));
+    row.extend(of_times(record, peak));
+    row
+}
+
+/// `progress/*`: what there has been so far.
+fn of_progress(progress: &Progress) -> MetricRow {
+    let Progress { prompts, samples, tokens_generated, wall_s: _ } = *progress;
+    [("prompts", prompts), ("samples", samples), ("tokens_generated", tokens_generated)]
+        .into_iter()
+        .map(|(key, n)| (format!("progress/{key}"), n as f64))
+        .collect()
+}
+
+/// `time/*` and `perf/*`: how fast a step was.
+///
+/// ```text
+/// mfu = operations / (seconds * operations per second of the fastest matrix product)
+/// ```
+fn of_times(record: &StepRecord, peak: f64) -> MetricRow {
+    let Times { generate, score, measure, credit, train, step, waited } = record.times;
+    let (generated, trained) = (record.work.generated_tokens as f64, record.work.trained_tokens as f64);
+    [
+        ("time/generate", generate),
+        ("time/score", score),
+        ("time/measure", measure),
+        ("time/credit", credit),
+        ("time/train", train),
+        ("time/step", step),
+        // What a checkpoint brought took no time in this process.
+        ("perf/generate_tokens_per_s", if generate > 0.0 { generated / generate } else { 0.0 }),
+        ("perf/train_tokens_per_s", trained / train),
+        ("perf/tokens_per_s", generated / step),
+        ("perf/mfu", record.work.operations / step / peak),
+        ("perf/waited_frac", waited),
+        ("perf/rss_peak_gb", peak_rss_gb()),
+    ]
+    .into_iter()
+    .collect()
+}
 
 /// `reward/*`, `group/*`, `tree/*`, `first/*`, `response_length/*` and `advantage/*` of a step.
-#[must_use]
-pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
-    let leaves: Vec<&Leaf> = trees.iter().flat_map(|tree| &tree.measured.tree.leaves).collect();
+fn of_trees(trees: &[TrainedTree]) -> MetricRow {
+    let leaves: Vec<&Leaf> = trees.iter().flat_map(|tree| &tree.tree().leaves).collect();
     let mut row = MetricRow::default();
     let share = |n: usize, of: usize| n as f64 / of.max(1) as f64;
 
     row.extend(of_rewards(&leaves));
-    let solved = |tree: &CreditedTree| {
-        let graded = || tree.measured.tree.graded();
+    let solved = |tree: &TrainedTree| {
+        let graded = || tree.tree().graded();
         let right = graded().filter(|leaf| leaf.verdict.parts.get(CORRECT) == Some(&1.0)).count();
         (right, graded().count())
     };
@@ -27,17 +91,17 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     row.set("group/solve_all", share(count(&|(right, n)| right == n && n > 0), trees.len()));
     row.set("group/solve_none", share(count(&|(right, n)| right == 0 && n > 0), trees.len()));
     row.set("group/mixed", share(count(&|(right, n)| right > 0 && right < n), trees.len()));
-    let flat = trees.iter().filter(|tree| !tree.measured.tree.has_signal()).count();
+    let flat = trees.iter().filter(|tree| !tree.tree().has_signal()).count();
     row.set("group/without_signal", share(flat, trees.len()));
 
     row.set("tree/leaves", leaves.len() as f64 / trees.len().max(1) as f64);
     let (n_shared, n_tokens) = trees.iter().fold((0, 0), |(shared, all), tree| {
-        let tree = &tree.measured.tree;
+        let tree = tree.tree();
         (shared + tree.n_shared_tokens(), all + tree.n_tokens())
     });
     row.set("tree/shared_token_frac", share(n_shared, n_tokens));
-    let valid = trees.iter().filter(|tree| tree.measured.tree.has_signal());
-    let n_valid = valid.map(|tree| tree.measured.tree.graded().count()).sum();
+    let valid = trees.iter().filter(|tree| tree.tree().has_signal());
+    let n_valid = valid.map(|tree| tree.tree().graded().count()).sum();
     row.set("tree/valid_leaf_frac", share(n_valid, leaves.len()));
 
     let first: Vec<&&Leaf> = leaves.iter().filter(|leaf| leaf.fork.is_none()).collect();
@@ -55,7 +119,8 @@ pub fn of_trees(trees: &[CreditedTree]) -> MetricRow {
     let cut = leaves.iter().filter(|leaf| leaf.finish == Finish::Length).count();
     row.set("response_length/clip_ratio", share(cut, leaves.len()));
 
-    let advantages = trees.iter().flat_map(|tree| tree.advantages.iter().flatten()).map(|a| f64::from(*a));
+    let advantages =
+        trees.iter().flat_map(|tree| tree.credited.advantages.iter().flatten()).map(|a| f64::from(*a));
     let advantage = Spread::of(advantages);
     row.set("advantage/mean", advantage.mean);
     row.set("advantage/std", advantage.std);
@@ -93,7 +158,8 @@ fn of_rewards(leaves: &[&Leaf]) -> MetricRow {
 
 /// Tokens of the responses of `tree` that pull the policy somewhere, those that are trained on with an advantage other than 0,
 /// and all of them.
-fn valid_tokens(tree: &CreditedTree) -> (usize, usize) {
+fn valid_tokens(tree: &TrainedTree) -> (usize, usize) {
+    let tree = &tree.credited;
     let of_leaf = |(advantages, start): (&[f32], &Option<usize>)| {
         let trained = start.map_or(&[][..], |start| &advantages[start..]);
         trained.iter().filter(|advantage| **advantage != 0.0).count()
@@ -103,8 +169,7 @@ fn valid_tokens(tree: &CreditedTree) -> (usize, usize) {
 }
 
 /// `rollout/*`: what contexts took.
-#[must_use]
-pub fn of_contexts(counts: Counts) -> MetricRow {
+fn of_contexts(counts: Counts) -> MetricRow {
     let Counts { prefilled, reused } = counts;
     [("rollout/prefilled_tokens", prefilled as f64), ("rollout/reused_tokens", reused as f64)]
         .into_iter()
@@ -112,31 +177,22 @@ pub fn of_contexts(counts: Counts) -> MetricRow {
 }
 
 /// `group/refill_rounds` and `group/discarded`: what it took to replace groups without signal.
-#[must_use]
-pub fn of_discarded(discarded: Discarded) -> MetricRow {
+fn of_discarded(discarded: Discarded) -> MetricRow {
     let Discarded { rounds, prompts, .. } = discarded;
     [("group/refill_rounds", rounds as f64), ("group/discarded", prompts as f64)].into_iter().collect()
 }
 
-/// Mean of the divergence from the reference over the response tokens of all trees of which it was measured (those that leave
-/// the batch are not where a single update measures for itself); `None` where it was of none.
-#[must_use]
-pub fn kl_to_reference(trees: &[CreditedTree], estimator: KlEstimator) -> Option<f64> {
-    let measured = trees.iter().filter_map(|tree| {
-        let (policy, reference) =
-            (tree.measured.old_logprobs.as_ref()?, tree.measured.ref_logprobs.as_ref()?);
-        Some(policy.iter().flatten().zip(reference.iter().flatten()))
-    });
-    let all: Vec<f64> =
-        measured.flatten().map(|(new, reference)| estimator.token(*new, *reference)).collect();
-    (!all.is_empty()).then(|| Spread::of(all.into_iter()).mean)
-}
-
 /// `off_policy/*`: how old the weights are that the trees were sampled from.
-#[must_use]
-pub fn of_ages(ages: &[Step]) -> MetricRow {
+fn of_ages(ages: &[Step]) -> MetricRow {
     let age = Spread::of(ages.iter().map(|age| *age as f64));
     [("off_policy/age_mean", age.mean), ("off_policy/age_max", age.max)].into_iter().collect()
+}
+
+/// Mean over the response tokens of which it is known; see [`TrainedTree::entropies`].
+fn mean_entropy(trees: &[TrainedTree]) -> Option<f64> {
+    let of_tree = |tree| (0..TrainedTree::tree(tree).leaves.len()).filter_map(|leaf| tree.entropies(leaf));
+    let all: Vec<f64> = trees.iter().flat_map(of_tree).flatten().map(|entropy| f64::from(*entropy)).collect();
+    (!all.is_empty()).then(|| Spread::of(all.into_iter()).mean)
 }
 
 /// `mismatch/*`: sampler against learner on the same tokens and weights.
@@ -149,38 +205,31 @@ pub struct Mismatch {
 }
 
 impl Mismatch {
-    /// Compares what the sampler and the learner said about the same tokens, wherever the learner was asked.
-    pub fn of_trees(trees: &[CreditedTree]) -> Self {
-        let measured = trees.iter().filter_map(|tree| {
-            let learner = tree.measured.old_logprobs.as_ref()?;
-            let sampler = tree.measured.tree.leaves.iter().map(|leaf| leaf.logprobs.as_slice());
-            Some(sampler.zip(learner.iter()))
-        });
-        Self::of(measured.flatten())
+    /// What the sampler and the learner said about the same tokens, wherever the learner was asked; `None` where the ratio
+    /// starts from the sampler's own numbers, for then it was not.
+    pub fn of(record: &StepRecord) -> Option<Self> {
+        let of_tree = |tree| {
+            let leaves = TrainedTree::tree(tree).leaves.iter().enumerate();
+            leaves.filter_map(|(l, leaf)| Some((leaf.logprobs.as_slice(), tree.old_logprobs(l)?)))
+        };
+        let is_known = record.start != RatioStart::Sampler;
+        is_known.then(|| Self::between(record.trees.iter().flat_map(of_tree)))
     }
 
     /// Compares paths of log-probabilities pairwise: the sampler's and the learner's.
-    pub(super) fn of<'v>(pairs: impl Iterator<Item = (&'v [f32], &'v [f32])>) -> Self {
+    pub(super) fn between<'v>(pairs: impl Iterator<Item = (&'v [f32], &'v [f32])>) -> Self {
         let pairs = pairs.flat_map(|(sampler, learner)| sampler.iter().zip(learner));
         let distances: Vec<f64> = pairs.map(|(s, l)| f64::from(*l) - f64::from(*s)).collect();
         let kl: f64 = distances.iter().map(|d| d.exp() - 1.0 - d).sum();
         Self { gap: Gap::of(distances.iter().map(|d| d.abs())), kl: kl / distances.len().max(1) as f64 }
     }
 
-    /// As metrics.
-    #[must_use]
-    pub fn row(&self) -> MetricRow {
+    fn row(&self) -> MetricRow {
         [("logprob_abs_mean", self.gap.mean), ("logprob_abs_max", self.gap.max), ("kl", self.kl)]
             .map(|(name, value)| (format!("mismatch/{name}"), value))
             .into_iter()
             .collect()
     }
-}
-
-/// Mean over all tokens of all paths.
-#[must_use]
-pub fn mean_over_tokens<'f>(fields: impl Iterator<Item = &'f PathField<f32>>) -> f64 {
-    Spread::of(fields.flat_map(|field| field.iter().flatten()).map(|v| f64::from(*v))).mean
 }
 
 /// Mean, deviation and range of numbers; all 0 for none.
@@ -210,37 +259,39 @@ impl Spread {
 mod tests {
     use super::*;
     use crate::credit::advantage::testing::group;
-    use crate::types::MeasuredTree;
+    use crate::types::{CreditedTree, MeasuredTree, PathField};
 
-    fn credited(measured: MeasuredTree) -> CreditedTree {
+    fn trained(measured: MeasuredTree) -> TrainedTree {
         let field = || PathField::from_fn(&measured.tree, |_, _| 0.0);
-        CreditedTree {
+        let n_leaves = measured.tree.leaves.len();
+        let credited = CreditedTree {
             advantages: field(),
             returns: None,
             gamma: field(),
-            trained: vec![None; measured.tree.leaves.len()],
+            trained: vec![None; n_leaves],
             measured,
-        }
+        };
+        TrainedTree { credited, seen: vec![None; n_leaves] }
     }
 
     #[test]
     fn valid_tokens_are_trained_on_and_pull_somewhere() {
-        let mut tree = credited(group(&[0.0, 1.0]));
-        tree.advantages = PathField::from_fn(&tree.measured.tree, |leaf, token| (leaf * token) as f32);
-        let n: usize = tree.advantages.iter().map(<[f32]>::len).sum();
-        let of_second = tree.measured.tree.leaves[1].tokens.len();
+        let mut tree = trained(group(&[0.0, 1.0]));
+        tree.credited.advantages = PathField::from_fn(tree.tree(), |leaf, token| (leaf * token) as f32);
+        let n: usize = tree.credited.advantages.iter().map(<[f32]>::len).sum();
+        let of_second = tree.tree().leaves[1].tokens.len();
         assert_eq!(valid_tokens(&tree), (0, n), "none is trained on");
-        tree.trained = vec![Some(0), Some(0)];
+        tree.credited.trained = vec![Some(0), Some(0)];
         assert_eq!(valid_tokens(&tree), (of_second - 1, n));
-        tree.trained = vec![Some(0), Some(2)];
+        tree.credited.trained = vec![Some(0), Some(2)];
         assert_eq!(valid_tokens(&tree), (of_second - 2, n));
     }
 
     #[test]
     fn what_was_not_graded_has_a_status_and_no_part_in_rewards() {
-        let mut all = [group(&[1.0, 1.0, 0.0]), group(&[1.0, 0.0]), group(&[0.0, 0.0])].map(credited);
+        let mut all = [group(&[1.0, 1.0, 0.0]), group(&[1.0, 0.0]), group(&[0.0, 0.0])].map(trained);
         for (tree, ungraded) in all.iter_mut().zip([&[2][..], &[], &[0, 1]]) {
-            for (i, leaf) in tree.measured.tree.leaves.iter_mut().enumerate() {
+            for (i, leaf) in tree.credited.measured.tree.leaves.iter_mut().enumerate() {
                 leaf.verdict.parts.insert(CORRECT.to_owned(), leaf.verdict.value);
                 if ungraded.contains(&i) {
                     (leaf.is_graded, leaf.verdict.status) = (false, rewards::Status::Timeout);
@@ -262,17 +313,5 @@ mod tests {
         ] {
             assert_eq!(row.get(key), Some(expected), "{key}");
         }
-    }
-
-    #[test]
-    fn the_divergence_is_that_of_the_trees_it_was_measured_of() {
-        let mut measured = group(&[0.0, 1.0]);
-        measured.old_logprobs = Some(PathField::from_fn(&measured.tree, |_, _| -1.0));
-        measured.ref_logprobs = Some(PathField::from_fn(&measured.tree, |_, _| -1.5));
-        let (seen, unseen) = (credited(measured), credited(group(&[1.0, 1.0])));
-        let kl = |trees: &[CreditedTree]| kl_to_reference(trees, KlEstimator::K1);
-        assert_eq!(kl(&[seen.clone(), unseen.clone()]), Some(0.5));
-        assert_eq!(kl(&[seen]), Some(0.5));
-        assert_eq!(kl(&[unseen]), None);
     }
 }

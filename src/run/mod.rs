@@ -1,20 +1,17 @@
-//! A run: [`train`] assembles it, then THE loop.
+//! A run: [`train`] assembles it, then THE loop over [steps](crate::step).
 //!
 //! ```text
-//! harvest -> measure -> credit -> flatten -> update        per step; nothing here knows which algorithm that is
+//! step -> record -> row, guards -> evaluation -> sinks -> checkpoint
 //! ```
 
 mod assembly;
-mod checks;
 mod clock;
-mod critic;
 mod failure;
-mod first_pass;
+mod guards;
 mod home;
 mod inputs;
 mod ledger;
 mod metrics;
-mod performance;
 mod setup;
 mod start;
 #[cfg(test)]
@@ -29,34 +26,14 @@ pub(crate) use inputs::{Inputs, origin};
 pub use setup::Setup;
 pub use start::{initial_policy, warm_start};
 
-use self::checks::Broken;
-use self::critic::OwnCritic;
+use self::guards::{Guards, Watched, smaller_updates};
 use self::ledger::Ledger;
-use self::metrics::Mismatch;
-use self::performance::{Clock, Times, Work};
-use crate::batch::flatten;
 use crate::checkpoint::Progress;
-use crate::credit::Credit;
 use crate::eval::EvalReport;
-use crate::interrupt::{Interrupt, OrStopped, Signal, Stopped};
-use crate::learner::{PolicyLearner, Rates};
-use crate::measure::Measurer;
-use crate::model::{FreeMemory, Policy};
-use crate::observe::Console;
-use crate::optim::learning_rate;
-use crate::pipeline::{Harvest, RolloutSource, SourceState};
-use crate::signal::Grouping;
-use crate::threads::{Contention, n_threads};
-use crate::types::{MetricRow, Needs, Step};
-
-/// Share of a step that threads wait for processors from which on a person is told.
-const CROWDED: f64 = 0.25;
-
-/// Steps in a row whose update is refused before the run gives up.
-const MAX_REFUSED: u32 = 10;
-
-/// Steps without any signal after which a person is told.
-const PATIENCE: Step = 10;
+use crate::interrupt::{Interrupt, OrStopped, Signal};
+use crate::observe::{self, Console};
+use crate::step::{Phase, StepRecord, Trainer, Watch};
+use crate::types::{MetricRow, Step};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,22 +49,10 @@ struct Run<'s> {
     setup: &'s Setup,
     console: &'s Console,
     ledger: Ledger,
-    policy: Policy,
-    reference: Option<Policy>,
-    source: Box<dyn RolloutSource>,
-    credit: Credit,
-    grouping: Grouping,
-    /// What the source depends on where a step was given up.
-    given_up: Option<SourceState>,
-    learner: PolicyLearner,
-    critic: Option<OwnCritic>,
-    /// Weight of the KL penalty, where there is one.
-    kl_coef: f64,
+    trainer: Trainer,
+    guards: Guards,
     step: Step,
     progress: Progress,
-    refused_in_a_row: u32,
-    /// Steps of this process as long as no group had a signal in any of them.
-    without_signal: Option<Step>,
     evaluations: Vec<(String, EvalReport)>,
     /// The row of the last step, while its evaluation is still to be made.
     unfinished: Option<MetricRow>,
@@ -97,19 +62,9 @@ struct Run<'s> {
     checkpoint_s: Option<f64>,
     /// Floating-point operations per second of this machine.
     peak: f64,
-    free_memory: FreeMemory,
-    /// Whether others need the processors.
-    contention: Contention,
-    /// Whether a person was told so.
-    told_of_others: bool,
 }
 
 impl Run<'_> {
-    /// Seconds since the start of the run, pauses between its processes left out.
-    fn wall_s(&self) -> f64 {
-        self.wall_before + self.ledger.opened.elapsed().as_secs_f64()
-    }
-
     /// THE loop.
     fn go(&mut self, interrupt: &Interrupt) -> Result<Outcome> {
         let n_steps = self.setup.recipe.run.steps;
@@ -130,7 +85,7 @@ impl Run<'_> {
         interrupt.check()?;
         let mut row = match self.unfinished.take() {
             Some(row) => row,
-            None => self.train_or_undo(interrupt)?,
+            None => self.train_step(interrupt)?,
         };
         if self.is_due(self.setup.recipe.eval.every)
             && let Err(error) = self.evaluate(&mut row, interrupt)
@@ -141,71 +96,30 @@ impl Run<'_> {
         row.set("progress/wall_s", self.wall_s());
         row.extend(self.checkpoint_s.take().map(|s| ("time/checkpoint", s)).into_iter().collect());
         self.ledger.write_row(self.step, &row)?;
-        let n_steps = self.setup.recipe.run.steps;
-        self.console.step_line(self.step, n_steps, &row);
-        self.watch_signal(&row);
-        self.watch_processors(&row);
-        // Where updates are refused, the cause may be in the weights already; the newest checkpoint is from before.
-        // After the last step there is no later chance, and the policy is the one that the evaluation has seen.
-        let keep = self.refused_in_a_row == 0 || self.step == n_steps;
-        if keep && self.is_due(self.setup.recipe.checkpoint.every) {
-            self.check_policy()?;
-            self.save(false)?;
+        self.console.step_line(self.step, self.setup.recipe.run.steps, &row);
+        if self.is_due(self.setup.recipe.checkpoint.every) {
+            self.checkpoint()?;
         }
         Ok(())
     }
 
-    /// The next step. If it is stopped before anything was learned, all that it changed is as before.
-    fn train_or_undo(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
-        let clock = Clock::start();
-        _ = self.contention.share();
-        // An overlapped harvest is waited for here: its weights are gone with the process.
-        let source = self.source.state()?;
-        let grouping = self.grouping.clone();
+    /// The next step, looked at by the guards; its row. Where it is stopped, the run is as it was before it.
+    fn train_step(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
+        let mut watch = Shown { console: self.console, interrupt, phase: None };
+        let record = self.trainer.step(self.step + 1, &mut watch)?;
         self.step += 1;
-        let row = self.train_step(clock, interrupt);
-        if row.as_ref().is_err_and(|error| error.is::<Stopped>()) {
-            self.step -= 1;
-            (self.given_up, self.grouping) = (Some(source), grouping);
-        }
-        row
+        self.progress.count(&record);
+        let row = metrics::of(&record, &self.progress, self.peak);
+        self.ledger.write_rollouts(self.setup.recipe.observe, self.step, &record.trees)?;
+        let (setup, ledger, policy) = (self.setup, &self.ledger, &self.trainer.policy);
+        let watched = Watched { setup, ledger, policy, record: &record, row: &row };
+        self.guards.after_step(&watched)?.into_iter().for_each(|note| self.console.note(note));
+        Ok(row)
     }
 
-    /// Says after a while, and after the last step, that there has been nothing to learn from.
-    fn watch_signal(&mut self, row: &MetricRow) {
-        let nothing = row.get("group/without_signal") == Some(1.0);
-        self.without_signal = self.without_signal.filter(|_| nothing).map(|steps| steps + 1);
-        let is_last = self.step == self.setup.recipe.run.steps;
-        if let Some(steps) = self.without_signal.filter(|steps| *steps == PATIENCE || is_last) {
-            self.console.note(format!(
-                "no group had a signal in {steps} steps: all rewards of a prompt are equal, or graders could not judge the \
-                 responses, so nothing is learned from them; take problems that the policy solves at times, a longer \
-                 [warmup], more responses to a prompt ([explore]) or a higher [sampling] temperature"
-            ));
-        }
-    }
-
-    /// Says once that others use the processors, for it makes everything slower.
-    fn watch_processors(&mut self, row: &MetricRow) {
-        let Some(waited) = row.get("perf/waited_frac").filter(|waited| *waited > CROWDED) else { return };
-        if !std::mem::replace(&mut self.told_of_others, true) {
-            let (threads, mfu) = (n_threads(), row.get("perf/mfu").unwrap_or(0.0));
-            self.console.note(format!(
-                "others use the processors: {:.0} % of the time that the {threads} threads could have computed in step {} they \
-                 waited for one, and the step came to {:.1} % of the machine's peak; --threads says how many compute",
-                100.0 * waited,
-                self.step,
-                100.0 * mfu
-            ));
-        }
-    }
-
-    /// Saves, unless numbers that are not finite raise doubts about the policy; says which of the two.
-    fn save_if_sound(&mut self) -> Result<String> {
-        if self.refused_in_a_row == 0 && self.policy_is_sound()? {
-            return Ok(format!("saved in {}", self.save(true)?));
-        }
-        Ok(format!("not saved, since the policy may be broken: {}", self.ledger.newest_checkpoint()?))
+    /// Seconds since the start of the run, pauses between its processes left out.
+    fn wall_s(&self) -> f64 {
+        self.wall_before + self.ledger.opened.elapsed().as_secs_f64()
     }
 
     /// Whether something that happens every `every` steps, and after the last, happens now.
@@ -213,130 +127,71 @@ impl Run<'_> {
         self.step == self.setup.recipe.run.steps || (every != 0 && self.step.is_multiple_of(every))
     }
 
-    /// One step, which `clock` has begun: harvest, measure, credit, flatten, update.
-    fn train_step(&mut self, mut clock: Clock, interrupt: &Interrupt) -> Result<MetricRow> {
-        let recipe = &self.setup.recipe;
+    /// Saves, unless updates are refused: the cause may be in the weights already, and the newest checkpoint is from before.
+    /// After the last step there is no later chance, and the policy is the one that the evaluation has seen.
+    fn checkpoint(&mut self) -> Result<()> {
+        if self.guards.finite.refused_in_a_row > 0 && self.step < self.setup.recipe.run.steps {
+            return Ok(());
+        }
+        if let Some(doubt) = self.guards.before_saving(self.setup, &self.trainer.policy)? {
+            let (newest, remedy) = (self.ledger.newest_checkpoint()?, smaller_updates(self.setup));
+            let step = self.step;
+            return Err(Failure::Diverged(format!(
+                "step {step}: {doubt}, so it is not saved; {newest}; {remedy}"
+            ))
+            .into());
+        }
+        self.save(false).map(drop)
+    }
 
-        let phase =
-            self.console.step_phase("generate", (recipe.batch.prompts * recipe.explore.most()) as u64);
-        let advance = &mut |n| {
+    /// Saves, unless numbers that are not finite raise doubts about the policy; says which of the two.
+    fn save_if_sound(&mut self) -> Result<String> {
+        let is_sound = self.guards.finite.refused_in_a_row == 0
+            && self.guards.before_saving(self.setup, &self.trainer.policy)?.is_none();
+        Ok(match is_sound {
+            true => format!("saved in {}", self.save(true)?),
+            false => {
+                format!("not saved, since the policy may be broken: {}", self.ledger.newest_checkpoint()?)
+            }
+        })
+    }
+}
+
+impl Progress {
+    /// Counts what a step has sampled.
+    fn count(&mut self, record: &StepRecord) {
+        let trees = || record.trees.iter().map(|tree| tree.tree());
+        self.prompts += record.trees.len() as u64 + record.discarded.prompts;
+        self.samples += trees().map(|tree| tree.leaves.len() as u64).sum::<u64>() + record.discarded.samples;
+        self.tokens_generated +=
+            trees().map(|tree| tree.n_sampled_tokens() as u64).sum::<u64>() + record.discarded.tokens;
+    }
+}
+
+/// Shows on the console how far a step is, and ends it where a signal asks for a stop.
+struct Shown<'a> {
+    console: &'a Console,
+    interrupt: &'a Interrupt,
+    phase: Option<observe::Phase>,
+}
+
+impl Watch for Shown<'_> {
+    fn begin(&mut self, phase: Phase, total: usize) {
+        let name = match phase {
+            Phase::Generate => "generate",
+            Phase::Update => "update",
+        };
+        self.phase = Some(self.console.step_phase(name, total as u64));
+    }
+
+    fn advance(&mut self, n: usize) -> Result<()> {
+        if let Some(phase) = &self.phase {
             phase.advance(n as u64, "");
-            interrupt.check()
-        };
-        let harvest = self.source.next(&self.policy, self.step, advance);
-        phase.finish();
-        let Harvest { trees, ages, discarded, counts, generate_s, score_s } = harvest?;
-        // A grader may have had the signal too, and given verdicts that nobody should learn from.
-        interrupt.check()?;
-        self.free_memory.release_if_due();
-        clock.lap();
-
-        let needs = self.needs();
-        // Out of `self`, which the measurer borrows as a whole.
-        let mut grouping = std::mem::take(&mut self.grouping);
-        let check = || interrupt.check();
-        let measurer = Measurer { check: &check, ..self.measurer() };
-        let measured = measurer.measure(trees, needs, self.step, &mut grouping);
-        self.grouping = grouping;
-        let measured = measured?;
-        let measure_s = clock.lap();
-
-        let (mut credited, credit_row) = self.credit.assign(measured, self.step, self.kl_coef)?;
-        let broken = checks::find_not_finite(&credited);
-        let samples = if broken.is_none() { flatten(&credited) } else { Vec::new() };
-        let credit_s = clock.lap();
-
-        let phase = self.console.step_phase("update", (samples.len() * recipe.batch.epochs) as u64);
-        let lr = learning_rate(&recipe.optim, self.step, recipe.run.steps);
-        let rates = Rates { lr, kl_coef: self.kl_coef };
-        let advance = &mut |n| {
-            phase.advance(n as u64, "");
-            interrupt.check()
-        };
-        let is_first = self.is_unchanged();
-        let learnt = if self.critic_warms_up() { &[] } else { &samples[..] };
-        let report = self.learner.update(&mut self.policy, learnt, rates, advance)?;
-        let value = self.critic.as_mut().map(|own| own.update(&samples, self.step, recipe.run.steps));
-        let value = value.transpose()?.unwrap_or_default();
-        phase.finish();
-        let train_s = clock.lap();
-
-        if !needs.old_logprobs && recipe.batch.minibatches * recipe.batch.epochs == 1 {
-            first_pass::adopt(&mut credited, &samples, &report)?;
         }
-        let mut row = metrics::of_trees(&credited);
-        row.extend(credit_row);
-        row.extend(metrics::of_ages(&ages));
-        row.extend(metrics::of_discarded(discarded));
-        row.extend(metrics::of_contexts(counts));
-        row.extend(report.metrics);
-        row.extend(value.metrics);
-        let broken = broken.or(report.not_finite.or(value.not_finite).map(Broken::of_policy));
-        // Where the ratio starts from the sampler's own numbers, the learner's were not asked for.
-        let mismatch = (!needs.sampled_logprobs).then(|| Mismatch::of_trees(&credited));
-        row.extend(mismatch.map(|mismatch| mismatch.row()).unwrap_or_default());
-        self.count(&credited, discarded, &mut row);
-        self.steer_kl(&credited, &mut row);
-        let times = Times {
-            generate: generate_s,
-            score: score_s,
-            measure: measure_s,
-            credit: credit_s,
-            train: train_s,
-            step: clock.total(),
-            waited: self.contention.share(),
-        };
-        let work = Work {
-            policy: &self.policy,
-            trees: &credited,
-            samples: &samples,
-            measurements: usize::from(needs.old_logprobs) + usize::from(needs.ref_logprobs),
-            epochs: if self.critic_warms_up() { 0 } else { recipe.batch.epochs },
-            critic_epochs: self.critic.as_ref().map(|_| recipe.batch.epochs),
-            peak: self.peak,
-        };
-        row.extend(performance::row(&times, &work));
-
-        self.ledger.write_rollouts(recipe.observe, self.step, &credited)?;
-        if let Some(mismatch) = mismatch.filter(|_| is_first && !self.is_unchanged()) {
-            self.check_first_update(&mismatch, report.first_gap)?;
-        }
-        self.check_finite(&credited, broken)?;
-        row.set("optim/skipped", f64::from(u8::from(self.refused_in_a_row > 0)));
-        Ok(row)
+        self.interrupt.check()
     }
 
-    /// The models as they are now, ready to be asked.
-    fn measurer(&self) -> Measurer<'_> {
-        let recipe = &self.setup.recipe;
-        Measurer {
-            policy: &self.policy,
-            reference: self.reference.as_ref(),
-            critic: self.critic.as_ref().map(|own| &own.critic),
-            temperature: recipe.sampling.temperature,
-            max_tokens: recipe.batch.max_tokens,
-            signals: &recipe.signals,
-            check: &|| Ok(()),
-        }
-    }
-
-    /// Whether no update has changed the policy yet, in this process or those before it.
-    fn is_unchanged(&self) -> bool {
-        self.learner.optimizer.state().updates == 0
-    }
-
-    /// A single update per step measures the old log-probabilities itself; more of them need a pass before the first, and
-    /// so does the comparison that the first step with an update makes. Off policy the ratio starts from the sampler's, unless
-    /// importance weights stand for what lies between the two.
-    fn needs(&self) -> Needs {
-        let batch = self.setup.recipe.batch;
-        let off_policy = self.setup.recipe.pipeline.is_off_policy();
-        let own = Needs {
-            old_logprobs: (batch.minibatches * batch.epochs > 1 && !off_policy) || self.is_unchanged(),
-            sampled_logprobs: off_policy && self.credit.importance.is_none() && !self.is_unchanged(),
-            ref_logprobs: self.reference.is_some(),
-            ..Needs::default()
-        };
-        own.union(self.credit.needs())
+    fn end(&mut self) {
+        self.phase.take().into_iter().for_each(observe::Phase::finish);
     }
 }

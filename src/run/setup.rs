@@ -19,8 +19,9 @@ use crate::observe::Console;
 use crate::pipeline::{Gatherer, RolloutSource, RootReader};
 use crate::recipe::{Draft, Recipe};
 use crate::rollout::{DecodeEngine, Generation};
-use crate::score::{OverlongConfig, Scorer};
+use crate::score::{Judge, OverlongConfig, Scorer};
 use crate::signal::{DecodePlan, Segmenter};
+use crate::step::StepConfig;
 use crate::text::Tokenizer;
 use crate::types::{Purpose, RunRandom};
 
@@ -177,9 +178,12 @@ impl Setup {
             engine: Box::new(
                 self.engine().reading(self.decode_plan()).keeping(n_more, recipe.explore.kept_bytes()),
             ),
-            scorer: Arc::clone(&self.scorer),
-            tokenizer: Arc::clone(&self.tokenizer),
-            overlong: recipe.overlong,
+            judge: Judge {
+                overlong: recipe
+                    .overlong
+                    .and_then(|overlong| overlong.penalty(recipe.sampling.max_new_tokens)),
+                ..self.judge()
+            },
             generation: Generation {
                 random: self.random,
                 purpose: Purpose::Rollout,
@@ -222,6 +226,12 @@ impl Setup {
         wanted.then(|| DecodePlan::new(&self.recipe.signals, &self.model)).flatten()
     }
 
+    /// Says what a response is worth.
+    fn judge(&self) -> Judge {
+        let (scorer, tokenizer) = (Arc::clone(&self.scorer), Arc::clone(&self.tokenizer));
+        Judge { scorer, tokenizer, overlong: None }
+    }
+
     /// A sampler for this policy.
     #[must_use]
     pub fn engine(&self) -> DecodeEngine {
@@ -238,10 +248,22 @@ impl Setup {
             greedy: self.recipe.eval.greedy,
             sampling: self.recipe.eval.sampling(self.recipe.sampling),
             random: self.random,
-            scorer: Arc::clone(&self.scorer),
-            tokenizer: Arc::clone(&self.tokenizer),
+            judge: self.judge(),
         };
         self.data.eval.iter().map(of_set).collect()
+    }
+
+    /// What a trainer is told.
+    #[must_use]
+    pub fn step_config(&self) -> StepConfig {
+        let Recipe { batch, explore, pipeline, signals, run, .. } = &self.recipe;
+        StepConfig {
+            learner: self.learner_config(),
+            signals: signals.clone(),
+            is_off_policy: pipeline.is_off_policy(),
+            n_responses: batch.prompts * explore.most(),
+            n_steps: run.steps,
+        }
     }
 
     /// What the learner is told.

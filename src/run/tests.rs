@@ -1,11 +1,13 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::learner::LearnerConfig;
+use crate::interrupt::Stopped;
 use crate::learner::warmup::warm_up;
+use crate::learner::{LearnerConfig, PolicyLearner};
+use crate::model::Policy;
 use crate::optim::AdamWState;
 use crate::recipe::Recipe;
-use crate::types::NotFinite;
+use crate::types::{NotFinite, RatioStart};
 
 pub(super) const RECIPE: &str = r#"
 [run]
@@ -64,24 +66,22 @@ fn setup(overrides: &[&str]) -> Setup {
 fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row() {
     let (setup, dir, console) = (setup(&[]), tempfile::tempdir().unwrap(), Console::new());
     let mut run = begin(&setup, dir.path(), &console);
-    let good = run.policy.master().copy();
-    break_policy(&mut run.policy);
-    run.step = 1;
-    let row = run.train_step(Clock::start(), &Interrupt::default()).unwrap();
-    assert_eq!((row.get("optim/skipped"), run.refused_in_a_row), (Some(1.0), 1));
-    assert_eq!(run.learner.optimizer.state().updates, 0);
+    let good = run.trainer.policy.master().copy();
+    break_policy(&mut run.trainer.policy);
+    let row = run.train_step(&Interrupt::default()).unwrap();
+    assert_eq!((row.get("optim/skipped"), run.guards.finite.refused_in_a_row), (Some(1.0), 1));
+    assert_eq!(run.trainer.learner.optimizer.state().updates, 0);
     let dump = std::fs::read_to_string(dir.path().join("test/refused/step_000001.jsonl")).unwrap();
     let lines: Vec<serde_json::Value> = dump.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(lines.len(), 4);
     assert!(lines.iter().all(|line| line["logprobs"] == serde_json::json!([null])), "{dump}");
 
-    run.policy.set_master(&good).unwrap();
-    run.step = 2;
-    let row = run.train_step(Clock::start(), &Interrupt::default()).unwrap();
-    assert_eq!((row.get("optim/skipped"), run.refused_in_a_row), (Some(0.0), 0));
-    assert_eq!(run.learner.optimizer.state().updates, 1);
+    run.trainer.policy.set_master(&good).unwrap();
+    let row = run.train_step(&Interrupt::default()).unwrap();
+    assert_eq!((row.get("optim/skipped"), run.guards.finite.refused_in_a_row), (Some(0.0), 0));
+    assert_eq!(run.trainer.learner.optimizer.state().updates, 1);
 
-    break_policy(&mut run.policy);
+    break_policy(&mut run.trainer.policy);
     run.step = 0;
     let error = run.go(&Interrupt::default()).unwrap_err();
     let failure = error.downcast_ref::<Failure>().unwrap();
@@ -111,16 +111,16 @@ fn a_policy_in_doubt_is_not_saved() {
         assert!(said.starts_with("not saved, since the policy may be broken: the newest checkpoint is "));
         assert!(said.ends_with("checkpoints/step_000001"), "{said}");
     };
-    run.refused_in_a_row = 1;
+    run.guards.finite.refused_in_a_row = 1;
     not_saved(&mut run);
-    run.refused_in_a_row = 0;
-    assert!(run.check_policy().is_ok());
-    break_policy(&mut run.policy);
+    run.guards.finite.refused_in_a_row = 0;
+    assert_eq!(run.guards.before_saving(&setup, &run.trainer.policy).unwrap(), None);
+    break_policy(&mut run.trainer.policy);
     not_saved(&mut run);
-    let error = run.check_policy().unwrap_err();
+    let error = run.checkpoint().unwrap_err();
     assert_eq!(error.downcast_ref::<Failure>().unwrap().exit_code(), 4);
     assert!(error.to_string().contains("checkpoints/step_000001; lower [optim] lr = 0.0001"), "{error:#}");
-    let _ = run.policy.update(|master| master.fill_(f64::NAN));
+    let _ = run.trainer.policy.update(|master| master.fill_(f64::NAN));
     not_saved(&mut run);
 
     let error = run.evaluate(&mut MetricRow::default(), &Interrupt::default()).unwrap_err();
@@ -150,29 +150,29 @@ fn the_first_update_is_checked_whenever_it_comes() {
     for truncated in [&[][..], &["sampling.top_p=0.9"][..]] {
         let (setup, dir, console) = (setup(truncated), tempfile::tempdir().unwrap(), Console::new());
         let mut run = begin(&setup, dir.path(), &console);
-        let good = run.policy.master().copy();
-        break_policy(&mut run.policy);
-        run.step = 1;
-        let _ = run.train_step(Clock::start(), &Interrupt::default()).unwrap();
-        assert_eq!((run.refused_in_a_row, run.needs().old_logprobs), (1, true));
+        let good = run.trainer.policy.master().copy();
+        break_policy(&mut run.trainer.policy);
+        let _ = run.train_step(&Interrupt::default()).unwrap();
+        assert_eq!(
+            (run.guards.finite.refused_in_a_row, run.trainer.ratio_start()),
+            (1, RatioStart::Measured)
+        );
 
-        run.policy.set_master(&good).unwrap();
-        run.step = 2;
+        run.trainer.policy.set_master(&good).unwrap();
         let config = LearnerConfig { temperature: 2.0, ..setup.learner_config() };
-        let honest = std::mem::replace(&mut run.learner, PolicyLearner::new(config, &run.policy));
-        let error = run.train_step(Clock::start(), &Interrupt::default()).unwrap_err();
+        let honest =
+            std::mem::replace(&mut run.trainer.learner, PolicyLearner::new(config, &run.trainer.policy));
+        let error = run.train_step(&Interrupt::default()).unwrap_err();
         assert!(error.to_string().starts_with("step 2: learner and itself disagree"), "{error:#}");
 
-        run.policy.set_master(&good).unwrap();
-        run.learner = honest;
-        run.step = 3;
-        let _ = run.train_step(Clock::start(), &Interrupt::default()).unwrap();
-        assert!(!run.needs().old_logprobs);
-        run.step = 4;
-        run.learner = PolicyLearner::new(config, &run.policy);
+        run.trainer.policy.set_master(&good).unwrap();
+        run.trainer.learner = honest;
+        let _ = run.train_step(&Interrupt::default()).unwrap();
+        assert_eq!(run.trainer.ratio_start(), RatioStart::FirstPass);
+        run.trainer.learner = PolicyLearner::new(config, &run.trainer.policy);
         let optimizer = run.state().unwrap().optimizer;
-        run.learner.optimizer.restore(AdamWState { updates: 1, ..optimizer }).unwrap();
-        assert!(run.train_step(Clock::start(), &Interrupt::default()).is_ok());
+        run.trainer.learner.optimizer.restore(AdamWState { updates: 1, ..optimizer }).unwrap();
+        assert!(run.train_step(&Interrupt::default()).is_ok());
     }
 }
 
@@ -187,26 +187,26 @@ fn a_step_that_a_signal_ends_is_as_if_it_had_not_begun() {
     let (setup, console) = (setup(&[]), Console::new());
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut undisturbed = begin(&setup, other.path(), &console);
-    let expected = undisturbed.train_or_undo(&Interrupt::default()).unwrap();
+    let expected = undisturbed.train_step(&Interrupt::default()).unwrap();
 
     let mut run = begin(&setup, dir.path(), &console);
     let before = run.state().unwrap().source;
-    let error = run.train_or_undo(&Interrupt::by(Signal::HangUp)).unwrap_err();
+    let error = run.train_step(&Interrupt::by(Signal::HangUp)).unwrap_err();
     assert_eq!(error.downcast_ref(), Some(&Stopped(Signal::HangUp)));
-    assert_eq!((run.step, run.learner.optimizer.state().updates), (0, 0));
+    assert_eq!((run.step, run.trainer.learner.optimizer.state().updates), (0, 0));
     let state = run.state().unwrap();
     assert_eq!(state.source, before, "what is saved is from before the step");
-    run.source.restore(state.source).unwrap();
-    let row = run.train_or_undo(&Interrupt::default()).unwrap();
+    run.trainer.source.restore(state.source).unwrap();
+    let row = run.train_step(&Interrupt::default()).unwrap();
     assert_eq!(untimed(&row), untimed(&expected));
-    assert_eq!(run.policy.master(), undisturbed.policy.master());
+    assert_eq!(run.trainer.policy.master(), undisturbed.trainer.policy.master());
 }
 
 #[test]
 fn an_evaluation_that_a_signal_ends_is_made_when_the_run_goes_on() {
     let (setup, dir, console) = (setup(&["eval.every=1"]), tempfile::tempdir().unwrap(), Console::new());
     let mut run = begin(&setup, dir.path(), &console);
-    let mut row = run.train_or_undo(&Interrupt::default()).unwrap();
+    let mut row = run.train_step(&Interrupt::default()).unwrap();
     let before = row.clone();
     assert!(run.evaluate(&mut row, &Interrupt::by(Signal::Terminate)).unwrap_err().is::<Stopped>());
     assert_eq!(row, before);

@@ -1,8 +1,10 @@
 //! Scoring: the weighted sum of the recipe's graders.
 
+mod judge;
 mod overlong;
 
-pub use overlong::{MaskConfig, OverlongConfig, PenaltyConfig};
+pub use judge::{Judge, Whole};
+pub use overlong::{MaskConfig, OverlongConfig, Penalty, PenaltyConfig};
 
 use anyhow::{Result, anyhow};
 use rewards::{MathConfig, Question, Response, Reward, RewardConfig, Status, Task, Verdict};
@@ -145,6 +147,13 @@ impl Score {
     fn none() -> Self {
         let verdict = Verdict::new(0.0, Default::default(), Status::Ok);
         Self { verdict, is_graded: true, rounding: 0.0 }
+    }
+
+    /// Adds `value`, which counts as it is, and keeps it as the part `name`.
+    fn add_part(&mut self, name: &str, value: f64) {
+        self.verdict.value += value;
+        self.rounding += types::Reward::rounding_of(value);
+        self.verdict.parts.insert(name.to_owned(), value);
     }
 
     /// Adds what a grader said.

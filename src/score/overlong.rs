@@ -46,7 +46,33 @@ impl PenaltyConfig {
     }
 }
 
+/// What long responses lose where the longest has `limit` tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Penalty {
+    /// Where it begins, and how much it is.
+    pub config: PenaltyConfig,
+    /// Most new tokens of a response.
+    pub limit: usize,
+}
+
+impl Penalty {
+    /// What a response of `length` tokens is given on top of its reward.
+    #[must_use]
+    pub fn of(&self, length: usize) -> f64 {
+        self.config.of(length, self.limit)
+    }
+}
+
 impl OverlongConfig {
+    /// The penalty where the longest response has `limit` tokens, if there is one.
+    #[must_use]
+    pub fn penalty(&self, limit: usize) -> Option<Penalty> {
+        match *self {
+            Self::Penalty(config) => Some(Penalty { config, limit }),
+            Self::Mask(_) => None,
+        }
+    }
+
     /// What cannot work where the longest response has `limit` tokens, each as `key: got ..., expected ...`.
     #[must_use]
     pub fn problems(&self, limit: usize) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HeadSignals, Prompt, TokenId};
+use super::{Prompt, TokenId};
 
 /// Asks for one continuation of `prompt.tokens ++ prefix`.
 #[derive(Clone, Debug)]
@@ -36,6 +36,4 @@ pub struct Completion {
     pub logprobs: Vec<f32>,
     /// Why generation stopped.
     pub finish: Finish,
-    /// Attention of the tokens, where the engine reads it.
-    pub signals: Option<HeadSignals>,
 }

@@ -1,19 +1,30 @@
 //! A row of metrics: flat names, one number each, in order of name.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What one step reports. Keys are those of the glossary (`observe::glossary`).
+/// What one step reports. Keys are those of the glossary (`observe::glossary`), each written once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MetricRow {
     values: BTreeMap<String, f64>,
+    twice: Option<String>,
 }
 
 impl MetricRow {
-    /// Sets `key` to `value`, replacing an earlier one.
+    /// Sets `key` to `value`. A key that has one keeps it, and the row is remembered as [`written_twice`](Self::written_twice).
     pub fn set(&mut self, key: impl Into<String>, value: f64) {
-        self.values.insert(key.into(), value);
+        match self.values.entry(key.into()) {
+            Entry::Vacant(vacant) => _ = vacant.insert(value),
+            Entry::Occupied(known) => self.twice = Some(known.key().clone()),
+        }
+    }
+
+    /// A key that somebody has set though it had a value: nobody can say which of the two is meant.
+    #[must_use]
+    pub fn written_twice(&self) -> Option<&str> {
+        self.twice.as_deref()
     }
 
     /// The value of `key`, if the row has one.
@@ -24,7 +35,8 @@ impl MetricRow {
 
     /// Takes over all values of `other`.
     pub fn extend(&mut self, other: Self) {
-        self.values.extend(other.values);
+        self.twice = self.twice.take().or(other.twice);
+        other.values.into_iter().for_each(|(key, value)| self.set(key, value));
     }
 
     /// All values, in order of name.
@@ -49,6 +61,28 @@ impl<'de> Deserialize<'de> for MetricRow {
 
 impl<K: Into<String>> FromIterator<(K, f64)> for MetricRow {
     fn from_iter<I: IntoIterator<Item = (K, f64)>>(pairs: I) -> Self {
-        Self { values: pairs.into_iter().map(|(k, v)| (k.into(), v)).collect() }
+        let mut row = Self::default();
+        pairs.into_iter().for_each(|(key, value)| row.set(key, value));
+        row
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_one_writer() {
+        let mut row: MetricRow = [("a", 1.0), ("b", 2.0)].into_iter().collect();
+        assert_eq!(row.written_twice(), None);
+        row.set("a", 3.0);
+        assert_eq!((row.written_twice(), row.get("a")), (Some("a"), Some(1.0)));
+        let mut other: MetricRow = [("b", 2.0)].into_iter().collect();
+        other.extend([("c", 1.0)].into_iter().collect());
+        assert_eq!(other.written_twice(), None);
+        other.extend([("b", 1.0)].into_iter().collect());
+        assert_eq!(other.written_twice(), Some("b"));
+        let both: MetricRow = [("d", 1.0), ("d", 1.0)].into_iter().collect();
+        assert_eq!(both.written_twice(), Some("d"));
     }
 }

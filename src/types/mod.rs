@@ -1,7 +1,7 @@
 //! The nouns that flow: each stage of the house consumes one of these and returns the next.
 //!
 //! ```text
-//! Prompt -> GenRequest -> Completion -> Leaf -> Tree -> MeasuredTree -> CreditedTree -> (batch)
+//! Prompt -> GenRequest -> Completion -> Leaf -> Tree -> MeasuredTree -> CreditedTree -> (batch) -> TrainedTree
 //! ```
 //!
 //! All of it lives in the host world: plain vectors, no tensors, no model.
@@ -32,7 +32,9 @@ pub use reward::Reward;
 pub use rewards::masked;
 pub use run_id::RunId;
 pub use signals::{HeadId, HeadSignal, HeadSignals, Signals};
-pub use tree::{CreditedTree, Fork, Leaf, MeasuredTree, Needs, Tree};
+pub use tree::{
+    CreditedTree, Fork, Leaf, MeasuredTree, Needs, OldLogprobs, RatioStart, Seen, TrainedTree, Tree,
+};
 
 /// Hears how far work has come: how many more responses or samples are done since its last call, often none. An error ends the
 /// work, as a request to stop does.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rewards::Verdict;
 
-use super::{Finish, HeadSignals, PathField, Prompt, Reward, Signals, TokenId};
+use super::{Finish, PathField, Prompt, Reward, Signals, TokenId};
 
 /// Where a leaf's path leaves the path of an earlier leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +30,6 @@ pub struct Leaf {
     pub logprobs: Vec<f32>,
     /// Why generation stopped.
     pub finish: Finish,
-    /// Attention of the sampler over the whole response, where it was read on the way; measuring takes it.
-    pub signals: Option<HeadSignals>,
     /// The response as text, without the special tokens that end or pad it.
     pub text: String,
     /// What the graders said.
@@ -123,11 +121,8 @@ impl Tree {
 /// What the later stages want measured; the union over all of them is measured once, together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Log-probabilities under the learner's policy before the step's first update.
+    /// Log-probabilities and entropies under the learner's policy before the step's first update.
     pub old_logprobs: bool,
-    /// That the ratio starts from the sampler's log-probabilities, whatever else is measured: where tokens of one response
-    /// come from several policies, each counts under its own.
-    pub sampled_logprobs: bool,
     /// Log-probabilities under the reference policy.
     pub ref_logprobs: bool,
     /// What the policy's attention says about each token.
@@ -142,7 +137,6 @@ impl Needs {
     pub fn union(self, other: Self) -> Self {
         Self {
             old_logprobs: self.old_logprobs || other.old_logprobs,
-            sampled_logprobs: self.sampled_logprobs || other.sampled_logprobs,
             ref_logprobs: self.ref_logprobs || other.ref_logprobs,
             signals: self.signals || other.signals,
             values: self.values || other.values,
@@ -150,14 +144,37 @@ impl Needs {
     }
 }
 
+/// Where the ratio new / old of a token's probabilities starts, which a loss clips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RatioStart {
+    /// From the learner's policy before the step's first update, measured in a pass of its own.
+    Measured,
+    /// From the sampler's, whatever else is measured: where tokens of one response come from several policies, each counts
+    /// under its own.
+    Sampler,
+    /// From the learner's policy as the first pass of the step's only update finds it, so that the ratio is 1.
+    FirstPass,
+}
+
+/// The log-probabilities of a tree's tokens that the ratio starts from.
+#[derive(Clone, Debug)]
+pub enum OldLogprobs {
+    /// Those of [`RatioStart::Measured`].
+    Measured(PathField<f32>),
+    /// Those of the leaves themselves.
+    Sampler,
+    /// Not known before the update.
+    FirstPass,
+}
+
 /// A tree with what the models say about its tokens. A field is `None` exactly when nobody needed it.
 #[derive(Clone, Debug)]
 pub struct MeasuredTree {
     /// The tree as sampled and scored.
     pub tree: Tree,
-    /// Log-probabilities that the ratio starts from: under the learner before the step's first update, or the sampler's.
-    pub old_logprobs: Option<PathField<f32>>,
-    /// Entropy of the learner's distribution at each token, nats; comes with `old_logprobs` of the learner.
+    /// Where the ratio starts.
+    pub old_logprobs: OldLogprobs,
+    /// Entropy of the learner's distribution at each token before the step's first update, nats.
     pub entropies: Option<PathField<f32>>,
     /// Log-probabilities under the reference policy.
     pub ref_logprobs: Option<PathField<f32>>,
@@ -171,7 +188,18 @@ impl MeasuredTree {
     /// A tree of which nothing was measured.
     #[must_use]
     pub fn bare(tree: Tree) -> Self {
-        Self { tree, old_logprobs: None, entropies: None, ref_logprobs: None, signals: None, values: None }
+        let old_logprobs = OldLogprobs::FirstPass;
+        Self { tree, old_logprobs, entropies: None, ref_logprobs: None, signals: None, values: None }
+    }
+
+    /// Log-probabilities that the ratio of response `leaf` starts from, `[R]`; `None` where the update itself finds them.
+    #[must_use]
+    pub fn old_logprobs(&self, leaf: usize) -> Option<&[f32]> {
+        match &self.old_logprobs {
+            OldLogprobs::Measured(field) => Some(field.path(leaf)),
+            OldLogprobs::Sampler => Some(&self.tree.leaves[leaf].logprobs),
+            OldLogprobs::FirstPass => None,
+        }
     }
 }
 
@@ -188,4 +216,44 @@ pub struct CreditedTree {
     pub gamma: PathField<f32>,
     /// From which token on the learner trains on each leaf; `None` where it does not at all.
     pub trained: Vec<Option<usize>>,
+}
+
+/// What the first pass of an update saw of the tokens of a response, `[R]` each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Their log-probabilities.
+    pub logprobs: Vec<f32>,
+    /// Entropy of the distribution that each came from, nats.
+    pub entropies: Vec<f32>,
+}
+
+/// A tree behind the update of its step.
+#[derive(Clone, Debug)]
+pub struct TrainedTree {
+    /// The tree as it went into the update.
+    pub credited: CreditedTree,
+    /// What the update saw of each leaf; `None` of those that it was not given, or did not come to.
+    pub seen: Vec<Option<Seen>>,
+}
+
+impl TrainedTree {
+    /// The tree as sampled and scored.
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
+        &self.credited.measured.tree
+    }
+
+    /// Log-probabilities that the ratio of response `leaf` started from, `[R]`, where they are known.
+    #[must_use]
+    pub fn old_logprobs(&self, leaf: usize) -> Option<&[f32]> {
+        let seen = || Some(self.seen[leaf].as_ref()?.logprobs.as_slice());
+        self.credited.measured.old_logprobs(leaf).or_else(seen)
+    }
+
+    /// Entropies of response `leaf`, `[R]`: measured before the update, else as its first pass over the response saw them.
+    #[must_use]
+    pub fn entropies(&self, leaf: usize) -> Option<&[f32]> {
+        let measured = self.credited.measured.entropies.as_ref().map(|field| field.path(leaf));
+        measured.or_else(|| Some(self.seen[leaf].as_ref()?.entropies.as_slice()))
+    }
 }

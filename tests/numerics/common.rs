@@ -8,7 +8,9 @@ use rlcredit::batch::TrainSample;
 use rlcredit::measure::Measurer;
 use rlcredit::model::{Inputs, ModelConfig, Placement, Policy};
 use rlcredit::signal::{Grouping, SignalConfig};
-use rlcredit::types::{Finish, Leaf, Needs, Prompt, Purpose, RunRandom, TokenId, Tree};
+use rlcredit::types::{
+    Finish, Leaf, MeasuredTree, Needs, Prompt, Purpose, RatioStart, RunRandom, TokenId, Tree,
+};
 use tch::{Device, Kind, Tensor};
 
 /// Between them: tied and untied embeddings, biases, norms on queries and keys, grouped queries, stretched rotations.
@@ -56,7 +58,6 @@ pub fn leaf(sample: u32, tokens: Vec<TokenId>, logprobs: Vec<f32>) -> Leaf {
         tokens,
         logprobs,
         finish: Finish::Eos,
-        signals: None,
         text: String::new(),
         verdict,
         is_graded: true,
@@ -76,9 +77,13 @@ pub fn measured(policy: &Policy, trees: Vec<Tree>, temperature: f64, max_tokens:
         signals: &signals,
         check: &|| Ok(()),
     };
-    let needs = Needs { old_logprobs: true, ..Needs::default() };
-    let trees = measurer.measure(trees, needs, 1, &mut Grouping::default()).unwrap();
-    trees.iter().flat_map(|tree| tree.old_logprobs.as_ref().unwrap().iter().map(<[f32]>::to_vec)).collect()
+    let trees = measurer
+        .measure(trees, Vec::new(), (Needs::default(), RatioStart::Measured), 1, &mut Grouping::default())
+        .unwrap();
+    let of_tree = |tree: &MeasuredTree| {
+        (0..tree.tree.leaves.len()).map(|leaf| tree.old_logprobs(leaf).unwrap().to_vec()).collect::<Vec<_>>()
+    };
+    trees.iter().flat_map(of_tree).collect()
 }
 
 /// Nine samples of three prompts, of different lengths, with made-up advantages on every token.

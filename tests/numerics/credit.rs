@@ -56,7 +56,6 @@ impl Golden {
             tokens: vec![1; numbers.waad.len()],
             logprobs: vec![-1.0; numbers.waad.len()],
             finish: Finish::Eos,
-            signals: None,
             text: String::new(),
             verdict: Verdict::new(0.0, BTreeMap::new(), Status::Ok),
             is_graded: true,

@@ -8,7 +8,7 @@ use rlcredit::learner::PolicyLearner;
 use rlcredit::loss::ClipConfig;
 use rlcredit::measure::Measurer;
 use rlcredit::model::{AttentionTap, Decoder, KvCache, Policy, Tapped};
-use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use rlcredit::rollout::{DecodeEngine, Generated, Generation, RolloutEngine, SamplingConfig};
 use rlcredit::signal::{DecodePlan, Layers, SignalConfig};
 use rlcredit::types::{Completion, Finish, GenRequest, Purpose, RunRandom, TokenId, Tree};
 use tch::{Device, Kind, Tensor};
@@ -40,7 +40,7 @@ fn requests() -> Vec<GenRequest> {
 
 fn generate(policy: &Policy, requests: &[GenRequest], sampling: SamplingConfig) -> Vec<Completion> {
     let mut engine = DecodeEngine::new(EOS.to_vec(), 512, 1 << 14);
-    engine.generate(policy, requests, &generation(sampling), &mut |_| Ok(())).unwrap()
+    engine.generate(policy, requests, &generation(sampling), &mut |_| Ok(())).unwrap().completions
 }
 
 /// What the full forward pass says about the token after each of `context ++ response[..i]`, f64 `[T, V]`.
@@ -161,7 +161,8 @@ fn twenty_updates_at_rate_0_leave_sampler_and_learner_as_near_as_they_were() {
             let mut engine = DecodeEngine::new(EOS.to_vec(), 512, 1 << 14);
             let sampling = SamplingConfig { temperature: TEMPERATURE, ..PLAIN };
             let generation = Generation { step, ..generation(sampling) };
-            let completions = engine.generate(&policy, &requests, &generation, &mut |_| Ok(())).unwrap();
+            let completions =
+                engine.generate(&policy, &requests, &generation, &mut |_| Ok(())).unwrap().completions;
             let samples: Vec<TrainSample> = requests
                 .iter()
                 .zip(&completions)
@@ -239,7 +240,8 @@ fn an_answer_does_not_depend_on_its_company() {
                 n_finished += n;
                 Ok(())
             })
-            .unwrap();
+            .unwrap()
+            .completions;
         parts.iter().zip(&together).for_each(|(part, together)| same(part, together));
         assert_eq!(n_finished, requests.len());
 
@@ -256,12 +258,14 @@ fn a_prefix_is_continued_as_if_it_had_just_been_written() {
     let whole = DecodeEngine::new(Vec::new(), 8, 99)
         .generate(&policy, std::slice::from_ref(&request), &generation(PLAIN), &mut |_| Ok(()))
         .unwrap()
+        .completions
         .swap_remove(0);
     let cuts = [1, 9, 23];
     let rest = |cut: usize| GenRequest { prefix: whole.tokens[..cut].to_vec(), ..request.clone() };
     let parts = DecodeEngine::new(Vec::new(), 8, 99)
         .generate(&policy, &cuts.map(rest), &generation(PLAIN), &mut |_| Ok(()))
-        .unwrap();
+        .unwrap()
+        .completions;
     for (cut, part) in cuts.into_iter().zip(parts) {
         assert_eq!(part.tokens, whole.tokens[cut..], "cut at {cut}");
         assert_eq!(part.finish, Finish::Length);
@@ -294,20 +298,19 @@ fn branches_go_on_from_what_was_kept() {
     let engine = || DecodeEngine::new(EOS.to_vec(), 5, 1 << 14);
     let (mut keeping, mut plain) = (engine().keeping(2, usize::MAX), engine());
     let ask = |engine: &mut DecodeEngine, requests: &[GenRequest]| {
-        engine.generate(&policy, requests, &generation(PLAIN), &mut |_| Ok(())).unwrap()
+        let generated = engine.generate(&policy, requests, &generation(PLAIN), &mut |_| Ok(())).unwrap();
+        (generated.completions, generated.counts)
     };
-    let roots = ask(&mut keeping, &requests);
-    assert_eq!(roots, ask(&mut plain, &requests));
-    let (first, again) = (keeping.take_counts(), plain.take_counts());
+    let ((roots, first), (same, again)) = (ask(&mut keeping, &requests), ask(&mut plain, &requests));
+    assert_eq!(roots, same);
     assert_eq!((first, first.reused), (again, 0));
     let branches = branches_of(&requests, &roots);
-    let (answers, fresh) = (ask(&mut keeping, &branches), ask(&mut plain, &branches));
-    for ((kept, fresh), request) in answers.iter().zip(&fresh).zip(&branches) {
+    let ((answers, kept), (anew, fresh)) = (ask(&mut keeping, &branches), ask(&mut plain, &branches));
+    for ((kept, fresh), request) in answers.iter().zip(&anew).zip(&branches) {
         assert_eq!((&kept.tokens, kept.finish), (&fresh.tokens, fresh.finish), "{request:?}");
         let close = kept.logprobs.iter().zip(&fresh.logprobs).all(|(a, b)| (a - b).abs() < 1e-4);
         assert!(close, "{:?} {:?}", kept.logprobs, fresh.logprobs);
     }
-    let (kept, fresh) = (keeping.take_counts(), plain.take_counts());
     let n_groups =
         branches.chunk_by(|a, b| a.prompt.id == b.prompt.id && a.prefix == b.prefix).count() as u64;
     assert_eq!(kept.prefilled, n_groups, "a token for each group");
@@ -315,13 +318,11 @@ fn branches_go_on_from_what_was_kept() {
     assert!(kept.reused > 0 && fresh.reused == 0, "{kept:?} {fresh:?}");
     // So do branches off branches.
     let further = branches_of(&branches, &answers);
-    let (kept, fresh) = (ask(&mut keeping, &further), ask(&mut plain, &further));
-    assert!(kept.iter().zip(&fresh).all(|(kept, fresh)| kept.tokens == fresh.tokens));
-    let (kept, fresh) = (keeping.take_counts(), plain.take_counts());
+    let ((answers, kept), (anew, fresh)) = (ask(&mut keeping, &further), ask(&mut plain, &further));
+    assert!(answers.iter().zip(&anew).all(|(kept, fresh)| kept.tokens == fresh.tokens));
     assert!(fresh.prefilled > 2 * kept.prefilled && kept.reused > 0, "{kept:?} {fresh:?}");
     // What was kept is gone, since the weights may change.
-    let _ = ask(&mut keeping, &branches[..2]);
-    assert_eq!(keeping.take_counts().reused, 0);
+    assert_eq!(ask(&mut keeping, &branches[..2]).1.reused, 0);
 }
 
 /// Rows that have ended run on beside the others, here past the last position of the model.
@@ -335,8 +336,10 @@ fn an_ended_row_disturbs_nobody_at_the_end_of_the_positions() {
     let mut requests: Vec<GenRequest> = (0..10).map(fresh).collect();
     requests[9].prefix = tokens(7, 100);
     let mut engine = DecodeEngine::new(Vec::new(), 512, 1 << 14);
-    let together = engine.generate(&policy, &requests, &generation(sampling), &mut |_| Ok(())).unwrap();
-    let alone = engine.generate(&policy, &requests[..1], &generation(sampling), &mut |_| Ok(())).unwrap();
+    let mut ask = |requests: &[GenRequest]| {
+        engine.generate(&policy, requests, &generation(sampling), &mut |_| Ok(())).unwrap().completions
+    };
+    let (together, alone) = (ask(&requests), ask(&requests[..1]));
     assert_eq!((together[9].tokens.len(), together[0].tokens.len()), (8, 108));
     assert_eq!(together[0].tokens, alone[0].tokens);
 }
@@ -392,7 +395,7 @@ fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
     for family in FAMILIES {
         let (policy, requests) = (policy(family), requests());
         let plan = DecodePlan::new(&config, &policy.config);
-        let read = DecodeEngine::new(EOS.to_vec(), 5, 16)
+        let Generated { completions: read, signals, .. } = DecodeEngine::new(EOS.to_vec(), 5, 16)
             .reading(plan)
             .generate(&policy, &requests, &generation(PLAIN), &mut |_| Ok(()))
             .unwrap();
@@ -415,9 +418,10 @@ fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
             check: &|| Ok(()),
         };
         let measured = measurer.ask(&policy, &sequences, false, true).unwrap().signals;
-        for ((read, plain), measured) in read.iter().zip(&plain).zip(&measured) {
+        assert_eq!(signals.len(), read.len());
+        for (((read, signals), plain), measured) in read.iter().zip(&signals).zip(&plain).zip(&measured) {
             assert_eq!((&read.tokens, read.finish), (&plain.tokens, plain.finish), "{family}");
-            let heads = &read.signals.as_ref().unwrap().heads;
+            let heads = &signals.heads;
             assert_eq!(heads.len(), measured.heads.len());
             for (a, b) in heads.iter().zip(&measured.heads) {
                 assert_eq!(a.id, b.id);
@@ -434,6 +438,5 @@ fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
                 );
             }
         }
-        assert!(plain.iter().all(|done| done.signals.is_none()));
     }
 }

@@ -54,7 +54,8 @@ fn greedy_responses_logprobs_and_tokens_equal_those_of_transformers() {
             max_rows: 512,
         };
         let generation = Generation { random: RunRandom::new(0), purpose: Purpose::Eval, step: 0, sampling };
-        let done = engine.generate(&policy, &[request], &generation, &mut |_| Ok(())).unwrap().remove(0);
+        let done =
+            engine.generate(&policy, &[request], &generation, &mut |_| Ok(())).unwrap().completions.remove(0);
         assert_eq!(done.tokens, greedy_ids, "case {i}");
         for (got, expected) in done.logprobs.iter().zip(numbers("greedy_logprobs")) {
             worst = worst.max((f64::from(*got) - expected).abs());

@@ -124,7 +124,8 @@ fn a_response_ends_in_a_distribution_that_is_not_finite() {
                 n_finished += n;
                 Ok(())
             })
-            .unwrap();
+            .unwrap()
+            .completions;
         assert_eq!((done.len(), n_finished, done[0].finish), (1, 1, Finish::Length));
         assert_eq!((done[0].tokens.len(), done[0].logprobs.len()), (1, 1));
         assert!(done[0].logprobs[0].is_nan(), "temperature {temperature}");

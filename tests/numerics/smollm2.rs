@@ -77,7 +77,8 @@ fn greedy_continuations_and_numbers_equal_those_of_transformers() {
         let generation =
             Generation { random: RunRandom::new(0), purpose: Purpose::Sample, step: 0, sampling };
         let mut engine = DecodeEngine::new(tokenizer.eos_ids().to_vec(), 1, 4096);
-        let done = engine.generate(&policy, &[request], &generation, &mut |_| Ok(())).unwrap().remove(0);
+        let done =
+            engine.generate(&policy, &[request], &generation, &mut |_| Ok(())).unwrap().completions.remove(0);
         assert_eq!(done.tokens, case.greedy_ids, "{}", case.user);
         assert_eq!(tokenizer.decode(&done.tokens, false).unwrap(), case.greedy_text);
 

@@ -35,6 +35,7 @@ fn generate(policy: &Policy, sampling: SamplingConfig) -> Vec<Completion> {
     DecodeEngine::new(vec![2], 512, 1 << 14)
         .generate(policy, &requests(), &generation, &mut |_| Ok(()))
         .unwrap()
+        .completions
 }
 
 fn has(token: TokenId) -> bool {

@@ -12,8 +12,8 @@ use rlcredit::pipeline::{
 };
 use rlcredit::rollout::explore::branch::{EntropyConfig, RuleConfig};
 use rlcredit::rollout::explore::{ExploreConfig, GroupConfig, TreeConfig};
-use rlcredit::rollout::{Generation, RolloutEngine, SamplingConfig, ScriptedEngine};
-use rlcredit::score::{OverlongConfig, PenaltyConfig, Scorer};
+use rlcredit::rollout::{Generated, Generation, RolloutEngine, SamplingConfig, ScriptedEngine};
+use rlcredit::score::{Judge, Penalty, PenaltyConfig, Scorer};
 use rlcredit::signal::Segmenter;
 use rlcredit::text::{Tokenizer, countdown_tokenizer};
 use rlcredit::types::{Completion, Finish, GenRequest, Progress, Prompt, Purpose, RunRandom, Tree};
@@ -148,11 +148,11 @@ impl RolloutEngine for LoggedEngine {
         requests: &[GenRequest],
         generation: &Generation,
         finished: &mut Progress<'_>,
-    ) -> Result<Vec<Completion>> {
-        let completions = self.0.generate(policy, requests, generation, finished)?;
+    ) -> Result<Generated> {
+        let generated = self.0.generate(policy, requests, generation, finished)?;
         let asked = self.0.calls.last().unwrap().clone();
         self.1.lock().unwrap().push(Event::Asked(asked));
-        Ok(completions)
+        Ok(generated)
     }
 }
 
@@ -167,12 +167,13 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
     let log = Log::default();
     let answer = |text: &str| {
         let tokens = tokenizer.encode(&format!("<answer>{text}</answer>")).unwrap();
-        Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos, signals: None }
+        Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos }
     };
     // Of every group of three the second is right.
     let script = (0..6 * 3).map(|i| answer(if i % 3 == 1 { "1+2" } else { "2-1" })).collect();
+    let scorer =
+        Scorer::new(&[serde_json::from_str(r#"{"type": "countdown", "weight": 2.0}"#).unwrap()]).unwrap();
     let gatherer = Gatherer {
-        overlong: None,
         sampler: Box::new(LoggedSampler(
             SamplerConfig::default().build(prompts.collect(), random).unwrap(),
             Arc::clone(&log),
@@ -180,10 +181,7 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).build(),
         reader: reader(&tokenizer, random),
         engine: Box::new(LoggedEngine(ScriptedEngine { script, calls: Vec::new() }, Arc::clone(&log))),
-        scorer: Arc::new(
-            Scorer::new(&[serde_json::from_str(r#"{"type": "countdown", "weight": 2.0}"#).unwrap()]).unwrap(),
-        ),
-        tokenizer: Arc::clone(&tokenizer),
+        judge: Judge { scorer: Arc::new(scorer), tokenizer: Arc::clone(&tokenizer), overlong: None },
         generation: Generation {
             random,
             purpose: Purpose::Rollout,
@@ -233,7 +231,7 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
 }
 
 /// A source of two prompts a step, three responses each, that are right where `right` says so.
-fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<OverlongConfig>) -> (OnPolicy, Policy) {
+fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<Penalty>) -> (OnPolicy, Policy) {
     let tokenizer = Arc::new(countdown_tokenizer().unwrap());
     let prompts = (0..9).map(|id| {
         let task = Task::Countdown(Countdown { numbers: vec![1, 2], target: 3 });
@@ -243,18 +241,17 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<OverlongConfi
     let answer = |right: &bool| {
         let tokens =
             tokenizer.encode(if *right { "<answer>1+2</answer>" } else { "<answer>2-1</answer>" }).unwrap();
-        Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos, signals: None }
+        Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos }
     };
     let sampling =
         SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_rows: 512 };
+    let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap();
     let gatherer = Gatherer {
         sampler: SamplerConfig::default().build(prompts.collect(), random).unwrap(),
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).build(),
         reader: reader(&tokenizer, random),
         engine: Box::new(ScriptedEngine { script: right.iter().map(answer).collect(), calls: Vec::new() }),
-        scorer: Arc::new(Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap()),
-        tokenizer: Arc::clone(&tokenizer),
-        overlong,
+        judge: Judge { scorer: Arc::new(scorer), tokenizer: Arc::clone(&tokenizer), overlong },
         generation: Generation { random, purpose: Purpose::Rollout, step: 0, sampling },
     };
     let source = OnPolicy { gatherer, n_prompts: 2, refill_rounds };
@@ -290,7 +287,7 @@ fn groups_without_signal_give_their_place_to_others_while_rounds_are_left() {
 
 #[test]
 fn a_response_near_the_limit_loses_reward_and_its_graders_verdict_stays() {
-    let overlong = OverlongConfig::Penalty(PenaltyConfig { buffer: 4, factor: 1.0 });
+    let overlong = Penalty { config: PenaltyConfig { buffer: 4, factor: 1.0 }, limit: 8 };
     let (mut source, policy) = scripted(&[true, false, false, true, true, true], 0, Some(overlong));
     let harvest = source.next(&policy, 1, &mut |_| Ok(())).unwrap();
     // Five tokens of at most eight, of which the last four cost.
@@ -318,7 +315,6 @@ fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() 
         tokens: vec![5, 6 + i % 7, 4, 9],
         logprobs: vec![-0.1 * (i + 1) as f32; 4],
         finish: Finish::Eos,
-        signals: None,
     });
     let engine = ScriptedEngine { script: script.collect(), calls: Vec::new() };
     gatherer.engine = Box::new(LoggedEngine(engine, Arc::clone(&log)));
@@ -390,7 +386,7 @@ impl RolloutEngine for Breaking {
         requests: &[GenRequest],
         generation: &Generation,
         finished: &mut Progress<'_>,
-    ) -> Result<Vec<Completion>> {
+    ) -> Result<Generated> {
         assert!(!std::mem::replace(&mut self.1, true), "a fuse blew");
         self.0.generate(policy, requests, generation, finished)
     }

@@ -16,7 +16,8 @@ fn ten_refused_updates_in_a_row_end_the_run() {
     place.write("tiny.toml", recipe);
     let ended = place.run(&["train", "tiny.toml", "--set", "run.steps=20"]);
     assert_eq!(ended.code, 4, "{}", ended.err);
-    assert_eq!(ended.err.matches("update skipped, ").count(), 10, "{}", ended.err);
+    // The tenth is told by the end of the run.
+    assert_eq!(ended.err.matches("update skipped, ").count(), 9, "{}", ended.err);
     for part in [
         "error: step 10: 10 updates in a row were not finite",
         "the advantage of token 0 is ",

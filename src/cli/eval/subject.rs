@@ -15,6 +15,7 @@ use rlcredit::model::{ModelConfig, Placement, Policy, load};
 use rlcredit::observe::Console;
 use rlcredit::rollout::DecodeEngine;
 use rlcredit::run_folder::Environment;
+use rlcredit::score::Judge;
 use rlcredit::text::Tokenizer;
 use serde_json::{Map, Value, json};
 
@@ -242,8 +243,11 @@ impl PlannedSet {
             greedy: plan.greedy,
             sampling: plan.sampling,
             random: self.random,
-            scorer: Arc::clone(&self.scorer),
-            tokenizer: Arc::clone(tokenizer),
+            judge: Judge {
+                scorer: Arc::clone(&self.scorer),
+                tokenizer: Arc::clone(tokenizer),
+                overlong: None,
+            },
         })
     }
 }

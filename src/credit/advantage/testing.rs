@@ -17,7 +17,6 @@ pub fn group(rewards: &[f64]) -> MeasuredTree {
         tokens: vec![1; i as usize + 1],
         logprobs: vec![-1.0; i as usize + 1],
         finish: Finish::Eos,
-        signals: None,
         text: String::new(),
         verdict: Verdict::new(*reward, Default::default(), Status::Ok),
         is_graded: true,

@@ -5,12 +5,13 @@ use proptest::prelude::*;
 use rewards::{Countdown, Task};
 
 use super::*;
+use crate::score::Scorer;
 use crate::text::countdown_tokenizer;
 use crate::types::{Finish, TokenId};
 
 fn completion(tokens: Vec<TokenId>) -> Completion {
     let logprobs = tokens.iter().map(|token| -0.01 * *token as f32).collect();
-    Completion { tokens, logprobs, finish: Finish::Eos, signals: None }
+    Completion { tokens, logprobs, finish: Finish::Eos }
 }
 
 /// Responses to each of some prompts, and branches: which response, where, and how they go on.
@@ -41,8 +42,9 @@ proptest! {
 
     #[test]
     fn grafting_keeps_every_path_from_root_to_leaf(shape in shape()) {
-        let tokenizer = countdown_tokenizer().unwrap();
+        let tokenizer = Arc::new(countdown_tokenizer().unwrap());
         let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap();
+        let judge = Judge { scorer: Arc::new(scorer), tokenizer: Arc::clone(&tokenizer), overlong: None };
         let prompt = |id| {
             let task = Task::Countdown(Countdown { numbers: vec![1, 2], target: 3 });
             Arc::new(Prompt { id, text: "?".into(), tokens: vec![3], task })
@@ -54,7 +56,7 @@ proptest! {
         };
         let of_roots = prompts.iter().zip(&shape).flat_map(|(prompt, (roots, _))| requests(prompt, roots.len())).collect();
         let answers = shape.iter().flat_map(|(roots, _)| roots.iter().cloned().map(completion)).collect();
-        let trees = graft(of_roots, answers, &scorer, &tokenizer, &mut |_| Ok(())).unwrap();
+        let trees = judge.trees(of_roots, answers, &mut |_| Ok(())).unwrap();
         prop_assert!(trees.iter().zip(&shape).all(|(tree, (roots, _))| tree.leaves.len() == roots.len()));
 
         let forks = shape.iter().enumerate().flat_map(|(i, (_, branches))| {
@@ -63,7 +65,7 @@ proptest! {
         let sprouts = Sprouts { trees, forks: forks.collect() };
         let asked = sprouts.requests();
         let answers = shape.iter().flat_map(|(_, branches)| branches.iter().map(|(.., new)| completion(new.clone())));
-        let whole = sprouts.grown(asked, answers.collect(), (&scorer, &tokenizer), &mut |_| Ok(())).unwrap();
+        let whole = sprouts.grown(asked, answers.collect(), &judge, &mut |_| Ok(())).unwrap();
         for (tree, (roots, branches)) in whole.iter().zip(&shape) {
             let numbers: Vec<u32> = tree.leaves.iter().map(|leaf| leaf.sample).collect();
             prop_assert_eq!(numbers, (0..(roots.len() + branches.len()) as u32).collect::<Vec<_>>());
@@ -77,42 +79,4 @@ proptest! {
             prop_assert_eq!(tree.n_sampled_tokens(), new);
         }
     }
-}
-
-/// The leaf that `text`, its tokens and more, becomes as a response to `prompt`, whose answer is 2.
-fn judged(prompt: &str, text: &str, finish: Finish) -> Leaf {
-    let tokenizer = countdown_tokenizer().unwrap();
-    let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "math"}"#).unwrap()]).unwrap();
-    let task = Task::Question(rewards::Question::new("2"));
-    let prompt = Arc::new(Prompt { id: 0, text: prompt.into(), tokens: vec![3], task });
-    let request = GenRequest { prompt, prefix: Vec::new(), sample: 0 };
-    let completion = Completion { finish, ..completion(tokenizer.encode(text).unwrap()) };
-    graft(vec![request], vec![completion], &scorer, &tokenizer, &mut |_| Ok(()))
-        .unwrap()
-        .remove(0)
-        .leaves
-        .remove(0)
-}
-
-#[test]
-fn a_guess_in_a_thought_that_the_prompt_has_opened_is_not_paid() {
-    for finish in [Finish::Eos, Finish::Length] {
-        for (prompt, text, right) in [
-            ("1+1=", "\\boxed{2}", true),
-            ("1+1=<think>", "\\boxed{2}", false),
-            ("1+1=<think>\n", "so \\boxed{2}", false),
-            ("1+1=<think>\n", "so</think>\\boxed{2}", true),
-            ("1+1=<think>\n\n</think>\n\n", "\\boxed{2}", true),
-        ] {
-            let leaf = judged(prompt, text, finish);
-            assert_eq!(leaf.verdict.correct(), right, "{prompt} {text}");
-            assert!(leaf.is_graded, "to have no answer is a judgement");
-        }
-    }
-}
-
-#[test]
-fn special_tokens_are_text_but_for_those_that_end_or_pad() {
-    let leaf = judged("1+1=", "<unk>\\boxed{2}<eos><pad>", Finish::Eos);
-    assert_eq!((leaf.text.as_str(), leaf.verdict.correct()), ("<unk>\\boxed{2}", true));
 }

@@ -46,9 +46,10 @@ impl<'r> Row<'r> {
         (self.tokens.last().map_or(0, |token| i64::from(*token)), is_new)
     }
 
-    pub(super) fn into_completion(self) -> Completion {
+    /// The response, and its attention where it was read.
+    pub(super) fn into_parts(self) -> (Completion, Option<HeadSignals>) {
         // The loop ends only when every row has a finish.
         let finish = self.finish.unwrap_or(Finish::Length);
-        Completion { tokens: self.tokens, logprobs: self.logprobs, finish, signals: self.signals }
+        (Completion { tokens: self.tokens, logprobs: self.logprobs, finish }, self.signals)
     }
 }

@@ -1,4 +1,4 @@
-//! The critic of a run: the model, its learner, and what a checkpoint keeps of both.
+//! The critic beside a policy: the model, its learner, and what a checkpoint keeps of both.
 
 use anyhow::Result;
 
@@ -8,23 +8,30 @@ use crate::learner::{CriticConfig, CriticLearner, CriticReport};
 use crate::measure::Measurer;
 use crate::model::{Critic, Policy};
 use crate::optim::learning_rate;
-use crate::types::{CreditedTree, Step, Tree};
+use crate::types::{Step, TrainedTree, Tree};
 
 /// A critic that learns beside the policy.
-pub(super) struct OwnCritic {
+pub struct CriticTrainer {
+    /// The model.
     pub critic: Critic,
     config: CriticConfig,
     learner: CriticLearner,
 }
 
-impl OwnCritic {
+impl CriticTrainer {
     /// One that starts from `policy`.
+    ///
+    /// # Errors
+    /// If the policy is not where its placement says.
     pub fn new(config: CriticConfig, batch: BatchConfig, policy: &Policy) -> Result<Self> {
         let critic = Critic::of_policy(policy)?;
         Ok(Self { learner: CriticLearner::new(config, batch, &critic), config, critic })
     }
 
     /// Goes on from a saved state.
+    ///
+    /// # Errors
+    /// If the state is of another model.
     pub fn restore(&mut self, state: CriticState) -> Result<()> {
         let CriticState { weights, optimizer } = state;
         self.critic.set_master(&weights)?;
@@ -32,6 +39,7 @@ impl OwnCritic {
     }
 
     /// What has to be saved.
+    #[must_use]
     pub fn state(&self) -> CriticState {
         CriticState {
             weights: self.critic.master().shallow_clone(),
@@ -40,11 +48,15 @@ impl OwnCritic {
     }
 
     /// Whether it learns alone in `step`.
-    pub fn warms_up(&self, step: Step) -> bool {
+    #[must_use]
+    pub fn learns_alone(&self, step: Step) -> bool {
         step <= self.config.warmup_steps
     }
 
     /// Learns from the samples of `step`, the last being `steps`.
+    ///
+    /// # Errors
+    /// If a sample has no values or returns.
     pub fn update(&mut self, samples: &[TrainSample], step: Step, steps: Step) -> Result<CriticReport> {
         let lr = learning_rate(&self.config.optim, step, steps);
         self.learner.update(&mut self.critic, samples, lr)
@@ -56,7 +68,7 @@ impl OwnCritic {
 /// ```text
 /// 1 - Var(targets - values) / Var(targets)
 /// ```
-pub(super) fn explained_variance(pairs: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
+fn explained_variance(pairs: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
     let (values, targets): (Vec<f64>, Vec<f64>) = pairs.unzip();
     let variance = |numbers: &[f64]| {
         let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
@@ -68,9 +80,11 @@ pub(super) fn explained_variance(pairs: impl Iterator<Item = (f64, f64)>) -> Opt
 }
 
 /// [`explained_variance`] of the returns of a step by the values before its update, over all tokens of graded responses.
-pub(super) fn explained_in_training(trees: &[CreditedTree]) -> Option<f64> {
-    let fields =
-        trees.iter().filter_map(|tree| Some((tree, tree.measured.values.as_ref()?, tree.returns.as_ref()?)));
+pub(crate) fn explained_in_training(trees: &[TrainedTree]) -> Option<f64> {
+    let fields = trees
+        .iter()
+        .map(|tree| &tree.credited)
+        .filter_map(|tree| Some((tree, tree.measured.values.as_ref()?, tree.returns.as_ref()?)));
     explained_variance(fields.flat_map(|(tree, values, returns)| {
         let paths = tree.measured.tree.leaves.iter().zip(values.iter().zip(returns.iter()));
         let graded = paths.filter(|(leaf, _)| leaf.is_graded);
@@ -80,7 +94,7 @@ pub(super) fn explained_in_training(trees: &[CreditedTree]) -> Option<f64> {
 }
 
 /// [`explained_variance`] of the rewards of whole responses, those that were graded, by the values before each of their tokens.
-pub(super) fn explained_rewards(
+pub(crate) fn explained_rewards(
     measurer: &Measurer<'_>,
     critic: &Critic,
     trees: &[Tree],

@@ -1,0 +1,32 @@
+//! The processors are the run's own.
+
+use anyhow::Result;
+
+use super::{Guard, Watched};
+use crate::threads::n_threads;
+
+/// Share of a step that threads wait for processors from which on a person is told.
+const CROWDED: f64 = 0.25;
+
+/// Says once that others use the processors, for it makes everything slower.
+#[derive(Default)]
+pub(in crate::run) struct Processors {
+    told: bool,
+}
+
+impl Guard for Processors {
+    fn after_step(&mut self, step: &Watched<'_>) -> Result<Option<String>> {
+        let waited = step.row.get("perf/waited_frac").filter(|waited| *waited > CROWDED);
+        let Some(waited) = waited.filter(|_| !std::mem::replace(&mut self.told, true)) else {
+            return Ok(None);
+        };
+        Ok(Some(format!(
+            "others use the processors: {:.0} % of the time that the {} threads could have computed in step {} they waited \
+             for one, and the step came to {:.1} % of the machine's peak; --threads says how many compute",
+            100.0 * waited,
+            n_threads(),
+            step.record.step,
+            100.0 * step.row.get("perf/mfu").unwrap_or(0.0)
+        )))
+    }
+}

@@ -1,0 +1,32 @@
+//! A broken policy is never saved.
+
+use anyhow::Result;
+use tch::Kind;
+
+use super::Guard;
+use crate::model::{Inputs, Policy};
+use crate::run::Setup;
+
+/// Asks the policy for one distribution before it is saved. Costs far less than writing the weights.
+#[derive(Default)]
+pub(in crate::run) struct Soundness;
+
+impl Guard for Soundness {
+    fn before_saving(&self, setup: &Setup, policy: &Policy) -> Result<Option<String>> {
+        let doubt = || Some(String::from("the policy's distribution over tokens is no longer finite"));
+        Ok(if is_sound(setup, policy)? { None } else { doubt() })
+    }
+}
+
+/// Whether the weights are finite and so is the distribution over the token after the first training problem.
+fn is_sound(setup: &Setup, policy: &Policy) -> Result<bool> {
+    if !policy.master().sum(Kind::Double).double_value(&[]).is_finite() {
+        return Ok(false);
+    }
+    let Some(prompt) = setup.data.train.first() else { return Ok(true) };
+    let inputs = Inputs::rows(&prompt.tokens, 1, policy.placement.device);
+    let hidden = policy.hidden(&inputs, None)?;
+    let last = hidden.narrow(0, hidden.size()[0] - 1, 1); // (1, E)
+    let probs = policy.head(setup.recipe.sampling.temperature).probabilities(&last);
+    Ok(probs.sum(Kind::Double).double_value(&[]).is_finite())
+}
