@@ -70,7 +70,14 @@ impl RewardConfig {
         match self {
             Self::Countdown(_) | Self::Math(_) | Self::Numeric(_) | Self::Choice(_) => None,
             Self::Format(_) | Self::Length(_) => None,
-            Self::Command(config) => Some(format!("starts the program `{}`", config.shown())),
+            Self::Command(config) if config.pass_env.is_empty() => {
+                Some(format!("starts the program `{}`", config.shown()))
+            }
+            Self::Command(config) => Some(format!(
+                "starts the program `{}` and gives it {}",
+                config.shown(),
+                config.pass_env.join(", ")
+            )),
             Self::Http(config) => Some(format!("sends every response to {}", masked(&config.url))),
         }
     }

@@ -35,6 +35,16 @@ fn a_run_starts_no_program_unless_it_is_trusted() {
     place.run(&["eval", "runs/tiny", "-k", "1", "--trust-programs"]);
     assert!(place.path("started").exists());
 
+    let more =
+        "[[reward]]\ntype = \"command\"\nprogram = [\"cat\"]\npass_env = [\"HF_TOKEN\", \"WANDB_API_KEY\"]";
+    with(&format!("type = \"command\"\nprogram = [\"touch\", \"started\"]\n{more}"));
+    let given = "[[reward]] starts the program `cat` and gives it HF_TOKEN, WANDB_API_KEY";
+    let ended = place.run(&["eval", "runs/tiny", "-k", "1"]);
+    let said = format!("[[reward]] starts the program `touch started`; {given}, and the run");
+    assert!(ended.code == 2 && ended.err.contains(&said), "{}", ended.err);
+    let ended = place.run(&["train", "runs/tiny", "--resume"]);
+    assert!(ended.err.contains(&given.replace("]] ", "]] of the run ")), "{}", ended.err);
+
     with("type = \"http\"\nurl = \"http://127.0.0.1:9/${HOME}?token=abc\"");
     let ended = place.run(&["eval", "runs/tiny", "-k", "1"]);
     assert_eq!(ended.code, 2, "{}", ended.err);

@@ -218,12 +218,14 @@ impl Eval {
         })?;
         let resolved = run.checked_resolved()?;
         let recipe = Recipe::load(&resolved, &[])?;
-        let outside = recipe.reward.iter().find_map(|entry| entry.grader.reaches_out());
-        if let Some(what) = outside.filter(|_| !self.trust_programs) {
+        let outside = recipe.reward.iter().filter_map(|entry| entry.grader.reaches_out());
+        let outside: Vec<String> = outside.collect();
+        if !outside.is_empty() && !self.trust_programs {
             bail!(
-                "{}: [[reward]] {what}, and the run may come from anybody; if you trust it, add --trust-programs, or name a \
+                "{}: [[reward]] {}, and the run may come from anybody; if you trust it, add --trust-programs, or name a \
                  recipe of your own with --recipe",
-                resolved.display()
+                resolved.display(),
+                outside.join("; [[reward]] ")
             );
         }
         Ok(Some(recipe))
