@@ -3,12 +3,12 @@
 //! Data flows one way. A type is a stage; each stage consumes one and returns the next:
 //!
 //! ```text
-//! prompts -> requests -> completions -> scored leaves -> trees -> measured trees -> credited trees -> batch -> update
-//!  data      rollout      rollout        score           pipeline  measure           credit            batch    learner
+//! prompts -> requests -> completions -> scored leaves -> trees -> measured -> credited -> batch -> update -> trained
+//!  data      rollout      rollout        score           score    measure     credit      batch    learner   step
 //! ```
 //!
-//! Two pipes lead back: *weights* (learner to rollout) and *difficulty* (scored trees to the prompt sampler). [`run`]
-//! holds the one loop; read it first, then [`types`].
+//! Two pipes lead back: *weights* (learner to rollout) and *difficulty* (scored trees to the prompt sampler). [`step`]
+//! walks all of it once, [`run`] again and again; read these first, then [`types`].
 //!
 //! # What holds everywhere
 //!
@@ -23,7 +23,8 @@
 //! - **Randomness is a pure function** of seed, purpose and coordinates ([`types::RunRandom`]); no generator has a state.
 //! - **State is exhaustive**: [`checkpoint::TrainState`] is taken apart and put together without `..`.
 //! - **Needs are declared**: who credits says what must be measured ([`types::Needs`]); [`measure`] does it once for all.
-//! - **Metrics are returned**, never emitted from within; only `run` writes them, each key is in [`observe::glossary`].
+//! - **Metrics are returned**, never emitted from within; only `run` writes them. A key has one writer and an entry in
+//!   [`observe::glossary`], or the row is an error.
 //! - **No algorithm has an `if` in the loop.** Groups and trees, GRPO and its relatives differ in what the seams build.
 pub mod batch;
 pub mod bench;
