@@ -35,6 +35,12 @@ fn a_run_starts_no_program_unless_it_is_trusted() {
     place.run(&["eval", "runs/tiny", "-k", "1", "--trust-programs"]);
     assert!(place.path("started").exists());
 
+    with("type = \"http\"\nurl = \"http://127.0.0.1:9/${HOME}?token=abc\"");
+    let ended = place.run(&["eval", "runs/tiny", "-k", "1"]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    let said = "sends every response to http://127.0.0.1:9/${HOME}?token=***";
+    assert!(ended.err.contains(said), "{}", ended.err);
+
     let more =
         "[[reward]]\ntype = \"command\"\nprogram = [\"cat\"]\npass_env = [\"HF_TOKEN\", \"WANDB_API_KEY\"]";
     with(&format!("type = \"command\"\nprogram = [\"touch\", \"started\"]\n{more}"));
@@ -44,12 +50,6 @@ fn a_run_starts_no_program_unless_it_is_trusted() {
     assert!(ended.code == 2 && ended.err.contains(&said), "{}", ended.err);
     let ended = place.run(&["train", "runs/tiny", "--resume"]);
     assert!(ended.err.contains(&given.replace("]] ", "]] of the run ")), "{}", ended.err);
-
-    with("type = \"http\"\nurl = \"http://127.0.0.1:9/${HOME}?token=abc\"");
-    let ended = place.run(&["eval", "runs/tiny", "-k", "1"]);
-    assert_eq!(ended.code, 2, "{}", ended.err);
-    let said = "sends every response to http://127.0.0.1:9/${HOME}?token=***";
-    assert!(ended.err.contains(said), "{}", ended.err);
 }
 
 #[test]
