@@ -276,7 +276,7 @@ fn trainer(config: &BenchConfig, policy: Policy, tokenizer: Tokenizer, prompts: 
     let advantage = AdvantageConfig::Group(GroupConfig::default());
     let strategies = vec![config.credit.build(RunRandom::new(0))];
     let credit = Credit { strategies, ..Credit::of(advantage.build()) };
-    let plan = credit.needs().signals.then(|| DecodePlan::new(&settings.signals, &policy.config)).flatten();
+    let plan = credit.needs().signals().then(|| DecodePlan::new(&settings.signals, &policy.config)).flatten();
     let source = MadeUp::new(config, plan, tokenizer, prompts);
     Trainer::new(settings, policy, Box::new(source), credit)
 }

@@ -12,12 +12,12 @@ use rlcredit::files::{require_writable, write_named};
 use rlcredit::inspect::source::{Limits, Line};
 use rlcredit::inspect::terminal::{Style, Terminal};
 use rlcredit::inspect::text::Shown;
-use rlcredit::inspect::{Branching, By, Grouped, Strategies, Subject, html, inspect};
-use rlcredit::measure::Measurer;
+use rlcredit::inspect::{Branching, Grouped, Lens, Strategies, Subject, TRAINED, html, inspect};
+use rlcredit::measure::Passes;
 use rlcredit::observe::Console;
 use rlcredit::run::Failure;
 use rlcredit::signal::Segmenter;
-use rlcredit::types::Step;
+use rlcredit::types::{RunRandom, Step};
 
 mod facts;
 mod given;
@@ -64,9 +64,10 @@ pub struct Inspect {
     /// Write a page to look at in a browser; it needs no network
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Strategy whose gain shades the tokens in the terminal; trained is what training gave a response of a run
-    #[arg(long, value_enum, default_value = "rhythm")]
-    strategy: StrategyArgument,
+    /// Strategy whose gains shade the tokens in the terminal, the recipe's first unless given; trained is what training gave
+    /// a response of a run
+    #[arg(long, value_name = "NAME")]
+    strategy: Option<String>,
     /// Colours in the terminal; auto obeys NO_COLOR
     #[arg(long, value_enum, default_value = "auto")]
     color: ColorArgument,
@@ -77,26 +78,6 @@ enum HeadsArgument {
     AsInRun,
     Together,
     PerSequence,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum StrategyArgument {
-    LocalChunk,
-    GlobalAnchor,
-    Rhythm,
-    Trained,
-}
-
-impl From<StrategyArgument> for By {
-    fn from(argument: StrategyArgument) -> Self {
-        match argument {
-            StrategyArgument::LocalChunk => Self::LocalChunk,
-            StrategyArgument::GlobalAnchor => Self::GlobalAnchor,
-            StrategyArgument::Rhythm => Self::Rhythm,
-            StrategyArgument::Trained => Self::Trained,
-        }
-    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -114,6 +95,8 @@ impl Inspect {
         require(self.limit != Some(0), || "--limit: got 0, expected at least 1".to_owned())?;
         let mut lines = self.lines().map_err(Failure::bad_input)?;
         let (recipe, settings) = self.settings()?;
+        let strategies = Strategies::new(&recipe.credit, RunRandom::new(recipe.run.seed));
+        let by = self.shading(&strategies)?;
         let (path, remark) = self.weights()?;
         if let Some(file) = &self.html {
             require_writable(file, &self.inputs(&path)).map_err(Failure::bad_input)?;
@@ -137,22 +120,18 @@ impl Inspect {
         };
         let subjects = lines.into_iter().map(|line| line.subject(limits));
         let subjects = jsonl::all(subjects).map_err(Failure::bad_input)?;
-        self.require_shading(&subjects)?;
+        require_known(&by, &subjects)?;
 
         let phase = Console::new().step_phase("measure", 0);
-        let measurer = Measurer {
+        let lens = Lens {
             policy: &policy,
-            reference: None,
-            critic: None,
             temperature: recipe.sampling.temperature,
-            max_tokens: recipe.batch.max_tokens,
             signals: &recipe.signals,
-            check: &|| Ok(()),
+            passes: Passes::of(recipe.batch.max_tokens),
         };
-        let strategies = Strategies::of(&recipe.credit);
         let segmenter = tokenizer.as_ref().map(Segmenter::new).transpose()?.unwrap_or_default();
         let branching = Branching::of(&recipe.explore, segmenter);
-        let found = inspect(&measurer, &strategies, &grouped, &branching, &subjects)?;
+        let found = inspect(&lens, &strategies, &grouped, &branching, &subjects)?;
         drop(phase);
 
         let weights = format!("{}{remark}", folder.display());
@@ -175,26 +154,22 @@ impl Inspect {
                 let responses = if count == 1 { "response" } else { "responses" };
                 Console::new().note(format_args!("{}: {count} {responses}", file.display()));
             }
-            None => self.print(&facts, &shown)?,
+            None => self.print(by, &facts, &shown)?,
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    /// That the terminal can be shaded as it was asked for.
-    fn require_shading(&self, subjects: &[Subject]) -> Result<()> {
-        let unknown = subjects.iter().find(|subject| subject.trained.is_none());
-        let Some(subject) = unknown.filter(|_| matches!(self.strategy, StrategyArgument::Trained)) else {
-            return Ok(());
-        };
-        require(false, || {
-            format!(
-                "--strategy trained: {}: what training gave is not known; expected a response of a run, --run RUN --step K",
-                subject.label
-            )
-        })
+    /// The name of the strategy that shades the terminal.
+    fn shading(&self, strategies: &Strategies) -> Result<String> {
+        let names: Vec<&str> = strategies.names().chain([TRAINED]).collect();
+        let name = self.strategy.as_deref().unwrap_or(names[0]);
+        require(names.contains(&name), || {
+            format!("--strategy: got {name:?}, expected one of {}", names.join(", "))
+        })?;
+        Ok(name.to_owned())
     }
 
-    fn print(&self, facts: &[(String, String)], shown: &[Shown]) -> Result<()> {
+    fn print(&self, by: String, facts: &[(String, String)], shown: &[Shown]) -> Result<()> {
         let terminal = io::stdout().is_terminal();
         let columns =
             terminal_size::terminal_size().filter(|_| terminal).map(|(columns, _)| columns.0.into());
@@ -203,16 +178,26 @@ impl Inspect {
             ColorArgument::Never => false,
             ColorArgument::Auto => terminal && wants_color(),
         };
-        let terminal = Terminal::new(
-            Style { color, columns: columns.unwrap_or(COLUMNS), by: self.strategy.into() },
-            shown,
-        );
+        let terminal = Terminal::new(Style { color, columns: columns.unwrap_or(COLUMNS), by }, shown);
         for (name, value) in facts {
             say(format_args!("{name:9} {value}"))?;
         }
         say_drawn(terminal.legend())?;
         shown.iter().try_for_each(|shown| say_drawn(format_args!("\n{}", terminal.draw(shown).trim_end())))
     }
+}
+
+/// That the gains under the name `by` are known of all of `subjects`.
+fn require_known(by: &str, subjects: &[Subject]) -> Result<()> {
+    let unknown = subjects.iter().find(|subject| by == TRAINED && subject.trained.is_none());
+    unknown.map_or(Ok(()), |subject| {
+        require(false, || {
+            format!(
+                "--strategy trained: {}: what training gave is not known; expected a response of a run, --run RUN --step K",
+                subject.label
+            )
+        })
+    })
 }
 
 fn wants_color() -> bool {

@@ -127,11 +127,10 @@ impl Choice {
 /// The chain of a single strategy, with the settings of the recipe's own entry of that name where it has one.
 fn credit_override(base: &Recipe, name: &str) -> Result<String> {
     let default = CreditConfig::named(name)?;
-    if matches!(default, CreditConfig::Uniform(_)) {
+    if default.is_uniform() {
         return Ok(String::from("credit=[]"));
     }
-    let is_named = |config: &&CreditConfig| type_of(config).as_deref() == Some(name);
-    let config = base.credit.iter().find(is_named).unwrap_or(&default);
+    let config = base.credit.iter().find(|config| config.name() == name).unwrap_or(&default);
     Ok(format!("credit=[{}]", Value::try_from(config).context("the strategy cannot be written as TOML")?))
 }
 

@@ -9,11 +9,9 @@
 
 use anyhow::Result;
 
-use crate::credit::strategy::CreditConfig;
 use crate::model::Placement;
 use crate::recipe::{Difference, Recipe};
 use crate::signal::SignalConfig;
-use crate::types::RunRandom;
 
 /// `recipe` with the precision that it comes to on this machine.
 pub(super) fn resolved(mut recipe: Recipe) -> Result<Recipe> {
@@ -25,7 +23,7 @@ pub(super) fn resolved(mut recipe: Recipe) -> Result<Recipe> {
 /// strategy asks for it.
 pub(super) fn course(recipe: &Recipe) -> Recipe {
     let mut course = recipe.clone();
-    course.credit.retain(|config| !matches!(config, CreditConfig::Uniform(_)));
+    course.credit.retain(|config| !config.is_uniform());
     if !reads_attention(recipe) {
         course.signals = SignalConfig::default();
     }
@@ -34,8 +32,7 @@ pub(super) fn course(recipe: &Recipe) -> Recipe {
 
 /// Whether a strategy of `recipe` asks for attention, so that `[signals]` has an effect.
 pub(super) fn reads_attention(recipe: &Recipe) -> bool {
-    let random = RunRandom::new(recipe.run.seed);
-    recipe.credit.iter().any(|config| config.build(random).needs().signals)
+    recipe.credit.iter().any(|config| config.needs().signals())
 }
 
 /// What keeps two recipes from being the same side of a comparison, their seeds aside. Other than for a run that is

@@ -60,8 +60,14 @@ fn a_strategy_has_the_settings_that_the_recipe_gives_it() {
     let plan = Plan::new(wanted(&path, &["rhythm", "entropy", "uniform"], &[])).unwrap();
     let chain = |arm: usize| plan.setup(&plan.arms[arm], 7).unwrap().recipe.credit;
     assert!(format!("{:?}", chain(0)).contains("Rhythm(RhythmConfig { gain: 1.75, "), "{:?}", chain(0));
-    assert!(format!("{:?}", chain(1)).contains("Entropy(EntropyConfig { gain: 1.5, ") && chain(1).len() == 1);
+    assert!(
+        format!("{:?}", chain(1)).contains("Entropy(EntropyConfig(Boost { gain: 1.5, ")
+            && chain(1).len() == 1
+    );
     assert!(chain(2).is_empty());
+    // One that only a file and a line of the registry know is compared as the others are.
+    let plan = Plan::new(wanted(&path, &["late", "uniform"], &[])).unwrap();
+    assert!(format!("{:?}", plan.setup(&plan.arms[0], 7).unwrap().recipe.credit).starts_with("[Late("));
     // Without --credit the chain is the recipe's.
     let plan = Plan::new(wanted(&path, &[], &["optim.lr=1e-4,1e-3"])).unwrap();
     assert_eq!(plan.arms[1].label, "optim.lr=1e-3");

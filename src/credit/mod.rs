@@ -11,13 +11,15 @@ mod importance;
 mod reward;
 pub mod strategy;
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
 pub use importance::{ImportanceConfig, ImportanceMode};
 pub use reward::Rewards;
 
 use self::advantage::{AdvantageEstimator, Shared};
-use self::strategy::{Anchors, CreditStrategy, Response};
+use self::strategy::{CreditStrategy, Gains, Response};
 use crate::types::{
     CreditedTree, Finish, KlEstimator, MeasuredTree, MetricRow, Needs, PathField, Step, Tree,
 };
@@ -98,16 +100,17 @@ impl Credit {
         kl_coef: f64,
     ) -> Result<(Vec<CreditedTree>, MetricRow)> {
         let (mut advantages, returns) = self.estimate(&trees, kl_coef)?;
-        let mut gammas: Vec<PathField<f32>> =
+        let mut gains: Vec<PathField<f32>> =
             trees.iter().map(|tree| PathField::from_fn(&tree.tree, |_, _| 1.0)).collect();
-        let mut anchors = Vec::new();
+        let mut shares = Shares::default();
         for strategy in &self.strategies {
-            for ((tree, advantages), gammas) in trees.iter().zip(&mut advantages).zip(&mut gammas) {
-                let found = reshape(strategy.as_ref(), tree, step, advantages, gammas)?;
-                anchors.extend(found);
+            for ((tree, advantages), gains) in trees.iter().zip(&mut advantages).zip(&mut gains) {
+                let found = reshape(strategy.as_ref(), tree, step, advantages, gains)?;
+                found.iter().for_each(|found| shares.add(found));
             }
         }
-        let mut row = metrics(&gammas, &anchors);
+        let mut row = metrics(&gains);
+        row.extend(shares.row());
         if let Some(importance) = self.importance {
             let (weights, mismatch) = importance.of_trees(&trees)?;
             for (advantages, weights) in advantages.iter_mut().zip(weights) {
@@ -116,10 +119,10 @@ impl Credit {
             }
             row.extend(mismatch);
         }
-        let numbers = advantages.into_iter().zip(returns).zip(gammas);
-        let credited = trees.into_iter().zip(numbers).map(|(measured, ((advantages, returns), gamma))| {
+        let numbers = advantages.into_iter().zip(returns).zip(gains);
+        let credited = trees.into_iter().zip(numbers).map(|(measured, ((advantages, returns), gains))| {
             let trained = self.shared.from(&measured.tree, &self.exclude.trained(&measured.tree));
-            CreditedTree { measured, advantages, returns, gamma, trained }
+            CreditedTree { measured, advantages, returns, gains, trained }
         });
         Ok((credited.collect(), row))
     }
@@ -142,42 +145,60 @@ impl Credit {
     }
 }
 
-/// Lets one strategy reshape the advantages of `tree`, and multiplies what it did into `gammas`.
+/// Lets one strategy reshape the advantages of `tree`, and multiplies what it did into `gains`. Gives what it said of each
+/// response.
 fn reshape(
     strategy: &dyn CreditStrategy,
     tree: &MeasuredTree,
     step: Step,
     advantages: &mut PathField<f32>,
-    gammas: &mut PathField<f32>,
-) -> Result<Vec<Anchors>> {
+    gains: &mut PathField<f32>,
+) -> Result<Vec<Gains>> {
     let leaves = 0..tree.tree.leaves.len();
     let found =
-        leaves.map(|leaf| strategy.gamma(&Response::of(tree, leaf, step))).collect::<Result<Vec<_>>>()?;
+        leaves.map(|leaf| strategy.gains(&Response::of(tree, leaf, step))).collect::<Result<Vec<_>>>()?;
     let own = |leaf: usize, t: usize, advantage: f32| {
         if strategy.apply_to().includes(advantage) { found[leaf].values[t] } else { 1.0 }
     };
-    *gammas = gammas.map(|leaf, t, gamma| gamma * own(leaf, t, advantages.path(leaf)[t]));
+    *gains = gains.map(|leaf, t, gain| gain * own(leaf, t, advantages.path(leaf)[t]));
     *advantages = advantages.map(|leaf, t, advantage| advantage * own(leaf, t, *advantage));
-    Ok(found.into_iter().filter_map(|gamma| gamma.anchors).collect())
+    Ok(found)
 }
 
-/// `credit/*` of a step.
-fn metrics(gammas: &[PathField<f32>], anchors: &[Anchors]) -> MetricRow {
+/// `credit/*` that every chain has.
+fn metrics(gains: &[PathField<f32>]) -> MetricRow {
     let (mut n, mut boosted, mut sum) = (0u64, 0u64, 0.0);
-    for gamma in gammas.iter().flat_map(|field| field.iter().flatten()) {
+    for gain in gains.iter().flat_map(|field| field.iter().flatten()) {
         n += 1;
-        boosted += u64::from(*gamma > 1.0);
-        sum += f64::from(*gamma);
+        boosted += u64::from(*gain > 1.0);
+        sum += f64::from(*gain);
     }
-    let share = |part: f64, whole: f64| part / whole.max(1.0);
     let mut row = MetricRow::default();
-    row.set("credit/boosted_frac", share(boosted as f64, n as f64));
-    row.set("credit/gain_mean", share(sum, n as f64));
-    if !anchors.is_empty() {
-        let total = |count: fn(&Anchors) -> usize| anchors.iter().map(count).sum::<usize>() as f64;
-        row.set("credit/dominated_frac", share(total(|a| a.n_dominated), total(|a| a.n)));
-    }
+    row.set("credit/boosted_frac", boosted as f64 / n.max(1) as f64);
+    row.set("credit/gain_mean", sum / n.max(1) as f64);
     row
+}
+
+/// How many tokens have a role of those that have a wider one, for each metric that a strategy makes of that.
+#[derive(Default)]
+struct Shares(BTreeMap<&'static str, (usize, usize)>);
+
+impl Shares {
+    /// Counts a response.
+    fn add(&mut self, found: &Gains) {
+        for mark in &found.marks {
+            let Some(share) = mark.role.share else { continue };
+            let wider = found.marks.iter().find(|other| other.role.name == share.of);
+            let (part, whole) = self.0.entry(share.metric).or_default();
+            *part += mark.tokens.len();
+            *whole += wider.map_or(0, |wider| wider.tokens.len());
+        }
+    }
+
+    fn row(&self) -> MetricRow {
+        let share = |(part, whole): (usize, usize)| part as f64 / whole.max(1) as f64;
+        self.0.iter().map(|(metric, counts)| (*metric, share(*counts))).collect()
+    }
 }
 
 #[cfg(test)]
@@ -260,7 +281,7 @@ mod tests {
             ..credit(AdvantageConfig::Gae(GaeConfig { gamma: 1.0, lambda: 1.0, whiten: false }))
         };
         let needs = own.needs();
-        assert!(needs.old_logprobs && needs.ref_logprobs && needs.values && !needs.signals);
+        assert!(needs.old_logprobs && needs.ref_logprobs && needs.values && !needs.signals());
         let mut tree = group(&[0.0, 1.0]);
         let field = |tree: &MeasuredTree, value: f32| Some(PathField::from_fn(&tree.tree, |_, _| value));
         let old = PathField::from_fn(&tree.tree, |_, _| -1.0);

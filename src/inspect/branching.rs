@@ -5,9 +5,8 @@ use std::ops::Range;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::Subject;
+use super::{Lens, Subject};
 use crate::batch::Sequence;
-use crate::measure::Measurer;
 use crate::rollout::explore::branch::{AttentionConfig, Root, RuleConfig};
 use crate::rollout::explore::{ExploreConfig, TreeConfig};
 use crate::signal::{Segmented, Segmenter, influence};
@@ -45,10 +44,10 @@ impl Branching {
         Self { segmenter, rule: tree.rule, n: tree.branches }
     }
 
-    /// The steps of each of `subjects`, whose tokens have these `entropies`, as the policy of `measurer` reads them.
+    /// The steps of each of `subjects`, whose tokens have these `entropies`, as `lens` shows them.
     pub(super) fn steps(
         &self,
-        measurer: &Measurer<'_>,
+        lens: &Lens<'_>,
         subjects: &[Subject],
         entropies: &[Vec<f32>],
     ) -> Result<Vec<Steps>> {
@@ -59,8 +58,8 @@ impl Branching {
             RuleConfig::Attention(rule) => rule.distance,
             _ => AttentionConfig::default().distance,
         };
-        let (policy, max_tokens) = (measurer.policy, measurer.max_tokens);
-        let influence = influence(policy, &sequences, &segmented, (distance, max_tokens), &|| Ok(()))?;
+        let reach = (distance, lens.passes.max_tokens);
+        let influence = influence(lens.policy, &sequences, &segmented, reach, lens.passes.check)?;
         let each = subjects.iter().zip(&segmented).zip(influence).zip(entropies);
         Ok(each
             .map(|(((subject, own), fci), entropies)| self.of_subject(subject, own, fci, entropies))

@@ -7,13 +7,13 @@
 //! A token of which the policy was sure has hardly a gradient, whatever its advantage. A strategy pays the tokens that
 //! decide more than the others where its second number is above its first.
 
-use super::{By, Inspection};
+use super::Inspection;
 
 /// The gain of one strategy.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Gain {
-    /// The strategy's name in recipes, or `trained`.
-    pub strategy: &'static str,
+pub struct Gain<'i> {
+    /// The strategy's name, or `trained`.
+    pub strategy: &'i str,
     /// Mean over the tokens of all responses.
     pub mean: f64,
     /// Mean in which each token weighs as much as the entropy of the distribution it came from.
@@ -22,11 +22,11 @@ pub struct Gain {
 
 /// The gains of the strategies over `responses`, and that of training if it is known of all of them.
 #[must_use]
-pub fn gains<'i>(responses: impl Iterator<Item = &'i Inspection> + Clone) -> Vec<Gain> {
-    let gain = |by: By| {
+pub fn gains<'i>(responses: impl Iterator<Item = &'i Inspection> + Clone) -> Vec<Gain<'i>> {
+    let gain = |by: &'i str| {
         let (mut n, mut sum, mut entropy, mut weighted) = (0.0, 0.0, 0.0, 0.0);
         for response in responses.clone() {
-            for (gamma, h) in response.gamma.by(by)?.iter().zip(&response.entropies) {
+            for (gamma, h) in response.gamma.get(by)?.iter().zip(&response.entropies) {
                 let (gamma, h) = (f64::from(*gamma), f64::from(*h));
                 (n, sum) = (n + 1.0, sum + gamma);
                 (entropy, weighted) = (entropy + h, weighted + h * gamma);
@@ -34,32 +34,30 @@ pub fn gains<'i>(responses: impl Iterator<Item = &'i Inspection> + Clone) -> Vec
         }
         let mean = sum / n;
         // Where nothing was uncertain nothing tells the tokens apart.
-        Some(Gain {
-            strategy: by.name(),
-            mean,
-            by_entropy: if entropy > 0.0 { weighted / entropy } else { mean },
-        })
+        Some(Gain { strategy: by, mean, by_entropy: if entropy > 0.0 { weighted / entropy } else { mean } })
     };
-    By::ALL.into_iter().filter_map(gain).collect()
+    // What training gave may be missing from the first response, and is then left out.
+    let names = responses.clone().next().into_iter().flat_map(|first| first.gamma.keys());
+    names.filter_map(|name| gain(name)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::TRAINED;
     use super::super::tests::inspection;
     use super::*;
 
     #[test]
     fn a_token_weighs_as_much_as_it_was_uncertain() {
         let mut found = inspection();
-        found.gamma.rhythm = vec![1.0, 2.0, 1.0, 1.0, 1.0, 1.5];
+        found.gamma["rhythm"] = vec![1.0, 2.0, 1.0, 1.0, 1.0, 1.5];
         found.entropies = vec![0.0, 0.5, 0.0, 0.0, 0.0, 0.5];
-        let of = |found: &Inspection| gains([found].into_iter());
-        assert_eq!(of(&found)[2], Gain { strategy: "rhythm", mean: 1.25, by_entropy: 1.75 });
+        assert_eq!(gains([&found].into_iter())[0], Gain { strategy: "rhythm", mean: 1.25, by_entropy: 1.75 });
         found.entropies.fill(0.0);
-        assert!((of(&found)[2].by_entropy - 1.25).abs() < 1e-12);
-        assert_eq!(of(&found).len(), 3);
-        found.gamma.trained = Some(vec![2.0; 6]);
-        assert_eq!(of(&found)[3], Gain { strategy: "trained", mean: 2.0, by_entropy: 2.0 });
-        assert_eq!(gains([&found, &inspection()].into_iter()).len(), 3);
+        assert!((gains([&found].into_iter())[0].by_entropy - 1.25).abs() < 1e-12);
+        assert_eq!(gains([&found].into_iter()).len(), 6);
+        found.gamma.insert(TRAINED.into(), vec![2.0; 6]);
+        assert_eq!(gains([&found].into_iter())[6], Gain { strategy: "trained", mean: 2.0, by_entropy: 2.0 });
+        assert_eq!(gains([&found, &inspection()].into_iter()).len(), 6);
     }
 }

@@ -4,26 +4,28 @@
 //! lines --source--> subjects --measure, groups, strategies--> inspections --terminal, html--> something to look at
 //! ```
 //!
-//! Nothing is computed here that training does not compute: signals, sets and coefficients come from [`signal`] and
-//! [`strategy`].
+//! Nothing is computed here that training does not compute: signals come from [`signal`], gains and marks from
+//! [`strategy`], whatever strategies there are.
 
 mod branching;
 pub mod gains;
 pub mod html;
 pub mod source;
+mod strategies;
 pub mod terminal;
 pub mod text;
 
 use anyhow::Result;
 pub use branching::{Branching, Steps};
+use indexmap::IndexMap;
 use serde::Serialize;
+pub use strategies::Strategies;
 
 use crate::batch::Sequence;
-use crate::credit::strategy::{
-    self, CreditConfig, CreditStrategy, GlobalAnchorConfig, LocalChunkConfig, Response, Rhythm, RhythmConfig,
-};
-use crate::measure::Measurer;
-use crate::signal::{self, HeadGroups};
+use crate::credit::strategy::{self, Mark, Response};
+use crate::measure::{self, Passes};
+use crate::model::Policy;
+use crate::signal::{self, HeadGroups, SignalConfig};
 use crate::types::{HeadId, HeadSignals, Step, TokenId};
 
 /// A response to look at.
@@ -35,7 +37,7 @@ pub struct Subject {
     pub prompt: Vec<TokenId>,
     /// Tokens of the response, R of them, never none.
     pub response: Vec<TokenId>,
-    /// Coefficient that training gave each token, `[R]`; `None` where the response is none of a run.
+    /// The gain that training gave each token, `[R]`; `None` where the response is none of a run.
     pub trained: Option<Vec<f32>>,
     /// Where a run sampled it; `None` where the response is none of a run.
     pub sampled: Option<Sampled>,
@@ -45,6 +47,11 @@ impl Subject {
     /// Its tokens.
     fn sequence(&self) -> Sequence<'_> {
         Sequence { prompt: &self.prompt, response: &self.response }
+    }
+
+    /// The coordinates of its random draws, as in the run that sampled it.
+    fn coordinates(&self) -> [u64; 3] {
+        self.sampled.as_ref().map_or([0; 3], |own| [own.step, own.prompt_id, u64::from(own.sample)])
     }
 }
 
@@ -65,34 +72,6 @@ pub struct Sampled {
     pub reward: f64,
     /// Advantages that it was trained with, `[R]`; one that is not finite is `None`.
     pub advantages: Vec<Option<f32>>,
-}
-
-/// Settings of the strategies that read attention.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Strategies {
-    /// Of `local_chunk`.
-    pub local_chunk: LocalChunkConfig,
-    /// Of `global_anchor`.
-    pub global_anchor: GlobalAnchorConfig,
-    /// Of `rhythm`.
-    pub rhythm: RhythmConfig,
-}
-
-impl Strategies {
-    /// The settings that a recipe's chain names; the defaults of strategies that it does not hold.
-    #[must_use]
-    pub fn of(chain: &[CreditConfig]) -> Self {
-        let mut settings = Self::default();
-        for entry in chain {
-            match *entry {
-                CreditConfig::LocalChunk(config) => settings.local_chunk = config,
-                CreditConfig::GlobalAnchor(config) => settings.global_anchor = config,
-                CreditConfig::Rhythm(config) => settings.rhythm = config,
-                _ => {} // not shown by itself; what it gave in a run is part of `trained`
-            }
-        }
-        settings
-    }
 }
 
 /// Which groups of heads signals are averaged over.
@@ -132,99 +111,55 @@ pub struct Inspection {
     pub fai: Vec<Option<f32>>,
     /// Change of WAAD to the next token, `[R]`.
     pub jump: Vec<f32>,
-    /// Tokens with the largest jumps, as `local_chunk` takes them.
-    pub t_loc: Vec<usize>,
-    /// Anchors: tokens with the largest FAI, as `rhythm` takes them.
-    pub t_glob: Vec<usize>,
-    /// Those anchors that an opener dominates.
-    pub dominated: Vec<usize>,
-    /// The openers, each once.
-    pub intro: Vec<usize>,
-    /// Coefficients of each strategy.
-    pub gamma: Gammas,
+    /// Under each strategy's name the gain of each token, `[R]`; under [`TRAINED`], where it is known, what training gave:
+    /// all strategies of the run's chain together, 1 where they spare the advantage's sign.
+    pub gamma: IndexMap<String, Vec<f32>>,
+    /// Under each strategy's name the tokens that it singles out.
+    pub marks: IndexMap<String, Vec<Mark>>,
     /// Its steps, and where branches would leave it.
     #[serde(flatten)]
     pub steps: Steps,
 }
 
-/// Coefficient of each token under each strategy, `[R]` each.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Gammas {
-    /// Under `local_chunk`.
-    pub local_chunk: Vec<f32>,
-    /// Under `global_anchor`.
-    pub global_anchor: Vec<f32>,
-    /// Under `rhythm`.
-    pub rhythm: Vec<f32>,
-    /// What training gave: all strategies of the run's chain together, 1 where they spare the advantage's sign.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trained: Option<Vec<f32>>,
+/// The name of what training gave, among those of strategies.
+pub const TRAINED: &str = "trained";
+
+/// What is looked through.
+#[derive(Clone, Copy)]
+pub struct Lens<'a> {
+    /// Whose attention it is.
+    pub policy: &'a Policy,
+    /// Temperature of the sampling distribution.
+    pub temperature: f64,
+    /// How attention is read.
+    pub signals: &'a SignalConfig,
+    /// How responses go through the policy.
+    pub passes: Passes<'a>,
 }
 
-/// Whose coefficients are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// Those of `local_chunk`.
-    LocalChunk,
-    /// Those of `global_anchor`.
-    GlobalAnchor,
-    /// Those of `rhythm`.
-    Rhythm,
-    /// Those that training gave.
-    Trained,
-}
-
-impl By {
-    /// All there are.
-    pub const ALL: [Self; 4] = [Self::LocalChunk, Self::GlobalAnchor, Self::Rhythm, Self::Trained];
-
-    /// The strategy's name in recipes, or `trained`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LocalChunk => "local_chunk",
-            Self::GlobalAnchor => "global_anchor",
-            Self::Rhythm => "rhythm",
-            Self::Trained => "trained",
-        }
-    }
-}
-
-impl Gammas {
-    /// The coefficients `by`, `[R]`; `None` where training's are not known.
-    #[must_use]
-    pub fn by(&self, by: By) -> Option<&[f32]> {
-        match by {
-            By::LocalChunk => Some(&self.local_chunk),
-            By::GlobalAnchor => Some(&self.global_anchor),
-            By::Rhythm => Some(&self.rhythm),
-            By::Trained => self.trained.as_deref(),
-        }
-    }
-}
-
-/// Looks at `subjects` with the policy of `measurer`; one inspection for each, in order.
+/// Looks at `subjects` through `lens`; one inspection for each, in order.
 ///
 /// # Errors
 /// If there is no subject, or results cannot be copied to the host.
 pub fn inspect(
-    measurer: &Measurer<'_>,
+    lens: &Lens<'_>,
     strategies: &Strategies,
     grouped: &Grouped,
     branching: &Branching,
     subjects: &[Subject],
 ) -> Result<Vec<Inspection>> {
     let sequences: Vec<Sequence<'_>> = subjects.iter().map(Subject::sequence).collect();
-    let found = measurer.ask(measurer.policy, &sequences, true, true)?;
-    let steps = branching.steps(measurer, subjects, &found.entropies)?;
-    let choose = |responses: &[HeadSignals]| HeadGroups::choose(measurer.signals, responses);
+    let Lens { policy, temperature, signals: config, passes } = *lens;
+    let (stats, signals) = measure::logprobs_and_attention(policy, &sequences, temperature, config, passes)?;
+    let steps = branching.steps(lens, subjects, &stats.entropies)?;
+    let choose = |responses: &[HeadSignals]| HeadGroups::choose(config, responses);
     let common = match grouped {
-        Grouped::Together => Some(choose(&found.signals)?),
+        Grouped::Together => Some(choose(&signals)?),
         Grouped::PerSequence => None,
         Grouped::Given(groups) => Some(groups.clone()),
     };
-    let stats = found.logprobs.into_iter().zip(found.entropies);
-    let each = subjects.iter().zip(&found.signals).zip(stats).zip(steps);
+    let stats = stats.logprobs.into_iter().zip(stats.entropies);
+    let each = subjects.iter().zip(&signals).zip(stats).zip(steps);
     each.map(|(((subject, signals), stats), steps)| {
         let groups = common.clone().map_or_else(|| choose(std::slice::from_ref(signals)), Ok)?;
         Inspection::new(subject, stats, signals, groups, strategies, steps)
@@ -242,15 +177,9 @@ impl Inspection {
         steps: Steps,
     ) -> Result<Self> {
         let (waad, fai) = (signal::waad(signals, &groups)?, signal::fai(signals, &groups)?);
-        let Strategies { local_chunk, global_anchor, rhythm } = strategies;
-        let Rhythm { anchors, dominated, openers } = rhythm.anatomy(&waad, &fai);
-        let response = Response::from_signals(&waad, &fai, &entropies);
-        let gamma = Gammas {
-            local_chunk: local_chunk.gamma(&response)?.values,
-            global_anchor: global_anchor.gamma(&response)?.values,
-            rhythm: rhythm.gamma(&response)?.values,
-            trained: subject.trained.clone(),
-        };
+        let response = Response::new(subject.coordinates(), &waad, &fai, &entropies);
+        let (mut gamma, marks) = strategies.of(&response)?;
+        gamma.extend(subject.trained.clone().map(|trained| (TRAINED.to_owned(), trained)));
         let mut layers: Vec<usize> = signals.heads.iter().map(|head| head.id.layer).collect();
         layers.dedup();
         Ok(Self {
@@ -262,14 +191,11 @@ impl Inspection {
             spans: signals.heads.iter().map(|head| (head.id.layer, head.id.head, head.span)).collect(),
             local: groups.local,
             global: groups.global,
-            t_loc: local_chunk.chosen(&waad),
-            t_glob: anchors,
-            dominated,
-            intro: openers,
             jump: strategy::jumps(&waad),
             waad,
             fai,
             gamma,
+            marks,
             steps,
         })
     }
@@ -279,8 +205,7 @@ impl Inspection {
 #[expect(clippy::unwrap_used, reason = "tests")]
 pub(crate) mod tests {
     use super::*;
-    use crate::credit::strategy::{RandomConfig, UniformConfig};
-    use crate::types::HeadSignal;
+    use crate::types::{HeadSignal, RunRandom};
 
     /// Six tokens after a prompt of two; the anchors are 1, 2 and 4, of which 2 is dominated and 1 its opener.
     pub(crate) fn inspection() -> Inspection {
@@ -296,7 +221,7 @@ pub(crate) mod tests {
         let (prompt, response) = (vec![7, 8], vec![3, 4, 5, 6, 7, 8]);
         let subject = Subject { label: "here".into(), prompt, response, trained: None, sampled: None };
         let groups = HeadGroups::choose(&Default::default(), std::slice::from_ref(&signals)).unwrap();
-        let strategies = Strategies::default();
+        let strategies = Strategies::new(&[], RunRandom::new(0));
         let stats = (vec![-0.5; 6], vec![0.25; 6]);
         let steps = Steps {
             steps: vec![(0, 3), (3, 6)],
@@ -308,17 +233,43 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn sets_and_coefficients_are_those_of_the_strategies() {
+    fn gains_and_marks_are_those_of_the_strategies() {
         let found = inspection();
         assert_eq!((found.layers.as_slice(), found.response_start), (&[1][..], 2));
         assert_eq!(found.tokens, [7, 8, 3, 4, 5, 6, 7, 8]);
         assert_eq!(found.jump, [4.0, 5.0, 0.5, 1.5, 0.0, 0.0]);
-        assert_eq!((found.t_loc, found.t_glob), (vec![0, 1, 3], vec![1, 2, 4]));
+        let marks = |name: &str| -> Vec<(&str, &[usize])> {
+            found.marks[name].iter().map(|mark| (mark.role.name, mark.tokens.as_slice())).collect()
+        };
+        assert_eq!(marks("local_chunk"), [("large jump", &[0, 1, 3][..])]);
         // Medians 2.5 and 1: tokens 1 and 4 reach farther back than that.
-        assert_eq!((found.dominated, found.intro), (vec![2], vec![1]));
-        assert_eq!(found.gamma.local_chunk, [1.5, 1.5, 1.0, 1.5, 1.0, 1.0]);
-        assert_eq!(found.gamma.global_anchor, [1.0, 1.5, 1.5, 1.0, 1.5, 1.0]);
-        assert_eq!(found.gamma.rhythm, [1.0, 1.75, 1.25, 1.0, 1.5, 1.0]);
+        assert_eq!(marks("rhythm"), [("anchor", &[1, 2, 4][..]), ("dominated", &[2]), ("opener", &[1])]);
+        assert_eq!(found.gamma["local_chunk"], [1.5, 1.5, 1.0, 1.5, 1.0, 1.0]);
+        assert_eq!(found.gamma["global_anchor"], [1.0, 1.5, 1.5, 1.0, 1.5, 1.0]);
+        assert_eq!(found.gamma["rhythm"], [1.0, 1.75, 1.25, 1.0, 1.5, 1.0]);
+        let shown: Vec<&str> = found.gamma.keys().map(String::as_str).collect();
+        assert_eq!(shown, ["rhythm", "local_chunk", "global_anchor", "entropy", "random", "late"]);
+    }
+
+    /// Its file and its lines in the registry are all that anybody wrote of it.
+    #[test]
+    fn a_strategy_that_was_added_is_seen_everywhere() {
+        let shown = text::Shown {
+            label: "here".into(),
+            prompt: "Make 6.\n".into(),
+            pieces: ["a", "b", "c", "d", "e", "f"].map(String::from).to_vec(),
+            sampled: None,
+            inspection: inspection(),
+        };
+        let style = terminal::Style { color: false, columns: 40, by: "late".into() };
+        let terminal = terminal::Terminal::new(style, std::slice::from_ref(&shown));
+        assert!(terminal.legend().ends_with("\nl late"), "{}", terminal.legend());
+        assert!(terminal.draw(&shown).contains("abcdef\n   ▓▓▓\n   lll\n"), "{}", terminal.draw(&shown));
+        let role = "{\"name\":\"late\",\"letter\":\"l\",\"curve\":null,\"tokens\":[3,4,5]}";
+        assert!(serde_json::to_string(&shown).unwrap().contains(role));
+        let gains = gains::gains([&shown.inspection].into_iter());
+        assert!(gains.iter().any(|gain| gain.strategy == "late" && gain.mean == 1.25));
+        assert!(html::page(&[], &[shown]).unwrap().contains("\"late\":[1.0,1.0,1.0,1.5,1.5,1.5]"));
     }
 
     #[test]
@@ -331,19 +282,9 @@ pub(crate) mod tests {
             "\"spans\":[[1,0,1.0],[1,1,9.0]]",
             ",0.3,null]",
             "\"global\":[[1,1]]",
+            "{\"name\":\"dominated\",\"letter\":\"D\",\"curve\":\"fai\",\"tokens\":[2]}",
         ] {
             assert!(json.contains(part), "{part}: {json}");
         }
-    }
-
-    #[test]
-    fn a_chain_brings_its_own_settings() {
-        let own = RhythmConfig { alpha: 0.25, ..RhythmConfig::default() };
-        let chain = [
-            CreditConfig::Uniform(UniformConfig {}),
-            CreditConfig::Rhythm(own),
-            CreditConfig::Random(RandomConfig::default()),
-        ];
-        assert_eq!(Strategies::of(&chain), Strategies { rhythm: own, ..Strategies::default() });
     }
 }

@@ -1,27 +1,29 @@
-//! A response in the terminal: its tokens shaded by gain, with the roles that `rhythm` gives them in a row beneath.
+//! A response in the terminal: its tokens shaded by gain, with the roles that the strategy sees in them beneath.
 //!
 //! ```text
 //! 12*3+9=45 no⏎
 //! ▓  ░ ▒              without colours: the gain
-//! A  oD               the roles
+//! A  oA               the roles, one row for each that a token has
+//!     D
 //! ```
 
 use std::fmt::Write;
 
 use unicode_width::UnicodeWidthChar;
 
+use super::Steps;
 use super::text::{Shown, visible};
-use super::{By, Steps};
+use crate::credit::strategy::Mark;
 
 /// How to draw.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Style {
     /// Shade with 24-bit colours; without them a row of its own shows the gain.
     pub color: bool,
     /// Columns of the terminal.
     pub columns: usize,
-    /// Whose gain is shown; 1 where it is not known.
-    pub by: By,
+    /// The name under which the gains are that are shown; 1 where they are not known.
+    pub by: String,
 }
 
 /// Longest piece of a prompt that is shown, characters.
@@ -37,32 +39,36 @@ pub struct Terminal {
     gains: Vec<f32>,
     /// Largest distance of a gain from 1.
     reach: f32,
+    /// What is beneath the tokens: letter and name of each role.
+    roles: Vec<(char, &'static str)>,
 }
 
 impl Terminal {
     /// For these responses.
     #[must_use]
     pub fn new(style: Style, responses: &[Shown]) -> Self {
-        let all = responses.iter().filter_map(|shown| shown.inspection.gamma.by(style.by));
+        let all = responses.iter().filter_map(|shown| shown.inspection.gamma.get(&style.by));
         let mut gains: Vec<f32> = all.flatten().copied().collect();
         gains.sort_by(f32::total_cmp);
         gains.dedup();
         let reach = gains.iter().map(|gain| (gain - 1.0).abs()).fold(0.0, f32::max);
-        Self { style, gains, reach }
+        let marks = responses.first().and_then(|shown| shown.inspection.marks.get(&style.by));
+        let roles = marks.into_iter().flatten().map(|mark| (mark.role.letter, mark.role.name)).collect();
+        Self { style, gains, reach, roles }
     }
 
     /// What shades and letters mean.
     #[must_use]
     pub fn legend(&self) -> String {
-        let mut legend = format!("gain of {}  ", self.style.by.name());
+        let mut legend = format!("gain of {}  ", self.style.by);
         for gain in &self.gains {
             let shade = if self.style.color { String::new() } else { format!("{} ", self.block(*gain)) };
             let text =
                 format!(" {shade}{gain:.4}").trim_end_matches('0').trim_end_matches('.').to_owned() + " ";
             legend += &self.shaded(&text, *gain);
         }
-        legend
-            + "\nA anchor   D anchor dominated by its opener   o opener   a, d: such an anchor that opens as well"
+        let roles: Vec<String> = self.roles.iter().map(|(letter, name)| format!("{letter} {name}")).collect();
+        if roles.is_empty() { legend } else { legend + "\n" + &roles.join("   ") }
     }
 
     /// The response with its label, prompt and statistics, as lines.
@@ -80,16 +86,15 @@ impl Terminal {
 
         let n = shown.pieces.len();
         let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len().max(1) as f32;
+        let count = |mark: &Mark| format!("; {} {}", mark.role.name, mark.tokens.len());
         let fai: Vec<f32> = found.fai.iter().flatten().copied().collect();
         let fai_mean = if fai.is_empty() { String::from("none") } else { format!("{:.4}", mean(&fai)) };
         let _ = writeln!(
             out,
-            "\n{n} {}; anchors {}, of them dominated {}; openers {}; mean gain {:.3}",
+            "\n{n} {}{}; mean gain {:.3}",
             if n == 1 { "token" } else { "tokens" },
-            found.t_glob.len(),
-            found.dominated.len(),
-            found.intro.len(),
-            found.gamma.by(self.style.by).map_or(1.0, mean),
+            self.marks(shown).iter().map(count).collect::<String>(),
+            found.gamma.get(&self.style.by).map_or(1.0, |gains| mean(gains)),
         );
         let _ = writeln!(
             out,
@@ -103,14 +108,25 @@ impl Terminal {
         out
     }
 
+    /// The tokens of a response that the strategy singles out.
+    fn marks<'s>(&self, shown: &'s Shown) -> &'s [Mark] {
+        shown.inspection.marks.get(&self.style.by).map_or(&[], Vec::as_slice)
+    }
+
+    /// The letters of a token's roles.
+    fn roles(&self, shown: &Shown, token: usize) -> Vec<char> {
+        let own = |mark: &&Mark| mark.tokens.binary_search(&token).is_ok();
+        self.marks(shown).iter().filter(own).map(|mark| mark.role.letter).collect()
+    }
+
     /// The response cut into lines, at its own line ends and where the terminal ends.
     fn lines(&self, shown: &Shown) -> Vec<Vec<Cell>> {
-        let gains = shown.inspection.gamma.by(self.style.by);
+        let gains = shown.inspection.gamma.get(&self.style.by);
         let mut lines = vec![Vec::new()];
         let mut used = 0;
         for (token, piece) in shown.pieces.iter().enumerate() {
             let gain = gains.map_or(1.0, |gains| gains[token]);
-            let mut role = role(shown, token);
+            let mut roles = self.roles(shown, token);
             for c in visible(piece).chars() {
                 let width = c.width().unwrap_or(0);
                 if used + width > self.style.columns {
@@ -118,9 +134,9 @@ impl Terminal {
                     used = 0;
                 }
                 used += width;
-                let own = if width > 0 { std::mem::replace(&mut role, ' ') } else { ' ' };
+                let own = if width > 0 { std::mem::take(&mut roles) } else { Vec::new() };
                 if let Some(line) = lines.last_mut() {
-                    line.push(Cell { c, width, token, gain, role: own });
+                    line.push(Cell { c, width, token, gain, roles: own });
                 }
                 if c == '⏎' {
                     lines.push(Vec::new());
@@ -152,7 +168,10 @@ impl Terminal {
         if !self.style.color {
             row(&|cell| self.block(cell.gain));
         }
-        row(&|cell| cell.role);
+        let most = line.iter().map(|cell| cell.roles.len()).max().unwrap_or(0);
+        for k in 0..most {
+            row(&|cell| cell.roles.get(k).copied().unwrap_or(' '));
+        }
     }
 
     /// How far `gain` lies from 1: -1 to 1.
@@ -211,26 +230,13 @@ struct Cell {
     width: usize,
     token: usize,
     gain: f32,
-    /// The token's role, at its first character that takes a column.
-    role: char,
-}
-
-/// The letter for what `rhythm` sees in a token.
-fn role(shown: &Shown, token: usize) -> char {
-    let found = &shown.inspection;
-    let within = |list: &[usize]| list.binary_search(&token).is_ok();
-    match (within(&found.t_glob), within(&found.dominated), within(&found.intro)) {
-        (_, true, true) => 'd',
-        (_, true, false) => 'D',
-        (true, false, true) => 'a',
-        (true, false, false) => 'A',
-        (false, false, true) => 'o',
-        (false, false, false) => ' ',
-    }
+    /// The letters of the token's roles, at its first character that takes a column.
+    roles: Vec<char>,
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::TRAINED;
     use super::super::tests::inspection;
     use super::*;
 
@@ -249,53 +255,60 @@ mod tests {
         Terminal::new(style, std::slice::from_ref(&shown)).draw(&shown)
     }
 
-    const PLAIN: Style = Style { color: false, columns: 40, by: By::Rhythm };
+    fn plain() -> Style {
+        Style { color: false, columns: 40, by: "rhythm".into() }
+    }
 
     #[test]
     fn without_colours_rows_beneath_the_text_show_gain_and_role() {
-        let drawn = draw(["12", "*", "3\n", "", "=36", " no\n"], PLAIN);
+        let drawn = draw(["12", "*", "3\n", "", "=36", " no\n"], plain());
         let expected = [
             "here",
             "prompt: Make 6.⏎",
             "",
             "12*3⏎",
             "  ▓░░",
-            "  aD",
+            "  AA",
+            "  oD",
             "◌=36 no⏎",
             " ▒▒▒",
             " A",
             "",
-            "6 tokens; anchors 3, of them dominated 1; openers 1; mean gain 1.250",
+            "6 tokens; anchor 3; dominated 1; opener 1; mean gain 1.250",
             "mean log-prob -0.500, entropy 0.250, WAAD 2.75, FAI 0.3000 where it is defined (5 tokens)",
             "2 steps; branches would leave before step 2, =36 no⏎ (FCI 0.2500)",
             "",
         ];
         assert_eq!(drawn, expected.join("\n"));
-        let by = Style { by: By::LocalChunk, ..PLAIN };
-        assert!(draw(["a", "b", "c", "d", "e", "f"], by).contains("abcdef\n▓▓ ▓\n aD A\n"));
+        let by = Style { by: "local_chunk".into(), ..plain() };
+        assert!(draw(["a", "b", "c", "d", "e", "f"], by).contains("abcdef\n▓▓ ▓\njj j\n"));
     }
 
     #[test]
     fn what_training_gave_shades_as_well_where_it_is_known() {
-        let style = Style { by: By::Trained, ..PLAIN };
+        let style = Style { by: TRAINED.into(), ..plain() };
         let mut shown = shown(["a", "b", "c", "d", "e", "f"]);
-        let draw = |shown: &Shown| Terminal::new(style, std::slice::from_ref(shown)).draw(shown);
-        assert!(draw(&shown).contains("abcdef\n aD A\n") && draw(&shown).contains("mean gain 1.000"));
-        shown.inspection.gamma.trained = Some(vec![1.0, 1.0, 3.0, 2.0, 0.5, 1.0]);
-        assert!(draw(&shown).contains("abcdef\n  ▓▒-\n aD A\n") && draw(&shown).contains("mean gain 1.417"));
+        let draw = |shown: &Shown| Terminal::new(style.clone(), std::slice::from_ref(shown)).draw(shown);
+        assert!(
+            draw(&shown).contains("abcdef\n\n6 tokens; mean") && draw(&shown).contains("mean gain 1.000")
+        );
+        shown.inspection.gamma.insert(TRAINED.into(), vec![1.0, 1.0, 3.0, 2.0, 0.5, 1.0]);
+        assert!(
+            draw(&shown).contains("abcdef\n  ▓▒-\n\n6 tokens") && draw(&shown).contains("mean gain 1.417")
+        );
         assert!(Terminal::new(style, &[shown]).legend().starts_with("gain of trained  "));
     }
 
     #[test]
     fn lines_end_where_the_terminal_does_and_wide_characters_count_twice() {
-        let narrow = Style { columns: 4, ..PLAIN };
+        let narrow = Style { columns: 4, ..plain() };
         let drawn = draw(["漢字", "12", "3", "", "", ""], narrow);
-        assert!(drawn.contains("漢字\n12") && drawn.contains("\n123◌\n▓▓░\na D\n"), "{drawn}");
+        assert!(drawn.contains("漢字\n12") && drawn.contains("\n123◌\n▓▓░\nA A\no D\n"), "{drawn}");
     }
 
     #[test]
     fn colours_leave_the_text_as_it_is() {
-        let style = Style { color: true, ..PLAIN };
+        let style = Style { color: true, ..plain() };
         let drawn = draw(["12", "*", "3\n", "\u{1b}[0m", "=36", " no\n"], style);
         let mut plain = String::new();
         let mut rest = drawn.as_str();
@@ -304,14 +317,19 @@ mod tests {
             rest = code.split_once('m').map_or("", |(_, rest)| rest);
         }
         plain += rest;
-        assert!(plain.contains("\n12*3⏎\n  aD\n␛[0m=36 no⏎\n    A\n"), "{plain}");
+        assert!(plain.contains("\n12*3⏎\n  AA\n  oD\n␛[0m=36 no⏎\n    A\n"), "{plain}");
         assert!(drawn.contains("48;2;255;170;40m*\u{1b}[0m"), "{drawn:?}");
     }
 
     #[test]
     fn the_legend_names_every_gain() {
         let shown = [shown(["", "", "", "", "", ""])];
-        let legend = Terminal::new(PLAIN, &shown).legend();
-        assert!(legend.starts_with("gain of rhythm     1  ░ 1.25  ▒ 1.5  ▓ 1.75 \nA anchor"), "{legend}");
+        let legend = Terminal::new(plain(), &shown).legend();
+        assert!(
+            legend.starts_with(
+                "gain of rhythm     1  ░ 1.25  ▒ 1.5  ▓ 1.75 \nA anchor   D dominated   o opener"
+            ),
+            "{legend}"
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 mod accumulate;
 mod critic_update;
+mod fit;
 mod policy_update;
 mod report;
 pub mod warmup;

@@ -1,14 +1,15 @@
-//! The policy-gradient update of one step: epochs x minibatches, each one optimiser step over all its micro-batches.
+//! The policy-gradient update of one step.
 
 use anyhow::Result;
 use tch::Tensor;
 
 use super::accumulate::accumulate;
+use super::fit::{Fit, MicroBatch, Objective, Refused};
 use super::report::{Gap, Tally, UpdateReport};
-use crate::batch::{BatchConfig, Reads, Sequence, TokenBatch, TrainSample, minibatches, pack};
+use crate::batch::{BatchConfig, Sequence, TrainSample, minibatches};
 use crate::loss::{KlPlace, LossConfig, LossInput, PolicyLoss, Terms, kl_tokens, token_weights};
 use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
-use crate::optim::{AdamW, OptimConfig};
+use crate::optim::{AdamWState, OptimConfig};
 use crate::types::{Progress, Seen};
 
 /// What a learner is told once.
@@ -39,21 +40,30 @@ pub struct Rates {
 pub struct PolicyLearner {
     config: LearnerConfig,
     loss: Box<dyn PolicyLoss>,
-    gradient: Gradient,
-    /// The optimiser; its state is part of a checkpoint.
-    pub optimizer: AdamW,
+    fit: Fit,
 }
 
 impl PolicyLearner {
     /// A learner for `policy` that has made no update yet.
     #[must_use]
     pub fn new(config: LearnerConfig, policy: &Policy) -> Self {
-        Self {
-            config,
-            loss: config.loss.build(),
-            gradient: policy.zero_gradient(),
-            optimizer: AdamW::new(config.optim, policy),
-        }
+        let BatchConfig { epochs, max_tokens, .. } = config.batch;
+        let fit = Fit::new(config.optim, epochs, max_tokens, policy);
+        Self { config, loss: config.loss.build(), fit }
+    }
+
+    /// The optimiser's memory, part of a checkpoint.
+    #[must_use]
+    pub fn state(&self) -> &AdamWState {
+        self.fit.optimizer.state()
+    }
+
+    /// Goes on from a saved state.
+    ///
+    /// # Errors
+    /// If the state is of another model.
+    pub fn restore(&mut self, state: AdamWState) -> Result<()> {
+        self.fit.optimizer.restore(state)
     }
 
     /// Trains on `samples`.
@@ -71,91 +81,87 @@ impl PolicyLearner {
         rates: Rates,
         progress: &mut Progress<'_>,
     ) -> Result<UpdateReport> {
-        let mut tally = Tally::default();
-        let mut first = Vec::new();
-        let (mut grad_norm, mut param_delta, mut n_updates) = (0.0, 0.0, 0.0);
-        let (mut not_finite, mut first_gap) = (None, None);
-        'step: for epoch in 0..self.config.batch.epochs {
-            for minibatch in minibatches(samples, self.config.batch.minibatches) {
-                self.gradient.clear();
-                let mut heard = |n| {
-                    let go_on = progress(n);
-                    // Once weights have moved, the rest must follow.
-                    if n_updates > 0.0 { Ok(()) } else { go_on }
-                };
-                let seen = self.gather(policy, minibatch, rates.kl_coef, &mut tally, &mut heard)?;
-                let _ = first_gap.get_or_insert_with(|| gap(&seen, minibatch));
-                if epoch == 0 {
-                    first.extend(seen);
-                }
-                not_finite = tally.loss_not_finite();
-                if not_finite.is_some() {
-                    break 'step;
-                }
-                let applied = self.optimizer.apply(policy, &self.gradient, rates.lr);
-                grad_norm += applied.grad_norm;
-                n_updates += 1.0;
-                match applied.param_delta {
-                    Some(delta) => param_delta += delta,
-                    None => {
-                        not_finite = Some(format!("the gradient's norm is {}", applied.grad_norm));
-                        break 'step;
-                    }
-                }
-            }
-        }
-        let mut metrics = tally.means(n_updates);
+        let minibatches = minibatches(samples, self.config.batch.minibatches);
+        let mut objective = PolicyObjective {
+            config: &self.config,
+            loss: self.loss.as_ref(),
+            kl_coef: rates.kl_coef,
+            seen: vec![None; samples.len()],
+        };
+        let fitted = self.fit.fit(policy, &mut objective, &minibatches, rates.lr, progress)?;
+        let seen: Vec<Seen> = objective.seen.into_iter().map_while(|seen| seen).collect();
+        let first_gap = minibatches.first().map(|first| gap(&seen, first));
+        let mut metrics = fitted.tally.means(fitted.n_updates);
         metrics.set("optim/lr", rates.lr);
-        if n_updates > 0.0 {
-            metrics.set("optim/grad_norm", grad_norm / n_updates);
-            metrics.set("optim/param_delta", param_delta);
+        if fitted.n_updates > 0.0 {
+            metrics.set("optim/grad_norm", fitted.grad_norm / fitted.n_updates);
+            metrics.set("optim/param_delta", fitted.param_delta);
         }
         if let Some(gap) = first_gap {
             metrics.set("policy/first_ratio_gap", gap.max);
         }
-        Ok(UpdateReport { metrics, seen: first, first_gap, not_finite })
+        let not_finite = fitted.refused.map(|refused| match refused {
+            Refused::Loss(name, value) => format!("{name} is {value}"),
+            Refused::GradNorm(norm) => format!("the gradient's norm is {norm}"),
+        });
+        Ok(UpdateReport { metrics, seen, first_gap, not_finite })
+    }
+}
+
+/// The policy's loss over the samples of a step.
+struct PolicyObjective<'a> {
+    config: &'a LearnerConfig,
+    loss: &'a dyn PolicyLoss,
+    kl_coef: f64,
+    /// What the first pass over each sample saw.
+    seen: Vec<Option<Seen>>,
+}
+
+impl Objective for PolicyObjective<'_> {
+    type Sample = TrainSample;
+    type Model = Policy;
+
+    fn sequence(sample: &TrainSample) -> Sequence<'_> {
+        sample.sequence()
     }
 
-    /// Gathers the gradient of one minibatch; gives what its samples' tokens looked like on the way.
-    fn gather(
+    fn weights(&self, minibatch: &[TrainSample]) -> Vec<f64> {
+        let lengths: Vec<usize> = minibatch.iter().map(|s| s.tokens.len() - s.from).collect();
+        token_weights(self.loss.terms().aggregation, &lengths, self.config.max_new_tokens)
+    }
+
+    fn accumulate(
         &mut self,
         policy: &Policy,
-        samples: &[TrainSample],
-        kl_coef: f64,
+        micro: &MicroBatch<'_, TrainSample>,
         tally: &mut Tally,
-        progress: &mut Progress<'_>,
-    ) -> Result<Vec<Seen>> {
-        let lengths: Vec<usize> = samples.iter().map(|s| s.tokens.len() - s.from).collect();
-        let terms = self.loss.terms();
-        let weights = token_weights(terms.aggregation, &lengths, self.config.max_new_tokens);
-        let sequences: Vec<Sequence<'_>> = samples.iter().map(TrainSample::sequence).collect();
-        let mut seen = vec![Seen { logprobs: Vec::new(), entropies: Vec::new() }; samples.len()];
-        for group in pack(&sequences, self.config.batch.max_tokens, Reads::Predictors) {
-            let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
-            let batch = TokenBatch::new(&rows, Reads::Predictors, policy.placement.device);
-            let inputs = MicroBatch::new(&batch, group.iter().map(|i| (&samples[*i], weights[*i])));
-            let mut stats = None;
-            let loss = TotalLoss { policy: self.loss.as_ref(), terms, kl_coef, inputs: &inputs };
-            let recompute = self.config.batch.recompute;
-            accumulate(policy, &batch, self.config.temperature, recompute, &self.gradient, |token_stats| {
-                let grad = loss.derivative(token_stats, tally);
-                stats = Some((token_stats.logprobs.shallow_clone(), token_stats.entropies.shallow_clone()));
-                grad
-            })?;
-            if let Some((logprobs, entropies)) = stats {
-                let found = batch.by_sequence(&logprobs)?.into_iter().zip(batch.by_sequence(&entropies)?);
-                for (i, (logprobs, entropies)) in group.iter().zip(found) {
-                    seen[*i] = Seen { logprobs, entropies };
-                }
-            }
-            progress(group.len())?;
+        gradient: &Gradient,
+    ) -> Result<()> {
+        let (config, numbers) = (self.config, Numbers::new(micro));
+        let loss = TotalLoss {
+            policy: self.loss,
+            terms: self.loss.terms(),
+            kl_coef: self.kl_coef,
+            inputs: &numbers,
+        };
+        let mut found = None;
+        let recompute = config.batch.recompute;
+        accumulate(policy, &micro.tokens, config.temperature, recompute, gradient, |stats| {
+            found = Some((stats.logprobs.shallow_clone(), stats.entropies.shallow_clone()));
+            loss.derivative(stats, tally)
+        })?;
+        let Some((logprobs, entropies)) = found else { return Ok(()) };
+        let (logprobs, entropies) =
+            (micro.tokens.by_sequence(&logprobs)?, micro.tokens.by_sequence(&entropies)?);
+        for (i, (logprobs, entropies)) in micro.indices.iter().zip(logprobs.into_iter().zip(entropies)) {
+            self.seen[*i].get_or_insert(Seen { logprobs, entropies });
         }
-        Ok(seen)
+        Ok(())
     }
 }
 
 /// The numbers of a micro-batch's response tokens; f32 `[N]` each.
-struct MicroBatch {
+struct Numbers {
     lengths: Vec<i64>,
     advantages: Tensor,
     weights: Tensor,
@@ -163,13 +169,13 @@ struct MicroBatch {
     ref_logprobs: Option<Tensor>,
 }
 
-impl MicroBatch {
-    fn new<'s>(batch: &TokenBatch, samples: impl Iterator<Item = (&'s TrainSample, f64)>) -> Self {
-        let (samples, weights): (Vec<_>, Vec<_>) = samples.unzip();
+impl Numbers {
+    fn new(micro: &MicroBatch<'_, TrainSample>) -> Self {
+        let MicroBatch { tokens: batch, samples, weights, .. } = micro;
         let weight = |(sample, weight): (&&TrainSample, &f64)| -> Vec<f32> {
             (0..sample.tokens.len()).map(|t| if t < sample.from { 0.0 } else { *weight as f32 }).collect()
         };
-        let by_token: Vec<Vec<f32>> = samples.iter().zip(&weights).map(weight).collect();
+        let by_token: Vec<Vec<f32>> = samples.iter().zip(weights).map(weight).collect();
         let optional = |field: fn(&TrainSample) -> Option<&Vec<f32>>| {
             let values: Option<Vec<&[f32]>> = samples.iter().map(|s| field(s).map(Vec::as_slice)).collect();
             values.map(|values| batch.per_token(values.into_iter()))
@@ -189,7 +195,7 @@ struct TotalLoss<'a> {
     policy: &'a dyn PolicyLoss,
     terms: Terms,
     kl_coef: f64,
-    inputs: &'a MicroBatch,
+    inputs: &'a Numbers,
 }
 
 impl TotalLoss<'_> {

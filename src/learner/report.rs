@@ -60,10 +60,19 @@ impl Tally {
         add(&mut self.losses, weighted);
     }
 
+    /// Adds a micro-batch's share of a loss that was summed up already.
+    pub fn add_loss(&mut self, name: &'static str, sum: f64) {
+        add_sum(&mut self.losses, name, sum);
+    }
+
+    /// The sum of what was added to a loss.
+    pub fn loss(&self, name: &str) -> f64 {
+        self.losses.iter().find(|(known, _)| *known == name).map_or(0.0, |(_, sum)| *sum)
+    }
+
     /// The first loss that is not finite, with its value.
-    pub fn loss_not_finite(&self) -> Option<String> {
-        let broken = self.losses.iter().find(|(_, sum)| !sum.is_finite());
-        broken.map(|(name, sum)| format!("{name} is {sum}"))
+    pub fn loss_not_finite(&self) -> Option<(&'static str, f64)> {
+        self.losses.iter().copied().find(|(_, sum)| !sum.is_finite())
     }
 
     /// Means per token and, of the losses, per update.
@@ -75,10 +84,13 @@ impl Tally {
 
 fn add(sums: &mut Vec<(&'static str, f64)>, values: &[(&'static str, Tensor)]) {
     for (name, tensor) in values {
-        let sum = tensor.sum(Kind::Double).double_value(&[]);
-        match sums.iter_mut().find(|(known, _)| known == name) {
-            Some((_, total)) => *total += sum,
-            None => sums.push((name, sum)),
-        }
+        add_sum(sums, name, tensor.sum(Kind::Double).double_value(&[]));
+    }
+}
+
+fn add_sum(sums: &mut Vec<(&'static str, f64)>, name: &'static str, sum: f64) {
+    match sums.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, total)) => *total += sum,
+        None => sums.push((name, sum)),
     }
 }

@@ -4,13 +4,17 @@
 //! `lr_warmup_steps`, then falls along a cosine to a tenth.
 
 use anyhow::{Context, Result};
+use tch::Kind;
 
 use super::accumulate::accumulate;
+use super::fit::{Fit, MicroBatch, Objective, Refused};
+use super::report::Tally;
 use super::warmup_config::WarmupConfig;
-use crate::batch::{Reads, Sequence, TokenBatch, pack};
-use crate::data::supervised::Source;
-use crate::model::{Policy, StatsGrad};
-use crate::optim::{AdamW, AdamWState, OptimConfig, Schedule, learning_rate};
+use crate::batch::Sequence;
+use crate::data::supervised::{Example, Source};
+use crate::loss::{Aggregation, token_weights};
+use crate::model::{Gradient, Policy, StatsGrad};
+use crate::optim::{AdamWState, OptimConfig, Schedule, learning_rate};
 use crate::types::{NotFinite, Step};
 
 /// Where a warm start stands after a step. With the weights of `policy`, `optimizer` is all that later steps depend on.
@@ -48,41 +52,66 @@ pub fn warm_up(
         schedule: Schedule::Cosine,
         final_lr_ratio: Some(0.1),
     };
-    let mut optimizer = AdamW::new(optim, policy);
+    // One batch is one update.
+    let mut fit = Fit::new(optim, 1, config.max_tokens, policy);
     let first = begun.as_ref().map_or(0, |state| state.updates) + 1;
-    begun.map_or(Ok(()), |state| optimizer.restore(state))?;
-    let mut gradient = policy.zero_gradient();
+    begun.map_or(Ok(()), |state| fit.optimizer.restore(state))?;
     let size = config.batch_size as u64;
     for step in first..=config.steps {
         let examples =
             source.examples((step - 1) * size..step * size).context("making warm-start examples")?;
-        let rows: Vec<Sequence<'_>> =
-            examples.iter().map(|e| Sequence { prompt: &e.prompt, response: &e.response }).collect();
-        let n_tokens: usize = rows.iter().map(|row| row.response.len()).sum();
-        gradient.clear();
-        let mut loss = 0.0;
-        for group in pack(&rows, config.max_tokens, Reads::Predictors) {
-            let rows: Vec<Sequence<'_>> = group.iter().map(|i| rows[*i]).collect();
-            let batch = TokenBatch::new(&rows, Reads::Predictors, policy.placement.device);
-            accumulate(policy, &batch, 1.0, false, &gradient, |stats| {
-                loss -= stats.logprobs.sum(tch::Kind::Double).double_value(&[]) / n_tokens as f64;
-                StatsGrad { logprobs: stats.logprobs.full_like(-1.0 / n_tokens as f64), entropies: None }
-            })?;
+        let lr = learning_rate(&optim, step, config.steps);
+        let fitted = fit.fit(policy, &mut Imitation, &[&examples[..]], lr, &mut |_| Ok(()))?;
+        if let Some(refused) = fitted.refused {
+            let (what, value) = match refused {
+                Refused::Loss(_, value) => ("loss", value),
+                Refused::GradNorm(norm) => ("gradient's norm", norm),
+            };
+            return Err(NotFinite(format!(
+                "warm start, step {step}: the {what} is {value}; lower [warmup] lr = {}",
+                config.lr
+            ))
+            .into());
         }
-        let diverged = |what: &str, value: f64| {
-            let lr = config.lr;
-            NotFinite(format!("warm start, step {step}: the {what} is {value}; lower [warmup] lr = {lr}"))
-        };
-        if !loss.is_finite() {
-            return Err(diverged("loss", loss).into());
-        }
-        let applied = optimizer.apply(policy, &gradient, learning_rate(&optim, step, config.steps));
-        if applied.param_delta.is_none() {
-            return Err(diverged("gradient's norm", applied.grad_norm).into());
-        }
-        if !progress(Stand { step, loss, policy, optimizer: optimizer.state() })? {
+        let loss = fitted.tally.loss(LOSS);
+        if !progress(Stand { step, loss, policy, optimizer: fit.optimizer.state() })? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// What the loss is called among the losses of learners.
+const LOSS: &str = "loss/warmup";
+
+/// How badly the policy imitates texts: the mean of `-logprob` over a batch's response tokens.
+struct Imitation;
+
+impl Objective for Imitation {
+    type Sample = Example;
+    type Model = Policy;
+
+    fn sequence(example: &Example) -> Sequence<'_> {
+        Sequence { prompt: &example.prompt, response: &example.response }
+    }
+
+    fn weights(&self, batch: &[Example]) -> Vec<f64> {
+        let lengths: Vec<usize> = batch.iter().map(|example| example.response.len()).collect();
+        token_weights(Aggregation::TokenMean, &lengths, 1)
+    }
+
+    fn accumulate(
+        &mut self,
+        policy: &Policy,
+        micro: &MicroBatch<'_, Example>,
+        tally: &mut Tally,
+        gradient: &Gradient,
+    ) -> Result<()> {
+        // All tokens of a batch weigh the same.
+        let weight = micro.weights.first().copied().unwrap_or_default();
+        accumulate(policy, &micro.tokens, 1.0, false, gradient, |stats| {
+            tally.add_loss(LOSS, -stats.logprobs.sum(Kind::Double).double_value(&[]) * weight);
+            StatsGrad { logprobs: stats.logprobs.full_like(-weight), entropies: None }
+        })
+    }
 }

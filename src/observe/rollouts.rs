@@ -100,7 +100,7 @@ impl<'a> Response<'a> {
             old_logprobs: trained.old_logprobs(index),
             entropies: trained.entropies(index),
             advantages: credited.advantages.path(index),
-            gamma: credited.gamma.path(index),
+            gamma: credited.gains.path(index),
             waad: measured.signals.as_ref().map(|signals| signals.waad.path(index)),
             fai: measured.signals.as_ref().map(|signals| signals.fai.path(index)),
             values: measured.values.as_ref().map(|field| field.path(index)),
@@ -149,9 +149,9 @@ mod tests {
         let old_logprobs = OldLogprobs::Measured(PathField::from_fn(&tree, |l, t| -0.1 - (l + t) as f32));
         let advantages = PathField::from_fn(&tree, |_, _| 0.7);
         let measured = MeasuredTree { old_logprobs, ..MeasuredTree::bare(tree) };
-        let gamma = PathField::from_fn(&measured.tree, |_, _| 1.0);
+        let gains = PathField::from_fn(&measured.tree, |_, _| 1.0);
         let trained = vec![Some(0), None];
-        let credited = CreditedTree { measured, advantages, returns: None, gamma, trained };
+        let credited = CreditedTree { measured, advantages, returns: None, gains, trained };
         TrainedTree { credited, seen: vec![None, None] }
     }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use crate::batch::Sequence;
-use crate::measure::Measurer;
+use crate::measure::{Passes, logprobs};
 use crate::model::Policy;
 use crate::rollout::explore::branch::{Root, RootNeeds};
-use crate::signal::{Segmented, Segmenter, SignalConfig, influence};
+use crate::signal::{Segmented, Segmenter, influence};
 use crate::types::{Leaf, RunRandom, Step, Tree};
 
 /// Reads responses under the policy that sampled them.
@@ -65,16 +65,8 @@ impl RootReader {
                 influence(policy, &sequences, &roots.segmented, (distance, self.max_tokens), check)?;
         }
         if needs.entropies {
-            let measurer = Measurer {
-                policy,
-                reference: None,
-                critic: None,
-                temperature: self.temperature,
-                max_tokens: self.max_tokens,
-                signals: &SignalConfig::default(),
-                check,
-            };
-            roots.entropies = measurer.ask(policy, &sequences, true, false)?.entropies;
+            let passes = Passes { max_tokens: self.max_tokens, check };
+            roots.entropies = logprobs(policy, &sequences, self.temperature, passes)?.entropies;
         }
         Ok(roots)
     }

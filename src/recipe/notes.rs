@@ -2,7 +2,6 @@
 
 use super::Recipe;
 use crate::{
-    credit::strategy::CreditConfig,
     loss::{KlConfig, KlPlace},
     rollout::explore::{ExploreConfig, TreeConfig, branch::RuleConfig},
     types::KlEstimator,
@@ -64,27 +63,16 @@ pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
 
 /// Bounds of the strategies in the chain that no sequence of the recipe reaches.
 fn boundless(Recipe { credit, signals, sampling, batch, .. }: &Recipe) -> Vec<String> {
-    let looks_back =
-        |entry: &CreditConfig| matches!(entry, CreditConfig::LocalChunk(_) | CreditConfig::Rhythm(_));
     let mut notes = Vec::new();
-    if signals.window >= batch.max_tokens && credit.iter().any(looks_back) {
+    if signals.window >= batch.max_tokens && credit.iter().any(|entry| entry.needs().waad) {
         notes.push(format!(
             "[signals] `window` = {} is longer than any sequence ([batch] `max_tokens` = {}), so it bounds nothing",
             signals.window, batch.max_tokens
         ));
     }
     for (index, entry) in credit.iter().enumerate() {
-        if let CreditConfig::Rhythm(rhythm) = entry
-            && rhythm.lookback >= sampling.max_new_tokens
-        {
-            notes.push(format!(
-                "[[credit]] #{} `lookback` = {} is longer than any response ([sampling] `max_new_tokens` = {}), so it bounds \
-                 nothing",
-                index + 1,
-                rhythm.lookback,
-                sampling.max_new_tokens
-            ));
-        }
+        let idle = entry.idle(sampling.max_new_tokens);
+        notes.extend(idle.into_iter().map(|idle| format!("[[credit]] #{} {idle}", index + 1)));
     }
     notes
 }

@@ -167,7 +167,7 @@ impl<'s> Run<'s> {
         policy.set_master(&weights)?;
         let mut run = Self::begin(setup, policy, reference, evaluations, ledger, console)?;
         let trainer = &mut run.trainer;
-        trainer.learner.optimizer.restore(optimizer)?;
+        trainer.learner.restore(optimizer)?;
         if let (Some(own), Some(saved)) = (&mut trainer.critic, critic) {
             own.restore(saved)?;
         }
@@ -189,7 +189,7 @@ impl<'s> Run<'s> {
         Ok(TrainState {
             step: self.step,
             weights: trainer.policy.master().shallow_clone(),
-            optimizer: trainer.learner.optimizer.state().shallow_clone(),
+            optimizer: trainer.learner.state().shallow_clone(),
             critic: trainer.critic.as_ref().map(CriticTrainer::state),
             kl_coef: trainer.kl_coef,
             source: trainer.source_state()?,

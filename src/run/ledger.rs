@@ -215,7 +215,7 @@ impl Run<'_> {
         for Evaluation { report, sampled, .. } in evaluations {
             row.extend(report.row());
             if let Some(own) = &self.trainer.critic {
-                let explained = explained_rewards(&self.trainer.measurer(), &own.critic, &sampled)?;
+                let explained = explained_rewards(&own.critic, &sampled, self.setup.recipe.batch.max_tokens)?;
                 let key = format!("eval/{}/explained_variance", report.set);
                 row.extend(explained.map(|share| (key, share)).into_iter().collect());
             }

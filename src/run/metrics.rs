@@ -267,7 +267,7 @@ mod tests {
         let credited = CreditedTree {
             advantages: field(),
             returns: None,
-            gamma: field(),
+            gains: field(),
             trained: vec![None; n_leaves],
             measured,
         };

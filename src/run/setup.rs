@@ -222,7 +222,7 @@ impl Setup {
     fn decode_plan(&self) -> Option<DecodePlan> {
         let Recipe { explore, pipeline, .. } = &self.recipe;
         let on_the_way = explore.rounds() == 0 && !pipeline.is_off_policy();
-        let wanted = on_the_way && self.credit().needs().signals;
+        let wanted = on_the_way && self.credit().needs().signals();
         wanted.then(|| DecodePlan::new(&self.recipe.signals, &self.model)).flatten()
     }
 

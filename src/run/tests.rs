@@ -70,7 +70,7 @@ fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row(
     break_policy(&mut run.trainer.policy);
     let row = run.train_step(&Interrupt::default()).unwrap();
     assert_eq!((row.get("optim/skipped"), run.guards.finite.refused_in_a_row), (Some(1.0), 1));
-    assert_eq!(run.trainer.learner.optimizer.state().updates, 0);
+    assert_eq!(run.trainer.learner.state().updates, 0);
     let dump = std::fs::read_to_string(dir.path().join("test/refused/step_000001.jsonl")).unwrap();
     let lines: Vec<serde_json::Value> = dump.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(lines.len(), 4);
@@ -79,7 +79,7 @@ fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row(
     run.trainer.policy.set_master(&good).unwrap();
     let row = run.train_step(&Interrupt::default()).unwrap();
     assert_eq!((row.get("optim/skipped"), run.guards.finite.refused_in_a_row), (Some(0.0), 0));
-    assert_eq!(run.trainer.learner.optimizer.state().updates, 1);
+    assert_eq!(run.trainer.learner.state().updates, 1);
 
     break_policy(&mut run.trainer.policy);
     run.step = 0;
@@ -171,7 +171,7 @@ fn the_first_update_is_checked_whenever_it_comes() {
         assert_eq!(run.trainer.ratio_start(), RatioStart::FirstPass);
         run.trainer.learner = PolicyLearner::new(config, &run.trainer.policy);
         let optimizer = run.state().unwrap().optimizer;
-        run.trainer.learner.optimizer.restore(AdamWState { updates: 1, ..optimizer }).unwrap();
+        run.trainer.learner.restore(AdamWState { updates: 1, ..optimizer }).unwrap();
         assert!(run.train_step(&Interrupt::default()).is_ok());
     }
 }
@@ -193,7 +193,7 @@ fn a_step_that_a_signal_ends_is_as_if_it_had_not_begun() {
     let before = run.state().unwrap().source;
     let error = run.train_step(&Interrupt::by(Signal::HangUp)).unwrap_err();
     assert_eq!(error.downcast_ref(), Some(&Stopped(Signal::HangUp)));
-    assert_eq!((run.step, run.trainer.learner.optimizer.state().updates), (0, 0));
+    assert_eq!((run.step, run.trainer.learner.state().updates), (0, 0));
     let state = run.state().unwrap();
     assert_eq!(state.source, before, "what is saved is from before the step");
     run.trainer.source.restore(state.source).unwrap();

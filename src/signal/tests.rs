@@ -10,8 +10,8 @@ use super::stream::{Extent, HeadSums};
 use super::{HeadGroups, fai, waad};
 use crate::batch::Sequence;
 use crate::credit::strategy::{
-    CreditStrategy, GlobalAnchorConfig, LocalChunkConfig, Response, RhythmConfig, Take, Threshold, dominated,
-    jumps, top,
+    Boost, CreditStrategy, GlobalAnchorConfig, LocalChunkConfig, Response, RhythmConfig, Take, Threshold,
+    dominated, jumps, top,
 };
 use crate::model::Tapped;
 use crate::types::{HeadId, HeadSignal, HeadSignals};
@@ -263,17 +263,17 @@ impl Case {
 
         let (gain, fraction) = (self.gain, self.fraction);
         let (alpha, lookback) = (self.alpha, self.lookback);
-        let local_chunk = LocalChunkConfig { gain, fraction, ..LocalChunkConfig::default() };
-        let global_anchor = GlobalAnchorConfig { gain, fraction, ..GlobalAnchorConfig::default() };
+        let local_chunk = LocalChunkConfig(Boost { gain, fraction, ..Boost::default() });
+        let global_anchor = GlobalAnchorConfig(Boost { gain, fraction, ..Boost::default() });
         let rhythm = RhythmConfig { gain, fraction, alpha, lookback, ..RhythmConfig::default() };
         let strategies: [(&dyn CreditStrategy, &[f64]); 3] = [
             (&local_chunk, &self.gamma_local_chunk),
             (&global_anchor, &self.gamma_global_anchor),
             (&rhythm, &self.gamma_rhythm),
         ];
-        let response = Response::from_signals(&waad, &fai, &[]);
+        let response = Response::new([0; 3], &waad, &fai, &[]);
         for (strategy, given) in strategies {
-            assert!(all(&strategy.gamma(&response).unwrap().values, given));
+            assert!(all(&strategy.gains(&response).unwrap().values, given));
         }
     }
 

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::batch::{BatchConfig, Sequence, TrainSample};
 use crate::checkpoint::CriticState;
 use crate::learner::{CriticConfig, CriticLearner, CriticReport};
-use crate::measure::Measurer;
+use crate::measure::{Passes, values};
 use crate::model::{Critic, Policy};
 use crate::optim::learning_rate;
 use crate::types::{Step, TrainedTree, Tree};
@@ -35,7 +35,7 @@ impl CriticTrainer {
     pub fn restore(&mut self, state: CriticState) -> Result<()> {
         let CriticState { weights, optimizer } = state;
         self.critic.set_master(&weights)?;
-        self.learner.optimizer.restore(optimizer)
+        self.learner.restore(optimizer)
     }
 
     /// What has to be saved.
@@ -43,7 +43,7 @@ impl CriticTrainer {
     pub fn state(&self) -> CriticState {
         CriticState {
             weights: self.critic.master().shallow_clone(),
-            optimizer: self.learner.optimizer.state().shallow_clone(),
+            optimizer: self.learner.state().shallow_clone(),
         }
     }
 
@@ -93,17 +93,14 @@ pub(crate) fn explained_in_training(trees: &[TrainedTree]) -> Option<f64> {
     }))
 }
 
-/// [`explained_variance`] of the rewards of whole responses, those that were graded, by the values before each of their tokens.
-pub(crate) fn explained_rewards(
-    measurer: &Measurer<'_>,
-    critic: &Critic,
-    trees: &[Tree],
-) -> Result<Option<f64>> {
+/// [`explained_variance`] of the rewards of whole responses, those that were graded, by the values before each of their
+/// tokens, read in passes of `max_tokens`.
+pub(crate) fn explained_rewards(critic: &Critic, trees: &[Tree], max_tokens: usize) -> Result<Option<f64>> {
     let leaves = || trees.iter().flat_map(|tree| tree.graded().map(move |leaf| (tree, leaf)));
     let sequences: Vec<Sequence<'_>> = leaves()
         .map(|(tree, leaf)| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens })
         .collect();
-    let values = measurer.values(critic, &sequences)?;
+    let values = values(critic, &sequences, Passes::of(max_tokens))?;
     let pairs = leaves()
         .zip(&values)
         .flat_map(|((_, leaf), values)| values.iter().map(|value| (f64::from(*value), leaf.verdict.value)));

@@ -23,7 +23,7 @@ use crate::batch::{Batch, NotLearned};
 use crate::credit::Credit;
 use crate::learner::{CriticReport, LearnerConfig, PolicyLearner, Rates, UpdateReport};
 use crate::loss::KlConfig;
-use crate::measure::Measurer;
+use crate::measure::{Measures, Models, Passes, measure};
 use crate::model::{FreeMemory, Policy};
 use crate::optim::learning_rate;
 use crate::pipeline::{Harvest, RolloutSource, SourceState};
@@ -225,12 +225,20 @@ impl Trainer {
     ) -> Result<Vec<MeasuredTree>> {
         let watch = RefCell::new(watch);
         let check = || watch.borrow_mut().advance(0);
-        // Out of `self`, which the measurer borrows as a whole.
-        let mut grouping = std::mem::take(&mut self.grouping);
-        let measurer = Measurer { check: &check, ..self.measurer() };
-        let measured = measurer.measure(trees, signals, (self.needs(), start), step, &mut grouping);
-        self.grouping = grouping;
-        measured
+        let LearnerConfig { batch, temperature, .. } = self.config.learner;
+        let measures = Measures {
+            needs: self.needs(),
+            start,
+            temperature,
+            signals: &self.config.signals,
+            passes: Passes { max_tokens: batch.max_tokens, check: &check },
+        };
+        let models = Models {
+            policy: &self.policy,
+            reference: self.reference.as_ref(),
+            critic: self.critic.as_ref().map(|own| &own.critic),
+        };
+        measure(models, measures, (trees, signals), step, &mut self.grouping)
     }
 
     /// Policy and critic learn, unless something is not finite.
@@ -247,19 +255,6 @@ impl Trainer {
         let broken = policy.not_finite.clone().or_else(|| value.not_finite.clone());
         let not_learned = batch.not_learned.clone().or(broken.map(NotLearned::of_models));
         Ok(Updated { policy, value, not_learned })
-    }
-
-    /// The models as they are now, ready to be asked.
-    pub(crate) fn measurer(&self) -> Measurer<'_> {
-        Measurer {
-            policy: &self.policy,
-            reference: self.reference.as_ref(),
-            critic: self.critic.as_ref().map(|own| &own.critic),
-            temperature: self.config.learner.temperature,
-            max_tokens: self.config.learner.batch.max_tokens,
-            signals: &self.config.signals,
-            check: &|| Ok(()),
-        }
     }
 
     /// What must be known of the responses for credit and loss, besides where the ratio starts.
@@ -287,7 +282,7 @@ impl Trainer {
 
     /// Whether no update has changed the policy yet, in this process or those before it.
     fn is_unchanged(&self) -> bool {
-        self.learner.optimizer.state().updates == 0
+        self.learner.state().updates == 0
     }
 
     fn critic_learns_alone(&self, step: Step) -> bool {

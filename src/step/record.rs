@@ -141,9 +141,9 @@ mod tests {
 
     fn trained(measured: MeasuredTree, seen: Vec<Option<Seen>>) -> TrainedTree {
         let field = || PathField::from_fn(&measured.tree, |_, _| 0.0);
-        let (advantages, gamma) = (field(), field());
+        let (advantages, gains) = (field(), field());
         let trained = vec![Some(0); measured.tree.leaves.len()];
-        TrainedTree { credited: CreditedTree { measured, advantages, returns: None, gamma, trained }, seen }
+        TrainedTree { credited: CreditedTree { measured, advantages, returns: None, gains, trained }, seen }
     }
 
     #[test]

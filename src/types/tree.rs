@@ -125,20 +125,29 @@ pub struct Needs {
     pub old_logprobs: bool,
     /// Log-probabilities under the reference policy.
     pub ref_logprobs: bool,
-    /// What the policy's attention says about each token.
-    pub signals: bool,
+    /// How far the policy's local heads look back from each token.
+    pub waad: bool,
+    /// How much its global heads look back at each token later on.
+    pub fai: bool,
     /// The critic's values.
     pub values: bool,
 }
 
 impl Needs {
+    /// Whether attention must be read.
+    #[must_use]
+    pub fn signals(self) -> bool {
+        self.waad || self.fai
+    }
+
     /// Everything that `self` or `other` asks for.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self {
             old_logprobs: self.old_logprobs || other.old_logprobs,
             ref_logprobs: self.ref_logprobs || other.ref_logprobs,
-            signals: self.signals || other.signals,
+            waad: self.waad || other.waad,
+            fai: self.fai || other.fai,
             values: self.values || other.values,
         }
     }
@@ -213,7 +222,7 @@ pub struct CreditedTree {
     /// What the critic should have said before every response token; `None` without a critic.
     pub returns: Option<PathField<f32>>,
     /// What the credit strategies together multiplied the estimated advantage of every response token by.
-    pub gamma: PathField<f32>,
+    pub gains: PathField<f32>,
     /// From which token on the learner trains on each leaf; `None` where it does not at all.
     pub trained: Vec<Option<usize>>,
 }

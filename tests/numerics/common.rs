@@ -4,13 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rewards::{Countdown, Status, Task, Verdict};
-use rlcredit::batch::TrainSample;
-use rlcredit::measure::Measurer;
+use rlcredit::batch::{Sequence, TrainSample};
+use rlcredit::measure::{Passes, logprobs};
 use rlcredit::model::{Inputs, ModelConfig, Placement, Policy};
-use rlcredit::signal::{Grouping, SignalConfig};
-use rlcredit::types::{
-    Finish, Leaf, MeasuredTree, Needs, Prompt, Purpose, RatioStart, RunRandom, TokenId, Tree,
-};
+use rlcredit::types::{Finish, Leaf, Prompt, Purpose, RunRandom, TokenId, Tree};
 use tch::{Device, Kind, Tensor};
 
 /// Between them: tied and untied embeddings, biases, norms on queries and keys, grouped queries, stretched rotations.
@@ -66,24 +63,11 @@ pub fn leaf(sample: u32, tokens: Vec<TokenId>, logprobs: Vec<f32>) -> Leaf {
 }
 
 /// Log-probabilities of the leaves' tokens under `policy`, leaf after leaf.
-pub fn measured(policy: &Policy, trees: Vec<Tree>, temperature: f64, max_tokens: usize) -> Vec<Vec<f32>> {
-    let signals = SignalConfig::default();
-    let measurer = Measurer {
-        policy,
-        reference: None,
-        critic: None,
-        temperature,
-        max_tokens,
-        signals: &signals,
-        check: &|| Ok(()),
-    };
-    let trees = measurer
-        .measure(trees, Vec::new(), (Needs::default(), RatioStart::Measured), 1, &mut Grouping::default())
-        .unwrap();
-    let of_tree = |tree: &MeasuredTree| {
-        (0..tree.tree.leaves.len()).map(|leaf| tree.old_logprobs(leaf).unwrap().to_vec()).collect::<Vec<_>>()
-    };
-    trees.iter().flat_map(of_tree).collect()
+pub fn measured(policy: &Policy, trees: &[Tree], temperature: f64, max_tokens: usize) -> Vec<Vec<f32>> {
+    let leaves = trees.iter().flat_map(|tree| tree.leaves.iter().map(move |leaf| (tree, leaf)));
+    let sequences: Vec<Sequence<'_>> =
+        leaves.map(|(tree, leaf)| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens }).collect();
+    logprobs(policy, &sequences, temperature, Passes::of(max_tokens)).unwrap().logprobs
 }
 
 /// Nine samples of three prompts, of different lengths, with made-up advantages on every token.

@@ -75,7 +75,7 @@ impl Golden {
         let credit = Credit { strategies, ..Credit::of(estimator) };
         let (trees, _) = credit.assign(vec![self.tree()], self.step, 0.0).unwrap();
         for (leaf, expected) in case.gamma.iter().enumerate() {
-            let (gamma, advantages) = (trees[0].gamma.path(leaf), trees[0].advantages.path(leaf));
+            let (gamma, advantages) = (trees[0].gains.path(leaf), trees[0].advantages.path(leaf));
             let close = |a: f32, b: f32| (a - b).abs() < 1e-6;
             let same =
                 gamma.len() == expected.len() && gamma.iter().zip(expected).all(|(a, b)| close(*a, *b));

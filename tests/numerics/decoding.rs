@@ -6,7 +6,7 @@ use rlcredit::batch::{Sequence, TrainSample};
 use rlcredit::kernel::{LookBack, view_mut};
 use rlcredit::learner::PolicyLearner;
 use rlcredit::loss::ClipConfig;
-use rlcredit::measure::Measurer;
+use rlcredit::measure::{Passes, attention};
 use rlcredit::model::{AttentionTap, Decoder, KvCache, Policy, Tapped};
 use rlcredit::rollout::{DecodeEngine, Generated, Generation, RolloutEngine, SamplingConfig};
 use rlcredit::signal::{DecodePlan, Layers, SignalConfig};
@@ -182,7 +182,7 @@ fn twenty_updates_at_rate_0_leave_sampler_and_learner_as_near_as_they_were() {
             assert!(report.not_finite.is_none() && report.metrics.get("optim/grad_norm").unwrap() > 0.0);
             gaps.push(report.first_gap.unwrap().mean);
         }
-        assert_eq!((policy.master(), learner.optimizer.state().updates), (&before, 20));
+        assert_eq!((policy.master(), learner.state().updates), (&before, 20));
         let half = |gaps: &[f64]| gaps.iter().sum::<f64>() / gaps.len() as f64;
         let (early, late) = (half(&gaps[..10]), half(&gaps[10..]));
         assert!(gaps.iter().all(|gap| *gap < bound) && late < 2.0 * early, "{kind:?}: {gaps:?}");
@@ -206,7 +206,7 @@ fn recorded_logprobs_are_those_that_the_learner_measures() {
                 prompt: request.prompt.clone(),
                 leaves: vec![leaf(request.sample, done.tokens.clone(), done.logprobs.clone())],
             });
-            let measured = measured(&policy, trees.collect(), temperature, 100);
+            let measured = measured(&policy, &trees.collect::<Vec<_>>(), temperature, 100);
             for (done, measured) in completions.iter().zip(measured) {
                 assert_eq!(done.logprobs.len(), measured.len());
                 let gaps = done.logprobs.iter().zip(measured).map(|(a, b)| (a - b).abs());
@@ -408,16 +408,7 @@ fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
             .zip(&read)
             .map(|(request, done)| Sequence { prompt: &request.prompt.tokens, response: &done.tokens })
             .collect();
-        let measurer = Measurer {
-            policy: &policy,
-            reference: None,
-            critic: None,
-            temperature: 1.0,
-            max_tokens: 200,
-            signals: &config,
-            check: &|| Ok(()),
-        };
-        let measured = measurer.ask(&policy, &sequences, false, true).unwrap().signals;
+        let measured = attention(&policy, &sequences, &config, Passes::of(200)).unwrap();
         assert_eq!(signals.len(), read.len());
         for (((read, signals), plain), measured) in read.iter().zip(&signals).zip(&plain).zip(&measured) {
             assert_eq!((&read.tokens, read.finish), (&plain.tokens, plain.finish), "{family}");

@@ -62,7 +62,7 @@ fn learner_gradient(
         .unwrap();
     assert_eq!(heard.iter().sum::<usize>(), samples.len() * config.batch.epochs, "{heard:?}");
     assert_eq!(report.not_finite, None);
-    (learner.optimizer.state().first.shallow_clone(), report)
+    (learner.state().first.shallow_clone(), report)
 }
 
 /// The samples with the log-probabilities that `policy` gives them as old ones, moved by up to `noise`.
@@ -71,7 +71,7 @@ fn with_old(policy: &Policy, mut samples: Vec<TrainSample>, noise: f32) -> Vec<T
         prompt: s.prompt.clone(),
         leaves: vec![leaf(0, s.tokens.clone(), vec![-1.0; s.tokens.len()])],
     });
-    let old = measured(policy, trees.collect(), TEMPERATURE, 64);
+    let old = measured(policy, &trees.collect::<Vec<_>>(), TEMPERATURE, 64);
     for (i, (sample, old)) in (0..).zip(samples.iter_mut().zip(old)) {
         let moved = old.iter().zip(numbers(1000 + i, old.len())).map(|(old, x)| old + noise * x);
         sample.old_logprobs = Some(moved.collect());

@@ -42,7 +42,7 @@ fn trees(samples: &[TrainSample]) -> Vec<Tree> {
 }
 
 fn logprobs(policy: &Policy) -> Tensor {
-    Tensor::from_slice(&measured(policy, trees(&samples()), 1.0, 64).concat())
+    Tensor::from_slice(&measured(policy, &trees(&samples()), 1.0, 64).concat())
 }
 
 #[test]

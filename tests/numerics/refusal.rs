@@ -4,7 +4,7 @@ use rlcredit::batch::BatchConfig;
 use rlcredit::learner::{LearnerConfig, PolicyLearner};
 use rlcredit::loss::ClipConfig;
 use rlcredit::model::Policy;
-use rlcredit::optim::{AdamW, OptimConfig};
+use rlcredit::optim::{AdamW, AdamWState, OptimConfig};
 use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, require_finite};
 use rlcredit::types::{Finish, GenRequest, Purpose, RunRandom};
 use tch::{Kind, Tensor};
@@ -13,8 +13,7 @@ use super::common::{policy, prompt, samples, tokens};
 use super::gradient::{config, rates};
 
 /// Weights, moments and count of updates.
-fn state(policy: &Policy, optimizer: &AdamW) -> ([Tensor; 3], u64) {
-    let state = optimizer.state();
+fn state(policy: &Policy, state: &AdamWState) -> ([Tensor; 3], u64) {
     ([policy.master(), &state.first, &state.second].map(Tensor::copy), state.updates)
 }
 
@@ -40,21 +39,21 @@ fn a_loss_or_gradient_that_is_not_finite_changes_nothing() {
             learner.update(&mut policy, &samples(), rates(1e-2), &mut |_| Ok(())).unwrap().not_finite,
             None
         );
-        let before = state(&policy, &learner.optimizer);
+        let before = state(&policy, learner.state());
         let mut samples = samples();
         samples[4].advantages[2] = poison;
         let report = learner.update(&mut policy, &samples, rates(1e-2), &mut |_| Ok(())).unwrap();
         let what = report.not_finite.unwrap();
         assert!(what.starts_with(expected), "{poison}: {what}");
-        assert_eq!(state(&policy, &learner.optimizer), before, "{poison}");
+        assert_eq!(state(&policy, learner.state()), before, "{poison}");
     }
     let mut policy = policy("qwen2");
     break_policy(&mut policy);
     let mut learner = PolicyLearner::new(config(ClipConfig::default(), 40), &policy);
-    let before = state(&policy, &learner.optimizer);
+    let before = state(&policy, learner.state());
     let report = learner.update(&mut policy, &samples(), rates(1e-2), &mut |_| Ok(())).unwrap();
     assert_eq!(report.not_finite.as_deref(), Some("loss/policy is NaN"));
-    assert_eq!(state(&policy, &learner.optimizer), before);
+    assert_eq!(state(&policy, learner.state()), before);
 }
 
 /// Gradients at the very limit, in both directions and with pauses, at the largest learning rate there is.
@@ -102,7 +101,7 @@ fn a_refused_update_ends_the_step() {
             samples.truncate(3);
         }
         let report = learner.update(&mut policy, &samples, rates(1e-2), &mut |_| Ok(())).unwrap();
-        (policy.master().copy(), learner.optimizer.state().updates, report.not_finite.is_some())
+        (policy.master().copy(), learner.state().updates, report.not_finite.is_some())
     };
     assert_eq!(run(3, true), (run(1, false).0, 1, true));
 }

@@ -2,7 +2,7 @@
 
 use rlcredit::batch::Sequence;
 use rlcredit::credit::strategy::{self, CreditConfig, Response, Take, Threshold};
-use rlcredit::measure::Measurer;
+use rlcredit::measure::{self, Passes};
 use rlcredit::signal::{self, HeadGroups, Heads, Layers, SignalConfig};
 use rlcredit::types::{HeadId, RunRandom, TokenId};
 use serde::Deserialize;
@@ -68,8 +68,8 @@ fn assert_anatomy(expected: &Anatomy, gamma: impl Fn(&str) -> Vec<f32>, constant
             entry["lookback"] = constants["lookback"].clone();
         }
         let strategy = read::<CreditConfig>(&entry).build(RunRandom::new(0));
-        let response = Response::from_signals(&expected.waad, &expected.fai, &[]);
-        assert_close(&strategy.gamma(&response).unwrap().values, &gamma(name), name);
+        let response = Response::new([0; 3], &expected.waad, &expected.fai, &[]);
+        assert_close(&strategy.gains(&response).unwrap().values, &gamma(name), name);
     }
 }
 
@@ -94,27 +94,21 @@ fn signals_and_credit_agree_with_transformers_eager_attention() {
 
         // One sequence per pass or all together, with or without the rest of the forward pass: all the same.
         for (max_tokens, stats) in [(47, false), (1000, false), (1000, true)] {
-            let measurer = Measurer {
-                policy: &policy,
-                reference: None,
-                critic: None,
-                temperature: 1.0,
-                max_tokens,
-                signals: &config,
-                check: &|| Ok(()),
+            let passes = Passes::of(max_tokens);
+            let found = match stats {
+                true => measure::logprobs_and_attention(&policy, &rows, 1.0, &config, passes).unwrap().1,
+                false => measure::attention(&policy, &rows, &config, passes).unwrap(),
             };
-            let found = measurer.ask(&policy, &rows, stats, true).unwrap();
-            assert_eq!(found.logprobs.len(), if stats { rows.len() } else { 0 });
-            let groups = HeadGroups::choose(&config, &found.signals).unwrap();
+            let groups = HeadGroups::choose(&config, &found).unwrap();
             assert_eq!(groups.local, read::<Vec<HeadId>>(&golden_family["local"]), "{family}");
             assert_eq!(groups.global, read::<Vec<HeadId>>(&golden_family["global"]), "{family}");
             let half = SignalConfig { head_fraction: 0.5, ..config.clone() };
-            let half = HeadGroups::choose(&half, &found.signals).unwrap();
+            let half = HeadGroups::choose(&half, &found).unwrap();
             assert_eq!(half, read(&golden_family["half"]), "{family}");
             let all = SignalConfig { heads: Heads::All, ..config.clone() };
-            let all = HeadGroups::choose(&all, &found.signals).unwrap();
-            assert!(all.local == all.global && all.local.len() == found.signals[0].heads.len());
-            for (response, sequence) in found.signals.iter().zip(sequences) {
+            let all = HeadGroups::choose(&all, &found).unwrap();
+            assert!(all.local == all.global && all.local.len() == found[0].heads.len());
+            for (response, sequence) in found.iter().zip(sequences) {
                 for (head, golden) in response.heads.iter().zip(sequence["heads"].as_array().unwrap()) {
                     assert_eq!(head.id, read::<HeadId>(&golden["id"]));
                     assert_close(&[head.span], &[read(&golden["span"])], "span");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::place::{FINISHED, Place};
 
 /// The keys of a line, in order; those of a response of a run after them.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 20] = [
     "tokens",
     "response_start",
     "logprobs",
@@ -22,11 +22,8 @@ const KEYS: [&str; 23] = [
     "waad",
     "fai",
     "jump",
-    "t_loc",
-    "t_glob",
-    "dominated",
-    "intro",
     "gamma",
+    "marks",
     "steps",
     "fci",
     "branch_at",
@@ -95,8 +92,13 @@ fn assert_anatomy(line: &Value) {
     let jump: Vec<Option<f64>> =
         (0..n).map(|t| Some(waad.get(t + 1).map_or(0.0, |next| (waad[t] - next).abs()))).collect();
     assert_close(&line["jump"], &json!(jump), 1e-5, "jump");
-    let [t_loc, t_glob, dominated, intro] =
-        ["t_loc", "t_glob", "dominated", "intro"].map(|key| positions(&line[key]));
+    let marked = |strategy: &str, name: &str| {
+        let marks = line["marks"][strategy].as_array().unwrap();
+        positions(&marks.iter().find(|mark| mark["name"] == name).unwrap()["tokens"])
+    };
+    let t_loc = marked("local_chunk", "large jump");
+    let [t_glob, dominated, intro] = ["anchor", "dominated", "opener"].map(|name| marked("rhythm", name));
+    assert_eq!(marked("global_anchor", "anchor"), t_glob);
     assert_top(&t_loc, &jump, "t_loc");
     assert_top(&t_glob, &fai, "t_glob");
     assert!(dominated.iter().all(|s| t_glob.contains(s)) && intro.is_empty() == dominated.is_empty());
@@ -248,7 +250,8 @@ fn texts_and_their_token_ids_are_the_same_and_settings_come_from_run_recipe_and_
     assert_eq!(ids["steps"], json!([[0, 1], [1, 2], [2, 3], [3, 4]]));
     assert_eq!((&ids["fci"], &ids["branch_before_step"]), (&json!([0.0, 0.0, 0.0, 0.0]), &json!([2, 3])));
     // Four tokens have nothing ten tokens later.
-    assert!(floats(&ids["fai"]).iter().all(Option::is_none) && ids["t_glob"] == json!([]));
+    assert!(floats(&ids["fai"]).iter().all(Option::is_none));
+    assert_eq!(ids["marks"]["global_anchor"][0]["tokens"], json!([]));
 
     let lines = json!({"prompt": "Make 3 from 7, 1, 2.\n", "response": "7+1=8 no\n7-1=6, 6/2=3 yes\n2-1=1 no\n<answer>"});
     place.write("lines.jsonl", lines.to_string());
@@ -281,11 +284,12 @@ fn the_terminal_shows_every_response_with_and_without_colours() {
     for part in [
         "weights   runs/tiny/checkpoints/step_000003/model, which sampled step 4\n",
         "heads     4 local, 4 global of 12, chosen by all responses together\n",
-        "gains     mean (weighted by entropy): local_chunk 1.",
+        "gains     mean (weighted by entropy): rhythm 1.",
+        "A anchor   D dominated   o opener\n",
         "gain of rhythm ",
         "step 4, prompt ",
         "prompt: Make ",
-        "anchors ",
+        " tokens; anchor ",
         "mean log-prob -",
     ] {
         assert!(plain.out.contains(part), "{part}: {}", plain.out);

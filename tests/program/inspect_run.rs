@@ -95,7 +95,7 @@ fn what_training_gave_is_shown_as_it_was_recorded() {
     // Only a run knows what it gave.
     place.write("in.jsonl", json!({"prompt": "1+", "response": "2"}).to_string());
     let other = ["runs/tiny", "--input", "in.jsonl"];
-    assert_eq!(inspect(&place, &other)[0]["gamma"].as_object().unwrap().len(), 3);
+    assert!(inspect(&place, &other)[0]["gamma"].get("trained").is_none());
     let said = refusal(&place, &[&other[..], &["--strategy", "trained"]].concat());
     assert!(
         said.contains("--strategy trained: in.jsonl:1: ") && said.contains("--run RUN --step K"),

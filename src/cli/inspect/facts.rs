@@ -16,7 +16,7 @@ pub fn facts(signals: &SignalConfig, grouped: &Grouped, n: usize, shown: &[Shown
         (_, Grouped::Together) if n > 1 => "chosen by all responses together",
         _ => "chosen by each response",
     };
-    let gain = |g: Gain| format!("{} {:.3} ({:.3})", g.strategy, g.mean, g.by_entropy);
+    let gain = |g: Gain<'_>| format!("{} {:.3} ({:.3})", g.strategy, g.mean, g.by_entropy);
     let gains: Vec<String> =
         gains(shown.iter().map(|shown| &shown.inspection)).into_iter().map(gain).collect();
     let (local, global, all) = (found.local.len(), found.global.len(), found.spans.len());

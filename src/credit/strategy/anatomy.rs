@@ -8,7 +8,7 @@
 //! intro(s)  = the token of s-k..s-1 with the largest jump, ties to the nearest                  (s in D)
 //! ```
 
-use super::config::{Take, Threshold};
+use super::{Take, Threshold};
 
 /// Size of the change of WAAD from each token to the next.
 #[must_use]
@@ -62,17 +62,6 @@ pub fn dominated(
         is_dominated.then_some(Dominated { anchor, intro })
     };
     anchors.iter().filter_map(judge).collect()
-}
-
-impl Threshold {
-    /// The threshold for a response with these values.
-    #[must_use]
-    pub fn over(self, values: &[f32]) -> f64 {
-        match self {
-            Self::Median => median(values),
-            Self::Value(value) => value,
-        }
-    }
 }
 
 /// The median, the mean of the middle two of an even number; 0 of none.

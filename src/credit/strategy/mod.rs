@@ -4,31 +4,44 @@
 //! A_t <- gamma_t A_t        for each strategy of the chain in turn
 //! ```
 //!
-//! Each gives one coefficient per response token and never sees a reward.
+//! Each gives one gain per response token and never sees a reward. To add one that scores tokens and pays the best of them
+//! more, write its file as `entropy.rs` is written ([`Scores`] has the common part), and add it to [`CreditConfig`]; one of
+//! another kind implements [`StrategyConfig`] and [`CreditStrategy`] itself, as `rhythm.rs` does. `inspect`, `compare` and
+//! `check` go by what these say.
 
 mod anatomy;
-mod config;
+mod boost;
 mod entropy;
+mod gains;
 mod global_anchor;
+#[cfg(test)]
+mod late;
 mod local_chunk;
 mod random;
+mod response;
 mod rhythm;
 #[cfg(test)]
 mod tests;
+mod threshold;
 mod uniform;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
+use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
 
 pub use anatomy::{Dominated, dominated, jumps, median, top};
-pub use config::{ApplyTo, CreditConfig, Overlap, StrategyConfig, Take, Threshold};
+pub use boost::{ApplyTo, Boost, Scores, Take};
 pub use entropy::EntropyConfig;
+pub use gains::{Curve, Gains, Mark, Role, Share};
 pub use global_anchor::GlobalAnchorConfig;
 pub use local_chunk::LocalChunkConfig;
 pub use random::RandomConfig;
-pub use rhythm::{Rhythm, RhythmConfig};
+pub use response::Response;
+pub use rhythm::{Overlap, RhythmConfig};
+pub use threshold::Threshold;
 pub use uniform::UniformConfig;
 
-use crate::types::{MeasuredTree, Needs, Step};
+use crate::types::{Needs, RunRandom};
 
 /// Weighs the tokens of a response against each other.
 pub trait CreditStrategy {
@@ -38,86 +51,111 @@ pub trait CreditStrategy {
     /// Which advantages it reshapes; the others keep what they have.
     fn apply_to(&self) -> ApplyTo;
 
-    /// The coefficient of each token of `response`, `[R]`.
+    /// The gain of each token of `response`, and the tokens that it singles out.
     ///
     /// # Errors
     /// If something it needs was not measured.
-    fn gamma(&self, response: &Response<'_>) -> Result<Gamma>;
+    fn gains(&self, response: &Response<'_>) -> Result<Gains>;
 }
 
-/// What a strategy says about one response.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Gamma {
-    /// Coefficient of each token, `[R]`.
-    pub values: Vec<f32>,
-    /// Anchors found and how many of them are dominated, where the strategy looks for both.
-    pub anchors: Option<Anchors>,
+/// The settings of one strategy, as an entry of `[[credit]]` holds them.
+pub trait StrategyConfig {
+    /// What cannot work, each as `key: got ..., expected ...`.
+    fn problems(&self) -> Vec<String>;
+
+    /// What has no effect where responses have at most `max_new_tokens` tokens, each as a sentence.
+    fn idle(&self, max_new_tokens: usize) -> Vec<String> {
+        _ = max_new_tokens;
+        Vec::new()
+    }
+
+    /// The strategy, with the randomness of the run.
+    fn build(&self, random: RunRandom) -> Box<dyn CreditStrategy>;
 }
 
-/// Number of anchors of a response.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Anchors {
-    /// All of them.
-    pub n: usize,
-    /// Those that an opener before them dominates.
-    pub n_dominated: usize,
+/// One entry of the chain. An empty chain pays every token of a response the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, VariantNames, IntoStaticStr)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum CreditConfig {
+    /// Every token the same: plain GRPO, as a name for comparisons.
+    Uniform(UniformConfig),
+    /// Anchors and openers, coupled: anchors inside a chunk share with the token that opens it.
+    Rhythm(RhythmConfig),
+    /// More for tokens at which the local heads' reach changes: where a chunk begins.
+    LocalChunk(LocalChunkConfig),
+    /// More for tokens that later tokens look back at.
+    GlobalAnchor(GlobalAnchorConfig),
+    /// More for tokens at which the policy was least sure.
+    Entropy(EntropyConfig),
+    /// More for tokens drawn by lot: what attention must beat.
+    Random(RandomConfig),
+    /// One that tests add.
+    #[cfg(test)]
+    Late(late::LateConfig),
 }
 
-/// A response as strategies see it: plain numbers, one per token.
-#[derive(Clone, Copy, Debug)]
-pub struct Response<'a> {
-    /// Number of tokens R.
-    pub n_tokens: usize,
-    /// Coordinates of its random draws: step, prompt, sample.
-    pub place: [u64; 3],
-    waad: Option<&'a [f32]>,
-    fai: Option<&'a [Option<f32>]>,
-    entropies: Option<&'a [f32]>,
-}
+impl CreditConfig {
+    /// What strategies are called.
+    pub const NAMES: &[&str] = Self::VARIANTS;
 
-impl<'a> Response<'a> {
-    /// Leaf `leaf` of `tree`, sampled in `step`.
+    /// The strategy called `name`, with its defaults.
+    ///
+    /// # Errors
+    /// If there is none of that name; the message names all there are.
+    pub fn named(name: &str) -> Result<Self> {
+        let table = toml::Table::from_iter([(String::from("type"), name.into())]);
+        table.try_into().map_err(|_| {
+            anyhow!("no credit strategy is called {name:?}; expected one of {}", Self::NAMES.join(", "))
+        })
+    }
+
+    /// What it is called.
     #[must_use]
-    pub fn of(tree: &'a MeasuredTree, leaf: usize, step: Step) -> Self {
-        let own = &tree.tree.leaves[leaf];
-        let signals = tree.signals.as_ref();
-        Self {
-            n_tokens: own.tokens.len(),
-            place: [step, tree.tree.prompt.id, u64::from(own.sample)],
-            waad: signals.map(|signals| signals.waad.path(leaf)),
-            fai: signals.map(|signals| signals.fai.path(leaf)),
-            entropies: tree.entropies.as_ref().map(|field| field.path(leaf)),
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether it leaves every advantage as it is, so that a chain is the same without it.
+    #[must_use]
+    pub fn is_uniform(&self) -> bool {
+        matches!(self, Self::Uniform(_))
+    }
+
+    fn settings(&self) -> &dyn StrategyConfig {
+        match self {
+            Self::Uniform(config) => config,
+            Self::Rhythm(config) => config,
+            Self::LocalChunk(config) => config,
+            Self::GlobalAnchor(config) => config,
+            Self::Entropy(config) => config,
+            Self::Random(config) => config,
+            #[cfg(test)]
+            Self::Late(config) => config,
         }
     }
 
-    /// A response of which only numbers are known.
+    /// What cannot work, each as `key: got ..., expected ...`.
     #[must_use]
-    pub fn from_signals(waad: &'a [f32], fai: &'a [Option<f32>], entropies: &'a [f32]) -> Self {
-        Self {
-            n_tokens: waad.len(),
-            place: [0; 3],
-            waad: Some(waad),
-            fai: Some(fai),
-            entropies: Some(entropies),
-        }
+    pub fn problems(&self) -> Vec<String> {
+        self.settings().problems()
     }
 
-    fn waad(&self) -> Result<&'a [f32]> {
-        self.waad.context("credit: WAAD was not measured")
+    /// See [`StrategyConfig::idle`].
+    #[must_use]
+    pub fn idle(&self, max_new_tokens: usize) -> Vec<String> {
+        self.settings().idle(max_new_tokens)
     }
 
-    fn fai(&self) -> Result<&'a [Option<f32>]> {
-        self.fai.context("credit: FAI was not measured")
+    /// What must be measured for it.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        self.build(RunRandom::new(0)).needs()
     }
 
-    fn entropies(&self) -> Result<&'a [f32]> {
-        self.entropies.context("credit: entropies were not measured")
-    }
-
-    /// `gain` on the tokens `chosen`, 1 elsewhere.
-    fn boost(&self, chosen: &[usize], gain: f64) -> Gamma {
-        let mut values = vec![1.0; self.n_tokens];
-        chosen.iter().for_each(|t| values[*t] = gain as f32);
-        Gamma { values, anchors: None }
+    /// The strategy that the recipe chose, with the randomness of the run.
+    #[must_use]
+    pub fn build(&self, random: RunRandom) -> Box<dyn CreditStrategy> {
+        self.settings().build(random)
     }
 }

@@ -1,14 +1,13 @@
-//! Random credit: more for tokens drawn by lot, without looking at anything. What every other strategy must beat.
+//! Random credit: more for tokens drawn by lot. The control that a strategy with a reason must beat.
 //!
 //! ```text
-//! gamma_t = 1 + (g - 1) [t in TopQ(u, q)],  u uniform
+//! gamma_t = 1 + (g - 1) [t in TopQ(u, q)],    u_t uniform, a function of seed, step, prompt, sample and t
 //! ```
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::config::share_problems;
-use super::{ApplyTo, CreditStrategy, Gamma, Response, StrategyConfig, Take, top};
+use super::{ApplyTo, Boost, CreditStrategy, Response, Role, Scores, StrategyConfig, Take};
 use crate::types::{Needs, Purpose, RunRandom};
 
 /// Settings of [`CreditConfig::Random`](super::CreditConfig::Random).
@@ -25,13 +24,21 @@ pub struct RandomConfig {
 
 impl Default for RandomConfig {
     fn default() -> Self {
-        Self { gain: 1.5, fraction: 0.4, apply_to: ApplyTo::Both }
+        let Boost { gain, fraction, apply_to, take: _ } = Boost::default();
+        Self { gain, fraction, apply_to }
+    }
+}
+
+impl RandomConfig {
+    fn boost(self) -> Boost {
+        // Lots have no better end.
+        Boost { gain: self.gain, fraction: self.fraction, take: Take::Top, apply_to: self.apply_to }
     }
 }
 
 impl StrategyConfig for RandomConfig {
     fn problems(&self) -> Vec<String> {
-        share_problems(self.gain, self.fraction)
+        self.boost().problems()
     }
 
     fn build(&self, random: RunRandom) -> Box<dyn CreditStrategy> {
@@ -45,19 +52,20 @@ struct Random {
     random: RunRandom,
 }
 
-impl CreditStrategy for Random {
+impl Scores for Random {
+    const ROLE: &'static Role = &Role::new("drawn", '*', None);
+
     fn needs(&self) -> Needs {
         Needs::default()
     }
 
-    fn apply_to(&self) -> ApplyTo {
-        self.config.apply_to
+    fn boost(&self) -> Boost {
+        self.config.boost()
     }
 
-    fn gamma(&self, response: &Response<'_>) -> Result<Gamma> {
-        let [step, prompt, sample] = response.place;
-        let lot = |t: usize| self.random.uniform(Purpose::Credit, &[step, prompt, sample, t as u64]);
-        let lots: Vec<Option<f32>> = (0..response.n_tokens).map(|t| Some(lot(t) as f32)).collect();
-        Ok(response.boost(&top(&lots, self.config.fraction, Take::Top), self.config.gain))
+    fn scores(&self, response: &Response<'_>) -> Result<Vec<Option<f32>>> {
+        let [step, prompt, sample] = response.coordinates;
+        let lot = |t: u64| self.random.uniform(Purpose::Credit, &[step, prompt, sample, t]);
+        Ok((0..response.n_tokens as u64).map(|t| Some(lot(t) as f32)).collect())
     }
 }

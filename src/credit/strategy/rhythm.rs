@@ -11,10 +11,9 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::config::share_problems;
 use super::{
-    Anchors, ApplyTo, CreditStrategy, Gamma, Overlap, Response, StrategyConfig, Take, Threshold, dominated,
-    top,
+    ApplyTo, Boost, CreditStrategy, Curve, Gains, Mark, Response, Role, Share, StrategyConfig, Take,
+    Threshold, dominated, top,
 };
 use crate::types::{Needs, RunRandom};
 
@@ -42,25 +41,40 @@ pub struct RhythmConfig {
     pub apply_to: ApplyTo,
 }
 
+/// What a token gets that is an anchor and the opener of another anchor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// The sum of both extras.
+    #[default]
+    Add,
+    /// The sum, at most the whole `gain`.
+    Cap,
+    /// The opener's extra alone.
+    Overwrite,
+}
+
 impl Default for RhythmConfig {
     fn default() -> Self {
+        let Boost { gain, fraction, take, apply_to } = Boost::default();
         Self {
-            gain: 1.5,
-            fraction: 0.4,
-            take: Take::Top,
+            gain,
+            fraction,
+            take,
             lookback: 3,
             tau_waad: Threshold::Median,
             tau_jump: Threshold::Median,
             alpha: 0.5,
             overlap: Overlap::Add,
-            apply_to: ApplyTo::Both,
+            apply_to,
         }
     }
 }
 
 impl StrategyConfig for RhythmConfig {
     fn problems(&self) -> Vec<String> {
-        let mut problems = share_problems(self.gain, self.fraction);
+        let Self { gain, fraction, take, apply_to, .. } = *self;
+        let mut problems = Boost { gain, fraction, take, apply_to }.problems();
         if !(0.0..=1.0).contains(&self.alpha) {
             problems.push(format!("alpha: got {}, expected 0 to 1", self.alpha));
         }
@@ -79,8 +93,15 @@ impl StrategyConfig for RhythmConfig {
         problems
     }
 
-    fn looks_ahead(&self) -> bool {
-        true
+    fn idle(&self, max_new_tokens: usize) -> Vec<String> {
+        let lookback = self.lookback;
+        let idle = (lookback >= max_new_tokens).then(|| {
+            format!(
+                "`lookback` = {lookback} is longer than any response ([sampling] `max_new_tokens` = {max_new_tokens}), so it \
+                 bounds nothing"
+            )
+        });
+        Vec::from_iter(idle)
     }
 
     fn build(&self, _: RunRandom) -> Box<dyn CreditStrategy> {
@@ -88,21 +109,26 @@ impl StrategyConfig for RhythmConfig {
     }
 }
 
+const ANCHOR: Role = Role::new("anchor", 'A', Some(Curve::Fai));
+const DOMINATED: Role = Role {
+    share: Some(Share { metric: "credit/dominated_frac", of: ANCHOR.name }),
+    ..Role::new("dominated", 'D', Some(Curve::Fai))
+};
+const OPENER: Role = Role::new("opener", 'o', Some(Curve::Waad));
+
 /// The rhythm of a response: positions of its tokens, each list in order and without repetition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rhythm {
-    /// The anchors.
-    pub anchors: Vec<usize>,
+struct Rhythm {
+    anchors: Vec<usize>,
     /// Those of them that an opener dominates.
-    pub dominated: Vec<usize>,
-    /// The openers. One that opens for several anchors is one all the same.
-    pub openers: Vec<usize>,
+    dominated: Vec<usize>,
+    /// One that opens for several anchors is one all the same.
+    openers: Vec<usize>,
 }
 
 impl RhythmConfig {
     /// The rhythm of a response with this WAAD and FAI.
-    #[must_use]
-    pub fn anatomy(&self, waad: &[f32], fai: &[Option<f32>]) -> Rhythm {
+    fn anatomy(&self, waad: &[f32], fai: &[Option<f32>]) -> Rhythm {
         let anchors = top(fai, self.fraction, self.take);
         let found = dominated(&anchors, waad, self.lookback, self.tau_waad, self.tau_jump);
         let mut openers: Vec<usize> = found.iter().map(|d| d.intro).collect();
@@ -114,27 +140,30 @@ impl RhythmConfig {
 
 impl CreditStrategy for RhythmConfig {
     fn needs(&self) -> Needs {
-        Needs { signals: true, ..Needs::default() }
+        Needs { waad: true, fai: true, ..Needs::default() }
     }
 
     fn apply_to(&self) -> ApplyTo {
         self.apply_to
     }
 
-    fn gamma(&self, response: &Response<'_>) -> Result<Gamma> {
+    fn gains(&self, response: &Response<'_>) -> Result<Gains> {
         let Rhythm { anchors, dominated, openers } = self.anatomy(response.waad()?, response.fai()?);
         let mut share = vec![0.0; response.n_tokens];
         anchors.iter().for_each(|s| share[*s] = 1.0);
         dominated.iter().for_each(|s| share[*s] = 1.0 - self.alpha);
-        for opener in openers {
-            share[opener] = match self.overlap {
-                Overlap::Add => share[opener] + self.alpha,
-                Overlap::Cap => (share[opener] + self.alpha).min(1.0),
+        for opener in &openers {
+            let own = &mut share[*opener];
+            *own = match self.overlap {
+                Overlap::Add => *own + self.alpha,
+                Overlap::Cap => (*own + self.alpha).min(1.0),
                 Overlap::Overwrite => self.alpha,
             };
         }
         let values = share.iter().map(|share| (1.0 + (self.gain - 1.0) * share) as f32).collect();
-        Ok(Gamma { values, anchors: Some(Anchors { n: anchors.len(), n_dominated: dominated.len() }) })
+        let marks = [(&ANCHOR, anchors), (&DOMINATED, dominated), (&OPENER, openers)];
+        let marks = marks.into_iter().map(|(role, tokens)| Mark { role, tokens }).collect();
+        Ok(Gains { values, marks })
     }
 }
 
@@ -149,7 +178,7 @@ mod tests {
     const FAI: [Option<f32>; 6] = [Some(0.1), Some(0.5), Some(0.4), Some(0.2), Some(0.3), None];
 
     fn gamma(config: RhythmConfig) -> Vec<f32> {
-        config.gamma(&Response::from_signals(&WAAD, &FAI, &[])).unwrap().values
+        config.gains(&Response::new([0; 3], &WAAD, &FAI, &[0.0; 6])).unwrap().values
     }
 
     const BASE: RhythmConfig = RhythmConfig {

@@ -9,7 +9,7 @@ use super::*;
 use crate::credit::Credit;
 use crate::credit::advantage::AdvantageConfig;
 use crate::credit::advantage::testing::group;
-use crate::types::{PathField, RunRandom, Signals};
+use crate::types::{MeasuredTree, PathField, RunRandom, Signals};
 
 /// Every strategy with its defaults, and rhythm with each way to settle overlaps.
 fn all() -> Vec<CreditConfig> {
@@ -21,11 +21,12 @@ fn all() -> Vec<CreditConfig> {
 
 #[test]
 fn a_strategy_has_the_name_that_recipes_give_it() {
-    let names = ["uniform", "local_chunk", "global_anchor", "rhythm", "random", "entropy"];
+    let names = ["uniform", "rhythm", "local_chunk", "global_anchor", "entropy", "random", "late"];
     assert_eq!(CreditConfig::NAMES, names);
     for name in names {
         let config = CreditConfig::named(name).unwrap();
         assert_eq!(toml::Table::try_from(&config).unwrap()["type"].as_str(), Some(name));
+        assert_eq!(config.name(), name);
     }
     let error = CreditConfig::named("rythm").unwrap_err().to_string();
     assert!(error.contains("\"rythm\"; expected one of uniform, "), "{error}");
@@ -71,7 +72,7 @@ struct Numbers {
 
 impl Numbers {
     fn response(&self) -> Response<'_> {
-        Response::from_signals(&self.waad, &self.fai, &self.entropies)
+        Response::new([0; 3], &self.waad, &self.fai, &self.entropies)
     }
 }
 
@@ -90,10 +91,33 @@ fn numbers() -> impl Strategy<Value = Numbers> {
 }
 
 fn gamma(config: &CreditConfig, numbers: &Numbers) -> Vec<f32> {
-    config.build(RunRandom::new(5)).gamma(&numbers.response()).unwrap().values
+    gains(config, numbers).values
+}
+
+fn gains(config: &CreditConfig, numbers: &Numbers) -> Gains {
+    config.build(RunRandom::new(5)).gains(&numbers.response()).unwrap()
 }
 
 proptest! {
+    #[test]
+    fn roles_are_the_same_for_every_response_and_their_tokens_are_of_it(a in numbers(), b in numbers()) {
+        for config in all() {
+            let roles = |numbers| gains(&config, numbers).marks.iter().map(|mark| mark.role).collect::<Vec<_>>();
+            let own = roles(&a);
+            prop_assert_eq!(&own, &roles(&b));
+            for (i, role) in own.iter().enumerate() {
+                prop_assert!(own[..i].iter().all(|other| other.name != role.name && other.letter != role.letter));
+                let Some(share) = role.share else { continue };
+                prop_assert!(own.iter().any(|wider| wider.name == share.of));
+                prop_assert!(crate::observe::glossary::explain(share.metric).is_some());
+            }
+            for mark in gains(&config, &a).marks {
+                prop_assert!(mark.tokens.is_sorted_by(|a, b| a < b), "{:?}: {:?}", config, mark);
+                prop_assert!(mark.tokens.iter().all(|t| *t < a.waad.len()));
+            }
+        }
+    }
+
     #[test]
     fn one_coefficient_per_token_between_one_and_the_gain(numbers in numbers()) {
         for config in all() {
@@ -203,7 +227,7 @@ fn the_advantage_is_gamma_times_the_estimate_under_every_estimator() {
         let (plain, _) = credited(&[], estimator);
         for config in all() {
             let (shaped, row) = credited(from_ref(&config), estimator);
-            let product = plain.advantages.map(|leaf, t, a| a * shaped.gamma.path(leaf)[t]);
+            let product = plain.advantages.map(|leaf, t, a| a * shaped.gains.path(leaf)[t]);
             assert_eq!(shaped.advantages, product, "{config:?} under {estimator}");
             assert!(row.get("credit/gain_mean").unwrap() >= 1.0);
             // Reshaping never turns a token's sign.
@@ -220,8 +244,8 @@ fn strategies_of_a_chain_multiply() {
         for second in &all {
             let (chain, _) = credited(&[first.clone(), second.clone()], "group");
             let (a, b) =
-                (credited(from_ref(first), "group").0.gamma, credited(from_ref(second), "group").0.gamma);
-            assert_eq!(chain.gamma, a.map(|leaf, t, gamma| gamma * b.path(leaf)[t]));
+                (credited(from_ref(first), "group").0.gains, credited(from_ref(second), "group").0.gains);
+            assert_eq!(chain.gains, a.map(|leaf, t, gamma| gamma * b.path(leaf)[t]));
         }
     }
 }
@@ -246,8 +270,8 @@ fn what_a_strategy_needs_is_asked_for_and_missed_by_name() {
     for config in all() {
         let strategy = config.build(RunRandom::new(0));
         let needs = strategy.needs();
-        let result = strategy.gamma(&Response::of(&bare, 1, 1));
-        let asks = needs.signals || needs.old_logprobs;
+        let result = strategy.gains(&Response::of(&bare, 1, 1));
+        let asks = needs.signals() || needs.old_logprobs;
         assert_eq!(result.is_err(), asks, "{config:?}");
         if let Err(error) = result {
             assert!(error.to_string().ends_with("not measured"), "{error}");
@@ -259,8 +283,8 @@ fn what_a_strategy_needs_is_asked_for_and_missed_by_name() {
 fn random_credit_differs_between_responses_and_never_between_runs() {
     let config = toml::from_str::<CreditConfig>("type = 'random'").unwrap();
     let draw = |place: [u64; 3], seed| {
-        let response = Response { n_tokens: 40, place, waad: None, fai: None, entropies: None };
-        config.build(RunRandom::new(seed)).gamma(&response).unwrap().values
+        let response = Response { n_tokens: 40, coordinates: place, waad: None, fai: None, entropies: None };
+        config.build(RunRandom::new(seed)).gains(&response).unwrap().values
     };
     assert_eq!(draw([1, 2, 3], 0), draw([1, 2, 3], 0));
     for (place, seed) in [([1, 2, 4], 0), ([1, 3, 3], 0), ([2, 2, 3], 0), ([1, 2, 3], 1)] {

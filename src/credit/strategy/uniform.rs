@@ -7,7 +7,7 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{ApplyTo, CreditStrategy, Gamma, Response, StrategyConfig};
+use super::{ApplyTo, CreditStrategy, Gains, Response, StrategyConfig};
 use crate::types::{Needs, RunRandom};
 
 /// Settings of [`CreditConfig::Uniform`](super::CreditConfig::Uniform): there are none.
@@ -34,7 +34,7 @@ impl CreditStrategy for UniformConfig {
         ApplyTo::Both
     }
 
-    fn gamma(&self, response: &Response<'_>) -> Result<Gamma> {
-        Ok(response.boost(&[], 1.0))
+    fn gains(&self, response: &Response<'_>) -> Result<Gains> {
+        Ok(Gains { values: vec![1.0; response.n_tokens], marks: Vec::new() })
     }
 }

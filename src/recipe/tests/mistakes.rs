@@ -10,6 +10,18 @@ fn mistake(from: &str, to: &str, expected: &str) {
     assert_eq!(problems(&BASE.replace(from, to), &[]), [format!("x.toml:{expected}")]);
 }
 
+/// One that only a file and a line of the registry know is explained as the others are.
+#[test]
+fn a_strategy_that_was_added_is_explained() {
+    let said = |entry: &str| parse(BASE, &[entry]).unwrap_err().to_string();
+    let unknown = said("credit=[{type=\"lat\"}]");
+    assert!(unknown.contains("did you mean \"late\"?"), "{unknown}");
+    let key = said("credit=[{type=\"late\", gian=2.0}]");
+    assert!(key.contains("`gian` is not a key of type = \"late\"; did you mean `gain`?"), "{key}");
+    let range = said("credit=[{type=\"late\", fraction=2.0}]");
+    assert!(range.contains("`fraction`: got 2, expected above 0 and at most 1"), "{range}");
+}
+
 #[test]
 fn the_likeliest_mistakes_are_explained() {
     mistake(

@@ -2,7 +2,7 @@
 
 use super::super::{Recipe, explain, rules::Rules};
 use crate::{
-    credit::{advantage::AdvantageConfig, strategy::CreditConfig},
+    credit::advantage::AdvantageConfig,
     optim::{OptimConfig, Schedule},
 };
 
@@ -39,7 +39,7 @@ pub(super) fn credit(rules: &mut Rules, recipe: &Recipe) {
     rules.of_part("signals", signals.problems());
     let [near, _] = signals.horizon;
     rules.broken_if(
-        near >= sampling.max_new_tokens && credit.iter().any(CreditConfig::looks_ahead),
+        near >= sampling.max_new_tokens && credit.iter().any(|entry| entry.needs().fai),
         &["signals.horizon", "sampling.max_new_tokens"],
         || {
             format!(

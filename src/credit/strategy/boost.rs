@@ -1,0 +1,135 @@
+//! What strategies have in common that score every token and pay the best-scoring share of a response more.
+//!
+//! ```text
+//! gamma_t = 1 + (g - 1) [t in TopQ(score, q)]
+//! ```
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::{CreditStrategy, Gains, Mark, Response, Role, StrategyConfig, top};
+use crate::types::{Needs, RunRandom};
+
+/// How much more, for how many, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Boost {
+    /// What the advantage of a chosen token is multiplied by.
+    pub gain: f64,
+    /// Share of a response's tokens that are chosen, rounded up.
+    pub fraction: f64,
+    /// Which end of the ranking is chosen.
+    pub take: Take,
+    /// Which advantages are reshaped.
+    pub apply_to: ApplyTo,
+}
+
+impl Default for Boost {
+    fn default() -> Self {
+        Self { gain: 1.5, fraction: 0.4, take: Take::Top, apply_to: ApplyTo::Both }
+    }
+}
+
+/// Far above any use. A few strategies in a chain and the largest advantages still stay within f32.
+const LARGEST_GAIN: f64 = 1000.0;
+
+impl Boost {
+    /// What cannot work, each as `key: got ..., expected ...`.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !(0.0..=LARGEST_GAIN).contains(&self.gain) {
+            problems.push(format!("gain: got {:?}, expected 0 to {LARGEST_GAIN}", self.gain));
+        }
+        if !(self.fraction > 0.0 && self.fraction <= 1.0) {
+            problems.push(format!("fraction: got {}, expected above 0 and at most 1", self.fraction));
+        }
+        problems
+    }
+
+    /// `gain` on the tokens of a response that `scores` choose, 1 elsewhere.
+    fn gains(&self, role: &'static Role, scores: &[Option<f32>]) -> Gains {
+        let tokens = top(scores, self.fraction, self.take);
+        let mut values = vec![1.0; scores.len()];
+        tokens.iter().for_each(|t| values[*t] = self.gain as f32);
+        Gains { values, marks: vec![Mark { role, tokens }] }
+    }
+}
+
+/// A strategy that scores tokens; what it gives them follows from its [`Boost`].
+pub trait Scores {
+    /// What a chosen token is.
+    const ROLE: &'static Role;
+
+    /// What must be measured for it.
+    fn needs(&self) -> Needs;
+
+    /// What is done for the chosen tokens.
+    fn boost(&self) -> Boost;
+
+    /// The score of each token of `response`, `[R]`; one without a score is never chosen.
+    ///
+    /// # Errors
+    /// If something it needs was not measured.
+    fn scores(&self, response: &Response<'_>) -> Result<Vec<Option<f32>>>;
+}
+
+impl<S: Scores> CreditStrategy for S {
+    fn needs(&self) -> Needs {
+        Scores::needs(self)
+    }
+
+    fn apply_to(&self) -> ApplyTo {
+        self.boost().apply_to
+    }
+
+    fn gains(&self, response: &Response<'_>) -> Result<Gains> {
+        Ok(self.boost().gains(S::ROLE, &self.scores(response)?))
+    }
+}
+
+/// Settings that are a strategy as they stand.
+impl<S: Scores + Copy + 'static> StrategyConfig for S {
+    fn problems(&self) -> Vec<String> {
+        self.boost().problems()
+    }
+
+    fn build(&self, _: RunRandom) -> Box<dyn CreditStrategy> {
+        Box::new(*self)
+    }
+}
+
+/// Which end of a ranking is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Take {
+    /// The largest scores.
+    #[default]
+    Top,
+    /// The smallest: the ablation that should do harm.
+    Bottom,
+}
+
+/// Which advantages are reshaped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplyTo {
+    /// All of them.
+    #[default]
+    Both,
+    /// Those above 0.
+    Positive,
+    /// Those below 0.
+    Negative,
+}
+
+impl ApplyTo {
+    /// Whether `advantage` is reshaped.
+    #[must_use]
+    pub fn includes(self, advantage: f32) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Positive => advantage > 0.0,
+            Self::Negative => advantage < 0.0,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The strategies whose credit is looked at.
+
+use anyhow::Result;
+use indexmap::IndexMap;
+
+use crate::credit::strategy::{CreditConfig, CreditStrategy, Mark, Response};
+use crate::types::RunRandom;
+
+/// Strategies, each under the name that is shown.
+pub struct Strategies(IndexMap<String, Box<dyn CreditStrategy>>);
+
+impl Strategies {
+    /// The entries of a recipe's chain in its order, then with their defaults all that it does not hold; without those that
+    /// change nothing. Several entries of one strategy are told apart by a number. `random` is the run's.
+    #[must_use]
+    pub fn new(chain: &[CreditConfig], random: RunRandom) -> Self {
+        let mut all = IndexMap::new();
+        let others = CreditConfig::NAMES.iter().filter(|name| chain.iter().all(|own| own.name() != **name));
+        let others = others.filter_map(|name| CreditConfig::named(name).ok());
+        for config in chain.iter().cloned().chain(others).filter(|config| !config.is_uniform()) {
+            let known = |name: &String| all.contains_key(name);
+            let numbered = (2..).map(|n| format!("{} #{n}", config.name()));
+            let free = std::iter::once(config.name().to_owned()).chain(numbered).find(|name| !known(name));
+            all.extend(free.map(|name| (name, config.build(random))));
+        }
+        Self(all)
+    }
+
+    /// Their names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// What each gives the tokens of `response`, and which it singles out.
+    pub(super) fn of(
+        &self,
+        response: &Response<'_>,
+    ) -> Result<(IndexMap<String, Vec<f32>>, IndexMap<String, Vec<Mark>>)> {
+        let (mut gains, mut marks) = (IndexMap::new(), IndexMap::new());
+        for (name, strategy) in &self.0 {
+            let found = strategy.gains(response)?;
+            gains.insert(name.clone(), found.values);
+            marks.insert(name.clone(), found.marks);
+        }
+        Ok((gains, marks))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::credit::strategy::{RandomConfig, RhythmConfig, UniformConfig};
+
+    #[test]
+    fn a_chain_comes_first_and_brings_its_own_settings() {
+        let own = |gain| CreditConfig::Rhythm(RhythmConfig { gain, ..RhythmConfig::default() });
+        let uniform = CreditConfig::Uniform(UniformConfig {});
+        let chain = [uniform, CreditConfig::Random(RandomConfig::default()), own(2.0), own(3.0)];
+        let strategies = Strategies::new(&chain, RunRandom::new(0));
+        let names: Vec<&str> = strategies.names().collect();
+        assert_eq!(
+            names,
+            ["random", "rhythm", "rhythm #2", "local_chunk", "global_anchor", "entropy", "late"]
+        );
+        let (waad, fai) = ([0.0; 2], [Some(1.0), None]);
+        let (gains, _) = strategies.of(&Response::new([0; 3], &waad, &fai, &[0.0; 2])).unwrap();
+        assert_eq!((&gains["rhythm"], &gains["rhythm #2"]), (&vec![2.0, 1.0], &vec![3.0, 1.0]));
+    }
+}
