@@ -27,7 +27,7 @@ const BLOCK: i64 = 1 << 18;
 ///   does not hold of them, by at most `lr * max |g| / eps <= 1e19 / 1e-16`, still finite;
 /// - `lr * decay <= 1` never makes a weight larger.
 ///
-/// The recipe is held to these bounds.
+/// [`OptimConfig::rules`] hold the recipe to these bounds.
 const MAX_NORM: f64 = 1e19;
 
 /// The optimiser of one network.

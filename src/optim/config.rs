@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::types::Rules;
+
 /// AdamW with decoupled weight decay, gradient clipping by global norm, warm-up and decay.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +31,39 @@ pub struct OptimConfig {
     /// Learning rate at the last step as a share of `lr`; without effect on a constant schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_lr_ratio: Option<f64>,
+}
+
+impl OptimConfig {
+    /// What its keys may be. The proof of `AdamW` that no weight becomes infinite rests on these bounds.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let Self { lr, betas, eps, weight_decay, max_grad_norm, warmup_steps: _, schedule, final_lr_ratio } =
+            self;
+        let mut rules = Rules::default();
+        expect_learning_rate(&mut rules, "lr", *lr);
+        rules.expect(
+            "betas",
+            format_args!("{betas:?}"),
+            "two numbers, each 0 or more and below 1, the first at most the second",
+            betas.iter().all(|beta| (0.0..1.0).contains(beta)) && betas[0] <= betas[1],
+        );
+        rules.expect("eps", eps, "1e-16 to 1", (1e-16..=1.0).contains(eps));
+        rules.share("weight_decay", *weight_decay);
+        rules.not_negative("max_grad_norm", *max_grad_norm);
+        rules.share("final_lr_ratio", final_lr_ratio.unwrap_or(0.0));
+        let idle = final_lr_ratio.is_some() && *schedule == Schedule::Constant;
+        rules.forbid(idle, &["final_lr_ratio", "schedule"], || {
+            " has no effect with `schedule` = \"constant\"; leave it out, or choose \"linear\" or \"cosine\"".to_owned()
+        });
+        rules
+    }
+}
+
+/// AdamW moves every weight by about its learning rate.
+pub fn expect_learning_rate(rules: &mut Rules, key: &str, lr: f64) {
+    let expected =
+        "above 0 and at most 1, since every weight moves by about that much; usual are 1e-6 to 1e-2";
+    rules.expect(key, lr, expected, lr > 0.0 && lr <= 1.0);
 }
 
 /// Course of the learning rate after the warm-up, up to the last step.

@@ -5,5 +5,5 @@ mod config;
 mod schedule;
 
 pub use adamw::{AdamW, AdamWState, Applied};
-pub use config::{OptimConfig, Schedule};
+pub use config::{OptimConfig, Schedule, expect_learning_rate};
 pub use schedule::learning_rate;

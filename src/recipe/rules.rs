@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::{explain, problem::Finding};
+use crate::types;
 
 /// Findings so far.
 #[derive(Default)]
@@ -31,15 +32,19 @@ impl Rules {
         self.range(key, got, got >= 1, "at least 1");
     }
 
-    /// AdamW moves every weight by about its learning rate.
-    pub(super) fn learning_rate(&mut self, key: &str, got: f64) {
-        let expected =
-            "above 0 and at most 1, since every weight moves by about that much; usual are 1e-6 to 1e-2";
-        self.range(key, got, got > 0.0 && got <= 1.0, expected);
-    }
-
     pub(super) fn not_negative(&mut self, key: &str, got: f64) {
         self.range(key, got, got.is_finite() && got >= 0.0, "a finite number, 0 or more");
+    }
+
+    /// The rules of a section that do not hold.
+    pub(super) fn of_section(&mut self, section: &str, rules: types::Rules) {
+        let mut whole = types::Rules::default();
+        whole.part(section, rules);
+        for broken in whole.broken() {
+            let keys: Vec<&str> = broken.keys.iter().map(String::as_str).collect();
+            let name = keys.first().map_or_else(String::new, |key| explain::name(key));
+            self.broken(&keys, format!("{name}{}", broken.message));
+        }
     }
 
     /// Problems a part reports of itself, each `key: what is wrong`.

@@ -15,6 +15,7 @@ mod printable;
 mod prompt;
 mod random;
 mod reward;
+mod rules;
 mod run_id;
 mod signals;
 mod tree;
@@ -30,6 +31,7 @@ pub use prompt::{Prompt, TokenId};
 pub use random::{Purpose, RunRandom};
 pub use reward::Reward;
 pub use rewards::masked;
+pub use rules::{Broken, Rules};
 pub use run_id::RunId;
 pub use signals::{HeadId, HeadSignal, HeadSignals, Signals};
 pub use tree::{

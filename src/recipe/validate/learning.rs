@@ -1,10 +1,7 @@
 //! How a policy learns from its responses: advantages, credit, the update.
 
-use super::super::{Recipe, explain, rules::Rules};
-use crate::{
-    credit::advantage::AdvantageConfig,
-    optim::{OptimConfig, Schedule},
-};
+use super::super::{Recipe, rules::Rules};
+use crate::credit::advantage::AdvantageConfig;
 
 pub(super) fn advantage(rules: &mut Rules, recipe: &Recipe) {
     let Recipe { run, advantage, critic, importance_sampling, .. } = recipe;
@@ -18,7 +15,7 @@ pub(super) fn advantage(rules: &mut Rules, recipe: &Recipe) {
     });
     if let Some(critic) = critic {
         rules.not_negative("critic.clip", critic.clip);
-        optim(rules, "critic.optim", &critic.optim);
+        rules.of_section("critic.optim", critic.optim.rules());
         rules.broken_if(critic.warmup_steps >= run.steps, &["critic.warmup_steps", "run.steps"], || {
             format!(
                 "[critic] `warmup_steps`: got {}, expected below [run] `steps` = {}, or the policy never learns",
@@ -52,9 +49,9 @@ pub(super) fn credit(rules: &mut Rules, recipe: &Recipe) {
 }
 
 pub(super) fn update(rules: &mut Rules, recipe: &Recipe) {
-    let Recipe { loss, optim: settings, batch, sampling, .. } = recipe;
+    let Recipe { loss, optim, batch, sampling, .. } = recipe;
     rules.of_part("loss", loss.problems());
-    optim(rules, "optim", settings);
+    rules.of_section("optim", optim.rules());
 
     rules.positive("batch.prompts", batch.prompts as u64);
     rules.positive("batch.minibatches", batch.minibatches as u64);
@@ -76,39 +73,6 @@ pub(super) fn update(rules: &mut Rules, recipe: &Recipe) {
             batch.max_tokens,
             sampling.max_new_tokens.saturating_add(1),
             sampling.max_new_tokens
-        )
-    });
-}
-
-fn optim(rules: &mut Rules, section: &str, optim: &OptimConfig) {
-    let key = |name: &str| format!("{section}.{name}");
-    let OptimConfig {
-        lr,
-        betas,
-        eps,
-        weight_decay,
-        max_grad_norm,
-        warmup_steps: _,
-        schedule,
-        final_lr_ratio,
-    } = optim;
-    rules.learning_rate(&key("lr"), *lr);
-    let holds = betas.iter().all(|beta| (0.0..1.0).contains(beta)) && betas[0] <= betas[1];
-    rules.range(
-        &key("betas"),
-        format!("{betas:?}"),
-        holds,
-        "two numbers, each 0 or more and below 1, the first at most the second",
-    );
-    rules.range(&key("eps"), eps, (1e-16..=1.0).contains(eps), "1e-16 to 1");
-    rules.range(&key("weight_decay"), weight_decay, (0.0..=1.0).contains(weight_decay), "0 to 1");
-    rules.not_negative(&key("max_grad_norm"), *max_grad_norm);
-    let Some(ratio) = final_lr_ratio else { return };
-    rules.range(&key("final_lr_ratio"), ratio, (0.0..=1.0).contains(ratio), "0 to 1");
-    rules.broken_if(*schedule == Schedule::Constant, &[&key("final_lr_ratio"), &key("schedule")], || {
-        format!(
-            "{} has no effect with `schedule` = \"constant\"; leave it out, or choose \"linear\" or \"cosine\"",
-            explain::name(&key("final_lr_ratio"))
         )
     });
 }

@@ -8,7 +8,9 @@ use crate::{
     hub::HubModel,
     learner::WarmupConfig,
     model::ModelSettings,
+    optim::expect_learning_rate,
     run_folder::check_name,
+    types,
 };
 
 pub(super) fn start(rules: &mut Rules, recipe: &Recipe) {
@@ -78,7 +80,9 @@ fn warmup(rules: &mut Rules, warmup: &WarmupConfig) {
     let WarmupConfig { steps, batch_size, lr, lr_warmup_steps, weight_decay, max_tokens, source } = warmup;
     rules.positive("warmup.steps", *steps);
     rules.positive("warmup.batch_size", *batch_size as u64);
-    rules.learning_rate("warmup.lr", *lr);
+    let mut own = types::Rules::default();
+    expect_learning_rate(&mut own, "lr", *lr);
+    rules.of_section("warmup", own);
     rules.broken_if(
         *steps > 0 && lr_warmup_steps > steps,
         &["warmup.lr_warmup_steps", "warmup.steps"],
