@@ -19,7 +19,7 @@ use crate::data::Asker;
 use crate::data::sampler::{SamplerState, UniformState};
 use crate::files::read_regular_text;
 use crate::learner::LearnerConfig;
-use crate::loss::{ClipConfig, LossConfig};
+use crate::loss::LossConfig;
 use crate::model::{Arithmetic, DeviceChoice, Dtype, ModelConfig, Placement, Policy, Preset, matmul_peak};
 use crate::optim::{OptimConfig, Schedule};
 use crate::pipeline::{Discarded, Harvest, RolloutSource, SourceState, Spent};
@@ -29,7 +29,7 @@ use crate::score::Judge;
 use crate::signal::{DecodePlan, SignalConfig};
 use crate::step::{StepConfig, Times, Trainer, Unwatched};
 use crate::text::{Tokenizer, countdown_tokenizer};
-use crate::types::{GenRequest, Progress, Prompt, Purpose, RunRandom, Step};
+use crate::types::{GenRequest, Progress, Prompt, Purpose, RunRandom, SharedPrefix, Step};
 
 /// The work of a benchmark.
 #[derive(Clone, Debug)]
@@ -245,7 +245,7 @@ impl RolloutSource for MadeUp {
 /// What trains `policy` on responses that are made up.
 fn trainer(config: &BenchConfig, policy: Policy, tokenizer: Tokenizer, prompts: Vec<Arc<Prompt>>) -> Trainer {
     let learner = LearnerConfig {
-        loss: LossConfig::Clip(ClipConfig::default()),
+        loss: LossConfig::default(),
         optim: OptimConfig {
             lr: 1e-6,
             betas: [0.9, 0.999],
@@ -262,6 +262,7 @@ fn trainer(config: &BenchConfig, policy: Policy, tokenizer: Tokenizer, prompts: 
             epochs: 1,
             max_tokens: config.max_tokens,
             recompute: config.recompute,
+            shared_prefix: SharedPrefix::default(),
         },
         temperature: 1.0,
         max_new_tokens: config.new_tokens,
@@ -275,7 +276,7 @@ fn trainer(config: &BenchConfig, policy: Policy, tokenizer: Tokenizer, prompts: 
     };
     let advantage = AdvantageConfig::Group(GroupConfig::default());
     let strategies = vec![config.credit.build(RunRandom::new(0))];
-    let credit = Credit { strategies, ..Credit::of(advantage.build()) };
+    let credit = Credit { strategies, ..Credit::new(advantage.build()) };
     let plan = credit.needs().signals().then(|| DecodePlan::new(&settings.signals, &policy.config)).flatten();
     let source = MadeUp::new(config, plan, tokenizer, prompts);
     Trainer::new(settings, policy, Box::new(source), credit)

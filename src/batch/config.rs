@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::types::SharedPrefix;
+
 /// Sizes of a training step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +23,9 @@ pub struct BatchConfig {
     /// keeps them; there [warmup] `max_tokens` is what to lower.
     #[serde(default)]
     pub recompute: bool,
+    /// Which of the paths through a shared prefix of a tree train its tokens.
+    #[serde(default)]
+    pub shared_prefix: SharedPrefix,
 }
 
 fn one() -> usize {

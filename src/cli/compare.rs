@@ -24,7 +24,7 @@ pub struct Compare {
     /// Credit strategies, one arm each: with the settings of the recipe's [[credit]] entry of that type, else defaults
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     credit: Vec<String>,
-    /// A key and its values, one arm each, times those before: --vary loss.clip_high=0.2,0.28
+    /// A key and its values, one arm each, times those before: --vary loss.policy.clip_high=0.2,0.28
     #[arg(long, value_name = "KEY=V1,V2")]
     vary: Vec<String>,
     /// Override a key for all arms, in TOML's syntax: --set run.steps=70; curves have a point every eval.every steps

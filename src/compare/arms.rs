@@ -20,7 +20,7 @@ const LONGEST_NAME: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arm {
-    /// What it is called: `rhythm, loss.clip_high=0.28`.
+    /// What it is called: `rhythm, loss.policy.clip_high=0.28`.
     pub label: String,
     /// Name of its recipe.
     pub recipe: String,

@@ -169,8 +169,10 @@ mod tests {
         assert_eq!(sorted(&folders[1..3]), [("b".into(), vec![0, 1])]);
 
         let both = "credit=[{type=\"rhythm\", gain=2.0}]";
-        let folders =
-            [run("e", 0, &[rhythm, "loss.clip_high=0.3"]), run("f", 0, &[both, "loss.clip_high=0.3"])];
+        let folders = [
+            run("e", 0, &[rhythm, "loss.policy.clip_high=0.3"]),
+            run("f", 0, &[both, "loss.policy.clip_high=0.3"]),
+        ];
         let labels: Vec<String> = sorted(&folders).into_iter().map(|(label, _)| label).collect();
         assert_eq!(labels, ["credit.0.gain=1.5", "credit.0.gain=2.0"]);
 
@@ -209,7 +211,8 @@ mod tests {
         assert_eq!(labels(&[&folders[..], &[more]].concat()), expected);
 
         // Too many keys to read are no label.
-        let sets = ["optim.lr=0.002", "loss.clip_low=0.11", "loss.clip_high=0.31", "batch.epochs=2"];
+        let sets =
+            ["optim.lr=0.002", "loss.policy.clip_low=0.11", "loss.policy.clip_high=0.31", "batch.epochs=2"];
         let apart = [run("near_seed_0", &[]), run("far", &sets)];
         assert_eq!(labels(&apart), ["near", "far"]);
 

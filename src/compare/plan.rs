@@ -1,10 +1,10 @@
 //! Which runs a comparison is made of: arms (recipes times credit strategies times varied keys) times seeds.
 //!
 //! ```text
-//! --credit uniform,rhythm  --vary loss.clip_high=0.2,0.28  --seeds 2      recipe with run.seed = 7
+//! --credit uniform,rhythm  --vary loss.policy.clip_high=0.2,0.28  --seeds 2      recipe with run.seed = 7
 //!
-//! uniform, loss.clip_high=0.2    uniform, loss.clip_high=0.28             seed 7: all arms, then seed 8: all arms
-//! rhythm, loss.clip_high=0.2     rhythm, loss.clip_high=0.28
+//! uniform, loss.policy.clip_high=0.2    uniform, loss.policy.clip_high=0.28             seed 7: all arms, then seed 8: all arms
+//! rhythm, loss.policy.clip_high=0.2     rhythm, loss.policy.clip_high=0.28
 //! ```
 
 use std::path::PathBuf;

@@ -31,7 +31,7 @@ type = "countdown"
 preset = "exact"
 [advantage]
 type = "group"
-[loss]
+[loss.policy]
 type = "clip"
 [optim]
 lr = 1e-3

@@ -33,20 +33,20 @@ fn refusal(wanted: Wanted) -> String {
 #[test]
 fn arms_are_the_product_of_all_choices_and_seeds_follow_the_recipe() {
     let dir = tempfile::tempdir().unwrap();
-    let vary = ["loss.clip_high=0.2, 0.28", "data.targets=[1,30],[2,20]"];
+    let vary = ["loss.policy.clip_high=0.2, 0.28", "data.targets=[1,30],[2,20]"];
     let plan = Plan::new(wanted(&recipe(dir.path()), &["uniform", "rhythm"], &vary)).unwrap();
     let labels: Vec<&str> = plan.arms.iter().map(|arm| arm.label.as_str()).collect();
     assert_eq!(labels.len(), 8);
-    assert_eq!(labels[0], "uniform, loss.clip_high=0.2, data.targets=[1,30]");
-    assert_eq!(labels[3], "uniform, loss.clip_high=0.28, data.targets=[2,20]");
-    assert_eq!(labels[7], "rhythm, loss.clip_high=0.28, data.targets=[2,20]");
+    assert_eq!(labels[0], "uniform, loss.policy.clip_high=0.2, data.targets=[1,30]");
+    assert_eq!(labels[3], "uniform, loss.policy.clip_high=0.28, data.targets=[2,20]");
+    assert_eq!(labels[7], "rhythm, loss.policy.clip_high=0.28, data.targets=[2,20]");
     assert_eq!(plan.seeds, [7, 8]);
     let runs: Vec<(&str, u64)> = plan.runs().map(|(arm, seed)| (arm.label.as_str(), seed)).collect();
     assert_eq!((runs.len(), runs[7], runs[8]), (16, (labels[7], 7), (labels[0], 8)));
 
     let setup = plan.setup(&plan.arms[7], 8).unwrap();
     assert_eq!((setup.recipe.run.seed, setup.recipe.credit.len()), (8, 1));
-    assert_eq!(setup.recipe.run.name, "rhythm+loss.clip_high=0.28+data.targets=%5B2%2C20%5D_seed_8");
+    assert_eq!(setup.recipe.run.name, "rhythm+loss.policy.clip_high=0.28+data.targets=%5B2%2C20%5D_seed_8");
     assert!(format!("{:?}", setup.recipe.data).contains("targets: [2, 20]"), "{:?}", setup.recipe.data);
     assert!(plan.setup(&plan.arms[0], 7).unwrap().recipe.credit.is_empty());
 }
@@ -83,21 +83,23 @@ fn mistakes_are_named_by_arm_before_anything_is_made() {
         text.starts_with("--credit: no credit strategy is called \"rythm\"; expected one of uniform"),
         "{text}"
     );
-    let text = refusal(wanted(&path, &["uniform", "random"], &["loss.clip_high=0.2,-1"]));
+    let text = refusal(wanted(&path, &["uniform", "random"], &["loss.policy.clip_high=0.2,-1"]));
     assert!(
         text.starts_with(
-            "arm uniform, loss.clip_high=-1 / random, loss.clip_high=-1: --vary loss.clip_high=-1: [loss]"
+            "arm uniform, loss.policy.clip_high=-1 / random, loss.policy.clip_high=-1: --vary loss.policy.clip_high=-1: [loss.policy]"
         ),
         "{text}"
     );
-    let text = refusal(wanted(&path, &["uniform", "random"], &["loss.clip_hihg=0.2"]));
-    assert!(text.starts_with("every arm: --vary loss.clip_hihg=0.2: [loss] `clip_hihg`"), "{text}");
+    let text = refusal(wanted(&path, &["uniform", "random"], &["loss.policy.clip_hihg=0.2"]));
+    assert!(
+        text.starts_with("every arm: --vary loss.policy.clip_hihg=0.2: [loss.policy] `clip_hihg`"),
+        "{text}"
+    );
     assert!(text.contains("did you mean `clip_high`"), "{text}");
     let text = refusal(wanted(&path, &["uniform", "rhythm", "uniform"], &[]));
     assert_eq!(text, "arm uniform is there twice; name each arm once");
-    let text = refusal(wanted(&path, &[], &["loss.clip_high=0.3,0.30"]));
-    let said =
-        "arms loss.clip_high=0.3 and loss.clip_high=0.30 train the same: their recipes are equal; leave";
+    let text = refusal(wanted(&path, &[], &["loss.policy.clip_high=0.3,0.30"]));
+    let said = "arms loss.policy.clip_high=0.3 and loss.policy.clip_high=0.30 train the same: their recipes are equal; leave";
     assert!(text.contains(said), "{text}");
     let text = refusal(wanted(&path, &[], &["run.seed=1,2"]));
     assert!(text.contains("--seeds N sets the seeds"), "{text}");
@@ -306,9 +308,12 @@ fn a_comparison_grows_by_arms_and_seeds_and_refuses_another_recipe() {
         text.starts_with("arm uniform, signals.window=5 trains the same as uniform, which the"),
         "{text}"
     );
-    open(wanted(&path, &[], &["loss.clip_high=0.3"]), "seven").unwrap();
-    let text = same(&[], "loss.clip_high=0.30");
-    assert!(text.contains("arm loss.clip_high=0.30 trains the same as loss.clip_high=0.3, which"), "{text}");
+    open(wanted(&path, &[], &["loss.policy.clip_high=0.3"]), "seven").unwrap();
+    let text = same(&[], "loss.policy.clip_high=0.30");
+    assert!(
+        text.contains("arm loss.policy.clip_high=0.30 trains the same as loss.policy.clip_high=0.3, which"),
+        "{text}"
+    );
     // Whatever `auto` comes to here, one of these is another precision.
     let other = ["f32", "bf16"].map(|dtype| {
         let overrides = vec![format!("model.dtype=\"{dtype}\"")];

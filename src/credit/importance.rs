@@ -14,7 +14,7 @@
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::types::{MeasuredTree, MetricRow, PathField};
+use crate::types::{MeasuredTree, MetricRow, PathField, Rules};
 
 /// How the ratio of learner to sampler weighs the tokens; without the section it does not.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,13 +106,13 @@ impl ImportanceConfig {
         Ok((fields, row.into_iter().collect()))
     }
 
-    /// What cannot work, each as `key: got ..., expected ...`.
+    /// What its keys may be.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let fits = self.cap.is_finite() && self.cap > 0.0;
-        let problem =
-            || format!("cap: got {}, expected a finite number above 0; usual are 2 to 10", self.cap);
-        if fits { Vec::new() } else { vec![problem()] }
+    pub fn rules(&self) -> Rules {
+        let mut rules = Rules::default();
+        let holds = self.cap.is_finite() && self.cap > 0.0;
+        rules.expect("cap", self.cap, "a finite number above 0; usual are 2 to 10", holds);
+        rules
     }
 }
 

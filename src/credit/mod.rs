@@ -18,10 +18,10 @@ use anyhow::Result;
 pub use importance::{ImportanceConfig, ImportanceMode};
 pub use reward::Rewards;
 
-use self::advantage::{AdvantageEstimator, Shared};
+use self::advantage::AdvantageEstimator;
 use self::strategy::{CreditStrategy, Gains, Response};
 use crate::types::{
-    CreditedTree, Finish, KlEstimator, MeasuredTree, MetricRow, Needs, PathField, Step, Tree,
+    CreditedTree, Finish, KlEstimator, MeasuredTree, MetricRow, Needs, PathField, SharedPrefix, Step, Tree,
 };
 
 /// An estimator, the chain of strategies behind it, and what is trained on.
@@ -37,14 +37,14 @@ pub struct Credit {
     /// Which responses leave the batch.
     pub exclude: Exclude,
     /// Which of the paths through a shared prefix train its tokens.
-    pub shared: Shared,
+    pub shared_prefix: SharedPrefix,
 }
 
 /// Responses that are not trained on though they were graded; they still count in the baselines of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exclude {
-    /// Those of groups whose rewards are all equal.
-    pub without_signal: bool,
+    /// Those of zero-variance groups, whose rewards are all equal.
+    pub zero_variance: bool,
     /// Those that the limit of new tokens cut off.
     pub cut_off: bool,
     /// First responses that nothing branches off from.
@@ -54,7 +54,7 @@ pub struct Exclude {
 impl Exclude {
     /// For each leaf of `tree` whether it is trained on.
     fn trained(self, tree: &Tree) -> Vec<bool> {
-        let kept = !self.without_signal || tree.has_signal();
+        let kept = !self.zero_variance || tree.has_signal();
         let whole = |leaf: usize| !self.cut_off || tree.leaves[leaf].finish != Finish::Length;
         let branched = |leaf| !self.unbranched || tree.is_branched(leaf);
         let graded = |leaf: usize| tree.leaves[leaf].is_graded;
@@ -65,14 +65,14 @@ impl Exclude {
 impl Credit {
     /// What `estimator` says and nothing else, of all responses.
     #[must_use]
-    pub fn of(estimator: Box<dyn AdvantageEstimator>) -> Self {
+    pub fn new(estimator: Box<dyn AdvantageEstimator>) -> Self {
         Self {
             estimator,
             strategies: Vec::new(),
             importance: None,
             kl_in_reward: None,
             exclude: Exclude::default(),
-            shared: Shared::default(),
+            shared_prefix: SharedPrefix::default(),
         }
     }
 
@@ -121,7 +121,7 @@ impl Credit {
         }
         let numbers = advantages.into_iter().zip(returns).zip(gains);
         let credited = trees.into_iter().zip(numbers).map(|(measured, ((advantages, returns), gains))| {
-            let trained = self.shared.from(&measured.tree, &self.exclude.trained(&measured.tree));
+            let trained = self.shared_prefix.from(&measured.tree, &self.exclude.trained(&measured.tree));
             CreditedTree { measured, advantages, returns, gains, trained }
         });
         Ok((credited.collect(), row))
@@ -210,7 +210,7 @@ mod tests {
     use crate::types::OldLogprobs;
 
     fn credit(advantage: AdvantageConfig) -> Credit {
-        Credit::of(advantage.build())
+        Credit::new(advantage.build())
     }
 
     fn assign(credit: &Credit, trees: Vec<MeasuredTree>) -> (Vec<CreditedTree>, MetricRow) {
@@ -223,14 +223,14 @@ mod tests {
         cut.tree.leaves[1].finish = Finish::Length;
         let trees = vec![cut, group(&[1.0, 1.0])];
         let all = credit(AdvantageConfig::Group(GroupConfig::default()));
-        for (without_signal, cut_off, expected) in [
+        for (zero_variance, cut_off, expected) in [
             (false, false, [vec![true, true, true], vec![true, true]]),
             (true, false, [vec![true, true, true], vec![false, false]]),
             (false, true, [vec![true, false, true], vec![true, true]]),
             (true, true, [vec![true, false, true], vec![false, false]]),
         ] {
             let own = Credit {
-                exclude: Exclude { without_signal, cut_off, ..Exclude::default() },
+                exclude: Exclude { zero_variance, cut_off, ..Exclude::default() },
                 ..credit(AdvantageConfig::Group(GroupConfig::default()))
             };
             let (trees, whole) = (assign(&own, trees.clone()).0, assign(&all, trees.clone()).0);
@@ -250,7 +250,7 @@ mod tests {
         // What is left has one reward, so nothing tells the responses apart.
         tree.tree.leaves[2].is_graded = false;
         let own = Credit {
-            exclude: Exclude { without_signal: true, ..Exclude::default() },
+            exclude: Exclude { zero_variance: true, ..Exclude::default() },
             ..credit(AdvantageConfig::Group(GroupConfig::default()))
         };
         assert_eq!(assign(&own, vec![tree]).0[0].trained, [None; 3]);

@@ -7,7 +7,7 @@ use super::accumulate::accumulate;
 use super::fit::{Fit, MicroBatch, Objective, Refused};
 use super::report::{Gap, Tally, UpdateReport};
 use crate::batch::{BatchConfig, Sequence, TrainSample, minibatches};
-use crate::loss::{KlPlace, LossConfig, LossInput, PolicyLoss, Terms, kl_tokens, token_weights};
+use crate::loss::{KlPlace, LossConfig, LossInput, kl_tokens, token_weights};
 use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
 use crate::optim::{AdamWState, OptimConfig};
 use crate::types::{Progress, Seen};
@@ -39,7 +39,6 @@ pub struct Rates {
 /// Updates a policy.
 pub struct PolicyLearner {
     config: LearnerConfig,
-    loss: Box<dyn PolicyLoss>,
     fit: Fit,
 }
 
@@ -49,7 +48,7 @@ impl PolicyLearner {
     pub fn new(config: LearnerConfig, policy: &Policy) -> Self {
         let BatchConfig { epochs, max_tokens, .. } = config.batch;
         let fit = Fit::new(config.optim, epochs, max_tokens, policy);
-        Self { config, loss: config.loss.build(), fit }
+        Self { config, fit }
     }
 
     /// The optimiser's memory, part of a checkpoint.
@@ -82,12 +81,8 @@ impl PolicyLearner {
         progress: &mut Progress<'_>,
     ) -> Result<UpdateReport> {
         let minibatches = minibatches(samples, self.config.batch.minibatches);
-        let mut objective = PolicyObjective {
-            config: &self.config,
-            loss: self.loss.as_ref(),
-            kl_coef: rates.kl_coef,
-            seen: vec![None; samples.len()],
-        };
+        let mut objective =
+            PolicyObjective { config: &self.config, kl_coef: rates.kl_coef, seen: vec![None; samples.len()] };
         let fitted = self.fit.fit(policy, &mut objective, &minibatches, rates.lr, progress)?;
         let seen: Vec<Seen> = objective.seen.into_iter().map_while(|seen| seen).collect();
         let first_gap = minibatches.first().map(|first| gap(&seen, first));
@@ -111,7 +106,6 @@ impl PolicyLearner {
 /// The policy's loss over the samples of a step.
 struct PolicyObjective<'a> {
     config: &'a LearnerConfig,
-    loss: &'a dyn PolicyLoss,
     kl_coef: f64,
     /// What the first pass over each sample saw.
     seen: Vec<Option<Seen>>,
@@ -127,7 +121,7 @@ impl Objective for PolicyObjective<'_> {
 
     fn weights(&self, minibatch: &[TrainSample]) -> Vec<f64> {
         let lengths: Vec<usize> = minibatch.iter().map(|s| s.tokens.len() - s.from).collect();
-        token_weights(self.loss.terms().aggregation, &lengths, self.config.max_new_tokens)
+        token_weights(self.config.loss.aggregation(), &lengths, self.config.max_new_tokens)
     }
 
     fn accumulate(
@@ -138,12 +132,7 @@ impl Objective for PolicyObjective<'_> {
         gradient: &Gradient,
     ) -> Result<()> {
         let (config, numbers) = (self.config, Numbers::new(micro));
-        let loss = TotalLoss {
-            policy: self.loss,
-            terms: self.loss.terms(),
-            kl_coef: self.kl_coef,
-            inputs: &numbers,
-        };
+        let loss = TotalLoss { config: &config.loss, kl_coef: self.kl_coef, inputs: &numbers };
         let mut found = None;
         let recompute = config.batch.recompute;
         accumulate(policy, &micro.tokens, config.temperature, recompute, gradient, |stats| {
@@ -192,8 +181,7 @@ impl Numbers {
 
 /// `sum_t weight_t * (policy loss_t + kl_coef * kl_t - entropy_bonus * entropy_t)` of one micro-batch.
 struct TotalLoss<'a> {
-    policy: &'a dyn PolicyLoss,
-    terms: Terms,
+    config: &'a LossConfig,
     kl_coef: f64,
     inputs: &'a Numbers,
 }
@@ -204,7 +192,7 @@ impl TotalLoss<'_> {
         let inputs = self.inputs;
         let new = stats.logprobs.detach().set_requires_grad(true);
         let old = inputs.old_logprobs.as_ref().map_or_else(|| new.detach(), Tensor::shallow_clone);
-        let token = self.policy.token_loss(&LossInput {
+        let token = self.config.policy.loss().token_loss(&LossInput {
             new_logprobs: &new,
             old_logprobs: &old,
             advantages: &inputs.advantages,
@@ -220,7 +208,7 @@ impl TotalLoss<'_> {
         ];
         let mut losses = vec![("loss/policy", token.loss.detach() * &inputs.weights)];
         let mut loss = token.loss;
-        if let (Some(kl), Some(reference)) = (self.terms.kl, &inputs.ref_logprobs) {
+        if let (Some(kl), Some(reference)) = (self.config.kl, &inputs.ref_logprobs) {
             report.push(("policy/kl_ref", kl_tokens(kl.estimator, &new.detach(), reference)));
             if kl.place == KlPlace::Loss {
                 let penalty = kl_tokens(kl.estimator, &new, reference) * self.kl_coef;
@@ -228,7 +216,7 @@ impl TotalLoss<'_> {
                 loss += penalty;
             }
         }
-        let bonus = Some(self.terms.entropy_bonus).filter(|bonus| *bonus != 0.0);
+        let bonus = Some(self.config.entropy_bonus).filter(|bonus| *bonus != 0.0);
         if let Some(bonus) = bonus {
             losses.push(("loss/entropy", &stats.entropies * &inputs.weights * -bonus));
         }

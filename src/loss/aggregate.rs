@@ -3,7 +3,22 @@
 //! The loss of a minibatch is `sum_t weight_t * loss_t`. Since the weights already hold the denominators of the whole
 //! minibatch, how it is cut into micro-batches cannot change the gradient.
 
-use super::Aggregation;
+use serde::{Deserialize, Serialize};
+
+/// How token losses become one number; always over the whole minibatch, whatever its micro-batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregation {
+    /// Sum over tokens / number of tokens.
+    #[default]
+    TokenMean,
+    /// Mean over sequences of the mean over each one's tokens.
+    SeqMeanTokenMean,
+    /// Mean over sequences of the sum over each one's tokens.
+    SeqMeanTokenSum,
+    /// Sum over tokens / (number of sequences x longest response allowed): Dr. GRPO.
+    Constant,
+}
 
 /// The weight of each token of sequence i, given the lengths of all sequences of the minibatch. `longest` is the
 /// longest response allowed, the divisor of [`Aggregation::Constant`].

@@ -7,7 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Aggregation, KlConfig, LossInput, PolicyLoss, Terms, TokenLoss};
+use super::{LossInput, PolicyLoss, TokenLoss};
+use crate::types::Rules;
 
 /// Settings of CISPO.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,15 +20,6 @@ pub struct CispoConfig {
     /// How far above 1 the weight may rise, above 0.
     #[serde(default = "clip_high")]
     pub clip_high: f64,
-    /// How token losses become one number.
-    #[serde(default)]
-    pub aggregation: Aggregation,
-    /// Weight of the mean entropy, which the loss rewards; 0 or more.
-    #[serde(default)]
-    pub entropy_bonus: f64,
-    /// Penalty on the distance to the reference policy; without it no reference is loaded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kl: Option<KlConfig>,
 }
 
 fn clip_low() -> f64 {
@@ -38,6 +30,14 @@ fn clip_high() -> f64 {
 }
 
 impl PolicyLoss for CispoConfig {
+    fn rules(&self) -> Rules {
+        let mut rules = Rules::default();
+        let low = self.clip_low;
+        rules.expect("clip_low", low, "above 0 and at most 1", low > 0.0 && low <= 1.0);
+        rules.above_zero("clip_high", self.clip_high);
+        rules
+    }
+
     fn token_loss(&self, input: &LossInput<'_>) -> TokenLoss {
         let LossInput { new_logprobs: new, old_logprobs: old, advantages, .. } = *input;
         let (low, high) = (1.0 - self.clip_low, 1.0 + self.clip_high);
@@ -47,10 +47,6 @@ impl PolicyLoss for CispoConfig {
             clipped_low: ratio.lt(low),
             clipped_high: ratio.gt(high),
         }
-    }
-
-    fn terms(&self) -> Terms {
-        Terms { aggregation: self.aggregation, entropy_bonus: self.entropy_bonus, kl: self.kl }
     }
 }
 
@@ -62,8 +58,7 @@ mod tests {
     /// Between 0.5 and 1.5.
     #[test]
     fn the_clipped_ratio_weighs_and_no_token_loses_its_gradient() {
-        let aggregation = Aggregation::default();
-        let cispo = CispoConfig { clip_low: 0.5, clip_high: 0.5, aggregation, entropy_bonus: 0.0, kl: None };
+        let cispo = CispoConfig { clip_low: 0.5, clip_high: 0.5 };
         let (risen, fallen) = ((3.0, 2.0, -0.4, 1.2, -3.0), (0.25, -1.0, -1.0, -0.5, 0.5));
         assert_tokens(&cispo, &[&[risen, fallen, (1.2, 1.0, -2.0, 2.4, -1.2)]]);
     }

@@ -8,7 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Aggregation, KlConfig, LossInput, PolicyLoss, Terms, TokenLoss};
+use super::{LossInput, PolicyLoss, TokenLoss};
+use crate::types::Rules;
 
 /// Settings of the clipped surrogate: the ratio of new to old probability counts within 1 - `clip_low` ..= 1 + `clip_high`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,27 +24,11 @@ pub struct ClipConfig {
     /// At a negative advantage the ratio counts at most this often, above 1; without it there is no such limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dual_clip: Option<f64>,
-    /// How token losses become one number.
-    #[serde(default)]
-    pub aggregation: Aggregation,
-    /// Weight of the mean entropy, which the loss rewards; 0 or more.
-    #[serde(default)]
-    pub entropy_bonus: f64,
-    /// Penalty on the distance to the reference policy; without it no reference is loaded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kl: Option<KlConfig>,
 }
 
 impl Default for ClipConfig {
     fn default() -> Self {
-        Self {
-            clip_low: clip(),
-            clip_high: clip(),
-            dual_clip: None,
-            aggregation: Aggregation::default(),
-            entropy_bonus: 0.0,
-            kl: None,
-        }
+        Self { clip_low: clip(), clip_high: clip(), dual_clip: None }
     }
 }
 
@@ -52,6 +37,16 @@ fn clip() -> f64 {
 }
 
 impl PolicyLoss for ClipConfig {
+    fn rules(&self) -> Rules {
+        let mut rules = Rules::default();
+        let low = self.clip_low;
+        rules.expect("clip_low", low, "above 0 and below 1", low > 0.0 && low < 1.0);
+        rules.above_zero("clip_high", self.clip_high);
+        let dual = self.dual_clip.unwrap_or(f64::MAX);
+        rules.expect("dual_clip", dual, "a finite number above 1", dual.is_finite() && dual > 1.0);
+        rules
+    }
+
     fn token_loss(&self, input: &LossInput<'_>) -> TokenLoss {
         let ratio = (input.new_logprobs - input.old_logprobs).exp();
         let (low, high) = (1.0 - self.clip_low, 1.0 + self.clip_high);
@@ -61,10 +56,6 @@ impl PolicyLoss for ClipConfig {
             clipped.loss = limited.where_self(&input.advantages.lt(0.0), &clipped.loss);
         }
         clipped
-    }
-
-    fn terms(&self) -> Terms {
-        Terms { aggregation: self.aggregation, entropy_bonus: self.entropy_bonus, kl: self.kl }
     }
 }
 

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::clip::surrogate;
-use super::{Aggregation, KlConfig, LossInput, PolicyLoss, Terms, TokenLoss};
+use super::{Aggregation, LossInput, PolicyLoss, TokenLoss};
+use crate::types::Rules;
 
 /// Settings of GSPO.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,15 +27,6 @@ pub struct GspoConfig {
     /// How far the ratio of a sequence may rise above 1 before its gradient stops, above 0.
     #[serde(default = "clip_high")]
     pub clip_high: f64,
-    /// How token losses become one number; the paper's mean over sequences.
-    #[serde(default = "aggregation")]
-    pub aggregation: Aggregation,
-    /// Weight of the mean entropy, which the loss rewards; 0 or more.
-    #[serde(default)]
-    pub entropy_bonus: f64,
-    /// Penalty on the distance to the reference policy; without it no reference is loaded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kl: Option<KlConfig>,
 }
 
 fn clip_low() -> f64 {
@@ -43,11 +35,16 @@ fn clip_low() -> f64 {
 fn clip_high() -> f64 {
     4e-4
 }
-fn aggregation() -> Aggregation {
-    Aggregation::SeqMeanTokenMean
-}
 
 impl PolicyLoss for GspoConfig {
+    fn rules(&self) -> Rules {
+        let mut rules = Rules::default();
+        let low = self.clip_low;
+        rules.expect("clip_low", low, "above 0 and below 1", low > 0.0 && low < 1.0);
+        rules.above_zero("clip_high", self.clip_high);
+        rules
+    }
+
     fn token_loss(&self, input: &LossInput<'_>) -> TokenLoss {
         let LossInput { new_logprobs: new, old_logprobs: old, advantages, lengths } = *input;
         let sequence_ratio = means(&(new.detach() - old), lengths).exp();
@@ -55,8 +52,8 @@ impl PolicyLoss for GspoConfig {
         surrogate(&ratio, advantages, 1.0 - self.clip_low, 1.0 + self.clip_high)
     }
 
-    fn terms(&self) -> Terms {
-        Terms { aggregation: self.aggregation, entropy_bonus: self.entropy_bonus, kl: self.kl }
+    fn aggregation(&self) -> Aggregation {
+        Aggregation::SeqMeanTokenMean
     }
 }
 
@@ -78,13 +75,7 @@ mod tests {
     /// Between 0.95 and 1.1; the sequences' ratios are 1.2 = sqrt(1.44 * 1), 1.05 and 0.9 = sqrt(0.81 * 1).
     #[test]
     fn the_ratio_is_the_sequences_and_the_gradient_the_tokens() {
-        let gspo = GspoConfig {
-            clip_low: 0.05,
-            clip_high: 0.1,
-            aggregation: aggregation(),
-            entropy_bonus: 0.0,
-            kl: None,
-        };
+        let gspo = GspoConfig { clip_low: 0.05, clip_high: 0.1 };
         let beyond = [(1.44, 1.0, -1.0, -1.1, 0.0), (1.0, 1.0, -0.5, -1.1, 0.0)];
         let within = [(1.05, 2.0, -1.0, -2.1, -2.1)];
         let fallen = [(0.81, 1.0, -2.0, -0.9, -0.9), (1.0, 3.0, -0.1, -2.7, -2.7)];

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use crate::types::KlEstimator;
+use crate::types::{KlEstimator, Rules};
 
 /// Penalty on the distance to the reference policy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +64,21 @@ pub fn kl_tokens(estimator: KlEstimator, new_logprobs: &Tensor, ref_logprobs: &T
 }
 
 impl KlConfig {
+    /// What its keys may be.
+    pub(super) fn rules(&self) -> Rules {
+        let Self { coef, estimator: _, place: _, adaptive } = self;
+        let mut rules = Rules::default();
+        rules.not_negative("coef", *coef);
+        if let Some(AdaptiveKl { target, horizon }) = adaptive {
+            rules.above_zero("adaptive.target", *target);
+            rules.above_zero("adaptive.horizon", *horizon);
+            rules.forbid(*coef == 0.0, &["coef", "adaptive"], || {
+                ": got 0, expected above 0 where it adapts: it is multiplied".to_owned()
+            });
+        }
+        rules
+    }
+
     /// The weight of the penalty after a step of `n_responses` whose mean divergence was `kl` nats per token.
     #[must_use]
     pub fn next_coef(&self, coef: f64, kl: f64, n_responses: u64) -> f64 {

@@ -12,15 +12,18 @@ mod kl;
 mod testing;
 mod value;
 
-pub use aggregate::token_weights;
+pub use aggregate::{Aggregation, token_weights};
 pub use cispo::CispoConfig;
 pub use clip::ClipConfig;
-pub use config::{Aggregation, LossConfig};
+pub use config::LossConfig;
 pub use gspo::GspoConfig;
 pub use kl::{AdaptiveKl, KlConfig, KlPlace, kl_tokens};
 pub use value::{ValueInput, value_loss};
 
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
+
+use crate::types::Rules;
 
 /// What a policy loss knows of N response tokens; f32 `[N]` each.
 pub struct LossInput<'a> {
@@ -44,22 +47,46 @@ pub struct TokenLoss {
     pub clipped_high: Tensor,
 }
 
-/// What every policy loss has beside its formula.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Terms {
-    /// How token losses become one number.
-    pub aggregation: Aggregation,
-    /// Weight of the mean entropy, which the loss rewards.
-    pub entropy_bonus: f64,
-    /// Penalty on the distance to the reference policy.
-    pub kl: Option<KlConfig>,
-}
-
 /// A policy-gradient loss.
 pub trait PolicyLoss {
+    /// What its settings may be.
+    fn rules(&self) -> Rules;
+
     /// The loss of every token.
     fn token_loss(&self, input: &LossInput<'_>) -> TokenLoss;
 
-    /// What is beside its formula.
-    fn terms(&self) -> Terms;
+    /// How its paper makes one number of token losses.
+    fn aggregation(&self) -> Aggregation {
+        Aggregation::TokenMean
+    }
+}
+
+/// `[loss.policy]`: the policy loss and its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PolicyLossConfig {
+    /// Clipped surrogate of PPO, GRPO and DAPO.
+    Clip(ClipConfig),
+    /// Clipped surrogate with one ratio per sequence.
+    Gspo(GspoConfig),
+    /// REINFORCE with clipped importance weights.
+    Cispo(CispoConfig),
+}
+
+impl PolicyLossConfig {
+    /// The loss that the recipe chose.
+    #[must_use]
+    pub fn loss(&self) -> &dyn PolicyLoss {
+        match self {
+            Self::Clip(config) => config,
+            Self::Gspo(config) => config,
+            Self::Cispo(config) => config,
+        }
+    }
+}
+
+impl Default for PolicyLossConfig {
+    fn default() -> Self {
+        Self::Clip(ClipConfig::default())
+    }
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod gather;
+mod groups;
 mod on_policy;
 mod one_step_off;
 mod overlapped;
@@ -10,6 +11,7 @@ mod roots;
 
 pub use config::{OnPolicyConfig, OneStepOffConfig, OverlappedConfig, PipelineConfig};
 pub use gather::{Call, Gatherer, Spent, Sprouts};
+pub use groups::{GroupsConfig, ZeroVariance};
 pub use on_policy::OnPolicy;
 pub use one_step_off::OneStepOff;
 pub use overlapped::Overlapped;

@@ -31,6 +31,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ppo_epochs", "epochs"),
 ];
 
+/// Keys that had another name or another place, and where they are now. Those that only moved are found by themselves.
+const MOVED: &[(&str, &str)] = &[
+    ("advantage.drop_uniform", "write `zero_variance` = \"drop\" in [groups]"),
+    ("advantage.shared", "it is called `shared_prefix` and belongs in [batch]"),
+    ("advantage.without_signal", "it is called `zero_variance` and belongs in [groups]"),
+    ("loss.type", "it belongs in [loss.policy]"),
+];
+
 /// `[optim]` for `optim`, `[[reward]] #1` for `reward.0`; nothing for the document itself.
 pub(super) fn section(path: &str) -> String {
     match path.rsplit_once('.') {
@@ -98,6 +106,11 @@ pub(super) fn unknown_key(
         .filter(|(_, keys)| keys.iter().any(|k| k.name == key))
         .filter_map(|(name, _)| name.map(|name| format!("{TYPE} = \"{name}\"")))
         .collect();
+    let moved =
+        MOVED.iter().find(|(old, _)| old.strip_prefix(path).is_some_and(|old| old == format!(".{key}")));
+    if let Some((_, now)) = moved {
+        return (format!("{here}; {now}"), None);
+    }
     let hint = match (meant, homes.as_slice()) {
         _ if !other_choices.is_empty() => format!("it belongs to {}", other_choices.join(" and ")),
         (Some(meant), []) => format!("did you mean `{meant}`?"),

@@ -47,7 +47,7 @@ use crate::{
     model::ModelSettings,
     observe::ObserveConfig,
     optim::OptimConfig,
-    pipeline::PipelineConfig,
+    pipeline::{GroupsConfig, PipelineConfig},
     rollout::{SamplingConfig, explore::ExploreConfig},
     score::{OverlongConfig, RewardEntry},
     signal::SignalConfig,
@@ -94,6 +94,9 @@ pub struct Recipe {
     /// What becomes of responses near the limit of new tokens; without it nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlong: Option<OverlongConfig>,
+    /// What becomes of prompts whose rewards are all equal.
+    #[serde(default)]
+    pub groups: GroupsConfig,
     /// How rewards become advantages.
     pub advantage: AdvantageConfig,
     /// The critic of `[advantage] type = "gae"`.
@@ -109,6 +112,7 @@ pub struct Recipe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance_sampling: Option<ImportanceConfig>,
     /// The policy loss.
+    #[serde(default)]
     pub loss: LossConfig,
     /// The optimiser.
     pub optim: OptimConfig,

@@ -30,7 +30,7 @@ pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
             recipe.run.steps
         ));
     }
-    if recipe.loss.terms().kl.is_some_and(|kl| kl.coef == 0.0) {
+    if recipe.loss.kl.is_some_and(|kl| kl.coef == 0.0) {
         notes.push(
             "[loss.kl] `coef` = 0 is no penalty: its other keys have no effect, and no reference is loaded"
                 .to_owned(),
@@ -38,7 +38,7 @@ pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
     }
     let in_loss =
         |kl: &KlConfig| kl.coef != 0.0 && kl.place == KlPlace::Loss && kl.estimator == KlEstimator::K1;
-    if recipe.loss.terms().kl.as_ref().is_some_and(in_loss) {
+    if recipe.loss.kl.as_ref().is_some_and(in_loss) {
         notes.push(
             "[loss.kl] `estimator` = \"k1\" in the loss has a gradient of mean 0, so it holds the policy nowhere; choose \"k2\" or \
              \"k3\", or `place` = \"reward\""

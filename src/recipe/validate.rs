@@ -9,9 +9,11 @@ use self::learning::{advantage, credit, update};
 use self::start::start;
 use super::{Recipe, problem::Finding, rules::Rules};
 use crate::{
-    credit::advantage::{AdvantageConfig, Shared},
+    credit::advantage::AdvantageConfig,
     data::sampler::SamplerConfig,
+    pipeline::ZeroVariance,
     rollout::{TEMPERATURES, explore::ExploreConfig},
+    types::SharedPrefix,
 };
 
 /// Everything about `recipe` that cannot work.
@@ -28,29 +30,32 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
 }
 
 fn sampling(rules: &mut Rules, recipe: &Recipe) {
-    let Recipe { explore, advantage, sampling, sampler, pipeline, .. } = recipe;
+    let Recipe { explore, groups, advantage, sampling, sampler, pipeline, batch, .. } = recipe;
+    rules.of_section("groups", groups.rules());
+    let compares = advantage.build().compares();
+    let keeps = groups.zero_variance == ZeroVariance::Keep;
+    rules.broken_if(!compares && !keeps, &["groups.zero_variance", "advantage.type"], || {
+        "[groups] `zero_variance`: expected \"keep\" with this [advantage], which compares no responses, so that equal rewards \
+         tell something too"
+            .into()
+    });
     match explore {
         ExploreConfig::Group(group) => {
             rules.positive("explore.size", group.size as u64);
-            rules.broken_if(group.size == 1 && advantage.flat().is_some(), &["explore.size", "advantage.type"], || {
+            rules.broken_if(group.size == 1 && compares, &["explore.size", "advantage.type"], || {
                 "[explore] `size`: got 1, expected at least 2, since this [advantage] compares responses within a group"
                     .into()
             });
-            rules.broken_if(advantage.shared() == Shared::Once, &["advantage.shared", "explore.type"], || {
-                "[advantage] `shared`: got \"once\", expected \"every_path\" with [explore] `type` = \"group\", where responses \
-                 share nothing"
-                    .into()
-            });
-            rules.broken_if(!advantage.trains_unbranched(), &["advantage.train_unbranched", "explore.type"], || {
-                "[advantage] `train_unbranched`: got false, expected true with [explore] `type` = \"group\", where nothing \
-                 branches off and so nothing would be trained"
+            rules.broken_if(batch.shared_prefix == SharedPrefix::Once, &["batch.shared_prefix", "explore.type"], || {
+                "[batch] `shared_prefix`: got \"once\", expected \"every_path\" with [explore] `type` = \"group\", where \
+                 responses share nothing"
                     .into()
             });
         }
         ExploreConfig::Tree(tree) => {
             rules.of_part("explore", tree.problems());
-            let compares = advantage.flat().is_some() && !matches!(advantage, AdvantageConfig::Tree(_));
-            rules.broken_if(tree.roots == 1 && compares, &["explore.roots", "advantage.type"], || {
+            let of_segments = matches!(advantage, AdvantageConfig::Tree(_));
+            rules.broken_if(tree.roots == 1 && compares && !of_segments, &["explore.roots", "advantage.type"], || {
                 "[explore] `roots`: got 1, expected at least 2 with this [advantage], which compares responses, since a first \
                  response of one token has no place to branch; or [advantage] `type` = \"tree\""
                     .into()
@@ -64,7 +69,7 @@ fn sampling(rules: &mut Rules, recipe: &Recipe) {
             });
         }
     }
-    let refills = advantage.flat().is_some_and(|flat| flat.rounds() > 0);
+    let refills = groups.rounds() > 0;
     if let SamplerConfig::Adaptive(adaptive) = sampler {
         rules.of_part("sampler", adaptive.problems());
         let most = adaptive.most;
@@ -74,14 +79,14 @@ fn sampling(rules: &mut Rules, recipe: &Recipe) {
                 recipe.batch.prompts
             )
         });
-        rules.broken_if(refills, &["sampler.type", "advantage.without_signal"], || {
-            "[sampler] `type` = \"adaptive\" asks for more prompts where few tell something, and so does [advantage] \
-             `without_signal` = \"refill\"; choose one of them"
+        rules.broken_if(refills, &["sampler.type", "groups.zero_variance"], || {
+            "[sampler] `type` = \"adaptive\" asks for more prompts where few tell something, and so does [groups] \
+             `zero_variance` = \"refill\"; choose one of them"
                 .into()
         });
     }
-    rules.broken_if(refills && pipeline.has_one_call(), &["pipeline.type", "advantage.without_signal"], || {
-        "[advantage] `without_signal` = \"refill\" takes further calls within a step; [pipeline] `type` = \"one_step_off\" has \
+    rules.broken_if(refills && pipeline.has_one_call(), &["pipeline.type", "groups.zero_variance"], || {
+        "[groups] `zero_variance` = \"refill\" takes further calls within a step; [pipeline] `type` = \"one_step_off\" has \
          one, so choose \"drop\" or \"on_policy\""
             .into()
     });

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
-use crate::credit::advantage::WithoutSignal;
 use crate::credit::{Credit, Exclude, ImportanceConfig};
 use crate::data::supervised::{Limits, Source};
 use crate::data::{Asker, DataSet, EvalSet};
@@ -16,7 +15,7 @@ use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
 use crate::model::{ModelConfig, Placement};
 use crate::observe::Console;
-use crate::pipeline::{Gatherer, RolloutSource, RootReader};
+use crate::pipeline::{Gatherer, RolloutSource, RootReader, ZeroVariance};
 use crate::recipe::{Draft, Recipe};
 use crate::rollout::{DecodeEngine, Generation};
 use crate::score::{Judge, OverlongConfig, Scorer};
@@ -191,15 +190,13 @@ impl Setup {
                 sampling: recipe.sampling,
             },
         };
-        let refill_rounds = recipe.advantage.flat().map_or(0, |flat| flat.rounds());
-        Ok(recipe.pipeline.build(gatherer, recipe.batch.prompts, refill_rounds))
+        Ok(recipe.pipeline.build(gatherer, recipe.batch.prompts, recipe.groups.rounds()))
     }
 
     /// How rewards become one advantage per token.
     #[must_use]
     pub fn credit(&self) -> Credit {
         let recipe = &self.recipe;
-        let flat = recipe.advantage.flat().map(|flat| flat.without_signal);
         let kl = recipe.loss.kl().filter(|kl| kl.place == KlPlace::Reward);
         Credit {
             estimator: recipe.advantage.build(),
@@ -208,11 +205,11 @@ impl Setup {
                 .importance_sampling
                 .or_else(|| recipe.pipeline.corrects().then(ImportanceConfig::default)),
             kl_in_reward: kl.map(|kl| kl.estimator),
-            shared: recipe.advantage.shared(),
+            shared_prefix: recipe.batch.shared_prefix,
             exclude: Exclude {
-                without_signal: flat.is_some_and(|flat| flat != WithoutSignal::Keep),
+                zero_variance: recipe.groups.zero_variance != ZeroVariance::Keep,
                 cut_off: matches!(recipe.overlong, Some(OverlongConfig::Mask(_))),
-                unbranched: !recipe.advantage.trains_unbranched(),
+                unbranched: !recipe.explore.trains_unbranched(),
             },
         }
     }

@@ -33,7 +33,7 @@ max_new_tokens = 4
 type = "countdown"
 [advantage]
 type = "group"
-[loss]
+[loss.policy]
 type = "clip"
 [optim]
 lr = 1e-4

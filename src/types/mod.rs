@@ -17,6 +17,7 @@ mod random;
 mod reward;
 mod rules;
 mod run_id;
+mod shared_prefix;
 mod signals;
 mod tree;
 
@@ -33,6 +34,7 @@ pub use reward::Reward;
 pub use rewards::masked;
 pub use rules::{Broken, Rules};
 pub use run_id::RunId;
+pub use shared_prefix::SharedPrefix;
 pub use signals::{HeadId, HeadSignal, HeadSignals, Signals};
 pub use tree::{
     CreditedTree, Fork, Leaf, MeasuredTree, Needs, OldLogprobs, RatioStart, Seen, TrainedTree, Tree,

@@ -72,7 +72,7 @@ impl Golden {
     fn check(&self, case: &Case) {
         let strategies = case.chain.iter().map(|config| config.build(RunRandom::new(self.seed))).collect();
         let estimator = Box::new(Given(self.advantages.clone()));
-        let credit = Credit { strategies, ..Credit::of(estimator) };
+        let credit = Credit { strategies, ..Credit::new(estimator) };
         let (trees, _) = credit.assign(vec![self.tree()], self.step, 0.0).unwrap();
         for (leaf, expected) in case.gamma.iter().enumerate() {
             let (gamma, advantages) = (trees[0].gains.path(leaf), trees[0].advantages.path(leaf));

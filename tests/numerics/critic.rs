@@ -3,7 +3,7 @@
 use rlcredit::batch::{BatchConfig, TrainSample};
 use rlcredit::learner::{CriticConfig, CriticLearner};
 use rlcredit::model::{Critic, Inputs, Output, Policy};
-use rlcredit::types::TokenId;
+use rlcredit::types::{SharedPrefix, TokenId};
 use tch::{Device, Kind, Tensor};
 
 use super::common::{FAMILIES, alone, distance, golden_json, numbers, policy, policy_in, samples};
@@ -104,7 +104,14 @@ fn learner_gradient(critic: &mut Critic, samples: &[TrainSample], max_tokens: us
         r#"{"clip": 0.2, "optim": {"lr": 0.0, "betas": [0.0, 0.9], "max_grad_norm": 0.0}}"#,
     )
     .unwrap();
-    let batch = BatchConfig { prompts: 3, minibatches: 1, epochs: 1, max_tokens, recompute: false };
+    let batch = BatchConfig {
+        prompts: 3,
+        minibatches: 1,
+        epochs: 1,
+        max_tokens,
+        recompute: false,
+        shared_prefix: SharedPrefix::EveryPath,
+    };
     let mut learner = CriticLearner::new(config, batch, critic);
     let report = learner.update(critic, samples, 0.0).unwrap();
     assert_eq!(report.not_finite, None);
@@ -137,7 +144,14 @@ fn a_loss_that_is_not_finite_changes_nothing() {
     let mut critic = critic("llama", Kind::Float);
     let before = critic.master().copy();
     let config: CriticConfig = serde_json::from_str(r#"{"optim": {"lr": 0.01}}"#).unwrap();
-    let batch = BatchConfig { prompts: 3, minibatches: 1, epochs: 2, max_tokens: 60, recompute: false };
+    let batch = BatchConfig {
+        prompts: 3,
+        minibatches: 1,
+        epochs: 2,
+        max_tokens: 60,
+        recompute: false,
+        shared_prefix: SharedPrefix::EveryPath,
+    };
     let mut learner = CriticLearner::new(config, batch, &critic);
     let mut samples = valued();
     samples[2].returns.as_mut().unwrap()[1] = f32::NAN;
@@ -154,7 +168,14 @@ fn a_critic_learns_returns_by_heart() {
     let mut critic = Critic::of_policy(&policy("qwen3")).unwrap();
     let config: CriticConfig = serde_json::from_str(r#"{"clip": 0.0, "optim": {"lr": 0.01}}"#).unwrap();
     let mut loss = |epochs| {
-        let batch = BatchConfig { prompts: 3, minibatches: 1, epochs, max_tokens: 200, recompute: false };
+        let batch = BatchConfig {
+            prompts: 3,
+            minibatches: 1,
+            epochs,
+            max_tokens: 200,
+            recompute: false,
+            shared_prefix: SharedPrefix::EveryPath,
+        };
         let mut learner = CriticLearner::new(config, batch, &critic);
         learner.update(&mut critic, &valued(), 0.01).unwrap().metrics.get("loss/value").unwrap()
     };

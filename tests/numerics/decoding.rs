@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rlcredit::batch::{Sequence, TrainSample};
 use rlcredit::kernel::{LookBack, view_mut};
 use rlcredit::learner::PolicyLearner;
-use rlcredit::loss::ClipConfig;
+use rlcredit::loss::LossConfig;
 use rlcredit::measure::{Passes, attention};
 use rlcredit::model::{AttentionTap, Decoder, KvCache, Policy, Tapped};
 use rlcredit::rollout::{DecodeEngine, Generated, Generation, RolloutEngine, SamplingConfig};
@@ -154,7 +154,7 @@ fn twenty_updates_at_rate_0_leave_sampler_and_learner_as_near_as_they_were() {
     for (kind, bound) in [(Kind::Float, 1e-4), (Kind::BFloat16, 0.2)] {
         let mut policy = policy_in("qwen3", kind);
         let before = policy.master().copy();
-        let mut learner = PolicyLearner::new(config(ClipConfig::default(), 64), &policy);
+        let mut learner = PolicyLearner::new(config(LossConfig::default(), 64), &policy);
         let mut gaps = Vec::new();
         for step in 1..=20 {
             let requests = requests();

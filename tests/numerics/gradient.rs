@@ -3,11 +3,12 @@
 use rlcredit::batch::{BatchConfig, Reads, Sequence, TokenBatch, TrainSample};
 use rlcredit::learner::{LearnerConfig, PolicyLearner, Rates, UpdateReport};
 use rlcredit::loss::{
-    Aggregation, CispoConfig, ClipConfig, GspoConfig, KlConfig, KlPlace, LossConfig, token_weights,
+    Aggregation, CispoConfig, ClipConfig, GspoConfig, KlConfig, KlPlace, LossConfig, PolicyLossConfig,
+    token_weights,
 };
 use rlcredit::model::{Output, Policy, Slot};
 use rlcredit::optim::OptimConfig;
-use rlcredit::types::{KlEstimator, Tree};
+use rlcredit::types::{KlEstimator, SharedPrefix, Tree};
 use tch::{Device, Kind, Tensor};
 
 use super::common::{
@@ -25,13 +26,20 @@ const ALL: [Aggregation; 4] = [
 ];
 
 /// No momentum and no clipping, so that after an update the first moment is the gradient.
-pub fn config(loss: impl Into<LossConfig>, max_tokens: usize) -> LearnerConfig {
+pub fn config(loss: LossConfig, max_tokens: usize) -> LearnerConfig {
     let optim: OptimConfig =
         serde_json::from_str(r#"{"lr": 0.0, "betas": [0.0, 0.9], "max_grad_norm": 0.0}"#).unwrap();
     LearnerConfig {
-        loss: loss.into(),
+        loss,
         optim,
-        batch: BatchConfig { prompts: 3, minibatches: 1, epochs: 1, max_tokens, recompute: false },
+        batch: BatchConfig {
+            prompts: 3,
+            minibatches: 1,
+            epochs: 1,
+            max_tokens,
+            recompute: false,
+            shared_prefix: SharedPrefix::EveryPath,
+        },
         temperature: TEMPERATURE,
         max_new_tokens: LONGEST,
     }
@@ -149,15 +157,16 @@ fn the_gradient_is_that_of_reinforce_while_the_ratio_is_1() {
         };
         let gspo: GspoConfig = serde_json::from_str("{}").unwrap();
         let cispo: CispoConfig = serde_json::from_str("{}").unwrap();
-        for loss in [LossConfig::from(gspo), LossConfig::from(cispo)] {
-            let reference = reinforce(&policy, loss.terms().aggregation);
+        for policy_loss in [PolicyLossConfig::Gspo(gspo), PolicyLossConfig::Cispo(cispo)] {
+            let loss = LossConfig::from(policy_loss);
+            let reference = reinforce(&policy, loss.aggregation());
             let samples = with_old(&policy, samples(), 0.0);
             let (gradient, _) = learner_gradient(&mut policy, config(loss, 40), &samples);
             assert_equal(&policy, &gradient, &reference, 1e-3, &format!("{family}, {loss:?}"));
         }
         for aggregation in ALL {
             let reference = reinforce(&policy, aggregation);
-            let clip = ClipConfig { aggregation, ..ClipConfig::default() };
+            let clip = LossConfig { aggregation: Some(aggregation), ..LossConfig::default() };
             let (gradient, report) = learner_gradient(&mut policy, config(clip, 40), &samples());
             assert_equal(&policy, &gradient, &reference, 1e-4, &format!("{family}, {aggregation:?}"));
             let lengths: Vec<usize> = samples().iter().map(|s| s.tokens.len()).collect();
@@ -178,27 +187,26 @@ fn the_gradient_is_that_of_the_clipped_loss_and_the_divergence() {
     for (family, estimator) in FAMILIES.into_iter().zip([KlEstimator::K1, KlEstimator::K2, KlEstimator::K3]) {
         let mut policy = policy(family);
         let samples = with_reference(with_old(&policy, samples(), 0.3));
-        let clip = ClipConfig {
-            clip_low: 0.2,
-            clip_high: 0.3,
-            aggregation: Aggregation::TokenMean,
+        let clip = LossConfig {
+            policy: PolicyLossConfig::Clip(ClipConfig { clip_low: 0.2, clip_high: 0.3, dual_clip: None }),
+            aggregation: Some(Aggregation::TokenMean),
             entropy_bonus: 0.2,
             kl: kl(estimator),
-            dual_clip: None,
         };
-        let reference = reference_gradient(&policy, &samples, clip.aggregation, |sample, new, entropies| {
-            let tensor = |values: &Option<Vec<f32>>| Tensor::from_slice(values.as_ref().unwrap());
-            let advantages = Tensor::from_slice(&sample.advantages);
-            let ratio = (new - tensor(&sample.old_logprobs)).exp();
-            let clipped = ratio.clamp(0.8, 1.3);
-            let d = tensor(&sample.ref_logprobs) - new;
-            let kl = match estimator {
-                KlEstimator::K1 => -d,
-                KlEstimator::K2 => &d * &d * 0.5,
-                KlEstimator::K3 => d.exp() - &d - 1.0,
-            };
-            -(&ratio * &advantages).minimum(&(clipped * &advantages)) + kl * KL_COEF - entropies * 0.2
-        });
+        let reference =
+            reference_gradient(&policy, &samples, clip.aggregation(), |sample, new, entropies| {
+                let tensor = |values: &Option<Vec<f32>>| Tensor::from_slice(values.as_ref().unwrap());
+                let advantages = Tensor::from_slice(&sample.advantages);
+                let ratio = (new - tensor(&sample.old_logprobs)).exp();
+                let clipped = ratio.clamp(0.8, 1.3);
+                let d = tensor(&sample.ref_logprobs) - new;
+                let kl = match estimator {
+                    KlEstimator::K1 => -d,
+                    KlEstimator::K2 => &d * &d * 0.5,
+                    KlEstimator::K3 => d.exp() - &d - 1.0,
+                };
+                -(&ratio * &advantages).minimum(&(clipped * &advantages)) + kl * KL_COEF - entropies * 0.2
+            });
         let (gradient, report) = learner_gradient(&mut policy, config(clip, 40), &samples);
         assert_equal(&policy, &gradient, &reference, 1e-4, family);
         for key in ["policy/clip_frac_low", "policy/clip_frac_high", "policy/approx_kl"] {
@@ -222,7 +230,7 @@ fn before_the_first_update_nothing_has_moved() {
     for family in FAMILIES {
         let mut policy = policy(family);
         let samples = with_old(&policy, samples(), 0.0);
-        let (_, report) = learner_gradient(&mut policy, config(ClipConfig::default(), 40), &samples);
+        let (_, report) = learner_gradient(&mut policy, config(LossConfig::default(), 40), &samples);
         let metric = |key: &str| report.metrics.get(key).unwrap();
         assert!((metric("policy/ratio_mean") - 1.0).abs() < 1e-5);
         assert!(metric("policy/approx_kl").abs() < 1e-6);
@@ -246,12 +254,15 @@ fn the_cut_into_micro_batches_and_the_order_of_samples_change_nothing() {
         let samples = with_reference(with_old(&policy, samples(), 0.3));
         let clip = |aggregation| {
             let kl = kl(KlEstimator::K3);
-            ClipConfig { aggregation, kl, entropy_bonus: 0.1, ..ClipConfig::default() }
+            LossConfig { aggregation: Some(aggregation), kl, entropy_bonus: 0.1, ..LossConfig::default() }
         };
         let gspo: GspoConfig = serde_json::from_str(r#"{"clip_low": 0.05, "clip_high": 0.05}"#).unwrap();
         let cispo: CispoConfig = serde_json::from_str("{}").unwrap();
-        let losses = ALL.map(|aggregation| LossConfig::from(clip(aggregation)));
-        for loss in losses.into_iter().chain([gspo.into(), cispo.into()]) {
+        let losses = ALL.map(clip);
+        for loss in losses
+            .into_iter()
+            .chain([PolicyLossConfig::Gspo(gspo), PolicyLossConfig::Cispo(cispo)].map(LossConfig::from))
+        {
             let mut gradient = |samples: &[TrainSample], max_tokens| {
                 learner_gradient(&mut policy, config(loss, max_tokens), samples).0
             };
@@ -338,7 +349,7 @@ fn a_shared_prefix_is_trained_on_once() {
         .map(|(i, s)| TrainSample { from: from(i, s.tokens.len()), ..s.clone() })
         .collect();
     for aggregation in ALL {
-        let loss = ClipConfig { aggregation, ..ClipConfig::default() };
+        let loss = LossConfig { aggregation: Some(aggregation), ..LossConfig::default() };
         let (expected, _) = learner_gradient(&mut policy, config(loss, 64), &once);
         for max_tokens in [22, 40, 1000] {
             let (got, _) = learner_gradient(&mut policy, config(loss, max_tokens), &once);
@@ -363,7 +374,7 @@ fn a_shared_prefix_is_trained_on_once() {
 fn tied_embeddings_get_the_gradients_of_both_ends() {
     let mut policy = policy("qwen3");
     let Slot { start, shape } = policy.layout.embed.clone();
-    let (gradient, _) = learner_gradient(&mut policy, config(ClipConfig::default(), 40), &samples());
+    let (gradient, _) = learner_gradient(&mut policy, config(LossConfig::default(), 40), &samples());
     let embed = gradient.narrow(0, start, shape[0] * shape[1]).view(shape.as_slice());
     let both = reference_gradient(&policy, &samples(), Aggregation::TokenMean, |sample, logprobs, _| {
         -logprobs * Tensor::from_slice(&sample.advantages)
@@ -379,7 +390,7 @@ fn a_bf16_gradient_points_where_the_f32_gradient_does() {
     for family in FAMILIES {
         let gradient = |kind| {
             let mut policy = policy_in(family, kind);
-            learner_gradient(&mut policy, config(ClipConfig::default(), 40), &samples()).0
+            learner_gradient(&mut policy, config(LossConfig::default(), 40), &samples()).0
         };
         let (a, b) = (gradient(tch::Kind::Float), gradient(tch::Kind::BFloat16));
         let cosine = a.dot(&b).double_value(&[]) / (a.norm() * b.norm()).double_value(&[]);

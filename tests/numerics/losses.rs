@@ -2,7 +2,7 @@
 
 use rlcredit::batch::{TrainSample, minibatches};
 use rlcredit::loss::{
-    Aggregation, CispoConfig, ClipConfig, GspoConfig, LossConfig, LossInput, PolicyLoss, ValueInput,
+    Aggregation, CispoConfig, ClipConfig, GspoConfig, LossInput, PolicyLoss, PolicyLossConfig, ValueInput,
     kl_tokens, token_weights, value_loss,
 };
 use rlcredit::model::{Gradient, Head, StatsGrad};
@@ -59,8 +59,6 @@ fn the_clipped_loss_agrees_under_every_aggregation() {
             clip_low: clip("clip_low"),
             clip_high: clip("clip_high"),
             dual_clip: case["dual_clip"].as_f64(),
-            aggregation,
-            ..ClipConfig::default()
         };
         let new = flat(&new).set_requires_grad(true);
         let token = config.token_loss(&LossInput {
@@ -92,7 +90,7 @@ fn assert_sequences(config: &dyn PolicyLoss, case: &Value, advantages: &str) {
         advantages: &list(&golden[advantages]),
         lengths: &lengths,
     });
-    let (loss, gradient) = total(&token.loss, &weights(config.terms().aggregation, &rows, 1), &new);
+    let (loss, gradient) = total(&token.loss, &weights(config.aggregation(), &rows, 1), &new);
     assert!((loss - case["loss"].as_f64().unwrap()).abs() < 1e-6, "{loss}, {case}");
     assert!(distance(&gradient, &list(&case["grad_new"])) < 1e-6, "{gradient}, {case}");
     let share = |t: &Tensor| t.to_kind(Kind::Double).mean(None).double_value(&[]);
@@ -136,10 +134,10 @@ fn every_loss_is_linear_in_factors_of_0_or_more() {
         r#"{"type": "cispo", "clip_high": 0.05}"#,
     ];
     for config in losses {
-        let loss = serde_json::from_str::<LossConfig>(config).unwrap().build();
+        let loss = serde_json::from_str::<PolicyLossConfig>(config).unwrap();
         let token = |advantages: &Tensor| {
             let input = LossInput { new_logprobs: &new, old_logprobs: &old, advantages, lengths: &lengths };
-            loss.token_loss(&input).loss
+            loss.loss().token_loss(&input).loss
         };
         let (plain, weighted) = (token(&advantages), token(&(&advantages * &factors)));
         assert!(distance(&weighted, &(plain * &factors)) < 1e-6, "{config}");

@@ -2,11 +2,11 @@
 
 use rlcredit::batch::BatchConfig;
 use rlcredit::learner::{LearnerConfig, PolicyLearner};
-use rlcredit::loss::ClipConfig;
+use rlcredit::loss::LossConfig;
 use rlcredit::model::Policy;
 use rlcredit::optim::{AdamW, AdamWState, OptimConfig};
 use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, require_finite};
-use rlcredit::types::{Finish, GenRequest, Purpose, RunRandom};
+use rlcredit::types::{Finish, GenRequest, Purpose, RunRandom, SharedPrefix};
 use tch::{Kind, Tensor};
 
 use super::common::{policy, prompt, samples, tokens};
@@ -33,7 +33,7 @@ fn a_loss_or_gradient_that_is_not_finite_changes_nothing() {
         (1e30, "the gradient's norm is "),
     ] {
         let mut policy = policy("qwen2");
-        let mut learner = PolicyLearner::new(config(ClipConfig::default(), 40), &policy);
+        let mut learner = PolicyLearner::new(config(LossConfig::default(), 40), &policy);
         // One good update, so that there is a state to spoil.
         assert_eq!(
             learner.update(&mut policy, &samples(), rates(1e-2), &mut |_| Ok(())).unwrap().not_finite,
@@ -49,7 +49,7 @@ fn a_loss_or_gradient_that_is_not_finite_changes_nothing() {
     }
     let mut policy = policy("qwen2");
     break_policy(&mut policy);
-    let mut learner = PolicyLearner::new(config(ClipConfig::default(), 40), &policy);
+    let mut learner = PolicyLearner::new(config(LossConfig::default(), 40), &policy);
     let before = state(&policy, learner.state());
     let report = learner.update(&mut policy, &samples(), rates(1e-2), &mut |_| Ok(())).unwrap();
     assert_eq!(report.not_finite.as_deref(), Some("loss/policy is NaN"));
@@ -72,17 +72,17 @@ fn an_update_that_is_made_is_finite() {
             let _ = put(value);
             let applied = optimizer.apply(&mut policy, &gradient, optim.lr);
             assert!(applied.param_delta.is_some_and(f64::is_finite), "{value}: {applied:?}");
-            let ([weights, first, second], _) = state(&policy, &optimizer);
+            let ([weights, first, second], _) = state(&policy, optimizer.state());
             for tensor in [&weights, &first, &second] {
                 assert!(tensor.sum(Kind::Double).double_value(&[]).is_finite(), "{value}, betas {b1} {b2}");
             }
         }
-        let before = state(&policy, &optimizer);
+        let before = state(&policy, optimizer.state());
         for value in [1.01e19, -1.01e19, 1e30, f64::INFINITY, f64::NAN] {
             let _ = put(value);
             assert_eq!(optimizer.apply(&mut policy, &gradient, optim.lr).param_delta, None, "{value}");
         }
-        assert_eq!(state(&policy, &optimizer), before);
+        assert_eq!(state(&policy, optimizer.state()), before);
     }
 }
 
@@ -91,9 +91,16 @@ fn an_update_that_is_made_is_finite() {
 fn a_refused_update_ends_the_step() {
     let run = |minibatches: usize, poison: bool| {
         let mut policy = policy("qwen3");
-        let batch = BatchConfig { prompts: 3, minibatches, epochs: 1, max_tokens: 40, recompute: false };
+        let batch = BatchConfig {
+            prompts: 3,
+            minibatches,
+            epochs: 1,
+            max_tokens: 40,
+            recompute: false,
+            shared_prefix: SharedPrefix::EveryPath,
+        };
         let mut learner =
-            PolicyLearner::new(LearnerConfig { batch, ..config(ClipConfig::default(), 40) }, &policy);
+            PolicyLearner::new(LearnerConfig { batch, ..config(LossConfig::default(), 40) }, &policy);
         let mut samples = samples();
         if poison {
             samples[3].advantages[0] = f32::NAN;

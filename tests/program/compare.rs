@@ -172,8 +172,8 @@ fn what_cannot_be_compared_is_refused_before_anything_is_made() {
     for (more, said) in [
         (&["--credit", "uniform,rythm"][..], "no credit strategy is called \"rythm\"; expected one of"),
         (
-            &["--vary", "loss.clip_hihg=0.2,0.3"],
-            "arm loss.clip_hihg=0.3: --vary loss.clip_hihg=0.3: [loss] `clip_hihg` is not a key",
+            &["--vary", "loss.policy.clip_hihg=0.2,0.3"],
+            "arm loss.policy.clip_hihg=0.3: --vary loss.policy.clip_hihg=0.3: [loss.policy] `clip_hihg` is not a key",
         ),
         (&["--vary", "explore.size=4,1"], "arm explore.size=1: --vary explore.size=1: [explore] `size`"),
         (&["--credit", "random,uniform,random"], "arm random is there twice"),

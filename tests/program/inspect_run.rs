@@ -113,7 +113,7 @@ fn what_training_gave_is_shown_as_it_was_recorded() {
 fn the_tree_of_a_prompt_is_drawn_beside_its_responses() {
     let place = Place::warmed();
     let tree = "explore={type=\"tree\", roots=3, rounds=2, rule={type=\"attention\", distance=1, min_start=0, min_gap=0}}";
-    let sets = ["--set", tree, "--set", "advantage={type=\"tree\", drop_uniform=false}"];
+    let sets = ["--set", tree, "--set", "advantage={type=\"tree\"}"];
     let sets =
         [&sets[..], &["--set", "run.steps=1", "--set", "eval.every=0", "--set", "batch.max_tokens=1024"]]
             .concat();

@@ -88,7 +88,7 @@ max_new_tokens = 12
 type = "countdown"
 [advantage]
 type = "group"
-[loss]
+[loss.policy]
 type = "clip"
 [optim]
 lr = 2e-4

@@ -44,7 +44,7 @@ type = "countdown"
 preset = "tinyzero"
 [advantage]
 type = "group"
-[loss]
+[loss.policy]
 type = "clip"
 [optim]
 lr = 1e-3

@@ -81,9 +81,9 @@ fn a_run_with_rhythm_credit_resumes_with_its_groups_of_heads() {
 /// Critic and its optimiser, the adapted weight of the penalty, and everything else that PPO brings along.
 #[test]
 fn a_run_with_a_critic_resumes_too() {
-    let recipe = RECIPE.replace("type = \"group\"\n[loss]\ntype = \"clip\"", "type = \"gae\"\nlambda = 0.9\n[critic]\n\
+    let recipe = RECIPE.replace("type = \"group\"\n[loss.policy]\ntype = \"clip\"", "type = \"gae\"\nlambda = 0.9\n[critic]\n\
          optim = { lr = 1e-3 }\nwarmup_steps = 1\n[importance_sampling]\n[overlong]\ntype = \"penalty\"\nbuffer = 8\n\
-         [loss]\ntype = \"clip\"\ndual_clip = 3.0\nentropy_bonus = 0.01\n[loss.kl]\ncoef = 0.1\nestimator = \"k1\"\n\
+         [loss]\nentropy_bonus = 0.01\n[loss.policy]\ntype = \"clip\"\ndual_clip = 3.0\n[loss.kl]\ncoef = 0.1\nestimator = \"k1\"\n\
          place = \"reward\"\nadaptive = { target = 0.01, horizon = 100 }");
     let place =
         killed_after_step_2_and_resumed(recipe.replace("minibatches = 2", "minibatches = 2\nepochs = 2"));
@@ -116,8 +116,9 @@ fn a_run_with_a_critic_resumes_too() {
 /// Prompts that gave no signal are replaced by further rounds, which move the sampler on.
 #[test]
 fn a_run_that_refills_resumes_too() {
-    let advantage = "type = \"group\"\nwithout_signal = \"refill\"\nrefill_rounds = 2\n[loss]";
-    let place = killed_after_step_2_and_resumed(RECIPE.replace("type = \"group\"\n[loss]", advantage));
+    let advantage =
+        "type = \"group\"\n[groups]\nzero_variance = \"refill\"\nrefill_rounds = 2\n[loss.policy]";
+    let place = killed_after_step_2_and_resumed(RECIPE.replace("type = \"group\"\n[loss.policy]", advantage));
     let rows = place.lines("runs/whole/metrics.jsonl");
     let sum = |key: &str| rows.iter().map(|row| row[key].as_f64().unwrap()).sum::<f64>();
     assert!(sum("group/refill_rounds") >= 1.0, "every group had a signal at once");
@@ -134,7 +135,7 @@ fn runs_on_trees_resume_under_every_schedule() {
                 min_start = 0\nmin_gap = 0\n[explore.expand]\ntype = \"difficulty\"\n[sampling]";
     let recipe = RECIPE
         .replace("type = \"group\"\nsize = 4\n[sampling]", tree)
-        .replace("[advantage]\ntype = \"group\"", "[advantage]\ntype = \"tree\"\ndrop_uniform = false");
+        .replace("[advantage]\ntype = \"group\"", "[advantage]\ntype = \"tree\"");
     for schedule in ["on_policy", "one_step_off", "overlapped"] {
         // A tree that grows twice takes a call more, which one call a step has no room for.
         let rounds = if schedule == "overlapped" { 2 } else { 1 };

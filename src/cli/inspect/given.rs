@@ -23,7 +23,6 @@ explore = { type = "group", size = 2 }
 sampling = { max_new_tokens = 1024 }
 reward = [{ type = "numeric" }]
 advantage = { type = "group" }
-loss = { type = "clip" }
 optim = { lr = 1e-6 }
 batch = { prompts = 1, max_tokens = 4096 }
 "#;

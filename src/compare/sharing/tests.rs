@@ -51,7 +51,13 @@ fn said(runs: &[RunRecord; 2]) -> [String; 3] {
 fn recipes_say_what_runs_share() {
     let runs = Runs(tempfile::tempdir().unwrap());
     for (one, other, policy, prompts, items) in [
-        (&["credit=[{type=\"rhythm\"}]", "loss.clip_high=0.3", "explore.size=8"][..], &[][..], "", "", ""),
+        (
+            &["credit=[{type=\"rhythm\"}]", "loss.policy.clip_high=0.3", "explore.size=8"][..],
+            &[][..],
+            "",
+            "",
+            "",
+        ),
         (&["batch.prompts=2"], &[], "", "batch.prompts", ""),
         // Without a warm start the policy knows nothing of the problems.
         (&["data.eval_items=3"], &[], "", "data.eval_items", "data.eval_items"),

@@ -9,20 +9,13 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{AdvantageEstimator, Rewards, WithoutSignal, mean, spread, whiten};
+use super::{AdvantageEstimator, Rewards, mean, spread, whiten};
 use crate::types::PathField;
 
-/// Settings of the batch baseline.
+/// Settings of the batch baseline: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BatchBaselineConfig {
-    /// What happens to groups whose rewards are all equal.
-    #[serde(default)]
-    pub without_signal: WithoutSignal,
-    /// Generation rounds that `without_signal = "refill"` may add to a step, at least 1; 3 where it is not said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refill_rounds: Option<usize>,
-}
+pub struct BatchBaselineConfig {}
 
 impl AdvantageEstimator for BatchBaselineConfig {
     fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {
@@ -46,11 +39,11 @@ mod tests {
     fn tokens_are_normalised_over_the_step() {
         let unit = 1.0 / (1.0f64 / 3.0).sqrt();
         let expected = [2.0 / 3.0 * unit, -1.0 / 3.0 * unit];
-        assert_by_hand(&BatchBaselineConfig::default(), &[&[1.0, 0.0]], &[&expected]);
+        assert_by_hand(&BatchBaselineConfig {}, &[&[1.0, 0.0]], &[&expected]);
     }
 
     #[test]
     fn groups_are_centred_and_the_step_is_normalised_as_pytorch_does_it() {
-        assert_golden(&BatchBaselineConfig::default(), "batch_baseline");
+        assert_golden(&BatchBaselineConfig {}, "batch_baseline");
     }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{AdvantageEstimator, Rewards, whiten};
-use crate::types::{Needs, PathField};
+use crate::types::{Needs, PathField, Rules};
 
 /// Settings of generalised advantage estimation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,16 +48,6 @@ impl GaeConfig {
         advantages
     }
 
-    pub(super) fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        for (key, got) in [("gamma", self.gamma), ("lambda", self.lambda)] {
-            if !(0.0..=1.0).contains(&got) {
-                problems.push(format!("{key}: got {got}, expected 0 to 1"));
-            }
-        }
-        problems
-    }
-
     fn field(&self, tree: &Rewards<'_>) -> Result<PathField<f64>> {
         let values = tree.tree.values.as_ref().context("gae: the critic's values were not measured")?;
         let leaves = 0..tree.tree.tree.leaves.len();
@@ -67,6 +57,17 @@ impl GaeConfig {
 }
 
 impl AdvantageEstimator for GaeConfig {
+    fn rules(&self) -> Rules {
+        let mut rules = Rules::default();
+        rules.share("gamma", self.gamma);
+        rules.share("lambda", self.lambda);
+        rules
+    }
+
+    fn compares(&self) -> bool {
+        false
+    }
+
     fn needs(&self) -> Needs {
         Needs { values: true, ..Needs::default() }
     }

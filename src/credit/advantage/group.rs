@@ -9,7 +9,7 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{AdvantageEstimator, Rewards, WithoutSignal, mean, spread, std};
+use super::{AdvantageEstimator, Rewards, mean, spread, std};
 use crate::types::PathField;
 
 const EPS: f64 = 1e-6;
@@ -21,12 +21,6 @@ pub struct GroupConfig {
     /// What the centred reward is divided by.
     #[serde(default)]
     pub scale: Scale,
-    /// What happens to groups whose rewards are all equal.
-    #[serde(default)]
-    pub without_signal: WithoutSignal,
-    /// Generation rounds that `without_signal = "refill"` may add to a step, at least 1; 3 where it is not said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refill_rounds: Option<usize>,
 }
 
 /// What the centred reward is divided by.
@@ -69,7 +63,7 @@ mod tests {
     fn rewards_are_centred_and_divided_by_their_deviation() {
         let half = 0.5 / 0.5f64.sqrt();
         for (scale, better) in [(Scale::GroupStd, half), (Scale::BatchStd, 1.0), (Scale::None, 0.5)] {
-            let config = GroupConfig { scale, ..GroupConfig::default() };
+            let config = GroupConfig { scale };
             assert_by_hand(&config, &[&[1.0, 0.0], &[0.0, 0.0]], &[&[better, -better], &[0.0, 0.0]]);
         }
     }
@@ -79,7 +73,7 @@ mod tests {
         for (scale, name) in
             [(Scale::GroupStd, "group_std"), (Scale::BatchStd, "batch_std"), (Scale::None, "none")]
         {
-            assert_golden(&GroupConfig { scale, ..GroupConfig::default() }, name);
+            assert_golden(&GroupConfig { scale }, name);
         }
     }
 }

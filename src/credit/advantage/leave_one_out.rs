@@ -7,20 +7,13 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{AdvantageEstimator, Rewards, WithoutSignal, spread};
+use super::{AdvantageEstimator, Rewards, spread};
 use crate::types::PathField;
 
-/// Settings of the leave-one-out advantage.
+/// Settings of the leave-one-out advantage: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LeaveOneOutConfig {
-    /// What happens to groups whose rewards are all equal.
-    #[serde(default)]
-    pub without_signal: WithoutSignal,
-    /// Generation rounds that `without_signal = "refill"` may add to a step, at least 1; 3 where it is not said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refill_rounds: Option<usize>,
-}
+pub struct LeaveOneOutConfig {}
 
 impl AdvantageEstimator for LeaveOneOutConfig {
     fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {
@@ -45,7 +38,7 @@ mod tests {
 
     #[test]
     fn the_baseline_is_the_mean_of_the_others() {
-        let config = LeaveOneOutConfig::default();
+        let config = LeaveOneOutConfig {};
         assert_by_hand(&config, &[&[1.0, 0.0, 0.0]], &[&[1.0, -0.5, -0.5]]);
         assert_golden(&config, "leave_one_out");
     }
@@ -53,7 +46,7 @@ mod tests {
     #[test]
     fn a_single_response_is_refused() {
         let tree = group(&[1.0]);
-        let error = LeaveOneOutConfig::default().estimate(&[Rewards::of_graders(&tree)]);
+        let error = LeaveOneOutConfig {}.estimate(&[Rewards::of_graders(&tree)]);
         assert!(error.is_err_and(|e| e.to_string().contains("two responses")));
     }
 }

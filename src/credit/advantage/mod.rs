@@ -1,7 +1,6 @@
 //! Advantage estimators: how much better than expected each response, or each token of it, was.
 
 mod batch_baseline;
-mod config;
 mod gae;
 mod group;
 mod leave_one_out;
@@ -13,17 +12,26 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 pub use batch_baseline::BatchBaselineConfig;
-pub use config::{AdvantageConfig, Flat};
 pub use gae::GaeConfig;
 pub use group::{GroupConfig, Scale};
 pub use leave_one_out::LeaveOneOutConfig;
-pub use tree::{Shared, TreeConfig};
+pub use tree::TreeConfig;
 
 use super::Rewards;
-use crate::types::{Needs, PathField};
+use crate::types::{Needs, PathField, Rules};
 
 /// Turns the rewards of a step's trees into advantages.
 pub trait AdvantageEstimator {
+    /// What its settings may be.
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
+
+    /// Whether it compares the responses to a prompt, so that equal rewards tell nothing.
+    fn compares(&self) -> bool {
+        true
+    }
+
     /// What must be measured for it; nothing beyond the rewards unless it says so.
     fn needs(&self) -> Needs {
         Needs::default()
@@ -44,17 +52,34 @@ pub trait AdvantageEstimator {
     }
 }
 
-/// What happens to groups whose rewards are all equal, so that they tell no response from another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WithoutSignal {
-    /// They are trained on with advantage 0 and count in the denominators of the loss.
-    #[default]
-    Keep,
-    /// They leave the batch.
-    Drop,
-    /// Other prompts are sampled in their place (dynamic sampling of DAPO); those that remain leave the batch.
-    Refill,
+/// `[advantage]`: how the rewards of a tree become advantages.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum AdvantageConfig {
+    /// Reward minus the mean of its group, scaled: GRPO, and Dr. GRPO with `scale = "none"`.
+    Group(GroupConfig),
+    /// Reward minus the mean of the other responses of its group: RLOO.
+    LeaveOneOut(LeaveOneOutConfig),
+    /// Reward minus the mean of its group, normalised over the step: REINFORCE++.
+    BatchBaseline(BatchBaselineConfig),
+    /// What a critic did not expect: PPO.
+    Gae(GaeConfig),
+    /// What each segment of a tree adds: TreeRL, AttnRL.
+    Tree(TreeConfig),
+}
+
+impl AdvantageConfig {
+    /// The estimator that the recipe chose.
+    #[must_use]
+    pub fn build(self) -> Box<dyn AdvantageEstimator> {
+        match self {
+            Self::Group(config) => Box::new(config),
+            Self::LeaveOneOut(config) => Box::new(config),
+            Self::BatchBaseline(config) => Box::new(config),
+            Self::Gae(config) => Box::new(config),
+            Self::Tree(config) => Box::new(config),
+        }
+    }
 }
 
 /// The same advantage on every token of a response: that of its reward. Equal rewards mean exactly no advantage, whatever
@@ -100,15 +125,15 @@ mod tests {
     use crate::types::MeasuredTree;
 
     fn estimators() -> [AdvantageConfig; 8] {
-        let group = |scale| AdvantageConfig::Group(GroupConfig { scale, ..GroupConfig::default() });
+        let group = |scale| AdvantageConfig::Group(GroupConfig { scale });
         let gae = |whiten| AdvantageConfig::Gae(GaeConfig { whiten, ..GaeConfig::default() });
         [
             group(Scale::GroupStd),
             group(Scale::BatchStd),
             group(Scale::None),
-            AdvantageConfig::LeaveOneOut(LeaveOneOutConfig::default()),
-            AdvantageConfig::BatchBaseline(BatchBaselineConfig::default()),
-            AdvantageConfig::Tree(TreeConfig::default()),
+            AdvantageConfig::LeaveOneOut(LeaveOneOutConfig {}),
+            AdvantageConfig::BatchBaseline(BatchBaselineConfig {}),
+            AdvantageConfig::Tree(TreeConfig {}),
             gae(true),
             gae(false),
         ]

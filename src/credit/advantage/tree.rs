@@ -5,58 +5,19 @@
 //! A(node) = ((V - V(root)) + (V - V(parent))) / sqrt(number of leaves below)      the same on each token of its segment
 //! ```
 //!
-//! A segment is as much of a path as the same leaves go through. Leaves that were not graded are as if they were not there. A path is trained once for each of its leaves, which the
-//! square root makes up for.
+//! A segment is as much of a path as the same leaves go through. Leaves that were not graded are as if they were not there.
+//! A path is trained once for each of its leaves, which the square root makes up for.
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{AdvantageEstimator, Rewards, mean};
-use crate::types::{PathField, Tree};
+use crate::types::PathField;
 
-/// Settings of the tree advantage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TreeConfig {
-    /// Which of the paths through a shared prefix train its tokens.
-    pub shared: Shared,
-    /// Whether first responses that nothing branches off from are trained on; they count in V(root) all the same.
-    pub train_unbranched: bool,
-    /// Whether prompts whose rewards are all equal leave the batch.
-    pub drop_uniform: bool,
-}
-
-impl Default for TreeConfig {
-    fn default() -> Self {
-        Self { shared: Shared::EveryPath, train_unbranched: false, drop_uniform: true }
-    }
-}
-
-/// Which of the paths through a shared prefix train its tokens.
+/// Settings of the tree advantage: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Shared {
-    /// All of them.
-    #[default]
-    EveryPath,
-    /// The first one that is trained.
-    Once,
-}
-
-impl Shared {
-    /// From which token on each leaf of `tree` is trained, where those `trained` are at all.
-    #[must_use]
-    pub fn from(self, tree: &Tree, trained: &[bool]) -> Vec<Option<usize>> {
-        let from = |leaf: usize| match self {
-            Self::EveryPath => 0,
-            Self::Once => {
-                let before = (0..leaf).filter(|other| trained[*other]);
-                before.map(|other| tree.n_common(other, leaf)).max().unwrap_or(0)
-            }
-        };
-        (0..tree.leaves.len()).map(|leaf| trained[leaf].then(|| from(leaf))).collect()
-    }
-}
+#[serde(deny_unknown_fields)]
+pub struct TreeConfig {}
 
 impl AdvantageEstimator for TreeConfig {
     fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {
@@ -105,7 +66,7 @@ mod tests {
     use crate::types::MeasuredTree;
 
     fn estimate(tree: &MeasuredTree) -> PathField<f32> {
-        TreeConfig::default().estimate(&[Rewards::of_graders(tree)]).unwrap().remove(0)
+        TreeConfig {}.estimate(&[Rewards::of_graders(tree)]).unwrap().remove(0)
     }
 
     fn assert_close(path: &[f32], expected: &[f64]) {
@@ -132,16 +93,6 @@ mod tests {
         assert_close(field.path(2), &[first, first, -0.4 - 0.5]);
         assert_close(field.path(3), &[first, first, third, 0.6 + 0.5, 0.6 + 0.5]);
         assert_close(field.path(4), &[first, first, third, -0.4 - 0.5]);
-    }
-
-    #[test]
-    fn a_shared_prefix_is_trained_once_for_each_path_or_once_in_all() {
-        let tree =
-            grown(&[(None, 4, 1.0), (None, 2, 0.0), (Some((0, 2)), 3, 0.0), (Some((2, 1)), 5, 1.0)]).tree;
-        let from = |shared: Shared, trained: [bool; 4]| shared.from(&tree, &trained);
-        assert_eq!(from(Shared::EveryPath, [true, false, true, true]), [Some(0), None, Some(0), Some(0)]);
-        assert_eq!(from(Shared::Once, [true; 4]), [Some(0), Some(0), Some(2), Some(1)]);
-        assert_eq!(from(Shared::Once, [false, true, true, true]), [None, Some(0), Some(0), Some(1)]);
     }
 
     #[test]

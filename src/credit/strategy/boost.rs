@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{CreditStrategy, Gains, Mark, Response, Role, StrategyConfig, top};
-use crate::types::{Needs, RunRandom};
+use crate::types::{Needs, Rules, RunRandom};
 
 /// How much more, for how many, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,16 +34,15 @@ impl Default for Boost {
 const LARGEST_GAIN: f64 = 1000.0;
 
 impl Boost {
-    /// What cannot work, each as `key: got ..., expected ...`.
-    pub(super) fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if !(0.0..=LARGEST_GAIN).contains(&self.gain) {
-            problems.push(format!("gain: got {:?}, expected 0 to {LARGEST_GAIN}", self.gain));
-        }
-        if !(self.fraction > 0.0 && self.fraction <= 1.0) {
-            problems.push(format!("fraction: got {}, expected above 0 and at most 1", self.fraction));
-        }
-        problems
+    /// What its keys may be.
+    pub(super) fn rules(&self) -> Rules {
+        let Self { gain, fraction, take: _, apply_to: _ } = self;
+        let mut rules = Rules::default();
+        let most = LARGEST_GAIN;
+        rules.expect("gain", format_args!("{gain:?}"), &format!("0 to {most}"), (0.0..=most).contains(gain));
+        let holds = *fraction > 0.0 && *fraction <= 1.0;
+        rules.expect("fraction", fraction, "above 0 and at most 1", holds);
+        rules
     }
 
     /// `gain` on the tokens of a response that `scores` choose, 1 elsewhere.
@@ -89,8 +88,8 @@ impl<S: Scores> CreditStrategy for S {
 
 /// Settings that are a strategy as they stand.
 impl<S: Scores + Copy + 'static> StrategyConfig for S {
-    fn problems(&self) -> Vec<String> {
-        self.boost().problems()
+    fn rules(&self) -> Rules {
+        self.boost().rules()
     }
 
     fn build(&self, _: RunRandom) -> Box<dyn CreditStrategy> {

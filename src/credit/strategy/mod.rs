@@ -41,7 +41,7 @@ pub use rhythm::{Overlap, RhythmConfig};
 pub use threshold::Threshold;
 pub use uniform::UniformConfig;
 
-use crate::types::{Needs, RunRandom};
+use crate::types::{Needs, Rules, RunRandom};
 
 /// Weighs the tokens of a response against each other.
 pub trait CreditStrategy {
@@ -60,8 +60,8 @@ pub trait CreditStrategy {
 
 /// The settings of one strategy, as an entry of `[[credit]]` holds them.
 pub trait StrategyConfig {
-    /// What cannot work, each as `key: got ..., expected ...`.
-    fn problems(&self) -> Vec<String>;
+    /// What its keys may be.
+    fn rules(&self) -> Rules;
 
     /// What has no effect where responses have at most `max_new_tokens` tokens, each as a sentence.
     fn idle(&self, max_new_tokens: usize) -> Vec<String> {
@@ -135,10 +135,10 @@ impl CreditConfig {
         }
     }
 
-    /// What cannot work, each as `key: got ..., expected ...`.
+    /// What its keys may be.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        self.settings().problems()
+    pub fn rules(&self) -> Rules {
+        self.settings().rules()
     }
 
     /// See [`StrategyConfig::idle`].

@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{ApplyTo, Boost, CreditStrategy, Response, Role, Scores, StrategyConfig, Take};
-use crate::types::{Needs, Purpose, RunRandom};
+use crate::types::{Needs, Purpose, Rules, RunRandom};
 
 /// Settings of [`CreditConfig::Random`](super::CreditConfig::Random).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,8 +37,8 @@ impl RandomConfig {
 }
 
 impl StrategyConfig for RandomConfig {
-    fn problems(&self) -> Vec<String> {
-        self.boost().problems()
+    fn rules(&self) -> Rules {
+        self.boost().rules()
     }
 
     fn build(&self, random: RunRandom) -> Box<dyn CreditStrategy> {

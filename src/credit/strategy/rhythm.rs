@@ -15,7 +15,7 @@ use super::{
     ApplyTo, Boost, CreditStrategy, Curve, Gains, Mark, Response, Role, Share, StrategyConfig, Take,
     Threshold, dominated, top,
 };
-use crate::types::{Needs, RunRandom};
+use crate::types::{Needs, Rules, RunRandom};
 
 /// Settings of [`CreditConfig::Rhythm`](super::CreditConfig::Rhythm).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,25 +72,15 @@ impl Default for RhythmConfig {
 }
 
 impl StrategyConfig for RhythmConfig {
-    fn problems(&self) -> Vec<String> {
-        let Self { gain, fraction, take, apply_to, .. } = *self;
-        let mut problems = Boost { gain, fraction, take, apply_to }.problems();
-        if !(0.0..=1.0).contains(&self.alpha) {
-            problems.push(format!("alpha: got {}, expected 0 to 1", self.alpha));
+    fn rules(&self) -> Rules {
+        let Self { gain, fraction, take, apply_to, lookback, tau_waad, tau_jump, alpha, overlap: _ } = *self;
+        let mut rules = Boost { gain, fraction, take, apply_to }.rules();
+        rules.share("alpha", alpha);
+        rules.expect("lookback", lookback, "at least 1 token", lookback > 0);
+        for (key, threshold) in [("tau_waad", tau_waad), ("tau_jump", tau_jump)] {
+            threshold.rule(key, &mut rules);
         }
-        if self.lookback == 0 {
-            problems.push("lookback: got 0, expected at least 1 token".into());
-        }
-        for (key, threshold) in [("tau_waad", self.tau_waad), ("tau_jump", self.tau_jump)] {
-            // WAAD and jumps are never below 0.
-            if let Threshold::Value(value) = threshold
-                && !(value.is_finite() && value >= 0.0)
-            {
-                problems
-                    .push(format!("{key}: got {value:?}, expected \"median\" or a finite number, 0 or more"));
-            }
-        }
-        problems
+        rules
     }
 
     fn idle(&self, max_new_tokens: usize) -> Vec<String> {

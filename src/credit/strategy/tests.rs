@@ -38,18 +38,18 @@ fn settings_out_of_range_are_named_by_key() {
         [("gain", -0.5), ("gain", 1e300), ("gain", f64::NAN), ("fraction", 0.0), ("fraction", 1.1)]
     {
         for config in all_with(key, value) {
-            let problems = config.problems();
+            let problems = config.rules().problems();
             assert!(problems.len() == 1 && problems[0].starts_with(&format!("{key}: got ")), "{problems:?}");
         }
     }
     let wrong = "type = 'rhythm'\nalpha = 1.5\nlookback = 0\ntau_waad = inf\ntau_jump = nan";
-    let problems = toml::from_str::<CreditConfig>(wrong).unwrap().problems();
+    let problems = toml::from_str::<CreditConfig>(wrong).unwrap().rules().problems();
     let keys: Vec<_> = problems.iter().filter_map(|problem| problem.split(':').next()).collect();
     assert_eq!(keys, ["alpha", "lookback", "tau_waad", "tau_jump"]);
     let below = "type = 'rhythm'\ntau_waad = -1\ntau_jump = -0.5";
-    let problems = toml::from_str::<CreditConfig>(below).unwrap().problems();
+    let problems = toml::from_str::<CreditConfig>(below).unwrap().rules().problems();
     assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(all().iter().all(|config| config.problems().is_empty()));
+    assert!(all().iter().all(|config| config.rules().problems().is_empty()));
 }
 
 /// The same strategies with one more key.
@@ -215,7 +215,7 @@ fn credited(
     let estimator: AdvantageConfig = toml::from_str(&format!("type = '{estimator}'")).unwrap();
     let credit = Credit {
         strategies: strategies.iter().map(|config| config.build(RunRandom::new(5))).collect(),
-        ..Credit::of(estimator.build())
+        ..Credit::new(estimator.build())
     };
     let (mut trees, row) = credit.assign(vec![tree()], 3, 0.0).unwrap();
     (trees.remove(0), row)

@@ -6,6 +6,7 @@ use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::median;
+use crate::types::Rules;
 
 /// A threshold over the tokens of a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -18,6 +19,15 @@ pub enum Threshold {
 }
 
 impl Threshold {
+    /// That `key` may be such a threshold: WAAD and jumps are never below 0.
+    pub(super) fn rule(self, key: &str, rules: &mut Rules) {
+        let (got, holds) = match self {
+            Self::Median => (String::from("median"), true),
+            Self::Value(value) => (format!("{value:?}"), value.is_finite() && value >= 0.0),
+        };
+        rules.expect(key, got, "\"median\" or a finite number, 0 or more", holds);
+    }
+
     /// The threshold for a response with these values.
     #[must_use]
     pub fn over(self, values: &[f32]) -> f64 {

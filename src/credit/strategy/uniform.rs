@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{ApplyTo, CreditStrategy, Gains, Response, StrategyConfig};
-use crate::types::{Needs, RunRandom};
+use crate::types::{Needs, Rules, RunRandom};
 
 /// Settings of [`CreditConfig::Uniform`](super::CreditConfig::Uniform): there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,8 +16,8 @@ use crate::types::{Needs, RunRandom};
 pub struct UniformConfig {}
 
 impl StrategyConfig for UniformConfig {
-    fn problems(&self) -> Vec<String> {
-        Vec::new()
+    fn rules(&self) -> Rules {
+        Rules::default()
     }
 
     fn build(&self, _: RunRandom) -> Box<dyn CreditStrategy> {

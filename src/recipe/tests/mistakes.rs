@@ -22,6 +22,23 @@ fn a_strategy_that_was_added_is_explained() {
     assert!(range.contains("`fraction`: got 2, expected above 0 and at most 1"), "{range}");
 }
 
+/// What keys were called before.
+#[test]
+fn keys_that_have_moved_are_found_at_their_new_place() {
+    for (entry, expected) in [
+        ("advantage.without_signal=drop", "it is called `zero_variance` and belongs in [groups]"),
+        ("advantage.refill_rounds=2", "it belongs in [groups]"),
+        ("advantage.drop_uniform=true", "write `zero_variance` = \"drop\" in [groups]"),
+        ("advantage.shared=once", "it is called `shared_prefix` and belongs in [batch]"),
+        ("advantage.train_unbranched=true", "it belongs in [explore]"),
+        ("loss.type=clip", "it belongs in [loss.policy]"),
+        ("loss.clip_high=0.28", "it belongs in [loss.policy]"),
+    ] {
+        let error = parse(BASE, &[entry]).unwrap_err().to_string();
+        assert!(error.contains(expected), "{entry}: {error}");
+    }
+}
+
 #[test]
 fn the_likeliest_mistakes_are_explained() {
     mistake(
@@ -42,7 +59,7 @@ fn the_likeliest_mistakes_are_explained() {
     mistake(
         "clip_low = 0.2",
         "beta = 0.2",
-        "48: [loss] `beta` is not a key of type = \"clip\"; it is called `coef` and belongs in [loss.kl]",
+        "49: [loss.policy] `beta` is not a key of type = \"clip\"; it is called `coef` and belongs in [loss.kl]",
     );
     mistake(
         "max_number = 20",
@@ -58,7 +75,7 @@ fn the_likeliest_mistakes_are_explained() {
     mistake(
         "type = \"clip\"",
         "type = \"clipped\"",
-        "47: [loss] `type`: got \"clipped\", expected one of \"clip\", \"gspo\", \"cispo\"; did you mean \"clip\"?",
+        "48: [loss.policy] `type`: got \"clipped\", expected one of \"clip\", \"gspo\", \"cispo\"; did you mean \"clip\"?",
     );
     mistake(
         "scale = \"group_std\"",
@@ -78,7 +95,7 @@ fn the_likeliest_mistakes_are_explained() {
     mistake(
         "clip_high = 0.2",
         "clip_high = -0.2",
-        "49: [loss] `clip_high`: got -0.2, expected a finite number above 0",
+        "50: [loss.policy] `clip_high`: got -0.2, expected a finite number above 0",
     );
     mistake(
         "max_grad_norm = 1.0",
@@ -119,7 +136,7 @@ fn a_section_without_its_heading_is_one_mistake() {
     for (heading, said) in [
         (
             "[optim]\n",
-            "[optim] is missing, and its keys `lr`, `max_grad_norm`, `weight_decay` stand in [loss]; write [optim]",
+            "[optim] is missing, and its keys `lr`, `max_grad_norm`, `weight_decay` stand in [loss.policy]; write [optim]",
         ),
         (
             "[sampling]\n",
@@ -271,12 +288,12 @@ fn the_sense_of_the_whole_is_checked() {
         ("reward=[]", "[[reward]]: the list is empty, so nothing could be learnt; add a grader"),
         ("reward.0.weight=0", "[[reward]]: every `weight` is 0, so nothing could be learnt"),
         (
-            "advantage.refill_rounds=2",
-            "[advantage] `refill_rounds`: has no effect without without_signal = \"refill\"; leave it out",
+            "groups.refill_rounds=2",
+            "[groups] `refill_rounds` has no effect without zero_variance = \"refill\"; leave it out",
         ),
         (
-            "advantage={type=\"group\", without_signal=\"refill\", refill_rounds=0}",
-            "[advantage] `refill_rounds`: got 0, expected at least 1; without_signal = \"drop\" replaces nothing",
+            "groups={zero_variance=\"refill\", refill_rounds=0}",
+            "[groups] `refill_rounds`: got 0, expected at least 1; zero_variance = \"drop\" replaces nothing",
         ),
         (
             "advantage={type=\"gae\"}",
@@ -294,7 +311,7 @@ fn the_sense_of_the_whole_is_checked() {
             "importance_sampling={cap=0}",
             "[importance_sampling] `cap`: got 0, expected a finite number above 0; usual are 2 to 10",
         ),
-        ("loss.dual_clip=1", "[loss] `dual_clip`: got 1, expected a finite number above 1"),
+        ("loss.policy.dual_clip=1", "[loss.policy] `dual_clip`: got 1, expected a finite number above 1"),
         ("loss.entropy_bonus=-1", "[loss] `entropy_bonus`: got -1, expected a finite number, 0 or more"),
         (
             "loss.kl={coef=0.0, adaptive={target=0.1}}",
@@ -304,7 +321,7 @@ fn the_sense_of_the_whole_is_checked() {
             "loss.kl={coef=0.1, adaptive={target=0.0}}",
             "[loss.kl.adaptive] `target`: got 0, expected a finite number above 0",
         ),
-        ("loss.clip_low=1", "[loss] `clip_low`: got 1, expected above 0 and below 1"),
+        ("loss.policy.clip_low=1", "[loss.policy] `clip_low`: got 1, expected above 0 and below 1"),
         ("loss.kl.coef=-1", "[loss.kl] `coef`: got -1, expected a finite number, 0 or more"),
         ("warmup.lr_warmup_steps=501", "[warmup] `lr_warmup_steps`: got 501, expected at most `steps` = 500"),
         (
@@ -368,12 +385,12 @@ fn the_sense_of_the_whole_is_checked() {
             "[explore] `roots`: got 1, expected at least 2 with this [advantage], which compares responses",
         ),
         (
-            &["advantage={type=\"tree\"}"][..],
-            "[advantage] `train_unbranched`: got false, expected true with [explore] `type` = \"group\"",
+            &["batch.shared_prefix=once"][..],
+            "[batch] `shared_prefix`: got \"once\", expected \"every_path\" with [explore] `type` = \"group\"",
         ),
         (
-            &["advantage={type=\"tree\", train_unbranched=true, shared=\"once\"}"][..],
-            "[advantage] `shared`: got \"once\", expected \"every_path\" with [explore] `type` = \"group\"",
+            &["advantage={type=\"gae\"}", "critic={optim={lr=1e-4}}", "groups.zero_variance=drop"][..],
+            "[groups] `zero_variance`: expected \"keep\" with this [advantage], which compares no responses",
         ),
         (
             &["sampler={type=\"adaptive\", target=0, most=99}"][..],
@@ -388,18 +405,18 @@ fn the_sense_of_the_whole_is_checked() {
             "[explore] `rounds`: got 2, expected 1 with [pipeline] `type` = \"one_step_off\"",
         ),
         (
-            &["advantage.without_signal=refill", "pipeline.type=one_step_off"],
-            "[advantage] `without_signal` = \"refill\" takes further calls within a step",
+            &["groups.zero_variance=refill", "pipeline.type=one_step_off"],
+            "[groups] `zero_variance` = \"refill\" takes further calls within a step",
         ),
         (
-            &["advantage.without_signal=refill", "sampler={type=\"adaptive\", target=9, most=99}"],
-            "[sampler] `type` = \"adaptive\" asks for more prompts where few tell something, and so does [advantage]",
+            &["groups.zero_variance=refill", "sampler={type=\"adaptive\", target=9, most=99}"],
+            "[sampler] `type` = \"adaptive\" asks for more prompts where few tell something, and so does [groups]",
         ),
     ] {
         let found = problems(BASE, entries);
         assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
     }
-    assert!(parse(BASE, &["advantage.without_signal=refill", "pipeline.type=overlapped"]).is_ok());
+    assert!(parse(BASE, &["groups.zero_variance=refill", "pipeline.type=overlapped"]).is_ok());
     let far = parse(BASE, &["explore={type=\"tree\"}"]).unwrap().notes();
     assert!(
         far[0].starts_with("[explore.rule] `min_start` = 512 counts from the prompt's first token"),

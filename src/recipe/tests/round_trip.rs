@@ -4,11 +4,12 @@ use proptest::prelude::*;
 
 use super::{super::*, BASE, parse};
 use crate::{
-    credit::advantage::{
-        BatchBaselineConfig, GaeConfig, GroupConfig, LeaveOneOutConfig, Scale, WithoutSignal,
+    credit::advantage::{BatchBaselineConfig, GaeConfig, GroupConfig, LeaveOneOutConfig, Scale, TreeConfig},
+    loss::{
+        AdaptiveKl, Aggregation, CispoConfig, ClipConfig, GspoConfig, KlConfig, KlPlace, PolicyLossConfig,
     },
-    loss::{AdaptiveKl, Aggregation, CispoConfig, ClipConfig, GspoConfig, KlConfig, KlPlace},
     optim::Schedule,
+    pipeline::ZeroVariance,
     types::KlEstimator,
 };
 
@@ -25,24 +26,35 @@ fn loss() -> impl Strategy<Value = LossConfig> {
     let kl = (1e-9..1e3, estimator, place, proptest::option::of(adaptive));
     let kl = kl.prop_map(|(coef, estimator, place, adaptive)| KlConfig { coef, estimator, place, adaptive });
     let limits = (1e-6..0.999, 1e-6..1e6, proptest::option::of(1.001..1e3));
-    (0..3, limits, aggregation, 0.0..1e3, proptest::option::of(kl)).prop_map(
-        |(which, (clip_low, clip_high, dual_clip), aggregation, entropy_bonus, kl)| match which {
-            0 => ClipConfig { clip_low, clip_high, dual_clip, aggregation, entropy_bonus, kl }.into(),
-            1 => GspoConfig { clip_low, clip_high, aggregation, entropy_bonus, kl }.into(),
-            _ => CispoConfig { clip_low, clip_high, aggregation, entropy_bonus, kl }.into(),
-        },
-    )
+    let policy = (0..3, limits).prop_map(|(which, (clip_low, clip_high, dual_clip))| match which {
+        0 => PolicyLossConfig::Clip(ClipConfig { clip_low, clip_high, dual_clip }),
+        1 => PolicyLossConfig::Gspo(GspoConfig { clip_low, clip_high }),
+        _ => PolicyLossConfig::Cispo(CispoConfig { clip_low, clip_high }),
+    });
+    let terms = (proptest::option::of(aggregation), 0.0..1e3, proptest::option::of(kl));
+    (policy, terms).prop_map(|(policy, (aggregation, entropy_bonus, kl))| LossConfig {
+        policy,
+        aggregation,
+        entropy_bonus,
+        kl,
+    })
 }
 
 fn advantage() -> impl Strategy<Value = AdvantageConfig> {
     let scale = prop_oneof![Just(Scale::GroupStd), Just(Scale::BatchStd), Just(Scale::None)];
-    let refill = proptest::option::of(1..9usize).prop_map(|rounds| (WithoutSignal::Refill, rounds));
-    let flat = prop_oneof![Just((WithoutSignal::Keep, None)), Just((WithoutSignal::Drop, None)), refill];
-    (0..3, scale, flat).prop_map(|(which, scale, (without_signal, refill_rounds))| match which {
-        0 => AdvantageConfig::Group(GroupConfig { scale, without_signal, refill_rounds }),
-        1 => AdvantageConfig::LeaveOneOut(LeaveOneOutConfig { without_signal, refill_rounds }),
-        _ => AdvantageConfig::BatchBaseline(BatchBaselineConfig { without_signal, refill_rounds }),
+    (0..4, scale).prop_map(|(which, scale)| match which {
+        0 => AdvantageConfig::Group(GroupConfig { scale }),
+        1 => AdvantageConfig::LeaveOneOut(LeaveOneOutConfig {}),
+        2 => AdvantageConfig::BatchBaseline(BatchBaselineConfig {}),
+        _ => AdvantageConfig::Tree(TreeConfig {}),
     })
+}
+
+fn groups() -> impl Strategy<Value = GroupsConfig> {
+    let rounds = proptest::option::of(1..9usize);
+    let refill = rounds.prop_map(|refill_rounds| (ZeroVariance::Refill, refill_rounds));
+    prop_oneof![Just((ZeroVariance::Keep, None)), Just((ZeroVariance::Drop, None)), refill]
+        .prop_map(|(zero_variance, refill_rounds)| GroupsConfig { zero_variance, refill_rounds })
 }
 
 /// Estimator and critic, which come together or not at all.
@@ -83,7 +95,7 @@ proptest! {
         seed in 0..i64::MAX as u64,
         path in proptest::option::of("[a-z'\"\\\\/ .é-]{1,12}"),
         warmed in any::<bool>(),
-        (loss, (advantage, critic), optim) in (loss(), estimate(), optim()),
+        (loss, groups, (advantage, critic), optim) in (loss(), groups(), estimate(), optim()),
         (minibatches, of_each, epochs) in (1..20usize, 1..20usize, 1..5usize),
         weights in proptest::collection::vec(prop_oneof![-1e9..-1e-9, 1e-9..1e9], 1..4),
         (top_p, every, tensorboard) in (1e-9..=1.0, any::<u32>(), any::<bool>()),
@@ -97,6 +109,7 @@ proptest! {
             },
             warmup: base.warmup.filter(|_| warmed),
             loss,
+            groups: if critic.is_none() { groups } else { GroupsConfig::default() },
             advantage,
             critic,
             optim,

@@ -5,7 +5,7 @@ use crate::credit::advantage::AdvantageConfig;
 
 pub(super) fn advantage(rules: &mut Rules, recipe: &Recipe) {
     let Recipe { run, advantage, critic, importance_sampling, .. } = recipe;
-    rules.of_part("advantage", advantage.problems());
+    rules.of_section("advantage", advantage.build().rules());
     let gae = matches!(advantage, AdvantageConfig::Gae(_));
     rules.broken_if(gae && critic.is_none(), &["advantage.type", "critic"], || {
         "[advantage] `type` = \"gae\" needs a critic: add a section [critic] with optim = { lr = ... }".into()
@@ -24,14 +24,14 @@ pub(super) fn advantage(rules: &mut Rules, recipe: &Recipe) {
         });
     }
     if let Some(importance) = importance_sampling {
-        rules.of_part("importance_sampling", importance.problems());
+        rules.of_section("importance_sampling", importance.rules());
     }
 }
 
 pub(super) fn credit(rules: &mut Rules, recipe: &Recipe) {
     let Recipe { credit, signals, sampling, .. } = recipe;
     for (index, strategy) in credit.iter().enumerate() {
-        rules.of_part(&format!("credit.{index}"), strategy.problems());
+        rules.of_section(&format!("credit.{index}"), strategy.rules());
     }
     rules.of_part("signals", signals.problems());
     let [near, _] = signals.horizon;
@@ -50,7 +50,7 @@ pub(super) fn credit(rules: &mut Rules, recipe: &Recipe) {
 
 pub(super) fn update(rules: &mut Rules, recipe: &Recipe) {
     let Recipe { loss, optim, batch, sampling, .. } = recipe;
-    rules.of_part("loss", loss.problems());
+    rules.of_section("loss", loss.rules());
     rules.of_section("optim", optim.rules());
 
     rules.positive("batch.prompts", batch.prompts as u64);

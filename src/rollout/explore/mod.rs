@@ -81,6 +81,15 @@ impl ExploreConfig {
         }
     }
 
+    /// Whether responses are trained on that nothing branches off from.
+    #[must_use]
+    pub fn trains_unbranched(&self) -> bool {
+        match self {
+            Self::Group(_) => true,
+            Self::Tree(config) => config.train_unbranched,
+        }
+    }
+
     /// Most bytes of keys and values that responses leave for those that branch off them.
     #[must_use]
     pub fn kept_bytes(&self) -> usize {

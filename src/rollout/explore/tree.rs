@@ -30,6 +30,8 @@ pub struct TreeConfig {
     pub continuations: usize,
     /// How often a tree grows: beyond the first round, from the responses of the round before.
     pub rounds: usize,
+    /// Whether first responses that nothing branches off from are trained on; they are compared with all the same.
+    pub train_unbranched: bool,
     /// GB of keys and values that responses leave for those that branch off them; beyond it prefixes are read anew.
     pub kept_gb: f64,
     /// Where they branch off.
@@ -41,7 +43,16 @@ pub struct TreeConfig {
 impl Default for TreeConfig {
     fn default() -> Self {
         let (rule, expand) = (RuleConfig::default(), ExpandConfig::default());
-        Self { roots: 6, branches: 2, continuations: 2, rounds: 1, kept_gb: 4.0, rule, expand }
+        Self {
+            roots: 6,
+            branches: 2,
+            continuations: 2,
+            rounds: 1,
+            train_unbranched: false,
+            kept_gb: 4.0,
+            rule,
+            expand,
+        }
     }
 }
 
@@ -103,7 +114,8 @@ impl TreeConfig {
     /// What cannot work, each as `key: got ..., expected ...`.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
-        let Self { roots, branches, continuations, rounds, kept_gb, rule, expand } = self;
+        let Self { roots, branches, continuations, rounds, train_unbranched: _, kept_gb, rule, expand } =
+            self;
         let counts =
             [("roots", roots), ("branches", branches), ("continuations", continuations), ("rounds", rounds)];
         let none = counts.into_iter().filter(|(_, n)| **n == 0);
