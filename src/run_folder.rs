@@ -33,7 +33,7 @@ mod tests;
 
 pub use environment::{Environment, Git};
 pub use manifest::RunManifest;
-pub use name::check_name;
+pub use name::{check_name, misnamed};
 
 /// Folders made before anything is written.
 const SUBFOLDERS: [&str; 3] = [ROLLOUTS, EVAL, "checkpoints"];

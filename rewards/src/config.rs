@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ChoiceConfig, ChoiceReward, CommandConfig, CommandReward, CountdownConfig, CountdownReward, FormatConfig,
     FormatReward, HttpConfig, HttpReward, LengthConfig, LengthReward, MathConfig, MathReward, NumericConfig,
-    NumericReward, Reward, TaskKind, masked,
+    NumericReward, Reward, Rules, TaskKind, masked,
 };
 
 /// A grader as a recipe writes it: `type = "countdown"` and that grader's own keys.
@@ -34,7 +34,7 @@ impl RewardConfig {
     /// The grader described.
     ///
     /// # Errors
-    /// If the settings cannot work, see [`RewardConfig::problems`].
+    /// If the settings cannot work, see [`RewardConfig::rules`].
     pub fn build(self) -> Result<Box<dyn Reward>, String> {
         self.build_withholding(&[])
     }
@@ -82,14 +82,14 @@ impl RewardConfig {
         }
     }
 
-    /// Settings that cannot work, each as `key: got ..., expected ...`, without touching files or network.
-    pub fn problems(&self) -> Vec<String> {
+    /// What its keys may be, without touching files or network.
+    pub fn rules(&self) -> Rules {
         match self {
-            Self::Countdown(_) | Self::Math(_) | Self::Numeric(_) | Self::Choice(_) => Vec::new(),
-            Self::Format(config) => config.problems(),
-            Self::Length(config) => config.problems(),
-            Self::Command(config) => config.problems(),
-            Self::Http(config) => config.problems(),
+            Self::Countdown(_) | Self::Math(_) | Self::Numeric(_) | Self::Choice(_) => Rules::default(),
+            Self::Format(config) => config.rules(),
+            Self::Length(config) => config.rules(),
+            Self::Command(config) => config.rules(),
+            Self::Http(config) => config.rules(),
         }
     }
 

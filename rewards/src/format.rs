@@ -8,7 +8,7 @@
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::{Response, Reward, Task, Verdict};
+use crate::{Response, Reward, Rules, Task, Verdict};
 
 /// Keys of the `format` grader: `tags` or `pattern`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,38 +29,37 @@ pub struct FormatConfig {
 }
 
 impl FormatConfig {
-    /// Settings that cannot work, each as `key: got ..., expected ...`.
-    pub fn problems(&self) -> Vec<String> {
+    /// What its keys may be.
+    pub fn rules(&self) -> Rules {
         let Self { tags, strict, opened, pattern } = self;
-        let mut problems = Vec::new();
-        if tags.is_empty() == pattern.is_none() {
+        let mut rules = Rules::default();
+        rules.forbid(tags.is_empty() == pattern.is_none(), &["tags", "pattern"], || {
             let both = if pattern.is_some() { "both it and `pattern`" } else { "neither it nor `pattern`" };
-            problems.push(format!("tags: got {both}, expected one of them"));
-        }
+            format!(": got {both}, expected one of them")
+        });
         for (key, is_set) in [("strict", strict), ("opened", opened)] {
-            if *is_set && tags.is_empty() {
-                problems.push(format!("{key}: has no effect without `tags`; leave it out"));
-            }
+            rules.forbid(*is_set && tags.is_empty(), &[key, "tags"], || {
+                ": has no effect without `tags`; leave it out".to_owned()
+            });
         }
         let is_name = |tag: &String| {
             !tag.is_empty() && tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
         };
         for (at, tag) in tags.iter().enumerate() {
-            if !is_name(tag) {
-                problems.push(format!("tags: got {tag:?}, expected a name of letters, digits, `_` and `-`"));
-            } else if tags.iter().take(at).any(|other| other == tag) {
-                problems.push(format!("tags: got {tag:?} twice, expected each tag once"));
-            }
+            let expected = "names of letters, digits, `_` and `-`";
+            rules.expect("tags", format_args!("{tag:?}"), expected, is_name(tag));
+            let is_twice = is_name(tag) && tags[..at].contains(tag);
+            rules.expect("tags", format_args!("{tag:?} twice"), "each tag once", !is_twice);
         }
         if let Some(Err(error)) = pattern.as_deref().map(Regex::new) {
             let error = error.to_string();
             let reason = error.lines().last().unwrap_or_default().trim();
-            problems.push(format!(
-                "pattern: got {:?}, expected a regular expression: {reason}",
-                pattern.as_deref().unwrap_or_default()
-            ));
+            rules.forbid(true, &["pattern"], || {
+                let got = pattern.as_deref().unwrap_or_default();
+                format!(": got {got:?}, expected a regular expression: {reason}")
+            });
         }
-        problems
+        rules
     }
 }
 
@@ -83,7 +82,7 @@ impl FormatReward {
     /// # Errors
     /// If the settings cannot work.
     pub fn new(config: FormatConfig) -> Result<Self, String> {
-        if let Some(problem) = config.problems().into_iter().next() {
+        if let Some(problem) = config.rules().problems().into_iter().next() {
             return Err(problem);
         }
         let form = match config.pattern {
@@ -180,7 +179,7 @@ mod tests {
         for (settings, expected) in [
             (json!({}), "tags: got neither it nor `pattern`, expected one of them"),
             (json!({"tags": ["a"], "pattern": "b"}), "tags: got both it and `pattern`, expected one of them"),
-            (json!({"tags": ["<a>"]}), "tags: got \"<a>\", expected a name of letters, digits, `_` and `-`"),
+            (json!({"tags": ["<a>"]}), "tags: got \"<a>\", expected names of letters, digits, `_` and `-`"),
             (json!({"tags": ["a", "a"]}), "tags: got \"a\" twice, expected each tag once"),
             (json!({"pattern": "a", "strict": true}), "strict: has no effect without `tags`; leave it out"),
             (
@@ -188,7 +187,7 @@ mod tests {
                 "pattern: got \"(\", expected a regular expression: error: unclosed group",
             ),
         ] {
-            assert_eq!(config(settings.clone()).problems(), [expected]);
+            assert_eq!(config(settings.clone()).rules().problems(), [expected]);
             assert!(FormatReward::new(config(settings)).is_err());
         }
     }

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Response, Reward, Status, Task, Verdict};
+use crate::{Response, Reward, Rules, Status, Task, Verdict};
 
 /// Keys of the `length` grader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,12 +19,15 @@ pub struct LengthConfig {
 }
 
 impl LengthConfig {
-    /// Settings that cannot work, each as `key: got ..., expected ...`.
-    pub fn problems(&self) -> Vec<String> {
+    /// What its keys may be.
+    pub fn rules(&self) -> Rules {
         let Self { max, buffer } = self;
-        let holds = (1..=*max).contains(buffer);
-        let problem = || format!("buffer: got {buffer}, expected 1 to `max` = {max}");
-        if holds { Vec::new() } else { vec![problem()] }
+        let mut rules = Rules::default();
+        rules.positive("buffer", *buffer);
+        rules.forbid(buffer > max, &["buffer", "max"], || {
+            format!(": got {buffer}, expected 1 to `max` = {max}")
+        });
+        rules
     }
 
     /// What a response of `length` tokens is worth, -1 to 0.
@@ -84,9 +87,9 @@ mod tests {
 
     #[test]
     fn a_buffer_fits() {
-        let problems = |max, buffer| LengthConfig { max, buffer }.problems();
+        let problems = |max, buffer| LengthConfig { max, buffer }.rules().problems();
         assert_eq!(problems(8, 8), Vec::<String>::new());
-        assert_eq!(problems(8, 0), ["buffer: got 0, expected 1 to `max` = 8"]);
+        assert_eq!(problems(8, 0), ["buffer: got 0, expected at least 1"]);
         assert_eq!(problems(8, 9), ["buffer: got 9, expected 1 to `max` = 8"]);
     }
 }

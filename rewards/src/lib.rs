@@ -26,6 +26,7 @@ pub mod numeric;
 mod preset;
 mod question;
 mod rational;
+mod rules;
 mod struck;
 mod tags;
 mod thought;
@@ -45,6 +46,7 @@ pub use numeric::{NumericConfig, NumericReward};
 pub use preset::Preset;
 pub use question::Question;
 pub use rational::{ArithmeticError, Rational};
+pub use rules::{Broken, Rules};
 pub use thought::leaves_thought_open;
 pub use verdict::{CORRECT, Status, Verdict};
 

@@ -345,7 +345,7 @@ fn settings_that_cannot_work_are_named() {
         pass_env: Vec::new(),
     };
     let keys: Vec<String> =
-        empty.problems().iter().map(|p| p.split(':').next().unwrap().to_owned()).collect();
+        empty.rules().problems().iter().map(|p| p.split(':').next().unwrap().to_owned()).collect();
     assert_eq!(keys, ["name", "deadline_s", "workers", "program"]);
-    assert!(config("", 4, 10.0).problems().is_empty());
+    assert!(config("", 4, 10.0).rules().problems().is_empty());
 }

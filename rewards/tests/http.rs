@@ -157,7 +157,7 @@ fn a_server_that_is_not_there_is_an_error() {
 fn settings_that_cannot_work_are_named() {
     let problems = |url: &str| {
         let config: HttpConfig = serde_json::from_value(json!({"url": url})).unwrap();
-        config.problems()
+        config.rules().problems()
     };
     assert!(problems("http://localhost:8000/grade").is_empty());
     for url in ["", "localhost", "https://example.org", "ftp://x", "http://"] {
@@ -172,20 +172,20 @@ fn settings_that_cannot_work_are_named() {
 fn secrets_of_an_address_are_not_written_down() {
     let config = |url: &str| -> HttpConfig { serde_json::from_value(json!({ "url": url })).unwrap() };
     let whole = config("http://me:pass@host:8000/grade?token=abc");
-    assert!(whole.problems().is_empty() && whole.missing().is_none());
+    assert!(whole.rules().problems().is_empty() && whole.missing().is_none());
     let written = serde_json::to_value(&whole).unwrap();
     assert_eq!(written["url"], "http://***@host:8000/grade?token=***");
     // Read back it leads nowhere, and says so before anybody is asked.
     let lost = serde_json::from_value::<HttpConfig>(written).unwrap();
-    assert!(lost.problems().is_empty());
+    assert!(lost.rules().problems().is_empty());
     assert!(lost.missing().unwrap().starts_with("url: got \"http://***@host:8000/"), "{:?}", lost.missing());
     // A variable is none, and stays.
     let named = config("http://me:${CARGO_PKG_NAME}@host");
     assert_eq!(serde_json::to_value(&named).unwrap()["url"], named.url.as_str());
-    assert!(named.problems().is_empty() && named.missing().is_none());
+    assert!(named.rules().problems().is_empty() && named.missing().is_none());
     let unset = config("http://me:${RLCREDIT_NO_SUCH_VARIABLE}@host");
     assert!(unset.missing().unwrap().contains("RLCREDIT_NO_SUCH_VARIABLE is not set"));
     assert!(HttpReward::new(unset).is_err());
-    let problem = config("ftp://me:pass@host").problems().remove(0);
+    let problem = config("ftp://me:pass@host").rules().problems().remove(0);
     assert!(problem.contains("ftp://***@host") && !problem.contains("pass"), "{problem}");
 }

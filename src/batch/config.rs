@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::SharedPrefix;
+use crate::types::{Rules, SharedPrefix};
 
 /// Sizes of a training step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,35 @@ pub struct BatchConfig {
     /// Which of the paths through a shared prefix of a tree train its tokens.
     #[serde(default)]
     pub shared_prefix: SharedPrefix,
+}
+
+impl BatchConfig {
+    /// What its keys may be.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let Self { prompts, minibatches, epochs, max_tokens: _, recompute: _, shared_prefix: _ } = *self;
+        let mut rules = Rules::default();
+        rules.positive("prompts", prompts);
+        rules.positive("minibatches", minibatches);
+        rules.positive("epochs", epochs);
+        let uneven = prompts > 0 && minibatches > 0 && !prompts.is_multiple_of(minibatches);
+        rules.forbid(uneven, &["minibatches", "prompts"], || {
+            let [below, above] = divisors_around(prompts, minibatches);
+            format!(
+                ": got {minibatches}, expected a divisor of `prompts` = {prompts}, such as {below} or {above}"
+            )
+        });
+        rules
+    }
+}
+
+/// A divisor of `n` below `near` and one above, the nearest where a short search finds them. Where `near` is above `n`,
+/// both are at most `n`.
+fn divisors_around(n: usize, near: usize) -> [usize; 2] {
+    const REACH: usize = 10_000;
+    let divides = |d: &usize| n.is_multiple_of(*d);
+    let below = (1..near.min(n)).rev().take(REACH).find(divides).unwrap_or(1);
+    [below, (near..n).take(REACH).find(divides).unwrap_or(n)]
 }
 
 fn one() -> usize {

@@ -122,8 +122,8 @@ impl Data {
             limit: self.limit,
             name: Some("data".to_owned()),
         };
-        let wrong: Vec<String> =
-            file.problems().into_iter().chain(file.unasked(self.prompt.as_deref())).collect();
+        let unasked = file.unasked(self.prompt.as_deref()).map(|lack| format!("prompt: {lack}"));
+        let wrong: Vec<String> = file.rules().problems().into_iter().chain(unasked).collect();
         require(wrong.is_empty(), || {
             wrong
                 .iter()

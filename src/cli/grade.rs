@@ -76,7 +76,7 @@ impl Grade {
     pub fn run(self) -> Result<ExitCode> {
         let lines = jsonl::read(&self.file, EXPECTED, |line: Line, _| line.item());
         let items = lines.map_err(Failure::bad_input)?;
-        let unusable = self.reward.problems().into_iter().next().or_else(|| self.reward.missing());
+        let unusable = self.reward.rules().problems().into_iter().next().or_else(|| self.reward.missing());
         if let Some(problem) = unusable {
             return Err(Failure::bad_input(anyhow!("--reward: {problem}")));
         }

@@ -16,7 +16,7 @@ use rewards::{Question, Task};
 use serde::{Deserialize, Serialize};
 
 use super::{EvalItems, HELDOUT, Item, Items};
-use crate::types::{Purpose, RunRandom};
+use crate::types::{Purpose, Rules, RunRandom};
 
 /// Most digits of an operand: a class has up to `900 * 900` problems then.
 const MAX_DIGITS: usize = 3;
@@ -115,35 +115,34 @@ impl Class {
 }
 
 impl ArithmeticConfig {
-    /// What is wrong with the values, one sentence each.
+    /// What its keys may be.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+    pub fn rules(&self) -> Rules {
+        let mut rules = Rules::default();
         let mut known = BTreeSet::new();
-        if self.classes.is_empty() {
-            problems.push("classes: the list is empty, expected such as [\"d + d\", \"dd - d\"]".to_owned());
-        }
+        let expected = "a list such as [\"d + d\", \"dd - d\"]";
+        rules.expect("classes", "none", expected, !self.classes.is_empty());
+        let expected = format!(
+            "such as \"dd + d\": an operator + - *, and {MAX_DIGITS} digits at most on each side, for - no more on the right"
+        );
         for pattern in &self.classes {
             let class = Class::parse(pattern);
-            if class.is_none_or(|class| class.problems().is_empty()) {
-                problems.push(format!(
-                    "classes: got {pattern:?}, expected such as \"dd + d\": an operator + - *, and {MAX_DIGITS} digits at most \
-                     on each side, for - no more on the right"
-                ));
-            }
-            if class.is_some_and(|class| !known.insert(class)) {
-                problems.push(format!("classes: got {pattern:?} a second time"));
-            }
+            let is_some = class.is_some_and(|class| !class.problems().is_empty());
+            rules.expect("classes", format_args!("{pattern:?}"), &expected, is_some);
+            rules.forbid(class.is_some_and(|class| !known.insert(class)), &["classes"], || {
+                format!(": got {pattern:?} a second time")
+            });
         }
-        for (key, n) in [("train_items", self.train_items), ("eval_items", self.eval_items)] {
-            if n == 0 {
-                problems.push(format!("{key}: got 0, expected at least 1"));
-            }
-        }
-        if !self.prompt.contains("{problem}") {
-            problems.push(format!("prompt: got {:?}, expected a text with {{problem}} in it", self.prompt));
-        }
-        problems
+        rules.positive("train_items", self.train_items);
+        rules.positive("eval_items", self.eval_items);
+        let expected = "a text with {problem} in it";
+        rules.expect(
+            "prompt",
+            format_args!("{:?}", self.prompt),
+            expected,
+            self.prompt.contains("{problem}"),
+        );
+        rules
     }
 
     /// The problems described.
@@ -151,7 +150,7 @@ impl ArithmeticConfig {
     /// # Errors
     /// If a value is out of range, or if fewer problems exist than are asked for.
     pub fn items(&self) -> Result<Items> {
-        if let [problem, ..] = self.problems().as_slice() {
+        if let [problem, ..] = self.rules().problems().as_slice() {
             bail!("arithmetic: {problem}");
         }
         let mut rng = RunRandom::new(self.seed).stream(Purpose::Items, &[]);
@@ -244,7 +243,7 @@ mod tests {
     fn what_cannot_be_is_refused() {
         let classes = ["d + d", "d  +d", "d / d", "d - dd", "dddd * d", ""].map(str::to_owned).to_vec();
         let broken = ArithmeticConfig { classes, prompt: "?".to_owned(), ..config(0, 0) };
-        let problems = broken.problems();
+        let problems = broken.rules().problems();
         let keys: Vec<_> = problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
         assert_eq!(keys, [&["classes"; 5][..], &["train_items", "eval_items", "prompt"]].concat());
         assert!(problems[0].ends_with("got \"d  +d\" a second time"), "{problems:?}");

@@ -17,6 +17,7 @@ use rewards::Countdown;
 use serde::{Deserialize, Serialize};
 
 use crate::text::Tokenizer;
+use crate::types::Rules;
 
 /// Largest number that is one token.
 const MAX_VALUE: u32 = 999;
@@ -58,20 +59,17 @@ fn default_max_value() -> u32 {
 }
 
 impl DemoConfig {
-    /// What is wrong with the values, one sentence each.
+    /// What its keys may be.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let counts = [("max_lines", self.max_lines), ("guesses", self.guesses)];
-        let zeros = counts.into_iter().filter(|(_, n)| *n == 0);
-        let mut problems: Vec<String> =
-            zeros.map(|(key, _)| format!("{key}: got 0, expected at least 1")).collect();
-        if !(0.0..=1.0).contains(&self.give_up) {
-            problems.push(format!("give_up: got {}, expected 0 to 1", self.give_up));
-        }
-        if !(1..=MAX_VALUE).contains(&self.max_value) {
-            problems.push(format!("max_value: got {}, expected 1 to {MAX_VALUE}", self.max_value));
-        }
-        problems
+    pub fn rules(&self) -> Rules {
+        let Self { max_lines, guesses, give_up, max_value } = self;
+        let mut rules = Rules::default();
+        rules.positive("max_lines", *max_lines);
+        rules.positive("guesses", *guesses);
+        rules.share("give_up", *give_up);
+        let expected = format!("1 to {MAX_VALUE}");
+        rules.expect("max_value", max_value, &expected, (1..=MAX_VALUE).contains(max_value));
+        rules
     }
 }
 
@@ -333,7 +331,7 @@ mod tests {
         );
         assert!(check(&Countdown { numbers: vec![], target: 7 }, 199).is_err());
         assert_eq!(
-            DemoConfig { max_lines: 0, guesses: 0, give_up: 2.0, max_value: 1000 }.problems().len(),
+            DemoConfig { max_lines: 0, guesses: 0, give_up: 2.0, max_value: 1000 }.rules().problems().len(),
             4
         );
         let defaults: DemoConfig = serde_json::from_str("{}").unwrap();

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use rewards::{Task, TaskKind};
 use serde::{Deserialize, Serialize};
 
-use crate::types::Prompt;
+use crate::types::{Prompt, Rules};
 
 pub mod arithmetic;
 mod ask;
@@ -104,13 +104,13 @@ pub struct Item {
 }
 
 impl DataConfig {
-    /// What is wrong with the values of this section, one sentence each, without touching any file.
+    /// What its keys may be, without touching any file.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
+    pub fn rules(&self) -> Rules {
         match self {
-            Self::Countdown(config) => config.problems(),
-            Self::Arithmetic(config) => config.problems(),
-            Self::Files(config) => config.problems(),
+            Self::Countdown(config) => config.rules(),
+            Self::Arithmetic(config) => config.rules(),
+            Self::Files(config) => config.rules(),
         }
     }
 

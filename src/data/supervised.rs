@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     text::Tokenizer,
-    types::{Prompt, Purpose, RunRandom, TokenId},
+    types::{Prompt, Purpose, Rules, RunRandom, TokenId},
 };
 
 /// The `[warmup.source]` section: `type` and that source's own keys.
@@ -76,12 +76,12 @@ struct Demonstrations {
 }
 
 impl SourceConfig {
-    /// What is wrong with the values of this section, one sentence each, without touching any file.
+    /// What its keys may be, without touching any file.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
+    pub fn rules(&self) -> Rules {
         match self {
-            Self::CountdownDemos(config) => config.problems(),
-            Self::Jsonl(_) => Vec::new(),
+            Self::CountdownDemos(config) => config.rules(),
+            Self::Jsonl(_) => Rules::default(),
         }
     }
 
@@ -99,7 +99,7 @@ impl SourceConfig {
         limits: Limits,
     ) -> Result<Source> {
         let tokenizer = asker.tokenizer();
-        if let [problem, ..] = self.problems().as_slice() {
+        if let [problem, ..] = self.rules().problems().as_slice() {
             bail!("source of the warm start: {problem}");
         }
         let kind = match self {

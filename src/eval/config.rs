@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rollout::SamplingConfig;
+use crate::rollout::{SamplingConfig, expect_temperature};
+use crate::types::Rules;
 
 /// Evaluation on the held-out items: always at the start and at the end, and in between every so many steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,19 @@ impl EvalConfig {
     #[must_use]
     pub fn sampling(&self, training: SamplingConfig) -> SamplingConfig {
         SamplingConfig { temperature: self.temperature, top_p: 1.0, top_k: 0, ..training }
+    }
+}
+
+impl EvalConfig {
+    /// What its keys may be.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let Self { every: _, samples, temperature, greedy: _ } = self;
+        let mut rules = Rules::default();
+        rules.positive("samples", *samples);
+        let expected = "above 0 (`greedy = true` measures at 0)";
+        expect_temperature(&mut rules, "temperature", *temperature, expected);
+        rules
     }
 }
 

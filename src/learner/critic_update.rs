@@ -10,7 +10,7 @@ use crate::batch::{BatchConfig, Sequence, TrainSample, minibatches};
 use crate::loss::{Aggregation, ValueInput, token_weights, value_loss};
 use crate::model::{Critic, Gradient};
 use crate::optim::{AdamWState, OptimConfig};
-use crate::types::MetricRow;
+use crate::types::{MetricRow, Rules};
 
 /// `[critic]`: the model that predicts rewards for `[advantage] type = "gae"`. It starts as a copy of the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,18 @@ pub struct CriticConfig {
     pub warmup_steps: u64,
     /// Its optimiser.
     pub optim: OptimConfig,
+}
+
+impl CriticConfig {
+    /// What its keys may be.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let Self { clip, warmup_steps: _, optim } = self;
+        let mut rules = Rules::default();
+        rules.not_negative("clip", *clip);
+        rules.part("optim", optim.rules());
+        rules
+    }
 }
 
 fn clip() -> f64 {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::data::supervised::SourceConfig;
+use crate::optim::expect_learning_rate;
+use crate::types::Rules;
 
 /// Supervised training on demonstrations before the first step of reinforcement learning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,25 @@ pub struct WarmupConfig {
     pub max_tokens: usize,
     /// Where the demonstrations come from.
     pub source: SourceConfig,
+}
+
+impl WarmupConfig {
+    /// What its keys may be.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let Self { steps, batch_size, lr, lr_warmup_steps, weight_decay, max_tokens, source } = self;
+        let mut rules = Rules::default();
+        rules.positive("steps", *steps);
+        rules.positive("batch_size", *batch_size);
+        expect_learning_rate(&mut rules, "lr", *lr);
+        rules.forbid(*steps > 0 && lr_warmup_steps > steps, &["lr_warmup_steps", "steps"], || {
+            format!(": got {lr_warmup_steps}, expected at most `steps` = {steps}")
+        });
+        rules.share("weight_decay", *weight_decay);
+        rules.positive("max_tokens", *max_tokens);
+        rules.part("source", source.rules());
+        rules
+    }
 }
 
 fn max_tokens() -> usize {

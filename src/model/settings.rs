@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::types::Rules;
+
 /// The policy of a run: exactly one of `path`, `hub` and `scratch`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,29 @@ pub struct ModelSettings {
     /// Where the tensors live.
     #[serde(default)]
     pub device: DeviceChoice,
+}
+
+impl ModelSettings {
+    /// What its keys may be: one place that the policy comes from.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let Self { path, hub, revision, scratch, dtype: _, device: _ } = self;
+        let mut rules = Rules::default();
+        let sources =
+            [("`path`", path.is_some()), ("`hub`", hub.is_some()), ("`scratch`", scratch.is_some())];
+        let given: Vec<&str> = sources.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+        rules.forbid(given.len() != 1, &["", "path", "hub", "scratch"], || {
+            let got = match given[..] {
+                [] => "neither `path` nor `hub` nor `scratch`".to_owned(),
+                [.., last] => format!("{} and {last}", given[..given.len() - 1].join(", ")),
+            };
+            format!(" has {got}; write one of them: a Hugging Face folder, the name of a model on the hub or a preset")
+        });
+        rules.forbid(revision.is_some() && hub.is_none(), &["revision", "hub"], || {
+            " has no effect without `hub`; leave it out".to_owned()
+        });
+        rules
+    }
 }
 
 /// Architectures that ship with the project, started from random weights.

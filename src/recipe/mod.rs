@@ -11,13 +11,13 @@ mod differences;
 mod draft;
 mod explain;
 mod fault;
+mod findings;
 mod load;
 mod notes;
 mod paths;
 mod problem;
 mod read;
 mod reality;
-mod rules;
 mod schema;
 mod source;
 mod syntax;
@@ -49,8 +49,10 @@ use crate::{
     optim::OptimConfig,
     pipeline::{GroupsConfig, PipelineConfig},
     rollout::{SamplingConfig, explore::ExploreConfig},
+    run_folder::misnamed,
     score::{OverlongConfig, RewardEntry},
     signal::SignalConfig,
+    types::Rules,
 };
 
 /// `[run]`: name, seed and length of a run.
@@ -64,6 +66,19 @@ pub struct RunConfig {
     pub seed: u64,
     /// Training steps, at least 1.
     pub steps: u64,
+}
+
+impl RunConfig {
+    /// What its keys may be.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let Self { name, seed: _, steps } = self;
+        let mut rules = Rules::default();
+        let misnamed = misnamed(name);
+        rules.forbid(misnamed.is_some(), &["name"], || format!(": {}", misnamed.unwrap_or_default()));
+        rules.positive("steps", *steps);
+        rules
+    }
 }
 
 /// A whole run, every default filled in.
@@ -133,6 +148,41 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// What the keys of its sections may be, each section alone; keys are paths from the top.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let mut rules = Rules::default();
+        rules.part("run", self.run.rules());
+        rules.part("model", self.model.rules());
+        rules.part("data", self.data.rules());
+        rules.part("sampler", self.sampler.rules());
+        rules.part("explore", self.explore.rules());
+        rules.part("sampling", self.sampling.rules());
+        for (index, entry) in self.reward.iter().enumerate() {
+            rules.part(&format!("reward.{index}"), entry.rules());
+        }
+        rules.part("groups", self.groups.rules());
+        rules.part("advantage", self.advantage.build().rules());
+        for (index, entry) in self.credit.iter().enumerate() {
+            rules.part(&format!("credit.{index}"), entry.rules());
+        }
+        rules.part("signals", self.signals.rules());
+        rules.part("loss", self.loss.rules());
+        rules.part("optim", self.optim.rules());
+        rules.part("batch", self.batch.rules());
+        rules.part("eval", self.eval.rules());
+        let optional = [
+            ("warmup", self.warmup.as_ref().map(WarmupConfig::rules)),
+            ("overlong", self.overlong.as_ref().map(OverlongConfig::rules)),
+            ("critic", self.critic.as_ref().map(CriticConfig::rules)),
+            ("importance_sampling", self.importance_sampling.as_ref().map(ImportanceConfig::rules)),
+        ];
+        for (name, part) in optional {
+            rules.part(name, part.unwrap_or_default());
+        }
+        rules
+    }
+
     /// What a person should know of this recipe although it works, one sentence each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {

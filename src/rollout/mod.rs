@@ -7,7 +7,7 @@ mod sampling;
 mod scripted;
 
 pub use decode::DecodeEngine;
-pub use sampling::{SamplingConfig, TEMPERATURES};
+pub use sampling::{SamplingConfig, TEMPERATURES, expect_temperature};
 pub use scripted::ScriptedEngine;
 
 use std::ops::AddAssign;

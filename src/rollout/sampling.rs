@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::types::Rules;
+
 /// Temperatures by which single precision can divide logits, and gradients the other way round. Far from either end all
 /// probability is on one token already, or the same on all.
 pub const TEMPERATURES: RangeInclusive<f64> = 1e-6..=1e6;
@@ -27,6 +29,32 @@ pub struct SamplingConfig {
     /// Draws do not depend on it, but probabilities are rounded a little differently in batches of another shape.
     #[serde(default = "max_rows")]
     pub max_rows: usize,
+}
+
+impl SamplingConfig {
+    /// What its keys may be in training, which learns from responses that differ.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let Self { temperature, top_p, top_k, max_new_tokens, max_rows } = self;
+        let mut rules = Rules::default();
+        let expected = "above 0, since training learns from differing responses";
+        expect_temperature(&mut rules, "temperature", *temperature, expected);
+        rules.expect("top_p", top_p, "above 0 and at most 1", *top_p > 0.0 && *top_p <= 1.0);
+        let expected = "0 or at least 2, since training learns from differing responses";
+        rules.expect("top_k", top_k, expected, *top_k != 1);
+        rules.positive("max_new_tokens", *max_new_tokens);
+        rules.positive("max_rows", *max_rows);
+        rules
+    }
+}
+
+/// A temperature above 0, of which `above` says why, by which numbers can be divided.
+pub fn expect_temperature(rules: &mut Rules, key: &str, temperature: f64, above: &str) {
+    let is_hot = temperature.is_finite() && temperature > 0.0;
+    rules.expect(key, temperature, above, is_hot);
+    let divides = !is_hot || TEMPERATURES.contains(&temperature);
+    let expected = "1e-6 to 1e6, by which single precision can divide";
+    rules.expect(key, format_args!("{temperature:e}"), expected, divides);
 }
 
 fn one() -> f64 {

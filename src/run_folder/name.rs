@@ -1,6 +1,6 @@
 //! What a run may be called: the name of its folder, on any system.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 
 /// Longest name that file systems allow, bytes.
 const LONGEST: usize = 255;
@@ -13,22 +13,33 @@ const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 /// # Errors
 /// What it is instead, as [`run`] `name` of a recipe.
 pub fn check_name(name: &str) -> Result<()> {
+    match misnamed(name) {
+        Some(problem) => bail!("[run] `name`: {problem}"),
+        None => Ok(()),
+    }
+}
+
+/// Why `name` is not the name of one folder, or of one that means something else: `got ..., expected ...`.
+#[must_use]
+pub fn misnamed(name: &str) -> Option<String> {
     let shown: String = name.chars().take(60).collect();
     let shown = if shown.len() < name.len() { format!("{shown}...") } else { shown };
-    let wrong = |expected: &str| format!("[run] `name`: got {shown:?}, expected {expected}");
-    let foreign = |c: char| c.is_control() || "\\:*?\"<>|".contains(c);
-    if let Some(c) = name.chars().find(|c| foreign(*c)) {
-        ensure!(false, wrong(&format!("no {c:?}, which not every system allows in the name of a folder")));
-    }
     let is_one = !name.is_empty() && name.trim() == name && !name.contains('/');
-    ensure!(is_one && !name.chars().all(|c| c == '.'), wrong("the name of one folder"));
-    ensure!(
-        !name.starts_with('.'),
-        wrong("no dot at its start: such folders are hidden, and warm starts are kept in one")
-    );
-    ensure!(!name.ends_with('.') && !is_device(name), wrong("a name that every system can give a folder"));
-    ensure!(name.len() <= LONGEST, wrong(&format!("at most {LONGEST} bytes, this has {}", name.len())));
-    Ok(())
+    let foreign = |c: char| c.is_control() || "\\:*?\"<>|".contains(c);
+    let expected = if let Some(c) = name.chars().find(|c| foreign(*c)) {
+        format!("no {c:?}, which not every system allows in the name of a folder")
+    } else if !is_one || name.chars().all(|c| c == '.') {
+        "the name of one folder".to_owned()
+    } else if name.starts_with('.') {
+        "no dot at its start: such folders are hidden, and warm starts are kept in one".to_owned()
+    } else if name.ends_with('.') || is_device(name) {
+        "a name that every system can give a folder".to_owned()
+    } else if name.len() > LONGEST {
+        format!("at most {LONGEST} bytes, this has {}", name.len())
+    } else {
+        return None;
+    };
+    Some(format!("got {shown:?}, expected {expected}"))
 }
 
 fn is_device(name: &str) -> bool {

@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow};
 use rewards::{MathConfig, Question, Response, Reward, RewardConfig, Status, Task, Verdict};
 use serde::{Deserialize, Serialize};
 
-use crate::types::{self, Progress};
+use crate::types::{self, Progress, Rules};
 
 /// One `[[reward]]` entry: a grader and its weight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,16 @@ pub struct RewardEntry {
     /// Which grader, with its own keys.
     #[serde(flatten)]
     pub grader: RewardConfig,
+}
+
+impl RewardEntry {
+    /// What its keys may be.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let mut rules = self.grader.rules();
+        rules.expect("weight", self.weight, "a finite number", self.weight.is_finite());
+        rules
+    }
 }
 
 fn one() -> f64 {

@@ -7,6 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::types::Rules;
+
 /// What happens to responses near the limit; without the section nothing does.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -73,19 +75,15 @@ impl OverlongConfig {
         }
     }
 
-    /// What cannot work where the longest response has `limit` tokens, each as `key: got ..., expected ...`.
+    /// What its keys may be.
     #[must_use]
-    pub fn problems(&self, limit: usize) -> Vec<String> {
-        let Self::Penalty(PenaltyConfig { buffer, factor }) = *self else { return Vec::new() };
-        let mut problems = Vec::new();
-        if buffer == 0 || buffer > limit {
-            problems
-                .push(format!("buffer: got {buffer}, expected 1 to [sampling] `max_new_tokens` = {limit}"));
+    pub fn rules(&self) -> Rules {
+        let mut rules = Rules::default();
+        if let Self::Penalty(PenaltyConfig { buffer, factor }) = *self {
+            rules.positive("buffer", buffer);
+            rules.above_zero("factor", factor);
         }
-        if !(factor.is_finite() && factor > 0.0) {
-            problems.push(format!("factor: got {factor}, expected a finite number above 0"));
-        }
-        problems
+        rules
     }
 }
 
@@ -106,11 +104,12 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_fits_into_the_limit() {
-        let penalty = |buffer, factor| OverlongConfig::Penalty(PenaltyConfig { buffer, factor });
-        assert_eq!(penalty(8, 1.0).problems(8), Vec::<String>::new());
-        assert_eq!(penalty(0, 1.0).problems(8).len(), 1);
-        assert_eq!(penalty(9, -1.0).problems(8).len(), 2);
-        assert!(OverlongConfig::Mask(MaskConfig {}).problems(8).is_empty());
+    fn a_penalty_has_a_buffer_and_costs_something() {
+        let problems =
+            |buffer, factor| OverlongConfig::Penalty(PenaltyConfig { buffer, factor }).rules().problems();
+        assert_eq!(problems(8, 1.0), Vec::<String>::new());
+        assert_eq!(problems(0, 1.0), ["buffer: got 0, expected at least 1"]);
+        assert_eq!(problems(0, -1.0).len(), 2);
+        assert!(OverlongConfig::Mask(MaskConfig {}).rules().problems().is_empty());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::Step;
+use crate::types::{Rules, Step};
 
 /// How WAAD and FAI are measured; the defaults are those of the paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,34 +117,27 @@ impl SignalConfig {
         }
     }
 
-    /// What cannot work whatever the model, each as `key: got ..., expected ...`.
+    /// What its keys may be, whatever the model.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
+    pub fn rules(&self) -> Rules {
         let Self { layers, heads: _, head_fraction, regroup_every: _, window, horizon: [lo, hi], row: _ } =
             self;
-        let mut problems = Vec::new();
-        if matches!(layers, Layers::List(list) if list.is_empty()) {
-            problems.push("layers: got [], expected \"middle\", \"all\" or at least one layer".into());
-        }
-        if let Layers::List(list) = layers {
-            let mut seen = HashSet::new();
-            let twice = list.iter().find(|layer| !seen.insert(**layer));
-            problems
-                .extend(twice.map(|layer| format!("layers: got {layer} twice, expected each layer once")));
-        }
-        if !(*head_fraction > 0.0 && *head_fraction <= 1.0) {
-            problems.push(format!("head_fraction: got {head_fraction}, expected above 0 and at most 1"));
-        }
-        if *window == 0 {
-            problems.push("window: got 0, expected at least 1 token".into());
-        }
-        if *lo == 0 {
-            // Its attention to itself is no influence on what follows.
-            problems.push(format!("horizon: got [{lo}, {hi}], expected 1 or more tokens ahead"));
-        } else if lo > hi {
-            problems.push(format!("horizon: got [{lo}, {hi}], expected the nearer end first"));
-        }
-        problems
+        let mut rules = Rules::default();
+        let list: &[usize] = if let Layers::List(list) = layers { list } else { &[] };
+        let is_empty = list.is_empty() && matches!(layers, Layers::List(_));
+        rules.expect("layers", "[]", "\"middle\", \"all\" or at least one layer", !is_empty);
+        let mut seen = HashSet::new();
+        let twice = list.iter().find(|layer| !seen.insert(**layer));
+        let layer = twice.copied().unwrap_or_default();
+        rules.expect("layers", format_args!("{layer} twice"), "each layer once", twice.is_none());
+        let is_share = *head_fraction > 0.0 && *head_fraction <= 1.0;
+        rules.expect("head_fraction", head_fraction, "above 0 and at most 1", is_share);
+        rules.expect("window", window, "at least 1 token", *window > 0);
+        let horizon = format_args!("[{lo}, {hi}]");
+        // Its attention to itself is no influence on what follows.
+        rules.expect("horizon", horizon, "1 or more tokens ahead", *lo > 0);
+        rules.expect("horizon", horizon, "the nearer end first", *lo == 0 || lo <= hi);
+        rules
     }
 
     /// What of it has no effect although it was set, as a sentence.

@@ -10,8 +10,8 @@ use super::crew::{Crew, Item};
 use super::process::Process;
 use super::protocol::Failure;
 use super::stop::Stop;
-use crate::external::{self, common_problems, lost};
-use crate::{Response, Reward, Status, Task, Verdict, is_masked, mask, masked};
+use crate::external::{self, common_rules, lost};
+use crate::{Response, Reward, Rules, Status, Task, Verdict, is_masked, mask, masked};
 
 /// Keys of the `command` grader.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,14 +48,13 @@ fn deadline_s() -> f64 {
 }
 
 impl CommandConfig {
-    /// Settings that cannot work, each as `key: got ..., expected ...`.
-    pub fn problems(&self) -> Vec<String> {
+    /// What its keys may be.
+    pub fn rules(&self) -> Rules {
         let Self { program, name, workers, deadline_s, pass_env: _ } = self;
-        let mut problems = common_problems(name, *deadline_s, ("workers", *workers));
-        if program.first().is_none_or(String::is_empty) {
-            problems.push("program: got none, expected a program and its arguments, such as [\"python3\", \"grader.py\"]".into());
-        }
-        problems
+        let mut rules = common_rules(name, *deadline_s, ("workers", *workers));
+        let expected = "a program and its arguments, such as [\"python3\", \"grader.py\"]";
+        rules.expect("program", "none", expected, program.first().is_some_and(|program| !program.is_empty()));
+        rules
     }
 
     /// The program and its arguments as a person may see them.

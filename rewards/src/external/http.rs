@@ -12,9 +12,9 @@ use ureq::http::StatusCode;
 use super::crew::{Crew, Item};
 use super::protocol::{Failure, Request, verdict};
 use super::stop::Stop;
-use super::{MAX_REPLY, common_problems, lost};
+use super::{MAX_REPLY, common_rules, lost};
 use crate::external;
-use crate::{Response, Reward, Task, Verdict, is_masked, mask, masked, masked_address};
+use crate::{Response, Reward, Rules, Task, Verdict, is_masked, mask, masked, masked_address};
 
 /// Pause before the first retry; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -57,22 +57,19 @@ fn retries() -> u32 {
 }
 
 impl HttpConfig {
-    /// Settings that cannot work, each as `key: got ..., expected ...`.
-    pub fn problems(&self) -> Vec<String> {
+    /// What its keys may be.
+    pub fn rules(&self) -> Rules {
         let Self { url, name, concurrency, deadline_s, retries } = self;
-        let mut problems = common_problems(name, *deadline_s, ("concurrency", *concurrency));
+        let mut rules = common_rules(name, *deadline_s, ("concurrency", *concurrency));
         // Whatever the variables hold.
         let sample = mask::filled(url, |_| Some("1".to_owned()));
         let uri = sample.map(|url| url.parse::<ureq::http::Uri>());
-        if !uri.is_ok_and(|uri| uri.is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some()))
-        {
-            let shown = masked_address(url);
-            problems.push(format!("url: got {shown:?}, expected an address that begins with http://"));
-        }
-        if *retries > 100 {
-            problems.push(format!("retries: got {retries}, expected at most 100"));
-        }
-        problems
+        let is_address = uri
+            .is_ok_and(|uri| uri.is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some()));
+        let shown = masked_address(url);
+        rules.expect("url", format_args!("{shown:?}"), "an address that begins with http://", is_address);
+        rules.expect("retries", retries, "at most 100", *retries <= 100);
+        rules
     }
 
     /// What the address lacks here, as `url: ...`.

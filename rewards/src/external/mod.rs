@@ -31,7 +31,7 @@ mod watchdog;
 pub use command::{CommandConfig, CommandReward};
 pub use http::{HttpConfig, HttpReward};
 
-use crate::{Response, Reward, Task, Verdict};
+use crate::{Response, Reward, Rules, Task, Verdict};
 use protocol::Failure;
 
 /// Failures in a row after which the rest of the responses at hand is not tried.
@@ -65,17 +65,13 @@ fn lost(key: &str, text: &str, variable: &str) -> String {
     )
 }
 
-/// Problems of the keys that both kinds have.
-fn common_problems(name: &str, deadline_s: f64, (at_once_key, at_once): (&str, usize)) -> Vec<String> {
-    let mut problems = Vec::new();
-    if !is_name(name) {
-        problems.push(format!("name: got {name:?}, expected letters, digits, `_`, `-` and `.`, at most 64"));
-    }
-    if !(deadline_s > 0.0 && deadline_s <= 3600.0) {
-        problems.push(format!("deadline_s: got {deadline_s}, expected above 0 and at most 3600 seconds"));
-    }
-    if !(1..=1024).contains(&at_once) {
-        problems.push(format!("{at_once_key}: got {at_once}, expected 1 to 1024"));
-    }
-    problems
+/// What the keys that both kinds have may be.
+fn common_rules(name: &str, deadline_s: f64, (at_once_key, at_once): (&str, usize)) -> Rules {
+    let mut rules = Rules::default();
+    let expected = "letters, digits, `_`, `-` and `.`, at most 64";
+    rules.expect("name", format_args!("{name:?}"), expected, is_name(name));
+    let expected = "above 0 and at most 3600 seconds";
+    rules.expect("deadline_s", deadline_s, expected, deadline_s > 0.0 && deadline_s <= 3600.0);
+    rules.expect(at_once_key, at_once, "1 to 1024", (1..=1024).contains(&at_once));
+    rules
 }

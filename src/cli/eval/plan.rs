@@ -195,7 +195,7 @@ impl PlannedSet {
 
 /// That `reward` can say of problems of this kind whether a response solves them.
 fn check_reward(reward: &RewardConfig, kind: TaskKind) -> Result<()> {
-    let problem = reward.problems().into_iter().next().or_else(|| reward.missing());
+    let problem = reward.rules().problems().into_iter().next().or_else(|| reward.missing());
     if let Some(problem) = problem {
         return Err(anyhow!("--reward: {problem}"));
     }

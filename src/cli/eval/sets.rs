@@ -27,7 +27,8 @@ pub fn files(sets: &[String], presets: &[String], limit: Option<usize>) -> Resul
     for file in &mut files {
         file.limit = limit.or(file.limit);
         let name = file.name();
-        problems.extend(file.problems().into_iter().map(|problem| format!("--set {name}: {problem}")));
+        problems
+            .extend(file.rules().problems().into_iter().map(|problem| format!("--set {name}: {problem}")));
         if !names.insert(name.clone()) {
             problems
                 .push(format!("--set {name}: got it a second time, expected a name of its own for each set"));

@@ -33,7 +33,7 @@ pub struct Items {
 /// # Errors
 /// If a value of `config` is out of range, or if fewer problems exist than it asks for.
 pub fn generate(config: &CountdownConfig) -> Result<Items> {
-    if let [problem, ..] = config.problems().as_slice() {
+    if let [problem, ..] = config.rules().problems().as_slice() {
         bail!("Countdown problems: {problem}");
     }
     let mut rng = RunRandom::new(config.seed).stream(Purpose::Items, &[]);

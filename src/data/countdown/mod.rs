@@ -4,6 +4,7 @@ use rewards::{Countdown, Task};
 use serde::{Deserialize, Serialize};
 
 use super::Item;
+use crate::types::Rules;
 
 mod generate;
 
@@ -44,37 +45,41 @@ fn prompt() -> String {
 }
 
 impl CountdownConfig {
-    /// What is wrong with the values, one sentence each.
+    /// What its keys may be.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let [fewest, most] = self.numbers;
-        let [low, high] = self.targets;
+    pub fn rules(&self) -> Rules {
+        let Self {
+            seed: _,
+            numbers: [fewest, most],
+            max_number,
+            targets: [low, high],
+            train_items,
+            eval_items,
+            prompt,
+        } = self;
         let [min, max] = N_NUMBERS;
-        let mut problems = Vec::new();
-        if !(min <= fewest && fewest <= most && most <= max) {
-            problems.push(format!(
-                "numbers: got [{fewest}, {most}], expected the fewest and the most numbers of a problem, each {min} or {max}"
-            ));
-        }
-        if !(1..=MAX_NUMBER).contains(&self.max_number) {
-            problems.push(format!("max_number: got {}, expected 1..={MAX_NUMBER}", self.max_number));
-        }
-        if !(1 <= low && low <= high) {
-            problems.push(format!(
-                "targets: got [{low}, {high}], expected the smallest and the largest target, the smallest at least 1"
-            ));
-        }
-        for (key, n) in [("train_items", self.train_items), ("eval_items", self.eval_items)] {
-            if n == 0 {
-                problems.push(format!("{key}: got 0, expected at least 1"));
-            }
-        }
+        let mut rules = Rules::default();
+        rules.expect(
+            "numbers",
+            format_args!("[{fewest}, {most}]"),
+            &format!("the fewest and the most numbers of a problem, each {min} or {max}"),
+            min <= *fewest && fewest <= most && *most <= max,
+        );
+        let expected = format!("1..={MAX_NUMBER}");
+        rules.expect("max_number", max_number, &expected, (1..=MAX_NUMBER).contains(max_number));
+        rules.expect(
+            "targets",
+            format_args!("[{low}, {high}]"),
+            "the smallest and the largest target, the smallest at least 1",
+            1 <= *low && low <= high,
+        );
+        rules.positive("train_items", *train_items);
+        rules.positive("eval_items", *eval_items);
         for part in ["{numbers}", "{target}"] {
-            if !self.prompt.contains(part) {
-                problems.push(format!("prompt: got {:?}, expected a text with {part} in it", self.prompt));
-            }
+            let expected = format!("a text with {part} in it");
+            rules.expect("prompt", format_args!("{prompt:?}"), &expected, prompt.contains(part));
         }
-        problems
+        rules
     }
 
     /// `problem` with the text of this configuration.
@@ -112,7 +117,7 @@ mod tests {
             eval_items: 0,
             prompt: "Make {target}.".into(),
         };
-        let problems = broken.problems();
+        let problems = broken.rules().problems();
         let keys: Vec<_> = problems.iter().map(|p| p.split(':').next().unwrap()).collect();
         assert_eq!(keys, ["numbers", "max_number", "targets", "train_items", "eval_items", "prompt"]);
         assert!(generate(&broken).is_err());

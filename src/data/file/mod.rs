@@ -12,6 +12,7 @@ use rewards::TaskKind;
 use serde::{Deserialize, Serialize};
 
 use super::{EvalItems, Item, Items};
+use crate::types::Rules;
 
 mod array;
 mod columns;
@@ -91,44 +92,32 @@ pub enum OnBroken {
 const MAX_NAME: usize = 64;
 
 impl FilesConfig {
-    /// What is wrong with the values, one sentence each.
+    /// What its keys may be, without touching any file.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+    pub fn rules(&self) -> Rules {
+        let mut rules = Rules::default();
         for (key, files) in [("train", &self.train), ("eval", &self.eval)] {
-            if files.is_empty() {
-                problems.push(format!("{key}: got no file, expected at least one"));
-            }
+            rules.expect(key, "no file", "at least one", !files.is_empty());
             for (index, file) in files.iter().enumerate() {
-                let of_file = file.problems();
                 // Columns come from `preset` and from `fields`, so that a lack of them is the whole file's.
-                problems.extend(of_file.into_iter().map(|problem| match problem.strip_prefix("fields") {
-                    Some(lack) => format!("{key}.{index}{lack}"),
-                    None => format!("{key}.{index}.{problem}"),
-                }));
+                rules.part(&format!("{key}.{index}"), file.rules_blaming(""));
             }
         }
         // What the prompt lacks is the same for many files.
-        let unasked: BTreeSet<String> = self
-            .train
-            .iter()
-            .chain(&self.eval)
-            .filter_map(|file| file.unasked(self.prompt.as_deref()))
-            .collect();
-        problems.extend(unasked);
+        let prompt = self.prompt.as_deref();
+        let unasked: BTreeSet<String> =
+            self.train.iter().chain(&self.eval).filter_map(|file| file.unasked(prompt)).collect();
+        for lack in unasked {
+            rules.forbid(true, &["prompt"], || format!(": {lack}"));
+        }
         let mut names = HashSet::new();
-        for (index, file) in self.eval.iter().enumerate() {
-            if !names.insert(file.name()) {
-                problems.push(format!(
-                    "eval.{index}.name: got {:?} a second time, expected a name of its own for each set",
-                    file.name()
-                ));
-            }
+        for (index, name) in self.eval.iter().map(FileConfig::name).enumerate() {
+            rules.forbid(!names.insert(name.clone()), &[&format!("eval.{index}.name")], || {
+                format!(": got {name:?} a second time, expected a name of its own for each set")
+            });
         }
-        if self.max_prompt_tokens == Some(0) {
-            problems.push("max_prompt_tokens: got 0, expected at least 1".to_owned());
-        }
-        problems
+        rules.positive("max_prompt_tokens", self.max_prompt_tokens.unwrap_or(1));
+        rules
     }
 
     /// The kinds of problems there are.
@@ -204,29 +193,34 @@ impl FileConfig {
         Self { path: PathBuf::new(), ..self.clone() } == Self { path: PathBuf::new(), ..other.clone() }
     }
 
-    /// What is wrong with the values, one sentence each, `key: what`.
+    /// What its keys may be.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let columns = self.columns();
-        let mut problems: Vec<String> =
-            columns.problem().map(|problem| format!("fields: {problem}")).into_iter().collect();
-        if columns.is_countdown() && self.answer_in.is_some() {
-            problems.push("answer_in: has no effect on problems of Countdown; leave it out".to_owned());
-        }
-        let name = self.name();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
-        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(plain) {
-            problems.push(format!(
-                "name: got {name:?}, expected letters, digits and . _ - +, {MAX_NAME} at most, since files are called by it"
-            ));
-        }
-        if self.limit == Some(0) {
-            problems.push("limit: got 0, expected at least 1".to_owned());
-        }
-        problems
+    pub fn rules(&self) -> Rules {
+        self.rules_blaming("fields")
     }
 
-    /// What `prompt` does not ask for although the file has it: `prompt: what`.
+    /// The same, where the key `columns` is at fault for columns that are not known.
+    fn rules_blaming(&self, columns: &str) -> Rules {
+        let (own, name) = (self.columns(), self.name());
+        let mut rules = Rules::default();
+        if let Some(lack) = own.problem() {
+            rules.forbid(true, &[columns], || format!(": {lack}"));
+        }
+        rules.forbid(own.is_countdown() && self.answer_in.is_some(), &["answer_in"], || {
+            ": has no effect on problems of Countdown; leave it out".to_owned()
+        });
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
+        rules.expect(
+            "name",
+            format_args!("{name:?}"),
+            &format!("letters, digits and . _ - +, {MAX_NAME} at most, since files are called by it"),
+            !name.is_empty() && name.len() <= MAX_NAME && name.chars().all(plain),
+        );
+        rules.positive("limit", self.limit.unwrap_or(1));
+        rules
+    }
+
+    /// What `prompt` does not ask for although the file has it.
     #[must_use]
     pub fn unasked(&self, prompt: Option<&str>) -> Option<String> {
         let prompt = prompt?;
@@ -234,13 +228,13 @@ impl FileConfig {
         if let Some(other) = placeholders(prompt).find(|name| columns.parts().all(|part| part != *name)) {
             let parts: Vec<&str> = columns.parts().collect();
             return Some(format!(
-                "prompt: {{{other}}} is no part of a problem of {}; its parts are {}, and `fields` adds others",
+                "{{{other}}} is no part of a problem of {}; its parts are {}, and `fields` adds others",
                 self.path.display(),
                 parts.join(", ")
             ));
         }
         let missing = columns.asked().iter().find(|part| !prompt.contains(&format!("{{{part}}}")))?;
-        Some(format!("prompt: got {prompt:?}, expected a text with {{{missing}}} in it"))
+        Some(format!("got {prompt:?}, expected a text with {{{missing}}} in it"))
     }
 
     /// The problems of the file, asked for by `prompt`, and what there was to say of its rows. Of problems in `seen` none is

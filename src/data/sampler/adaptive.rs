@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::{PromptSampler, SamplerState, Uniform, UniformState};
-use crate::types::{Prompt, Tree};
+use crate::types::{Prompt, Rules, Tree};
 
 /// Keys of `type = "adaptive"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,12 +60,13 @@ impl AdaptiveConfig {
         next.clamp(1, self.most)
     }
 
-    /// What cannot work, each as `key: got ..., expected ...`.
+    /// What its keys may be.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
-        let counts = [("target", self.target), ("most", self.most)];
-        let none = counts.into_iter().filter(|(_, n)| *n == 0);
-        none.map(|(key, _)| format!("{key}: got 0, expected at least 1")).collect()
+    pub fn rules(&self) -> Rules {
+        let mut rules = Rules::default();
+        rules.positive("target", self.target);
+        rules.positive("most", self.most);
+        rules
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Prompt, RunRandom, Tree};
+use crate::types::{Prompt, Rules, RunRandom, Tree};
 
 mod adaptive;
 mod uniform;
@@ -55,6 +55,15 @@ impl Default for SamplerConfig {
 }
 
 impl SamplerConfig {
+    /// What its keys may be.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        match self {
+            Self::Uniform(UniformConfig {}) => Rules::default(),
+            Self::Adaptive(config) => config.rules(),
+        }
+    }
+
     /// The sampler described, over `prompts`.
     ///
     /// # Errors

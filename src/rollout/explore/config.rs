@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::TreeConfig;
+use crate::types::Rules;
 
 /// Shape of the exploration of one prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,4 +21,25 @@ pub enum ExploreConfig {
 pub struct GroupConfig {
     /// Responses per prompt, at least 2.
     pub size: usize,
+}
+
+impl ExploreConfig {
+    /// What its keys may be.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        match self {
+            Self::Group(config) => config.rules(),
+            Self::Tree(config) => config.rules(),
+        }
+    }
+}
+
+impl GroupConfig {
+    /// What its keys may be.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let mut rules = Rules::default();
+        rules.positive("size", self.size);
+        rules
+    }
 }

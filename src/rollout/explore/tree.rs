@@ -13,7 +13,7 @@ use super::branch::{Root, RootNeeds, RuleConfig};
 use super::expand::{ExpandConfig, Solved};
 use super::group::fresh;
 use super::{Explorer, ExplorerState, Growth};
-use crate::types::{Fork, GenRequest, Prompt, Tree};
+use crate::types::{Fork, GenRequest, Prompt, Rules, Tree};
 
 /// More responses to a prompt are a slip of the pen: each round multiplies them.
 const MOST: usize = 10_000;
@@ -111,32 +111,29 @@ impl TreeConfig {
         self.roots.saturating_mul(of_one)
     }
 
-    /// What cannot work, each as `key: got ..., expected ...`.
+    /// What its keys may be.
     #[must_use]
-    pub fn problems(&self) -> Vec<String> {
+    pub fn rules(&self) -> Rules {
         let Self { roots, branches, continuations, rounds, train_unbranched: _, kept_gb, rule, expand } =
             self;
-        let counts =
-            [("roots", roots), ("branches", branches), ("continuations", continuations), ("rounds", rounds)];
-        let none = counts.into_iter().filter(|(_, n)| **n == 0);
-        let mut problems: Vec<String> =
-            none.map(|(key, _)| format!("{key}: got 0, expected at least 1")).collect();
+        let mut rules = Rules::default();
+        rules.positive("roots", *roots);
+        rules.positive("branches", *branches);
+        rules.positive("continuations", *continuations);
+        rules.positive("rounds", *rounds);
         let most = self.most();
-        if most > MOST {
-            problems.push(format!(
-                "rounds: got {rounds}, with which a prompt may have {most} responses, expected at most {MOST} of them"
-            ));
-        }
-        if !(kept_gb.is_finite() && *kept_gb >= 0.0) {
-            problems.push(format!("kept_gb: got {kept_gb:?}, expected a finite number, at least 0"));
-        }
-        problems.extend(rule.rule().problems().into_iter().map(|problem| format!("rule.{problem}")));
+        rules.forbid(most > MOST, &["rounds", "roots", "branches", "continuations"], || {
+            format!(": got {rounds}, with which a prompt may have {most} responses, expected at most {MOST} of them")
+        });
+        let is_size = kept_gb.is_finite() && *kept_gb >= 0.0;
+        rules.expect("kept_gb", format_args!("{kept_gb:?}"), "a finite number, at least 0", is_size);
+        rules.part("rule", rule.rule().rules());
         let filter = matches!(expand, ExpandConfig::Difficulty(difficulty) if difficulty.filter);
-        if filter && rule.rule().needs().influence.is_none() {
-            let expected = "expected false, or rule.type = \"attention\", whose influence it goes by";
-            problems.push(format!("expand.filter: got true, {expected}"));
-        }
-        problems
+        let blind = filter && rule.rule().needs().influence.is_none();
+        rules.forbid(blind, &["expand.filter", "rule.type"], || {
+            ": got true, expected false, or rule.type = \"attention\", whose influence it goes by".to_owned()
+        });
+        rules
     }
 }
 
@@ -167,9 +164,12 @@ mod tests {
         let branch = Root { leaf: 5, from: 2, ..root(&[0.0, 0.5, 0.9, 0.1]) };
         let forks = explorer.grow(&tree, &[branch]).forks;
         assert_eq!(forks, [Fork { parent: 5, at: 3 }, Fork { parent: 5, at: 3 }]);
-        assert_eq!(TreeConfig { roots: 0, ..config }.problems(), ["roots: got 0, expected at least 1"]);
+        assert_eq!(
+            TreeConfig { roots: 0, ..config }.rules().problems(),
+            ["roots: got 0, expected at least 1"]
+        );
         let filtered = TreeConfig { expand: ExpandConfig::Difficulty(DifficultyConfig::default()), ..config };
-        assert!(filtered.problems()[0].starts_with("expand.filter: got true, expected false"));
+        assert!(filtered.rules().problems()[0].starts_with("expand.filter: got true, expected false"));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BranchRule, Root, RootNeeds};
+use crate::types::Rules;
 
 /// Settings of [`RuleConfig::Attention`](super::RuleConfig::Attention).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,16 +58,13 @@ impl BranchRule for AttentionConfig {
         taken.into_iter().map(start).collect()
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn rules(&self) -> Rules {
         let Self { top_fraction, distance, min_start: _, min_gap: _ } = self;
-        let mut problems = Vec::new();
-        if !(*top_fraction > 0.0 && *top_fraction <= 1.0) {
-            problems.push(format!("top_fraction: got {top_fraction:?}, expected above 0 and at most 1"));
-        }
-        if *distance == 0 {
-            problems.push(String::from("distance: got 0, expected at least 1 step"));
-        }
-        problems
+        let mut rules = Rules::default();
+        let is_share = *top_fraction > 0.0 && *top_fraction <= 1.0;
+        rules.expect("top_fraction", format_args!("{top_fraction:?}"), "above 0 and at most 1", is_share);
+        rules.expect("distance", distance, "at least 1 step", *distance > 0);
+        rules
     }
 }
 

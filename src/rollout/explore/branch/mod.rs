@@ -12,7 +12,7 @@ pub use attention::AttentionConfig;
 pub use entropy::EntropyConfig;
 pub use uniform::UniformConfig;
 
-use crate::types::{RunRandom, Step};
+use crate::types::{Rules, RunRandom, Step};
 
 /// What must be known of responses that others branch off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,9 +55,9 @@ pub trait BranchRule {
     /// it.
     fn pick(&self, root: &Root<'_>, n: usize) -> Vec<usize>;
 
-    /// What cannot work, each as `key: got ..., expected ...`.
-    fn problems(&self) -> Vec<String> {
-        Vec::new()
+    /// What its keys may be.
+    fn rules(&self) -> Rules {
+        Rules::default()
     }
 }
 
