@@ -43,14 +43,14 @@ impl Check {
             super::say(format_args!("note: {note}"))?;
         }
         let batch = recipe.batch;
-        let most = recipe.explore.most();
+        let most = recipe.explore.settings().most();
         let (prompts, responses) = match recipe.sampler {
             SamplerConfig::Adaptive(adaptive) => {
                 let prompts = format!("{} prompts at first and at most {}", batch.prompts, adaptive.most);
                 (prompts, format!("at most {most} responses to each"))
             }
             SamplerConfig::Uniform(_) => {
-                let each = if recipe.explore.rounds() > 0 { "at most " } else { "" };
+                let each = if recipe.explore.settings().rounds() > 0 { "at most " } else { "" };
                 (
                     format!("{} prompts", batch.prompts),
                     format!("{each}{most} responses = {each}{}", batch.prompts.saturating_mul(most)),

@@ -127,7 +127,7 @@ fn several_recipes_are_arms_of_their_own() {
         (vec!["made_up".into(), "other".into()], "made_up and 1 more".into())
     );
     let sizes: Vec<usize> =
-        plan.arms.iter().map(|arm| plan.setup(arm, 8).unwrap().recipe.explore.most()).collect();
+        plan.arms.iter().map(|arm| plan.setup(arm, 8).unwrap().recipe.explore.settings().most()).collect();
     assert_eq!(sizes, [4, 5]);
     let plan = Plan::new(both(&["uniform", "rhythm"])).unwrap();
     let expected = ["made_up, uniform", "made_up, rhythm", "other, uniform", "other, rhythm"];

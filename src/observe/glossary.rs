@@ -73,7 +73,11 @@ pub const ENTRIES: &[Entry] = &[
     entry("response_length/min", "tokens", "Length of the shortest response."),
     entry("response_length/max", "tokens", "Length of the longest response."),
     entry("response_length/clip_ratio", SHARE, "Responses cut off at the limit of new tokens."),
-    entry("policy/entropy", "nats", "Mean entropy of the policy's next-token distribution."),
+    entry(
+        "policy/entropy",
+        "nats",
+        "Mean entropy of the distributions that response tokens came from, before the step moved the weights.",
+    ),
     entry("policy/kl_ref", "nats", "Mean estimate per token of KL(policy || reference)."),
     entry(
         "policy/approx_kl",

@@ -1,6 +1,5 @@
 //! How generating and learning take turns: a [`RolloutSource`] yields the scored trees of a step.
 
-mod config;
 mod gather;
 mod groups;
 mod on_policy;
@@ -9,12 +8,11 @@ mod overlapped;
 mod pending;
 mod roots;
 
-pub use config::{OnPolicyConfig, OneStepOffConfig, OverlappedConfig, PipelineConfig};
 pub use gather::{Call, Gatherer, Spent, Sprouts};
 pub use groups::{GroupsConfig, ZeroVariance};
-pub use on_policy::OnPolicy;
-pub use one_step_off::OneStepOff;
-pub use overlapped::Overlapped;
+pub use on_policy::{OnPolicy, OnPolicyConfig};
+pub use one_step_off::{OneStepOff, OneStepOffConfig};
+pub use overlapped::{Overlapped, OverlappedConfig};
 pub use pending::{Pending, SourceState};
 pub use roots::{RootReader, Roots};
 
@@ -81,4 +79,56 @@ pub trait RolloutSource {
     /// # Errors
     /// If the state does not fit the recipe's sampler or prompts.
     fn restore(&mut self, state: SourceState) -> Result<()>;
+}
+
+/// The settings of one schedule.
+pub trait ScheduleSettings {
+    /// Whether tokens may come from an older policy than the one that learns from them.
+    fn is_off_policy(&self) -> bool {
+        false
+    }
+
+    /// Whether a step has one generation call, so that branches never come from the weights that their roots came from.
+    fn has_one_call(&self) -> bool {
+        false
+    }
+
+    /// Whether importance sampling is on though the recipe has no section for it.
+    fn corrects(&self) -> bool {
+        false
+    }
+
+    /// The source: `n_prompts` prompts a step, and where that is possible up to `refill_rounds` rounds of new ones for
+    /// zero-variance groups.
+    fn build(&self, gatherer: Gatherer, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource>;
+}
+
+/// `[pipeline]`: how generating and learning take turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PipelineConfig {
+    /// Every response comes from the policy that learns from it.
+    OnPolicy(OnPolicyConfig),
+    /// Branches come from the policy that learns from them, the first responses that they leave from the one before it.
+    OneStepOff(OneStepOffConfig),
+    /// Responses come from the policy before the last update, while that is made.
+    Overlapped(OverlappedConfig),
+}
+
+impl PipelineConfig {
+    /// What the recipe chose.
+    #[must_use]
+    pub fn settings(&self) -> &dyn ScheduleSettings {
+        match self {
+            Self::OnPolicy(config) => config,
+            Self::OneStepOff(config) => config,
+            Self::Overlapped(config) => config,
+        }
+    }
+}
+
+impl Default for PipelineConfig {
+    fn default() -> Self {
+        Self::OnPolicy(OnPolicyConfig {})
+    }
 }

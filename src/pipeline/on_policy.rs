@@ -7,12 +7,24 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use super::gather::{Call, Gatherer, Spent};
-use super::{Discarded, Harvest, RolloutSource, SourceState};
+use super::{Discarded, Harvest, RolloutSource, ScheduleSettings, SourceState};
 use crate::model::Policy;
 use crate::rollout::Generated;
 use crate::types::{HeadSignals, Progress, Step, Tree};
+
+/// Settings of [`PipelineConfig::OnPolicy`](super::PipelineConfig::OnPolicy): none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnPolicyConfig {}
+
+impl ScheduleSettings for OnPolicyConfig {
+    fn build(&self, gatherer: Gatherer, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource> {
+        Box::new(OnPolicy { gatherer, n_prompts, refill_rounds })
+    }
+}
 
 /// Draw prompts, open their trees, generate, score, graft, let grow.
 pub struct OnPolicy {

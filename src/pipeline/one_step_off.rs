@@ -10,11 +10,31 @@
 //! under its own.
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use super::gather::{Call, Gatherer, Spent, Sprouts};
-use super::{Discarded, Harvest, RolloutSource, SourceState};
+use super::{Discarded, Harvest, RolloutSource, ScheduleSettings, SourceState};
 use crate::model::Policy;
 use crate::types::{Completion, GenRequest, Progress, Step};
+
+/// Settings of [`PipelineConfig::OneStepOff`](super::PipelineConfig::OneStepOff): none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OneStepOffConfig {}
+
+impl ScheduleSettings for OneStepOffConfig {
+    fn is_off_policy(&self) -> bool {
+        true
+    }
+
+    fn has_one_call(&self) -> bool {
+        true
+    }
+
+    fn build(&self, gatherer: Gatherer, n_prompts: usize, _: usize) -> Box<dyn RolloutSource> {
+        Box::new(OneStepOff { gatherer, n_prompts, pending: None })
+    }
+}
 
 /// Generates one step ahead.
 pub struct OneStepOff {

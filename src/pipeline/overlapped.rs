@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use serde::{Deserialize, Serialize};
 
-use super::{Harvest, OnPolicy, RolloutSource, SourceState};
+use super::{Gatherer, Harvest, OnPolicy, RolloutSource, ScheduleSettings, SourceState};
 use crate::model::Policy;
 use crate::types::{Progress, Step};
 
@@ -23,6 +24,34 @@ use crate::types::{Progress, Step};
 pub(super) const AGE: Step = 1;
 
 const LOST: &str = "an earlier harvest failed, and what gathers is lost";
+
+/// Settings of [`PipelineConfig::Overlapped`](super::PipelineConfig::Overlapped).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OverlappedConfig {
+    /// Whether importance sampling, where the recipe has no section for it, corrects with its defaults.
+    pub correct: bool,
+}
+
+impl Default for OverlappedConfig {
+    fn default() -> Self {
+        Self { correct: true }
+    }
+}
+
+impl ScheduleSettings for OverlappedConfig {
+    fn is_off_policy(&self) -> bool {
+        true
+    }
+
+    fn corrects(&self) -> bool {
+        self.correct
+    }
+
+    fn build(&self, gatherer: Gatherer, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource> {
+        Box::new(Overlapped::new(OnPolicy { gatherer, n_prompts, refill_rounds }))
+    }
+}
 
 /// Gathers one step ahead.
 pub struct Overlapped {

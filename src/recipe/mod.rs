@@ -156,7 +156,7 @@ impl Recipe {
         rules.part("model", self.model.rules());
         rules.part("data", self.data.rules());
         rules.part("sampler", self.sampler.rules());
-        rules.part("explore", self.explore.rules());
+        rules.part("explore", self.explore.settings().rules());
         rules.part("sampling", self.sampling.rules());
         for (index, entry) in self.reward.iter().enumerate() {
             rules.part(&format!("reward.{index}"), entry.rules());

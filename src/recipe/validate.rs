@@ -58,7 +58,7 @@ fn exploration(findings: &mut Findings, recipe: &Recipe) {
                  response of one token has no place to branch; or [advantage] `type` = \"tree\""
                     .into()
             });
-            findings.broken_if(pipeline.has_one_call() && tree.rounds > 1, &["explore.rounds", "pipeline.type"], || {
+            findings.broken_if(pipeline.settings().has_one_call() && tree.rounds > 1, &["explore.rounds", "pipeline.type"], || {
                 format!(
                     "[explore] `rounds`: got {}, expected 1 with [pipeline] `type` = \"one_step_off\", where one call a step \
                      serves the branches; or choose \"on_policy\" or \"overlapped\"",
@@ -82,7 +82,7 @@ fn exploration(findings: &mut Findings, recipe: &Recipe) {
                 .into()
         });
     }
-    findings.broken_if(refills && pipeline.has_one_call(), &["pipeline.type", "groups.zero_variance"], || {
+    findings.broken_if(refills && pipeline.settings().has_one_call(), &["pipeline.type", "groups.zero_variance"], || {
         "[groups] `zero_variance` = \"refill\" takes further calls within a step; [pipeline] `type` = \"one_step_off\" has \
          one, so choose \"drop\" or \"on_policy\""
             .into()

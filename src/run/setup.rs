@@ -161,13 +161,13 @@ impl Setup {
     /// If the prompts do not suit the sampler.
     pub fn rollout_source(&self) -> Result<Box<dyn RolloutSource>> {
         let recipe = &self.recipe;
-        let rounds = recipe.explore.rounds();
+        let rounds = recipe.explore.settings().rounds();
         // Its texts are those of the whole vocabulary.
         let segmenter = if rounds > 0 { Segmenter::new(&self.tokenizer)? } else { Segmenter::default() };
-        let n_more = if recipe.pipeline.has_one_call() { 0 } else { rounds };
+        let n_more = if recipe.pipeline.settings().has_one_call() { 0 } else { rounds };
         let gatherer = Gatherer {
             sampler: recipe.sampler.build(self.data.train.clone(), self.random)?,
-            explorer: recipe.explore.build(),
+            explorer: recipe.explore.settings().build(),
             reader: RootReader {
                 segmenter: Arc::new(segmenter),
                 temperature: recipe.sampling.temperature,
@@ -175,7 +175,9 @@ impl Setup {
                 random: self.random,
             },
             engine: Box::new(
-                self.engine().reading(self.decode_plan()).keeping(n_more, recipe.explore.kept_bytes()),
+                self.engine()
+                    .reading(self.decode_plan())
+                    .keeping(n_more, recipe.explore.settings().kept_bytes()),
             ),
             judge: Judge {
                 overlong: recipe
@@ -190,7 +192,7 @@ impl Setup {
                 sampling: recipe.sampling,
             },
         };
-        Ok(recipe.pipeline.build(gatherer, recipe.batch.prompts, recipe.groups.rounds()))
+        Ok(recipe.pipeline.settings().build(gatherer, recipe.batch.prompts, recipe.groups.rounds()))
     }
 
     /// How rewards become one advantage per token.
@@ -203,13 +205,13 @@ impl Setup {
             strategies: recipe.credit.iter().map(|config| config.build(self.random)).collect(),
             importance: recipe
                 .importance_sampling
-                .or_else(|| recipe.pipeline.corrects().then(ImportanceConfig::default)),
+                .or_else(|| recipe.pipeline.settings().corrects().then(ImportanceConfig::default)),
             kl_in_reward: kl.map(|kl| kl.estimator),
             shared_prefix: recipe.batch.shared_prefix,
             exclude: Exclude {
                 zero_variance: recipe.groups.zero_variance != ZeroVariance::Keep,
                 cut_off: matches!(recipe.overlong, Some(OverlongConfig::Mask(_))),
-                unbranched: !recipe.explore.trains_unbranched(),
+                unbranched: !recipe.explore.settings().trains_unbranched(),
             },
         }
     }
@@ -218,7 +220,7 @@ impl Setup {
     /// are not those that learn: then attention is read behind, in a pass.
     fn decode_plan(&self) -> Option<DecodePlan> {
         let Recipe { explore, pipeline, .. } = &self.recipe;
-        let on_the_way = explore.rounds() == 0 && !pipeline.is_off_policy();
+        let on_the_way = explore.settings().rounds() == 0 && !pipeline.settings().is_off_policy();
         let wanted = on_the_way && self.credit().needs().signals();
         wanted.then(|| DecodePlan::new(&self.recipe.signals, &self.model)).flatten()
     }
@@ -257,8 +259,8 @@ impl Setup {
         StepConfig {
             learner: self.learner_config(),
             signals: signals.clone(),
-            is_off_policy: pipeline.is_off_policy(),
-            n_responses: batch.prompts * explore.most(),
+            is_off_policy: pipeline.settings().is_off_policy(),
+            n_responses: batch.prompts * explore.settings().most(),
             n_steps: run.steps,
         }
     }

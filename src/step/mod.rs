@@ -139,11 +139,14 @@ impl Trainer {
     pub fn step(&mut self, step: Step, watch: &mut dyn Watch) -> Result<StepRecord> {
         _ = self.contention.share();
         let begun = Instant::now();
+        watch.begin(Phase::Generate, self.config.n_responses);
         // A harvest that is under way is waited for here: its weights are gone with the process.
-        let (source, grouping) = (self.source.state()?, self.grouping.clone());
+        let source = self.source.state().inspect_err(|_| watch.end())?;
+        let grouping = self.grouping.clone();
         let record = self.make(step, begun, watch);
-        if record.is_err() {
-            (self.given_up, self.grouping) = (Some(source), grouping);
+        match record {
+            Ok(_) => self.given_up = None,
+            Err(_) => (self.given_up, self.grouping) = (Some(source), grouping),
         }
         record
     }
@@ -206,7 +209,6 @@ impl Trainer {
 
     /// Scored trees to learn from.
     fn harvest(&mut self, step: Step, watch: &mut dyn Watch) -> Result<Harvest> {
-        watch.begin(Phase::Generate, self.config.n_responses);
         let harvest = self.source.next(&self.policy, step, &mut |n| watch.advance(n));
         watch.end();
         let harvest = harvest?;

@@ -178,7 +178,7 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
             SamplerConfig::default().build(prompts.collect(), random).unwrap(),
             Arc::clone(&log),
         )),
-        explorer: ExploreConfig::Group(GroupConfig { size: 3 }).build(),
+        explorer: ExploreConfig::Group(GroupConfig { size: 3 }).settings().build(),
         reader: reader(&tokenizer, random),
         engine: Box::new(LoggedEngine(ScriptedEngine { script, calls: Vec::new() }, Arc::clone(&log))),
         judge: Judge { scorer: Arc::new(scorer), tokenizer: Arc::clone(&tokenizer), overlong: None },
@@ -248,7 +248,7 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<Penalty>) -> 
     let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap();
     let gatherer = Gatherer {
         sampler: SamplerConfig::default().build(prompts.collect(), random).unwrap(),
-        explorer: ExploreConfig::Group(GroupConfig { size: 3 }).build(),
+        explorer: ExploreConfig::Group(GroupConfig { size: 3 }).settings().build(),
         reader: reader(&tokenizer, random),
         engine: Box::new(ScriptedEngine { script: right.iter().map(answer).collect(), calls: Vec::new() }),
         judge: Judge { scorer: Arc::new(scorer), tokenizer: Arc::clone(&tokenizer), overlong },
@@ -309,7 +309,7 @@ fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() 
         rule: RuleConfig::Entropy(EntropyConfig {}),
         ..TreeConfig::default()
     };
-    gatherer.explorer = ExploreConfig::Tree(tree).build();
+    gatherer.explorer = ExploreConfig::Tree(tree).settings().build();
     let log = Log::default();
     let script = (0..30).map(|i| Completion {
         tokens: vec![5, 6 + i % 7, 4, 9],

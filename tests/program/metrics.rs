@@ -149,3 +149,62 @@ fn a_single_update_reports_the_log_probs_of_its_own_pass() {
         assert_eq!(rows[step - 1]["policy/ratio_mean"].as_f64().unwrap(), 1.0);
     }
 }
+
+/// Recipes of every kind, what they set, and the metrics that the kind is known by.
+const KINDS: &[(&str, &[&str], &[&str])] = &[
+    ("group", &["credit=[{type=\"rhythm\"}]", "signals.horizon=[2, 20]"], &["credit/dominated_frac"]),
+    (
+        "refill",
+        &["groups.zero_variance=refill", "loss.entropy_bonus=0.01"],
+        &["group/refill_rounds", "loss/entropy"],
+    ),
+    ("kl", &["loss.kl={coef=0.1, estimator=\"k2\"}"], &["policy/kl_ref", "policy/kl_coef", "loss/kl"]),
+    (
+        "ppo",
+        &[
+            "advantage={type=\"gae\"}",
+            "critic={optim={lr=1e-3}}",
+            "loss.kl={coef=0.1, place=\"reward\", estimator=\"k1\"}",
+        ],
+        &["loss/value", "value/clip_frac", "optim/critic_lr", "optim/critic_grad_norm", "policy/kl_ref"],
+    ),
+    (
+        "tree",
+        &[
+            "explore={type=\"tree\", roots=3, branches=1, rule={type=\"entropy\"}}",
+            "advantage={type=\"tree\"}",
+            "pipeline.type=one_step_off",
+            "importance_sampling.cap=2.0",
+        ],
+        &["mismatch/importance_mean", "mismatch/importance_capped_frac", "rollout/reused_tokens"],
+    ),
+    ("overlapped", &["pipeline.type=overlapped"], &["off_policy/age_max", "mismatch/importance_mean"]),
+];
+
+/// A key has one writer, and a sentence that explains it; a sentence has a writer.
+#[test]
+fn rows_of_every_kind_of_recipe_are_explained_and_all_that_is_explained_is_written() {
+    let place = Place::warmed();
+    let mut written = std::collections::BTreeSet::new();
+    for (name, sets, known_by) in KINDS {
+        let own = format!("run.name={name}");
+        let common =
+            ["run.steps=2", "eval.every=2", "checkpoint.every=1", "batch.max_tokens=1024", own.as_str()];
+        let args = common.iter().chain(*sets).flat_map(|set| ["--set", *set]);
+        let ended = place.run(&["train", "tiny.toml"].into_iter().chain(args).collect::<Vec<_>>());
+        assert_eq!(ended.code, 0, "{name}: {}", ended.err);
+        let rows = place.lines(&format!("runs/{name}/metrics.jsonl"));
+        assert_eq!(rows.len(), 2, "{name}");
+        for row in &rows {
+            let row = row.as_object().unwrap();
+            assert!(known_by.iter().all(|key| row.contains_key(*key)), "{name}: {known_by:?}: {row:?}");
+            for key in row.keys().filter(|key| *key != "step") {
+                let entry = glossary::explain(key);
+                written.insert(entry.unwrap_or_else(|| panic!("{name}: {key} is not explained")).key);
+            }
+        }
+    }
+    let unwritten: Vec<_> =
+        glossary::ENTRIES.iter().map(|entry| entry.key).filter(|key| !written.contains(key)).collect();
+    assert!(unwritten.is_empty(), "{unwritten:?}");
+}

@@ -157,7 +157,7 @@ impl PlannedSet {
         let name = file.name();
         let of_set = || format!("--set {name}");
         if let Some(problem) = file.unasked(eval.prompt.as_deref()) {
-            return Err(anyhow!("--{problem}").context(of_set()));
+            return Err(anyhow!("--prompt: {problem}").context(of_set()));
         }
         let is_countdown = file.columns().is_countdown();
         let kind = if is_countdown { TaskKind::Countdown } else { TaskKind::Question };

@@ -7,7 +7,7 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{CreditStrategy, Gains, Mark, Response, Role, StrategyConfig, top};
+use super::{CreditStrategy, Gains, Mark, Response, Role, StrategySettings, top};
 use crate::types::{Needs, Rules, RunRandom};
 
 /// How much more, for how many, and for whom.
@@ -87,7 +87,7 @@ impl<S: Scores> CreditStrategy for S {
 }
 
 /// Settings that are a strategy as they stand.
-impl<S: Scores + Copy + 'static> StrategyConfig for S {
+impl<S: Scores + Copy + 'static> StrategySettings for S {
     fn rules(&self) -> Rules {
         self.boost().rules()
     }

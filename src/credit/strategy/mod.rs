@@ -6,7 +6,7 @@
 //!
 //! Each gives one gain per response token and never sees a reward. To add one that scores tokens and pays the best of them
 //! more, write its file as `entropy.rs` is written ([`Scores`] has the common part), and add it to [`CreditConfig`]; one of
-//! another kind implements [`StrategyConfig`] and [`CreditStrategy`] itself, as `rhythm.rs` does. `inspect`, `compare` and
+//! another kind implements [`StrategySettings`] and [`CreditStrategy`] itself, as `rhythm.rs` does. `inspect`, `compare` and
 //! `check` go by what these say.
 
 mod anatomy;
@@ -59,7 +59,7 @@ pub trait CreditStrategy {
 }
 
 /// The settings of one strategy, as an entry of `[[credit]]` holds them.
-pub trait StrategyConfig {
+pub trait StrategySettings {
     /// What its keys may be.
     fn rules(&self) -> Rules;
 
@@ -122,7 +122,7 @@ impl CreditConfig {
         matches!(self, Self::Uniform(_))
     }
 
-    fn settings(&self) -> &dyn StrategyConfig {
+    fn settings(&self) -> &dyn StrategySettings {
         match self {
             Self::Uniform(config) => config,
             Self::Rhythm(config) => config,
@@ -141,7 +141,7 @@ impl CreditConfig {
         self.settings().rules()
     }
 
-    /// See [`StrategyConfig::idle`].
+    /// See [`StrategySettings::idle`].
     #[must_use]
     pub fn idle(&self, max_new_tokens: usize) -> Vec<String> {
         self.settings().idle(max_new_tokens)

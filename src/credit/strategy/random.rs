@@ -7,7 +7,7 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{ApplyTo, Boost, CreditStrategy, Response, Role, Scores, StrategyConfig, Take};
+use super::{ApplyTo, Boost, CreditStrategy, Response, Role, Scores, StrategySettings, Take};
 use crate::types::{Needs, Purpose, Rules, RunRandom};
 
 /// Settings of [`CreditConfig::Random`](super::CreditConfig::Random).
@@ -36,7 +36,7 @@ impl RandomConfig {
     }
 }
 
-impl StrategyConfig for RandomConfig {
+impl StrategySettings for RandomConfig {
     fn rules(&self) -> Rules {
         self.boost().rules()
     }

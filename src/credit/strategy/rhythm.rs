@@ -12,7 +12,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApplyTo, Boost, CreditStrategy, Curve, Gains, Mark, Response, Role, Share, StrategyConfig, Take,
+    ApplyTo, Boost, CreditStrategy, Curve, Gains, Mark, Response, Role, Share, StrategySettings, Take,
     Threshold, dominated, top,
 };
 use crate::types::{Needs, Rules, RunRandom};
@@ -71,7 +71,7 @@ impl Default for RhythmConfig {
     }
 }
 
-impl StrategyConfig for RhythmConfig {
+impl StrategySettings for RhythmConfig {
     fn rules(&self) -> Rules {
         let Self { gain, fraction, take, apply_to, lookback, tau_waad, tau_jump, alpha, overlap: _ } = *self;
         let mut rules = Boost { gain, fraction, take, apply_to }.rules();

@@ -7,7 +7,7 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{ApplyTo, CreditStrategy, Gains, Response, StrategyConfig};
+use super::{ApplyTo, CreditStrategy, Gains, Response, StrategySettings};
 use crate::types::{Needs, Rules, RunRandom};
 
 /// Settings of [`CreditConfig::Uniform`](super::CreditConfig::Uniform): there are none.
@@ -15,7 +15,7 @@ use crate::types::{Needs, Rules, RunRandom};
 #[serde(deny_unknown_fields)]
 pub struct UniformConfig {}
 
-impl StrategyConfig for UniformConfig {
+impl StrategySettings for UniformConfig {
     fn rules(&self) -> Rules {
         Rules::default()
     }

@@ -2,8 +2,34 @@
 
 use std::sync::Arc;
 
-use super::{Explorer, GroupConfig};
-use crate::types::{GenRequest, Prompt};
+use serde::{Deserialize, Serialize};
+
+use super::{ExploreSettings, Explorer};
+use crate::types::{GenRequest, Prompt, Rules};
+
+/// Settings of [`ExploreConfig::Group`](super::ExploreConfig::Group).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupConfig {
+    /// Responses per prompt; at least 2 for an advantage that compares them.
+    pub size: usize,
+}
+
+impl ExploreSettings for GroupConfig {
+    fn rules(&self) -> Rules {
+        let mut rules = Rules::default();
+        rules.positive("size", self.size);
+        rules
+    }
+
+    fn most(&self) -> usize {
+        self.size
+    }
+
+    fn build(&self) -> Box<dyn Explorer> {
+        Box::new(*self)
+    }
+}
 
 impl Explorer for GroupConfig {
     fn open(&self, prompt: &Arc<Prompt>) -> Vec<GenRequest> {

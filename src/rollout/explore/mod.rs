@@ -1,20 +1,19 @@
 //! Which responses to ask for: `[explore]`.
 
 pub mod branch;
-mod config;
 pub mod expand;
 mod group;
 mod tree;
 
 use std::sync::Arc;
 
-pub use config::{ExploreConfig, GroupConfig};
+pub use group::GroupConfig;
 use serde::{Deserialize, Serialize};
 pub use tree::TreeConfig;
 
 use self::branch::{Root, RootNeeds};
 use self::expand::Solved;
-use crate::types::{Fork, GenRequest, Prompt, Tree};
+use crate::types::{Fork, GenRequest, Prompt, Rules, Tree};
 
 /// What becomes of a tree that may grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,49 +61,50 @@ pub trait Explorer: Send {
     fn restore(&mut self, _state: ExplorerState) {}
 }
 
-impl ExploreConfig {
+/// The settings of one way to explore.
+pub trait ExploreSettings {
+    /// What its keys may be.
+    fn rules(&self) -> Rules;
+
     /// Most responses to a prompt.
-    #[must_use]
-    pub fn most(&self) -> usize {
-        match self {
-            Self::Group(config) => config.size,
-            Self::Tree(config) => config.most(),
-        }
-    }
+    fn most(&self) -> usize;
 
     /// How often trees grow.
-    #[must_use]
-    pub fn rounds(&self) -> usize {
-        match self {
-            Self::Group(_) => 0,
-            Self::Tree(config) => config.rounds,
-        }
+    fn rounds(&self) -> usize {
+        0
     }
 
-    /// Whether responses are trained on that nothing branches off from.
-    #[must_use]
-    pub fn trains_unbranched(&self) -> bool {
-        match self {
-            Self::Group(_) => true,
-            Self::Tree(config) => config.train_unbranched,
-        }
+    /// Whether first responses are trained on that nothing branches off from.
+    fn trains_unbranched(&self) -> bool {
+        true
     }
 
     /// Most bytes of keys and values that responses leave for those that branch off them.
-    #[must_use]
-    pub fn kept_bytes(&self) -> usize {
-        match self {
-            Self::Group(_) => 0,
-            Self::Tree(config) => (config.kept_gb * 1e9) as usize,
-        }
+    fn kept_bytes(&self) -> usize {
+        0
     }
 
-    /// The explorer that the recipe chose.
+    /// The explorer.
+    fn build(&self) -> Box<dyn Explorer>;
+}
+
+/// `[explore]`: how the responses to one prompt come about.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ExploreConfig {
+    /// Independent responses: a tree without forks.
+    Group(GroupConfig),
+    /// First responses and others that branch off them.
+    Tree(TreeConfig),
+}
+
+impl ExploreConfig {
+    /// What the recipe chose.
     #[must_use]
-    pub fn build(self) -> Box<dyn Explorer> {
+    pub fn settings(&self) -> &dyn ExploreSettings {
         match self {
-            Self::Group(config) => Box::new(config),
-            Self::Tree(config) => Box::new(tree::TreeExplorer { config, solved: Solved::default() }),
+            Self::Group(config) => config,
+            Self::Tree(config) => config,
         }
     }
 }

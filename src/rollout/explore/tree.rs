@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::branch::{Root, RootNeeds, RuleConfig};
 use super::expand::{ExpandConfig, Solved};
 use super::group::fresh;
-use super::{Explorer, ExplorerState, Growth};
+use super::{ExploreSettings, Explorer, ExplorerState, Growth};
 use crate::types::{Fork, GenRequest, Prompt, Rules, Tree};
 
 /// More responses to a prompt are a slip of the pen: each round multiplies them.
@@ -57,9 +57,9 @@ impl Default for TreeConfig {
 }
 
 /// Opens trees and lets them grow.
-pub(super) struct TreeExplorer {
-    pub config: TreeConfig,
-    pub solved: Solved,
+struct TreeExplorer {
+    config: TreeConfig,
+    solved: Solved,
 }
 
 impl Explorer for TreeExplorer {
@@ -77,12 +77,11 @@ impl Explorer for TreeExplorer {
 
     fn grow(&mut self, tree: &Tree, roots: &[Root<'_>]) -> Growth {
         let TreeConfig { branches, continuations, rule, expand, .. } = self.config;
-        let chosen = match expand {
-            ExpandConfig::Difficulty(difficulty) if roots.first().is_some_and(|root| root.from == 0) => {
-                difficulty.choose(tree, roots, &mut self.solved)
-            }
-            // A problem is judged once, by its first responses.
-            _ => Some((0..roots.len()).collect()),
+        // A problem is judged once, by its first responses.
+        let is_first = roots.first().is_some_and(|root| root.from == 0);
+        let chosen = match is_first {
+            true => expand.expansion().choose(tree, roots, &mut self.solved),
+            false => Some((0..roots.len()).collect()),
         };
         let Some(chosen) = chosen else { return Growth { forks: Vec::new(), is_dropped: true } };
         let forks = chosen.into_iter().flat_map(|chosen| {
@@ -102,18 +101,30 @@ impl Explorer for TreeExplorer {
     }
 }
 
-impl TreeConfig {
-    /// Most responses to a prompt.
-    #[must_use]
-    pub fn most(&self) -> usize {
+impl ExploreSettings for TreeConfig {
+    fn most(&self) -> usize {
         let each = self.branches.saturating_mul(self.continuations);
         let of_one = (0..self.rounds).fold(1usize, |below, _| each.saturating_mul(below).saturating_add(1));
         self.roots.saturating_mul(of_one)
     }
 
-    /// What its keys may be.
-    #[must_use]
-    pub fn rules(&self) -> Rules {
+    fn rounds(&self) -> usize {
+        self.rounds
+    }
+
+    fn trains_unbranched(&self) -> bool {
+        self.train_unbranched
+    }
+
+    fn kept_bytes(&self) -> usize {
+        (self.kept_gb * 1e9) as usize
+    }
+
+    fn build(&self) -> Box<dyn Explorer> {
+        Box::new(TreeExplorer { config: *self, solved: Solved::default() })
+    }
+
+    fn rules(&self) -> Rules {
         let Self { roots, branches, continuations, rounds, train_unbranched: _, kept_gb, rule, expand } =
             self;
         let mut rules = Rules::default();
@@ -128,7 +139,7 @@ impl TreeConfig {
         let is_size = kept_gb.is_finite() && *kept_gb >= 0.0;
         rules.expect("kept_gb", format_args!("{kept_gb:?}"), "a finite number, at least 0", is_size);
         rules.part("rule", rule.rule().rules());
-        let filter = matches!(expand, ExpandConfig::Difficulty(difficulty) if difficulty.filter);
+        let filter = expand.expansion().reads_influence();
         let blind = filter && rule.rule().needs().influence.is_none();
         rules.forbid(blind, &["expand.filter", "rule.type"], || {
             ": got true, expected false, or rule.type = \"attention\", whose influence it goes by".to_owned()

@@ -1,6 +1,4 @@
-//! How many first responses others branch off, and which: `[explore.expand]`.
-//!
-//! Difficulty-aware (arXiv 2509.26628), with z the share of the G first responses that are right (of those among them that were
+//! More of a hard problem's responses are branched off, fewer of an easy one's (arXiv 2509.26628), with z the share of the G first responses that are right (of those among them that were
 //! graded; the others come last where some are chosen by kind, and z is 0 where none was):
 //!
 //! ```text
@@ -14,31 +12,11 @@
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::branch::Root;
+use super::{Expansion, Solved};
+use crate::rollout::explore::branch::Root;
 use crate::types::{Purpose, Tree};
 
-/// Which first responses others branch off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum ExpandConfig {
-    /// All of them.
-    All(AllConfig),
-    /// More of a hard problem's, fewer of an easy one's.
-    Difficulty(DifficultyConfig),
-}
-
-impl Default for ExpandConfig {
-    fn default() -> Self {
-        Self::All(AllConfig {})
-    }
-}
-
-/// Settings of [`ExpandConfig::All`]: none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AllConfig {}
-
-/// Settings of [`ExpandConfig::Difficulty`].
+/// Settings of [`ExpandConfig::Difficulty`](super::ExpandConfig::Difficulty).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DifficultyConfig {
@@ -69,16 +47,6 @@ pub enum Rounding {
     Round,
 }
 
-/// Influence of the problems that were always solved so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Solved {
-    /// Their number.
-    pub n: u64,
-    /// Sum of their mean influences.
-    pub influence: f64,
-}
-
 impl DifficultyConfig {
     /// Number of the `n` first responses, a share `right` of them right, that others branch off.
     #[must_use]
@@ -92,10 +60,14 @@ impl DifficultyConfig {
             Rounding::Round => number.round() as usize,
         }
     }
+}
 
-    /// Which responses of `tree` others branch off, in order; `None` if the problem is not worth training on. `solved` takes
-    /// notice of it.
-    pub fn choose(&self, tree: &Tree, roots: &[Root<'_>], solved: &mut Solved) -> Option<Vec<usize>> {
+impl Expansion for DifficultyConfig {
+    fn reads_influence(&self) -> bool {
+        self.filter
+    }
+
+    fn choose(&self, tree: &Tree, roots: &[Root<'_>], solved: &mut Solved) -> Option<Vec<usize>> {
         let n_graded = tree.graded().count();
         let n_right = tree.graded().filter(|leaf| leaf.verdict.correct()).count();
         if n_graded > 0 && n_right == n_graded && self.filter && !solved.passes(roots) {
@@ -115,20 +87,6 @@ impl DifficultyConfig {
         chosen.truncate(self.number(tree.leaves.len(), n_right as f64 / n_graded.max(1) as f64));
         chosen.sort_unstable();
         Some(chosen)
-    }
-}
-
-impl Solved {
-    /// Whether a problem with these responses has more influence than those before it had on average; the first one passes.
-    fn passes(&mut self, roots: &[Root<'_>]) -> bool {
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-        let of_root =
-            |root: &Root<'_>| mean(&root.influence.iter().map(|y| f64::from(*y)).collect::<Vec<_>>());
-        let own = mean(&roots.iter().map(of_root).collect::<Vec<_>>());
-        let passes = self.n == 0 || own > self.influence / self.n as f64;
-        self.n += 1;
-        self.influence += own;
-        passes
     }
 }
 

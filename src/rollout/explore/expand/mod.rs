@@ -1,0 +1,75 @@
+//! Which first responses others branch off: `[explore.expand]`.
+
+mod all;
+mod difficulty;
+
+use serde::{Deserialize, Serialize};
+
+pub use all::AllConfig;
+pub use difficulty::{DifficultyConfig, Rounding};
+
+use super::branch::Root;
+use crate::types::Tree;
+
+/// Chooses the first responses that others branch off.
+pub trait Expansion {
+    /// Whether it goes by how much later steps look back at each step.
+    fn reads_influence(&self) -> bool {
+        false
+    }
+
+    /// Which responses of `tree`, whose first ones are `roots`, others branch off, in order; `None` if the problem is not worth
+    /// training on. `solved` takes notice of it.
+    fn choose(&self, tree: &Tree, roots: &[Root<'_>], solved: &mut Solved) -> Option<Vec<usize>>;
+}
+
+/// The expansion of a recipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ExpandConfig {
+    /// All of them.
+    All(AllConfig),
+    /// More of a hard problem's, fewer of an easy one's.
+    Difficulty(DifficultyConfig),
+}
+
+impl ExpandConfig {
+    /// The expansion.
+    #[must_use]
+    pub fn expansion(&self) -> &dyn Expansion {
+        match self {
+            Self::All(config) => config,
+            Self::Difficulty(config) => config,
+        }
+    }
+}
+
+impl Default for ExpandConfig {
+    fn default() -> Self {
+        Self::All(AllConfig {})
+    }
+}
+
+/// Influence of the problems that were always solved so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Solved {
+    /// Their number.
+    pub n: u64,
+    /// Sum of their mean influences.
+    pub influence: f64,
+}
+
+impl Solved {
+    /// Whether a problem with these responses has more influence than those before it had on average; the first one passes.
+    fn passes(&mut self, roots: &[Root<'_>]) -> bool {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        let of_root =
+            |root: &Root<'_>| mean(&root.influence.iter().map(|y| f64::from(*y)).collect::<Vec<_>>());
+        let own = mean(&roots.iter().map(of_root).collect::<Vec<_>>());
+        let passes = self.n == 0 || own > self.influence / self.n as f64;
+        self.n += 1;
+        self.influence += own;
+        passes
+    }
+}
