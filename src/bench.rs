@@ -27,6 +27,7 @@ use crate::rollout::explore::{Explorer, ExplorerState, GroupConfig as Group};
 use crate::rollout::{DecodeEngine, Generated, Generation, RolloutEngine, SamplingConfig};
 use crate::score::Judge;
 use crate::signal::{DecodePlan, SignalConfig};
+use crate::stats::median;
 use crate::step::{StepConfig, Times, Trainer, Unwatched};
 use crate::text::{Tokenizer, countdown_tokenizer};
 use crate::types::{GenRequest, Progress, Prompt, Purpose, RunRandom, SharedPrefix, Step};
@@ -319,10 +320,4 @@ fn made_up(i: usize) -> String {
     let numbers: Vec<u32> = (0..4).map(|j| number(j, 99.0)).collect();
     let target = number(4, 90.0) + 9;
     format!("Using the numbers {numbers:?}, create an equation that equals {target}. Show your work.")
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }

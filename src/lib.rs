@@ -52,6 +52,7 @@ pub mod run;
 pub mod run_folder;
 pub mod score;
 pub mod signal;
+mod stats;
 pub mod step;
 pub mod text;
 pub mod threads;

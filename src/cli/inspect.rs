@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anstream::{AutoStream, ColorChoice};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use rlcredit::data::jsonl;
@@ -68,7 +69,7 @@ pub struct Inspect {
     /// a response of a run
     #[arg(long, value_name = "NAME")]
     strategy: Option<String>,
-    /// Colours in the terminal; auto obeys NO_COLOR
+    /// Colours in the terminal; auto obeys NO_COLOR and CLICOLOR
     #[arg(long, value_enum, default_value = "auto")]
     color: ColorArgument,
 }
@@ -176,7 +177,7 @@ impl Inspect {
         let color = match self.color {
             ColorArgument::Always => true,
             ColorArgument::Never => false,
-            ColorArgument::Auto => terminal && wants_color(),
+            ColorArgument::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
         };
         let terminal = Terminal::new(Style { color, columns: columns.unwrap_or(COLUMNS), by }, shown);
         for (name, value) in facts {
@@ -198,9 +199,4 @@ fn require_known(by: &str, subjects: &[Subject]) -> Result<()> {
             )
         })
     })
-}
-
-fn wants_color() -> bool {
-    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }

@@ -9,6 +9,8 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use crate::stats::{mean, variance};
+
 /// A mean over seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Mean {
@@ -38,8 +40,8 @@ impl Mean {
         if n == 0 {
             return None;
         }
-        let mean = values.iter().sum::<f64>() / n as f64;
-        let ci95 = standard_error(values, mean).zip(student(n)).map(|(error, t)| {
+        let mean = mean(values);
+        let ci95 = standard_error(values).zip(student(n)).map(|(error, t)| {
             let half = t.inverse_cdf(0.975) * error;
             [mean - half, mean + half]
         });
@@ -58,7 +60,7 @@ impl Paired {
     #[must_use]
     pub fn of(differences: &[f64]) -> Option<Self> {
         let difference = Mean::of(differences)?;
-        let error = standard_error(differences, difference.mean);
+        let error = standard_error(differences);
         // Differences that are equal up to rounding leave nothing to compare their mean with.
         let error = error.filter(|error| *error > 1e-12 * difference.mean.abs());
         let p = error
@@ -69,10 +71,9 @@ impl Paired {
 }
 
 /// s / √n; `None` for a single value.
-fn standard_error(values: &[f64], mean: f64) -> Option<f64> {
+fn standard_error(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
-    let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
-    (values.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt())
+    (values.len() > 1).then(|| (variance(values) / n).sqrt())
 }
 
 /// Student's distribution for the mean of `n` values; `None` below 2.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::stats::{mean, squares};
+
 /// A mean and its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -35,8 +37,7 @@ pub fn estimate(values: impl Iterator<Item = f64>, responses: usize) -> Estimate
         return Estimate { mean: 0.0, ci95: [0.0, 1.0] };
     }
     let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+    let (mean, variance) = (mean(&values), squares(&values) / n);
     let coin = mean * (1.0 - mean);
     let m = if variance > 1e-12 { (n * coin / variance).min(n * responses as f64) } else { n };
     let shrink = 1.0 + Z * Z / m;

@@ -9,6 +9,7 @@ use crate::files::peak_rss_gb;
 use crate::learner::Gap;
 use crate::pipeline::Discarded;
 use crate::rollout::Counts;
+use crate::stats;
 use crate::step::{StepRecord, Times, explained_in_training};
 use crate::types::{Finish, Leaf, MetricRow, RatioStart, Step, TrainedTree};
 
@@ -243,15 +244,13 @@ struct Spread {
 impl Spread {
     fn of(values: impl Iterator<Item = f64>) -> Self {
         let values: Vec<f64> = values.collect();
-        let n = values.len();
-        if n == 0 {
+        if values.is_empty() {
             return Self { mean: 0.0, std: 0.0, min: 0.0, max: 0.0 };
         }
-        let mean = values.iter().sum::<f64>() / n as f64;
-        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n.max(2) - 1) as f64;
+        let (mean, std) = (stats::mean(&values), stats::std(&values));
         let min = values.iter().copied().fold(f64::INFINITY, f64::min);
         let max = values.into_iter().fold(f64::NEG_INFINITY, f64::max);
-        Self { mean, std: variance.sqrt(), min, max }
+        Self { mean, std, min, max }
     }
 }
 

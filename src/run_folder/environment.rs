@@ -1,9 +1,9 @@
 //! `env.json`: what a run ran on.
 
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -54,7 +54,6 @@ impl Environment {
     /// What this process runs on, given what only libtorch knows.
     #[must_use]
     pub fn gather(libtorch: &str, device: &str, dtype: Dtype, threads: usize) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             run: None,
             rlcredit: env!("CARGO_PKG_VERSION").to_owned(),
@@ -65,7 +64,7 @@ impl Environment {
             instructions: instructions(),
             git: Git::of_this_program(),
             command: std::env::args_os().map(|arg| masked(&arg.to_string_lossy())).collect(),
-            started: utc(now.as_secs()),
+            started: Timestamp::now().strftime("%FT%TZ").to_string(),
         }
     }
 
@@ -122,41 +121,10 @@ impl Git {
     }
 }
 
-/// Seconds since 1970 as `YYYY-MM-DDThh:mm:ssZ`, by Hinnant's days-to-civil algorithm.
-fn utc(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years begin in March, so that the leap day is the last of its year; eras of 400 years have 146,097 days.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = 400 * era + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    #[test]
-    fn times_are_those_of_the_calendar() {
-        // Expected values: `date -u -d @SECONDS +%FT%TZ`.
-        for (seconds, expected) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_709_251_199, "2024-02-29T23:59:59Z"),
-            (1_735_689_599, "2024-12-31T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(utc(seconds), expected);
-        }
-    }
 
     #[test]
     fn earlier_environments_are_kept_in_order() {

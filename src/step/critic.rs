@@ -8,6 +8,7 @@ use crate::learner::{CriticConfig, CriticLearner, CriticReport};
 use crate::measure::{Passes, values};
 use crate::model::{Critic, Policy};
 use crate::optim::learning_rate;
+use crate::stats::squares;
 use crate::types::{Step, TrainedTree, Tree};
 
 /// A critic that learns beside the policy.
@@ -70,13 +71,9 @@ impl CriticTrainer {
 /// ```
 fn explained_variance(pairs: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
     let (values, targets): (Vec<f64>, Vec<f64>) = pairs.unzip();
-    let variance = |numbers: &[f64]| {
-        let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
-        numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>()
-    };
     let errors: Vec<f64> = targets.iter().zip(&values).map(|(target, value)| target - value).collect();
-    let whole = variance(&targets);
-    (whole > 0.0).then(|| 1.0 - variance(&errors) / whole)
+    let whole = squares(&targets);
+    (whole > 0.0).then(|| 1.0 - squares(&errors) / whole)
 }
 
 /// [`explained_variance`] of the returns of a step by the values before its update, over all tokens of graded responses.

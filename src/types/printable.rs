@@ -17,7 +17,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 pub fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=,:+@%".contains(c);
     let is_plain = !text.is_empty() && text.chars().all(plain);
-    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    // A word with a zero byte is none, however it is quoted.
+    let quoted = || shlex::try_quote(text).unwrap_or_default().into_owned();
+    if is_plain { text.to_owned() } else { quoted() }
 }
 
 /// The last end of a character of `text` at or before the byte `end`.

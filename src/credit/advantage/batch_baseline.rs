@@ -9,7 +9,8 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{AdvantageEstimator, Rewards, mean, spread, whiten};
+use super::{AdvantageEstimator, Rewards, spread, whiten};
+use crate::stats::mean;
 use crate::types::PathField;
 
 /// Settings of the batch baseline: none.

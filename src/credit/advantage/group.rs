@@ -9,7 +9,8 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{AdvantageEstimator, Rewards, mean, spread, std};
+use super::{AdvantageEstimator, Rewards, spread};
+use crate::stats::{mean, std};
 use crate::types::PathField;
 
 const EPS: f64 = 1e-6;

@@ -18,6 +18,7 @@ pub use leave_one_out::LeaveOneOutConfig;
 pub use tree::TreeConfig;
 
 use super::Rewards;
+use crate::stats::{mean, std};
 use crate::types::{Needs, PathField, Rules};
 
 /// Turns the rewards of a step's trees into advantages.
@@ -89,17 +90,6 @@ fn spread(rewards: &Rewards<'_>, advantage: impl Fn(f64) -> f64) -> PathField<f3
     let of = |total: Option<f64>| total.filter(|_| differ).map_or(0.0, &advantage);
     let per_leaf: Vec<f64> = rewards.totals().into_iter().map(of).collect();
     PathField::from_fn(&rewards.tree.tree, |leaf, _| per_leaf[leaf] as f32)
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// Unbiased standard deviation; 0 for a single value.
-fn std(values: &[f64]) -> f64 {
-    let centre = mean(values);
-    let squares: f64 = values.iter().map(|v| (v - centre).powi(2)).sum();
-    (squares / (values.len().max(2) - 1) as f64).sqrt()
 }
 
 /// Moves and scales all values of a step to mean 0 and deviation 1: `(x - mean) / sqrt(var + 1e-8)`, unbiased, each token of

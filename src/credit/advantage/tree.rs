@@ -11,7 +11,8 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{AdvantageEstimator, Rewards, mean};
+use super::{AdvantageEstimator, Rewards};
+use crate::stats::mean;
 use crate::types::PathField;
 
 /// Settings of the tree advantage: none.

@@ -64,19 +64,6 @@ pub fn dominated(
     anchors.iter().filter_map(judge).collect()
 }
 
-/// The median, the mean of the middle two of an even number; 0 of none.
-#[must_use]
-pub fn median(values: &[f32]) -> f64 {
-    let mut values: Vec<f64> = values.iter().map(|v| f64::from(*v)).collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => values[middle],
-        _ => (values[middle - 1] + values[middle]) / 2.0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

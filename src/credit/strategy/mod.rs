@@ -29,7 +29,7 @@ use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-pub use anatomy::{Dominated, dominated, jumps, median, top};
+pub use anatomy::{Dominated, dominated, jumps, top};
 pub use boost::{ApplyTo, Boost, Scores, Take};
 pub use entropy::EntropyConfig;
 pub use gains::{Curve, Gains, Mark, Role, Share};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::median;
+use crate::stats::median;
 use crate::types::Rules;
 
 /// A threshold over the tokens of a response.
@@ -32,7 +32,7 @@ impl Threshold {
     #[must_use]
     pub fn over(self, values: &[f32]) -> f64 {
         match self {
-            Self::Median => median(values),
+            Self::Median => median(values.iter().map(|value| f64::from(*value)).collect()),
             Self::Value(value) => value,
         }
     }

@@ -9,6 +9,7 @@ pub use all::AllConfig;
 pub use difficulty::{DifficultyConfig, Rounding};
 
 use super::branch::Root;
+use crate::stats::mean;
 use crate::types::Tree;
 
 /// Chooses the first responses that others branch off.
@@ -63,7 +64,6 @@ pub struct Solved {
 impl Solved {
     /// Whether a problem with these responses has more influence than those before it had on average; the first one passes.
     fn passes(&mut self, roots: &[Root<'_>]) -> bool {
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
         let of_root =
             |root: &Root<'_>| mean(&root.influence.iter().map(|y| f64::from(*y)).collect::<Vec<_>>());
         let own = mean(&roots.iter().map(of_root).collect::<Vec<_>>());
