@@ -8,10 +8,11 @@ use tch::Tensor;
 
 use super::config::ModelConfig;
 use super::device::Placement;
+use super::gradient::{Gradient, GradientPart};
 use super::head::Head;
 use super::layout::{Layout, Output};
 use super::load::StoredWeights;
-use super::network::{Gradient, Network};
+use super::network::Network;
 use crate::types::{Purpose, RunRandom};
 
 /// A language model that acts. Whatever a [`Network`] can do, it can.
@@ -74,13 +75,13 @@ impl Policy {
             Output::Vocabulary(projection) => projection,
             Output::Tied | Output::Value { .. } => &weights.embed,
         };
-        Head::new(projection, temperature).without(self.without_token.as_ref())
+        Head::new(projection, temperature, self.network.backend).without(self.without_token.as_ref())
     }
 
-    /// Where the output projection's gradient goes: a view of `gradient`, `[V, E]`.
-    pub fn head_gradient(&self, gradient: &Gradient) -> Tensor {
+    /// Where the output projection's gradient goes: a part of `gradient`, `[V, E]`.
+    pub fn head_gradient<'g>(&self, gradient: &'g mut Gradient) -> GradientPart<'g> {
         let layout = &self.network.layout;
-        gradient.at(match &layout.output {
+        gradient.part(match &layout.output {
             Output::Vocabulary(slot) => slot,
             Output::Tied | Output::Value { .. } => &layout.embed,
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rewards::{Countdown, Status, Task, Verdict};
 use rlcredit::batch::{Sequence, TrainSample};
 use rlcredit::measure::{Passes, logprobs};
-use rlcredit::model::{Inputs, ModelConfig, Placement, Policy};
+use rlcredit::model::{BackendChoice, Inputs, ModelConfig, Placement, Policy};
 use rlcredit::types::{Finish, Leaf, Prompt, Purpose, RunRandom, TokenId, Tree};
 use tch::{Device, Kind, Tensor};
 
@@ -21,9 +21,20 @@ pub fn golden_json(name: &str) -> serde_json::Value {
     serde_json::from_str(&std::fs::read_to_string(golden(name)).unwrap()).unwrap()
 }
 
-pub fn policy_in(family: &str, kind: Kind) -> Policy {
+/// Every family by every engine: by the kernels, and by libtorch's operations.
+pub fn everywhere() -> impl Iterator<Item = (&'static str, BackendChoice)> {
+    FAMILIES.into_iter().flat_map(|family| BACKENDS.map(|backend| (family, backend)))
+}
+
+pub const BACKENDS: [BackendChoice; 2] = [BackendChoice::Auto, BackendChoice::Ops];
+
+pub fn policy_by(family: &str, kind: Kind, backend: BackendChoice) -> Policy {
     let config = ModelConfig::from_folder(&golden(family)).unwrap();
-    Policy::load(&golden(family), config, Placement { device: Device::Cpu, kind }).unwrap()
+    Policy::load(&golden(family), config, Placement { backend, ..Placement::cpu(kind) }).unwrap()
+}
+
+pub fn policy_in(family: &str, kind: Kind) -> Policy {
+    policy_by(family, kind, BackendChoice::Auto)
 }
 
 pub fn policy(family: &str) -> Policy {
