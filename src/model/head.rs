@@ -7,11 +7,14 @@
 //! entropy = logsumexp(l) - sum_v p_v l_v         d entropy / dl = -p (l - logsumexp(l) + entropy)
 //! ```
 //!
+//! Models with a soft limit c have `l = c tanh(h W^T / c) / T`, and `dl / d(h W^T) = (1 - (l T / c)^2) / T`.
+//!
 //! Of rows of `W` that stand for no token `l` is minus infinity, so that `p`, and with it every gradient, is 0.
 
 use anyhow::Result;
 use tch::{Kind, Tensor};
 
+use super::attention::softcap;
 use super::backend::Backend;
 use super::gradient::GradientPart;
 use crate::kernel::Owned;
@@ -86,6 +89,7 @@ pub struct Head<'a> {
     /// Divides the logits.
     pub temperature: f64,
     pub(super) without: Option<&'a Tensor>, // rows of the weight without a token, int64
+    pub(super) softcap: Option<f64>,        // c of `c tanh(l / c)`
     backend: Backend,
     max_logits: i64,
 }
@@ -94,13 +98,19 @@ impl<'a> Head<'a> {
     /// The layer `weight` `[V, E]` at `temperature`, computed by `backend`.
     #[must_use]
     pub fn new(weight: &'a Tensor, temperature: f64, backend: Backend) -> Self {
-        Self { weight, temperature, without: None, backend, max_logits: MAX_LOGITS }
+        Self { weight, temperature, without: None, softcap: None, backend, max_logits: MAX_LOGITS }
     }
 
     /// The same layer, of which `rows`, int64, stand for no token: they take no probability.
     #[must_use]
     pub fn without(self, rows: Option<&'a Tensor>) -> Self {
         Self { without: rows, ..self }
+    }
+
+    /// The same layer, whose logits l become `c tanh(l / c)` before they are divided by the temperature.
+    #[must_use]
+    pub fn limited(self, c: Option<f64>) -> Self {
+        Self { softcap: c, ..self }
     }
 
     /// The distribution over the next token, f32 `[N, V]`; for the N rows of a decoding step.
@@ -184,9 +194,10 @@ impl<'a> Head<'a> {
         Ok(Tensor::cat(&parts, 0))
     }
 
-    /// The logits by libtorch's operations, f32 `[N, V]`; of rows without a token too.
-    pub(super) fn logits(&self, hidden: &Tensor) -> Tensor {
-        hidden.linear::<Tensor>(self.weight, None).to_kind(Kind::Float) / self.temperature
+    /// The logits of `hidden` `[N, E]` by libtorch's operations, f32 `[N, V]`; of rows without a token too.
+    pub fn logits(&self, hidden: &Tensor) -> Tensor {
+        let logits = hidden.linear::<Tensor>(self.weight, None).to_kind(Kind::Float);
+        softcap(logits, self.softcap) / self.temperature
     }
 
     /// `hidden` and `targets` in pieces of at most `max_logits` logits each, at least one row.

@@ -6,6 +6,7 @@
 use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
+use super::attention::Attention;
 use super::config::ModelConfig;
 use super::device::Placement;
 use crate::kernel::{LookBack, Number, view_mut};
@@ -118,33 +119,39 @@ impl KvCache {
         unsafe { Ok((&self.starts, view_mut(keys)?, view_mut(values)?)) }
     }
 
-    /// Writes this step's key and value of `layer`, `[B, K, 1, D]`, and attends: `queries` are `[B * K, H / K, D]`,
-    /// already scaled. Gives `[B * K, H / K, D]`; `tap` sees the weights, f32 `[B, H, columns]`. The column counts for later steps after [`KvCache::advance`].
+    /// Writes this step's key and value of `layer`, `[B, K, 1, D]`, and attends as `by` says: `queries` are `[B * K, H / K, D]`,
+    /// already scaled. Gives `[B * K, H / K, D]`; `tap` sees the weights, f32 `[B, H, columns]`. The column counts for later
+    /// steps after [`KvCache::advance`].
     pub fn attend(
         &mut self,
         layer: usize,
         queries: &Tensor,
         key: &Tensor,
         value: &Tensor,
+        by: Attention,
         tap: Option<&mut dyn AttentionTap>,
     ) -> Tensor {
         let (keys, values) = &self.layers[layer];
         keys.select(2, self.len / self.block).narrow(3, self.len % self.block, 1).copy_(&key.transpose(2, 3));
         values.narrow(2, self.len, 1).copy_(value);
         let n = self.len + 1;
+        // Rows end in one column, so that all see back to one too.
+        let first = by.window.map_or(0, |window| (n - window).max(0));
+        let seen = |lines: &Tensor, dim: i64| lines.narrow(dim, first, n - first);
         // Of a single block this is the same memory in another shape.
         let in_line = keys.transpose(2, 3).flatten(3, 4); // (B, K, D, C)
-        let keys = in_line.flatten(0, 1).narrow(2, 0, n); // (B * K, D, n)
-        let values = values.flatten(0, 1).narrow(1, 0, n); // (B * K, n, D)
+        let keys = seen(&in_line.flatten(0, 1), 2); // (B * K, D, n)
+        let values = seen(&values.flatten(0, 1), 1); // (B * K, n, D)
         let scores = match &self.mask {
-            None => queries.bmm(&keys),
-            Some(mask) => mask.narrow(2, 0, n).baddbmm(queries, &keys, 1, 1),
+            Some(mask) if by.softcap.is_none() => seen(mask, 2).baddbmm(queries, &keys, 1, 1),
+            Some(mask) => by.limited(queries.bmm(&keys)) + seen(mask, 2),
+            None => by.limited(queries.bmm(&keys)),
         }; // (B * K, H / K, n)
         let weights = match tap {
             None => scores.softmax(-1, None),
             Some(tap) => {
                 let weights = scores.softmax(-1, Kind::Float);
-                tap.see(layer, &weights.view([self.n_rows(), -1, n]));
+                tap.see(layer, &weights.constant_pad_nd([first, 0]).view([self.n_rows(), -1, n]));
                 weights.to_kind(queries.kind())
             }
         };

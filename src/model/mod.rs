@@ -7,6 +7,7 @@
 //! | `inputs` | what a pass reads: tokens, and the sequences that run through them |
 //! | `weights`, `rope`, `kv_cache` | what a decoder reads: parameters, rotations, keys and values so far |
 //! | `backend` | what computes it, whole sequences with their gradient or token by token: by libtorch's operations or by kernels |
+//! | `attention` | how scores become weights |
 //! | `gradient` | the gradient of all parameters |
 //! | `network` | masters, compute copy, forward and backward passes up to the output layer |
 //! | `policy`, `head` | the output layer over the vocabulary: hidden states to log-probabilities and back, in chunks |
@@ -18,6 +19,7 @@
 //! **H** query heads, **K** key/value heads, **D** head size, **N** tokens of a pass or some of them, **S** slots.
 
 mod arithmetic;
+mod attention;
 mod backend;
 pub mod config;
 mod critic;
@@ -38,6 +40,7 @@ mod settings;
 mod weights;
 
 pub use arithmetic::{Arithmetic, matmul_peak};
+pub use attention::Attention;
 pub use backend::{Backend, Decoder, Forward, Tap, Tapped};
 pub use config::ModelConfig;
 pub use critic::{Critic, ValueHead};

@@ -12,8 +12,8 @@ use rlcredit::types::{KlEstimator, SharedPrefix, Tree};
 use tch::{Device, Kind, Tensor};
 
 use super::common::{
-    BACKENDS, FAMILIES, alone, distance, everywhere, leaf, logits, measured, numbers, policy, policy_by,
-    policy_in, row, samples, tokens,
+    BACKENDS, FAMILIES, KERNELS, alone, distance, everywhere, leaf, logits, measured, numbers, policy,
+    policy_by, policy_in, row, samples, tokens,
 };
 
 pub const TEMPERATURE: f64 = 0.8;
@@ -251,7 +251,7 @@ fn before_the_first_update_nothing_has_moved() {
 /// Nor does computing activations anew, not even a bit of it.
 #[test]
 fn the_cut_into_micro_batches_and_the_order_of_samples_change_nothing() {
-    for family in FAMILIES {
+    for family in KERNELS {
         let mut policy = policy(family);
         let samples = with_reference(with_old(&policy, samples(), 0.3));
         let clip = |aggregation| {
@@ -294,7 +294,7 @@ fn the_kernels_gradient_is_that_of_autograd() {
     let rows = [30, 29, 25, 12, 11, 3].map(|n| [&shared[..], &tokens(n, n as usize)].concat());
     let sequences: Vec<Sequence<'_>> =
         rows.iter().map(|row| Sequence { prompt: &row[..4], response: &row[4..] }).collect();
-    for family in FAMILIES {
+    for family in KERNELS {
         for (kind, least) in [(Kind::Float, 1.0 - 1e-9), (Kind::BFloat16, 0.99)] {
             let policies = BACKENDS.map(|backend| policy_by(family, kind, backend));
             let policy = &policies[0];

@@ -60,7 +60,9 @@ fn they_are_never_drawn() {
                     let done = generate(&policy(family, placement, padded), sampling);
                     done.into_iter().flat_map(|done| done.tokens).collect::<Vec<_>>()
                 };
-                assert!(all(false).into_iter().any(|token| !has(token)), "{family}, {sampling:?}");
+                // What is most likely may be a token all the same.
+                let may_be_drawn = all(false).into_iter().any(|token| !has(token));
+                assert!(may_be_drawn || sampling.temperature == 0.0, "{family}, {sampling:?}");
                 assert!(all(true).into_iter().all(has), "{family}, {sampling:?}");
             }
         }

@@ -21,6 +21,7 @@ use anyhow::Result;
 use serde::Serialize;
 use tch::{Device, Tensor};
 
+use super::attention::Attention;
 use super::config::ModelConfig;
 use super::device::Placement;
 use super::gradient::{Gradient, GradientPart};
@@ -101,6 +102,8 @@ pub struct Tapped<'t> {
     pub keys: &'t Tensor,
     /// Values, `[B, K, T, D]`.
     pub values: &'t Tensor,
+    /// How they become weights.
+    pub attention: Attention,
 }
 
 /// Sees every layer of a forward pass go by.

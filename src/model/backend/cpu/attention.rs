@@ -79,6 +79,7 @@ impl<T: Number> Attention<'_, T> {
                 queries: &of_heads(&slots.q, self.n_heads()).transpose(1, 2),
                 keys: &of_heads(&slots.k, self.n_kv()),
                 values: &of_heads(&slots.v, self.n_kv()),
+                attention: crate::model::Attention::plain(d),
             });
         }
     }

@@ -16,6 +16,7 @@ use tch::Tensor;
 use super::{Decoder, Engine, Forward, Tap};
 use crate::kernel::{KEY_BLOCK, Owned};
 use crate::model::ModelConfig;
+use crate::model::config::Activation;
 use crate::model::gradient::GradientPart;
 use crate::model::head::{Head, RowNumbers, Rows, StatsGrad, Truncation};
 use crate::model::inputs::Inputs;
@@ -58,9 +59,20 @@ pub(super) fn knows(config: &ModelConfig) -> bool {
         tie_word_embeddings: _,
         qkv_bias: _,
         qk_norm: _,
+        activation,
+        norm_offset,
+        output_norms,
+        scaled_embeddings,
+        query_scalar,
+        attention_softcap,
+        sliding_window,
+        logit_softcap,
         has_token: _,
     } = config;
-    true
+    *activation == Activation::Silu
+        && !(*norm_offset || *output_norms || *scaled_embeddings)
+        && [query_scalar, attention_softcap, logit_softcap].iter().all(|number| number.is_none())
+        && sliding_window.is_none()
 }
 
 /// The engine.

@@ -1,4 +1,4 @@
-//! One decoder for the Llama, Qwen2 and Qwen3 families; what differs is a flag of [`ModelConfig`].
+//! One decoder for all families; what differs is a flag of [`ModelConfig`].
 //!
 //! ```text
 //! x = embed(tokens)
@@ -6,12 +6,15 @@
 //!             x = x + down(silu(gate h) * up h),                               h = rms_norm(x)
 //! hidden = rms_norm(x);  logits = hidden lm_head^T   (see `model::head`; never formed here)
 //! ```
+//!
+//! Gemma 2 multiplies embeddings by `sqrt(E)`, gates by another function, and norms what attention and MLP give, too.
 
 use tch::{Kind, Tensor};
 
 use super::super::{Decoder, Tap, Tapped};
 use super::attention::causal_attention;
 use crate::model::ModelConfig;
+use crate::model::config::Activation;
 use crate::model::inputs::Inputs;
 use crate::model::rope::Rotation;
 use crate::model::weights::LayerWeights;
@@ -28,6 +31,7 @@ impl Decoder<'_> {
     pub(super) fn read_until(&self, inputs: &Inputs, x: Tensor, last: usize, tap: Tap<'_>) {
         let rotation = self.rotation(inputs);
         let x = self.layers(inputs, x, last, Some(&mut *tap));
+        let x = if last == 0 { self.enter(x) } else { x };
         let qkv = self.attention_inputs(&self.weights.layers[last], &x, &rotation);
         self.side_by_side(inputs, last, &qkv, &mut |tapped| tap(&tapped));
     }
@@ -43,7 +47,17 @@ impl Decoder<'_> {
         (0..n).fold(x, |x, l| self.layer(inputs, &rotation, l, x, &mut tap))
     }
 
-    /// Layer `l` over the residual stream `x` `[N, E]`.
+    /// The residual stream that embeddings begin.
+    pub(super) fn enter(&self, embedded: Tensor) -> Tensor {
+        if !self.config.scaled_embeddings {
+            return embedded;
+        }
+        // Rounded like the numbers that it multiplies, as the model was trained.
+        let scale = Tensor::from((self.config.hidden_size as f64).sqrt()).to_kind(embedded.kind());
+        embedded * scale.to_device(self.weights.embed.device())
+    }
+
+    /// Layer `l` over the residual stream `x` `[N, E]`, of the first over the embeddings.
     pub(super) fn layer(
         &self,
         inputs: &Inputs,
@@ -52,13 +66,15 @@ impl Decoder<'_> {
         x: Tensor,
         tap: &mut Option<Tap<'_>>,
     ) -> Tensor {
+        let x = if l == 0 { self.enter(x) } else { x };
         self.block(&self.weights.layers[l], x, rotation, |qkv| {
             let mut out = Vec::with_capacity(inputs.grids.len());
             self.side_by_side(inputs, l, &qkv, &mut |tapped| {
                 if let Some(tap) = tap {
                     tap(&tapped);
                 }
-                out.push(causal_attention(tapped.queries, tapped.keys, tapped.values).flatten(0, 1));
+                let Tapped { queries, keys, values, attention, .. } = tapped;
+                out.push(causal_attention(queries, keys, values, attention).flatten(0, 1));
             });
             inputs.gather(&Tensor::cat(&out, 0))
         })
@@ -79,6 +95,7 @@ impl Decoder<'_> {
                 queries: &queries,
                 keys: &keys.transpose(1, 2),
                 values: &values.transpose(1, 2),
+                attention: self.config.attention(l),
             });
         }
     }
@@ -92,11 +109,19 @@ impl Decoder<'_> {
         attend: impl FnOnce([Tensor; 3]) -> Tensor,
     ) -> Tensor {
         let qkv = self.attention_inputs(layer, &x, rotation);
-        let x = x + attend(qkv).linear::<Tensor>(&layer.o, None);
+        let x = x + self.normed(attend(qkv).linear::<Tensor>(&layer.o, None), &layer.attention_out_norm);
 
         let gate_up = self.norm(&x, &layer.post_norm).linear::<Tensor>(&layer.gate_up, None).chunk(2, -1);
-        let gated = gate_up[0].silu() * &gate_up[1];
-        x + gated.linear::<Tensor>(&layer.down, None)
+        let gate = match self.config.activation {
+            Activation::Silu => gate_up[0].silu(),
+            Activation::GeluTanh => gate_up[0].gelu("tanh"),
+        };
+        x + self.normed((gate * &gate_up[1]).linear::<Tensor>(&layer.down, None), &layer.mlp_out_norm)
+    }
+
+    /// `x` through a norm, where there is one.
+    fn normed(&self, x: Tensor, weight: &Option<Tensor>) -> Tensor {
+        weight.as_ref().map_or_else(|| x.shallow_clone(), |weight| self.norm(&x, weight))
     }
 
     /// Queries `[N, H, D]`, keys and values `[N, K, D]` of one layer.
@@ -119,6 +144,9 @@ impl Decoder<'_> {
         let width = x.size().last().map_or(1.0, |e| *e as f64);
         let mean_square = wide.norm_scalaropt_dim(2, [-1i64].as_slice(), true).square() / width;
         let normed = wide * (mean_square + self.config.rms_norm_eps).rsqrt();
+        if self.config.norm_offset {
+            return (normed * (weight.to_kind(Kind::Float) + 1.0)).to_kind(x.kind());
+        }
         normed.to_kind(x.kind()) * weight
     }
 }

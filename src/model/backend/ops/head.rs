@@ -26,7 +26,8 @@ pub(super) fn pull_back(
     d_weight: &mut GradientPart<'_>,
 ) -> Tensor {
     let column = |x: &Tensor| x.unsqueeze(1); // (n, 1)
-    let logs = head.logits(&rows.hidden) - column(&numbers.normalisers); // (n, V)
+    let logits = head.logits(&rows.hidden); // (n, V)
+    let logs = &logits - column(&numbers.normalisers);
     let d_logprob = column(&grad.logprobs);
     let mut d_logits = match &grad.entropies {
         None => logs.exp() * -&d_logprob,
@@ -35,6 +36,9 @@ pub(super) fn pull_back(
         }
     };
     let _ = d_logits.scatter_add_(-1, &column(&rows.targets), &d_logprob);
+    if let Some(c) = head.softcap {
+        d_logits *= 1.0 - (logits * (head.temperature / c)).square();
+    }
     fill(&mut d_logits, -1, head.without, 0.0);
     let d_logits = (d_logits / head.temperature).to_kind(head.weight.kind());
     d_weight.add(&d_logits.transpose(0, 1).mm(&rows.hidden));

@@ -19,15 +19,16 @@ impl Decoder<'_> {
         // A row that has ended is fed on until it leaves the batch, if need be past the last position.
         let positions = cache.next_positions().clamp_max(self.rope.n_positions() - 1);
         let rotation = self.rope.at(&positions.to_device(tokens.device()), cache.n_positions());
-        let mut x = self.embed(tokens); // (B, E)
+        let mut x = self.enter(self.embed(tokens)); // (B, E)
         for (l, layer) in self.weights.layers.iter().enumerate() {
+            let by = self.config.attention(l);
             x = self.block(layer, x, &rotation, |[q, key, value]| {
-                let q = (q * (d as f64).powf(-0.5)).view([b * k, group, d]);
+                let q = (q * by.scale).view([b * k, group, d]);
                 let tap: Option<&mut dyn AttentionTap> = match &mut tap {
                     Some(tap) if tap.wants(l) => Some(&mut **tap),
                     _ => None,
                 };
-                let out = cache.attend(l, &q, &key.unsqueeze(2), &value.unsqueeze(2), tap);
+                let out = cache.attend(l, &q, &key.unsqueeze(2), &value.unsqueeze(2), by, tap);
                 out.view([b, k * group * d])
             });
         }
