@@ -9,14 +9,13 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rewards::{Countdown, Task};
 use rlcredit::data::{Asker, ChatConfig};
-use rlcredit::model::{DeviceChoice, Dtype};
 use rlcredit::rollout::{
     DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite,
 };
 use rlcredit::run::Failure;
 use rlcredit::types::{Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
 
-use super::policy::{self, Loaded};
+use super::policy::{self, Choices, Loaded};
 
 #[derive(Args)]
 pub struct Sample {
@@ -82,7 +81,7 @@ impl Sample {
             "--max-new-tokens: got 0, expected at least 1".to_owned()
         })?;
         super::require(self.max_rows > 0, || "--max-rows: got 0, expected at least 1".to_owned())?;
-        let loaded = policy::load(&self.model, DeviceChoice::Auto, Dtype::Auto)?;
+        let loaded = policy::load(&self.model, Choices::default())?;
         let text = match self.prompt.as_ref().filter(|prompt| *prompt != "-") {
             Some(prompt) => prompt.clone(),
             None => {

@@ -126,7 +126,7 @@ impl Objective for CriticObjective {
         critic: &Critic,
         micro: &MicroBatch<'_, TrainSample>,
         tally: &mut Tally,
-        gradient: &Gradient,
+        gradient: &mut Gradient,
     ) -> Result<()> {
         let batch = &micro.tokens;
         let numbers = |field: fn(&TrainSample) -> Option<&Vec<f32>>, what: &str| {
@@ -149,7 +149,7 @@ impl Objective for CriticObjective {
         tally.add_losses(&[("loss/value", loss.detach() * &weights)]);
         let total = (loss * &weights).sum(None);
         let d_values = Tensor::run_backward(&[total], &[&new], false, false).swap_remove(0);
-        let d_picked = head.backward(&picked, &d_values, &mut critic.head_gradient(gradient));
+        let d_picked = head.backward(&picked, &d_values, gradient);
         critic.backward(&batch.inputs, forward, &batch.unpick(&d_picked), gradient)
     }
 }

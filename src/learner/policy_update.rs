@@ -129,7 +129,7 @@ impl Objective for PolicyObjective<'_> {
         policy: &Policy,
         micro: &MicroBatch<'_, TrainSample>,
         tally: &mut Tally,
-        gradient: &Gradient,
+        gradient: &mut Gradient,
     ) -> Result<()> {
         let (config, numbers) = (self.config, Numbers::new(micro));
         let loss = TotalLoss { config: &config.loss, kl_coef: self.kl_coef, inputs: &numbers };

@@ -105,7 +105,7 @@ impl Objective for Imitation {
         policy: &Policy,
         micro: &MicroBatch<'_, Example>,
         tally: &mut Tally,
-        gradient: &Gradient,
+        gradient: &mut Gradient,
     ) -> Result<()> {
         // All tokens of a batch weigh the same.
         let weight = micro.weights.first().copied().unwrap_or_default();

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Truncation;
 use crate::types::Rules;
 
 /// Temperatures by which single precision can divide logits, and gradients the other way round. Far from either end all
@@ -32,6 +33,12 @@ pub struct SamplingConfig {
 }
 
 impl SamplingConfig {
+    /// Which tokens may be drawn.
+    #[must_use]
+    pub fn truncation(&self) -> Truncation {
+        Truncation { top_k: self.top_k, top_p: self.top_p }
+    }
+
     /// What its keys may be in training, which learns from responses that differ.
     #[must_use]
     pub fn rules(&self) -> Rules {

@@ -138,7 +138,7 @@ impl<'s> Run<'s> {
             unfinished: None,
             wall_before: 0.0,
             checkpoint_s: None,
-            peak: matmul_peak(setup.placement)?,
+            peak: matmul_peak(setup.backend(), setup.placement)?,
         })
     }
 

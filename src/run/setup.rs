@@ -13,7 +13,7 @@ use crate::hub::{Files, Hub, HubModel};
 use crate::interrupt::Interrupt;
 use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
-use crate::model::{ModelConfig, Placement};
+use crate::model::{Backend, ModelConfig, Placement};
 use crate::observe::Console;
 use crate::pipeline::{Gatherer, RolloutSource, RootReader, ZeroVariance};
 use crate::recipe::{Draft, Recipe};
@@ -34,7 +34,7 @@ use self::model::model_parts;
 pub struct Setup {
     /// The resolved recipe.
     pub recipe: Recipe,
-    /// Device and precision.
+    /// Device, precision and wish for an engine.
     pub placement: Placement,
     /// Folder of the model that it starts from; `None` for random weights.
     pub model_folder: Option<PathBuf>,
@@ -68,9 +68,7 @@ impl Setup {
     /// broken or does not fit the rest.
     pub fn of_draft(mut draft: Draft) -> Result<Self> {
         draft.check_files();
-        let placement = draft.judge(&["model.device", "model.dtype"], |recipe| {
-            Placement::resolve(recipe.model.device, recipe.model.dtype)
-        });
+        let placement = draft.judge(&["model.device", "model.dtype"], |recipe| Placement::of(&recipe.model));
         let (model_folder, model) = model_parts(&mut draft).unzip();
         if let Some((_, tokenizer)) = &model {
             let template = tokenizer.chat_template();
@@ -144,6 +142,12 @@ impl Setup {
             random,
             recipe,
         })
+    }
+
+    /// What computes the policy.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        Backend::choose(&self.model, self.placement)
     }
 
     /// Fetches the weights of a model on the hub that are not in the cache, unless `interrupt` asks for a stop.

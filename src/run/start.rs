@@ -183,6 +183,7 @@ fn key(setup: &Setup, config: &WarmupConfig) -> Result<String> {
         "data": recipe.data,
         "model": format!("{:?} {:?}", origin(recipe)?, setup.model),
         "device": format!("{:?}", setup.placement.device),
+        "backend": setup.backend(),
         "inputs": Inputs::of(setup)?,
         "weights": stamps(recipe)?,
     });

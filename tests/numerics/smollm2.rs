@@ -9,7 +9,7 @@ use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig}
 use rlcredit::text::{ChatOptions, Message, Tokenizer};
 use rlcredit::types::{GenRequest, Prompt, Purpose, RunRandom, TokenId};
 use serde::Deserialize;
-use tch::{Device, Kind};
+use tch::Kind;
 
 use super::common::{alone, logits, prompt};
 
@@ -48,7 +48,7 @@ fn greedy_continuations_and_numbers_equal_those_of_transformers() {
     let reference: Reference = serde_json::from_slice(&text).unwrap();
     let tokenizer = Tokenizer::from_folder(&folder).unwrap();
     let config = ModelConfig::from_folder(&folder).unwrap();
-    let policy = Policy::load(&folder, config, Placement { device: Device::Cpu, kind: Kind::Float }).unwrap();
+    let policy = Policy::load(&folder, config, Placement::cpu_f32()).unwrap();
 
     for case in &reference.tokenizer {
         assert_eq!(tokenizer.encode(&case.text).unwrap(), case.ids, "{:?}", case.text);

@@ -78,6 +78,15 @@ fn a_run_with_rhythm_credit_resumes_with_its_groups_of_heads() {
     assert_eq!(state(2)["head_groups"], state(4)["head_groups"]);
 }
 
+/// By libtorch's operations, whose attention is read on the way and whose groups of heads are carried over.
+#[test]
+fn a_run_by_operations_resumes_too() {
+    let credit = "[signals]\nhorizon = [2, 8]\nregroup_every = 5\n[[credit]]\ntype = \"rhythm\"\n";
+    let by_ops = RECIPE.replace("scratch = \"countdown2m\"", "scratch = \"countdown2m\"\nbackend = \"ops\"");
+    let place = killed_after_step_2_and_resumed(by_ops + credit);
+    assert_eq!(place.json("runs/whole/env.json")["backend"], "ops");
+}
+
 /// Critic and its optimiser, the adapted weight of the penalty, and everything else that PPO brings along.
 #[test]
 fn a_run_with_a_critic_resumes_too() {

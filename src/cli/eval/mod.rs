@@ -26,7 +26,8 @@ use serde_json::{Value, json};
 use self::name::named;
 use self::plan::Plan;
 use self::subject::Subject;
-use super::bench::{DeviceArgument, DtypeArgument};
+use super::bench::{BackendArgument, DeviceArgument, DtypeArgument};
+use super::policy::Choices;
 use super::{grade, policy};
 
 #[derive(Args)]
@@ -95,6 +96,9 @@ pub struct Eval {
     /// Where to compute; without it the recipe's, or auto
     #[arg(long, value_enum)]
     device: Option<DeviceArgument>,
+    /// What computes, ops: libtorch's operations on a CPU too; without it the recipe's, or auto
+    #[arg(long, value_enum)]
+    backend: Option<BackendArgument>,
     /// Keep every response and the results in this folder; the same command again goes on where it was interrupted
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -242,6 +246,15 @@ impl Eval {
         }
     }
 
+    /// `usual` with what the arguments say instead.
+    fn choices(&self, usual: Choices) -> Choices {
+        Choices {
+            device: self.device.map_or(usual.device, Into::into),
+            dtype: self.dtype.map_or(usual.dtype, Into::into),
+            backend: self.backend.map_or(usual.backend, Into::into),
+        }
+    }
+
     /// Listens to those who ask to stop, if there is anything that outlives the process.
     fn interrupt(&self) -> Result<Option<Interrupt>> {
         let answer = |signal, _| {
@@ -295,9 +308,9 @@ fn print(subject: &Subject, plan: &Plan) -> Result<()> {
     let device = format!("{:?}", subject.placement.device).to_lowercase();
     super::say(format_args!("{}: {}", subject.name, subject.folder.display()))?;
     super::say(format_args!(
-        "{:?} on {device}; k = {}, temperature {temperature}, top-p {top_p}, top-k {top_k}, at most {max_new_tokens} tokens, \
+        "{:?} on {device}, backend {}; k = {}, temperature {temperature}, top-p {top_p}, top-k {top_k}, at most {max_new_tokens} tokens, \
          seed {}",
-        subject.placement.kind, plan.samples, plan.seed
+        subject.placement.kind, subject.backend, plan.samples, plan.seed
     ))?;
     super::say(match &subject.chat {
         None => "put as they are, without a chat template".to_owned(),
