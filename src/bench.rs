@@ -53,7 +53,7 @@ pub struct BenchConfig {
     /// Tokens per micro-batch, those of a prompt once for all its responses there.
     pub max_tokens: usize,
     /// Whether activations are computed again in the backward pass.
-    pub recompute: bool,
+    pub gradient_checkpointing: bool,
     /// The strategy that reshapes the advantages.
     pub credit: CreditConfig,
     /// Precision.
@@ -198,7 +198,7 @@ impl MadeUp {
             top_p: 1.0,
             top_k: 0,
             max_new_tokens: config.new_tokens,
-            max_rows: 512,
+            max_num_seqs: 512,
         };
         Self {
             // Without an end-of-sequence token every response runs to its full length.
@@ -270,7 +270,7 @@ fn trainer(config: &BenchConfig, policy: Policy, tokenizer: Tokenizer, prompts: 
             minibatches: 1,
             epochs: 1,
             max_tokens: config.max_tokens,
-            recompute: config.recompute,
+            gradient_checkpointing: config.gradient_checkpointing,
             shared_prefix: SharedPrefix::default(),
         },
         temperature: 1.0,

@@ -37,7 +37,7 @@ pub struct Bench {
     max_tokens: usize,
     /// Compute activations again in the backward pass instead of keeping them
     #[arg(long)]
-    recompute: bool,
+    gradient_checkpointing: bool,
     /// Credit strategy with its defaults, such as rhythm
     #[arg(long, default_value = "uniform")]
     credit: String,
@@ -125,7 +125,7 @@ impl Bench {
             new_tokens: self.new_tokens,
             steps: self.steps,
             max_tokens: self.max_tokens,
-            recompute: self.recompute,
+            gradient_checkpointing: self.gradient_checkpointing,
             credit,
             dtype: self.dtype.into(),
             device: self.device.into(),

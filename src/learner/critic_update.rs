@@ -85,7 +85,8 @@ impl CriticLearner {
     /// # Errors
     /// If a sample has no values or returns, or the critic is not where its placement says.
     pub fn update(&mut self, critic: &mut Critic, samples: &[TrainSample], lr: f64) -> Result<CriticReport> {
-        let mut objective = CriticObjective { clip: self.config.clip, recompute: self.batch.recompute };
+        let mut objective =
+            CriticObjective { clip: self.config.clip, recompute: self.batch.gradient_checkpointing };
         let minibatches = minibatches(samples, self.batch.minibatches);
         let fitted = self.fit.fit(critic, &mut objective, &minibatches, lr, &mut |_| Ok(()))?;
         let mut metrics = fitted.tally.means(fitted.n_updates);

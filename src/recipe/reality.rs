@@ -50,8 +50,8 @@ fn missing(recipe: &Recipe) -> Vec<(String, String)> {
             require(file.path.is_file(), key, &file.path, "an existing file");
         }
     }
-    if let Some(SourceConfig::Jsonl(source)) = recipe.warmup.as_ref().map(|warmup| &warmup.source) {
-        require(source.path.is_file(), "warmup.source.path", &source.path, "an existing file");
+    if let Some(SourceConfig::Jsonl(source)) = recipe.sft.as_ref().map(|sft| &sft.source) {
+        require(source.path.is_file(), "sft.source.path", &source.path, "an existing file");
     }
     missing
 }

@@ -25,7 +25,7 @@ use crate::types::{GenRequest, Progress, TokenId};
 /// Decodes with the policy itself, in this process.
 pub struct DecodeEngine {
     eos: Vec<TokenId>,
-    max_rows: usize,
+    max_num_seqs: usize,
     max_prefill_tokens: usize,
     attention: Option<DecodePlan>,
     /// Calls beyond one that begins anew that go on from the responses of the call before.
@@ -52,13 +52,13 @@ struct Context {
 }
 
 impl DecodeEngine {
-    /// An engine that ends a response at any of `eos`, with at most `max_rows` responses under way at once and at most
+    /// An engine that ends a response at any of `eos`, with at most `max_num_seqs` responses under way at once and at most
     /// `max_prefill_tokens` in one prefill pass.
     #[must_use]
-    pub fn new(eos: Vec<TokenId>, max_rows: usize, max_prefill_tokens: usize) -> Self {
+    pub fn new(eos: Vec<TokenId>, max_num_seqs: usize, max_prefill_tokens: usize) -> Self {
         Self {
             eos,
-            max_rows,
+            max_num_seqs,
             max_prefill_tokens,
             attention: None,
             n_more: 0,
@@ -147,12 +147,12 @@ impl DecodeEngine {
     ) -> Result<Option<Batch<'e>>> {
         let n_rows = batch.as_ref().map_or(0, |batch| batch.rows.len());
         let closed = batch.as_ref().is_some_and(|batch| {
-            batch.reader.is_some() || n_rows as f64 > COMPACT_BELOW * self.max_rows as f64
+            batch.reader.is_some() || n_rows as f64 > COMPACT_BELOW * self.max_num_seqs as f64
         });
         if waiting.start == waiting.end || closed {
             return Ok(batch);
         }
-        let mut end = waiting.end.min(waiting.start + self.max_rows - n_rows);
+        let mut end = waiting.end.min(waiting.start + self.max_num_seqs - n_rows);
         // Those that continue the same tokens begin together, unless no batch is large enough for them.
         if let Some(cut) = requests[..waiting.end].get(end) {
             let run =

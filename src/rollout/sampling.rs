@@ -28,8 +28,8 @@ pub struct SamplingConfig {
     pub max_new_tokens: usize,
     /// Most responses decoded at once, in training and evaluation, at least 1; fewer take less memory and more time.
     /// Draws do not depend on it, but probabilities are rounded a little differently in batches of another shape.
-    #[serde(default = "max_rows")]
-    pub max_rows: usize,
+    #[serde(default = "max_num_seqs")]
+    pub max_num_seqs: usize,
 }
 
 impl SamplingConfig {
@@ -42,7 +42,7 @@ impl SamplingConfig {
     /// What its keys may be in training, which learns from responses that differ.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        let Self { temperature, top_p, top_k, max_new_tokens, max_rows } = self;
+        let Self { temperature, top_p, top_k, max_new_tokens, max_num_seqs } = self;
         let mut rules = Rules::default();
         let expected = "above 0, since training learns from differing responses";
         expect_temperature(&mut rules, "temperature", *temperature, expected);
@@ -50,7 +50,7 @@ impl SamplingConfig {
         let expected = "0 or at least 2, since training learns from differing responses";
         rules.expect("top_k", top_k, expected, *top_k != 1);
         rules.positive("max_new_tokens", *max_new_tokens);
-        rules.positive("max_rows", *max_rows);
+        rules.positive("max_num_seqs", *max_num_seqs);
         rules
     }
 }
@@ -67,6 +67,6 @@ pub fn expect_temperature(rules: &mut Rules, key: &str, temperature: f64, above:
 fn one() -> f64 {
     1.0
 }
-fn max_rows() -> usize {
+fn max_num_seqs() -> usize {
     512
 }

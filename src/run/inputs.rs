@@ -4,7 +4,7 @@
 //! {"dtype": "bf16", "files": {"data/train.jsonl": {"size": 91002, "sha256": "9f86d0..."}, ...}}
 //! ```
 //!
-//! Files are the recipe's data, the texts of its warm start, and of a model folder everything but the weights, which the
+//! Files are the recipe's data, the texts of its SFT, and of a model folder everything but the weights, which the
 //! checkpoints hold. The precision is the one that `[model] dtype = "auto"` came to.
 
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ impl Inputs {
         }
         let as_named = |path: &PathBuf| (path.clone(), path.clone());
         paths.extend(recipe.data.files().concat().into_iter().map(|file| as_named(&file.path)));
-        if let Some(SourceConfig::Jsonl(source)) = recipe.warmup.as_ref().map(|warmup| &warmup.source) {
+        if let Some(SourceConfig::Jsonl(source)) = recipe.sft.as_ref().map(|sft| &sft.source) {
             paths.push(as_named(&source.path));
         }
         let files = paths.iter().map(|(name, path)| Ok((name.display().to_string(), Fingerprint::of(path)?)));

@@ -115,7 +115,7 @@ fn learner_gradient(critic: &mut Critic, samples: &[TrainSample], max_tokens: us
         minibatches: 1,
         epochs: 1,
         max_tokens,
-        recompute: false,
+        gradient_checkpointing: false,
         shared_prefix: SharedPrefix::EveryPath,
     };
     let mut learner = CriticLearner::new(config, batch, critic);
@@ -155,7 +155,7 @@ fn a_loss_that_is_not_finite_changes_nothing() {
         minibatches: 1,
         epochs: 2,
         max_tokens: 60,
-        recompute: false,
+        gradient_checkpointing: false,
         shared_prefix: SharedPrefix::EveryPath,
     };
     let mut learner = CriticLearner::new(config, batch, &critic);
@@ -179,7 +179,7 @@ fn a_critic_learns_returns_by_heart() {
             minibatches: 1,
             epochs,
             max_tokens: 200,
-            recompute: false,
+            gradient_checkpointing: false,
             shared_prefix: SharedPrefix::EveryPath,
         };
         let mut learner = CriticLearner::new(config, batch, &critic);

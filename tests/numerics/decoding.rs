@@ -22,7 +22,7 @@ use super::gradient::{TEMPERATURE, config, rates};
 const EOS: [TokenId; 8] = [2, 9, 17, 25, 33, 40, 48, 56];
 
 const PLAIN: SamplingConfig =
-    SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 24, max_rows: 512 };
+    SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 24, max_num_seqs: 512 };
 
 fn generation(sampling: SamplingConfig) -> Generation {
     Generation { random: RunRandom::new(5), purpose: Purpose::Rollout, step: 3, sampling }

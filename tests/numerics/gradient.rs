@@ -38,7 +38,7 @@ pub fn config(loss: LossConfig, max_tokens: usize) -> LearnerConfig {
             minibatches: 1,
             epochs: 1,
             max_tokens,
-            recompute: false,
+            gradient_checkpointing: false,
             shared_prefix: SharedPrefix::EveryPath,
         },
         temperature: TEMPERATURE,
@@ -277,7 +277,7 @@ fn the_cut_into_micro_batches_and_the_order_of_samples_change_nothing() {
                 assert_equal(&policy, &other, &whole, 1e-4, &format!("{family}, {loss:?}"));
             }
             let mut again = config(loss, 1 << 14);
-            again.batch.recompute = true;
+            again.batch.gradient_checkpointing = true;
             assert_eq!(
                 learner_gradient(&mut policy, again, &samples).0,
                 whole,

@@ -72,7 +72,7 @@ fn greedy_continuations_and_numbers_equal_those_of_transformers() {
             top_p: 1.0,
             top_k: 0,
             max_new_tokens: case.greedy_ids.len(),
-            max_rows: 1,
+            max_num_seqs: 1,
         };
         let generation =
             Generation { random: RunRandom::new(0), purpose: Purpose::Sample, step: 0, sampling };

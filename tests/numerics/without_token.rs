@@ -45,7 +45,8 @@ fn has(token: TokenId) -> bool {
 /// By the kernel that draws, by truncation, and greedily.
 #[test]
 fn they_are_never_drawn() {
-    let plain = SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 24, max_rows: 512 };
+    let plain =
+        SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 24, max_num_seqs: 512 };
     let ways = [
         plain,
         SamplingConfig { top_p: 0.95, ..plain },
@@ -73,7 +74,7 @@ fn they_are_never_drawn() {
 #[test]
 fn they_take_no_probability() {
     let temperature = 0.8;
-    let sampling = SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: 9, max_rows: 512 };
+    let sampling = SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: 9, max_num_seqs: 512 };
     let kept: Vec<i64> = (0..=LAST).filter(|id| has(*id)).map(i64::from).collect();
     let kept = Tensor::from_slice(&kept);
     for (family, backend) in everywhere() {

@@ -31,7 +31,7 @@ fn place(changes: &[(&str, &str)]) -> Place {
     let warm = fs::read_dir(FINISHED.path("runs/.warm_starts")).unwrap().map(|entry| entry.unwrap().path());
     let warm = warm.map(|kept| kept.join("step_000020/model")).find(|model| model.is_dir()).unwrap();
     copy(&warm, &place.path("warm"));
-    let (before, rest) = RECIPE.split_once("[warmup]").unwrap();
+    let (before, rest) = RECIPE.split_once("[sft]").unwrap();
     let (_, after) = rest.split_once("[data]").unwrap();
     let recipe = format!("{before}[data]{after}").replace("scratch = \"countdown2m\"", "path = \"warm\"");
     let recipe = changes.iter().fold(recipe, |recipe, (old, new)| {

@@ -153,7 +153,7 @@ fn train_shows_a_line_a_step_and_a_summary_and_keeps_what_was_asked() {
     for part in ["reward ", "acc ", "len ", "entropy ", "kl ", "tok/s", "left "] {
         assert!(steps[0].contains(part), "{part}: {}", steps[0]);
     }
-    for part in ["other: 2 steps done", "before warm start", "after warm start", "after 2 steps", "±"] {
+    for part in ["other: 2 steps done", "before SFT", "after SFT", "after 2 steps", "±"] {
         assert!(ended.out.contains(part), "{part}: {}", ended.out);
     }
     // Every place that the summary names is there.

@@ -89,7 +89,7 @@ pub struct Eval {
     seed: Option<u64>,
     /// Most responses decoded at once; without it the recipe's number, or 128
     #[arg(long)]
-    max_rows: Option<usize>,
+    max_num_seqs: Option<usize>,
     /// Compute precision; without it the recipe's, or auto
     #[arg(long, value_enum)]
     dtype: Option<DtypeArgument>,
@@ -242,7 +242,7 @@ impl Eval {
             top_p: self.top_p.unwrap_or(usual.top_p),
             top_k: self.top_k.unwrap_or(usual.top_k),
             max_new_tokens: self.max_new_tokens.unwrap_or(usual.max_new_tokens),
-            max_rows: self.max_rows.unwrap_or(usual.max_rows),
+            max_num_seqs: self.max_num_seqs.unwrap_or(usual.max_num_seqs),
         }
     }
 
@@ -275,7 +275,7 @@ fn bad_input(error: anyhow::Error) -> anyhow::Error {
 }
 
 fn check_numbers(plan: &Plan) -> Result<()> {
-    let SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_rows } = plan.sampling;
+    let SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_num_seqs } = plan.sampling;
     super::require(plan.samples > 0, || "-k: got 0, expected at least 1".to_owned())?;
     super::require(temperature.is_finite() && temperature > 0.0, || {
         format!(
@@ -299,7 +299,7 @@ fn check_numbers(plan: &Plan) -> Result<()> {
         )
     })?;
     super::require(max_new_tokens > 0, || "--max-new-tokens: got 0, expected at least 1".to_owned())?;
-    super::require(max_rows > 0, || "--max-rows: got 0, expected at least 1".to_owned())
+    super::require(max_num_seqs > 0, || "--max-num-seqs: got 0, expected at least 1".to_owned())
 }
 
 /// What was measured of one model, and how.

@@ -120,8 +120,13 @@ impl Plan {
         let wrong: Vec<String> =
             wrong.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
         ensure!(wrong.is_empty(), wrong.join("\n"));
-        let usual =
-            SamplingConfig { temperature: 0.6, top_p: 0.95, top_k: 0, max_new_tokens: 1024, max_rows: 128 };
+        let usual = SamplingConfig {
+            temperature: 0.6,
+            top_p: 0.95,
+            top_k: 0,
+            max_new_tokens: 1024,
+            max_num_seqs: 128,
+        };
         let variables = eval.variables.iter().map(|variable| variable_of(variable)).collect::<Result<_>>()?;
         let chat = ChatConfig { system: eval.system.clone(), variables, now: None };
         let is_plain = chat == ChatConfig::default();

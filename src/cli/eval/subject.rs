@@ -166,9 +166,9 @@ impl Subject {
         let phase = console.step_phase(&format!("evaluate {}", self.name), total as u64);
         phase.skip(done as u64);
         for (evaluator, kept) in &mut self.sets {
-            let max_rows = evaluator.sampling.max_rows;
+            let max_num_seqs = evaluator.sampling.max_num_seqs;
             let mut engine =
-                DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), max_rows, self.max_prefill_tokens);
+                DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), max_num_seqs, self.max_prefill_tokens);
             while kept.done.len() < evaluator.set.prompts.len() {
                 let chunk = evaluator.chunk(kept.done.len());
                 let mut advance = |n| {
@@ -178,7 +178,7 @@ impl Subject {
                 let answered = evaluator.answer(chunk, &policy, &mut engine, &mut advance)?;
                 let Answered { items, generate_s, score_s, .. } = answered;
                 let n_tokens = items.iter().map(n_tokens).sum();
-                let record = ChunkRecord { n: items.len(), n_tokens, generate_s, score_s, max_rows };
+                let record = ChunkRecord { n: items.len(), n_tokens, generate_s, score_s, max_num_seqs };
                 kept.add(items, record)?;
             }
         }
