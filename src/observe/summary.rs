@@ -98,9 +98,9 @@ mod tests {
         let expected = [
             "countdown: 120 steps done in 14m32s",
             "",
-            "  accuracy                     avg@4           greedy",
+            "  accuracy              avg@4           greedy",
             "  before SFT      0.0 ± 0.0 %                -",
-            "  after RL              48.9 ± 2.1 %    100.0 ± 0.0 %",
+            "  after RL       48.9 ± 2.1 %    100.0 ± 0.0 %",
             "",
             "  metrics   runs/countdown/metrics.jsonl",
             "  try it    scripts/rlcredit sample runs/countdown",
