@@ -20,7 +20,10 @@ use crate::data::sampler::{SamplerState, UniformState};
 use crate::files::read_regular_text;
 use crate::learner::LearnerConfig;
 use crate::loss::LossConfig;
-use crate::model::{Arithmetic, DeviceChoice, Dtype, ModelConfig, Placement, Policy, Preset, matmul_peak};
+use crate::model::{
+    Arithmetic, Backend, BackendChoice, DeviceChoice, Dtype, ModelConfig, Placement, Policy, Preset,
+    matmul_peak,
+};
 use crate::optim::{OptimConfig, Schedule};
 use crate::pipeline::{Discarded, Harvest, RolloutSource, SourceState, Spent};
 use crate::rollout::explore::{Explorer, ExplorerState, GroupConfig as Group};
@@ -50,13 +53,15 @@ pub struct BenchConfig {
     /// Tokens per micro-batch, those of a prompt once for all its responses there.
     pub max_tokens: usize,
     /// Whether activations are computed again in the backward pass.
-    pub recompute: bool,
+    pub gradient_checkpointing: bool,
     /// The strategy that reshapes the advantages.
     pub credit: CreditConfig,
     /// Precision.
     pub dtype: Dtype,
     /// Device.
     pub device: DeviceChoice,
+    /// What computes.
+    pub backend: BackendChoice,
 }
 
 /// Medians over the timed steps.
@@ -68,6 +73,8 @@ pub struct BenchReport {
     pub dtype: String,
     /// Where it ran.
     pub device: String,
+    /// What computed.
+    pub backend: Backend,
     /// Threads of libtorch.
     pub threads: i32,
     /// Prompts per step.
@@ -107,8 +114,7 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
         config.prompts > 0 && config.group > 1 && config.new_tokens > 0 && config.steps > 0,
         "bench: expected at least 1 prompt, 2 responses each, 1 token and 1 step"
     );
-    let placement = Placement::resolve(config.device, config.dtype)?;
-    let peak = matmul_peak(placement)?;
+    let placement = Placement::resolve(config.device, config.dtype, config.backend)?;
     let (policy, tokenizer) = match &config.model {
         Some(dir) => {
             let tokenizer = Tokenizer::for_texts(dir)?;
@@ -121,6 +127,7 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
             (Policy::scratch(shape, &RunRandom::new(0), placement)?, tokenizer)
         }
     };
+    let peak = matmul_peak(policy.backend, placement)?;
     let prompts = prompts(config, &tokenizer)?;
     let longest = prompts.iter().map(|prompt| prompt.tokens.len()).max().unwrap_or(0);
     let positions = usize::try_from(policy.config.max_position_embeddings)?;
@@ -151,6 +158,7 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
         n_params: policy.layout.n_params(),
         dtype: format!("{:?}", placement.kind),
         device: format!("{:?}", placement.device),
+        backend: policy.backend,
         threads: tch::get_num_threads(),
         prompts: config.prompts,
         group: config.group,
@@ -190,7 +198,7 @@ impl MadeUp {
             top_p: 1.0,
             top_k: 0,
             max_new_tokens: config.new_tokens,
-            max_rows: 512,
+            max_num_seqs: 512,
         };
         Self {
             // Without an end-of-sequence token every response runs to its full length.
@@ -262,7 +270,7 @@ fn trainer(config: &BenchConfig, policy: Policy, tokenizer: Tokenizer, prompts: 
             minibatches: 1,
             epochs: 1,
             max_tokens: config.max_tokens,
-            recompute: config.recompute,
+            gradient_checkpointing: config.gradient_checkpointing,
             shared_prefix: SharedPrefix::default(),
         },
         temperature: 1.0,

@@ -296,7 +296,7 @@ impl RunFolder {
         self.root.join(format!("{REFUSED}/step_{step:06}.jsonl"))
     }
 
-    /// The evaluation at `moment`: `before_warmup` or `step_000040`.
+    /// The evaluation at `moment`: `before_sft` or `step_000040`.
     #[must_use]
     pub fn eval(&self, moment: &str) -> PathBuf {
         self.root.join(format!("{EVAL}/{moment}.json"))

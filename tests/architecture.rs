@@ -60,11 +60,20 @@ fn no_tensor_is_in_the_host_world() {
     assert!(found.is_empty(), "tensors in the host world: {found:?}");
 }
 
-/// Only kernels and what asks the device touch memory by hand.
+/// Only kernels, what asks the device, and types that lend numbers of a tensor that they keep to themselves touch memory by
+/// hand; two limits of a C library have no safe wrapper.
 #[test]
 fn memory_is_touched_by_hand_in_kernels_alone() {
     let house = House::read();
-    let allowed = |file: &File| file.room == "kernel" || file.path.starts_with("src/model/device.rs");
+    const OTHERS: [&str; 5] = [
+        "src/model/device.rs",
+        "src/model/gradient.rs",
+        "src/model/kv_cache.rs",
+        "src/signal/stream.rs",
+        "src/text/tokenizer/regex.rs",
+    ];
+    let allowed =
+        |file: &File| file.room == "kernel" || OTHERS.iter().any(|other| file.path.starts_with(other));
     let found: Vec<_> = house
         .files
         .iter()

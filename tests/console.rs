@@ -23,12 +23,12 @@ fn child_acts_out_a_run() {
     let load = console.phase("load model", 0);
     pause();
     load.finish();
-    let warm_start = console.phase("warm start", 50 * steps);
+    let sft = console.phase("SFT", 50 * steps);
     for i in 0..50 * steps {
-        warm_start.advance(1, format!("loss {:.3}", 3.0 / (1.0 + i as f64 / 100.0)));
+        sft.advance(1, format!("loss {:.3}", 3.0 / (1.0 + i as f64 / 100.0)));
         pause();
     }
-    warm_start.finish();
+    sft.finish();
     console.note("checkpoints/latest is missing; taking the newest complete one");
     let training = console.step_phase("training", steps);
     for step in 1..=steps {
@@ -53,9 +53,9 @@ fn child_acts_out_a_run() {
 fn row(step: u64, steps: u64) -> MetricRow {
     let share = step as f64 / steps as f64;
     let mut row: MetricRow = [
-        ("first/reward_mean", 0.2 + 0.3 * share),
-        ("first/correct_mean", 0.2 + 0.3 * share),
-        ("first/length_mean", 34.06),
+        ("root/reward_mean", 0.2 + 0.3 * share),
+        ("root/correct_mean", 0.2 + 0.3 * share),
+        ("root/length_mean", 34.06),
         ("policy/entropy", 1.2 - share),
         ("policy/kl_ref", 0.01 * share),
         ("perf/tokens_per_s", 8123.0),
@@ -82,11 +82,7 @@ fn summary() -> Summary {
         title: "countdown: done".into(),
         wall_s: 872.0,
         columns: vec!["avg@4".into(), "greedy".into()],
-        stages: vec![
-            stage("before warm start", 0.001),
-            stage("after warm start", 0.213),
-            stage("after RL", 0.489),
-        ],
+        stages: vec![stage("before SFT", 0.001), stage("after SFT", 0.213), stage("after RL", 0.489)],
         places: vec![
             ("run".into(), "runs/countdown".into()),
             ("policy".into(), "runs/countdown/checkpoints/step_000120/model".into()),
@@ -115,8 +111,8 @@ fn without_a_terminal_there_are_only_plain_lines() {
     let err: Vec<&str> = err.lines().collect();
     assert_eq!(err[0], "load model ...");
     assert!(err[1].starts_with("load model: done in 0."), "{err:?}");
-    assert_eq!(err[2], "warm start ...");
-    assert!(err[3].starts_with("warm start: done in ") && err[3].ends_with("; loss 1.508"), "{err:?}");
+    assert_eq!(err[2], "SFT ...");
+    assert!(err[3].starts_with("SFT: done in ") && err[3].ends_with("; loss 1.508"), "{err:?}");
     assert_eq!(err[4..], ["checkpoints/latest is missing; taking the newest complete one"]);
 
     let steps: Vec<&str> = out.lines().filter(|line| line.starts_with("step ")).collect();

@@ -19,10 +19,10 @@ pub struct BatchConfig {
     /// Tokens per micro-batch, a strict limit; what its sequences have in common at their beginning counts once.
     #[serde(default = "max_tokens")]
     pub max_tokens: usize,
-    /// Whether the backward pass computes activations again instead of keeping them: less memory, more time. The warm start
-    /// keeps them; there [warmup] `max_tokens` is what to lower.
+    /// Whether the backward pass computes activations again instead of keeping them: less memory, more time. SFT
+    /// keeps them; there [sft] `max_tokens` is what to lower.
     #[serde(default)]
-    pub recompute: bool,
+    pub gradient_checkpointing: bool,
     /// Which of the paths through a shared prefix of a tree train its tokens.
     #[serde(default)]
     pub shared_prefix: SharedPrefix,
@@ -32,7 +32,8 @@ impl BatchConfig {
     /// What its keys may be.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        let Self { prompts, minibatches, epochs, max_tokens: _, recompute: _, shared_prefix: _ } = *self;
+        let Self { prompts, minibatches, epochs, max_tokens: _, gradient_checkpointing: _, shared_prefix: _ } =
+            *self;
         let mut rules = Rules::default();
         rules.positive("prompts", prompts);
         rules.positive("minibatches", minibatches);

@@ -29,7 +29,7 @@ pub struct VerifiedCheckpoint {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Manifest {
-    /// Absent of what is no run's own, such as a warm start, and of checkpoints of earlier versions.
+    /// Absent of what is no run's own, such as SFT, and of checkpoints of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run: Option<RunId>,
     step: Step,

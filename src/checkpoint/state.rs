@@ -124,7 +124,7 @@ pub fn head_groups(folder: &Path) -> Result<Option<HeadGroups>> {
 /// If there is a state that cannot be read.
 pub fn is_unfinished(folder: &Path) -> Result<bool> {
     let path = folder.join(STATE);
-    // Warm starts have none.
+    // SFT have none.
     Ok(path.is_file() && read_json::<Value>(&path)?.get("unfinished").is_some_and(Value::is_object))
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use rlcredit::bench::{BenchConfig, bench};
 use rlcredit::credit::strategy::CreditConfig;
-use rlcredit::model::{DeviceChoice, Dtype};
+use rlcredit::model::{BackendChoice, DeviceChoice, Dtype};
 use rlcredit::run::Failure;
 
 use super::policy;
@@ -37,7 +37,7 @@ pub struct Bench {
     max_tokens: usize,
     /// Compute activations again in the backward pass instead of keeping them
     #[arg(long)]
-    recompute: bool,
+    gradient_checkpointing: bool,
     /// Credit strategy with its defaults, such as rhythm
     #[arg(long, default_value = "uniform")]
     credit: String,
@@ -47,6 +47,9 @@ pub struct Bench {
     /// Where to compute
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceArgument,
+    /// What computes; ops: libtorch's operations on a CPU too
+    #[arg(long, value_enum, default_value = "auto")]
+    backend: BackendArgument,
     /// Print one line of JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -86,6 +89,21 @@ impl From<DeviceArgument> for DeviceChoice {
     }
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+pub enum BackendArgument {
+    Auto,
+    Ops,
+}
+
+impl From<BackendArgument> for BackendChoice {
+    fn from(argument: BackendArgument) -> Self {
+        match argument {
+            BackendArgument::Auto => Self::Auto,
+            BackendArgument::Ops => Self::Ops,
+        }
+    }
+}
+
 impl Bench {
     pub fn run(self) -> Result<ExitCode> {
         for (argument, got, least) in [
@@ -107,10 +125,11 @@ impl Bench {
             new_tokens: self.new_tokens,
             steps: self.steps,
             max_tokens: self.max_tokens,
-            recompute: self.recompute,
+            gradient_checkpointing: self.gradient_checkpointing,
             credit,
             dtype: self.dtype.into(),
             device: self.device.into(),
+            backend: self.backend.into(),
         })
         .map_err(Failure::bad_input)?;
         if self.json {

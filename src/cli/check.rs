@@ -65,6 +65,9 @@ impl Check {
             setup.data.train.len(),
             setup.data.n_eval()
         ))?;
+        let (placement, backend) = (setup.placement, setup.backend());
+        let device = format!("{:?}", placement.device).to_lowercase();
+        super::say(format_args!("computes in {:?} on {device}, backend {backend}", placement.kind))?;
         Ok(ExitCode::SUCCESS)
     }
 }

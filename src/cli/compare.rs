@@ -45,7 +45,7 @@ pub struct Compare {
     /// Folder of the comparison; without it compare_NAME, with --quick compare_NAME_quick, within the folder of runs
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Folder that holds the runs, whose warm starts are shared
+    /// Folder that holds the runs, whose SFT runs are shared
     #[arg(long, default_value = "runs")]
     runs: PathBuf,
 }

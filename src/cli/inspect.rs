@@ -23,7 +23,8 @@ use rlcredit::types::{RunRandom, Step};
 mod facts;
 mod given;
 
-use super::bench::DtypeArgument;
+use super::bench::{BackendArgument, DtypeArgument};
+use super::policy::Choices;
 use super::{policy, require, say, say_drawn};
 
 #[derive(Args)]
@@ -59,6 +60,9 @@ pub struct Inspect {
     /// Compute precision. Training's own may be lower, and then ranks can differ
     #[arg(long, value_enum, default_value = "f32")]
     dtype: DtypeArgument,
+    /// What computes, ops: libtorch's operations on a CPU too; without it the recipe's
+    #[arg(long, value_enum)]
+    backend: Option<BackendArgument>,
     /// Print one JSON object for each response
     #[arg(long)]
     json: bool,
@@ -102,8 +106,10 @@ impl Inspect {
         if let Some(file) = &self.html {
             require_writable(file, &self.inputs(&path)).map_err(Failure::bad_input)?;
         }
-        let (policy, tokenizer, folder) =
-            policy::load_for_tokens(&path, recipe.model.device, self.dtype.into())?;
+        let usual = Choices::of(&recipe.model);
+        let backend = self.backend.map_or(usual.backend, Into::into);
+        let choices = Choices { dtype: self.dtype.into(), backend, ..usual };
+        let (policy, tokenizer, folder) = policy::load_for_tokens(&path, choices)?;
         let fits = recipe.signals.misfits(policy.layout.layers.len());
         require(fits.is_none(), || fits.unwrap_or_default())?;
         let grouped = self.grouped(&recipe.signals, &folder)?;

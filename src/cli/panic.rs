@@ -34,8 +34,8 @@ fn torch_error(message: &str) -> Option<String> {
 fn remedy(said: &str) -> &'static str {
     let said = said.to_lowercase();
     if said.contains("out of memory") || said.contains("allocate memory") {
-        "; it takes less with a lower [sampling] max_rows (responses decoded at once, also in evaluation) and with [batch] \
-         recompute = true, which --resume accepts, and with a lower [batch] max_tokens (tokens trained on at once) or [sampling] max_new_tokens"
+        "; it takes less with a lower [sampling] max_num_seqs (responses decoded at once, also in evaluation) and with [batch] \
+         gradient_checkpointing = true, which --resume accepts, and with a lower [batch] max_tokens (tokens trained on at once) or [sampling] max_new_tokens"
     } else {
         ""
     }

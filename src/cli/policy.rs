@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use rlcredit::checkpoint::{Latest, VerifiedCheckpoint, is_sealed, seals};
 use rlcredit::hub::{Files, Hub, HubModel};
-use rlcredit::model::{DeviceChoice, Dtype, ModelConfig, Placement, Policy};
+use rlcredit::model::{BackendChoice, DeviceChoice, Dtype, ModelConfig, ModelSettings, Placement, Policy};
 use rlcredit::observe::Console;
 use rlcredit::run::Failure;
 use rlcredit::text::Tokenizer;
@@ -21,48 +21,62 @@ pub struct Loaded {
     pub folder: PathBuf,
 }
 
+/// Where and how a verb wishes to compute.
+#[derive(Clone, Copy, Default)]
+pub struct Choices {
+    /// Device.
+    pub device: DeviceChoice,
+    /// Compute precision.
+    pub dtype: Dtype,
+    /// What computes.
+    pub backend: BackendChoice,
+}
+
+impl Choices {
+    /// A recipe's.
+    pub fn of(model: &ModelSettings) -> Self {
+        Self { device: model.device, dtype: model.dtype, backend: model.backend }
+    }
+
+    /// What they come to on this machine.
+    pub fn resolve(self) -> Result<Placement> {
+        Placement::resolve(self.device, self.dtype, self.backend)
+    }
+}
+
 /// Loads the policy behind `path`: a folder with config.json, a checkpoint, a run, whose newest checkpoint counts, or
 /// `hub:org/name[@revision]`.
-pub fn load(path: &Path, device: DeviceChoice, dtype: Dtype) -> Result<Loaded> {
+pub fn load(path: &Path, choices: Choices) -> Result<Loaded> {
     let _phase = Console::new().step_phase("load model", 0);
-    try_load(path, device, dtype).map_err(Failure::bad_input)
+    try_load(path, choices).map_err(Failure::bad_input)
 }
 
 /// As [`load`], but a folder without `tokenizer.json` will do.
-pub fn load_for_tokens(
-    path: &Path,
-    device: DeviceChoice,
-    dtype: Dtype,
-) -> Result<(Policy, Option<Tokenizer>, PathBuf)> {
+pub fn load_for_tokens(path: &Path, choices: Choices) -> Result<(Policy, Option<Tokenizer>, PathBuf)> {
     let _phase = Console::new().step_phase("load model", 0);
     let load = || {
         let folder = model_folder(path)?;
         let has_one = folder.join("tokenizer.json").is_file();
         let tokenizer = has_one.then(|| Tokenizer::for_texts(&folder)).transpose()?;
-        Ok((load_weights(&folder, tokenizer.as_ref(), device, dtype)?, tokenizer, folder))
+        Ok((load_weights(&folder, tokenizer.as_ref(), choices)?, tokenizer, folder))
     };
     load().map_err(Failure::bad_input)
 }
 
-fn try_load(path: &Path, device: DeviceChoice, dtype: Dtype) -> Result<Loaded> {
+fn try_load(path: &Path, choices: Choices) -> Result<Loaded> {
     let folder = model_folder(path)?;
     let tokenizer = Tokenizer::from_folder(&folder)?;
-    Ok(Loaded { policy: load_weights(&folder, Some(&tokenizer), device, dtype)?, tokenizer, folder })
+    Ok(Loaded { policy: load_weights(&folder, Some(&tokenizer), choices)?, tokenizer, folder })
 }
 
-fn load_weights(
-    folder: &Path,
-    tokenizer: Option<&Tokenizer>,
-    device: DeviceChoice,
-    dtype: Dtype,
-) -> Result<Policy> {
+fn load_weights(folder: &Path, tokenizer: Option<&Tokenizer>, choices: Choices) -> Result<Policy> {
     let mut config = ModelConfig::from_folder(folder)?;
     if let Some(tokenizer) = tokenizer {
         let fits = tokenizer.check_fits(usize::try_from(config.vocab_size)?);
         fits.with_context(|| folder.display().to_string())?;
         config = config.with_tokens(tokenizer.has_token());
     }
-    Policy::load(folder, config, Placement::resolve(device, dtype)?)
+    Policy::load(folder, config, choices.resolve()?)
 }
 
 /// The model on the hub that `path` names, as `hub:org/name` or `hub:org/name@revision`.

@@ -9,14 +9,13 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rewards::{Countdown, Task};
 use rlcredit::data::{Asker, ChatConfig};
-use rlcredit::model::{DeviceChoice, Dtype};
 use rlcredit::rollout::{
     DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite,
 };
 use rlcredit::run::Failure;
 use rlcredit::types::{Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
 
-use super::policy::{self, Loaded};
+use super::policy::{self, Choices, Loaded};
 
 #[derive(Args)]
 pub struct Sample {
@@ -52,7 +51,7 @@ pub struct Sample {
     max_new_tokens: usize,
     /// Most responses decoded at once
     #[arg(long, default_value_t = 512)]
-    max_rows: usize,
+    max_num_seqs: usize,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -81,8 +80,8 @@ impl Sample {
         super::require(self.max_new_tokens > 0, || {
             "--max-new-tokens: got 0, expected at least 1".to_owned()
         })?;
-        super::require(self.max_rows > 0, || "--max-rows: got 0, expected at least 1".to_owned())?;
-        let loaded = policy::load(&self.model, DeviceChoice::Auto, Dtype::Auto)?;
+        super::require(self.max_num_seqs > 0, || "--max-num-seqs: got 0, expected at least 1".to_owned())?;
+        let loaded = policy::load(&self.model, Choices::default())?;
         let text = match self.prompt.as_ref().filter(|prompt| *prompt != "-") {
             Some(prompt) => prompt.clone(),
             None => {
@@ -112,14 +111,14 @@ impl Sample {
         let prompt = Arc::new(Prompt { id: 0, text, tokens, task });
         let request = |sample| GenRequest { prompt: Arc::clone(&prompt), prefix: Vec::new(), sample };
         let requests: Vec<GenRequest> = (0..self.samples).map(request).collect();
-        let Self { temperature, top_p, top_k, max_new_tokens, max_rows, .. } = self;
+        let Self { temperature, top_p, top_k, max_new_tokens, max_num_seqs, .. } = self;
         let generation = Generation {
             random: RunRandom::new(self.seed),
             purpose: Purpose::Sample,
             step: 0,
-            sampling: SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_rows },
+            sampling: SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_num_seqs },
         };
-        let mut engine = DecodeEngine::new(loaded.tokenizer.eos_ids().to_vec(), max_rows, 16384);
+        let mut engine = DecodeEngine::new(loaded.tokenizer.eos_ids().to_vec(), max_num_seqs, 16384);
         let generated = engine.generate(&loaded.policy, &requests, &generation, &mut |_| Ok(()))?;
         let completions = generated.completions;
         require_finite(&requests, &completions)?;

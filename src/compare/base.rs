@@ -50,9 +50,9 @@ impl Base {
     }
 }
 
-/// The overrides of `--quick`: at most 30 steps, evaluated every 10 with at most 2 samples per item. The warm start stays,
+/// The overrides of `--quick`: at most 30 steps, evaluated every 10 with at most 2 samples per item. SFT stays,
 /// so that a full comparison finds it ready. For `recipes/countdown.toml`, two strategies and two seeds take about a
-/// quarter of an hour on two cores, nearly half of it warm starts.
+/// quarter of an hour on two cores, nearly half of it SFT runs.
 #[must_use]
 pub fn quick(recipe: &Recipe) -> Vec<String> {
     let cap = |key: &str, now: u64, most: u64| (now == 0 || now > most).then(|| format!("{key}={most}"));

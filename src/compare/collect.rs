@@ -1,11 +1,11 @@
 //! What a run folder says about the course of a run: the held-out accuracy by step, tokens and time.
 //!
 //! ```text
-//! step 0      eval/step_000000.json      after the warm start
+//! step 0      eval/step_000000.json      after SFT
 //! step k      metrics.jsonl              rows with eval/<set>/avg@<k>
 //! tokens      progress/tokens_generated  response tokens sampled for training, without what lies ready for a
 //!                                        step that never comes
-//! seconds     Σ time/step                training alone: warm start, evaluations and checkpoints are left out
+//! seconds     Σ time/step                training alone: SFT, evaluations and checkpoints are left out
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ pub struct RunRecord {
     pub wall_s: f64,
     /// Held-out items.
     pub n_items: Option<u64>,
-    /// Its evaluations by step, the one after the warm start first.
+    /// Its evaluations by step, the one after SFT first.
     pub curve: Vec<Point>,
     /// The answers of the first of them; empty where they are not kept.
     pub first_answers: Vec<FirstAnswers>,
@@ -244,7 +244,7 @@ impl Measure {
         Self::EqualGreedy,
     ];
 
-    /// Its value for a curve that begins after the warm start, with `tokens` that every run has sampled; `None` where it was
+    /// Its value for a curve that begins after SFT, with `tokens` that every run has sampled; `None` where it was
     /// not measured, or there is no such number.
     #[must_use]
     pub fn of(self, curve: &[Point], tokens: Option<f64>) -> Option<f64> {

@@ -17,7 +17,7 @@ use crate::observe::{Console, duration};
 use crate::run::{Failure, Outcome, Request, train};
 use crate::types::NotFinite;
 
-/// Makes what is missing of the runs of `plan`. `after_run` is called after each run that was made. Warm starts are taken
+/// Makes what is missing of the runs of `plan`. `after_run` is called after each run that was made. SFT are taken
 /// from and kept for all runs in `warm_starts`.
 ///
 /// # Errors

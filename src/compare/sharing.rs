@@ -1,7 +1,7 @@
 //! What runs have in common, found in what they left behind: recipe, `inputs.json` and first evaluation.
 //!
 //! ```text
-//! policy     that a run starts from    [model], [warmup], the files of both, the problems that it imitates
+//! policy     that a run starts from    [model], [sft], the files of both, the problems that it imitates
 //! prompts    that it trains on         [data], its file, [sampler], [batch] prompts
 //! items      held out                  [data], its file
 //! ```
@@ -145,12 +145,12 @@ impl<'r> Pair<'r> {
     }
 
     fn policy(&self) -> Vec<String> {
-        let mut why = self.keys_in(&["model", "warmup"]);
+        let mut why = self.keys_in(&["model", "sft"]);
         let recipe = &self.one.recipe;
         if why.is_empty() {
             why = self.changed(&|path| shapes_policy(recipe, path));
         }
-        let source = recipe.warmup.as_ref().map(|warmup| &warmup.source);
+        let source = recipe.sft.as_ref().map(|sft| &sft.source);
         if matches!(source, Some(SourceConfig::CountdownDemos(_))) {
             why.extend(self.trained_on());
         }
@@ -223,7 +223,7 @@ impl<'r> Pair<'r> {
 /// Whether the policy that a run starts from depends on the file at `path`.
 fn shapes_policy(recipe: &Recipe, path: &Path) -> bool {
     let of_model = origin(recipe).ok().flatten().is_some_and(|folder| path.starts_with(folder));
-    let imitated = match recipe.warmup.as_ref().map(|warmup| &warmup.source) {
+    let imitated = match recipe.sft.as_ref().map(|sft| &sft.source) {
         Some(SourceConfig::Jsonl(source)) => source.path == path,
         _ => false,
     };

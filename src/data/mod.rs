@@ -1,4 +1,4 @@
-//! Where prompts and texts come from: data sets, their order, demonstrations for the warm start.
+//! Where prompts and texts come from: data sets, their order, demonstrations for SFT.
 //!
 //! A data set is a list of [`Prompt`]s for training and one for evaluation, the same for every seed of a run,
 //! so that runs are comparable; the seed only shapes the order in which a [`sampler`] draws them.

@@ -49,6 +49,6 @@ mod tests {
         }
         assert_ne!(whole[..10], whole[10..20]);
         assert_ne!(whole, visits(&RunRandom::new(4), Purpose::PromptOrder, 10, 0..35));
-        assert_ne!(whole, visits(&random, Purpose::WarmupOrder, 10, 0..35));
+        assert_ne!(whole, visits(&random, Purpose::SftOrder, 10, 0..35));
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     types::{Prompt, Purpose, Rules, RunRandom, TokenId},
 };
 
-/// The `[warmup.source]` section: `type` and that source's own keys.
+/// The `[sft.source]` section: `type` and that source's own keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SourceConfig {
@@ -60,7 +60,7 @@ pub struct Source {
 pub struct Limits {
     /// Positions of the model.
     pub positions: usize,
-    /// `max_tokens` of `[warmup]`.
+    /// `max_tokens` of `[sft]`.
     pub max_tokens: usize,
 }
 
@@ -100,7 +100,7 @@ impl SourceConfig {
     ) -> Result<Source> {
         let tokenizer = asker.tokenizer();
         if let [problem, ..] = self.rules().problems().as_slice() {
-            bail!("source of the warm start: {problem}");
+            bail!("source of SFT: {problem}");
         }
         let kind = match self {
             Self::CountdownDemos(config) => {
@@ -160,7 +160,7 @@ impl Limits {
         ensure!(whole <= positions, "{}, but the model has {positions} positions", lengths());
         ensure!(
             whole <= max_tokens,
-            "{}, but [warmup] `max_tokens` = {max_tokens}; raise it to at least {whole}",
+            "{}, but [sft] `max_tokens` = {max_tokens}; raise it to at least {whole}",
             lengths()
         );
         Ok(())
@@ -173,7 +173,7 @@ impl Source {
     /// # Errors
     /// If a text cannot be tokenized or is longer than the limits.
     pub fn examples(&self, numbers: Range<u64>) -> Result<Vec<Example>> {
-        let order = |n| visits(&self.random, Purpose::WarmupOrder, n, numbers.clone());
+        let order = |n| visits(&self.random, Purpose::SftOrder, n, numbers.clone());
         match &self.kind {
             Kind::Pairs(pairs) => Ok(order(pairs.len()).into_iter().map(|i| pairs[i].clone()).collect()),
             Kind::Demonstrations(demos) => {
@@ -318,7 +318,7 @@ mod tests {
             source.err().map(|error| format!("{error:#}")).unwrap_or_default()
         };
         assert!(build(Limits { positions: 60, ..LIMITS }).contains("but the model has 60 positions"));
-        assert!(build(Limits { max_tokens: 60, ..LIMITS }).contains("[warmup] `max_tokens` = 60; raise it"));
+        assert!(build(Limits { max_tokens: 60, ..LIMITS }).contains("[sft] `max_tokens` = 60; raise it"));
     }
 
     #[test]

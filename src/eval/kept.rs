@@ -34,7 +34,7 @@ pub struct ChunkRecord {
     /// Seconds it took to judge them.
     pub score_s: f64,
     /// Most responses decoded at once.
-    pub max_rows: usize,
+    pub max_num_seqs: usize,
 }
 
 /// The problems of one set that are answered; by default none, and nowhere but in memory.
@@ -204,7 +204,7 @@ mod tests {
             let start = kept.done.len() as u64;
             let items: Vec<EvalItem> = (start..(start + 2).min(5)).map(item).collect();
             let record =
-                ChunkRecord { n: items.len(), n_tokens: 7, generate_s: 0.5, score_s: 0.0, max_rows: 1 };
+                ChunkRecord { n: items.len(), n_tokens: 7, generate_s: 0.5, score_s: 0.0, max_num_seqs: 1 };
             kept.add(items, record).unwrap();
         }
         before

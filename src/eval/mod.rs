@@ -121,7 +121,7 @@ impl Evaluator {
     /// The problems that are answered together, of which `start` is the first.
     #[must_use]
     pub fn chunk(&self, start: usize) -> Range<usize> {
-        let n = (ROUNDS * self.sampling.max_rows).div_ceil(self.samples).max(1);
+        let n = (ROUNDS * self.sampling.max_num_seqs).div_ceil(self.samples).max(1);
         start..self.set.prompts.len().min(start.saturating_add(n))
     }
 

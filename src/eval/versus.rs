@@ -190,7 +190,7 @@ mod tests {
     /// A set of problems with so many of two samples correct, the first of which is the majority's.
     fn measured(name: &str, sets: &[(&str, &[usize])]) -> Measured {
         let sampling =
-            SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_rows: 4 };
+            SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_num_seqs: 4 };
         let response = |correct: bool| {
             serde_json::from_value(json!({
                 "text": "", "n_tokens": 2, "finish": "eos", "answer": "1", "correct": correct, "status": "ok"

@@ -1,5 +1,6 @@
 //! What a hub has of a model at a revision.
 
+use crate::files::model_folder::FURTHER_TEMPLATES;
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
@@ -8,9 +9,6 @@ use super::client::Client;
 use super::place::{HubModel, is_commit};
 use super::trouble::{Arriving, Tries, Trouble, Watch};
 use crate::model::json::{OF_REASON, short};
-
-/// Folder of further chat templates.
-pub(super) const FURTHER_TEMPLATES: &str = "additional_chat_templates/";
 
 /// Most of them.
 const MOST_TEMPLATES: usize = 100;
@@ -96,7 +94,10 @@ impl Listing {
     /// The further chat templates. What else lies in their folder, under odd names or in folders of its own, is not missed by
     /// who fetches a model.
     pub fn templates(&self) -> impl Iterator<Item = &str> {
-        let is_template = |name: &&str| name.strip_prefix(FURTHER_TEMPLATES).is_some_and(is_plain);
+        let is_template = |name: &&str| {
+            let within = name.strip_prefix(FURTHER_TEMPLATES).and_then(|rest| rest.strip_prefix('/'));
+            within.is_some_and(is_plain)
+        };
         self.names.iter().map(String::as_str).filter(is_template)
     }
 }
@@ -121,7 +122,7 @@ mod tests {
             serde_json::json!({ "sha": sha, "siblings": siblings, "tags": [[[]]] }).to_string()
         };
         let odd = ["../../x", "a\\b", "a\u{1b}[2J", "a/b", "", "a b.jinja", ".jinja"];
-        let odd = odd.map(|name| format!("{FURTHER_TEMPLATES}{name}"));
+        let odd = odd.map(|name| format!("{FURTHER_TEMPLATES}/{name}"));
         let mut names = vec!["config.json", "additional_chat_templates/rag.jinja", "../../x", "/etc/passwd"];
         names.extend(odd.iter().map(String::as_str));
         let listing = Listing::read(text(commit, &names).as_bytes(), "", "main").unwrap();

@@ -33,30 +33,16 @@ use anyhow::{Result, anyhow, bail, ensure};
 use self::cache::Shelf;
 use self::client::Client;
 use self::endpoint::{Endpoint, Secret};
-use self::listing::{FURTHER_TEMPLATES, Listing, is_plain};
+use self::listing::{Listing, is_plain};
 pub use self::place::HubModel;
 use self::transfer::{TEXT_BYTES, Transfer};
 use self::trouble::{Patience, Watch};
 use crate::files::list;
+use crate::files::model_folder::{FURTHER_TEMPLATES, MODEL_FILES, WEIGHTS, WEIGHTS_INDEX, needed};
 use crate::interrupt::Interrupt;
 use crate::model::json::{OF_VALUE, short};
-use crate::model::load::{INDEX, MAX_INDEX_BYTES, SINGLE, shards};
+use crate::model::load::{MAX_INDEX_BYTES, shards};
 use crate::observe::Console;
-
-/// Files of a model beside its weights. Those that a model cannot do without come last, so that where they are, all are.
-const TEXTS: [&str; 11] = [
-    "generation_config.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-    "tokenizer.json",
-    "config.json",
-];
 
 /// Which files of a model are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,11 +107,11 @@ impl Hub {
         let transfer =
             Transfer { model, commit: listing.commit.clone(), client: &client, shelf: &shelf, watch };
 
-        for name in listing.templates().chain(TEXTS.into_iter().filter(|name| listing.has(name))) {
+        for name in listing.templates().chain(texts().into_iter().filter(|name| listing.has(name))) {
             self.fetch_one(&transfer, name, TEXT_BYTES)?;
         }
         // Where it cannot be noted, the hub is asked again.
-        _ = shelf.note_absent(&listing.commit, TEXTS.into_iter().filter(|name| !listing.has(name)));
+        _ = shelf.note_absent(&listing.commit, texts().into_iter().filter(|name| !listing.has(name)));
         if files == Files::All {
             self.fetch_weights(&transfer, &listing)?;
         }
@@ -145,16 +131,16 @@ impl Hub {
 
     fn fetch_weights(&self, transfer: &Transfer<'_>, listing: &Listing) -> Result<()> {
         let Transfer { model, .. } = transfer;
-        if listing.has(SINGLE) {
-            return self.fetch_one(transfer, SINGLE, u64::MAX);
+        if listing.has(WEIGHTS) {
+            return self.fetch_one(transfer, WEIGHTS, u64::MAX);
         }
         ensure!(
-            listing.has(INDEX),
-            "{model}: the hub has no safetensors of it, neither {SINGLE} nor {INDEX}; convert its weights with transformers' \
+            listing.has(WEIGHTS_INDEX),
+            "{model}: the hub has no safetensors of it, neither {WEIGHTS} nor {WEIGHTS_INDEX}; convert its weights with transformers' \
              save_pretrained, and name the folder"
         );
-        self.fetch_one(transfer, INDEX, MAX_INDEX_BYTES)?;
-        let index = transfer.shelf.snapshot(&listing.commit).join(INDEX);
+        self.fetch_one(transfer, WEIGHTS_INDEX, MAX_INDEX_BYTES)?;
+        let index = transfer.shelf.snapshot(&listing.commit).join(WEIGHTS_INDEX);
         let shards = shards(&index)?;
         // Asked for as parts of addresses.
         if let Some(odd) = shards.iter().find(|shard| !is_plain(shard) || !listing.has(shard)) {
@@ -191,35 +177,39 @@ impl Hub {
             Ok(())
         };
         require_own(shelf, &commit)?;
-        require("config.json")?;
-        require("tokenizer.json")?;
+        needed().try_for_each(require)?;
         let folder = shelf.snapshot(&commit);
-        if files == Files::All && !shelf.has(&commit, SINGLE)? {
-            if shelf.has(&commit, INDEX)? {
-                shards(&folder.join(INDEX))?.iter().try_for_each(|shard| require(shard))?;
+        if files == Files::All && !shelf.has(&commit, WEIGHTS)? {
+            if shelf.has(&commit, WEIGHTS_INDEX)? {
+                shards(&folder.join(WEIGHTS_INDEX))?.iter().try_for_each(|shard| require(shard))?;
             } else {
-                require(SINGLE)?;
+                require(WEIGHTS)?;
             }
         }
         Ok(Snapshot { folder, commit })
     }
 }
 
+/// Names of the files of a model beside its weights.
+fn texts() -> [&'static str; MODEL_FILES.len()] {
+    MODEL_FILES.map(|file| file.name)
+}
+
 /// That what is read of `commit` beside the weights, because it is there, are files of the cache.
 fn require_own(shelf: &Shelf, commit: &str) -> Result<()> {
-    for name in TEXTS {
+    for name in texts() {
         shelf.has(commit, name)?;
     }
     let further = shelf.snapshot(commit).join(FURTHER_TEMPLATES);
     for file in if further.is_dir() { list(&further)? } else { Vec::new() } {
-        shelf.has(commit, &format!("{FURTHER_TEMPLATES}{}", file.file_name().display()))?;
+        shelf.has(commit, &format!("{FURTHER_TEMPLATES}/{}", file.file_name().display()))?;
     }
     Ok(())
 }
 
-/// Whether the cache has each of [`TEXTS`] of `commit`, or that there is none.
+/// Whether the cache has each text of `commit`, or that there is none.
 fn knows_texts(shelf: &Shelf, commit: &str) -> Result<bool> {
-    for name in TEXTS {
+    for name in texts() {
         if !shelf.has(commit, name)? && !shelf.lacks(commit, name) {
             return Ok(false);
         }

@@ -649,12 +649,12 @@ fn sharded(index: &str) -> Server {
     let index = index.to_owned();
     but(move |asked, _, stream| {
         if asked.path.starts_with("/api/") {
-            let names = ["tokenizer.json", "config.json", INDEX, "x.safetensors", "y.safetensors"];
+            let names = ["tokenizer.json", "config.json", WEIGHTS_INDEX, "x.safetensors", "y.safetensors"];
             let siblings: Vec<_> =
                 names.iter().map(|name| serde_json::json!({ "rfilename": name })).collect();
             let list = serde_json::json!({ "sha": COMMIT, "siblings": siblings }).to_string();
             reply(stream, "200 OK", "", list.as_bytes());
-        } else if asked.path.ends_with(INDEX) {
+        } else if asked.path.ends_with(WEIGHTS_INDEX) {
             let tag = git_tag(index.as_bytes());
             reply(stream, "200 OK", &format!("ETag: {tag}\r\n"), index.as_bytes());
         } else {

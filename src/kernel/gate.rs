@@ -42,7 +42,7 @@ pub(super) fn gated<T: Number>(gate: T, up: T) -> T {
 mod tests {
     use tch::{Device, Kind, Tensor};
 
-    use super::super::{Bf16, view, view_mut};
+    use super::super::{Bf16, Owned, view};
     use super::*;
 
     fn check<T: Number>(tolerance: f64) {
@@ -50,9 +50,9 @@ mod tests {
         tch::manual_seed(4);
         let gate_up = (Tensor::randn([2, n], (Kind::Float, Device::Cpu)) * 4.0).to_kind(T::KIND);
         let expected = gate_up.get(0).silu() * gate_up.get(1);
-        let mut out = expected.zeros_like();
-        gate(view::<T>(&gate_up).unwrap(), view_mut::<T>(&mut out).unwrap());
-        assert!(out.allclose(&expected, tolerance, 1e-6, false));
+        let mut out = Owned::zeros(&[n], T::KIND);
+        gate(view::<T>(&gate_up).unwrap(), out.numbers::<T>().unwrap());
+        assert!(out.into_tensor().allclose(&expected, tolerance, 1e-6, false));
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod gate;
 mod look_back;
 mod norm;
 mod number;
+mod owned;
 mod prefetch;
 mod product;
 mod rows;
@@ -45,12 +46,14 @@ pub use gate::gate;
 pub use look_back::LookBack;
 pub use norm::add_rms_norm;
 pub use number::{Bf16, Number};
+pub use owned::Owned;
 pub use product::{Matrix, Out, has_products, product};
 pub use rows::{
-    CausalRows, HeadRows, NormBack, RowGradient, RowStats, SlotGradient, Slots, Targets, add_norm_rows,
-    add_rows, causal_softmax, causal_softmax_back, gate_rows, gate_rows_back, norm_rows_back, token_stats,
-    token_stats_back,
+    CausalRows, HeadRows, NormBack, NormGradients, RowGradient, RowStats, SlotGradient, Slots, Targets,
+    add_norm_rows, add_rows, causal_softmax, causal_softmax_back, gate_rows, gate_rows_back, norm_rows_back,
+    token_stats, token_stats_back,
 };
 pub use squares::sum_of_squares;
 pub use team::{n_processors, n_threads, occupy};
-pub use view::{view, view_mut};
+pub use view::view;
+pub(crate) use view::view_mut;

@@ -41,26 +41,28 @@ pub fn add_rms_norm<T: Number>(x: &mut [T], delta: &[T], weight: &[T], eps: f32,
 mod tests {
     use tch::{Device, Kind, Tensor};
 
-    use super::super::{Bf16, view, view_mut};
+    use super::super::{Bf16, Owned, view};
     use super::*;
 
     fn check<T: Number>(tolerance: f64) {
         let (e, b) = (24, 7);
         let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)).to_kind(T::KIND);
         tch::manual_seed(3);
-        let (mut x, delta, weight) = (normal(&[e, b]), normal(&[e, b]), normal(&[e]));
+        let (x, delta, weight) = (normal(&[e, b]), normal(&[e, b]), normal(&[e]));
         let sum = &x + &delta;
         let wide = sum.to_kind(Kind::Float);
         let mean = wide.square().mean_dim([0i64].as_slice(), true, None);
         let expected = (wide * (mean + 1e-5).rsqrt()).to_kind(T::KIND) * weight.unsqueeze(1);
-        let mut out = x.zeros_like();
+        let (mut x, mut out) = (Owned::copy(&x), Owned::zeros(&[e, b], T::KIND));
         let (w, d) = (view::<T>(&weight).unwrap(), view::<T>(&delta).unwrap());
-        add_rms_norm(view_mut::<T>(&mut x).unwrap(), d, w, 1e-5, view_mut::<T>(&mut out).unwrap());
-        assert_eq!(x, sum);
+        add_rms_norm(x.numbers::<T>().unwrap(), d, w, 1e-5, out.numbers().unwrap());
+        let wide = |numbers: &[T]| numbers.iter().map(|number| number.wide()).collect::<Vec<f32>>();
+        assert_eq!(wide(x.view().unwrap()), wide(view(&sum).unwrap()));
+        let out = out.into_tensor();
         assert!(out.allclose(&expected, tolerance, tolerance, false));
-        let mut again = x.zeros_like();
-        add_rms_norm(view_mut::<T>(&mut x).unwrap(), &[], w, 1e-5, view_mut::<T>(&mut again).unwrap());
-        assert_eq!((x, again), (sum, out));
+        let mut again = Owned::zeros(&[e, b], T::KIND);
+        add_rms_norm(x.numbers::<T>().unwrap(), &[], w, 1e-5, again.numbers().unwrap());
+        assert_eq!((x.into_tensor(), again.into_tensor()), (sum, out));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::ops::Range;
 pub use causal::{CausalRows, causal_softmax, causal_softmax_back};
 pub use gate::{gate_rows, gate_rows_back};
 pub use heads::{HeadRows, SlotGradient, Slots};
-pub use norm::{NormBack, add_norm_rows, norm_rows_back};
+pub use norm::{NormBack, NormGradients, add_norm_rows, norm_rows_back};
 pub use vocabulary::{RowGradient, RowStats, Targets, token_stats, token_stats_back};
 
 use super::Number;

@@ -65,6 +65,8 @@ struct Shared<'w, F> {
 }
 
 fn on_team<F: Fn(usize) + Sync>(parallel: Parallel, threads: usize, n: usize, work: &F) {
+    /// # Safety
+    /// `shared` leads to the team's `Shared<F>`.
     unsafe extern "C" fn member<F: Fn(usize) + Sync>(shared: *mut c_void) {
         // SAFETY: `on_team` passes a `Shared<F>` that outlives the team, and only shared references to it are made.
         let shared = unsafe { &*shared.cast::<Shared<'_, F>>() };

@@ -33,16 +33,19 @@ pub fn view_matrix<T: Number>(tensor: &Tensor) -> Result<(&[T], bool)> {
     Ok((unsafe { &*numbers }, true))
 }
 
-/// As [`view`], to write to. No other tensor that shares the memory may be read or written meanwhile.
+/// As [`view`], to write to.
 ///
 /// # Errors
 /// As [`view`].
-pub fn view_mut<T: Number>(tensor: &mut Tensor) -> Result<&mut [T]> {
+///
+/// # Safety
+/// As long as the slice lives, no other tensor that shares the memory is read or written.
+pub unsafe fn view_mut<T: Number>(tensor: &mut Tensor) -> Result<&mut [T]> {
     check::<T>(tensor)?;
     if tensor.numel() == 0 {
         return Ok(&mut []);
     }
-    // SAFETY: as above; the caller holds the tensor alone, and vouches for others on the same memory.
+    // SAFETY: as above; the caller vouches for others on the same memory.
     Ok(unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<T>(), tensor.numel()) })
 }
 

@@ -15,7 +15,7 @@ pub fn accumulate(
     batch: &TokenBatch,
     temperature: f64,
     recompute: bool,
-    gradient: &Gradient,
+    gradient: &mut Gradient,
     derivative: impl FnOnce(&TokenStats) -> StatsGrad,
 ) -> Result<()> {
     let head = policy.head(temperature);

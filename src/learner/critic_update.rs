@@ -85,7 +85,8 @@ impl CriticLearner {
     /// # Errors
     /// If a sample has no values or returns, or the critic is not where its placement says.
     pub fn update(&mut self, critic: &mut Critic, samples: &[TrainSample], lr: f64) -> Result<CriticReport> {
-        let mut objective = CriticObjective { clip: self.config.clip, recompute: self.batch.recompute };
+        let mut objective =
+            CriticObjective { clip: self.config.clip, recompute: self.batch.gradient_checkpointing };
         let minibatches = minibatches(samples, self.batch.minibatches);
         let fitted = self.fit.fit(critic, &mut objective, &minibatches, lr, &mut |_| Ok(()))?;
         let mut metrics = fitted.tally.means(fitted.n_updates);
@@ -126,7 +127,7 @@ impl Objective for CriticObjective {
         critic: &Critic,
         micro: &MicroBatch<'_, TrainSample>,
         tally: &mut Tally,
-        gradient: &Gradient,
+        gradient: &mut Gradient,
     ) -> Result<()> {
         let batch = &micro.tokens;
         let numbers = |field: fn(&TrainSample) -> Option<&Vec<f32>>, what: &str| {
@@ -149,7 +150,7 @@ impl Objective for CriticObjective {
         tally.add_losses(&[("loss/value", loss.detach() * &weights)]);
         let total = (loss * &weights).sum(None);
         let d_values = Tensor::run_backward(&[total], &[&new], false, false).swap_remove(0);
-        let d_picked = head.backward(&picked, &d_values, &mut critic.head_gradient(gradient));
+        let d_picked = head.backward(&picked, &d_values, gradient);
         critic.backward(&batch.inputs, forward, &batch.unpick(&d_picked), gradient)
     }
 }

@@ -30,7 +30,7 @@ pub(super) trait Objective {
         model: &Self::Model,
         micro: &MicroBatch<'_, Self::Sample>,
         tally: &mut Tally,
-        gradient: &Gradient,
+        gradient: &mut Gradient,
     ) -> Result<()>;
 }
 
@@ -106,7 +106,7 @@ impl Fit {
             for minibatch in minibatches {
                 self.gradient.clear();
                 for micro in self.micro_batches::<O>(objective, model, minibatch, start) {
-                    objective.accumulate(model, &micro, &mut fitted.tally, &self.gradient)?;
+                    objective.accumulate(model, &micro, &mut fitted.tally, &mut self.gradient)?;
                     let go_on = progress(micro.samples.len());
                     // Once weights have moved, the rest must follow.
                     if fitted.n_updates == 0.0 {

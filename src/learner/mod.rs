@@ -5,11 +5,11 @@ mod critic_update;
 mod fit;
 mod policy_update;
 mod report;
-pub mod warmup;
-mod warmup_config;
+pub mod sft;
+mod sft_config;
 
 pub use accumulate::accumulate;
 pub use critic_update::{CriticConfig, CriticLearner, CriticReport};
 pub use policy_update::{LearnerConfig, PolicyLearner, Rates};
 pub use report::{Gap, UpdateReport};
-pub use warmup_config::WarmupConfig;
+pub use sft_config::SftConfig;

@@ -129,12 +129,12 @@ impl Objective for PolicyObjective<'_> {
         policy: &Policy,
         micro: &MicroBatch<'_, TrainSample>,
         tally: &mut Tally,
-        gradient: &Gradient,
+        gradient: &mut Gradient,
     ) -> Result<()> {
         let (config, numbers) = (self.config, Numbers::new(micro));
         let loss = TotalLoss { config: &config.loss, kl_coef: self.kl_coef, inputs: &numbers };
         let mut found = None;
-        let recompute = config.batch.recompute;
+        let recompute = config.batch.gradient_checkpointing;
         accumulate(policy, &micro.tokens, config.temperature, recompute, gradient, |stats| {
             found = Some((stats.logprobs.shallow_clone(), stats.entropies.shallow_clone()));
             loss.derivative(stats, tally)

@@ -12,8 +12,7 @@ use std::time::Instant;
 use anyhow::Result;
 use tch::{Kind, Tensor};
 
-use super::product::mm;
-use super::{Layout, ModelConfig, Placement};
+use super::{Backend, Layout, ModelConfig, Placement};
 
 /// Floating-point operations of a forward pass, per token.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,12 +47,12 @@ impl Arithmetic {
     }
 }
 
-/// Floating-point operations per second of the fastest of some large square products, libtorch's or our own; takes about
-/// half a second.
+/// Floating-point operations per second of the fastest of some large square products, libtorch's or those of `backend`; takes
+/// about half a second.
 ///
 /// # Errors
-/// As [`mm`].
-pub fn matmul_peak(placement: Placement) -> Result<f64> {
+/// If `backend` does not compute at `placement`.
+pub fn matmul_peak(backend: Backend, placement: Placement) -> Result<f64> {
     const MOST_S: f64 = 0.4;
     let n = if placement.device.is_cuda() { 8192 } else { 2048 };
     let a = Tensor::randn([n, n], (Kind::Float, placement.device)).to_kind(placement.kind);
@@ -65,7 +64,7 @@ pub fn matmul_peak(placement: Placement) -> Result<f64> {
             break;
         }
         let start = Instant::now();
-        let product = if i % 2 == 0 { a.mm(&a) } else { mm(&a, &a)? };
+        let product = if i % 2 == 0 { a.mm(&a) } else { backend.engine().linear(&a, &a)? };
         // Reading a number waits for the device.
         let _ = product.double_value(&[0, 0]);
         best = best.min(start.elapsed().as_secs_f64());

@@ -3,21 +3,31 @@
 //! Letters used throughout `model`: **V** vocabulary, **E** width, **F** feed-forward width, **L** layers,
 //! **H** query heads, **K** key/value heads, **D** head size. H / K query heads share one key/value head.
 
+mod family;
 mod fields;
+mod gemma2;
 mod read;
 mod write;
 
+pub use family::Family;
 pub use write::SpecialIds;
 
-/// Which Hugging Face architecture a folder holds; all three are one decoder with flags.
+/// What the gates of the MLP go through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// `LlamaForCausalLM`.
-    Llama,
-    /// `Qwen2ForCausalLM` (Qwen2 and Qwen2.5): biases on q, k and v.
-    Qwen2,
-    /// `Qwen3ForCausalLM`: RMS norm on each query and key head.
-    Qwen3,
+pub enum Activation {
+    /// `x / (1 + exp(-x))`.
+    Silu,
+    /// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` (Gemma).
+    GeluTanh,
+}
+
+/// Layers whose tokens see no farther back than a window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlidingWindow {
+    /// Tokens that a token sees, itself among them.
+    pub tokens: i64,
+    /// For each layer, whether it looks through the window.
+    pub layers: Vec<bool>,
 }
 
 /// Rotary position embedding: pair i of a head turns by `position * theta^(-2i / D)`.
@@ -77,34 +87,25 @@ pub struct ModelConfig {
     pub qkv_bias: bool,
     /// Whether each query and key head goes through an RMS norm of size D (Qwen3).
     pub qk_norm: bool,
+    /// What the gates of the MLP go through.
+    pub activation: Activation,
+    /// Whether norms multiply by 1 + gain (Gemma) rather than by the gain.
+    pub norm_offset: bool,
+    /// Whether what attention and MLP give is normed before it joins the residual stream (Gemma 2).
+    pub output_norms: bool,
+    /// Whether embeddings are multiplied by `sqrt(E)` (Gemma).
+    pub scaled_embeddings: bool,
+    /// Scores are divided by the root of this; D where there is none (`query_pre_attn_scalar` of Gemma).
+    pub query_scalar: Option<f64>,
+    /// c, where scores s become `c tanh(s / c)` before their softmax (Gemma 2).
+    pub attention_softcap: Option<f64>,
+    /// The layers that do not see all tokens (Gemma 2).
+    pub sliding_window: Option<SlidingWindow>,
+    /// c, where logits l become `c tanh(l / c)` (Gemma 2).
+    pub logit_softcap: Option<f64>,
     /// For the first rows of the embedding, whether a token has it; those behind have none. `None` where no tokenizer is known,
     /// since `config.json` does not say, see [`ModelConfig::with_tokens`].
     pub has_token: Option<Vec<bool>>,
-}
-
-impl Family {
-    /// Every family, in the order in which messages list them.
-    pub const ALL: [Self; 3] = [Self::Llama, Self::Qwen2, Self::Qwen3];
-
-    /// `model_type` in `config.json`.
-    #[must_use]
-    pub const fn model_type(self) -> &'static str {
-        match self {
-            Self::Llama => "llama",
-            Self::Qwen2 => "qwen2",
-            Self::Qwen3 => "qwen3",
-        }
-    }
-
-    /// The class that transformers builds, `architectures` in `config.json`.
-    #[must_use]
-    pub const fn architecture(self) -> &'static str {
-        match self {
-            Self::Llama => "LlamaForCausalLM",
-            Self::Qwen2 => "Qwen2ForCausalLM",
-            Self::Qwen3 => "Qwen3ForCausalLM",
-        }
-    }
 }
 
 impl ModelConfig {
@@ -129,7 +130,8 @@ impl ModelConfig {
         let (e, q, kv) = (self.hidden_size, self.q_width(), self.kv_width());
         let biases = if self.qkv_bias { q + 2 * kv } else { 0 };
         let head_norms = if self.qk_norm { 2 * self.head_dim } else { 0 };
-        let layer = e * (2 * q + 2 * kv + 3 * self.intermediate_size) + biases + head_norms + 2 * e;
+        let norms = if self.output_norms { 4 * e } else { 2 * e };
+        let layer = e * (2 * q + 2 * kv + 3 * self.intermediate_size) + biases + head_norms + norms;
         let vocabularies = if self.tie_word_embeddings { 1 } else { 2 };
         vocabularies * self.vocab_size * e + self.n_layers * layer + e
     }

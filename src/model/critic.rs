@@ -12,8 +12,9 @@ use anyhow::{Result, ensure};
 use tch::{Kind, Tensor};
 
 use super::device::Placement;
+use super::gradient::Gradient;
 use super::layout::{Layout, Output, Slot};
-use super::network::{Gradient, Network};
+use super::network::Network;
 use super::{ModelConfig, Policy};
 
 /// A language model that judges. Whatever a [`Network`] can do, it can.
@@ -64,12 +65,8 @@ impl Critic {
         ValueHead {
             weight: self.weight.of(self.master()).detach(),
             bias: self.bias.of(self.master()).detach(),
+            places: [self.weight.clone(), self.bias.clone()],
         }
-    }
-
-    /// Where the output layer's gradient goes: views of `gradient`, `[1, E]` and `[1]`.
-    pub fn head_gradient(&self, gradient: &Gradient) -> [Tensor; 2] {
-        [gradient.at(&self.weight), gradient.at(&self.bias)]
     }
 }
 
@@ -91,6 +88,8 @@ impl DerefMut for Critic {
 pub struct ValueHead {
     weight: Tensor, // (1, E), f32
     bias: Tensor,   // (1), f32
+    /// Of weight and bias in the critic's gradient.
+    places: [Slot; 2],
 }
 
 impl ValueHead {
@@ -101,13 +100,13 @@ impl ValueHead {
     }
 
     /// Pulls the derivative with respect to the values, `[N]`, back: gives that with respect to `hidden` `[N, E]` and adds
-    /// those of weight and bias to `gradient`.
-    pub fn backward(&self, hidden: &Tensor, d_values: &Tensor, gradient: &mut [Tensor; 2]) -> Tensor {
+    /// those of weight and bias to `gradient`, the critic's.
+    pub fn backward(&self, hidden: &Tensor, d_values: &Tensor, gradient: &mut Gradient) -> Tensor {
         let _guard = tch::no_grad_guard();
         let d_values = d_values.unsqueeze(1); // (N, 1)
-        let [weight, bias] = gradient;
-        let _ = weight.g_add_(&d_values.transpose(0, 1).mm(&hidden.to_kind(Kind::Float)));
-        let _ = bias.g_add_(&d_values.sum_dim_intlist([0i64].as_slice(), false, None));
+        let [weight, bias] = &self.places;
+        gradient.part(weight).add(&d_values.transpose(0, 1).mm(&hidden.to_kind(Kind::Float)));
+        gradient.part(bias).add(&d_values.sum_dim_intlist([0i64].as_slice(), false, None));
         d_values.mm(&self.weight).to_kind(hidden.kind())
     }
 }

@@ -1,28 +1,38 @@
-//! Where to compute and in which precision, and the process-wide settings of libtorch.
+//! Where to compute, in which precision and by what, and the process-wide settings of libtorch.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use tch::{Cuda, Device, Kind};
 
-use super::settings::{DeviceChoice, Dtype};
+use super::settings::{BackendChoice, DeviceChoice, Dtype, ModelSettings};
 use crate::kernel::cpu_has;
 
-/// A device and the float kind of the forward and backward pass.
+/// A device, the float kind of the forward and backward pass, and who is wished to compute them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Placement {
     /// Where the tensors live.
     pub device: Device,
     /// Compute precision: `Kind::Float` or `Kind::BFloat16`.
     pub kind: Kind,
+    /// Which engine a network there takes, see [`Backend::choose`](super::Backend::choose).
+    pub backend: BackendChoice,
 }
 
 impl Placement {
-    /// Resolves the recipe's choice on this machine.
+    /// Resolves a recipe's choices on this machine.
+    ///
+    /// # Errors
+    /// As [`Placement::resolve`].
+    pub fn of(model: &ModelSettings) -> Result<Self> {
+        Self::resolve(model.device, model.dtype, model.backend)
+    }
+
+    /// Resolves choices on this machine.
     ///
     /// # Errors
     /// If CUDA is asked for and libtorch sees no CUDA device.
-    pub fn resolve(device: DeviceChoice, dtype: Dtype) -> Result<Self> {
+    pub fn resolve(device: DeviceChoice, dtype: Dtype, backend: BackendChoice) -> Result<Self> {
         let device = match device {
             DeviceChoice::Cpu => Device::Cpu,
             DeviceChoice::Auto => Device::cuda_if_available(),
@@ -38,7 +48,7 @@ impl Placement {
             Dtype::Auto if has_fast_bf16(device) => Kind::BFloat16,
             Dtype::Auto => Kind::Float,
         };
-        Ok(Self { device, kind })
+        Ok(Self { device, kind, backend })
     }
 
     /// The precision by its name in recipes.
@@ -50,7 +60,19 @@ impl Placement {
     /// f32 on the CPU: what tests and references use.
     #[must_use]
     pub fn cpu_f32() -> Self {
-        Self { device: Device::Cpu, kind: Kind::Float }
+        Self::cpu(Kind::Float)
+    }
+
+    /// Numbers of `kind` on the CPU.
+    #[must_use]
+    pub fn cpu(kind: Kind) -> Self {
+        Self { device: Device::Cpu, kind, backend: BackendChoice::Auto }
+    }
+
+    /// The same, by libtorch's operations whatever the device.
+    #[must_use]
+    pub fn by_ops(self) -> Self {
+        Self { backend: BackendChoice::Ops, ..self }
     }
 }
 

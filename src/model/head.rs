@@ -7,16 +7,17 @@
 //! entropy = logsumexp(l) - sum_v p_v l_v         d entropy / dl = -p (l - logsumexp(l) + entropy)
 //! ```
 //!
+//! Models with a soft limit c have `l = c tanh(h W^T / c) / T`, and `dl / d(h W^T) = (1 - (l T / c)^2) / T`.
+//!
 //! Of rows of `W` that stand for no token `l` is minus infinity, so that `p`, and with it every gradient, is 0.
 
-mod way;
-
 use anyhow::Result;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
-use self::way::{BY_KERNELS, BY_OPERATIONS, RowNumbers, Way};
-use super::product::{add_outer, linear, mm};
-use crate::kernel::{self, Bf16};
+use super::attention::softcap;
+use super::backend::Backend;
+use super::gradient::GradientPart;
+use crate::kernel::Owned;
 use crate::types::TokenId;
 
 /// Most logits held at a time: 128 MiB in bf16.
@@ -44,7 +45,41 @@ pub struct Scored {
     pub stats: TokenStats,
     normalisers: Tensor, // logsumexp of each row, (N)
     /// The logits, where they were few enough to be kept.
-    kept: Option<Tensor>,
+    kept: Option<Owned>,
+}
+
+/// Which tokens may be drawn: the `top_k` most likely ones, with all that tie with the last of them, and then of those the
+/// fewest most likely ones whose probabilities reach the share `top_p` of their sum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Truncation {
+    /// 0 keeps all.
+    pub top_k: usize,
+    /// 1 keeps all.
+    pub top_p: f64,
+}
+
+impl Truncation {
+    /// All tokens.
+    pub const NONE: Self = Self { top_k: 0, top_p: 1.0 };
+
+    /// Whether no token is left out.
+    #[must_use]
+    pub fn keeps_all(&self) -> bool {
+        self.top_k == 0 && self.top_p >= 1.0
+    }
+}
+
+/// Some rows that an engine scores at a time.
+pub(super) struct Rows {
+    pub(super) hidden: Tensor,  // (n, E)
+    pub(super) targets: Tensor, // (n), int64
+}
+
+/// What an engine says of them; f32, `[n]` each.
+pub(super) struct RowNumbers {
+    pub(super) logprobs: Tensor,
+    pub(super) entropies: Tensor,
+    pub(super) normalisers: Tensor,
 }
 
 /// One linear layer `W` `[V, E]` at temperature T over the vocabulary.
@@ -53,21 +88,29 @@ pub struct Head<'a> {
     pub weight: &'a Tensor,
     /// Divides the logits.
     pub temperature: f64,
-    without: Option<&'a Tensor>, // rows of the weight without a token, int64
+    pub(super) without: Option<&'a Tensor>, // rows of the weight without a token, int64
+    pub(super) softcap: Option<f64>,        // c of `c tanh(l / c)`
+    backend: Backend,
     max_logits: i64,
 }
 
 impl<'a> Head<'a> {
-    /// The layer `weight` `[V, E]` at `temperature`.
+    /// The layer `weight` `[V, E]` at `temperature`, computed by `backend`.
     #[must_use]
-    pub fn new(weight: &'a Tensor, temperature: f64) -> Self {
-        Self { weight, temperature, without: None, max_logits: MAX_LOGITS }
+    pub fn new(weight: &'a Tensor, temperature: f64, backend: Backend) -> Self {
+        Self { weight, temperature, without: None, softcap: None, backend, max_logits: MAX_LOGITS }
     }
 
     /// The same layer, of which `rows`, int64, stand for no token: they take no probability.
     #[must_use]
     pub fn without(self, rows: Option<&'a Tensor>) -> Self {
         Self { without: rows, ..self }
+    }
+
+    /// The same layer, whose logits l become `c tanh(l / c)` before they are divided by the temperature.
+    #[must_use]
+    pub fn limited(self, c: Option<f64>) -> Self {
+        Self { softcap: c, ..self }
     }
 
     /// The distribution over the next token, f32 `[N, V]`; for the N rows of a decoding step.
@@ -77,21 +120,19 @@ impl<'a> Head<'a> {
         logits.softmax(-1, None)
     }
 
-    /// Draws a token for each row of `hidden` `[B, E]`, the weight in main memory: the one that `draws[b]` in [0, 1) stands
-    /// for, or the most likely one where it is `None`. Gives tokens and their log-probabilities, NaN where the distribution is
-    /// not finite.
+    /// Draws a token for each row of `hidden` `[B, E]` from what `truncation` leaves of its distribution: the one that
+    /// `draws[b]` in [0, 1) stands for, tokens in order of their ids. Where it is `None` it is the most likely one of all, of
+    /// equals the first. Gives tokens and their log-probabilities, NaN where the distribution is not finite.
     ///
     /// # Errors
-    /// If the weight is elsewhere.
-    pub fn draw(&self, hidden: &Tensor, draws: &[Option<f64>]) -> Result<Vec<(TokenId, f32)>> {
-        let _guard = tch::no_grad_guard();
-        let mut logits = linear(self.weight, hidden)?; // (V, B)
-        fill(&mut logits, 0, self.without, f64::NEG_INFINITY);
-        let drawn = match logits.kind() {
-            Kind::BFloat16 => kernel::draw(kernel::view::<Bf16>(&logits)?, draws, self.temperature),
-            _ => kernel::draw(kernel::view::<f32>(&logits)?, draws, self.temperature),
-        };
-        Ok(drawn.into_iter().map(|drawn| (drawn.token, drawn.logprob)).collect())
+    /// If the hidden states are not where the weight is.
+    pub fn draw(
+        &self,
+        hidden: &Tensor,
+        draws: &[Option<f64>],
+        truncation: Truncation,
+    ) -> Result<Vec<(TokenId, f32)>> {
+        tch::no_grad(|| self.backend.engine().draw(self, hidden, draws, truncation))
     }
 
     /// Log-probabilities and entropies of `targets` `[N]` (int64) under `hidden` `[N, E]`.
@@ -108,13 +149,11 @@ impl<'a> Head<'a> {
     /// As [`Head::stats`].
     pub fn score(&self, hidden: &Tensor, targets: &Tensor) -> Result<Scored> {
         let _guard = tch::no_grad_guard();
-        let by = self.way();
-        let mut parts = Vec::new();
-        let mut kept = None;
-        for (h, t) in self.chunks(hidden, targets) {
-            let mut logits = linear(&h, self.weight)?;
-            parts.push((by.stats)(&mut logits, &t, self.temperature, self.without)?);
-            kept = Some(logits).filter(|_| by.keeps && parts.len() == 1 && t.size() == targets.size());
+        let (mut parts, mut kept) = (Vec::new(), None);
+        for rows in self.chunks(hidden, targets) {
+            let (numbers, logits) = self.backend.engine().score(self, &rows)?;
+            parts.push(numbers);
+            kept = logits.filter(|_| rows.targets.size() == targets.size());
         }
         let whole =
             |part: fn(&RowNumbers) -> &Tensor| Tensor::cat(&parts.iter().map(part).collect::<Vec<_>>(), 0);
@@ -133,13 +172,13 @@ impl<'a> Head<'a> {
         targets: &Tensor,
         scored: Scored,
         grad: &StatsGrad,
-        weight_grad: &mut Tensor,
+        weight_grad: &mut GradientPart<'_>,
     ) -> Result<Tensor> {
         let _guard = tch::no_grad_guard();
         let Scored { stats, normalisers, mut kept } = scored;
         let (mut start, mut parts) = (0, Vec::new());
-        for (h, t) in self.chunks(hidden, targets) {
-            let n = t.size()[0];
+        for rows in self.chunks(hidden, targets) {
+            let n = rows.targets.size()[0];
             let part = |x: &Tensor| x.narrow(0, start, n);
             let numbers = RowNumbers {
                 logprobs: part(&stats.logprobs),
@@ -148,37 +187,29 @@ impl<'a> Head<'a> {
             };
             let grad =
                 StatsGrad { logprobs: part(&grad.logprobs), entropies: grad.entropies.as_ref().map(part) };
-            let logits = kept.take().map_or_else(|| linear(&h, self.weight), Ok)?;
-            let mut d_logits = (self.way().back)(logits, &t, self.temperature, &numbers, &grad)?; // (n, V)
-            fill(&mut d_logits, -1, self.without, 0.0);
-            add_outer(weight_grad, &d_logits, &h)?;
-            parts.push(mm(&d_logits, self.weight)?);
+            let scored = (numbers, kept.take());
+            parts.push(self.backend.engine().pull_back(self, &rows, scored, &grad, weight_grad)?);
             start += n;
         }
         Ok(Tensor::cat(&parts, 0))
     }
 
-    /// The way of the device.
-    fn way(&self) -> Way {
-        match self.weight.device() {
-            Device::Cpu => BY_KERNELS,
-            _ => BY_OPERATIONS,
-        }
-    }
-
-    fn logits(&self, hidden: &Tensor) -> Tensor {
-        hidden.linear::<Tensor>(self.weight, None).to_kind(Kind::Float) / self.temperature
+    /// The logits of `hidden` `[N, E]` by libtorch's operations, f32 `[N, V]`; of rows without a token too.
+    pub fn logits(&self, hidden: &Tensor) -> Tensor {
+        let logits = hidden.linear::<Tensor>(self.weight, None).to_kind(Kind::Float);
+        softcap(logits, self.softcap) / self.temperature
     }
 
     /// `hidden` and `targets` in pieces of at most `max_logits` logits each, at least one row.
-    fn chunks(&self, hidden: &Tensor, targets: &Tensor) -> impl Iterator<Item = (Tensor, Tensor)> + use<> {
+    fn chunks(&self, hidden: &Tensor, targets: &Tensor) -> impl Iterator<Item = Rows> + use<> {
         let rows = (self.max_logits / self.weight.size()[0]).max(1);
-        hidden.split(rows, 0).into_iter().zip(targets.split(rows, 0))
+        let parts = hidden.split(rows, 0).into_iter().zip(targets.split(rows, 0));
+        parts.map(|(hidden, targets)| Rows { hidden, targets })
     }
 }
 
 /// Sets what stands at `rows` of dimension `dim` of `x` to `value`.
-fn fill(x: &mut Tensor, dim: i64, rows: Option<&Tensor>, value: f64) {
+pub(super) fn fill(x: &mut Tensor, dim: i64, rows: Option<&Tensor>, value: f64) {
     if let Some(rows) = rows {
         let _ = x.index_fill_(dim, rows, value);
     }
@@ -187,7 +218,13 @@ fn fill(x: &mut Tensor, dim: i64, rows: Option<&Tensor>, value: f64) {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use tch::Device;
+
     use super::*;
+    use crate::model::gradient::Gradient;
+    use crate::model::layout::Slot;
+
+    const BACKENDS: [Backend; 2] = [Backend::Cpu, Backend::Ops];
 
     #[test]
     fn the_size_of_the_chunks_changes_nothing() {
@@ -197,20 +234,23 @@ mod tests {
         let (weight, hidden) = (normal(&[v, e]), normal(&[n, e]));
         let targets = Tensor::randint(v, [n], (Kind::Int64, Device::Cpu));
         let grad = StatsGrad { logprobs: normal(&[n]), entropies: Some(normal(&[n])) };
-        let all = |max_logits: i64| {
-            let head = Head { max_logits, ..Head::new(&weight, 0.7) };
+        let place = Slot { start: 0, shape: vec![v, e] };
+        let all = |backend: Backend, max_logits: i64| {
+            let head = Head { max_logits, ..Head::new(&weight, 0.7, backend) };
             assert_eq!(head.chunks(&hidden, &targets).count() as i64, (n * v + max_logits - 1) / max_logits);
             let scored = head.score(&hidden, &targets).unwrap();
             let TokenStats { logprobs, entropies } = &scored.stats;
             let [logprobs, entropies] = [logprobs, entropies].map(Tensor::shallow_clone);
-            let mut d_weight = weight.ones_like();
+            let mut gradient = Gradient::zeros(v * e, Device::Cpu);
+            let mut d_weight = gradient.part(&place);
+            d_weight.add(&weight.ones_like());
             let d_hidden = head.backward(&hidden, &targets, scored, &grad, &mut d_weight).unwrap();
-            [logprobs, entropies, d_hidden, d_weight]
+            [logprobs, entropies, d_hidden, d_weight.to_tensor()]
         };
-        let whole = all(n * v);
-        for rows in [1, 4, 22] {
-            for (part, whole) in all(rows * v).iter().zip(&whole) {
-                assert!(part.allclose(whole, 1e-5, 1e-5, false), "{rows} rows at a time");
+        let whole = all(Backend::Cpu, n * v);
+        for (backend, rows) in BACKENDS.into_iter().flat_map(|backend| [1, 4, 22, 23].map(|n| (backend, n))) {
+            for (part, whole) in all(backend, rows * v).iter().zip(&whole) {
+                assert!(part.allclose(whole, 1e-5, 1e-5, false), "{backend}, {rows} rows at a time");
             }
         }
     }
@@ -224,7 +264,8 @@ mod tests {
         let ids: Vec<i64> = (0..v).collect();
         let (gone, kept): (Vec<i64>, Vec<i64>) = ids.iter().partition(|id| **id % 7 == 0 || **id > 650);
         let (gone, kept) = (Tensor::from_slice(&gone), Tensor::from_slice(&kept));
-        for (kind, tolerance) in [(Kind::Float, 1e-5), (Kind::BFloat16, 2e-2)] {
+        let kinds = [(Kind::Float, 1e-5), (Kind::BFloat16, 2e-2)];
+        for ((kind, tolerance), backend) in kinds.into_iter().flat_map(|kind| BACKENDS.map(|b| (kind, b))) {
             let mut weight = normal(&[v, e]);
             let _ = weight.index_fill_(0, &Tensor::from_slice(&[0i64, 651, 699]), 90.0);
             let (weight, hidden) = (weight.to_kind(kind), normal(&[n, e]).to_kind(kind));
@@ -235,16 +276,19 @@ mod tests {
                 let scored = head.score(&hidden, targets).unwrap();
                 let TokenStats { logprobs, entropies } = &scored.stats;
                 let [logprobs, entropies] = [logprobs, entropies].map(Tensor::shallow_clone);
-                let mut d_weight = Tensor::zeros(head.weight.size(), (Kind::Float, Device::Cpu));
+                let place = Slot { start: 0, shape: head.weight.size() };
+                let mut gradient = Gradient::zeros(place.n_elements(), Device::Cpu);
+                let mut d_weight = gradient.part(&place);
                 let d_hidden = head.backward(&hidden, targets, scored, &grad, &mut d_weight).unwrap();
                 let probs = head.probabilities(&hidden);
                 let draws: Vec<Option<f64>> =
                     (0..n).map(|b| (b > 2).then_some(b as f64 / n as f64)).collect();
-                let drawn = head.draw(&hidden, &draws).unwrap();
-                ([logprobs, entropies, d_hidden.to_kind(Kind::Float)], d_weight, probs, drawn)
+                let drawn = head.draw(&hidden, &draws, Truncation::NONE).unwrap();
+                ([logprobs, entropies, d_hidden.to_kind(Kind::Float)], d_weight.to_tensor(), probs, drawn)
             };
-            let masked = all(Head::new(&weight, 0.7).without(Some(&gone)), &kept.index_select(0, &targets));
-            let without = all(Head::new(&small, 0.7), &targets);
+            let head = |weight| Head::new(weight, 0.7, backend);
+            let masked = all(head(&weight).without(Some(&gone)), &kept.index_select(0, &targets));
+            let without = all(Head::new(&small, 0.7, backend), &targets);
             for (a, b) in masked.0.iter().zip(&without.0) {
                 assert!(a.allclose(b, tolerance, tolerance, false), "{kind:?}: {a} {b}");
             }

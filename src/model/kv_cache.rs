@@ -6,8 +6,10 @@
 use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
+use super::attention::Attention;
 use super::config::ModelConfig;
-use crate::kernel::{KEY_BLOCK, LookBack};
+use super::device::Placement;
+use crate::kernel::{LookBack, Number, view_mut};
 
 /// Sees the attention of the newest tokens go by.
 pub trait AttentionTap {
@@ -27,6 +29,7 @@ pub trait AttentionTap {
 /// The cache of one batch of rows.
 pub struct KvCache {
     layers: Vec<(Tensor, Tensor)>, // keys (B, K, C / W, D, W), values (B, K, C, D)
+    key_block: Option<i64>,        // W, where it is not all columns
     block: i64,                    // W: columns whose keys lie together
     starts: Vec<i64>,
     mask: Option<Tensor>, // (B * K, 1, C): -inf before a row's start; None if all rows start at 0
@@ -36,15 +39,19 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// An empty cache for rows whose contexts have the lengths `context_lens`, with room for `n_new` more tokens each, in
-    /// numbers of `kind`.
+    /// An empty cache for rows whose contexts have the lengths `context_lens`, with room for `n_new` more tokens each.
     ///
-    /// Keys lie feature by feature, so that the products of a query with all of them run along memory; on the CPU in blocks
-    /// of [`KEY_BLOCK`] columns, elsewhere in a single one.
-    #[must_use]
-    pub fn new(config: &ModelConfig, context_lens: &[i64], n_new: i64, kind: Kind, device: Device) -> Self {
+    /// Keys lie feature by feature, so that the products of a query with all of them run along memory, in blocks of
+    /// `key_block` columns, or all of them in one.
+    pub(super) fn new(
+        config: &ModelConfig,
+        context_lens: &[i64],
+        n_new: i64,
+        Placement { device, kind, .. }: Placement,
+        key_block: Option<i64>,
+    ) -> Self {
         let len = context_lens.iter().copied().max().unwrap_or(0);
-        let (capacity, block) = columns(len + n_new, device);
+        let (capacity, block) = columns(len + n_new, key_block);
         let (b, k, d) = (context_lens.len() as i64, config.n_kv_heads, config.head_dim);
         // Zeros rather than uninitialised memory: masked columns are multiplied by 0, and 0 * NaN is NaN.
         let zeros = |shape: &[i64]| Tensor::zeros(shape, (kind, device));
@@ -52,7 +59,7 @@ impl KvCache {
         let layers = (0..config.n_layers).map(|_| (keys(), zeros(&[b, k, capacity, d]))).collect();
         let starts: Vec<i64> = context_lens.iter().map(|n| len - n).collect();
         let mask = start_mask(&starts, capacity, config.n_kv_heads, kind, device);
-        Self { layers, block, starts, mask, n_kv_heads: config.n_kv_heads, len, capacity }
+        Self { layers, key_block, block, starts, mask, n_kv_heads: config.n_kv_heads, len, capacity }
     }
 
     /// Number of rows B.
@@ -102,38 +109,49 @@ impl KvCache {
     }
 
     /// First column of each row, and keys `[B, K, C / W, D, W]` and values `[B, K, C, D]` of layer `layer`.
-    pub(super) fn layer(&mut self, layer: usize) -> (&[i64], &mut Tensor, &mut Tensor) {
+    ///
+    /// # Errors
+    /// If they are not in main memory, or not of these numbers.
+    #[expect(unsafe_code, reason = "tensors are seen as slices")]
+    pub(super) fn numbers<T: Number>(&mut self, layer: usize) -> Result<(&[i64], &mut [T], &mut [T])> {
         let (keys, values) = &mut self.layers[layer];
-        (&self.starts, keys, values)
+        // SAFETY: the cache makes its tensors itself, each its own, and none that shares their memory outlives a method of it.
+        unsafe { Ok((&self.starts, view_mut(keys)?, view_mut(values)?)) }
     }
 
-    /// Writes this step's key and value of `layer`, `[B, K, 1, D]`, and attends: `queries` are `[B * K, H / K, D]`,
-    /// already scaled. Gives `[B * K, H / K, D]`; `tap` sees the weights, f32 `[B, H, columns]`. The column counts for later steps after [`KvCache::advance`].
+    /// Writes this step's key and value of `layer`, `[B, K, 1, D]`, and attends as `by` says: `queries` are `[B * K, H / K, D]`,
+    /// already scaled. Gives `[B * K, H / K, D]`; `tap` sees the weights, f32 `[B, H, columns]`. The column counts for later
+    /// steps after [`KvCache::advance`].
     pub fn attend(
         &mut self,
         layer: usize,
         queries: &Tensor,
         key: &Tensor,
         value: &Tensor,
+        by: Attention,
         tap: Option<&mut dyn AttentionTap>,
     ) -> Tensor {
         let (keys, values) = &self.layers[layer];
         keys.select(2, self.len / self.block).narrow(3, self.len % self.block, 1).copy_(&key.transpose(2, 3));
         values.narrow(2, self.len, 1).copy_(value);
         let n = self.len + 1;
+        // Rows end in one column, so that all see back to one too.
+        let first = by.window.map_or(0, |window| (n - window).max(0));
+        let seen = |lines: &Tensor, dim: i64| lines.narrow(dim, first, n - first);
         // Of a single block this is the same memory in another shape.
         let in_line = keys.transpose(2, 3).flatten(3, 4); // (B, K, D, C)
-        let keys = in_line.flatten(0, 1).narrow(2, 0, n); // (B * K, D, n)
-        let values = values.flatten(0, 1).narrow(1, 0, n); // (B * K, n, D)
+        let keys = seen(&in_line.flatten(0, 1), 2); // (B * K, D, n)
+        let values = seen(&values.flatten(0, 1), 1); // (B * K, n, D)
         let scores = match &self.mask {
-            None => queries.bmm(&keys),
-            Some(mask) => mask.narrow(2, 0, n).baddbmm(queries, &keys, 1, 1),
+            Some(mask) if by.softcap.is_none() => seen(mask, 2).baddbmm(queries, &keys, 1, 1),
+            Some(mask) => by.limited(queries.bmm(&keys)) + seen(mask, 2),
+            None => by.limited(queries.bmm(&keys)),
         }; // (B * K, H / K, n)
         let weights = match tap {
             None => scores.softmax(-1, None),
             Some(tap) => {
                 let weights = scores.softmax(-1, Kind::Float);
-                tap.see(layer, &weights.view([self.n_rows(), -1, n]));
+                tap.see(layer, &weights.constant_pad_nd([first, 0]).view([self.n_rows(), -1, n]));
                 weights.to_kind(queries.kind())
             }
         };
@@ -154,7 +172,7 @@ impl KvCache {
             .map(|cache| cache.starts.iter().map(|start| cache.len - start).collect::<Vec<_>>());
         let lens = lens.concat();
         let len = lens.iter().copied().max().unwrap_or(0);
-        let (capacity, block) = columns(len + n_new, device);
+        let (capacity, block) = columns(len + n_new, self.key_block);
         for l in 0..self.layers.len() {
             // The last columns of each, moved to where the joint rows end.
             let joint = |lines: [Tensor; 2]| {
@@ -218,11 +236,8 @@ impl KvCache {
 }
 
 /// Columns for at least `n`, and how many of them make a block.
-fn columns(n: i64, device: Device) -> (i64, i64) {
-    match device {
-        Device::Cpu => ((n as usize).next_multiple_of(KEY_BLOCK) as i64, KEY_BLOCK as i64),
-        _ => (n, n),
-    }
+fn columns(n: i64, key_block: Option<i64>) -> (i64, i64) {
+    key_block.map_or((n, n), |block| ((n as u64).next_multiple_of(block as u64) as i64, block))
 }
 
 fn start_mask(starts: &[i64], capacity: i64, n_kv_heads: i64, kind: Kind, device: Device) -> Option<Tensor> {

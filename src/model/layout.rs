@@ -53,6 +53,10 @@ pub struct LayerLayout {
     pub input_norm: Slot,
     /// Norm before the feed-forward layer, `[E]`.
     pub post_norm: Slot,
+    /// Norm of what attention gives, `[E]`.
+    pub attention_out_norm: Option<Slot>,
+    /// Norm of what the feed-forward layer gives, `[E]`.
+    pub mlp_out_norm: Option<Slot>,
 }
 
 /// Every parameter of a model and its place.
@@ -159,6 +163,11 @@ impl Layout {
         };
         let n_decayed = shelf.end;
 
+        // What stands behind attention is, by its name in transformers, the norm of what it gives where there is one.
+        let out_norms = config.output_norms;
+        let before_mlp =
+            if out_norms { "pre_feedforward_layernorm.weight" } else { "post_attention_layernorm.weight" };
+
         let layers = (0..)
             .zip(matrices)
             .map(|(l, [qkv, o, gate_up, down])| {
@@ -176,7 +185,9 @@ impl Layout {
                     gate_up,
                     down,
                     input_norm: put("input_layernorm.weight", e),
-                    post_norm: put("post_attention_layernorm.weight", e),
+                    attention_out_norm: out_norms.then(|| put("post_attention_layernorm.weight", e)),
+                    post_norm: put(before_mlp, e),
+                    mlp_out_norm: out_norms.then(|| put("post_feedforward_layernorm.weight", e)),
                 }
             })
             .collect();

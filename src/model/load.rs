@@ -23,13 +23,9 @@ use self::file::{MAX_HEADER_BYTES, Stored, WeightFile};
 use super::config::ModelConfig;
 use super::json;
 use super::layout::{Entry, Layout};
+use crate::files::model_folder::{WEIGHTS, WEIGHTS_INDEX};
 use crate::files::read_regular;
 use crate::kernel::n_threads;
-
-/// Name of the only weight file of a folder.
-pub(crate) const SINGLE: &str = "model.safetensors";
-/// Name of the file that lists the shards.
-pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// Largest index that is read; those of published models have some 100 kB.
 pub(crate) const MAX_INDEX_BYTES: u64 = 8 << 20;
@@ -149,27 +145,27 @@ fn check_room(n_params: i64, meminfo: &str) -> Result<()> {
 
 /// The weight files of a folder, sorted by name.
 fn weight_files(dir: &Path) -> Result<Vec<PathBuf>> {
-    let (single, index) = (dir.join(SINGLE), dir.join(INDEX));
+    let (single, index) = (dir.join(WEIGHTS), dir.join(WEIGHTS_INDEX));
     let shards = index.exists().then(|| shards(&index)).transpose()?;
     let there = |name: &String| dir.join(name).exists();
     match shards {
         None => {
             ensure!(
                 single.exists(),
-                "{}: no weights: got neither {SINGLE} nor {INDEX}; fetch them, or convert other formats with \
+                "{}: no weights: got neither {WEIGHTS} nor {WEIGHTS_INDEX}; fetch them, or convert other formats with \
                  transformers' save_pretrained",
                 dir.display()
             );
             Ok(vec![single])
         }
         // What is left of another form of the same model cannot be read anyway.
-        Some(names) if single.exists() && !names.iter().any(|name| name != SINGLE && there(name)) => {
+        Some(names) if single.exists() && !names.iter().any(|name| name != WEIGHTS && there(name)) => {
             Ok(vec![single])
         }
         Some(names) => {
             ensure!(
                 !single.exists(),
-                "{}: got both {SINGLE} and {INDEX} with its shards, whose weights may differ; remove one or the other",
+                "{}: got both {WEIGHTS} and {WEIGHTS_INDEX} with its shards, whose weights may differ; remove one or the other",
                 dir.display()
             );
             let absent: Vec<&String> = names.iter().filter(|name| !there(name)).collect();

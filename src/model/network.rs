@@ -1,14 +1,15 @@
 //! A network: configuration, parameters, and what passes over it need; all but its output layer.
 
 use anyhow::{Result, ensure};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
+use super::backend::{Backend, Decoder, Forward, Tap};
 use super::config::ModelConfig;
-use super::cpu_pass;
-use super::decoder::{Decoder, Tap};
 use super::device::Placement;
+use super::gradient::Gradient;
 use super::inputs::Inputs;
-use super::layout::{Layout, Slot};
+use super::kv_cache::{AttentionTap, KvCache};
+use super::layout::Layout;
 use super::rope::Rope;
 use super::weights::Weights;
 
@@ -20,29 +21,14 @@ pub struct Network {
     pub config: ModelConfig,
     /// Where each parameter lies in the flat buffers.
     pub layout: Layout,
-    /// Device and compute precision.
+    /// Device, compute precision and wish for an engine.
     pub placement: Placement,
+    /// What computes.
+    pub backend: Backend,
     master: Tensor,  // [n_params] f32
     compute: Tensor, // [n_params] in the compute precision
     pub(super) weights: Weights,
     rope: Rope,
-}
-
-/// A forward pass that gradients will be asked of.
-pub struct Forward {
-    /// Final hidden states, `[N, E]`, without gradient.
-    pub hidden: Tensor,
-    tape: PassTape,
-}
-
-/// What the gradient needs of a pass.
-enum PassTape {
-    /// The kernels'.
-    Cpu(cpu_pass::Tape),
-    /// Autograd's: the embeddings `[N, E]`, a leaf, and the hidden states that came of them.
-    Graph { embedded: Tensor, hidden: Tensor },
-    /// The residual stream `[N, E]` before each layer and behind the last one, leaves, to compute again from.
-    Inputs(Vec<Tensor>),
 }
 
 impl Network {
@@ -61,7 +47,8 @@ impl Network {
         let compute = master.to_kind(placement.kind);
         let weights = Weights::new(&layout, &compute);
         let rope = Rope::new(&config, placement.kind, placement.device);
-        Ok(Self { config, layout, placement, master, compute, weights, rope })
+        let backend = Backend::choose(&config, placement);
+        Ok(Self { config, layout, placement, backend, master, compute, weights, rope })
     }
 
     /// The master weights, f32 `[n_params]`.
@@ -94,10 +81,17 @@ impl Network {
         Ok(())
     }
 
-    /// The forward pass.
+    /// The decoder over the present weights.
     #[must_use]
     pub fn decoder(&self) -> Decoder<'_> {
         Decoder { config: &self.config, weights: &self.weights, rope: &self.rope }
+    }
+
+    /// A cache of this network's keys and values for rows whose contexts have the lengths `context_lens`, with room for `n_new`
+    /// more tokens each.
+    #[must_use]
+    pub fn cache(&self, context_lens: &[i64], n_new: i64) -> KvCache {
+        KvCache::new(&self.config, context_lens, n_new, self.placement, self.backend.engine().key_block())
     }
 
     /// Final hidden states of `inputs`, `[N, E]`, without gradient. `tap` sees the layers go by.
@@ -105,12 +99,7 @@ impl Network {
     /// # Errors
     /// If the weights are not where their placement says.
     pub fn hidden(&self, inputs: &Inputs, tap: Option<Tap<'_>>) -> Result<Tensor> {
-        let _guard = tch::no_grad_guard();
-        let decoder = self.decoder();
-        match self.placement.device {
-            Device::Cpu => decoder.hidden_on_cpu(inputs, tap),
-            _ => Ok(decoder.hidden(inputs, decoder.embed(&inputs.tokens), tap)),
-        }
+        tch::no_grad(|| self.backend.engine().hidden(&self.decoder(), inputs, tap))
     }
 
     /// Shows `tap` the layers up to `last`, and computes nothing behind what that one attends with.
@@ -118,15 +107,21 @@ impl Network {
     /// # Errors
     /// As [`Network::hidden`].
     pub fn read_until(&self, inputs: &Inputs, last: usize, tap: Tap<'_>) -> Result<()> {
-        let _guard = tch::no_grad_guard();
-        let decoder = self.decoder();
-        match self.placement.device {
-            Device::Cpu => decoder.read_on_cpu(inputs, last, tap),
-            _ => {
-                decoder.read_until(inputs, decoder.embed(&inputs.tokens), last, tap);
-                Ok(())
-            }
-        }
+        tch::no_grad(|| self.backend.engine().read_until(&self.decoder(), inputs, last, tap))
+    }
+
+    /// One decoding step: the next token of every row of `cache`, int64 `[B]`, to the final hidden states, `[B, E]`, without
+    /// gradient. `tap` sees the attention of the layers that it names.
+    ///
+    /// # Errors
+    /// As [`Network::hidden`].
+    pub fn step(
+        &self,
+        tokens: &Tensor,
+        cache: &mut KvCache,
+        tap: Option<&mut dyn AttentionTap>,
+    ) -> Result<Tensor> {
+        tch::no_grad(|| self.backend.engine().step(&self.decoder(), tokens, cache, tap))
     }
 
     /// The forward pass with everything kept that [`Network::backward`] needs; with `recompute` the layers' inputs alone, from
@@ -135,35 +130,7 @@ impl Network {
     /// # Errors
     /// As [`Network::hidden`].
     pub fn forward(&self, inputs: &Inputs, recompute: bool) -> Result<Forward> {
-        match self.placement.device {
-            Device::Cpu => {
-                let _guard = tch::no_grad_guard();
-                let (hidden, tape) = self.decoder().forward_on_cpu(inputs, recompute)?;
-                Ok(Forward { hidden, tape: PassTape::Cpu(tape) })
-            }
-            _ => Ok(self.forward_by_operations(inputs, recompute)),
-        }
-    }
-
-    /// [`Network::forward`] by libtorch's operations and autograd, on any device.
-    #[must_use]
-    pub fn forward_by_operations(&self, inputs: &Inputs, recompute: bool) -> Forward {
-        let decoder = self.decoder();
-        let leaf = |x: Tensor| x.detach().set_requires_grad(true);
-        let mut starts = vec![leaf(tch::no_grad(|| decoder.embed(&inputs.tokens)))];
-        let mut x = starts[0].shallow_clone();
-        if recompute {
-            let _guard = tch::no_grad_guard();
-            let rotation = decoder.rotation(inputs);
-            for l in 0..self.weights.layers.len() {
-                x = decoder.layer(inputs, &rotation, l, x, &mut None);
-                starts.push(leaf(x.shallow_clone()));
-            }
-            let hidden = decoder.norm(&x, &self.weights.final_norm);
-            return Forward { hidden, tape: PassTape::Inputs(starts) };
-        }
-        let hidden = decoder.hidden(inputs, x, None);
-        Forward { hidden: hidden.detach(), tape: PassTape::Graph { embedded: starts.swap_remove(0), hidden } }
+        self.backend.engine().forward(&self.decoder(), inputs, recompute)
     }
 
     /// Adds to `gradient` what a loss whose derivative with respect to `forward.hidden` is `d_hidden` `[N, E]` gives the
@@ -176,86 +143,14 @@ impl Network {
         inputs: &Inputs,
         forward: Forward,
         d_hidden: &Tensor,
-        gradient: &Gradient,
+        gradient: &mut Gradient,
     ) -> Result<()> {
-        let d_embedded = match forward.tape {
-            PassTape::Cpu(tape) => {
-                let _guard = tch::no_grad_guard();
-                return self.decoder().backward_on_cpu(inputs, tape, d_hidden, &self.layout, gradient);
-            }
-            PassTape::Graph { embedded, hidden } => {
-                pull_back(&hidden, d_hidden, &embedded, &self.weights.inner(&self.layout), gradient)
-            }
-            PassTape::Inputs(starts) => self.pull_back_by_layers(inputs, &starts, d_hidden, gradient),
-        };
-        let _guard = tch::no_grad_guard();
-        let d_rows = d_embedded.to_kind(Kind::Float);
-        let d_embed =
-            Tensor::embedding_dense_backward(&d_rows, &inputs.tokens, self.config.vocab_size, -1, false);
-        let _ = gradient.at(&self.layout.embed).g_add_(&d_embed);
-        Ok(())
-    }
-
-    /// Computes layer after layer again, the last one first, and pulls the gradient back through each.
-    fn pull_back_by_layers(
-        &self,
-        inputs: &Inputs,
-        starts: &[Tensor],
-        d_hidden: &Tensor,
-        gradient: &Gradient,
-    ) -> Tensor {
-        let decoder = self.decoder();
-        let rotation = decoder.rotation(inputs);
-        let mut d = d_hidden.shallow_clone();
-        for (l, start) in starts.iter().enumerate().rev() {
-            let x = start.shallow_clone();
-            let (out, leaves) = match self.weights.layers.get(l) {
-                None => (decoder.norm(&x, &self.weights.final_norm), self.weights.final_leaf(&self.layout)),
-                Some(_) => {
-                    let out = decoder.layer(inputs, &rotation, l, x, &mut None);
-                    (out, self.weights.layer_leaves(&self.layout, l))
-                }
-            };
-            d = pull_back(&out, &d, start, &leaves, gradient);
-        }
-        d
+        forward.tape.pull_back(&self.decoder(), &self.layout, inputs, d_hidden, gradient)
     }
 
     /// A gradient buffer of zeros.
     #[must_use]
     pub fn zero_gradient(&self) -> Gradient {
-        Gradient { flat: self.master.zeros_like() }
-    }
-}
-
-/// Autograd's way from `y`, whose gradient is `d`, back to `leaves`, whose gradients it adds to `gradient`, and to `x`.
-fn pull_back(y: &Tensor, d: &Tensor, x: &Tensor, leaves: &[(Slot, Tensor)], gradient: &Gradient) -> Tensor {
-    let inputs: Vec<&Tensor> = std::iter::once(x).chain(leaves.iter().map(|(_, leaf)| leaf)).collect();
-    // The inner product's derivative with respect to `y` is exactly `d`; its value does not matter.
-    let product = (y * d).sum(None);
-    let mut grads = Tensor::run_backward(&[product], &inputs, false, false).into_iter();
-    let d_x = grads.next().unwrap_or_else(|| x.zeros_like());
-    let _guard = tch::no_grad_guard();
-    for ((slot, _), grad) in leaves.iter().zip(grads) {
-        let _ = gradient.at(slot).g_add_(&grad);
-    }
-    d_x
-}
-
-/// The gradient of all parameters: one flat f32 buffer in the order of the layout.
-pub struct Gradient {
-    /// `[n_params]`.
-    pub flat: Tensor,
-}
-
-impl Gradient {
-    /// The view at `slot`, in its shape.
-    pub fn at(&self, slot: &Slot) -> Tensor {
-        slot.of(&self.flat)
-    }
-
-    /// Sets everything to zero.
-    pub fn clear(&mut self) {
-        let _ = self.flat.zero_();
+        Gradient::zeros(self.layout.n_params(), self.placement.device)
     }
 }

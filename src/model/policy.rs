@@ -8,10 +8,11 @@ use tch::Tensor;
 
 use super::config::ModelConfig;
 use super::device::Placement;
+use super::gradient::{Gradient, GradientPart};
 use super::head::Head;
 use super::layout::{Layout, Output};
 use super::load::StoredWeights;
-use super::network::{Gradient, Network};
+use super::network::Network;
 use crate::types::{Purpose, RunRandom};
 
 /// A language model that acts. Whatever a [`Network`] can do, it can.
@@ -44,7 +45,7 @@ impl Policy {
     }
 
     /// A policy with random weights: normal with deviation 0.02, projections into the residual stream scaled down by
-    /// `sqrt(2 L)`, norms 1, biases 0 (GPT-2's scheme).
+    /// `sqrt(2 L)`, what norms multiply by 1, biases 0 (GPT-2's scheme).
     ///
     /// # Errors
     /// As [`Policy::new`].
@@ -56,7 +57,7 @@ impl Policy {
             let place = usize::try_from(entry.start)?..usize::try_from(entry.start + entry.n_elements())?;
             let name = entry.name.as_str();
             if name.ends_with("norm.weight") {
-                flat[place].fill(1.0);
+                flat[place].fill(if config.norm_offset { 0.0 } else { 1.0 });
             } else if name.ends_with(".weight") {
                 let into_residual = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
                 let scale = if into_residual { residual } else { 0.02 };
@@ -74,13 +75,14 @@ impl Policy {
             Output::Vocabulary(projection) => projection,
             Output::Tied | Output::Value { .. } => &weights.embed,
         };
-        Head::new(projection, temperature).without(self.without_token.as_ref())
+        let head = Head::new(projection, temperature, self.network.backend);
+        head.without(self.without_token.as_ref()).limited(self.network.config.logit_softcap)
     }
 
-    /// Where the output projection's gradient goes: a view of `gradient`, `[V, E]`.
-    pub fn head_gradient(&self, gradient: &Gradient) -> Tensor {
+    /// Where the output projection's gradient goes: a part of `gradient`, `[V, E]`.
+    pub fn head_gradient<'g>(&self, gradient: &'g mut Gradient) -> GradientPart<'g> {
         let layout = &self.network.layout;
-        gradient.at(match &layout.output {
+        gradient.part(match &layout.output {
             Output::Vocabulary(slot) => slot,
             Output::Tied | Output::Value { .. } => &layout.embed,
         })

@@ -1,6 +1,6 @@
 //! Shapes of the models that start from random weights.
 
-use super::config::{Family, ModelConfig, Rope};
+use super::config::{Activation, Family, ModelConfig, Rope};
 use super::settings::Preset;
 
 impl Preset {
@@ -23,6 +23,14 @@ impl Preset {
             tie_word_embeddings: true,
             qkv_bias: false,
             qk_norm: true,
+            activation: Activation::Silu,
+            norm_offset: false,
+            output_norms: false,
+            scaled_embeddings: false,
+            query_scalar: None,
+            attention_softcap: None,
+            sliding_window: None,
+            logit_softcap: None,
             has_token: None,
         }
     }

@@ -15,8 +15,8 @@ use serde_json::json;
 
 use super::config::{ModelConfig, SpecialIds};
 use super::layout::{Entry, Layout, Output};
-use super::load::{INDEX, SINGLE};
 use crate::files::could_not_write;
+use crate::files::model_folder::{WEIGHTS, WEIGHTS_INDEX};
 
 /// Largest shard, in bytes of tensors; transformers' limit. A single larger tensor gets a shard of its own.
 const SHARD_BYTES: u64 = 5_000_000_000;
@@ -59,7 +59,7 @@ pub fn save_folder(
 fn save_weights(dir: &Path, layout: &Layout, flat: &[f32], shard_bytes: u64) -> Result<()> {
     let shards = split(layout.entries(), shard_bytes);
     if let [entries] = shards.as_slice() {
-        return write_shard(&dir.join(SINGLE), entries, flat);
+        return write_shard(&dir.join(WEIGHTS), entries, flat);
     }
     let mut weight_map = serde_json::Map::new();
     for (i, entries) in (1..).zip(&shards) {
@@ -69,7 +69,7 @@ fn save_weights(dir: &Path, layout: &Layout, flat: &[f32], shard_bytes: u64) -> 
     }
     let total = flat.len() * WIDTH;
     let index = json!({ "metadata": { "total_size": total }, "weight_map": weight_map });
-    write_new(&dir.join(INDEX), |file| writeln!(file, "{index:#}"))
+    write_new(&dir.join(WEIGHTS_INDEX), |file| writeln!(file, "{index:#}"))
 }
 
 /// Cuts the entries into runs of at most `shard_bytes`, at least one entry each.

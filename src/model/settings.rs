@@ -1,4 +1,4 @@
-//! `[model]`: which policy, in which precision, on which device.
+//! `[model]`: which policy, in which precision, on which device, by which engine.
 
 use std::path::PathBuf;
 
@@ -28,13 +28,16 @@ pub struct ModelSettings {
     /// Where the tensors live.
     #[serde(default)]
     pub device: DeviceChoice,
+    /// What computes.
+    #[serde(default)]
+    pub backend: BackendChoice,
 }
 
 impl ModelSettings {
     /// What its keys may be: one place that the policy comes from.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        let Self { path, hub, revision, scratch, dtype: _, device: _ } = self;
+        let Self { path, hub, revision, scratch, dtype: _, device: _, backend: _ } = self;
         let mut rules = Rules::default();
         let sources =
             [("`path`", path.is_some()), ("`hub`", hub.is_some()), ("`scratch`", scratch.is_some())];
@@ -85,4 +88,15 @@ pub enum DeviceChoice {
     Cpu,
     /// The first CUDA device; an error if there is none.
     Cuda,
+}
+
+/// What computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackendChoice {
+    /// Kernels on a CPU where they know the model, else libtorch's operations.
+    #[default]
+    Auto,
+    /// libtorch's operations, whatever the device: what a GPU computes by.
+    Ops,
 }

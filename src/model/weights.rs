@@ -30,6 +30,10 @@ pub struct LayerWeights {
     pub o: Tensor,
     /// Gain before the MLP, `[E]`.
     pub post_norm: Tensor,
+    /// Gain for what attention gives (Gemma 2), `[E]`.
+    pub attention_out_norm: Option<Tensor>,
+    /// Gain for what the MLP gives (Gemma 2), `[E]`.
+    pub mlp_out_norm: Option<Tensor>,
     /// Gate and up projection in one, `[2F, E]`.
     pub gate_up: Tensor,
     /// Down projection, `[E, F]`.
@@ -68,6 +72,8 @@ impl Weights {
                 .map(|(q, k)| QkNorm { q: view(q), k: view(k) }),
             o: view(&places.o),
             post_norm: view(&places.post_norm),
+            attention_out_norm: places.attention_out_norm.as_ref().map(view),
+            mlp_out_norm: places.mlp_out_norm.as_ref().map(view),
             gate_up: view(&places.gate_up),
             down: view(&places.down),
         });
@@ -105,6 +111,14 @@ impl Weights {
         }
         push(&places.o, &layer.o);
         push(&places.post_norm, &layer.post_norm);
+        for (slot, gain) in [
+            (&places.attention_out_norm, &layer.attention_out_norm),
+            (&places.mlp_out_norm, &layer.mlp_out_norm),
+        ] {
+            if let (Some(slot), Some(gain)) = (slot, gain) {
+                push(slot, gain);
+            }
+        }
         push(&places.gate_up, &layer.gate_up);
         push(&places.down, &layer.down);
         leaves

@@ -54,7 +54,7 @@ impl Console {
         Self { bars: self.bars.clone(), first: OnceLock::new() }
     }
 
-    /// Begins something that happens once, like the warm start: its end leaves a line. `total` counts whatever
+    /// Begins something that happens once, like SFT: its end leaves a line. `total` counts whatever
     /// [`Phase::advance`] reports; 0 where it is unknown.
     #[must_use]
     pub fn phase(&self, name: &str, total: u64) -> Phase {

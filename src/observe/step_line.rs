@@ -19,7 +19,7 @@ pub(super) fn lines(step: Step, total: Step, row: &MetricRow, left: Option<f64>)
     let kl = row.get("policy/kl_ref").or_else(|| row.get("policy/approx_kl"));
     // Of first responses: the others are as many, as hard and as long as the shape of trees makes them.
     let [reward, correct, length] =
-        ["reward", "correct", "length"].map(|name| row.get(&format!("first/{name}_mean")));
+        ["reward", "correct", "length"].map(|name| row.get(&format!("root/{name}_mean")));
     let fields = [
         reward.map(|v| format!("reward {v:.3}")),
         correct.map(|v| format!("acc {:.1}%", 100.0 * v)),
@@ -89,9 +89,9 @@ mod tests {
             ("policy/approx_kl", 0.9),
             ("policy/entropy", 1.214),
             ("policy/kl_ref", 0.0123),
-            ("first/length_mean", 34.06),
-            ("first/correct_mean", 0.412),
-            ("first/reward_mean", 0.4123),
+            ("root/length_mean", 34.06),
+            ("root/correct_mean", 0.412),
+            ("root/reward_mean", 0.4123),
         ]);
         let expected = "step  40/120  reward 0.412  acc 41.2%  len 34.1  entropy 1.21  kl 0.0123  8.1k tok/s  left 12m30s";
         assert_eq!(lines(40, 120, &row, Some(750.0)), [expected]);
@@ -127,9 +127,9 @@ mod tests {
             ("perf/tokens_per_s", 812_345.0),
             ("policy/entropy", 11.99),
             ("policy/kl_ref", -0.0123),
-            ("first/length_mean", 8123.4),
-            ("first/correct_mean", 1.0),
-            ("first/reward_mean", -12.3456),
+            ("root/length_mean", 8123.4),
+            ("root/correct_mean", 1.0),
+            ("root/reward_mean", -12.3456),
         ]);
         let line = lines(10_000, 10_000, &row, Some(1e6)).remove(0);
         assert!(line.chars().count() <= WIDTH, "{} columns: {line}", line.chars().count());

@@ -16,7 +16,7 @@ pub struct Accuracy {
 /// The policy at one moment of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
-    /// Which moment: `after warm start`.
+    /// Which moment: `after SFT`.
     pub name: String,
     /// One accuracy for each of [`Summary::columns`]; `None` where it was not measured.
     pub accuracies: Vec<Option<Accuracy>>,
@@ -84,7 +84,7 @@ mod tests {
             wall_s: 872.0,
             columns: vec!["avg@4".into(), "greedy".into()],
             stages: vec![
-                Stage { name: "before warm start".into(), accuracies: vec![accuracy(0.0, 0.0), None] },
+                Stage { name: "before SFT".into(), accuracies: vec![accuracy(0.0, 0.0), None] },
                 Stage {
                     name: "after RL".into(),
                     accuracies: vec![accuracy(0.4889, 0.0211), accuracy(1.0, 0.0)],
@@ -99,7 +99,7 @@ mod tests {
             "countdown: 120 steps done in 14m32s",
             "",
             "  accuracy                     avg@4           greedy",
-            "  before warm start      0.0 ± 0.0 %                -",
+            "  before SFT      0.0 ± 0.0 %                -",
             "  after RL              48.9 ± 2.1 %    100.0 ± 0.0 %",
             "",
             "  metrics   runs/countdown/metrics.jsonl",

@@ -101,7 +101,7 @@ impl AdamW {
     /// One update with `gradient` at learning rate `lr`. A gradient whose squares are not all finite changes nothing.
     pub fn apply(&mut self, network: &mut Network, gradient: &Gradient, lr: f64) -> Applied {
         let _guard = tch::no_grad_guard();
-        let grad_norm = squares(&gradient.flat).sqrt();
+        let grad_norm = squares(gradient.flat()).sqrt();
         if grad_norm.is_nan() || grad_norm > MAX_NORM {
             return Applied { grad_norm, param_delta: None };
         }
@@ -135,7 +135,7 @@ impl AdamW {
         let t = self.state.updates as f64;
         let part = |tensor: &Tensor| tensor.narrow(0, block.start, block.end - block.start);
         let (mut w, mut m, mut v) = (part(weights), part(&self.state.first), part(&self.state.second));
-        let g = part(&gradient.flat) * scale;
+        let g = part(gradient.flat()) * scale;
         let _ = m.lerp_(&g, 1.0 - b1);
         let _ = v.g_mul_scalar_(b2);
         let _ = v.addcmul_(&g, &(&g * (1.0 - b2)));

@@ -36,7 +36,7 @@ pub struct Harvest {
     pub spent: Spent,
 }
 
-/// Prompts that were answered and are trained on nowhere: groups without signal that gave their place to others, and trees
+/// Prompts that were answered and are trained on nowhere: zero-variance groups that gave their place to others, and trees
 /// that were not worth growing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,8 +1,8 @@
 //! On-policy: every response of a step comes from the weights that the step starts with. Trees take two calls, one for first
 //! responses and one for those that branch off, and one more for each further round.
 //!
-//! Where groups without signal are refilled (dynamic sampling of DAPO), further rounds sample as many new prompts as groups
-//! with signal are missing, until there are enough or no round is left; then groups without signal fill the rest.
+//! Where zero-variance groups are refilled (dynamic sampling of DAPO), further rounds sample as many new prompts as groups
+//! with variance are missing, until there are enough or no round is left; then zero-variance groups fill the rest.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ pub struct OnPolicy {
     pub gatherer: Gatherer,
     /// Prompts per step.
     pub n_prompts: usize,
-    /// Rounds beyond the first that a step may spend on replacing groups without signal.
+    /// Rounds beyond the first that a step may spend on replacing zero-variance groups.
     pub refill_rounds: usize,
 }
 

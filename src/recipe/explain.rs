@@ -36,7 +36,10 @@ const MOVED: &[(&str, &str)] = &[
     ("advantage.drop_uniform", "write `zero_variance` = \"drop\" in [groups]"),
     ("advantage.shared", "it is called `shared_prefix` and belongs in [batch]"),
     ("advantage.without_signal", "it is called `zero_variance` and belongs in [groups]"),
+    ("batch.recompute", "it is called `gradient_checkpointing`"),
     ("loss.type", "it belongs in [loss.policy]"),
+    ("sampling.max_rows", "it is called `max_num_seqs`"),
+    ("sft.lr_warmup_steps", "it is called `warmup_steps`"),
 ];
 
 /// `[optim]` for `optim`, `[[reward]] #1` for `reward.0`; nothing for the document itself.
@@ -126,12 +129,18 @@ pub(super) fn unknown_key(
     (format!("{here}; {hint}"), meant)
 }
 
+/// Sections that had another name.
+const RENAMED: &[(&str, &str)] = &[("warmup", "sft")];
+
 fn unknown_section(
     root: &Shape,
     key: &str,
     value: &Value,
     homes: &[String],
 ) -> (String, Option<&'static str>) {
+    if let Some((old, now)) = RENAMED.iter().find(|(old, _)| *old == key) {
+        return (format!("[{old}] is not a section; it is called [{now}]"), Some(now));
+    }
     if !matches!(value, Value::Table(_) | Value::Array(_)) {
         let hint = match homes {
             [] => "is no key of any".to_owned(),

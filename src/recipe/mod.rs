@@ -44,7 +44,7 @@ use crate::{
     credit::{ImportanceConfig, advantage::AdvantageConfig, strategy::CreditConfig},
     data::{ChatConfig, DataConfig, sampler::SamplerConfig},
     eval::EvalConfig,
-    learner::{CriticConfig, WarmupConfig},
+    learner::{CriticConfig, SftConfig},
     loss::LossConfig,
     model::ModelSettings,
     observe::ObserveConfig,
@@ -93,7 +93,7 @@ pub struct Recipe {
     pub model: ModelSettings,
     /// Supervised start; without it reinforcement learning starts from the model as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warmup: Option<WarmupConfig>,
+    pub sft: Option<SftConfig>,
     /// The problems.
     pub data: DataConfig,
     /// How the model's chat template puts them; without it they are put as they are.
@@ -174,7 +174,7 @@ impl Recipe {
         rules.part("batch", self.batch.rules());
         rules.part("eval", self.eval.rules());
         let optional = [
-            ("warmup", self.warmup.as_ref().map(WarmupConfig::rules)),
+            ("sft", self.sft.as_ref().map(SftConfig::rules)),
             ("overlong", self.overlong.as_ref().map(OverlongConfig::rules)),
             ("critic", self.critic.as_ref().map(CriticConfig::rules)),
             ("importance_sampling", self.importance_sampling.as_ref().map(ImportanceConfig::rules)),

@@ -18,9 +18,9 @@ pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if recipe.model.scratch.is_some() && recipe.warmup.is_none() {
+    if recipe.model.scratch.is_some() && recipe.sft.is_none() {
         notes.push(
-            "[model] `scratch` without [warmup] starts from random weights: rewards may stay at 0 and teach nothing".to_owned(),
+            "[model] `scratch` without [sft] starts from random weights: rewards may stay at 0 and teach nothing".to_owned(),
         );
     }
     let warmup = recipe.optim.warmup_steps;

@@ -4,9 +4,7 @@ use std::path::Path;
 
 use super::{Draft, Recipe, explain};
 use crate::data::supervised::SourceConfig;
-
-/// What a model folder holds besides its weights.
-const MODEL_FILES: [&str; 2] = ["config.json", "tokenizer.json"];
+use crate::files::model_folder::needed;
 
 impl Draft {
     /// Adds every file or folder that the recipe names and that does not exist, without reading them; relative paths start
@@ -42,7 +40,7 @@ fn missing(recipe: &Recipe) -> Vec<(String, String)> {
     };
     if let Some(folder) = &recipe.model.path {
         require(folder.is_dir(), "model.path", folder, "an existing folder");
-        for file in MODEL_FILES.map(|file| folder.join(file)) {
+        for file in needed().map(|file| folder.join(file)) {
             let expected = "this file in the model's folder";
             require(file.is_file() || !folder.is_dir(), "model.path", &file, expected);
         }
@@ -52,8 +50,8 @@ fn missing(recipe: &Recipe) -> Vec<(String, String)> {
             require(file.path.is_file(), key, &file.path, "an existing file");
         }
     }
-    if let Some(SourceConfig::Jsonl(source)) = recipe.warmup.as_ref().map(|warmup| &warmup.source) {
-        require(source.path.is_file(), "warmup.source.path", &source.path, "an existing file");
+    if let Some(SourceConfig::Jsonl(source)) = recipe.sft.as_ref().map(|sft| &sft.source) {
+        require(source.path.is_file(), "sft.source.path", &source.path, "an existing file");
     }
     missing
 }

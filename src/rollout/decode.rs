@@ -11,13 +11,11 @@ mod row;
 use std::ops::Range;
 
 use anyhow::{Context as _, Result, ensure};
-use rayon::prelude::*;
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 use self::batch::{Batch, COMPACT_BELOW};
 use self::kept::Kept;
 use self::row::Row;
-use super::draw::{draw, most_likely};
 use super::{Counts, Generated, Generation, RolloutEngine, SamplingConfig};
 use crate::batch::{Reads, Sequence, TokenBatch, pack};
 use crate::model::{Head, KvCache, Policy, Tapped};
@@ -27,7 +25,7 @@ use crate::types::{GenRequest, Progress, TokenId};
 /// Decodes with the policy itself, in this process.
 pub struct DecodeEngine {
     eos: Vec<TokenId>,
-    max_rows: usize,
+    max_num_seqs: usize,
     max_prefill_tokens: usize,
     attention: Option<DecodePlan>,
     /// Calls beyond one that begins anew that go on from the responses of the call before.
@@ -54,13 +52,13 @@ struct Context {
 }
 
 impl DecodeEngine {
-    /// An engine that ends a response at any of `eos`, with at most `max_rows` responses under way at once and at most
+    /// An engine that ends a response at any of `eos`, with at most `max_num_seqs` responses under way at once and at most
     /// `max_prefill_tokens` in one prefill pass.
     #[must_use]
-    pub fn new(eos: Vec<TokenId>, max_rows: usize, max_prefill_tokens: usize) -> Self {
+    pub fn new(eos: Vec<TokenId>, max_num_seqs: usize, max_prefill_tokens: usize) -> Self {
         Self {
             eos,
-            max_rows,
+            max_num_seqs,
             max_prefill_tokens,
             attention: None,
             n_more: 0,
@@ -149,12 +147,12 @@ impl DecodeEngine {
     ) -> Result<Option<Batch<'e>>> {
         let n_rows = batch.as_ref().map_or(0, |batch| batch.rows.len());
         let closed = batch.as_ref().is_some_and(|batch| {
-            batch.reader.is_some() || n_rows as f64 > COMPACT_BELOW * self.max_rows as f64
+            batch.reader.is_some() || n_rows as f64 > COMPACT_BELOW * self.max_num_seqs as f64
         });
         if waiting.start == waiting.end || closed {
             return Ok(batch);
         }
-        let mut end = waiting.end.min(waiting.start + self.max_rows - n_rows);
+        let mut end = waiting.end.min(waiting.start + self.max_num_seqs - n_rows);
         // Those that continue the same tokens begin together, unless no batch is large enough for them.
         if let Some(cut) = requests[..waiting.end].get(end) {
             let run =
@@ -239,7 +237,7 @@ impl DecodeEngine {
         let device = policy.placement.device;
         let lens: Vec<i64> =
             contexts.iter().flat_map(|c| c.rows.clone().map(|_| c.tokens.len() as i64)).collect();
-        let mut cache = KvCache::new(&policy.config, &lens, n_new as i64, policy.placement.kind, device);
+        let mut cache = policy.cache(&lens, n_new as i64);
         // One token more, which any may be: what predicts it is the context's last hidden state.
         let sequences: Vec<Sequence<'_>> =
             contexts.iter().map(|c| Sequence { prompt: &c.tokens, response: &[0] }).collect();
@@ -281,11 +279,7 @@ impl DecodeEngine {
                     .then(|| generation.uniform(rows[*row].request, rows[*row].position()))
             })
             .collect();
-        let whole = sampling.top_k == 0 && sampling.top_p >= 1.0;
-        let drawn = match head.weight.device() {
-            Device::Cpu if whole => head.draw(&batch.hidden, &draws)?,
-            _ => draw_by_probabilities(&head.probabilities(&batch.hidden), &draws, sampling)?,
-        };
+        let drawn = head.draw(&batch.hidden, &draws, sampling.truncation())?;
         for (row, (token, logprob)) in batch.rows.iter().zip(drawn) {
             let row = &mut rows[*row];
             if row.finish.is_none() {
@@ -294,21 +288,6 @@ impl DecodeEngine {
         }
         Ok(())
     }
-}
-
-/// A token and its log-probability for each row of `probs` `[B, V]`; `draws` as for [`Head::draw`].
-fn draw_by_probabilities(
-    probs: &Tensor,
-    draws: &[Option<f64>],
-    sampling: SamplingConfig,
-) -> Result<Vec<(TokenId, f32)>> {
-    let vocab = usize::try_from(probs.size()[1])?;
-    let probs = Vec::<f32>::try_from(probs.to_device(Device::Cpu).reshape([-1]))?;
-    let row = |(probs, u): (&[f32], &Option<f64>)| match *u {
-        Some(u) => draw(probs, sampling.top_k, sampling.top_p, u),
-        None => most_likely(probs),
-    };
-    Ok(probs.par_chunks(vocab).zip(draws).map(row).collect())
 }
 
 /// Neighbouring requests that continue the same tokens share a context.

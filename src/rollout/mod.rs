@@ -1,7 +1,6 @@
-//! From prompts to completions: what to ask for (`explore`), how to answer (`decode`), how to draw (`draw`).
+//! From prompts to completions: what to ask for (`explore`), how to answer (`decode`).
 
 mod decode;
-pub mod draw;
 pub mod explore;
 mod sampling;
 mod scripted;

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Truncation;
 use crate::types::Rules;
 
 /// Temperatures by which single precision can divide logits, and gradients the other way round. Far from either end all
@@ -27,15 +28,21 @@ pub struct SamplingConfig {
     pub max_new_tokens: usize,
     /// Most responses decoded at once, in training and evaluation, at least 1; fewer take less memory and more time.
     /// Draws do not depend on it, but probabilities are rounded a little differently in batches of another shape.
-    #[serde(default = "max_rows")]
-    pub max_rows: usize,
+    #[serde(default = "max_num_seqs")]
+    pub max_num_seqs: usize,
 }
 
 impl SamplingConfig {
+    /// Which tokens may be drawn.
+    #[must_use]
+    pub fn truncation(&self) -> Truncation {
+        Truncation { top_k: self.top_k, top_p: self.top_p }
+    }
+
     /// What its keys may be in training, which learns from responses that differ.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        let Self { temperature, top_p, top_k, max_new_tokens, max_rows } = self;
+        let Self { temperature, top_p, top_k, max_new_tokens, max_num_seqs } = self;
         let mut rules = Rules::default();
         let expected = "above 0, since training learns from differing responses";
         expect_temperature(&mut rules, "temperature", *temperature, expected);
@@ -43,7 +50,7 @@ impl SamplingConfig {
         let expected = "0 or at least 2, since training learns from differing responses";
         rules.expect("top_k", top_k, expected, *top_k != 1);
         rules.positive("max_new_tokens", *max_new_tokens);
-        rules.positive("max_rows", *max_rows);
+        rules.positive("max_num_seqs", *max_num_seqs);
         rules
     }
 }
@@ -60,6 +67,6 @@ pub fn expect_temperature(rules: &mut Rules, key: &str, temperature: f64, above:
 fn one() -> f64 {
     1.0
 }
-fn max_rows() -> usize {
+fn max_num_seqs() -> usize {
     512
 }

@@ -8,7 +8,7 @@ use super::guards::{Guards, diverged};
 use super::home::Home;
 use super::inputs::Inputs;
 use super::ledger::Ledger;
-use super::{Failure, Outcome, Run, Setup, initial_policy, warm_start};
+use super::{Failure, Outcome, Run, Setup, initial_policy, run_sft};
 use crate::checkpoint::{Progress, TrainState, VerifiedCheckpoint};
 use crate::eval::EvalReport;
 use crate::interrupt::{Interrupt, OrStopped, Signal};
@@ -46,7 +46,7 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
 }
 
 fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
-    // Until the first step whatever was done is done again, or kept as it goes on: the warm start.
+    // Until the first step whatever was done is done again, or kept as it goes on: SFT.
     let mut nothing_to_lose = Some(interrupt.immediate()?);
     let Request { setup, given, runs, warm_starts, resume } = request;
     let (home, saved) = if resume {
@@ -83,19 +83,19 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
         }
         None => {
             let mut evaluations = Vec::new();
-            if let Some(config) = &setup.recipe.warmup {
-                let found = ledger.evaluate("before_warmup", &setup, &policy, console, interrupt);
-                let found = found.map_err(|error| diverged("before the warm start", error, weights))?;
+            if let Some(config) = &setup.recipe.sft {
+                let found = ledger.evaluate("before_sft", &setup, &policy, console, interrupt);
+                let found = found.map_err(|error| diverged("before SFT", error, weights))?;
                 let reports = found.into_iter().map(|found| found.report);
-                evaluations.extend(reports.map(|report| (String::from("before warm start"), report)));
+                evaluations.extend(reports.map(|report| (String::from("before SFT"), report)));
                 drop(nothing_to_lose.take());
-                if !warm_start(&setup, config, &mut policy, &warm_starts, console, interrupt)? {
+                if !run_sft(&setup, config, &mut policy, &warm_starts, console, interrupt)? {
                     return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(Signal::Interrupt)));
                 }
                 nothing_to_lose = Some(interrupt.immediate()?);
             }
-            let (moment, remedy) = match &setup.recipe.warmup {
-                Some(warmup) => ("after warm start", format!("lower [warmup] lr = {}", warmup.lr)),
+            let (moment, remedy) = match &setup.recipe.sft {
+                Some(sft) => ("after SFT", format!("lower [sft] lr = {}", sft.lr)),
                 None => ("before training", weights.to_owned()),
             };
             let found = ledger.evaluate("step_000000", &setup, &policy, console, interrupt);
@@ -138,7 +138,7 @@ impl<'s> Run<'s> {
             unfinished: None,
             wall_before: 0.0,
             checkpoint_s: None,
-            peak: matmul_peak(setup.placement)?,
+            peak: matmul_peak(setup.backend(), setup.placement)?,
         })
     }
 

@@ -4,7 +4,7 @@
 //! {"dtype": "bf16", "files": {"data/train.jsonl": {"size": 91002, "sha256": "9f86d0..."}, ...}}
 //! ```
 //!
-//! Files are the recipe's data, the texts of its warm start, and of a model folder everything but the weights, which the
+//! Files are the recipe's data, the texts of its SFT, and of a model folder everything but the weights, which the
 //! checkpoints hold. The precision is the one that `[model] dtype = "auto"` came to.
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Fingerprint;
 use crate::data::supervised::SourceConfig;
+use crate::files::model_folder::shaping;
 use crate::files::{read_regular, write_whole};
 use crate::hub::HubModel;
 use crate::model::Dtype;
@@ -22,16 +23,6 @@ use crate::recipe::Recipe;
 use crate::run_folder::RunFolder;
 
 use super::Setup;
-
-/// Files of a model folder that shape a run; those that are not there are passed over.
-const MODEL_FILES: [&str; 6] = [
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "chat_template.jinja",
-];
 
 /// What stands for the folder of the model in what a run writes down: its path, or its name and commit on the hub. `None`
 /// for random weights.
@@ -60,12 +51,12 @@ impl Inputs {
         // What is written down and where it lies: a model on the hub is the same one in every cache.
         let mut paths: Vec<(PathBuf, PathBuf)> = Vec::new();
         if let (Some(folder), Some(origin)) = (&setup.model_folder, origin(recipe)?) {
-            let files = MODEL_FILES.map(|name| (origin.join(name), folder.join(name)));
-            paths.extend(files.into_iter().filter(|(_, path)| path.is_file()));
+            let files = shaping().map(|name| (origin.join(name), folder.join(name)));
+            paths.extend(files.filter(|(_, path)| path.is_file()));
         }
         let as_named = |path: &PathBuf| (path.clone(), path.clone());
         paths.extend(recipe.data.files().concat().into_iter().map(|file| as_named(&file.path)));
-        if let Some(SourceConfig::Jsonl(source)) = recipe.warmup.as_ref().map(|warmup| &warmup.source) {
+        if let Some(SourceConfig::Jsonl(source)) = recipe.sft.as_ref().map(|sft| &sft.source) {
             paths.push(as_named(&source.path));
         }
         let files = paths.iter().map(|(name, path)| Ok((name.display().to_string(), Fingerprint::of(path)?)));

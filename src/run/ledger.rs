@@ -37,13 +37,15 @@ impl Ledger {
             Inputs::of(setup)?.write(folder)?;
         }
         folder.write_recipe(manifest, given, &setup.recipe.to_toml()?)?;
-        let environment =
-            Environment { run: Some(manifest.run.clone()), ..Environment::here(setup.placement) };
-        let (kind, Environment { device, threads, .. }) = (setup.placement.kind, &environment);
+        let environment = Environment {
+            run: Some(manifest.run.clone()),
+            ..Environment::here(setup.placement, setup.backend())
+        };
+        let (kind, Environment { device, backend, threads, .. }) = (setup.placement.kind, &environment);
         let mut notes = folder.write_environment(&environment)?;
         let sinks = setup.recipe.observe.sinks(folder, resumed_at.map(|_| *last_row))?;
         console.note(format!(
-            "{}: {:.1} M parameters, {kind:?} on {device}, {threads} threads, {} training and {} evaluation problems",
+            "{}: {:.1} M parameters, {kind:?} on {device}, backend {backend}, {threads} threads, {} training and {} evaluation problems",
             folder.root().display(),
             setup.model.n_params() as f64 / 1e6,
             setup.data.train.len(),

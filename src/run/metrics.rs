@@ -75,7 +75,7 @@ fn of_times(record: &StepRecord, peak: f64) -> MetricRow {
     .collect()
 }
 
-/// `reward/*`, `group/*`, `tree/*`, `first/*`, `response_length/*` and `advantage/*` of a step.
+/// `reward/*`, `group/*`, `tree/*`, `root/*`, `response_length/*` and `advantage/*` of a step.
 fn of_trees(trees: &[TrainedTree]) -> MetricRow {
     let leaves: Vec<&Leaf> = trees.iter().flat_map(|tree| &tree.tree().leaves).collect();
     let mut row = MetricRow::default();
@@ -93,7 +93,7 @@ fn of_trees(trees: &[TrainedTree]) -> MetricRow {
     row.set("group/solve_none", share(count(&|(right, n)| right == 0 && n > 0), trees.len()));
     row.set("group/mixed", share(count(&|(right, n)| right > 0 && right < n), trees.len()));
     let flat = trees.iter().filter(|tree| !tree.tree().has_signal()).count();
-    row.set("group/without_signal", share(flat, trees.len()));
+    row.set("group/zero_variance", share(flat, trees.len()));
 
     row.set("tree/leaves", leaves.len() as f64 / trees.len().max(1) as f64);
     let (n_shared, n_tokens) = trees.iter().fold((0, 0), |(shared, all), tree| {
@@ -109,9 +109,9 @@ fn of_trees(trees: &[TrainedTree]) -> MetricRow {
     let of_graded = |value: &dyn Fn(&Leaf) -> f64| {
         Spread::of(first.iter().filter(|leaf| leaf.is_graded).map(|leaf| value(leaf))).mean
     };
-    row.set("first/reward_mean", of_graded(&|leaf| leaf.verdict.value));
-    row.set("first/correct_mean", of_graded(&|leaf| f64::from(u8::from(leaf.verdict.correct()))));
-    row.set("first/length_mean", Spread::of(first.iter().map(|leaf| leaf.tokens.len() as f64)).mean);
+    row.set("root/reward_mean", of_graded(&|leaf| leaf.verdict.value));
+    row.set("root/correct_mean", of_graded(&|leaf| f64::from(u8::from(leaf.verdict.correct()))));
+    row.set("root/length_mean", Spread::of(first.iter().map(|leaf| leaf.tokens.len() as f64)).mean);
 
     let length = Spread::of(leaves.iter().map(|leaf| leaf.tokens.len() as f64));
     row.set("response_length/mean", length.mean);
@@ -177,7 +177,7 @@ fn of_contexts(counts: Counts) -> MetricRow {
         .collect()
 }
 
-/// `group/refill_rounds` and `group/discarded`: what it took to replace groups without signal.
+/// `group/refill_rounds` and `group/discarded`: what it took to replace zero-variance groups.
 fn of_discarded(discarded: Discarded) -> MetricRow {
     let Discarded { rounds, prompts, .. } = discarded;
     [("group/refill_rounds", rounds as f64), ("group/discarded", prompts as f64)].into_iter().collect()
@@ -302,12 +302,12 @@ mod tests {
             ("reward/mean", 0.75),
             ("reward/std", 0.5),
             ("reward/correct/mean", 0.75),
-            ("first/correct_mean", 0.75),
+            ("root/correct_mean", 0.75),
             ("reward/status/timeout", 3.0 / 7.0),
             ("group/solve_all", 1.0 / 3.0),
             ("group/mixed", 1.0 / 3.0),
             ("group/solve_none", 0.0),
-            ("group/without_signal", 2.0 / 3.0),
+            ("group/zero_variance", 2.0 / 3.0),
             ("tree/valid_leaf_frac", 2.0 / 7.0),
         ] {
             assert_eq!(row.get(key), Some(expected), "{key}");

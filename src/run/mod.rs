@@ -24,7 +24,7 @@ pub use clock::keep_time;
 pub use failure::Failure;
 pub(crate) use inputs::{Inputs, origin};
 pub use setup::Setup;
-pub use start::{initial_policy, warm_start};
+pub use start::{initial_policy, run_sft};
 
 use self::guards::{Guards, Watched, smaller_updates};
 use self::ledger::Ledger;

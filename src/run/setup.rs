@@ -13,7 +13,7 @@ use crate::hub::{Files, Hub, HubModel};
 use crate::interrupt::Interrupt;
 use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
-use crate::model::{ModelConfig, Placement};
+use crate::model::{Backend, ModelConfig, Placement};
 use crate::observe::Console;
 use crate::pipeline::{Gatherer, RolloutSource, RootReader, ZeroVariance};
 use crate::recipe::{Draft, Recipe};
@@ -34,7 +34,7 @@ use self::model::model_parts;
 pub struct Setup {
     /// The resolved recipe.
     pub recipe: Recipe,
-    /// Device and precision.
+    /// Device, precision and wish for an engine.
     pub placement: Placement,
     /// Folder of the model that it starts from; `None` for random weights.
     pub model_folder: Option<PathBuf>,
@@ -44,8 +44,8 @@ pub struct Setup {
     pub tokenizer: Arc<Tokenizer>,
     /// The problems.
     pub data: DataSet,
-    /// What the policy imitates before reinforcement learning, if the recipe has a warm start.
-    pub warmup_source: Option<Source>,
+    /// What the policy imitates before reinforcement learning, if the recipe has SFT.
+    pub sft_source: Option<Source>,
     /// The graders.
     pub scorer: Arc<Scorer>,
     /// Randomness of the run.
@@ -68,9 +68,7 @@ impl Setup {
     /// broken or does not fit the rest.
     pub fn of_draft(mut draft: Draft) -> Result<Self> {
         draft.check_files();
-        let placement = draft.judge(&["model.device", "model.dtype"], |recipe| {
-            Placement::resolve(recipe.model.device, recipe.model.dtype)
-        });
+        let placement = draft.judge(&["model.device", "model.dtype"], |recipe| Placement::of(&recipe.model));
         let (model_folder, model) = model_parts(&mut draft).unzip();
         if let Some((_, tokenizer)) = &model {
             let template = tokenizer.chat_template();
@@ -93,15 +91,15 @@ impl Setup {
                     .context("[data] max_prompt_tokens leaves out longer prompts")
             });
         }
-        let warmup_source = match (&model, &data, random) {
+        let sft_source = match (&model, &data, random) {
             (Some((model, tokenizer)), Some(data), Some(random)) => {
-                draft.judge(&["warmup.source", "warmup.max_tokens"], |recipe| {
-                    let Some(warmup) = &recipe.warmup else { return Ok(None) };
+                draft.judge(&["sft.source", "sft.max_tokens"], |recipe| {
+                    let Some(sft) = &recipe.sft else { return Ok(None) };
                     let asker = Asker::new(tokenizer, recipe.chat.as_ref())?;
                     let positions = usize::try_from(model.max_position_embeddings)?;
-                    let limits = Limits { positions, max_tokens: warmup.max_tokens };
-                    let source = warmup.source.build(&data.train, &asker, random, limits);
-                    source.map(Some).context("[warmup.source]")
+                    let limits = Limits { positions, max_tokens: sft.max_tokens };
+                    let source = sft.source.build(&data.train, &asker, random, limits);
+                    source.map(Some).context("[sft.source]")
                 })
             }
             _ => None,
@@ -127,9 +125,9 @@ impl Setup {
             Some(model_folder),
             Some((model, tokenizer)),
             Some(data),
-            Some(warmup_source),
+            Some(sft_source),
             Some(random),
-        ) = (placement, model_folder, model, data, warmup_source, random)
+        ) = (placement, model_folder, model, data, sft_source, random)
         else {
             bail!("the run cannot be set up");
         };
@@ -139,11 +137,17 @@ impl Setup {
             model,
             tokenizer: Arc::new(tokenizer),
             data,
-            warmup_source,
+            sft_source,
             scorer: Arc::new(Scorer::new(&recipe.reward)?),
             random,
             recipe,
         })
+    }
+
+    /// What computes the policy.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        Backend::choose(&self.model, self.placement)
     }
 
     /// Fetches the weights of a model on the hub that are not in the cache, unless `interrupt` asks for a stop.
@@ -235,7 +239,7 @@ impl Setup {
     #[must_use]
     pub fn engine(&self) -> DecodeEngine {
         let Recipe { sampling, batch, .. } = &self.recipe;
-        DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), sampling.max_rows, batch.max_tokens)
+        DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), sampling.max_num_seqs, batch.max_tokens)
     }
 
     /// The evaluations on held-out problems, one for each set.

@@ -1,8 +1,8 @@
 //! The policy a run starts from: loaded or random, then warmed up by imitation.
 //!
-//! A finished warm start is kept under `runs/.warm_starts/<key>/`, where the key is a hash of everything that shapes it,
+//! A finished SFT is kept under `runs/.warm_starts/<key>/`, where the key is a hash of everything that shapes it,
 //! and reused by every run with the same seed and settings. One under way is saved now and then, and when it is
-//! interrupted, under `<key>.partial/`: weights and moments. Who wants the same warm start next goes on from there, with
+//! interrupted, under `<key>.partial/`: weights and moments. Who wants the same SFT next goes on from there, with
 //! the same result to the last bit, since every draw is a function of its step.
 
 use std::fs::{self, DirEntry};
@@ -18,15 +18,15 @@ use super::setup::Setup;
 use crate::checkpoint::{Store, VerifiedCheckpoint, load_moments, load_weights, save_model, save_moments};
 use crate::files::{Lock, list, remove};
 use crate::interrupt::Interrupt;
-use crate::learner::WarmupConfig;
-use crate::learner::warmup::{Stand, warm_up};
+use crate::learner::SftConfig;
+use crate::learner::sft::{SftProgress, fine_tune};
 use crate::model::Policy;
 use crate::observe::Console;
 use crate::optim::AdamWState;
 use crate::recipe::Recipe;
 use crate::types::Step;
 
-/// The policy before its warm start; of a model on the hub, [`Setup::fetch_weights`] comes first.
+/// The policy before its SFT; of a model on the hub, [`Setup::fetch_weights`] comes first.
 ///
 /// # Errors
 /// If the weights cannot be loaded.
@@ -37,11 +37,11 @@ pub fn initial_policy(setup: &Setup) -> Result<Policy> {
     Policy::load(path, setup.model.clone(), setup.placement)
 }
 
-/// Part of every key, because the result of a warm start depends on code too. Raise it with every change that alters that
-/// result: of the demonstrations, the initial weights, the forward or backward pass, or the optimiser of the warm start.
-const WARM_START_FORMAT: u32 = 3;
+/// Part of every key, because the result of SFT depends on code too. Raise it with every change that alters that
+/// result: of the demonstrations, the initial weights, the forward or backward pass, or the optimiser of SFT.
+const SFT_FORMAT: u32 = 3;
 
-/// Steps between two savings of a warm start under way.
+/// Steps between two savings of SFT under way.
 const SAVE_EVERY: Step = 250;
 
 /// Warms `policy` up as the recipe says, or takes the result of an earlier run with the same settings. Gives false if an
@@ -49,9 +49,9 @@ const SAVE_EVERY: Step = 250;
 ///
 /// # Errors
 /// If the texts cannot be made, the loss stops being finite, or the result cannot be kept.
-pub fn warm_start(
+pub fn run_sft(
     setup: &Setup,
-    config: &WarmupConfig,
+    config: &SftConfig,
     policy: &mut Policy,
     runs: &Path,
     console: &Console,
@@ -62,28 +62,28 @@ pub fn warm_start(
     let partial = folder.with_file_name(format!("{key}.partial"));
     fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
     let Some(_lock) = wait_for_lock(&folder, console, interrupt)? else {
-        console.note("stopped before the warm start");
+        console.note("stopped before SFT");
         return Ok(false);
     };
     let store = Store::new(folder, 1)?;
     if let Some(kept) = store.latest()? {
-        let _phase = console.step_phase("load warm start", 0);
+        let _phase = console.step_phase("load SFT", 0);
         let checkpoint = VerifiedCheckpoint::open(&kept.folder)
-            .context("a kept warm start is damaged; remove its folder to make it anew")?;
+            .context("a kept SFT is damaged; remove its folder to make it anew")?;
         adopt_weights(policy, &checkpoint)?;
-        console.note(format!("warm start: taken from {}", kept.folder.display()));
+        console.note(format!("SFT: taken from {}", kept.folder.display()));
         return Ok(true);
     }
-    let Some(source) = &setup.warmup_source else { return Ok(true) };
+    let Some(source) = &setup.sft_source else { return Ok(true) };
     let unfinished = Store::new(&partial, 1)?;
     let begun = take_up(policy, &unfinished, console);
-    let phase = console.phase("warm start", config.steps);
+    let phase = console.phase("SFT", config.steps);
     phase.skip(begun.as_ref().map_or(0, |state| state.updates));
     let save_model = |dir: &Path, policy: &Policy| {
         save_model(&dir.join(MODEL), &policy.config, &policy.layout, policy.master(), &setup.tokenizer)
     };
-    let finished = warm_up(policy, config, source, begun, &mut |stand| {
-        let Stand { step, loss, policy, optimizer } = stand;
+    let finished = fine_tune(policy, config, source, begun, &mut |progress| {
+        let SftProgress { step, loss, policy, optimizer } = progress;
         phase.advance(1, format!("loss {loss:.3}"));
         let stop = interrupt.requested().is_some() && step < config.steps;
         if stop || (step.is_multiple_of(SAVE_EVERY) && step < config.steps) {
@@ -93,7 +93,7 @@ pub fn warm_start(
             })?;
         }
         if stop {
-            console.note(format!("stopped in the warm start, saved after step {step} of {}", config.steps));
+            console.note(format!("stopped in SFT, saved after step {step} of {}", config.steps));
         }
         Ok(!stop)
     })?;
@@ -115,7 +115,7 @@ fn adopt_weights(policy: &mut Policy, checkpoint: &VerifiedCheckpoint) -> Result
     policy.set_master(&weights)
 }
 
-/// Puts `policy` where an unfinished warm start left it and gives the optimiser's memory of that moment; `None`, and
+/// Puts `policy` where an unfinished SFT left it and gives the optimiser's memory of that moment; `None`, and
 /// `policy` as it was, where there is none that can be read.
 fn take_up(policy: &mut Policy, unfinished: &Store, console: &Console) -> Option<AdamWState> {
     let saved = unfinished.latest().ok()??;
@@ -128,22 +128,20 @@ fn take_up(policy: &mut Policy, unfinished: &Store, console: &Console) -> Option
     match read(policy) {
         Ok(state) => {
             console.note(format!(
-                "warm start: going on after step {} from {}",
+                "SFT: going on after step {} from {}",
                 state.updates,
                 saved.folder.display()
             ));
             Some(state)
         }
         Err(error) => {
-            console.note(format!(
-                "warm start: what was saved of it cannot be used, so it begins again: {error:#}"
-            ));
+            console.note(format!("SFT: what was saved of it cannot be used, so it begins again: {error:#}"));
             None
         }
     }
 }
 
-/// The sole right to make the warm start in `folder`; `None` if an interrupt came while another process had it.
+/// The sole right to make SFT in `folder`; `None` if an interrupt came while another process had it.
 fn wait_for_lock(folder: &Path, console: &Console, interrupt: &Interrupt) -> Result<Option<Lock>> {
     let mut waiting = false;
     while interrupt.requested().is_none() {
@@ -151,7 +149,7 @@ fn wait_for_lock(folder: &Path, console: &Console, interrupt: &Interrupt) -> Res
             return Ok(Some(lock));
         }
         if !std::mem::replace(&mut waiting, true) {
-            console.note("warm start: another run is making the same one; waiting for it");
+            console.note("SFT: another run is making the same one; waiting for it");
         }
         thread::sleep(Duration::from_millis(200));
     }
@@ -171,18 +169,19 @@ fn stamps(recipe: &Recipe) -> Result<Vec<String>> {
     files.iter().map(stamp).collect()
 }
 
-/// A hash of everything that shapes the result of a warm start. The files that the recipe names, the tokenizer's among
+/// A hash of everything that shapes the result of SFT. The files that the recipe names, the tokenizer's among
 /// them, count by their content; weights, which can be large, by size and time.
-fn key(setup: &Setup, config: &WarmupConfig) -> Result<String> {
+fn key(setup: &Setup, config: &SftConfig) -> Result<String> {
     let recipe = &setup.recipe;
     let shape = serde_json::json!({
-        "format": WARM_START_FORMAT,
+        "format": SFT_FORMAT,
         "version": env!("CARGO_PKG_VERSION"),
         "seed": recipe.run.seed,
-        "warmup": config,
+        "sft": config,
         "data": recipe.data,
         "model": format!("{:?} {:?}", origin(recipe)?, setup.model),
         "device": format!("{:?}", setup.placement.device),
+        "backend": setup.backend(),
         "inputs": Inputs::of(setup)?,
         "weights": stamps(recipe)?,
     });

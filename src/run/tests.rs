@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::interrupt::Stopped;
-use crate::learner::warmup::warm_up;
+use crate::learner::sft::fine_tune;
 use crate::learner::{LearnerConfig, PolicyLearner};
 use crate::model::Policy;
 use crate::optim::AdamWState;
@@ -132,14 +132,14 @@ fn a_policy_in_doubt_is_not_saved() {
 
 #[test]
 fn a_warm_start_that_is_not_finite_says_what_is_and_stops_the_run() {
-    let warmup = "warmup={steps = 2, batch_size = 2, lr = 0.01, source = {type = \"countdown_demos\"}}";
-    let setup = setup(&[warmup]);
-    let (config, source) = (setup.recipe.warmup.as_ref().unwrap(), setup.warmup_source.as_ref().unwrap());
+    let sft = "sft={steps = 2, batch_size = 2, lr = 0.01, source = {type = \"countdown_demos\"}}";
+    let setup = setup(&[sft]);
+    let (config, source) = (setup.recipe.sft.as_ref().unwrap(), setup.sft_source.as_ref().unwrap());
     let mut policy = initial_policy(&setup).unwrap();
     break_policy(&mut policy);
     let before = policy.master().copy();
-    let error = warm_up(&mut policy, config, source, None, &mut |_| Ok(true)).unwrap_err();
-    assert_eq!(error.to_string(), "warm start, step 1: the loss is NaN; lower [warmup] lr = 0.01");
+    let error = fine_tune(&mut policy, config, source, None, &mut |_| Ok(true)).unwrap_err();
+    assert_eq!(error.to_string(), "SFT, step 1: the loss is NaN; lower [sft] lr = 0.01");
     assert!(error.is::<NotFinite>());
     assert_eq!(policy.master(), &before);
 }

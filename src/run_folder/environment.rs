@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::kernel::instructions;
-use crate::model::{Dtype, Placement};
+use crate::model::{Backend, Dtype, Placement};
 use crate::types::{RunId, masked};
 
 /// What shapes the last bits of a result beside recipe and inputs: the order in which kernels add numbers depends on it.
-const SHAPING: [&str; 4] = ["libtorch", "device", "instructions", "threads"];
+const SHAPING: [&str; 5] = ["libtorch", "device", "backend", "instructions", "threads"];
 
 /// What one process of a run ran on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,6 +28,8 @@ pub struct Environment {
     pub device: String,
     /// Precision of the forward and backward pass.
     pub dtype: Dtype,
+    /// What computes it.
+    pub backend: Backend,
     /// Threads that libtorch computes with.
     pub threads: usize,
     /// The processor's instructions that kernels are chosen by, see [`crate::kernel::instructions`].
@@ -53,13 +55,14 @@ pub struct Git {
 impl Environment {
     /// What this process runs on, given what only libtorch knows.
     #[must_use]
-    pub fn gather(libtorch: &str, device: &str, dtype: Dtype, threads: usize) -> Self {
+    pub fn gather(libtorch: &str, device: &str, dtype: Dtype, backend: Backend, threads: usize) -> Self {
         Self {
             run: None,
             rlcredit: env!("CARGO_PKG_VERSION").to_owned(),
             libtorch: libtorch.to_owned(),
             device: device.to_owned(),
             dtype,
+            backend,
             threads,
             instructions: instructions(),
             git: Git::of_this_program(),
@@ -68,12 +71,12 @@ impl Environment {
         }
     }
 
-    /// What this process runs on, which computes at `placement`.
+    /// What this process runs on, which computes by `backend` at `placement`.
     #[must_use]
-    pub fn here(placement: Placement) -> Self {
+    pub fn here(placement: Placement, backend: Backend) -> Self {
         let device = format!("{:?}", placement.device).to_lowercase();
         let threads = usize::try_from(tch::get_num_threads()).unwrap_or_default();
-        Self::gather(env!("LIBTORCH_VERSION"), &device, placement.dtype(), threads)
+        Self::gather(env!("LIBTORCH_VERSION"), &device, placement.dtype(), backend, threads)
     }
 
     /// This environment, with that of `before` (the text of an `env.json`) and those before it under `earlier`; with it, in
@@ -128,7 +131,7 @@ mod tests {
 
     #[test]
     fn earlier_environments_are_kept_in_order() {
-        let mut environment = Environment::gather("2.11.0", "cpu", Dtype::Bf16, 2);
+        let mut environment = Environment::gather("2.11.0", "cpu", Dtype::Bf16, Backend::Cpu, 2);
         let first = serde_json::to_vec(&environment).unwrap();
         environment.threads = 3;
         let second = serde_json::to_vec(&environment.after(&first).unwrap().0).unwrap();

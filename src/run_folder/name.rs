@@ -31,7 +31,7 @@ pub fn misnamed(name: &str) -> Option<String> {
     } else if !is_one || name.chars().all(|c| c == '.') {
         "the name of one folder".to_owned()
     } else if name.starts_with('.') {
-        "no dot at its start: such folders are hidden, and warm starts are kept in one".to_owned()
+        "no dot at its start: such folders are hidden, and SFT runs are kept in one".to_owned()
     } else if name.ends_with('.') || is_device(name) {
         "a name that every system can give a folder".to_owned()
     } else if name.len() > LONGEST {

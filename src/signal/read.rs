@@ -104,19 +104,18 @@ pub(super) fn for_blocks(
     see: &mut dyn FnMut(&Tensor, i64),
 ) -> Result<()> {
     let (b, t, h, d) = tapped.queries.size4()?;
+    let by = tapped.attention;
     let k = tapped.keys.size()[1];
     let group = h / k;
     let device = tapped.queries.device();
-    let queries = tapped.queries.to_kind(Kind::Float).transpose(1, 2) * (d as f64).powf(-0.5); // (B, H, T, D)
+    let queries = tapped.queries.to_kind(Kind::Float).transpose(1, 2) * by.scale; // (B, H, T, D)
     let keys = tapped.keys.to_kind(Kind::Float).reshape([b * k, t, d]);
     let block = (max_weights / (b * h * t)).max(1);
     for first in rows.clone().step_by(block as usize) {
         let (n, end) = (block.min(rows.end - first), (first + block).min(rows.end));
         let q = queries.narrow(2, first, n).reshape([b * k, group * n, d]);
-        let scores = q.bmm(&keys.narrow(1, 0, end).transpose(1, 2)).view([b, h, n, end]);
-        // Row i of the block sees columns 0..=first + i.
-        let hidden = Tensor::full([n, end], f64::NEG_INFINITY, (Kind::Float, device)).triu(first + 1);
-        see(&(scores + hidden).softmax(-1, None), first);
+        let scores = by.limited(q.bmm(&keys.narrow(1, 0, end).transpose(1, 2))).view([b, h, n, end]);
+        see(&(scores + by.mask(first, n, (Kind::Float, device))).softmax(-1, None), first);
     }
     Ok(())
 }

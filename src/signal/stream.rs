@@ -94,11 +94,15 @@ impl HeadSums {
     ///
     /// # Errors
     /// If the sums are not in main memory.
+    #[expect(unsafe_code, reason = "tensors are seen as slices")]
     pub fn look_back<'a>(&'a mut self, counted: &'a Tensor) -> anyhow::Result<LookBack<'a>> {
+        let Self { span, waad, fai, .. } = self;
+        // SAFETY: these tensors are made here, each its own, and none that shares their memory outlives a method of the sums.
+        let (span, waad, fai) = unsafe { (view_mut(span)?, view_mut(waad)?, view_mut(fai)?) };
         Ok(LookBack {
-            span: view_mut(&mut self.span)?,
-            waad: view_mut(&mut self.waad)?,
-            fai: view_mut(&mut self.fai)?,
+            span,
+            waad,
+            fai,
             counted: view(counted)?,
             window: self.window as usize,
             horizon: self.horizon.map(|tokens| tokens as usize),

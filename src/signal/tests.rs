@@ -13,7 +13,7 @@ use crate::credit::strategy::{
     Boost, CreditStrategy, GlobalAnchorConfig, LocalChunkConfig, Response, RhythmConfig, Take, Threshold,
     dominated, jumps, top,
 };
-use crate::model::Tapped;
+use crate::model::{Attention, Tapped};
 use crate::types::{HeadId, HeadSignal, HeadSignals};
 
 /// Attention rows of one head, `[N][N]`.
@@ -121,7 +121,7 @@ proptest! {
         let sequences: Vec<Sequence<'_>> =
             lengths.iter().map(|(p, r)| Sequence { prompt: &tokens[..*p], response: &tokens[..*r] }).collect();
         let mut reader = Reader::new(&config, &[5], &sequences).with_max_weights(max_weights);
-        reader.see(&Tapped { layer: 5, sequences: 0..sequences.len(), queries: &queries, keys: &keys, values: &keys });
+        reader.see(&Tapped { layer: 5, sequences: 0..sequences.len(), queries: &queries, keys: &keys, values: &keys, attention: Attention::plain(queries.size()[3]) });
         for (b, (found, (p, r))) in reader.finish().unwrap().iter().zip(&lengths).enumerate() {
             assert_same(found, &maps(&queries, &keys, b as i64, (p + r) as i64), *p, &config);
         }
@@ -155,7 +155,14 @@ fn layers_that_are_not_asked_for_are_not_read() {
     let mut reader = Reader::new(&config, &[1], &sequences);
     for layer in 0..3 {
         let keys = t.transpose(1, 2);
-        reader.see(&Tapped { layer, sequences: 0..sequences.len(), queries: &t, keys: &keys, values: &keys });
+        reader.see(&Tapped {
+            layer,
+            sequences: 0..sequences.len(),
+            queries: &t,
+            keys: &keys,
+            values: &keys,
+            attention: Attention::plain(4),
+        });
     }
     let found = reader.finish().unwrap();
     let ids: Vec<_> = found[0].heads.iter().map(|head| (head.id.layer, head.id.head)).collect();

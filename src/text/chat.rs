@@ -35,11 +35,9 @@ use super::caught::watched;
 use super::companion::read;
 use super::cut::cut;
 use super::eos::text;
-use super::tokenizer::{TOKENIZER_CONFIG, most_bytes};
+use super::tokenizer::most_bytes;
+use crate::files::model_folder::{CHAT_TEMPLATE, SPECIAL_TOKENS, TOKENIZER_CONFIG};
 use crate::files::read_regular;
-
-pub(super) const CHAT_TEMPLATE: &str = "chat_template.jinja";
-pub(super) const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 
 /// Special tokens that a template may write by name.
 const NAMED_TOKENS: [&str; 7] =

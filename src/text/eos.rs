@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::chat::{ChatOptions, ChatTemplate, Exceeded, Message, SPECIAL_TOKENS};
+use super::chat::{ChatOptions, ChatTemplate, Exceeded, Message};
 use super::companion::read;
 use super::cut::cut;
-use super::tokenizer::{GENERATION_CONFIG, MODEL_CONFIG, TOKENIZER, TOKENIZER_CONFIG};
+use crate::files::model_folder::{CONFIG, GENERATION_CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG};
 use crate::types::TokenId;
 
 /// The ids that end a response, without repeats: `eos_token` of the tokenizer's configuration, or without one of its map of
@@ -37,7 +37,7 @@ pub(super) fn eos_ids(
             format!("{name}, eos_token: {:?} is not in the vocabulary of {TOKENIZER}", cut(token))
         })?);
     }
-    for name in [GENERATION_CONFIG, MODEL_CONFIG] {
+    for name in [GENERATION_CONFIG, CONFIG] {
         let Some(value) = read(name, "eos_token_id")? else { continue };
         for entry in value.as_array().map_or(std::slice::from_ref(&value), Vec::as_slice) {
             let id = entry.as_u64().and_then(|id| TokenId::try_from(id).ok());
@@ -96,7 +96,7 @@ pub(super) fn id_of(
     inner: &tokenizers::Tokenizer,
     files: &BTreeMap<String, Vec<u8>>,
 ) -> Result<Option<TokenId>> {
-    for name in [MODEL_CONFIG, GENERATION_CONFIG] {
+    for name in [CONFIG, GENERATION_CONFIG] {
         let id = read(files, name, &format!("{role}_token_id"))?.and_then(|value| value.as_u64());
         if let Some(id) = id.and_then(|id| TokenId::try_from(id).ok()) {
             return Ok(Some(id));
@@ -170,12 +170,9 @@ mod tests {
                 vec![eos],
             ),
             (vec![(GENERATION_CONFIG, json!({"eos_token_id": 7}))], vec![7]),
-            (vec![(MODEL_CONFIG, json!({"eos_token_id": [7, 9]}))], vec![7, 9]),
+            (vec![(CONFIG, json!({"eos_token_id": [7, 9]}))], vec![7, 9]),
             (
-                vec![
-                    (GENERATION_CONFIG, json!({"eos_token_id": 5})),
-                    (MODEL_CONFIG, json!({"eos_token_id": 7})),
-                ],
+                vec![(GENERATION_CONFIG, json!({"eos_token_id": 5})), (CONFIG, json!({"eos_token_id": 7}))],
                 vec![5],
             ),
             (
@@ -188,7 +185,7 @@ mod tests {
             (
                 vec![
                     (GENERATION_CONFIG, json!({"eos_token_id": null})),
-                    (MODEL_CONFIG, json!({"eos_token_id": 7})),
+                    (CONFIG, json!({"eos_token_id": 7})),
                 ],
                 vec![7],
             ),
@@ -256,11 +253,11 @@ mod tests {
                 vec![
                     (TOKENIZER_CONFIG, named),
                     (GENERATION_CONFIG, json!({"bos_token_id": 5, "pad_token_id": 6})),
-                    (MODEL_CONFIG, json!({"bos_token_id": 7, "pad_token_id": -1})),
+                    (CONFIG, json!({"bos_token_id": 7, "pad_token_id": -1})),
                 ],
                 (Some(7), Some(6)),
             ),
-            (vec![(MODEL_CONFIG, json!({"eos_token_id": 7, "bos_token_id": null}))], (None, None)),
+            (vec![(CONFIG, json!({"eos_token_id": 7, "bos_token_id": null}))], (None, None)),
         ];
         for (files, expected) in cases {
             let tokenizer = Tokenizer::from_folder(folder(&files).path()).unwrap();

@@ -18,12 +18,13 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use self::build::{built, name_ends};
-pub(super) use self::folder::{GENERATION_CONFIG, MODEL_CONFIG, TOKENIZER, TOKENIZER_CONFIG, most_bytes};
+pub(super) use self::folder::most_bytes;
 use self::inspected::Inspected;
 use self::pace::Pace;
 use super::caught::Workers;
 use super::chat::ChatTemplate;
 use super::eos::{eos_ids, id_of, named};
+use crate::files::model_folder::{MODEL_FILES, TOKENIZER};
 use crate::types::TokenId;
 
 /// Turns text into tokens and back, and knows which tokens end a response.
@@ -89,7 +90,7 @@ impl Tokenizer {
         let is_special = |id: &TokenId| added.get(id).is_some_and(|token| token.special);
         let named_pad = named("pad", &inner, &files)?;
         let silent_ids = eos_ids.iter().copied().chain(pad_id).chain(named_pad).filter(is_special).collect();
-        files.remove(MODEL_CONFIG);
+        files.retain(|name, _| MODEL_FILES.iter().all(|file| file.name != name || file.travels));
         name_ends(&mut files, &eos_ids)?;
         let vocab_size = inner.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         Ok(Self {

@@ -13,10 +13,10 @@ pub enum Purpose {
     Init,
     /// Items of a generated data set.
     Items,
-    /// Demonstrations of the warm start.
+    /// Demonstrations of SFT.
     Demonstrations,
-    /// Order of the warm start's texts.
-    WarmupOrder,
+    /// Order of SFT's texts.
+    SftOrder,
     /// Order of the training prompts.
     PromptOrder,
     /// Sampling of training responses.

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use rewards::{Countdown, Status, Task, Verdict};
 use rlcredit::batch::{Sequence, TrainSample};
 use rlcredit::measure::{Passes, logprobs};
-use rlcredit::model::{Inputs, ModelConfig, Placement, Policy};
+use rlcredit::model::{BackendChoice, Inputs, ModelConfig, Placement, Policy};
 use rlcredit::types::{Finish, Leaf, Prompt, Purpose, RunRandom, TokenId, Tree};
 use tch::{Device, Kind, Tensor};
 
-/// Between them: tied and untied embeddings, biases, norms on queries and keys, grouped queries, stretched rotations.
-pub const FAMILIES: [&str; 3] = ["llama", "qwen2", "qwen3"];
+/// Between them: tied and untied embeddings, biases, norms on queries and keys, grouped queries, stretched rotations, four norms
+/// in a layer, soft limits, windows.
+pub const FAMILIES: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma2"];
+
+/// Those that the kernels know.
+pub const KERNELS: [&str; 3] = ["llama", "qwen2", "qwen3"];
 
 pub fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
@@ -21,9 +25,21 @@ pub fn golden_json(name: &str) -> serde_json::Value {
     serde_json::from_str(&std::fs::read_to_string(golden(name)).unwrap()).unwrap()
 }
 
-pub fn policy_in(family: &str, kind: Kind) -> Policy {
+/// Every family by every engine that knows it: by the kernels, and by libtorch's operations.
+pub fn everywhere() -> impl Iterator<Item = (&'static str, BackendChoice)> {
+    let by_kernels = KERNELS.into_iter().map(|family| (family, BackendChoice::Auto));
+    by_kernels.chain(FAMILIES.into_iter().map(|family| (family, BackendChoice::Ops)))
+}
+
+pub const BACKENDS: [BackendChoice; 2] = [BackendChoice::Auto, BackendChoice::Ops];
+
+pub fn policy_by(family: &str, kind: Kind, backend: BackendChoice) -> Policy {
     let config = ModelConfig::from_folder(&golden(family)).unwrap();
-    Policy::load(&golden(family), config, Placement { device: Device::Cpu, kind }).unwrap()
+    Policy::load(&golden(family), config, Placement { backend, ..Placement::cpu(kind) }).unwrap()
+}
+
+pub fn policy_in(family: &str, kind: Kind) -> Policy {
+    policy_by(family, kind, BackendChoice::Auto)
 }
 
 pub fn policy(family: &str) -> Policy {
@@ -95,7 +111,7 @@ pub fn samples() -> Vec<TrainSample> {
 
 /// Hidden states to logits `[.., V]` at temperature 1, all at once.
 pub fn logits(policy: &Policy, hidden: &Tensor) -> Tensor {
-    hidden.linear::<Tensor>(policy.head(1.0).weight, None)
+    policy.head(1.0).logits(hidden)
 }
 
 /// Token ids as one row, `[1, T]`.

@@ -6,11 +6,17 @@ use rlcredit::model::{Critic, Inputs, Output, Policy};
 use rlcredit::types::{SharedPrefix, TokenId};
 use tch::{Device, Kind, Tensor};
 
-use super::common::{FAMILIES, alone, distance, golden_json, numbers, policy, policy_in, samples};
+use super::common::{
+    FAMILIES, alone, distance, everywhere, golden_json, numbers, policy, policy_by, policy_in, samples,
+};
 
 /// A critic on the body of a golden policy, with the golden value head.
 fn critic(family: &str, kind: Kind) -> Critic {
-    let mut critic = Critic::of_policy(&policy_in(family, kind)).unwrap();
+    critic_of(&policy_in(family, kind), family)
+}
+
+fn critic_of(policy: &Policy, family: &str) -> Critic {
+    let mut critic = Critic::of_policy(policy).unwrap();
     let expected = golden_json(&format!("{family}/expected.json"));
     let weight: Vec<f32> = serde_json::from_value(expected["critic"]["weight"].clone()).unwrap();
     let bias = expected["critic"]["bias"].as_f64().unwrap();
@@ -24,17 +30,17 @@ fn critic(family: &str, kind: Kind) -> Critic {
 
 #[test]
 fn values_equal_those_of_transformers() {
-    for family in FAMILIES {
+    for (family, backend) in everywhere() {
         let expected = golden_json(&format!("{family}/expected.json"));
         let tokens: Vec<Vec<TokenId>> = serde_json::from_value(expected["tokens"].clone()).unwrap();
         let values: Vec<Vec<f32>> = serde_json::from_value(expected["critic"]["values"].clone()).unwrap();
         let inputs = Inputs::rows(&tokens.concat(), tokens.len(), Device::Cpu);
         for (kind, tolerance) in [(Kind::Float, 1e-4), (Kind::BFloat16, 0.6)] {
-            let critic = critic(family, kind);
+            let critic = critic_of(&policy_by(family, kind, backend), family);
             let got = critic.head().values(&critic.hidden(&inputs, None).unwrap());
             assert_eq!(got.kind(), Kind::Float);
             let gap = distance(&got, &Tensor::from_slice(&values.concat()));
-            assert!(gap < tolerance, "{family}, {kind:?}: values are off by {gap}");
+            assert!(gap < tolerance, "{family}, {backend:?}, {kind:?}: values are off by {gap}");
         }
     }
 }
@@ -91,11 +97,11 @@ fn reference_gradient(critic: &Critic, samples: &[TrainSample], clip: f64) -> Te
     let loss = Tensor::stack(&losses.collect::<Vec<_>>(), 0).sum(None);
     let inputs: Vec<&Tensor> = leaves.iter().map(|(_, leaf)| leaf).collect();
     let grads = Tensor::run_backward(&[loss], &inputs, false, false);
-    let gradient = critic.zero_gradient();
+    let mut gradient = critic.zero_gradient();
     for ((slot, _), grad) in leaves.iter().zip(&grads) {
-        gradient.at(slot).copy_(grad);
+        gradient.part(slot).add(grad);
     }
-    gradient.flat
+    gradient.to_tensor()
 }
 
 fn learner_gradient(critic: &mut Critic, samples: &[TrainSample], max_tokens: usize) -> (Tensor, f64) {
@@ -109,7 +115,7 @@ fn learner_gradient(critic: &mut Critic, samples: &[TrainSample], max_tokens: us
         minibatches: 1,
         epochs: 1,
         max_tokens,
-        recompute: false,
+        gradient_checkpointing: false,
         shared_prefix: SharedPrefix::EveryPath,
     };
     let mut learner = CriticLearner::new(config, batch, critic);
@@ -120,8 +126,8 @@ fn learner_gradient(critic: &mut Critic, samples: &[TrainSample], max_tokens: us
 
 #[test]
 fn the_gradient_is_that_of_autograd_for_every_cut_into_micro_batches() {
-    for family in FAMILIES {
-        let mut critic = critic(family, Kind::Float);
+    for (family, backend) in everywhere() {
+        let mut critic = critic_of(&policy_by(family, Kind::Float, backend), family);
         let expected = reference_gradient(&critic, &valued(), 0.2);
         let mut losses = Vec::new();
         for max_tokens in [1 << 14, 60, 20] {
@@ -132,7 +138,7 @@ fn the_gradient_is_that_of_autograd_for_every_cut_into_micro_batches() {
                 let scale = part(&expected).abs().max().double_value(&[]);
                 assert!(scale > 1e-6, "{family}, {}: no gradient", entry.name);
                 let gap = distance(&part(&gradient), &part(&expected)) / scale;
-                assert!(gap < 1e-4, "{family}, {}: off by {gap} of {scale}", entry.name);
+                assert!(gap < 1e-4, "{family}, {backend:?}, {}: off by {gap} of {scale}", entry.name);
             }
         }
         assert!(losses.iter().all(|loss| (loss - losses[0]).abs() < 1e-5 * losses[0]), "{losses:?}");
@@ -149,7 +155,7 @@ fn a_loss_that_is_not_finite_changes_nothing() {
         minibatches: 1,
         epochs: 2,
         max_tokens: 60,
-        recompute: false,
+        gradient_checkpointing: false,
         shared_prefix: SharedPrefix::EveryPath,
     };
     let mut learner = CriticLearner::new(config, batch, &critic);
@@ -173,7 +179,7 @@ fn a_critic_learns_returns_by_heart() {
             minibatches: 1,
             epochs,
             max_tokens: 200,
-            recompute: false,
+            gradient_checkpointing: false,
             shared_prefix: SharedPrefix::EveryPath,
         };
         let mut learner = CriticLearner::new(config, batch, &critic);

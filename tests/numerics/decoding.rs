@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use rlcredit::batch::{Sequence, TrainSample};
-use rlcredit::kernel::{LookBack, view_mut};
+use rlcredit::kernel::LookBack;
 use rlcredit::learner::PolicyLearner;
 use rlcredit::loss::LossConfig;
 use rlcredit::measure::{Passes, attention};
-use rlcredit::model::{AttentionTap, Decoder, KvCache, Policy, Tapped};
+use rlcredit::model::{AttentionTap, KvCache, Policy, Tapped};
 use rlcredit::rollout::{DecodeEngine, Generated, Generation, RolloutEngine, SamplingConfig};
 use rlcredit::signal::{DecodePlan, Layers, SignalConfig};
 use rlcredit::types::{Completion, Finish, GenRequest, Purpose, RunRandom, TokenId, Tree};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::common::{
-    FAMILIES, alone, distance, leaf, logits, measured, policy, policy_in, prompt, row, tokens,
+    alone, distance, everywhere, leaf, logits, measured, policy, policy_by, policy_in, prompt, row, tokens,
 };
 use super::gradient::{TEMPERATURE, config, rates};
 
@@ -22,7 +22,7 @@ use super::gradient::{TEMPERATURE, config, rates};
 const EOS: [TokenId; 8] = [2, 9, 17, 25, 33, 40, 48, 56];
 
 const PLAIN: SamplingConfig =
-    SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 24, max_rows: 512 };
+    SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 24, max_num_seqs: 512 };
 
 fn generation(sampling: SamplingConfig) -> Generation {
     Generation { random: RunRandom::new(5), purpose: Purpose::Rollout, step: 3, sampling }
@@ -51,33 +51,27 @@ fn next_logits(policy: &Policy, request: &GenRequest, response: &[TokenId]) -> T
     all.narrow(0, first, response.len() as i64).to_kind(Kind::Double)
 }
 
-/// One token for each row: the kernels' way, or libtorch's operations.
-type Step = fn(&Decoder<'_>, &Tensor, &mut KvCache, Option<&mut dyn AttentionTap>) -> Tensor;
-
-const STEPS: [Step; 2] = [
-    |decoder, tokens, cache, tap| decoder.step(tokens, cache, tap).unwrap(),
-    |decoder, tokens, cache, tap| decoder.step_by_operations(tokens, cache, tap),
-];
-
 /// Looks at layer 1 of a step and keeps what each row and head gives to all columns together, `[B, H]`.
 struct Watch {
-    fai: Tensor, // (B, H, C)
-    span: Tensor,
-    waad: Tensor,
+    fai: Vec<f32>, // (B, H, C)
+    span: Vec<f32>,
+    waad: Vec<f32>,
     counted: Vec<f32>,
+    shape: [i64; 3],
     n_columns: i64,
 }
 
 impl Watch {
     fn new(policy: &Policy, cache: &KvCache) -> Self {
-        let (b, h, c) = (cache.n_rows(), policy.config.n_heads, cache.capacity());
-        let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, Device::Cpu));
-        let (fai, waad, span) = (zeros(&[b, h, c]), zeros(&[b, h, c]), zeros(&[b, h]));
-        Self { fai, span, waad, counted: vec![1.0; b as usize], n_columns: cache.n_columns() + 1 }
+        let shape = [cache.n_rows(), policy.config.n_heads, cache.capacity()];
+        let [b, h, c] = shape.map(|n| n as usize);
+        let (per_column, span) = (vec![0.0; b * h * c], vec![0.0; b * h]);
+        let (fai, waad, counted) = (per_column.clone(), per_column, vec![1.0; b]);
+        Self { fai, span, waad, counted, shape, n_columns: cache.n_columns() + 1 }
     }
 
     fn totals(&self) -> Tensor {
-        self.fai.sum_dim_intlist([-1i64].as_slice(), false, None)
+        Tensor::from_slice(&self.fai).view(self.shape).sum_dim_intlist([-1i64].as_slice(), false, None)
     }
 }
 
@@ -88,15 +82,16 @@ impl AttentionTap for Watch {
 
     fn see(&mut self, layer: usize, attention: &Tensor) {
         assert_eq!((layer, attention.size()[2]), (1, self.n_columns));
-        self.fai.narrow(2, 0, self.n_columns).copy_(attention);
+        let room = self.shape[2] - self.n_columns;
+        self.fai = Vec::try_from(attention.constant_pad_nd([0, room]).reshape([-1])).unwrap();
     }
 
     fn look_back(&mut self, layer: usize) -> anyhow::Result<LookBack<'_>> {
         assert_eq!(layer, 1);
         Ok(LookBack {
-            span: view_mut(&mut self.span)?,
-            waad: view_mut(&mut self.waad)?,
-            fai: view_mut(&mut self.fai)?,
+            span: &mut self.span,
+            waad: &mut self.waad,
+            fai: &mut self.fai,
             counted: &self.counted,
             window: 3,
             horizon: [0, 1000],
@@ -109,14 +104,13 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
     let lens = [7i64, 3, 12, 1];
     // bf16 rounds in other places on the two ways and in the full pass.
     for (kind, tolerance) in [(Kind::Float, 1e-4), (Kind::BFloat16, 0.5)] {
-        for (family, step) in FAMILIES.into_iter().flat_map(|family| STEPS.map(|step| (family, step))) {
-            let policy = policy_in(family, kind);
+        for (family, backend) in everywhere() {
+            let policy = policy_by(family, kind, backend);
             let rows = lens.map(|n| tokens(n as u64, n as usize + 6));
             let full = |row: &Vec<TokenId>| logits(&policy, &policy.hidden(&alone(row), None).unwrap());
             let full: Vec<Tensor> = rows.iter().map(full).collect(); // (n + 6, V)
             let _guard = tch::no_grad_guard();
-            let decoder = policy.decoder();
-            let mut cache = KvCache::new(&policy.config, &lens, 6, kind, Device::Cpu);
+            let mut cache = policy.cache(&lens, 6);
             for (i, (row, n)) in rows.iter().zip(lens).enumerate() {
                 let mut fill = |tapped: &Tapped<'_>| {
                     cache.fill(tapped.layer, i..i + 1, &tapped.keys.get(0), &tapped.values.get(0))
@@ -132,13 +126,13 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
                 let next = present.iter().map(|r| i64::from(rows[*r][(lens[*r] + i) as usize]));
                 let next = Tensor::from_slice(&next.collect::<Vec<_>>());
                 let mut watch = Watch::new(&policy, &cache);
-                let hidden = step(&decoder, &next, &mut cache, Some(&mut watch));
+                let hidden = policy.step(&next, &mut cache, Some(&mut watch)).unwrap();
                 let got = logits(&policy, &hidden); // (B, V)
                 for (place, r) in (0..).zip(&present) {
                     let gap = distance(&got.get(place), &full[*r].get(lens[*r] + i));
                     assert!(
                         gap < tolerance,
-                        "{family}, {kind:?}, row {r}, step {i}: logits are off by {gap}"
+                        "{family}, {backend:?}, {kind:?}, row {r}, step {i}: logits are off by {gap}"
                     );
                 }
                 let totals = watch.totals();
@@ -191,8 +185,8 @@ fn twenty_updates_at_rate_0_leave_sampler_and_learner_as_near_as_they_were() {
 
 #[test]
 fn recorded_logprobs_are_those_that_the_learner_measures() {
-    for family in FAMILIES {
-        let policy = policy(family);
+    for (family, backend) in everywhere() {
+        let policy = policy_by(family, Kind::Float, backend);
         for temperature in [1.0, 0.7] {
             let requests = requests();
             let completions = generate(&policy, &requests, SamplingConfig { temperature, ..PLAIN });
@@ -218,8 +212,8 @@ fn recorded_logprobs_are_those_that_the_learner_measures() {
 
 #[test]
 fn an_answer_does_not_depend_on_its_company() {
-    for family in FAMILIES {
-        let policy = policy(family);
+    for (family, backend) in everywhere() {
+        let policy = policy_by(family, Kind::Float, backend);
         let requests = requests();
         let together = generate(&policy, &requests, PLAIN);
         let same = |alone: &Completion, together: &Completion| {
@@ -346,8 +340,8 @@ fn an_ended_row_disturbs_nobody_at_the_end_of_the_positions() {
 
 #[test]
 fn temperature_0_takes_the_most_likely_token() {
-    for family in FAMILIES {
-        let policy = policy(family);
+    for (family, backend) in everywhere() {
+        let policy = policy_by(family, Kind::Float, backend);
         let requests = requests();
         let completions = generate(&policy, &requests, SamplingConfig { temperature: 0.0, ..PLAIN });
         for (request, done) in requests.iter().zip(&completions) {
@@ -392,8 +386,8 @@ fn recorded_logprobs_are_those_of_the_truncated_distribution() {
 #[test]
 fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
     let config = SignalConfig { window: 4, horizon: [2, 9], layers: Layers::All, ..SignalConfig::default() };
-    for family in FAMILIES {
-        let (policy, requests) = (policy(family), requests());
+    for (family, backend) in everywhere() {
+        let (policy, requests) = (policy_by(family, Kind::Float, backend), requests());
         let plan = DecodePlan::new(&config, &policy.config);
         let Generated { completions: read, signals, .. } = DecodeEngine::new(EOS.to_vec(), 5, 16)
             .reading(plan)

@@ -12,7 +12,8 @@ use rlcredit::types::{KlEstimator, SharedPrefix, Tree};
 use tch::{Device, Kind, Tensor};
 
 use super::common::{
-    FAMILIES, alone, distance, leaf, logits, measured, numbers, policy, policy_in, row, samples, tokens,
+    BACKENDS, FAMILIES, KERNELS, alone, distance, everywhere, leaf, logits, measured, numbers, policy,
+    policy_by, policy_in, row, samples, tokens,
 };
 
 pub const TEMPERATURE: f64 = 0.8;
@@ -37,7 +38,7 @@ pub fn config(loss: LossConfig, max_tokens: usize) -> LearnerConfig {
             minibatches: 1,
             epochs: 1,
             max_tokens,
-            recompute: false,
+            gradient_checkpointing: false,
             shared_prefix: SharedPrefix::EveryPath,
         },
         temperature: TEMPERATURE,
@@ -128,11 +129,11 @@ fn reference_gradient(
     let loss = Tensor::stack(&losses, 0).sum(None);
     let inputs: Vec<&Tensor> = leaves.iter().map(|(_, leaf)| leaf).collect();
     let grads = Tensor::run_backward(&[loss], &inputs, false, false);
-    let gradient = policy.zero_gradient();
+    let mut gradient = policy.zero_gradient();
     for ((slot, _), grad) in leaves.iter().zip(&grads) {
-        gradient.at(slot).copy_(grad);
+        gradient.part(slot).add(grad);
     }
-    gradient.flat
+    gradient.to_tensor()
 }
 
 /// Every parameter's gradient is that of `expected`, and there is one.
@@ -184,8 +185,9 @@ fn the_gradient_is_that_of_reinforce_while_the_ratio_is_1() {
 
 #[test]
 fn the_gradient_is_that_of_the_clipped_loss_and_the_divergence() {
-    for (family, estimator) in FAMILIES.into_iter().zip([KlEstimator::K1, KlEstimator::K2, KlEstimator::K3]) {
-        let mut policy = policy(family);
+    let estimators = [KlEstimator::K1, KlEstimator::K2, KlEstimator::K3];
+    for ((family, backend), estimator) in everywhere().zip(estimators.into_iter().cycle()) {
+        let mut policy = policy_by(family, Kind::Float, backend);
         let samples = with_reference(with_old(&policy, samples(), 0.3));
         let clip = LossConfig {
             policy: PolicyLossConfig::Clip(ClipConfig { clip_low: 0.2, clip_high: 0.3, dual_clip: None }),
@@ -249,7 +251,7 @@ fn before_the_first_update_nothing_has_moved() {
 /// Nor does computing activations anew, not even a bit of it.
 #[test]
 fn the_cut_into_micro_batches_and_the_order_of_samples_change_nothing() {
-    for family in FAMILIES {
+    for family in KERNELS {
         let mut policy = policy(family);
         let samples = with_reference(with_old(&policy, samples(), 0.3));
         let clip = |aggregation| {
@@ -275,7 +277,7 @@ fn the_cut_into_micro_batches_and_the_order_of_samples_change_nothing() {
                 assert_equal(&policy, &other, &whole, 1e-4, &format!("{family}, {loss:?}"));
             }
             let mut again = config(loss, 1 << 14);
-            again.batch.recompute = true;
+            again.batch.gradient_checkpointing = true;
             assert_eq!(
                 learner_gradient(&mut policy, again, &samples).0,
                 whole,
@@ -292,9 +294,10 @@ fn the_kernels_gradient_is_that_of_autograd() {
     let rows = [30, 29, 25, 12, 11, 3].map(|n| [&shared[..], &tokens(n, n as usize)].concat());
     let sequences: Vec<Sequence<'_>> =
         rows.iter().map(|row| Sequence { prompt: &row[..4], response: &row[4..] }).collect();
-    for family in FAMILIES {
+    for family in KERNELS {
         for (kind, least) in [(Kind::Float, 1.0 - 1e-9), (Kind::BFloat16, 0.99)] {
-            let policy = policy_in(family, kind);
+            let policies = BACKENDS.map(|backend| policy_by(family, kind, backend));
+            let policy = &policies[0];
             let batch = TokenBatch::new(&sequences, Reads::Predictors, Device::Cpu);
             let n = batch.inputs.n_tokens();
             assert_eq!(n, 9 + rows.iter().map(|row| row.len() - 10).sum::<usize>());
@@ -302,18 +305,17 @@ fn the_kernels_gradient_is_that_of_autograd() {
             let d_hidden =
                 Tensor::from_slice(&numbers(5, n * width as usize)).view([-1, width]).to_kind(kind);
             let passes = [false, true].map(|recompute| {
-                [
-                    policy.forward(&batch.inputs, recompute).unwrap(),
-                    policy.forward_by_operations(&batch.inputs, recompute),
-                ]
+                policies.each_ref().map(|policy| policy.forward(&batch.inputs, recompute).unwrap())
             });
             let gap = distance(&passes[0][0].hidden, &passes[0][1].hidden);
             assert!(gap < if kind == Kind::Float { 1e-5 } else { 0.2 }, "{family}, {kind:?}: {gap}");
             let gradients = passes.map(|ways| {
+                let mut policies = policies.iter();
                 ways.map(|forward| {
-                    let gradient = policy.zero_gradient();
-                    policy.backward(&batch.inputs, forward, &d_hidden, &gradient).unwrap();
-                    gradient.flat
+                    let policy = policies.next().unwrap();
+                    let mut gradient = policy.zero_gradient();
+                    policy.backward(&batch.inputs, forward, &d_hidden, &mut gradient).unwrap();
+                    gradient.to_tensor()
                 })
             });
             let [kept, recomputed] = gradients;

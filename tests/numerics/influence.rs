@@ -5,7 +5,9 @@ use rlcredit::signal::{Segmented, influence};
 use rlcredit::types::TokenId;
 use serde::Deserialize;
 
-use crate::common::{FAMILIES, golden_json, policy};
+use tch::Kind;
+
+use crate::common::{everywhere, golden_json, policy_by};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -18,8 +20,8 @@ struct Golden {
 #[test]
 fn influence_agrees_with_transformers_eager_attention() {
     let golden = golden_json("influence.json");
-    for family in FAMILIES {
-        let policy = policy(family);
+    for (family, backend) in everywhere() {
+        let policy = policy_by(family, Kind::Float, backend);
         let sequences: Vec<Golden> = serde_json::from_value(golden[family].clone()).unwrap();
         let rows: Vec<Sequence<'_>> =
             sequences.iter().map(|s| Sequence { prompt: &s.prompt, response: &s.response }).collect();

@@ -2,25 +2,21 @@
 
 use rlcredit::model::Inputs;
 use rlcredit::types::TokenId;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::common::{FAMILIES, distance, golden_json, logits, policy};
+use super::common::{distance, everywhere, golden_json, logits, policy_by};
 
 #[test]
 fn logits_equal_those_of_transformers() {
-    for family in FAMILIES {
+    for (family, backend) in everywhere() {
         let expected = golden_json(&format!("{family}/expected.json"));
         let tokens: Vec<Vec<TokenId>> = serde_json::from_value(expected["tokens"].clone()).unwrap();
         let values: Vec<Vec<Vec<f32>>> = serde_json::from_value(expected["logits"].clone()).unwrap();
-        let policy = policy(family);
+        let policy = policy_by(family, Kind::Float, backend);
         let inputs = Inputs::rows(&tokens.concat(), tokens.len(), Device::Cpu);
         let expected = Tensor::from_slice(&values.into_iter().flatten().flatten().collect::<Vec<_>>());
-        let by_kernels = policy.hidden(&inputs, None).unwrap();
-        let by_operations = policy.forward_by_operations(&inputs, false).hidden;
-        for hidden in [by_kernels, by_operations] {
-            let got = logits(&policy, &hidden); // (2 * 12, V)
-            let gap = distance(&got, &expected.view_as(&got));
-            assert!(gap < 1e-4, "{family}: logits are off by {gap}");
-        }
+        let got = logits(&policy, &policy.hidden(&inputs, None).unwrap()); // (2 * 12, V)
+        let gap = distance(&got, &expected.view_as(&got));
+        assert!(gap < 1e-4, "{family}, {backend:?}: logits are off by {gap}");
     }
 }

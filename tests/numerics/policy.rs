@@ -3,7 +3,7 @@
 use rlcredit::batch::TrainSample;
 use rlcredit::model::{Placement, Policy, Preset};
 use rlcredit::types::{RunRandom, Tree};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::common::{FAMILIES, distance, leaf, measured, policy, policy_in, samples};
 
@@ -65,7 +65,7 @@ fn a_change_of_the_weights_reaches_the_forward_pass() {
         policy.update(|master| {
             let _ = master.g_mul_scalar_(1.25);
         });
-        let placement = Placement { device: Device::Cpu, kind };
+        let placement = Placement::cpu(kind);
         let anew = Policy::new(policy.config.clone(), policy.master().copy(), placement).unwrap();
         assert_eq!(logprobs(&policy), logprobs(&anew), "{kind:?}");
         assert!(distance(&logprobs(&policy), &before) > 0.1, "{kind:?}");

@@ -51,7 +51,7 @@ fn greedy_responses_logprobs_and_tokens_equal_those_of_transformers() {
             top_p: 1.0,
             top_k: 0,
             max_new_tokens: greedy_ids.len(),
-            max_rows: 512,
+            max_num_seqs: 512,
         };
         let generation = Generation { random: RunRandom::new(0), purpose: Purpose::Eval, step: 0, sampling };
         let done =

@@ -3,11 +3,11 @@
 use rlcredit::batch::BatchConfig;
 use rlcredit::learner::{LearnerConfig, PolicyLearner};
 use rlcredit::loss::LossConfig;
-use rlcredit::model::Policy;
+use rlcredit::model::{Gradient, Policy, Slot};
 use rlcredit::optim::{AdamW, AdamWState, OptimConfig};
 use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, require_finite};
 use rlcredit::types::{Finish, GenRequest, Purpose, RunRandom, SharedPrefix};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::common::{policy, prompt, samples, tokens};
 use super::gradient::{config, rates};
@@ -66,11 +66,14 @@ fn an_update_that_is_made_is_finite() {
         let optim: OptimConfig = serde_json::from_value(optim).unwrap();
         let mut policy = policy("llama");
         let mut optimizer = AdamW::new(optim, &policy);
-        let gradient = policy.zero_gradient();
-        let put = |value: f64| gradient.flat.narrow(0, 5, 1).fill_(value);
+        let (n_params, place) = (policy.layout.n_params(), Slot { start: 5, shape: vec![1] });
+        let of = |value: f64| {
+            let mut gradient = Gradient::zeros(n_params, Device::Cpu);
+            gradient.part(&place).add(&Tensor::from_slice(&[value]));
+            gradient
+        };
         for value in [1e-30, 0.99e19, 0.0, -0.99e19, -0.99e19, 1e-22, 0.0, 0.99e19] {
-            let _ = put(value);
-            let applied = optimizer.apply(&mut policy, &gradient, optim.lr);
+            let applied = optimizer.apply(&mut policy, &of(value), optim.lr);
             assert!(applied.param_delta.is_some_and(f64::is_finite), "{value}: {applied:?}");
             let ([weights, first, second], _) = state(&policy, optimizer.state());
             for tensor in [&weights, &first, &second] {
@@ -79,8 +82,7 @@ fn an_update_that_is_made_is_finite() {
         }
         let before = state(&policy, optimizer.state());
         for value in [1.01e19, -1.01e19, 1e30, f64::INFINITY, f64::NAN] {
-            let _ = put(value);
-            assert_eq!(optimizer.apply(&mut policy, &gradient, optim.lr).param_delta, None, "{value}");
+            assert_eq!(optimizer.apply(&mut policy, &of(value), optim.lr).param_delta, None, "{value}");
         }
         assert_eq!(state(&policy, optimizer.state()), before);
     }
@@ -96,7 +98,7 @@ fn a_refused_update_ends_the_step() {
             minibatches,
             epochs: 1,
             max_tokens: 40,
-            recompute: false,
+            gradient_checkpointing: false,
             shared_prefix: SharedPrefix::EveryPath,
         };
         let mut learner =
@@ -119,7 +121,8 @@ fn a_response_ends_in_a_distribution_that_is_not_finite() {
     break_policy(&mut policy);
     let request = GenRequest { prompt: prompt(12, tokens(0, 4)), prefix: Vec::new(), sample: 3 };
     for temperature in [0.0, 1.0] {
-        let sampling = SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: 4, max_rows: 512 };
+        let sampling =
+            SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: 4, max_num_seqs: 512 };
         let generation =
             Generation { random: RunRandom::new(0), purpose: Purpose::Rollout, step: 1, sampling };
         let mut engine = DecodeEngine::new(vec![2], 8, 64);

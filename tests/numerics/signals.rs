@@ -8,7 +8,9 @@ use rlcredit::types::{HeadId, RunRandom, TokenId};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::common::{FAMILIES, golden_json, policy};
+use tch::Kind;
+
+use crate::common::{everywhere, golden_json, policy_by};
 
 #[derive(Deserialize)]
 struct Averages {
@@ -83,8 +85,8 @@ fn signals_and_credit_agree_with_transformers_eager_attention() {
         layers: Layers::All,
         ..SignalConfig::default()
     };
-    for family in FAMILIES {
-        let policy = policy(family);
+    for (family, backend) in everywhere() {
+        let policy = policy_by(family, Kind::Float, backend);
         let golden_family = &golden["families"][family];
         let sequences = golden_family["sequences"].as_array().unwrap();
         let tokens: Vec<[Vec<TokenId>; 2]> =

@@ -9,7 +9,7 @@ use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig}
 use rlcredit::text::{ChatOptions, Message, Tokenizer};
 use rlcredit::types::{GenRequest, Prompt, Purpose, RunRandom, TokenId};
 use serde::Deserialize;
-use tch::{Device, Kind};
+use tch::Kind;
 
 use super::common::{alone, logits, prompt};
 
@@ -48,7 +48,7 @@ fn greedy_continuations_and_numbers_equal_those_of_transformers() {
     let reference: Reference = serde_json::from_slice(&text).unwrap();
     let tokenizer = Tokenizer::from_folder(&folder).unwrap();
     let config = ModelConfig::from_folder(&folder).unwrap();
-    let policy = Policy::load(&folder, config, Placement { device: Device::Cpu, kind: Kind::Float }).unwrap();
+    let policy = Policy::load(&folder, config, Placement::cpu_f32()).unwrap();
 
     for case in &reference.tokenizer {
         assert_eq!(tokenizer.encode(&case.text).unwrap(), case.ids, "{:?}", case.text);
@@ -72,7 +72,7 @@ fn greedy_continuations_and_numbers_equal_those_of_transformers() {
             top_p: 1.0,
             top_k: 0,
             max_new_tokens: case.greedy_ids.len(),
-            max_rows: 1,
+            max_num_seqs: 1,
         };
         let generation =
             Generation { random: RunRandom::new(0), purpose: Purpose::Sample, step: 0, sampling };

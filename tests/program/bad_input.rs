@@ -168,26 +168,23 @@ fn every_text_of_the_warm_start_must_fit() {
     let place = Place::new();
     let pair =
         |prompt: &str, n: usize| format!("{}\n", json!({ "prompt": prompt, "response": "-".repeat(n) }));
-    let source = "warmup.source={type=\"jsonl\", path=\"texts.jsonl\"}";
+    let source = "sft.source={type=\"jsonl\", path=\"texts.jsonl\"}";
     place.write("texts.jsonl", pair("1", 5) + &pair("1", 800));
     let said = refusal(&place, &["tiny.toml", "--set", source]);
     assert_says(
         &said,
         &[
-            "[warmup.source]: texts.jsonl:2: a prompt of 1 tokens and a response of 801",
+            "[sft.source]: texts.jsonl:2: a prompt of 1 tokens and a response of 801",
             "the model has 512 positions",
         ],
     );
     place.write("texts.jsonl", pair("1", 5) + &pair("1", 98));
-    let said = refusal(&place, &["tiny.toml", "--set", source, "--set", "warmup.max_tokens=99"]);
-    assert_says(&said, &["texts.jsonl:2: ", "[warmup] `max_tokens` = 99; raise it to at least 100"]);
-    let fits = place.run(&["check", "tiny.toml", "--set", source, "--set", "warmup.max_tokens=100"]);
+    let said = refusal(&place, &["tiny.toml", "--set", source, "--set", "sft.max_tokens=99"]);
+    assert_says(&said, &["texts.jsonl:2: ", "[sft] `max_tokens` = 99; raise it to at least 100"]);
+    let fits = place.run(&["check", "tiny.toml", "--set", source, "--set", "sft.max_tokens=100"]);
     assert_eq!(fits.code, 0, "{}", fits.err);
-    let said = refusal(&place, &["tiny.toml", "--set", "warmup.max_tokens=20"]);
-    assert_says(
-        &said,
-        &["[warmup.source]: the longest demonstrations: ", "[warmup] `max_tokens` = 20; raise it"],
-    );
+    let said = refusal(&place, &["tiny.toml", "--set", "sft.max_tokens=20"]);
+    assert_says(&said, &["[sft.source]: the longest demonstrations: ", "[sft] `max_tokens` = 20; raise it"]);
     place.write("texts.jsonl", pair("1", 5) + &pair("", 5));
     assert_says(&refusal(&place, &["tiny.toml", "--set", source]), &["texts.jsonl:2: `prompt` is empty"]);
 
@@ -199,7 +196,7 @@ fn every_text_of_the_warm_start_must_fit() {
     place.write("eval.jsonl", problem("1"));
     let data = "data={type=\"files\", train=[{path=\"train.jsonl\", preset=\"math500\", fields={question=\"question\"}}], \
                 eval=[{path=\"eval.jsonl\", preset=\"math500\", fields={question=\"question\"}}]}";
-    let source = "warmup.source={type=\"jsonl\", path=\"pairs.jsonl\"}";
+    let source = "sft.source={type=\"jsonl\", path=\"pairs.jsonl\"}";
     place.write("pairs.jsonl", pair("1", 5));
     let said =
         refusal(&place, &["tiny.toml", "--set", data, "--set", "reward=[{type=\"math\"}]", "--set", source]);
@@ -218,9 +215,9 @@ fn a_broken_line_is_named_by_file_and_line() {
 
     place.write("train.jsonl", &good);
     place.write("texts.jsonl", "{\"prompt\": \"1 2\", \"response\": \"3\"}\n{\"prompt\": \"1\"\n");
-    let source = "warmup.source={type=\"jsonl\", path=\"texts.jsonl\"}";
+    let source = "sft.source={type=\"jsonl\", path=\"texts.jsonl\"}";
     let said = refusal(&place, &["tiny.toml", "--set", data, "--set", source]);
-    assert_says(&said, &["[warmup.source]: texts.jsonl:2: "]);
+    assert_says(&said, &["[sft.source]: texts.jsonl:2: "]);
 
     let said = refusal(
         &place,
@@ -298,8 +295,8 @@ fn the_other_verbs_refuse_in_sentences_too() {
             &["sample", "model", "1", "--max-new-tokens", "18446744073709551615"],
             "the model has 512 positions",
         ),
-        (&["sample", "model", "1", "--max-rows", "0"], "--max-rows: got 0"),
-        (&["eval", "model", "--recipe", "tiny.toml", "--max-rows", "0"], "--max-rows: got 0"),
+        (&["sample", "model", "1", "--max-num-seqs", "0"], "--max-num-seqs: got 0"),
+        (&["eval", "model", "--recipe", "tiny.toml", "--max-num-seqs", "0"], "--max-num-seqs: got 0"),
         (&["bench", "--steps", "0"], "--steps: got 0"),
         (
             &["bench", "--model", "nowhere"],
@@ -326,5 +323,5 @@ fn too_little_memory_is_a_sentence() {
         "{}",
         ended.err
     );
-    assert!(ended.err.lines().count() == 1 && ended.err.contains("[sampling] max_rows"), "{}", ended.err);
+    assert!(ended.err.lines().count() == 1 && ended.err.contains("[sampling] max_num_seqs"), "{}", ended.err);
 }

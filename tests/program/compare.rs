@@ -74,8 +74,8 @@ fn a_comparison_that_was_killed_and_stopped_goes_on_where_it_was() {
         first,
         "a finished run was touched"
     );
-    // The warm start of seed 0 was there, that of seed 1 was made once.
-    assert_eq!(ended.err.matches("warm start: done in").count() + ended.err.matches("taken from").count(), 1);
+    // SFT of seed 0 was there, that of seed 1 was made once.
+    assert_eq!(ended.err.matches("SFT: done in").count() + ended.err.matches("taken from").count(), 1);
     assert_eq!(fs::read_dir(place.path("runs/.warm_starts")).unwrap().count(), 2);
     // The same run as without a comparison around it.
     let metrics = |path: PathBuf| without_times(&fs::read(path).unwrap());
@@ -238,7 +238,7 @@ fn what_the_runs_of_a_seed_do_not_share_is_said() {
     let compare = |more: &[&str]| {
         let data = FILES;
         let mut args = vec!["compare", "tiny.toml", "--seeds", "1", "--out", "out", "--set", data];
-        args.extend(["--set", "run.steps=1", "--set", "warmup.steps=2"].iter().chain(more));
+        args.extend(["--set", "run.steps=1", "--set", "sft.steps=2"].iter().chain(more));
         let ended = place.run(&args);
         assert_eq!(ended.code, 0, "{}", ended.err);
         place.read("out/compare.md")

@@ -9,7 +9,7 @@ use super::place::{FINISHED, Place, copy, finish, send, wait_until};
 const N: usize = 7;
 const SETTINGS: [&str; 6] = ["-k", "2", "--max-new-tokens", "16", "--dtype", "f32"];
 /// Chunks of two problems.
-const NARROW: [&str; 2] = ["--max-rows", "1"];
+const NARROW: [&str; 2] = ["--max-num-seqs", "1"];
 const SET: [&str; 2] = ["--set", "countdown_tasks=problems.jsonl"];
 const KEPT: &str = "out/model/countdown_tasks.jsonl";
 

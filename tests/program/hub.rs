@@ -183,11 +183,11 @@ fn answer(stream: TcpStream, state: &mut State, own: &str) {
     reply(status, &headers, &body);
 }
 
-/// The recipe of the tests with the model of the hub, which needs no warm start.
+/// The recipe of the tests with the model of the hub, which needs no SFT.
 fn recipe(more: &str) -> String {
-    let warmup = RECIPE.find("[warmup]").unwrap()..RECIPE.find("[data]").unwrap();
+    let sft = RECIPE.find("[sft]").unwrap()..RECIPE.find("[data]").unwrap();
     let mut recipe = RECIPE.to_owned();
-    recipe.replace_range(warmup, "");
+    recipe.replace_range(sft, "");
     recipe.replace("scratch = \"countdown2m\"", &format!("hub = \"org/tiny\"{more}"))
 }
 

@@ -206,7 +206,7 @@ fn a_run_s_own_weights_give_what_training_recorded() {
     // Equal but where rounding turned two ranks around.
     assert!(same as f64 >= 0.98 * f64::from(n), "{same} of {n}");
 
-    // Step 1 was sampled with the warm start's weights, and the newest checkpoint or another model may look as well.
+    // Step 1 was sampled with SFT's weights, and the newest checkpoint or another model may look as well.
     let first = place.run(&["inspect", "--run", "runs/tiny", "--step", "1", "--limit", "1"]);
     assert!(
         first.out.contains("step_000002/model, the run's newest; those that sampled step 1 are not kept"),

@@ -20,7 +20,7 @@ use rlcredit::types::{Completion, Finish, GenRequest, Progress, Prompt, Purpose,
 
 use super::place::{Place, RECIPE};
 
-/// The warm start teaches three answers to each of eight problems, of which one is right: about a third of all answers
+/// SFT teaches three answers to each of eight problems, of which one is right: about a third of all answers
 /// is right until rewards say which.
 #[test]
 fn reward_teaches_which_of_three_answers_is_right() {
@@ -38,17 +38,23 @@ fn reward_teaches_which_of_three_answers_is_right() {
     place.write("problems.jsonl", problems);
     place.write("texts.jsonl", texts);
     place.write("learn.toml", LEARN);
-    let ended = place.run(&["train", "learn.toml"]);
-    assert_eq!(ended.code, 0, "{}", ended.err);
-    let accuracy = |moment: &str| {
-        place.json(&format!("runs/learn/eval/{moment}.json"))["heldout"]["avg@8"].as_f64().unwrap()
-    };
-    let [random, before, after] = ["before_warmup", "step_000000", "step_000015"].map(accuracy);
-    assert!(
-        random < 0.05 && (0.2..0.6).contains(&before) && after > 0.8,
-        "{random} {before} {after}\n{}",
-        ended.out
-    );
+    // By the kernels, and as a GPU would; runs whose last bits differ go apart, but not in what they learn.
+    for (name, backend, dtype) in [("ops", "ops", "f32"), ("half", "ops", "bf16"), ("learn", "auto", "auto")]
+    {
+        let (backend, dtype) = (format!("model.backend=\"{backend}\""), format!("model.dtype=\"{dtype}\""));
+        let ended = place.run(&["train", "learn.toml", "--name", name, "--set", &backend, "--set", &dtype]);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let accuracy = |moment: &str| {
+            place.json(&format!("runs/{name}/eval/{moment}.json"))["heldout"]["avg@8"].as_f64().unwrap()
+        };
+        let [random, before, after] = ["before_sft", "step_000000", "step_000015"].map(accuracy);
+        assert!(
+            random < 0.05 && (0.2..0.6).contains(&before) && after > 0.8,
+            "{name}: {random} {before} {after}\n{}",
+            ended.out
+        );
+    }
+    let before = place.json("runs/learn/eval/step_000000.json")["heldout"]["avg@8"].as_f64().unwrap();
 
     let report = &place.json("runs/learn/eval/step_000000.json")["heldout"];
     let items = place.lines("runs/learn/eval/step_000000.heldout.jsonl");
@@ -70,7 +76,7 @@ name = "learn"
 steps = 15
 [model]
 scratch = "countdown2m"
-[warmup]
+[sft]
 steps = 60
 batch_size = 24
 lr = 3e-3
@@ -191,7 +197,7 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
                 top_p: 1.0,
                 top_k: 0,
                 max_new_tokens: 24,
-                max_rows: 512,
+                max_num_seqs: 512,
             },
         },
     };
@@ -244,7 +250,7 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<Penalty>) -> 
         Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos }
     };
     let sampling =
-        SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_rows: 512 };
+        SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_num_seqs: 512 };
     let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap();
     let gatherer = Gatherer {
         sampler: SamplerConfig::default().build(prompts.collect(), random).unwrap(),
@@ -266,7 +272,7 @@ fn reader(tokenizer: &Tokenizer, random: RunRandom) -> RootReader {
 }
 
 #[test]
-fn groups_without_signal_give_their_place_to_others_while_rounds_are_left() {
+fn zero_variance_groups_give_their_place_to_others_while_rounds_are_left() {
     let (flat, mixed) = ([false; 3], [true, false, false]);
     let all_right = [true; 3];
     // Round by round: two groups, one of them flat; one group, flat; one group with a signal.
@@ -358,20 +364,20 @@ fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() 
 #[test]
 fn a_run_that_has_nothing_to_learn_from_says_so() {
     let place = Place::new();
-    let (before, rest) = RECIPE.split_once("[warmup]").unwrap();
+    let (before, rest) = RECIPE.split_once("[sft]").unwrap();
     let (_, after) = rest.split_once("[data]").unwrap();
     place.write("tiny.toml", format!("{before}[data]{after}"));
     let ended =
         place.run(&["train", "tiny.toml", "--set", "run.steps=12", "--set", "sampling.max_new_tokens=4"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let rows = place.lines("runs/tiny/metrics.jsonl");
-    assert!(rows.iter().all(|row| row["group/without_signal"] == 1.0), "a response earned something");
+    assert!(rows.iter().all(|row| row["group/zero_variance"] == 1.0), "a response earned something");
     let notes: Vec<&str> =
         ended.err.lines().filter(|line| line.starts_with("no group had a signal")).collect();
     assert_eq!(notes.len(), 2, "{}", ended.err);
     for (note, steps) in notes.iter().zip([10, 12]) {
         assert!(note.starts_with(&format!("no group had a signal in {steps} steps: ")), "{note}");
-        assert!(note.contains("[warmup]"), "{note}");
+        assert!(note.contains("[sft]"), "{note}");
     }
     assert_eq!(rows.len(), 12);
 }

@@ -102,12 +102,12 @@ fn an_evaluation_that_meets_a_broken_policy_says_what_broke_it() {
     tch::Tensor::write_safetensors(&tensors, &path).unwrap();
     let mut recipe: toml::Table = place.read("tiny.toml").parse().unwrap();
     recipe["model"] = toml::Table::from_iter([("path".to_owned(), "huge".into())]).into();
-    let warmup = recipe.remove("warmup").unwrap();
+    let sft = recipe.remove("sft").unwrap();
     place.write("tiny.toml", recipe.to_string());
-    recipe.insert("warmup".to_owned(), warmup);
+    recipe.insert("sft".to_owned(), sft);
     place.write("warm.toml", recipe.to_string());
 
-    for (recipe, moment) in [("tiny.toml", "before training"), ("warm.toml", "before the warm start")] {
+    for (recipe, moment) in [("tiny.toml", "before training"), ("warm.toml", "before SFT")] {
         let ended = place.run(&["train", recipe, "--name", recipe]);
         assert_eq!(ended.code, 4, "{}", ended.err);
         let last = ended.err.lines().last().unwrap();

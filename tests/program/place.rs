@@ -12,18 +12,18 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A run of six small steps: 22 prompts, so that the end of the first epoch falls within the sixth, two minibatches, a
-/// learning rate that changes with every step, and a warm start after which some responses earn a reward.
+/// learning rate that changes with every step, and SFT after which some responses earn a reward.
 pub const RECIPE: &str = r#"
 [run]
 name = "tiny"
 steps = 6
 [model]
 scratch = "countdown2m"
-[warmup]
+[sft]
 steps = 20
 batch_size = 8
 lr = 1e-2
-[warmup.source]
+[sft.source]
 type = "countdown_demos"
 max_lines = 1
 guesses = 1
@@ -102,7 +102,7 @@ impl Place {
         Self { dir }
     }
 
-    /// A place whose runs find the warm start of [`RECIPE`] ready.
+    /// A place whose runs find SFT of [`RECIPE`] ready.
     pub fn warmed() -> Self {
         let place = Self::new();
         copy(&FINISHED.path("runs/.warm_starts"), &place.path("runs/.warm_starts"));

@@ -78,6 +78,15 @@ fn a_run_with_rhythm_credit_resumes_with_its_groups_of_heads() {
     assert_eq!(state(2)["head_groups"], state(4)["head_groups"]);
 }
 
+/// By libtorch's operations, whose attention is read on the way and whose groups of heads are carried over.
+#[test]
+fn a_run_by_operations_resumes_too() {
+    let credit = "[signals]\nhorizon = [2, 8]\nregroup_every = 5\n[[credit]]\ntype = \"rhythm\"\n";
+    let by_ops = RECIPE.replace("scratch = \"countdown2m\"", "scratch = \"countdown2m\"\nbackend = \"ops\"");
+    let place = killed_after_step_2_and_resumed(by_ops + credit);
+    assert_eq!(place.json("runs/whole/env.json")["backend"], "ops");
+}
+
 /// Critic and its optimiser, the adapted weight of the penalty, and everything else that PPO brings along.
 #[test]
 fn a_run_with_a_critic_resumes_too() {
@@ -345,7 +354,7 @@ fn a_run_survives_its_terminal() {
     assert_same_run(&FINISHED.path("runs/tiny"), &place.path("runs/tiny"));
 }
 
-/// A place with a recipe, `long.toml`, whose warm start takes a while.
+/// A place with a recipe, `long.toml`, whose SFT takes a while.
 fn with_a_long_warm_start() -> Place {
     let place = Place::new();
     let recipe = RECIPE.replace("steps = 20\nbatch_size = 8", "steps = 300\nbatch_size = 1");
@@ -368,20 +377,16 @@ fn a_stop_during_the_warm_start_costs_nothing() {
         ended.err
     );
     assert!(ended.err.ends_with("go on with: rlcredit train runs/tiny --resume\n"), "{}", ended.err);
-    let saved = ended.err.split_once("stopped in the warm start, saved after step ").map(|(_, rest)| rest);
+    let saved = ended.err.split_once("stopped in SFT, saved after step ").map(|(_, rest)| rest);
     let ended = cut.run(&["train", "runs/tiny", "--resume"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     // On a machine that is very busy the signal may come before the first step.
     if let Some(step) = saved.and_then(|rest| rest.split(' ').next()) {
-        assert!(
-            ended.err.contains(&format!("warm start: going on after step {step} from ")),
-            "{}",
-            ended.err
-        );
+        assert!(ended.err.contains(&format!("SFT: going on after step {step} from ")), "{}", ended.err);
     }
-    assert!(ended.err.contains("warm start: done in"), "{}", ended.err);
+    assert!(ended.err.contains("SFT: done in"), "{}", ended.err);
     assert_same_run(&whole.path("runs/tiny"), &cut.path("runs/tiny"));
-    assert_eq!(warm_start(&cut), warm_start(&whole));
+    assert_eq!(sft_weights(&cut), sft_weights(&whole));
 }
 
 /// Signals leave time to save; a kill leaves what was saved on the way.
@@ -399,13 +404,13 @@ fn a_killed_warm_start_goes_on_from_what_was_saved_on_the_way() {
     assert_eq!(finish(child).code, -1);
     let ended = cut.run(&["train", "long.toml", "--resume"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(ended.err.contains("warm start: going on after step 250 from "), "{}", ended.err);
-    assert_eq!(warm_start(&cut), warm_start(&whole));
+    assert!(ended.err.contains("SFT: going on after step 250 from "), "{}", ended.err);
+    assert_eq!(sft_weights(&cut), sft_weights(&whole));
     assert_same_run(&whole.path("runs/tiny"), &cut.path("runs/tiny"));
 }
 
-/// The weights of the only warm start there is, of which no part is left over.
-fn warm_start(place: &Place) -> Vec<u8> {
+/// The weights of the only SFT there is, of which no part is left over.
+fn sft_weights(place: &Place) -> Vec<u8> {
     let folders: Vec<_> = fs::read_dir(place.path("runs/.warm_starts")).unwrap().collect();
     assert_eq!(folders.len(), 1, "{folders:?}");
     let folder = folders[0].as_ref().unwrap().path();
@@ -430,7 +435,7 @@ fn files_that_changed_since_the_run_began_are_refused() {
         "--set",
         FILES,
         "--set",
-        "warmup={steps=1, batch_size=1, lr=1e-3, source={type=\"jsonl\", path=\"texts.jsonl\"}}",
+        "sft={steps=1, batch_size=1, lr=1e-3, source={type=\"jsonl\", path=\"texts.jsonl\"}}",
         "--resume",
     ];
     let ended = place.run(&args[..args.len() - 1]);
@@ -476,7 +481,7 @@ fn a_run_goes_on_in_the_precision_it_began_in() {
 #[test]
 fn a_run_that_ran_out_of_memory_may_decode_fewer_rows_at_once() {
     let place = Place::after_step_3();
-    let ended = place.run(&["train", "tiny.toml", "--resume", "--set", "sampling.max_rows=3"]);
+    let ended = place.run(&["train", "tiny.toml", "--resume", "--set", "sampling.max_num_seqs=3"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert_eq!(place.lines("runs/tiny/metrics.jsonl").len(), 6);
 }
@@ -489,12 +494,12 @@ fn a_warm_start_is_shared_by_runs_with_its_settings_only() {
             ["train", "tiny.toml", "--set", "run.steps=1"].iter().chain(args).copied().collect();
         let ended = place.run(&args);
         assert_eq!(ended.code, 0, "{}", ended.err);
-        ended.err.contains("warm start: taken from runs/.warm_starts/")
+        ended.err.contains("SFT: taken from runs/.warm_starts/")
     };
     assert!(kept(&["--name", "a"]));
     assert!(kept(&["--name", "b", "--set", "optim.lr=1e-4"]));
     assert!(!kept(&["--name", "c", "--set", "run.seed=1"]));
-    assert!(!kept(&["--name", "d", "--set", "warmup.steps=2"]));
+    assert!(!kept(&["--name", "d", "--set", "sft.steps=2"]));
     let weights = |name: &str| {
         let folder = fs::read_dir(place.path(&format!("runs/{name}/eval"))).unwrap().count();
         (folder, place.read(&format!("runs/{name}/eval/step_000000.heldout.jsonl")))
@@ -513,7 +518,7 @@ fn runs_that_want_the_same_warm_start_at_once_make_it_once() {
     let ended = [start("a"), start("b")].map(finish);
     assert!(ended.iter().all(|run| run.code == 0), "{ended:?}");
     let count = |said: &str| ended.iter().filter(|run| run.err.contains(said)).count();
-    assert_eq!((count("warm start: done in"), count("warm start: taken from")), (1, 1), "{ended:?}");
+    assert_eq!((count("SFT: done in"), count("SFT: taken from")), (1, 1), "{ended:?}");
 }
 
 #[test]

@@ -26,7 +26,8 @@ use serde_json::{Value, json};
 use self::name::named;
 use self::plan::Plan;
 use self::subject::Subject;
-use super::bench::{DeviceArgument, DtypeArgument};
+use super::bench::{BackendArgument, DeviceArgument, DtypeArgument};
+use super::policy::Choices;
 use super::{grade, policy};
 
 #[derive(Args)]
@@ -88,13 +89,16 @@ pub struct Eval {
     seed: Option<u64>,
     /// Most responses decoded at once; without it the recipe's number, or 128
     #[arg(long)]
-    max_rows: Option<usize>,
+    max_num_seqs: Option<usize>,
     /// Compute precision; without it the recipe's, or auto
     #[arg(long, value_enum)]
     dtype: Option<DtypeArgument>,
     /// Where to compute; without it the recipe's, or auto
     #[arg(long, value_enum)]
     device: Option<DeviceArgument>,
+    /// What computes, ops: libtorch's operations on a CPU too; without it the recipe's, or auto
+    #[arg(long, value_enum)]
+    backend: Option<BackendArgument>,
     /// Keep every response and the results in this folder; the same command again goes on where it was interrupted
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -238,7 +242,16 @@ impl Eval {
             top_p: self.top_p.unwrap_or(usual.top_p),
             top_k: self.top_k.unwrap_or(usual.top_k),
             max_new_tokens: self.max_new_tokens.unwrap_or(usual.max_new_tokens),
-            max_rows: self.max_rows.unwrap_or(usual.max_rows),
+            max_num_seqs: self.max_num_seqs.unwrap_or(usual.max_num_seqs),
+        }
+    }
+
+    /// `usual` with what the arguments say instead.
+    fn choices(&self, usual: Choices) -> Choices {
+        Choices {
+            device: self.device.map_or(usual.device, Into::into),
+            dtype: self.dtype.map_or(usual.dtype, Into::into),
+            backend: self.backend.map_or(usual.backend, Into::into),
         }
     }
 
@@ -262,7 +275,7 @@ fn bad_input(error: anyhow::Error) -> anyhow::Error {
 }
 
 fn check_numbers(plan: &Plan) -> Result<()> {
-    let SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_rows } = plan.sampling;
+    let SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_num_seqs } = plan.sampling;
     super::require(plan.samples > 0, || "-k: got 0, expected at least 1".to_owned())?;
     super::require(temperature.is_finite() && temperature > 0.0, || {
         format!(
@@ -286,7 +299,7 @@ fn check_numbers(plan: &Plan) -> Result<()> {
         )
     })?;
     super::require(max_new_tokens > 0, || "--max-new-tokens: got 0, expected at least 1".to_owned())?;
-    super::require(max_rows > 0, || "--max-rows: got 0, expected at least 1".to_owned())
+    super::require(max_num_seqs > 0, || "--max-num-seqs: got 0, expected at least 1".to_owned())
 }
 
 /// What was measured of one model, and how.
@@ -295,9 +308,9 @@ fn print(subject: &Subject, plan: &Plan) -> Result<()> {
     let device = format!("{:?}", subject.placement.device).to_lowercase();
     super::say(format_args!("{}: {}", subject.name, subject.folder.display()))?;
     super::say(format_args!(
-        "{:?} on {device}; k = {}, temperature {temperature}, top-p {top_p}, top-k {top_k}, at most {max_new_tokens} tokens, \
+        "{:?} on {device}, backend {}; k = {}, temperature {temperature}, top-p {top_p}, top-k {top_k}, at most {max_new_tokens} tokens, \
          seed {}",
-        subject.placement.kind, plan.samples, plan.seed
+        subject.placement.kind, subject.backend, plan.samples, plan.seed
     ))?;
     super::say(match &subject.chat {
         None => "put as they are, without a chat template".to_owned(),

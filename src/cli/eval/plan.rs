@@ -7,7 +7,6 @@ use rewards::{RewardConfig, TaskKind};
 use rlcredit::checkpoint::Fingerprint;
 use rlcredit::data::{ChatConfig, EvalItems, FileConfig};
 use rlcredit::eval::EvalConfig;
-use rlcredit::model::{DeviceChoice, Dtype};
 use rlcredit::recipe::Recipe;
 use rlcredit::rollout::SamplingConfig;
 use rlcredit::score::{RewardEntry, Scorer};
@@ -15,6 +14,7 @@ use rlcredit::types::{Purpose, RunRandom};
 use serde_json::{Value, json};
 
 use super::{ChatArgument, Eval, sets};
+use crate::cli::policy::Choices;
 
 /// How questions are asked unless the person says it otherwise.
 const QUESTION_PROMPT: &str =
@@ -32,10 +32,8 @@ pub struct Plan {
     pub sampling: SamplingConfig,
     /// Seed of the draws.
     pub seed: u64,
-    /// Where to compute.
-    pub device: DeviceChoice,
-    /// In which precision.
-    pub dtype: Dtype,
+    /// Where and how to compute.
+    pub choices: Choices,
     /// Most tokens in one prefill pass.
     pub max_prefill_tokens: usize,
     /// How problems are put.
@@ -107,8 +105,7 @@ impl Plan {
             greedy: config.greedy,
             sampling: eval.sampling(config.sampling(recipe.sampling)),
             seed,
-            device: eval.device.map_or(recipe.model.device, Into::into),
-            dtype: eval.dtype.map_or(recipe.model.dtype, Into::into),
+            choices: eval.choices(Choices::of(&recipe.model)),
             max_prefill_tokens: recipe.batch.max_tokens,
             chat: recipe.chat.clone().map_or(Chat::Never, Chat::Always),
         })
@@ -123,8 +120,13 @@ impl Plan {
         let wrong: Vec<String> =
             wrong.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
         ensure!(wrong.is_empty(), wrong.join("\n"));
-        let usual =
-            SamplingConfig { temperature: 0.6, top_p: 0.95, top_k: 0, max_new_tokens: 1024, max_rows: 128 };
+        let usual = SamplingConfig {
+            temperature: 0.6,
+            top_p: 0.95,
+            top_k: 0,
+            max_new_tokens: 1024,
+            max_num_seqs: 128,
+        };
         let variables = eval.variables.iter().map(|variable| variable_of(variable)).collect::<Result<_>>()?;
         let chat = ChatConfig { system: eval.system.clone(), variables, now: None };
         let is_plain = chat == ChatConfig::default();
@@ -134,8 +136,7 @@ impl Plan {
             greedy: eval.greedy,
             sampling: eval.sampling(usual),
             seed,
-            device: eval.device.map_or(DeviceChoice::Auto, Into::into),
-            dtype: eval.dtype.map_or(Dtype::Auto, Into::into),
+            choices: eval.choices(Choices::default()),
             max_prefill_tokens: 16384,
             chat: match eval.chat.unwrap_or(ChatArgument::Auto) {
                 ChatArgument::Auto => Chat::Auto(chat),

@@ -11,7 +11,7 @@ use rlcredit::eval::{
     Answered, ChunkRecord, EvalItem, EvalReport, Evaluator, Kept, Measured, Results, ResultsFolder, average,
 };
 use rlcredit::interrupt::{Interrupt, OrStopped, Signal};
-use rlcredit::model::{ModelConfig, Placement, Policy, load};
+use rlcredit::model::{Backend, BackendChoice, ModelConfig, Placement, Policy, load};
 use rlcredit::observe::Console;
 use rlcredit::rollout::DecodeEngine;
 use rlcredit::run_folder::Environment;
@@ -32,6 +32,8 @@ pub struct Subject {
     pub chat: Option<ChatConfig>,
     /// Where and how it computes.
     pub placement: Placement,
+    /// What computes.
+    pub backend: Backend,
     /// What is known of it.
     pub results: Results,
     config: ModelConfig,
@@ -52,7 +54,8 @@ impl Subject {
         let tokenizer = Arc::new(Tokenizer::from_folder(&folder)?);
         tokenizer.check_fits(usize::try_from(config.vocab_size)?).with_context(|| shown.clone())?;
         let config = config.with_tokens(tokenizer.has_token());
-        let placement = Placement::resolve(plan.device, plan.dtype)?;
+        let placement = plan.choices.resolve()?;
+        let backend = Backend::choose(&config, placement);
         let mut chat = match &plan.chat {
             Chat::Auto(chat) if tokenizer.chat_template().is_some() => Some(chat.clone()),
             Chat::Auto(chat) => {
@@ -90,6 +93,8 @@ impl Subject {
             "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k,
             "max_new_tokens": sampling.max_new_tokens,
             "device": format!("{:?}", placement.device).to_lowercase(), "dtype": placement.dtype(),
+            // Absent like in results from before there was a choice.
+            "backend": Some(placement.backend).filter(|choice| *choice != BackendChoice::Auto),
             "chat": chat,
         });
         let wanted = [
@@ -118,6 +123,7 @@ impl Subject {
             folder,
             chat,
             placement,
+            backend,
             results,
             config,
             tokenizer,
@@ -155,14 +161,14 @@ impl Subject {
         let policy = Policy::load(&self.folder, self.config.clone(), self.placement)?;
         phase.finish();
         drop(loading);
-        self.results.add_environment(serde_json::to_value(Environment::here(self.placement))?);
+        self.results.add_environment(serde_json::to_value(Environment::here(self.placement, self.backend))?);
         self.write()?;
         let phase = console.step_phase(&format!("evaluate {}", self.name), total as u64);
         phase.skip(done as u64);
         for (evaluator, kept) in &mut self.sets {
-            let max_rows = evaluator.sampling.max_rows;
+            let max_num_seqs = evaluator.sampling.max_num_seqs;
             let mut engine =
-                DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), max_rows, self.max_prefill_tokens);
+                DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), max_num_seqs, self.max_prefill_tokens);
             while kept.done.len() < evaluator.set.prompts.len() {
                 let chunk = evaluator.chunk(kept.done.len());
                 let mut advance = |n| {
@@ -172,7 +178,7 @@ impl Subject {
                 let answered = evaluator.answer(chunk, &policy, &mut engine, &mut advance)?;
                 let Answered { items, generate_s, score_s, .. } = answered;
                 let n_tokens = items.iter().map(n_tokens).sum();
-                let record = ChunkRecord { n: items.len(), n_tokens, generate_s, score_s, max_rows };
+                let record = ChunkRecord { n: items.len(), n_tokens, generate_s, score_s, max_num_seqs };
                 kept.add(items, record)?;
             }
         }

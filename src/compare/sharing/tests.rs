@@ -6,10 +6,10 @@ use std::fs;
 use super::super::testing::made_up;
 use super::*;
 
-const WARMUP: &str = "warmup={steps=5, batch_size=2, lr=1e-3, source={type=\"countdown_demos\"}}";
+const SFT: &str = "sft={steps=5, batch_size=2, lr=1e-3, source={type=\"countdown_demos\"}}";
 const FILES: &str = "data={type=\"files\", train=[{path=\"train.jsonl\", preset=\"countdown_tasks\"}], \
      eval=[{path=\"eval.jsonl\", preset=\"countdown_tasks\"}]}";
-const PAIRS: &str = "warmup={steps=5, batch_size=2, lr=1e-3, source={type=\"jsonl\", path=\"pairs.jsonl\"}}";
+const PAIRS: &str = "sft={steps=5, batch_size=2, lr=1e-3, source={type=\"jsonl\", path=\"pairs.jsonl\"}}";
 
 struct Runs(tempfile::TempDir);
 
@@ -59,10 +59,10 @@ fn recipes_say_what_runs_share() {
             "",
         ),
         (&["batch.prompts=2"], &[], "", "batch.prompts", ""),
-        // Without a warm start the policy knows nothing of the problems.
+        // Without SFT the policy knows nothing of the problems.
         (&["data.eval_items=3"], &[], "", "data.eval_items", "data.eval_items"),
-        (&[WARMUP, "warmup.steps=6"], &[WARMUP], "warmup.steps", "", ""),
-        (&[WARMUP, "data.max_number=8"], &[WARMUP], "data.max_number", "data.max_number", "data.max_number"),
+        (&[SFT, "sft.steps=6"], &[SFT], "sft.steps", "", ""),
+        (&[SFT, "data.max_number=8"], &[SFT], "data.max_number", "data.max_number", "data.max_number"),
         (&["model.device=\"cpu\""], &[], "model.device", "", ""),
     ] {
         assert_eq!(runs.apart(one, other), [policy, prompts, items], "{one:?} {other:?}");
@@ -83,7 +83,7 @@ fn files_say_what_runs_share() {
     assert_eq!(edited(1, &sets), ["", "", "the content of eval.jsonl"]);
     assert_eq!(edited(2, &sets), ["the content of pairs.jsonl", "", ""]);
     let train = "the content of train.jsonl";
-    assert_eq!(edited(0, &[FILES, WARMUP]), [train, train, ""], "the warm start imitates solutions of them");
+    assert_eq!(edited(0, &[FILES, SFT]), [train, train, ""], "SFT imitates solutions of them");
     // The same problems in another place are the same problems.
     let moved = |hash| {
         let one = runs.run("a", 0, &[FILES], &before, "1");

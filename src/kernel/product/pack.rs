@@ -122,6 +122,9 @@ fn transpose(b: &Matrix<'_>, depth: &Range<usize>, lines: &Range<usize>, width: 
 }
 
 /// 16 pairs of 16 lines, the lines `line` numbers apart, as 16 lines `width` pairs apart.
+///
+/// # Safety
+/// `from` leads to 16 such lines of 32 numbers each, and the processor has AVX512F.
 #[target_feature(enable = "avx512f")]
 unsafe fn transpose_square(from: *const Bf16, line: usize, out: &mut [u32], width: usize) {
     assert!(out.len() >= (LANES - 1) * width + LANES);

@@ -1,6 +1,6 @@
 use tch::{Device, Kind, Tensor};
 
-use super::super::view_mut;
+use super::super::Owned;
 use super::*;
 
 const NEEDED: &str = "the processor has no dot products of bf16 pairs, or multiplies tiles";
@@ -45,14 +45,15 @@ fn products_are_those_of_libtorch_whatever_the_shape_and_the_layout() {
         for (a_t, b_t) in [(false, false), (false, true), (true, false), (true, true)] {
             let (a, b) = (laid_out(&a, a_t), laid_out(&b, b_t));
             let before = Tensor::randn([m, n], (Kind::Float, Device::Cpu));
-            let mut sum = before.copy();
-            product(matrix(&a), matrix(&b), Out::Add(view_mut(&mut sum).unwrap())).unwrap();
-            let off = (&sum - &before - &expected).abs().max().double_value(&[]);
+            let mut sum = Owned::copy(&before);
+            product(matrix(&a), matrix(&b), Out::Add(sum.numbers().unwrap())).unwrap();
+            let off = (sum.into_tensor() - &before - &expected).abs().max().double_value(&[]);
             assert!(off < 2e-5 * scale, "[{m}, {k}] x [{k}, {n}], transposed {a_t} {b_t}: {off}");
-            let mut set = Tensor::full([m, n], 7.0, (Kind::BFloat16, Device::Cpu));
-            product(matrix(&a), matrix(&b), Out::Set(view_mut(&mut set).unwrap())).unwrap();
+            let sevens = Tensor::full([m, n], 7.0, (Kind::BFloat16, Device::Cpu));
+            let mut set = Owned::copy(&sevens);
+            product(matrix(&a), matrix(&b), Out::Set(set.numbers().unwrap())).unwrap();
             assert!(
-                set.to_kind(Kind::Float).allclose(&expected, 8e-3, 2e-5 * scale, false),
+                set.into_tensor().to_kind(Kind::Float).allclose(&expected, 8e-3, 2e-5 * scale, false),
                 "[{m}, {k}] x [{k}, {n}], transposed {a_t} {b_t}"
             );
         }
@@ -67,9 +68,9 @@ fn a_row_is_the_same_in_any_company() {
     tch::manual_seed(7);
     let (a, b) = (random(64, 1_600), random(1_600, 70));
     let of = |a: &Tensor, b: &Tensor| {
-        let mut out = Tensor::empty([a.size()[0], b.size()[1]], (Kind::BFloat16, Device::Cpu));
-        product(matrix(a), matrix(b), Out::Set(view_mut(&mut out).unwrap())).unwrap();
-        out
+        let mut out = Owned::empty(&[a.size()[0], b.size()[1]], Kind::BFloat16);
+        product(matrix(a), matrix(b), Out::Set(out.numbers().unwrap())).unwrap();
+        out.into_tensor()
     };
     let whole = of(&a, &b);
     for row in [0, 5, 63] {

@@ -109,6 +109,9 @@ pub(super) unsafe fn tiles<C: Cell>(
 }
 
 /// A tile `Z` registers wide, from row `r` on; `out` are its rows of C.
+///
+/// # Safety
+/// `panel.numbers` holds `rows.pairs` lines of `Z` registers, and the processor has AVX512-BF16.
 #[target_feature(enable = "avx512f,avx512bf16,avx512bw,avx512vl")]
 unsafe fn tile<C: Cell, const Z: usize>(
     rows: &Rows<'_>,

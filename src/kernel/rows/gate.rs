@@ -65,14 +65,14 @@ fn backward<T: Number>(gate_up: &mut [T], d: &mut [T], width: usize) {
 mod tests {
     use tch::{Device, Kind, Tensor};
 
-    use super::super::super::{Bf16, view, view_mut};
+    use super::super::super::{Bf16, Owned, view};
     use super::*;
 
     fn check<T: Number>(tolerance: f64) {
         tch::manual_seed(3);
         let (n, f) = (40, 21);
         let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)).to_kind(T::KIND);
-        let (mut gate_up, mut d) = (normal(&[n, 2 * f]) * 3.0, normal(&[n, f]));
+        let (gate_up, d) = (normal(&[n, 2 * f]) * 3.0, normal(&[n, f]));
         let wide = gate_up.to_kind(Kind::Float).set_requires_grad(true);
         let parts = wide.chunk(2, -1);
         let expected = parts[0].silu() * &parts[1];
@@ -80,11 +80,13 @@ mod tests {
         let close = |a: &Tensor, b: &Tensor| {
             a.to_kind(Kind::Float).allclose(&b.to_kind(Kind::Float), tolerance, 10.0 * tolerance, false)
         };
-        let mut out = d.empty_like();
-        gate_rows(view::<T>(&gate_up).unwrap(), f as usize, view_mut(&mut out).unwrap());
+        let mut out = Owned::empty(&[n, f], T::KIND);
+        gate_rows(view::<T>(&gate_up).unwrap(), f as usize, out.numbers().unwrap());
+        let out = out.into_tensor();
         assert!(close(&out, &expected));
-        gate_rows_back(view_mut::<T>(&mut gate_up).unwrap(), view_mut(&mut d).unwrap(), f as usize);
-        assert!(d == out && close(&gate_up, &grads[0]));
+        let (mut d_gate_up, mut again) = (Owned::copy(&gate_up), Owned::copy(&d));
+        gate_rows_back(d_gate_up.numbers::<T>().unwrap(), again.numbers().unwrap(), f as usize);
+        assert!(again.into_tensor() == out && close(&d_gate_up.into_tensor(), &grads[0]));
     }
 
     #[test]

@@ -74,11 +74,20 @@ pub struct NormBack<'a, T> {
     pub weight: &'a [T],
 }
 
-/// From the gradient `d` `[N, E]` of the norm: adds that of the rows to `dx` `[N, E]` and that of the weight to `d_weight`
-/// `[E]`. Gives the norm itself in `again` `[N, E]`.
+/// Two gradients `[N, E]` that meet before a norm.
+#[derive(Clone, Copy)]
+pub struct NormGradients<'a, T> {
+    /// Of the norm.
+    pub normed: &'a [T],
+    /// Of the rows, by what passes the norm by.
+    pub rows: &'a [T],
+}
+
+/// From the gradients `d`: gives that of the rows in `dx` `[N, E]`, adds that of the weight to `d_weight` `[E]`, and gives the
+/// norm itself in `again` `[N, E]`.
 pub fn norm_rows_back<T: Number>(
     back: &NormBack<'_, T>,
-    d: &[T],
+    d: NormGradients<'_, T>,
     dx: &mut [T],
     d_weight: &mut [f32],
     again: &mut [T],
@@ -91,8 +100,9 @@ pub fn norm_rows_back<T: Number>(
         let (dx, again, share) =
             unsafe { (dx.rows(&rows, width), again.rows(&rows, width), parts.rows(&(i..i + 1), width)) };
         let all = rows.start * width..rows.end * width;
-        let back = NormBack { x: &back.x[all.clone()], scale: &back.scale[rows], weight: back.weight };
-        with_scratch(width, |wide| backward(&back, &d[all], dx, share, again, wide));
+        let d = NormGradients { normed: &d.normed[all.clone()], rows: &d.rows[all.clone()] };
+        let back = NormBack { x: &back.x[all], scale: &back.scale[rows], weight: back.weight };
+        with_scratch(width, |wide| backward(&back, d, (dx, share, again), wide));
     });
     add_up(&shares, d_weight);
 }
@@ -100,27 +110,25 @@ pub fn norm_rows_back<T: Number>(
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn backward<T: Number>(
     back: &NormBack<'_, T>,
-    d: &[T],
-    dx: &mut [T],
-    d_weight: &mut [f32],
-    again: &mut [T],
+    d: NormGradients<'_, T>,
+    (dx, d_weight, again): (&mut [T], &mut [f32], &mut [T]),
     wide: &mut [f32],
 ) {
     let width = back.weight.len();
     for (row, scale) in back.scale.iter().enumerate() {
         let all = row * width..(row + 1) * width;
-        let (x, d, dx, again) =
-            (&back.x[all.clone()], &d[all.clone()], &mut dx[all.clone()], &mut again[all]);
+        let (x, d, past) = (&back.x[all.clone()], &d.normed[all.clone()], &d.rows[all.clone()]);
+        let (dx, again) = (&mut dx[all.clone()], &mut again[all]);
         for (((wide, x), d), weight) in wide.iter_mut().zip(x).zip(d).zip(back.weight) {
             *wide = d.wide() * weight.wide() * (x.wide() * scale);
         }
         let mean = fold(wide, 0.0, |a, b| a + b) / width as f32;
-        for (((x, d), weight), ((dx, again), d_weight)) in
-            x.iter().zip(d).zip(back.weight).zip(dx.iter_mut().zip(again).zip(d_weight.iter_mut()))
-        {
+        let given = x.iter().zip(d).zip(back.weight).zip(past);
+        let wanted = dx.iter_mut().zip(again).zip(d_weight.iter_mut());
+        for ((((x, d), weight), past), ((dx, again), d_weight)) in given.zip(wanted) {
             let normed = x.wide() * scale;
             *again = T::narrow(T::narrow(normed).wide() * weight.wide());
-            *dx = T::narrow(dx.wide() + scale * (d.wide() * weight.wide() - normed * mean));
+            *dx = T::narrow(past.wide() + scale * (d.wide() * weight.wide() - normed * mean));
             *d_weight += d.wide() * normed;
         }
     }
@@ -131,7 +139,7 @@ fn backward<T: Number>(
 mod tests {
     use tch::{Device, Kind, Tensor};
 
-    use super::super::super::{Bf16, view, view_mut};
+    use super::super::super::{Bf16, Owned, view};
     use super::*;
 
     fn check<T: Number>(tolerance: f64) {
@@ -145,23 +153,25 @@ mod tests {
         let expected = &wide * (mean + 1e-5).rsqrt() * &gain;
         let grads = Tensor::run_backward(&[(&expected * &d).sum(None)], &[&wide, &gain], false, false);
 
-        let (mut sum, mut out) = (x.empty_like(), x.empty_like());
+        let empty = || Owned::empty(&[n, e], T::KIND);
+        let (mut sum, mut out) = (empty(), empty());
         let mut scale = vec![0f32; n as usize];
         let w = view::<T>(&weight).unwrap();
-        let (to_sum, to_out) = (view_mut::<T>(&mut sum).unwrap(), view_mut(&mut out).unwrap());
+        let (to_sum, to_out) = (sum.numbers::<T>().unwrap(), out.numbers().unwrap());
         add_norm_rows(view(&x).unwrap(), view(&delta).unwrap(), w, 1e-5, to_sum, to_out, &mut scale);
+        let (sum, out) = (sum.into_tensor(), out.into_tensor());
         assert_eq!(sum, &x + &delta);
         let close = |a: &Tensor, b: &Tensor| {
             a.to_kind(Kind::Float).allclose(&b.to_kind(Kind::Float), tolerance, tolerance, false)
         };
         assert!(close(&out, &expected));
 
-        let (mut dx, mut again) = (x.ones_like(), x.empty_like());
+        let (past, mut dx, mut again) = (x.ones_like(), empty(), empty());
         let mut d_weight = vec![1f32; e as usize];
         let back = NormBack { x: view::<T>(&sum).unwrap(), scale: &scale, weight: w };
-        let (to_dx, to_again) = (view_mut(&mut dx).unwrap(), view_mut(&mut again).unwrap());
-        norm_rows_back(&back, view(&d).unwrap(), to_dx, &mut d_weight, to_again);
-        assert!(again == out && close(&dx, &(&grads[0] + 1.0)));
+        let d = NormGradients { normed: view(&d).unwrap(), rows: view(&past).unwrap() };
+        norm_rows_back(&back, d, dx.numbers().unwrap(), &mut d_weight, again.numbers().unwrap());
+        assert!(again.into_tensor() == out && close(&dx.into_tensor(), &(&grads[0] + 1.0)));
         assert!(close(&Tensor::from_slice(&d_weight), &(&grads[1] + 1.0)));
     }
 

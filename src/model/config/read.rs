@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use self::rope::rope;
+use super::family::Dialect;
 use super::fields::{FETCH_AGAIN, Fields, shown};
 use super::{Family, ModelConfig};
 use crate::files::read_regular;
@@ -21,7 +22,7 @@ use crate::model::json;
 const MAX_BYTES: u64 = 4 << 20;
 
 const CHOOSE_DENSE: &str = "mixtures of experts are not supported; choose a dense model";
-const CHOOSE_WITHOUT: &str = "this is not supported; choose a model without it";
+pub(super) const CHOOSE_WITHOUT: &str = "this is not supported; choose a model without it";
 const CHOOSE_FULL: &str =
     "attention in a sliding window is not supported; choose a model with full attention";
 
@@ -62,31 +63,34 @@ impl ModelConfig {
 /// `None` only where a problem was recorded.
 fn config(fields: &mut Fields<'_>) -> Option<ModelConfig> {
     let family = family(fields)?;
-    refuse_unsupported(fields, family);
-    refuse_sliding_window(fields, family);
+    let dialect = family.dialect();
+    refuse_unsupported(fields, &dialect);
+    if dialect.beyond.is_none() {
+        refuse_sliding_window(fields, dialect.may_slide);
+    }
 
     let vocab_size = fields.count("vocab_size", None);
     let hidden_size = fields.count("hidden_size", None);
     let intermediate_size = fields.count("intermediate_size", None);
     let n_layers = fields.count("num_hidden_layers", None);
     let n_heads = fields.count("num_attention_heads", None);
-    // transformers' Qwen classes take 32 for an absent key; a null means H in all three.
-    let default_kv_heads = match family {
-        Family::Qwen2 | Family::Qwen3 if fields.find("num_key_value_heads").is_none() => 32,
-        _ => n_heads.unwrap_or(1),
-    };
+    // Where transformers has a number for an absent key, a null means H all the same.
+    let absent = fields.find("num_key_value_heads").is_none();
+    let default_kv_heads = dialect.n_kv_heads.filter(|_| absent).or(n_heads).unwrap_or(1);
     let n_kv_heads = fields.count("num_key_value_heads", Some(default_kv_heads));
-    let default_head_dim = match family {
-        Family::Qwen3 => 128,
-        Family::Llama | Family::Qwen2 => hidden_size.zip(n_heads).map_or(2, |(e, h)| e / h),
-    };
-    refuse_remainder(fields, family, hidden_size.zip(n_heads));
-    let head_dim = fields.count("head_dim", Some(default_head_dim));
-    let default_positions = if family == Family::Llama { 2048 } else { 32_768 };
-    let max_position_embeddings = fields.count("max_position_embeddings", Some(default_positions));
+    let shared_out = hidden_size.zip(n_heads).map_or(2, |(e, h)| e / h);
+    if dialect.head_dim.is_none() {
+        refuse_remainder(fields, hidden_size.zip(n_heads));
+    }
+    let head_dim = fields.count("head_dim", Some(dialect.head_dim.unwrap_or(shared_out)));
+    let positions = Some(dialect.max_position_embeddings);
+    let max_position_embeddings = fields.count("max_position_embeddings", positions);
     let rms_norm_eps = fields.number("rms_norm_eps", 1e-30..=1.0, Some(1e-6));
     let rope = rope(fields, max_position_embeddings);
-    let tie_word_embeddings = fields.flag("tie_word_embeddings");
+    let tie_word_embeddings = match fields.get("tie_word_embeddings") {
+        None => Some(dialect.is_tied),
+        Some(_) => fields.flag("tie_word_embeddings"),
+    };
 
     let config = ModelConfig {
         family,
@@ -101,18 +105,29 @@ fn config(fields: &mut Fields<'_>) -> Option<ModelConfig> {
         rope: rope?,
         max_position_embeddings: max_position_embeddings?,
         tie_word_embeddings: tie_word_embeddings?,
-        qkv_bias: family == Family::Qwen2,
-        qk_norm: family == Family::Qwen3,
+        qkv_bias: dialect.qkv_bias,
+        qk_norm: dialect.qk_norm,
+        activation: dialect.activation,
+        norm_offset: false,
+        output_norms: false,
+        scaled_embeddings: false,
+        query_scalar: None,
+        attention_softcap: None,
+        sliding_window: None,
+        logit_softcap: None,
         has_token: None,
     };
     refuse_impossible(fields, &config);
-    Some(config)
+    match dialect.beyond {
+        Some(beyond) => (beyond.read)(fields, config),
+        None => Some(config),
+    }
 }
 
 /// Without `head_dim` the width is shared out among the heads.
-fn refuse_remainder(fields: &mut Fields<'_>, family: Family, sizes: Option<(i64, i64)>) {
+fn refuse_remainder(fields: &mut Fields<'_>, sizes: Option<(i64, i64)>) {
     let Some((e, h)) = sizes.filter(|(e, h)| e % h != 0) else { return };
-    if family != Family::Qwen3 && fields.get("head_dim").is_none() {
+    if fields.get("head_dim").is_none() {
         let expected = format!("a multiple of num_attention_heads = {h}, as there is no head_dim");
         fields.problem("hidden_size", e, expected, FETCH_AGAIN);
     }
@@ -131,15 +146,15 @@ fn family(fields: &mut Fields<'_>) -> Option<Family> {
     family
 }
 
-fn refuse_unsupported(fields: &mut Fields<'_>, family: Family) {
+fn refuse_unsupported(fields: &mut Fields<'_>, dialect: &Dialect) {
     for key in ["num_experts", "num_local_experts", "n_routed_experts"] {
         if let Some(got) = fields.get(key) {
             fields.problem(key, shown(Some(got)), "no experts", CHOOSE_DENSE);
         }
     }
-    if let Some(got) = fields.get("hidden_act").filter(|got| !matches!(got.as_str(), Some("silu" | "swish")))
-    {
-        fields.problem("hidden_act", shown(Some(got)), "\"silu\"", CHOOSE_WITHOUT);
+    let (key, known) = dialect.activation_key;
+    if let Some(got) = fields.get(key).filter(|got| !got.as_str().is_some_and(|got| known.contains(&got))) {
+        fields.problem(key, shown(Some(got)), format!("{:?}", known[0]), CHOOSE_WITHOUT);
     }
     for key in ["quantization_config", "compression_config"] {
         if let Some(got) = fields.get(key) {
@@ -154,13 +169,7 @@ fn refuse_unsupported(fields: &mut Fields<'_>, family: Family) {
             fields.problem(key, shown(Some(got)), "nothing", remedy);
         }
     }
-    // Qwen2 has biases on q, k and v, and only there, whatever these keys say; mlp_bias is Llama's alone.
-    let biases: &[&str] = match family {
-        Family::Llama => &["attention_bias", "mlp_bias"],
-        Family::Qwen2 => &[],
-        Family::Qwen3 => &["attention_bias"],
-    };
-    for key in biases {
+    for key in dialect.biases {
         if fields.flag(key) == Some(true) {
             fields.problem(key, true, false, CHOOSE_WITHOUT);
         }
@@ -169,7 +178,7 @@ fn refuse_unsupported(fields: &mut Fields<'_>, family: Family) {
 
 /// Which layers look through a window stands in `layer_types`; where that is absent, `use_sliding_window` gives one to
 /// the layers from `max_window_layers` on, unless `sliding_window` is null.
-fn refuse_sliding_window(fields: &mut Fields<'_>, family: Family) {
+fn refuse_sliding_window(fields: &mut Fields<'_>, may_slide: bool) {
     let n_layers = fields.get("num_hidden_layers").and_then(Value::as_i64);
     match fields.get("layer_types") {
         Some(Value::Array(layers)) => {
@@ -183,7 +192,7 @@ fn refuse_sliding_window(fields: &mut Fields<'_>, family: Family) {
             }
         }
         Some(got) => fields.problem("layer_types", shown(Some(got)), "a list or null", FETCH_AGAIN),
-        None if family == Family::Llama || fields.flag("use_sliding_window") != Some(true) => {}
+        None if !may_slide || fields.flag("use_sliding_window") != Some(true) => {}
         None if fields.find("sliding_window").is_some_and(Value::is_null) => {}
         None => {
             let first = fields.whole("max_window_layers", 0, Some(28));

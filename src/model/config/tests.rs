@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// V=11 E=8 F=6 L=2 H=4 K=2 D=4 with the flags of the family; Qwen models tied, Llama not.
+/// V=11 E=8 F=6 L=2 H=4 K=2 D=4 with the flags of the family; all tied but Llama.
 pub fn tiny(family: Family) -> ModelConfig {
+    let is_gemma = family == Family::Gemma2;
     ModelConfig {
         family,
         vocab_size: 11,
@@ -23,6 +24,14 @@ pub fn tiny(family: Family) -> ModelConfig {
         tie_word_embeddings: family != Family::Llama,
         qkv_bias: family == Family::Qwen2,
         qk_norm: family == Family::Qwen3,
+        activation: if is_gemma { Activation::GeluTanh } else { Activation::Silu },
+        norm_offset: is_gemma,
+        output_norms: is_gemma,
+        scaled_embeddings: is_gemma,
+        query_scalar: is_gemma.then_some(5.0),
+        attention_softcap: is_gemma.then_some(50.0),
+        sliding_window: is_gemma.then(|| SlidingWindow { tokens: 3, layers: vec![true, false] }),
+        logit_softcap: is_gemma.then_some(30.0),
         has_token: None,
     }
 }
@@ -97,6 +106,41 @@ fn folders_of_transformers_5() {
         ..qwen2
     };
     assert_eq!(ModelConfig::from_folder(&golden("qwen3")).unwrap(), qwen3);
+}
+
+#[test]
+fn a_folder_of_gemma2() {
+    let expected = ModelConfig {
+        vocab_size: 64,
+        hidden_size: 32,
+        intermediate_size: 48,
+        head_dim: 16,
+        max_position_embeddings: 128,
+        query_scalar: Some(24.0),
+        attention_softcap: Some(3.0),
+        sliding_window: Some(SlidingWindow { tokens: 5, layers: vec![true, false] }),
+        logit_softcap: Some(8.0),
+        ..tiny(Family::Gemma2)
+    };
+    assert_eq!(ModelConfig::from_folder(&golden("gemma2")).unwrap(), expected);
+}
+
+#[test]
+fn what_gemma2_leaves_out_is_transformers_default() {
+    let config = with("gemma2", &json!({ "num_hidden_layers": 3, "final_logit_softcapping": null })).unwrap();
+    let shape =
+        (config.n_kv_heads, config.head_dim, config.max_position_embeddings, config.tie_word_embeddings);
+    assert_eq!(shape, (4, 256, 8192, true));
+    assert_eq!((config.attention_softcap, config.logit_softcap), (Some(50.0), None));
+    let window = SlidingWindow { tokens: 4096, layers: vec![true, false, true] };
+    assert_eq!((config.query_scalar, config.sliding_window), (Some(256.0), Some(window)));
+    refused(
+        "gemma2",
+        json!({ "num_hidden_layers": 2, "layer_types": ["full_attention", "linear"], "hidden_activation": "relu" }),
+        "2 problems:\n  hidden_activation: got \"relu\", expected \"gelu_pytorch_tanh\"; this is not supported; choose a model \
+         without it\n  layer_types: got [\"full_attention\",\"linear\"], expected \"sliding_attention\" or \
+         \"full_attention\" for each of 2 layers; fetch the file again or correct it",
+    );
 }
 
 #[test]
@@ -208,12 +252,12 @@ fn unsupported_architectures_are_refused_by_name() {
     refused(
         "gemma3",
         json!({}),
-        "model_type: got \"gemma3\", expected one of llama, qwen2, qwen3; choose a model of one of these families",
+        "model_type: got \"gemma3\", expected one of llama, qwen2, qwen3, gemma2; choose a model of one of these families",
     );
     refused(
         "qwen3_moe",
         json!({}),
-        "model_type: got \"qwen3_moe\", expected one of llama, qwen2, qwen3; mixtures of experts are not supported; \
+        "model_type: got \"qwen3_moe\", expected one of llama, qwen2, qwen3, gemma2; mixtures of experts are not supported; \
          choose a dense model",
     );
     refused(
@@ -224,7 +268,7 @@ fn unsupported_architectures_are_refused_by_name() {
     refused(
         "qwen2",
         json!({ "model_type": null }),
-        "model_type: got nothing, expected one of llama, qwen2, qwen3; choose a model of one of these families",
+        "model_type: got nothing, expected one of llama, qwen2, qwen3, gemma2; choose a model of one of these families",
     );
 }
 

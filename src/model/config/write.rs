@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Family, ModelConfig};
+use super::ModelConfig;
 use crate::types::TokenId;
 
 /// Token ids that `config.json` repeats from the tokenizer.
@@ -62,7 +62,6 @@ impl ModelConfig {
             "num_attention_heads": self.n_heads,
             "num_key_value_heads": self.n_kv_heads,
             "head_dim": self.head_dim,
-            "hidden_act": "silu",
             "max_position_embeddings": self.max_position_embeddings,
             "rms_norm_eps": self.rms_norm_eps,
             "rope_theta": self.rope.theta,
@@ -76,13 +75,14 @@ impl ModelConfig {
             "dtype": "float32",
             "torch_dtype": "float32",
         });
-        let switched_off: &[&str] = match self.family {
-            Family::Llama => &["attention_bias", "mlp_bias"],
-            Family::Qwen2 => &["use_sliding_window"],
-            Family::Qwen3 => &["attention_bias", "use_sliding_window"],
-        };
-        for &key in switched_off {
+        let dialect = self.family.dialect();
+        let (key, names) = dialect.activation_key;
+        config[key] = json!(names[0]);
+        for key in dialect.biases.iter().copied().chain(dialect.may_slide.then_some("use_sliding_window")) {
             config[key] = json!(false);
+        }
+        if let Some(beyond) = dialect.beyond {
+            (beyond.write)(self, &mut config);
         }
         config
     }

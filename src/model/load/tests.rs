@@ -31,10 +31,10 @@ fn saved(family: Family) -> (TempDir, ModelConfig, Vec<f32>) {
 /// Puts the weights of `dir` into a shard, beside others with the tensors `more`.
 fn shard(dir: &Path, more: &[(&str, Dtype, &[usize])]) {
     write_zeros(&dir.join("extra.safetensors"), more);
-    std::fs::rename(dir.join(SINGLE), dir.join("a.safetensors")).unwrap();
+    std::fs::rename(dir.join(WEIGHTS), dir.join("a.safetensors")).unwrap();
     let index =
         json!({ "weight_map": { "x": "a.safetensors", "y": "extra.safetensors", "z": "a.safetensors" } });
-    write(dir.join(INDEX), index.to_string()).unwrap();
+    write(dir.join(WEIGHTS_INDEX), index.to_string()).unwrap();
 }
 
 /// Writes a safetensors file of zeros with these tensors.
@@ -172,7 +172,7 @@ fn every_misfit_is_named_at_once() {
         ("score.weight", Dtype::F32, &[2, 8]),
         ("visual.patch.weight", Dtype::F32, &[2]),
     ];
-    write_zeros(&dir.path().join(SINGLE), &tensors);
+    write_zeros(&dir.path().join(WEIGHTS), &tensors);
     check_error(
         dir.path(),
         &config,
@@ -193,12 +193,12 @@ fn weights_may_be_links_but_not_names_outside_of_the_folder() {
     let snapshot = dir.path().join("snapshots/abc");
     std::fs::create_dir_all(&snapshot).unwrap();
     std::fs::create_dir(dir.path().join("blobs")).unwrap();
-    std::fs::rename(dir.path().join(SINGLE), dir.path().join("blobs/1f")).unwrap();
+    std::fs::rename(dir.path().join(WEIGHTS), dir.path().join("blobs/1f")).unwrap();
     for name in ["model-1.safetensors", "model-2.safetensors"] {
         std::os::unix::fs::symlink("../../blobs/1f", snapshot.join(name)).unwrap();
     }
     let index = |name: &str| {
-        write(snapshot.join(INDEX), json!({ "weight_map": { "x": name } }).to_string()).unwrap();
+        write(snapshot.join(WEIGHTS_INDEX), json!({ "weight_map": { "x": name } }).to_string()).unwrap();
     };
     index("model-1.safetensors");
     assert_eq!(load(&snapshot, &config).unwrap(), flat);
@@ -209,7 +209,7 @@ fn weights_may_be_links_but_not_names_outside_of_the_folder() {
         let got = format!("{:#}", load(&snapshot, &config).unwrap_err());
         let expected = format!(
             "{}: got file {name}, expected the name of a file in the same folder; fetch the file again",
-            snapshot.join(INDEX).display()
+            snapshot.join(WEIGHTS_INDEX).display()
         );
         assert_eq!(got, expected);
     }
@@ -222,9 +222,9 @@ fn weights_may_be_links_but_not_names_outside_of_the_folder() {
 #[test]
 fn a_single_file_beside_its_shards_is_refused() {
     let (dir, config, flat) = saved(Family::Qwen2);
-    std::fs::copy(dir.path().join(SINGLE), dir.path().join("a.safetensors")).unwrap();
+    std::fs::copy(dir.path().join(WEIGHTS), dir.path().join("a.safetensors")).unwrap();
     let index = |name: &str| {
-        write(dir.path().join(INDEX), json!({ "weight_map": { "x": name } }).to_string()).unwrap();
+        write(dir.path().join(WEIGHTS_INDEX), json!({ "weight_map": { "x": name } }).to_string()).unwrap();
     };
     index("a.safetensors");
     check_error(
@@ -234,7 +234,7 @@ fn a_single_file_beside_its_shards_is_refused() {
          one or the other",
     );
     // An index of the file itself, and one of shards that are not there.
-    for name in [SINGLE, "b.safetensors"] {
+    for name in [WEIGHTS, "b.safetensors"] {
         index(name);
         assert_eq!(load(dir.path(), &config).unwrap(), flat);
     }
@@ -263,8 +263,8 @@ fn shards_that_are_absent_or_overlap() {
         "DIR: no weights: got neither model.safetensors nor model.safetensors.index.json; fetch them, or convert other \
          formats with transformers' save_pretrained",
     );
-    std::fs::rename(dir.path().join(SINGLE), dir.path().join("a")).unwrap();
-    let index = |text: &str| write(dir.path().join(INDEX), text).unwrap();
+    std::fs::rename(dir.path().join(WEIGHTS), dir.path().join("a")).unwrap();
+    let index = |text: &str| write(dir.path().join(WEIGHTS_INDEX), text).unwrap();
     index(r#"{ "weight_map": { "x": "a", "y": "c", "z": "b" } }"#);
     let absent = "2 of 3 shards missing: b, c; fetch them into the same folder";
     check_error(dir.path(), &config, &format!("DIR/model.safetensors.index.json: {absent}"));
@@ -301,7 +301,7 @@ fn shards_that_are_absent_or_overlap() {
 #[test]
 fn damaged_files() {
     let (dir, config, _) = saved(Family::Llama);
-    let path = dir.path().join(SINGLE);
+    let path = dir.path().join(WEIGHTS);
     let whole = read(&path).unwrap();
     let n = whole.len();
     let check = |bytes: &[u8], expected: &str| {
@@ -338,7 +338,7 @@ fn headers_that_lie() {
     let config = tiny(Family::Llama);
     let check = |header: &str, n_data: usize, expected: &str| {
         let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; n_data]].concat();
-        write(dir.path().join(SINGLE), bytes).unwrap();
+        write(dir.path().join(WEIGHTS), bytes).unwrap();
         let got = format!("{:#}", load(dir.path(), &config).unwrap_err());
         assert!(
             got.contains(expected) && got.len() < 2000,
@@ -373,8 +373,8 @@ fn headers_that_lie() {
     check(&"[".repeat(100_000), 0, damaged);
     // A gigabyte of header in a file of a few bytes, and one that is there.
     let huge = [&(1u64 << 30).to_le_bytes()[..], b"{}"].concat();
-    write(dir.path().join(SINGLE), huge).unwrap();
-    let file = std::fs::File::options().write(true).open(dir.path().join(SINGLE)).unwrap();
+    write(dir.path().join(WEIGHTS), huge).unwrap();
+    let file = std::fs::File::options().write(true).open(dir.path().join(WEIGHTS)).unwrap();
     file.set_len(2 << 30).unwrap();
     let got = format!("{:#}", load(dir.path(), &config).unwrap_err());
     assert!(
@@ -400,7 +400,7 @@ fn messages_stay_short() {
     let names: Vec<String> = (0..500).map(|i| format!("x\u{1b}[2J{i}")).collect();
     let tensors: Vec<(&str, Dtype, &[usize])> =
         names.iter().map(|name| (&**name, Dtype::F32, &[1][..])).collect();
-    write_zeros(&dir.path().join(SINGLE), &tensors);
+    write_zeros(&dir.path().join(WEIGHTS), &tensors);
     let config = ModelConfig { n_layers: 1, ..tiny(Family::Llama) };
     let stored = StoredWeights::open(dir.path()).unwrap();
     let got = format!("{:#}", stored.read(&Layout::new(&config)).unwrap_err());

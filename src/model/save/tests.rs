@@ -45,7 +45,8 @@ fn shards_hold_everything_once_and_load_back() {
     save_weights(dir.path(), &layout, &flat, 1000).unwrap();
     assert_eq!(bits(&loaded(dir.path(), &layout)), bits(&flat));
 
-    let index: Value = serde_json::from_str(&fs::read_to_string(dir.path().join(INDEX)).unwrap()).unwrap();
+    let index: Value =
+        serde_json::from_str(&fs::read_to_string(dir.path().join(WEIGHTS_INDEX)).unwrap()).unwrap();
     assert_eq!(index["metadata"]["total_size"], 4 * layout.n_params());
     let map = index["weight_map"].as_object().unwrap();
     assert_eq!(map.len(), layout.entries().len());
@@ -86,7 +87,7 @@ fn numbers_start_at_a_multiple_of_8() {
 #[test]
 fn a_full_disk_is_named_and_leaves_no_fragment() {
     let dir = tempdir().unwrap();
-    let path = dir.path().join(SINGLE);
+    let path = dir.path().join(WEIGHTS);
     let full = |_: &mut File| File::options().write(true).open("/dev/full")?.write_all(b"x");
     let error = format!("{:#}", write_new(&path, full).unwrap_err());
     let expected = format!("could not write {}: the disk is full; make room, then try again", path.display());

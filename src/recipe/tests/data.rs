@@ -9,11 +9,11 @@ fn files(train: &str, eval: &str, more: &str) -> String {
 
 const GSM8K: &str = "{path=\"a.jsonl\", preset=\"gsm8k\"}";
 const NUMERIC: &str = "reward=[{type=\"numeric\"}]";
-const NO_WARMUP: &str = "warmup={steps=1, batch_size=1, lr=1e-3, source={type=\"jsonl\", path=\"x.jsonl\"}}";
+const NO_SFT: &str = "sft={steps=1, batch_size=1, lr=1e-3, source={type=\"jsonl\", path=\"x.jsonl\"}}";
 
 /// What is wrong with the data, without the place.
 fn wrong(data: &str) -> Vec<String> {
-    let found = problems(BASE, &[data, NUMERIC, NO_WARMUP]);
+    let found = problems(BASE, &[data, NUMERIC, NO_SFT]);
     let place = format!("--set {data}: ");
     found.iter().map(|problem| problem.strip_prefix(&place).unwrap_or(problem).to_owned()).collect()
 }
@@ -22,7 +22,7 @@ fn wrong(data: &str) -> Vec<String> {
 fn files_that_are_right_are_right() {
     let two = "{path=\"b.jsonl\", fields={question=\"q\", answer=\"a\"}, answer_in=\"boxed\", limit=5}";
     let data = files(GSM8K, &format!("{GSM8K}, {two}"), ", prompt=\"{question} Answer:\", broken=\"skip\"");
-    parse(BASE, &[&data, NUMERIC, NO_WARMUP]).unwrap();
+    parse(BASE, &[&data, NUMERIC, NO_SFT]).unwrap();
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn classes_of_arithmetic_are_checked() {
     let arithmetic = |classes: &str| {
         format!("data={{type=\"arithmetic\", classes={classes}, train_items=200, eval_items=9}}")
     };
-    parse(BASE, &[&arithmetic("[\"d + d\", \"dd*d\"]"), NUMERIC, NO_WARMUP]).unwrap();
+    parse(BASE, &[&arithmetic("[\"d + d\", \"dd*d\"]"), NUMERIC, NO_SFT]).unwrap();
     for got in ["[1]", "\"d + d\"", "1"] {
         assert_eq!(
             wrong(&arithmetic(got)),

@@ -31,6 +31,10 @@ fn keys_that_have_moved_are_found_at_their_new_place() {
         ("advantage.drop_uniform=true", "write `zero_variance` = \"drop\" in [groups]"),
         ("advantage.shared=once", "it is called `shared_prefix` and belongs in [batch]"),
         ("advantage.train_unbranched=true", "it belongs in [explore]"),
+        ("sampling.max_rows=8", "it is called `max_num_seqs`"),
+        ("batch.recompute=true", "it is called `gradient_checkpointing`"),
+        ("sft.lr_warmup_steps=1", "it is called `warmup_steps`"),
+        ("warmup={steps=1}", "[warmup] is not a section; it is called [sft]"),
         ("loss.type=clip", "it belongs in [loss.policy]"),
         ("loss.clip_high=0.28", "it belongs in [loss.policy]"),
     ] {
@@ -120,7 +124,7 @@ fn mistakes_about_sections_are_explained() {
         problems("", &[])[..4],
         [
             "x.toml: [run] is missing; it needs `name`, `steps`",
-            "x.toml: [model] is missing; its keys are `path`, `hub`, `revision`, `scratch`, `dtype`, `device`",
+            "x.toml: [model] is missing; its keys are `path`, `hub`, `revision`, `scratch`, `dtype`, `device`, `backend`",
             "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"arithmetic\", \"files\"",
             "x.toml: [explore] is missing; it needs `type`: one of \"group\", \"tree\"",
         ]
@@ -229,7 +233,7 @@ fn every_problem_is_reported_at_once() {
         problems(&text, &["loss.kl.estimator=k3", "sampling.top_p=2"]),
         [
             "x.toml:4: [run] `steps`: got 0, expected at least 1",
-            "x.toml:16: [warmup.source] `type` is missing; it takes one of \"countdown_demos\", \"jsonl\"",
+            "x.toml:16: [sft.source] `type` is missing; it takes one of \"countdown_demos\", \"jsonl\"",
             "x.toml:31: [explore] `sizes` is not a key of type = \"group\"; did you mean `size`?",
             "x.toml:39: [[reward]] #1 `weight`: got NaN, expected a finite number",
             "x.toml:40: [[reward]] #1 `preset`: got 1, expected one of \"exact\", \"tinyzero\", \"nano_aha\", \"grpo_zero\"",
@@ -323,15 +327,15 @@ fn the_sense_of_the_whole_is_checked() {
         ),
         ("loss.policy.clip_low=1", "[loss.policy] `clip_low`: got 1, expected above 0 and below 1"),
         ("loss.kl.coef=-1", "[loss.kl] `coef`: got -1, expected a finite number, 0 or more"),
-        ("warmup.lr_warmup_steps=501", "[warmup] `lr_warmup_steps`: got 501, expected at most `steps` = 500"),
+        ("sft.warmup_steps=501", "[sft] `warmup_steps`: got 501, expected at most `steps` = 500"),
         (
             "optim.lr=1.5",
             "[optim] `lr`: got 1.5, expected above 0 and at most 1, since every weight moves by about that much; usual \
              are 1e-6 to 1e-2",
         ),
         (
-            "warmup.lr=0",
-            "[warmup] `lr`: got 0, expected above 0 and at most 1, since every weight moves by about that much; usual are \
+            "sft.lr=0",
+            "[sft] `lr`: got 0, expected above 0 and at most 1, since every weight moves by about that much; usual are \
              1e-6 to 1e-2",
         ),
         (
@@ -340,7 +344,7 @@ fn the_sense_of_the_whole_is_checked() {
         ),
         ("optim.eps=1e-20", "[optim] `eps`: got 0.00000000000000000001, expected 1e-16 to 1"),
         ("optim.weight_decay=1e9", "[optim] `weight_decay`: got 1000000000, expected 0 to 1"),
-        ("warmup.source.guesses=0", "[warmup.source] `guesses`: got 0, expected at least 1"),
+        ("sft.source.guesses=0", "[sft.source] `guesses`: got 0, expected at least 1"),
         ("run.name=../x", "[run] `name`: got \"../x\", expected the name of one folder"),
         ("eval.samples=0", "[eval] `samples`: got 0, expected at least 1"),
     ] {

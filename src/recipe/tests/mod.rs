@@ -60,7 +60,7 @@ fn a_resumed_run_may_change_what_leaves_its_course_alone() {
         "checkpoint.every=1",
         "observe.tensorboard=false",
         "run.steps=500",
-        "sampling.max_rows=8",
+        "sampling.max_num_seqs=8",
     ];
     assert_eq!(differ(&free, &[]), Vec::<String>::new());
     assert_eq!(differ(&["run.steps=500"], &["optim.schedule=cosine"]), ["run.steps: 500 here, 120 there"]);

@@ -107,7 +107,7 @@ proptest! {
                 Some(path) => ModelSettings { path: Some(path.into()), scratch: None, ..base.model },
                 None => base.model,
             },
-            warmup: base.warmup.filter(|_| warmed),
+            sft: base.sft.filter(|_| warmed),
             loss,
             groups: if critic.is_none() { groups } else { GroupsConfig::default() },
             advantage,

@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub(super) fn start(findings: &mut Findings, recipe: &Recipe) {
-    let Recipe { model, warmup, data, batch, .. } = recipe;
+    let Recipe { model, sft, data, batch, .. } = recipe;
     // What a model of the hub is called is known above the room of the settings.
     if let Err(error) = HubModel::of(model) {
         findings.broken(&["model.hub", "model.revision"], format!("[model] `hub` and `revision`: {error}"));
@@ -27,11 +27,10 @@ pub(super) fn start(findings: &mut Findings, recipe: &Recipe) {
             )
         });
     }
-    let demonstrates =
-        warmup.as_ref().is_some_and(|warmup| matches!(warmup.source, SourceConfig::CountdownDemos(_)));
+    let demonstrates = sft.as_ref().is_some_and(|sft| matches!(sft.source, SourceConfig::CountdownDemos(_)));
     let other = data.kinds().into_iter().find(|kind| *kind != TaskKind::Countdown);
-    findings.broken_if(demonstrates && other.is_some(), &["warmup.source.type", "data.type"], || {
-        "[warmup.source] `type`: got \"countdown_demos\", expected \"jsonl\", since [data] has other problems than Countdown"
+    findings.broken_if(demonstrates && other.is_some(), &["sft.source.type", "data.type"], || {
+        "[sft.source] `type`: got \"countdown_demos\", expected \"jsonl\", since [data] has other problems than Countdown"
             .into()
     });
 }

@@ -62,10 +62,10 @@ impl Batch<'_> {
         let (next, new): (Vec<i64>, Vec<bool>) = fed.into_iter().unzip();
         let next = Tensor::from_slice(&next).to_device(policy.placement.device); // (B)
         self.hidden = match &mut self.reader {
-            None => policy.decoder().step(&next, &mut self.cache, None)?,
+            None => policy.step(&next, &mut self.cache, None)?,
             Some(reader) => {
                 reader.count(&new);
-                policy.decoder().step(&next, &mut self.cache, Some(reader))?
+                policy.step(&next, &mut self.cache, Some(reader))?
             }
         };
         Ok(())

@@ -56,19 +56,19 @@ pub(super) fn resume(
     kept: &[&Kept],
     n_new: i64,
 ) -> anyhow::Result<(Tensor, KvCache)> {
-    let placement = policy.placement;
+    let device = policy.placement.device;
     let lens: Vec<i64> = contexts.iter().map(|context| context.tokens.len() as i64 - 1).collect();
     // One column more, for the last tokens.
-    let mut cache = KvCache::new(&policy.config, &lens, n_new + 1, placement.kind, placement.device);
+    let mut cache = policy.cache(&lens, n_new + 1);
     for (row, (kept, n)) in kept.iter().zip(&lens).enumerate() {
         kept.fill(&mut cache, row, *n);
     }
     let last = contexts.iter().filter_map(|context| context.tokens.last());
     let last: Vec<i64> = last.map(|token| i64::from(*token)).collect();
-    let last = Tensor::from_slice(&last).to_device(placement.device);
-    let hidden = policy.decoder().step(&last, &mut cache, None)?; // (contexts, E)
+    let last = Tensor::from_slice(&last).to_device(device);
+    let hidden = policy.step(&last, &mut cache, None)?; // (contexts, E)
     let rows = (0i64..).zip(contexts).flat_map(|(i, context)| std::iter::repeat_n(i, context.rows.len()));
     let rows: Vec<i64> = rows.collect();
     cache.keep_rows(&rows);
-    Ok((hidden.index_select(0, &Tensor::from_slice(&rows).to_device(placement.device)), cache))
+    Ok((hidden.index_select(0, &Tensor::from_slice(&rows).to_device(device)), cache))
 }

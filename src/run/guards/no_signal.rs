@@ -22,7 +22,7 @@ impl Default for NoSignal {
 
 impl Guard for NoSignal {
     fn after_step(&mut self, step: &Watched<'_>) -> Result<Option<String>> {
-        let nothing = step.row.get("group/without_signal") == Some(1.0);
+        let nothing = step.row.get("group/zero_variance") == Some(1.0);
         self.without = self.without.filter(|_| nothing).map(|steps| steps + 1);
         let is_last = step.record.step == step.setup.recipe.run.steps;
         let told = self.without.filter(|steps| *steps == PATIENCE || is_last);
@@ -30,7 +30,7 @@ impl Guard for NoSignal {
             format!(
                 "no group had a signal in {steps} steps: all rewards of a prompt are equal, or graders could not judge the \
                  responses, so nothing is learned from them; take problems that the policy solves at times, a longer \
-                 [warmup], more responses to a prompt ([explore]) or a higher [sampling] temperature"
+                 [sft], more responses to a prompt ([explore]) or a higher [sampling] temperature"
             )
         }))
     }

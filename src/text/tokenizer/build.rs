@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Result, anyhow};
 use serde_json::json;
 
-use super::folder::{GENERATION_CONFIG, TOKENIZER};
 use super::regex;
+use crate::files::model_folder::{GENERATION_CONFIG, TOKENIZER};
 use crate::text::caught::{Allowance, watched};
 use crate::text::companion::{read, whole};
 use crate::types::TokenId;

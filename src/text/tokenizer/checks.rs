@@ -2,7 +2,8 @@
 
 use anyhow::{Result, anyhow, bail};
 
-use super::{TOKENIZER, Tokenizer};
+use super::Tokenizer;
+use crate::files::model_folder::TOKENIZER;
 use crate::types::TokenId;
 
 impl Tokenizer {

@@ -7,24 +7,11 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use super::{Tokenizer, inspected};
+use crate::files::model_folder::{FURTHER_TEMPLATES, MODEL_FILES, TOKENIZER};
 use crate::files::{list, read_regular};
-use crate::text::chat::{CHAT_TEMPLATE, MAX_SOURCE, SPECIAL_TOKENS};
+use crate::text::chat::MAX_SOURCE;
 
-pub(in crate::text) const TOKENIZER: &str = "tokenizer.json";
-pub(in crate::text) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-pub(in crate::text) const GENERATION_CONFIG: &str = "generation_config.json";
-/// The model's own configuration; read for its special ids, never saved from here.
-pub(in crate::text) const MODEL_CONFIG: &str = "config.json";
-
-/// Files that are read.
-const READ: [&str; 6] =
-    [TOKENIZER, TOKENIZER_CONFIG, GENERATION_CONFIG, MODEL_CONFIG, SPECIAL_TOKENS, CHAT_TEMPLATE];
-/// Files that only travel with a tokenizer.
-const TRAVEL: [&str; 4] = ["added_tokens.json", "vocab.json", "merges.txt", "vocab.txt"];
-
-/// Folder of the templates that a model has beside its default one; they travel too.
-pub(super) const FURTHER_TEMPLATES: &str = "additional_chat_templates";
-/// Most of these.
+/// Most templates that a model has beside its default one.
 const MAX_FURTHER: usize = 100;
 
 /// Largest configuration, in bytes; the largest published ones have some 1 MB.
@@ -37,7 +24,7 @@ pub(in crate::text) fn most_bytes(name: &str) -> u64 {
     match name {
         TOKENIZER => inspected::MAX_FILE as u64,
         _ if name.ends_with(".jinja") => MAX_SOURCE as u64,
-        _ if TRAVEL.contains(&name) => MAX_TRAVEL,
+        _ if MODEL_FILES.iter().any(|file| file.name == name && !file.is_read) => MAX_TRAVEL,
         _ => MAX_CONFIG,
     }
 }
@@ -47,7 +34,7 @@ pub(in crate::text) fn most_bytes(name: &str) -> u64 {
 /// # Errors
 /// If one cannot be read, or is larger than such a file may be.
 pub(super) fn read_files(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let names = READ.into_iter().chain(TRAVEL).map(str::to_owned);
+    let names = MODEL_FILES.iter().map(|file| file.name.to_owned());
     let mut files = BTreeMap::new();
     for name in names.chain(further_templates(dir)?) {
         let path = dir.join(&name);

@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::folder::FURTHER_TEMPLATES;
 use super::*;
-use crate::text::chat::{CHAT_TEMPLATE, SPECIAL_TOKENS};
+use crate::files::model_folder::{
+    CHAT_TEMPLATE, CONFIG, FURTHER_TEMPLATES, GENERATION_CONFIG, SPECIAL_TOKENS, TOKENIZER_CONFIG,
+};
 use crate::text::countdown_tokenizer;
 
 /// The preset's `tokenizer.json` in a folder with the other `files`.
@@ -35,7 +36,7 @@ fn says_what_is_wrong_with_a_folder() {
             vec![(GENERATION_CONFIG, json!({"eos_token_id": "7"}))],
             "generation_config.json, eos_token_id: got \"7\"",
         ),
-        (vec![(MODEL_CONFIG, json!({"eos_token_id": 100_000}))], "100000 is not in the vocabulary"),
+        (vec![(CONFIG, json!({"eos_token_id": 100_000}))], "100000 is not in the vocabulary"),
         (vec![(TOKENIZER, json!({"model": 1}))], "tokenizer.json: not a tokenizer"),
     ];
     for (files, expected) in cases {
@@ -51,7 +52,7 @@ fn says_what_is_wrong_with_a_folder() {
 #[test]
 fn a_saved_folder_reads_back_the_same() {
     let template = (CHAT_TEMPLATE, json!("{{ messages }}"));
-    let source = folder(&[template, (MODEL_CONFIG, json!({"eos_token_id": [7, 9]}))]);
+    let source = folder(&[template, (CONFIG, json!({"eos_token_id": [7, 9]}))]);
     let further = Path::new(FURTHER_TEMPLATES).join("tool_use.jinja");
     fs::create_dir(source.path().join(FURTHER_TEMPLATES)).unwrap();
     fs::write(source.path().join(&further), "{{ tools }}").unwrap();
@@ -63,7 +64,7 @@ fn a_saved_folder_reads_back_the_same() {
     assert_eq!(again.eos_ids(), [7, 9]);
     assert!(saved.path().join(CHAT_TEMPLATE).is_file());
     assert_eq!(fs::read_to_string(saved.path().join(further)).unwrap(), "{{ tools }}");
-    assert!(!saved.path().join(MODEL_CONFIG).exists());
+    assert!(!saved.path().join(CONFIG).exists());
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn a_model_may_have_spare_rows_but_none_too_few() {
 #[test]
 fn a_byte_order_mark_is_passed_over() {
     let dir = folder(&[]);
-    fs::write(dir.path().join(MODEL_CONFIG), "\u{feff}{\"eos_token_id\": 7}").unwrap();
+    fs::write(dir.path().join(CONFIG), "\u{feff}{\"eos_token_id\": 7}").unwrap();
     let settings = "\u{feff}{\"temperature\": 0.6}";
     fs::write(dir.path().join(GENERATION_CONFIG), settings).unwrap();
     let tokenizer = Tokenizer::from_folder(dir.path()).unwrap();
@@ -94,9 +95,7 @@ fn refusal(dir: &tempfile::TempDir) -> String {
 
 #[test]
 fn files_are_no_larger_than_such_files_are() {
-    for (name, megabytes) in
-        [(GENERATION_CONFIG, 5), (MODEL_CONFIG, 5), (CHAT_TEMPLATE, 1), ("vocab.json", 33)]
-    {
+    for (name, megabytes) in [(GENERATION_CONFIG, 5), (CONFIG, 5), (CHAT_TEMPLATE, 1), ("vocab.json", 33)] {
         let dir = folder(&[(TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))]);
         fs::File::create(dir.path().join(name)).unwrap().set_len(megabytes << 20).unwrap();
         let error = refusal(&dir);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::{Error, Result, anyhow};
 
 use super::build::{for_text, for_tokens};
-use super::folder::TOKENIZER;
 use super::{Tokenizer, pace};
+use crate::files::model_folder::TOKENIZER;
 use crate::text::caught::caught;
 use crate::types::TokenId;
 

@@ -1,4 +1,4 @@
-//! `[warmup]`: the supervised start of a policy.
+//! `[sft]`: the supervised start of a policy.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::types::Rules;
 /// Supervised training on demonstrations before the first step of reinforcement learning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WarmupConfig {
+pub struct SftConfig {
     /// Optimiser steps.
     pub steps: u64,
     /// Texts per optimiser step.
@@ -18,7 +18,7 @@ pub struct WarmupConfig {
     pub lr: f64,
     /// Steps over which the learning rate rises linearly from 0.
     #[serde(default)]
-    pub lr_warmup_steps: u64,
+    pub warmup_steps: u64,
     /// Decoupled weight decay, 0 to 1.
     #[serde(default)]
     pub weight_decay: f64,
@@ -29,17 +29,17 @@ pub struct WarmupConfig {
     pub source: SourceConfig,
 }
 
-impl WarmupConfig {
+impl SftConfig {
     /// What its keys may be.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        let Self { steps, batch_size, lr, lr_warmup_steps, weight_decay, max_tokens, source } = self;
+        let Self { steps, batch_size, lr, warmup_steps, weight_decay, max_tokens, source } = self;
         let mut rules = Rules::default();
         rules.positive("steps", *steps);
         rules.positive("batch_size", *batch_size);
         expect_learning_rate(&mut rules, "lr", *lr);
-        rules.forbid(*steps > 0 && lr_warmup_steps > steps, &["lr_warmup_steps", "steps"], || {
-            format!(": got {lr_warmup_steps}, expected at most `steps` = {steps}")
+        rules.forbid(*steps > 0 && warmup_steps > steps, &["warmup_steps", "steps"], || {
+            format!(": got {warmup_steps}, expected at most `steps` = {steps}")
         });
         rules.share("weight_decay", *weight_decay);
         rules.positive("max_tokens", *max_tokens);

@@ -9,13 +9,13 @@
 //! queries sees are left out. The backward pass makes `P` again.
 
 use anyhow::Result;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
-use super::super::decoder::{Tap, Tapped};
-use super::super::inputs::Grid;
+use super::super::{Tap, Tapped};
 use crate::kernel::{
-    CausalRows, HeadRows, Number, SlotGradient, causal_softmax, causal_softmax_back, view, view_mut,
+    CausalRows, HeadRows, Number, Owned, SlotGradient, causal_softmax, causal_softmax_back, view,
 };
+use crate::model::inputs::Grid;
 
 /// Most numbers of a map: few enough to stay in the caches.
 pub(super) const MAX_MAP: usize = 1 << 21;
@@ -60,7 +60,8 @@ impl<T: Number> Attention<'_, T> {
     /// Norms, rotates and lays out `qkv` `[N, (H + 2K) D]`.
     pub fn spread(&self, qkv: &Tensor) -> Result<InSlots> {
         let [mut q, mut k, mut v] = [self.n_heads(), self.n_kv(), self.n_kv()].map(|heads| self.empty(heads));
-        self.heads.spread(view(qkv)?, view_mut(&mut q)?, view_mut(&mut k)?, view_mut(&mut v)?);
+        self.heads.spread(view(qkv)?, q.numbers()?, k.numbers()?, v.numbers()?);
+        let [q, k, v] = [q, k, v].map(Owned::into_tensor);
         Ok(InSlots { q, k, v })
     }
 
@@ -78,13 +79,14 @@ impl<T: Number> Attention<'_, T> {
                 queries: &of_heads(&slots.q, self.n_heads()).transpose(1, 2),
                 keys: &of_heads(&slots.k, self.n_kv()),
                 values: &of_heads(&slots.v, self.n_kv()),
+                attention: crate::model::Attention::plain(d),
             });
         }
     }
 
     /// What attention gives each token, `[n, H D]`: the first N rows, zeros behind them.
     pub fn forward(&self, slots: &InSlots, n: i64) -> Result<Tensor> {
-        let out = self.empty(self.n_heads());
+        let out = self.empty(self.n_heads()).into_tensor();
         for part in self.parts() {
             let (q, k, v) = self.of_part(slots, &part);
             let to = self.per_head(&self.queries(&out, &part), &part);
@@ -94,17 +96,19 @@ impl<T: Number> Attention<'_, T> {
             }
         }
         let width = self.n_heads() * self.heads.head_dim as i64;
-        let mut gathered = Tensor::zeros([n, width], (T::KIND, Device::Cpu));
-        self.heads.gather(view(&out)?, view_mut(&mut gathered)?);
-        Ok(gathered)
+        let mut gathered = Owned::zeros(&[n, width], T::KIND);
+        self.heads.gather(view(&out)?, gathered.numbers()?);
+        Ok(gathered.into_tensor())
     }
 
     /// From the gradient `d` `[N, H D]` of [`Attention::forward`] to that of `qkv`, and those of the norms' gains, `[2 D]`.
     pub fn backward(&self, qkv: &Tensor, d: &Tensor) -> Result<(Tensor, Vec<f32>)> {
         let slots = self.spread(qkv)?;
         let mut d_out = self.empty(self.n_heads());
-        self.heads.spread_home(view(d)?, view_mut(&mut d_out)?);
-        let (dq, dk, dv) = (self.empty(self.n_heads()), self.empty(self.n_kv()), self.empty(self.n_kv()));
+        self.heads.spread_home(view(d)?, d_out.numbers()?);
+        let d_out = d_out.into_tensor();
+        let of_heads = [self.n_heads(), self.n_kv(), self.n_kv()];
+        let [dq, dk, dv] = of_heads.map(|heads| self.empty(heads).into_tensor());
         for part in self.parts() {
             let (q, k, v) = self.of_part(&slots, &part);
             let d_out = self.queries(&d_out, &part);
@@ -114,26 +118,27 @@ impl<T: Number> Attention<'_, T> {
                 let (q, d_out) = (self.some(&q, &part, block), self.some(&d_out, &part, block));
                 let weights = self.weights(&q, &k, block)?;
                 of_values.add(weights.transpose(1, 2).bmm(&d_out), &part);
-                let mut d_scores = d_out.bmm(&v.narrow(1, 0, block.seen()).transpose(1, 2));
-                causal_softmax_back(view::<T>(&weights)?, view_mut(&mut d_scores)?, self.rows(block));
+                let mut d_scores = Owned::bmm(&d_out, &v.narrow(1, 0, block.seen()).transpose(1, 2));
+                causal_softmax_back(view::<T>(&weights)?, d_scores.numbers()?, self.rows(block));
+                let d_scores = d_scores.into_tensor();
                 self.put(&to, &d_scores.bmm(&k.narrow(1, 0, block.seen())), block);
                 of_keys.add(d_scores.transpose(1, 2).bmm(&q), &part);
             }
             of_keys.write(self.keys(&dk, &part));
             of_values.write(self.keys(&dv, &part));
         }
-        let mut d_qkv = qkv.zeros_like();
+        let mut d_qkv = Owned::zeros(&qkv.size(), T::KIND);
         let mut d_norm = vec![0f32; 2 * self.heads.head_dim];
         let gradient = SlotGradient { q: view(&dq)?, k: view(&dk)?, v: view(&dv)? };
-        self.heads.collect(&gradient, view(qkv)?, view_mut(&mut d_qkv)?, &mut d_norm);
-        Ok((d_qkv, d_norm))
+        self.heads.collect(&gradient, view(qkv)?, d_qkv.numbers()?, &mut d_norm);
+        Ok((d_qkv.into_tensor(), d_norm))
     }
 
     /// Attention weights of queries `[B K, H/K n, D]` over the columns that any of them sees.
     fn weights(&self, q: &Tensor, k: &Tensor, block: Block) -> Result<Tensor> {
-        let mut scores = q.bmm(&k.narrow(1, 0, block.seen()).transpose(1, 2));
-        causal_softmax(view_mut::<T>(&mut scores)?, self.rows(block));
-        Ok(scores)
+        let mut scores = Owned::bmm(q, &k.narrow(1, 0, block.seen()).transpose(1, 2));
+        causal_softmax(scores.numbers::<T>()?, self.rows(block));
+        Ok(scores.into_tensor())
     }
 
     fn rows(&self, block: Block) -> CausalRows {
@@ -199,9 +204,9 @@ impl<T: Number> Attention<'_, T> {
         to.copy_(&x.view(to.size().as_slice()));
     }
 
-    fn empty(&self, heads: i64) -> Tensor {
+    fn empty(&self, heads: i64) -> Owned {
         let n = (self.heads.slots.token.len() * self.heads.head_dim) as i64 * heads;
-        Tensor::empty([n], (T::KIND, Device::Cpu))
+        Owned::empty(&[n], T::KIND)
     }
 
     fn n_heads(&self) -> i64 {
@@ -239,6 +244,8 @@ impl Sum {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use tch::Device;
+
     use super::*;
     use crate::model::inputs::Inputs;
 

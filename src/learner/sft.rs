@@ -1,7 +1,7 @@
 //! The supervised start: the policy imitates texts before it learns from rewards.
 //!
 //! Loss: the mean over a batch's response tokens of `-logprob`, at temperature 1. The learning rate rises over
-//! `lr_warmup_steps`, then falls along a cosine to a tenth.
+//! `warmup_steps`, then falls along a cosine to a tenth.
 
 use anyhow::{Context, Result};
 use tch::Kind;
@@ -9,7 +9,7 @@ use tch::Kind;
 use super::accumulate::accumulate;
 use super::fit::{Fit, MicroBatch, Objective, Refused};
 use super::report::Tally;
-use super::warmup_config::WarmupConfig;
+use super::sft_config::SftConfig;
 use crate::batch::Sequence;
 use crate::data::supervised::{Example, Source};
 use crate::loss::{Aggregation, token_weights};
@@ -17,8 +17,8 @@ use crate::model::{Gradient, Policy, StatsGrad};
 use crate::optim::{AdamWState, OptimConfig, Schedule, learning_rate};
 use crate::types::{NotFinite, Step};
 
-/// Where a warm start stands after a step. With the weights of `policy`, `optimizer` is all that later steps depend on.
-pub struct Stand<'a> {
+/// Where SFT stands after a step. With the weights of `policy`, `optimizer` is all that later steps depend on.
+pub struct SftProgress<'a> {
     /// The step, counted from 1; as many updates as the optimiser has made.
     pub step: Step,
     /// Loss of its batch.
@@ -30,17 +30,17 @@ pub struct Stand<'a> {
 }
 
 /// Trains `policy` on `source`, from the beginning or on from the step after which `begun` and the weights of `policy` were
-/// saved. `progress` hears of every step; the warm start is given up when it says so by returning false.
+/// saved. `progress` hears of every step; SFT is given up when it says so by returning false.
 ///
 /// # Errors
 /// If an example cannot be made, `begun` is of another model, or `progress` fails; a [`NotFinite`] if loss or gradient
 /// stops being finite.
-pub fn warm_up(
+pub fn fine_tune(
     policy: &mut Policy,
-    config: &WarmupConfig,
+    config: &SftConfig,
     source: &Source,
     begun: Option<AdamWState>,
-    progress: &mut dyn FnMut(Stand<'_>) -> Result<bool>,
+    progress: &mut dyn FnMut(SftProgress<'_>) -> Result<bool>,
 ) -> Result<bool> {
     let optim = OptimConfig {
         lr: config.lr,
@@ -48,7 +48,7 @@ pub fn warm_up(
         eps: 1e-8,
         weight_decay: config.weight_decay,
         max_grad_norm: 1.0,
-        warmup_steps: config.lr_warmup_steps,
+        warmup_steps: config.warmup_steps,
         schedule: Schedule::Cosine,
         final_lr_ratio: Some(0.1),
     };
@@ -58,8 +58,7 @@ pub fn warm_up(
     begun.map_or(Ok(()), |state| fit.optimizer.restore(state))?;
     let size = config.batch_size as u64;
     for step in first..=config.steps {
-        let examples =
-            source.examples((step - 1) * size..step * size).context("making warm-start examples")?;
+        let examples = source.examples((step - 1) * size..step * size).context("making SFT examples")?;
         let lr = learning_rate(&optim, step, config.steps);
         let fitted = fit.fit(policy, &mut Imitation, &[&examples[..]], lr, &mut |_| Ok(()))?;
         if let Some(refused) = fitted.refused {
@@ -68,13 +67,13 @@ pub fn warm_up(
                 Refused::GradNorm(norm) => ("gradient's norm", norm),
             };
             return Err(NotFinite(format!(
-                "warm start, step {step}: the {what} is {value}; lower [warmup] lr = {}",
+                "SFT, step {step}: the {what} is {value}; lower [sft] lr = {}",
                 config.lr
             ))
             .into());
         }
         let loss = fitted.tally.loss(LOSS);
-        if !progress(Stand { step, loss, policy, optimizer: fit.optimizer.state() })? {
+        if !progress(SftProgress { step, loss, policy, optimizer: fit.optimizer.state() })? {
             return Ok(false);
         }
     }
@@ -82,7 +81,7 @@ pub fn warm_up(
 }
 
 /// What the loss is called among the losses of learners.
-const LOSS: &str = "loss/warmup";
+const LOSS: &str = "loss/sft";
 
 /// How badly the policy imitates texts: the mean of `-logprob` over a batch's response tokens.
 struct Imitation;
@@ -105,7 +104,7 @@ impl Objective for Imitation {
         policy: &Policy,
         micro: &MicroBatch<'_, Example>,
         tally: &mut Tally,
-        gradient: &Gradient,
+        gradient: &mut Gradient,
     ) -> Result<()> {
         // All tokens of a batch weigh the same.
         let weight = micro.weights.first().copied().unwrap_or_default();

@@ -1,33 +1,28 @@
-//! One decoding step on the CPU, with the kernels of [`crate::kernel`]; activations are feature-major, `[features, B]`, but for what
+//! One decoding step with the kernels of [`crate::kernel`]; activations are feature-major, `[features, B]`, but for what
 //! attention gives.
 
 use anyhow::Result;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::decoder::Decoder;
-use super::kv_cache::{AttentionTap, KvCache};
+use super::super::Decoder;
+use super::in_kind;
 use super::product::mm;
-use super::rope::Tables;
-use super::weights::LayerWeights;
-use crate::kernel::{AttendStep, Bf16, Number, add_rms_norm, attend_step, gate, view, view_mut};
+use crate::kernel::{AttendStep, Number, Owned, add_rms_norm, attend_step, gate, view};
+use crate::model::kv_cache::{AttentionTap, KvCache};
+use crate::model::rope::Tables;
+use crate::model::weights::LayerWeights;
 
-impl Decoder<'_> {
-    /// As [`Decoder::step_by_operations`], but for the layout of its result: the final hidden states, `[E, B]`.
-    ///
-    /// # Errors
-    /// If weights or cache are not in main memory.
-    pub(super) fn step_on_cpu(
-        &self,
-        tokens: &Tensor,
-        cache: &mut KvCache,
-        tap: Option<&mut dyn AttentionTap>,
-    ) -> Result<Tensor> {
-        let rope = self.rope.tables(cache.n_positions());
-        match self.weights.embed.kind() {
-            Kind::BFloat16 => CpuStep::<Bf16>::new(self, &rope)?.run(tokens, cache, tap),
-            _ => CpuStep::<f32>::new(self, &rope)?.run(tokens, cache, tap),
-        }
-    }
+pub(super) fn step(
+    decoder: &Decoder<'_>,
+    tokens: &Tensor,
+    cache: &mut KvCache,
+    tap: Option<&mut dyn AttentionTap>,
+) -> Result<Tensor> {
+    let rope = decoder.rope.tables(cache.n_positions());
+    let hidden = in_kind!(decoder.weights.embed.kind(), T => {
+        CpuStep::<T>::new(decoder, &rope)?.run(tokens, cache, tap)?
+    }); // (E, B)
+    Ok(hidden.transpose(0, 1))
 }
 
 /// A step under way in numbers of kind `T`.
@@ -43,17 +38,18 @@ impl<'a, T: Number> CpuStep<'a, T> {
         Ok(Self { decoder, rope, eps: decoder.config.rms_norm_eps as f32 })
     }
 
+    /// The final hidden states, `[E, B]`.
     fn run(
         &self,
         tokens: &Tensor,
         cache: &mut KvCache,
         mut tap: Option<&mut dyn AttentionTap>,
     ) -> Result<Tensor> {
-        let mut x = self.decoder.embed(tokens).transpose(0, 1).contiguous(); // (E, B)
+        let mut x = Owned::copy(&self.decoder.embed(tokens).transpose(0, 1)); // (E, B)
         let mut delta = None;
         for (l, layer) in self.decoder.weights.layers.iter().enumerate() {
             let normed = self.add_norm(&mut x, delta.as_ref(), &layer.input_norm)?;
-            let mut qkv = mm(&layer.qkv, &normed)?;
+            let mut qkv = mm(&layer.qkv, &normed)?.into_tensor();
             if let Some(bias) = &layer.qkv_bias {
                 qkv += bias.unsqueeze(1);
             }
@@ -62,23 +58,23 @@ impl<'a, T: Number> CpuStep<'a, T> {
                 None => None,
             };
             let attended = self.attend(l, layer, &qkv, cache, tap)?;
-            let normed =
-                self.add_norm(&mut x, Some(&mm(&layer.o, &attended.transpose(0, 1))?), &layer.post_norm)?;
+            let out = mm(&layer.o, &attended.transpose(0, 1))?;
+            let normed = self.add_norm(&mut x, Some(&out), &layer.post_norm)?;
             let gate_up = mm(&layer.gate_up, &normed)?; // (2F, B)
-            let mut gated = Tensor::empty([gate_up.size()[0] / 2, gate_up.size()[1]], (T::KIND, x.device()));
-            gate(view::<T>(&gate_up)?, view_mut(&mut gated)?);
-            delta = Some(mm(&layer.down, &gated)?);
+            let mut gated = Owned::empty(&[gate_up.size()[0] / 2, gate_up.size()[1]], T::KIND);
+            gate(gate_up.view::<T>()?, gated.numbers()?);
+            delta = Some(mm(&layer.down, &gated.into_tensor())?);
         }
         cache.advance();
         self.add_norm(&mut x, delta.as_ref(), &self.decoder.weights.final_norm)
     }
 
     /// Adds `delta` to the residual stream `x` and gives its norm.
-    fn add_norm(&self, x: &mut Tensor, delta: Option<&Tensor>, weight: &Tensor) -> Result<Tensor> {
-        let mut out = x.empty_like();
-        let delta = delta.map(view::<T>).transpose()?.unwrap_or_default();
-        add_rms_norm(view_mut(x)?, delta, view::<T>(weight)?, self.eps, view_mut(&mut out)?);
-        Ok(out)
+    fn add_norm(&self, x: &mut Owned, delta: Option<&Owned>, weight: &Tensor) -> Result<Tensor> {
+        let mut out = Owned::empty(&x.size(), T::KIND);
+        let delta = delta.map(Owned::view::<T>).transpose()?.unwrap_or_default();
+        add_rms_norm(x.numbers()?, delta, view::<T>(weight)?, self.eps, out.numbers()?);
+        Ok(out.into_tensor())
     }
 
     /// `qkv` `[(H + 2K) D, B]` of layer `l` to what its attention gives, `[B, H D]`.
@@ -91,16 +87,15 @@ impl<'a, T: Number> CpuStep<'a, T> {
         tap: Option<&mut dyn AttentionTap>,
     ) -> Result<Tensor> {
         let config = self.decoder.config;
-        let options = |kind| (kind, qkv.device());
         let norms = layer.qk_norm.as_ref();
         let norms = norms.map(|norm| Ok::<_, anyhow::Error>((view(&norm.q)?, view(&norm.k)?, self.eps)));
         let (column, capacity, n_rows) = (cache.n_columns(), cache.capacity(), cache.n_rows());
-        let mut out = Tensor::empty([n_rows, config.q_width()], options(T::KIND));
+        let mut out = Owned::empty(&[n_rows, config.q_width()], T::KIND);
         let look = match tap {
             Some(tap) if tap.wants(l) => Some(tap.look_back(l)?),
             _ => None,
         };
-        let (starts, keys, values) = cache.layer(l);
+        let (starts, keys, values) = cache.numbers(l)?;
         let step = AttendStep {
             n_heads: config.n_heads as usize,
             n_kv_heads: config.n_kv_heads as usize,
@@ -112,7 +107,7 @@ impl<'a, T: Number> CpuStep<'a, T> {
             column: column as usize,
             capacity: capacity as usize,
         };
-        attend_step(&step, view_mut(keys)?, view_mut(values)?, view_mut(&mut out)?, look);
-        Ok(out)
+        attend_step(&step, keys, values, out.numbers()?, look);
+        Ok(out.into_tensor())
     }
 }

@@ -1,20 +1,20 @@
-//! One draw from a distribution over tokens, by inversion of its cumulative sum.
+//! One draw from a distribution over tokens, by inversion of its cumulative sum. It is the reference of every other draw.
 //!
 //! Truncation as in transformers: the `top_k` most likely tokens (with all that tie with the last of them), then of those
 //! the smallest set whose renormalised probabilities reach `top_p`. The log-probability returned is that of the truncated,
 //! renormalised distribution.
 
+use crate::model::head::Truncation;
 use crate::types::TokenId;
 
-/// Draws a token from `probs` (non-negative, not necessarily summing to 1) with the uniform number `u` in `[0, 1)`.
-///
-/// `top_k = 0` and `top_p = 1` keep all tokens. Gives the token and its log-probability.
+/// Draws a token from `probs` (non-negative, not necessarily summing to 1) with the uniform number `u` in `[0, 1)`. Gives the
+/// token and its log-probability.
 #[must_use]
-pub fn draw(probs: &[f32], top_k: usize, top_p: f64, u: f64) -> (TokenId, f32) {
-    if top_k == 0 && top_p >= 1.0 {
+pub fn draw(probs: &[f32], truncation: Truncation, u: f64) -> (TokenId, f32) {
+    if truncation.keeps_all() {
         return invert(probs.iter().copied().enumerate(), u);
     }
-    let kept = truncate(probs, top_k, top_p);
+    let kept = truncate(probs, truncation);
     invert(kept.into_iter().map(|i| (i, probs[i])), u)
 }
 
@@ -27,7 +27,7 @@ pub fn most_likely(probs: &[f32]) -> (TokenId, f32) {
 }
 
 /// Indices of the tokens that survive top-k and top-p, in order of index.
-fn truncate(probs: &[f32], top_k: usize, top_p: f64) -> Vec<usize> {
+fn truncate(probs: &[f32], Truncation { top_k, top_p }: Truncation) -> Vec<usize> {
     let most_likely_first = |a: &usize, b: &usize| probs[*b].total_cmp(&probs[*a]).then(a.cmp(b));
     let mut kept: Vec<usize> = (0..probs.len()).collect();
     if top_k > 0 && top_k < kept.len() {
@@ -83,7 +83,7 @@ mod tests {
         let probs = [0.1f32, 0.0, 0.25, 0.4, 0.25];
         let mut counts = [0u32; 5];
         for i in 0..10_000 {
-            let (token, logprob) = draw(&probs, 0, 1.0, (f64::from(i) + 0.5) / 10_000.0);
+            let (token, logprob) = draw(&probs, Truncation::NONE, (f64::from(i) + 0.5) / 10_000.0);
             counts[token as usize] += 1;
             assert!((logprob - probs[token as usize].ln()).abs() < 1e-6);
         }
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_last_token_takes_what_rounding_leaves() {
-        let (token, _) = draw(&[0.1, 0.2, 0.7, 0.0], 0, 1.0, 1.0 - f64::EPSILON / 2.0);
+        let (token, _) = draw(&[0.1, 0.2, 0.7, 0.0], Truncation::NONE, 1.0 - f64::EPSILON / 2.0);
         assert_eq!(token, 2);
     }
 
@@ -109,28 +109,29 @@ mod tests {
             let n = (1..=probs.len()).find(|n| sum(*n) >= top_p * sum(probs.len())).unwrap();
             let mut expected = order[..n].to_vec();
             expected.sort_unstable();
-            assert_eq!(truncate(&probs, 0, top_p), expected, "{top_p}");
+            assert_eq!(truncate(&probs, Truncation { top_k: 0, top_p }), expected, "{top_p}");
         }
     }
 
     #[test]
     fn truncation_agrees_with_transformers() {
-        let golden: Value = serde_json::from_str(include_str!("../../tests/golden/sampling.json")).unwrap();
+        let golden: Value =
+            serde_json::from_str(include_str!("../../../../tests/golden/sampling.json")).unwrap();
         for case in golden.as_array().unwrap() {
             let logits: Vec<f64> = serde_json::from_value(case["logits"].clone()).unwrap();
             let temperature = case["temperature"].as_f64().unwrap();
             let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let probs: Vec<f32> = logits.iter().map(|l| ((l - largest) / temperature).exp() as f32).collect();
             let top_k = case["top_k"].as_u64().unwrap() as usize;
-            let top_p = case["top_p"].as_f64().unwrap();
+            let truncation = Truncation { top_k, top_p: case["top_p"].as_f64().unwrap() };
             let kept: Vec<usize> = serde_json::from_value(case["kept"].clone()).unwrap();
             let logprobs: Vec<f64> = serde_json::from_value(case["logprobs"].clone()).unwrap();
             // Tokens whose probability f32 rounds to 0 are never drawn, kept or not.
             let drawable =
                 |tokens: Vec<usize>| tokens.into_iter().filter(|i| probs[*i] > 0.0).collect::<Vec<_>>();
-            assert_eq!(drawable(truncate(&probs, top_k, top_p)), drawable(kept.clone()), "{case}");
+            assert_eq!(drawable(truncate(&probs, truncation)), drawable(kept.clone()), "{case}");
             for i in 0..1000 {
-                let (token, logprob) = draw(&probs, top_k, top_p, f64::from(i) / 1000.0);
+                let (token, logprob) = draw(&probs, truncation, f64::from(i) / 1000.0);
                 let place = kept.iter().position(|kept| *kept == token as usize).unwrap();
                 assert!((f64::from(logprob) - logprobs[place]).abs() < 1e-5, "{token}: {logprob}, {case}");
             }
