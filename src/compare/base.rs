@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::recipe::{self, Draft, Recipe};
+use crate::recipe::{Draft, Recipe, Text};
 use crate::run::Failure;
 
 /// A recipe with what all arms set.
@@ -14,8 +14,8 @@ use crate::run::Failure;
 pub struct Base {
     /// Where the recipe was read.
     pub file: PathBuf,
-    /// Its text.
-    pub text: String,
+    /// Its text, with all that it stands on.
+    pub text: Text,
     /// The recipe with the overrides of all arms and none of a single one.
     pub recipe: Recipe,
     /// Overrides of all arms.
@@ -30,24 +30,23 @@ impl Base {
     /// # Errors
     /// If it cannot be read, and [`Problems`](crate::recipe::Problems) of the recipe.
     pub fn read(file: &Path, overrides: &[String], is_quick: bool) -> Result<Self> {
-        let name = file.display().to_string();
-        let text = recipe::read_text(file).map_err(|problems| Failure::bad_input(problems.into()))?;
+        let text = Text::read(file).map_err(|problems| Failure::bad_input(problems.into()))?;
         let mut shortened = Vec::new();
         if is_quick {
-            shortened = quick(&Recipe::parse(&name, &text, overrides)?);
+            shortened = quick(&Draft::of_text(&text, overrides)?.finish()?);
             // What a person sets counts more.
             let key = |set: &str| set.split('=').next().unwrap_or_default().trim().to_owned();
             shortened.retain(|quick| overrides.iter().all(|own| key(own) != key(quick)));
         }
         let common = [&shortened, overrides].concat();
-        let recipe = Recipe::parse(&name, &text, &common)?;
+        let recipe = Draft::of_text(&text, &common)?.finish()?;
         Ok(Self { file: file.to_owned(), text, recipe, common, quick: shortened })
     }
 
     /// The recipe with further overrides, not yet finished.
     pub(super) fn draft(&self, overrides: &[String]) -> Result<Draft> {
         let overrides = [&self.common, overrides].concat();
-        Ok(Draft::parse(&self.file.display().to_string(), &self.text, &overrides)?)
+        Ok(Draft::of_text(&self.text, &overrides)?)
     }
 }
 

@@ -63,7 +63,7 @@ pub fn execute(
 
         let request = Request {
             setup,
-            given: Some(plan.base(arm)?.text.clone()),
+            given: Some(plan.base(arm)?.text.whole()),
             runs: folder.runs(),
             warm_starts: warm_starts.to_owned(),
             resume: folder.has_begun(&name),

@@ -14,12 +14,9 @@ use super::{
     read,
     schema::{Beside, Shape},
     source::Source,
+    text::Text,
     validate,
 };
-use crate::files::read_regular_text;
-
-/// Size of the largest recipe that is read, bytes; the longest of this project have some three thousand.
-const LARGEST: u64 = 1 << 20;
 
 /// What a recipe may hold.
 static SHAPE: LazyLock<Option<Shape>> = LazyLock::new(|| {
@@ -43,9 +40,7 @@ impl Draft {
     /// # Errors
     /// If the file cannot be read or is not TOML; all else that is wrong is kept.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, Problems> {
-        let file = path.display().to_string();
-        let text = read_text(path)?;
-        Self::parse(&file, &text, overrides)
+        Self::of_text(&Text::read(path)?, overrides)
     }
 
     /// As [`Draft::load`], from text that messages call `file`.
@@ -53,10 +48,21 @@ impl Draft {
     /// # Errors
     /// If the text is not TOML.
     pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
+        Self::of_text(&Text::of(file, text)?, overrides)
+    }
+
+    /// As [`Draft::load`], from text that was read before.
+    ///
+    /// # Errors
+    /// If the text is not TOML.
+    pub fn of_text(text: &Text, overrides: &[String]) -> Result<Self, Problems> {
         let Some(shape) = &*SHAPE else {
-            return Err(Problems::alone(file, "the settings of this program have no readable shape".into()));
+            return Err(Problems::alone(
+                text.file(),
+                "the settings of this program have no readable shape".into(),
+            ));
         };
-        let source = Source::parse(file, text, overrides)?;
+        let source = Source::parse(text, overrides)?;
         let read::Reading { value: recipe, mut findings, mut untrusted } =
             read::document::<Recipe>(shape, &source.table);
         if let Some(recipe) = &recipe {
@@ -67,7 +73,7 @@ impl Draft {
         Ok(Self { source, recipe, findings, untrusted })
     }
 
-    /// The text that it was read from.
+    /// The text that it was read from, with all that the recipe stands on.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.source.text
@@ -113,15 +119,6 @@ impl Draft {
     pub(super) fn is_sound(&self, key: &str) -> bool {
         !self.untrusted.overlap(key)
     }
-}
-
-/// The text of the recipe at `path`.
-///
-/// # Errors
-/// If it is not a file that can be read, is far too large or not UTF-8.
-pub fn read_text(path: &Path) -> Result<String, Problems> {
-    read_regular_text(path, LARGEST)
-        .map_err(|error| Problems::alone(&path.display().to_string(), format!("cannot be read: {error}")))
 }
 
 /// A recipe that has been read already.

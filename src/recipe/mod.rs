@@ -23,11 +23,13 @@ mod source;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod text;
 mod validate;
 
 pub use differences::Difference;
-pub use draft::{Draft, read_text};
+pub use draft::Draft;
 pub use problem::{Problem, Problems};
+pub use text::Text;
 
 /// What the keys of other frameworks are called here.
 pub mod migration {

@@ -9,7 +9,8 @@ use toml::{
 
 use super::{
     problem::{Finding, Problem, Problems},
-    syntax::{self, Lines, one_line},
+    syntax::{Lines, one_line},
+    text::{BASE, Text, merge},
 };
 
 /// Longest path of a key that is worth knowing the place of, bytes.
@@ -17,8 +18,9 @@ const LONGEST_PATH: usize = 1000;
 
 /// A document and where its keys were written.
 pub(super) struct Source {
-    file: String,
-    /// As given.
+    /// The files, the recipe's own first.
+    files: Vec<String>,
+    /// All of it, as it was before the overrides.
     pub text: String,
     /// The document, overrides applied.
     pub table: Table,
@@ -32,34 +34,33 @@ pub(super) struct Source {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     File,
-    Line(usize),
+    /// In one of the files.
+    Line(usize, usize),
     Override(usize, String),
 }
 
 impl Source {
-    /// Parses `text`, called `file` in messages, and applies `overrides` of the form `section.key=value`.
+    /// Parses `text` and applies `overrides` of the form `section.key=value`.
     ///
     /// # Errors
     /// If the text is not TOML; overrides that cannot be applied are kept for [`Source::place`].
-    pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
-        let (spans, _) = DeTable::parse_recoverable(text);
-        let Ok(table) = text.parse::<Table>() else {
-            return Err(Problems(syntax::problems(file, text)));
-        };
+    pub fn parse(text: &Text, overrides: &[String]) -> Result<Self, Problems> {
         let mut source = Self {
-            file: file.to_owned(),
-            text: text.to_owned(),
-            table,
-            places: BTreeMap::new(),
-            refused: Vec::new(),
+            files: text.layers.iter().map(|layer| layer.file.clone()).collect(),
+            text: text.whole(),
+            ..Self::nowhere("")
         };
-        source.note_lines(&Lines::of(text), "", spans.get_ref());
+        for (index, layer) in text.layers.iter().enumerate().rev() {
+            let places = &mut source.places;
+            merge(&mut source.table, layer.table()?, "", &mut |path| forget(places, path));
+            let (spans, _) = DeTable::parse_recoverable(&layer.text);
+            source.note_lines((index, &Lines::of(&layer.text)), "", spans.get_ref());
+        }
         for (index, entry) in overrides.iter().enumerate() {
             let place = Place::Override(index, entry.clone());
             match apply(&mut source.table, entry) {
                 Ok(path) => {
-                    let below = format!("{path}.");
-                    source.places.retain(|key, _| !key.starts_with(&below));
+                    forget(&mut source.places, &path);
                     source.places.insert(path, place);
                 }
                 Err(message) => source.refused.push((place, message)),
@@ -70,8 +71,8 @@ impl Source {
 
     /// The source of a recipe that was read before, of which `file` is all that can be said.
     pub fn nowhere(file: &str) -> Self {
-        let file = file.to_owned();
-        Self { file, text: String::new(), table: Table::new(), places: BTreeMap::new(), refused: Vec::new() }
+        let files = vec![file.to_owned()];
+        Self { files, text: String::new(), table: Table::new(), places: BTreeMap::new(), refused: Vec::new() }
     }
 
     /// Everything wrong with the recipe, the refused overrides included, each in its place; `None` if nothing is.
@@ -89,8 +90,8 @@ impl Source {
         problems.sort_by(|(a, ..), (b, ..)| a.cmp(b));
         let problems = problems.into_iter().map(|(place, key, message)| {
             let place = match place {
-                Place::File => self.file.clone(),
-                Place::Line(line) => format!("{}:{line}", self.file),
+                Place::File => self.files[0].clone(),
+                Place::Line(file, line) => format!("{}:{line}", self.files[file]),
                 Place::Override(_, entry) => format!("--set {entry}"),
             };
             Problem { place, key, message }
@@ -108,21 +109,22 @@ impl Source {
         here.or_else(|| self.find(key.rsplit_once('.')?.0))
     }
 
-    fn note_lines(&mut self, lines: &Lines, path: &str, table: &DeTable<'_>) {
+    fn note_lines(&mut self, (file, lines): (usize, &Lines), path: &str, table: &DeTable<'_>) {
         for (key, value) in table {
             let path =
                 if path.is_empty() { key.get_ref().to_string() } else { format!("{path}.{}", key.get_ref()) };
-            self.places.insert(path.clone(), Place::Line(lines.of_offset(key.span().start)));
+            self.places.insert(path.clone(), Place::Line(file, lines.of_offset(key.span().start)));
             match value.get_ref() {
                 // No key of ours is that long, so nothing below it will be looked for.
                 _ if path.len() > LONGEST_PATH => {}
-                DeValue::Table(inner) => self.note_lines(lines, &path, inner),
+                DeValue::Table(inner) => self.note_lines((file, lines), &path, inner),
                 DeValue::Array(items) => {
                     for (index, item) in items.iter().enumerate() {
                         let path = format!("{path}.{index}");
-                        self.places.insert(path.clone(), Place::Line(lines.of_offset(item.span().start)));
+                        let line = lines.of_offset(item.span().start);
+                        self.places.insert(path.clone(), Place::Line(file, line));
                         if let DeValue::Table(inner) = item.get_ref() {
-                            self.note_lines(lines, &path, inner);
+                            self.note_lines((file, lines), &path, inner);
                         }
                     }
                 }
@@ -132,11 +134,22 @@ impl Source {
     }
 }
 
+/// Drops the places of what lies within `path`.
+fn forget(places: &mut BTreeMap<String, Place>, path: &str) {
+    let below = format!("{path}.");
+    let within = places.range(below.clone()..).map(|(key, _)| key.clone());
+    let within: Vec<String> = within.take_while(|key| key.starts_with(&below)).collect();
+    within.iter().for_each(|key| _ = places.remove(key));
+}
+
 /// Sets the key that `entry` names and returns its path; the error says why it could not.
 fn apply(table: &mut Table, entry: &str) -> Result<String, String> {
     let form = "write --set section.key=value";
     let (path, text) = entry.split_once('=').ok_or_else(|| format!("there is no `=`; {form}"))?;
     let path = path.trim();
+    if path == BASE {
+        return Err(format!("`{BASE}` is said in a file; name a file that says it"));
+    }
     let mut names = path.split('.').collect::<Vec<_>>();
     let last = names.pop().filter(|last| !last.is_empty() && !names.contains(&""));
     let last = last.ok_or_else(|| format!("`{path}` is not the path of a key; {form}"))?;

@@ -1,6 +1,7 @@
 //! Recipes read, compared and checked against the disk.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod base;
 mod data;
 mod mistakes;
 mod overrides;
