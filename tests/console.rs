@@ -121,7 +121,7 @@ fn without_a_terminal_there_are_only_plain_lines() {
     assert_eq!(steps[0], first);
     assert!(steps[1].ends_with("left 0.0s"));
     assert!(out.contains("\n          heldout: avg@4 48.9 ± 2.1 %\n"), "{out}");
-    assert!(out.contains("\n  after RL              48.9 ± 2.0 %     51.9 ± 4.0 %\n"), "{out}");
+    assert!(out.contains("\n  after RL       48.9 ± 2.0 %     51.9 ± 4.0 %\n"), "{out}");
 }
 
 #[test]
