@@ -77,14 +77,13 @@ fn the_countdown_recipes_differ_in_their_credit_alone() {
 }
 
 #[test]
-fn the_readme_shows_every_setting_of_credit_with_its_default() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, section) = readme.split_once("\n## Settings of credit\n").unwrap();
-    let (section, _) = section.split_once("\n## ").unwrap();
-    let block: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("    ")).collect();
-    let shown: Table = block.join("\n").parse().unwrap();
+fn the_page_on_credit_shows_every_setting_with_its_default() {
+    let page = std::fs::read_to_string(root().join("docs/credit.md")).unwrap();
+    let mut blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```"));
+    let (block, _) = blocks.find(|(block, _)| block.contains("\n[signals]")).unwrap();
+    let shown: Table = block.parse().unwrap();
     assert_eq!(shown["credit"][0], Value::try_from(CreditConfig::named("rhythm").unwrap()).unwrap());
     assert_eq!(shown["signals"], Value::try_from(SignalConfig::default()).unwrap());
     assert_eq!(shown.len(), 2);
-    assert!(CreditConfig::NAMES.iter().all(|name| section.contains(name)));
+    assert!(CreditConfig::NAMES.iter().all(|name| page.contains(name)));
 }

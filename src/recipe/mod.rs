@@ -33,7 +33,7 @@ pub use text::Text;
 
 /// What the keys of other frameworks are called here.
 pub mod migration {
-    #![doc = include_str!("migration.md")]
+    #![doc = include_str!("../../docs/migration.md")]
 }
 
 use serde::{Deserialize, Serialize};
