@@ -259,7 +259,8 @@ fn scripts_of_command_lines_are_there() {
 }
 
 fn recipe(name: &str) -> Table {
-    fs::read_to_string(root().join("recipes").join(name)).unwrap().parse().unwrap()
+    // With all that it stands on.
+    Draft::load(&root().join("recipes").join(name), &[]).unwrap().text().parse().unwrap()
 }
 
 /// `base` with `part` in it: its sections instead of those of `base`, or its keys beside theirs.

@@ -10,6 +10,7 @@ mod grade;
 mod inspect;
 mod panic;
 mod policy;
+mod recipes;
 mod sample;
 mod train;
 
@@ -53,6 +54,8 @@ enum Verb {
     Grade(grade::Grade),
     /// Find everything wrong with a recipe, without loading a model
     Check(check::Check),
+    /// List the recipes that come with the program, or copy one
+    Recipes(recipes::Recipes),
     /// Show the problems of a file or a recipe: what can be read, how long it is, and how the model will see it
     Data(Box<data::Data>),
     /// Time generation and training on fixed work
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Verb::Inspect(verb) => verb.run(),
         Verb::Grade(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
+        Verb::Recipes(verb) => verb.run(),
         Verb::Data(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
     });

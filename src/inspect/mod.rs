@@ -178,7 +178,11 @@ impl Inspection {
     ) -> Result<Self> {
         let (waad, fai) = (signal::waad(signals, &groups)?, signal::fai(signals, &groups)?);
         let response = Response::new(subject.coordinates(), &waad, &fai, &entropies);
-        let (mut gamma, marks) = strategies.of(&response)?;
+        let (mut gamma, mut marks) = (IndexMap::new(), IndexMap::new());
+        for (name, found) in strategies.of(&response)? {
+            gamma.insert(name.clone(), found.values);
+            marks.insert(name, found.marks);
+        }
         gamma.extend(subject.trained.clone().map(|trained| (TRAINED.to_owned(), trained)));
         let mut layers: Vec<usize> = signals.heads.iter().map(|head| head.id.layer).collect();
         layers.dedup();

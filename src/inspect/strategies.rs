@@ -3,7 +3,7 @@
 use anyhow::Result;
 use indexmap::IndexMap;
 
-use crate::credit::strategy::{CreditConfig, CreditStrategy, Mark, Response};
+use crate::credit::strategy::{CreditConfig, CreditStrategy, Gains, Response};
 use crate::types::RunRandom;
 
 /// Strategies, each under the name that is shown.
@@ -31,18 +31,9 @@ impl Strategies {
         self.0.keys().map(String::as_str)
     }
 
-    /// What each gives the tokens of `response`, and which it singles out.
-    pub(super) fn of(
-        &self,
-        response: &Response<'_>,
-    ) -> Result<(IndexMap<String, Vec<f32>>, IndexMap<String, Vec<Mark>>)> {
-        let (mut gains, mut marks) = (IndexMap::new(), IndexMap::new());
-        for (name, strategy) in &self.0 {
-            let found = strategy.gains(response)?;
-            gains.insert(name.clone(), found.values);
-            marks.insert(name.clone(), found.marks);
-        }
-        Ok((gains, marks))
+    /// What each says of `response`.
+    pub(super) fn of(&self, response: &Response<'_>) -> Result<IndexMap<String, Gains>> {
+        self.0.iter().map(|(name, strategy)| Ok((name.clone(), strategy.gains(response)?))).collect()
     }
 }
 
@@ -64,7 +55,10 @@ mod tests {
             ["random", "rhythm", "rhythm #2", "local_chunk", "global_anchor", "entropy", "late"]
         );
         let (waad, fai) = ([0.0; 2], [Some(1.0), None]);
-        let (gains, _) = strategies.of(&Response::new([0; 3], &waad, &fai, &[0.0; 2])).unwrap();
-        assert_eq!((&gains["rhythm"], &gains["rhythm #2"]), (&vec![2.0, 1.0], &vec![3.0, 1.0]));
+        let gains = strategies.of(&Response::new([0; 3], &waad, &fai, &[0.0; 2])).unwrap();
+        assert_eq!(
+            (&gains["rhythm"].values[..], &gains["rhythm #2"].values[..]),
+            (&[2.0, 1.0][..], &[3.0, 1.0][..])
+        );
     }
 }

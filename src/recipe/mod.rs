@@ -19,6 +19,7 @@ mod problem;
 mod read;
 mod reality;
 mod schema;
+mod shipped;
 mod source;
 mod syntax;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod validate;
 pub use differences::Difference;
 pub use draft::Draft;
 pub use problem::{Problem, Problems};
+pub use shipped::{SHIPPED, Shipped};
 pub use text::Text;
 
 /// What the keys of other frameworks are called here.

@@ -11,6 +11,7 @@ use super::{
     explain::human,
     problem::{Problem, Problems},
     schema::TYPE,
+    shipped::Shipped,
     syntax::{self, Lines, short},
 };
 use crate::files::read_regular_text;
@@ -45,7 +46,7 @@ impl Text {
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let file = path.display().to_string();
         let text = read_regular_text(path, LARGEST)
-            .map_err(|error| Problems::alone(&file, format!("cannot be read: {error}")))?;
+            .map_err(|error| Problems::alone(&file, format!("cannot be read: {error}{}", shipped(path))))?;
         Self::of(&file, &text)
     }
 
@@ -161,6 +162,14 @@ fn is_another(below: &Table, above: &Table) -> bool {
 fn is_same(one: &Path, other: &Path) -> bool {
     let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     canonical(one) == canonical(other)
+}
+
+/// What to do where `path` is not there but a recipe of that name comes with the program.
+fn shipped(path: &Path) -> String {
+    let own = path.to_str().filter(|_| !path.exists()).and_then(Shipped::find);
+    own.map_or_else(String::new, |own| {
+        format!("; a recipe of that name comes with rlcredit: `rlcredit recipes copy {}` writes it", own.name)
+    })
 }
 
 /// `a.toml on b.toml`.

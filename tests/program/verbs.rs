@@ -330,3 +330,34 @@ fn grade_takes_any_grader_with_its_settings() {
         assert!(refused.err.contains(expected), "{}", refused.err);
     }
 }
+
+#[test]
+fn recipes_that_come_with_the_program_are_listed_and_copied() {
+    let place = Place::new();
+    let listed = place.run(&["recipes"]);
+    assert_eq!(listed.code, 0, "{}", listed.err);
+    for part in [
+        "countdown\n    A policy of 2 million",
+        "\n    needs nothing else\n",
+        "needs Qwen/Qwen3-4B-Base from",
+    ] {
+        assert!(listed.out.contains(part), "{part}: {}", listed.out);
+    }
+    // With what it stands on, and as often as one likes.
+    for _ in 0..2 {
+        let copied = place.run(&["recipes", "copy", "countdown_rhythm"]);
+        assert_eq!((copied.code, copied.out.as_str()), (0, "countdown_rhythm.toml\ncountdown.toml\n"));
+    }
+    assert_eq!(place.run(&["check", "countdown_rhythm.toml"]).code, 0);
+    // But not over what a person has changed.
+    place.write("countdown.toml", place.read("countdown.toml") + "# mine\n");
+    let refused = place.run(&["recipes", "copy", "countdown_rhythm"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("countdown.toml: is there already, and is another file"), "{}", refused.err);
+    assert!(place.read("countdown.toml").ends_with("# mine\n"));
+    assert_eq!(place.run(&["recipes", "copy", "countdown_ppo", "other/ppo.toml"]).code, 1, "no such folder");
+    let unknown = place.run(&["recipes", "copy", "countdwn"]);
+    assert!(unknown.code == 2 && unknown.err.contains("expected one of countdown, "), "{}", unknown.err);
+    let meant = place.run(&["check", "gsm8k.toml"]);
+    assert!(meant.err.contains("`rlcredit recipes copy gsm8k` writes it"), "{}", meant.err);
+}

@@ -1,0 +1,101 @@
+//! `rlcredit recipes`: the recipes that come with the program.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use rlcredit::files::write_whole;
+use rlcredit::recipe::{Recipe, SHIPPED, Shipped};
+
+use super::{remark, require, say};
+
+#[derive(Args)]
+pub struct Recipes {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Copy a recipe, and the ones that it stands on, to change them
+    Copy(Copy),
+}
+
+#[derive(Args)]
+struct Copy {
+    /// What it is called in the list of `rlcredit recipes`
+    name: String,
+    /// File to write, instead of one of that name here; the ones that it stands on go beside it
+    path: Option<PathBuf>,
+}
+
+impl Recipes {
+    pub fn run(self) -> Result<ExitCode> {
+        match self.action {
+            Some(Action::Copy(copy)) => copy.run()?,
+            None => list()?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Says of every recipe what it is and what it needs.
+fn list() -> Result<()> {
+    for own in SHIPPED {
+        let recipe = own.draft()?.finish()?;
+        say(own.name)?;
+        say(format_args!("    {}", own.summary()))?;
+        say(format_args!("    needs {}", needs(&recipe)))?;
+    }
+    say("")?;
+    say("rlcredit recipes copy NAME writes one into a file; rlcredit train FILE runs it")
+}
+
+/// What has to be there before `recipe` can run.
+fn needs(recipe: &Recipe) -> String {
+    let model = match (&recipe.model.hub, &recipe.model.path) {
+        (Some(hub), _) => Some(format!("{hub} from the hub")),
+        (None, Some(path)) => Some(format!("a model in {}", path.display())),
+        (None, None) => None,
+    };
+    let n_files = recipe.data.files().concat().len();
+    let files = (n_files > 0).then(|| format!("{n_files} files of problems"));
+    let all: Vec<String> = model.into_iter().chain(files).collect();
+    if all.is_empty() { String::from("nothing else") } else { all.join(", ") }
+}
+
+impl Copy {
+    fn run(self) -> Result<()> {
+        let own = Shipped::find(&self.name);
+        require(own.is_some(), || {
+            let names: Vec<&str> = SHIPPED.iter().map(|own| own.name).collect();
+            format!("no recipe is called {:?}; expected one of {}", self.name, names.join(", "))
+        })?;
+        let Some(own) = own else { return Ok(()) };
+        let file = |own: &Shipped| {
+            PathBuf::from(own.name.rsplit('/').next().unwrap_or(own.name).to_owned() + ".toml")
+        };
+        let first = self.path.unwrap_or_else(|| file(own));
+        let folder = first.parent().unwrap_or(Path::new("")).to_owned();
+        let bases = own.chain().into_iter().skip(1).map(|base| (folder.join(file(base)), base.text));
+        let files: Vec<(PathBuf, &str)> = std::iter::once((first, own.text)).chain(bases).collect();
+        // What a person has changed is not written over, and what is there as it would be is no hindrance.
+        let differs = |(path, text): &&(PathBuf, &str)| {
+            std::fs::read_to_string(path).map_or(path.exists(), |there| there != **text)
+        };
+        let other = files.iter().find(differs).map(|(path, _)| path.display());
+        require(other.is_none(), || {
+            let other = other.map(|path| path.to_string()).unwrap_or_default();
+            format!("{other}: is there already, and is another file; name another place")
+        })?;
+        for (path, text) in &files {
+            write_whole(path, |file| Ok(file.write_all(text.as_bytes())?))?;
+            say(path.display())?;
+        }
+        if files.len() > 1 {
+            remark("the first stands on the others (`base`): what it does not say is theirs");
+        }
+        Ok(())
+    }
+}
