@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rlcredit::recipe::{Draft, Problems};
-use toml::{Table, Value};
+use toml::Table;
 
-/// Recipes that a part of one may be a part of.
-const BASES: [&str; 4] = ["countdown.toml", "countdown_ppo.toml", "countdown_tree.toml", "gsm8k.toml"];
+/// Recipes that a part of one may stand on.
+const BASES: [&str; 5] =
+    ["countdown.toml", "countdown_ppo.toml", "countdown_tree.toml", "gsm8k.toml", "smollm2_arithmetic.toml"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -258,36 +259,17 @@ fn scripts_of_command_lines_are_there() {
     assert_none("programs that are not there", &missing);
 }
 
-fn recipe(name: &str) -> Table {
-    // With all that it stands on.
-    Draft::load(&root().join("recipes").join(name), &[]).unwrap().text().parse().unwrap()
-}
-
-/// `base` with `part` in it: its sections instead of those of `base`, or its keys beside theirs.
-fn with_part(base: &Table, part: &Table, whole: bool) -> Table {
-    let mut merged = base.clone();
-    for (key, value) in part {
-        let value = match (merged.get(key), value) {
-            (Some(Value::Table(own)), Value::Table(part)) if !whole => {
-                Value::Table(with_part(own, part, false))
-            }
-            _ => value.clone(),
-        };
-        merged.insert(key.clone(), value);
-    }
-    merged
-}
-
-/// What is wrong with a part of a recipe; nothing where there is a recipe that it can be a part of.
-fn problems(mut part: Table) -> Option<Problems> {
-    let bases = match part.remove("base") {
-        Some(base) => vec![base.as_str().unwrap().to_owned()],
-        None => BASES.map(str::to_owned).to_vec(),
+/// What is wrong with a part of a recipe; nothing where there is a recipe that it can stand on.
+fn problems(part: &Table, text: &str) -> Option<Problems> {
+    let file = root().join("recipes/part.toml").display().to_string();
+    let on = |base: &str| format!("base = {base:?}\n{text}");
+    let texts = match part.contains_key("base") {
+        true => vec![text.to_owned()],
+        false => BASES.map(on).to_vec(),
     };
     let mut found = Vec::new();
-    for (base, whole) in bases.iter().flat_map(|base| [(base, true), (base, false)]) {
-        let text = with_part(&recipe(base), &part, whole).to_string();
-        found.push(Draft::parse(base, &text, &[]).and_then(Draft::finish).err()?);
+    for text in texts {
+        found.push(Draft::parse(&file, &text, &[]).and_then(Draft::finish).err()?);
     }
     found.into_iter().min_by_key(|problems| problems.0.len())
 }
@@ -298,8 +280,11 @@ fn recipes_in_pages_are_read() {
     for page in Page::all() {
         for block in page.blocks.iter().filter(|block| block.tag == "toml") {
             let place = page.place(block.line);
-            match block.lines.join("\n").parse() {
-                Ok(part) => wrong.extend(problems(part).map(|problems| format!("{place}: {problems}"))),
+            let text = block.lines.join("\n");
+            match text.parse() {
+                Ok(part) => {
+                    wrong.extend(problems(&part, &text).map(|problems| format!("{place}: {problems}")))
+                }
                 Err(error) => wrong.push(format!("{place}: {error}")),
             }
         }
