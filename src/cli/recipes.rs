@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use rlcredit::files::write_whole;
-use rlcredit::recipe::{Recipe, SHIPPED, Shipped};
+use rlcredit::recipe::{Draft, Recipe, SHIPPED, Shipped};
 
 use super::{remark, require, say};
 
@@ -43,7 +43,7 @@ impl Recipes {
 /// Says of every recipe what it is and what it needs.
 fn list() -> Result<()> {
     for own in SHIPPED {
-        let recipe = own.draft()?.finish()?;
+        let recipe = Draft::of_shipped(own)?.finish()?;
         say(own.name)?;
         say(format_args!("    {}", own.summary()))?;
         say(format_args!("    needs {}", needs(&recipe)))?;

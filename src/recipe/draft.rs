@@ -13,8 +13,9 @@ use super::{
     problem::{Finding, Problems},
     read,
     schema::{Beside, Shape},
+    shipped::Shipped,
     source::Source,
-    text::Text,
+    text::{Layer, Text},
     validate,
 };
 
@@ -49,6 +50,15 @@ impl Draft {
     /// If the text is not TOML.
     pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
         Self::of_text(&Text::of(file, text)?, overrides)
+    }
+
+    /// The recipe `own`, which comes with the program.
+    ///
+    /// # Errors
+    /// If it is not TOML; all of them are.
+    pub fn of_shipped(own: &'static Shipped) -> Result<Self, Problems> {
+        let layer = |own: &Shipped| Layer { file: format!("{}.toml", own.name), text: own.text.to_owned() };
+        Self::of_text(&Text { layers: own.chain().into_iter().map(layer).collect() }, &[])
     }
 
     /// As [`Draft::load`], from text that was read before.

@@ -18,6 +18,9 @@ const NOBODY: &str = "\0";
 /// Key that names the chosen variant of a part.
 pub(super) const TYPE: &str = "type";
 
+/// The key that names the recipe below; its path starts at the folder of the file that names it.
+pub(super) const BASE: &str = "base";
+
 /// Keys of a list entry that stand beside a flattened part, which serde's own list of keys leaves out.
 pub(super) type Beside = (&'static str, &'static [&'static str]);
 

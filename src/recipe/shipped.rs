@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::text::{BASE, Layer, Text};
-use super::{Draft, Problems};
+use super::schema::BASE;
 
 /// A recipe that comes with the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,15 +82,6 @@ impl Shipped {
         let beside = Path::new(self.name).with_file_name(base);
         Self::find(beside.to_str()?)
     }
-
-    /// What it comes to.
-    ///
-    /// # Errors
-    /// What is wrong with it; nothing is, of those that come with the program.
-    pub fn draft(&'static self) -> Result<Draft, Problems> {
-        let layer = |own: &Self| Layer { file: format!("{}.toml", own.name), text: own.text.to_owned() };
-        Draft::of_text(&Text { layers: self.chain().into_iter().map(layer).collect() }, &[])
-    }
 }
 
 #[cfg(test)]
@@ -99,6 +89,7 @@ impl Shipped {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::Draft;
     use super::*;
 
     #[test]
@@ -122,7 +113,7 @@ mod tests {
             assert!(own.summary().len() > 40, "{}: {:?}", own.name, own.summary());
             let from_file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("recipes/{}.toml", own.name));
             let from_file = super::super::Recipe::load(&from_file, &[]).unwrap();
-            assert_eq!(own.draft().unwrap().finish().unwrap(), from_file, "{}", own.name);
+            assert_eq!(Draft::of_shipped(own).unwrap().finish().unwrap(), from_file, "{}", own.name);
         }
     }
 

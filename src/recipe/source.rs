@@ -9,8 +9,9 @@ use toml::{
 
 use super::{
     problem::{Finding, Problem, Problems},
+    schema::BASE,
     syntax::{Lines, one_line},
-    text::{BASE, Text, merge},
+    text::{Text, merge},
 };
 
 /// Longest path of a key that is worth knowing the place of, bytes.

@@ -10,7 +10,7 @@ use toml::{
 use super::{
     explain::human,
     problem::{Problem, Problems},
-    schema::TYPE,
+    schema::{BASE, TYPE},
     shipped::Shipped,
     syntax::{self, Lines, short},
 };
@@ -18,9 +18,6 @@ use crate::files::read_regular_text;
 
 /// Size of the largest recipe that is read, bytes; the longest of this project have some three thousand.
 const LARGEST: u64 = 1 << 20;
-
-/// The key that names the recipe below; its path starts at the folder of the file that names it.
-pub(super) const BASE: &str = "base";
 
 /// The text of a recipe and of those that it stands on, each read once.
 #[derive(Clone, Debug)]
