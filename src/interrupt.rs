@@ -26,7 +26,7 @@ use signal_hook::{flag, low_level};
 
 /// A request to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub enum StopSignal {
     /// SIGINT: Ctrl-C.
     Interrupt,
     /// SIGTERM: what `kill` and job schedulers send.
@@ -46,7 +46,7 @@ pub enum Signal {
 /// How soon the same signal again is still the first one.
 const ONCE: Duration = Duration::from_millis(500);
 
-impl Signal {
+impl StopSignal {
     const ALL: [Self; 7] = [
         Self::Interrupt,
         Self::Terminate,
@@ -86,7 +86,7 @@ impl Signal {
     }
 }
 
-impl fmt::Display for Signal {
+impl fmt::Display for StopSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Interrupt => "SIGINT",
@@ -102,7 +102,7 @@ impl fmt::Display for Signal {
 
 /// Work ended before its end, because a signal asked for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped(pub Signal);
+pub struct Stopped(pub StopSignal);
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,11 +118,11 @@ pub trait OrStopped<T> {
     ///
     /// # Errors
     /// Any other error.
-    fn or_stopped(self) -> Result<Result<T, Signal>>;
+    fn or_stopped(self) -> Result<Result<T, StopSignal>>;
 }
 
 impl<T> OrStopped<T> for Result<T> {
-    fn or_stopped(self) -> Result<Result<T, Signal>> {
+    fn or_stopped(self) -> Result<Result<T, StopSignal>> {
         match self {
             Ok(value) => Ok(Ok(value)),
             Err(error) => match error.downcast_ref::<Stopped>() {
@@ -148,15 +148,23 @@ impl Interrupt {
     ///
     /// # Errors
     /// If the system refuses the handlers.
-    pub fn install(answer: impl FnOnce(Signal, bool) + Send + 'static) -> Result<Self> {
+    pub fn install(answer: impl FnOnce(StopSignal, bool) + Send + 'static) -> Result<Self> {
+        Self::install_within(ONCE, answer)
+    }
+
+    /// As [`Interrupt::install`], where the same signal is still the first one for as long as `once`.
+    pub(crate) fn install_within(
+        once: Duration,
+        answer: impl FnOnce(StopSignal, bool) + Send + 'static,
+    ) -> Result<Self> {
         let this = Self::default();
-        this.listen(answer).context("could not listen to signals")?;
+        this.listen(once, answer).context("could not listen to signals")?;
         Ok(this)
     }
 
     /// One that heard `signal` already.
     #[cfg(test)]
-    pub(crate) fn by(signal: Signal) -> Self {
+    pub(crate) fn by(signal: StopSignal) -> Self {
         let this = Self::default();
         this.request(signal);
         this
@@ -164,14 +172,18 @@ impl Interrupt {
 
     /// Asks as `signal` does.
     #[cfg(test)]
-    pub(crate) fn request(&self, signal: Signal) {
+    pub(crate) fn request(&self, signal: StopSignal) {
         self.first.store(usize::try_from(signal.number()).unwrap_or(0), Ordering::SeqCst);
     }
 
-    fn listen(&self, answer: impl FnOnce(Signal, bool) + Send + 'static) -> io::Result<()> {
+    fn listen(
+        &self,
+        once: Duration,
+        answer: impl FnOnce(StopSignal, bool) + Send + 'static,
+    ) -> io::Result<()> {
         let ignored = ignored();
-        let heard = Signal::ALL.into_iter().filter(|signal| ignored >> (signal.number() - 1) & 1 == 0);
-        let heard: Vec<Signal> = heard.collect();
+        let heard = StopSignal::ALL.into_iter().filter(|signal| ignored >> (signal.number() - 1) & 1 == 0);
+        let heard: Vec<StopSignal> = heard.collect();
         let mut again = HashMap::new();
         for signal in heard.iter().filter(|signal| signal.insists()) {
             // In the handler itself, so that it works whatever the process is at.
@@ -185,11 +197,11 @@ impl Interrupt {
         let this = self.clone();
         let wait = move || {
             let mut answer = Some(answer);
-            for signal in arrivals.forever().filter_map(Signal::of_number) {
+            for signal in arrivals.forever().filter_map(StopSignal::of_number) {
                 let number = usize::try_from(signal.number()).unwrap_or(0);
                 _ = this.first.compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst);
                 if let Some(asked) = again.remove(&signal.number()) {
-                    arm(asked);
+                    arm(asked, once);
                 }
                 let at_once = this.immediate.load(Ordering::SeqCst) > 0;
                 if let Some(answer) = answer.take() {
@@ -206,8 +218,8 @@ impl Interrupt {
 
     /// The signal that asks for a stop, if one came: the first.
     #[must_use]
-    pub fn requested(&self) -> Option<Signal> {
-        Signal::of_number(i32::try_from(self.first.load(Ordering::SeqCst)).unwrap_or(0))
+    pub fn requested(&self) -> Option<StopSignal> {
+        StopSignal::of_number(i32::try_from(self.first.load(Ordering::SeqCst)).unwrap_or(0))
     }
 
     /// # Errors
@@ -238,10 +250,10 @@ impl Drop for Immediate {
     }
 }
 
-/// Has the next signal of the kind end the process, from [`ONCE`] on.
-fn arm(asked: Arc<AtomicBool>) {
+/// Has the next signal of the kind end the process, once `once` is over.
+fn arm(asked: Arc<AtomicBool>, once: Duration) {
     let arm = move || {
-        thread::sleep(ONCE);
+        thread::sleep(once);
         asked.store(true, Ordering::SeqCst);
     };
     _ = thread::Builder::new().name("signals".to_owned()).spawn(arm);

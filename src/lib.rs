@@ -30,6 +30,7 @@ pub mod batch;
 pub mod bench;
 mod caught;
 pub mod checkpoint;
+mod cli;
 pub mod compare;
 pub mod credit;
 pub mod data;
@@ -54,6 +55,11 @@ pub mod score;
 pub mod signal;
 mod stats;
 pub mod step;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
 pub mod text;
 pub mod threads;
 pub mod types;
+
+pub use cli::main;

@@ -1,9 +1,7 @@
-//! The command line: one verb per file in `cli`.
+//! The program; what it does is the library's command line.
 
 use std::process::ExitCode;
 
-mod cli;
-
 fn main() -> ExitCode {
-    cli::main()
+    rlcredit::main()
 }

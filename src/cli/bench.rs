@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::bench::{BenchConfig, bench};
+use crate::credit::strategy::CreditConfig;
+use crate::model::{BackendChoice, DeviceChoice, Dtype};
+use crate::run::Failure;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use rlcredit::bench::{BenchConfig, bench};
-use rlcredit::credit::strategy::CreditConfig;
-use rlcredit::model::{BackendChoice, DeviceChoice, Dtype};
-use rlcredit::run::Failure;
 
 use super::policy;
 

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::data::sampler::SamplerConfig;
+use crate::recipe::Draft;
+use crate::run::{Failure, Setup};
+use crate::run_folder::RunFolder;
 use anyhow::Result;
 use clap::Args;
-use rlcredit::data::sampler::SamplerConfig;
-use rlcredit::recipe::Draft;
-use rlcredit::run::{Failure, Setup};
-use rlcredit::run_folder::RunFolder;
 
 #[derive(Args)]
 pub struct Check {

@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
-use clap::Args;
-use rlcredit::compare::folder::has_comparison;
-use rlcredit::compare::{
+use crate::compare::folder::has_comparison;
+use crate::compare::{
     ComparisonFolder, Origin, Plan, Summary, Wanted, execute, of, report, summarise, write_results,
 };
-use rlcredit::interrupt::Interrupt;
-use rlcredit::observe::Console;
-use rlcredit::run::{Failure, Outcome};
-use rlcredit::types::{masked, shell_word};
+use crate::interrupt::Interrupt;
+use crate::observe::Console;
+use crate::run::{Failure, Outcome};
+use crate::types::{masked, shell_word};
+use anyhow::Result;
+use clap::Args;
 
 #[derive(Args)]
 pub struct Compare {

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::data::file::{AnswerIn, Preset, Profile, Seen};
+use crate::data::{Asker, ChatConfig, DataConfig, FileConfig, Items};
+use crate::hub::HubModel;
+use crate::recipe::Draft;
+use crate::run::Failure;
+use crate::text::{Tokenizer, countdown_tokenizer};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use rlcredit::data::file::{AnswerIn, Preset, Profile, Seen};
-use rlcredit::data::{Asker, ChatConfig, DataConfig, FileConfig, Items};
-use rlcredit::hub::HubModel;
-use rlcredit::recipe::Draft;
-use rlcredit::run::Failure;
-use rlcredit::text::{Tokenizer, countdown_tokenizer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

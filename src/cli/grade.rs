@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::data::jsonl;
+use crate::run::Failure;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use rewards::{Question, Response, RewardConfig, Status, Task, Verdict};
-use rlcredit::data::jsonl;
-use rlcredit::run::Failure;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 

@@ -21,16 +21,16 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::process::{self, ExitCode};
 
+use crate::recipe::Problems;
+use crate::run::Failure;
+use crate::types::{NotFinite, masked, printable};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use rlcredit::recipe::Problems;
-use rlcredit::run::Failure;
-use rlcredit::types::{NotFinite, masked, printable};
 
 /// Structure-aware RL post-training for language models.
 #[derive(Parser)]
 #[command(version, about, arg_required_else_help = true)]
-struct Arguments {
+pub(crate) struct Arguments {
     /// Threads that compute; without it RLCREDIT_THREADS, OMP_NUM_THREADS, or as many as this process may use
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
@@ -68,8 +68,8 @@ const STOPPING: &str = "stopping, and saving what is there (again: quit without 
 /// Runs the verb that the command line names.
 pub fn main() -> ExitCode {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
-    rlcredit::model::device::prepare_process();
-    if let Err(error) = rlcredit::threads::prepare(arguments.threads) {
+    crate::model::device::prepare_process();
+    if let Err(error) = crate::threads::prepare(arguments.threads) {
         complain(&format!("{error:#}"));
         return ExitCode::from(2);
     }

@@ -3,13 +3,13 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::checkpoint::{Latest, VerifiedCheckpoint, is_sealed, seals};
+use crate::hub::{Files, Hub, HubModel};
+use crate::model::{BackendChoice, DeviceChoice, Dtype, ModelConfig, ModelSettings, Placement, Policy};
+use crate::observe::Console;
+use crate::run::Failure;
+use crate::text::Tokenizer;
 use anyhow::{Context, Result, ensure};
-use rlcredit::checkpoint::{Latest, VerifiedCheckpoint, is_sealed, seals};
-use rlcredit::hub::{Files, Hub, HubModel};
-use rlcredit::model::{BackendChoice, DeviceChoice, Dtype, ModelConfig, ModelSettings, Placement, Policy};
-use rlcredit::observe::Console;
-use rlcredit::run::Failure;
-use rlcredit::text::Tokenizer;
 
 /// A policy ready to answer.
 pub struct Loaded {

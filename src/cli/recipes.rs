@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::files::write_whole;
+use crate::recipe::{Draft, Recipe, SHIPPED, Shipped};
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use rlcredit::files::write_whole;
-use rlcredit::recipe::{Draft, Recipe, SHIPPED, Shipped};
 
 use super::{remark, require, say};
 

@@ -5,15 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::data::{Asker, ChatConfig};
+use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite};
+use crate::run::Failure;
+use crate::types::{Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rewards::{Countdown, Task};
-use rlcredit::data::{Asker, ChatConfig};
-use rlcredit::rollout::{
-    DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite,
-};
-use rlcredit::run::Failure;
-use rlcredit::types::{Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
 
 use super::policy::{self, Choices, Loaded};
 

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::interrupt::Interrupt;
+use crate::observe::Console;
+use crate::recipe::Draft;
+use crate::run::{Failure, Outcome, Request, Setup, keep_time, train};
+use crate::run_folder::RunFolder;
+use crate::types::shell_word;
 use anyhow::{Context, Result};
 use clap::Args;
-use rlcredit::interrupt::Interrupt;
-use rlcredit::observe::Console;
-use rlcredit::recipe::Draft;
-use rlcredit::run::{Failure, Outcome, Request, Setup, keep_time, train};
-use rlcredit::run_folder::RunFolder;
-use rlcredit::types::shell_word;
 
 #[derive(Args)]
 pub struct Train {

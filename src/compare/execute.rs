@@ -12,7 +12,7 @@ use super::arms::Arm;
 use super::collect::RunRecord;
 use super::folder::ComparisonFolder;
 use super::plan::Plan;
-use crate::interrupt::{Interrupt, Signal};
+use crate::interrupt::{Interrupt, StopSignal};
 use crate::observe::{Console, duration};
 use crate::run::{Failure, Outcome, Request, train};
 use crate::types::NotFinite;
@@ -93,7 +93,7 @@ pub fn execute(
     .into())
 }
 
-fn stopped(signal: Signal, console: &Console) -> Outcome {
+fn stopped(signal: StopSignal, console: &Console) -> Outcome {
     console.note(format!("{signal}: the comparison stopped; the same command goes on from here"));
     Outcome::Interrupted(signal)
 }

@@ -16,7 +16,7 @@ use self::server::{Asked, Server, git_tag, large_tag, reply};
 use super::hash::ContentHash;
 use super::trouble::Trouble;
 use super::*;
-use crate::interrupt::Signal;
+use crate::interrupt::StopSignal;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -373,7 +373,7 @@ fn a_signal_ends_a_download() {
     let hub = hub.stopped_by(&interrupt);
     let asking = thread::spawn(move || format!("{:#}", hub.fetch(&model(), Files::All, None).unwrap_err()));
     thread::sleep(Duration::from_millis(200));
-    interrupt.request(Signal::Terminate);
+    interrupt.request(StopSignal::Terminate);
     assert_eq!(asking.join().unwrap(), "SIGTERM");
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::hash::ContentHash;
-use crate::interrupt::{Interrupt, Signal};
+use crate::interrupt::{Interrupt, StopSignal};
 use crate::observe::Console;
 
 /// Why there is no answer, or none that can be used.
@@ -28,7 +28,7 @@ pub(super) enum Trouble {
     /// The cache cannot take it.
     Cache(anyhow::Error),
     /// A signal asks for a stop.
-    Stopped(Signal),
+    Stopped(StopSignal),
 }
 
 impl Trouble {

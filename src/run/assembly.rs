@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::{Failure, Outcome, Run, Setup, initial_policy, run_sft};
 use crate::checkpoint::{Progress, TrainState, VerifiedCheckpoint};
 use crate::eval::EvalReport;
-use crate::interrupt::{Interrupt, OrStopped, Signal};
+use crate::interrupt::{Interrupt, OrStopped, StopSignal};
 use crate::model::{Policy, matmul_peak};
 use crate::observe::Console;
 use crate::signal::Grouping;
@@ -90,7 +90,7 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
                 evaluations.extend(reports.map(|report| (String::from("before SFT"), report)));
                 drop(nothing_to_lose.take());
                 if !run_sft(&setup, config, &mut policy, &warm_starts, console, interrupt)? {
-                    return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(Signal::Interrupt)));
+                    return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(StopSignal::Interrupt)));
                 }
                 nothing_to_lose = Some(interrupt.immediate()?);
             }

@@ -30,7 +30,7 @@ use self::guards::{Guards, Watched, smaller_updates};
 use self::ledger::Ledger;
 use crate::checkpoint::Progress;
 use crate::eval::EvalReport;
-use crate::interrupt::{Interrupt, OrStopped, Signal};
+use crate::interrupt::{Interrupt, OrStopped, StopSignal};
 use crate::observe::{self, Console};
 use crate::step::{Phase, StepRecord, Trainer, Watch};
 use crate::types::{MetricRow, Step};
@@ -41,7 +41,7 @@ pub enum Outcome {
     /// All steps are done.
     Done,
     /// A signal asked for a stop; what there was to save is saved.
-    Interrupted(Signal),
+    Interrupted(StopSignal),
 }
 
 /// A run under way.

@@ -191,8 +191,8 @@ fn a_step_that_a_signal_ends_is_as_if_it_had_not_begun() {
 
     let mut run = begin(&setup, dir.path(), &console);
     let before = run.state().unwrap().source;
-    let error = run.train_step(&Interrupt::by(Signal::HangUp)).unwrap_err();
-    assert_eq!(error.downcast_ref(), Some(&Stopped(Signal::HangUp)));
+    let error = run.train_step(&Interrupt::by(StopSignal::HangUp)).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Stopped(StopSignal::HangUp)));
     assert_eq!((run.step, run.trainer.learner.state().updates), (0, 0));
     let state = run.state().unwrap();
     assert_eq!(state.source, before, "what is saved is from before the step");
@@ -208,10 +208,10 @@ fn an_evaluation_that_a_signal_ends_is_made_when_the_run_goes_on() {
     let mut run = begin(&setup, dir.path(), &console);
     let mut row = run.train_step(&Interrupt::default()).unwrap();
     let before = row.clone();
-    assert!(run.evaluate(&mut row, &Interrupt::by(Signal::Terminate)).unwrap_err().is::<Stopped>());
+    assert!(run.evaluate(&mut row, &Interrupt::by(StopSignal::Terminate)).unwrap_err().is::<Stopped>());
     assert_eq!(row, before);
     run.unfinished = Some(row.clone());
-    assert!(run.advance(&Interrupt::by(Signal::Terminate)).unwrap_err().is::<Stopped>());
+    assert!(run.advance(&Interrupt::by(StopSignal::Terminate)).unwrap_err().is::<Stopped>());
     assert_eq!(run.state().unwrap().unfinished, Some(row));
     run.advance(&Interrupt::default()).unwrap();
     assert_eq!((run.step, run.unfinished.is_none()), (1, true));

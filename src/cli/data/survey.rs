@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::data::{Asker, ChatConfig, FileReport, Item, Items, Lengths};
+use crate::text::Tokenizer;
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 use rewards::Task;
-use rlcredit::data::{Asker, ChatConfig, FileReport, Item, Items, Lengths};
-use rlcredit::text::Tokenizer;
 use serde::Serialize;
 
 /// How problems are read: by a model, or as plain text.

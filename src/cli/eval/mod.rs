@@ -10,17 +10,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::eval::{Measured, Refused, Versus, of_reports};
+use crate::files::write_whole;
+use crate::interrupt::Interrupt;
+use crate::observe::Console;
+use crate::recipe::{Problems, Recipe};
+use crate::rollout::{SamplingConfig, TEMPERATURES};
+use crate::run::Failure;
+use crate::run_folder::RunFolder;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use rewards::RewardConfig;
-use rlcredit::eval::{Measured, Refused, Versus, of_reports};
-use rlcredit::files::write_whole;
-use rlcredit::interrupt::Interrupt;
-use rlcredit::observe::Console;
-use rlcredit::recipe::{Problems, Recipe};
-use rlcredit::rollout::{SamplingConfig, TEMPERATURES};
-use rlcredit::run::Failure;
-use rlcredit::run_folder::RunFolder;
 use serde_json::{Value, json};
 
 use self::name::named;

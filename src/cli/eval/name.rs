@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rlcredit::run_folder::RunFolder;
+use crate::run_folder::RunFolder;
 
 /// `NAME=PATH` or a path, whose name then comes from it.
 pub fn named(given: &str) -> (String, PathBuf) {

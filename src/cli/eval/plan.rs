@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::checkpoint::Fingerprint;
+use crate::data::{ChatConfig, EvalItems, FileConfig};
+use crate::eval::EvalConfig;
+use crate::recipe::Recipe;
+use crate::rollout::SamplingConfig;
+use crate::score::{RewardEntry, Scorer};
+use crate::types::{Purpose, RunRandom};
 use anyhow::{Context, Result, anyhow, ensure};
 use rewards::{RewardConfig, TaskKind};
-use rlcredit::checkpoint::Fingerprint;
-use rlcredit::data::{ChatConfig, EvalItems, FileConfig};
-use rlcredit::eval::EvalConfig;
-use rlcredit::recipe::Recipe;
-use rlcredit::rollout::SamplingConfig;
-use rlcredit::score::{RewardEntry, Scorer};
-use rlcredit::types::{Purpose, RunRandom};
 use serde_json::{Value, json};
 
 use super::{ChatArgument, Eval, sets};

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use crate::data::FileConfig;
+use crate::data::file::Preset;
 use anyhow::{Context, Result, anyhow, bail};
-use rlcredit::data::FileConfig;
-use rlcredit::data::file::Preset;
 use serde::de::DeserializeOwned;
 
 /// The files that `--set` and `--preset` describe, each with only its first `limit` rows.

@@ -4,19 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
-use rlcredit::checkpoint::Fingerprint;
-use rlcredit::data::{Asker, ChatConfig};
-use rlcredit::eval::{
+use crate::checkpoint::Fingerprint;
+use crate::data::{Asker, ChatConfig};
+use crate::eval::{
     Answered, ChunkRecord, EvalItem, EvalReport, Evaluator, Kept, Measured, Results, ResultsFolder, average,
 };
-use rlcredit::interrupt::{Interrupt, OrStopped, Signal};
-use rlcredit::model::{Backend, BackendChoice, ModelConfig, Placement, Policy, load};
-use rlcredit::observe::Console;
-use rlcredit::rollout::DecodeEngine;
-use rlcredit::run_folder::Environment;
-use rlcredit::score::Judge;
-use rlcredit::text::Tokenizer;
+use crate::interrupt::{Interrupt, OrStopped, StopSignal};
+use crate::model::{Backend, BackendChoice, ModelConfig, Placement, Policy, load};
+use crate::observe::Console;
+use crate::rollout::DecodeEngine;
+use crate::run_folder::Environment;
+use crate::score::Judge;
+use crate::text::Tokenizer;
+use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use super::plan::{Chat, Plan, PlannedSet};
@@ -134,7 +134,11 @@ impl Subject {
     }
 
     /// Asks what has not been answered yet, unless somebody asks to stop.
-    pub fn measure(&mut self, console: &Console, interrupt: Option<&Interrupt>) -> Result<Option<Signal>> {
+    pub fn measure(
+        &mut self,
+        console: &Console,
+        interrupt: Option<&Interrupt>,
+    ) -> Result<Option<StopSignal>> {
         let total: usize = self.sets.iter().map(|(evaluator, _)| evaluator.n_responses()).sum();
         let done: usize =
             self.sets.iter().map(|(evaluator, kept)| kept.done.len() * evaluator.n_each()).sum();

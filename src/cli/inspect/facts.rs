@@ -1,9 +1,9 @@
 //! What is said above the responses: how attention was read, and what the strategies raise.
 
-use rlcredit::inspect::Grouped;
-use rlcredit::inspect::gains::{Gain, gains};
-use rlcredit::inspect::text::Shown;
-use rlcredit::signal::{Heads, SignalConfig};
+use crate::inspect::Grouped;
+use crate::inspect::gains::{Gain, gains};
+use crate::inspect::text::Shown;
+use crate::signal::{Heads, SignalConfig};
 
 /// How attention was read of `n` responses, and the gains of those that are shown; name and value.
 pub fn facts(signals: &SignalConfig, grouped: &Grouped, n: usize, shown: &[Shown]) -> Vec<(String, String)> {

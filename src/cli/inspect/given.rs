@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::checkpoint::head_groups;
+use crate::inspect::Grouped;
+use crate::inspect::source::{self, Line};
+use crate::recipe::Recipe;
+use crate::run_folder::RunFolder;
+use crate::signal::{HeadGroups, Regroup, SignalConfig};
+use crate::types::Step;
 use anyhow::{Context, Result, bail, ensure};
-use rlcredit::checkpoint::head_groups;
-use rlcredit::inspect::Grouped;
-use rlcredit::inspect::source::{self, Line};
-use rlcredit::recipe::Recipe;
-use rlcredit::run_folder::RunFolder;
-use rlcredit::signal::{HeadGroups, Regroup, SignalConfig};
-use rlcredit::types::Step;
 
 use super::{HeadsArgument, Inspect, require};
 
@@ -126,7 +126,7 @@ fn saved(signals: &SignalConfig, folder: &Path, step: Option<Step>) -> Result<Op
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use rlcredit::credit::strategy::CreditConfig;
+    use crate::credit::strategy::CreditConfig;
 
     use super::*;
 

@@ -1,5 +1,5 @@
 //! Which engine is chosen, and the two output layers beside each other. What passes, steps, signals and values have in common
-//! is compared on golden models in `tests/numerics`.
+//! is compared on golden models in `crate::tests::numerics`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use tch::Kind;

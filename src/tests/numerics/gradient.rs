@@ -1,14 +1,14 @@
 //! The learner's gradient: equal for every cut into micro-batches, and that of plain autograd.
 
-use rlcredit::batch::{BatchConfig, Reads, Sequence, TokenBatch, TrainSample};
-use rlcredit::learner::{LearnerConfig, PolicyLearner, Rates, UpdateReport};
-use rlcredit::loss::{
+use crate::batch::{BatchConfig, Reads, Sequence, TokenBatch, TrainSample};
+use crate::learner::{LearnerConfig, PolicyLearner, Rates, UpdateReport};
+use crate::loss::{
     Aggregation, CispoConfig, ClipConfig, GspoConfig, KlConfig, KlPlace, LossConfig, PolicyLossConfig,
     token_weights,
 };
-use rlcredit::model::{Output, Policy, Slot};
-use rlcredit::optim::OptimConfig;
-use rlcredit::types::{KlEstimator, SharedPrefix, Tree};
+use crate::model::{Output, Policy, Slot};
+use crate::optim::OptimConfig;
+use crate::types::{KlEstimator, SharedPrefix, Tree};
 use tch::{Device, Kind, Tensor};
 
 use super::common::{

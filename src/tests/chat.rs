@@ -1,11 +1,10 @@
 //! Conversations are rendered as transformers renders them: `scripts/fixtures/chat.py` made what is compared with.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rlcredit::text::{ChatOptions, ChatTemplate, Message};
+use crate::text::{ChatOptions, ChatTemplate, Message};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

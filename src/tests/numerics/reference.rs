@@ -4,16 +4,16 @@
 //! what transformers said in f32: `generations` of `prompt_ids`, `greedy_ids`, `greedy_logprobs`, `mean_prompt_logprob`
 //! and `tokenizer` cases of `text` and `ids`.
 //!
-//!     RLCREDIT_MODEL=... RLCREDIT_REFERENCE=... cargo test --release --test numerics -- --ignored
+//!     RLCREDIT_MODEL=... RLCREDIT_REFERENCE=... cargo test --release --lib tests::numerics -- --ignored
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::model::{ModelConfig, Placement, Policy};
+use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use crate::text::Tokenizer;
+use crate::types::{GenRequest, Prompt, Purpose, RunRandom};
 use rewards::{Countdown, Task};
-use rlcredit::model::{ModelConfig, Placement, Policy};
-use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
-use rlcredit::text::Tokenizer;
-use rlcredit::types::{GenRequest, Prompt, Purpose, RunRandom};
 use serde_json::Value;
 use tch::Tensor;
 

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rlcredit::checkpoint::save_model;
-use rlcredit::model::{ModelConfig, Placement, Policy, Preset};
-use rlcredit::text::{Tokenizer, countdown_tokenizer};
-use rlcredit::types::RunRandom;
+use crate::checkpoint::save_model;
+use crate::model::{ModelConfig, Placement, Policy, Preset};
+use crate::text::{Tokenizer, countdown_tokenizer};
+use crate::types::RunRandom;
 use serde_json::Value;
 use tch::{Kind, Tensor};
 

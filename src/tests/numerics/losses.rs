@@ -1,13 +1,13 @@
 //! Losses, optimiser and output layer against values and gradients that PyTorch computed in double precision.
 
-use rlcredit::batch::{TrainSample, minibatches};
-use rlcredit::loss::{
+use crate::batch::{TrainSample, minibatches};
+use crate::loss::{
     Aggregation, CispoConfig, ClipConfig, GspoConfig, LossInput, PolicyLoss, PolicyLossConfig, ValueInput,
     kl_tokens, token_weights, value_loss,
 };
-use rlcredit::model::{Backend, Gradient, Head, Slot, StatsGrad};
-use rlcredit::optim::{AdamW, OptimConfig, Schedule};
-use rlcredit::types::KlEstimator;
+use crate::model::{Backend, Gradient, Head, Slot, StatsGrad};
+use crate::optim::{AdamW, OptimConfig, Schedule};
+use crate::types::KlEstimator;
 use serde_json::Value;
 use tch::{Kind, Tensor};
 

@@ -1,14 +1,15 @@
 //! README, CONTRIBUTING and docs/: what they point to is there, what they say to type is understood, and the recipes in them are
 //! recipes.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use rlcredit::recipe::{Draft, Problems};
+use clap::CommandFactory;
 use toml::Table;
+
+use crate::cli::Arguments;
+use crate::recipe::{Draft, Problems};
 
 /// Recipes that a part of one may stand on.
 const BASES: [&str; 5] =
@@ -201,22 +202,22 @@ fn words_are_those_of_a_shell() {
     assert_eq!(words(line), ["rlcredit", "sample", "RUN", r"Make 45.\n", "--set", r#"a = "b c""#]);
 }
 
-/// The flags that the help of `verb` names; `None` where there is no such verb.
+/// The flags of `verb`, as they are typed; `None` where there is no such verb.
 fn flags(verb: &str) -> Option<BTreeSet<String>> {
-    let help = Command::new(env!("CARGO_BIN_EXE_rlcredit")).args([verb, "--help"]).output().unwrap();
-    let help = help.status.success().then(|| String::from_utf8(help.stdout).unwrap())?;
-    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
-    let names = lines.flat_map(|line| line.split([' ', ',', '.']).filter(|word| word.starts_with('-')));
-    Some(names.map(str::to_owned).collect())
+    let mut program = Arguments::command();
+    program.build();
+    let verb = program.find_subcommand(verb)?;
+    let long = verb.get_arguments().filter_map(|argument| Some(format!("--{}", argument.get_long()?)));
+    let short = verb.get_arguments().filter_map(|argument| Some(format!("-{}", argument.get_short()?)));
+    Some(long.chain(short).collect())
 }
 
 #[test]
 fn verbs_and_flags_are_those_of_the_program() {
-    let (mut helps, mut wrong) = (BTreeMap::new(), Vec::new());
+    let mut wrong = Vec::new();
     for Typed { place, words } in Typed::all("rlcredit") {
-        let Some(verb) = words.get(1).cloned() else { continue };
-        let known = helps.entry(verb.clone()).or_insert_with(|| flags(&verb));
-        let Some(known) = known else {
+        let Some(verb) = words.get(1) else { continue };
+        let Some(known) = flags(verb) else {
             wrong.push(format!("{place}: there is no verb {verb}"));
             continue;
         };

@@ -1,19 +1,19 @@
 //! Without a terminal the console prints plain lines, and a reader that goes away does not stop the run.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rlcredit::observe::{Accuracy, Console, Stage, Summary};
-use rlcredit::types::MetricRow;
+use super::{child, myself};
+use crate::observe::{Accuracy, Console, Stage, Summary};
+use crate::types::MetricRow;
 
 const CHILD: &str = "CONSOLE_CHILD_STEPS";
 /// A file that the child makes when it has come to its end.
 const DONE: &str = "CONSOLE_CHILD_DONE";
 
 /// Not a test of its own: a run of as many steps as `CHILD` says, acted out. In a terminal, watch it with
-/// `CONSOLE_CHILD_STEPS=40 cargo test --test console child -- --nocapture`.
+/// `CONSOLE_CHILD_STEPS=40 cargo test --release --lib child_acts_out -- --nocapture`.
 #[test]
 fn child_acts_out_a_run() {
     let Ok(steps) = std::env::var(CHILD) else { return };
@@ -91,17 +91,16 @@ fn summary() -> Summary {
     }
 }
 
-fn child(steps: u64) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    // On a single thread, as on a single core, the harness would begin the child's first line with the test's name.
-    command.args(["--exact", "child_acts_out_a_run", "--nocapture", "--test-threads=2"]);
+fn run_of(steps: u64) -> Command {
+    let mut command = myself();
+    command.args(child(module_path!(), "child_acts_out_a_run"));
     command.env(CHILD, steps.to_string());
     command
 }
 
 #[test]
 fn without_a_terminal_there_are_only_plain_lines() {
-    let output = child(2).env_remove("TERM").output().unwrap();
+    let output = run_of(2).env_remove("TERM").output().unwrap();
     assert!(output.status.success());
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     for text in [&out, &err] {
@@ -128,7 +127,7 @@ fn without_a_terminal_there_are_only_plain_lines() {
 fn a_reader_that_goes_away_does_not_stop_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let done = folder.path().join("done");
-    let mut child = child(3).env(DONE, &done).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = run_of(3).env(DONE, &done).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stderr.take());
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("step 1/3")));

@@ -1,12 +1,11 @@
 //! The recipes that come with the project.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 
-use rlcredit::credit::strategy::CreditConfig;
-use rlcredit::recipe::{Draft, Recipe};
-use rlcredit::run::Setup;
-use rlcredit::signal::SignalConfig;
+use crate::credit::strategy::CreditConfig;
+use crate::recipe::{Draft, Recipe};
+use crate::run::Setup;
+use crate::signal::SignalConfig;
 use toml::{Table, Value};
 
 fn root() -> &'static Path {

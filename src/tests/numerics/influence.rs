@@ -1,13 +1,13 @@
 //! Forward context influence against its definition on the eager attention of the transformers library.
 
-use rlcredit::batch::Sequence;
-use rlcredit::signal::{Segmented, influence};
-use rlcredit::types::TokenId;
+use crate::batch::Sequence;
+use crate::signal::{Segmented, influence};
+use crate::types::TokenId;
 use serde::Deserialize;
 
 use tch::Kind;
 
-use crate::common::{everywhere, golden_json, policy_by};
+use super::common::{everywhere, golden_json, policy_by};
 
 #[derive(Deserialize)]
 struct Golden {

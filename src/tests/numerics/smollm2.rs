@@ -4,10 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rlcredit::model::{ModelConfig, Placement, Policy};
-use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
-use rlcredit::text::{ChatOptions, Message, Tokenizer};
-use rlcredit::types::{GenRequest, Prompt, Purpose, RunRandom, TokenId};
+use crate::model::{ModelConfig, Placement, Policy};
+use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use crate::text::{ChatOptions, Message, Tokenizer};
+use crate::types::{GenRequest, Prompt, Purpose, RunRandom, TokenId};
 use serde::Deserialize;
 use tch::Kind;
 

@@ -1,5 +1,4 @@
 //! The numbers of the core: forward pass, sampler, losses, gradients, optimiser, against PyTorch and against themselves.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 mod credit;

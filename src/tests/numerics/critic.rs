@@ -1,9 +1,9 @@
 //! The critic: values of transformers, gradients of plain autograd, a start that expects nothing, a folder that reads back.
 
-use rlcredit::batch::{BatchConfig, TrainSample};
-use rlcredit::learner::{CriticConfig, CriticLearner};
-use rlcredit::model::{Critic, Inputs, Output, Policy};
-use rlcredit::types::{SharedPrefix, TokenId};
+use crate::batch::{BatchConfig, TrainSample};
+use crate::learner::{CriticConfig, CriticLearner};
+use crate::model::{Critic, Inputs, Output, Policy};
+use crate::types::{SharedPrefix, TokenId};
 use tch::{Device, Kind, Tensor};
 
 use super::common::{

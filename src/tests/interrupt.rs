@@ -1,21 +1,28 @@
 //! Signals end a run in order, and the same signal again ends it at once.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use rlcredit::interrupt::Interrupt;
+use super::child;
+use crate::interrupt::{Interrupt, StopSignal};
 
+/// How many milliseconds the child takes to save, or `nothing` where there is nothing to save.
 const CHILD: &str = "INTERRUPT_CHILD";
+/// For how many milliseconds the same signal is still the first one.
+const ONCE: &str = "INTERRUPT_ONCE";
 
 /// Not a test of its own: a child process that runs until asked to stop, and then takes as long as `CHILD` says.
 #[test]
 fn child_runs_until_interrupted() {
     let Ok(saving_ms) = std::env::var(CHILD) else { return };
-    let interrupt = Interrupt::install(|signal, at_once| {
+    let answer = |signal: StopSignal, at_once: bool| {
         println!("\nheard {signal}{}", if at_once { " at once" } else { "" })
-    });
+    };
+    let interrupt = match std::env::var(ONCE) {
+        Ok(ms) => Interrupt::install_within(Duration::from_millis(ms.parse().unwrap()), answer),
+        Err(_) => Interrupt::install(answer),
+    };
     let interrupt = interrupt.unwrap();
     assert_eq!(interrupt.requested(), None);
     let nothing_to_lose = (saving_ms == "nothing").then(|| interrupt.immediate().unwrap());
@@ -37,15 +44,20 @@ fn child_runs_until_interrupted() {
     std::process::exit(signal.exit_code().into());
 }
 
-fn start(saving: impl ToString) -> (Child, BufReader<ChildStdout>) {
-    // Not as the tests themselves may have been started, under `nohup`.
-    let mut child = Command::new("env");
-    child.arg("--default-signal=HUP,INT,QUIT").arg(std::env::current_exe().unwrap());
-    child.args(["--exact", "child_runs_until_interrupted", "--nocapture"]);
-    start_with(child, saving)
+/// The child, started with its signals as `signals` says.
+fn child_with(signals: &str) -> Command {
+    let mut command = Command::new("env");
+    command.arg(signals).arg(std::env::current_exe().unwrap());
+    command.args(child(module_path!(), "child_runs_until_interrupted"));
+    command
 }
 
-fn start_with(mut command: Command, saving: impl ToString) -> (Child, BufReader<ChildStdout>) {
+/// The child with its signals not as those of the tests themselves may be, under `nohup`.
+fn plain() -> Command {
+    child_with("--default-signal=HUP,INT,QUIT")
+}
+
+fn start(mut command: Command, saving: impl ToString) -> (Child, BufReader<ChildStdout>) {
     let mut child = command.env(CHILD, saving.to_string()).stdout(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     wait_for(&mut out, "ready");
@@ -78,7 +90,7 @@ const ALL: [(&str, &str, i32); 7] = [
 #[test]
 fn a_signal_is_answered_after_saving() {
     for (signal, name, code) in ALL {
-        let (mut child, mut out) = start(10);
+        let (mut child, mut out) = start(plain(), 10);
         send(&child, signal);
         wait_for(&mut out, &format!("saving after {name}"));
         wait_for(&mut out, "saved");
@@ -89,31 +101,49 @@ fn a_signal_is_answered_after_saving() {
 #[test]
 fn where_there_is_nothing_to_lose_a_signal_ends_the_process_at_once() {
     for (signal, name, code) in ALL {
-        let (mut child, mut out) = start("nothing");
+        let (mut child, mut out) = start(plain(), "nothing");
         send(&child, signal);
         wait_for(&mut out, &format!("heard {name} at once"));
         assert_eq!(child.wait().unwrap().code(), Some(code));
     }
 }
 
+/// What a person or a wrapper insists on, another such signal, and the name and exit code of the first.
+const INSISTED: [(&str, &str, &str, i32); 3] =
+    [("-INT", "-TERM", "SIGINT", 130), ("-TERM", "-INT", "SIGTERM", 143), ("-QUIT", "-HUP", "SIGQUIT", 131)];
+
+/// A wrapper hands on what the whole group got, and one that forwards a Ctrl-C as SIGTERM has not asked twice.
 #[test]
-fn the_first_signal_is_answered_and_the_same_again_does_not_wait() {
-    for (first, other, name, code) in [
-        ("-INT", "-TERM", "SIGINT", 130),
-        ("-TERM", "-INT", "SIGTERM", 143),
-        ("-QUIT", "-HUP", "SIGQUIT", 131),
-    ] {
-        let (mut child, mut out) = start(60_000);
+fn neither_the_same_signal_soon_again_nor_another_leaves_the_saving_undone() {
+    for (first, other, name, code) in INSISTED {
+        let mut command = plain();
+        command.env(ONCE, "60000");
+        let (mut child, mut out) = start(command, 300);
         send(&child, first);
-        wait_for(&mut out, &format!("heard {name}"));
-        // A wrapper hands on what the whole group got.
+        wait_for(&mut out, &format!("saving after {name}"));
         send(&child, first);
-        std::thread::sleep(Duration::from_millis(700));
         send(&child, other);
-        std::thread::sleep(Duration::from_millis(50));
-        assert_eq!(child.try_wait().unwrap(), None, "neither leaves the saving undone");
-        send(&child, first);
+        wait_for(&mut out, "saved");
         assert_eq!(child.wait().unwrap().code(), Some(code));
+    }
+}
+
+#[test]
+fn the_same_signal_later_again_ends_the_process_at_once() {
+    for (first, _, name, code) in INSISTED {
+        let mut command = plain();
+        command.env(ONCE, "0");
+        let (mut child, mut out) = start(command, 60_000);
+        send(&child, first);
+        wait_for(&mut out, &format!("saving after {name}"));
+        let ended = loop {
+            send(&child, first);
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+        };
+        assert_eq!(ended.code(), Some(code));
+        assert!(!std::io::read_to_string(out).unwrap().contains("saved"));
     }
 }
 
@@ -121,7 +151,7 @@ fn the_first_signal_is_answered_and_the_same_again_does_not_wait() {
 #[test]
 fn what_comes_by_itself_never_cuts_a_saving_short() {
     for (signal, name, code) in [ALL[3], ALL[4], ALL[5], ALL[6]] {
-        let (mut child, mut out) = start(200);
+        let (mut child, mut out) = start(plain(), 200);
         send(&child, signal);
         wait_for(&mut out, &format!("saving after {name}"));
         send(&child, signal);
@@ -133,10 +163,7 @@ fn what_comes_by_itself_never_cuts_a_saving_short() {
 /// As `nohup` and `&` in a script tell it.
 #[test]
 fn what_a_process_is_told_to_ignore_it_ignores() {
-    let mut command = Command::new("env");
-    command.arg("--ignore-signal=HUP,INT").arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "child_runs_until_interrupted", "--nocapture"]);
-    let (mut child, mut out) = start_with(command, 10);
+    let (mut child, mut out) = start(child_with("--ignore-signal=HUP,INT"), 10);
     send(&child, "-HUP");
     send(&child, "-INT");
     // The handler of a limit of file sizes lets the write fail.

@@ -1,12 +1,12 @@
 //! Numbers that are not finite are refused before they reach the weights.
 
-use rlcredit::batch::BatchConfig;
-use rlcredit::learner::{LearnerConfig, PolicyLearner};
-use rlcredit::loss::LossConfig;
-use rlcredit::model::{Gradient, Policy, Slot};
-use rlcredit::optim::{AdamW, AdamWState, OptimConfig};
-use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, require_finite};
-use rlcredit::types::{Finish, GenRequest, Purpose, RunRandom, SharedPrefix};
+use crate::batch::BatchConfig;
+use crate::learner::{LearnerConfig, PolicyLearner};
+use crate::loss::LossConfig;
+use crate::model::{Gradient, Policy, Slot};
+use crate::optim::{AdamW, AdamWState, OptimConfig};
+use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, require_finite};
+use crate::types::{Finish, GenRequest, Purpose, RunRandom, SharedPrefix};
 use tch::{Device, Kind, Tensor};
 
 use super::common::{policy, prompt, samples, tokens};

@@ -1,16 +1,16 @@
 //! Attention signals and credit against slow reference code on the eager attention of the transformers library.
 
-use rlcredit::batch::Sequence;
-use rlcredit::credit::strategy::{self, CreditConfig, Response, Take, Threshold};
-use rlcredit::measure::{self, Passes};
-use rlcredit::signal::{self, HeadGroups, Heads, Layers, SignalConfig};
-use rlcredit::types::{HeadId, RunRandom, TokenId};
+use crate::batch::Sequence;
+use crate::credit::strategy::{self, CreditConfig, Response, Take, Threshold};
+use crate::measure::{self, Passes};
+use crate::signal::{self, HeadGroups, Heads, Layers, SignalConfig};
+use crate::types::{HeadId, RunRandom, TokenId};
 use serde::Deserialize;
 use serde_json::Value;
 
 use tch::Kind;
 
-use crate::common::{everywhere, golden_json, policy_by};
+use super::common::{everywhere, golden_json, policy_by};
 
 #[derive(Deserialize)]
 struct Averages {

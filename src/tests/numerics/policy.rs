@@ -1,8 +1,8 @@
 //! A policy's weights: their start, their two precisions, and that both copies stay the same.
 
-use rlcredit::batch::TrainSample;
-use rlcredit::model::{Placement, Policy, Preset};
-use rlcredit::types::{RunRandom, Tree};
+use crate::batch::TrainSample;
+use crate::model::{Placement, Policy, Preset};
+use crate::types::{RunRandom, Tree};
 use tch::{Kind, Tensor};
 
 use super::common::{FAMILIES, distance, leaf, measured, policy, policy_in, samples};

@@ -1,10 +1,10 @@
 //! Rows of the output layer that stand for no token take no part, wherever a policy speaks or is asked.
 
-use rlcredit::batch::{Reads, Sequence, TokenBatch};
-use rlcredit::learner::accumulate;
-use rlcredit::model::{ModelConfig, Placement, Policy, StatsGrad};
-use rlcredit::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
-use rlcredit::types::{Completion, GenRequest, Purpose, RunRandom, TokenId};
+use crate::batch::{Reads, Sequence, TokenBatch};
+use crate::learner::accumulate;
+use crate::model::{ModelConfig, Placement, Policy, StatsGrad};
+use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use crate::types::{Completion, GenRequest, Purpose, RunRandom, TokenId};
 use tch::{Device, Kind, Tensor};
 
 use super::common::{alone, everywhere, golden, logits, prompt, tokens};

@@ -1,7 +1,7 @@
 //! The forward pass gives the logits that the transformers library computed on the same folders.
 
-use rlcredit::model::Inputs;
-use rlcredit::types::TokenId;
+use crate::model::Inputs;
+use crate::types::TokenId;
 use tch::{Device, Kind, Tensor};
 
 use super::common::{distance, everywhere, golden_json, logits, policy_by};

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::batch::{Sequence, TrainSample};
+use crate::measure::{Passes, logprobs};
+use crate::model::{BackendChoice, Inputs, ModelConfig, Placement, Policy};
+use crate::types::{Finish, Leaf, Prompt, Purpose, RunRandom, TokenId, Tree};
 use rewards::{Countdown, Status, Task, Verdict};
-use rlcredit::batch::{Sequence, TrainSample};
-use rlcredit::measure::{Passes, logprobs};
-use rlcredit::model::{BackendChoice, Inputs, ModelConfig, Placement, Policy};
-use rlcredit::types::{Finish, Leaf, Prompt, Purpose, RunRandom, TokenId, Tree};
 use tch::{Device, Kind, Tensor};
 
 /// Between them: tied and untied embeddings, biases, norms on queries and keys, grouped queries, stretched rotations, four norms

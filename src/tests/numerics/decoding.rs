@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use rlcredit::batch::{Sequence, TrainSample};
-use rlcredit::kernel::LookBack;
-use rlcredit::learner::PolicyLearner;
-use rlcredit::loss::LossConfig;
-use rlcredit::measure::{Passes, attention};
-use rlcredit::model::{AttentionTap, KvCache, Policy, Tapped};
-use rlcredit::rollout::{DecodeEngine, Generated, Generation, RolloutEngine, SamplingConfig};
-use rlcredit::signal::{DecodePlan, Layers, SignalConfig};
-use rlcredit::types::{Completion, Finish, GenRequest, Purpose, RunRandom, TokenId, Tree};
+use crate::batch::{Sequence, TrainSample};
+use crate::kernel::LookBack;
+use crate::learner::PolicyLearner;
+use crate::loss::LossConfig;
+use crate::measure::{Passes, attention};
+use crate::model::{AttentionTap, KvCache, Policy, Tapped};
+use crate::rollout::{DecodeEngine, Generated, Generation, RolloutEngine, SamplingConfig};
+use crate::signal::{DecodePlan, Layers, SignalConfig};
+use crate::types::{Completion, Finish, GenRequest, Purpose, RunRandom, TokenId, Tree};
 use tch::{Kind, Tensor};
 
 use super::common::{

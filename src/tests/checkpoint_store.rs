@@ -1,5 +1,4 @@
 //! Checkpoints are complete or absent, whatever happens while they are written.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -7,8 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rlcredit::checkpoint::{CheckpointConfig, Latest, Store, VerifiedCheckpoint, is_unfinished};
-use rlcredit::types::{Purpose, RunRandom};
+use super::{child, myself};
+use crate::checkpoint::{CheckpointConfig, Latest, Store, VerifiedCheckpoint, is_unfinished};
+use crate::types::{Purpose, RunRandom};
 
 /// Fills a checkpoint with files that depend on the step alone.
 fn fill(step: u64) -> impl FnOnce(&Path) -> anyhow::Result<()> {
@@ -86,16 +86,15 @@ fn a_checkpoint_that_cannot_be_removed_is_replaced_all_the_same() {
     let checkpoint = store.write(3, |dir| Ok(fs::write(dir.join("state.json"), state)?)).unwrap();
     fs::create_dir_all(checkpoint.join("d/".repeat(100))).unwrap();
 
-    let replacing = ["--exact", "child_replaces_what_it_cannot_remove", "--nocapture"];
-    let child = Command::new("sh")
+    let ended = Command::new("sh")
         .args(["-c", "ulimit -n 60; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().unwrap())
-        .args(replacing)
+        .args(child(module_path!(), "child_replaces_what_it_cannot_remove"))
         .env(REPLACER, folder.path())
         .output()
         .unwrap();
-    let said = String::from_utf8(child.stdout).unwrap();
-    assert!(child.status.success() && said.contains("replaced"), "{said}");
+    let said = String::from_utf8(ended.stdout).unwrap();
+    assert!(ended.status.success() && said.contains("replaced"), "{said}");
     assert_eq!(fs::read_to_string(checkpoint.join("state.json")).unwrap(), r#"{"step":3}"#);
     let left = names(folder.path());
     assert!(left.len() == 3 && left[0].starts_with(".step_000003.old.tmp-"), "removed after all: {left:?}");
@@ -261,18 +260,18 @@ fn killed_at_any_moment_the_latest_is_whole() {
     let random = RunRandom::new(0);
     let (mut reached, mut cut_short) = (0, 0);
     for round in 0..40 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_writes_until_killed", "--nocapture"])
+        let mut writer = myself()
+            .args(child(module_path!(), "child_writes_until_killed"))
             .env(CHILD, folder.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         // Loading the libraries takes longer than the writes; only these are to be cut short.
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap() == "writing"));
         std::thread::sleep(Duration::from_micros(10_000 + random.bits(Purpose::Sample, &[round]) % 40_000));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        writer.kill().unwrap();
+        writer.wait().unwrap();
         cut_short += usize::from(names(folder.path()).iter().any(|name| name.starts_with('.')));
 
         let store = Store::new(folder.path(), 2).unwrap();
