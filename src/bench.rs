@@ -15,7 +15,7 @@ use crate::batch::BatchConfig;
 use crate::credit::Credit;
 use crate::credit::advantage::{AdvantageConfig, GroupConfig};
 use crate::credit::strategy::CreditConfig;
-use crate::data::Asker;
+use crate::data::PromptBuilder;
 use crate::data::sampler::{SamplerState, UniformState};
 use crate::files::read_regular_text;
 use crate::learner::LearnerConfig;
@@ -25,7 +25,7 @@ use crate::model::{
     matmul_peak,
 };
 use crate::optim::{OptimConfig, Schedule};
-use crate::pipeline::{Discarded, Harvest, RolloutSource, SourceState, Spent};
+use crate::pipeline::{Discarded, RolloutBatch, RolloutSource, SourceState, Timings};
 use crate::rollout::explore::{Explorer, ExplorerState, GroupConfig as Group};
 use crate::rollout::{DecodeEngine, Generated, Generation, RolloutEngine, SamplingConfig};
 use crate::score::Judge;
@@ -152,7 +152,7 @@ pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
     let generate_s = median(times.iter().map(|t| t.0).collect());
     let train_s = median(times.iter().map(|t| t.1).collect());
     let policy = &trainer.policy;
-    let flops = Arithmetic::of(&policy.config, &policy.layout, prompt_tokens + config.new_tokens as f64);
+    let flops = Arithmetic::new(&policy.config, &policy.layout, prompt_tokens + config.new_tokens as f64);
     let read = config.prompts as f64 * prompt_tokens + generated;
     Ok(BenchReport {
         n_params: policy.layout.n_params(),
@@ -218,7 +218,7 @@ impl MadeUp {
 }
 
 impl RolloutSource for MadeUp {
-    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<Harvest> {
+    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<RolloutBatch> {
         let start = Instant::now();
         let requests: Vec<GenRequest> =
             self.prompts.iter().flat_map(|prompt| self.group.open(prompt)).collect();
@@ -235,9 +235,9 @@ impl RolloutSource for MadeUp {
                 leaf.verdict.value = generation.random.uniform(Purpose::Items, &coordinates);
             }
         }
-        let spent = Spent { generate_s, score_s: start.elapsed().as_secs_f64(), counts };
+        let timings = Timings { generate_s, score_s: start.elapsed().as_secs_f64(), counts };
         let (ages, discarded) = (vec![0; trees.len()], Discarded::default());
-        Ok(Harvest { trees, signals, ages, discarded, spent })
+        Ok(RolloutBatch { trees, signals, ages, discarded, timings })
     }
 
     fn state(&mut self) -> Result<SourceState> {
@@ -312,9 +312,9 @@ fn prompts(config: &BenchConfig, tokenizer: &Tokenizer) -> Result<Vec<Arc<Prompt
             lines
         }
     };
-    let asker = Asker::new(tokenizer, None)?;
+    let builder = PromptBuilder::new(tokenizer, None)?;
     let prompt = |(id, text): (u64, String)| {
-        let (text, tokens) = asker.ask(&text)?;
+        let (text, tokens) = builder.build(&text)?;
         // Nobody grades.
         let task = Task::Countdown(Countdown { numbers: Vec::new(), target: 0 });
         Ok(Arc::new(Prompt { id, text, tokens, task }))

@@ -21,7 +21,7 @@ pub struct Passes<'a> {
 impl Passes<'_> {
     /// Passes that nobody ends.
     #[must_use]
-    pub fn of(max_tokens: usize) -> Self {
+    pub fn new(max_tokens: usize) -> Self {
         Self { max_tokens, check: &|| Ok(()) }
     }
 }
@@ -45,7 +45,7 @@ pub fn logprobs(
     temperature: f64,
     passes: Passes<'_>,
 ) -> Result<TokenStats> {
-    let mut found = TokenStats::of(responses.len());
+    let mut found = TokenStats::with_capacity(responses.len());
     for group in pack(responses, passes.max_tokens, Reads::Predictors) {
         (passes.check)()?;
         let rows: Vec<Sequence<'_>> = group.iter().map(|i| responses[*i]).collect();
@@ -91,7 +91,7 @@ pub fn logprobs_and_attention(
     passes: Passes<'_>,
 ) -> Result<(TokenStats, Vec<HeadSignals>)> {
     let layers = config.layers.of(policy.layout.layers.len());
-    let (mut found, mut signals) = (TokenStats::of(responses.len()), no_signals(responses.len()));
+    let (mut found, mut signals) = (TokenStats::with_capacity(responses.len()), no_signals(responses.len()));
     // The last token predicts nothing that is asked for, but it looks back.
     for group in pack(responses, passes.max_tokens, Reads::All) {
         (passes.check)()?;
@@ -200,7 +200,7 @@ pub fn measure(
 
 impl TokenStats {
     /// For `n` responses, of which nothing is known yet.
-    fn of(n: usize) -> Self {
+    fn with_capacity(n: usize) -> Self {
         Self { logprobs: vec![Vec::new(); n], entropies: vec![Vec::new(); n] }
     }
 

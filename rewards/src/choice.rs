@@ -42,7 +42,7 @@ impl Reward for ChoiceReward {
         let Task::Question(question) = task else {
             return Verdict::undecided();
         };
-        let options = Options::of(question);
+        let options = Options::new(question);
         let [gold] = options.claimed(&question.answer)[..] else {
             return Verdict::undecided();
         };
@@ -66,7 +66,7 @@ mod tests {
 
     fn score(question: &Value, response: &str) -> (bool, Status) {
         let task = Task::Question(serde_json::from_value(question.clone()).unwrap());
-        let verdict = ChoiceReward::new(ChoiceConfig {}).score(&task, &Response::of(response));
+        let verdict = ChoiceReward::new(ChoiceConfig {}).score(&task, &Response::new(response));
         (verdict.correct(), verdict.status)
     }
 

@@ -137,7 +137,7 @@ mod tests {
             [(Preset::Exact, 1.0), (Preset::TinyZero, 0.0), (Preset::NanoAha, 0.0), (Preset::GrpoZero, 0.05)]
         {
             let verdict =
-                CountdownReward::new(CountdownConfig { preset }).score(&task, &Response::of(response));
+                CountdownReward::new(CountdownConfig { preset }).score(&task, &Response::new(response));
             assert_eq!((verdict.value, verdict.status), (value, Status::Ok), "{preset:?}");
             assert!(verdict.correct(), "{preset:?}");
         }
@@ -152,24 +152,24 @@ mod tests {
         {
             for preset in presets {
                 let grader = CountdownReward::new(CountdownConfig { preset });
-                let verdict = grader.score(&task, &Response { in_thought, ..Response::of(text) });
+                let verdict = grader.score(&task, &Response { in_thought, ..Response::new(text) });
                 assert!(verdict.value < 0.2 && !verdict.correct(), "{preset:?}: {verdict:?}");
                 assert_eq!((verdict.status, verdict.answer), (Status::Unparsable, None));
             }
         }
         for preset in presets {
-            let ended = Response { in_thought: true, ..Response::of("so</think>\n<answer>2 * 3</answer>") };
+            let ended = Response { in_thought: true, ..Response::new("so</think>\n<answer>2 * 3</answer>") };
             let verdict = CountdownReward::new(CountdownConfig { preset }).score(&task, &ended);
             assert!(verdict.value >= 1.0 && verdict.correct(), "{preset:?}");
         }
-        let inside = Response::of("<answer>2 * 3</answer></think> I give up");
+        let inside = Response::new("<answer>2 * 3</answer></think> I give up");
         assert!(!CountdownReward::new(CountdownConfig::default()).score(&task, &inside).correct());
     }
 
     #[test]
     fn a_response_without_an_answer_is_unparsable() {
         let task = Task::Countdown(Countdown { numbers: vec![2, 3], target: 6 });
-        let verdict = CountdownReward::new(CountdownConfig::default()).score(&task, &Response::of("2 * 3"));
+        let verdict = CountdownReward::new(CountdownConfig::default()).score(&task, &Response::new("2 * 3"));
         assert_eq!((verdict.value, verdict.status), (0.0, Status::Unparsable));
         assert!(!verdict.correct());
     }

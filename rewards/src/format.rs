@@ -138,7 +138,7 @@ mod tests {
 
     fn holds(settings: Value, text: &str) -> bool {
         let task = Task::Question(Question::new("1"));
-        let verdict = FormatReward::new(config(settings)).unwrap().score(&task, &Response::of(text));
+        let verdict = FormatReward::new(config(settings)).unwrap().score(&task, &Response::new(text));
         assert_eq!(verdict.parts["format"], verdict.value);
         assert!(!verdict.correct());
         verdict.value == 1.0

@@ -75,7 +75,7 @@ mod tests {
         let reward = LengthReward::new(LengthConfig { max: 20_480, buffer: 4096 });
         let task = Task::Question(Question::new("1"));
         let score = |tokens, cut_off| {
-            let verdict = reward.score(&task, &Response { tokens, cut_off, ..Response::of("") });
+            let verdict = reward.score(&task, &Response { tokens, cut_off, ..Response::new("") });
             (verdict.value, verdict.status)
         };
         for (tokens, expected) in [(1, 0.0), (16_384, 0.0), (17_408, -0.25), (20_480, -1.0), (30_000, -1.0)] {

@@ -92,7 +92,7 @@ pub struct Response<'a> {
 
 impl<'a> Response<'a> {
     /// A whole response of which no more than its text is known.
-    pub fn of(text: &'a str) -> Self {
+    pub fn new(text: &'a str) -> Self {
         Self { text, tokens: None, cut_off: false, is_answer: false, in_thought: false }
     }
 
@@ -155,7 +155,8 @@ mod tests {
             serde_json::to_value(&reward).unwrap(),
             json!({"type": "countdown", "preset": "nano_aha"})
         );
-        let verdict = reward.build().unwrap().score(&task, &Response::of("</think>\n<answer>5 + 3</answer>"));
+        let verdict =
+            reward.build().unwrap().score(&task, &Response::new("</think>\n<answer>5 + 3</answer>"));
         assert_eq!(
             serde_json::to_value(&verdict).unwrap(),
             json!({
@@ -171,7 +172,7 @@ mod tests {
         for (reward, status) in [("math", Status::Ok), ("numeric", Status::Ok), ("countdown", Status::Error)]
         {
             let reward: RewardConfig = serde_json::from_value(json!({"type": reward})).unwrap();
-            let verdict = reward.build().unwrap().score(&task, &Response::of("<answer>8</answer>"));
+            let verdict = reward.build().unwrap().score(&task, &Response::new("<answer>8</answer>"));
             assert_eq!((verdict.correct(), verdict.status), (status == Status::Ok, status));
         }
     }

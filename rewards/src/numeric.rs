@@ -46,7 +46,7 @@ pub fn extract(response: &str) -> Option<String> {
     let mut answer = None;
     for mark in marked::marks(&text, |text| !numbers(text).is_empty()) {
         let is_sign = mark.kind == Kind::Sign;
-        let claim = Claim::of(if is_sign { mark.content } else { without_sum(mark.content) }, is_sign);
+        let claim = Claim::from_text(if is_sign { mark.content } else { without_sum(mark.content) }, is_sign);
         match mark.kind {
             Kind::Phrase if claim.is_silent => continue,
             Kind::Loose if !claim.is_clean(mark.said) => continue,
@@ -73,8 +73,9 @@ pub fn extract(response: &str) -> Option<String> {
 /// The status is [`Status::Unparsable`] for an answer that is not one number, and [`Status::Error`] for a gold answer that
 /// is not.
 pub fn judge(gold: &str, answer: &str) -> (bool, Status) {
-    let value =
-        |text: &str| Claim::of(&tidy(&without_struck(text)), true).number.and_then(|number| number.value);
+    let value = |text: &str| {
+        Claim::from_text(&tidy(&without_struck(text)), true).number.and_then(|number| number.value)
+    };
     let gold = marked::signs(gold).first().map_or(gold, |mark| mark.content);
     match (value(gold), value(answer)) {
         (None, _) => (false, Status::Error),
@@ -106,7 +107,7 @@ impl Claim {
 
     /// What `text` says, in which an exclamation mark is a factorial where it `is_sign`, a box or the like: of several
     /// numbers and of operations it says none.
-    fn of(text: &str, is_sign: bool) -> Self {
+    fn from_text(text: &str, is_sign: bool) -> Self {
         let all = numbers(text);
         let open = Self { is_open: true, ..Self::default() };
         if all.is_empty() || all.len() > MAX_NUMBERS {
@@ -160,7 +161,8 @@ fn without_sum(text: &str) -> &str {
         text.strip_suffix(')').and_then(|text| text.split_once(" (")).or_else(|| text.split_once(": "));
     let Some((said, terms)) = parted else { return text };
     let value = Expression::parse(terms).ok().and_then(|terms| terms.value().ok());
-    let same = value.is_some() && Claim::of(said, false).number.and_then(|number| number.value) == value;
+    let same =
+        value.is_some() && Claim::from_text(said, false).number.and_then(|number| number.value) == value;
     if same { said } else { text }
 }
 

@@ -63,7 +63,7 @@ impl Verdict {
     }
 
     /// The verdict that is worth 1 where the response is correct, else 0.
-    pub fn of(correct: bool, status: Status) -> Self {
+    pub fn from_correct(correct: bool, status: Status) -> Self {
         let value = f64::from(u8::from(correct));
         Self::new(value, BTreeMap::from([(CORRECT.into(), value)]), status)
     }
@@ -71,7 +71,7 @@ impl Verdict {
     /// The verdict on `answer` that `judge` gives; where there is none, the response cannot be read.
     pub(crate) fn on(answer: Option<String>, judge: impl FnOnce(&str) -> (bool, Status)) -> Self {
         let (correct, status) = answer.as_deref().map_or((false, Status::Unparsable), judge);
-        Self { answer, ..Self::of(correct, status) }
+        Self { answer, ..Self::from_correct(correct, status) }
     }
 
     /// The verdict of a grader that judges no correctness: one part, which is the value.
@@ -81,7 +81,7 @@ impl Verdict {
 
     /// What a grader says of a task that is not of its kind.
     pub(crate) fn undecided() -> Self {
-        Self::of(false, Status::Error)
+        Self::from_correct(false, Status::Error)
     }
 
     /// Whether the response solves its task, whatever the scale of `value`.

@@ -106,7 +106,7 @@ fn a_hundred_thousand_hostile_responses() {
         let verdicts = graders.each_ref().map(|grader| {
             let timed = || {
                 let start = Instant::now();
-                let verdict = grader.score(&task, &Response::of(&response));
+                let verdict = grader.score(&task, &Response::new(&response));
                 (start.elapsed(), verdict)
             };
             // A pause of the machine is not the grader's: what is slow counts by the best of five.

@@ -48,7 +48,7 @@ fn task() -> Task {
 
 fn score_all(grader: &CommandReward, texts: &[&str]) -> Result<Vec<Verdict>, String> {
     let task = task();
-    let items: Vec<_> = texts.iter().map(|text| (&task, Response::of(text))).collect();
+    let items: Vec<_> = texts.iter().map(|text| (&task, Response::new(text))).collect();
     grader.score_all(&items)
 }
 
@@ -162,7 +162,7 @@ fn a_stop_ends_the_programs_under_way() {
     );
     let reward = grader(&script, 2, 60.0);
     let task = task();
-    let items = vec![(&task, Response::of("a")); 3];
+    let items = vec![(&task, Response::new("a")); 3];
     let mut stopped = None;
     let mut go_on = || {
         let goes_on = written(&pids).len() < 4;
@@ -302,7 +302,7 @@ fn a_program_that_never_reads_blocks_nobody() {
     let reward = grader("sleep 60", 1, 0.2);
     let large = "x".repeat(1_000_000);
     let start = Instant::now();
-    let verdict = reward.score(&task(), &Response::of(&large));
+    let verdict = reward.score(&task(), &Response::new(&large));
     assert_eq!(verdict.status, Status::Timeout);
     assert!(start.elapsed() < Duration::from_secs(5));
 }

@@ -63,7 +63,7 @@ fn grader(url: String, deadline_s: f64, retries: u32) -> HttpReward {
 }
 
 fn score(reward: &HttpReward, text: &str) -> Verdict {
-    reward.score(&Task::Question(Question::new("42")), &Response::of(text))
+    reward.score(&Task::Question(Question::new("42")), &Response::new(text))
 }
 
 fn good(request: &Value, _: usize) -> Option<(u16, String)> {
@@ -75,7 +75,8 @@ fn good(request: &Value, _: usize) -> Option<(u16, String)> {
 fn responses_are_graded_in_order() {
     let (url, count) = serve(good);
     let task = Task::Question(Question::new("42"));
-    let items: Vec<_> = (0..40).map(|n| (&task, Response::of(if n % 3 == 0 { "42" } else { "7" }))).collect();
+    let items: Vec<_> =
+        (0..40).map(|n| (&task, Response::new(if n % 3 == 0 { "42" } else { "7" }))).collect();
     let verdicts = grader(url, 5.0, 0).score_all(&items).unwrap();
     let right: Vec<bool> = verdicts.iter().map(Verdict::correct).collect();
     assert_eq!(right, (0..40).map(|n| n % 3 == 0).collect::<Vec<_>>());
@@ -127,7 +128,7 @@ fn a_stop_waits_for_no_reply_and_no_pause() {
     let task = Task::Question(Question::new("42"));
     for (script, n_items, n_requests) in [(silent, 4, 4), (busy, 1, 6)] {
         let (url, count) = serve(script);
-        let items = vec![(&task, Response::of("42")); n_items];
+        let items = vec![(&task, Response::new("42")); n_items];
         let mut stopped = None;
         let mut go_on = || {
             let goes_on = count.load(Ordering::SeqCst) < n_requests;
@@ -147,7 +148,7 @@ fn a_server_that_is_not_there_is_an_error() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let reward = grader(format!("http://127.0.0.1:{port}/"), 5.0, 1);
     let task = Task::Question(Question::new("42"));
-    let error = reward.score_all(&vec![(&task, Response::of("42")); 100]).unwrap_err();
+    let error = reward.score_all(&vec![(&task, Response::new("42")); 100]).unwrap_err();
     let expected =
         format!("the server http://127.0.0.1:{port}/ does not work as a grader: it has answered none of the");
     assert!(error.starts_with(&expected), "{error}");

@@ -89,7 +89,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn score(grader: &dyn Reward, task: &Task, text: &str, is_answer: bool) -> Verdict {
-    grader.score(task, &Response { tokens: Some(text.len()), is_answer, ..Response::of(text) })
+    grader.score(task, &Response { tokens: Some(text.len()), is_answer, ..Response::new(text) })
 }
 
 proptest! {
@@ -110,7 +110,7 @@ proptest! {
     #[test]
     fn a_batch_is_graded_as_each_alone(texts in prop::collection::vec(text(), 0..20)) {
         let tasks = tasks();
-        let items: Vec<_> = texts.iter().zip(tasks.iter().cycle()).map(|(text, task)| (task, Response::of(text))).collect();
+        let items: Vec<_> = texts.iter().zip(tasks.iter().cycle()).map(|(text, task)| (task, Response::new(text))).collect();
         for grader in graders() {
             let alone: Vec<_> = items.iter().map(|(task, response)| grader.score(task, response)).collect();
             prop_assert_eq!(grader.score_all(&items).unwrap(), alone);
@@ -191,7 +191,7 @@ fn a_guess_in_a_thought_is_not_paid() {
             for (text, in_thought) in [(form.clone(), true), (format!("<think>{form}"), false)] {
                 for cut_off in [false, true] {
                     let verdict =
-                        grader.score(&task, &Response { in_thought, cut_off, ..Response::of(&text) });
+                        grader.score(&task, &Response { in_thought, cut_off, ..Response::new(&text) });
                     assert_eq!((verdict.value, verdict.answer), (0.0, None), "{}: {text}", grader.name());
                     assert_eq!(verdict.status, Status::Unparsable);
                 }
@@ -199,7 +199,7 @@ fn a_guess_in_a_thought_is_not_paid() {
         }
         for (text, in_thought) in [("so</think>", true), ("<think>so</think>", false), ("", false)] {
             let text = format!("{text}<answer>{right}</answer>");
-            let verdict = grader.score(&task, &Response { in_thought, ..Response::of(&text) });
+            let verdict = grader.score(&task, &Response { in_thought, ..Response::new(&text) });
             assert!(verdict.correct(), "{}: {text}", grader.name());
         }
     }

@@ -65,7 +65,7 @@ proptest! {
         let reward = MathReward::new(MathConfig {});
         let task = Task::Question(Question::new(gold));
         let response = format!("\\boxed{{{garbage}}}");
-        let (verdict, time) = timed(|| reward.score(&task, &Response::of(&response)));
+        let (verdict, time) = timed(|| reward.score(&task, &Response::new(&response)));
         prop_assert!(time <= LIMIT, "{:?}: {}", time, garbage);
         prop_assert!(!verdict.correct(), "{}", garbage);
         let (_, time) = timed(|| math::judge(&garbage, &format!(" {garbage} + 0")));
@@ -115,7 +115,7 @@ fn degenerate_answers_end_fast() {
         }
         let response = format!("{answer} \\boxed{{{answer}}} The answer is {answer}");
         let task = Task::Question(Question::new("37"));
-        let (verdict, time) = timed(|| reward.score(&task, &Response::of(&response)));
+        let (verdict, time) = timed(|| reward.score(&task, &Response::new(&response)));
         assert!(!verdict.correct());
         slowest = slowest.max((time, answer.chars().take(60).collect()));
     }
@@ -165,7 +165,7 @@ fn a_response_is_judged_by_its_one_answer() {
         ("72 ".repeat(1000).as_str(), false, Status::Unparsable),
         ("", false, Status::Unparsable),
     ] {
-        let verdict = reward.score(&task, &Response::of(response));
+        let verdict = reward.score(&task, &Response::new(response));
         assert_eq!((verdict.correct(), verdict.status), (correct, status), "{response}");
         assert_eq!(verdict.value, f64::from(u8::from(correct)));
     }

@@ -27,7 +27,7 @@ fn agrees_with_reviewed_verdicts() {
             "answer" => math::judge(&text("gold"), &text("pred")).0,
             _ => {
                 let task = Task::Question(Question::new(text("gold")));
-                MathReward::new(MathConfig {}).score(&task, &Response::of(&text("pred"))).correct()
+                MathReward::new(MathConfig {}).score(&task, &Response::new(&text("pred"))).correct()
             }
         };
         let row_is =

@@ -4,7 +4,7 @@ use rewards::{NumericConfig, NumericReward, Question, Response, Reward, Status, 
 
 fn score(gold: &str, response: &str) -> (bool, Status) {
     let task = Task::Question(Question::new(gold));
-    let verdict = NumericReward::new(NumericConfig {}).score(&task, &Response::of(response));
+    let verdict = NumericReward::new(NumericConfig {}).score(&task, &Response::new(response));
     (verdict.correct(), verdict.status)
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tch::{Device, Tensor};
 
-use crate::model::{Inputs, put_rows, take_rows};
+use crate::model::{Inputs, gather_rows, scatter_add_rows};
 use crate::types::TokenId;
 
 /// The tokens of one prompt and one response to it.
@@ -150,12 +150,12 @@ impl TokenBatch {
 
     /// The hidden states that predict response tokens, of those of all tokens: `[N, E]`.
     pub fn pick(&self, hidden: &Tensor) -> Tensor {
-        take_rows(hidden, &self.predictors)
+        gather_rows(hidden, &self.predictors)
     }
 
     /// The gradient of [`TokenBatch::pick`].
     pub fn unpick(&self, d_picked: &Tensor) -> Tensor {
-        put_rows(d_picked, &self.predictors, self.inputs.n_tokens())
+        scatter_add_rows(d_picked, &self.predictors, self.inputs.n_tokens())
     }
 
     /// One value per response token of each sequence, in order, as a tensor `[N]`.

@@ -214,7 +214,7 @@ impl Fingerprint {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn of(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path) -> Result<Self> {
         let read = || -> std::io::Result<Self> {
             let mut file = open_regular(path)?;
             let (mut hash, mut size) = (Sha256::new(), 0);
@@ -242,7 +242,7 @@ impl Fingerprint {
         // The size first: it says more than two hashes where a file was cut off.
         let size = fs::metadata(path).with_context(|| format!("{}: missing", path.display()))?.len();
         ensure!(size == self.size, "{}: damaged: {size} bytes, expected {}", path.display(), self.size);
-        let sha256 = Self::of(path)?.sha256;
+        let sha256 = Self::read(path)?.sha256;
         ensure!(
             sha256 == self.sha256,
             "{}: damaged: SHA-256 {sha256}, expected {}",
@@ -288,7 +288,7 @@ fn add_files(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Fingerpri
         if path.is_dir() {
             add_files(&path, &format!("{name}/"), files)?;
         } else {
-            let fingerprint = Fingerprint::of(&path)?;
+            let fingerprint = Fingerprint::read(&path)?;
             File::open(&path)
                 .and_then(|file| file.sync_all())
                 .with_context(|| format!("could not sync {}", path.display()))?;

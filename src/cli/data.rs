@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::data::file::{AnswerIn, Preset, Profile, Seen};
-use crate::data::{Asker, ChatConfig, DataConfig, FileConfig, Items};
+use crate::data::{ChatConfig, DataConfig, FileConfig, Items, PromptBuilder};
 use crate::hub::HubModel;
 use crate::recipe::Draft;
 use crate::run::Failure;
@@ -100,7 +100,8 @@ impl Data {
 
     /// The columns of a file of which nothing more is known.
     fn profile(&self) -> Result<ExitCode> {
-        let found = Profile::of(&self.path, self.limit.unwrap_or(usize::MAX)).map_err(Failure::bad_input)?;
+        let found =
+            Profile::read(&self.path, self.limit.unwrap_or(usize::MAX)).map_err(Failure::bad_input)?;
         let nothing = || Failure::bad_input(anyhow!("{}", nothing_read(&self.path, &found)));
         if found.columns.is_empty() {
             return Err(nothing());
@@ -142,7 +143,7 @@ impl Data {
         if items.is_empty() {
             // The rows say what they lack; what they have says more.
             let found =
-                Profile::of(&self.path, self.limit.unwrap_or(usize::MAX)).map_err(Failure::bad_input)?;
+                Profile::read(&self.path, self.limit.unwrap_or(usize::MAX)).map_err(Failure::bad_input)?;
             if report.n_rows == 0 {
                 return Err(Failure::bad_input(anyhow!("{}", nothing_read(&self.path, &found))));
             }
@@ -155,7 +156,7 @@ impl Data {
             return Err(Failure::bad_input(anyhow!("{lacking}\nno row can be read\n{there}")));
         }
         let items = Items { train: items, eval: Vec::new(), max_prompt_tokens: None, reports: vec![report] };
-        let mut survey = Survey::of(items, &reader, self.rows).map_err(Failure::bad_input)?;
+        let mut survey = Survey::take(items, &reader, self.rows).map_err(Failure::bad_input)?;
         let template = tokenizer.as_ref().and_then(Tokenizer::chat_template);
         if template.is_some() && !self.chat {
             survey.notes.push(
@@ -192,14 +193,14 @@ impl Data {
         draft.check_files();
         let recipe = draft.finish()?;
         let read = || -> Result<Survey> {
-            let tokenizer = match (&recipe.model.path, HubModel::of(&recipe.model)?) {
+            let tokenizer = match (&recipe.model.path, HubModel::from_settings(&recipe.model)?) {
                 (Some(folder), _) => Tokenizer::for_texts(folder)?,
                 (None, Some(model)) => Tokenizer::for_texts(&policy::texts(&model)?)?,
                 (None, None) => countdown_tokenizer()?,
             };
-            let reader = Reader::Tokens(Asker::new(&tokenizer, recipe.chat.as_ref())?);
+            let reader = Reader::Tokens(PromptBuilder::new(&tokenizer, recipe.chat.as_ref())?);
             let DataConfig::Files(files) = &recipe.data else {
-                return Survey::of(recipe.data.items().context("[data]")?, &reader, self.rows);
+                return Survey::take(recipe.data.items().context("[data]")?, &reader, self.rows);
             };
             let items = files.read()?;
             let objections: Vec<String> =
@@ -207,7 +208,7 @@ impl Data {
             if items.train.is_empty() && items.eval.iter().all(|set| set.items.is_empty()) {
                 bail!(objections.join("\n"));
             }
-            let mut survey = Survey::of(items, &reader, self.rows)?;
+            let mut survey = Survey::take(items, &reader, self.rows)?;
             let refused = objections.iter().map(|objection| format!("a run would not start: {objection}"));
             survey.notes.extend(refused);
             Ok(survey)

@@ -106,7 +106,7 @@ impl Inspect {
         if let Some(file) = &self.html {
             require_writable(file, &self.inputs(&path)).map_err(Failure::bad_input)?;
         }
-        let usual = Choices::of(&recipe.model);
+        let usual = Choices::new(&recipe.model);
         let backend = self.backend.map_or(usual.backend, Into::into);
         let choices = Choices { dtype: self.dtype.into(), backend, ..usual };
         let (policy, tokenizer, folder) = policy::load_for_tokens(&path, choices)?;
@@ -134,10 +134,10 @@ impl Inspect {
             policy: &policy,
             temperature: recipe.sampling.temperature,
             signals: &recipe.signals,
-            passes: Passes::of(recipe.batch.max_tokens),
+            passes: Passes::new(recipe.batch.max_tokens),
         };
         let segmenter = tokenizer.as_ref().map(Segmenter::new).transpose()?.unwrap_or_default();
-        let branching = Branching::of(&recipe.explore, segmenter);
+        let branching = Branching::new(&recipe.explore, segmenter);
         let found = inspect(&lens, &strategies, &grouped, &branching, &subjects)?;
         drop(phase);
 

@@ -34,7 +34,7 @@ pub struct Choices {
 
 impl Choices {
     /// A recipe's.
-    pub fn of(model: &ModelSettings) -> Self {
+    pub fn new(model: &ModelSettings) -> Self {
         Self { device: model.device, dtype: model.dtype, backend: model.backend }
     }
 

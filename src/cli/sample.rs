@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::data::{Asker, ChatConfig};
+use crate::data::{ChatConfig, PromptBuilder};
 use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite};
 use crate::run::Failure;
 use crate::types::{Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
@@ -150,5 +150,7 @@ fn asked(loaded: &Loaded, chat: Option<&ChatConfig>, text: &str) -> Result<(Stri
          leave --chat out, and write the prompt as the model is to read it"
     );
     ensure!(chat.is_some() || !text.is_empty(), "the prompt is empty; expected at least one token");
-    Asker::new(&loaded.tokenizer, chat).and_then(|asker| asker.ask(text)).with_context(|| folder.to_string())
+    PromptBuilder::new(&loaded.tokenizer, chat)
+        .and_then(|builder| builder.build(text))
+        .with_context(|| folder.to_string())
 }

@@ -96,7 +96,7 @@ impl Train {
                 teller.note(go_on(begun.root()));
             }
         })?;
-        let request = Request { setup, given, warm_starts: runs.clone(), runs, resume: self.resume };
+        let request = Request { setup, given, sft_folder: runs.clone(), runs, resume: self.resume };
         Ok(match train(request, &console, &interrupt)? {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::Interrupted(signal) => {

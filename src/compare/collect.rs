@@ -20,7 +20,7 @@ use crate::checkpoint::{Latest, is_unfinished};
 use crate::files::{read_regular, read_regular_text};
 use crate::observe::{Jsonl, Sound};
 use crate::recipe::Recipe;
-use crate::run::Inputs;
+use crate::run::InputFiles;
 use crate::run_folder::RunFolder;
 use crate::types::{MetricRow, Step};
 
@@ -47,7 +47,7 @@ pub struct RunRecord {
     /// Its recipe, every default filled in, with the precision that it came to.
     pub recipe: Recipe,
     /// The files that it began with, where it says so.
-    pub(crate) inputs: Option<Inputs>,
+    pub(crate) inputs: Option<InputFiles>,
     /// The last step that its metrics have; 0 before the first.
     pub step: Step,
     /// What is wrong with the line behind its row, if anything is.
@@ -81,7 +81,7 @@ impl RunRecord {
             return Ok(None);
         }
         let mut recipe = Recipe::load(&files.checked_resolved()?, &[])?;
-        let inputs = files.inputs().is_file().then(|| Inputs::read(&files)).transpose()?;
+        let inputs = files.inputs().is_file().then(|| InputFiles::read(&files)).transpose()?;
         if let Some(inputs) = &inputs {
             recipe.model.dtype = inputs.dtype;
         }

@@ -15,7 +15,7 @@ use crate::signal::SignalConfig;
 
 /// `recipe` with the precision that it comes to on this machine.
 pub(super) fn resolved(mut recipe: Recipe) -> Result<Recipe> {
-    recipe.model.dtype = Placement::of(&recipe.model)?.dtype();
+    recipe.model.dtype = Placement::from_settings(&recipe.model)?.dtype();
     Ok(recipe)
 }
 

@@ -17,15 +17,15 @@ use crate::observe::{Console, duration};
 use crate::run::{Failure, Outcome, Request, train};
 use crate::types::NotFinite;
 
-/// Makes what is missing of the runs of `plan`. `after_run` is called after each run that was made. SFT are taken
-/// from and kept for all runs in `warm_starts`.
+/// Makes what is missing of the runs of `plan`. `after_run` is called after each run that was made. Results of SFT are taken
+/// from and kept for all runs in `sft_folder`.
 ///
 /// # Errors
 /// What stops a run for good; a [`Failure::Diverged`] at the end, if runs diverged.
 pub fn execute(
     plan: &Plan,
     folder: &ComparisonFolder,
-    warm_starts: &Path,
+    sft_folder: &Path,
     console: &Console,
     interrupt: &Interrupt,
     after_run: &mut dyn FnMut() -> Result<()>,
@@ -65,7 +65,7 @@ pub fn execute(
             setup,
             given: Some(plan.base(arm)?.text.whole()),
             runs: folder.runs(),
-            warm_starts: warm_starts.to_owned(),
+            sft_folder: sft_folder.to_owned(),
             resume: folder.has_begun(&name),
         };
         match train(request, &console.for_another_run(), interrupt) {

@@ -49,7 +49,8 @@ fn damaged(label: &str, run: &RunRecord) -> Option<String> {
 }
 
 fn stalled(label: &str, run: &RunRecord) -> Option<String> {
-    let Stall { n, seconds, share, median } = Stall::of(&run.step_seconds).filter(|_| run.is_finished())?;
+    let Stall { n, seconds, share, median } =
+        Stall::from_seconds(&run.step_seconds).filter(|_| run.is_finished())?;
     let steps = if n == 1 { "step" } else { "steps" };
     Some(format!(
         "{label}, seed {}: {n} {steps} far above the median of {} took {} of {} of training ({:.0} %), so its training \

@@ -202,7 +202,7 @@ fn line(seeds: &[Vec<(f64, f64)>], unit: f64) -> Vec<Place> {
     let every = grid.len().div_ceil(MARKS).max(1);
     let at = |(index, x): (usize, &f64)| {
         let values: Vec<f64> = seeds.iter().filter_map(|curve| interpolate(curve, *x)).collect();
-        let Mean { mean, ci95: band, .. } = Mean::of(&values)?;
+        let Mean { mean, ci95: band, .. } = Mean::from_values(&values)?;
         Some(Place { x: x / unit, mean, band, mark: index.is_multiple_of(every) || index + 1 == grid.len() })
     };
     grid.iter().enumerate().filter_map(at).collect()

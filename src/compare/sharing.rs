@@ -67,7 +67,7 @@ pub(super) struct Apart {
 
 impl Apart {
     /// What keeps the runs of `arms` apart; those that have not been evaluated yet are left out.
-    pub fn of(arms: &[(String, Vec<RunRecord>)]) -> Result<Self> {
+    pub fn from_arms(arms: &[(String, Vec<RunRecord>)]) -> Result<Self> {
         let runs: Vec<&RunRecord> =
             arms.iter().flat_map(|(_, runs)| runs).filter(|run| !run.curve.is_empty()).collect();
         let mut apart = Self::default();

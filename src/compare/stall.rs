@@ -27,7 +27,7 @@ pub(super) struct Stall {
 
 impl Stall {
     /// The stalled steps among `seconds`, one entry per step, if they matter.
-    pub fn of(seconds: &[f64]) -> Option<Self> {
+    pub fn from_seconds(seconds: &[f64]) -> Option<Self> {
         let mut sorted = seconds.to_vec();
         sorted.sort_by(f64::total_cmp);
         let median = *sorted.get(sorted.len() / 2)?;
@@ -45,14 +45,14 @@ mod tests {
     #[test]
     fn long_steps_matter_from_a_twentieth_of_the_time_on() {
         let steps = |n: usize, long: &[f64]| [vec![2.0; n], long.to_vec()].concat();
-        assert_eq!(Stall::of(&[]), None);
-        assert_eq!(Stall::of(&steps(100, &[])), None);
+        assert_eq!(Stall::from_seconds(&[]), None);
+        assert_eq!(Stall::from_seconds(&steps(100, &[])), None);
         // 19 s is long, but not far above 2 s.
-        assert_eq!(Stall::of(&steps(5, &[19.0])), None);
+        assert_eq!(Stall::from_seconds(&steps(5, &[19.0])), None);
         // 21 s of 421 s and of 419 s: 5 % is 21.05 s and 20.95 s.
-        assert_eq!(Stall::of(&steps(200, &[21.0])), None);
-        assert!(Stall::of(&steps(199, &[21.0])).is_some());
-        let stall = Stall::of(&steps(20, &[25.0, 35.0]));
+        assert_eq!(Stall::from_seconds(&steps(200, &[21.0])), None);
+        assert!(Stall::from_seconds(&steps(199, &[21.0])).is_some());
+        let stall = Stall::from_seconds(&steps(20, &[25.0, 35.0]));
         assert_eq!(stall, Some(Stall { n: 2, seconds: 60.0, share: 0.6, median: 2.0 }));
     }
 }

@@ -35,7 +35,7 @@ pub struct Paired {
 impl Mean {
     /// Of one value per seed; `None` without any.
     #[must_use]
-    pub fn of(values: &[f64]) -> Option<Self> {
+    pub fn from_values(values: &[f64]) -> Option<Self> {
         let n = values.len();
         if n == 0 {
             return None;
@@ -58,8 +58,8 @@ impl Mean {
 impl Paired {
     /// Of one difference per seed; `None` without any.
     #[must_use]
-    pub fn of(differences: &[f64]) -> Option<Self> {
-        let difference = Mean::of(differences)?;
+    pub fn from_differences(differences: &[f64]) -> Option<Self> {
+        let difference = Mean::from_values(differences)?;
         let error = standard_error(differences);
         // Differences that are equal up to rounding leave nothing to compare their mean with.
         let error = error.filter(|error| *error > 1e-12 * difference.mean.abs());
@@ -113,7 +113,7 @@ mod tests {
     /// scipy 1.17: `x = [0.41, 0.47, 0.52, 0.44, 0.49]; stats.t.interval(0.95, 4, np.mean(x), stats.sem(x))`.
     #[test]
     fn the_interval_is_student_s() {
-        let mean = Mean::of(&[0.41, 0.47, 0.52, 0.44, 0.49]).unwrap();
+        let mean = Mean::from_values(&[0.41, 0.47, 0.52, 0.44, 0.49]).unwrap();
         close(mean.mean, 0.466);
         let [low, high] = mean.ci95.unwrap();
         close(low, 0.412_883_477_556);
@@ -123,10 +123,10 @@ mod tests {
     /// scipy 1.17: `stats.ttest_rel([0.41, 0.47, 0.52, 0.44, 0.49], [0.40, 0.43, 0.53, 0.40, 0.45]).pvalue`.
     #[test]
     fn the_paired_test_is_scipy_s() {
-        let paired = Paired::of(&[0.01, 0.04, -0.01, 0.04, 0.04]).unwrap();
+        let paired = Paired::from_differences(&[0.01, 0.04, -0.01, 0.04, 0.04]).unwrap();
         close(paired.difference.mean, 0.024);
         close(paired.p.unwrap(), 0.080_156_674_210);
-        let mirrored = Paired::of(&[-0.01, -0.04, 0.01, -0.04, -0.04]).unwrap();
+        let mirrored = Paired::from_differences(&[-0.01, -0.04, 0.01, -0.04, -0.04]).unwrap();
         close(mirrored.p.unwrap(), 0.080_156_674_210);
         assert_eq!(mirrored.difference.mean, -paired.difference.mean);
     }
@@ -135,7 +135,7 @@ mod tests {
     /// p = 1 - 2 arctan(t) / π with t = mean √2 / s.
     #[test]
     fn two_seeds_follow_cauchy() {
-        let paired = Paired::of(&[0.1, 0.3]).unwrap();
+        let paired = Paired::from_differences(&[0.1, 0.3]).unwrap();
         let error = 0.1;
         close(paired.difference.half_width().unwrap(), (0.475 * std::f64::consts::PI).tan() * error);
         close(paired.p.unwrap(), 1.0 - 2.0 * (0.2f64 / error).atan() / std::f64::consts::PI);
@@ -143,11 +143,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_said_is_not_said() {
-        assert_eq!((Mean::of(&[]), Paired::of(&[])), (None, None));
-        let one = Paired::of(&[0.2]).unwrap();
+        assert_eq!((Mean::from_values(&[]), Paired::from_differences(&[])), (None, None));
+        let one = Paired::from_differences(&[0.2]).unwrap();
         assert_eq!((one.difference.n, one.difference.mean, one.difference.ci95, one.p), (1, 0.2, None, None));
         for same in [[0.0; 3], [0.1; 3]] {
-            assert_eq!(Paired::of(&same).unwrap().p, None);
+            assert_eq!(Paired::from_differences(&same).unwrap().p, None);
         }
     }
 

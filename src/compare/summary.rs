@@ -112,7 +112,7 @@ impl Summary {
         let samples = common(records().map(|run| Some(run.recipe.eval.samples)));
         let items = common(records().map(|run| run.n_items));
         let n_finished = records().filter(|run| run.is_finished()).count();
-        let apart = Apart::of(&arms)?;
+        let apart = Apart::from_arms(&arms)?;
         let notes = notes(&arms, &origin.baseline, &apart);
         let equal_tokens = equal_tokens(arms.iter().flat_map(|(_, runs)| runs));
         let mut arms: Vec<ArmSummary> =

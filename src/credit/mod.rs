@@ -155,8 +155,9 @@ fn reshape(
     gains: &mut PathField<f32>,
 ) -> Result<Vec<Gains>> {
     let leaves = 0..tree.tree.leaves.len();
-    let found =
-        leaves.map(|leaf| strategy.gains(&Response::of(tree, leaf, step))).collect::<Result<Vec<_>>>()?;
+    let found = leaves
+        .map(|leaf| strategy.gains(&Response::of_leaf(tree, leaf, step)))
+        .collect::<Result<Vec<_>>>()?;
     let own = |leaf: usize, t: usize, advantage: f32| {
         if strategy.apply_to().includes(advantage) { found[leaf].values[t] } else { 1.0 }
     };

@@ -17,7 +17,7 @@ impl Decimal {
 
     /// The number that `text` writes, as JSON does: `-12.5e3`. `None` where it is none.
     #[must_use]
-    pub fn of(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, power(exponent)?),
             None => (text, 0),
@@ -98,16 +98,16 @@ mod tests {
             ("125e-3", "0.125"),
             ("1200", "1200"),
         ] {
-            assert_eq!(Decimal::of(text).unwrap().plain().unwrap(), expected, "{text}");
+            assert_eq!(Decimal::parse(text).unwrap().plain().unwrap(), expected, "{text}");
         }
-        assert_eq!(Decimal::of("1.50e2"), Decimal::of("150"));
-        assert!(Decimal::of("1e99999999999999999999").unwrap().plain().is_err());
+        assert_eq!(Decimal::parse("1.50e2"), Decimal::parse("150"));
+        assert!(Decimal::parse("1e99999999999999999999").unwrap().plain().is_err());
     }
 
     #[test]
     fn what_is_no_number_is_none() {
         for text in ["", "-", "1.", ".5", "01", "1e", "1e+", "1.2.3", "--1", "1-2", "1e5.5", "NaN", "inf"] {
-            assert_eq!(Decimal::of(text), None, "{text}");
+            assert_eq!(Decimal::parse(text), None, "{text}");
         }
     }
 }

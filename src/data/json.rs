@@ -188,9 +188,9 @@ fn spelled_out(number: &[u8]) -> Result<Option<String>> {
     if text.parse::<u64>().is_ok() || text.parse::<i64>().is_ok() {
         return Ok(None);
     }
-    let (Some(written), Ok(double)) = (Decimal::of(text), text.parse::<f64>()) else { return Ok(None) };
+    let (Some(written), Ok(double)) = (Decimal::parse(text), text.parse::<f64>()) else { return Ok(None) };
     let is_whole = text.bytes().all(|byte| byte != b'.' && !byte.eq_ignore_ascii_case(&b'e'));
-    if !is_whole && Decimal::of(&format!("{double:e}")).is_some_and(|held| held == written) {
+    if !is_whole && Decimal::parse(&format!("{double:e}")).is_some_and(|held| held == written) {
         return Ok(None);
     }
     written.plain().map(Some)

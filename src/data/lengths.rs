@@ -34,7 +34,7 @@ pub struct Bar {
 impl Lengths {
     /// Of these; `None` where there are none.
     #[must_use]
-    pub fn of(mut lengths: Vec<usize>) -> Option<Self> {
+    pub fn new(mut lengths: Vec<usize>) -> Option<Self> {
         lengths.sort_unstable();
         let (min, max) = (*lengths.first()?, *lengths.last()?);
         let quantile = |tenths: usize| lengths.get((lengths.len() * tenths).div_ceil(10) - 1).copied();
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn quantiles_and_bars_of_known_lengths() {
-        let lengths = Lengths::of((1..=100).rev().collect()).unwrap();
+        let lengths = Lengths::new((1..=100).rev().collect()).unwrap();
         assert_eq!((lengths.min, lengths.median, lengths.p90, lengths.max), (1, 50, 90, 100));
         let bars: Vec<_> = lengths.bars.iter().map(|bar| (bar.from, bar.to, bar.n)).collect();
         assert_eq!(bars.len(), BARS);
@@ -64,13 +64,13 @@ mod tests {
 
     #[test]
     fn few_lengths_have_few_bars() {
-        assert_eq!(Lengths::of(Vec::new()), None);
-        let one = Lengths::of(vec![7, 7]).unwrap();
+        assert_eq!(Lengths::new(Vec::new()), None);
+        let one = Lengths::new(vec![7, 7]).unwrap();
         assert_eq!((one.min, one.median, one.p90, one.max), (7, 7, 7, 7));
         assert_eq!(one.bars, [Bar { from: 7, to: 7, n: 2 }]);
-        let two = Lengths::of(vec![5, 3, 5]).unwrap();
+        let two = Lengths::new(vec![5, 3, 5]).unwrap();
         assert_eq!(two.median, 5);
         assert_eq!(two.bars.iter().map(|bar| bar.n).collect::<Vec<_>>(), [1, 0, 2]);
-        assert_eq!(Lengths::of(vec![0; 3]).unwrap().max, 0);
+        assert_eq!(Lengths::new(vec![0; 3]).unwrap().max, 0);
     }
 }

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use crate::types::{Prompt, Rules};
 
 pub mod arithmetic;
-mod ask;
 pub mod countdown;
 mod decimal;
 pub mod demonstrations;
@@ -22,12 +21,13 @@ mod json;
 pub mod jsonl;
 mod lengths;
 mod order;
+mod prompt_builder;
 pub mod sampler;
 pub mod supervised;
 
-pub use ask::{Asker, ChatConfig};
 pub use file::{FileConfig, FileReport};
 pub use lengths::{Bar, Lengths};
+pub use prompt_builder::{ChatConfig, PromptBuilder};
 
 /// Name of the set of held-out problems where there is one only.
 const HELDOUT: &str = "heldout";
@@ -156,16 +156,16 @@ impl Items {
         Self { train, eval: vec![heldout], max_prompt_tokens: None, reports: Vec::new() }
     }
 
-    /// The problems as prompts, as `asker` puts them.
+    /// The problems as prompts, as `builder` puts them.
     ///
     /// # Errors
     /// If a text cannot be tokenized or has no tokens; if all training problems are too long.
-    pub fn tokenize(self, asker: &Asker<'_>) -> Result<DataSet> {
+    pub fn tokenize(self, builder: &PromptBuilder<'_>) -> Result<DataSet> {
         let Self { train: items, eval, max_prompt_tokens, reports } = self;
         let n_items = items.len();
         let places: Vec<_> = items.iter().map(|item| item.place.clone()).collect();
         let most = max_prompt_tokens.unwrap_or(usize::MAX);
-        let all = prompts(items, 0, asker)?.into_iter().zip(places);
+        let all = prompts(items, 0, builder)?.into_iter().zip(places);
         let (train, places): (Vec<_>, Vec<_>) = all.filter(|(prompt, _)| prompt.tokens.len() <= most).unzip();
         ensure!(
             n_items == 0 || !train.is_empty(),
@@ -175,7 +175,7 @@ impl Items {
         let mut sets = Vec::with_capacity(eval.len());
         for set in eval {
             let n = set.items.len() as u64;
-            sets.push(set.tokenize(first_id, asker)?);
+            sets.push(set.tokenize(first_id, builder)?);
             first_id += n;
         }
         Ok(DataSet { n_too_long: n_items - train.len(), train, places, eval: sets, reports })
@@ -183,13 +183,13 @@ impl Items {
 }
 
 impl EvalItems {
-    /// The problems as prompts with ids from `first_id`, as `asker` puts them.
+    /// The problems as prompts with ids from `first_id`, as `builder` puts them.
     ///
     /// # Errors
     /// If a text cannot be tokenized or has no tokens.
-    pub fn tokenize(self, first_id: u64, asker: &Asker<'_>) -> Result<EvalSet> {
+    pub fn tokenize(self, first_id: u64, builder: &PromptBuilder<'_>) -> Result<EvalSet> {
         let places = self.items.iter().map(|item| item.place.clone()).collect();
-        Ok(EvalSet { name: self.name, prompts: prompts(self.items, first_id, asker)?, places })
+        Ok(EvalSet { name: self.name, prompts: prompts(self.items, first_id, builder)?, places })
     }
 }
 
@@ -251,10 +251,10 @@ impl EvalSet {
 }
 
 /// `items` as prompts with ids from `start`.
-fn prompts(items: Vec<Item>, start: u64, asker: &Asker<'_>) -> Result<Vec<Arc<Prompt>>> {
+fn prompts(items: Vec<Item>, start: u64, builder: &PromptBuilder<'_>) -> Result<Vec<Arc<Prompt>>> {
     let prompts = items.into_iter().zip(start..).map(|(Item { place, text, task }, id)| {
         let place = || place.unwrap_or_else(|| format!("prompt {id}"));
-        let (text, tokens) = asker.ask(&text).with_context(place)?;
+        let (text, tokens) = builder.build(&text).with_context(place)?;
         Ok(Arc::new(Prompt { id, text, tokens, task }))
     });
     prompts.collect()
@@ -274,7 +274,7 @@ mod tests {
     fn prompts_are_tokenized_and_their_ids_run_on_through_evaluation() {
         let tokenizer = countdown_tokenizer().unwrap();
         let config: DataConfig = serde_json::from_str(SMALL).unwrap();
-        let data = config.items().unwrap().tokenize(&Asker::new(&tokenizer, None).unwrap()).unwrap();
+        let data = config.items().unwrap().tokenize(&PromptBuilder::new(&tokenizer, None).unwrap()).unwrap();
         assert_eq!((data.train.len(), data.n_eval(), data.eval.len()), (300, 20, 1));
         let ids: Vec<u64> = data.prompts().map(|p| p.id).collect();
         assert_eq!(ids, (0..320).collect::<Vec<u64>>());
@@ -289,7 +289,8 @@ mod tests {
     fn problems_that_are_measured_twice_are_said() {
         let tokenizer = countdown_tokenizer().unwrap();
         let config: DataConfig = serde_json::from_str(SMALL).unwrap();
-        let mut data = config.items().unwrap().tokenize(&Asker::new(&tokenizer, None).unwrap()).unwrap();
+        let mut data =
+            config.items().unwrap().tokenize(&PromptBuilder::new(&tokenizer, None).unwrap()).unwrap();
         assert_eq!(data.notes(), Vec::<String>::new());
         let EvalSet { prompts, .. } = &mut data.eval[0];
         let again = Prompt { id: 320, ..(*prompts[3]).clone() };

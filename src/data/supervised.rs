@@ -11,7 +11,7 @@ use rewards::{Countdown, Task};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Asker,
+    PromptBuilder,
     demonstrations::{self, DemoConfig, demonstrate},
     jsonl,
     order::visits,
@@ -86,7 +86,7 @@ impl SourceConfig {
     }
 
     /// The source described; `train` are the problems that demonstrations are about. Prompts of pairs are written out as the
-    /// policy reads them, see [`Asker::written_out`].
+    /// policy reads them, see [`PromptBuilder::written_out`].
     ///
     /// # Errors
     /// If the values are out of range, if there is no problem or one that cannot be demonstrated, if the file cannot be
@@ -94,11 +94,11 @@ impl SourceConfig {
     pub fn build(
         &self,
         train: &[Arc<Prompt>],
-        asker: &Asker<'_>,
+        builder: &PromptBuilder<'_>,
         random: RunRandom,
         limits: Limits,
     ) -> Result<Source> {
-        let tokenizer = asker.tokenizer();
+        let tokenizer = builder.tokenizer();
         if let [problem, ..] = self.rules().problems().as_slice() {
             bail!("source of SFT: {problem}");
         }
@@ -131,7 +131,7 @@ impl SourceConfig {
                 Kind::Pairs(jsonl::read(path, expected, |Pair { prompt, response }, _| {
                     ensure!(!prompt.is_empty(), "`prompt` is empty");
                     ensure!(!response.is_empty(), "`response` is empty");
-                    let prompt = asker.written_out(&prompt)?;
+                    let prompt = builder.written_out(&prompt)?;
                     ensure!(!prompt.is_empty(), "`prompt` has no tokens");
                     let example = example(prompt, &response, tokenizer)?;
                     limits.check(example.prompt.len(), example.response.len())?;
@@ -231,13 +231,13 @@ mod tests {
             prompt: "Make {target} from {numbers}.\n".into(),
         };
         let tokenizer = countdown_tokenizer().unwrap();
-        let asker = Asker::new(&tokenizer, None).unwrap();
-        DataConfig::Countdown(config).items().unwrap().tokenize(&asker).unwrap().train
+        let builder = PromptBuilder::new(&tokenizer, None).unwrap();
+        DataConfig::Countdown(config).items().unwrap().tokenize(&builder).unwrap().train
     }
 
-    fn asker() -> Asker<'static> {
+    fn builder() -> PromptBuilder<'static> {
         static TOKENIZER: std::sync::OnceLock<Tokenizer> = std::sync::OnceLock::new();
-        Asker::new(TOKENIZER.get_or_init(|| countdown_tokenizer().unwrap()), None).unwrap()
+        PromptBuilder::new(TOKENIZER.get_or_init(|| countdown_tokenizer().unwrap()), None).unwrap()
     }
 
     const LIMITS: Limits = Limits { positions: 512, max_tokens: 16384 };
@@ -249,7 +249,7 @@ mod tests {
             give_up: 0.5,
             max_value: 199,
         });
-        config.build(&problems(), &asker(), RunRandom::new(seed), LIMITS).unwrap()
+        config.build(&problems(), &builder(), RunRandom::new(seed), LIMITS).unwrap()
     }
 
     fn pairs(content: &str) -> Result<Source> {
@@ -258,7 +258,7 @@ mod tests {
         fs::write(&path, content).unwrap();
         let config: SourceConfig =
             serde_json::from_value(serde_json::json!({"type": "jsonl", "path": path})).unwrap();
-        config.build(&[], &asker(), RunRandom::new(0), LIMITS)
+        config.build(&[], &builder(), RunRandom::new(0), LIMITS)
     }
 
     #[test]
@@ -314,7 +314,7 @@ mod tests {
         assert!(longest <= bound && bound <= longest + 6, "{longest} {bound}");
         let build = |limits| {
             let source = SourceConfig::CountdownDemos(config.clone());
-            let source = source.build(&problems(), &asker(), RunRandom::new(0), limits);
+            let source = source.build(&problems(), &builder(), RunRandom::new(0), limits);
             source.err().map(|error| format!("{error:#}")).unwrap_or_default()
         };
         assert!(build(Limits { positions: 60, ..LIMITS }).contains("but the model has 60 positions"));
@@ -346,7 +346,7 @@ mod tests {
             max_value: 199,
         });
         let build = |train: &[Arc<Prompt>]| {
-            let source = config.build(train, &asker(), RunRandom::new(0), LIMITS);
+            let source = config.build(train, &builder(), RunRandom::new(0), LIMITS);
             format!("{:#}", source.err().unwrap())
         };
         assert!(build(&[prompt]).starts_with("prompt 8: demonstrations: got a problem with 5000"));

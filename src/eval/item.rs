@@ -58,7 +58,7 @@ impl EvalItem {
         greedy: Option<&Tree>,
     ) -> Self {
         let Prompt { id, text, .. } = &*sampled.prompt;
-        let responses: Vec<EvalResponse> = sampled.leaves.iter().map(EvalResponse::of).collect();
+        let responses: Vec<EvalResponse> = sampled.leaves.iter().map(EvalResponse::new).collect();
         Self {
             prompt_id: *id,
             place,
@@ -66,7 +66,7 @@ impl EvalItem {
             gold: sampled.prompt.gold(),
             n_correct: responses.iter().filter(|response| response.correct).count(),
             majority,
-            greedy: greedy.and_then(|tree| tree.leaves.first()).map(EvalResponse::of),
+            greedy: greedy.and_then(|tree| tree.leaves.first()).map(EvalResponse::new),
             responses,
         }
     }
@@ -86,7 +86,7 @@ impl EvalItem {
 }
 
 impl EvalResponse {
-    fn of(leaf: &Leaf) -> Self {
+    fn new(leaf: &Leaf) -> Self {
         Self {
             text: leaf.text.clone(),
             n_tokens: leaf.tokens.len(),

@@ -24,7 +24,7 @@ pub struct Ballot<'a> {
 impl<'a> Ballot<'a> {
     /// Of the leaves of `tree`.
     #[must_use]
-    pub fn of(tree: &'a Tree) -> Self {
+    pub fn new(tree: &'a Tree) -> Self {
         let answers = tree.leaves.iter().map(|leaf| leaf.verdict.answer.as_deref()).collect();
         Self { task: &tree.prompt.task, answers }
     }

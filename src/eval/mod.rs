@@ -157,7 +157,7 @@ impl Evaluator {
         let sampled = respond(self.samples, self.sampling.temperature)?;
         let best = if self.greedy { respond(1, 0.0)? } else { Vec::new() };
         let start = Instant::now();
-        let ballots: Vec<Ballot<'_>> = sampled.iter().map(Ballot::of).collect();
+        let ballots: Vec<Ballot<'_>> = sampled.iter().map(Ballot::new).collect();
         let majorities = majorities(&ballots, &self.judge.scorer, progress)?;
         score_s += start.elapsed().as_secs_f64();
         let places = self.set.places[problems].iter().cloned();

@@ -48,10 +48,10 @@ impl Problem {
             }
             rows[place].push(item);
         }
-        rows.iter().filter_map(|rows| Self::of(rows)).collect()
+        rows.iter().filter_map(|rows| Self::from_rows(rows)).collect()
     }
 
-    fn of(rows: &[&EvalItem]) -> Option<Self> {
+    fn from_rows(rows: &[&EvalItem]) -> Option<Self> {
         let n_rows = rows.len();
         let mean = |sum: usize| sum as f64 / n_rows as f64;
         let greedy: Option<Vec<bool>> =

@@ -51,7 +51,7 @@ impl HubModel {
     ///
     /// # Errors
     /// As [`HubModel::new`].
-    pub fn of(settings: &ModelSettings) -> Result<Option<Self>> {
+    pub fn from_settings(settings: &ModelSettings) -> Result<Option<Self>> {
         let name = settings.hub.as_deref();
         name.map(|name| Self::new(name, settings.revision.as_deref())).transpose()
     }

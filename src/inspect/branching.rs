@@ -38,7 +38,7 @@ pub struct Branching {
 impl Branching {
     /// As the trees of `explore` branch; where there are none, as AttnRL's do.
     #[must_use]
-    pub fn of(explore: &ExploreConfig, segmenter: Segmenter) -> Self {
+    pub fn new(explore: &ExploreConfig, segmenter: Segmenter) -> Self {
         let default = TreeConfig::default();
         let tree = if let ExploreConfig::Tree(tree) = explore { tree } else { &default };
         Self { segmenter, rule: tree.rule, n: tree.branches }

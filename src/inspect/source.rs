@@ -55,7 +55,7 @@ pub struct Limits<'a> {
 /// If the file cannot be read, has no line, or a line is something else; with file, line and the keys that were there.
 pub fn lines(path: &Path) -> Result<Vec<Line>> {
     jsonl::read(path, EXPECTED, |line: Map<String, Value>, place| {
-        let [prompt, response] = ["prompt", "response"].map(|name| Side::of(&line, name));
+        let [prompt, response] = ["prompt", "response"].map(|name| Side::read(&line, name));
         let (label, place) = (place.to_owned(), place.to_owned());
         Ok(Line { label, place, prompt: prompt?, response: response?, trained: None, sampled: None })
     })
@@ -146,7 +146,7 @@ impl Line {
 
 impl Side {
     /// The ids under `NAME_tokens` or the text under `name`.
-    fn of(line: &Map<String, Value>, name: &str) -> Result<Self> {
+    fn read(line: &Map<String, Value>, name: &str) -> Result<Self> {
         let ids = format!("{name}_tokens");
         if let Some(value) = line.get(&ids) {
             return typed(&ids, value, "a list of token ids").map(Self::Tokens);

@@ -12,9 +12,9 @@ use multiversion::multiversion;
 
 use super::Number;
 use super::look_back::{LookBack, OfRow, Sums};
+use super::parallel::{DisjointSlices, for_each};
+use super::rope::apply_rope;
 use super::scratch::with_scratch;
-use super::team::{Parts, for_each};
-use super::turn::turn;
 use heads::{HEADS, Heads};
 
 /// One layer of one decoding step; B rows, H query heads, K key/value heads, heads of size D, C columns.
@@ -64,9 +64,9 @@ pub fn attend_step<T: Number>(
     let n_rows = step.starts.len();
     let sums = look.map(|look| Sums::new(look, step.column));
     let row_of_cache = step.n_kv_heads * step.head_dim * step.capacity;
-    let (keys, values) = (Parts::new(keys), Parts::new(values));
+    let (keys, values) = (DisjointSlices::new(keys), DisjointSlices::new(values));
     let row_of_out = step.n_heads * step.head_dim;
-    let out = Parts::new(out);
+    let out = DisjointSlices::new(out);
     for_each(n_rows, |b| {
         // SAFETY: every row has a part of its own of each, and is worked on once.
         let (keys, values, out, look) = unsafe {
@@ -97,14 +97,14 @@ fn attend_row<T: Number>(
     let n = column + 1 - first;
     let padded = n.next_multiple_of(KEY_BLOCK);
     let mut row = Row::gather(step, b, padded, scratch);
-    row.turn(step, column - start);
+    row.rotate(step, column - start);
     for kv in 0..n_kv_heads {
         let (keys, later) = keys[kv * d * capacity..].split_at_mut(d * capacity);
         let values = &mut values[kv * d * capacity..(kv + 1) * d * capacity];
         let new = column / KEY_BLOCK * KEY_BLOCK * d + column % KEY_BLOCK;
         for i in 0..d {
-            keys[new + i * KEY_BLOCK] = T::narrow(row.k[kv * d + i]);
-            values[column * d + i] = T::narrow(row.v[kv * d + i]);
+            keys[new + i * KEY_BLOCK] = T::from_f32(row.k[kv * d + i]);
+            values[column * d + i] = T::from_f32(row.v[kv * d + i]);
         }
         let (keys, values) = (&keys[first * d..], &values[first * d..]);
         let next = later.get(first * d..).unwrap_or_default();
@@ -121,7 +121,7 @@ fn attend_row<T: Number>(
             }
         }
         for (to, value) in out[kv * group * d..].iter_mut().zip(&*row.out) {
-            *to = T::narrow(*value);
+            *to = T::from_f32(*value);
         }
         if let Some(look) = &mut look {
             for g in 0..group {
@@ -151,7 +151,7 @@ impl<'s> Row<'s> {
         let n_rows = step.starts.len();
         let (qkv_wide, rest) = scratch.split_at_mut((n_heads + 2 * n_kv_heads) * d);
         for (f, wide) in qkv_wide.iter_mut().enumerate() {
-            *wide = qkv[f * n_rows + b].wide();
+            *wide = qkv[f * n_rows + b].to_f32();
         }
         let (q, kv) = qkv_wide.split_at_mut(n_heads * d);
         let (k, v) = kv.split_at_mut(n_kv_heads * d);
@@ -162,20 +162,20 @@ impl<'s> Row<'s> {
 
     /// Norms and rotates queries and keys at `position`, rounding where the model rounds, and scales the queries.
     #[inline(always)]
-    fn turn<T: Number>(&mut self, step: &AttendStep<'_, T>, position: usize) {
+    fn rotate<T: Number>(&mut self, step: &AttendStep<'_, T>, position: usize) {
         let d = step.head_dim;
         let half = d / 2;
         let (cos, sin) = step.rope;
         // A row that has ended is fed on until it leaves the batch, if need be past the last position.
         let position = position.min(cos.len() / half - 1);
         let (cos, sin) = (&cos[position * half..][..half], &sin[position * half..][..half]);
-        let scale = T::narrow((d as f32).sqrt().recip()).wide();
+        let scale = T::from_f32((d as f32).sqrt().recip()).to_f32();
         let gains = step.qk_norm.map(|(q, k, eps)| ((q, eps), (k, eps)));
         for (heads, gain, scale) in
             [(&mut *self.q, gains.map(|g| g.0), scale), (&mut *self.k, gains.map(|g| g.1), 1.0)]
         {
             for head in heads.chunks_exact_mut(d) {
-                turn(head, gain, (cos, sin), scale);
+                apply_rope(head, gain, (cos, sin), scale);
             }
         }
     }

@@ -12,7 +12,7 @@ use multiversion::multiversion;
 
 use super::Number;
 use super::exp::exp;
-use super::team::{Parts, for_each};
+use super::parallel::{DisjointSlices, for_each};
 
 /// Tokens whose sums are formed together.
 const BLOCK: usize = 512;
@@ -35,7 +35,7 @@ pub fn draw<T: Number>(logits: &[T], draws: &[Option<f64>], temperature: f64) ->
     let by = (1.0 / temperature) as f32;
     let (mut most, mut sums) = (vec![0f32; n_blocks * n_rows], vec![0f32; n_blocks * n_rows]);
     {
-        let (most, sums) = (Parts::new(&mut most), Parts::new(&mut sums));
+        let (most, sums) = (DisjointSlices::new(&mut most), DisjointSlices::new(&mut sums));
         for_each(n_blocks, |c| {
             let own = c * n_rows..(c + 1) * n_rows;
             // SAFETY: every block has its own row of both tables.
@@ -54,7 +54,7 @@ fn reduce<T: Number>(logits: &[T], by: f32, most: &mut [f32], sums: &mut [f32]) 
     sums.fill(0.0);
     for token in logits.chunks_exact(most.len()) {
         for (most, l) in most.iter_mut().zip(token) {
-            let l = l.wide() * by;
+            let l = l.to_f32() * by;
             *most = if l > *most { l } else { *most };
         }
     }
@@ -63,7 +63,7 @@ fn reduce<T: Number>(logits: &[T], by: f32, most: &mut [f32], sums: &mut [f32]) 
         most.iter().map(|most| if *most == f32::NEG_INFINITY { 0.0 } else { *most }).collect();
     for token in logits.chunks_exact(most.len()) {
         for ((sum, base), l) in sums.iter_mut().zip(&base).zip(token) {
-            *sum += exp(l.wide() * by - base);
+            *sum += exp(l.to_f32() * by - base);
         }
     }
 }
@@ -84,7 +84,7 @@ impl<T: Number> Blocks<'_, T> {
         let most = blocks.clone().map(|c| of(&self.most, c)).fold(f64::NEG_INFINITY, f64::max);
         let share = |c: usize| of(&self.sums, c) * (of(&self.most, c) - most).exp();
         let whole: f64 = blocks.clone().map(share).sum();
-        let logit = |token: usize| f64::from(self.logits[token * self.n_rows + b].wide() * self.by);
+        let logit = |token: usize| f64::from(self.logits[token * self.n_rows + b].to_f32() * self.by);
         let drawn =
             |token: usize| Drawn { token: token as u32, logprob: (logit(token) - most - whole.ln()) as f32 };
         if !whole.is_finite() || !most.is_finite() {
@@ -153,7 +153,7 @@ mod tests {
             for temperature in [1.0, 0.6] {
                 for (row, got) in draw(numbers, &draws, temperature).into_iter().enumerate() {
                     let own: Vec<f64> = (0..v as usize)
-                        .map(|token| f64::from(numbers[token * b as usize + row].wide()) / temperature)
+                        .map(|token| f64::from(numbers[token * b as usize + row].to_f32()) / temperature)
                         .collect();
                     let (logprob, meant) = slow(&own, draws[row], got.token as usize);
                     assert!(meant, "{round}, row {row}: {got:?}");

@@ -4,7 +4,7 @@ use multiversion::multiversion;
 
 use super::Number;
 use super::exp::exp;
-use super::team::{Parts, for_each};
+use super::parallel::{DisjointSlices, for_each};
 
 /// Numbers worked on at a time: enough that handing them to a thread costs little.
 const BLOCK: usize = 1 << 14;
@@ -13,7 +13,7 @@ const BLOCK: usize = 1 << 14;
 pub fn gate<T: Number>(gate_up: &[T], out: &mut [T]) {
     let n = out.len();
     let (gates, ups) = gate_up.split_at(n);
-    let out = Parts::new(out);
+    let out = DisjointSlices::new(out);
     for_each(n.div_ceil(BLOCK), |i| {
         let part = i * BLOCK..((i + 1) * BLOCK).min(n);
         // SAFETY: every block is worked on once.
@@ -32,9 +32,9 @@ fn block<T: Number>(gates: &[T], ups: &[T], out: &mut [T]) {
 /// `silu(gate) * up`, rounded where libtorch rounds.
 #[inline(always)]
 pub(super) fn gated<T: Number>(gate: T, up: T) -> T {
-    let x = gate.wide();
-    let silu = T::narrow(x / (1.0 + exp(-x)));
-    T::narrow(silu.wide() * up.wide())
+    let x = gate.to_f32();
+    let silu = T::from_f32(x / (1.0 + exp(-x)));
+    T::from_f32(silu.to_f32() * up.to_f32())
 }
 
 #[cfg(test)]

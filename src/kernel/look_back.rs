@@ -1,8 +1,8 @@
 //! Adds up what the newest token of a row looks back at, while its attention is at hand: sums by distance, and what each column
 //! receives. `signal::stream` says what they are for, and computes the same by libtorch's operations.
 
+use super::parallel::DisjointSlices;
 use super::softmax::dot;
-use super::team::Parts;
 
 /// Where sums over the attention of a decoding step go; B rows, H heads, C columns.
 pub struct LookBack<'a> {
@@ -22,7 +22,7 @@ pub struct LookBack<'a> {
 
 /// The sums of all rows, for threads that work on one each.
 pub(super) struct Sums<'a> {
-    parts: [Parts<'a, f32>; 3], // span, waad, fai
+    parts: [DisjointSlices<'a, f32>; 3], // span, waad, fai
     counted: &'a [f32],
     n_heads: usize,
     capacity: usize,
@@ -46,7 +46,7 @@ impl<'a> Sums<'a> {
         let LookBack { span, waad, fai, counted, window, horizon } = look;
         let (n_heads, capacity) = (span.len() / counted.len().max(1), waad.len() / span.len().max(1));
         Self {
-            parts: [Parts::new(span), Parts::new(waad), Parts::new(fai)],
+            parts: [DisjointSlices::new(span), DisjointSlices::new(waad), DisjointSlices::new(fai)],
             counted,
             n_heads,
             capacity,
@@ -59,7 +59,7 @@ impl<'a> Sums<'a> {
     /// Those of row `b`.
     ///
     /// # Safety
-    /// As for [`Parts::get`]: each row once at a time.
+    /// As for [`DisjointSlices::get`]: each row once at a time.
     pub unsafe fn row(&self, b: usize) -> OfRow<'_> {
         let (h, width) = (self.n_heads, self.n_heads * self.capacity);
         let [span, waad, fai] = &self.parts;

@@ -29,14 +29,14 @@ mod look_back;
 mod norm;
 mod number;
 mod owned;
+mod parallel;
 mod prefetch;
 mod product;
+mod rope;
 mod rows;
 mod scratch;
 mod softmax;
 mod squares;
-mod team;
-mod turn;
 mod view;
 
 pub use attend::{AttendStep, KEY_BLOCK, attend_step};
@@ -47,6 +47,7 @@ pub use look_back::LookBack;
 pub use norm::add_rms_norm;
 pub use number::{Bf16, Number};
 pub use owned::Owned;
+pub use parallel::{n_processors, n_threads, occupy};
 pub use product::{Matrix, Out, has_products, product};
 pub use rows::{
     CausalRows, HeadRows, NormBack, NormGradients, RowGradient, RowStats, SlotGradient, Slots, Targets,
@@ -54,6 +55,5 @@ pub use rows::{
     token_stats, token_stats_back,
 };
 pub use squares::sum_of_squares;
-pub use team::{n_processors, n_threads, occupy};
 pub use view::view;
 pub(crate) use view::view_mut;

@@ -17,11 +17,11 @@ pub fn add_rms_norm<T: Number>(x: &mut [T], delta: &[T], weight: &[T], eps: f32,
     for (e, x) in x.chunks_exact_mut(n_rows).enumerate() {
         if !delta.is_empty() {
             for (x, d) in x.iter_mut().zip(&delta[e * n_rows..(e + 1) * n_rows]) {
-                *x = T::narrow(x.wide() + d.wide());
+                *x = T::from_f32(x.to_f32() + d.to_f32());
             }
         }
         for (sum, x) in scale.iter_mut().zip(x.iter()) {
-            *sum += x.wide() * x.wide();
+            *sum += x.to_f32() * x.to_f32();
         }
     }
     for sum in &mut scale {
@@ -31,7 +31,7 @@ pub fn add_rms_norm<T: Number>(x: &mut [T], delta: &[T], weight: &[T], eps: f32,
     for ((out, x), w) in rows.zip(weight) {
         for ((out, x), scale) in out.iter_mut().zip(x).zip(&scale) {
             // Rounded before the weight, as the model was trained.
-            *out = T::narrow(T::narrow(x.wide() * scale).wide() * w.wide());
+            *out = T::from_f32(T::from_f32(x.to_f32() * scale).to_f32() * w.to_f32());
         }
     }
 }
@@ -56,7 +56,7 @@ mod tests {
         let (mut x, mut out) = (Owned::copy(&x), Owned::zeros(&[e, b], T::KIND));
         let (w, d) = (view::<T>(&weight).unwrap(), view::<T>(&delta).unwrap());
         add_rms_norm(x.numbers::<T>().unwrap(), d, w, 1e-5, out.numbers().unwrap());
-        let wide = |numbers: &[T]| numbers.iter().map(|number| number.wide()).collect::<Vec<f32>>();
+        let wide = |numbers: &[T]| numbers.iter().map(|number| number.to_f32()).collect::<Vec<f32>>();
         assert_eq!(wide(x.view().unwrap()), wide(view(&sum).unwrap()));
         let out = out.into_tensor();
         assert!(out.allclose(&expected, tolerance, tolerance, false));

@@ -8,22 +8,22 @@ pub trait Number: Copy + Default + Send + Sync + 'static {
     const KIND: Kind;
 
     /// As f32; exact.
-    fn wide(self) -> f32;
+    fn to_f32(self) -> f32;
 
     /// The nearest number of this kind, ties to even.
-    fn narrow(x: f32) -> Self;
+    fn from_f32(x: f32) -> Self;
 }
 
 impl Number for f32 {
     const KIND: Kind = Kind::Float;
 
     #[inline(always)]
-    fn wide(self) -> f32 {
+    fn to_f32(self) -> f32 {
         self
     }
 
     #[inline(always)]
-    fn narrow(x: f32) -> Self {
+    fn from_f32(x: f32) -> Self {
         x
     }
 }
@@ -37,12 +37,12 @@ impl Number for Bf16 {
     const KIND: Kind = Kind::BFloat16;
 
     #[inline(always)]
-    fn wide(self) -> f32 {
+    fn to_f32(self) -> f32 {
         f32::from_bits(u32::from(self.0) << 16)
     }
 
     #[inline(always)]
-    fn narrow(x: f32) -> Self {
+    fn from_f32(x: f32) -> Self {
         let bits = x.to_bits();
         // Half a unit, one more where the last bit kept is odd. A NaN whose payload carried over would become an infinity.
         let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1));
@@ -63,11 +63,11 @@ mod tests {
             .filter(|x| !x.is_nan())
             .collect();
         let theirs = Tensor::from_slice(&numbers).to_kind(Kind::BFloat16).to_kind(Kind::Float);
-        let ours: Vec<f32> = numbers.iter().map(|x| Bf16::narrow(*x).wide()).collect();
+        let ours: Vec<f32> = numbers.iter().map(|x| Bf16::from_f32(*x).to_f32()).collect();
         assert_eq!(Vec::<f32>::try_from(theirs).ok(), Some(ours));
         assert!(
-            Bf16::narrow(f32::NAN).wide().is_nan()
-                && Bf16::narrow(f32::from_bits(0x7f80_0001)).wide().is_nan()
+            Bf16::from_f32(f32::NAN).to_f32().is_nan()
+                && Bf16::from_f32(f32::from_bits(0x7f80_0001)).to_f32().is_nan()
         );
     }
 }

@@ -18,7 +18,7 @@ pub use norm::{NormBack, NormGradients, add_norm_rows, norm_rows_back};
 pub use vocabulary::{RowGradient, RowStats, Targets, token_stats, token_stats_back};
 
 use super::Number;
-use super::team::{Parts, for_each};
+use super::parallel::{DisjointSlices, for_each};
 
 /// Rows that a thread works on at a time.
 const BLOCK: usize = 32;
@@ -42,16 +42,16 @@ pub fn add_rows<T: Number>(x: &[T], index: &[i64], table: &mut [f32]) {
     let width = x.len() / index.len().max(1);
     for (x, row) in x.chunks_exact(width.max(1)).zip(index) {
         for (total, x) in table[*row as usize * width..][..width].iter_mut().zip(x) {
-            *total += x.wide();
+            *total += x.to_f32();
         }
     }
 }
 
-impl<T> Parts<'_, T> {
+impl<T> DisjointSlices<'_, T> {
     /// These rows of `width` numbers each.
     ///
     /// # Safety
-    /// As for [`Parts::get`].
+    /// As for [`DisjointSlices::get`].
     #[expect(clippy::mut_from_ref, reason = "disjoint parts, as the caller vouches")]
     unsafe fn rows(&self, rows: &Range<usize>, width: usize) -> &mut [T] {
         // SAFETY: the caller vouches.

@@ -37,11 +37,11 @@ pub(super) fn dot<A: Number, B: Number>(a: &[A], b: &[B]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
     for (a, b) in a.iter().zip(b) {
         for (strand, (x, y)) in strands.iter_mut().zip(a.iter().zip(b)) {
-            *strand += x.wide() * y.wide();
+            *strand += x.to_f32() * y.to_f32();
         }
     }
     for (strand, (x, y)) in strands.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-        *strand += x.wide() * y.wide();
+        *strand += x.to_f32() * y.to_f32();
     }
     strands.iter().sum()
 }

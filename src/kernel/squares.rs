@@ -1,6 +1,6 @@
 //! The sum of squares, the same to the last bit whatever the number of threads: that of parts of a fixed size, in their order.
 
-use super::team::{Parts, for_each};
+use super::parallel::{DisjointSlices, for_each};
 
 /// Numbers of a part.
 const PART: usize = 1 << 16;
@@ -11,7 +11,7 @@ const LANES: usize = 8;
 #[must_use]
 pub fn sum_of_squares(numbers: &[f32]) -> f64 {
     let mut sums = vec![0f64; numbers.len().div_ceil(PART)];
-    let each = Parts::new(&mut sums);
+    let each = DisjointSlices::new(&mut sums);
     for_each(numbers.len().div_ceil(PART), |i| {
         let part = &numbers[i * PART..numbers.len().min((i + 1) * PART)];
         // SAFETY: every sum is written once.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::fit::{Fit, MicroBatch, Objective, Refused};
-use super::report::Tally;
+use super::report::MetricAccumulator;
 use crate::batch::{BatchConfig, Sequence, TrainSample, minibatches};
 use crate::loss::{Aggregation, ValueInput, token_weights, value_loss};
 use crate::model::{Critic, Gradient};
@@ -89,7 +89,7 @@ impl CriticLearner {
             CriticObjective { clip: self.config.clip, recompute: self.batch.gradient_checkpointing };
         let minibatches = minibatches(samples, self.batch.minibatches);
         let fitted = self.fit.fit(critic, &mut objective, &minibatches, lr, &mut |_| Ok(()))?;
-        let mut metrics = fitted.tally.means(fitted.n_updates);
+        let mut metrics = fitted.accumulator.means(fitted.n_updates);
         metrics.set("optim/critic_lr", lr);
         if fitted.n_updates > 0.0 {
             metrics.set("optim/critic_grad_norm", fitted.grad_norm / fitted.n_updates);
@@ -126,7 +126,7 @@ impl Objective for CriticObjective {
         &mut self,
         critic: &Critic,
         micro: &MicroBatch<'_, TrainSample>,
-        tally: &mut Tally,
+        accumulator: &mut MetricAccumulator,
         gradient: &mut Gradient,
     ) -> Result<()> {
         let batch = &micro.tokens;
@@ -146,8 +146,8 @@ impl Objective for CriticObjective {
         let new = head.values(&picked).set_requires_grad(true);
         let input = ValueInput { new_values: &new, old_values: &old, returns: &returns };
         let (loss, clipped) = value_loss(self.clip, &input);
-        tally.add(new.size()[0], &[("value/clip_frac", clipped)]);
-        tally.add_losses(&[("loss/value", loss.detach() * &weights)]);
+        accumulator.add(new.size()[0], &[("value/clip_frac", clipped)]);
+        accumulator.add_losses(&[("loss/value", loss.detach() * &weights)]);
         let total = (loss * &weights).sum(None);
         let d_values = Tensor::run_backward(&[total], &[&new], false, false).swap_remove(0);
         let d_picked = head.backward(&picked, &d_values, gradient);

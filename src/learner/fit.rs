@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 
 use anyhow::Result;
 
-use super::report::Tally;
+use super::report::MetricAccumulator;
 use crate::batch::{Reads, Sequence, TokenBatch, pack};
 use crate::model::{Gradient, Network};
 use crate::optim::{AdamW, OptimConfig};
@@ -24,12 +24,12 @@ pub(super) trait Objective {
     /// The weight of every token of each sample of a minibatch in its loss.
     fn weights(&self, minibatch: &[Self::Sample]) -> Vec<f64>;
 
-    /// Adds the gradient of a micro-batch's share of the loss to `gradient`, and tells `tally` what there is to report.
+    /// Adds the gradient of a micro-batch's share of the loss to `gradient`, and tells `accumulator` what there is to report.
     fn accumulate(
         &mut self,
         model: &Self::Model,
         micro: &MicroBatch<'_, Self::Sample>,
-        tally: &mut Tally,
+        accumulator: &mut MetricAccumulator,
         gradient: &mut Gradient,
     ) -> Result<()>;
 }
@@ -61,7 +61,7 @@ pub(super) struct Fit {
 #[derive(Default)]
 pub(super) struct Fitted {
     /// What the objective reported.
-    pub(super) tally: Tally,
+    pub(super) accumulator: MetricAccumulator,
     /// Optimiser steps, with one that was refused for its gradient.
     pub(super) n_updates: f64,
     /// Sum of their gradients' norms.
@@ -106,7 +106,7 @@ impl Fit {
             for minibatch in minibatches {
                 self.gradient.clear();
                 for micro in self.micro_batches::<O>(objective, model, minibatch, start) {
-                    objective.accumulate(model, &micro, &mut fitted.tally, &mut self.gradient)?;
+                    objective.accumulate(model, &micro, &mut fitted.accumulator, &mut self.gradient)?;
                     let go_on = progress(micro.samples.len());
                     // Once weights have moved, the rest must follow.
                     if fitted.n_updates == 0.0 {
@@ -148,7 +148,7 @@ impl Fit {
 
     /// One optimiser step with the gradient that was gathered, unless something is not finite.
     fn apply(&mut self, model: &mut Network, lr: f64, fitted: &mut Fitted) {
-        if let Some((name, value)) = fitted.tally.loss_not_finite() {
+        if let Some((name, value)) = fitted.accumulator.loss_not_finite() {
             fitted.refused = Some(Refused::Loss(name, value));
             return;
         }

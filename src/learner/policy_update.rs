@@ -5,7 +5,7 @@ use tch::Tensor;
 
 use super::accumulate::accumulate;
 use super::fit::{Fit, MicroBatch, Objective, Refused};
-use super::report::{Gap, Tally, UpdateReport};
+use super::report::{Gap, MetricAccumulator, UpdateReport};
 use crate::batch::{BatchConfig, Sequence, TrainSample, minibatches};
 use crate::loss::{KlPlace, LossConfig, LossInput, kl_tokens, token_weights};
 use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
@@ -86,7 +86,7 @@ impl PolicyLearner {
         let fitted = self.fit.fit(policy, &mut objective, &minibatches, rates.lr, progress)?;
         let seen: Vec<Seen> = objective.seen.into_iter().map_while(|seen| seen).collect();
         let first_gap = minibatches.first().map(|first| gap(&seen, first));
-        let mut metrics = fitted.tally.means(fitted.n_updates);
+        let mut metrics = fitted.accumulator.means(fitted.n_updates);
         metrics.set("optim/lr", rates.lr);
         if fitted.n_updates > 0.0 {
             metrics.set("optim/grad_norm", fitted.grad_norm / fitted.n_updates);
@@ -128,7 +128,7 @@ impl Objective for PolicyObjective<'_> {
         &mut self,
         policy: &Policy,
         micro: &MicroBatch<'_, TrainSample>,
-        tally: &mut Tally,
+        accumulator: &mut MetricAccumulator,
         gradient: &mut Gradient,
     ) -> Result<()> {
         let (config, numbers) = (self.config, Numbers::new(micro));
@@ -137,7 +137,7 @@ impl Objective for PolicyObjective<'_> {
         let recompute = config.batch.gradient_checkpointing;
         accumulate(policy, &micro.tokens, config.temperature, recompute, gradient, |stats| {
             found = Some((stats.logprobs.shallow_clone(), stats.entropies.shallow_clone()));
-            loss.derivative(stats, tally)
+            loss.derivative(stats, accumulator)
         })?;
         let Some((logprobs, entropies)) = found else { return Ok(()) };
         let (logprobs, entropies) =
@@ -187,8 +187,8 @@ struct TotalLoss<'a> {
 }
 
 impl TotalLoss<'_> {
-    /// The derivative with respect to log-probabilities and entropies; tells `tally` what there is to report.
-    fn derivative(&self, stats: &TokenStats, tally: &mut Tally) -> StatsGrad {
+    /// The derivative with respect to log-probabilities and entropies; tells `accumulator` what there is to report.
+    fn derivative(&self, stats: &TokenStats, accumulator: &mut MetricAccumulator) -> StatsGrad {
         let inputs = self.inputs;
         let new = stats.logprobs.detach().set_requires_grad(true);
         let old = inputs.old_logprobs.as_ref().map_or_else(|| new.detach(), Tensor::shallow_clone);
@@ -220,8 +220,8 @@ impl TotalLoss<'_> {
         if let Some(bonus) = bonus {
             losses.push(("loss/entropy", &stats.entropies * &inputs.weights * -bonus));
         }
-        tally.add(new.size()[0], &report);
-        tally.add_losses(&losses);
+        accumulator.add(new.size()[0], &report);
+        accumulator.add_losses(&losses);
         let total = (loss * &inputs.weights).sum(None);
         let mut grads = Tensor::run_backward(&[total], &[&new], false, false);
         StatsGrad {
@@ -235,5 +235,7 @@ impl TotalLoss<'_> {
 fn gap(seen: &[Seen], samples: &[TrainSample]) -> Gap {
     let pairs =
         seen.iter().zip(samples).filter_map(|(seen, s)| Some((&seen.logprobs, s.old_logprobs.as_ref()?)));
-    Gap::of(pairs.flat_map(|(new, old)| new.iter().zip(old)).map(|(new, old)| f64::from(new - old).abs()))
+    Gap::from_distances(
+        pairs.flat_map(|(new, old)| new.iter().zip(old)).map(|(new, old)| f64::from(new - old).abs()),
+    )
 }

@@ -28,7 +28,7 @@ pub struct Gap {
 
 impl Gap {
     /// Over the distances given.
-    pub fn of(distances: impl Iterator<Item = f64>) -> Self {
+    pub fn from_distances(distances: impl Iterator<Item = f64>) -> Self {
         let (mut sum, mut max, mut n) = (0.0, 0f64, 0u64);
         for distance in distances {
             sum += distance;
@@ -42,13 +42,13 @@ impl Gap {
 
 /// Means over the updates of a step: of quantities over all their tokens, of losses over the updates.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct MetricAccumulator {
     sums: Vec<(&'static str, f64)>,
     n_tokens: f64,
     losses: Vec<(&'static str, f64)>,
 }
 
-impl Tally {
+impl MetricAccumulator {
     /// Adds the `[N]` values of a micro-batch under their metric names.
     pub fn add(&mut self, n_tokens: i64, values: &[(&'static str, Tensor)]) {
         self.n_tokens += n_tokens as f64;

@@ -1,4 +1,4 @@
-//! The supervised start: the policy imitates texts before it learns from rewards.
+//! SFT (supervised fine-tuning): the policy imitates texts before it learns from rewards.
 //!
 //! Loss: the mean over a batch's response tokens of `-logprob`, at temperature 1. The learning rate rises over
 //! `warmup_steps`, then falls along a cosine to a tenth.
@@ -8,7 +8,7 @@ use tch::Kind;
 
 use super::accumulate::accumulate;
 use super::fit::{Fit, MicroBatch, Objective, Refused};
-use super::report::Tally;
+use super::report::MetricAccumulator;
 use super::sft_config::SftConfig;
 use crate::batch::Sequence;
 use crate::data::supervised::{Example, Source};
@@ -72,7 +72,7 @@ pub fn fine_tune(
             ))
             .into());
         }
-        let loss = fitted.tally.loss(LOSS);
+        let loss = fitted.accumulator.loss(LOSS);
         if !progress(SftProgress { step, loss, policy, optimizer: fit.optimizer.state() })? {
             return Ok(false);
         }
@@ -103,13 +103,13 @@ impl Objective for Imitation {
         &mut self,
         policy: &Policy,
         micro: &MicroBatch<'_, Example>,
-        tally: &mut Tally,
+        accumulator: &mut MetricAccumulator,
         gradient: &mut Gradient,
     ) -> Result<()> {
         // All tokens of a batch weigh the same.
         let weight = micro.weights.first().copied().unwrap_or_default();
         accumulate(policy, &micro.tokens, 1.0, false, gradient, |stats| {
-            tally.add_loss(LOSS, -stats.logprobs.sum(Kind::Double).double_value(&[]) * weight);
+            accumulator.add_loss(LOSS, -stats.logprobs.sum(Kind::Double).double_value(&[]) * weight);
             StatsGrad { logprobs: stats.logprobs.full_like(-weight), entropies: None }
         })
     }

@@ -1,4 +1,4 @@
-//! `[sft]`: the supervised start of a policy.
+//! `[sft]`: SFT of a policy (supervised fine-tuning).
 
 use serde::{Deserialize, Serialize};
 

@@ -26,7 +26,7 @@ pub struct Arithmetic {
 impl Arithmetic {
     /// For sequences of `length` tokens, the mean where they differ.
     #[must_use]
-    pub fn of(config: &ModelConfig, layout: &Layout, length: f64) -> Self {
+    pub fn new(config: &ModelConfig, layout: &Layout, length: f64) -> Self {
         let vocabulary = (config.vocab_size * config.hidden_size) as f64;
         let tables = if config.tie_word_embeddings { vocabulary } else { 2.0 * vocabulary };
         let matrices = layout.n_decayed() as f64 - tables;
@@ -83,9 +83,9 @@ mod tests {
         let config = Preset::Countdown2m.config(1000);
         let layout = Layout::new(&config);
         let matrices = 4.0 * (4.0 * 192.0 * 192.0 + 3.0 * 192.0 * 512.0);
-        let short = Arithmetic::of(&config, &layout, 0.0);
+        let short = Arithmetic::new(&config, &layout, 0.0);
         assert_eq!((short.body, short.head), (2.0 * matrices, 2.0 * 192.0 * 1000.0));
-        assert_eq!(Arithmetic::of(&config, &layout, 100.0).body - short.body, 2.0 * 4.0 * 192.0 * 100.0);
+        assert_eq!(Arithmetic::new(&config, &layout, 100.0).body - short.body, 2.0 * 4.0 * 192.0 * 100.0);
         assert_eq!(short.train(3.0, 2.0), 3.0 * (3.0 * short.body + 2.0 * short.head));
     }
 }

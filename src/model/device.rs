@@ -24,7 +24,7 @@ impl Placement {
     ///
     /// # Errors
     /// As [`Placement::resolve`].
-    pub fn of(model: &ModelSettings) -> Result<Self> {
+    pub fn from_settings(model: &ModelSettings) -> Result<Self> {
         Self::resolve(model.device, model.dtype, model.backend)
     }
 

@@ -92,23 +92,23 @@ impl Inputs {
     pub(super) fn spread(&self, x: &Tensor, grid: &Grid) -> Tensor {
         let slots = grid.slots();
         let index = self.spread.narrow(0, slots.start as i64, slots.len() as i64);
-        take_rows(x, &index).view([grid.rows.len() as i64, grid.width as i64, -1])
+        gather_rows(x, &index).view([grid.rows.len() as i64, grid.width as i64, -1])
     }
 
     /// What stands in the home slot of each token: `x` `[S, W]` to `[N, W]`.
     pub(super) fn gather(&self, x: &Tensor) -> Tensor {
-        take_rows(x, &self.home)
+        gather_rows(x, &self.home)
     }
 }
 
 /// Rows `index` `[M]` of `x` `[N, W]`: `[M, W]`. Its gradient sums in a fixed order on every device, that of `index_select`
 /// does not.
-pub fn take_rows(x: &Tensor, index: &Tensor) -> Tensor {
+pub fn gather_rows(x: &Tensor, index: &Tensor) -> Tensor {
     Tensor::embedding(x, index, -1, false, false)
 }
 
-/// The gradient of [`take_rows`]: `d` `[M, W]` added up into the `n` rows that they were taken from.
-pub fn put_rows(d: &Tensor, index: &Tensor, n: usize) -> Tensor {
+/// The gradient of [`gather_rows`]: `d` `[M, W]` added up into the `n` rows that they were taken from.
+pub fn scatter_add_rows(d: &Tensor, index: &Tensor, n: usize) -> Tensor {
     use tch::Kind;
     Tensor::embedding_dense_backward(&d.to_kind(Kind::Float), index, n as i64, -1, false).to_kind(d.kind())
 }

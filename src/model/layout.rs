@@ -139,13 +139,14 @@ impl Layout {
     fn with_output(config: &ModelConfig, value: bool) -> Self {
         let &ModelConfig { vocab_size: v, hidden_size: e, intermediate_size: f, head_dim: d, .. } = config;
         let (q, kv) = (config.q_width(), config.kv_width());
-        let mut shelf = Shelf::default();
+        let mut builder = LayoutBuilder::default();
 
-        let embed = shelf.put("model.embed_tokens.weight", &[v, e]);
+        let embed = builder.put("model.embed_tokens.weight", &[v, e]);
         let matrices: Vec<[Slot; 4]> = (0..config.n_layers)
             .map(|l| {
-                let mut put =
-                    |name: &str, shape: &[i64]| shelf.put(&format!("model.layers.{l}.{name}.weight"), shape);
+                let mut put = |name: &str, shape: &[i64]| {
+                    builder.put(&format!("model.layers.{l}.{name}.weight"), shape)
+                };
                 [
                     put("self_attn.q_proj", &[q, e])
                         .with(&put("self_attn.k_proj", &[kv, e]))
@@ -157,11 +158,11 @@ impl Layout {
             })
             .collect();
         let weight = match (value, config.tie_word_embeddings) {
-            (true, _) => Some(shelf.put("score.weight", &[1, e])),
+            (true, _) => Some(builder.put("score.weight", &[1, e])),
             (false, true) => None,
-            (false, false) => Some(shelf.put("lm_head.weight", &[v, e])),
+            (false, false) => Some(builder.put("lm_head.weight", &[v, e])),
         };
-        let n_decayed = shelf.end;
+        let n_decayed = builder.end;
 
         // What stands behind attention is, by its name in transformers, the norm of what it gives where there is one.
         let out_norms = config.output_norms;
@@ -171,7 +172,8 @@ impl Layout {
         let layers = (0..)
             .zip(matrices)
             .map(|(l, [qkv, o, gate_up, down])| {
-                let mut put = |name: &str, size: i64| shelf.put(&format!("model.layers.{l}.{name}"), &[size]);
+                let mut put =
+                    |name: &str, size: i64| builder.put(&format!("model.layers.{l}.{name}"), &[size]);
                 LayerLayout {
                     qkv,
                     qkv_bias: config.qkv_bias.then(|| {
@@ -191,13 +193,13 @@ impl Layout {
                 }
             })
             .collect();
-        let final_norm = shelf.put("model.norm.weight", &[e]);
+        let final_norm = builder.put("model.norm.weight", &[e]);
         let output = match weight {
             None => Output::Tied,
-            Some(weight) if value => Output::Value { weight, bias: shelf.put("score.bias", &[1]) },
+            Some(weight) if value => Output::Value { weight, bias: builder.put("score.bias", &[1]) },
             Some(weight) => Output::Vocabulary(weight),
         };
-        let Shelf { entries, end: n_params } = shelf;
+        let LayoutBuilder { entries, end: n_params } = builder;
         Self { embed, layers, final_norm, output, entries, n_decayed, n_params }
     }
 
@@ -234,12 +236,12 @@ impl Layout {
 
 /// Places one parameter after the other.
 #[derive(Default)]
-struct Shelf {
+struct LayoutBuilder {
     entries: Vec<Entry>,
     end: i64,
 }
 
-impl Shelf {
+impl LayoutBuilder {
     fn put(&mut self, name: &str, shape: &[i64]) -> Slot {
         let slot = Slot { start: self.end, shape: shape.to_vec() };
         self.entries.push(Entry { name: name.to_owned(), shape: shape.to_vec(), start: self.end });

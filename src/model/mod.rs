@@ -47,7 +47,7 @@ pub use critic::{Critic, ValueHead};
 pub use device::{FreeMemory, Placement};
 pub use gradient::{Gradient, GradientPart};
 pub use head::{Head, Scored, StatsGrad, TokenStats, Truncation};
-pub use inputs::{Inputs, put_rows, take_rows};
+pub use inputs::{Inputs, gather_rows, scatter_add_rows};
 pub use kv_cache::{AttentionTap, KvCache};
 pub use layout::{Layout, Output, Slot};
 pub use network::Network;

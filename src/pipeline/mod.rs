@@ -1,6 +1,6 @@
 //! How generating and learning take turns: a [`RolloutSource`] yields the scored trees of a step.
 
-mod gather;
+mod collect;
 mod groups;
 mod on_policy;
 mod one_step_off;
@@ -8,7 +8,7 @@ mod overlapped;
 mod pending;
 mod roots;
 
-pub use gather::{Call, Gatherer, Spent, Sprouts};
+pub use collect::{CollectContext, Collector, PendingBranches, Timings};
 pub use groups::{GroupsConfig, ZeroVariance};
 pub use on_policy::{OnPolicy, OnPolicyConfig};
 pub use one_step_off::{OneStepOff, OneStepOffConfig};
@@ -23,7 +23,7 @@ use crate::model::Policy;
 use crate::types::{HeadSignals, Progress, Step, Tree};
 
 /// What a rollout source yields for one step.
-pub struct Harvest {
+pub struct RolloutBatch {
     /// One scored tree per prompt, in the order the prompts were drawn.
     pub trees: Vec<Tree>,
     /// Attention of the sampler over their responses, leaf after leaf, where it was read on the way; else nothing.
@@ -33,7 +33,7 @@ pub struct Harvest {
     /// What was sampled beside `trees` and is trained on nowhere.
     pub discarded: Discarded,
     /// What it took; no time of this process where a checkpoint brought it.
-    pub spent: Spent,
+    pub timings: Timings,
 }
 
 /// Prompts that were answered and are trained on nowhere: zero-variance groups that gave their place to others, and trees
@@ -62,13 +62,13 @@ impl Discarded {
 
 /// Yields the scored responses a step trains on.
 pub trait RolloutSource {
-    /// The harvest of `step`. `progress` hears how many responses have ended since its last call.
+    /// The rollout batch of `step`. `progress` hears how many responses have ended since its last call.
     ///
     /// # Errors
     /// If generation fails. A log-probability or reward that is not finite is no error, it stands in its leaf.
-    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<Harvest>;
+    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<RolloutBatch>;
 
-    /// Everything that later harvests depend on.
+    /// Everything that later rollout batches depend on.
     ///
     /// # Errors
     /// If work under way cannot be finished.
@@ -100,7 +100,7 @@ pub trait ScheduleSettings {
 
     /// The source: `n_prompts` prompts a step, and where that is possible up to `refill_rounds` rounds of new ones for
     /// zero-variance groups.
-    fn build(&self, gatherer: Gatherer, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource>;
+    fn build(&self, collector: Collector, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource>;
 }
 
 /// `[pipeline]`: how generating and learning take turns.

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::gather::{Call, Gatherer, Spent};
-use super::{Discarded, Harvest, RolloutSource, ScheduleSettings, SourceState};
+use super::collect::{CollectContext, Collector, Timings};
+use super::{Discarded, RolloutBatch, RolloutSource, ScheduleSettings, SourceState};
 use crate::model::Policy;
 use crate::rollout::Generated;
 use crate::types::{HeadSignals, Progress, Step, Tree};
@@ -21,15 +21,15 @@ use crate::types::{HeadSignals, Progress, Step, Tree};
 pub struct OnPolicyConfig {}
 
 impl ScheduleSettings for OnPolicyConfig {
-    fn build(&self, gatherer: Gatherer, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource> {
-        Box::new(OnPolicy { gatherer, n_prompts, refill_rounds })
+    fn build(&self, collector: Collector, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource> {
+        Box::new(OnPolicy { collector, n_prompts, refill_rounds })
     }
 }
 
-/// Draw prompts, open their trees, generate, score, graft, let grow.
+/// Draw prompts, open their trees, generate, score, let grow.
 pub struct OnPolicy {
     /// Asks and judges.
-    pub gatherer: Gatherer,
+    pub collector: Collector,
     /// Prompts per step.
     pub n_prompts: usize,
     /// Rounds beyond the first that a step may spend on replacing zero-variance groups.
@@ -37,14 +37,14 @@ pub struct OnPolicy {
 }
 
 impl RolloutSource for OnPolicy {
-    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<Harvest> {
-        let (mut spent, mut discarded) = (Spent::default(), Discarded::default());
-        let mut call = Call { policy, step, progress, spent: &mut spent };
+    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<RolloutBatch> {
+        let (mut timings, mut discarded) = (Timings::default(), Discarded::default());
+        let mut context = CollectContext { policy, step, progress, timings: &mut timings };
         let (mut trees, mut flat): (Vec<Read>, Vec<Read>) = (Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
         for round in 0..=self.refill_rounds {
             let missing = self.n_prompts.saturating_sub(trees.len());
-            let new = self.round(&mut call, missing, &mut seen, &mut discarded)?;
+            let new = self.round(&mut context, missing, &mut seen, &mut discarded)?;
             let (signal, without): (Vec<_>, Vec<_>) =
                 new.into_iter().partition(|(tree, _)| tree.has_signal() || self.refill_rounds == 0);
             trees.extend(signal);
@@ -59,15 +59,15 @@ impl RolloutSource for OnPolicy {
         trees.extend(flat);
         let (trees, signals): (Vec<_>, Vec<_>) = trees.into_iter().unzip();
         let signals = signals.into_iter().flatten().collect();
-        Ok(Harvest { ages: vec![0; trees.len()], trees, signals, discarded, spent })
+        Ok(RolloutBatch { ages: vec![0; trees.len()], trees, signals, discarded, timings })
     }
 
     fn state(&mut self) -> Result<SourceState> {
-        Ok(self.gatherer.state(None))
+        Ok(self.collector.state(None))
     }
 
     fn restore(&mut self, state: SourceState) -> Result<()> {
-        self.gatherer.restore(state).map(drop)
+        self.collector.restore(state).map(drop)
     }
 }
 
@@ -79,27 +79,27 @@ impl OnPolicy {
     /// the same again.
     fn round(
         &mut self,
-        call: &mut Call<'_>,
+        context: &mut CollectContext<'_>,
         n: usize,
         seen: &mut BTreeSet<u64>,
         discarded: &mut Discarded,
     ) -> Result<Vec<Read>> {
-        let mut prompts = self.gatherer.sampler.draw(n);
+        let mut prompts = self.collector.sampler.draw(n);
         prompts.retain(|prompt| seen.insert(prompt.id));
-        let requests = self.gatherer.open(&prompts);
-        let Generated { completions, signals, .. } = self.gatherer.ask(call, &requests)?;
-        let mut trees = self.gatherer.graft(requests, completions, call)?;
-        for generation in 0..self.gatherer.explorer.rounds() {
-            let sprouts = self.gatherer.sprout(call, (trees, generation), discarded)?;
-            let requests = sprouts.requests();
+        let requests = self.collector.open(&prompts);
+        let Generated { completions, signals, .. } = self.collector.ask(context, &requests)?;
+        let mut trees = self.collector.score(requests, completions, context)?;
+        for depth in 0..self.collector.explorer.rounds() {
+            let branches = self.collector.branch(context, (trees, depth), discarded)?;
+            let requests = branches.requests();
             let completions = if requests.is_empty() {
                 Vec::new()
             } else {
-                self.gatherer.ask(call, &requests)?.completions
+                self.collector.ask(context, &requests)?.completions
             };
-            trees = self.gatherer.grown(sprouts, requests, completions, call)?;
+            trees = self.collector.grown(branches, requests, completions, context)?;
         }
-        self.gatherer.finish(&trees);
+        self.collector.finish(&trees);
         let mut signals = signals.into_iter();
         let read = |tree: Tree| {
             let own = signals.by_ref().take(tree.leaves.len()).collect();

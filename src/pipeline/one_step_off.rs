@@ -12,8 +12,8 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::gather::{Call, Gatherer, Spent, Sprouts};
-use super::{Discarded, Harvest, RolloutSource, ScheduleSettings, SourceState};
+use super::collect::{CollectContext, Collector, PendingBranches, Timings};
+use super::{Discarded, RolloutBatch, RolloutSource, ScheduleSettings, SourceState};
 use crate::model::Policy;
 use crate::types::{Completion, GenRequest, Progress, Step};
 
@@ -31,51 +31,51 @@ impl ScheduleSettings for OneStepOffConfig {
         true
     }
 
-    fn build(&self, gatherer: Gatherer, n_prompts: usize, _: usize) -> Box<dyn RolloutSource> {
-        Box::new(OneStepOff { gatherer, n_prompts, pending: None })
+    fn build(&self, collector: Collector, n_prompts: usize, _: usize) -> Box<dyn RolloutSource> {
+        Box::new(OneStepOff { collector, n_prompts, pending: None })
     }
 }
 
 /// Generates one step ahead.
 pub struct OneStepOff {
     /// Asks and judges.
-    pub gatherer: Gatherer,
+    pub collector: Collector,
     /// Prompts per step.
     pub n_prompts: usize,
     /// First responses that wait for their branches; `None` before the first step.
-    pub pending: Option<Sprouts>,
+    pub pending: Option<PendingBranches>,
 }
 
 impl RolloutSource for OneStepOff {
-    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<Harvest> {
-        let (mut spent, mut discarded) = (Spent::default(), Discarded::default());
-        let mut call = Call { policy, step, progress, spent: &mut spent };
+    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<RolloutBatch> {
+        let (mut timings, mut discarded) = (Timings::default(), Discarded::default());
+        let mut context = CollectContext { policy, step, progress, timings: &mut timings };
         // Roots of the first step come from the weights that their branches come from.
         let age = Step::from(self.pending.is_some());
-        let sprouts = match self.pending.take() {
-            Some(sprouts) => sprouts,
+        let pending = match self.pending.take() {
+            Some(pending) => pending,
             None => {
                 // In the name of the step before, so that a prompt that comes again is answered anew.
-                call.step = step.saturating_sub(1);
-                self.answer(&mut call, &[], &mut discarded)?.1
+                context.step = step.saturating_sub(1);
+                self.answer(&mut context, &[], &mut discarded)?.1
             }
         };
-        call.step = step;
-        let branches = sprouts.requests();
-        let (completions, next) = self.answer(&mut call, &branches, &mut discarded)?;
+        context.step = step;
+        let requests = pending.requests();
+        let (completions, next) = self.answer(&mut context, &requests, &mut discarded)?;
         self.pending = Some(next);
-        let trees = self.gatherer.grown(sprouts, branches, completions, &mut call)?;
-        self.gatherer.finish(&trees);
+        let trees = self.collector.grown(pending, requests, completions, &mut context)?;
+        self.collector.finish(&trees);
         // Half of a path is of older weights, whose attention nobody asks for.
-        Ok(Harvest { ages: vec![age; trees.len()], trees, signals: Vec::new(), discarded, spent })
+        Ok(RolloutBatch { ages: vec![age; trees.len()], trees, signals: Vec::new(), discarded, timings })
     }
 
     fn state(&mut self) -> Result<SourceState> {
-        Ok(self.gatherer.state(self.pending.as_ref()))
+        Ok(self.collector.state(self.pending.as_ref()))
     }
 
     fn restore(&mut self, state: SourceState) -> Result<()> {
-        self.pending = self.gatherer.restore(state)?.0;
+        self.pending = self.collector.restore(state)?.0;
         Ok(())
     }
 }
@@ -84,15 +84,15 @@ impl OneStepOff {
     /// What `branches` are answered, and new first responses, in one call.
     fn answer(
         &mut self,
-        call: &mut Call<'_>,
+        context: &mut CollectContext<'_>,
         branches: &[GenRequest],
         discarded: &mut Discarded,
-    ) -> Result<(Vec<Completion>, Sprouts)> {
-        let prompts = self.gatherer.sampler.draw(self.n_prompts);
-        let requests = [branches, &self.gatherer.open(&prompts)].concat();
-        let mut completions = self.gatherer.ask(call, &requests)?.completions;
+    ) -> Result<(Vec<Completion>, PendingBranches)> {
+        let prompts = self.collector.sampler.draw(self.n_prompts);
+        let requests = [branches, &self.collector.open(&prompts)].concat();
+        let mut completions = self.collector.ask(context, &requests)?.completions;
         let of_roots = completions.split_off(branches.len());
-        let trees = self.gatherer.graft(requests[branches.len()..].to_vec(), of_roots, call)?;
-        Ok((completions, self.gatherer.sprout(call, (trees, 0), discarded)?))
+        let trees = self.collector.score(requests[branches.len()..].to_vec(), of_roots, context)?;
+        Ok((completions, self.collector.branch(context, (trees, 0), discarded)?))
     }
 }

@@ -1,11 +1,11 @@
-//! Overlapped: while the learner trains on one harvest, a worker with a copy of the weights gathers the next.
+//! Overlapped: while the learner trains on one rollout batch, a worker with a copy of the weights gathers the next.
 //!
 //! ```text
-//! learner    step k on the harvest of the weights before step k - 1    |   step k + 1 on ...
+//! learner    step k on the rollout batch of the weights before step k - 1    |   step k + 1 on ...
 //! worker     gathers under the weights before step k                   |   ...
 //! ```
 //!
-//! The first step waits for a harvest of its own. Every later one is exactly one update old, however fast either side is, so
+//! The first step waits for a rollout batch of its own. Every later one is exactly one update old, however fast either side is, so
 //! that a run is the same each time.
 
 use std::any::Any;
@@ -16,14 +16,14 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{Gatherer, Harvest, OnPolicy, RolloutSource, ScheduleSettings, SourceState};
+use super::{Collector, OnPolicy, RolloutBatch, RolloutSource, ScheduleSettings, SourceState};
 use crate::model::Policy;
 use crate::types::{Progress, Step};
 
-/// Updates between the weights that a harvest comes from and those that learn from it.
+/// Updates between the weights that a rollout batch comes from and those that learn from it.
 pub(super) const AGE: Step = 1;
 
-const LOST: &str = "an earlier harvest failed, and what gathers is lost";
+const LOST: &str = "earlier rollouts failed, and what gathers is lost";
 
 /// Settings of [`PipelineConfig::Overlapped`](super::PipelineConfig::Overlapped).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,8 +48,8 @@ impl ScheduleSettings for OverlappedConfig {
         self.correct
     }
 
-    fn build(&self, gatherer: Gatherer, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource> {
-        Box::new(Overlapped::new(OnPolicy { gatherer, n_prompts, refill_rounds }))
+    fn build(&self, collector: Collector, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource> {
+        Box::new(Overlapped::new(OnPolicy { collector, n_prompts, refill_rounds }))
     }
 }
 
@@ -58,16 +58,16 @@ pub struct Overlapped {
     /// What gathers, while no worker has it.
     idle: Option<OnPolicy>,
     worker: Option<JoinHandle<Worked>>,
-    /// The next harvest, if it is there already.
-    ready: Option<Harvest>,
+    /// The next rollout batch, if it is there already.
+    ready: Option<RolloutBatch>,
     /// Whether what the worker gathers is not wanted any more.
     is_abandoned: Arc<AtomicBool>,
     /// Threads that the two share while both compute.
     n_threads: i32,
 }
 
-/// What a worker gives back: its tools, and the harvest.
-type Worked = (OnPolicy, Result<Harvest>);
+/// What a worker gives back: its tools, and the rollout batch.
+type Worked = (OnPolicy, Result<RolloutBatch>);
 
 impl Overlapped {
     /// A source that gathers as `source` does.
@@ -89,16 +89,16 @@ impl Overlapped {
         Some(worked)
     }
 
-    /// Makes what the worker gathered, if there is one, the next harvest.
+    /// Makes what the worker gathered, if there is one, the next rollout batch.
     fn settle(&mut self) -> Result<()> {
         let Some(worked) = self.join() else { return Ok(()) };
-        let (source, harvest) = worked.map_err(|panic| {
+        let (source, rollouts) = worked.map_err(|panic| {
             anyhow!("the worker that gathers the next responses died: {}", cause(panic.as_ref()))
         })?;
         self.idle = Some(source);
-        let mut harvest = harvest.context("gathering the next responses")?;
-        harvest.ages.fill(AGE);
-        self.ready = Some(harvest);
+        let mut rollouts = rollouts.context("gathering the next responses")?;
+        rollouts.ages.fill(AGE);
+        self.ready = Some(rollouts);
         Ok(())
     }
 
@@ -116,10 +116,10 @@ impl Drop for Overlapped {
 }
 
 impl RolloutSource for Overlapped {
-    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<Harvest> {
+    fn next(&mut self, policy: &Policy, step: Step, progress: &mut Progress<'_>) -> Result<RolloutBatch> {
         self.settle()?;
-        let harvest = match self.ready.take() {
-            Some(harvest) => harvest,
+        let rollouts = match self.ready.take() {
+            Some(rollouts) => rollouts,
             None => self.idle()?.next(policy, step, progress)?,
         };
         let copy = Policy::new(policy.config.clone(), policy.master().copy(), policy.placement)?;
@@ -134,22 +134,22 @@ impl RolloutSource for Overlapped {
                 ensure!(!is_abandoned.load(Ordering::Relaxed), "nobody waits for it");
                 Ok(())
             };
-            let harvest = source.next(&copy, step + 1, go_on);
-            (source, harvest)
+            let rollouts = source.next(&copy, step + 1, go_on);
+            (source, rollouts)
         };
         let thread = std::thread::Builder::new().name(String::from("gather"));
         self.worker = Some(thread.spawn(work).context("the worker that gathers cannot be started")?);
-        Ok(harvest)
+        Ok(rollouts)
     }
 
     fn state(&mut self) -> Result<SourceState> {
         self.settle()?;
         let source = self.idle.as_ref().context(LOST)?;
-        Ok(source.gatherer.state_ahead(self.ready.as_ref()))
+        Ok(source.collector.state_ahead(self.ready.as_ref()))
     }
 
     fn restore(&mut self, state: SourceState) -> Result<()> {
-        self.ready = self.idle()?.gatherer.restore(state)?.1;
+        self.ready = self.idle()?.collector.restore(state)?.1;
         Ok(())
     }
 }

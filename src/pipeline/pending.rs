@@ -1,4 +1,4 @@
-//! What later harvests depend on, as a checkpoint keeps it.
+//! What later rollout batches depend on, as a checkpoint keeps it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use anyhow::{Context, Result, ensure};
 use rewards::{Status, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::gather::{Gatherer, Spent, Sprouts};
+use super::collect::{Collector, PendingBranches, Timings};
 use super::overlapped::AGE;
-use super::{Discarded, Harvest};
+use super::{Discarded, RolloutBatch};
 use crate::data::sampler::SamplerState;
 use crate::rollout::Counts;
 use crate::rollout::explore::ExplorerState;
@@ -75,7 +75,7 @@ struct PendingScore {
 }
 
 impl PendingScore {
-    fn of(leaf: &Leaf) -> Self {
+    fn new(leaf: &Leaf) -> Self {
         let Verdict { value, parts, status, answer, note } = &leaf.verdict;
         Self {
             value_bits: value.to_bits(),
@@ -97,14 +97,14 @@ impl PendingScore {
 }
 
 impl Pending {
-    fn of_sprouts(sprouts: &Sprouts) -> Self {
-        let forks = sprouts.forks.iter().map(|(tree, fork)| (*tree, fork.parent, fork.at)).collect();
-        Self { trees: sprouts.trees.iter().map(PendingTree::new).collect(), forks, whole: None }
+    fn of_branches(branches: &PendingBranches) -> Self {
+        let forks = branches.forks.iter().map(|(tree, fork)| (*tree, fork.parent, fork.at)).collect();
+        Self { trees: branches.trees.iter().map(PendingTree::new).collect(), forks, whole: None }
     }
 
-    fn of_harvest(harvest: &Harvest) -> Self {
-        let trees = harvest.trees.iter().map(PendingTree::new).collect();
-        Self { trees, forks: Vec::new(), whole: Some((harvest.discarded, harvest.spent.counts)) }
+    fn of_batch(rollouts: &RolloutBatch) -> Self {
+        let trees = rollouts.trees.iter().map(PendingTree::new).collect();
+        Self { trees, forks: Vec::new(), whole: Some((rollouts.discarded, rollouts.timings.counts)) }
     }
 }
 
@@ -132,22 +132,22 @@ impl PendingTree {
             tokens: leaf.tokens.clone(),
             logprob_bits: leaf.logprobs.iter().map(|l| l.to_bits()).collect(),
             finish: leaf.finish,
-            score: Some(PendingScore::of(leaf)),
+            score: Some(PendingScore::new(leaf)),
         };
         Self { prompt: tree.prompt.id, responses: tree.leaves.iter().map(response).collect() }
     }
 }
 
-impl Gatherer {
+impl Collector {
     /// Where it stands, with first responses that are `pending`.
     #[must_use]
-    pub fn state(&self, pending: Option<&Sprouts>) -> SourceState {
-        self.state_with(pending.map(Pending::of_sprouts))
+    pub fn state(&self, pending: Option<&PendingBranches>) -> SourceState {
+        self.state_with(pending.map(Pending::of_branches))
     }
 
-    /// Where it stands, with a harvest that was gathered `ahead`.
-    pub(super) fn state_ahead(&self, ahead: Option<&Harvest>) -> SourceState {
-        self.state_with(ahead.map(Pending::of_harvest))
+    /// Where it stands, with a rollout batch that was gathered `ahead`.
+    pub(super) fn state_ahead(&self, ahead: Option<&RolloutBatch>) -> SourceState {
+        self.state_with(ahead.map(Pending::of_batch))
     }
 
     fn state_with(&self, pending: Option<Pending>) -> SourceState {
@@ -158,21 +158,24 @@ impl Gatherer {
     ///
     /// # Errors
     /// If the state does not fit sampler or prompts.
-    pub(super) fn restore(&mut self, state: SourceState) -> Result<(Option<Sprouts>, Option<Harvest>)> {
+    pub(super) fn restore(
+        &mut self,
+        state: SourceState,
+    ) -> Result<(Option<PendingBranches>, Option<RolloutBatch>)> {
         let SourceState { sampler, explorer, pending } = state;
         self.sampler.restore(sampler)?;
         self.explorer.restore(explorer);
         let Some(pending) = pending else { return Ok((None, None)) };
         let whole = pending.whole;
-        let sprouts = self.sprouts(pending)?;
-        let Some((discarded, counts)) = whole else { return Ok((Some(sprouts), None)) };
-        let n_trees = sprouts.trees.len();
-        let (trees, ages) = (sprouts.trees, vec![AGE; n_trees]);
-        let spent = Spent { counts, ..Spent::default() };
-        Ok((None, Some(Harvest { trees, signals: Vec::new(), ages, discarded, spent })))
+        let branches = self.branches(pending)?;
+        let Some((discarded, counts)) = whole else { return Ok((Some(branches), None)) };
+        let n_trees = branches.trees.len();
+        let (trees, ages) = (branches.trees, vec![AGE; n_trees]);
+        let timings = Timings { counts, ..Timings::default() };
+        Ok((None, Some(RolloutBatch { trees, signals: Vec::new(), ages, discarded, timings })))
     }
 
-    fn sprouts(&self, pending: Pending) -> Result<Sprouts> {
+    fn branches(&self, pending: Pending) -> Result<PendingBranches> {
         // Earlier versions took it from trees that were whole.
         let has_penalty =
             |score: &Score| self.judge.overlong.is_none() || score.verdict.parts.contains_key("overlong");
@@ -209,7 +212,7 @@ impl Gatherer {
             Ok((i, Fork { parent, at }))
         });
         let forks = forks.collect::<Result<_>>()?;
-        Ok(Sprouts { trees, forks })
+        Ok(PendingBranches { trees, forks })
     }
 }
 
@@ -227,7 +230,7 @@ mod tests {
         (last.is_graded, last.verdict.status) = (false, Status::Timeout);
         (last.verdict.answer, last.verdict.note) = (Some("3".into()), Some("late".into()));
         for leaf in &tree.leaves {
-            let json = serde_json::to_string(&PendingScore::of(leaf)).unwrap();
+            let json = serde_json::to_string(&PendingScore::new(leaf)).unwrap();
             let Score { verdict, is_graded, rounding } =
                 serde_json::from_str::<PendingScore>(&json).unwrap().score();
             assert_eq!((&verdict, is_graded, rounding), (&leaf.verdict, leaf.is_graded, leaf.rounding));

@@ -24,9 +24,9 @@ pub struct RootReader {
     pub random: RunRandom,
 }
 
-/// What was read of a generation of some trees, response after response.
+/// What was read of one depth of some trees, response after response.
 pub struct Roots {
-    generation: usize,
+    depth: usize,
     segmented: Vec<Segmented>,
     influence: Vec<Vec<f32>>,
     entropies: Vec<Vec<f32>>,
@@ -35,24 +35,24 @@ pub struct Roots {
 }
 
 impl RootReader {
-    /// Reads what `needs` names of the responses of a generation of `trees`, sampled in `step` by `policy`.
+    /// Reads what `needs` names of the responses of one depth of `trees`, sampled in `step` by `policy`.
     ///
     /// # Errors
     /// If results cannot be copied to the host; that of `check`, which is asked between two passes.
     pub fn read(
         &self,
         policy: &Policy,
-        (trees, generation): (&[Tree], usize),
+        (trees, depth): (&[Tree], usize),
         needs: RootNeeds,
         (step, check): (Step, &dyn Fn() -> Result<()>),
     ) -> Result<Roots> {
-        let of_tree = |tree| Tree::of_generation(tree, generation).map(move |(_, leaf)| (tree, leaf));
+        let of_tree = |tree| Tree::at_depth(tree, depth).map(move |(_, leaf)| (tree, leaf));
         let leaves = || trees.iter().flat_map(of_tree);
         let sequences: Vec<Sequence<'_>> = leaves()
             .map(|(tree, leaf)| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens })
             .collect();
         let mut roots = Roots {
-            generation,
+            depth,
             segmented: leaves().map(|(_, leaf)| self.segmenter.segment(&leaf.tokens)).collect(),
             influence: Vec::new(),
             entropies: Vec::new(),
@@ -88,6 +88,6 @@ impl Roots {
             n_tokens: leaf.tokens.len(),
             random: (self.random, [self.step, tree.prompt.id, u64::from(leaf.sample)]),
         };
-        (first..).zip(tree.of_generation(self.generation)).map(root).collect()
+        (first..).zip(tree.at_depth(self.depth)).map(root).collect()
     }
 }

@@ -22,7 +22,7 @@ use super::{
 /// What a recipe may hold.
 static SHAPE: LazyLock<Option<Shape>> = LazyLock::new(|| {
     const BESIDE: &[Beside] = &[("reward", &["weight"])];
-    Shape::of::<Recipe>(BESIDE)
+    Shape::learn::<Recipe>(BESIDE)
 });
 
 /// A recipe with everything found wrong so far.
@@ -49,7 +49,7 @@ impl Draft {
     /// # Errors
     /// If the text is not TOML.
     pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
-        Self::of_text(&Text::of(file, text)?, overrides)
+        Self::of_text(&Text::parse(file, text)?, overrides)
     }
 
     /// The recipe `own`, which comes with the program.

@@ -93,7 +93,7 @@ pub struct Recipe {
     pub run: RunConfig,
     /// The policy.
     pub model: ModelSettings,
-    /// Supervised start; without it reinforcement learning starts from the model as it is.
+    /// SFT, supervised fine-tuning on texts; without it reinforcement learning starts from the model as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sft: Option<SftConfig>,
     /// The problems.

@@ -59,7 +59,7 @@ pub(super) enum Takes {
 
 impl Shape {
     /// Shape of a whole `T`; `None` where `T` is no struct or tagged enum with checked keys.
-    pub fn of<T: DeserializeOwned>(beside: &[Beside]) -> Option<Self> {
+    pub fn learn<T: DeserializeOwned>(beside: &[Beside]) -> Option<Self> {
         let whole = |value| match value {
             Value::Table(document) => read::<T>(&document).map(drop),
             _ => Err(Fault::Other("a document is a table".into())),

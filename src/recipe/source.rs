@@ -55,7 +55,7 @@ impl Source {
             let places = &mut source.places;
             merge(&mut source.table, layer.table()?, "", &mut |path| forget(places, path));
             let (spans, _) = DeTable::parse_recoverable(&layer.text);
-            source.note_lines((index, &Lines::of(&layer.text)), "", spans.get_ref());
+            source.note_lines((index, &Lines::parse(&layer.text)), "", spans.get_ref());
         }
         for (index, entry) in overrides.iter().enumerate() {
             let place = Place::Override(index, entry.clone());

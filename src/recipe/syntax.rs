@@ -18,7 +18,7 @@ const EFFORT: usize = 8 << 20;
 pub(super) struct Lines(Vec<usize>);
 
 impl Lines {
-    pub(super) fn of(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let begins = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         Self(std::iter::once(0).chain(begins).collect())
     }
@@ -42,7 +42,7 @@ impl Complaint {
     fn about(text: &str) -> Option<Self> {
         let (_, errors) = DeTable::parse_recoverable(text);
         let first = errors.first().cloned().or_else(|| text.parse::<Table>().err())?;
-        let line = Lines::of(text).of_offset(first.span().map_or(0, |span| span.start));
+        let line = Lines::parse(text).of_offset(first.span().map_or(0, |span| span.start));
         Some(Self { line, message: one_line(&first), count: errors.len().max(1) })
     }
 }

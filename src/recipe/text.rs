@@ -44,14 +44,14 @@ impl Text {
         let file = path.display().to_string();
         let text = read_regular_text(path, LARGEST)
             .map_err(|error| Problems::alone(&file, format!("cannot be read: {error}{}", shipped(path))))?;
-        Self::of(&file, &text)
+        Self::parse(&file, &text)
     }
 
     /// As [`Text::read`], of `text` that would lie in `file`.
     ///
     /// # Errors
     /// The same.
-    pub fn of(file: &str, text: &str) -> Result<Self, Problems> {
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         let mut layers = vec![Layer { file: file.to_owned(), text: text.to_owned() }];
         let mut paths = vec![PathBuf::from(file)];
         while let (Some(top), Some(path)) = (layers.last(), paths.last()) {
@@ -119,7 +119,7 @@ impl Layer {
         self.table()?;
         let (table, _) = DeTable::parse_recoverable(&self.text);
         let Some((key, value)) = table.get_ref().get_key_value(BASE) else { return Ok(None) };
-        let line = Lines::of(&self.text).of_offset(key.span().start);
+        let line = Lines::parse(&self.text).of_offset(key.span().start);
         match value.get_ref() {
             DeValue::String(name) => Ok(Some((line, name.to_string()))),
             _ => Err(Problems(vec![Problem {

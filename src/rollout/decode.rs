@@ -5,7 +5,7 @@
 //! coordinates ([`Generation::uniform`]), never on the company a row keeps.
 
 mod batch;
-mod kept;
+mod prefix_cache;
 mod row;
 
 use std::ops::Range;
@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use tch::Tensor;
 
 use self::batch::{Batch, COMPACT_BELOW};
-use self::kept::Kept;
+use self::prefix_cache::CachedPrefix;
 use self::row::Row;
 use super::{Counts, Generated, Generation, RolloutEngine, SamplingConfig};
 use crate::batch::{Reads, Sequence, TokenBatch, pack};
@@ -39,7 +39,7 @@ pub struct DecodeEngine {
 #[derive(Default)]
 struct Store {
     /// What the responses of the last call left behind.
-    kept: Vec<Kept>,
+    kept: Vec<CachedPrefix>,
     /// Calls since one that began anew.
     n_calls: usize,
     counts: Counts,
@@ -110,7 +110,7 @@ impl RolloutEngine for DecodeEngine {
             batch = self.admit(policy, requests, &mut waiting, batch, place, finished)?;
             let Some(under_way) = &mut batch else { break };
             self.extend(&mut rows, under_way, &head, generation)?;
-            let mut keep = |kept: Kept| {
+            let mut keep = |kept: CachedPrefix| {
                 if let Some(left) = room.checked_sub(kept.n_bytes()) {
                     room = left;
                     store.kept.push(kept);
@@ -210,8 +210,8 @@ impl DecodeEngine {
                 let request = &requests[served[context.rows.start]];
                 kept.iter().find(|kept| kept.serves(request)).context("a response that was kept is gone")
             };
-            let sources: Vec<&Kept> = contexts.iter().map(source).collect::<Result<_>>()?;
-            parts.push(kept::resume(policy, &contexts, &sources, n_new as i64)?);
+            let sources: Vec<&CachedPrefix> = contexts.iter().map(source).collect::<Result<_>>()?;
+            parts.push(prefix_cache::resume(policy, &contexts, &sources, n_new as i64)?);
             counts.prefilled += contexts.len() as u64;
             counts.reused += contexts.iter().map(|context| context.tokens.len() as u64 - 1).sum::<u64>();
         }

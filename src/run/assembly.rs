@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use super::guards::{Guards, diverged};
 use super::home::Home;
-use super::inputs::Inputs;
-use super::ledger::Ledger;
+use super::inputs::InputFiles;
+use super::writer::RunWriter;
 use super::{Failure, Outcome, Run, Setup, initial_policy, run_sft};
 use crate::checkpoint::{Progress, TrainState, VerifiedCheckpoint};
 use crate::eval::EvalReport;
@@ -25,8 +25,8 @@ pub struct Request {
     pub given: Option<String>,
     /// Folder that holds all runs.
     pub runs: PathBuf,
-    /// Folder whose `.warm_starts` are shared by the runs that name it; usually that of the runs.
-    pub warm_starts: PathBuf,
+    /// Folder whose SFT results (`.warm_starts`) are shared by the runs that name it; usually that of the runs.
+    pub sft_folder: PathBuf,
     /// Continue an earlier run of that name.
     pub resume: bool,
 }
@@ -48,11 +48,11 @@ pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Resu
 fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
     // Until the first step whatever was done is done again, or kept as it goes on: SFT.
     let mut nothing_to_lose = Some(interrupt.immediate()?);
-    let Request { setup, given, runs, warm_starts, resume } = request;
+    let Request { setup, given, runs, sft_folder, resume } = request;
     let (home, saved) = if resume {
         let _phase = console.step_phase("verify checkpoint", 0);
         let found = Home::again(&runs, &setup.recipe, console)?;
-        Inputs::of(&setup)?.check_unchanged(&found.0.folder).map_err(Failure::resume_refused)?;
+        InputFiles::of_now(&setup)?.check_unchanged(&found.0.folder).map_err(Failure::resume_refused)?;
         found
     } else {
         (Home::begin(&runs, &setup.recipe)?, None)
@@ -75,21 +75,21 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
     let reference = saved.as_ref().map(|_| home.load_reference(&setup).map_err(Failure::resume_refused));
     let reference = reference.transpose()?.flatten();
     // All that a resumed run reads is known to be its own; from here on its folder changes.
-    let ledger = Ledger::open(&setup, home, console, given.as_deref())?;
+    let writer = RunWriter::open(&setup, home, console, given.as_deref())?;
     let mut run = match saved {
         Some(state) => {
             console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));
-            Run::resume(&setup, policy, reference, state, ledger, console).map_err(Failure::resume_refused)?
+            Run::resume(&setup, policy, reference, state, writer, console).map_err(Failure::resume_refused)?
         }
         None => {
             let mut evaluations = Vec::new();
             if let Some(config) = &setup.recipe.sft {
-                let found = ledger.evaluate("before_sft", &setup, &policy, console, interrupt);
+                let found = writer.evaluate("before_sft", &setup, &policy, console, interrupt);
                 let found = found.map_err(|error| diverged("before SFT", error, weights))?;
                 let reports = found.into_iter().map(|found| found.report);
                 evaluations.extend(reports.map(|report| (String::from("before SFT"), report)));
                 drop(nothing_to_lose.take());
-                if !run_sft(&setup, config, &mut policy, &warm_starts, console, interrupt)? {
+                if !run_sft(&setup, config, &mut policy, &sft_folder, console, interrupt)? {
                     return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(StopSignal::Interrupt)));
                 }
                 nothing_to_lose = Some(interrupt.immediate()?);
@@ -98,13 +98,13 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
                 Some(sft) => ("after SFT", format!("lower [sft] lr = {}", sft.lr)),
                 None => ("before training", weights.to_owned()),
             };
-            let found = ledger.evaluate("step_000000", &setup, &policy, console, interrupt);
+            let found = writer.evaluate("step_000000", &setup, &policy, console, interrupt);
             let found = found.map_err(|error| diverged(moment, error, &remedy))?;
             let reports = found.into_iter().map(|found| found.report);
             evaluations.extend(reports.map(|report| (String::from(moment), report)));
-            ledger.keep_reference(&setup, &policy)?;
-            let reference = ledger.load_reference(&setup)?;
-            Run::begin(&setup, policy, reference, evaluations, ledger, console)?
+            writer.keep_reference(&setup, &policy)?;
+            let reference = writer.load_reference(&setup)?;
+            Run::begin(&setup, policy, reference, evaluations, writer, console)?
         }
     };
     drop(nothing_to_lose);
@@ -118,7 +118,7 @@ impl<'s> Run<'s> {
         policy: Policy,
         reference: Option<Policy>,
         evaluations: Vec<(String, EvalReport)>,
-        ledger: Ledger,
+        writer: RunWriter,
         console: &'s Console,
     ) -> Result<Self> {
         let critic =
@@ -130,7 +130,7 @@ impl<'s> Run<'s> {
             trainer,
             setup,
             console,
-            ledger,
+            writer,
             guards: Guards::default(),
             step: 0,
             progress: Progress::default(),
@@ -148,7 +148,7 @@ impl<'s> Run<'s> {
         mut policy: Policy,
         reference: Option<Policy>,
         state: TrainState,
-        ledger: Ledger,
+        writer: RunWriter,
         console: &'s Console,
     ) -> Result<Self> {
         let TrainState {
@@ -165,7 +165,7 @@ impl<'s> Run<'s> {
             unfinished,
         } = state;
         policy.set_master(&weights)?;
-        let mut run = Self::begin(setup, policy, reference, evaluations, ledger, console)?;
+        let mut run = Self::begin(setup, policy, reference, evaluations, writer, console)?;
         let trainer = &mut run.trainer;
         trainer.learner.restore(optimizer)?;
         if let (Some(own), Some(saved)) = (&mut trainer.critic, critic) {

@@ -30,23 +30,23 @@ use super::Setup;
 /// # Errors
 /// If the recipe's name of a model cannot be one.
 pub(crate) fn origin(recipe: &Recipe) -> Result<Option<PathBuf>> {
-    let hub = HubModel::of(&recipe.model)?;
+    let hub = HubModel::from_settings(&recipe.model)?;
     Ok(hub.map(|model| model.place()).or_else(|| recipe.model.path.clone()))
 }
 
 /// Fingerprints of the files that a recipe names, and the precision it computes in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Inputs {
+pub(crate) struct InputFiles {
     /// The precision that the run computes in.
     pub dtype: Dtype,
     /// By path, as the recipe has it.
     pub files: BTreeMap<String, Fingerprint>,
 }
 
-impl Inputs {
+impl InputFiles {
     /// What the run reads and how it computes now.
-    pub fn of(setup: &Setup) -> Result<Self> {
+    pub fn of_now(setup: &Setup) -> Result<Self> {
         let recipe = &setup.recipe;
         // What is written down and where it lies: a model on the hub is the same one in every cache.
         let mut paths: Vec<(PathBuf, PathBuf)> = Vec::new();
@@ -59,7 +59,8 @@ impl Inputs {
         if let Some(SourceConfig::Jsonl(source)) = recipe.sft.as_ref().map(|sft| &sft.source) {
             paths.push(as_named(&source.path));
         }
-        let files = paths.iter().map(|(name, path)| Ok((name.display().to_string(), Fingerprint::of(path)?)));
+        let files =
+            paths.iter().map(|(name, path)| Ok((name.display().to_string(), Fingerprint::read(path)?)));
         Ok(Self { dtype: setup.placement.dtype(), files: files.collect::<Result<_>>()? })
     }
 

@@ -16,7 +16,7 @@ use crate::types::{Finish, Leaf, MetricRow, RatioStart, Step, TrainedTree};
 /// The whole row of a step, after which a run has made `progress`, on a machine that makes `peak` floating-point operations
 /// per second.
 #[must_use]
-pub fn of(record: &StepRecord, progress: &Progress, peak: f64) -> MetricRow {
+pub fn row(record: &StepRecord, progress: &Progress, peak: f64) -> MetricRow {
     let mut row = of_trees(&record.trees);
     row.extend(record.credit.clone());
     row.extend(of_ages(&record.ages));
@@ -31,7 +31,7 @@ pub fn of(record: &StepRecord, progress: &Progress, peak: f64) -> MetricRow {
         ("value/explained_variance", explained_in_training(&record.trees)),
     ];
     row.extend(optional.into_iter().filter_map(|(key, value)| Some((key, value?))).collect());
-    if let Some(mismatch) = Mismatch::of(record) {
+    if let Some(mismatch) = Mismatch::from_record(record) {
         row.extend(mismatch.row());
     }
     row.extend(of_progress(progress));
@@ -107,13 +107,13 @@ fn of_trees(trees: &[TrainedTree]) -> MetricRow {
 
     let first: Vec<&&Leaf> = leaves.iter().filter(|leaf| leaf.fork.is_none()).collect();
     let of_graded = |value: &dyn Fn(&Leaf) -> f64| {
-        Spread::of(first.iter().filter(|leaf| leaf.is_graded).map(|leaf| value(leaf))).mean
+        Spread::from_values(first.iter().filter(|leaf| leaf.is_graded).map(|leaf| value(leaf))).mean
     };
     row.set("root/reward_mean", of_graded(&|leaf| leaf.verdict.value));
     row.set("root/correct_mean", of_graded(&|leaf| f64::from(u8::from(leaf.verdict.correct()))));
-    row.set("root/length_mean", Spread::of(first.iter().map(|leaf| leaf.tokens.len() as f64)).mean);
+    row.set("root/length_mean", Spread::from_values(first.iter().map(|leaf| leaf.tokens.len() as f64)).mean);
 
-    let length = Spread::of(leaves.iter().map(|leaf| leaf.tokens.len() as f64));
+    let length = Spread::from_values(leaves.iter().map(|leaf| leaf.tokens.len() as f64));
     row.set("response_length/mean", length.mean);
     row.set("response_length/min", length.min);
     row.set("response_length/max", length.max);
@@ -122,7 +122,7 @@ fn of_trees(trees: &[TrainedTree]) -> MetricRow {
 
     let advantages =
         trees.iter().flat_map(|tree| tree.credited.advantages.iter().flatten()).map(|a| f64::from(*a));
-    let advantage = Spread::of(advantages);
+    let advantage = Spread::from_values(advantages);
     row.set("advantage/mean", advantage.mean);
     row.set("advantage/std", advantage.std);
     row.set("advantage/min", advantage.min);
@@ -136,7 +136,7 @@ fn of_trees(trees: &[TrainedTree]) -> MetricRow {
 fn of_rewards(leaves: &[&Leaf]) -> MetricRow {
     let mut row = MetricRow::default();
     let graded: Vec<&Leaf> = leaves.iter().copied().filter(|leaf| leaf.is_graded).collect();
-    let reward = Spread::of(graded.iter().map(|leaf| leaf.verdict.value));
+    let reward = Spread::from_values(graded.iter().map(|leaf| leaf.verdict.value));
     row.set("reward/mean", reward.mean);
     row.set("reward/std", reward.std);
     let mut parts: BTreeMap<&str, f64> = BTreeMap::new();
@@ -185,7 +185,7 @@ fn of_discarded(discarded: Discarded) -> MetricRow {
 
 /// `off_policy/*`: how old the weights are that the trees were sampled from.
 fn of_ages(ages: &[Step]) -> MetricRow {
-    let age = Spread::of(ages.iter().map(|age| *age as f64));
+    let age = Spread::from_values(ages.iter().map(|age| *age as f64));
     [("off_policy/age_mean", age.mean), ("off_policy/age_max", age.max)].into_iter().collect()
 }
 
@@ -193,7 +193,7 @@ fn of_ages(ages: &[Step]) -> MetricRow {
 fn mean_entropy(trees: &[TrainedTree]) -> Option<f64> {
     let of_tree = |tree| (0..TrainedTree::tree(tree).leaves.len()).filter_map(|leaf| tree.entropies(leaf));
     let all: Vec<f64> = trees.iter().flat_map(of_tree).flatten().map(|entropy| f64::from(*entropy)).collect();
-    (!all.is_empty()).then(|| Spread::of(all.into_iter()).mean)
+    (!all.is_empty()).then(|| Spread::from_values(all.into_iter()).mean)
 }
 
 /// `mismatch/*`: sampler against learner on the same tokens and weights.
@@ -208,7 +208,7 @@ pub struct Mismatch {
 impl Mismatch {
     /// What the sampler and the learner said about the same tokens, wherever the learner was asked; `None` where the ratio
     /// starts from the sampler's own numbers, for then it was not.
-    pub fn of(record: &StepRecord) -> Option<Self> {
+    pub fn from_record(record: &StepRecord) -> Option<Self> {
         let of_tree = |tree| {
             let leaves = TrainedTree::tree(tree).leaves.iter().enumerate();
             leaves.filter_map(|(l, leaf)| Some((leaf.logprobs.as_slice(), tree.old_logprobs(l)?)))
@@ -222,7 +222,10 @@ impl Mismatch {
         let pairs = pairs.flat_map(|(sampler, learner)| sampler.iter().zip(learner));
         let distances: Vec<f64> = pairs.map(|(s, l)| f64::from(*l) - f64::from(*s)).collect();
         let kl: f64 = distances.iter().map(|d| d.exp() - 1.0 - d).sum();
-        Self { gap: Gap::of(distances.iter().map(|d| d.abs())), kl: kl / distances.len().max(1) as f64 }
+        Self {
+            gap: Gap::from_distances(distances.iter().map(|d| d.abs())),
+            kl: kl / distances.len().max(1) as f64,
+        }
     }
 
     fn row(&self) -> MetricRow {
@@ -242,7 +245,7 @@ struct Spread {
 }
 
 impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
+    fn from_values(values: impl Iterator<Item = f64>) -> Self {
         let values: Vec<f64> = values.collect();
         if values.is_empty() {
             return Self { mean: 0.0, std: 0.0, min: 0.0, max: 0.0 };

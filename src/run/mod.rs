@@ -10,24 +10,24 @@ mod failure;
 mod guards;
 mod home;
 mod inputs;
-mod ledger;
 mod metrics;
 mod setup;
 mod start;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use anyhow::Result;
 
 pub use assembly::{Request, train};
 pub use clock::keep_time;
 pub use failure::Failure;
-pub(crate) use inputs::{Inputs, origin};
+pub(crate) use inputs::{InputFiles, origin};
 pub use setup::Setup;
 pub use start::{initial_policy, run_sft};
 
 use self::guards::{Guards, Watched, smaller_updates};
-use self::ledger::Ledger;
+use self::writer::RunWriter;
 use crate::checkpoint::Progress;
 use crate::eval::EvalReport;
 use crate::interrupt::{Interrupt, OrStopped, StopSignal};
@@ -48,7 +48,7 @@ pub enum Outcome {
 struct Run<'s> {
     setup: &'s Setup,
     console: &'s Console,
-    ledger: Ledger,
+    writer: RunWriter,
     trainer: Trainer,
     guards: Guards,
     step: Step,
@@ -75,7 +75,7 @@ impl Run<'_> {
                 return Ok(Outcome::Interrupted(signal));
             }
         }
-        self.ledger.summary(self.setup, &self.evaluations, self.wall_s(), self.console)?;
+        self.writer.summary(self.setup, &self.evaluations, self.wall_s(), self.console)?;
         Ok(Outcome::Done)
     }
 
@@ -95,7 +95,7 @@ impl Run<'_> {
         }
         row.set("progress/wall_s", self.wall_s());
         row.extend(self.checkpoint_s.take().map(|s| ("time/checkpoint", s)).into_iter().collect());
-        self.ledger.write_row(self.step, &row)?;
+        self.writer.write_row(self.step, &row)?;
         self.console.step_line(self.step, self.setup.recipe.run.steps, &row);
         if self.is_due(self.setup.recipe.checkpoint.every) {
             self.checkpoint()?;
@@ -109,17 +109,17 @@ impl Run<'_> {
         let record = self.trainer.step(self.step + 1, &mut watch)?;
         self.step += 1;
         self.progress.count(&record);
-        let row = metrics::of(&record, &self.progress, self.peak);
-        self.ledger.write_rollouts(self.setup.recipe.observe, self.step, &record.trees)?;
-        let (setup, ledger, policy) = (self.setup, &self.ledger, &self.trainer.policy);
-        let watched = Watched { setup, ledger, policy, record: &record, row: &row };
+        let row = metrics::row(&record, &self.progress, self.peak);
+        self.writer.write_rollouts(self.setup.recipe.observe, self.step, &record.trees)?;
+        let (setup, writer, policy) = (self.setup, &self.writer, &self.trainer.policy);
+        let watched = Watched { setup, writer, policy, record: &record, row: &row };
         self.guards.after_step(&watched)?.into_iter().for_each(|note| self.console.note(note));
         Ok(row)
     }
 
     /// Seconds since the start of the run, pauses between its processes left out.
     fn wall_s(&self) -> f64 {
-        self.wall_before + self.ledger.opened.elapsed().as_secs_f64()
+        self.wall_before + self.writer.opened.elapsed().as_secs_f64()
     }
 
     /// Whether something that happens every `every` steps, and after the last, happens now.
@@ -134,7 +134,7 @@ impl Run<'_> {
             return Ok(());
         }
         if let Some(doubt) = self.guards.before_saving(self.setup, &self.trainer.policy)? {
-            let (newest, remedy) = (self.ledger.newest_checkpoint()?, smaller_updates(self.setup));
+            let (newest, remedy) = (self.writer.newest_checkpoint()?, smaller_updates(self.setup));
             let step = self.step;
             return Err(Failure::Diverged(format!(
                 "step {step}: {doubt}, so it is not saved; {newest}; {remedy}"
@@ -151,7 +151,7 @@ impl Run<'_> {
         Ok(match is_sound {
             true => format!("saved in {}", self.save(true)?),
             false => {
-                format!("not saved, since the policy may be broken: {}", self.ledger.newest_checkpoint()?)
+                format!("not saved, since the policy may be broken: {}", self.writer.newest_checkpoint()?)
             }
         })
     }

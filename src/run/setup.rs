@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::credit::{Credit, Exclude, ImportanceConfig};
 use crate::data::supervised::{Limits, Source};
-use crate::data::{Asker, DataSet, EvalSet};
+use crate::data::{DataSet, EvalSet, PromptBuilder};
 use crate::eval::Evaluator;
 use crate::hub::{Files, Hub, HubModel};
 use crate::interrupt::Interrupt;
@@ -15,7 +15,7 @@ use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
 use crate::model::{Backend, ModelConfig, Placement};
 use crate::observe::Console;
-use crate::pipeline::{Gatherer, RolloutSource, RootReader, ZeroVariance};
+use crate::pipeline::{Collector, RolloutSource, RootReader, ZeroVariance};
 use crate::recipe::{Draft, Recipe};
 use crate::rollout::{DecodeEngine, Generation};
 use crate::score::{Judge, OverlongConfig, Scorer};
@@ -68,7 +68,8 @@ impl Setup {
     /// broken or does not fit the rest.
     pub fn of_draft(mut draft: Draft) -> Result<Self> {
         draft.check_files();
-        let placement = draft.judge(&["model.device", "model.dtype"], |recipe| Placement::of(&recipe.model));
+        let placement =
+            draft.judge(&["model.device", "model.dtype"], |recipe| Placement::from_settings(&recipe.model));
         let (model_folder, model) = model_parts(&mut draft).unzip();
         if let Some((_, tokenizer)) = &model {
             let template = tokenizer.chat_template();
@@ -81,8 +82,8 @@ impl Setup {
         let random = draft.judge(&[], |recipe| Ok(RunRandom::new(recipe.run.seed)));
         let data = model.as_ref().zip(items).and_then(|((_, tokenizer), items)| {
             draft.judge(&["data", "chat"], |recipe| {
-                let asker = Asker::new(tokenizer, recipe.chat.as_ref())?;
-                items.tokenize(&asker).context("[data]")
+                let builder = PromptBuilder::new(tokenizer, recipe.chat.as_ref())?;
+                items.tokenize(&builder).context("[data]")
             })
         });
         if let Some(data) = data.as_ref().filter(|data| data.n_too_long > 0) {
@@ -95,10 +96,10 @@ impl Setup {
             (Some((model, tokenizer)), Some(data), Some(random)) => {
                 draft.judge(&["sft.source", "sft.max_tokens"], |recipe| {
                     let Some(sft) = &recipe.sft else { return Ok(None) };
-                    let asker = Asker::new(tokenizer, recipe.chat.as_ref())?;
+                    let builder = PromptBuilder::new(tokenizer, recipe.chat.as_ref())?;
                     let positions = usize::try_from(model.max_position_embeddings)?;
                     let limits = Limits { positions, max_tokens: sft.max_tokens };
-                    let source = sft.source.build(&data.train, &asker, random, limits);
+                    let source = sft.source.build(&data.train, &builder, random, limits);
                     source.map(Some).context("[sft.source]")
                 })
             }
@@ -155,7 +156,7 @@ impl Setup {
     /// # Errors
     /// As [`Hub::fetch`].
     pub fn fetch_weights(&self, console: &Console, interrupt: &Interrupt) -> Result<()> {
-        let Some(model) = HubModel::of(&self.recipe.model)? else { return Ok(()) };
+        let Some(model) = HubModel::from_settings(&self.recipe.model)? else { return Ok(()) };
         Hub::from_environment()?.stopped_by(interrupt).fetch(&model, Files::All, Some(console)).map(drop)
     }
 
@@ -169,7 +170,7 @@ impl Setup {
         // Its texts are those of the whole vocabulary.
         let segmenter = if rounds > 0 { Segmenter::new(&self.tokenizer)? } else { Segmenter::default() };
         let n_more = if recipe.pipeline.settings().has_one_call() { 0 } else { rounds };
-        let gatherer = Gatherer {
+        let collector = Collector {
             sampler: recipe.sampler.build(self.data.train.clone(), self.random)?,
             explorer: recipe.explore.settings().build(),
             reader: RootReader {
@@ -196,7 +197,7 @@ impl Setup {
                 sampling: recipe.sampling,
             },
         };
-        Ok(recipe.pipeline.settings().build(gatherer, recipe.batch.prompts, recipe.groups.rounds()))
+        Ok(recipe.pipeline.settings().build(collector, recipe.batch.prompts, recipe.groups.rounds()))
     }
 
     /// How rewards become one advantage per token.

@@ -1,4 +1,4 @@
-//! The policy a run starts from: loaded or random, then warmed up by imitation.
+//! The policy a run starts from: loaded or random, then fine-tuned by imitation (SFT).
 //!
 //! A finished SFT is kept under `runs/.warm_starts/<key>/`, where the key is a hash of everything that shapes it,
 //! and reused by every run with the same seed and settings. One under way is saved now and then, and when it is
@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::inputs::{Inputs, origin};
+use super::inputs::{InputFiles, origin};
 use super::setup::Setup;
 use crate::checkpoint::{Store, VerifiedCheckpoint, load_moments, load_weights, save_model, save_moments};
 use crate::files::{Lock, list, remove};
@@ -182,7 +182,7 @@ fn key(setup: &Setup, config: &SftConfig) -> Result<String> {
         "model": format!("{:?} {:?}", origin(recipe)?, setup.model),
         "device": format!("{:?}", setup.placement.device),
         "backend": setup.backend(),
-        "inputs": Inputs::of(setup)?,
+        "inputs": InputFiles::of_now(setup)?,
         "weights": stamps(recipe)?,
     });
     let hash = Sha256::digest(serde_json::to_vec(&shape)?);

@@ -46,8 +46,8 @@ every = 5
 /// A run before its first step, in a folder under `runs`.
 fn begin<'s>(setup: &'s Setup, runs: &std::path::Path, console: &'s Console) -> Run<'s> {
     let home = home::Home::begin(runs, &setup.recipe).unwrap();
-    let ledger = Ledger::open(setup, home, console, Some(RECIPE)).unwrap();
-    Run::begin(setup, initial_policy(setup).unwrap(), None, Vec::new(), ledger, console).unwrap()
+    let writer = RunWriter::open(setup, home, console, Some(RECIPE)).unwrap();
+    Run::begin(setup, initial_policy(setup).unwrap(), None, Vec::new(), writer, console).unwrap()
 }
 
 /// Weights that stay finite and make logits that do not.
@@ -131,7 +131,7 @@ fn a_policy_in_doubt_is_not_saved() {
 }
 
 #[test]
-fn a_warm_start_that_is_not_finite_says_what_is_and_stops_the_run() {
+fn sft_that_is_not_finite_says_what_is_and_stops_the_run() {
     let sft = "sft={steps = 2, batch_size = 2, lr = 0.01, source = {type = \"countdown_demos\"}}";
     let setup = setup(&[sft]);
     let (config, source) = (setup.recipe.sft.as_ref().unwrap(), setup.sft_source.as_ref().unwrap());

@@ -99,7 +99,7 @@ impl RunManifest {
     /// If one cannot be read or the manifest cannot be written.
     pub fn seal(&mut self, folder: &RunFolder, names: &[&str]) -> Result<()> {
         for name in names {
-            self.files.insert((*name).to_owned(), Fingerprint::of(&folder.root().join(name))?);
+            self.files.insert((*name).to_owned(), Fingerprint::read(&folder.root().join(name))?);
         }
         self.write(folder)
     }

@@ -93,7 +93,7 @@ impl Judge {
         let items = whole.iter().zip(texts).map(|(Whole { prompt, completion, .. }, text)| {
             let (tokens, cut_off) = (Some(completion.tokens.len()), completion.finish == Finish::Length);
             let in_thought = rewards::leaves_thought_open(&prompt.text);
-            (&prompt.task, Response { tokens, cut_off, in_thought, ..Response::of(text) })
+            (&prompt.task, Response { tokens, cut_off, in_thought, ..Response::new(text) })
         });
         let mut scores = self.scorer.score_all(&items.collect::<Vec<(&Task, Response<'_>)>>(), progress)?;
         if let Some(overlong) = self.overlong {

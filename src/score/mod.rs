@@ -122,7 +122,7 @@ impl Scorer {
                     let Task::Question(question) = task else { return None };
                     let (gold, answer) = if swapped { (b, a) } else { (a, b) };
                     let gold = Question { answer: (*gold).to_owned(), fields: question.fields.clone() };
-                    Some((i, Task::Question(gold), Response { is_answer: true, ..Response::of(answer) }))
+                    Some((i, Task::Question(gold), Response { is_answer: true, ..Response::new(answer) }))
                 });
             let asked: Vec<(usize, Task, Response<'_>)> = asked.collect();
             let items: Vec<(&Task, Response<'_>)> =
@@ -197,7 +197,7 @@ mod tests {
     fn score_of(rewards: &str, text: &str) -> Score {
         let entries: Vec<RewardEntry> = serde_json::from_str(rewards).unwrap();
         let task = Task::Question(Question::new("42"));
-        let response = Response { tokens: Some(15), ..Response::of(text) };
+        let response = Response { tokens: Some(15), ..Response::new(text) };
         Scorer::new(&entries).unwrap().score_all(&[(&task, response)], &mut |_| Ok(())).unwrap().remove(0)
     }
 

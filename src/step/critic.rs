@@ -97,7 +97,7 @@ pub(crate) fn explained_rewards(critic: &Critic, trees: &[Tree], max_tokens: usi
     let sequences: Vec<Sequence<'_>> = leaves()
         .map(|(tree, leaf)| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens })
         .collect();
-    let values = values(critic, &sequences, Passes::of(max_tokens))?;
+    let values = values(critic, &sequences, Passes::new(max_tokens))?;
     let pairs = leaves()
         .zip(&values)
         .flat_map(|((_, leaf), values)| values.iter().map(|value| (f64::from(*value), leaf.verdict.value)));

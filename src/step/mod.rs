@@ -1,7 +1,7 @@
 //! One step of training, as a value.
 //!
 //! ```text
-//! harvest -> measure -> credit -> batch -> update -> StepRecord         nothing here knows which algorithm that is
+//! rollout -> measure -> credit -> batch -> update -> StepRecord         nothing here knows which algorithm that is
 //! ```
 //!
 //! A [`Trainer`] makes steps; the record of one holds all that there is to say about it, and nothing but the trainer's own
@@ -26,7 +26,7 @@ use crate::loss::KlConfig;
 use crate::measure::{Measures, Models, Passes, measure};
 use crate::model::{FreeMemory, Policy};
 use crate::optim::learning_rate;
-use crate::pipeline::{Harvest, RolloutSource, SourceState};
+use crate::pipeline::{RolloutBatch, RolloutSource, SourceState};
 use crate::signal::{Grouping, SignalConfig};
 use crate::threads::Contention;
 use crate::types::{
@@ -140,7 +140,7 @@ impl Trainer {
         _ = self.contention.share();
         let begun = Instant::now();
         watch.begin(Phase::Generate, self.config.n_responses);
-        // A harvest that is under way is waited for here: its weights are gone with the process.
+        // A rollout batch that is under way is waited for here: its weights are gone with the process.
         let source = self.source.state().inspect_err(|_| watch.end())?;
         let grouping = self.grouping.clone();
         let record = self.make(step, begun, watch);
@@ -162,7 +162,7 @@ impl Trainer {
     /// The step that began when `begun` says.
     fn make(&mut self, step: Step, begun: Instant, watch: &mut dyn Watch) -> Result<StepRecord> {
         let (start, was_unchanged, kl_coef) = (self.ratio_start(), self.is_unchanged(), self.kl_coef);
-        let Harvest { trees, signals, ages, discarded, spent } = self.harvest(step, watch)?;
+        let RolloutBatch { trees, signals, ages, discarded, timings } = self.rollout(step, watch)?;
 
         let lap = Instant::now();
         let measured = self.measure((trees, signals), (step, start), watch)?;
@@ -180,8 +180,8 @@ impl Trainer {
         let trees = trained(credited, &batch, update.seen);
         self.steer_kl(&trees);
         let times = Times {
-            generate: spent.generate_s,
-            score: spent.score_s,
+            generate: timings.generate_s,
+            score: timings.score_s,
             measure: measure_s,
             credit: credit_s,
             train: train_s,
@@ -194,7 +194,7 @@ impl Trainer {
             trees,
             ages,
             discarded,
-            contexts: spent.counts,
+            contexts: timings.counts,
             start,
             is_first_update: was_unchanged && !self.is_unchanged(),
             kl_coef: self.kl().map(|_| kl_coef),
@@ -208,14 +208,14 @@ impl Trainer {
     }
 
     /// Scored trees to learn from.
-    fn harvest(&mut self, step: Step, watch: &mut dyn Watch) -> Result<Harvest> {
-        let harvest = self.source.next(&self.policy, step, &mut |n| watch.advance(n));
+    fn rollout(&mut self, step: Step, watch: &mut dyn Watch) -> Result<RolloutBatch> {
+        let rollouts = self.source.next(&self.policy, step, &mut |n| watch.advance(n));
         watch.end();
-        let harvest = harvest?;
+        let rollouts = rollouts?;
         // A grader may have had the signal too, and given verdicts that nobody should learn from.
         watch.advance(0)?;
         self.free_memory.release_if_due();
-        Ok(harvest)
+        Ok(rollouts)
     }
 
     /// What the models say about them.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::data::sampler::{PromptSampler, SamplerConfig, SamplerState};
 use crate::model::{Placement, Policy, Preset};
 use crate::pipeline::{
-    Discarded, Gatherer, Harvest, OnPolicy, OneStepOff, Overlapped, RolloutSource, RootReader,
+    Collector, Discarded, OnPolicy, OneStepOff, Overlapped, RolloutBatch, RolloutSource, RootReader,
 };
 use crate::rollout::explore::branch::{EntropyConfig, RuleConfig};
 use crate::rollout::explore::{ExploreConfig, GroupConfig, TreeConfig};
@@ -93,7 +93,7 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
     let script = (0..6 * 3).map(|i| answer(if i % 3 == 1 { "1+2" } else { "2-1" })).collect();
     let scorer =
         Scorer::new(&[serde_json::from_str(r#"{"type": "countdown", "weight": 2.0}"#).unwrap()]).unwrap();
-    let gatherer = Gatherer {
+    let collector = Collector {
         sampler: Box::new(LoggedSampler(
             SamplerConfig::default().build(prompts.collect(), random).unwrap(),
             Arc::clone(&log),
@@ -115,19 +115,19 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
             },
         },
     };
-    let mut source = OnPolicy { gatherer, n_prompts: 2, refill_rounds: 0 };
+    let mut source = OnPolicy { collector, n_prompts: 2, refill_rounds: 0 };
     let shape = Preset::Countdown2m.config(tokenizer.vocab_size() as i64);
     let policy = Policy::scratch(shape, &random, Placement::cpu_f32()).unwrap();
     for step in 1..=3 {
         let mut finished = 0;
-        let harvest = source
+        let rollouts = source
             .next(&policy, step, &mut |n| {
                 finished += n;
                 Ok(())
             })
             .unwrap();
-        assert_eq!((harvest.trees.len(), finished), (2, 6));
-        assert!(harvest.trees.iter().all(|tree| tree.leaves[1].text == "<answer>1+2</answer>"));
+        assert_eq!((rollouts.trees.len(), finished), (2, 6));
+        assert!(rollouts.trees.iter().all(|tree| tree.leaves[1].text == "<answer>1+2</answer>"));
     }
     let error = source.next(&policy, 4, &mut |_| Ok(())).err().unwrap().to_string();
     assert!(error.contains("the script has no completion left"), "{error}");
@@ -166,7 +166,7 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<Penalty>) -> 
     let sampling =
         SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_num_seqs: 512 };
     let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap();
-    let gatherer = Gatherer {
+    let collector = Collector {
         sampler: SamplerConfig::default().build(prompts.collect(), random).unwrap(),
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).settings().build(),
         reader: reader(&tokenizer, random),
@@ -174,7 +174,7 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<Penalty>) -> 
         judge: Judge { scorer: Arc::new(scorer), tokenizer: Arc::clone(&tokenizer), overlong },
         generation: Generation { random, purpose: Purpose::Rollout, step: 0, sampling },
     };
-    let source = OnPolicy { gatherer, n_prompts: 2, refill_rounds };
+    let source = OnPolicy { collector, n_prompts: 2, refill_rounds };
     let shape = Preset::Countdown2m.config(tokenizer.vocab_size() as i64);
     (source, Policy::scratch(shape, &random, Placement::cpu_f32()).unwrap())
 }
@@ -198,10 +198,10 @@ fn zero_variance_groups_give_their_place_to_others_while_rounds_are_left() {
         (5, [true, true], Discarded { rounds: 2, prompts: 2, samples: 6, tokens: 30 }),
     ] {
         let (mut source, policy) = scripted(&script, rounds, None);
-        let harvest = source.next(&policy, 1, &mut |_| Ok(())).unwrap();
-        let signals: Vec<bool> = harvest.trees.iter().map(|tree| tree.has_signal()).collect();
-        assert_eq!((signals.as_slice(), harvest.discarded), (&has_signal[..], expected), "{rounds} rounds");
-        assert_ne!(harvest.trees[0].prompt.id, harvest.trees[1].prompt.id);
+        let rollouts = source.next(&policy, 1, &mut |_| Ok(())).unwrap();
+        let signals: Vec<bool> = rollouts.trees.iter().map(|tree| tree.has_signal()).collect();
+        assert_eq!((signals.as_slice(), rollouts.discarded), (&has_signal[..], expected), "{rounds} rounds");
+        assert_ne!(rollouts.trees[0].prompt.id, rollouts.trees[1].prompt.id);
     }
 }
 
@@ -209,11 +209,11 @@ fn zero_variance_groups_give_their_place_to_others_while_rounds_are_left() {
 fn a_response_near_the_limit_loses_reward_and_its_graders_verdict_stays() {
     let overlong = Penalty { config: PenaltyConfig { buffer: 4, factor: 1.0 }, limit: 8 };
     let (mut source, policy) = scripted(&[true, false, false, true, true, true], 0, Some(overlong));
-    let harvest = source.next(&policy, 1, &mut |_| Ok(())).unwrap();
+    let rollouts = source.next(&policy, 1, &mut |_| Ok(())).unwrap();
     // Five tokens of at most eight, of which the last four cost.
-    let rewards: Vec<f64> = harvest.trees[0].leaves.iter().map(|leaf| leaf.verdict.value).collect();
-    assert_eq!((harvest.trees[0].leaves[0].tokens.len(), rewards), (5, vec![0.75, -0.25, -0.25]));
-    let verdict = &harvest.trees[0].leaves[0].verdict;
+    let rewards: Vec<f64> = rollouts.trees[0].leaves.iter().map(|leaf| leaf.verdict.value).collect();
+    assert_eq!((rollouts.trees[0].leaves[0].tokens.len(), rewards), (5, vec![0.75, -0.25, -0.25]));
+    let verdict = &rollouts.trees[0].leaves[0].verdict;
     assert!(verdict.correct() && verdict.parts["overlong"] == -0.25, "{verdict:?}");
 }
 
@@ -221,7 +221,7 @@ fn a_response_near_the_limit_loses_reward_and_its_graders_verdict_stays() {
 #[test]
 fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() {
     let (source, policy) = scripted(&[true, false].repeat(11), 0, None);
-    let mut gatherer = source.gatherer;
+    let mut collector = source.collector;
     let tree = TreeConfig {
         roots: 2,
         branches: 1,
@@ -229,7 +229,7 @@ fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() 
         rule: RuleConfig::Entropy(EntropyConfig {}),
         ..TreeConfig::default()
     };
-    gatherer.explorer = ExploreConfig::Tree(tree).settings().build();
+    collector.explorer = ExploreConfig::Tree(tree).settings().build();
     let log = Log::default();
     let script = (0..30).map(|i| Completion {
         tokens: vec![5, 6 + i % 7, 4, 9],
@@ -237,9 +237,9 @@ fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() 
         finish: Finish::Eos,
     });
     let engine = ScriptedEngine { script: script.collect(), calls: Vec::new() };
-    gatherer.engine = Box::new(LoggedEngine(engine, Arc::clone(&log)));
-    let mut source = OneStepOff { gatherer, n_prompts: 2, pending: None };
-    let harvests: Vec<Harvest> =
+    collector.engine = Box::new(LoggedEngine(engine, Arc::clone(&log)));
+    let mut source = OneStepOff { collector, n_prompts: 2, pending: None };
+    let batches: Vec<RolloutBatch> =
         (1..=3).map(|step| source.next(&policy, step, &mut |_| Ok(())).unwrap()).collect();
 
     let log = log.lock().unwrap();
@@ -261,9 +261,9 @@ fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() 
         assert!(roots.len() == 4 && roots.iter().all(|(_, sample)| *sample < 2), "then first responses");
         waiting = roots;
     }
-    for (harvest, age) in harvests.iter().zip([0, 1, 1]) {
-        assert_eq!(harvest.ages, [age; 2]);
-        for tree in &harvest.trees {
+    for (rollouts, age) in batches.iter().zip([0, 1, 1]) {
+        assert_eq!(rollouts.ages, [age; 2]);
+        for tree in &rollouts.trees {
             assert_eq!(tree.leaves.len(), 4);
             for leaf in &tree.leaves[2..] {
                 let fork = leaf.fork.unwrap();
@@ -301,8 +301,8 @@ fn a_worker_that_dies_ends_the_run_with_its_cause() {
     assert_eq!(error, "gathering the next responses: the script has no completion left");
 
     let (mut on_policy, policy) = scripted(&[group, group, group, group].concat(), 0, None);
-    let script = std::mem::replace(&mut on_policy.gatherer.engine, Box::new(ScriptedEngine::default()));
-    on_policy.gatherer.engine = Box::new(Breaking(script, false));
+    let script = std::mem::replace(&mut on_policy.collector.engine, Box::new(ScriptedEngine::default()));
+    on_policy.collector.engine = Box::new(Breaking(script, false));
     let mut source = Overlapped::new(on_policy);
     assert!(source.next(&policy, 1, &mut |_| Ok(())).is_ok());
     let error = format!("{:#}", source.state().err().unwrap());

@@ -81,7 +81,7 @@ impl Tokenizer {
         let content = files.get(TOKENIZER).with_context(|| {
             format!("{TOKENIZER} is missing; a model folder needs the file that transformers' fast tokenizers save")
         })?;
-        let inspected = Inspected::of(content).context(TOKENIZER)?;
+        let inspected = Inspected::parse(content).context(TOKENIZER)?;
         let inner = built(content)?;
         let chat_template = ChatTemplate::from_files(&files)?;
         let eos_ids = eos_ids(&inner, &files, chat_template.as_ref(), answer)?;

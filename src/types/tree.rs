@@ -89,13 +89,13 @@ impl Tree {
 
     /// How many forks lie between `leaf` and a response sampled from the prompt.
     #[must_use]
-    pub fn generation(&self, leaf: usize) -> usize {
-        self.leaves[leaf].fork.map_or(0, |fork| 1 + self.generation(fork.parent))
+    pub fn depth(&self, leaf: usize) -> usize {
+        self.leaves[leaf].fork.map_or(0, |fork| 1 + self.depth(fork.parent))
     }
 
-    /// The leaves of a generation, with their indices.
-    pub fn of_generation(&self, generation: usize) -> impl Iterator<Item = (usize, &Leaf)> {
-        self.leaves.iter().enumerate().filter(move |(leaf, _)| self.generation(*leaf) == generation)
+    /// The leaves of a depth, with their indices.
+    pub fn at_depth(&self, depth: usize) -> impl Iterator<Item = (usize, &Leaf)> {
+        self.leaves.iter().enumerate().filter(move |(leaf, _)| self.depth(*leaf) == depth)
     }
 
     /// Whether another leaf forks off `leaf`, or it off another.

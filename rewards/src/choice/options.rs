@@ -43,7 +43,7 @@ pub(super) struct Claim {
 pub(super) struct Options(Vec<(char, String)>);
 
 impl Options {
-    pub fn of(question: &Question) -> Self {
+    pub fn new(question: &Question) -> Self {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let listed = match question.fields.get("choices") {
             Some(Value::Array(list)) => {

@@ -73,7 +73,7 @@ pub(super) struct Clauses<'a> {
 }
 
 impl<'a> Clauses<'a> {
-    pub fn of(tokens: &'a [Token]) -> Self {
+    pub fn new(tokens: &'a [Token]) -> Self {
         let first_value = tokens.iter().position(|token| token.value().is_some());
         Self {
             tokens,

@@ -81,7 +81,7 @@ impl<'a> Said<'a> {
 
     /// The text without asides, which claims the formula `first` before others.
     fn claimed(&self, first: usize) -> &'a str {
-        let claim = Claim::of(self.text, self.place(first));
+        let claim = Claim::new(self.text, self.place(first));
         let asides = asides_from(self.place(first).end, self.text, &self.reading.asides);
         // What an aside denies is judged by itself.
         if asides.iter().any(|aside| !self.denies_in(aside) && claim.is_restricted(self.text, aside)) {
@@ -116,7 +116,7 @@ impl<'a> Said<'a> {
         let end = self.place(last).end;
         let between = self.text.get(end..self.place(denied).start).unwrap_or_default();
         let items = (first..=last).filter_map(|n| self.text.get(self.place(n)));
-        if claim.leaves_out(items, between, &Claim::of(self.text, self.place(denied))) {
+        if claim.leaves_out(items, between, &Claim::new(self.text, self.place(denied))) {
             return Denial::LeavesOut;
         }
         joint(between).map_or(Denial::Nowhere, |at| Denial::At(end + at))

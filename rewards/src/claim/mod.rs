@@ -90,7 +90,7 @@ pub(crate) fn read(text: &str, values: &[Range<usize>], manner: Manner) -> Readi
         claims: vec![],
         rejected: false,
     };
-    let mut clauses = Clauses::of(&tokens);
+    let mut clauses = Clauses::new(&tokens);
     // A denial with nothing behind it yet: "not, however, B".
     let mut pending = false;
     while let Some(clause) = clauses.step() {

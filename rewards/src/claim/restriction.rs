@@ -71,7 +71,7 @@ pub(super) struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    pub fn of(text: &'a str, place: Range<usize>) -> Self {
+    pub fn new(text: &'a str, place: Range<usize>) -> Self {
         let before = text.get(..place.start).unwrap_or_default();
         let claim = text.get(place).unwrap_or_default();
         let value = claim.rsplit('=').next().unwrap_or_default();

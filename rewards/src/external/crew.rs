@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn waits_that_a_stop_cuts_short_are_no_failures_of_the_grader() {
         let (crew, task, begun) = (Crew::default(), Task::Question(Question::new("42")), AtomicUsize::new(0));
-        let items = vec![(&task, Response::of("42")); PATIENCE_AT_FIRST + 1];
+        let items = vec![(&task, Response::new("42")); PATIENCE_AT_FIRST + 1];
         let waits = |(): &mut (), _: &Item<'_>, stop: &Stop| {
             begun.fetch_add(1, Ordering::Relaxed);
             stop.pause(Duration::from_secs(60));
@@ -146,7 +146,7 @@ mod tests {
         let mut go_on = || begun.load(Ordering::Relaxed) < items.len();
         let stopped = crew.grade_all(items.iter().map(|_| ()), &items, &mut go_on, waits);
         assert_eq!(stopped.unwrap_err(), "it was stopped");
-        let answers = |(): &mut (), _: &Item<'_>, _: &Stop| Ok(Verdict::of(true, Status::Ok));
+        let answers = |(): &mut (), _: &Item<'_>, _: &Stop| Ok(Verdict::from_correct(true, Status::Ok));
         let verdicts = crew.grade_all([()].into_iter(), &items, &mut || true, answers).unwrap();
         assert!(verdicts.iter().all(Verdict::correct));
     }

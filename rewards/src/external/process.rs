@@ -65,7 +65,7 @@ impl Process {
         // One line of room: a program that writes more than it is asked waits.
         let (read_lines, lines) = sync_channel(1);
         thread::spawn(move || read(stdout, &read_lines));
-        let (tail, tail_thread) = Tail::of(stderr);
+        let (tail, tail_thread) = Tail::follow(stderr);
         Ok(Self { child, mark, requests, lines, tail, tail_thread, deadline_s: config.deadline_s })
     }
 

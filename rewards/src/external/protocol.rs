@@ -56,7 +56,7 @@ impl Failure {
     }
 
     pub fn verdict(self) -> Verdict {
-        Verdict { note: Some(self.note), ..Verdict::of(false, self.status) }
+        Verdict { note: Some(self.note), ..Verdict::from_correct(false, self.status) }
     }
 }
 
@@ -109,17 +109,17 @@ mod tests {
         let task = Task::Question(Question::new("42"));
         let line = |response| Request::new(7, &(&task, response)).line().unwrap();
         let read = |line: String| serde_json::from_str::<Value>(&line).unwrap();
-        let response = Response { tokens: Some(3), cut_off: true, ..Response::of("a\nb") };
+        let response = Response { tokens: Some(3), cut_off: true, ..Response::new("a\nb") };
         assert!(!line(response).contains('\n'));
         let task_json = json!({"type": "question", "answer": "42"});
         let expected = json!({"id": 7, "task": task_json, "response": "a\nb", "tokens": 3, "cut_off": true});
         assert_eq!(read(line(response)), expected);
         let expected =
             json!({"id": 7, "task": task_json, "response": "a", "cut_off": false, "is_answer": true});
-        assert_eq!(read(line(Response { is_answer: true, ..Response::of("a") })), expected);
+        assert_eq!(read(line(Response { is_answer: true, ..Response::new("a") })), expected);
         let expected =
             json!({"id": 7, "task": task_json, "response": "a", "cut_off": false, "in_thought": true});
-        assert_eq!(read(line(Response { in_thought: true, ..Response::of("a") })), expected);
+        assert_eq!(read(line(Response { in_thought: true, ..Response::new("a") })), expected);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(super) struct Tail(Arc<Mutex<Vec<u8>>>);
 
 impl Tail {
     /// Reads `stream` in a thread of its own, which ends with it.
-    pub fn of(mut stream: impl Read + Send + 'static) -> (Self, thread::JoinHandle<()>) {
+    pub fn follow(mut stream: impl Read + Send + 'static) -> (Self, thread::JoinHandle<()>) {
         let tail = Self::default();
         let kept = tail.clone();
         let thread = thread::spawn(move || {

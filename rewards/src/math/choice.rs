@@ -17,7 +17,7 @@ pub(super) struct Choice {
 
 impl Choice {
     /// Reads all of `tokens`; none where they begin with no label, or say more than what one option says.
-    pub(super) fn of(tokens: &[Spaced]) -> Option<Self> {
+    pub(super) fn from_tokens(tokens: &[Spaced]) -> Option<Self> {
         let at = |at: usize| tokens.get(at).map(|spaced| &spaced.token);
         let (label, words, n_tokens) = match (at(0)?, at(1), at(2)) {
             (Token::Mark('('), Some(Token::Letter(label)), Some(Token::Mark(')'))) => (*label, "", 3),

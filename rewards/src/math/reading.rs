@@ -61,7 +61,7 @@ impl Reading {
             has_word: tokens.iter().any(|spaced| is_word(&spaced.token)),
             answer: parse::answer(tokens).ok(),
             measured: parse::measured(tokens),
-            choice: Choice::of(tokens),
+            choice: Choice::from_tokens(tokens),
             claims: Vec::new(),
         }
     }

@@ -20,7 +20,7 @@ fn check(grader: &str, gold: &str, right: &[&str], wrong: &[&str]) {
     let task: Task = serde_json::from_value(json!({"type": "question", "answer": gold})).unwrap();
     for (replies, expected) in [(right, true), (wrong, false)] {
         for reply in replies {
-            let verdict = grader.score(&task, &Response::of(reply));
+            let verdict = grader.score(&task, &Response::new(reply));
             assert_eq!(verdict.correct(), expected, "gold {gold:?}, reply {reply:?}: {:?}", verdict.answer);
         }
     }
@@ -46,6 +46,6 @@ fn the_text_of_an_option_is_claimed_as_its_letter() {
         (false, "The answer is not Paris"),
         (false, "Answer: Rome, not Paris"),
     ] {
-        assert_eq!(grader.score(&task, &Response::of(reply)).correct(), expected, "{reply}");
+        assert_eq!(grader.score(&task, &Response::new(reply)).correct(), expected, "{reply}");
     }
 }

@@ -8,7 +8,7 @@ fn check(gold: &str, right: &[&str], wrong: &[&str]) {
     for (replies, expected) in [(right, true), (wrong, false)] {
         for reply in replies {
             assert_eq!(
-                reward.score(&task, &Response::of(reply)).correct(),
+                reward.score(&task, &Response::new(reply)).correct(),
                 expected,
                 "gold {gold:?}, reply {reply:?}"
             );

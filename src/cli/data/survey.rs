@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::data::{Asker, ChatConfig, FileReport, Item, Items, Lengths};
+use crate::data::{ChatConfig, FileReport, Item, Items, Lengths, PromptBuilder};
 use crate::text::Tokenizer;
 use anyhow::{Context, Result};
 use rayon::prelude::*;
@@ -12,7 +12,7 @@ use serde::Serialize;
 /// How problems are read: by a model, or as plain text.
 pub enum Reader<'t> {
     /// As a model reads them.
-    Tokens(Asker<'t>),
+    Tokens(PromptBuilder<'t>),
     /// No model is known.
     Characters,
 }
@@ -67,7 +67,7 @@ impl<'t> Reader<'t> {
     /// By `tokenizer`, if there is one.
     pub fn new(tokenizer: Option<&'t Tokenizer>, chat: Option<&'t ChatConfig>) -> Result<Self> {
         Ok(match tokenizer {
-            Some(tokenizer) => Self::Tokens(Asker::new(tokenizer, chat)?),
+            Some(tokenizer) => Self::Tokens(PromptBuilder::new(tokenizer, chat)?),
             None => Self::Characters,
         })
     }
@@ -81,14 +81,14 @@ impl<'t> Reader<'t> {
 
     fn length(&self, item: &Item) -> Result<usize> {
         match self {
-            Self::Tokens(asker) => Ok(asker.ask(&item.text).with_context(|| place(item))?.1.len()),
+            Self::Tokens(builder) => Ok(builder.build(&item.text).with_context(|| place(item))?.1.len()),
             Self::Characters => Ok(item.text.chars().count()),
         }
     }
 
     fn read(&self, item: &Item) -> Result<Seen> {
         let (text, length) = match self {
-            Self::Tokens(asker) => asker.read(&item.text).with_context(|| place(item))?,
+            Self::Tokens(builder) => builder.read(&item.text).with_context(|| place(item))?,
             Self::Characters => (item.text.clone(), item.text.chars().count()),
         };
         Ok(Seen { place: item.place.clone(), text, length })
@@ -101,7 +101,7 @@ fn place(item: &Item) -> String {
 
 impl Survey {
     /// Of `items`, the first `rows` of each set shown.
-    pub fn of(items: Items, reader: &Reader<'_>, rows: usize) -> Result<Self> {
+    pub fn take(items: Items, reader: &Reader<'_>, rows: usize) -> Result<Self> {
         let notes = special(&items, reader).into_iter().collect();
         let Items { train, eval, max_prompt_tokens, reports } = items;
         let prompt = train.first().or_else(|| eval.iter().find_map(|set| set.items.first()));
@@ -111,15 +111,15 @@ impl Survey {
         let mut rest = train.as_slice();
         let (of_train, of_eval) = reports.split_at(reports.len().saturating_sub(n_eval));
         if reports.is_empty() {
-            sets.push(Set::of("train".to_owned(), None, rest, (reader, rows, max_prompt_tokens))?);
+            sets.push(Set::new("train".to_owned(), None, rest, (reader, rows, max_prompt_tokens))?);
         }
         for report in of_train {
             let (items, behind) = rest.split_at(report.n_used.min(rest.len()));
             rest = behind;
-            sets.push(Set::of("train".to_owned(), Some(report), items, (reader, rows, max_prompt_tokens))?);
+            sets.push(Set::new("train".to_owned(), Some(report), items, (reader, rows, max_prompt_tokens))?);
         }
         for (index, set) in eval.into_iter().enumerate() {
-            sets.push(Set::of(set.name, of_eval.get(index), &set.items, (reader, rows, None))?);
+            sets.push(Set::new(set.name, of_eval.get(index), &set.items, (reader, rows, None))?);
         }
         Ok(Self { unit: reader.unit(), sets, prompt, notes })
     }
@@ -127,9 +127,9 @@ impl Survey {
 
 /// How many problems spell out a special token, where there are any.
 fn special(items: &Items, reader: &Reader<'_>) -> Option<String> {
-    let Reader::Tokens(asker) = reader else { return None };
+    let Reader::Tokens(builder) = reader else { return None };
     let all = || items.train.iter().chain(items.eval.iter().flat_map(|set| &set.items));
-    let mut spelled = all().filter_map(|item| Some((item, asker.special_in(&item.text)?)));
+    let mut spelled = all().filter_map(|item| Some((item, builder.special_in(&item.text)?)));
     let (first, token) = spelled.next()?;
     let n = 1 + spelled.count();
     Some(format!(
@@ -140,7 +140,7 @@ fn special(items: &Items, reader: &Reader<'_>) -> Option<String> {
 }
 
 impl Set {
-    fn of(
+    fn new(
         name: String,
         report: Option<&FileReport>,
         items: &[Item],
@@ -171,7 +171,7 @@ impl Set {
             repeated: counts.n_repeated,
             also_trained_on: counts.n_trained,
             too_long,
-            lengths: Lengths::of(lengths),
+            lengths: Lengths::new(lengths),
             problems: items.iter().take(rows).map(problem).collect(),
         })
     }

@@ -84,7 +84,7 @@ impl Plan {
         let items = recipe.data.items().context("[data]")?;
         let files: Vec<&FileConfig> = recipe.data.files()[1].clone();
         let files =
-            files.iter().map(|file| Ok((file.path.display().to_string(), Fingerprint::of(&file.path)?)));
+            files.iter().map(|file| Ok((file.path.display().to_string(), Fingerprint::read(&file.path)?)));
         let files: Vec<(String, Fingerprint)> = files.collect::<Result<_>>()?;
         let settings = json!({ "data": recipe.data, "files": files, "reward": recipe.reward });
         let lacking = recipe.reward.iter().find_map(|entry| entry.grader.missing());
@@ -105,7 +105,7 @@ impl Plan {
             greedy: config.greedy,
             sampling: eval.sampling(config.sampling(recipe.sampling)),
             seed,
-            choices: eval.choices(Choices::of(&recipe.model)),
+            choices: eval.choices(Choices::new(&recipe.model)),
             max_prefill_tokens: recipe.batch.max_tokens,
             chat: recipe.chat.clone().map_or(Chat::Never, Chat::Always),
         })
@@ -176,7 +176,7 @@ impl PlannedSet {
         let entry = RewardEntry { weight: 1.0, grader: reward };
         let mut settings = json!({
             "columns": FileConfig { path: Default::default(), name: None, ..file.clone() },
-            "file": Fingerprint::of(&file.path)?,
+            "file": Fingerprint::read(&file.path)?,
             "prompt": prompt,
             "reward": entry.grader,
             "n": items.len(),

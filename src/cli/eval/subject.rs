@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::checkpoint::Fingerprint;
-use crate::data::{Asker, ChatConfig};
+use crate::data::{ChatConfig, PromptBuilder};
 use crate::eval::{
     Answered, ChunkRecord, EvalItem, EvalReport, Evaluator, Kept, Measured, Results, ResultsFolder, average,
 };
@@ -72,14 +72,14 @@ impl Subject {
             let before = || ResultsFolder::setting(&out?.join(name), "/settings/chat/now");
             chat.keep_time(tokenizer.chat_template(), before);
         }
-        let asker = Asker::new(&tokenizer, chat.as_ref()).with_context(|| match chat {
+        let builder = PromptBuilder::new(&tokenizer, chat.as_ref()).with_context(|| match chat {
             Some(_) => format!("{shown}: --chat always"),
             None => shown.clone(),
         })?;
         let evaluators = plan
             .sets
             .iter()
-            .map(|set| set.evaluator(plan, &asker, &tokenizer))
+            .map(|set| set.evaluator(plan, &builder, &tokenizer))
             .collect::<Result<Vec<_>>>()?;
         let misfits: Vec<String> = evaluators
             .iter()
@@ -242,12 +242,17 @@ impl Subject {
 }
 
 impl PlannedSet {
-    fn evaluator(&self, plan: &Plan, asker: &Asker<'_>, tokenizer: &Arc<Tokenizer>) -> Result<Evaluator> {
+    fn evaluator(
+        &self,
+        plan: &Plan,
+        builder: &PromptBuilder<'_>,
+        tokenizer: &Arc<Tokenizer>,
+    ) -> Result<Evaluator> {
         Ok(Evaluator {
             set: self
                 .items
                 .clone()
-                .tokenize(self.first_id, asker)
+                .tokenize(self.first_id, builder)
                 .with_context(|| self.items.name.clone())?,
             samples: plan.samples,
             greedy: plan.greedy,
@@ -299,7 +304,7 @@ fn fingerprints(folder: &Path) -> Result<Value> {
     paths.sort();
     let of = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok((name, serde_json::to_value(Fingerprint::of(path)?)?))
+        Ok((name, serde_json::to_value(Fingerprint::read(path)?)?))
     };
     Ok(Value::Object(paths.iter().map(of).collect::<Result<Map<_, _>>>()?))
 }

@@ -37,7 +37,7 @@ impl Runs {
 
 fn said(runs: &[RunRecord; 2]) -> [String; 3] {
     let arms = runs.iter().map(|run| (run.folder.display().to_string(), vec![run.clone()]));
-    let apart = Apart::of(&arms.collect::<Vec<_>>()).unwrap();
+    let apart = Apart::from_arms(&arms.collect::<Vec<_>>()).unwrap();
     let said = [&apart.policy, &apart.prompts, &apart.items]
         .map(|why| why.iter().cloned().collect::<Vec<_>>().join(" "));
     let shared = apart.shared().unwrap();
@@ -147,5 +147,5 @@ fn a_policy_that_answers_otherwise_is_another_one() {
     // Asked otherwise it answers otherwise.
     assert_eq!(said(&[one.clone(), runs.run("b", 0, &["eval.temperature=0.5"], &[], "2")]), ["", "", ""]);
     let arms = [(String::from("a"), vec![one, runs.run("c", 1, &[], &[], "3")])];
-    assert_eq!(Apart::of(&arms).unwrap().shared(), None, "no seed has two runs");
+    assert_eq!(Apart::from_arms(&arms).unwrap().shared(), None, "no seed has two runs");
 }

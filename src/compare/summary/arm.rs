@@ -64,7 +64,7 @@ impl ArmSummary {
             Self { label, measures: BTreeMap::new(), against_baseline: None, cost: None, runs: Vec::new() };
         let mean = |value: &dyn Fn(&RunSummary) -> Option<f64>| {
             let finished = runs.iter().filter(|run| run.finished);
-            Mean::of(&finished.filter_map(value).collect::<Vec<_>>())
+            Mean::from_values(&finished.filter_map(value).collect::<Vec<_>>())
         };
         for measure in Measure::ALL {
             arm.measures.extend(mean(&|run| run.measures.get(&measure).copied()).map(|mean| (measure, mean)));
@@ -95,7 +95,7 @@ impl ArmSummary {
                 let other = baseline.finished().find(|other| other.seed == run.seed)?;
                 Some(run.measures.get(&measure)? - other.measures.get(&measure)?)
             };
-            Paired::of(&self.finished().filter_map(difference).collect::<Vec<_>>())
+            Paired::from_differences(&self.finished().filter_map(difference).collect::<Vec<_>>())
         };
         Measure::ALL.into_iter().filter_map(|measure| Some((measure, paired(measure)?))).collect()
     }

@@ -19,7 +19,7 @@ pub struct Response<'a> {
 impl<'a> Response<'a> {
     /// Leaf `leaf` of `tree`, sampled in `step`.
     #[must_use]
-    pub fn of(tree: &'a MeasuredTree, leaf: usize, step: Step) -> Self {
+    pub fn of_leaf(tree: &'a MeasuredTree, leaf: usize, step: Step) -> Self {
         let own = &tree.tree.leaves[leaf];
         let signals = tree.signals.as_ref();
         Self {

@@ -270,7 +270,7 @@ fn what_a_strategy_needs_is_asked_for_and_missed_by_name() {
     for config in all() {
         let strategy = config.build(RunRandom::new(0));
         let needs = strategy.needs();
-        let result = strategy.gains(&Response::of(&bare, 1, 1));
+        let result = strategy.gains(&Response::of_leaf(&bare, 1, 1));
         let asks = needs.signals() || needs.old_logprobs;
         assert_eq!(result.is_err(), asks, "{config:?}");
         if let Err(error) = result {

@@ -239,7 +239,7 @@ fn whole_number(value: &Value) -> Result<u32> {
         Value::String(digits) => digits.clone(),
         other => bail!("got {}, expected a whole number", kind(other)),
     };
-    let number = Decimal::of(&digits).and_then(|number| number.plain().ok()?.parse().ok());
+    let number = Decimal::parse(&digits).and_then(|number| number.plain().ok()?.parse().ok());
     number.with_context(|| format!("got {value}, expected a whole number"))
 }
 

@@ -56,7 +56,7 @@ impl Profile {
     ///
     /// # Errors
     /// If the file cannot be read, or not to its end.
-    pub fn of(path: &Path, limit: usize) -> Result<Self> {
+    pub fn read(path: &Path, limit: usize) -> Result<Self> {
         let mut report = FileReport::new(path);
         let mut columns = Vec::new();
         let (mut first, mut bytes_left) = (Vec::new(), TRIED_BYTES);

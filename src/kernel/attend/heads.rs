@@ -103,7 +103,7 @@ fn add<T: Number, const G: usize, const W: usize>(
 ) {
     let mut wide = [0f32; W];
     for (wide, x) in wide.iter_mut().zip(&line[..W]) {
-        *wide = x.wide();
+        *wide = x.to_f32();
     }
     for (g, sums) in sums.iter_mut().enumerate() {
         let factor = factors[g * stride];

@@ -75,7 +75,7 @@ fn check<T: Number>(normed: bool, tolerance: f64) {
     let mut attend = |look: Option<LookBack<'_>>| {
         let (keys, values) = (keys.numbers::<T>().unwrap(), values.numbers().unwrap());
         attend_step(&step, keys, values, out.numbers().unwrap(), look);
-        out.view::<T>().unwrap().iter().map(|number| number.wide()).collect::<Vec<f32>>()
+        out.view::<T>().unwrap().iter().map(|number| number.to_f32()).collect::<Vec<f32>>()
     };
     let seen = attend(Some(look));
     assert!(seen == attend(None), "nobody looks on");

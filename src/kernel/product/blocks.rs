@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::super::number::{Bf16, Number};
-use super::super::team::{Parts, for_each, n_threads};
+use super::super::parallel::{DisjointSlices, for_each, n_threads};
 use super::Matrix;
 use super::pack::{pack_panel, pack_tiles};
 use super::tile::{Cell, LANES, Panel, ROWS, Rows, tiles};
@@ -41,12 +41,12 @@ pub(super) fn set(a: Matrix<'_>, b: Matrix<'_>, out: &mut [Bf16]) {
     }
     let mut sums = vec![0f32; out.len()];
     multiply(a, b, &mut sums, DEPTH);
-    let to = Parts::new(out);
+    let to = DisjointSlices::new(out);
     for_each(m, |i| {
         // SAFETY: every row is written once.
         let to = unsafe { to.get(i * n..(i + 1) * n) };
         for (to, sum) in to.iter_mut().zip(&sums[i * n..]) {
-            *to = Bf16::narrow(*sum);
+            *to = Bf16::from_f32(*sum);
         }
     });
 }
@@ -54,7 +54,7 @@ pub(super) fn set(a: Matrix<'_>, b: Matrix<'_>, out: &mut [Bf16]) {
 /// What a cell takes in is a sum over all of K, or over each block of it, of at most `most`, in turn.
 fn multiply<C: Cell>(a: Matrix<'_>, b: Matrix<'_>, out: &mut [C], most: usize) {
     let ((m, k), (_, n)) = (a.shape, b.shape);
-    let out = Parts::new(out);
+    let out = DisjointSlices::new(out);
     let chunk = ROWS * (m.div_ceil(ROWS) / (16 * n_threads())).clamp(1, 8);
     BLOCK.with_borrow_mut(|block| {
         for depth in ranges(k, most) {
@@ -89,7 +89,7 @@ fn pack<'b>(
     let parts = (n_threads() / panels.len()).min(len / LEAST_PACKED).max(1);
     let size = depth.len().div_ceil(parts).next_multiple_of(2 * LANES);
     let stretches: Vec<Range<usize>> = steps(depth.clone(), size).collect();
-    let place = Parts::new(block);
+    let place = DisjointSlices::new(block);
     for_each(panels.len() * stretches.len(), |i| {
         let (panel, stretch) = (i / stretches.len(), &stretches[i % stretches.len()]);
         let width = panels[panel].len().next_multiple_of(LANES);

@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::arch::x86_64::*;
 
 use super::super::number::Bf16;
+use super::super::parallel::DisjointSlices;
 use super::super::prefetch::prefetch;
-use super::super::team::Parts;
 
 /// Numbers of a register, f32.
 pub(super) const LANES: usize = 16;
@@ -86,7 +86,7 @@ impl Cell for f32 {
 pub(super) unsafe fn tiles<C: Cell>(
     rows: &Rows<'_>,
     panels: &[Panel<'_>],
-    out: &Parts<'_, C>,
+    out: &DisjointSlices<'_, C>,
     first: usize,
     n: usize,
 ) {

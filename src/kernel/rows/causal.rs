@@ -8,9 +8,9 @@
 use multiversion::multiversion;
 
 use super::super::Number;
+use super::super::parallel::DisjointSlices;
 use super::super::scratch::with_scratch;
 use super::super::softmax::{fold, softmax};
-use super::super::team::Parts;
 use super::for_blocks;
 
 /// Scores of some queries after each other, matrix after matrix, against the columns from 0 on.
@@ -36,7 +36,7 @@ impl CausalRows {
 /// Turns scores into attention weights.
 pub fn causal_softmax<T: Number>(scores: &mut [T], shape: CausalRows) {
     let n = scores.len() / shape.n_columns;
-    let scores = Parts::new(scores);
+    let scores = DisjointSlices::new(scores);
     for_blocks(n, |_, rows| {
         // SAFETY: every block is worked on once.
         let scores = unsafe { scores.rows(&rows, shape.n_columns) };
@@ -50,11 +50,11 @@ fn forward<T: Number>(scores: &mut [T], first_row: usize, shape: CausalRows, wid
         let (scores, hidden) = scores.split_at_mut(shape.seen(first_row + i));
         let wide = &mut wide[..scores.len()];
         for (wide, score) in wide.iter_mut().zip(scores.iter()) {
-            *wide = score.wide() * shape.scale;
+            *wide = score.to_f32() * shape.scale;
         }
         softmax(wide);
         for (score, wide) in scores.iter_mut().zip(wide) {
-            *score = T::narrow(*wide);
+            *score = T::from_f32(*wide);
         }
         hidden.fill(T::default());
     }
@@ -64,7 +64,7 @@ fn forward<T: Number>(scores: &mut [T], first_row: usize, shape: CausalRows, wid
 pub fn causal_softmax_back<T: Number>(weights: &[T], d: &mut [T], shape: CausalRows) {
     let width = shape.n_columns;
     let n = d.len() / width;
-    let d = Parts::new(d);
+    let d = DisjointSlices::new(d);
     for_blocks(n, |_, rows| {
         // SAFETY: every block is worked on once.
         let d = unsafe { d.rows(&rows, width) };
@@ -80,11 +80,11 @@ fn backward<T: Number>(weights: &[T], d: &mut [T], first_row: usize, shape: Caus
         let (d, hidden) = d.split_at_mut(shape.seen(first_row + i));
         let wide = &mut wide[..d.len()];
         for ((wide, weight), d) in wide.iter_mut().zip(weights).zip(d.iter()) {
-            *wide = weight.wide() * d.wide();
+            *wide = weight.to_f32() * d.to_f32();
         }
         let mean = fold(wide, 0.0, |a, b| a + b);
         for (d, weight) in d.iter_mut().zip(weights) {
-            *d = T::narrow(shape.scale * weight.wide() * (d.wide() - mean));
+            *d = T::from_f32(shape.scale * weight.to_f32() * (d.to_f32() - mean));
         }
         hidden.fill(T::default());
     }

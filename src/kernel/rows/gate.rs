@@ -10,13 +10,13 @@ use multiversion::multiversion;
 use super::super::Number;
 use super::super::exp::exp;
 use super::super::gate::gated;
-use super::super::team::Parts;
+use super::super::parallel::DisjointSlices;
 use super::for_blocks;
 
 /// `gate_up` `[N, 2F]` holds the gates and behind them the ups of each row; `out` `[N, F]` gets their products.
 pub fn gate_rows<T: Number>(gate_up: &[T], width: usize, out: &mut [T]) {
     let n = out.len() / width;
-    let out = Parts::new(out);
+    let out = DisjointSlices::new(out);
     for_blocks(n, |_, rows| {
         // SAFETY: every block is worked on once.
         let out = unsafe { out.rows(&rows, width) };
@@ -37,7 +37,7 @@ fn forward<T: Number>(gate_up: &[T], width: usize, out: &mut [T]) {
 /// From the gradient `d` `[N, F]` of the products: turns `gate_up` into its own gradient, and `d` into the products.
 pub fn gate_rows_back<T: Number>(gate_up: &mut [T], d: &mut [T], width: usize) {
     let n = d.len() / width;
-    let (gate_up, d) = (Parts::new(gate_up), Parts::new(d));
+    let (gate_up, d) = (DisjointSlices::new(gate_up), DisjointSlices::new(d));
     for_blocks(n, |_, rows| {
         // SAFETY: every block is worked on once.
         let (gate_up, d) = unsafe { (gate_up.rows(&rows, 2 * width), d.rows(&rows, width)) };
@@ -50,12 +50,12 @@ fn backward<T: Number>(gate_up: &mut [T], d: &mut [T], width: usize) {
     for (gate_up, d) in gate_up.chunks_exact_mut(2 * width).zip(d.chunks_exact_mut(width)) {
         let (gates, ups) = gate_up.split_at_mut(width);
         for ((d, gate), up) in d.iter_mut().zip(gates).zip(ups) {
-            let (x, u, given) = (gate.wide(), up.wide(), d.wide());
+            let (x, u, given) = (gate.to_f32(), up.to_f32(), d.to_f32());
             let by = 1.0 + exp(-x);
-            let (q, silu) = (1.0 / by, T::narrow(x / by).wide());
-            *gate = T::narrow(given * u * q * (1.0 + x * (1.0 - q)));
-            *up = T::narrow(given * silu);
-            *d = T::narrow(silu * u);
+            let (q, silu) = (1.0 / by, T::from_f32(x / by).to_f32());
+            *gate = T::from_f32(given * u * q * (1.0 + x * (1.0 - q)));
+            *up = T::from_f32(given * silu);
+            *d = T::from_f32(silu * u);
         }
     }
 }

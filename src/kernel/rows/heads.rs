@@ -13,9 +13,9 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::super::Number;
+use super::super::parallel::{DisjointSlices, for_each};
+use super::super::rope::{apply_rope, apply_rope_backward};
 use super::super::scratch::with_scratch;
-use super::super::team::{Parts, for_each};
-use super::super::turn::{turn, turn_back};
 use super::{add_up, for_blocks};
 
 /// Which token stands in which slot.
@@ -68,7 +68,7 @@ impl<T: Number> HeadRows<'_, T> {
     /// Norms and rotates queries and keys of `qkv` and lays them and the values out in slots.
     pub fn spread(&self, qkv: &[T], q: &mut [T], k: &mut [T], v: &mut [T]) {
         let (of_q, of_kv) = (self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim);
-        let (q, k, v) = (Parts::new(q), Parts::new(k), Parts::new(v));
+        let (q, k, v) = (DisjointSlices::new(q), DisjointSlices::new(k), DisjointSlices::new(v));
         for_each(self.slots.sequences.len(), |i| {
             let slots = &self.slots.sequences[i];
             // SAFETY: every sequence has its own slots and is worked on once.
@@ -80,7 +80,7 @@ impl<T: Number> HeadRows<'_, T> {
     /// What attention gave in the tokens' home slots, `[N, H D]`.
     pub fn gather(&self, slots: &[T], out: &mut [T]) {
         let (d, width) = (self.head_dim, self.n_heads * self.head_dim);
-        let out = Parts::new(out);
+        let out = DisjointSlices::new(out);
         for_blocks(self.slots.home.len(), |_, tokens| {
             // SAFETY: every block is worked on once.
             let out = unsafe { out.rows(&tokens, width) };
@@ -95,7 +95,7 @@ impl<T: Number> HeadRows<'_, T> {
     /// The gradient of [`HeadRows::gather`]: `d` `[N, H D]` in the tokens' home slots, 0 in all others.
     pub fn spread_home(&self, d: &[T], slots: &mut [T]) {
         let (size, width) = (self.head_dim, self.n_heads * self.head_dim);
-        let slots = Parts::new(slots);
+        let slots = DisjointSlices::new(slots);
         for_each(self.slots.sequences.len(), |i| {
             let own = &self.slots.sequences[i];
             // SAFETY: every sequence has its own slots and is worked on once.
@@ -120,7 +120,7 @@ impl<T: Number> HeadRows<'_, T> {
         let n = self.slots.home.len();
         let width = (self.n_heads + 2 * self.n_kv_heads) * self.head_dim;
         let mut shares = vec![0f32; n.div_ceil(super::BLOCK) * 2 * self.head_dim];
-        let (d_qkv, parts) = (Parts::new(d_qkv), Parts::new(&mut shares));
+        let (d_qkv, parts) = (DisjointSlices::new(d_qkv), DisjointSlices::new(&mut shares));
         for_blocks(n, |i, tokens| {
             // SAFETY: every block is worked on once.
             let (d_qkv, share) =
@@ -165,16 +165,16 @@ fn spread_sequence<T: Number>(
         let (turned, values) = qkv[token * width..(token + 1) * width].split_at((n_heads + n_kv_heads) * d);
         for (h, raw) in turned.chunks_exact(d).enumerate() {
             for (wide, x) in head.iter_mut().zip(raw) {
-                *wide = x.wide();
+                *wide = x.to_f32();
             }
             let is_key = h >= n_heads;
-            turn(head, gains[usize::from(is_key)], angles, 1.0);
+            apply_rope(head, gains[usize::from(is_key)], angles, 1.0);
             let place = match is_key {
                 true => &mut k[((h - n_heads) * n + t) * d..][..d],
                 false => &mut q[(h * n + t) * d..][..d],
             };
             for (place, x) in place.iter_mut().zip(&*head) {
-                *place = T::narrow(*x);
+                *place = T::from_f32(*x);
             }
         }
         for (h, value) in values.chunks_exact(d).enumerate() {
@@ -209,17 +209,17 @@ fn collect_block<T: Number>(
             sum.fill(0.0);
             for slot in seen {
                 for (sum, x) in sum.iter_mut().zip(&from[heads.place(*slot, n, own)]) {
-                    *sum += x.wide();
+                    *sum += x.to_f32();
                 }
             }
             let raw = &qkv[token * width + h * head_dim..][..head_dim];
             if h < n_heads {
-                turn_back(sum, raw, norm.map(|(q, _, eps)| (q, eps)), d_q_norm, angles);
+                apply_rope_backward(sum, raw, norm.map(|(q, _, eps)| (q, eps)), d_q_norm, angles);
             } else if h < n_heads + n_kv_heads {
-                turn_back(sum, raw, norm.map(|(_, k, eps)| (k, eps)), d_k_norm, angles);
+                apply_rope_backward(sum, raw, norm.map(|(_, k, eps)| (k, eps)), d_k_norm, angles);
             }
             for (out, x) in out.iter_mut().zip(&*sum) {
-                *out = T::narrow(*x);
+                *out = T::from_f32(*x);
             }
         }
     }

@@ -9,9 +9,9 @@
 use multiversion::multiversion;
 
 use super::super::Number;
+use super::super::parallel::DisjointSlices;
 use super::super::scratch::with_scratch;
 use super::super::softmax::fold;
-use super::super::team::Parts;
 use super::{add_up, for_blocks};
 
 /// Gives in `sum` what `x` and `delta` add up to, in `out` its norm and in `scale` `[N]` each row's s; all others `[N, E]`,
@@ -27,7 +27,7 @@ pub fn add_norm_rows<T: Number>(
 ) {
     let (width, n) = (weight.len(), scale.len());
     let widths = if delta.is_empty() { 0 } else { width };
-    let (sum, out, scale) = (Parts::new(sum), Parts::new(out), Parts::new(scale));
+    let (sum, out, scale) = (DisjointSlices::new(sum), DisjointSlices::new(out), DisjointSlices::new(scale));
     for_blocks(n, |_, rows| {
         // SAFETY: every block is worked on once.
         let (sum, out, scale) =
@@ -49,17 +49,17 @@ fn forward<T: Number>(
 ) {
     let width = weight.len();
     for ((sum, x), delta) in sum.iter_mut().zip(x).zip(delta) {
-        *sum = T::narrow(x.wide() + delta.wide());
+        *sum = T::from_f32(x.to_f32() + delta.to_f32());
     }
     let x = if delta.is_empty() { x } else { &*sum };
     for ((x, out), scale) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(scale) {
         for (wide, x) in wide.iter_mut().zip(x) {
-            *wide = x.wide() * x.wide();
+            *wide = x.to_f32() * x.to_f32();
         }
         *scale = 1.0 / (fold(wide, 0.0, |a, b| a + b) / width as f32 + eps).sqrt();
         for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
             // Rounded before the weight, as the model was trained.
-            *out = T::narrow(T::narrow(x.wide() * *scale).wide() * weight.wide());
+            *out = T::from_f32(T::from_f32(x.to_f32() * *scale).to_f32() * weight.to_f32());
         }
     }
 }
@@ -94,7 +94,8 @@ pub fn norm_rows_back<T: Number>(
 ) {
     let (width, n) = (back.weight.len(), back.scale.len());
     let mut shares = vec![0f32; n.div_ceil(super::BLOCK) * width];
-    let (dx, again, parts) = (Parts::new(dx), Parts::new(again), Parts::new(&mut shares));
+    let (dx, again, parts) =
+        (DisjointSlices::new(dx), DisjointSlices::new(again), DisjointSlices::new(&mut shares));
     for_blocks(n, |i, rows| {
         // SAFETY: every block is worked on once.
         let (dx, again, share) =
@@ -120,16 +121,16 @@ fn backward<T: Number>(
         let (x, d, past) = (&back.x[all.clone()], &d.normed[all.clone()], &d.rows[all.clone()]);
         let (dx, again) = (&mut dx[all.clone()], &mut again[all]);
         for (((wide, x), d), weight) in wide.iter_mut().zip(x).zip(d).zip(back.weight) {
-            *wide = d.wide() * weight.wide() * (x.wide() * scale);
+            *wide = d.to_f32() * weight.to_f32() * (x.to_f32() * scale);
         }
         let mean = fold(wide, 0.0, |a, b| a + b) / width as f32;
         let given = x.iter().zip(d).zip(back.weight).zip(past);
         let wanted = dx.iter_mut().zip(again).zip(d_weight.iter_mut());
         for ((((x, d), weight), past), ((dx, again), d_weight)) in given.zip(wanted) {
-            let normed = x.wide() * scale;
-            *again = T::narrow(T::narrow(normed).wide() * weight.wide());
-            *dx = T::narrow(past.wide() + scale * (d.wide() * weight.wide() - normed * mean));
-            *d_weight += d.wide() * normed;
+            let normed = x.to_f32() * scale;
+            *again = T::from_f32(T::from_f32(normed).to_f32() * weight.to_f32());
+            *dx = T::from_f32(past.to_f32() + scale * (d.to_f32() * weight.to_f32() - normed * mean));
+            *d_weight += d.to_f32() * normed;
         }
     }
 }

@@ -10,8 +10,8 @@ use multiversion::multiversion;
 
 use super::super::Number;
 use super::super::exp::exp;
+use super::super::parallel::{DisjointSlices, for_each};
 use super::super::softmax::fold;
-use super::super::team::{Parts, for_each};
 
 /// The targets of N rows of logits, and the reciprocal of the temperature.
 #[derive(Clone, Copy)]
@@ -53,10 +53,11 @@ pub fn token_stats<T: Number>(logits: &[T], targets: Targets<'_>, stats: RowStat
     let n = targets.ids.len();
     let width = logits.len() / n.max(1);
     let RowStats { logprobs, entropies, normalisers } = stats;
-    let parts = [Parts::new(logprobs), Parts::new(entropies), Parts::new(normalisers)];
+    let parts =
+        [DisjointSlices::new(logprobs), DisjointSlices::new(entropies), DisjointSlices::new(normalisers)];
     for_each(n, |row| {
         let logits = &logits[row * width..(row + 1) * width];
-        let target = logits[targets.ids[row] as usize].wide() * targets.by;
+        let target = logits[targets.ids[row] as usize].to_f32() * targets.by;
         let (normaliser, entropy) = forward(logits, targets.by);
         for (part, value) in parts.iter().zip([target - normaliser, entropy, normaliser]) {
             // SAFETY: every row is worked on once.
@@ -73,7 +74,7 @@ fn forward<T: Number>(logits: &[T], by: f32) -> (f32, f32) {
     for stretch in logits.chunks(STRETCH) {
         let wide = &mut wide[..stretch.len()];
         for (wide, l) in wide.iter_mut().zip(stretch) {
-            *wide = l.wide() * by;
+            *wide = l.to_f32() * by;
         }
         most = fold(wide, most, |a, b| if b > a { b } else { a });
     }
@@ -82,7 +83,7 @@ fn forward<T: Number>(logits: &[T], by: f32) -> (f32, f32) {
     for stretch in logits.chunks(STRETCH) {
         let (wide, weighted) = (&mut wide[..stretch.len()], &mut weighted[..stretch.len()]);
         for ((wide, weighted), l) in wide.iter_mut().zip(weighted.iter_mut()).zip(stretch) {
-            let l = l.wide() * by - most;
+            let l = l.to_f32() * by - most;
             *wide = exp(l);
             // Next to nothing times minus infinity is nothing.
             *weighted = *wide * if l < -87.0 { -87.0 } else { l };
@@ -98,7 +99,7 @@ fn forward<T: Number>(logits: &[T], by: f32) -> (f32, f32) {
 pub fn token_stats_back<T: Number>(logits: &mut [T], targets: Targets<'_>, gradient: RowGradient<'_>) {
     let n = targets.ids.len();
     let width = logits.len() / n.max(1);
-    let logits = Parts::new(logits);
+    let logits = DisjointSlices::new(logits);
     for_each(n, |row| {
         // SAFETY: every row is worked on once.
         let logits = unsafe { logits.rows(&(row..row + 1), width) };
@@ -106,7 +107,7 @@ pub fn token_stats_back<T: Number>(logits: &mut [T], targets: Targets<'_>, gradi
         let d_entropy = gradient.d_entropies.get(row).copied().unwrap_or(0.0);
         let d_logprob = gradient.d_logprobs[row];
         let at_target = {
-            let log = logits[target].wide() * targets.by - gradient.normalisers[row];
+            let log = logits[target].to_f32() * targets.by - gradient.normalisers[row];
             let p = log.exp();
             d_logprob * (1.0 - p) - d_entropy * p * (log + gradient.entropies[row])
         };
@@ -118,7 +119,7 @@ pub fn token_stats_back<T: Number>(logits: &mut [T], targets: Targets<'_>, gradi
             -d_logprob - d_entropy * (gradient.entropies[row] - gradient.normalisers[row]),
             -d_entropy,
         );
-        logits[target] = T::narrow(at_target * targets.by);
+        logits[target] = T::from_f32(at_target * targets.by);
     });
 }
 
@@ -126,9 +127,9 @@ pub fn token_stats_back<T: Number>(logits: &mut [T], targets: Targets<'_>, gradi
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn backward<T: Number>(logits: &mut [T], by: f32, normaliser: f32, a: f32, b: f32) {
     for l in logits {
-        let x = l.wide() * by;
+        let x = l.to_f32() * by;
         let bounded = if x < normaliser - 87.0 { normaliser - 87.0 } else { x };
-        *l = T::narrow(exp(bounded - normaliser) * (a + b * bounded) * by);
+        *l = T::from_f32(exp(bounded - normaliser) * (a + b * bounded) * by);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 pub(super) fn start(findings: &mut Findings, recipe: &Recipe) {
     let Recipe { model, sft, data, batch, .. } = recipe;
     // What a model of the hub is called is known above the room of the settings.
-    if let Err(error) = HubModel::of(model) {
+    if let Err(error) = HubModel::from_settings(model) {
         findings.broken(&["model.hub", "model.revision"], format!("[model] `hub` and `revision`: {error}"));
     }
     let train_items = match data {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use tch::Tensor;
 
-use super::kept::Kept;
+use super::prefix_cache::CachedPrefix;
 use super::row::Row;
 use crate::model::{KvCache, Policy};
 use crate::signal::DecodeReader;
@@ -26,7 +26,7 @@ impl Batch<'_> {
     pub(super) fn compact(
         &mut self,
         rows: &mut [Row<'_>],
-        keep: Option<&mut dyn FnMut(Kept)>,
+        keep: Option<&mut dyn FnMut(CachedPrefix)>,
     ) -> Result<usize> {
         let stays: Vec<bool> =
             self.rows.iter().map(|row| rows[*row].goes_on(self.reader.is_some())).collect();
@@ -45,9 +45,9 @@ impl Batch<'_> {
             reader.keep_rows(&stay);
         }
         if let Some(keep) = keep {
-            leave
-                .iter()
-                .for_each(|place| keep(Kept::of_row(self, *place, &rows[self.rows[*place as usize]])));
+            leave.iter().for_each(|place| {
+                keep(CachedPrefix::of_row(self, *place, &rows[self.rows[*place as usize]]))
+            });
         }
         if !stay.is_empty() {
             self.cache.keep_rows(&stay);

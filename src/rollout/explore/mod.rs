@@ -47,7 +47,7 @@ pub trait Explorer: Send {
         RootNeeds::default()
     }
 
-    /// Lets `tree` grow from the responses of its last generation, which `roots` are.
+    /// Lets `tree` grow from the responses at its last depth, which `roots` are.
     fn grow(&mut self, _tree: &Tree, _roots: &[Root<'_>]) -> Growth {
         Growth::default()
     }

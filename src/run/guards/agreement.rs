@@ -19,7 +19,7 @@ impl Guard for Agreement {
     fn after_step(&mut self, step: &Watched<'_>) -> Result<Option<String>> {
         let Watched { setup, policy, record, .. } = step;
         let (true, Some(ratio)) = (record.is_first_update, record.first_gap) else { return Ok(None) };
-        let Some(mismatch) = Mismatch::of(record) else { return Ok(None) };
+        let Some(mismatch) = Mismatch::from_record(record) else { return Ok(None) };
         let sampling = setup.recipe.sampling;
         let comparable = sampling.top_k == 0 && sampling.top_p >= 1.0;
         let mismatch = comparable.then_some(mismatch.gap);

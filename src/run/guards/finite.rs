@@ -18,12 +18,12 @@ pub(in crate::run) struct Finite {
 
 impl Guard for Finite {
     fn after_step(&mut self, step: &Watched<'_>) -> Result<Option<String>> {
-        let Watched { setup, ledger, record, .. } = step;
+        let Watched { setup, writer, record, .. } = step;
         let Some(NotLearned { what, by_rewards }) = &record.not_learned else {
             self.refused_in_a_row = 0;
             return Ok(None);
         };
-        let dump = ledger.dump(record.step, &record.trees)?;
+        let dump = writer.dump(record.step, &record.trees)?;
         self.refused_in_a_row += 1;
         let (step, dump) = (record.step, dump.display());
         if self.refused_in_a_row < MAX_REFUSED {
@@ -37,7 +37,7 @@ impl Guard for Finite {
         Err(Failure::Diverged(format!(
             "step {step}: {MAX_REFUSED} updates in a row were not finite, the last because {what}; its batch is in {dump}, \
              {}; {remedy}",
-            ledger.newest_checkpoint()?
+            writer.newest_checkpoint()?
         ))
         .into())
     }

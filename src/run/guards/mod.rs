@@ -14,7 +14,7 @@ pub(super) use self::finite::Finite;
 pub(super) use self::no_signal::NoSignal;
 pub(super) use self::processors::Processors;
 pub(super) use self::soundness::Soundness;
-use super::ledger::Ledger;
+use super::writer::RunWriter;
 use super::{Failure, Setup};
 use crate::model::Policy;
 use crate::step::StepRecord;
@@ -23,7 +23,7 @@ use crate::types::{MetricRow, NotFinite};
 /// A step as a guard sees it, and the run around it.
 pub(super) struct Watched<'a> {
     pub setup: &'a Setup,
-    pub ledger: &'a Ledger,
+    pub writer: &'a RunWriter,
     pub policy: &'a Policy,
     pub record: &'a StepRecord,
     pub row: &'a MetricRow,

@@ -15,7 +15,7 @@ pub(super) fn model_parts(draft: &mut Draft) -> Option<(Option<PathBuf>, (ModelC
     const KEYS: &[&str] = &["model.path", "model.hub", "model.scratch"];
     const ON_HUB: &[&str] = &["model.hub", "model.revision", "model.path", "model.scratch"];
     let on_hub = draft.judge(ON_HUB, |recipe| {
-        let Some(model) = HubModel::of(&recipe.model)? else { return Ok(None) };
+        let Some(model) = HubModel::from_settings(&recipe.model)? else { return Ok(None) };
         Hub::from_environment()?.fetch(&model, Files::Texts, None).map(Some).context("[model] hub")
     })?;
     let fetched = on_hub.is_some();

@@ -83,7 +83,7 @@ pub fn measured(policy: &Policy, trees: &[Tree], temperature: f64, max_tokens: u
     let leaves = trees.iter().flat_map(|tree| tree.leaves.iter().map(move |leaf| (tree, leaf)));
     let sequences: Vec<Sequence<'_>> =
         leaves.map(|(tree, leaf)| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens }).collect();
-    logprobs(policy, &sequences, temperature, Passes::of(max_tokens)).unwrap().logprobs
+    logprobs(policy, &sequences, temperature, Passes::new(max_tokens)).unwrap().logprobs
 }
 
 /// Nine samples of three prompts, of different lengths, with made-up advantages on every token.

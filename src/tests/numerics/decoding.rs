@@ -402,7 +402,7 @@ fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
             .zip(&read)
             .map(|(request, done)| Sequence { prompt: &request.prompt.tokens, response: &done.tokens })
             .collect();
-        let measured = attention(&policy, &sequences, &config, Passes::of(200)).unwrap();
+        let measured = attention(&policy, &sequences, &config, Passes::new(200)).unwrap();
         assert_eq!(signals.len(), read.len());
         for (((read, signals), plain), measured) in read.iter().zip(&signals).zip(&plain).zip(&measured) {
             assert_eq!((&read.tokens, read.finish), (&plain.tokens, plain.finish), "{family}");

@@ -96,7 +96,7 @@ fn signals_and_credit_agree_with_transformers_eager_attention() {
 
         // One sequence per pass or all together, with or without the rest of the forward pass: all the same.
         for (max_tokens, stats) in [(47, false), (1000, false), (1000, true)] {
-            let passes = Passes::of(max_tokens);
+            let passes = Passes::new(max_tokens);
             let found = match stats {
                 true => measure::logprobs_and_attention(&policy, &rows, 1.0, &config, passes).unwrap().1,
                 false => measure::attention(&policy, &rows, &config, passes).unwrap(),

@@ -24,7 +24,7 @@ pub(super) fn formatted(state: &State, text: &str, given: &Value) -> Result<Stri
             rest = behind;
             continue;
         }
-        let (field, behind) = Field::of(rest, &mut values)?;
+        let (field, behind) = Field::parse(rest, &mut values)?;
         rest = behind;
         out.push_str(&field.written(state)?);
         if out.len() > bytes_left(state) {
@@ -69,7 +69,7 @@ struct Field {
 
 impl Field {
     /// The field that `rest` begins with, behind its `%`, and what is behind it.
-    fn of<'t>(rest: &'t str, values: &mut Values<'_>) -> Result<(Self, &'t str), Error> {
+    fn parse<'t>(rest: &'t str, values: &mut Values<'_>) -> Result<(Self, &'t str), Error> {
         let (key, rest) = match rest.strip_prefix('(') {
             None => (None, rest),
             Some(inner) => {

@@ -31,7 +31,7 @@ pub(super) fn method(state: &mut State, value: &Value, name: &str, args: &[Value
 }
 
 fn of_text(state: &State, text: &str, name: &str, args: &[Value]) -> Result<Value, Error> {
-    let mut args = Args::of(args)?;
+    let mut args = Args::new(args)?;
     let result = match name {
         "count" | "find" | "index" | "rfind" | "rindex" | "startswith" | "endswith" => {
             searched(text, name, &mut args)?
@@ -71,7 +71,7 @@ struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    fn of(all: &'a [Value]) -> Result<Self, Error> {
+    fn new(all: &'a [Value]) -> Result<Self, Error> {
         let (by_place, by_name) = match all.split_last() {
             Some((last, by_place)) if last.is_kwargs() => (by_place, Kwargs::try_from(last.clone())?),
             _ => (all, Kwargs::from_iter(std::iter::empty::<(String, Value)>())),

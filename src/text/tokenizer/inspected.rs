@@ -74,7 +74,7 @@ impl Inspected {
     ///
     /// # Errors
     /// If it is not JSON, or asks for more than it may: the message names the section.
-    pub(super) fn of(content: &[u8]) -> Result<Self> {
+    pub(super) fn parse(content: &[u8]) -> Result<Self> {
         ensure!(content.len() <= MAX_FILE, "{} bytes, expected at most {MAX_FILE}", content.len());
         let mut file: Self = serde_json::from_slice(content).context("not a tokenizer")?;
         let Added { n, longest } = file.added_tokens;

@@ -46,7 +46,7 @@ pub(super) fn is_large(node: &Node) -> bool {
 
 /// The value of a product, where it is rational and not too long.
 pub(super) fn value(node: &Node, work: &Work) -> Option<BigRational> {
-    let product = Product::of(node, work)?;
+    let product = Product::from_node(node, work)?;
     if product.zero && product.others.is_empty() {
         return Some(BigRational::zero());
     }
@@ -85,7 +85,7 @@ pub(super) fn same(a: &Node, b: &Node, work: &Work) -> Option<bool> {
             all_matched(x.iter().zip(y).all(|(x, y)| same(x, y, work) == Some(true)))
         }
         _ => {
-            let (product_a, product_b) = (Product::of(a, work)?, Product::of(b, work)?);
+            let (product_a, product_b) = (Product::from_node(a, work)?, Product::from_node(b, work)?);
             if product_a.zero || product_b.zero {
                 let are_numbers = product_a.others.is_empty() && product_b.others.is_empty();
                 return are_numbers.then_some(product_a.zero == product_b.zero);

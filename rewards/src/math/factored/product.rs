@@ -36,7 +36,7 @@ pub(super) struct Product<'a> {
 
 impl<'a> Product<'a> {
     /// The factors of `node`; none where one is undefined.
-    pub(super) fn of(node: &'a Node, work: &Work) -> Option<Self> {
+    pub(super) fn from_node(node: &'a Node, work: &Work) -> Option<Self> {
         work.spend(8)?;
         let mut product = Self::default();
         match node {
@@ -46,12 +46,12 @@ impl<'a> Product<'a> {
             }
             Node::Product(parts) => {
                 for part in parts {
-                    product = product.times(Self::of(part, work)?);
+                    product = product.times(Self::from_node(part, work)?);
                 }
             }
             Node::Power(pair) => match exact(&pair.1, work) {
                 Some(exponent) => {
-                    let base = Self::of(&pair.0, work)?;
+                    let base = Self::from_node(&pair.0, work)?;
                     if base.zero && !exponent.is_positive() {
                         return None;
                     }

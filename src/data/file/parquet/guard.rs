@@ -37,7 +37,7 @@ pub fn sizes(file: &File, metadata: &ParquetMetaData, wanted: Option<Wanted<'_>>
     names(columns.root_schema())?;
     let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted(name));
     let mut read: Vec<bool> = fields.iter().map(|field| is_wanted(field.name())).collect();
-    let (mut sums, mut first) = (Sums::of(file)?, None);
+    let (mut sums, mut first) = (Sums::read(file)?, None);
     for (index, group) in metadata.row_groups().iter().enumerate() {
         sums.add_rows(group.num_rows())?;
         let mut at_once = 0;
@@ -47,7 +47,7 @@ pub fn sizes(file: &File, metadata: &ParquetMetaData, wanted: Option<Wanted<'_>>
                 continue;
             }
             let place = || format!("row group {index}, column {}", column.column_path().string());
-            let pages = Pages::of(file, column, &mut sums).with_context(place)?;
+            let pages = Pages::read(file, column, &mut sums).with_context(place)?;
             let with_it = at_once + pages.at_once();
             let Some(error) = pages.too_large(with_it) else {
                 at_once = with_it;
@@ -80,7 +80,7 @@ pub struct Sums {
 }
 
 impl Sums {
-    fn of(file: &File) -> Result<Self> {
+    fn read(file: &File) -> Result<Self> {
         let size = file.metadata()?.len();
         Ok(Self { size, rows: 0, stored: 0, values: 0, empty: 0, unpacked: 0 })
     }

@@ -36,7 +36,7 @@ impl Pages {
     ///
     /// # Errors
     /// If their sizes cannot be, or add up to more than is read.
-    pub fn of(file: &File, column: &ColumnChunkMetaData, sums: &mut Sums) -> Result<Self> {
+    pub fn read(file: &File, column: &ColumnChunkMetaData, sums: &mut Sums) -> Result<Self> {
         let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
         let (start, length) = (u64::try_from(start)?, u64::try_from(column.compressed_size())?);
         let size = file.metadata()?.len();

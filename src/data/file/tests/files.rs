@@ -177,7 +177,7 @@ fn values_are_filled_in_once() {
 
 #[test]
 fn a_profile_shows_columns_and_likely_presets() {
-    let found = Profile::of(&golden("conversations.parquet"), 4).unwrap();
+    let found = Profile::read(&golden("conversations.parquet"), 4).unwrap();
     let paths: Vec<_> = found.columns.iter().map(|column| column.path.as_str()).collect();
     assert_eq!(
         paths,
@@ -195,7 +195,7 @@ fn a_profile_shows_columns_and_likely_presets() {
     assert_eq!((found.columns[4].kind, &found.columns[4].example), ("a text", &json!("42")));
     assert_eq!(found.presets, [Preset::DapoMath17k]);
     let files = Files::new(&[("a.jsonl", "{\"a\": null, \"b\": [1]}\n{\"a\": 2}\n5\n")]);
-    let found = Profile::of(&files.path("a.jsonl"), usize::MAX).unwrap();
+    let found = Profile::read(&files.path("a.jsonl"), usize::MAX).unwrap();
     assert_eq!((found.report.n_rows, found.report.n_broken, found.presets.len()), (3, 1, 0));
     let columns: Vec<_> = found.columns.iter().map(|c| (c.path.as_str(), c.kind, c.n_rows)).collect();
     assert_eq!(columns, [("b", "a list", 1), ("a", "a number", 1)]);

@@ -125,7 +125,7 @@ fn a_profile_leaves_out_what_is_too_large() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.parquet");
     fs::write(&path, with_large_page()).unwrap();
-    let found = Profile::of(&path, usize::MAX).unwrap();
+    let found = Profile::read(&path, usize::MAX).unwrap();
     let columns: Vec<_> =
         found.columns.iter().map(|c| (c.path.as_str(), c.kind, &c.example, c.n_rows)).collect();
     assert_eq!(
@@ -138,7 +138,7 @@ fn a_profile_leaves_out_what_is_too_large() {
 fn a_profile_keeps_no_long_texts() {
     let long = format!("{{\"a\": {:?}, \"b\": [{:?}, \"x\"]}}\n", "é".repeat(1 << 20), "y".repeat(3 << 20));
     let files = Files::new(&[("a.jsonl", &long)]);
-    let found = Profile::of(&files.path("a.jsonl"), usize::MAX).unwrap();
+    let found = Profile::read(&files.path("a.jsonl"), usize::MAX).unwrap();
     assert!(found.columns.iter().all(|column| column.example.to_string().len() <= (1 << 20) + 8));
     assert!(found.columns.iter().all(|column| column.example.to_string().len() > 1_000_000));
 }

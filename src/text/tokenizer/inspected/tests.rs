@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 
 fn refusal(file: Value) -> String {
-    format!("{:#}", Inspected::of(file.to_string().as_bytes()).unwrap_err())
+    format!("{:#}", Inspected::parse(file.to_string().as_bytes()).unwrap_err())
 }
 
 fn replace(pattern: Value, content: &str) -> Value {
@@ -100,7 +100,7 @@ fn inserted_ids_are_found_wherever_they_stand() {
         {"<b>": {"id": "<b>", "ids": [7, 9], "tokens": ["<b>", "<c>"]}}});
     let file = json!({"post_processor": {"type": "Sequence", "processors": [
         template, {"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0]}]}});
-    let inserted = Inspected::of(file.to_string().as_bytes()).unwrap().inserted();
+    let inserted = Inspected::parse(file.to_string().as_bytes()).unwrap().inserted();
     let expected = [(7, "<b>"), (9, "<c>"), (2, "</s>"), (0, "<s>")];
     assert_eq!(inserted, expected.map(|(id, text)| (id, text.to_owned())));
 }
@@ -118,7 +118,7 @@ fn what_published_tokenizers_have_passes() {
             {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
         "model": {"type": "BPE", "dropout": null, "unk_token": "<unk>", "vocab": {"a": 0}, "merges": [["a", "b"]]},
     });
-    let inspected = Inspected::of(file.to_string().as_bytes()).unwrap();
+    let inspected = Inspected::parse(file.to_string().as_bytes()).unwrap();
     assert_eq!(inspected.unknown(), (Some("<unk>"), None));
 }
 
@@ -126,13 +126,13 @@ fn what_published_tokenizers_have_passes() {
 fn clean_ups_one_behind_the_other_make_nothing_longer() {
     let clean_up = replace(json!({"Regex": "\\s+"}), " ");
     let file = |n| json!({"normalizer": {"type": "Sequence", "normalizers": vec![clean_up.clone(); n]}});
-    let inspected = Inspected::of(file(40).to_string().as_bytes()).unwrap();
+    let inspected = Inspected::parse(file(40).to_string().as_bytes()).unwrap();
     assert_eq!((inspected.reads.growth, inspected.reads_quickly(1)), (1, false));
 }
 
 #[test]
 fn only_what_its_length_bounds_is_quick() {
-    let of = |file: Value| Inspected::of(file.to_string().as_bytes()).unwrap();
+    let of = |file: Value| Inspected::parse(file.to_string().as_bytes()).unwrap();
     let plain = of(json!({
         "pre_tokenizer": {"type": "ByteLevel"},
         "decoder": replace(json!({"String": "_"}), " "),

@@ -1,11 +1,11 @@
-//! What all schedules have in common: ask, score, graft, read, let grow.
+//! What all schedules have in common: ask, score, read, let grow.
 //!
 //! ```text
-//! prompts --open, generate, graft--> trees of first responses --finish--> whole trees
+//! prompts --open, generate, score--> trees of first responses --finish--> whole trees
 //!                                         |    ^
 //!                                read, grow    generate, add        once a round
 //!                                         v    |
-//!                                         sprouts
+//!                                    pending branches
 //! ```
 
 use std::cell::RefCell;
@@ -23,7 +23,7 @@ use crate::score::{Judge, Whole};
 use crate::types::{Completion, Fork, GenRequest, Leaf, Progress, Prompt, Step, Tree};
 
 /// Asks a policy and judges its answers.
-pub struct Gatherer {
+pub struct Collector {
     /// Chooses prompts.
     pub sampler: Box<dyn PromptSampler>,
     /// Decides which responses to ask for.
@@ -40,7 +40,7 @@ pub struct Gatherer {
 
 /// Trees, and where further responses will leave those that they have.
 #[derive(Clone, Debug, Default)]
-pub struct Sprouts {
+pub struct PendingBranches {
     /// One per prompt.
     pub trees: Vec<Tree>,
     /// Index of a tree, and the fork; neighbours leave at one place.
@@ -49,7 +49,7 @@ pub struct Sprouts {
 
 /// What calls took.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Spent {
+pub struct Timings {
     /// Seconds of generating, and of reading what was generated.
     pub generate_s: f64,
     /// Seconds of scoring.
@@ -59,7 +59,7 @@ pub struct Spent {
 }
 
 /// What is asked of a policy in one call.
-pub struct Call<'a> {
+pub struct CollectContext<'a> {
     /// Who answers.
     pub policy: &'a Policy,
     /// The step that it happens in.
@@ -67,10 +67,10 @@ pub struct Call<'a> {
     /// Hears how many responses have ended since its last call.
     pub progress: &'a mut Progress<'a>,
     /// Grows by what it takes.
-    pub spent: &'a mut Spent,
+    pub timings: &'a mut Timings,
 }
 
-impl Gatherer {
+impl Collector {
     /// The first requests for `prompts`.
     pub fn open(&self, prompts: &[Arc<Prompt>]) -> Vec<GenRequest> {
         prompts.iter().flat_map(|prompt| self.explorer.open(prompt)).collect()
@@ -80,12 +80,12 @@ impl Gatherer {
     ///
     /// # Errors
     /// If generation fails.
-    pub fn ask(&mut self, call: &mut Call<'_>, requests: &[GenRequest]) -> Result<Generated> {
+    pub fn ask(&mut self, context: &mut CollectContext<'_>, requests: &[GenRequest]) -> Result<Generated> {
         let start = Instant::now();
-        let generation = Generation { step: call.step, ..self.generation };
-        let generated = self.engine.generate(call.policy, requests, &generation, call.progress)?;
-        call.spent.generate_s += start.elapsed().as_secs_f64();
-        call.spent.counts += generated.counts;
+        let generation = Generation { step: context.step, ..self.generation };
+        let generated = self.engine.generate(context.policy, requests, &generation, context.progress)?;
+        context.timings.generate_s += start.elapsed().as_secs_f64();
+        context.timings.counts += generated.counts;
         Ok(generated)
     }
 
@@ -93,38 +93,38 @@ impl Gatherer {
     ///
     /// # Errors
     /// If a response cannot be decoded, or a grader does not work.
-    pub fn graft(
+    pub fn score(
         &self,
         requests: Vec<GenRequest>,
         completions: Vec<Completion>,
-        call: &mut Call<'_>,
+        context: &mut CollectContext<'_>,
     ) -> Result<Vec<Tree>> {
         let start = Instant::now();
-        let trees = self.judge.trees(requests, completions, call.progress)?;
-        call.spent.score_s += start.elapsed().as_secs_f64();
+        let trees = self.judge.trees(requests, completions, context.progress)?;
+        context.timings.score_s += start.elapsed().as_secs_f64();
         Ok(trees)
     }
 
-    /// Reads the last `generation` of `trees` and decides where they grow. Those that are not worth training on are counted
-    /// in `discarded` and gone.
+    /// Reads the responses of `trees` at the last `depth` and decides where they grow. Those that are not worth training on are
+    /// counted in `discarded` and gone.
     ///
     /// # Errors
     /// If results cannot be copied to the host.
-    pub fn sprout(
+    pub fn branch(
         &mut self,
-        call: &mut Call<'_>,
-        (trees, generation): (Vec<Tree>, usize),
+        context: &mut CollectContext<'_>,
+        (trees, depth): (Vec<Tree>, usize),
         discarded: &mut Discarded,
-    ) -> Result<Sprouts> {
-        if generation >= self.explorer.rounds() {
-            return Ok(Sprouts { trees, forks: Vec::new() });
+    ) -> Result<PendingBranches> {
+        if depth >= self.explorer.rounds() {
+            return Ok(PendingBranches { trees, forks: Vec::new() });
         }
         let start = Instant::now();
         let needs = self.explorer.needs();
-        let progress = RefCell::new(&mut *call.progress);
+        let progress = RefCell::new(&mut *context.progress);
         let check = || (progress.borrow_mut())(0);
-        let read = self.reader.read(call.policy, (&trees, generation), needs, (call.step, &check))?;
-        let (mut n_read, mut sprouts) = (0, Sprouts::default());
+        let read = self.reader.read(context.policy, (&trees, depth), needs, (context.step, &check))?;
+        let (mut n_read, mut branches) = (0, PendingBranches::default());
         for tree in trees {
             let roots = read.of_tree(&tree, n_read);
             n_read += roots.len();
@@ -133,28 +133,28 @@ impl Gatherer {
                 discarded.add(&tree);
                 continue;
             }
-            let index = sprouts.trees.len();
-            sprouts.forks.extend(forks.into_iter().map(|fork| (index, fork)));
-            sprouts.trees.push(tree);
+            let index = branches.trees.len();
+            branches.forks.extend(forks.into_iter().map(|fork| (index, fork)));
+            branches.trees.push(tree);
         }
-        call.spent.generate_s += start.elapsed().as_secs_f64();
-        Ok(sprouts)
+        context.timings.generate_s += start.elapsed().as_secs_f64();
+        Ok(branches)
     }
 
-    /// The trees that `sprouts` become with what their requests were answered.
+    /// The trees that `branches` become with what their requests were answered.
     ///
     /// # Errors
     /// If a response cannot be decoded, or a grader does not work.
     pub fn grown(
         &self,
-        sprouts: Sprouts,
+        branches: PendingBranches,
         requests: Vec<GenRequest>,
         completions: Vec<Completion>,
-        call: &mut Call<'_>,
+        context: &mut CollectContext<'_>,
     ) -> Result<Vec<Tree>> {
         let start = Instant::now();
-        let trees = sprouts.grown(requests, completions, &self.judge, call.progress)?;
-        call.spent.score_s += start.elapsed().as_secs_f64();
+        let trees = branches.grown(requests, completions, &self.judge, context.progress)?;
+        context.timings.score_s += start.elapsed().as_secs_f64();
         Ok(trees)
     }
 
@@ -164,7 +164,7 @@ impl Gatherer {
     }
 }
 
-impl Sprouts {
+impl PendingBranches {
     /// A request for each fork; samples are numbered on from those that each tree has.
     #[must_use]
     pub fn requests(&self) -> Vec<GenRequest> {

@@ -62,10 +62,10 @@ proptest! {
         let forks = shape.iter().enumerate().flat_map(|(i, (_, branches))| {
             branches.iter().map(move |(parent, at, _)| (i, Fork { parent: *parent, at: *at }))
         });
-        let sprouts = Sprouts { trees, forks: forks.collect() };
-        let asked = sprouts.requests();
+        let branches = PendingBranches { trees, forks: forks.collect() };
+        let asked = branches.requests();
         let answers = shape.iter().flat_map(|(_, branches)| branches.iter().map(|(.., new)| completion(new.clone())));
-        let whole = sprouts.grown(asked, answers.collect(), &judge, &mut |_| Ok(())).unwrap();
+        let whole = branches.grown(asked, answers.collect(), &judge, &mut |_| Ok(())).unwrap();
         for (tree, (roots, branches)) in whole.iter().zip(&shape) {
             let numbers: Vec<u32> = tree.leaves.iter().map(|leaf| leaf.sample).collect();
             prop_assert_eq!(numbers, (0..(roots.len() + branches.len()) as u32).collect::<Vec<_>>());

@@ -65,14 +65,14 @@ fn present() -> String {
 }
 
 /// Puts problems to a policy.
-pub struct Asker<'t> {
+pub struct PromptBuilder<'t> {
     tokenizer: &'t Tokenizer,
     chat: Option<(ChatTemplate, &'t ChatConfig)>,
     /// Texts of special tokens.
     special: Vec<String>,
 }
 
-impl<'t> Asker<'t> {
+impl<'t> PromptBuilder<'t> {
     /// As `chat` says, or plainly without it.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl<'t> Asker<'t> {
     ///
     /// # Errors
     /// If the template refuses it, or it cannot be tokenized or has no tokens.
-    pub fn ask(&self, question: &str) -> Result<(String, Vec<TokenId>)> {
+    pub fn build(&self, question: &str) -> Result<(String, Vec<TokenId>)> {
         let (text, tokens) = match &self.chat {
             None => (question.to_owned(), self.tokenizer.encode_whole(question)?),
             Some((template, chat)) => {
@@ -139,9 +139,9 @@ impl<'t> Asker<'t> {
     /// how many these are.
     ///
     /// # Errors
-    /// As [`Asker::ask`].
+    /// As [`PromptBuilder::build`].
     pub fn read(&self, question: &str) -> Result<(String, usize)> {
-        let (_, tokens) = self.ask(question)?;
+        let (_, tokens) = self.build(question)?;
         Ok((self.tokenizer.pieces(&tokens)?.concat(), tokens.len()))
     }
 }
@@ -180,14 +180,14 @@ mod tests {
     #[test]
     fn a_prompt_without_a_template_begins_as_every_text_and_one_written_out_for_a_template_does_not() {
         let tokenizer = tokenizer();
-        let plain = Asker::new(&tokenizer, None).unwrap();
-        let (_, tokens) = plain.ask("1+2").unwrap();
+        let plain = PromptBuilder::new(&tokenizer, None).unwrap();
+        let (_, tokens) = plain.build("1+2").unwrap();
         assert_eq!((tokens[0], &tokens), (1, &plain.written_out("1+2").unwrap()));
         let chat = ChatConfig { now: Some("1999-01-01T00:00:00+00:00[UTC]".into()), ..Default::default() };
-        let asker = Asker::new(&tokenizer, Some(&chat)).unwrap();
-        let (text, tokens) = asker.ask("1+2").unwrap();
+        let builder = PromptBuilder::new(&tokenizer, Some(&chat)).unwrap();
+        let (text, tokens) = builder.build("1+2").unwrap();
         assert_eq!(text, "1999:1+2");
-        assert_eq!(tokens, asker.written_out(&text).unwrap());
+        assert_eq!(tokens, builder.written_out(&text).unwrap());
         assert_ne!(tokens[0], 1);
     }
 
@@ -203,7 +203,7 @@ mod tests {
         chat.keep_time(tokenizer.chat_template(), || panic!("there is one"));
         let mut chat = ChatConfig::default();
         chat.keep_time(tokenizer.chat_template(), || Some("yesterday".into()));
-        let error = Asker::new(&tokenizer, Some(&chat)).err().unwrap().to_string();
+        let error = PromptBuilder::new(&tokenizer, Some(&chat)).err().unwrap().to_string();
         assert!(error.starts_with("[chat] now: got \"yesterday\", expected a time with its zone"), "{error}");
     }
 }

@@ -104,16 +104,16 @@ fn gomp_parallel() -> Option<Parallel> {
 }
 
 /// A slice whose parts are written by several threads, each part by one.
-pub struct Parts<'a, T> {
+pub struct DisjointSlices<'a, T> {
     start: *mut T,
     len: usize,
     _slice: std::marker::PhantomData<&'a mut [T]>,
 }
 
 // SAFETY: all access goes through `get`, whose caller vouches that no two threads hold overlapping parts.
-unsafe impl<T: Send> Sync for Parts<'_, T> {}
+unsafe impl<T: Send> Sync for DisjointSlices<'_, T> {}
 
-impl<'a, T> Parts<'a, T> {
+impl<'a, T> DisjointSlices<'a, T> {
     /// Of `slice`.
     pub fn new(slice: &'a mut [T]) -> Self {
         Self { start: slice.as_mut_ptr(), len: slice.len(), _slice: std::marker::PhantomData }

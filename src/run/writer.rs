@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::guards::{diverged, smaller_updates};
 use super::home::Home;
-use super::inputs::Inputs;
+use super::inputs::InputFiles;
 use super::{Run, Setup};
 use crate::checkpoint::{save_model, write_sealed};
 use crate::eval::{Estimate, EvalReport, Evaluation, Evaluator};
@@ -21,20 +21,20 @@ use crate::step::explained_rewards;
 use crate::types::{MetricRow, Step, TrainedTree};
 
 /// The open files of a run.
-pub(super) struct Ledger {
+pub(super) struct RunWriter {
     home: Home,
     sinks: Vec<Box<dyn MetricSink>>,
     /// When this process took the run up.
     pub opened: Instant,
 }
 
-impl Ledger {
+impl RunWriter {
     /// Opens the files of the run in `home`. From here on its folder is changed.
     pub fn open(setup: &Setup, mut home: Home, console: &Console, given: Option<&str>) -> Result<Self> {
         let opened = Instant::now();
         let Home { folder, manifest, resumed_at, last_row, .. } = &mut home;
         if resumed_at.is_none() {
-            Inputs::of(setup)?.write(folder)?;
+            InputFiles::of_now(setup)?.write(folder)?;
         }
         folder.write_recipe(manifest, given, &setup.recipe.to_toml()?)?;
         let environment = Environment {
@@ -206,11 +206,11 @@ impl Run<'_> {
         let start = Instant::now();
         let moment = format!("step_{:06}", self.step);
         let policy = &self.trainer.policy;
-        let found = self.ledger.evaluate(&moment, self.setup, policy, self.console, interrupt);
+        let found = self.writer.evaluate(&moment, self.setup, policy, self.console, interrupt);
         let evaluations = match found {
             Ok(evaluations) => evaluations,
             Err(error) => {
-                let remedy = format!("{}; {}", self.ledger.newest_checkpoint()?, smaller_updates(self.setup));
+                let remedy = format!("{}; {}", self.writer.newest_checkpoint()?, smaller_updates(self.setup));
                 return Err(diverged(&format!("after step {}", self.step), error, &remedy));
             }
         };
@@ -237,7 +237,7 @@ impl Run<'_> {
         if is_stopped {
             state.source = state.source.without_failures();
         }
-        let Home { store, manifest, folder, .. } = &mut self.ledger.home;
+        let Home { store, manifest, folder, .. } = &mut self.writer.home;
         let path = store
             .write(self.step, |dir| state.save(dir, &self.trainer.policy.config, &self.setup.tokenizer))?;
         manifest.note_saved(folder, self.step)?;

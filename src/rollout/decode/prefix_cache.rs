@@ -9,7 +9,7 @@ use crate::model::{KvCache, Policy};
 use crate::types::{GenRequest, TokenId};
 
 /// What a response left behind.
-pub(super) struct Kept {
+pub(super) struct CachedPrefix {
     prompt: u64,
     /// Its tokens that were read.
     response: Vec<TokenId>,
@@ -17,7 +17,7 @@ pub(super) struct Kept {
     layers: Vec<(Tensor, Tensor)>,
 }
 
-impl Kept {
+impl CachedPrefix {
     /// What the row at `place` of `batch` leaves behind.
     pub fn of_row(batch: &Batch<'_>, place: i64, row: &Row<'_>) -> Self {
         // Rows that have ended are fed on until they leave; what they read then is nobody's.
@@ -53,7 +53,7 @@ impl Kept {
 pub(super) fn resume(
     policy: &Policy,
     contexts: &[Context],
-    kept: &[&Kept],
+    kept: &[&CachedPrefix],
     n_new: i64,
 ) -> anyhow::Result<(Tensor, KvCache)> {
     let device = policy.placement.device;
