@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+mod hash;
 pub(crate) mod model_folder;
 mod regular;
 mod whole;
 
+pub(crate) use hash::hash_of;
 pub(crate) use regular::append_to;
 pub use regular::{open_regular, read_regular, read_regular_text};
 pub(crate) use whole::{is_temporary, temporary_beside};

@@ -55,6 +55,7 @@ pub mod score;
 pub mod signal;
 mod stats;
 pub mod step;
+pub mod table;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

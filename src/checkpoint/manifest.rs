@@ -8,14 +8,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::files::{list, open_regular, read_regular, sync_folder, write_whole};
+use crate::files::{hash_of, list, open_regular, read_regular, sync_folder, write_whole};
 use crate::types::{RunId, Step};
 
 const MANIFEST: &str = "manifest.json";
@@ -216,19 +215,7 @@ impl Fingerprint {
     /// If it cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
         let read = || -> std::io::Result<Self> {
-            let mut file = open_regular(path)?;
-            let (mut hash, mut size) = (Sha256::new(), 0);
-            let mut buffer = vec![0; 1 << 20];
-            loop {
-                match file.read(&mut buffer)? {
-                    0 => break,
-                    n => {
-                        hash.update(&buffer[..n]);
-                        size += n as u64;
-                    }
-                }
-            }
-            let sha256 = format!("{:x}", hash.finalize());
+            let (sha256, size) = hash_of(Sha256::new(), open_regular(path)?)?;
             Ok(Self { size, sha256 })
         };
         read().with_context(|| format!("could not read {}", path.display()))

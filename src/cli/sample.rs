@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::data::{ChatConfig, PromptBuilder};
 use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite};
 use crate::run::Failure;
-use crate::types::{Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
+use crate::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rewards::{Countdown, Task};
@@ -62,6 +62,27 @@ impl Sample {
     }
 
     pub fn run(self) -> Result<ExitCode> {
+        self.check()?;
+        let loaded = policy::load(&self.model, Choices::default())?;
+        let chat = self.chat.then(|| self.chat_config());
+        let (text, tokens) = asked(&loaded, chat.as_ref(), &self.text()?).map_err(Failure::bad_input)?;
+        super::warn_of_unknown(&loaded.tokenizer.unknown([text.as_str()])?);
+        self.check_room(&loaded, tokens.len())?;
+        // Nothing is graded here, so the task is never looked at.
+        let task = Task::Countdown(Countdown { numbers: Vec::new(), target: 0 });
+        let completions = self.answers(&loaded, Prompt { id: 0, text, tokens, task })?;
+        for (i, done) in completions.iter().enumerate() {
+            if i > 0 {
+                super::say("---")?;
+            }
+            super::say(loaded.tokenizer.decode(&done.tokens, true)?)?;
+        }
+        self.remark(&completions);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Whether its numbers make sense.
+    fn check(&self) -> Result<()> {
         super::require(self.samples > 0, || "-n: got 0, expected at least 1".to_owned())?;
         let hot = self.temperature.is_finite() && self.temperature >= 0.0;
         super::require(hot, || format!("--temperature: got {}, expected at least 0", self.temperature))?;
@@ -75,41 +96,40 @@ impl Sample {
         super::require(self.top_p > 0.0 && self.top_p <= 1.0, || {
             format!("--top-p: got {}, expected more than 0 and at most 1", self.top_p)
         })?;
-        super::require(self.max_new_tokens > 0, || {
-            "--max-new-tokens: got 0, expected at least 1".to_owned()
-        })?;
-        super::require(self.max_num_seqs > 0, || "--max-num-seqs: got 0, expected at least 1".to_owned())?;
-        let loaded = policy::load(&self.model, Choices::default())?;
-        let text = match self.prompt.as_ref().filter(|prompt| *prompt != "-") {
-            Some(prompt) => prompt.clone(),
-            None => {
-                let mut text = String::new();
-                std::io::stdin().read_to_string(&mut text).context("standard input")?;
-                text
-            }
-        };
-        let chat = self.chat.then(|| self.chat_config());
-        let (text, tokens) = asked(&loaded, chat.as_ref(), &text).map_err(Failure::bad_input)?;
-        super::warn_of_unknown(&loaded.tokenizer.unknown([text.as_str()])?);
+        let at_least_one = |flag: &str| format!("{flag}: got 0, expected at least 1");
+        super::require(self.max_new_tokens > 0, || at_least_one("--max-new-tokens"))?;
+        super::require(self.max_num_seqs > 0, || at_least_one("--max-num-seqs"))
+    }
+
+    /// The prompt as it was given.
+    fn text(&self) -> Result<String> {
+        if let Some(prompt) = self.prompt.as_ref().filter(|prompt| *prompt != "-") {
+            return Ok(prompt.clone());
+        }
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("standard input")?;
+        Ok(text)
+    }
+
+    /// Whether the longest response has room behind a prompt of `n` tokens.
+    fn check_room(&self, loaded: &Loaded, n: usize) -> Result<()> {
         let positions = usize::try_from(loaded.policy.config.max_position_embeddings)?;
-        let room = positions.saturating_sub(tokens.len());
+        let room = positions.saturating_sub(n);
         super::require(self.max_new_tokens <= room, || {
-            let prompt =
-                format!("a prompt of {} tokens, but the model has {positions} positions", tokens.len());
+            let prompt = format!("a prompt of {n} tokens, but the model has {positions} positions");
+            let got = self.max_new_tokens;
             match room {
                 0 => format!("{prompt}; expected a shorter one"),
-                room => format!(
-                    "--max-new-tokens: got {} after {prompt}; expected at most {room}",
-                    self.max_new_tokens
-                ),
+                room => format!("--max-new-tokens: got {got} after {prompt}; expected at most {room}"),
             }
-        })?;
-        // Nothing is graded here, so the task is never looked at.
-        let task = Task::Countdown(Countdown { numbers: Vec::new(), target: 0 });
-        let prompt = Arc::new(Prompt { id: 0, text, tokens, task });
+        })
+    }
+
+    fn answers(&self, loaded: &Loaded, prompt: Prompt) -> Result<Vec<Completion>> {
+        let prompt = Arc::new(prompt);
         let request = |sample| GenRequest { prompt: Arc::clone(&prompt), prefix: Vec::new(), sample };
         let requests: Vec<GenRequest> = (0..self.samples).map(request).collect();
-        let Self { temperature, top_p, top_k, max_new_tokens, max_num_seqs, .. } = self;
+        let &Self { temperature, top_p, top_k, max_new_tokens, max_num_seqs, .. } = self;
         let generation = Generation {
             random: RunRandom::new(self.seed),
             purpose: Purpose::Sample,
@@ -118,26 +138,23 @@ impl Sample {
         };
         let mut engine = DecodeEngine::new(loaded.tokenizer.eos_ids().to_vec(), max_num_seqs, 16384);
         let generated = engine.generate(&loaded.policy, &requests, &generation, &mut |_| Ok(()))?;
-        let completions = generated.completions;
-        require_finite(&requests, &completions)?;
-        for (i, done) in completions.iter().enumerate() {
-            if i > 0 {
-                super::say("---")?;
-            }
-            super::say(loaded.tokenizer.decode(&done.tokens, true)?)?;
-        }
-        let copies = completions.windows(2).all(|two| two[0].tokens == two[1].tokens);
-        if completions.len() > 1 && copies {
-            super::remark(format_args!("note: all {} responses are the same", completions.len()));
+        require_finite(&requests, &generated.completions)?;
+        Ok(generated.completions)
+    }
+
+    /// What is noteworthy of `completions`.
+    fn remark(&self, completions: &[Completion]) {
+        let n = completions.len();
+        if n > 1 && completions.windows(2).all(|two| two[0].tokens == two[1].tokens) {
+            super::remark(format_args!("note: all {n} responses are the same"));
         }
         let cut = completions.iter().filter(|done| done.finish == Finish::Length).count();
         if cut > 0 {
+            let limit = self.max_new_tokens;
             super::remark(format_args!(
-                "note: {cut} of {} responses cut off after {max_new_tokens} tokens; --max-new-tokens allows more",
-                completions.len()
+                "note: {cut} of {n} responses cut off after {limit} tokens; --max-new-tokens allows more"
             ));
         }
-        Ok(ExitCode::SUCCESS)
     }
 }
 

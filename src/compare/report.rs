@@ -1,13 +1,12 @@
 //! `compare.md`: tables, the command, the curves, and what the numbers mean.
 
-use std::fmt::Write;
-
 use super::collect::Measure;
 use super::plot::Axis;
 use super::sharing::Shared;
 use super::statistics::{Mean, Paired};
-use super::summary::{ArmSummary, Cost, Summary};
+use super::summary::{ArmSummary, Cost, RunSummary, Summary};
 use crate::observe::duration;
+use crate::table::Table;
 
 /// The whole report.
 #[must_use]
@@ -28,10 +27,10 @@ pub fn markdown(summary: &Summary) -> String {
         add(&format!("`--quick` means `{}`: a first look, no result.", summary.quick.join("`, `")));
     }
     const ENDS: [&str; 2] = ["at the end", "over the run"];
-    add(&table(summary, &summary.avg_name(), ENDS, [Measure::FinalAvg, Measure::AreaAvg]));
+    add(&table(summary, &summary.avg_name(), ENDS, [Measure::FinalAvg, Measure::AreaAvg]).markdown());
     let has_greedy = summary.arms.iter().any(|arm| arm.measures.contains_key(&Measure::FinalGreedy));
     if has_greedy {
-        add(&table(summary, "greedy", ENDS, [Measure::FinalGreedy, Measure::AreaGreedy]));
+        add(&table(summary, "greedy", ENDS, [Measure::FinalGreedy, Measure::AreaGreedy]).markdown());
     }
     if let Some(n) = summary.equal_tokens {
         add(&format!(
@@ -40,10 +39,10 @@ pub fn markdown(summary: &Summary) -> String {
         ));
         let names = [summary.avg_name(), String::from("greedy accuracy")];
         let names = [names[0].as_str(), names[1].as_str()];
-        add(&table(summary, "", names, [Measure::EqualAvg, Measure::EqualGreedy]));
+        add(&table(summary, "", names, [Measure::EqualAvg, Measure::EqualGreedy]).markdown());
     }
     if summary.n_finished > 0 {
-        add(&costs(summary));
+        add(&costs(summary).markdown());
     }
     add(&explanation(summary));
     for note in &summary.notes {
@@ -56,60 +55,50 @@ pub fn markdown(summary: &Summary) -> String {
         }
     }
     add("## Runs");
-    add(&runs(summary));
+    add(&runs(summary).markdown());
     text.truncate(text.trim_end().len());
     text + "\n"
 }
 
 /// A row per arm: two measures of `name`, called `names`, each with its difference to the baseline.
-#[must_use]
-pub fn table(summary: &Summary, name: &str, names: [&str; 2], measures: [Measure; 2]) -> String {
-    let baseline = &summary.baseline;
-    let against = format!("difference to {baseline} | p");
-    let [first, second] = names.map(|own| format!("{name} {own}").trim().to_owned());
-    let mut text = match summary.arms.len() {
-        1 => format!("| arm | seeds | {first} | {second} |\n|---|---|---|---|\n"),
-        _ => format!(
-            "| arm | seeds | {first} | {against} | {second} | {against} |\n|---|---|---|---|---|---|---|---|\n"
-        ),
-    };
-    for arm in &summary.arms {
-        let mut cells = vec![arm.label.replace('|', "\\|"), arm.finished().count().to_string()];
+fn table(summary: &Summary, name: &str, names: [&str; 2], measures: [Measure; 2]) -> Table {
+    let has_others = summary.arms.len() > 1;
+    let mut header = vec![String::from("arm"), String::from("seeds")];
+    for own in names {
+        header.push(format!("{name} {own}").trim().to_owned());
+        if has_others {
+            header.extend([format!("difference to {}", summary.baseline), String::from("p")]);
+        }
+    }
+    let row = |arm: &ArmSummary| {
+        let mut cells = vec![arm.label.clone(), arm.finished().count().to_string()];
         for measure in measures {
             cells.push(arm.measures.get(&measure).map_or_else(none, percent));
-            if summary.arms.len() > 1 {
+            if has_others {
                 let paired = arm.against_baseline.as_ref().and_then(|all| all.get(&measure));
                 cells.push(paired.map_or_else(none, |paired| points(&paired.difference)));
                 cells.push(paired.map_or_else(none, p_value));
             }
         }
-        // Writing into a string cannot fail.
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
-    }
-    text.truncate(text.trim_end().len());
-    text
+        cells
+    };
+    Table { header, rows: summary.arms.iter().map(row).collect() }
 }
 
 /// A row per arm: what its training took.
-#[must_use]
-pub fn costs(summary: &Summary) -> String {
-    let equal = summary.equal_tokens.map(tokens);
-    let until = equal.as_ref().map_or_else(String::new, |n| format!(" time to {n} tokens |"));
-    let line = if equal.is_some() { "---|" } else { "" };
-    let mut text = format!(
-        "| arm | response tokens | with an advantage | training time |{until}\n|---|---|---|---|{line}\n"
-    );
-    for arm in &summary.arms {
-        let Some(Cost { tokens: n, seconds, valid_tokens, equal_seconds }) = arm.cost else { continue };
-        let mut cells = vec![arm.label.replace('|', "\\|"), tokens(n)];
-        cells.push(valid_tokens.map_or_else(none, |share| format!("{:.1}", 100.0 * share)));
-        cells.push(duration(seconds));
-        cells.extend(equal.is_some().then(|| equal_seconds.map_or_else(none, duration)));
-        // Writing into a string cannot fail.
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
-    }
-    text.truncate(text.trim_end().len());
-    text
+fn costs(summary: &Summary) -> Table {
+    let equal = summary.equal_tokens;
+    let mut header =
+        ["arm", "response tokens", "with an advantage", "training time"].map(String::from).to_vec();
+    header.extend(equal.map(|n| format!("time to {} tokens", tokens(n))));
+    let row = |arm: &ArmSummary| {
+        let Cost { tokens: n, seconds, valid_tokens, equal_seconds } = arm.cost?;
+        let share = valid_tokens.map_or_else(none, |share| format!("{:.1}", 100.0 * share));
+        let mut cells = vec![arm.label.clone(), tokens(n), share, duration(seconds)];
+        cells.extend(equal.map(|_| equal_seconds.map_or_else(none, duration)));
+        Some(cells)
+    };
+    Table { header, rows: summary.arms.iter().filter_map(row).collect() }
 }
 
 fn explanation(summary: &Summary) -> String {
@@ -142,32 +131,37 @@ fn pairing(shared: Shared) -> String {
     }
 }
 
-fn runs(summary: &Summary) -> String {
+fn runs(summary: &Summary) -> Table {
     let name = summary.avg_name();
-    let mut text = format!(
-        "| arm | seed | steps | {name} | greedy | {name} over the run | response tokens | training time | folder |\n\
-         |---|---|---|---|---|---|---|---|---|\n"
-    );
-    for arm in &summary.arms {
-        for run in &arm.runs {
-            let share =
-                |measure| run.measures.get(&measure).map_or_else(none, |v| format!("{:.1}", 100.0 * v));
-            let end = run.curve.last();
-            let cells = [
-                arm.label.replace('|', "\\|"),
-                run.seed.to_string(),
-                if run.finished { run.steps.to_string() } else { format!("{} of {}", run.step, run.steps) },
-                share(Measure::FinalAvg),
-                share(Measure::FinalGreedy),
-                share(Measure::AreaAvg),
-                end.map_or_else(none, |end| tokens(end.tokens)),
-                end.map_or_else(none, |end| duration(end.seconds)),
-                run.folder.clone(),
-            ];
-            let _ = writeln!(text, "| {} |", cells.join(" | "));
-        }
-    }
-    text
+    let over_the_run = format!("{name} over the run");
+    let header = [
+        "arm",
+        "seed",
+        "steps",
+        &name,
+        "greedy",
+        &over_the_run,
+        "response tokens",
+        "training time",
+        "folder",
+    ];
+    let row = |arm: &ArmSummary, run: &RunSummary| {
+        let share = |measure| run.measures.get(&measure).map_or_else(none, |v| format!("{:.1}", 100.0 * v));
+        let end = run.curve.last();
+        vec![
+            arm.label.clone(),
+            run.seed.to_string(),
+            if run.finished { run.steps.to_string() } else { format!("{} of {}", run.step, run.steps) },
+            share(Measure::FinalAvg),
+            share(Measure::FinalGreedy),
+            share(Measure::AreaAvg),
+            end.map_or_else(none, |end| tokens(end.tokens)),
+            end.map_or_else(none, |end| duration(end.seconds)),
+            run.folder.clone(),
+        ]
+    };
+    let rows = summary.arms.iter().flat_map(|arm| arm.runs.iter().map(move |run| row(arm, run)));
+    Table { header: header.map(str::to_owned).to_vec(), rows: rows.collect() }
 }
 
 /// The first table as aligned text for a terminal.
@@ -184,18 +178,7 @@ pub fn console_table(summary: &Summary) -> String {
         format!("to {}", summary.baseline),
         String::from("p"),
     ];
-    let mut rows = vec![header.to_vec()];
-    rows.extend(summary.arms.iter().map(row));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..header.len()).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
-            0 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
-        });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    Table { header: header.to_vec(), rows: summary.arms.iter().map(row).collect() }.plain()
 }
 
 fn row(arm: &ArmSummary) -> Vec<String> {
@@ -241,6 +224,11 @@ mod tests {
     use super::super::summary::{Origin, testing::arms};
     use super::*;
 
+    /// Without what aligns the cells of a table.
+    fn plain(text: &str) -> String {
+        text.split('|').map(|cell| cell.trim_matches(' ')).collect::<Vec<_>>().join("|")
+    }
+
     #[test]
     fn the_report_says_what_it_rests_on() {
         let dir = tempfile::tempdir().unwrap();
@@ -269,7 +257,7 @@ mod tests {
             "![accuracy by step](curves_by_step.png)",
             "| rhythm | 2 | 2 of 4 | – | – | – | 0.2 k | 6.0s |",
         ] {
-            assert!(text.contains(part), "{part}\n\n{text}");
+            assert!(plain(&text).contains(&plain(part)), "{part}\n\n{text}");
         }
         let shared = |policy, prompts, items| pairing(Shared { policy, prompts, items });
         assert_eq!(shared(false, true, true), ": the runs of a seed share their prompts and held-out items");

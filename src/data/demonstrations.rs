@@ -12,7 +12,7 @@
 //! searching on among it. Each step's value is a whole number of `0..=max_value`, so every value in a text is one token.
 
 use anyhow::{Result, ensure};
-use rand::{Rng, seq::IndexedRandom};
+use rand::{RngExt, seq::IndexedRandom};
 use rewards::Countdown;
 use serde::{Deserialize, Serialize};
 
@@ -88,7 +88,7 @@ pub fn check(item: &Countdown, max_value: u32) -> Result<()> {
 }
 
 /// One search for a solution of `item`, which [`check`] accepts. Attempts do not repeat.
-pub fn demonstrate(item: &Countdown, config: &DemoConfig, rng: &mut impl Rng) -> String {
+pub fn demonstrate(item: &Countdown, config: &DemoConfig, rng: &mut impl RngExt) -> String {
     let mut text = String::new();
     let mut written: Vec<String> = Vec::new();
     while written.len() < config.max_lines {
@@ -133,7 +133,7 @@ fn attempt(
     item: &Countdown,
     config: &DemoConfig,
     written: &[String],
-    rng: &mut impl Rng,
+    rng: &mut impl RngExt,
 ) -> Option<Expression> {
     let draws =
         (0..MAX_DRAWS + config.guesses).map(|_| Expression::random(&item.numbers, config.max_value, rng));
@@ -154,7 +154,7 @@ struct Expression {
 
 impl Expression {
     /// Combines `numbers`, two random operands at a time by a random step, until one expression is left.
-    fn random(numbers: &[u32], max_value: u32, rng: &mut impl Rng) -> Self {
+    fn random(numbers: &[u32], max_value: u32, rng: &mut impl RngExt) -> Self {
         let number = |&n: &u32| Self::number(n);
         let mut operands: Vec<Self> = numbers.iter().map(number).collect();
         while operands.len() > 1 {

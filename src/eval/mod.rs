@@ -38,7 +38,7 @@ pub use problem::Problem;
 pub use report::EvalReport;
 pub use results::{Refused, Results, ResultsFolder};
 pub use statistics::{Estimate, estimate, pass_at_k, pass_sizes};
-pub use table::{Table, of_reports};
+pub use table::of_reports;
 pub use versus::{Measured, Versus};
 
 use crate::data::EvalSet;

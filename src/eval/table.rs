@@ -1,47 +1,8 @@
-//! Tables in Markdown, aligned so that they can be read as they are.
-
-use std::fmt;
+//! The numbers of policies as tables.
 
 use super::paired::average;
 use super::{Estimate, EvalReport};
-
-/// A header and rows with as many cells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Table {
-    /// Names of the columns.
-    pub header: Vec<String>,
-    /// The cells; all columns but the first are numbers.
-    pub rows: Vec<Vec<String>>,
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |column: usize| {
-            let cells = self.rows.iter().chain([&self.header]).filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(3)
-        };
-        let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
-        let line = |f: &mut fmt::Formatter<'_>, cells: &[String]| {
-            for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-                match column {
-                    0 => write!(f, "| {cell:width$} |")?,
-                    _ => write!(f, " {cell:>width$} |")?,
-                }
-            }
-            writeln!(f)
-        };
-        line(f, &self.header)?;
-        let rules = widths.iter().enumerate();
-        let rules: Vec<String> = rules
-            .map(|(column, width)| match column {
-                0 => "-".repeat(*width),
-                _ => "-".repeat(width - 1) + ":",
-            })
-            .collect();
-        line(f, &rules)?;
-        self.rows.iter().try_for_each(|row| line(f, row))
-    }
-}
+use crate::table::Table;
 
 /// `12.5 [9.6, 16.0]`, in percent: intervals of shares near 0 and 1 reach farther to the other side.
 pub(super) fn percent(estimate: &Estimate) -> String {
@@ -103,26 +64,4 @@ pub(super) fn means(reports: &[EvalReport]) -> Vec<(String, Estimate)> {
         average(&all.collect::<Vec<_>>()).map(|mean| (name.clone(), mean))
     };
     first.iter().filter_map(|(name, _)| of(name)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_aligned_markdown() {
-        let cells = |cells: [&str; 3]| cells.map(String::from).to_vec();
-        let table = Table {
-            header: cells(["set", "n", "avg@4"]),
-            rows: vec![cells(["aime24", "30", "0.0 ± 5.7"]), cells(["math500", "500", "12.5 ± 2.0"])],
-        };
-        let expected = [
-            "| set     |   n |      avg@4 |",
-            "| ------- | --: | ---------: |",
-            "| aime24  |  30 |  0.0 ± 5.7 |",
-            "| math500 | 500 | 12.5 ± 2.0 |",
-            "",
-        ];
-        assert_eq!(table.to_string(), expected.join("\n"));
-    }
 }

@@ -4,8 +4,9 @@ use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
 
 use super::paired::{average, difference};
-use super::table::{Table, percent};
+use super::table::percent;
 use super::{Estimate, EvalItem, EvalReport, Problem};
+use crate::table::Table;
 
 /// What one policy reached on every set.
 pub struct Measured {

@@ -9,8 +9,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail, ensure};
-use rand::TryRngCore;
-use rand::rngs::OsRng;
+use rand::TryRng;
+use rand::rngs::SysRng;
 
 use super::regular::require_file;
 use super::{could_not_write, sync_folder};
@@ -130,7 +130,7 @@ pub(crate) fn temporary_beside(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // The names of a folder have at most 255 bytes.
     let name = &name[..floor_boundary(&name, 200)];
-    Ok(path.with_file_name(format!(".{name}{TEMPORARY}{:016x}", OsRng.try_next_u64()?)))
+    Ok(path.with_file_name(format!(".{name}{TEMPORARY}{:016x}", SysRng.try_next_u64()?)))
 }
 
 /// Whether `name` is one that [`temporary_beside`] gives.

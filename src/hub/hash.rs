@@ -1,13 +1,13 @@
 //! What a hub calls contents by: their hash, which is their name in the cache and how they are checked.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Read, copy};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::files::open_regular;
+use crate::files::{hash_of, open_regular};
 
 /// The hash of a file's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,18 +47,10 @@ impl ContentHash {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn same_of(&self, size: u64, mut content: impl Read) -> io::Result<Self> {
+    pub fn same_of(&self, size: u64, content: impl Read) -> io::Result<Self> {
         Ok(match self {
-            Self::Git(_) => {
-                let mut hasher = Sha1::new_with_prefix(format!("blob {size}\0"));
-                copy(&mut content, &mut hasher)?;
-                Self::Git(format!("{:x}", hasher.finalize()))
-            }
-            Self::Sha256(_) => {
-                let mut hasher = Sha256::new();
-                copy(&mut content, &mut hasher)?;
-                Self::Sha256(format!("{:x}", hasher.finalize()))
-            }
+            Self::Git(_) => Self::Git(hash_of(Sha1::new_with_prefix(format!("blob {size}\0")), content)?.0),
+            Self::Sha256(_) => Self::Sha256(hash_of(Sha256::new(), content)?.0),
         })
     }
 }

@@ -104,7 +104,7 @@ impl DerefMut for Policy {
 }
 
 /// Normal numbers by Box and Muller, two from each pair of uniform ones.
-fn fill_normal(out: &mut [f32], scale: f32, rng: &mut impl rand::Rng) {
+fn fill_normal(out: &mut [f32], scale: f32, rng: &mut impl rand::RngExt) {
     for pair in out.chunks_mut(2) {
         let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
         let angle = 2.0 * std::f64::consts::PI * rng.random::<f64>();

@@ -75,51 +75,13 @@ impl Setup {
             let template = tokenizer.chat_template();
             draft.change(|recipe| recipe.chat.iter_mut().for_each(|chat| chat.keep_time(template, || None)));
         }
-        let items = draft.judge(&["data"], |recipe| recipe.data.items().context("[data]"));
-        if let Some(items) = &items {
-            draft.judge(&["batch.prompts", "data"], |recipe| check_number(recipe, items.train.len()));
-        }
         let random = draft.judge(&[], |recipe| Ok(RunRandom::new(recipe.run.seed)));
-        let data = model.as_ref().zip(items).and_then(|((_, tokenizer), items)| {
-            draft.judge(&["data", "chat"], |recipe| {
-                let builder = PromptBuilder::new(tokenizer, recipe.chat.as_ref())?;
-                items.tokenize(&builder).context("[data]")
-            })
-        });
-        if let Some(data) = data.as_ref().filter(|data| data.n_too_long > 0) {
-            draft.judge(&["batch.prompts", "data.max_prompt_tokens"], |recipe| {
-                check_number(recipe, data.train.len())
-                    .context("[data] max_prompt_tokens leaves out longer prompts")
-            });
-        }
+        let data = data_set(&mut draft, model.as_ref().map(|(_, tokenizer)| tokenizer));
         let sft_source = match (&model, &data, random) {
-            (Some((model, tokenizer)), Some(data), Some(random)) => {
-                draft.judge(&["sft.source", "sft.max_tokens"], |recipe| {
-                    let Some(sft) = &recipe.sft else { return Ok(None) };
-                    let builder = PromptBuilder::new(tokenizer, recipe.chat.as_ref())?;
-                    let positions = usize::try_from(model.max_position_embeddings)?;
-                    let limits = Limits { positions, max_tokens: sft.max_tokens };
-                    let source = sft.source.build(&data.train, &builder, random, limits);
-                    source.map(Some).context("[sft.source]")
-                })
-            }
+            (Some(model), Some(data), Some(random)) => sft_source(&mut draft, model, data, random),
             _ => None,
         };
-        if let Some((model, _)) = &model {
-            draft.judge(&["signals.layers"], |recipe| {
-                recipe
-                    .signals
-                    .misfits(usize::try_from(model.n_layers)?)
-                    .map_or(Ok(()), |misfit| bail!(misfit))
-            });
-        }
-        if let (Some((model, _)), Some(data)) = (&model, &data) {
-            draft.judge(&["data"], |recipe| check_prompts(recipe, model, data));
-            draft.judge(&["sampling.max_new_tokens", "data"], |recipe| check_positions(recipe, model, data));
-        }
-        if let Some(data) = &data {
-            draft.judge(&["batch.max_tokens", "data"], |recipe| check_budget(recipe, data));
-        }
+        check_fit(&mut draft, model.as_ref().map(|(model, _)| model), data.as_ref());
         let recipe = draft.finish()?;
         let (
             Some(placement),
@@ -280,5 +242,57 @@ impl Setup {
             temperature: self.recipe.sampling.temperature,
             max_new_tokens: self.recipe.sampling.max_new_tokens,
         }
+    }
+}
+
+/// The problems as `tokenizer` reads them; without one they are counted alone.
+fn data_set(draft: &mut Draft, tokenizer: Option<&Tokenizer>) -> Option<DataSet> {
+    let items = draft.judge(&["data"], |recipe| recipe.data.items().context("[data]"))?;
+    draft.judge(&["batch.prompts", "data"], |recipe| check_number(recipe, items.train.len()));
+    let tokenizer = tokenizer?;
+    let data = draft.judge(&["data", "chat"], |recipe| {
+        let builder = PromptBuilder::new(tokenizer, recipe.chat.as_ref())?;
+        items.tokenize(&builder).context("[data]")
+    })?;
+    if data.n_too_long > 0 {
+        draft.judge(&["batch.prompts", "data.max_prompt_tokens"], |recipe| {
+            check_number(recipe, data.train.len())
+                .context("[data] max_prompt_tokens leaves out longer prompts")
+        });
+    }
+    Some(data)
+}
+
+/// What the policy imitates first: `Some(None)` of a recipe without SFT, `None` where it cannot be.
+fn sft_source(
+    draft: &mut Draft,
+    (model, tokenizer): &(ModelConfig, Tokenizer),
+    data: &DataSet,
+    random: RunRandom,
+) -> Option<Option<Source>> {
+    draft.judge(&["sft.source", "sft.max_tokens"], |recipe| {
+        let Some(sft) = &recipe.sft else { return Ok(None) };
+        let builder = PromptBuilder::new(tokenizer, recipe.chat.as_ref())?;
+        let positions = usize::try_from(model.max_position_embeddings)?;
+        let limits = Limits { positions, max_tokens: sft.max_tokens };
+        let source = sft.source.build(&data.train, &builder, random, limits);
+        source.map(Some).context("[sft.source]")
+    })
+}
+
+/// Whether model, problems and sizes of a step, as far as they are there, fit each other.
+fn check_fit(draft: &mut Draft, model: Option<&ModelConfig>, data: Option<&DataSet>) {
+    if let Some(model) = model {
+        draft.judge(&["signals.layers"], |recipe| {
+            let misfit = recipe.signals.misfits(usize::try_from(model.n_layers)?);
+            misfit.map_or(Ok(()), |misfit| bail!(misfit))
+        });
+    }
+    if let (Some(model), Some(data)) = (model, data) {
+        draft.judge(&["data"], |recipe| check_prompts(recipe, model, data));
+        draft.judge(&["sampling.max_new_tokens", "data"], |recipe| check_positions(recipe, model, data));
+    }
+    if let Some(data) = data {
+        draft.judge(&["batch.max_tokens", "data"], |recipe| check_budget(recipe, data));
     }
 }

@@ -186,5 +186,5 @@ fn key(setup: &Setup, config: &SftConfig) -> Result<String> {
         "weights": stamps(recipe)?,
     });
     let hash = Sha256::digest(serde_json::to_vec(&shape)?);
-    Ok(hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(&hash[..8]))
 }

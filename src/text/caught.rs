@@ -139,26 +139,43 @@ impl Worker {
 struct Watch<'w> {
     worker: &'w Worker,
     start: Instant,
-    /// Processor time of the thread, in seconds, and memory of the process, in bytes, at the first look.
-    before: Option<(f64, u64)>,
+    /// At the first look.
+    before: Option<Taken>,
+}
+
+/// What was taken up to a moment.
+#[derive(Clone, Copy)]
+struct Taken {
+    /// Processor time of the thread, in seconds.
+    cpu_s: f64,
+    /// At most so much memory has the thread filled; `None` where the system does not tell.
+    filled_bytes: Option<u64>,
+    /// Memory that the process has.
+    resident_bytes: u64,
 }
 
 impl Watch<'_> {
     fn look(&mut self, allowance: Allowance) -> Result<()> {
         let Allowance { cpu_s, memory_bytes, .. } = allowance;
-        let (cpu, resident) = (self.cpu(), resident_bytes());
-        let (cpu_before, resident_before) = *self.before.get_or_insert((cpu, resident));
-        let cpu = cpu - cpu_before;
+        let now = Taken {
+            cpu_s: self.cpu(),
+            filled_bytes: self.worker.place.as_deref().and_then(filled_bytes_of),
+            resident_bytes: resident_bytes(),
+        };
+        let before = *self.before.get_or_insert(now);
+        let cpu = now.cpu_s - before.cpu_s;
         ensure!(cpu <= cpu_s, "it takes more than {cpu_s} s");
-        // Other threads take memory as well, while this one waits for a processor.
-        let grown = resident.saturating_sub(resident_before).min((cpu * FILLS_BYTES_PER_S) as u64);
+        // Other threads of the process take memory as well.
+        let filled = now.filled_bytes.zip(before.filled_bytes).map_or(u64::MAX, |(now, before)| now - before);
+        let own = filled.min((cpu * FILLS_BYTES_PER_S) as u64);
+        let grown = now.resident_bytes.saturating_sub(before.resident_bytes).min(own);
         ensure!(grown <= memory_bytes, "it takes more than {} MB", memory_bytes >> 20);
         Ok(())
     }
 
     /// What of the time `passed` was the work's own: a process may be stopped, or wait for others, in between.
     fn took(&self, passed: Duration) -> Duration {
-        let since = self.before.map_or(0.0, |(before, _)| (self.cpu() - before).max(0.0));
+        let since = self.before.map_or(0.0, |before| (self.cpu() - before.cpu_s).max(0.0));
         passed.min(LOOK_EVERY + Duration::from_secs_f64(since))
     }
 
@@ -172,6 +189,22 @@ impl Watch<'_> {
 fn cpu_of(place: &Path) -> Option<f64> {
     let times = fs::read_to_string(Path::new("/proc").join(place).join("schedstat")).ok()?;
     Some(times.split(' ').next()?.parse::<f64>().ok()? / 1e9)
+}
+
+/// Memory that the thread which `/proc` has at `place` has filled at most, in bytes: each page that is new to the process is a
+/// fault of the thread that touches it first.
+fn filled_bytes_of(place: &Path) -> Option<u64> {
+    let stat = fs::read_to_string(Path::new("/proc").join(place).join("stat")).ok()?;
+    // A thread's name, in brackets, may hold blanks; minor faults are the eighth field behind it, major ones the tenth.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let faults = fields.get(7)?.parse::<u64>().ok()? + fields.get(9)?.parse::<u64>().ok()?;
+    Some(faults.saturating_mul(page_bytes()))
+}
+
+/// The most that one fault brings: a large page where the system hands them out unasked.
+fn page_bytes() -> u64 {
+    let huge = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+    if huge.contains("[always]") { 2 << 20 } else { 64 << 10 }
 }
 
 /// Memory that the process has, in bytes; nothing where the system does not tell.
@@ -216,6 +249,22 @@ mod tests {
         };
         let error = watched(Allowance { memory_bytes: 50 << 20, ..SOME }, hoard).unwrap_err();
         assert_eq!(error.to_string(), "it takes more than 50 MB");
+    }
+
+    #[test]
+    fn memory_that_others_take_is_not_its_own() {
+        let busy = || {
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_millis(600) {}
+        };
+        let neighbour = thread::spawn(|| {
+            thread::sleep(Duration::from_millis(100));
+            let all = vec![1u8; 200 << 20];
+            thread::sleep(Duration::from_millis(400));
+            all.len()
+        });
+        watched(Allowance { memory_bytes: 50 << 20, ..SOME }, busy).unwrap();
+        assert_eq!(neighbour.join().unwrap(), 200 << 20);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use rand::TryRngCore;
-use rand::rngs::OsRng;
+use rand::TryRng;
+use rand::rngs::SysRng;
 use serde::{Deserialize, Serialize};
 
 /// What tells a run from all others, whatever they are called and wherever they lie: 16 hexadecimal digits, drawn by chance
@@ -18,7 +18,7 @@ impl RunId {
     /// # Errors
     /// If the system has no random numbers to give.
     pub fn draw() -> anyhow::Result<Self> {
-        Ok(Self(format!("{:016x}", OsRng.try_next_u64()?)))
+        Ok(Self(format!("{:016x}", SysRng.try_next_u64()?)))
     }
 }
 

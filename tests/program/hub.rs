@@ -137,10 +137,10 @@ fn answer(stream: TcpStream, state: &mut State, own: &str) {
     let Some(content) = state.files.get(name) else { return reply("404 Not Found", "", b"{}") };
     let large = name.ends_with(".safetensors");
     let hash = if large {
-        format!("{:x}", Sha256::digest(content))
+        hex::encode(Sha256::digest(content))
     } else {
         let blob = Sha1::new_with_prefix(format!("blob {}\0", content.len())).chain_update(content);
-        format!("{:x}", blob.finalize())
+        hex::encode(blob.finalize())
     };
     let commit = if commit.is_empty() { String::new() } else { format!("X-Repo-Commit: {commit}\r\n") };
     if large && resolved.is_some() {

@@ -159,7 +159,7 @@ impl Eval {
             .map(|()| ExitCode::SUCCESS);
         }
         for (_, table) in versus.iter().flat_map(Versus::tables) {
-            super::say(table)?;
+            super::say(format_args!("{}\n", table.markdown()))?;
         }
         if let Some(out) = out {
             super::say(format_args!("every response and all settings: {}", out.display()))?;
@@ -335,7 +335,7 @@ fn print(subject: &Subject, plan: &Plan) -> Result<()> {
         number("score_s")
     ))?;
     let reports = subject.reports();
-    super::say(of_reports(&reports))?;
+    super::say(format_args!("{}\n", of_reports(&reports).markdown()))?;
     subject.notes().into_iter().try_for_each(|note| super::say(format_args!("note: {note}")))
 }
 
@@ -346,6 +346,6 @@ fn write_comparison(versus: &Versus<'_>, out: &Path) -> Result<()> {
         serde_json::to_writer_pretty(&mut w, &versus.to_json())?;
         Ok(w.write_all(b"\n")?)
     })?;
-    let tables: Vec<String> = versus.tables().iter().map(|(_, table)| table.to_string()).collect();
+    let tables: Vec<String> = versus.tables().iter().map(|(_, table)| table.markdown() + "\n").collect();
     write_whole(&out.join("comparison.md"), |w| Ok(w.write_all(tables.join("\n").as_bytes())?))
 }

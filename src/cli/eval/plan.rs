@@ -8,6 +8,7 @@ use crate::eval::EvalConfig;
 use crate::recipe::Recipe;
 use crate::rollout::SamplingConfig;
 use crate::score::{RewardEntry, Scorer};
+use crate::text::Tokenizer;
 use crate::types::{Purpose, RunRandom};
 use anyhow::{Context, Result, anyhow, ensure};
 use rewards::{RewardConfig, TaskKind};
@@ -62,6 +63,24 @@ pub enum Chat {
     Always(ChatConfig),
     /// As they are.
     Never,
+}
+
+impl Chat {
+    /// What it comes to for a model with this tokenizer; `None` where problems are put as they are.
+    pub fn of_model(&self, tokenizer: &Tokenizer) -> Result<Option<ChatConfig>> {
+        match self {
+            Self::Auto(chat) if tokenizer.chat_template().is_some() => Ok(Some(chat.clone())),
+            Self::Auto(chat) => {
+                ensure!(
+                    *chat == ChatConfig::default(),
+                    "the model has no chat template, so --system and --variable go nowhere; leave them out"
+                );
+                Ok(None)
+            }
+            Self::Always(chat) => Ok(Some(chat.clone())),
+            Self::Never => Ok(None),
+        }
+    }
 }
 
 impl Plan {

@@ -19,7 +19,7 @@ use crate::text::Tokenizer;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
-use super::plan::{Chat, Plan, PlannedSet};
+use super::plan::{Plan, PlannedSet};
 use crate::cli::policy;
 
 /// A model with everything that is asked of it.
@@ -56,18 +56,7 @@ impl Subject {
         let config = config.with_tokens(tokenizer.has_token());
         let placement = plan.choices.resolve()?;
         let backend = Backend::choose(&config, placement);
-        let mut chat = match &plan.chat {
-            Chat::Auto(chat) if tokenizer.chat_template().is_some() => Some(chat.clone()),
-            Chat::Auto(chat) => {
-                ensure!(
-                    *chat == ChatConfig::default(),
-                    "{shown}: the model has no chat template, so --system and --variable go nowhere; leave them out"
-                );
-                None
-            }
-            Chat::Always(chat) => Some(chat.clone()),
-            Chat::Never => None,
-        };
+        let mut chat = plan.chat.of_model(&tokenizer).with_context(|| shown.clone())?;
         if let Some(chat) = &mut chat {
             let before = || ResultsFolder::setting(&out?.join(name), "/settings/chat/now");
             chat.keep_time(tokenizer.chat_template(), before);
@@ -76,32 +65,14 @@ impl Subject {
             Some(_) => format!("{shown}: --chat always"),
             None => shown.clone(),
         })?;
-        let evaluators = plan
-            .sets
-            .iter()
-            .map(|set| set.evaluator(plan, &builder, &tokenizer))
-            .collect::<Result<Vec<_>>>()?;
-        let misfits: Vec<String> = evaluators
-            .iter()
-            .filter_map(|evaluator| misfit(evaluator, config.max_position_embeddings))
-            .collect();
-        ensure!(misfits.is_empty(), "{shown}: {}", misfits.join("\n"));
-
-        let sampling = plan.sampling;
-        let settings = json!({
-            "seed": plan.seed, "k": plan.samples, "greedy": plan.greedy,
-            "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k,
-            "max_new_tokens": sampling.max_new_tokens,
-            "device": format!("{:?}", placement.device).to_lowercase(), "dtype": placement.dtype(),
-            // Absent like in results from before there was a choice.
-            "backend": Some(placement.backend).filter(|choice| *choice != BackendChoice::Auto),
-            "chat": chat,
-        });
-        let wanted = [
+        let evaluators = evaluators(plan, &builder, &tokenizer, &config).with_context(|| shown.clone())?;
+        let settings = settings(plan, placement, chat.as_ref());
+        let wanted: Map<String, Value> = [
             ("model".to_owned(), json!({ "files": fingerprints(&folder)? })),
             ("settings".to_owned(), settings),
-        ];
-        let wanted: Map<String, Value> = wanted.into_iter().collect();
+        ]
+        .into_iter()
+        .collect();
         let of_sets = plan.sets.iter().map(|set| (set.items.name.clone(), set.settings.clone())).collect();
         let (kept_in, mut results) = match out {
             Some(out) => {
@@ -239,6 +210,35 @@ impl Subject {
             self.sets.iter().map(|(evaluator, kept)| (evaluator.report(&kept.done), kept.done.clone()));
         Measured { name: self.name.clone(), sets: sets.collect() }
     }
+}
+
+/// Who asks each set, where each fits the model.
+fn evaluators(
+    plan: &Plan,
+    builder: &PromptBuilder<'_>,
+    tokenizer: &Arc<Tokenizer>,
+    config: &ModelConfig,
+) -> Result<Vec<Evaluator>> {
+    let sets = plan.sets.iter().map(|set| set.evaluator(plan, builder, tokenizer));
+    let evaluators = sets.collect::<Result<Vec<_>>>()?;
+    let misfits = evaluators.iter().filter_map(|evaluator| misfit(evaluator, config.max_position_embeddings));
+    let misfits: Vec<String> = misfits.collect();
+    ensure!(misfits.is_empty(), "{}", misfits.join("\n"));
+    Ok(evaluators)
+}
+
+/// What answers depend on beside the model's files and the problems.
+fn settings(plan: &Plan, placement: Placement, chat: Option<&ChatConfig>) -> Value {
+    let sampling = plan.sampling;
+    json!({
+        "seed": plan.seed, "k": plan.samples, "greedy": plan.greedy,
+        "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k,
+        "max_new_tokens": sampling.max_new_tokens,
+        "device": format!("{:?}", placement.device).to_lowercase(), "dtype": placement.dtype(),
+        // Absent like in results from before there was a choice.
+        "backend": Some(placement.backend).filter(|choice| *choice != BackendChoice::Auto),
+        "chat": chat,
+    })
 }
 
 impl PlannedSet {

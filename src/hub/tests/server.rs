@@ -87,10 +87,10 @@ pub fn reply(mut stream: &TcpStream, status: &str, headers: &str, body: &[u8]) {
 /// The ETag of git for `content`.
 pub fn git_tag(content: &[u8]) -> String {
     let hash = Sha1::new_with_prefix(format!("blob {}\0", content.len())).chain_update(content).finalize();
-    format!("\"{hash:x}\"")
+    format!("\"{}\"", hex::encode(hash))
 }
 
 /// The ETag of a large file for `content`.
 pub fn large_tag(content: &[u8]) -> String {
-    format!("\"{:x}\"", Sha256::digest(content))
+    format!("\"{}\"", hex::encode(Sha256::digest(content)))
 }
