@@ -9,6 +9,7 @@
 //! where the task has them in `fields.choices`: a list, whose options are A, B, C and so on, or an object from letter to
 //! text. Several different letters are a wrong answer.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Response, Reward, Status, Task, Verdict, struck::without_struck};
@@ -18,7 +19,7 @@ mod options;
 use options::Options;
 
 /// Keys of the `choice` grader: none so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChoiceConfig {}
 

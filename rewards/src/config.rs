@@ -1,5 +1,6 @@
 //! The graders that a recipe chooses from.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// A grader as a recipe writes it: `type = "countdown"` and that grader's own keys.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RewardConfig {
     /// See [`CountdownReward`].

@@ -3,6 +3,7 @@
 //! The answer is what stands in the last `<answer>…</answer>` behind the thought of the response, and nothing but an
 //! [`Expression`]: a trailing `= target` is wrong here as in the public checkers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -50,7 +51,7 @@ impl Countdown {
 }
 
 /// Keys of the `countdown` grader.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CountdownConfig {
     /// Scale of the reward; `exact` where not given.

@@ -6,12 +6,13 @@
 //! that must match somewhere; `^` and `$` tie it to the ends, `(?s)` lets `.` match line ends.
 
 use regex::Regex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Response, Reward, Rules, Task, Verdict};
 
 /// Keys of the `format` grader: `tags` or `pattern`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FormatConfig {
     /// Names of the tags, in order.

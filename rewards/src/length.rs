@@ -4,12 +4,13 @@
 //! value = clamp((max - buffer - length) / buffer, -1, 0), and -1 for a response that was cut off
 //! ```
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Response, Reward, Rules, Status, Task, Verdict};
 
 /// Keys of the `length` grader.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LengthConfig {
     /// Length from which on a response is worth -1, tokens.

@@ -15,6 +15,7 @@
 //! `x/5`, `5²`, `5_8`, `5k`, `5!` in a box, `3.33...`, "5 squared", "up to 5", a command that is not known to say nothing of
 //! its value) are one without a value, which is no answer. Numbers are compared exactly.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod before;
@@ -262,7 +263,7 @@ fn is_joined(text: &str, before: &Number, last: &Number) -> bool {
 }
 
 /// Keys of the `numeric` grader: none so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NumericConfig {}
 

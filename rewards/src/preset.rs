@@ -14,13 +14,14 @@
 //! end-of-sequence token, read as if `<think>` stood before it; here a response may also write that tag itself. Where a
 //! thought that prompt or response has opened does not end, no answer is right.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::tags::{CLOSE, OPEN, answers};
 use crate::thought::{END_THINK, THINK};
 
 /// Scale of the Countdown reward.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
     /// 1 where correct, else 0.

@@ -1,11 +1,12 @@
 //! `[batch]`: how many prompts make a step and how a step is cut into updates.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::types::{Rules, SharedPrefix};
 
 /// Sizes of a training step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchConfig {
     /// Prompts per step.

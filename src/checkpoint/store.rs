@@ -14,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{self, VerifiedCheckpoint};
@@ -27,7 +28,7 @@ use crate::types::{RunId, Step};
 const LATEST: &str = "latest";
 
 /// `[checkpoint]`: when to save and how much to keep. One is always written at the end and on SIGINT or SIGTERM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointConfig {
     /// Steps between checkpoints; 0 saves only at the end.

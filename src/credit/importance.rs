@@ -12,12 +12,13 @@
 //! same as a weight on the loss of the token.
 
 use anyhow::{Context, Result, ensure};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::types::{MeasuredTree, MetricRow, PathField, Rules};
 
 /// How the ratio of learner to sampler weighs the tokens; without the section it does not.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportanceConfig {
     /// Whose ratio counts, and what happens to ratios above `cap`.
@@ -39,7 +40,7 @@ impl Default for ImportanceConfig {
 }
 
 /// Whose ratio counts, and what happens to large ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportanceMode {
     /// Each token's own ratio, at most the cap.

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, bail, ensure};
 use rand::seq::SliceRandom;
 use rewards::{Question, Task};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EvalItems, HELDOUT, Item, Items};
@@ -22,7 +23,7 @@ use crate::types::{Purpose, Rules, RunRandom};
 const MAX_DIGITS: usize = 3;
 
 /// Keys of `type = "arithmetic"`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ArithmeticConfig {
     /// Seed of the problems. It is not the seed of the run, so that runs with different seeds meet the same problems.

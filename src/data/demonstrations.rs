@@ -14,6 +14,7 @@
 use anyhow::{Result, ensure};
 use rand::{RngExt, seq::IndexedRandom};
 use rewards::Countdown;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text::Tokenizer;
@@ -25,7 +26,7 @@ const MAX_VALUE: u32 = 999;
 const MAX_DRAWS: usize = 200;
 
 /// Keys of the demonstrating solver.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DemoConfig {
     /// Most attempts before the solver gives up; at least 1.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use rewards::{Task, TaskKind};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::types::{Prompt, Rules};
@@ -33,7 +34,7 @@ pub use prompt_builder::{ChatConfig, PromptBuilder};
 const HELDOUT: &str = "heldout";
 
 /// The `[data]` section: `type` and that kind's own keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum DataConfig {
     /// Generated Countdown problems.

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use jiff::Zoned;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ use crate::text::{ChatOptions, ChatTemplate, Message, Tokenizer};
 use crate::types::TokenId;
 
 /// `[chat]`: problems are put as a user's message, by the model's own chat template.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChatConfig {
     /// A message of the system before that of the user; without it there is none but what the template itself adds.

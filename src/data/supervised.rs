@@ -8,6 +8,7 @@ use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result, bail, ensure};
 use rewards::{Countdown, Task};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// The `[sft.source]` section: `type` and that source's own keys.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SourceConfig {
     /// Searches written by a solver of limited skill, about the training problems.
@@ -32,7 +33,7 @@ pub enum SourceConfig {
 }
 
 /// Keys of `type = "jsonl"`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JsonlSource {
     /// The file.
@@ -194,7 +195,7 @@ impl Source {
 }
 
 /// A line of a file of pairs.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Pair {
     prompt: String,

@@ -1,12 +1,13 @@
 //! `[eval]`: how often and how the policy is measured on held-out items.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::rollout::{SamplingConfig, expect_temperature};
 use crate::types::Rules;
 
 /// Evaluation on the held-out items: always at the start and at the end, and in between every so many steps.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvalConfig {
     /// Steps from one evaluation to the next; 0 evaluates only at the start and at the end.

@@ -1,6 +1,7 @@
 //! The critic's update of one step: the same epochs and minibatches as the policy's, its own optimiser and loss.
 
 use anyhow::{Context, Result};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -13,7 +14,7 @@ use crate::optim::{AdamWState, OptimConfig};
 use crate::types::{MetricRow, Rules};
 
 /// `[critic]`: the model that predicts rewards for `[advantage] type = "gae"`. It starts as a copy of the policy.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CriticConfig {
     /// How far a value may move from what it was before the step until its gradient stops; 0 sets no limit.

@@ -1,5 +1,6 @@
 //! `[sft]`: SFT of a policy (supervised fine-tuning).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::supervised::SourceConfig;
@@ -7,7 +8,7 @@ use crate::optim::expect_learning_rate;
 use crate::types::Rules;
 
 /// Supervised training on demonstrations before the first step of reinforcement learning.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SftConfig {
     /// Optimiser steps.

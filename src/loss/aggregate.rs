@@ -3,10 +3,11 @@
 //! The loss of a minibatch is `sum_t weight_t * loss_t`. Since the weights already hold the denominators of the whole
 //! minibatch, how it is cut into micro-batches cannot change the gradient.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How token losses become one number; always over the whole minibatch, whatever its micro-batches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregation {
     /// Sum over tokens / number of tokens.

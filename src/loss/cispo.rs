@@ -5,13 +5,14 @@
 //! loss = -sg[clamp(exp(new - old), 1 - clip_low, 1 + clip_high)] * A * new
 //! ```
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{LossInput, PolicyLoss, TokenLoss};
 use crate::types::Rules;
 
 /// Settings of CISPO.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CispoConfig {
     /// How far below 1 the weight may fall, in (0, 1]; 1 sets no lower limit.

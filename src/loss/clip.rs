@@ -6,13 +6,14 @@
 //! loss  = min(loss, -dual_clip * A)                                          where A < 0, with a dual clip
 //! ```
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{LossInput, PolicyLoss, TokenLoss};
 use crate::types::Rules;
 
 /// Settings of the clipped surrogate: the ratio of new to old probability counts within 1 - `clip_low` ..= 1 + `clip_high`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClipConfig {
     /// How far the ratio may fall below 1 before its gradient stops, in (0, 1).

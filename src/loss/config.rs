@@ -4,13 +4,14 @@
 //! loss = sum_t weight_t (policy loss_t + kl.coef kl_t - entropy_bonus H_t)
 //! ```
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Aggregation, KlConfig, PolicyLossConfig};
 use crate::types::Rules;
 
 /// Policy loss, with aggregation, entropy bonus and KL penalty.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossConfig {
     /// The policy loss.

@@ -10,6 +10,7 @@
 //! Where all tokens of a sequence have one advantage this is the paper's sequence loss; the form per token (its section 4.3)
 //! lets credit differ within a sequence.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
@@ -18,7 +19,7 @@ use super::{Aggregation, LossInput, PolicyLoss, TokenLoss};
 use crate::types::Rules;
 
 /// Settings of GSPO.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GspoConfig {
     /// How far the ratio of a sequence may fall below 1 before its gradient stops, in (0, 1).

@@ -5,13 +5,14 @@
 //! adaptive: coef <- coef * (1 + clamp(kl / target - 1, -0.2, 0.2) * n / horizon)            (Ziegler et al. 2019)
 //! ```
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::types::{KlEstimator, Rules};
 
 /// Penalty on the distance to the reference policy.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KlConfig {
     /// Weight, 0 or more; at 0 there is no penalty and no reference is loaded. The first one where it adapts.
@@ -28,7 +29,7 @@ pub struct KlConfig {
 }
 
 /// Steers the weight of the penalty.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdaptiveKl {
     /// Divergence to hold: nats per token, above 0.
@@ -43,7 +44,7 @@ fn horizon() -> f64 {
 }
 
 /// What the penalty is part of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KlPlace {
     /// Added to the loss of every token (GRPO).

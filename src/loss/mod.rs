@@ -20,6 +20,7 @@ pub use gspo::GspoConfig;
 pub use kl::{AdaptiveKl, KlConfig, KlPlace, kl_tokens};
 pub use value::{ValueInput, value_loss};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -62,7 +63,7 @@ pub trait PolicyLoss {
 }
 
 /// `[loss.policy]`: the policy loss and its settings.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PolicyLossConfig {
     /// Clipped surrogate of PPO, GRPO and DAPO.

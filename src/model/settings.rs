@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::types::Rules;
 
 /// The policy of a run: exactly one of `path`, `hub` and `scratch`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSettings {
     /// A Hugging Face folder: config.json, safetensors, tokenizer.json.
@@ -57,7 +58,7 @@ impl ModelSettings {
 }
 
 /// Architectures that ship with the project, started from random weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
     /// Qwen3 shape, 4 layers of width 192, the Countdown tokenizer: about 2 M parameters.
@@ -65,7 +66,7 @@ pub enum Preset {
 }
 
 /// Precision of computation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Dtype {
     /// bf16 where the hardware multiplies it fast (CUDA, AMX, AVX512-BF16), else f32.
@@ -78,7 +79,7 @@ pub enum Dtype {
 }
 
 /// Where tensors live.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceChoice {
     /// The first CUDA device if libtorch sees one, else the CPU.
@@ -91,7 +92,7 @@ pub enum DeviceChoice {
 }
 
 /// What computes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendChoice {
     /// Kernels on a CPU where they know the model, else libtorch's operations.

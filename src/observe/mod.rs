@@ -13,6 +13,7 @@ mod summary;
 mod tensorboard;
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use console::{Console, Phase, duration};
@@ -33,7 +34,7 @@ pub trait MetricSink {
 }
 
 /// `[observe]`: what is written beside `metrics.jsonl`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ObserveConfig {
     /// Whether the metrics are also written for TensorBoard.

@@ -1,11 +1,12 @@
 //! `[optim]`: AdamW and its learning-rate schedule.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::types::Rules;
 
 /// AdamW with decoupled weight decay, gradient clipping by global norm, warm-up and decay.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OptimConfig {
     /// Peak learning rate, above 0 and at most 1.
@@ -67,7 +68,7 @@ pub fn expect_learning_rate(rules: &mut Rules, key: &str, lr: f64) {
 }
 
 /// Course of the learning rate after the warm-up, up to the last step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
     /// Stays at `lr`.

@@ -1,12 +1,13 @@
 //! `[groups]`: what becomes of prompts whose responses all have the same reward.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::types::Rules;
 
 /// What becomes of zero-variance groups: prompts of which all graded responses have the same reward, so that they tell no
 /// response from another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GroupsConfig {
     /// Whether zero-variance groups are trained on, left out, or replaced.
@@ -17,7 +18,7 @@ pub struct GroupsConfig {
 }
 
 /// What becomes of a zero-variance group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ZeroVariance {
     /// It is trained on with advantage 0 and counts in the denominators of the loss.

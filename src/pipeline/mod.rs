@@ -17,6 +17,7 @@ pub use pending::{Pending, SourceState};
 pub use roots::{RootReader, Roots};
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Policy;
@@ -104,7 +105,7 @@ pub trait ScheduleSettings {
 }
 
 /// `[pipeline]`: how generating and learning take turns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PipelineConfig {
     /// Every response comes from the policy that learns from it.

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::collect::{CollectContext, Collector, Timings};
@@ -16,7 +17,7 @@ use crate::rollout::Generated;
 use crate::types::{HeadSignals, Progress, Step, Tree};
 
 /// Settings of [`PipelineConfig::OnPolicy`](super::PipelineConfig::OnPolicy): none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OnPolicyConfig {}
 

@@ -10,6 +10,7 @@
 //! under its own.
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::collect::{CollectContext, Collector, PendingBranches, Timings};
@@ -18,7 +19,7 @@ use crate::model::Policy;
 use crate::types::{Completion, GenRequest, Progress, Step};
 
 /// Settings of [`PipelineConfig::OneStepOff`](super::PipelineConfig::OneStepOff): none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OneStepOffConfig {}
 

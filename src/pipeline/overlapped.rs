@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Collector, OnPolicy, RolloutBatch, RolloutSource, ScheduleSettings, SourceState};
@@ -26,7 +27,7 @@ pub(super) const AGE: Step = 1;
 const LOST: &str = "earlier rollouts failed, and what gathers is lost";
 
 /// Settings of [`PipelineConfig::Overlapped`](super::PipelineConfig::Overlapped).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OverlappedConfig {
     /// Whether importance sampling, where the recipe has no section for it, corrects with its defaults.

@@ -38,6 +38,7 @@ pub mod migration {
     #![doc = include_str!("../../docs/migration.md")]
 }
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -60,7 +61,7 @@ use crate::{
 };
 
 /// `[run]`: name, seed and length of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// Folder of the run under `runs/`.
@@ -86,7 +87,7 @@ impl RunConfig {
 }
 
 /// A whole run, every default filled in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// Name, seed and length.

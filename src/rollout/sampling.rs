@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Truncation;
@@ -12,7 +13,7 @@ use crate::types::Rules;
 pub const TEMPERATURES: RangeInclusive<f64> = 1e-6..=1e6;
 
 /// How the next token is drawn: temperature, then top-k, then top-p, as in transformers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SamplingConfig {
     /// Divides the logits; 0 takes the most likely token.

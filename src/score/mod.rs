@@ -8,12 +8,13 @@ pub use overlong::{MaskConfig, OverlongConfig, Penalty, PenaltyConfig};
 
 use anyhow::{Result, anyhow};
 use rewards::{MathConfig, Question, Response, Reward, RewardConfig, Status, Task, Verdict};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::types::{self, Progress, Rules};
 
 /// One `[[reward]]` entry: a grader and its weight.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RewardEntry {
     /// Multiplies the grader's value.
     #[serde(default = "one")]

@@ -5,12 +5,13 @@
 //! penalty    reward += factor * clamp((limit - buffer - length) / buffer, -1, 0)
 //! ```
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::types::Rules;
 
 /// What happens to responses near the limit; without the section nothing does.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum OverlongConfig {
     /// Responses that were cut off are not trained on.
@@ -20,12 +21,12 @@ pub enum OverlongConfig {
 }
 
 /// Settings of [`OverlongConfig::Mask`]: there are none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MaskConfig {}
 
 /// Settings of [`OverlongConfig::Penalty`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PenaltyConfig {
     /// Tokens before the limit from which on reward is lost, at least 1.

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::types::{Rules, Step};
 
 /// How WAAD and FAI are measured; the defaults are those of the paper.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SignalConfig {
     /// Which layers are read.
@@ -42,7 +43,8 @@ impl Default for SignalConfig {
 }
 
 /// Which layers are read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum Layers {
     /// Five evenly spaced ones in the middle third.
     #[default]
@@ -50,11 +52,12 @@ pub enum Layers {
     /// All of them.
     All,
     /// These, counted from 0.
+    #[schemars(untagged)]
     List(Vec<usize>),
 }
 
 /// Which heads of the layers count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Heads {
     /// WAAD is the mean of the local heads, FAI that of the global ones.
@@ -65,16 +68,18 @@ pub enum Heads {
 }
 
 /// When the groups of heads are chosen anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum Regroup {
     /// Never: the first step chooses for good. Written `"frozen"`, or 0.
     Frozen,
     /// Every so many steps, at least 1.
+    #[schemars(untagged)]
     Every(u64),
 }
 
 /// Which attention row belongs to token t.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Row {
     /// Row t: the token looks back.

@@ -4,10 +4,11 @@
 //! d = reference - new log-prob     k1 = -d     k2 = d^2 / 2     k3 = exp(d) - 1 - d
 //! ```
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Estimators of KL(policy || reference) from one sampled token, with d = reference - new log-prob.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KlEstimator {
     /// -d

@@ -1,11 +1,12 @@
 //! Tokens that several responses of a tree have in common.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Tree;
 
 /// Which of the paths through a shared prefix train its tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SharedPrefix {
     /// All of them.

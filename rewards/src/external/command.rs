@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::crew::{Crew, Item};
@@ -14,7 +15,7 @@ use crate::external::{self, common_rules, lost};
 use crate::{Response, Reward, Rules, Status, Task, Verdict, is_masked, mask, masked};
 
 /// Keys of the `command` grader.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommandConfig {
     /// The program and its arguments; a program without a slash is looked for in `PATH`.

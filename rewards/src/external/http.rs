@@ -5,6 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
 use ureq::http::StatusCode;
@@ -20,7 +21,7 @@ use crate::{Response, Reward, Rules, Task, Verdict, is_masked, mask, masked, mas
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Keys of the `http` grader.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpConfig {
     /// Where requests are sent, `http://...`; `${NAME}` in it stands for the environment variable of that name.

@@ -36,6 +36,7 @@ mod token;
 mod tree;
 mod unit;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Response, Reward, Status, Task, Verdict};
@@ -101,7 +102,7 @@ pub fn equal(gold: &str, answer: &str) -> Equality {
 }
 
 /// Keys of the `math` grader: none so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MathConfig {}
 

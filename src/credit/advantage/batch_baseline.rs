@@ -7,6 +7,7 @@
 //! ```
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AdvantageEstimator, Rewards, spread, whiten};
@@ -14,7 +15,7 @@ use crate::stats::mean;
 use crate::types::PathField;
 
 /// Settings of the batch baseline: none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchBaselineConfig {}
 

@@ -9,13 +9,14 @@
 //! With `whiten`, advantages get mean 0 and deviation 1 over the tokens of the step; returns are taken before that.
 
 use anyhow::{Context, Result};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AdvantageEstimator, Rewards, whiten};
 use crate::types::{Needs, PathField, Rules};
 
 /// Settings of generalised advantage estimation.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GaeConfig {
     /// Discount per token, 0 to 1.

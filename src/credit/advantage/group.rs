@@ -7,6 +7,7 @@
 //! `scale = "batch_std"` divides by the deviation of all rewards of the step, `"none"` divides by nothing (Dr. GRPO).
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AdvantageEstimator, Rewards, spread};
@@ -16,7 +17,7 @@ use crate::types::PathField;
 const EPS: f64 = 1e-6;
 
 /// Settings of the group-relative advantage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupConfig {
     /// What the centred reward is divided by.
@@ -25,7 +26,7 @@ pub struct GroupConfig {
 }
 
 /// What the centred reward is divided by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
     /// Unbiased standard deviation of the rewards of its group + 1e-6: GRPO.

@@ -5,13 +5,14 @@
 //! ```
 
 use anyhow::{Result, ensure};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AdvantageEstimator, Rewards, spread};
 use crate::types::PathField;
 
 /// Settings of the leave-one-out advantage: none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeaveOneOutConfig {}
 

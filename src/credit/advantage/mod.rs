@@ -9,6 +9,7 @@ pub(crate) mod testing;
 mod tree;
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use batch_baseline::BatchBaselineConfig;
@@ -54,7 +55,7 @@ pub trait AdvantageEstimator {
 }
 
 /// `[advantage]`: how the rewards of a tree become advantages.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AdvantageConfig {
     /// Reward minus the mean of its group, scaled: GRPO, and Dr. GRPO with `scale = "none"`.

@@ -9,6 +9,7 @@
 //! A path is trained once for each of its leaves, which the square root makes up for.
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AdvantageEstimator, Rewards};
@@ -16,7 +17,7 @@ use crate::stats::mean;
 use crate::types::PathField;
 
 /// Settings of the tree advantage: none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TreeConfig {}
 

@@ -5,13 +5,14 @@
 //! ```
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{CreditStrategy, Gains, Mark, Response, Role, StrategySettings, top};
 use crate::types::{Needs, Rules, RunRandom};
 
 /// How much more, for how many, and for whom.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Boost {
     /// What the advantage of a chosen token is multiplied by.
@@ -98,7 +99,7 @@ impl<S: Scores + Copy + 'static> StrategySettings for S {
 }
 
 /// Which end of a ranking is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Take {
     /// The largest scores.
@@ -109,7 +110,7 @@ pub enum Take {
 }
 
 /// Which advantages are reshaped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApplyTo {
     /// All of them.

@@ -5,13 +5,14 @@
 //! ```
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Boost, Curve, Response, Role, Scores};
 use crate::types::Needs;
 
 /// Settings of [`CreditConfig::Entropy`](super::CreditConfig::Entropy).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct EntropyConfig(pub Boost);
 

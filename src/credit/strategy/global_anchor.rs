@@ -5,13 +5,14 @@
 //! ```
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Boost, Curve, Response, Role, Scores};
 use crate::types::Needs;
 
 /// Settings of [`CreditConfig::GlobalAnchor`](super::CreditConfig::GlobalAnchor).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct GlobalAnchorConfig(pub Boost);
 

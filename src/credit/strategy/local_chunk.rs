@@ -6,13 +6,14 @@
 //! ```
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Boost, Curve, Response, Role, Scores, jumps};
 use crate::types::Needs;
 
 /// Settings of [`CreditConfig::LocalChunk`](super::CreditConfig::LocalChunk).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct LocalChunkConfig(pub Boost);
 

@@ -26,6 +26,7 @@ mod threshold;
 mod uniform;
 
 use anyhow::{Result, anyhow};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
@@ -74,7 +75,7 @@ pub trait StrategySettings {
 }
 
 /// One entry of the chain. An empty chain pays every token of a response the same.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, VariantNames, IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, VariantNames, IntoStaticStr, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum CreditConfig {

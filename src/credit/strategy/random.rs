@@ -5,13 +5,14 @@
 //! ```
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ApplyTo, Boost, CreditStrategy, Response, Role, Scores, StrategySettings, Take};
 use crate::types::{Needs, Purpose, Rules, RunRandom};
 
 /// Settings of [`CreditConfig::Random`](super::CreditConfig::Random).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RandomConfig {
     /// What the advantage of a chosen token is multiplied by.

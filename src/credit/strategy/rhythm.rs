@@ -9,6 +9,7 @@
 //! alone.
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
 use crate::types::{Needs, Rules, RunRandom};
 
 /// Settings of [`CreditConfig::Rhythm`](super::CreditConfig::Rhythm).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RhythmConfig {
     /// What the advantage of an anchor is multiplied by; a dominated one shares what is above 1.
@@ -42,7 +43,7 @@ pub struct RhythmConfig {
 }
 
 /// What a token gets that is an anchor and the opener of another anchor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// The sum of both extras.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -9,12 +10,14 @@ use crate::stats::median;
 use crate::types::Rules;
 
 /// A threshold over the tokens of a response.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub enum Threshold {
     /// The median of the response's own values.
     #[default]
     Median,
     /// This value for all responses.
+    #[schemars(untagged)]
     Value(f64),
 }
 

@@ -5,13 +5,14 @@
 //! ```
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ApplyTo, CreditStrategy, Gains, Response, StrategySettings};
 use crate::types::{Needs, Rules, RunRandom};
 
 /// Settings of [`CreditConfig::Uniform`](super::CreditConfig::Uniform): there are none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UniformConfig {}
 

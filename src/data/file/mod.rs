@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use rewards::TaskKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EvalItems, Item, Items};
@@ -36,7 +37,7 @@ pub use rows::{Fault, Row, Rows, rows, rows_with};
 pub type Seen = HashSet<u128>;
 
 /// Keys of `type = "files"`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FilesConfig {
     /// Files to learn from, one after the other. What two rows say alike counts once.
@@ -55,7 +56,7 @@ pub struct FilesConfig {
 }
 
 /// One file and what its rows mean.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileConfig {
     /// The file: `.jsonl`, `.json` or `.parquet`.
@@ -78,7 +79,7 @@ pub struct FileConfig {
 }
 
 /// What becomes of rows that cannot be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBroken {
     /// The run does not start.

@@ -1,12 +1,13 @@
 //! The published files whose columns are known.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::columns::{ANSWER, AnswerIn, Columns, Content, NUMBERS, QUESTION, TARGET};
 use super::rows::Row;
 
 /// The published files whose columns are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
     /// GSM8K: `question`, and `answer` with the worked solution, the answer after its last `####`.

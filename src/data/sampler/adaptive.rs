@@ -11,13 +11,14 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PromptSampler, SamplerState, Uniform, UniformState};
 use crate::types::{Prompt, Rules, Tree};
 
 /// Keys of `type = "adaptive"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdaptiveConfig {
     /// Responses per step to prompts whose rewards differ.

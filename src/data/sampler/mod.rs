@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::types::{Prompt, Rules, RunRandom, Tree};
@@ -39,7 +40,7 @@ pub trait PromptSampler: Send {
 }
 
 /// The `[sampler]` section: `type` and that sampler's own keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SamplerConfig {
     /// See [`Uniform`].

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PromptSampler, SamplerState};
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Keys of `type = "uniform"`: none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UniformConfig {}
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ExploreSettings, Explorer};
 use crate::types::{GenRequest, Prompt, Rules};
 
 /// Settings of [`ExploreConfig::Group`](super::ExploreConfig::Group).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupConfig {
     /// Responses per prompt; at least 2 for an advantage that compares them.

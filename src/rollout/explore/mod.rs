@@ -8,6 +8,7 @@ mod tree;
 use std::sync::Arc;
 
 pub use group::GroupConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use tree::TreeConfig;
 
@@ -89,7 +90,7 @@ pub trait ExploreSettings {
 }
 
 /// `[explore]`: how the responses to one prompt come about.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ExploreConfig {
     /// Independent responses: a tree without forks.

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::branch::{Root, RootNeeds, RuleConfig};
@@ -19,7 +20,7 @@ use crate::types::{Fork, GenRequest, Prompt, Rules, Tree};
 const MOST: usize = 10_000;
 
 /// Settings of [`ExploreConfig::Tree`](super::ExploreConfig::Tree).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TreeConfig {
     /// First responses per prompt.

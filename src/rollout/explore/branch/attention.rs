@@ -7,13 +7,14 @@
 //! later: from the second step on; of a branch, those that begin behind the place where it left
 //! ```
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BranchRule, Root, RootNeeds};
 use crate::types::Rules;
 
 /// Settings of [`RuleConfig::Attention`](super::RuleConfig::Attention).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AttentionConfig {
     /// Share of the steps that are candidates.

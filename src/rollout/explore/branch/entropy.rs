@@ -1,11 +1,12 @@
 //! Branching of TreeRL (arXiv 2506.11902): before the tokens whose distribution had the highest entropy.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BranchRule, Root, RootNeeds};
 
 /// Settings of [`RuleConfig::Entropy`](super::RuleConfig::Entropy).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EntropyConfig {}
 

@@ -6,6 +6,7 @@ mod uniform;
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use attention::AttentionConfig;
@@ -62,7 +63,7 @@ pub trait BranchRule {
 }
 
 /// The rule of a recipe.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RuleConfig {
     /// Before steps that later steps look back at: ATB of AttnRL.

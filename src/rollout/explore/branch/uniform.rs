@@ -1,13 +1,14 @@
 //! Branching anywhere: what the other rules must beat.
 
 use rand::seq::index::sample;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BranchRule, Root};
 use crate::types::Purpose;
 
 /// Settings of [`RuleConfig::Uniform`](super::RuleConfig::Uniform).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UniformConfig {}
 

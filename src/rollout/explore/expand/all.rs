@@ -1,5 +1,6 @@
 //! Every first response is branched off.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Expansion, Solved};
@@ -7,7 +8,7 @@ use crate::rollout::explore::branch::Root;
 use crate::types::Tree;
 
 /// Settings of [`ExpandConfig::All`](super::ExpandConfig::All): none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AllConfig {}
 

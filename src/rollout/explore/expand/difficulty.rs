@@ -10,6 +10,7 @@
 //! ```
 
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Expansion, Solved};
@@ -17,7 +18,7 @@ use crate::rollout::explore::branch::Root;
 use crate::types::{Purpose, Tree};
 
 /// Settings of [`ExpandConfig::Difficulty`](super::ExpandConfig::Difficulty).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DifficultyConfig {
     /// Whether fewer responses of an easier problem are branched off; else all are, where the problem passes.
@@ -37,7 +38,7 @@ impl Default for DifficultyConfig {
 }
 
 /// What becomes of a number that is not whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rounding {
     /// The next larger one.

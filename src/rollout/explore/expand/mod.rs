@@ -3,6 +3,7 @@
 mod all;
 mod difficulty;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use all::AllConfig;
@@ -25,7 +26,7 @@ pub trait Expansion {
 }
 
 /// The expansion of a recipe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ExpandConfig {
     /// All of them.
