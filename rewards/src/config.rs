@@ -9,25 +9,26 @@ use crate::{
     NumericReward, Reward, Rules, TaskKind, masked,
 };
 
-/// A grader as a recipe writes it: `type = "countdown"` and that grader's own keys.
+/// A grader as a recipe writes it, with its own keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RewardConfig {
-    /// See [`CountdownReward`].
+    /// Judges Countdown problems in the scale of a preset: whether the answer makes the target from the numbers.
     Countdown(CountdownConfig),
-    /// See [`MathReward`].
+    /// 1 where the answer, in LaTeX or plain notation, says the same as the gold answer, else 0.
     Math(MathConfig),
-    /// See [`NumericReward`].
+    /// 1 where the answer is the gold number, else 0.
     Numeric(NumericConfig),
-    /// See [`ChoiceReward`].
+    /// 1 where the response to a question with options claims the right letter and no other, else 0.
     Choice(ChoiceConfig),
-    /// See [`FormatReward`].
+    /// 1 where the response has the form that is asked for, by `tags` or by `pattern`, else 0; says nothing on correctness.
     Format(FormatConfig),
-    /// See [`LengthReward`].
+    /// Falls from 0 to -1 as a response comes near a length (the soft overlong punishment of DAPO); says nothing on
+    /// correctness.
     Length(LengthConfig),
-    /// See [`CommandReward`].
+    /// Another program judges; as many of it as `workers` run at once and are started again when they fail.
     Command(CommandConfig),
-    /// See [`HttpReward`].
+    /// A server judges.
     Http(HttpConfig),
 }
 

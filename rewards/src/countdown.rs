@@ -54,7 +54,7 @@ impl Countdown {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CountdownConfig {
-    /// Scale of the reward; `exact` where not given.
+    /// Scale of the reward.
     #[serde(default)]
     pub preset: Preset,
 }

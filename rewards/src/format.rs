@@ -15,7 +15,7 @@ use crate::{Response, Reward, Rules, Task, Verdict};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FormatConfig {
-    /// Names of the tags, in order.
+    /// Names of the tags that the response has, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// Whether nothing but blanks may stand outside of the tags.
@@ -24,7 +24,7 @@ pub struct FormatConfig {
     /// Whether the prompt has opened the first tag.
     #[serde(default)]
     pub opened: bool,
-    /// A regular expression.
+    /// A regular expression that the response matches; instead of `tags`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
 }

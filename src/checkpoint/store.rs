@@ -27,7 +27,7 @@ use crate::types::{RunId, Step};
 
 const LATEST: &str = "latest";
 
-/// `[checkpoint]`: when to save and how much to keep. One is always written at the end and on SIGINT or SIGTERM.
+/// When to save and how much to keep. A checkpoint is always written at the end and on SIGINT or SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointConfig {

@@ -33,13 +33,13 @@ pub use prompt_builder::{ChatConfig, PromptBuilder};
 /// Name of the set of held-out problems where there is one only.
 const HELDOUT: &str = "heldout";
 
-/// The `[data]` section: `type` and that kind's own keys.
+/// The problems to learn from and those to measure on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum DataConfig {
-    /// Generated Countdown problems.
+    /// Generated Countdown problems: make a target from some numbers.
     Countdown(countdown::CountdownConfig),
-    /// Generated arithmetic.
+    /// Generated arithmetic problems.
     Arithmetic(arithmetic::ArithmeticConfig),
     /// Problems read from files.
     Files(file::FilesConfig),

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::text::{ChatOptions, ChatTemplate, Message, Tokenizer};
 use crate::types::TokenId;
 
-/// `[chat]`: problems are put as a user's message, by the model's own chat template.
+/// Problems are put as a user's message, by the model's own chat template.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChatConfig {

@@ -22,7 +22,7 @@ use crate::{
     types::{Prompt, Purpose, Rules, RunRandom, TokenId},
 };
 
-/// The `[sft.source]` section: `type` and that source's own keys.
+/// Where the demonstrations come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SourceConfig {
@@ -36,7 +36,7 @@ pub enum SourceConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JsonlSource {
-    /// The file.
+    /// The file with the pairs.
     pub path: PathBuf,
 }
 
@@ -195,7 +195,7 @@ impl Source {
 }
 
 /// A line of a file of pairs.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Pair {
     prompt: String,

@@ -13,7 +13,7 @@ use crate::model::{Critic, Gradient};
 use crate::optim::{AdamWState, OptimConfig};
 use crate::types::{MetricRow, Rules};
 
-/// `[critic]`: the model that predicts rewards for `[advantage] type = "gae"`. It starts as a copy of the policy.
+/// The model that predicts rewards for `[advantage] type = "gae"`. It starts as a copy of the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CriticConfig {
@@ -23,7 +23,7 @@ pub struct CriticConfig {
     /// First steps of the run in which the critic learns and the policy does not.
     #[serde(default)]
     pub warmup_steps: u64,
-    /// Its optimiser.
+    /// The optimiser of the critic, apart from that of the policy.
     pub optim: OptimConfig,
 }
 

@@ -14,7 +14,7 @@ use crate::types::Rules;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossConfig {
-    /// The policy loss.
+    /// Which policy loss, with its own keys.
     pub policy: PolicyLossConfig,
     /// How token losses become one number; where it is not said, as the paper of the policy loss has it: `token_mean`, and of
     /// `gspo` `seq_mean_token_mean`.

@@ -17,10 +17,10 @@ use crate::types::{KlEstimator, Rules};
 pub struct KlConfig {
     /// Weight, 0 or more; at 0 there is no penalty and no reference is loaded. The first one where it adapts.
     pub coef: f64,
-    /// Which estimator of the divergence.
+    /// Estimator of the divergence from one sampled token, with d = reference - new log-probability.
     #[serde(default)]
     pub estimator: KlEstimator,
-    /// What the penalty is part of.
+    /// Whether the penalty is part of the loss or of the reward.
     #[serde(default)]
     pub place: KlPlace,
     /// Steers the weight towards a divergence; without it the weight stays.

@@ -62,15 +62,16 @@ pub trait PolicyLoss {
     }
 }
 
-/// `[loss.policy]`: the policy loss and its settings.
+/// The policy loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PolicyLossConfig {
-    /// Clipped surrogate of PPO, GRPO and DAPO.
+    /// The clipped surrogate of PPO, GRPO and DAPO: the ratio of new to old probability counts within
+    /// 1 - `clip_low` ..= 1 + `clip_high`.
     Clip(ClipConfig),
-    /// Clipped surrogate with one ratio per sequence.
+    /// GSPO: the clipped surrogate with one ratio per sequence, its likelihood ratio normalised by length.
     Gspo(GspoConfig),
-    /// REINFORCE with clipped importance weights.
+    /// CISPO: REINFORCE with clipped importance weights.
     Cispo(CispoConfig),
 }
 

@@ -26,10 +26,10 @@ pub struct ModelSettings {
     /// Precision of the forward and backward pass; the master weights are always f32.
     #[serde(default)]
     pub dtype: Dtype,
-    /// Where the tensors live.
+    /// The device that weights and activations are on.
     #[serde(default)]
     pub device: DeviceChoice,
-    /// What computes.
+    /// By which operations the model is computed.
     #[serde(default)]
     pub backend: BackendChoice,
 }

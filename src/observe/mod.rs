@@ -33,7 +33,7 @@ pub trait MetricSink {
     fn write(&mut self, step: Step, row: &MetricRow) -> Result<()>;
 }
 
-/// `[observe]`: what is written beside `metrics.jsonl`.
+/// What is written beside `metrics.jsonl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ObserveConfig {

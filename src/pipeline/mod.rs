@@ -104,7 +104,7 @@ pub trait ScheduleSettings {
     fn build(&self, collector: Collector, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource>;
 }
 
-/// `[pipeline]`: how generating and learning take turns.
+/// How generating and learning take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PipelineConfig {

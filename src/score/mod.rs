@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::{self, Progress, Rules};
 
-/// One `[[reward]]` entry: a grader and its weight.
+/// A grader and its weight; the reward is the weighted sum of the values of all graders.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RewardEntry {
     /// Multiplies the grader's value.

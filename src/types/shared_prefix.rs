@@ -9,10 +9,10 @@ use super::Tree;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SharedPrefix {
-    /// All of them.
+    /// Every path trains them.
     #[default]
     EveryPath,
-    /// The first one that is trained.
+    /// The first path that is trained.
     Once,
 }
 

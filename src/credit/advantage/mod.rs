@@ -54,7 +54,7 @@ pub trait AdvantageEstimator {
     }
 }
 
-/// `[advantage]`: how the rewards of a tree become advantages.
+/// How the rewards of a tree become advantages.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum AdvantageConfig {

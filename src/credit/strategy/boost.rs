@@ -19,7 +19,7 @@ pub struct Boost {
     pub gain: f64,
     /// Share of a response's tokens that are chosen, rounded up.
     pub fraction: f64,
-    /// Which end of the ranking is chosen.
+    /// Which end of the ranking of tokens is chosen.
     pub take: Take,
     /// Which advantages are reshaped.
     pub apply_to: ApplyTo,

@@ -74,7 +74,7 @@ pub trait StrategySettings {
     fn build(&self, random: RunRandom) -> Box<dyn CreditStrategy>;
 }
 
-/// One entry of the chain. An empty chain pays every token of a response the same.
+/// One strategy of the chain that reshapes the advantages, in order. An empty chain pays every token of a response the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, VariantNames, IntoStaticStr, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -93,6 +93,7 @@ pub enum CreditConfig {
     Random(RandomConfig),
     /// One that tests add.
     #[cfg(test)]
+    #[schemars(skip)]
     Late(late::LateConfig),
 }
 

@@ -67,7 +67,8 @@ pub struct FileConfig {
     /// The published file that it is, whose columns are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
-    /// Columns by the part of the problem that they hold, see [`Columns`].
+    /// Columns by the part of the problem that they hold: `question` and `answer`, or `numbers` and `target`; they count
+    /// before those of `preset`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
     /// Where the answer is in its column; without it as the preset has it, or the whole.

@@ -39,13 +39,13 @@ pub trait PromptSampler: Send {
     fn restore(&mut self, state: SamplerState) -> Result<()>;
 }
 
-/// The `[sampler]` section: `type` and that sampler's own keys.
+/// Which prompts a step trains on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SamplerConfig {
-    /// See [`Uniform`].
+    /// Draws all prompts equally often.
     Uniform(UniformConfig),
-    /// See [`Adaptive`].
+    /// Draws more prompts while few of them have rewards that differ.
     Adaptive(AdaptiveConfig),
 }
 

@@ -89,7 +89,7 @@ pub trait ExploreSettings {
     fn build(&self) -> Box<dyn Explorer>;
 }
 
-/// `[explore]`: how the responses to one prompt come about.
+/// How the responses to one prompt come about.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ExploreConfig {

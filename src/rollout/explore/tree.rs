@@ -35,9 +35,9 @@ pub struct TreeConfig {
     pub train_unbranched: bool,
     /// GB of keys and values that responses leave for those that branch off them; beyond it prefixes are read anew.
     pub kept_gb: f64,
-    /// Where they branch off.
+    /// Where in a response others branch off.
     pub rule: RuleConfig,
-    /// Which first responses they branch off.
+    /// Which first responses others branch off.
     pub expand: ExpandConfig,
 }
 

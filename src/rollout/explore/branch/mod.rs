@@ -62,7 +62,7 @@ pub trait BranchRule {
     }
 }
 
-/// The rule of a recipe.
+/// Where in a response others branch off it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RuleConfig {
@@ -70,7 +70,7 @@ pub enum RuleConfig {
     Attention(AttentionConfig),
     /// Before the tokens of which the policy was least sure: TreeRL.
     Entropy(EntropyConfig),
-    /// Anywhere.
+    /// Anywhere in the response, by lot.
     Uniform(UniformConfig),
 }
 

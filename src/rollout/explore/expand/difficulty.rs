@@ -23,7 +23,7 @@ use crate::types::{Purpose, Tree};
 pub struct DifficultyConfig {
     /// Whether fewer responses of an easier problem are branched off; else all are, where the problem passes.
     pub fewer: bool,
-    /// Of the number of responses.
+    /// What becomes of the number of responses, G exp(-z) with z the share that is right, where it is not whole.
     pub rounding: Rounding,
     /// Whether the rarer kind, right or wrong, comes first; else the first responses do.
     pub rare_first: bool,

@@ -25,13 +25,13 @@ pub trait Expansion {
     fn choose(&self, tree: &Tree, roots: &[Root<'_>], solved: &mut Solved) -> Option<Vec<usize>>;
 }
 
-/// The expansion of a recipe.
+/// Which first responses of a tree others branch off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ExpandConfig {
-    /// All of them.
+    /// All first responses are branched off.
     All(AllConfig),
-    /// More of a hard problem's, fewer of an easy one's.
+    /// More first responses of a hard problem are branched off, fewer of an easy one: ADS of AttnRL.
     Difficulty(DifficultyConfig),
 }
 
