@@ -28,7 +28,7 @@ pub enum RewardConfig {
     Length(LengthConfig),
     /// Another program judges; as many of it as `workers` run at once and are started again when they fail.
     Command(CommandConfig),
-    /// A server judges.
+    /// A server judges: it gets each response as JSON over HTTP.
     Http(HttpConfig),
 }
 

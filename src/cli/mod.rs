@@ -54,7 +54,7 @@ enum Verb {
     Grade(grade::Grade),
     /// Find everything wrong with a recipe, without loading a model
     Check(check::Check),
-    /// List the recipes that come with the program, or copy one
+    /// List the recipes that come with the program, copy one, or say what a key of a recipe is
     Recipes(recipes::Recipes),
     /// Show the problems of a file or a recipe: what can be read, how long it is, and how the model will see it
     Data(Box<data::Data>),

@@ -1,10 +1,11 @@
-//! `rlcredit recipes`: the recipes that come with the program.
+//! `rlcredit recipes`: the recipes that come with the program, and what a recipe may say.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::files::write_whole;
-use crate::recipe::{Draft, Recipe, SHIPPED, Shipped};
+use crate::recipe::{Draft, Recipe, Reference, SHIPPED, Shipped};
+use crate::run::Failure;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
@@ -14,6 +15,9 @@ use super::{remark, require, say};
 pub struct Recipes {
     #[command(subcommand)]
     action: Option<Action>,
+    /// Say what a section, a choice of its `type` or a key is: `optim`, `credit.rhythm`, `optim.lr`
+    #[arg(long, value_name = "KEY")]
+    explain: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -32,9 +36,14 @@ struct Copy {
 
 impl Recipes {
     pub fn run(self) -> Result<ExitCode> {
-        match self.action {
-            Some(Action::Copy(copy)) => copy.run()?,
-            None => list()?,
+        let Self { action, explain } = self;
+        require(action.is_none() || explain.is_none(), || {
+            "--explain: got `copy` as well; expected one of them".to_owned()
+        })?;
+        match (action, explain) {
+            (Some(Action::Copy(copy)), _) => copy.run()?,
+            (None, Some(key)) => self::explain(&key)?,
+            (None, None) => list()?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -49,7 +58,15 @@ fn list() -> Result<()> {
         say(format_args!("    needs {}", needs(&recipe)))?;
     }
     say("")?;
-    say("rlcredit recipes copy NAME writes one into a file; rlcredit train FILE runs it")
+    say("rlcredit recipes copy NAME writes one into a file; rlcredit train FILE runs it")?;
+    say("rlcredit recipes --explain SECTION, or SECTION.KEY, says what may be changed in it")
+}
+
+/// Says what the reference says of `key`.
+fn explain(key: &str) -> Result<()> {
+    let said = Reference::of_program()?.explain(key);
+    let said = said.map_err(|problem| Failure::BadInput(format!("--explain: {problem:#}")))?;
+    said.lines().try_for_each(say)
 }
 
 /// What has to be there before `recipe` can run.

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// What a recipe may hold.
-static SHAPE: LazyLock<Option<Shape>> = LazyLock::new(|| {
+pub(super) static SHAPE: LazyLock<Option<Shape>> = LazyLock::new(|| {
     const BESIDE: &[Beside] = &[("reward", &["weight"])];
     Shape::learn::<Recipe>(BESIDE)
 });

@@ -234,7 +234,8 @@ fn needs(shape: &Shape) -> String {
     }
 }
 
-fn heading(path: &str, list: bool) -> String {
+/// `[optim]`, `[[reward]]`.
+pub(super) fn heading(path: &str, list: bool) -> String {
     if list { format!("[[{path}]]") } else { format!("[{path}]") }
 }
 
@@ -250,7 +251,8 @@ fn got(value: &Value) -> String {
     }
 }
 
-fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
+/// The name of `valid` that was likely meant.
+pub(super) fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
     // Similarity takes the product of the lengths, and no name of ours is that long.
     if name.len() > 64 {
         return None;

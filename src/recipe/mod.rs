@@ -18,6 +18,7 @@ mod paths;
 mod problem;
 mod read;
 mod reality;
+mod reference;
 mod schema;
 mod shipped;
 mod source;
@@ -30,6 +31,7 @@ mod validate;
 pub use differences::Difference;
 pub use draft::Draft;
 pub use problem::{Problem, Problems};
+pub use reference::{Entry, LeftOut, Reference, Section, Variant};
 pub use shipped::{SHIPPED, Shipped};
 pub use text::Text;
 
@@ -60,7 +62,7 @@ use crate::{
     types::Rules,
 };
 
-/// `[run]`: name, seed and length of a run.
+/// Name, seed and length of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
@@ -92,14 +94,14 @@ impl RunConfig {
 pub struct Recipe {
     /// Name, seed and length.
     pub run: RunConfig,
-    /// The policy.
+    /// The policy: which model, in which precision, on which device.
     pub model: ModelSettings,
     /// SFT, supervised fine-tuning on texts; without it reinforcement learning starts from the model as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sft: Option<SftConfig>,
-    /// The problems.
+    /// The problems to learn from and to measure on.
     pub data: DataConfig,
-    /// How the model's chat template puts them; without it they are put as they are.
+    /// How the model's chat template puts the problems; without it they are put as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<ChatConfig>,
     /// Which problems a step trains on.
@@ -125,18 +127,18 @@ pub struct Recipe {
     /// Chain of strategies that reshape the advantages; empty pays every token of a response the same.
     #[serde(default)]
     pub credit: Vec<CreditConfig>,
-    /// How attention is read for the strategies that ask for it.
+    /// How attention is read for the credit strategies that ask for it.
     #[serde(default)]
     pub signals: SignalConfig,
-    /// How the ratio of learner to sampler weighs the tokens; without it it does not.
+    /// How the ratio of learner to sampler weighs the tokens; without this section it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance_sampling: Option<ImportanceConfig>,
-    /// The policy loss.
+    /// The policy loss, and what is added to it.
     #[serde(default)]
     pub loss: LossConfig,
-    /// The optimiser.
+    /// The optimiser of the policy and its learning rate.
     pub optim: OptimConfig,
-    /// Sizes of a step.
+    /// Sizes of a training step.
     pub batch: BatchConfig,
     /// How generating and learning take turns.
     #[serde(default)]
@@ -144,7 +146,7 @@ pub struct Recipe {
     /// Evaluation on held-out items.
     #[serde(default)]
     pub eval: EvalConfig,
-    /// What is saved and how often.
+    /// Which checkpoints are saved and how often.
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
     /// What is written about the run.

@@ -10,6 +10,7 @@ mod docs;
 mod interrupt;
 mod metrics_page;
 mod numerics;
+mod recipe_page;
 mod recipes;
 mod schedules;
 

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KlEstimator {
-    /// -d
+    /// `-d`.
     K1,
-    /// d^2 / 2
+    /// `d^2 / 2`.
     K2,
-    /// exp(d) - 1 - d
+    /// `exp(d) - 1 - d`.
     #[default]
     K3,
 }

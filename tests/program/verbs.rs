@@ -332,6 +332,20 @@ fn grade_takes_any_grader_with_its_settings() {
 }
 
 #[test]
+fn the_keys_of_a_recipe_are_explained() {
+    let place = Place::new();
+    let key = place.run(&["recipes", "--explain", "optim.lr"]);
+    assert_eq!(key.code, 0, "{}", key.err);
+    assert!(key.out.starts_with("[optim] lr\n    Peak learning rate"), "{}", key.out);
+    let section = place.run(&["recipes", "--explain", "credit.rhythm"]);
+    assert!(section.out.contains("[[credit]] type = \"rhythm\"") && section.out.contains("\nalpha\n"));
+    let unknown = place.run(&["recipes", "--explain", "optim.rl"]);
+    assert_eq!((unknown.code, unknown.out.as_str()), (2, ""));
+    assert!(unknown.err.contains("--explain: [optim] `rl` is not a key here"), "{}", unknown.err);
+    assert_eq!(place.run(&["recipes", "--explain", "optim", "copy", "countdown"]).code, 2);
+}
+
+#[test]
 fn recipes_that_come_with_the_program_are_listed_and_copied() {
     let place = Place::new();
     let listed = place.run(&["recipes"]);

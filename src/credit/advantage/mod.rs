@@ -64,7 +64,7 @@ pub enum AdvantageConfig {
     LeaveOneOut(LeaveOneOutConfig),
     /// Reward minus the mean of its group, normalised over the step: REINFORCE++.
     BatchBaseline(BatchBaselineConfig),
-    /// What a critic did not expect: PPO.
+    /// Generalised advantage estimation, per token: the reward that a critic did not expect. PPO.
     Gae(GaeConfig),
     /// What each segment of a tree adds: TreeRL, AttnRL.
     Tree(TreeConfig),
