@@ -37,7 +37,7 @@ use crate::types::{GenRequest, Progress, Prompt, Purpose, RunRandom, SharedPrefi
 
 /// The work of a benchmark.
 #[derive(Clone, Debug)]
-pub struct BenchConfig {
+pub(crate) struct BenchConfig {
     /// A Hugging Face folder, or the Countdown preset with random weights.
     pub model: Option<PathBuf>,
     /// Prompts per step.
@@ -66,7 +66,7 @@ pub struct BenchConfig {
 
 /// Medians over the timed steps.
 #[derive(Clone, Debug, Serialize)]
-pub struct BenchReport {
+pub(crate) struct BenchReport {
     /// Number of parameters.
     pub n_params: i64,
     /// Compute precision.
@@ -109,7 +109,7 @@ pub struct BenchReport {
 ///
 /// # Errors
 /// If the model cannot be loaded or the work does not fit it, or the file of prompts has too few.
-pub fn bench(config: &BenchConfig) -> Result<BenchReport> {
+pub(crate) fn bench(config: &BenchConfig) -> Result<BenchReport> {
     ensure!(
         config.prompts > 0 && config.group > 1 && config.new_tokens > 0 && config.steps > 0,
         "bench: expected at least 1 prompt, 2 responses each, 1 token and 1 step"

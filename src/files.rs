@@ -18,9 +18,9 @@ mod whole;
 
 pub(crate) use hash::hash_of;
 pub(crate) use regular::append_to;
-pub use regular::{open_regular, read_regular, read_regular_text};
+pub(crate) use regular::{open_regular, read_regular, read_regular_text};
 pub(crate) use whole::{is_temporary, temporary_beside};
-pub use whole::{require_writable, write_named, write_whole};
+pub(crate) use whole::{require_writable, write_named, write_whole};
 
 /// No room for the file at this path.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub(crate) fn is_full(error: &anyhow::Error) -> bool {
 ///
 /// # Errors
 /// If the folder cannot be opened or synced.
-pub fn sync_folder(folder: &Path) -> Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let handle = File::open(folder).with_context(|| format!("could not open {}", folder.display()))?;
     handle.sync_all().with_context(|| format!("could not sync {}", folder.display()))
@@ -90,7 +90,7 @@ pub(crate) fn set_aside(path: &Path) -> Result<PathBuf> {
 
 /// Holds a file so that no other process can; ends with this value or the process, however that ends.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
@@ -99,7 +99,7 @@ impl Lock {
     ///
     /// # Errors
     /// If the file cannot be opened, or its file system knows no locks.
-    pub fn try_acquire(path: &Path) -> Result<Option<Self>> {
+    pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
         let file = append_to(path).with_context(|| format!("could not open {}", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
@@ -113,7 +113,7 @@ impl Lock {
 
 /// Most memory this process has held so far, GB (10^9 bytes); 0 where the kernel does not say.
 #[must_use]
-pub fn peak_rss_gb() -> f64 {
+pub(crate) fn peak_rss_gb() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib =

@@ -26,7 +26,7 @@ use signal_hook::{flag, low_level};
 
 /// A request to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopSignal {
+pub(crate) enum StopSignal {
     /// SIGINT: Ctrl-C.
     Interrupt,
     /// SIGTERM: what `kill` and job schedulers send.
@@ -81,7 +81,7 @@ impl StopSignal {
 
     /// Exit code of a process that ends because of it: 128 + its number.
     #[must_use]
-    pub fn exit_code(self) -> u8 {
+    pub(crate) fn exit_code(self) -> u8 {
         128 + u8::try_from(self.number()).unwrap_or(0)
     }
 }
@@ -102,7 +102,7 @@ impl fmt::Display for StopSignal {
 
 /// Work ended before its end, because a signal asked for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped(pub StopSignal);
+pub(crate) struct Stopped(pub StopSignal);
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,7 +113,7 @@ impl fmt::Display for Stopped {
 impl std::error::Error for Stopped {}
 
 /// What is asked once work is given up.
-pub trait OrStopped<T> {
+pub(crate) trait OrStopped<T> {
     /// `Ok(Err(signal))` if it is an error because a signal stopped the work.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ impl<T> OrStopped<T> for Result<T> {
 
 /// Whether somebody asked the process to stop. Clones share the answer.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt {
+pub(crate) struct Interrupt {
     /// Number of the first signal, 0 as long as there is none.
     first: Arc<AtomicUsize>,
     /// How many guards say that there is nothing to lose.
@@ -148,7 +148,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// If the system refuses the handlers.
-    pub fn install(answer: impl FnOnce(StopSignal, bool) + Send + 'static) -> Result<Self> {
+    pub(crate) fn install(answer: impl FnOnce(StopSignal, bool) + Send + 'static) -> Result<Self> {
         Self::install_within(ONCE, answer)
     }
 
@@ -218,13 +218,13 @@ impl Interrupt {
 
     /// The signal that asks for a stop, if one came: the first.
     #[must_use]
-    pub fn requested(&self) -> Option<StopSignal> {
+    pub(crate) fn requested(&self) -> Option<StopSignal> {
         StopSignal::of_number(i32::try_from(self.first.load(Ordering::SeqCst)).unwrap_or(0))
     }
 
     /// # Errors
     /// [`Stopped`] if a signal asked for a stop.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         self.requested().map_or(Ok(()), |signal| Err(Stopped(signal).into()))
     }
 
@@ -232,7 +232,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// [`Stopped`] if a signal asked for a stop already.
-    pub fn immediate(&self) -> Result<Immediate> {
+    pub(crate) fn immediate(&self) -> Result<Immediate> {
         self.immediate.fetch_add(1, Ordering::SeqCst);
         let guard = Immediate(Arc::clone(&self.immediate));
         self.check()?;
@@ -242,7 +242,7 @@ impl Interrupt {
 
 /// See [`Interrupt::immediate`].
 #[derive(Debug)]
-pub struct Immediate(Arc<AtomicUsize>);
+pub(crate) struct Immediate(Arc<AtomicUsize>);
 
 impl Drop for Immediate {
     fn drop(&mut self) {

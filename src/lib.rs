@@ -26,41 +26,41 @@
 //! - **Metrics are returned**, never emitted from within; only `run` writes them. A key has one writer and an entry in
 //!   [`observe::glossary`], or the row is an error.
 //! - **No algorithm has an `if` in the loop.** Groups and trees, GRPO and its relatives differ in what the seams build.
-pub mod batch;
-pub mod bench;
+mod batch;
+mod bench;
 mod caught;
-pub mod checkpoint;
+mod checkpoint;
 mod cli;
-pub mod compare;
-pub mod credit;
-pub mod data;
-pub mod eval;
-pub mod files;
-pub mod hub;
-pub mod inspect;
-pub mod interrupt;
-pub mod kernel;
-pub mod learner;
-pub mod loss;
-pub mod measure;
-pub mod model;
-pub mod observe;
-pub mod optim;
-pub mod pipeline;
-pub mod recipe;
-pub mod rollout;
-pub mod run;
-pub mod run_folder;
-pub mod score;
-pub mod signal;
+mod compare;
+mod credit;
+mod data;
+mod eval;
+mod files;
+mod hub;
+mod inspect;
+mod interrupt;
+mod kernel;
+mod learner;
+mod loss;
+mod measure;
+mod model;
+mod observe;
+mod optim;
+mod pipeline;
+mod recipe;
+mod rollout;
+mod run;
+mod run_folder;
+mod score;
+mod signal;
 mod stats;
-pub mod step;
-pub mod table;
+mod step;
+mod table;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
-pub mod text;
-pub mod threads;
-pub mod types;
+mod text;
+mod threads;
+mod types;
 
 pub use cli::main;

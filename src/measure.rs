@@ -11,7 +11,7 @@ use crate::types::{
 
 /// How responses go through a model.
 #[derive(Clone, Copy)]
-pub struct Passes<'a> {
+pub(crate) struct Passes<'a> {
     /// Tokens per forward pass, common beginnings once.
     pub max_tokens: usize,
     /// Asked before each pass; an error ends the work.
@@ -21,14 +21,14 @@ pub struct Passes<'a> {
 impl Passes<'_> {
     /// Passes that nobody ends.
     #[must_use]
-    pub fn new(max_tokens: usize) -> Self {
+    pub(crate) fn new(max_tokens: usize) -> Self {
         Self { max_tokens, check: &|| Ok(()) }
     }
 }
 
 /// What a policy says about the tokens of responses, a list for each response.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct TokenStats {
+pub(crate) struct TokenStats {
     /// Log-probability of each response token.
     pub logprobs: Vec<Vec<f32>>,
     /// Entropy of the distribution that each response token came from, nats.
@@ -39,7 +39,7 @@ pub struct TokenStats {
 ///
 /// # Errors
 /// If results cannot be copied to the host; that of a check.
-pub fn logprobs(
+pub(crate) fn logprobs(
     policy: &Policy,
     responses: &[Sequence<'_>],
     temperature: f64,
@@ -60,7 +60,7 @@ pub fn logprobs(
 ///
 /// # Errors
 /// If results cannot be copied to the host; that of a check.
-pub fn attention(
+pub(crate) fn attention(
     policy: &Policy,
     responses: &[Sequence<'_>],
     config: &SignalConfig,
@@ -83,7 +83,7 @@ pub fn attention(
 ///
 /// # Errors
 /// As of both.
-pub fn logprobs_and_attention(
+pub(crate) fn logprobs_and_attention(
     policy: &Policy,
     responses: &[Sequence<'_>],
     temperature: f64,
@@ -109,7 +109,11 @@ pub fn logprobs_and_attention(
 ///
 /// # Errors
 /// If results cannot be copied to the host; that of a check.
-pub fn values(critic: &Critic, responses: &[Sequence<'_>], passes: Passes<'_>) -> Result<Vec<Vec<f32>>> {
+pub(crate) fn values(
+    critic: &Critic,
+    responses: &[Sequence<'_>],
+    passes: Passes<'_>,
+) -> Result<Vec<Vec<f32>>> {
     let head = critic.head();
     let mut values = vec![Vec::new(); responses.len()];
     for group in pack(responses, passes.max_tokens, Reads::Predictors) {
@@ -124,7 +128,7 @@ pub fn values(critic: &Critic, responses: &[Sequence<'_>], passes: Passes<'_>) -
 
 /// The models that a step may ask.
 #[derive(Clone, Copy)]
-pub struct Models<'a> {
+pub(crate) struct Models<'a> {
     /// The policy as it is before the step's first update.
     pub policy: &'a Policy,
     /// What a KL penalty holds it to.
@@ -135,7 +139,7 @@ pub struct Models<'a> {
 
 /// What is to be measured of the responses of a step, and how.
 #[derive(Clone, Copy)]
-pub struct Measures<'a> {
+pub(crate) struct Measures<'a> {
     /// What the later stages want.
     pub needs: Needs,
     /// Where the ratio of the loss starts.
@@ -153,7 +157,7 @@ pub struct Measures<'a> {
 ///
 /// # Errors
 /// If results cannot be copied to the host; that of a check.
-pub fn measure(
+pub(crate) fn measure(
     models: Models<'_>,
     measures: Measures<'_>,
     (trees, sampled): (Vec<Tree>, Vec<HeadSignals>),

@@ -31,9 +31,9 @@ mod name;
 #[cfg(test)]
 mod tests;
 
-pub use environment::{Environment, Git};
-pub use manifest::RunManifest;
-pub use name::{check_name, misnamed};
+pub(crate) use environment::Environment;
+pub(crate) use manifest::RunManifest;
+pub(crate) use name::{check_name, misnamed};
 
 /// Folders made before anything is written.
 const SUBFOLDERS: [&str; 3] = [ROLLOUTS, EVAL, "checkpoints"];
@@ -48,7 +48,7 @@ const LOCK: &str = ".lock";
 
 /// Paths of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunFolder {
+pub(crate) struct RunFolder {
     root: PathBuf,
 }
 
@@ -57,7 +57,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If `name` is not the name of a folder, a run of that name exists, or the folder cannot be made.
-    pub fn create(runs: &Path, name: &str) -> Result<Self> {
+    pub(crate) fn create(runs: &Path, name: &str) -> Result<Self> {
         let this = Self::named(runs, name)?;
         this.require_free()?;
         this.prepare()?;
@@ -68,7 +68,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// What it would say.
-    pub fn check_free(runs: &Path, name: &str) -> Result<()> {
+    pub(crate) fn check_free(runs: &Path, name: &str) -> Result<()> {
         Self::named(runs, name)?.require_free()
     }
 
@@ -100,7 +100,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If there is no run of that name, or its recipe is lost or not what the run wrote.
-    pub fn open(runs: &Path, name: &str) -> Result<Self> {
+    pub(crate) fn open(runs: &Path, name: &str) -> Result<Self> {
         let this = Self::named(runs, name)?;
         ensure!(
             !this.is_free()?,
@@ -118,7 +118,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If it is missing or not what the run wrote.
-    pub fn checked_resolved(&self) -> Result<PathBuf> {
+    pub(crate) fn checked_resolved(&self) -> Result<PathBuf> {
         self.require_resolved()?;
         if let Some(manifest) = RunManifest::read(self)? {
             manifest.check_file(self, RESOLVED)?;
@@ -128,13 +128,13 @@ impl RunFolder {
 
     /// The folder at `root`, whatever is there; nothing is made or checked.
     #[must_use]
-    pub fn at(root: &Path) -> Self {
+    pub(crate) fn at(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
     /// The run that `path` is, or among whose checkpoints it lies: a checkpoint, or the model folder in it.
     #[must_use]
-    pub fn around(path: &Path) -> Option<Self> {
+    pub(crate) fn around(path: &Path) -> Option<Self> {
         // As it was written first, so that the run is called as the person called it.
         let whole = fs::canonicalize(path).ok();
         [Some(path), whole.as_deref()].into_iter().flatten().find_map(|path| {
@@ -220,7 +220,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If another process is doing so, or the file system knows no locks.
-    pub fn lock(&self) -> Result<Lock> {
+    pub(crate) fn lock(&self) -> Result<Lock> {
         Lock::try_acquire(&self.root.join(LOCK))?.with_context(|| {
             format!(
                 "{}: another process is training in this folder; wait for it or stop it, or choose another name with \
@@ -232,91 +232,91 @@ impl RunFolder {
 
     /// The folder itself.
     #[must_use]
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// The recipe as given.
     #[must_use]
-    pub fn recipe(&self) -> PathBuf {
+    pub(crate) fn recipe(&self) -> PathBuf {
         self.root.join(RECIPE)
     }
 
     /// The recipe after defaults and overrides.
     #[must_use]
-    pub fn resolved(&self) -> PathBuf {
+    pub(crate) fn resolved(&self) -> PathBuf {
         self.root.join(RESOLVED)
     }
 
     /// What shapes the run besides its recipe.
     #[must_use]
-    pub fn inputs(&self) -> PathBuf {
+    pub(crate) fn inputs(&self) -> PathBuf {
         self.root.join(INPUTS)
     }
 
     /// What the run knows of itself, see [`RunManifest`].
     #[must_use]
-    pub fn manifest(&self) -> PathBuf {
+    pub(crate) fn manifest(&self) -> PathBuf {
         self.root.join(MANIFEST)
     }
 
     /// The policy that the KL penalty measures from.
     #[must_use]
-    pub fn reference(&self) -> PathBuf {
+    pub(crate) fn reference(&self) -> PathBuf {
         self.root.join("reference")
     }
 
     /// What the run ran on.
     #[must_use]
-    pub fn env(&self) -> PathBuf {
+    pub(crate) fn env(&self) -> PathBuf {
         self.root.join("env.json")
     }
 
     /// The metrics.
     #[must_use]
-    pub fn metrics(&self) -> PathBuf {
+    pub(crate) fn metrics(&self) -> PathBuf {
         self.root.join("metrics.jsonl")
     }
 
     /// TensorBoard's folder.
     #[must_use]
-    pub fn tensorboard(&self) -> PathBuf {
+    pub(crate) fn tensorboard(&self) -> PathBuf {
         self.root.join("tb")
     }
 
     /// The responses of `step`.
     #[must_use]
-    pub fn rollouts(&self, step: Step) -> PathBuf {
+    pub(crate) fn rollouts(&self, step: Step) -> PathBuf {
         self.root.join(format!("{ROLLOUTS}/step_{step:06}.jsonl"))
     }
 
     /// The responses of a step whose update was refused.
     #[must_use]
-    pub fn refused(&self, step: Step) -> PathBuf {
+    pub(crate) fn refused(&self, step: Step) -> PathBuf {
         self.root.join(format!("{REFUSED}/step_{step:06}.jsonl"))
     }
 
     /// The evaluation at `moment`: `before_sft` or `step_000040`.
     #[must_use]
-    pub fn eval(&self, moment: &str) -> PathBuf {
+    pub(crate) fn eval(&self, moment: &str) -> PathBuf {
         self.root.join(format!("{EVAL}/{moment}.json"))
     }
 
     /// The evaluation at `moment`, item by item of one set.
     #[must_use]
-    pub fn eval_items(&self, moment: &str, set: &str) -> PathBuf {
+    pub(crate) fn eval_items(&self, moment: &str, set: &str) -> PathBuf {
         self.root.join(format!("{EVAL}/{moment}.{set}.jsonl"))
     }
 
     /// The checkpoints, for [`crate::checkpoint::Store`].
     #[must_use]
-    pub fn checkpoints(&self) -> PathBuf {
+    pub(crate) fn checkpoints(&self) -> PathBuf {
         self.root.join("checkpoints")
     }
 
     /// The checkpoint after `step`, where it is kept.
     #[must_use]
-    pub fn checkpoint(&self, step: Step) -> PathBuf {
+    pub(crate) fn checkpoint(&self, step: Step) -> PathBuf {
         self.checkpoints().join(format!("step_{step:06}"))
     }
 }

@@ -7,7 +7,7 @@ use tabled::settings::{Alignment, Modify, Padding, Style};
 
 /// A header and rows with as many cells; all columns but the first are numbers, which stand at the right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table {
+pub(crate) struct Table {
     /// Names of the columns.
     pub header: Vec<String>,
     /// The cells.
@@ -16,7 +16,7 @@ pub struct Table {
 
 impl Table {
     /// As Markdown, its columns aligned.
-    pub fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let escaped = |cell: &String| cell.replace('|', "\\|");
         let mut table = self.built(escaped);
         table.with(Style::markdown());
@@ -27,7 +27,7 @@ impl Table {
     }
 
     /// As columns two blanks apart, for a terminal.
-    pub fn plain(&self) -> String {
+    pub(crate) fn plain(&self) -> String {
         let mut table = self.built(String::clone);
         table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
         table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")

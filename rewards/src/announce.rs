@@ -65,6 +65,7 @@ const DRESS: [char; 4] = ['*', '_', ':', ' '];
 pub(crate) struct Announcement<'a> {
     /// Where it speaks of an answer.
     pub at: usize,
+    /// How it is built.
     pub form: Form<'a>,
     /// Whether it says what the answer is not: "the wrong answer is".
     pub is_denied: bool,
@@ -72,12 +73,18 @@ pub(crate) struct Announcement<'a> {
     pub is_loose: bool,
 }
 
+/// On which side of its verb a phrase has what it announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form<'a> {
     /// "answer is": the text from what follows its verb on. Behind a headline that begins with the end of its line.
     Before(&'a str),
-    /// "is the answer": what stands before its verb, and the whole sentence.
-    Behind { said: &'a str, sentence: &'a str },
+    /// "is the answer".
+    Behind {
+        /// What stands before its verb.
+        said: &'a str,
+        /// The whole sentence.
+        sentence: &'a str,
+    },
 }
 
 /// The phrases of `text` from the last on. No value stands between what one speaks of and its verb, as `holds` finds it.
@@ -266,6 +273,7 @@ fn without_last<'a>(text: &'a str, words: &[&str]) -> &'a str {
     text
 }
 
+/// The words of `text`, apostrophes within them included.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphabetic() && c != '\'' && c != '’').filter(|word| !word.is_empty())
 }

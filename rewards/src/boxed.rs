@@ -21,6 +21,7 @@ const FORMULA_ENDS: [&str; 7] = ["$", "\n", "`", "\\)", "\\]", ". ", "**"];
 pub(crate) struct Boxed<'a> {
     start: usize,
     end: usize,
+    /// What stands between its braces.
     pub(crate) content: &'a str,
     /// Whether it may be no box, but the command talked about.
     pub(crate) is_loose: bool,

@@ -27,6 +27,7 @@ pub(crate) struct Mark<'a> {
     pub content: &'a str,
     /// The part of it that stands before "is the answer", else all of it.
     pub said: &'a str,
+    /// What marks it.
     pub kind: Kind,
     /// Where it stands in the text.
     place: Range<usize>,
@@ -49,7 +50,7 @@ pub(crate) enum Kind {
 
 impl Mark<'_> {
     /// Whether `text`, in which it stands, denies what it marks: before it, behind it or in the next sentence.
-    pub fn is_denied(&self, text: &str) -> bool {
+    pub(crate) fn is_denied(&self, text: &str) -> bool {
         let before = || text.get(..self.place.start).is_some_and(claim::negates_what_follows);
         let behind = || text.get(self.place.end..).is_some_and(claim::is_taken_back);
         self.is_denied || self.kind == Kind::Sign && before() || behind()

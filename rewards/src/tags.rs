@@ -1,6 +1,8 @@
 //! Finding what is enclosed in free text, `<answer>…</answer>` or braces, in time linear in its length.
 
+/// Opens an answer.
 pub(crate) const OPEN: &str = "<answer>";
+/// Closes an answer.
 pub(crate) const CLOSE: &str = "</answer>";
 
 /// Contents of the answer tags from left to right, as the regular expression `<answer>(.*?)</answer>` finds them:

@@ -3,7 +3,9 @@
 //! A response thinks between `<think>` and `</think>`; what stands before its last `</think>` is no answer, and a thought that
 //! does not end has none behind it. A prompt may have opened the thought: then the response begins within it.
 
+/// Opens a thought.
 pub(crate) const THINK: &str = "<think>";
+/// Ends a thought.
 pub(crate) const END_THINK: &str = "</think>";
 
 /// What `response` says after its thought; none where the thought does not end. `in_thought` says whether the response begins

@@ -5,12 +5,12 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 /// A number without anything behind its point.
-pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     Whole::deserialize(deserializer).map(|Whole(number)| number)
 }
 
 /// A list of such numbers.
-pub fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+pub(crate) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
     let numbers = Vec::<Whole>::deserialize(deserializer)?;
     Ok(numbers.into_iter().map(|Whole(number)| number).collect())
 }

@@ -8,7 +8,7 @@ use crate::types::{Rules, SharedPrefix};
 /// Sizes of a training step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BatchConfig {
+pub(crate) struct BatchConfig {
     /// Prompts per step.
     pub prompts: usize,
     /// Optimiser steps per epoch; divides `prompts`.
@@ -32,7 +32,7 @@ pub struct BatchConfig {
 impl BatchConfig {
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self { prompts, minibatches, epochs, max_tokens: _, gradient_checkpointing: _, shared_prefix: _ } =
             *self;
         let mut rules = Rules::default();

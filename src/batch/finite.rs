@@ -4,7 +4,7 @@ use crate::types::{CreditedTree, Tree};
 
 /// Why a step is not learned from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NotLearned {
+pub(crate) struct NotLearned {
     /// What is not finite, and where.
     pub what: String,
     /// Whether the graders made it, not the models.
@@ -14,13 +14,13 @@ pub struct NotLearned {
 impl NotLearned {
     /// A number that the models made.
     #[must_use]
-    pub fn of_models(what: String) -> Self {
+    pub(crate) fn of_models(what: String) -> Self {
         Self { what, by_rewards: false }
     }
 
     /// The first number of `trees` that is not finite. Advantages come last: a bad reward spoils those of its whole group.
     #[must_use]
-    pub fn find(trees: &[CreditedTree]) -> Option<Self> {
+    pub(crate) fn find(trees: &[CreditedTree]) -> Option<Self> {
         let leaves =
             || trees.iter().flat_map(|tree| (0..tree.measured.tree.leaves.len()).map(move |l| (tree, l)));
         let place = |tree: &CreditedTree, l: usize| {

@@ -7,7 +7,7 @@ use crate::types::{CreditedTree, Prompt, TokenId};
 
 /// One response with everything the learner needs to know of it. The vectors have one value per response token.
 #[derive(Clone, Debug)]
-pub struct TrainSample {
+pub(crate) struct TrainSample {
     /// The problem.
     pub prompt: Arc<Prompt>,
     /// Response tokens.
@@ -32,14 +32,14 @@ pub struct TrainSample {
 impl TrainSample {
     /// The sample's tokens.
     #[must_use]
-    pub fn sequence(&self) -> Sequence<'_> {
+    pub(crate) fn sequence(&self) -> Sequence<'_> {
         Sequence { prompt: &self.prompt.tokens, response: &self.tokens }
     }
 }
 
 /// What a step learns from.
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// The trained leaves, in order; none where something is not finite.
     pub samples: Vec<TrainSample>,
     /// What is not finite.
@@ -49,7 +49,7 @@ pub struct Batch {
 impl Batch {
     /// The batch of `trees`.
     #[must_use]
-    pub fn new(trees: &[CreditedTree]) -> Self {
+    pub(crate) fn new(trees: &[CreditedTree]) -> Self {
         let not_learned = NotLearned::find(trees);
         let samples = if not_learned.is_none() { flatten(trees) } else { Vec::new() };
         Self { samples, not_learned }
@@ -58,7 +58,7 @@ impl Batch {
 
 /// The trained leaves of `trees`, in order.
 #[must_use]
-pub fn flatten(trees: &[CreditedTree]) -> Vec<TrainSample> {
+pub(crate) fn flatten(trees: &[CreditedTree]) -> Vec<TrainSample> {
     let mut samples = Vec::new();
     for (t, credited) in trees.iter().enumerate() {
         let measured = &credited.measured;
@@ -82,7 +82,7 @@ pub fn flatten(trees: &[CreditedTree]) -> Vec<TrainSample> {
 
 /// Cuts `samples` into at most `n` minibatches of whole trees, as equal in number of trees as can be.
 #[must_use]
-pub fn minibatches(samples: &[TrainSample], n: usize) -> Vec<&[TrainSample]> {
+pub(crate) fn minibatches(samples: &[TrainSample], n: usize) -> Vec<&[TrainSample]> {
     let trees: Vec<&[TrainSample]> = samples.chunk_by(|a, b| a.place.0 == b.place.0).collect();
     let mut rest = samples;
     let mut start = 0;

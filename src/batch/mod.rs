@@ -7,7 +7,9 @@ mod finite;
 mod flatten;
 mod pack;
 
-pub use config::BatchConfig;
-pub use finite::NotLearned;
-pub use flatten::{Batch, TrainSample, flatten, minibatches};
-pub use pack::{Reads, Sequence, TokenBatch, pack};
+pub(crate) use config::BatchConfig;
+pub(crate) use finite::NotLearned;
+#[cfg(test)]
+pub(crate) use flatten::flatten;
+pub(crate) use flatten::{Batch, TrainSample, minibatches};
+pub(crate) use pack::{Reads, Sequence, TokenBatch, pack};

@@ -9,7 +9,7 @@ use crate::types::TokenId;
 
 /// The tokens of one prompt and one response to it.
 #[derive(Clone, Copy, Debug)]
-pub struct Sequence<'a> {
+pub(crate) struct Sequence<'a> {
     /// Never empty.
     pub prompt: &'a [TokenId],
     /// Tokens after the prompt. Never empty.
@@ -18,7 +18,7 @@ pub struct Sequence<'a> {
 
 /// Which tokens of a sequence the model reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reads {
+pub(crate) enum Reads {
     /// Those that predict a response token: all but the last, whose successor nobody asks for.
     Predictors,
     /// All of them, where attention is read and the last token looks back as well.
@@ -44,7 +44,7 @@ impl Sequence<'_> {
 /// Responses to one prompt stay together where they can; within a
 /// group the longest sequence comes first.
 #[must_use]
-pub fn pack(sequences: &[Sequence<'_>], max_tokens: usize, reads: Reads) -> Vec<Vec<usize>> {
+pub(crate) fn pack(sequences: &[Sequence<'_>], max_tokens: usize, reads: Reads) -> Vec<Vec<usize>> {
     let length = |i: &usize| sequences[*i].n_inputs(reads);
     let mut of_prompt: HashMap<&[TokenId], usize> = HashMap::new();
     for (i, sequence) in sequences.iter().enumerate() {
@@ -115,7 +115,7 @@ impl PrefixTree {
 }
 
 /// A micro-batch on the device.
-pub struct TokenBatch {
+pub(crate) struct TokenBatch {
     /// What the model reads.
     pub inputs: Inputs,
     /// The response tokens, sequence after sequence: int64 `[N]`.
@@ -128,7 +128,7 @@ pub struct TokenBatch {
 impl TokenBatch {
     /// Lays `sequences` out, the longest first as [`pack`] gives them.
     #[must_use]
-    pub fn new(sequences: &[Sequence<'_>], reads: Reads, device: Device) -> Self {
+    pub(crate) fn new(sequences: &[Sequence<'_>], reads: Reads, device: Device) -> Self {
         let mut tree = PrefixTree::default();
         let paths: Vec<Vec<usize>> = sequences.iter().map(|s| tree.add(s.inputs(reads))).collect();
         let (mut predictors, mut targets) = (Vec::new(), Vec::new());
@@ -149,22 +149,22 @@ impl TokenBatch {
     }
 
     /// The hidden states that predict response tokens, of those of all tokens: `[N, E]`.
-    pub fn pick(&self, hidden: &Tensor) -> Tensor {
+    pub(crate) fn pick(&self, hidden: &Tensor) -> Tensor {
         gather_rows(hidden, &self.predictors)
     }
 
     /// The gradient of [`TokenBatch::pick`].
-    pub fn unpick(&self, d_picked: &Tensor) -> Tensor {
+    pub(crate) fn unpick(&self, d_picked: &Tensor) -> Tensor {
         scatter_add_rows(d_picked, &self.predictors, self.inputs.n_tokens())
     }
 
     /// One value per response token of each sequence, in order, as a tensor `[N]`.
-    pub fn per_token<'v>(&self, values: impl Iterator<Item = &'v [f32]>) -> Tensor {
+    pub(crate) fn per_token<'v>(&self, values: impl Iterator<Item = &'v [f32]>) -> Tensor {
         Tensor::from_slice(&values.flatten().copied().collect::<Vec<_>>()).to_device(self.device)
     }
 
     /// A value per sequence, repeated for each of its response tokens: `[N]`.
-    pub fn per_sequence(&self, values: &[f64]) -> Tensor {
+    pub(crate) fn per_sequence(&self, values: &[f64]) -> Tensor {
         let repeated = values.iter().zip(&self.lengths).flat_map(|(v, n)| std::iter::repeat_n(*v as f32, *n));
         Tensor::from_slice(&repeated.collect::<Vec<_>>()).to_device(self.device)
     }
@@ -173,7 +173,7 @@ impl TokenBatch {
     ///
     /// # Errors
     /// If the values cannot be copied to the host.
-    pub fn by_sequence(&self, values: &Tensor) -> anyhow::Result<Vec<Vec<f32>>> {
+    pub(crate) fn by_sequence(&self, values: &Tensor) -> anyhow::Result<Vec<Vec<f32>>> {
         let values = Vec::<f32>::try_from(values.to_device(Device::Cpu))?;
         let mut rest = values.as_slice();
         let take = |n: &usize| {

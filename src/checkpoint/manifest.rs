@@ -21,7 +21,7 @@ const MANIFEST: &str = "manifest.json";
 
 /// A checkpoint whose every file has the size and hash of its manifest.
 #[derive(Clone, Debug)]
-pub struct VerifiedCheckpoint {
+pub(crate) struct VerifiedCheckpoint {
     folder: PathBuf,
     manifest: Manifest,
 }
@@ -39,7 +39,7 @@ struct Manifest {
 /// What a file holds, in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fingerprint {
+pub(crate) struct Fingerprint {
     /// Bytes.
     pub size: u64,
     /// SHA-256 in hexadecimal digits.
@@ -51,7 +51,7 @@ pub struct Fingerprint {
 ///
 /// # Errors
 /// If a file cannot be read or synced, or the manifest cannot be written.
-pub fn seal(folder: &Path, run: Option<&RunId>, step: Step) -> Result<()> {
+pub(crate) fn seal(folder: &Path, run: Option<&RunId>, step: Step) -> Result<()> {
     let mut files = BTreeMap::new();
     add_files(folder, "", &mut files)?;
     files.remove(MANIFEST);
@@ -64,19 +64,19 @@ pub fn seal(folder: &Path, run: Option<&RunId>, step: Step) -> Result<()> {
 
 /// Whether `folder` was sealed.
 #[must_use]
-pub fn is_sealed(folder: &Path) -> bool {
+pub(crate) fn is_sealed(folder: &Path) -> bool {
     folder.join(MANIFEST).is_file()
 }
 
 /// Whether `folder` was sealed with the file `name` in it, unverified.
 #[must_use]
-pub fn seals(folder: &Path, name: &str) -> bool {
+pub(crate) fn seals(folder: &Path, name: &str) -> bool {
     Manifest::parse(folder).is_ok_and(|manifest| manifest.files.contains_key(name))
 }
 
 /// The run that the checkpoint in `folder` says to be of, unverified.
 #[must_use]
-pub fn run_of(folder: &Path) -> Option<RunId> {
+pub(crate) fn run_of(folder: &Path) -> Option<RunId> {
     Manifest::parse(folder).ok()?.run
 }
 
@@ -85,7 +85,7 @@ impl VerifiedCheckpoint {
     ///
     /// # Errors
     /// If the folder or a file is missing, or differs from the manifest in size or hash; the file is named.
-    pub fn open(folder: impl Into<PathBuf>) -> Result<Self> {
+    pub(crate) fn open(folder: impl Into<PathBuf>) -> Result<Self> {
         let folder = folder.into();
         let manifest = Manifest::read(&folder)?;
         for (name, expected) in &manifest.files {
@@ -99,7 +99,7 @@ impl VerifiedCheckpoint {
     ///
     /// # Errors
     /// If it is of another run.
-    pub fn check_run(&self, run: &RunId) -> Result<()> {
+    pub(crate) fn check_run(&self, run: &RunId) -> Result<()> {
         let other = self.manifest.run.as_ref().filter(|own| *own != run);
         let Some(other) = other else { return Ok(()) };
         bail!(
@@ -111,35 +111,35 @@ impl VerifiedCheckpoint {
 
     /// The run that it says to be of.
     #[must_use]
-    pub fn run(&self) -> Option<&RunId> {
+    pub(crate) fn run(&self) -> Option<&RunId> {
         self.manifest.run.as_ref()
     }
 
     /// The step after which it was written.
     #[must_use]
-    pub fn step(&self) -> Step {
+    pub(crate) fn step(&self) -> Step {
         self.manifest.step
     }
 
     /// Its folder.
     #[must_use]
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Names of its files, with `/` between folders and files.
-    pub fn files(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
         self.manifest.files.keys().map(String::as_str)
     }
 
     /// Whether it has a file `name`.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.manifest.files.contains_key(name)
     }
 
     /// Where the files of weights in its folder `name` lie; the empty name is the checkpoint itself.
-    pub fn weights(&self, name: &str) -> Vec<PathBuf> {
+    pub(crate) fn weights(&self, name: &str) -> Vec<PathBuf> {
         let prefix = if name.is_empty() { String::new() } else { format!("{name}/") };
         let inner = |file: &&str| {
             file.strip_prefix(&prefix)
@@ -152,7 +152,7 @@ impl VerifiedCheckpoint {
     ///
     /// # Errors
     /// If something lies in there that would be read and is not the checkpoint's.
-    pub fn model_folder(&self, name: &str) -> Result<PathBuf> {
+    pub(crate) fn model_folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name);
         let is_read = |file: &str| {
             ["safetensors", "json", "jinja", "txt", "chat_templates"].iter().any(|end| file.ends_with(end))
@@ -179,7 +179,7 @@ impl VerifiedCheckpoint {
     ///
     /// # Errors
     /// If the checkpoint has no such file.
-    pub fn file(&self, name: &str) -> Result<PathBuf> {
+    pub(crate) fn file(&self, name: &str) -> Result<PathBuf> {
         ensure!(
             self.has(name),
             "{}: no file {name} in this checkpoint; {}",
@@ -213,7 +213,7 @@ impl Fingerprint {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let read = || -> std::io::Result<Self> {
             let (sha256, size) = hash_of(Sha256::new(), open_regular(path)?)?;
             Ok(Self { size, sha256 })
@@ -225,7 +225,7 @@ impl Fingerprint {
     ///
     /// # Errors
     /// If it is missing, cannot be read, or has another size or hash.
-    pub fn check(&self, path: &Path) -> Result<()> {
+    pub(crate) fn check(&self, path: &Path) -> Result<()> {
         // The size first: it says more than two hashes where a file was cut off.
         let size = fs::metadata(path).with_context(|| format!("{}: missing", path.display()))?.len();
         ensure!(size == self.size, "{}: damaged: {size} bytes, expected {}", path.display(), self.size);

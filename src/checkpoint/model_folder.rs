@@ -13,7 +13,7 @@ use crate::text::Tokenizer;
 ///
 /// # Errors
 /// If a file exists already or cannot be written.
-pub fn save_model(
+pub(crate) fn save_model(
     dir: &Path,
     config: &ModelConfig,
     layout: &Layout,

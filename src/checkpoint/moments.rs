@@ -14,7 +14,7 @@ use crate::optim::AdamWState;
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn save_moments(dir: &Path, name: &str, state: AdamWState) -> Result<()> {
+pub(crate) fn save_moments(dir: &Path, name: &str, state: AdamWState) -> Result<()> {
     let AdamWState { first, second, updates: _ } = state;
     let path = dir.join(name);
     Tensor::write_safetensors(&[("first", first), ("second", second)], &path).map_err(|error| {
@@ -33,7 +33,7 @@ fn os_error(said: &str) -> Option<io::Error> {
 ///
 /// # Errors
 /// If the file is missing, cannot be read or lacks a moment.
-pub fn load_moments(checkpoint: &VerifiedCheckpoint, name: &str, updates: u64) -> Result<AdamWState> {
+pub(crate) fn load_moments(checkpoint: &VerifiedCheckpoint, name: &str, updates: u64) -> Result<AdamWState> {
     let path = checkpoint.file(name)?;
     let moments =
         Tensor::read_safetensors(&path).with_context(|| format!("could not read {}", path.display()))?;

@@ -35,7 +35,7 @@ use crate::types::{MetricRow, Step};
 
 /// What has been done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Prompts drawn.
     pub prompts: u64,
     /// Responses sampled.
@@ -47,7 +47,7 @@ pub struct Progress {
 }
 
 /// The state of a run between two steps.
-pub struct TrainState {
+pub(crate) struct TrainState {
     /// Last completed step; 0 before the first.
     pub step: Step,
     /// Master weights, f32 `[n_params]`.
@@ -73,7 +73,7 @@ pub struct TrainState {
 }
 
 /// The state of a critic between two steps.
-pub struct CriticState {
+pub(crate) struct CriticState {
     /// Master weights, f32 `[n_params]`.
     pub weights: Tensor,
     /// Its optimiser's memory.
@@ -110,7 +110,7 @@ const PENDING: &str = "pending.json";
 ///
 /// # Errors
 /// If there is a state that cannot be read.
-pub fn head_groups(folder: &Path) -> Result<Option<HeadGroups>> {
+pub(crate) fn head_groups(folder: &Path) -> Result<Option<HeadGroups>> {
     let path = folder.join(STATE);
     if !path.is_file() {
         return Ok(None);
@@ -122,7 +122,7 @@ pub fn head_groups(folder: &Path) -> Result<Option<HeadGroups>> {
 ///
 /// # Errors
 /// If there is a state that cannot be read.
-pub fn is_unfinished(folder: &Path) -> Result<bool> {
+pub(crate) fn is_unfinished(folder: &Path) -> Result<bool> {
     let path = folder.join(STATE);
     // SFT have none.
     Ok(path.is_file() && read_json::<Value>(&path)?.get("unfinished").is_some_and(Value::is_object))
@@ -133,7 +133,7 @@ impl TrainState {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn save(self, dir: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<()> {
+    pub(crate) fn save(self, dir: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<()> {
         let Self {
             step,
             weights,
@@ -178,7 +178,7 @@ impl TrainState {
     ///
     /// # Errors
     /// If a file is missing, cannot be read, or does not fit the model.
-    pub fn load(checkpoint: &VerifiedCheckpoint, config: &ModelConfig) -> Result<Self> {
+    pub(crate) fn load(checkpoint: &VerifiedCheckpoint, config: &ModelConfig) -> Result<Self> {
         let Host {
             step,
             optimizer_updates,
@@ -230,7 +230,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
 ///
 /// # Errors
 /// If they are missing, cannot be read or do not fit `layout`.
-pub fn load_weights(checkpoint: &VerifiedCheckpoint, name: &str, layout: &Layout) -> Result<Tensor> {
+pub(crate) fn load_weights(checkpoint: &VerifiedCheckpoint, name: &str, layout: &Layout) -> Result<Tensor> {
     let stored = StoredWeights::open_files(&checkpoint.folder().join(name), &checkpoint.weights(name))?;
     Ok(Tensor::from_slice(&stored.read(layout)?))
 }

@@ -30,7 +30,7 @@ const LATEST: &str = "latest";
 /// When to save and how much to keep. A checkpoint is always written at the end and on SIGINT or SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct CheckpointConfig {
+pub(crate) struct CheckpointConfig {
     /// Steps between checkpoints; 0 saves only at the end.
     pub every: u64,
     /// Number of newest checkpoints kept; 0 keeps all.
@@ -45,7 +45,7 @@ impl Default for CheckpointConfig {
 
 /// The checkpoints of one run.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub(crate) struct Store {
     folder: PathBuf,
     keep: usize,
     /// The run whose checkpoints they are, if it is one's own.
@@ -54,7 +54,7 @@ pub struct Store {
 
 /// The checkpoint to continue from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Latest {
+pub(crate) struct Latest {
     /// Its folder; [`VerifiedCheckpoint::open`] looks into it.
     pub folder: PathBuf,
     /// What was wrong with the file `latest`, where another folder than the one it names is taken.
@@ -68,7 +68,7 @@ impl Store {
     ///
     /// # Errors
     /// If the folder cannot be created, listed or cleaned.
-    pub fn new(folder: impl Into<PathBuf>, keep: usize) -> Result<Self> {
+    pub(crate) fn new(folder: impl Into<PathBuf>, keep: usize) -> Result<Self> {
         let folder = folder.into();
         fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
         restore_replaced(&folder)?;
@@ -86,7 +86,7 @@ impl Store {
 
     /// The same, whose checkpoints say to be of `run`.
     #[must_use]
-    pub fn of_run(self, run: RunId) -> Self {
+    pub(crate) fn of_run(self, run: RunId) -> Self {
         Self { run: Some(run), ..self }
     }
 
@@ -94,7 +94,7 @@ impl Store {
     ///
     /// # Errors
     /// If the folder cannot be listed or a checkpoint cannot be removed.
-    pub fn abandon_after(&self, step: Step) -> Result<Vec<String>> {
+    pub(crate) fn abandon_after(&self, step: Step) -> Result<Vec<String>> {
         let mut abandoned = Vec::new();
         for entry in list(&self.folder)? {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -114,7 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// If a file cannot be written or `fill` fails. The checkpoints that were there, and `latest`, are then untouched.
-    pub fn write(&self, step: Step, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    pub(crate) fn write(&self, step: Step, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let target = self.folder.join(folder_name(step));
         let is_whole = VerifiedCheckpoint::open(&target).is_ok() && !is_unfinished(&target).unwrap_or(false);
         if !is_whole {
@@ -132,7 +132,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Latest::find`].
-    pub fn latest(&self) -> Result<Option<Latest>> {
+    pub(crate) fn latest(&self) -> Result<Option<Latest>> {
         Latest::find(&self.folder)
     }
 
@@ -176,7 +176,7 @@ impl Latest {
     ///
     /// # Errors
     /// If the folder cannot be listed, or `latest` names a checkpoint and there is none at all.
-    pub fn find(folder: &Path) -> Result<Option<Self>> {
+    pub(crate) fn find(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(LATEST);
         let named = read_regular_text(&path, 1000).unwrap_or_default();
         let named = named.trim();
@@ -209,7 +209,7 @@ impl Latest {
 ///
 /// # Errors
 /// If the folder cannot be listed or what was found cannot be put back.
-pub fn restore_replaced(folder: &Path) -> Result<()> {
+pub(crate) fn restore_replaced(folder: &Path) -> Result<()> {
     let named = read_regular_text(&folder.join(LATEST), 1000).unwrap_or_default();
     let Some(step) = step_of(named.trim()) else { return Ok(()) };
     let target = folder.join(folder_name(step));
@@ -261,7 +261,7 @@ fn hide(folder: &Path) -> Result<PathBuf> {
 /// # Errors
 /// If a file cannot be written or `fill` fails: nothing of it is left then, and what was at `target` is still there. If the last
 /// sync fails: then it is the new one that is there.
-pub fn write_sealed(
+pub(crate) fn write_sealed(
     target: &Path,
     run: Option<&RunId>,
     step: Step,

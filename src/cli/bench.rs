@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use super::policy;
 
 #[derive(Args)]
-pub struct Bench {
+pub(super) struct Bench {
     /// A run, a checkpoint or a Hugging Face folder; without it the Countdown preset
     #[arg(long)]
     model: Option<PathBuf>,
@@ -55,10 +55,14 @@ pub struct Bench {
     json: bool,
 }
 
+/// Precision of passes.
 #[derive(Clone, Copy, ValueEnum)]
-pub enum DtypeArgument {
+pub(crate) enum DtypeArgument {
+    /// bf16 where the hardware multiplies it fast, else f32
     Auto,
+    /// IEEE single precision
     F32,
+    /// bfloat16 with f32 masters
     Bf16,
 }
 
@@ -72,10 +76,14 @@ impl From<DtypeArgument> for Dtype {
     }
 }
 
+/// Where weights and activations are.
 #[derive(Clone, Copy, ValueEnum)]
-pub enum DeviceArgument {
+pub(crate) enum DeviceArgument {
+    /// The first CUDA device if there is one, else the CPU
     Auto,
+    /// The CPU
     Cpu,
+    /// The first CUDA device
     Cuda,
 }
 
@@ -89,9 +97,12 @@ impl From<DeviceArgument> for DeviceChoice {
     }
 }
 
+/// What computes the model.
 #[derive(Clone, Copy, ValueEnum)]
-pub enum BackendArgument {
+pub(crate) enum BackendArgument {
+    /// Kernels on a CPU where they know the model, else libtorch's operations
     Auto,
+    /// libtorch's operations, whatever the device
     Ops,
 }
 
@@ -105,7 +116,7 @@ impl From<BackendArgument> for BackendChoice {
 }
 
 impl Bench {
-    pub fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self) -> Result<ExitCode> {
         for (argument, got, least) in [
             ("--prompts", self.prompts, 1),
             ("--group", self.group, 2),

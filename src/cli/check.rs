@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::Args;
 
 #[derive(Args)]
-pub struct Check {
+pub(super) struct Check {
     /// The run as a TOML file
     recipe: PathBuf,
     /// Override a key, in TOML's syntax: --set optim.lr=1e-5
@@ -29,7 +29,7 @@ pub struct Check {
 }
 
 impl Check {
-    pub fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self) -> Result<ExitCode> {
         let name = self.name.as_deref().map(super::train::name_override);
         let overrides: Vec<String> = self.overrides.iter().cloned().chain(name).collect();
         let setup = Setup::of_draft(Draft::load(&self.recipe, &overrides)?)?;

@@ -17,7 +17,7 @@ use anyhow::Result;
 use clap::Args;
 
 #[derive(Args)]
-pub struct Compare {
+pub(super) struct Compare {
     /// The run that arms share, as a TOML file; several are arms of their own, called by their [run] name
     #[arg(required_unless_present = "of", value_name = "RECIPE")]
     recipes: Vec<PathBuf>,
@@ -51,7 +51,7 @@ pub struct Compare {
 }
 
 impl Compare {
-    pub fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self) -> Result<ExitCode> {
         if self.of.is_empty() { self.train() } else { self.look() }
     }
 

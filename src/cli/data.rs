@@ -21,7 +21,7 @@ use self::survey::{Reader, Survey};
 use super::{policy, require, say};
 
 #[derive(Args)]
-pub struct Data {
+pub(super) struct Data {
     /// A file of problems (.jsonl, .ndjson, .json, .parquet), or a recipe (.toml), of which all data is shown as its model
     /// will see it
     path: PathBuf,
@@ -66,7 +66,7 @@ pub struct Data {
 }
 
 impl Data {
-    pub fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self) -> Result<ExitCode> {
         let is_recipe = self.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"));
         let survey = if is_recipe {
             self.of_recipe()?

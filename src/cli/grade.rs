@@ -18,7 +18,7 @@ use given::Given;
 const EXPECTED: &str = r#"{"gold": text, "prediction": text} or {"gold": text, "reply": text}"#;
 
 #[derive(Args)]
-pub struct Grade {
+pub(super) struct Grade {
     /// A file with a JSON object in each line: gold, a text, with `fields` where the grader asks for them, or `task`, as in the
     /// library; and either prediction, an answer as it stands, or reply, a whole response that the answer is looked for in, with
     /// `tokens`, `cut_off` and `in_thought` (the prompt has opened a thought) where known. A number is read as its text and null as an empty one; an `id` comes back beside
@@ -73,7 +73,7 @@ struct Judged {
 }
 
 impl Grade {
-    pub fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self) -> Result<ExitCode> {
         let lines = jsonl::read(&self.file, EXPECTED, |line: Line, _| line.item());
         let items = lines.map_err(Failure::bad_input)?;
         let unusable = self.reward.rules().problems().into_iter().next().or_else(|| self.reward.missing());
@@ -98,7 +98,7 @@ impl Grade {
 }
 
 /// The grader that `text` names or describes.
-pub fn grader(text: &str) -> Result<RewardConfig> {
+pub(super) fn grader(text: &str) -> Result<RewardConfig> {
     let table =
         if text.trim_start().starts_with('{') { text.to_owned() } else { format!("{{type = {text:?}}}") };
     let document: toml::Table =

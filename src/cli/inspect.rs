@@ -28,7 +28,7 @@ use super::policy::Choices;
 use super::{policy, require, say, say_drawn};
 
 #[derive(Args)]
-pub struct Inspect {
+pub(super) struct Inspect {
     /// A run, a checkpoint or a Hugging Face folder. With --run the weights to look with, instead of the run's own: those
     /// that sampled the step if they are kept, else the newest
     #[arg(required_unless_present = "run")]
@@ -96,7 +96,7 @@ enum ColorArgument {
 const COLUMNS: usize = 100;
 
 impl Inspect {
-    pub fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self) -> Result<ExitCode> {
         require(self.limit != Some(0), || "--limit: got 0, expected at least 1".to_owned())?;
         let mut lines = self.lines().map_err(Failure::bad_input)?;
         let (recipe, settings) = self.settings()?;

@@ -5,7 +5,7 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 
 /// What `work` returns, or `None` if it panicked, which has been reported on standard error by then. With
 /// `RUST_BACKTRACE` set the report is Rust's own.
-pub fn catch<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Option<T> {
     if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value == "0") {
         panic::set_hook(Box::new(|panic| super::complain(&sentence(panic))));
     }

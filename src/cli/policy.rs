@@ -12,7 +12,7 @@ use crate::text::Tokenizer;
 use anyhow::{Context, Result, ensure};
 
 /// A policy ready to answer.
-pub struct Loaded {
+pub(super) struct Loaded {
     /// The weights.
     pub policy: Policy,
     /// Its tokenizer.
@@ -23,7 +23,7 @@ pub struct Loaded {
 
 /// Where and how a verb wishes to compute.
 #[derive(Clone, Copy, Default)]
-pub struct Choices {
+pub(super) struct Choices {
     /// Device.
     pub device: DeviceChoice,
     /// Compute precision.
@@ -34,25 +34,25 @@ pub struct Choices {
 
 impl Choices {
     /// A recipe's.
-    pub fn new(model: &ModelSettings) -> Self {
+    pub(super) fn new(model: &ModelSettings) -> Self {
         Self { device: model.device, dtype: model.dtype, backend: model.backend }
     }
 
     /// What they come to on this machine.
-    pub fn resolve(self) -> Result<Placement> {
+    pub(super) fn resolve(self) -> Result<Placement> {
         Placement::resolve(self.device, self.dtype, self.backend)
     }
 }
 
 /// Loads the policy behind `path`: a folder with config.json, a checkpoint, a run, whose newest checkpoint counts, or
 /// `hub:org/name[@revision]`.
-pub fn load(path: &Path, choices: Choices) -> Result<Loaded> {
+pub(super) fn load(path: &Path, choices: Choices) -> Result<Loaded> {
     let _phase = Console::new().step_phase("load model", 0);
     try_load(path, choices).map_err(Failure::bad_input)
 }
 
 /// As [`load`], but a folder without `tokenizer.json` will do.
-pub fn load_for_tokens(path: &Path, choices: Choices) -> Result<(Policy, Option<Tokenizer>, PathBuf)> {
+pub(super) fn load_for_tokens(path: &Path, choices: Choices) -> Result<(Policy, Option<Tokenizer>, PathBuf)> {
     let _phase = Console::new().step_phase("load model", 0);
     let load = || {
         let folder = model_folder(path)?;
@@ -80,18 +80,18 @@ fn load_weights(folder: &Path, tokenizer: Option<&Tokenizer>, choices: Choices) 
 }
 
 /// The model on the hub that `path` names, as `hub:org/name` or `hub:org/name@revision`.
-pub fn on_hub(path: &Path) -> Result<Option<HubModel>> {
+pub(super) fn on_hub(path: &Path) -> Result<Option<HubModel>> {
     let name = path.to_str().and_then(|path| path.strip_prefix("hub:"));
     name.map(str::parse).transpose().with_context(|| path.display().to_string())
 }
 
 /// The folder of a model on the hub, without its weights.
-pub fn texts(model: &HubModel) -> Result<PathBuf> {
+pub(super) fn texts(model: &HubModel) -> Result<PathBuf> {
     Ok(Hub::from_environment()?.fetch(model, Files::Texts, Some(&Console::new()))?.folder)
 }
 
 /// That there is a folder at `path`, or that it names a model on the hub.
-pub fn require_folder(path: &Path) -> Result<()> {
+pub(super) fn require_folder(path: &Path) -> Result<()> {
     if on_hub(path)?.is_some() {
         return Ok(());
     }
@@ -105,7 +105,7 @@ pub fn require_folder(path: &Path) -> Result<()> {
 }
 
 /// The folder with the model that `path` stands for, as for [`load`].
-pub fn model_folder(path: &Path) -> Result<PathBuf> {
+pub(super) fn model_folder(path: &Path) -> Result<PathBuf> {
     if let Some(model) = on_hub(path)? {
         let snapshot = Hub::from_environment()?.fetch(&model, Files::All, Some(&Console::new()))?;
         return Ok(snapshot.folder);

@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use super::{remark, require, say};
 
 #[derive(Args)]
-pub struct Recipes {
+pub(super) struct Recipes {
     #[command(subcommand)]
     action: Option<Action>,
     /// Say what a section, a choice of its `type` or a key is: `optim`, `credit.rhythm`, `optim.lr`
@@ -35,7 +35,7 @@ struct Copy {
 }
 
 impl Recipes {
-    pub fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self) -> Result<ExitCode> {
         let Self { action, explain } = self;
         require(action.is_none() || explain.is_none(), || {
             "--explain: got `copy` as well; expected one of them".to_owned()

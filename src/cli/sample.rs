@@ -16,7 +16,7 @@ use rewards::{Countdown, Task};
 use super::policy::{self, Choices, Loaded};
 
 #[derive(Args)]
-pub struct Sample {
+pub(super) struct Sample {
     /// A run, a checkpoint or a Hugging Face folder
     model: PathBuf,
     /// The prompt, read as it stands, a backslash included, behind the token with which the tokenizer begins every text, if it
@@ -61,7 +61,7 @@ impl Sample {
         ChatConfig { system: self.system.clone(), variables: variables.into_iter().collect(), now: None }
     }
 
-    pub fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self) -> Result<ExitCode> {
         self.check()?;
         let loaded = policy::load(&self.model, Choices::default())?;
         let chat = self.chat.then(|| self.chat_config());

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 #[derive(Args)]
-pub struct Train {
+pub(super) struct Train {
     /// The run as a TOML file; with --resume also the folder of a run, whose own recipe then counts
     recipe: PathBuf,
     /// Continue the run of that name from its newest checkpoint
@@ -67,7 +67,7 @@ impl Train {
         Ok(Origin { recipe: run.resolved(), name: Some(name), runs: runs.to_owned(), own: true })
     }
 
-    pub fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self) -> Result<ExitCode> {
         let Origin { recipe, name, runs, own } = self.origin()?;
         let name = name.as_deref().map(name_override);
         let overrides: Vec<String> = self.overrides.into_iter().chain(name).collect();
@@ -113,6 +113,6 @@ fn go_on(folder: &Path) -> String {
 }
 
 /// The override that calls a run `name`.
-pub fn name_override(name: &str) -> String {
+pub(super) fn name_override(name: &str) -> String {
     format!("run.name={}", toml::Value::String(name.to_owned()))
 }

@@ -19,7 +19,7 @@ const LONGEST_NAME: usize = 255;
 /// One side of a comparison: the same recipe for all seeds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Arm {
+pub(crate) struct Arm {
     /// What it is called: `rhythm, loss.policy.clip_high=0.28`.
     pub label: String,
     /// Name of its recipe.
@@ -31,7 +31,7 @@ pub struct Arm {
 impl Arm {
     /// Name of the folder of its run with `seed`. Different labels give different names.
     #[must_use]
-    pub fn run_name(&self, seed: u64) -> String {
+    pub(crate) fn run_name(&self, seed: u64) -> String {
         let mut name = String::new();
         for byte in self.label.replace(", ", "+").bytes() {
             match byte {

@@ -11,7 +11,7 @@ use crate::run::Failure;
 
 /// A recipe with what all arms set.
 #[derive(Clone, Debug)]
-pub struct Base {
+pub(crate) struct Base {
     /// Where the recipe was read.
     pub file: PathBuf,
     /// Its text, with all that it stands on.
@@ -29,7 +29,7 @@ impl Base {
     ///
     /// # Errors
     /// If it cannot be read, and [`Problems`](crate::recipe::Problems) of the recipe.
-    pub fn read(file: &Path, overrides: &[String], is_quick: bool) -> Result<Self> {
+    pub(crate) fn read(file: &Path, overrides: &[String], is_quick: bool) -> Result<Self> {
         let text = Text::read(file).map_err(|problems| Failure::bad_input(problems.into()))?;
         let mut shortened = Vec::new();
         if is_quick {
@@ -54,7 +54,7 @@ impl Base {
 /// so that a full comparison finds it ready. For `recipes/countdown.toml`, two strategies and two seeds take about a
 /// quarter of an hour on two cores, nearly half of it SFT runs.
 #[must_use]
-pub fn quick(recipe: &Recipe) -> Vec<String> {
+pub(crate) fn quick(recipe: &Recipe) -> Vec<String> {
     let cap = |key: &str, now: u64, most: u64| (now == 0 || now > most).then(|| format!("{key}={most}"));
     let steps = cap("run.steps", recipe.run.steps, 30);
     let every = cap("eval.every", recipe.eval.every, 10);

@@ -26,7 +26,7 @@ use crate::types::{MetricRow, Step};
 
 /// One evaluation of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Point {
+pub(crate) struct Point {
     /// After so many training steps.
     pub step: Step,
     /// Response tokens sampled for training until then.
@@ -41,7 +41,7 @@ pub struct Point {
 
 /// What there is of a run.
 #[derive(Clone, Debug)]
-pub struct RunRecord {
+pub(crate) struct RunRecord {
     /// Its folder.
     pub folder: PathBuf,
     /// Its recipe, every default filled in, with the precision that it came to.
@@ -75,7 +75,7 @@ impl RunRecord {
     ///
     /// # Errors
     /// If a file of the run cannot be read as what it should be, or a run that is done lacks rows.
-    pub fn read(folder: &Path) -> Result<Option<Self>> {
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>> {
         let files = RunFolder::at(folder);
         if !files.resolved().is_file() {
             return Ok(None);
@@ -115,7 +115,7 @@ impl RunRecord {
 
     /// Whether all steps are done and evaluated.
     #[must_use]
-    pub fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         let last = self.curve.last().map(|point| point.step);
         self.step == self.recipe.run.steps && last == Some(self.step)
     }
@@ -218,7 +218,7 @@ fn curve(set: &str, k: usize, start: &Value, rows: &[(Step, MetricRow)]) -> Resu
 /// One number about a curve that arms are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Measure {
+pub(crate) enum Measure {
     /// avg@k at the end.
     FinalAvg,
     /// Mean height of the curve of avg@k over the steps.
@@ -235,7 +235,7 @@ pub enum Measure {
 
 impl Measure {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::FinalAvg,
         Self::AreaAvg,
         Self::FinalGreedy,
@@ -247,7 +247,7 @@ impl Measure {
     /// Its value for a curve that begins after SFT, with `tokens` that every run has sampled; `None` where it was
     /// not measured, or there is no such number.
     #[must_use]
-    pub fn of(self, curve: &[Point], tokens: Option<f64>) -> Option<f64> {
+    pub(crate) fn of(self, curve: &[Point], tokens: Option<f64>) -> Option<f64> {
         let by_tokens = |value: fn(&Point) -> Option<f64>| -> Option<Vec<(f64, f64)>> {
             curve.iter().map(|point| Some((point.tokens, value(point)?))).collect()
         };

@@ -46,7 +46,7 @@ static FONT: LazyLock<bool> =
 ///
 /// # Errors
 /// If it cannot be drawn.
-pub fn svg(figure: &Figure) -> Result<String> {
+pub(super) fn svg(figure: &Figure) -> Result<String> {
     ensure!(*FONT, "the built-in font cannot be read");
     let mut text = String::new();
     {
@@ -61,7 +61,7 @@ pub fn svg(figure: &Figure) -> Result<String> {
 ///
 /// # Errors
 /// If it cannot be drawn or encoded.
-pub fn png(figure: &Figure) -> Result<Vec<u8>> {
+pub(super) fn png(figure: &Figure) -> Result<Vec<u8>> {
     ensure!(*FONT, "the built-in font cannot be read");
     let (width, height) = size(figure);
     let (width, height) = (width * ZOOM, height * ZOOM);

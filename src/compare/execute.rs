@@ -22,7 +22,7 @@ use crate::types::NotFinite;
 ///
 /// # Errors
 /// What stops a run for good; a [`Failure::Diverged`] at the end, if runs diverged.
-pub fn execute(
+pub(crate) fn execute(
     plan: &Plan,
     folder: &ComparisonFolder,
     sft_folder: &Path,

@@ -38,7 +38,7 @@ const LOCK: &str = ".lock";
 /// Which runs belong to a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// The commands that brought its runs about, in order.
     pub commands: Vec<String>,
     /// Overrides by the quick setting; empty without it.
@@ -55,7 +55,7 @@ pub struct Manifest {
 
 /// The folder while this process works in it.
 #[derive(Debug)]
-pub struct ComparisonFolder {
+pub(crate) struct ComparisonFolder {
     root: PathBuf,
     /// Which runs belong here.
     pub manifest: Manifest,
@@ -69,7 +69,7 @@ impl ComparisonFolder {
     /// # Errors
     /// A [`Failure`] if something else is in the folder, another process works there, or its comparison is another one;
     /// nothing has been changed then.
-    pub fn open(root: &Path, plan: &mut Plan, command: &str) -> Result<Self> {
+    pub(crate) fn open(root: &Path, plan: &mut Plan, command: &str) -> Result<Self> {
         if !has_comparison(root) {
             require_unused(root)?;
             // What is wrong with the plan is said before anything is made.
@@ -99,15 +99,9 @@ impl ComparisonFolder {
         Ok(Self { root: root.to_owned(), manifest, _lock })
     }
 
-    /// The folder itself.
-    #[must_use]
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// Where the runs lie.
     #[must_use]
-    pub fn runs(&self) -> PathBuf {
+    pub(crate) fn runs(&self) -> PathBuf {
         self.root.join("runs")
     }
 
@@ -115,7 +109,7 @@ impl ComparisonFolder {
     ///
     /// # Errors
     /// If they cannot be listed.
-    pub fn run_folders(&self, name: &str) -> Result<Vec<PathBuf>> {
+    pub(crate) fn run_folders(&self, name: &str) -> Result<Vec<PathBuf>> {
         let runs = self.runs();
         let mut others: Vec<PathBuf> =
             if runs.is_dir() { list(&runs)?.iter().map(|entry| entry.path()).collect() } else { Vec::new() };
@@ -125,7 +119,7 @@ impl ComparisonFolder {
 
     /// Whether the run `name` has begun, so that it is resumed.
     #[must_use]
-    pub fn has_begun(&self, name: &str) -> bool {
+    pub(crate) fn has_begun(&self, name: &str) -> bool {
         RunFolder::at(&self.runs().join(name)).resolved().is_file()
     }
 
@@ -135,7 +129,7 @@ impl ComparisonFolder {
     ///
     /// # Errors
     /// If what its last checkpoint says of that cannot be read.
-    pub fn is_finished(&self, name: &str, steps: u64) -> Result<bool> {
+    pub(crate) fn is_finished(&self, name: &str, steps: u64) -> Result<bool> {
         is_done(&RunFolder::at(&self.runs().join(name)), steps)
     }
 
@@ -143,7 +137,7 @@ impl ComparisonFolder {
     ///
     /// # Errors
     /// If what was written about that cannot be read.
-    pub fn divergence(&self, name: &str) -> Result<Option<String>> {
+    pub(crate) fn divergence(&self, name: &str) -> Result<Option<String>> {
         divergence(&self.runs().join(name))
     }
 
@@ -151,7 +145,7 @@ impl ComparisonFolder {
     ///
     /// # Errors
     /// If that cannot be written.
-    pub fn keep_divergence(&self, name: &str, why: &str) -> Result<()> {
+    pub(crate) fn keep_divergence(&self, name: &str, why: &str) -> Result<()> {
         write_whole(&divergence_file(&self.runs().join(name)), |w| Ok(writeln!(w, "{why}")?))
     }
 
@@ -159,7 +153,7 @@ impl ComparisonFolder {
     ///
     /// # Errors
     /// If a run cannot be read.
-    pub fn records(&self) -> Result<Vec<(String, Vec<RunRecord>)>> {
+    pub(crate) fn records(&self) -> Result<Vec<(String, Vec<RunRecord>)>> {
         let of_arm = |arm: &Arm| {
             let seeds =
                 self.manifest.runs.iter().filter(|(label, _)| *label == arm.label).map(|(_, seed)| *seed);
@@ -231,7 +225,7 @@ impl Manifest {
 
 /// Whether there is a comparison with runs of its own at `root`.
 #[must_use]
-pub fn has_comparison(root: &Path) -> bool {
+pub(crate) fn has_comparison(root: &Path) -> bool {
     root.join(MANIFEST).is_file()
 }
 

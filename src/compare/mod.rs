@@ -10,21 +10,21 @@
 //! every run, from the runs that are finished by then.
 
 mod arms;
-pub mod base;
-pub mod collect;
+pub(crate) mod base;
+pub(crate) mod collect;
 mod course;
 mod draw;
-pub mod execute;
-pub mod folder;
+pub(crate) mod execute;
+pub(crate) mod folder;
 mod notes;
-pub mod of;
-pub mod plan;
-pub mod plot;
-pub mod report;
-pub mod sharing;
+pub(crate) mod of;
+pub(crate) mod plan;
+pub(crate) mod plot;
+pub(crate) mod report;
+pub(crate) mod sharing;
 mod stall;
-pub mod statistics;
-pub mod summary;
+pub(crate) mod statistics;
+pub(crate) mod summary;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -34,11 +34,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-pub use arms::Arm;
-pub use execute::execute;
-pub use folder::ComparisonFolder;
-pub use plan::{Plan, Wanted};
-pub use summary::{Origin, Summary};
+pub(crate) use execute::execute;
+pub(crate) use folder::ComparisonFolder;
+pub(crate) use plan::{Plan, Wanted};
+pub(crate) use summary::{Origin, Summary};
 
 use crate::files::write_whole;
 
@@ -46,7 +45,7 @@ use crate::files::write_whole;
 ///
 /// # Errors
 /// If a file cannot be written or a figure drawn.
-pub fn write_results(summary: &Summary, folder: &Path) -> Result<()> {
+pub(crate) fn write_results(summary: &Summary, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))?;
     plot::write(summary, folder)?;
     write_whole(&folder.join("compare.json"), |mut w| {
@@ -60,7 +59,7 @@ pub fn write_results(summary: &Summary, folder: &Path) -> Result<()> {
 ///
 /// # Errors
 /// If a run cannot be read.
-pub fn summarise(folder: &ComparisonFolder, title: &str) -> Result<Summary> {
+pub(crate) fn summarise(folder: &ComparisonFolder, title: &str) -> Result<Summary> {
     let manifest = &folder.manifest;
     let origin = Origin {
         title: title.to_owned(),

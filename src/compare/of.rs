@@ -29,7 +29,7 @@ struct Group {
 ///
 /// # Errors
 /// A [`Failure::BadInput`] if a folder holds no run that can be compared, or a run is there twice.
-pub fn arms(folders: &[PathBuf]) -> Result<Vec<(String, Vec<RunRecord>)>> {
+pub(crate) fn arms(folders: &[PathBuf]) -> Result<Vec<(String, Vec<RunRecord>)>> {
     let mut groups: Vec<Group> = Vec::new();
     for folder in folders {
         let run = read(folder).map_err(Failure::bad_input)?;

@@ -21,7 +21,7 @@ use crate::run::{Setup, keep_time};
 
 /// What a person asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// The recipes that runs are made from.
     pub recipes: Vec<PathBuf>,
     /// Overrides for all runs, `section.key=value`.
@@ -40,7 +40,7 @@ pub struct Wanted {
 
 /// Runs that have been checked and can be made.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The recipes, each called differently, with the overrides of all arms and none of a single one.
     pub bases: Vec<Base>,
     /// The sides, none of them twice.
@@ -57,7 +57,7 @@ impl Plan {
     /// # Errors
     /// [`Problems`] of a recipe itself; a [`Failure::BadInput`](crate::run::Failure::BadInput) that lists everything wrong
     /// with the arms, by arm.
-    pub fn new(wanted: Wanted) -> Result<Self> {
+    pub(crate) fn new(wanted: Wanted) -> Result<Self> {
         let Wanted { recipes, overrides, credit, vary, seeds, baseline, quick } = wanted;
         let read = |file: &PathBuf| Base::read(file, &overrides, quick);
         let bases: Vec<Base> = recipes.iter().map(read).collect::<Result<_>>()?;
@@ -73,7 +73,7 @@ impl Plan {
 
     /// What is compared: the name of the recipe, or of the first and how many more there are.
     #[must_use]
-    pub fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         let name = self.bases.first().map_or("", |base| base.recipe.run.name.as_str());
         match self.bases.len().saturating_sub(1) {
             0 => name.to_owned(),
@@ -85,7 +85,7 @@ impl Plan {
     ///
     /// # Errors
     /// If an arm is of a recipe that the plan does not have.
-    pub fn notes(&self) -> Result<Vec<String>> {
+    pub(crate) fn notes(&self) -> Result<Vec<String>> {
         let mut notes: Vec<String> = Vec::new();
         for note in self.bases.iter().flat_map(|base| base.recipe.notes()) {
             if !notes.contains(&note) {
@@ -109,7 +109,7 @@ impl Plan {
 
     /// Overrides of all recipes by the quick setting.
     #[must_use]
-    pub fn quick(&self) -> Vec<String> {
+    pub(crate) fn quick(&self) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
         for set in self.bases.iter().flat_map(|base| &base.quick) {
             if !all.contains(set) {
@@ -123,14 +123,14 @@ impl Plan {
     ///
     /// # Errors
     /// If the arm is of a recipe that the plan does not have.
-    pub fn base(&self, arm: &Arm) -> Result<&Base> {
+    pub(crate) fn base(&self, arm: &Arm) -> Result<&Base> {
         let found = self.bases.iter().find(|base| base.recipe.run.name == arm.recipe);
         found.ok_or_else(|| bad(format!("arm {}: its recipe `{}` is not given", arm.label, arm.recipe)))
     }
 
     /// All runs in the order in which they are made: every arm of a seed before the next seed, so that what has been made
     /// at any time can be compared.
-    pub fn runs(&self) -> impl Iterator<Item = (&Arm, u64)> {
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (&Arm, u64)> {
         self.seeds.iter().flat_map(|seed| self.arms.iter().map(|arm| (arm, *seed)))
     }
 
@@ -138,7 +138,7 @@ impl Plan {
     ///
     /// # Errors
     /// Everything wrong with its recipe.
-    pub fn setup(&self, arm: &Arm, seed: u64) -> Result<Setup> {
+    pub(crate) fn setup(&self, arm: &Arm, seed: u64) -> Result<Setup> {
         self.setup_beside(arm, seed, Vec::new())
     }
 
@@ -146,7 +146,7 @@ impl Plan {
     ///
     /// # Errors
     /// As there.
-    pub fn setup_beside(&self, arm: &Arm, seed: u64, folders: Vec<PathBuf>) -> Result<Setup> {
+    pub(crate) fn setup_beside(&self, arm: &Arm, seed: u64, folders: Vec<PathBuf>) -> Result<Setup> {
         let mut draft = self.draft(arm, seed)?;
         draft.change(|recipe| keep_time(recipe, folders));
         Setup::of_draft(draft)

@@ -22,7 +22,7 @@ const MARKS: usize = 12;
 
 /// What the curves are drawn against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
+pub(crate) enum Axis {
     /// Training steps.
     Step,
     /// Response tokens sampled for training.
@@ -33,11 +33,11 @@ pub enum Axis {
 
 impl Axis {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Step, Self::Tokens, Self::Time];
+    pub(crate) const ALL: [Self; 3] = [Self::Step, Self::Tokens, Self::Time];
 
     /// As a word.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Step => "step",
             Self::Tokens => "tokens",
@@ -47,7 +47,7 @@ impl Axis {
 
     /// Name of its files, without an extension.
     #[must_use]
-    pub fn file_stem(self) -> String {
+    pub(crate) fn file_stem(self) -> String {
         format!("curves_by_{}", self.name())
     }
 
@@ -75,7 +75,7 @@ impl Axis {
 
 /// Something to be drawn: panels side by side and one legend.
 #[derive(Clone, Debug)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// Above everything.
     pub title: String,
     /// From left to right.
@@ -88,7 +88,7 @@ pub struct Figure {
 
 /// One pair of axes.
 #[derive(Clone, Debug)]
-pub struct Panel {
+pub(crate) struct Panel {
     /// Name and unit of the vertical axis.
     pub y_name: String,
     /// Name and unit of the horizontal axis.
@@ -103,7 +103,7 @@ pub struct Panel {
 
 /// A place on a line.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Place {
+pub(crate) struct Place {
     /// On the horizontal axis.
     pub x: f64,
     /// Mean over seeds, %.
@@ -118,7 +118,7 @@ pub struct Place {
 ///
 /// # Errors
 /// If one cannot be drawn or written.
-pub fn write(summary: &Summary, folder: &Path) -> Result<()> {
+pub(crate) fn write(summary: &Summary, folder: &Path) -> Result<()> {
     if summary.n_finished == 0 {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use crate::table::Table;
 
 /// The whole report.
 #[must_use]
-pub fn markdown(summary: &Summary) -> String {
+pub(crate) fn markdown(summary: &Summary) -> String {
     let mut text = format!("# Comparison: {}\n\n", summary.title);
     let mut add = |part: &str| {
         text.push_str(part);
@@ -166,7 +166,7 @@ fn runs(summary: &Summary) -> Table {
 
 /// The first table as aligned text for a terminal.
 #[must_use]
-pub fn console_table(summary: &Summary) -> String {
+pub(crate) fn console_table(summary: &Summary) -> String {
     let name = summary.avg_name();
     let header = [
         String::from("arm"),

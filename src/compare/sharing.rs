@@ -30,7 +30,7 @@ mod tests;
 
 /// What the runs of each seed share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// The policy that they start from.
     pub policy: bool,
     /// The prompts that they train on, step by step.
@@ -41,7 +41,7 @@ pub struct Shared {
 
 /// A held-out problem and the answers that a run gave before its first step.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct FirstAnswers {
+pub(crate) struct FirstAnswers {
     /// The problem.
     pub prompt: String,
     /// The samples.
@@ -50,7 +50,7 @@ pub struct FirstAnswers {
 
 /// One of these answers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct FirstAnswer {
+pub(crate) struct FirstAnswer {
     /// What it says.
     pub text: String,
 }
@@ -67,7 +67,7 @@ pub(super) struct Apart {
 
 impl Apart {
     /// What keeps the runs of `arms` apart; those that have not been evaluated yet are left out.
-    pub fn from_arms(arms: &[(String, Vec<RunRecord>)]) -> Result<Self> {
+    pub(super) fn from_arms(arms: &[(String, Vec<RunRecord>)]) -> Result<Self> {
         let runs: Vec<&RunRecord> =
             arms.iter().flat_map(|(_, runs)| runs).filter(|run| !run.curve.is_empty()).collect();
         let mut apart = Self::default();
@@ -86,7 +86,7 @@ impl Apart {
     }
 
     /// What the runs of each seed share; `None` where no seed has two.
-    pub fn shared(&self) -> Option<Shared> {
+    pub(super) fn shared(&self) -> Option<Shared> {
         let Self { paired, policy, prompts, items } = self;
         let shared =
             Shared { policy: policy.is_empty(), prompts: prompts.is_empty(), items: items.is_empty() };
@@ -94,7 +94,7 @@ impl Apart {
     }
 
     /// A sentence for each thing that is not shared.
-    pub fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let said = [
             (&self.policy, "the runs of a seed do not start from the same policy", ""),
             (&self.prompts, "the runs of a seed do not train on the same prompts", ""),

@@ -27,7 +27,7 @@ pub(super) struct Stall {
 
 impl Stall {
     /// The stalled steps among `seconds`, one entry per step, if they matter.
-    pub fn from_seconds(seconds: &[f64]) -> Option<Self> {
+    pub(super) fn from_seconds(seconds: &[f64]) -> Option<Self> {
         let mut sorted = seconds.to_vec();
         sorted.sort_by(f64::total_cmp);
         let median = *sorted.get(sorted.len() / 2)?;

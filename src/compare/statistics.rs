@@ -13,7 +13,7 @@ use crate::stats::{mean, variance};
 
 /// A mean over seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Mean {
+pub(crate) struct Mean {
     /// Number of seeds.
     pub n: usize,
     /// The mean.
@@ -24,7 +24,7 @@ pub struct Mean {
 
 /// A mean difference over seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Paired {
+pub(crate) struct Paired {
     /// The difference: arm minus baseline, over the seeds that both have.
     #[serde(flatten)]
     pub difference: Mean,
@@ -35,7 +35,7 @@ pub struct Paired {
 impl Mean {
     /// Of one value per seed; `None` without any.
     #[must_use]
-    pub fn from_values(values: &[f64]) -> Option<Self> {
+    pub(crate) fn from_values(values: &[f64]) -> Option<Self> {
         let n = values.len();
         if n == 0 {
             return None;
@@ -50,7 +50,7 @@ impl Mean {
 
     /// Half the width of the interval.
     #[must_use]
-    pub fn half_width(&self) -> Option<f64> {
+    pub(crate) fn half_width(&self) -> Option<f64> {
         self.ci95.map(|[low, high]| (high - low) / 2.0)
     }
 }
@@ -58,7 +58,7 @@ impl Mean {
 impl Paired {
     /// Of one difference per seed; `None` without any.
     #[must_use]
-    pub fn from_differences(differences: &[f64]) -> Option<Self> {
+    pub(crate) fn from_differences(differences: &[f64]) -> Option<Self> {
         let difference = Mean::from_values(differences)?;
         let error = standard_error(differences);
         // Differences that are equal up to rounding leave nothing to compare their mean with.
@@ -83,7 +83,7 @@ fn student(n: usize) -> Option<StudentsT> {
 
 /// Mean height of the curve through `points` (x rising, y) by the trapezoid rule; `None` for fewer than two points.
 #[must_use]
-pub fn area(points: &[(f64, f64)]) -> Option<f64> {
+pub(crate) fn area(points: &[(f64, f64)]) -> Option<f64> {
     let (first, last) = (points.first()?.0, points.last()?.0);
     let pieces = points.iter().zip(&points[1..]).map(|((x0, y0), (x1, y1))| (y0 + y1) / 2.0 * (x1 - x0));
     (last > first).then(|| pieces.sum::<f64>() / (last - first))
@@ -91,7 +91,7 @@ pub fn area(points: &[(f64, f64)]) -> Option<f64> {
 
 /// Height at `x` of the straight pieces through `points` (x rising, y); `None` outside of them.
 #[must_use]
-pub fn interpolate(points: &[(f64, f64)], x: f64) -> Option<f64> {
+pub(crate) fn interpolate(points: &[(f64, f64)], x: f64) -> Option<f64> {
     let next = points.iter().position(|point| point.0 >= x)?;
     let (x1, y1) = points[next];
     if x1 == x {

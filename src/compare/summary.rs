@@ -52,11 +52,11 @@ use serde::Serialize;
 use super::collect::RunRecord;
 use super::notes::notes;
 use super::sharing::{Apart, Shared};
-pub use arm::{ArmSummary, Cost, RunSummary};
+pub(crate) use arm::{ArmSummary, Cost, RunSummary};
 
 /// Where the runs come from.
 #[derive(Clone, Debug, Default)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// What is compared, in a word or two.
     pub title: String,
     /// The commands that made the runs.
@@ -71,7 +71,7 @@ pub struct Origin {
 
 /// The results.
 #[derive(Clone, Debug, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Version of this format.
     pub format: u32,
     /// What is compared.
@@ -107,7 +107,7 @@ impl Summary {
     ///
     /// # Errors
     /// If the recipe of a run cannot be written as TOML.
-    pub fn new(origin: Origin, arms: Vec<(String, Vec<RunRecord>)>) -> Result<Self> {
+    pub(crate) fn new(origin: Origin, arms: Vec<(String, Vec<RunRecord>)>) -> Result<Self> {
         let records = || arms.iter().flat_map(|(_, runs)| runs);
         let samples = common(records().map(|run| Some(run.recipe.eval.samples)));
         let items = common(records().map(|run| run.n_items));
@@ -143,7 +143,7 @@ impl Summary {
 
     /// `avg@4`, or `avg` where the runs differ in the number of samples.
     #[must_use]
-    pub fn avg_name(&self) -> String {
+    pub(crate) fn avg_name(&self) -> String {
         self.samples.map_or_else(|| String::from("avg"), |k| format!("avg@{k}"))
     }
 }
@@ -171,7 +171,7 @@ pub(super) mod testing {
     use super::*;
 
     /// Two arms with seeds 0 to 2, of which the second has not finished the last.
-    pub fn arms(dir: &Path) -> Vec<(String, Vec<RunRecord>)> {
+    pub(crate) fn arms(dir: &Path) -> Vec<(String, Vec<RunRecord>)> {
         let run = |name: &str, seed, accuracies: &[f64]| {
             RunRecord::read(&made_up(&dir.join(name), seed, &[], accuracies)).unwrap().unwrap()
         };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::recipe::Recipe;
 
 /// A recipe that reads.
-pub const RECIPE: &str = r#"
+pub(super) const RECIPE: &str = r#"
 [run]
 name = "made_up"
 seed = SEED
@@ -44,7 +44,7 @@ every = 2
 
 /// A run that never was: avg@4 is `accuracies` after steps 0, 2, 4, greedy half of it; each step samples 100 tokens
 /// and takes 3 seconds of which the evaluation is none. Half of the tokens are valid, and all in odd steps.
-pub fn made_up(folder: &Path, seed: u64, more: &[&str], accuracies: &[f64]) -> PathBuf {
+pub(super) fn made_up(folder: &Path, seed: u64, more: &[&str], accuracies: &[f64]) -> PathBuf {
     let overrides: Vec<String> = more.iter().map(|set| (*set).to_owned()).collect();
     let recipe = Recipe::parse("recipe", &RECIPE.replace("SEED", &seed.to_string()), &overrides).unwrap();
     fs::create_dir_all(folder.join("eval")).unwrap();

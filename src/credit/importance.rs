@@ -20,7 +20,7 @@ use crate::types::{MeasuredTree, MetricRow, PathField, Rules};
 /// How the ratio of learner to sampler weighs the tokens; without the section it does not.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ImportanceConfig {
+pub(crate) struct ImportanceConfig {
     /// Whose ratio counts, and what happens to ratios above `cap`.
     #[serde(default)]
     pub mode: ImportanceMode,
@@ -42,7 +42,7 @@ impl Default for ImportanceConfig {
 /// Whose ratio counts, and what happens to large ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum ImportanceMode {
+pub(crate) enum ImportanceMode {
     /// Each token's own ratio, at most the cap.
     #[default]
     TokenTruncate,
@@ -57,7 +57,7 @@ pub enum ImportanceMode {
 impl ImportanceConfig {
     /// The weight of each token of a response, from its log-probabilities under learner and sampler, `[R]` each.
     #[must_use]
-    pub fn weights(&self, learner: &[f32], sampler: &[f32]) -> Vec<f64> {
+    pub(crate) fn weights(&self, learner: &[f32], sampler: &[f32]) -> Vec<f64> {
         let gaps: Vec<f64> =
             learner.iter().zip(sampler).map(|(l, s)| f64::from(*l) - f64::from(*s)).collect();
         let ratios: Vec<f64> = match self.mode {
@@ -80,7 +80,7 @@ impl ImportanceConfig {
     ///
     /// # Errors
     /// If the learner's log-probabilities were not measured.
-    pub fn of_trees(&self, trees: &[MeasuredTree]) -> Result<(Vec<PathField<f64>>, MetricRow)> {
+    pub(crate) fn of_trees(&self, trees: &[MeasuredTree]) -> Result<(Vec<PathField<f64>>, MetricRow)> {
         let (mut n, mut sum, mut limited) = (0.0, 0.0, 0.0);
         let mut fields = Vec::with_capacity(trees.len());
         for measured in trees {
@@ -109,7 +109,7 @@ impl ImportanceConfig {
 
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let mut rules = Rules::default();
         let holds = self.cap.is_finite() && self.cap > 0.0;
         rules.expect("cap", self.cap, "a finite number above 0; usual are 2 to 10", holds);

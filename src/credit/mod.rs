@@ -6,17 +6,17 @@
 //!
 //! Both halves see plain numbers only: nothing here knows tensors.
 
-pub mod advantage;
+pub(crate) mod advantage;
 mod importance;
 mod reward;
-pub mod strategy;
+pub(crate) mod strategy;
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-pub use importance::{ImportanceConfig, ImportanceMode};
-pub use reward::Rewards;
+pub(crate) use importance::ImportanceConfig;
+pub(crate) use reward::Rewards;
 
 use self::advantage::AdvantageEstimator;
 use self::strategy::{CreditStrategy, Gains, Response};
@@ -25,7 +25,7 @@ use crate::types::{
 };
 
 /// An estimator, the chain of strategies behind it, and what is trained on.
-pub struct Credit {
+pub(crate) struct Credit {
     /// Turns rewards into advantages.
     pub estimator: Box<dyn AdvantageEstimator>,
     /// Reshape them, one after the other.
@@ -42,7 +42,7 @@ pub struct Credit {
 
 /// Responses that are not trained on though they were graded; they still count in the baselines of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Exclude {
+pub(crate) struct Exclude {
     /// Those of zero-variance groups, whose rewards are all equal.
     pub zero_variance: bool,
     /// Those that the limit of new tokens cut off.
@@ -65,7 +65,7 @@ impl Exclude {
 impl Credit {
     /// What `estimator` says and nothing else, of all responses.
     #[must_use]
-    pub fn new(estimator: Box<dyn AdvantageEstimator>) -> Self {
+    pub(crate) fn new(estimator: Box<dyn AdvantageEstimator>) -> Self {
         Self {
             estimator,
             strategies: Vec::new(),
@@ -78,7 +78,7 @@ impl Credit {
 
     /// What must be measured for all of it.
     #[must_use]
-    pub fn needs(&self) -> Needs {
+    pub(crate) fn needs(&self) -> Needs {
         let own = Needs {
             old_logprobs: self.importance.is_some() || self.kl_in_reward.is_some(),
             ref_logprobs: self.kl_in_reward.is_some(),
@@ -93,7 +93,7 @@ impl Credit {
     ///
     /// # Errors
     /// If a tree lacks what the estimator or a strategy works on.
-    pub fn assign(
+    pub(crate) fn assign(
         &self,
         trees: Vec<MeasuredTree>,
         step: Step,
@@ -298,7 +298,8 @@ mod tests {
 
     #[test]
     fn importance_weighs_what_is_there_at_the_end() {
-        let importance = Some(ImportanceConfig { mode: ImportanceMode::TokenTruncate, cap: 2.0 });
+        let importance =
+            Some(ImportanceConfig { mode: super::importance::ImportanceMode::TokenTruncate, cap: 2.0 });
         let own = Credit { importance, ..credit(AdvantageConfig::Group(GroupConfig::default())) };
         assert!(own.needs().old_logprobs);
         let mut tree = group(&[1.0, 0.0]); // the sampler's log-probabilities are -1

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::types::{KlEstimator, MeasuredTree, PathField, Reward};
 
 /// The rewards of one tree.
-pub struct Rewards<'t> {
+pub(crate) struct Rewards<'t> {
     /// The responses and what was measured of them.
     pub tree: &'t MeasuredTree,
     penalties: Option<PathField<f64>>,
@@ -18,7 +18,7 @@ pub struct Rewards<'t> {
 impl<'t> Rewards<'t> {
     /// What the graders gave, nothing else.
     #[must_use]
-    pub fn of_graders(tree: &'t MeasuredTree) -> Self {
+    pub(crate) fn of_graders(tree: &'t MeasuredTree) -> Self {
         Self { tree, penalties: None }
     }
 
@@ -26,7 +26,7 @@ impl<'t> Rewards<'t> {
     ///
     /// # Errors
     /// If log-probabilities under policy or reference were not measured.
-    pub fn with_kl(tree: &'t MeasuredTree, estimator: KlEstimator, coef: f64) -> Result<Self> {
+    pub(crate) fn with_kl(tree: &'t MeasuredTree, estimator: KlEstimator, coef: f64) -> Result<Self> {
         let reference =
             tree.ref_logprobs.as_ref().context("KL in the reward: the reference was not measured")?;
         let of_leaf = |leaf| {
@@ -41,19 +41,19 @@ impl<'t> Rewards<'t> {
 
     /// The whole reward of each response; `None` of those that were not graded.
     #[must_use]
-    pub fn totals(&self) -> Vec<Option<f64>> {
+    pub(crate) fn totals(&self) -> Vec<Option<f64>> {
         self.rewards().map(|reward| Some(reward?.value)).collect()
     }
 
     /// The whole rewards of the responses that were graded.
     #[must_use]
-    pub fn graded(&self) -> Vec<f64> {
+    pub(crate) fn graded(&self) -> Vec<f64> {
         self.rewards().flatten().map(|reward| reward.value).collect()
     }
 
     /// Whether response `leaf` was graded.
     #[must_use]
-    pub fn is_graded(&self, leaf: usize) -> bool {
+    pub(crate) fn is_graded(&self, leaf: usize) -> bool {
         self.tree.tree.leaves[leaf].is_graded
     }
 
@@ -70,7 +70,7 @@ impl<'t> Rewards<'t> {
 
     /// The reward of each token of response `leaf`, `[R]`.
     #[must_use]
-    pub fn tokens(&self, leaf: usize) -> Vec<f64> {
+    pub(crate) fn tokens(&self, leaf: usize) -> Vec<f64> {
         let own = &self.tree.tree.leaves[leaf];
         let mut tokens = match &self.penalties {
             Some(all) => all.path(leaf).iter().map(|penalty| -penalty).collect(),
@@ -84,7 +84,7 @@ impl<'t> Rewards<'t> {
 
     /// Whether the rewards tell the graded responses apart: false when all are equal but for rounding.
     #[must_use]
-    pub fn differ(&self) -> bool {
+    pub(crate) fn differ(&self) -> bool {
         Reward::differ(self.rewards().flatten())
     }
 }

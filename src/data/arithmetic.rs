@@ -25,7 +25,7 @@ const MAX_DIGITS: usize = 3;
 /// Keys of `type = "arithmetic"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ArithmeticConfig {
+pub(crate) struct ArithmeticConfig {
     /// Seed of the problems. It is not the seed of the run, so that runs with different seeds meet the same problems.
     #[serde(default)]
     pub seed: u64,
@@ -118,7 +118,7 @@ impl Class {
 impl ArithmeticConfig {
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let mut rules = Rules::default();
         let mut known = BTreeSet::new();
         let expected = "a list such as [\"d + d\", \"dd - d\"]";
@@ -150,7 +150,7 @@ impl ArithmeticConfig {
     ///
     /// # Errors
     /// If a value is out of range, or if fewer problems exist than are asked for.
-    pub fn items(&self) -> Result<Items> {
+    pub(crate) fn items(&self) -> Result<Items> {
         if let [problem, ..] = self.rules().problems().as_slice() {
             bail!("arithmetic: {problem}");
         }

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 
 /// `digits` times ten to the power of `exponent`; equal numbers have equal fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decimal {
+pub(super) struct Decimal {
     is_negative: bool,
     /// Without zeros at either end; none for 0.
     digits: String,
@@ -13,11 +13,11 @@ pub struct Decimal {
 
 impl Decimal {
     /// Most digits of a number.
-    pub const MAX_DIGITS: usize = 10_000;
+    pub(super) const MAX_DIGITS: usize = 10_000;
 
     /// The number that `text` writes, as JSON does: `-12.5e3`. `None` where it is none.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, power(exponent)?),
             None => (text, 0),
@@ -39,7 +39,7 @@ impl Decimal {
 
     /// `digits` times ten to the power of `exponent`.
     #[must_use]
-    pub fn new(is_negative: bool, digits: &str, exponent: i64) -> Self {
+    pub(super) fn new(is_negative: bool, digits: &str, exponent: i64) -> Self {
         let digits = digits.trim_start_matches('0');
         let shorter = digits.trim_end_matches('0');
         if shorter.is_empty() {
@@ -53,7 +53,7 @@ impl Decimal {
     ///
     /// # Errors
     /// If that takes more than [`Decimal::MAX_DIGITS`].
-    pub fn plain(&self) -> Result<String> {
+    pub(super) fn plain(&self) -> Result<String> {
         let Self { is_negative, digits, exponent } = self;
         let (places, n) = (usize::try_from(exponent.unsigned_abs()).unwrap_or(usize::MAX), digits.len());
         let size = if *exponent >= 0 { n.saturating_add(places) } else { n.max(places) };

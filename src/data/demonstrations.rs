@@ -28,7 +28,7 @@ const MAX_DRAWS: usize = 200;
 /// Keys of the demonstrating solver.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct DemoConfig {
+pub(crate) struct DemoConfig {
     /// Most attempts before the solver gives up; at least 1.
     #[serde(default = "default_max_lines")]
     pub max_lines: usize,
@@ -62,7 +62,7 @@ fn default_max_value() -> u32 {
 impl DemoConfig {
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self { max_lines, guesses, give_up, max_value } = self;
         let mut rules = Rules::default();
         rules.positive("max_lines", *max_lines);
@@ -78,7 +78,7 @@ impl DemoConfig {
 ///
 /// # Errors
 /// If it has no numbers, or if one of them or the target is above `max_value`.
-pub fn check(item: &Countdown, max_value: u32) -> Result<()> {
+pub(crate) fn check(item: &Countdown, max_value: u32) -> Result<()> {
     ensure!(!item.numbers.is_empty(), "demonstrations: a problem has no numbers");
     let largest = item.numbers.iter().copied().fold(item.target, u32::max);
     ensure!(
@@ -89,7 +89,7 @@ pub fn check(item: &Countdown, max_value: u32) -> Result<()> {
 }
 
 /// One search for a solution of `item`, which [`check`] accepts. Attempts do not repeat.
-pub fn demonstrate(item: &Countdown, config: &DemoConfig, rng: &mut impl RngExt) -> String {
+pub(crate) fn demonstrate(item: &Countdown, config: &DemoConfig, rng: &mut impl RngExt) -> String {
     let mut text = String::new();
     let mut written: Vec<String> = Vec::new();
     while written.len() < config.max_lines {
@@ -111,7 +111,7 @@ pub fn demonstrate(item: &Countdown, config: &DemoConfig, rng: &mut impl RngExt)
 ///
 /// # Errors
 /// If the tokenizer refuses a piece.
-pub fn most_tokens(n: usize, config: &DemoConfig, tokenizer: &Tokenizer) -> Result<usize> {
+pub(crate) fn most_tokens(n: usize, config: &DemoConfig, tokenizer: &Tokenizer) -> Result<usize> {
     let most = |pieces: &[&str]| -> Result<usize> {
         let lengths = pieces.iter().map(|piece| Ok(tokenizer.encode(piece)?.len()));
         lengths.collect::<Result<Vec<_>>>().map(|lengths| lengths.into_iter().max().unwrap_or(0))

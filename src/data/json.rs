@@ -13,7 +13,7 @@ use serde_json::{Number, Value};
 use super::decimal::Decimal;
 
 /// Most bytes of a line of a file, and of an item of an array.
-pub const MAX_BYTES: usize = 64 << 20;
+pub(super) const MAX_BYTES: usize = 64 << 20;
 
 /// Most values in one, those within lists and objects included: each takes some hundred bytes of memory.
 const MAX_VALUES: usize = 1_000_000;
@@ -23,7 +23,7 @@ const MAX_VALUES: usize = 1_000_000;
 /// # Errors
 /// If it is no JSON; if a key stands twice in an object, the value holds more than a million others, or a number has more
 /// digits than [`Decimal::MAX_DIGITS`]; each with the column, and the line where there are several.
-pub fn parse(text: &[u8]) -> Result<Value> {
+pub(super) fn parse(text: &[u8]) -> Result<Value> {
     let may_lose = Cell::new(false);
     match read(text, &may_lose) {
         Ok(value) if !may_lose.get() => Ok(value),

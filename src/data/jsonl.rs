@@ -13,7 +13,7 @@ use crate::files::open_regular;
 
 /// Why there is no value where one was looked for; both name the place.
 #[derive(Debug)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It is none; those behind it can be read.
     Row(Error),
     /// The file cannot be read on.
@@ -22,7 +22,7 @@ pub enum Fault {
 
 /// The values of a file, one a line, each with its place, `file:number`. Blank lines are passed over; nothing follows a
 /// [`Fault::File`].
-pub struct Lines {
+pub(crate) struct Lines {
     reader: Reader,
     name: String,
     /// Of the line that was read last, from 1.
@@ -58,7 +58,7 @@ impl Lines {
     ///
     /// # Errors
     /// If it is no file or cannot be opened.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let (reader, name) = (open(path)?, path.display().to_string());
         Ok(Self { reader, name, number: 0, line: Vec::new(), failed: false })
     }
@@ -107,7 +107,7 @@ impl Iterator for Lines {
 /// # Errors
 /// If the file cannot be read or has no line; if lines are not a `Line` or `accept` refuses them, each with file, line
 /// number and reason, and `expected`; of many the first few and how many there are.
-pub fn read<Line: DeserializeOwned, T>(
+pub(crate) fn read<Line: DeserializeOwned, T>(
     path: &Path,
     expected: &str,
     accept: impl Fn(Line, &str) -> Result<T>,
@@ -140,7 +140,7 @@ pub(super) fn short(reason: &str) -> String {
 ///
 /// # Errors
 /// Everything wrong with them, a line each; of many the first few and how many there are.
-pub fn all<T>(values: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
+pub(crate) fn all<T>(values: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
     const SHOWN: usize = 8;
     let (mut good, mut wrong) = (Vec::new(), Vec::new());
     for value in values {

@@ -7,7 +7,7 @@ const BARS: usize = 8;
 
 /// Lengths of at least one text, tokens or characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Lengths {
+pub(crate) struct Lengths {
     /// The shortest.
     pub min: usize,
     /// At least half are as long at most.
@@ -22,7 +22,7 @@ pub struct Lengths {
 
 /// How many lengths lie in a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Bar {
+pub(crate) struct Bar {
     /// Its smallest length.
     pub from: usize,
     /// Its largest length.
@@ -34,7 +34,7 @@ pub struct Bar {
 impl Lengths {
     /// Of these; `None` where there are none.
     #[must_use]
-    pub fn new(mut lengths: Vec<usize>) -> Option<Self> {
+    pub(crate) fn new(mut lengths: Vec<usize>) -> Option<Self> {
         lengths.sort_unstable();
         let (min, max) = (*lengths.first()?, *lengths.last()?);
         let quantile = |tenths: usize| lengths.get((lengths.len() * tenths).div_ceil(10) - 1).copied();

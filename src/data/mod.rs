@@ -13,22 +13,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::{Prompt, Rules};
 
-pub mod arithmetic;
-pub mod countdown;
+pub(crate) mod arithmetic;
+pub(crate) mod countdown;
 mod decimal;
-pub mod demonstrations;
-pub mod file;
+pub(crate) mod demonstrations;
+pub(crate) mod file;
 mod json;
-pub mod jsonl;
+pub(crate) mod jsonl;
 mod lengths;
 mod order;
 mod prompt_builder;
-pub mod sampler;
-pub mod supervised;
+pub(crate) mod sampler;
+pub(crate) mod supervised;
 
-pub use file::{FileConfig, FileReport};
-pub use lengths::{Bar, Lengths};
-pub use prompt_builder::{ChatConfig, PromptBuilder};
+pub(crate) use file::{FileConfig, FileReport};
+pub(crate) use lengths::Lengths;
+pub(crate) use prompt_builder::{ChatConfig, PromptBuilder};
 
 /// Name of the set of held-out problems where there is one only.
 const HELDOUT: &str = "heldout";
@@ -36,7 +36,7 @@ const HELDOUT: &str = "heldout";
 /// The problems to learn from and those to measure on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum DataConfig {
+pub(crate) enum DataConfig {
     /// Generated Countdown problems: make a target from some numbers.
     Countdown(countdown::CountdownConfig),
     /// Generated arithmetic problems.
@@ -47,7 +47,7 @@ pub enum DataConfig {
 
 /// Problems ready to be drawn. Ids count from 0 through `train` and on through the sets of `eval`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DataSet {
+pub(crate) struct DataSet {
     /// Problems to learn from. Never empty.
     pub train: Vec<Arc<Prompt>>,
     /// Where each of `train` was read, `file:line`; `None` where it was generated.
@@ -62,7 +62,7 @@ pub struct DataSet {
 
 /// Problems that are measured together.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EvalSet {
+pub(crate) struct EvalSet {
     /// As in `eval/<set>/avg@k`.
     pub name: String,
     /// The problems. Never empty.
@@ -73,7 +73,7 @@ pub struct EvalSet {
 
 /// Problems before they are tokenized.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Items {
+pub(crate) struct Items {
     /// Problems to learn from. Never empty.
     pub train: Vec<Item>,
     /// Problems to measure on. At least one set.
@@ -86,7 +86,7 @@ pub struct Items {
 
 /// Problems that are measured together, before they are tokenized.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EvalItems {
+pub(crate) struct EvalItems {
     /// Name of the set.
     pub name: String,
     /// The problems. Never empty.
@@ -95,7 +95,7 @@ pub struct EvalItems {
 
 /// A problem before it is tokenized.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub(crate) struct Item {
     /// Where it was read, `file:line`; `None` where it was generated.
     pub place: Option<String>,
     /// The text that asks for a solution.
@@ -107,7 +107,7 @@ pub struct Item {
 impl DataConfig {
     /// What its keys may be, without touching any file.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         match self {
             Self::Countdown(config) => config.rules(),
             Self::Arithmetic(config) => config.rules(),
@@ -119,7 +119,7 @@ impl DataConfig {
     ///
     /// # Errors
     /// If the configuration asks for more problems than there are, or if a file cannot be read or has broken rows.
-    pub fn items(&self) -> Result<Items> {
+    pub(crate) fn items(&self) -> Result<Items> {
         match self {
             Self::Countdown(config) => countdown::generate(config).map(|problems| {
                 let items =
@@ -134,7 +134,7 @@ impl DataConfig {
 
     /// The kinds of problems there are.
     #[must_use]
-    pub fn kinds(&self) -> Vec<TaskKind> {
+    pub(crate) fn kinds(&self) -> Vec<TaskKind> {
         match self {
             Self::Countdown(_) => vec![TaskKind::Countdown],
             Self::Arithmetic(_) => vec![TaskKind::Question],
@@ -144,7 +144,7 @@ impl DataConfig {
 
     /// The files with the problems, those to learn from first.
     #[must_use]
-    pub fn files(&self) -> [Vec<&FileConfig>; 2] {
+    pub(crate) fn files(&self) -> [Vec<&FileConfig>; 2] {
         match self {
             Self::Countdown(_) | Self::Arithmetic(_) => Default::default(),
             Self::Files(config) => [config.train.iter().collect(), config.eval.iter().collect()],
@@ -161,7 +161,7 @@ impl Items {
     ///
     /// # Errors
     /// If a text cannot be tokenized or has no tokens; if all training problems are too long.
-    pub fn tokenize(self, builder: &PromptBuilder<'_>) -> Result<DataSet> {
+    pub(crate) fn tokenize(self, builder: &PromptBuilder<'_>) -> Result<DataSet> {
         let Self { train: items, eval, max_prompt_tokens, reports } = self;
         let n_items = items.len();
         let places: Vec<_> = items.iter().map(|item| item.place.clone()).collect();
@@ -188,7 +188,7 @@ impl EvalItems {
     ///
     /// # Errors
     /// If a text cannot be tokenized or has no tokens.
-    pub fn tokenize(self, first_id: u64, builder: &PromptBuilder<'_>) -> Result<EvalSet> {
+    pub(crate) fn tokenize(self, first_id: u64, builder: &PromptBuilder<'_>) -> Result<EvalSet> {
         let places = self.items.iter().map(|item| item.place.clone()).collect();
         Ok(EvalSet { name: self.name, prompts: prompts(self.items, first_id, builder)?, places })
     }
@@ -197,12 +197,12 @@ impl EvalItems {
 impl DataSet {
     /// Number of problems to measure on, in all sets.
     #[must_use]
-    pub fn n_eval(&self) -> usize {
+    pub(crate) fn n_eval(&self) -> usize {
         self.eval.iter().map(|set| set.prompts.len()).sum()
     }
 
     /// All prompts with where they were read, those to learn from first.
-    pub fn placed(&self) -> impl Iterator<Item = (&Prompt, Option<&str>)> {
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (&Prompt, Option<&str>)> {
         let sets = self.eval.iter().map(|set| (&set.prompts, &set.places));
         std::iter::once((&self.train, &self.places)).chain(sets).flat_map(|(prompts, places)| {
             prompts.iter().map(AsRef::as_ref).zip(places.iter().map(Option::as_deref))
@@ -210,13 +210,14 @@ impl DataSet {
     }
 
     /// All prompts.
-    pub fn prompts(&self) -> impl Iterator<Item = &Arc<Prompt>> {
+    #[cfg(test)]
+    pub(crate) fn prompts(&self) -> impl Iterator<Item = &Arc<Prompt>> {
         self.train.iter().chain(self.eval.iter().flat_map(|set| &set.prompts))
     }
 
     /// What a person should know of the files, a sentence each.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let files = self.reports.iter().filter(|report| !report.is_plain());
         let mut notes: Vec<String> = files
             .flat_map(|report| {

@@ -20,7 +20,7 @@ use crate::types::TokenId;
 /// Problems are put as a user's message, by the model's own chat template.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ChatConfig {
+pub(crate) struct ChatConfig {
     /// A message of the system before that of the user; without it there is none but what the template itself adds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
@@ -35,7 +35,11 @@ pub struct ChatConfig {
 
 impl ChatConfig {
     /// Keeps the time that `template` sees, if it can see one: what `before` was kept, else the present.
-    pub fn keep_time(&mut self, template: Option<&ChatTemplate>, before: impl FnOnce() -> Option<String>) {
+    pub(crate) fn keep_time(
+        &mut self,
+        template: Option<&ChatTemplate>,
+        before: impl FnOnce() -> Option<String>,
+    ) {
         if self.now.is_none() && template.is_some_and(ChatTemplate::tells_time) {
             self.now = Some(before().unwrap_or_else(present));
         }
@@ -66,7 +70,7 @@ fn present() -> String {
 }
 
 /// Puts problems to a policy.
-pub struct PromptBuilder<'t> {
+pub(crate) struct PromptBuilder<'t> {
     tokenizer: &'t Tokenizer,
     chat: Option<(ChatTemplate, &'t ChatConfig)>,
     /// Texts of special tokens.
@@ -79,7 +83,7 @@ impl<'t> PromptBuilder<'t> {
     /// # Errors
     /// If the model has no chat template although there is a `chat`, or the time that is to be seen is none. Without `chat`, if
     /// the tokenizer ends every text with a token at which responses end.
-    pub fn new(tokenizer: &'t Tokenizer, chat: Option<&'t ChatConfig>) -> Result<Self> {
+    pub(crate) fn new(tokenizer: &'t Tokenizer, chat: Option<&'t ChatConfig>) -> Result<Self> {
         if chat.is_none() {
             tokenizer.check_begins_answers()?;
         }
@@ -97,7 +101,7 @@ impl<'t> PromptBuilder<'t> {
 
     /// A special token whose text stands in `question`, where the policy reads it as that token.
     #[must_use]
-    pub fn special_in(&self, question: &str) -> Option<&str> {
+    pub(crate) fn special_in(&self, question: &str) -> Option<&str> {
         self.special.iter().map(String::as_str).find(|text| question.contains(text))
     }
 
@@ -105,7 +109,7 @@ impl<'t> PromptBuilder<'t> {
     ///
     /// # Errors
     /// If the template refuses it, or it cannot be tokenized or has no tokens.
-    pub fn build(&self, question: &str) -> Result<(String, Vec<TokenId>)> {
+    pub(crate) fn build(&self, question: &str) -> Result<(String, Vec<TokenId>)> {
         let (text, tokens) = match &self.chat {
             None => (question.to_owned(), self.tokenizer.encode_whole(question)?),
             Some((template, chat)) => {
@@ -123,7 +127,7 @@ impl<'t> PromptBuilder<'t> {
     ///
     /// # Errors
     /// If it cannot be tokenized.
-    pub fn written_out(&self, prompt: &str) -> Result<Vec<TokenId>> {
+    pub(crate) fn written_out(&self, prompt: &str) -> Result<Vec<TokenId>> {
         match self.chat {
             Some(_) => self.tokenizer.encode(prompt),
             None => self.tokenizer.encode_whole(prompt),
@@ -132,7 +136,7 @@ impl<'t> PromptBuilder<'t> {
 
     /// By whose tokens.
     #[must_use]
-    pub fn tokenizer(&self) -> &'t Tokenizer {
+    pub(crate) fn tokenizer(&self) -> &'t Tokenizer {
         self.tokenizer
     }
 
@@ -141,7 +145,7 @@ impl<'t> PromptBuilder<'t> {
     ///
     /// # Errors
     /// As [`PromptBuilder::build`].
-    pub fn read(&self, question: &str) -> Result<(String, usize)> {
+    pub(crate) fn read(&self, question: &str) -> Result<(String, usize)> {
         let (_, tokens) = self.build(question)?;
         Ok((self.tokenizer.pieces(&tokens)?.concat(), tokens.len()))
     }

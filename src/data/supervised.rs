@@ -25,7 +25,7 @@ use crate::{
 /// Where the demonstrations come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum SourceConfig {
+pub(crate) enum SourceConfig {
     /// Searches written by a solver of limited skill, about the training problems.
     CountdownDemos(DemoConfig),
     /// Pairs from a file, one `{"prompt": text, "response": text}` a line.
@@ -35,14 +35,14 @@ pub enum SourceConfig {
 /// Keys of `type = "jsonl"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct JsonlSource {
+pub(crate) struct JsonlSource {
     /// The file with the pairs.
     pub path: PathBuf,
 }
 
 /// One text to imitate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Example {
+pub(crate) struct Example {
     /// What is read. Never empty.
     pub prompt: Vec<TokenId>,
     /// What is to be said, the end-of-sequence token included.
@@ -50,7 +50,7 @@ pub struct Example {
 }
 
 /// An endless supply of examples.
-pub struct Source {
+pub(crate) struct Source {
     kind: Kind,
     random: RunRandom,
     limits: Limits,
@@ -58,7 +58,7 @@ pub struct Source {
 
 /// Most tokens that prompt and response of one example may have together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Positions of the model.
     pub positions: usize,
     /// `max_tokens` of `[sft]`.
@@ -79,7 +79,7 @@ struct Demonstrations {
 impl SourceConfig {
     /// What its keys may be, without touching any file.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         match self {
             Self::CountdownDemos(config) => config.rules(),
             Self::Jsonl(_) => Rules::default(),
@@ -92,7 +92,7 @@ impl SourceConfig {
     /// # Errors
     /// If the values are out of range, if there is no problem or one that cannot be demonstrated, if the file cannot be
     /// read or has a broken line, or if an example can be longer than `limits`.
-    pub fn build(
+    pub(crate) fn build(
         &self,
         train: &[Arc<Prompt>],
         builder: &PromptBuilder<'_>,
@@ -173,7 +173,7 @@ impl Source {
     ///
     /// # Errors
     /// If a text cannot be tokenized or is longer than the limits.
-    pub fn examples(&self, numbers: Range<u64>) -> Result<Vec<Example>> {
+    pub(crate) fn examples(&self, numbers: Range<u64>) -> Result<Vec<Example>> {
         let order = |n| visits(&self.random, Purpose::SftOrder, n, numbers.clone());
         match &self.kind {
             Kind::Pairs(pairs) => Ok(order(pairs.len()).into_iter().map(|i| pairs[i].clone()).collect()),

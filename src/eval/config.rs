@@ -9,7 +9,7 @@ use crate::types::Rules;
 /// Evaluation on the held-out items: always at the start and at the end, and in between every so many steps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct EvalConfig {
+pub(crate) struct EvalConfig {
     /// Steps from one evaluation to the next; 0 evaluates only at the start and at the end.
     #[serde(default)]
     pub every: u64,
@@ -27,7 +27,7 @@ pub struct EvalConfig {
 impl EvalConfig {
     /// How the responses are drawn: at this temperature from the whole distribution, as long as those of training.
     #[must_use]
-    pub fn sampling(&self, training: SamplingConfig) -> SamplingConfig {
+    pub(crate) fn sampling(&self, training: SamplingConfig) -> SamplingConfig {
         SamplingConfig { temperature: self.temperature, top_p: 1.0, top_k: 0, ..training }
     }
 }
@@ -35,7 +35,7 @@ impl EvalConfig {
 impl EvalConfig {
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self { every: _, samples, temperature, greedy: _ } = self;
         let mut rules = Rules::default();
         rules.positive("samples", *samples);

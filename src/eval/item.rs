@@ -8,7 +8,7 @@ use crate::types::{Finish, Leaf, Prompt, Tree};
 /// One problem, the responses to it, and what was said of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EvalItem {
+pub(crate) struct EvalItem {
     /// The problem, a coordinate of the draws.
     pub prompt_id: u64,
     /// Where it was read, `file:line`.
@@ -33,7 +33,7 @@ pub struct EvalItem {
 /// One response and what was said of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EvalResponse {
+pub(crate) struct EvalResponse {
     /// The response without the special tokens that end or pad it.
     pub text: String,
     /// Its length, an ending end-of-sequence token included.
@@ -51,7 +51,7 @@ pub struct EvalResponse {
 impl EvalItem {
     /// Of the `sampled` responses to one problem and the most likely one.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         sampled: &Tree,
         place: Option<String>,
         majority: Option<usize>,
@@ -73,14 +73,14 @@ impl EvalItem {
 
     /// Whether the most frequent answer is correct.
     #[must_use]
-    pub fn has_right_majority(&self) -> bool {
+    pub(crate) fn has_right_majority(&self) -> bool {
         let response = self.majority.and_then(|first| self.responses.get(first));
         response.is_some_and(|response| response.correct)
     }
 
     /// Whether there are several samples and all say the same.
     #[must_use]
-    pub fn has_copies_only(&self) -> bool {
+    pub(crate) fn has_copies_only(&self) -> bool {
         self.responses.len() > 1 && self.responses.windows(2).all(|two| two[0].text == two[1].text)
     }
 }

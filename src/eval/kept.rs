@@ -24,7 +24,7 @@ use crate::files::{append_to, could_not_write, read_regular};
 /// What one chunk took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ChunkRecord {
+pub(crate) struct ChunkRecord {
     /// Problems.
     pub n: usize,
     /// Tokens of all responses, greedy ones included.
@@ -39,7 +39,7 @@ pub struct ChunkRecord {
 
 /// The problems of one set that are answered; by default none, and nowhere but in memory.
 #[derive(Default)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The files with the problems and the chunks; without them nothing outlives the process.
     files: Option<[(PathBuf, File); 2]>,
     /// What was said of each problem.
@@ -51,7 +51,7 @@ pub struct Kept {
 impl Kept {
     /// Whether the folder holds responses to the set `name`.
     #[must_use]
-    pub fn is_there(folder: &Path, name: &str) -> bool {
+    pub(crate) fn is_there(folder: &Path, name: &str) -> bool {
         folder.join(format!("{name}.jsonl")).exists()
     }
 
@@ -60,7 +60,7 @@ impl Kept {
     /// # Errors
     /// [`Refused`] if a file is damaged elsewhere than at its end, or holds other problems than the set: nothing is cut off
     /// then. Else if a file cannot be read or written.
-    pub fn open(folder: &Path, set: &EvalSet) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, set: &EvalSet) -> Result<Self> {
         let name = format!("{}.jsonl", set.name);
         let (items_path, chunks_path) = (folder.join(&name), folder.join("chunks").join(&name));
         let records: Vec<(ChunkRecord, usize)> = whole_lines(&chunks_path)?;
@@ -102,7 +102,7 @@ impl Kept {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn add(&mut self, items: Vec<EvalItem>, record: ChunkRecord) -> Result<()> {
+    pub(crate) fn add(&mut self, items: Vec<EvalItem>, record: ChunkRecord) -> Result<()> {
         if let Some([problems, chunks]) = &mut self.files {
             append(problems, &items)?;
             append(chunks, &[record])?;

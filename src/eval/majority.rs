@@ -14,7 +14,7 @@ use crate::score::{Scorer, unspaced};
 use crate::types::{Progress, Tree};
 
 /// The responses to one problem.
-pub struct Ballot<'a> {
+pub(crate) struct Ballot<'a> {
     /// The problem.
     pub task: &'a Task,
     /// The answer of each response, where it gives one.
@@ -24,7 +24,7 @@ pub struct Ballot<'a> {
 impl<'a> Ballot<'a> {
     /// Of the leaves of `tree`.
     #[must_use]
-    pub fn new(tree: &'a Tree) -> Self {
+    pub(crate) fn new(tree: &'a Tree) -> Self {
         let answers = tree.leaves.iter().map(|leaf| leaf.verdict.answer.as_deref()).collect();
         Self { task: &tree.prompt.task, answers }
     }
@@ -101,7 +101,7 @@ impl<'a> Count<'a> {
 ///
 /// # Errors
 /// If a grader does not work; that of `progress`.
-pub fn majorities(
+pub(crate) fn majorities(
     ballots: &[Ballot<'_>],
     scorer: &Scorer,
     progress: &mut Progress<'_>,

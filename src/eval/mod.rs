@@ -29,17 +29,17 @@ use std::ops::Range;
 use std::time::Instant;
 
 use anyhow::Result;
-pub use config::EvalConfig;
-pub use item::{EvalItem, EvalResponse};
-pub use kept::{ChunkRecord, Kept};
-pub use majority::{Ballot, majorities};
-pub use paired::{average, difference};
-pub use problem::Problem;
-pub use report::EvalReport;
-pub use results::{Refused, Results, ResultsFolder};
-pub use statistics::{Estimate, estimate, pass_at_k, pass_sizes};
-pub use table::of_reports;
-pub use versus::{Measured, Versus};
+pub(crate) use config::EvalConfig;
+pub(crate) use item::{EvalItem, EvalResponse};
+pub(crate) use kept::{ChunkRecord, Kept};
+pub(crate) use majority::{Ballot, majorities};
+pub(crate) use paired::average;
+pub(crate) use problem::Problem;
+pub(crate) use report::EvalReport;
+pub(crate) use results::{Refused, Results, ResultsFolder};
+pub(crate) use statistics::{Estimate, estimate};
+pub(crate) use table::of_reports;
+pub(crate) use versus::{Measured, Versus};
 
 use crate::data::EvalSet;
 use crate::model::Policy;
@@ -53,7 +53,7 @@ use crate::types::{GenRequest, Progress, Purpose, RunRandom, Step, Tree};
 const ROUNDS: usize = 4;
 
 /// What an evaluation needs besides the policy.
-pub struct Evaluator {
+pub(crate) struct Evaluator {
     /// The problems.
     pub set: EvalSet,
     /// Samples per problem, at least 1.
@@ -69,7 +69,7 @@ pub struct Evaluator {
 }
 
 /// Problems that were answered and judged.
-pub struct Answered {
+pub(crate) struct Answered {
     /// Each problem's result.
     pub items: Vec<EvalItem>,
     /// The samples of each problem.
@@ -81,7 +81,7 @@ pub struct Answered {
 }
 
 /// An evaluation with all it rests on.
-pub struct Evaluation {
+pub(crate) struct Evaluation {
     /// The numbers.
     pub report: EvalReport,
     /// Each problem's result.
@@ -93,13 +93,13 @@ pub struct Evaluation {
 impl Evaluator {
     /// Number of responses to each problem.
     #[must_use]
-    pub fn n_each(&self) -> usize {
+    pub(crate) fn n_each(&self) -> usize {
         self.samples + usize::from(self.greedy)
     }
 
     /// Number of responses one evaluation takes.
     #[must_use]
-    pub fn n_responses(&self) -> usize {
+    pub(crate) fn n_responses(&self) -> usize {
         self.set.prompts.len() * self.n_each()
     }
 
@@ -107,7 +107,7 @@ impl Evaluator {
     ///
     /// # Errors
     /// As [`Evaluator::answer`].
-    pub fn run(
+    pub(crate) fn run(
         &self,
         policy: &Policy,
         engine: &mut dyn RolloutEngine,
@@ -120,7 +120,7 @@ impl Evaluator {
 
     /// The problems that are answered together, of which `start` is the first.
     #[must_use]
-    pub fn chunk(&self, start: usize) -> Range<usize> {
+    pub(crate) fn chunk(&self, start: usize) -> Range<usize> {
         let n = (ROUNDS * self.sampling.max_num_seqs).div_ceil(self.samples).max(1);
         start..self.set.prompts.len().min(start.saturating_add(n))
     }
@@ -130,7 +130,7 @@ impl Evaluator {
     /// # Errors
     /// If generation or scoring fails; a [`crate::types::NotFinite`] if a response ended in a distribution that is not
     /// finite. Rewards may be anything, only whether a response is correct counts.
-    pub fn answer(
+    pub(crate) fn answer(
         &self,
         problems: Range<usize>,
         policy: &Policy,
@@ -169,7 +169,7 @@ impl Evaluator {
 
     /// The numbers over all the problems, from what was said of each.
     #[must_use]
-    pub fn report(&self, items: &[EvalItem]) -> EvalReport {
+    pub(crate) fn report(&self, items: &[EvalItem]) -> EvalReport {
         EvalReport::new(&self.set.name, items, self.samples, self.sampling)
     }
 }

@@ -13,7 +13,7 @@ use super::statistics::{Estimate, estimate};
 
 /// Mean of `a` minus mean of `b`, of which each pair is one problem, and its 95 % interval; `responses` as for [`estimate`].
 #[must_use]
-pub fn difference(pairs: &[(f64, f64)], responses: usize) -> Estimate {
+pub(crate) fn difference(pairs: &[(f64, f64)], responses: usize) -> Estimate {
     let a = estimate(pairs.iter().map(|pair| pair.0), responses);
     let b = estimate(pairs.iter().map(|pair| pair.1), responses);
     let covariance = |x: fn(&(f64, f64)) -> (f64, f64), (mx, my): (f64, f64)| {
@@ -33,7 +33,7 @@ pub fn difference(pairs: &[(f64, f64)], responses: usize) -> Estimate {
 /// Mean of independent estimates, each with the same weight. Each end of the interval is as far as those of the estimates
 /// are together: `sqrt(Σ distance²) / n` (Zou and Donner 2008). `None` of none.
 #[must_use]
-pub fn average(estimates: &[Estimate]) -> Option<Estimate> {
+pub(crate) fn average(estimates: &[Estimate]) -> Option<Estimate> {
     let n = estimates.len() as f64;
     let mean = estimates.iter().map(|e| e.mean).sum::<f64>() / n;
     let reach = |end: usize| estimates.iter().map(|e| (e.ci95[end] - e.mean).powi(2)).sum::<f64>().sqrt() / n;

@@ -11,7 +11,7 @@ use super::statistics::pass_at_k;
 
 /// One problem of a set, with all that was answered in the rows that ask it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Id of the first of its rows.
     pub prompt_id: u64,
     /// Rows that ask it.
@@ -29,14 +29,14 @@ pub struct Problem {
 impl Problem {
     /// The different problems of `items`, in order of their first rows.
     #[must_use]
-    pub fn pooled(items: &[EvalItem]) -> Vec<Self> {
+    pub(crate) fn pooled(items: &[EvalItem]) -> Vec<Self> {
         Self::pooled_beside(items, &[items])
     }
 
     /// As [`Problem::pooled`], where rows are the same problem only if they are for `everybody` who was asked these rows: so that
     /// policies whose templates make something else of a text are compared problem by problem.
     #[must_use]
-    pub fn pooled_beside(items: &[EvalItem], everybody: &[&[EvalItem]]) -> Vec<Self> {
+    pub(crate) fn pooled_beside(items: &[EvalItem], everybody: &[&[EvalItem]]) -> Vec<Self> {
         let mut places: HashMap<Vec<(&str, &str)>, usize> = HashMap::new();
         let mut rows: Vec<Vec<&EvalItem>> = Vec::new();
         for (row, item) in items.iter().enumerate() {
@@ -68,13 +68,13 @@ impl Problem {
 
     /// Share of the samples that are correct.
     #[must_use]
-    pub fn share(&self) -> f64 {
+    pub(crate) fn share(&self) -> f64 {
         self.n_correct as f64 / self.n_samples.max(1) as f64
     }
 
     /// Chance that one of `k` of the samples is correct.
     #[must_use]
-    pub fn pass(&self, k: usize) -> f64 {
+    pub(crate) fn pass(&self, k: usize) -> f64 {
         pass_at_k(self.n_samples, self.n_correct, k)
     }
 }

@@ -11,7 +11,7 @@ use crate::types::{Finish, MetricRow};
 
 /// The result over one set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EvalReport {
+pub(crate) struct EvalReport {
     /// Name of the set.
     pub set: String,
     /// Number of different problems.
@@ -47,7 +47,7 @@ pub struct EvalReport {
 impl EvalReport {
     /// Over `items`, rows with `k` samples each drawn by `sampling`.
     #[must_use]
-    pub fn new(set: &str, items: &[EvalItem], k: usize, sampling: SamplingConfig) -> Self {
+    pub(crate) fn new(set: &str, items: &[EvalItem], k: usize, sampling: SamplingConfig) -> Self {
         let responses: Vec<&EvalResponse> = items.iter().flat_map(|item| &item.responses).collect();
         let mean = |value: fn(&EvalResponse) -> f64| {
             responses.iter().map(|response| value(response)).sum::<f64>() / responses.len().max(1) as f64
@@ -80,13 +80,13 @@ impl EvalReport {
 
     /// pass@k, all samples of a row.
     #[must_use]
-    pub fn pass_of_row(&self) -> Option<Estimate> {
+    pub(crate) fn pass_of_row(&self) -> Option<Estimate> {
         self.pass.iter().find(|(size, _)| *size == self.k).map(|(_, pass)| *pass)
     }
 
     /// What a person should know of the numbers, a sentence each; `items` are those that they are over.
     #[must_use]
-    pub fn notes(&self, items: &[EvalItem]) -> Vec<String> {
+    pub(crate) fn notes(&self, items: &[EvalItem]) -> Vec<String> {
         let failed = (self.ungraded > 0.0).then(|| {
             let share = 100.0 * self.ungraded;
             format!("{}: the grader failed on {share:.1} % of the responses, which count as wrong", self.set)
@@ -107,7 +107,7 @@ impl EvalReport {
 
     /// What there is to say of samples that are all the same.
     #[must_use]
-    pub fn copies(&self, items: &[EvalItem]) -> Option<String> {
+    pub(crate) fn copies(&self, items: &[EvalItem]) -> Option<String> {
         let Self { set, k, sampling, .. } = self;
         let SamplingConfig { temperature, top_p, top_k, .. } = sampling;
         (!items.is_empty() && items.iter().all(EvalItem::has_copies_only)).then(|| {
@@ -120,7 +120,7 @@ impl EvalReport {
 
     /// The shares that are quoted, by name: `avg@k`, `pass@k` with all samples of a row, `maj@k`, and `greedy` where measured.
     #[must_use]
-    pub fn shares(&self) -> Vec<(String, Estimate)> {
+    pub(crate) fn shares(&self) -> Vec<(String, Estimate)> {
         let Self { k, .. } = self;
         let pass = self.pass_of_row().map(|pass| (format!("pass@{k}"), pass));
         let greedy = self.greedy.map(|greedy| ("greedy".to_owned(), greedy));
@@ -130,7 +130,7 @@ impl EvalReport {
 
     /// The metrics of a step that ends in this evaluation.
     #[must_use]
-    pub fn row(&self) -> MetricRow {
+    pub(crate) fn row(&self) -> MetricRow {
         let Self { set, k, .. } = self;
         let mut row = MetricRow::default();
         row.set(format!("eval/{set}/avg@{k}"), self.avg.mean);
@@ -145,7 +145,7 @@ impl EvalReport {
 
     /// The object under the set's name in `eval/step_*.json` and in what `rlcredit eval` gives.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let Self { k, sampling, .. } = self;
         let mut json = serde_json::json!({
             "n": self.n,

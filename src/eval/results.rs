@@ -17,20 +17,20 @@ use super::Kept;
 use crate::files::{Lock, read_regular, write_whole};
 
 /// How one policy's responses came about, and the numbers.
-pub struct Results {
+pub(crate) struct Results {
     /// The content of `results.json`.
     pub all: Map<String, Value>,
 }
 
 /// The folder of one policy's evaluation, held so that no other process writes there.
-pub struct ResultsFolder {
+pub(crate) struct ResultsFolder {
     root: PathBuf,
     _lock: Lock,
 }
 
 /// The folder has an evaluation that is not the one asked for.
 #[derive(Debug)]
-pub struct Refused(String);
+pub(crate) struct Refused(String);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,7 +52,7 @@ const RESULTS: &str = "results.json";
 impl Results {
     /// Before anything is measured. `wanted` has `model` and `settings`, `sets` the settings of each set.
     #[must_use]
-    pub fn new(wanted: Map<String, Value>, sets: &Map<String, Value>) -> Self {
+    pub(crate) fn new(wanted: Map<String, Value>, sets: &Map<String, Value>) -> Self {
         let mut this = Self { all: wanted };
         this.expect(sets);
         this
@@ -69,7 +69,7 @@ impl Results {
     }
 
     /// Adds `numbers`, an object, to what is known of `set`.
-    pub fn add(&mut self, set: &str, numbers: Value) {
+    pub(crate) fn add(&mut self, set: &str, numbers: Value) {
         let own = self.all.get_mut("sets").and_then(|sets| sets.get_mut(set)).and_then(Value::as_object_mut);
         if let (Some(own), Value::Object(numbers)) = (own, numbers) {
             own.extend(numbers);
@@ -77,7 +77,7 @@ impl Results {
     }
 
     /// Notes what this process runs on, once it has something to add.
-    pub fn add_environment(&mut self, environment: Value) {
+    pub(crate) fn add_environment(&mut self, environment: Value) {
         let all = self.all.entry("environments").or_insert_with(|| json!([]));
         if let Some(all) = all.as_array_mut() {
             all.push(environment);
@@ -106,7 +106,7 @@ impl ResultsFolder {
     /// # Errors
     /// [`Refused`] if there are results that came about otherwise, or responses of which nobody knows how; else if the folder
     /// cannot be written, or another process has it.
-    pub fn open(
+    pub(crate) fn open(
         root: &Path,
         wanted: Map<String, Value>,
         sets: &Map<String, Value>,
@@ -155,14 +155,14 @@ impl ResultsFolder {
 
     /// A text among the settings that the evaluation in the folder `root` is kept with, if there is one.
     #[must_use]
-    pub fn setting(root: &Path, pointer: &str) -> Option<String> {
+    pub(crate) fn setting(root: &Path, pointer: &str) -> Option<String> {
         let all: Value = serde_json::from_slice(&read_regular(&root.join(RESULTS), u64::MAX).ok()?).ok()?;
         all.pointer(pointer)?.as_str().map(str::to_owned)
     }
 
     /// The folder.
     #[must_use]
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
@@ -170,7 +170,7 @@ impl ResultsFolder {
     ///
     /// # Errors
     /// If that fails.
-    pub fn write(&self, results: &Results) -> Result<()> {
+    pub(crate) fn write(&self, results: &Results) -> Result<()> {
         write_whole(&self.root.join(RESULTS), |mut w| {
             serde_json::to_writer_pretty(&mut w, &results.all)?;
             Ok(w.write_all(b"\n")?)

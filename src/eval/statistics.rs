@@ -6,7 +6,7 @@ use crate::stats::{mean, squares};
 
 /// A mean and its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// Mean over problems.
     pub mean: f64,
     /// Lower and upper end.
@@ -16,7 +16,7 @@ pub struct Estimate {
 impl Estimate {
     /// Half the width of the interval; an interval of a share near 0 or 1 reaches farther to the other side.
     #[must_use]
-    pub fn half_width(&self) -> f64 {
+    pub(crate) fn half_width(&self) -> f64 {
         (self.ci95[1] - self.ci95[0]) / 2.0
     }
 }
@@ -30,7 +30,7 @@ impl Estimate {
 /// ```
 ///
 /// Unlike mean ± z s / √n it has a width where all or none of a few problems are solved, and stays within 0 and 1.
-pub fn estimate(values: impl Iterator<Item = f64>, responses: usize) -> Estimate {
+pub(crate) fn estimate(values: impl Iterator<Item = f64>, responses: usize) -> Estimate {
     const Z: f64 = 1.959_963_984_540_054;
     let values: Vec<f64> = values.collect();
     if values.is_empty() {
@@ -48,7 +48,7 @@ pub fn estimate(values: impl Iterator<Item = f64>, responses: usize) -> Estimate
 
 /// Chance that at least one of `k` responses drawn from `n`, of which `correct` are right, is right.
 #[must_use]
-pub fn pass_at_k(n: usize, correct: usize, k: usize) -> f64 {
+pub(crate) fn pass_at_k(n: usize, correct: usize, k: usize) -> f64 {
     if n - correct < k {
         return 1.0;
     }
@@ -58,7 +58,7 @@ pub fn pass_at_k(n: usize, correct: usize, k: usize) -> f64 {
 /// The k of pass@k that `n` samples are asked about: the powers of two from 2 on and `n` itself. Only a single sample has
 /// pass@1, which is its average.
 #[must_use]
-pub fn pass_sizes(n: usize) -> Vec<usize> {
+pub(crate) fn pass_sizes(n: usize) -> Vec<usize> {
     let powers = std::iter::successors(Some(2usize), |k| k.checked_mul(2));
     powers.take_while(|k| *k < n).chain([n]).collect()
 }

@@ -12,7 +12,7 @@ pub(super) fn percent(estimate: &Estimate) -> String {
 
 /// One policy's numbers: a row for each set and, of several, one for their mean, in which each set has the same weight.
 #[must_use]
-pub fn of_reports(reports: &[EvalReport]) -> Table {
+pub(crate) fn of_reports(reports: &[EvalReport]) -> Table {
     let names: Vec<String> = reports
         .first()
         .map(|report| report.shares().into_iter().map(|share| share.0).collect())

@@ -9,7 +9,7 @@ use super::{Estimate, EvalItem, EvalReport, Problem};
 use crate::table::Table;
 
 /// What one policy reached on every set.
-pub struct Measured {
+pub(crate) struct Measured {
     /// How it is called.
     pub name: String,
     /// Set by set, with what was said of each problem.
@@ -17,7 +17,7 @@ pub struct Measured {
 }
 
 /// Policies beside one of them.
-pub struct Versus<'a> {
+pub(crate) struct Versus<'a> {
     all: &'a [Measured],
     /// The different problems of each set, policy by policy.
     problems: Vec<Vec<Vec<Problem>>>,
@@ -36,7 +36,7 @@ impl<'a> Versus<'a> {
     ///
     /// # Errors
     /// If they have not been asked the same problems as often.
-    pub fn new(all: &'a [Measured], baseline: usize) -> Result<Self> {
+    pub(crate) fn new(all: &'a [Measured], baseline: usize) -> Result<Self> {
         ensure!(baseline < all.len(), "no policy to compare with");
         let asked = |measured: &Measured| -> Vec<(String, usize, Vec<u64>)> {
             let of = |(report, items): &(EvalReport, Vec<EvalItem>)| {
@@ -105,7 +105,7 @@ impl<'a> Versus<'a> {
 
     /// One table for each share: a row for each set, and one for their mean where there are several.
     #[must_use]
-    pub fn tables(&self) -> Vec<(String, Table)> {
+    pub(crate) fn tables(&self) -> Vec<(String, Table)> {
         let table = |share: &Share| {
             let base = &self.all[self.baseline].name;
             let mut header = vec![format!("{} (in %)", share.name), "n".to_owned()];
@@ -139,7 +139,7 @@ impl<'a> Versus<'a> {
 
     /// All of it as one object: by share, then set, or `mean`, then policy.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let shown = |estimate: &Estimate| json!({ "mean": estimate.mean, "ci95": estimate.ci95 });
         let mut by_share = Map::new();
         for share in self.shares() {
@@ -264,7 +264,7 @@ mod tests {
 
     /// Chance that one of two of four samples is right where `n` are.
     fn pass(n: usize) -> f64 {
-        crate::eval::pass_at_k(4, n, 2)
+        crate::eval::statistics::pass_at_k(4, n, 2)
     }
 
     #[test]

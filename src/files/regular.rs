@@ -12,7 +12,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// If there is none, it cannot be opened, or it is a folder, a pipe, a socket or a device. The name is for the caller to say.
-pub fn open_regular(path: &Path) -> Result<File> {
+pub(crate) fn open_regular(path: &Path) -> Result<File> {
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let file = opened.map_err(|error| match error.raw_os_error() {
         // What the kernel says of a socket, "no such device", leads nowhere.
@@ -49,7 +49,7 @@ pub(super) fn require_file(found: FileType) -> Result<()> {
 ///
 /// # Errors
 /// As [`open_regular`]; if the file cannot be read, or is larger.
-pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>> {
+pub(crate) fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>> {
     let file = open_regular(path)?;
     let size = file.metadata()?.len();
     let too_large = |size: &str| {
@@ -70,7 +70,7 @@ pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`read_regular`]; if it is not UTF-8, with the line.
-pub fn read_regular_text(path: &Path, most: u64) -> Result<String> {
+pub(crate) fn read_regular_text(path: &Path, most: u64) -> Result<String> {
     let content = read_regular(path, most)?;
     String::from_utf8(content).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];

@@ -22,7 +22,7 @@ use crate::types::floor_boundary;
 /// # Errors
 /// If the file cannot be written, `fill` fails, or something other than a file or a link stands at `path`, which is then still
 /// there.
-pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+pub(crate) fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let before = path.symlink_metadata().ok();
     let is_link = before.as_ref().is_some_and(Metadata::is_symlink);
     replace(path, before.filter(|_| !is_link), fill).map_err(|error| could_not_write(path, error))
@@ -33,7 +33,7 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>)
 ///
 /// # Errors
 /// As for [`write_whole`]; if `path` is, by whatever name, one of the `inputs`.
-pub fn write_named(
+pub(crate) fn write_named(
     path: &Path,
     inputs: &[PathBuf],
     fill: impl FnOnce(&mut dyn Write) -> Result<()>,
@@ -49,7 +49,7 @@ pub fn write_named(
 ///
 /// # Errors
 /// If it would.
-pub fn require_writable(path: &Path, inputs: &[PathBuf]) -> Result<()> {
+pub(crate) fn require_writable(path: &Path, inputs: &[PathBuf]) -> Result<()> {
     let check = || {
         let (target, before) = free(path, inputs)?;
         require_replaceable(&target, before.as_ref())

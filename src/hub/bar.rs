@@ -14,7 +14,7 @@ pub(super) struct Bar {
 
 impl Bar {
     /// For the file `name` of `size` bytes, of which `start` are there.
-    pub fn new(console: Option<&Console>, name: &str, size: u64, start: u64) -> Self {
+    pub(super) fn new(console: Option<&Console>, name: &str, size: u64, start: u64) -> Self {
         let console = console.filter(|_| size >= MB);
         let phase = console.map(|console| console.phase(&format!("fetch {name} (MB)"), size / MB));
         if let Some(phase) = &phase {
@@ -24,7 +24,7 @@ impl Bar {
     }
 
     /// Says that `at` bytes are there.
-    pub fn advance_to(&mut self, at: u64) {
+    pub(super) fn advance_to(&mut self, at: u64) {
         let more = (at / MB).saturating_sub(self.done);
         self.done += more;
         if let Some(phase) = self.phase.as_ref().filter(|_| more > 0) {
@@ -33,7 +33,7 @@ impl Bar {
     }
 
     /// Says that all is there.
-    pub fn finish(self) {
+    pub(super) fn finish(self) {
         if let Some(phase) = self.phase {
             phase.finish();
         }

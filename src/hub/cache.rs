@@ -33,13 +33,13 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    pub fn new(root: &Path, model: &HubModel) -> Self {
+    pub(super) fn new(root: &Path, model: &HubModel) -> Self {
         let root = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
         Self { root, name: format!("models--{}", model.name.replace('/', "--")) }
     }
 
     /// Makes the cache itself, wherever it lies.
-    pub fn make_root(&mut self) -> Result<()> {
+    pub(super) fn make_root(&mut self) -> Result<()> {
         let root = &self.root;
         fs::create_dir_all(root).with_context(|| format!("could not create {}", root.display()))?;
         self.root = fs::canonicalize(root).with_context(|| root.display().to_string())?;
@@ -47,7 +47,7 @@ impl Shelf {
     }
 
     /// Folder of the files of `commit`.
-    pub fn snapshot(&self, commit: &str) -> PathBuf {
+    pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
         self.root.join(&self.name).join("snapshots").join(commit)
     }
 
@@ -55,17 +55,17 @@ impl Shelf {
     ///
     /// # Errors
     /// If it lies outside the cache, or is no regular file.
-    pub fn has(&self, commit: &str, name: &str) -> Result<bool> {
+    pub(super) fn has(&self, commit: &str, name: &str) -> Result<bool> {
         self.is_file(&self.snapshot(commit).join(name))
     }
 
     /// Whether it is known that `commit` has no file `name`.
-    pub fn lacks(&self, commit: &str, name: &str) -> bool {
+    pub(super) fn lacks(&self, commit: &str, name: &str) -> bool {
         self.root.join(&self.name).join(".no_exist").join(commit).join(name).is_file()
     }
 
     /// Notes that `commit` has no files of these names.
-    pub fn note_absent<'a>(&self, commit: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
+    pub(super) fn note_absent<'a>(&self, commit: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
         let folder = self.folder(&[".no_exist", commit])?;
         for name in names {
             match create_new(&folder.join(name)) {
@@ -77,7 +77,7 @@ impl Shelf {
     }
 
     /// The commit that `revision` stood for when the hub was asked last.
-    pub fn commit_of(&self, revision: &str) -> Option<String> {
+    pub(super) fn commit_of(&self, revision: &str) -> Option<String> {
         let path = self.root.join(&self.name).join("refs").join(revision);
         self.is_file(&path).ok().filter(|there| *there)?;
         let text = String::from_utf8(read_regular(&path, REF_BYTES).ok()?).ok()?;
@@ -85,7 +85,7 @@ impl Shelf {
     }
 
     /// Notes that `revision` stands for `commit` now.
-    pub fn note_commit(&self, revision: &str, commit: &str) -> Result<()> {
+    pub(super) fn note_commit(&self, revision: &str, commit: &str) -> Result<()> {
         if self.commit_of(revision).as_deref() == Some(commit) {
             return Ok(());
         }
@@ -95,13 +95,13 @@ impl Shelf {
     }
 
     /// Where the content with this hash lies, and where it lies as long as it is not whole.
-    pub fn blob(&self, hash: &ContentHash) -> Result<(PathBuf, PathBuf)> {
+    pub(super) fn blob(&self, hash: &ContentHash) -> Result<(PathBuf, PathBuf)> {
         let folder = self.folder(&["blobs"])?;
         Ok((folder.join(hash.to_string()), folder.join(format!("{hash}.incomplete"))))
     }
 
     /// Lets the file `name` of `commit` be the content with this hash.
-    pub fn link(&self, commit: &str, name: &str, hash: &ContentHash) -> Result<()> {
+    pub(super) fn link(&self, commit: &str, name: &str, hash: &ContentHash) -> Result<()> {
         let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
         let up = if folder.is_empty() { "../.." } else { "../../.." };
         let folder = self.folder(&["snapshots", commit, folder])?;
@@ -114,7 +114,7 @@ impl Shelf {
     }
 
     /// The sole right to fetch the content with this hash; `None` while another process has it.
-    pub fn try_lock(&self, hash: &ContentHash) -> Result<Option<File>> {
+    pub(super) fn try_lock(&self, hash: &ContentHash) -> Result<Option<File>> {
         let path = folder_within(&self.root, &[".locks", &self.name])?.join(format!("{hash}.lock"));
         let file = plain(OpenOptions::new().create(true).append(true)).open(&path);
         let file = file.with_context(|| format!("could not open {}", path.display()))?;

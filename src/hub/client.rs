@@ -39,7 +39,7 @@ pub(super) struct Answer {
 }
 
 impl Client {
-    pub fn new(endpoint: Endpoint, token: Option<Secret>, patience: Patience) -> Self {
+    pub(super) fn new(endpoint: Endpoint, token: Option<Secret>, patience: Patience) -> Self {
         let Patience { answer, piece, .. } = patience;
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -57,7 +57,7 @@ impl Client {
     }
 
     /// What the hub has under `path`, from byte `start` on if it can give that.
-    pub fn get(&self, path: &str, start: u64) -> Result<Answer, Trouble> {
+    pub(super) fn get(&self, path: &str, start: u64) -> Result<Answer, Trouble> {
         let no_address = || Trouble::Answer(format!("{path:?} makes no address"));
         let mut uri = self.endpoint.at(path).ok_or_else(no_address)?;
         let (mut at_home, mut said) = (true, Said::default());

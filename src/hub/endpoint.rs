@@ -32,7 +32,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// If it is none.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let text = text.trim().trim_end_matches('/');
         let parse = || {
             let uri: Uri = text.parse().ok()?;
@@ -52,17 +52,17 @@ impl Endpoint {
     }
 
     /// The address of `path`, which begins with a slash, at the hub; `None` if that makes none.
-    pub fn at(&self, path: &str) -> Option<Uri> {
+    pub(super) fn at(&self, path: &str) -> Option<Uri> {
         format!("{self}{path}").parse().ok()
     }
 
     /// Whether `uri` is answered by the hub itself: by the same server, over the same protocol.
-    pub fn owns(&self, uri: &Uri) -> bool {
+    pub(super) fn owns(&self, uri: &Uri) -> bool {
         origin(&self.base) == origin(uri)
     }
 
     /// `uri`, which the hub [owns](Self::owns), with the login if there is one.
-    pub fn with_login(&self, uri: &Uri) -> Uri {
+    pub(super) fn with_login(&self, uri: &Uri) -> Uri {
         let Some(Secret(login)) = &self.login else { return uri.clone() };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let whole = format!("{}://{login}@{}{path}", uri.scheme_str().unwrap_or_default(), host_of(uri));

@@ -39,7 +39,7 @@ impl Hub {
     ///
     /// # Errors
     /// If there is no place for a cache, or a variable has a value that makes no sense.
-    pub fn from_environment() -> Result<Self> {
+    pub(crate) fn from_environment() -> Result<Self> {
         Self::from_variables(&|name| std::env::var(name).ok(), std::env::home_dir())
     }
 

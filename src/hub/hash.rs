@@ -20,7 +20,7 @@ pub(super) enum ContentHash {
 
 impl ContentHash {
     /// The hash that an ETag holds, if it does: `"digits"` or `W/"digits"`.
-    pub fn of_tag(tag: &str) -> Option<Self> {
+    pub(super) fn of_tag(tag: &str) -> Option<Self> {
         let tag = tag.trim();
         let digits = tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"').to_ascii_lowercase();
         let is_hash = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -35,7 +35,7 @@ impl ContentHash {
     ///
     /// # Errors
     /// If what is there cannot be read.
-    pub fn is_of(&self, path: &Path) -> io::Result<bool> {
+    pub(super) fn is_of(&self, path: &Path) -> io::Result<bool> {
         match open_regular(path) {
             Ok(file) => Ok(self.same_of(file.metadata()?.len(), file)? == *self),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
@@ -47,7 +47,7 @@ impl ContentHash {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn same_of(&self, size: u64, content: impl Read) -> io::Result<Self> {
+    pub(super) fn same_of(&self, size: u64, content: impl Read) -> io::Result<Self> {
         Ok(match self {
             Self::Git(_) => Self::Git(hash_of(Sha1::new_with_prefix(format!("blob {size}\0")), content)?.0),
             Self::Sha256(_) => Self::Sha256(hash_of(Sha256::new(), content)?.0),

@@ -38,7 +38,7 @@ struct Sibling {
 
 impl Listing {
     /// Asks the hub.
-    pub fn ask(client: &Client, model: &HubModel, watch: Watch<'_>) -> Result<Self, Trouble> {
+    pub(super) fn ask(client: &Client, model: &HubModel, watch: Watch<'_>) -> Result<Self, Trouble> {
         let HubModel { name, revision } = model;
         let path = format!("/api/models/{name}/revision/{}", revision.replace('/', "%2F"));
         let mut tries = Tries::new(watch);
@@ -87,13 +87,13 @@ impl Listing {
         }
     }
 
-    pub fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.names.contains(name)
     }
 
     /// The further chat templates. What else lies in their folder, under odd names or in folders of its own, is not missed by
     /// who fetches a model.
-    pub fn templates(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn templates(&self) -> impl Iterator<Item = &str> {
         let is_template = |name: &&str| {
             let within = name.strip_prefix(FURTHER_TEMPLATES).and_then(|rest| rest.strip_prefix('/'));
             within.is_some_and(is_plain)

@@ -34,7 +34,7 @@ use self::cache::Shelf;
 use self::client::Client;
 use self::endpoint::{Endpoint, Secret};
 use self::listing::{Listing, is_plain};
-pub use self::place::HubModel;
+pub(crate) use self::place::HubModel;
 use self::transfer::{TEXT_BYTES, Transfer};
 use self::trouble::{Patience, Watch};
 use crate::files::list;
@@ -46,7 +46,7 @@ use crate::observe::Console;
 
 /// Which files of a model are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Files {
+pub(crate) enum Files {
     /// Configuration, tokenizer and chat template.
     Texts,
     /// The weights too.
@@ -55,7 +55,7 @@ pub enum Files {
 
 /// A model in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// A Hugging Face folder.
     pub folder: PathBuf,
     /// The commit that its files are of, 40 hexadecimal digits.
@@ -64,7 +64,7 @@ pub struct Snapshot {
 
 /// A hub and the cache of what came from it.
 #[derive(Clone, Debug)]
-pub struct Hub {
+pub(crate) struct Hub {
     cache: PathBuf,
     endpoint: Endpoint,
     token: Option<Secret>,
@@ -79,7 +79,7 @@ pub struct Hub {
 impl Hub {
     /// The same hub, whose fetching ends when `interrupt` asks for that; what has arrived stays for the next time.
     #[must_use]
-    pub fn stopped_by(self, interrupt: &Interrupt) -> Self {
+    pub(crate) fn stopped_by(self, interrupt: &Interrupt) -> Self {
         Self { interrupt: interrupt.clone(), ..self }
     }
 
@@ -88,7 +88,12 @@ impl Hub {
     /// # Errors
     /// If the hub does not have the model, does not give it to who asks, cannot be reached or answers what no hub does; if
     /// files are missing in the cache and it may not be asked; if a model has no safetensors; or if the disk is full.
-    pub fn fetch(&self, model: &HubModel, files: Files, console: Option<&Console>) -> Result<Snapshot> {
+    pub(crate) fn fetch(
+        &self,
+        model: &HubModel,
+        files: Files,
+        console: Option<&Console>,
+    ) -> Result<Snapshot> {
         let mut shelf = Shelf::new(&self.cache, model);
         if self.offline {
             return self.cached(&shelf, model, files);

@@ -13,7 +13,7 @@ const MAIN: &str = "main";
 
 /// A model on a hub, written `org/name` or `org/name@revision`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HubModel {
+pub(crate) struct HubModel {
     /// `org/name`, or only a name.
     pub name: String,
     /// Branch, tag or commit, the last in small letters.
@@ -25,7 +25,7 @@ impl HubModel {
     ///
     /// # Errors
     /// If one of them cannot be a name or a revision.
-    pub fn new(name: &str, revision: Option<&str>) -> Result<Self> {
+    pub(crate) fn new(name: &str, revision: Option<&str>) -> Result<Self> {
         let part = |part: &str| {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             let edges = part.starts_with(['-', '.']) || part.ends_with(['-', '.']);
@@ -51,14 +51,14 @@ impl HubModel {
     ///
     /// # Errors
     /// As [`HubModel::new`].
-    pub fn from_settings(settings: &ModelSettings) -> Result<Option<Self>> {
+    pub(crate) fn from_settings(settings: &ModelSettings) -> Result<Option<Self>> {
         let name = settings.hub.as_deref();
         name.map(|name| Self::new(name, settings.revision.as_deref())).transpose()
     }
 
     /// What stands for the model's folder in what a run writes down: `hub:org/name@revision`.
     #[must_use]
-    pub fn place(&self) -> PathBuf {
+    pub(crate) fn place(&self) -> PathBuf {
         format!("hub:{self}").into()
     }
 }

@@ -65,7 +65,7 @@ impl Course {
 
 impl Transfer<'_> {
     /// Puts the file `name` into the snapshot of the commit, if it is not there; it may be `most` bytes long.
-    pub fn fetch(&self, name: &str, most: u64) -> Result<(), Trouble> {
+    pub(super) fn fetch(&self, name: &str, most: u64) -> Result<(), Trouble> {
         if self.shelf.has(&self.commit, name)? {
             return Ok(());
         }

@@ -120,7 +120,7 @@ pub(super) struct Patience {
 
 impl Watch<'_> {
     /// Says something worth knowing.
-    pub fn note(&self, text: &str) {
+    pub(super) fn note(&self, text: &str) {
         if let Some(console) = self.console {
             console.note(text);
         }
@@ -128,7 +128,7 @@ impl Watch<'_> {
 
     /// # Errors
     /// If a signal asks for a stop.
-    pub fn go_on(&self) -> Result<(), Trouble> {
+    pub(super) fn go_on(&self) -> Result<(), Trouble> {
         self.interrupt.requested().map_or(Ok(()), |signal| Err(Trouble::Stopped(signal)))
     }
 
@@ -151,7 +151,7 @@ pub(super) struct Tries<'a> {
 }
 
 impl<'a> Tries<'a> {
-    pub fn new(watch: Watch<'a>) -> Self {
+    pub(super) fn new(watch: Watch<'a>) -> Self {
         Self { watch, tried: 0, waited: Duration::ZERO }
     }
 
@@ -159,7 +159,7 @@ impl<'a> Tries<'a> {
     ///
     /// # Errors
     /// `trouble`, where that is of no use.
-    pub fn after(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+    pub(super) fn after(&mut self, trouble: Trouble) -> Result<(), Trouble> {
         self.tried += 1;
         let asked = match &trouble {
             Trouble::Status { wait, .. } => *wait,
@@ -178,7 +178,7 @@ impl<'a> Tries<'a> {
     }
 
     /// Counts from the beginning: the last try has come a good way further.
-    pub fn renew(&mut self) {
+    pub(super) fn renew(&mut self) {
         self.tried = 0;
     }
 }
@@ -196,12 +196,12 @@ pub(super) struct Arriving<'a, R> {
 }
 
 impl<'a, R: io::Read> Arriving<'a, R> {
-    pub fn new(body: R, watch: Watch<'a>) -> Self {
+    pub(super) fn new(body: R, watch: Watch<'a>) -> Self {
         Self { body, watch, bytes: 0, waited: Duration::ZERO }
     }
 
     /// The next piece; 0 bytes at the end.
-    pub fn read(&mut self, piece: &mut [u8]) -> Result<usize, Trouble> {
+    pub(super) fn read(&mut self, piece: &mut [u8]) -> Result<usize, Trouble> {
         self.watch.go_on()?;
         let begun = Instant::now();
         let n = self.body.read(piece).map_err(ureq::Error::from)?;
@@ -218,7 +218,7 @@ impl<'a, R: io::Read> Arriving<'a, R> {
     }
 
     /// The whole body, if it is not longer than `most` bytes.
-    pub fn whole(&mut self, most: u64) -> Result<Vec<u8>, Trouble> {
+    pub(super) fn whole(&mut self, most: u64) -> Result<Vec<u8>, Trouble> {
         let (mut whole, mut piece) = (Vec::new(), vec![0; 1 << 16]);
         loop {
             match self.read(&mut piece)? {

@@ -14,7 +14,7 @@ use crate::types::RunRandom;
 
 /// A response in S steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Steps {
+pub(crate) struct Steps {
     /// First token of each step and the one behind its last.
     pub steps: Vec<(usize, usize)>,
     /// Forward context influence of each step, `[S]`.
@@ -26,7 +26,7 @@ pub struct Steps {
 }
 
 /// How responses are cut into steps, and where branches would leave them.
-pub struct Branching {
+pub(crate) struct Branching {
     /// Cuts.
     pub segmenter: Segmenter,
     /// The rule; a lottery's places are not told.
@@ -38,7 +38,7 @@ pub struct Branching {
 impl Branching {
     /// As the trees of `explore` branch; where there are none, as AttnRL's do.
     #[must_use]
-    pub fn new(explore: &ExploreConfig, segmenter: Segmenter) -> Self {
+    pub(crate) fn new(explore: &ExploreConfig, segmenter: Segmenter) -> Self {
         let default = TreeConfig::default();
         let tree = if let ExploreConfig::Tree(tree) = explore { tree } else { &default };
         Self { segmenter, rule: tree.rule, n: tree.branches }

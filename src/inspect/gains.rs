@@ -11,7 +11,7 @@ use super::Inspection;
 
 /// The gain of one strategy.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Gain<'i> {
+pub(crate) struct Gain<'i> {
     /// The strategy's name, or `trained`.
     pub strategy: &'i str,
     /// Mean over the tokens of all responses.
@@ -22,7 +22,7 @@ pub struct Gain<'i> {
 
 /// The gains of the strategies over `responses`, and that of training if it is known of all of them.
 #[must_use]
-pub fn gains<'i>(responses: impl Iterator<Item = &'i Inspection> + Clone) -> Vec<Gain<'i>> {
+pub(crate) fn gains<'i>(responses: impl Iterator<Item = &'i Inspection> + Clone) -> Vec<Gain<'i>> {
     let gain = |by: &'i str| {
         let (mut n, mut sum, mut entropy, mut weighted) = (0.0, 0.0, 0.0, 0.0);
         for response in responses.clone() {

@@ -19,7 +19,7 @@ struct Data<'a> {
 ///
 /// # Errors
 /// If the numbers cannot be written as JSON.
-pub fn page(facts: &[(String, String)], responses: &[Shown]) -> Result<String> {
+pub(crate) fn page(facts: &[(String, String)], responses: &[Shown]) -> Result<String> {
     let (before, after) = TEMPLATE.split_once(PLACE).context("page.html has no place for the numbers")?;
     // Nothing in the data can end the element that holds it, whatever a token's text is.
     let data = serde_json::to_string(&Data { facts, responses })?.replace('<', "\\u003c");

@@ -8,18 +8,18 @@
 //! [`strategy`], whatever strategies there are.
 
 mod branching;
-pub mod gains;
-pub mod html;
-pub mod source;
+pub(crate) mod gains;
+pub(crate) mod html;
+pub(crate) mod source;
 mod strategies;
-pub mod terminal;
-pub mod text;
+pub(crate) mod terminal;
+pub(crate) mod text;
 
 use anyhow::Result;
-pub use branching::{Branching, Steps};
+pub(crate) use branching::{Branching, Steps};
 use indexmap::IndexMap;
 use serde::Serialize;
-pub use strategies::Strategies;
+pub(crate) use strategies::Strategies;
 
 use crate::batch::Sequence;
 use crate::credit::strategy::{self, Mark, Response};
@@ -30,7 +30,7 @@ use crate::types::{HeadId, HeadSignals, Step, TokenId};
 
 /// A response to look at.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// What it is called: `answers.jsonl:3`.
     pub label: String,
     /// Tokens of the prompt, never empty.
@@ -57,7 +57,7 @@ impl Subject {
 
 /// A response of a run as its rollouts have it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Sampled {
+pub(crate) struct Sampled {
     /// Step that sampled it.
     pub step: Step,
     /// Its prompt.
@@ -76,7 +76,7 @@ pub struct Sampled {
 
 /// Which groups of heads signals are averaged over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Grouped {
+pub(crate) enum Grouped {
     /// Those that the spans of all responses choose, as a training step does.
     Together,
     /// Each response has groups of its own.
@@ -88,7 +88,7 @@ pub enum Grouped {
 /// All that is known about one response of R tokens. Lists of one number per token, and positions, count from the first
 /// response token.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Inspection {
+pub(crate) struct Inspection {
     /// Prompt and response.
     pub tokens: Vec<TokenId>,
     /// Where in `tokens` the response begins.
@@ -122,11 +122,11 @@ pub struct Inspection {
 }
 
 /// The name of what training gave, among those of strategies.
-pub const TRAINED: &str = "trained";
+pub(crate) const TRAINED: &str = "trained";
 
 /// What is looked through.
 #[derive(Clone, Copy)]
-pub struct Lens<'a> {
+pub(crate) struct Lens<'a> {
     /// Whose attention it is.
     pub policy: &'a Policy,
     /// Temperature of the sampling distribution.
@@ -141,7 +141,7 @@ pub struct Lens<'a> {
 ///
 /// # Errors
 /// If there is no subject, or results cannot be copied to the host.
-pub fn inspect(
+pub(crate) fn inspect(
     lens: &Lens<'_>,
     strategies: &Strategies,
     grouped: &Grouped,

@@ -20,7 +20,7 @@ const EXPECTED: &str =
 
 /// A response as it was given, before any tokenizer has seen it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub(crate) struct Line {
     label: String,
     /// Where a person finds it: `answers.jsonl:3`.
     place: String,
@@ -39,7 +39,7 @@ enum Side {
 
 /// What the model can read.
 #[derive(Clone, Copy)]
-pub struct Limits<'a> {
+pub(crate) struct Limits<'a> {
     /// `None` where the model has none and takes token ids alone.
     pub tokenizer: Option<&'a Tokenizer>,
     /// Entries of the vocabulary.
@@ -53,7 +53,7 @@ pub struct Limits<'a> {
 ///
 /// # Errors
 /// If the file cannot be read, has no line, or a line is something else; with file, line and the keys that were there.
-pub fn lines(path: &Path) -> Result<Vec<Line>> {
+pub(crate) fn lines(path: &Path) -> Result<Vec<Line>> {
     jsonl::read(path, EXPECTED, |line: Map<String, Value>, place| {
         let [prompt, response] = ["prompt", "response"].map(|name| Side::read(&line, name));
         let (label, place) = (place.to_owned(), place.to_owned());
@@ -65,7 +65,7 @@ pub fn lines(path: &Path) -> Result<Vec<Line>> {
 ///
 /// # Errors
 /// If the run has not kept that step, saying which it has; if the file is broken.
-pub fn rollouts(folder: &RunFolder, step: Step) -> Result<Vec<Line>> {
+pub(crate) fn rollouts(folder: &RunFolder, step: Step) -> Result<Vec<Line>> {
     /// What of a line is of use here.
     #[derive(Deserialize)]
     struct Response {
@@ -109,7 +109,7 @@ pub fn rollouts(folder: &RunFolder, step: Step) -> Result<Vec<Line>> {
 
 impl Line {
     /// The texts of it that a tokenizer will read.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         [&self.prompt, &self.response].into_iter().filter_map(|side| match side {
             Side::Text(text) => Some(text.as_str()),
             Side::Tokens(_) => None,
@@ -121,7 +121,7 @@ impl Line {
     /// # Errors
     /// If prompt or response is empty, a token is not in the vocabulary, a text meets no tokenizer, or all together is
     /// longer than the model's positions.
-    pub fn subject(self, limits: Limits<'_>) -> Result<Subject> {
+    pub(crate) fn subject(self, limits: Limits<'_>) -> Result<Subject> {
         let Self { label, place, prompt, response, trained, sampled } = self;
         let tokens = |name: &str, side: Side| {
             side.tokens(limits)
@@ -195,7 +195,7 @@ fn typed<T: DeserializeOwned>(key: &str, value: &Value, expected: &str) -> Resul
 ///
 /// # Errors
 /// If the run cannot be looked into.
-pub fn steps_kept(folder: &RunFolder) -> Result<String> {
+pub(crate) fn steps_kept(folder: &RunFolder) -> Result<String> {
     let steps = kept(&folder.root().join("rollouts"))?;
     Ok(if steps.is_empty() { String::from("no step at all") } else { ranges(&steps) })
 }

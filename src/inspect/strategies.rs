@@ -7,13 +7,13 @@ use crate::credit::strategy::{CreditConfig, CreditStrategy, Gains, Response};
 use crate::types::RunRandom;
 
 /// Strategies, each under the name that is shown.
-pub struct Strategies(IndexMap<String, Box<dyn CreditStrategy>>);
+pub(crate) struct Strategies(IndexMap<String, Box<dyn CreditStrategy>>);
 
 impl Strategies {
     /// The entries of a recipe's chain in its order, then with their defaults all that it does not hold; without those that
     /// change nothing. Several entries of one strategy are told apart by a number. `random` is the run's.
     #[must_use]
-    pub fn new(chain: &[CreditConfig], random: RunRandom) -> Self {
+    pub(crate) fn new(chain: &[CreditConfig], random: RunRandom) -> Self {
         let mut all = IndexMap::new();
         let others = CreditConfig::NAMES.iter().filter(|name| chain.iter().all(|own| own.name() != **name));
         let others = others.filter_map(|name| CreditConfig::named(name).ok());
@@ -27,7 +27,7 @@ impl Strategies {
     }
 
     /// Their names, in order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 

@@ -17,7 +17,7 @@ use crate::credit::strategy::Mark;
 
 /// How to draw.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Style {
+pub(crate) struct Style {
     /// Shade with 24-bit colours; without them a row of its own shows the gain.
     pub color: bool,
     /// Columns of the terminal.
@@ -33,7 +33,7 @@ const PROMPT: usize = 300;
 const STEP: usize = 20;
 
 /// Draws responses on one scale, so that a shade means the same gain in all of them.
-pub struct Terminal {
+pub(crate) struct Terminal {
     style: Style,
     /// The distinct gains there are, in order.
     gains: Vec<f32>,
@@ -46,7 +46,7 @@ pub struct Terminal {
 impl Terminal {
     /// For these responses.
     #[must_use]
-    pub fn new(style: Style, responses: &[Shown]) -> Self {
+    pub(crate) fn new(style: Style, responses: &[Shown]) -> Self {
         let all = responses.iter().filter_map(|shown| shown.inspection.gamma.get(&style.by));
         let mut gains: Vec<f32> = all.flatten().copied().collect();
         gains.sort_by(f32::total_cmp);
@@ -59,7 +59,7 @@ impl Terminal {
 
     /// What shades and letters mean.
     #[must_use]
-    pub fn legend(&self) -> String {
+    pub(crate) fn legend(&self) -> String {
         let mut legend = format!("gain of {}  ", self.style.by);
         for gain in &self.gains {
             let shade = if self.style.color { String::new() } else { format!("{} ", self.block(*gain)) };
@@ -73,7 +73,7 @@ impl Terminal {
 
     /// The response with its label, prompt and statistics, as lines.
     #[must_use]
-    pub fn draw(&self, shown: &Shown) -> String {
+    pub(crate) fn draw(&self, shown: &Shown) -> String {
         let found = &shown.inspection;
         let bold =
             |text: &str| if self.style.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() };

@@ -9,7 +9,7 @@ use crate::types::{TokenId, picture};
 
 /// An inspection with its texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Shown {
+pub(crate) struct Shown {
     /// The numbers.
     #[serde(flatten)]
     pub inspection: Inspection,
@@ -29,7 +29,11 @@ impl Shown {
     ///
     /// # Errors
     /// If the tokenizer refuses the tokens.
-    pub fn new(subject: &Subject, inspection: Inspection, tokenizer: Option<&Tokenizer>) -> Result<Self> {
+    pub(crate) fn new(
+        subject: &Subject,
+        inspection: Inspection,
+        tokenizer: Option<&Tokenizer>,
+    ) -> Result<Self> {
         let mut pieces = match tokenizer {
             Some(tokenizer) => tokenizer.pieces(&inspection.tokens)?,
             None => inspection.tokens.iter().map(|token| number(*token)).collect(),
@@ -51,7 +55,7 @@ const PART: &str = "◌";
 /// `piece` for one line of a terminal: control characters as the pictures of themselves, a line's end as `⏎`, nothing as
 /// `◌`. No control character is left.
 #[must_use]
-pub fn visible(piece: &str) -> String {
+pub(crate) fn visible(piece: &str) -> String {
     if piece.is_empty() {
         return PART.to_owned();
     }

@@ -18,7 +18,7 @@ use super::scratch::with_scratch;
 use heads::{HEADS, Heads};
 
 /// One layer of one decoding step; B rows, H query heads, K key/value heads, heads of size D, C columns.
-pub struct AttendStep<'a, T> {
+pub(crate) struct AttendStep<'a, T> {
     /// Query heads H.
     pub n_heads: usize,
     /// Key/value heads K.
@@ -41,7 +41,7 @@ pub struct AttendStep<'a, T> {
 
 /// Columns whose keys lie together, feature by feature: `[C / KEY_BLOCK, D, KEY_BLOCK]`. Products with a query then run along
 /// memory, and all that is read of a head is one stretch of it.
-pub const KEY_BLOCK: usize = 32;
+pub(crate) const KEY_BLOCK: usize = 32;
 
 /// One row at work, in f32.
 struct Row<'s> {
@@ -54,7 +54,7 @@ struct Row<'s> {
 
 /// Works on one layer: writes the new key into `keys` `[B, K, C / KEY_BLOCK, D, KEY_BLOCK]`, the new value into `values`
 /// `[B, K, C, D]` and what attention gives into `out` `[B, H D]`. What the rows look back at is added to `look`.
-pub fn attend_step<T: Number>(
+pub(crate) fn attend_step<T: Number>(
     step: &AttendStep<'_, T>,
     keys: &mut [T],
     values: &mut [T],

@@ -19,7 +19,7 @@ const BLOCK: usize = 512;
 
 /// A token and its log-probability under the whole distribution.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Drawn {
+pub(crate) struct Drawn {
     /// Id of the token.
     pub token: u32,
     /// Its log-probability, nats; NaN where the distribution is not finite.
@@ -28,7 +28,7 @@ pub struct Drawn {
 
 /// Draws for each row b with `logits` `[V, B]` the token that `draws[b]` in [0, 1) stands for at `temperature`; `None` takes
 /// the most likely one, of equals the first.
-pub fn draw<T: Number>(logits: &[T], draws: &[Option<f64>], temperature: f64) -> Vec<Drawn> {
+pub(crate) fn draw<T: Number>(logits: &[T], draws: &[Option<f64>], temperature: f64) -> Vec<Drawn> {
     let n_rows = draws.len();
     let n_vocab = logits.len() / n_rows.max(1);
     let n_blocks = n_vocab.div_ceil(BLOCK);

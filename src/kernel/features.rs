@@ -2,7 +2,7 @@
 
 /// Whether Linux lists `flag` among the processor's, such as `amx_bf16`.
 #[must_use]
-pub fn cpu_has(flag: &str) -> bool {
+pub(crate) fn cpu_has(flag: &str) -> bool {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let flags = info.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
     flags.split_whitespace().any(|known| known == flag)
@@ -11,7 +11,7 @@ pub fn cpu_has(flag: &str) -> bool {
 /// The processor's instructions that kernels, here and in libtorch, are chosen by, in order of age, and what the environment
 /// asks of libtorch: `avx2 fma avx512f ... ATEN_CPU_CAPABILITY=avx2`.
 #[must_use]
-pub fn instructions() -> String {
+pub(crate) fn instructions() -> String {
     const CHOOSING: [&str; 11] = [
         "avx2",
         "fma",

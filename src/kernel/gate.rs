@@ -10,7 +10,7 @@ use super::parallel::{DisjointSlices, for_each};
 const BLOCK: usize = 1 << 14;
 
 /// `gate_up` holds the gates and behind them as many ups; `out` gets their products.
-pub fn gate<T: Number>(gate_up: &[T], out: &mut [T]) {
+pub(crate) fn gate<T: Number>(gate_up: &[T], out: &mut [T]) {
     let n = out.len();
     let (gates, ups) = gate_up.split_at(n);
     let out = DisjointSlices::new(out);

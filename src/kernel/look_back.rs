@@ -5,7 +5,7 @@ use super::parallel::DisjointSlices;
 use super::softmax::dot;
 
 /// Where sums over the attention of a decoding step go; B rows, H heads, C columns.
-pub struct LookBack<'a> {
+pub(crate) struct LookBack<'a> {
     /// Sum of attention times distance, over rows that count, `[B, H]`.
     pub span: &'a mut [f32],
     /// The row's own such sum with distances of at most `window`, in the column of its token, `[B, H, C]`.
@@ -42,7 +42,7 @@ pub(super) struct OfRow<'a> {
 
 impl<'a> Sums<'a> {
     /// For attention over the columns up to `column`.
-    pub fn new(look: LookBack<'a>, column: usize) -> Self {
+    pub(super) fn new(look: LookBack<'a>, column: usize) -> Self {
         let LookBack { span, waad, fai, counted, window, horizon } = look;
         let (n_heads, capacity) = (span.len() / counted.len().max(1), waad.len() / span.len().max(1));
         Self {
@@ -60,7 +60,7 @@ impl<'a> Sums<'a> {
     ///
     /// # Safety
     /// As for [`DisjointSlices::get`]: each row once at a time.
-    pub unsafe fn row(&self, b: usize) -> OfRow<'_> {
+    pub(super) unsafe fn row(&self, b: usize) -> OfRow<'_> {
         let (h, width) = (self.n_heads, self.n_heads * self.capacity);
         let [span, waad, fai] = &self.parts;
         // SAFETY: the caller vouches.
@@ -79,7 +79,7 @@ impl<'a> Sums<'a> {
 impl OfRow<'_> {
     /// Takes in the attention of head `h` over the columns from `start` to the new token.
     #[inline(always)]
-    pub fn add(&mut self, h: usize, start: usize, attention: &[f32]) {
+    pub(super) fn add(&mut self, h: usize, start: usize, attention: &[f32]) {
         let (column, [near, far]) = (start + attention.len() - 1, self.all.horizon);
         self.span[h] += self.counted * dot(attention, &self.all.distances[start..]);
         self.waad[h * self.all.capacity + column] = dot(attention, &self.all.windowed[start..]);

@@ -39,21 +39,21 @@ mod softmax;
 mod squares;
 mod view;
 
-pub use attend::{AttendStep, KEY_BLOCK, attend_step};
-pub use draw::{Drawn, draw};
-pub use features::{cpu_has, instructions};
-pub use gate::gate;
-pub use look_back::LookBack;
-pub use norm::add_rms_norm;
-pub use number::{Bf16, Number};
-pub use owned::Owned;
-pub use parallel::{n_processors, n_threads, occupy};
-pub use product::{Matrix, Out, has_products, product};
-pub use rows::{
+pub(crate) use attend::{AttendStep, KEY_BLOCK, attend_step};
+pub(crate) use draw::draw;
+pub(crate) use features::{cpu_has, instructions};
+pub(crate) use gate::gate;
+pub(crate) use look_back::LookBack;
+pub(crate) use norm::add_rms_norm;
+pub(crate) use number::{Bf16, Number};
+pub(crate) use owned::Owned;
+pub(crate) use parallel::{n_processors, n_threads, occupy};
+pub(crate) use product::{Matrix, Out, has_products, product};
+pub(crate) use rows::{
     CausalRows, HeadRows, NormBack, NormGradients, RowGradient, RowStats, SlotGradient, Slots, Targets,
     add_norm_rows, add_rows, causal_softmax, causal_softmax_back, gate_rows, gate_rows_back, norm_rows_back,
     token_stats, token_stats_back,
 };
-pub use squares::sum_of_squares;
-pub use view::view;
+pub(crate) use squares::sum_of_squares;
+pub(crate) use view::view;
 pub(crate) use view::view_mut;

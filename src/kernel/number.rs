@@ -3,7 +3,7 @@
 use tch::Kind;
 
 /// A number in memory that is computed with as f32.
-pub trait Number: Copy + Default + Send + Sync + 'static {
+pub(crate) trait Number: Copy + Default + Send + Sync + 'static {
     /// What libtorch calls it.
     const KIND: Kind;
 
@@ -31,7 +31,7 @@ impl Number for f32 {
 /// The upper half of an f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
-pub struct Bf16(pub u16);
+pub(crate) struct Bf16(pub u16);
 
 impl Number for Bf16 {
     const KIND: Kind = Kind::BFloat16;

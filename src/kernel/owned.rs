@@ -10,24 +10,24 @@ use super::view::{view, view_mut};
 ///
 /// It never lends the tensor, since whoever clones that shares its memory.
 #[derive(Debug)]
-pub struct Owned(Tensor);
+pub(crate) struct Owned(Tensor);
 
 impl Owned {
     /// A row-major tensor of any numbers.
     #[must_use]
-    pub fn empty(shape: &[i64], kind: Kind) -> Self {
+    pub(crate) fn empty(shape: &[i64], kind: Kind) -> Self {
         Self(Tensor::empty(shape, (kind, Device::Cpu)))
     }
 
     /// A row-major tensor of zeros.
     #[must_use]
-    pub fn zeros(shape: &[i64], kind: Kind) -> Self {
+    pub(crate) fn zeros(shape: &[i64], kind: Kind) -> Self {
         Self(Tensor::zeros(shape, (kind, Device::Cpu)))
     }
 
     /// The numbers of `x`, row-major.
     #[must_use]
-    pub fn copy(x: &Tensor) -> Self {
+    pub(crate) fn copy(x: &Tensor) -> Self {
         let mut own = Self::empty(&x.size(), x.kind());
         own.0.copy_(x);
         own
@@ -35,36 +35,36 @@ impl Owned {
 
     /// `x W^T` of `[N, I]` and `[O, I]` by libtorch.
     #[must_use]
-    pub fn linear(x: &Tensor, weight: &Tensor) -> Self {
+    pub(crate) fn linear(x: &Tensor, weight: &Tensor) -> Self {
         Self(x.linear::<Tensor>(weight, None))
     }
 
     /// `A B` of `[M, K]` and `[K, N]` by libtorch.
     #[must_use]
-    pub fn mm(a: &Tensor, b: &Tensor) -> Self {
+    pub(crate) fn mm(a: &Tensor, b: &Tensor) -> Self {
         Self(a.mm(b))
     }
 
     /// `A B` of `[B, M, K]` and `[B, K, N]` by libtorch.
     #[must_use]
-    pub fn bmm(a: &Tensor, b: &Tensor) -> Self {
+    pub(crate) fn bmm(a: &Tensor, b: &Tensor) -> Self {
         Self(a.bmm(b))
     }
 
     /// Sets what stands at the rows `index`, int64, of dimension `dim` to `value`.
-    pub fn fill_at(&mut self, dim: i64, index: &Tensor, value: f64) {
+    pub(crate) fn fill_at(&mut self, dim: i64, index: &Tensor, value: f64) {
         let _ = self.0.index_fill_(dim, index, value);
     }
 
     /// Sizes, row-major.
     #[must_use]
-    pub fn size(&self) -> Vec<i64> {
+    pub(crate) fn size(&self) -> Vec<i64> {
         self.0.size()
     }
 
     /// Kind of its numbers.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         self.0.kind()
     }
 
@@ -72,7 +72,7 @@ impl Owned {
     ///
     /// # Errors
     /// As [`view`].
-    pub fn view<T: Number>(&self) -> Result<&[T]> {
+    pub(crate) fn view<T: Number>(&self) -> Result<&[T]> {
         view(&self.0)
     }
 
@@ -80,13 +80,13 @@ impl Owned {
     ///
     /// # Errors
     /// As [`view`].
-    pub fn numbers<T: Number>(&mut self) -> Result<&mut [T]> {
+    pub(crate) fn numbers<T: Number>(&mut self) -> Result<&mut [T]> {
         // SAFETY: every constructor has libtorch allocate the memory, and no tensor on it leaves before `into_tensor`.
         unsafe { view_mut(&mut self.0) }
     }
 
     /// The tensor, for anybody to share.
-    pub fn into_tensor(self) -> Tensor {
+    pub(crate) fn into_tensor(self) -> Tensor {
         self.0
     }
 }

@@ -16,12 +16,12 @@ type Parallel = unsafe extern "C" fn(Work, *mut c_void, c_uint, c_uint);
 
 /// Threads that libtorch, and every loop beside it, compute with.
 #[must_use]
-pub fn n_threads() -> usize {
+pub(crate) fn n_threads() -> usize {
     usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1)
 }
 
 /// Calls `work(i)` for every `i < n`, in any order and from several threads.
-pub fn for_each(n: usize, work: impl Fn(usize) + Sync) {
+pub(super) fn for_each(n: usize, work: impl Fn(usize) + Sync) {
     let threads = n_threads().min(n);
     if threads <= 1 {
         return (0..n).for_each(work);
@@ -35,7 +35,7 @@ pub fn for_each(n: usize, work: impl Fn(usize) + Sync) {
 /// Calls `work(i)` for every `i < n` on a team of `n` threads, one for each; does nothing where libtorch brings another OpenMP.
 ///
 /// Few systems have so many processors: this is for work that waits.
-pub fn occupy(n: usize, work: impl Fn(usize) + Sync) {
+pub(crate) fn occupy(n: usize, work: impl Fn(usize) + Sync) {
     if let Some(parallel) = gomp_parallel() {
         on_team(parallel, n, n, &work);
     }
@@ -43,7 +43,7 @@ pub fn occupy(n: usize, work: impl Fn(usize) + Sync) {
 
 /// Processors that libgomp may use; `None` where libtorch brings another OpenMP.
 #[must_use]
-pub fn n_processors() -> Option<usize> {
+pub(crate) fn n_processors() -> Option<usize> {
     gomp_parallel()?;
     // SAFETY: the name is a C string; OpenMP gives a symbol of this name this type.
     let number = unsafe {
@@ -104,7 +104,7 @@ fn gomp_parallel() -> Option<Parallel> {
 }
 
 /// A slice whose parts are written by several threads, each part by one.
-pub struct DisjointSlices<'a, T> {
+pub(super) struct DisjointSlices<'a, T> {
     start: *mut T,
     len: usize,
     _slice: std::marker::PhantomData<&'a mut [T]>,
@@ -115,7 +115,7 @@ unsafe impl<T: Send> Sync for DisjointSlices<'_, T> {}
 
 impl<'a, T> DisjointSlices<'a, T> {
     /// Of `slice`.
-    pub fn new(slice: &'a mut [T]) -> Self {
+    pub(super) fn new(slice: &'a mut [T]) -> Self {
         Self { start: slice.as_mut_ptr(), len: slice.len(), _slice: std::marker::PhantomData }
     }
 
@@ -124,7 +124,7 @@ impl<'a, T> DisjointSlices<'a, T> {
     /// # Safety
     /// No other part that is in use at the time may overlap it.
     #[expect(clippy::mut_from_ref, reason = "disjoint parts, as the caller vouches")]
-    pub unsafe fn get(&self, range: std::ops::Range<usize>) -> &mut [T] {
+    pub(super) unsafe fn get(&self, range: std::ops::Range<usize>) -> &mut [T] {
         assert!(range.start <= range.end && range.end <= self.len, "a part lies within its slice");
         // SAFETY: within the slice, and disjoint from all other parts.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
@@ -135,7 +135,7 @@ impl<'a, T> DisjointSlices<'a, T> {
     /// # Safety
     /// No other thread may read or write it at the time.
     #[inline(always)]
-    pub unsafe fn set(&self, i: usize, value: T) {
+    pub(super) unsafe fn set(&self, i: usize, value: T) {
         debug_assert!(i < self.len, "within the slice");
         // SAFETY: the caller vouches for the place.
         unsafe { self.start.add(i).write(value) };

@@ -2,7 +2,7 @@
 
 /// Has the processor fetch `numbers` while it works on others.
 #[inline(always)]
-pub fn prefetch<T>(numbers: &[T]) {
+pub(super) fn prefetch<T>(numbers: &[T]) {
     #[cfg(target_arch = "x86_64")]
     for line in numbers.chunks(64 / size_of::<T>()) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -31,7 +31,7 @@ use super::view::view_matrix;
 
 /// A matrix in memory, row-major, or the transpose of one.
 #[derive(Clone, Copy)]
-pub struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     numbers: &'a [Bf16],
     /// Rows and columns.
     shape: (usize, usize),
@@ -45,7 +45,7 @@ impl<'a> Matrix<'a> {
     ///
     /// # Errors
     /// If it is neither, not of bf16, or not in main memory.
-    pub fn new(tensor: &'a Tensor) -> Result<Self> {
+    pub(crate) fn new(tensor: &'a Tensor) -> Result<Self> {
         let (numbers, transposed) = view_matrix(tensor)?;
         let (rows, columns) = tensor.size2()?;
         let shape = (usize::try_from(rows)?, usize::try_from(columns)?);
@@ -54,14 +54,14 @@ impl<'a> Matrix<'a> {
 
     /// Its transpose.
     #[must_use]
-    pub fn t(self) -> Self {
+    pub(crate) fn t(self) -> Self {
         let (rows, columns) = self.shape;
         Self { shape: (columns, rows), transposed: !self.transposed, ..self }
     }
 }
 
 /// Where a product goes, row-major.
-pub enum Out<'a> {
+pub(crate) enum Out<'a> {
     /// It replaces what is there.
     Set(&'a mut [Bf16]),
     /// It is added to what is there.
@@ -70,7 +70,7 @@ pub enum Out<'a> {
 
 /// Whether [`product`] is the fastest way of this processor. Where it multiplies tiles (AMX), oneDNN is.
 #[must_use]
-pub fn has_products() -> bool {
+pub(crate) fn has_products() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| {
         #[cfg(target_arch = "x86_64")]
@@ -90,7 +90,7 @@ pub fn has_products() -> bool {
 ///
 /// # Errors
 /// If shapes do not fit, or without [`has_products`].
-pub fn product(a: Matrix<'_>, b: Matrix<'_>, out: Out<'_>) -> Result<()> {
+pub(crate) fn product(a: Matrix<'_>, b: Matrix<'_>, out: Out<'_>) -> Result<()> {
     let ((m, k), (depth, n)) = (a.shape, b.shape);
     let len = match &out {
         Out::Set(out) => out.len(),

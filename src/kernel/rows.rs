@@ -11,11 +11,11 @@ mod vocabulary;
 
 use std::ops::Range;
 
-pub use causal::{CausalRows, causal_softmax, causal_softmax_back};
-pub use gate::{gate_rows, gate_rows_back};
-pub use heads::{HeadRows, SlotGradient, Slots};
-pub use norm::{NormBack, NormGradients, add_norm_rows, norm_rows_back};
-pub use vocabulary::{RowGradient, RowStats, Targets, token_stats, token_stats_back};
+pub(crate) use causal::{CausalRows, causal_softmax, causal_softmax_back};
+pub(crate) use gate::{gate_rows, gate_rows_back};
+pub(crate) use heads::{HeadRows, SlotGradient, Slots};
+pub(crate) use norm::{NormBack, NormGradients, add_norm_rows, norm_rows_back};
+pub(crate) use vocabulary::{RowGradient, RowStats, Targets, token_stats, token_stats_back};
 
 use super::Number;
 use super::parallel::{DisjointSlices, for_each};
@@ -38,7 +38,7 @@ fn add_up(parts: &[f32], total: &mut [f32]) {
 }
 
 /// Adds the rows of `x` `[N, W]` to those rows of `table` `[V, W]` that `index` `[N]` names, in their order.
-pub fn add_rows<T: Number>(x: &[T], index: &[i64], table: &mut [f32]) {
+pub(crate) fn add_rows<T: Number>(x: &[T], index: &[i64], table: &mut [f32]) {
     let width = x.len() / index.len().max(1);
     for (x, row) in x.chunks_exact(width.max(1)).zip(index) {
         for (total, x) in table[*row as usize * width..][..width].iter_mut().zip(x) {

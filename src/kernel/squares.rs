@@ -9,7 +9,7 @@ const LANES: usize = 8;
 
 /// Sum of the squares of `numbers`, in double precision.
 #[must_use]
-pub fn sum_of_squares(numbers: &[f32]) -> f64 {
+pub(crate) fn sum_of_squares(numbers: &[f32]) -> f64 {
     let mut sums = vec![0f64; numbers.len().div_ceil(PART)];
     let each = DisjointSlices::new(&mut sums);
     for_each(numbers.len().div_ceil(PART), |i| {

@@ -9,7 +9,7 @@ use super::Number;
 ///
 /// # Errors
 /// If the tensor is elsewhere, of another kind, or not contiguous.
-pub fn view<T: Number>(tensor: &Tensor) -> Result<&[T]> {
+pub(crate) fn view<T: Number>(tensor: &Tensor) -> Result<&[T]> {
     check::<T>(tensor)?;
     if tensor.numel() == 0 {
         return Ok(&[]);
@@ -22,7 +22,7 @@ pub fn view<T: Number>(tensor: &Tensor) -> Result<&[T]> {
 ///
 /// # Errors
 /// As [`view`], but for the transpose of a contiguous tensor.
-pub fn view_matrix<T: Number>(tensor: &Tensor) -> Result<(&[T], bool)> {
+pub(super) fn view_matrix<T: Number>(tensor: &Tensor) -> Result<(&[T], bool)> {
     if tensor.is_contiguous() {
         return Ok((view(tensor)?, false));
     }
@@ -40,7 +40,7 @@ pub fn view_matrix<T: Number>(tensor: &Tensor) -> Result<(&[T], bool)> {
 ///
 /// # Safety
 /// As long as the slice lives, no other tensor that shares the memory is read or written.
-pub unsafe fn view_mut<T: Number>(tensor: &mut Tensor) -> Result<&mut [T]> {
+pub(crate) unsafe fn view_mut<T: Number>(tensor: &mut Tensor) -> Result<&mut [T]> {
     check::<T>(tensor)?;
     if tensor.numel() == 0 {
         return Ok(&mut []);

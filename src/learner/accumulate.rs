@@ -10,7 +10,7 @@ use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
 ///
 /// # Errors
 /// If the policy is not where its placement says.
-pub fn accumulate(
+pub(crate) fn accumulate(
     policy: &Policy,
     batch: &TokenBatch,
     temperature: f64,

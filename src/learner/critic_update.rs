@@ -16,7 +16,7 @@ use crate::types::{MetricRow, Rules};
 /// The model that predicts rewards for `[advantage] type = "gae"`. It starts as a copy of the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CriticConfig {
+pub(crate) struct CriticConfig {
     /// How far a value may move from what it was before the step until its gradient stops; 0 sets no limit.
     #[serde(default = "clip")]
     pub clip: f64,
@@ -30,7 +30,7 @@ pub struct CriticConfig {
 impl CriticConfig {
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self { clip, warmup_steps: _, optim } = self;
         let mut rules = Rules::default();
         rules.not_negative("clip", *clip);
@@ -45,7 +45,7 @@ fn clip() -> f64 {
 
 /// What an update of the critic reports.
 #[derive(Default)]
-pub struct CriticReport {
+pub(crate) struct CriticReport {
     /// `loss/value`, `value/*` and `optim/critic_*`.
     pub metrics: MetricRow,
     /// What was not finite, if an update was refused for it.
@@ -53,7 +53,7 @@ pub struct CriticReport {
 }
 
 /// Updates a critic.
-pub struct CriticLearner {
+pub(crate) struct CriticLearner {
     config: CriticConfig,
     batch: BatchConfig,
     fit: Fit,
@@ -62,13 +62,13 @@ pub struct CriticLearner {
 impl CriticLearner {
     /// A learner for `critic` that has made no update yet.
     #[must_use]
-    pub fn new(config: CriticConfig, batch: BatchConfig, critic: &Critic) -> Self {
+    pub(crate) fn new(config: CriticConfig, batch: BatchConfig, critic: &Critic) -> Self {
         Self { config, batch, fit: Fit::new(config.optim, batch.epochs, batch.max_tokens, critic) }
     }
 
     /// The optimiser's memory, part of a checkpoint.
     #[must_use]
-    pub fn state(&self) -> &AdamWState {
+    pub(crate) fn state(&self) -> &AdamWState {
         self.fit.optimizer.state()
     }
 
@@ -76,7 +76,7 @@ impl CriticLearner {
     ///
     /// # Errors
     /// If the state is of another model.
-    pub fn restore(&mut self, state: AdamWState) -> Result<()> {
+    pub(crate) fn restore(&mut self, state: AdamWState) -> Result<()> {
         self.fit.optimizer.restore(state)
     }
 
@@ -85,7 +85,12 @@ impl CriticLearner {
     ///
     /// # Errors
     /// If a sample has no values or returns, or the critic is not where its placement says.
-    pub fn update(&mut self, critic: &mut Critic, samples: &[TrainSample], lr: f64) -> Result<CriticReport> {
+    pub(crate) fn update(
+        &mut self,
+        critic: &mut Critic,
+        samples: &[TrainSample],
+        lr: f64,
+    ) -> Result<CriticReport> {
         let mut objective =
             CriticObjective { clip: self.config.clip, recompute: self.batch.gradient_checkpointing };
         let minibatches = minibatches(samples, self.batch.minibatches);

@@ -5,11 +5,12 @@ mod critic_update;
 mod fit;
 mod policy_update;
 mod report;
-pub mod sft;
+pub(crate) mod sft;
 mod sft_config;
 
-pub use accumulate::accumulate;
-pub use critic_update::{CriticConfig, CriticLearner, CriticReport};
-pub use policy_update::{LearnerConfig, PolicyLearner, Rates};
-pub use report::{Gap, UpdateReport};
-pub use sft_config::SftConfig;
+#[cfg(test)]
+pub(crate) use accumulate::accumulate;
+pub(crate) use critic_update::{CriticConfig, CriticLearner, CriticReport};
+pub(crate) use policy_update::{LearnerConfig, PolicyLearner, Rates};
+pub(crate) use report::{Gap, UpdateReport};
+pub(crate) use sft_config::SftConfig;

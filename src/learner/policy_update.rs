@@ -14,7 +14,7 @@ use crate::types::{Progress, Seen};
 
 /// What a learner is told once.
 #[derive(Clone, Copy, Debug)]
-pub struct LearnerConfig {
+pub(crate) struct LearnerConfig {
     /// Policy loss, aggregation, KL.
     pub loss: LossConfig,
     /// Optimiser.
@@ -29,7 +29,7 @@ pub struct LearnerConfig {
 
 /// What may change from step to step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rates {
+pub(crate) struct Rates {
     /// Learning rate.
     pub lr: f64,
     /// Weight of the KL penalty in the loss; without effect where the recipe has none there.
@@ -37,7 +37,7 @@ pub struct Rates {
 }
 
 /// Updates a policy.
-pub struct PolicyLearner {
+pub(crate) struct PolicyLearner {
     config: LearnerConfig,
     fit: Fit,
 }
@@ -45,7 +45,7 @@ pub struct PolicyLearner {
 impl PolicyLearner {
     /// A learner for `policy` that has made no update yet.
     #[must_use]
-    pub fn new(config: LearnerConfig, policy: &Policy) -> Self {
+    pub(crate) fn new(config: LearnerConfig, policy: &Policy) -> Self {
         let BatchConfig { epochs, max_tokens, .. } = config.batch;
         let fit = Fit::new(config.optim, epochs, max_tokens, policy);
         Self { config, fit }
@@ -53,7 +53,7 @@ impl PolicyLearner {
 
     /// The optimiser's memory, part of a checkpoint.
     #[must_use]
-    pub fn state(&self) -> &AdamWState {
+    pub(crate) fn state(&self) -> &AdamWState {
         self.fit.optimizer.state()
     }
 
@@ -61,7 +61,7 @@ impl PolicyLearner {
     ///
     /// # Errors
     /// If the state is of another model.
-    pub fn restore(&mut self, state: AdamWState) -> Result<()> {
+    pub(crate) fn restore(&mut self, state: AdamWState) -> Result<()> {
         self.fit.optimizer.restore(state)
     }
 
@@ -73,7 +73,7 @@ impl PolicyLearner {
     ///
     /// # Errors
     /// If the policy is not where its placement says, or results cannot be copied to the host.
-    pub fn update(
+    pub(crate) fn update(
         &mut self,
         policy: &mut Policy,
         samples: &[TrainSample],

@@ -6,7 +6,7 @@ use crate::types::{MetricRow, Seen};
 
 /// The result of the updates of one step.
 #[derive(Clone, Debug)]
-pub struct UpdateReport {
+pub(crate) struct UpdateReport {
     /// `loss/*`, `policy/*` and `optim/*` keys.
     pub metrics: MetricRow,
     /// What the first pass over each sample saw, in order of the samples, as far as it came.
@@ -19,7 +19,7 @@ pub struct UpdateReport {
 
 /// Distances between two measurements of the same log-probabilities, nats; 0 where there are none.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Gap {
+pub(crate) struct Gap {
     /// Mean over the tokens.
     pub mean: f64,
     /// Largest of all.
@@ -28,7 +28,7 @@ pub struct Gap {
 
 impl Gap {
     /// Over the distances given.
-    pub fn from_distances(distances: impl Iterator<Item = f64>) -> Self {
+    pub(crate) fn from_distances(distances: impl Iterator<Item = f64>) -> Self {
         let (mut sum, mut max, mut n) = (0.0, 0f64, 0u64);
         for distance in distances {
             sum += distance;
@@ -50,33 +50,33 @@ pub(super) struct MetricAccumulator {
 
 impl MetricAccumulator {
     /// Adds the `[N]` values of a micro-batch under their metric names.
-    pub fn add(&mut self, n_tokens: i64, values: &[(&'static str, Tensor)]) {
+    pub(super) fn add(&mut self, n_tokens: i64, values: &[(&'static str, Tensor)]) {
         self.n_tokens += n_tokens as f64;
         add(&mut self.sums, values);
     }
 
     /// Adds a micro-batch's share of losses, `[N]` each, that hold their tokens' weights in the minibatch already.
-    pub fn add_losses(&mut self, weighted: &[(&'static str, Tensor)]) {
+    pub(super) fn add_losses(&mut self, weighted: &[(&'static str, Tensor)]) {
         add(&mut self.losses, weighted);
     }
 
     /// Adds a micro-batch's share of a loss that was summed up already.
-    pub fn add_loss(&mut self, name: &'static str, sum: f64) {
+    pub(super) fn add_loss(&mut self, name: &'static str, sum: f64) {
         add_sum(&mut self.losses, name, sum);
     }
 
     /// The sum of what was added to a loss.
-    pub fn loss(&self, name: &str) -> f64 {
+    pub(super) fn loss(&self, name: &str) -> f64 {
         self.losses.iter().find(|(known, _)| *known == name).map_or(0.0, |(_, sum)| *sum)
     }
 
     /// The first loss that is not finite, with its value.
-    pub fn loss_not_finite(&self) -> Option<(&'static str, f64)> {
+    pub(super) fn loss_not_finite(&self) -> Option<(&'static str, f64)> {
         self.losses.iter().copied().find(|(_, sum)| !sum.is_finite())
     }
 
     /// Means per token and, of the losses, per update.
-    pub fn means(&self, n_updates: f64) -> MetricRow {
+    pub(super) fn means(&self, n_updates: f64) -> MetricRow {
         let per_token = self.sums.iter().map(|(name, sum)| (*name, sum / self.n_tokens));
         per_token.chain(self.losses.iter().map(|(name, sum)| (*name, sum / n_updates))).collect()
     }

@@ -18,7 +18,7 @@ use crate::optim::{AdamWState, OptimConfig, Schedule, learning_rate};
 use crate::types::{NotFinite, Step};
 
 /// Where SFT stands after a step. With the weights of `policy`, `optimizer` is all that later steps depend on.
-pub struct SftProgress<'a> {
+pub(crate) struct SftProgress<'a> {
     /// The step, counted from 1; as many updates as the optimiser has made.
     pub step: Step,
     /// Loss of its batch.
@@ -35,7 +35,7 @@ pub struct SftProgress<'a> {
 /// # Errors
 /// If an example cannot be made, `begun` is of another model, or `progress` fails; a [`NotFinite`] if loss or gradient
 /// stops being finite.
-pub fn fine_tune(
+pub(crate) fn fine_tune(
     policy: &mut Policy,
     config: &SftConfig,
     source: &Source,

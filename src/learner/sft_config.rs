@@ -10,7 +10,7 @@ use crate::types::Rules;
 /// Supervised training on demonstrations before the first step of reinforcement learning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SftConfig {
+pub(crate) struct SftConfig {
     /// Optimiser steps.
     pub steps: u64,
     /// Texts per optimiser step.
@@ -33,7 +33,7 @@ pub struct SftConfig {
 impl SftConfig {
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self { steps, batch_size, lr, warmup_steps, weight_decay, max_tokens, source } = self;
         let mut rules = Rules::default();
         rules.positive("steps", *steps);

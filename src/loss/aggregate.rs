@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// How token losses become one number; always over the whole minibatch, whatever its micro-batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Aggregation {
+pub(crate) enum Aggregation {
     /// Sum over tokens / number of tokens.
     #[default]
     TokenMean,
@@ -24,7 +24,7 @@ pub enum Aggregation {
 /// The weight of each token of sequence i, given the lengths of all sequences of the minibatch. `longest` is the
 /// longest response allowed, the divisor of [`Aggregation::Constant`].
 #[must_use]
-pub fn token_weights(aggregation: Aggregation, lengths: &[usize], longest: usize) -> Vec<f64> {
+pub(crate) fn token_weights(aggregation: Aggregation, lengths: &[usize], longest: usize) -> Vec<f64> {
     let n_tokens = lengths.iter().sum::<usize>() as f64;
     let n_sequences = lengths.len() as f64;
     let weight = |length: &usize| match aggregation {

@@ -14,7 +14,7 @@ use crate::types::Rules;
 /// Settings of CISPO.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CispoConfig {
+pub(crate) struct CispoConfig {
     /// How far below 1 the weight may fall, in (0, 1]; 1 sets no lower limit.
     #[serde(default = "clip_low")]
     pub clip_low: f64,

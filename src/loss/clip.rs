@@ -15,7 +15,7 @@ use crate::types::Rules;
 /// Settings of the clipped surrogate: the ratio of new to old probability counts within 1 - `clip_low` ..= 1 + `clip_high`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ClipConfig {
+pub(crate) struct ClipConfig {
     /// How far the ratio may fall below 1 before its gradient stops, in (0, 1).
     #[serde(default = "clip")]
     pub clip_low: f64,

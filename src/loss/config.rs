@@ -13,7 +13,7 @@ use crate::types::Rules;
 /// Policy loss, with aggregation, entropy bonus and KL penalty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct LossConfig {
+pub(crate) struct LossConfig {
     /// Which policy loss, with its own keys.
     pub policy: PolicyLossConfig,
     /// How token losses become one number; where it is not said, as the paper of the policy loss has it: `token_mean`, and of
@@ -30,7 +30,7 @@ pub struct LossConfig {
 impl LossConfig {
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self { policy, aggregation: _, entropy_bonus, kl } = self;
         let mut rules = Rules::default();
         rules.part("policy", policy.loss().rules());
@@ -43,13 +43,13 @@ impl LossConfig {
 
     /// How token losses become one number.
     #[must_use]
-    pub fn aggregation(&self) -> Aggregation {
+    pub(crate) fn aggregation(&self) -> Aggregation {
         self.aggregation.unwrap_or_else(|| self.policy.loss().aggregation())
     }
 
     /// The penalty on the distance to the reference, if it has any weight.
     #[must_use]
-    pub fn kl(&self) -> Option<KlConfig> {
+    pub(crate) fn kl(&self) -> Option<KlConfig> {
         self.kl.filter(|kl| kl.coef != 0.0)
     }
 }

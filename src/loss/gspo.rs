@@ -21,7 +21,7 @@ use crate::types::Rules;
 /// Settings of GSPO.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct GspoConfig {
+pub(crate) struct GspoConfig {
     /// How far the ratio of a sequence may fall below 1 before its gradient stops, in (0, 1).
     #[serde(default = "clip_low")]
     pub clip_low: f64,

@@ -14,7 +14,7 @@ use crate::types::{KlEstimator, Rules};
 /// Penalty on the distance to the reference policy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct KlConfig {
+pub(crate) struct KlConfig {
     /// Weight, 0 or more; at 0 there is no penalty and no reference is loaded. The first one where it adapts.
     pub coef: f64,
     /// Estimator of the divergence from one sampled token, with d = reference - new log-probability.
@@ -31,7 +31,7 @@ pub struct KlConfig {
 /// Steers the weight of the penalty.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AdaptiveKl {
+pub(crate) struct AdaptiveKl {
     /// Divergence to hold: nats per token, above 0.
     pub target: f64,
     /// Responses after which the weight may have changed by a factor of about e^0.2, above 0.
@@ -46,7 +46,7 @@ fn horizon() -> f64 {
 /// What the penalty is part of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum KlPlace {
+pub(crate) enum KlPlace {
     /// Added to the loss of every token (GRPO).
     #[default]
     Loss,
@@ -55,7 +55,7 @@ pub enum KlPlace {
 }
 
 /// The estimate for each of N tokens, from log-probabilities f32 `[N]`; f32 `[N]`.
-pub fn kl_tokens(estimator: KlEstimator, new_logprobs: &Tensor, ref_logprobs: &Tensor) -> Tensor {
+pub(crate) fn kl_tokens(estimator: KlEstimator, new_logprobs: &Tensor, ref_logprobs: &Tensor) -> Tensor {
     let d = ref_logprobs - new_logprobs;
     match estimator {
         KlEstimator::K1 => -d,
@@ -82,7 +82,7 @@ impl KlConfig {
 
     /// The weight of the penalty after a step of `n_responses` whose mean divergence was `kl` nats per token.
     #[must_use]
-    pub fn next_coef(&self, coef: f64, kl: f64, n_responses: u64) -> f64 {
+    pub(crate) fn next_coef(&self, coef: f64, kl: f64, n_responses: u64) -> f64 {
         match self.adaptive {
             // A divergence that is no number says nothing.
             Some(adaptive) if kl.is_finite() => {

@@ -12,13 +12,15 @@ mod kl;
 mod testing;
 mod value;
 
-pub use aggregate::{Aggregation, token_weights};
-pub use cispo::CispoConfig;
-pub use clip::ClipConfig;
-pub use config::LossConfig;
-pub use gspo::GspoConfig;
-pub use kl::{AdaptiveKl, KlConfig, KlPlace, kl_tokens};
-pub use value::{ValueInput, value_loss};
+pub(crate) use aggregate::{Aggregation, token_weights};
+pub(crate) use cispo::CispoConfig;
+pub(crate) use clip::ClipConfig;
+pub(crate) use config::LossConfig;
+pub(crate) use gspo::GspoConfig;
+#[cfg(test)]
+pub(crate) use kl::AdaptiveKl;
+pub(crate) use kl::{KlConfig, KlPlace, kl_tokens};
+pub(crate) use value::{ValueInput, value_loss};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,7 @@ use tch::Tensor;
 use crate::types::Rules;
 
 /// What a policy loss knows of N response tokens; f32 `[N]` each.
-pub struct LossInput<'a> {
+pub(crate) struct LossInput<'a> {
     /// Log-probabilities under the weights being trained; gradients flow here.
     pub new_logprobs: &'a Tensor,
     /// Log-probabilities before the step's first update.
@@ -39,7 +41,7 @@ pub struct LossInput<'a> {
 }
 
 /// A loss per token, and which tokens the clip holds back; `[N]` each.
-pub struct TokenLoss {
+pub(crate) struct TokenLoss {
     /// To be minimised.
     pub loss: Tensor,
     /// Tokens on which the lower limit of the ratio acts.
@@ -49,7 +51,7 @@ pub struct TokenLoss {
 }
 
 /// A policy-gradient loss.
-pub trait PolicyLoss {
+pub(crate) trait PolicyLoss {
     /// What its settings may be.
     fn rules(&self) -> Rules;
 
@@ -65,7 +67,7 @@ pub trait PolicyLoss {
 /// The policy loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum PolicyLossConfig {
+pub(crate) enum PolicyLossConfig {
     /// The clipped surrogate of PPO, GRPO and DAPO: the ratio of new to old probability counts within
     /// 1 - `clip_low` ..= 1 + `clip_high`.
     Clip(ClipConfig),
@@ -78,7 +80,7 @@ pub enum PolicyLossConfig {
 impl PolicyLossConfig {
     /// The loss that the recipe chose.
     #[must_use]
-    pub fn loss(&self) -> &dyn PolicyLoss {
+    pub(crate) fn loss(&self) -> &dyn PolicyLoss {
         match self {
             Self::Clip(config) => config,
             Self::Gspo(config) => config,

@@ -6,10 +6,10 @@ use super::{LossInput, PolicyLoss};
 
 /// A token by the ratio of its probabilities, its advantage, its log-probability under the new weights, the loss that it should
 /// have and the derivative of that with respect to this log-probability.
-pub type Token = (f64, f64, f64, f64, f64);
+pub(super) type Token = (f64, f64, f64, f64, f64);
 
 /// Asserts losses and derivatives of sequences of tokens.
-pub fn assert_tokens(loss: &dyn PolicyLoss, sequences: &[&[Token]]) {
+pub(super) fn assert_tokens(loss: &dyn PolicyLoss, sequences: &[&[Token]]) {
     let tokens: Vec<Token> = sequences.concat();
     let all = |of: fn(&Token) -> f64| {
         Tensor::from_slice(&tokens.iter().map(of).collect::<Vec<_>>()).to_kind(Kind::Float)
@@ -27,6 +27,6 @@ pub fn assert_tokens(loss: &dyn PolicyLoss, sequences: &[&[Token]]) {
 }
 
 /// Asserts that both are the same but for rounding.
-pub fn assert_close(got: &Tensor, expected: &Tensor) {
+pub(super) fn assert_close(got: &Tensor, expected: &Tensor) {
     assert!(got.allclose(expected, 1e-5, 1e-6, false), "got {got:?} {got}, expected {expected}");
 }

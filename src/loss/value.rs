@@ -8,7 +8,7 @@
 use tch::Tensor;
 
 /// What the value loss knows of N response tokens; f32 `[N]` each.
-pub struct ValueInput<'a> {
+pub(crate) struct ValueInput<'a> {
     /// Values under the weights being trained; gradients flow here.
     pub new_values: &'a Tensor,
     /// Values before the step's first update.
@@ -18,7 +18,7 @@ pub struct ValueInput<'a> {
 }
 
 /// The loss of every token, and where the clip decides it, `[N]` each. A `clip` of 0 is none.
-pub fn value_loss(clip: f64, input: &ValueInput<'_>) -> (Tensor, Tensor) {
+pub(crate) fn value_loss(clip: f64, input: &ValueInput<'_>) -> (Tensor, Tensor) {
     let ValueInput { new_values: new, old_values: old, returns } = *input;
     let plain = (new - returns).square() / 2.0;
     if clip == 0.0 {

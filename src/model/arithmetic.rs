@@ -16,7 +16,7 @@ use super::{Backend, Layout, ModelConfig, Placement};
 
 /// Floating-point operations of a forward pass, per token.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Arithmetic {
+pub(crate) struct Arithmetic {
     /// Of the layers, for every token read.
     pub body: f64,
     /// Of the vocabulary, for every token predicted.
@@ -26,7 +26,7 @@ pub struct Arithmetic {
 impl Arithmetic {
     /// For sequences of `length` tokens, the mean where they differ.
     #[must_use]
-    pub fn new(config: &ModelConfig, layout: &Layout, length: f64) -> Self {
+    pub(crate) fn new(config: &ModelConfig, layout: &Layout, length: f64) -> Self {
         let vocabulary = (config.vocab_size * config.hidden_size) as f64;
         let tables = if config.tie_word_embeddings { vocabulary } else { 2.0 * vocabulary };
         let matrices = layout.n_decayed() as f64 - tables;
@@ -36,13 +36,13 @@ impl Arithmetic {
 
     /// Of a forward pass over `read` tokens that predicts `predicted` tokens.
     #[must_use]
-    pub fn forward(&self, read: f64, predicted: f64) -> f64 {
+    pub(crate) fn forward(&self, read: f64, predicted: f64) -> f64 {
         read * self.body + predicted * self.head
     }
 
     /// Of the same pass and its backward pass.
     #[must_use]
-    pub fn train(&self, read: f64, predicted: f64) -> f64 {
+    pub(crate) fn train(&self, read: f64, predicted: f64) -> f64 {
         3.0 * self.forward(read, predicted)
     }
 }
@@ -52,7 +52,7 @@ impl Arithmetic {
 ///
 /// # Errors
 /// If `backend` does not compute at `placement`.
-pub fn matmul_peak(backend: Backend, placement: Placement) -> Result<f64> {
+pub(crate) fn matmul_peak(backend: Backend, placement: Placement) -> Result<f64> {
     const MOST_S: f64 = 0.4;
     let n = if placement.device.is_cuda() { 8192 } else { 2048 };
     let a = Tensor::randn([n, n], (Kind::Float, placement.device)).to_kind(placement.kind);

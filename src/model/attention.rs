@@ -11,7 +11,7 @@ use super::config::ModelConfig;
 /// How the scores of a layer's queries and keys become weights: they are multiplied by `scale`, softly limited, and those of
 /// columns out of sight left out.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Attention {
+pub(crate) struct Attention {
     /// Multiplies products of queries and keys.
     pub scale: f64,
     /// c, where scores s become `c tanh(s / c)`.
@@ -23,18 +23,18 @@ pub struct Attention {
 impl Attention {
     /// Scores divided by the root of the head size `d`, and nothing else.
     #[must_use]
-    pub fn plain(d: i64) -> Self {
+    pub(crate) fn plain(d: i64) -> Self {
         Self { scale: (d as f64).powf(-0.5), softcap: None, window: None }
     }
 
     /// `scores` within their soft limit.
-    pub fn limited(&self, scores: Tensor) -> Tensor {
+    pub(crate) fn limited(&self, scores: Tensor) -> Tensor {
         softcap(scores, self.softcap)
     }
 
     /// What is to be added to the scores of tokens in columns `first..first + n` over the columns `0..first + n`,
     /// `[n, first + n]` like `scores`: minus infinity where a token does not see, else 0.
-    pub fn mask(&self, first: i64, n: i64, options: (Kind, Device)) -> Tensor {
+    pub(crate) fn mask(&self, first: i64, n: i64, options: (Kind, Device)) -> Tensor {
         let out_of_sight = || Tensor::full([n, first + n], f64::NEG_INFINITY, options);
         let later = out_of_sight().triu(first + 1);
         match self.window {
@@ -45,7 +45,7 @@ impl Attention {
 }
 
 /// `c tanh(x / c)`, or `x` without a `c`.
-pub fn softcap(x: Tensor, c: Option<f64>) -> Tensor {
+pub(super) fn softcap(x: Tensor, c: Option<f64>) -> Tensor {
     match c {
         Some(c) => (x / c).tanh() * c,
         None => x,
@@ -55,7 +55,7 @@ pub fn softcap(x: Tensor, c: Option<f64>) -> Tensor {
 impl ModelConfig {
     /// How layer `l`, below L, attends.
     #[must_use]
-    pub fn attention(&self, l: usize) -> Attention {
+    pub(crate) fn attention(&self, l: usize) -> Attention {
         let (plain, window) = (Attention::plain(self.head_dim), self.sliding_window.as_ref());
         Attention {
             scale: self.query_scalar.map_or(plain.scale, |scalar| scalar.powf(-0.5)),

@@ -9,12 +9,12 @@ mod gemma2;
 mod read;
 mod write;
 
-pub use family::Family;
-pub use write::SpecialIds;
+pub(crate) use family::Family;
+pub(crate) use write::SpecialIds;
 
 /// What the gates of the MLP go through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
+pub(crate) enum Activation {
     /// `x / (1 + exp(-x))`.
     Silu,
     /// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` (Gemma).
@@ -23,7 +23,7 @@ pub enum Activation {
 
 /// Layers whose tokens see no farther back than a window.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SlidingWindow {
+pub(crate) struct SlidingWindow {
     /// Tokens that a token sees, itself among them.
     pub tokens: i64,
     /// For each layer, whether it looks through the window.
@@ -32,7 +32,7 @@ pub struct SlidingWindow {
 
 /// Rotary position embedding: pair i of a head turns by `position * theta^(-2i / D)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rope {
+pub(crate) struct Rope {
     /// Base of the wavelengths.
     pub theta: f64,
     /// Llama 3's stretching of the long wavelengths; `None` leaves them as they are.
@@ -45,7 +45,7 @@ pub struct Rope {
 /// - becomes f / `factor` where w > n / `low_freq_factor`,
 /// - and in between blends both: (1 - s) f / factor + s f, s = (n / w - low) / (high - low).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Llama3Scaling {
+pub(crate) struct Llama3Scaling {
     /// How many times longer the longest wavelengths become.
     pub factor: f64,
     /// See the formula; a wavelength that fits the original context fewer times than this is stretched in full.
@@ -58,7 +58,7 @@ pub struct Llama3Scaling {
 
 /// Shape and flags of a decoder.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ModelConfig {
+pub(crate) struct ModelConfig {
     /// Architecture, decides names in `config.json`.
     pub family: Family,
     /// V, rows of the embedding.
@@ -112,13 +112,13 @@ impl ModelConfig {
     /// The same model with a tokenizer that has a token for row i where `has_token[i]` is true. Embeddings are often padded to
     /// a round number of rows; those without a token are never drawn and take no probability.
     #[must_use]
-    pub fn with_tokens(self, has_token: Vec<bool>) -> Self {
+    pub(crate) fn with_tokens(self, has_token: Vec<bool>) -> Self {
         Self { has_token: Some(has_token), ..self }
     }
 
     /// Rows of the embedding that are known to stand for no token, ascending.
     #[must_use]
-    pub fn rows_without_token(&self) -> Vec<i64> {
+    pub(crate) fn rows_without_token(&self) -> Vec<i64> {
         let Some(has_token) = &self.has_token else { return Vec::new() };
         let has = |row: &i64| usize::try_from(*row).is_ok_and(|row| has_token.get(row) == Some(&true));
         (0..self.vocab_size).filter(|row| !has(row)).collect()
@@ -126,7 +126,7 @@ impl ModelConfig {
 
     /// Number of parameters of a policy, without laying them out.
     #[must_use]
-    pub fn n_params(&self) -> i64 {
+    pub(crate) fn n_params(&self) -> i64 {
         let (e, q, kv) = (self.hidden_size, self.q_width(), self.kv_width());
         let biases = if self.qkv_bias { q + 2 * kv } else { 0 };
         let head_norms = if self.qk_norm { 2 * self.head_dim } else { 0 };
@@ -138,13 +138,13 @@ impl ModelConfig {
 
     /// Width of all query heads together, H * D.
     #[must_use]
-    pub const fn q_width(&self) -> i64 {
+    pub(crate) const fn q_width(&self) -> i64 {
         self.n_heads * self.head_dim
     }
 
     /// Width of all key (or value) heads together, K * D.
     #[must_use]
-    pub const fn kv_width(&self) -> i64 {
+    pub(crate) const fn kv_width(&self) -> i64 {
         self.n_kv_heads * self.head_dim
     }
 }

@@ -18,7 +18,7 @@ use super::network::Network;
 use super::{ModelConfig, Policy};
 
 /// A language model that judges. Whatever a [`Network`] can do, it can.
-pub struct Critic {
+pub(crate) struct Critic {
     network: Network,
     weight: Slot, // [1, E]
     bias: Slot,   // [1]
@@ -29,7 +29,7 @@ impl Critic {
     ///
     /// # Errors
     /// If the buffer does not have the length of the layout.
-    pub fn new(config: ModelConfig, master: Tensor, placement: Placement) -> Result<Self> {
+    pub(crate) fn new(config: ModelConfig, master: Tensor, placement: Placement) -> Result<Self> {
         let layout = Layout::of_critic(&config);
         let Output::Value { weight, bias } = layout.output.clone() else {
             anyhow::bail!("the layout of a critic has no value head");
@@ -41,7 +41,7 @@ impl Critic {
     ///
     /// # Errors
     /// If a parameter of the policy has no place in the critic.
-    pub fn of_policy(policy: &Policy) -> Result<Self> {
+    pub(crate) fn of_policy(policy: &Policy) -> Result<Self> {
         let layout = Layout::of_critic(&policy.config);
         let _guard = tch::no_grad_guard();
         let master = Tensor::zeros([layout.n_params()], (Kind::Float, policy.placement.device));
@@ -61,7 +61,7 @@ impl Critic {
 
     /// The output layer, in f32 whatever the precision of the rest: bf16 tells values apart to 1 in 256 only.
     #[must_use]
-    pub fn head(&self) -> ValueHead {
+    pub(crate) fn head(&self) -> ValueHead {
         ValueHead {
             weight: self.weight.of(self.master()).detach(),
             bias: self.bias.of(self.master()).detach(),
@@ -85,7 +85,7 @@ impl DerefMut for Critic {
 }
 
 /// From hidden states to values, and back.
-pub struct ValueHead {
+pub(crate) struct ValueHead {
     weight: Tensor, // (1, E), f32
     bias: Tensor,   // (1), f32
     /// Of weight and bias in the critic's gradient.
@@ -94,14 +94,14 @@ pub struct ValueHead {
 
 impl ValueHead {
     /// The values under `hidden` `[N, E]`, f32 `[N]`, without gradient.
-    pub fn values(&self, hidden: &Tensor) -> Tensor {
+    pub(crate) fn values(&self, hidden: &Tensor) -> Tensor {
         let _guard = tch::no_grad_guard();
         (hidden.to_kind(Kind::Float).mm(&self.weight.transpose(0, 1)) + &self.bias).squeeze_dim(1)
     }
 
     /// Pulls the derivative with respect to the values, `[N]`, back: gives that with respect to `hidden` `[N, E]` and adds
     /// those of weight and bias to `gradient`, the critic's.
-    pub fn backward(&self, hidden: &Tensor, d_values: &Tensor, gradient: &mut Gradient) -> Tensor {
+    pub(crate) fn backward(&self, hidden: &Tensor, d_values: &Tensor, gradient: &mut Gradient) -> Tensor {
         let _guard = tch::no_grad_guard();
         let d_values = d_values.unsqueeze(1); // (N, 1)
         let [weight, bias] = &self.places;

@@ -10,7 +10,7 @@ use crate::kernel::cpu_has;
 
 /// A device, the float kind of the forward and backward pass, and who is wished to compute them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Placement {
+pub(crate) struct Placement {
     /// Where the tensors live.
     pub device: Device,
     /// Compute precision: `Kind::Float` or `Kind::BFloat16`.
@@ -24,7 +24,7 @@ impl Placement {
     ///
     /// # Errors
     /// As [`Placement::resolve`].
-    pub fn from_settings(model: &ModelSettings) -> Result<Self> {
+    pub(crate) fn from_settings(model: &ModelSettings) -> Result<Self> {
         Self::resolve(model.device, model.dtype, model.backend)
     }
 
@@ -32,7 +32,7 @@ impl Placement {
     ///
     /// # Errors
     /// If CUDA is asked for and libtorch sees no CUDA device.
-    pub fn resolve(device: DeviceChoice, dtype: Dtype, backend: BackendChoice) -> Result<Self> {
+    pub(crate) fn resolve(device: DeviceChoice, dtype: Dtype, backend: BackendChoice) -> Result<Self> {
         let device = match device {
             DeviceChoice::Cpu => Device::Cpu,
             DeviceChoice::Auto => Device::cuda_if_available(),
@@ -53,25 +53,25 @@ impl Placement {
 
     /// The precision by its name in recipes.
     #[must_use]
-    pub fn dtype(&self) -> Dtype {
+    pub(crate) fn dtype(&self) -> Dtype {
         if self.kind == Kind::BFloat16 { Dtype::Bf16 } else { Dtype::F32 }
     }
 
     /// f32 on the CPU: what tests and references use.
-    #[must_use]
-    pub fn cpu_f32() -> Self {
+    #[cfg(test)]
+    pub(crate) fn cpu_f32() -> Self {
         Self::cpu(Kind::Float)
     }
 
     /// Numbers of `kind` on the CPU.
-    #[must_use]
-    pub fn cpu(kind: Kind) -> Self {
+    #[cfg(test)]
+    pub(crate) fn cpu(kind: Kind) -> Self {
         Self { device: Device::Cpu, kind, backend: BackendChoice::Auto }
     }
 
     /// The same, by libtorch's operations whatever the device.
-    #[must_use]
-    pub fn by_ops(self) -> Self {
+    #[cfg(test)]
+    pub(crate) fn by_ops(self) -> Self {
         Self { backend: BackendChoice::Ops, ..self }
     }
 }
@@ -91,7 +91,7 @@ fn has_fast_bf16(device: Device) -> bool {
 /// (see [`FreeMemory`] for the holes that remain). And the CUDA half of libtorch is loaded if there is
 /// one, since a binary linked against the CPU half names nothing of it.
 #[expect(unsafe_code, reason = "allocator settings and dlopen are C calls")]
-pub fn prepare_process() {
+pub(crate) fn prepare_process() {
     const KEEP: libc::c_int = 1 << 30;
     /// The most that a glibc before 2.35 accepts as M_MMAP_THRESHOLD.
     const KEEP_IN_OLD_GLIBC: libc::c_int = 32 << 20;
@@ -111,7 +111,7 @@ pub fn prepare_process() {
 /// Blocks of ever-changing lengths leave holes that no later block fits, and a process that keeps them all grows for
 /// hundreds of steps. Faulting pages in again costs a quarter of a second per GB, so it is not done in every short step.
 #[derive(Debug)]
-pub struct FreeMemory {
+pub(crate) struct FreeMemory {
     released: Instant,
 }
 
@@ -127,7 +127,7 @@ impl FreeMemory {
 
     /// Releases what is free if it is time; call where much is free and little is wanted, such as after generation.
     #[expect(unsafe_code, reason = "the allocator is a C library")]
-    pub fn release_if_due(&mut self) {
+    pub(crate) fn release_if_due(&mut self) {
         if self.released.elapsed() >= Self::PAUSE {
             // SAFETY: malloc_trim touches free pages alone.
             unsafe { libc::malloc_trim(0) };

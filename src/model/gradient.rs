@@ -9,12 +9,12 @@ use super::layout::Slot;
 use crate::kernel::view_mut;
 
 /// The gradient of all parameters, f32 `[n_params]` in the order of the layout.
-pub struct Gradient {
+pub(crate) struct Gradient {
     flat: Tensor,
 }
 
 /// The gradient of one parameter, or of several fused ones, lent from a [`Gradient`] to add to.
-pub struct GradientPart<'g> {
+pub(crate) struct GradientPart<'g> {
     place: Tensor,
     lent: PhantomData<&'g mut Gradient>,
 }
@@ -22,17 +22,17 @@ pub struct GradientPart<'g> {
 impl Gradient {
     /// Zeros for `n_params` parameters.
     #[must_use]
-    pub fn zeros(n_params: i64, device: Device) -> Self {
+    pub(crate) fn zeros(n_params: i64, device: Device) -> Self {
         Self { flat: Tensor::zeros([n_params], (Kind::Float, device)) }
     }
 
     /// The part at `slot`.
-    pub fn part(&mut self, slot: &Slot) -> GradientPart<'_> {
+    pub(crate) fn part(&mut self, slot: &Slot) -> GradientPart<'_> {
         GradientPart { place: slot.of(&self.flat), lent: PhantomData }
     }
 
     /// Sets everything to zero.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         let _ = self.flat.zero_();
     }
 
@@ -42,14 +42,15 @@ impl Gradient {
     }
 
     /// A copy of all numbers, `[n_params]`.
-    pub fn to_tensor(&self) -> Tensor {
+    #[cfg(test)]
+    pub(crate) fn to_tensor(&self) -> Tensor {
         self.flat.copy()
     }
 }
 
 impl GradientPart<'_> {
     /// Adds `share`, of the part's shape and of any float kind.
-    pub fn add(&mut self, share: &Tensor) {
+    pub(crate) fn add(&mut self, share: &Tensor) {
         let _ = self.place.g_add_(share);
     }
 
@@ -65,7 +66,8 @@ impl GradientPart<'_> {
     }
 
     /// A copy of its numbers, in its shape.
-    pub fn to_tensor(&self) -> Tensor {
+    #[cfg(test)]
+    pub(crate) fn to_tensor(&self) -> Tensor {
         self.place.copy()
     }
 }

@@ -24,7 +24,7 @@ use crate::types::TokenId;
 const MAX_LOGITS: i64 = 1 << 26;
 
 /// What the policy says about each of N target tokens; f32, `[N]` each, no gradient.
-pub struct TokenStats {
+pub(crate) struct TokenStats {
     /// Log-probability of the target.
     pub logprobs: Tensor,
     /// Entropy of the whole distribution, nats.
@@ -32,7 +32,7 @@ pub struct TokenStats {
 }
 
 /// The derivative of a loss with respect to [`TokenStats`], f32, `[N]` each.
-pub struct StatsGrad {
+pub(crate) struct StatsGrad {
     /// With respect to the log-probabilities.
     pub logprobs: Tensor,
     /// With respect to the entropies; `None` where the loss does not depend on them.
@@ -40,7 +40,7 @@ pub struct StatsGrad {
 }
 
 /// [`TokenStats`], and what their gradient needs.
-pub struct Scored {
+pub(crate) struct Scored {
     /// What was asked for.
     pub stats: TokenStats,
     normalisers: Tensor, // logsumexp of each row, (N)
@@ -51,7 +51,7 @@ pub struct Scored {
 /// Which tokens may be drawn: the `top_k` most likely ones, with all that tie with the last of them, and then of those the
 /// fewest most likely ones whose probabilities reach the share `top_p` of their sum.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Truncation {
+pub(crate) struct Truncation {
     /// 0 keeps all.
     pub top_k: usize,
     /// 1 keeps all.
@@ -60,11 +60,12 @@ pub struct Truncation {
 
 impl Truncation {
     /// All tokens.
-    pub const NONE: Self = Self { top_k: 0, top_p: 1.0 };
+    #[cfg(test)]
+    pub(crate) const NONE: Self = Self { top_k: 0, top_p: 1.0 };
 
     /// Whether no token is left out.
     #[must_use]
-    pub fn keeps_all(&self) -> bool {
+    pub(crate) fn keeps_all(&self) -> bool {
         self.top_k == 0 && self.top_p >= 1.0
     }
 }
@@ -83,7 +84,7 @@ pub(super) struct RowNumbers {
 }
 
 /// One linear layer `W` `[V, E]` at temperature T over the vocabulary.
-pub struct Head<'a> {
+pub(crate) struct Head<'a> {
     /// Output projection.
     pub weight: &'a Tensor,
     /// Divides the logits.
@@ -97,24 +98,24 @@ pub struct Head<'a> {
 impl<'a> Head<'a> {
     /// The layer `weight` `[V, E]` at `temperature`, computed by `backend`.
     #[must_use]
-    pub fn new(weight: &'a Tensor, temperature: f64, backend: Backend) -> Self {
+    pub(crate) fn new(weight: &'a Tensor, temperature: f64, backend: Backend) -> Self {
         Self { weight, temperature, without: None, softcap: None, backend, max_logits: MAX_LOGITS }
     }
 
     /// The same layer, of which `rows`, int64, stand for no token: they take no probability.
     #[must_use]
-    pub fn without(self, rows: Option<&'a Tensor>) -> Self {
+    pub(crate) fn without(self, rows: Option<&'a Tensor>) -> Self {
         Self { without: rows, ..self }
     }
 
     /// The same layer, whose logits l become `c tanh(l / c)` before they are divided by the temperature.
     #[must_use]
-    pub fn limited(self, c: Option<f64>) -> Self {
+    pub(crate) fn limited(self, c: Option<f64>) -> Self {
         Self { softcap: c, ..self }
     }
 
     /// The distribution over the next token, f32 `[N, V]`; for the N rows of a decoding step.
-    pub fn probabilities(&self, hidden: &Tensor) -> Tensor {
+    pub(crate) fn probabilities(&self, hidden: &Tensor) -> Tensor {
         let mut logits = self.logits(hidden);
         fill(&mut logits, -1, self.without, f64::NEG_INFINITY);
         logits.softmax(-1, None)
@@ -126,7 +127,7 @@ impl<'a> Head<'a> {
     ///
     /// # Errors
     /// If the hidden states are not where the weight is.
-    pub fn draw(
+    pub(crate) fn draw(
         &self,
         hidden: &Tensor,
         draws: &[Option<f64>],
@@ -139,7 +140,7 @@ impl<'a> Head<'a> {
     ///
     /// # Errors
     /// If one of them is not where the weight is.
-    pub fn stats(&self, hidden: &Tensor, targets: &Tensor) -> Result<TokenStats> {
+    pub(crate) fn stats(&self, hidden: &Tensor, targets: &Tensor) -> Result<TokenStats> {
         Ok(self.score(hidden, targets)?.stats)
     }
 
@@ -147,7 +148,7 @@ impl<'a> Head<'a> {
     ///
     /// # Errors
     /// As [`Head::stats`].
-    pub fn score(&self, hidden: &Tensor, targets: &Tensor) -> Result<Scored> {
+    pub(crate) fn score(&self, hidden: &Tensor, targets: &Tensor) -> Result<Scored> {
         let _guard = tch::no_grad_guard();
         let (mut parts, mut kept) = (Vec::new(), None);
         for rows in self.chunks(hidden, targets) {
@@ -166,7 +167,7 @@ impl<'a> Head<'a> {
     ///
     /// # Errors
     /// As [`Head::stats`].
-    pub fn backward(
+    pub(crate) fn backward(
         &self,
         hidden: &Tensor,
         targets: &Tensor,
@@ -195,7 +196,7 @@ impl<'a> Head<'a> {
     }
 
     /// The logits of `hidden` `[N, E]` by libtorch's operations, f32 `[N, V]`; of rows without a token too.
-    pub fn logits(&self, hidden: &Tensor) -> Tensor {
+    pub(crate) fn logits(&self, hidden: &Tensor) -> Tensor {
         let logits = hidden.linear::<Tensor>(self.weight, None).to_kind(Kind::Float);
         softcap(logits, self.softcap) / self.temperature
     }

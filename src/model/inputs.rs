@@ -17,7 +17,7 @@ use crate::kernel::Slots;
 use crate::types::TokenId;
 
 /// The tokens of a pass and their sequences.
-pub struct Inputs {
+pub(crate) struct Inputs {
     /// Token ids, int64 `[N]`.
     pub tokens: Tensor,
     /// Place of each token in its sequences, int64 `[N]`.
@@ -42,7 +42,7 @@ pub(super) struct Grid {
 
 impl Grid {
     /// All its slots.
-    pub fn slots(&self) -> Range<usize> {
+    pub(super) fn slots(&self) -> Range<usize> {
         self.start..self.start + self.rows.len() * self.width
     }
 }
@@ -51,7 +51,7 @@ impl Inputs {
     /// `tokens` and the sequences through them: the indices of each one's tokens, none empty, every token in one of them and
     /// always at the same place. Sequences of like length should stand next to each other, the longer ones first.
     #[must_use]
-    pub fn new(tokens: &[TokenId], sequences: &[Vec<usize>], device: Device) -> Self {
+    pub(crate) fn new(tokens: &[TokenId], sequences: &[Vec<usize>], device: Device) -> Self {
         let grids = side_by_side(sequences);
         let slots = slots(tokens.len(), sequences, &grids);
         let index = |places: &[usize]| {
@@ -70,7 +70,7 @@ impl Inputs {
 
     /// Rows of equal length that share nothing: `rows` `[B, T]`, row after row.
     #[must_use]
-    pub fn rows(tokens: &[TokenId], n_rows: usize, device: Device) -> Self {
+    pub(crate) fn rows(tokens: &[TokenId], n_rows: usize, device: Device) -> Self {
         let width = tokens.len() / n_rows.max(1);
         debug_assert_eq!(width * n_rows, tokens.len(), "rows of equal length");
         let row = |b: usize| (b * width..(b + 1) * width).collect();
@@ -79,7 +79,7 @@ impl Inputs {
 
     /// Number of tokens.
     #[must_use]
-    pub fn n_tokens(&self) -> usize {
+    pub(crate) fn n_tokens(&self) -> usize {
         self.slots.home.len()
     }
 
@@ -103,12 +103,12 @@ impl Inputs {
 
 /// Rows `index` `[M]` of `x` `[N, W]`: `[M, W]`. Its gradient sums in a fixed order on every device, that of `index_select`
 /// does not.
-pub fn gather_rows(x: &Tensor, index: &Tensor) -> Tensor {
+pub(crate) fn gather_rows(x: &Tensor, index: &Tensor) -> Tensor {
     Tensor::embedding(x, index, -1, false, false)
 }
 
 /// The gradient of [`gather_rows`]: `d` `[M, W]` added up into the `n` rows that they were taken from.
-pub fn scatter_add_rows(d: &Tensor, index: &Tensor, n: usize) -> Tensor {
+pub(crate) fn scatter_add_rows(d: &Tensor, index: &Tensor, n: usize) -> Tensor {
     use tch::Kind;
     Tensor::embedding_dense_backward(&d.to_kind(Kind::Float), index, n as i64, -1, false).to_kind(d.kind())
 }

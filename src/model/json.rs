@@ -10,18 +10,19 @@ use serde_json::{Map, Value};
 ///
 /// # Errors
 /// No JSON (NaN and infinity are none), nested more than 128 deep, or an object with a key twice.
-pub fn parse(bytes: &[u8]) -> Result<Value> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let parsed: Unambiguous = serde_json::from_slice(bytes).context("not JSON; fetch the file again")?;
     Ok(parsed.0)
 }
 
-/// Characters of a name or value in a message, and of what a library says of one with it in it.
-pub const OF_VALUE: usize = 80;
-pub const OF_REASON: usize = 300;
+/// Characters of a name or value in a message.
+pub(crate) const OF_VALUE: usize = 80;
+/// Characters of what a library says of a value with it in it.
+pub(crate) const OF_REASON: usize = 300;
 
 /// The first `most` characters of `text`: what stands in a file of others may be as long as the file.
-pub fn short(text: &str, most: usize) -> String {
+pub(crate) fn short(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),

@@ -12,7 +12,7 @@ use super::device::Placement;
 use crate::kernel::{LookBack, Number, view_mut};
 
 /// Sees the attention of the newest tokens go by.
-pub trait AttentionTap {
+pub(crate) trait AttentionTap {
     /// Whether it looks at layer `layer`.
     fn wants(&self, layer: usize) -> bool;
 
@@ -27,7 +27,7 @@ pub trait AttentionTap {
 }
 
 /// The cache of one batch of rows.
-pub struct KvCache {
+pub(crate) struct KvCache {
     layers: Vec<(Tensor, Tensor)>, // keys (B, K, C / W, D, W), values (B, K, C, D)
     key_block: Option<i64>,        // W, where it is not all columns
     block: i64,                    // W: columns whose keys lie together
@@ -64,24 +64,24 @@ impl KvCache {
 
     /// Number of rows B.
     #[must_use]
-    pub fn n_rows(&self) -> i64 {
+    pub(crate) fn n_rows(&self) -> i64 {
         self.starts.len() as i64
     }
 
     /// Number of columns in use: the column that the next token is written to, the same for every row.
     #[must_use]
-    pub fn n_columns(&self) -> i64 {
+    pub(crate) fn n_columns(&self) -> i64 {
         self.len
     }
 
     /// Number of columns there is room for.
     #[must_use]
-    pub fn capacity(&self) -> i64 {
+    pub(crate) fn capacity(&self) -> i64 {
         self.capacity
     }
 
     /// Position of the next token of every row, `[B]`.
-    pub fn next_positions(&self) -> Tensor {
+    pub(crate) fn next_positions(&self) -> Tensor {
         let positions: Vec<i64> = self.starts.iter().map(|s| self.len - s).collect();
         Tensor::from_slice(&positions)
     }
@@ -92,7 +92,13 @@ impl KvCache {
     }
 
     /// Stores the context of rows `rows` in layer `layer`: `keys` and `values` are `[K, n, D]`, n the context length.
-    pub fn fill(&mut self, layer: usize, rows: std::ops::Range<usize>, keys: &Tensor, values: &Tensor) {
+    pub(crate) fn fill(
+        &mut self,
+        layer: usize,
+        rows: std::ops::Range<usize>,
+        keys: &Tensor,
+        values: &Tensor,
+    ) {
         let n = keys.size()[1];
         let (first, count) = (rows.start as i64, rows.len() as i64);
         let (k, v) = &self.layers[layer];
@@ -122,7 +128,7 @@ impl KvCache {
     /// Writes this step's key and value of `layer`, `[B, K, 1, D]`, and attends as `by` says: `queries` are `[B * K, H / K, D]`,
     /// already scaled. Gives `[B * K, H / K, D]`; `tap` sees the weights, f32 `[B, H, columns]`. The column counts for later
     /// steps after [`KvCache::advance`].
-    pub fn attend(
+    pub(crate) fn attend(
         &mut self,
         layer: usize,
         queries: &Tensor,
@@ -159,13 +165,13 @@ impl KvCache {
     }
 
     /// Closes the step: the column written by `attend` in every layer is now part of the context.
-    pub fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         self.len += 1;
         debug_assert!(self.len <= self.capacity);
     }
 
     /// Takes in the rows of `other`, behind its own, with room for `n_new` more tokens each. Columns that no row needs go.
-    pub fn join(&mut self, other: &Self, n_new: i64) {
+    pub(crate) fn join(&mut self, other: &Self, n_new: i64) {
         let Some((first, _)) = self.layers.first() else { return };
         let (kind, device) = (first.kind(), first.device());
         let lens = [&*self, other]
@@ -204,7 +210,7 @@ impl KvCache {
 
     /// Copies of keys and values of row `row` in each layer, `[K, n, D]` each, of the first `n` tokens that it has read.
     #[must_use]
-    pub fn row(&self, row: i64, n: i64) -> Vec<(Tensor, Tensor)> {
+    pub(crate) fn row(&self, row: i64, n: i64) -> Vec<(Tensor, Tensor)> {
         let start = self.starts[row as usize];
         let own = |(keys, values): &(Tensor, Tensor)| {
             let keys = keys.get(row).transpose(2, 3).flatten(1, 2); // (K, C, D)
@@ -215,7 +221,7 @@ impl KvCache {
     }
 
     /// Keeps the rows `rows` (indices into the present ones), in that order; one that is named twice is there twice.
-    pub fn keep_rows(&mut self, rows: &[i64]) {
+    pub(crate) fn keep_rows(&mut self, rows: &[i64]) {
         let Some((first, _)) = self.layers.first() else { return };
         let (kind, device) = (first.kind(), first.device());
         let index = Tensor::from_slice(rows).to_device(device);

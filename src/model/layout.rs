@@ -14,7 +14,7 @@ use super::config::ModelConfig;
 
 /// One parameter under its Hugging Face name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// For example `model.layers.0.self_attn.q_proj.weight`.
     pub name: String,
     /// Sizes, row-major.
@@ -25,7 +25,7 @@ pub struct Entry {
 
 /// A view of the flat buffer: one parameter or several fused along their first dimension.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub(crate) struct Slot {
     /// Offset of the first element, in elements.
     pub start: i64,
     /// Sizes, row-major.
@@ -34,7 +34,7 @@ pub struct Slot {
 
 /// The views of one decoder layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LayerLayout {
+pub(crate) struct LayerLayout {
     /// Query, key and value projections, `[(H + 2K) D, E]`.
     pub qkv: Slot,
     /// Their biases, `[(H + 2K) D]`.
@@ -61,7 +61,7 @@ pub struct LayerLayout {
 
 /// Every parameter of a model and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// Token embedding, `[V, E]`.
     pub embed: Slot,
     /// One per decoder layer, first layer first.
@@ -77,7 +77,7 @@ pub struct Layout {
 
 /// The output layer of a network: where its parameters lie, or the parameters themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output<T> {
+pub(crate) enum Output<T> {
     /// The embedding, turned around.
     Tied,
     /// A projection onto the vocabulary, `[V, E]`.
@@ -93,7 +93,7 @@ pub enum Output<T> {
 
 impl<T> Output<T> {
     /// The same with every part replaced by `f` of it.
-    pub fn map<U>(&self, f: impl Fn(&T) -> U) -> Output<U> {
+    pub(crate) fn map<U>(&self, f: impl Fn(&T) -> U) -> Output<U> {
         match self {
             Self::Tied => Output::Tied,
             Self::Vocabulary(weight) => Output::Vocabulary(f(weight)),
@@ -105,12 +105,12 @@ impl<T> Output<T> {
 impl Slot {
     /// Number of elements.
     #[must_use]
-    pub fn n_elements(&self) -> i64 {
+    pub(crate) fn n_elements(&self) -> i64 {
         self.shape.iter().product()
     }
 
     /// This part of `flat` `[n_params]`, in its shape.
-    pub fn of(&self, flat: &Tensor) -> Tensor {
+    pub(crate) fn of(&self, flat: &Tensor) -> Tensor {
         flat.narrow(0, self.start, self.n_elements()).view(self.shape.as_slice())
     }
 }
@@ -118,7 +118,7 @@ impl Slot {
 impl Entry {
     /// Number of elements.
     #[must_use]
-    pub fn n_elements(&self) -> i64 {
+    pub(crate) fn n_elements(&self) -> i64 {
         self.shape.iter().product()
     }
 }
@@ -126,13 +126,13 @@ impl Entry {
 impl Layout {
     /// Places every parameter of a policy.
     #[must_use]
-    pub fn new(config: &ModelConfig) -> Self {
+    pub(crate) fn new(config: &ModelConfig) -> Self {
         Self::with_output(config, false)
     }
 
     /// Places every parameter of a critic, named as transformers names those of a model for token classification.
     #[must_use]
-    pub fn of_critic(config: &ModelConfig) -> Self {
+    pub(crate) fn of_critic(config: &ModelConfig) -> Self {
         Self::with_output(config, true)
     }
 
@@ -205,31 +205,31 @@ impl Layout {
 
     /// Views of layer `l`, counted from 0 and below L.
     #[must_use]
-    pub fn layer(&self, l: usize) -> &LayerLayout {
+    pub(crate) fn layer(&self, l: usize) -> &LayerLayout {
         &self.layers[l]
     }
 
     /// Every parameter once, in the order of the buffer and without gaps.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// The parameter with this Hugging Face name.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<&Entry> {
+    pub(crate) fn find(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
     /// Length of the flat buffer, in elements.
     #[must_use]
-    pub const fn n_params(&self) -> i64 {
+    pub(crate) const fn n_params(&self) -> i64 {
         self.n_params
     }
 
     /// Elements `0..n_decayed` are the matrices, which get weight decay; norms and biases follow.
     #[must_use]
-    pub const fn n_decayed(&self) -> i64 {
+    pub(crate) const fn n_decayed(&self) -> i64 {
         self.n_decayed
     }
 }

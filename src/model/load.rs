@@ -35,7 +35,7 @@ const PIECE: usize = 1 << 20;
 const MAX_THREADS: usize = 4;
 
 /// The weights in a folder: files whose headers were read, and numbers, stored as f32, bf16 or f16, that were not.
-pub struct StoredWeights {
+pub(crate) struct StoredWeights {
     dir: PathBuf,
     files: Vec<WeightFile>,
 }
@@ -44,7 +44,7 @@ pub struct StoredWeights {
 ///
 /// # Errors
 /// As [`StoredWeights::open`] and [`StoredWeights::layout`].
-pub fn check(dir: &Path, config: &ModelConfig) -> Result<()> {
+pub(crate) fn check(dir: &Path, config: &ModelConfig) -> Result<()> {
     StoredWeights::open(dir)?.layout(config).map(drop)
 }
 
@@ -54,7 +54,7 @@ impl StoredWeights {
     /// # Errors
     /// No weights, or both a single file and shards of it; a shard that is missing, or named outside of the folder; a file
     /// that is none, is truncated or damaged, or whose header lies.
-    pub fn open(dir: &Path) -> Result<Self> {
+    pub(crate) fn open(dir: &Path) -> Result<Self> {
         Self::open_files(dir, &weight_files(dir)?)
     }
 
@@ -62,7 +62,7 @@ impl StoredWeights {
     ///
     /// # Errors
     /// As [`StoredWeights::open`].
-    pub fn open_files(dir: &Path, files: &[PathBuf]) -> Result<Self> {
+    pub(crate) fn open_files(dir: &Path, files: &[PathBuf]) -> Result<Self> {
         let mut budget = MAX_HEADER_BYTES;
         let open = |path: &PathBuf| WeightFile::open(path, &mut budget);
         let files = files.iter().map(open).collect::<Result<_>>()?;
@@ -75,7 +75,7 @@ impl StoredWeights {
     /// Sizes of `config` that are not those of the weights, by their keys; else every tensor that is missing, unexpected, of
     /// another shape or of an unsupported dtype. An output projection beside an embedding that `config` says it is, with
     /// other numbers.
-    pub fn layout(&self, config: &ModelConfig) -> Result<Layout> {
+    pub(crate) fn layout(&self, config: &ModelConfig) -> Result<Layout> {
         let fits = || -> Result<Layout> {
             let tensors = self.tensors()?;
             fit::check_sizes(config, &tensors)?;
@@ -95,7 +95,7 @@ impl StoredWeights {
     ///
     /// # Errors
     /// As [`StoredWeights::layout`] of tensors; a file that cannot be read; a number that is not finite.
-    pub fn read(&self, layout: &Layout) -> Result<Vec<f32>> {
+    pub(crate) fn read(&self, layout: &Layout) -> Result<Vec<f32>> {
         let sources = self.tensors().and_then(|tensors| fit::sources(layout, tensors));
         let sources = sources.with_context(|| self.misfit())?;
         check_room(layout.n_params(), &fs::read_to_string("/proc/meminfo").unwrap_or_default())

@@ -16,7 +16,7 @@ use super::weights::Weights;
 /// A model with f32 master weights in one flat buffer and a copy in the compute precision.
 ///
 /// In f32 the copy and the masters are the same memory.
-pub struct Network {
+pub(crate) struct Network {
     /// Shape of the model.
     pub config: ModelConfig,
     /// Where each parameter lies in the flat buffers.
@@ -36,7 +36,12 @@ impl Network {
     ///
     /// # Errors
     /// If the buffer does not have the length of the layout.
-    pub fn new(config: ModelConfig, layout: Layout, master: Tensor, placement: Placement) -> Result<Self> {
+    pub(crate) fn new(
+        config: ModelConfig,
+        layout: Layout,
+        master: Tensor,
+        placement: Placement,
+    ) -> Result<Self> {
         ensure!(
             master.size() == [layout.n_params()],
             "parameters: got a buffer {:?}, expected [{}]",
@@ -52,12 +57,12 @@ impl Network {
     }
 
     /// The master weights, f32 `[n_params]`.
-    pub fn master(&self) -> &Tensor {
+    pub(crate) fn master(&self) -> &Tensor {
         &self.master
     }
 
     /// Lets `change` alter the master weights in place, then brings the compute copy up to date.
-    pub fn update<R>(&mut self, change: impl FnOnce(&mut Tensor) -> R) -> R {
+    pub(crate) fn update<R>(&mut self, change: impl FnOnce(&mut Tensor) -> R) -> R {
         let _guard = tch::no_grad_guard();
         let result = change(&mut self.master);
         if self.placement.kind != Kind::Float {
@@ -70,7 +75,7 @@ impl Network {
     ///
     /// # Errors
     /// If the lengths differ.
-    pub fn set_master(&mut self, values: &Tensor) -> Result<()> {
+    pub(crate) fn set_master(&mut self, values: &Tensor) -> Result<()> {
         ensure!(
             values.size() == self.master.size(),
             "parameters: got {:?}, expected {:?}",
@@ -83,14 +88,14 @@ impl Network {
 
     /// The decoder over the present weights.
     #[must_use]
-    pub fn decoder(&self) -> Decoder<'_> {
+    pub(crate) fn decoder(&self) -> Decoder<'_> {
         Decoder { config: &self.config, weights: &self.weights, rope: &self.rope }
     }
 
     /// A cache of this network's keys and values for rows whose contexts have the lengths `context_lens`, with room for `n_new`
     /// more tokens each.
     #[must_use]
-    pub fn cache(&self, context_lens: &[i64], n_new: i64) -> KvCache {
+    pub(crate) fn cache(&self, context_lens: &[i64], n_new: i64) -> KvCache {
         KvCache::new(&self.config, context_lens, n_new, self.placement, self.backend.engine().key_block())
     }
 
@@ -98,7 +103,7 @@ impl Network {
     ///
     /// # Errors
     /// If the weights are not where their placement says.
-    pub fn hidden(&self, inputs: &Inputs, tap: Option<Tap<'_>>) -> Result<Tensor> {
+    pub(crate) fn hidden(&self, inputs: &Inputs, tap: Option<Tap<'_>>) -> Result<Tensor> {
         tch::no_grad(|| self.backend.engine().hidden(&self.decoder(), inputs, tap))
     }
 
@@ -106,7 +111,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`Network::hidden`].
-    pub fn read_until(&self, inputs: &Inputs, last: usize, tap: Tap<'_>) -> Result<()> {
+    pub(crate) fn read_until(&self, inputs: &Inputs, last: usize, tap: Tap<'_>) -> Result<()> {
         tch::no_grad(|| self.backend.engine().read_until(&self.decoder(), inputs, last, tap))
     }
 
@@ -115,7 +120,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`Network::hidden`].
-    pub fn step(
+    pub(crate) fn step(
         &self,
         tokens: &Tensor,
         cache: &mut KvCache,
@@ -129,7 +134,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`Network::hidden`].
-    pub fn forward(&self, inputs: &Inputs, recompute: bool) -> Result<Forward> {
+    pub(crate) fn forward(&self, inputs: &Inputs, recompute: bool) -> Result<Forward> {
         self.backend.engine().forward(&self.decoder(), inputs, recompute)
     }
 
@@ -138,7 +143,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`Network::hidden`].
-    pub fn backward(
+    pub(crate) fn backward(
         &self,
         inputs: &Inputs,
         forward: Forward,
@@ -150,7 +155,7 @@ impl Network {
 
     /// A gradient buffer of zeros.
     #[must_use]
-    pub fn zero_gradient(&self) -> Gradient {
+    pub(crate) fn zero_gradient(&self) -> Gradient {
         Gradient::zeros(self.layout.n_params(), self.placement.device)
     }
 }

@@ -16,7 +16,7 @@ use super::network::Network;
 use crate::types::{Purpose, RunRandom};
 
 /// A language model that acts. Whatever a [`Network`] can do, it can.
-pub struct Policy {
+pub(crate) struct Policy {
     network: Network,
     /// Rows of the output layer without a token, int64, where there are any.
     without_token: Option<Tensor>,
@@ -27,7 +27,7 @@ impl Policy {
     ///
     /// # Errors
     /// If the buffer does not have the length of the layout.
-    pub fn new(config: ModelConfig, master: Tensor, placement: Placement) -> Result<Self> {
+    pub(crate) fn new(config: ModelConfig, master: Tensor, placement: Placement) -> Result<Self> {
         let layout = Layout::new(&config);
         let rows = Some(config.rows_without_token()).filter(|rows| !rows.is_empty());
         let without_token = rows.map(|rows| Tensor::from_slice(&rows).to_device(placement.device));
@@ -38,7 +38,7 @@ impl Policy {
     ///
     /// # Errors
     /// If weights are missing, damaged or do not fit.
-    pub fn load(dir: &Path, config: ModelConfig, placement: Placement) -> Result<Self> {
+    pub(crate) fn load(dir: &Path, config: ModelConfig, placement: Placement) -> Result<Self> {
         let stored = StoredWeights::open(dir)?;
         let flat = stored.read(&stored.layout(&config)?)?;
         Self::new(config, Tensor::from_slice(&flat), placement)
@@ -49,7 +49,7 @@ impl Policy {
     ///
     /// # Errors
     /// As [`Policy::new`].
-    pub fn scratch(config: ModelConfig, random: &RunRandom, placement: Placement) -> Result<Self> {
+    pub(crate) fn scratch(config: ModelConfig, random: &RunRandom, placement: Placement) -> Result<Self> {
         let layout = Layout::new(&config);
         let mut flat = vec![0f32; usize::try_from(layout.n_params())?];
         let residual = 0.02 / ((2 * config.n_layers) as f32).sqrt();
@@ -69,7 +69,7 @@ impl Policy {
 
     /// The output layer at `temperature`.
     #[must_use]
-    pub fn head(&self, temperature: f64) -> Head<'_> {
+    pub(crate) fn head(&self, temperature: f64) -> Head<'_> {
         let weights = &self.network.weights;
         let projection = match &weights.output {
             Output::Vocabulary(projection) => projection,
@@ -80,7 +80,7 @@ impl Policy {
     }
 
     /// Where the output projection's gradient goes: a part of `gradient`, `[V, E]`.
-    pub fn head_gradient<'g>(&self, gradient: &'g mut Gradient) -> GradientPart<'g> {
+    pub(crate) fn head_gradient<'g>(&self, gradient: &'g mut Gradient) -> GradientPart<'g> {
         let layout = &self.network.layout;
         gradient.part(match &layout.output {
             Output::Vocabulary(slot) => slot,

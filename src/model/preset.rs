@@ -6,7 +6,7 @@ use super::settings::Preset;
 impl Preset {
     /// The shape of the preset for a tokenizer with `vocab_size` tokens.
     #[must_use]
-    pub fn config(self, vocab_size: i64) -> ModelConfig {
+    pub(crate) fn config(self, vocab_size: i64) -> ModelConfig {
         let Self::Countdown2m = self;
         ModelConfig {
             family: Family::Qwen3,

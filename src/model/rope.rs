@@ -15,7 +15,7 @@ const BLOCK: i64 = 1 << 12;
 
 /// Cosines and sines of the positions that passes have asked for so far. A model may be made for a million positions where a
 /// run uses a few hundred, so tables grow with what is in use.
-pub struct Rope {
+pub(crate) struct Rope {
     frequencies: Tensor, // (D/2), double
     n_positions: i64,
     kind: Kind,
@@ -24,7 +24,7 @@ pub struct Rope {
 }
 
 /// Cosines and sines of positions `0..P`, `[P, D/2]` each.
-pub struct Tables {
+pub(crate) struct Tables {
     /// Cosines.
     pub cos: Tensor,
     /// Sines.
@@ -32,7 +32,7 @@ pub struct Tables {
 }
 
 /// The rotation of the positions of one forward pass, shaped to broadcast over `[N, heads, D/2]`.
-pub struct Rotation {
+pub(crate) struct Rotation {
     cos: Tensor,
     sin: Tensor,
 }
@@ -40,7 +40,7 @@ pub struct Rotation {
 impl Rope {
     /// The rotations of `config`'s positions, in numbers of `kind`.
     #[must_use]
-    pub fn new(config: &ModelConfig, kind: Kind, device: Device) -> Self {
+    pub(crate) fn new(config: &ModelConfig, kind: Kind, device: Device) -> Self {
         let half = config.head_dim / 2;
         let frequencies: Vec<f64> = (0..half)
             .map(|i| config.rope.theta.powf(-2.0 * i as f64 / config.head_dim as f64))
@@ -57,7 +57,7 @@ impl Rope {
     }
 
     /// Tables of the first `n` positions or more, of all positions where the model has fewer.
-    pub fn tables(&self, n: i64) -> Tables {
+    pub(crate) fn tables(&self, n: i64) -> Tables {
         let mut known = self.known.borrow_mut();
         let n_known = known.len();
         if n_known < n.min(self.n_positions) {
@@ -85,13 +85,13 @@ impl Rope {
     }
 
     /// Number of positions of the model.
-    pub fn n_positions(&self) -> i64 {
+    pub(crate) fn n_positions(&self) -> i64 {
         self.n_positions
     }
 
     /// One position per token: `positions` is `[N]`, each below `n` and the model's number of positions.
     #[must_use]
-    pub fn at(&self, positions: &Tensor, n: i64) -> Rotation {
+    pub(crate) fn at(&self, positions: &Tensor, n: i64) -> Rotation {
         let Tables { cos, sin } = self.tables(n);
         let shape = |t: &Tensor| t.index_select(0, positions).unsqueeze(1); // (N, 1, D/2)
         Rotation { cos: shape(&cos), sin: shape(&sin) }
@@ -107,7 +107,7 @@ impl Tables {
 
 impl Rotation {
     /// Rotates `x`, `[N, heads, D]`.
-    pub fn apply(&self, x: &Tensor) -> Tensor {
+    pub(crate) fn apply(&self, x: &Tensor) -> Tensor {
         let halves = x.chunk(2, -1);
         let (a, b) = (&halves[0], &halves[1]);
         let first = a * &self.cos - b * &self.sin;

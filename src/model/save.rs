@@ -30,7 +30,7 @@ const WIDTH: usize = 4;
 /// # Errors
 /// One of the files exists already (nothing is overwritten), the disk is full, or another failure to write; names the
 /// file. Files finished until then stay, an unfinished one is removed.
-pub fn save_folder(
+pub(crate) fn save_folder(
     dir: &Path,
     config: &ModelConfig,
     layout: &Layout,

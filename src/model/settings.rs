@@ -10,7 +10,7 @@ use crate::types::Rules;
 /// The policy of a run: exactly one of `path`, `hub` and `scratch`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ModelSettings {
+pub(crate) struct ModelSettings {
     /// A Hugging Face folder: config.json, safetensors, tokenizer.json.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
@@ -37,7 +37,7 @@ pub struct ModelSettings {
 impl ModelSettings {
     /// What its keys may be: one place that the policy comes from.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self { path, hub, revision, scratch, dtype: _, device: _, backend: _ } = self;
         let mut rules = Rules::default();
         let sources =
@@ -60,7 +60,7 @@ impl ModelSettings {
 /// Architectures that ship with the project, started from random weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Preset {
+pub(crate) enum Preset {
     /// Qwen3 shape, 4 layers of width 192, the Countdown tokenizer: about 2 M parameters.
     Countdown2m,
 }
@@ -68,7 +68,7 @@ pub enum Preset {
 /// Precision of computation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Dtype {
+pub(crate) enum Dtype {
     /// bf16 where the hardware multiplies it fast (CUDA, AMX, AVX512-BF16), else f32.
     #[default]
     Auto,
@@ -81,7 +81,7 @@ pub enum Dtype {
 /// Where tensors live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum DeviceChoice {
+pub(crate) enum DeviceChoice {
     /// The first CUDA device if libtorch sees one, else the CPU.
     #[default]
     Auto,
@@ -94,7 +94,7 @@ pub enum DeviceChoice {
 /// What computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum BackendChoice {
+pub(crate) enum BackendChoice {
     /// Kernels on a CPU where they know the model, else libtorch's operations.
     #[default]
     Auto,

@@ -5,7 +5,7 @@ use tch::Tensor;
 use super::layout::{Layout, Output, Slot};
 
 /// The weights of a decoder. Every tensor is a leaf of the autograd graph and shares the flat buffer's storage.
-pub struct Weights {
+pub(crate) struct Weights {
     /// Token embeddings, `[V, E]`.
     pub embed: Tensor,
     /// The blocks.
@@ -17,7 +17,7 @@ pub struct Weights {
 }
 
 /// The weights of one block.
-pub struct LayerWeights {
+pub(crate) struct LayerWeights {
     /// Gain before attention, `[E]`.
     pub input_norm: Tensor,
     /// Queries, keys and values in one projection, `[(H + 2K) * D, E]`.
@@ -41,7 +41,7 @@ pub struct LayerWeights {
 }
 
 /// Gains of query and key norm, `[D]` each.
-pub struct QkNorm {
+pub(crate) struct QkNorm {
     /// For queries.
     pub q: Tensor,
     /// For keys.
@@ -50,7 +50,7 @@ pub struct QkNorm {
 
 impl QkNorm {
     /// One row per head, queries first: `[H + K, D]`, so that queries and keys are normed together.
-    pub fn rows(&self, n_heads: i64, n_kv_heads: i64) -> Tensor {
+    pub(crate) fn rows(&self, n_heads: i64, n_kv_heads: i64) -> Tensor {
         let repeat = |t: &Tensor, n: i64| t.unsqueeze(0).expand([n, -1], false);
         Tensor::cat(&[repeat(&self.q, n_heads), repeat(&self.k, n_kv_heads)], 0)
     }
@@ -59,7 +59,7 @@ impl QkNorm {
 impl Weights {
     /// Views of `flat` (`[n_params]`, any float kind) at the places of `layout`.
     #[must_use]
-    pub fn new(layout: &Layout, flat: &Tensor) -> Self {
+    pub(crate) fn new(layout: &Layout, flat: &Tensor) -> Self {
         let view = |slot: &Slot| leaf(flat, slot);
         let layers = layout.layers.iter().map(|places| LayerWeights {
             input_norm: view(&places.input_norm),
@@ -85,7 +85,7 @@ impl Weights {
     /// The leaves whose gradient autograd finds, with their places: all but the embedding and the output layer, whose
     /// gradients are made by hand ([`super::Network::backward`], [`super::Head::backward`], [`super::ValueHead::backward`]).
     #[must_use]
-    pub fn inner(&self, layout: &Layout) -> Vec<(Slot, Tensor)> {
+    pub(crate) fn inner(&self, layout: &Layout) -> Vec<(Slot, Tensor)> {
         let layers = (0..self.layers.len()).flat_map(|l| self.layer_leaves(layout, l));
         self.final_leaf(layout).into_iter().chain(layers).collect()
     }

@@ -22,7 +22,7 @@ pub(super) const WIDTH: usize = 100;
 const REDRAWS_PER_S: u8 = 20;
 
 /// The person's view of the run.
-pub struct Console {
+pub(crate) struct Console {
     /// `None` where standard error is no terminal.
     bars: Option<MultiProgress>,
     /// The first step whose line was printed, and when: the start of the pace that foretells the time left.
@@ -38,7 +38,7 @@ impl Default for Console {
 impl Console {
     /// A console with bars if standard error is a terminal, else with plain lines.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let screen = || {
             let lasting = Box::new(LastingTerm::stderr());
@@ -50,14 +50,14 @@ impl Console {
 
     /// The same console for one more run, whose pace is measured anew.
     #[must_use]
-    pub fn for_another_run(&self) -> Self {
+    pub(crate) fn for_another_run(&self) -> Self {
         Self { bars: self.bars.clone(), first: OnceLock::new() }
     }
 
     /// Begins something that happens once, like SFT: its end leaves a line. `total` counts whatever
     /// [`Phase::advance`] reports; 0 where it is unknown.
     #[must_use]
-    pub fn phase(&self, name: &str, total: u64) -> Phase {
+    pub(crate) fn phase(&self, name: &str, total: u64) -> Phase {
         if self.bars.is_none() {
             self.note(format_args!("{name} ..."));
         }
@@ -67,7 +67,7 @@ impl Console {
     /// Begins a part of a step, like generation, or of the set-up: a bar while it lasts, without a `total` a spinner; as
     /// plain lines, only a sign of life if it is long.
     #[must_use]
-    pub fn step_phase(&self, name: &str, total: u64) -> Phase {
+    pub(crate) fn step_phase(&self, name: &str, total: u64) -> Phase {
         self.begin(name, total, false)
     }
 
@@ -94,7 +94,7 @@ impl Console {
 
     /// Prints what `step` of `total` reports: reward, accuracy, length, entropy, KL, speed, time left, and a second
     /// line where the step ended in an evaluation.
-    pub fn step_line(&self, step: Step, total: Step, row: &MetricRow) {
+    pub(crate) fn step_line(&self, step: Step, total: Step, row: &MetricRow) {
         let (first, since) = *self.first.get_or_init(|| (step, Instant::now()));
         let pace = match step.saturating_sub(first) {
             0 => row.get("time/step"),
@@ -107,12 +107,12 @@ impl Console {
     }
 
     /// Prints something worth knowing, like the checkpoint that a run continues from.
-    pub fn note(&self, text: impl Display) {
+    pub(crate) fn note(&self, text: impl Display) {
         self.print(&mut io::stderr(), text);
     }
 
     /// Prints the last words of the run.
-    pub fn summary(&self, summary: &super::Summary) {
+    pub(crate) fn summary(&self, summary: &super::Summary) {
         self.print(&mut io::stdout(), format_args!("\n{summary}"));
     }
 
@@ -129,7 +129,7 @@ impl Console {
 }
 
 /// Something under way. Dropped without [`Phase::finish`], as an error does, it disappears without a word.
-pub struct Phase {
+pub(crate) struct Phase {
     console: Console,
     name: String,
     total: u64,
@@ -148,7 +148,7 @@ struct Progress {
 
 impl Phase {
     /// Reports `n` more of the total done; `message` says how it stands and replaces the one before.
-    pub fn advance(&self, n: u64, message: impl Into<String>) {
+    pub(crate) fn advance(&self, n: u64, message: impl Into<String>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.done += n;
         state.message = printable(&message.into()).into_owned();
@@ -165,7 +165,7 @@ impl Phase {
     }
 
     /// Counts `n` of the total as done before the phase began: they say nothing about its pace.
-    pub fn skip(&self, n: u64) {
+    pub(crate) fn skip(&self, n: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.done += n;
         state.reported.1 = state.done;
@@ -176,7 +176,7 @@ impl Phase {
     }
 
     /// Ends the phase; prints its duration and last message, if it is one that leaves a line.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -246,7 +246,7 @@ fn style(total: u64) -> ProgressStyle {
 
 /// `seconds` for people: `8.3s`, `45s`, `12m30s`, `1h02m`, `2d03h`.
 #[must_use]
-pub fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     // Rounded before the choice of units, so that 59.7 s are a minute.
     let s = seconds.round() as u64;
     match s {

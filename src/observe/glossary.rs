@@ -9,7 +9,7 @@ use crate::types::MetricRow;
 
 /// One metric, or a family of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The key, or its pattern.
     pub key: &'static str,
     /// Unit of the number; empty for one without.
@@ -22,7 +22,7 @@ pub struct Entry {
 const SHARE: &str = "0..1";
 
 /// All entries, in the order in which a person would read them.
-pub const ENTRIES: &[Entry] = &[
+pub(crate) const ENTRIES: &[Entry] = &[
     entry(
         "reward/mean",
         "",
@@ -193,13 +193,13 @@ const fn entry(key: &'static str, unit: &'static str, meaning: &'static str) -> 
 
 /// The entry that covers `key`.
 #[must_use]
-pub fn explain(key: &str) -> Option<&'static Entry> {
+pub(crate) fn explain(key: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| covers(entry.key, key))
 }
 
 /// Keys of `row` that no entry covers.
 #[must_use]
-pub fn unknown_keys(row: &MetricRow) -> Vec<&str> {
+pub(crate) fn unknown_keys(row: &MetricRow) -> Vec<&str> {
     row.iter().map(|(key, _)| key).filter(|key| explain(key).is_none()).collect()
 }
 
@@ -207,7 +207,7 @@ pub fn unknown_keys(row: &MetricRow) -> Vec<&str> {
 ///
 /// # Errors
 /// If a key has two writers, or no entry here: a defect of the program.
-pub fn check(row: &MetricRow) -> Result<()> {
+pub(crate) fn check(row: &MetricRow) -> Result<()> {
     let twice = row.written_twice();
     ensure!(twice.is_none(), "metrics: two parts of the program report `{}`", twice.unwrap_or_default());
     let unknown = unknown_keys(row);

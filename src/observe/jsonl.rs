@@ -21,7 +21,7 @@ use crate::types::{MetricRow, Step};
 
 /// Appends rows to `metrics.jsonl`.
 #[derive(Debug)]
-pub struct Jsonl {
+pub(crate) struct Jsonl {
     path: PathBuf,
     file: File,
     last: Option<Step>,
@@ -32,7 +32,7 @@ impl Jsonl {
     ///
     /// # Errors
     /// If `path` exists or cannot be created.
-    pub fn create(path: &Path) -> Result<Self> {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).open(path);
         let file = file.with_context(|| format!("could not create {}", path.display()))?;
         Ok(Self { path: path.to_owned(), file, last: None })
@@ -42,7 +42,7 @@ impl Jsonl {
     ///
     /// # Errors
     /// If the file cannot be cut, or as [`Kept::read`].
-    pub fn resume(path: &Path, step: Step) -> Result<(Self, Vec<(Step, MetricRow)>)> {
+    pub(crate) fn resume(path: &Path, step: Step) -> Result<(Self, Vec<(Step, MetricRow)>)> {
         let kept = Kept::read(path, step)?;
         let file = append_to(path).and_then(|file| file.set_len(kept.end as u64).map(|()| file));
         let file = file.with_context(|| format!("could not cut {} after step {step}", path.display()))?;
@@ -53,7 +53,7 @@ impl Jsonl {
 
 /// What of a `metrics.jsonl` a run keeps that goes on after a step.
 #[derive(Debug)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// The rows up to that step.
     pub rows: Vec<(Step, MetricRow)>,
     /// What a person should know of the file.
@@ -68,7 +68,7 @@ impl Kept {
     ///
     /// # Errors
     /// If the file cannot be read; if a row up to `step` is broken, missing, doubled or out of order; says what to do.
-    pub fn read(path: &Path, step: Step) -> Result<Self> {
+    pub(crate) fn read(path: &Path, step: Step) -> Result<Self> {
         let mut kept = Self { rows: Vec::new(), notes: Vec::new(), end: 0 };
         let note = |what: String| format!("{}: {what}", path.display());
         if step == 0 {
@@ -117,7 +117,7 @@ impl Kept {
 
 /// What can be read of a `metrics.jsonl`. Whether that is enough is for those to say who know how many steps there were.
 #[derive(Debug, Default)]
-pub struct Sound {
+pub(crate) struct Sound {
     /// The rows up to the first fault.
     pub rows: Vec<(Step, MetricRow)>,
     /// The fault: a line that is broken, or not of the step that comes next.
@@ -129,7 +129,7 @@ impl Jsonl {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn read(path: &Path) -> Result<Sound> {
+    pub(crate) fn read(path: &Path) -> Result<Sound> {
         let mut sound = Sound::default();
         for row in Rows::open(path)? {
             match row {

@@ -16,7 +16,7 @@ pub(super) struct LastingTerm {
 
 impl LastingTerm {
     /// On standard error.
-    pub fn stderr() -> Self {
+    pub(super) fn stderr() -> Self {
         Self { term: Term::buffered_stderr(), is_gone: AtomicBool::new(false) }
     }
 

@@ -4,10 +4,10 @@
 //! anything: metrics are returned by the stages and reach this module from the run loop alone.
 
 mod console;
-pub mod glossary;
+pub(crate) mod glossary;
 mod jsonl;
 mod lasting_term;
-pub mod rollouts;
+pub(crate) mod rollouts;
 mod step_line;
 mod summary;
 mod tensorboard;
@@ -16,16 +16,16 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use console::{Console, Phase, duration};
-pub use jsonl::{Jsonl, Kept, Sound};
-pub use summary::{Accuracy, Stage, Summary};
-pub use tensorboard::TensorBoard;
+pub(crate) use console::{Console, Phase, duration};
+pub(crate) use jsonl::{Jsonl, Kept, Sound};
+pub(crate) use summary::{Accuracy, Stage, Summary};
+pub(crate) use tensorboard::TensorBoard;
 
 use crate::run_folder::RunFolder;
 use crate::types::{MetricRow, Step};
 
 /// Somewhere that rows of metrics go.
-pub trait MetricSink {
+pub(crate) trait MetricSink {
     /// Takes over the row of `step`; steps come in rising order, each once.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ pub trait MetricSink {
 /// What is written beside `metrics.jsonl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ObserveConfig {
+pub(crate) struct ObserveConfig {
     /// Whether the metrics are also written for TensorBoard.
     pub tensorboard: bool,
     /// Steps between files of rollouts; 0 writes none.
@@ -55,7 +55,11 @@ impl ObserveConfig {
     ///
     /// # Errors
     /// If a file cannot be read or written, or `metrics.jsonl` has a broken line.
-    pub fn sinks(self, folder: &RunFolder, last_row: Option<Step>) -> Result<Vec<Box<dyn MetricSink>>> {
+    pub(crate) fn sinks(
+        self,
+        folder: &RunFolder,
+        last_row: Option<Step>,
+    ) -> Result<Vec<Box<dyn MetricSink>>> {
         let path = folder.metrics();
         let (jsonl, rows) = match last_row {
             None => (Jsonl::create(&path)?, Vec::new()),
@@ -70,7 +74,7 @@ impl ObserveConfig {
 
     /// Whether the responses of `step` are written.
     #[must_use]
-    pub fn wants_rollouts(self, step: Step) -> bool {
+    pub(crate) fn wants_rollouts(self, step: Step) -> bool {
         self.rollouts_every != 0 && step.is_multiple_of(self.rollouts_every)
     }
 }

@@ -17,7 +17,7 @@ use crate::types::{Finish, Step, TokenId, TrainedTree};
 ///
 /// # Errors
 /// If the file cannot be written, or a fork names a leaf that its tree does not have.
-pub fn write(path: &Path, step: Step, trees: &[TrainedTree]) -> Result<()> {
+pub(crate) fn write(path: &Path, step: Step, trees: &[TrainedTree]) -> Result<()> {
     write_whole(path, |mut writer| {
         for tree in trees {
             for leaf in 0..tree.tree().leaves.len() {

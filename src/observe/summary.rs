@@ -6,7 +6,7 @@ use super::console::duration;
 
 /// An accuracy on held-out items.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Accuracy {
+pub(crate) struct Accuracy {
     /// Share of correct responses, 0..1.
     pub mean: f64,
     /// Half the width of its 95 % interval, 0..1.
@@ -15,7 +15,7 @@ pub struct Accuracy {
 
 /// The policy at one moment of the run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stage {
+pub(crate) struct Stage {
     /// Which moment: `after SFT`.
     pub name: String,
     /// One accuracy for each of [`Summary::columns`]; `None` where it was not measured.
@@ -24,7 +24,7 @@ pub struct Stage {
 
 /// The last words of a run; [`fmt::Display`] gives lines of at most 100 columns as long as the paths allow it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// What ended and how: `countdown: 120 steps done`.
     pub title: String,
     /// Duration of the run, seconds.

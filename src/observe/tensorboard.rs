@@ -85,7 +85,7 @@ enum DataClass {
 }
 
 /// Writes rows as TensorBoard events.
-pub struct TensorBoard {
+pub(crate) struct TensorBoard {
     path: PathBuf,
     file: BufWriter<File>,
     /// Unix time of the run's second 0.
@@ -99,7 +99,7 @@ impl TensorBoard {
     ///
     /// # Errors
     /// If the folder cannot be created, emptied or written.
-    pub fn rebuild(folder: &Path, rows: &[(Step, MetricRow)]) -> Result<Self> {
+    pub(crate) fn rebuild(folder: &Path, rows: &[(Step, MetricRow)]) -> Result<Self> {
         let prepare = || {
             fs::create_dir_all(folder)?;
             for entry in fs::read_dir(folder)? {

@@ -31,14 +31,14 @@ const BLOCK: i64 = 1 << 18;
 const MAX_NORM: f64 = 1e19;
 
 /// The optimiser of one network.
-pub struct AdamW {
+pub(crate) struct AdamW {
     config: OptimConfig,
     state: AdamWState,
 }
 
 /// Everything the optimiser remembers.
 #[derive(Debug)]
-pub struct AdamWState {
+pub(crate) struct AdamWState {
     /// Running mean of gradients, f32 `[n_params]`.
     pub first: Tensor,
     /// Running mean of squared gradients, f32 `[n_params]`.
@@ -49,7 +49,7 @@ pub struct AdamWState {
 
 /// What one update did.
 #[derive(Clone, Copy, Debug)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// Global L2 norm of the gradient before clipping.
     pub grad_norm: f64,
     /// L2 norm of the change of the weights; `None` if the update was refused because the gradient is not finite, or so
@@ -60,7 +60,7 @@ pub struct Applied {
 impl AdamWState {
     /// The same state in the same memory.
     #[must_use]
-    pub fn shallow_clone(&self) -> Self {
+    pub(crate) fn shallow_clone(&self) -> Self {
         let Self { first, second, updates } = self;
         Self { first: first.shallow_clone(), second: second.shallow_clone(), updates: *updates }
     }
@@ -69,14 +69,14 @@ impl AdamWState {
 impl AdamW {
     /// An optimiser that has made no update yet.
     #[must_use]
-    pub fn new(config: OptimConfig, network: &Network) -> Self {
+    pub(crate) fn new(config: OptimConfig, network: &Network) -> Self {
         let zeros = || network.master().zeros_like();
         Self { config, state: AdamWState { first: zeros(), second: zeros(), updates: 0 } }
     }
 
     /// What has to be saved.
     #[must_use]
-    pub fn state(&self) -> &AdamWState {
+    pub(crate) fn state(&self) -> &AdamWState {
         &self.state
     }
 
@@ -84,7 +84,7 @@ impl AdamW {
     ///
     /// # Errors
     /// If the state is of a model of another size.
-    pub fn restore(&mut self, state: AdamWState) -> Result<()> {
+    pub(crate) fn restore(&mut self, state: AdamWState) -> Result<()> {
         for moment in [&state.first, &state.second] {
             let (got, expected) = (moment.size(), self.state.first.size());
             ensure!(got == expected, "optimiser state: got {got:?} moments, expected {expected:?}");
@@ -99,7 +99,7 @@ impl AdamW {
     }
 
     /// One update with `gradient` at learning rate `lr`. A gradient whose squares are not all finite changes nothing.
-    pub fn apply(&mut self, network: &mut Network, gradient: &Gradient, lr: f64) -> Applied {
+    pub(crate) fn apply(&mut self, network: &mut Network, gradient: &Gradient, lr: f64) -> Applied {
         let _guard = tch::no_grad_guard();
         let grad_norm = squares(gradient.flat()).sqrt();
         if grad_norm.is_nan() || grad_norm > MAX_NORM {

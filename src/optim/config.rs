@@ -8,7 +8,7 @@ use crate::types::Rules;
 /// AdamW with decoupled weight decay, gradient clipping by global norm, warm-up and decay.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OptimConfig {
+pub(crate) struct OptimConfig {
     /// Peak learning rate, above 0 and at most 1.
     pub lr: f64,
     /// Decay of the running mean of gradients and of their squares; the first at most the second.
@@ -37,7 +37,7 @@ pub struct OptimConfig {
 impl OptimConfig {
     /// What its keys may be. The proof of `AdamW` that no weight becomes infinite rests on these bounds.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self { lr, betas, eps, weight_decay, max_grad_norm, warmup_steps: _, schedule, final_lr_ratio } =
             self;
         let mut rules = Rules::default();
@@ -61,7 +61,7 @@ impl OptimConfig {
 }
 
 /// AdamW moves every weight by about its learning rate.
-pub fn expect_learning_rate(rules: &mut Rules, key: &str, lr: f64) {
+pub(crate) fn expect_learning_rate(rules: &mut Rules, key: &str, lr: f64) {
     let expected =
         "above 0 and at most 1, since every weight moves by about that much; usual are 1e-6 to 1e-2";
     rules.expect(key, lr, expected, lr > 0.0 && lr <= 1.0);
@@ -70,7 +70,7 @@ pub fn expect_learning_rate(rules: &mut Rules, key: &str, lr: f64) {
 /// Course of the learning rate after the warm-up, up to the last step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Schedule {
+pub(crate) enum Schedule {
     /// Stays at `lr`.
     #[default]
     Constant,

@@ -4,6 +4,6 @@ mod adamw;
 mod config;
 mod schedule;
 
-pub use adamw::{AdamW, AdamWState, Applied};
-pub use config::{OptimConfig, Schedule, expect_learning_rate};
-pub use schedule::learning_rate;
+pub(crate) use adamw::{AdamW, AdamWState};
+pub(crate) use config::{OptimConfig, Schedule, expect_learning_rate};
+pub(crate) use schedule::learning_rate;

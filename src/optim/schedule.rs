@@ -6,7 +6,7 @@ use crate::types::Step;
 /// Rises linearly over `warmup_steps`, then follows the schedule so that the last step, `n_steps`, ends at
 /// `final_lr_ratio * lr`. Steps count from 1.
 #[must_use]
-pub fn learning_rate(config: &OptimConfig, step: Step, n_steps: Step) -> f64 {
+pub(crate) fn learning_rate(config: &OptimConfig, step: Step, n_steps: Step) -> f64 {
     let warmup = config.warmup_steps;
     if step < warmup {
         return config.lr * step as f64 / warmup as f64;

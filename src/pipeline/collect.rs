@@ -23,7 +23,7 @@ use crate::score::{Judge, Whole};
 use crate::types::{Completion, Fork, GenRequest, Leaf, Progress, Prompt, Step, Tree};
 
 /// Asks a policy and judges its answers.
-pub struct Collector {
+pub(crate) struct Collector {
     /// Chooses prompts.
     pub sampler: Box<dyn PromptSampler>,
     /// Decides which responses to ask for.
@@ -40,7 +40,7 @@ pub struct Collector {
 
 /// Trees, and where further responses will leave those that they have.
 #[derive(Clone, Debug, Default)]
-pub struct PendingBranches {
+pub(crate) struct PendingBranches {
     /// One per prompt.
     pub trees: Vec<Tree>,
     /// Index of a tree, and the fork; neighbours leave at one place.
@@ -49,7 +49,7 @@ pub struct PendingBranches {
 
 /// What calls took.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Timings {
+pub(crate) struct Timings {
     /// Seconds of generating, and of reading what was generated.
     pub generate_s: f64,
     /// Seconds of scoring.
@@ -59,7 +59,7 @@ pub struct Timings {
 }
 
 /// What is asked of a policy in one call.
-pub struct CollectContext<'a> {
+pub(crate) struct CollectContext<'a> {
     /// Who answers.
     pub policy: &'a Policy,
     /// The step that it happens in.
@@ -72,7 +72,7 @@ pub struct CollectContext<'a> {
 
 impl Collector {
     /// The first requests for `prompts`.
-    pub fn open(&self, prompts: &[Arc<Prompt>]) -> Vec<GenRequest> {
+    pub(crate) fn open(&self, prompts: &[Arc<Prompt>]) -> Vec<GenRequest> {
         prompts.iter().flat_map(|prompt| self.explorer.open(prompt)).collect()
     }
 
@@ -80,7 +80,11 @@ impl Collector {
     ///
     /// # Errors
     /// If generation fails.
-    pub fn ask(&mut self, context: &mut CollectContext<'_>, requests: &[GenRequest]) -> Result<Generated> {
+    pub(crate) fn ask(
+        &mut self,
+        context: &mut CollectContext<'_>,
+        requests: &[GenRequest],
+    ) -> Result<Generated> {
         let start = Instant::now();
         let generation = Generation { step: context.step, ..self.generation };
         let generated = self.engine.generate(context.policy, requests, &generation, context.progress)?;
@@ -93,7 +97,7 @@ impl Collector {
     ///
     /// # Errors
     /// If a response cannot be decoded, or a grader does not work.
-    pub fn score(
+    pub(crate) fn score(
         &self,
         requests: Vec<GenRequest>,
         completions: Vec<Completion>,
@@ -110,7 +114,7 @@ impl Collector {
     ///
     /// # Errors
     /// If results cannot be copied to the host.
-    pub fn branch(
+    pub(crate) fn branch(
         &mut self,
         context: &mut CollectContext<'_>,
         (trees, depth): (Vec<Tree>, usize),
@@ -145,7 +149,7 @@ impl Collector {
     ///
     /// # Errors
     /// If a response cannot be decoded, or a grader does not work.
-    pub fn grown(
+    pub(crate) fn grown(
         &self,
         branches: PendingBranches,
         requests: Vec<GenRequest>,
@@ -159,7 +163,7 @@ impl Collector {
     }
 
     /// Shows whole `trees` to whoever chooses the next prompts.
-    pub fn finish(&mut self, trees: &[Tree]) {
+    pub(crate) fn finish(&mut self, trees: &[Tree]) {
         self.sampler.observe(trees);
     }
 }
@@ -167,7 +171,7 @@ impl Collector {
 impl PendingBranches {
     /// A request for each fork; samples are numbered on from those that each tree has.
     #[must_use]
-    pub fn requests(&self) -> Vec<GenRequest> {
+    pub(crate) fn requests(&self) -> Vec<GenRequest> {
         let of_tree = self.forks.chunk_by(|a, b| a.0 == b.0).flat_map(|forks| {
             forks.iter().enumerate().map(|(n, (i, fork))| {
                 let tree = &self.trees[*i];

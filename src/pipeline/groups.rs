@@ -9,7 +9,7 @@ use crate::types::Rules;
 /// response from another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct GroupsConfig {
+pub(crate) struct GroupsConfig {
     /// Whether zero-variance groups are trained on, left out, or replaced.
     pub zero_variance: ZeroVariance,
     /// Generation rounds that `zero_variance = "refill"` may add to a step; 3 where it is not said.
@@ -20,7 +20,7 @@ pub struct GroupsConfig {
 /// What becomes of a zero-variance group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum ZeroVariance {
+pub(crate) enum ZeroVariance {
     /// It is trained on with advantage 0 and counts in the denominators of the loss.
     #[default]
     Keep,
@@ -36,7 +36,7 @@ impl GroupsConfig {
 
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self { zero_variance, refill_rounds } = *self;
         let mut rules = Rules::default();
         let rounds = refill_rounds.unwrap_or(Self::ROUNDS);
@@ -55,7 +55,7 @@ impl GroupsConfig {
 
     /// Generation rounds that a step may spend on replacing groups; 0 if none are replaced.
     #[must_use]
-    pub fn rounds(&self) -> usize {
+    pub(crate) fn rounds(&self) -> usize {
         match self.zero_variance {
             ZeroVariance::Refill => self.refill_rounds.unwrap_or(Self::ROUNDS),
             ZeroVariance::Keep | ZeroVariance::Drop => 0,

@@ -8,13 +8,17 @@ mod overlapped;
 mod pending;
 mod roots;
 
-pub use collect::{CollectContext, Collector, PendingBranches, Timings};
-pub use groups::{GroupsConfig, ZeroVariance};
-pub use on_policy::{OnPolicy, OnPolicyConfig};
-pub use one_step_off::{OneStepOff, OneStepOffConfig};
-pub use overlapped::{Overlapped, OverlappedConfig};
-pub use pending::{Pending, SourceState};
-pub use roots::{RootReader, Roots};
+pub(crate) use collect::{Collector, Timings};
+pub(crate) use groups::{GroupsConfig, ZeroVariance};
+pub(crate) use on_policy::{OnPolicy, OnPolicyConfig};
+#[cfg(test)]
+pub(crate) use one_step_off::OneStepOff;
+pub(crate) use one_step_off::OneStepOffConfig;
+#[cfg(test)]
+pub(crate) use overlapped::Overlapped;
+pub(crate) use overlapped::OverlappedConfig;
+pub(crate) use pending::SourceState;
+pub(crate) use roots::RootReader;
 
 use anyhow::Result;
 use schemars::JsonSchema;
@@ -24,7 +28,7 @@ use crate::model::Policy;
 use crate::types::{HeadSignals, Progress, Step, Tree};
 
 /// What a rollout source yields for one step.
-pub struct RolloutBatch {
+pub(crate) struct RolloutBatch {
     /// One scored tree per prompt, in the order the prompts were drawn.
     pub trees: Vec<Tree>,
     /// Attention of the sampler over their responses, leaf after leaf, where it was read on the way; else nothing.
@@ -41,7 +45,7 @@ pub struct RolloutBatch {
 /// that were not worth growing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Discarded {
+pub(crate) struct Discarded {
     /// Generation rounds beyond the first.
     pub rounds: u64,
     /// Prompts.
@@ -54,7 +58,7 @@ pub struct Discarded {
 
 impl Discarded {
     /// Counts `tree`.
-    pub fn add(&mut self, tree: &Tree) {
+    pub(crate) fn add(&mut self, tree: &Tree) {
         self.prompts += 1;
         self.samples += tree.leaves.len() as u64;
         self.tokens += tree.n_sampled_tokens() as u64;
@@ -62,7 +66,7 @@ impl Discarded {
 }
 
 /// Yields the scored responses a step trains on.
-pub trait RolloutSource {
+pub(crate) trait RolloutSource {
     /// The rollout batch of `step`. `progress` hears how many responses have ended since its last call.
     ///
     /// # Errors
@@ -83,7 +87,7 @@ pub trait RolloutSource {
 }
 
 /// The settings of one schedule.
-pub trait ScheduleSettings {
+pub(crate) trait ScheduleSettings {
     /// Whether tokens may come from an older policy than the one that learns from them.
     fn is_off_policy(&self) -> bool {
         false
@@ -107,7 +111,7 @@ pub trait ScheduleSettings {
 /// How generating and learning take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum PipelineConfig {
+pub(crate) enum PipelineConfig {
     /// Every response comes from the policy that learns from it.
     OnPolicy(OnPolicyConfig),
     /// Branches come from the policy that learns from them, the first responses that they leave from the one before it.
@@ -119,7 +123,7 @@ pub enum PipelineConfig {
 impl PipelineConfig {
     /// What the recipe chose.
     #[must_use]
-    pub fn settings(&self) -> &dyn ScheduleSettings {
+    pub(crate) fn settings(&self) -> &dyn ScheduleSettings {
         match self {
             Self::OnPolicy(config) => config,
             Self::OneStepOff(config) => config,

@@ -19,7 +19,7 @@ use crate::types::{HeadSignals, Progress, Step, Tree};
 /// Settings of [`PipelineConfig::OnPolicy`](super::PipelineConfig::OnPolicy): none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OnPolicyConfig {}
+pub(crate) struct OnPolicyConfig {}
 
 impl ScheduleSettings for OnPolicyConfig {
     fn build(&self, collector: Collector, n_prompts: usize, refill_rounds: usize) -> Box<dyn RolloutSource> {
@@ -28,7 +28,7 @@ impl ScheduleSettings for OnPolicyConfig {
 }
 
 /// Draw prompts, open their trees, generate, score, let grow.
-pub struct OnPolicy {
+pub(crate) struct OnPolicy {
     /// Asks and judges.
     pub collector: Collector,
     /// Prompts per step.

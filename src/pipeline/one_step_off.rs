@@ -21,7 +21,7 @@ use crate::types::{Completion, GenRequest, Progress, Step};
 /// Settings of [`PipelineConfig::OneStepOff`](super::PipelineConfig::OneStepOff): none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OneStepOffConfig {}
+pub(crate) struct OneStepOffConfig {}
 
 impl ScheduleSettings for OneStepOffConfig {
     fn is_off_policy(&self) -> bool {
@@ -38,7 +38,7 @@ impl ScheduleSettings for OneStepOffConfig {
 }
 
 /// Generates one step ahead.
-pub struct OneStepOff {
+pub(crate) struct OneStepOff {
     /// Asks and judges.
     pub collector: Collector,
     /// Prompts per step.

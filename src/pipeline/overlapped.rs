@@ -29,7 +29,7 @@ const LOST: &str = "earlier rollouts failed, and what gathers is lost";
 /// Settings of [`PipelineConfig::Overlapped`](super::PipelineConfig::Overlapped).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct OverlappedConfig {
+pub(crate) struct OverlappedConfig {
     /// Whether importance sampling, where the recipe has no section for it, corrects with its defaults.
     pub correct: bool,
 }
@@ -55,7 +55,7 @@ impl ScheduleSettings for OverlappedConfig {
 }
 
 /// Gathers one step ahead.
-pub struct Overlapped {
+pub(crate) struct Overlapped {
     /// What gathers, while no worker has it.
     idle: Option<OnPolicy>,
     worker: Option<JoinHandle<Worked>>,
@@ -73,7 +73,7 @@ type Worked = (OnPolicy, Result<RolloutBatch>);
 impl Overlapped {
     /// A source that gathers as `source` does.
     #[must_use]
-    pub fn new(source: OnPolicy) -> Self {
+    pub(crate) fn new(source: OnPolicy) -> Self {
         Self {
             idle: Some(source),
             worker: None,

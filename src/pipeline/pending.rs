@@ -18,7 +18,7 @@ use crate::types::{Completion, Finish, Fork, Leaf, Prompt, TokenId, Tree};
 
 /// Where a rollout source stands.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SourceState {
+pub(crate) struct SourceState {
     /// In its prompts.
     pub sampler: SamplerState,
     /// What its explorer has learnt.
@@ -31,7 +31,7 @@ pub struct SourceState {
 /// another program may fail on one try and not on the next.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Pending {
+pub(crate) struct Pending {
     trees: Vec<PendingTree>,
     /// Branches that are still to be asked for: tree, leaf, and tokens shared with it.
     forks: Vec<(usize, usize, usize)>,
@@ -112,7 +112,7 @@ impl SourceState {
     /// For a process that a signal ends, and perhaps its graders with it: where a grader has failed, all that was generated
     /// ahead is judged again, in the process that goes on.
     #[must_use]
-    pub fn without_failures(mut self) -> Self {
+    pub(crate) fn without_failures(mut self) -> Self {
         let trees = self.pending.iter_mut().flat_map(|pending| &mut pending.trees);
         let mut responses: Vec<&mut PendingResponse> = trees.flat_map(|tree| &mut tree.responses).collect();
         let failed =
@@ -141,7 +141,7 @@ impl PendingTree {
 impl Collector {
     /// Where it stands, with first responses that are `pending`.
     #[must_use]
-    pub fn state(&self, pending: Option<&PendingBranches>) -> SourceState {
+    pub(crate) fn state(&self, pending: Option<&PendingBranches>) -> SourceState {
         self.state_with(pending.map(Pending::of_branches))
     }
 

@@ -13,7 +13,7 @@ use crate::types::{Leaf, RunRandom, Step, Tree};
 
 /// Reads responses under the policy that sampled them.
 #[derive(Clone, Debug)]
-pub struct RootReader {
+pub(crate) struct RootReader {
     /// Cuts responses into steps.
     pub segmenter: Arc<Segmenter>,
     /// Temperature of the sampling distribution.
@@ -25,7 +25,7 @@ pub struct RootReader {
 }
 
 /// What was read of one depth of some trees, response after response.
-pub struct Roots {
+pub(crate) struct Roots {
     depth: usize,
     segmented: Vec<Segmented>,
     influence: Vec<Vec<f32>>,
@@ -39,7 +39,7 @@ impl RootReader {
     ///
     /// # Errors
     /// If results cannot be copied to the host; that of `check`, which is asked between two passes.
-    pub fn read(
+    pub(crate) fn read(
         &self,
         policy: &Policy,
         (trees, depth): (&[Tree], usize),
@@ -74,7 +74,7 @@ impl RootReader {
 
 impl Roots {
     /// The responses of `tree` that were read; the first is number `first` of all.
-    pub fn of_tree<'r>(&'r self, tree: &'r Tree, first: usize) -> Vec<Root<'r>> {
+    pub(crate) fn of_tree<'r>(&'r self, tree: &'r Tree, first: usize) -> Vec<Root<'r>> {
         fn list<T>(all: &[Vec<T>], i: usize) -> &[T] {
             all.get(i).map_or(&[], Vec::as_slice)
         }

@@ -22,7 +22,7 @@ const FREE: &[&str] = &[
 
 /// A key that two recipes set differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Path of the key: `optim.lr`.
     pub key: String,
     /// Its value in this recipe, in TOML's syntax; "absent" where it has none.
@@ -46,7 +46,7 @@ impl Recipe {
     ///
     /// # Errors
     /// If a path is not valid UTF-8.
-    pub fn differences(&self, other: &Self) -> Result<Vec<Difference>> {
+    pub(crate) fn differences(&self, other: &Self) -> Result<Vec<Difference>> {
         let (here, there) = (self.entries()?, other.entries()?);
         let constant = [self, other].iter().all(|recipe| recipe.optim.schedule == Schedule::Constant);
         let free = |key: &str| {

@@ -26,7 +26,7 @@ pub(super) static SHAPE: LazyLock<Option<Shape>> = LazyLock::new(|| {
 });
 
 /// A recipe with everything found wrong so far.
-pub struct Draft {
+pub(crate) struct Draft {
     source: Source,
     /// Samples stand where something is wrong; `None` where even that does not read.
     recipe: Option<Recipe>,
@@ -40,7 +40,7 @@ impl Draft {
     ///
     /// # Errors
     /// If the file cannot be read or is not TOML; all else that is wrong is kept.
-    pub fn load(path: &Path, overrides: &[String]) -> Result<Self, Problems> {
+    pub(crate) fn load(path: &Path, overrides: &[String]) -> Result<Self, Problems> {
         Self::of_text(&Text::read(path)?, overrides)
     }
 
@@ -48,7 +48,7 @@ impl Draft {
     ///
     /// # Errors
     /// If the text is not TOML.
-    pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
+    pub(crate) fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
         Self::of_text(&Text::parse(file, text)?, overrides)
     }
 
@@ -56,7 +56,7 @@ impl Draft {
     ///
     /// # Errors
     /// If it is not TOML; all of them are.
-    pub fn of_shipped(own: &'static Shipped) -> Result<Self, Problems> {
+    pub(crate) fn of_shipped(own: &'static Shipped) -> Result<Self, Problems> {
         let layer = |own: &Shipped| Layer { file: format!("{}.toml", own.name), text: own.text.to_owned() };
         Self::of_text(&Text { layers: own.chain().into_iter().map(layer).collect() }, &[])
     }
@@ -65,7 +65,7 @@ impl Draft {
     ///
     /// # Errors
     /// If the text is not TOML.
-    pub fn of_text(text: &Text, overrides: &[String]) -> Result<Self, Problems> {
+    pub(crate) fn of_text(text: &Text, overrides: &[String]) -> Result<Self, Problems> {
         let Some(shape) = &*SHAPE else {
             return Err(Problems::alone(
                 text.file(),
@@ -85,13 +85,13 @@ impl Draft {
 
     /// The text that it was read from, with all that the recipe stands on.
     #[must_use]
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.source.text
     }
 
     /// What `judge` makes of the recipe, where nothing is wrong with `keys`, on which that depends; what it finds wrong
     /// is added as a problem of the first of them.
-    pub fn judge<T>(&mut self, keys: &[&str], judge: impl FnOnce(&Recipe) -> Result<T>) -> Option<T> {
+    pub(crate) fn judge<T>(&mut self, keys: &[&str], judge: impl FnOnce(&Recipe) -> Result<T>) -> Option<T> {
         if !keys.iter().all(|key| self.is_sound(key)) {
             return None;
         }
@@ -100,14 +100,14 @@ impl Draft {
     }
 
     /// Puts in place of what the writer gave what it stands for, where the recipe can be read.
-    pub fn change(&mut self, change: impl FnOnce(&mut Recipe)) {
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Recipe)) {
         if let Some(recipe) = &mut self.recipe {
             change(recipe);
         }
     }
 
     /// Adds a problem with `keys`, the first one leading.
-    pub fn add(&mut self, keys: &[&str], message: String) {
+    pub(crate) fn add(&mut self, keys: &[&str], message: String) {
         let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
         self.untrusted.extend(keys.first().cloned());
         self.findings.push(Finding { keys, message });
@@ -117,7 +117,7 @@ impl Draft {
     ///
     /// # Errors
     /// Every problem found.
-    pub fn finish(self) -> Result<Recipe, Problems> {
+    pub(crate) fn finish(self) -> Result<Recipe, Problems> {
         let unreadable = || Problems::alone("recipe", "cannot be read as a recipe".into());
         match self.source.place(self.findings) {
             Some(problems) => Err(problems),

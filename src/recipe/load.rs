@@ -14,7 +14,7 @@ impl Recipe {
     ///
     /// # Errors
     /// Every problem found, with its place in the file or the override it came from.
-    pub fn load(path: &Path, overrides: &[String]) -> Result<Self, Problems> {
+    pub(crate) fn load(path: &Path, overrides: &[String]) -> Result<Self, Problems> {
         Draft::load(path, overrides)?.finish()
     }
 
@@ -22,7 +22,7 @@ impl Recipe {
     ///
     /// # Errors
     /// Every problem found.
-    pub fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
+    pub(crate) fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
         Draft::parse(file, text, overrides)?.finish()
     }
 
@@ -30,7 +30,7 @@ impl Recipe {
     ///
     /// # Errors
     /// If a path is not valid UTF-8.
-    pub fn to_toml(&self) -> Result<String> {
+    pub(crate) fn to_toml(&self) -> Result<String> {
         toml::to_string(self).context("the recipe cannot be written as TOML")
     }
 }

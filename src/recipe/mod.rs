@@ -28,15 +28,17 @@ mod tests;
 mod text;
 mod validate;
 
-pub use differences::Difference;
-pub use draft::Draft;
-pub use problem::{Problem, Problems};
-pub use reference::{Entry, LeftOut, Reference, Section, Variant};
-pub use shipped::{SHIPPED, Shipped};
-pub use text::Text;
+pub(crate) use differences::Difference;
+pub(crate) use draft::Draft;
+pub(crate) use problem::Problems;
+pub(crate) use reference::Reference;
+#[cfg(test)]
+pub(crate) use reference::{Entry, LeftOut, Section, Variant};
+pub(crate) use shipped::{SHIPPED, Shipped};
+pub(crate) use text::Text;
 
 /// What the keys of other frameworks are called here.
-pub mod migration {
+pub(crate) mod migration {
     #![doc = include_str!("../../docs/migration.md")]
 }
 
@@ -65,7 +67,7 @@ use crate::{
 /// Name, seed and length of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RunConfig {
+pub(crate) struct RunConfig {
     /// Folder of the run under `runs/`.
     pub name: String,
     /// Seed of every random draw.
@@ -78,7 +80,7 @@ pub struct RunConfig {
 impl RunConfig {
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self { name, seed: _, steps } = self;
         let mut rules = Rules::default();
         let misnamed = misnamed(name);
@@ -91,7 +93,7 @@ impl RunConfig {
 /// A whole run, every default filled in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Recipe {
+pub(crate) struct Recipe {
     /// Name, seed and length.
     pub run: RunConfig,
     /// The policy: which model, in which precision, on which device.
@@ -157,7 +159,7 @@ pub struct Recipe {
 impl Recipe {
     /// What the keys of its sections may be, each section alone; keys are paths from the top.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let mut rules = Rules::default();
         rules.part("run", self.run.rules());
         rules.part("model", self.model.rules());
@@ -192,7 +194,7 @@ impl Recipe {
 
     /// What a person should know of this recipe although it works, one sentence each.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         notes::notes(self)
     }
 }

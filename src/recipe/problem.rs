@@ -13,7 +13,7 @@ pub(super) struct Finding {
 
 /// Something wrong with a recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// `recipes/x.toml:12`, the file alone where no line is at fault, or `--set optim.lr=x`.
     pub place: String,
     /// Path of the key: `optim.lr`; empty where it is the file itself.
@@ -33,7 +33,7 @@ const SHOWN: usize = 40;
 
 /// Everything wrong with a recipe, one line each, in the order of the file. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(pub Vec<Problem>);
+pub(crate) struct Problems(pub Vec<Problem>);
 
 impl Problems {
     /// One problem with the whole of `place`.

@@ -9,7 +9,7 @@ use crate::files::model_folder::needed;
 impl Draft {
     /// Adds every file or folder that the recipe names and that does not exist, without reading them; relative paths start
     /// at the working directory.
-    pub fn check_files(&mut self) {
+    pub(crate) fn check_files(&mut self) {
         let mut missing = self.judge(&[], |recipe| Ok(missing(recipe))).unwrap_or_default();
         missing.retain(|(key, _)| self.is_sound(key));
         for (key, message) in missing {

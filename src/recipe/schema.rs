@@ -59,7 +59,7 @@ pub(super) enum Takes {
 
 impl Shape {
     /// Shape of a whole `T`; `None` where `T` is no struct or tagged enum with checked keys.
-    pub fn learn<T: DeserializeOwned>(beside: &[Beside]) -> Option<Self> {
+    pub(super) fn learn<T: DeserializeOwned>(beside: &[Beside]) -> Option<Self> {
         let whole = |value| match value {
             Value::Table(document) => read::<T>(&document).map(drop),
             _ => Err(Fault::Other("a document is a table".into())),
@@ -68,24 +68,24 @@ impl Shape {
     }
 
     /// Names of the choices of `type`; empty where nothing is chosen.
-    pub fn choices(&self) -> Vec<&'static str> {
+    pub(super) fn choices(&self) -> Vec<&'static str> {
         self.variants.iter().filter_map(|(name, _)| *name).collect()
     }
 
     /// The keys under one choice of `type`.
-    pub fn keys(&self, variant: Option<&str>) -> Option<&[Key]> {
+    pub(super) fn keys(&self, variant: Option<&str>) -> Option<&[Key]> {
         let (_, keys) = self.variants.iter().find(|(name, _)| *name == variant)?;
         Some(keys)
     }
 
     /// Whether it has a key `name`, under any choice of `type`.
-    pub fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         let own = self.variants.iter().any(|(_, keys)| keys.iter().any(|key| key.name == name));
         own || (name == TYPE && !self.choices().is_empty())
     }
 
     /// The smallest table that reads.
-    pub fn sample(&self) -> Table {
+    pub(super) fn sample(&self) -> Table {
         let mut table = Table::new();
         if let Some((variant, keys)) = self.variants.first() {
             table.extend(variant.map(|name| (TYPE.to_owned(), name.into())));
@@ -137,7 +137,7 @@ impl Shape {
 
 impl Key {
     /// Whether it takes a list of tables.
-    pub fn is_list(&self) -> bool {
+    pub(super) fn is_list(&self) -> bool {
         matches!(&self.takes, Takes::Tables(shape) if shape.list)
     }
 

@@ -6,7 +6,7 @@ use super::schema::BASE;
 
 /// A recipe that comes with the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shipped {
+pub(crate) struct Shipped {
     /// Its path in the folder `recipes`, without `.toml`.
     pub name: &'static str,
     /// Its text.
@@ -21,7 +21,7 @@ macro_rules! shipped {
 }
 
 /// All of them, the one to begin with first.
-pub const SHIPPED: &[Shipped] = shipped![
+pub(crate) const SHIPPED: &[Shipped] = shipped![
     "countdown",
     "countdown_rhythm",
     "countdown_local_chunk",
@@ -51,7 +51,7 @@ pub const SHIPPED: &[Shipped] = shipped![
 impl Shipped {
     /// The recipe called `name`, with or without its folder and ending.
     #[must_use]
-    pub fn find(name: &str) -> Option<&'static Self> {
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
         let name = name.trim_end_matches(".toml");
         let name = name.strip_prefix("recipes/").unwrap_or(name);
         let file = |own: &str| own.rsplit('/').next() == Some(name);
@@ -60,14 +60,14 @@ impl Shipped {
 
     /// What its head says: its first paragraph behind the command that runs it.
     #[must_use]
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let lines = self.text.lines().map_while(|line| line.strip_prefix('#')).map(str::trim);
         let paragraph = lines.skip_while(|line| !line.is_empty()).skip(1).take_while(|line| !line.is_empty());
         paragraph.collect::<Vec<_>>().join(" ")
     }
 
     /// Itself and the recipes that it stands on, each on the one behind it.
-    pub fn chain(&'static self) -> Vec<&'static Self> {
+    pub(crate) fn chain(&'static self) -> Vec<&'static Self> {
         let mut chain = vec![self];
         while let Some(base) = chain.last().and_then(|top| top.base()) {
             chain.push(base);

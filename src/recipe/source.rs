@@ -45,7 +45,7 @@ impl Source {
     ///
     /// # Errors
     /// If the text is not TOML; overrides that cannot be applied are kept for [`Source::place`].
-    pub fn parse(text: &Text, overrides: &[String]) -> Result<Self, Problems> {
+    pub(super) fn parse(text: &Text, overrides: &[String]) -> Result<Self, Problems> {
         let mut source = Self {
             files: text.layers.iter().map(|layer| layer.file.clone()).collect(),
             text: text.whole(),
@@ -71,13 +71,13 @@ impl Source {
     }
 
     /// The source of a recipe that was read before, of which `file` is all that can be said.
-    pub fn nowhere(file: &str) -> Self {
+    pub(super) fn nowhere(file: &str) -> Self {
         let files = vec![file.to_owned()];
         Self { files, text: String::new(), table: Table::new(), places: BTreeMap::new(), refused: Vec::new() }
     }
 
     /// Everything wrong with the recipe, the refused overrides included, each in its place; `None` if nothing is.
-    pub fn place(self, findings: Vec<Finding>) -> Option<Problems> {
+    pub(super) fn place(self, findings: Vec<Finding>) -> Option<Problems> {
         let found = findings.into_iter().map(|Finding { keys, message }| {
             // Of several keys that do not go together, the one changed last is the likeliest culprit.
             let places = keys.iter().filter_map(|key| self.find(key));

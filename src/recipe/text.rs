@@ -21,7 +21,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// The text of a recipe and of those that it stands on, each read once.
 #[derive(Clone, Debug)]
-pub struct Text {
+pub(crate) struct Text {
     /// The recipe first, each on the one behind it. Never empty.
     pub(super) layers: Vec<Layer>,
 }
@@ -40,7 +40,7 @@ impl Text {
     /// # Errors
     /// If it, or a recipe that it stands on, is not a file that can be read, is far too large, not UTF-8 or not TOML; if
     /// it stands on itself.
-    pub fn read(path: &Path) -> Result<Self, Problems> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Problems> {
         let file = path.display().to_string();
         let text = read_regular_text(path, LARGEST)
             .map_err(|error| Problems::alone(&file, format!("cannot be read: {error}{}", shipped(path))))?;
@@ -51,7 +51,7 @@ impl Text {
     ///
     /// # Errors
     /// The same.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+    pub(crate) fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         let mut layers = vec![Layer { file: file.to_owned(), text: text.to_owned() }];
         let mut paths = vec![PathBuf::from(file)];
         while let (Some(top), Some(path)) = (layers.last(), paths.last()) {
@@ -88,7 +88,7 @@ impl Text {
 
     /// One text that says all of it: as it was written where it stands alone, else what the files say together.
     #[must_use]
-    pub fn whole(&self) -> String {
+    pub(crate) fn whole(&self) -> String {
         match &self.layers[..] {
             [alone] => alone.text.clone(),
             layers => {
@@ -107,7 +107,7 @@ impl Layer {
     ///
     /// # Errors
     /// If it is not TOML.
-    pub fn table(&self) -> Result<Table, Problems> {
+    pub(super) fn table(&self) -> Result<Table, Problems> {
         let table = self.text.parse::<Table>();
         let mut table = table.map_err(|_| Problems(syntax::problems(&self.file, &self.text)))?;
         table.remove(BASE);

@@ -23,7 +23,7 @@ use crate::signal::{DecodePlan, DecodeReader};
 use crate::types::{GenRequest, Progress, TokenId};
 
 /// Decodes with the policy itself, in this process.
-pub struct DecodeEngine {
+pub(crate) struct DecodeEngine {
     eos: Vec<TokenId>,
     max_num_seqs: usize,
     max_prefill_tokens: usize,
@@ -55,7 +55,7 @@ impl DecodeEngine {
     /// An engine that ends a response at any of `eos`, with at most `max_num_seqs` responses under way at once and at most
     /// `max_prefill_tokens` in one prefill pass.
     #[must_use]
-    pub fn new(eos: Vec<TokenId>, max_num_seqs: usize, max_prefill_tokens: usize) -> Self {
+    pub(crate) fn new(eos: Vec<TokenId>, max_num_seqs: usize, max_prefill_tokens: usize) -> Self {
         Self {
             eos,
             max_num_seqs,
@@ -69,7 +69,7 @@ impl DecodeEngine {
 
     /// The same engine that also reads attention as `plan` says.
     #[must_use]
-    pub fn reading(self, plan: Option<DecodePlan>) -> Self {
+    pub(crate) fn reading(self, plan: Option<DecodePlan>) -> Self {
         Self { attention: plan, ..self }
     }
 
@@ -77,7 +77,7 @@ impl DecodeEngine {
     /// under the same weights, each for branches off the responses of the call before. Beyond `kept_bytes` nothing is left, and
     /// prefixes are read anew.
     #[must_use]
-    pub fn keeping(self, n_more: usize, kept_bytes: usize) -> Self {
+    pub(crate) fn keeping(self, n_more: usize, kept_bytes: usize) -> Self {
         Self { n_more, kept_bytes, ..self }
     }
 }

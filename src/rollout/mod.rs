@@ -1,13 +1,15 @@
 //! From prompts to completions: what to ask for (`explore`), how to answer (`decode`).
 
 mod decode;
-pub mod explore;
+pub(crate) mod explore;
 mod sampling;
+#[cfg(test)]
 mod scripted;
 
-pub use decode::DecodeEngine;
-pub use sampling::{SamplingConfig, TEMPERATURES, expect_temperature};
-pub use scripted::ScriptedEngine;
+pub(crate) use decode::DecodeEngine;
+pub(crate) use sampling::{SamplingConfig, TEMPERATURES, expect_temperature};
+#[cfg(test)]
+pub(crate) use scripted::ScriptedEngine;
 
 use std::ops::AddAssign;
 
@@ -19,7 +21,7 @@ use crate::types::{Completion, GenRequest, HeadSignals, NotFinite, Progress, Pur
 
 /// Where the random numbers of one generation call come from, and the distribution to draw from.
 #[derive(Clone, Copy, Debug)]
-pub struct Generation {
+pub(crate) struct Generation {
     /// Randomness of the run.
     pub random: RunRandom,
     /// What the responses are for.
@@ -33,7 +35,7 @@ pub struct Generation {
 impl Generation {
     /// The uniform number that decides the token at `position` of the response (0 = first).
     #[must_use]
-    pub fn uniform(&self, request: &GenRequest, position: usize) -> f64 {
+    pub(crate) fn uniform(&self, request: &GenRequest, position: usize) -> f64 {
         let coordinates = [self.step, request.prompt.id, u64::from(request.sample), position as u64];
         self.random.uniform(self.purpose, &coordinates)
     }
@@ -43,7 +45,7 @@ impl Generation {
 ///
 /// # Errors
 /// If there is one.
-pub fn require_finite(requests: &[GenRequest], completions: &[Completion]) -> Result<(), NotFinite> {
+pub(crate) fn require_finite(requests: &[GenRequest], completions: &[Completion]) -> Result<(), NotFinite> {
     let broken =
         |(_, done): &(&GenRequest, &Completion)| done.logprobs.last().is_some_and(|l| !l.is_finite());
     let Some((request, done)) = requests.iter().zip(completions).find(broken) else { return Ok(()) };
@@ -59,7 +61,7 @@ pub fn require_finite(requests: &[GenRequest], completions: &[Completion]) -> Re
 /// Tokens of contexts: prompts, and prefixes of branches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// That were read before the first new token; what contexts begin with in common once.
     pub prefilled: u64,
     /// Whose keys and values were there from an earlier response.
@@ -75,7 +77,7 @@ impl AddAssign for Counts {
 
 /// What an engine answers to the requests of a call.
 #[derive(Clone, Debug, Default)]
-pub struct Generated {
+pub(crate) struct Generated {
     /// One for each request, in order.
     pub completions: Vec<Completion>,
     /// Attention over the tokens of each, where it was read on the way; else nothing.
@@ -85,7 +87,7 @@ pub struct Generated {
 }
 
 /// Answers generation requests.
-pub trait RolloutEngine: Send {
+pub(crate) trait RolloutEngine: Send {
     /// Answers all `requests`. `finished` hears how many responses have ended since its last call.
     ///
     /// # Errors

@@ -10,12 +10,12 @@ use crate::types::Rules;
 
 /// Temperatures by which single precision can divide logits, and gradients the other way round. Far from either end all
 /// probability is on one token already, or the same on all.
-pub const TEMPERATURES: RangeInclusive<f64> = 1e-6..=1e6;
+pub(crate) const TEMPERATURES: RangeInclusive<f64> = 1e-6..=1e6;
 
 /// How the next token is drawn: temperature, then top-k, then top-p, as in transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SamplingConfig {
+pub(crate) struct SamplingConfig {
     /// Divides the logits; 0 takes the most likely token.
     #[serde(default = "one")]
     pub temperature: f64,
@@ -36,13 +36,13 @@ pub struct SamplingConfig {
 impl SamplingConfig {
     /// Which tokens may be drawn.
     #[must_use]
-    pub fn truncation(&self) -> Truncation {
+    pub(crate) fn truncation(&self) -> Truncation {
         Truncation { top_k: self.top_k, top_p: self.top_p }
     }
 
     /// What its keys may be in training, which learns from responses that differ.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self { temperature, top_p, top_k, max_new_tokens, max_num_seqs } = self;
         let mut rules = Rules::default();
         let expected = "above 0, since training learns from differing responses";
@@ -57,7 +57,7 @@ impl SamplingConfig {
 }
 
 /// A temperature above 0, of which `above` says why, by which numbers can be divided.
-pub fn expect_temperature(rules: &mut Rules, key: &str, temperature: f64, above: &str) {
+pub(crate) fn expect_temperature(rules: &mut Rules, key: &str, temperature: f64, above: &str) {
     let is_hot = temperature.is_finite() && temperature > 0.0;
     rules.expect(key, temperature, above, is_hot);
     let divides = !is_hot || TEMPERATURES.contains(&temperature);

@@ -1,5 +1,4 @@
-//! A rollout engine that answers from a script: for tests of everything around generation. Tests outside the library
-//! use it too, so it is part of the library rather than of its own tests.
+//! A rollout engine that answers from a script: for tests of everything around generation.
 
 use std::collections::VecDeque;
 
@@ -11,7 +10,7 @@ use crate::types::{Completion, GenRequest, Progress};
 
 /// Hands out prepared completions in order.
 #[derive(Default)]
-pub struct ScriptedEngine {
+pub(crate) struct ScriptedEngine {
     /// What is left to say.
     pub script: VecDeque<Completion>,
     /// Every call so far: prompt id and sample of its requests.

@@ -18,7 +18,7 @@ use crate::signal::Grouping;
 use crate::step::{CriticTrainer, Trainer};
 
 /// What a person asked for.
-pub struct Request {
+pub(crate) struct Request {
     /// What the recipe makes, overrides applied.
     pub setup: Setup,
     /// The recipe's text as given; `None` leaves the one that the run has.
@@ -35,7 +35,7 @@ pub struct Request {
 ///
 /// # Errors
 /// A [`Failure`] where the exit code says more than 1; otherwise whatever could not be read, written or computed.
-pub fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
+pub(crate) fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
     match begun(request, console, interrupt).or_stopped()? {
         Ok(outcome) => Ok(outcome),
         Err(signal) => {

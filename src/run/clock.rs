@@ -10,7 +10,7 @@ use crate::run_folder::RunFolder;
 
 /// Gives `recipe` the time of the first of the runs in `folders` that has one, where it goes on with a run or beside others:
 /// what has begun is asked the same to its end.
-pub fn keep_time(recipe: &mut Recipe, folders: impl IntoIterator<Item = PathBuf>) {
+pub(crate) fn keep_time(recipe: &mut Recipe, folders: impl IntoIterator<Item = PathBuf>) {
     let Some(chat) = recipe.chat.as_mut().filter(|chat| chat.now.is_none()) else { return };
     let time = |folder: PathBuf| {
         let resolved: Table =

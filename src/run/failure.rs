@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why a run did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The recipe or an argument is wrong.
     BadInput(String),
     /// The run cannot be continued as asked.
@@ -16,19 +16,19 @@ pub enum Failure {
 impl Failure {
     /// A [`Failure::BadInput`] that says what `error` says.
     #[must_use]
-    pub fn bad_input(error: anyhow::Error) -> anyhow::Error {
+    pub(crate) fn bad_input(error: anyhow::Error) -> anyhow::Error {
         Self::BadInput(format!("{error:#}")).into()
     }
 
     /// A [`Failure::ResumeRefused`] that says what `error` says.
     #[must_use]
-    pub fn resume_refused(error: anyhow::Error) -> anyhow::Error {
+    pub(crate) fn resume_refused(error: anyhow::Error) -> anyhow::Error {
         Self::ResumeRefused(format!("{error:#}")).into()
     }
 
     /// Exit code of the process.
     #[must_use]
-    pub fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::BadInput(_) => 2,
             Self::ResumeRefused(_) => 3,

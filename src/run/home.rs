@@ -32,7 +32,7 @@ pub(super) struct Home {
 
 impl Home {
     /// The folder of a new run.
-    pub fn begin(runs: &Path, recipe: &Recipe) -> Result<Self> {
+    pub(super) fn begin(runs: &Path, recipe: &Recipe) -> Result<Self> {
         let folder = RunFolder::create(runs, &recipe.run.name).map_err(Failure::bad_input)?;
         let lock = folder.lock().map_err(Failure::bad_input)?;
         let manifest = RunManifest::new(RunId::draw()?);
@@ -40,7 +40,7 @@ impl Home {
     }
 
     /// The folder of the run that `recipe` describes, and the checkpoint to continue from; `None` if it has none yet.
-    pub fn again(
+    pub(super) fn again(
         runs: &Path,
         recipe: &Recipe,
         console: &Console,
@@ -111,7 +111,7 @@ impl Home {
     }
 
     /// The reference of the KL penalty, if the recipe has one.
-    pub fn load_reference(&self, setup: &Setup) -> Result<Option<Policy>> {
+    pub(super) fn load_reference(&self, setup: &Setup) -> Result<Option<Policy>> {
         if setup.recipe.loss.kl().is_none() {
             return Ok(None);
         }
@@ -130,7 +130,7 @@ impl Home {
 
     /// Removes what a course that is left has written behind the step after which the run goes on, so that nothing of it is
     /// taken for the run's own; says what.
-    pub fn abandon(&self) -> Result<Option<String>> {
+    pub(super) fn abandon(&self) -> Result<Option<String>> {
         let Some(step) = self.resumed_at else { return Ok(None) };
         let checkpoints = self.store.abandon_after(step)?;
         let n_files = self.folder.abandon_after(step)?;

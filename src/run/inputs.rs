@@ -46,7 +46,7 @@ pub(crate) struct InputFiles {
 
 impl InputFiles {
     /// What the run reads and how it computes now.
-    pub fn of_now(setup: &Setup) -> Result<Self> {
+    pub(crate) fn of_now(setup: &Setup) -> Result<Self> {
         let recipe = &setup.recipe;
         // What is written down and where it lies: a model on the hub is the same one in every cache.
         let mut paths: Vec<(PathBuf, PathBuf)> = Vec::new();
@@ -65,7 +65,7 @@ impl InputFiles {
     }
 
     /// Writes them into the folder of a new run.
-    pub fn write(&self, folder: &RunFolder) -> Result<()> {
+    pub(crate) fn write(&self, folder: &RunFolder) -> Result<()> {
         write_whole(&folder.inputs(), |mut w| {
             serde_json::to_writer_pretty(&mut w, self)?;
             Ok(w.write_all(b"\n")?)
@@ -73,7 +73,7 @@ impl InputFiles {
     }
 
     /// Those that the run in `folder` began with.
-    pub fn read(folder: &RunFolder) -> Result<Self> {
+    pub(crate) fn read(folder: &RunFolder) -> Result<Self> {
         let path = folder.inputs();
         let remedy = "put it back, or start another run with --name";
         let text = read_regular(&path, u64::MAX)
@@ -82,7 +82,7 @@ impl InputFiles {
     }
 
     /// Whether they are those that the run in `folder` began with.
-    pub fn check_unchanged(&self, folder: &RunFolder) -> Result<()> {
+    pub(crate) fn check_unchanged(&self, folder: &RunFolder) -> Result<()> {
         let before = Self::read(folder)?;
         let mut changes = self.changed_files(&before);
         if self.dtype != before.dtype {

@@ -16,7 +16,7 @@ use crate::types::{Finish, Leaf, MetricRow, RatioStart, Step, TrainedTree};
 /// The whole row of a step, after which a run has made `progress`, on a machine that makes `peak` floating-point operations
 /// per second.
 #[must_use]
-pub fn row(record: &StepRecord, progress: &Progress, peak: f64) -> MetricRow {
+pub(super) fn row(record: &StepRecord, progress: &Progress, peak: f64) -> MetricRow {
     let mut row = of_trees(&record.trees);
     row.extend(record.credit.clone());
     row.extend(of_ages(&record.ages));
@@ -198,7 +198,7 @@ fn mean_entropy(trees: &[TrainedTree]) -> Option<f64> {
 
 /// `mismatch/*`: sampler against learner on the same tokens and weights.
 #[derive(Clone, Copy, Debug)]
-pub struct Mismatch {
+pub(super) struct Mismatch {
     /// Distance of the log-probabilities.
     pub gap: Gap,
     /// Mean k3 estimate of KL(sampler || learner), nats.
@@ -208,7 +208,7 @@ pub struct Mismatch {
 impl Mismatch {
     /// What the sampler and the learner said about the same tokens, wherever the learner was asked; `None` where the ratio
     /// starts from the sampler's own numbers, for then it was not.
-    pub fn from_record(record: &StepRecord) -> Option<Self> {
+    pub(super) fn from_record(record: &StepRecord) -> Option<Self> {
         let of_tree = |tree| {
             let leaves = TrainedTree::tree(tree).leaves.iter().enumerate();
             leaves.filter_map(|(l, leaf)| Some((leaf.logprobs.as_slice(), tree.old_logprobs(l)?)))

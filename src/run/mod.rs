@@ -19,12 +19,12 @@ mod writer;
 
 use anyhow::Result;
 
-pub use assembly::{Request, train};
-pub use clock::keep_time;
-pub use failure::Failure;
+pub(crate) use assembly::{Request, train};
+pub(crate) use clock::keep_time;
+pub(crate) use failure::Failure;
 pub(crate) use inputs::{InputFiles, origin};
-pub use setup::Setup;
-pub use start::{initial_policy, run_sft};
+pub(crate) use setup::Setup;
+pub(crate) use start::{initial_policy, run_sft};
 
 use self::guards::{Guards, Watched, smaller_updates};
 use self::writer::RunWriter;
@@ -37,7 +37,7 @@ use crate::types::{MetricRow, Step};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// All steps are done.
     Done,
     /// A signal asked for a stop; what there was to save is saved.

@@ -31,7 +31,7 @@ use self::fit::{check_budget, check_number, check_positions, check_prompts};
 use self::model::model_parts;
 
 /// The parts of a run that do not change while it trains.
-pub struct Setup {
+pub(crate) struct Setup {
     /// The resolved recipe.
     pub recipe: Recipe,
     /// Device, precision and wish for an engine.
@@ -57,7 +57,8 @@ impl Setup {
     ///
     /// # Errors
     /// As [`Setup::of_draft`].
-    pub fn new(recipe: Recipe) -> Result<Self> {
+    #[cfg(test)]
+    pub(crate) fn new(recipe: Recipe) -> Result<Self> {
         Self::of_draft(recipe.into())
     }
 
@@ -66,7 +67,7 @@ impl Setup {
     /// # Errors
     /// [`Problems`](crate::recipe::Problems): everything wrong with the recipe, and everything found that is missing or
     /// broken or does not fit the rest.
-    pub fn of_draft(mut draft: Draft) -> Result<Self> {
+    pub(crate) fn of_draft(mut draft: Draft) -> Result<Self> {
         draft.check_files();
         let placement =
             draft.judge(&["model.device", "model.dtype"], |recipe| Placement::from_settings(&recipe.model));
@@ -109,7 +110,7 @@ impl Setup {
 
     /// What computes the policy.
     #[must_use]
-    pub fn backend(&self) -> Backend {
+    pub(crate) fn backend(&self) -> Backend {
         Backend::choose(&self.model, self.placement)
     }
 
@@ -117,7 +118,7 @@ impl Setup {
     ///
     /// # Errors
     /// As [`Hub::fetch`].
-    pub fn fetch_weights(&self, console: &Console, interrupt: &Interrupt) -> Result<()> {
+    pub(crate) fn fetch_weights(&self, console: &Console, interrupt: &Interrupt) -> Result<()> {
         let Some(model) = HubModel::from_settings(&self.recipe.model)? else { return Ok(()) };
         Hub::from_environment()?.stopped_by(interrupt).fetch(&model, Files::All, Some(console)).map(drop)
     }
@@ -126,7 +127,7 @@ impl Setup {
     ///
     /// # Errors
     /// If the prompts do not suit the sampler.
-    pub fn rollout_source(&self) -> Result<Box<dyn RolloutSource>> {
+    pub(crate) fn rollout_source(&self) -> Result<Box<dyn RolloutSource>> {
         let recipe = &self.recipe;
         let rounds = recipe.explore.settings().rounds();
         // Its texts are those of the whole vocabulary.
@@ -164,7 +165,7 @@ impl Setup {
 
     /// How rewards become one advantage per token.
     #[must_use]
-    pub fn credit(&self) -> Credit {
+    pub(crate) fn credit(&self) -> Credit {
         let recipe = &self.recipe;
         let kl = recipe.loss.kl().filter(|kl| kl.place == KlPlace::Reward);
         Credit {
@@ -200,14 +201,14 @@ impl Setup {
 
     /// A sampler for this policy.
     #[must_use]
-    pub fn engine(&self) -> DecodeEngine {
+    pub(crate) fn engine(&self) -> DecodeEngine {
         let Recipe { sampling, batch, .. } = &self.recipe;
         DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), sampling.max_num_seqs, batch.max_tokens)
     }
 
     /// The evaluations on held-out problems, one for each set.
     #[must_use]
-    pub fn evaluators(&self) -> Vec<Evaluator> {
+    pub(crate) fn evaluators(&self) -> Vec<Evaluator> {
         let of_set = |set: &EvalSet| Evaluator {
             set: set.clone(),
             samples: self.recipe.eval.samples,
@@ -221,7 +222,7 @@ impl Setup {
 
     /// What a trainer is told.
     #[must_use]
-    pub fn step_config(&self) -> StepConfig {
+    pub(crate) fn step_config(&self) -> StepConfig {
         let Recipe { batch, explore, pipeline, signals, run, .. } = &self.recipe;
         StepConfig {
             learner: self.learner_config(),
@@ -234,7 +235,7 @@ impl Setup {
 
     /// What the learner is told.
     #[must_use]
-    pub fn learner_config(&self) -> LearnerConfig {
+    pub(crate) fn learner_config(&self) -> LearnerConfig {
         LearnerConfig {
             loss: self.recipe.loss,
             optim: self.recipe.optim,

@@ -30,7 +30,7 @@ use crate::types::Step;
 ///
 /// # Errors
 /// If the weights cannot be loaded.
-pub fn initial_policy(setup: &Setup) -> Result<Policy> {
+pub(crate) fn initial_policy(setup: &Setup) -> Result<Policy> {
     let Some(path) = &setup.model_folder else {
         return Policy::scratch(setup.model.clone(), &setup.random, setup.placement);
     };
@@ -49,7 +49,7 @@ const SAVE_EVERY: Step = 250;
 ///
 /// # Errors
 /// If the texts cannot be made, the loss stops being finite, or the result cannot be kept.
-pub fn run_sft(
+pub(crate) fn run_sft(
     setup: &Setup,
     config: &SftConfig,
     policy: &mut Policy,

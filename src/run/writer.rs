@@ -30,7 +30,12 @@ pub(super) struct RunWriter {
 
 impl RunWriter {
     /// Opens the files of the run in `home`. From here on its folder is changed.
-    pub fn open(setup: &Setup, mut home: Home, console: &Console, given: Option<&str>) -> Result<Self> {
+    pub(super) fn open(
+        setup: &Setup,
+        mut home: Home,
+        console: &Console,
+        given: Option<&str>,
+    ) -> Result<Self> {
         let opened = Instant::now();
         let Home { folder, manifest, resumed_at, last_row, .. } = &mut home;
         if resumed_at.is_none() {
@@ -59,7 +64,7 @@ impl RunWriter {
     }
 
     /// Evaluates `policy` on all sets and writes the results under `eval/<moment>.json`, the responses beside it.
-    pub fn evaluate(
+    pub(super) fn evaluate(
         &self,
         moment: &str,
         setup: &Setup,
@@ -102,13 +107,18 @@ impl RunWriter {
     ///
     /// # Errors
     /// If a key has two writers or no entry in the glossary, or a sink fails.
-    pub fn write_row(&mut self, step: Step, row: &MetricRow) -> Result<()> {
+    pub(super) fn write_row(&mut self, step: Step, row: &MetricRow) -> Result<()> {
         glossary::check(row)?;
         self.sinks.iter_mut().try_for_each(|sink| sink.write(step, row))
     }
 
     /// Writes the responses of a step if the recipe wants them.
-    pub fn write_rollouts(&self, config: ObserveConfig, step: Step, trees: &[TrainedTree]) -> Result<()> {
+    pub(super) fn write_rollouts(
+        &self,
+        config: ObserveConfig,
+        step: Step,
+        trees: &[TrainedTree],
+    ) -> Result<()> {
         if config.wants_rollouts(step) {
             rollouts::write(&self.home.folder.rollouts(step), step, trees)
         } else {
@@ -117,7 +127,7 @@ impl RunWriter {
     }
 
     /// Writes the batch of an update that was refused.
-    pub fn dump(&self, step: Step, trees: &[TrainedTree]) -> Result<PathBuf> {
+    pub(super) fn dump(&self, step: Step, trees: &[TrainedTree]) -> Result<PathBuf> {
         let path = self.home.folder.refused(step);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)
@@ -128,7 +138,7 @@ impl RunWriter {
     }
 
     /// Keeps the policy as it is now as the reference of the KL penalty, if the recipe has one.
-    pub fn keep_reference(&self, setup: &Setup, policy: &Policy) -> Result<()> {
+    pub(super) fn keep_reference(&self, setup: &Setup, policy: &Policy) -> Result<()> {
         if setup.recipe.loss.kl().is_none() {
             return Ok(());
         }
@@ -138,12 +148,12 @@ impl RunWriter {
     }
 
     /// The reference that was kept.
-    pub fn load_reference(&self, setup: &Setup) -> Result<Option<Policy>> {
+    pub(super) fn load_reference(&self, setup: &Setup) -> Result<Option<Policy>> {
         self.home.load_reference(setup)
     }
 
     /// Which checkpoint is the newest, as a part of a sentence.
-    pub fn newest_checkpoint(&self) -> Result<String> {
+    pub(super) fn newest_checkpoint(&self) -> Result<String> {
         Ok(match self.home.store.latest()? {
             Some(latest) => format!("the newest checkpoint is {}", latest.folder.display()),
             None => String::from("there is no checkpoint yet"),
@@ -151,7 +161,7 @@ impl RunWriter {
     }
 
     /// The last words of the run.
-    pub fn summary(
+    pub(super) fn summary(
         &self,
         setup: &Setup,
         evaluations: &[(String, EvalReport)],

@@ -16,7 +16,7 @@ const SHAPING: [&str; 5] = ["libtorch", "device", "backend", "instructions", "th
 
 /// What one process of a run ran on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Environment {
+pub(crate) struct Environment {
     /// The run; absent where there is none, as in an evaluation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
@@ -45,7 +45,7 @@ pub struct Environment {
 
 /// A state of a git checkout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Git {
+pub(crate) struct Git {
     /// Hash of the commit.
     pub commit: String,
     /// Whether tracked files differ from it.
@@ -55,7 +55,13 @@ pub struct Git {
 impl Environment {
     /// What this process runs on, given what only libtorch knows.
     #[must_use]
-    pub fn gather(libtorch: &str, device: &str, dtype: Dtype, backend: Backend, threads: usize) -> Self {
+    pub(crate) fn gather(
+        libtorch: &str,
+        device: &str,
+        dtype: Dtype,
+        backend: Backend,
+        threads: usize,
+    ) -> Self {
         Self {
             run: None,
             rlcredit: env!("CARGO_PKG_VERSION").to_owned(),
@@ -73,7 +79,7 @@ impl Environment {
 
     /// What this process runs on, which computes by `backend` at `placement`.
     #[must_use]
-    pub fn here(placement: Placement, backend: Backend) -> Self {
+    pub(crate) fn here(placement: Placement, backend: Backend) -> Self {
         let device = format!("{:?}", placement.device).to_lowercase();
         let threads = usize::try_from(tch::get_num_threads()).unwrap_or_default();
         Self::gather(env!("LIBTORCH_VERSION"), &device, placement.dtype(), backend, threads)

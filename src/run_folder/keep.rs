@@ -14,7 +14,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If a folder cannot be made.
-    pub fn prepare(&self) -> Result<Vec<String>> {
+    pub(crate) fn prepare(&self) -> Result<Vec<String>> {
         let mut notes = Vec::new();
         for folder in SUBFOLDERS.map(|name| self.root.join(name)) {
             notes.extend(make_way(&folder, Path::is_dir)?);
@@ -31,7 +31,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the folder cannot be listed or cleaned.
-    pub fn clear_temporaries(&self) -> Result<()> {
+    pub(crate) fn clear_temporaries(&self) -> Result<()> {
         let names = list(&self.root)?;
         let mut left = names.iter().filter(|entry| is_temporary(&entry.file_name().to_string_lossy()));
         left.try_for_each(|entry| remove(&entry.path()))
@@ -42,7 +42,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If a folder cannot be listed or a file cannot be removed.
-    pub fn abandon_after(&self, step: Step) -> Result<usize> {
+    pub(crate) fn abandon_after(&self, step: Step) -> Result<usize> {
         let mut abandoned = 0;
         for folder in [ROLLOUTS, EVAL, REFUSED].map(|name| self.root.join(name)) {
             let entries = if folder.is_dir() { list(&folder)? } else { Vec::new() };
@@ -60,7 +60,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write_recipe(
+    pub(crate) fn write_recipe(
         &self,
         manifest: &mut RunManifest,
         given: Option<&str>,
@@ -81,7 +81,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If `env.json` cannot be written.
-    pub fn write_environment(&self, environment: &Environment) -> Result<Vec<String>> {
+    pub(crate) fn write_environment(&self, environment: &Environment) -> Result<Vec<String>> {
         let path = self.env();
         let (merged, notes) = match read_regular(&path, u64::MAX) {
             Ok(before) => match environment.after(&before) {

@@ -20,7 +20,7 @@ use crate::types::{RunId, Step};
 /// What a run knows of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RunManifest {
+pub(crate) struct RunManifest {
     /// Which run it is.
     pub run: RunId,
     /// The step whose checkpoint was written last; `None` before the first.
@@ -32,7 +32,7 @@ pub struct RunManifest {
 impl RunManifest {
     /// That of a run that nothing is known of yet but that it is `run`.
     #[must_use]
-    pub fn new(run: RunId) -> Self {
+    pub(crate) fn new(run: RunId) -> Self {
         Self { run, saved: None, files: BTreeMap::new() }
     }
 
@@ -40,7 +40,7 @@ impl RunManifest {
     ///
     /// # Errors
     /// If there is one that cannot be read.
-    pub fn read(folder: &RunFolder) -> Result<Option<Self>> {
+    pub(crate) fn read(folder: &RunFolder) -> Result<Option<Self>> {
         let path = folder.manifest();
         if !path.exists() {
             return Ok(None);
@@ -58,7 +58,7 @@ impl RunManifest {
     ///
     /// # Errors
     /// If one is missing or differs; says how to go on.
-    pub fn check(&self, folder: &RunFolder) -> Result<()> {
+    pub(crate) fn check(&self, folder: &RunFolder) -> Result<()> {
         self.files.keys().try_for_each(|name| self.check_file(folder, name))
     }
 
@@ -66,7 +66,7 @@ impl RunManifest {
     ///
     /// # Errors
     /// The same.
-    pub fn check_file(&self, folder: &RunFolder, name: &str) -> Result<()> {
+    pub(crate) fn check_file(&self, folder: &RunFolder, name: &str) -> Result<()> {
         let Some(expected) = self.files.get(name) else { return Ok(()) };
         expected.check(&folder.root().join(name)).map_err(|error| {
             let remake = match name {
@@ -86,7 +86,7 @@ impl RunManifest {
     ///
     /// # Errors
     /// If the manifest cannot be written.
-    pub fn unseal(&mut self, folder: &RunFolder, name: &str) -> Result<()> {
+    pub(crate) fn unseal(&mut self, folder: &RunFolder, name: &str) -> Result<()> {
         match self.files.remove(name) {
             Some(_) => self.write(folder),
             None => Ok(()),
@@ -97,7 +97,7 @@ impl RunManifest {
     ///
     /// # Errors
     /// If one cannot be read or the manifest cannot be written.
-    pub fn seal(&mut self, folder: &RunFolder, names: &[&str]) -> Result<()> {
+    pub(crate) fn seal(&mut self, folder: &RunFolder, names: &[&str]) -> Result<()> {
         for name in names {
             self.files.insert((*name).to_owned(), Fingerprint::read(&folder.root().join(name))?);
         }
@@ -108,7 +108,7 @@ impl RunManifest {
     ///
     /// # Errors
     /// If the manifest cannot be written.
-    pub fn note_saved(&mut self, folder: &RunFolder, step: Step) -> Result<()> {
+    pub(crate) fn note_saved(&mut self, folder: &RunFolder, step: Step) -> Result<()> {
         if self.saved == Some(step) {
             return Ok(());
         }

@@ -12,7 +12,7 @@ const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 ///
 /// # Errors
 /// What it is instead, as [`run`] `name` of a recipe.
-pub fn check_name(name: &str) -> Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<()> {
     match misnamed(name) {
         Some(problem) => bail!("[run] `name`: {problem}"),
         None => Ok(()),
@@ -21,7 +21,7 @@ pub fn check_name(name: &str) -> Result<()> {
 
 /// Why `name` is not the name of one folder, or of one that means something else: `got ..., expected ...`.
 #[must_use]
-pub fn misnamed(name: &str) -> Option<String> {
+pub(crate) fn misnamed(name: &str) -> Option<String> {
     let shown: String = name.chars().take(60).collect();
     let shown = if shown.len() < name.len() { format!("{shown}...") } else { shown };
     let is_one = !name.is_empty() && name.trim() == name && !name.contains('/');

@@ -16,7 +16,7 @@ use crate::types::{Completion, Finish, GenRequest, Leaf, Progress, Prompt, Tree}
 
 /// Judges responses as training or an evaluation does.
 #[derive(Clone)]
-pub struct Judge {
+pub(crate) struct Judge {
     /// The graders.
     pub scorer: Arc<Scorer>,
     /// Turns tokens into text.
@@ -27,7 +27,7 @@ pub struct Judge {
 
 /// A response from the first token after its prompt on.
 #[derive(Clone, Debug)]
-pub struct Whole {
+pub(crate) struct Whole {
     /// Its number among those of its prompt.
     pub sample: u32,
     /// What it answers.
@@ -42,7 +42,7 @@ impl Judge {
     ///
     /// # Errors
     /// As [`Judge::leaves`].
-    pub fn trees(
+    pub(crate) fn trees(
         &self,
         requests: Vec<GenRequest>,
         completions: Vec<Completion>,
@@ -68,7 +68,7 @@ impl Judge {
     ///
     /// # Errors
     /// If a response cannot be decoded, or a grader does not work; that of `progress`.
-    pub fn leaves(&self, whole: Vec<Whole>, progress: &mut Progress<'_>) -> Result<Vec<Leaf>> {
+    pub(crate) fn leaves(&self, whole: Vec<Whole>, progress: &mut Progress<'_>) -> Result<Vec<Leaf>> {
         let texts = self.texts(&whole)?;
         let scores = self.scores(&whole, &texts, progress)?;
         Ok(assemble(whole, texts, scores))
@@ -78,7 +78,7 @@ impl Judge {
     ///
     /// # Errors
     /// If a response cannot be decoded.
-    pub fn leaves_again(&self, whole: Vec<Whole>, scores: Vec<Score>) -> Result<Vec<Leaf>> {
+    pub(crate) fn leaves_again(&self, whole: Vec<Whole>, scores: Vec<Score>) -> Result<Vec<Leaf>> {
         let texts = self.texts(&whole)?;
         Ok(assemble(whole, texts, scores))
     }

@@ -3,8 +3,8 @@
 mod judge;
 mod overlong;
 
-pub use judge::{Judge, Whole};
-pub use overlong::{MaskConfig, OverlongConfig, Penalty, PenaltyConfig};
+pub(crate) use judge::{Judge, Whole};
+pub(crate) use overlong::{OverlongConfig, Penalty, PenaltyConfig};
 
 use anyhow::{Result, anyhow};
 use rewards::{MathConfig, Question, Response, Reward, RewardConfig, Status, Task, Verdict};
@@ -15,7 +15,7 @@ use crate::types::{self, Progress, Rules};
 
 /// A grader and its weight; the reward is the weighted sum of the values of all graders.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RewardEntry {
+pub(crate) struct RewardEntry {
     /// Multiplies the grader's value.
     #[serde(default = "one")]
     pub weight: f64,
@@ -27,7 +27,7 @@ pub struct RewardEntry {
 impl RewardEntry {
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let mut rules = self.grader.rules();
         rules.expect("weight", self.weight, "a finite number", self.weight.is_finite());
         rules
@@ -40,7 +40,7 @@ fn one() -> f64 {
 
 /// What all graders together say of a response.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Score {
+pub(crate) struct Score {
     /// `sum_i weight_i * value_i`, all parts, the worst status, and the first answer.
     pub verdict: Verdict,
     /// Whether every grader with a weight has judged the response: none of them took too long or is in error.
@@ -51,7 +51,7 @@ pub struct Score {
 
 /// All graders of a run; by default none.
 #[derive(Default)]
-pub struct Scorer {
+pub(crate) struct Scorer {
     graders: Vec<(Box<dyn Reward>, f64)>,
     /// Says whether two answers are the same.
     same: Option<Box<dyn Reward>>,
@@ -62,7 +62,7 @@ impl Scorer {
     ///
     /// # Errors
     /// If settings of a grader cannot work.
-    pub fn new(rewards: &[RewardEntry]) -> Result<Self> {
+    pub(crate) fn new(rewards: &[RewardEntry]) -> Result<Self> {
         let named: Vec<String> = rewards.iter().flat_map(|entry| entry.grader.variables()).collect();
         let build = |(index, entry): (usize, &RewardEntry)| {
             let grader = entry.grader.clone().build_withholding(&named);
@@ -85,7 +85,7 @@ impl Scorer {
     ///
     /// # Errors
     /// If a grader works for no response; that of `progress`.
-    pub fn score_all(
+    pub(crate) fn score_all(
         &self,
         items: &[(&Task, Response<'_>)],
         progress: &mut Progress<'_>,
@@ -110,7 +110,7 @@ impl Scorer {
     ///
     /// # Errors
     /// If a grader works for no response; that of `progress`.
-    pub fn same_answers(
+    pub(crate) fn same_answers(
         &self,
         pairs: &[(&Task, &str, &str)],
         progress: &mut Progress<'_>,

@@ -13,7 +13,7 @@ use crate::types::Rules;
 /// What happens to responses near the limit; without the section nothing does.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum OverlongConfig {
+pub(crate) enum OverlongConfig {
     /// Responses that were cut off are not trained on.
     Mask(MaskConfig),
     /// Long responses lose reward, the more the nearer they come to the limit.
@@ -23,12 +23,12 @@ pub enum OverlongConfig {
 /// Settings of [`OverlongConfig::Mask`]: there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct MaskConfig {}
+pub(crate) struct MaskConfig {}
 
 /// Settings of [`OverlongConfig::Penalty`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PenaltyConfig {
+pub(crate) struct PenaltyConfig {
     /// Tokens before the limit from which on reward is lost, at least 1.
     pub buffer: usize,
     /// Reward that a response at the limit loses, above 0.
@@ -43,7 +43,7 @@ fn one() -> f64 {
 impl PenaltyConfig {
     /// What a response of `length` tokens is given on top of its reward where `limit` is the longest: 0 or less.
     #[must_use]
-    pub fn of(&self, length: usize, limit: usize) -> f64 {
+    pub(crate) fn of(&self, length: usize, limit: usize) -> f64 {
         let room = limit as f64 - self.buffer as f64 - length as f64;
         self.factor * (room / self.buffer as f64).clamp(-1.0, 0.0)
     }
@@ -51,7 +51,7 @@ impl PenaltyConfig {
 
 /// What long responses lose where the longest has `limit` tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Penalty {
+pub(crate) struct Penalty {
     /// Where it begins, and how much it is.
     pub config: PenaltyConfig,
     /// Most new tokens of a response.
@@ -61,7 +61,7 @@ pub struct Penalty {
 impl Penalty {
     /// What a response of `length` tokens is given on top of its reward.
     #[must_use]
-    pub fn of(&self, length: usize) -> f64 {
+    pub(crate) fn of(&self, length: usize) -> f64 {
         self.config.of(length, self.limit)
     }
 }
@@ -69,7 +69,7 @@ impl Penalty {
 impl OverlongConfig {
     /// The penalty where the longest response has `limit` tokens, if there is one.
     #[must_use]
-    pub fn penalty(&self, limit: usize) -> Option<Penalty> {
+    pub(crate) fn penalty(&self, limit: usize) -> Option<Penalty> {
         match *self {
             Self::Penalty(config) => Some(Penalty { config, limit }),
             Self::Mask(_) => None,
@@ -78,7 +78,7 @@ impl OverlongConfig {
 
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let mut rules = Rules::default();
         if let Self::Penalty(PenaltyConfig { buffer, factor }) = *self {
             rules.positive("buffer", buffer);

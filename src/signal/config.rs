@@ -10,7 +10,7 @@ use crate::types::{Rules, Step};
 /// How WAAD and FAI are measured; the defaults are those of the paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct SignalConfig {
+pub(crate) struct SignalConfig {
     /// Which layers are read.
     pub layers: Layers,
     /// Which heads of them count.
@@ -45,7 +45,7 @@ impl Default for SignalConfig {
 /// Which layers are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "snake_case")]
-pub enum Layers {
+pub(crate) enum Layers {
     /// Five evenly spaced ones in the middle third.
     #[default]
     Middle,
@@ -59,7 +59,7 @@ pub enum Layers {
 /// Which heads of the layers count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Heads {
+pub(crate) enum Heads {
     /// WAAD is the mean of the local heads, FAI that of the global ones.
     #[default]
     Groups,
@@ -70,7 +70,7 @@ pub enum Heads {
 /// When the groups of heads are chosen anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "snake_case")]
-pub enum Regroup {
+pub(crate) enum Regroup {
     /// Never: the first step chooses for good. Written `"frozen"`, or 0.
     Frozen,
     /// Every so many steps, at least 1.
@@ -81,7 +81,7 @@ pub enum Regroup {
 /// Which attention row belongs to token t.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Row {
+pub(crate) enum Row {
     /// Row t: the token looks back.
     #[default]
     Token,
@@ -96,7 +96,7 @@ impl Layers {
     /// The middle third is `lo = floor(L / 3)` to `hi = floor(2 L / 3)`; five of it are
     /// `lo + round_half_even(i (hi - lo) / 4)`, i = 0..4.
     #[must_use]
-    pub fn of(&self, n_layers: usize) -> Vec<usize> {
+    pub(crate) fn of(&self, n_layers: usize) -> Vec<usize> {
         let mut layers: Vec<usize> = match self {
             Self::All => (0..n_layers).collect(),
             Self::List(layers) => layers.clone(),
@@ -115,7 +115,7 @@ impl Layers {
 impl SignalConfig {
     /// Whether the groups of heads are chosen anew in `step`: step 1 is due like the steps 1 + n, 1 + 2n, ... after it.
     #[must_use]
-    pub fn regroups_at(&self, step: Step) -> bool {
+    pub(crate) fn regroups_at(&self, step: Step) -> bool {
         match self.regroup_every {
             Regroup::Frozen => false,
             Regroup::Every(n) => step.saturating_sub(1).is_multiple_of(n),
@@ -124,7 +124,7 @@ impl SignalConfig {
 
     /// What its keys may be, whatever the model.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self { layers, heads: _, head_fraction, regroup_every: _, window, horizon: [lo, hi], row: _ } =
             self;
         let mut rules = Rules::default();
@@ -147,7 +147,7 @@ impl SignalConfig {
 
     /// What of it has no effect although it was set, as a sentence.
     #[must_use]
-    pub fn idle(&self) -> Option<String> {
+    pub(crate) fn idle(&self) -> Option<String> {
         let default = Self::default();
         let keys = [
             ("`head_fraction`", self.head_fraction != default.head_fraction),
@@ -165,7 +165,7 @@ impl SignalConfig {
 
     /// What does not fit a model of `n_layers`.
     #[must_use]
-    pub fn misfits(&self, n_layers: usize) -> Option<String> {
+    pub(crate) fn misfits(&self, n_layers: usize) -> Option<String> {
         let Layers::List(layers) = &self.layers else { return None };
         let beyond = layers.iter().find(|layer| **layer >= n_layers)?;
         Some(format!(

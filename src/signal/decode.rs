@@ -12,7 +12,7 @@ use crate::types::HeadSignals;
 
 /// Which attention a sampler reads.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DecodePlan {
+pub(crate) struct DecodePlan {
     config: SignalConfig,
     layers: Vec<usize>,
 }
@@ -20,7 +20,7 @@ pub struct DecodePlan {
 impl DecodePlan {
     /// What to read in `model`; `None` where the rows that count begin in the prompt, which no decoding step computes.
     #[must_use]
-    pub fn new(config: &SignalConfig, model: &ModelConfig) -> Option<Self> {
+    pub(crate) fn new(config: &SignalConfig, model: &ModelConfig) -> Option<Self> {
         let layers = config.layers.of(model.n_layers as usize);
         (config.row == Row::Token).then(|| Self { config: config.clone(), layers })
     }
@@ -36,7 +36,7 @@ pub(crate) struct DecodeReader<'a> {
 
 impl<'a> DecodeReader<'a> {
     /// For the rows of `cache`, which holds their prompts and nothing more.
-    pub fn new(plan: &'a DecodePlan, policy: &Policy, cache: &KvCache) -> Self {
+    pub(crate) fn new(plan: &'a DecodePlan, policy: &Policy, cache: &KvCache) -> Self {
         let (b, device) = (cache.n_rows(), policy.placement.device);
         let sums = |_| HeadSums::new(&plan.config, b, policy.config.n_heads, cache.capacity(), device);
         let counted = Tensor::ones([b], (Kind::Float, device));
@@ -44,7 +44,7 @@ impl<'a> DecodeReader<'a> {
     }
 
     /// Says for each row whether the token fed next is one of its response.
-    pub fn count(&mut self, rows: &[bool]) {
+    pub(crate) fn count(&mut self, rows: &[bool]) {
         let values: Vec<f32> = rows.iter().map(|counts| f32::from(u8::from(*counts))).collect();
         let device = self.counted.device();
         self.counted = Tensor::from_slice(&values).to_device(device);
@@ -59,7 +59,7 @@ impl<'a> DecodeReader<'a> {
     ///
     /// # Errors
     /// If they cannot be copied to the host.
-    pub fn take(&self, places: &[i64], lens: &[usize]) -> Result<Vec<HeadSignals>> {
+    pub(crate) fn take(&self, places: &[i64], lens: &[usize]) -> Result<Vec<HeadSignals>> {
         let index = Tensor::from_slice(places);
         let extents: Vec<Extent> =
             lens.iter().map(|n| Extent { start: self.start as usize, n: *n, shift: 0 }).collect();
@@ -72,7 +72,7 @@ impl<'a> DecodeReader<'a> {
     }
 
     /// Keeps the rows at `places`, in that order.
-    pub fn keep_rows(&mut self, places: &[i64]) {
+    pub(crate) fn keep_rows(&mut self, places: &[i64]) {
         let index = Tensor::from_slice(places);
         self.sums.iter_mut().for_each(|sums| *sums = sums.rows(&index));
     }

@@ -14,7 +14,7 @@ use crate::types::{HeadId, HeadSignals, Step};
 /// The two groups, each in order of (layer, head).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HeadGroups {
+pub(crate) struct HeadGroups {
     /// Heads whose mean is WAAD.
     pub local: Vec<HeadId>,
     /// Heads whose mean is FAI.
@@ -26,7 +26,7 @@ impl HeadGroups {
     ///
     /// # Errors
     /// If there is no response or no head to choose from.
-    pub fn choose(config: &SignalConfig, responses: &[HeadSignals]) -> Result<Self> {
+    pub(crate) fn choose(config: &SignalConfig, responses: &[HeadSignals]) -> Result<Self> {
         let mut spans = mean_spans(responses);
         ensure!(!spans.is_empty(), "head groups: no response was measured, so there is no span to choose by");
         if config.heads == Heads::All {
@@ -58,20 +58,20 @@ fn mean_spans(responses: &[HeadSignals]) -> Vec<(HeadId, f64)> {
 
 /// The groups in force, and when they are chosen anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Grouping {
+pub(crate) struct Grouping {
     groups: Option<HeadGroups>,
 }
 
 impl Grouping {
     /// Goes on with groups that an earlier process chose.
     #[must_use]
-    pub fn resume(groups: Option<HeadGroups>) -> Self {
+    pub(crate) fn resume(groups: Option<HeadGroups>) -> Self {
         Self { groups }
     }
 
     /// The groups in force, if any were chosen yet.
     #[must_use]
-    pub fn groups(&self) -> Option<&HeadGroups> {
+    pub(crate) fn groups(&self) -> Option<&HeadGroups> {
         self.groups.as_ref()
     }
 
@@ -79,7 +79,7 @@ impl Grouping {
     ///
     /// # Errors
     /// As [`HeadGroups::choose`].
-    pub fn at(
+    pub(crate) fn at(
         &mut self,
         step: Step,
         config: &SignalConfig,

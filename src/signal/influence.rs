@@ -31,7 +31,7 @@ pub(crate) struct StepBounds {
 
 impl StepBounds {
     /// Of `sequence` with its response in steps.
-    pub fn new(sequence: &Sequence<'_>, Segmented { steps, end_of_thinking }: &Segmented) -> Self {
+    pub(super) fn new(sequence: &Sequence<'_>, Segmented { steps, end_of_thinking }: &Segmented) -> Self {
         let prompt = sequence.prompt.len();
         let ends = std::iter::once(prompt).chain(steps.iter().map(|step| prompt + step.end)).collect();
         let holds = |place: usize| steps.iter().position(|step| step.contains(&place));
@@ -64,7 +64,7 @@ pub(crate) struct InfluenceReader<'a> {
 impl<'a> InfluenceReader<'a> {
     /// A reader for sequences with these steps, in the order of the pass. A step counts for those at least `distance` steps
     /// before it.
-    pub fn new(bounds: &'a [StepBounds], distance: usize, max_weights: i64) -> Self {
+    pub(super) fn new(bounds: &'a [StepBounds], distance: usize, max_weights: i64) -> Self {
         let found = bounds.iter().map(|bounds| vec![0.0; bounds.len()]).collect();
         Self { bounds, distance, max_weights, found: Ok(found) }
     }
@@ -73,13 +73,13 @@ impl<'a> InfluenceReader<'a> {
     ///
     /// # Errors
     /// If the policy is not where its placement says.
-    pub fn run(&mut self, policy: &Policy, inputs: &Inputs) -> Result<()> {
+    pub(super) fn run(&mut self, policy: &Policy, inputs: &Inputs) -> Result<()> {
         let last = policy.layout.layers.len().checked_sub(1).context("the policy has no layer")?;
         policy.read_until(inputs, last, &mut |tapped| self.see(tapped))
     }
 
     /// Takes a layer's queries and keys in.
-    pub fn see(&mut self, tapped: &Tapped<'_>) {
+    pub(super) fn see(&mut self, tapped: &Tapped<'_>) {
         let own = self.layer(tapped);
         let Ok(found) = &mut self.found else { return };
         match own {
@@ -96,7 +96,7 @@ impl<'a> InfluenceReader<'a> {
     ///
     /// # Errors
     /// If results could not be copied to the host.
-    pub fn finish(self) -> Result<Vec<Vec<f32>>> {
+    pub(super) fn finish(self) -> Result<Vec<Vec<f32>>> {
         self.found
     }
 
@@ -183,7 +183,7 @@ impl<'a> StepSums<'a> {
 ///
 /// # Errors
 /// If the policy is not where its placement says, or results cannot be copied to the host.
-pub fn influence(
+pub(crate) fn influence(
     policy: &Policy,
     sequences: &[Sequence<'_>],
     segmented: &[Segmented],

@@ -21,13 +21,15 @@ mod tests;
 
 use anyhow::{Context, Result, ensure};
 
-pub use config::{Heads, Layers, Regroup, Row, SignalConfig};
-pub use decode::DecodePlan;
+#[cfg(test)]
+pub(crate) use config::Layers;
+pub(crate) use config::{Heads, Regroup, SignalConfig};
+pub(crate) use decode::DecodePlan;
 pub(crate) use decode::DecodeReader;
-pub use groups::{Grouping, HeadGroups};
-pub use influence::influence;
+pub(crate) use groups::{Grouping, HeadGroups};
+pub(crate) use influence::influence;
 pub(crate) use read::Reader;
-pub use steps::{Segmented, Segmenter};
+pub(crate) use steps::{Segmented, Segmenter};
 
 use crate::types::{HeadId, HeadSignal, HeadSignals, PathField, Signals, Tree};
 
@@ -35,7 +37,7 @@ use crate::types::{HeadId, HeadSignal, HeadSignals, PathField, Signals, Tree};
 ///
 /// # Errors
 /// If `leaves` does not fit the tree, or a head of the groups was not read.
-pub fn average(tree: &Tree, leaves: &[HeadSignals], groups: &HeadGroups) -> Result<Signals> {
+pub(crate) fn average(tree: &Tree, leaves: &[HeadSignals], groups: &HeadGroups) -> Result<Signals> {
     let waad = leaves.iter().map(|leaf| waad(leaf, groups)).collect::<Result<_>>()?;
     let fai = leaves.iter().map(|leaf| fai(leaf, groups)).collect::<Result<_>>()?;
     Ok(Signals { waad: PathField::new(tree, waad)?, fai: PathField::new(tree, fai)? })
@@ -45,7 +47,7 @@ pub fn average(tree: &Tree, leaves: &[HeadSignals], groups: &HeadGroups) -> Resu
 ///
 /// # Errors
 /// If one of them was not read.
-pub fn waad(response: &HeadSignals, groups: &HeadGroups) -> Result<Vec<f32>> {
+pub(crate) fn waad(response: &HeadSignals, groups: &HeadGroups) -> Result<Vec<f32>> {
     let heads = members(response, &groups.local)?;
     Ok(mean(heads.iter().map(|head| head.waad.as_slice())))
 }
@@ -54,7 +56,7 @@ pub fn waad(response: &HeadSignals, groups: &HeadGroups) -> Result<Vec<f32>> {
 ///
 /// # Errors
 /// If one of them was not read.
-pub fn fai(response: &HeadSignals, groups: &HeadGroups) -> Result<Vec<Option<f32>>> {
+pub(crate) fn fai(response: &HeadSignals, groups: &HeadGroups) -> Result<Vec<Option<f32>>> {
     let heads = members(response, &groups.global)?;
     let n_tokens = heads.first().map_or(0, |head| head.waad.len());
     let mut fai: Vec<Option<f32>> =

@@ -26,7 +26,7 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader of `layers` for `sequences`, in the order of the pass.
-    pub fn new(config: &'a SignalConfig, layers: &'a [usize], sequences: &[Sequence<'_>]) -> Self {
+    pub(crate) fn new(config: &'a SignalConfig, layers: &'a [usize], sequences: &[Sequence<'_>]) -> Self {
         let shift = usize::from(config.row == Row::Predicting);
         let extent = |s: &Sequence<'_>| Extent { start: s.prompt.len(), n: s.response.len(), shift };
         let read = Ok(sequences.iter().map(|_| HeadSignals { heads: Vec::new() }).collect());
@@ -41,7 +41,7 @@ impl<'a> Reader<'a> {
 
     /// Holds at most `max_weights` attention weights at a time, but no less than one row of each head.
     #[cfg(test)]
-    pub fn with_max_weights(self, max_weights: i64) -> Self {
+    pub(crate) fn with_max_weights(self, max_weights: i64) -> Self {
         Self { max_weights, ..self }
     }
 
@@ -49,13 +49,13 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If the policy is not where its placement says.
-    pub fn run(&mut self, policy: &Policy, inputs: &Inputs) -> Result<()> {
+    pub(crate) fn run(&mut self, policy: &Policy, inputs: &Inputs) -> Result<()> {
         let last = self.layers.last().copied().unwrap_or(0);
         policy.read_until(inputs, last, &mut |tapped| self.see(tapped))
     }
 
     /// Takes a layer's queries and keys in; does nothing with layers that are not read.
-    pub fn see(&mut self, tapped: &Tapped<'_>) {
+    pub(crate) fn see(&mut self, tapped: &Tapped<'_>) {
         if !self.layers.contains(&tapped.layer) {
             return;
         }
@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If results could not be copied to the host.
-    pub fn finish(self) -> Result<Vec<HeadSignals>> {
+    pub(crate) fn finish(self) -> Result<Vec<HeadSignals>> {
         self.read
     }
 

@@ -15,13 +15,13 @@ const END_OF_THINKING: &str = "</think>";
 ///
 /// One that knows none, as the default, lets every token be a step.
 #[derive(Clone, Debug, Default)]
-pub struct Segmenter {
+pub(crate) struct Segmenter {
     cuts: Vec<Cut>,
 }
 
 /// A response in steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Segmented {
+pub(crate) struct Segmented {
     /// Neighbouring ranges of its tokens, together all of them.
     pub steps: Vec<Range<usize>>,
     /// Place of the last token that ends the thinking.
@@ -41,7 +41,7 @@ impl Segmenter {
     ///
     /// # Errors
     /// If a token has no text.
-    pub fn new(tokenizer: &Tokenizer) -> Result<Self> {
+    pub(crate) fn new(tokenizer: &Tokenizer) -> Result<Self> {
         let tokens = 0..tokenizer.vocab_size() as TokenId;
         let text = |token| tokenizer.decode(&[token], false);
         Ok(Self::of_texts(tokens.map(text).collect::<Result<Vec<_>>>()?.iter().map(String::as_str)))
@@ -58,7 +58,7 @@ impl Segmenter {
 
     /// `response` in steps.
     #[must_use]
-    pub fn segment(&self, response: &[TokenId]) -> Segmented {
+    pub(crate) fn segment(&self, response: &[TokenId]) -> Segmented {
         let end_of_thinking = response.iter().rposition(|token| self.cut(*token).end_of_thinking);
         Segmented { steps: self.steps(response), end_of_thinking }
     }

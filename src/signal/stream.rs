@@ -40,14 +40,14 @@ pub(crate) struct Extent {
 
 impl Extent {
     /// First row that counts, and the one behind the last.
-    pub fn rows(&self) -> std::ops::Range<usize> {
+    pub(super) fn rows(&self) -> std::ops::Range<usize> {
         self.start - self.shift..self.start - self.shift + self.n
     }
 }
 
 impl HeadSums {
     /// Nothing seen yet.
-    pub fn new(config: &SignalConfig, b: i64, h: i64, c: i64, device: Device) -> Self {
+    pub(super) fn new(config: &SignalConfig, b: i64, h: i64, c: i64, device: Device) -> Self {
         let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, device));
         let [lo, hi] = config.horizon.map(|tokens| tokens as i64);
         Self {
@@ -61,7 +61,7 @@ impl HeadSums {
 
     /// Adds the rows `attention`, f32 `[B, H, Q, C']`: row i belongs to the token in column `first + i`, columns count
     /// from 0 to C' = `first + Q`. `counted`, f32 `[B, 1, Q, 1]`, is 1 where a row counts and 0 elsewhere.
-    pub fn add(&mut self, attention: &Tensor, first: i64, counted: &Tensor) {
+    pub(super) fn add(&mut self, attention: &Tensor, first: i64, counted: &Tensor) {
         let n_rows = attention.size()[2];
         let end = first + n_rows;
         let distance = self.distances(first, end, 0..end); // (Q, C')
@@ -95,7 +95,7 @@ impl HeadSums {
     /// # Errors
     /// If the sums are not in main memory.
     #[expect(unsafe_code, reason = "tensors are seen as slices")]
-    pub fn look_back<'a>(&'a mut self, counted: &'a Tensor) -> anyhow::Result<LookBack<'a>> {
+    pub(super) fn look_back<'a>(&'a mut self, counted: &'a Tensor) -> anyhow::Result<LookBack<'a>> {
         let Self { span, waad, fai, .. } = self;
         // SAFETY: these tensors are made here, each its own, and none that shares their memory outlives a method of the sums.
         let (span, waad, fai) = unsafe { (view_mut(span)?, view_mut(waad)?, view_mut(fai)?) };
@@ -110,7 +110,7 @@ impl HeadSums {
     }
 
     /// The sums of the sequences `index` (int64, on the host) alone, in that order.
-    pub fn rows(&self, index: &Tensor) -> Self {
+    pub(super) fn rows(&self, index: &Tensor) -> Self {
         let index = index.to_device(self.span.device());
         let own = |sums: &Tensor| sums.index_select(0, &index);
         Self { span: own(&self.span), waad: own(&self.waad), fai: own(&self.fai), ..*self }
@@ -127,7 +127,7 @@ impl HeadSums {
     ///
     /// # Errors
     /// If the sums cannot be copied to the host.
-    pub fn finish(&self, layer: usize, extents: &[Extent]) -> anyhow::Result<Vec<Vec<HeadSignal>>> {
+    pub(super) fn finish(&self, layer: usize, extents: &[Extent]) -> anyhow::Result<Vec<Vec<HeadSignal>>> {
         let (_, h, c) = self.waad.size3()?;
         let (h, c) = (h as usize, c as usize);
         let host = |sums: &Tensor| Vec::<f32>::try_from(sums.to_device(Device::Cpu).reshape([-1]));

@@ -12,7 +12,7 @@ use crate::stats::squares;
 use crate::types::{Step, TrainedTree, Tree};
 
 /// A critic that learns beside the policy.
-pub struct CriticTrainer {
+pub(crate) struct CriticTrainer {
     /// The model.
     pub critic: Critic,
     config: CriticConfig,
@@ -24,7 +24,7 @@ impl CriticTrainer {
     ///
     /// # Errors
     /// If the policy is not where its placement says.
-    pub fn new(config: CriticConfig, batch: BatchConfig, policy: &Policy) -> Result<Self> {
+    pub(crate) fn new(config: CriticConfig, batch: BatchConfig, policy: &Policy) -> Result<Self> {
         let critic = Critic::of_policy(policy)?;
         Ok(Self { learner: CriticLearner::new(config, batch, &critic), config, critic })
     }
@@ -33,7 +33,7 @@ impl CriticTrainer {
     ///
     /// # Errors
     /// If the state is of another model.
-    pub fn restore(&mut self, state: CriticState) -> Result<()> {
+    pub(crate) fn restore(&mut self, state: CriticState) -> Result<()> {
         let CriticState { weights, optimizer } = state;
         self.critic.set_master(&weights)?;
         self.learner.restore(optimizer)
@@ -41,7 +41,7 @@ impl CriticTrainer {
 
     /// What has to be saved.
     #[must_use]
-    pub fn state(&self) -> CriticState {
+    pub(crate) fn state(&self) -> CriticState {
         CriticState {
             weights: self.critic.master().shallow_clone(),
             optimizer: self.learner.state().shallow_clone(),
@@ -50,7 +50,7 @@ impl CriticTrainer {
 
     /// Whether it learns alone in `step`.
     #[must_use]
-    pub fn learns_alone(&self, step: Step) -> bool {
+    pub(crate) fn learns_alone(&self, step: Step) -> bool {
         step <= self.config.warmup_steps
     }
 
@@ -58,7 +58,12 @@ impl CriticTrainer {
     ///
     /// # Errors
     /// If a sample has no values or returns.
-    pub fn update(&mut self, samples: &[TrainSample], step: Step, steps: Step) -> Result<CriticReport> {
+    pub(crate) fn update(
+        &mut self,
+        samples: &[TrainSample],
+        step: Step,
+        steps: Step,
+    ) -> Result<CriticReport> {
         let lr = learning_rate(&self.config.optim, step, steps);
         self.learner.update(&mut self.critic, samples, lr)
     }

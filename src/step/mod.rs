@@ -15,9 +15,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-pub use critic::CriticTrainer;
+pub(crate) use critic::CriticTrainer;
 pub(crate) use critic::{explained_in_training, explained_rewards};
-pub use record::{StepRecord, Times, Work};
+pub(crate) use record::{StepRecord, Times, Work};
 
 use crate::batch::{Batch, NotLearned};
 use crate::credit::Credit;
@@ -35,7 +35,7 @@ use crate::types::{
 
 /// What a trainer is told once.
 #[derive(Clone, Debug)]
-pub struct StepConfig {
+pub(crate) struct StepConfig {
     /// Loss, optimiser, batch, temperature.
     pub learner: LearnerConfig,
     /// How attention is read.
@@ -49,7 +49,7 @@ pub struct StepConfig {
 }
 
 /// All that learns, and all that it learns by.
-pub struct Trainer {
+pub(crate) struct Trainer {
     /// What it is told.
     pub config: StepConfig,
     /// The policy.
@@ -76,7 +76,7 @@ pub struct Trainer {
 
 /// A part of a step that takes long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Responses are generated and scored; counted in responses.
     Generate,
     /// Policy and critic learn; counted in samples, each once an epoch.
@@ -84,7 +84,7 @@ pub enum Phase {
 }
 
 /// Hears how far a step is, and may end it as long as nothing was learned.
-pub trait Watch {
+pub(crate) trait Watch {
     /// A phase of `total` parts begins, behind whichever was before.
     fn begin(&mut self, phase: Phase, total: usize);
 
@@ -99,7 +99,7 @@ pub trait Watch {
 }
 
 /// Nobody watches.
-pub struct Unwatched;
+pub(crate) struct Unwatched;
 
 impl Watch for Unwatched {
     fn begin(&mut self, _: Phase, _: usize) {}
@@ -114,7 +114,12 @@ impl Watch for Unwatched {
 impl Trainer {
     /// A trainer that has made no step yet.
     #[must_use]
-    pub fn new(config: StepConfig, policy: Policy, source: Box<dyn RolloutSource>, credit: Credit) -> Self {
+    pub(crate) fn new(
+        config: StepConfig,
+        policy: Policy,
+        source: Box<dyn RolloutSource>,
+        credit: Credit,
+    ) -> Self {
         Self {
             kl_coef: config.learner.loss.kl().map_or(0.0, |kl| kl.coef),
             learner: PolicyLearner::new(config.learner, &policy),
@@ -136,7 +141,7 @@ impl Trainer {
     /// # Errors
     /// If the work cannot be done; that of `watch`. Numbers that are not finite are no error: nothing is learned from them, and
     /// the record says so.
-    pub fn step(&mut self, step: Step, watch: &mut dyn Watch) -> Result<StepRecord> {
+    pub(crate) fn step(&mut self, step: Step, watch: &mut dyn Watch) -> Result<StepRecord> {
         _ = self.contention.share();
         let begun = Instant::now();
         watch.begin(Phase::Generate, self.config.n_responses);
@@ -155,7 +160,7 @@ impl Trainer {
     ///
     /// # Errors
     /// If work under way cannot be finished.
-    pub fn source_state(&mut self) -> Result<SourceState> {
+    pub(crate) fn source_state(&mut self) -> Result<SourceState> {
         self.given_up.take().map_or_else(|| self.source.state(), Ok)
     }
 

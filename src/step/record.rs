@@ -9,7 +9,7 @@ use crate::rollout::Counts;
 use crate::types::{KlEstimator, MetricRow, RatioStart, Step, TrainedTree};
 
 /// All that there is to say about a step.
-pub struct StepRecord {
+pub(crate) struct StepRecord {
     /// Which one.
     pub step: Step,
     /// Its responses with all that was decided about them.
@@ -44,7 +44,7 @@ pub struct StepRecord {
 
 /// Seconds of the parts of a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Times {
+pub(crate) struct Times {
     /// Generating.
     pub generate: f64,
     /// Scoring.
@@ -63,7 +63,7 @@ pub struct Times {
 
 /// What a step computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Work {
+pub(crate) struct Work {
     /// Response tokens that were sampled.
     pub generated_tokens: usize,
     /// Prompt and response tokens that were trained on, once an epoch.

@@ -18,7 +18,6 @@ mod written;
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -35,9 +34,7 @@ use super::caught::watched;
 use super::companion::read;
 use super::cut::cut;
 use super::eos::text;
-use super::tokenizer::most_bytes;
 use crate::files::model_folder::{CHAT_TEMPLATE, SPECIAL_TOKENS, TOKENIZER_CONFIG};
-use crate::files::read_regular;
 
 /// Special tokens that a template may write by name.
 const NAMED_TOKENS: [&str; 7] =
@@ -48,7 +45,7 @@ const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Message {
+pub(crate) struct Message {
     /// Who speaks: `system`, `user`, `assistant`, or what else the template knows.
     pub role: String,
     /// What is said.
@@ -60,7 +57,7 @@ pub struct Message {
 
 impl Message {
     /// `content` said by `role`.
-    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+    pub(crate) fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
         Self { role: role.into(), content: content.into(), more: Map::new() }
     }
 
@@ -82,7 +79,7 @@ impl Message {
 /// How a conversation is rendered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ChatOptions {
+pub(crate) struct ChatOptions {
     /// Whether to open the assistant's turn at the end, so that the model answers.
     pub add_generation_prompt: bool,
     /// Further variables of the template, such as `enable_thinking`; they hide special tokens of the same name.
@@ -91,7 +88,7 @@ pub struct ChatOptions {
 
 /// The chat template of a model, compiled.
 #[derive(Clone, Debug)]
-pub struct ChatTemplate {
+pub(crate) struct ChatTemplate {
     environment: Arc<Environment<'static>>,
     /// Where it stands, for messages.
     place: String,
@@ -101,28 +98,10 @@ pub struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// The template of the Hugging Face folder `dir`: `chat_template.jinja`, or without one `chat_template` of
-    /// `tokenizer_config.json`, of a list of named ones the one called `default`. `None` if it has none.
-    ///
-    /// # Errors
-    /// If a file cannot be read or is not JSON, or the template is not one.
-    pub fn from_folder(dir: &Path) -> Result<Option<Self>> {
-        let mut files = BTreeMap::new();
-        for name in [CHAT_TEMPLATE, TOKENIZER_CONFIG, SPECIAL_TOKENS] {
-            let path = dir.join(name);
-            if path.exists() {
-                let content = read_regular(&path, most_bytes(name));
-                let content = content.with_context(|| format!("{}: cannot be read", path.display()))?;
-                files.insert(name.to_owned(), content);
-            }
-        }
-        Self::from_files(&files).with_context(|| format!("chat template of {}", dir.display()))
-    }
-
     /// The template among `files`, named as in a Hugging Face folder.
     ///
     /// # Errors
-    /// As [`ChatTemplate::from_folder`].
+    /// If the template is not one, or a file is not JSON.
     pub(super) fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Option<Self>> {
         let (place, source) = match files.get(CHAT_TEMPLATE) {
             Some(content) => {
@@ -171,13 +150,13 @@ impl ChatTemplate {
 
     /// Whether it may write the time.
     #[must_use]
-    pub fn tells_time(&self) -> bool {
+    pub(crate) fn tells_time(&self) -> bool {
         self.tells_time
     }
 
     /// The same at the time `now`, for templates that write the time.
     #[must_use]
-    pub fn at(&self, now: Zoned) -> Self {
+    pub(crate) fn at(&self, now: Zoned) -> Self {
         let mut environment = (*self.environment).clone();
         engine::set_clock(&mut environment, Some(now));
         Self { environment: Arc::new(environment), ..self.clone() }
@@ -188,7 +167,7 @@ impl ChatTemplate {
     /// # Errors
     /// If the template refuses the conversation, uses what it is not given, or takes more than a template may; the message
     /// names file and line.
-    pub fn render(&self, messages: &[Message], options: &ChatOptions) -> Result<String> {
+    pub(crate) fn render(&self, messages: &[Message], options: &ChatOptions) -> Result<String> {
         let ChatOptions { add_generation_prompt, variables } = options;
         let mut context = self.tokens.clone();
         context.extend([("tools".to_owned(), Value::Null), ("documents".to_owned(), Value::Null)]);

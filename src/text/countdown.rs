@@ -29,7 +29,7 @@ const NUMBERS: u32 = 1000;
 ///
 /// # Errors
 /// If the `tokenizers` crate refuses the description, which would be a fault of this file.
-pub fn countdown_tokenizer() -> Result<Tokenizer> {
+pub(crate) fn countdown_tokenizer() -> Result<Tokenizer> {
     let tokenizer_config = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
         "unk_token": SPECIALS[0],

@@ -13,6 +13,6 @@ mod cut;
 mod eos;
 mod tokenizer;
 
-pub use chat::{ChatOptions, ChatTemplate, Message};
-pub use countdown::countdown_tokenizer;
-pub use tokenizer::Tokenizer;
+pub(crate) use chat::{ChatOptions, ChatTemplate, Message};
+pub(crate) use countdown::countdown_tokenizer;
+pub(crate) use tokenizer::Tokenizer;

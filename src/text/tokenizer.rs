@@ -3,7 +3,7 @@
 
 mod build;
 mod checks;
-mod folder;
+pub(super) mod folder;
 mod inspected;
 mod pace;
 mod pattern;
@@ -18,7 +18,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use self::build::{built, name_ends};
-pub(super) use self::folder::most_bytes;
 use self::inspected::Inspected;
 use self::pace::Pace;
 use super::caught::Workers;
@@ -29,7 +28,7 @@ use crate::types::TokenId;
 
 /// Turns text into tokens and back, and knows which tokens end a response.
 #[derive(Clone, Debug)]
-pub struct Tokenizer {
+pub(crate) struct Tokenizer {
     inner: Arc<tokenizers::Tokenizer>,
     inspected: Arc<Inspected>,
     pace: Arc<Pace>,
@@ -54,7 +53,7 @@ impl Tokenizer {
     /// # Errors
     /// If `tokenizer.json` is missing, not a tokenizer or asks for more than one may, if a configuration or template is broken,
     /// or if no file names an end-of-sequence token of the vocabulary.
-    pub fn from_folder(dir: &Path) -> Result<Self> {
+    pub(crate) fn from_folder(dir: &Path) -> Result<Self> {
         Self::read(dir, true)
     }
 
@@ -63,7 +62,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As [`Tokenizer::from_folder`].
-    pub fn for_texts(dir: &Path) -> Result<Self> {
+    pub(crate) fn for_texts(dir: &Path) -> Result<Self> {
         Self::read(dir, false)
     }
 
@@ -110,14 +109,14 @@ impl Tokenizer {
 
     /// Smallest vocabulary that holds every token: the largest id plus one.
     #[must_use]
-    pub fn vocab_size(&self) -> usize {
+    pub(crate) fn vocab_size(&self) -> usize {
         self.vocab_size
     }
 
     /// For each id below [`Tokenizer::vocab_size`], whether a token has it. Vocabularies may have gaps, and models rows behind
     /// the largest id; no text is read or written by those.
     #[must_use]
-    pub fn has_token(&self) -> Vec<bool> {
+    pub(crate) fn has_token(&self) -> Vec<bool> {
         let mut has = vec![false; self.vocab_size];
         for id in self.inner.get_vocab(true).into_values() {
             if let Some(has) = has.get_mut(id as usize) {
@@ -129,31 +128,31 @@ impl Tokenizer {
 
     /// The tokens that end a response. Never empty.
     #[must_use]
-    pub fn eos_ids(&self) -> &[TokenId] {
+    pub(crate) fn eos_ids(&self) -> &[TokenId] {
         &self.eos_ids
     }
 
     /// The token to end a supervised response with: the first of [`Tokenizer::eos_ids`].
     #[must_use]
-    pub fn eos_id(&self) -> TokenId {
+    pub(crate) fn eos_id(&self) -> TokenId {
         self.eos_ids[0]
     }
 
     /// The token that starts a text, for files to be saved; nothing here adds it to a text.
     #[must_use]
-    pub fn bos_id(&self) -> Option<TokenId> {
+    pub(crate) fn bos_id(&self) -> Option<TokenId> {
         self.bos_id
     }
 
     /// The token that fills short rows, for files to be saved; nothing here pads with it.
     #[must_use]
-    pub fn pad_id(&self) -> Option<TokenId> {
+    pub(crate) fn pad_id(&self) -> Option<TokenId> {
         self.pad_id
     }
 
     /// How the model's own template writes a conversation; `None` for a model without one.
     #[must_use]
-    pub fn chat_template(&self) -> Option<&ChatTemplate> {
+    pub(crate) fn chat_template(&self) -> Option<&ChatTemplate> {
         self.chat_template.as_ref()
     }
 }

@@ -33,7 +33,7 @@ static RAN_NS: AtomicU64 = AtomicU64::new(0);
 
 /// Share of the time that threads of this process were ready to run in which others had the processors.
 #[derive(Debug)]
-pub struct Contention {
+pub(crate) struct Contention {
     waited_ns: u64,
     ran_ns: u64,
 }
@@ -46,7 +46,7 @@ impl Default for Contention {
 
 impl Contention {
     /// The share since the last time, or since this was made, 0 to 1; 0 where the kernel says nothing or there was no look.
-    pub fn share(&mut self) -> f64 {
+    pub(crate) fn share(&mut self) -> f64 {
         let before = std::mem::take(self);
         let (waited, ran) = (self.waited_ns - before.waited_ns, self.ran_ns - before.ran_ns);
         if waited > 0 { waited as f64 / (waited + ran) as f64 } else { 0.0 }

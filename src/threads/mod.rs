@@ -10,12 +10,12 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context, Result, ensure};
 
-pub use contention::Contention;
+pub(crate) use contention::Contention;
 
-pub use crate::kernel::n_threads;
+pub(crate) use crate::kernel::n_threads;
 
 /// The variable that says how many threads compute.
-pub const VARIABLE: &str = "RLCREDIT_THREADS";
+pub(crate) const VARIABLE: &str = "RLCREDIT_THREADS";
 
 /// More threads than any machine has processors: a number above it is a slip.
 const MOST: usize = 4096;
@@ -25,7 +25,7 @@ const MOST: usize = 4096;
 ///
 /// # Errors
 /// If `asked` or the variable is no number of threads.
-pub fn prepare(asked: Option<usize>) -> Result<()> {
+pub(crate) fn prepare(asked: Option<usize>) -> Result<()> {
     // As schedulers write what they do not know.
     let variable = std::env::var_os(VARIABLE).filter(|text| !text.is_empty());
     let asked = match (asked, variable) {

@@ -30,7 +30,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// Spinning, as libgomp does by itself.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let decided =
             ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"].iter().any(|name| std::env::var_os(name).is_some());
         let size = n_processors().filter(|_| !decided).map(|processors| processors + 1);
@@ -38,7 +38,7 @@ impl Waiting {
     }
 
     /// Takes in how many threads were kept waiting since the last time.
-    pub fn follow(&mut self, contention: f64) {
+    pub(super) fn follow(&mut self, contention: f64) {
         let Some(size) = self.size else { return };
         self.calm = if contention < CALM { self.calm + 1 } else { 0 };
         if contention > BUSY && self.crowd.is_none() {

@@ -8,7 +8,7 @@ use super::{Prompt, TokenId};
 
 /// Asks for one continuation of `prompt.tokens ++ prefix`.
 #[derive(Clone, Debug)]
-pub struct GenRequest {
+pub(crate) struct GenRequest {
     /// The problem to answer.
     pub prompt: Arc<Prompt>,
     /// Response tokens that are already fixed (the shared part of a branch); empty for a fresh response.
@@ -29,7 +29,7 @@ pub enum Finish {
 
 /// The tokens of one generation request, prefix not included.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Completion {
+pub(crate) struct Completion {
     /// Generated tokens, an ending end-of-sequence token included.
     pub tokens: Vec<TokenId>,
     /// Log-probability of each token under the distribution it was drawn from; all finite but perhaps the last.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Estimators of KL(policy || reference) from one sampled token, with d = reference - new log-prob.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum KlEstimator {
+pub(crate) enum KlEstimator {
     /// `-d`.
     K1,
     /// `d^2 / 2`.
@@ -23,7 +23,7 @@ pub enum KlEstimator {
 impl KlEstimator {
     /// The estimate for one token.
     #[must_use]
-    pub fn token(self, new_logprob: f32, ref_logprob: f32) -> f64 {
+    pub(crate) fn token(self, new_logprob: f32, ref_logprob: f32) -> f64 {
         let d = f64::from(ref_logprob) - f64::from(new_logprob);
         match self {
             Self::K1 => -d,

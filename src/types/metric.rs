@@ -7,14 +7,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What one step reports. Keys are those of the glossary (`observe::glossary`), each written once.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct MetricRow {
+pub(crate) struct MetricRow {
     values: BTreeMap<String, f64>,
     twice: Option<String>,
 }
 
 impl MetricRow {
     /// Sets `key` to `value`. A key that has one keeps it, and the row is remembered as [`written_twice`](Self::written_twice).
-    pub fn set(&mut self, key: impl Into<String>, value: f64) {
+    pub(crate) fn set(&mut self, key: impl Into<String>, value: f64) {
         match self.values.entry(key.into()) {
             Entry::Vacant(vacant) => _ = vacant.insert(value),
             Entry::Occupied(known) => self.twice = Some(known.key().clone()),
@@ -23,24 +23,24 @@ impl MetricRow {
 
     /// A key that somebody has set though it had a value: nobody can say which of the two is meant.
     #[must_use]
-    pub fn written_twice(&self) -> Option<&str> {
+    pub(crate) fn written_twice(&self) -> Option<&str> {
         self.twice.as_deref()
     }
 
     /// The value of `key`, if the row has one.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<f64> {
+    pub(crate) fn get(&self, key: &str) -> Option<f64> {
         self.values.get(key).copied()
     }
 
     /// Takes over all values of `other`.
-    pub fn extend(&mut self, other: Self) {
+    pub(crate) fn extend(&mut self, other: Self) {
         self.twice = self.twice.take().or(other.twice);
         other.values.into_iter().for_each(|(key, value)| self.set(key, value));
     }
 
     /// All values, in order of name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, f64)> {
         self.values.iter().map(|(k, v)| (k.as_str(), *v))
     }
 }

@@ -20,27 +20,27 @@ mod shared_prefix;
 mod signals;
 mod tree;
 
-pub use completion::{Completion, Finish, GenRequest};
-pub use divergence::KlEstimator;
-pub use metric::MetricRow;
-pub use not_finite::NotFinite;
-pub use path_field::PathField;
+pub(crate) use completion::{Completion, Finish, GenRequest};
+pub(crate) use divergence::KlEstimator;
+pub(crate) use metric::MetricRow;
+pub(crate) use not_finite::NotFinite;
+pub(crate) use path_field::PathField;
 pub(crate) use printable::{floor_boundary, picture};
-pub use printable::{printable, shell_word};
-pub use prompt::{Prompt, TokenId};
-pub use random::{Purpose, RunRandom};
-pub use reward::Reward;
-pub use rewards::{Broken, Rules, masked};
-pub use run_id::RunId;
-pub use shared_prefix::SharedPrefix;
-pub use signals::{HeadId, HeadSignal, HeadSignals, Signals};
-pub use tree::{
+pub(crate) use printable::{printable, shell_word};
+pub(crate) use prompt::{Prompt, TokenId};
+pub(crate) use random::{Purpose, RunRandom};
+pub(crate) use reward::Reward;
+pub(crate) use rewards::{Broken, Rules, masked};
+pub(crate) use run_id::RunId;
+pub(crate) use shared_prefix::SharedPrefix;
+pub(crate) use signals::{HeadId, HeadSignal, HeadSignals, Signals};
+pub(crate) use tree::{
     CreditedTree, Fork, Leaf, MeasuredTree, Needs, OldLogprobs, RatioStart, Seen, TrainedTree, Tree,
 };
 
 /// Hears how far work has come: how many more responses or samples are done since its last call, often none. An error ends the
 /// work, as a request to stop does.
-pub type Progress<'a> = dyn FnMut(usize) -> anyhow::Result<()> + 'a;
+pub(crate) type Progress<'a> = dyn FnMut(usize) -> anyhow::Result<()> + 'a;
 
 /// Number of a training step, counted from 1; 0 is the state before the first update.
-pub type Step = u64;
+pub(crate) type Step = u64;

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Something is infinite or not a number; the text says what and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotFinite(pub String);
+pub(crate) struct NotFinite(pub String);
 
 impl fmt::Display for NotFinite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// `text` with a picture in place of each character that a terminal obeys instead of showing it; line ends and tabs stay.
 #[must_use]
-pub fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let stays = |c: char| matches!(c, '\n' | '\t') || picture(c) == c;
     if text.chars().all(stays) {
         return Cow::Borrowed(text);
@@ -14,7 +14,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 /// `text` as one word of a shell's command line.
 #[must_use]
-pub fn shell_word(text: &str) -> String {
+pub(crate) fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./=,:+@%".contains(c);
     let is_plain = !text.is_empty() && text.chars().all(plain);
     // A word with a zero byte is none, however it is quoted.

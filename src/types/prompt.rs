@@ -3,7 +3,7 @@
 use rewards::Task;
 
 /// Index of a token in the vocabulary.
-pub type TokenId = u32;
+pub(crate) type TokenId = u32;
 
 /// One problem: its text, the token ids the policy reads, and what a grader needs to know.
 #[derive(Clone, Debug, PartialEq)]

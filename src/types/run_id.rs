@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 /// when it starts. Nothing that is computed depends on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct RunId(String);
+pub(crate) struct RunId(String);
 
 impl RunId {
     /// One that no run has yet.
     ///
     /// # Errors
     /// If the system has no random numbers to give.
-    pub fn draw() -> anyhow::Result<Self> {
+    pub(crate) fn draw() -> anyhow::Result<Self> {
         Ok(Self(format!("{:016x}", SysRng.try_next_u64()?)))
     }
 }

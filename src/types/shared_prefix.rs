@@ -8,7 +8,7 @@ use super::Tree;
 /// Which of the paths through a shared prefix train its tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum SharedPrefix {
+pub(crate) enum SharedPrefix {
     /// Every path trains them.
     #[default]
     EveryPath,
@@ -19,7 +19,7 @@ pub enum SharedPrefix {
 impl SharedPrefix {
     /// From which token on each leaf of `tree` is trained, where those `trained` are at all.
     #[must_use]
-    pub fn from(self, tree: &Tree, trained: &[bool]) -> Vec<Option<usize>> {
+    pub(crate) fn from(self, tree: &Tree, trained: &[bool]) -> Vec<Option<usize>> {
         let from = |leaf: usize| match self {
             Self::EveryPath => 0,
             Self::Once => {

@@ -28,14 +28,14 @@ impl From<HeadId> for (usize, usize) {
 
 /// Statistics of one response, head by head.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HeadSignals {
+pub(crate) struct HeadSignals {
     /// One entry per head, in one order for all responses of a step.
     pub heads: Vec<HeadSignal>,
 }
 
 /// What one head does over one response of R tokens.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HeadSignal {
+pub(crate) struct HeadSignal {
     /// Which head.
     pub id: HeadId,
     /// Mean backward distance of its attention, tokens.

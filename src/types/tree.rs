@@ -155,7 +155,7 @@ impl Needs {
 
 /// Where the ratio new / old of a token's probabilities starts, which a loss clips.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RatioStart {
+pub(crate) enum RatioStart {
     /// From the learner's policy before the step's first update, measured in a pass of its own.
     Measured,
     /// From the sampler's, whatever else is measured: where tokens of one response come from several policies, each counts
@@ -214,7 +214,7 @@ impl MeasuredTree {
 
 /// A tree whose every response token knows what it is worth.
 #[derive(Clone, Debug)]
-pub struct CreditedTree {
+pub(crate) struct CreditedTree {
     /// The tree and its measurements.
     pub measured: MeasuredTree,
     /// Final advantage of every response token.
@@ -229,7 +229,7 @@ pub struct CreditedTree {
 
 /// What the first pass of an update saw of the tokens of a response, `[R]` each.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Their log-probabilities.
     pub logprobs: Vec<f32>,
     /// Entropy of the distribution that each came from, nats.
@@ -238,7 +238,7 @@ pub struct Seen {
 
 /// A tree behind the update of its step.
 #[derive(Clone, Debug)]
-pub struct TrainedTree {
+pub(crate) struct TrainedTree {
     /// The tree as it went into the update.
     pub credited: CreditedTree,
     /// What the update saw of each leaf; `None` of those that it was not given, or did not come to.
@@ -248,20 +248,20 @@ pub struct TrainedTree {
 impl TrainedTree {
     /// The tree as sampled and scored.
     #[must_use]
-    pub fn tree(&self) -> &Tree {
+    pub(crate) fn tree(&self) -> &Tree {
         &self.credited.measured.tree
     }
 
     /// Log-probabilities that the ratio of response `leaf` started from, `[R]`, where they are known.
     #[must_use]
-    pub fn old_logprobs(&self, leaf: usize) -> Option<&[f32]> {
+    pub(crate) fn old_logprobs(&self, leaf: usize) -> Option<&[f32]> {
         let seen = || Some(self.seen[leaf].as_ref()?.logprobs.as_slice());
         self.credited.measured.old_logprobs(leaf).or_else(seen)
     }
 
     /// Entropies of response `leaf`, `[R]`: measured before the update, else as its first pass over the response saw them.
     #[must_use]
-    pub fn entropies(&self, leaf: usize) -> Option<&[f32]> {
+    pub(crate) fn entropies(&self, leaf: usize) -> Option<&[f32]> {
         let measured = self.credited.measured.entropies.as_ref().map(|field| field.path(leaf));
         measured.or_else(|| Some(self.seen[leaf].as_ref()?.entropies.as_slice()))
     }

@@ -41,19 +41,19 @@ fn lines(out: &str) -> Vec<Value> {
     out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-pub fn inspect(place: &Place, args: &[&str]) -> Vec<Value> {
+pub(crate) fn inspect(place: &Place, args: &[&str]) -> Vec<Value> {
     let ended = place.run(&[&["inspect", "--json"], args].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
     lines(&ended.out)
 }
 
-pub fn refusal(place: &Place, args: &[&str]) -> String {
+pub(crate) fn refusal(place: &Place, args: &[&str]) -> String {
     let ended = place.run(&[&["inspect"], args].concat());
     assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{args:?}: {}", ended.err);
     ended.err
 }
 
-pub fn golden(name: &str) -> PathBuf {
+pub(crate) fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
@@ -339,7 +339,7 @@ fn a_page_shows_the_numbers_in_a_browser() {
 }
 
 /// That `page.html` of `place` shows in a browser what `page.jsonl` says, where there is a browser.
-pub fn drive(place: &Place) {
+pub(crate) fn drive(place: &Place) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/test_page");
     let driven =
         Command::new(script).args([place.path("page.html"), place.path("page.jsonl")]).output().unwrap();

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 /// A run of six small steps: 22 prompts, so that the end of the first epoch falls within the sixth, two minibatches, a
 /// learning rate that changes with every step, and SFT after which some responses earn a reward.
-pub const RECIPE: &str = r#"
+pub(crate) const RECIPE: &str = r#"
 [run]
 name = "tiny"
 steps = 6
@@ -63,11 +63,11 @@ keep = 0
 "#;
 
 /// Countdown problems from two files, for `--set`.
-pub const FILES: &str = "data={type=\"files\", train=[{path=\"train.jsonl\", preset=\"countdown_tasks\"}], \
+pub(crate) const FILES: &str = "data={type=\"files\", train=[{path=\"train.jsonl\", preset=\"countdown_tasks\"}], \
                          eval=[{path=\"eval.jsonl\", preset=\"countdown_tasks\"}]}";
 
 /// `n` problems for such a file.
-pub fn problems(n: u32) -> String {
+pub(crate) fn problems(n: u32) -> String {
     (1..=n).map(|i| format!("{{\"nums\": [{i}, 2], \"target\": {}}}\n", i + 2)).collect()
 }
 
@@ -75,7 +75,7 @@ pub fn problems(n: u32) -> String {
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The place where [`RECIPE`] has run undisturbed to its end, once per test process.
-pub static FINISHED: LazyLock<Place> = LazyLock::new(|| {
+pub(crate) static FINISHED: LazyLock<Place> = LazyLock::new(|| {
     let place = Place::new();
     let done = place.run(&["train", "tiny.toml"]);
     assert_eq!(done.code, 0, "{}", done.err);
@@ -83,34 +83,34 @@ pub static FINISHED: LazyLock<Place> = LazyLock::new(|| {
 });
 
 /// A folder with `tiny.toml` in it.
-pub struct Place {
+pub(crate) struct Place {
     dir: TempDir,
 }
 
 /// How the program ended and what it said.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("tiny.toml"), RECIPE).unwrap();
         Self { dir }
     }
 
     /// A place whose runs find SFT of [`RECIPE`] ready.
-    pub fn warmed() -> Self {
+    pub(crate) fn warmed() -> Self {
         let place = Self::new();
         copy(&FINISHED.path("runs/.warm_starts"), &place.path("runs/.warm_starts"));
         place
     }
 
     /// A place that holds the finished run of [`RECIPE`] as it was after step 3.
-    pub fn after_step_3() -> Self {
+    pub(crate) fn after_step_3() -> Self {
         let place = Self::new();
         copy(&FINISHED.path("runs"), &place.path("runs"));
         let run = place.path("runs/tiny");
@@ -125,29 +125,29 @@ impl Place {
         place
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         fs::write(self.path(name), content).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// Each line of a file as JSON.
-    pub fn lines(&self, name: &str) -> Vec<Value> {
+    pub(crate) fn lines(&self, name: &str) -> Vec<Value> {
         self.read(name).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    pub fn json(&self, name: &str) -> Value {
+    pub(crate) fn json(&self, name: &str) -> Value {
         serde_json::from_str(&self.read(name)).unwrap()
     }
 
     /// The program, to be run here, and with the loss of a terminal not ignored, as it is where tests run under `nohup`.
-    pub fn program(&self, args: &[&str]) -> Command {
+    pub(crate) fn program(&self, args: &[&str]) -> Command {
         let args: Vec<&str> = ["--default-signal=HUP,INT,QUIT", env!("CARGO_BIN_EXE_rlcredit")]
             .iter()
             .chain(args)
@@ -157,14 +157,14 @@ impl Place {
     }
 
     /// The program in a shell that has first run `limits`.
-    pub fn limited(&self, limits: &str, args: &[&str]) -> Ended {
+    pub(crate) fn limited(&self, limits: &str, args: &[&str]) -> Ended {
         let script = format!("{limits}; exec \"$0\" \"$@\"");
         let args: Vec<&str> =
             ["-c", &script, env!("CARGO_BIN_EXE_rlcredit")].iter().chain(args).copied().collect();
         finish(self.command("sh", &args).spawn().unwrap())
     }
 
-    pub fn command(&self, program: &str, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(args).current_dir(self.dir.path()).env_remove("RUST_BACKTRACE");
         // Several tests run at once; threads of theirs that wait for each other on the same cores cost far more than
@@ -174,12 +174,12 @@ impl Place {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Ended {
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
         finish(self.program(args).spawn().unwrap())
     }
 
     /// Starts the program and comes back as soon as `holds`.
-    pub fn start_until(&self, args: &[&str], holds: impl Fn() -> bool) -> Child {
+    pub(crate) fn start_until(&self, args: &[&str], holds: impl Fn() -> bool) -> Child {
         let mut child = self.program(args).spawn().unwrap();
         wait_until(&format!("{args:?} comes that far"), || {
             let holds = holds();
@@ -191,7 +191,7 @@ impl Place {
 }
 
 /// Comes back as soon as `holds`.
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < PATIENCE, "in vain: {what}");
@@ -200,7 +200,7 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Waits for the end of `child`; a panic or control codes in what it says fail the test.
-pub fn finish(mut child: Child) -> Ended {
+pub(crate) fn finish(mut child: Child) -> Ended {
     let mut pipe = child.stderr.take().unwrap();
     let listener = thread::spawn(move || {
         let mut err = String::new();
@@ -220,12 +220,12 @@ pub fn finish(mut child: Child) -> Ended {
 }
 
 /// Sends `signal` (`INT`, `TERM`, `KILL`) to `child`.
-pub fn send(child: &Child, signal: &str) {
+pub(crate) fn send(child: &Child, signal: &str) {
     let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
 }
 
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -258,7 +258,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Asserts that two runs left the same behind: the same files, bit for bit but for times.
-pub fn assert_same_run(one: &Path, other: &Path) {
+pub(crate) fn assert_same_run(one: &Path, other: &Path) {
     // What it ran on differs, and the manifest has the hash of `state.json`, which has a time.
     let counts = |path: &PathBuf| {
         !["env.json", "manifest.json"].contains(&&*path.file_name().unwrap().to_string_lossy())
@@ -277,7 +277,7 @@ pub fn assert_same_run(one: &Path, other: &Path) {
 }
 
 /// The rows of a `metrics.jsonl` less what depends on the clock and on the machine's memory.
-pub fn without_times(text: &[u8]) -> Vec<Value> {
+pub(crate) fn without_times(text: &[u8]) -> Vec<Value> {
     let timed = |key: &str| key.starts_with("time/") || key.starts_with("perf/") || key == "progress/wall_s";
     let row = |line: &str| {
         let mut row: Value = serde_json::from_str(line).unwrap();

@@ -43,7 +43,7 @@ pub(super) struct Claim {
 pub(super) struct Options(Vec<(char, String)>);
 
 impl Options {
-    pub fn new(question: &Question) -> Self {
+    pub(super) fn new(question: &Question) -> Self {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let listed = match question.fields.get("choices") {
             Some(Value::Array(list)) => {
@@ -66,7 +66,7 @@ impl Options {
     }
 
     /// The letters that `text`, a response without its thought, claims, each once.
-    pub fn of_response(&self, text: &str) -> Vec<char> {
+    pub(super) fn of_response(&self, text: &str) -> Vec<char> {
         let holds = |text: &str| !self.letters(&bare(text)).is_empty();
         let mut denied = Vec::new();
         for mark in marked::marks(text, holds) {
@@ -97,7 +97,7 @@ impl Options {
     }
 
     /// The letters of `claim`, or that of the option which it is, each once; none where it denies them.
-    pub fn claimed(&self, claim: &str) -> Vec<char> {
+    pub(super) fn claimed(&self, claim: &str) -> Vec<char> {
         let claim = self.read(claim);
         none_of(claim.claimed, &claim.denied, claim.open)
     }

@@ -73,7 +73,7 @@ pub(super) struct Clauses<'a> {
 }
 
 impl<'a> Clauses<'a> {
-    pub fn new(tokens: &'a [Token]) -> Self {
+    pub(super) fn new(tokens: &'a [Token]) -> Self {
         let first_value = tokens.iter().position(|token| token.value().is_some());
         Self {
             tokens,
@@ -96,7 +96,7 @@ impl<'a> Clauses<'a> {
     }
 
     /// The next clause.
-    pub fn step(&mut self) -> Option<Clause> {
+    pub(super) fn step(&mut self) -> Option<Clause> {
         let start = self.tokens.get(self.at)?.start;
         let bracketed = self.within.is_some();
         let from = self.open();

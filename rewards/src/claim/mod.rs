@@ -38,7 +38,9 @@ pub(crate) enum Manner {
 /// What a claim says of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stance {
+    /// It is the answer.
     Claimed,
+    /// It is not the answer.
     Denied,
     /// It explains.
     Beside,
@@ -69,7 +71,7 @@ pub(crate) struct Reading {
 
 impl Reading {
     /// Whether what stands at `at` explains or denies.
-    pub fn is_aside(&self, at: usize) -> bool {
+    pub(crate) fn is_aside(&self, at: usize) -> bool {
         // They stand one behind the other.
         let next = self.asides.partition_point(|aside| aside.range.start <= at);
         next.checked_sub(1)

@@ -71,7 +71,7 @@ pub(super) struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    pub fn new(text: &'a str, place: Range<usize>) -> Self {
+    pub(super) fn new(text: &'a str, place: Range<usize>) -> Self {
         let before = text.get(..place.start).unwrap_or_default();
         let claim = text.get(place).unwrap_or_default();
         let value = claim.rsplit('=').next().unwrap_or_default();
@@ -80,7 +80,7 @@ impl<'a> Claim<'a> {
     }
 
     /// Whether `aside` says where the claim holds.
-    pub fn is_restricted(&self, text: &str, aside: &Aside) -> bool {
+    pub(super) fn is_restricted(&self, text: &str, aside: &Aside) -> bool {
         let said = text.get(aside.range.clone()).unwrap_or_default();
         let words = words(said);
         if aside.role == Role::Denial || words.is_empty() {
@@ -105,7 +105,7 @@ impl<'a> Claim<'a> {
     }
 
     /// Whether `aside`, which does not restrict the claim, explains it, and does not say in brackets what it is.
-    pub fn is_explained(&self, text: &str, aside: &Aside) -> bool {
+    pub(super) fn is_explained(&self, text: &str, aside: &Aside) -> bool {
         let said = text.get(aside.range.clone()).unwrap_or_default();
         let words = words(said);
         let is_remark = || match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -126,7 +126,12 @@ impl<'a> Claim<'a> {
 
     /// Whether what is denied behind `between` may be left out of the claim, or is where it does not hold, and is no other
     /// claim of its kind; `items` are the values that are claimed.
-    pub fn leaves_out(&self, mut items: impl Iterator<Item = &'a str>, between: &str, denied: &Self) -> bool {
+    pub(super) fn leaves_out(
+        &self,
+        mut items: impl Iterator<Item = &'a str>,
+        between: &str,
+        denied: &Self,
+    ) -> bool {
         let is_place = words(between).iter().any(|word| PLACES.contains(&word.as_str()));
         if is_place || !denied.is_set && items.any(|item| item == denied.text) {
             return true;

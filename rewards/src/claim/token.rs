@@ -38,14 +38,14 @@ pub(super) enum Kind {
 }
 
 impl Token {
-    pub fn word(&self) -> Option<&str> {
+    pub(super) fn word(&self) -> Option<&str> {
         match &self.kind {
             Kind::Word(word) => Some(word),
             _ => None,
         }
     }
 
-    pub fn value(&self) -> Option<usize> {
+    pub(super) fn value(&self) -> Option<usize> {
         match self.kind {
             Kind::Value(value) => Some(value),
             _ => None,

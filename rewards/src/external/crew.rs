@@ -34,7 +34,7 @@ impl Crew {
     ///
     /// # Errors
     /// If the grader has never answered, or was not to go on.
-    pub fn grade_all<W: Send>(
+    pub(super) fn grade_all<W: Send>(
         &self,
         workers: impl Iterator<Item = W>,
         items: &[Item<'_>],

@@ -44,7 +44,7 @@ enum Line {
 
 impl Process {
     /// Starts the program, which gets no secrets of the environment but those of its settings, and none of `withheld`.
-    pub fn start(config: &CommandConfig, withheld: &[String]) -> Result<Self, Failure> {
+    pub(super) fn start(config: &CommandConfig, withheld: &[String]) -> Result<Self, Failure> {
         let (name, args) =
             config.program.split_first().ok_or_else(|| Failure::error("`program` is empty"))?;
         let mut command = Command::new(name);
@@ -71,7 +71,13 @@ impl Process {
 
     /// Has the program grade `item` within `left`, what is left of its deadline, or until a stop. After a failure it is of no
     /// further use.
-    pub fn ask(&mut self, id: u64, item: &Item<'_>, left: Duration, stop: &Stop) -> Result<Verdict, Failure> {
+    pub(super) fn ask(
+        &mut self,
+        id: u64,
+        item: &Item<'_>,
+        left: Duration,
+        stop: &Stop,
+    ) -> Result<Verdict, Failure> {
         let mut line = Request::new(id, item).line()?;
         line.push('\n');
         // Where the writer is gone, so is the program, and the reader says it.

@@ -47,27 +47,27 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    pub fn error(note: impl Into<String>) -> Self {
+    pub(super) fn error(note: impl Into<String>) -> Self {
         Self { status: Status::Error, note: note.into() }
     }
 
-    pub fn timeout(deadline_s: f64) -> Self {
+    pub(super) fn timeout(deadline_s: f64) -> Self {
         Self { status: Status::Timeout, note: format!("no reply within {deadline_s} s") }
     }
 
-    pub fn verdict(self) -> Verdict {
+    pub(super) fn verdict(self) -> Verdict {
         Verdict { note: Some(self.note), ..Verdict::from_correct(false, self.status) }
     }
 }
 
 impl<'a> Request<'a> {
-    pub fn new(id: u64, (task, response): &'a (&'a Task, Response<'a>)) -> Self {
+    pub(super) fn new(id: u64, (task, response): &'a (&'a Task, Response<'a>)) -> Self {
         let Response { text, tokens, cut_off, is_answer, in_thought } = *response;
         Self { id, task, response: text, tokens, cut_off, is_answer, in_thought }
     }
 
     /// As JSON on one line.
-    pub fn line(&self) -> Result<String, Failure> {
+    pub(super) fn line(&self) -> Result<String, Failure> {
         serde_json::to_string(self)
             .map_err(|error| Failure::error(format!("the task cannot be written: {error}")))
     }

@@ -12,11 +12,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Stop(AtomicBool);
 
 impl Stop {
-    pub fn set(&self) {
+    pub(super) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    pub fn is_set(&self) -> bool {
+    pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
@@ -24,7 +24,7 @@ impl Stop {
     ///
     /// # Errors
     /// If nothing came in time, or nothing can come any more.
-    pub fn receive<T>(&self, receiver: &Receiver<T>, left: Duration) -> Result<T, RecvTimeoutError> {
+    pub(super) fn receive<T>(&self, receiver: &Receiver<T>, left: Duration) -> Result<T, RecvTimeoutError> {
         let start = Instant::now();
         loop {
             let left = left.saturating_sub(start.elapsed());
@@ -36,7 +36,7 @@ impl Stop {
     }
 
     /// Waits for `length`, or until a stop.
-    pub fn pause(&self, length: Duration) {
+    pub(super) fn pause(&self, length: Duration) {
         let (_silent, nothing) = channel::<()>();
         _ = self.receive(&nothing, length);
     }

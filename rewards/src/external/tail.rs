@@ -13,7 +13,7 @@ pub(super) struct Tail(Arc<Mutex<Vec<u8>>>);
 
 impl Tail {
     /// Reads `stream` in a thread of its own, which ends with it.
-    pub fn follow(mut stream: impl Read + Send + 'static) -> (Self, thread::JoinHandle<()>) {
+    pub(super) fn follow(mut stream: impl Read + Send + 'static) -> (Self, thread::JoinHandle<()>) {
         let tail = Self::default();
         let kept = tail.clone();
         let thread = thread::spawn(move || {
@@ -29,7 +29,7 @@ impl Tail {
     }
 
     /// The text so far.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&kept).trim().to_owned()
     }

@@ -25,7 +25,7 @@ pub(super) struct Mark(String);
 
 impl Mark {
     /// Marks `command`, and has it lead a group.
-    pub fn put(command: &mut Command) -> Self {
+    pub(super) fn put(command: &mut Command) -> Self {
         use std::os::unix::process::CommandExt;
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let mark = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -34,7 +34,7 @@ impl Mark {
     }
 
     /// Ends `child` and all of its descendants.
-    pub fn end(&self, child: &mut Child) {
+    pub(super) fn end(&self, child: &mut Child) {
         // While the child is not waited for, its number is its own.
         let leader = Pid::from_child(child);
         for round in 0..ROUNDS {

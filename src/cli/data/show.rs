@@ -16,7 +16,7 @@ const QUESTION: usize = 70;
 const EXAMPLE: usize = 60;
 const BAR: usize = 40;
 
-pub fn survey(survey: &Survey) -> Result<()> {
+pub(super) fn survey(survey: &Survey) -> Result<()> {
     for set in &survey.sets {
         say(of_set(set, survey.unit))?;
     }
@@ -84,7 +84,7 @@ fn histogram(lengths: &Lengths, unit: &str) -> String {
     text
 }
 
-pub fn profile(found: &Profile) -> Result<()> {
+pub(super) fn profile(found: &Profile) -> Result<()> {
     let report = &found.report;
     let broken = if report.n_broken > 0 { format!(", {} broken", report.n_broken) } else { String::new() };
     say(format_args!("{}: {} rows{broken}", report.path.display(), report.n_rows))?;
@@ -95,7 +95,7 @@ pub fn profile(found: &Profile) -> Result<()> {
 }
 
 /// The columns of a file, and how to say which of them are meant.
-pub fn columns(found: &Profile) -> String {
+pub(super) fn columns(found: &Profile) -> String {
     let mut text = String::from("columns, with the first value of each:\n");
     let paths = found.columns.iter().map(|column| column.path.width());
     let width = paths.max().unwrap_or(0);
@@ -124,7 +124,7 @@ pub fn columns(found: &Profile) -> String {
     text
 }
 
-pub fn profile_json(found: &Profile) -> Value {
+pub(super) fn profile_json(found: &Profile) -> Value {
     let Profile { report, columns, presets } = found;
     json!({
         "path": report.path,

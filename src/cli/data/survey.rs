@@ -10,7 +10,7 @@ use rewards::Task;
 use serde::Serialize;
 
 /// How problems are read: by a model, or as plain text.
-pub enum Reader<'t> {
+pub(super) enum Reader<'t> {
     /// As a model reads them.
     Tokens(PromptBuilder<'t>),
     /// No model is known.
@@ -19,7 +19,7 @@ pub enum Reader<'t> {
 
 /// All problems of a file or a recipe.
 #[derive(Serialize)]
-pub struct Survey {
+pub(super) struct Survey {
     /// What lengths count.
     pub unit: &'static str,
     pub sets: Vec<Set>,
@@ -30,7 +30,7 @@ pub struct Survey {
 
 /// Problems of one file, or generated together.
 #[derive(Serialize)]
-pub struct Set {
+pub(super) struct Set {
     pub name: String,
     pub path: Option<PathBuf>,
     pub rows: usize,
@@ -48,7 +48,7 @@ pub struct Set {
 
 /// One problem.
 #[derive(Serialize)]
-pub struct Problem {
+pub(super) struct Problem {
     pub place: Option<String>,
     pub text: String,
     pub gold: String,
@@ -56,7 +56,7 @@ pub struct Problem {
 
 /// A problem as the model will see it.
 #[derive(Serialize)]
-pub struct Seen {
+pub(super) struct Seen {
     pub place: Option<String>,
     /// With all special tokens.
     pub text: String,
@@ -65,7 +65,7 @@ pub struct Seen {
 
 impl<'t> Reader<'t> {
     /// By `tokenizer`, if there is one.
-    pub fn new(tokenizer: Option<&'t Tokenizer>, chat: Option<&'t ChatConfig>) -> Result<Self> {
+    pub(super) fn new(tokenizer: Option<&'t Tokenizer>, chat: Option<&'t ChatConfig>) -> Result<Self> {
         Ok(match tokenizer {
             Some(tokenizer) => Self::Tokens(PromptBuilder::new(tokenizer, chat)?),
             None => Self::Characters,
@@ -101,7 +101,7 @@ fn place(item: &Item) -> String {
 
 impl Survey {
     /// Of `items`, the first `rows` of each set shown.
-    pub fn take(items: Items, reader: &Reader<'_>, rows: usize) -> Result<Self> {
+    pub(super) fn take(items: Items, reader: &Reader<'_>, rows: usize) -> Result<Self> {
         let notes = special(&items, reader).into_iter().collect();
         let Items { train, eval, max_prompt_tokens, reports } = items;
         let prompt = train.first().or_else(|| eval.iter().find_map(|set| set.items.first()));

@@ -31,7 +31,7 @@ use super::policy::Choices;
 use super::{grade, policy};
 
 #[derive(Args)]
-pub struct Eval {
+pub(super) struct Eval {
     /// Runs, checkpoints, Hugging Face folders or hub:ORG/NAME[@REVISION]; NAME=PATH calls one by another name
     #[arg(required = true, value_name = "MODEL")]
     models: Vec<String>,
@@ -111,14 +111,14 @@ pub struct Eval {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ChatArgument {
+pub(super) enum ChatArgument {
     Auto,
     Always,
     Never,
 }
 
 impl Eval {
-    pub fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self) -> Result<ExitCode> {
         self.require_files_for_their_options()?;
         let models: Vec<(String, PathBuf)> = self.models.iter().map(|given| named(given)).collect();
         let baseline = self.baseline(&models)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::run_folder::RunFolder;
 
 /// `NAME=PATH` or a path, whose name then comes from it.
-pub fn named(given: &str) -> (String, PathBuf) {
+pub(super) fn named(given: &str) -> (String, PathBuf) {
     let plain = |name: &str| !name.is_empty() && name.chars().all(is_plain);
     match given.split_once('=').filter(|(name, _)| plain(name) && !Path::new(given).exists()) {
         Some((name, path)) => (name.to_owned(), path.into()),

@@ -22,7 +22,7 @@ const QUESTION_PROMPT: &str =
     "{question}\n\nReason step by step, and give the final answer at the end within \\boxed{}.";
 
 /// An evaluation of any model.
-pub struct Plan {
+pub(super) struct Plan {
     /// The problems.
     pub sets: Vec<PlannedSet>,
     /// Samples per problem.
@@ -42,7 +42,7 @@ pub struct Plan {
 }
 
 /// One set of an evaluation.
-pub struct PlannedSet {
+pub(super) struct PlannedSet {
     /// The problems.
     pub items: EvalItems,
     /// Id of the first of them.
@@ -56,7 +56,7 @@ pub struct PlannedSet {
 }
 
 /// Whether problems are put by the model's chat template.
-pub enum Chat {
+pub(super) enum Chat {
     /// If it has one.
     Auto(ChatConfig),
     /// It must have one.
@@ -67,7 +67,7 @@ pub enum Chat {
 
 impl Chat {
     /// What it comes to for a model with this tokenizer; `None` where problems are put as they are.
-    pub fn of_model(&self, tokenizer: &Tokenizer) -> Result<Option<ChatConfig>> {
+    pub(super) fn of_model(&self, tokenizer: &Tokenizer) -> Result<Option<ChatConfig>> {
         match self {
             Self::Auto(chat) if tokenizer.chat_template().is_some() => Ok(Some(chat.clone())),
             Self::Auto(chat) => {
@@ -85,7 +85,7 @@ impl Chat {
 
 impl Plan {
     /// What the arguments ask for; `recipe` is the one whose problems count where they name none.
-    pub fn new(eval: &Eval, recipe: Option<&Recipe>) -> Result<Self> {
+    pub(super) fn new(eval: &Eval, recipe: Option<&Recipe>) -> Result<Self> {
         match recipe {
             Some(recipe) => Self::of_recipe(eval, recipe),
             None => Self::of_files(eval),

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 ///
 /// # Errors
 /// Everything that is wrong with them, a line each.
-pub fn files(sets: &[String], presets: &[String], limit: Option<usize>) -> Result<Vec<FileConfig>> {
+pub(super) fn files(sets: &[String], presets: &[String], limit: Option<usize>) -> Result<Vec<FileConfig>> {
     let mut problems: Vec<String> = Vec::new();
     let mut note = |error: anyhow::Error| problems.push(format!("{error:#}"));
     let presets: Vec<(String, Preset)> =
@@ -96,7 +96,7 @@ fn known() -> String {
 }
 
 /// An inline table of TOML.
-pub fn table<T: DeserializeOwned>(text: &str) -> Result<T> {
+pub(super) fn table<T: DeserializeOwned>(text: &str) -> Result<T> {
     let document: toml::Table = toml::from_str(&format!("it = {text}"))?;
     Ok(document.get("it").context("no table")?.clone().try_into()?)
 }

@@ -23,7 +23,7 @@ use super::plan::{Plan, PlannedSet};
 use crate::cli::policy;
 
 /// A model with everything that is asked of it.
-pub struct Subject {
+pub(super) struct Subject {
     /// How it is called.
     pub name: String,
     /// The folder of the weights.
@@ -46,7 +46,7 @@ pub struct Subject {
 impl Subject {
     /// The model at `path`, called `name`, with all that keeps it from being measured as `plan` says found; its weights are
     /// not loaded. What is kept of it lies in `out`.
-    pub fn new((name, path): &(String, PathBuf), plan: &Plan, out: Option<&Path>) -> Result<Self> {
+    pub(super) fn new((name, path): &(String, PathBuf), plan: &Plan, out: Option<&Path>) -> Result<Self> {
         let folder = policy::model_folder(path)?;
         let shown = folder.display().to_string();
         let config = ModelConfig::from_folder(&folder)?;
@@ -105,7 +105,7 @@ impl Subject {
     }
 
     /// Asks what has not been answered yet, unless somebody asks to stop.
-    pub fn measure(
+    pub(super) fn measure(
         &mut self,
         console: &Console,
         interrupt: Option<&Interrupt>,
@@ -189,23 +189,23 @@ impl Subject {
     }
 
     /// The numbers of each set.
-    pub fn reports(&self) -> Vec<EvalReport> {
+    pub(super) fn reports(&self) -> Vec<EvalReport> {
         self.sets.iter().map(|(evaluator, kept)| evaluator.report(&kept.done)).collect()
     }
 
     /// What a person should know of the numbers, a sentence each.
-    pub fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let of_set = |(evaluator, kept): &(Evaluator, Kept)| evaluator.report(&kept.done).notes(&kept.done);
         self.sets.iter().flat_map(of_set).collect()
     }
 
     /// What the chunks of all sets took.
-    pub fn time(&self) -> Value {
+    pub(super) fn time(&self) -> Value {
         time(&self.sets.iter().flat_map(|(_, kept)| kept.records.clone()).collect::<Vec<_>>())
     }
 
     /// What it reached.
-    pub fn measured(&self) -> Measured {
+    pub(super) fn measured(&self) -> Measured {
         let sets =
             self.sets.iter().map(|(evaluator, kept)| (evaluator.report(&kept.done), kept.done.clone()));
         Measured { name: self.name.clone(), sets: sets.collect() }

@@ -6,7 +6,7 @@ use serde_json::{Number, Value};
 
 /// The value of a key that holds a text.
 #[derive(Debug, Default, PartialEq)]
-pub enum Given {
+pub(super) enum Given {
     #[default]
     Absent,
     Null,
@@ -15,16 +15,16 @@ pub enum Given {
 }
 
 impl Given {
-    pub fn is_absent(&self) -> bool {
+    pub(super) fn is_absent(&self) -> bool {
         *self == Self::Absent
     }
 
-    pub fn is_text(&self) -> bool {
+    pub(super) fn is_text(&self) -> bool {
         matches!(self, Self::Text(_))
     }
 
     /// The text. Null is an empty one, unless another key, that is `there`, says it instead.
-    pub fn or_empty_unless(self, there: bool) -> Option<String> {
+    pub(super) fn or_empty_unless(self, there: bool) -> Option<String> {
         match self {
             Self::Text(text) => Some(text),
             Self::Null if !there => Some(String::new()),

@@ -6,7 +6,12 @@ use crate::inspect::text::Shown;
 use crate::signal::{Heads, SignalConfig};
 
 /// How attention was read of `n` responses, and the gains of those that are shown; name and value.
-pub fn facts(signals: &SignalConfig, grouped: &Grouped, n: usize, shown: &[Shown]) -> Vec<(String, String)> {
+pub(super) fn facts(
+    signals: &SignalConfig,
+    grouped: &Grouped,
+    n: usize,
+    shown: &[Shown],
+) -> Vec<(String, String)> {
     let Some(Shown { inspection: found, .. }) = shown.first() else { return Vec::new() };
     let layers: Vec<String> = found.layers.iter().map(usize::to_string).collect();
     let [near, far] = signals.horizon;

@@ -29,7 +29,7 @@ batch = { prompts = 1, max_tokens = 4096 }
 
 impl Inspect {
     /// The recipe whose settings count, and what it is called.
-    pub fn settings(&self) -> Result<(Recipe, String)> {
+    pub(crate) fn settings(&self) -> Result<(Recipe, String)> {
         let run = match (&self.run, &self.model) {
             (Some(run), _) => Some(RunFolder::at(run)),
             (None, model) => model.as_deref().and_then(RunFolder::around),
@@ -47,7 +47,7 @@ impl Inspect {
     }
 
     /// The responses to look at.
-    pub fn lines(&self) -> Result<Vec<Line>> {
+    pub(crate) fn lines(&self) -> Result<Vec<Line>> {
         match (&self.input, &self.run, self.step) {
             (Some(file), _, _) => source::lines(file),
             (None, Some(run), step) => {
@@ -68,7 +68,7 @@ impl Inspect {
     }
 
     /// Where the weights are looked for, and what there is to say about them.
-    pub fn weights(&self) -> Result<(PathBuf, String)> {
+    pub(crate) fn weights(&self) -> Result<(PathBuf, String)> {
         if let Some(model) = &self.model {
             return Ok((model.clone(), String::new()));
         }
@@ -82,7 +82,7 @@ impl Inspect {
     }
 
     /// The files that are read, as far as they are known; `folder` is that of the model.
-    pub fn inputs(&self, folder: &Path) -> Vec<PathBuf> {
+    pub(crate) fn inputs(&self, folder: &Path) -> Vec<PathBuf> {
         let run = self.run.as_ref().map(|run| RunFolder::at(run));
         let sampled = run.as_ref().zip(self.step).map(|(run, step)| run.rollouts(step));
         let mut inputs: Vec<PathBuf> =
@@ -95,7 +95,7 @@ impl Inspect {
     }
 
     /// The groups of heads to look with, for a policy in the model folder `folder`.
-    pub fn grouped(&self, signals: &SignalConfig, folder: &Path) -> Result<Grouped> {
+    pub(crate) fn grouped(&self, signals: &SignalConfig, folder: &Path) -> Result<Grouped> {
         Ok(match self.heads {
             HeadsArgument::Together => Grouped::Together,
             HeadsArgument::PerSequence => Grouped::PerSequence,

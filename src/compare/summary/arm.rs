@@ -9,7 +9,7 @@ use super::super::statistics::{self, Mean, Paired};
 
 /// The results of an arm.
 #[derive(Clone, Debug, Serialize)]
-pub struct ArmSummary {
+pub(crate) struct ArmSummary {
     /// What it is called.
     pub label: String,
     /// Means over its seeds.
@@ -24,7 +24,7 @@ pub struct ArmSummary {
 
 /// What the training of a run took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// Response tokens sampled.
     pub tokens: f64,
     /// Seconds of training steps.
@@ -37,7 +37,7 @@ pub struct Cost {
 
 /// The results of a run.
 #[derive(Clone, Debug, Serialize)]
-pub struct RunSummary {
+pub(crate) struct RunSummary {
     /// Its seed.
     pub seed: u64,
     /// Its folder.
@@ -85,7 +85,7 @@ impl ArmSummary {
     }
 
     /// The runs whose numbers count.
-    pub fn finished(&self) -> impl Iterator<Item = &RunSummary> {
+    pub(crate) fn finished(&self) -> impl Iterator<Item = &RunSummary> {
         self.runs.iter().filter(|run| run.finished)
     }
 

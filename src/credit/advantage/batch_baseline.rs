@@ -17,7 +17,7 @@ use crate::types::PathField;
 /// Settings of the batch baseline: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BatchBaselineConfig {}
+pub(crate) struct BatchBaselineConfig {}
 
 impl AdvantageEstimator for BatchBaselineConfig {
     fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {

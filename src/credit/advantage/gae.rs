@@ -18,7 +18,7 @@ use crate::types::{Needs, PathField, Rules};
 /// Settings of generalised advantage estimation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct GaeConfig {
+pub(crate) struct GaeConfig {
     /// Discount per token, 0 to 1.
     pub gamma: f64,
     /// Weight of later surprises, 0 to 1: 1 is the whole return (no bias), 0 the next value alone (least variance).
@@ -36,7 +36,7 @@ impl Default for GaeConfig {
 impl GaeConfig {
     /// Advantages of the tokens of one response, from the reward of each and the value before each.
     #[must_use]
-    pub fn advantages(&self, rewards: &[f64], values: &[f32]) -> Vec<f64> {
+    pub(crate) fn advantages(&self, rewards: &[f64], values: &[f32]) -> Vec<f64> {
         let mut advantages = vec![0.0; rewards.len()];
         let (mut next_value, mut next_advantage) = (0.0, 0.0);
         for t in (0..rewards.len()).rev() {

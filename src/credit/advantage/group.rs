@@ -19,7 +19,7 @@ const EPS: f64 = 1e-6;
 /// Settings of the group-relative advantage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct GroupConfig {
+pub(crate) struct GroupConfig {
     /// What the centred reward is divided by.
     #[serde(default)]
     pub scale: Scale,
@@ -28,7 +28,7 @@ pub struct GroupConfig {
 /// What the centred reward is divided by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Scale {
+pub(crate) enum Scale {
     /// Unbiased standard deviation of the rewards of its group + 1e-6: GRPO.
     #[default]
     GroupStd,

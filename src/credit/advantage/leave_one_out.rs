@@ -14,7 +14,7 @@ use crate::types::PathField;
 /// Settings of the leave-one-out advantage: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LeaveOneOutConfig {}
+pub(crate) struct LeaveOneOutConfig {}
 
 impl AdvantageEstimator for LeaveOneOutConfig {
     fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {

@@ -12,18 +12,20 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use batch_baseline::BatchBaselineConfig;
-pub use gae::GaeConfig;
-pub use group::{GroupConfig, Scale};
-pub use leave_one_out::LeaveOneOutConfig;
-pub use tree::TreeConfig;
+pub(crate) use batch_baseline::BatchBaselineConfig;
+pub(crate) use gae::GaeConfig;
+pub(crate) use group::GroupConfig;
+#[cfg(test)]
+pub(crate) use group::Scale;
+pub(crate) use leave_one_out::LeaveOneOutConfig;
+pub(crate) use tree::TreeConfig;
 
 use super::Rewards;
 use crate::stats::{mean, std};
 use crate::types::{Needs, PathField, Rules};
 
 /// Turns the rewards of a step's trees into advantages.
-pub trait AdvantageEstimator {
+pub(crate) trait AdvantageEstimator {
     /// What its settings may be.
     fn rules(&self) -> Rules {
         Rules::default()
@@ -57,7 +59,7 @@ pub trait AdvantageEstimator {
 /// How the rewards of a tree become advantages.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum AdvantageConfig {
+pub(crate) enum AdvantageConfig {
     /// Reward minus the mean of its group, scaled: GRPO, and Dr. GRPO with `scale = "none"`.
     Group(GroupConfig),
     /// Reward minus the mean of the other responses of its group: RLOO.
@@ -73,7 +75,7 @@ pub enum AdvantageConfig {
 impl AdvantageConfig {
     /// The estimator that the recipe chose.
     #[must_use]
-    pub fn build(self) -> Box<dyn AdvantageEstimator> {
+    pub(crate) fn build(self) -> Box<dyn AdvantageEstimator> {
         match self {
             Self::Group(config) => Box::new(config),
             Self::LeaveOneOut(config) => Box::new(config),

@@ -8,7 +8,7 @@ use super::{AdvantageEstimator, Rewards};
 use crate::types::{Finish, Fork, Leaf, MeasuredTree, Prompt, Reward, TokenId, Tree};
 
 /// A flat group with these rewards; response i has i + 1 tokens.
-pub fn group(rewards: &[f64]) -> MeasuredTree {
+pub(crate) fn group(rewards: &[f64]) -> MeasuredTree {
     let task = Task::Countdown(Countdown { numbers: vec![1, 2, 3], target: 6 });
     let prompt = Prompt { id: 0, text: String::from("p"), tokens: vec![1], task };
     let leaves = (0..).zip(rewards).map(|(i, reward)| Leaf {
@@ -26,11 +26,11 @@ pub fn group(rewards: &[f64]) -> MeasuredTree {
 }
 
 /// A leaf of a made-up tree: fork, number of tokens, reward.
-pub type Grown = (Option<(usize, usize)>, usize, f64);
+pub(crate) type Grown = (Option<(usize, usize)>, usize, f64);
 
 /// A tree of leaves with their fork (parent, tokens shared with it), number of tokens and reward. A token is unlike all
 /// others that do not stand at the same place of the same segment.
-pub fn grown(leaves: &[Grown]) -> MeasuredTree {
+pub(crate) fn grown(leaves: &[Grown]) -> MeasuredTree {
     let rewards: Vec<f64> = leaves.iter().map(|leaf| leaf.2).collect();
     let mut measured = group(&rewards);
     for (i, (fork, n, _)) in leaves.iter().enumerate() {
@@ -46,7 +46,7 @@ pub fn grown(leaves: &[Grown]) -> MeasuredTree {
 }
 
 /// Asserts the advantage of every response of `groups` of rewards, the same on each of its tokens; response i has i + 1.
-pub fn assert_by_hand(estimator: &dyn AdvantageEstimator, groups: &[&[f64]], expected: &[&[f64]]) {
+pub(crate) fn assert_by_hand(estimator: &dyn AdvantageEstimator, groups: &[&[f64]], expected: &[&[f64]]) {
     let trees: Vec<_> = groups.iter().map(|rewards| group(rewards)).collect();
     let rewards: Vec<_> = trees.iter().map(Rewards::of_graders).collect();
     let fields = estimator.estimate(&rewards).expect("flat groups");
@@ -58,14 +58,14 @@ pub fn assert_by_hand(estimator: &dyn AdvantageEstimator, groups: &[&[f64]], exp
 }
 
 /// The golden numbers about advantages called `name`.
-pub fn golden_case(name: &str) -> serde_json::Value {
+pub(crate) fn golden_case(name: &str) -> serde_json::Value {
     let all: serde_json::Value =
         serde_json::from_str(include_str!("../../../tests/golden/losses.json")).expect("valid JSON");
     all["advantages"][name].clone()
 }
 
 /// Asserts that `estimator` gives the golden advantages called `name` on every token.
-pub fn assert_golden(estimator: &dyn AdvantageEstimator, name: &str) {
+pub(crate) fn assert_golden(estimator: &dyn AdvantageEstimator, name: &str) {
     let read =
         |key: &str| -> Vec<Vec<f64>> { serde_json::from_value(golden_case(key)).expect("lists of numbers") };
     let trees: Vec<_> = read("rewards").iter().map(|r| group(r)).collect();

@@ -19,7 +19,7 @@ use crate::types::PathField;
 /// Settings of the tree advantage: none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TreeConfig {}
+pub(crate) struct TreeConfig {}
 
 impl AdvantageEstimator for TreeConfig {
     fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {

@@ -12,7 +12,7 @@ use super::{Take, Threshold};
 
 /// Size of the change of WAAD from each token to the next.
 #[must_use]
-pub fn jumps(waad: &[f32]) -> Vec<f32> {
+pub(crate) fn jumps(waad: &[f32]) -> Vec<f32> {
     let steps = waad.windows(2).map(|pair| (pair[0] - pair[1]).abs());
     steps.chain((!waad.is_empty()).then_some(0.0)).collect()
 }
@@ -20,7 +20,7 @@ pub fn jumps(waad: &[f32]) -> Vec<f32> {
 /// The `ceil(fraction * R)` tokens with the largest (or smallest) scores, in order of position. Tokens without a score are
 /// never taken; equal scores go to the earlier token.
 #[must_use]
-pub fn top(scores: &[Option<f32>], fraction: f64, take: Take) -> Vec<usize> {
+pub(crate) fn top(scores: &[Option<f32>], fraction: f64, take: Take) -> Vec<usize> {
     // The products of shares like 0.1 with whole numbers may lie a rounding error above what they mean.
     let count = (fraction * scores.len() as f64 - 1e-9).ceil() as usize;
     let mut ranked: Vec<(usize, f32)> =
@@ -36,7 +36,7 @@ pub fn top(scores: &[Option<f32>], fraction: f64, take: Take) -> Vec<usize> {
 
 /// A dominated anchor and the token that opens its chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dominated {
+pub(crate) struct Dominated {
     /// The anchor.
     pub anchor: usize,
     /// Its opener.
@@ -45,7 +45,7 @@ pub struct Dominated {
 
 /// The dominated ones of `anchors`, in order.
 #[must_use]
-pub fn dominated(
+pub(crate) fn dominated(
     anchors: &[usize],
     waad: &[f32],
     lookback: usize,

@@ -30,17 +30,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-pub use anatomy::{Dominated, dominated, jumps, top};
-pub use boost::{ApplyTo, Boost, Scores, Take};
-pub use entropy::EntropyConfig;
-pub use gains::{Curve, Gains, Mark, Role, Share};
-pub use global_anchor::GlobalAnchorConfig;
-pub use local_chunk::LocalChunkConfig;
-pub use random::RandomConfig;
-pub use response::Response;
-pub use rhythm::{Overlap, RhythmConfig};
-pub use threshold::Threshold;
-pub use uniform::UniformConfig;
+pub(crate) use anatomy::{dominated, jumps, top};
+pub(crate) use boost::{ApplyTo, Boost, Scores, Take};
+pub(crate) use entropy::EntropyConfig;
+pub(crate) use gains::{Curve, Gains, Mark, Role, Share};
+pub(crate) use global_anchor::GlobalAnchorConfig;
+pub(crate) use local_chunk::LocalChunkConfig;
+pub(crate) use random::RandomConfig;
+pub(crate) use response::Response;
+#[cfg(test)]
+pub(crate) use rhythm::Overlap;
+pub(crate) use rhythm::RhythmConfig;
+pub(crate) use threshold::Threshold;
+pub(crate) use uniform::UniformConfig;
 
 use crate::types::{Needs, Rules, RunRandom};
 
@@ -60,7 +62,7 @@ pub trait CreditStrategy {
 }
 
 /// The settings of one strategy, as an entry of `[[credit]]` holds them.
-pub trait StrategySettings {
+pub(crate) trait StrategySettings {
     /// What its keys may be.
     fn rules(&self) -> Rules;
 

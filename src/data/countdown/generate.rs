@@ -21,7 +21,7 @@ use crate::types::{Purpose, RunRandom};
 
 /// Generated problems.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Items {
+pub(crate) struct Items {
     /// Problems to learn from.
     pub train: Vec<Countdown>,
     /// Problems to measure on.
@@ -32,7 +32,7 @@ pub struct Items {
 ///
 /// # Errors
 /// If a value of `config` is out of range, or if fewer problems exist than it asks for.
-pub fn generate(config: &CountdownConfig) -> Result<Items> {
+pub(crate) fn generate(config: &CountdownConfig) -> Result<Items> {
     if let [problem, ..] = config.rules().problems().as_slice() {
         bail!("Countdown problems: {problem}");
     }

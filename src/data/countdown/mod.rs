@@ -9,7 +9,7 @@ use crate::types::Rules;
 
 mod generate;
 
-pub use generate::{Items, generate};
+pub(crate) use generate::generate;
 
 /// Counts of numbers a problem may have.
 const N_NUMBERS: [u32; 2] = [3, 4];
@@ -19,7 +19,7 @@ const MAX_NUMBER: u32 = 100;
 /// Keys of `type = "countdown"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CountdownConfig {
+pub(crate) struct CountdownConfig {
     /// Seed of the problems. It is not the seed of the run, so that runs with different seeds meet the same problems.
     #[serde(default)]
     pub seed: u64,
@@ -48,7 +48,7 @@ fn prompt() -> String {
 impl CountdownConfig {
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let Self {
             seed: _,
             numbers: [fewest, most],
@@ -85,14 +85,14 @@ impl CountdownConfig {
 
     /// `problem` with the text of this configuration.
     #[must_use]
-    pub fn item(&self, problem: Countdown) -> Item {
+    pub(crate) fn item(&self, problem: Countdown) -> Item {
         Item { place: None, text: fill(&self.prompt, &problem), task: Task::Countdown(problem) }
     }
 }
 
 /// The standard text that asks for a solution of `problem`.
-#[must_use]
-pub fn prompt_text(problem: &Countdown) -> String {
+#[cfg(test)]
+pub(crate) fn prompt_text(problem: &Countdown) -> String {
     fill(PROMPT, problem)
 }
 

@@ -10,7 +10,7 @@ use crate::data::json::{self, MAX_BYTES};
 use crate::data::jsonl::{self, Fault, Reader};
 
 /// Each item with its place, `file:number`, the number counting items from 1. Nothing follows a [`Fault::File`].
-pub struct Items {
+pub(super) struct Items {
     reader: Reader,
     name: String,
     number: usize,
@@ -32,7 +32,7 @@ impl Items {
     ///
     /// # Errors
     /// If it is no file, cannot be read, or begins with something else than an array.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let (mut reader, name) = (jsonl::open(path)?, path.display().to_string());
         let first = after_space(&mut reader).with_context(|| format!("{name}: cannot be read"))?;
         ensure!(

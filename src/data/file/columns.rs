@@ -20,7 +20,7 @@ use crate::data::decimal::Decimal;
 /// Where in a text the answer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum AnswerIn {
+pub(crate) enum AnswerIn {
     /// The text is the answer.
     #[default]
     Whole,
@@ -32,7 +32,7 @@ pub enum AnswerIn {
 
 /// Where the parts of a problem are in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Columns {
+pub(crate) struct Columns {
     /// Paths to try for each part; the first that is there counts. `question` and `answer`, or `numbers` and `target`;
     /// further ones go along with the problem.
     pub(super) paths: BTreeMap<String, Vec<String>>,
@@ -43,7 +43,7 @@ pub struct Columns {
 
 /// What a row says: parts of a text to be, and the problem.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Content {
+pub(crate) struct Content {
     /// Values by the name under which a prompt can ask for them.
     pub parts: BTreeMap<String, String>,
     /// The problem.
@@ -58,7 +58,7 @@ pub(super) const TARGET: &str = "target";
 impl Columns {
     /// Those of `preset`, if there is one, and of `fields`, which count before it.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         preset: Option<Preset>,
         fields: &BTreeMap<String, String>,
         answer_in: Option<AnswerIn>,
@@ -72,7 +72,7 @@ impl Columns {
 
     /// The parts that a prompt must have in it: a text that asks, where there is one, or what it takes to make one.
     #[must_use]
-    pub fn asked(&self) -> &'static [&'static str] {
+    pub(crate) fn asked(&self) -> &'static [&'static str] {
         if self.paths.contains_key(QUESTION) || !self.is_countdown() {
             &[QUESTION]
         } else {
@@ -81,19 +81,19 @@ impl Columns {
     }
 
     /// The parts that a prompt can ask for.
-    pub fn parts(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &str> {
         self.paths.keys().map(String::as_str).filter(|part| *part != ANSWER)
     }
 
     /// Whether the problems are those of Countdown.
     #[must_use]
-    pub fn is_countdown(&self) -> bool {
+    pub(crate) fn is_countdown(&self) -> bool {
         self.paths.contains_key(NUMBERS) && self.paths.contains_key(TARGET)
     }
 
     /// What keeps these from making problems.
     #[must_use]
-    pub fn problem(&self) -> Option<String> {
+    pub(crate) fn problem(&self) -> Option<String> {
         let has = |part: &str| self.paths.contains_key(part);
         let whole = self.is_countdown() || (has(QUESTION) && has(ANSWER));
         (!whole).then(|| {
@@ -108,7 +108,7 @@ impl Columns {
 
     /// Whether a path leads into the column `name` of a file.
     #[must_use]
-    pub fn touch(&self, name: &str) -> bool {
+    pub(crate) fn touch(&self, name: &str) -> bool {
         self.paths.values().flatten().any(|path| is_within(path, name) || is_within(name, path))
     }
 
@@ -116,7 +116,7 @@ impl Columns {
     ///
     /// # Errors
     /// If a part is not there or not what it should be.
-    pub fn read(&self, row: &Row) -> Result<Content> {
+    pub(crate) fn read(&self, row: &Row) -> Result<Content> {
         let mut parts = BTreeMap::new();
         let mut fields = Map::new();
         for part in self.paths.keys() {

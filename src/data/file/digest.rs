@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use sha2::{Digest, Sha256};
 
 /// 128 bits of SHA-256 over `value`: values that differ share them in no file that there can be.
-pub fn digest(value: &impl Hash) -> u128 {
+pub(super) fn digest(value: &impl Hash) -> u128 {
     let mut hasher = Sha(Sha256::new());
     value.hash(&mut hasher);
     let bytes = hasher.0.finalize();

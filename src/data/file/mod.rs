@@ -27,19 +27,23 @@ mod rows;
 mod tests;
 
 use self::digest::digest;
-pub use columns::{AnswerIn, Columns, Content};
-pub use preset::Preset;
-pub use profile::{Column, Profile};
-pub use report::FileReport;
-pub use rows::{Fault, Row, Rows, rows, rows_with};
+#[cfg(test)]
+pub(crate) use columns::Content;
+pub(crate) use columns::{AnswerIn, Columns};
+pub(crate) use preset::Preset;
+pub(crate) use profile::Profile;
+pub(crate) use report::FileReport;
+#[cfg(test)]
+pub(crate) use rows::Row;
+pub(crate) use rows::{Fault, rows_with};
 
 /// Problems of which none is made again.
-pub type Seen = HashSet<u128>;
+pub(crate) type Seen = HashSet<u128>;
 
 /// Keys of `type = "files"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FilesConfig {
+pub(crate) struct FilesConfig {
     /// Files to learn from, one after the other. What two rows say alike counts once.
     pub train: Vec<FileConfig>,
     /// Files to measure on, each a set of its own.
@@ -58,7 +62,7 @@ pub struct FilesConfig {
 /// One file and what its rows mean.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FileConfig {
+pub(crate) struct FileConfig {
     /// The file: `.jsonl`, `.json` or `.parquet`.
     pub path: PathBuf,
     /// Name of the set in metrics and files; without it that of the file.
@@ -82,7 +86,7 @@ pub struct FileConfig {
 /// What becomes of rows that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum OnBroken {
+pub(crate) enum OnBroken {
     /// The run does not start.
     #[default]
     Refuse,
@@ -96,7 +100,7 @@ const MAX_NAME: usize = 64;
 impl FilesConfig {
     /// What its keys may be, without touching any file.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let mut rules = Rules::default();
         for (key, files) in [("train", &self.train), ("eval", &self.eval)] {
             rules.expect(key, "no file", "at least one", !files.is_empty());
@@ -124,7 +128,7 @@ impl FilesConfig {
 
     /// The kinds of problems there are.
     #[must_use]
-    pub fn kinds(&self) -> Vec<TaskKind> {
+    pub(crate) fn kinds(&self) -> Vec<TaskKind> {
         let of_file = |file: &FileConfig| match file.columns().is_countdown() {
             true => TaskKind::Countdown,
             false => TaskKind::Question,
@@ -136,7 +140,7 @@ impl FilesConfig {
     ///
     /// # Errors
     /// If a file cannot be read, has no problem, or has broken rows where those are refused.
-    pub fn items(&self) -> Result<Items> {
+    pub(crate) fn items(&self) -> Result<Items> {
         let items = self.read()?;
         let wrong: Vec<String> =
             items.reports.iter().filter_map(|report| report.objection(self.broken)).collect();
@@ -148,7 +152,7 @@ impl FilesConfig {
     ///
     /// # Errors
     /// If a file cannot be read at all, or not to its end.
-    pub fn read(&self) -> Result<Items> {
+    pub(crate) fn read(&self) -> Result<Items> {
         let prompt = self.prompt.as_deref();
         let mut reports = Vec::new();
         let mut seen = Seen::new();
@@ -178,26 +182,26 @@ fn wording(text: &str) -> u128 {
 impl FileConfig {
     /// Name of the set.
     #[must_use]
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let stem = || self.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         self.name.clone().or_else(stem).unwrap_or_default()
     }
 
     /// What its rows mean.
     #[must_use]
-    pub fn columns(&self) -> Columns {
+    pub(crate) fn columns(&self) -> Columns {
         Columns::new(self.preset, &self.fields, self.answer_in)
     }
 
     /// Whether the rows of both mean the same, wherever they lie.
     #[must_use]
-    pub fn reads_as(&self, other: &Self) -> bool {
+    pub(crate) fn reads_as(&self, other: &Self) -> bool {
         Self { path: PathBuf::new(), ..self.clone() } == Self { path: PathBuf::new(), ..other.clone() }
     }
 
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         self.rules_blaming("fields")
     }
 
@@ -224,7 +228,7 @@ impl FileConfig {
 
     /// What `prompt` does not ask for although the file has it.
     #[must_use]
-    pub fn unasked(&self, prompt: Option<&str>) -> Option<String> {
+    pub(crate) fn unasked(&self, prompt: Option<&str>) -> Option<String> {
         let prompt = prompt?;
         let columns = self.columns();
         if let Some(other) = placeholders(prompt).find(|name| columns.parts().all(|part| part != *name)) {
@@ -244,7 +248,7 @@ impl FileConfig {
     ///
     /// # Errors
     /// If the file cannot be read, or not to its end.
-    pub fn items(
+    pub(crate) fn items(
         &self,
         prompt: Option<&str>,
         mut seen: Option<&mut Seen>,

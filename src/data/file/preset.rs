@@ -9,7 +9,7 @@ use super::rows::Row;
 /// The published files whose columns are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Preset {
+pub(crate) enum Preset {
     /// GSM8K: `question`, and `answer` with the worked solution, the answer after its last `####`.
     Gsm8k,
     /// MATH: `problem`, and `solution` with the answer in its last box.
@@ -38,7 +38,7 @@ pub enum Preset {
 
 impl Preset {
     /// All of them; of those that can read the same rows, those that say more of them come first.
-    pub const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::CountdownTasks,
         Self::DapoMath17k,
         Self::Olympiadbench,
@@ -54,7 +54,7 @@ impl Preset {
 
     /// Its name in a recipe.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Gsm8k => "gsm8k",
             Self::Math => "math",
@@ -73,7 +73,7 @@ impl Preset {
     /// The preset that can read the most of `rows`, and those behind it that make the same problems of them; none where no
     /// preset can read any.
     #[must_use]
-    pub fn fitting(rows: &[Row]) -> Vec<Self> {
+    pub(crate) fn fitting(rows: &[Row]) -> Vec<Self> {
         let read = |preset: &Self| -> (Self, Vec<Option<Content>>) {
             let columns = preset.columns();
             (*preset, rows.iter().map(|row| columns.read(row).ok()).collect())

@@ -13,7 +13,7 @@ use crate::types::floor_boundary;
 
 /// What was found in a file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Profile {
+pub(crate) struct Profile {
     /// Rows, and those that are none.
     pub report: FileReport,
     /// The columns, in the order in which they come up.
@@ -24,7 +24,7 @@ pub struct Profile {
 
 /// A column, or a value within the nested ones of a column.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Column {
+pub(crate) struct Column {
     /// What a recipe calls it.
     pub path: String,
     /// What it holds, in words.
@@ -56,7 +56,7 @@ impl Profile {
     ///
     /// # Errors
     /// If the file cannot be read, or not to its end.
-    pub fn read(path: &Path, limit: usize) -> Result<Self> {
+    pub(crate) fn read(path: &Path, limit: usize) -> Result<Self> {
         let mut report = FileReport::new(path);
         let mut columns = Vec::new();
         let (mut first, mut bytes_left) = (Vec::new(), TRIED_BYTES);

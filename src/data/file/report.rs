@@ -10,7 +10,7 @@ use crate::data::jsonl::short;
 
 /// Counts of the rows of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FileReport {
+pub(crate) struct FileReport {
     /// The file.
     pub path: PathBuf,
     /// Rows read.
@@ -33,12 +33,12 @@ const NAMED: usize = 8;
 impl FileReport {
     /// Of the file `path`, nothing counted yet.
     #[must_use]
-    pub fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), ..Self::default() }
     }
 
     /// Counts a broken row.
-    pub fn add_broken(&mut self, error: &Error) {
+    pub(crate) fn add_broken(&mut self, error: &Error) {
         self.n_broken += 1;
         if self.broken.len() < NAMED {
             self.broken.push(short(&format!("{error:#}")));
@@ -47,7 +47,7 @@ impl FileReport {
 
     /// The broken rows, a line each; of many the first few and how many there are.
     #[must_use]
-    pub fn broken_rows(&self) -> String {
+    pub(crate) fn broken_rows(&self) -> String {
         let more = self.n_broken - self.broken.len();
         let more = (more > 0).then(|| format!("... and {more} more"));
         self.broken.iter().cloned().chain(more).collect::<Vec<_>>().join("\n")
@@ -55,7 +55,7 @@ impl FileReport {
 
     /// What keeps a run from starting with the file, where broken rows are treated as `on_broken` says.
     #[must_use]
-    pub fn objection(&self, on_broken: OnBroken) -> Option<String> {
+    pub(crate) fn objection(&self, on_broken: OnBroken) -> Option<String> {
         if on_broken == OnBroken::Refuse && self.n_broken > 0 {
             let named = self.broken_rows();
             let all = self.n_broken == self.n_rows;
@@ -72,7 +72,7 @@ impl FileReport {
 
     /// Whether every row is a problem.
     #[must_use]
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.n_used == self.n_rows && self.n_trained == 0
     }
 }

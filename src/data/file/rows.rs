@@ -14,12 +14,12 @@ use serde_json::{Map, Value};
 
 use super::array::Items;
 use super::parquet::Parquet;
-pub use crate::data::jsonl::Fault;
+pub(crate) use crate::data::jsonl::Fault;
 use crate::data::jsonl::Lines;
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub(crate) struct Row {
     /// Where it was read: `file:number`, the number of its line or, where there are no lines, of the row, from 1.
     pub place: String,
     /// Its values by column.
@@ -32,7 +32,7 @@ pub struct Row {
 
 impl Row {
     /// The names of the columns.
-    pub fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         match &self.columns {
             Some(columns) => columns.iter().map(String::as_str).collect(),
             None => self.fields.keys().map(String::as_str).collect(),
@@ -41,7 +41,7 @@ impl Row {
 }
 
 /// Rows as they are read. Nothing follows a [`Fault::File`].
-pub type Rows = Box<dyn Iterator<Item = Result<Row, Fault>>>;
+pub(crate) type Rows = Box<dyn Iterator<Item = Result<Row, Fault>>>;
 
 /// Endings of the names of files that can be read.
 const ENDINGS: &str = ".jsonl, .ndjson, .json or .parquet";
@@ -50,7 +50,7 @@ const ENDINGS: &str = ".jsonl, .ndjson, .json or .parquet";
 ///
 /// # Errors
 /// If it is no file or cannot be opened, its name ends in nothing known, or it is not what its name says.
-pub fn rows(path: &Path) -> Result<Rows> {
+pub(crate) fn rows(path: &Path) -> Result<Rows> {
     open(path, None)
 }
 
@@ -58,7 +58,7 @@ pub fn rows(path: &Path) -> Result<Rows> {
 ///
 /// # Errors
 /// As of [`rows`], or if one of these is too large to be read.
-pub fn rows_with(path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Rows> {
+pub(crate) fn rows_with(path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Rows> {
     open(path, Some(wanted))
 }
 
@@ -83,7 +83,7 @@ fn row(read: Result<(String, Value), Fault>) -> Result<Row, Fault> {
 }
 
 /// What `value` is, in words.
-pub fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -20,7 +20,7 @@ use crate::types::{Prompt, Rules, Tree};
 /// Keys of `type = "adaptive"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AdaptiveConfig {
+pub(crate) struct AdaptiveConfig {
     /// Responses per step to prompts whose rewards differ.
     pub target: usize,
     /// Most prompts per step.
@@ -30,7 +30,7 @@ pub struct AdaptiveConfig {
 /// Where the next draw begins, and how many prompts it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AdaptiveState {
+pub(crate) struct AdaptiveState {
     /// In the order of prompts.
     pub order: UniformState,
     /// Prompts of the next draw; `None` before the first, which is as large as it is asked for.
@@ -38,7 +38,7 @@ pub struct AdaptiveState {
 }
 
 /// Draws more prompts while few of them tell something.
-pub struct Adaptive {
+pub(crate) struct Adaptive {
     order: Uniform,
     config: AdaptiveConfig,
     batch: Option<usize>,
@@ -47,7 +47,7 @@ pub struct Adaptive {
 impl Adaptive {
     /// On top of `order`.
     #[must_use]
-    pub fn new(order: Uniform, config: AdaptiveConfig) -> Self {
+    pub(crate) fn new(order: Uniform, config: AdaptiveConfig) -> Self {
         Self { order, config, batch: None }
     }
 }
@@ -55,7 +55,7 @@ impl Adaptive {
 impl AdaptiveConfig {
     /// Prompts of the step after one with `batch`, of whose responses `valid` told something.
     #[must_use]
-    pub fn next(&self, batch: usize, valid: usize) -> usize {
+    pub(crate) fn next(&self, batch: usize, valid: usize) -> usize {
         let (batch, share) = (batch as f64, self.target as f64 / valid.max(1) as f64);
         let next = (0.9 * batch + 0.1 * share * batch + 0.5).floor() as usize;
         next.clamp(1, self.most)
@@ -63,7 +63,7 @@ impl AdaptiveConfig {
 
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         let mut rules = Rules::default();
         rules.positive("target", self.target);
         rules.positive("most", self.most);

@@ -14,11 +14,11 @@ use crate::types::{Prompt, Rules, RunRandom, Tree};
 mod adaptive;
 mod uniform;
 
-pub use adaptive::{Adaptive, AdaptiveConfig, AdaptiveState};
-pub use uniform::{Uniform, UniformConfig, UniformState};
+pub(crate) use adaptive::{Adaptive, AdaptiveConfig, AdaptiveState};
+pub(crate) use uniform::{Uniform, UniformConfig, UniformState};
 
 /// Chooses prompts.
-pub trait PromptSampler: Send {
+pub(crate) trait PromptSampler: Send {
     /// The next `n` prompts, or as many as the sampler holds right, all different, since the draws of a response depend on its
     /// prompt and step; all there are where there are fewer.
     fn draw(&mut self, n: usize) -> Vec<Arc<Prompt>>;
@@ -42,7 +42,7 @@ pub trait PromptSampler: Send {
 /// Which prompts a step trains on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum SamplerConfig {
+pub(crate) enum SamplerConfig {
     /// Draws all prompts equally often.
     Uniform(UniformConfig),
     /// Draws more prompts while few of them have rewards that differ.
@@ -58,7 +58,7 @@ impl Default for SamplerConfig {
 impl SamplerConfig {
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         match self {
             Self::Uniform(UniformConfig {}) => Rules::default(),
             Self::Adaptive(config) => config.rules(),
@@ -69,7 +69,11 @@ impl SamplerConfig {
     ///
     /// # Errors
     /// If there are no prompts.
-    pub fn build(&self, prompts: Vec<Arc<Prompt>>, random: RunRandom) -> Result<Box<dyn PromptSampler>> {
+    pub(crate) fn build(
+        &self,
+        prompts: Vec<Arc<Prompt>>,
+        random: RunRandom,
+    ) -> Result<Box<dyn PromptSampler>> {
         match self {
             Self::Uniform(UniformConfig {}) => Ok(Box::new(Uniform::new(prompts, random)?)),
             Self::Adaptive(config) => Ok(Box::new(Adaptive::new(Uniform::new(prompts, random)?, *config))),
@@ -80,7 +84,7 @@ impl SamplerConfig {
 /// State of a sampler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum SamplerState {
+pub(crate) enum SamplerState {
     /// Of [`Uniform`].
     Uniform(UniformState),
     /// Of [`Adaptive`].

@@ -18,12 +18,12 @@ use crate::{
 /// Keys of `type = "uniform"`: none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct UniformConfig {}
+pub(crate) struct UniformConfig {}
 
 /// Where the next draw begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct UniformState {
+pub(crate) struct UniformState {
     /// Finished epochs.
     pub epoch: u64,
     /// Prompts already drawn in the current epoch, less than there are.
@@ -31,7 +31,7 @@ pub struct UniformState {
 }
 
 /// Draws all prompts equally often.
-pub struct Uniform {
+pub(crate) struct Uniform {
     prompts: Vec<Arc<Prompt>>,
     random: RunRandom,
     state: UniformState,
@@ -42,7 +42,7 @@ impl Uniform {
     ///
     /// # Errors
     /// If there are no prompts.
-    pub fn new(prompts: Vec<Arc<Prompt>>, random: RunRandom) -> Result<Self> {
+    pub(crate) fn new(prompts: Vec<Arc<Prompt>>, random: RunRandom) -> Result<Self> {
         ensure!(!prompts.is_empty(), "the uniform sampler got no prompts, expected at least one");
         Ok(Self { prompts, random, state: UniformState::default() })
     }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// What was asked.
 #[derive(Clone, Debug, Default)]
-pub struct Asked {
+pub(super) struct Asked {
     pub path: String,
     /// First byte of the range.
     pub from: Option<usize>,
@@ -18,14 +18,14 @@ pub struct Asked {
 }
 
 /// A server; it ends with the test's process.
-pub struct Server {
+pub(super) struct Server {
     pub address: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
     /// One that leaves each connection to `answer`, with the number of questions before it.
-    pub fn new(answer: impl Fn(&Asked, usize, TcpStream) + Send + Sync + 'static) -> Self {
+    pub(super) fn new(answer: impl Fn(&Asked, usize, TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -47,12 +47,12 @@ impl Server {
     }
 
     /// What was asked so far.
-    pub fn asked(&self) -> Vec<Asked> {
+    pub(super) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
     /// The paths asked for that end so.
-    pub fn asked_for(&self, end: &str) -> usize {
+    pub(super) fn asked_for(&self, end: &str) -> usize {
         self.asked().iter().filter(|asked| asked.path.ends_with(end)).count()
     }
 }
@@ -78,19 +78,19 @@ fn read(stream: &TcpStream) -> Option<Asked> {
 }
 
 /// Answers with `body` whole; who has heard enough may hang up.
-pub fn reply(mut stream: &TcpStream, status: &str, headers: &str, body: &[u8]) {
+pub(super) fn reply(mut stream: &TcpStream, status: &str, headers: &str, body: &[u8]) {
     let length = body.len();
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n");
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
 }
 
 /// The ETag of git for `content`.
-pub fn git_tag(content: &[u8]) -> String {
+pub(super) fn git_tag(content: &[u8]) -> String {
     let hash = Sha1::new_with_prefix(format!("blob {}\0", content.len())).chain_update(content).finalize();
     format!("\"{}\"", hex::encode(hash))
 }
 
 /// The ETag of a large file for `content`.
-pub fn large_tag(content: &[u8]) -> String {
+pub(super) fn large_tag(content: &[u8]) -> String {
     format!("\"{}\"", hex::encode(Sha256::digest(content)))
 }

@@ -26,7 +26,7 @@ pub(super) struct Heads<'a, T> {
 impl<T: Number> Heads<'_, T> {
     /// Attention of `G` queries `[G, D]`: their weights `[G, blocks * KEY_BLOCK]` and what they gather, `[G, D]`.
     #[inline(always)]
-    pub fn attend<const G: usize>(&self, queries: &[f32], weights: &mut [f32], out: &mut [f32]) {
+    pub(super) fn attend<const G: usize>(&self, queries: &[f32], weights: &mut [f32], out: &mut [f32]) {
         let (d, padded) = (queries.len() / G, weights.len() / G);
         for (block, keys) in self.keys.chunks_exact(d * KEY_BLOCK).take(padded / KEY_BLOCK).enumerate() {
             // The cache of all rows is read once a step, from memory: what comes a pass later is on its way meanwhile.

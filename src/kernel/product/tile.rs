@@ -38,14 +38,14 @@ pub(super) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     /// The first `len` rows of `numbers`, as they are; both `line` and the ends of `depth` are even.
-    pub fn direct(numbers: &'a [Bf16], line: usize, len: usize, depth: &Range<usize>) -> Self {
+    pub(super) fn direct(numbers: &'a [Bf16], line: usize, len: usize, depth: &Range<usize>) -> Self {
         assert!(numbers.len() >= len * line && depth.end <= line, "rows of {line}");
         let (start, row) = (numbers[depth.start..].as_ptr().cast(), line / 2);
         Self { start, tile: ROWS * row, row, pair: 1, len, pairs: depth.len() / 2, _numbers: PhantomData }
     }
 
     /// `len` rows, tile after tile: `[tiles, pairs, ROWS]`.
-    pub fn packed(numbers: &'a [u32], len: usize, pairs: usize) -> Self {
+    pub(super) fn packed(numbers: &'a [u32], len: usize, pairs: usize) -> Self {
         assert_eq!(numbers.len(), pairs * len.next_multiple_of(ROWS), "tiles of {pairs} pairs");
         let (start, tile) = (numbers.as_ptr(), pairs * ROWS);
         Self { start, tile, row: 1, pair: ROWS, len, pairs, _numbers: PhantomData }

@@ -15,7 +15,7 @@ use super::for_blocks;
 
 /// Scores of some queries after each other, matrix after matrix, against the columns from 0 on.
 #[derive(Clone, Copy, Debug)]
-pub struct CausalRows {
+pub(crate) struct CausalRows {
     /// Queries of a matrix, one row each.
     pub n_queries: usize,
     /// Columns of a matrix.
@@ -34,7 +34,7 @@ impl CausalRows {
 }
 
 /// Turns scores into attention weights.
-pub fn causal_softmax<T: Number>(scores: &mut [T], shape: CausalRows) {
+pub(crate) fn causal_softmax<T: Number>(scores: &mut [T], shape: CausalRows) {
     let n = scores.len() / shape.n_columns;
     let scores = DisjointSlices::new(scores);
     for_blocks(n, |_, rows| {
@@ -61,7 +61,7 @@ fn forward<T: Number>(scores: &mut [T], first_row: usize, shape: CausalRows, wid
 }
 
 /// Turns the gradient `d` of attention `weights` into that of the scores.
-pub fn causal_softmax_back<T: Number>(weights: &[T], d: &mut [T], shape: CausalRows) {
+pub(crate) fn causal_softmax_back<T: Number>(weights: &[T], d: &mut [T], shape: CausalRows) {
     let width = shape.n_columns;
     let n = d.len() / width;
     let d = DisjointSlices::new(d);

@@ -14,7 +14,7 @@ use super::super::parallel::DisjointSlices;
 use super::for_blocks;
 
 /// `gate_up` `[N, 2F]` holds the gates and behind them the ups of each row; `out` `[N, F]` gets their products.
-pub fn gate_rows<T: Number>(gate_up: &[T], width: usize, out: &mut [T]) {
+pub(crate) fn gate_rows<T: Number>(gate_up: &[T], width: usize, out: &mut [T]) {
     let n = out.len() / width;
     let out = DisjointSlices::new(out);
     for_blocks(n, |_, rows| {
@@ -35,7 +35,7 @@ fn forward<T: Number>(gate_up: &[T], width: usize, out: &mut [T]) {
 }
 
 /// From the gradient `d` `[N, F]` of the products: turns `gate_up` into its own gradient, and `d` into the products.
-pub fn gate_rows_back<T: Number>(gate_up: &mut [T], d: &mut [T], width: usize) {
+pub(crate) fn gate_rows_back<T: Number>(gate_up: &mut [T], d: &mut [T], width: usize) {
     let n = d.len() / width;
     let (gate_up, d) = (DisjointSlices::new(gate_up), DisjointSlices::new(d));
     for_blocks(n, |_, rows| {

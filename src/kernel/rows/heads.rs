@@ -20,7 +20,7 @@ use super::{add_up, for_blocks};
 
 /// Which token stands in which slot.
 #[derive(Default)]
-pub struct Slots {
+pub(crate) struct Slots {
     /// The token of each of the S slots.
     pub token: Vec<usize>,
     /// The sequence of each slot.
@@ -39,7 +39,7 @@ pub struct Slots {
 }
 
 /// The heads of a layer.
-pub struct HeadRows<'a, T> {
+pub(crate) struct HeadRows<'a, T> {
     /// H.
     pub n_heads: usize,
     /// K.
@@ -55,7 +55,7 @@ pub struct HeadRows<'a, T> {
 }
 
 /// Gradients in slots.
-pub struct SlotGradient<'a, T> {
+pub(crate) struct SlotGradient<'a, T> {
     /// Of queries.
     pub q: &'a [T],
     /// Of keys.
@@ -66,7 +66,7 @@ pub struct SlotGradient<'a, T> {
 
 impl<T: Number> HeadRows<'_, T> {
     /// Norms and rotates queries and keys of `qkv` and lays them and the values out in slots.
-    pub fn spread(&self, qkv: &[T], q: &mut [T], k: &mut [T], v: &mut [T]) {
+    pub(crate) fn spread(&self, qkv: &[T], q: &mut [T], k: &mut [T], v: &mut [T]) {
         let (of_q, of_kv) = (self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim);
         let (q, k, v) = (DisjointSlices::new(q), DisjointSlices::new(k), DisjointSlices::new(v));
         for_each(self.slots.sequences.len(), |i| {
@@ -78,7 +78,7 @@ impl<T: Number> HeadRows<'_, T> {
     }
 
     /// What attention gave in the tokens' home slots, `[N, H D]`.
-    pub fn gather(&self, slots: &[T], out: &mut [T]) {
+    pub(crate) fn gather(&self, slots: &[T], out: &mut [T]) {
         let (d, width) = (self.head_dim, self.n_heads * self.head_dim);
         let out = DisjointSlices::new(out);
         for_blocks(self.slots.home.len(), |_, tokens| {
@@ -93,7 +93,7 @@ impl<T: Number> HeadRows<'_, T> {
     }
 
     /// The gradient of [`HeadRows::gather`]: `d` `[N, H D]` in the tokens' home slots, 0 in all others.
-    pub fn spread_home(&self, d: &[T], slots: &mut [T]) {
+    pub(crate) fn spread_home(&self, d: &[T], slots: &mut [T]) {
         let (size, width) = (self.head_dim, self.n_heads * self.head_dim);
         let slots = DisjointSlices::new(slots);
         for_each(self.slots.sequences.len(), |i| {
@@ -116,7 +116,7 @@ impl<T: Number> HeadRows<'_, T> {
 
     /// The gradient of [`HeadRows::spread`]: that of `qkv` from that in the slots. `d_norm` gets those of the gains, of
     /// queries and keys after each other, `[2 D]`.
-    pub fn collect(&self, d: &SlotGradient<'_, T>, qkv: &[T], d_qkv: &mut [T], d_norm: &mut [f32]) {
+    pub(crate) fn collect(&self, d: &SlotGradient<'_, T>, qkv: &[T], d_qkv: &mut [T], d_norm: &mut [f32]) {
         let n = self.slots.home.len();
         let width = (self.n_heads + 2 * self.n_kv_heads) * self.head_dim;
         let mut shares = vec![0f32; n.div_ceil(super::BLOCK) * 2 * self.head_dim];

@@ -16,7 +16,7 @@ use super::{add_up, for_blocks};
 
 /// Gives in `sum` what `x` and `delta` add up to, in `out` its norm and in `scale` `[N]` each row's s; all others `[N, E]`,
 /// `weight` `[E]`. Where `delta` is empty so is `sum`, and `x` is normed.
-pub fn add_norm_rows<T: Number>(
+pub(crate) fn add_norm_rows<T: Number>(
     x: &[T],
     delta: &[T],
     weight: &[T],
@@ -65,7 +65,7 @@ fn forward<T: Number>(
 }
 
 /// What the gradient of the norm needs of the pass before.
-pub struct NormBack<'a, T> {
+pub(crate) struct NormBack<'a, T> {
     /// The rows that were normed, `[N, E]`.
     pub x: &'a [T],
     /// Each row's s, `[N]`.
@@ -76,7 +76,7 @@ pub struct NormBack<'a, T> {
 
 /// Two gradients `[N, E]` that meet before a norm.
 #[derive(Clone, Copy)]
-pub struct NormGradients<'a, T> {
+pub(crate) struct NormGradients<'a, T> {
     /// Of the norm.
     pub normed: &'a [T],
     /// Of the rows, by what passes the norm by.
@@ -85,7 +85,7 @@ pub struct NormGradients<'a, T> {
 
 /// From the gradients `d`: gives that of the rows in `dx` `[N, E]`, adds that of the weight to `d_weight` `[E]`, and gives the
 /// norm itself in `again` `[N, E]`.
-pub fn norm_rows_back<T: Number>(
+pub(crate) fn norm_rows_back<T: Number>(
     back: &NormBack<'_, T>,
     d: NormGradients<'_, T>,
     dx: &mut [T],

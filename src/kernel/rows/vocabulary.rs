@@ -15,7 +15,7 @@ use super::super::softmax::fold;
 
 /// The targets of N rows of logits, and the reciprocal of the temperature.
 #[derive(Clone, Copy)]
-pub struct Targets<'a> {
+pub(crate) struct Targets<'a> {
     /// Token ids, `[N]`.
     pub ids: &'a [i64],
     /// Multiplies the logits.
@@ -23,7 +23,7 @@ pub struct Targets<'a> {
 }
 
 /// What the rows say; `[N]` each.
-pub struct RowStats<'a> {
+pub(crate) struct RowStats<'a> {
     /// Log-probability of the target.
     pub logprobs: &'a mut [f32],
     /// Entropy, nats.
@@ -34,7 +34,7 @@ pub struct RowStats<'a> {
 
 /// Gradients of what the rows say, and what the pass before found; `[N]` each.
 #[derive(Clone, Copy)]
-pub struct RowGradient<'a> {
+pub(crate) struct RowGradient<'a> {
     /// Of the log-probabilities.
     pub d_logprobs: &'a [f32],
     /// Of the entropies; empty for none.
@@ -49,7 +49,7 @@ pub struct RowGradient<'a> {
 const STRETCH: usize = 1024;
 
 /// Reads `logits` `[N, V]`.
-pub fn token_stats<T: Number>(logits: &[T], targets: Targets<'_>, stats: RowStats<'_>) {
+pub(crate) fn token_stats<T: Number>(logits: &[T], targets: Targets<'_>, stats: RowStats<'_>) {
     let n = targets.ids.len();
     let width = logits.len() / n.max(1);
     let RowStats { logprobs, entropies, normalisers } = stats;
@@ -96,7 +96,7 @@ fn forward<T: Number>(logits: &[T], by: f32) -> (f32, f32) {
 }
 
 /// Turns `logits` `[N, V]` into their gradient, times `1 / T` once more: that of the product that made them.
-pub fn token_stats_back<T: Number>(logits: &mut [T], targets: Targets<'_>, gradient: RowGradient<'_>) {
+pub(crate) fn token_stats_back<T: Number>(logits: &mut [T], targets: Targets<'_>, gradient: RowGradient<'_>) {
     let n = targets.ids.len();
     let width = logits.len() / n.max(1);
     let logits = DisjointSlices::new(logits);

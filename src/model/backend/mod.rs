@@ -38,7 +38,7 @@ use crate::types::TokenId;
 /// Which engine computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Backend {
+pub(crate) enum Backend {
     /// Kernels for the CPU.
     Cpu,
     /// libtorch's operations.
@@ -49,7 +49,7 @@ impl Backend {
     /// The engine of a model: the kernels where it lives on the CPU, they know all that it is made of, and nobody asks for
     /// operations; else those.
     #[must_use]
-    pub fn choose(config: &ModelConfig, placement: Placement) -> Self {
+    pub(crate) fn choose(config: &ModelConfig, placement: Placement) -> Self {
         match (placement.backend, placement.device) {
             (BackendChoice::Auto, Device::Cpu) if cpu::knows(config) => Self::Cpu,
             (BackendChoice::Auto | BackendChoice::Ops, _) => Self::Ops,
@@ -74,7 +74,7 @@ impl fmt::Display for Backend {
 }
 
 /// A decoder over a set of weights.
-pub struct Decoder<'a> {
+pub(crate) struct Decoder<'a> {
     /// Shape of the model.
     pub config: &'a ModelConfig,
     /// Weights in the compute precision.
@@ -85,13 +85,13 @@ pub struct Decoder<'a> {
 
 impl Decoder<'_> {
     /// Looks the tokens' embeddings up: `[N]` to `[N, E]`.
-    pub fn embed(&self, tokens: &Tensor) -> Tensor {
+    pub(crate) fn embed(&self, tokens: &Tensor) -> Tensor {
         Tensor::embedding(&self.weights.embed, tokens, -1, false, false)
     }
 }
 
 /// What a layer attends with, after norm and rotation: B sequences side by side, padded to T.
-pub struct Tapped<'t> {
+pub(crate) struct Tapped<'t> {
     /// Number of the layer.
     pub layer: usize,
     /// Which of the pass's sequences these are.
@@ -107,10 +107,10 @@ pub struct Tapped<'t> {
 }
 
 /// Sees every layer of a forward pass go by.
-pub type Tap<'t> = &'t mut dyn FnMut(&Tapped<'_>);
+pub(crate) type Tap<'t> = &'t mut dyn FnMut(&Tapped<'_>);
 
 /// A forward pass that gradients will be asked of.
-pub struct Forward {
+pub(crate) struct Forward {
     /// Final hidden states, `[N, E]`, without gradient.
     pub hidden: Tensor,
     pub(super) tape: Box<dyn Tape>,

@@ -7,7 +7,7 @@ use super::{Activation, ModelConfig, gemma2};
 
 /// Which Hugging Face architecture a folder holds; all are one decoder with flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
+pub(crate) enum Family {
     /// `LlamaForCausalLM`.
     Llama,
     /// `Qwen2ForCausalLM` (Qwen2 and Qwen2.5): biases on q, k and v.
@@ -74,7 +74,7 @@ const LLAMA: Dialect = Dialect {
 
 impl Family {
     /// Every family, in the order in which messages list them.
-    pub const ALL: [Self; 4] = [Self::Llama, Self::Qwen2, Self::Qwen3, Self::Gemma2];
+    pub(crate) const ALL: [Self; 4] = [Self::Llama, Self::Qwen2, Self::Qwen3, Self::Gemma2];
 
     /// The registry.
     pub(super) const fn dialect(self) -> Dialect {
@@ -120,13 +120,13 @@ impl Family {
 
     /// `model_type` in `config.json`.
     #[must_use]
-    pub const fn model_type(self) -> &'static str {
+    pub(crate) const fn model_type(self) -> &'static str {
         self.dialect().model_type
     }
 
     /// The class that transformers builds, `architectures` in `config.json`.
     #[must_use]
-    pub const fn architecture(self) -> &'static str {
+    pub(crate) const fn architecture(self) -> &'static str {
         self.dialect().architecture
     }
 }

@@ -6,37 +6,37 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 /// What to do about a file that contradicts itself.
-pub const FETCH_AGAIN: &str = "fetch the file again or correct it";
+pub(super) const FETCH_AGAIN: &str = "fetch the file again or correct it";
 
 /// A JSON object being read. Keys may be dotted: `rope_parameters.rope_theta`.
-pub struct Fields<'a> {
+pub(super) struct Fields<'a> {
     root: &'a Value,
     /// One line for each thing that is wrong.
     pub problems: Vec<String>,
 }
 
 impl<'a> Fields<'a> {
-    pub fn new(root: &'a Value) -> Self {
+    pub(super) fn new(root: &'a Value) -> Self {
         Self { root, problems: Vec::new() }
     }
 
     /// The value of a key; null counts.
-    pub fn find(&self, key: &str) -> Option<&'a Value> {
+    pub(super) fn find(&self, key: &str) -> Option<&'a Value> {
         key.split('.').try_fold(self.root, |value, part| value.get(part))
     }
 
     /// The value of a key; null is as good as absent.
-    pub fn get(&self, key: &str) -> Option<&'a Value> {
+    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
         self.find(key).filter(|value| !value.is_null())
     }
 
     /// A whole number from 1 on; `None` where a problem was recorded, as in the functions that follow.
-    pub fn count(&mut self, key: &str, default: Option<i64>) -> Option<i64> {
+    pub(super) fn count(&mut self, key: &str, default: Option<i64>) -> Option<i64> {
         self.whole(key, 1, default)
     }
 
     /// A whole number from `least` on.
-    pub fn whole(&mut self, key: &str, least: i64, default: Option<i64>) -> Option<i64> {
+    pub(super) fn whole(&mut self, key: &str, least: i64, default: Option<i64>) -> Option<i64> {
         let most = i64::from(i32::MAX);
         let got = self.get(key);
         let whole = got.map_or(default, Value::as_i64).filter(|n| (least..=most).contains(n));
@@ -48,7 +48,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A number within `range`.
-    pub fn number(&mut self, key: &str, range: RangeInclusive<f64>, default: Option<f64>) -> Option<f64> {
+    pub(super) fn number(
+        &mut self,
+        key: &str,
+        range: RangeInclusive<f64>,
+        default: Option<f64>,
+    ) -> Option<f64> {
         let got = self.get(key);
         let number = got.map_or(default, Value::as_f64).filter(|number| range.contains(number));
         if number.is_none() {
@@ -59,7 +64,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A flag, false when absent.
-    pub fn flag(&mut self, key: &str) -> Option<bool> {
+    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
         let got = self.get(key);
         let flag = got.map_or(Some(false), Value::as_bool);
         if flag.is_none() {
@@ -68,13 +73,13 @@ impl<'a> Fields<'a> {
         flag
     }
 
-    pub fn problem(&mut self, key: &str, got: impl Display, expected: impl Display, remedy: &str) {
+    pub(super) fn problem(&mut self, key: &str, got: impl Display, expected: impl Display, remedy: &str) {
         self.problems.push(format!("{key}: got {got}, expected {expected}; {remedy}"));
     }
 }
 
 /// A value as it stands in the file, a long one cut.
-pub fn shown(value: Option<&Value>) -> String {
+pub(super) fn shown(value: Option<&Value>) -> String {
     /// Characters that tell a value.
     const MOST: usize = 80;
     let Some(value) = value else { return "nothing".to_owned() };

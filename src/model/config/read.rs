@@ -31,7 +31,7 @@ impl ModelConfig {
     ///
     /// # Errors
     /// As [`Self::from_json`], with the file's name; or the file cannot be read.
-    pub fn from_folder(dir: &Path) -> Result<Self> {
+    pub(crate) fn from_folder(dir: &Path) -> Result<Self> {
         let path = dir.join("config.json");
         let text = read_regular(&path, MAX_BYTES).with_context(|| {
             format!("{}: a model folder holds config.json, *.safetensors and tokenizer.json", path.display())
@@ -44,7 +44,7 @@ impl ModelConfig {
     /// # Errors
     /// Not JSON, or a key twice; an unsupported architecture or feature; a missing, ill-typed or impossible number. All that
     /// is wrong is listed.
-    pub fn from_json(text: impl AsRef<[u8]>) -> Result<Self> {
+    pub(crate) fn from_json(text: impl AsRef<[u8]>) -> Result<Self> {
         let root = json::parse(text.as_ref())?;
         ensure!(
             root.is_object(),

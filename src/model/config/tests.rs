@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// V=11 E=8 F=6 L=2 H=4 K=2 D=4 with the flags of the family; all tied but Llama.
-pub fn tiny(family: Family) -> ModelConfig {
+pub(crate) fn tiny(family: Family) -> ModelConfig {
     let is_gemma = family == Family::Gemma2;
     ModelConfig {
         family,
@@ -37,7 +37,7 @@ pub fn tiny(family: Family) -> ModelConfig {
 }
 
 /// A folder that transformers wrote.
-pub fn golden(name: &str) -> std::path::PathBuf {
+pub(crate) fn golden(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 

@@ -7,7 +7,7 @@ use crate::types::TokenId;
 
 /// Token ids that `config.json` repeats from the tokenizer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SpecialIds {
+pub(crate) struct SpecialIds {
     /// Starts a text.
     pub bos: Option<TokenId>,
     /// Any of these ends a response.
@@ -19,13 +19,13 @@ pub struct SpecialIds {
 impl ModelConfig {
     /// The text of `config.json` beside a policy's weights saved in f32.
     #[must_use]
-    pub fn to_json(&self, special: &SpecialIds) -> String {
+    pub(crate) fn to_json(&self, special: &SpecialIds) -> String {
         format!("{:#}\n", self.to_value(special))
     }
 
     /// The text of `config.json` beside a critic's weights saved in f32: a model for token classification with one label.
     #[must_use]
-    pub fn to_critic_json(&self, special: &SpecialIds) -> String {
+    pub(crate) fn to_critic_json(&self, special: &SpecialIds) -> String {
         let mut config = self.to_value(special);
         config["architectures"] =
             json!([self.family.architecture().replace("CausalLM", "TokenClassification")]);

@@ -4,10 +4,10 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 
 /// What [`decode`] understands.
-pub const SUPPORTED: [Dtype; 3] = [Dtype::F32, Dtype::BF16, Dtype::F16];
+pub(super) const SUPPORTED: [Dtype; 3] = [Dtype::F32, Dtype::BF16, Dtype::F16];
 
 /// Converts `bytes`, numbers of a [`SUPPORTED`] dtype, into `out` of as many elements.
-pub fn decode(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
+pub(super) fn decode(dtype: Dtype, bytes: &[u8], out: &mut [f32]) {
     match dtype {
         Dtype::F32 => each(bytes, out, f32::from_le_bytes),
         Dtype::BF16 => each(bytes, out, |pair| bf16::from_le_bytes(pair).to_f32()),

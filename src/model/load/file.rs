@@ -19,10 +19,10 @@ use crate::model::json::{OF_REASON, OF_VALUE, short};
 
 /// Largest header, and largest sum of those of all shards. Those of published models stay below 1 MB, and a header takes some
 /// ten times its size in memory.
-pub const MAX_HEADER_BYTES: u64 = 16 << 20;
+pub(super) const MAX_HEADER_BYTES: u64 = 16 << 20;
 
 /// An open file whose header was read and whose length was checked.
-pub struct WeightFile {
+pub(super) struct WeightFile {
     path: PathBuf,
     file: File,
     data_start: u64, // bytes
@@ -31,7 +31,7 @@ pub struct WeightFile {
 
 /// A tensor in a file.
 #[derive(Clone, Copy)]
-pub struct Stored<'a> {
+pub(super) struct Stored<'a> {
     pub file: &'a WeightFile,
     pub name: &'a str,
     pub dtype: Dtype,
@@ -41,7 +41,7 @@ pub struct Stored<'a> {
 
 impl WeightFile {
     /// Opens `path` and reads its header, whose size is taken from `budget`.
-    pub fn open(path: &Path, budget: &mut u64) -> Result<Self> {
+    pub(super) fn open(path: &Path, budget: &mut u64) -> Result<Self> {
         Self::open_inner(path, budget).with_context(|| path.display().to_string())
     }
 
@@ -84,12 +84,12 @@ impl WeightFile {
     }
 
     /// Name of the file within its folder.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().escape_debug().to_string()
     }
 
     /// Every tensor in the file.
-    pub fn tensors(&self) -> impl Iterator<Item = Stored<'_>> {
+    pub(super) fn tensors(&self) -> impl Iterator<Item = Stored<'_>> {
         self.tensors.iter().map(|(name, info)| Stored {
             file: self,
             name,
@@ -102,7 +102,7 @@ impl WeightFile {
 
 impl Stored<'_> {
     /// Reads elements `offset..offset + out.len()`; `bytes` is scratch space.
-    pub fn read(&self, offset: usize, out: &mut [f32], bytes: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn read(&self, offset: usize, out: &mut [f32], bytes: &mut Vec<u8>) -> Result<()> {
         let width = self.dtype.bitsize() / 8;
         bytes.resize(out.len() * width, 0);
         self.file
@@ -125,7 +125,7 @@ impl Stored<'_> {
     }
 
     /// Whether `other` holds the same numbers in the same shape.
-    pub fn equals(&self, other: &Self) -> Result<bool> {
+    pub(super) fn equals(&self, other: &Self) -> Result<bool> {
         if self.shape != other.shape {
             return Ok(false);
         }

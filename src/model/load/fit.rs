@@ -18,7 +18,7 @@ const EMBEDDING: &str = "model.embed_tokens.weight";
 const OUTPUT: &str = "lm_head.weight";
 
 /// Compares the sizes in `config` with the shapes of `tensors`, so that a layout of it has as many parts as they have.
-pub fn check_sizes(config: &ModelConfig, tensors: &BTreeMap<&str, Stored<'_>>) -> Result<()> {
+pub(super) fn check_sizes(config: &ModelConfig, tensors: &BTreeMap<&str, Stored<'_>>) -> Result<()> {
     let of_layer = |name: &str| format!("model.layers.0.{name}.weight");
     let (gate, q, k) = ("mlp.gate_proj", "self_attn.q_proj", "self_attn.k_proj");
     let sizes = [
@@ -54,7 +54,10 @@ pub fn check_sizes(config: &ModelConfig, tensors: &BTreeMap<&str, Stored<'_>>) -
 }
 
 /// The stored tensor of each entry, in the layout's order.
-pub fn sources<'a>(layout: &Layout, mut stored: BTreeMap<&str, Stored<'a>>) -> Result<Vec<Stored<'a>>> {
+pub(super) fn sources<'a>(
+    layout: &Layout,
+    mut stored: BTreeMap<&str, Stored<'a>>,
+) -> Result<Vec<Stored<'a>>> {
     let (mut problems, mut sources, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     for entry in layout.entries() {
         let Some(tensor) = stored.remove(entry.name.as_str()) else {
@@ -84,7 +87,7 @@ pub fn sources<'a>(layout: &Layout, mut stored: BTreeMap<&str, Stored<'a>>) -> R
 }
 
 /// Checks that an output projection beside the embedding that it is said to be has the same numbers.
-pub fn check_tied(tensors: &BTreeMap<&str, Stored<'_>>) -> Result<()> {
+pub(super) fn check_tied(tensors: &BTreeMap<&str, Stored<'_>>) -> Result<()> {
     let Some((output, embedding)) = tensors.get(OUTPUT).zip(tensors.get(EMBEDDING)) else { return Ok(()) };
     ensure!(
         decode::SUPPORTED.contains(&output.dtype),
@@ -130,7 +133,7 @@ fn refuse(mut problems: Vec<String>) -> Result<()> {
 }
 
 /// Names that stand in a file, for a message: the first of them, made harmless and cut.
-pub fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+pub(super) fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     /// Characters of a name.
     const LENGTH: usize = 100;
     let mut names = names.into_iter();

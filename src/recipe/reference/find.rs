@@ -15,7 +15,7 @@ impl Reference {
     ///
     /// # Errors
     /// If there is none of that name; the message has the likeliest one.
-    pub fn explain(&self, path: &str) -> Result<String> {
+    pub(crate) fn explain(&self, path: &str) -> Result<String> {
         let steps: Vec<&str> = path.split('.').filter(|step| step.parse::<usize>().is_err()).collect();
         let starts = (1..=steps.len()).rev().map(|n| (steps[..n].join("."), &steps[n..]));
         let is_at = |path: &str| self.sections.iter().find(|section| section.path == path);

@@ -21,14 +21,14 @@ use super::{Recipe, draft::SHAPE};
 
 /// All that can be said of a recipe.
 #[derive(Clone, Debug)]
-pub struct Reference {
+pub(crate) struct Reference {
     /// The document itself first, each section before those within it.
     pub sections: Vec<Section>,
 }
 
 /// A table of a recipe, or a list of such tables.
 #[derive(Clone, Debug)]
-pub struct Section {
+pub(crate) struct Section {
     /// `optim`, `loss.policy`; empty for the document itself.
     pub path: String,
     /// Whether a recipe has a list of them.
@@ -41,7 +41,7 @@ pub struct Section {
 
 /// What a section holds under one choice of `type`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Variant {
+pub(crate) struct Variant {
     /// The choice.
     pub name: Option<&'static str>,
     /// What it is; empty where nothing is chosen.
@@ -52,7 +52,7 @@ pub struct Variant {
 
 /// A key.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its name.
     pub name: &'static str,
     /// What it takes, in words.
@@ -71,7 +71,7 @@ pub struct Entry {
 
 /// What holds where a key is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LeftOut {
+pub(crate) enum LeftOut {
     /// The recipe is refused.
     Refused,
     /// This value, as it is written.
@@ -87,7 +87,7 @@ impl Reference {
     ///
     /// # Errors
     /// If a settings type is none that serde describes; the tests hold that all are.
-    pub fn of_program() -> Result<Self> {
+    pub(crate) fn of_program() -> Result<Self> {
         let shape = SHAPE.as_ref().ok_or_else(|| anyhow!("recipe: its settings have no readable shape"))?;
         let schema = schema_for!(Recipe).to_value();
         let mut walk = Walk::default();

@@ -38,7 +38,13 @@ impl Walk {
     ///
     /// # Errors
     /// If the smallest section is none that can be read and written.
-    pub fn section(&mut self, shape: &Shape, words: Words<'_>, path: &str, place: Place<'_>) -> Result<()> {
+    pub(super) fn section(
+        &mut self,
+        shape: &Shape,
+        words: Words<'_>,
+        path: &str,
+        place: Place<'_>,
+    ) -> Result<()> {
         let words = words.within();
         let at = self.sections.len();
         let (shown, about) = (shown(path), words.sentence());

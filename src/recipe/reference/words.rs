@@ -14,17 +14,17 @@ pub(super) struct Words<'a> {
 
 impl<'a> Words<'a> {
     /// Those of a whole schema.
-    pub fn of(whole: &'a Value) -> Self {
+    pub(super) fn of(whole: &'a Value) -> Self {
         Self { whole, here: whole }
     }
 
     /// What is said of this place; empty where nothing is.
-    pub fn sentence(self) -> String {
+    pub(super) fn sentence(self) -> String {
         plain(self.here["description"].as_str().unwrap_or_default())
     }
 
     /// The type that a field holds, behind references, options and lists.
-    pub fn within(self) -> Self {
+    pub(super) fn within(self) -> Self {
         let at = |here| Self { here, ..self }.within();
         let is_null = |schema: &&Value| schema["type"] == "null";
         if let Some(target) = self.here["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
@@ -40,19 +40,19 @@ impl<'a> Words<'a> {
     }
 
     /// What this type is where `name` is chosen.
-    pub fn variant(self, name: &str) -> Option<Self> {
+    pub(super) fn variant(self, name: &str) -> Option<Self> {
         let is_chosen = |schema: &&Value| schema["properties"][TYPE]["const"] == *name;
         self.either().find(is_chosen).map(|here| Self { here, ..self })
     }
 
     /// The field `name` of this type, or of the one that this is another name for.
-    pub fn field(self, name: &str) -> Option<Self> {
+    pub(super) fn field(self, name: &str) -> Option<Self> {
         let own = |words: Self| words.here["properties"].get(name);
         own(self).or_else(|| own(self.within())).map(|here| Self { here, ..self })
     }
 
     /// The values of this type that have a meaning of their own, as they are written, with that meaning.
-    pub fn choices(self) -> Vec<(String, String)> {
+    pub(super) fn choices(self) -> Vec<(String, String)> {
         let choice = |here: &'a Value| Some((written(here)?, Self { here, ..self }.sentence()));
         self.either().filter_map(choice).collect()
     }

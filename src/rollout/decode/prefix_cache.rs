@@ -19,7 +19,7 @@ pub(super) struct CachedPrefix {
 
 impl CachedPrefix {
     /// What the row at `place` of `batch` leaves behind.
-    pub fn of_row(batch: &Batch<'_>, place: i64, row: &Row<'_>) -> Self {
+    pub(super) fn of_row(batch: &Batch<'_>, place: i64, row: &Row<'_>) -> Self {
         // Rows that have ended are fed on until they leave; what they read then is nobody's.
         let GenRequest { prompt, prefix, .. } = row.request;
         let response = [prefix, &row.tokens[..row.n_fed]].concat();
@@ -28,20 +28,20 @@ impl CachedPrefix {
     }
 
     /// Bytes of keys and values.
-    pub fn n_bytes(&self) -> usize {
+    pub(super) fn n_bytes(&self) -> usize {
         let of = |t: &Tensor| t.numel() * t.kind().elt_size_in_bytes();
         self.layers.iter().map(|(keys, values)| of(keys) + of(values)).sum()
     }
 
     /// Whether `request` goes on from a part of it.
-    pub fn serves(&self, request: &GenRequest) -> bool {
+    pub(super) fn serves(&self, request: &GenRequest) -> bool {
         !request.prefix.is_empty()
             && self.prompt == request.prompt.id
             && self.response.starts_with(&request.prefix)
     }
 
     /// Copies keys and values of the first `n` tokens into row `row` of `cache`.
-    pub fn fill(&self, cache: &mut KvCache, row: usize, n: i64) {
+    pub(super) fn fill(&self, cache: &mut KvCache, row: usize, n: i64) {
         for (layer, (keys, values)) in self.layers.iter().enumerate() {
             cache.fill(layer, row..row + 1, &keys.narrow(1, 0, n), &values.narrow(1, 0, n));
         }

@@ -11,7 +11,7 @@ use crate::types::{GenRequest, Prompt, Rules};
 /// Settings of [`ExploreConfig::Group`](super::ExploreConfig::Group).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct GroupConfig {
+pub(crate) struct GroupConfig {
     /// Responses per prompt; at least 2 for an advantage that compares them.
     pub size: usize,
 }

@@ -1,16 +1,16 @@
 //! Which responses to ask for: `[explore]`.
 
-pub mod branch;
-pub mod expand;
+pub(crate) mod branch;
+pub(crate) mod expand;
 mod group;
 mod tree;
 
 use std::sync::Arc;
 
-pub use group::GroupConfig;
+pub(crate) use group::GroupConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-pub use tree::TreeConfig;
+pub(crate) use tree::TreeConfig;
 
 use self::branch::{Root, RootNeeds};
 use self::expand::Solved;
@@ -18,7 +18,7 @@ use crate::types::{Fork, GenRequest, Prompt, Rules, Tree};
 
 /// What becomes of a tree that may grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Growth {
+pub(crate) struct Growth {
     /// Where further responses leave those that are there; those that leave at one place stand together.
     pub forks: Vec<Fork>,
     /// Whether the prompt is not worth training on.
@@ -28,13 +28,13 @@ pub struct Growth {
 /// What an explorer has learnt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ExplorerState {
+pub(crate) struct ExplorerState {
     /// Of problems that were always solved.
     pub solved: Solved,
 }
 
 /// Opens the tree of a prompt, and lets it grow.
-pub trait Explorer: Send {
+pub(crate) trait Explorer: Send {
     /// The first generation requests for `prompt`.
     fn open(&self, prompt: &Arc<Prompt>) -> Vec<GenRequest>;
 
@@ -63,7 +63,7 @@ pub trait Explorer: Send {
 }
 
 /// The settings of one way to explore.
-pub trait ExploreSettings {
+pub(crate) trait ExploreSettings {
     /// What its keys may be.
     fn rules(&self) -> Rules;
 
@@ -92,7 +92,7 @@ pub trait ExploreSettings {
 /// How the responses to one prompt come about.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum ExploreConfig {
+pub(crate) enum ExploreConfig {
     /// Independent responses: a tree without forks.
     Group(GroupConfig),
     /// First responses and others that branch off them.
@@ -102,7 +102,7 @@ pub enum ExploreConfig {
 impl ExploreConfig {
     /// What the recipe chose.
     #[must_use]
-    pub fn settings(&self) -> &dyn ExploreSettings {
+    pub(crate) fn settings(&self) -> &dyn ExploreSettings {
         match self {
             Self::Group(config) => config,
             Self::Tree(config) => config,

@@ -22,7 +22,7 @@ const MOST: usize = 10_000;
 /// Settings of [`ExploreConfig::Tree`](super::ExploreConfig::Tree).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct TreeConfig {
+pub(crate) struct TreeConfig {
     /// First responses per prompt.
     pub roots: usize,
     /// Branch points per first response.

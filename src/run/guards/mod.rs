@@ -65,7 +65,7 @@ impl Guards {
     ///
     /// # Errors
     /// The first error of a guard.
-    pub fn after_step(&mut self, step: &Watched<'_>) -> Result<Vec<String>> {
+    pub(super) fn after_step(&mut self, step: &Watched<'_>) -> Result<Vec<String>> {
         let said = self.all().into_iter().map(|guard| guard.after_step(step));
         Ok(said.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
@@ -74,7 +74,7 @@ impl Guards {
     ///
     /// # Errors
     /// If the policy cannot be asked.
-    pub fn before_saving(&mut self, setup: &Setup, policy: &Policy) -> Result<Option<String>> {
+    pub(super) fn before_saving(&mut self, setup: &Setup, policy: &Policy) -> Result<Option<String>> {
         let said = self.all().into_iter().map(|guard| guard.before_saving(setup, policy));
         Ok(said.collect::<Result<Vec<_>>>()?.into_iter().flatten().next())
     }

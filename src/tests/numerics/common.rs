@@ -12,58 +12,58 @@ use tch::{Device, Kind, Tensor};
 
 /// Between them: tied and untied embeddings, biases, norms on queries and keys, grouped queries, stretched rotations, four norms
 /// in a layer, soft limits, windows.
-pub const FAMILIES: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma2"];
+pub(super) const FAMILIES: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma2"];
 
 /// Those that the kernels know.
-pub const KERNELS: [&str; 3] = ["llama", "qwen2", "qwen3"];
+pub(super) const KERNELS: [&str; 3] = ["llama", "qwen2", "qwen3"];
 
-pub fn golden(name: &str) -> PathBuf {
+pub(super) fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
-pub fn golden_json(name: &str) -> serde_json::Value {
+pub(super) fn golden_json(name: &str) -> serde_json::Value {
     serde_json::from_str(&std::fs::read_to_string(golden(name)).unwrap()).unwrap()
 }
 
 /// Every family by every engine that knows it: by the kernels, and by libtorch's operations.
-pub fn everywhere() -> impl Iterator<Item = (&'static str, BackendChoice)> {
+pub(super) fn everywhere() -> impl Iterator<Item = (&'static str, BackendChoice)> {
     let by_kernels = KERNELS.into_iter().map(|family| (family, BackendChoice::Auto));
     by_kernels.chain(FAMILIES.into_iter().map(|family| (family, BackendChoice::Ops)))
 }
 
-pub const BACKENDS: [BackendChoice; 2] = [BackendChoice::Auto, BackendChoice::Ops];
+pub(super) const BACKENDS: [BackendChoice; 2] = [BackendChoice::Auto, BackendChoice::Ops];
 
-pub fn policy_by(family: &str, kind: Kind, backend: BackendChoice) -> Policy {
+pub(super) fn policy_by(family: &str, kind: Kind, backend: BackendChoice) -> Policy {
     let config = ModelConfig::from_folder(&golden(family)).unwrap();
     Policy::load(&golden(family), config, Placement { backend, ..Placement::cpu(kind) }).unwrap()
 }
 
-pub fn policy_in(family: &str, kind: Kind) -> Policy {
+pub(super) fn policy_in(family: &str, kind: Kind) -> Policy {
     policy_by(family, kind, BackendChoice::Auto)
 }
 
-pub fn policy(family: &str) -> Policy {
+pub(super) fn policy(family: &str) -> Policy {
     policy_in(family, Kind::Float)
 }
 
 /// Made-up tokens, the same for the same `seed`.
-pub fn tokens(seed: u64, n: usize) -> Vec<TokenId> {
+pub(super) fn tokens(seed: u64, n: usize) -> Vec<TokenId> {
     let random = RunRandom::new(99);
     (0..n as u64).map(|i| 3 + (random.bits(Purpose::Items, &[seed, i]) % 61) as TokenId).collect()
 }
 
 /// Made-up numbers around 0 of about unit size.
-pub fn numbers(seed: u64, n: usize) -> Vec<f32> {
+pub(super) fn numbers(seed: u64, n: usize) -> Vec<f32> {
     let random = RunRandom::new(98);
     (0..n as u64).map(|i| (3.0 * random.uniform(Purpose::Items, &[seed, i]) - 1.5) as f32).collect()
 }
 
-pub fn prompt(id: u64, tokens: Vec<TokenId>) -> Arc<Prompt> {
+pub(super) fn prompt(id: u64, tokens: Vec<TokenId>) -> Arc<Prompt> {
     let task = Task::Countdown(Countdown { numbers: vec![1, 2, 3], target: 6 });
     Arc::new(Prompt { id, text: String::from("p"), tokens, task })
 }
 
-pub fn leaf(sample: u32, tokens: Vec<TokenId>, logprobs: Vec<f32>) -> Leaf {
+pub(super) fn leaf(sample: u32, tokens: Vec<TokenId>, logprobs: Vec<f32>) -> Leaf {
     let verdict = Verdict::new(0.0, Default::default(), Status::Ok);
     Leaf {
         sample,
@@ -79,7 +79,12 @@ pub fn leaf(sample: u32, tokens: Vec<TokenId>, logprobs: Vec<f32>) -> Leaf {
 }
 
 /// Log-probabilities of the leaves' tokens under `policy`, leaf after leaf.
-pub fn measured(policy: &Policy, trees: &[Tree], temperature: f64, max_tokens: usize) -> Vec<Vec<f32>> {
+pub(super) fn measured(
+    policy: &Policy,
+    trees: &[Tree],
+    temperature: f64,
+    max_tokens: usize,
+) -> Vec<Vec<f32>> {
     let leaves = trees.iter().flat_map(|tree| tree.leaves.iter().map(move |leaf| (tree, leaf)));
     let sequences: Vec<Sequence<'_>> =
         leaves.map(|(tree, leaf)| Sequence { prompt: &tree.prompt.tokens, response: &leaf.tokens }).collect();
@@ -87,7 +92,7 @@ pub fn measured(policy: &Policy, trees: &[Tree], temperature: f64, max_tokens: u
 }
 
 /// Nine samples of three prompts, of different lengths, with made-up advantages on every token.
-pub fn samples() -> Vec<TrainSample> {
+pub(super) fn samples() -> Vec<TrainSample> {
     let lengths = [(4, [7, 1, 3]), (1, [5, 12, 2]), (9, [4, 4, 10])];
     let trees = (0..).zip(lengths).flat_map(|(t, (n_prompt, responses))| {
         let prompt = prompt(t as u64, tokens(t as u64, n_prompt));
@@ -110,22 +115,22 @@ pub fn samples() -> Vec<TrainSample> {
 }
 
 /// Hidden states to logits `[.., V]` at temperature 1, all at once.
-pub fn logits(policy: &Policy, hidden: &Tensor) -> Tensor {
+pub(super) fn logits(policy: &Policy, hidden: &Tensor) -> Tensor {
     policy.head(1.0).logits(hidden)
 }
 
 /// Token ids as one row, `[1, T]`.
 /// One sequence as a model reads it.
-pub fn alone(tokens: &[TokenId]) -> Inputs {
+pub(super) fn alone(tokens: &[TokenId]) -> Inputs {
     Inputs::rows(tokens, 1, Device::Cpu)
 }
 
-pub fn row(tokens: &[TokenId]) -> Tensor {
+pub(super) fn row(tokens: &[TokenId]) -> Tensor {
     Tensor::from_slice(&tokens.iter().map(|t| i64::from(*t)).collect::<Vec<_>>()).unsqueeze(0)
 }
 
 /// Largest distance between two tensors' elements; NaN if one of them has a NaN.
-pub fn distance(a: &Tensor, b: &Tensor) -> f64 {
+pub(super) fn distance(a: &Tensor, b: &Tensor) -> f64 {
     assert_eq!(a.size(), b.size());
     (a.to_kind(Kind::Double) - b.to_kind(Kind::Double)).abs().max().double_value(&[])
 }

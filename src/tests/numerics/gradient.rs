@@ -16,7 +16,7 @@ use super::common::{
     policy_by, policy_in, row, samples, tokens,
 };
 
-pub const TEMPERATURE: f64 = 0.8;
+pub(super) const TEMPERATURE: f64 = 0.8;
 const LONGEST: usize = 16;
 const KL_COEF: f64 = 0.4;
 const ALL: [Aggregation; 4] = [
@@ -27,7 +27,7 @@ const ALL: [Aggregation; 4] = [
 ];
 
 /// No momentum and no clipping, so that after an update the first moment is the gradient.
-pub fn config(loss: LossConfig, max_tokens: usize) -> LearnerConfig {
+pub(super) fn config(loss: LossConfig, max_tokens: usize) -> LearnerConfig {
     let optim: OptimConfig =
         serde_json::from_str(r#"{"lr": 0.0, "betas": [0.0, 0.9], "max_grad_norm": 0.0}"#).unwrap();
     LearnerConfig {
@@ -47,7 +47,7 @@ pub fn config(loss: LossConfig, max_tokens: usize) -> LearnerConfig {
 }
 
 /// This learning rate, and the weight of the penalty that the tests' losses name.
-pub fn rates(lr: f64) -> Rates {
+pub(super) fn rates(lr: f64) -> Rates {
     Rates { lr, kl_coef: KL_COEF }
 }
 

@@ -1,8 +1,32 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::path::Path;
+
 use serde_json::json;
 
+use super::super::tokenizer::folder::most_bytes;
 use super::*;
+use crate::files::read_regular;
+
+impl ChatTemplate {
+    /// The template of the Hugging Face folder `dir`: `chat_template.jinja`, or without one `chat_template` of
+    /// `tokenizer_config.json`, of a list of named ones the one called `default`. `None` if it has none.
+    ///
+    /// # Errors
+    /// If a file cannot be read or is not JSON, or the template is not one.
+    pub(crate) fn from_folder(dir: &Path) -> Result<Option<Self>> {
+        let mut files = BTreeMap::new();
+        for name in [CHAT_TEMPLATE, TOKENIZER_CONFIG, SPECIAL_TOKENS] {
+            let path = dir.join(name);
+            if path.exists() {
+                let content = read_regular(&path, most_bytes(name));
+                let content = content.with_context(|| format!("{}: cannot be read", path.display()))?;
+                files.insert(name.to_owned(), content);
+            }
+        }
+        Self::from_files(&files).with_context(|| format!("chat template of {}", dir.display()))
+    }
+}
 
 /// The template of a folder with these files.
 fn of(files: &[(&str, &str)]) -> Result<Option<ChatTemplate>> {

@@ -11,7 +11,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// If it does; the message names the token.
-    pub fn check_begins_answers(&self) -> Result<()> {
+    pub(crate) fn check_begins_answers(&self) -> Result<()> {
         const TEXT: &str = "1";
         let (bare, whole) = (self.encode(TEXT)?, self.encode_whole(TEXT)?);
         let behind =
@@ -32,7 +32,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// If it has fewer; the message names the token.
-    pub fn check_fits(&self, vocab_size: usize) -> Result<()> {
+    pub(crate) fn check_fits(&self, vocab_size: usize) -> Result<()> {
         let misfit = |what: String| {
             anyhow!(
                 "the tokenizer does not fit the model: {what}, the model's vocabulary has {vocab_size} entries; use the \

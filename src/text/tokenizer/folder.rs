@@ -69,7 +69,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn save(&self, dir: &Path) -> Result<()> {
+    pub(crate) fn save(&self, dir: &Path) -> Result<()> {
         for (name, content) in &self.files {
             let path = dir.join(name);
             if let Some(folder) = path.parent() {

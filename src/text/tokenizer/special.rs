@@ -5,7 +5,7 @@ use super::Tokenizer;
 impl Tokenizer {
     /// The texts of all special tokens, which [`Tokenizer::encode`] reads as those tokens wherever they stand, in order.
     #[must_use]
-    pub fn special_tokens(&self) -> Vec<String> {
+    pub(crate) fn special_tokens(&self) -> Vec<String> {
         let added = self.inner.get_added_tokens_decoder().into_values();
         let mut texts: Vec<String> = added
             .filter(|token| token.special && !token.content.is_empty())

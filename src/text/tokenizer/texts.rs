@@ -16,7 +16,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// If the tokenizer refuses the text, or takes more for it than any may.
-    pub fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<TokenId>> {
         self.ids(text, false)
     }
 
@@ -24,7 +24,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
-    pub fn encode_whole(&self, text: &str) -> Result<Vec<TokenId>> {
+    pub(crate) fn encode_whole(&self, text: &str) -> Result<Vec<TokenId>> {
         self.ids(text, true)
     }
 
@@ -56,7 +56,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
-    pub fn unknown<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<String>> {
+    pub(crate) fn unknown<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Result<Vec<String>> {
         let (name, id) = self.inspected.unknown();
         let Some(unknown) = name.and_then(|name| self.inner.token_to_id(name)).or(id) else {
             return Ok(Vec::new());
@@ -79,7 +79,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// If the tokenizer refuses the tokens, or takes more for them than any may.
-    pub fn decode(&self, tokens: &[TokenId], skip_ends: bool) -> Result<String> {
+    pub(crate) fn decode(&self, tokens: &[TokenId], skip_ends: bool) -> Result<String> {
         let kept: Vec<TokenId> =
             tokens.iter().copied().filter(|token| !(skip_ends && self.silent_ids.contains(token))).collect();
         let refused = |error| cannot_decode(tokens, &error);
@@ -100,7 +100,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As [`Tokenizer::decode`].
-    pub fn pieces(&self, tokens: &[TokenId]) -> Result<Vec<String>> {
+    pub(crate) fn pieces(&self, tokens: &[TokenId]) -> Result<Vec<String>> {
         let (inner, given) = (Arc::clone(&self.inner), tokens.to_vec());
         let pieces = self.workers.run(for_tokens(tokens.len()), move || pieces(&inner, &given));
         let pieces = pieces.and_then(|(pieces, _)| pieces.map_err(|error| anyhow!("{error}")));
@@ -111,7 +111,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As [`Tokenizer::decode`].
-    pub fn token_text(&self, token: TokenId) -> Result<String> {
+    #[cfg(test)]
+    pub(crate) fn token_text(&self, token: TokenId) -> Result<String> {
         self.decode(&[token], false)
     }
 }

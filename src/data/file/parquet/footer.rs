@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 64;
 const MB: u64 = 1 << 20;
 
 /// Checks what the footer of `file` says of the columns: how many there are, and how deep they lie.
-pub fn check(mut file: &File) -> Result<()> {
+pub(super) fn check(mut file: &File) -> Result<()> {
     let size = file.metadata()?.len();
     ensure!(size >= 12, "it has {size} bytes");
     let mut end = [0; 8];

@@ -26,11 +26,15 @@ const MAX_EMPTY: u64 = 10_000;
 const MB: u64 = 1 << 20;
 
 /// Which columns of a file are asked for, by their names.
-pub type Wanted<'w> = &'w dyn Fn(&str) -> bool;
+pub(super) type Wanted<'w> = &'w dyn Fn(&str) -> bool;
 
 /// Checks the names of the columns, and all sizes that `metadata` and the pages of `file` state of those that are `wanted`.
 /// Which of the outermost columns are to be read; where nobody says which are wanted, those too large are not.
-pub fn sizes(file: &File, metadata: &ParquetMetaData, wanted: Option<Wanted<'_>>) -> Result<Vec<bool>> {
+pub(super) fn sizes(
+    file: &File,
+    metadata: &ParquetMetaData,
+    wanted: Option<Wanted<'_>>,
+) -> Result<Vec<bool>> {
     let columns = metadata.file_metadata().schema_descr();
     let fields = columns.root_schema().get_fields();
     ensure!(!fields.is_empty(), "it has no columns");
@@ -69,7 +73,7 @@ pub fn sizes(file: &File, metadata: &ParquetMetaData, wanted: Option<Wanted<'_>>
 
 /// What the row groups and the pages read so far add up to, which each is checked with as it comes: a file can name the same
 /// bytes many times, and one page can stand for any number of rows.
-pub struct Sums {
+pub(super) struct Sums {
     size: u64,
     rows: u64,
     /// Bytes that the columns take in the file.
@@ -96,7 +100,7 @@ impl Sums {
     }
 
     /// The pages of a column, so many bytes.
-    pub fn add_stored(&mut self, bytes: u64) -> Result<()> {
+    pub(super) fn add_stored(&mut self, bytes: u64) -> Result<()> {
         self.stored += bytes;
         let Self { size, stored, .. } = self;
         ensure!(
@@ -107,7 +111,7 @@ impl Sums {
     }
 
     /// One page, with so many values, which unpacks to so many bytes.
-    pub fn add_page(&mut self, values: u64, unpacked: u64) -> Result<()> {
+    pub(super) fn add_page(&mut self, values: u64, unpacked: u64) -> Result<()> {
         self.values += values;
         self.empty += u64::from(values == 0);
         self.unpacked += unpacked;

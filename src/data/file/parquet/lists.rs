@@ -18,7 +18,7 @@ use parquet::record::reader::RowIter;
 use parquet::schema::types::{ColumnDescriptor, Type};
 
 /// Rows that are read at a time.
-pub const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 /// Most values of one column in one row, and in a batch of rows.
 const MAX_ROW: usize = 1_000_000;
 const MAX_BATCH: usize = 4_000_000;
@@ -26,7 +26,7 @@ const MAX_BATCH: usize = 4_000_000;
 const MAX_ROW_BYTES: usize = 256 << 20;
 
 /// A row group whose lists are counted as its pages are read.
-pub struct Counted<'f>(pub Box<dyn RowGroupReader + 'f>);
+pub(super) struct Counted<'f>(pub Box<dyn RowGroupReader + 'f>);
 
 impl RowGroupReader for Counted<'_> {
     fn metadata(&self) -> &RowGroupMetaData {

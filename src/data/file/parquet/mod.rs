@@ -32,7 +32,7 @@ const FREE_TEXTS: u64 = 256 << 20;
 const TEXTS_A_BYTE: u64 = 200;
 
 /// The rows, one row group after the other. Nothing follows a [`Fault::File`].
-pub struct Parquet {
+pub(super) struct Parquet {
     reader: SerializedFileReader<File>,
     name: String,
     /// The columns that are read and, where these are not all, the names of all.
@@ -54,7 +54,7 @@ impl Parquet {
     ///
     /// # Errors
     /// If it is no file, cannot be opened, is no whole Parquet file, or states sizes that cannot be or are beyond what is read.
-    pub fn open(path: &Path, wanted: Option<Wanted<'_>>) -> Result<Self> {
+    pub(super) fn open(path: &Path, wanted: Option<Wanted<'_>>) -> Result<Self> {
         let name = path.display().to_string();
         let file = open_regular(path).with_context(|| format!("{name}: cannot be read"))?;
         let reader = || -> Result<SerializedFileReader<File>> {

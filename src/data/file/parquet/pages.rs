@@ -23,7 +23,7 @@ const MB: u64 = 1 << 20;
 
 /// Bytes of the pages of a column, unpacked.
 #[derive(Default)]
-pub struct Pages {
+pub(super) struct Pages {
     largest: u64,
     /// Of the dictionary, and of what is kept for each of its values.
     dictionary: u64,
@@ -36,7 +36,7 @@ impl Pages {
     ///
     /// # Errors
     /// If their sizes cannot be, or add up to more than is read.
-    pub fn read(file: &File, column: &ColumnChunkMetaData, sums: &mut Sums) -> Result<Self> {
+    pub(super) fn read(file: &File, column: &ColumnChunkMetaData, sums: &mut Sums) -> Result<Self> {
         let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
         let (start, length) = (u64::try_from(start)?, u64::try_from(column.compressed_size())?);
         let size = file.metadata()?.len();
@@ -76,12 +76,12 @@ impl Pages {
     }
 
     /// Bytes that reading the column takes at a time.
-    pub fn at_once(&self) -> u64 {
+    pub(super) fn at_once(&self) -> u64 {
         self.largest + self.dictionary
     }
 
     /// Why the column is not read, where `at_once` bytes are read at a time of it and of those before it.
-    pub fn too_large(self, at_once: u64) -> Option<Error> {
+    pub(super) fn too_large(self, at_once: u64) -> Option<Error> {
         self.too_large.or_else(|| {
             let (at_once, most) = (at_once / MB, MAX_AT_ONCE / MB);
             let text = format!(

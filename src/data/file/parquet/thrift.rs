@@ -27,7 +27,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_ITEMS: u64 = 16_000_000;
 
 /// Reads values one after the other, of `left` bytes at most.
-pub struct Thrift<R> {
+pub(super) struct Thrift<R> {
     reader: R,
     left: u64,
     /// Items of lists read so far.
@@ -35,17 +35,17 @@ pub struct Thrift<R> {
 }
 
 impl<R: Read> Thrift<R> {
-    pub fn new(reader: R, left: u64) -> Self {
+    pub(super) fn new(reader: R, left: u64) -> Self {
         Self { reader, left, items: 0 }
     }
 
     /// Bytes that have not been read.
-    pub fn left(&self) -> u64 {
+    pub(super) fn left(&self) -> u64 {
         self.left
     }
 
     /// Reads a struct. `on` is told of each field, its number and kind, and either reads its value and says so, or leaves it.
-    pub fn fields(&mut self, on: &mut dyn FnMut(&mut Self, i64, u8) -> Result<bool>) -> Result<()> {
+    pub(super) fn fields(&mut self, on: &mut dyn FnMut(&mut Self, i64, u8) -> Result<bool>) -> Result<()> {
         let mut number = 0;
         loop {
             let head = self.byte()?;
@@ -64,7 +64,7 @@ impl<R: Read> Thrift<R> {
     }
 
     /// The head of a list: how many items of which kind follow.
-    pub fn list(&mut self) -> Result<(u64, u8)> {
+    pub(super) fn list(&mut self) -> Result<(u64, u8)> {
         let head = self.byte()?;
         let n = if head >> 4 == 15 { self.unsigned()? } else { u64::from(head >> 4) };
         ensure!(n <= self.left, "a list of {n} items in {} bytes", self.left);
@@ -74,19 +74,19 @@ impl<R: Read> Thrift<R> {
         Ok((n, head & 0xf))
     }
 
-    pub fn integer(&mut self) -> Result<i64> {
+    pub(super) fn integer(&mut self) -> Result<i64> {
         let bits = self.unsigned()?;
         Ok((bits >> 1) as i64 ^ -((bits & 1) as i64))
     }
 
     /// An integer that is no less than 0.
-    pub fn size(&mut self) -> Result<u64> {
+    pub(super) fn size(&mut self) -> Result<u64> {
         let n = self.integer()?;
         u64::try_from(n).ok().with_context(|| format!("a size of {n}"))
     }
 
     /// Passes over a value of this kind, which lies `depth` deep in others.
-    pub fn skip(&mut self, kind: u8, depth: usize) -> Result<()> {
+    pub(super) fn skip(&mut self, kind: u8, depth: usize) -> Result<()> {
         ensure!(depth < MAX_DEPTH, "values within one another more than {MAX_DEPTH} deep");
         match kind {
             TRUE | FALSE => Ok(()),

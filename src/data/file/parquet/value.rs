@@ -10,7 +10,7 @@ use crate::data::json::MAX_BYTES;
 
 /// What a row has.
 #[derive(Default)]
-pub struct Found {
+pub(super) struct Found {
     /// The values by column.
     pub fields: Map<String, Value>,
     /// The paths of those that are bytes and no text, which are null.
@@ -23,7 +23,7 @@ pub struct Found {
 ///
 /// # Errors
 /// If a text is larger than [`MAX_BYTES`].
-pub fn fields(row: Row) -> Result<Found> {
+pub(super) fn fields(row: Row) -> Result<Found> {
     let (mut found, mut fields) = (Found::default(), Map::new());
     for (name, field) in row.into_columns() {
         found.size += name.len();

@@ -13,7 +13,7 @@ use super::super::rows::{Fault, rows};
 use super::*;
 
 /// A file of one row group with these columns, each written by its function.
-pub fn written(
+pub(super) fn written(
     schema: &str,
     compression: Compression,
     columns: &[&dyn Fn(&mut SerializedColumnWriter<'_>)],
@@ -31,12 +31,12 @@ pub fn written(
     writer.into_inner().unwrap()
 }
 
-pub fn texts(bytes: &[&[u8]]) -> Vec<ByteArray> {
+pub(super) fn texts(bytes: &[&[u8]]) -> Vec<ByteArray> {
     bytes.iter().map(|bytes| ByteArray::from(bytes.to_vec())).collect()
 }
 
 /// The rows, or what keeps the file from being opened or read on.
-pub fn read(content: &[u8]) -> Result<Vec<(Value, Vec<String>)>, String> {
+pub(super) fn read(content: &[u8]) -> Result<Vec<(Value, Vec<String>)>, String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.parquet");
     fs::write(&path, content).unwrap();
@@ -50,7 +50,7 @@ pub fn read(content: &[u8]) -> Result<Vec<(Value, Vec<String>)>, String> {
 }
 
 /// A column of texts of which all are the same.
-pub fn alike(size: usize, compression: Compression) -> Vec<u8> {
+pub(super) fn alike(size: usize, compression: Compression) -> Vec<u8> {
     written(
         "message m { required binary a (STRING); }",
         compression,

@@ -58,7 +58,7 @@ impl Block {
 
 impl<T: Number> Attention<'_, T> {
     /// Norms, rotates and lays out `qkv` `[N, (H + 2K) D]`.
-    pub fn spread(&self, qkv: &Tensor) -> Result<InSlots> {
+    pub(super) fn spread(&self, qkv: &Tensor) -> Result<InSlots> {
         let [mut q, mut k, mut v] = [self.n_heads(), self.n_kv(), self.n_kv()].map(|heads| self.empty(heads));
         self.heads.spread(view(qkv)?, q.numbers()?, k.numbers()?, v.numbers()?);
         let [q, k, v] = [q, k, v].map(Owned::into_tensor);
@@ -66,7 +66,7 @@ impl<T: Number> Attention<'_, T> {
     }
 
     /// Shows `tap` layer `l`.
-    pub fn show(&self, l: usize, slots: &InSlots, tap: Tap<'_>) {
+    pub(super) fn show(&self, l: usize, slots: &InSlots, tap: Tap<'_>) {
         let d = self.heads.head_dim as i64;
         for grid in self.grids {
             let (b, t) = (grid.rows.len() as i64, grid.width as i64);
@@ -85,7 +85,7 @@ impl<T: Number> Attention<'_, T> {
     }
 
     /// What attention gives each token, `[n, H D]`: the first N rows, zeros behind them.
-    pub fn forward(&self, slots: &InSlots, n: i64) -> Result<Tensor> {
+    pub(super) fn forward(&self, slots: &InSlots, n: i64) -> Result<Tensor> {
         let out = self.empty(self.n_heads()).into_tensor();
         for part in self.parts() {
             let (q, k, v) = self.of_part(slots, &part);
@@ -102,7 +102,7 @@ impl<T: Number> Attention<'_, T> {
     }
 
     /// From the gradient `d` `[N, H D]` of [`Attention::forward`] to that of `qkv`, and those of the norms' gains, `[2 D]`.
-    pub fn backward(&self, qkv: &Tensor, d: &Tensor) -> Result<(Tensor, Vec<f32>)> {
+    pub(super) fn backward(&self, qkv: &Tensor, d: &Tensor) -> Result<(Tensor, Vec<f32>)> {
         let slots = self.spread(qkv)?;
         let mut d_out = self.empty(self.n_heads());
         self.heads.spread_home(view(d)?, d_out.numbers()?);

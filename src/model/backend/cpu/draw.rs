@@ -10,7 +10,7 @@ use crate::types::TokenId;
 /// Draws a token from `probs` (non-negative, not necessarily summing to 1) with the uniform number `u` in `[0, 1)`. Gives the
 /// token and its log-probability.
 #[must_use]
-pub fn draw(probs: &[f32], truncation: Truncation, u: f64) -> (TokenId, f32) {
+pub(crate) fn draw(probs: &[f32], truncation: Truncation, u: f64) -> (TokenId, f32) {
     if truncation.keeps_all() {
         return invert(probs.iter().copied().enumerate(), u);
     }
@@ -20,7 +20,7 @@ pub fn draw(probs: &[f32], truncation: Truncation, u: f64) -> (TokenId, f32) {
 
 /// The most likely token and its log-probability; ties go to the lower id.
 #[must_use]
-pub fn most_likely(probs: &[f32]) -> (TokenId, f32) {
+pub(crate) fn most_likely(probs: &[f32]) -> (TokenId, f32) {
     let total: f64 = probs.iter().map(|p| f64::from(*p)).sum();
     let best = (0..probs.len()).fold(0, |best, i| if probs[i] > probs[best] { i } else { best });
     (best as TokenId, (f64::from(probs[best]) / total).ln() as f32)

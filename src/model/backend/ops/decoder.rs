@@ -22,7 +22,7 @@ use crate::model::weights::LayerWeights;
 impl Decoder<'_> {
     /// The final hidden states of `inputs`, `[N, E]`, from their embeddings `x`, by libtorch's operations alone. Autograd
     /// can go back through it, unless it is told not to.
-    pub fn hidden(&self, inputs: &Inputs, x: Tensor, tap: Option<Tap<'_>>) -> Tensor {
+    pub(crate) fn hidden(&self, inputs: &Inputs, x: Tensor, tap: Option<Tap<'_>>) -> Tensor {
         let x = self.layers(inputs, x, self.weights.layers.len(), tap);
         self.norm(&x, &self.weights.final_norm)
     }

@@ -16,7 +16,7 @@ use crate::types::Rules;
 /// Settings of [`RuleConfig::Attention`](super::RuleConfig::Attention).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct AttentionConfig {
+pub(crate) struct AttentionConfig {
     /// Share of the steps that are candidates.
     pub top_fraction: f64,
     /// Steps between a step and the first whose look back at it counts.

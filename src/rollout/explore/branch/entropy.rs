@@ -8,7 +8,7 @@ use super::{BranchRule, Root, RootNeeds};
 /// Settings of [`RuleConfig::Entropy`](super::RuleConfig::Entropy).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct EntropyConfig {}
+pub(crate) struct EntropyConfig {}
 
 impl BranchRule for EntropyConfig {
     fn needs(&self) -> RootNeeds {

@@ -9,15 +9,15 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use attention::AttentionConfig;
-pub use entropy::EntropyConfig;
-pub use uniform::UniformConfig;
+pub(crate) use attention::AttentionConfig;
+pub(crate) use entropy::EntropyConfig;
+pub(crate) use uniform::UniformConfig;
 
 use crate::types::{Rules, RunRandom, Step};
 
 /// What must be known of responses that others branch off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RootNeeds {
+pub(crate) struct RootNeeds {
     /// Steps between a step and the first whose look back at it counts, if influence is wanted.
     pub influence: Option<usize>,
     /// Whether entropies are wanted.
@@ -26,7 +26,7 @@ pub struct RootNeeds {
 
 /// A response that others may branch off, R tokens in S steps.
 #[derive(Clone, Copy, Debug)]
-pub struct Root<'a> {
+pub(crate) struct Root<'a> {
     /// Its index in its tree.
     pub leaf: usize,
     /// How many of its tokens are another response's, which it left there; 0 for a first response.
@@ -46,7 +46,7 @@ pub struct Root<'a> {
 }
 
 /// Chooses branch points.
-pub trait BranchRule {
+pub(crate) trait BranchRule {
     /// What it goes by.
     fn needs(&self) -> RootNeeds {
         RootNeeds::default()
@@ -65,7 +65,7 @@ pub trait BranchRule {
 /// Where in a response others branch off it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum RuleConfig {
+pub(crate) enum RuleConfig {
     /// Before steps that later steps look back at: ATB of AttnRL.
     Attention(AttentionConfig),
     /// Before the tokens of which the policy was least sure: TreeRL.
@@ -77,7 +77,7 @@ pub enum RuleConfig {
 impl RuleConfig {
     /// The rule.
     #[must_use]
-    pub fn rule(&self) -> &dyn BranchRule {
+    pub(crate) fn rule(&self) -> &dyn BranchRule {
         match self {
             Self::Attention(config) => config,
             Self::Entropy(config) => config,
@@ -101,7 +101,7 @@ impl Root<'_> {
 
     /// A root of `n_tokens` tokens of which nothing else is known.
     #[must_use]
-    pub fn bare(n_tokens: usize, random: RunRandom, step: Step) -> Self {
+    pub(crate) fn bare(n_tokens: usize, random: RunRandom, step: Step) -> Self {
         let (steps, influence, entropies) = (&[][..], &[][..], &[][..]);
         Self {
             leaf: 0,

@@ -10,7 +10,7 @@ use crate::types::Purpose;
 /// Settings of [`RuleConfig::Uniform`](super::RuleConfig::Uniform).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct UniformConfig {}
+pub(crate) struct UniformConfig {}
 
 impl BranchRule for UniformConfig {
     fn pick(&self, root: &Root<'_>, n: usize) -> Vec<usize> {

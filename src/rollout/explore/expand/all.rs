@@ -10,7 +10,7 @@ use crate::types::Tree;
 /// Settings of [`ExpandConfig::All`](super::ExpandConfig::All): none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AllConfig {}
+pub(crate) struct AllConfig {}
 
 impl Expansion for AllConfig {
     fn choose(&self, _: &Tree, roots: &[Root<'_>], _: &mut Solved) -> Option<Vec<usize>> {

@@ -20,7 +20,7 @@ use crate::types::{Purpose, Tree};
 /// Settings of [`ExpandConfig::Difficulty`](super::ExpandConfig::Difficulty).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct DifficultyConfig {
+pub(crate) struct DifficultyConfig {
     /// Whether fewer responses of an easier problem are branched off; else all are, where the problem passes.
     pub fewer: bool,
     /// What becomes of the number of responses, G exp(-z) with z the share that is right, where it is not whole.
@@ -40,7 +40,7 @@ impl Default for DifficultyConfig {
 /// What becomes of a number that is not whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Rounding {
+pub(crate) enum Rounding {
     /// The next larger one.
     #[default]
     Ceil,
@@ -51,7 +51,7 @@ pub enum Rounding {
 impl DifficultyConfig {
     /// Number of the `n` first responses, a share `right` of them right, that others branch off.
     #[must_use]
-    pub fn number(&self, n: usize, right: f64) -> usize {
+    pub(crate) fn number(&self, n: usize, right: f64) -> usize {
         if !self.fewer {
             return n;
         }

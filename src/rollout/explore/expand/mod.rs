@@ -6,15 +6,15 @@ mod difficulty;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use all::AllConfig;
-pub use difficulty::{DifficultyConfig, Rounding};
+pub(crate) use all::AllConfig;
+pub(crate) use difficulty::DifficultyConfig;
 
 use super::branch::Root;
 use crate::stats::mean;
 use crate::types::Tree;
 
 /// Chooses the first responses that others branch off.
-pub trait Expansion {
+pub(crate) trait Expansion {
     /// Whether it goes by how much later steps look back at each step.
     fn reads_influence(&self) -> bool {
         false
@@ -28,7 +28,7 @@ pub trait Expansion {
 /// Which first responses of a tree others branch off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum ExpandConfig {
+pub(crate) enum ExpandConfig {
     /// All first responses are branched off.
     All(AllConfig),
     /// More first responses of a hard problem are branched off, fewer of an easy one: ADS of AttnRL.
@@ -38,7 +38,7 @@ pub enum ExpandConfig {
 impl ExpandConfig {
     /// The expansion.
     #[must_use]
-    pub fn expansion(&self) -> &dyn Expansion {
+    pub(crate) fn expansion(&self) -> &dyn Expansion {
         match self {
             Self::All(config) => config,
             Self::Difficulty(config) => config,
@@ -55,7 +55,7 @@ impl Default for ExpandConfig {
 /// Influence of the problems that were always solved so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Solved {
+pub(crate) struct Solved {
     /// Their number.
     pub n: u64,
     /// Sum of their mean influences.
