@@ -12,7 +12,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Response, Reward, Status, Task, Verdict, struck::without_struck};
+use crate::{Response, Reward, RewardSettings, Status, Task, TaskKind, Verdict, struck::without_struck};
 
 mod options;
 
@@ -22,6 +22,16 @@ use options::Options;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChoiceConfig {}
+
+impl RewardSettings for ChoiceConfig {
+    fn judges(&self, kind: TaskKind) -> bool {
+        kind == TaskKind::Question
+    }
+
+    fn build(&self, _: &[String]) -> Result<Box<dyn Reward>, String> {
+        Ok(Box::new(ChoiceReward::new(self.clone())))
+    }
+}
 
 /// Grades answers to questions with options: 1 where the response claims the right letter and no other, else 0.
 #[derive(Clone, Debug)]

@@ -4,9 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChoiceConfig, ChoiceReward, CommandConfig, CommandReward, CountdownConfig, CountdownReward, FormatConfig,
-    FormatReward, HttpConfig, HttpReward, LengthConfig, LengthReward, MathConfig, MathReward, NumericConfig,
-    NumericReward, Reward, Rules, TaskKind, masked,
+    ChoiceConfig, CommandConfig, CountdownConfig, FormatConfig, HttpConfig, LengthConfig, MathConfig,
+    NumericConfig, Reward, Rules, TaskKind,
 };
 
 /// A grader as a recipe writes it, with its own keys.
@@ -32,89 +31,56 @@ pub enum RewardConfig {
     Http(HttpConfig),
 }
 
-impl RewardConfig {
-    /// The grader described.
-    ///
-    /// # Errors
-    /// If the settings cannot work, see [`RewardConfig::rules`].
-    pub fn build(self) -> Result<Box<dyn Reward>, String> {
-        self.build_withholding(&[])
-    }
-
-    /// As [`RewardConfig::build`], of a grader that keeps environment `variables` from the programs it starts, but for those
-    /// that its settings name.
-    ///
-    /// # Errors
-    /// The same.
-    pub fn build_withholding(self, variables: &[String]) -> Result<Box<dyn Reward>, String> {
-        Ok(match self {
-            Self::Countdown(config) => Box::new(CountdownReward::new(config)),
-            Self::Math(config) => Box::new(MathReward::new(config)),
-            Self::Numeric(config) => Box::new(NumericReward::new(config)),
-            Self::Choice(config) => Box::new(ChoiceReward::new(config)),
-            Self::Format(config) => Box::new(FormatReward::new(config)?),
-            Self::Length(config) => Box::new(LengthReward::new(config)),
-            Self::Command(config) => Box::new(CommandReward::new(config).withholding(variables)),
-            Self::Http(config) => Box::new(HttpReward::new(config)?),
-        })
-    }
-
-    /// The environment variables whose values it sends, which are no other grader's business.
-    pub fn variables(&self) -> Vec<String> {
-        match self {
-            Self::Http(config) => config.variables(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// What it does beyond this process, which a person may not want of a grader that somebody else has chosen.
-    pub fn reaches_out(&self) -> Option<String> {
-        match self {
-            Self::Countdown(_) | Self::Math(_) | Self::Numeric(_) | Self::Choice(_) => None,
-            Self::Format(_) | Self::Length(_) => None,
-            Self::Command(config) if config.pass_env.is_empty() => {
-                Some(format!("starts the program `{}`", config.shown()))
-            }
-            Self::Command(config) => Some(format!(
-                "starts the program `{}` and gives it {}",
-                config.shown(),
-                config.pass_env.join(", ")
-            )),
-            Self::Http(config) => Some(format!("sends every response to {}", masked(&config.url))),
-        }
-    }
-
+/// The settings of one grader.
+pub trait RewardSettings {
     /// What its keys may be, without touching files or network.
-    pub fn rules(&self) -> Rules {
-        match self {
-            Self::Countdown(_) | Self::Math(_) | Self::Numeric(_) | Self::Choice(_) => Rules::default(),
-            Self::Format(config) => config.rules(),
-            Self::Length(config) => config.rules(),
-            Self::Command(config) => config.rules(),
-            Self::Http(config) => config.rules(),
-        }
+    fn rules(&self) -> Rules {
+        Rules::default()
     }
 
     /// What the grader needs and this machine does not have, as `key: ...`.
-    pub fn missing(&self) -> Option<String> {
-        match self {
-            Self::Command(config) => config.missing(),
-            Self::Http(config) => config.missing(),
-            _ => None,
-        }
+    fn missing(&self) -> Option<String> {
+        None
     }
 
     /// Whether the grader can judge tasks of this kind.
-    pub fn judges(&self, kind: TaskKind) -> bool {
-        match self {
-            Self::Countdown(_) => kind == TaskKind::Countdown,
-            Self::Math(_) | Self::Numeric(_) | Self::Choice(_) => kind == TaskKind::Question,
-            Self::Format(_) | Self::Length(_) | Self::Command(_) | Self::Http(_) => true,
-        }
-    }
+    fn judges(&self, kind: TaskKind) -> bool;
 
     /// Whether the grader says if a response is correct, and not only how it looks.
-    pub fn says_correct(&self) -> bool {
-        !matches!(self, Self::Format(_) | Self::Length(_))
+    fn says_correct(&self) -> bool {
+        true
+    }
+
+    /// The environment variables whose values it sends, which are no other grader's business.
+    fn variables(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What it does beyond this process, which a person may not want of a grader that somebody else has chosen.
+    fn reaches_out(&self) -> Option<String> {
+        None
+    }
+
+    /// The grader; from programs that it starts it keeps the environment variables `withheld`, but for those that its settings
+    /// name.
+    ///
+    /// # Errors
+    /// If the settings cannot work, see [`RewardSettings::rules`].
+    fn build(&self, withheld: &[String]) -> Result<Box<dyn Reward>, String>;
+}
+
+impl RewardConfig {
+    /// What the recipe chose.
+    pub fn settings(&self) -> &dyn RewardSettings {
+        match self {
+            Self::Countdown(config) => config,
+            Self::Math(config) => config,
+            Self::Numeric(config) => config,
+            Self::Choice(config) => config,
+            Self::Format(config) => config,
+            Self::Length(config) => config,
+            Self::Command(config) => config,
+            Self::Http(config) => config,
+        }
     }
 }

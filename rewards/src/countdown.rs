@@ -3,6 +3,7 @@
 //! The answer is what stands in the last `<answer>…</answer>` behind the thought of the response, and nothing but an
 //! [`Expression`]: a trailing `= target` is wrong here as in the public checkers.
 
+use crate::{RewardSettings, TaskKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,16 @@ pub struct CountdownConfig {
     /// Scale of the reward.
     #[serde(default)]
     pub preset: Preset,
+}
+
+impl RewardSettings for CountdownConfig {
+    fn judges(&self, kind: TaskKind) -> bool {
+        kind == TaskKind::Countdown
+    }
+
+    fn build(&self, _: &[String]) -> Result<Box<dyn Reward>, String> {
+        Ok(Box::new(CountdownReward::new(self.clone())))
+    }
 }
 
 /// Grades Countdown responses in the scale of a [`Preset`].

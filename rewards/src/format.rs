@@ -9,7 +9,7 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Response, Reward, Rules, Task, Verdict};
+use crate::{Response, Reward, RewardSettings, Rules, Task, TaskKind, Verdict};
 
 /// Keys of the `format` grader: `tags` or `pattern`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,9 +29,20 @@ pub struct FormatConfig {
     pub pattern: Option<String>,
 }
 
-impl FormatConfig {
-    /// What its keys may be.
-    pub fn rules(&self) -> Rules {
+impl RewardSettings for FormatConfig {
+    fn judges(&self, _: TaskKind) -> bool {
+        true
+    }
+
+    fn says_correct(&self) -> bool {
+        false
+    }
+
+    fn build(&self, _: &[String]) -> Result<Box<dyn Reward>, String> {
+        Ok(Box::new(FormatReward::new(self.clone())?))
+    }
+
+    fn rules(&self) -> Rules {
         let Self { tags, strict, opened, pattern } = self;
         let mut rules = Rules::default();
         rules.forbid(tags.is_empty() == pattern.is_none(), &["tags", "pattern"], || {

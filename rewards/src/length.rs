@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Response, Reward, Rules, Status, Task, Verdict};
+use crate::{Response, Reward, RewardSettings, Rules, Status, Task, TaskKind, Verdict};
 
 /// Keys of the `length` grader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,9 +19,8 @@ pub struct LengthConfig {
     pub buffer: usize,
 }
 
-impl LengthConfig {
-    /// What its keys may be.
-    pub fn rules(&self) -> Rules {
+impl RewardSettings for LengthConfig {
+    fn rules(&self) -> Rules {
         let Self { max, buffer } = self;
         let mut rules = Rules::default();
         rules.positive("buffer", *buffer);
@@ -31,6 +30,20 @@ impl LengthConfig {
         rules
     }
 
+    fn judges(&self, _: TaskKind) -> bool {
+        true
+    }
+
+    fn says_correct(&self) -> bool {
+        false
+    }
+
+    fn build(&self, _: &[String]) -> Result<Box<dyn Reward>, String> {
+        Ok(Box::new(LengthReward::new(self.clone())))
+    }
+}
+
+impl LengthConfig {
     /// What a response of `length` tokens is worth, -1 to 0.
     pub fn of(&self, length: usize) -> f64 {
         let room = self.max as f64 - self.buffer as f64 - length as f64;

@@ -3,7 +3,7 @@
 //! A [`Reward`] looks at a [`Task`] and a [`Response`] and returns a [`Verdict`]: the reward that trains the policy, its
 //! named parts, and a [`Status`]. The graders written here are pure, deterministic functions of these two; they never
 //! panic and never run what a response says. Those of [`external`] hand the two to other programs. Whatever a grader that
-//! [judges correctness](RewardConfig::says_correct) shapes, its verdict holds the part [`CORRECT`], so that accuracy means
+//! [judges correctness](RewardSettings::says_correct) shapes, its verdict holds the part [`CORRECT`], so that accuracy means
 //! the same thing under every grader.
 
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ mod verdict;
 mod whole;
 
 pub use choice::{ChoiceConfig, ChoiceReward};
-pub use config::RewardConfig;
+pub use config::{RewardConfig, RewardSettings};
 pub use countdown::{Countdown, CountdownConfig, CountdownReward};
 pub use expression::{Expression, Op, ParseError};
 pub use external::{CommandConfig, CommandReward, HttpConfig, HttpReward};
@@ -155,8 +155,11 @@ mod tests {
             serde_json::to_value(&reward).unwrap(),
             json!({"type": "countdown", "preset": "nano_aha"})
         );
-        let verdict =
-            reward.build().unwrap().score(&task, &Response::new("</think>\n<answer>5 + 3</answer>"));
+        let verdict = reward
+            .settings()
+            .build(&[])
+            .unwrap()
+            .score(&task, &Response::new("</think>\n<answer>5 + 3</answer>"));
         assert_eq!(
             serde_json::to_value(&verdict).unwrap(),
             json!({
@@ -172,7 +175,8 @@ mod tests {
         for (reward, status) in [("math", Status::Ok), ("numeric", Status::Ok), ("countdown", Status::Error)]
         {
             let reward: RewardConfig = serde_json::from_value(json!({"type": reward})).unwrap();
-            let verdict = reward.build().unwrap().score(&task, &Response::new("<answer>8</answer>"));
+            let verdict =
+                reward.settings().build(&[]).unwrap().score(&task, &Response::new("<answer>8</answer>"));
             assert_eq!((verdict.correct(), verdict.status), (status == Status::Ok, status));
         }
     }
@@ -211,7 +215,7 @@ mod tests {
         let entry = json!({"weight": 0.5, "type": "countdown", "preset": "exact"});
         let weighted: Weighted = serde_json::from_value(entry).unwrap();
         assert_eq!(weighted.weight, 0.5);
-        assert_eq!(weighted.reward.build().unwrap().name(), "countdown");
+        assert_eq!(weighted.reward.settings().build(&[]).unwrap().name(), "countdown");
 
         let entry = json!({"weight": 0.5, "type": "countdown", "wieght": 1.0});
         assert!(serde_json::from_value::<Weighted>(entry).is_err());

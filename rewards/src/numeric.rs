@@ -15,6 +15,7 @@
 //! `x/5`, `5²`, `5_8`, `5k`, `5!` in a box, `3.33...`, "5 squared", "up to 5", a command that is not known to say nothing of
 //! its value) are one without a value, which is no answer. Numbers are compared exactly.
 
+use crate::{RewardSettings, TaskKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -266,6 +267,16 @@ fn is_joined(text: &str, before: &Number, last: &Number) -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NumericConfig {}
+
+impl RewardSettings for NumericConfig {
+    fn judges(&self, kind: TaskKind) -> bool {
+        kind == TaskKind::Question
+    }
+
+    fn build(&self, _: &[String]) -> Result<Box<dyn Reward>, String> {
+        Ok(Box::new(NumericReward::new(self.clone())))
+    }
+}
 
 /// Grades answers that are numbers: 1 where the response gives the gold number, else 0.
 #[derive(Clone, Debug)]

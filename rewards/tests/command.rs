@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use rewards::external::PATIENCE_AT_FIRST;
-use rewards::{CommandConfig, CommandReward, Question, Response, Reward, Status, Task, Verdict};
+use rewards::{
+    CommandConfig, CommandReward, Question, Response, Reward, RewardSettings, Status, Task, Verdict,
+};
 
 /// Takes the number of the request from `$line`.
 const ID: &str = r#"id=${line#*:}; id=${id%%,*}"#;

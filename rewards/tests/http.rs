@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rewards::{HttpConfig, HttpReward, Question, Response, Reward, Status, Task, Verdict};
+use rewards::{HttpConfig, HttpReward, Question, Response, Reward, RewardSettings, Status, Task, Verdict};
 use serde_json::{Value, json};
 
 /// What the server does with the nth request for a response, counted from 0: a status and a body, or nothing at all.

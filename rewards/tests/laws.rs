@@ -20,7 +20,7 @@ fn graders() -> Vec<Box<dyn Reward>> {
         {"type": "length", "max": 100, "buffer": 50},
     ]);
     let configs: Vec<RewardConfig> = serde_json::from_value(configs).unwrap();
-    configs.into_iter().map(|config| config.build().unwrap()).collect()
+    configs.into_iter().map(|config| config.settings().build(&[]).unwrap()).collect()
 }
 
 /// Tasks whose gold answers cannot be met by pieces of [`text`] alone.
@@ -185,7 +185,7 @@ fn a_guess_in_a_thought_is_not_paid() {
     for (grader, task, right) in guesses {
         let config: RewardConfig = serde_json::from_value(json!({"type": grader})).unwrap();
         let task: Task = serde_json::from_value(task).unwrap();
-        let grader = config.build().unwrap();
+        let grader = config.settings().build(&[]).unwrap();
         let forms = ["\\boxed{R}", "The answer is R.", "#### R", "R", "<answer>R</answer>"];
         for form in forms.map(|form| form.replace('R', right)) {
             for (text, in_thought) in [(form.clone(), true), (format!("<think>{form}"), false)] {
@@ -210,7 +210,7 @@ fn a_gold_answer_is_right_in_every_grader_of_questions() {
     for (grader, gold) in [("math", "\\frac{1}{2}"), ("numeric", "18"), ("choice", "B")] {
         let config: RewardConfig = serde_json::from_value(json!({"type": grader})).unwrap();
         let task: Task = serde_json::from_value(json!({"type": "question", "answer": gold})).unwrap();
-        let grader = config.build().unwrap();
+        let grader = config.settings().build(&[]).unwrap();
         for (text, is_answer) in [(gold.to_owned(), true), (format!("so \\boxed{{{gold}}}."), false)] {
             let verdict = score(&*grader, &task, &text, is_answer);
             assert_eq!((verdict.correct(), verdict.status), (true, Status::Ok), "{text}");

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::data::sampler::SamplerConfig;
 use crate::recipe::Draft;
 use crate::run::{Failure, Setup};
 use crate::run_folder::RunFolder;
@@ -44,12 +43,12 @@ impl Check {
         }
         let batch = recipe.batch;
         let most = recipe.explore.settings().most();
-        let (prompts, responses) = match recipe.sampler {
-            SamplerConfig::Adaptive(adaptive) => {
-                let prompts = format!("{} prompts at first and at most {}", batch.prompts, adaptive.most);
+        let (prompts, responses) = match recipe.sampler.settings().most() {
+            Some(most_prompts) => {
+                let prompts = format!("{} prompts at first and at most {most_prompts}", batch.prompts);
                 (prompts, format!("at most {most} responses to each"))
             }
-            SamplerConfig::Uniform(_) => {
+            None => {
                 let each = if recipe.explore.settings().rounds() > 0 { "at most " } else { "" };
                 (
                     format!("{} prompts", batch.prompts),

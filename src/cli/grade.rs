@@ -76,11 +76,18 @@ impl Grade {
     pub(super) fn run(self) -> Result<ExitCode> {
         let lines = jsonl::read(&self.file, EXPECTED, |line: Line, _| line.item());
         let items = lines.map_err(Failure::bad_input)?;
-        let unusable = self.reward.rules().problems().into_iter().next().or_else(|| self.reward.missing());
+        let unusable = self
+            .reward
+            .settings()
+            .rules()
+            .problems()
+            .into_iter()
+            .next()
+            .or_else(|| self.reward.settings().missing());
         if let Some(problem) = unusable {
             return Err(Failure::bad_input(anyhow!("--reward: {problem}")));
         }
-        let grader = self.reward.build().map_err(|problem| anyhow!("--reward: {problem}"))?;
+        let grader = self.reward.settings().build(&[]).map_err(|problem| anyhow!("--reward: {problem}"))?;
         let responses: Vec<(&Task, Response<'_>)> = items.iter().map(Item::response).collect();
         let verdicts = grader.score_all(&responses).map_err(|reason| anyhow!("--reward: {reason}"))?;
         let ids = items.iter().map(|item| item.id.clone());

@@ -81,7 +81,8 @@ impl Train {
         let setup = Setup::of_draft(draft)?;
         phase.finish();
         if own {
-            let outside = setup.recipe.reward.iter().filter_map(|entry| entry.grader.reaches_out());
+            let outside =
+                setup.recipe.reward.iter().filter_map(|entry| entry.grader.settings().reaches_out());
             outside.for_each(|what| console.note(format_args!("note: [[reward]] of the run {what}")));
         }
         for note in setup.recipe.notes() {

@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 use super::collect::RunRecord;
 use super::course::differences;
 use crate::data::file::FilesConfig;
-use crate::data::sampler::SamplerConfig;
 use crate::data::supervised::SourceConfig;
 use crate::data::{DataConfig, FileConfig};
 use crate::recipe::Recipe;
@@ -138,7 +137,7 @@ impl<'r> Pair<'r> {
     fn prompts(&self) -> Vec<String> {
         let problems = self.trained_on();
         // How many an adaptive sampler draws follows the course of each run.
-        let adapts = |run: &RunRecord| matches!(run.recipe.sampler, SamplerConfig::Adaptive(_));
+        let adapts = |run: &RunRecord| run.recipe.sampler.settings().most().is_some();
         let adaptive = (adapts(self.one) || adapts(self.other)).then(|| String::from("what [sampler] draws"));
         let keys = self.keys_in(&["sampler", "batch.prompts"]);
         problems.into_iter().chain(keys).chain(adaptive).collect()

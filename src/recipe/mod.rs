@@ -164,7 +164,7 @@ impl Recipe {
         rules.part("run", self.run.rules());
         rules.part("model", self.model.rules());
         rules.part("data", self.data.rules());
-        rules.part("sampler", self.sampler.rules());
+        rules.part("sampler", self.sampler.settings().rules());
         rules.part("explore", self.explore.settings().rules());
         rules.part("sampling", self.sampling.rules());
         for (index, entry) in self.reward.iter().enumerate() {

@@ -22,7 +22,7 @@ impl Draft {
 fn missing(recipe: &Recipe) -> Vec<(String, String)> {
     let mut missing = Vec::new();
     for (index, entry) in recipe.reward.iter().enumerate() {
-        let problem = entry.grader.missing();
+        let problem = entry.grader.settings().missing();
         let Some((key, problem)) = problem.as_deref().and_then(|problem| problem.split_once(": ")) else {
             continue;
         };

@@ -10,7 +10,6 @@ use self::start::start;
 use super::{Recipe, findings::Findings, problem::Finding};
 use crate::{
     credit::advantage::AdvantageConfig,
-    data::sampler::SamplerConfig,
     pipeline::ZeroVariance,
     rollout::explore::ExploreConfig,
     score::{OverlongConfig, PenaltyConfig},
@@ -68,8 +67,7 @@ fn exploration(findings: &mut Findings, recipe: &Recipe) {
         }
     }
     let refills = groups.rounds() > 0;
-    if let SamplerConfig::Adaptive(adaptive) = sampler {
-        let most = adaptive.most;
+    if let Some(most) = sampler.settings().most() {
         findings.broken_if(most > 0 && most < recipe.batch.prompts, &["sampler.most", "batch.prompts"], || {
             format!(
                 "[sampler] `most`: got {most}, expected at least [batch] `prompts` = {}, with which it begins",
@@ -95,7 +93,7 @@ fn rewards(findings: &mut Findings, recipe: &Recipe) {
         "[[reward]]: the list is empty, so nothing could be learnt; add a grader".into()
     });
     for (index, entry) in reward.iter().enumerate() {
-        let foreign = recipe.data.kinds().into_iter().find(|kind| !entry.grader.judges(*kind));
+        let foreign = recipe.data.kinds().into_iter().find(|kind| !entry.grader.settings().judges(*kind));
         findings.broken_if(foreign.is_some(), &[&format!("reward.{index}.type"), "data"], || {
             let (found, graders) = match foreign {
                 Some(TaskKind::Question) => {
@@ -116,7 +114,7 @@ fn rewards(findings: &mut Findings, recipe: &Recipe) {
         || "[[reward]]: every `weight` is 0, so nothing could be learnt".into(),
     );
     findings.broken_if(
-        !reward.is_empty() && !reward.iter().any(|entry| entry.grader.says_correct()),
+        !reward.is_empty() && !reward.iter().any(|entry| entry.grader.settings().says_correct()),
         &["reward", "reward.0.type"],
         || {
             "[[reward]]: no grader says whether a response is correct; add one that does, with `weight` = 0 where it shall not \

@@ -134,7 +134,7 @@ impl Setup {
         let segmenter = if rounds > 0 { Segmenter::new(&self.tokenizer)? } else { Segmenter::default() };
         let n_more = if recipe.pipeline.settings().has_one_call() { 0 } else { rounds };
         let collector = Collector {
-            sampler: recipe.sampler.build(self.data.train.clone(), self.random)?,
+            sampler: recipe.sampler.settings().build(self.data.train.clone(), self.random)?,
             explorer: recipe.explore.settings().build(),
             reader: RootReader {
                 segmenter: Arc::new(segmenter),

@@ -28,7 +28,7 @@ impl RewardEntry {
     /// What its keys may be.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
-        let mut rules = self.grader.rules();
+        let mut rules = self.grader.settings().rules();
         rules.expect("weight", self.weight, "a finite number", self.weight.is_finite());
         rules
     }
@@ -63,16 +63,17 @@ impl Scorer {
     /// # Errors
     /// If settings of a grader cannot work.
     pub(crate) fn new(rewards: &[RewardEntry]) -> Result<Self> {
-        let named: Vec<String> = rewards.iter().flat_map(|entry| entry.grader.variables()).collect();
+        let named: Vec<String> =
+            rewards.iter().flat_map(|entry| entry.grader.settings().variables()).collect();
         let build = |(index, entry): (usize, &RewardEntry)| {
-            let grader = entry.grader.clone().build_withholding(&named);
+            let grader = entry.grader.settings().build(&named);
             Ok((grader.map_err(|problem| anyhow!("[[reward]] #{} {problem}", index + 1))?, entry.weight))
         };
         // Programs and servers would be asked for each pair of answers.
-        let judges = |entry: &&RewardEntry| entry.grader.says_correct();
-        let own = |grader: &RewardConfig| !matches!(grader, RewardConfig::Command(_) | RewardConfig::Http(_));
-        let judge = rewards.iter().find(judges).map(|entry| entry.grader.clone()).filter(own);
-        let same = judge.unwrap_or(RewardConfig::Math(MathConfig {})).build();
+        let judges = |entry: &&RewardEntry| entry.grader.settings().says_correct();
+        let own = |grader: &&RewardConfig| grader.settings().reaches_out().is_none();
+        let judge = rewards.iter().find(judges).map(|entry| &entry.grader).filter(own);
+        let same = judge.unwrap_or(&RewardConfig::Math(MathConfig {})).settings().build(&[]);
         Ok(Self {
             graders: rewards.iter().enumerate().map(build).collect::<Result<_>>()?,
             same: Some(same.map_err(|problem| anyhow!("[[reward]] {problem}"))?),

@@ -95,7 +95,7 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
         Scorer::new(&[serde_json::from_str(r#"{"type": "countdown", "weight": 2.0}"#).unwrap()]).unwrap();
     let collector = Collector {
         sampler: Box::new(LoggedSampler(
-            SamplerConfig::default().build(prompts.collect(), random).unwrap(),
+            SamplerConfig::default().settings().build(prompts.collect(), random).unwrap(),
             Arc::clone(&log),
         )),
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).settings().build(),
@@ -167,7 +167,7 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<Penalty>) -> 
         SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_num_seqs: 512 };
     let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap();
     let collector = Collector {
-        sampler: SamplerConfig::default().build(prompts.collect(), random).unwrap(),
+        sampler: SamplerConfig::default().settings().build(prompts.collect(), random).unwrap(),
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).settings().build(),
         reader: reader(&tokenizer, random),
         engine: Box::new(ScriptedEngine { script: right.iter().map(answer).collect(), calls: Vec::new() }),

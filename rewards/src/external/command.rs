@@ -12,7 +12,9 @@ use super::process::Process;
 use super::protocol::Failure;
 use super::stop::Stop;
 use crate::external::{self, common_rules, lost};
-use crate::{Response, Reward, Rules, Status, Task, Verdict, is_masked, mask, masked};
+use crate::{
+    Response, Reward, RewardSettings, Rules, Status, Task, TaskKind, Verdict, is_masked, mask, masked,
+};
 
 /// Keys of the `command` grader.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,8 +51,15 @@ fn deadline_s() -> f64 {
 }
 
 impl CommandConfig {
-    /// What its keys may be.
-    pub fn rules(&self) -> Rules {
+    /// The program and its arguments as a person may see them.
+    fn shown(&self) -> String {
+        let words: Vec<String> = self.program.iter().map(|word| masked(word)).collect();
+        words.join(" ")
+    }
+}
+
+impl RewardSettings for CommandConfig {
+    fn rules(&self) -> Rules {
         let Self { program, name, workers, deadline_s, pass_env: _ } = self;
         let mut rules = common_rules(name, *deadline_s, ("workers", *workers));
         let expected = "a program and its arguments, such as [\"python3\", \"grader.py\"]";
@@ -58,14 +67,8 @@ impl CommandConfig {
         rules
     }
 
-    /// The program and its arguments as a person may see them.
-    pub(crate) fn shown(&self) -> String {
-        let words: Vec<String> = self.program.iter().map(|word| masked(word)).collect();
-        words.join(" ")
-    }
-
-    /// That the program cannot be started as it is meant to be, as `program: ...`.
-    pub fn missing(&self) -> Option<String> {
+    /// That the program cannot be started as it is meant to be.
+    fn missing(&self) -> Option<String> {
         let program = self.program.first()?;
         if let Some(argument) = self.program.iter().find(|argument| is_masked(argument)) {
             return Some(lost(
@@ -76,6 +79,23 @@ impl CommandConfig {
         }
         let error = which::which(program).err()?;
         Some(format!("program: {program}: expected a program that can be started: {error}"))
+    }
+
+    fn judges(&self, _: TaskKind) -> bool {
+        true
+    }
+
+    fn reaches_out(&self) -> Option<String> {
+        let starts = format!("starts the program `{}`", self.shown());
+        Some(if self.pass_env.is_empty() {
+            starts
+        } else {
+            format!("{starts} and gives it {}", self.pass_env.join(", "))
+        })
+    }
+
+    fn build(&self, withheld: &[String]) -> Result<Box<dyn Reward>, String> {
+        Ok(Box::new(CommandReward::new(self.clone()).withholding(withheld)))
     }
 }
 

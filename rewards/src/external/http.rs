@@ -15,7 +15,9 @@ use super::protocol::{Failure, Request, verdict};
 use super::stop::Stop;
 use super::{MAX_REPLY, common_rules, lost};
 use crate::external;
-use crate::{Response, Reward, Rules, Task, Verdict, is_masked, mask, masked, masked_address};
+use crate::{
+    Response, Reward, RewardSettings, Rules, Task, TaskKind, Verdict, is_masked, mask, masked, masked_address,
+};
 
 /// Pause before the first retry; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -58,8 +60,17 @@ fn retries() -> u32 {
 }
 
 impl HttpConfig {
-    /// What its keys may be.
-    pub fn rules(&self) -> Rules {
+    /// The address with what its variables hold.
+    fn address(&self) -> Result<String, String> {
+        mask::filled(&self.url, |name| std::env::var(name).ok()).map_err(|name| {
+            let url = masked_address(&self.url);
+            format!("url: {url}: the environment variable {name} is not set; export it")
+        })
+    }
+}
+
+impl RewardSettings for HttpConfig {
+    fn rules(&self) -> Rules {
         let Self { url, name, concurrency, deadline_s, retries } = self;
         let mut rules = common_rules(name, *deadline_s, ("concurrency", *concurrency));
         // Whatever the variables hold.
@@ -73,8 +84,8 @@ impl HttpConfig {
         rules
     }
 
-    /// What the address lacks here, as `url: ...`.
-    pub fn missing(&self) -> Option<String> {
+    /// What the address lacks here.
+    fn missing(&self) -> Option<String> {
         self.address().err().or_else(|| {
             is_masked(&self.url)
                 .then(|| lost("url", &self.url, "let it name an environment variable, ${NAME}"))
@@ -82,7 +93,7 @@ impl HttpConfig {
     }
 
     /// The environment variables that the address names.
-    pub(crate) fn variables(&self) -> Vec<String> {
+    fn variables(&self) -> Vec<String> {
         let mut names = Vec::new();
         let note = |name: &str| {
             names.push(name.to_owned());
@@ -92,12 +103,16 @@ impl HttpConfig {
         names
     }
 
-    /// The address with what its variables hold.
-    fn address(&self) -> Result<String, String> {
-        mask::filled(&self.url, |name| std::env::var(name).ok()).map_err(|name| {
-            let url = masked_address(&self.url);
-            format!("url: {url}: the environment variable {name} is not set; export it")
-        })
+    fn judges(&self, _: TaskKind) -> bool {
+        true
+    }
+
+    fn reaches_out(&self) -> Option<String> {
+        Some(format!("sends every response to {}", masked(&self.url)))
+    }
+
+    fn build(&self, _: &[String]) -> Result<Box<dyn Reward>, String> {
+        Ok(Box::new(HttpReward::new(self.clone())?))
     }
 }
 

@@ -39,7 +39,7 @@ mod unit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Response, Reward, Status, Task, Verdict};
+use crate::{Response, Reward, RewardSettings, Status, Task, TaskKind, Verdict};
 use exact::Work;
 use reading::Reading;
 
@@ -105,6 +105,16 @@ pub fn equal(gold: &str, answer: &str) -> Equality {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MathConfig {}
+
+impl RewardSettings for MathConfig {
+    fn judges(&self, kind: TaskKind) -> bool {
+        kind == TaskKind::Question
+    }
+
+    fn build(&self, _: &[String]) -> Result<Box<dyn Reward>, String> {
+        Ok(Box::new(MathReward::new(self.clone())))
+    }
+}
 
 /// Grades mathematical answers in LaTeX or plain notation: 1 where the response says the same as the gold answer, else 0.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ mod terms;
 #[track_caller]
 fn check(grader: &str, gold: &str, right: &[&str], wrong: &[&str]) {
     let config: RewardConfig = serde_json::from_value(json!({"type": grader})).unwrap();
-    let grader = config.build().unwrap();
+    let grader = config.settings().build(&[]).unwrap();
     let task: Task = serde_json::from_value(json!({"type": "question", "answer": gold})).unwrap();
     for (replies, expected) in [(right, true), (wrong, false)] {
         for reply in replies {
@@ -29,7 +29,7 @@ fn check(grader: &str, gold: &str, right: &[&str], wrong: &[&str]) {
 #[test]
 fn the_text_of_an_option_is_claimed_as_its_letter() {
     let config: RewardConfig = serde_json::from_value(json!({"type": "choice"})).unwrap();
-    let grader = config.build().unwrap();
+    let grader = config.settings().build(&[]).unwrap();
     let fields = json!({"choices": ["Rome", "Paris", "New York", "4"]});
     let task: Task =
         serde_json::from_value(json!({"type": "question", "answer": "B", "fields": fields})).unwrap();

@@ -222,7 +222,7 @@ impl Eval {
         })?;
         let resolved = run.checked_resolved()?;
         let recipe = Recipe::load(&resolved, &[])?;
-        let outside = recipe.reward.iter().filter_map(|entry| entry.grader.reaches_out());
+        let outside = recipe.reward.iter().filter_map(|entry| entry.grader.settings().reaches_out());
         let outside: Vec<String> = outside.collect();
         if !outside.is_empty() && !self.trust_programs {
             bail!(

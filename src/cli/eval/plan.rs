@@ -106,7 +106,7 @@ impl Plan {
             files.iter().map(|file| Ok((file.path.display().to_string(), Fingerprint::read(&file.path)?)));
         let files: Vec<(String, Fingerprint)> = files.collect::<Result<_>>()?;
         let settings = json!({ "data": recipe.data, "files": files, "reward": recipe.reward });
-        let lacking = recipe.reward.iter().find_map(|entry| entry.grader.missing());
+        let lacking = recipe.reward.iter().find_map(|entry| entry.grader.settings().missing());
         ensure!(lacking.is_none(), "[[reward]] {}", lacking.unwrap_or_default());
         let scorer = Arc::new(Scorer::new(&recipe.reward)?);
         let mut first_id = items.train.len() as u64;
@@ -215,16 +215,17 @@ impl PlannedSet {
 
 /// That `reward` can say of problems of this kind whether a response solves them.
 fn check_reward(reward: &RewardConfig, kind: TaskKind) -> Result<()> {
-    let problem = reward.rules().problems().into_iter().next().or_else(|| reward.missing());
+    let problem =
+        reward.settings().rules().problems().into_iter().next().or_else(|| reward.settings().missing());
     if let Some(problem) = problem {
         return Err(anyhow!("--reward: {problem}"));
     }
     ensure!(
-        reward.says_correct(),
+        reward.settings().says_correct(),
         "--reward: this grader judges the form alone, expected one that says what is correct"
     );
     ensure!(
-        reward.judges(kind),
+        reward.settings().judges(kind),
         "--reward: this grader cannot judge {kind:?} problems; choose another, such as math"
     );
     Ok(())

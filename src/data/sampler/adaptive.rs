@@ -14,8 +14,8 @@ use anyhow::{Result, bail};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PromptSampler, SamplerState, Uniform, UniformState};
-use crate::types::{Prompt, Rules, Tree};
+use super::{PromptSampler, SamplerSettings, SamplerState, Uniform, UniformState};
+use crate::types::{Prompt, Rules, RunRandom, Tree};
 
 /// Keys of `type = "adaptive"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,14 +60,22 @@ impl AdaptiveConfig {
         let next = (0.9 * batch + 0.1 * share * batch + 0.5).floor() as usize;
         next.clamp(1, self.most)
     }
+}
 
-    /// What its keys may be.
-    #[must_use]
-    pub(crate) fn rules(&self) -> Rules {
+impl SamplerSettings for AdaptiveConfig {
+    fn rules(&self) -> Rules {
         let mut rules = Rules::default();
         rules.positive("target", self.target);
         rules.positive("most", self.most);
         rules
+    }
+
+    fn most(&self) -> Option<usize> {
+        Some(self.most)
+    }
+
+    fn build(&self, prompts: Vec<Arc<Prompt>>, random: RunRandom) -> Result<Box<dyn PromptSampler>> {
+        Ok(Box::new(Adaptive::new(Uniform::new(prompts, random)?, *self)))
     }
 }
 

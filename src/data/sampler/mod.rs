@@ -14,7 +14,7 @@ use crate::types::{Prompt, Rules, RunRandom, Tree};
 mod adaptive;
 mod uniform;
 
-pub(crate) use adaptive::{Adaptive, AdaptiveConfig, AdaptiveState};
+pub(crate) use adaptive::{AdaptiveConfig, AdaptiveState};
 pub(crate) use uniform::{Uniform, UniformConfig, UniformState};
 
 /// Chooses prompts.
@@ -55,28 +55,32 @@ impl Default for SamplerConfig {
     }
 }
 
-impl SamplerConfig {
+/// The settings of one sampler.
+pub(crate) trait SamplerSettings {
     /// What its keys may be.
-    #[must_use]
-    pub(crate) fn rules(&self) -> Rules {
-        match self {
-            Self::Uniform(UniformConfig {}) => Rules::default(),
-            Self::Adaptive(config) => config.rules(),
-        }
+    fn rules(&self) -> Rules {
+        Rules::default()
     }
 
-    /// The sampler described, over `prompts`.
+    /// The most prompts of a step, where it may have more than the first.
+    fn most(&self) -> Option<usize> {
+        None
+    }
+
+    /// The sampler over `prompts`.
     ///
     /// # Errors
     /// If there are no prompts.
-    pub(crate) fn build(
-        &self,
-        prompts: Vec<Arc<Prompt>>,
-        random: RunRandom,
-    ) -> Result<Box<dyn PromptSampler>> {
+    fn build(&self, prompts: Vec<Arc<Prompt>>, random: RunRandom) -> Result<Box<dyn PromptSampler>>;
+}
+
+impl SamplerConfig {
+    /// What the recipe chose.
+    #[must_use]
+    pub(crate) fn settings(&self) -> &dyn SamplerSettings {
         match self {
-            Self::Uniform(UniformConfig {}) => Ok(Box::new(Uniform::new(prompts, random)?)),
-            Self::Adaptive(config) => Ok(Box::new(Adaptive::new(Uniform::new(prompts, random)?, *config))),
+            Self::Uniform(config) => config,
+            Self::Adaptive(config) => config,
         }
     }
 }

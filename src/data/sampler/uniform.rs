@@ -9,7 +9,7 @@ use anyhow::{Result, bail, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PromptSampler, SamplerState};
+use super::{PromptSampler, SamplerSettings, SamplerState};
 use crate::{
     data::order::visits,
     types::{Prompt, Purpose, RunRandom, Tree},
@@ -19,6 +19,12 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UniformConfig {}
+
+impl SamplerSettings for UniformConfig {
+    fn build(&self, prompts: Vec<Arc<Prompt>>, random: RunRandom) -> Result<Box<dyn PromptSampler>> {
+        Ok(Box::new(Uniform::new(prompts, random)?))
+    }
+}
 
 /// Where the next draw begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +124,7 @@ mod tests {
         let task = Task::Countdown(Countdown { numbers: vec![1, 2, 3], target: 6 });
         let prompts = (0..n_prompts)
             .map(|id| Arc::new(Prompt { id, text: "?".into(), tokens: vec![0], task: task.clone() }));
-        SamplerConfig::default().build(prompts.collect(), RunRandom::new(seed)).unwrap()
+        SamplerConfig::default().settings().build(prompts.collect(), RunRandom::new(seed)).unwrap()
     }
 
     fn ids(drawn: Vec<Arc<Prompt>>) -> Vec<u64> {
@@ -173,6 +179,6 @@ mod tests {
             sampler.restore(SamplerState::Uniform(UniformState { epoch: 0, position: 3 })).unwrap_err();
         assert!(error.to_string().contains("position is 3, but the data set has 3 prompts"), "{error}");
         assert_eq!(sampler.state(), before);
-        assert!(SamplerConfig::default().build(Vec::new(), RunRandom::new(0)).is_err());
+        assert!(SamplerConfig::default().settings().build(Vec::new(), RunRandom::new(0)).is_err());
     }
 }
