@@ -11,7 +11,7 @@ use super::Number;
 
 /// Adds `delta` (nothing where it is empty) to `x` and gives the norm of the sum in `out`; all `[E, B]`, `weight` `[E]`.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-pub fn add_rms_norm<T: Number>(x: &mut [T], delta: &[T], weight: &[T], eps: f32, out: &mut [T]) {
+pub(crate) fn add_rms_norm<T: Number>(x: &mut [T], delta: &[T], weight: &[T], eps: f32, out: &mut [T]) {
     let n_rows = x.len() / weight.len();
     let mut scale = vec![0f32; n_rows];
     for (e, x) in x.chunks_exact_mut(n_rows).enumerate() {

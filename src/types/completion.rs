@@ -20,7 +20,7 @@ pub(crate) struct GenRequest {
 /// Why generation stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Finish {
+pub(crate) enum Finish {
     /// The policy ended the response itself; the end-of-sequence token is part of it.
     Eos,
     /// The limit of new tokens was reached, or a token came from a distribution that is not finite.

@@ -9,7 +9,7 @@ use super::Tree;
 
 /// One `T` per response token per leaf: `field.path(leaf)[token]`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PathField<T> {
+pub(crate) struct PathField<T> {
     paths: Vec<Vec<T>>,
 }
 
@@ -18,7 +18,7 @@ impl<T> PathField<T> {
     ///
     /// # Errors
     /// If the number of leaves or any length differs from the tree's.
-    pub fn new(tree: &Tree, paths: Vec<Vec<T>>) -> Result<Self> {
+    pub(crate) fn new(tree: &Tree, paths: Vec<Vec<T>>) -> Result<Self> {
         ensure!(
             paths.len() == tree.leaves.len(),
             "prompt {}: {} paths for a tree of {} leaves",
@@ -39,7 +39,7 @@ impl<T> PathField<T> {
     }
 
     /// Builds a field by asking `value(leaf, token)` for every response token.
-    pub fn from_fn(tree: &Tree, mut value: impl FnMut(usize, usize) -> T) -> Self {
+    pub(crate) fn from_fn(tree: &Tree, mut value: impl FnMut(usize, usize) -> T) -> Self {
         let paths = tree.leaves.iter().enumerate();
         let paths = paths.map(|(i, leaf)| (0..leaf.tokens.len()).map(|t| value(i, t)).collect());
         Self { paths: paths.collect() }
@@ -47,18 +47,18 @@ impl<T> PathField<T> {
 
     /// The values along the path to leaf `leaf`.
     #[must_use]
-    pub fn path(&self, leaf: usize) -> &[T] {
+    pub(crate) fn path(&self, leaf: usize) -> &[T] {
         &self.paths[leaf]
     }
 
     /// The paths, in the order of the tree's leaves.
-    pub fn iter(&self) -> impl Iterator<Item = &[T]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[T]> {
         self.paths.iter().map(Vec::as_slice)
     }
 
     /// Every value with its leaf and token, replaced by `f(leaf, token, value)`.
     #[must_use]
-    pub fn map<U>(&self, mut f: impl FnMut(usize, usize, &T) -> U) -> PathField<U> {
+    pub(crate) fn map<U>(&self, mut f: impl FnMut(usize, usize, &T) -> U) -> PathField<U> {
         let paths = self.paths.iter().enumerate();
         let paths = paths.map(|(i, path)| path.iter().enumerate().map(|(t, v)| f(i, t, v)).collect());
         PathField { paths: paths.collect() }

@@ -7,7 +7,7 @@ pub(crate) type TokenId = u32;
 
 /// One problem: its text, the token ids the policy reads, and what a grader needs to know.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Prompt {
+pub(crate) struct Prompt {
     /// Position of the item in its data set; names the prompt in files and in random draws.
     pub id: u64,
     /// The text as the policy reads it, nothing added.
@@ -21,7 +21,7 @@ pub struct Prompt {
 impl Prompt {
     /// The right answer; of Countdown the target.
     #[must_use]
-    pub fn gold(&self) -> String {
+    pub(crate) fn gold(&self) -> String {
         match &self.task {
             Task::Countdown(countdown) => countdown.target.to_string(),
             Task::Question(question) => question.answer.clone(),

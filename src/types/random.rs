@@ -8,7 +8,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 /// What a draw is for; keeps the streams of different uses apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// Initial weights of a scratch model.
     Init,
     /// Items of a generated data set.
@@ -35,33 +35,33 @@ pub enum Purpose {
 
 /// The randomness of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunRandom {
+pub(crate) struct RunRandom {
     seed: u64,
 }
 
 impl RunRandom {
     /// The randomness of the run with this seed.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { seed }
     }
 
     /// 64 uniform bits at `coordinates` (step, prompt, sample, position, ... as the purpose has them).
     #[must_use]
-    pub fn bits(&self, purpose: Purpose, coordinates: &[u64]) -> u64 {
+    pub(crate) fn bits(&self, purpose: Purpose, coordinates: &[u64]) -> u64 {
         let start = mix(self.seed ^ mix(purpose as u64 + 1));
         coordinates.iter().fold(start, |state, c| mix(state.rotate_left(23) ^ mix(*c)))
     }
 
     /// A uniform number in `[0, 1)` at `coordinates`.
     #[must_use]
-    pub fn uniform(&self, purpose: Purpose, coordinates: &[u64]) -> f64 {
+    pub(crate) fn uniform(&self, purpose: Purpose, coordinates: &[u64]) -> f64 {
         (self.bits(purpose, coordinates) >> 11) as f64 * (-53f64).exp2()
     }
 
     /// A generator that starts at `coordinates`, for uses that draw many numbers in a fixed order.
     #[must_use]
-    pub fn stream(&self, purpose: Purpose, coordinates: &[u64]) -> ChaCha8Rng {
+    pub(crate) fn stream(&self, purpose: Purpose, coordinates: &[u64]) -> ChaCha8Rng {
         ChaCha8Rng::seed_from_u64(self.bits(purpose, coordinates))
     }
 }

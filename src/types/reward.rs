@@ -2,7 +2,7 @@
 
 /// The reward of a response that was graded.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reward {
+pub(crate) struct Reward {
     /// The sum of what its graders gave, each times its weight, and of what else it costs.
     pub value: f64,
     /// How far the rounding of that sum may have moved `value`.
@@ -13,7 +13,7 @@ impl Reward {
     /// How far rounding may have moved a sum to which `term` was added: that of the term itself (its weight and what it is
     /// computed from are rounded too), of the product, and of the sum behind it.
     #[must_use]
-    pub fn rounding_of(term: f64) -> f64 {
+    pub(crate) fn rounding_of(term: f64) -> f64 {
         const ROUNDINGS: f64 = 16.0;
         ROUNDINGS * f64::EPSILON * term.abs()
     }
@@ -21,14 +21,14 @@ impl Reward {
     /// Whether the two are the same but for rounding: 0.1 + 0.2 and 0.3 are, 0.3 and 0.30001 are not. What is not a number
     /// equals nothing.
     #[must_use]
-    pub fn equals(self, other: Self) -> bool {
+    pub(crate) fn equals(self, other: Self) -> bool {
         let distance = (self.value - other.value).abs();
         self.value == other.value || distance <= self.rounding + other.rounding
     }
 
     /// Whether `rewards` tell responses apart: false where all are equal, and where there is at most one.
     #[must_use]
-    pub fn differ(mut rewards: impl Iterator<Item = Self>) -> bool {
+    pub(crate) fn differ(mut rewards: impl Iterator<Item = Self>) -> bool {
         let Some(first) = rewards.next() else { return false };
         rewards.any(|reward| !reward.equals(first))
     }

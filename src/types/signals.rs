@@ -7,7 +7,7 @@ use super::PathField;
 /// One head of one layer, both counted from 0. Ordered by layer, then head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(usize, usize)", into = "(usize, usize)")]
-pub struct HeadId {
+pub(crate) struct HeadId {
     /// Layer of the decoder.
     pub layer: usize,
     /// Query head of that layer.
@@ -49,7 +49,7 @@ pub(crate) struct HeadSignal {
 
 /// The signals of every response token of a tree, averaged over the groups of heads.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Signals {
+pub(crate) struct Signals {
     /// WAAD, the mean over the local heads.
     pub waad: PathField<f32>,
     /// FAI, the mean over the global heads; `None` where no later token lies within the horizon.

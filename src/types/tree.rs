@@ -10,7 +10,7 @@ use super::{Finish, PathField, Prompt, Reward, Signals, TokenId};
 
 /// Where a leaf's path leaves the path of an earlier leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fork {
+pub(crate) struct Fork {
     /// Index of the leaf whose response this one shares a prefix with.
     pub parent: usize,
     /// Number of response tokens shared with the parent.
@@ -19,7 +19,7 @@ pub struct Fork {
 
 /// One whole response, from the first token after the prompt to its end.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Leaf {
+pub(crate) struct Leaf {
     /// Number of this response among those of its prompt.
     pub sample: u32,
     /// Where it branched off, `None` for a response sampled from the prompt.
@@ -44,14 +44,14 @@ pub struct Leaf {
 impl Leaf {
     /// What it is worth; `None` where it was not graded.
     #[must_use]
-    pub fn reward(&self) -> Option<Reward> {
+    pub(crate) fn reward(&self) -> Option<Reward> {
         self.is_graded.then_some(Reward { value: self.verdict.value, rounding: self.rounding })
     }
 }
 
 /// Every response to one prompt.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tree {
+pub(crate) struct Tree {
     /// The problem.
     pub prompt: Arc<Prompt>,
     /// The responses, in order of `sample`.
@@ -60,25 +60,25 @@ pub struct Tree {
 
 impl Tree {
     /// The leaves that were graded.
-    pub fn graded(&self) -> impl Iterator<Item = &Leaf> {
+    pub(crate) fn graded(&self) -> impl Iterator<Item = &Leaf> {
         self.leaves.iter().filter(|leaf| leaf.is_graded)
     }
 
     /// Whether the rewards tell the graded responses apart: false when all are equal but for rounding.
     #[must_use]
-    pub fn has_signal(&self) -> bool {
+    pub(crate) fn has_signal(&self) -> bool {
         Reward::differ(self.leaves.iter().filter_map(Leaf::reward))
     }
 
     /// Number of response tokens over all leaves.
     #[must_use]
-    pub fn n_tokens(&self) -> usize {
+    pub(crate) fn n_tokens(&self) -> usize {
         self.leaves.iter().map(|leaf| leaf.tokens.len()).sum()
     }
 
     /// Number of response tokens that two leaves share because one of them forked off the other, or both off a third.
     #[must_use]
-    pub fn n_common(&self, a: usize, b: usize) -> usize {
+    pub(crate) fn n_common(&self, a: usize, b: usize) -> usize {
         let (earlier, later) = (a.min(b), a.max(b));
         if earlier == later {
             return self.leaves[a].tokens.len();
@@ -89,38 +89,38 @@ impl Tree {
 
     /// How many forks lie between `leaf` and a response sampled from the prompt.
     #[must_use]
-    pub fn depth(&self, leaf: usize) -> usize {
+    pub(crate) fn depth(&self, leaf: usize) -> usize {
         self.leaves[leaf].fork.map_or(0, |fork| 1 + self.depth(fork.parent))
     }
 
     /// The leaves of a depth, with their indices.
-    pub fn at_depth(&self, depth: usize) -> impl Iterator<Item = (usize, &Leaf)> {
+    pub(crate) fn at_depth(&self, depth: usize) -> impl Iterator<Item = (usize, &Leaf)> {
         self.leaves.iter().enumerate().filter(move |(leaf, _)| self.depth(*leaf) == depth)
     }
 
     /// Whether another leaf forks off `leaf`, or it off another.
     #[must_use]
-    pub fn is_branched(&self, leaf: usize) -> bool {
+    pub(crate) fn is_branched(&self, leaf: usize) -> bool {
         self.leaves[leaf].fork.is_some()
             || self.leaves.iter().any(|other| other.fork.is_some_and(|fork| fork.parent == leaf))
     }
 
     /// Number of response tokens that were sampled: those that leaves share count once.
     #[must_use]
-    pub fn n_sampled_tokens(&self) -> usize {
+    pub(crate) fn n_sampled_tokens(&self) -> usize {
         self.n_tokens() - self.n_shared_tokens()
     }
 
     /// How many of [`Tree::n_tokens`] are those of an earlier leaf, up to the fork.
     #[must_use]
-    pub fn n_shared_tokens(&self) -> usize {
+    pub(crate) fn n_shared_tokens(&self) -> usize {
         self.leaves.iter().filter_map(|leaf| leaf.fork).map(|fork| fork.at).sum()
     }
 }
 
 /// What the later stages want measured; the union over all of them is measured once, together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
+pub(crate) struct Needs {
     /// Log-probabilities and entropies under the learner's policy before the step's first update.
     pub old_logprobs: bool,
     /// Log-probabilities under the reference policy.
@@ -136,13 +136,13 @@ pub struct Needs {
 impl Needs {
     /// Whether attention must be read.
     #[must_use]
-    pub fn signals(self) -> bool {
+    pub(crate) fn signals(self) -> bool {
         self.waad || self.fai
     }
 
     /// Everything that `self` or `other` asks for.
     #[must_use]
-    pub fn union(self, other: Self) -> Self {
+    pub(crate) fn union(self, other: Self) -> Self {
         Self {
             old_logprobs: self.old_logprobs || other.old_logprobs,
             ref_logprobs: self.ref_logprobs || other.ref_logprobs,
@@ -167,7 +167,7 @@ pub(crate) enum RatioStart {
 
 /// The log-probabilities of a tree's tokens that the ratio starts from.
 #[derive(Clone, Debug)]
-pub enum OldLogprobs {
+pub(crate) enum OldLogprobs {
     /// Those of [`RatioStart::Measured`].
     Measured(PathField<f32>),
     /// Those of the leaves themselves.
@@ -178,7 +178,7 @@ pub enum OldLogprobs {
 
 /// A tree with what the models say about its tokens. A field is `None` exactly when nobody needed it.
 #[derive(Clone, Debug)]
-pub struct MeasuredTree {
+pub(crate) struct MeasuredTree {
     /// The tree as sampled and scored.
     pub tree: Tree,
     /// Where the ratio starts.
@@ -195,15 +195,15 @@ pub struct MeasuredTree {
 
 impl MeasuredTree {
     /// A tree of which nothing was measured.
-    #[must_use]
-    pub fn bare(tree: Tree) -> Self {
+    #[cfg(test)]
+    pub(crate) fn bare(tree: Tree) -> Self {
         let old_logprobs = OldLogprobs::FirstPass;
         Self { tree, old_logprobs, entropies: None, ref_logprobs: None, signals: None, values: None }
     }
 
     /// Log-probabilities that the ratio of response `leaf` starts from, `[R]`; `None` where the update itself finds them.
     #[must_use]
-    pub fn old_logprobs(&self, leaf: usize) -> Option<&[f32]> {
+    pub(crate) fn old_logprobs(&self, leaf: usize) -> Option<&[f32]> {
         match &self.old_logprobs {
             OldLogprobs::Measured(field) => Some(field.path(leaf)),
             OldLogprobs::Sampler => Some(&self.tree.leaves[leaf].logprobs),

@@ -14,7 +14,7 @@ use crate::types::{Needs, Rules, RunRandom};
 /// How much more, for how many, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Boost {
+pub(crate) struct Boost {
     /// What the advantage of a chosen token is multiplied by.
     pub gain: f64,
     /// Share of a response's tokens that are chosen, rounded up.
@@ -56,7 +56,7 @@ impl Boost {
 }
 
 /// A strategy that scores tokens; what it gives them follows from its [`Boost`].
-pub trait Scores {
+pub(crate) trait Scores {
     /// What a chosen token is.
     const ROLE: &'static Role;
 
@@ -101,7 +101,7 @@ impl<S: Scores + Copy + 'static> StrategySettings for S {
 /// Which end of a ranking is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Take {
+pub(crate) enum Take {
     /// The largest scores.
     #[default]
     Top,
@@ -112,7 +112,7 @@ pub enum Take {
 /// Which advantages are reshaped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum ApplyTo {
+pub(crate) enum ApplyTo {
     /// All of them.
     #[default]
     Both,
@@ -125,7 +125,7 @@ pub enum ApplyTo {
 impl ApplyTo {
     /// Whether `advantage` is reshaped.
     #[must_use]
-    pub fn includes(self, advantage: f32) -> bool {
+    pub(crate) fn includes(self, advantage: f32) -> bool {
         match self {
             Self::Both => true,
             Self::Positive => advantage > 0.0,

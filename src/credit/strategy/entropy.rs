@@ -14,7 +14,7 @@ use crate::types::Needs;
 /// Settings of [`CreditConfig::Entropy`](super::CreditConfig::Entropy).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct EntropyConfig(pub Boost);
+pub(crate) struct EntropyConfig(pub Boost);
 
 impl Scores for EntropyConfig {
     const ROLE: &'static Role = &Role::new("unsure", 'u', Some(Curve::Entropies));

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// What a strategy says of one response of R tokens.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Gains {
+pub(crate) struct Gains {
     /// What the advantage of each token is multiplied by, `[R]`.
     pub values: Vec<f32>,
     /// The tokens that it singles out: the same roles in the same order for every response.
@@ -13,7 +13,7 @@ pub struct Gains {
 
 /// Tokens in one role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Mark {
+pub(crate) struct Mark {
     /// What they are.
     #[serde(flatten)]
     pub role: &'static Role,
@@ -23,7 +23,7 @@ pub struct Mark {
 
 /// What a strategy sees in a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Role {
+pub(crate) struct Role {
     /// A word or two: `anchor`.
     pub name: &'static str,
     /// Stands for it beneath a token; no other role of the strategy has it.
@@ -38,7 +38,7 @@ pub struct Role {
 /// Numbers that a response has one of for each token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Curve {
+pub(crate) enum Curve {
     /// How far its local heads look back.
     Waad,
     /// How much later tokens look back at it.
@@ -49,7 +49,7 @@ pub enum Curve {
 
 /// A metric: of all tokens of one role, those that have another as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
+pub(crate) struct Share {
     /// The metric's name, which [`crate::observe::glossary`] explains.
     pub metric: &'static str,
     /// The name of the wider role.
@@ -59,7 +59,7 @@ pub struct Share {
 impl Role {
     /// A role without a metric.
     #[must_use]
-    pub const fn new(name: &'static str, letter: char, curve: Option<Curve>) -> Self {
+    pub(crate) const fn new(name: &'static str, letter: char, curve: Option<Curve>) -> Self {
         Self { name, letter, curve, share: None }
     }
 }

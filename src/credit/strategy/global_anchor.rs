@@ -14,7 +14,7 @@ use crate::types::Needs;
 /// Settings of [`CreditConfig::GlobalAnchor`](super::CreditConfig::GlobalAnchor).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct GlobalAnchorConfig(pub Boost);
+pub(crate) struct GlobalAnchorConfig(pub Boost);
 
 impl Scores for GlobalAnchorConfig {
     const ROLE: &'static Role = &Role::new("anchor", 'A', Some(Curve::Fai));

@@ -14,7 +14,7 @@ use crate::types::Needs;
 /// Settings of [`CreditConfig::Late`](super::CreditConfig::Late).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct LateConfig(pub Boost);
+pub(crate) struct LateConfig(pub Boost);
 
 impl Scores for LateConfig {
     const ROLE: &'static Role = &Role::new("late", 'l', None);

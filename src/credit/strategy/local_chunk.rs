@@ -15,7 +15,7 @@ use crate::types::Needs;
 /// Settings of [`CreditConfig::LocalChunk`](super::CreditConfig::LocalChunk).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct LocalChunkConfig(pub Boost);
+pub(crate) struct LocalChunkConfig(pub Boost);
 
 impl Scores for LocalChunkConfig {
     const ROLE: &'static Role = &Role::new("large jump", 'j', Some(Curve::Waad));

@@ -47,7 +47,7 @@ pub(crate) use uniform::UniformConfig;
 use crate::types::{Needs, Rules, RunRandom};
 
 /// Weighs the tokens of a response against each other.
-pub trait CreditStrategy {
+pub(crate) trait CreditStrategy {
     /// What must be measured for it.
     fn needs(&self) -> Needs;
 
@@ -80,7 +80,7 @@ pub(crate) trait StrategySettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, VariantNames, IntoStaticStr, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
-pub enum CreditConfig {
+pub(crate) enum CreditConfig {
     /// Every token the same: plain GRPO, as a name for comparisons.
     Uniform(UniformConfig),
     /// Anchors and openers, coupled: anchors inside a chunk share with the token that opens it.
@@ -101,13 +101,13 @@ pub enum CreditConfig {
 
 impl CreditConfig {
     /// What strategies are called.
-    pub const NAMES: &[&str] = Self::VARIANTS;
+    pub(crate) const NAMES: &[&str] = Self::VARIANTS;
 
     /// The strategy called `name`, with its defaults.
     ///
     /// # Errors
     /// If there is none of that name; the message names all there are.
-    pub fn named(name: &str) -> Result<Self> {
+    pub(crate) fn named(name: &str) -> Result<Self> {
         let table = toml::Table::from_iter([(String::from("type"), name.into())]);
         table.try_into().map_err(|_| {
             anyhow!("no credit strategy is called {name:?}; expected one of {}", Self::NAMES.join(", "))
@@ -116,13 +116,13 @@ impl CreditConfig {
 
     /// What it is called.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.into()
     }
 
     /// Whether it leaves every advantage as it is, so that a chain is the same without it.
     #[must_use]
-    pub fn is_uniform(&self) -> bool {
+    pub(crate) fn is_uniform(&self) -> bool {
         matches!(self, Self::Uniform(_))
     }
 
@@ -141,25 +141,25 @@ impl CreditConfig {
 
     /// What its keys may be.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> Rules {
         self.settings().rules()
     }
 
     /// See [`StrategySettings::idle`].
     #[must_use]
-    pub fn idle(&self, max_new_tokens: usize) -> Vec<String> {
+    pub(crate) fn idle(&self, max_new_tokens: usize) -> Vec<String> {
         self.settings().idle(max_new_tokens)
     }
 
     /// What must be measured for it.
     #[must_use]
-    pub fn needs(&self) -> Needs {
+    pub(crate) fn needs(&self) -> Needs {
         self.build(RunRandom::new(0)).needs()
     }
 
     /// The strategy that the recipe chose, with the randomness of the run.
     #[must_use]
-    pub fn build(&self, random: RunRandom) -> Box<dyn CreditStrategy> {
+    pub(crate) fn build(&self, random: RunRandom) -> Box<dyn CreditStrategy> {
         self.settings().build(random)
     }
 }

@@ -14,7 +14,7 @@ use crate::types::{Needs, Purpose, Rules, RunRandom};
 /// Settings of [`CreditConfig::Random`](super::CreditConfig::Random).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RandomConfig {
+pub(crate) struct RandomConfig {
     /// What the advantage of a chosen token is multiplied by.
     pub gain: f64,
     /// Share of a response's tokens that are chosen, rounded up.

@@ -6,7 +6,7 @@ use crate::types::{MeasuredTree, Step};
 
 /// A response in plain numbers, one per token.
 #[derive(Clone, Copy, Debug)]
-pub struct Response<'a> {
+pub(crate) struct Response<'a> {
     /// Number of tokens R.
     pub n_tokens: usize,
     /// Coordinates of its random draws: step, prompt, sample.
@@ -19,7 +19,7 @@ pub struct Response<'a> {
 impl<'a> Response<'a> {
     /// Leaf `leaf` of `tree`, sampled in `step`.
     #[must_use]
-    pub fn of_leaf(tree: &'a MeasuredTree, leaf: usize, step: Step) -> Self {
+    pub(crate) fn of_leaf(tree: &'a MeasuredTree, leaf: usize, step: Step) -> Self {
         let own = &tree.tree.leaves[leaf];
         let signals = tree.signals.as_ref();
         Self {
@@ -33,7 +33,12 @@ impl<'a> Response<'a> {
 
     /// A response of which everything was measured: WAAD, FAI and entropies, `[R]` each.
     #[must_use]
-    pub fn new(coordinates: [u64; 3], waad: &'a [f32], fai: &'a [Option<f32>], entropies: &'a [f32]) -> Self {
+    pub(crate) fn new(
+        coordinates: [u64; 3],
+        waad: &'a [f32],
+        fai: &'a [Option<f32>],
+        entropies: &'a [f32],
+    ) -> Self {
         let (n_tokens, waad, fai, entropies) = (waad.len(), Some(waad), Some(fai), Some(entropies));
         Self { n_tokens, coordinates, waad, fai, entropies }
     }
@@ -42,7 +47,7 @@ impl<'a> Response<'a> {
     ///
     /// # Errors
     /// If it was not measured.
-    pub fn waad(&self) -> Result<&'a [f32]> {
+    pub(crate) fn waad(&self) -> Result<&'a [f32]> {
         self.waad.context("credit: WAAD was not measured")
     }
 
@@ -50,7 +55,7 @@ impl<'a> Response<'a> {
     ///
     /// # Errors
     /// If it was not measured.
-    pub fn fai(&self) -> Result<&'a [Option<f32>]> {
+    pub(crate) fn fai(&self) -> Result<&'a [Option<f32>]> {
         self.fai.context("credit: FAI was not measured")
     }
 
@@ -58,7 +63,7 @@ impl<'a> Response<'a> {
     ///
     /// # Errors
     /// If it was not measured.
-    pub fn entropies(&self) -> Result<&'a [f32]> {
+    pub(crate) fn entropies(&self) -> Result<&'a [f32]> {
         self.entropies.context("credit: entropies were not measured")
     }
 }

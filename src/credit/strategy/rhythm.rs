@@ -21,7 +21,7 @@ use crate::types::{Needs, Rules, RunRandom};
 /// Settings of [`CreditConfig::Rhythm`](super::CreditConfig::Rhythm).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RhythmConfig {
+pub(crate) struct RhythmConfig {
     /// What the advantage of an anchor is multiplied by; a dominated one shares what is above 1.
     pub gain: f64,
     /// Share of a response's tokens that are anchors, rounded up.
@@ -45,7 +45,7 @@ pub struct RhythmConfig {
 /// What a token gets that is an anchor and the opener of another anchor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Overlap {
+pub(crate) enum Overlap {
     /// The sum of both extras.
     #[default]
     Add,

@@ -12,7 +12,7 @@ use crate::types::Rules;
 /// A threshold over the tokens of a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, JsonSchema)]
 #[schemars(rename_all = "snake_case")]
-pub enum Threshold {
+pub(crate) enum Threshold {
     /// The median of the response's own values.
     #[default]
     Median,
@@ -33,7 +33,7 @@ impl Threshold {
 
     /// The threshold for a response with these values.
     #[must_use]
-    pub fn over(self, values: &[f32]) -> f64 {
+    pub(crate) fn over(self, values: &[f32]) -> f64 {
         match self {
             Self::Median => median(values.iter().map(|value| f64::from(*value)).collect()),
             Self::Value(value) => value,

@@ -14,7 +14,7 @@ use crate::types::{Needs, Rules, RunRandom};
 /// Settings of [`CreditConfig::Uniform`](super::CreditConfig::Uniform): there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct UniformConfig {}
+pub(crate) struct UniformConfig {}
 
 impl StrategySettings for UniformConfig {
     fn rules(&self) -> Rules {
