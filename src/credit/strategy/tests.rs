@@ -21,9 +21,7 @@ fn all() -> Vec<CreditConfig> {
 
 #[test]
 fn a_strategy_has_the_name_that_recipes_give_it() {
-    let names = ["uniform", "rhythm", "local_chunk", "global_anchor", "entropy", "random", "late"];
-    assert_eq!(CreditConfig::NAMES, names);
-    for name in names {
+    for name in CreditConfig::NAMES.iter().copied() {
         let config = CreditConfig::named(name).unwrap();
         assert_eq!(toml::Table::try_from(&config).unwrap()["type"].as_str(), Some(name));
         assert_eq!(config.name(), name);

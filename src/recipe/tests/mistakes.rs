@@ -76,11 +76,9 @@ fn the_likeliest_mistakes_are_explained() {
         "23: [data] `numbers`: got 3, expected a list of 2, each a whole number, 0 or more",
     );
     mistake("lr = 5e-5", "", "52: [optim] `lr` is missing; it takes a number");
-    mistake(
-        "type = \"clip\"",
-        "type = \"clipped\"",
-        "48: [loss.policy] `type`: got \"clipped\", expected one of \"clip\", \"gspo\", \"cispo\"; did you mean \"clip\"?",
-    );
+    let said = problems(&BASE.replace("type = \"clip\"", "type = \"clipped\""), &[]).concat();
+    let begins = "x.toml:48: [loss.policy] `type`: got \"clipped\", expected one of \"clip\", ";
+    assert!(said.starts_with(begins) && said.ends_with("; did you mean \"clip\"?"), "{said}");
     mistake(
         "scale = \"group_std\"",
         "scale = \"std\"",
