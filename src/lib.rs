@@ -12,20 +12,21 @@
 //!
 //! # What holds everywhere
 //!
-//! - **Two worlds.** Prompts, trees, rewards, advantages and credit are plain numbers; tensors exist in `model`, `loss`,
-//!   `optim`, `learner`, the streams of `signal` and, seen as slices, `kernel`. Numbers cross in [`rollout`],
-//!   [`measure`], [`batch`] and where a stream of [`signal`] ends (`HeadSums::finish`, for both of the first two),
-//!   nowhere else.
+//! - **Two worlds.** Prompts, trees, rewards, advantages and credit are plain numbers: there is no tensor in [`types`], [`text`],
+//!   [`data`], [`score`], [`credit`] and `rollout::explore`, which a test holds. Numbers become tensors where [`batch`] packs
+//!   them, and come back where [`rollout`] and [`measure`] read them.
 //! - **The learner is credit-blind.** Every advantage is final before the first tensor of a batch exists.
-//! - **No component sees the recipe.** Each gets its own small configuration by value.
-//! - **One seam, one folder**: a trait, a tagged configuration enum with `build`, one file per implementation. The `match`
-//!   in `build` is the registry.
+//! - **No room below [`recipe`] sees the recipe.** Each gets its own small configuration by value.
+//! - **One seam, one folder**: a trait, a tagged configuration enum, one file per implementation with its settings, ranges,
+//!   formula and tests. One `match` on the enum, its `settings` or `build`, is the registry.
 //! - **Randomness is a pure function** of seed, purpose and coordinates ([`types::RunRandom`]); no generator has a state.
 //! - **State is exhaustive**: [`checkpoint::TrainState`] is taken apart and put together without `..`.
-//! - **Needs are declared**: who credits says what must be measured ([`types::Needs`]); [`measure`] does it once for all.
+//! - **Needs are declared**: who credits says what must be measured ([`types::Needs`]); [`measure`] does it once for all of
+//!   them.
 //! - **Metrics are returned**, never emitted from within; only `run` writes them. A key has one writer and an entry in
 //!   [`observe::glossary`], or the row is an error.
-//! - **No algorithm has an `if` in the loop.** Groups and trees, GRPO and its relatives differ in what the seams build.
+//! - **No algorithm has an `if` in the loop.** Groups and trees, GRPO and its relatives differ in what the seams build; whether
+//!   there is a reference and a critic is all that a step asks.
 mod batch;
 mod bench;
 mod caught;

@@ -8,7 +8,7 @@ use crate::credit::strategy::CreditConfig;
 use crate::model::{BackendChoice, DeviceChoice, Dtype};
 use crate::run::Failure;
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::policy;
 
@@ -43,76 +43,16 @@ pub(super) struct Bench {
     credit: String,
     /// Compute precision
     #[arg(long, value_enum, default_value = "auto")]
-    dtype: DtypeArgument,
+    dtype: Dtype,
     /// Where to compute
     #[arg(long, value_enum, default_value = "auto")]
-    device: DeviceArgument,
+    device: DeviceChoice,
     /// What computes; ops: libtorch's operations on a CPU too
     #[arg(long, value_enum, default_value = "auto")]
-    backend: BackendArgument,
+    backend: BackendChoice,
     /// Print one line of JSON instead of a table
     #[arg(long)]
     json: bool,
-}
-
-/// Precision of passes.
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum DtypeArgument {
-    /// bf16 where the hardware multiplies it fast, else f32
-    Auto,
-    /// IEEE single precision
-    F32,
-    /// bfloat16 with f32 masters
-    Bf16,
-}
-
-impl From<DtypeArgument> for Dtype {
-    fn from(argument: DtypeArgument) -> Self {
-        match argument {
-            DtypeArgument::Auto => Self::Auto,
-            DtypeArgument::F32 => Self::F32,
-            DtypeArgument::Bf16 => Self::Bf16,
-        }
-    }
-}
-
-/// Where weights and activations are.
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum DeviceArgument {
-    /// The first CUDA device if there is one, else the CPU
-    Auto,
-    /// The CPU
-    Cpu,
-    /// The first CUDA device
-    Cuda,
-}
-
-impl From<DeviceArgument> for DeviceChoice {
-    fn from(argument: DeviceArgument) -> Self {
-        match argument {
-            DeviceArgument::Auto => Self::Auto,
-            DeviceArgument::Cpu => Self::Cpu,
-            DeviceArgument::Cuda => Self::Cuda,
-        }
-    }
-}
-
-/// What computes the model.
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum BackendArgument {
-    /// Kernels on a CPU where they know the model, else libtorch's operations
-    Auto,
-    /// libtorch's operations, whatever the device
-    Ops,
-}
-
-impl From<BackendArgument> for BackendChoice {
-    fn from(argument: BackendArgument) -> Self {
-        match argument {
-            BackendArgument::Auto => Self::Auto,
-            BackendArgument::Ops => Self::Ops,
-        }
-    }
 }
 
 impl Bench {
@@ -138,9 +78,9 @@ impl Bench {
             max_tokens: self.max_tokens,
             gradient_checkpointing: self.gradient_checkpointing,
             credit,
-            dtype: self.dtype.into(),
-            device: self.device.into(),
-            backend: self.backend.into(),
+            dtype: self.dtype,
+            device: self.device,
+            backend: self.backend,
         })
         .map_err(Failure::bad_input)?;
         if self.json {

@@ -200,7 +200,7 @@ impl Data {
             };
             let reader = Reader::Tokens(PromptBuilder::new(&tokenizer, recipe.chat.as_ref())?);
             let DataConfig::Files(files) = &recipe.data else {
-                return Survey::take(recipe.data.items().context("[data]")?, &reader, self.rows);
+                return Survey::take(recipe.data.settings().items().context("[data]")?, &reader, self.rows);
             };
             let items = files.read()?;
             let objections: Vec<String> =

@@ -12,6 +12,7 @@ use crate::inspect::terminal::{Style, Terminal};
 use crate::inspect::text::Shown;
 use crate::inspect::{Branching, Grouped, Lens, Strategies, Subject, TRAINED, html, inspect};
 use crate::measure::Passes;
+use crate::model::{BackendChoice, Dtype};
 use crate::observe::Console;
 use crate::run::Failure;
 use crate::signal::Segmenter;
@@ -23,7 +24,6 @@ use clap::{Args, ValueEnum};
 mod facts;
 mod given;
 
-use super::bench::{BackendArgument, DtypeArgument};
 use super::policy::Choices;
 use super::{policy, require, say, say_drawn};
 
@@ -59,10 +59,10 @@ pub(super) struct Inspect {
     heads: HeadsArgument,
     /// Compute precision. Training's own may be lower, and then ranks can differ
     #[arg(long, value_enum, default_value = "f32")]
-    dtype: DtypeArgument,
+    dtype: Dtype,
     /// What computes, ops: libtorch's operations on a CPU too; without it the recipe's
     #[arg(long, value_enum)]
-    backend: Option<BackendArgument>,
+    backend: Option<BackendChoice>,
     /// Print one JSON object for each response
     #[arg(long)]
     json: bool,
@@ -107,8 +107,8 @@ impl Inspect {
             require_writable(file, &self.inputs(&path)).map_err(Failure::bad_input)?;
         }
         let usual = Choices::new(&recipe.model);
-        let backend = self.backend.map_or(usual.backend, Into::into);
-        let choices = Choices { dtype: self.dtype.into(), backend, ..usual };
+        let backend = self.backend.unwrap_or(usual.backend);
+        let choices = Choices { dtype: self.dtype, backend, ..usual };
         let (policy, tokenizer, folder) = policy::load_for_tokens(&path, choices)?;
         let fits = recipe.signals.misfits(policy.layout.layers.len());
         require(fits.is_none(), || fits.unwrap_or_default())?;

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{Latest, VerifiedCheckpoint, is_sealed, seals};
+use crate::files::model_folder::{CONFIG, TOKENIZER};
 use crate::hub::{Files, Hub, HubModel};
 use crate::model::{BackendChoice, DeviceChoice, Dtype, ModelConfig, ModelSettings, Placement, Policy};
 use crate::observe::Console;
@@ -56,7 +57,7 @@ pub(super) fn load_for_tokens(path: &Path, choices: Choices) -> Result<(Policy, 
     let _phase = Console::new().step_phase("load model", 0);
     let load = || {
         let folder = model_folder(path)?;
-        let has_one = folder.join("tokenizer.json").is_file();
+        let has_one = folder.join(TOKENIZER).is_file();
         let tokenizer = has_one.then(|| Tokenizer::for_texts(&folder)).transpose()?;
         Ok((load_weights(&folder, tokenizer.as_ref(), choices)?, tokenizer, folder))
     };
@@ -111,7 +112,7 @@ pub(super) fn model_folder(path: &Path) -> Result<PathBuf> {
         return Ok(snapshot.folder);
     }
     require_folder(path)?;
-    if path.join("config.json").is_file() {
+    if path.join(CONFIG).is_file() {
         return verified_if_sealed(path);
     }
     let checkpoints = path.join("checkpoints");

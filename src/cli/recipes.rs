@@ -76,7 +76,7 @@ fn needs(recipe: &Recipe) -> String {
         (None, Some(path)) => Some(format!("a model in {}", path.display())),
         (None, None) => None,
     };
-    let n_files = recipe.data.files().concat().len();
+    let n_files = recipe.data.settings().files().concat().len();
     let files = (n_files > 0).then(|| format!("{n_files} files of problems"));
     let all: Vec<String> = model.into_iter().chain(files).collect();
     if all.is_empty() { String::from("nothing else") } else { all.join(", ") }

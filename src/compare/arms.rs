@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
+use toml::Value;
 
 use super::base::Base;
 use crate::credit::strategy::CreditConfig;
@@ -132,11 +132,6 @@ fn credit_override(base: &Recipe, name: &str) -> Result<String> {
     }
     let config = base.credit.iter().find(|config| config.name() == name).unwrap_or(&default);
     Ok(format!("credit=[{}]", Value::try_from(config).context("the strategy cannot be written as TOML")?))
-}
-
-/// The name of a strategy, as a recipe has it.
-pub(super) fn type_of(config: &CreditConfig) -> Option<String> {
-    Table::try_from(config).ok()?.get("type")?.as_str().map(str::to_owned)
 }
 
 /// The values of `section.key=value,value`, one choice each.

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::arms::type_of;
 use super::collect::RunRecord;
 use super::course::{course, differences, reads_attention};
 use crate::recipe::Recipe;
@@ -124,7 +123,7 @@ fn table(key: &str) -> &str {
 
 /// The strategies of a recipe as one word.
 fn chain(recipe: &Recipe) -> String {
-    let names: Vec<String> = recipe.credit.iter().filter_map(type_of).collect();
+    let names: Vec<String> = recipe.credit.iter().map(|config| config.name().to_owned()).collect();
     if names.is_empty() { String::from("uniform") } else { names.join(" + ") }
 }
 

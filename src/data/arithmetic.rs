@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
 use rand::seq::SliceRandom;
-use rewards::{Question, Task};
+use rewards::{Question, Task, TaskKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EvalItems, HELDOUT, Item, Items};
+use super::{DataSettings, EvalItems, HELDOUT, Item, Items};
 use crate::types::{Purpose, Rules, RunRandom};
 
 /// Most digits of an operand: a class has up to `900 * 900` problems then.
@@ -115,10 +115,16 @@ impl Class {
     }
 }
 
-impl ArithmeticConfig {
-    /// What its keys may be.
-    #[must_use]
-    pub(crate) fn rules(&self) -> Rules {
+impl DataSettings for ArithmeticConfig {
+    fn kinds(&self) -> Vec<TaskKind> {
+        vec![TaskKind::Question]
+    }
+
+    fn n_train(&self) -> Option<usize> {
+        Some(self.train_items)
+    }
+
+    fn rules(&self) -> Rules {
         let mut rules = Rules::default();
         let mut known = BTreeSet::new();
         let expected = "a list such as [\"d + d\", \"dd - d\"]";
@@ -146,11 +152,7 @@ impl ArithmeticConfig {
         rules
     }
 
-    /// The problems described.
-    ///
-    /// # Errors
-    /// If a value is out of range, or if fewer problems exist than are asked for.
-    pub(crate) fn items(&self) -> Result<Items> {
+    fn items(&self) -> Result<Items> {
         if let [problem, ..] = self.rules().problems().as_slice() {
             bail!("arithmetic: {problem}");
         }
@@ -173,7 +175,9 @@ impl ArithmeticConfig {
         let items = |problems: Vec<Problem>| problems.into_iter().map(|problem| self.item(problem)).collect();
         Ok(Items::generated(items(train), EvalItems { name: HELDOUT.to_owned(), items: items(eval) }))
     }
+}
 
+impl ArithmeticConfig {
     fn item(&self, problem: Problem) -> Item {
         let [a, b] = problem.operands;
         let text = self.prompt.replace("{problem}", &format!("{a} {} {b}", problem.operator.sign()));

@@ -18,10 +18,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text::Tokenizer;
-use crate::types::Rules;
 
 /// Largest number that is one token.
-const MAX_VALUE: u32 = 999;
+pub(super) const MAX_VALUE: u32 = 999;
 /// Draws for one attempt after which the solver takes it that it has written every expression there is.
 const MAX_DRAWS: usize = 200;
 
@@ -57,21 +56,6 @@ fn default_guesses() -> usize {
 
 fn default_max_value() -> u32 {
     199
-}
-
-impl DemoConfig {
-    /// What its keys may be.
-    #[must_use]
-    pub(crate) fn rules(&self) -> Rules {
-        let Self { max_lines, guesses, give_up, max_value } = self;
-        let mut rules = Rules::default();
-        rules.positive("max_lines", *max_lines);
-        rules.positive("guesses", *guesses);
-        rules.share("give_up", *give_up);
-        let expected = format!("1 to {MAX_VALUE}");
-        rules.expect("max_value", max_value, &expected, (1..=MAX_VALUE).contains(max_value));
-        rules
-    }
 }
 
 /// Checks that the solver can write about `item`.
@@ -208,6 +192,7 @@ mod tests {
     use rewards::{Expression as Parsed, Rational};
 
     use super::*;
+    use crate::data::supervised::SourceSettings;
     use crate::{
         data::countdown::{CountdownConfig, generate, prompt_text},
         text::countdown_tokenizer,

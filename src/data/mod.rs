@@ -104,50 +104,39 @@ pub(crate) struct Item {
     pub task: Task,
 }
 
-impl DataConfig {
+/// The settings of one kind of problems.
+pub(crate) trait DataSettings {
     /// What its keys may be, without touching any file.
-    #[must_use]
-    pub(crate) fn rules(&self) -> Rules {
-        match self {
-            Self::Countdown(config) => config.rules(),
-            Self::Arithmetic(config) => config.rules(),
-            Self::Files(config) => config.rules(),
-        }
-    }
+    fn rules(&self) -> Rules;
 
     /// Makes or reads the problems.
     ///
     /// # Errors
-    /// If the configuration asks for more problems than there are, or if a file cannot be read or has broken rows.
-    pub(crate) fn items(&self) -> Result<Items> {
-        match self {
-            Self::Countdown(config) => countdown::generate(config).map(|problems| {
-                let items =
-                    |problems: Vec<_>| problems.into_iter().map(|problem| config.item(problem)).collect();
-                let heldout = EvalItems { name: HELDOUT.to_owned(), items: items(problems.eval) };
-                Items::generated(items(problems.train), heldout)
-            }),
-            Self::Arithmetic(config) => config.items(),
-            Self::Files(config) => config.items(),
-        }
-    }
+    /// If more problems are asked for than there are, or if a file cannot be read or has broken rows.
+    fn items(&self) -> Result<Items>;
 
-    /// The kinds of problems there are.
-    #[must_use]
-    pub(crate) fn kinds(&self) -> Vec<TaskKind> {
-        match self {
-            Self::Countdown(_) => vec![TaskKind::Countdown],
-            Self::Arithmetic(_) => vec![TaskKind::Question],
-            Self::Files(config) => config.kinds(),
-        }
+    /// The kinds of tasks that the problems are.
+    fn kinds(&self) -> Vec<TaskKind>;
+
+    /// How many problems to learn from, where a key says so.
+    fn n_train(&self) -> Option<usize> {
+        None
     }
 
     /// The files with the problems, those to learn from first.
+    fn files(&self) -> [Vec<&FileConfig>; 2] {
+        Default::default()
+    }
+}
+
+impl DataConfig {
+    /// What the recipe chose.
     #[must_use]
-    pub(crate) fn files(&self) -> [Vec<&FileConfig>; 2] {
+    pub(crate) fn settings(&self) -> &dyn DataSettings {
         match self {
-            Self::Countdown(_) | Self::Arithmetic(_) => Default::default(),
-            Self::Files(config) => [config.train.iter().collect(), config.eval.iter().collect()],
+            Self::Countdown(config) => config,
+            Self::Arithmetic(config) => config,
+            Self::Files(config) => config,
         }
     }
 }
@@ -276,7 +265,12 @@ mod tests {
     fn prompts_are_tokenized_and_their_ids_run_on_through_evaluation() {
         let tokenizer = countdown_tokenizer().unwrap();
         let config: DataConfig = serde_json::from_str(SMALL).unwrap();
-        let data = config.items().unwrap().tokenize(&PromptBuilder::new(&tokenizer, None).unwrap()).unwrap();
+        let data = config
+            .settings()
+            .items()
+            .unwrap()
+            .tokenize(&PromptBuilder::new(&tokenizer, None).unwrap())
+            .unwrap();
         assert_eq!((data.train.len(), data.n_eval(), data.eval.len()), (300, 20, 1));
         let ids: Vec<u64> = data.prompts().map(|p| p.id).collect();
         assert_eq!(ids, (0..320).collect::<Vec<u64>>());
@@ -291,8 +285,12 @@ mod tests {
     fn problems_that_are_measured_twice_are_said() {
         let tokenizer = countdown_tokenizer().unwrap();
         let config: DataConfig = serde_json::from_str(SMALL).unwrap();
-        let mut data =
-            config.items().unwrap().tokenize(&PromptBuilder::new(&tokenizer, None).unwrap()).unwrap();
+        let mut data = config
+            .settings()
+            .items()
+            .unwrap()
+            .tokenize(&PromptBuilder::new(&tokenizer, None).unwrap())
+            .unwrap();
         assert_eq!(data.notes(), Vec::<String>::new());
         let EvalSet { prompts, .. } = &mut data.eval[0];
         let again = Prompt { id: 320, ..(*prompts[3]).clone() };

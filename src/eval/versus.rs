@@ -1,11 +1,15 @@
 //! Several policies on the same problems: each one's numbers, and how far they are from those of one of them.
 
-use anyhow::{Result, ensure};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use super::paired::{average, difference};
 use super::table::percent;
 use super::{Estimate, EvalItem, EvalReport, Problem};
+use crate::files::write_whole;
 use crate::table::Table;
 
 /// What one policy reached on every set.
@@ -131,6 +135,20 @@ impl<'a> Versus<'a> {
             (share.name.clone(), Table { header, rows })
         };
         self.shares().iter().map(table).collect()
+    }
+
+    /// Writes `comparison.json` and `comparison.md` into the folder `out`.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub(crate) fn write(&self, out: &Path) -> Result<()> {
+        fs::create_dir_all(out).with_context(|| format!("could not make {}", out.display()))?;
+        write_whole(&out.join("comparison.json"), |mut w| {
+            serde_json::to_writer_pretty(&mut w, &self.to_json())?;
+            Ok(w.write_all(b"\n")?)
+        })?;
+        let tables: Vec<String> = self.tables().iter().map(|(_, table)| table.markdown() + "\n").collect();
+        write_whole(&out.join("comparison.md"), |w| Ok(w.write_all(tables.join("\n").as_bytes())?))
     }
 
     fn others(&self) -> impl Iterator<Item = (usize, &Measured)> {

@@ -54,10 +54,8 @@ impl Branching {
         let sequences: Vec<Sequence<'_>> = subjects.iter().map(Subject::sequence).collect();
         let segmented: Vec<Segmented> =
             subjects.iter().map(|subject| self.segmenter.segment(&subject.response)).collect();
-        let distance = match self.rule {
-            RuleConfig::Attention(rule) => rule.distance,
-            _ => AttentionConfig::default().distance,
-        };
+        let own = self.rule.settings().needs().influence;
+        let distance = own.unwrap_or(AttentionConfig::default().distance);
         let reach = (distance, lens.passes.max_tokens);
         let influence = influence(lens.policy, &sequences, &segmented, reach, lens.passes.check)?;
         let each = subjects.iter().zip(&segmented).zip(influence).zip(entropies);
@@ -82,10 +80,8 @@ impl Branching {
             entropies,
             ..Root::bare(subject.response.len(), RunRandom::new(0), 0)
         };
-        let branch_at = match self.rule {
-            RuleConfig::Uniform(_) => Vec::new(),
-            _ => self.rule.rule().pick(&root, self.n),
-        };
+        let rule = self.rule.settings();
+        let branch_at = if rule.is_lot() { Vec::new() } else { rule.pick(&root, self.n) };
         let before = |(step, _): &(&Range<usize>, usize)| branch_at.contains(&step.start);
         let branch_before_step = steps.iter().zip(1..).filter(before).map(|(_, number)| number).collect();
         Steps {

@@ -192,7 +192,7 @@ impl TotalLoss<'_> {
         let inputs = self.inputs;
         let new = stats.logprobs.detach().set_requires_grad(true);
         let old = inputs.old_logprobs.as_ref().map_or_else(|| new.detach(), Tensor::shallow_clone);
-        let token = self.config.policy.loss().token_loss(&LossInput {
+        let token = self.config.policy.settings().token_loss(&LossInput {
             new_logprobs: &new,
             old_logprobs: &old,
             advantages: &inputs.advantages,

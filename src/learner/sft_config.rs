@@ -44,7 +44,7 @@ impl SftConfig {
         });
         rules.share("weight_decay", *weight_decay);
         rules.positive("max_tokens", *max_tokens);
-        rules.part("source", source.rules());
+        rules.part("source", source.settings().rules());
         rules
     }
 }

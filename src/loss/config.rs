@@ -33,7 +33,7 @@ impl LossConfig {
     pub(crate) fn rules(&self) -> Rules {
         let Self { policy, aggregation: _, entropy_bonus, kl } = self;
         let mut rules = Rules::default();
-        rules.part("policy", policy.loss().rules());
+        rules.part("policy", policy.settings().rules());
         rules.not_negative("entropy_bonus", *entropy_bonus);
         if let Some(kl) = kl {
             rules.part("kl", kl.rules());
@@ -44,7 +44,7 @@ impl LossConfig {
     /// How token losses become one number.
     #[must_use]
     pub(crate) fn aggregation(&self) -> Aggregation {
-        self.aggregation.unwrap_or_else(|| self.policy.loss().aggregation())
+        self.aggregation.unwrap_or_else(|| self.policy.settings().aggregation())
     }
 
     /// The penalty on the distance to the reference, if it has any weight.

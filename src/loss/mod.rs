@@ -78,9 +78,9 @@ pub(crate) enum PolicyLossConfig {
 }
 
 impl PolicyLossConfig {
-    /// The loss that the recipe chose.
+    /// What the recipe chose.
     #[must_use]
-    pub(crate) fn loss(&self) -> &dyn PolicyLoss {
+    pub(crate) fn settings(&self) -> &dyn PolicyLoss {
         match self {
             Self::Clip(config) => config,
             Self::Gspo(config) => config,

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::config::{ModelConfig, SpecialIds};
 use super::layout::{Entry, Layout, Output};
 use crate::files::could_not_write;
-use crate::files::model_folder::{WEIGHTS, WEIGHTS_INDEX};
+use crate::files::model_folder::{CONFIG, WEIGHTS, WEIGHTS_INDEX};
 
 /// Largest shard, in bytes of tensors; transformers' limit. A single larger tensor gets a shard of its own.
 const SHARD_BYTES: u64 = 5_000_000_000;
@@ -48,7 +48,7 @@ pub(crate) fn save_folder(
         Output::Tied | Output::Vocabulary(_) => config.to_json(special),
         Output::Value { .. } => config.to_critic_json(special),
     };
-    write_new(&dir.join("config.json"), |file| file.write_all(json.as_bytes()))?;
+    write_new(&dir.join(CONFIG), |file| file.write_all(json.as_bytes()))?;
     save_weights(dir, layout, flat, SHARD_BYTES)?;
     // A new name is only safe on disk once its folder is.
     File::open(dir)

@@ -160,31 +160,56 @@ impl Recipe {
     /// What the keys of its sections may be, each section alone; keys are paths from the top.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
+        let Self {
+            run,
+            model,
+            sft,
+            data,
+            chat: _,
+            sampler,
+            explore,
+            sampling,
+            reward,
+            overlong,
+            groups,
+            advantage,
+            critic,
+            credit,
+            signals,
+            importance_sampling,
+            loss,
+            optim,
+            batch,
+            pipeline: _,
+            eval,
+            checkpoint: _,
+            observe: _,
+        } = self;
         let mut rules = Rules::default();
-        rules.part("run", self.run.rules());
-        rules.part("model", self.model.rules());
-        rules.part("data", self.data.rules());
-        rules.part("sampler", self.sampler.settings().rules());
-        rules.part("explore", self.explore.settings().rules());
-        rules.part("sampling", self.sampling.rules());
-        for (index, entry) in self.reward.iter().enumerate() {
+        rules.part("run", run.rules());
+        rules.part("model", model.rules());
+        rules.part("data", data.settings().rules());
+        rules.part("sampler", sampler.settings().rules());
+        rules.part("explore", explore.settings().rules());
+        rules.part("sampling", sampling.rules());
+        for (index, entry) in reward.iter().enumerate() {
             rules.part(&format!("reward.{index}"), entry.rules());
         }
-        rules.part("groups", self.groups.rules());
-        rules.part("advantage", self.advantage.build().rules());
-        for (index, entry) in self.credit.iter().enumerate() {
+        rules.part("groups", groups.rules());
+        rules.part("advantage", advantage.build().rules());
+        for (index, entry) in credit.iter().enumerate() {
             rules.part(&format!("credit.{index}"), entry.rules());
         }
-        rules.part("signals", self.signals.rules());
-        rules.part("loss", self.loss.rules());
-        rules.part("optim", self.optim.rules());
-        rules.part("batch", self.batch.rules());
-        rules.part("eval", self.eval.rules());
+        rules.part("signals", signals.rules());
+        rules.part("loss", loss.rules());
+        rules.part("optim", optim.rules());
+        rules.part("batch", batch.rules());
+        rules.part("eval", eval.rules());
         let optional = [
-            ("sft", self.sft.as_ref().map(SftConfig::rules)),
-            ("overlong", self.overlong.as_ref().map(OverlongConfig::rules)),
-            ("critic", self.critic.as_ref().map(CriticConfig::rules)),
-            ("importance_sampling", self.importance_sampling.as_ref().map(ImportanceConfig::rules)),
+            ("sft", sft.as_ref().map(SftConfig::rules)),
+            ("overlong", overlong.as_ref().map(|overlong| overlong.settings().rules())),
+            ("critic", critic.as_ref().map(CriticConfig::rules)),
+            ("importance_sampling", importance_sampling.as_ref().map(ImportanceConfig::rules)),
         ];
         for (name, part) in optional {
             rules.part(name, part.unwrap_or_default());

@@ -3,7 +3,7 @@
 use super::Recipe;
 use crate::{
     loss::{KlConfig, KlPlace},
-    rollout::explore::{ExploreConfig, TreeConfig, branch::RuleConfig},
+    rollout::explore::ExploreConfig,
     types::KlEstimator,
 };
 
@@ -45,16 +45,9 @@ pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if let ExploreConfig::Tree(TreeConfig { rule: RuleConfig::Attention(rule), .. }) = recipe.explore
-        && rule.min_start > sampling.max_new_tokens
-    {
-        notes.push(format!(
-            "[explore.rule] `min_start` = {} counts from the prompt's first token: with responses of at most {} tokens, branches \
-             leave the earliest steps, whatever attention says, unless prompts have more than {}; lower it, and `min_gap`",
-            rule.min_start,
-            sampling.max_new_tokens,
-            rule.min_start - sampling.max_new_tokens
-        ));
+    if let ExploreConfig::Tree(tree) = recipe.explore {
+        let idle = tree.rule.settings().idle(sampling.max_new_tokens);
+        notes.extend(idle.map(|idle| format!("[explore.rule] {idle}")));
     }
     notes.extend(recipe.signals.idle());
     notes.extend(boundless(recipe));

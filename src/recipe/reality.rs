@@ -45,7 +45,7 @@ fn missing(recipe: &Recipe) -> Vec<(String, String)> {
             require(file.is_file() || !folder.is_dir(), "model.path", &file, expected);
         }
     }
-    for (key, files) in ["data.train", "data.eval"].into_iter().zip(recipe.data.files()) {
+    for (key, files) in ["data.train", "data.eval"].into_iter().zip(recipe.data.settings().files()) {
         for file in files {
             require(file.path.is_file(), key, &file.path, "an existing file");
         }

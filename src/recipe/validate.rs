@@ -9,10 +9,7 @@ use self::learning::{advantage, credit, update};
 use self::start::start;
 use super::{Recipe, findings::Findings, problem::Finding};
 use crate::{
-    credit::advantage::AdvantageConfig,
-    pipeline::ZeroVariance,
-    rollout::explore::ExploreConfig,
-    score::{OverlongConfig, PenaltyConfig},
+    credit::advantage::AdvantageConfig, pipeline::ZeroVariance, rollout::explore::ExploreConfig,
     types::SharedPrefix,
 };
 
@@ -93,7 +90,8 @@ fn rewards(findings: &mut Findings, recipe: &Recipe) {
         "[[reward]]: the list is empty, so nothing could be learnt; add a grader".into()
     });
     for (index, entry) in reward.iter().enumerate() {
-        let foreign = recipe.data.kinds().into_iter().find(|kind| !entry.grader.settings().judges(*kind));
+        let foreign =
+            recipe.data.settings().kinds().into_iter().find(|kind| !entry.grader.settings().judges(*kind));
         findings.broken_if(foreign.is_some(), &[&format!("reward.{index}.type"), "data"], || {
             let (found, graders) = match foreign {
                 Some(TaskKind::Question) => {
@@ -122,9 +120,10 @@ fn rewards(findings: &mut Findings, recipe: &Recipe) {
                 .into()
         },
     );
-    if let Some(OverlongConfig::Penalty(PenaltyConfig { buffer, .. })) = overlong {
-        let limit = sampling.max_new_tokens;
-        findings.broken_if(*buffer > limit, &["overlong.buffer", "sampling.max_new_tokens"], || {
+    let limit = sampling.max_new_tokens;
+    if let Some(penalty) = overlong.and_then(|overlong| overlong.settings().penalty(limit)) {
+        let buffer = penalty.config.buffer;
+        findings.broken_if(buffer > limit, &["overlong.buffer", "sampling.max_new_tokens"], || {
             format!("[overlong] `buffer`: got {buffer}, expected 1 to [sampling] `max_new_tokens` = {limit}")
         });
     }

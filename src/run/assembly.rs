@@ -123,9 +123,8 @@ impl<'s> Run<'s> {
     ) -> Result<Self> {
         let critic =
             setup.recipe.critic.map(|config| CriticTrainer::new(config, setup.recipe.batch, &policy));
-        let critic = critic.transpose()?;
-        let mut trainer = Trainer::new(setup.step_config(), policy, setup.rollout_source()?, setup.credit());
-        (trainer.reference, trainer.critic) = (reference, critic);
+        let models = (policy, reference, critic.transpose()?);
+        let trainer = Trainer::new(setup.step_config(), models, setup.rollout_source()?, setup.credit());
         Ok(Self {
             trainer,
             setup,
@@ -174,7 +173,7 @@ impl<'s> Run<'s> {
         trainer.source.restore(source)?;
         trainer.grouping = Grouping::resume(head_groups);
         trainer.kl_coef = kl_coef;
-        run.guards.finite.refused_in_a_row = refused_in_a_row;
+        run.guards.restore(refused_in_a_row);
         let wall_before = progress.wall_s;
         Ok(Self { step, progress, unfinished, wall_before, ..run })
     }
@@ -195,7 +194,7 @@ impl<'s> Run<'s> {
             source: trainer.source_state()?,
             head_groups: trainer.grouping.groups().cloned(),
             progress: Progress { wall_s, ..self.progress },
-            refused_in_a_row: self.guards.finite.refused_in_a_row,
+            refused_in_a_row: self.guards.refused_in_a_row(),
             evaluations: self.evaluations.clone(),
             unfinished: self.unfinished.clone(),
         })

@@ -55,7 +55,7 @@ impl InputFiles {
             paths.extend(files.filter(|(_, path)| path.is_file()));
         }
         let as_named = |path: &PathBuf| (path.clone(), path.clone());
-        paths.extend(recipe.data.files().concat().into_iter().map(|file| as_named(&file.path)));
+        paths.extend(recipe.data.settings().files().concat().into_iter().map(|file| as_named(&file.path)));
         if let Some(SourceConfig::Jsonl(source)) = recipe.sft.as_ref().map(|sft| &sft.source) {
             paths.push(as_named(&source.path));
         }

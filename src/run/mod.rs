@@ -26,7 +26,7 @@ pub(crate) use inputs::{InputFiles, origin};
 pub(crate) use setup::Setup;
 pub(crate) use start::{initial_policy, run_sft};
 
-use self::guards::{Guards, Watched, smaller_updates};
+use self::guards::{Guards, Objection, Watched, smaller_updates};
 use self::writer::RunWriter;
 use crate::checkpoint::Progress;
 use crate::eval::EvalReport;
@@ -127,27 +127,27 @@ impl Run<'_> {
         self.step == self.setup.recipe.run.steps || (every != 0 && self.step.is_multiple_of(every))
     }
 
-    /// Saves, unless updates are refused: the cause may be in the weights already, and the newest checkpoint is from before.
-    /// After the last step there is no later chance, and the policy is the one that the evaluation has seen.
+    /// Saves, unless a guard would rather wait. After the last step there is no later chance, and the policy is the one that the
+    /// evaluation has seen.
     fn checkpoint(&mut self) -> Result<()> {
-        if self.guards.finite.refused_in_a_row > 0 && self.step < self.setup.recipe.run.steps {
-            return Ok(());
-        }
-        if let Some(doubt) = self.guards.before_saving(self.setup, &self.trainer.policy)? {
-            let (newest, remedy) = (self.writer.newest_checkpoint()?, smaller_updates(self.setup));
-            let step = self.step;
-            return Err(Failure::Diverged(format!(
-                "step {step}: {doubt}, so it is not saved; {newest}; {remedy}"
-            ))
-            .into());
+        for objection in self.guards.before_saving(self.setup, &self.trainer.policy)? {
+            match objection {
+                Objection::NotNow if self.step < self.setup.recipe.run.steps => return Ok(()),
+                Objection::NotNow => {}
+                Objection::Never(doubt) => {
+                    let (newest, remedy) = (self.writer.newest_checkpoint()?, smaller_updates(self.setup));
+                    let step = self.step;
+                    let said = format!("step {step}: {doubt}, so it is not saved; {newest}; {remedy}");
+                    return Err(Failure::Diverged(said).into());
+                }
+            }
         }
         self.save(false).map(drop)
     }
 
-    /// Saves, unless numbers that are not finite raise doubts about the policy; says which of the two.
+    /// Saves, unless a guard objects; says which of the two.
     fn save_if_sound(&mut self) -> Result<String> {
-        let is_sound = self.guards.finite.refused_in_a_row == 0
-            && self.guards.before_saving(self.setup, &self.trainer.policy)?.is_none();
+        let is_sound = self.guards.before_saving(self.setup, &self.trainer.policy)?.is_empty();
         Ok(match is_sound {
             true => format!("saved in {}", self.save(true)?),
             false => {

@@ -18,7 +18,7 @@ use crate::observe::Console;
 use crate::pipeline::{Collector, RolloutSource, RootReader, ZeroVariance};
 use crate::recipe::{Draft, Recipe};
 use crate::rollout::{DecodeEngine, Generation};
-use crate::score::{Judge, OverlongConfig, Scorer};
+use crate::score::{Judge, Scorer};
 use crate::signal::{DecodePlan, Segmenter};
 use crate::step::StepConfig;
 use crate::text::Tokenizer;
@@ -150,7 +150,7 @@ impl Setup {
             judge: Judge {
                 overlong: recipe
                     .overlong
-                    .and_then(|overlong| overlong.penalty(recipe.sampling.max_new_tokens)),
+                    .and_then(|overlong| overlong.settings().penalty(recipe.sampling.max_new_tokens)),
                 ..self.judge()
             },
             generation: Generation {
@@ -178,7 +178,7 @@ impl Setup {
             shared_prefix: recipe.batch.shared_prefix,
             exclude: Exclude {
                 zero_variance: recipe.groups.zero_variance != ZeroVariance::Keep,
-                cut_off: matches!(recipe.overlong, Some(OverlongConfig::Mask(_))),
+                cut_off: recipe.overlong.is_some_and(|overlong| overlong.settings().masks()),
                 unbranched: !recipe.explore.settings().trains_unbranched(),
             },
         }
@@ -248,7 +248,7 @@ impl Setup {
 
 /// The problems as `tokenizer` reads them; without one they are counted alone.
 fn data_set(draft: &mut Draft, tokenizer: Option<&Tokenizer>) -> Option<DataSet> {
-    let items = draft.judge(&["data"], |recipe| recipe.data.items().context("[data]"))?;
+    let items = draft.judge(&["data"], |recipe| recipe.data.settings().items().context("[data]"))?;
     draft.judge(&["batch.prompts", "data"], |recipe| check_number(recipe, items.train.len()));
     let tokenizer = tokenizer?;
     let data = draft.judge(&["data", "chat"], |recipe| {

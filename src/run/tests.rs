@@ -69,7 +69,7 @@ fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row(
     let good = run.trainer.policy.master().copy();
     break_policy(&mut run.trainer.policy);
     let row = run.train_step(&Interrupt::default()).unwrap();
-    assert_eq!((row.get("optim/skipped"), run.guards.finite.refused_in_a_row), (Some(1.0), 1));
+    assert_eq!((row.get("optim/skipped"), run.guards.refused_in_a_row()), (Some(1.0), 1));
     assert_eq!(run.trainer.learner.state().updates, 0);
     let dump = std::fs::read_to_string(dir.path().join("test/refused/step_000001.jsonl")).unwrap();
     let lines: Vec<serde_json::Value> = dump.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
@@ -78,7 +78,7 @@ fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row(
 
     run.trainer.policy.set_master(&good).unwrap();
     let row = run.train_step(&Interrupt::default()).unwrap();
-    assert_eq!((row.get("optim/skipped"), run.guards.finite.refused_in_a_row), (Some(0.0), 0));
+    assert_eq!((row.get("optim/skipped"), run.guards.refused_in_a_row()), (Some(0.0), 0));
     assert_eq!(run.trainer.learner.state().updates, 1);
 
     break_policy(&mut run.trainer.policy);
@@ -111,10 +111,10 @@ fn a_policy_in_doubt_is_not_saved() {
         assert!(said.starts_with("not saved, since the policy may be broken: the newest checkpoint is "));
         assert!(said.ends_with("checkpoints/step_000001"), "{said}");
     };
-    run.guards.finite.refused_in_a_row = 1;
+    run.guards.restore(1);
     not_saved(&mut run);
-    run.guards.finite.refused_in_a_row = 0;
-    assert_eq!(run.guards.before_saving(&setup, &run.trainer.policy).unwrap(), None);
+    run.guards.restore(0);
+    assert_eq!(run.guards.before_saving(&setup, &run.trainer.policy).unwrap(), []);
     break_policy(&mut run.trainer.policy);
     not_saved(&mut run);
     let error = run.checkpoint().unwrap_err();
@@ -153,10 +153,7 @@ fn the_first_update_is_checked_whenever_it_comes() {
         let good = run.trainer.policy.master().copy();
         break_policy(&mut run.trainer.policy);
         let _ = run.train_step(&Interrupt::default()).unwrap();
-        assert_eq!(
-            (run.guards.finite.refused_in_a_row, run.trainer.ratio_start()),
-            (1, RatioStart::Measured)
-        );
+        assert_eq!((run.guards.refused_in_a_row(), run.trainer.ratio_start()), (1, RatioStart::Measured));
 
         run.trainer.policy.set_master(&good).unwrap();
         let config = LearnerConfig { temperature: 2.0, ..setup.learner_config() };

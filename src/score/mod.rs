@@ -4,7 +4,9 @@ mod judge;
 mod overlong;
 
 pub(crate) use judge::{Judge, Whole};
-pub(crate) use overlong::{OverlongConfig, Penalty, PenaltyConfig};
+#[cfg(test)]
+pub(crate) use overlong::PenaltyConfig;
+pub(crate) use overlong::{OverlongConfig, Penalty};
 
 use anyhow::{Result, anyhow};
 use rewards::{MathConfig, Question, Response, Reward, RewardConfig, Status, Task, Verdict};

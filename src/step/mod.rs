@@ -112,21 +112,22 @@ impl Watch for Unwatched {
 }
 
 impl Trainer {
-    /// A trainer that has made no step yet.
+    /// A trainer that has made no step yet, of a policy, and where the recipe has them its reference and its critic.
     #[must_use]
     pub(crate) fn new(
         config: StepConfig,
-        policy: Policy,
+        models: (Policy, Option<Policy>, Option<CriticTrainer>),
         source: Box<dyn RolloutSource>,
         credit: Credit,
     ) -> Self {
+        let (policy, reference, critic) = models;
         Self {
             kl_coef: config.learner.loss.kl().map_or(0.0, |kl| kl.coef),
             learner: PolicyLearner::new(config.learner, &policy),
             config,
             policy,
-            reference: None,
-            critic: None,
+            reference,
+            critic,
             source,
             credit,
             grouping: Grouping::default(),

@@ -15,6 +15,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::Tokenizer;
+use crate::files::model_folder::{GENERATION_CONFIG, TOKENIZER, TOKENIZER_CONFIG};
 
 /// Special tokens, in order of id from 0.
 const SPECIALS: [&str; 3] = ["<unk>", "<pad>", "<eos>"];
@@ -40,9 +41,9 @@ pub(crate) fn countdown_tokenizer() -> Result<Tokenizer> {
     });
     let generation_config = json!({ "eos_token_id": 2, "pad_token_id": 1 });
     let files = [
-        ("tokenizer.json", tokenizer_json()),
-        ("tokenizer_config.json", tokenizer_config),
-        ("generation_config.json", generation_config),
+        (TOKENIZER, tokenizer_json()),
+        (TOKENIZER_CONFIG, tokenizer_config),
+        (GENERATION_CONFIG, generation_config),
     ];
     let files =
         files.into_iter().map(|(name, content)| Ok((name.to_owned(), serde_json::to_vec_pretty(&content)?)));

@@ -176,7 +176,7 @@ pub(crate) enum OldLogprobs {
     FirstPass,
 }
 
-/// A tree with what the models say about its tokens. A field is `None` exactly when nobody needed it.
+/// A tree with what the models say about its tokens. A field is `None` where nobody asked for it.
 #[derive(Clone, Debug)]
 pub(crate) struct MeasuredTree {
     /// The tree as sampled and scored.

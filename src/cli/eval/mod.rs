@@ -6,13 +6,12 @@ mod sets;
 mod subject;
 
 use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::eval::{Measured, Refused, Versus, of_reports};
-use crate::files::write_whole;
 use crate::interrupt::Interrupt;
+use crate::model::{BackendChoice, DeviceChoice, Dtype};
 use crate::observe::Console;
 use crate::recipe::{Problems, Recipe};
 use crate::rollout::{SamplingConfig, TEMPERATURES};
@@ -26,7 +25,6 @@ use serde_json::{Value, json};
 use self::name::named;
 use self::plan::Plan;
 use self::subject::Subject;
-use super::bench::{BackendArgument, DeviceArgument, DtypeArgument};
 use super::policy::Choices;
 use super::{grade, policy};
 
@@ -92,13 +90,13 @@ pub(super) struct Eval {
     max_num_seqs: Option<usize>,
     /// Compute precision; without it the recipe's, or auto
     #[arg(long, value_enum)]
-    dtype: Option<DtypeArgument>,
+    dtype: Option<Dtype>,
     /// Where to compute; without it the recipe's, or auto
     #[arg(long, value_enum)]
-    device: Option<DeviceArgument>,
+    device: Option<DeviceChoice>,
     /// What computes, ops: libtorch's operations on a CPU too; without it the recipe's, or auto
     #[arg(long, value_enum)]
-    backend: Option<BackendArgument>,
+    backend: Option<BackendChoice>,
     /// Keep every response and the results in this folder; the same command again goes on where it was interrupted
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -148,7 +146,7 @@ impl Eval {
         let measured: Vec<Measured> = subjects.iter().map(Subject::measured).collect();
         let versus = (measured.len() > 1).then(|| Versus::new(&measured, baseline)).transpose()?;
         if let Some((versus, out)) = versus.as_ref().zip(out) {
-            write_comparison(versus, out)?;
+            versus.write(out)?;
         }
         if self.json {
             let mut all: Vec<Value> = subjects.into_iter().map(|s| Value::Object(s.results.all)).collect();
@@ -249,9 +247,9 @@ impl Eval {
     /// `usual` with what the arguments say instead.
     fn choices(&self, usual: Choices) -> Choices {
         Choices {
-            device: self.device.map_or(usual.device, Into::into),
-            dtype: self.dtype.map_or(usual.dtype, Into::into),
-            backend: self.backend.map_or(usual.backend, Into::into),
+            device: self.device.unwrap_or(usual.device),
+            dtype: self.dtype.unwrap_or(usual.dtype),
+            backend: self.backend.unwrap_or(usual.backend),
         }
     }
 
@@ -337,15 +335,4 @@ fn print(subject: &Subject, plan: &Plan) -> Result<()> {
     let reports = subject.reports();
     super::say(format_args!("{}\n", of_reports(&reports).markdown()))?;
     subject.notes().into_iter().try_for_each(|note| super::say(format_args!("note: {note}")))
-}
-
-/// `comparison.json` and `comparison.md`.
-fn write_comparison(versus: &Versus<'_>, out: &Path) -> Result<()> {
-    fs::create_dir_all(out).with_context(|| format!("could not make {}", out.display()))?;
-    write_whole(&out.join("comparison.json"), |mut w| {
-        serde_json::to_writer_pretty(&mut w, &versus.to_json())?;
-        Ok(w.write_all(b"\n")?)
-    })?;
-    let tables: Vec<String> = versus.tables().iter().map(|(_, table)| table.markdown() + "\n").collect();
-    write_whole(&out.join("comparison.md"), |w| Ok(w.write_all(tables.join("\n").as_bytes())?))
 }

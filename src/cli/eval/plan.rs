@@ -100,8 +100,8 @@ impl Plan {
             greedy: eval.greedy || recipe.eval.greedy,
             ..recipe.eval
         };
-        let items = recipe.data.items().context("[data]")?;
-        let files: Vec<&FileConfig> = recipe.data.files()[1].clone();
+        let items = recipe.data.settings().items().context("[data]")?;
+        let files: Vec<&FileConfig> = recipe.data.settings().files()[1].clone();
         let files =
             files.iter().map(|file| Ok((file.path.display().to_string(), Fingerprint::read(&file.path)?)));
         let files: Vec<(String, Fingerprint)> = files.collect::<Result<_>>()?;

@@ -17,6 +17,7 @@ use rand::seq::SliceRandom;
 use rewards::Countdown;
 
 use super::{CountdownConfig, N_NUMBERS};
+use crate::data::DataSettings;
 use crate::types::{Purpose, RunRandom};
 
 /// Generated problems.

@@ -12,7 +12,7 @@ use rewards::TaskKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EvalItems, Item, Items};
+use super::{DataSettings, EvalItems, Item, Items};
 use crate::types::Rules;
 
 mod array;
@@ -97,10 +97,8 @@ pub(crate) enum OnBroken {
 /// Longest name of a set.
 const MAX_NAME: usize = 64;
 
-impl FilesConfig {
-    /// What its keys may be, without touching any file.
-    #[must_use]
-    pub(crate) fn rules(&self) -> Rules {
+impl DataSettings for FilesConfig {
+    fn rules(&self) -> Rules {
         let mut rules = Rules::default();
         for (key, files) in [("train", &self.train), ("eval", &self.eval)] {
             rules.expect(key, "no file", "at least one", !files.is_empty());
@@ -126,9 +124,7 @@ impl FilesConfig {
         rules
     }
 
-    /// The kinds of problems there are.
-    #[must_use]
-    pub(crate) fn kinds(&self) -> Vec<TaskKind> {
+    fn kinds(&self) -> Vec<TaskKind> {
         let of_file = |file: &FileConfig| match file.columns().is_countdown() {
             true => TaskKind::Countdown,
             false => TaskKind::Question,
@@ -136,11 +132,7 @@ impl FilesConfig {
         self.train.iter().chain(&self.eval).map(of_file).collect()
     }
 
-    /// Reads the problems.
-    ///
-    /// # Errors
-    /// If a file cannot be read, has no problem, or has broken rows where those are refused.
-    pub(crate) fn items(&self) -> Result<Items> {
+    fn items(&self) -> Result<Items> {
         let items = self.read()?;
         let wrong: Vec<String> =
             items.reports.iter().filter_map(|report| report.objection(self.broken)).collect();
@@ -148,6 +140,12 @@ impl FilesConfig {
         Ok(items)
     }
 
+    fn files(&self) -> [Vec<&FileConfig>; 2] {
+        [self.train.iter().collect(), self.eval.iter().collect()]
+    }
+}
+
+impl FilesConfig {
     /// The problems that can be read, of files with broken rows or without a problem too.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use self::rope::rope;
 use super::family::Dialect;
 use super::fields::{FETCH_AGAIN, Fields, shown};
 use super::{Family, ModelConfig};
+use crate::files::model_folder::CONFIG;
 use crate::files::read_regular;
 use crate::model::json;
 
@@ -32,7 +33,7 @@ impl ModelConfig {
     /// # Errors
     /// As [`Self::from_json`], with the file's name; or the file cannot be read.
     pub(crate) fn from_folder(dir: &Path) -> Result<Self> {
-        let path = dir.join("config.json");
+        let path = dir.join(CONFIG);
         let text = read_regular(&path, MAX_BYTES).with_context(|| {
             format!("{}: a model folder holds config.json, *.safetensors and tokenizer.json", path.display())
         })?;

@@ -1,15 +1,14 @@
 //! How a policy learns from its responses: advantages, credit, the update.
 
 use super::super::{Recipe, findings::Findings};
-use crate::credit::advantage::AdvantageConfig;
 
 pub(super) fn advantage(findings: &mut Findings, recipe: &Recipe) {
     let Recipe { run, advantage, critic, .. } = recipe;
-    let gae = matches!(advantage, AdvantageConfig::Gae(_));
-    findings.broken_if(gae && critic.is_none(), &["advantage.type", "critic"], || {
+    let asks_critic = advantage.build().needs().values;
+    findings.broken_if(asks_critic && critic.is_none(), &["advantage.type", "critic"], || {
         "[advantage] `type` = \"gae\" needs a critic: add a section [critic] with optim = { lr = ... }".into()
     });
-    findings.broken_if(!gae && critic.is_some(), &["critic", "advantage.type"], || {
+    findings.broken_if(!asks_critic && critic.is_some(), &["critic", "advantage.type"], || {
         "[critic] has no effect without [advantage] `type` = \"gae\"; leave it out, or choose that".into()
     });
     if let Some(critic) = critic {

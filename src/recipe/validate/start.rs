@@ -3,10 +3,7 @@
 use rewards::TaskKind;
 
 use super::super::{Recipe, findings::Findings};
-use crate::{
-    data::{DataConfig, supervised::SourceConfig},
-    hub::HubModel,
-};
+use crate::hub::HubModel;
 
 pub(super) fn start(findings: &mut Findings, recipe: &Recipe) {
     let Recipe { model, sft, data, batch, .. } = recipe;
@@ -14,11 +11,7 @@ pub(super) fn start(findings: &mut Findings, recipe: &Recipe) {
     if let Err(error) = HubModel::from_settings(model) {
         findings.broken(&["model.hub", "model.revision"], format!("[model] `hub` and `revision`: {error}"));
     }
-    let train_items = match data {
-        DataConfig::Countdown(data) => Some(data.train_items),
-        DataConfig::Arithmetic(data) => Some(data.train_items),
-        DataConfig::Files(_) => None,
-    };
+    let train_items = data.settings().n_train();
     if let Some(items) = train_items.filter(|items| *items > 0) {
         findings.broken_if(batch.prompts > items, &["batch.prompts", "data.train_items"], || {
             format!(
@@ -27,8 +20,8 @@ pub(super) fn start(findings: &mut Findings, recipe: &Recipe) {
             )
         });
     }
-    let demonstrates = sft.as_ref().is_some_and(|sft| matches!(sft.source, SourceConfig::CountdownDemos(_)));
-    let other = data.kinds().into_iter().find(|kind| *kind != TaskKind::Countdown);
+    let demonstrates = sft.as_ref().is_some_and(|sft| sft.source.settings().is_of_countdown());
+    let other = data.settings().kinds().into_iter().find(|kind| *kind != TaskKind::Countdown);
     findings.broken_if(demonstrates && other.is_some(), &["sft.source.type", "data.type"], || {
         "[sft.source] `type`: got \"countdown_demos\", expected \"jsonl\", since [data] has other problems than Countdown"
             .into()

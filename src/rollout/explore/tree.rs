@@ -73,7 +73,7 @@ impl Explorer for TreeExplorer {
     }
 
     fn needs(&self) -> RootNeeds {
-        self.config.rule.rule().needs()
+        self.config.rule.settings().needs()
     }
 
     fn grow(&mut self, tree: &Tree, roots: &[Root<'_>]) -> Growth {
@@ -81,13 +81,13 @@ impl Explorer for TreeExplorer {
         // A problem is judged once, by its first responses.
         let is_first = roots.first().is_some_and(|root| root.from == 0);
         let chosen = match is_first {
-            true => expand.expansion().choose(tree, roots, &mut self.solved),
+            true => expand.settings().choose(tree, roots, &mut self.solved),
             false => Some((0..roots.len()).collect()),
         };
         let Some(chosen) = chosen else { return Growth { forks: Vec::new(), is_dropped: true } };
         let forks = chosen.into_iter().flat_map(|chosen| {
             let (root, parent) = (&roots[chosen], roots[chosen].leaf);
-            rule.rule().pick(root, branches).into_iter().map(move |at| Fork { parent, at })
+            rule.settings().pick(root, branches).into_iter().map(move |at| Fork { parent, at })
         });
         let forks = forks.flat_map(|fork| std::iter::repeat_n(fork, continuations)).collect();
         Growth { forks, is_dropped: false }
@@ -139,9 +139,9 @@ impl ExploreSettings for TreeConfig {
         });
         let is_size = kept_gb.is_finite() && *kept_gb >= 0.0;
         rules.expect("kept_gb", format_args!("{kept_gb:?}"), "a finite number, at least 0", is_size);
-        rules.part("rule", rule.rule().rules());
-        let filter = expand.expansion().reads_influence();
-        let blind = filter && rule.rule().needs().influence.is_none();
+        rules.part("rule", rule.settings().rules());
+        let filter = expand.settings().reads_influence();
+        let blind = filter && rule.settings().needs().influence.is_none();
         rules.forbid(blind, &["expand.filter", "rule.type"], || {
             ": got true, expected false, or rule.type = \"attention\", whose influence it goes by".to_owned()
         });

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use super::{Guard, Watched, smaller_updates};
+use super::{Guard, Objection, Watched, smaller_updates};
 use crate::batch::NotLearned;
-use crate::run::Failure;
+use crate::model::Policy;
+use crate::run::{Failure, Setup};
 
 /// Steps in a row whose update is refused before the run gives up.
 const MAX_REFUSED: u32 = 10;
@@ -13,7 +14,7 @@ const MAX_REFUSED: u32 = 10;
 #[derive(Default)]
 pub(in crate::run) struct Finite {
     /// How many there were since the last that was not.
-    pub refused_in_a_row: u32,
+    pub(super) refused_in_a_row: u32,
 }
 
 impl Guard for Finite {
@@ -40,5 +41,10 @@ impl Guard for Finite {
             writer.newest_checkpoint()?
         ))
         .into())
+    }
+
+    /// The cause may be in the weights already, and the newest checkpoint is from before.
+    fn before_saving(&self, _: &Setup, _: &Policy) -> Result<Option<Objection>> {
+        Ok((self.refused_in_a_row > 0).then_some(Objection::NotNow))
     }
 }

@@ -29,6 +29,15 @@ pub(super) struct Watched<'a> {
     pub row: &'a MetricRow,
 }
 
+/// What speaks against saving.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Objection {
+    /// Nothing is known to be wrong, but the next steps will tell.
+    NotNow,
+    /// The policy is broken: why.
+    Never(String),
+}
+
 /// Watches one thing.
 pub(super) trait Guard {
     /// Looks at a step behind its update, before anything of it is kept. What it gives, a person is told.
@@ -40,11 +49,11 @@ pub(super) trait Guard {
         Ok(None)
     }
 
-    /// Why the policy must not be saved, if it must not.
+    /// What speaks against saving the policy now.
     ///
     /// # Errors
     /// If the policy cannot be asked.
-    fn before_saving(&self, setup: &Setup, policy: &Policy) -> Result<Option<String>> {
+    fn before_saving(&self, setup: &Setup, policy: &Policy) -> Result<Option<Objection>> {
         let _ = (setup, policy);
         Ok(None)
     }
@@ -70,13 +79,23 @@ impl Guards {
         Ok(said.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
-    /// Why `policy` must not be saved, if one of them objects.
+    /// All that speaks against saving `policy`.
     ///
     /// # Errors
     /// If the policy cannot be asked.
-    pub(super) fn before_saving(&mut self, setup: &Setup, policy: &Policy) -> Result<Option<String>> {
+    pub(super) fn before_saving(&mut self, setup: &Setup, policy: &Policy) -> Result<Vec<Objection>> {
         let said = self.all().into_iter().map(|guard| guard.before_saving(setup, policy));
-        Ok(said.collect::<Result<Vec<_>>>()?.into_iter().flatten().next())
+        Ok(said.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+
+    /// What they know that a run goes on with: how many updates in a row were refused.
+    pub(super) fn refused_in_a_row(&self) -> u32 {
+        self.finite.refused_in_a_row
+    }
+
+    /// Goes on from what [`Guards::refused_in_a_row`] said.
+    pub(super) fn restore(&mut self, refused_in_a_row: u32) {
+        self.finite.refused_in_a_row = refused_in_a_row;
     }
 
     fn all(&mut self) -> [&mut dyn Guard; 5] {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use tch::Kind;
 
-use super::Guard;
+use super::{Guard, Objection};
 use crate::model::{Inputs, Policy};
 use crate::run::Setup;
 
@@ -12,9 +12,10 @@ use crate::run::Setup;
 pub(in crate::run) struct Soundness;
 
 impl Guard for Soundness {
-    fn before_saving(&self, setup: &Setup, policy: &Policy) -> Result<Option<String>> {
-        let doubt = || Some(String::from("the policy's distribution over tokens is no longer finite"));
-        Ok(if is_sound(setup, policy)? { None } else { doubt() })
+    fn before_saving(&self, setup: &Setup, policy: &Policy) -> Result<Option<Objection>> {
+        let doubt =
+            || Objection::Never(String::from("the policy's distribution over tokens is no longer finite"));
+        Ok((!is_sound(setup, policy)?).then(doubt))
     }
 }
 

@@ -137,7 +137,7 @@ fn every_loss_is_linear_in_factors_of_0_or_more() {
         let loss = serde_json::from_str::<PolicyLossConfig>(config).unwrap();
         let token = |advantages: &Tensor| {
             let input = LossInput { new_logprobs: &new, old_logprobs: &old, advantages, lengths: &lengths };
-            loss.loss().token_loss(&input).loss
+            loss.settings().token_loss(&input).loss
         };
         let (plain, weighted) = (token(&advantages), token(&(&advantages * &factors)));
         assert!(distance(&weighted, &(plain * &factors)) < 1e-6, "{config}");

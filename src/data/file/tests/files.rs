@@ -1,3 +1,4 @@
+use crate::data::DataSettings;
 use rewards::{Question, Task};
 use serde_json::json;
 

@@ -38,6 +38,15 @@ impl BranchRule for AttentionConfig {
         RootNeeds { influence: Some(self.distance), ..RootNeeds::default() }
     }
 
+    fn idle(&self, max_new_tokens: usize) -> Option<String> {
+        let more = self.min_start.checked_sub(max_new_tokens).filter(|more| *more > 0)?;
+        Some(format!(
+            "`min_start` = {} counts from the prompt's first token: with responses of at most {max_new_tokens} tokens, branches \
+             leave the earliest steps, whatever attention says, unless prompts have more than {more}; lower it, and `min_gap`",
+            self.min_start
+        ))
+    }
+
     fn pick(&self, root: &Root<'_>, n: usize) -> Vec<usize> {
         let threshold = self.threshold(root.influence);
         let start = |step: usize| root.steps[step].start;

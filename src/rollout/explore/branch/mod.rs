@@ -56,6 +56,16 @@ pub(crate) trait BranchRule {
     /// it.
     fn pick(&self, root: &Root<'_>, n: usize) -> Vec<usize>;
 
+    /// Whether it draws lots, so that its places are told by no response.
+    fn is_lot(&self) -> bool {
+        false
+    }
+
+    /// What has no effect where responses have at most `max_new_tokens` tokens, as a sentence that begins with its key.
+    fn idle(&self, _max_new_tokens: usize) -> Option<String> {
+        None
+    }
+
     /// What its keys may be.
     fn rules(&self) -> Rules {
         Rules::default()
@@ -75,9 +85,9 @@ pub(crate) enum RuleConfig {
 }
 
 impl RuleConfig {
-    /// The rule.
+    /// What the recipe chose.
     #[must_use]
-    pub(crate) fn rule(&self) -> &dyn BranchRule {
+    pub(crate) fn settings(&self) -> &dyn BranchRule {
         match self {
             Self::Attention(config) => config,
             Self::Entropy(config) => config,

@@ -13,6 +13,10 @@ use crate::types::Purpose;
 pub(crate) struct UniformConfig {}
 
 impl BranchRule for UniformConfig {
+    fn is_lot(&self) -> bool {
+        true
+    }
+
     fn pick(&self, root: &Root<'_>, n: usize) -> Vec<usize> {
         let mut random = root.random.0.stream(Purpose::Branch, &root.coordinates(0));
         let places = root.n_tokens.saturating_sub(root.from + 1);

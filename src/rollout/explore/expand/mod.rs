@@ -36,9 +36,9 @@ pub(crate) enum ExpandConfig {
 }
 
 impl ExpandConfig {
-    /// The expansion.
+    /// What the recipe chose.
     #[must_use]
-    pub(crate) fn expansion(&self) -> &dyn Expansion {
+    pub(crate) fn settings(&self) -> &dyn Expansion {
         match self {
             Self::All(config) => config,
             Self::Difficulty(config) => config,

@@ -1,22 +1,21 @@
-//! Texts to imitate before reinforcement learning begins.
+//! `[sft.source]`: texts to imitate before reinforcement learning begins.
 //!
 //! Example `i` is a pure function of configuration, data and seed: the walk of [`super::order`] says which
 //! training problem or which line of a file it is about, and a demonstration is drawn at the coordinate `i`,
 //! so that a problem is demonstrated anew in every epoch.
 
-use std::{ops::Range, path::PathBuf, sync::Arc};
+mod countdown_demos;
+mod jsonl;
 
-use anyhow::{Context, Result, bail, ensure};
-use rewards::{Countdown, Task};
+use std::{ops::Range, sync::Arc};
+
+use anyhow::{Result, bail, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    PromptBuilder,
-    demonstrations::{self, DemoConfig, demonstrate},
-    jsonl,
-    order::visits,
-};
+pub(crate) use jsonl::JsonlSource;
+
+use super::{PromptBuilder, demonstrations::DemoConfig, order::visits};
 use crate::{
     text::Tokenizer,
     types::{Prompt, Purpose, Rules, RunRandom, TokenId},
@@ -32,12 +31,42 @@ pub(crate) enum SourceConfig {
     Jsonl(JsonlSource),
 }
 
-/// Keys of `type = "jsonl"`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct JsonlSource {
-    /// The file with the pairs.
-    pub path: PathBuf,
+/// The settings of one source.
+pub(crate) trait SourceSettings {
+    /// What its keys may be, without touching any file.
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
+
+    /// Whether it has something to say of Countdown problems alone.
+    fn is_of_countdown(&self) -> bool {
+        false
+    }
+
+    /// The texts; `train` are the problems that demonstrations are about. Prompts of pairs are written out as the policy reads
+    /// them, see [`PromptBuilder::written_out`].
+    ///
+    /// # Errors
+    /// If there is no problem or one that cannot be demonstrated, if the file cannot be read or has a broken line, or if an
+    /// example can be longer than `limits`.
+    fn texts(
+        &self,
+        train: &[Arc<Prompt>],
+        builder: &PromptBuilder<'_>,
+        limits: Limits,
+    ) -> Result<Box<dyn Texts>>;
+}
+
+/// What there is to imitate.
+pub(crate) trait Texts {
+    /// How many.
+    fn n(&self) -> usize;
+
+    /// Text `i` as the example with this `number`.
+    ///
+    /// # Errors
+    /// If it cannot be tokenized or is longer than the limits.
+    fn example(&self, i: usize, number: u64, random: &RunRandom) -> Result<Example>;
 }
 
 /// One text to imitate.
@@ -51,9 +80,8 @@ pub(crate) struct Example {
 
 /// An endless supply of examples.
 pub(crate) struct Source {
-    kind: Kind,
+    texts: Box<dyn Texts>,
     random: RunRandom,
-    limits: Limits,
 }
 
 /// Most tokens that prompt and response of one example may have together.
@@ -65,33 +93,20 @@ pub(crate) struct Limits {
     pub max_tokens: usize,
 }
 
-enum Kind {
-    Demonstrations(Box<Demonstrations>),
-    Pairs(Vec<Example>),
-}
-
-struct Demonstrations {
-    config: DemoConfig,
-    problems: Vec<(Arc<Prompt>, Countdown)>,
-    tokenizer: Tokenizer,
-}
-
 impl SourceConfig {
-    /// What its keys may be, without touching any file.
+    /// What the recipe chose.
     #[must_use]
-    pub(crate) fn rules(&self) -> Rules {
+    pub(crate) fn settings(&self) -> &dyn SourceSettings {
         match self {
-            Self::CountdownDemos(config) => config.rules(),
-            Self::Jsonl(_) => Rules::default(),
+            Self::CountdownDemos(config) => config,
+            Self::Jsonl(config) => config,
         }
     }
 
-    /// The source described; `train` are the problems that demonstrations are about. Prompts of pairs are written out as the
-    /// policy reads them, see [`PromptBuilder::written_out`].
+    /// The source described, see [`SourceSettings::texts`].
     ///
     /// # Errors
-    /// If the values are out of range, if there is no problem or one that cannot be demonstrated, if the file cannot be
-    /// read or has a broken line, or if an example can be longer than `limits`.
+    /// As there, and if values are out of range.
     pub(crate) fn build(
         &self,
         train: &[Arc<Prompt>],
@@ -99,54 +114,11 @@ impl SourceConfig {
         random: RunRandom,
         limits: Limits,
     ) -> Result<Source> {
-        let tokenizer = builder.tokenizer();
-        if let [problem, ..] = self.rules().problems().as_slice() {
+        if let [problem, ..] = self.settings().rules().problems().as_slice() {
             bail!("source of SFT: {problem}");
         }
-        let kind = match self {
-            Self::CountdownDemos(config) => {
-                ensure!(
-                    !train.is_empty(),
-                    "demonstrations: there are no training problems, expected at least one"
-                );
-                let problems = train.iter().map(|prompt| {
-                    let Task::Countdown(problem) = &prompt.task else {
-                        bail!("prompt {}: there are demonstrations of Countdown alone", prompt.id);
-                    };
-                    demonstrations::check(problem, config.max_value)
-                        .with_context(|| format!("prompt {}", prompt.id))?;
-                    Ok((Arc::clone(prompt), problem.clone()))
-                });
-                let problems: Vec<(Arc<Prompt>, Countdown)> = problems.collect::<Result<_>>()?;
-                let lengths =
-                    problems.iter().map(|(prompt, problem)| (prompt.tokens.len(), problem.numbers.len()));
-                if let Some((prompt, numbers)) = longest(lengths) {
-                    let response = demonstrations::most_tokens(numbers, config, tokenizer)?.saturating_add(1);
-                    limits.check(prompt, response).context("the longest demonstrations")?;
-                }
-                let (config, tokenizer) = (config.clone(), tokenizer.clone());
-                Kind::Demonstrations(Box::new(Demonstrations { config, problems, tokenizer }))
-            }
-            Self::Jsonl(JsonlSource { path }) => {
-                let expected = r#"{"prompt": text, "response": text}, neither empty"#;
-                Kind::Pairs(jsonl::read(path, expected, |Pair { prompt, response }, _| {
-                    ensure!(!prompt.is_empty(), "`prompt` is empty");
-                    ensure!(!response.is_empty(), "`response` is empty");
-                    let prompt = builder.written_out(&prompt)?;
-                    ensure!(!prompt.is_empty(), "`prompt` has no tokens");
-                    let example = example(prompt, &response, tokenizer)?;
-                    limits.check(example.prompt.len(), example.response.len())?;
-                    Ok(example)
-                })?)
-            }
-        };
-        Ok(Source { kind, random, limits })
+        Ok(Source { texts: self.settings().texts(train, builder, limits)?, random })
     }
-}
-
-/// Lengths of the longest prompt and of the longest list of numbers.
-fn longest(lengths: impl Iterator<Item = (usize, usize)>) -> Option<(usize, usize)> {
-    lengths.reduce(|(a, b), (c, d)| (a.max(c), b.max(d)))
 }
 
 impl Limits {
@@ -174,32 +146,13 @@ impl Source {
     /// # Errors
     /// If a text cannot be tokenized or is longer than the limits.
     pub(crate) fn examples(&self, numbers: Range<u64>) -> Result<Vec<Example>> {
-        let order = |n| visits(&self.random, Purpose::SftOrder, n, numbers.clone());
-        match &self.kind {
-            Kind::Pairs(pairs) => Ok(order(pairs.len()).into_iter().map(|i| pairs[i].clone()).collect()),
-            Kind::Demonstrations(demos) => {
-                let examples =
-                    order(demos.problems.len()).into_iter().zip(numbers.clone()).map(|(i, number)| {
-                        let (prompt, problem) = &demos.problems[i];
-                        let rng = &mut self.random.stream(Purpose::Demonstrations, &[number]);
-                        let text = demonstrate(problem, &demos.config, rng);
-                        let example = example(prompt.tokens.clone(), &text, &demos.tokenizer)?;
-                        let within = self.limits.check(example.prompt.len(), example.response.len());
-                        within.with_context(|| format!("demonstration {number}"))?;
-                        Ok(example)
-                    });
-                examples.collect()
-            }
-        }
+        let order = visits(&self.random, Purpose::SftOrder, self.texts.n(), numbers.clone());
+        order
+            .into_iter()
+            .zip(numbers)
+            .map(|(i, number)| self.texts.example(i, number, &self.random))
+            .collect()
     }
-}
-
-/// A line of a file of pairs.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Pair {
-    prompt: String,
-    response: String,
 }
 
 /// `response` to `prompt`, ended.
@@ -215,7 +168,10 @@ mod tests {
 
     use std::{collections::HashSet, fs};
 
+    use rewards::{Countdown, Task};
+
     use super::*;
+    use crate::data::demonstrations;
     use crate::{
         data::{DataConfig, countdown::CountdownConfig},
         text::countdown_tokenizer,
@@ -233,7 +189,7 @@ mod tests {
         };
         let tokenizer = countdown_tokenizer().unwrap();
         let builder = PromptBuilder::new(&tokenizer, None).unwrap();
-        DataConfig::Countdown(config).items().unwrap().tokenize(&builder).unwrap().train
+        DataConfig::Countdown(config).settings().items().unwrap().tokenize(&builder).unwrap().train
     }
 
     fn builder() -> PromptBuilder<'static> {
