@@ -47,7 +47,7 @@ pub(crate) struct Exclude {
     pub zero_variance: bool,
     /// Those that the limit of new tokens cut off.
     pub cut_off: bool,
-    /// First responses that nothing branches off from.
+    /// Roots that nothing branches off from.
     pub unbranched: bool,
 }
 

@@ -65,10 +65,10 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry(
         "root/reward_mean",
         "",
-        "Mean reward of first responses, which no branching weighs: what the policy earns.",
+        "Mean reward of roots, the responses that begin at the prompt, which no branching weighs: what the policy earns.",
     ),
-    entry("root/correct_mean", SHARE, "First responses that are correct."),
-    entry("root/length_mean", "tokens", "Mean length of first responses."),
+    entry("root/correct_mean", SHARE, "Roots that are correct."),
+    entry("root/length_mean", "tokens", "Mean length of roots."),
     entry("response_length/mean", "tokens", "Mean length of the responses."),
     entry("response_length/min", "tokens", "Length of the shortest response."),
     entry("response_length/max", "tokens", "Length of the longest response."),

@@ -17,7 +17,7 @@ pub(super) fn lines(step: Step, total: Step, row: &MetricRow, left: Option<f64>)
     let width = total.to_string().len();
     let head = format!("step {step:>width$}/{total}");
     let kl = row.get("policy/kl_ref").or_else(|| row.get("policy/approx_kl"));
-    // Of first responses: the others are as many, as hard and as long as the shape of trees makes them.
+    // Of roots: the others are as many, as hard and as long as the shape of trees makes them.
     let [reward, correct, length] =
         ["reward", "correct", "length"].map(|name| row.get(&format!("root/{name}_mean")));
     let fields = [

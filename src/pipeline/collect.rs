@@ -1,7 +1,7 @@
 //! What all schedules have in common: ask, score, read, let grow.
 //!
 //! ```text
-//! prompts --open, generate, score--> trees of first responses --finish--> whole trees
+//! prompts --open, generate, score--> trees of roots --finish--> whole trees
 //!                                         |    ^
 //!                                read, grow    generate, add        once a round
 //!                                         v    |

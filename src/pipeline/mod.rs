@@ -114,7 +114,7 @@ pub(crate) trait ScheduleSettings {
 pub(crate) enum PipelineConfig {
     /// Every response comes from the policy that learns from it.
     OnPolicy(OnPolicyConfig),
-    /// Branches come from the policy that learns from them, the first responses that they leave from the one before it.
+    /// Branches come from the policy that learns from them, the roots that they leave from the one before it.
     OneStepOff(OneStepOffConfig),
     /// Responses come from the policy before the last update, while that is made.
     Overlapped(OverlappedConfig),

@@ -1,5 +1,5 @@
-//! One step off (arXiv 2509.26628): a single call per step serves the branches of the last step's first responses and the
-//! first responses of the next prompts.
+//! One step off (arXiv 2509.26628): a single call per step serves the branches of the last step's roots and the
+//! roots of the next prompts.
 //!
 //! ```text
 //! step k     one call under the weights that it starts with:   branches off roots of k - 1   |   roots for k + 1
@@ -43,7 +43,7 @@ pub(crate) struct OneStepOff {
     pub collector: Collector,
     /// Prompts per step.
     pub n_prompts: usize,
-    /// First responses that wait for their branches; `None` before the first step.
+    /// Roots that wait for their branches; `None` before the first step.
     pub pending: Option<PendingBranches>,
 }
 
@@ -82,7 +82,7 @@ impl RolloutSource for OneStepOff {
 }
 
 impl OneStepOff {
-    /// What `branches` are answered, and new first responses, in one call.
+    /// What `branches` are answered, and new roots, in one call.
     fn answer(
         &mut self,
         context: &mut CollectContext<'_>,

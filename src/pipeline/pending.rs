@@ -139,7 +139,7 @@ impl PendingTree {
 }
 
 impl Collector {
-    /// Where it stands, with first responses that are `pending`.
+    /// Where it stands, with roots that are `pending`.
     #[must_use]
     pub(crate) fn state(&self, pending: Option<&PendingBranches>) -> SourceState {
         self.state_with(pending.map(Pending::of_branches))
@@ -154,7 +154,7 @@ impl Collector {
         SourceState { sampler: self.sampler.state(), explorer: self.explorer.state(), pending }
     }
 
-    /// Goes on from `state`; gives first responses or whole trees that are pending.
+    /// Goes on from `state`; gives roots or whole trees that are pending.
     ///
     /// # Errors
     /// If the state does not fit sampler or prompts.

@@ -22,7 +22,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("group", "Groups"),
     ("rollout", "Generation"),
     ("tree", "Trees"),
-    ("root", "First responses"),
+    ("root", "Roots"),
     ("response_length", "Length"),
     ("policy", "Policy"),
     ("loss", "Loss"),

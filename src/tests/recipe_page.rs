@@ -19,8 +19,8 @@ rlcredit recipes --explain credit.rhythm   # a choice of `type`
 
 A recipe is a TOML file. `[optim]` is a table that it has once, `[[credit]]` an entry of a list. Where a section has a `type`, that
 chooses which other keys it has. Beside the sections a recipe may name another one that it stands on, `base = \"other.toml\"`: what it
-does not say is that one's. `--set optim.lr=1e-5` changes a key on the command line. A *required* key has no default and has to be there; one with the default
-*none* may be left out, and its meaning says what happens then.
+does not say is that one's. `--set optim.lr=1e-5` changes a key on the command line. A *required* key has no default and has to be
+there; one with the default *none* may be left out, and its meaning says what happens then.
 
 ## Sections
 ";

@@ -179,7 +179,7 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<Penalty>) -> 
     (source, Policy::scratch(shape, &random, Placement::cpu_f32()).unwrap())
 }
 
-/// A reader of first responses.
+/// A reader of roots.
 fn reader(tokenizer: &Tokenizer, random: RunRandom) -> RootReader {
     let segmenter = Arc::new(Segmenter::new(tokenizer).unwrap());
     RootReader { segmenter, temperature: 1.0, max_tokens: 1 << 12, random }
@@ -217,7 +217,7 @@ fn a_response_near_the_limit_loses_reward_and_its_graders_verdict_stays() {
     assert!(verdict.correct() && verdict.parts["overlong"] == -0.25, "{verdict:?}");
 }
 
-/// Two prompts a step, two first responses each, of which each is left at one place by one other.
+/// Two prompts a step, two roots each, of which each is left at one place by one other.
 #[test]
 fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() {
     let (source, policy) = scripted(&[true, false].repeat(11), 0, None);
@@ -250,7 +250,7 @@ fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() 
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(asked.len(), 4, "one call a step, and one before the first for its first responses");
+    assert_eq!(asked.len(), 4, "one call a step, and one before the first for its roots");
     assert_eq!(asked[0].len(), 4);
     let mut waiting = asked[0];
     for call in &asked[1..] {
@@ -258,7 +258,7 @@ fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() 
         let expected: Vec<(u64, u32)> =
             waiting.iter().map(|(prompt, sample)| (*prompt, sample + 2)).collect();
         assert_eq!(branches, expected, "branches first, numbered on");
-        assert!(roots.len() == 4 && roots.iter().all(|(_, sample)| *sample < 2), "then first responses");
+        assert!(roots.len() == 4 && roots.iter().all(|(_, sample)| *sample < 2), "then roots");
         waiting = roots;
     }
     for (rollouts, age) in batches.iter().zip([0, 1, 1]) {

@@ -137,7 +137,7 @@ fn a_run_that_refills_resumes_too() {
     assert_eq!(last["progress/samples"].as_f64().unwrap(), 4.0 * (24.0 + sum("group/discarded")));
 }
 
-/// First responses that wait for their branches, the running mean of influence, and paths that hold tokens of two policies.
+/// Roots that wait for their branches, the running mean of influence, and paths that hold tokens of two policies.
 #[test]
 fn runs_on_trees_resume_under_every_schedule() {
     let tree = "type = \"tree\"\nroots = 3\nbranches = 2\ncontinuations = 2\n[explore.rule]\ntype = \"attention\"\ndistance = 1\n\

@@ -76,7 +76,7 @@ mod tests {
         assert!(path.len() == expected.len() && close, "{path:?}, expected {expected:?}");
     }
 
-    /// Two first responses, two branches of the first after two tokens, a branch of the second branch after three.
+    /// Two roots, two branches of the first after two tokens, a branch of the second branch after three.
     #[test]
     fn a_segment_counts_what_it_adds_at_both_ends() {
         let tree = grown(&[
@@ -103,7 +103,7 @@ mod tests {
         assert!(estimate(&tree).iter().flatten().all(|a| *a == 0.0));
     }
 
-    /// A random tree: each leaf is a first response or forks from an earlier one.
+    /// A random tree: each leaf is a root or forks from an earlier one.
     fn trees() -> impl Strategy<Value = MeasuredTree> {
         let leaf =
             (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 1..9usize, any::<bool>(), 0..3u8);

@@ -91,6 +91,9 @@ impl Smallest {
             Takes::Choice(_) => ("a name".to_owned(), None),
             Takes::Plain(takes) => (takes.clone(), None),
         };
+        let range: Vec<String> = self.rules.of(&path).map(str::to_owned).collect();
+        // A rule says it better than the type.
+        let takes = if range.is_empty() { takes } else { takes.replace(", 0 or more", "") };
         Entry {
             name: key.name,
             takes,
@@ -99,7 +102,7 @@ impl Smallest {
                 .map(|words| words.within().choices())
                 .unwrap_or_default(),
             left_out: self.left_out(key),
-            range: self.rules.of(&path).map(str::to_owned).collect(),
+            range,
             about: words.map(Words::sentence).unwrap_or_default(),
             section,
         }

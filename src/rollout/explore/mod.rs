@@ -75,7 +75,7 @@ pub(crate) trait ExploreSettings {
         0
     }
 
-    /// Whether first responses are trained on that nothing branches off from.
+    /// Whether roots are trained on that nothing branches off from.
     fn trains_unbranched(&self) -> bool {
         true
     }
@@ -95,7 +95,7 @@ pub(crate) trait ExploreSettings {
 pub(crate) enum ExploreConfig {
     /// Independent responses: a tree without forks.
     Group(GroupConfig),
-    /// First responses and others that branch off them.
+    /// Roots, the first responses to a prompt, and others that branch off them.
     Tree(TreeConfig),
 }
 

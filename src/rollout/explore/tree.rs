@@ -1,7 +1,8 @@
-//! A tree: first responses, and others that branch off them (arXiv 2509.26628, TreeRL's arXiv 2506.11902).
+//! A tree: roots, the first responses to a prompt, and others that branch off them (arXiv 2509.26628, TreeRL's arXiv
+//! 2506.11902).
 //!
 //! ```text
-//! roots first responses;  of each: branches places;  at each: continuations new responses with all before it in common
+//! roots responses;  of each: branches places;  at each: continuations new responses with all before it in common
 //! each round beyond the first: the same of each response that the round before it brought, behind the place where it left
 //! ```
 
@@ -23,21 +24,21 @@ const MOST: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TreeConfig {
-    /// First responses per prompt.
+    /// Roots, the first responses, per prompt.
     pub roots: usize,
-    /// Branch points per first response.
+    /// Branch points per root.
     pub branches: usize,
     /// New responses per branch point.
     pub continuations: usize,
     /// How often a tree grows: beyond the first round, from the responses of the round before.
     pub rounds: usize,
-    /// Whether first responses that nothing branches off from are trained on; they are compared with all the same.
+    /// Whether roots that nothing branches off from are trained on; they are compared with all the same.
     pub train_unbranched: bool,
     /// GB of keys and values that responses leave for those that branch off them; beyond it prefixes are read anew.
     pub kept_gb: f64,
     /// Where in a response others branch off.
     pub rule: RuleConfig,
-    /// Which first responses others branch off.
+    /// Which roots others branch off.
     pub expand: ExpandConfig,
 }
 
@@ -78,7 +79,7 @@ impl Explorer for TreeExplorer {
 
     fn grow(&mut self, tree: &Tree, roots: &[Root<'_>]) -> Growth {
         let TreeConfig { branches, continuations, rule, expand, .. } = self.config;
-        // A problem is judged once, by its first responses.
+        // A problem is judged once, by its roots.
         let is_first = roots.first().is_some_and(|root| root.from == 0);
         let chosen = match is_first {
             true => expand.settings().choose(tree, roots, &mut self.solved),

@@ -29,7 +29,7 @@ pub(crate) struct RootNeeds {
 pub(crate) struct Root<'a> {
     /// Its index in its tree.
     pub leaf: usize,
-    /// How many of its tokens are another response's, which it left there; 0 for a first response.
+    /// How many of its tokens are another response's, which it left there; 0 for a root.
     pub from: usize,
     /// Number of tokens of the prompt.
     pub n_prompt: usize,

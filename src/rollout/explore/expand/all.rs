@@ -1,4 +1,4 @@
-//! Every first response is branched off.
+//! Every root is branched off.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
-//! More of a hard problem's responses are branched off, fewer of an easy one's (arXiv 2509.26628), with z the share of the G first responses that are right (of those among them that were
-//! graded; the others come last where some are chosen by kind, and z is 0 where none was):
+//! More of a hard problem's responses are branched off, fewer of an easy one's (arXiv 2509.26628), with z the share of the G roots
+//! that are right (of those among them that were graded; the others come last where some are chosen by kind, and z is 0 where
+//! none was):
 //!
 //! ```text
 //! n = ceil(G exp(-z))                        or rounded to the nearest; G where not fewer
@@ -25,7 +26,7 @@ pub(crate) struct DifficultyConfig {
     pub fewer: bool,
     /// What becomes of the number of responses, G exp(-z) with z the share that is right, where it is not whole.
     pub rounding: Rounding,
-    /// Whether the rarer kind, right or wrong, comes first; else the first responses do.
+    /// Whether the rarer kind, right or wrong, comes first; else the roots do.
     pub rare_first: bool,
     /// Whether problems that are always solved are trained on only if their influence is above the running mean.
     pub filter: bool,
@@ -49,7 +50,7 @@ pub(crate) enum Rounding {
 }
 
 impl DifficultyConfig {
-    /// Number of the `n` first responses, a share `right` of them right, that others branch off.
+    /// Number of the `n` roots, a share `right` of them right, that others branch off.
     #[must_use]
     pub(crate) fn number(&self, n: usize, right: f64) -> usize {
         if !self.fewer {

@@ -1,4 +1,4 @@
-//! Which first responses others branch off: `[explore.expand]`.
+//! Which roots others branch off: `[explore.expand]`.
 
 mod all;
 mod difficulty;
@@ -13,7 +13,7 @@ use super::branch::Root;
 use crate::stats::mean;
 use crate::types::Tree;
 
-/// Chooses the first responses that others branch off.
+/// Chooses the roots that others branch off.
 pub(crate) trait Expansion {
     /// Whether it goes by how much later steps look back at each step.
     fn reads_influence(&self) -> bool {
@@ -25,13 +25,13 @@ pub(crate) trait Expansion {
     fn choose(&self, tree: &Tree, roots: &[Root<'_>], solved: &mut Solved) -> Option<Vec<usize>>;
 }
 
-/// Which first responses of a tree others branch off.
+/// Which roots of a tree others branch off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum ExpandConfig {
-    /// All first responses are branched off.
+    /// All roots are branched off.
     All(AllConfig),
-    /// More first responses of a hard problem are branched off, fewer of an easy one: ADS of AttnRL.
+    /// More roots of a hard problem are branched off, fewer of an easy one: ADS of AttnRL.
     Difficulty(DifficultyConfig),
 }
 
