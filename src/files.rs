@@ -90,9 +90,7 @@ pub(crate) fn set_aside(path: &Path) -> Result<PathBuf> {
 
 /// Holds a file so that no other process can; ends with this value or the process, however that ends.
 #[derive(Debug)]
-pub(crate) struct Lock {
-    _file: File,
-}
+pub(crate) struct Lock(File);
 
 impl Lock {
     /// The lock behind the file at `path`, which is made where it is missing; `None` while somebody else holds it.
@@ -101,13 +99,25 @@ impl Lock {
     /// If the file cannot be opened, or its file system knows no locks.
     pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
         let file = append_to(path).with_context(|| format!("could not open {}", path.display()))?;
+        Self::try_on(file, path)
+    }
+
+    /// As [`Lock::try_acquire`], of a `file` that was opened at `path`.
+    pub(crate) fn try_on(file: File, path: &Path) -> Result<Option<Self>> {
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("could not lock {}", path.display()))
             }
         }
+    }
+}
+
+impl Drop for Lock {
+    /// Closing alone would not do: a program that is being started at the moment holds the file too, until it runs.
+    fn drop(&mut self) {
+        _ = self.0.unlock();
     }
 }
 
@@ -127,6 +137,18 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    /// As it is in a child process between its fork and its program.
+    #[test]
+    fn a_lock_ends_with_its_value_though_its_file_is_open_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = Lock::try_acquire(&path).unwrap().unwrap();
+        let _elsewhere = lock.0.try_clone().unwrap();
+        assert!(Lock::try_acquire(&path).unwrap().is_none());
+        drop(lock);
+        assert!(Lock::try_acquire(&path).unwrap().is_some());
+    }
 
     #[test]
     fn a_full_disk_is_said_once() {

@@ -10,7 +10,7 @@
 //!
 //! Nothing is written or read that is not within the cache folder, links included.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::hash::ContentHash;
 use super::place::{HubModel, is_commit};
-use crate::files::{read_regular, write_whole};
+use crate::files::{Lock, read_regular, write_whole};
 
 /// Longest file that holds a commit, bytes.
 const REF_BYTES: u64 = 1 << 10;
@@ -114,17 +114,11 @@ impl Shelf {
     }
 
     /// The sole right to fetch the content with this hash; `None` while another process has it.
-    pub(super) fn try_lock(&self, hash: &ContentHash) -> Result<Option<File>> {
+    pub(super) fn try_lock(&self, hash: &ContentHash) -> Result<Option<Lock>> {
         let path = folder_within(&self.root, &[".locks", &self.name])?.join(format!("{hash}.lock"));
         let file = plain(OpenOptions::new().create(true).append(true)).open(&path);
         let file = file.with_context(|| format!("could not open {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("could not lock {}", path.display()))
-            }
-        }
+        Lock::try_on(file, &path)
     }
 
     /// Whether there is a file at `path`.

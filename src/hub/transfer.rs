@@ -14,6 +14,7 @@ use super::client::{Answer, Client};
 use super::hash::ContentHash;
 use super::place::HubModel;
 use super::trouble::{Arriving, Tries, Trouble, Watch};
+use crate::files::Lock;
 
 /// How many bytes further than all before a try has to come, for the next to count as the first one again.
 const GOOD_WAY: u64 = 16_000_000;
@@ -154,7 +155,7 @@ impl Transfer<'_> {
     /// The sole right to fetch the content; where that has to be waited for, `answer` is given up, so that its server does not
     /// wait as well. Who has it may be writing gigabytes to a slow disk or checking them, which nobody sees, and it ends with
     /// the process; so it is waited for as long as it takes, and a person is told when nothing is to be seen.
-    fn lock(&self, hash: &ContentHash, part: &Path, answer: &mut Option<Answer>) -> Result<File, Trouble> {
+    fn lock(&self, hash: &ContentHash, part: &Path, answer: &mut Option<Answer>) -> Result<Lock, Trouble> {
         let length = || fs::symlink_metadata(part).map_or(0, |part| part.len());
         let (mut seen, mut since, mut is_told) = (length(), Instant::now(), false);
         loop {
