@@ -1,13 +1,13 @@
 //! Signals end a run in order, and the same signal again ends it at once.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use super::child;
 use crate::interrupt::{Interrupt, StopSignal};
 
-/// How many milliseconds the child takes to save, or `nothing` where there is nothing to save.
+/// How many milliseconds the child takes to save; `told` until a line comes, `nothing` where there is nothing to save.
 const CHILD: &str = "INTERRUPT_CHILD";
 /// For how many milliseconds the same signal is still the first one.
 const ONCE: &str = "INTERRUPT_ONCE";
@@ -39,7 +39,10 @@ fn child_runs_until_interrupted() {
     };
     assert!(interrupt.check().is_err() && interrupt.immediate().is_err());
     println!("saving after {signal}");
-    std::thread::sleep(Duration::from_millis(saving_ms.parse().unwrap_or(0)));
+    match saving_ms.as_str() {
+        "told" => drop(std::io::stdin().read_line(&mut String::new()).unwrap()),
+        ms => std::thread::sleep(Duration::from_millis(ms.parse().unwrap())),
+    }
     println!("saved");
     std::process::exit(signal.exit_code().into());
 }
@@ -58,7 +61,8 @@ fn plain() -> Command {
 }
 
 fn start(mut command: Command, saving: impl ToString) -> (Child, BufReader<ChildStdout>) {
-    let mut child = command.env(CHILD, saving.to_string()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.env(CHILD, saving.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     wait_for(&mut out, "ready");
     (child, out)
@@ -118,11 +122,12 @@ fn neither_the_same_signal_soon_again_nor_another_leaves_the_saving_undone() {
     for (first, other, name, code) in INSISTED {
         let mut command = plain();
         command.env(ONCE, "60000");
-        let (mut child, mut out) = start(command, 300);
+        let (mut child, mut out) = start(command, "told");
         send(&child, first);
         wait_for(&mut out, &format!("saving after {name}"));
         send(&child, first);
         send(&child, other);
+        child.stdin.take().unwrap().write_all(b"\n").unwrap();
         wait_for(&mut out, "saved");
         assert_eq!(child.wait().unwrap().code(), Some(code));
     }
