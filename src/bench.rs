@@ -288,7 +288,7 @@ fn trainer(config: &BenchConfig, policy: Policy, tokenizer: Tokenizer, prompts: 
     let credit = Credit { strategies, ..Credit::new(advantage.build()) };
     let plan = credit.needs().signals().then(|| DecodePlan::new(&settings.signals, &policy.config)).flatten();
     let source = MadeUp::new(config, plan, tokenizer, prompts);
-    Trainer::new(settings, (policy, None, None), Box::new(source), credit)
+    Trainer::new(settings, policy, None, None, Box::new(source), credit)
 }
 
 /// Most bytes of a file of prompts.

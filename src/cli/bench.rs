@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::bench::{BenchConfig, bench};
-use crate::credit::strategy::CreditConfig;
-use crate::model::{BackendChoice, DeviceChoice, Dtype};
-use crate::run::Failure;
 use anyhow::Result;
 use clap::Args;
 
 use super::policy;
+use crate::bench::{BenchConfig, bench};
+use crate::credit::strategy::CreditConfig;
+use crate::model::{BackendChoice, DeviceChoice, Dtype};
+use crate::run::Failure;
 
 #[derive(Args)]
 pub(super) struct Bench {

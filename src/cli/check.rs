@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Result;
+use clap::Args;
+
 use crate::recipe::Draft;
 use crate::run::{Failure, Setup};
 use crate::run_folder::RunFolder;
-use anyhow::Result;
-use clap::Args;
 
 #[derive(Args)]
 pub(super) struct Check {

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Result;
+use clap::Args;
+
 use crate::compare::folder::has_comparison;
 use crate::compare::{
     ComparisonFolder, Origin, Plan, Summary, Wanted, execute, of, report, summarise, write_results,
@@ -13,8 +16,6 @@ use crate::interrupt::Interrupt;
 use crate::observe::Console;
 use crate::run::{Failure, Outcome};
 use crate::types::{masked, shell_word};
-use anyhow::Result;
-use clap::Args;
 
 #[derive(Args)]
 pub(super) struct Compare {

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use crate::data::file::{AnswerIn, Preset, Profile, Seen};
 use crate::data::{ChatConfig, DataConfig, FileConfig, Items, PromptBuilder};
 use crate::hub::HubModel;
 use crate::recipe::Draft;
 use crate::run::Failure;
 use crate::text::{Tokenizer, countdown_tokenizer};
-use anyhow::{Context, Result, anyhow, bail};
-use clap::Args;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 mod show;
 mod survey;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::data::jsonl;
-use crate::run::Failure;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use rewards::{Question, Response, RewardConfig, Status, Task, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
+
+use crate::data::jsonl;
+use crate::run::Failure;
 
 mod given;
 

@@ -5,6 +5,10 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anstream::{AutoStream, ColorChoice};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
 use crate::data::jsonl;
 use crate::files::{require_writable, write_named};
 use crate::inspect::source::{Limits, Line};
@@ -17,9 +21,6 @@ use crate::observe::Console;
 use crate::run::Failure;
 use crate::signal::Segmenter;
 use crate::types::{RunRandom, Step};
-use anstream::{AutoStream, ColorChoice};
-use anyhow::Result;
-use clap::{Args, ValueEnum};
 
 mod facts;
 mod given;

@@ -21,11 +21,12 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::process::{self, ExitCode};
 
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
 use crate::recipe::Problems;
 use crate::run::Failure;
 use crate::types::{NotFinite, masked, printable};
-use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
 
 /// Structure-aware RL post-training for language models.
 #[derive(Parser)]

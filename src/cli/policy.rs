@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result, ensure};
+
 use crate::checkpoint::{Latest, VerifiedCheckpoint, is_sealed, seals};
 use crate::files::model_folder::{CONFIG, TOKENIZER};
 use crate::hub::{Files, Hub, HubModel};
@@ -10,7 +12,6 @@ use crate::model::{BackendChoice, DeviceChoice, Dtype, ModelConfig, ModelSetting
 use crate::observe::Console;
 use crate::run::Failure;
 use crate::text::Tokenizer;
-use anyhow::{Context, Result, ensure};
 
 /// A policy ready to answer.
 pub(super) struct Loaded {

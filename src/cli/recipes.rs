@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::files::write_whole;
-use crate::recipe::{Draft, Recipe, Reference, SHIPPED, Shipped};
-use crate::run::Failure;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use super::{remark, require, say};
+use crate::files::write_whole;
+use crate::recipe::{Draft, Recipe, Reference, SHIPPED, Shipped};
+use crate::run::Failure;
 
 #[derive(Args)]
 pub(super) struct Recipes {

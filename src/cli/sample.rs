@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::data::{ChatConfig, PromptBuilder};
-use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite};
-use crate::run::Failure;
-use crate::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rewards::{Countdown, Task};
 
 use super::policy::{self, Choices, Loaded};
+use crate::data::{ChatConfig, PromptBuilder};
+use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite};
+use crate::run::Failure;
+use crate::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
 
 #[derive(Args)]
 pub(super) struct Sample {

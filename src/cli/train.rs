@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::{Context, Result};
+use clap::Args;
+
 use crate::interrupt::Interrupt;
 use crate::observe::Console;
 use crate::recipe::Draft;
 use crate::run::{Failure, Outcome, Request, Setup, keep_time, train};
 use crate::run_folder::RunFolder;
 use crate::types::shell_word;
-use anyhow::{Context, Result};
-use clap::Args;
 
 #[derive(Args)]
 pub(super) struct Train {

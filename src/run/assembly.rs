@@ -123,8 +123,8 @@ impl<'s> Run<'s> {
     ) -> Result<Self> {
         let critic =
             setup.recipe.critic.map(|config| CriticTrainer::new(config, setup.recipe.batch, &policy));
-        let models = (policy, reference, critic.transpose()?);
-        let trainer = Trainer::new(setup.step_config(), models, setup.rollout_source()?, setup.credit());
+        let (critic, source) = (critic.transpose()?, setup.rollout_source()?);
+        let trainer = Trainer::new(setup.step_config(), policy, reference, critic, source, setup.credit());
         Ok(Self {
             trainer,
             setup,

@@ -130,16 +130,16 @@ impl Run<'_> {
     /// Saves, unless a guard would rather wait. After the last step there is no later chance, and the policy is the one that the
     /// evaluation has seen.
     fn checkpoint(&mut self) -> Result<()> {
-        for objection in self.guards.before_saving(self.setup, &self.trainer.policy)? {
-            match objection {
-                Objection::NotNow if self.step < self.setup.recipe.run.steps => return Ok(()),
-                Objection::NotNow => {}
-                Objection::Never(doubt) => {
-                    let (newest, remedy) = (self.writer.newest_checkpoint()?, smaller_updates(self.setup));
-                    let step = self.step;
-                    let said = format!("step {step}: {doubt}, so it is not saved; {newest}; {remedy}");
-                    return Err(Failure::Diverged(said).into());
-                }
+        let objections = self.guards.before_saving(self.setup, &self.trainer.policy)?;
+        if objections.contains(&Objection::NotNow) && self.step < self.setup.recipe.run.steps {
+            return Ok(());
+        }
+        for objection in objections {
+            if let Objection::Never(doubt) = objection {
+                let (newest, remedy) = (self.writer.newest_checkpoint()?, smaller_updates(self.setup));
+                let step = self.step;
+                let said = format!("step {step}: {doubt}, so it is not saved; {newest}; {remedy}");
+                return Err(Failure::Diverged(said).into());
             }
         }
         self.save(false).map(drop)

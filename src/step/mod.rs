@@ -116,11 +116,12 @@ impl Trainer {
     #[must_use]
     pub(crate) fn new(
         config: StepConfig,
-        models: (Policy, Option<Policy>, Option<CriticTrainer>),
+        policy: Policy,
+        reference: Option<Policy>,
+        critic: Option<CriticTrainer>,
         source: Box<dyn RolloutSource>,
         credit: Credit,
     ) -> Self {
-        let (policy, reference, critic) = models;
         Self {
             kl_coef: config.learner.loss.kl().map_or(0.0, |kl| kl.coef),
             learner: PolicyLearner::new(config.learner, &policy),

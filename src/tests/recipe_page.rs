@@ -25,12 +25,6 @@ there; one with the default *none* may be left out, and its meaning says what ha
 ## Sections
 ";
 
-/// The heading of a section.
-fn heading(section: &Section) -> String {
-    let Section { path, is_list, .. } = section;
-    if *is_list { format!("[[{path}]]") } else { format!("[{path}]") }
-}
-
 /// `text` within a cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
@@ -89,10 +83,10 @@ fn original<'a>(section: &Section, all: &'a [Section]) -> Option<&'a Section> {
 }
 
 fn section(page: &mut String, section: &Section, all: &[Section]) {
-    let heading = heading(section);
+    let heading = section.heading();
     _ = writeln!(page, "\n## `{heading}`\n\n{}", section.about);
     if let Some(original) = original(section, all) {
-        _ = writeln!(page, "\nIts keys are those of {}.", link(&self::heading(original), &original.path));
+        _ = writeln!(page, "\nIts keys are those of {}.", link(&original.heading(), &original.path));
         return;
     }
     for Variant { name, about, keys } in &section.variants {

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use crate::data::Lengths;
-use crate::data::file::{Preset, Profile};
 use anyhow::Result;
 use serde_json::{Value, json};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::super::say;
 use super::survey::{Seen, Set, Survey};
+use crate::data::Lengths;
+use crate::data::file::{Preset, Profile};
 
 /// Columns of a question, of an example, and of the longest bar.
 const QUESTION: usize = 70;

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::data::{ChatConfig, FileReport, Item, Items, Lengths, PromptBuilder};
-use crate::text::Tokenizer;
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 use rewards::Task;
 use serde::Serialize;
+
+use crate::data::{ChatConfig, FileReport, Item, Items, Lengths, PromptBuilder};
+use crate::text::Tokenizer;
 
 /// How problems are read: by a model, or as plain text.
 pub(super) enum Reader<'t> {

@@ -9,14 +9,6 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::eval::{Measured, Refused, Versus, of_reports};
-use crate::interrupt::Interrupt;
-use crate::model::{BackendChoice, DeviceChoice, Dtype};
-use crate::observe::Console;
-use crate::recipe::{Problems, Recipe};
-use crate::rollout::{SamplingConfig, TEMPERATURES};
-use crate::run::Failure;
-use crate::run_folder::RunFolder;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use rewards::RewardConfig;
@@ -27,6 +19,14 @@ use self::plan::Plan;
 use self::subject::Subject;
 use super::policy::Choices;
 use super::{grade, policy};
+use crate::eval::{Measured, Refused, Versus, of_reports};
+use crate::interrupt::Interrupt;
+use crate::model::{BackendChoice, DeviceChoice, Dtype};
+use crate::observe::Console;
+use crate::recipe::{Problems, Recipe};
+use crate::rollout::{SamplingConfig, TEMPERATURES};
+use crate::run::Failure;
+use crate::run_folder::RunFolder;
 
 #[derive(Args)]
 pub(super) struct Eval {

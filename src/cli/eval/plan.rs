@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
+use anyhow::{Context, Result, anyhow, ensure};
+use rewards::{RewardConfig, TaskKind};
+use serde_json::{Value, json};
+
+use super::{ChatArgument, Eval, sets};
 use crate::checkpoint::Fingerprint;
+use crate::cli::policy::Choices;
 use crate::data::{ChatConfig, EvalItems, FileConfig};
 use crate::eval::EvalConfig;
 use crate::recipe::Recipe;
@@ -10,12 +16,6 @@ use crate::rollout::SamplingConfig;
 use crate::score::{RewardEntry, Scorer};
 use crate::text::Tokenizer;
 use crate::types::{Purpose, RunRandom};
-use anyhow::{Context, Result, anyhow, ensure};
-use rewards::{RewardConfig, TaskKind};
-use serde_json::{Value, json};
-
-use super::{ChatArgument, Eval, sets};
-use crate::cli::policy::Choices;
 
 /// How questions are asked unless the person says it otherwise.
 const QUESTION_PROMPT: &str =

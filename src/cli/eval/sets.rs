@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::data::FileConfig;
-use crate::data::file::Preset;
 use anyhow::{Context, Result, anyhow, bail};
 use serde::de::DeserializeOwned;
+
+use crate::data::FileConfig;
+use crate::data::file::Preset;
 
 /// The files that `--set` and `--preset` describe, each with only its first `limit` rows.
 ///

@@ -4,7 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value, json};
+
+use super::plan::{Plan, PlannedSet};
 use crate::checkpoint::Fingerprint;
+use crate::cli::policy;
 use crate::data::{ChatConfig, PromptBuilder};
 use crate::eval::{
     Answered, ChunkRecord, EvalItem, EvalReport, Evaluator, Kept, Measured, Results, ResultsFolder, average,
@@ -16,11 +21,6 @@ use crate::rollout::DecodeEngine;
 use crate::run_folder::Environment;
 use crate::score::Judge;
 use crate::text::Tokenizer;
-use anyhow::{Context, Result, ensure};
-use serde_json::{Map, Value, json};
-
-use super::plan::{Plan, PlannedSet};
-use crate::cli::policy;
 
 /// A model with everything that is asked of it.
 pub(super) struct Subject {

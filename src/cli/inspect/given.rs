@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{HeadsArgument, Inspect, require};
 use crate::checkpoint::head_groups;
 use crate::inspect::Grouped;
 use crate::inspect::source::{self, Line};
@@ -9,9 +12,6 @@ use crate::recipe::Recipe;
 use crate::run_folder::RunFolder;
 use crate::signal::{HeadGroups, Regroup, SignalConfig};
 use crate::types::Step;
-use anyhow::{Context, Result, bail, ensure};
-
-use super::{HeadsArgument, Inspect, require};
 
 /// The smallest recipe there is, for the defaults of everything that counts here. Responses may be long, so that horizons
 /// may be far.

@@ -41,7 +41,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn grafting_keeps_every_path_from_root_to_leaf(shape in shape()) {
+    fn growing_keeps_every_path_from_root_to_leaf(shape in shape()) {
         let tokenizer = Arc::new(countdown_tokenizer().unwrap());
         let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap();
         let judge = Judge { scorer: Arc::new(scorer), tokenizer: Arc::clone(&tokenizer), overlong: None };

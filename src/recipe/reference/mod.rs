@@ -17,7 +17,7 @@ use anyhow::{Result, anyhow};
 use schemars::schema_for;
 
 use self::{walk::Walk, words::Words};
-use super::{Recipe, draft::SHAPE};
+use super::{Recipe, draft::SHAPE, explain::heading};
 
 /// All that can be said of a recipe.
 #[derive(Clone, Debug)]
@@ -82,6 +82,14 @@ pub(crate) enum LeftOut {
     Nothing,
 }
 
+impl Section {
+    /// As a recipe opens it: `[optim]`, `[[credit]]`.
+    #[must_use]
+    pub(crate) fn heading(&self) -> String {
+        heading(&self.path, self.is_list)
+    }
+}
+
 impl Reference {
     /// The reference of this program.
     ///
@@ -91,7 +99,7 @@ impl Reference {
         let shape = SHAPE.as_ref().ok_or_else(|| anyhow!("recipe: its settings have no readable shape"))?;
         let schema = schema_for!(Recipe).to_value();
         let mut walk = Walk::default();
-        walk.section(shape, Words::of(&schema), "", &|document| document)?;
+        walk.section(shape, Words::new(&schema), "", &|document| document)?;
         Ok(Self { sections: walk.sections })
     }
 }

@@ -1,13 +1,13 @@
 //! The reference on a terminal.
 
 use super::{Entry, LeftOut, Section, Variant};
-use crate::recipe::{explain::heading, schema::TYPE};
+use crate::recipe::schema::TYPE;
 
 /// A whole section.
 pub(super) fn section(section: &Section) -> String {
     let head = match section.path.as_str() {
         "" => format!("{}\n", section.about),
-        path => format!("{}\n{}", heading(path, section.is_list), indented(&section.about)),
+        _ => format!("{}\n{}", section.heading(), indented(&section.about)),
     };
     let variants = section.variants.iter().map(|own| match own.name {
         Some(_) => variant(section, own),
@@ -51,7 +51,7 @@ fn entry(entry: &Entry) -> String {
 
 /// `[explore] type = "tree"`, or the section alone where nothing is chosen.
 fn chosen(section: &Section, variant: &Variant) -> String {
-    let heading = heading(&section.path, section.is_list);
+    let heading = section.heading();
     variant.name.map_or(heading.clone(), |name| format!("{heading} {TYPE} = \"{name}\""))
 }
 

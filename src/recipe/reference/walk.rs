@@ -54,7 +54,7 @@ impl Walk {
             let Some(own) = name.map_or(Some(words), |name| words.variant(name)) else { continue };
             let field = |key: &Key| own.field(key.name).or(words.field(key.name));
             let table = smallest(*name, keys);
-            let recipe = Smallest::of(place(table.clone()), path)
+            let recipe = Smallest::new(place(table.clone()), path)
                 .with_context(|| format!("the reference of {}", heading(path, shape.list)))?;
             let about = name.map(|_| own.sentence()).unwrap_or_default();
             let entries = keys.iter().map(|key| recipe.entry(key, field(key))).collect();
@@ -71,7 +71,7 @@ impl Walk {
 }
 
 impl Smallest {
-    fn of(document: Table, path: &str) -> Result<Self> {
+    fn new(document: Table, path: &str) -> Result<Self> {
         let recipe: Recipe = read(&document)?;
         let written = Value::try_from(&recipe)?;
         let mut steps = path.split('.').filter(|step| !step.is_empty());

@@ -14,7 +14,7 @@ pub(super) struct Words<'a> {
 
 impl<'a> Words<'a> {
     /// Those of a whole schema.
-    pub(super) fn of(whole: &'a Value) -> Self {
+    pub(super) fn new(whole: &'a Value) -> Self {
         Self { whole, here: whole }
     }
 
