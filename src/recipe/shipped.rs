@@ -23,6 +23,7 @@ macro_rules! shipped {
 /// All of them, the one to begin with first.
 pub(crate) const SHIPPED: &[Shipped] = shipped![
     "countdown",
+    "countdown_quick",
     "countdown_rhythm",
     "countdown_local_chunk",
     "countdown_global_anchor",

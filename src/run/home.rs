@@ -13,7 +13,7 @@ use crate::model::{Layout, Policy};
 use crate::observe::{Console, Jsonl, Kept};
 use crate::recipe::Recipe;
 use crate::run_folder::{RunFolder, RunManifest};
-use crate::types::{MetricRow, RunId, Step};
+use crate::types::{MetricRow, RunId, Step, shell_word};
 
 /// Where a run lies and what proves that all there is of it.
 pub(super) struct Home {
@@ -152,14 +152,15 @@ fn check_recipe(folder: &RunFolder, recipe: &Recipe) -> Result<()> {
         )
     })?;
     let differences = recipe.differences(&before)?;
+    let root = folder.root().display();
     let lines: Vec<String> =
         differences.iter().map(|d| format!("  {}: {} now, {} in the run", d.key, d.here, d.there)).collect();
     ensure!(
         lines.is_empty(),
-        "{}: the recipe differs from that of the run in what shapes it:\n{}\nset these back, or start another run \
-         with --name",
-        folder.root().display(),
-        lines.join("\n")
+        "{root}: the recipe differs from that of the run in what shapes it:\n{}\nset these back, go on by the run's own \
+         recipe (rlcredit train {} --resume), or start another run with --name",
+        lines.join("\n"),
+        shell_word(&root.to_string())
     );
     Ok(())
 }
