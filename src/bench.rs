@@ -127,10 +127,10 @@ pub(crate) fn bench(config: &BenchConfig) -> Result<BenchReport> {
             (Policy::scratch(shape, &RunRandom::new(0), placement)?, tokenizer)
         }
     };
-    let peak = matmul_peak(policy.backend, placement)?;
+    let peak = matmul_peak(policy.network.backend, placement)?;
     let prompts = prompts(config, &tokenizer)?;
     let longest = prompts.iter().map(|prompt| prompt.tokens.len()).max().unwrap_or(0);
-    let positions = usize::try_from(policy.config.max_position_embeddings)?;
+    let positions = usize::try_from(policy.network.config.max_position_embeddings)?;
     ensure!(
         longest.saturating_add(config.new_tokens) <= positions,
         "--new-tokens: got {} after prompts of up to {longest} tokens, but the model has {positions} positions",
@@ -152,13 +152,17 @@ pub(crate) fn bench(config: &BenchConfig) -> Result<BenchReport> {
     let generate_s = median(times.iter().map(|t| t.0).collect());
     let train_s = median(times.iter().map(|t| t.1).collect());
     let policy = &trainer.policy;
-    let flops = Arithmetic::new(&policy.config, &policy.layout, prompt_tokens + config.new_tokens as f64);
+    let flops = Arithmetic::new(
+        &policy.network.config,
+        &policy.network.layout,
+        prompt_tokens + config.new_tokens as f64,
+    );
     let read = config.prompts as f64 * prompt_tokens + generated;
     Ok(BenchReport {
-        n_params: policy.layout.n_params(),
+        n_params: policy.network.layout.n_params(),
         dtype: format!("{:?}", placement.kind),
         device: format!("{:?}", placement.device),
-        backend: policy.backend,
+        backend: policy.network.backend,
         threads: tch::get_num_threads(),
         prompts: config.prompts,
         group: config.group,
@@ -286,7 +290,11 @@ fn trainer(config: &BenchConfig, policy: Policy, tokenizer: Tokenizer, prompts: 
     let advantage = AdvantageConfig::Group(GroupConfig::default());
     let strategies = vec![config.credit.build(RunRandom::new(0))];
     let credit = Credit { strategies, ..Credit::new(advantage.build()) };
-    let plan = credit.needs().signals().then(|| DecodePlan::new(&settings.signals, &policy.config)).flatten();
+    let plan = credit
+        .needs()
+        .signals()
+        .then(|| DecodePlan::new(&settings.signals, &policy.network.config))
+        .flatten();
     let source = MadeUp::new(config, plan, tokenizer, prompts);
     Trainer::new(settings, policy, None, None, Box::new(source), credit)
 }

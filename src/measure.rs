@@ -49,8 +49,8 @@ pub(crate) fn logprobs(
     for group in pack(responses, passes.max_tokens, Reads::Predictors) {
         (passes.check)()?;
         let rows: Vec<Sequence<'_>> = group.iter().map(|i| responses[*i]).collect();
-        let batch = TokenBatch::new(&rows, Reads::Predictors, policy.placement.device);
-        let hidden = policy.hidden(&batch.inputs, None)?;
+        let batch = TokenBatch::new(&rows, Reads::Predictors, policy.network.placement.device);
+        let hidden = policy.network.hidden(&batch.inputs, None)?;
         found.put(&group, policy.head(temperature).stats(&batch.pick(&hidden), &batch.targets)?, &batch)?;
     }
     Ok(found)
@@ -66,12 +66,12 @@ pub(crate) fn attention(
     config: &SignalConfig,
     passes: Passes<'_>,
 ) -> Result<Vec<HeadSignals>> {
-    let layers = config.layers.of(policy.layout.layers.len());
+    let layers = config.layers.of(policy.network.layout.layers.len());
     let mut found = no_signals(responses.len());
     for group in pack(responses, passes.max_tokens, Reads::All) {
         (passes.check)()?;
         let rows: Vec<Sequence<'_>> = group.iter().map(|i| responses[*i]).collect();
-        let batch = TokenBatch::new(&rows, Reads::All, policy.placement.device);
+        let batch = TokenBatch::new(&rows, Reads::All, policy.network.placement.device);
         let mut reader = Reader::new(config, &layers, &rows);
         reader.run(policy, &batch.inputs)?;
         put(&mut found, &group, reader.finish()?);
@@ -90,15 +90,15 @@ pub(crate) fn logprobs_and_attention(
     config: &SignalConfig,
     passes: Passes<'_>,
 ) -> Result<(TokenStats, Vec<HeadSignals>)> {
-    let layers = config.layers.of(policy.layout.layers.len());
+    let layers = config.layers.of(policy.network.layout.layers.len());
     let (mut found, mut signals) = (TokenStats::with_capacity(responses.len()), no_signals(responses.len()));
     // The last token predicts nothing that is asked for, but it looks back.
     for group in pack(responses, passes.max_tokens, Reads::All) {
         (passes.check)()?;
         let rows: Vec<Sequence<'_>> = group.iter().map(|i| responses[*i]).collect();
-        let batch = TokenBatch::new(&rows, Reads::All, policy.placement.device);
+        let batch = TokenBatch::new(&rows, Reads::All, policy.network.placement.device);
         let mut reader = Reader::new(config, &layers, &rows);
-        let hidden = policy.hidden(&batch.inputs, Some(&mut |tapped| reader.see(tapped)))?;
+        let hidden = policy.network.hidden(&batch.inputs, Some(&mut |tapped| reader.see(tapped)))?;
         found.put(&group, policy.head(temperature).stats(&batch.pick(&hidden), &batch.targets)?, &batch)?;
         put(&mut signals, &group, reader.finish()?);
     }
@@ -119,8 +119,8 @@ pub(crate) fn values(
     for group in pack(responses, passes.max_tokens, Reads::Predictors) {
         (passes.check)()?;
         let rows: Vec<Sequence<'_>> = group.iter().map(|i| responses[*i]).collect();
-        let batch = TokenBatch::new(&rows, Reads::Predictors, critic.placement.device);
-        let hidden = critic.hidden(&batch.inputs, None)?;
+        let batch = TokenBatch::new(&rows, Reads::Predictors, critic.network.placement.device);
+        let hidden = critic.network.hidden(&batch.inputs, None)?;
         put(&mut values, &group, batch.by_sequence(&head.values(&batch.pick(&hidden)))?);
     }
     Ok(values)

@@ -111,7 +111,7 @@ impl Inspect {
         let backend = self.backend.unwrap_or(usual.backend);
         let choices = Choices { dtype: self.dtype, backend, ..usual };
         let (policy, tokenizer, folder) = policy::load_for_tokens(&path, choices)?;
-        let fits = recipe.signals.misfits(policy.layout.layers.len());
+        let fits = recipe.signals.misfits(policy.network.layout.layers.len());
         require(fits.is_none(), || fits.unwrap_or_default())?;
         let grouped = self.grouped(&recipe.signals, &folder)?;
         let limit = self.limit.unwrap_or(usize::MAX);
@@ -123,8 +123,8 @@ impl Inspect {
         }
         let limits = Limits {
             tokenizer: tokenizer.as_ref(),
-            n_vocab: usize::try_from(policy.config.vocab_size)?,
-            n_positions: usize::try_from(policy.config.max_position_embeddings)?,
+            n_vocab: usize::try_from(policy.network.config.vocab_size)?,
+            n_positions: usize::try_from(policy.network.config.max_position_embeddings)?,
         };
         let subjects = lines.into_iter().map(|line| line.subject(limits));
         let subjects = jsonl::all(subjects).map_err(Failure::bad_input)?;

@@ -113,7 +113,7 @@ impl Sample {
 
     /// Whether the longest response has room behind a prompt of `n` tokens.
     fn check_room(&self, loaded: &Loaded, n: usize) -> Result<()> {
-        let positions = usize::try_from(loaded.policy.config.max_position_embeddings)?;
+        let positions = usize::try_from(loaded.policy.network.config.max_position_embeddings)?;
         let room = positions.saturating_sub(n);
         super::require(self.max_new_tokens <= room, || {
             let prompt = format!("a prompt of {n} tokens, but the model has {positions} positions");

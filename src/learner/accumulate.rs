@@ -19,11 +19,11 @@ pub(crate) fn accumulate(
     derivative: impl FnOnce(&TokenStats) -> StatsGrad,
 ) -> Result<()> {
     let head = policy.head(temperature);
-    let forward = policy.forward(&batch.inputs, recompute)?;
+    let forward = policy.network.forward(&batch.inputs, recompute)?;
     let picked = batch.pick(&forward.hidden); // (N, E)
     let scored = head.score(&picked, &batch.targets)?;
     let grad = derivative(&scored.stats);
     let d_picked =
         head.backward(&picked, &batch.targets, scored, &grad, &mut policy.head_gradient(gradient))?;
-    policy.backward(&batch.inputs, forward, &batch.unpick(&d_picked), gradient)
+    policy.network.backward(&batch.inputs, forward, &batch.unpick(&d_picked), gradient)
 }

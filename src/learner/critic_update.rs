@@ -63,7 +63,7 @@ impl CriticLearner {
     /// A learner for `critic` that has made no update yet.
     #[must_use]
     pub(crate) fn new(config: CriticConfig, batch: BatchConfig, critic: &Critic) -> Self {
-        Self { config, batch, fit: Fit::new(config.optim, batch.epochs, batch.max_tokens, critic) }
+        Self { config, batch, fit: Fit::new(config.optim, batch.epochs, batch.max_tokens, &critic.network) }
     }
 
     /// The optimiser's memory, part of a checkpoint.
@@ -147,7 +147,7 @@ impl Objective for CriticObjective {
         let weights = batch.per_sequence(&micro.weights);
 
         let head = critic.head();
-        let forward = critic.forward(&batch.inputs, self.recompute)?;
+        let forward = critic.network.forward(&batch.inputs, self.recompute)?;
         let picked = batch.pick(&forward.hidden); // (N, E)
         let new = head.values(&picked).set_requires_grad(true);
         let input = ValueInput { new_values: &new, old_values: &old, returns: &returns };
@@ -157,6 +157,6 @@ impl Objective for CriticObjective {
         let total = (loss * &weights).sum(None);
         let d_values = Tensor::run_backward(&[total], &[&new], false, false).swap_remove(0);
         let d_picked = head.backward(&picked, &d_values, gradient);
-        critic.backward(&batch.inputs, forward, &batch.unpick(&d_picked), gradient)
+        critic.network.backward(&batch.inputs, forward, &batch.unpick(&d_picked), gradient)
     }
 }

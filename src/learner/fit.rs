@@ -1,8 +1,6 @@
 //! The one update loop: epochs x minibatches, each one optimiser step over all its micro-batches. What is learned is an
 //! [`Objective`].
 
-use std::ops::{Deref, DerefMut};
-
 use anyhow::Result;
 
 use super::report::MetricAccumulator;
@@ -16,7 +14,7 @@ pub(super) trait Objective {
     /// What it is a loss of.
     type Sample;
     /// What learns.
-    type Model: DerefMut<Target = Network>;
+    type Model: AsRef<Network> + AsMut<Network>;
 
     /// The tokens of a sample.
     fn sequence(sample: &Self::Sample) -> Sequence<'_>;
@@ -114,7 +112,7 @@ impl Fit {
                     }
                 }
                 start += minibatch.len();
-                self.apply(model, lr, &mut fitted);
+                self.apply(model.as_mut(), lr, &mut fitted);
                 if fitted.refused.is_some() {
                     return Ok(fitted);
                 }
@@ -133,7 +131,7 @@ impl Fit {
     ) -> impl Iterator<Item = MicroBatch<'m, O::Sample>> + use<'m, O> {
         let weights = objective.weights(minibatch);
         let sequences: Vec<Sequence<'_>> = minibatch.iter().map(O::sequence).collect();
-        let device = model.deref().placement.device;
+        let device = model.as_ref().placement.device;
         let groups = pack(&sequences, self.max_tokens, Reads::Predictors);
         groups.into_iter().map(move |group| {
             let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();

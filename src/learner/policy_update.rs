@@ -47,7 +47,7 @@ impl PolicyLearner {
     #[must_use]
     pub(crate) fn new(config: LearnerConfig, policy: &Policy) -> Self {
         let BatchConfig { epochs, max_tokens, .. } = config.batch;
-        let fit = Fit::new(config.optim, epochs, max_tokens, policy);
+        let fit = Fit::new(config.optim, epochs, max_tokens, &policy.network);
         Self { config, fit }
     }
 

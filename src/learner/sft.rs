@@ -53,7 +53,7 @@ pub(crate) fn fine_tune(
         final_lr_ratio: Some(0.1),
     };
     // One batch is one update.
-    let mut fit = Fit::new(optim, 1, config.max_tokens, policy);
+    let mut fit = Fit::new(optim, 1, config.max_tokens, &policy.network);
     let first = begun.as_ref().map_or(0, |state| state.updates) + 1;
     begun.map_or(Ok(()), |state| fit.optimizer.restore(state))?;
     let size = config.batch_size as u64;

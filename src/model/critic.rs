@@ -6,8 +6,6 @@
 //!
 //! It is saved as what transformers loads as a model for token classification with one label.
 
-use std::ops::{Deref, DerefMut};
-
 use anyhow::{Result, ensure};
 use tch::{Kind, Tensor};
 
@@ -17,9 +15,10 @@ use super::layout::{Layout, Output, Slot};
 use super::network::Network;
 use super::{ModelConfig, Policy};
 
-/// A language model that judges. Whatever a [`Network`] can do, it can.
+/// A language model that judges.
 pub(crate) struct Critic {
-    network: Network,
+    /// All but the output layer.
+    pub network: Network,
     weight: Slot, // [1, E]
     bias: Slot,   // [1]
 }
@@ -42,11 +41,11 @@ impl Critic {
     /// # Errors
     /// If a parameter of the policy has no place in the critic.
     pub(crate) fn of_policy(policy: &Policy) -> Result<Self> {
-        let layout = Layout::of_critic(&policy.config);
+        let layout = Layout::of_critic(&policy.network.config);
         let _guard = tch::no_grad_guard();
-        let master = Tensor::zeros([layout.n_params()], (Kind::Float, policy.placement.device));
+        let master = Tensor::zeros([layout.n_params()], (Kind::Float, policy.network.placement.device));
         for entry in layout.entries().iter().filter(|entry| !entry.name.starts_with("score.")) {
-            let own = policy.layout.find(&entry.name);
+            let own = policy.network.layout.find(&entry.name);
             ensure!(
                 own.is_some_and(|own| own.shape == entry.shape),
                 "the critic has {}, the policy not",
@@ -54,32 +53,30 @@ impl Critic {
             );
             let start = own.map_or(0, |own| own.start);
             let n = entry.n_elements();
-            master.narrow(0, entry.start, n).copy_(&policy.master().narrow(0, start, n));
+            master.narrow(0, entry.start, n).copy_(&policy.network.master().narrow(0, start, n));
         }
-        Self::new(policy.config.clone(), master, policy.placement)
+        Self::new(policy.network.config.clone(), master, policy.network.placement)
     }
 
     /// The output layer, in f32 whatever the precision of the rest: bf16 tells values apart to 1 in 256 only.
     #[must_use]
     pub(crate) fn head(&self) -> ValueHead {
         ValueHead {
-            weight: self.weight.of(self.master()).detach(),
-            bias: self.bias.of(self.master()).detach(),
+            weight: self.weight.of(self.network.master()).detach(),
+            bias: self.bias.of(self.network.master()).detach(),
             places: [self.weight.clone(), self.bias.clone()],
         }
     }
 }
 
-impl Deref for Critic {
-    type Target = Network;
-
-    fn deref(&self) -> &Network {
+impl AsRef<Network> for Critic {
+    fn as_ref(&self) -> &Network {
         &self.network
     }
 }
 
-impl DerefMut for Critic {
-    fn deref_mut(&mut self) -> &mut Network {
+impl AsMut<Network> for Critic {
+    fn as_mut(&mut self) -> &mut Network {
         &mut self.network
     }
 }

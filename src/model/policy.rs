@@ -1,6 +1,5 @@
 //! The policy: a network whose output layer is a distribution over the vocabulary.
 
-use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use anyhow::Result;
@@ -15,9 +14,10 @@ use super::load::StoredWeights;
 use super::network::Network;
 use crate::types::{Purpose, RunRandom};
 
-/// A language model that acts. Whatever a [`Network`] can do, it can.
+/// A language model that acts.
 pub(crate) struct Policy {
-    network: Network,
+    /// All but the output layer.
+    pub network: Network,
     /// Rows of the output layer without a token, int64, where there are any.
     without_token: Option<Tensor>,
 }
@@ -89,16 +89,14 @@ impl Policy {
     }
 }
 
-impl Deref for Policy {
-    type Target = Network;
-
-    fn deref(&self) -> &Network {
+impl AsRef<Network> for Policy {
+    fn as_ref(&self) -> &Network {
         &self.network
     }
 }
 
-impl DerefMut for Policy {
-    fn deref_mut(&mut self) -> &mut Network {
+impl AsMut<Network> for Policy {
+    fn as_mut(&mut self) -> &mut Network {
         &mut self.network
     }
 }

@@ -234,10 +234,10 @@ impl DecodeEngine {
         finished: &mut Progress<'_>,
     ) -> Result<(Tensor, KvCache, usize)> {
         let mut n_read = 0;
-        let device = policy.placement.device;
+        let device = policy.network.placement.device;
         let lens: Vec<i64> =
             contexts.iter().flat_map(|c| c.rows.clone().map(|_| c.tokens.len() as i64)).collect();
-        let mut cache = policy.cache(&lens, n_new as i64);
+        let mut cache = policy.network.cache(&lens, n_new as i64);
         // One token more, which any may be: what predicts it is the context's last hidden state.
         let sequences: Vec<Sequence<'_>> =
             contexts.iter().map(|c| Sequence { prompt: &c.tokens, response: &[0] }).collect();
@@ -254,7 +254,7 @@ impl DecodeEngine {
                     cache.fill(tapped.layer, context.rows.clone(), &own(tapped.keys), &own(tapped.values));
                 }
             };
-            let last = batch.pick(&policy.hidden(&batch.inputs, Some(&mut tap))?); // (contexts, E)
+            let last = batch.pick(&policy.network.hidden(&batch.inputs, Some(&mut tap))?); // (contexts, E)
             for (context, last) in group.iter().zip(last.split(1, 0)) {
                 hidden[*context] = last.expand([contexts[*context].rows.len() as i64, -1], false);
             }
@@ -319,13 +319,14 @@ fn check_lengths(policy: &Policy, requests: &[GenRequest], sampling: &SamplingCo
         );
         let longest = prompt.tokens.len().saturating_add(sampling.max_new_tokens);
         ensure!(
-            i64::try_from(longest).is_ok_and(|longest| longest <= policy.config.max_position_embeddings),
+            i64::try_from(longest)
+                .is_ok_and(|longest| longest <= policy.network.config.max_position_embeddings),
             "prompt {}: {} prompt tokens and max_new_tokens = {} need {longest} positions, the model has {}; lower \
              [sampling] max_new_tokens or drop long prompts",
             prompt.id,
             prompt.tokens.len(),
             sampling.max_new_tokens,
-            policy.config.max_position_embeddings
+            policy.network.config.max_position_embeddings
         );
     }
     Ok(())

@@ -69,7 +69,7 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
     phase.finish();
     let load = |checkpoint: VerifiedCheckpoint| {
         let _phase = console.step_phase("load checkpoint", 0);
-        TrainState::load(&checkpoint, &policy.config).map_err(Failure::resume_refused)
+        TrainState::load(&checkpoint, &policy.network.config).map_err(Failure::resume_refused)
     };
     let saved = saved.map(load).transpose()?;
     let reference = saved.as_ref().map(|_| home.load_reference(&setup).map_err(Failure::resume_refused));
@@ -163,7 +163,7 @@ impl<'s> Run<'s> {
             evaluations,
             unfinished,
         } = state;
-        policy.set_master(&weights)?;
+        policy.network.set_master(&weights)?;
         let mut run = Self::begin(setup, policy, reference, evaluations, writer, console)?;
         let trainer = &mut run.trainer;
         trainer.learner.restore(optimizer)?;
@@ -187,7 +187,7 @@ impl<'s> Run<'s> {
         let trainer = &mut self.trainer;
         Ok(TrainState {
             step: self.step,
-            weights: trainer.policy.master().shallow_clone(),
+            weights: trainer.policy.network.master().shallow_clone(),
             optimizer: trainer.learner.state().shallow_clone(),
             critic: trainer.critic.as_ref().map(CriticTrainer::state),
             kl_coef: trainer.kl_coef,

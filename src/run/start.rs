@@ -80,7 +80,13 @@ pub(crate) fn run_sft(
     let phase = console.phase("SFT", config.steps);
     phase.skip(begun.as_ref().map_or(0, |state| state.updates));
     let save_model = |dir: &Path, policy: &Policy| {
-        save_model(&dir.join(MODEL), &policy.config, &policy.layout, policy.master(), &setup.tokenizer)
+        save_model(
+            &dir.join(MODEL),
+            &policy.network.config,
+            &policy.network.layout,
+            policy.network.master(),
+            &setup.tokenizer,
+        )
     };
     let finished = fine_tune(policy, config, source, begun, &mut |progress| {
         let SftProgress { step, loss, policy, optimizer } = progress;
@@ -111,8 +117,8 @@ const MODEL: &str = "model";
 const OPTIMIZER: &str = "optimizer.safetensors";
 
 fn adopt_weights(policy: &mut Policy, checkpoint: &VerifiedCheckpoint) -> Result<()> {
-    let weights = load_weights(checkpoint, MODEL, &policy.layout)?;
-    policy.set_master(&weights)
+    let weights = load_weights(checkpoint, MODEL, &policy.network.layout)?;
+    policy.network.set_master(&weights)
 }
 
 /// Puts `policy` where an unfinished SFT left it and gives the optimiser's memory of that moment; `None`, and

@@ -52,9 +52,10 @@ fn begin<'s>(setup: &'s Setup, runs: &std::path::Path, console: &'s Console) -> 
 
 /// Weights that stay finite and make logits that do not.
 fn break_policy(policy: &mut Policy) {
-    let norm = policy.layout.final_norm.clone();
-    let _ =
-        policy.update(|master| master.narrow(0, norm.start, norm.n_elements()).fill_(f64::from(f32::MAX)));
+    let norm = policy.network.layout.final_norm.clone();
+    let _ = policy
+        .network
+        .update(|master| master.narrow(0, norm.start, norm.n_elements()).fill_(f64::from(f32::MAX)));
 }
 
 fn setup(overrides: &[&str]) -> Setup {
@@ -66,7 +67,7 @@ fn setup(overrides: &[&str]) -> Setup {
 fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row() {
     let (setup, dir, console) = (setup(&[]), tempfile::tempdir().unwrap(), Console::new());
     let mut run = begin(&setup, dir.path(), &console);
-    let good = run.trainer.policy.master().copy();
+    let good = run.trainer.policy.network.master().copy();
     break_policy(&mut run.trainer.policy);
     let row = run.train_step(&Interrupt::default()).unwrap();
     assert_eq!((row.get("optim/skipped"), run.guards.refused_in_a_row()), (Some(1.0), 1));
@@ -76,7 +77,7 @@ fn steps_without_a_finite_distribution_are_skipped_until_there_are_ten_in_a_row(
     assert_eq!(lines.len(), 4);
     assert!(lines.iter().all(|line| line["logprobs"] == serde_json::json!([null])), "{dump}");
 
-    run.trainer.policy.set_master(&good).unwrap();
+    run.trainer.policy.network.set_master(&good).unwrap();
     let row = run.train_step(&Interrupt::default()).unwrap();
     assert_eq!((row.get("optim/skipped"), run.guards.refused_in_a_row()), (Some(0.0), 0));
     assert_eq!(run.trainer.learner.state().updates, 1);
@@ -120,7 +121,7 @@ fn a_policy_in_doubt_is_not_saved() {
     let error = run.checkpoint().unwrap_err();
     assert_eq!(error.downcast_ref::<Failure>().unwrap().exit_code(), 4);
     assert!(error.to_string().contains("checkpoints/step_000001; lower [optim] lr = 0.0001"), "{error:#}");
-    let _ = run.trainer.policy.update(|master| master.fill_(f64::NAN));
+    let _ = run.trainer.policy.network.update(|master| master.fill_(f64::NAN));
     not_saved(&mut run);
 
     let error = run.evaluate(&mut MetricRow::default(), &Interrupt::default()).unwrap_err();
@@ -137,11 +138,11 @@ fn sft_that_is_not_finite_says_what_is_and_stops_the_run() {
     let (config, source) = (setup.recipe.sft.as_ref().unwrap(), setup.sft_source.as_ref().unwrap());
     let mut policy = initial_policy(&setup).unwrap();
     break_policy(&mut policy);
-    let before = policy.master().copy();
+    let before = policy.network.master().copy();
     let error = fine_tune(&mut policy, config, source, None, &mut |_| Ok(true)).unwrap_err();
     assert_eq!(error.to_string(), "SFT, step 1: the loss is NaN; lower [sft] lr = 0.01");
     assert!(error.is::<NotFinite>());
-    assert_eq!(policy.master(), &before);
+    assert_eq!(policy.network.master(), &before);
 }
 
 /// A learner at another temperature than the one it measures with stands for every disagreement there is.
@@ -150,19 +151,19 @@ fn the_first_update_is_checked_whenever_it_comes() {
     for truncated in [&[][..], &["sampling.top_p=0.9"][..]] {
         let (setup, dir, console) = (setup(truncated), tempfile::tempdir().unwrap(), Console::new());
         let mut run = begin(&setup, dir.path(), &console);
-        let good = run.trainer.policy.master().copy();
+        let good = run.trainer.policy.network.master().copy();
         break_policy(&mut run.trainer.policy);
         let _ = run.train_step(&Interrupt::default()).unwrap();
         assert_eq!((run.guards.refused_in_a_row(), run.trainer.ratio_start()), (1, RatioStart::Measured));
 
-        run.trainer.policy.set_master(&good).unwrap();
+        run.trainer.policy.network.set_master(&good).unwrap();
         let config = LearnerConfig { temperature: 2.0, ..setup.learner_config() };
         let honest =
             std::mem::replace(&mut run.trainer.learner, PolicyLearner::new(config, &run.trainer.policy));
         let error = run.train_step(&Interrupt::default()).unwrap_err();
         assert!(error.to_string().starts_with("step 2: learner and itself disagree"), "{error:#}");
 
-        run.trainer.policy.set_master(&good).unwrap();
+        run.trainer.policy.network.set_master(&good).unwrap();
         run.trainer.learner = honest;
         let _ = run.train_step(&Interrupt::default()).unwrap();
         assert_eq!(run.trainer.ratio_start(), RatioStart::FirstPass);
@@ -196,7 +197,7 @@ fn a_step_that_a_signal_ends_is_as_if_it_had_not_begun() {
     run.trainer.source.restore(state.source).unwrap();
     let row = run.train_step(&Interrupt::default()).unwrap();
     assert_eq!(untimed(&row), untimed(&expected));
-    assert_eq!(run.trainer.policy.master(), undisturbed.trainer.policy.master());
+    assert_eq!(run.trainer.policy.network.master(), undisturbed.trainer.policy.network.master());
 }
 
 #[test]

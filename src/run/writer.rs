@@ -143,7 +143,13 @@ impl RunWriter {
             return Ok(());
         }
         write_sealed(&self.home.folder.reference(), Some(&self.home.manifest.run), 0, |dir| {
-            save_model(dir, &policy.config, &policy.layout, policy.master(), &setup.tokenizer)
+            save_model(
+                dir,
+                &policy.network.config,
+                &policy.network.layout,
+                policy.network.master(),
+                &setup.tokenizer,
+            )
         })
     }
 
@@ -248,8 +254,9 @@ impl Run<'_> {
             state.source = state.source.without_failures();
         }
         let Home { store, manifest, folder, .. } = &mut self.writer.home;
-        let path = store
-            .write(self.step, |dir| state.save(dir, &self.trainer.policy.config, &self.setup.tokenizer))?;
+        let path = store.write(self.step, |dir| {
+            state.save(dir, &self.trainer.policy.network.config, &self.setup.tokenizer)
+        })?;
         manifest.note_saved(folder, self.step)?;
         self.checkpoint_s = Some(start.elapsed().as_secs_f64());
         Ok(path.display().to_string())

@@ -37,8 +37,9 @@ pub(crate) struct DecodeReader<'a> {
 impl<'a> DecodeReader<'a> {
     /// For the rows of `cache`, which holds their prompts and nothing more.
     pub(crate) fn new(plan: &'a DecodePlan, policy: &Policy, cache: &KvCache) -> Self {
-        let (b, device) = (cache.n_rows(), policy.placement.device);
-        let sums = |_| HeadSums::new(&plan.config, b, policy.config.n_heads, cache.capacity(), device);
+        let (b, device) = (cache.n_rows(), policy.network.placement.device);
+        let sums =
+            |_| HeadSums::new(&plan.config, b, policy.network.config.n_heads, cache.capacity(), device);
         let counted = Tensor::ones([b], (Kind::Float, device));
         Self { plan, sums: plan.layers.iter().map(sums).collect(), start: cache.n_columns(), counted }
     }

@@ -74,8 +74,8 @@ impl<'a> InfluenceReader<'a> {
     /// # Errors
     /// If the policy is not where its placement says.
     pub(super) fn run(&mut self, policy: &Policy, inputs: &Inputs) -> Result<()> {
-        let last = policy.layout.layers.len().checked_sub(1).context("the policy has no layer")?;
-        policy.read_until(inputs, last, &mut |tapped| self.see(tapped))
+        let last = policy.network.layout.layers.len().checked_sub(1).context("the policy has no layer")?;
+        policy.network.read_until(inputs, last, &mut |tapped| self.see(tapped))
     }
 
     /// Takes a layer's queries and keys in.
@@ -196,7 +196,7 @@ pub(crate) fn influence(
         let rows: Vec<Sequence<'_>> = group.iter().map(|i| sequences[*i]).collect();
         let bounds: Vec<StepBounds> =
             group.iter().map(|i| StepBounds::new(&sequences[*i], &segmented[*i])).collect();
-        let batch = TokenBatch::new(&rows, Reads::All, policy.placement.device);
+        let batch = TokenBatch::new(&rows, Reads::All, policy.network.placement.device);
         let mut reader = InfluenceReader::new(&bounds, distance, MAX_WEIGHTS);
         reader.run(policy, &batch.inputs)?;
         for (i, own) in group.iter().zip(reader.finish()?) {

@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
     /// If the policy is not where its placement says.
     pub(crate) fn run(&mut self, policy: &Policy, inputs: &Inputs) -> Result<()> {
         let last = self.layers.last().copied().unwrap_or(0);
-        policy.read_until(inputs, last, &mut |tapped| self.see(tapped))
+        policy.network.read_until(inputs, last, &mut |tapped| self.see(tapped))
     }
 
     /// Takes a layer's queries and keys in; does nothing with layers that are not read.

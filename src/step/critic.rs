@@ -35,7 +35,7 @@ impl CriticTrainer {
     /// If the state is of another model.
     pub(crate) fn restore(&mut self, state: CriticState) -> Result<()> {
         let CriticState { weights, optimizer } = state;
-        self.critic.set_master(&weights)?;
+        self.critic.network.set_master(&weights)?;
         self.learner.restore(optimizer)
     }
 
@@ -43,7 +43,7 @@ impl CriticTrainer {
     #[must_use]
     pub(crate) fn state(&self) -> CriticState {
         CriticState {
-            weights: self.critic.master().shallow_clone(),
+            weights: self.critic.network.master().shallow_clone(),
             optimizer: self.learner.state().shallow_clone(),
         }
     }

@@ -99,7 +99,7 @@ impl Work {
             + usize::from(needs.ref_logprobs);
 
         let length = (in_rows + generated) as f64 / rows.max(1) as f64;
-        let cost = Arithmetic::new(&trainer.policy.config, &trainer.policy.layout, length);
+        let cost = Arithmetic::new(&trainer.policy.network.config, &trainer.policy.network.layout, length);
         // A prompt counts once, though a group that is split over two micro-batches reads it again.
         let read = cost.forward((prompts + generated) as f64, generated as f64);
         // A critic predicts no words.

@@ -60,12 +60,12 @@ impl Batch<'_> {
     pub(super) fn step(&mut self, policy: &Policy, rows: &mut [Row<'_>]) -> Result<()> {
         let fed: Vec<(i64, bool)> = self.rows.iter().map(|row| rows[*row].feed()).collect();
         let (next, new): (Vec<i64>, Vec<bool>) = fed.into_iter().unzip();
-        let next = Tensor::from_slice(&next).to_device(policy.placement.device); // (B)
+        let next = Tensor::from_slice(&next).to_device(policy.network.placement.device); // (B)
         self.hidden = match &mut self.reader {
-            None => policy.step(&next, &mut self.cache, None)?,
+            None => policy.network.step(&next, &mut self.cache, None)?,
             Some(reader) => {
                 reader.count(&new);
-                policy.step(&next, &mut self.cache, Some(reader))?
+                policy.network.step(&next, &mut self.cache, Some(reader))?
             }
         };
         Ok(())

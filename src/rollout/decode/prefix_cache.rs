@@ -56,17 +56,17 @@ pub(super) fn resume(
     kept: &[&CachedPrefix],
     n_new: i64,
 ) -> anyhow::Result<(Tensor, KvCache)> {
-    let device = policy.placement.device;
+    let device = policy.network.placement.device;
     let lens: Vec<i64> = contexts.iter().map(|context| context.tokens.len() as i64 - 1).collect();
     // One column more, for the last tokens.
-    let mut cache = policy.cache(&lens, n_new + 1);
+    let mut cache = policy.network.cache(&lens, n_new + 1);
     for (row, (kept, n)) in kept.iter().zip(&lens).enumerate() {
         kept.fill(&mut cache, row, *n);
     }
     let last = contexts.iter().filter_map(|context| context.tokens.last());
     let last: Vec<i64> = last.map(|token| i64::from(*token)).collect();
     let last = Tensor::from_slice(&last).to_device(device);
-    let hidden = policy.step(&last, &mut cache, None)?; // (contexts, E)
+    let hidden = policy.network.step(&last, &mut cache, None)?; // (contexts, E)
     let rows = (0i64..).zip(contexts).flat_map(|(i, context)| std::iter::repeat_n(i, context.rows.len()));
     let rows: Vec<i64> = rows.collect();
     cache.keep_rows(&rows);

@@ -23,7 +23,7 @@ impl Guard for Agreement {
         let sampling = setup.recipe.sampling;
         let comparable = sampling.top_k == 0 && sampling.top_p >= 1.0;
         let mismatch = comparable.then_some(mismatch.gap);
-        check_agreement(record.step, policy.placement.kind, mismatch, ratio)?;
+        check_agreement(record.step, policy.network.placement.kind, mismatch, ratio)?;
         Ok(None)
     }
 }

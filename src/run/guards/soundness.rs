@@ -21,12 +21,12 @@ impl Guard for Soundness {
 
 /// Whether the weights are finite and so is the distribution over the token after the first training problem.
 fn is_sound(setup: &Setup, policy: &Policy) -> Result<bool> {
-    if !policy.master().sum(Kind::Double).double_value(&[]).is_finite() {
+    if !policy.network.master().sum(Kind::Double).double_value(&[]).is_finite() {
         return Ok(false);
     }
     let Some(prompt) = setup.data.train.first() else { return Ok(true) };
-    let inputs = Inputs::rows(&prompt.tokens, 1, policy.placement.device);
-    let hidden = policy.hidden(&inputs, None)?;
+    let inputs = Inputs::rows(&prompt.tokens, 1, policy.network.placement.device);
+    let hidden = policy.network.hidden(&inputs, None)?;
     let last = hidden.narrow(0, hidden.size()[0] - 1, 1); // (1, E)
     let probs = policy.head(setup.recipe.sampling.temperature).probabilities(&last);
     Ok(probs.sum(Kind::Double).double_value(&[]).is_finite())

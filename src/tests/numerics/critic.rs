@@ -20,8 +20,10 @@ fn critic_of(policy: &Policy, family: &str) -> Critic {
     let expected = golden_json(&format!("{family}/expected.json"));
     let weight: Vec<f32> = serde_json::from_value(expected["critic"]["weight"].clone()).unwrap();
     let bias = expected["critic"]["bias"].as_f64().unwrap();
-    let Output::Value { weight: place, bias: bias_place } = critic.layout.output.clone() else { panic!() };
-    critic.update(|master| {
+    let Output::Value { weight: place, bias: bias_place } = critic.network.layout.output.clone() else {
+        panic!()
+    };
+    critic.network.update(|master| {
         place.of(master).copy_(&Tensor::from_slice(&weight).unsqueeze(0));
         let _ = bias_place.of(master).fill_(bias);
     });
@@ -37,7 +39,7 @@ fn values_equal_those_of_transformers() {
         let inputs = Inputs::rows(&tokens.concat(), tokens.len(), Device::Cpu);
         for (kind, tolerance) in [(Kind::Float, 1e-4), (Kind::BFloat16, 0.6)] {
             let critic = critic_of(&policy_by(family, kind, backend), family);
-            let got = critic.head().values(&critic.hidden(&inputs, None).unwrap());
+            let got = critic.head().values(&critic.network.hidden(&inputs, None).unwrap());
             assert_eq!(got.kind(), Kind::Float);
             let gap = distance(&got, &Tensor::from_slice(&values.concat()));
             assert!(gap < tolerance, "{family}, {backend:?}, {kind:?}: values are off by {gap}");
@@ -51,8 +53,8 @@ fn a_new_critic_has_the_policy_s_body_and_expects_nothing() {
         let policy = policy(family);
         let critic = Critic::of_policy(&policy).unwrap();
         let inputs = alone(&[5, 9, 4, 17]);
-        let hidden = critic.hidden(&inputs, None).unwrap();
-        assert_eq!(hidden, policy.hidden(&inputs, None).unwrap(), "{family}");
+        let hidden = critic.network.hidden(&inputs, None).unwrap();
+        assert_eq!(hidden, policy.network.hidden(&inputs, None).unwrap(), "{family}");
         let values = critic.head().values(&hidden);
         assert_eq!(values, values.zeros_like());
     }
@@ -70,12 +72,12 @@ fn valued() -> Vec<TrainSample> {
 
 /// The slow, obvious way: each sample alone, all values, autograd to every parameter.
 fn reference_gradient(critic: &Critic, samples: &[TrainSample], clip: f64) -> Tensor {
-    let decoder = critic.decoder();
+    let decoder = critic.network.decoder();
     let weights = decoder.weights;
-    let mut leaves = weights.inner(&critic.layout);
-    leaves.push((critic.layout.embed.clone(), weights.embed.shallow_clone()));
+    let mut leaves = weights.inner(&critic.network.layout);
+    leaves.push((critic.network.layout.embed.clone(), weights.embed.shallow_clone()));
     let (Output::Value { weight: w_slot, bias: b_slot }, Output::Value { weight, bias }) =
-        (&critic.layout.output, &weights.output)
+        (&critic.network.layout.output, &weights.output)
     else {
         panic!()
     };
@@ -97,7 +99,7 @@ fn reference_gradient(critic: &Critic, samples: &[TrainSample], clip: f64) -> Te
     let loss = Tensor::stack(&losses.collect::<Vec<_>>(), 0).sum(None);
     let inputs: Vec<&Tensor> = leaves.iter().map(|(_, leaf)| leaf).collect();
     let grads = Tensor::run_backward(&[loss], &inputs, false, false);
-    let mut gradient = critic.zero_gradient();
+    let mut gradient = critic.network.zero_gradient();
     for ((slot, _), grad) in leaves.iter().zip(&grads) {
         gradient.part(slot).add(grad);
     }
@@ -133,7 +135,7 @@ fn the_gradient_is_that_of_autograd_for_every_cut_into_micro_batches() {
         for max_tokens in [1 << 14, 60, 20] {
             let (gradient, loss) = learner_gradient(&mut critic, &valued(), max_tokens);
             losses.push(loss);
-            for entry in critic.layout.entries() {
+            for entry in critic.network.layout.entries() {
                 let part = |flat: &Tensor| flat.narrow(0, entry.start, entry.n_elements());
                 let scale = part(&expected).abs().max().double_value(&[]);
                 assert!(scale > 1e-6, "{family}, {}: no gradient", entry.name);
@@ -148,7 +150,7 @@ fn the_gradient_is_that_of_autograd_for_every_cut_into_micro_batches() {
 #[test]
 fn a_loss_that_is_not_finite_changes_nothing() {
     let mut critic = critic("llama", Kind::Float);
-    let before = critic.master().copy();
+    let before = critic.network.master().copy();
     let config: CriticConfig = serde_json::from_str(r#"{"optim": {"lr": 0.01}}"#).unwrap();
     let batch = BatchConfig {
         prompts: 3,
@@ -163,10 +165,10 @@ fn a_loss_that_is_not_finite_changes_nothing() {
     samples[2].returns.as_mut().unwrap()[1] = f32::NAN;
     let report = learner.update(&mut critic, &samples, 0.01).unwrap();
     assert_eq!(report.not_finite.as_deref(), Some("loss/value is NaN"));
-    assert_eq!((critic.master(), learner.state().updates), (&before, 0));
+    assert_eq!((critic.network.master(), learner.state().updates), (&before, 0));
     // And one that is finite does.
     assert_eq!(learner.update(&mut critic, &valued(), 0.01).unwrap().not_finite, None);
-    assert!(distance(critic.master(), &before) > 1e-3 && learner.state().updates == 2);
+    assert!(distance(critic.network.master(), &before) > 1e-3 && learner.state().updates == 2);
 }
 
 #[test]
@@ -195,6 +197,9 @@ fn a_critic_learns_returns_by_heart() {
 #[test]
 fn a_policy_is_no_critic() {
     let policy: Policy = policy("llama");
-    assert!(matches!(policy.layout.output, Output::Vocabulary(_)));
-    assert!(Critic::new(policy.config.clone(), policy.master().copy(), policy.placement).is_err());
+    assert!(matches!(policy.network.layout.output, Output::Vocabulary(_)));
+    assert!(
+        Critic::new(policy.network.config.clone(), policy.network.master().copy(), policy.network.placement)
+            .is_err()
+    );
 }

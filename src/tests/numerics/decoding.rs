@@ -47,7 +47,7 @@ fn generate(policy: &Policy, requests: &[GenRequest], sampling: SamplingConfig) 
 fn next_logits(policy: &Policy, request: &GenRequest, response: &[TokenId]) -> Tensor {
     let sequence = [request.prompt.tokens.as_slice(), &request.prefix, response].concat();
     let first = (sequence.len() - response.len() - 1) as i64;
-    let all = logits(policy, &policy.hidden(&alone(&sequence), None).unwrap());
+    let all = logits(policy, &policy.network.hidden(&alone(&sequence), None).unwrap());
     all.narrow(0, first, response.len() as i64).to_kind(Kind::Double)
 }
 
@@ -63,7 +63,7 @@ struct Watch {
 
 impl Watch {
     fn new(policy: &Policy, cache: &KvCache) -> Self {
-        let shape = [cache.n_rows(), policy.config.n_heads, cache.capacity()];
+        let shape = [cache.n_rows(), policy.network.config.n_heads, cache.capacity()];
         let [b, h, c] = shape.map(|n| n as usize);
         let (per_column, span) = (vec![0.0; b * h * c], vec![0.0; b * h]);
         let (fai, waad, counted) = (per_column.clone(), per_column, vec![1.0; b]);
@@ -107,15 +107,16 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
         for (family, backend) in everywhere() {
             let policy = policy_by(family, kind, backend);
             let rows = lens.map(|n| tokens(n as u64, n as usize + 6));
-            let full = |row: &Vec<TokenId>| logits(&policy, &policy.hidden(&alone(row), None).unwrap());
+            let full =
+                |row: &Vec<TokenId>| logits(&policy, &policy.network.hidden(&alone(row), None).unwrap());
             let full: Vec<Tensor> = rows.iter().map(full).collect(); // (n + 6, V)
             let _guard = tch::no_grad_guard();
-            let mut cache = policy.cache(&lens, 6);
+            let mut cache = policy.network.cache(&lens, 6);
             for (i, (row, n)) in rows.iter().zip(lens).enumerate() {
                 let mut fill = |tapped: &Tapped<'_>| {
                     cache.fill(tapped.layer, i..i + 1, &tapped.keys.get(0), &tapped.values.get(0))
                 };
-                let _ = policy.hidden(&alone(&row[..n as usize]), Some(&mut fill)).unwrap();
+                let _ = policy.network.hidden(&alone(&row[..n as usize]), Some(&mut fill)).unwrap();
             }
             let mut present = vec![0usize, 1, 2, 3];
             for i in 0..6 {
@@ -126,7 +127,7 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
                 let next = present.iter().map(|r| i64::from(rows[*r][(lens[*r] + i) as usize]));
                 let next = Tensor::from_slice(&next.collect::<Vec<_>>());
                 let mut watch = Watch::new(&policy, &cache);
-                let hidden = policy.step(&next, &mut cache, Some(&mut watch)).unwrap();
+                let hidden = policy.network.step(&next, &mut cache, Some(&mut watch)).unwrap();
                 let got = logits(&policy, &hidden); // (B, V)
                 for (place, r) in (0..).zip(&present) {
                     let gap = distance(&got.get(place), &full[*r].get(lens[*r] + i));
@@ -147,7 +148,7 @@ fn steps_with_a_cache_equal_the_full_forward_pass() {
 fn twenty_updates_at_rate_0_leave_sampler_and_learner_as_near_as_they_were() {
     for (kind, bound) in [(Kind::Float, 1e-4), (Kind::BFloat16, 0.2)] {
         let mut policy = policy_in("qwen3", kind);
-        let before = policy.master().copy();
+        let before = policy.network.master().copy();
         let mut learner = PolicyLearner::new(config(LossConfig::default(), 64), &policy);
         let mut gaps = Vec::new();
         for step in 1..=20 {
@@ -176,7 +177,7 @@ fn twenty_updates_at_rate_0_leave_sampler_and_learner_as_near_as_they_were() {
             assert!(report.not_finite.is_none() && report.metrics.get("optim/grad_norm").unwrap() > 0.0);
             gaps.push(report.first_gap.unwrap().mean);
         }
-        assert_eq!((policy.master(), learner.state().updates), (&before, 20));
+        assert_eq!((policy.network.master(), learner.state().updates), (&before, 20));
         let half = |gaps: &[f64]| gaps.iter().sum::<f64>() / gaps.len() as f64;
         let (early, late) = (half(&gaps[..10]), half(&gaps[10..]));
         assert!(gaps.iter().all(|gap| *gap < bound) && late < 2.0 * early, "{kind:?}: {gaps:?}");
@@ -325,7 +326,7 @@ fn an_ended_row_disturbs_nobody_at_the_end_of_the_positions() {
     let policy = policy("llama");
     let prompt = prompt(0, tokens(0, 20));
     let sampling = SamplingConfig { max_new_tokens: 108, ..PLAIN };
-    assert_eq!(policy.config.max_position_embeddings, 128);
+    assert_eq!(policy.network.config.max_position_embeddings, 128);
     let fresh = |sample| GenRequest { prompt: prompt.clone(), prefix: Vec::new(), sample };
     let mut requests: Vec<GenRequest> = (0..10).map(fresh).collect();
     requests[9].prefix = tokens(7, 100);
@@ -388,7 +389,7 @@ fn attention_read_on_the_way_is_that_of_the_full_forward_pass() {
     let config = SignalConfig { window: 4, horizon: [2, 9], layers: Layers::All, ..SignalConfig::default() };
     for (family, backend) in everywhere() {
         let (policy, requests) = (policy_by(family, Kind::Float, backend), requests());
-        let plan = DecodePlan::new(&config, &policy.config);
+        let plan = DecodePlan::new(&config, &policy.network.config);
         let Generated { completions: read, signals, .. } = DecodeEngine::new(EOS.to_vec(), 5, 16)
             .reading(plan)
             .generate(&policy, &requests, &generation(PLAIN), &mut |_| Ok(()))

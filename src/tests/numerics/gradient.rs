@@ -104,11 +104,13 @@ fn reference_gradient(
     aggregation: Aggregation,
     token_loss: impl Fn(&TrainSample, &Tensor, &Tensor) -> Tensor,
 ) -> Tensor {
-    let decoder = policy.decoder();
+    let decoder = policy.network.decoder();
     let weights = decoder.weights;
-    let mut leaves = weights.inner(&policy.layout);
-    leaves.push((policy.layout.embed.clone(), weights.embed.shallow_clone()));
-    if let (Output::Vocabulary(slot), Output::Vocabulary(weight)) = (&policy.layout.output, &weights.output) {
+    let mut leaves = weights.inner(&policy.network.layout);
+    leaves.push((policy.network.layout.embed.clone(), weights.embed.shallow_clone()));
+    if let (Output::Vocabulary(slot), Output::Vocabulary(weight)) =
+        (&policy.network.layout.output, &weights.output)
+    {
         leaves.push((slot.clone(), weight.shallow_clone()));
     }
     let lengths: Vec<usize> = samples.iter().map(|s| s.tokens.len()).collect();
@@ -129,7 +131,7 @@ fn reference_gradient(
     let loss = Tensor::stack(&losses, 0).sum(None);
     let inputs: Vec<&Tensor> = leaves.iter().map(|(_, leaf)| leaf).collect();
     let grads = Tensor::run_backward(&[loss], &inputs, false, false);
-    let mut gradient = policy.zero_gradient();
+    let mut gradient = policy.network.zero_gradient();
     for ((slot, _), grad) in leaves.iter().zip(&grads) {
         gradient.part(slot).add(grad);
     }
@@ -138,7 +140,7 @@ fn reference_gradient(
 
 /// Every parameter's gradient is that of `expected`, and there is one.
 fn assert_equal(policy: &Policy, got: &Tensor, expected: &Tensor, tolerance: f64, what: &str) {
-    for entry in policy.layout.entries() {
+    for entry in policy.network.layout.entries() {
         let part = |flat: &Tensor| flat.narrow(0, entry.start, entry.n_elements());
         let scale = part(expected).abs().max().double_value(&[]);
         assert!(scale > 1e-6, "{what}, {}: no gradient", entry.name);
@@ -301,11 +303,11 @@ fn the_kernels_gradient_is_that_of_autograd() {
             let batch = TokenBatch::new(&sequences, Reads::Predictors, Device::Cpu);
             let n = batch.inputs.n_tokens();
             assert_eq!(n, 9 + rows.iter().map(|row| row.len() - 10).sum::<usize>());
-            let width = policy.config.hidden_size;
+            let width = policy.network.config.hidden_size;
             let d_hidden =
                 Tensor::from_slice(&numbers(5, n * width as usize)).view([-1, width]).to_kind(kind);
             let passes = [false, true].map(|recompute| {
-                policies.each_ref().map(|policy| policy.forward(&batch.inputs, recompute).unwrap())
+                policies.each_ref().map(|policy| policy.network.forward(&batch.inputs, recompute).unwrap())
             });
             let gap = distance(&passes[0][0].hidden, &passes[0][1].hidden);
             assert!(gap < if kind == Kind::Float { 1e-5 } else { 0.2 }, "{family}, {kind:?}: {gap}");
@@ -313,8 +315,8 @@ fn the_kernels_gradient_is_that_of_autograd() {
                 let mut policies = policies.iter();
                 ways.map(|forward| {
                     let policy = policies.next().unwrap();
-                    let mut gradient = policy.zero_gradient();
-                    policy.backward(&batch.inputs, forward, &d_hidden, &mut gradient).unwrap();
+                    let mut gradient = policy.network.zero_gradient();
+                    policy.network.backward(&batch.inputs, forward, &d_hidden, &mut gradient).unwrap();
                     gradient.to_tensor()
                 })
             });
@@ -325,7 +327,9 @@ fn the_kernels_gradient_is_that_of_autograd() {
                     < 1e-5 * f64::from(kept[1].abs().max().double_value(&[]) as f32)
             );
             let [got, expected] = kept;
-            for entry in policy.layout.entries().iter().filter(|entry| !entry.name.starts_with("lm_head")) {
+            for entry in
+                policy.network.layout.entries().iter().filter(|entry| !entry.name.starts_with("lm_head"))
+            {
                 let part =
                     |flat: &Tensor| flat.narrow(0, entry.start, entry.n_elements()).to_kind(Kind::Double);
                 let (a, b) = (part(&got), part(&expected));
@@ -375,7 +379,7 @@ fn a_shared_prefix_is_trained_on_once() {
 #[test]
 fn tied_embeddings_get_the_gradients_of_both_ends() {
     let mut policy = policy("qwen3");
-    let Slot { start, shape } = policy.layout.embed.clone();
+    let Slot { start, shape } = policy.network.layout.embed.clone();
     let (gradient, _) = learner_gradient(&mut policy, config(LossConfig::default(), 40), &samples());
     let embed = gradient.narrow(0, start, shape[0] * shape[1]).view(shape.as_slice());
     let both = reference_gradient(&policy, &samples(), Aggregation::TokenMean, |sample, logprobs, _| {

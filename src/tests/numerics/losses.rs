@@ -194,21 +194,21 @@ fn adamw_with_clipping_agrees() {
         final_lr_ratio: None,
     };
     let mut policy = policy("llama");
-    let n = policy.layout.n_params() - 6;
+    let n = policy.network.layout.n_params() - 6;
     let spread =
         |values: &Value| Tensor::cat(&[list(values), Tensor::zeros([n], (Kind::Float, tch::Device::Cpu))], 0);
-    policy.set_master(&spread(&golden["start"])).unwrap();
-    let mut optimizer = AdamW::new(config, &policy);
+    policy.network.set_master(&spread(&golden["start"])).unwrap();
+    let mut optimizer = AdamW::new(config, &policy.network);
     for step in golden["steps"].as_array().unwrap() {
-        let before = policy.master().copy();
-        let mut gradient = policy.zero_gradient();
-        gradient.part(&Slot { start: 0, shape: policy.master().size() }).add(&spread(&step["grad"]));
-        let applied = optimizer.apply(&mut policy, &gradient, step["lr"].as_f64().unwrap());
+        let before = policy.network.master().copy();
+        let mut gradient = policy.network.zero_gradient();
+        gradient.part(&Slot { start: 0, shape: policy.network.master().size() }).add(&spread(&step["grad"]));
+        let applied = optimizer.apply(&mut policy.network, &gradient, step["lr"].as_f64().unwrap());
         assert!((applied.grad_norm - step["grad_norm"].as_f64().unwrap()).abs() < 1e-5);
-        let delta = (policy.master() - before).norm().double_value(&[]);
+        let delta = (policy.network.master() - before).norm().double_value(&[]);
         assert!((applied.param_delta.unwrap() - delta).abs() < 1e-6);
         for (name, tensor) in [
-            ("param", policy.master()),
+            ("param", policy.network.master()),
             ("exp_avg", &optimizer.state().first),
             ("exp_avg_sq", &optimizer.state().second),
         ] {
@@ -222,14 +222,14 @@ fn adamw_with_clipping_agrees() {
 #[test]
 fn only_matrices_are_decayed() {
     let mut policy = policy("qwen2");
-    let before = policy.master().copy();
+    let before = policy.network.master().copy();
     let config: OptimConfig = serde_json::from_str(r#"{"lr": 1.0, "weight_decay": 0.5}"#).unwrap();
-    let gradient = policy.zero_gradient();
-    let _ = AdamW::new(config, &policy).apply(&mut policy, &gradient, 0.1);
-    for entry in policy.layout.entries() {
+    let gradient = policy.network.zero_gradient();
+    let _ = AdamW::new(config, &policy.network).apply(&mut policy.network, &gradient, 0.1);
+    for entry in policy.network.layout.entries() {
         let part = |flat: &Tensor| flat.narrow(0, entry.start, entry.n_elements());
         let share = if entry.shape.len() == 2 { 0.95 } else { 1.0 };
-        assert!(distance(&part(policy.master()), &(part(&before) * share)) < 1e-6, "{}", entry.name);
+        assert!(distance(&part(policy.network.master()), &(part(&before) * share)) < 1e-6, "{}", entry.name);
     }
 }
 

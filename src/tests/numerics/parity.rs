@@ -15,7 +15,7 @@ fn logits_equal_those_of_transformers() {
         let policy = policy_by(family, Kind::Float, backend);
         let inputs = Inputs::rows(&tokens.concat(), tokens.len(), Device::Cpu);
         let expected = Tensor::from_slice(&values.into_iter().flatten().flatten().collect::<Vec<_>>());
-        let got = logits(&policy, &policy.hidden(&inputs, None).unwrap()); // (2 * 12, V)
+        let got = logits(&policy, &policy.network.hidden(&inputs, None).unwrap()); // (2 * 12, V)
         let gap = distance(&got, &expected.view_as(&got));
         assert!(gap < 1e-4, "{family}, {backend:?}: logits are off by {gap}");
     }

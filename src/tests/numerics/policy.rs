@@ -14,8 +14,8 @@ fn scratch_weights_have_the_spread_of_their_place() {
         |seed| Policy::scratch(config.clone(), &RunRandom::new(seed), Placement::cpu_f32()).unwrap();
     let policy = scratch(1);
     let into_residual = 0.02 / ((2 * config.n_layers) as f64).sqrt();
-    for entry in policy.layout.entries() {
-        let part = policy.master().narrow(0, entry.start, entry.n_elements()).to_kind(Kind::Double);
+    for entry in policy.network.layout.entries() {
+        let part = policy.network.master().narrow(0, entry.start, entry.n_elements()).to_kind(Kind::Double);
         let name = &entry.name;
         if name.ends_with("norm.weight") {
             assert_eq!(part, part.ones_like(), "{name}");
@@ -29,8 +29,8 @@ fn scratch_weights_have_the_spread_of_their_place() {
         let beyond = part.abs().gt(2.0 * expected).to_kind(Kind::Double).mean(None).double_value(&[]);
         assert!((beyond - 0.0455).abs() < 0.008, "{name}: {beyond} of the weights beyond two deviations");
     }
-    assert_eq!(scratch(1).master(), policy.master());
-    assert!(distance(scratch(2).master(), policy.master()) > 0.02);
+    assert_eq!(scratch(1).network.master(), policy.network.master());
+    assert!(distance(scratch(2).network.master(), policy.network.master()) > 0.02);
 }
 
 fn trees(samples: &[TrainSample]) -> Vec<Tree> {
@@ -49,7 +49,11 @@ fn logprobs(policy: &Policy) -> Tensor {
 fn bf16_logprobs_are_near_those_of_f32() {
     for family in FAMILIES {
         let (wide, narrow) = (policy(family), policy_in(family, Kind::BFloat16));
-        assert_eq!(wide.master(), narrow.master(), "the masters are f32 whatever the compute precision");
+        assert_eq!(
+            wide.network.master(),
+            narrow.network.master(),
+            "the masters are f32 whatever the compute precision"
+        );
         let gap = (logprobs(&wide) - logprobs(&narrow)).abs();
         let (mean, max) = (gap.mean(None).double_value(&[]), gap.max().double_value(&[]));
         // Logits of up to 20 in steps of 1/16 to 1/8, after two or three layers of rounded sums.
@@ -62,16 +66,17 @@ fn a_change_of_the_weights_reaches_the_forward_pass() {
     for kind in [Kind::Float, Kind::BFloat16] {
         let mut policy = policy_in("qwen3", kind);
         let before = logprobs(&policy);
-        policy.update(|master| {
+        policy.network.update(|master| {
             let _ = master.g_mul_scalar_(1.25);
         });
         let placement = Placement::cpu(kind);
-        let anew = Policy::new(policy.config.clone(), policy.master().copy(), placement).unwrap();
+        let anew =
+            Policy::new(policy.network.config.clone(), policy.network.master().copy(), placement).unwrap();
         assert_eq!(logprobs(&policy), logprobs(&anew), "{kind:?}");
         assert!(distance(&logprobs(&policy), &before) > 0.1, "{kind:?}");
 
-        policy.set_master(&anew.master().zeros_like()).unwrap();
-        let uniform = -(policy.config.vocab_size as f64).ln();
+        policy.network.set_master(&anew.network.master().zeros_like()).unwrap();
+        let uniform = -(policy.network.config.vocab_size as f64).ln();
         let gap = (logprobs(&policy) - uniform).abs().max().double_value(&[]);
         assert!(gap < 1e-5, "{kind:?}: {gap}");
     }

@@ -62,7 +62,8 @@ fn greedy_responses_logprobs_and_tokens_equal_those_of_transformers() {
         }
 
         let tokens: Vec<i64> = prompt_ids.iter().map(|t| i64::from(*t)).collect();
-        let hidden = policy.hidden(&super::common::alone(&prompt_ids[..tokens.len() - 1]), None).unwrap();
+        let hidden =
+            policy.network.hidden(&super::common::alone(&prompt_ids[..tokens.len() - 1]), None).unwrap();
         let stats = policy.head(1.0).stats(&hidden, &Tensor::from_slice(&tokens[1..])).unwrap();
         let mean = stats.logprobs.mean(tch::Kind::Double).double_value(&[]);
         worst = worst.max((mean - case["mean_prompt_logprob"].as_f64().unwrap()).abs());

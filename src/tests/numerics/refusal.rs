@@ -14,14 +14,15 @@ use super::gradient::{config, rates};
 
 /// Weights, moments and count of updates.
 fn state(policy: &Policy, state: &AdamWState) -> ([Tensor; 3], u64) {
-    ([policy.master(), &state.first, &state.second].map(Tensor::copy), state.updates)
+    ([policy.network.master(), &state.first, &state.second].map(Tensor::copy), state.updates)
 }
 
 /// Finite weights, infinite logits.
 fn break_policy(policy: &mut Policy) {
-    let norm = policy.layout.final_norm.clone();
-    let _ =
-        policy.update(|master| master.narrow(0, norm.start, norm.n_elements()).fill_(f64::from(f32::MAX)));
+    let norm = policy.network.layout.final_norm.clone();
+    let _ = policy
+        .network
+        .update(|master| master.narrow(0, norm.start, norm.n_elements()).fill_(f64::from(f32::MAX)));
 }
 
 #[test]
@@ -65,15 +66,15 @@ fn an_update_that_is_made_is_finite() {
         });
         let optim: OptimConfig = serde_json::from_value(optim).unwrap();
         let mut policy = policy("llama");
-        let mut optimizer = AdamW::new(optim, &policy);
-        let (n_params, place) = (policy.layout.n_params(), Slot { start: 5, shape: vec![1] });
+        let mut optimizer = AdamW::new(optim, &policy.network);
+        let (n_params, place) = (policy.network.layout.n_params(), Slot { start: 5, shape: vec![1] });
         let of = |value: f64| {
             let mut gradient = Gradient::zeros(n_params, Device::Cpu);
             gradient.part(&place).add(&Tensor::from_slice(&[value]));
             gradient
         };
         for value in [1e-30, 0.99e19, 0.0, -0.99e19, -0.99e19, 1e-22, 0.0, 0.99e19] {
-            let applied = optimizer.apply(&mut policy, &of(value), optim.lr);
+            let applied = optimizer.apply(&mut policy.network, &of(value), optim.lr);
             assert!(applied.param_delta.is_some_and(f64::is_finite), "{value}: {applied:?}");
             let ([weights, first, second], _) = state(&policy, optimizer.state());
             for tensor in [&weights, &first, &second] {
@@ -82,7 +83,11 @@ fn an_update_that_is_made_is_finite() {
         }
         let before = state(&policy, optimizer.state());
         for value in [1.01e19, -1.01e19, 1e30, f64::INFINITY, f64::NAN] {
-            assert_eq!(optimizer.apply(&mut policy, &of(value), optim.lr).param_delta, None, "{value}");
+            assert_eq!(
+                optimizer.apply(&mut policy.network, &of(value), optim.lr).param_delta,
+                None,
+                "{value}"
+            );
         }
         assert_eq!(state(&policy, optimizer.state()), before);
     }
@@ -110,7 +115,7 @@ fn a_refused_update_ends_the_step() {
             samples.truncate(3);
         }
         let report = learner.update(&mut policy, &samples, rates(1e-2), &mut |_| Ok(())).unwrap();
-        (policy.master().copy(), learner.state().updates, report.not_finite.is_some())
+        (policy.network.master().copy(), learner.state().updates, report.not_finite.is_some())
     };
     assert_eq!(run(3, true), (run(1, false).0, 1, true));
 }

@@ -62,7 +62,8 @@ fn save_again(family: &str, dir: &Path) {
     let tokenizer = Tokenizer::from_folder(source.path()).unwrap();
     let config = ModelConfig::from_folder(&golden(family)).unwrap();
     let policy = Policy::load(&golden(family), config, Placement::cpu_f32()).unwrap();
-    save_model(dir, &policy.config, &policy.layout, policy.master(), &tokenizer).unwrap();
+    save_model(dir, &policy.network.config, &policy.network.layout, policy.network.master(), &tokenizer)
+        .unwrap();
 }
 
 #[test]
@@ -108,7 +109,14 @@ fn the_preset_names_its_own_special_ids() {
     let tokenizer = countdown_tokenizer().unwrap();
     let config = Preset::Countdown2m.config(tokenizer.vocab_size() as i64);
     let policy = Policy::scratch(config, &RunRandom::new(0), Placement::cpu_f32()).unwrap();
-    save_model(dir.path(), &policy.config, &policy.layout, policy.master(), &tokenizer).unwrap();
+    save_model(
+        dir.path(),
+        &policy.network.config,
+        &policy.network.layout,
+        policy.network.master(),
+        &tokenizer,
+    )
+    .unwrap();
     let saved = json(dir.path().join("config.json"));
     for (key, token) in [("eos_token_id", "<eos>"), ("pad_token_id", "<pad>")] {
         let id = saved[key].as_u64().unwrap() as u32;

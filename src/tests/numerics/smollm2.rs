@@ -84,7 +84,8 @@ fn greedy_continuations_and_numbers_equal_those_of_transformers() {
 
         let n = case.prompt_ids.len() as i64;
         let all = [case.prompt_ids.as_slice(), &case.greedy_ids].concat();
-        let values = logits(&policy, &policy.hidden(&alone(&all), None).unwrap()).to_kind(Kind::Double);
+        let values =
+            logits(&policy, &policy.network.hidden(&alone(&all), None).unwrap()).to_kind(Kind::Double);
         let logprobs = values.log_softmax(-1, None);
         let of = |i: usize| logprobs.double_value(&[i as i64 - 1, i64::from(all[i])]);
         for (i, expected) in (case.prompt_ids.len()..).zip(&case.greedy_logprobs) {

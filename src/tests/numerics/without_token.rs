@@ -82,7 +82,7 @@ fn they_take_no_probability() {
         for (request, done) in requests().iter().zip(generate(&policy, sampling)) {
             let (read, n) = (&request.prompt.tokens, done.tokens.len() as i64);
             let whole = [read.as_slice(), &done.tokens].concat();
-            let all = logits(&policy, &policy.hidden(&alone(&whole), None).unwrap());
+            let all = logits(&policy, &policy.network.hidden(&alone(&whole), None).unwrap());
             let next = all.narrow(0, read.len() as i64 - 1, n).to_kind(Kind::Double) / temperature;
             let logs = next.index_select(1, &kept).log_softmax(-1, None); // (T, tokens)
             let entropies = -(logs.exp() * &logs).sum_dim_intlist([-1i64].as_slice(), false, None);
@@ -95,7 +95,7 @@ fn they_take_no_probability() {
                 Reads::Predictors,
                 Device::Cpu,
             );
-            let mut gradient = policy.zero_gradient();
+            let mut gradient = policy.network.zero_gradient();
             accumulate(&policy, &batch, temperature, false, &mut gradient, |stats| {
                 for (got, expected) in [
                     (&stats.logprobs, &expected),
@@ -111,7 +111,7 @@ fn they_take_no_probability() {
                 StatsGrad { logprobs: ones(), entropies: Some(ones()) }
             })
             .unwrap();
-            let rows = Tensor::from_slice(&policy.config.rows_without_token());
+            let rows = Tensor::from_slice(&policy.network.config.rows_without_token());
             let gradient = policy.head_gradient(&mut gradient).to_tensor();
             let (of_rows, others) = (gradient.index_select(0, &rows), gradient.index_select(0, &kept));
             assert_eq!(of_rows.abs().max().double_value(&[]), 0.0, "{family}");
