@@ -160,7 +160,8 @@ pub(crate) struct Measures<'a> {
 pub(crate) fn measure(
     models: Models<'_>,
     measures: Measures<'_>,
-    (trees, sampled): (Vec<Tree>, Vec<HeadSignals>),
+    trees: Vec<Tree>,
+    sampled: Vec<HeadSignals>,
     step: Step,
     grouping: &mut Grouping,
 ) -> Result<Vec<MeasuredTree>> {
@@ -180,7 +181,7 @@ pub(crate) fn measure(
     let critic = critic.filter(|_| needs.values);
     let values = critic.map(|critic| values(critic, &responses, passes)).transpose()?;
     let signals =
-        if needs.signals() { averaged(&trees, &signals, (step, config), grouping)? } else { Vec::new() };
+        if needs.signals() { averaged(&trees, &signals, step, config, grouping)? } else { Vec::new() };
 
     let mut old_logprobs = fields(&trees, stats.then_some(own.logprobs))?;
     let mut entropies = fields(&trees, stats.then_some(own.entropies))?;
@@ -224,7 +225,8 @@ fn no_signals(n: usize) -> Vec<HeadSignals> {
 fn averaged(
     trees: &[Tree],
     responses: &[HeadSignals],
-    (step, config): (Step, &SignalConfig),
+    step: Step,
+    config: &SignalConfig,
     grouping: &mut Grouping,
 ) -> Result<Vec<Signals>> {
     if responses.is_empty() {

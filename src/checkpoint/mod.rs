@@ -9,5 +9,7 @@ mod store;
 pub(crate) use manifest::{Fingerprint, VerifiedCheckpoint, is_sealed, run_of, seal, seals};
 pub(crate) use model_folder::save_model;
 pub(crate) use moments::{load_moments, save_moments};
-pub(crate) use state::{CriticState, Progress, TrainState, head_groups, is_unfinished, load_weights};
+pub(crate) use state::{
+    CriticState, Milestone, Progress, TrainState, head_groups, is_unfinished, load_weights,
+};
 pub(crate) use store::{CheckpointConfig, Latest, Store, restore_replaced, write_sealed};

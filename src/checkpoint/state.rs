@@ -66,10 +66,32 @@ pub(crate) struct TrainState {
     pub progress: Progress,
     /// Steps in a row, up to this one, whose update was refused because something was not finite.
     pub refused_in_a_row: u32,
-    /// Name of the moment and result of the evaluations that the summary shows.
-    pub evaluations: Vec<(String, EvalReport)>,
+    /// The evaluations that the summary shows.
+    pub evaluations: Vec<Milestone>,
     /// The row of `step`, if its evaluation is still to be made.
     pub unfinished: Option<MetricRow>,
+}
+
+/// What an evaluation at a moment of the run found; saved as a pair.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "(String, EvalReport)", into = "(String, EvalReport)")]
+pub(crate) struct Milestone {
+    /// Which moment: `after SFT`.
+    pub moment: String,
+    /// What was found.
+    pub report: EvalReport,
+}
+
+impl From<(String, EvalReport)> for Milestone {
+    fn from((moment, report): (String, EvalReport)) -> Self {
+        Self { moment, report }
+    }
+}
+
+impl From<Milestone> for (String, EvalReport) {
+    fn from(Milestone { moment, report }: Milestone) -> Self {
+        (moment, report)
+    }
 }
 
 /// The state of a critic between two steps.
@@ -94,7 +116,7 @@ struct Host {
     head_groups: Option<HeadGroups>,
     progress: Progress,
     refused_in_a_row: u32,
-    evaluations: Vec<(String, EvalReport)>,
+    evaluations: Vec<Milestone>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unfinished: Option<MetricRow>,
 }

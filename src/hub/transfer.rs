@@ -109,7 +109,7 @@ impl Transfer<'_> {
                 None => self.go_on(&path, start, &promise),
             };
             course.set_out(start);
-            let received = answer.and_then(|answer| self.receive(name, answer, (&mut file, &part), &promise));
+            let received = answer.and_then(|answer| self.receive(name, answer, &mut file, &part, &promise));
             course.come_to(length(&file, &part)?);
             if matches!(received, Err(Trouble::Status { code: 416, .. })) {
                 // There is more than the hub has.
@@ -193,7 +193,8 @@ impl Transfer<'_> {
         &self,
         name: &str,
         answer: Answer,
-        (file, part): (&mut File, &Path),
+        file: &mut File,
+        part: &Path,
         promise: &Promise,
     ) -> Result<(), Trouble> {
         let Answer { start, response, .. } = answer;

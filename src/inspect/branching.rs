@@ -56,8 +56,8 @@ impl Branching {
             subjects.iter().map(|subject| self.segmenter.segment(&subject.response)).collect();
         let own = self.rule.settings().needs().influence;
         let distance = own.unwrap_or(AttentionConfig::default().distance);
-        let reach = (distance, lens.passes.max_tokens);
-        let influence = influence(lens.policy, &sequences, &segmented, reach, lens.passes.check)?;
+        let Lens { policy, passes, .. } = *lens;
+        let influence = influence(policy, &sequences, &segmented, distance, passes.max_tokens, passes.check)?;
         let each = subjects.iter().zip(&segmented).zip(influence).zip(entropies);
         Ok(each
             .map(|(((subject, own), fci), entropies)| self.of_subject(subject, own, fci, entropies))

@@ -26,7 +26,7 @@ use crate::credit::strategy::{self, Mark, Response};
 use crate::measure::{self, Passes};
 use crate::model::Policy;
 use crate::signal::{self, HeadGroups, SignalConfig};
-use crate::types::{HeadId, HeadSignals, Step, TokenId};
+use crate::types::{Coordinates, HeadId, HeadSignals, Step, TokenId};
 
 /// A response to look at.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +50,13 @@ impl Subject {
     }
 
     /// The coordinates of its random draws, as in the run that sampled it.
-    fn coordinates(&self) -> [u64; 3] {
-        self.sampled.as_ref().map_or([0; 3], |own| [own.step, own.prompt_id, u64::from(own.sample)])
+    fn coordinates(&self) -> Coordinates {
+        let of = |own: &Sampled| Coordinates {
+            step: own.step,
+            prompt: own.prompt_id,
+            sample: u64::from(own.sample),
+        };
+        self.sampled.as_ref().map(of).unwrap_or_default()
     }
 }
 
@@ -160,9 +165,9 @@ pub(crate) fn inspect(
     };
     let stats = stats.logprobs.into_iter().zip(stats.entropies);
     let each = subjects.iter().zip(&signals).zip(stats).zip(steps);
-    each.map(|(((subject, signals), stats), steps)| {
+    each.map(|(((subject, signals), (logprobs, entropies)), steps)| {
         let groups = common.clone().map_or_else(|| choose(std::slice::from_ref(signals)), Ok)?;
-        Inspection::new(subject, stats, signals, groups, strategies, steps)
+        Inspection::new(subject, logprobs, entropies, signals, groups, strategies, steps)
     })
     .collect()
 }
@@ -170,7 +175,8 @@ pub(crate) fn inspect(
 impl Inspection {
     fn new(
         subject: &Subject,
-        (logprobs, entropies): (Vec<f32>, Vec<f32>),
+        logprobs: Vec<f32>,
+        entropies: Vec<f32>,
         signals: &HeadSignals,
         groups: HeadGroups,
         strategies: &Strategies,
@@ -226,14 +232,14 @@ pub(crate) mod tests {
         let subject = Subject { label: "here".into(), prompt, response, trained: None, sampled: None };
         let groups = HeadGroups::choose(&Default::default(), std::slice::from_ref(&signals)).unwrap();
         let strategies = Strategies::new(&[], RunRandom::new(0));
-        let stats = (vec![-0.5; 6], vec![0.25; 6]);
+        let (logprobs, entropies) = (vec![-0.5; 6], vec![0.25; 6]);
         let steps = Steps {
             steps: vec![(0, 3), (3, 6)],
             fci: vec![0.0, 0.25],
             branch_at: vec![3],
             branch_before_step: vec![2],
         };
-        Inspection::new(&subject, stats, &signals, groups, &strategies, steps).unwrap()
+        Inspection::new(&subject, logprobs, entropies, &signals, groups, &strategies, steps).unwrap()
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl Strategies {
 mod tests {
     use super::*;
     use crate::credit::strategy::{RandomConfig, RhythmConfig, UniformConfig};
+    use crate::types::Coordinates;
 
     #[test]
     fn a_chain_comes_first_and_brings_its_own_settings() {
@@ -55,7 +56,7 @@ mod tests {
             CreditConfig::NAMES.iter().filter(|name| !["uniform", "random", "rhythm"].contains(name));
         assert_eq!(names[3..], others.copied().collect::<Vec<_>>());
         let (waad, fai) = ([0.0; 2], [Some(1.0), None]);
-        let gains = strategies.of(&Response::new([0; 3], &waad, &fai, &[0.0; 2])).unwrap();
+        let gains = strategies.of(&Response::new(Coordinates::default(), &waad, &fai, &[0.0; 2])).unwrap();
         assert_eq!(
             (&gains["rhythm"].values[..], &gains["rhythm #2"].values[..]),
             (&[2.0, 1.0][..], &[3.0, 1.0][..])

@@ -13,7 +13,7 @@ use multiversion::multiversion;
 use super::Number;
 use super::look_back::{LookBack, OfRow, Sums};
 use super::parallel::{DisjointSlices, for_each};
-use super::rope::apply_rope;
+use super::rope::{Angles, HeadNorms, apply_rope};
 use super::scratch::with_scratch;
 use heads::{HEADS, Heads};
 
@@ -27,10 +27,10 @@ pub(crate) struct AttendStep<'a, T> {
     pub head_dim: usize,
     /// Queries, keys and values of the new token, `[(H + 2K) D, B]`.
     pub qkv: &'a [T],
-    /// Gains of the norms of queries and keys, `[D]` each, and what is added to the mean square.
-    pub qk_norm: Option<(&'a [T], &'a [T], f32)>,
-    /// Cosines and sines of the rotation, `[P, D / 2]` each.
-    pub rope: (&'a [T], &'a [T]),
+    /// The norms of queries and keys.
+    pub norms: Option<HeadNorms<'a, T>>,
+    /// The rotation of P positions.
+    pub rope: Angles<'a, T>,
     /// First column of each row, `[B]`; earlier ones are padding.
     pub starts: &'a [i64],
     /// Column of the new token, the same for all rows.
@@ -77,7 +77,7 @@ pub(crate) fn attend_step<T: Number>(
                 sums.as_ref().map(|sums| sums.row(b)),
             )
         };
-        with_scratch(Row::size(step), |scratch| attend_row(step, b, (keys, values), out, look, scratch));
+        with_scratch(Row::size(step), |scratch| attend_row(step, b, keys, values, out, look, scratch));
     });
 }
 
@@ -85,7 +85,8 @@ pub(crate) fn attend_step<T: Number>(
 fn attend_row<T: Number>(
     step: &AttendStep<'_, T>,
     b: usize,
-    (keys, values): (&mut [T], &mut [T]),
+    keys: &mut [T],
+    values: &mut [T],
     out: &mut [T],
     mut look: Option<OfRow<'_>>,
     scratch: &mut [f32],
@@ -165,17 +166,14 @@ impl<'s> Row<'s> {
     fn rotate<T: Number>(&mut self, step: &AttendStep<'_, T>, position: usize) {
         let d = step.head_dim;
         let half = d / 2;
-        let (cos, sin) = step.rope;
         // A row that has ended is fed on until it leaves the batch, if need be past the last position.
-        let position = position.min(cos.len() / half - 1);
-        let (cos, sin) = (&cos[position * half..][..half], &sin[position * half..][..half]);
+        let position = position.min(step.rope.cos.len() / half - 1);
+        let angles = step.rope.at(position, half);
         let scale = T::from_f32((d as f32).sqrt().recip()).to_f32();
-        let gains = step.qk_norm.map(|(q, k, eps)| ((q, eps), (k, eps)));
-        for (heads, gain, scale) in
-            [(&mut *self.q, gains.map(|g| g.0), scale), (&mut *self.k, gains.map(|g| g.1), 1.0)]
-        {
+        let [of_q, of_k] = [step.norms.map(|norms| norms.q), step.norms.map(|norms| norms.k)];
+        for (heads, norm, scale) in [(&mut *self.q, of_q, scale), (&mut *self.k, of_k, 1.0)] {
             for head in heads.chunks_exact_mut(d) {
-                apply_rope(head, gain, (cos, sin), scale);
+                apply_rope(head, norm, angles, scale);
             }
         }
     }

@@ -49,6 +49,7 @@ pub(crate) use number::{Bf16, Number};
 pub(crate) use owned::Owned;
 pub(crate) use parallel::{n_processors, n_threads, occupy};
 pub(crate) use product::{Matrix, Out, has_products, product};
+pub(crate) use rope::{Angles, HeadNorm, HeadNorms};
 pub(crate) use rows::{
     CausalRows, HeadRows, NormBack, NormGradients, RowGradient, RowStats, SlotGradient, Slots, Targets,
     add_norm_rows, add_rows, causal_softmax, causal_softmax_back, gate_rows, gate_rows_back, norm_rows_back,

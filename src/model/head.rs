@@ -83,6 +83,12 @@ pub(super) struct RowNumbers {
     pub(super) normalisers: Tensor,
 }
 
+/// [`RowNumbers`], and the logits where the gradient can use them.
+pub(super) struct ScoredRows {
+    pub(super) numbers: RowNumbers,
+    pub(super) logits: Option<Owned>, // (n, V)
+}
+
 /// One linear layer `W` `[V, E]` at temperature T over the vocabulary.
 pub(crate) struct Head<'a> {
     /// Output projection.
@@ -152,7 +158,7 @@ impl<'a> Head<'a> {
         let _guard = tch::no_grad_guard();
         let (mut parts, mut kept) = (Vec::new(), None);
         for rows in self.chunks(hidden, targets) {
-            let (numbers, logits) = self.backend.engine().score(self, &rows)?;
+            let ScoredRows { numbers, logits } = self.backend.engine().score(self, &rows)?;
             parts.push(numbers);
             kept = logits.filter(|_| rows.targets.size() == targets.size());
         }
@@ -188,7 +194,7 @@ impl<'a> Head<'a> {
             };
             let grad =
                 StatsGrad { logprobs: part(&grad.logprobs), entropies: grad.entropies.as_ref().map(part) };
-            let scored = (numbers, kept.take());
+            let scored = ScoredRows { numbers, logits: kept.take() };
             parts.push(self.backend.engine().pull_back(self, &rows, scored, &grad, weight_grad)?);
             start += n;
         }

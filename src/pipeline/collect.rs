@@ -43,8 +43,17 @@ pub(crate) struct Collector {
 pub(crate) struct PendingBranches {
     /// One per prompt.
     pub trees: Vec<Tree>,
-    /// Index of a tree, and the fork; neighbours leave at one place.
-    pub forks: Vec<(usize, Fork)>,
+    /// The further responses; neighbours leave at one place.
+    pub branches: Vec<Branch>,
+}
+
+/// A further response of a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Branch {
+    /// Index of the tree.
+    pub tree: usize,
+    /// Where it leaves another response of that.
+    pub fork: Fork,
 }
 
 /// What calls took.
@@ -117,18 +126,19 @@ impl Collector {
     pub(crate) fn branch(
         &mut self,
         context: &mut CollectContext<'_>,
-        (trees, depth): (Vec<Tree>, usize),
+        trees: Vec<Tree>,
+        depth: usize,
         discarded: &mut Discarded,
     ) -> Result<PendingBranches> {
         if depth >= self.explorer.rounds() {
-            return Ok(PendingBranches { trees, forks: Vec::new() });
+            return Ok(PendingBranches { trees, branches: Vec::new() });
         }
         let start = Instant::now();
         let needs = self.explorer.needs();
         let progress = RefCell::new(&mut *context.progress);
         let check = || (progress.borrow_mut())(0);
-        let read = self.reader.read(context.policy, (&trees, depth), needs, (context.step, &check))?;
-        let (mut n_read, mut branches) = (0, PendingBranches::default());
+        let read = self.reader.read(context.policy, &trees, depth, needs, context.step, &check)?;
+        let (mut n_read, mut pending) = (0, PendingBranches::default());
         for tree in trees {
             let roots = read.of_tree(&tree, n_read);
             n_read += roots.len();
@@ -137,12 +147,12 @@ impl Collector {
                 discarded.add(&tree);
                 continue;
             }
-            let index = branches.trees.len();
-            branches.forks.extend(forks.into_iter().map(|fork| (index, fork)));
-            branches.trees.push(tree);
+            let index = pending.trees.len();
+            pending.branches.extend(forks.into_iter().map(|fork| Branch { tree: index, fork }));
+            pending.trees.push(tree);
         }
         context.timings.generate_s += start.elapsed().as_secs_f64();
-        Ok(branches)
+        Ok(pending)
     }
 
     /// The trees that `branches` become with what their requests were answered.
@@ -172,9 +182,9 @@ impl PendingBranches {
     /// A request for each fork; samples are numbered on from those that each tree has.
     #[must_use]
     pub(crate) fn requests(&self) -> Vec<GenRequest> {
-        let of_tree = self.forks.chunk_by(|a, b| a.0 == b.0).flat_map(|forks| {
-            forks.iter().enumerate().map(|(n, (i, fork))| {
-                let tree = &self.trees[*i];
+        let of_tree = self.branches.chunk_by(|a, b| a.tree == b.tree).flat_map(|branches| {
+            branches.iter().enumerate().map(|(n, Branch { tree, fork })| {
+                let tree = &self.trees[*tree];
                 GenRequest {
                     prompt: Arc::clone(&tree.prompt),
                     prefix: tree.leaves[fork.parent].tokens[..fork.at].to_vec(),
@@ -193,17 +203,18 @@ impl PendingBranches {
         judge: &Judge,
         progress: &mut Progress<'_>,
     ) -> Result<Vec<Tree>> {
-        let Self { mut trees, forks } = self;
-        let whole = forks.iter().zip(requests).zip(completions).map(|(((i, fork), request), done)| {
-            let parent = &trees[*i].leaves[fork.parent];
+        let Self { mut trees, branches } = self;
+        let whole = branches.iter().zip(requests).zip(completions).map(|((branch, request), done)| {
+            let Branch { tree, fork } = branch;
+            let parent = &trees[*tree].leaves[fork.parent];
             let tokens = [&parent.tokens[..fork.at], &done.tokens].concat();
             let logprobs = [&parent.logprobs[..fork.at], &done.logprobs].concat();
             let completion = Completion { tokens, logprobs, ..done };
             Whole { sample: request.sample, prompt: request.prompt, completion }
         });
         let leaves = judge.leaves(whole.collect(), progress)?;
-        for ((i, fork), leaf) in forks.into_iter().zip(leaves) {
-            trees[i].leaves.push(Leaf { fork: Some(fork), ..leaf });
+        for (Branch { tree, fork }, leaf) in branches.into_iter().zip(leaves) {
+            trees[tree].leaves.push(Leaf { fork: Some(fork), ..leaf });
         }
         Ok(trees)
     }

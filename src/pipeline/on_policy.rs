@@ -91,7 +91,7 @@ impl OnPolicy {
         let Generated { completions, signals, .. } = self.collector.ask(context, &requests)?;
         let mut trees = self.collector.score(requests, completions, context)?;
         for depth in 0..self.collector.explorer.rounds() {
-            let branches = self.collector.branch(context, (trees, depth), discarded)?;
+            let branches = self.collector.branch(context, trees, depth, discarded)?;
             let requests = branches.requests();
             let completions = if requests.is_empty() {
                 Vec::new()

@@ -94,6 +94,6 @@ impl OneStepOff {
         let mut completions = self.collector.ask(context, &requests)?.completions;
         let of_roots = completions.split_off(branches.len());
         let trees = self.collector.score(requests[branches.len()..].to_vec(), of_roots, context)?;
-        Ok((completions, self.collector.branch(context, (trees, 0), discarded)?))
+        Ok((completions, self.collector.branch(context, trees, 0, discarded)?))
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use rewards::{Status, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::collect::{Collector, PendingBranches, Timings};
+use super::collect::{Branch, Collector, PendingBranches, Timings};
 use super::overlapped::AGE;
 use super::{Discarded, RolloutBatch};
 use crate::data::sampler::SamplerState;
@@ -98,7 +98,8 @@ impl PendingScore {
 
 impl Pending {
     fn of_branches(branches: &PendingBranches) -> Self {
-        let forks = branches.forks.iter().map(|(tree, fork)| (*tree, fork.parent, fork.at)).collect();
+        let forks =
+            branches.branches.iter().map(|Branch { tree, fork }| (*tree, fork.parent, fork.at)).collect();
         Self { trees: branches.trees.iter().map(PendingTree::new).collect(), forks, whole: None }
     }
 
@@ -203,16 +204,16 @@ impl Collector {
         let mut leaves = leaves.into_iter().zip(forks).map(|(leaf, fork)| Leaf { fork, ..leaf });
         let tree = |(prompt, n)| Tree { prompt, leaves: leaves.by_ref().take(n).collect() };
         let trees: Vec<Tree> = prompts.into_iter().map(tree).collect();
-        let forks = pending.forks.into_iter().map(|(i, parent, at)| {
+        let branches = pending.forks.into_iter().map(|(i, parent, at)| {
             let parent_leaf = trees.get(i).and_then(|tree| tree.leaves.get(parent));
             ensure!(
                 parent_leaf.is_some_and(|leaf| at < leaf.tokens.len()),
                 "pending responses: a branch leaves response {parent} of tree {i} at token {at}, which is not there"
             );
-            Ok((i, Fork { parent, at }))
+            Ok(Branch { tree: i, fork: Fork { parent, at } })
         });
-        let forks = forks.collect::<Result<_>>()?;
-        Ok(PendingBranches { trees, forks })
+        let branches = branches.collect::<Result<_>>()?;
+        Ok(PendingBranches { trees, branches })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::measure::{Passes, logprobs};
 use crate::model::Policy;
 use crate::rollout::explore::branch::{Root, RootNeeds};
 use crate::signal::{Segmented, Segmenter, influence};
-use crate::types::{Leaf, RunRandom, Step, Tree};
+use crate::types::{Coordinates, Leaf, RunRandom, Step, Tree};
 
 /// Reads responses under the policy that sampled them.
 #[derive(Clone, Debug)]
@@ -42,9 +42,11 @@ impl RootReader {
     pub(crate) fn read(
         &self,
         policy: &Policy,
-        (trees, depth): (&[Tree], usize),
+        trees: &[Tree],
+        depth: usize,
         needs: RootNeeds,
-        (step, check): (Step, &dyn Fn() -> Result<()>),
+        step: Step,
+        check: &dyn Fn() -> Result<()>,
     ) -> Result<Roots> {
         let of_tree = |tree| Tree::at_depth(tree, depth).map(move |(_, leaf)| (tree, leaf));
         let leaves = || trees.iter().flat_map(of_tree);
@@ -62,7 +64,7 @@ impl RootReader {
         let _guard = tch::no_grad_guard();
         if let Some(distance) = needs.influence {
             roots.influence =
-                influence(policy, &sequences, &roots.segmented, (distance, self.max_tokens), check)?;
+                influence(policy, &sequences, &roots.segmented, distance, self.max_tokens, check)?;
         }
         if needs.entropies {
             let passes = Passes { max_tokens: self.max_tokens, check };
@@ -86,7 +88,12 @@ impl Roots {
             influence: list(&self.influence, i),
             entropies: list(&self.entropies, i),
             n_tokens: leaf.tokens.len(),
-            random: (self.random, [self.step, tree.prompt.id, u64::from(leaf.sample)]),
+            random: self.random,
+            coordinates: Coordinates {
+                step: self.step,
+                prompt: tree.prompt.id,
+                sample: u64::from(leaf.sample),
+            },
         };
         (first..).zip(tree.at_depth(self.depth)).map(root).collect()
     }

@@ -82,11 +82,23 @@ pub(super) fn human(expected: &str) -> String {
     phrase.to_owned()
 }
 
+/// A table that was looked into.
+#[derive(Clone, Copy)]
+pub(super) struct Here<'s> {
+    /// Its path from the top; empty there.
+    pub(super) path: &'s str,
+    /// What it may hold.
+    pub(super) shape: &'s Shape,
+    /// The choice that its `type` is, where it makes one.
+    pub(super) variant: Option<&'s str>,
+}
+
 /// A key or section that does not exist; with it, the name in the same table that was meant, where one is near.
 pub(super) fn unknown_key(
     root: &Shape,
-    (path, shape, variant): (&str, &Shape, Option<&str>),
-    (key, value): (&str, &Value),
+    Here { path, shape, variant }: Here<'_>,
+    key: &str,
+    value: &Value,
 ) -> (String, Option<&'static str>) {
     let own = |keys: &[Key]| keys.iter().map(|key| key.name).collect::<Vec<_>>();
     let mut valid = shape.keys(variant).map(own).unwrap_or_default();

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::{
-    explain,
+    explain::{self, Here},
     fault::{self, Fault},
     paths::Paths,
     problem::Finding,
@@ -67,7 +67,7 @@ impl Reader<'_> {
             self.untrusted.insert(path.to_owned());
             return shape.sample();
         };
-        let swallowed = self.swallowed((keys, variant.is_some()), path, table);
+        let swallowed = self.swallowed(keys, variant.is_some(), path, table);
         let mut right = Table::new();
         right.extend(variant.map(|name| (TYPE.to_owned(), name.into())));
         for (name, value) in table.iter().filter(|(name, _)| variant.is_none() || *name != TYPE) {
@@ -76,7 +76,8 @@ impl Reader<'_> {
             }
             let here = join(path, name);
             let Some(key) = keys.iter().find(|key| key.name == name) else {
-                let (message, meant) = explain::unknown_key(self.root, (path, shape, variant), (name, value));
+                let (message, meant) =
+                    explain::unknown_key(self.root, Here { path, shape, variant }, name, value);
                 self.report(&here, message);
                 // A key written under a wrong name is not missing as well.
                 self.untrusted
@@ -105,14 +106,9 @@ impl Reader<'_> {
         right
     }
 
-    /// The keys of `table`, of which `keys` belong there, and a `type` where one is chosen, that are those of a section without a heading of its own: with it gone,
-    /// they belong to the one before. That is reported as the one mistake it is.
-    fn swallowed<'t>(
-        &mut self,
-        (keys, is_typed): (&[Key], bool),
-        path: &str,
-        table: &'t Table,
-    ) -> Vec<&'t str> {
+    /// The keys of `table`, of which `keys` belong there, and a `type` where one is chosen, that are those of a section without
+    /// a heading of its own: with it gone, they belong to the one before. That is reported as the one mistake it is.
+    fn swallowed<'t>(&mut self, keys: &[Key], is_typed: bool, path: &str, table: &'t Table) -> Vec<&'t str> {
         let is_stray = |name: &&str, value: &Value| {
             let known = is_typed && *name == TYPE;
             let is_section = path.is_empty() && matches!(value, Value::Table(_) | Value::Array(_));

@@ -55,7 +55,7 @@ impl Source {
             let places = &mut source.places;
             merge(&mut source.table, layer.table()?, "", &mut |path| forget(places, path));
             let (spans, _) = DeTable::parse_recoverable(&layer.text);
-            source.note_lines((index, &Lines::parse(&layer.text)), "", spans.get_ref());
+            source.note_lines(index, &Lines::parse(&layer.text), "", spans.get_ref());
         }
         for (index, entry) in overrides.iter().enumerate() {
             let place = Place::Override(index, entry.clone());
@@ -110,7 +110,7 @@ impl Source {
         here.or_else(|| self.find(key.rsplit_once('.')?.0))
     }
 
-    fn note_lines(&mut self, (file, lines): (usize, &Lines), path: &str, table: &DeTable<'_>) {
+    fn note_lines(&mut self, file: usize, lines: &Lines, path: &str, table: &DeTable<'_>) {
         for (key, value) in table {
             let path =
                 if path.is_empty() { key.get_ref().to_string() } else { format!("{path}.{}", key.get_ref()) };
@@ -118,14 +118,14 @@ impl Source {
             match value.get_ref() {
                 // No key of ours is that long, so nothing below it will be looked for.
                 _ if path.len() > LONGEST_PATH => {}
-                DeValue::Table(inner) => self.note_lines((file, lines), &path, inner),
+                DeValue::Table(inner) => self.note_lines(file, lines, &path, inner),
                 DeValue::Array(items) => {
                     for (index, item) in items.iter().enumerate() {
                         let path = format!("{path}.{index}");
                         let line = lines.of_offset(item.span().start);
                         self.places.insert(path.clone(), Place::Line(file, line));
                         if let DeValue::Table(inner) = item.get_ref() {
-                            self.note_lines((file, lines), &path, inner);
+                            self.note_lines(file, lines, &path, inner);
                         }
                     }
                 }

@@ -45,6 +45,15 @@ struct Store {
     counts: Counts,
 }
 
+/// What is asked of whom in a call.
+#[derive(Clone, Copy)]
+struct Call<'c> {
+    policy: &'c Policy,
+    requests: &'c [GenRequest],
+    /// Most tokens of a response.
+    n_new: usize,
+}
+
 /// A run of requests that continue the same tokens.
 struct Context {
     tokens: Vec<TokenId>,
@@ -104,10 +113,10 @@ impl RolloutEngine for DecodeEngine {
         }
         let (n_old, keeps) = (store.kept.len(), store.n_calls < self.n_more);
         let mut room = self.kept_bytes;
+        let call = Call { policy, requests, n_new: sampling.max_new_tokens };
         let (mut waiting, mut batch) = (0..requests.len(), None);
         loop {
-            let place = (sampling.max_new_tokens, &mut store);
-            batch = self.admit(policy, requests, &mut waiting, batch, place, finished)?;
+            batch = self.admit(call, &mut waiting, batch, &mut store, finished)?;
             let Some(under_way) = &mut batch else { break };
             self.extend(&mut rows, under_way, &head, generation)?;
             let mut keep = |kept: CachedPrefix| {
@@ -138,13 +147,13 @@ impl DecodeEngine {
     /// A reader of attention counts from the one column in which all its prompts end, so that its rows begin together.
     fn admit<'e>(
         &'e self,
-        policy: &Policy,
-        requests: &[GenRequest],
+        call: Call<'_>,
         waiting: &mut Range<usize>,
         batch: Option<Batch<'e>>,
-        (n_new, store): (usize, &mut Store),
+        store: &mut Store,
         finished: &mut Progress<'_>,
     ) -> Result<Option<Batch<'e>>> {
+        let Call { policy, requests, n_new } = call;
         let n_rows = batch.as_ref().map_or(0, |batch| batch.rows.len());
         let closed = batch.as_ref().is_some_and(|batch| {
             batch.reader.is_some() || n_rows as f64 > COMPACT_BELOW * self.max_num_seqs as f64
@@ -167,7 +176,7 @@ impl DecodeEngine {
         // Rows that join others find their room there.
         let room = if batch.is_some() { 0 } else { n_new };
         waiting.start = new.end;
-        let (new, hidden, cache) = self.begin(policy, requests, new, (room, store), finished)?;
+        let (new, hidden, cache) = self.begin(Call { n_new: room, ..call }, new, store, finished)?;
         Ok(Some(match batch {
             Some(mut batch) => {
                 batch.rows.extend(new);
@@ -185,14 +194,13 @@ impl DecodeEngine {
         }))
     }
 
-    /// The `new` ones of `requests` in the order of their rows, hidden states of the last tokens before each, `[B, E]`, and a
+    /// The `new` ones of the requests in the order of their rows, hidden states of the last tokens before each, `[B, E]`, and a
     /// cache that holds all before them, with room for `n_new` more tokens.
     fn begin(
         &self,
-        policy: &Policy,
-        requests: &[GenRequest],
+        Call { policy, requests, n_new }: Call<'_>,
         new: Range<usize>,
-        (n_new, Store { kept, counts, .. }): (usize, &mut Store),
+        Store { kept, counts, .. }: &mut Store,
         finished: &mut Progress<'_>,
     ) -> Result<(Vec<usize>, Tensor, KvCache)> {
         let (served, fresh): (Vec<usize>, Vec<usize>) =

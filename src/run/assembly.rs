@@ -9,8 +9,7 @@ use super::home::Home;
 use super::inputs::InputFiles;
 use super::writer::RunWriter;
 use super::{Failure, Outcome, Run, Setup, initial_policy, run_sft};
-use crate::checkpoint::{Progress, TrainState, VerifiedCheckpoint};
-use crate::eval::EvalReport;
+use crate::checkpoint::{Milestone, Progress, TrainState, VerifiedCheckpoint};
 use crate::interrupt::{Interrupt, OrStopped, StopSignal};
 use crate::model::{Policy, matmul_peak};
 use crate::observe::Console;
@@ -87,7 +86,8 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
                 let found = writer.evaluate("before_sft", &setup, &policy, console, interrupt);
                 let found = found.map_err(|error| diverged("before SFT", error, weights))?;
                 let reports = found.into_iter().map(|found| found.report);
-                evaluations.extend(reports.map(|report| (String::from("before SFT"), report)));
+                evaluations
+                    .extend(reports.map(|report| Milestone { moment: "before SFT".to_owned(), report }));
                 drop(nothing_to_lose.take());
                 if !run_sft(&setup, config, &mut policy, &sft_folder, console, interrupt)? {
                     return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(StopSignal::Interrupt)));
@@ -101,7 +101,7 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
             let found = writer.evaluate("step_000000", &setup, &policy, console, interrupt);
             let found = found.map_err(|error| diverged(moment, error, &remedy))?;
             let reports = found.into_iter().map(|found| found.report);
-            evaluations.extend(reports.map(|report| (String::from(moment), report)));
+            evaluations.extend(reports.map(|report| Milestone { moment: moment.to_owned(), report }));
             writer.keep_reference(&setup, &policy)?;
             let reference = writer.load_reference(&setup)?;
             Run::begin(&setup, policy, reference, evaluations, writer, console)?
@@ -117,7 +117,7 @@ impl<'s> Run<'s> {
         setup: &'s Setup,
         policy: Policy,
         reference: Option<Policy>,
-        evaluations: Vec<(String, EvalReport)>,
+        evaluations: Vec<Milestone>,
         writer: RunWriter,
         console: &'s Console,
     ) -> Result<Self> {

@@ -28,8 +28,7 @@ pub(crate) use start::{initial_policy, run_sft};
 
 use self::guards::{Guards, Objection, Watched, smaller_updates};
 use self::writer::RunWriter;
-use crate::checkpoint::Progress;
-use crate::eval::EvalReport;
+use crate::checkpoint::{Milestone, Progress};
 use crate::interrupt::{Interrupt, OrStopped, StopSignal};
 use crate::observe::{self, Console};
 use crate::step::{Phase, StepRecord, Trainer, Watch};
@@ -53,7 +52,7 @@ struct Run<'s> {
     guards: Guards,
     step: Step,
     progress: Progress,
-    evaluations: Vec<(String, EvalReport)>,
+    evaluations: Vec<Milestone>,
     /// The row of the last step, while its evaluation is still to be made.
     unfinished: Option<MetricRow>,
     /// Seconds of the processes before this one.

@@ -79,7 +79,9 @@ impl Setup {
         let random = draft.judge(&[], |recipe| Ok(RunRandom::new(recipe.run.seed)));
         let data = data_set(&mut draft, model.as_ref().map(|(_, tokenizer)| tokenizer));
         let sft_source = match (&model, &data, random) {
-            (Some(model), Some(data), Some(random)) => sft_source(&mut draft, model, data, random),
+            (Some((model, tokenizer)), Some(data), Some(random)) => {
+                sft_source(&mut draft, model, tokenizer, data, random)
+            }
             _ => None,
         };
         check_fit(&mut draft, model.as_ref().map(|(model, _)| model), data.as_ref());
@@ -267,7 +269,8 @@ fn data_set(draft: &mut Draft, tokenizer: Option<&Tokenizer>) -> Option<DataSet>
 /// What the policy imitates first: `Some(None)` of a recipe without SFT, `None` where it cannot be.
 fn sft_source(
     draft: &mut Draft,
-    (model, tokenizer): &(ModelConfig, Tokenizer),
+    model: &ModelConfig,
+    tokenizer: &Tokenizer,
     data: &DataSet,
     random: RunRandom,
 ) -> Option<Option<Source>> {

@@ -10,8 +10,8 @@ use super::guards::{diverged, smaller_updates};
 use super::home::Home;
 use super::inputs::InputFiles;
 use super::{Run, Setup};
-use crate::checkpoint::{save_model, write_sealed};
-use crate::eval::{Estimate, EvalReport, Evaluation, Evaluator};
+use crate::checkpoint::{Milestone, save_model, write_sealed};
+use crate::eval::{Estimate, Evaluation, Evaluator};
 use crate::files::write_whole;
 use crate::interrupt::Interrupt;
 use crate::model::Policy;
@@ -170,14 +170,14 @@ impl RunWriter {
     pub(super) fn summary(
         &self,
         setup: &Setup,
-        evaluations: &[(String, EvalReport)],
+        evaluations: &[Milestone],
         wall_s: f64,
         console: &Console,
     ) -> Result<()> {
         let accuracy = |e: &Estimate| Accuracy { mean: e.mean, ci95: e.half_width() };
         let n_sets = setup.data.eval.len();
-        let stage = |(name, report): &(String, EvalReport)| Stage {
-            name: if n_sets > 1 { format!("{}, {name}", report.set) } else { name.clone() },
+        let stage = |Milestone { moment, report }: &Milestone| Stage {
+            name: if n_sets > 1 { format!("{}, {moment}", report.set) } else { moment.clone() },
             accuracies: vec![
                 Some(accuracy(&report.avg)),
                 report.pass_of_row().as_ref().map(accuracy),
@@ -186,7 +186,7 @@ impl RunWriter {
         };
         let place = |set: &str| setup.data.eval.iter().position(|one| one.name == set);
         let mut by_set: Vec<_> = evaluations.iter().collect();
-        by_set.sort_by_key(|(_, report)| place(&report.set));
+        by_set.sort_by_key(|milestone| place(&milestone.report.set));
         let k = setup.recipe.eval.samples;
         let root = self.home.folder.root().display();
         let steps = setup.recipe.run.steps;
@@ -238,7 +238,7 @@ impl Run<'_> {
                 row.extend(explained.map(|share| (key, share)).into_iter().collect());
             }
             if self.step == self.setup.recipe.run.steps {
-                self.evaluations.push((format!("after {} steps", self.step), report));
+                self.evaluations.push(Milestone { moment: format!("after {} steps", self.step), report });
             }
         }
         row.set("time/eval", start.elapsed().as_secs_f64());

@@ -187,7 +187,8 @@ pub(crate) fn influence(
     policy: &Policy,
     sequences: &[Sequence<'_>],
     segmented: &[Segmented],
-    (distance, max_tokens): (usize, usize),
+    distance: usize,
+    max_tokens: usize,
     check: &dyn Fn() -> Result<()>,
 ) -> Result<Vec<Vec<f32>>> {
     let mut found = vec![Vec::new(); sequences.len()];

@@ -14,7 +14,7 @@ use crate::credit::strategy::{
     dominated, jumps, top,
 };
 use crate::model::{Attention, Tapped};
-use crate::types::{HeadId, HeadSignal, HeadSignals};
+use crate::types::{Coordinates, HeadId, HeadSignal, HeadSignals};
 
 /// Attention rows of one head, `[N][N]`.
 type Map = Vec<Vec<f64>>;
@@ -278,7 +278,7 @@ impl Case {
             (&global_anchor, &self.gamma_global_anchor),
             (&rhythm, &self.gamma_rhythm),
         ];
-        let response = Response::new([0; 3], &waad, &fai, &[]);
+        let response = Response::new(Coordinates::default(), &waad, &fai, &[]);
         for (strategy, given) in strategies {
             assert!(all(&strategy.gains(&response).unwrap().values, given));
         }

@@ -172,7 +172,7 @@ impl Trainer {
         let RolloutBatch { trees, signals, ages, discarded, timings } = self.rollout(step, watch)?;
 
         let lap = Instant::now();
-        let measured = self.measure((trees, signals), (step, start), watch)?;
+        let measured = self.measure(trees, signals, step, start, watch)?;
         let measure_s = lap.elapsed().as_secs_f64();
 
         let lap = Instant::now();
@@ -197,7 +197,7 @@ impl Trainer {
         };
         Ok(StepRecord {
             step,
-            work: Work::new(self, (step, start), &trees, &batch.samples),
+            work: Work::new(self, step, start, &trees, &batch.samples),
             trees,
             ages,
             discarded,
@@ -228,8 +228,10 @@ impl Trainer {
     /// What the models say about them.
     fn measure(
         &mut self,
-        (trees, signals): (Vec<Tree>, Vec<HeadSignals>),
-        (step, start): (Step, RatioStart),
+        trees: Vec<Tree>,
+        signals: Vec<HeadSignals>,
+        step: Step,
+        start: RatioStart,
         watch: &mut dyn Watch,
     ) -> Result<Vec<MeasuredTree>> {
         let watch = RefCell::new(watch);
@@ -247,7 +249,7 @@ impl Trainer {
             reference: self.reference.as_ref(),
             critic: self.critic.as_ref().map(|own| &own.critic),
         };
-        measure(models, measures, (trees, signals), step, &mut self.grouping)
+        measure(models, measures, trees, signals, step, &mut self.grouping)
     }
 
     /// Policy and critic learn, unless something is not finite.

@@ -77,7 +77,8 @@ impl Work {
     /// Of a step of `trainer` on `samples` of `trees`.
     pub(super) fn new(
         trainer: &Trainer,
-        (step, start): (Step, RatioStart),
+        step: Step,
+        start: RatioStart,
         trees: &[TrainedTree],
         samples: &[TrainSample],
     ) -> Self {

@@ -28,7 +28,7 @@ pub(crate) use path_field::PathField;
 pub(crate) use printable::{floor_boundary, picture};
 pub(crate) use printable::{printable, shell_word};
 pub(crate) use prompt::{Prompt, TokenId};
-pub(crate) use random::{Purpose, RunRandom};
+pub(crate) use random::{Coordinates, Purpose, RunRandom};
 pub(crate) use reward::Reward;
 pub(crate) use rewards::{Broken, Rules, masked};
 pub(crate) use run_id::RunId;

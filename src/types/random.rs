@@ -33,6 +33,26 @@ pub(crate) enum Purpose {
     Expand,
 }
 
+/// Which response draws are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Coordinates {
+    /// The step that samples it.
+    pub step: u64,
+    /// Its prompt.
+    pub prompt: u64,
+    /// Its number among the responses to that prompt.
+    pub sample: u64,
+}
+
+impl Coordinates {
+    /// A draw about the response, or about its token `number`.
+    #[must_use]
+    pub(crate) fn draw(self, number: u64) -> [u64; 4] {
+        let Self { step, prompt, sample } = self;
+        [step, prompt, sample, number]
+    }
+}
+
 /// The randomness of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RunRandom {

@@ -112,15 +112,15 @@ impl Survey {
         let mut rest = train.as_slice();
         let (of_train, of_eval) = reports.split_at(reports.len().saturating_sub(n_eval));
         if reports.is_empty() {
-            sets.push(Set::new("train".to_owned(), None, rest, (reader, rows, max_prompt_tokens))?);
+            sets.push(Set::new("train".to_owned(), None, rest, reader, rows, max_prompt_tokens)?);
         }
         for report in of_train {
             let (items, behind) = rest.split_at(report.n_used.min(rest.len()));
             rest = behind;
-            sets.push(Set::new("train".to_owned(), Some(report), items, (reader, rows, max_prompt_tokens))?);
+            sets.push(Set::new("train".to_owned(), Some(report), items, reader, rows, max_prompt_tokens)?);
         }
         for (index, set) in eval.into_iter().enumerate() {
-            sets.push(Set::new(set.name, of_eval.get(index), &set.items, (reader, rows, None))?);
+            sets.push(Set::new(set.name, of_eval.get(index), &set.items, reader, rows, None)?);
         }
         Ok(Self { unit: reader.unit(), sets, prompt, notes })
     }
@@ -145,7 +145,9 @@ impl Set {
         name: String,
         report: Option<&FileReport>,
         items: &[Item],
-        (reader, rows, longest): (&Reader<'_>, usize, Option<usize>),
+        reader: &Reader<'_>,
+        rows: usize,
+        longest: Option<usize>,
     ) -> Result<Self> {
         let lengths: Vec<usize> = items.par_iter().map(|item| reader.length(item)).collect::<Result<_>>()?;
         let too_long = longest.map_or(0, |most| lengths.iter().filter(|length| **length > most).count());

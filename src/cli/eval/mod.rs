@@ -127,7 +127,7 @@ impl Eval {
         let plan = plan.map_err(bad_input)?;
         check_numbers(&plan)?;
         let out = self.out.as_deref();
-        let subjects = models.iter().map(|model| Subject::new(model, &plan, out));
+        let subjects = models.iter().map(|(name, path)| Subject::new(name, path, &plan, out));
         let mut subjects = subjects.collect::<Result<Vec<_>>>().map_err(bad_input)?;
 
         let console = Console::new();

@@ -46,7 +46,7 @@ pub(super) struct Subject {
 impl Subject {
     /// The model at `path`, called `name`, with all that keeps it from being measured as `plan` says found; its weights are
     /// not loaded. What is kept of it lies in `out`.
-    pub(super) fn new((name, path): &(String, PathBuf), plan: &Plan, out: Option<&Path>) -> Result<Self> {
+    pub(super) fn new(name: &str, path: &Path, plan: &Plan, out: Option<&Path>) -> Result<Self> {
         let folder = policy::model_folder(path)?;
         let shown = folder.display().to_string();
         let config = ModelConfig::from_folder(&folder)?;
@@ -90,7 +90,7 @@ impl Subject {
         let sets = evaluators.into_iter().map(keep).collect::<Result<_>>()?;
         let max_prefill_tokens = plan.max_prefill_tokens;
         Ok(Self {
-            name: name.clone(),
+            name: name.to_owned(),
             folder,
             chat,
             placement,
@@ -117,7 +117,7 @@ impl Subject {
             if done > 0 {
                 console.note(format_args!("{}: goes on after {done} of {total} responses", self.name));
             }
-            if let Err(signal) = self.ask(console, interrupt, (done, total)).or_stopped()? {
+            if let Err(signal) = self.ask(console, interrupt, done, total).or_stopped()? {
                 return Ok(Some(signal));
             }
         }
@@ -129,7 +129,8 @@ impl Subject {
         &mut self,
         console: &Console,
         interrupt: Option<&Interrupt>,
-        (done, total): (usize, usize),
+        done: usize,
+        total: usize,
     ) -> Result<()> {
         let loading = interrupt.map(Interrupt::immediate).transpose()?;
         let phase = console.step_phase("load model", 0);

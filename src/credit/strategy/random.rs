@@ -65,8 +65,7 @@ impl Scores for Random {
     }
 
     fn scores(&self, response: &Response<'_>) -> Result<Vec<Option<f32>>> {
-        let [step, prompt, sample] = response.coordinates;
-        let lot = |t: u64| self.random.uniform(Purpose::Credit, &[step, prompt, sample, t]);
+        let lot = |t: u64| self.random.uniform(Purpose::Credit, &response.coordinates.draw(t));
         Ok((0..response.n_tokens as u64).map(|t| Some(lot(t) as f32)).collect())
     }
 }

@@ -2,15 +2,15 @@
 
 use anyhow::{Context, Result};
 
-use crate::types::{MeasuredTree, Step};
+use crate::types::{Coordinates, MeasuredTree, Step};
 
 /// A response in plain numbers, one per token.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Response<'a> {
     /// Number of tokens R.
     pub n_tokens: usize,
-    /// Coordinates of its random draws: step, prompt, sample.
-    pub coordinates: [u64; 3],
+    /// Coordinates of its random draws.
+    pub coordinates: Coordinates,
     pub(super) waad: Option<&'a [f32]>,
     pub(super) fai: Option<&'a [Option<f32>]>,
     pub(super) entropies: Option<&'a [f32]>,
@@ -24,7 +24,7 @@ impl<'a> Response<'a> {
         let signals = tree.signals.as_ref();
         Self {
             n_tokens: own.tokens.len(),
-            coordinates: [step, tree.tree.prompt.id, u64::from(own.sample)],
+            coordinates: Coordinates { step, prompt: tree.tree.prompt.id, sample: u64::from(own.sample) },
             waad: signals.map(|signals| signals.waad.path(leaf)),
             fai: signals.map(|signals| signals.fai.path(leaf)),
             entropies: tree.entropies.as_ref().map(|field| field.path(leaf)),
@@ -34,7 +34,7 @@ impl<'a> Response<'a> {
     /// A response of which everything was measured: WAAD, FAI and entropies, `[R]` each.
     #[must_use]
     pub(crate) fn new(
-        coordinates: [u64; 3],
+        coordinates: Coordinates,
         waad: &'a [f32],
         fai: &'a [Option<f32>],
         entropies: &'a [f32],

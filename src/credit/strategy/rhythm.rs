@@ -162,6 +162,7 @@ impl CreditStrategy for RhythmConfig {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::types::Coordinates;
 
     /// Jumps 4, 5, 0.5, 1.5, 0, 0; medians 2.5 and 1.
     const WAAD: [f32; 6] = [2.0, 6.0, 1.0, 1.5, 3.0, 3.0];
@@ -169,7 +170,7 @@ mod tests {
     const FAI: [Option<f32>; 6] = [Some(0.1), Some(0.5), Some(0.4), Some(0.2), Some(0.3), None];
 
     fn gamma(config: RhythmConfig) -> Vec<f32> {
-        config.gains(&Response::new([0; 3], &WAAD, &FAI, &[0.0; 6])).unwrap().values
+        config.gains(&Response::new(Coordinates::default(), &WAAD, &FAI, &[0.0; 6])).unwrap().values
     }
 
     const BASE: RhythmConfig = RhythmConfig {

@@ -9,7 +9,7 @@ use super::*;
 use crate::credit::Credit;
 use crate::credit::advantage::AdvantageConfig;
 use crate::credit::advantage::testing::group;
-use crate::types::{MeasuredTree, PathField, RunRandom, Signals};
+use crate::types::{Coordinates, MeasuredTree, PathField, RunRandom, Signals};
 
 /// Every strategy with its defaults, and rhythm with each way to settle overlaps.
 fn all() -> Vec<CreditConfig> {
@@ -70,7 +70,7 @@ struct Numbers {
 
 impl Numbers {
     fn response(&self) -> Response<'_> {
-        Response::new([0; 3], &self.waad, &self.fai, &self.entropies)
+        Response::new(Coordinates::default(), &self.waad, &self.fai, &self.entropies)
     }
 }
 
@@ -280,8 +280,9 @@ fn what_a_strategy_needs_is_asked_for_and_missed_by_name() {
 #[test]
 fn random_credit_differs_between_responses_and_never_between_runs() {
     let config = toml::from_str::<CreditConfig>("type = 'random'").unwrap();
-    let draw = |place: [u64; 3], seed| {
-        let response = Response { n_tokens: 40, coordinates: place, waad: None, fai: None, entropies: None };
+    let draw = |[step, prompt, sample]: [u64; 3], seed| {
+        let coordinates = Coordinates { step, prompt, sample };
+        let response = Response { n_tokens: 40, coordinates, waad: None, fai: None, entropies: None };
         config.build(RunRandom::new(seed)).gains(&response).unwrap().values
     };
     assert_eq!(draw([1, 2, 3], 0), draw([1, 2, 3], 0));

@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::super::rope::HeadNorm;
 use super::super::{Bf16, Owned, view};
 use super::*;
 
@@ -57,8 +58,11 @@ fn check<T: Number>(normed: bool, tolerance: f64) {
         n_kv_heads: k as usize,
         head_dim: d as usize,
         qkv: view::<T>(&qkv).unwrap(),
-        qk_norm: normed.then(|| (view::<T>(&q_gain).unwrap(), view::<T>(&k_gain).unwrap(), 1e-5)),
-        rope: (view::<T>(&cos).unwrap(), view::<T>(&sin).unwrap()),
+        norms: normed.then(|| HeadNorms {
+            q: HeadNorm { gain: view(&q_gain).unwrap(), eps: 1e-5 },
+            k: HeadNorm { gain: view(&k_gain).unwrap(), eps: 1e-5 },
+        }),
+        rope: Angles { cos: view(&cos).unwrap(), sin: view(&sin).unwrap() },
         starts: &starts,
         column: column as usize,
         capacity: c as usize,

@@ -14,7 +14,7 @@ use multiversion::multiversion;
 
 use super::super::Number;
 use super::super::parallel::{DisjointSlices, for_each};
-use super::super::rope::{apply_rope, apply_rope_backward};
+use super::super::rope::{Angles, HeadNorms, apply_rope, apply_rope_backward};
 use super::super::scratch::with_scratch;
 use super::{add_up, for_blocks};
 
@@ -46,10 +46,10 @@ pub(crate) struct HeadRows<'a, T> {
     pub n_kv_heads: usize,
     /// D.
     pub head_dim: usize,
-    /// Cosines and sines, `[positions, D / 2]` each.
-    pub rope: (&'a [T], &'a [T]),
-    /// Gains of the norm over queries and keys, `[D]` each, and what is added to the mean square.
-    pub norm: Option<(&'a [T], &'a [T], f32)>,
+    /// The rotation of all positions.
+    pub rope: Angles<'a, T>,
+    /// The norms of queries and keys.
+    pub norms: Option<HeadNorms<'a, T>>,
     /// Where everything stands.
     pub slots: &'a Slots,
 }
@@ -73,7 +73,7 @@ impl<T: Number> HeadRows<'_, T> {
             let slots = &self.slots.sequences[i];
             // SAFETY: every sequence has its own slots and is worked on once.
             let (q, k, v) = unsafe { (q.rows(slots, of_q), k.rows(slots, of_kv), v.rows(slots, of_kv)) };
-            with_scratch(self.head_dim, |head| spread_sequence(self, slots, qkv, (q, k, v), head));
+            with_scratch(self.head_dim, |head| spread_sequence(self, slots, qkv, q, k, v, head));
         });
     }
 
@@ -138,12 +138,10 @@ impl<T: Number> HeadRows<'_, T> {
         at..at + self.head_dim
     }
 
-    /// Cosines and sines of `token`.
+    /// The rotation of `token`.
     #[inline(always)]
-    fn angles(&self, token: usize) -> (&[T], &[T]) {
-        let half = self.head_dim / 2;
-        let at = self.slots.position[token] * half;
-        (&self.rope.0[at..at + half], &self.rope.1[at..at + half])
+    fn angles(&self, token: usize) -> Angles<'_, T> {
+        self.rope.at(self.slots.position[token], self.head_dim / 2)
     }
 }
 
@@ -152,11 +150,13 @@ fn spread_sequence<T: Number>(
     heads: &HeadRows<'_, T>,
     slots: &Range<usize>,
     qkv: &[T],
-    (q, k, v): (&mut [T], &mut [T], &mut [T]),
+    q: &mut [T],
+    k: &mut [T],
+    v: &mut [T],
     head: &mut [f32],
 ) {
-    let &HeadRows { n_heads, n_kv_heads, head_dim: d, norm, .. } = heads;
-    let gains = [norm.map(|(q, _, eps)| (q, eps)), norm.map(|(_, k, eps)| (k, eps))];
+    let &HeadRows { n_heads, n_kv_heads, head_dim: d, norms, .. } = heads;
+    let norms = [norms.map(|norms| norms.q), norms.map(|norms| norms.k)];
     let width = (n_heads + 2 * n_kv_heads) * d;
     let n = slots.len();
     for (t, slot) in slots.clone().enumerate() {
@@ -168,7 +168,7 @@ fn spread_sequence<T: Number>(
                 *wide = x.to_f32();
             }
             let is_key = h >= n_heads;
-            apply_rope(head, gains[usize::from(is_key)], angles, 1.0);
+            apply_rope(head, norms[usize::from(is_key)], angles, 1.0);
             let place = match is_key {
                 true => &mut k[((h - n_heads) * n + t) * d..][..d],
                 false => &mut q[(h * n + t) * d..][..d],
@@ -193,7 +193,7 @@ fn collect_block<T: Number>(
     d_norm: &mut [f32],
     sum: &mut [f32],
 ) {
-    let &HeadRows { n_heads, n_kv_heads, head_dim, norm, slots, .. } = heads;
+    let &HeadRows { n_heads, n_kv_heads, head_dim, norms, slots, .. } = heads;
     let width = (n_heads + 2 * n_kv_heads) * head_dim;
     let (d_q_norm, d_k_norm) = d_norm.split_at_mut(head_dim);
     for (token, d_qkv) in tokens.zip(d_qkv.chunks_exact_mut(width)) {
@@ -214,9 +214,9 @@ fn collect_block<T: Number>(
             }
             let raw = &qkv[token * width + h * head_dim..][..head_dim];
             if h < n_heads {
-                apply_rope_backward(sum, raw, norm.map(|(q, _, eps)| (q, eps)), d_q_norm, angles);
+                apply_rope_backward(sum, raw, norms.map(|norms| norms.q), d_q_norm, angles);
             } else if h < n_heads + n_kv_heads {
-                apply_rope_backward(sum, raw, norm.map(|(_, k, eps)| (k, eps)), d_k_norm, angles);
+                apply_rope_backward(sum, raw, norms.map(|norms| norms.k), d_k_norm, angles);
             }
             for (out, x) in out.iter_mut().zip(&*sum) {
                 *out = T::from_f32(*x);

@@ -25,14 +25,13 @@ use super::attention::Attention;
 use super::config::ModelConfig;
 use super::device::Placement;
 use super::gradient::{Gradient, GradientPart};
-use super::head::{Head, RowNumbers, Rows, StatsGrad, Truncation};
+use super::head::{Head, Rows, ScoredRows, StatsGrad, Truncation};
 use super::inputs::Inputs;
 use super::kv_cache::{AttentionTap, KvCache};
 use super::layout::Layout;
 use super::rope::Rope;
 use super::settings::BackendChoice;
 use super::weights::Weights;
-use crate::kernel::Owned;
 use crate::types::TokenId;
 
 /// Which engine computes.
@@ -162,15 +161,15 @@ pub(super) trait Engine {
     fn linear(&self, x: &Tensor, weight: &Tensor) -> Result<Tensor>;
 
     /// What `head` says of `rows`, and the logits `[n, V]` if its gradient can use them.
-    fn score(&self, head: &Head<'_>, rows: &Rows) -> Result<(RowNumbers, Option<Owned>)>;
+    fn score(&self, head: &Head<'_>, rows: &Rows) -> Result<ScoredRows>;
 
-    /// Pulls `grad` back through [`Engine::score`], which gave `numbers`, and maybe the logits, `kept`: gives the gradient of
-    /// the hidden states, `[n, E]`, and adds that of the weight to `d_weight` `[V, E]`.
+    /// Pulls `grad` back through [`Engine::score`], which gave `scored`, maybe without the logits: gives the gradient of the
+    /// hidden states, `[n, E]`, and adds that of the weight to `d_weight` `[V, E]`.
     fn pull_back(
         &self,
         head: &Head<'_>,
         rows: &Rows,
-        scored: (RowNumbers, Option<Owned>),
+        scored: ScoredRows,
         grad: &StatsGrad,
         d_weight: &mut GradientPart<'_>,
     ) -> Result<Tensor>;

@@ -59,10 +59,10 @@ proptest! {
         let trees = judge.trees(of_roots, answers, &mut |_| Ok(())).unwrap();
         prop_assert!(trees.iter().zip(&shape).all(|(tree, (roots, _))| tree.leaves.len() == roots.len()));
 
-        let forks = shape.iter().enumerate().flat_map(|(i, (_, branches))| {
-            branches.iter().map(move |(parent, at, _)| (i, Fork { parent: *parent, at: *at }))
+        let of_trees = shape.iter().enumerate().flat_map(|(i, (_, branches))| {
+            branches.iter().map(move |(parent, at, _)| Branch { tree: i, fork: Fork { parent: *parent, at: *at } })
         });
-        let branches = PendingBranches { trees, forks: forks.collect() };
+        let branches = PendingBranches { trees, branches: of_trees.collect() };
         let asked = branches.requests();
         let answers = shape.iter().flat_map(|(_, branches)| branches.iter().map(|(.., new)| completion(new.clone())));
         let whole = branches.grown(asked, answers.collect(), &judge, &mut |_| Ok(())).unwrap();

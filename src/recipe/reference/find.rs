@@ -6,7 +6,7 @@ use toml::Value;
 use super::{Entry, Reference, Section, Variant, show};
 use crate::recipe::{
     draft::SHAPE,
-    explain::{nearest, unknown_key, wrong_choice},
+    explain::{Here, nearest, unknown_key, wrong_choice},
     schema::{Shape, TYPE, Takes},
 };
 
@@ -83,7 +83,7 @@ fn unknown(section: &Section, variant: Option<&str>, name: &str) -> String {
         return wrong_choice(&format!("{path}.{TYPE}"), &choices, &Value::from(name));
     }
     let value = if path.is_empty() { Value::Table(toml::Table::new()) } else { Value::from(true) };
-    unknown_key(root, (path, shape, meant), (name, &value)).0
+    unknown_key(root, Here { path, shape, variant: meant }, name, &value).0
 }
 
 /// The shape of the section at `path`, under whatever choice has it.

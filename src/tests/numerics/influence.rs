@@ -32,7 +32,7 @@ fn influence_agrees_with_transformers_eager_attention() {
         let segmented: Vec<Segmented> = segmented.collect();
         let _guard = tch::no_grad_guard();
         for (distance, max_tokens) in [(1, 55), (2, 1000), (4, 1000), (4, 55)] {
-            let found = influence(&policy, &rows, &segmented, (distance, max_tokens), &|| Ok(())).unwrap();
+            let found = influence(&policy, &rows, &segmented, distance, max_tokens, &|| Ok(())).unwrap();
             for (found, golden) in found.iter().zip(&sequences) {
                 let expected = &golden.fci[&distance.to_string()];
                 let close = found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 1e-5 * b.max(1.0));

@@ -4,7 +4,7 @@ use crate::batch::Sequence;
 use crate::credit::strategy::{self, CreditConfig, Response, Take, Threshold};
 use crate::measure::{self, Passes};
 use crate::signal::{self, HeadGroups, Heads, Layers, SignalConfig};
-use crate::types::{HeadId, RunRandom, TokenId};
+use crate::types::{Coordinates, HeadId, RunRandom, TokenId};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -70,7 +70,7 @@ fn assert_anatomy(expected: &Anatomy, gamma: impl Fn(&str) -> Vec<f32>, constant
             entry["lookback"] = constants["lookback"].clone();
         }
         let strategy = read::<CreditConfig>(&entry).build(RunRandom::new(0));
-        let response = Response::new([0; 3], &expected.waad, &expected.fai, &[]);
+        let response = Response::new(Coordinates::default(), &expected.waad, &expected.fai, &[]);
         assert_close(&strategy.gains(&response).unwrap().values, &gamma(name), name);
     }
 }

@@ -247,6 +247,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
+    use crate::kernel::{Angles, HeadNorm, HeadNorms};
     use crate::model::inputs::Inputs;
 
     /// One prompt of four tokens with responses of several lengths, in maps of any size.
@@ -271,8 +272,11 @@ mod tests {
                 n_heads: h as usize,
                 n_kv_heads: k as usize,
                 head_dim: d as usize,
-                rope: (view::<f32>(&cos).unwrap(), view(&sin).unwrap()),
-                norm: Some((view(&q_gain).unwrap(), view(&k_gain).unwrap(), 1e-5)),
+                rope: Angles { cos: view::<f32>(&cos).unwrap(), sin: view(&sin).unwrap() },
+                norms: Some(HeadNorms {
+                    q: HeadNorm { gain: view(&q_gain).unwrap(), eps: 1e-5 },
+                    k: HeadNorm { gain: view(&k_gain).unwrap(), eps: 1e-5 },
+                }),
                 slots: &inputs.slots,
             };
             let attention = Attention { heads, grids: &inputs.grids, max_map };

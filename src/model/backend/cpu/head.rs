@@ -9,26 +9,26 @@ use super::in_kind;
 use super::product::{add_outer, linear, mm};
 use crate::kernel::{self, Number, Owned, RowGradient, RowStats, Targets, view};
 use crate::model::gradient::GradientPart;
-use crate::model::head::{Head, RowNumbers, Rows, StatsGrad, Truncation};
+use crate::model::head::{Head, RowNumbers, Rows, ScoredRows, StatsGrad, Truncation};
 use crate::types::TokenId;
 
-pub(super) fn score(head: &Head<'_>, rows: &Rows) -> Result<(RowNumbers, Option<Owned>)> {
+pub(super) fn score(head: &Head<'_>, rows: &Rows) -> Result<ScoredRows> {
     let mut logits = linear(&rows.hidden, head.weight)?;
     if let Some(without) = head.without {
         logits.fill_at(-1, without, f64::NEG_INFINITY);
     }
     let numbers = in_kind!(logits.kind(), T => stats::<T>(&logits, &rows.targets, head.temperature))?;
-    Ok((numbers, Some(logits)))
+    Ok(ScoredRows { numbers, logits: Some(logits) })
 }
 
 pub(super) fn pull_back(
     head: &Head<'_>,
     rows: &Rows,
-    (numbers, kept): (RowNumbers, Option<Owned>),
+    ScoredRows { numbers, logits }: ScoredRows,
     grad: &StatsGrad,
     d_weight: &mut GradientPart<'_>,
 ) -> Result<Tensor> {
-    let mut logits = kept.map_or_else(|| linear(&rows.hidden, head.weight), Ok)?;
+    let mut logits = logits.map_or_else(|| linear(&rows.hidden, head.weight), Ok)?;
     let (targets, temperature) = (&rows.targets, head.temperature);
     in_kind!(logits.kind(), T => stats_back::<T>(&mut logits, targets, temperature, &numbers, grad))?;
     if let Some(without) = head.without {

@@ -14,13 +14,14 @@ use anyhow::Result;
 use tch::Tensor;
 
 use super::{Decoder, Engine, Forward, Tap};
-use crate::kernel::{KEY_BLOCK, Owned};
+use crate::kernel::{HeadNorm, HeadNorms, KEY_BLOCK, Number, view};
 use crate::model::ModelConfig;
 use crate::model::config::Activation;
 use crate::model::gradient::GradientPart;
-use crate::model::head::{Head, RowNumbers, Rows, StatsGrad, Truncation};
+use crate::model::head::{Head, Rows, ScoredRows, StatsGrad, Truncation};
 use crate::model::inputs::Inputs;
 use crate::model::kv_cache::{AttentionTap, KvCache};
+use crate::model::weights::QkNorm;
 use crate::types::TokenId;
 
 /// Evaluates an expression with `$T` as the numbers that a kind stands for.
@@ -39,6 +40,11 @@ macro_rules! in_kind {
     };
 }
 use in_kind;
+
+/// The norms of a layer over its heads, as the kernels take them.
+fn head_norms<T: Number>(norms: &QkNorm, eps: f32) -> Result<HeadNorms<'_, T>> {
+    Ok(HeadNorms { q: HeadNorm { gain: view(&norms.q)?, eps }, k: HeadNorm { gain: view(&norms.k)?, eps } })
+}
 
 /// Whether the kernels compute all that `config` asks for.
 #[must_use]
@@ -109,7 +115,7 @@ impl Engine for Cpu {
         Ok(product::linear(x, weight)?.into_tensor())
     }
 
-    fn score(&self, head: &Head<'_>, rows: &Rows) -> Result<(RowNumbers, Option<Owned>)> {
+    fn score(&self, head: &Head<'_>, rows: &Rows) -> Result<ScoredRows> {
         head::score(head, rows)
     }
 
@@ -117,7 +123,7 @@ impl Engine for Cpu {
         &self,
         head: &Head<'_>,
         rows: &Rows,
-        scored: (RowNumbers, Option<Owned>),
+        scored: ScoredRows,
         grad: &StatsGrad,
         d_weight: &mut GradientPart<'_>,
     ) -> Result<Tensor> {

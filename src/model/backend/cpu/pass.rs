@@ -9,11 +9,11 @@ use tch::{Kind, Tensor};
 
 use super::super::{Decoder, Forward, Tap, Tape};
 use super::attention::{Attention, MAX_MAP};
-use super::in_kind;
 use super::product::{add_outer, filling, linear, mm};
+use super::{head_norms, in_kind};
 use crate::kernel::{
-    HeadRows, NormBack, NormGradients, Number, Owned, add_norm_rows, add_rows, gate_rows, gate_rows_back,
-    norm_rows_back, view,
+    Angles, HeadRows, NormBack, NormGradients, Number, Owned, add_norm_rows, add_rows, gate_rows,
+    gate_rows_back, norm_rows_back, view,
 };
 use crate::model::gradient::Gradient;
 use crate::model::inputs::Inputs;
@@ -41,10 +41,18 @@ struct Normed {
 }
 
 struct LayerTape {
+    attention: AttentionTape,
+    mlp: MlpTape,
+}
+
+struct AttentionTape {
     input: Normed,
     qkv: Tensor,      // (N, (H + 2K) D), before norm and rotation
     attended: Tensor, // (N, H D)
-    post: Normed,
+}
+
+struct MlpTape {
+    input: Normed,
     gate_up: Owned, // (N, 2F)
 }
 
@@ -60,7 +68,7 @@ pub(super) fn forward(decoder: &Decoder<'_>, inputs: &Inputs, recompute: bool) -
     let _guard = tch::no_grad_guard();
     let mut layers = Vec::with_capacity(decoder.weights.layers.len());
     let keep = |tape: LayerTape| {
-        layers.push(if recompute { Kept::Input(tape.input.x) } else { Kept::All(tape) });
+        layers.push(if recompute { Kept::Input(tape.attention.input.x) } else { Kept::All(tape) });
     };
     let rope = decoder.rope.tables(inputs.n_positions());
     let (last, hidden) = in_kind!(decoder.weights.embed.kind(), T => {
@@ -120,13 +128,13 @@ fn qkv(layer: &LayerWeights, normed: &Tensor) -> Result<Tensor> {
 struct CpuPass<'a, T> {
     decoder: &'a Decoder<'a>,
     inputs: &'a Inputs,
-    rope: (&'a [T], &'a [T]),
+    rope: Angles<'a, T>,
     eps: f32,
 }
 
 impl<'a, T: Number> CpuPass<'a, T> {
     fn new(decoder: &'a Decoder<'a>, inputs: &'a Inputs, rope: &'a Tables) -> Result<Self> {
-        let rope = (view(&rope.cos)?, view(&rope.sin)?);
+        let rope = Angles { cos: view(&rope.cos)?, sin: view(&rope.sin)? };
         Ok(Self { decoder, inputs, rope, eps: decoder.config.rms_norm_eps as f32 })
     }
 
@@ -141,7 +149,7 @@ impl<'a, T: Number> CpuPass<'a, T> {
         let mut delta = None;
         for (l, layer) in weights.layers.iter().enumerate() {
             let (tape, out) = self.layer(l, layer, x, delta, tap)?;
-            x = tape.post.x.shallow_clone();
+            x = tape.mlp.input.x.shallow_clone();
             delta = Some(out);
             keep(tape);
         }
@@ -162,7 +170,7 @@ impl<'a, T: Number> CpuPass<'a, T> {
         let mut delta = None;
         for (l, layer) in weights.layers[..last].iter().enumerate() {
             let (tape, out) = self.layer(l, layer, x, delta, &mut tap)?;
-            (x, delta) = (tape.post.x, Some(out));
+            (x, delta) = (tape.mlp.input.x, Some(out));
         }
         let layer = &weights.layers[last];
         let (_, normed) = self.add_norm(x, delta, &layer.input_norm)?;
@@ -174,7 +182,7 @@ impl<'a, T: Number> CpuPass<'a, T> {
         Ok(())
     }
 
-    /// One layer over the residual stream `x` + `delta`: its tape, whose `post.x` goes on, and what is to be added to that.
+    /// One layer over the residual stream `x` + `delta`: its tape, whose `mlp.input.x` goes on, and what is to be added to that.
     fn layer(
         &self,
         l: usize,
@@ -198,24 +206,26 @@ impl<'a, T: Number> CpuPass<'a, T> {
         let mut gated = Owned::empty(&[gate_up.size()[0], width], T::KIND);
         gate_rows(gate_up.view::<T>()?, width as usize, gated.numbers()?);
         let delta = linear(&gated.into_tensor(), &layer.down)?.into_tensor();
-        Ok((LayerTape { input, qkv, attended, post, gate_up }, delta))
+        let attention = AttentionTape { input, qkv, attended };
+        Ok((LayerTape { attention, mlp: MlpTape { input: post, gate_up } }, delta))
     }
 
     fn backward(&self, tape: PassTape, d_hidden: &Tensor, target: &mut Target<'_>) -> Result<()> {
         let weights = self.decoder.weights;
         let d_hidden = d_hidden.constant_pad_nd([0, 0, 0, filling(d_hidden.size()[0], T::KIND)]);
         let layout = target.layout;
-        let last = (&tape.last, &weights.final_norm, &layout.final_norm);
-        let (mut dx, _) = self.norm_back(last, &d_hidden, &d_hidden.zeros_like(), target)?;
+        let nothing = d_hidden.zeros_like();
+        let (mut dx, _) =
+            self.norm_back(&tape.last, &weights.final_norm, &layout.final_norm, &d_hidden, &nothing, target)?;
         let layers = weights.layers.iter().zip(&layout.layers).enumerate();
         for ((l, (layer, places)), kept) in layers.zip(tape.layers).rev() {
             let tape = match kept {
                 Kept::All(tape) => tape,
                 Kept::Input(x) => self.layer(l, layer, x, None, &mut None)?.0,
             };
-            let LayerTape { input, qkv, attended, post, gate_up } = tape;
-            dx = self.mlp_back(layer, places, (&post, gate_up), &dx, target)?;
-            dx = self.attention_back(layer, places, (&input, &qkv, &attended), &dx, target)?;
+            let LayerTape { attention, mlp } = tape;
+            dx = self.mlp_back(layer, places, mlp, &dx, target)?;
+            dx = self.attention_back(layer, places, attention, &dx, target)?;
         }
         let dx = dx.narrow(0, 0, self.inputs.n_tokens() as i64);
         let mut d_embed = target.gradient.part(&layout.embed);
@@ -223,12 +233,12 @@ impl<'a, T: Number> CpuPass<'a, T> {
         Ok(())
     }
 
-    /// From the gradient `dx` of what a layer gives to that of the stream before its MLP. `post` and `gate_up` are of its tape.
+    /// From the gradient `dx` of what a layer gives to that of the stream before its MLP.
     fn mlp_back(
         &self,
         layer: &LayerWeights,
         places: &LayerLayout,
-        (post, mut gate_up): (&Normed, Owned),
+        MlpTape { input, mut gate_up }: MlpTape,
         dx: &Tensor,
         target: &mut Target<'_>,
     ) -> Result<Tensor> {
@@ -238,25 +248,24 @@ impl<'a, T: Number> CpuPass<'a, T> {
         target.product(&places.down, dx, &gated.into_tensor())?;
         let d_gate_up = gate_up.into_tensor();
         let d_normed = mm(&d_gate_up, &layer.gate_up)?.into_tensor();
-        let norm = (post, &layer.post_norm, &places.post_norm);
-        let (dx, normed) = self.norm_back(norm, &d_normed, dx, target)?;
+        let (dx, normed) =
+            self.norm_back(&input, &layer.post_norm, &places.post_norm, &d_normed, dx, target)?;
         target.product(&places.gate_up, &d_gate_up, &normed)?;
         Ok(dx)
     }
 
-    /// From the gradient `dx` of the stream behind a layer's attention to that before it. `input`, `qkv` and `attended` are of
-    /// its tape.
+    /// From the gradient `dx` of the stream behind a layer's attention to that before it.
     fn attention_back(
         &self,
         layer: &'a LayerWeights,
         places: &LayerLayout,
-        (input, qkv, attended): (&Normed, &Tensor, &Tensor),
+        AttentionTape { input, qkv, attended }: AttentionTape,
         dx: &Tensor,
         target: &mut Target<'_>,
     ) -> Result<Tensor> {
-        target.product(&places.o, dx, attended)?;
+        target.product(&places.o, dx, &attended)?;
         let d_attended = mm(dx, &layer.o)?.into_tensor();
-        let (d_qkv, d_norm) = self.attention(layer)?.backward(qkv, &d_attended)?;
+        let (d_qkv, d_norm) = self.attention(layer)?.backward(&qkv, &d_attended)?;
         if let (Some(q), Some(k)) = (&places.q_norm, &places.k_norm) {
             let parts = Tensor::from_slice(&d_norm).chunk(2, 0);
             target.gradient.part(q).add(&parts[0]);
@@ -267,8 +276,8 @@ impl<'a, T: Number> CpuPass<'a, T> {
             target.gradient.part(bias).add(&sum);
         }
         let d_normed = mm(&d_qkv, &layer.qkv)?.into_tensor();
-        let norm = (input, &layer.input_norm, &places.input_norm);
-        let (dx, normed) = self.norm_back(norm, &d_normed, dx, target)?;
+        let (dx, normed) =
+            self.norm_back(&input, &layer.input_norm, &places.input_norm, &d_normed, dx, target)?;
         target.product(&places.qkv, &d_qkv, &normed)?;
         Ok(dx)
     }
@@ -297,7 +306,9 @@ impl<'a, T: Number> CpuPass<'a, T> {
     /// Adds that of the weight to its place.
     fn norm_back(
         &self,
-        (normed, weight, slot): (&Normed, &Tensor, &Slot),
+        normed: &Normed,
+        weight: &Tensor,
+        slot: &Slot,
         d: &Tensor,
         dx: &Tensor,
         target: &mut Target<'_>,
@@ -312,16 +323,13 @@ impl<'a, T: Number> CpuPass<'a, T> {
 
     fn attention(&self, layer: &'a LayerWeights) -> Result<Attention<'a, T>> {
         let config = self.decoder.config;
-        let norm = match &layer.qk_norm {
-            Some(norm) => Some((view(&norm.q)?, view(&norm.k)?, self.eps)),
-            None => None,
-        };
+        let norms = layer.qk_norm.as_ref().map(|norms| head_norms(norms, self.eps)).transpose()?;
         let heads = HeadRows {
             n_heads: config.n_heads as usize,
             n_kv_heads: config.n_kv_heads as usize,
             head_dim: config.head_dim as usize,
             rope: self.rope,
-            norm,
+            norms,
             slots: &self.inputs.slots,
         };
         Ok(Attention { heads, grids: &self.inputs.grids, max_map: MAX_MAP })

@@ -5,9 +5,9 @@ use anyhow::Result;
 use tch::Tensor;
 
 use super::super::Decoder;
-use super::in_kind;
 use super::product::mm;
-use crate::kernel::{AttendStep, Number, Owned, add_rms_norm, attend_step, gate, view};
+use super::{head_norms, in_kind};
+use crate::kernel::{Angles, AttendStep, Number, Owned, add_rms_norm, attend_step, gate, view};
 use crate::model::kv_cache::{AttentionTap, KvCache};
 use crate::model::rope::Tables;
 use crate::model::weights::LayerWeights;
@@ -28,13 +28,13 @@ pub(super) fn step(
 /// A step under way in numbers of kind `T`.
 struct CpuStep<'a, T> {
     decoder: &'a Decoder<'a>,
-    rope: (&'a [T], &'a [T]),
+    rope: Angles<'a, T>,
     eps: f32,
 }
 
 impl<'a, T: Number> CpuStep<'a, T> {
     fn new(decoder: &'a Decoder<'a>, rope: &'a Tables) -> Result<Self> {
-        let rope = (view(&rope.cos)?, view(&rope.sin)?);
+        let rope = Angles { cos: view(&rope.cos)?, sin: view(&rope.sin)? };
         Ok(Self { decoder, rope, eps: decoder.config.rms_norm_eps as f32 })
     }
 
@@ -87,8 +87,7 @@ impl<'a, T: Number> CpuStep<'a, T> {
         tap: Option<&mut dyn AttentionTap>,
     ) -> Result<Tensor> {
         let config = self.decoder.config;
-        let norms = layer.qk_norm.as_ref();
-        let norms = norms.map(|norm| Ok::<_, anyhow::Error>((view(&norm.q)?, view(&norm.k)?, self.eps)));
+        let norms = layer.qk_norm.as_ref().map(|norms| head_norms(norms, self.eps)).transpose()?;
         let (column, capacity, n_rows) = (cache.n_columns(), cache.capacity(), cache.n_rows());
         let mut out = Owned::empty(&[n_rows, config.q_width()], T::KIND);
         let look = match tap {
@@ -101,7 +100,7 @@ impl<'a, T: Number> CpuStep<'a, T> {
             n_kv_heads: config.n_kv_heads as usize,
             head_dim: config.head_dim as usize,
             qkv: view::<T>(qkv)?,
-            qk_norm: norms.transpose()?,
+            norms,
             rope: self.rope,
             starts,
             column: column as usize,

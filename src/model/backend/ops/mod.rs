@@ -11,9 +11,8 @@ use anyhow::Result;
 use tch::Tensor;
 
 use super::{Decoder, Engine, Forward, Tap};
-use crate::kernel::Owned;
 use crate::model::gradient::GradientPart;
-use crate::model::head::{Head, RowNumbers, Rows, StatsGrad, Truncation};
+use crate::model::head::{Head, Rows, ScoredRows, StatsGrad, Truncation};
 use crate::model::inputs::Inputs;
 use crate::model::kv_cache::{AttentionTap, KvCache};
 use crate::types::TokenId;
@@ -53,19 +52,19 @@ impl Engine for Ops {
         Ok(x.linear::<Tensor>(weight, None))
     }
 
-    fn score(&self, head: &Head<'_>, rows: &Rows) -> Result<(RowNumbers, Option<Owned>)> {
-        Ok((head::score(head, rows), None))
+    fn score(&self, head: &Head<'_>, rows: &Rows) -> Result<ScoredRows> {
+        Ok(ScoredRows { numbers: head::score(head, rows), logits: None })
     }
 
     fn pull_back(
         &self,
         head: &Head<'_>,
         rows: &Rows,
-        (numbers, _): (RowNumbers, Option<Owned>),
+        scored: ScoredRows,
         grad: &StatsGrad,
         d_weight: &mut GradientPart<'_>,
     ) -> Result<Tensor> {
-        Ok(head::pull_back(head, rows, &numbers, grad, d_weight))
+        Ok(head::pull_back(head, rows, &scored.numbers, grad, d_weight))
     }
 
     fn draw(

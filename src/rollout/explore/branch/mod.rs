@@ -13,7 +13,7 @@ pub(crate) use attention::AttentionConfig;
 pub(crate) use entropy::EntropyConfig;
 pub(crate) use uniform::UniformConfig;
 
-use crate::types::{Rules, RunRandom, Step};
+use crate::types::{Coordinates, Rules, RunRandom, Step};
 
 /// What must be known of responses that others branch off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +41,10 @@ pub(crate) struct Root<'a> {
     pub entropies: &'a [f32],
     /// Number of tokens R.
     pub n_tokens: usize,
-    /// Randomness of the run, and where it is used: step, prompt and sample.
-    pub random: (RunRandom, [u64; 3]),
+    /// Randomness of the run.
+    pub random: RunRandom,
+    /// Where it is used.
+    pub coordinates: Coordinates,
 }
 
 /// Chooses branch points.
@@ -103,12 +105,6 @@ impl Default for RuleConfig {
 }
 
 impl Root<'_> {
-    /// Coordinates of a draw about this root.
-    fn coordinates(&self, more: u64) -> [u64; 4] {
-        let [step, prompt, sample] = self.random.1;
-        [step, prompt, sample, more]
-    }
-
     /// A root of `n_tokens` tokens of which nothing else is known.
     #[must_use]
     pub(crate) fn bare(n_tokens: usize, random: RunRandom, step: Step) -> Self {
@@ -121,7 +117,8 @@ impl Root<'_> {
             influence,
             entropies,
             n_tokens,
-            random: (random, [step, 0, 0]),
+            random,
+            coordinates: Coordinates { step, ..Coordinates::default() },
         }
     }
 }

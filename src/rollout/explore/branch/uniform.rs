@@ -18,7 +18,7 @@ impl BranchRule for UniformConfig {
     }
 
     fn pick(&self, root: &Root<'_>, n: usize) -> Vec<usize> {
-        let mut random = root.random.0.stream(Purpose::Branch, &root.coordinates(0));
+        let mut random = root.random.stream(Purpose::Branch, &root.coordinates.draw(0));
         let places = root.n_tokens.saturating_sub(root.from + 1);
         let mut places: Vec<usize> = sample(&mut random, places, n.min(places))
             .into_iter()

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Expansion, Solved};
 use crate::rollout::explore::branch::Root;
-use crate::types::{Purpose, Tree};
+use crate::types::{Coordinates, Purpose, Tree};
 
 /// Settings of [`ExpandConfig::Difficulty`](super::ExpandConfig::Difficulty).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,7 +80,8 @@ impl Expansion for DifficultyConfig {
         if let Some(first) = roots.first().filter(|_| is_mixed && self.rare_first) {
             let rare = 2 * n_right < n_graded; // right ones are
             // Shuffled and then sorted by kind: of the one that fills up, some by lot.
-            chosen.shuffle(&mut first.random.0.stream(Purpose::Expand, &first.random.1[..2]));
+            let Coordinates { step, prompt, .. } = first.coordinates;
+            chosen.shuffle(&mut first.random.stream(Purpose::Expand, &[step, prompt]));
             chosen.sort_by_key(|leaf| {
                 let leaf = &tree.leaves[*leaf];
                 (!leaf.is_graded, leaf.verdict.correct() != rare)
