@@ -36,6 +36,7 @@ mod compare;
 mod credit;
 mod data;
 mod eval;
+mod exam;
 mod files;
 mod hub;
 mod inspect;

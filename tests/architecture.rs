@@ -23,7 +23,7 @@ const FLOORS: &[&[&str]] = &[
     &["checkpoint"],
     &["run_folder", "step"],
     &["bench", "inspect", "observe"],
-    &["hub"],
+    &["exam", "hub"],
     &["recipe"],
     &["run"],
     &["compare"],

@@ -3,7 +3,6 @@
 mod name;
 mod plan;
 mod sets;
-mod subject;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -15,11 +14,11 @@ use rewards::RewardConfig;
 use serde_json::{Value, json};
 
 use self::name::named;
-use self::plan::Plan;
-use self::subject::Subject;
+use self::plan::plan;
 use super::policy::Choices;
 use super::{grade, policy};
 use crate::eval::{Measured, Refused, Versus, of_reports};
+use crate::exam::{Plan, Subject};
 use crate::interrupt::Interrupt;
 use crate::model::{BackendChoice, DeviceChoice, Dtype};
 use crate::observe::Console;
@@ -123,11 +122,12 @@ impl Eval {
         for (_, path) in &models {
             policy::require_folder(path).map_err(Failure::bad_input)?;
         }
-        let plan = self.recipe(&models).and_then(|recipe| Plan::new(&self, recipe.as_ref()));
+        let plan = self.recipe(&models).and_then(|recipe| plan(&self, recipe.as_ref()));
         let plan = plan.map_err(bad_input)?;
         check_numbers(&plan)?;
         let out = self.out.as_deref();
-        let subjects = models.iter().map(|(name, path)| Subject::new(name, path, &plan, out));
+        let subjects =
+            models.iter().map(|(name, path)| Subject::new(name, policy::model_folder(path)?, &plan, out));
         let mut subjects = subjects.collect::<Result<Vec<_>>>().map_err(bad_input)?;
 
         let console = Console::new();

@@ -1,4 +1,4 @@
-//! What is measured and how, before any model is looked at.
+//! What the arguments ask of models, before any is looked at.
 
 use std::sync::Arc;
 
@@ -11,206 +11,135 @@ use crate::checkpoint::Fingerprint;
 use crate::cli::policy::Choices;
 use crate::data::{ChatConfig, EvalItems, FileConfig};
 use crate::eval::EvalConfig;
+use crate::exam::{Chat, Plan, PlannedSet};
 use crate::recipe::Recipe;
 use crate::rollout::SamplingConfig;
 use crate::score::{RewardEntry, Scorer};
-use crate::text::Tokenizer;
 use crate::types::{Purpose, RunRandom};
 
 /// How questions are asked unless the person says it otherwise.
 const QUESTION_PROMPT: &str =
     "{question}\n\nReason step by step, and give the final answer at the end within \\boxed{}.";
 
-/// An evaluation of any model.
-pub(super) struct Plan {
-    /// The problems.
-    pub sets: Vec<PlannedSet>,
-    /// Samples per problem.
-    pub samples: usize,
-    /// Whether the most likely response is measured too.
-    pub greedy: bool,
-    /// How samples are drawn.
-    pub sampling: SamplingConfig,
-    /// Seed of the draws.
-    pub seed: u64,
-    /// Where and how to compute.
-    pub choices: Choices,
-    /// Most tokens in one prefill pass.
-    pub max_prefill_tokens: usize,
-    /// How problems are put.
-    pub chat: Chat,
+/// What the arguments ask for; `recipe` is the one whose problems count where they name none.
+pub(super) fn plan(eval: &Eval, recipe: Option<&Recipe>) -> Result<Plan> {
+    match recipe {
+        Some(recipe) => of_recipe(eval, recipe),
+        None => of_files(eval),
+    }
 }
 
-/// One set of an evaluation.
-pub(super) struct PlannedSet {
-    /// The problems.
-    pub items: EvalItems,
-    /// Id of the first of them.
-    pub first_id: u64,
-    /// Where the draws of its responses come from.
-    pub random: RunRandom,
-    /// Judges the answers.
-    pub scorer: Arc<Scorer>,
-    /// All that shapes the set.
-    pub settings: Value,
+fn of_recipe(eval: &Eval, recipe: &Recipe) -> Result<Plan> {
+    // As in the run that the recipe describes, so that the numbers are those of the run.
+    let config = EvalConfig {
+        samples: eval.k.unwrap_or(recipe.eval.samples),
+        temperature: eval.temperature.unwrap_or(recipe.eval.temperature),
+        greedy: eval.greedy || recipe.eval.greedy,
+        ..recipe.eval
+    };
+    let items = recipe.data.settings().items().context("[data]")?;
+    let files: Vec<&FileConfig> = recipe.data.settings().files()[1].clone();
+    let files =
+        files.iter().map(|file| Ok((file.path.display().to_string(), Fingerprint::read(&file.path)?)));
+    let files: Vec<(String, Fingerprint)> = files.collect::<Result<_>>()?;
+    let settings = json!({ "data": recipe.data, "files": files, "reward": recipe.reward });
+    let lacking = recipe.reward.iter().find_map(|entry| entry.grader.settings().missing());
+    ensure!(lacking.is_none(), "[[reward]] {}", lacking.unwrap_or_default());
+    let scorer = Arc::new(Scorer::new(&recipe.reward)?);
+    let mut first_id = items.train.len() as u64;
+    let seed = eval.seed.unwrap_or(recipe.run.seed);
+    let mut sets = Vec::new();
+    for set in items.eval {
+        let n = set.items.len() as u64;
+        let (scorer, settings) = (Arc::clone(&scorer), settings.clone());
+        sets.push(PlannedSet { items: set, first_id, random: RunRandom::new(seed), scorer, settings });
+        first_id += n;
+    }
+    Ok(Plan {
+        sets,
+        samples: config.samples,
+        greedy: config.greedy,
+        sampling: eval.sampling(config.sampling(recipe.sampling)),
+        seed,
+        placement: eval.choices(Choices::new(&recipe.model)).resolve()?,
+        max_prefill_tokens: recipe.batch.max_tokens,
+        chat: recipe.chat.clone().map_or(Chat::Never, Chat::Always),
+    })
 }
 
-/// Whether problems are put by the model's chat template.
-pub(super) enum Chat {
-    /// If it has one.
-    Auto(ChatConfig),
-    /// It must have one.
-    Always(ChatConfig),
-    /// As they are.
-    Never,
-}
-
-impl Chat {
-    /// What it comes to for a model with this tokenizer; `None` where problems are put as they are.
-    pub(super) fn of_model(&self, tokenizer: &Tokenizer) -> Result<Option<ChatConfig>> {
-        match self {
-            Self::Auto(chat) if tokenizer.chat_template().is_some() => Ok(Some(chat.clone())),
-            Self::Auto(chat) => {
+fn of_files(eval: &Eval) -> Result<Plan> {
+    let files = sets::files(&eval.sets, &eval.presets, eval.limit)?;
+    let seed = eval.seed.unwrap_or(0);
+    let planned = files.iter().map(|file| of_file(eval, file, seed));
+    // Everything that is wrong at once.
+    let (sets, wrong): (Vec<_>, Vec<_>) = planned.partition(Result::is_ok);
+    let wrong: Vec<String> =
+        wrong.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+    ensure!(wrong.is_empty(), wrong.join("\n"));
+    let usual =
+        SamplingConfig { temperature: 0.6, top_p: 0.95, top_k: 0, max_new_tokens: 1024, max_num_seqs: 128 };
+    let variables = eval.variables.iter().map(|variable| variable_of(variable)).collect::<Result<_>>()?;
+    let chat = ChatConfig { system: eval.system.clone(), variables, now: None };
+    let is_plain = chat == ChatConfig::default();
+    Ok(Plan {
+        sets: sets.into_iter().flatten().collect(),
+        samples: eval.k.unwrap_or(EvalConfig::default().samples),
+        greedy: eval.greedy,
+        sampling: eval.sampling(usual),
+        seed,
+        placement: eval.choices(Choices::default()).resolve()?,
+        max_prefill_tokens: 16384,
+        chat: match eval.chat.unwrap_or(ChatArgument::Auto) {
+            ChatArgument::Auto => Chat::Auto(chat),
+            ChatArgument::Always => Chat::Always(chat),
+            ChatArgument::Never => {
                 ensure!(
-                    *chat == ChatConfig::default(),
-                    "the model has no chat template, so --system and --variable go nowhere; leave them out"
+                    is_plain,
+                    "--chat never: --system and --variable are for chat templates; leave them out"
                 );
-                Ok(None)
+                Chat::Never
             }
-            Self::Always(chat) => Ok(Some(chat.clone())),
-            Self::Never => Ok(None),
-        }
-    }
+        },
+    })
 }
 
-impl Plan {
-    /// What the arguments ask for; `recipe` is the one whose problems count where they name none.
-    pub(super) fn new(eval: &Eval, recipe: Option<&Recipe>) -> Result<Self> {
-        match recipe {
-            Some(recipe) => Self::of_recipe(eval, recipe),
-            None => Self::of_files(eval),
-        }
+fn of_file(eval: &Eval, file: &FileConfig, seed: u64) -> Result<PlannedSet> {
+    let name = file.name();
+    let of_set = || format!("--set {name}");
+    if let Some(problem) = file.unasked(eval.prompt.as_deref()) {
+        return Err(anyhow!("--prompt: {problem}").context(of_set()));
     }
-
-    fn of_recipe(eval: &Eval, recipe: &Recipe) -> Result<Self> {
-        // As in the run that the recipe describes, so that the numbers are those of the run.
-        let config = EvalConfig {
-            samples: eval.k.unwrap_or(recipe.eval.samples),
-            temperature: eval.temperature.unwrap_or(recipe.eval.temperature),
-            greedy: eval.greedy || recipe.eval.greedy,
-            ..recipe.eval
-        };
-        let items = recipe.data.settings().items().context("[data]")?;
-        let files: Vec<&FileConfig> = recipe.data.settings().files()[1].clone();
-        let files =
-            files.iter().map(|file| Ok((file.path.display().to_string(), Fingerprint::read(&file.path)?)));
-        let files: Vec<(String, Fingerprint)> = files.collect::<Result<_>>()?;
-        let settings = json!({ "data": recipe.data, "files": files, "reward": recipe.reward });
-        let lacking = recipe.reward.iter().find_map(|entry| entry.grader.settings().missing());
-        ensure!(lacking.is_none(), "[[reward]] {}", lacking.unwrap_or_default());
-        let scorer = Arc::new(Scorer::new(&recipe.reward)?);
-        let mut first_id = items.train.len() as u64;
-        let seed = eval.seed.unwrap_or(recipe.run.seed);
-        let mut sets = Vec::new();
-        for set in items.eval {
-            let n = set.items.len() as u64;
-            let (scorer, settings) = (Arc::clone(&scorer), settings.clone());
-            sets.push(PlannedSet { items: set, first_id, random: RunRandom::new(seed), scorer, settings });
-            first_id += n;
-        }
-        Ok(Self {
-            sets,
-            samples: config.samples,
-            greedy: config.greedy,
-            sampling: eval.sampling(config.sampling(recipe.sampling)),
-            seed,
-            choices: eval.choices(Choices::new(&recipe.model)),
-            max_prefill_tokens: recipe.batch.max_tokens,
-            chat: recipe.chat.clone().map_or(Chat::Never, Chat::Always),
-        })
-    }
-
-    fn of_files(eval: &Eval) -> Result<Self> {
-        let files = sets::files(&eval.sets, &eval.presets, eval.limit)?;
-        let seed = eval.seed.unwrap_or(0);
-        let planned = files.iter().map(|file| PlannedSet::of_file(eval, file, seed));
-        // Everything that is wrong at once.
-        let (sets, wrong): (Vec<_>, Vec<_>) = planned.partition(Result::is_ok);
-        let wrong: Vec<String> =
-            wrong.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
-        ensure!(wrong.is_empty(), wrong.join("\n"));
-        let usual = SamplingConfig {
-            temperature: 0.6,
-            top_p: 0.95,
-            top_k: 0,
-            max_new_tokens: 1024,
-            max_num_seqs: 128,
-        };
-        let variables = eval.variables.iter().map(|variable| variable_of(variable)).collect::<Result<_>>()?;
-        let chat = ChatConfig { system: eval.system.clone(), variables, now: None };
-        let is_plain = chat == ChatConfig::default();
-        Ok(Self {
-            sets: sets.into_iter().flatten().collect(),
-            samples: eval.k.unwrap_or(EvalConfig::default().samples),
-            greedy: eval.greedy,
-            sampling: eval.sampling(usual),
-            seed,
-            choices: eval.choices(Choices::default()),
-            max_prefill_tokens: 16384,
-            chat: match eval.chat.unwrap_or(ChatArgument::Auto) {
-                ChatArgument::Auto => Chat::Auto(chat),
-                ChatArgument::Always => Chat::Always(chat),
-                ChatArgument::Never => {
-                    ensure!(
-                        is_plain,
-                        "--chat never: --system and --variable are for chat templates; leave them out"
-                    );
-                    Chat::Never
-                }
-            },
-        })
-    }
-}
-
-impl PlannedSet {
-    fn of_file(eval: &Eval, file: &FileConfig, seed: u64) -> Result<Self> {
-        let name = file.name();
-        let of_set = || format!("--set {name}");
-        if let Some(problem) = file.unasked(eval.prompt.as_deref()) {
-            return Err(anyhow!("--prompt: {problem}").context(of_set()));
-        }
-        let is_countdown = file.columns().is_countdown();
-        let kind = if is_countdown { TaskKind::Countdown } else { TaskKind::Question };
-        let prompt = eval.prompt.clone().or_else(|| (!is_countdown).then(|| QUESTION_PROMPT.to_owned()));
-        let (items, report) = file.items(prompt.as_deref(), None).with_context(of_set)?;
-        ensure!(
-            report.n_broken == 0,
-            "--set {name}: {report}\n{}\nmend these rows, or evaluate on a copy of the file without them",
-            report.broken_rows()
-        );
-        ensure!(!items.is_empty(), "--set {name}: {}: no problem can be used, {report}", file.path.display());
-        let usual = if is_countdown { "{type = \"countdown\"}" } else { "{type = \"math\"}" };
-        let reward = eval.reward.clone().map_or_else(|| sets::table(usual), Ok)?;
-        check_reward(&reward, kind).with_context(of_set)?;
-        let entry = RewardEntry { weight: 1.0, grader: reward };
-        let mut settings = json!({
-            "columns": FileConfig { path: Default::default(), name: None, ..file.clone() },
-            "file": Fingerprint::read(&file.path)?,
-            "prompt": prompt,
-            "reward": entry.grader,
-            "n": items.len(),
-        });
-        settings["columns"].as_object_mut().map(|columns| columns.shift_remove("path"));
-        // Draws of one set do not depend on which others there are, and are not those of another.
-        let letters: Vec<u64> = name.bytes().map(u64::from).collect();
-        Ok(Self {
-            items: EvalItems { name: name.clone(), items },
-            first_id: 0,
-            random: RunRandom::new(RunRandom::new(seed).bits(Purpose::Eval, &letters)),
-            scorer: Arc::new(Scorer::new(&[entry])?),
-            settings,
-        })
-    }
+    let is_countdown = file.columns().is_countdown();
+    let kind = if is_countdown { TaskKind::Countdown } else { TaskKind::Question };
+    let prompt = eval.prompt.clone().or_else(|| (!is_countdown).then(|| QUESTION_PROMPT.to_owned()));
+    let (items, report) = file.items(prompt.as_deref(), None).with_context(of_set)?;
+    ensure!(
+        report.n_broken == 0,
+        "--set {name}: {report}\n{}\nmend these rows, or evaluate on a copy of the file without them",
+        report.broken_rows()
+    );
+    ensure!(!items.is_empty(), "--set {name}: {}: no problem can be used, {report}", file.path.display());
+    let usual = if is_countdown { "{type = \"countdown\"}" } else { "{type = \"math\"}" };
+    let reward = eval.reward.clone().map_or_else(|| sets::table(usual), Ok)?;
+    check_reward(&reward, kind).with_context(of_set)?;
+    let entry = RewardEntry { weight: 1.0, grader: reward };
+    let mut settings = json!({
+        "columns": FileConfig { path: Default::default(), name: None, ..file.clone() },
+        "file": Fingerprint::read(&file.path)?,
+        "prompt": prompt,
+        "reward": entry.grader,
+        "n": items.len(),
+    });
+    settings["columns"].as_object_mut().map(|columns| columns.shift_remove("path"));
+    // Draws of one set do not depend on which others there are, and are not those of another.
+    let letters: Vec<u64> = name.bytes().map(u64::from).collect();
+    Ok(PlannedSet {
+        items: EvalItems { name: name.clone(), items },
+        first_id: 0,
+        random: RunRandom::new(RunRandom::new(seed).bits(Purpose::Eval, &letters)),
+        scorer: Arc::new(Scorer::new(&[entry])?),
+        settings,
+    })
 }
 
 /// That `reward` can say of problems of this kind whether a response solves them.

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
-use super::plan::{Plan, PlannedSet};
+use super::{Plan, PlannedSet};
 use crate::checkpoint::Fingerprint;
-use crate::cli::policy;
 use crate::data::{ChatConfig, PromptBuilder};
 use crate::eval::{
     Answered, ChunkRecord, EvalItem, EvalReport, Evaluator, Kept, Measured, Results, ResultsFolder, average,
@@ -23,7 +22,7 @@ use crate::score::Judge;
 use crate::text::Tokenizer;
 
 /// A model with everything that is asked of it.
-pub(super) struct Subject {
+pub(crate) struct Subject {
     /// How it is called.
     pub name: String,
     /// The folder of the weights.
@@ -44,17 +43,19 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// The model at `path`, called `name`, with all that keeps it from being measured as `plan` says found; its weights are
+    /// The model in `folder`, called `name`, with all that keeps it from being measured as `plan` says found; its weights are
     /// not loaded. What is kept of it lies in `out`.
-    pub(super) fn new(name: &str, path: &Path, plan: &Plan, out: Option<&Path>) -> Result<Self> {
-        let folder = policy::model_folder(path)?;
+    ///
+    /// # Errors
+    /// If it cannot be measured; [`Refused`](crate::eval::Refused) if what is kept is of another evaluation.
+    pub(crate) fn new(name: &str, folder: PathBuf, plan: &Plan, out: Option<&Path>) -> Result<Self> {
         let shown = folder.display().to_string();
         let config = ModelConfig::from_folder(&folder)?;
         load::check(&folder, &config)?;
         let tokenizer = Arc::new(Tokenizer::from_folder(&folder)?);
         tokenizer.check_fits(usize::try_from(config.vocab_size)?).with_context(|| shown.clone())?;
         let config = config.with_tokens(tokenizer.has_token());
-        let placement = plan.choices.resolve()?;
+        let placement = plan.placement;
         let backend = Backend::choose(&config, placement);
         let mut chat = plan.chat.of_model(&tokenizer).with_context(|| shown.clone())?;
         if let Some(chat) = &mut chat {
@@ -105,7 +106,7 @@ impl Subject {
     }
 
     /// Asks what has not been answered yet, unless somebody asks to stop.
-    pub(super) fn measure(
+    pub(crate) fn measure(
         &mut self,
         console: &Console,
         interrupt: Option<&Interrupt>,
@@ -190,23 +191,23 @@ impl Subject {
     }
 
     /// The numbers of each set.
-    pub(super) fn reports(&self) -> Vec<EvalReport> {
+    pub(crate) fn reports(&self) -> Vec<EvalReport> {
         self.sets.iter().map(|(evaluator, kept)| evaluator.report(&kept.done)).collect()
     }
 
     /// What a person should know of the numbers, a sentence each.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let of_set = |(evaluator, kept): &(Evaluator, Kept)| evaluator.report(&kept.done).notes(&kept.done);
         self.sets.iter().flat_map(of_set).collect()
     }
 
     /// What the chunks of all sets took.
-    pub(super) fn time(&self) -> Value {
+    pub(crate) fn time(&self) -> Value {
         time(&self.sets.iter().flat_map(|(_, kept)| kept.records.clone()).collect::<Vec<_>>())
     }
 
     /// What it reached.
-    pub(super) fn measured(&self) -> Measured {
+    pub(crate) fn measured(&self) -> Measured {
         let sets =
             self.sets.iter().map(|(evaluator, kept)| (evaluator.report(&kept.done), kept.done.clone()));
         Measured { name: self.name.clone(), sets: sets.collect() }
