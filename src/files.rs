@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+mod fingerprint;
 mod hash;
 pub(crate) mod model_folder;
 mod regular;
 mod whole;
 
+pub(crate) use fingerprint::Fingerprint;
 pub(crate) use hash::hash_of;
 pub(crate) use regular::append_to;
 pub(crate) use regular::{open_regular, read_regular, read_regular_text};

@@ -35,6 +35,7 @@ mod cli;
 mod compare;
 mod credit;
 mod data;
+mod environment;
 mod eval;
 mod exam;
 mod files;

@@ -24,14 +24,12 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::files::{Lock, is_temporary, list, read_regular_text};
 use crate::types::{Step, shell_word};
 
-mod environment;
 mod keep;
 mod manifest;
 mod name;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use environment::Environment;
 pub(crate) use manifest::RunManifest;
 pub(crate) use name::{check_name, misnamed};
 

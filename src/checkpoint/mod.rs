@@ -6,7 +6,7 @@ mod moments;
 mod state;
 mod store;
 
-pub(crate) use manifest::{Fingerprint, VerifiedCheckpoint, is_sealed, run_of, seal, seals};
+pub(crate) use manifest::{VerifiedCheckpoint, is_sealed, run_of, seal, seals};
 pub(crate) use model_folder::save_model;
 pub(crate) use moments::{load_moments, save_moments};
 pub(crate) use state::{

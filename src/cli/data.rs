@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::data::file::{AnswerIn, Preset, Profile, Seen};
 use crate::data::{ChatConfig, DataConfig, FileConfig, Items, PromptBuilder};
-use crate::hub::HubModel;
+use crate::model::HubModel;
 use crate::recipe::Draft;
 use crate::run::Failure;
 use crate::text::{Tokenizer, countdown_tokenizer};

@@ -7,8 +7,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::checkpoint::{Latest, VerifiedCheckpoint, is_sealed, seals};
 use crate::files::model_folder::{CONFIG, TOKENIZER};
-use crate::hub::{Files, Hub, HubModel};
-use crate::model::{BackendChoice, DeviceChoice, Dtype, ModelConfig, ModelSettings, Placement, Policy};
+use crate::hub::{Files, Hub};
+use crate::model::{
+    BackendChoice, DeviceChoice, Dtype, HubModel, ModelConfig, ModelSettings, Placement, Policy,
+};
 use crate::observe::Console;
 use crate::run::Failure;
 use crate::text::Tokenizer;

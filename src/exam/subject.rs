@@ -8,16 +8,16 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use super::{Plan, PlannedSet};
-use crate::checkpoint::Fingerprint;
 use crate::data::{ChatConfig, PromptBuilder};
+use crate::environment::Environment;
 use crate::eval::{
     Answered, ChunkRecord, EvalItem, EvalReport, Evaluator, Kept, Measured, Results, ResultsFolder, average,
 };
+use crate::files::Fingerprint;
 use crate::interrupt::{Interrupt, OrStopped, StopSignal};
 use crate::model::{Backend, BackendChoice, ModelConfig, Placement, Policy, load};
 use crate::observe::Console;
 use crate::rollout::DecodeEngine;
-use crate::run_folder::Environment;
 use crate::score::Judge;
 use crate::text::Tokenizer;
 

@@ -18,8 +18,8 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::hash::ContentHash;
-use super::place::{HubModel, is_commit};
 use crate::files::{Lock, read_regular, write_whole};
+use crate::model::{HubModel, is_commit};
 
 /// Longest file that holds a commit, bytes.
 const REF_BYTES: u64 = 1 << 10;

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::client::Client;
-use super::place::{HubModel, is_commit};
 use super::trouble::{Arriving, Tries, Trouble, Watch};
 use crate::model::json::{OF_REASON, short};
+use crate::model::{HubModel, is_commit};
 
 /// Most of them.
 const MOST_TEMPLATES: usize = 100;

@@ -19,7 +19,6 @@ mod endpoint;
 mod environment;
 mod hash;
 mod listing;
-mod place;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -34,7 +33,6 @@ use self::cache::Shelf;
 use self::client::Client;
 use self::endpoint::{Endpoint, Secret};
 use self::listing::{Listing, is_plain};
-pub(crate) use self::place::HubModel;
 use self::transfer::{TEXT_BYTES, Transfer};
 use self::trouble::{Patience, Watch};
 use crate::files::list;
@@ -42,6 +40,7 @@ use crate::files::model_folder::{FURTHER_TEMPLATES, MODEL_FILES, WEIGHTS, WEIGHT
 use crate::interrupt::Interrupt;
 use crate::model::json::{OF_VALUE, short};
 use crate::model::load::{MAX_INDEX_BYTES, shards};
+use crate::model::{HubModel, is_commit};
 use crate::observe::Console;
 
 /// Which files of a model are wanted.
@@ -98,7 +97,7 @@ impl Hub {
         if self.offline {
             return self.cached(&shelf, model, files);
         }
-        if place::is_commit(&model.revision)
+        if is_commit(&model.revision)
             && knows_texts(&shelf, &model.revision)?
             && let Ok(snapshot) = self.cached(&shelf, model, files)
         {
@@ -172,7 +171,7 @@ impl Hub {
                 self.cache.display()
             )
         };
-        let commit = if place::is_commit(&model.revision) {
+        let commit = if is_commit(&model.revision) {
             model.revision.clone()
         } else {
             shelf.commit_of(&model.revision).ok_or_else(|| missing("the model"))?

@@ -12,9 +12,9 @@ use super::bar::Bar;
 use super::cache::{Shelf, open_or_create, require_room};
 use super::client::{Answer, Client};
 use super::hash::ContentHash;
-use super::place::HubModel;
 use super::trouble::{Arriving, Tries, Trouble, Watch};
 use crate::files::Lock;
+use crate::model::HubModel;
 
 /// How many bytes further than all before a try has to come, for the next to count as the first one again.
 const GOOD_WAY: u64 = 16_000_000;

@@ -13,12 +13,11 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::Fingerprint;
 use crate::data::supervised::SourceConfig;
 use crate::files::model_folder::shaping;
-use crate::files::{read_regular, write_whole};
-use crate::hub::HubModel;
+use crate::files::{Fingerprint, read_regular, write_whole};
 use crate::model::Dtype;
+use crate::model::HubModel;
 use crate::recipe::Recipe;
 use crate::run_folder::RunFolder;
 

@@ -11,12 +11,12 @@ use super::home::Home;
 use super::inputs::InputFiles;
 use super::{Run, Setup};
 use crate::checkpoint::{Milestone, save_model, write_sealed};
+use crate::environment::Environment;
 use crate::eval::{Estimate, Evaluation, Evaluator};
 use crate::files::write_whole;
 use crate::interrupt::Interrupt;
 use crate::model::Policy;
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, glossary, rollouts};
-use crate::run_folder::Environment;
 use crate::step::explained_rewards;
 use crate::types::{MetricRow, Step, TrainedTree};
 
@@ -47,7 +47,7 @@ impl RunWriter {
             ..Environment::here(setup.placement, setup.backend())
         };
         let (kind, Environment { device, backend, threads, .. }) = (setup.placement.kind, &environment);
-        let mut notes = folder.write_environment(&environment)?;
+        let mut notes = environment.write(&folder.env())?;
         let sinks = setup.recipe.observe.sinks(folder, resumed_at.map(|_| *last_row))?;
         console.note(format!(
             "{}: {:.1} M parameters, {kind:?} on {device}, backend {backend}, {threads} threads, {} training and {} evaluation problems",

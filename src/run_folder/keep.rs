@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{EVAL, Environment, INPUTS, REFUSED, RESOLVED, ROLLOUTS, RunFolder, RunManifest, SUBFOLDERS};
+use super::{EVAL, INPUTS, REFUSED, RESOLVED, ROLLOUTS, RunFolder, RunManifest, SUBFOLDERS};
 use crate::files::{is_temporary, list, read_regular, remove, set_aside, write_whole};
 use crate::types::{Step, masked};
 
@@ -74,35 +74,6 @@ impl RunFolder {
             write_whole(&self.resolved(), |w| Ok(w.write_all(resolved.as_bytes())?))?;
         }
         manifest.seal(self, &[INPUTS, RESOLVED])
-    }
-
-    /// Writes what this process runs on; what earlier processes of the run ran on is kept under `earlier`. Says what a person
-    /// should know of the earlier ones.
-    ///
-    /// # Errors
-    /// If `env.json` cannot be written.
-    pub(crate) fn write_environment(&self, environment: &Environment) -> Result<Vec<String>> {
-        let path = self.env();
-        let (merged, notes) = match read_regular(&path, u64::MAX) {
-            Ok(before) => match environment.after(&before) {
-                Ok((merged, note)) => (merged, note.into_iter().collect()),
-                Err(error) => {
-                    let aside = set_aside(&path)?;
-                    let note = format!(
-                        "{}: damaged, {error:#}; it is set aside as {}, and another one begun",
-                        path.display(),
-                        aside.display()
-                    );
-                    (serde_json::to_value(environment)?, vec![note])
-                }
-            },
-            Err(_) => (serde_json::to_value(environment)?, Vec::new()),
-        };
-        write_whole(&path, |mut w| {
-            serde_json::to_writer_pretty(&mut w, &merged)?;
-            Ok(w.write_all(b"\n")?)
-        })?;
-        Ok(notes)
     }
 }
 

@@ -13,8 +13,7 @@ use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::{RESOLVED, RunFolder};
-use crate::checkpoint::Fingerprint;
-use crate::files::{read_regular, write_whole};
+use crate::files::{Fingerprint, read_regular, write_whole};
 use crate::types::{RunId, Step};
 
 /// What a run knows of itself.

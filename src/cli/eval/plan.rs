@@ -7,11 +7,11 @@ use rewards::{RewardConfig, TaskKind};
 use serde_json::{Value, json};
 
 use super::{ChatArgument, Eval, sets};
-use crate::checkpoint::Fingerprint;
 use crate::cli::policy::Choices;
 use crate::data::{ChatConfig, EvalItems, FileConfig};
 use crate::eval::EvalConfig;
 use crate::exam::{Chat, Plan, PlannedSet};
+use crate::files::Fingerprint;
 use crate::recipe::Recipe;
 use crate::rollout::SamplingConfig;
 use crate::score::{RewardEntry, Scorer};

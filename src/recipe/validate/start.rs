@@ -3,7 +3,7 @@
 use rewards::TaskKind;
 
 use super::super::{Recipe, findings::Findings};
-use crate::hub::HubModel;
+use crate::model::HubModel;
 
 pub(super) fn start(findings: &mut Findings, recipe: &Recipe) {
     let Recipe { model, sft, data, batch, .. } = recipe;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::hub::{Files, Hub, HubModel, Snapshot};
-use crate::model::{ModelConfig, Preset, load};
+use crate::hub::{Files, Hub, Snapshot};
+use crate::model::{HubModel, ModelConfig, Preset, load};
 use crate::recipe::Draft;
 use crate::text::{Tokenizer, countdown_tokenizer};
 

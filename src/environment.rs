@@ -1,5 +1,6 @@
 //! `env.json`: what a run ran on.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::files::{read_regular, set_aside, write_whole};
 use crate::kernel::instructions;
 use crate::model::{Backend, Dtype, Placement};
 use crate::types::{RunId, masked};
@@ -85,9 +87,37 @@ impl Environment {
         Self::gather(env!("LIBTORCH_VERSION"), &device, placement.dtype(), backend, threads)
     }
 
+    /// Writes what this process runs on to `path`, the `env.json` of a run; what earlier processes of the run ran on is kept
+    /// under `earlier`. Says what a person should know of the earlier ones.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub(crate) fn write(&self, path: &Path) -> Result<Vec<String>> {
+        let (merged, notes) = match read_regular(path, u64::MAX) {
+            Ok(before) => match self.after(&before) {
+                Ok((merged, note)) => (merged, note.into_iter().collect()),
+                Err(error) => {
+                    let aside = set_aside(path)?;
+                    let note = format!(
+                        "{}: damaged, {error:#}; it is set aside as {}, and another one begun",
+                        path.display(),
+                        aside.display()
+                    );
+                    (serde_json::to_value(self)?, vec![note])
+                }
+            },
+            Err(_) => (serde_json::to_value(self)?, Vec::new()),
+        };
+        write_whole(path, |mut w| {
+            serde_json::to_writer_pretty(&mut w, &merged)?;
+            Ok(w.write_all(b"\n")?)
+        })?;
+        Ok(notes)
+    }
+
     /// This environment, with that of `before` (the text of an `env.json`) and those before it under `earlier`; with it, in
     /// what the two differ that shapes the last bits.
-    pub(super) fn after(&self, before: &[u8]) -> Result<(Value, Option<String>)> {
+    fn after(&self, before: &[u8]) -> Result<(Value, Option<String>)> {
         let mut before: Map<String, Value> = serde_json::from_slice(before).context("not a JSON object")?;
         let mut earlier = match before.shift_remove("earlier") {
             Some(Value::Array(earlier)) => earlier,

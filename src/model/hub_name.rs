@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Error, Result, ensure};
 
-use crate::model::ModelSettings;
+use super::ModelSettings;
 
 /// Branch that counts where no revision is named.
 const MAIN: &str = "main";
@@ -81,6 +81,6 @@ impl fmt::Display for HubModel {
 }
 
 /// Whether `revision` is a commit rather than the name of a branch or tag.
-pub(super) fn is_commit(revision: &str) -> bool {
+pub(crate) fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.chars().all(|c| c.is_ascii_hexdigit())
 }
