@@ -289,7 +289,7 @@ fn trainer(config: &BenchConfig, policy: Policy, tokenizer: Tokenizer, prompts: 
     };
     let advantage = AdvantageConfig::Group(GroupConfig::default());
     let strategies = vec![config.credit.build(RunRandom::new(0))];
-    let credit = Credit { strategies, ..Credit::new(advantage.build()) };
+    let credit = Credit { strategies, ..Credit::new(advantage) };
     let plan = credit
         .needs()
         .signals()

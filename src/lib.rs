@@ -18,7 +18,7 @@
 //! - **The learner is credit-blind.** Every advantage is final before the first tensor of a batch exists.
 //! - **No room below [`recipe`] sees the recipe.** Each gets its own small configuration by value.
 //! - **One seam, one folder**: a trait, a tagged configuration enum, one file per implementation with its settings, ranges,
-//!   formula and tests. One `match` on the enum, its `settings` or `build`, is the registry.
+//!   formula and tests. One `match` on the enum, its `settings`, is the registry.
 //! - **Randomness is a pure function** of seed, purpose and coordinates ([`types::RunRandom`]); no generator has a state.
 //! - **State is exhaustive**: [`checkpoint::TrainState`] is taken apart and put together without `..`.
 //! - **Needs are declared**: who credits says what must be measured ([`types::Needs`]); [`measure`] does it once for all of

@@ -18,7 +18,7 @@ use anyhow::Result;
 pub(crate) use importance::ImportanceConfig;
 pub(crate) use reward::Rewards;
 
-use self::advantage::AdvantageEstimator;
+use self::advantage::AdvantageConfig;
 use self::strategy::{CreditStrategy, Gains, Response};
 use crate::types::{
     CreditedTree, Finish, KlEstimator, MeasuredTree, MetricRow, Needs, PathField, SharedPrefix, Step, Tree,
@@ -27,7 +27,7 @@ use crate::types::{
 /// An estimator, the chain of strategies behind it, and what is trained on.
 pub(crate) struct Credit {
     /// Turns rewards into advantages.
-    pub estimator: Box<dyn AdvantageEstimator>,
+    pub estimator: AdvantageConfig,
     /// Reshape them, one after the other.
     pub strategies: Vec<Box<dyn CreditStrategy>>,
     /// Corrects for the distance of sampler and learner.
@@ -65,7 +65,7 @@ impl Exclude {
 impl Credit {
     /// What `estimator` says and nothing else, of all responses.
     #[must_use]
-    pub(crate) fn new(estimator: Box<dyn AdvantageEstimator>) -> Self {
+    pub(crate) fn new(estimator: AdvantageConfig) -> Self {
         Self {
             estimator,
             strategies: Vec::new(),
@@ -84,7 +84,7 @@ impl Credit {
             ref_logprobs: self.kl_in_reward.is_some(),
             ..Needs::default()
         };
-        let needs = own.union(self.estimator.needs());
+        let needs = own.union(self.estimator.settings().needs());
         self.strategies.iter().fold(needs, |needs, strategy| needs.union(strategy.needs()))
     }
 
@@ -139,9 +139,9 @@ impl Credit {
             None => Ok(Rewards::of_graders(tree)),
         });
         let rewards = rewards.collect::<Result<Vec<_>>>()?;
-        let returns = rewards.iter().map(|rewards| self.estimator.returns(rewards));
+        let returns = rewards.iter().map(|rewards| self.estimator.settings().returns(rewards));
         let returns = returns.collect::<Result<Vec<_>>>()?;
-        Ok((self.estimator.estimate(&rewards)?, returns))
+        Ok((self.estimator.settings().estimate(&rewards)?, returns))
     }
 }
 
@@ -211,7 +211,7 @@ mod tests {
     use crate::types::OldLogprobs;
 
     fn credit(advantage: AdvantageConfig) -> Credit {
-        Credit::new(advantage.build())
+        Credit::new(advantage)
     }
 
     fn assign(credit: &Credit, trees: Vec<MeasuredTree>) -> (Vec<CreditedTree>, MetricRow) {

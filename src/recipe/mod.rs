@@ -196,7 +196,7 @@ impl Recipe {
             rules.part(&format!("reward.{index}"), entry.rules());
         }
         rules.part("groups", groups.rules());
-        rules.part("advantage", advantage.build().rules());
+        rules.part("advantage", advantage.settings().rules());
         for (index, entry) in credit.iter().enumerate() {
             rules.part(&format!("credit.{index}"), entry.rules());
         }

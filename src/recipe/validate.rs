@@ -28,7 +28,7 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
 
 fn exploration(findings: &mut Findings, recipe: &Recipe) {
     let Recipe { explore, groups, advantage, sampler, pipeline, batch, .. } = recipe;
-    let compares = advantage.build().compares();
+    let compares = advantage.settings().compares();
     let keeps = groups.zero_variance == ZeroVariance::Keep;
     findings.broken_if(!compares && !keeps, &["groups.zero_variance", "advantage.type"], || {
         "[groups] `zero_variance`: expected \"keep\" with this [advantage], which compares no responses, so that equal rewards \

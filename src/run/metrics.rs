@@ -1,10 +1,12 @@
-//! A step as a row of metrics: each key has one writer, here or in the stage that reports it.
+//! A step as a row of metrics: each key has one writer, here or in the stage that reports it. [`row`] is what the step itself
+//! was; evaluation and clock follow when they are known.
 
 use std::collections::BTreeMap;
 
 use rewards::CORRECT;
 
 use crate::checkpoint::Progress;
+use crate::eval::EvalReport;
 use crate::files::peak_rss_gb;
 use crate::learner::Gap;
 use crate::pipeline::Discarded;
@@ -37,6 +39,28 @@ pub(super) fn row(record: &StepRecord, progress: &Progress, peak: f64) -> Metric
     row.extend(of_progress(progress));
     row.extend(of_times(record, peak));
     row
+}
+
+/// What an evaluation says of a set, and which share of the rewards there the critic explains.
+#[must_use]
+pub(super) fn of_evaluation(report: &EvalReport, explained: Option<f64>) -> MetricRow {
+    let mut row = report.row();
+    let key = || format!("eval/{}/explained_variance", report.set);
+    row.extend(explained.map(|share| (key(), share)).into_iter().collect());
+    row
+}
+
+/// The seconds that an evaluation took.
+#[must_use]
+pub(super) fn of_evaluating(seconds: f64) -> MetricRow {
+    [("time/eval", seconds)].into_iter().collect()
+}
+
+/// Seconds since the start of the run, and those of the checkpoint before this row, if there was one.
+#[must_use]
+pub(super) fn of_clock(wall_s: f64, checkpoint_s: Option<f64>) -> MetricRow {
+    let checkpoint = checkpoint_s.map(|seconds| ("time/checkpoint", seconds));
+    [("progress/wall_s", wall_s)].into_iter().chain(checkpoint).collect()
 }
 
 /// `progress/*`: what there has been so far.

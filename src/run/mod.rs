@@ -86,14 +86,16 @@ impl Run<'_> {
             Some(row) => row,
             None => self.train_step(interrupt)?,
         };
-        if self.is_due(self.setup.recipe.eval.every)
-            && let Err(error) = self.evaluate(&mut row, interrupt)
-        {
-            self.unfinished = Some(row);
-            return Err(error);
+        if self.is_due(self.setup.recipe.eval.every) {
+            match self.evaluate(interrupt) {
+                Ok(found) => row.extend(found),
+                Err(error) => {
+                    self.unfinished = Some(row);
+                    return Err(error);
+                }
+            }
         }
-        row.set("progress/wall_s", self.wall_s());
-        row.extend(self.checkpoint_s.take().map(|s| ("time/checkpoint", s)).into_iter().collect());
+        row.extend(metrics::of_clock(self.wall_s(), self.checkpoint_s.take()));
         self.writer.write_row(self.step, &row)?;
         self.console.step_line(self.step, self.setup.recipe.run.steps, &row);
         if self.is_due(self.setup.recipe.checkpoint.every) {

@@ -171,7 +171,7 @@ impl Setup {
         let recipe = &self.recipe;
         let kl = recipe.loss.kl().filter(|kl| kl.place == KlPlace::Reward);
         Credit {
-            estimator: recipe.advantage.build(),
+            estimator: recipe.advantage,
             strategies: recipe.credit.iter().map(|config| config.build(self.random)).collect(),
             importance: recipe
                 .importance_sampling

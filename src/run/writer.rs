@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::guards::{diverged, smaller_updates};
 use super::home::Home;
 use super::inputs::InputFiles;
-use super::{Run, Setup};
+use super::{Run, Setup, metrics};
 use crate::checkpoint::{Milestone, save_model, write_sealed};
 use crate::environment::Environment;
 use crate::eval::{Estimate, Evaluation, Evaluator};
@@ -214,11 +214,11 @@ impl RunWriter {
 }
 
 impl Run<'_> {
-    /// Evaluates the policy after this step and adds the result to its row.
+    /// Evaluates the policy after this step; the result as its part of the row.
     ///
     /// # Errors
-    /// A [`crate::interrupt::Stopped`] if a signal asks for a stop; the row is as it was then.
-    pub(super) fn evaluate(&mut self, row: &mut MetricRow, interrupt: &Interrupt) -> Result<()> {
+    /// A [`crate::interrupt::Stopped`] if a signal asks for a stop.
+    pub(super) fn evaluate(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
         let start = Instant::now();
         let moment = format!("step_{:06}", self.step);
         let policy = &self.trainer.policy;
@@ -230,19 +230,19 @@ impl Run<'_> {
                 return Err(diverged(&format!("after step {}", self.step), error, &remedy));
             }
         };
+        let mut row = MetricRow::default();
         for Evaluation { report, sampled, .. } in evaluations {
-            row.extend(report.row());
-            if let Some(own) = &self.trainer.critic {
-                let explained = explained_rewards(&own.critic, &sampled, self.setup.recipe.batch.max_tokens)?;
-                let key = format!("eval/{}/explained_variance", report.set);
-                row.extend(explained.map(|share| (key, share)).into_iter().collect());
-            }
+            let max_tokens = self.setup.recipe.batch.max_tokens;
+            let critic = self.trainer.critic.as_ref().map(|own| &own.critic);
+            let explained =
+                critic.map(|critic| explained_rewards(critic, &sampled, max_tokens)).transpose()?;
+            row.extend(metrics::of_evaluation(&report, explained.flatten()));
             if self.step == self.setup.recipe.run.steps {
                 self.evaluations.push(Milestone { moment: format!("after {} steps", self.step), report });
             }
         }
-        row.set("time/eval", start.elapsed().as_secs_f64());
-        Ok(())
+        row.extend(metrics::of_evaluating(start.elapsed().as_secs_f64()));
+        Ok(row)
     }
 
     /// Writes a checkpoint, perhaps because a signal asks for a stop; gives its folder as text.

@@ -11,6 +11,7 @@ mod tree;
 use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 pub(crate) use batch_baseline::BatchBaselineConfig;
 pub(crate) use gae::GaeConfig;
@@ -57,8 +58,9 @@ pub(crate) trait AdvantageEstimator {
 }
 
 /// How the rewards of a tree become advantages.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, IntoStaticStr, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum AdvantageConfig {
     /// Reward minus the mean of its group, scaled: GRPO, and Dr. GRPO with `scale = "none"`.
     Group(GroupConfig),
@@ -73,16 +75,22 @@ pub(crate) enum AdvantageConfig {
 }
 
 impl AdvantageConfig {
-    /// The estimator that the recipe chose.
+    /// What the recipe chose.
     #[must_use]
-    pub(crate) fn build(self) -> Box<dyn AdvantageEstimator> {
+    pub(crate) fn settings(&self) -> &dyn AdvantageEstimator {
         match self {
-            Self::Group(config) => Box::new(config),
-            Self::LeaveOneOut(config) => Box::new(config),
-            Self::BatchBaseline(config) => Box::new(config),
-            Self::Gae(config) => Box::new(config),
-            Self::Tree(config) => Box::new(config),
+            Self::Group(config) => config,
+            Self::LeaveOneOut(config) => config,
+            Self::BatchBaseline(config) => config,
+            Self::Gae(config) => config,
+            Self::Tree(config) => config,
         }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub(crate) fn name(&self) -> &'static str {
+        self.into()
     }
 }
 
@@ -141,7 +149,7 @@ mod tests {
 
     fn estimate(config: AdvantageConfig, trees: &[MeasuredTree]) -> Vec<PathField<f32>> {
         let rewards: Vec<Rewards<'_>> = trees.iter().map(Rewards::of_graders).collect();
-        config.build().estimate(&rewards).unwrap()
+        config.settings().estimate(&rewards).unwrap()
     }
 
     /// The others get what they get where it never was, in flat groups and in trees, at the end of a path and within one.

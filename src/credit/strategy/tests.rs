@@ -213,7 +213,7 @@ fn credited(
     let estimator: AdvantageConfig = toml::from_str(&format!("type = '{estimator}'")).unwrap();
     let credit = Credit {
         strategies: strategies.iter().map(|config| config.build(RunRandom::new(5))).collect(),
-        ..Credit::new(estimator.build())
+        ..Credit::new(estimator)
     };
     let (mut trees, row) = credit.assign(vec![tree()], 3, 0.0).unwrap();
     (trees.remove(0), row)

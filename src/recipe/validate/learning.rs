@@ -4,9 +4,12 @@ use super::super::{Recipe, findings::Findings};
 
 pub(super) fn advantage(findings: &mut Findings, recipe: &Recipe) {
     let Recipe { run, advantage, critic, .. } = recipe;
-    let asks_critic = advantage.build().needs().values;
+    let asks_critic = advantage.settings().needs().values;
     findings.broken_if(asks_critic && critic.is_none(), &["advantage.type", "critic"], || {
-        "[advantage] `type` = \"gae\" needs a critic: add a section [critic] with optim = { lr = ... }".into()
+        format!(
+            "[advantage] `type` = \"{}\" needs a critic: add a section [critic] with optim = {{ lr = ... }}",
+            advantage.name()
+        )
     });
     findings.broken_if(!asks_critic && critic.is_some(), &["critic", "advantage.type"], || {
         "[critic] has no effect without [advantage] `type` = \"gae\"; leave it out, or choose that".into()

@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::credit::advantage::AdvantageEstimator;
+use crate::credit::Credit;
+use crate::credit::advantage::{AdvantageConfig, GroupConfig, Scale};
 use crate::credit::strategy::CreditConfig;
-use crate::credit::{Credit, Rewards};
 use crate::types::{Finish, Leaf, MeasuredTree, PathField, Prompt, RunRandom, Signals, Tree};
-use anyhow::Result;
 use rewards::{Countdown, Status, Task, Verdict};
 use serde::Deserialize;
 
@@ -37,15 +36,6 @@ struct Case {
     gamma: Vec<Vec<f32>>,
 }
 
-/// Gives each response an advantage that was decided before.
-struct Given(Vec<f32>);
-
-impl AdvantageEstimator for Given {
-    fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {
-        Ok(trees.iter().map(|tree| PathField::from_fn(&tree.tree.tree, |leaf, _| self.0[leaf])).collect())
-    }
-}
-
 impl Golden {
     fn tree(&self) -> MeasuredTree {
         let task = Task::Countdown(Countdown { numbers: vec![1, 2], target: 3 });
@@ -57,7 +47,7 @@ impl Golden {
             logprobs: vec![-1.0; numbers.waad.len()],
             finish: Finish::Eos,
             text: String::new(),
-            verdict: Verdict::new(0.0, BTreeMap::new(), Status::Ok),
+            verdict: Verdict::new(self.advantages[sample as usize].into(), BTreeMap::new(), Status::Ok),
             is_graded: true,
             rounding: 0.0,
         };
@@ -71,7 +61,8 @@ impl Golden {
 
     fn check(&self, case: &Case) {
         let strategies = case.chain.iter().map(|config| config.build(RunRandom::new(self.seed))).collect();
-        let estimator = Box::new(Given(self.advantages.clone()));
+        // A reward's distance to the mean, which is 0: the reward itself.
+        let estimator = AdvantageConfig::Group(GroupConfig { scale: Scale::None });
         let credit = Credit { strategies, ..Credit::new(estimator) };
         let (trees, _) = credit.assign(vec![self.tree()], self.step, 0.0).unwrap();
         for (leaf, expected) in case.gamma.iter().enumerate() {
