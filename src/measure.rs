@@ -1,4 +1,6 @@
 //! Measuring: what the models say about the tokens that were sampled, once and together for all who asked.
+//!
+//! Tested against transformers in `src/tests/numerics/{parity,signals}.rs`.
 
 use anyhow::Result;
 

@@ -124,10 +124,9 @@ impl<T: Number> Blocks<'_, T> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use tch::{Device, Kind, Tensor};
-
     use super::super::{Bf16, view};
     use super::*;
+    use crate::tests::Draws;
 
     /// The definition, from all probabilities of a row one after the other: the log-probability of `token`, and
     /// whether it is what `u` stands for. Sums in single precision may move its bounds by 1e-6.
@@ -144,8 +143,8 @@ mod tests {
 
     fn check<T: Number>() {
         let (v, b) = (3 * BLOCK as i64 + 101, 6);
-        tch::manual_seed(8);
-        let logits = (Tensor::randn([v, b], (Kind::Float, Device::Cpu)) * 3.0).to_kind(T::KIND);
+        let draws = Draws::new(8);
+        let logits = (draws.normal(&[v, b]) * 3.0).to_kind(T::KIND);
         let numbers = view::<T>(&logits).unwrap();
         for round in 0..50 {
             let u = |b: usize| (b != 2).then(|| f64::from((round * 7 + b as u32 * 13) % 97) / 97.0);

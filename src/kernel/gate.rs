@@ -40,15 +40,14 @@ pub(super) fn gated<T: Number>(gate: T, up: T) -> T {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use tch::{Device, Kind, Tensor};
-
     use super::super::{Bf16, Owned, view};
     use super::*;
+    use crate::tests::Draws;
 
     fn check<T: Number>(tolerance: f64) {
         let n = 3 * BLOCK as i64 + 77;
-        tch::manual_seed(4);
-        let gate_up = (Tensor::randn([2, n], (Kind::Float, Device::Cpu)) * 4.0).to_kind(T::KIND);
+        let draws = Draws::new(4);
+        let gate_up = (draws.normal(&[2, n]) * 4.0).to_kind(T::KIND);
         let expected = gate_up.get(0).silu() * gate_up.get(1);
         let mut out = Owned::zeros(&[n], T::KIND);
         gate(view::<T>(&gate_up).unwrap(), out.numbers::<T>().unwrap());

@@ -39,15 +39,16 @@ pub(crate) fn add_rms_norm<T: Number>(x: &mut [T], delta: &[T], weight: &[T], ep
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use tch::{Device, Kind, Tensor};
+    use tch::Kind;
 
     use super::super::{Bf16, Owned, view};
     use super::*;
+    use crate::tests::Draws;
 
     fn check<T: Number>(tolerance: f64) {
         let (e, b) = (24, 7);
-        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)).to_kind(T::KIND);
-        tch::manual_seed(3);
+        let draws = Draws::new(3);
+        let normal = |shape: &[i64]| draws.normal(shape).to_kind(T::KIND);
         let (x, delta, weight) = (normal(&[e, b]), normal(&[e, b]), normal(&[e]));
         let sum = &x + &delta;
         let wide = sum.to_kind(Kind::Float);

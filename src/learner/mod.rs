@@ -1,4 +1,6 @@
 //! The learner: finished numbers in, better weights out. It knows no algorithm but its loss.
+//!
+//! Tested against plain autograd and PyTorch in `src/tests/numerics/{gradient,losses,critic,refusal}.rs`.
 
 mod accumulate;
 mod critic_update;

@@ -5,6 +5,8 @@
 //! m = b1 m + (1 - b1) g          v = b2 v + (1 - b2) g^2
 //! w = w - lr * decay * w - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
 //! ```
+//!
+//! Tested against PyTorch in `src/tests/numerics/losses.rs`, and on numbers out of bounds in `refusal.rs` beside it.
 
 use std::ops::Range;
 

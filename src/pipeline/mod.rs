@@ -1,4 +1,6 @@
 //! How generating and learning take turns: a [`RolloutSource`] yields the scored trees of a step.
+//!
+//! Tested by a scripted engine in `src/tests/schedules.rs`; what is resumed, in `tests/program/resume.rs`.
 
 mod collect;
 mod groups;

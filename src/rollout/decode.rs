@@ -3,6 +3,8 @@
 //! Rows that have ended leave the batch when enough of them have, and requests that wait take their places, so that no step
 //! runs mostly empty; only where attention is read do they wait until all have ended. A draw depends only on its
 //! coordinates ([`Generation::uniform`]), never on the company a row keeps.
+//!
+//! Tested against the full forward pass in `src/tests/numerics/decoding.rs`.
 
 mod batch;
 mod prefix_cache;

@@ -14,6 +14,7 @@ use crate::credit::strategy::{
     dominated, jumps, top,
 };
 use crate::model::{Attention, Tapped};
+use crate::tests::Draws;
 use crate::types::{Coordinates, HeadId, HeadSignal, HeadSignals};
 
 /// Attention rows of one head, `[N][N]`.
@@ -114,7 +115,8 @@ proptest! {
     fn the_stream_equals_whole_maps_whatever_the_shape_and_the_size_of_the_blocks(shape in shape()) {
         let Shape { config, lengths, heads: [k, group], max_weights } = shape;
         let (b, longest) = (lengths.len() as i64, lengths.iter().map(|(p, r)| p + r).max().unwrap());
-        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+        let draws = Draws::new(7);
+        let normal = |shape: &[i64]| draws.normal(shape);
         let queries = normal(&[b, longest as i64, k * group, 8]) * 2.0;
         let keys = normal(&[b, k, longest as i64, 8]);
         let tokens = vec![1; longest];
@@ -174,8 +176,8 @@ fn layers_that_are_not_asked_for_are_not_read() {
 fn single_rows_add_up_to_the_same() {
     let config = SignalConfig { window: 3, horizon: [2, 6], ..SignalConfig::default() };
     let (n, p) = (20, 6);
-    tch::manual_seed(8);
-    let scores = Tensor::randn([1, 2, n, n], (Kind::Float, Device::Cpu));
+    let draws = Draws::new(8);
+    let scores = draws.normal(&[1, 2, n, n]);
     let future = Tensor::ones([n, n], (Kind::Bool, Device::Cpu)).triu(1);
     let map = scores.masked_fill(&future, f64::NEG_INFINITY).softmax(-1, None);
     let one = Tensor::ones([1, 1, 1, 1], (Kind::Float, Device::Cpu));

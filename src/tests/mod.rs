@@ -7,12 +7,15 @@ mod chat;
 mod checkpoint_store;
 mod console;
 mod docs;
+mod draws;
 mod interrupt;
 mod metrics_page;
 mod numerics;
 mod recipe_page;
 mod recipes;
 mod schedules;
+
+pub(crate) use draws::Draws;
 
 /// A test of `module` that acts as a child process, as `module_path!` and the function's name give it.
 fn child(module: &str, name: &str) -> Vec<String> {

@@ -5,6 +5,7 @@ use tch::{Device, Kind, Tensor};
 use super::super::rope::HeadNorm;
 use super::super::{Bf16, Owned, view};
 use super::*;
+use crate::tests::Draws;
 
 fn wide_of(t: &Tensor) -> Tensor {
     t.to_kind(Kind::Float)
@@ -15,13 +16,13 @@ fn check<T: Number>(normed: bool, tolerance: f64) {
     let (b, h, k, d, c) = (5i64, 10i64, 2i64, 42i64, 96i64);
     let (column, starts) = (69i64, [0i64, 33, 64, 69, 7]);
     let options = (Kind::Float, Device::Cpu);
-    tch::manual_seed(6);
-    let normal = |shape: &[i64]| Tensor::randn(shape, options).to_kind(T::KIND);
+    let draws = Draws::new(6);
+    let normal = |shape: &[i64]| draws.normal(shape).to_kind(T::KIND);
     let (qkv, q_gain, k_gain) = (normal(&[(h + 2 * k) * d, b]), normal(&[d]), normal(&[d]));
     let block = KEY_BLOCK as i64;
     let (keys, values) = (normal(&[b, k, c / block, d, block]), normal(&[b, k, c, d]));
     let in_line = |keys: &Tensor| wide_of(keys).permute([0, 1, 3, 2, 4]).reshape([b, k, d, c]);
-    let angles = Tensor::randn([c, d / 2], options);
+    let angles = draws.normal(&[c, d / 2]);
     let (cos, sin) = (angles.cos().to_kind(T::KIND), angles.sin().to_kind(T::KIND));
 
     let wide = wide_of;

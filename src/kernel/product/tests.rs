@@ -2,6 +2,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::super::Owned;
 use super::*;
+use crate::tests::Draws;
 
 const NEEDED: &str = "the processor has no dot products of bf16 pairs, or multiplies tiles";
 
@@ -19,8 +20,8 @@ const SHAPES: [(i64, i64, i64); 10] = [
     (1_000, 4_100, 70),
 ];
 
-fn random(rows: i64, columns: i64) -> Tensor {
-    Tensor::randn([rows, columns], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16)
+fn random(draws: &Draws, rows: i64, columns: i64) -> Tensor {
+    draws.normal(&[rows, columns]).to_kind(Kind::BFloat16)
 }
 
 /// `t`, in memory row by row or column by column.
@@ -37,14 +38,14 @@ fn products_are_those_of_libtorch_whatever_the_shape_and_the_layout() {
     if !has_products() {
         return println!("skipped: {NEEDED}");
     }
-    tch::manual_seed(6);
+    let draws = Draws::new(6);
     for (m, k, n) in SHAPES {
-        let (a, b) = (random(m, k), random(k, n));
+        let (a, b) = (random(&draws, m, k), random(&draws, k, n));
         let expected = a.to_kind(Kind::Float).mm(&b.to_kind(Kind::Float));
         let scale = (k as f64).sqrt();
         for (a_t, b_t) in [(false, false), (false, true), (true, false), (true, true)] {
             let (a, b) = (laid_out(&a, a_t), laid_out(&b, b_t));
-            let before = Tensor::randn([m, n], (Kind::Float, Device::Cpu));
+            let before = draws.normal(&[m, n]);
             let mut sum = Owned::copy(&before);
             product(matrix(&a), matrix(&b), Out::Add(sum.numbers().unwrap())).unwrap();
             let off = (sum.into_tensor() - &before - &expected).abs().max().double_value(&[]);
@@ -65,8 +66,8 @@ fn a_row_is_the_same_in_any_company() {
     if !has_products() {
         return println!("skipped: {NEEDED}");
     }
-    tch::manual_seed(7);
-    let (a, b) = (random(64, 1_600), random(1_600, 70));
+    let draws = Draws::new(7);
+    let (a, b) = (random(&draws, 64, 1_600), random(&draws, 1_600, 70));
     let of = |a: &Tensor, b: &Tensor| {
         let mut out = Owned::empty(&[a.size()[0], b.size()[1]], Kind::BFloat16);
         product(matrix(a), matrix(b), Out::Set(out.numbers().unwrap())).unwrap();
@@ -84,7 +85,7 @@ fn of_nothing_a_product_is_zeros() {
     if !has_products() {
         return println!("skipped: {NEEDED}");
     }
-    let mut out = [Bf16(7); 6];
-    product(matrix(&random(2, 0)), matrix(&random(0, 3)), Out::Set(&mut out)).unwrap();
+    let (draws, mut out) = (Draws::new(8), [Bf16(7); 6]);
+    product(matrix(&random(&draws, 2, 0)), matrix(&random(&draws, 0, 3)), Out::Set(&mut out)).unwrap();
     assert_eq!(out, [Bf16(0); 6]);
 }

@@ -97,12 +97,13 @@ mod tests {
 
     use super::super::super::{Bf16, Owned, view};
     use super::*;
+    use crate::tests::Draws;
 
     fn check<T: Number>(tolerance: f64) {
-        tch::manual_seed(3);
+        let draws = Draws::new(3);
         // Queries 5 to 11 of three heads, which see up to 12 columns.
         let shape = CausalRows { n_queries: 7, n_columns: 12, first: 5, scale: 0.4 };
-        let normal = || (Tensor::randn([3, 7, 12], (Kind::Float, Device::Cpu)) * 3.0).to_kind(T::KIND);
+        let normal = || (draws.normal(&[3, 7, 12]) * 3.0).to_kind(T::KIND);
         let (scores, d) = (normal(), normal());
         let wide = scores.to_kind(Kind::Float).set_requires_grad(true);
         let hidden = Tensor::full([7, 12], f64::NEG_INFINITY, (Kind::Float, Device::Cpu)).triu(6);

@@ -63,15 +63,16 @@ fn backward<T: Number>(gate_up: &mut [T], d: &mut [T], width: usize) {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use tch::{Device, Kind, Tensor};
+    use tch::{Kind, Tensor};
 
     use super::super::super::{Bf16, Owned, view};
     use super::*;
+    use crate::tests::Draws;
 
     fn check<T: Number>(tolerance: f64) {
-        tch::manual_seed(3);
+        let draws = Draws::new(3);
         let (n, f) = (40, 21);
-        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)).to_kind(T::KIND);
+        let normal = |shape: &[i64]| draws.normal(shape).to_kind(T::KIND);
         let (gate_up, d) = (normal(&[n, 2 * f]) * 3.0, normal(&[n, f]));
         let wide = gate_up.to_kind(Kind::Float).set_requires_grad(true);
         let parts = wide.chunk(2, -1);

@@ -138,15 +138,16 @@ fn backward<T: Number>(
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use tch::{Device, Kind, Tensor};
+    use tch::{Kind, Tensor};
 
     use super::super::super::{Bf16, Owned, view};
     use super::*;
+    use crate::tests::Draws;
 
     fn check<T: Number>(tolerance: f64) {
-        tch::manual_seed(3);
+        let draws = Draws::new(3);
         let (n, e) = (70, 24);
-        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)).to_kind(T::KIND);
+        let normal = |shape: &[i64]| draws.normal(shape).to_kind(T::KIND);
         let (x, delta, weight, d) = (normal(&[n, e]), normal(&[n, e]), normal(&[e]), normal(&[n, e]));
         let leaf = |x: &Tensor| x.to_kind(Kind::Float).set_requires_grad(true);
         let (wide, gain) = (leaf(&(&x + &delta)), leaf(&weight));

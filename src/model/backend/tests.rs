@@ -8,6 +8,7 @@ use super::*;
 use crate::model::config::Family;
 use crate::model::config::tests::tiny;
 use crate::model::layout::Slot;
+use crate::tests::Draws;
 
 const BACKENDS: [Backend; 2] = [Backend::Cpu, Backend::Ops];
 
@@ -28,14 +29,14 @@ fn kernels_compute_on_the_cpu_what_they_know_unless_operations_are_asked_for() {
 /// Log-probabilities, entropies and gradients, with rows of the vocabulary that stand for no token and without.
 #[test]
 fn the_kernels_say_of_tokens_what_operations_say() {
-    tch::manual_seed(5);
+    let draws = Draws::new(5);
     // A normaliser of 20 is rounded by 2e-6, which entropies and gradients multiply by some ten; how far both ways come apart
     // depends on the numbers drawn, and these on the processor. Logits of bf16 are rounded by 1 in 256.
     for (kind, stats, gradients) in [(Kind::Float, 1e-4, 1e-4), (Kind::BFloat16, 0.1, 0.05)] {
         let (n, v, e) = (9, 2500, 16);
-        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+        let normal = |shape: &[i64]| draws.normal(shape);
         let (weight, hidden) = (normal(&[v, e]).to_kind(kind), normal(&[n, e]).to_kind(kind));
-        let targets = Tensor::randint(v, [n], (Kind::Int64, Device::Cpu)).clamp(8, 2498);
+        let targets = draws.below(v, n).clamp(8, 2498);
         let gone = Tensor::from_slice(&[0i64, 7, 2499]);
         for (entropies, without) in [(false, None), (true, None), (true, Some(&gone))] {
             let grad = StatsGrad { logprobs: normal(&[n]), entropies: entropies.then(|| normal(&[n])) };
@@ -63,9 +64,9 @@ fn the_kernels_say_of_tokens_what_operations_say() {
 /// between two tokens may fall to either; of the likelihood of what was drawn nothing is lost.
 #[test]
 fn both_draw_alike() {
-    tch::manual_seed(9);
+    let draws = Draws::new(9);
     let (b, v, e) = (200, 700, 16);
-    let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+    let normal = |shape: &[i64]| draws.normal(shape);
     let (weight, hidden) = (normal(&[v, e]), normal(&[b, e]));
     let draws: Vec<Option<f64>> =
         (0..b).map(|row| (row % 10 > 0).then(|| (row as f64 * 0.618_034).fract())).collect();

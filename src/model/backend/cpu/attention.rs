@@ -249,11 +249,12 @@ mod tests {
     use super::*;
     use crate::kernel::{Angles, HeadNorm, HeadNorms};
     use crate::model::inputs::Inputs;
+    use crate::tests::Draws;
 
     /// One prompt of four tokens with responses of several lengths, in maps of any size.
     #[test]
     fn the_size_of_the_maps_changes_nothing() {
-        tch::manual_seed(8);
+        let draws = Draws::new(8);
         let (h, k, d) = (4, 2, 6);
         let sequences: Vec<Vec<usize>> = [9, 7, 2]
             .iter()
@@ -263,7 +264,7 @@ mod tests {
             })
             .collect();
         let inputs = Inputs::new(&[0; 22], &sequences, Device::Cpu);
-        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+        let normal = |shape: &[i64]| draws.normal(shape);
         let (qkv, d_out) = (normal(&[22, (h + 2 * k) * d]), normal(&[22, h * d]));
         let (cos, sin) = (normal(&[13, d / 2]).cos(), normal(&[13, d / 2]).sin());
         let (q_gain, k_gain) = (normal(&[d]), normal(&[d]));

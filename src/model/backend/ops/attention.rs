@@ -53,14 +53,13 @@ fn fused(q: &Tensor, k: &Tensor, v: &Tensor, scale: f64) -> Tensor {
 
 #[cfg(test)]
 mod tests {
-    use tch::{Device, Kind};
-
     use super::*;
+    use crate::tests::Draws;
 
     #[test]
     fn the_fused_kernel_attends_as_the_plain_products_do() {
-        tch::manual_seed(2);
-        let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+        let draws = Draws::new(2);
+        let normal = |shape: &[i64]| draws.normal(shape);
         for (t, h, k) in [(37, 6, 2), (37, 4, 4), (LONG + 1, 4, 2)] {
             let (b, d) = (2, 8);
             let (q, keys, values) = (normal(&[b, t, h, d]), normal(&[b, k, t, d]), normal(&[b, k, t, d]));

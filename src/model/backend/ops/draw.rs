@@ -78,6 +78,7 @@ fn truncate(probs: &Tensor, Truncation { top_k, top_p }: Truncation) -> Tensor {
 mod tests {
     use super::super::super::cpu::{most_likely, reference_draw};
     use super::*;
+    use crate::tests::Draws;
     use crate::types::{Purpose, RunRandom};
 
     const TRUNCATIONS: [Truncation; 6] = [
@@ -137,12 +138,12 @@ mod tests {
     /// may differ.
     #[test]
     fn draws_away_from_the_bounds_are_the_host_s() {
-        tch::manual_seed(11);
+        let draws = Draws::new(11);
         let (b, v) = (64, 3000);
         let random = RunRandom::new(4);
         let mut n_compared = 0;
         for (round, truncation) in (0..).zip(TRUNCATIONS) {
-            let logits = Tensor::randn([b, v], (Kind::Float, tch::Device::Cpu)) * 4.0;
+            let logits = draws.normal(&[b, v]) * 4.0;
             let flat = Vec::<f32>::try_from(logits.softmax(-1, None).reshape([-1])).unwrap();
             let probs: Vec<Vec<f32>> = flat.chunks(v as usize).map(<[f32]>::to_vec).collect();
             let uniform = |row: i64| random.uniform(Purpose::Items, &[round, row as u64]);
