@@ -233,6 +233,9 @@ impl Interrupt {
     /// # Errors
     /// [`Stopped`] if a signal asked for a stop already.
     pub(crate) fn immediate(&self) -> Result<Immediate> {
+        // Before the guard is there: whoever hears of it too late to get one may have something to lose, and a guard seen for a
+        // moment would end the process.
+        self.check()?;
         self.immediate.fetch_add(1, Ordering::SeqCst);
         let guard = Immediate(Arc::clone(&self.immediate));
         self.check()?;

@@ -102,7 +102,7 @@ impl<'a> Response<'a> {
     }
 }
 
-/// A grader.
+/// Judges responses to tasks: text in, verdict out.
 pub trait Reward: Send + Sync {
     /// Name under which its values are reported.
     fn name(&self) -> &str;

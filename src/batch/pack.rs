@@ -41,8 +41,7 @@ impl Sequence<'_> {
 
 /// Groups of indices into `sequences`, in each of which at most `max_tokens` tokens are read (a single sequence above the
 /// budget gets a group of its own), common beginnings once, and of which attention sees at most `SPREAD` times as many.
-/// Responses to one prompt stay together where they can; within a
-/// group the longest sequence comes first.
+/// Responses to one prompt stay together where they can; within a group the longest sequence comes first.
 #[must_use]
 pub(crate) fn pack(sequences: &[Sequence<'_>], max_tokens: usize, reads: Reads) -> Vec<Vec<usize>> {
     let length = |i: &usize| sequences[*i].n_inputs(reads);

@@ -37,7 +37,7 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    /// A recipe's.
+    /// Those of a recipe's `[model]`.
     pub(super) fn new(model: &ModelSettings) -> Self {
         Self { device: model.device, dtype: model.dtype, backend: model.backend }
     }

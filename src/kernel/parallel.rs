@@ -114,7 +114,7 @@ pub(super) struct DisjointSlices<'a, T> {
 unsafe impl<T: Send> Sync for DisjointSlices<'_, T> {}
 
 impl<'a, T> DisjointSlices<'a, T> {
-    /// Of `slice`.
+    /// The slices of `slice`, whole until parts of it are taken.
     pub(super) fn new(slice: &'a mut [T]) -> Self {
         Self { start: slice.as_mut_ptr(), len: slice.len(), _slice: std::marker::PhantomData }
     }

@@ -59,7 +59,7 @@ pub(crate) struct Discarded {
 }
 
 impl Discarded {
-    /// Counts `tree`.
+    /// Counts `tree`, its prompt and its responses, among what was not trained on.
     pub(crate) fn add(&mut self, tree: &Tree) {
         self.prompts += 1;
         self.samples += tree.leaves.len() as u64;

@@ -246,7 +246,7 @@ fn needs(shape: &Shape) -> String {
     }
 }
 
-/// `[optim]`, `[[reward]]`.
+/// The section at `path` as it is written: `[optim]`, and of a list `[[reward]]`.
 pub(super) fn heading(path: &str, list: bool) -> String {
     if list { format!("[[{path}]]") } else { format!("[{path}]") }
 }

@@ -17,7 +17,7 @@ mod uniform;
 pub(crate) use adaptive::{AdaptiveConfig, AdaptiveState};
 pub(crate) use uniform::{Uniform, UniformConfig, UniformState};
 
-/// Chooses prompts.
+/// Chooses the prompts of each step, and learns from what came of them.
 pub(crate) trait PromptSampler: Send {
     /// The next `n` prompts, or as many as the sampler holds right, all different, since the draws of a response depend on its
     /// prompt and step; all there are where there are fewer.

@@ -76,7 +76,7 @@ impl Family {
     /// Every family, in the order in which messages list them.
     pub(crate) const ALL: [Self; 4] = [Self::Llama, Self::Qwen2, Self::Qwen3, Self::Gemma2];
 
-    /// The registry.
+    /// What its `config.json` takes for granted; the registry of families.
     pub(super) const fn dialect(self) -> Dialect {
         match self {
             Self::Llama => LLAMA,

@@ -25,7 +25,7 @@ pub(super) fn variant(section: &Section, variant: &Variant) -> String {
     }
 }
 
-/// One key.
+/// One key with its type, range and default, as `recipes --explain` says it.
 pub(super) fn key(section: &Section, variant: &Variant, entry: &Entry) -> String {
     format!("{} {}", chosen(section, variant), self::entry(entry))
 }

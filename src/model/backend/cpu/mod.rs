@@ -81,7 +81,7 @@ pub(super) fn knows(config: &ModelConfig) -> bool {
         && sliding_window.is_none()
 }
 
-/// The engine.
+/// The engine of the kernels.
 pub(super) struct Cpu;
 
 impl Engine for Cpu {

@@ -17,7 +17,7 @@ use crate::model::inputs::Inputs;
 use crate::model::kv_cache::{AttentionTap, KvCache};
 use crate::types::TokenId;
 
-/// The engine.
+/// The engine of libtorch's operations.
 pub(super) struct Ops;
 
 impl Engine for Ops {
