@@ -48,6 +48,9 @@ fn task() -> Task {
     Task::Question(Question::new("42"))
 }
 
+/// Programs that nobody ends sleep for 60 s; the machine may be slow.
+const FAR_FROM_60: Duration = Duration::from_secs(40);
+
 fn score_all(grader: &CommandReward, texts: &[&str]) -> Result<Vec<Verdict>, String> {
     let task = task();
     let items: Vec<_> = texts.iter().map(|text| (&task, Response::new(text))).collect();
@@ -59,7 +62,7 @@ fn score_all(grader: &CommandReward, texts: &[&str]) -> Result<Vec<Verdict>, Str
 fn eventually(holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(start.elapsed() < FAR_FROM_60);
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -148,7 +151,7 @@ fn the_deadline_ends_the_whole_tree_of_processes() {
     let start = Instant::now();
     let verdicts = score_all(&reward, &["a", "b"]).unwrap();
     assert_eq!(verdicts.iter().map(|v| v.status).collect::<Vec<_>>(), [Status::Ok, Status::Timeout]);
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < FAR_FROM_60);
     let all = written(&pids);
     assert_eq!(all.len(), 4, "{all:?}");
     eventually(|| !all.iter().any(|pid| lives(pid)));
@@ -173,7 +176,7 @@ fn a_stop_ends_the_programs_under_way() {
     };
     let error = reward.score_while(&items, &mut go_on).unwrap_err();
     assert!(error.ends_with("it was stopped"), "{error}");
-    assert!(stopped.unwrap().elapsed() < Duration::from_secs(2), "{:?}", stopped.unwrap().elapsed());
+    assert!(stopped.unwrap().elapsed() < FAR_FROM_60, "{:?}", stopped.unwrap().elapsed());
     let all = written(&pids);
     assert_eq!(all.len(), 4, "none is started anew: {all:?}");
     eventually(|| !all.iter().any(|pid| lives(pid)));
@@ -306,7 +309,7 @@ fn a_program_that_never_reads_blocks_nobody() {
     let start = Instant::now();
     let verdict = reward.score(&task(), &Response::new(&large));
     assert_eq!(verdict.status, Status::Timeout);
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < FAR_FROM_60);
 }
 
 #[test]
