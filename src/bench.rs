@@ -140,7 +140,7 @@ pub(crate) fn bench(config: &BenchConfig) -> Result<BenchReport> {
     let mut trainer = trainer(config, policy, tokenizer, prompts);
     let mut times = Vec::new();
     for step in 0..=config.steps as Step {
-        let Times { generate, step: whole, .. } = trainer.step(step, &mut Unwatched)?.times;
+        let Times { generate_s: generate, step_s: whole, .. } = trainer.step(step, &mut Unwatched)?.times;
         if step > 0 {
             times.push((generate, whole - generate));
         }

@@ -25,8 +25,8 @@
 //!   them.
 //! - **Metrics are returned**, never emitted from within; only `run` writes them. A key has one writer and an entry in
 //!   [`observe::glossary`], or the row is an error.
-//! - **No algorithm has an `if` in the loop.** Groups and trees, GRPO and its relatives differ in what the seams build; whether
-//!   there is a reference and a critic is all that a step asks.
+//! - **No algorithm has an `if` in the loop.** Groups and trees, GRPO and its relatives differ in what the seams build; a step
+//!   asks what there is (a reference, a critic) and what is needed ([`types::Needs`]), and decides once where the ratio starts.
 mod batch;
 mod bench;
 mod caught;

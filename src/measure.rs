@@ -171,7 +171,7 @@ pub(crate) fn measure(
     let Measures { needs, start, temperature, signals: config, passes } = measures;
     let responses = responses(&trees);
     let reads = needs.signals() && sampled.len() != responses.len();
-    let stats = needs.old_logprobs || start == RatioStart::Measured;
+    let stats = needs.old_logprobs;
     let (own, signals) = match (stats, reads) {
         (true, true) => logprobs_and_attention(policy, &responses, temperature, config, passes)?,
         (true, false) => (logprobs(policy, &responses, temperature, passes)?, sampled),

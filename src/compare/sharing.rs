@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 use super::collect::RunRecord;
 use super::course::differences;
 use crate::data::file::FilesConfig;
-use crate::data::supervised::SourceConfig;
 use crate::data::{DataConfig, FileConfig};
 use crate::recipe::Recipe;
 use crate::run::origin;
@@ -149,8 +148,7 @@ impl<'r> Pair<'r> {
         if why.is_empty() {
             why = self.changed(&|path| shapes_policy(recipe, path));
         }
-        let source = recipe.sft.as_ref().map(|sft| &sft.source);
-        if matches!(source, Some(SourceConfig::CountdownDemos(_))) {
+        if recipe.sft.as_ref().is_some_and(|sft| sft.source.settings().is_of_problems()) {
             why.extend(self.trained_on());
         }
         if why.is_empty() && self.asked_alike() && self.one.first_answers != self.other.first_answers {
@@ -222,9 +220,6 @@ impl<'r> Pair<'r> {
 /// Whether the policy that a run starts from depends on the file at `path`.
 fn shapes_policy(recipe: &Recipe, path: &Path) -> bool {
     let of_model = origin(recipe).ok().flatten().is_some_and(|folder| path.starts_with(folder));
-    let imitated = match recipe.sft.as_ref().map(|sft| &sft.source) {
-        Some(SourceConfig::Jsonl(source)) => source.path == path,
-        _ => false,
-    };
-    of_model || imitated
+    let mut imitated = recipe.sft.iter().flat_map(|sft| sft.source.settings().files());
+    of_model || imitated.any(|file| file == path)
 }

@@ -24,7 +24,7 @@ pub(crate) struct ImportanceConfig {
     /// Whose ratio counts, and what happens to ratios above `cap`.
     #[serde(default)]
     pub mode: ImportanceMode,
-    /// Largest ratio, above 0.
+    /// Largest ratio.
     #[serde(default = "cap")]
     pub cap: f64,
 }

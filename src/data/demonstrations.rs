@@ -28,13 +28,13 @@ const MAX_DRAWS: usize = 200;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DemoConfig {
-    /// Most attempts before the solver gives up; at least 1.
+    /// Most attempts before the solver gives up.
     #[serde(default = "default_max_lines")]
     pub max_lines: usize,
-    /// Random expressions of which an attempt is the nearest; at least 1. More make a better solver.
+    /// Random expressions of which an attempt is the nearest. More make a better solver.
     #[serde(default = "default_guesses")]
     pub guesses: usize,
-    /// Chance of giving up after each miss, 0..=1.
+    /// Chance of giving up after each miss.
     #[serde(default = "default_give_up")]
     pub give_up: f64,
     /// Largest value that a step may have, up to 999; no number or target of the problems may be above it.

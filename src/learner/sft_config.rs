@@ -15,12 +15,12 @@ pub(crate) struct SftConfig {
     pub steps: u64,
     /// Texts per optimiser step.
     pub batch_size: usize,
-    /// Peak learning rate, above 0 and at most 1; falls along a cosine to a tenth of it at the last step.
+    /// Peak learning rate; falls along a cosine to a tenth of it at the last step.
     pub lr: f64,
     /// Steps over which the learning rate rises linearly from 0.
     #[serde(default)]
     pub warmup_steps: u64,
-    /// Decoupled weight decay, 0 to 1.
+    /// Decoupled weight decay.
     #[serde(default)]
     pub weight_decay: f64,
     /// Tokens per micro-batch, a strict limit.

@@ -15,10 +15,10 @@ use crate::types::Rules;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CispoConfig {
-    /// How far below 1 the weight may fall, in (0, 1]; 1 sets no lower limit.
+    /// How far below 1 the weight may fall; 1 sets no lower limit.
     #[serde(default = "clip_low")]
     pub clip_low: f64,
-    /// How far above 1 the weight may rise, above 0.
+    /// How far above 1 the weight may rise.
     #[serde(default = "clip_high")]
     pub clip_high: f64,
 }

@@ -16,13 +16,13 @@ use crate::types::Rules;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClipConfig {
-    /// How far the ratio may fall below 1 before its gradient stops, in (0, 1).
+    /// How far the ratio may fall below 1 before its gradient stops.
     #[serde(default = "clip")]
     pub clip_low: f64,
-    /// How far the ratio may rise above 1 before its gradient stops, above 0.
+    /// How far the ratio may rise above 1 before its gradient stops.
     #[serde(default = "clip")]
     pub clip_high: f64,
-    /// At a negative advantage the ratio counts at most this often, above 1; without it there is no such limit.
+    /// At a negative advantage the ratio counts at most this often; without it there is no such limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dual_clip: Option<f64>,
 }

@@ -22,10 +22,10 @@ use crate::types::Rules;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GspoConfig {
-    /// How far the ratio of a sequence may fall below 1 before its gradient stops, in (0, 1).
+    /// How far the ratio of a sequence may fall below 1 before its gradient stops.
     #[serde(default = "clip_low")]
     pub clip_low: f64,
-    /// How far the ratio of a sequence may rise above 1 before its gradient stops, above 0.
+    /// How far the ratio of a sequence may rise above 1 before its gradient stops.
     #[serde(default = "clip_high")]
     pub clip_high: f64,
 }

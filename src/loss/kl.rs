@@ -32,9 +32,9 @@ pub(crate) struct KlConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AdaptiveKl {
-    /// Divergence to hold: nats per token, above 0.
+    /// Divergence to hold: nats per token.
     pub target: f64,
-    /// Responses after which the weight may have changed by a factor of about e^0.2, above 0.
+    /// Responses after which the weight may have changed by a factor of about e^0.2.
     #[serde(default = "horizon")]
     pub horizon: f64,
 }

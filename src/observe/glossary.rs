@@ -144,7 +144,11 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry("optim/param_delta", "", "L2 norm of the change of all weights, summed over the step's updates."),
     entry("optim/critic_lr", "", "Learning rate of the critic in this step."),
     entry("optim/critic_grad_norm", "", "Mean over updates of the critic's gradient norm before clipping."),
-    entry("optim/skipped", "", "Updates left out in this step because a number was not finite."),
+    entry(
+        "optim/skipped",
+        "",
+        "1 where an update of this step was left out because a number was not finite, else 0.",
+    ),
     entry("time/step", "s", "The whole step, without evaluation and checkpoint."),
     entry("time/generate", "s", "Sampling the responses."),
     entry("time/score", "s", "Grading the responses."),

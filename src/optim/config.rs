@@ -9,7 +9,7 @@ use crate::types::Rules;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OptimConfig {
-    /// Peak learning rate, above 0 and at most 1.
+    /// Peak learning rate.
     pub lr: f64,
     /// Decay of the running mean of gradients and of their squares; the first at most the second.
     #[serde(default = "betas")]
@@ -17,7 +17,7 @@ pub(crate) struct OptimConfig {
     /// Added to the root of the second moment; 1e-16 to 1.
     #[serde(default = "eps")]
     pub eps: f64,
-    /// Decoupled weight decay, on matrices only (norms and biases are not decayed); 0 to 1.
+    /// Decoupled weight decay, on matrices only (norms and biases are not decayed).
     #[serde(default)]
     pub weight_decay: f64,
     /// Gradients are scaled down to this global L2 norm; 0 switches clipping off.

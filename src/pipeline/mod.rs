@@ -27,7 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Policy;
-use crate::types::{HeadSignals, Progress, Step, Tree};
+use crate::types::{HeadSignals, Progress, Rules, Step, Tree};
 
 /// What a rollout source yields for one step.
 pub(crate) struct RolloutBatch {
@@ -90,6 +90,11 @@ pub(crate) trait RolloutSource {
 
 /// The settings of one schedule.
 pub(crate) trait ScheduleSettings {
+    /// What its keys may be.
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
+
     /// Whether tokens may come from an older policy than the one that learns from them.
     fn is_off_policy(&self) -> bool {
         false

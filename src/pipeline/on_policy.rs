@@ -1,5 +1,5 @@
-//! On-policy: every response of a step comes from the weights that the step starts with. Trees take two calls, one for first
-//! responses and one for those that branch off, and one more for each further round.
+//! On-policy: every response of a step comes from the weights that the step starts with. Trees take two calls, one for roots
+//! and one for what branches off, and one more for each further round.
 //!
 //! Where zero-variance groups are refilled (dynamic sampling of DAPO), further rounds sample as many new prompts as groups
 //! with variance are missing, until there are enough or no round is left; then zero-variance groups fill the rest.

@@ -73,7 +73,7 @@ pub(crate) struct RunConfig {
     /// Seed of every random draw.
     #[serde(default)]
     pub seed: u64,
-    /// Training steps, at least 1.
+    /// Training steps.
     pub steps: u64,
 }
 
@@ -180,7 +180,7 @@ impl Recipe {
             loss,
             optim,
             batch,
-            pipeline: _,
+            pipeline,
             eval,
             checkpoint: _,
             observe: _,
@@ -204,6 +204,7 @@ impl Recipe {
         rules.part("loss", loss.rules());
         rules.part("optim", optim.rules());
         rules.part("batch", batch.rules());
+        rules.part("pipeline", pipeline.settings().rules());
         rules.part("eval", eval.rules());
         let optional = [
             ("sft", sft.as_ref().map(SftConfig::rules)),

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::{Draft, Recipe, explain};
-use crate::data::supervised::SourceConfig;
 use crate::files::model_folder::needed;
 
 impl Draft {
@@ -50,8 +49,8 @@ fn missing(recipe: &Recipe) -> Vec<(String, String)> {
             require(file.path.is_file(), key, &file.path, "an existing file");
         }
     }
-    if let Some(SourceConfig::Jsonl(source)) = recipe.sft.as_ref().map(|sft| &sft.source) {
-        require(source.path.is_file(), "sft.source.path", &source.path, "an existing file");
+    for path in recipe.sft.iter().flat_map(|sft| sft.source.settings().files()) {
+        require(path.is_file(), "sft.source.path", path, "an existing file");
     }
     missing
 }

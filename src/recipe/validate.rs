@@ -50,8 +50,8 @@ fn exploration(findings: &mut Findings, recipe: &Recipe) {
         ExploreConfig::Tree(tree) => {
             let of_segments = matches!(advantage, AdvantageConfig::Tree(_));
             findings.broken_if(tree.roots == 1 && compares && !of_segments, &["explore.roots", "advantage.type"], || {
-                "[explore] `roots`: got 1, expected at least 2 with this [advantage], which compares responses, since a first \
-                 response of one token has no place to branch; or [advantage] `type` = \"tree\""
+                "[explore] `roots`: got 1, expected at least 2 with this [advantage], which compares responses, since a root \
+                 of one token has no place to branch; or [advantage] `type` = \"tree\""
                     .into()
             });
             findings.broken_if(pipeline.settings().has_one_call() && tree.rounds > 1, &["explore.rounds", "pipeline.type"], || {

@@ -27,7 +27,7 @@ pub(crate) struct SamplingConfig {
     pub top_k: usize,
     /// Longest response in tokens, end-of-sequence included.
     pub max_new_tokens: usize,
-    /// Most responses decoded at once, in training and evaluation, at least 1; fewer take less memory and more time.
+    /// Most responses decoded at once, in training and evaluation; fewer take less memory and more time.
     /// Draws do not depend on it, but probabilities are rounded a little differently in batches of another shape.
     #[serde(default = "max_num_seqs")]
     pub max_num_seqs: usize,

@@ -13,7 +13,6 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::data::supervised::SourceConfig;
 use crate::files::model_folder::shaping;
 use crate::files::{Fingerprint, read_regular, write_whole};
 use crate::model::Dtype;
@@ -55,9 +54,8 @@ impl InputFiles {
         }
         let as_named = |path: &PathBuf| (path.clone(), path.clone());
         paths.extend(recipe.data.settings().files().concat().into_iter().map(|file| as_named(&file.path)));
-        if let Some(SourceConfig::Jsonl(source)) = recipe.sft.as_ref().map(|sft| &sft.source) {
-            paths.push(as_named(&source.path));
-        }
+        let imitated = recipe.sft.iter().flat_map(|sft| sft.source.settings().files());
+        paths.extend(imitated.map(|path| as_named(&path.to_owned())));
         let files =
             paths.iter().map(|(name, path)| Ok((name.display().to_string(), Fingerprint::read(path)?)));
         Ok(Self { dtype: setup.placement.dtype(), files: files.collect::<Result<_>>()? })

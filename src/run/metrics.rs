@@ -78,21 +78,21 @@ fn of_progress(progress: &Progress) -> MetricRow {
 /// mfu = operations / (seconds * operations per second of the fastest matrix product)
 /// ```
 fn of_times(record: &StepRecord, peak: f64) -> MetricRow {
-    let Times { generate, score, measure, credit, train, step, waited } = record.times;
+    let Times { generate_s, score_s, measure_s, credit_s, train_s, step_s, waited_frac } = record.times;
     let (generated, trained) = (record.work.generated_tokens as f64, record.work.trained_tokens as f64);
     [
-        ("time/generate", generate),
-        ("time/score", score),
-        ("time/measure", measure),
-        ("time/credit", credit),
-        ("time/train", train),
-        ("time/step", step),
+        ("time/generate", generate_s),
+        ("time/score", score_s),
+        ("time/measure", measure_s),
+        ("time/credit", credit_s),
+        ("time/train", train_s),
+        ("time/step", step_s),
         // What a checkpoint brought took no time in this process.
-        ("perf/generate_tokens_per_s", if generate > 0.0 { generated / generate } else { 0.0 }),
-        ("perf/train_tokens_per_s", trained / train),
-        ("perf/tokens_per_s", generated / step),
-        ("perf/mfu", record.work.operations / step / peak),
-        ("perf/waited_frac", waited),
+        ("perf/generate_tokens_per_s", if generate_s > 0.0 { generated / generate_s } else { 0.0 }),
+        ("perf/train_tokens_per_s", trained / train_s),
+        ("perf/tokens_per_s", generated / step_s),
+        ("perf/mfu", record.work.operations / step_s / peak),
+        ("perf/waited_frac", waited_frac),
         ("perf/rss_peak_gb", peak_rss_gb()),
     ]
     .into_iter()

@@ -44,7 +44,7 @@ const SFT_FORMAT: u32 = 3;
 /// Steps between two savings of SFT under way.
 const SAVE_EVERY: Step = 250;
 
-/// Warms `policy` up as the recipe says, or takes the result of an earlier run with the same settings. Gives false if an
+/// Fine-tunes `policy` as the recipe's `[sft]` says, or takes the result of an earlier run with the same settings. Gives false if an
 /// interrupt cut it short.
 ///
 /// # Errors

@@ -195,7 +195,7 @@ fn single_rows_add_up_to_the_same() {
     assert_same(&found, &[rows(0), rows(1)], p as usize, &config);
 }
 
-/// A case of a file of attention maps with the signals and coefficients that somebody else computed from them.
+/// A case of a file of attention maps with the signals and gains that somebody else computed from them.
 #[derive(serde::Deserialize)]
 struct Case {
     n: usize,

@@ -187,13 +187,13 @@ impl Trainer {
         let trees = trained(credited, &batch, update.seen);
         self.steer_kl(&trees);
         let times = Times {
-            generate: timings.generate_s,
-            score: timings.score_s,
-            measure: measure_s,
-            credit: credit_s,
-            train: train_s,
-            step: begun.elapsed().as_secs_f64(),
-            waited: self.contention.share(),
+            generate_s: timings.generate_s,
+            score_s: timings.score_s,
+            measure_s,
+            credit_s,
+            train_s,
+            step_s: begun.elapsed().as_secs_f64(),
+            waited_frac: self.contention.share(),
         };
         Ok(StepRecord {
             step,
@@ -238,7 +238,7 @@ impl Trainer {
         let check = || watch.borrow_mut().advance(0);
         let LearnerConfig { batch, temperature, .. } = self.config.learner;
         let measures = Measures {
-            needs: self.needs(),
+            needs: self.needs(start),
             start,
             temperature,
             signals: &self.config.signals,
@@ -259,18 +259,22 @@ impl Trainer {
         let rates = Rates { lr: learning_rate(&optim, step, n_steps), kl_coef: self.kl_coef };
         let samples = if self.critic_learns_alone(step) { &[] } else { &batch.samples[..] };
         let policy = self.learner.update(&mut self.policy, samples, rates, &mut |n| watch.advance(n));
-        let policy = policy?;
+        let policy = policy.inspect_err(|_| watch.end())?;
         let value = self.critic.as_mut().map(|critic| critic.update(&batch.samples, step, n_steps));
-        let value = value.transpose()?.unwrap_or_default();
         watch.end();
+        let value = value.transpose()?.unwrap_or_default();
         let broken = policy.not_finite.clone().or_else(|| value.not_finite.clone());
         let not_learned = batch.not_learned.clone().or(broken.map(NotLearned::of_models));
         Ok(Updated { policy, value, not_learned })
     }
 
-    /// What must be known of the responses for credit and loss, besides where the ratio starts.
-    fn needs(&self) -> Needs {
-        let own = Needs { ref_logprobs: self.reference.is_some(), ..Needs::default() };
+    /// What must be known of the responses for credit and loss, whose ratio starts at `start`.
+    fn needs(&self, start: RatioStart) -> Needs {
+        let own = Needs {
+            old_logprobs: start == RatioStart::Measured,
+            ref_logprobs: self.reference.is_some(),
+            ..Needs::default()
+        };
         own.union(self.credit.needs())
     }
 

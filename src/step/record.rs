@@ -46,19 +46,19 @@ pub(crate) struct StepRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Times {
     /// Generating.
-    pub generate: f64,
+    pub generate_s: f64,
     /// Scoring.
-    pub score: f64,
+    pub score_s: f64,
     /// Measuring.
-    pub measure: f64,
+    pub measure_s: f64,
     /// Crediting, and making the batch.
-    pub credit: f64,
+    pub credit_s: f64,
     /// Updating policy and critic.
-    pub train: f64,
+    pub train_s: f64,
     /// All of it.
-    pub step: f64,
+    pub step_s: f64,
     /// Share of the time of its threads that they were kept waiting for a processor which others had.
-    pub waited: f64,
+    pub waited_frac: f64,
 }
 
 /// What a step computed.
@@ -95,9 +95,8 @@ impl Work {
         let all_epochs = trainer.config.learner.batch.epochs;
         let epochs = if trainer.critic_learns_alone(step) { 0 } else { all_epochs };
         let critic_epochs = trainer.critic.as_ref().map(|_| all_epochs);
-        let needs = trainer.needs();
-        let measurements = usize::from(needs.old_logprobs || start == RatioStart::Measured)
-            + usize::from(needs.ref_logprobs);
+        let needs = trainer.needs(start);
+        let measurements = usize::from(needs.old_logprobs) + usize::from(needs.ref_logprobs);
 
         let length = (in_rows + generated) as f64 / rows.max(1) as f64;
         let cost = Arithmetic::new(&trainer.policy.network.config, &trainer.policy.network.layout, length);

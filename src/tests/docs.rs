@@ -152,6 +152,22 @@ impl Typed {
         all
     }
 
+    /// Those that stand between backticks in a sentence.
+    fn in_sentences(program: &str) -> Vec<Self> {
+        let of_line = |page: &Page, (line, text): &(usize, String)| {
+            let spans = text.split('`').skip(1).step_by(2).map(words);
+            let typed = spans.filter(|words| words.first().is_some_and(|first| first == program));
+            typed.map(|words| Self { place: page.place(*line), words }).collect::<Vec<_>>()
+        };
+        let pages = Page::all();
+        let all: Vec<Self> = pages
+            .iter()
+            .flat_map(|page| page.prose.iter().flat_map(move |line| of_line(page, line)))
+            .collect();
+        assert!(!all.is_empty(), "no sentence has a command line of {program}");
+        all
+    }
+
     /// The values of `flag`.
     fn values(&self, flag: &str) -> impl Iterator<Item = &str> {
         let pairs = self.words.iter().zip(self.words.iter().skip(1));
@@ -215,7 +231,7 @@ fn flags(verb: &str) -> Option<BTreeSet<String>> {
 #[test]
 fn verbs_and_flags_are_those_of_the_program() {
     let mut wrong = Vec::new();
-    for Typed { place, words } in Typed::all("rlcredit") {
+    for Typed { place, words } in Typed::all("rlcredit").into_iter().chain(Typed::in_sentences("rlcredit")) {
         let Some(verb) = words.get(1) else { continue };
         let Some(known) = flags(verb) else {
             wrong.push(format!("{place}: there is no verb {verb}"));

@@ -38,7 +38,7 @@ pub struct HttpConfig {
     /// How long one response may take, retries included, in seconds.
     #[serde(default = "deadline_s")]
     pub deadline_s: f64,
-    /// How often a request is sent again after a failed connection or a server's error (5xx), at most 100.
+    /// How often a request is sent again after a failed connection or a server's error (5xx).
     #[serde(default = "retries")]
     pub retries: u32,
 }

@@ -19,9 +19,9 @@ use crate::types::{Needs, PathField, Rules};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct GaeConfig {
-    /// Discount per token, 0 to 1.
+    /// Discount per token.
     pub gamma: f64,
-    /// Weight of later surprises, 0 to 1: 1 is the whole return (no bias), 0 the next value alone (least variance).
+    /// Weight of later surprises: 1 is the whole return (no bias), 0 the next value alone (least variance).
     pub lambda: f64,
     /// Whether advantages are normalised over the step.
     pub whiten: bool,

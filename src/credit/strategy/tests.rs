@@ -117,7 +117,7 @@ proptest! {
     }
 
     #[test]
-    fn one_coefficient_per_token_between_one_and_the_gain(numbers in numbers()) {
+    fn one_gain_per_token_between_one_and_the_largest(numbers in numbers()) {
         for config in all() {
             let gamma = gamma(&config, &numbers);
             prop_assert_eq!(gamma.len(), numbers.waad.len());

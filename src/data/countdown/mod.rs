@@ -26,7 +26,7 @@ pub(crate) struct CountdownConfig {
     pub seed: u64,
     /// Fewest and most numbers of a problem, within 3..=4.
     pub numbers: [u32; 2],
-    /// Numbers are drawn from 1..=max_number, with repeats; at most 100.
+    /// Numbers are drawn from 1..=max_number, with repeats.
     pub max_number: u32,
     /// Smallest and largest target, from 1.
     pub targets: [u32; 2],

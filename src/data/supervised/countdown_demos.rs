@@ -30,6 +30,10 @@ impl SourceSettings for DemoConfig {
         rules
     }
 
+    fn is_of_problems(&self) -> bool {
+        true
+    }
+
     fn is_of_countdown(&self) -> bool {
         true
     }

@@ -1,6 +1,6 @@
 //! Pairs of a prompt and a response, a line each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
@@ -28,6 +28,10 @@ struct Pair {
 }
 
 impl SourceSettings for JsonlSource {
+    fn files(&self) -> Vec<&Path> {
+        vec![&self.path]
+    }
+
     fn texts(
         &self,
         _: &[Arc<Prompt>],

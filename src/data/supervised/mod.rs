@@ -7,7 +7,7 @@
 mod countdown_demos;
 mod jsonl;
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 
 use anyhow::{Result, bail, ensure};
 use schemars::JsonSchema;
@@ -36,6 +36,16 @@ pub(crate) trait SourceSettings {
     /// What its keys may be, without touching any file.
     fn rules(&self) -> Rules {
         Rules::default()
+    }
+
+    /// The files with texts.
+    fn files(&self) -> Vec<&Path> {
+        Vec::new()
+    }
+
+    /// Whether its texts are about the training problems.
+    fn is_of_problems(&self) -> bool {
+        false
     }
 
     /// Whether it has something to say of Countdown problems alone.

@@ -141,6 +141,7 @@ impl ExploreSettings for TreeConfig {
         let is_size = kept_gb.is_finite() && *kept_gb >= 0.0;
         rules.expect("kept_gb", format_args!("{kept_gb:?}"), "a finite number, at least 0", is_size);
         rules.part("rule", rule.settings().rules());
+        rules.part("expand", expand.settings().rules());
         let filter = expand.settings().reads_influence();
         let blind = filter && rule.settings().needs().influence.is_none();
         rules.forbid(blind, &["expand.filter", "rule.type"], || {

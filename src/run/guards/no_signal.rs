@@ -22,7 +22,8 @@ impl Default for NoSignal {
 
 impl Guard for NoSignal {
     fn after_step(&mut self, step: &Watched<'_>) -> Result<Option<String>> {
-        let nothing = step.row.get("group/zero_variance") == Some(1.0);
+        let trees = &step.record.trees;
+        let nothing = !trees.is_empty() && !trees.iter().any(|tree| tree.tree().has_signal());
         self.without = self.without.filter(|_| nothing).map(|steps| steps + 1);
         let is_last = step.record.step == step.setup.recipe.run.steps;
         let told = self.without.filter(|steps| *steps == PATIENCE || is_last);

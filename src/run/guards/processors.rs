@@ -16,7 +16,7 @@ pub(in crate::run) struct Processors {
 
 impl Guard for Processors {
     fn after_step(&mut self, step: &Watched<'_>) -> Result<Option<String>> {
-        let waited = step.row.get("perf/waited_frac").filter(|waited| *waited > CROWDED);
+        let waited = Some(step.record.times.waited_frac).filter(|waited| *waited > CROWDED);
         let Some(waited) = waited.filter(|_| !std::mem::replace(&mut self.told, true)) else {
             return Ok(None);
         };

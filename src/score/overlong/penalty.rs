@@ -15,9 +15,9 @@ use crate::types::Rules;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PenaltyConfig {
-    /// Tokens before the limit from which on reward is lost, at least 1.
+    /// Tokens before the limit from which on reward is lost.
     pub buffer: usize,
-    /// Reward that a response at the limit loses, above 0.
+    /// Reward that a response at the limit loses.
     #[serde(default = "one")]
     pub factor: f64,
 }

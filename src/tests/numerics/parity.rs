@@ -1,10 +1,21 @@
 //! The forward pass gives the logits that the transformers library computed on the same folders.
 
-use crate::model::Inputs;
+use crate::model::config::Family;
+use crate::model::{Backend, Inputs, ModelConfig, Placement};
 use crate::types::TokenId;
 use tch::{Device, Kind, Tensor};
 
-use super::common::{distance, everywhere, golden_json, logits, policy_by};
+use super::common::{FAMILIES, KERNELS, distance, everywhere, golden, golden_json, logits, policy_by};
+
+#[test]
+fn every_family_has_its_model() {
+    assert_eq!(FAMILIES, Family::ALL.map(Family::model_type));
+    let by_kernels = |family: &&str| {
+        let config = ModelConfig::from_folder(&golden(family)).unwrap();
+        Backend::choose(&config, Placement::cpu(Kind::Float)) == Backend::Cpu
+    };
+    assert_eq!(FAMILIES.into_iter().filter(by_kernels).collect::<Vec<_>>(), KERNELS);
+}
 
 #[test]
 fn logits_equal_those_of_transformers() {

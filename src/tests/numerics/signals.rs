@@ -46,7 +46,7 @@ fn read<T: for<'de> Deserialize<'de>>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-/// The sets and coefficients that follow from the golden signals themselves, so that a rounding cannot move a rank.
+/// The sets and gains that follow from the golden signals themselves, so that a rounding cannot move a rank.
 fn assert_anatomy(expected: &Anatomy, gamma: impl Fn(&str) -> Vec<f32>, constants: &Value) {
     let jumps = strategy::jumps(&expected.waad);
     assert_close(&jumps, &expected.jump, "jump");

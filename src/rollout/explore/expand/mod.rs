@@ -11,10 +11,15 @@ pub(crate) use difficulty::DifficultyConfig;
 
 use super::branch::Root;
 use crate::stats::mean;
-use crate::types::Tree;
+use crate::types::{Rules, Tree};
 
 /// Chooses the roots that others branch off.
 pub(crate) trait Expansion {
+    /// What its keys may be.
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
+
     /// Whether it goes by how much later steps look back at each step.
     fn reads_influence(&self) -> bool {
         false
