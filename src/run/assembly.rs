@@ -130,7 +130,7 @@ impl<'s> Run<'s> {
             setup,
             console,
             writer,
-            guards: Guards::default(),
+            guards: Guards::new(0),
             step: 0,
             progress: Progress::default(),
             evaluations,
@@ -173,9 +173,8 @@ impl<'s> Run<'s> {
         trainer.source.restore(source)?;
         trainer.grouping = Grouping::resume(head_groups);
         trainer.kl_coef = kl_coef;
-        run.guards.restore(refused_in_a_row);
-        let wall_before = progress.wall_s;
-        Ok(Self { step, progress, unfinished, wall_before, ..run })
+        let (guards, wall_before) = (Guards::new(refused_in_a_row), progress.wall_s);
+        Ok(Self { step, progress, unfinished, guards, wall_before, ..run })
     }
 
     /// All that later steps depend on.

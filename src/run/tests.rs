@@ -112,9 +112,9 @@ fn a_policy_in_doubt_is_not_saved() {
         assert!(said.starts_with("not saved, since the policy may be broken: the newest checkpoint is "));
         assert!(said.ends_with("checkpoints/step_000001"), "{said}");
     };
-    run.guards.restore(1);
+    run.guards = Guards::new(1);
     not_saved(&mut run);
-    run.guards.restore(0);
+    run.guards = Guards::new(0);
     assert_eq!(run.guards.before_saving(&setup, &run.trainer.policy).unwrap(), []);
     break_policy(&mut run.trainer.policy);
     not_saved(&mut run);

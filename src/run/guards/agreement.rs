@@ -10,8 +10,7 @@ use crate::run::metrics::Mismatch;
 use crate::types::Step;
 
 /// Looks at the first update, whenever it comes.
-#[derive(Default)]
-pub(in crate::run) struct Agreement;
+pub(super) struct Agreement;
 
 impl Guard for Agreement {
     /// Truncated sampling (top-k, top-p) draws from another distribution than the learner's on purpose, so only the learner can

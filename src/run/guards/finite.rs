@@ -11,8 +11,7 @@ use crate::run::{Failure, Setup};
 const MAX_REFUSED: u32 = 10;
 
 /// Counts updates that were refused.
-#[derive(Default)]
-pub(in crate::run) struct Finite {
+pub(super) struct Finite {
     /// How many there were since the last that was not.
     pub(super) refused_in_a_row: u32,
 }
@@ -41,6 +40,10 @@ impl Guard for Finite {
             writer.newest_checkpoint()?
         ))
         .into())
+    }
+
+    fn refused_in_a_row(&self) -> u32 {
+        self.refused_in_a_row
     }
 
     /// The cause may be in the weights already, and the newest checkpoint is from before.

@@ -9,11 +9,11 @@ mod soundness;
 
 use anyhow::{Error, Result};
 
-pub(super) use self::agreement::Agreement;
-pub(super) use self::finite::Finite;
-pub(super) use self::no_signal::NoSignal;
-pub(super) use self::processors::Processors;
-pub(super) use self::soundness::Soundness;
+use self::agreement::Agreement;
+use self::finite::Finite;
+use self::no_signal::NoSignal;
+use self::processors::Processors;
+use self::soundness::Soundness;
 use super::writer::RunWriter;
 use super::{Failure, Setup};
 use crate::model::Policy;
@@ -22,10 +22,15 @@ use crate::types::{MetricRow, NotFinite};
 
 /// A step as a guard sees it, and the run around it.
 pub(super) struct Watched<'a> {
+    /// What the run is made from.
     pub setup: &'a Setup,
+    /// Where it writes.
     pub writer: &'a RunWriter,
+    /// The policy behind the step.
     pub policy: &'a Policy,
+    /// The step.
     pub record: &'a StepRecord,
+    /// Its metrics.
     pub row: &'a MetricRow,
 }
 
@@ -57,25 +62,35 @@ pub(super) trait Guard {
         let _ = (setup, policy);
         Ok(None)
     }
+
+    /// What a run goes on with: how many updates in a row, up to the last, it saw refused.
+    fn refused_in_a_row(&self) -> u32 {
+        0
+    }
 }
 
-/// All of them.
-#[derive(Default)]
-pub(super) struct Guards {
-    pub agreement: Agreement,
-    pub finite: Finite,
-    pub no_signal: NoSignal,
-    pub processors: Processors,
-    pub soundness: Soundness,
-}
+/// All of them, in the order in which they look.
+pub(super) struct Guards(Vec<Box<dyn Guard>>);
 
 impl Guards {
+    /// Those of a run whose last `refused_in_a_row` updates were refused.
+    #[must_use]
+    pub(super) fn new(refused_in_a_row: u32) -> Self {
+        Self(vec![
+            Box::new(Agreement),
+            Box::new(Finite { refused_in_a_row }),
+            Box::new(NoSignal::default()),
+            Box::new(Processors::default()),
+            Box::new(Soundness),
+        ])
+    }
+
     /// Lets each look at the step, in order; gives what a person should be told.
     ///
     /// # Errors
     /// The first error of a guard.
     pub(super) fn after_step(&mut self, step: &Watched<'_>) -> Result<Vec<String>> {
-        let said = self.all().into_iter().map(|guard| guard.after_step(step));
+        let said = self.0.iter_mut().map(|guard| guard.after_step(step));
         Ok(said.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
@@ -83,24 +98,15 @@ impl Guards {
     ///
     /// # Errors
     /// If the policy cannot be asked.
-    pub(super) fn before_saving(&mut self, setup: &Setup, policy: &Policy) -> Result<Vec<Objection>> {
-        let said = self.all().into_iter().map(|guard| guard.before_saving(setup, policy));
+    pub(super) fn before_saving(&self, setup: &Setup, policy: &Policy) -> Result<Vec<Objection>> {
+        let said = self.0.iter().map(|guard| guard.before_saving(setup, policy));
         Ok(said.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
-    /// What they know that a run goes on with: how many updates in a row were refused.
+    /// See [`Guard::refused_in_a_row`].
+    #[must_use]
     pub(super) fn refused_in_a_row(&self) -> u32 {
-        self.finite.refused_in_a_row
-    }
-
-    /// Goes on from what [`Guards::refused_in_a_row`] said.
-    pub(super) fn restore(&mut self, refused_in_a_row: u32) {
-        self.finite.refused_in_a_row = refused_in_a_row;
-    }
-
-    fn all(&mut self) -> [&mut dyn Guard; 5] {
-        let Self { agreement, finite, no_signal, processors, soundness } = self;
-        [agreement, finite, no_signal, processors, soundness]
+        self.0.iter().map(|guard| guard.refused_in_a_row()).max().unwrap_or(0)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::types::Step;
 const PATIENCE: Step = 10;
 
 /// Says after a while, and after the last step, that rewards have told nothing apart.
-pub(in crate::run) struct NoSignal {
+pub(super) struct NoSignal {
     /// Steps of this process as long as no group had a signal in any of them.
     without: Option<Step>,
 }

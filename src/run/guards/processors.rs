@@ -10,7 +10,7 @@ const CROWDED: f64 = 0.25;
 
 /// Says once that others use the processors, for it makes everything slower.
 #[derive(Default)]
-pub(in crate::run) struct Processors {
+pub(super) struct Processors {
     told: bool,
 }
 

@@ -8,8 +8,7 @@ use crate::model::{Inputs, Policy};
 use crate::run::Setup;
 
 /// Asks the policy for one distribution before it is saved. Costs far less than writing the weights.
-#[derive(Default)]
-pub(in crate::run) struct Soundness;
+pub(super) struct Soundness;
 
 impl Guard for Soundness {
     fn before_saving(&self, setup: &Setup, policy: &Policy) -> Result<Option<Objection>> {
