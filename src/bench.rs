@@ -291,7 +291,7 @@ fn trainer(config: &BenchConfig, policy: Policy, tokenizer: Tokenizer, prompts: 
     let strategies = vec![config.credit.build(RunRandom::new(0))];
     let credit = Credit { strategies, ..Credit::new(advantage) };
     let plan = credit
-        .needs()
+        .needs(1)
         .signals()
         .then(|| DecodePlan::new(&settings.signals, &policy.network.config))
         .flatten();

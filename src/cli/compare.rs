@@ -25,6 +25,9 @@ pub(super) struct Compare {
     /// Credit strategies, one arm each: with the settings of the recipe's [[credit]] entry of that type, else defaults
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     credit: Vec<String>,
+    /// An arm more for each strategy of --credit: its gains, shuffled within each response, so that only their dose is left
+    #[arg(long, requires = "credit")]
+    controls: bool,
     /// A key and its values, one arm each, times those before: --vary loss.policy.clip_high=0.2,0.28
     #[arg(long, value_name = "KEY=V1,V2")]
     vary: Vec<String>,
@@ -41,7 +44,7 @@ pub(super) struct Compare {
     #[arg(long)]
     quick: bool,
     /// Compare these runs, without training; runs that differ in their seed alone are one arm
-    #[arg(long, num_args = 1.., value_name = "RUN", conflicts_with_all = ["recipes", "credit", "vary", "overrides", "seeds", "quick"])]
+    #[arg(long, num_args = 1.., value_name = "RUN", conflicts_with_all = ["recipes", "credit", "controls", "vary", "overrides", "seeds", "quick"])]
     of: Vec<PathBuf>,
     /// Folder of the comparison; without it compare_NAME, with --quick compare_NAME_quick, within the folder of runs
     #[arg(long, value_name = "DIR")]
@@ -93,6 +96,7 @@ impl Compare {
             recipes: self.recipes,
             overrides: self.overrides,
             credit: self.credit,
+            controls: self.controls,
             vary: self.vary,
             seeds: self.seeds,
             baseline: self.baseline,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use super::base::Base;
-use crate::credit::strategy::CreditConfig;
+use crate::credit::strategy::CreditEntry;
 use crate::recipe::Recipe;
 use crate::run::Failure;
 use crate::types::masked;
@@ -124,14 +124,26 @@ impl Choice {
     }
 }
 
+/// Strategies `names`, each with its shuffled self behind it where that is another: it says what the dose does alone.
+pub(super) fn with_controls(names: Vec<String>) -> Vec<String> {
+    let control = |name: &String| {
+        // What cannot be named is said where arms are made.
+        let entry = CreditEntry::named(name).ok().filter(CreditEntry::has_control)?;
+        Some(CreditEntry { shuffle: true, ..entry }.name()).filter(|control| !names.contains(control))
+    };
+    names.iter().flat_map(|name| std::iter::once(name.clone()).chain(control(name))).collect()
+}
+
 /// The chain of a single strategy, with the settings of the recipe's own entry of that name where it has one.
 fn credit_override(base: &Recipe, name: &str) -> Result<String> {
-    let default = CreditConfig::named(name)?;
-    if default.is_uniform() {
+    let default = CreditEntry::named(name)?;
+    if default.strategy.is_uniform() {
         return Ok(String::from("credit=[]"));
     }
-    let config = base.credit.iter().find(|config| config.name() == name).unwrap_or(&default);
-    Ok(format!("credit=[{}]", Value::try_from(config).context("the strategy cannot be written as TOML")?))
+    let own = base.credit.iter().find(|entry| entry.strategy.name() == default.strategy.name());
+    let own = own.map(|own| CreditEntry { shuffle: own.shuffle || default.shuffle, ..own.clone() });
+    let entry = own.unwrap_or(default);
+    Ok(format!("credit=[{}]", Value::try_from(entry).context("the strategy cannot be written as TOML")?))
 }
 
 /// The values of `section.key=value,value`, one choice each.

@@ -23,7 +23,7 @@ pub(super) fn resolved(mut recipe: Recipe) -> Result<Recipe> {
 /// strategy asks for it.
 pub(super) fn course(recipe: &Recipe) -> Recipe {
     let mut course = recipe.clone();
-    course.credit.retain(|config| !config.is_uniform());
+    course.credit.retain(|config| !config.strategy.is_uniform());
     if !reads_attention(recipe) {
         course.signals = SignalConfig::default();
     }

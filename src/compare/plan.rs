@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use toml::Value;
 
-use super::arms::{Arm, arms, bad, list};
+use super::arms::{Arm, arms, bad, list, with_controls};
 use super::base::Base;
 use super::course::{resolved, why_same};
 use super::notes::differing;
@@ -28,6 +28,8 @@ pub(crate) struct Wanted {
     pub overrides: Vec<String>,
     /// Names of credit strategies; none leaves each recipe's chain.
     pub credit: Vec<String>,
+    /// Whether each of them comes with its shuffled self.
+    pub controls: bool,
     /// Keys with their values, `section.key=value,value`.
     pub vary: Vec<String>,
     /// Number of seeds, from the recipes' on.
@@ -58,13 +60,14 @@ impl Plan {
     /// [`Problems`] of a recipe itself; a [`Failure::BadInput`](crate::run::Failure::BadInput) that lists everything wrong
     /// with the arms, by arm.
     pub(crate) fn new(wanted: Wanted) -> Result<Self> {
-        let Wanted { recipes, overrides, credit, vary, seeds, baseline, quick } = wanted;
+        let Wanted { recipes, overrides, credit, controls, vary, seeds, baseline, quick } = wanted;
         let read = |file: &PathBuf| Base::read(file, &overrides, quick);
         let bases: Vec<Base> = recipes.iter().map(read).collect::<Result<_>>()?;
         let first =
             bases.first().ok_or_else(|| bad(String::from("no recipe was given, expected one at least")))?;
         require_fit(&bases)?;
         let seeds = seed_range(first.recipe.run.seed, seeds)?;
+        let credit = if controls { with_controls(credit) } else { credit };
         let arms = arms(&bases, &credit, &vary)?;
         let plan = Self { bases, arms, seeds, baseline };
         plan.check()?;

@@ -67,11 +67,26 @@ fn a_strategy_has_the_settings_that_the_recipe_gives_it() {
     assert!(chain(2).is_empty());
     // One that only a file and a line of the registry know is compared as the others are.
     let plan = Plan::new(wanted(&path, &["late", "uniform"], &[])).unwrap();
-    assert!(format!("{:?}", plan.setup(&plan.arms[0], 7).unwrap().recipe.credit).starts_with("[Late("));
+    assert!(format!("{:?}", plan.setup(&plan.arms[0], 7).unwrap().recipe.credit).contains("Late("));
     // Without --credit the chain is the recipe's.
     let plan = Plan::new(wanted(&path, &[], &["optim.lr=1e-4,1e-3"])).unwrap();
     assert_eq!(plan.arms[1].label, "optim.lr=1e-3");
     assert_eq!(plan.setup(&plan.arms[1], 7).unwrap().recipe.credit.len(), 1);
+}
+
+#[test]
+fn controls_stand_behind_the_strategies_that_they_are_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = recipe(dir.path());
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text + "\n[[credit]]\ntype = \"rhythm\"\ngain = 1.75\n").unwrap();
+    let names = ["uniform", "random", "rhythm", "entropy", "shuffled_entropy"];
+    let plan = Plan::new(Wanted { controls: true, ..wanted(&path, &names, &[]) }).unwrap();
+    let labels: Vec<&str> = plan.arms.iter().map(|arm| arm.label.as_str()).collect();
+    assert_eq!(labels, ["uniform", "random", "rhythm", "shuffled_rhythm", "entropy", "shuffled_entropy"]);
+    let credit = plan.setup(&plan.arms[3], 7).unwrap().recipe.credit;
+    let rhythm = plan.setup(&plan.arms[2], 7).unwrap().recipe.credit;
+    assert!(credit[0].shuffle && !rhythm[0].shuffle && credit[0].strategy == rhythm[0].strategy);
 }
 
 #[test]

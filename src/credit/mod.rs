@@ -7,6 +7,7 @@
 //! Both halves see plain numbers only: nothing here knows tensors.
 
 pub(crate) mod advantage;
+mod dose;
 mod importance;
 mod reward;
 pub(crate) mod strategy;
@@ -76,16 +77,21 @@ impl Credit {
         }
     }
 
-    /// What must be measured for all of it.
+    /// What must be measured for all of it in `step`.
     #[must_use]
-    pub(crate) fn needs(&self) -> Needs {
+    pub(crate) fn needs(&self, step: Step) -> Needs {
         let own = Needs {
             old_logprobs: self.importance.is_some() || self.kl_in_reward.is_some(),
             ref_logprobs: self.kl_in_reward.is_some(),
             ..Needs::default()
         };
         let needs = own.union(self.estimator.settings().needs());
-        self.strategies.iter().fold(needs, |needs, strategy| needs.union(strategy.needs()))
+        self.strategies_in(step).fold(needs, |needs, strategy| needs.union(strategy.needs()))
+    }
+
+    /// The strategies that reshape anything in `step`, in order.
+    fn strategies_in(&self, step: Step) -> impl Iterator<Item = &dyn CreditStrategy> {
+        self.strategies.iter().filter(move |strategy| !strategy.is_over(step)).map(AsRef::as_ref)
     }
 
     /// Gives every response token of `step` its advantage and says which leaves are trained; also `credit/*`. `kl_coef` is
@@ -99,17 +105,18 @@ impl Credit {
         step: Step,
         kl_coef: f64,
     ) -> Result<(Vec<CreditedTree>, MetricRow)> {
-        let (mut advantages, returns) = self.estimate(&trees, kl_coef)?;
+        let (estimated, returns) = self.estimate(&trees, kl_coef)?;
+        let mut advantages = estimated.clone();
         let mut gains: Vec<PathField<f32>> =
             trees.iter().map(|tree| PathField::from_fn(&tree.tree, |_, _| 1.0)).collect();
         let mut shares = Shares::default();
-        for strategy in &self.strategies {
+        for strategy in self.strategies_in(step) {
             for ((tree, advantages), gains) in trees.iter().zip(&mut advantages).zip(&mut gains) {
-                let found = reshape(strategy.as_ref(), tree, step, advantages, gains)?;
+                let found = reshape(strategy, tree, step, advantages, gains)?;
                 found.iter().for_each(|found| shares.add(found));
             }
         }
-        let mut row = metrics(&gains);
+        let mut row = dose::metrics(&trees, &gains, &estimated);
         row.extend(shares.row());
         if let Some(importance) = self.importance {
             let (weights, mismatch) = importance.of_trees(&trees)?;
@@ -164,20 +171,6 @@ fn reshape(
     *gains = gains.map(|leaf, t, gain| gain * own(leaf, t, advantages.path(leaf)[t]));
     *advantages = advantages.map(|leaf, t, advantage| advantage * own(leaf, t, *advantage));
     Ok(found)
-}
-
-/// `credit/*` that every chain has.
-fn metrics(gains: &[PathField<f32>]) -> MetricRow {
-    let (mut n, mut boosted, mut sum) = (0u64, 0u64, 0.0);
-    for gain in gains.iter().flat_map(|field| field.iter().flatten()) {
-        n += 1;
-        boosted += u64::from(*gain > 1.0);
-        sum += f64::from(*gain);
-    }
-    let mut row = MetricRow::default();
-    row.set("credit/boosted_frac", boosted as f64 / n.max(1) as f64);
-    row.set("credit/gain_mean", sum / n.max(1) as f64);
-    row
 }
 
 /// How many tokens have a role of those that have a wider one, for each metric that a strategy makes of that.
@@ -281,7 +274,7 @@ mod tests {
             kl_in_reward: Some(KlEstimator::K1),
             ..credit(AdvantageConfig::Gae(GaeConfig { gamma: 1.0, lambda: 1.0, whiten: false }))
         };
-        let needs = own.needs();
+        let needs = own.needs(1);
         assert!(needs.old_logprobs && needs.ref_logprobs && needs.values && !needs.signals());
         let mut tree = group(&[0.0, 1.0]);
         let field = |tree: &MeasuredTree, value: f32| Some(PathField::from_fn(&tree.tree, |_, _| value));
@@ -301,7 +294,7 @@ mod tests {
         let importance =
             Some(ImportanceConfig { mode: super::importance::ImportanceMode::TokenTruncate, cap: 2.0 });
         let own = Credit { importance, ..credit(AdvantageConfig::Group(GroupConfig::default())) };
-        assert!(own.needs().old_logprobs);
+        assert!(own.needs(1).old_logprobs);
         let mut tree = group(&[1.0, 0.0]); // the sampler's log-probabilities are -1
         let learner = |leaf: usize, t: usize| -1.0 + [[0.5f32.ln(), 0.0], [0.0, 3f32.ln()]][leaf][t];
         tree.old_logprobs = OldLogprobs::Measured(PathField::from_fn(&tree.tree, learner));

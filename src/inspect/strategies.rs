@@ -3,8 +3,8 @@
 use anyhow::Result;
 use indexmap::IndexMap;
 
-use crate::credit::strategy::{CreditConfig, CreditStrategy, Gains, Response};
-use crate::types::RunRandom;
+use crate::credit::strategy::{CreditConfig, CreditEntry, CreditStrategy, Gains, Response};
+use crate::types::{RunRandom, Step};
 
 /// Strategies, each under the name that is shown.
 pub(crate) struct Strategies(IndexMap<String, Box<dyn CreditStrategy>>);
@@ -13,15 +13,16 @@ impl Strategies {
     /// The entries of a recipe's chain in its order, then with their defaults all that it does not hold; without those that
     /// change nothing. Several entries of one strategy are told apart by a number. `random` is the run's.
     #[must_use]
-    pub(crate) fn new(chain: &[CreditConfig], random: RunRandom) -> Self {
+    pub(crate) fn new(chain: &[CreditEntry], random: RunRandom) -> Self {
         let mut all = IndexMap::new();
         let others = CreditConfig::NAMES.iter().filter(|name| chain.iter().all(|own| own.name() != **name));
-        let others = others.filter_map(|name| CreditConfig::named(name).ok());
-        for config in chain.iter().cloned().chain(others).filter(|config| !config.is_uniform()) {
+        let others = others.filter_map(|name| CreditEntry::named(name).ok());
+        for entry in chain.iter().cloned().chain(others).filter(|entry| !entry.strategy.is_uniform()) {
             let known = |name: &String| all.contains_key(name);
-            let numbered = (2..).map(|n| format!("{} #{n}", config.name()));
-            let free = std::iter::once(config.name().to_owned()).chain(numbered).find(|name| !known(name));
-            all.extend(free.map(|name| (name, config.build(random))));
+            let numbered = (2..).map(|n| format!("{} #{n}", entry.name()));
+            let free = std::iter::once(entry.name()).chain(numbered).find(|name| !known(name));
+            // What is looked at is what it does where it does something, whatever the step.
+            all.extend(free.map(|name| (name, entry.build(random, Step::MAX))));
         }
         Self(all)
     }
@@ -49,6 +50,7 @@ mod tests {
         let own = |gain| CreditConfig::Rhythm(RhythmConfig { gain, ..RhythmConfig::default() });
         let uniform = CreditConfig::Uniform(UniformConfig {});
         let chain = [uniform, CreditConfig::Random(RandomConfig::default()), own(2.0), own(3.0)];
+        let chain = chain.map(CreditEntry::from);
         let strategies = Strategies::new(&chain, RunRandom::new(0));
         let names: Vec<&str> = strategies.names().collect();
         assert_eq!(names[..3], ["random", "rhythm", "rhythm #2"]);

@@ -123,6 +123,23 @@ pub(crate) const ENTRIES: &[Entry] = &[
     ),
     entry("credit/boosted_frac", "", "Share of response tokens whose advantage credit strategies raise."),
     entry("credit/gain_mean", "", "Mean factor of credit over response tokens."),
+    entry("credit/gain_sum", "", "Sum of the factors of credit over a response, mean over the responses."),
+    entry(
+        "credit/gain_gini",
+        SHARE,
+        "Gini's coefficient of the factors over response tokens: 0 where all tokens are paid alike.",
+    ),
+    entry(
+        "credit/drift",
+        "",
+        "What credit adds to the mean advantage: a push on what was sampled, whether it was right or not.",
+    ),
+    entry(
+        "credit/entropy_drift",
+        "nats",
+        "First-order change of the entropy by what credit adds, per unit of a natural gradient's learning rate: minus the \
+         covariance of the added advantages with the sampler's log-probs.",
+    ),
     entry("credit/dominated_frac", "", "Share of anchors that an opener shortly before them dominates."),
     entry(
         "mismatch/logprob_abs_mean",

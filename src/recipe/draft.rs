@@ -21,7 +21,7 @@ use super::{
 
 /// What a recipe may hold.
 pub(super) static SHAPE: LazyLock<Option<Shape>> = LazyLock::new(|| {
-    const BESIDE: &[Beside] = &[("reward", &["weight"])];
+    const BESIDE: &[Beside] = &[("reward", &["weight"]), ("credit", &["shuffle", "sum", "until"])];
     Shape::learn::<Recipe>(BESIDE)
 });
 

@@ -48,7 +48,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     batch::BatchConfig,
     checkpoint::CheckpointConfig,
-    credit::{ImportanceConfig, advantage::AdvantageConfig, strategy::CreditConfig},
+    credit::{ImportanceConfig, advantage::AdvantageConfig, strategy::CreditEntry},
     data::{ChatConfig, DataConfig, sampler::SamplerConfig},
     eval::EvalConfig,
     learner::{CriticConfig, SftConfig},
@@ -128,7 +128,7 @@ pub(crate) struct Recipe {
     pub critic: Option<CriticConfig>,
     /// Chain of strategies that reshape the advantages; empty pays every token of a response the same.
     #[serde(default)]
-    pub credit: Vec<CreditConfig>,
+    pub credit: Vec<CreditEntry>,
     /// How attention is read for the credit strategies that ask for it.
     #[serde(default)]
     pub signals: SignalConfig,

@@ -64,7 +64,7 @@ fn boundless(Recipe { credit, signals, sampling, batch, .. }: &Recipe) -> Vec<St
         ));
     }
     for (index, entry) in credit.iter().enumerate() {
-        let idle = entry.idle(sampling.max_new_tokens);
+        let idle = entry.strategy.idle(sampling.max_new_tokens);
         notes.extend(idle.into_iter().map(|idle| format!("[[credit]] #{} {idle}", index + 1)));
     }
     notes

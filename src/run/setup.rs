@@ -172,7 +172,11 @@ impl Setup {
         let kl = recipe.loss.kl().filter(|kl| kl.place == KlPlace::Reward);
         Credit {
             estimator: recipe.advantage,
-            strategies: recipe.credit.iter().map(|config| config.build(self.random)).collect(),
+            strategies: recipe
+                .credit
+                .iter()
+                .map(|entry| entry.build(self.random, recipe.run.steps))
+                .collect(),
             importance: recipe
                 .importance_sampling
                 .or_else(|| recipe.pipeline.settings().corrects().then(ImportanceConfig::default)),
@@ -191,7 +195,7 @@ impl Setup {
     fn decode_plan(&self) -> Option<DecodePlan> {
         let Recipe { explore, pipeline, .. } = &self.recipe;
         let on_the_way = explore.settings().rounds() == 0 && !pipeline.settings().is_off_policy();
-        let wanted = on_the_way && self.credit().needs().signals();
+        let wanted = on_the_way && self.credit().needs(1).signals();
         wanted.then(|| DecodePlan::new(&self.recipe.signals, &self.model)).flatten()
     }
 

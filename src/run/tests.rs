@@ -154,7 +154,7 @@ fn the_first_update_is_checked_whenever_it_comes() {
         let good = run.trainer.policy.network.master().copy();
         break_policy(&mut run.trainer.policy);
         let _ = run.train_step(&Interrupt::default()).unwrap();
-        assert_eq!((run.guards.refused_in_a_row(), run.trainer.ratio_start()), (1, RatioStart::Measured));
+        assert_eq!((run.guards.refused_in_a_row(), run.trainer.ratio_start(3)), (1, RatioStart::Measured));
 
         run.trainer.policy.network.set_master(&good).unwrap();
         let config = LearnerConfig { temperature: 2.0, ..setup.learner_config() };
@@ -166,7 +166,7 @@ fn the_first_update_is_checked_whenever_it_comes() {
         run.trainer.policy.network.set_master(&good).unwrap();
         run.trainer.learner = honest;
         let _ = run.train_step(&Interrupt::default()).unwrap();
-        assert_eq!(run.trainer.ratio_start(), RatioStart::FirstPass);
+        assert_eq!(run.trainer.ratio_start(3), RatioStart::FirstPass);
         run.trainer.learner = PolicyLearner::new(config, &run.trainer.policy);
         let optimizer = run.state().unwrap().optimizer;
         run.trainer.learner.restore(AdamWState { updates: 1, ..optimizer }).unwrap();

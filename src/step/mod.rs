@@ -168,7 +168,7 @@ impl Trainer {
 
     /// The step that began when `begun` says.
     fn make(&mut self, step: Step, begun: Instant, watch: &mut dyn Watch) -> Result<StepRecord> {
-        let (start, was_unchanged, kl_coef) = (self.ratio_start(), self.is_unchanged(), self.kl_coef);
+        let (start, was_unchanged, kl_coef) = (self.ratio_start(step), self.is_unchanged(), self.kl_coef);
         let RolloutBatch { trees, signals, ages, discarded, timings } = self.rollout(step, watch)?;
 
         let lap = Instant::now();
@@ -238,7 +238,7 @@ impl Trainer {
         let check = || watch.borrow_mut().advance(0);
         let LearnerConfig { batch, temperature, .. } = self.config.learner;
         let measures = Measures {
-            needs: self.needs(start),
+            needs: self.needs(start, step),
             start,
             temperature,
             signals: &self.config.signals,
@@ -268,27 +268,27 @@ impl Trainer {
         Ok(Updated { policy, value, not_learned })
     }
 
-    /// What must be known of the responses for credit and loss, whose ratio starts at `start`.
-    fn needs(&self, start: RatioStart) -> Needs {
+    /// What must be known of the responses of `step` for credit and loss, whose ratio starts at `start`.
+    fn needs(&self, start: RatioStart, step: Step) -> Needs {
         let own = Needs {
             old_logprobs: start == RatioStart::Measured,
             ref_logprobs: self.reference.is_some(),
             ..Needs::default()
         };
-        own.union(self.credit.needs())
+        own.union(self.credit.needs(step))
     }
 
     /// A single update measures its old log-probabilities itself; several of them need a pass before the first, and so does
     /// the comparison that the first step with an update makes. Off policy the ratio starts from the sampler's, unless
     /// importance weights stand for what lies between the two.
-    pub(crate) fn ratio_start(&self) -> RatioStart {
+    pub(crate) fn ratio_start(&self, step: Step) -> RatioStart {
         let batch = self.config.learner.batch;
         let several = batch.minibatches * batch.epochs > 1;
         if self.is_unchanged() {
             RatioStart::Measured
         } else if self.config.is_off_policy && self.credit.importance.is_none() {
             RatioStart::Sampler
-        } else if several || self.credit.needs().old_logprobs {
+        } else if several || self.credit.needs(step).old_logprobs {
             RatioStart::Measured
         } else {
             RatioStart::FirstPass

@@ -95,7 +95,7 @@ impl Work {
         let all_epochs = trainer.config.learner.batch.epochs;
         let epochs = if trainer.critic_learns_alone(step) { 0 } else { all_epochs };
         let critic_epochs = trainer.critic.as_ref().map(|_| all_epochs);
-        let needs = trainer.needs(start);
+        let needs = trainer.needs(start, step);
         let measurements = usize::from(needs.old_logprobs) + usize::from(needs.ref_logprobs);
 
         let length = (in_rows + generated) as f64 / rows.max(1) as f64;

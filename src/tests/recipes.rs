@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::credit::strategy::CreditConfig;
+use crate::credit::strategy::{CreditConfig, CreditEntry};
 use crate::recipe::{Draft, Recipe};
 use crate::run::Setup;
 use crate::signal::SignalConfig;
@@ -81,7 +81,7 @@ fn the_page_on_credit_shows_every_setting_with_its_default() {
     let mut blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```"));
     let (block, _) = blocks.find(|(block, _)| block.contains("\n[signals]")).unwrap();
     let shown: Table = block.parse().unwrap();
-    assert_eq!(shown["credit"][0], Value::try_from(CreditConfig::named("rhythm").unwrap()).unwrap());
+    assert_eq!(shown["credit"][0], Value::try_from(CreditEntry::named("rhythm").unwrap()).unwrap());
     assert_eq!(shown["signals"], Value::try_from(SignalConfig::default()).unwrap());
     assert_eq!(shown.len(), 2);
     assert!(CreditConfig::NAMES.iter().all(|name| page.contains(name)));

@@ -31,6 +31,8 @@ pub(crate) enum Purpose {
     Branch,
     /// Responses that branches leave.
     Expand,
+    /// The order of gains that a control shuffles.
+    Shuffle,
 }
 
 /// Which response draws are about.

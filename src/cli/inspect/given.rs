@@ -126,7 +126,7 @@ fn saved(signals: &SignalConfig, folder: &Path, step: Option<Step>) -> Result<Op
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use crate::credit::strategy::CreditConfig;
+    use crate::credit::strategy::{CreditConfig, CreditEntry};
 
     use super::*;
 
@@ -141,7 +141,7 @@ mod tests {
     fn every_strategy_may_be_set_without_a_recipe() {
         for name in CreditConfig::NAMES {
             let recipe = Recipe::parse("", BARE, &[format!("credit=[{{type=\"{name}\"}}]")]);
-            assert_eq!(recipe.unwrap().credit, [CreditConfig::named(name).unwrap()]);
+            assert_eq!(recipe.unwrap().credit, [CreditEntry::named(name).unwrap()]);
         }
     }
 }

@@ -12,6 +12,7 @@
 mod anatomy;
 mod boost;
 mod entropy;
+mod entry;
 mod gains;
 mod global_anchor;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use strum::{IntoStaticStr, VariantNames};
 pub(crate) use anatomy::{dominated, jumps, top};
 pub(crate) use boost::{ApplyTo, Boost, Scores, Take};
 pub(crate) use entropy::EntropyConfig;
+pub(crate) use entry::CreditEntry;
 pub(crate) use gains::{Curve, Gains, Mark, Role, Share};
 pub(crate) use global_anchor::GlobalAnchorConfig;
 pub(crate) use local_chunk::LocalChunkConfig;
@@ -44,7 +46,7 @@ pub(crate) use rhythm::RhythmConfig;
 pub(crate) use threshold::Threshold;
 pub(crate) use uniform::UniformConfig;
 
-use crate::types::{Needs, Rules, RunRandom};
+use crate::types::{Needs, Rules, RunRandom, Step};
 
 /// Weighs the tokens of a response against each other.
 pub(crate) trait CreditStrategy {
@@ -53,6 +55,12 @@ pub(crate) trait CreditStrategy {
 
     /// Which advantages it reshapes; the others keep what they have.
     fn apply_to(&self) -> ApplyTo;
+
+    /// Whether it reshapes nothing in `step` and later on.
+    fn is_over(&self, step: Step) -> bool {
+        _ = step;
+        false
+    }
 
     /// The gain of each token of `response`, and the tokens that it singles out.
     ///
@@ -76,7 +84,7 @@ pub(crate) trait StrategySettings {
     fn build(&self, random: RunRandom) -> Box<dyn CreditStrategy>;
 }
 
-/// One strategy of the chain that reshapes the advantages, in order. An empty chain pays every token of a response the same.
+/// A strategy with its own keys; [`CreditEntry`] has those that all take.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, VariantNames, IntoStaticStr, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
