@@ -27,6 +27,7 @@
 //!   [`observe::glossary`], or the row is an error.
 //! - **No algorithm has an `if` in the loop.** Groups and trees, GRPO and its relatives differ in what the seams build; a step
 //!   asks what there is (a reference, a critic) and what is needed ([`types::Needs`]), and decides once where the ratio starts.
+mod audit;
 mod batch;
 mod bench;
 mod caught;

@@ -9,6 +9,7 @@
 //!   metrics.jsonl  tb/                        the metrics, and TensorBoard's view of them
 //!   rollouts/step_000040.jsonl                every response of a step
 //!   eval/step_000040.json                     results per set; one line per item in step_000040.SET.jsonl
+//!   audits/step_000040/                       what an audit of the policy found, see `audit`
 //!   checkpoints/step_000040/  latest          see `checkpoint`
 //!   reference/                                the policy that the KL penalty measures from, sealed as a checkpoint is
 //! ```
@@ -304,6 +305,12 @@ impl RunFolder {
     #[must_use]
     pub(crate) fn eval_items(&self, moment: &str, set: &str) -> PathBuf {
         self.root.join(format!("{EVAL}/{moment}.{set}.jsonl"))
+    }
+
+    /// What the audit after `step` found.
+    #[must_use]
+    pub(crate) fn audit(&self, step: Step) -> PathBuf {
+        self.root.join(format!("audits/step_{step:06}"))
     }
 
     /// The checkpoints, for [`crate::checkpoint::Store`].

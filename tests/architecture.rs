@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["hub", "learner", "signal"],
     &["measure", "rollout"],
     &["eval", "inspect", "pipeline"],
-    &["checkpoint", "exam"],
+    &["audit", "checkpoint", "exam"],
     &["recipe", "step"],
     &["bench", "run"],
     &["compare"],

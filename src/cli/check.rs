@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::recipe::Draft;
+use crate::rollout::explore::ExploreSettings;
 use crate::run::{Failure, Setup};
 use crate::run_folder::RunFolder;
 
@@ -43,14 +44,14 @@ impl Check {
             super::say(format_args!("note: {note}"))?;
         }
         let batch = recipe.batch;
-        let most = recipe.explore.settings().most();
+        let most = recipe.exploration().most();
         let (prompts, responses) = match recipe.sampler.settings().most() {
             Some(most_prompts) => {
                 let prompts = format!("{} prompts at first and at most {most_prompts}", batch.prompts);
                 (prompts, format!("at most {most} responses to each"))
             }
             None => {
-                let each = if recipe.explore.settings().rounds() > 0 { "at most " } else { "" };
+                let each = if recipe.exploration().rounds() > 0 { "at most " } else { "" };
                 (
                     format!("{} prompts", batch.prompts),
                     format!("{each}{most} responses = {each}{}", batch.prompts.saturating_mul(most)),

@@ -1,6 +1,7 @@
 //! Verbs and exit codes: 0 done, 1 something failed, 2 bad recipe or arguments, 3 resume refused, 4 diverged,
 //! 128 + n stopped by signal n (SIGINT 130, SIGTERM 143, SIGHUP 129, SIGQUIT 131, SIGUSR1 138, SIGUSR2 140, SIGXCPU 152) after a checkpoint.
 
+mod audit;
 mod bench;
 mod check;
 mod compare;
@@ -51,6 +52,8 @@ enum Verb {
     Sample(sample::Sample),
     /// Show what a policy's attention says about responses, and the credit that each strategy gives their tokens
     Inspect(Box<inspect::Inspect>),
+    /// Say which credit will help a policy on its problems, before training is paid for
+    Audit(audit::Audit),
     /// Judge answers against gold ones, without a model
     Grade(grade::Grade),
     /// Find everything wrong with a recipe, without loading a model
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Verb::Compare(verb) => verb.run(),
         Verb::Sample(verb) => verb.run(),
         Verb::Inspect(verb) => verb.run(),
+        Verb::Audit(verb) => verb.run(),
         Verb::Grade(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Recipes(verb) => verb.run(),

@@ -11,6 +11,7 @@ mod dose;
 mod importance;
 mod reward;
 pub(crate) mod strategy;
+pub(crate) mod values;
 
 use std::collections::BTreeMap;
 
@@ -50,6 +51,8 @@ pub(crate) struct Exclude {
     pub cut_off: bool,
     /// Roots that nothing branches off from.
     pub unbranched: bool,
+    /// Responses that continue others, and say what these are worth.
+    pub continuations: bool,
 }
 
 impl Exclude {
@@ -59,7 +62,9 @@ impl Exclude {
         let whole = |leaf: usize| !self.cut_off || tree.leaves[leaf].finish != Finish::Length;
         let branched = |leaf| !self.unbranched || tree.is_branched(leaf);
         let graded = |leaf: usize| tree.leaves[leaf].is_graded;
-        (0..tree.leaves.len()).map(|leaf| kept && graded(leaf) && whole(leaf) && branched(leaf)).collect()
+        let own = |leaf: usize| !self.continuations || tree.leaves[leaf].fork.is_none();
+        let leaves = 0..tree.leaves.len();
+        leaves.map(|leaf| kept && graded(leaf) && whole(leaf) && branched(leaf) && own(leaf)).collect()
     }
 }
 
@@ -118,6 +123,10 @@ impl Credit {
         }
         let mut row = dose::metrics(&trees, &gains, &estimated);
         row.extend(shares.row());
+        if self.exclude.continuations {
+            let of_tree = |tree: &'_ MeasuredTree| Rewards::of_graders(tree).totals();
+            row.extend(values::metrics(trees.iter().map(|tree| (&tree.tree, of_tree(tree)))));
+        }
         if let Some(importance) = self.importance {
             let (weights, mismatch) = importance.of_trees(&trees)?;
             for (advantages, weights) in advantages.iter_mut().zip(weights) {

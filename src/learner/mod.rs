@@ -7,6 +7,7 @@ mod critic_update;
 mod fit;
 mod policy_update;
 mod report;
+mod scores;
 pub(crate) mod sft;
 mod sft_config;
 
@@ -15,4 +16,5 @@ pub(crate) use accumulate::accumulate;
 pub(crate) use critic_update::{CriticConfig, CriticLearner, CriticReport};
 pub(crate) use policy_update::{LearnerConfig, PolicyLearner, Rates};
 pub(crate) use report::{Gap, UpdateReport};
+pub(crate) use scores::{Weighted, add_weighted_scores};
 pub(crate) use sft_config::SftConfig;

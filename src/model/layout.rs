@@ -227,6 +227,17 @@ impl Layout {
         self.n_params
     }
 
+    /// Where the parameters lie that a token of the vocabulary has to itself: embedding and output projection.
+    #[must_use]
+    pub(crate) fn vocabulary(&self) -> Vec<std::ops::Range<i64>> {
+        let place = |slot: &Slot| slot.start..slot.start + slot.n_elements();
+        let output = match &self.output {
+            Output::Vocabulary(slot) => Some(place(slot)),
+            Output::Tied | Output::Value { .. } => None,
+        };
+        std::iter::once(place(&self.embed)).chain(output).collect()
+    }
+
     /// Elements `0..n_decayed` are the matrices, which get weight decay; norms and biases follow.
     #[must_use]
     pub(crate) const fn n_decayed(&self) -> i64 {

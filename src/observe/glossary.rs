@@ -142,6 +142,30 @@ pub(crate) const ENTRIES: &[Entry] = &[
     ),
     entry("credit/dominated_frac", "", "Share of anchors that an opener shortly before them dominates."),
     entry(
+        "values/prefixes",
+        "",
+        "Prefixes of responses that were continued to find their value; those in common once.",
+    ),
+    entry("values/tokens_frac", SHARE, "Tokens that continuations took, of all that the step generated."),
+    entry(
+        "values/changes_squared",
+        "",
+        "Sum of the squared changes of the value over a response, less their noise; mean over the responses.",
+    ),
+    entry(
+        "values/closure",
+        "",
+        "The same over the variance of the reward: 1 up to noise, or continuations are not drawn as responses are.",
+    ),
+    entry(
+        "audit/<arm>/ratio",
+        "",
+        "Progress per response of this credit under Adam, relative to uniform; above 1 it would help from here.",
+    ),
+    entry("audit/<arm>/low", "", "Lower end of its 95 % interval."),
+    entry("audit/<arm>/high", "", "Upper end of its 95 % interval."),
+    entry("audit/ceiling", "", "The same of the best credit by position, step, entropy, WAAD and FAI."),
+    entry(
         "mismatch/logprob_abs_mean",
         "nats",
         "Mean distance between the sampler's and the learner's log-probs; left out where the ratio starts from the sampler's.",

@@ -87,6 +87,7 @@ impl Roots {
             steps: &self.segmented[i].steps,
             influence: list(&self.influence, i),
             entropies: list(&self.entropies, i),
+            logprobs: &leaf.logprobs,
             n_tokens: leaf.tokens.len(),
             random: self.random,
             coordinates: Coordinates {

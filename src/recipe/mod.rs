@@ -46,6 +46,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    audit::AuditConfig,
     batch::BatchConfig,
     checkpoint::CheckpointConfig,
     credit::{ImportanceConfig, advantage::AdvantageConfig, strategy::CreditEntry},
@@ -57,7 +58,10 @@ use crate::{
     observe::ObserveConfig,
     optim::OptimConfig,
     pipeline::{GroupsConfig, PipelineConfig},
-    rollout::{SamplingConfig, explore::ExploreConfig},
+    rollout::{
+        SamplingConfig,
+        explore::{Exploration, ExploreConfig, ValuesConfig},
+    },
     run_folder::misnamed,
     score::{OverlongConfig, RewardEntry},
     signal::SignalConfig,
@@ -111,6 +115,9 @@ pub(crate) struct Recipe {
     pub sampler: SamplerConfig,
     /// How the responses to one prompt come about.
     pub explore: ExploreConfig,
+    /// What prefixes of responses are worth, by continuing them; `[advantage] type = "segment"` goes by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValuesConfig>,
     /// The distribution responses are drawn from.
     pub sampling: SamplingConfig,
     /// The graders; the reward is the weighted sum of their values.
@@ -151,6 +158,9 @@ pub(crate) struct Recipe {
     /// Which checkpoints are saved and how often.
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
+    /// Audits on the way; without it there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditConfig>,
     /// What is written about the run.
     #[serde(default)]
     pub observe: ObserveConfig,
@@ -168,6 +178,7 @@ impl Recipe {
             chat: _,
             sampler,
             explore,
+            values,
             sampling,
             reward,
             overlong,
@@ -183,6 +194,7 @@ impl Recipe {
             pipeline,
             eval,
             checkpoint: _,
+            audit,
             observe: _,
         } = self;
         let mut rules = Rules::default();
@@ -208,6 +220,8 @@ impl Recipe {
         rules.part("eval", eval.rules());
         let optional = [
             ("sft", sft.as_ref().map(SftConfig::rules)),
+            ("audit", audit.as_ref().map(AuditConfig::rules)),
+            ("values", values.as_ref().map(ValuesConfig::rules)),
             ("overlong", overlong.as_ref().map(|overlong| overlong.settings().rules())),
             ("critic", critic.as_ref().map(CriticConfig::rules)),
             ("importance_sampling", importance_sampling.as_ref().map(ImportanceConfig::rules)),
@@ -216,6 +230,12 @@ impl Recipe {
             rules.part(name, part.unwrap_or_default());
         }
         rules
+    }
+
+    /// Which responses it asks for.
+    #[must_use]
+    pub(crate) fn exploration(&self) -> Exploration<'_> {
+        Exploration { explore: &self.explore, values: self.values.as_ref() }
     }
 
     /// What a person should know of this recipe although it works, one sentence each.

@@ -35,6 +35,7 @@ pub(crate) const SHIPPED: &[Shipped] = shipped![
     "countdown_attnrl",
     "countdown_ppo",
     "countdown_ppo_rhythm",
+    "countdown_segment",
     "smollm2_arithmetic",
     "smollm2_arithmetic_rhythm",
     "gsm8k",

@@ -27,13 +27,27 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
 }
 
 fn exploration(findings: &mut Findings, recipe: &Recipe) {
-    let Recipe { explore, groups, advantage, sampler, pipeline, batch, .. } = recipe;
+    let Recipe { explore, values, groups, advantage, sampler, pipeline, batch, .. } = recipe;
     let compares = advantage.settings().compares();
     let keeps = groups.zero_variance == ZeroVariance::Keep;
     findings.broken_if(!compares && !keeps, &["groups.zero_variance", "advantage.type"], || {
         "[groups] `zero_variance`: expected \"keep\" with this [advantage], which compares no responses, so that equal rewards \
          tell something too"
             .into()
+    });
+    let continues = advantage.settings().continues();
+    findings.broken_if(continues && values.is_none(), &["advantage.type", "values"], || {
+        format!(
+            "[advantage] `type` = \"{}\" goes by values of prefixes: add a section [values]",
+            advantage.name()
+        )
+    });
+    findings.broken_if(!continues && values.is_some(), &["values", "advantage.type"], || {
+        "[values] has no effect without [advantage] `type` = \"segment\"; leave it out, or choose that".into()
+    });
+    let is_tree = matches!(explore, ExploreConfig::Tree(_));
+    findings.broken_if(is_tree && values.is_some(), &["explore.type", "values"], || {
+        "[explore] `type`: got \"tree\", expected \"group\" with [values], which continues the responses of a group".into()
     });
     match explore {
         ExploreConfig::Group(group) => {

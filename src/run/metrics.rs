@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rewards::CORRECT;
 
+use crate::audit::{MetricKind, Summary};
 use crate::checkpoint::Progress;
 use crate::eval::EvalReport;
 use crate::files::peak_rss_gb;
@@ -47,6 +48,22 @@ pub(super) fn of_evaluation(report: &EvalReport, explained: Option<f64>) -> Metr
     let mut row = report.row();
     let key = || format!("eval/{}/explained_variance", report.set);
     row.extend(explained.map(|share| (key(), share)).into_iter().collect());
+    row
+}
+
+/// `audit/*`: R of each arm under Adam, with its interval.
+#[must_use]
+pub(super) fn of_audit(summary: &Summary) -> MetricRow {
+    let mut row = MetricRow::default();
+    let progress = summary.progress.iter().find(|progress| progress.metric == MetricKind::Adam);
+    for own in progress.into_iter().flat_map(|progress| &progress.rows) {
+        let [low, high] = own.merit.ratio.ci95;
+        for (name, value) in [("ratio", own.merit.ratio.value), ("low", low), ("high", high)] {
+            row.set(format!("audit/{}/{name}", own.arm), value);
+        }
+    }
+    let ceiling = summary.tokens.ceilings.iter().find(|ceiling| ceiling.metric == MetricKind::Adam);
+    row.extend(ceiling.map(|own| ("audit/ceiling", own.ratio.value)).into_iter().collect());
     row
 }
 

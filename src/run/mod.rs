@@ -5,6 +5,7 @@
 //! ```
 
 mod assembly;
+mod audit;
 mod clock;
 mod failure;
 mod guards;
@@ -20,6 +21,7 @@ mod writer;
 use anyhow::Result;
 
 pub(crate) use assembly::{Request, train};
+pub(crate) use audit::{Audit, mean_squares};
 pub(crate) use clock::keep_time;
 pub(crate) use failure::Failure;
 pub(crate) use inputs::{InputFiles, origin};
@@ -86,13 +88,11 @@ impl Run<'_> {
             Some(row) => row,
             None => self.train_step(interrupt)?,
         };
-        if self.is_due(self.setup.recipe.eval.every) {
-            match self.evaluate(interrupt) {
-                Ok(found) => row.extend(found),
-                Err(error) => {
-                    self.unfinished = Some(row);
-                    return Err(error);
-                }
+        match self.look(interrupt) {
+            Ok(found) => row.extend(found),
+            Err(error) => {
+                self.unfinished = Some(row);
+                return Err(error);
             }
         }
         row.extend(metrics::of_clock(self.wall_s(), self.checkpoint_s.take()));
@@ -102,6 +102,15 @@ impl Run<'_> {
             self.checkpoint()?;
         }
         Ok(())
+    }
+
+    /// What is seen of the policy behind a step, where that is due: an audit, an evaluation.
+    fn look(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
+        let mut row = self.audit(interrupt)?;
+        if self.is_due(self.setup.recipe.eval.every) {
+            row.extend(self.evaluate(interrupt)?);
+        }
+        Ok(row)
     }
 
     /// The next step, looked at by the guards; its row. Where it is stopped, the run is as it was before it.

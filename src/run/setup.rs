@@ -17,6 +17,7 @@ use crate::model::{Backend, HubModel, ModelConfig, Placement};
 use crate::observe::Console;
 use crate::pipeline::{Collector, RolloutSource, RootReader, ZeroVariance};
 use crate::recipe::{Draft, Recipe};
+use crate::rollout::explore::{Exploration, ExploreSettings};
 use crate::rollout::{DecodeEngine, Generation};
 use crate::score::{Judge, Scorer};
 use crate::signal::{DecodePlan, Segmenter};
@@ -131,13 +132,23 @@ impl Setup {
     /// If the prompts do not suit the sampler.
     pub(crate) fn rollout_source(&self) -> Result<Box<dyn RolloutSource>> {
         let recipe = &self.recipe;
-        let rounds = recipe.explore.settings().rounds();
+        let collector = self.collector(recipe.exploration())?;
+        Ok(recipe.pipeline.settings().build(collector, recipe.batch.prompts, recipe.groups.rounds()))
+    }
+
+    /// Asks for responses as `explore` says, and judges them.
+    ///
+    /// # Errors
+    /// If the prompts do not suit the sampler.
+    pub(super) fn collector(&self, exploration: Exploration<'_>) -> Result<Collector> {
+        let recipe = &self.recipe;
+        let rounds = exploration.rounds();
         // Its texts are those of the whole vocabulary.
         let segmenter = if rounds > 0 { Segmenter::new(&self.tokenizer)? } else { Segmenter::default() };
         let n_more = if recipe.pipeline.settings().has_one_call() { 0 } else { rounds };
-        let collector = Collector {
+        Ok(Collector {
             sampler: recipe.sampler.settings().build(self.data.train.clone(), self.random)?,
-            explorer: recipe.explore.settings().build(),
+            explorer: exploration.build(),
             reader: RootReader {
                 segmenter: Arc::new(segmenter),
                 temperature: recipe.sampling.temperature,
@@ -145,9 +156,7 @@ impl Setup {
                 random: self.random,
             },
             engine: Box::new(
-                self.engine()
-                    .reading(self.decode_plan())
-                    .keeping(n_more, recipe.explore.settings().kept_bytes()),
+                self.engine().reading(self.decode_plan()).keeping(n_more, exploration.kept_bytes()),
             ),
             judge: Judge {
                 overlong: recipe
@@ -161,8 +170,7 @@ impl Setup {
                 step: 0,
                 sampling: recipe.sampling,
             },
-        };
-        Ok(recipe.pipeline.settings().build(collector, recipe.batch.prompts, recipe.groups.rounds()))
+        })
     }
 
     /// How rewards become one advantage per token.
@@ -185,7 +193,8 @@ impl Setup {
             exclude: Exclude {
                 zero_variance: recipe.groups.zero_variance != ZeroVariance::Keep,
                 cut_off: recipe.overlong.is_some_and(|overlong| overlong.settings().masks()),
-                unbranched: !recipe.explore.settings().trains_unbranched(),
+                unbranched: !recipe.exploration().trains_unbranched(),
+                continuations: recipe.values.is_some(),
             },
         }
     }
@@ -193,8 +202,8 @@ impl Setup {
     /// What the sampler of training responses reads of their attention. Branches begin within a response, and older weights
     /// are not those that learn: then attention is read behind, in a pass.
     fn decode_plan(&self) -> Option<DecodePlan> {
-        let Recipe { explore, pipeline, .. } = &self.recipe;
-        let on_the_way = explore.settings().rounds() == 0 && !pipeline.settings().is_off_policy();
+        let pipeline = &self.recipe.pipeline;
+        let on_the_way = self.recipe.exploration().rounds() == 0 && !pipeline.settings().is_off_policy();
         let wanted = on_the_way && self.credit().needs(1).signals();
         wanted.then(|| DecodePlan::new(&self.recipe.signals, &self.model)).flatten()
     }
@@ -229,12 +238,12 @@ impl Setup {
     /// What a trainer is told.
     #[must_use]
     pub(crate) fn step_config(&self) -> StepConfig {
-        let Recipe { batch, explore, pipeline, signals, run, .. } = &self.recipe;
+        let Recipe { batch, pipeline, signals, run, .. } = &self.recipe;
         StepConfig {
             learner: self.learner_config(),
             signals: signals.clone(),
             is_off_policy: pipeline.settings().is_off_policy(),
-            n_responses: batch.prompts * explore.settings().most(),
+            n_responses: batch.prompts * self.recipe.exploration().most(),
             n_steps: run.steps,
         }
     }

@@ -63,6 +63,11 @@ impl RunWriter {
         Ok(Self { home, sinks, opened })
     }
 
+    /// Folder of the audit after `step`.
+    pub(super) fn audit_folder(&self, step: Step) -> PathBuf {
+        self.home.folder.audit(step)
+    }
+
     /// Evaluates `policy` on all sets and writes the results under `eval/<moment>.json`, the responses beside it.
     pub(super) fn evaluate(
         &self,

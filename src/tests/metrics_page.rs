@@ -29,6 +29,8 @@ const FAMILIES: &[(&str, &str)] = &[
     ("value", "Critic"),
     ("advantage", "Advantages"),
     ("credit", "Credit"),
+    ("values", "Values of prefixes"),
+    ("audit", "Audit"),
     ("mismatch", "Generation against training"),
     ("off_policy", "Age of the responses"),
     ("optim", "Optimiser"),

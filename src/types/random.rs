@@ -33,6 +33,10 @@ pub(crate) enum Purpose {
     Expand,
     /// The order of gains that a control shuffles.
     Shuffle,
+    /// Prompts and responses of an audit.
+    Audit,
+    /// Signs of an audit's random directions.
+    Probe,
 }
 
 /// Which response draws are about.

@@ -1,6 +1,7 @@
 //! The built program as a person meets it: verbs, files, exit codes, signals, bad input.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod audit;
 mod backend;
 mod bad_input;
 mod compare;

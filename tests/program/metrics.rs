@@ -190,6 +190,22 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
         &["loss/value", "value/clip_frac", "optim/critic_lr", "optim/critic_grad_norm", "policy/kl_ref"],
     ),
     (
+        "segment",
+        &[
+            "advantage={type=\"segment\"}",
+            "values={cuts=2, continuations=2, rule={type=\"every\", tokens=4}}",
+            "audit={every=1, credit=[\"entropy\"], budget=24, group=2, continued=0, probes=1}",
+        ],
+        &[
+            "values/prefixes",
+            "values/tokens_frac",
+            "values/changes_squared",
+            "values/closure",
+            "audit/entropy/ratio",
+            "audit/ceiling",
+        ],
+    ),
+    (
         "tree",
         &[
             "explore={type=\"tree\", roots=3, branches=1, rule={type=\"entropy\"}}",

@@ -122,6 +122,28 @@ fn a_run_with_a_critic_resumes_too() {
     assert_eq!(config["architectures"][0], "Qwen3ForTokenClassification");
 }
 
+/// Continuations are asked for behind the responses, controls draw lots of their own, and end within the run.
+#[test]
+fn a_run_of_segment_values_under_controls_resumes_too() {
+    let segment = "type = \"segment\"\nmask_above = 0.95\nmask_counts = \"kept\"\n[values]\ncuts = 3\ncontinuations = 3\n\
+                   rule = { type = \"low_prob\", below = 0.9, interval = 2 }\n[[credit]]\ntype = \"entropy\"\nshuffle = true\n\
+                   sum = \"keep\"\nuntil = 0.7\n[loss.policy]";
+    let place = killed_after_step_2_and_resumed(RECIPE.replace("type = \"group\"\n[loss.policy]", segment));
+    let rows = place.lines("runs/whole/metrics.jsonl");
+    let of = |row: usize, key: &str| rows[row][key].as_f64().unwrap();
+    for row in 0..6 {
+        assert!(of(row, "values/prefixes") > 8.0 && of(row, "values/tokens_frac") > 0.3, "row {row}");
+        // The control is over behind the fourth of six steps.
+        assert_eq!(of(row, "credit/boosted_frac") > 0.0, row < 4, "row {row}");
+        assert!((of(row, "credit/gain_mean") - 1.0).abs() < 1e-6, "row {row}");
+    }
+    // Who continues is not trained on.
+    let continues = |line: &&Value| !line["parent"].is_null();
+    let lines = place.lines("runs/whole/rollouts/step_000003.jsonl");
+    assert!(lines.iter().filter(continues).count() > 8);
+    assert!(lines.iter().filter(continues).all(|line| line["trained"] == Value::Bool(false)), "{}", lines[20]);
+}
+
 /// Prompts that gave no signal are replaced by further rounds, which move the sampler on.
 #[test]
 fn a_run_that_refills_resumes_too() {

@@ -4,6 +4,7 @@ mod batch_baseline;
 mod gae;
 mod group;
 mod leave_one_out;
+mod segment;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tree;
@@ -19,6 +20,7 @@ pub(crate) use group::GroupConfig;
 #[cfg(test)]
 pub(crate) use group::Scale;
 pub(crate) use leave_one_out::LeaveOneOutConfig;
+pub(crate) use segment::SegmentConfig;
 pub(crate) use tree::TreeConfig;
 
 use super::Rewards;
@@ -35,6 +37,11 @@ pub(crate) trait AdvantageEstimator {
     /// Whether it compares the responses to a prompt, so that equal rewards tell nothing.
     fn compares(&self) -> bool {
         true
+    }
+
+    /// Whether it goes by responses that continue others, which `[values]` asks for.
+    fn continues(&self) -> bool {
+        false
     }
 
     /// What must be measured for it; nothing beyond the rewards unless it says so.
@@ -72,6 +79,8 @@ pub(crate) enum AdvantageConfig {
     Gae(GaeConfig),
     /// What each segment of a tree adds: TreeRL, AttnRL.
     Tree(TreeConfig),
+    /// What each segment of a response adds to the value of where it begins, by continuing both ends: VinePPO, SPO.
+    Segment(SegmentConfig),
 }
 
 impl AdvantageConfig {
@@ -84,6 +93,7 @@ impl AdvantageConfig {
             Self::BatchBaseline(config) => config,
             Self::Gae(config) => config,
             Self::Tree(config) => config,
+            Self::Segment(config) => config,
         }
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod branch;
 pub(crate) mod expand;
 mod group;
 mod tree;
+mod values;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ pub(crate) use group::GroupConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub(crate) use tree::TreeConfig;
+pub(crate) use values::{Exploration, ValuesConfig};
 
 use self::branch::{Root, RootNeeds};
 use self::expand::Solved;

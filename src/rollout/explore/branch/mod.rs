@@ -2,6 +2,9 @@
 
 mod attention;
 mod entropy;
+mod every;
+mod low_prob;
+mod steps;
 mod uniform;
 
 use std::ops::Range;
@@ -11,6 +14,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use attention::AttentionConfig;
 pub(crate) use entropy::EntropyConfig;
+pub(crate) use every::EveryConfig;
+pub(crate) use low_prob::LowProbConfig;
+pub(crate) use steps::StepsConfig;
 pub(crate) use uniform::UniformConfig;
 
 use crate::types::{Coordinates, Rules, RunRandom, Step};
@@ -39,6 +45,8 @@ pub(crate) struct Root<'a> {
     pub influence: &'a [f32],
     /// Entropy of the distribution of each token, nats, `[R]`; empty if it was not asked for.
     pub entropies: &'a [f32],
+    /// The sampler's log-probability of each token, `[R]`.
+    pub logprobs: &'a [f32],
     /// Number of tokens R.
     pub n_tokens: usize,
     /// Randomness of the run.
@@ -84,6 +92,12 @@ pub(crate) enum RuleConfig {
     Entropy(EntropyConfig),
     /// Anywhere in the response, by lot.
     Uniform(UniformConfig),
+    /// Where its steps begin, as VinePPO cuts.
+    Steps(StepsConfig),
+    /// At even distances.
+    Every(EveryConfig),
+    /// Before tokens that the policy was not sure of: SPO-chain.
+    LowProb(LowProbConfig),
 }
 
 impl RuleConfig {
@@ -94,6 +108,9 @@ impl RuleConfig {
             Self::Attention(config) => config,
             Self::Entropy(config) => config,
             Self::Uniform(config) => config,
+            Self::Steps(config) => config,
+            Self::Every(config) => config,
+            Self::LowProb(config) => config,
         }
     }
 }
@@ -104,11 +121,25 @@ impl Default for RuleConfig {
     }
 }
 
+/// At most `n` of `places`, as evenly spread over them as can be, the last among them.
+fn spread(places: &[usize], n: usize) -> Vec<usize> {
+    let all = places.len();
+    if all <= n {
+        return places.to_vec();
+    }
+    // Of n = 1 the middle; else from the first to the last.
+    match n {
+        0 => Vec::new(),
+        1 => vec![places[all / 2]],
+        _ => (0..n).map(|i| places[i * (all - 1) / (n - 1)]).collect(),
+    }
+}
+
 impl Root<'_> {
     /// A root of `n_tokens` tokens of which nothing else is known.
     #[must_use]
     pub(crate) fn bare(n_tokens: usize, random: RunRandom, step: Step) -> Self {
-        let (steps, influence, entropies) = (&[][..], &[][..], &[][..]);
+        let (steps, influence, entropies, logprobs) = (&[][..], &[][..], &[][..], &[][..]);
         Self {
             leaf: 0,
             from: 0,
@@ -116,6 +147,7 @@ impl Root<'_> {
             steps,
             influence,
             entropies,
+            logprobs,
             n_tokens,
             random,
             coordinates: Coordinates { step, ..Coordinates::default() },

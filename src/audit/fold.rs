@@ -1,0 +1,72 @@
+//! A fold: the responses to some prompts, with the weight that each arm gives each of their tokens.
+
+use anyhow::Result;
+
+use super::arm::Arm;
+use crate::batch::Sequence;
+use crate::learner::Weighted;
+use crate::types::{CreditedTree, MeasuredTree, PathField};
+
+/// The responses of a batch of prompts.
+pub(crate) struct Fold {
+    /// They, with what was measured of them.
+    pub trees: Vec<MeasuredTree>,
+    /// What each arm makes of them, in order.
+    pub arms: Vec<Shaped>,
+}
+
+/// What an arm makes of a fold.
+pub(crate) struct Shaped {
+    /// Weight of each token's log-probability in the mean gradient of the fold.
+    pub weights: Vec<PathField<f32>>,
+    /// What the arm's strategies multiply each token's advantage by.
+    pub gains: Vec<PathField<f32>>,
+}
+
+impl Fold {
+    /// `trees` under each of `arms`.
+    ///
+    /// # Errors
+    /// If something that an arm goes by was not measured.
+    pub(crate) fn new(trees: Vec<MeasuredTree>, arms: &[Arm]) -> Result<Self> {
+        let n: usize = trees.iter().map(|tree| tree.tree.leaves.len()).sum();
+        let shaped = arms.iter().map(|arm| {
+            let (credited, _) = arm.credit.assign(trees.clone(), 1, 0.0)?;
+            let share = |tree: CreditedTree| (tree.advantages.map(|_, _, a| a / n as f32), tree.gains);
+            let (weights, gains) = credited.into_iter().map(share).unzip();
+            Ok(Shaped { weights, gains })
+        });
+        let arms = shaped.collect::<Result<_>>()?;
+        Ok(Self { trees, arms })
+    }
+
+    /// Its responses, leaf after leaf.
+    pub(crate) fn sequences(&self) -> Vec<Sequence<'_>> {
+        sequences(&self.trees).collect()
+    }
+
+    /// Its responses with the weights of arm `arm`.
+    pub(crate) fn weighted(&self, arm: usize) -> Vec<Weighted<'_>> {
+        let weights = self.arms[arm].weights.iter().flat_map(PathField::iter);
+        sequences(&self.trees)
+            .zip(weights)
+            .map(|(sequence, weights)| Weighted { sequence, weights })
+            .collect()
+    }
+
+    /// `sum_t w_t x_t` over its tokens, w the weights of arm `arm` and `x` a list for each response.
+    pub(crate) fn dot(&self, arm: usize, x: &[Vec<f32>]) -> f64 {
+        let weights = self.arms[arm].weights.iter().flat_map(PathField::iter);
+        let of_response = |(weights, x): (&[f32], &Vec<f32>)| -> f64 {
+            weights.iter().zip(x).map(|(weight, x)| f64::from(*weight) * f64::from(*x)).sum()
+        };
+        weights.zip(x).map(of_response).sum()
+    }
+}
+
+fn sequences(trees: &[MeasuredTree]) -> impl Iterator<Item = Sequence<'_>> {
+    trees.iter().flat_map(|tree| {
+        let prompt = &tree.tree.prompt.tokens;
+        tree.tree.leaves.iter().map(move |leaf| Sequence { prompt, response: &leaf.tokens })
+    })
+}

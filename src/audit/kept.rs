@@ -1,0 +1,151 @@
+//! What an audit has found so far, so that one that was interrupted goes on.
+//!
+//! ```text
+//! FOLDER/kept.jsonl      first line: what is audited, and how; then {"key": .., "value": ..}, a line for each piece
+//! ```
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::files::read_regular_text;
+
+/// Name of the file.
+const FILE: &str = "kept.jsonl";
+/// Bytes of it that are read at most.
+const LARGEST: u64 = 1 << 30;
+
+/// A piece of an audit.
+#[derive(Serialize, Deserialize)]
+struct Piece {
+    key: String,
+    value: Value,
+}
+
+/// Pieces by their keys.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pieces: HashMap<String, Value>,
+    file: Option<(PathBuf, File)>,
+}
+
+impl Kept {
+    /// What lies in `folder` of the audit that `settings` describe; what a process left half written is dropped.
+    ///
+    /// # Errors
+    /// If the folder holds another audit, or cannot be read or written.
+    pub(crate) fn open(folder: &Path, settings: &Value) -> Result<Self> {
+        let path = folder.join(FILE);
+        std::fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))?;
+        let text = if path.exists() { read_regular_text(&path, LARGEST)? } else { String::new() };
+        let mut lines = text.lines();
+        let mut whole = String::new();
+        if let Some(first) = lines.next() {
+            let known: Value = serde_json::from_str(first).unwrap_or_default();
+            if known != *settings {
+                bail!(
+                    "{}: holds another audit: {}; choose another folder with --out, or remove this one",
+                    folder.display(),
+                    difference(&known, settings)
+                );
+            }
+        }
+        whole += &format!("{settings}\n");
+        let mut pieces = HashMap::new();
+        for line in lines {
+            let Ok(piece) = serde_json::from_str::<Piece>(line) else { break };
+            whole += &format!("{line}\n");
+            pieces.insert(piece.key, piece.value);
+        }
+        crate::files::write_whole(&path, |w| Ok(w.write_all(whole.as_bytes())?))?;
+        let file = OpenOptions::new().append(true).open(&path).with_context(|| path.display().to_string())?;
+        Ok(Self { pieces, file: Some((path, file)) })
+    }
+
+    /// How many pieces there are.
+    pub(crate) fn n(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// The piece called `key`, which is made by `make` where it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be made, read or kept.
+    pub(crate) fn piece<T: Serialize + DeserializeOwned>(
+        &mut self,
+        key: &str,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        if let Some(value) = self.pieces.get(key) {
+            return T::deserialize(value).with_context(|| format!("what was kept as {key}"));
+        }
+        let made = make()?;
+        let value = serde_json::to_value(&made)?;
+        if let Some((path, file)) = &mut self.file {
+            let line = serde_json::to_string(&Piece { key: key.to_owned(), value: value.clone() })?;
+            writeln!(file, "{line}").with_context(|| path.display().to_string())?;
+        }
+        self.pieces.insert(key.to_owned(), value);
+        Ok(made)
+    }
+}
+
+/// The first setting in which two audits differ.
+fn difference(known: &Value, wanted: &Value) -> String {
+    let (Value::Object(known), Value::Object(wanted)) = (known, wanted) else {
+        return "its first line does not read".to_owned();
+    };
+    let other = wanted.iter().find(|(key, value)| known.get(*key) != Some(value));
+    match other {
+        Some((key, value)) => {
+            let of = known.get(key).map_or_else(|| "nothing".to_owned(), Value::to_string);
+            format!("`{key}` is {of} there and {value} now")
+        }
+        None => "it has settings that are no more".to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pieces_are_made_once_and_a_torn_line_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = json!({ "prompts": 8 });
+        let made = |kept: &mut Kept, key: &str, value: f64| kept.piece(key, || Ok(value)).unwrap();
+        let mut kept = Kept::open(dir.path(), &settings).unwrap();
+        assert_eq!(
+            (made(&mut kept, "a", 0.1), made(&mut kept, "b", 2.0), made(&mut kept, "a", 3.0)),
+            (0.1, 2.0, 0.1)
+        );
+        let file = dir.path().join(FILE);
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, &text[..text.len() - 4]).unwrap();
+        let mut kept = Kept::open(dir.path(), &settings).unwrap();
+        assert_eq!((kept.n(), made(&mut kept, "a", 5.0), made(&mut kept, "b", 4.0)), (1, 0.1, 4.0));
+        assert_eq!(Kept::open(dir.path(), &settings).unwrap().n(), 2);
+        let error = Kept::open(dir.path(), &json!({ "prompts": 9 })).err().unwrap().to_string();
+        assert!(error.contains("`prompts` is 8 there and 9 now"), "{error}");
+    }
+
+    /// Numbers come back to the last bit, or an audit that went on would not be the one that was not interrupted.
+    #[test]
+    fn numbers_are_kept_exactly() {
+        let dir = tempfile::tempdir().unwrap();
+        let numbers = vec![1.0 / 3.0, 1e-310, 2f64.powi(60) + 256.0, -0.0];
+        Kept::open(dir.path(), &Value::Null).unwrap().piece("n", || Ok(numbers.clone())).unwrap();
+        let again: Vec<f64> =
+            Kept::open(dir.path(), &Value::Null).unwrap().piece("n", || bail!("kept")).unwrap();
+        assert!(again.iter().zip(&numbers).all(|(a, b)| a.to_bits() == b.to_bits()), "{again:?}");
+    }
+}

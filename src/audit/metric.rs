@@ -1,0 +1,130 @@
+//! How gradients are measured: by which weight each parameter counts.
+//!
+//! ```text
+//! <x, y>_w = sum_j w_j x_j y_j        raw w = 1;  adam w = 1 / (sqrt(v) + eps);  body w = 0 on the embedding, 1 elsewhere
+//! ```
+//!
+//! Under Adam a step is P g with P = diag(w): progress is `<mu, grad J>_w`, noise is measured by the same weights. The
+//! embedding, where it is the output layer too, has most of the gradient's norm, so that it may decide alone.
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use super::gram::Square;
+
+/// Parameters whose products are taken at a time, so that what is in between stays small.
+const BLOCK: i64 = 1 << 20;
+
+/// Which metric.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, strum::IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum MetricKind {
+    /// Plain gradient descent.
+    Raw,
+    /// Adam's second moments.
+    Adam,
+    /// Plain, without the embedding.
+    Body,
+}
+
+impl MetricKind {
+    /// What it stands for.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Raw => "plain gradient descent",
+            Self::Adam => "Adam",
+            Self::Body => "plain gradient descent, the embedding left out",
+        }
+    }
+}
+
+/// A metric with its weights.
+pub(crate) struct Metric {
+    /// Which it is.
+    pub kind: MetricKind,
+    /// The weight of each parameter, `[n_params]`; `None` where all are 1.
+    weights: Option<Tensor>,
+}
+
+impl Metric {
+    /// All parameters alike.
+    pub(crate) fn raw() -> Self {
+        Self { kind: MetricKind::Raw, weights: None }
+    }
+
+    /// By the mean of squared gradients, `[n_params]`, and the number that Adam adds to its root.
+    pub(crate) fn adam(squares: &Tensor, eps: f64) -> Self {
+        Self { kind: MetricKind::Adam, weights: Some((squares.sqrt() + eps).reciprocal()) }
+    }
+
+    /// Without the parameters of `places`.
+    pub(crate) fn body(n_params: i64, places: &[std::ops::Range<i64>]) -> Self {
+        let weights = Tensor::ones([n_params], (Kind::Float, tch::Device::Cpu));
+        for place in places {
+            let _ = weights.narrow(0, place.start, place.end - place.start).fill_(0.0);
+        }
+        Self { kind: MetricKind::Body, weights: Some(weights) }
+    }
+
+    /// `gradient` with each number times its weight.
+    pub(crate) fn weighed(&self, gradient: &Tensor) -> Tensor {
+        self.weights.as_ref().map_or_else(|| gradient.shallow_clone(), |weights| gradient * weights)
+    }
+
+    /// The roots of the weights, where not all are 1.
+    pub(crate) fn roots(&self) -> Option<Tensor> {
+        self.weights.as_ref().map(Tensor::sqrt)
+    }
+
+    /// `<x_a, y_b>` of the rows of two matrices `[m, n_params]`.
+    ///
+    /// # Errors
+    /// If results cannot be copied to the host.
+    pub(crate) fn products(&self, x: &Tensor, y: &Tensor) -> Result<Square> {
+        let (m, n_params) = x.size2()?;
+        let sum = Tensor::zeros([m, m], (Kind::Double, x.device()));
+        for start in (0..n_params).step_by(BLOCK as usize) {
+            let length = BLOCK.min(n_params - start);
+            let block = |matrix: &Tensor| matrix.narrow(1, start, length);
+            let left = match &self.weights {
+                Some(weights) => block(x) * weights.narrow(0, start, length),
+                None => block(x),
+            };
+            let _ = sum.shallow_clone().g_add_(&left.matmul(&block(y).tr()).to_kind(Kind::Double));
+        }
+        let m = usize::try_from(m)?;
+        let flat = Vec::<f64>::try_from(sum.flatten(0, 1).to_device(tch::Device::Cpu))?;
+        Ok(Square::from_fn(m, |a, b| flat[a * m + b]))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_weighed() {
+        let x = Tensor::from_slice(&[1f32, 2.0, 3.0, 0.0, 1.0, -1.0]).view([2, 3]);
+        let y = Tensor::from_slice(&[1f32, 1.0, 1.0, 2.0, 0.0, 1.0]).view([2, 3]);
+        let of = |metric: &Metric| metric.products(&x, &y).unwrap();
+        let rows = |rows: [[f64; 2]; 2]| Square::from_fn(2, |a, b| rows[a][b]);
+        assert_eq!(of(&Metric::raw()), rows([[6.0, 5.0], [0.0, -1.0]]));
+        assert_eq!(of(&Metric::body(3, &[1..2])), rows([[4.0, 5.0], [-1.0, -1.0]]));
+        // Weights 2, 1 and 1/2.
+        let adam = Metric::adam(&Tensor::from_slice(&[0.25f32, 1.0, 4.0]), 0.0);
+        assert_eq!(of(&adam), rows([[5.5, 5.5], [0.5, -0.5]]));
+        let roots = adam.roots().unwrap();
+        assert!(
+            (&roots * &roots - adam.weighed(&Tensor::ones([3], (Kind::Float, tch::Device::Cpu))))
+                .abs()
+                .max()
+                .double_value(&[])
+                < 1e-6
+        );
+    }
+}

@@ -1,0 +1,285 @@
+//! The audit: which credit helps this policy on these problems, before training is paid for.
+//!
+//! ```text
+//! prompts -> folds of responses -> weights of every arm -> inner products -> progress per response, relative to uniform
+//!         -> responses, continued from many places -> where the reward is decided -> what each arm captures of it
+//! ```
+//!
+//! See [`merit`] for what is estimated, [`gram`] for why only products of different folds count, [`capture`] for the second
+//! measure and [`ceiling`] for what is left to gain.
+
+mod arm;
+mod capture;
+mod ceiling;
+mod config;
+mod differences;
+mod fold;
+mod gradients;
+mod gram;
+mod kept;
+mod merit;
+mod metric;
+mod policy;
+mod report;
+mod sampling;
+mod summary;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod tokens;
+#[cfg(test)]
+mod toy;
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+pub(crate) use arm::{Arm, arms};
+pub(crate) use config::AuditConfig;
+pub(crate) use kept::Kept;
+pub(crate) use merit::Folds;
+pub(crate) use metric::MetricKind;
+pub(crate) use summary::Summary;
+
+use self::capture::{Captures, Decided, captures};
+use self::fold::Fold;
+use self::gram::Products;
+use self::metric::Metric;
+use self::policy::Audited;
+use self::sampling::Sampling;
+use self::tokens::Tokens;
+use crate::measure::Passes;
+use crate::model::Policy;
+use crate::pipeline::RolloutSource;
+use crate::signal::{Grouping, Segmenter, SignalConfig};
+use crate::types::RunRandom;
+
+/// How the products of gradients are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Method {
+    /// From gradients, one backward pass an arm: for models of which some dozens fit into memory.
+    Exact,
+    /// From differences of forward passes, for all arms at once.
+    Differences,
+}
+
+/// What an audit is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The folds.
+    pub folds: Folds,
+    /// Responses to each prompt of a fold.
+    pub group: usize,
+    /// Further folds, from which heads are grouped and, where no optimiser has any, squared gradients are taken.
+    pub n_apart: usize,
+    /// Calls for responses that are continued.
+    pub n_continued: usize,
+    /// Responses, continuations among them, of such a call.
+    pub each_continued: usize,
+    /// How products are found.
+    pub method: Method,
+    /// Random directions by which norms are found.
+    pub n_probes: usize,
+    /// How gradients are measured.
+    pub metrics: Vec<MetricKind>,
+    /// Randomness of the audit.
+    pub random: RunRandom,
+    /// How attention is read.
+    pub signals: SignalConfig,
+    /// Temperature of the sampling distribution.
+    pub temperature: f64,
+    /// Tokens per forward pass.
+    pub max_tokens: usize,
+    /// What Adam adds to the root of squared gradients.
+    pub adam_eps: f64,
+}
+
+/// What is audited.
+pub(crate) struct Subject<'a> {
+    /// The policy; afterwards its weights are what they were.
+    pub policy: &'a mut Policy,
+    /// Where the responses of folds come from.
+    pub source: Box<dyn RolloutSource>,
+    /// Where the responses of each call come from that others continue, by the number of the call.
+    pub continued: &'a dyn Fn(usize) -> Result<Box<dyn RolloutSource>>,
+    /// Cuts responses into steps.
+    pub segmenter: &'a Segmenter,
+    /// Mean of squared gradients, `[n_params]`, where an optimiser has one.
+    pub squares: Option<Tensor>,
+}
+
+/// Hears how far an audit is, and may end it.
+pub(crate) trait Watch {
+    /// A part of `total` pieces begins.
+    fn begin(&self, part: &str, total: usize);
+
+    /// `n` pieces more are done.
+    ///
+    /// # Errors
+    /// If the audit is to end.
+    fn advance(&self, n: usize) -> Result<()>;
+}
+
+/// What was found in one metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct InMetric {
+    /// The metric.
+    pub metric: MetricKind,
+    /// The products of each arm, uniform first.
+    pub products: Vec<Products>,
+}
+
+/// What an audit has found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Findings {
+    /// Names of the arms, uniform first.
+    pub arms: Vec<String>,
+    /// The folds.
+    pub folds: Folds,
+    /// Number of responses in the folds.
+    pub n_responses: usize,
+    /// Mean reward of these.
+    pub reward: f64,
+    /// Number of prompts whose responses differ in reward.
+    pub n_mixed: usize,
+    /// In each metric.
+    pub metrics: Vec<InMetric>,
+    /// Token by token.
+    pub tokens: Tokens,
+    /// Where the reward is decided.
+    pub captures: Option<Captures>,
+}
+
+/// Audits `subject`; what is `kept` already is not found again.
+///
+/// # Errors
+/// If responses cannot be generated or measured; that of `watch`.
+pub(crate) fn audit(
+    plan: &Plan,
+    arms: &[Arm],
+    subject: Subject<'_>,
+    kept: &mut Kept,
+    watch: &dyn Watch,
+) -> Result<Findings> {
+    let Subject { policy, mut source, continued, segmenter, squares } = subject;
+    let check = || watch.advance(0);
+    let passes = Passes { max_tokens: plan.max_tokens, check: &check };
+    let mut sampling = Sampling { plan, arms, grouping: Grouping::default(), passes };
+    let n_folds = plan.n_apart + plan.folds.n;
+    watch.begin("responses", n_folds * plan.folds.prompts * plan.group);
+    let mut folds: Vec<Fold> = (0..n_folds)
+        .map(|number| sampling.fold(policy, source.as_mut(), number, watch))
+        .collect::<Result<_>>()?;
+    let rest = folds.split_off(plan.n_apart);
+    let (apart, folds) = (folds, rest);
+    let mut trees = folds.iter().flat_map(|fold| &fold.trees);
+    ensure!(
+        trees.any(|tree| tree.tree.has_signal()),
+        "all responses to each prompt have the same reward, so that no credit moves anything; take easier problems or a policy that \
+         solves some of them"
+    );
+
+    watch.begin("values of prefixes", plan.n_continued * plan.each_continued);
+    let mut decided: Vec<Decided> = Vec::new();
+    for number in 0..plan.n_continued {
+        let own = kept.piece(&format!("decided/{number}"), || {
+            sampling.decided(policy, continued(number)?.as_mut(), n_folds + number, watch)
+        });
+        decided.extend(own?);
+    }
+    let captures = (!decided.is_empty()).then(|| captures(&decided, arms.len(), plan.random));
+
+    let mut audited = Audited { policy, temperature: plan.temperature, passes };
+    watch.begin("gradients of uniform", 0);
+    let squares = match squares {
+        Some(squares) => squares,
+        None => {
+            let own = gradients::gradients(&audited, &apart, 0)?;
+            gradients::squares(&own, &audited.policy.network.layout)
+        }
+    };
+    let uniform = gradients::gradients(&audited, &folds, 0)?;
+    let metrics: Vec<Metric> =
+        plan.metrics.iter().map(|kind| metric(*kind, &audited, &squares, plan.adam_eps)).collect();
+    let found = match plan.method {
+        Method::Exact => exact(&audited, arms, &folds, &metrics, &uniform, kept, watch)?,
+        Method::Differences => by_differences(plan, &mut audited, &folds, &metrics, &uniform, kept, watch)?,
+    };
+    watch.begin("tokens", metrics.len());
+    let tokens = kept.piece("tokens", || {
+        tokens::tokens(&mut audited, &folds, &uniform, &metrics, plan, segmenter, watch)
+    })?;
+    let trees = || folds.iter().flat_map(|fold| &fold.trees).map(|tree| &tree.tree);
+    let rewards: Vec<f64> = trees().flat_map(|tree| tree.graded().map(|leaf| leaf.verdict.value)).collect();
+    Ok(Findings {
+        arms: arms.iter().map(|arm| arm.name.clone()).collect(),
+        folds: plan.folds,
+        n_responses: trees().map(|tree| tree.leaves.len()).sum(),
+        reward: crate::stats::mean(&rewards),
+        n_mixed: trees().filter(|tree| tree.has_signal()).count(),
+        metrics: found,
+        tokens,
+        captures,
+    })
+}
+
+fn metric(kind: MetricKind, audited: &Audited<'_>, squares: &Tensor, eps: f64) -> Metric {
+    match kind {
+        MetricKind::Raw => Metric::raw(),
+        MetricKind::Adam => Metric::adam(squares, eps),
+        MetricKind::Body => {
+            let layout = &audited.policy.network.layout;
+            Metric::body(layout.n_params(), &layout.vocabulary())
+        }
+    }
+}
+
+/// Products from the gradients of every arm.
+fn exact(
+    audited: &Audited<'_>,
+    arms: &[Arm],
+    folds: &[Fold],
+    metrics: &[Metric],
+    uniform: &Tensor,
+    kept: &mut Kept,
+    watch: &dyn Watch,
+) -> Result<Vec<InMetric>> {
+    watch.begin("gradients", arms.len());
+    let mut found: Vec<InMetric> =
+        metrics.iter().map(|metric| InMetric { metric: metric.kind, products: Vec::new() }).collect();
+    for (arm, own) in arms.iter().enumerate() {
+        let products: Vec<Products> = kept.piece(&format!("products/{}", own.name), || {
+            let own =
+                if arm == 0 { uniform.shallow_clone() } else { gradients::gradients(audited, folds, arm)? };
+            metrics.iter().map(|metric| gradients::products(metric, &own, uniform)).collect()
+        })?;
+        found.iter_mut().zip(products).for_each(|(found, products)| found.products.push(products));
+        watch.advance(1)?;
+    }
+    Ok(found)
+}
+
+/// Products from differences of forward passes.
+fn by_differences(
+    plan: &Plan,
+    audited: &mut Audited<'_>,
+    folds: &[Fold],
+    metrics: &[Metric],
+    uniform: &Tensor,
+    kept: &mut Kept,
+    watch: &dyn Watch,
+) -> Result<Vec<InMetric>> {
+    watch.begin("differences", metrics.len());
+    let mut found = Vec::with_capacity(metrics.len());
+    for metric in metrics {
+        let name: &'static str = metric.kind.into();
+        let products = kept.piece(&format!("differences/{name}"), || {
+            let probed = differences::probed(audited, folds, metric, plan.n_probes, plan.random)?;
+            differences::products(audited, folds, metric, uniform, &probed)
+        })?;
+        found.push(InMetric { metric: metric.kind, products });
+        watch.advance(1)?;
+    }
+    Ok(found)
+}

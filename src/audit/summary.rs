@@ -1,0 +1,257 @@
+//! What the findings come to: a row for each arm, and a plain verdict.
+
+use serde::Serialize;
+
+use super::capture::Captures;
+use super::gram::Products;
+use super::merit::{Estimate, Folds, Merit, SETTLED, Uniform, holm};
+use super::metric::MetricKind;
+use super::tokens::{Ceiling, Tokens};
+use super::{Findings, InMetric};
+
+/// Prompts that the slope must rest on at least.
+const FEWEST_PROMPTS: f64 = 20.0;
+
+/// All that there is to say.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Summary {
+    /// Responses that progress was measured on.
+    pub n_responses: usize,
+    /// Mean reward of these.
+    pub reward: f64,
+    /// Prompts whose responses differ in reward, and all prompts.
+    pub mixed: [usize; 2],
+    /// The folds.
+    pub folds: Folds,
+    /// Progress in each metric.
+    pub progress: Vec<Progress>,
+    /// Token by token.
+    pub tokens: Tokens,
+    /// What the ceilings say.
+    pub ceiling_verdicts: Vec<String>,
+    /// Where the reward is decided; one entry per arm, in the order of `arms`.
+    pub captures: Option<Captures>,
+    /// Names of the arms, uniform first.
+    pub arms: Vec<String>,
+}
+
+/// Progress in one metric.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Progress {
+    /// The metric.
+    pub metric: MetricKind,
+    /// Uniform.
+    pub uniform: Uniform,
+    /// The other arms.
+    pub rows: Vec<Row>,
+}
+
+/// An arm in one metric.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Row {
+    /// The arm.
+    pub arm: String,
+    /// What was found of it.
+    pub merit: Merit,
+    /// p-value of R = 1, by Holm for all arms of the metric.
+    pub p_holm: f64,
+    /// R over the prompts of a step.
+    pub curve: Vec<Point>,
+    /// In words.
+    pub verdict: String,
+}
+
+/// R at steps of some size.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Point {
+    /// Prompts of a step.
+    pub batch: f64,
+    /// R.
+    pub ratio: Estimate,
+}
+
+impl Summary {
+    /// Of `findings`.
+    pub(crate) fn new(findings: Findings) -> Self {
+        let Findings { arms, folds, n_responses, reward, n_mixed, metrics, tokens, captures } = findings;
+        let size = Responses {
+            n: n_responses,
+            prompts: folds.n * folds.prompts,
+            effective: tokens.effective_prompts,
+        };
+        let progress = metrics.iter().map(|found| Progress::new(found, &arms, folds, size)).collect();
+        Self {
+            n_responses,
+            reward,
+            mixed: [n_mixed, folds.n * folds.prompts],
+            folds,
+            progress,
+            ceiling_verdicts: tokens.ceilings.iter().map(ceiling_verdict).collect(),
+            tokens,
+            captures,
+            arms,
+        }
+    }
+}
+
+/// What an audit rests on.
+#[derive(Clone, Copy)]
+struct Responses {
+    n: usize,
+    prompts: usize,
+    effective: f64,
+}
+
+impl Progress {
+    fn new(found: &InMetric, arms: &[String], folds: Folds, size: Responses) -> Self {
+        let base = &found.products[0];
+        let uniform = Uniform::new(base, folds);
+        let merits: Vec<Merit> = found.products[1..].iter().map(|own| Merit::new(own, base, folds)).collect();
+        let p_holm = holm(&merits.iter().map(|merit| merit.p).collect::<Vec<_>>());
+        let rows = arms[1..].iter().zip(&found.products[1..]).zip(merits).zip(p_holm).map(
+            |(((arm, products), merit), p_holm)| Row {
+                arm: arm.clone(),
+                merit,
+                p_holm,
+                curve: curve(products, base, folds, uniform.noise_prompts),
+                verdict: verdict(&merit, p_holm, &uniform, size),
+            },
+        );
+        Self { metric: found.metric, rows: rows.collect(), uniform }
+    }
+}
+
+/// R from an eighth of the noise scale, or of the training step where that is smaller, to eight times the larger of both.
+fn curve(arm: &Products, uniform: &Products, folds: Folds, noise: f64) -> Vec<Point> {
+    let noise = if noise.is_finite() && noise > 0.0 { noise } else { folds.batch };
+    let (low, high) = (noise.min(folds.batch) / 4.0, noise.max(folds.batch) * 8.0);
+    const STEPS: i32 = 12;
+    let at = |i: i32| low * (high / low).powf(f64::from(i) / f64::from(STEPS));
+    let point = |batch: f64| Point { batch, ratio: Merit::ratio_at(arm, uniform, folds, batch).0 };
+    (0..=STEPS).map(at).map(point).collect()
+}
+
+/// What is to be said of an arm.
+fn verdict(merit: &Merit, p_holm: f64, uniform: &Uniform, size: Responses) -> String {
+    if !uniform.is_clear() {
+        let more = rounded(size.n as f64 * uniform.times_more());
+        return format!("not measurable with {} responses; about {more} would do", size.n);
+    }
+    if size.effective < FEWEST_PROMPTS {
+        return format!(
+            "not measurable: {:.0} of {} prompts carry the whole slope; take more prompts",
+            size.effective, size.prompts
+        );
+    }
+    let [low, high] = merit.ratio.ci95;
+    let worth = |equivalent: Estimate| {
+        let [low, high] = equivalent.ci95;
+        format!(
+            "a response is worth {} of uniform's ({} to {})",
+            times(equivalent.value),
+            times(low),
+            times(high)
+        )
+    };
+    if p_holm < 0.05 {
+        let how = if merit.ratio.value > 1.0 { "helps" } else { "hurts" };
+        return format!("{how}: {}", worth(merit.equivalent));
+    }
+    if low > 1.0 - SETTLED && high < 1.0 + SETTLED {
+        return "the same as uniform, to 5 %".to_owned();
+    }
+    let more = rounded(
+        size.n as f64
+            * needed(merit.ratio.half_width() / SETTLED, size.prompts as f64 / uniform.noise_prompts),
+    );
+    format!("undecided; about {more} responses would tell 5 %")
+}
+
+/// How many times as many prompts make an interval narrower by `narrower`, where there are `x` times the noise scale of them:
+/// its square falls with `1 / x + 1 / x^2`.
+fn needed(narrower: f64, x: f64) -> f64 {
+    let (wanted, of) = ((1.0 / x + 1.0 / (x * x)) / (narrower * narrower), |x: f64| 1.0 / x + 1.0 / (x * x));
+    if of(x) <= wanted {
+        return 1.0;
+    }
+    // 1/y + 1/y^2 = wanted.
+    let y = (1.0 + (1.0 + 4.0 * wanted).sqrt()) / (2.0 * wanted);
+    y / x
+}
+
+/// Two digits, for numbers that are no more than about right.
+fn rounded(n: f64) -> String {
+    if !n.is_finite() {
+        return "many more".to_owned();
+    }
+    let scale = 10f64.powf(n.max(10.0).log10().floor() - 1.0);
+    format!("{}", ((n / scale - 1e-9).ceil() * scale) as u64)
+}
+
+fn times(x: f64) -> String {
+    if x.is_finite() { format!("{x:.2}") } else { "any number".to_owned() }
+}
+
+fn ceiling_verdict(ceiling: &Ceiling) -> String {
+    let Ceiling { metric, ratio: ceiling } = ceiling;
+    let [low, high] = ceiling.ci95;
+    let numbers = format!(
+        "R of the best credit by position, step, entropy, WAAD and FAI, under {}: {:.2} ({low:.2} to {high:.2})",
+        metric.words(),
+        ceiling.value
+    );
+    if low > 1.0 {
+        format!("{numbers}; there is something to gain by where credit falls")
+    } else {
+        format!("{numbers}; nothing says that any reweighting by these beats uniform here")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merit(ratio: f64, half: f64, p: f64) -> Merit {
+        let estimate = |value: f64| Estimate { value, ci95: [value - half, value + half] };
+        Merit {
+            ratio: estimate(ratio),
+            equivalent: estimate(ratio * ratio),
+            cosine: 1.0,
+            noise: 1.0,
+            dose: 1.0,
+            p,
+        }
+    }
+
+    #[test]
+    fn verdicts_say_what_is_known_and_what_is_not() {
+        let clear = Uniform { signal: 1.0, error: 0.1, noise_prompts: 100.0 };
+        let size = Responses { n: 4000, prompts: 500, effective: 200.0 };
+        let of = |ratio, half, p| verdict(&merit(ratio, half, p), p, &clear, size);
+        assert_eq!(of(1.2, 0.04, 0.001), "helps: a response is worth 1.44 of uniform's (1.40 to 1.48)");
+        assert!(of(0.9, 0.04, 0.001).starts_with("hurts: a response is worth 0.81"));
+        assert_eq!(of(1.01, 0.02, 0.4), "the same as uniform, to 5 %");
+        assert!(of(1.05, 0.1, 0.3).starts_with("undecided; about 1"), "{}", of(1.05, 0.1, 0.3));
+        let noisy = Uniform { signal: 0.1, error: 0.1, ..clear };
+        assert_eq!(
+            verdict(&merit(1.2, 0.04, 0.001), 0.001, &noisy, size),
+            "not measurable with 4000 responses; about 12000 would do"
+        );
+        let few = Responses { effective: 7.2, ..size };
+        assert!(
+            verdict(&merit(1.2, 0.04, 0.001), 0.001, &clear, few)
+                .starts_with("not measurable: 7 of 500 prompts")
+        );
+    }
+
+    #[test]
+    fn intervals_need_what_their_square_falls_by() {
+        assert!((needed(1.0, 5.0) - 1.0).abs() < 1e-9);
+        // Deep in the noise twice as narrow takes twice as many, far out of it four times.
+        assert!((needed(2.0, 1e-4) - 2.0).abs() < 1e-3 && (needed(2.0, 1e4) - 4.0).abs() < 1e-3);
+        assert_eq!(
+            [rounded(12_345.0), rounded(990.1), rounded(3.0), rounded(f64::INFINITY)],
+            ["13000", "1000", "3", "many more"]
+        );
+    }
+}

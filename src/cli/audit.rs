@@ -1,0 +1,146 @@
+//! `rlcredit audit RUN_OR_RECIPE --credit rhythm,entropy`: which credit will help, and with what certainty.
+
+mod target;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use self::target::Target;
+use crate::audit::{AuditConfig, Kept, Method, Summary};
+use crate::interrupt::{Interrupt, OrStopped};
+use crate::observe::Console;
+use crate::run::{self, Failure};
+use crate::types::{masked, shell_word};
+
+#[derive(Args)]
+pub(super) struct Audit {
+    /// A recipe, whose policy is audited as it is when reinforcement learning begins (after its SFT); a run, whose newest
+    /// checkpoint counts, or one of its checkpoints; or with --recipe any model: a Hugging Face folder or hub:ORG/NAME
+    target: PathBuf,
+    /// Recipe whose problems, graders and limits count, for a model that is of no run
+    #[arg(long)]
+    recipe: Option<PathBuf>,
+    /// Strategies to audit, `shuffled_` before a name for its control; without it all of them with their controls
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    credit: Vec<String>,
+    /// How much to spend: a number of responses
+    #[arg(long, value_name = "RESPONSES")]
+    budget: Option<usize>,
+    /// Responses to each prompt
+    #[arg(long)]
+    group: Option<usize>,
+    /// Prompts whose responses are continued, to find where the reward is decided; 0: none
+    #[arg(long, value_name = "PROMPTS")]
+    continued: Option<usize>,
+    /// Places that each of their responses is continued from
+    #[arg(long)]
+    cuts: Option<usize>,
+    /// Continuations from each place
+    #[arg(long)]
+    continuations: Option<usize>,
+    /// Gradients of every arm, or differences of forward passes; without it what suits the model
+    #[arg(long, value_enum)]
+    method: Option<MethodArgument>,
+    /// Random directions by which differences find norms
+    #[arg(long)]
+    probes: Option<usize>,
+    /// Override a key of the recipe, in TOML's syntax: --set sampling.max_new_tokens=128
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Folder of what is found, and of what is kept on the way: the same command again goes on where it was interrupted. Without
+    /// it audit_NAME, within the folder of runs
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Folder that holds the runs, whose SFT is shared
+    #[arg(long, default_value = "runs")]
+    runs: PathBuf,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum MethodArgument {
+    Exact,
+    Differences,
+}
+
+impl Audit {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let console = Arc::new(Console::new());
+        let phase = console.step_phase("set up", 0);
+        let target = Target::find(&self.target, self.recipe.as_deref(), &self.overrides)?;
+        let config = self.config(target.setup.recipe.audit.clone().unwrap_or_default());
+        let audit = run::Audit::new(&target.setup, &config, self.method()).map_err(Failure::bad_input)?;
+        let out = self.out.clone().unwrap_or_else(|| self.runs.join(format!("audit_{}", target.name)));
+        let mut settings = audit.settings();
+        settings["weights"] = target.weights();
+        let mut kept = Kept::open(&out, &settings).map_err(Failure::bad_input)?;
+        phase.finish();
+        let teller = Arc::clone(&console);
+        let interrupt = Interrupt::install(move |signal, _| {
+            teller.note(format_args!(
+                "{signal}: stopping; what was found is kept, and the same command goes on from there"
+            ));
+        })?;
+        if kept.n() > 0 {
+            console.note(format_args!("{}: goes on behind {} pieces", out.display(), kept.n()));
+        }
+        let summary = target.policy(&self.runs, &console, &interrupt).and_then(|(mut policy, squares)| {
+            audit.run(&mut policy, squares, &mut kept, &console, &interrupt)
+        });
+        let summary = match summary.or_stopped()? {
+            Ok(summary) => summary,
+            Err(signal) => return Ok(ExitCode::from(signal.exit_code())),
+        };
+        let tokenizer = &target.setup.tokenizer;
+        summary.write(&out, &target.name, &command(), |tokens| tokenizer.pieces(tokens))?;
+        self.say(&summary, &out)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// What the recipe says, and what the command line says instead.
+    fn config(&self, recipe: AuditConfig) -> AuditConfig {
+        AuditConfig {
+            credit: if self.credit.is_empty() { recipe.credit } else { self.credit.clone() },
+            budget: self.budget.unwrap_or(recipe.budget),
+            group: self.group.unwrap_or(recipe.group),
+            continued: self.continued.unwrap_or(recipe.continued),
+            cuts: self.cuts.unwrap_or(recipe.cuts),
+            continuations: self.continuations.unwrap_or(recipe.continuations),
+            probes: self.probes.unwrap_or(recipe.probes),
+            every: recipe.every,
+        }
+    }
+
+    fn method(&self) -> Option<Method> {
+        self.method.map(|method| match method {
+            MethodArgument::Exact => Method::Exact,
+            MethodArgument::Differences => Method::Differences,
+        })
+    }
+
+    fn say(&self, summary: &Summary, out: &Path) -> Result<()> {
+        if self.json {
+            return super::say(serde_json::to_string(summary)?);
+        }
+        for fact in summary.facts() {
+            super::say(fact)?;
+        }
+        for (title, table) in summary.progress_tables().into_iter().chain(summary.capture_table()) {
+            super::say(format_args!("\n{title}\n\n{}", table.plain()))?;
+        }
+        super::say(format_args!("\n{}", summary.ceiling_verdicts.join("\n")))?;
+        super::say(format_args!("\n  {0}/audit.html, {0}/audit.md, {0}/audit.json", out.display()))
+    }
+}
+
+/// The command line as a shell takes it, without what is secret of addresses.
+fn command() -> String {
+    let arguments = std::env::args().skip(1).map(|argument| shell_word(&masked(&argument)));
+    std::iter::once(String::from("rlcredit")).chain(arguments).collect::<Vec<_>>().join(" ")
+}

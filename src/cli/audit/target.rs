@@ -1,0 +1,118 @@
+//! What is audited: a policy, and the recipe whose problems and graders count.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tch::Tensor;
+
+use super::super::policy::{model_folder, require_folder};
+use crate::checkpoint::{Latest, TrainState, VerifiedCheckpoint};
+use crate::interrupt::Interrupt;
+use crate::model::Policy;
+use crate::observe::Console;
+use crate::recipe::Draft;
+use crate::run::{Failure, Setup, initial_policy, mean_squares, run_sft};
+use crate::run_folder::RunFolder;
+use crate::types::masked;
+
+/// A policy under a recipe.
+pub(super) struct Target {
+    /// What it is called.
+    pub name: String,
+    /// The recipe.
+    pub setup: Setup,
+    /// The checkpoint that the policy is of; without one it is as reinforcement learning begins.
+    checkpoint: Option<VerifiedCheckpoint>,
+}
+
+impl Target {
+    /// The policy behind `path`, under `recipe` where that is given.
+    ///
+    /// # Errors
+    /// If there is none, or no recipe for it; everything wrong with the recipe.
+    pub(super) fn find(path: &Path, recipe: Option<&Path>, overrides: &[String]) -> Result<Self> {
+        // Differences of log-probabilities are lost in fewer digits.
+        let mut overrides: Vec<String> =
+            std::iter::once("model.dtype=\"f32\"".to_owned()).chain(overrides.iter().cloned()).collect();
+        let (recipe, checkpoint) = match recipe {
+            Some(recipe) => {
+                require_folder(path).map_err(Failure::bad_input)?;
+                let folder = model_folder(path).map_err(Failure::bad_input)?;
+                let folder = toml::Value::String(folder.display().to_string());
+                overrides.push(format!("model={{path={folder},dtype=\"f32\"}}"));
+                (recipe.to_owned(), None)
+            }
+            None => found(path).map_err(Failure::bad_input)?,
+        };
+        let has_recipe = checkpoint.is_none();
+        let mut draft = Draft::load(&recipe, &overrides)?;
+        if has_recipe && path != recipe {
+            draft.change(|recipe| recipe.sft = None);
+        }
+        let setup = Setup::of_draft(draft)?;
+        let step = checkpoint.as_ref().map(|checkpoint| format!("_step_{:06}", checkpoint.step()));
+        let name = setup.recipe.run.name.clone() + &step.unwrap_or_default();
+        Ok(Self { name, setup, checkpoint })
+    }
+
+    /// The policy, and the mean of squared gradients that its optimiser has.
+    ///
+    /// # Errors
+    /// If its weights cannot be loaded or made; where SFT is stopped, that.
+    pub(super) fn policy(
+        &self,
+        runs: &Path,
+        console: &Console,
+        interrupt: &Interrupt,
+    ) -> Result<(Policy, Option<Tensor>)> {
+        let setup = &self.setup;
+        setup.fetch_weights(console, interrupt)?;
+        let mut policy = initial_policy(setup)?;
+        let Some(checkpoint) = &self.checkpoint else {
+            if let Some(sft) = &setup.recipe.sft
+                && !run_sft(setup, sft, &mut policy, runs, console, interrupt)?
+            {
+                interrupt.check()?;
+                bail!("SFT was not finished");
+            }
+            return Ok((policy, None));
+        };
+        let TrainState { weights, optimizer, .. } = TrainState::load(checkpoint, &policy.network.config)?;
+        policy.network.set_master(&weights)?;
+        let squares = mean_squares(&optimizer.second, optimizer.updates, setup.recipe.optim.betas[1]);
+        Ok((policy, squares))
+    }
+
+    /// Which weights they are, for those who compare.
+    pub(super) fn weights(&self) -> Value {
+        match &self.checkpoint {
+            Some(checkpoint) => {
+                json!({ "run": checkpoint.run().map(ToString::to_string), "step": checkpoint.step() })
+            }
+            None => {
+                json!(self.setup.model_folder.as_ref().map(|folder| masked(&folder.display().to_string())))
+            }
+        }
+    }
+}
+
+/// The recipe at `path`, or that of the run there with its checkpoint.
+fn found(path: &Path) -> Result<(PathBuf, Option<VerifiedCheckpoint>)> {
+    if path.is_file() || path.extension().is_some_and(|ending| ending == "toml") {
+        return Ok((path.to_owned(), None));
+    }
+    let expected = "expected a recipe, a run or one of its checkpoints; or with --recipe a model";
+    if !path.is_dir() {
+        bail!("{}: there is no such file or folder; {expected}", path.display());
+    }
+    let run =
+        RunFolder::around(path).with_context(|| format!("{}: not of a run; {expected}", path.display()))?;
+    let folder = if path.join("checkpoints").is_dir() {
+        let latest = Latest::find(&run.checkpoints())?;
+        latest.with_context(|| format!("{}: the run has no checkpoint yet", path.display()))?.folder
+    } else {
+        path.to_owned()
+    };
+    Ok((run.checked_resolved()?, Some(VerifiedCheckpoint::open(folder)?)))
+}

@@ -1,0 +1,231 @@
+//! From a recipe to an audit of the policy that it starts from, or that a run has come to.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use rand::seq::SliceRandom;
+use serde_json::{Value, json};
+use tch::Tensor;
+
+use super::{Run, Setup, metrics};
+use crate::audit::{
+    Arm, AuditConfig, Folds, Kept, Method, MetricKind, Plan, Subject, Summary, Watch, arms, audit,
+};
+use crate::data::sampler::{SamplerConfig, UniformConfig};
+use crate::interrupt::Interrupt;
+use crate::model::{Layout, Placement, Policy};
+use crate::observe::{Console, Phase};
+use crate::pipeline::{OnPolicyConfig, PipelineConfig, RolloutSource};
+use crate::rollout::explore::branch::{RuleConfig, UniformConfig as Anywhere};
+use crate::rollout::explore::{Exploration, ExploreConfig, GroupConfig, ValuesConfig};
+use crate::signal::Segmenter;
+use crate::types::{MetricRow, Prompt, Purpose, RunRandom};
+
+/// Parameters above which a gradient for every fold and arm is too much to hold.
+const FEW_PARAMETERS: i64 = 20_000_000;
+/// Fewest folds from which anything can be said, and most.
+const FEWEST_FOLDS: usize = 6;
+const MOST_FOLDS: usize = 32;
+/// Most folds where a gradient of each is held of a large model.
+const MOST_LARGE_FOLDS: usize = 8;
+/// Prompts of one call whose responses are continued.
+const AT_ONCE: usize = 8;
+/// Responses to each of these; the value of the prompt is told by the others.
+const CONTINUED_GROUP: usize = 4;
+/// How gradients are measured.
+const METRICS: [MetricKind; 3] = [MetricKind::Adam, MetricKind::Raw, MetricKind::Body];
+
+/// An audit that can be made.
+pub(crate) struct Audit<'s> {
+    setup: &'s Setup,
+    config: AuditConfig,
+    plan: Plan,
+    arms: Vec<Arm>,
+}
+
+impl<'s> Audit<'s> {
+    /// An audit of the policy of `setup`, with everything that keeps it from telling anything found.
+    ///
+    /// # Errors
+    /// If it could not tell anything; the message names what to change.
+    pub(crate) fn new(setup: &'s Setup, config: &AuditConfig, method: Option<Method>) -> Result<Self> {
+        if let [problem, ..] = config.rules().problems().as_slice() {
+            anyhow::bail!("{problem}");
+        }
+        let plan = plan(setup, config, method);
+        check(setup, config, &plan)?;
+        let arms = arms(&config.credit, &setup.recipe.credit, plan.random)?;
+        Ok(Self { setup, config: config.clone(), plan, arms })
+    }
+
+    /// All that shapes what is found, beside the weights.
+    pub(crate) fn settings(&self) -> Value {
+        let arms: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
+        let (recipe, plan) = (&self.setup.recipe, &self.plan);
+        json!({ "recipe": recipe, "audit": self.config, "arms": arms, "folds": plan.folds, "method": plan.method })
+    }
+
+    /// Audits `policy`, whose optimiser has the mean squared gradients `squares` where there is one; what is `kept` is not found
+    /// again.
+    ///
+    /// # Errors
+    /// If responses cannot be generated or measured; a [`crate::interrupt::Stopped`] if a signal asks for a stop.
+    pub(crate) fn run(
+        &self,
+        policy: &mut Policy,
+        squares: Option<Tensor>,
+        kept: &mut Kept,
+        console: &Console,
+        interrupt: &Interrupt,
+    ) -> Result<Summary> {
+        let (setup, config) = (self.setup, &self.config);
+        let segmenter = Segmenter::new(&setup.tokenizer)?;
+        let subject = Subject {
+            policy,
+            source: audited(setup, setup.data.train.clone(), self.plan.folds.prompts, config.group, None)?,
+            continued: &|number| continued(setup, config, number),
+            segmenter: &segmenter,
+            squares,
+        };
+        let watch = Shown { console, interrupt, phase: RefCell::new(None) };
+        Ok(Summary::new(audit(&self.plan, &self.arms, subject, kept, &watch)?))
+    }
+}
+
+fn plan(setup: &Setup, config: &AuditConfig, method: Option<Method>) -> Plan {
+    let recipe = &setup.recipe;
+    let few = Layout::new(&setup.model).n_params() <= FEW_PARAMETERS;
+    let method = method.unwrap_or(if few { Method::Exact } else { Method::Differences });
+    let batch = (recipe.batch.prompts / recipe.batch.minibatches).max(1);
+    let most = if few { MOST_FOLDS } else { MOST_LARGE_FOLDS };
+    let n = (config.prompts() / batch).clamp(FEWEST_FOLDS, most);
+    Plan {
+        folds: Folds { n, prompts: config.prompts() / n, batch: batch as f64 },
+        group: config.group,
+        n_apart: (n / 4).max(4),
+        n_continued: config.continued.div_ceil(AT_ONCE),
+        each_continued: AT_ONCE * values(config).most(CONTINUED_GROUP),
+        method,
+        n_probes: config.probes,
+        metrics: METRICS.to_vec(),
+        random: random(setup),
+        signals: recipe.signals.clone(),
+        temperature: recipe.sampling.temperature,
+        max_tokens: recipe.batch.max_tokens,
+        adam_eps: recipe.optim.eps,
+    }
+}
+
+fn check(setup: &Setup, config: &AuditConfig, plan: &Plan) -> Result<()> {
+    let (there, sampling) = (setup.data.train.len(), setup.recipe.sampling);
+    let Folds { n, prompts, .. } = plan.folds;
+    let wanted = (n + plan.n_apart) * prompts;
+    ensure!(
+        wanted <= there,
+        "`budget`: asks for {wanted} different prompts, with those that heads are grouped by, and [data] has {there} to learn from; \
+         about {} responses would do",
+        there * n / (n + plan.n_apart) * config.group
+    );
+    ensure!(
+        sampling.top_p >= 1.0 && sampling.top_k == 0,
+        "[sampling] `top_p` and `top_k` cut the distribution off, and progress is told of the whole one; set top_p = 1.0 and top_k = 0 \
+         (--set sampling.top_p=1.0)"
+    );
+    ensure!(
+        config.continued == 0 || config.cuts < sampling.max_new_tokens,
+        "`cuts`: got {}, expected below [sampling] `max_new_tokens` = {}, the longest response",
+        config.cuts,
+        sampling.max_new_tokens
+    );
+    Ok(())
+}
+
+/// Anywhere, so that no strategy's own places are preferred.
+fn values(config: &AuditConfig) -> ValuesConfig {
+    let AuditConfig { cuts, continuations, .. } = *config;
+    ValuesConfig { cuts, continuations, rule: RuleConfig::Uniform(Anywhere {}), ..ValuesConfig::default() }
+}
+
+/// The randomness of the audits of a run.
+fn random(setup: &Setup) -> RunRandom {
+    RunRandom::new(setup.random.bits(Purpose::Audit, &[]))
+}
+
+/// Where the responses of call `number` come from that others continue.
+fn continued(setup: &Setup, config: &AuditConfig, number: usize) -> Result<Box<dyn RolloutSource>> {
+    let mut prompts = setup.data.train.clone();
+    prompts.shuffle(&mut random(setup).stream(Purpose::PromptOrder, &[u64::MAX]));
+    let chosen: Vec<Arc<Prompt>> = prompts.into_iter().cycle().skip(number * AT_ONCE).take(AT_ONCE).collect();
+    audited(setup, chosen, AT_ONCE, CONTINUED_GROUP, Some(&values(config)))
+}
+
+fn audited(
+    setup: &Setup,
+    prompts: Vec<Arc<Prompt>>,
+    n_prompts: usize,
+    group: usize,
+    values: Option<&ValuesConfig>,
+) -> Result<Box<dyn RolloutSource>> {
+    let explore = ExploreConfig::Group(GroupConfig { size: group });
+    let mut collector = setup.collector(Exploration { explore: &explore, values })?;
+    let sampler = SamplerConfig::Uniform(UniformConfig::default());
+    collector.sampler = sampler.settings().build(prompts, random(setup))?;
+    collector.generation.random = random(setup);
+    collector.generation.purpose = Purpose::Audit;
+    Ok(PipelineConfig::OnPolicy(OnPolicyConfig {}).settings().build(collector, n_prompts, 0))
+}
+
+/// Shows how far an audit is, and ends it where a signal asks for a stop.
+struct Shown<'a> {
+    console: &'a Console,
+    interrupt: &'a Interrupt,
+    phase: RefCell<Option<Phase>>,
+}
+
+impl Watch for Shown<'_> {
+    fn begin(&self, part: &str, total: usize) {
+        self.phase.take().into_iter().for_each(Phase::finish);
+        *self.phase.borrow_mut() = Some(self.console.step_phase(part, total as u64));
+    }
+
+    fn advance(&self, n: usize) -> Result<()> {
+        if let Some(phase) = &*self.phase.borrow() {
+            phase.advance(n as u64, "");
+        }
+        self.interrupt.check()
+    }
+}
+
+impl Run<'_> {
+    /// Audits the policy as it is now, if that is due; what there is of it for the row.
+    ///
+    /// # Errors
+    /// As [`Audit::run`].
+    pub(super) fn audit(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
+        let Some(config) = self.setup.recipe.audit.as_ref().filter(|config| config.every > 0) else {
+            return Ok(MetricRow::default());
+        };
+        if !self.step.is_multiple_of(config.every) {
+            return Ok(MetricRow::default());
+        }
+        let own = Audit::new(self.setup, config, None)?;
+        let folder = self.writer.audit_folder(self.step);
+        let mut kept = Kept::open(&folder, &own.settings())?;
+        // A policy of its own: training goes on with the same bits, and differences want every digit.
+        let network = &self.trainer.policy.network;
+        let placement = Placement { kind: tch::Kind::Float, ..network.placement };
+        let mut policy = Policy::new(network.config.clone(), network.master().copy(), placement)?;
+        let state = self.trainer.learner.state();
+        let squares = mean_squares(&state.second, state.updates, self.setup.recipe.optim.betas[1]);
+        let summary = own.run(&mut policy, squares, &mut kept, self.console, interrupt)?;
+        let title = format!("{}, step {}", self.setup.recipe.run.name, self.step);
+        summary.write(&folder, &title, "", |tokens| self.setup.tokenizer.pieces(tokens))?;
+        Ok(metrics::of_audit(&summary))
+    }
+}
+
+/// The mean of squared gradients behind an optimiser's second moments after `updates` of it.
+pub(crate) fn mean_squares(second: &Tensor, updates: u64, beta: f64) -> Option<Tensor> {
+    (updates > 0).then(|| second / (1.0 - beta.powf(updates as f64)))
+}
