@@ -97,6 +97,7 @@ fn rewards(findings: &mut Findings, recipe: &Recipe) {
                 Some(TaskKind::Question) => {
                     ("questions with an answer", "\"math\", \"numeric\" or \"choice\"")
                 }
+                Some(TaskKind::Bifurcation) => ("bifurcations", "\"bifurcation\""),
                 _ => ("Countdown problems", "\"countdown\""),
             };
             format!(
