@@ -32,6 +32,8 @@ pub(super) const WORDS: &[&str] = &[
     "Map ", ": ", "amber", "cobalt", "crimson", "emerald", "indigo", "ivory", "jade", "lilac", "maroon",
     "ochre", "olive", "pearl", "ruby", "saffron", "teal", "violet",
     // Responses to them.
+    "amber ", "cobalt ", "crimson ", "emerald ", "indigo ", "ivory ", "jade ", "lilac ",
+    "maroon ", "ochre ", "olive ", "pearl ", "ruby ", "saffron ", "teal ", "violet ",
     "left ", "right ", "up ", "down ", "north ", "south ", "east ", "west ", "owl ", "fox ", "bear ", "wolf ",
     "deer ", "hare ", "mole ", "toad ", "crow ", "dove ", "duck ", "goat ", "lamb ", "lynx ", "mouse ",
     "otter ", "tree ", "rock ", "lake ", "pond ", "hill ", "cave ", "barn ", "mill ", "well ", "gate ",

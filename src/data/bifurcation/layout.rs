@@ -8,6 +8,8 @@ pub(super) const MAX_PLACES: usize = 256;
 pub(super) enum Place {
     /// `F`: a fork, at which one of the branches is taken.
     Fork,
+    /// `s`: the sign of the fork with this number, as the prompt names it.
+    Sign(usize),
     /// `E`: the branch of the fork with this number, once more.
     Echo(usize),
     /// `d`: one of the decoys.
@@ -20,9 +22,10 @@ pub(super) enum Place {
 
 /// The places that `layout` writes; none for another character.
 pub(super) fn places(layout: &str) -> Option<Vec<Place>> {
-    let (mut echoes, mut repeats) = (0.., 0..);
+    let (mut signs, mut echoes, mut repeats) = (0.., 0.., 0..);
     let place = |character| match character {
         'F' => Some(Place::Fork),
+        's' => signs.next().map(Place::Sign),
         'E' => echoes.next().map(Place::Echo),
         'd' => Some(Place::Decoy),
         'e' => repeats.next().map(Place::Repeat),

@@ -2,9 +2,9 @@
 //! is known ([`rewards::Bifurcation::values`]).
 //!
 //! ```text
-//! prompt    Map 417: amber, cobalt.      a number that tells problems apart, and a sign for each fork
-//! layout    F..dF.E                      what stands at each place of a response, see [`layout::Place`]
-//! response  left go on owl up past left  the branch of amber is left, that of cobalt is up
+//! prompt    Map 417: amber, cobalt.            a number that tells problems apart, and a sign for each fork
+//! layout    sF..dF.E                           what stands at each place of a response, see [`layout::Place`]
+//! response  amber left go on owl up past left  the branch of amber is left, that of cobalt is up
 //! ```
 //!
 //! Which branch a sign stands for is drawn once, by the seed, and the same at every fork and in every problem: it is what can be
@@ -38,8 +38,8 @@ pub(crate) struct BifurcationConfig {
     /// different seeds meet the same problems.
     #[serde(default)]
     pub seed: u64,
-    /// What each word of a response is, a character each: `F` a fork, `E` the branch of a fork repeated, the first `E` that of
-    /// the first `F`, `d` a decoy, which may be any, `e` a decoy repeated likewise, `.` a filler, which is always the same.
+    /// What each word of a response is, a character each: `F` a fork, `s` the sign of a fork, the first `s` that of the first
+    /// `F`, `E` its branch repeated likewise, `d` a decoy, which may be any, `e` a decoy repeated, `.` a filler, always the same.
     pub layout: String,
     /// Branches of a fork, 2 to 8.
     pub branches: usize,
@@ -66,10 +66,12 @@ impl DataSettings for BifurcationConfig {
         let Self { seed: _, layout, branches, signs, decoys, train_items, eval_items } = self;
         let mut rules = Rules::default();
         let got = format!("{layout:?}");
-        let expected = format!("1 to {MAX_PLACES} characters, each one of F, E, d, e and .");
+        let expected = format!("1 to {MAX_PLACES} characters, each one of F, s, E, d, e and .");
         let n_places = places(layout).map_or(0, |places| places.len());
         rules.expect("layout", &got, &expected, (1..=MAX_PLACES).contains(&n_places));
         rules.expect("layout", &got, "at least one F", layout.contains('F'));
+        let n = |wanted| layout.chars().filter(|character| *character == wanted).count();
+        rules.expect("layout", &got, "no more s than F", n('s') <= n('F'));
         for (original, repeat) in [('F', 'E'), ('d', 'e')] {
             let expected = format!("its own {original} before each {repeat}");
             rules.expect("layout", &got, &expected, repeated(layout, original, repeat).is_some());
@@ -146,6 +148,7 @@ impl BifurcationConfig {
     pub(super) fn alternatives(&self) -> Result<Vec<Vec<String>>> {
         let words = |place| match place {
             Place::Fork | Place::Echo(_) => &BRANCHES[..self.branches],
+            Place::Sign(_) => &SIGNS[..self.signs],
             Place::Decoy | Place::Repeat(_) => &DECOYS[..self.decoys],
             Place::Filler => &FILLERS,
         };
@@ -153,13 +156,22 @@ impl BifurcationConfig {
         Ok(self.places()?.into_iter().map(|place| spaced(words(place))).collect())
     }
 
-    /// A response to `problem`. With chance `skill` a branch is the right one; else it is any, as every decoy is.
+    /// A response to `problem`, whose text is `prompt`. With chance `skill` a branch is the right one; else it is any, as every
+    /// decoy is.
     ///
     /// # Errors
     /// If the problem is not one of this configuration.
-    pub(super) fn respond(&self, problem: &Bifurcation, skill: f64, rng: &mut impl RngExt) -> Result<String> {
+    pub(super) fn respond(
+        &self,
+        prompt: &str,
+        problem: &Bifurcation,
+        skill: f64,
+        rng: &mut impl RngExt,
+    ) -> Result<String> {
         let places = self.places()?;
         let mut rights = problem.forks.iter().map(|fork| fork.right.as_str());
+        let signs: Vec<&str> =
+            prompt.split(|c: char| !c.is_alphabetic()).filter(|word| SIGNS.contains(word)).collect();
         let (mut taken, mut met, mut fillers) = (Vec::new(), Vec::new(), FILLERS.iter().copied().cycle());
         let mut text = String::new();
         for place in places {
@@ -172,6 +184,7 @@ impl BifurcationConfig {
                     taken.push(branch);
                     branch
                 }
+                Place::Sign(fork) => signs.get(fork).copied().unwrap_or_default(),
                 Place::Echo(fork) => taken.get(fork).copied().unwrap_or_default(),
                 Place::Decoy => {
                     let decoy = DECOYS[..self.decoys].choose(rng).copied().unwrap_or_default();

@@ -8,7 +8,7 @@ use rewards::{Response, RewardConfig};
 use super::*;
 use crate::text::words_tokenizer;
 
-const LAYOUT: &str = "F..dF.eEdE.";
+const LAYOUT: &str = "sF..dF.eEdEs.";
 
 fn config() -> BifurcationConfig {
     serde_json::from_value(serde_json::json!({
@@ -35,7 +35,7 @@ fn problems_are_distinct_and_a_sign_stands_for_the_same_branch_everywhere() {
         assert!(number.parse::<u32>().unwrap() < 1000);
         let problem = problem(item);
         assert_eq!(problem.words, LAYOUT.len());
-        assert_eq!(problem.forks.iter().map(|fork| fork.at).collect::<Vec<_>>(), [0, 4]);
+        assert_eq!(problem.forks.iter().map(|fork| fork.at).collect::<Vec<_>>(), [1, 5]);
         for (sign, fork) in signs.strip_suffix(".\n").unwrap().split(", ").zip(&problem.forks) {
             assert_eq!(*meaning.entry(sign.to_owned()).or_insert_with(|| fork.right.clone()), fork.right);
         }
@@ -68,9 +68,10 @@ fn few_signs_leave_branches_that_are_never_right_and_two_that_are() {
 #[test]
 fn what_cannot_be_is_refused() {
     for (layout, expected) in [
-        ("", "layout: got \"\", expected 1 to 256 characters, each one of F, E, d, e and ."),
-        ("Fx", "layout: got \"Fx\", expected 1 to 256 characters, each one of F, E, d, e and ."),
+        ("", "layout: got \"\", expected 1 to 256 characters, each one of F, s, E, d, e and ."),
+        ("Fx", "layout: got \"Fx\", expected 1 to 256 characters, each one of F, s, E, d, e and ."),
         ("..d", "layout: got \"..d\", expected at least one F"),
+        ("sFs", "layout: got \"sFs\", expected no more s than F"),
         ("EF", "layout: got \"EF\", expected its own F before each E"),
         ("FEE", "layout: got \"FEE\", expected its own F before each E"),
         ("Fde.e", "layout: got \"Fde.e\", expected its own d before each e"),
@@ -116,7 +117,7 @@ fn every_word_is_one_token() {
 proptest! {
     #[test]
     fn a_response_is_as_the_layout_has_it(
-        layout in "[FEde.]{1,40}", (seed, skill) in (0u64..1000, 0usize..3),
+        layout in "[FsEde.]{1,40}", (seed, skill) in (0u64..1000, 0usize..3),
     ) {
         let skill = [0.0, 0.5, 1.0][skill];
         let config = BifurcationConfig { layout, seed, train_items: 4, eval_items: 1, ..config() };
@@ -125,12 +126,14 @@ proptest! {
         let grader = grader.settings().build(&[]).unwrap();
         for item in config.items().unwrap().train {
             let mut rng = RunRandom::new(seed).stream(Purpose::Demonstrations, &[]);
-            let text = config.respond(problem(&item), skill, &mut rng).unwrap();
+            let text = config.respond(&item.text, problem(&item), skill, &mut rng).unwrap();
             let words: Vec<&str> = text.split_whitespace().collect();
             prop_assert_eq!(words.len(), config.layout.len());
             let of = |kind: char| -> Vec<&str> {
                 config.layout.chars().zip(&words).filter(|(c, _)| *c == kind).map(|(_, word)| *word).collect()
             };
+            let signs = item.text.split_once(": ").unwrap().1.trim_end_matches(".\n");
+            prop_assert!(signs.split(", ").collect::<Vec<_>>().starts_with(&of('s')));
             prop_assert!(of('F').starts_with(&of('E')) && of('d').starts_with(&of('e')));
             prop_assert!(of('F').iter().all(|word| BRANCHES[..3].contains(word)));
             prop_assert!(of('d').iter().all(|word| DECOYS[..5].contains(word)));

@@ -392,50 +392,73 @@ mod tests {
         counts.values().map(|count| *count as f64 / n).map(|p| -p * p.ln()).sum()
     }
 
-    /// The words by the grammar, the search by counting what is drawn for each of some problems.
+    /// Where the entropy of texts is, nats a text.
+    #[derive(Default)]
+    struct Shares {
+        words: f64,
+        operators: f64,
+        operands: f64,
+        stops: f64,
+    }
+
+    /// The words by the grammar, the search by counting what is drawn of `item`.
+    fn shares(item: &Countdown, n_draws: usize, rng: &mut impl RngExt) -> Shares {
+        let mut all = Shares::default();
+        let (mut plans, mut attempts) = (HashMap::new(), HashMap::new());
+        for _ in 0..n_draws {
+            all.words += nats(OPENING);
+            let search = search(item, &config(Style::Spoken), rng);
+            for attempt in &search {
+                all.words += nats_of_chance(HESITATES) + HESITATES * nats(HESITATION);
+                all.words += nats(&[FIRST, THEN]) + nats(verdict(attempt.value, item.target));
+                if attempt.value != item.target {
+                    all.words += nats_of_chance(COMMENTS) + COMMENTS * nats(COMMENT);
+                    all.stops += nats_of_chance(0.5);
+                }
+                let signs: String = attempt.steps.iter().map(|step| step.operator).collect();
+                *plans.entry(signs).or_default() += 1;
+                *attempts.entry(attempt.written_steps()).or_default() += 1;
+            }
+            if search.last().is_some_and(|last| last.value != item.target) {
+                all.words += nats(RESIGNATION);
+            }
+        }
+        let n_attempts = attempts.values().sum::<usize>() as f64;
+        all.operators = n_attempts * nats_of_counts(&plans);
+        all.operands = n_attempts * (nats_of_counts(&attempts) - nats_of_counts(&plans));
+        all
+    }
+
     #[test]
     fn most_of_the_entropy_is_in_words_that_do_not_matter() {
+        const DRAWS: usize = 1500;
         let tokenizer = words_tokenizer().unwrap();
-        let (mut words, mut operators, mut operands, mut stops, mut tokens) = (0.0, 0.0, 0.0, 0.0, 0);
         let items = problems(40, [3, 3]);
+        let mut all = Shares::default();
         for (item, number) in items.iter().zip(0u64..) {
-            let mut rng = RunRandom::new(1).stream(Purpose::Demonstrations, &[number]);
-            let (mut plans, mut attempts, mut n_attempts) = (HashMap::new(), HashMap::new(), 0);
-            let n_draws = 3000;
-            for _ in 0..n_draws {
-                for attempt in search(item, &config(Style::Spoken), &mut rng) {
-                    let hit = attempt.value == item.target;
-                    words += nats_of_chance(HESITATES) + HESITATES * nats(HESITATION);
-                    words += nats(&[FIRST, THEN]) + nats(verdict(attempt.value, item.target));
-                    if !hit {
-                        words += nats_of_chance(COMMENTS) + COMMENTS * nats(COMMENT);
-                        stops += nats_of_chance(0.5) / f64::from(n_draws);
-                    }
-                    let signs: String = attempt.steps.iter().map(|step| step.operator).collect();
-                    *plans.entry(signs).or_default() += 1;
-                    *attempts.entry(attempt.written_steps()).or_default() += 1;
-                    n_attempts += 1;
-                }
-                words += nats(OPENING);
-            }
-            let per_draw = f64::from(n_attempts) / f64::from(n_draws);
-            operators += per_draw * nats_of_counts(&plans);
-            operands += per_draw * (nats_of_counts(&attempts) - nats_of_counts(&plans));
+            let rng = &mut RunRandom::new(1).stream(Purpose::Demonstrations, &[number]);
+            let Shares { words, operators, operands, stops } = shares(item, DRAWS, rng);
+            all.words += words;
+            all.operators += operators;
+            all.operands += operands;
+            all.stops += stops;
         }
-        let texts: Vec<String> =
-            items.iter().zip(0..).map(|(item, i)| demo(item, Style::Spoken, i)).collect();
-        texts.iter().for_each(|text| tokens += tokenizer.encode(text).unwrap().len());
-        let n = items.len() as f64;
-        let (words, operators, operands, stops) =
-            (words / n / 3000.0, operators / n, operands / n, stops / n);
+        let n = (items.len() * DRAWS) as f64;
+        let Shares { words, operators, operands, stops } = all;
         let total = words + operators + operands + stops;
+        let texts: Vec<String> = items.iter().zip(0..).map(|(item, i)| demo(item, Style::Spoken, i)).collect();
+        let tokens: usize = texts.iter().map(|text| tokenizer.encode(text).unwrap().len()).sum();
         println!(
-            "nats a text: words {words:.1}, operators {operators:.1}, operands and order {operands:.1}, stopping {stops:.1}; \
-             words {:.0} %; {:.0} tokens a text",
+            "nats a text: words {:.1}, operators {:.1}, operands and their order {:.1}, stopping {:.1}; words {:.0} %; \
+             {:.0} tokens a text\n{}",
+            words / n,
+            operators / n,
+            operands / n,
+            stops / n,
             100.0 * words / total,
-            tokens as f64 / n
+            tokens as f64 / items.len() as f64,
+            texts[..4].join("\n\n")
         );
-        println!("{}", texts[..3].join("\n\n"));
         assert!(words / total > 0.75, "{words} of {total}");
     }
 }

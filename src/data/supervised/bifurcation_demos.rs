@@ -94,7 +94,7 @@ impl Texts for Responses {
     fn example(&self, i: usize, number: u64, random: &RunRandom) -> Result<Example> {
         let (prompt, problem) = &self.problems[i];
         let rng = &mut random.stream(Purpose::Demonstrations, &[number]);
-        let text = self.config.respond(problem, self.skill, rng)?;
+        let text = self.config.respond(&prompt.text, problem, self.skill, rng)?;
         let example = example(prompt.tokens.clone(), &text, &self.tokenizer)?;
         let within = self.limits.check(example.prompt.len(), example.response.len());
         within.with_context(|| format!("demonstration {number}"))?;

@@ -11,6 +11,10 @@ fn mistake(from: &str, to: &str, expected: &str) {
 }
 
 /// One that only a file and a line of the registry know is explained as the others are.
+/// Other problems than those of the base.
+const FORKS: &str =
+    "data={type=\"bifurcation\", layout=\"F.dE\", branches=4, signs=4, train_items=1000, eval_items=10}";
+
 #[test]
 fn a_strategy_that_was_added_is_explained() {
     let said = |entry: &str| parse(BASE, &[entry]).unwrap_err().to_string();
@@ -352,6 +356,34 @@ fn the_sense_of_the_whole_is_checked() {
         (
             &["reward=[{type=\"math\"}]"][..],
             "[[reward]] #1 `type`: got a grader that cannot judge the problems of [data], Countdown problems; expected one that can",
+        ),
+        (
+            &["reward=[{type=\"bifurcation\"}]"][..],
+            "[[reward]] #1 `type`: got a grader that cannot judge the problems of [data], Countdown problems; expected one that can",
+        ),
+        (
+            &["sft.source={type=\"bifurcation_demos\"}"][..],
+            "[sft.source] `type`: got \"bifurcation_demos\", expected \"countdown_demos\", since [data] has other problems than \
+             bifurcations",
+        ),
+        (
+            &[FORKS, "sft.source={type=\"bifurcation_demos\"}"][..],
+            "[[reward]] #1 `type`: got a grader that cannot judge the problems of [data], bifurcations; expected one that can, \
+             such as \"bifurcation\"",
+        ),
+        (
+            &[FORKS, "reward=[{type=\"bifurcation\"}]"][..],
+            "[sft.source] `type`: got \"countdown_demos\", expected \"bifurcation_demos\", since [data] has other problems than \
+             Countdown",
+        ),
+        (
+            &[
+                FORKS,
+                "data.layout=EF",
+                "reward=[{type=\"bifurcation\"}]",
+                "sft.source={type=\"bifurcation_demos\", skill=0.1}",
+            ][..],
+            "[data] `layout`: got \"EF\", expected its own F before each E",
         ),
         (
             &["reward=[{type=\"format\", tags=[\"answer\"]}, {type=\"length\", max=80, buffer=20}]"][..],
