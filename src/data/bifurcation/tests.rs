@@ -114,14 +114,26 @@ fn every_word_is_one_token() {
     }
 }
 
+/// `layout` behind a fork, without what repeats more than there is.
+fn possible(layout: &str) -> String {
+    let mut kept = String::from("F");
+    for character in layout.chars() {
+        let longer = BifurcationConfig { layout: format!("{kept}{character}"), ..config() };
+        if longer.rules().problems().is_empty() {
+            kept = longer.layout;
+        }
+    }
+    kept
+}
+
 proptest! {
     #[test]
     fn a_response_is_as_the_layout_has_it(
         layout in "[FsEde.]{1,40}", (seed, skill) in (0u64..1000, 0usize..3),
     ) {
         let skill = [0.0, 0.5, 1.0][skill];
+        let layout = possible(&layout);
         let config = BifurcationConfig { layout, seed, train_items: 4, eval_items: 1, ..config() };
-        prop_assume!(config.rules().problems().is_empty());
         let grader: RewardConfig = serde_json::from_str(r#"{"type": "bifurcation"}"#).unwrap();
         let grader = grader.settings().build(&[]).unwrap();
         for item in config.items().unwrap().train {

@@ -446,7 +446,8 @@ mod tests {
         let n = (items.len() * DRAWS) as f64;
         let Shares { words, operators, operands, stops } = all;
         let total = words + operators + operands + stops;
-        let texts: Vec<String> = items.iter().zip(0..).map(|(item, i)| demo(item, Style::Spoken, i)).collect();
+        let texts: Vec<String> =
+            items.iter().zip(0..).map(|(item, i)| demo(item, Style::Spoken, i)).collect();
         let tokens: usize = texts.iter().map(|text| tokenizer.encode(text).unwrap().len()).sum();
         println!(
             "nats a text: words {:.1}, operators {:.1}, operands and their order {:.1}, stopping {:.1}; words {:.0} %; \

@@ -127,7 +127,7 @@ fn mistakes_about_sections_are_explained() {
         [
             "x.toml: [run] is missing; it needs `name`, `steps`",
             "x.toml: [model] is missing; its keys are `path`, `hub`, `revision`, `scratch`, `dtype`, `device`, `backend`",
-            "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"arithmetic\", \"files\"",
+            "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"arithmetic\", \"bifurcation\", \"files\"",
             "x.toml: [explore] is missing; it needs `type`: one of \"group\", \"tree\"",
         ]
     );
@@ -235,7 +235,7 @@ fn every_problem_is_reported_at_once() {
         problems(&text, &["loss.kl.estimator=k3", "sampling.top_p=2"]),
         [
             "x.toml:4: [run] `steps`: got 0, expected at least 1",
-            "x.toml:16: [sft.source] `type` is missing; it takes one of \"countdown_demos\", \"jsonl\"",
+            "x.toml:16: [sft.source] `type` is missing; it takes one of \"countdown_demos\", \"bifurcation_demos\", \"jsonl\"",
             "x.toml:31: [explore] `sizes` is not a key of type = \"group\"; did you mean `size`?",
             "x.toml:39: [[reward]] #1 `weight`: got NaN, expected a finite number",
             "x.toml:40: [[reward]] #1 `preset`: got 1, expected one of \"exact\", \"tinyzero\", \"nano_aha\", \"grpo_zero\"",
