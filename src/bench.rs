@@ -18,6 +18,7 @@ use crate::credit::strategy::CreditConfig;
 use crate::data::PromptBuilder;
 use crate::data::sampler::{SamplerState, UniformState};
 use crate::files::read_regular_text;
+use crate::hub::preset;
 use crate::learner::LearnerConfig;
 use crate::loss::LossConfig;
 use crate::model::{
@@ -32,7 +33,7 @@ use crate::score::Judge;
 use crate::signal::{DecodePlan, SignalConfig};
 use crate::stats::median;
 use crate::step::{StepConfig, Times, Trainer, Unwatched};
-use crate::text::{Tokenizer, countdown_tokenizer};
+use crate::text::Tokenizer;
 use crate::types::{GenRequest, Progress, Prompt, Purpose, RunRandom, SharedPrefix, Step};
 
 /// The work of a benchmark.
@@ -122,8 +123,7 @@ pub(crate) fn bench(config: &BenchConfig) -> Result<BenchReport> {
             (Policy::load(dir, shape, placement)?, tokenizer)
         }
         None => {
-            let tokenizer = countdown_tokenizer()?;
-            let shape = Preset::Countdown2m.config(i64::try_from(tokenizer.vocab_size())?);
+            let (shape, tokenizer) = preset(Preset::Countdown2m)?;
             (Policy::scratch(shape, &RunRandom::new(0), placement)?, tokenizer)
         }
     };

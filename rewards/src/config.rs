@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChoiceConfig, CommandConfig, CountdownConfig, FormatConfig, HttpConfig, LengthConfig, MathConfig,
-    NumericConfig, Reward, Rules, TaskKind,
+    BifurcationConfig, ChoiceConfig, CommandConfig, CountdownConfig, FormatConfig, HttpConfig, LengthConfig,
+    MathConfig, NumericConfig, Reward, Rules, TaskKind,
 };
 
 /// A grader as a recipe writes it, with its own keys.
@@ -20,6 +20,9 @@ pub enum RewardConfig {
     Numeric(NumericConfig),
     /// 1 where the response to a question with options claims the right letter and no other, else 0.
     Choice(ChoiceConfig),
+    /// 1 where a response to a bifurcation problem has the right number of words and takes the right branch at every fork,
+    /// else 0.
+    Bifurcation(BifurcationConfig),
     /// 1 where the response has the form that is asked for, by `tags` or by `pattern`, else 0; says nothing on correctness.
     Format(FormatConfig),
     /// Falls from 0 to -1 as a response comes near a length (the soft overlong punishment of DAPO); says nothing on
@@ -77,6 +80,7 @@ impl RewardConfig {
             Self::Math(config) => config,
             Self::Numeric(config) => config,
             Self::Choice(config) => config,
+            Self::Bifurcation(config) => config,
             Self::Format(config) => config,
             Self::Length(config) => config,
             Self::Command(config) => config,

@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 mod announce;
+mod bifurcation;
 mod boxed;
 mod choice;
 mod claim;
@@ -33,6 +34,7 @@ mod thought;
 mod verdict;
 mod whole;
 
+pub use bifurcation::{Bifurcation, BifurcationConfig, BifurcationReward, Branching};
 pub use choice::{ChoiceConfig, ChoiceReward};
 pub use config::{RewardConfig, RewardSettings};
 pub use countdown::{Countdown, CountdownConfig, CountdownReward};
@@ -64,6 +66,8 @@ pub enum Task {
     Countdown(Countdown),
     /// Answer a question whose answer is known.
     Question(Question),
+    /// Take the right branch at every fork.
+    Bifurcation(Bifurcation),
 }
 
 /// Kinds of tasks, by which graders differ.
@@ -73,6 +77,8 @@ pub enum TaskKind {
     Countdown,
     /// See [`Task::Question`].
     Question,
+    /// See [`Task::Bifurcation`].
+    Bifurcation,
 }
 
 /// What a grader sees of a response.

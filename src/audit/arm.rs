@@ -10,6 +10,9 @@ use crate::types::{Needs, RunRandom, Step};
 /// The arm that the others are compared with: its expected gradient is that of the mean reward.
 pub(crate) const UNIFORM: &str = "uniform";
 
+/// The arm of segments that are paid by continuing both of their ends.
+pub(crate) const SEGMENT: &str = "segment";
+
 /// One arm.
 pub(crate) struct Arm {
     /// What it is called.
@@ -18,15 +21,34 @@ pub(crate) struct Arm {
     pub credit: Credit,
 }
 
+impl Arm {
+    /// Whether it goes by responses that continue others.
+    pub(crate) fn continues(&self) -> bool {
+        self.credit.estimator.settings().continues()
+    }
+}
+
 /// The arms called `names`, uniform before all of them; without names every strategy, each that has one with its shuffled
-/// control. A strategy has the settings of its entry in `chain` where that has one.
+/// control. A strategy has the settings of its entry in `chain` where that has one. An `advantage` that continues responses is an
+/// arm too, called by its type.
 ///
 /// # Errors
 /// If there is no strategy of a name; the message names all there are.
-pub(crate) fn arms(names: &[String], chain: &[CreditEntry], random: RunRandom) -> Result<Vec<Arm>> {
+pub(crate) fn arms(
+    names: &[String],
+    chain: &[CreditEntry],
+    advantage: AdvantageConfig,
+    random: RunRandom,
+) -> Result<Vec<Arm>> {
     let all: Vec<String> = if names.is_empty() { everything() } else { names.to_vec() };
     let mut entries: Vec<CreditEntry> = Vec::new();
-    for name in &all {
+    let asked = |name: &str| names.is_empty() || names.iter().any(|own| own == name);
+    let continued = Some(advantage).filter(|own| own.settings().continues() && asked(own.name()));
+    ensure!(
+        continued.is_some() || !names.iter().any(|name| name == SEGMENT),
+        "{SEGMENT}: the recipe has no [values] that it could go by; audit one with [advantage] type = \"{SEGMENT}\""
+    );
+    for name in all.iter().filter(|name| *name != SEGMENT) {
         let wanted = CreditEntry::named(name)?;
         if wanted.strategy.is_uniform() || entries.iter().any(|known| known.name() == wanted.name()) {
             continue;
@@ -35,13 +57,18 @@ pub(crate) fn arms(names: &[String], chain: &[CreditEntry], random: RunRandom) -
         entries
             .push(own.map_or(wanted.clone(), |own| CreditEntry { shuffle: wanted.shuffle, ..own.clone() }));
     }
-    ensure!(!entries.is_empty(), "there is no strategy to compare with uniform; name one, such as rhythm");
+    ensure!(
+        continued.is_some() || !entries.is_empty(),
+        "there is no strategy to compare with uniform; name one, such as rhythm"
+    );
     let shaped = entries.into_iter().map(|entry| {
         // What is audited is what it does where it does something, whatever the step.
         let strategies = vec![entry.build(random, Step::MAX)];
         Arm { name: entry.name(), credit: Credit { strategies, ..unbiased() } }
     });
-    Ok(std::iter::once(Arm { name: UNIFORM.to_owned(), credit: unbiased() }).chain(shaped).collect())
+    let uniform = Arm { name: UNIFORM.to_owned(), credit: unbiased() };
+    let continued = continued.map(|own| Arm { name: own.name().to_owned(), credit: Credit::new(own) });
+    Ok(std::iter::once(uniform).chain(shaped).chain(continued).collect())
 }
 
 /// What all of `arms` must know of responses.
@@ -62,5 +89,5 @@ fn everything() -> Vec<String> {
         let control = control.map(|entry| CreditEntry { shuffle: true, ..entry }.name());
         std::iter::once((*name).to_owned()).chain(control).collect::<Vec<_>>()
     };
-    CreditConfig::NAMES.iter().filter(|name| **name != "late").flat_map(|name| with_control(&name)).collect()
+    CreditConfig::NAMES.iter().filter(|name| **name != "late").flat_map(with_control).collect()
 }

@@ -3,19 +3,21 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Budget;
+use super::arm::SEGMENT;
 use crate::credit::strategy::CreditEntry;
 use crate::types::Rules;
 
 /// Audits of the policy while it trains, which change nothing of the run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AuditConfig {
-    /// Steps from one audit to the next, one before the first step among them; 0: none.
+    /// Steps from one audit to the next; 0: none.
     pub every: u64,
     /// Strategies that are audited, `shuffled_` before a name for its control; empty: all of them with their controls.
     pub credit: Vec<String>,
-    /// Responses of an audit.
-    pub budget: usize,
+    /// What an audit may take: a number of responses, or of minutes such as "10m".
+    pub budget: Budget,
     /// Responses to each prompt.
     pub group: usize,
     /// Prompts whose responses are continued, to find where the reward is decided; 0: none.
@@ -33,7 +35,7 @@ impl Default for AuditConfig {
         Self {
             every: 0,
             credit: Vec::new(),
-            budget: 4608,
+            budget: Budget::Responses(4608),
             group: 8,
             continued: 64,
             cuts: 8,
@@ -49,14 +51,18 @@ impl AuditConfig {
     pub(crate) fn rules(&self) -> Rules {
         let Self { every: _, credit, budget, group, continued, cuts, continuations, probes } = self;
         let mut rules = Rules::default();
-        for name in credit {
+        for name in credit.iter().filter(|name| *name != SEGMENT) {
             let wrong = CreditEntry::named(name).err();
             rules.forbid(wrong.is_some(), &["credit"], || {
-                format!(": {:#}", wrong.unwrap_or_else(|| anyhow::anyhow!("")))
+                wrong.map_or_else(String::new, |wrong| format!(": {wrong:#}"))
             });
         }
         rules.expect("group", group, "at least 2, since responses to a prompt are compared", *group >= 2);
-        rules.expect("budget", budget, "at least 12 prompts of `group` responses", *budget >= 12 * group);
+        let is_enough = match budget {
+            Budget::Responses(responses) => *responses >= 12 * group,
+            Budget::Minutes(minutes) => minutes.is_finite() && *minutes > 0.0,
+        };
+        rules.expect("budget", budget, "at least 12 prompts of `group` responses, or minutes", is_enough);
         rules.positive("probes", *probes);
         if *continued > 0 {
             rules.positive("cuts", *cuts);
@@ -64,12 +70,6 @@ impl AuditConfig {
             rules.expect("continuations", continuations, expected, *continuations >= 2);
         }
         rules
-    }
-
-    /// Prompts of an audit.
-    #[must_use]
-    pub(crate) fn prompts(&self) -> usize {
-        self.budget / self.group.max(1)
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
     fn what_gives_no_audit_is_named_by_key() {
         let broken = AuditConfig {
             credit: vec!["rhythm".into(), "rythm".into()],
-            budget: 8,
+            budget: Budget::Responses(8),
             group: 1,
             cuts: 0,
             continuations: 1,

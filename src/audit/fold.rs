@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::arm::Arm;
 use crate::batch::Sequence;
 use crate::learner::Weighted;
-use crate::types::{CreditedTree, MeasuredTree, PathField};
+use crate::types::{CreditedTree, MeasuredTree, PathField, Tree};
 
 /// The responses of a batch of prompts.
 pub(crate) struct Fold {
@@ -13,6 +13,8 @@ pub(crate) struct Fold {
     pub trees: Vec<MeasuredTree>,
     /// What each arm makes of them, in order.
     pub arms: Vec<Shaped>,
+    /// Tokens of the responses, and those that were generated beside them to find what they are worth.
+    pub n_tokens: [usize; 2],
 }
 
 /// What an arm makes of a fold.
@@ -24,20 +26,32 @@ pub(crate) struct Shaped {
 }
 
 impl Fold {
-    /// `trees` under each of `arms`.
+    /// `trees` under each of `arms`; `continued` are the same with the responses that continue them, where there are any.
     ///
     /// # Errors
     /// If something that an arm goes by was not measured.
-    pub(crate) fn new(trees: Vec<MeasuredTree>, arms: &[Arm]) -> Result<Self> {
+    pub(crate) fn new(trees: Vec<MeasuredTree>, continued: &[Tree], arms: &[Arm]) -> Result<Self> {
         let n: usize = trees.iter().map(|tree| tree.tree.leaves.len()).sum();
+        let whole = |arm: &Arm| match arm.continues() {
+            true => continued.iter().cloned().map(MeasuredTree::bare).collect(),
+            false => trees.clone(),
+        };
         let shaped = arms.iter().map(|arm| {
-            let (credited, _) = arm.credit.assign(trees.clone(), 1, 0.0)?;
-            let share = |tree: CreditedTree| (tree.advantages.map(|_, _, a| a / n as f32), tree.gains);
-            let (weights, gains) = credited.into_iter().map(share).unzip();
+            let (credited, _) = arm.credit.assign(whole(arm), 1, 0.0)?;
+            // Responses come before those who continue them.
+            let own = |field: &PathField<f32>, tree: &MeasuredTree, scale: f32| {
+                PathField::from_fn(&tree.tree, |leaf, t| field.path(leaf)[t] * scale)
+            };
+            let share = |(credited, tree): (CreditedTree, &MeasuredTree)| {
+                (own(&credited.advantages, tree, 1.0 / n as f32), own(&credited.gains, tree, 1.0))
+            };
+            let (weights, gains) = credited.into_iter().zip(&trees).map(share).unzip();
             Ok(Shaped { weights, gains })
         });
         let arms = shaped.collect::<Result<_>>()?;
-        Ok(Self { trees, arms })
+        let tokens: usize = trees.iter().map(|tree| tree.tree.n_tokens()).sum();
+        let all: usize = continued.iter().map(Tree::n_sampled_tokens).sum();
+        Ok(Self { trees, arms, n_tokens: [tokens, all.saturating_sub(tokens)] })
     }
 
     /// Its responses, leaf after leaf.

@@ -5,7 +5,7 @@
 //! ```
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -14,11 +14,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::files::read_regular_text;
+use crate::files::{Lock, append_to, read_regular_text, write_whole};
 
 /// Name of the file.
 const FILE: &str = "kept.jsonl";
-/// Bytes of it that are read at most.
+/// Held while an audit writes.
+const LOCK: &str = ".lock";
+/// Bytes of the file that are read at most.
 const LARGEST: u64 = 1 << 30;
 
 /// A piece of an audit.
@@ -33,6 +35,8 @@ struct Piece {
 pub(crate) struct Kept {
     pieces: HashMap<String, Value>,
     file: Option<(PathBuf, File)>,
+    /// So that two processes do not write into one folder.
+    _lock: Option<Lock>,
 }
 
 impl Kept {
@@ -43,6 +47,12 @@ impl Kept {
     pub(crate) fn open(folder: &Path, settings: &Value) -> Result<Self> {
         let path = folder.join(FILE);
         std::fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))?;
+        let lock = Lock::try_acquire(&folder.join(LOCK))?.with_context(|| {
+            format!(
+                "{}: another process audits into this folder; wait for it or choose another with --out",
+                folder.display()
+            )
+        })?;
         let text = if path.exists() { read_regular_text(&path, LARGEST)? } else { String::new() };
         let mut lines = text.lines();
         let mut whole = String::new();
@@ -63,9 +73,9 @@ impl Kept {
             whole += &format!("{line}\n");
             pieces.insert(piece.key, piece.value);
         }
-        crate::files::write_whole(&path, |w| Ok(w.write_all(whole.as_bytes())?))?;
-        let file = OpenOptions::new().append(true).open(&path).with_context(|| path.display().to_string())?;
-        Ok(Self { pieces, file: Some((path, file)) })
+        write_whole(&path, |w| Ok(w.write_all(whole.as_bytes())?))?;
+        let file = append_to(&path)?;
+        Ok(Self { pieces, file: Some((path, file)), _lock: Some(lock) })
     }
 
     /// How many pieces there are.
@@ -128,11 +138,16 @@ mod tests {
             (made(&mut kept, "a", 0.1), made(&mut kept, "b", 2.0), made(&mut kept, "a", 3.0)),
             (0.1, 2.0, 0.1)
         );
+        drop(kept);
         let file = dir.path().join(FILE);
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, &text[..text.len() - 4]).unwrap();
         let mut kept = Kept::open(dir.path(), &settings).unwrap();
         assert_eq!((kept.n(), made(&mut kept, "a", 5.0), made(&mut kept, "b", 4.0)), (1, 0.1, 4.0));
+        assert!(
+            Kept::open(dir.path(), &settings).err().unwrap().to_string().contains("another process audits")
+        );
+        drop(kept);
         assert_eq!(Kept::open(dir.path(), &settings).unwrap().n(), 2);
         let error = Kept::open(dir.path(), &json!({ "prompts": 9 })).err().unwrap().to_string();
         assert!(error.contains("`prompts` is 8 there and 9 now"), "{error}");

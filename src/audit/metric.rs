@@ -114,7 +114,7 @@ mod tests {
         let of = |metric: &Metric| metric.products(&x, &y).unwrap();
         let rows = |rows: [[f64; 2]; 2]| Square::from_fn(2, |a, b| rows[a][b]);
         assert_eq!(of(&Metric::raw()), rows([[6.0, 5.0], [0.0, -1.0]]));
-        assert_eq!(of(&Metric::body(3, &[1..2])), rows([[4.0, 5.0], [-1.0, -1.0]]));
+        assert_eq!(of(&Metric::body(3, std::slice::from_ref(&(1..2)))), rows([[4.0, 5.0], [-1.0, -1.0]]));
         // Weights 2, 1 and 1/2.
         let adam = Metric::adam(&Tensor::from_slice(&[0.25f32, 1.0, 4.0]), 0.0);
         assert_eq!(of(&adam), rows([[5.5, 5.5], [0.5, -0.5]]));

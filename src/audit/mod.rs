@@ -9,6 +9,7 @@
 //! measure and [`ceiling`] for what is left to gain.
 
 mod arm;
+mod budget;
 mod capture;
 mod ceiling;
 mod config;
@@ -17,8 +18,10 @@ mod fold;
 mod gradients;
 mod gram;
 mod kept;
+mod known;
 mod merit;
 mod metric;
+mod pace;
 mod policy;
 mod report;
 mod sampling;
@@ -35,10 +38,12 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 pub(crate) use arm::{Arm, arms};
+pub(crate) use budget::Budget;
 pub(crate) use config::AuditConfig;
 pub(crate) use kept::Kept;
 pub(crate) use merit::Folds;
 pub(crate) use metric::MetricKind;
+pub(crate) use pace::{Pace, pace};
 pub(crate) use summary::Summary;
 
 use self::capture::{Captures, Decided, captures};
@@ -52,6 +57,8 @@ use crate::measure::Passes;
 use crate::model::Policy;
 use crate::pipeline::RolloutSource;
 use crate::signal::{Grouping, Segmenter, SignalConfig};
+use crate::stats::mean;
+use crate::text::Tokenizer;
 use crate::types::RunRandom;
 
 /// How the products of gradients are found.
@@ -105,6 +112,8 @@ pub(crate) struct Subject<'a> {
     pub continued: &'a dyn Fn(usize) -> Result<Box<dyn RolloutSource>>,
     /// Cuts responses into steps.
     pub segmenter: &'a Segmenter,
+    /// Of the policy.
+    pub tokenizer: &'a Tokenizer,
     /// Mean of squared gradients, `[n_params]`, where an optimiser has one.
     pub squares: Option<Tensor>,
 }
@@ -143,12 +152,16 @@ pub(crate) struct Findings {
     pub reward: f64,
     /// Number of prompts whose responses differ in reward.
     pub n_mixed: usize,
+    /// Tokens that are generated for a response of each arm, relative to uniform.
+    pub tokens_each: Vec<f64>,
     /// In each metric.
     pub metrics: Vec<InMetric>,
     /// Token by token.
     pub tokens: Tokens,
-    /// Where the reward is decided.
+    /// Where the reward is decided, by continuing responses.
     pub captures: Option<Captures>,
+    /// Where it is decided, token by token, if the task tells the value of every prefix.
+    pub known: Option<Captures>,
 }
 
 /// Audits `subject`; what is `kept` already is not found again.
@@ -162,7 +175,7 @@ pub(crate) fn audit(
     kept: &mut Kept,
     watch: &dyn Watch,
 ) -> Result<Findings> {
-    let Subject { policy, mut source, continued, segmenter, squares } = subject;
+    let Subject { policy, mut source, continued, segmenter, tokenizer, squares } = subject;
     let check = || watch.advance(0);
     let passes = Passes { max_tokens: plan.max_tokens, check: &check };
     let mut sampling = Sampling { plan, arms, grouping: Grouping::default(), passes };
@@ -188,7 +201,9 @@ pub(crate) fn audit(
         });
         decided.extend(own?);
     }
-    let captures = (!decided.is_empty()).then(|| captures(&decided, arms.len(), plan.random));
+    let by_continuing = (!decided.is_empty()).then(|| captures(&decided, arms.len(), plan.random));
+    let known = known::known(&folds, policy, tokenizer, plan.temperature, passes)?;
+    let by_task = known.map(|decided| captures(&decided, arms.len(), plan.random));
 
     let mut audited = Audited { policy, temperature: plan.temperature, passes };
     watch.begin("gradients of uniform", 0);
@@ -210,18 +225,33 @@ pub(crate) fn audit(
     let tokens = kept.piece("tokens", || {
         tokens::tokens(&mut audited, &folds, &uniform, &metrics, plan, segmenter, watch)
     })?;
-    let trees = || folds.iter().flat_map(|fold| &fold.trees).map(|tree| &tree.tree);
-    let rewards: Vec<f64> = trees().flat_map(|tree| tree.graded().map(|leaf| leaf.verdict.value)).collect();
     Ok(Findings {
-        arms: arms.iter().map(|arm| arm.name.clone()).collect(),
-        folds: plan.folds,
-        n_responses: trees().map(|tree| tree.leaves.len()).sum(),
-        reward: crate::stats::mean(&rewards),
-        n_mixed: trees().filter(|tree| tree.has_signal()).count(),
         metrics: found,
-        tokens,
-        captures,
+        captures: by_continuing,
+        known: by_task,
+        ..Findings::of_folds(plan, arms, &folds, tokens)
     })
+}
+
+impl Findings {
+    /// What `folds` say of themselves, and their `tokens`.
+    fn of_folds(plan: &Plan, arms: &[Arm], folds: &[Fold], tokens: Tokens) -> Self {
+        let trees = || folds.iter().flat_map(|fold| &fold.trees).map(|tree| &tree.tree);
+        let rewards: Vec<f64> =
+            trees().flat_map(|tree| tree.graded().map(|leaf| leaf.verdict.value)).collect();
+        Self {
+            arms: arms.iter().map(|arm| arm.name.clone()).collect(),
+            folds: plan.folds,
+            n_responses: trees().map(|tree| tree.leaves.len()).sum(),
+            reward: mean(&rewards),
+            n_mixed: trees().filter(|tree| tree.has_signal()).count(),
+            tokens_each: arms.iter().map(|arm| if arm.continues() { beside(folds) } else { 1.0 }).collect(),
+            metrics: Vec::new(),
+            tokens,
+            captures: None,
+            known: None,
+        }
+    }
 }
 
 fn metric(kind: MetricKind, audited: &Audited<'_>, squares: &Tensor, eps: f64) -> Metric {
@@ -233,6 +263,12 @@ fn metric(kind: MetricKind, audited: &Audited<'_>, squares: &Tensor, eps: f64) -
             Metric::body(layout.n_params(), &layout.vocabulary())
         }
     }
+}
+
+/// Tokens of a response with those that continue it, over its own.
+fn beside(folds: &[Fold]) -> f64 {
+    let sum = |i: usize| folds.iter().map(|fold| fold.n_tokens[i]).sum::<usize>() as f64;
+    1.0 + sum(1) / sum(0).max(1.0)
 }
 
 /// Products from the gradients of every arm.

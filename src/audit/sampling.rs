@@ -9,7 +9,7 @@ use super::{Plan, Watch};
 use crate::credit::values::{Stop, Values, squared_change};
 use crate::measure::{Measures, Models, Passes, measure};
 use crate::model::Policy;
-use crate::pipeline::RolloutSource;
+use crate::pipeline::{RolloutBatch, RolloutSource};
 use crate::signal::{Grouping, Regroup, SignalConfig};
 use crate::stats::variance;
 use crate::types::{HeadSignals, MeasuredTree, Needs, RatioStart, Step, Tree};
@@ -36,8 +36,12 @@ impl Sampling<'_> {
         watch: &dyn Watch,
     ) -> Result<Fold> {
         let step = number as Step + 1;
-        let batch = source.next(policy, step, &mut |n| watch.advance(n))?;
-        Fold::new(self.measured(policy, batch.trees, batch.signals, step)?, self.arms)
+        let RolloutBatch { trees, signals, .. } = source.next(policy, step, &mut |n| watch.advance(n))?;
+        let (trees, continued) = match self.arms.iter().any(Arm::continues) {
+            true => (trees.iter().cloned().map(roots).collect(), trees),
+            false => (trees, Vec::new()),
+        };
+        Fold::new(self.measured(policy, trees, signals, step)?, &continued, self.arms)
     }
 
     /// Where the reward of some responses of `source` is decided; these are continued from many places.
@@ -54,8 +58,9 @@ impl Sampling<'_> {
         let step = number as Step + 1;
         let trees = source.next(policy, step, &mut |n| watch.advance(n))?.trees;
         let stops: Vec<Vec<Vec<Stop>>> = trees.iter().map(stops).collect();
-        let roots = trees.into_iter().map(roots).collect();
-        let fold = Fold::new(self.measured(policy, roots, Vec::new(), step)?, self.arms)?;
+        let roots = trees.iter().cloned().map(roots).collect();
+        let measured = self.measured(policy, roots, Vec::new(), step)?;
+        let fold = Fold::new(measured, &trees, self.arms)?;
         let decided = |(i, stops): (usize, &Vec<Vec<Stop>>)| {
             let tree = &fold.trees[i].tree;
             let rewards: Vec<f64> = tree.graded().map(|leaf| leaf.verdict.value).collect();

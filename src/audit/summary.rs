@@ -31,6 +31,8 @@ pub(crate) struct Summary {
     pub ceiling_verdicts: Vec<String>,
     /// Where the reward is decided; one entry per arm, in the order of `arms`.
     pub captures: Option<Captures>,
+    /// The same, token by token, where the task tells it.
+    pub known: Option<Captures>,
     /// Names of the arms, uniform first.
     pub arms: Vec<String>,
 }
@@ -53,6 +55,8 @@ pub(crate) struct Row {
     pub arm: String,
     /// What was found of it.
     pub merit: Merit,
+    /// Tokens that are generated for a response of it, relative to uniform; its worth by token is `equivalent` over this.
+    pub tokens: f64,
     /// p-value of R = 1, by Holm for all arms of the metric.
     pub p_holm: f64,
     /// R over the prompts of a step.
@@ -73,22 +77,40 @@ pub(crate) struct Point {
 impl Summary {
     /// Of `findings`.
     pub(crate) fn new(findings: Findings) -> Self {
-        let Findings { arms, folds, n_responses, reward, n_mixed, metrics, tokens, captures } = findings;
+        let Findings {
+            arms,
+            folds,
+            n_responses,
+            reward,
+            n_mixed,
+            tokens_each,
+            metrics,
+            tokens,
+            captures,
+            known,
+        } = findings;
         let size = Responses {
             n: n_responses,
             prompts: folds.n * folds.prompts,
             effective: tokens.effective_prompts,
         };
-        let progress = metrics.iter().map(|found| Progress::new(found, &arms, folds, size)).collect();
+        let of = |found: &InMetric| Progress::new(found, &arms, &tokens_each, folds, size);
+        let progress: Vec<Progress> = metrics.iter().map(of).collect();
+        let verdict = |ceiling: &Ceiling| {
+            let own = progress.iter().find(|own| own.metric == ceiling.metric);
+            ceiling_verdict(ceiling, own.is_some_and(|own| own.uniform.is_clear()))
+        };
+        let ceiling_verdicts = tokens.ceilings.iter().map(verdict).collect();
         Self {
             n_responses,
             reward,
             mixed: [n_mixed, folds.n * folds.prompts],
             folds,
             progress,
-            ceiling_verdicts: tokens.ceilings.iter().map(ceiling_verdict).collect(),
+            ceiling_verdicts,
             tokens,
             captures,
+            known,
             arms,
         }
     }
@@ -103,18 +125,19 @@ struct Responses {
 }
 
 impl Progress {
-    fn new(found: &InMetric, arms: &[String], folds: Folds, size: Responses) -> Self {
+    fn new(found: &InMetric, arms: &[String], tokens: &[f64], folds: Folds, size: Responses) -> Self {
         let base = &found.products[0];
         let uniform = Uniform::new(base, folds);
         let merits: Vec<Merit> = found.products[1..].iter().map(|own| Merit::new(own, base, folds)).collect();
         let p_holm = holm(&merits.iter().map(|merit| merit.p).collect::<Vec<_>>());
-        let rows = arms[1..].iter().zip(&found.products[1..]).zip(merits).zip(p_holm).map(
-            |(((arm, products), merit), p_holm)| Row {
+        let rows = arms[1..].iter().zip(&tokens[1..]).zip(&found.products[1..]).zip(merits).zip(p_holm).map(
+            |((((arm, tokens), products), merit), p_holm)| Row {
                 arm: arm.clone(),
+                tokens: *tokens,
                 merit,
                 p_holm,
                 curve: curve(products, base, folds, uniform.noise_prompts),
-                verdict: verdict(&merit, p_holm, &uniform, size),
+                verdict: verdict(&merit, *tokens, p_holm, &uniform, size),
             },
         );
         Self { metric: found.metric, rows: rows.collect(), uniform }
@@ -132,7 +155,7 @@ fn curve(arm: &Products, uniform: &Products, folds: Folds, noise: f64) -> Vec<Po
 }
 
 /// What is to be said of an arm.
-fn verdict(merit: &Merit, p_holm: f64, uniform: &Uniform, size: Responses) -> String {
+fn verdict(merit: &Merit, tokens: f64, p_holm: f64, uniform: &Uniform, size: Responses) -> String {
     if !uniform.is_clear() {
         let more = rounded(size.n as f64 * uniform.times_more());
         return format!("not measurable with {} responses; about {more} would do", size.n);
@@ -155,7 +178,14 @@ fn verdict(merit: &Merit, p_holm: f64, uniform: &Uniform, size: Responses) -> St
     };
     if p_holm < 0.05 {
         let how = if merit.ratio.value > 1.0 { "helps" } else { "hurts" };
-        return format!("{how}: {}", worth(merit.equivalent));
+        let by_token = match tokens > 1.0 {
+            true => format!(
+                ", and takes {tokens:.1} times the tokens: {} by token",
+                times(merit.equivalent.value / tokens)
+            ),
+            false => String::new(),
+        };
+        return format!("{how}: {}{by_token}", worth(merit.equivalent));
     }
     if low > 1.0 - SETTLED && high < 1.0 + SETTLED {
         return "the same as uniform, to 5 %".to_owned();
@@ -192,8 +222,15 @@ fn times(x: f64) -> String {
     if x.is_finite() { format!("{x:.2}") } else { "any number".to_owned() }
 }
 
-fn ceiling_verdict(ceiling: &Ceiling) -> String {
+/// What is left to gain; nothing can be said where the slope was not found.
+fn ceiling_verdict(ceiling: &Ceiling, is_clear: bool) -> String {
     let Ceiling { metric, ratio: ceiling } = ceiling;
+    if !is_clear {
+        return format!(
+            "what is left to gain under {} is not measurable with so few responses",
+            metric.words()
+        );
+    }
     let [low, high] = ceiling.ci95;
     let numbers = format!(
         "R of the best credit by position, step, entropy, WAAD and FAI, under {}: {:.2} ({low:.2} to {high:.2})",
@@ -227,19 +264,21 @@ mod tests {
     fn verdicts_say_what_is_known_and_what_is_not() {
         let clear = Uniform { signal: 1.0, error: 0.1, noise_prompts: 100.0 };
         let size = Responses { n: 4000, prompts: 500, effective: 200.0 };
-        let of = |ratio, half, p| verdict(&merit(ratio, half, p), p, &clear, size);
+        let of = |ratio, half, p| verdict(&merit(ratio, half, p), 1.0, p, &clear, size);
         assert_eq!(of(1.2, 0.04, 0.001), "helps: a response is worth 1.44 of uniform's (1.40 to 1.48)");
         assert!(of(0.9, 0.04, 0.001).starts_with("hurts: a response is worth 0.81"));
         assert_eq!(of(1.01, 0.02, 0.4), "the same as uniform, to 5 %");
         assert!(of(1.05, 0.1, 0.3).starts_with("undecided; about 1"), "{}", of(1.05, 0.1, 0.3));
+        let costly = verdict(&merit(1.2, 0.04, 0.001), 6.0, 0.001, &clear, size);
+        assert!(costly.ends_with("and takes 6.0 times the tokens: 0.24 by token"), "{costly}");
         let noisy = Uniform { signal: 0.1, error: 0.1, ..clear };
         assert_eq!(
-            verdict(&merit(1.2, 0.04, 0.001), 0.001, &noisy, size),
+            verdict(&merit(1.2, 0.04, 0.001), 1.0, 0.001, &noisy, size),
             "not measurable with 4000 responses; about 12000 would do"
         );
         let few = Responses { effective: 7.2, ..size };
         assert!(
-            verdict(&merit(1.2, 0.04, 0.001), 0.001, &clear, few)
+            verdict(&merit(1.2, 0.04, 0.001), 1.0, 0.001, &clear, few)
                 .starts_with("not measurable: 7 of 500 prompts")
         );
     }

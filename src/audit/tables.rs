@@ -1,5 +1,6 @@
 //! An audit as tables, for a terminal and for Markdown.
 
+use super::capture::{Capture, Captures};
 use super::merit::Estimate;
 use super::summary::{Progress, Summary};
 use crate::table::Table;
@@ -30,18 +31,32 @@ impl Summary {
         self.progress.iter().map(|progress| (progress.title(), progress.table())).collect()
     }
 
-    /// Where the reward is decided, with a line above it.
-    pub(crate) fn capture_table(&self) -> Option<(String, Table)> {
-        let captures = self.captures.as_ref()?;
-        let [prompts, responses, segments] = captures.counts;
-        let title = format!(
-            "Where the reward is decided: {segments} segments of {responses} responses to {prompts} prompts; closure {} (1 where \
-             continuations are drawn as responses are); no correlation can be above {:.2}",
-            interval(captures.closure),
-            captures.ceiling
-        );
+    /// Where the reward is decided, by continuing and as far as the task tells it, each with a line above it.
+    pub(crate) fn capture_tables(&self) -> Vec<(String, Table)> {
+        let continued = self.captures.as_ref().map(|captures| {
+            let [prompts, responses, segments] = captures.counts;
+            let title = format!(
+                "Where the reward is decided: {segments} segments of {responses} responses to {prompts} prompts; closure {} (1 \
+                 where continuations are drawn as responses are); no correlation can be above {:.2}",
+                interval(captures.closure),
+                captures.ceiling
+            );
+            (title, self.captured(captures))
+        });
+        let known = self.known.as_ref().map(|captures| {
+            let [_, responses, tokens] = captures.counts;
+            let title = format!(
+                "Where the reward is decided, by the exact value of every prefix: {tokens} tokens of {responses} responses; closure {}",
+                interval(captures.closure)
+            );
+            (title, self.captured(captures))
+        });
+        continued.into_iter().chain(known).collect()
+    }
+
+    fn captured(&self, captures: &Captures) -> Table {
         let header = ["arm", "area", "95 %", "by token", "of largest", "Spearman", "95 %"];
-        let row = |(name, capture): (&str, &super::capture::Capture)| {
+        let row = |(name, capture): (&str, &Capture)| {
             vec![
                 name.to_owned(),
                 format!("{:.3}", capture.area.value),
@@ -54,7 +69,7 @@ impl Summary {
         };
         let arms = self.arms.iter().map(String::as_str).zip(&captures.arms);
         let rows = arms.chain([("oracle", &captures.oracle)]).map(row).collect();
-        Some((title, Table { header: header.map(String::from).to_vec(), rows }))
+        Table { header: header.map(String::from).to_vec(), rows }
     }
 
     /// All of it as Markdown, with `title` above and `command` below.
@@ -66,7 +81,7 @@ impl Summary {
         for verdict in &self.ceiling_verdicts {
             text += &format!("- {verdict}\n");
         }
-        for (line, table) in self.progress_tables().into_iter().chain(self.capture_table()) {
+        for (line, table) in self.progress_tables().into_iter().chain(self.capture_tables()) {
             text += &format!("\n{line}\n\n{}\n", table.markdown());
         }
         text + &format!("\n```sh\n{command}\n```\n")

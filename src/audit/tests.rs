@@ -59,7 +59,7 @@ fn folds(n: u64) -> Vec<Fold> {
             let weights: Vec<_> = trees.iter().enumerate().map(field).collect();
             Shaped { gains: weights.clone(), weights }
         };
-        Fold { arms: (0..3).map(arm).collect(), trees }
+        Fold { arms: (0..3).map(arm).collect(), trees, n_tokens: [0, 0] }
     };
     (0..n).map(fold).collect()
 }

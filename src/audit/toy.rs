@@ -5,8 +5,6 @@
 //! 4 prompts, responses of 7 tokens with 3 ids each; logits by position and token before, and an offset of the prompt
 //! right: two of the three key positions hold the id that the prompt asks for, which one of the four does otherwise
 //! ```
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use rand::RngExt;
 
 use super::gram::{Products, Square};

@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use self::target::Target;
-use crate::audit::{AuditConfig, Kept, Method, Summary};
+use crate::audit::{AuditConfig, Budget, Kept, Method, Summary};
 use crate::interrupt::{Interrupt, OrStopped};
 use crate::observe::Console;
 use crate::run::{self, Failure};
@@ -27,9 +27,9 @@ pub(super) struct Audit {
     /// Strategies to audit, `shuffled_` before a name for its control; without it all of them with their controls
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     credit: Vec<String>,
-    /// How much to spend: a number of responses
-    #[arg(long, value_name = "RESPONSES")]
-    budget: Option<usize>,
+    /// What it may take: a number of responses, 4608 without it, or of minutes, such as 10m
+    #[arg(long, value_name = "RESPONSES or MINUTES")]
+    budget: Option<Budget>,
     /// Responses to each prompt
     #[arg(long)]
     group: Option<usize>,
@@ -131,7 +131,7 @@ impl Audit {
         for fact in summary.facts() {
             super::say(fact)?;
         }
-        for (title, table) in summary.progress_tables().into_iter().chain(summary.capture_table()) {
+        for (title, table) in summary.progress_tables().into_iter().chain(summary.capture_tables()) {
             super::say(format_args!("\n{title}\n\n{}", table.plain()))?;
         }
         super::say(format_args!("\n{}", summary.ceiling_verdicts.join("\n")))?;

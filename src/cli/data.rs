@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use crate::data::file::{AnswerIn, Preset, Profile, Seen};
 use crate::data::{ChatConfig, DataConfig, FileConfig, Items, PromptBuilder};
+use crate::hub;
 use crate::model::HubModel;
 use crate::recipe::Draft;
 use crate::run::Failure;
-use crate::text::{Tokenizer, countdown_tokenizer};
+use crate::text::Tokenizer;
 
 mod show;
 mod survey;
@@ -197,7 +198,10 @@ impl Data {
             let tokenizer = match (&recipe.model.path, HubModel::from_settings(&recipe.model)?) {
                 (Some(folder), _) => Tokenizer::for_texts(folder)?,
                 (None, Some(model)) => Tokenizer::for_texts(&policy::texts(&model)?)?,
-                (None, None) => countdown_tokenizer()?,
+                (None, None) => {
+                    let scratch = recipe.model.scratch.context("[model] names no policy")?;
+                    hub::preset(scratch)?.1
+                }
             };
             let reader = Reader::Tokens(PromptBuilder::new(&tokenizer, recipe.chat.as_ref())?);
             let DataConfig::Files(files) = &recipe.data else {

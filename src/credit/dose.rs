@@ -120,7 +120,7 @@ mod tests {
         // 0.5 more for the first token of both: pushes of 0.25, -0.25 and 0.
         let first = row(|_, t| if t == 0 { 1.5 } else { 1.0 });
         close(&first, "credit/drift", 0.0);
-        close(&first, "credit/entropy_drift", -(0.25 * -1.0 - 0.25 * -2.0) / 3.0);
+        close(&first, "credit/entropy_drift", (0.25 - 0.5) / 3.0);
         close(&first, "credit/gain_sum", 2.0);
         // For the last of the wrong one alone: less of what is rare, so that entropy falls.
         let last = row(|_, t| if t == 1 { 1.5 } else { 1.0 });

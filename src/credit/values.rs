@@ -119,6 +119,9 @@ mod tests {
     use crate::types::{Purpose, RunRandom};
     use rand::RngExt;
 
+    /// Parent, and tokens shared with it.
+    type Forked = (usize, usize);
+
     #[test]
     fn stops_are_where_a_response_was_continued() {
         let from = |at, reward| (Some((0, at)), 5, reward);
@@ -163,7 +166,7 @@ mod tests {
                 steps
             };
             let roots: Vec<Vec<u32>> = (0..4).map(|_| walk(&[])).collect();
-            let mut leaves: Vec<(Option<(usize, usize)>, Vec<u32>)> =
+            let mut leaves: Vec<(Option<Forked>, Vec<u32>)> =
                 roots.iter().map(|steps| (None, steps.clone())).collect();
             for (i, root) in roots.iter().enumerate() {
                 for at in 1..4 {

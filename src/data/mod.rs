@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::types::{Prompt, Rules};
 
 pub(crate) mod arithmetic;
+pub(crate) mod bifurcation;
 pub(crate) mod countdown;
 mod decimal;
 pub(crate) mod demonstrations;
@@ -41,6 +42,8 @@ pub(crate) enum DataConfig {
     Countdown(countdown::CountdownConfig),
     /// Generated arithmetic problems.
     Arithmetic(arithmetic::ArithmeticConfig),
+    /// Generated bifurcations: responses of which a few words decide.
+    Bifurcation(bifurcation::BifurcationConfig),
     /// Problems read from files.
     Files(file::FilesConfig),
 }
@@ -136,6 +139,7 @@ impl DataConfig {
         match self {
             Self::Countdown(config) => config,
             Self::Arithmetic(config) => config,
+            Self::Bifurcation(config) => config,
             Self::Files(config) => config,
         }
     }

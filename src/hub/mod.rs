@@ -1,4 +1,5 @@
-//! Models by name, from a hub: fetched once into the cache that Hugging Face's own tools use, then read as a folder.
+//! Models by name: presets that come with the program, and those of a hub, fetched once into the cache that Hugging Face's own
+//! tools use, then read as a folder.
 //!
 //! ```text
 //! org/name @ revision  --asked of the hub, or of the cache-->  commit  -->  CACHE/models--org--name/snapshots/COMMIT/
@@ -19,6 +20,7 @@ mod endpoint;
 mod environment;
 mod hash;
 mod listing;
+mod preset;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,8 @@ mod trouble;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow, bail, ensure};
+
+pub(crate) use self::preset::preset;
 
 use self::cache::Shelf;
 use self::client::Client;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Lens, Subject};
 use crate::batch::Sequence;
+use crate::measure::TokenStats;
 use crate::rollout::explore::branch::{AttentionConfig, Root, RuleConfig};
 use crate::rollout::explore::{ExploreConfig, TreeConfig};
 use crate::signal::{Segmented, Segmenter, influence};
@@ -44,12 +45,12 @@ impl Branching {
         Self { segmenter, rule: tree.rule, n: tree.branches }
     }
 
-    /// The steps of each of `subjects`, whose tokens have these `entropies`, as `lens` shows them.
+    /// The steps of each of `subjects`, whose tokens have these `stats`, as `lens` shows them.
     pub(super) fn steps(
         &self,
         lens: &Lens<'_>,
         subjects: &[Subject],
-        entropies: &[Vec<f32>],
+        stats: &TokenStats,
     ) -> Result<Vec<Steps>> {
         let sequences: Vec<Sequence<'_>> = subjects.iter().map(Subject::sequence).collect();
         let segmented: Vec<Segmented> =
@@ -58,9 +59,12 @@ impl Branching {
         let distance = own.unwrap_or(AttentionConfig::default().distance);
         let Lens { policy, passes, .. } = *lens;
         let influence = influence(policy, &sequences, &segmented, distance, passes.max_tokens, passes.check)?;
-        let each = subjects.iter().zip(&segmented).zip(influence).zip(entropies);
+        let tokens = stats.entropies.iter().zip(&stats.logprobs);
+        let each = subjects.iter().zip(&segmented).zip(influence).zip(tokens);
         Ok(each
-            .map(|(((subject, own), fci), entropies)| self.of_subject(subject, own, fci, entropies))
+            .map(|(((subject, own), fci), (entropies, logprobs))| {
+                self.of_subject(subject, own, fci, entropies, logprobs)
+            })
             .collect())
     }
 
@@ -70,6 +74,7 @@ impl Branching {
         segmented: &Segmented,
         fci: Vec<f32>,
         entropies: &[f32],
+        logprobs: &[f32],
     ) -> Steps {
         let steps = &segmented.steps;
         let root = Root {
@@ -78,6 +83,7 @@ impl Branching {
             steps,
             influence: &fci,
             entropies,
+            logprobs,
             ..Root::bare(subject.response.len(), RunRandom::new(0), 0)
         };
         let rule = self.rule.settings();

@@ -156,7 +156,7 @@ pub(crate) fn inspect(
     let sequences: Vec<Sequence<'_>> = subjects.iter().map(Subject::sequence).collect();
     let Lens { policy, temperature, signals: config, passes } = *lens;
     let (stats, signals) = measure::logprobs_and_attention(policy, &sequences, temperature, config, passes)?;
-    let steps = branching.steps(lens, subjects, &stats.entropies)?;
+    let steps = branching.steps(lens, subjects, &stats)?;
     let choose = |responses: &[HeadSignals]| HeadGroups::choose(config, responses);
     let common = match grouped {
         Grouped::Together => Some(choose(&signals)?),

@@ -7,15 +7,18 @@ impl Preset {
     /// The shape of the preset for a tokenizer with `vocab_size` tokens.
     #[must_use]
     pub(crate) fn config(self, vocab_size: i64) -> ModelConfig {
-        let Self::Countdown2m = self;
+        let (hidden_size, intermediate_size, n_layers, n_heads) = match self {
+            Self::Countdown2m | Self::Words2m => (192, 512, 4, 6),
+            Self::Words7m => (256, 688, 8, 8),
+        };
         ModelConfig {
             family: Family::Qwen3,
             vocab_size,
-            hidden_size: 192,
-            intermediate_size: 512,
-            n_layers: 4,
-            n_heads: 6,
-            n_kv_heads: 6,
+            hidden_size,
+            intermediate_size,
+            n_layers,
+            n_heads,
+            n_kv_heads: n_heads,
             head_dim: 32,
             rms_norm_eps: 1e-6,
             rope: Rope { theta: 10_000.0, scaling: None },

@@ -64,6 +64,10 @@ impl ModelSettings {
 pub(crate) enum Preset {
     /// Qwen3 shape, 4 layers of width 192, the Countdown tokenizer: about 2 M parameters.
     Countdown2m,
+    /// The same shape with a tokenizer of whole words, for spoken searches and bifurcations: about 2 M parameters.
+    Words2m,
+    /// Qwen3 shape, 8 layers of width 256, the tokenizer of whole words: about 7 M parameters.
+    Words7m,
 }
 
 /// Precision of computation.

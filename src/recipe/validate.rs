@@ -27,7 +27,7 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
 }
 
 fn exploration(findings: &mut Findings, recipe: &Recipe) {
-    let Recipe { explore, values, groups, advantage, sampler, pipeline, batch, .. } = recipe;
+    let Recipe { explore, groups, advantage, sampler, pipeline, batch, .. } = recipe;
     let compares = advantage.settings().compares();
     let keeps = groups.zero_variance == ZeroVariance::Keep;
     findings.broken_if(!compares && !keeps, &["groups.zero_variance", "advantage.type"], || {
@@ -35,20 +35,7 @@ fn exploration(findings: &mut Findings, recipe: &Recipe) {
          tell something too"
             .into()
     });
-    let continues = advantage.settings().continues();
-    findings.broken_if(continues && values.is_none(), &["advantage.type", "values"], || {
-        format!(
-            "[advantage] `type` = \"{}\" goes by values of prefixes: add a section [values]",
-            advantage.name()
-        )
-    });
-    findings.broken_if(!continues && values.is_some(), &["values", "advantage.type"], || {
-        "[values] has no effect without [advantage] `type` = \"segment\"; leave it out, or choose that".into()
-    });
-    let is_tree = matches!(explore, ExploreConfig::Tree(_));
-    findings.broken_if(is_tree && values.is_some(), &["explore.type", "values"], || {
-        "[explore] `type`: got \"tree\", expected \"group\" with [values], which continues the responses of a group".into()
-    });
+    values_of_prefixes(findings, recipe);
     match explore {
         ExploreConfig::Group(group) => {
             findings.broken_if(group.size == 1 && compares, &["explore.size", "advantage.type"], || {
@@ -98,6 +85,24 @@ fn exploration(findings: &mut Findings, recipe: &Recipe) {
     });
 }
 
+fn values_of_prefixes(findings: &mut Findings, recipe: &Recipe) {
+    let Recipe { explore, values, advantage, .. } = recipe;
+    let continues = advantage.settings().continues();
+    findings.broken_if(continues && values.is_none(), &["advantage.type", "values"], || {
+        format!(
+            "[advantage] `type` = \"{}\" goes by values of prefixes: add a section [values]",
+            advantage.name()
+        )
+    });
+    findings.broken_if(!continues && values.is_some(), &["values", "advantage.type"], || {
+        "[values] has no effect without [advantage] `type` = \"segment\"; leave it out, or choose that".into()
+    });
+    let is_tree = matches!(explore, ExploreConfig::Tree(_));
+    findings.broken_if(is_tree && values.is_some(), &["explore.type", "values"], || {
+        "[explore] `type`: got \"tree\", expected \"group\" with [values], which continues the responses of a group".into()
+    });
+}
+
 fn rewards(findings: &mut Findings, recipe: &Recipe) {
     let Recipe { reward, overlong, sampling, .. } = recipe;
     findings.broken_if(reward.is_empty(), &["reward"], || {
@@ -111,6 +116,7 @@ fn rewards(findings: &mut Findings, recipe: &Recipe) {
                 Some(TaskKind::Question) => {
                     ("questions with an answer", "\"math\", \"numeric\" or \"choice\"")
                 }
+                Some(TaskKind::Bifurcation) => ("bifurcations", "\"bifurcation\""),
                 _ => ("Countdown problems", "\"countdown\""),
             };
             format!(

@@ -3,14 +3,15 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 use tch::Tensor;
 
 use super::{Run, Setup, metrics};
 use crate::audit::{
-    Arm, AuditConfig, Folds, Kept, Method, MetricKind, Plan, Subject, Summary, Watch, arms, audit,
+    Arm, AuditConfig, Budget, Folds, Kept, Method, MetricKind, Pace, Plan, Subject, Summary, Watch, arms,
+    audit, pace,
 };
 use crate::data::sampler::{SamplerConfig, UniformConfig};
 use crate::interrupt::Interrupt;
@@ -40,7 +41,7 @@ const METRICS: [MetricKind; 3] = [MetricKind::Adam, MetricKind::Raw, MetricKind:
 pub(crate) struct Audit<'s> {
     setup: &'s Setup,
     config: AuditConfig,
-    plan: Plan,
+    method: Method,
     arms: Vec<Arm>,
 }
 
@@ -51,19 +52,47 @@ impl<'s> Audit<'s> {
     /// If it could not tell anything; the message names what to change.
     pub(crate) fn new(setup: &'s Setup, config: &AuditConfig, method: Option<Method>) -> Result<Self> {
         if let [problem, ..] = config.rules().problems().as_slice() {
-            anyhow::bail!("{problem}");
+            bail!("{problem}");
         }
-        let plan = plan(setup, config, method);
-        check(setup, config, &plan)?;
-        let arms = arms(&config.credit, &setup.recipe.credit, plan.random)?;
-        Ok(Self { setup, config: config.clone(), plan, arms })
+        let method = method.unwrap_or(if is_small(setup) { Method::Exact } else { Method::Differences });
+        let arms = arms(&config.credit, &setup.recipe.credit, setup.recipe.advantage, random(setup))?;
+        let audit = Self { setup, config: config.clone(), method, arms };
+        audit.check()?;
+        Ok(audit)
+    }
+
+    fn check(&self) -> Result<()> {
+        let Self { setup, config, .. } = self;
+        let (there, sampling) = (setup.data.train.len(), setup.recipe.sampling);
+        if let Budget::Responses(responses) = config.budget {
+            let plan = self.plan(responses / config.group);
+            let Folds { n, prompts, .. } = plan.folds;
+            let wanted = (n + plan.n_apart) * prompts;
+            ensure!(
+                wanted <= there,
+                "`budget`: asks for {wanted} different prompts, with those that heads are grouped by, and [data] has {there} to learn \
+                 from; about {} responses would do",
+                there * n / (n + plan.n_apart) * config.group
+            );
+        }
+        ensure!(
+            sampling.top_p >= 1.0 && sampling.top_k == 0,
+            "[sampling] `top_p` and `top_k` cut the distribution off, and progress is told of the whole one; set top_p = 1.0 and top_k \
+             = 0 (--set sampling.top_p=1.0)"
+        );
+        ensure!(
+            config.continued == 0 || config.cuts < sampling.max_new_tokens,
+            "`cuts`: got {}, expected below [sampling] `max_new_tokens` = {}, the longest response",
+            config.cuts,
+            sampling.max_new_tokens
+        );
+        Ok(())
     }
 
     /// All that shapes what is found, beside the weights.
     pub(crate) fn settings(&self) -> Value {
         let arms: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
-        let (recipe, plan) = (&self.setup.recipe, &self.plan);
-        json!({ "recipe": recipe, "audit": self.config, "arms": arms, "folds": plan.folds, "method": plan.method })
+        json!({ "recipe": self.setup.recipe, "audit": self.config, "arms": arms, "method": self.method })
     }
 
     /// Audits `policy`, whose optimiser has the mean squared gradients `squares` where there is one; what is `kept` is not found
@@ -81,64 +110,88 @@ impl<'s> Audit<'s> {
     ) -> Result<Summary> {
         let (setup, config) = (self.setup, &self.config);
         let segmenter = Segmenter::new(&setup.tokenizer)?;
+        let watch = Shown { console, interrupt, phase: RefCell::new(None) };
+        let continued = |number| continued(setup, config, number);
+        let own_values = setup.recipe.values.as_ref().filter(|_| self.arms.iter().any(Arm::continues));
+        let source = |prompts| audited(setup, setup.data.train.clone(), prompts, config.group, own_values);
+        let prompts = match config.budget {
+            Budget::Responses(responses) => responses / config.group,
+            Budget::Minutes(minutes) => kept.piece("prompts", || {
+                let pilot = self.plan(FEWEST_FOLDS * AT_ONCE);
+                let pace = pace(&pilot, &self.arms, policy, source(AT_ONCE)?, &watch)?;
+                self.affordable(minutes, pace)
+            })?,
+        };
+        let plan = self.plan(prompts);
         let subject = Subject {
             policy,
-            source: audited(setup, setup.data.train.clone(), self.plan.folds.prompts, config.group, None)?,
-            continued: &|number| continued(setup, config, number),
+            source: source(plan.folds.prompts)?,
+            continued: &continued,
             segmenter: &segmenter,
+            tokenizer: &setup.tokenizer,
             squares,
         };
-        let watch = Shown { console, interrupt, phase: RefCell::new(None) };
-        Ok(Summary::new(audit(&self.plan, &self.arms, subject, kept, &watch)?))
+        Ok(Summary::new(audit(&plan, &self.arms, subject, kept, &watch)?))
+    }
+
+    /// An audit of so many prompts.
+    fn plan(&self, prompts: usize) -> Plan {
+        let Self { setup, config, method, .. } = self;
+        let recipe = &setup.recipe;
+        let batch = (recipe.batch.prompts / recipe.batch.minibatches).max(1);
+        let most = if is_small(setup) { MOST_FOLDS } else { MOST_LARGE_FOLDS };
+        let n = (prompts / batch).clamp(FEWEST_FOLDS, most);
+        Plan {
+            folds: Folds { n, prompts: prompts / n, batch: batch as f64 },
+            group: config.group,
+            n_apart: (n / 4).max(4),
+            n_continued: config.continued.div_ceil(AT_ONCE),
+            each_continued: AT_ONCE * values(config).most(CONTINUED_GROUP),
+            method: *method,
+            n_probes: config.probes,
+            metrics: METRICS.to_vec(),
+            random: random(setup),
+            signals: recipe.signals.clone(),
+            temperature: recipe.sampling.temperature,
+            max_tokens: recipe.batch.max_tokens,
+            adam_eps: recipe.optim.eps,
+        }
+    }
+
+    /// How many prompts an audit of `minutes` may have.
+    fn affordable(&self, minutes: f64, pace: Pace) -> Result<usize> {
+        let (config, probes) = (&self.config, self.config.probes as f64);
+        let (metrics, forward_s) = (METRICS.len() as f64, pace.gradient_s / 3.0);
+        // Passes forward: slopes along the objective; and in two metrics those of halves and along random directions.
+        let tokens = forward_s * (2.0 + 2.0 * (2.0 + 2.0 * probes));
+        let arms = match self.method {
+            Method::Exact => pace.gradient_s * self.arms.len() as f64,
+            Method::Differences => {
+                let folds = MOST_LARGE_FOLDS as f64;
+                pace.gradient_s + forward_s * metrics * 2.0 * (folds - 1.0 + probes)
+            }
+        };
+        // A quarter more is sampled apart.
+        let each = 1.25 * (pace.sample_s + pace.gradient_s) + arms + tokens;
+        let of_response = pace.sample_s / config.group as f64;
+        let continued = (config.continued * CONTINUED_GROUP) as f64 * of_response;
+        let continued = continued * (1.0 + (config.cuts * config.continuations) as f64 / 2.0);
+        let prompts = ((60.0 * minutes - continued) / each).max(0.0) as usize;
+        let (least, most) = (2 * FEWEST_FOLDS, self.setup.data.train.len() * 4 / 5);
+        ensure!(
+            prompts >= least,
+            "`budget`: {minutes} minutes are too few here, expected at least {:.1}: continuing responses takes {:.1} of them \
+             (`continued`), and a prompt {each:.2} s",
+            (continued + each * least as f64) / 60.0,
+            continued / 60.0
+        );
+        Ok(prompts.min(most))
     }
 }
 
-fn plan(setup: &Setup, config: &AuditConfig, method: Option<Method>) -> Plan {
-    let recipe = &setup.recipe;
-    let few = Layout::new(&setup.model).n_params() <= FEW_PARAMETERS;
-    let method = method.unwrap_or(if few { Method::Exact } else { Method::Differences });
-    let batch = (recipe.batch.prompts / recipe.batch.minibatches).max(1);
-    let most = if few { MOST_FOLDS } else { MOST_LARGE_FOLDS };
-    let n = (config.prompts() / batch).clamp(FEWEST_FOLDS, most);
-    Plan {
-        folds: Folds { n, prompts: config.prompts() / n, batch: batch as f64 },
-        group: config.group,
-        n_apart: (n / 4).max(4),
-        n_continued: config.continued.div_ceil(AT_ONCE),
-        each_continued: AT_ONCE * values(config).most(CONTINUED_GROUP),
-        method,
-        n_probes: config.probes,
-        metrics: METRICS.to_vec(),
-        random: random(setup),
-        signals: recipe.signals.clone(),
-        temperature: recipe.sampling.temperature,
-        max_tokens: recipe.batch.max_tokens,
-        adam_eps: recipe.optim.eps,
-    }
-}
-
-fn check(setup: &Setup, config: &AuditConfig, plan: &Plan) -> Result<()> {
-    let (there, sampling) = (setup.data.train.len(), setup.recipe.sampling);
-    let Folds { n, prompts, .. } = plan.folds;
-    let wanted = (n + plan.n_apart) * prompts;
-    ensure!(
-        wanted <= there,
-        "`budget`: asks for {wanted} different prompts, with those that heads are grouped by, and [data] has {there} to learn from; \
-         about {} responses would do",
-        there * n / (n + plan.n_apart) * config.group
-    );
-    ensure!(
-        sampling.top_p >= 1.0 && sampling.top_k == 0,
-        "[sampling] `top_p` and `top_k` cut the distribution off, and progress is told of the whole one; set top_p = 1.0 and top_k = 0 \
-         (--set sampling.top_p=1.0)"
-    );
-    ensure!(
-        config.continued == 0 || config.cuts < sampling.max_new_tokens,
-        "`cuts`: got {}, expected below [sampling] `max_new_tokens` = {}, the longest response",
-        config.cuts,
-        sampling.max_new_tokens
-    );
-    Ok(())
+/// Whether a gradient for every fold of two arms can be held.
+fn is_small(setup: &Setup) -> bool {
+    Layout::new(&setup.model).n_params() <= FEW_PARAMETERS
 }
 
 /// Anywhere, so that no strategy's own places are preferred.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use crate::credit::{Credit, Exclude, ImportanceConfig};
-use crate::data::supervised::{Limits, Source};
+use crate::data::supervised::{Limits, Problems, Source};
 use crate::data::{DataSet, EvalSet, PromptBuilder};
 use crate::eval::Evaluator;
 use crate::hub::{Files, Hub};
@@ -292,7 +292,8 @@ fn sft_source(
         let builder = PromptBuilder::new(tokenizer, recipe.chat.as_ref())?;
         let positions = usize::try_from(model.max_position_embeddings)?;
         let limits = Limits { positions, max_tokens: sft.max_tokens };
-        let source = sft.source.build(&data.train, &builder, random, limits);
+        let problems = Problems { config: &recipe.data, train: &data.train };
+        let source = sft.source.build(problems, &builder, random, limits);
         source.map(Some).context("[sft.source]")
     })
 }

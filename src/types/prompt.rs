@@ -19,12 +19,13 @@ pub(crate) struct Prompt {
 }
 
 impl Prompt {
-    /// The right answer; of Countdown the target.
+    /// The right answer; of Countdown the target, of a bifurcation the words at its forks.
     #[must_use]
     pub(crate) fn gold(&self) -> String {
         match &self.task {
             Task::Countdown(countdown) => countdown.target.to_string(),
             Task::Question(question) => question.answer.clone(),
+            Task::Bifurcation(bifurcation) => bifurcation.gold(),
         }
     }
 }

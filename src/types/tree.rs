@@ -195,7 +195,7 @@ pub(crate) struct MeasuredTree {
 
 impl MeasuredTree {
     /// A tree of which nothing was measured.
-    #[cfg(test)]
+    #[must_use]
     pub(crate) fn bare(tree: Tree) -> Self {
         let old_logprobs = OldLogprobs::FirstPass;
         Self { tree, old_logprobs, entropies: None, ref_logprobs: None, signals: None, values: None }

@@ -166,6 +166,8 @@ fn what_cannot_be_audited_is_said_before_the_work() {
         assert!(said.contains(expected), "{more:?}: {said}");
         assert!(!place.path("runs").exists(), "{more:?} has begun to work");
     }
+    let said = with(&["--credit", "segment"]);
+    assert!(said.contains("segment: the recipe has no [values]"), "{said}");
     for (target, expected) in [
         ("nowhere", "nowhere: there is no such file or folder; expected a recipe, a run"),
         ("nowhere.toml", "nowhere.toml"),
@@ -216,4 +218,30 @@ fn a_run_may_audit_itself() {
     assert!(ratio(&rows[0]).is_none() && ratio(&rows[1]).is_some() && ratio(&rows[2]).is_none());
     let found = audited.json("runs/tiny/audits/step_000002/audit.json");
     assert_eq!(found["progress"][0]["rows"][0]["merit"]["ratio"]["value"].as_f64(), ratio(&rows[1]));
+}
+
+/// A task that tells the value of every prefix is measured against it.
+#[test]
+fn where_a_bifurcation_is_decided_is_known_exactly() {
+    let place = Place::new();
+    let data = "[data]\ntype = \"bifurcation\"\nlayout = \".Fddd.dF.dd\"\nbranches = 2\nsigns = 4\ndecoys = 8\ntrain_items = 200\neval_items = 8\n";
+    let (before, rest) = RECIPE.split_once("[data]").unwrap();
+    let (_, after) = rest.split_once("[explore]").unwrap();
+    let recipe = format!("{before}{data}[explore]{after}")
+        .replace("countdown2m", "words2m")
+        .replace("type = \"countdown_demos\"\nmax_lines = 1\nguesses = 1", "type = \"bifurcation_demos\"")
+        .replace("type = \"countdown\"\npreset = \"tinyzero\"", "type = \"bifurcation\"")
+        .replace("steps = 20\nbatch_size = 8", "steps = 60\nbatch_size = 16");
+    place.write("tiny.toml", recipe);
+    let ended = audit(&place, &[&SMALL, &CREDIT]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.contains("by the exact value of every prefix"), "{}", ended.out);
+    let found = place.json("runs/audit_tiny/audit.json");
+    let known = &found["known"];
+    let number = |value: &Value| value.as_f64().unwrap();
+    assert!((number(&known["arms"][0]["area"]["value"]) - 0.5).abs() < 1e-9);
+    // Two of eleven words and the end of the response decide all.
+    assert!(number(&known["oracle"]["area"]["value"]) > 0.85, "{}", known["oracle"]["area"]);
+    // The sum of the squared changes is p (1 - p) on average, 3/16 where both branches are even.
+    assert!((number(&known["closure"]["value"]) - 1.0).abs() < 0.35, "{}", known["closure"]);
 }

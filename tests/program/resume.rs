@@ -141,7 +141,11 @@ fn a_run_of_segment_values_under_controls_resumes_too() {
     let continues = |line: &&Value| !line["parent"].is_null();
     let lines = place.lines("runs/whole/rollouts/step_000003.jsonl");
     assert!(lines.iter().filter(continues).count() > 8);
-    assert!(lines.iter().filter(continues).all(|line| line["trained"] == Value::Bool(false)), "{}", lines[20]);
+    assert!(
+        lines.iter().filter(continues).all(|line| line["trained"] == Value::Bool(false)),
+        "{}",
+        lines[20]
+    );
 }
 
 /// Prompts that gave no signal are replaced by further rounds, which move the sampler on.

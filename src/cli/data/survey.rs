@@ -157,6 +157,7 @@ impl Set {
             gold: match &item.task {
                 Task::Question(question) => question.answer.clone(),
                 Task::Countdown(problem) => problem.target.to_string(),
+                Task::Bifurcation(problem) => problem.gold(),
             },
         };
         let counts = report.cloned().unwrap_or_else(|| FileReport {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use rewards::{Countdown, Task};
+use rewards::{Countdown, Task, TaskKind};
 
-use super::{Example, Limits, SourceSettings, Texts, example};
+use super::{Example, Limits, Problems, SourceSettings, Texts, example};
 use crate::data::PromptBuilder;
 use crate::data::demonstrations::{self, DemoConfig, MAX_VALUE, demonstrate};
 use crate::text::Tokenizer;
@@ -20,7 +20,7 @@ struct Demonstrations {
 
 impl SourceSettings for DemoConfig {
     fn rules(&self) -> Rules {
-        let Self { max_lines, guesses, give_up, max_value } = self;
+        let Self { max_lines, guesses, give_up, style: _, max_value } = self;
         let mut rules = Rules::default();
         rules.positive("max_lines", *max_lines);
         rules.positive("guesses", *guesses);
@@ -34,13 +34,13 @@ impl SourceSettings for DemoConfig {
         true
     }
 
-    fn is_of_countdown(&self) -> bool {
-        true
+    fn is_of(&self) -> Option<TaskKind> {
+        Some(TaskKind::Countdown)
     }
 
     fn texts(
         &self,
-        train: &[Arc<Prompt>],
+        Problems { train, .. }: Problems<'_>,
         builder: &PromptBuilder<'_>,
         limits: Limits,
     ) -> Result<Box<dyn Texts>> {

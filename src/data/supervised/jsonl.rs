@@ -1,15 +1,14 @@
 //! Pairs of a prompt and a response, a line each.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Example, Limits, SourceSettings, Texts, example};
+use super::{Example, Limits, Problems, SourceSettings, Texts, example};
 use crate::data::{PromptBuilder, jsonl};
-use crate::types::{Prompt, RunRandom};
+use crate::types::RunRandom;
 
 /// Keys of `type = "jsonl"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,12 +31,7 @@ impl SourceSettings for JsonlSource {
         vec![&self.path]
     }
 
-    fn texts(
-        &self,
-        _: &[Arc<Prompt>],
-        builder: &PromptBuilder<'_>,
-        limits: Limits,
-    ) -> Result<Box<dyn Texts>> {
+    fn texts(&self, _: Problems<'_>, builder: &PromptBuilder<'_>, limits: Limits) -> Result<Box<dyn Texts>> {
         let expected = r#"{"prompt": text, "response": text}, neither empty"#;
         let pairs: Vec<Example> = jsonl::read(&self.path, expected, |Pair { prompt, response }, _| {
             ensure!(!prompt.is_empty(), "`prompt` is empty");

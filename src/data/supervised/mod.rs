@@ -4,18 +4,21 @@
 //! training problem or which line of a file it is about, and a demonstration is drawn at the coordinate `i`,
 //! so that a problem is demonstrated anew in every epoch.
 
+mod bifurcation_demos;
 mod countdown_demos;
 mod jsonl;
 
 use std::{ops::Range, path::Path, sync::Arc};
 
 use anyhow::{Result, bail, ensure};
+use rewards::TaskKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use bifurcation_demos::ResponsesConfig;
 pub(crate) use jsonl::JsonlSource;
 
-use super::{PromptBuilder, demonstrations::DemoConfig, order::visits};
+use super::{DataConfig, PromptBuilder, demonstrations::DemoConfig, order::visits};
 use crate::{
     text::Tokenizer,
     types::{Prompt, Purpose, Rules, RunRandom, TokenId},
@@ -27,6 +30,8 @@ use crate::{
 pub(crate) enum SourceConfig {
     /// Searches written by a solver of limited skill, about the training problems.
     CountdownDemos(DemoConfig),
+    /// Responses to the training problems of `[data] type = "bifurcation"` that take branches and decoys at random.
+    BifurcationDemos(ResponsesConfig),
     /// Pairs from a file, one `{"prompt": text, "response": text}` a line.
     Jsonl(JsonlSource),
 }
@@ -48,12 +53,12 @@ pub(crate) trait SourceSettings {
         false
     }
 
-    /// Whether it has something to say of Countdown problems alone.
-    fn is_of_countdown(&self) -> bool {
-        false
+    /// The kind of problems that it has something to say of, where it has of one kind alone.
+    fn is_of(&self) -> Option<TaskKind> {
+        None
     }
 
-    /// The texts; `train` are the problems that demonstrations are about. Prompts of pairs are written out as the policy reads
+    /// The texts; `problems` are what demonstrations are about. Prompts of pairs are written out as the policy reads
     /// them, see [`PromptBuilder::written_out`].
     ///
     /// # Errors
@@ -61,7 +66,7 @@ pub(crate) trait SourceSettings {
     /// example can be longer than `limits`.
     fn texts(
         &self,
-        train: &[Arc<Prompt>],
+        problems: Problems<'_>,
         builder: &PromptBuilder<'_>,
         limits: Limits,
     ) -> Result<Box<dyn Texts>>;
@@ -88,6 +93,15 @@ pub(crate) struct Example {
     pub response: Vec<TokenId>,
 }
 
+/// What demonstrations are about.
+#[derive(Clone, Copy)]
+pub(crate) struct Problems<'a> {
+    /// What made them.
+    pub config: &'a DataConfig,
+    /// Those to learn from.
+    pub train: &'a [Arc<Prompt>],
+}
+
 /// An endless supply of examples.
 pub(crate) struct Source {
     texts: Box<dyn Texts>,
@@ -109,6 +123,7 @@ impl SourceConfig {
     pub(crate) fn settings(&self) -> &dyn SourceSettings {
         match self {
             Self::CountdownDemos(config) => config,
+            Self::BifurcationDemos(config) => config,
             Self::Jsonl(config) => config,
         }
     }
@@ -119,7 +134,7 @@ impl SourceConfig {
     /// As there, and if values are out of range.
     pub(crate) fn build(
         &self,
-        train: &[Arc<Prompt>],
+        problems: Problems<'_>,
         builder: &PromptBuilder<'_>,
         random: RunRandom,
         limits: Limits,
@@ -127,7 +142,7 @@ impl SourceConfig {
         if let [problem, ..] = self.settings().rules().problems().as_slice() {
             bail!("source of SFT: {problem}");
         }
-        Ok(Source { texts: self.settings().texts(train, builder, limits)?, random })
+        Ok(Source { texts: self.settings().texts(problems, builder, limits)?, random })
     }
 }
 
@@ -181,14 +196,14 @@ mod tests {
     use rewards::{Countdown, Task};
 
     use super::*;
-    use crate::data::demonstrations;
+    use crate::data::demonstrations::{self, Style};
     use crate::{
         data::{DataConfig, countdown::CountdownConfig},
         text::countdown_tokenizer,
     };
 
-    fn problems() -> Vec<Arc<Prompt>> {
-        let config = CountdownConfig {
+    fn config() -> DataConfig {
+        DataConfig::Countdown(CountdownConfig {
             seed: 0,
             numbers: [3, 3],
             max_number: 9,
@@ -196,10 +211,13 @@ mod tests {
             train_items: 40,
             eval_items: 1,
             prompt: "Make {target} from {numbers}.\n".into(),
-        };
+        })
+    }
+
+    fn problems() -> Vec<Arc<Prompt>> {
         let tokenizer = countdown_tokenizer().unwrap();
         let builder = PromptBuilder::new(&tokenizer, None).unwrap();
-        DataConfig::Countdown(config).settings().items().unwrap().tokenize(&builder).unwrap().train
+        config().settings().items().unwrap().tokenize(&builder).unwrap().train
     }
 
     fn builder() -> PromptBuilder<'static> {
@@ -209,23 +227,33 @@ mod tests {
 
     const LIMITS: Limits = Limits { positions: 512, max_tokens: 16384 };
 
+    fn build(
+        source: &SourceConfig,
+        train: &[Arc<Prompt>],
+        random: RunRandom,
+        limits: Limits,
+    ) -> Result<Source> {
+        source.build(Problems { config: &config(), train }, &builder(), random, limits)
+    }
+
     fn demos(seed: u64) -> Source {
-        let config = SourceConfig::CountdownDemos(DemoConfig {
+        let source = SourceConfig::CountdownDemos(DemoConfig {
             max_lines: 4,
             guesses: 3,
             give_up: 0.5,
+            style: Style::Terse,
             max_value: 199,
         });
-        config.build(&problems(), &builder(), RunRandom::new(seed), LIMITS).unwrap()
+        build(&source, &problems(), RunRandom::new(seed), LIMITS).unwrap()
     }
 
     fn pairs(content: &str) -> Result<Source> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pairs.jsonl");
         fs::write(&path, content).unwrap();
-        let config: SourceConfig =
+        let source: SourceConfig =
             serde_json::from_value(serde_json::json!({"type": "jsonl", "path": path})).unwrap();
-        config.build(&[], &builder(), RunRandom::new(0), LIMITS)
+        build(&source, &[], RunRandom::new(0), LIMITS)
     }
 
     #[test]
@@ -275,13 +303,14 @@ mod tests {
     #[test]
     fn the_bound_on_demonstrations_holds_and_is_near() {
         let Ok(demos) = demos(0).examples(0..400) else { panic!("no demonstrations") };
-        let config = DemoConfig { max_lines: 4, guesses: 3, give_up: 0.5, max_value: 199 };
+        let config =
+            DemoConfig { max_lines: 4, guesses: 3, give_up: 0.5, style: Style::Terse, max_value: 199 };
         let bound = demonstrations::most_tokens(3, &config, &countdown_tokenizer().unwrap()).unwrap() + 1;
         let longest = demos.iter().map(|e| e.response.len()).max().unwrap();
         assert!(longest <= bound && bound <= longest + 6, "{longest} {bound}");
         let build = |limits| {
             let source = SourceConfig::CountdownDemos(config.clone());
-            let source = source.build(&problems(), &builder(), RunRandom::new(0), limits);
+            let source = build(&source, &problems(), RunRandom::new(0), limits);
             source.err().map(|error| format!("{error:#}")).unwrap_or_default()
         };
         assert!(build(Limits { positions: 60, ..LIMITS }).contains("but the model has 60 positions"));
@@ -306,14 +335,15 @@ mod tests {
         }
         let task = Task::Countdown(Countdown { numbers: vec![1, 5000], target: 3 });
         let prompt = Arc::new(Prompt { id: 8, text: "?".into(), tokens: vec![1], task });
-        let config = SourceConfig::CountdownDemos(DemoConfig {
+        let source = SourceConfig::CountdownDemos(DemoConfig {
             max_lines: 4,
             guesses: 3,
             give_up: 0.5,
+            style: Style::Terse,
             max_value: 199,
         });
         let build = |train: &[Arc<Prompt>]| {
-            let source = config.build(train, &builder(), RunRandom::new(0), LIMITS);
+            let source = build(&source, train, RunRandom::new(0), LIMITS);
             format!("{:#}", source.err().unwrap())
         };
         assert!(build(&[prompt]).starts_with("prompt 8: demonstrations: got a problem with 5000"));

@@ -51,7 +51,7 @@ fn it_has_every_section_of_a_recipe_and_every_choice_but_those_of_tests() {
     assert_eq!([credit, vec!["late"]].concat(), CreditConfig::NAMES);
     let graders = section(&reference, "reward").variants.iter();
     assert!(
-        graders.clone().count() == 8
+        graders.clone().count() == 9
             && graders.into_iter().all(|own| own.keys.iter().any(|key| key.name == "weight"))
     );
     for path in ["loss.kl.adaptive", "explore.expand", "sft.source", "data.train", "critic.optim"] {

@@ -11,6 +11,10 @@ fn mistake(from: &str, to: &str, expected: &str) {
 }
 
 /// One that only a file and a line of the registry know is explained as the others are.
+/// Other problems than those of the base.
+const FORKS: &str =
+    "data={type=\"bifurcation\", layout=\"F.dE\", branches=4, signs=4, train_items=1000, eval_items=10}";
+
 #[test]
 fn a_strategy_that_was_added_is_explained() {
     let said = |entry: &str| parse(BASE, &[entry]).unwrap_err().to_string();
@@ -123,7 +127,7 @@ fn mistakes_about_sections_are_explained() {
         [
             "x.toml: [run] is missing; it needs `name`, `steps`",
             "x.toml: [model] is missing; its keys are `path`, `hub`, `revision`, `scratch`, `dtype`, `device`, `backend`",
-            "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"arithmetic\", \"files\"",
+            "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"arithmetic\", \"bifurcation\", \"files\"",
             "x.toml: [explore] is missing; it needs `type`: one of \"group\", \"tree\"",
         ]
     );
@@ -231,7 +235,7 @@ fn every_problem_is_reported_at_once() {
         problems(&text, &["loss.kl.estimator=k3", "sampling.top_p=2"]),
         [
             "x.toml:4: [run] `steps`: got 0, expected at least 1",
-            "x.toml:16: [sft.source] `type` is missing; it takes one of \"countdown_demos\", \"jsonl\"",
+            "x.toml:16: [sft.source] `type` is missing; it takes one of \"countdown_demos\", \"bifurcation_demos\", \"jsonl\"",
             "x.toml:31: [explore] `sizes` is not a key of type = \"group\"; did you mean `size`?",
             "x.toml:39: [[reward]] #1 `weight`: got NaN, expected a finite number",
             "x.toml:40: [[reward]] #1 `preset`: got 1, expected one of \"exact\", \"tinyzero\", \"nano_aha\", \"grpo_zero\"",
@@ -352,6 +356,34 @@ fn the_sense_of_the_whole_is_checked() {
         (
             &["reward=[{type=\"math\"}]"][..],
             "[[reward]] #1 `type`: got a grader that cannot judge the problems of [data], Countdown problems; expected one that can",
+        ),
+        (
+            &["reward=[{type=\"bifurcation\"}]"][..],
+            "[[reward]] #1 `type`: got a grader that cannot judge the problems of [data], Countdown problems; expected one that can",
+        ),
+        (
+            &["sft.source={type=\"bifurcation_demos\"}"][..],
+            "[sft.source] `type`: got \"bifurcation_demos\", expected \"countdown_demos\", since [data] has other problems than \
+             bifurcations",
+        ),
+        (
+            &[FORKS, "sft.source={type=\"bifurcation_demos\"}"][..],
+            "[[reward]] #1 `type`: got a grader that cannot judge the problems of [data], bifurcations; expected one that can, \
+             such as \"bifurcation\"",
+        ),
+        (
+            &[FORKS, "reward=[{type=\"bifurcation\"}]"][..],
+            "[sft.source] `type`: got \"countdown_demos\", expected \"bifurcation_demos\", since [data] has other problems than \
+             Countdown",
+        ),
+        (
+            &[
+                FORKS,
+                "data.layout=EF",
+                "reward=[{type=\"bifurcation\"}]",
+                "sft.source={type=\"bifurcation_demos\", skill=0.1}",
+            ][..],
+            "[data] `layout`: got \"EF\", expected its own F before each E",
         ),
         (
             &["reward=[{type=\"format\", tags=[\"answer\"]}, {type=\"length\", max=80, buffer=20}]"][..],

@@ -20,10 +20,21 @@ pub(super) fn start(findings: &mut Findings, recipe: &Recipe) {
             )
         });
     }
-    let demonstrates = sft.as_ref().is_some_and(|sft| sft.source.settings().is_of_countdown());
-    let other = data.settings().kinds().into_iter().find(|kind| *kind != TaskKind::Countdown);
-    findings.broken_if(demonstrates && other.is_some(), &["sft.source.type", "data.type"], || {
-        "[sft.source] `type`: got \"countdown_demos\", expected \"jsonl\", since [data] has other problems than Countdown"
-            .into()
+    let kinds = data.settings().kinds();
+    let of = sft.as_ref().and_then(|sft| sft.source.settings().is_of());
+    let is_other = of.is_some_and(|of| kinds.iter().any(|kind| *kind != of));
+    findings.broken_if(is_other, &["sft.source.type", "data.type"], || {
+        let (got, problems) = match of {
+            Some(TaskKind::Bifurcation) => ("bifurcation_demos", "bifurcations"),
+            _ => ("countdown_demos", "Countdown"),
+        };
+        let expected = match kinds[..] {
+            [TaskKind::Bifurcation] => "\"bifurcation_demos\"",
+            [TaskKind::Countdown] => "\"countdown_demos\"",
+            _ => "\"jsonl\"",
+        };
+        format!(
+            "[sft.source] `type`: got \"{got}\", expected {expected}, since [data] has other problems than {problems}"
+        )
     });
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::hub::{Files, Hub, Snapshot};
-use crate::model::{HubModel, ModelConfig, Preset, load};
+use crate::hub::{Files, Hub, Snapshot, preset};
+use crate::model::{HubModel, ModelConfig, load};
 use crate::recipe::Draft;
-use crate::text::{Tokenizer, countdown_tokenizer};
+use crate::text::Tokenizer;
 
 /// Folder of the policy, where it does not start from random weights, and its shape and tokenizer, which fit each other and
 /// the files of weights. Of a model on the hub the weights need not be there yet.
@@ -27,10 +27,10 @@ pub(super) fn model_parts(draft: &mut Draft) -> Option<(Option<PathBuf>, (ModelC
         None => draft.judge(KEYS, |recipe| Ok(recipe.model.path.clone()))?,
     };
     let Some(path) = path else {
-        return draft.judge(KEYS, |_| {
-            let tokenizer = countdown_tokenizer()?;
-            let config = Preset::Countdown2m.config(i64::try_from(tokenizer.vocab_size())?);
-            Ok((None, (config, tokenizer)))
+        return draft.judge(KEYS, |recipe| {
+            let scratch =
+                recipe.model.scratch.context("[model] has neither `path` nor `hub` nor `scratch`")?;
+            Ok((None, preset(scratch)?))
         });
     };
     let config = ModelConfig::from_folder(&path);

@@ -6,18 +6,25 @@
 //! <answer>12*3+9</answer> the last attempt as one expression
 //! ```
 //!
+//! That is the terse style; [`spoken`] says the same search in many words.
+//!
 //! An attempt is, of `guesses` random ones, the one whose value is nearest to the target. After a miss the
 //! solver gives up with probability `give_up`, and after `max_lines` attempts in any case. It knows no better, so many
 //! demonstrations end in a wrong answer: a policy that imitates them has much to learn, choosing better attempts and
 //! searching on among it. Each step's value is a whole number of `0..=max_value`, so every value in a text is one token.
 
 use anyhow::{Result, ensure};
-use rand::{RngExt, seq::IndexedRandom};
+use rand::RngExt;
 use rewards::Countdown;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::expression::{Expression, SEPARATOR};
 use crate::text::Tokenizer;
+
+mod expression;
+mod spoken;
+mod terse;
 
 /// Largest number that is one token.
 pub(super) const MAX_VALUE: u32 = 999;
@@ -37,9 +44,23 @@ pub(crate) struct DemoConfig {
     /// Chance of giving up after each miss.
     #[serde(default = "default_give_up")]
     pub give_up: f64,
+    /// In which words it says what it does.
+    #[serde(default)]
+    pub style: Style,
     /// Largest value that a step may have, up to 999; no number or target of the problems may be above it.
     #[serde(default = "default_max_value")]
     pub max_value: u32,
+}
+
+/// The words of a search.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Style {
+    /// The steps of each attempt, and whether it made the target.
+    #[default]
+    Terse,
+    /// The same searches in many words, most of which do not matter: each attempt with a plan that names its operators.
+    Spoken,
 }
 
 fn default_max_lines() -> usize {
@@ -72,20 +93,14 @@ pub(crate) fn check(item: &Countdown, max_value: u32) -> Result<()> {
     Ok(())
 }
 
-/// One search for a solution of `item`, which [`check`] accepts. Attempts do not repeat.
+/// One search for a solution of `item`, which [`check`] accepts. Attempts do not repeat, and are the same in every style.
 pub(crate) fn demonstrate(item: &Countdown, config: &DemoConfig, rng: &mut impl RngExt) -> String {
-    let mut text = String::new();
-    let mut written: Vec<String> = Vec::new();
-    while written.len() < config.max_lines {
-        let Some(attempt) = attempt(item, config, &written, rng) else { break };
-        let hit = attempt.value == item.target;
-        text += &format!("{} {}\n", attempt.steps.join(", "), if hit { "yes" } else { "no" });
-        written.push(attempt.text);
-        if hit || rng.random_bool(config.give_up) {
-            break;
-        }
-    }
-    let answer = written.last().map_or("", String::as_str);
+    let attempts = search(item, config, rng);
+    let text = match config.style {
+        Style::Terse => terse::text(&attempts, item.target),
+        Style::Spoken => spoken::text(&attempts, item.target, rng),
+    };
+    let answer = attempts.last().map_or("", |last| &last.text);
     text + "<answer>" + answer + "</answer>"
 }
 
@@ -96,20 +111,46 @@ pub(crate) fn demonstrate(item: &Countdown, config: &DemoConfig, rng: &mut impl 
 /// # Errors
 /// If the tokenizer refuses a piece.
 pub(crate) fn most_tokens(n: usize, config: &DemoConfig, tokenizer: &Tokenizer) -> Result<usize> {
-    let most = |pieces: &[&str]| -> Result<usize> {
-        let lengths = pieces.iter().map(|piece| Ok(tokenizer.encode(piece)?.len()));
-        lengths.collect::<Result<Vec<_>>>().map(|lengths| lengths.into_iter().max().unwrap_or(0))
-    };
+    let counter = Counter(tokenizer);
     let numbers: Vec<String> = (0..=config.max_value).map(|n| n.to_string()).collect();
-    let number = most(&numbers.iter().map(String::as_str).collect::<Vec<_>>())?;
-    let operator = most(&["+", "-", "*", "/"])?;
+    let number = counter.most(&numbers.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let operator = counter.most(&["+", "-", "*", "/"])?;
     let n_steps = n.saturating_sub(1);
-    let steps =
-        n_steps * (3 * number + operator + most(&["="])?) + n_steps.saturating_sub(1) * most(&[", "])?;
-    let line = steps + most(&[" yes\n", " no\n"])?;
-    let parentheses = n_steps.saturating_sub(1) * (most(&["("])? + most(&[")"])?);
-    let answer = most(&["<answer>"])? + n * number + n_steps * operator + parentheses + most(&["</answer>"])?;
-    Ok(config.max_lines.saturating_mul(line).saturating_add(answer))
+    let line = n_steps * (3 * number + operator + counter.most(&["="])?)
+        + n_steps.saturating_sub(1) * counter.most(&[SEPARATOR])?;
+    let words = match config.style {
+        Style::Terse => terse::most_tokens(config.max_lines, &counter)?,
+        Style::Spoken => spoken::most_tokens(config.max_lines, n_steps, &counter)?,
+    };
+    let parentheses = n_steps.saturating_sub(1) * (counter.most(&["("])? + counter.most(&[")"])?);
+    let tags = counter.most(&["<answer>"])? + counter.most(&["</answer>"])?;
+    let answer = n * number + n_steps * operator + parentheses + tags;
+    Ok(config.max_lines.saturating_mul(line).saturating_add(words).saturating_add(answer))
+}
+
+/// Counts tokens.
+struct Counter<'t>(&'t Tokenizer);
+
+impl Counter<'_> {
+    /// The tokens of the longest of `pieces`.
+    fn most(&self, pieces: &[&str]) -> Result<usize> {
+        let lengths = pieces.iter().map(|piece| Ok(self.0.encode(piece)?.len()));
+        lengths.collect::<Result<Vec<_>>>().map(|lengths| lengths.into_iter().max().unwrap_or(0))
+    }
+}
+
+/// The attempts at `item` until one hits or the solver gives up.
+fn search(item: &Countdown, config: &DemoConfig, rng: &mut impl RngExt) -> Vec<Expression> {
+    let mut attempts: Vec<Expression> = Vec::new();
+    while attempts.len() < config.max_lines {
+        let Some(attempt) = attempt(item, config, &attempts, rng) else { break };
+        let hit = attempt.value == item.target;
+        attempts.push(attempt);
+        if hit || rng.random_bool(config.give_up) {
+            break;
+        }
+    }
+    attempts
 }
 
 /// The nearest to the target of `guesses` random expressions that are not `written` yet; of equals the first.
@@ -117,69 +158,14 @@ pub(crate) fn most_tokens(n: usize, config: &DemoConfig, tokenizer: &Tokenizer) 
 fn attempt(
     item: &Countdown,
     config: &DemoConfig,
-    written: &[String],
+    written: &[Expression],
     rng: &mut impl RngExt,
 ) -> Option<Expression> {
     let draws =
         (0..MAX_DRAWS + config.guesses).map(|_| Expression::random(&item.numbers, config.max_value, rng));
-    let fresh = draws.filter(|guess| !written.contains(&guess.text)).take(config.guesses);
+    let fresh =
+        draws.filter(|guess| written.iter().all(|other| other.text != guess.text)).take(config.guesses);
     fresh.min_by_key(|guess| guess.value.abs_diff(item.target))
-}
-
-/// An expression, written with as few parentheses as it needs.
-#[derive(Clone, Debug)]
-struct Expression {
-    text: String,
-    value: u32,
-    /// Every step that leads to the value, the last one last: `12*3=36`.
-    steps: Vec<String>,
-    /// Binding strength of its last step: 1 for + and -, 2 for * and /, 3 for a number.
-    binding: u8,
-}
-
-impl Expression {
-    /// Combines `numbers`, two random operands at a time by a random step, until one expression is left.
-    fn random(numbers: &[u32], max_value: u32, rng: &mut impl RngExt) -> Self {
-        let number = |&n: &u32| Self::number(n);
-        let mut operands: Vec<Self> = numbers.iter().map(number).collect();
-        while operands.len() > 1 {
-            let left = operands.swap_remove(rng.random_range(0..operands.len()));
-            let right = operands.swap_remove(rng.random_range(0..operands.len()));
-            let steps = ['+', '-', '*', '/'].into_iter();
-            let both = |op| [Self::step(&left, op, &right), Self::step(&right, op, &left)];
-            let possible: Vec<Self> =
-                steps.flat_map(both).flatten().filter(|result| result.value <= max_value).collect();
-            // Never empty: the larger minus the smaller is always possible.
-            operands.extend(possible.choose(rng).cloned());
-        }
-        operands.swap_remove(0)
-    }
-
-    fn number(n: u32) -> Self {
-        Self { text: n.to_string(), value: n, steps: Vec::new(), binding: 3 }
-    }
-
-    /// `left op right`, if its value is a whole number.
-    fn step(left: &Self, op: char, right: &Self) -> Option<Self> {
-        let (a, b) = (left.value, right.value);
-        let (value, binding) = match op {
-            '+' => (a.checked_add(b)?, 1),
-            '-' => (a.checked_sub(b)?, 1),
-            '*' => (a.checked_mul(b)?, 2),
-            _ => (a.checked_div(b).filter(|q| q * b == a)?, 2),
-        };
-        // a-(b+c) and a/(b*c) need their parentheses, a+(b-c) and a*(b/c) do not.
-        let keep_right = right.binding < binding || (right.binding == binding && matches!(op, '-' | '/'));
-        let text =
-            parenthesised(left, left.binding < binding) + &op.to_string() + &parenthesised(right, keep_right);
-        let mut steps = [left.steps.as_slice(), &right.steps].concat();
-        steps.push(format!("{a}{op}{b}={value}"));
-        Some(Self { text, value, steps, binding })
-    }
-}
-
-fn parenthesised(operand: &Expression, yes: bool) -> String {
-    if yes { format!("({})", operand.text) } else { operand.text.clone() }
 }
 
 #[cfg(test)]
@@ -201,7 +187,11 @@ mod tests {
 
     fn demo(item: &Countdown, max_lines: usize, guesses: usize, index: u64) -> String {
         let mut rng = RunRandom::new(0).stream(Purpose::Demonstrations, &[index]);
-        demonstrate(item, &DemoConfig { max_lines, guesses, give_up: 0.3, max_value: MAX_VALUE }, &mut rng)
+        demonstrate(
+            item,
+            &DemoConfig { max_lines, guesses, give_up: 0.3, style: Style::Terse, max_value: MAX_VALUE },
+            &mut rng,
+        )
     }
 
     /// Checks everything that a demonstration claims, by the grader's own parser, and returns its last
@@ -286,29 +276,6 @@ mod tests {
     }
 
     #[test]
-    fn parentheses_stand_where_they_are_needed() {
-        let number = |n: u32| Expression::number(n);
-        let step = |a: &Expression, op, b: &Expression| Expression::step(a, op, b).unwrap();
-        let (sum, difference) = (step(&number(2), '+', &number(4)), step(&number(9), '-', &number(3)));
-        let (product, quotient) = (step(&number(2), '*', &number(3)), step(&number(8), '/', &number(4)));
-        for (expression, text, value) in [
-            (step(&sum, '*', &number(5)), "(2+4)*5", 30),
-            (step(&number(5), '*', &sum), "5*(2+4)", 30),
-            (step(&sum, '-', &number(1)), "2+4-1", 5),
-            (step(&number(9), '-', &sum), "9-(2+4)", 3),
-            (step(&number(9), '+', &difference), "9+9-3", 15),
-            (step(&number(12), '/', &product), "12/(2*3)", 2),
-            (step(&number(5), '*', &quotient), "5*8/4", 10),
-            (step(&product, '/', &quotient), "2*3/(8/4)", 3),
-            (step(&product, '+', &quotient), "2*3+8/4", 8),
-        ] {
-            assert_eq!((expression.text.as_str(), expression.value), (text, value));
-        }
-        let steps = [(3, '-', 4), (7, '/', 2), (7, '/', 0)];
-        assert!(steps.iter().all(|(a, op, b)| Expression::step(&number(*a), *op, &number(*b)).is_none()));
-    }
-
-    #[test]
     fn says_what_cannot_be_demonstrated() {
         let error = check(&Countdown { numbers: vec![3, 1000], target: 7 }, 199).unwrap_err().to_string();
         assert!(
@@ -317,10 +284,16 @@ mod tests {
         );
         assert!(check(&Countdown { numbers: vec![], target: 7 }, 199).is_err());
         assert_eq!(
-            DemoConfig { max_lines: 0, guesses: 0, give_up: 2.0, max_value: 1000 }.rules().problems().len(),
+            DemoConfig { max_lines: 0, guesses: 0, give_up: 2.0, style: Style::Terse, max_value: 1000 }
+                .rules()
+                .problems()
+                .len(),
             4
         );
         let defaults: DemoConfig = serde_json::from_str("{}").unwrap();
-        assert_eq!(defaults, DemoConfig { max_lines: 7, guesses: 2, give_up: 0.5, max_value: 199 });
+        assert_eq!(
+            defaults,
+            DemoConfig { max_lines: 7, guesses: 2, give_up: 0.5, style: Style::Terse, max_value: 199 }
+        );
     }
 }
