@@ -72,7 +72,7 @@ impl Summary {
         Table { header: header.map(String::from).to_vec(), rows }
     }
 
-    /// All of it as Markdown, with `title` above and `command` below.
+    /// All of it as Markdown, with `title` above and `command` below where there is one.
     pub(crate) fn markdown(&self, title: &str, command: &str) -> String {
         let mut text = format!("# {title}\n\n");
         for fact in self.facts() {
@@ -84,7 +84,7 @@ impl Summary {
         for (line, table) in self.progress_tables().into_iter().chain(self.capture_tables()) {
             text += &format!("\n{line}\n\n{}\n", table.markdown());
         }
-        text + &format!("\n```sh\n{command}\n```\n")
+        if command.is_empty() { text } else { text + &format!("\n```sh\n{command}\n```\n") }
     }
 }
 

@@ -14,7 +14,6 @@ use crate::audit::{AuditConfig, Budget, Kept, Method, Summary};
 use crate::interrupt::{Interrupt, OrStopped};
 use crate::observe::Console;
 use crate::run::{self, Failure};
-use crate::types::{masked, shell_word};
 
 #[derive(Args)]
 pub(super) struct Audit {
@@ -98,7 +97,7 @@ impl Audit {
             Err(signal) => return Ok(ExitCode::from(signal.exit_code())),
         };
         let tokenizer = &target.setup.tokenizer;
-        summary.write(&out, &target.name, &command(), |tokens| tokenizer.pieces(tokens))?;
+        summary.write(&out, &target.name, &super::command(), |tokens| tokenizer.pieces(tokens))?;
         self.say(&summary, &out)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -137,10 +136,4 @@ impl Audit {
         super::say(format_args!("\n{}", summary.ceiling_verdicts.join("\n")))?;
         super::say(format_args!("\n  {0}/audit.html, {0}/audit.md, {0}/audit.json", out.display()))
     }
-}
-
-/// The command line as a shell takes it, without what is secret of addresses.
-fn command() -> String {
-    let arguments = std::env::args().skip(1).map(|argument| shell_word(&masked(&argument)));
-    std::iter::once(String::from("rlcredit")).chain(arguments).collect::<Vec<_>>().join(" ")
 }

@@ -15,7 +15,6 @@ use crate::compare::{
 use crate::interrupt::Interrupt;
 use crate::observe::Console;
 use crate::run::{Failure, Outcome};
-use crate::types::{masked, shell_word};
 
 #[derive(Args)]
 pub(super) struct Compare {
@@ -77,7 +76,7 @@ impl Compare {
         })?;
         let origin = Origin {
             title: String::from("runs"),
-            commands: vec![command()],
+            commands: vec![super::command()],
             quick: Vec::new(),
             baseline,
             n_runs: self.of.len(),
@@ -108,7 +107,7 @@ impl Compare {
         let out = self
             .out
             .unwrap_or_else(|| self.runs.join(format!("compare_{}{ending}", title.replace(' ', "_"))));
-        let folder = ComparisonFolder::open(&out, &mut plan, &command())?;
+        let folder = ComparisonFolder::open(&out, &mut plan, &super::command())?;
         let teller = Arc::clone(&console);
         let interrupt = Interrupt::install(move |signal, at_once| {
             let how = if at_once { "stopped, there is nothing to save" } else { super::STOPPING };
@@ -147,10 +146,4 @@ fn say_results(summary: &Summary, out: &std::path::Path) -> Result<()> {
     }
     super::say(format_args!("\n{}\n", report::console_table(summary)))?;
     super::say(format_args!("  {0}/compare.md, {0}/compare.json, {0}/curves_by_*.png", out.display()))
-}
-
-/// The command line as a shell takes it, without what is secret of addresses.
-fn command() -> String {
-    let arguments = std::env::args().skip(1).map(|argument| shell_word(&masked(&argument)));
-    std::iter::once(String::from("rlcredit")).chain(arguments).collect::<Vec<_>>().join(" ")
 }

@@ -27,7 +27,7 @@ use clap::{Parser, Subcommand};
 
 use crate::recipe::Problems;
 use crate::run::Failure;
-use crate::types::{NotFinite, masked, printable};
+use crate::types::{NotFinite, masked, printable, shell_word};
 
 /// Structure-aware RL post-training for language models.
 #[derive(Parser)]
@@ -169,6 +169,12 @@ fn is_unread(error: &io::Error, out: impl AsFd) -> bool {
         file.and_then(|file| file.metadata()).is_ok_and(|found| found.file_type().is_char_device())
     };
     error.kind() == ErrorKind::BrokenPipe || (error.raw_os_error() == Some(libc::EIO) && of_device())
+}
+
+/// The command line as a shell takes it, without what is secret of addresses.
+fn command() -> String {
+    let arguments = std::env::args().skip(1).map(|argument| shell_word(&masked(&argument)));
+    std::iter::once(String::from("rlcredit")).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether an argument is as it should be.

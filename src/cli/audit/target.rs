@@ -9,7 +9,7 @@ use tch::Tensor;
 use super::super::policy::{model_folder, require_folder};
 use crate::checkpoint::{Latest, TrainState, VerifiedCheckpoint};
 use crate::interrupt::Interrupt;
-use crate::model::Policy;
+use crate::model::{ModelSettings, Policy};
 use crate::observe::Console;
 use crate::recipe::Draft;
 use crate::run::{Failure, Setup, initial_policy, mean_squares, run_sft};
@@ -33,22 +33,23 @@ impl Target {
     /// If there is none, or no recipe for it; everything wrong with the recipe.
     pub(super) fn find(path: &Path, recipe: Option<&Path>, overrides: &[String]) -> Result<Self> {
         // Differences of log-probabilities are lost in fewer digits.
-        let mut overrides: Vec<String> =
+        let overrides: Vec<String> =
             std::iter::once("model.dtype=\"f32\"".to_owned()).chain(overrides.iter().cloned()).collect();
+        let model = recipe.map(|_| require_folder(path).and_then(|()| model_folder(path)));
+        let model = model.transpose().map_err(Failure::bad_input)?;
         let (recipe, checkpoint) = match recipe {
-            Some(recipe) => {
-                require_folder(path).map_err(Failure::bad_input)?;
-                let folder = model_folder(path).map_err(Failure::bad_input)?;
-                let folder = toml::Value::String(folder.display().to_string());
-                overrides.push(format!("model={{path={folder},dtype=\"f32\"}}"));
-                (recipe.to_owned(), None)
-            }
+            Some(recipe) => (recipe.to_owned(), None),
             None => found(path).map_err(Failure::bad_input)?,
         };
-        let has_recipe = checkpoint.is_none();
         let mut draft = Draft::load(&recipe, &overrides)?;
-        if has_recipe && path != recipe {
-            draft.change(|recipe| recipe.sft = None);
+        if let Some(folder) = model {
+            // In the place of the recipe's own, computed where and as the recipe says.
+            draft.change(|recipe| {
+                let own = recipe.model.clone();
+                recipe.model =
+                    ModelSettings { path: Some(folder), hub: None, revision: None, scratch: None, ..own };
+                recipe.sft = None;
+            });
         }
         let setup = Setup::of_draft(draft)?;
         let step = checkpoint.as_ref().map(|checkpoint| format!("_step_{:06}", checkpoint.step()));
