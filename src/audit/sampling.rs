@@ -101,11 +101,13 @@ impl Sampling<'_> {
     }
 }
 
-/// The places of known value of each response of `tree` that others continue.
+/// The places of known value of each response of `tree` that others continue; none where too few of these were graded to tell
+/// the noise of the prompt's value.
 fn stops(tree: &Tree) -> Vec<Vec<Stop>> {
     let totals: Vec<Option<f64>> = tree.leaves.iter().map(|leaf| Some(leaf.reward()?.value)).collect();
     let values = Values::new(tree, &totals);
-    values.responses().map(|leaf| values.stops(leaf)).collect()
+    let n_graded = values.responses().filter(|leaf| totals[*leaf].is_some()).count();
+    values.responses().map(|leaf| if n_graded > 2 { values.stops(leaf) } else { Vec::new() }).collect()
 }
 
 /// `tree` without those who continue.
@@ -118,8 +120,7 @@ fn roots(tree: Tree) -> Tree {
 fn segment(fold: &Fold, tree: usize, leaf: usize, start: &Stop, end: &Stop) -> Segment {
     let half = |i: usize| {
         let change = end.halves[i] - start.halves[i];
-        // Half of the continuations have twice the noise.
-        (change, change * change - 2.0 * (end.noise + start.noise))
+        (change, change * change - end.noise_of_halves[i] - start.noise_of_halves[i])
     };
     let gains = |arm: usize| &fold.arms[arm].gains[tree].path(leaf)[start.at..end.at];
     let n_tokens = end.at - start.at;

@@ -26,6 +26,8 @@ pub(crate) struct Stop {
     pub noise: f64,
     /// Two independent estimates of the value, each from every other reward behind it.
     pub halves: [f64; 2],
+    /// The variances of these, which differ where the number of rewards is odd.
+    pub noise_of_halves: [f64; 2],
 }
 
 /// The values of a tree.
@@ -64,16 +66,29 @@ impl<'t> Values<'t> {
         let Some(reward) = self.totals[leaf].filter(|_| !others.is_empty()) else { return Vec::new() };
         let tokens = &self.tree.leaves[leaf].tokens;
         let cuts = (1..tokens.len()).filter_map(|at| Some(Stop::new(at, self.prefixes.get(&tokens[..at])?)));
-        let end = Stop { at: tokens.len(), value: reward, noise: 0.0, halves: [reward; 2] };
+        let end = Stop {
+            at: tokens.len(),
+            value: reward,
+            noise: 0.0,
+            halves: [reward; 2],
+            noise_of_halves: [0.0; 2],
+        };
         std::iter::once(Stop::new(0, &others)).chain(cuts).chain([end]).collect()
     }
 }
 
 impl Stop {
     fn new(at: usize, rewards: &[f64]) -> Self {
-        let half = |first: usize| mean(&rewards.iter().skip(first).step_by(2).copied().collect::<Vec<_>>());
-        let n = rewards.len() as f64;
-        Self { at, value: mean(rewards), noise: variance(rewards) / n, halves: [half(0), half(1)] }
+        let halves = [0, 1].map(|first| rewards.iter().skip(first).step_by(2).copied().collect::<Vec<_>>());
+        // The spread of all of them, since half of few tells little.
+        let spread = variance(rewards);
+        Self {
+            at,
+            value: mean(rewards),
+            noise: spread / rewards.len() as f64,
+            noise_of_halves: halves.each_ref().map(|half| spread / half.len().max(1) as f64),
+            halves: halves.map(|half| mean(&half)),
+        }
     }
 }
 
@@ -138,9 +153,9 @@ mod tests {
         let values = Values::new(&tree.tree, &totals);
         let stops = values.stops(0);
         let expected = [
-            Stop { at: 0, value: 0.0, noise: 0.0, halves: [0.0, 0.0] },
-            Stop { at: 2, value: 0.5, noise: 1.0 / 12.0, halves: [0.5, 0.5] },
-            Stop { at: 4, value: 1.0, noise: 0.0, halves: [1.0, 1.0] },
+            Stop { at: 0, value: 0.0, noise: 0.0, halves: [0.0; 2], noise_of_halves: [0.0; 2] },
+            Stop { at: 2, value: 0.5, noise: 1.0 / 12.0, halves: [0.5; 2], noise_of_halves: [1.0 / 6.0; 2] },
+            Stop { at: 4, value: 1.0, noise: 0.0, halves: [1.0; 2], noise_of_halves: [0.0; 2] },
         ];
         assert_eq!((stops.as_slice(), values.n_prefixes()), (&expected[..], 1));
         assert!((squared_change(&stops[0], &stops[1]) - (0.25 - 1.0 / 12.0)).abs() < 1e-12);
@@ -154,11 +169,12 @@ mod tests {
     }
 
     /// A walk of four fair steps, right where it ends above its beginning: the squared changes of its values add up to the
-    /// variance of the reward, and the estimates of both agree, however few continuations there are.
+    /// variance of the reward, and the estimates of both agree, however few continuations there are; of either half too, though
+    /// one has two of three.
     #[test]
     fn squared_changes_add_up_to_the_variance() {
         let mut rng = RunRandom::new(1).stream(Purpose::Eval, &[]);
-        let mut sums = [0.0; 3];
+        let mut sums = [0.0; 5];
         for _ in 0..4000 {
             let mut walk = |from: &[u32]| {
                 let mut steps = from.to_vec();
@@ -188,11 +204,18 @@ mod tests {
             sums[0] += stops.windows(2).map(|pair| squared_change(&pair[0], &pair[1])).sum::<f64>();
             sums[1] += stops.windows(2).map(|pair| (pair[1].value - pair[0].value).powi(2)).sum::<f64>();
             sums[2] += 1.0;
+            for i in 0..2 {
+                let change = |pair: &[Stop]| (pair[1].halves[i] - pair[0].halves[i]).powi(2);
+                let noise = |pair: &[Stop]| pair[1].noise_of_halves[i] + pair[0].noise_of_halves[i];
+                sums[3 + i] += stops.windows(2).map(|pair| change(pair) - noise(pair)).sum::<f64>();
+            }
         }
         // Right with chance 5 of 16.
         let variance = 5.0 / 16.0 * 11.0 / 16.0;
         let (unbiased, plain) = (sums[0] / sums[2], sums[1] / sums[2]);
         assert!((unbiased - variance).abs() < 0.012, "{unbiased} {variance}");
         assert!(plain > variance + 0.1, "plain squares are far off: {plain}");
+        let halves = [sums[3] / sums[2], sums[4] / sums[2]];
+        assert!(halves.iter().all(|half| (half - variance).abs() < 0.025), "{halves:?} {variance}");
     }
 }
