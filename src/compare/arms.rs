@@ -134,14 +134,15 @@ pub(super) fn with_controls(names: Vec<String>) -> Vec<String> {
     names.iter().flat_map(|name| std::iter::once(name.clone()).chain(control(name))).collect()
 }
 
-/// The chain of a single strategy, with the settings of the recipe's own entry of that name where it has one.
+/// The chain of a single strategy, with the settings of the recipe's own entry of that type where it has one. Whether its gains are
+/// shuffled is said by `name` alone.
 fn credit_override(base: &Recipe, name: &str) -> Result<String> {
     let default = CreditEntry::named(name)?;
     if default.strategy.is_uniform() {
         return Ok(String::from("credit=[]"));
     }
     let own = base.credit.iter().find(|entry| entry.strategy.name() == default.strategy.name());
-    let own = own.map(|own| CreditEntry { shuffle: own.shuffle || default.shuffle, ..own.clone() });
+    let own = own.map(|own| CreditEntry { shuffle: default.shuffle, ..own.clone() });
     let entry = own.unwrap_or(default);
     Ok(format!("credit=[{}]", Value::try_from(entry).context("the strategy cannot be written as TOML")?))
 }

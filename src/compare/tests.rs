@@ -87,6 +87,11 @@ fn controls_stand_behind_the_strategies_that_they_are_of() {
     let credit = plan.setup(&plan.arms[3], 7).unwrap().recipe.credit;
     let rhythm = plan.setup(&plan.arms[2], 7).unwrap().recipe.credit;
     assert!(credit[0].shuffle && !rhythm[0].shuffle && credit[0].strategy == rhythm[0].strategy);
+    // The name alone says whether gains are shuffled, whatever the recipe's own entry does.
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text + "shuffle = true\n").unwrap();
+    let plan = Plan::new(wanted(&path, &["rhythm"], &[])).unwrap();
+    assert!(!plan.setup(&plan.arms[0], 7).unwrap().recipe.credit[0].shuffle);
 }
 
 #[test]
