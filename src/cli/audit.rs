@@ -77,7 +77,7 @@ impl Audit {
         let audit = run::Audit::new(&target.setup, &config, self.method()).map_err(Failure::bad_input)?;
         let out = self.out.clone().unwrap_or_else(|| self.runs.join(format!("audit_{}", target.name)));
         let mut settings = audit.settings();
-        settings["weights"] = target.weights();
+        settings["weights"] = target.weights()?;
         let mut kept = Kept::open(&out, &settings).map_err(Failure::bad_input)?;
         phase.finish();
         let teller = Arc::clone(&console);

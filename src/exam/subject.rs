@@ -1,6 +1,5 @@
 //! One of the models that are measured: found and checked, then asked.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,7 +68,7 @@ impl Subject {
         let evaluators = evaluators(plan, &builder, &tokenizer, &config).with_context(|| shown.clone())?;
         let settings = settings(plan, placement, chat.as_ref());
         let wanted: Map<String, Value> = [
-            ("model".to_owned(), json!({ "files": fingerprints(&folder)? })),
+            ("model".to_owned(), json!({ "files": Fingerprint::of_model(&folder)? })),
             ("settings".to_owned(), settings),
         ]
         .into_iter()
@@ -291,24 +290,6 @@ fn misfit(evaluator: &Evaluator, positions: i64) -> Option<String> {
             longest.saturating_add(new)
         )
     })
-}
-
-/// Everything in a model folder that shapes what it answers.
-fn fingerprints(folder: &Path) -> Result<Value> {
-    let shapes = |path: &Path| {
-        let ending = path.extension().unwrap_or_default().to_string_lossy();
-        path.is_file() && ["safetensors", "json", "jinja"].contains(&&*ending)
-    };
-    let paths = fs::read_dir(folder)
-        .and_then(|all| all.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>());
-    let mut paths = paths.with_context(|| format!("could not list {}", folder.display()))?;
-    paths.retain(|path| shapes(path));
-    paths.sort();
-    let of = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok((name, serde_json::to_value(Fingerprint::read(path)?)?))
-    };
-    Ok(Value::Object(paths.iter().map(of).collect::<Result<Map<_, _>>>()?))
 }
 
 fn n_tokens(item: &EvalItem) -> usize {

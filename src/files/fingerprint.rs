@@ -1,13 +1,17 @@
 //! What a file holds, in short: enough to know it again.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{hash_of, open_regular};
+
+/// Endings of the files of a model's folder that shape what it answers.
+const OF_MODEL: [&str; 3] = ["safetensors", "json", "jinja"];
 
 /// What a file holds, in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +34,25 @@ impl Fingerprint {
             Ok(Self { size, sha256 })
         };
         read().with_context(|| format!("could not read {}", path.display()))
+    }
+
+    /// By name, the fingerprints of everything in the model folder `folder` that shapes what the model answers.
+    ///
+    /// # Errors
+    /// If it cannot be listed, or one of its files cannot be read.
+    pub(crate) fn of_model(folder: &Path) -> Result<BTreeMap<String, Self>> {
+        let paths = fs::read_dir(folder)
+            .and_then(|all| all.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>())
+            .with_context(|| format!("could not list {}", folder.display()))?;
+        let shapes = |path: &PathBuf| {
+            let ending = path.extension().unwrap_or_default().to_string_lossy();
+            path.is_file() && OF_MODEL.contains(&&*ending)
+        };
+        let of = |path: PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Ok((name, Self::read(&path)?))
+        };
+        paths.into_iter().filter(shapes).map(of).collect()
     }
 
     /// Whether the file at `path` is the one that this is of.

@@ -132,13 +132,19 @@ fn runs_and_checkpoints_are_audited_with_their_own_optimiser() {
     assert_ne!(run["progress"], early["progress"]);
     assert_eq!(run["progress"], of("runs/tiny/checkpoints/step_000006", "c")["progress"]);
     // The weights alone, as any model: plain progress is the same, Adam has other moments.
-    let model = "runs/tiny/checkpoints/step_000006/model";
-    let args = [&["audit", model, "--recipe", "tiny.toml"], &MORE[..], &SMALL, &CREDIT, &["--json"]].concat();
+    let of_step = |step: &str| place.path("runs/tiny/checkpoints").join(step).join("model");
+    copy(&of_step("step_000006"), &place.path("model"));
+    let args = [&["audit", "model", "--recipe", "tiny.toml"], &MORE[..], &SMALL, &CREDIT, &["--json"]].concat();
     let ended = place.run(&args);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let bare: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(bare["progress"][1], run["progress"][1]);
     assert_ne!(bare["progress"][0], run["progress"][0]);
+    // Other weights in the same folder are another model.
+    let weights = "model.safetensors";
+    fs::copy(of_step("step_000003").join(weights), place.path("model").join(weights)).unwrap();
+    let said = refusal(&place, &args);
+    assert!(said.contains("holds another audit"), "{said}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use tch::Tensor;
 
 use super::super::policy::{model_folder, require_folder};
 use crate::checkpoint::{Latest, TrainState, VerifiedCheckpoint};
+use crate::files::Fingerprint;
 use crate::interrupt::Interrupt;
 use crate::model::{ModelSettings, Policy};
 use crate::observe::Console;
@@ -86,15 +87,22 @@ impl Target {
     }
 
     /// Which weights they are, for those who compare.
-    pub(super) fn weights(&self) -> Value {
-        match &self.checkpoint {
-            Some(checkpoint) => {
+    ///
+    /// # Errors
+    /// If the model's folder cannot be read.
+    pub(super) fn weights(&self) -> Result<Value> {
+        let Setup { recipe, model_folder, .. } = &self.setup;
+        Ok(match (&self.checkpoint, model_folder) {
+            (Some(checkpoint), _) => {
                 json!({ "run": checkpoint.run().map(ToString::to_string), "step": checkpoint.step() })
             }
-            None => {
-                json!(self.setup.model_folder.as_ref().map(|folder| masked(&folder.display().to_string())))
+            // A folder of the hub's is called by its commit, and may not have its weights yet.
+            (None, Some(folder)) if recipe.model.hub.is_some() => {
+                json!(masked(&folder.display().to_string()))
             }
-        }
+            (None, Some(folder)) => json!({ "files": Fingerprint::of_model(folder)? }),
+            (None, None) => Value::Null,
+        })
     }
 }
 
