@@ -11,6 +11,7 @@
 //! these problems leave nothing to gain to a strategy that goes by these numbers.
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::merit::Estimate;
@@ -21,8 +22,23 @@ const BINS: usize = 5;
 /// How much the fit is drawn towards uniform, relative to the noise of a bin.
 const RIDGE: f64 = 0.05;
 
+/// What is known of a token, in this order.
+const QUANTITIES: [&str; 5] = ["position", "step", "entropy", "WAAD", "FAI"];
+
 /// What is known of a token; `None` where it is not known.
 pub(crate) type Known = [Option<f32>; 5];
+
+/// Where the best reweighting pays along one quantity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Falls {
+    /// What it is called.
+    pub quantity: String,
+    /// Ends of the bins but the last.
+    pub up_to: Vec<f32>,
+    /// Mean coefficient of the tokens in each bin over that of all tokens; `None` where there are none. Behind the bins that of
+    /// tokens of which the quantity is not known.
+    pub mean: Vec<Option<f64>>,
+}
 
 /// What is known of the tokens of response `leaf` of `tree`, whose token t is in step `steps[t]`.
 pub(crate) fn known(tree: &MeasuredTree, leaf: usize, steps: &[usize]) -> Vec<Known> {
@@ -74,6 +90,30 @@ impl Bins {
         };
         std::iter::once(0).chain(known.iter().enumerate().map(column)).collect::<Vec<_>>().into_iter()
     }
+
+    /// Where coefficients `theta`, one per column, fall on `tokens`.
+    pub(crate) fn falls<'t>(&self, tokens: impl Iterator<Item = &'t Known>, theta: &[f64]) -> Vec<Falls> {
+        let (mut sums, mut counts) = (vec![0.0; self.n()], vec![0usize; self.n()]);
+        for known in tokens {
+            let coefficient: f64 = self.columns(known).map(|column| theta[column]).sum();
+            for column in self.columns(known) {
+                sums[column] += coefficient;
+                counts[column] += 1;
+            }
+        }
+        let all = sums[0] / counts[0].max(1) as f64;
+        let mean = |column: usize| (counts[column] > 0).then(|| sums[column] / counts[column] as f64 / all);
+        let of = |(i, edges): (usize, &Vec<f32>)| {
+            let first = 1 + i * (BINS + 1);
+            let bins = first..=first + edges.len();
+            Falls {
+                quantity: QUANTITIES[i].to_owned(),
+                up_to: edges.clone(),
+                mean: bins.chain([first + BINS]).map(mean).collect(),
+            }
+        };
+        self.edges.iter().enumerate().map(of).collect()
+    }
 }
 
 /// What one fold says of all columns.
@@ -112,28 +152,44 @@ impl FoldSums {
     }
 }
 
-/// R of the best reweighting by these columns, cross-fitted; folds with even and odd numbers are the halves.
+/// The best reweighting by these columns, of all folds.
 ///
 /// # Errors
 /// If the fit cannot be solved.
-pub(crate) fn ceiling(folds: &[FoldSums]) -> Result<Estimate> {
+pub(crate) fn best(folds: &[FoldSums]) -> Result<Vec<f64>> {
+    let mut all = FoldSums::zeros(folds[0].aligned.len());
+    folds.iter().for_each(|fold| all.add(fold));
+    fit(&all)
+}
+
+/// R of the best reweighting by these columns, cross-fitted; folds with even and odd numbers are the halves. `None` where a half has
+/// nothing to fit, or nothing to measure by. The interval leaves out what a fold says of itself and not its share in the direction of
+/// the others: it is that of a reweighting that was given.
+///
+/// # Errors
+/// If the fit cannot be solved.
+pub(crate) fn ceiling(folds: &[FoldSums]) -> Result<Option<Estimate>> {
     let all: Vec<usize> = (0..folds.len()).collect();
-    let whole = cross_fitted(folds, &all)?;
+    let Some(whole) = cross_fitted(folds, &all)? else { return Ok(None) };
     let left_out = all.iter().map(|out| {
         let rest: Vec<usize> = all.iter().copied().filter(|fold| fold != out).collect();
         cross_fitted(folds, &rest)
     });
-    let left_out: Vec<f64> = left_out.collect::<Result<_>>()?;
-    Ok(Estimate::jackknife(whole, &left_out))
+    let left_out: Option<Vec<f64>> = left_out.collect::<Result<_>>()?;
+    Ok(left_out.map(|left_out| Estimate::jackknife(whole, &left_out)))
 }
 
-fn cross_fitted(folds: &[FoldSums], chosen: &[usize]) -> Result<f64> {
+/// R by the folds `chosen`.
+fn cross_fitted(folds: &[FoldSums], chosen: &[usize]) -> Result<Option<f64>> {
     let half = |parity: usize| {
         let mut sums = FoldSums::zeros(folds[0].aligned.len());
         chosen.iter().filter(|fold| *fold % 2 == parity).for_each(|fold| sums.add(&folds[*fold]));
         sums
     };
     let halves = [half(0), half(1)];
+    if halves.iter().any(|half| half.squared[0] <= 0.0) {
+        return Ok(None);
+    }
     let (mut fitted, mut uniform) = ((0.0, 0.0), (0.0, 0.0));
     for (train, test) in [(&halves[0], &halves[1]), (&halves[1], &halves[0])] {
         let theta = fit(train)?;
@@ -141,7 +197,8 @@ fn cross_fitted(folds: &[FoldSums], chosen: &[usize]) -> Result<f64> {
         fitted = (fitted.0 + aligned, fitted.1 + squared);
         uniform = (uniform.0 + test.aligned[0], uniform.1 + test.squared[0]);
     }
-    Ok((fitted.0 / uniform.0) * (uniform.1 / fitted.1).sqrt())
+    let ratio = (fitted.0 / uniform.0) * (uniform.1 / fitted.1).sqrt();
+    Ok(Some(ratio).filter(|ratio| ratio.is_finite()))
 }
 
 /// The coefficients that fit `sums` best, of the noise that uniform has there.
@@ -192,6 +249,23 @@ mod tests {
         assert_eq!(counts[30], 51);
     }
 
+    #[test]
+    fn means_are_of_the_tokens_in_a_bin() {
+        let known = |i: i32| [Some(i as f32), None, None, (i < 5).then_some(0.0), None];
+        let tokens: Vec<Known> = (0..10).map(known).collect();
+        let bins = Bins::new(tokens.iter());
+        let mut theta = vec![0.0; bins.n()];
+        // All get 1, the first two tokens 5 more, and 2 where the fourth quantity is not known.
+        (theta[0], theta[1], theta[1 + 3 * (BINS + 1) + BINS]) = (1.0, 5.0, 2.0);
+        let found = bins.falls(tokens.iter(), &theta);
+        let all = 1.0 + 5.0 * 0.2 + 2.0 * 0.5;
+        let expected = [6.0, 1.0, (1.0 + 3.0) / 2.0, 3.0, 3.0].map(|own| Some(own / all));
+        assert_eq!((found[0].quantity.as_str(), &found[0].mean[..5]), ("position", &expected[..]));
+        assert_eq!((&found[0].up_to[..], found[0].mean[5]), (&[2.0, 4.0, 6.0, 8.0][..], None));
+        let known_or_not = [Some((5.0 * 2.0 + 5.0) / 5.0 / all), Some(3.0 / all)];
+        assert_eq!(found[3].mean[found[3].mean.len() - 2..], known_or_not);
+    }
+
     /// Folds of prompts with ten tokens in two bins, of which `signal` of the slope is in the first.
     fn folds(signal: f64, seed: u64) -> Vec<FoldSums> {
         let mut rng = RunRandom::new(seed).stream(Purpose::Audit, &[]);
@@ -212,14 +286,25 @@ mod tests {
     #[test]
     fn what_there_is_to_know_is_found_and_chance_is_not() {
         // All of the signal in half of the noise: 1 / sqrt(1/2).
-        let found = ceiling(&folds(1.0, 1)).unwrap();
+        let found = ceiling(&folds(1.0, 1)).unwrap().unwrap();
         assert!((found.value - 2f64.sqrt()).abs() < 0.06 && found.ci95[0] > 1.2, "{found:?}");
         let mut below = 0;
         for seed in 2..22 {
-            let nothing = ceiling(&folds(0.5, seed)).unwrap();
+            let nothing = ceiling(&folds(0.5, seed)).unwrap().unwrap();
             assert!(nothing.value < 1.05, "{nothing:?}");
             below += usize::from(nothing.ci95[0] <= 1.0);
         }
         assert!(below >= 18, "of 20 intervals {below} reach down to 1");
+    }
+
+    /// Prompts that are all right or all wrong add nothing.
+    #[test]
+    fn where_a_half_has_no_slope_nothing_is_told() {
+        let mut folds = folds(1.0, 1);
+        folds.iter_mut().skip(1).step_by(2).for_each(|fold| *fold = FoldSums::zeros(3));
+        assert_eq!(ceiling(&folds).unwrap(), None);
+        // Nor where leaving out one leaves none.
+        folds[1] = folds[0].clone();
+        assert_eq!(ceiling(&folds).unwrap(), None);
     }
 }

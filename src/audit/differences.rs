@@ -70,10 +70,11 @@ pub(crate) fn probed(
     n: usize,
     random: RunRandom,
 ) -> Result<Vec<Slopes>> {
-    let (n_params, roots) = (audited.policy.network.layout.n_params(), metric.roots());
+    let network = &audited.policy.network;
+    let (n_params, device, roots) = (network.layout.n_params(), network.placement.device, metric.roots());
     let mut all = Vec::with_capacity(n);
     for number in 0..n as u64 {
-        let direction = probe(n_params, random, number, roots.as_ref())?;
+        let direction = probe(n_params, random, number, roots.as_ref(), device)?;
         all.push(along(audited, folds, |_| Ok(direction.shallow_clone()))?);
     }
     Ok(all)

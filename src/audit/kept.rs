@@ -106,19 +106,20 @@ impl Kept {
     }
 }
 
-/// The first setting in which two audits differ.
+/// The first setting in which two audits differ, by its path.
 fn difference(known: &Value, wanted: &Value) -> String {
-    let (Value::Object(known), Value::Object(wanted)) = (known, wanted) else {
-        return "its first line does not read".to_owned();
-    };
-    let other = wanted.iter().find(|(key, value)| known.get(*key) != Some(value));
-    match other {
-        Some((key, value)) => {
-            let of = known.get(key).map_or_else(|| "nothing".to_owned(), Value::to_string);
-            format!("`{key}` is {of} there and {value} now")
-        }
-        None => "it has settings that are no more".to_owned(),
+    let (mut known, mut wanted, mut path) = (known, wanted, Vec::new());
+    while let (Value::Object(there), Value::Object(now)) = (known, wanted) {
+        let mut keys = now.keys().chain(there.keys());
+        let Some(key) = keys.find(|key| there.get(*key) != now.get(*key)) else { break };
+        path.push(key.as_str());
+        (known, wanted) = (there.get(key).unwrap_or(&Value::Null), now.get(key).unwrap_or(&Value::Null));
     }
+    if path.is_empty() {
+        return "its first line does not read".to_owned();
+    }
+    let said = |value: &Value| if value.is_null() { "not there".to_owned() } else { value.to_string() };
+    format!("`{}` was {} and is {} now", path.join("."), said(known), said(wanted))
 }
 
 #[cfg(test)]
@@ -127,6 +128,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn audits_differ_by_the_key_that_does() {
+        let known = json!({ "format": 2, "recipe": { "data": { "layout": "sF", "seed": 1 }, "credit": [] } });
+        let wanted =
+            json!({ "format": 2, "recipe": { "data": { "layout": "sFd", "seed": 1 }, "credit": [] } });
+        assert_eq!(difference(&known, &wanted), "`recipe.data.layout` was \"sF\" and is \"sFd\" now");
+        let more = json!({ "format": 2, "recipe": known["recipe"], "values": 1 });
+        assert_eq!(difference(&known, &more), "`values` was not there and is 1 now");
+        assert_eq!(difference(&Value::Null, &known), "its first line does not read");
+    }
 
     #[test]
     fn pieces_are_made_once_and_a_torn_line_is_made_again() {
@@ -150,7 +162,7 @@ mod tests {
         drop(kept);
         assert_eq!(Kept::open(dir.path(), &settings).unwrap().n(), 2);
         let error = Kept::open(dir.path(), &json!({ "prompts": 9 })).err().unwrap().to_string();
-        assert!(error.contains("`prompts` is 8 there and 9 now"), "{error}");
+        assert!(error.contains("`prompts` was 8 and is 9 now"), "{error}");
     }
 
     /// Numbers come back to the last bit, or an audit that went on would not be the one that was not interrupted.

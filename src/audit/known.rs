@@ -40,9 +40,9 @@ pub(super) fn known(
         for (t, tree) in fold.trees.iter().enumerate() {
             let Task::Bifurcation(task) = &tree.tree.prompt.task else { return Ok(None) };
             let (mut responses, mut variances) = (Vec::new(), Vec::new());
-            for (l, leaf) in tree.tree.leaves.iter().enumerate().filter(|(_, leaf)| is_plain(leaf)) {
+            for (l, leaf) in tree.tree.leaves.iter().enumerate().filter(|(_, leaf)| is_plain(leaf, task)) {
                 let words: Vec<&str> = leaf.text.split_whitespace().collect();
-                let p: Vec<f64> = chances.by_ref().take(n_asked(task, leaf)).collect();
+                let p: Vec<f64> = chances.by_ref().take(task.forks.len()).collect();
                 let values = task.values(&words, &p);
                 responses.push(segments(fold, t, l, &values));
                 variances.push(values[0] * (1.0 - values[0]));
@@ -76,8 +76,8 @@ impl<'f> Asked<'f> {
         for tree in folds.iter().flat_map(|fold| &fold.trees).map(|tree| &tree.tree) {
             let Task::Bifurcation(task) = &tree.prompt.task else { return Ok(None) };
             let Some(right) = right(task, tokenizer)? else { return Ok(None) };
-            for leaf in tree.leaves.iter().filter(|leaf| is_plain(leaf)) {
-                for (fork, right) in task.forks.iter().zip(&right).take(n_asked(task, leaf)) {
+            for leaf in tree.leaves.iter().filter(|leaf| is_plain(leaf, task)) {
+                for (fork, right) in task.forks.iter().zip(&right) {
                     let response = [&leaf.tokens[..fork.at], &[*right]].concat();
                     questions.push(Question { prompt: &tree.prompt.tokens, response });
                 }
@@ -96,23 +96,22 @@ fn right(task: &Bifurcation, tokenizer: &Tokenizer) -> Result<Option<Vec<TokenId
     task.forks.iter().map(|fork| token(&fork.right)).collect()
 }
 
-/// Whether each token of `leaf` but one that ends it is a word.
-fn is_plain(leaf: &Leaf) -> bool {
+/// Whether each token of `leaf` but one that ends it is a word, and it comes to all forks of `task`: the chance to end before is
+/// not asked for, and such responses are left out.
+fn is_plain(leaf: &Leaf, task: &Bifurcation) -> bool {
     let words = leaf.text.split_whitespace().count();
-    leaf.tokens.len() == words || leaf.tokens.len() == words + 1
-}
-
-/// How many forks of `task` lie within `leaf`.
-fn n_asked(task: &Bifurcation, leaf: &Leaf) -> usize {
-    task.forks.iter().filter(|fork| fork.at < leaf.tokens.len()).count()
+    let is_words = leaf.tokens.len() == words || leaf.tokens.len() == words + 1;
+    is_words && task.forks.iter().all(|fork| fork.at < words)
 }
 
 /// A segment for each token of response `leaf` of tree `tree`, whose words have these `values` before and behind them.
 fn segments(fold: &Fold, tree: usize, leaf: usize, values: &[f64]) -> Vec<Segment> {
     let own: &Tree = &fold.trees[tree].tree;
+    let reward = own.leaves[leaf].verdict.value;
     let of_token = |t: usize| {
-        // The token that ends a response changes nothing.
-        let change = values.get(t + 1).map_or(0.0, |behind| behind - values[t]);
+        // The token that ends a response leaves its reward.
+        let behind = values.get(t + 1).copied().unwrap_or(reward);
+        let change = behind - values[t];
         let gains: Vec<f64> = fold.arms.iter().map(|arm| f64::from(arm.gains[tree].path(leaf)[t])).collect();
         let squared = change * change;
         Segment { n_tokens: 1, squared, halves: [(change, squared); 2], most: gains.clone(), mean: gains }

@@ -84,9 +84,8 @@ impl Uniform {
         self.signal > CLEAR * self.error
     }
 
-    /// How many times as many prompts would find it, as far as can be told: the error falls with the number of prompts as long
-    /// as noise outweighs the signal.
-    pub(crate) fn times_more(&self) -> f64 {
+    /// How much smaller its error must be to find it, as far as can be told.
+    pub(crate) fn narrower(&self) -> f64 {
         // A signal within its own noise may as well be half as large.
         CLEAR * self.error / self.signal.max(0.5 * self.error)
     }
@@ -110,7 +109,8 @@ impl Merit {
         Self {
             ratio,
             equivalent: Estimate { value: equivalent(ratio.value), ci95: ratio.ci95.map(equivalent) },
-            cosine: own.aligned / (own.mean_squared * base.mean_squared).sqrt(),
+            // By the same directions above and below where norms are found by these, which cancels most of what chance brings in.
+            cosine: scale * (base.mean_squared / own.mean_squared).sqrt(),
             noise: noise(own) / noise(base) / (scale * scale),
             dose: (own.mean_squared / base.mean_squared).sqrt(),
             p,
@@ -176,7 +176,7 @@ fn equivalent(r: f64, noise: f64) -> f64 {
         return r * r.abs();
     }
     let k = r * r / (1.0 + noise);
-    if k >= 1.0 { f64::INFINITY } else { r.signum() * noise * k / (1.0 - k) }
+    if k >= 1.0 { r.signum() * f64::INFINITY } else { r.signum() * noise * k / (1.0 - k) }
 }
 
 /// `of` with each fold left out in turn.

@@ -9,7 +9,7 @@
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::gram::Square;
 
@@ -62,8 +62,8 @@ impl Metric {
     }
 
     /// Without the parameters of `places`.
-    pub(crate) fn body(n_params: i64, places: &[std::ops::Range<i64>]) -> Self {
-        let weights = Tensor::ones([n_params], (Kind::Float, tch::Device::Cpu));
+    pub(crate) fn body(n_params: i64, places: &[std::ops::Range<i64>], device: Device) -> Self {
+        let weights = Tensor::ones([n_params], (Kind::Float, device));
         for place in places {
             let _ = weights.narrow(0, place.start, place.end - place.start).fill_(0.0);
         }
@@ -97,7 +97,7 @@ impl Metric {
             let _ = sum.shallow_clone().g_add_(&left.matmul(&block(y).tr()).to_kind(Kind::Double));
         }
         let m = usize::try_from(m)?;
-        let flat = Vec::<f64>::try_from(sum.flatten(0, 1).to_device(tch::Device::Cpu))?;
+        let flat = Vec::<f64>::try_from(sum.flatten(0, 1).to_device(Device::Cpu))?;
         Ok(Square::from_fn(m, |a, b| flat[a * m + b]))
     }
 }
@@ -114,13 +114,16 @@ mod tests {
         let of = |metric: &Metric| metric.products(&x, &y).unwrap();
         let rows = |rows: [[f64; 2]; 2]| Square::from_fn(2, |a, b| rows[a][b]);
         assert_eq!(of(&Metric::raw()), rows([[6.0, 5.0], [0.0, -1.0]]));
-        assert_eq!(of(&Metric::body(3, std::slice::from_ref(&(1..2)))), rows([[4.0, 5.0], [-1.0, -1.0]]));
+        assert_eq!(
+            of(&Metric::body(3, std::slice::from_ref(&(1..2)), Device::Cpu)),
+            rows([[4.0, 5.0], [-1.0, -1.0]])
+        );
         // Weights 2, 1 and 1/2.
         let adam = Metric::adam(&Tensor::from_slice(&[0.25f32, 1.0, 4.0]), 0.0);
         assert_eq!(of(&adam), rows([[5.5, 5.5], [0.5, -0.5]]));
         let roots = adam.roots().unwrap();
         assert!(
-            (&roots * &roots - adam.weighed(&Tensor::ones([3], (Kind::Float, tch::Device::Cpu))))
+            (&roots * &roots - adam.weighed(&Tensor::ones([3], (Kind::Float, Device::Cpu))))
                 .abs()
                 .max()
                 .double_value(&[])

@@ -259,8 +259,8 @@ fn metric(kind: MetricKind, audited: &Audited<'_>, squares: &Tensor, eps: f64) -
         MetricKind::Raw => Metric::raw(),
         MetricKind::Adam => Metric::adam(squares, eps),
         MetricKind::Body => {
-            let layout = &audited.policy.network.layout;
-            Metric::body(layout.n_params(), &layout.vocabulary())
+            let (layout, device) = (&audited.policy.network.layout, audited.policy.network.placement.device);
+            Metric::body(layout.n_params(), &layout.vocabulary(), device)
         }
     }
 }

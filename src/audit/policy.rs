@@ -7,7 +7,7 @@
 //! One direction costs two forward passes and serves all arms at once: `<g_s, v> = sum_t w_t d_t` whatever the weights.
 
 use anyhow::Result;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use crate::batch::Sequence;
 use crate::learner::{Weighted, add_weighted_scores};
@@ -96,11 +96,17 @@ impl Audited<'_> {
 ///
 /// # Errors
 /// If there are more parameters than fit into memory.
-pub(crate) fn probe(n_params: i64, random: RunRandom, number: u64, scale: Option<&Tensor>) -> Result<Tensor> {
+pub(crate) fn probe(
+    n_params: i64,
+    random: RunRandom,
+    number: u64,
+    scale: Option<&Tensor>,
+    device: Device,
+) -> Result<Tensor> {
     let n = usize::try_from(n_params)?;
     let words = n.div_ceil(64) as u64;
     let bits = (0..words).map(|word| random.bits(Purpose::Probe, &[number, word]));
     let signs = bits.flat_map(|bits| (0..64).map(move |i| if bits >> i & 1 == 1 { 1f32 } else { -1.0 }));
-    let signs = Tensor::from_slice(&signs.take(n).collect::<Vec<_>>());
-    Ok(scale.map_or_else(|| signs.shallow_clone(), |scale| signs.to_device(scale.device()) * scale))
+    let signs = Tensor::from_slice(&signs.take(n).collect::<Vec<_>>()).to_device(device);
+    Ok(scale.map_or_else(|| signs.shallow_clone(), |scale| &signs * scale))
 }

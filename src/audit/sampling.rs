@@ -101,13 +101,11 @@ impl Sampling<'_> {
     }
 }
 
-/// The places of known value of each response of `tree` that others continue; none where too few of these were graded to tell
-/// the noise of the prompt's value.
+/// The places of known value, with a known noise, of each response of `tree` that others continue.
 fn stops(tree: &Tree) -> Vec<Vec<Stop>> {
     let totals: Vec<Option<f64>> = tree.leaves.iter().map(|leaf| Some(leaf.reward()?.value)).collect();
     let values = Values::new(tree, &totals);
-    let n_graded = values.responses().filter(|leaf| totals[*leaf].is_some()).count();
-    values.responses().map(|leaf| if n_graded > 2 { values.stops(leaf) } else { Vec::new() }).collect()
+    values.responses().map(|leaf| values.told_stops(leaf)).collect()
 }
 
 /// `tree` without those who continue.

@@ -6,7 +6,7 @@ use super::capture::Captures;
 use super::gram::Products;
 use super::merit::{Estimate, Folds, Merit, SETTLED, Uniform, holm};
 use super::metric::MetricKind;
-use super::tokens::{Ceiling, Tokens};
+use super::tokens::Tokens;
 use super::{Findings, InMetric};
 
 /// Prompts that the slope must rest on at least.
@@ -85,7 +85,7 @@ impl Summary {
             n_mixed,
             tokens_each,
             metrics,
-            tokens,
+            mut tokens,
             captures,
             known,
         } = findings;
@@ -96,11 +96,17 @@ impl Summary {
         };
         let of = |found: &InMetric| Progress::new(found, &arms, &tokens_each, folds, size);
         let progress: Vec<Progress> = metrics.iter().map(of).collect();
-        let verdict = |ceiling: &Ceiling| {
+        let mut ceiling_verdicts = Vec::new();
+        for ceiling in &mut tokens.ceilings {
             let own = progress.iter().find(|own| own.metric == ceiling.metric);
-            ceiling_verdict(ceiling, own.is_some_and(|own| own.uniform.is_clear()))
-        };
-        let ceiling_verdicts = tokens.ceilings.iter().map(verdict).collect();
+            let is_clear = own.is_some_and(|own| own.uniform.is_clear());
+            let ratio = ceiling.ratio.filter(|_| is_clear);
+            ceiling_verdicts.push(ceiling_verdict(ceiling.metric, ratio));
+            if ratio.is_none_or(|ratio| ratio.ci95[0] <= 1.0) {
+                // What was fitted is noise.
+                ceiling.falls.clear();
+            }
+        }
         Self {
             n_responses,
             reward,
@@ -144,7 +150,7 @@ impl Progress {
     }
 }
 
-/// R from an eighth of the noise scale, or of the training step where that is smaller, to eight times the larger of both.
+/// R from a quarter of the noise scale, or of the training step where that is smaller, to eight times the larger of both.
 fn curve(arm: &Products, uniform: &Products, folds: Folds, noise: f64) -> Vec<Point> {
     let noise = if noise.is_finite() && noise > 0.0 { noise } else { folds.batch };
     let (low, high) = (noise.min(folds.batch) / 4.0, noise.max(folds.batch) * 8.0);
@@ -157,12 +163,13 @@ fn curve(arm: &Products, uniform: &Products, folds: Folds, noise: f64) -> Vec<Po
 /// What is to be said of an arm.
 fn verdict(merit: &Merit, tokens: f64, p_holm: f64, uniform: &Uniform, size: Responses) -> String {
     if !uniform.is_clear() {
-        let more = rounded(size.n as f64 * uniform.times_more());
+        let x = size.prompts as f64 / uniform.noise_prompts;
+        let more = rounded(size.n as f64 * needed(uniform.narrower(), x, SLOPE));
         return format!("not measurable with {} responses; about {more} would do", size.n);
     }
     if size.effective < FEWEST_PROMPTS {
         return format!(
-            "not measurable: {:.0} of {} prompts carry the whole slope; take more prompts",
+            "not measurable: {:.0} of {} prompts carry nearly all of what was measured; take more prompts",
             size.effective, size.prompts
         );
     }
@@ -190,23 +197,28 @@ fn verdict(merit: &Merit, tokens: f64, p_holm: f64, uniform: &Uniform, size: Res
     if low > 1.0 - SETTLED && high < 1.0 + SETTLED {
         return "the same as uniform, to 5 %".to_owned();
     }
-    let more = rounded(
-        size.n as f64
-            * needed(merit.ratio.half_width() / SETTLED, size.prompts as f64 / uniform.noise_prompts),
-    );
+    // Until the interval lies on one side of 1, or within 5 % of it.
+    let apart = (merit.ratio.value - 1.0).abs();
+    let narrower = merit.ratio.half_width() / apart.max(SETTLED - apart);
+    let more = rounded(size.n as f64 * needed(narrower, size.prompts as f64 / uniform.noise_prompts, MILD));
     format!("undecided; about {more} responses would tell 5 %")
 }
 
-/// How many times as many prompts make an interval narrower by `narrower`, where there are `x` times the noise scale of them:
-/// its square falls with `1 / x + 1 / x^2`.
-fn needed(narrower: f64, x: f64) -> f64 {
-    let (wanted, of) = ((1.0 / x + 1.0 / (x * x)) / (narrower * narrower), |x: f64| 1.0 / x + 1.0 / (x * x));
-    if of(x) <= wanted {
-        return 1.0;
+/// How the square of an error falls with the prompts over the noise scale, x, as `a / x + b / x^2`: that of R where credit changes
+/// little, and that of the slope.
+const MILD: [f64; 2] = [1.0, 1.0];
+const SLOPE: [f64; 2] = [4.0, 2.0];
+
+/// How many times as many prompts make an error smaller by `narrower`, where there are `x` times the noise scale of them.
+fn needed(narrower: f64, x: f64, [a, b]: [f64; 2]) -> f64 {
+    if x <= 0.0 {
+        // Noise alone.
+        return narrower.max(1.0);
     }
-    // 1/y + 1/y^2 = wanted.
-    let y = (1.0 + (1.0 + 4.0 * wanted).sqrt()) / (2.0 * wanted);
-    y / x
+    let wanted = (a / x + b / (x * x)) / (narrower * narrower);
+    // a / y + b / y^2 = wanted.
+    let y = (a + (a * a + 4.0 * b * wanted).sqrt()) / (2.0 * wanted);
+    (y / x).max(1.0)
 }
 
 /// Two digits, for numbers that are no more than about right.
@@ -223,14 +235,13 @@ fn times(x: f64) -> String {
 }
 
 /// What is left to gain; nothing can be said where the slope was not found.
-fn ceiling_verdict(ceiling: &Ceiling, is_clear: bool) -> String {
-    let Ceiling { metric, ratio: ceiling } = ceiling;
-    if !is_clear {
+fn ceiling_verdict(metric: MetricKind, ceiling: Option<Estimate>) -> String {
+    let Some(ceiling) = ceiling else {
         return format!(
             "what is left to gain under {} is not measurable with so few responses",
             metric.words()
         );
-    }
+    };
     let [low, high] = ceiling.ci95;
     let numbers = format!(
         "R of the best credit by position, step, entropy, WAAD and FAI, under {}: {:.2} ({low:.2} to {high:.2})",
@@ -274,7 +285,7 @@ mod tests {
         let noisy = Uniform { signal: 0.1, error: 0.1, ..clear };
         assert_eq!(
             verdict(&merit(1.2, 0.04, 0.001), 1.0, 0.001, &noisy, size),
-            "not measurable with 4000 responses; about 12000 would do"
+            "not measurable with 4000 responses; about 34000 would do"
         );
         let few = Responses { effective: 7.2, ..size };
         assert!(
@@ -285,9 +296,9 @@ mod tests {
 
     #[test]
     fn intervals_need_what_their_square_falls_by() {
-        assert!((needed(1.0, 5.0) - 1.0).abs() < 1e-9);
+        assert!((needed(1.0, 5.0, MILD) - 1.0).abs() < 1e-9 && (needed(3.0, 0.0, SLOPE) - 3.0).abs() < 1e-9);
         // Deep in the noise twice as narrow takes twice as many, far out of it four times.
-        assert!((needed(2.0, 1e-4) - 2.0).abs() < 1e-3 && (needed(2.0, 1e4) - 4.0).abs() < 1e-3);
+        assert!((needed(2.0, 1e-4, MILD) - 2.0).abs() < 1e-3 && (needed(2.0, 1e4, MILD) - 4.0).abs() < 1e-3);
         assert_eq!(
             [rounded(12_345.0), rounded(990.1), rounded(3.0), rounded(f64::INFINITY)],
             ["13000", "1000", "3", "many more"]

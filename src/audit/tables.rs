@@ -1,8 +1,11 @@
 //! An audit as tables, for a terminal and for Markdown.
 
+use super::arm::SEGMENT;
 use super::capture::{Capture, Captures};
+use super::ceiling::Falls;
 use super::merit::Estimate;
 use super::summary::{Progress, Summary};
+use super::tokens::Ceiling;
 use crate::table::Table;
 
 impl Summary {
@@ -16,7 +19,7 @@ impl Summary {
                 folds.n, folds.prompts, folds.batch
             ),
             format!(
-                "{mixed} prompts have right and wrong responses; the slope rests on {:.0} of them",
+                "{mixed} prompts have right and wrong responses; they weigh as unevenly as {:.0} would that all weighed the same",
                 tokens.effective_prompts
             ),
             format!(
@@ -27,12 +30,30 @@ impl Summary {
     }
 
     /// Progress in each metric, with a line above it.
-    pub(crate) fn progress_tables(&self) -> Vec<(String, Table)> {
+    fn progress_tables(&self) -> Vec<(String, Table)> {
         self.progress.iter().map(|progress| (progress.title(), progress.table())).collect()
     }
 
+    /// Where the best credit falls in each metric in which there is something to gain, with a line above it.
+    fn ceiling_tables(&self) -> Vec<(String, Table)> {
+        let told = self.tokens.ceilings.iter().filter(|ceiling| !ceiling.falls.is_empty());
+        let of = |ceiling: &Ceiling| {
+            let title = format!(
+                "Where the best credit falls, under {}: mean of tokens over that of all, by fifths of each quantity from its lowest",
+                ceiling.metric.words()
+            );
+            (title, falls(&ceiling.falls))
+        };
+        told.map(of).collect()
+    }
+
+    /// All tables that tell of arms and tokens, each with a line above it.
+    pub(crate) fn tables(&self) -> Vec<(String, Table)> {
+        [self.progress_tables(), self.capture_tables(), self.ceiling_tables()].concat()
+    }
+
     /// Where the reward is decided, by continuing and as far as the task tells it, each with a line above it.
-    pub(crate) fn capture_tables(&self) -> Vec<(String, Table)> {
+    fn capture_tables(&self) -> Vec<(String, Table)> {
         let continued = self.captures.as_ref().map(|captures| {
             let [prompts, responses, segments] = captures.counts;
             let title = format!(
@@ -67,7 +88,9 @@ impl Summary {
                 range(capture.spearman),
             ]
         };
-        let arms = self.arms.iter().map(String::as_str).zip(&captures.arms);
+        // Continuing pays by place without a gain.
+        let arms =
+            self.arms.iter().map(String::as_str).zip(&captures.arms).filter(|(arm, _)| *arm != SEGMENT);
         let rows = arms.chain([("oracle", &captures.oracle)]).map(row).collect();
         Table { header: header.map(String::from).to_vec(), rows }
     }
@@ -81,7 +104,7 @@ impl Summary {
         for verdict in &self.ceiling_verdicts {
             text += &format!("- {verdict}\n");
         }
-        for (line, table) in self.progress_tables().into_iter().chain(self.capture_tables()) {
+        for (line, table) in self.tables() {
             text += &format!("\n{line}\n\n{}\n", table.markdown());
         }
         if command.is_empty() { text } else { text + &format!("\n```sh\n{command}\n```\n") }
@@ -101,22 +124,43 @@ impl Progress {
 
     fn table(&self) -> Table {
         let header = ["arm", "R", "95 %", "B'/B", "cosine", "noise", "dose", "p (Holm)", "verdict"];
+        // A ratio to what was not found says nothing.
+        let told = |text: String| if self.uniform.is_clear() { text } else { "–".to_owned() };
         let row = |row: &super::summary::Row| {
             let merit = &row.merit;
             vec![
                 row.arm.clone(),
-                format!("{:.3}", merit.ratio.value),
-                range(merit.ratio),
-                format!("{:.2}", merit.equivalent.value),
-                format!("{:.2}", merit.cosine),
-                format!("{:.2}", merit.noise),
-                format!("{:.2}", merit.dose),
-                format!("{:.3}", row.p_holm),
+                told(format!("{:.3}", merit.ratio.value)),
+                told(range(merit.ratio)),
+                told(number(merit.equivalent.value)),
+                told(number(merit.cosine)),
+                told(number(merit.noise)),
+                number(merit.dose),
+                told(format!("{:.3}", row.p_holm)),
                 row.verdict.clone(),
             ]
         };
         Table { header: header.map(String::from).to_vec(), rows: self.rows.iter().map(row).collect() }
     }
+}
+
+fn falls(all: &[Falls]) -> Table {
+    let widest = all.iter().map(|own| own.mean.len()).max().unwrap_or(1) - 1;
+    let header = ["quantity"].map(String::from).into_iter().chain((1..=widest).map(|bin| bin.to_string()));
+    let row = |own: &Falls| {
+        let said = |mean: &Option<f64>| mean.map_or_else(String::new, |mean| format!("{mean:.2}"));
+        let (bins, unknown) = own.mean.split_at(own.mean.len() - 1);
+        let ends = own.up_to.iter().map(|end| format!(" (to {end:.3})")).chain([String::new()]);
+        let mut cells: Vec<String> = bins.iter().zip(ends).map(|(mean, end)| said(mean) + &end).collect();
+        cells.resize(widest, String::new());
+        [vec![own.quantity.clone()], cells, unknown.iter().map(said).collect()].concat()
+    };
+    Table { header: header.chain(["not known".to_owned()]).collect(), rows: all.iter().map(row).collect() }
+}
+
+/// Two digits, and a dash for what is no number.
+fn number(x: f64) -> String {
+    if x.is_nan() { "–".to_owned() } else { format!("{x:.2}") }
 }
 
 fn range(estimate: Estimate) -> String {

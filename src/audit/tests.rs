@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::differences::{along, probed, products as by_differences};
 use super::fold::{Fold, Shaped};
@@ -95,7 +95,7 @@ fn slopes_by_differences_are_products_with_the_gradient() {
         let folds = folds(2);
         let uniform = gradients(&audited(&mut policy), &folds, 0).unwrap();
         let n_params = policy.network.layout.n_params();
-        for direction in [uniform.get(1), probe(n_params, RunRandom::new(1), 0, None).unwrap()] {
+        for direction in [uniform.get(1), probe(n_params, RunRandom::new(1), 0, None, Device::Cpu).unwrap()] {
             let slopes =
                 along(&mut audited(&mut policy), &folds[..1], |_| Ok(direction.shallow_clone())).unwrap();
             let (found, expected) =
@@ -121,7 +121,8 @@ fn products_by_differences_are_those_of_gradients() {
     let squares = uniform.square().mean_dim(0, false, Kind::Float) + 1e-6;
     let layout = &policy.network.layout;
     let (n_params, places) = (layout.n_params(), layout.vocabulary());
-    for metric in [Metric::raw(), Metric::adam(&squares, 1e-8), Metric::body(n_params, &places)] {
+    for metric in [Metric::raw(), Metric::adam(&squares, 1e-8), Metric::body(n_params, &places, Device::Cpu)]
+    {
         let probes = probed(&mut audited(&mut policy), &folds, &metric, 64, RunRandom::new(2)).unwrap();
         let found = by_differences(&mut audited(&mut policy), &folds, &metric, &uniform, &probes).unwrap();
         let mut ratios = Vec::new();
@@ -152,7 +153,7 @@ fn passes_do_not_matter() {
     let mut policy = policy("llama");
     let folds = folds(1);
     let sequences: Vec<Sequence<'_>> = folds[0].sequences();
-    let direction = probe(policy.network.layout.n_params(), RunRandom::new(1), 0, None).unwrap();
+    let direction = probe(policy.network.layout.n_params(), RunRandom::new(1), 0, None, Device::Cpu).unwrap();
     let mut of = |max_tokens: usize| {
         let mut audited =
             Audited { policy: &mut policy, temperature: TEMPERATURE, passes: Passes::new(max_tokens) };

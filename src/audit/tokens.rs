@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::ceiling::{Bins, FoldSums, Known, ceiling, known};
+use super::ceiling::{Bins, Falls, FoldSums, Known, best, ceiling, known};
 use super::differences::{Slopes, along, probed};
 use super::fold::Fold;
 use super::merit::Estimate;
@@ -24,19 +24,22 @@ pub(crate) struct Tokens {
     pub difference_error: f64,
     /// R of the best reweighting by what is known of tokens, in each metric but that without the embedding.
     pub ceilings: Vec<Ceiling>,
-    /// Prompts that the alignment of uniform rests on, `(sum x)^2 / sum x^2` of what each adds to it.
+    /// Prompts that the alignment of uniform rests on, `(sum |x|)^2 / sum x^2` of what each adds to it: all of them where all add
+    /// as much.
     pub effective_prompts: f64,
     /// Some responses.
     pub shown: Vec<Shown>,
 }
 
 /// R of the best reweighting in one metric.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ceiling {
     /// The metric.
     pub metric: MetricKind,
-    /// R.
-    pub ratio: Estimate,
+    /// R; `None` where half of the folds have no slope to fit.
+    pub ratio: Option<Estimate>,
+    /// Where it pays, as fitted to all folds.
+    pub falls: Vec<Falls>,
 }
 
 /// A response, token by token.
@@ -80,7 +83,10 @@ pub(super) fn tokens(
         let random = probed(audited, folds, metric, plan.n_probes, plan.random)?;
         let sums = |(number, fold)| columns.sums(fold, number, &of_half[number], &random);
         let sums: Vec<FoldSums> = folds.iter().enumerate().map(sums).collect();
-        ceilings.push(Ceiling { metric: metric.kind, ratio: ceiling(&sums)? });
+        let ratio = ceiling(&sums)?;
+        let best = ratio.map(|_| best(&sums)).transpose()?;
+        let falls = best.map_or_else(Vec::new, |best| columns.bins.falls(columns.tokens(), &best));
+        ceilings.push(Ceiling { metric: metric.kind, ratio, falls });
         watch.advance(1)?;
     }
     Ok(Tokens {
@@ -128,9 +134,9 @@ fn by_prompt(fold: &Fold, x: &[Vec<f32>]) -> Vec<f64> {
     fold.arms[0].weights.iter().map(of_tree).collect()
 }
 
-/// `(sum x)^2 / sum x^2`; 0 of nothing.
+/// `(sum |x|)^2 / sum x^2`; 0 of nothing.
 fn effective(x: &[f64]) -> f64 {
-    let (sum, squares) = (x.iter().sum::<f64>(), x.iter().map(|x| x * x).sum::<f64>());
+    let (sum, squares) = (x.iter().map(|x| x.abs()).sum::<f64>(), x.iter().map(|x| x * x).sum::<f64>());
     if squares > 0.0 { sum * sum / squares } else { 0.0 }
 }
 
@@ -152,6 +158,11 @@ impl Columns {
         };
         let known: Vec<Vec<Vec<Known>>> = folds.iter().map(of_fold).collect();
         Self { bins: Bins::new(known.iter().flatten().flatten()), known }
+    }
+
+    /// What is known of every token.
+    fn tokens(&self) -> impl Iterator<Item = &Known> {
+        self.known.iter().flatten().flatten()
     }
 
     /// The sums of fold `number` over columns, with slopes along the objective and along random directions.

@@ -130,7 +130,7 @@ impl Audit {
         for fact in summary.facts() {
             super::say(fact)?;
         }
-        for (title, table) in summary.progress_tables().into_iter().chain(summary.capture_tables()) {
+        for (title, table) in summary.tables() {
             super::say(format_args!("\n{title}\n\n{}", table.plain()))?;
         }
         super::say(format_args!("\n{}", summary.ceiling_verdicts.join("\n")))?;

@@ -9,25 +9,34 @@
 //! ```
 //!
 //! Advantages that compare responses sum to 0 over a group. Gains that follow the token or the rest of its response break
-//! this: the push that is left acts without any reward, and its covariance with the log-probabilities is what a natural policy
-//! gradient changes the policy's entropy by, per unit of learning rate.
+//! this: the push that is left acts without any reward, and its covariance with the log-probabilities says whether it makes the policy
+//! surer. Tokens of all states are taken together, so that its sign counts and not its size.
 
-use crate::types::{MeasuredTree, MetricRow, PathField};
+use crate::types::{Leaf, MeasuredTree, MetricRow, PathField};
 
-/// `credit/*` of every chain: `gains` on the advantages `estimated` of `trees`.
+/// A leaf with its gains and estimated advantages.
+type Path<'t> = (&'t Leaf, (&'t [f32], &'t [f32]));
+
+/// `credit/*` of every chain: `gains` on the advantages `estimated` of the leaves of `trees` that are paid.
 pub(super) fn metrics(
     trees: &[MeasuredTree],
     gains: &[PathField<f32>],
     estimated: &[PathField<f32>],
+    is_paid: impl Fn(&Leaf) -> bool,
 ) -> MetricRow {
+    let mut paths: Vec<Path<'_>> = Vec::new();
+    for ((tree, gains), estimated) in trees.iter().zip(gains).zip(estimated) {
+        let own = tree.tree.leaves.iter().zip(gains.iter().zip(estimated.iter()));
+        paths.extend(own.filter(|(leaf, _)| is_paid(leaf)));
+    }
     let mut sorted: Vec<f64> =
-        gains.iter().flat_map(PathField::iter).flatten().copied().map(f64::from).collect();
+        paths.iter().flat_map(|(_, (gains, _))| gains.iter()).copied().map(f64::from).collect();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len().max(1) as f64;
-    let n_responses = trees.iter().map(|tree| tree.tree.leaves.len()).sum::<usize>().max(1) as f64;
+    let n_responses = paths.len().max(1) as f64;
     let sum: f64 = sorted.iter().sum();
     let boosted = sorted.iter().filter(|gain| **gain > 1.0).count() as f64;
-    let Drift { push, entropy } = Drift::new(trees, gains, estimated);
+    let Drift { push, entropy } = Drift::new(&paths);
     MetricRow::from_iter([
         ("credit/boosted_frac", boosted / n),
         ("credit/gain_mean", sum / n),
@@ -52,18 +61,15 @@ struct Drift {
 }
 
 impl Drift {
-    fn new(trees: &[MeasuredTree], gains: &[PathField<f32>], estimated: &[PathField<f32>]) -> Self {
+    fn new(paths: &[Path<'_>]) -> Self {
         let (mut n, mut sum, mut logprobs, mut products) = (0u64, 0.0, 0.0, 0.0);
-        for ((tree, gains), estimated) in trees.iter().zip(gains).zip(estimated) {
-            for (leaf, (gains, estimated)) in tree.tree.leaves.iter().zip(gains.iter().zip(estimated.iter()))
-            {
-                for ((gain, advantage), logprob) in gains.iter().zip(estimated).zip(&leaf.logprobs) {
-                    let added = (f64::from(*gain) - 1.0) * f64::from(*advantage);
-                    n += 1;
-                    sum += added;
-                    logprobs += f64::from(*logprob);
-                    products += added * f64::from(*logprob);
-                }
+        for (leaf, (gains, estimated)) in paths {
+            for ((gain, advantage), logprob) in gains.iter().zip(*estimated).zip(&leaf.logprobs) {
+                let added = (f64::from(*gain) - 1.0) * f64::from(*advantage);
+                n += 1;
+                sum += added;
+                logprobs += f64::from(*logprob);
+                products += added * f64::from(*logprob);
             }
         }
         let n = n.max(1) as f64;
@@ -101,7 +107,7 @@ mod tests {
         let advantages = [PathField::from_fn(&tree.tree, |leaf, _| [0.5, -0.5][leaf])];
         let trees = [tree];
         let row = |gain: fn(usize, usize) -> f32| {
-            metrics(&trees, &[PathField::from_fn(&trees[0].tree, gain)], &advantages)
+            metrics(&trees, &[PathField::from_fn(&trees[0].tree, gain)], &advantages, |_| true)
         };
         let close = |row: &MetricRow, key: &str, expected: f64| {
             assert!((row.get(key).unwrap() - expected).abs() < 1e-7, "{key}: {:?}", row.get(key));

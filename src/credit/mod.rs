@@ -23,7 +23,8 @@ pub(crate) use reward::Rewards;
 use self::advantage::AdvantageConfig;
 use self::strategy::{CreditStrategy, Gains, Response};
 use crate::types::{
-    CreditedTree, Finish, KlEstimator, MeasuredTree, MetricRow, Needs, PathField, SharedPrefix, Step, Tree,
+    CreditedTree, Finish, KlEstimator, Leaf, MeasuredTree, MetricRow, Needs, PathField, SharedPrefix, Step,
+    Tree,
 };
 
 /// An estimator, the chain of strategies behind it, and what is trained on.
@@ -121,7 +122,9 @@ impl Credit {
                 found.iter().for_each(|found| shares.add(found));
             }
         }
-        let mut row = dose::metrics(&trees, &gains, &estimated);
+        // Those who only say what others are worth are not paid.
+        let is_paid = |leaf: &Leaf| !self.exclude.continuations || leaf.fork.is_none();
+        let mut row = dose::metrics(&trees, &gains, &estimated, is_paid);
         row.extend(shares.row());
         if self.exclude.continuations {
             let of_tree = |tree: &'_ MeasuredTree| Rewards::of_graders(tree).totals();

@@ -61,11 +61,22 @@ impl<'t> Values<'t> {
 
     /// The stops of response `leaf`, from the prompt, at 0, to its end; none where it or all others were not graded.
     pub(crate) fn stops(&self, leaf: usize) -> Vec<Stop> {
+        self.stops_of(leaf, 1)
+    }
+
+    /// Those of which the noise is known too: of one reward it is not. None where that of the prompt is not.
+    pub(crate) fn told_stops(&self, leaf: usize) -> Vec<Stop> {
+        self.stops_of(leaf, 2)
+    }
+
+    /// Those that rest on `fewest` rewards at least.
+    fn stops_of(&self, leaf: usize, fewest: usize) -> Vec<Stop> {
         let others: Vec<f64> =
             self.responses().filter(|other| *other != leaf).filter_map(|other| self.totals[other]).collect();
-        let Some(reward) = self.totals[leaf].filter(|_| !others.is_empty()) else { return Vec::new() };
+        let Some(reward) = self.totals[leaf].filter(|_| others.len() >= fewest) else { return Vec::new() };
         let tokens = &self.tree.leaves[leaf].tokens;
-        let cuts = (1..tokens.len()).filter_map(|at| Some(Stop::new(at, self.prefixes.get(&tokens[..at])?)));
+        let rewards = |at: usize| self.prefixes.get(&tokens[..at]).filter(|rewards| rewards.len() >= fewest);
+        let cuts = (1..tokens.len()).filter_map(|at| Some(Stop::new(at, rewards(at)?)));
         let end = Stop {
             at: tokens.len(),
             value: reward,
@@ -109,7 +120,7 @@ pub(crate) fn metrics<'t>(trees: impl Iterator<Item = (&'t Tree, Vec<Option<f64>
             tree.leaves.iter().filter_map(|leaf| Some(leaf.tokens.len() - leaf.fork?.at)).sum::<usize>();
         let rewards: Vec<f64> = values.responses().filter_map(|leaf| totals[leaf]).collect();
         for leaf in values.responses() {
-            let stops = values.stops(leaf);
+            let stops = values.told_stops(leaf);
             if !stops.is_empty() {
                 responses += 1;
                 changes += stops.windows(2).map(|pair| squared_change(&pair[0], &pair[1])).sum::<f64>();

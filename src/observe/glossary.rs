@@ -158,6 +158,11 @@ pub(crate) const ENTRIES: &[Entry] = &[
         "The same over the variance of the reward: 1 up to noise, or continuations are not drawn as responses are.",
     ),
     entry(
+        "audit/slope",
+        "",
+        "How many times its error the slope of the mean reward under Adam is; at most 3: ratios are null.",
+    ),
+    entry(
         "audit/<arm>/ratio",
         "",
         "Progress per response of this credit under Adam, relative to uniform; above 1 it would help from here.",

@@ -49,6 +49,10 @@ pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
         let idle = tree.rule.settings().idle(sampling.max_new_tokens);
         notes.extend(idle.map(|idle| format!("[explore.rule] {idle}")));
     }
+    if let Some(values) = &recipe.values {
+        let idle = values.rule.settings().idle(sampling.max_new_tokens);
+        notes.extend(idle.map(|idle| format!("[values.rule] {idle}")));
+    }
     notes.extend(recipe.signals.idle());
     notes.extend(boundless(recipe));
     notes

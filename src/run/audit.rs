@@ -14,7 +14,7 @@ use crate::audit::{
     audit, pace,
 };
 use crate::data::sampler::{SamplerConfig, UniformConfig};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Stopped};
 use crate::model::{Layout, Placement, Policy};
 use crate::observe::{Console, Phase};
 use crate::pipeline::{OnPolicyConfig, PipelineConfig, RolloutSource};
@@ -34,6 +34,8 @@ const MOST_LARGE_FOLDS: usize = 8;
 const AT_ONCE: usize = 8;
 /// Responses to each of these; the value of the prompt is told by the others.
 const CONTINUED_GROUP: usize = 4;
+/// Changes with the form or the meaning of what is kept of an audit.
+const FORMAT: u32 = 2;
 /// How gradients are measured.
 const METRICS: [MetricKind; 3] = [MetricKind::Adam, MetricKind::Raw, MetricKind::Body];
 
@@ -65,14 +67,12 @@ impl<'s> Audit<'s> {
         let Self { setup, config, .. } = self;
         let (there, sampling) = (setup.data.train.len(), setup.recipe.sampling);
         if let Budget::Responses(responses) = config.budget {
-            let plan = self.plan(responses / config.group);
-            let Folds { n, prompts, .. } = plan.folds;
-            let wanted = (n + plan.n_apart) * prompts;
+            let wanted = self.distinct(responses / config.group);
             ensure!(
                 wanted <= there,
                 "`budget`: asks for {wanted} different prompts, with those that heads are grouped by, and [data] has {there} to learn \
                  from; about {} responses would do",
-                there * n / (n + plan.n_apart) * config.group
+                self.most() * config.group
             );
         }
         ensure!(
@@ -92,7 +92,14 @@ impl<'s> Audit<'s> {
     /// All that shapes what is found, beside the weights.
     pub(crate) fn settings(&self) -> Value {
         let arms: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
-        json!({ "recipe": self.setup.recipe, "audit": self.config, "arms": arms, "method": self.method })
+        let mut recipe = json!(self.setup.recipe);
+        for (section, key) in [("run", "steps"), ("run", "name"), ("audit", "every")] {
+            recipe[section][key].take();
+        }
+        for section in ["eval", "checkpoint", "observe"] {
+            recipe[section].take();
+        }
+        json!({ "format": FORMAT, "recipe": recipe, "audit": self.config, "arms": arms, "method": self.method })
     }
 
     /// Audits `policy`, whose optimiser has the mean squared gradients `squares` where there is one; what is `kept` is not found
@@ -158,6 +165,19 @@ impl<'s> Audit<'s> {
         }
     }
 
+    /// How many different prompts an audit of so many takes, with those that are sampled apart: folds that shared some would take
+    /// what they have in common for a slope.
+    fn distinct(&self, prompts: usize) -> usize {
+        let Plan { folds, n_apart, .. } = self.plan(prompts);
+        (folds.n + n_apart) * folds.prompts
+    }
+
+    /// The most prompts that there are enough different ones for.
+    fn most(&self) -> usize {
+        let there = self.setup.data.train.len();
+        (0..=there).rev().find(|prompts| self.distinct(*prompts) <= there).unwrap_or(0)
+    }
+
     /// How many prompts an audit of `minutes` may have.
     fn affordable(&self, minutes: f64, pace: Pace) -> Result<usize> {
         let (config, probes) = (&self.config, self.config.probes as f64);
@@ -167,17 +187,23 @@ impl<'s> Audit<'s> {
         let arms = match self.method {
             Method::Exact => pace.gradient_s * self.arms.len() as f64,
             Method::Differences => {
-                let folds = MOST_LARGE_FOLDS as f64;
+                let folds = self.plan(usize::MAX / 2).folds.n as f64;
                 pace.gradient_s + forward_s * metrics * 2.0 * (folds - 1.0 + probes)
             }
         };
-        // A quarter more is sampled apart.
-        let each = 1.25 * (pace.sample_s + pace.gradient_s) + arms + tokens;
+        // Between a quarter and two thirds more are sampled apart.
+        let each = 1.5 * (pace.sample_s + pace.gradient_s) + arms + tokens;
         let of_response = pace.sample_s / config.group as f64;
         let continued = (config.continued * CONTINUED_GROUP) as f64 * of_response;
         let continued = continued * (1.0 + (config.cuts * config.continuations) as f64 / 2.0);
         let prompts = ((60.0 * minutes - continued) / each).max(0.0) as usize;
-        let (least, most) = (2 * FEWEST_FOLDS, self.setup.data.train.len() * 4 / 5);
+        let (least, most) = (2 * FEWEST_FOLDS, self.most());
+        ensure!(
+            most >= least,
+            "[data] has {} different prompts to learn from, and an audit takes at least {}",
+            self.setup.data.train.len(),
+            self.distinct(least)
+        );
         ensure!(
             prompts >= least,
             "`budget`: {minutes} minutes are too few here, expected at least {:.1}: continuing responses takes {:.1} of them \
@@ -251,10 +277,11 @@ impl Watch for Shown<'_> {
 }
 
 impl Run<'_> {
-    /// Audits the policy as it is now, if that is due; what there is of it for the row.
+    /// Audits the policy as it is now, if that is due; what there is of it for the row. What keeps an audit from telling anything,
+    /// such as responses that are all right by now, is noted: training goes on.
     ///
     /// # Errors
-    /// As [`Audit::run`].
+    /// A [`crate::interrupt::Stopped`] if a signal asks for a stop.
     pub(super) fn audit(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
         let Some(config) = self.setup.recipe.audit.as_ref().filter(|config| config.every > 0) else {
             return Ok(MetricRow::default());
@@ -262,6 +289,18 @@ impl Run<'_> {
         if !self.step.is_multiple_of(config.every) {
             return Ok(MetricRow::default());
         }
+        match self.audited(config, interrupt) {
+            Ok(summary) => Ok(metrics::of_audit(&summary)),
+            Err(error) if error.is::<Stopped>() => Err(error),
+            Err(error) => {
+                self.console
+                    .note(format_args!("no audit of step {}: {error:#}; training goes on", self.step));
+                Ok(MetricRow::default())
+            }
+        }
+    }
+
+    fn audited(&self, config: &AuditConfig, interrupt: &Interrupt) -> Result<Summary> {
         let own = Audit::new(self.setup, config, None)?;
         let folder = self.writer.audit_folder(self.step);
         let mut kept = Kept::open(&folder, &own.settings())?;
@@ -274,7 +313,7 @@ impl Run<'_> {
         let summary = own.run(&mut policy, squares, &mut kept, self.console, interrupt)?;
         let title = format!("{}, step {}", self.setup.recipe.run.name, self.step);
         summary.write(&folder, &title, "", |tokens| self.setup.tokenizer.pieces(tokens))?;
-        Ok(metrics::of_audit(&summary))
+        Ok(summary)
     }
 }
 

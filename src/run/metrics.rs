@@ -56,14 +56,19 @@ pub(super) fn of_evaluation(report: &EvalReport, explained: Option<f64>) -> Metr
 pub(super) fn of_audit(summary: &Summary) -> MetricRow {
     let mut row = MetricRow::default();
     let progress = summary.progress.iter().find(|progress| progress.metric == MetricKind::Adam);
+    let slope = progress.map(|own| ("audit/slope", own.uniform.signal / own.uniform.error));
+    row.extend(slope.into_iter().collect());
+    // A ratio to a slope that was not found is no number.
+    let told = |value: f64| if progress.is_some_and(|own| own.uniform.is_clear()) { value } else { f64::NAN };
     for own in progress.into_iter().flat_map(|progress| &progress.rows) {
         let [low, high] = own.merit.ratio.ci95;
         for (name, value) in [("ratio", own.merit.ratio.value), ("low", low), ("high", high)] {
-            row.set(format!("audit/{}/{name}", own.arm), value);
+            row.set(format!("audit/{}/{name}", own.arm), told(value));
         }
     }
     let ceiling = summary.tokens.ceilings.iter().find(|ceiling| ceiling.metric == MetricKind::Adam);
-    row.extend(ceiling.map(|own| ("audit/ceiling", own.ratio.value)).into_iter().collect());
+    let ceiling = ceiling.and_then(|own| own.ratio).map_or(f64::NAN, |ratio| ratio.value);
+    row.set("audit/ceiling", told(ceiling));
     row
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
+use super::audit::Audit;
+use super::failure::Failure;
 use crate::credit::{Credit, Exclude, ImportanceConfig};
 use crate::data::supervised::{Limits, Problems, Source};
 use crate::data::{DataSet, EvalSet, PromptBuilder};
@@ -98,7 +100,7 @@ impl Setup {
         else {
             bail!("the run cannot be set up");
         };
-        Ok(Self {
+        let setup = Self {
             placement,
             model_folder,
             model,
@@ -108,7 +110,12 @@ impl Setup {
             scorer: Arc::new(Scorer::new(&recipe.reward)?),
             random,
             recipe,
-        })
+        };
+        // Found out now, and not where the first audit is due.
+        if let Some(config) = setup.recipe.audit.as_ref().filter(|config| config.every > 0) {
+            Audit::new(&setup, config, None).context("[audit]").map_err(Failure::bad_input)?;
+        }
+        Ok(setup)
     }
 
     /// What computes the policy.

@@ -134,7 +134,8 @@ fn runs_and_checkpoints_are_audited_with_their_own_optimiser() {
     // The weights alone, as any model: plain progress is the same, Adam has other moments.
     let of_step = |step: &str| place.path("runs/tiny/checkpoints").join(step).join("model");
     copy(&of_step("step_000006"), &place.path("model"));
-    let args = [&["audit", "model", "--recipe", "tiny.toml"], &MORE[..], &SMALL, &CREDIT, &["--json"]].concat();
+    let args =
+        [&["audit", "model", "--recipe", "tiny.toml"], &MORE[..], &SMALL, &CREDIT, &["--json"]].concat();
     let ended = place.run(&args);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let bare: Value = serde_json::from_str(&ended.out).unwrap();
@@ -220,10 +221,15 @@ fn a_run_may_audit_itself() {
     let weights = "runs/tiny/checkpoints/step_000003/model/model.safetensors";
     assert_eq!(fs::read(plain.path(weights)).unwrap(), fs::read(audited.path(weights)).unwrap());
     let rows = audited.lines("runs/tiny/metrics.jsonl");
-    let ratio = |row: &Value| row["audit/entropy/ratio"].as_f64();
-    assert!(ratio(&rows[0]).is_none() && ratio(&rows[1]).is_some() && ratio(&rows[2]).is_none());
     let found = audited.json("runs/tiny/audits/step_000002/audit.json");
-    assert_eq!(found["progress"][0]["rows"][0]["merit"]["ratio"]["value"].as_f64(), ratio(&rows[1]));
+    let adam = &found["progress"][0];
+    let number = |value: &Value| value.as_f64().unwrap();
+    let slope = number(&adam["uniform"]["signal"]) / number(&adam["uniform"]["error"]);
+    assert!(rows[0]["audit/slope"].is_null() && rows[2]["audit/slope"].is_null());
+    assert!((number(&rows[1]["audit/slope"]) - slope).abs() < 1e-9 * slope.abs());
+    // No ratio is told to a slope that was not found.
+    let ratio = Some(number(&adam["rows"][0]["merit"]["ratio"]["value"])).filter(|_| slope > 3.0);
+    assert_eq!(rows[1]["audit/entropy/ratio"].as_f64(), ratio);
 }
 
 /// A task that tells the value of every prefix is measured against it.

@@ -26,7 +26,7 @@ impl AdvantageEstimator for BatchBaselineConfig {
             spread(tree, |reward| reward - centre)
         });
         let mut fields: Vec<PathField<f32>> = centred.collect();
-        whiten(&mut fields, trees);
+        whiten(&mut fields, trees, |_| true);
         Ok(fields)
     }
 }

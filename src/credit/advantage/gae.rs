@@ -81,7 +81,7 @@ impl AdvantageEstimator for GaeConfig {
         });
         let mut fields = fields.collect::<Result<Vec<_>>>()?;
         if self.whiten {
-            whiten(&mut fields, trees);
+            whiten(&mut fields, trees, |_| true);
         }
         Ok(fields)
     }

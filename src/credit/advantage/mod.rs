@@ -25,7 +25,7 @@ pub(crate) use tree::TreeConfig;
 
 use super::Rewards;
 use crate::stats::{mean, std};
-use crate::types::{Needs, PathField, Rules};
+use crate::types::{Leaf, Needs, PathField, Rules};
 
 /// Turns the rewards of a step's trees into advantages.
 pub(crate) trait AdvantageEstimator {
@@ -114,17 +114,19 @@ fn spread(rewards: &Rewards<'_>, advantage: impl Fn(f64) -> f64) -> PathField<f3
 }
 
 /// Moves and scales all values of a step to mean 0 and deviation 1: `(x - mean) / sqrt(var + 1e-8)`, unbiased, each token of
-/// a graded response counting once. The others are 0.
-fn whiten(fields: &mut [PathField<f32>], trees: &[Rewards<'_>]) {
+/// a graded response that `counts` counting once. The others are 0.
+fn whiten(fields: &mut [PathField<f32>], trees: &[Rewards<'_>], counts: fn(&Leaf) -> bool) {
+    let counted =
+        |tree: &Rewards<'_>, leaf: usize| tree.is_graded(leaf) && counts(&tree.tree.tree.leaves[leaf]);
     let of_tree = |(field, tree): (&PathField<f32>, &Rewards<'_>)| {
-        let paths = field.iter().enumerate().filter(|(leaf, _)| tree.is_graded(*leaf));
+        let paths = field.iter().enumerate().filter(|(leaf, _)| counted(tree, *leaf));
         paths.flat_map(|(_, path)| path).map(|value| f64::from(*value)).collect::<Vec<_>>()
     };
     let all: Vec<f64> = fields.iter().zip(trees).flat_map(of_tree).collect();
     let (centre, scale) = (mean(&all), (std(&all).powi(2) + 1e-8).sqrt());
     for (field, tree) in fields.iter_mut().zip(trees) {
         let moved = |value: f32| ((f64::from(value) - centre) / scale) as f32;
-        *field = field.map(|leaf, _, value| if tree.is_graded(leaf) { moved(*value) } else { 0.0 });
+        *field = field.map(|leaf, _, value| if counted(tree, leaf) { moved(*value) } else { 0.0 });
     }
 }
 

@@ -7,7 +7,9 @@
 //! ```
 //!
 //! Both ends rest on continuations of their own and neither on the response itself, so that the advantage of what was
-//! sampled between them has no bias, however few they are. Those who continue say what the responses are worth, and are worth
+//! sampled between them has no bias, however few they are, as long as the cut does not tell what comes behind it: where a step
+//! ends, or every so many tokens. Cuts before unlikely tokens (SPO), and the choice of some steps of many, look ahead a little, and
+//! have the bias of their papers. Those who continue say what the responses are worth, and are worth
 //! nothing themselves. With `mask_above` tokens of at least that probability get no advantage (SPO's probability mask); with
 //! `mask_counts = "masked"` the others get as much more as makes the mean over all tokens theirs.
 
@@ -65,7 +67,8 @@ impl AdvantageEstimator for SegmentConfig {
     fn estimate(&self, trees: &[Rewards<'_>]) -> Result<Vec<PathField<f32>>> {
         let mut fields: Vec<PathField<f32>> = trees.iter().map(field).collect();
         if self.whiten {
-            whiten(&mut fields, trees);
+            // Those who continue have none, and would say what is usual.
+            whiten(&mut fields, trees, |leaf| leaf.fork.is_none());
         }
         let Some(above) = self.mask_above else { return Ok(fields) };
         let masks = |tree: &Rewards<'_>, leaf: usize, t: usize| {
@@ -150,6 +153,17 @@ mod tests {
         }
         // The second response passes through the first's cut at 1, worth 1/2; the cut at 2 is worth 1/2 too.
         assert_eq!(estimate(SegmentConfig::default(), &tree).path(1), [-0.5, 0.0, -0.5]);
+    }
+
+    #[test]
+    fn those_who_continue_are_not_whitened_with_the_rest() {
+        let field = estimate(SegmentConfig { whiten: true, ..SegmentConfig::default() }, &tree());
+        assert!((2..10).all(|leaf| field.path(leaf).iter().all(|a| *a == 0.0)));
+        let own: Vec<f64> = (0..2).flat_map(|leaf| field.path(leaf)).map(|a| f64::from(*a)).collect();
+        assert!(
+            crate::stats::mean(&own).abs() < 1e-6 && (crate::stats::std(&own) - 1.0).abs() < 1e-4,
+            "{own:?}"
+        );
     }
 
     #[test]
