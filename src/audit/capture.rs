@@ -18,6 +18,8 @@ use crate::types::{Purpose, RunRandom};
 
 /// Points of a curve, from nothing to all.
 pub(crate) const POINTS: usize = 21;
+/// Share of all that is decided below which a draw of prompts tells nothing.
+const LEAST: f64 = 0.05;
 /// How often prompts are drawn again.
 const DRAWS: u64 = 1000;
 
@@ -128,7 +130,9 @@ impl Capture {
         };
         let whole = |curves: &[Vec<f64>], chosen: &[usize]| -> Vec<f64> {
             let sum = |point: usize| chosen.iter().map(|prompt| curves[*prompt][point]).sum::<f64>();
-            let total = sum(POINTS - 1);
+            let all = curves.iter().map(|own| own[POINTS - 1]).sum::<f64>();
+            // A draw of prompts in which next to nothing is decided, or less than nothing by chance, has no shares.
+            let total = Some(sum(POINTS - 1)).filter(|total| *total > LEAST * all).unwrap_or(f64::NAN);
             (0..=POINTS).map(|point| sum(point) / total).collect()
         };
         let by_segment = curves(by, &|_| 1.0);
@@ -300,6 +304,16 @@ mod tests {
         let decided = vec![segment(0.25, 2.0, 1), segment(0.0, 1.0, 1)];
         let not = vec![segment(0.0, 1.0, 1), segment(0.0, 2.0, 1)];
         close(of(vec![decided.clone(), not]).arms[0].area.value, of(vec![decided]).arms[0].area.value);
+    }
+
+    /// Estimates without bias may be below 0, and prompts that cancel each other are no denominator.
+    #[test]
+    fn draws_in_which_nothing_is_decided_tell_nothing() {
+        let one = vec![segment(0.25, 2.0, 1), segment(0.0, 1.0, 1)];
+        // Drawn twice with one of the others it leaves 0.00002.
+        let less = vec![segment(-0.12499, 1.0, 1), segment(0.0, 2.0, 1)];
+        let found = of(vec![one.clone(), one, less]);
+        assert!(found.arms[0].area.ci95.iter().all(|end| end.abs() < 5.0), "{:?}", found.arms[0].area);
     }
 
     /// scipy 1.17: `stats.spearmanr([1, 2, 2, 4, 5], [2, 1, 3, 3, 9]).statistic`.
