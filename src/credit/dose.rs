@@ -5,7 +5,7 @@
 //! sum    sum_t gamma_t over a response              what a response weighs in the batch
 //! Gini   sum_k (2 k - n - 1) gamma_(k) / (n sum_t gamma_t)            0 pays all alike, 1 - 1/n pays one token alone
 //! drift  mean_t (gamma_t - 1) A_t                   a push on what was sampled, whether it was right or not
-//! entropy drift  - cov_t( (gamma_t - 1) A_t, log p_t )               first-order change of the entropy by that push
+//! entropy drift  - cov_t( (gamma_t - 1) A_t, log p_t )               below 0 that push makes the policy surer
 //! ```
 //!
 //! Advantages that compare responses sum to 0 over a group. Gains that follow the token or the rest of its response break

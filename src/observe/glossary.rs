@@ -137,8 +137,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry(
         "credit/entropy_drift",
         "nats",
-        "First-order change of the entropy by what credit adds, per unit of a natural gradient's learning rate: minus the \
-         covariance of the added advantages with the sampler's log-probs.",
+        "Minus the covariance of what credit adds with the sampler's log-probs, tokens of all states together: below 0 it makes the policy surer.",
     ),
     entry("credit/dominated_frac", "", "Share of anchors that an opener shortly before them dominates."),
     entry(

@@ -8,10 +8,10 @@
 //!
 //! Both ends rest on continuations of their own and neither on the response itself, so that the advantage of what was
 //! sampled between them has no bias, however few they are, as long as the cut does not tell what comes behind it: where a step
-//! ends, or every so many tokens. Cuts before unlikely tokens (SPO), and the choice of some steps of many, look ahead a little, and
-//! have the bias of their papers. Those who continue say what the responses are worth, and are worth
-//! nothing themselves. With `mask_above` tokens of at least that probability get no advantage (SPO's probability mask); with
-//! `mask_counts = "masked"` the others get as much more as makes the mean over all tokens theirs.
+//! ends, or every so many tokens. Cuts before unlikely tokens (SPO), and the choice of some steps of many, look ahead a little and
+//! have a bias. Those who continue say what the responses are worth, and are worth nothing themselves. With `mask_above` tokens of
+//! at least that probability get no advantage (SPO's probability mask); with `mask_counts = "kept"` the others get as much more as
+//! makes the mean over all tokens theirs.
 
 use anyhow::Result;
 use schemars::JsonSchema;
@@ -139,8 +139,9 @@ mod tests {
         assert_eq!(field.path(0), [0.5, 0.5, 0.5, 0.0]);
         assert_eq!(field.path(1), [-0.5, -0.5, -0.5]);
         assert!((2..10).all(|leaf| field.path(leaf).iter().all(|a| *a == 0.0)));
-        let first: f32 = [0.5, 0.5, 0.0].iter().sum();
-        assert!((first - (1.0 - 0.0)).abs() < 1e-6, "they add up to the reward less that of the others");
+        // A token of each segment: they add up to the reward less that of the others.
+        let sum = |leaf: usize, tokens: &[usize]| tokens.iter().map(|t| field.path(leaf)[*t]).sum::<f32>();
+        assert!((sum(0, &[0, 1, 3]) - 1.0).abs() < 1e-6 && (sum(1, &[0, 2]) + 1.0).abs() < 1e-6);
     }
 
     #[test]
