@@ -59,6 +59,18 @@ impl Fold {
         sequences(&self.trees).collect()
     }
 
+    /// The responses that some arm gives a weight, by their places: where all rewards to a prompt are the same, none does.
+    pub(crate) fn weighed(&self) -> Vec<usize> {
+        let mut is_weighed = vec![false; self.sequences().len()];
+        for arm in &self.arms {
+            let weights = arm.weights.iter().flat_map(PathField::iter);
+            for (own, weights) in is_weighed.iter_mut().zip(weights) {
+                *own |= weights.iter().any(|weight| *weight != 0.0);
+            }
+        }
+        (0..is_weighed.len()).filter(|i| is_weighed[*i]).collect()
+    }
+
     /// Its responses with the weights of arm `arm`.
     pub(crate) fn weighted(&self, arm: usize) -> Vec<Weighted<'_>> {
         let weights = self.arms[arm].weights.iter().flat_map(PathField::iter);

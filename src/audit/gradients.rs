@@ -11,13 +11,12 @@ use super::fold::Fold;
 use super::gram::Products;
 use super::metric::Metric;
 use super::policy::Audited;
-use crate::model::Layout;
 
 /// The mean gradient of each of `folds` under arm `arm`, `[m, n_params]`.
 ///
 /// # Errors
 /// As [`Audited::add_gradient`].
-pub(crate) fn gradients(audited: &Audited<'_>, folds: &[Fold], arm: usize) -> Result<Tensor> {
+pub(crate) fn gradients(audited: &mut Audited<'_>, folds: &[Fold], arm: usize) -> Result<Tensor> {
     let mut gradient = audited.policy.network.zero_gradient();
     let n_params = gradient.flat().size1()?;
     let all = Tensor::zeros([folds.len() as i64, n_params], (tch::Kind::Float, gradient.flat().device()));
@@ -29,17 +28,27 @@ pub(crate) fn gradients(audited: &Audited<'_>, folds: &[Fold], arm: usize) -> Re
     Ok(all)
 }
 
-/// The mean square of each parameter over the rows of `gradients`, `[n, n_params]`, drawn towards the mean of its tensor as one
-/// row more would: where few rows have touched a parameter, Adam would not take it for one that hardly ever moves.
-pub(crate) fn squares(gradients: &Tensor, layout: &Layout) -> Tensor {
-    let n = gradients.size()[0] as f64;
-    let squares = gradients.square().mean_dim(0, false, tch::Kind::Float);
-    for entry in layout.entries() {
+/// The mean square of each parameter of uniform's gradients of `folds`, `[n_params]`, drawn towards the mean of its tensor as one
+/// fold more would: where few folds have touched a parameter, Adam would not take it for one that hardly ever moves.
+///
+/// # Errors
+/// As [`Audited::add_gradient`].
+pub(crate) fn squares(audited: &mut Audited<'_>, folds: &[Fold]) -> Result<Tensor> {
+    let n = folds.len() as f64;
+    let mut gradient = audited.policy.network.zero_gradient();
+    let mut squares = gradient.flat().zeros_like();
+    for fold in folds {
+        gradient.clear();
+        audited.add_gradient(&fold.weighted(0), &mut gradient)?;
+        let _ = squares.addcmul_(gradient.flat(), gradient.flat());
+    }
+    let _ = squares.g_div_scalar_(n);
+    for entry in audited.policy.network.layout.entries() {
         let place = squares.narrow(0, entry.start, entry.n_elements());
         let mean = place.mean(tch::Kind::Float);
         place.shallow_clone().copy_(&((&place * n + mean) / (n + 1.0)));
     }
-    squares
+    Ok(squares)
 }
 
 /// The products of the gradients `arm` with themselves and with those of `uniform`.

@@ -42,6 +42,28 @@ impl MetricKind {
     }
 }
 
+/// The squared gradients that an optimiser has seen.
+pub(crate) struct Moments {
+    /// Their mean, `[n_params]`.
+    mean: Tensor,
+    /// Steps that it goes back.
+    steps: f64,
+}
+
+impl Moments {
+    /// Behind Adam's `second` moments after `updates` steps that each leave the share `beta` of them; `None` before the first.
+    pub(crate) fn new(second: &Tensor, updates: u64, beta: f64) -> Option<Self> {
+        let seen = 1.0 - beta.powf(updates as f64);
+        (seen > 0.0).then(|| Self { mean: second / seen, steps: seen / (1.0 - beta) })
+    }
+
+    /// What the next step is divided by, whose own squared gradients are `own` on average. They are in the moments by then: a
+    /// parameter that no gradient has reached so far does not take a step without bounds.
+    pub(crate) fn with(&self, own: &Tensor) -> Tensor {
+        (&self.mean * self.steps + own) / (self.steps + 1.0)
+    }
+}
+
 /// A metric with its weights.
 pub(crate) struct Metric {
     /// Which it is.
@@ -106,6 +128,19 @@ impl Metric {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_counts_in_the_moments_that_divide_it() {
+        let of = |numbers: &[f32]| Tensor::from_slice(numbers);
+        // Gradients 2 and 0, then 0 and 0: by hand (1 - beta) g^2 beta, over 1 - beta^2.
+        let moments = Moments::new(&of(&[0.25 * 4.0 * 0.75, 0.0]), 2, 0.75).unwrap();
+        assert_eq!(moments.steps, 1.75);
+        // A third step adds what Adam would, up to the decay of the others.
+        let next = moments.with(&of(&[0.0, 9.0]));
+        let expected = of(&[0.75 / 0.4375 * 1.75 / 2.75, 9.0 / 2.75]);
+        assert!((next - expected).abs().max().double_value(&[]) < 1e-6);
+        assert!(Moments::new(&of(&[0.0]), 0, 0.999).is_none());
+    }
 
     #[test]
     fn products_are_weighed() {

@@ -42,11 +42,12 @@ pub(crate) use budget::Budget;
 pub(crate) use config::AuditConfig;
 pub(crate) use kept::Kept;
 pub(crate) use merit::Folds;
-pub(crate) use metric::MetricKind;
+pub(crate) use metric::{MetricKind, Moments};
 pub(crate) use pace::{Pace, pace};
 pub(crate) use summary::Summary;
 
 use self::capture::{Captures, Decided, captures};
+use self::differences::Probes;
 use self::fold::Fold;
 use self::gram::Products;
 use self::metric::Metric;
@@ -78,7 +79,7 @@ pub(crate) struct Plan {
     pub folds: Folds,
     /// Responses to each prompt of a fold.
     pub group: usize,
-    /// Further folds, from which heads are grouped and, where no optimiser has any, squared gradients are taken.
+    /// Further folds, from which heads are grouped and squared gradients are taken.
     pub n_apart: usize,
     /// Calls for responses that are continued.
     pub n_continued: usize,
@@ -104,7 +105,9 @@ pub(crate) struct Plan {
 
 /// What is audited.
 pub(crate) struct Subject<'a> {
-    /// The policy; afterwards its weights are what they were.
+    /// The policy as it samples, computing as it does in training.
+    pub sampler: &'a Policy,
+    /// The same in f32; afterwards its weights are what they were.
     pub policy: &'a mut Policy,
     /// Where the responses of folds come from.
     pub source: Box<dyn RolloutSource>,
@@ -114,8 +117,8 @@ pub(crate) struct Subject<'a> {
     pub segmenter: &'a Segmenter,
     /// Of the policy.
     pub tokenizer: &'a Tokenizer,
-    /// Mean of squared gradients, `[n_params]`, where an optimiser has one.
-    pub squares: Option<Tensor>,
+    /// What an optimiser has seen of it, if there is one.
+    pub moments: Option<Moments>,
 }
 
 /// Hears how far an audit is, and may end it.
@@ -158,7 +161,9 @@ pub(crate) struct Findings {
     pub metrics: Vec<InMetric>,
     /// Token by token.
     pub tokens: Tokens,
-    /// Where the reward is decided, by continuing responses.
+    /// Prompts whose responses were continued.
+    pub n_continued: usize,
+    /// Where the reward is decided, by continuing responses; `None` where no reward of these differs.
     pub captures: Option<Captures>,
     /// Where it is decided, token by token, if the task tells the value of every prefix.
     pub known: Option<Captures>,
@@ -175,10 +180,10 @@ pub(crate) fn audit(
     kept: &mut Kept,
     watch: &dyn Watch,
 ) -> Result<Findings> {
-    let Subject { policy, mut source, continued, segmenter, tokenizer, squares } = subject;
+    let Subject { sampler, policy, mut source, continued, segmenter, tokenizer, moments } = subject;
     let check = || watch.advance(0);
     let passes = Passes { max_tokens: plan.max_tokens, check: &check };
-    let mut sampling = Sampling { plan, arms, grouping: Grouping::default(), passes };
+    let mut sampling = Sampling { plan, arms, sampler, grouping: Grouping::default(), passes };
     let n_folds = plan.n_apart + plan.folds.n;
     watch.begin("responses", n_folds * plan.folds.prompts * plan.group);
     let mut folds: Vec<Fold> = (0..n_folds)
@@ -201,32 +206,37 @@ pub(crate) fn audit(
         });
         decided.extend(own?);
     }
-    let by_continuing = (!decided.is_empty()).then(|| captures(&decided, arms.len(), plan.random));
+    let is_decided = decided.iter().any(|own| own.variance > 0.0);
+    let by_continuing = is_decided.then(|| captures(&decided, arms.len(), plan.random));
     let known = known::known(&folds, policy, tokenizer, plan.temperature, passes)?;
     let by_task = known.map(|decided| captures(&decided, arms.len(), plan.random));
 
-    let mut audited = Audited { policy, temperature: plan.temperature, passes };
+    let mut audited = Audited::new(policy, plan.temperature, passes);
     watch.begin("gradients of uniform", 0);
-    let squares = match squares {
-        Some(squares) => squares,
-        None => {
-            let own = gradients::gradients(&audited, &apart, 0)?;
-            gradients::squares(&own, &audited.policy.network.layout)
-        }
+    let own = gradients::squares(&mut audited, &apart)?;
+    let squares = match moments {
+        // Noise is nearly all of a square, and falls with the number of prompts.
+        Some(moments) => moments.with(&(own * (plan.folds.prompts as f64 / plan.folds.batch))),
+        None => own,
     };
-    let uniform = gradients::gradients(&audited, &folds, 0)?;
+    let uniform = gradients::gradients(&mut audited, &folds, 0)?;
     let metrics: Vec<Metric> =
         plan.metrics.iter().map(|kind| metric(*kind, &audited, &squares, plan.adam_eps)).collect();
+    let mut probes = Probes::new(plan.n_probes, plan.random);
     let found = match plan.method {
-        Method::Exact => exact(&audited, arms, &folds, &metrics, &uniform, kept, watch)?,
-        Method::Differences => by_differences(plan, &mut audited, &folds, &metrics, &uniform, kept, watch)?,
+        Method::Exact => exact(&mut audited, arms, &folds, &metrics, &uniform, kept, watch)?,
+        Method::Differences => {
+            by_differences(&mut audited, &folds, &metrics, &uniform, &mut probes, kept, watch)?
+        }
     };
-    watch.begin("tokens", metrics.len());
+    let n_ceilings = metrics.iter().filter(|metric| metric.kind != MetricKind::Body).count();
+    watch.begin("tokens", 1 + n_ceilings);
     let tokens = kept.piece("tokens", || {
-        tokens::tokens(&mut audited, &folds, &uniform, &metrics, plan, segmenter, watch)
+        tokens::tokens(&mut audited, &folds, &uniform, &metrics, &mut probes, segmenter, watch)
     })?;
     Ok(Findings {
         metrics: found,
+        n_continued: decided.len(),
         captures: by_continuing,
         known: by_task,
         ..Findings::of_folds(plan, arms, &folds, tokens)
@@ -248,6 +258,7 @@ impl Findings {
             tokens_each: arms.iter().map(|arm| if arm.continues() { beside(folds) } else { 1.0 }).collect(),
             metrics: Vec::new(),
             tokens,
+            n_continued: 0,
             captures: None,
             known: None,
         }
@@ -273,7 +284,7 @@ fn beside(folds: &[Fold]) -> f64 {
 
 /// Products from the gradients of every arm.
 fn exact(
-    audited: &Audited<'_>,
+    audited: &mut Audited<'_>,
     arms: &[Arm],
     folds: &[Fold],
     metrics: &[Metric],
@@ -298,11 +309,11 @@ fn exact(
 
 /// Products from differences of forward passes.
 fn by_differences(
-    plan: &Plan,
     audited: &mut Audited<'_>,
     folds: &[Fold],
     metrics: &[Metric],
     uniform: &Tensor,
+    probes: &mut Probes,
     kept: &mut Kept,
     watch: &dyn Watch,
 ) -> Result<Vec<InMetric>> {
@@ -311,8 +322,8 @@ fn by_differences(
     for metric in metrics {
         let name: &'static str = metric.kind.into();
         let products = kept.piece(&format!("differences/{name}"), || {
-            let probed = differences::probed(audited, folds, metric, plan.n_probes, plan.random)?;
-            differences::products(audited, folds, metric, uniform, &probed)
+            let probed = probes.of(audited, folds, metric)?;
+            differences::products(audited, folds, metric, uniform, probed)
         })?;
         found.push(InMetric { metric: metric.kind, products });
         watch.advance(1)?;

@@ -12,7 +12,7 @@ use tch::{Device, Tensor};
 use crate::batch::Sequence;
 use crate::learner::{Weighted, add_weighted_scores};
 use crate::measure::{Passes, logprobs};
-use crate::model::{Gradient, Policy};
+use crate::model::{FreeMemory, Gradient, Policy};
 use crate::types::{Purpose, RunRandom};
 
 /// Largest change of a log-probability that the differences are taken at, nats: rounding is far below it, curvature too.
@@ -26,16 +26,25 @@ pub(crate) struct Audited<'a> {
     pub temperature: f64,
     /// How responses go through it.
     pub passes: Passes<'a>,
+    /// Blocks as large as all weights come and go, and would leave holes of their size.
+    free_memory: FreeMemory,
 }
 
-impl Audited<'_> {
+impl<'a> Audited<'a> {
+    /// `policy` as it is audited.
+    pub(crate) fn new(policy: &'a mut Policy, temperature: f64, passes: Passes<'a>) -> Self {
+        Self { policy, temperature, passes, free_memory: FreeMemory::default() }
+    }
+
     /// The gradient of the weighted log-probabilities of `responses`, added to `gradient`.
     ///
     /// # Errors
     /// As [`add_weighted_scores`].
-    pub(crate) fn add_gradient(&self, responses: &[Weighted<'_>], gradient: &mut Gradient) -> Result<()> {
+    pub(crate) fn add_gradient(&mut self, responses: &[Weighted<'_>], gradient: &mut Gradient) -> Result<()> {
         let Passes { max_tokens, check } = self.passes;
-        add_weighted_scores(self.policy, responses, self.temperature, max_tokens, check, gradient)
+        add_weighted_scores(self.policy, responses, self.temperature, max_tokens, check, gradient)?;
+        self.free_memory.release_if_due();
+        Ok(())
     }
 
     /// d_t of each token of `responses` along `direction`, `[n_params]`, by steps of `length` times it.
@@ -57,17 +66,14 @@ impl Audited<'_> {
         Ok(ahead.iter().zip(&behind).map(slopes).collect())
     }
 
-    /// The step along `direction` at which the log-probabilities of `responses` change by [`REACH`] at most.
+    /// What to multiply `direction`, which is not 0, by so that the log-probabilities of `responses` change by [`REACH`] at most.
     ///
     /// # Errors
     /// As [`Audited::slopes`].
     pub(crate) fn step_length(&mut self, responses: &[Sequence<'_>], direction: &Tensor) -> Result<f64> {
-        let norm = direction.norm().double_value(&[]);
-        if norm == 0.0 {
-            return Ok(1.0);
-        }
         // A thousandth of the weights is a first guess; a change is nearly proportional to its step.
-        let mut length = 1e-3 * self.policy.network.master().norm().double_value(&[]) / norm;
+        let weights = self.policy.network.master().norm().double_value(&[]);
+        let mut length = 1e-3 * weights / direction.norm().double_value(&[]);
         for _ in 0..2 {
             let slopes = self.slopes(responses, direction, length)?;
             let steepest = slopes.iter().flatten().fold(0f64, |most, slope| most.max(f64::from(slope.abs())));
@@ -87,6 +93,7 @@ impl Audited<'_> {
         });
         let found = logprobs(self.policy, responses, self.temperature, self.passes);
         self.policy.network.set_master(&weights)?;
+        self.free_memory.release_if_due();
         Ok(found?.logprobs)
     }
 }

@@ -18,6 +18,8 @@ use crate::types::{HeadSignals, MeasuredTree, Needs, RatioStart, Step, Tree};
 pub(super) struct Sampling<'a> {
     pub(super) plan: &'a Plan,
     pub(super) arms: &'a [Arm],
+    /// Who responds.
+    pub(super) sampler: &'a Policy,
     /// Of the first responses, which stand apart, so that no response chooses the heads that credit it.
     pub(super) grouping: Grouping,
     pub(super) passes: Passes<'a>,
@@ -36,7 +38,8 @@ impl Sampling<'_> {
         watch: &dyn Watch,
     ) -> Result<Fold> {
         let step = number as Step + 1;
-        let RolloutBatch { trees, signals, .. } = source.next(policy, step, &mut |n| watch.advance(n))?;
+        let RolloutBatch { trees, signals, .. } =
+            source.next(self.sampler, step, &mut |n| watch.advance(n))?;
         let (trees, continued) = match self.arms.iter().any(Arm::continues) {
             true => (trees.iter().cloned().map(roots).collect(), trees),
             false => (trees, Vec::new()),
@@ -56,7 +59,7 @@ impl Sampling<'_> {
         watch: &dyn Watch,
     ) -> Result<Vec<Decided>> {
         let step = number as Step + 1;
-        let trees = source.next(policy, step, &mut |n| watch.advance(n))?.trees;
+        let trees = source.next(self.sampler, step, &mut |n| watch.advance(n))?.trees;
         let stops: Vec<Vec<Vec<Stop>>> = trees.iter().map(stops).collect();
         let roots = trees.iter().cloned().map(roots).collect();
         let measured = self.measured(policy, roots, Vec::new(), step)?;

@@ -29,7 +29,9 @@ pub(crate) struct Summary {
     pub tokens: Tokens,
     /// What the ceilings say.
     pub ceiling_verdicts: Vec<String>,
-    /// Where the reward is decided; one entry per arm, in the order of `arms`.
+    /// Prompts whose responses were continued.
+    pub n_continued: usize,
+    /// Where the reward is decided, unless no reward of these differs; one entry per arm, in the order of `arms`.
     pub captures: Option<Captures>,
     /// The same, token by token, where the task tells it.
     pub known: Option<Captures>,
@@ -86,6 +88,7 @@ impl Summary {
             tokens_each,
             metrics,
             mut tokens,
+            n_continued,
             captures,
             known,
         } = findings;
@@ -115,6 +118,7 @@ impl Summary {
             progress,
             ceiling_verdicts,
             tokens,
+            n_continued,
             captures,
             known,
             arms,
@@ -269,6 +273,28 @@ mod tests {
             dose: 1.0,
             p,
         }
+    }
+
+    #[test]
+    fn continued_responses_whose_rewards_do_not_differ_are_said() {
+        let tokens =
+            Tokens { difference_error: 0.0, ceilings: Vec::new(), effective_prompts: 3.0, shown: Vec::new() };
+        let findings = |n_continued| Findings {
+            arms: vec!["uniform".to_owned()],
+            folds: Folds { n: 6, prompts: 2, batch: 2.0 },
+            n_responses: 48,
+            reward: 0.1,
+            n_mixed: 3,
+            tokens_each: vec![1.0],
+            metrics: Vec::new(),
+            tokens: tokens.clone(),
+            n_continued,
+            captures: None,
+            known: None,
+        };
+        let facts = Summary::new(findings(8)).facts();
+        assert!(facts.iter().any(|fact| fact.contains("each of the 8 prompts that were continued")));
+        assert_eq!(Summary::new(findings(0)).facts().len() + 1, facts.len());
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::table::Table;
 impl Summary {
     /// What stands above the tables, a line each.
     pub(crate) fn facts(&self) -> Vec<String> {
-        let Self { n_responses, reward, mixed: [mixed, prompts], folds, tokens, .. } = self;
-        vec![
+        let Self { n_responses, reward, mixed: [mixed, prompts], folds, tokens, n_continued, .. } = self;
+        let mut facts = vec![
             format!(
                 "{n_responses} responses to {prompts} prompts, mean reward {reward:.3}; in {} folds of {} prompts; a training step \
                  has {:.0}",
@@ -26,7 +26,14 @@ impl Summary {
                 "slopes by differences are {:.2} % off the gradient at most",
                 100.0 * tokens.difference_error
             ),
-        ]
+        ];
+        if *n_continued > 0 && self.captures.is_none() {
+            facts.push(format!(
+                "where the reward is decided cannot be told: all responses to each of the {n_continued} prompts that were continued \
+                 have the same reward; more prompts (--continued) or easier problems would do"
+            ));
+        }
+        facts
     }
 
     /// Progress in each metric, with a line above it.

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
-use super::differences::{along, probed, products as by_differences};
+use super::differences::{Step, along, probed, products as by_differences};
 use super::fold::{Fold, Shaped};
-use super::gradients::{gradients, products};
+use super::gradients::{gradients, products, squares};
 use super::metric::Metric;
 use super::policy::{Audited, probe};
 use crate::batch::Sequence;
@@ -25,7 +25,7 @@ fn policy(family: &str) -> Policy {
 }
 
 fn audited(policy: &mut Policy) -> Audited<'_> {
-    Audited { policy, temperature: TEMPERATURE, passes: Passes::new(64) }
+    Audited::new(policy, TEMPERATURE, Passes::new(64))
 }
 
 /// Folds of two prompts with three responses of made-up tokens, and made-up weights for three arms.
@@ -69,7 +69,7 @@ fn folds(n: u64) -> Vec<Fold> {
 fn gradients_are_those_of_weighted_log_probabilities() {
     let mut policy = policy("qwen3");
     let folds = folds(1);
-    let found = gradients(&audited(&mut policy), &folds, 1).unwrap().get(0);
+    let found = gradients(&mut audited(&mut policy), &folds, 1).unwrap().get(0);
     let direction = Draws::new(3).normal(&[policy.network.layout.n_params()]);
     let sum = |policy: &Policy| -> f64 {
         let all = logprobs(policy, &folds[0].sequences(), TEMPERATURE, Passes::new(64)).unwrap().logprobs;
@@ -93,11 +93,13 @@ fn slopes_by_differences_are_products_with_the_gradient() {
         let mut policy = policy(family);
         let before = policy.network.master().copy();
         let folds = folds(2);
-        let uniform = gradients(&audited(&mut policy), &folds, 0).unwrap();
+        let uniform = gradients(&mut audited(&mut policy), &folds, 0).unwrap();
         let n_params = policy.network.layout.n_params();
         for direction in [uniform.get(1), probe(n_params, RunRandom::new(1), 0, None, Device::Cpu).unwrap()] {
-            let slopes =
-                along(&mut audited(&mut policy), &folds[..1], |_| Ok(direction.shallow_clone())).unwrap();
+            let slopes = along(&mut audited(&mut policy), &folds[..1], &mut Step::default(), |_| {
+                direction.shallow_clone()
+            })
+            .unwrap();
             let (found, expected) =
                 (folds[0].dot(0, &slopes[0]), uniform.get(0).dot(&direction).double_value(&[]));
             let size = (uniform.get(0).norm() * direction.norm()).double_value(&[]);
@@ -115,13 +117,13 @@ fn slopes_by_differences_are_products_with_the_gradient() {
 #[test]
 fn products_by_differences_are_those_of_gradients() {
     let (mut policy, folds, m) = (policy("qwen3"), folds(4), 4);
-    let uniform = gradients(&audited(&mut policy), &folds, 0).unwrap();
+    let uniform = gradients(&mut audited(&mut policy), &folds, 0).unwrap();
     let arms: Vec<Tensor> =
-        (0..3).map(|arm| gradients(&audited(&mut policy), &folds, arm).unwrap()).collect();
-    let squares = uniform.square().mean_dim(0, false, Kind::Float) + 1e-6;
+        (0..3).map(|arm| gradients(&mut audited(&mut policy), &folds, arm).unwrap()).collect();
+    let squared = uniform.square().mean_dim(0, false, Kind::Float) + 1e-6;
     let layout = &policy.network.layout;
     let (n_params, places) = (layout.n_params(), layout.vocabulary());
-    for metric in [Metric::raw(), Metric::adam(&squares, 1e-8), Metric::body(n_params, &places, Device::Cpu)]
+    for metric in [Metric::raw(), Metric::adam(&squared, 1e-8), Metric::body(n_params, &places, Device::Cpu)]
     {
         let probes = probed(&mut audited(&mut policy), &folds, &metric, 64, RunRandom::new(2)).unwrap();
         let found = by_differences(&mut audited(&mut policy), &folds, &metric, &uniform, &probes).unwrap();
@@ -155,12 +157,53 @@ fn passes_do_not_matter() {
     let sequences: Vec<Sequence<'_>> = folds[0].sequences();
     let direction = probe(policy.network.layout.n_params(), RunRandom::new(1), 0, None, Device::Cpu).unwrap();
     let mut of = |max_tokens: usize| {
-        let mut audited =
-            Audited { policy: &mut policy, temperature: TEMPERATURE, passes: Passes::new(max_tokens) };
+        let mut audited = Audited::new(&mut policy, TEMPERATURE, Passes::new(max_tokens));
         audited.slopes(&sequences, &direction, 1e-3).unwrap()
     };
     let (few, many) = (of(12), of(1000));
     let differ =
         few.iter().flatten().zip(many.iter().flatten()).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
     assert!(differ < 0.01, "{differ}");
+}
+
+/// Where no arm gives a weight, nothing is asked of the policy; elsewhere that changes nothing.
+#[test]
+fn responses_that_count_nowhere_are_left_out() {
+    let mut policy = policy("llama");
+    let whole = folds(1);
+    let mut some = folds(1);
+    let nothing = PathField::from_fn(&some[0].trees[0].tree, |_, _| 0.0);
+    some[0].arms.iter_mut().for_each(|arm| arm.weights[0] = nothing.clone());
+    assert_eq!(some[0].weighed(), [3, 4, 5]);
+    let direction = probe(policy.network.layout.n_params(), RunRandom::new(1), 0, None, Device::Cpu).unwrap();
+    let mut of = |folds: &[Fold]| {
+        let along =
+            along(&mut audited(&mut policy), folds, &mut Step::default(), |_| direction.shallow_clone());
+        along.unwrap().remove(0)
+    };
+    let (whole, some) = (of(&whole), of(&some));
+    for (response, (whole, some)) in whole.iter().zip(&some).enumerate() {
+        for (whole, some) in whole.iter().zip(some) {
+            let expected = if response < 3 { 0.0 } else { *whole };
+            // The step is as long as the steepest token of those that are asked for lets it be.
+            assert!(
+                (some - expected).abs() < 0.01 * expected.abs().max(1.0),
+                "{response}: {some} {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn squares_are_those_of_the_gradients() {
+    let (mut policy, folds) = (policy("llama"), folds(3));
+    let found = squares(&mut audited(&mut policy), &folds).unwrap();
+    let rows = gradients(&mut audited(&mut policy), &folds, 0).unwrap();
+    let mean = rows.square().mean_dim(0, false, Kind::Float);
+    for entry in policy.network.layout.entries() {
+        let of = |x: &Tensor| x.narrow(0, entry.start, entry.n_elements());
+        let expected = (of(&mean) * 3.0 + of(&mean).mean(Kind::Float)) / 4.0;
+        let distance = (of(&found) - &expected).abs().max().double_value(&[]);
+        assert!(distance <= 1e-5 * expected.max().double_value(&[]), "{distance}");
+    }
 }

@@ -2,15 +2,15 @@
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
+use super::Watch;
 use super::ceiling::{Bins, Falls, FoldSums, Known, best, ceiling, known};
-use super::differences::{Slopes, along, probed};
+use super::differences::{Probes, Slopes, Step, along};
 use super::fold::Fold;
 use super::merit::Estimate;
 use super::metric::{Metric, MetricKind};
 use super::policy::Audited;
-use super::{Plan, Watch};
 use crate::signal::Segmenter;
 use crate::types::TokenId;
 
@@ -68,20 +68,20 @@ pub(super) fn tokens(
     folds: &[Fold],
     uniform: &Tensor,
     metrics: &[Metric],
-    plan: &Plan,
+    probes: &mut Probes,
     segmenter: &Segmenter,
     watch: &dyn Watch,
 ) -> Result<Tokens> {
-    let slopes = along(audited, folds, |fold| Ok(of_others(uniform, fold, |_, _| true)))?;
+    let slopes = along(audited, folds, &mut Step::default(), |fold| of_others(uniform, fold, |_, _| true))?;
     watch.advance(1)?;
     let columns = Columns::new(folds, segmenter);
     let same_half = |fold: usize, other: usize| fold % 2 == other % 2;
     let mut ceilings = Vec::new();
     for metric in metrics.iter().filter(|metric| metric.kind != MetricKind::Body) {
-        let direction = |fold: usize| Ok(metric.weighed(&of_others(uniform, fold, same_half)));
-        let of_half = along(audited, folds, direction)?;
-        let random = probed(audited, folds, metric, plan.n_probes, plan.random)?;
-        let sums = |(number, fold)| columns.sums(fold, number, &of_half[number], &random);
+        let direction = |fold: usize| metric.weighed(&of_others(uniform, fold, same_half));
+        let of_half = along(audited, folds, &mut Step::default(), direction)?;
+        let random = probes.of(audited, folds, metric)?;
+        let sums = |(number, fold)| columns.sums(fold, number, &of_half[number], random);
         let sums: Vec<FoldSums> = folds.iter().enumerate().map(sums).collect();
         let ratio = ceiling(&sums)?;
         let best = ratio.map(|_| best(&sums)).transpose()?;
@@ -102,11 +102,15 @@ pub(super) fn tokens(
 /// The mean gradient of the other folds that `counts`.
 fn of_others(uniform: &Tensor, fold: usize, counts: impl Fn(usize, usize) -> bool) -> Tensor {
     let m = uniform.size()[0] as usize;
-    let others: Vec<i64> =
-        (0..m).filter(|other| *other != fold && counts(fold, *other)).map(|other| other as i64).collect();
-    let n = others.len().max(1) as f64;
-    let index = Tensor::from_slice(&others).to_device(uniform.device());
-    uniform.index_select(0, &index).sum_dim_intlist(&[0i64][..], false, Kind::Float) / n
+    let mut sum = uniform.get(0).zeros_like();
+    let mut n = 0;
+    // One after another: rows may be as large as a model.
+    for other in (0..m).filter(|other| *other != fold && counts(fold, *other)) {
+        let _ = sum.g_add_(&uniform.get(other as i64));
+        n += 1;
+    }
+    let _ = sum.g_div_scalar_(f64::from(n.max(1)));
+    sum
 }
 
 fn difference_error(folds: &[Fold], uniform: &Tensor, slopes: &Slopes) -> Result<f64> {

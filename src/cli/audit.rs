@@ -89,9 +89,9 @@ impl Audit {
         if kept.n() > 0 {
             console.note(format_args!("{}: goes on behind {} pieces", out.display(), kept.n()));
         }
-        let summary = target.policy(&self.runs, &console, &interrupt).and_then(|(mut policy, squares)| {
-            audit.run(&mut policy, squares, &mut kept, &console, &interrupt)
-        });
+        let summary = target
+            .policy(&self.runs, &console, &interrupt)
+            .and_then(|(policy, moments)| audit.run(&policy, moments, &mut kept, &console, &interrupt));
         let summary = match summary.or_stopped()? {
             Ok(summary) => summary,
             Err(signal) => return Ok(ExitCode::from(signal.exit_code())),

@@ -6,16 +6,15 @@ use std::sync::Arc;
 use anyhow::{Result, bail, ensure};
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
-use tch::Tensor;
 
 use super::{Run, Setup, metrics};
 use crate::audit::{
-    Arm, AuditConfig, Budget, Folds, Kept, Method, MetricKind, Pace, Plan, Subject, Summary, Watch, arms,
-    audit, pace,
+    Arm, AuditConfig, Budget, Folds, Kept, Method, MetricKind, Moments, Pace, Plan, Subject, Summary, Watch,
+    arms, audit, pace,
 };
 use crate::data::sampler::{SamplerConfig, UniformConfig};
 use crate::interrupt::{Interrupt, Stopped};
-use crate::model::{Layout, Placement, Policy};
+use crate::model::{Layout, Network, Placement, Policy};
 use crate::observe::{Console, Phase};
 use crate::pipeline::{OnPolicyConfig, PipelineConfig, RolloutSource};
 use crate::rollout::explore::branch::{RuleConfig, UniformConfig as Anywhere};
@@ -32,12 +31,12 @@ const MOST_FOLDS: usize = 32;
 const MOST_LARGE_FOLDS: usize = 8;
 /// Prompts of one call whose responses are continued.
 const AT_ONCE: usize = 8;
+/// Prompts that an audit of so many minutes is timed by.
+const TIMED: usize = 32;
 /// Responses to each of these; the value of the prompt is told by the others.
 const CONTINUED_GROUP: usize = 4;
 /// Changes with the form or the meaning of what is kept of an audit.
-const FORMAT: u32 = 2;
-/// How gradients are measured.
-const METRICS: [MetricKind; 3] = [MetricKind::Adam, MetricKind::Raw, MetricKind::Body];
+const FORMAT: u32 = 3;
 
 /// An audit that can be made.
 pub(crate) struct Audit<'s> {
@@ -102,21 +101,24 @@ impl<'s> Audit<'s> {
         json!({ "format": FORMAT, "recipe": recipe, "audit": self.config, "arms": arms, "method": self.method })
     }
 
-    /// Audits `policy`, whose optimiser has the mean squared gradients `squares` where there is one; what is `kept` is not found
-    /// again.
+    /// Audits `sampler`, of which an optimiser has seen `moments`; what is `kept` is not found again.
     ///
     /// # Errors
     /// If responses cannot be generated or measured; a [`crate::interrupt::Stopped`] if a signal asks for a stop.
     pub(crate) fn run(
         &self,
-        policy: &mut Policy,
-        squares: Option<Tensor>,
+        sampler: &Policy,
+        moments: Option<Moments>,
         kept: &mut Kept,
         console: &Console,
         interrupt: &Interrupt,
     ) -> Result<Summary> {
         let (setup, config) = (self.setup, &self.config);
         let segmenter = Segmenter::new(&setup.tokenizer)?;
+        // A policy of its own: training goes on with the same bits, and differences are lost in fewer digits.
+        let Network { config: shape, placement, .. } = &sampler.network;
+        let exact = Placement { kind: tch::Kind::Float, ..*placement };
+        let policy = &mut Policy::new(shape.clone(), sampler.network.master().copy(), exact)?;
         let watch = Shown { console, interrupt, phase: RefCell::new(None) };
         let continued = |number| continued(setup, config, number);
         let own_values = setup.recipe.values.as_ref().filter(|_| self.arms.iter().any(Arm::continues));
@@ -124,19 +126,20 @@ impl<'s> Audit<'s> {
         let prompts = match config.budget {
             Budget::Responses(responses) => responses / config.group,
             Budget::Minutes(minutes) => kept.piece("prompts", || {
-                let pilot = self.plan(FEWEST_FOLDS * AT_ONCE);
-                let pace = pace(&pilot, &self.arms, policy, source(AT_ONCE)?, &watch)?;
+                let pilot = self.plan(FEWEST_FOLDS * TIMED);
+                let pace = pace(&pilot, &self.arms, sampler, policy, source(TIMED)?, &watch)?;
                 self.affordable(minutes, pace)
             })?,
         };
         let plan = self.plan(prompts);
         let subject = Subject {
+            sampler,
             policy,
             source: source(plan.folds.prompts)?,
             continued: &continued,
             segmenter: &segmenter,
             tokenizer: &setup.tokenizer,
-            squares,
+            moments,
         };
         Ok(Summary::new(audit(&plan, &self.arms, subject, kept, &watch)?))
     }
@@ -156,7 +159,7 @@ impl<'s> Audit<'s> {
             each_continued: AT_ONCE * values(config).most(CONTINUED_GROUP),
             method: *method,
             n_probes: config.probes,
-            metrics: METRICS.to_vec(),
+            metrics: metric_kinds(*method),
             random: random(setup),
             signals: recipe.signals.clone(),
             temperature: recipe.sampling.temperature,
@@ -181,14 +184,14 @@ impl<'s> Audit<'s> {
     /// How many prompts an audit of `minutes` may have.
     fn affordable(&self, minutes: f64, pace: Pace) -> Result<usize> {
         let (config, probes) = (&self.config, self.config.probes as f64);
-        let (metrics, forward_s) = (METRICS.len() as f64, pace.gradient_s / 3.0);
+        let forward_s = pace.gradient_s / 3.0;
         // Passes forward: slopes along the objective; and in two metrics those of halves and along random directions.
-        let tokens = forward_s * (2.0 + 2.0 * (2.0 + 2.0 * probes));
+        let tokens = forward_s * 2.0 * (1.0 + 2.0 * (1.0 + probes));
         let arms = match self.method {
             Method::Exact => pace.gradient_s * self.arms.len() as f64,
             Method::Differences => {
                 let folds = self.plan(usize::MAX / 2).folds.n as f64;
-                pace.gradient_s + forward_s * metrics * 2.0 * (folds - 1.0 + probes)
+                pace.gradient_s + forward_s * 2.0 * 2.0 * (folds - 1.0)
             }
         };
         // Between a quarter and two thirds more are sampled apart.
@@ -212,6 +215,14 @@ impl<'s> Audit<'s> {
             continued / 60.0
         );
         Ok(prompts.min(most))
+    }
+}
+
+/// How gradients are measured: with differences each metric costs as much as the first.
+fn metric_kinds(method: Method) -> Vec<MetricKind> {
+    match method {
+        Method::Exact => vec![MetricKind::Adam, MetricKind::Raw, MetricKind::Body],
+        Method::Differences => vec![MetricKind::Adam, MetricKind::Raw],
     }
 }
 
@@ -304,20 +315,11 @@ impl Run<'_> {
         let own = Audit::new(self.setup, config, None)?;
         let folder = self.writer.audit_folder(self.step);
         let mut kept = Kept::open(&folder, &own.settings())?;
-        // A policy of its own: training goes on with the same bits, and differences want every digit.
-        let network = &self.trainer.policy.network;
-        let placement = Placement { kind: tch::Kind::Float, ..network.placement };
-        let mut policy = Policy::new(network.config.clone(), network.master().copy(), placement)?;
         let state = self.trainer.learner.state();
-        let squares = mean_squares(&state.second, state.updates, self.setup.recipe.optim.betas[1]);
-        let summary = own.run(&mut policy, squares, &mut kept, self.console, interrupt)?;
+        let moments = Moments::new(&state.second, state.updates, self.setup.recipe.optim.betas[1]);
+        let summary = own.run(&self.trainer.policy, moments, &mut kept, self.console, interrupt)?;
         let title = format!("{}, step {}", self.setup.recipe.run.name, self.step);
         summary.write(&folder, &title, "", |tokens| self.setup.tokenizer.pieces(tokens))?;
         Ok(summary)
     }
-}
-
-/// The mean of squared gradients behind an optimiser's second moments after `updates` of it.
-pub(crate) fn mean_squares(second: &Tensor, updates: u64, beta: f64) -> Option<Tensor> {
-    (updates > 0).then(|| second / (1.0 - beta.powf(updates as f64)))
 }

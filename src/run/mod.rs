@@ -21,7 +21,7 @@ mod writer;
 use anyhow::Result;
 
 pub(crate) use assembly::{Request, train};
-pub(crate) use audit::{Audit, mean_squares};
+pub(crate) use audit::Audit;
 pub(crate) use clock::keep_time;
 pub(crate) use failure::Failure;
 pub(crate) use inputs::{InputFiles, origin};

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use tch::Tensor;
 
 use super::super::policy::{model_folder, require_folder};
+use crate::audit::Moments;
 use crate::checkpoint::{Latest, TrainState, VerifiedCheckpoint};
 use crate::files::Fingerprint;
 use crate::interrupt::Interrupt;
 use crate::model::{ModelSettings, Policy};
 use crate::observe::Console;
 use crate::recipe::Draft;
-use crate::run::{Failure, Setup, initial_policy, mean_squares, run_sft};
+use crate::run::{Failure, Setup, initial_policy, run_sft};
 use crate::run_folder::RunFolder;
 use crate::types::masked;
 
@@ -33,16 +33,13 @@ impl Target {
     /// # Errors
     /// If there is none, or no recipe for it; everything wrong with the recipe.
     pub(super) fn find(path: &Path, recipe: Option<&Path>, overrides: &[String]) -> Result<Self> {
-        // Differences of log-probabilities are lost in fewer digits.
-        let overrides: Vec<String> =
-            std::iter::once("model.dtype=\"f32\"".to_owned()).chain(overrides.iter().cloned()).collect();
         let model = recipe.map(|_| require_folder(path).and_then(|()| model_folder(path)));
         let model = model.transpose().map_err(Failure::bad_input)?;
         let (recipe, checkpoint) = match recipe {
             Some(recipe) => (recipe.to_owned(), None),
             None => found(path).map_err(Failure::bad_input)?,
         };
-        let mut draft = Draft::load(&recipe, &overrides)?;
+        let mut draft = Draft::load(&recipe, overrides)?;
         if let Some(folder) = model {
             // In the place of the recipe's own, computed where and as the recipe says.
             draft.change(|recipe| {
@@ -58,7 +55,7 @@ impl Target {
         Ok(Self { name, setup, checkpoint })
     }
 
-    /// The policy, and the mean of squared gradients that its optimiser has.
+    /// The policy, and what its optimiser has seen.
     ///
     /// # Errors
     /// If its weights cannot be loaded or made; where SFT is stopped, that.
@@ -67,7 +64,7 @@ impl Target {
         runs: &Path,
         console: &Console,
         interrupt: &Interrupt,
-    ) -> Result<(Policy, Option<Tensor>)> {
+    ) -> Result<(Policy, Option<Moments>)> {
         let setup = &self.setup;
         setup.fetch_weights(console, interrupt)?;
         let mut policy = initial_policy(setup)?;
@@ -82,8 +79,8 @@ impl Target {
         };
         let TrainState { weights, optimizer, .. } = TrainState::load(checkpoint, &policy.network.config)?;
         policy.network.set_master(&weights)?;
-        let squares = mean_squares(&optimizer.second, optimizer.updates, setup.recipe.optim.betas[1]);
-        Ok((policy, squares))
+        let moments = Moments::new(&optimizer.second, optimizer.updates, setup.recipe.optim.betas[1]);
+        Ok((policy, moments))
     }
 
     /// Which weights they are, for those who compare.
