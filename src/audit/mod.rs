@@ -77,8 +77,8 @@ pub(crate) enum Method {
 pub(crate) struct Plan {
     /// The folds.
     pub folds: Folds,
-    /// Responses to each prompt of a fold.
-    pub group: usize,
+    /// Responses to each prompt of a fold, with those who continue them for an arm that goes by values; at most.
+    pub generated: usize,
     /// Further folds, from which heads are grouped and squared gradients are taken.
     pub n_apart: usize,
     /// Calls for responses that are continued.
@@ -185,7 +185,7 @@ pub(crate) fn audit(
     let passes = Passes { max_tokens: plan.max_tokens, check: &check };
     let mut sampling = Sampling { plan, arms, sampler, grouping: Grouping::default(), passes };
     let n_folds = plan.n_apart + plan.folds.n;
-    watch.begin("responses", n_folds * plan.folds.prompts * plan.group);
+    watch.begin("responses", n_folds * plan.folds.prompts * plan.generated);
     let mut folds: Vec<Fold> = (0..n_folds)
         .map(|number| sampling.fold(policy, source.as_mut(), number, watch))
         .collect::<Result<_>>()?;

@@ -80,10 +80,11 @@ impl Audit {
         settings["weights"] = target.weights()?;
         let mut kept = Kept::open(&out, &settings).map_err(Failure::bad_input)?;
         phase.finish();
-        let teller = Arc::clone(&console);
+        let (teller, folder) = (Arc::clone(&console), out.clone());
         let interrupt = Interrupt::install(move |signal, _| {
             teller.note(format_args!(
-                "{signal}: stopping; what was found is kept, and the same command goes on from there"
+                "{signal}: stopping; what was found is kept in {}, and the same command goes on from there",
+                folder.display()
             ));
         })?;
         if kept.n() > 0 {

@@ -121,8 +121,8 @@ impl<'s> Audit<'s> {
         let policy = &mut Policy::new(shape.clone(), sampler.network.master().copy(), exact)?;
         let watch = Shown { console, interrupt, phase: RefCell::new(None) };
         let continued = |number| continued(setup, config, number);
-        let own_values = setup.recipe.values.as_ref().filter(|_| self.arms.iter().any(Arm::continues));
-        let source = |prompts| audited(setup, setup.data.train.clone(), prompts, config.group, own_values);
+        let source =
+            |prompts| audited(setup, setup.data.train.clone(), prompts, config.group, self.own_values());
         let prompts = match config.budget {
             Budget::Responses(responses) => responses / config.group,
             Budget::Minutes(minutes) => kept.piece("prompts", || {
@@ -144,6 +144,11 @@ impl<'s> Audit<'s> {
         Ok(Summary::new(audit(&plan, &self.arms, subject, kept, &watch)?))
     }
 
+    /// How responses of folds are continued, if any arm goes by that.
+    fn own_values(&self) -> Option<&ValuesConfig> {
+        self.setup.recipe.values.as_ref().filter(|_| self.arms.iter().any(Arm::continues))
+    }
+
     /// An audit of so many prompts.
     fn plan(&self, prompts: usize) -> Plan {
         let Self { setup, config, method, .. } = self;
@@ -153,7 +158,7 @@ impl<'s> Audit<'s> {
         let n = (prompts / batch).clamp(FEWEST_FOLDS, most);
         Plan {
             folds: Folds { n, prompts: prompts / n, batch: batch as f64 },
-            group: config.group,
+            generated: self.own_values().map_or(config.group, |values| values.most(config.group)),
             n_apart: (n / 4).max(4),
             n_continued: config.continued.div_ceil(AT_ONCE),
             each_continued: AT_ONCE * values(config).most(CONTINUED_GROUP),
