@@ -149,10 +149,10 @@ impl Scaled {
         [self.centre - half, self.centre + half].map(|end| if self.is_log { end.exp() } else { end })
     }
 
-    /// Two-sided, of a ratio of 1.
+    /// Two-sided, of a ratio of 1; 1 where there is no ratio, since a squared norm was estimated below 0.
     fn p(&self) -> f64 {
         let distance = self.centre - if self.is_log { 0.0 } else { 1.0 };
-        let student = self.student.filter(|_| self.error > 0.0);
+        let student = self.student.filter(|_| self.error > 0.0 && distance.is_finite());
         student.map_or(1.0, |student| 2.0 * student.sf((distance / self.error).abs()))
     }
 }
@@ -204,4 +204,20 @@ pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
         adjusted[i] = largest;
     }
     adjusted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Random directions may estimate a squared norm below 0, most of all at large steps.
+    #[test]
+    fn a_ratio_that_there_is_not_has_no_p_value() {
+        for (whole, left_out) in
+            [(f64::NAN, [1.0, 1.1, 0.9]), (1.0, [f64::NAN, 1.1, 0.9]), (f64::INFINITY, [1.0, 1.1, 0.9])]
+        {
+            assert_eq!(Scaled::new(whole, &left_out).p(), 1.0, "{whole} {left_out:?}");
+        }
+        assert!(Scaled::new(1.5, &[1.5, 1.51, 1.49]).p() < 0.05);
+    }
 }

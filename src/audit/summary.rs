@@ -178,6 +178,9 @@ fn verdict(merit: &Merit, tokens: f64, p_holm: f64, uniform: &Uniform, size: Res
         );
     }
     let [low, high] = merit.ratio.ci95;
+    if !(merit.ratio.value.is_finite() && low.is_finite() && high.is_finite()) {
+        return "not measurable: its noise was not found; take more responses, or more --probes".to_owned();
+    }
     let worth = |equivalent: Estimate| {
         let [low, high] = equivalent.ci95;
         format!(
@@ -313,6 +316,7 @@ mod tests {
             verdict(&merit(1.2, 0.04, 0.001), 1.0, 0.001, &noisy, size),
             "not measurable with 4000 responses; about 34000 would do"
         );
+        assert!(of(f64::NAN, 0.04, 1.0).starts_with("not measurable: its noise"));
         let few = Responses { effective: 7.2, ..size };
         assert!(
             verdict(&merit(1.2, 0.04, 0.001), 1.0, 0.001, &clear, few)
