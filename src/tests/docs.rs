@@ -142,7 +142,7 @@ impl Typed {
         for page in Page::all() {
             for block in &page.blocks {
                 let text = block.lines.join("\n").replace("\\\n", " ");
-                let lines = text.lines().map(words).filter(|words| {
+                let lines = expanded(text.lines().map(words)).into_iter().filter(|words| {
                     words.first().and_then(|first| first.rsplit('/').next()) == Some(program)
                 });
                 all.extend(lines.map(|words| Self { place: page.place(block.line), words }));
@@ -212,6 +212,33 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// Lines with their variables filled in: those of `NAME=value`, and of `for NAME in ...; do` the first value.
+fn expanded(lines: impl Iterator<Item = Vec<String>>) -> Vec<Vec<String>> {
+    let (mut all, mut known) = (Vec::new(), Vec::<(String, String)>::new());
+    for line in lines {
+        let fill = |word: String| known.iter().fold(word, |word, (name, value)| word.replace(name, value));
+        let line: Vec<String> = line.into_iter().map(fill).collect();
+        match line.as_slice() {
+            [set] => {
+                known.extend(set.split_once('=').map(|(name, value)| (format!("${name}"), value.into())))
+            }
+            [first, name, of, value, ..] if first == "for" && of == "in" => {
+                known.push((format!("${name}"), value.clone()));
+            }
+            _ => {}
+        }
+        all.push(line);
+    }
+    all
+}
+
+#[test]
+fn variables_are_filled_in_as_a_shell_does() {
+    let block = ["A='x = [1]'", "for s in 5 6; do", r#"rlcredit audit --set "$A" --out runs/$s"#];
+    let lines = expanded(block.into_iter().map(words));
+    assert_eq!(lines[2], ["rlcredit", "audit", "--set", "x = [1]", "--out", "runs/5"]);
+}
+
 #[test]
 fn words_are_those_of_a_shell() {
     let line = r#"rlcredit sample RUN $'Make 45.\n' --set 'a = "b c"'  # a comment"#;
@@ -246,7 +273,7 @@ fn verbs_and_flags_are_those_of_the_program() {
 
 #[test]
 fn recipes_and_keys_of_command_lines_are_there() {
-    let with_keys = ["train", "check", "compare", "inspect", "data"];
+    let with_keys = ["train", "check", "compare", "audit", "inspect", "data"];
     let mut wrong = Vec::new();
     for typed in Typed::all("rlcredit") {
         let missing =
