@@ -35,8 +35,8 @@ pub(crate) struct Falls {
     pub quantity: String,
     /// Ends of the bins but the last.
     pub up_to: Vec<f32>,
-    /// Mean coefficient of the tokens in each bin over that of all tokens; `None` where there are none. Behind the bins that of
-    /// tokens of which the quantity is not known.
+    /// Mean coefficient of the tokens in each bin over that of all tokens, where a token counts by the square of its update; `None`
+    /// where there are none. Behind the bins that of tokens of which the quantity is not known.
     pub mean: Vec<Option<f64>>,
 }
 
@@ -91,18 +91,23 @@ impl Bins {
         std::iter::once(0).chain(known.iter().enumerate().map(column)).collect::<Vec<_>>().into_iter()
     }
 
-    /// Where coefficients `theta`, one per column, fall on `tokens`.
-    pub(crate) fn falls<'t>(&self, tokens: impl Iterator<Item = &'t Known>, theta: &[f64]) -> Vec<Falls> {
-        let (mut sums, mut counts) = (vec![0.0; self.n()], vec![0usize; self.n()]);
-        for known in tokens {
+    /// Where coefficients `theta`, one per column, fall on `tokens`, each with the square of its update. By these the fit counts
+    /// them: what a token gets that hardly moves anything is arbitrary.
+    pub(crate) fn falls<'t>(
+        &self,
+        tokens: impl Iterator<Item = (&'t Known, f64)>,
+        theta: &[f64],
+    ) -> Vec<Falls> {
+        let (mut sums, mut squares) = (vec![0.0; self.n()], vec![0.0; self.n()]);
+        for (known, square) in tokens {
             let coefficient: f64 = self.columns(known).map(|column| theta[column]).sum();
             for column in self.columns(known) {
-                sums[column] += coefficient;
-                counts[column] += 1;
+                sums[column] += square * coefficient;
+                squares[column] += square;
             }
         }
-        let all = sums[0] / counts[0].max(1) as f64;
-        let mean = |column: usize| (counts[column] > 0).then(|| sums[column] / counts[column] as f64 / all);
+        let all = sums[0] / squares[0];
+        let mean = |column: usize| (squares[column] > 0.0).then(|| sums[column] / squares[column] / all);
         let of = |(i, edges): (usize, &Vec<f32>)| {
             let first = 1 + i * (BINS + 1);
             let bins = first..=first + edges.len();
@@ -257,13 +262,18 @@ mod tests {
         let mut theta = vec![0.0; bins.n()];
         // All get 1, the first two tokens 5 more, and 2 where the fourth quantity is not known.
         (theta[0], theta[1], theta[1 + 3 * (BINS + 1) + BINS]) = (1.0, 5.0, 2.0);
-        let found = bins.falls(tokens.iter(), &theta);
+        let found = bins.falls(tokens.iter().map(|known| (known, 0.25)), &theta);
         let all = 1.0 + 5.0 * 0.2 + 2.0 * 0.5;
         let expected = [6.0, 1.0, (1.0 + 3.0) / 2.0, 3.0, 3.0].map(|own| Some(own / all));
         assert_eq!((found[0].quantity.as_str(), &found[0].mean[..5]), ("position", &expected[..]));
         assert_eq!((&found[0].up_to[..], found[0].mean[5]), (&[2.0, 4.0, 6.0, 8.0][..], None));
         let known_or_not = [Some((5.0 * 2.0 + 5.0) / 5.0 / all), Some(3.0 / all)];
         assert_eq!(found[3].mean[found[3].mean.len() - 2..], known_or_not);
+        // The first token gets 6 and the fourth 1: counted by squares of 1 and 3, the others by none, 9 / 4 on average.
+        let square = |i: usize| [1.0, 0.0, 0.0, 3.0].get(i).copied().unwrap_or(0.0);
+        let found = bins.falls(tokens.iter().enumerate().map(|(i, known)| (known, square(i))), &theta);
+        let expected = [Some(6.0 / 2.25), Some(1.0 / 2.25), None, None, None, None];
+        assert_eq!(found[0].mean, expected);
     }
 
     /// Folds of prompts with ten tokens in two bins, of which `signal` of the slope is in the first.

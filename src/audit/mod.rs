@@ -121,10 +121,38 @@ pub(crate) struct Subject<'a> {
     pub moments: Option<Moments>,
 }
 
+/// What an audit goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+pub(crate) enum Part {
+    /// How fast it goes here, where it may take so many minutes.
+    #[strum(serialize = "time a fold")]
+    Pace,
+    /// The responses of all folds.
+    #[strum(serialize = "responses")]
+    Responses,
+    /// Where the reward is decided.
+    #[strum(serialize = "values of prefixes")]
+    Values,
+    /// Squares and gradients that all arms are measured by.
+    #[strum(serialize = "gradients of uniform")]
+    Uniform,
+    /// The products of every arm.
+    #[strum(serialize = "progress of all arms")]
+    Arms,
+    /// What each token does, and what is left to gain.
+    #[strum(serialize = "tokens")]
+    Tokens,
+}
+
+impl Part {
+    /// How many there are, the first left out.
+    pub(crate) const N: usize = Self::Tokens as usize;
+}
+
 /// Hears how far an audit is, and may end it.
 pub(crate) trait Watch {
     /// A part of `total` pieces begins.
-    fn begin(&self, part: &str, total: usize);
+    fn begin(&self, part: Part, total: usize);
 
     /// `n` pieces more are done.
     ///
@@ -185,7 +213,7 @@ pub(crate) fn audit(
     let passes = Passes { max_tokens: plan.max_tokens, check: &check };
     let mut sampling = Sampling { plan, arms, sampler, grouping: Grouping::default(), passes };
     let n_folds = plan.n_apart + plan.folds.n;
-    watch.begin("responses", n_folds * plan.folds.prompts * plan.generated);
+    watch.begin(Part::Responses, n_folds * plan.folds.prompts * plan.generated);
     let mut folds: Vec<Fold> = (0..n_folds)
         .map(|number| sampling.fold(policy, source.as_mut(), number, watch))
         .collect::<Result<_>>()?;
@@ -198,7 +226,7 @@ pub(crate) fn audit(
          solves some of them"
     );
 
-    watch.begin("values of prefixes", plan.n_continued * plan.each_continued);
+    watch.begin(Part::Values, plan.n_continued * plan.each_continued);
     let mut decided: Vec<Decided> = Vec::new();
     for number in 0..plan.n_continued {
         let own = kept.piece(&format!("decided/{number}"), || {
@@ -212,7 +240,7 @@ pub(crate) fn audit(
     let by_task = known.map(|decided| captures(&decided, arms.len(), plan.random));
 
     let mut audited = Audited::new(policy, plan.temperature, passes);
-    watch.begin("gradients of uniform", 0);
+    watch.begin(Part::Uniform, 0);
     let own = gradients::squares(&mut audited, &apart)?;
     let squares = match moments {
         // Noise is nearly all of a square, and falls with the number of prompts.
@@ -230,7 +258,7 @@ pub(crate) fn audit(
         }
     };
     let n_ceilings = metrics.iter().filter(|metric| metric.kind != MetricKind::Body).count();
-    watch.begin("tokens", 1 + n_ceilings);
+    watch.begin(Part::Tokens, 1 + n_ceilings);
     let tokens = kept.piece("tokens", || {
         tokens::tokens(&mut audited, &folds, &uniform, &metrics, &mut probes, segmenter, watch)
     })?;
@@ -292,7 +320,7 @@ fn exact(
     kept: &mut Kept,
     watch: &dyn Watch,
 ) -> Result<Vec<InMetric>> {
-    watch.begin("gradients", arms.len());
+    watch.begin(Part::Arms, arms.len());
     let mut found: Vec<InMetric> =
         metrics.iter().map(|metric| InMetric { metric: metric.kind, products: Vec::new() }).collect();
     for (arm, own) in arms.iter().enumerate() {
@@ -317,7 +345,7 @@ fn by_differences(
     kept: &mut Kept,
     watch: &dyn Watch,
 ) -> Result<Vec<InMetric>> {
-    watch.begin("differences", metrics.len());
+    watch.begin(Part::Arms, metrics.len());
     let mut found = Vec::with_capacity(metrics.len());
     for metric in metrics {
         let name: &'static str = metric.kind.into();

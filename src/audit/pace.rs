@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::policy::Audited;
 use super::sampling::Sampling;
-use super::{Arm, Plan, Watch};
+use super::{Arm, Part, Plan, Watch};
 use crate::learner::Weighted;
 use crate::measure::Passes;
 use crate::model::Policy;
@@ -37,7 +37,7 @@ pub(crate) fn pace(
     let check = || watch.advance(0);
     let passes = Passes { max_tokens: plan.max_tokens, check: &check };
     let mut sampling = Sampling { plan, arms, sampler, grouping: Grouping::default(), passes };
-    watch.begin("time a fold", 0);
+    watch.begin(Part::Pace, 0);
     let _ = sampling.fold(policy, source.as_mut(), 0, watch)?;
     let start = Instant::now();
     let fold = sampling.fold(policy, source.as_mut(), 1, watch)?;

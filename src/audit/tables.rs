@@ -46,7 +46,8 @@ impl Summary {
         let told = self.tokens.ceilings.iter().filter(|ceiling| !ceiling.falls.is_empty());
         let of = |ceiling: &Ceiling| {
             let title = format!(
-                "Where the best credit falls, under {}: mean of tokens over that of all, by fifths of each quantity from its lowest",
+                "Where the best credit falls, under {}: mean of tokens, each counted by the square of its update, over that of all, by fifths \
+                 of each quantity from its lowest",
                 ceiling.metric.words()
             );
             (title, falls(&ceiling.falls))

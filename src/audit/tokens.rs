@@ -12,7 +12,7 @@ use super::merit::Estimate;
 use super::metric::{Metric, MetricKind};
 use super::policy::Audited;
 use crate::signal::Segmenter;
-use crate::types::TokenId;
+use crate::types::{PathField, TokenId};
 
 /// Responses that are shown token by token.
 const SHOWN: usize = 8;
@@ -85,7 +85,7 @@ pub(super) fn tokens(
         let sums: Vec<FoldSums> = folds.iter().enumerate().map(sums).collect();
         let ratio = ceiling(&sums)?;
         let best = ratio.map(|_| best(&sums)).transpose()?;
-        let falls = best.map_or_else(Vec::new, |best| columns.bins.falls(columns.tokens(), &best));
+        let falls = best.map_or_else(Vec::new, |best| columns.falls(folds, random, &best));
         ceilings.push(Ceiling { metric: metric.kind, ratio, falls });
         watch.advance(1)?;
     }
@@ -128,7 +128,7 @@ fn difference_error(folds: &[Fold], uniform: &Tensor, slopes: &Slopes) -> Result
 /// `sum_t w_t x_t` of uniform, prompt by prompt.
 fn by_prompt(fold: &Fold, x: &[Vec<f32>]) -> Vec<f64> {
     let mut rest = x;
-    let of_tree = |weights: &crate::types::PathField<f32>| {
+    let of_tree = |weights: &PathField<f32>| {
         let n = weights.iter().count();
         let (own, others) = rest.split_at(n);
         rest = others;
@@ -164,9 +164,19 @@ impl Columns {
         Self { bins: Bins::new(known.iter().flatten().flatten()), known }
     }
 
-    /// What is known of every token.
-    fn tokens(&self) -> impl Iterator<Item = &Known> {
-        self.known.iter().flatten().flatten()
+    /// Where coefficients `theta`, one per column, fall; squares of updates are told by slopes along random directions.
+    fn falls(&self, folds: &[Fold], random: &[Slopes], theta: &[f64]) -> Vec<Falls> {
+        let weights = folds.iter().flat_map(|fold| &fold.arms[0].weights).flat_map(PathField::iter);
+        let responses =
+            self.known.iter().enumerate().flat_map(|(fold, own)| (0..own.len()).map(move |i| (fold, i)));
+        let tokens = weights.zip(responses).flat_map(|(weights, (fold, i))| {
+            let square = move |t: usize| {
+                let moved = |direction: &Slopes| f64::from(weights[t]) * f64::from(direction[fold][i][t]);
+                random.iter().map(|direction| moved(direction).powi(2)).sum::<f64>()
+            };
+            self.known[fold][i].iter().enumerate().map(move |(t, known)| (known, square(t)))
+        });
+        self.bins.falls(tokens, theta)
     }
 
     /// The sums of fold `number` over columns, with slopes along the objective and along random directions.

@@ -26,32 +26,32 @@ pub(super) struct Audit {
     /// Strategies to audit, `shuffled_` before a name for its control; without it all of them with their controls
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     credit: Vec<String>,
-    /// What it may take: a number of responses, 4608 without it, or of minutes, such as 10m
+    /// What it may take: a number of responses, or of minutes such as 10m [the recipe's, else 4608]
     #[arg(long, value_name = "RESPONSES or MINUTES")]
     budget: Option<Budget>,
-    /// Responses to each prompt
+    /// Responses to each prompt [the recipe's, else 8]
     #[arg(long)]
     group: Option<usize>,
-    /// Prompts whose responses are continued, to find where the reward is decided; 0: none
+    /// Prompts whose responses are continued, to find where the reward is decided; 0: none [the recipe's, else 64]
     #[arg(long, value_name = "PROMPTS")]
     continued: Option<usize>,
-    /// Places that each of their responses is continued from
+    /// Places that each of their responses is continued from [the recipe's, else 8]
     #[arg(long)]
     cuts: Option<usize>,
-    /// Continuations from each place
+    /// Continuations from each place [the recipe's, else 16]
     #[arg(long)]
     continuations: Option<usize>,
     /// Gradients of every arm, or differences of forward passes; without it what suits the model
     #[arg(long, value_enum)]
     method: Option<MethodArgument>,
-    /// Random directions by which differences find norms
+    /// Random directions by which differences find norms [the recipe's, else 4]
     #[arg(long)]
     probes: Option<usize>,
     /// Override a key of the recipe, in TOML's syntax: --set sampling.max_new_tokens=128
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
     /// Folder of what is found, and of what is kept on the way: the same command again goes on where it was interrupted. Without
-    /// it audit_NAME, within the folder of runs
+    /// it audit_NAME, within the folder of runs; NAME is that of the recipe, with the step of a checkpoint or the name of a model
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Folder that holds the runs, whose SFT is shared
@@ -87,8 +87,9 @@ impl Audit {
                 folder.display()
             ));
         })?;
+        console.note(format_args!("audit of {} in {}\n{}", target.name, out.display(), audit.scope()));
         if kept.n() > 0 {
-            console.note(format_args!("{}: goes on behind {} pieces", out.display(), kept.n()));
+            console.note(format_args!("  goes on behind {} pieces that are kept there", kept.n()));
         }
         let summary = target
             .policy(&self.runs, &console, &interrupt)
@@ -136,5 +137,33 @@ impl Audit {
         }
         super::say(format_args!("\n{}", summary.ceiling_verdicts.join("\n")))?;
         super::say(format_args!("\n  {0}/audit.html, {0}/audit.md, {0}/audit.json", out.display()))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use clap::{Args, Command};
+
+    use super::*;
+
+    #[test]
+    fn its_help_tells_the_defaults_of_a_recipe() {
+        let AuditConfig { budget, group, continued, cuts, continuations, probes, .. } =
+            AuditConfig::default();
+        let defaults = [
+            ("budget", budget.to_string()),
+            ("group", group.to_string()),
+            ("continued", continued.to_string()),
+            ("cuts", cuts.to_string()),
+            ("continuations", continuations.to_string()),
+            ("probes", probes.to_string()),
+        ];
+        let audit = Audit::augment_args(Command::new("audit"));
+        for (flag, default) in defaults {
+            let argument = audit.get_arguments().find(|own| own.get_long() == Some(flag)).unwrap();
+            let help = argument.get_help().unwrap().to_string();
+            assert!(help.ends_with(&format!("[the recipe's, else {default}]")), "--{flag}: {help}");
+        }
     }
 }

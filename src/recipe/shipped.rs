@@ -43,6 +43,7 @@ pub(crate) const SHIPPED: &[Shipped] = shipped![
     "forks_echoed",
     "forks_echoed_segment",
     "forks_decoys",
+    "forks_decoys_segment",
     "smollm2_arithmetic",
     "smollm2_arithmetic_rhythm",
     "gsm8k",

@@ -1,21 +1,23 @@
 //! From a recipe to an audit of the policy that it starts from, or that a run has come to.
 
-use std::cell::RefCell;
+mod shown;
+
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 
+use self::shown::Shown;
 use super::{Run, Setup, metrics};
 use crate::audit::{
-    Arm, AuditConfig, Budget, Folds, Kept, Method, MetricKind, Moments, Pace, Plan, Subject, Summary, Watch,
-    arms, audit, pace,
+    Arm, AuditConfig, Budget, Folds, Kept, Method, MetricKind, Moments, Pace, Plan, Subject, Summary, arms,
+    audit, pace,
 };
 use crate::data::sampler::{SamplerConfig, UniformConfig};
 use crate::interrupt::{Interrupt, Stopped};
 use crate::model::{Layout, Network, Placement, Policy};
-use crate::observe::{Console, Phase};
+use crate::observe::Console;
 use crate::pipeline::{OnPolicyConfig, PipelineConfig, RolloutSource};
 use crate::rollout::explore::branch::{RuleConfig, UniformConfig as Anywhere};
 use crate::rollout::explore::{Exploration, ExploreConfig, GroupConfig, ValuesConfig};
@@ -36,7 +38,7 @@ const TIMED: usize = 32;
 /// Responses to each of these; the value of the prompt is told by the others.
 const CONTINUED_GROUP: usize = 4;
 /// Changes with the form or the meaning of what is kept of an audit.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// An audit that can be made.
 pub(crate) struct Audit<'s> {
@@ -101,6 +103,31 @@ impl<'s> Audit<'s> {
         json!({ "format": FORMAT, "recipe": recipe, "audit": self.config, "arms": arms, "method": self.method })
     }
 
+    /// What it will do, for those who wait for it.
+    pub(crate) fn scope(&self) -> String {
+        let Self { config, .. } = self;
+        let names: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
+        let of_what = match config.budget {
+            Budget::Responses(responses) => format!("{responses} responses in groups of {}", config.group),
+            Budget::Minutes(minutes) => {
+                format!("what {minutes} minutes allow, in groups of {}", config.group)
+            }
+        };
+        let how = match self.method {
+            Method::Exact => "a gradient of every arm",
+            Method::Differences => "differences of forward passes",
+        };
+        let beside = match config {
+            AuditConfig { continued: 0, .. } => "none are continued".to_owned(),
+            AuditConfig { continued, cuts, continuations, .. } => {
+                format!(
+                    "beside them responses to {continued} prompts, continued from {cuts} places each, {continuations} times"
+                )
+            }
+        };
+        format!("  {}\n  {of_what}, by {how}; {beside}", names.join(", "))
+    }
+
     /// Audits `sampler`, of which an optimiser has seen `moments`; what is `kept` is not found again.
     ///
     /// # Errors
@@ -119,7 +146,7 @@ impl<'s> Audit<'s> {
         let Network { config: shape, placement, .. } = &sampler.network;
         let exact = Placement { kind: tch::Kind::Float, ..*placement };
         let policy = &mut Policy::new(shape.clone(), sampler.network.master().copy(), exact)?;
-        let watch = Shown { console, interrupt, phase: RefCell::new(None) };
+        let watch = Shown::new(console, interrupt);
         let continued = |number| continued(setup, config, number);
         let source =
             |prompts| audited(setup, setup.data.train.clone(), prompts, config.group, self.own_values());
@@ -269,27 +296,6 @@ fn audited(
     collector.generation.random = random(setup);
     collector.generation.purpose = Purpose::Audit;
     Ok(PipelineConfig::OnPolicy(OnPolicyConfig {}).settings().build(collector, n_prompts, 0))
-}
-
-/// Shows how far an audit is, and ends it where a signal asks for a stop.
-struct Shown<'a> {
-    console: &'a Console,
-    interrupt: &'a Interrupt,
-    phase: RefCell<Option<Phase>>,
-}
-
-impl Watch for Shown<'_> {
-    fn begin(&self, part: &str, total: usize) {
-        self.phase.take().into_iter().for_each(Phase::finish);
-        *self.phase.borrow_mut() = Some(self.console.step_phase(part, total as u64));
-    }
-
-    fn advance(&self, n: usize) -> Result<()> {
-        if let Some(phase) = &*self.phase.borrow() {
-            phase.advance(n as u64, "");
-        }
-        self.interrupt.check()
-    }
 }
 
 impl Run<'_> {

@@ -73,6 +73,12 @@ fn an_audit_tells_every_arm_and_leaves_a_page() {
     {
         assert!(ended.out.contains(line), "{line}: {}", ended.out);
     }
+    for line in [
+        "  uniform, entropy, shuffled_entropy",
+        "  192 responses in groups of 4, by a gradient of every arm; beside them responses to 8 prompts, continued from ",
+    ] {
+        assert!(ended.err.contains(line), "{line}: {}", ended.err);
+    }
     let (markdown, page) =
         (place.read(&format!("{folder}/audit.md")), place.read(&format!("{folder}/audit.html")));
     assert!(
@@ -143,6 +149,10 @@ fn runs_and_checkpoints_are_audited_with_their_own_optimiser() {
     let bare: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(bare["progress"][1], run["progress"][1]);
     assert_ne!(bare["progress"][0], run["progress"][0]);
+    assert!(
+        place.path("runs/audit_tiny_model/audit.json").exists(),
+        "beside that of the recipe's own policy"
+    );
     // Other weights in the same folder are another model.
     let weights = "model.safetensors";
     fs::copy(of_step("step_000003").join(weights), place.path("model").join(weights)).unwrap();

@@ -40,6 +40,7 @@ impl Target {
             None => found(path).map_err(Failure::bad_input)?,
         };
         let mut draft = Draft::load(&recipe, overrides)?;
+        let is_of_no_run = model.is_some();
         if let Some(folder) = model {
             // In the place of the recipe's own, computed where and as the recipe says.
             draft.change(|recipe| {
@@ -50,8 +51,14 @@ impl Target {
             });
         }
         let setup = Setup::of_draft(draft)?;
-        let step = checkpoint.as_ref().map(|checkpoint| format!("_step_{:06}", checkpoint.step()));
-        let name = setup.recipe.run.name.clone() + &step.unwrap_or_default();
+        let whose = match &checkpoint {
+            Some(checkpoint) => format!("_step_{:06}", checkpoint.step()),
+            None if is_of_no_run => {
+                path.file_name().map_or_else(String::new, |name| format!("_{}", name.display()))
+            }
+            None => String::new(),
+        };
+        let name = setup.recipe.run.name.clone() + &whose;
         Ok(Self { name, setup, checkpoint })
     }
 
