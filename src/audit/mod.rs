@@ -32,6 +32,7 @@ mod tests;
 mod tokens;
 #[cfg(test)]
 mod toy;
+mod watch;
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,7 @@ pub(crate) use merit::Folds;
 pub(crate) use metric::{MetricKind, Moments};
 pub(crate) use pace::{Pace, pace};
 pub(crate) use summary::Summary;
+pub(crate) use watch::{Part, Watch};
 
 use self::capture::{Captures, Decided, captures};
 use self::differences::Probes;
@@ -119,46 +121,6 @@ pub(crate) struct Subject<'a> {
     pub tokenizer: &'a Tokenizer,
     /// What an optimiser has seen of it, if there is one.
     pub moments: Option<Moments>,
-}
-
-/// What an audit goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
-pub(crate) enum Part {
-    /// How fast it goes here, where it may take so many minutes.
-    #[strum(serialize = "time a fold")]
-    Pace,
-    /// The responses of all folds.
-    #[strum(serialize = "responses")]
-    Responses,
-    /// Where the reward is decided.
-    #[strum(serialize = "values of prefixes")]
-    Values,
-    /// Squares and gradients that all arms are measured by.
-    #[strum(serialize = "gradients of uniform")]
-    Uniform,
-    /// The products of every arm.
-    #[strum(serialize = "progress of all arms")]
-    Arms,
-    /// What each token does, and what is left to gain.
-    #[strum(serialize = "tokens")]
-    Tokens,
-}
-
-impl Part {
-    /// How many there are, the first left out.
-    pub(crate) const N: usize = Self::Tokens as usize;
-}
-
-/// Hears how far an audit is, and may end it.
-pub(crate) trait Watch {
-    /// A part of `total` pieces begins.
-    fn begin(&self, part: Part, total: usize);
-
-    /// `n` pieces more are done.
-    ///
-    /// # Errors
-    /// If the audit is to end.
-    fn advance(&self, n: usize) -> Result<()>;
 }
 
 /// What was found in one metric.
