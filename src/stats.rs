@@ -25,6 +25,14 @@ pub(crate) fn std(values: &[f64]) -> f64 {
     variance(values).sqrt()
 }
 
+/// How many values the sum of all sizes rests on, `(sum |x|)^2 / sum x^2`: all where they are as large; 0 of none.
+#[must_use]
+pub(crate) fn effective(values: &[f64]) -> f64 {
+    let sum: f64 = values.iter().map(|x| x.abs()).sum();
+    let squares: f64 = values.iter().map(|x| x * x).sum();
+    if squares > 0.0 { sum * sum / squares } else { 0.0 }
+}
+
 /// The median, the mean of the middle two of an even number; 0 of none.
 #[must_use]
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
@@ -46,6 +54,10 @@ mod tests {
         assert_eq!((mean(&[1.0, 2.0, 6.0]), squares(&[1.0, 2.0, 6.0])), (3.0, 14.0));
         assert_eq!((variance(&[1.0, 2.0, 6.0]), std(&[1.0, 5.0])), (7.0, 8f64.sqrt()));
         assert_eq!((median(vec![9.0, 1.0, 2.0]), median(vec![9.0, 1.0, 2.0, 4.0])), (2.0, 3.0));
+        assert_eq!(
+            (effective(&[2.0, -2.0, 2.0]), effective(&[9.0, 0.0]), effective(&[0.0])),
+            (3.0, 1.0, 0.0)
+        );
         for none in [vec![], vec![7.0]] {
             assert_eq!((variance(&none), std(&none)), (0.0, 0.0));
         }

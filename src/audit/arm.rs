@@ -84,10 +84,7 @@ fn unbiased() -> Credit {
 /// Every strategy with its control.
 fn everything() -> Vec<String> {
     let with_control = |name: &&str| {
-        let entry = CreditEntry::named(name).ok();
-        let control = entry.filter(CreditEntry::has_control);
-        let control = control.map(|entry| CreditEntry { shuffle: true, ..entry }.name());
-        std::iter::once((*name).to_owned()).chain(control).collect::<Vec<_>>()
+        std::iter::once((*name).to_owned()).chain(CreditEntry::control_of(name)).collect::<Vec<_>>()
     };
     CreditConfig::NAMES.iter().filter(|name| **name != "late").flat_map(with_control).collect()
 }

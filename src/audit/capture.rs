@@ -132,7 +132,8 @@ impl Capture {
             let sum = |point: usize| chosen.iter().map(|prompt| curves[*prompt][point]).sum::<f64>();
             let all = curves.iter().map(|own| own[POINTS - 1]).sum::<f64>();
             // A draw of prompts in which next to nothing is decided, or less than nothing by chance, has no shares.
-            let total = Some(sum(POINTS - 1)).filter(|total| *total > LEAST * all).unwrap_or(f64::NAN);
+            let total =
+                Some(sum(POINTS - 1)).filter(|total| *total > LEAST * all.max(0.0)).unwrap_or(f64::NAN);
             (0..=POINTS).map(|point| sum(point) / total).collect()
         };
         let by_segment = curves(by, &|_| 1.0);

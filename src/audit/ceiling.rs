@@ -22,6 +22,9 @@ const BINS: usize = 5;
 /// How much the fit is drawn towards uniform, relative to the noise of a bin.
 const RIDGE: f64 = 0.05;
 
+/// Share of the squares of all updates that a bin must carry for something to be said of it.
+const LEAST: f64 = 0.01;
+
 /// What is known of a token, in this order.
 const QUANTITIES: [&str; 5] = ["position", "step", "entropy", "WAAD", "FAI"];
 
@@ -35,8 +38,8 @@ pub(crate) struct Falls {
     pub quantity: String,
     /// Ends of the bins but the last.
     pub up_to: Vec<f32>,
-    /// Mean coefficient of the tokens in each bin over that of all tokens, where a token counts by the square of its update; `None`
-    /// where there are none. Behind the bins that of tokens of which the quantity is not known.
+    /// Mean coefficient of the tokens in each bin over the root mean square of all, where a token counts by the square of its update;
+    /// `None` where they carry next to nothing of it. Behind the bins that of tokens of which the quantity is not known.
     pub mean: Vec<Option<f64>>,
 }
 
@@ -99,15 +102,19 @@ impl Bins {
         theta: &[f64],
     ) -> Vec<Falls> {
         let (mut sums, mut squares) = (vec![0.0; self.n()], vec![0.0; self.n()]);
+        let mut largest = 0.0;
         for (known, square) in tokens {
             let coefficient: f64 = self.columns(known).map(|column| theta[column]).sum();
+            // The mean may be near 0 or below.
+            largest += square * coefficient * coefficient;
             for column in self.columns(known) {
                 sums[column] += square * coefficient;
                 squares[column] += square;
             }
         }
-        let all = sums[0] / squares[0];
-        let mean = |column: usize| (squares[column] > 0.0).then(|| sums[column] / squares[column] / all);
+        let all = (largest / squares[0]).sqrt();
+        let counts = |column: usize| squares[column] > 0.0 && squares[column] >= LEAST * squares[0];
+        let mean = |column: usize| counts(column).then(|| sums[column] / squares[column] / all);
         let of = |(i, edges): (usize, &Vec<f32>)| {
             let first = 1 + i * (BINS + 1);
             let bins = first..=first + edges.len();
@@ -263,16 +270,18 @@ mod tests {
         // All get 1, the first two tokens 5 more, and 2 where the fourth quantity is not known.
         (theta[0], theta[1], theta[1 + 3 * (BINS + 1) + BINS]) = (1.0, 5.0, 2.0);
         let found = bins.falls(tokens.iter().map(|known| (known, 0.25)), &theta);
-        let all = 1.0 + 5.0 * 0.2 + 2.0 * 0.5;
+        // Two tokens with 6, three with 1 and five with 3.
+        let all = ((2.0 * 36.0 + 3.0 + 5.0 * 9.0) / 10f64).sqrt();
         let expected = [6.0, 1.0, (1.0 + 3.0) / 2.0, 3.0, 3.0].map(|own| Some(own / all));
         assert_eq!((found[0].quantity.as_str(), &found[0].mean[..5]), ("position", &expected[..]));
         assert_eq!((&found[0].up_to[..], found[0].mean[5]), (&[2.0, 4.0, 6.0, 8.0][..], None));
         let known_or_not = [Some((5.0 * 2.0 + 5.0) / 5.0 / all), Some(3.0 / all)];
         assert_eq!(found[3].mean[found[3].mean.len() - 2..], known_or_not);
-        // The first token gets 6 and the fourth 1: counted by squares of 1 and 3, the others by none, 9 / 4 on average.
+        // The first token gets 6 and the fourth 1: counted by squares of 1 and 3, the others by none.
         let square = |i: usize| [1.0, 0.0, 0.0, 3.0].get(i).copied().unwrap_or(0.0);
         let found = bins.falls(tokens.iter().enumerate().map(|(i, known)| (known, square(i))), &theta);
-        let expected = [Some(6.0 / 2.25), Some(1.0 / 2.25), None, None, None, None];
+        let all = ((36.0 + 3.0) / 4f64).sqrt();
+        let expected = [Some(6.0 / all), Some(1.0 / all), None, None, None, None];
         assert_eq!(found[0].mean, expected);
     }
 

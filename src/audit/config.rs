@@ -62,7 +62,9 @@ impl AuditConfig {
             Budget::Responses(responses) => *responses >= 12 * group,
             Budget::Minutes(minutes) => minutes.is_finite() && *minutes > 0.0,
         };
-        rules.expect("budget", budget, "at least 12 prompts of `group` responses, or minutes", is_enough);
+        let least =
+            format!("at least {}, 12 prompts of `group` responses, or minutes such as \"10m\"", 12 * group);
+        rules.expect("budget", budget, &least, is_enough);
         rules.positive("probes", *probes);
         if *continued > 0 {
             rules.positive("cuts", *cuts);

@@ -1,6 +1,7 @@
 //! A fold: the responses to some prompts, with the weight that each arm gives each of their tokens.
 
 use anyhow::Result;
+use sha2::{Digest, Sha256};
 
 use super::arm::Arm;
 use crate::batch::Sequence;
@@ -88,6 +89,17 @@ impl Fold {
         };
         weights.zip(x).map(of_response).sum()
     }
+}
+
+/// A number for the responses of `folds` and their rewards, which differs where any of them does.
+pub(crate) fn fingerprint(folds: &[Fold]) -> String {
+    let mut digest = Sha256::new();
+    for leaf in folds.iter().flat_map(|fold| &fold.trees).flat_map(|tree| &tree.tree.leaves) {
+        digest.update((leaf.tokens.len() as u64).to_le_bytes());
+        leaf.tokens.iter().for_each(|token| digest.update(token.to_le_bytes()));
+        digest.update(leaf.verdict.value.to_le_bytes());
+    }
+    hex::encode(digest.finalize())
 }
 
 fn sequences(trees: &[MeasuredTree]) -> impl Iterator<Item = Sequence<'_>> {

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,7 +58,9 @@ impl Kept {
         let mut whole = String::new();
         if let Some(first) = lines.next() {
             let known: Value = serde_json::from_str(first).unwrap_or_default();
-            if known != *settings {
+            // One that came to nothing holds nothing to lose.
+            let holds_pieces = lines.clone().next().is_some();
+            if known != *settings && holds_pieces {
                 bail!(
                     "{}: holds another audit: {}; choose another folder with --out, or remove this one",
                     folder.display(),
@@ -81,6 +83,22 @@ impl Kept {
     /// How many pieces there are.
     pub(crate) fn n(&self) -> usize {
         self.pieces.len()
+    }
+
+    /// Makes sure that what goes by the name `key` is `value`, as it was when other pieces were made.
+    ///
+    /// # Errors
+    /// If it is not: what is kept does not fit what is found now.
+    pub(crate) fn same(&mut self, key: &str, value: String) -> Result<()> {
+        let known: String = self.piece(key, || Ok(value.clone()))?;
+        let folder =
+            self.file.as_ref().and_then(|(path, _)| path.parent()).unwrap_or(Path::new("")).display();
+        ensure!(
+            known == value,
+            "{folder}: the {key} there are others than are sampled now, by the same settings: another machine, precision or SFT; go on \
+             where it was begun, choose another folder with --out, or remove this one"
+        );
+        Ok(())
     }
 
     /// The piece called `key`, which is made by `make` where it is not there.
@@ -161,8 +179,22 @@ mod tests {
         );
         drop(kept);
         assert_eq!(Kept::open(dir.path(), &settings).unwrap().n(), 2);
+        let empty = tempfile::tempdir().unwrap();
+        drop(Kept::open(empty.path(), &settings).unwrap());
+        assert_eq!(Kept::open(empty.path(), &json!({ "prompts": 9 })).unwrap().n(), 0);
         let error = Kept::open(dir.path(), &json!({ "prompts": 9 })).err().unwrap().to_string();
         assert!(error.contains("`prompts` was 8 and is 9 now"), "{error}");
+    }
+
+    #[test]
+    fn what_was_made_of_other_responses_is_not_gone_on_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let again =
+            |value: &str| Kept::open(dir.path(), &Value::Null).unwrap().same("responses", value.into());
+        again("a").unwrap();
+        again("a").unwrap();
+        let error = again("b").unwrap_err().to_string();
+        assert!(error.contains("the responses there are others") && error.contains("--out"), "{error}");
     }
 
     /// Numbers come back to the last bit, or an audit that went on would not be the one that was not interrupted.

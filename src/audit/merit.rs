@@ -50,6 +50,8 @@ pub(crate) struct Uniform {
     pub error: f64,
     /// B_noise in prompts; infinite where no signal was found.
     pub noise_prompts: f64,
+    /// Folds that the squared gradients rest on, `(sum Q_a)^2 / sum Q_a^2`: all of them where all are as long.
+    pub effective_folds: f64,
 }
 
 /// What one arm does, relative to uniform.
@@ -76,7 +78,9 @@ impl Uniform {
         let left_out = leave_one_out(folds.n, |weights| products.moments(weights).aligned);
         let noise = (whole.squared - whole.mean_squared) * folds.prompts as f64;
         let noise_prompts = if whole.aligned > 0.0 { noise / whole.aligned } else { f64::INFINITY };
-        Self { signal: whole.aligned, error: spread(&left_out), noise_prompts }
+        let squared: Vec<f64> = (0..folds.n).map(|a| products.own.at(a, a)).collect();
+        let effective_folds = crate::stats::effective(&squared);
+        Self { signal: whole.aligned, error: spread(&left_out), noise_prompts, effective_folds }
     }
 
     /// Whether the objective's slope was found, so that something can be said relative to it.
@@ -86,6 +90,10 @@ impl Uniform {
 
     /// How much smaller its error must be to find it, as far as can be told.
     pub(crate) fn narrower(&self) -> f64 {
+        if self.error == 0.0 {
+            // No two folds have responses that differ in reward.
+            return f64::INFINITY;
+        }
         // A signal within its own noise may as well be half as large.
         CLEAR * self.error / self.signal.max(0.5 * self.error)
     }
@@ -161,6 +169,11 @@ impl Estimate {
     /// A ratio, from the ratios with one fold left out each.
     pub(crate) fn jackknife(whole: f64, left_out: &[f64]) -> Self {
         Self { value: whole, ci95: Scaled::new(whole, left_out).ci95() }
+    }
+
+    /// The same on another scale, which keeps the order.
+    pub(crate) fn map(self, to: impl Fn(f64) -> f64) -> Self {
+        Self { value: to(self.value), ci95: self.ci95.map(to) }
     }
 
     /// Half the width of the interval.

@@ -57,10 +57,16 @@ impl Moments {
         (seen > 0.0).then(|| Self { mean: second / seen, steps: seen / (1.0 - beta) })
     }
 
-    /// What the next step is divided by, whose own squared gradients are `own` on average. They are in the moments by then: a
-    /// parameter that no gradient has reached so far does not take a step without bounds.
+    /// What the next step is divided by, whose own squared gradients are in proportion to `own` on average, and all together as
+    /// large as those before. They are in the moments by then: a parameter that no gradient has reached so far does not take a
+    /// step without bounds.
     pub(crate) fn with(&self, own: &Tensor) -> Tensor {
-        (&self.mean * self.steps + own) / (self.steps + 1.0)
+        let sum = |squares: &Tensor| squares.sum(Kind::Double).double_value(&[]);
+        let size = sum(own);
+        if size <= 0.0 {
+            return self.mean.shallow_clone();
+        }
+        (&self.mean * self.steps + own * (sum(&self.mean) / size)) / (self.steps + 1.0)
     }
 }
 
@@ -135,10 +141,15 @@ mod tests {
         // Gradients 2 and 0, then 0 and 0: by hand (1 - beta) g^2 beta, over 1 - beta^2.
         let moments = Moments::new(&of(&[0.25 * 4.0 * 0.75, 0.0]), 2, 0.75).unwrap();
         assert_eq!(moments.steps, 1.75);
-        // A third step adds what Adam would, up to the decay of the others.
-        let next = moments.with(&of(&[0.0, 9.0]));
-        let expected = of(&[0.75 / 0.4375 * 1.75 / 2.75, 9.0 / 2.75]);
-        assert!((next - expected).abs().max().double_value(&[]) < 1e-6);
+        // A third step adds what Adam would, up to the decay of the others: as much as the mean of those before, 12 / 7, whatever
+        // unit the proportions were in.
+        for unit in [1e-4f32, 9.0] {
+            let next = moments.with(&of(&[unit, 3.0 * unit]));
+            let mean = 0.75 / 0.4375;
+            let expected = of(&[mean * 2.0 / 2.75, 0.75 * mean / 2.75]);
+            assert!((next - expected).abs().max().double_value(&[]) < 1e-6);
+        }
+        assert_eq!(moments.with(&of(&[0.0, 0.0])), moments.mean);
         assert!(Moments::new(&of(&[0.0]), 0, 0.999).is_none());
     }
 

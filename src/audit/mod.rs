@@ -32,6 +32,7 @@ mod tests;
 mod tokens;
 #[cfg(test)]
 mod toy;
+mod training;
 mod watch;
 
 use anyhow::{Result, ensure};
@@ -46,6 +47,7 @@ pub(crate) use merit::Folds;
 pub(crate) use metric::{MetricKind, Moments};
 pub(crate) use pace::{Pace, pace};
 pub(crate) use summary::Summary;
+pub(crate) use training::Training;
 pub(crate) use watch::{Part, Watch};
 
 use self::capture::{Captures, Decided, captures};
@@ -85,8 +87,8 @@ pub(crate) struct Plan {
     pub n_apart: usize,
     /// Calls for responses that are continued.
     pub n_continued: usize,
-    /// Responses, continuations among them, of such a call.
-    pub each_continued: usize,
+    /// Responses, continuations among them, of all such calls; at most.
+    pub continued: usize,
     /// How products are found.
     pub method: Method,
     /// Random directions by which norms are found.
@@ -101,6 +103,8 @@ pub(crate) struct Plan {
     pub temperature: f64,
     /// Tokens per forward pass.
     pub max_tokens: usize,
+    /// What makes gradients of training longer or shorter.
+    pub training: Training,
     /// What Adam adds to the root of squared gradients.
     pub adam_eps: f64,
 }
@@ -187,8 +191,9 @@ pub(crate) fn audit(
         "all responses to each prompt have the same reward, so that no credit moves anything; take easier problems or a policy that \
          solves some of them"
     );
+    kept.same("responses", fold::fingerprint(&folds))?;
 
-    watch.begin(Part::Values, plan.n_continued * plan.each_continued);
+    watch.begin(Part::Values, plan.continued);
     let mut decided: Vec<Decided> = Vec::new();
     for number in 0..plan.n_continued {
         let own = kept.piece(&format!("decided/{number}"), || {
@@ -205,9 +210,8 @@ pub(crate) fn audit(
     watch.begin(Part::Uniform, 0);
     let own = gradients::squares(&mut audited, &apart)?;
     let squares = match moments {
-        // Noise is nearly all of a square, and falls with the number of prompts.
-        Some(moments) => moments.with(&(own * (plan.folds.prompts as f64 / plan.folds.batch))),
-        None => own,
+        Some(moments) => moments.with(&own),
+        None => plan.training.squares(&own, &apart, plan.folds)?,
     };
     let uniform = gradients::gradients(&mut audited, &folds, 0)?;
     let metrics: Vec<Metric> =

@@ -1,6 +1,7 @@
 //! What the findings come to: a row for each arm, and a plain verdict.
 
 use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::capture::Captures;
 use super::gram::Products;
@@ -8,9 +9,12 @@ use super::merit::{Estimate, Folds, Merit, SETTLED, Uniform, holm};
 use super::metric::MetricKind;
 use super::tokens::Tokens;
 use super::{Findings, InMetric};
+use crate::credit::strategy::CreditEntry;
 
 /// Prompts that the slope must rest on at least.
 const FEWEST_PROMPTS: f64 = 20.0;
+/// Folds that the noise must rest on at least.
+const FEWEST_FOLDS: f64 = 3.0;
 
 /// All that there is to say.
 #[derive(Clone, Debug, Serialize)]
@@ -27,7 +31,7 @@ pub(crate) struct Summary {
     pub progress: Vec<Progress>,
     /// Token by token.
     pub tokens: Tokens,
-    /// What the ceilings say.
+    /// What the ceilings say, each at the batch of training.
     pub ceiling_verdicts: Vec<String>,
     /// Prompts whose responses were continued.
     pub n_continued: usize,
@@ -57,6 +61,8 @@ pub(crate) struct Row {
     pub arm: String,
     /// What was found of it.
     pub merit: Merit,
+    /// R relative to its shuffled self, where that is audited too.
+    pub to_shuffled: Option<Estimate>,
     /// Tokens that are generated for a response of it, relative to uniform; its worth by token is `equivalent` over this.
     pub tokens: f64,
     /// p-value of R = 1, by Holm for all arms of the metric.
@@ -95,6 +101,7 @@ impl Summary {
         let size = Responses {
             n: n_responses,
             prompts: folds.n * folds.prompts,
+            folds: folds.n,
             effective: tokens.effective_prompts,
         };
         let of = |found: &InMetric| Progress::new(found, &arms, &tokens_each, folds, size);
@@ -103,7 +110,9 @@ impl Summary {
         for ceiling in &mut tokens.ceilings {
             let own = progress.iter().find(|own| own.metric == ceiling.metric);
             let is_clear = own.is_some_and(|own| own.uniform.is_clear());
-            let ratio = ceiling.ratio.filter(|_| is_clear);
+            let noise = own.map_or(f64::INFINITY, |own| own.uniform.noise_prompts / folds.batch);
+            let ratio = ceiling.ratio.filter(|_| is_clear).map(|ratio| ratio.map(|r| at_most(r, noise)));
+            ceiling.ratio = ratio;
             ceiling_verdicts.push(ceiling_verdict(ceiling.metric, ratio));
             if ratio.is_none_or(|ratio| ratio.ci95[0] <= 1.0) {
                 // What was fitted is noise.
@@ -126,11 +135,28 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// R of every arm in the first metric.
+    pub(crate) fn in_a_line(&self) -> String {
+        let Some(progress) = self.progress.first() else { return String::new() };
+        let told = |row: &Row| {
+            let Estimate { value, ci95: [low, high] } = row.merit.ratio;
+            format!("{} {value:.2} ({low:.2} to {high:.2})", row.arm)
+        };
+        let rows: Vec<String> = progress.rows.iter().map(told).collect();
+        match progress.uniform.is_clear() {
+            true => format!("R under {}: {}", progress.metric.words(), rows.join(", ")),
+            false => progress.rows.first().map_or_else(String::new, |row| row.verdict.clone()),
+        }
+    }
+}
+
 /// What an audit rests on.
 #[derive(Clone, Copy)]
 struct Responses {
     n: usize,
     prompts: usize,
+    folds: usize,
     effective: f64,
 }
 
@@ -139,10 +165,16 @@ impl Progress {
         let base = &found.products[0];
         let uniform = Uniform::new(base, folds);
         let merits: Vec<Merit> = found.products[1..].iter().map(|own| Merit::new(own, base, folds)).collect();
+        let to_shuffled = |arm: &str, own: &Products| {
+            let control = CreditEntry::control_of(arm)?;
+            let control = arms.iter().position(|other| *other == control)?;
+            Some(Merit::ratio_at(own, &found.products[control], folds, folds.batch).0)
+        };
         let p_holm = holm(&merits.iter().map(|merit| merit.p).collect::<Vec<_>>());
         let rows = arms[1..].iter().zip(&tokens[1..]).zip(&found.products[1..]).zip(merits).zip(p_holm).map(
             |((((arm, tokens), products), merit), p_holm)| Row {
                 arm: arm.clone(),
+                to_shuffled: to_shuffled(arm, products),
                 tokens: *tokens,
                 merit,
                 p_holm,
@@ -177,6 +209,12 @@ fn verdict(merit: &Merit, tokens: f64, p_holm: f64, uniform: &Uniform, size: Res
             size.effective, size.prompts
         );
     }
+    if uniform.effective_folds < FEWEST_FOLDS {
+        return format!(
+            "not measurable: {:.1} of {} folds carry nearly all of what was measured; take more prompts",
+            uniform.effective_folds, size.folds
+        );
+    }
     let [low, high] = merit.ratio.ci95;
     if !(merit.ratio.value.is_finite() && low.is_finite() && high.is_finite()) {
         return "not measurable: its noise was not found; take more responses, or more --probes".to_owned();
@@ -205,10 +243,26 @@ fn verdict(merit: &Merit, tokens: f64, p_holm: f64, uniform: &Uniform, size: Res
         return "the same as uniform, to 5 %".to_owned();
     }
     // Until the interval lies on one side of 1, or within 5 % of it.
-    let apart = (merit.ratio.value - 1.0).abs();
-    let narrower = merit.ratio.half_width() / apart.max(SETTLED - apart);
+    let (apart, half) = ((merit.ratio.value - 1.0).abs(), merit.ratio.half_width());
+    let on_one_side = half * wider(p_holm / merit.p, size.folds) / apart;
+    let narrower = if apart < SETTLED { on_one_side.min(half / (SETTLED - apart)) } else { on_one_side };
     let more = rounded(size.n as f64 * needed(narrower, size.prompts as f64 / uniform.noise_prompts, MILD));
     format!("undecided; about {more} responses would tell 5 %")
+}
+
+/// How much wider an interval of `m` folds is that holds for one of `n` arms as that of 95 % does for one.
+fn wider(n: f64, m: usize) -> f64 {
+    let quantile = |n: f64| {
+        StudentsT::new(0.0, 1.0, (m.max(2) - 1) as f64).map(|student| student.inverse_cdf(1.0 - 0.025 / n))
+    };
+    let ratio = quantile(n.max(1.0)).and_then(|many| quantile(1.0).map(|one| many / one));
+    ratio.unwrap_or(1.0)
+}
+
+/// The most that R can be at a step when it is `r` where noise is all there is and the noise scale is `noise` such steps: what it is
+/// if it leads where uniform does.
+fn at_most(r: f64, noise: f64) -> f64 {
+    r.signum() * ((1.0 + noise) / (1.0 + noise / (r * r))).sqrt()
 }
 
 /// How the square of an error falls with the prompts over the noise scale, x, as `a / x + b / x^2`: that of R where credit changes
@@ -251,7 +305,7 @@ fn ceiling_verdict(metric: MetricKind, ceiling: Option<Estimate>) -> String {
     };
     let [low, high] = ceiling.ci95;
     let numbers = format!(
-        "R of the best credit by position, step, entropy, WAAD and FAI, under {}: {:.2} ({low:.2} to {high:.2})",
+        "R of the best credit by position, step, entropy, WAAD and FAI, under {}: {:.2} at most ({low:.2} to {high:.2})",
         metric.words(),
         ceiling.value
     );
@@ -302,15 +356,28 @@ mod tests {
 
     #[test]
     fn verdicts_say_what_is_known_and_what_is_not() {
-        let clear = Uniform { signal: 1.0, error: 0.1, noise_prompts: 100.0 };
-        let size = Responses { n: 4000, prompts: 500, effective: 200.0 };
+        let clear = Uniform { signal: 1.0, error: 0.1, noise_prompts: 100.0, effective_folds: 20.0 };
+        let size = Responses { n: 4000, prompts: 500, folds: 25, effective: 200.0 };
         let of = |ratio, half, p| verdict(&merit(ratio, half, p), 1.0, p, &clear, size);
         assert_eq!(of(1.2, 0.04, 0.001), "helps: a response is worth 1.44 of uniform's (1.40 to 1.48)");
         assert!(of(0.9, 0.04, 0.001).starts_with("hurts: a response is worth 0.81"));
         assert_eq!(of(1.01, 0.02, 0.4), "the same as uniform, to 5 %");
         assert!(of(1.05, 0.1, 0.3).starts_with("undecided; about 1"), "{}", of(1.05, 0.1, 0.3));
+        // Clear of 1 on its own and not among nine: 4000 do not do.
+        let among = verdict(&merit(0.94, 0.055, 0.02), 1.0, 0.18, &clear, size);
+        assert_eq!(among, "undecided; about 6900 responses would tell 5 %");
+        let one_fold = Uniform { effective_folds: 1.2, ..clear };
+        assert!(
+            verdict(&merit(1.2, 0.04, 0.001), 1.0, 0.001, &one_fold, size)
+                .starts_with("not measurable: 1.2 of 25 folds")
+        );
         let costly = verdict(&merit(1.2, 0.04, 0.001), 6.0, 0.001, &clear, size);
         assert!(costly.ends_with("and takes 6.0 times the tokens: 0.24 by token"), "{costly}");
+        let nothing = Uniform { signal: 0.0, error: 0.0, noise_prompts: f64::INFINITY, ..clear };
+        assert_eq!(
+            verdict(&merit(1.2, 0.04, 0.001), 1.0, 0.001, &nothing, size),
+            "not measurable with 4000 responses; about many more would do"
+        );
         let noisy = Uniform { signal: 0.1, error: 0.1, ..clear };
         assert_eq!(
             verdict(&merit(1.2, 0.04, 0.001), 1.0, 0.001, &noisy, size),
@@ -322,6 +389,14 @@ mod tests {
             verdict(&merit(1.2, 0.04, 0.001), 1.0, 0.001, &clear, few)
                 .starts_with("not measurable: 7 of 500 prompts")
         );
+    }
+
+    /// Half of the noise at a quarter of the noise scale: (1 + 4) / (1 + 4 / 4). Where noise is all there is, R itself.
+    #[test]
+    fn what_is_left_to_gain_ends_where_noise_does() {
+        assert!((at_most(2.0, 4.0) - 2.5f64.sqrt()).abs() < 1e-12);
+        assert!((at_most(2.0, 1e9) - 2.0).abs() < 1e-6 && (at_most(1.0, 3.0) - 1.0).abs() < 1e-12);
+        assert!((wider(1.0, 24) - 1.0).abs() < 1e-12 && (wider(9.0, 24) - 3.036 / 2.069).abs() < 0.02);
     }
 
     #[test]

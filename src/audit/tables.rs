@@ -4,6 +4,7 @@ use super::arm::SEGMENT;
 use super::capture::{Capture, Captures};
 use super::ceiling::Falls;
 use super::merit::Estimate;
+use super::merit::Uniform;
 use super::summary::{Progress, Summary};
 use super::tokens::Ceiling;
 use crate::table::Table;
@@ -46,7 +47,7 @@ impl Summary {
         let told = self.tokens.ceilings.iter().filter(|ceiling| !ceiling.falls.is_empty());
         let of = |ceiling: &Ceiling| {
             let title = format!(
-                "Where the best credit falls, under {}: mean of tokens, each counted by the square of its update, over that of all, by fifths \
+                "Where the best credit falls, under {}: mean of tokens, each counted by the square of its update, over their root mean square, by fifths \
                  of each quantity from its lowest",
                 ceiling.metric.words()
             );
@@ -123,32 +124,40 @@ impl Progress {
     fn title(&self) -> String {
         let noise = self.uniform.noise_prompts;
         let scale = if noise.is_finite() { format!("{noise:.0} prompts") } else { "not found".to_owned() };
-        format!(
-            "Progress per response under {}; the slope is {:.1} times its error, the noise scale {scale}",
-            self.metric.words(),
-            self.uniform.signal / self.uniform.error
-        )
+        let Uniform { signal, error, .. } = self.uniform;
+        let slope = match error > 0.0 {
+            true => format!("the slope is {:.1} times its error", signal / error),
+            false => "no slope was found".to_owned(),
+        };
+        format!("Progress per response under {}; {slope}, the noise scale {scale}", self.metric.words())
     }
 
     fn table(&self) -> Table {
-        let header = ["arm", "R", "95 %", "B'/B", "cosine", "noise", "dose", "p (Holm)", "verdict"];
+        let has_controls = self.rows.iter().any(|row| row.to_shuffled.is_some());
+        let mut header =
+            ["arm", "R", "95 %", "B'/B", "cosine", "noise", "dose", "p (Holm)"].map(String::from).to_vec();
+        header.extend(has_controls.then(|| "to its shuffled self".to_owned()));
+        header.push("verdict".to_owned());
         // A ratio to what was not found says nothing.
         let told = |text: String| if self.uniform.is_clear() { text } else { "–".to_owned() };
         let row = |row: &super::summary::Row| {
             let merit = &row.merit;
-            vec![
+            let mut cells = vec![
                 row.arm.clone(),
                 told(format!("{:.3}", merit.ratio.value)),
                 told(range(merit.ratio)),
                 told(number(merit.equivalent.value)),
                 told(number(merit.cosine)),
                 told(number(merit.noise)),
-                number(merit.dose),
-                told(format!("{:.3}", row.p_holm)),
-                row.verdict.clone(),
-            ]
+                told(number(merit.dose)),
+                told(if row.p_holm < 0.0005 { "< 0.001".to_owned() } else { format!("{:.3}", row.p_holm) }),
+            ];
+            let beside = row.to_shuffled.map_or_else(String::new, |ratio| told(interval(ratio)));
+            cells.extend(has_controls.then_some(beside));
+            cells.push(row.verdict.clone());
+            cells
         };
-        Table { header: header.map(String::from).to_vec(), rows: self.rows.iter().map(row).collect() }
+        Table { header, rows: self.rows.iter().map(row).collect() }
     }
 }
 

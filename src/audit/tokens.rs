@@ -92,7 +92,7 @@ pub(super) fn tokens(
     Ok(Tokens {
         difference_error: difference_error(folds, uniform, &slopes)?,
         ceilings,
-        effective_prompts: effective(
+        effective_prompts: crate::stats::effective(
             &folds.iter().zip(&slopes).flat_map(|(fold, x)| by_prompt(fold, x)).collect::<Vec<_>>(),
         ),
         shown: shown(folds, &slopes),
@@ -136,12 +136,6 @@ fn by_prompt(fold: &Fold, x: &[Vec<f32>]) -> Vec<f64> {
         pairs.map(|(weight, x)| f64::from(*weight) * f64::from(*x)).sum()
     };
     fold.arms[0].weights.iter().map(of_tree).collect()
-}
-
-/// `(sum |x|)^2 / sum x^2`; 0 of nothing.
-fn effective(x: &[f64]) -> f64 {
-    let (sum, squares) = (x.iter().map(|x| x.abs()).sum::<f64>(), x.iter().map(|x| x * x).sum::<f64>());
-    if squares > 0.0 { sum * sum / squares } else { 0.0 }
 }
 
 /// The columns of every token: `[fold][response][token]`.

@@ -21,7 +21,7 @@ pub(crate) enum Part {
     #[strum(serialize = "progress of all arms")]
     Arms,
     /// What each token does, and what is left to gain.
-    #[strum(serialize = "tokens")]
+    #[strum(serialize = "what is left to gain")]
     Tokens,
 }
 

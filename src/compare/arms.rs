@@ -126,11 +126,8 @@ impl Choice {
 
 /// Strategies `names`, each with its shuffled self behind it where that is another: it says what the dose does alone.
 pub(super) fn with_controls(names: Vec<String>) -> Vec<String> {
-    let control = |name: &String| {
-        // What cannot be named is said where arms are made.
-        let entry = CreditEntry::named(name).ok().filter(CreditEntry::has_control)?;
-        Some(CreditEntry { shuffle: true, ..entry }.name()).filter(|control| !names.contains(control))
-    };
+    // What cannot be named is said where arms are made.
+    let control = |name: &String| CreditEntry::control_of(name).filter(|control| !names.contains(control));
     names.iter().flat_map(|name| std::iter::once(name.clone()).chain(control(name))).collect()
 }
 

@@ -16,6 +16,7 @@ pub(super) fn notes(arms: &Arms, baseline: &str, apart: &Apart) -> Vec<String> {
     let mut notes: Vec<String> = runs().filter_map(|(label, run)| unfinished(label, run)).collect();
     notes.extend(runs().filter_map(|(label, run)| damaged(label, run)));
     notes.extend(runs().filter_map(|(label, run)| stalled(label, run)));
+    notes.extend(of_two_seeds(arms));
     notes.extend(unpaired(arms, baseline));
     notes.extend(alike(arms));
     notes.extend(differing(runs().map(|(_, run)| &run.recipe)));
@@ -61,6 +62,14 @@ fn stalled(label: &str, run: &RunRecord) -> Option<String> {
         duration(seconds / share),
         100.0 * share
     ))
+}
+
+/// That there are too few seeds to tell anything by.
+fn of_two_seeds(arms: &Arms) -> Option<String> {
+    let most = arms.iter().map(|(_, runs)| runs.iter().filter(|run| run.is_finished()).count()).max();
+    (most == Some(2) && arms.len() > 1).then(|| {
+        "of two seeds intervals reach 12.7 standard errors, so that next to nothing can be told apart; five are a start".to_owned()
+    })
 }
 
 /// Arms whose finished runs have no seed in common with those of the baseline, so that there is no difference.
@@ -143,8 +152,26 @@ mod tests {
         assert_eq!(said(&arms(0.6)), [""; 0]);
     }
 
+    /// Beside that there are two seeds.
     fn said(arms: &Arms) -> Vec<String> {
-        notes(arms, "uniform", &Apart::default())
+        let all = notes(arms, "uniform", &Apart::default());
+        all.into_iter().filter(|note| Some(note) != of_two_seeds(arms).as_ref()).collect()
+    }
+
+    #[test]
+    fn two_seeds_are_said_to_be_few() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = |folder: &str, seed: u64| {
+            let folder = made_up(&dir.path().join(folder), seed, &[], &[0.2, 0.3, 0.4]);
+            RunRecord::read(&folder).unwrap().unwrap()
+        };
+        let arms = |seeds: u64| {
+            let of = |name: &str| (0..seeds).map(|seed| run(&format!("{name}{seed}"), seed)).collect();
+            [(String::from("uniform"), of("u")), (String::from("rhythm"), of("r"))]
+        };
+        let two = notes(&arms(2), "uniform", &Apart::default());
+        assert!(two.iter().any(|note| note.contains("intervals reach 12.7 standard errors")), "{two:?}");
+        assert_eq!((of_two_seeds(&arms(1)), of_two_seeds(&arms(3))), (None, None));
     }
 
     #[test]

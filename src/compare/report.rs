@@ -32,6 +32,9 @@ pub(crate) fn markdown(summary: &Summary) -> String {
     if has_greedy {
         add(&table(summary, "greedy", ENDS, [Measure::FinalGreedy, Measure::AreaGreedy]).markdown());
     }
+    if let Some(controls) = controls(summary) {
+        add(&controls.markdown());
+    }
     if let Some(n) = summary.equal_tokens {
         add(&format!(
             "Where {} response tokens were sampled, as every run has, read between evaluations:",
@@ -83,6 +86,32 @@ fn table(summary: &Summary, name: &str, names: [&str; 2], measures: [Measure; 2]
         cells
     };
     Table { header, rows: summary.arms.iter().map(row).collect() }
+}
+
+/// A row per arm that has a control: its differences to that.
+fn controls(summary: &Summary) -> Option<Table> {
+    let name = summary.avg_name();
+    let header = [
+        "arm to its shuffled self".to_owned(),
+        "seeds".to_owned(),
+        format!("{name} at the end"),
+        "p".to_owned(),
+        format!("{name} over the run"),
+        "p".to_owned(),
+    ];
+    let row = |arm: &ArmSummary| {
+        let against = arm.against_shuffled.as_ref()?;
+        let seeds = against.values().map(|paired| paired.difference.n).max()?;
+        let mut cells = vec![arm.label.clone(), seeds.to_string()];
+        for measure in [Measure::FinalAvg, Measure::AreaAvg] {
+            let paired = against.get(&measure);
+            cells.push(paired.map_or_else(none, |paired| points(&paired.difference)));
+            cells.push(paired.map_or_else(none, p_value));
+        }
+        Some(cells)
+    };
+    let rows: Vec<Vec<String>> = summary.arms.iter().filter_map(row).collect();
+    (!rows.is_empty()).then(|| Table { header: header.to_vec(), rows })
 }
 
 /// A row per arm: what its training took.
@@ -164,7 +193,7 @@ fn runs(summary: &Summary) -> Table {
     Table { header: header.map(str::to_owned).to_vec(), rows: rows.collect() }
 }
 
-/// The first table as aligned text for a terminal.
+/// The first table as aligned text for a terminal, and that of controls.
 #[must_use]
 pub(crate) fn console_table(summary: &Summary) -> String {
     let name = summary.avg_name();
@@ -178,7 +207,8 @@ pub(crate) fn console_table(summary: &Summary) -> String {
         format!("to {}", summary.baseline),
         String::from("p"),
     ];
-    Table { header: header.to_vec(), rows: summary.arms.iter().map(row).collect() }.plain()
+    let arms = Table { header: header.to_vec(), rows: summary.arms.iter().map(row).collect() }.plain();
+    controls(summary).map_or(arms.clone(), |controls| format!("{arms}\n\n{}", controls.plain()))
 }
 
 fn row(arm: &ArmSummary) -> Vec<String> {

@@ -28,6 +28,7 @@
 //!     "against_baseline": {                 arm - baseline over the seeds that both have; null for the baseline
 //!       "final_avg": {"n": 5, "mean": 0.01, "ci95": [-0.01, 0.03], "p": 0.21}, ...
 //!     },
+//!     "against_shuffled": {...},            the same, to the arm of its shuffled self; null where there is none
 //!     "cost": {                             of a finished run's training, on average
 //!       "tokens": 3100000.0, "seconds": 410.0,
 //!       "valid_tokens": 0.61,               share of the tokens with an advantage other than 0; null in older runs
@@ -52,6 +53,7 @@ use serde::Serialize;
 use super::collect::RunRecord;
 use super::notes::notes;
 use super::sharing::{Apart, Shared};
+use crate::credit::strategy::CreditEntry;
 pub(crate) use arm::{ArmSummary, Cost, RunSummary};
 
 /// Where the runs come from.
@@ -122,6 +124,12 @@ impl Summary {
             for arm in arms.iter_mut().filter(|arm| arm.label != baseline) {
                 arm.against_baseline = Some(arm.against(&base));
             }
+        }
+        let all = arms.clone();
+        for arm in &mut arms {
+            let shuffled = CreditEntry::control_of(&arm.label);
+            let control = all.iter().find(|other| Some(&other.label) == shuffled.as_ref());
+            arm.against_shuffled = control.map(|control| arm.against(control));
         }
         Ok(Self {
             format: 2,
@@ -245,6 +253,22 @@ mod tests {
     }
 
     #[test]
+    fn strategies_are_compared_with_their_shuffled_selves() {
+        let dir = tempfile::tempdir().unwrap();
+        let [(_, control), (_, rhythm)] = arms(dir.path()).try_into().unwrap();
+        let arms = vec![("rhythm".to_owned(), rhythm), ("shuffled_rhythm".to_owned(), control)];
+        let origin = Origin { baseline: String::from("rhythm"), n_runs: 6, ..Origin::default() };
+        let summary = Summary::new(origin, arms).unwrap();
+        let [rhythm, control] = &summary.arms[..] else { panic!("{:?}", summary.arms) };
+        let found = rhythm.against_shuffled.as_ref().unwrap()[&Measure::FinalAvg].difference;
+        assert!((found.mean - 0.2).abs() < 1e-12 && control.against_shuffled.is_none());
+        let text = super::super::report::markdown(&summary);
+        let cells = text.split('|').map(str::trim).collect::<Vec<_>>().join("|");
+        assert!(cells.contains("|arm to its shuffled self|seeds|avg@4 at the end|p|"), "{text}");
+        assert!(cells.contains("|rhythm|2|+20.0 ± 127.1|0.295|"), "{text}");
+    }
+
+    #[test]
     fn the_json_is_as_documented() {
         let dir = tempfile::tempdir().unwrap();
         let origin = Origin { baseline: String::from("uniform"), n_runs: 6, ..Origin::default() };
@@ -257,6 +281,7 @@ mod tests {
             assert_eq!(rhythm["measures"][measure]["n"], 2);
         }
         assert_eq!(json["shared"], serde_json::json!({"policy": true, "prompts": true, "items": true}));
+        assert_eq!(rhythm["against_shuffled"], serde_json::Value::Null);
         assert_eq!(rhythm["runs"][2]["finished"], false);
         assert_eq!(rhythm["runs"][2]["measures"], serde_json::json!({}));
         assert_eq!(rhythm["runs"][0]["curve"][1]["tokens"], 200.0);

@@ -1,28 +1,25 @@
 //! From a recipe to an audit of the policy that it starts from, or that a run has come to.
 
 mod shown;
-
-use std::sync::Arc;
+mod sources;
 
 use anyhow::{Result, bail, ensure};
-use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 
 use self::shown::Shown;
+use self::sources::{AT_ONCE, CONTINUED_GROUP, continued, n_continued, of_prompts, random, values};
 use super::{Run, Setup, metrics};
 use crate::audit::{
-    Arm, AuditConfig, Budget, Folds, Kept, Method, MetricKind, Moments, Pace, Plan, Subject, Summary, arms,
-    audit, pace,
+    Arm, AuditConfig, Budget, Folds, Kept, Method, MetricKind, Moments, Pace, Plan, Subject, Summary,
+    Training, arms, audit, pace,
 };
-use crate::data::sampler::{SamplerConfig, UniformConfig};
 use crate::interrupt::{Interrupt, Stopped};
 use crate::model::{Layout, Network, Placement, Policy};
 use crate::observe::Console;
-use crate::pipeline::{OnPolicyConfig, PipelineConfig, RolloutSource};
-use crate::rollout::explore::branch::{RuleConfig, UniformConfig as Anywhere};
-use crate::rollout::explore::{Exploration, ExploreConfig, GroupConfig, ValuesConfig};
+use crate::pipeline::ZeroVariance;
+use crate::rollout::explore::ValuesConfig;
 use crate::signal::Segmenter;
-use crate::types::{MetricRow, Prompt, Purpose, RunRandom};
+use crate::types::MetricRow;
 
 /// Parameters above which a gradient for every fold and arm is too much to hold.
 const FEW_PARAMETERS: i64 = 20_000_000;
@@ -31,12 +28,8 @@ const FEWEST_FOLDS: usize = 6;
 const MOST_FOLDS: usize = 32;
 /// Most folds where a gradient of each is held of a large model.
 const MOST_LARGE_FOLDS: usize = 8;
-/// Prompts of one call whose responses are continued.
-const AT_ONCE: usize = 8;
 /// Prompts that an audit of so many minutes is timed by.
 const TIMED: usize = 32;
-/// Responses to each of these; the value of the prompt is told by the others.
-const CONTINUED_GROUP: usize = 4;
 /// Changes with the form or the meaning of what is kept of an audit.
 const FORMAT: u32 = 4;
 
@@ -106,6 +99,7 @@ impl<'s> Audit<'s> {
     /// What it will do, for those who wait for it.
     pub(crate) fn scope(&self) -> String {
         let Self { config, .. } = self;
+        let n_continued = n_continued(self.setup, &self.config);
         let names: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
         let of_what = match config.budget {
             Budget::Responses(responses) => format!("{responses} responses in groups of {}", config.group),
@@ -119,9 +113,9 @@ impl<'s> Audit<'s> {
         };
         let beside = match config {
             AuditConfig { continued: 0, .. } => "none are continued".to_owned(),
-            AuditConfig { continued, cuts, continuations, .. } => {
+            AuditConfig { cuts, continuations, .. } => {
                 format!(
-                    "beside them responses to {continued} prompts, continued from {cuts} places each, {continuations} times"
+                    "beside them responses to {n_continued} prompts, continued from {cuts} places each, {continuations} times"
                 )
             }
         };
@@ -149,7 +143,7 @@ impl<'s> Audit<'s> {
         let watch = Shown::new(console, interrupt);
         let continued = |number| continued(setup, config, number);
         let source =
-            |prompts| audited(setup, setup.data.train.clone(), prompts, config.group, self.own_values());
+            |prompts| of_prompts(setup, setup.data.train.clone(), prompts, config.group, self.own_values());
         let prompts = match config.budget {
             Budget::Responses(responses) => responses / config.group,
             Budget::Minutes(minutes) => kept.piece("prompts", || {
@@ -183,12 +177,18 @@ impl<'s> Audit<'s> {
         let batch = (recipe.batch.prompts / recipe.batch.minibatches).max(1);
         let most = if is_small(setup) { MOST_FOLDS } else { MOST_LARGE_FOLDS };
         let n = (prompts / batch).clamp(FEWEST_FOLDS, most);
+        // Fewer folds of one prompt more, where that leaves fewer prompts out.
+        let sizes = [prompts.div_ceil(n), prompts / n].map(|each| each.max(1));
+        let folds = sizes.map(|each| Folds { n: n.min(prompts / each), prompts: each, batch: batch as f64 });
+        let folds = folds.into_iter().filter(|folds| folds.n >= FEWEST_FOLDS);
+        let none = Folds { n: FEWEST_FOLDS, prompts: 0, batch: batch as f64 };
+        let folds = folds.max_by_key(|folds| folds.n * folds.prompts).unwrap_or(none);
         Plan {
-            folds: Folds { n, prompts: prompts / n, batch: batch as f64 },
+            folds,
             generated: self.own_values().map_or(config.group, |values| values.most(config.group)),
-            n_apart: (n / 4).max(4),
-            n_continued: config.continued.div_ceil(AT_ONCE),
-            each_continued: AT_ONCE * values(config).most(CONTINUED_GROUP),
+            n_apart: (folds.n / 4).max(4),
+            n_continued: n_continued(self.setup, &self.config).div_ceil(AT_ONCE),
+            continued: n_continued(self.setup, &self.config) * values(config).most(CONTINUED_GROUP),
             method: *method,
             n_probes: config.probes,
             metrics: metric_kinds(*method),
@@ -196,6 +196,13 @@ impl<'s> Audit<'s> {
             signals: recipe.signals.clone(),
             temperature: recipe.sampling.temperature,
             max_tokens: recipe.batch.max_tokens,
+            training: Training {
+                advantage: recipe.advantage,
+                aggregation: recipe.loss.aggregation(),
+                longest: recipe.sampling.max_new_tokens,
+                drops: recipe.groups.zero_variance != ZeroVariance::Keep,
+                max_grad_norm: recipe.optim.max_grad_norm,
+            },
             adam_eps: recipe.optim.eps,
         }
     }
@@ -229,7 +236,7 @@ impl<'s> Audit<'s> {
         // Between a quarter and two thirds more are sampled apart.
         let each = 1.5 * (pace.sample_s + pace.gradient_s) + arms + tokens;
         let of_response = pace.sample_s / config.group as f64;
-        let continued = (config.continued * CONTINUED_GROUP) as f64 * of_response;
+        let continued = (n_continued(self.setup, &self.config) * CONTINUED_GROUP) as f64 * of_response;
         let continued = continued * (1.0 + (config.cuts * config.continuations) as f64 / 2.0);
         let prompts = ((60.0 * minutes - continued) / each).max(0.0) as usize;
         let (least, most) = (2 * FEWEST_FOLDS, self.most());
@@ -263,41 +270,6 @@ fn is_small(setup: &Setup) -> bool {
     Layout::new(&setup.model).n_params() <= FEW_PARAMETERS
 }
 
-/// Anywhere, so that no strategy's own places are preferred.
-fn values(config: &AuditConfig) -> ValuesConfig {
-    let AuditConfig { cuts, continuations, .. } = *config;
-    ValuesConfig { cuts, continuations, rule: RuleConfig::Uniform(Anywhere {}), ..ValuesConfig::default() }
-}
-
-/// The randomness of the audits of a run.
-fn random(setup: &Setup) -> RunRandom {
-    RunRandom::new(setup.random.bits(Purpose::Audit, &[]))
-}
-
-/// Where the responses of call `number` come from that others continue.
-fn continued(setup: &Setup, config: &AuditConfig, number: usize) -> Result<Box<dyn RolloutSource>> {
-    let mut prompts = setup.data.train.clone();
-    prompts.shuffle(&mut random(setup).stream(Purpose::PromptOrder, &[u64::MAX]));
-    let chosen: Vec<Arc<Prompt>> = prompts.into_iter().cycle().skip(number * AT_ONCE).take(AT_ONCE).collect();
-    audited(setup, chosen, AT_ONCE, CONTINUED_GROUP, Some(&values(config)))
-}
-
-fn audited(
-    setup: &Setup,
-    prompts: Vec<Arc<Prompt>>,
-    n_prompts: usize,
-    group: usize,
-    values: Option<&ValuesConfig>,
-) -> Result<Box<dyn RolloutSource>> {
-    let explore = ExploreConfig::Group(GroupConfig { size: group });
-    let mut collector = setup.collector(Exploration { explore: &explore, values })?;
-    let sampler = SamplerConfig::Uniform(UniformConfig::default());
-    collector.sampler = sampler.settings().build(prompts, random(setup))?;
-    collector.generation.random = random(setup);
-    collector.generation.purpose = Purpose::Audit;
-    Ok(PipelineConfig::OnPolicy(OnPolicyConfig {}).settings().build(collector, n_prompts, 0))
-}
-
 impl Run<'_> {
     /// Audits the policy as it is now, if that is due; what there is of it for the row. What keeps an audit from telling anything,
     /// such as responses that are all right by now, is noted: training goes on.
@@ -311,8 +283,13 @@ impl Run<'_> {
         if !self.step.is_multiple_of(config.every) {
             return Ok(MetricRow::default());
         }
+        let folder = self.writer.audit_folder(self.step);
+        self.console.note(format_args!("audit of step {} in {}", self.step, folder.display()));
         match self.audited(config, interrupt) {
-            Ok(summary) => Ok(metrics::of_audit(&summary)),
+            Ok(summary) => {
+                self.console.note(format_args!("  {}", summary.in_a_line()));
+                Ok(metrics::of_audit(&summary))
+            }
             Err(error) if error.is::<Stopped>() => Err(error),
             Err(error) => {
                 self.console

@@ -169,7 +169,7 @@ fn what_cannot_be_audited_is_said_before_the_work() {
         (&["--credit", "uniform"], "there is no strategy to compare with uniform"),
         (
             &["--budget", "20", "--group", "4"],
-            "budget: got 20, expected at least 12 prompts of `group` responses",
+            "budget: got 20, expected at least 48, 12 prompts of `group` responses",
         ),
         (&["--group", "1"], "group: got 1, expected at least 2"),
         (&["--budget", "100000", "--group", "4"], "[data] has 200 to learn from; about "),

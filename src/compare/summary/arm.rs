@@ -16,6 +16,8 @@ pub(crate) struct ArmSummary {
     pub measures: BTreeMap<Measure, Mean>,
     /// Paired differences to the baseline; `None` for the baseline itself.
     pub against_baseline: Option<BTreeMap<Measure, Paired>>,
+    /// Paired differences to the arm of its shuffled self; `None` where there is none.
+    pub against_shuffled: Option<BTreeMap<Measure, Paired>>,
     /// What its finished runs took, on average; `None` where none is finished.
     pub cost: Option<Cost>,
     /// Its runs by seed.
@@ -60,8 +62,14 @@ impl ArmSummary {
     pub(super) fn new(label: String, mut runs: Vec<RunRecord>, tokens: Option<f64>) -> Self {
         runs.sort_by_key(|run| run.recipe.run.seed);
         let runs: Vec<RunSummary> = runs.into_iter().map(|run| RunSummary::new(run, tokens)).collect();
-        let mut arm =
-            Self { label, measures: BTreeMap::new(), against_baseline: None, cost: None, runs: Vec::new() };
+        let mut arm = Self {
+            label,
+            measures: BTreeMap::new(),
+            against_baseline: None,
+            against_shuffled: None,
+            cost: None,
+            runs: Vec::new(),
+        };
         let mean = |value: &dyn Fn(&RunSummary) -> Option<f64>| {
             let finished = runs.iter().filter(|run| run.finished);
             Mean::from_values(&finished.filter_map(value).collect::<Vec<_>>())
@@ -89,10 +97,11 @@ impl ArmSummary {
         self.runs.iter().filter(|run| run.finished)
     }
 
-    pub(super) fn against(&self, baseline: &Self) -> BTreeMap<Measure, Paired> {
+    /// Its differences to `other`, seed by seed.
+    pub(super) fn against(&self, other: &Self) -> BTreeMap<Measure, Paired> {
         let paired = |measure| {
             let difference = |run: &RunSummary| {
-                let other = baseline.finished().find(|other| other.seed == run.seed)?;
+                let other = other.finished().find(|other| other.seed == run.seed)?;
                 Some(run.measures.get(&measure)? - other.measures.get(&measure)?)
             };
             Paired::from_differences(&self.finished().filter_map(difference).collect::<Vec<_>>())

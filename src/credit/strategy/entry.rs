@@ -43,7 +43,7 @@ pub(crate) enum Sum {
     /// It is what the strategy makes of it.
     #[default]
     Free,
-    /// It stays what it is without credit: gains are divided by their mean over the response.
+    /// Gains are divided by their mean over the response, so that they are 1 on average.
     Keep,
 }
 
@@ -83,6 +83,13 @@ impl CreditEntry {
     #[must_use]
     pub(crate) fn has_control(&self) -> bool {
         !self.shuffle && !matches!(self.strategy, CreditConfig::Uniform(_) | CreditConfig::Random(_))
+    }
+
+    /// What the shuffled self of the strategy called `name` is called, if there is such a strategy and such a self.
+    #[must_use]
+    pub(crate) fn control_of(name: &str) -> Option<String> {
+        let entry = Self::named(name).ok().filter(Self::has_control)?;
+        Some(Self { shuffle: true, ..entry }.name())
     }
 
     /// What its keys may be.
