@@ -119,7 +119,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry(
         "advantage/valid_token_frac",
         SHARE,
-        "Response tokens that are trained on with an advantage other than 0.",
+        "Response tokens that are trained on with an advantage other than 0; what responses share counts for each, and continuations count.",
     ),
     entry("credit/boosted_frac", "", "Share of response tokens whose advantage credit strategies raise."),
     entry("credit/gain_mean", "", "Mean factor of credit over response tokens."),
@@ -195,7 +195,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
         "1 where an update of this step was left out because a number was not finite, else 0.",
     ),
     entry("time/step", "s", "The whole step, without evaluation and checkpoint."),
-    entry("time/generate", "s", "Sampling the responses."),
+    entry("time/generate", "s", "Sampling the responses, and those that continue them for values."),
     entry("time/score", "s", "Grading the responses."),
     entry("time/measure", "s", "Log-probabilities and entropies under the learner and the reference."),
     entry("time/credit", "s", "Estimating advantages and assigning credit."),
