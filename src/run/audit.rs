@@ -31,7 +31,7 @@ const MOST_LARGE_FOLDS: usize = 8;
 /// Prompts that an audit of so many minutes is timed by.
 const TIMED: usize = 32;
 /// Changes with the form or the meaning of what is kept of an audit.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// An audit that can be made.
 pub(crate) struct Audit<'s> {
