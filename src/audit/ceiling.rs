@@ -102,17 +102,17 @@ impl Bins {
         theta: &[f64],
     ) -> Vec<Falls> {
         let (mut sums, mut squares) = (vec![0.0; self.n()], vec![0.0; self.n()]);
-        let mut largest = 0.0;
+        let mut all = 0.0;
         for (known, square) in tokens {
             let coefficient: f64 = self.columns(known).map(|column| theta[column]).sum();
-            // The mean may be near 0 or below.
-            largest += square * coefficient * coefficient;
+            // Of squares, since the mean may be near 0 or below.
+            all += square * coefficient * coefficient;
             for column in self.columns(known) {
                 sums[column] += square * coefficient;
                 squares[column] += square;
             }
         }
-        let all = (largest / squares[0]).sqrt();
+        let all = (all / squares[0]).sqrt();
         let counts = |column: usize| squares[column] > 0.0 && squares[column] >= LEAST * squares[0];
         let mean = |column: usize| counts(column).then(|| sums[column] / squares[column] / all);
         let of = |(i, edges): (usize, &Vec<f32>)| {

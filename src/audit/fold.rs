@@ -91,7 +91,7 @@ impl Fold {
     }
 }
 
-/// A number for the responses of `folds` and their rewards, which differs where any of them does.
+/// A digest of the responses of `folds` and their rewards, which differs where any of them does.
 pub(crate) fn fingerprint(folds: &[Fold]) -> String {
     let mut digest = Sha256::new();
     for leaf in folds.iter().flat_map(|fold| &fold.trees).flat_map(|tree| &tree.tree.leaves) {

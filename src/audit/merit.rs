@@ -219,6 +219,15 @@ pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
     adjusted
 }
 
+/// How much wider an interval of `m` folds is that holds for one of `n` arms as that of 95 % does for one.
+pub(crate) fn wider(n: f64, m: usize) -> f64 {
+    let quantile = |n: f64| {
+        StudentsT::new(0.0, 1.0, (m.max(2) - 1) as f64).map(|student| student.inverse_cdf(1.0 - 0.025 / n))
+    };
+    let ratio = quantile(n.max(1.0)).and_then(|many| quantile(1.0).map(|one| many / one));
+    ratio.unwrap_or(1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

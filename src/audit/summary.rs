@@ -1,11 +1,10 @@
 //! What the findings come to: a row for each arm, and a plain verdict.
 
 use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::capture::Captures;
 use super::gram::Products;
-use super::merit::{Estimate, Folds, Merit, SETTLED, Uniform, holm};
+use super::merit::{Estimate, Folds, Merit, SETTLED, Uniform, holm, wider};
 use super::metric::MetricKind;
 use super::tokens::Tokens;
 use super::{Findings, InMetric};
@@ -14,7 +13,7 @@ use crate::credit::strategy::CreditEntry;
 /// Prompts that the slope must rest on at least.
 const FEWEST_PROMPTS: f64 = 20.0;
 /// Folds that the noise must rest on at least.
-const FEWEST_FOLDS: f64 = 3.0;
+const FEWEST_EFFECTIVE_FOLDS: f64 = 3.0;
 
 /// All that there is to say.
 #[derive(Clone, Debug, Serialize)]
@@ -133,9 +132,7 @@ impl Summary {
             arms,
         }
     }
-}
 
-impl Summary {
     /// R of every arm in the first metric.
     pub(crate) fn in_a_line(&self) -> String {
         let Some(progress) = self.progress.first() else { return String::new() };
@@ -209,7 +206,7 @@ fn verdict(merit: &Merit, tokens: f64, p_holm: f64, uniform: &Uniform, size: Res
             size.effective, size.prompts
         );
     }
-    if uniform.effective_folds < FEWEST_FOLDS {
+    if uniform.effective_folds < FEWEST_EFFECTIVE_FOLDS {
         return format!(
             "not measurable: {:.1} of {} folds carry nearly all of what was measured; take more prompts",
             uniform.effective_folds, size.folds
@@ -248,15 +245,6 @@ fn verdict(merit: &Merit, tokens: f64, p_holm: f64, uniform: &Uniform, size: Res
     let narrower = if apart < SETTLED { on_one_side.min(half / (SETTLED - apart)) } else { on_one_side };
     let more = rounded(size.n as f64 * needed(narrower, size.prompts as f64 / uniform.noise_prompts, MILD));
     format!("undecided; about {more} responses would tell 5 %")
-}
-
-/// How much wider an interval of `m` folds is that holds for one of `n` arms as that of 95 % does for one.
-fn wider(n: f64, m: usize) -> f64 {
-    let quantile = |n: f64| {
-        StudentsT::new(0.0, 1.0, (m.max(2) - 1) as f64).map(|student| student.inverse_cdf(1.0 - 0.025 / n))
-    };
-    let ratio = quantile(n.max(1.0)).and_then(|many| quantile(1.0).map(|one| many / one));
-    ratio.unwrap_or(1.0)
 }
 
 /// The most that R can be at a step when it is `r` where noise is all there is and the noise scale is `noise` such steps: what it is

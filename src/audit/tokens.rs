@@ -36,7 +36,8 @@ pub(crate) struct Tokens {
 pub(crate) struct Ceiling {
     /// The metric.
     pub metric: MetricKind,
-    /// R; `None` where half of the folds have no slope to fit.
+    /// R; `None` where half of the folds have no slope to fit. As found it is that of steps whose noise is all there is, in a summary
+    /// the most that it can be at the batch of training.
     pub ratio: Option<Estimate>,
     /// Where it pays, as fitted to all folds.
     pub falls: Vec<Falls>,

@@ -3,6 +3,8 @@
 mod shown;
 mod sources;
 
+use std::path::Path;
+
 use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 
@@ -176,19 +178,14 @@ impl<'s> Audit<'s> {
         let recipe = &setup.recipe;
         let batch = (recipe.batch.prompts / recipe.batch.minibatches).max(1);
         let most = if is_small(setup) { MOST_FOLDS } else { MOST_LARGE_FOLDS };
-        let n = (prompts / batch).clamp(FEWEST_FOLDS, most);
-        // Fewer folds of one prompt more, where that leaves fewer prompts out.
-        let sizes = [prompts.div_ceil(n), prompts / n].map(|each| each.max(1));
-        let folds = sizes.map(|each| Folds { n: n.min(prompts / each), prompts: each, batch: batch as f64 });
-        let folds = folds.into_iter().filter(|folds| folds.n >= FEWEST_FOLDS);
-        let none = Folds { n: FEWEST_FOLDS, prompts: 0, batch: batch as f64 };
-        let folds = folds.max_by_key(|folds| folds.n * folds.prompts).unwrap_or(none);
+        let folds = folds(prompts, batch, most);
+        let n_continued = n_continued(setup, config);
         Plan {
             folds,
             generated: self.own_values().map_or(config.group, |values| values.most(config.group)),
             n_apart: (folds.n / 4).max(4),
-            n_continued: n_continued(self.setup, &self.config).div_ceil(AT_ONCE),
-            continued: n_continued(self.setup, &self.config) * values(config).most(CONTINUED_GROUP),
+            n_continued: n_continued.div_ceil(AT_ONCE),
+            continued: n_continued * values(config).most(CONTINUED_GROUP),
             method: *method,
             n_probes: config.probes,
             metrics: metric_kinds(*method),
@@ -257,6 +254,17 @@ impl<'s> Audit<'s> {
     }
 }
 
+/// The folds of `prompts`, at most `most` of about `batch` each.
+fn folds(prompts: usize, batch: usize, most: usize) -> Folds {
+    let n = (prompts / batch).clamp(FEWEST_FOLDS, most);
+    // Or fewer folds of one prompt more, where that leaves fewer prompts out.
+    let sizes = [prompts.div_ceil(n), prompts / n].map(|each| each.max(1));
+    let folds = sizes.map(|each| Folds { n: n.min(prompts / each), prompts: each, batch: batch as f64 });
+    let folds = folds.into_iter().filter(|folds| folds.n >= FEWEST_FOLDS);
+    let none = Folds { n: FEWEST_FOLDS, prompts: 0, batch: batch as f64 };
+    folds.max_by_key(|folds| folds.n * folds.prompts).unwrap_or(none)
+}
+
 /// How gradients are measured: with differences each metric costs as much as the first.
 fn metric_kinds(method: Method) -> Vec<MetricKind> {
     match method {
@@ -285,7 +293,7 @@ impl Run<'_> {
         }
         let folder = self.writer.audit_folder(self.step);
         self.console.note(format_args!("audit of step {} in {}", self.step, folder.display()));
-        match self.audited(config, interrupt) {
+        match self.audited(config, &folder, interrupt) {
             Ok(summary) => {
                 self.console.note(format_args!("  {}", summary.in_a_line()));
                 Ok(metrics::of_audit(&summary))
@@ -299,15 +307,32 @@ impl Run<'_> {
         }
     }
 
-    fn audited(&self, config: &AuditConfig, interrupt: &Interrupt) -> Result<Summary> {
+    fn audited(&self, config: &AuditConfig, folder: &Path, interrupt: &Interrupt) -> Result<Summary> {
         let own = Audit::new(self.setup, config, None)?;
-        let folder = self.writer.audit_folder(self.step);
-        let mut kept = Kept::open(&folder, &own.settings())?;
+        let mut kept = Kept::open(folder, &own.settings())?;
         let state = self.trainer.learner.state();
         let moments = Moments::new(&state.second, state.updates, self.setup.recipe.optim.betas[1]);
         let summary = own.run(&self.trainer.policy, moments, &mut kept, self.console, interrupt)?;
         let title = format!("{}, step {}", self.setup.recipe.run.name, self.step);
-        summary.write(&folder, &title, "", |tokens| self.setup.tokenizer.pieces(tokens))?;
+        summary.write(folder, &title, "", |tokens| self.setup.tokenizer.pieces(tokens))?;
         Ok(summary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_leave_few_prompts_out() {
+        let of = |prompts, batch| {
+            let Folds { n, prompts, .. } = folds(prompts, batch, MOST_FOLDS);
+            (n, prompts)
+        };
+        assert_eq!((of(576, 24), of(960, 24)), ((24, 24), (32, 30)));
+        // Not 32 of 3 and of 7.
+        assert_eq!((of(120, 2), of(240, 2), of(63, 1)), ((30, 4), (30, 8), (31, 2)));
+        // One more each would be fewer than six.
+        assert_eq!((of(13, 24), of(12, 24), of(0, 24)), ((6, 2), (6, 2), (6, 0)));
     }
 }
