@@ -197,8 +197,8 @@ fn curve(arm: &Products, uniform: &Products, folds: Folds, noise: f64) -> Vec<Po
 fn verdict(merit: &Merit, tokens: f64, p_holm: f64, uniform: &Uniform, size: Responses) -> String {
     if !uniform.is_clear() {
         let x = size.prompts as f64 / uniform.noise_prompts;
-        let more = rounded(size.n as f64 * needed(uniform.narrower(), x, SLOPE));
-        return format!("not measurable with {} responses; about {more} would do", size.n);
+        let wanted = about(size.n as f64 * needed(uniform.narrower(), x, SLOPE));
+        return format!("not measurable with {} responses; {wanted} would do", size.n);
     }
     if size.effective < FEWEST_PROMPTS {
         return format!(
@@ -243,8 +243,8 @@ fn verdict(merit: &Merit, tokens: f64, p_holm: f64, uniform: &Uniform, size: Res
     let (apart, half) = ((merit.ratio.value - 1.0).abs(), merit.ratio.half_width());
     let on_one_side = half * wider(p_holm / merit.p, size.folds) / apart;
     let narrower = if apart < SETTLED { on_one_side.min(half / (SETTLED - apart)) } else { on_one_side };
-    let more = rounded(size.n as f64 * needed(narrower, size.prompts as f64 / uniform.noise_prompts, MILD));
-    format!("undecided; about {more} responses would tell 5 %")
+    let wanted = about(size.n as f64 * needed(narrower, size.prompts as f64 / uniform.noise_prompts, MILD));
+    format!("undecided; {wanted} responses would tell 5 %")
 }
 
 /// The most that R can be at a step when it is `r` where noise is all there is and the noise scale is `noise` such steps: what it is
@@ -270,13 +270,13 @@ fn needed(narrower: f64, x: f64, [a, b]: [f64; 2]) -> f64 {
     (y / x).max(1.0)
 }
 
-/// Two digits, for numbers that are no more than about right.
-fn rounded(n: f64) -> String {
+/// "about N", by two digits; "many more" where nothing is known of it.
+fn about(n: f64) -> String {
     if !n.is_finite() {
         return "many more".to_owned();
     }
     let scale = 10f64.powf(n.max(10.0).log10().floor() - 1.0);
-    format!("{}", ((n / scale - 1e-9).ceil() * scale) as u64)
+    format!("about {}", ((n / scale - 1e-9).ceil() * scale) as u64)
 }
 
 fn times(x: f64) -> String {
@@ -364,7 +364,7 @@ mod tests {
         let nothing = Uniform { signal: 0.0, error: 0.0, noise_prompts: f64::INFINITY, ..clear };
         assert_eq!(
             verdict(&merit(1.2, 0.04, 0.001), 1.0, 0.001, &nothing, size),
-            "not measurable with 4000 responses; about many more would do"
+            "not measurable with 4000 responses; many more would do"
         );
         let noisy = Uniform { signal: 0.1, error: 0.1, ..clear };
         assert_eq!(
@@ -393,8 +393,8 @@ mod tests {
         // Deep in the noise twice as narrow takes twice as many, far out of it four times.
         assert!((needed(2.0, 1e-4, MILD) - 2.0).abs() < 1e-3 && (needed(2.0, 1e4, MILD) - 4.0).abs() < 1e-3);
         assert_eq!(
-            [rounded(12_345.0), rounded(990.1), rounded(3.0), rounded(f64::INFINITY)],
-            ["13000", "1000", "3", "many more"]
+            [about(12_345.0), about(990.1), about(3.0), about(f64::INFINITY)],
+            ["about 13000", "about 1000", "about 3", "many more"]
         );
     }
 }

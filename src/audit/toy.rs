@@ -246,6 +246,13 @@ fn estimates_are_without_bias_and_intervals_hold() {
             mean(&merits.iter().map(|m| m.ratio.half_width()).collect::<Vec<_>>())
         );
         assert!((0.93..=0.99).contains(&share), "{name}: intervals cover {share}");
+        // Masks too: there a bootstrap over folds gives nearly twice the error.
+        let student = 2.093;
+        let logs = |ends: fn(&Merit) -> f64| mean(&merits.iter().map(|m| ends(m).ln()).collect::<Vec<_>>());
+        let told = (logs(|m| m.ratio.ci95[1]) - logs(|m| m.ratio.ci95[0])) / (2.0 * student);
+        let spread = std(&values.iter().map(|value| value.ln()).collect::<Vec<_>>());
+        println!("{name}: errors told {told:.4}, spread {spread:.4}");
+        assert!((0.9..=1.25).contains(&(told / spread)), "{name}: {told} told, {spread}");
     }
     let clear = audits.iter().filter(|products| Uniform::new(&products[0], FOLDS).is_clear()).count();
     println!("clear {clear}; noise {:.1}", (truths[0].1 - dot(&slope, &slope)) / dot(&slope, &slope));

@@ -103,6 +103,7 @@ fn mistakes_are_named_by_arm_before_anything_is_made() {
         text.starts_with("--credit: no credit strategy is called \"rythm\"; expected one of uniform"),
         "{text}"
     );
+    assert!(text.ends_with("; did you mean rhythm?"), "{text}");
     let text = refusal(wanted(&path, &["uniform", "random"], &["loss.policy.clip_high=0.2,-1"]));
     assert!(
         text.starts_with(

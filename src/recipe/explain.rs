@@ -6,9 +6,7 @@ use super::{
     schema::{Key, Shape, TYPE, Takes},
     syntax::short,
 };
-
-/// Similarity (Jaro-Winkler, 0 to 1) from which a name is offered as the one that was meant.
-const NEAR: f64 = 0.8;
+use crate::types::nearest;
 
 /// Names other trainers use, and ours.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -261,17 +259,6 @@ fn got(value: &Value) -> String {
         Value::Table(_) => "a section".to_owned(),
         value => short(&value.to_string()),
     }
-}
-
-/// The name of `valid` that was likely meant.
-pub(super) fn nearest<'a>(name: &str, valid: &[&'a str]) -> Option<&'a str> {
-    // Similarity takes the product of the lengths, and no name of ours is that long.
-    if name.len() > 64 {
-        return None;
-    }
-    let similar = |other: &&str| strsim::jaro_winkler(name, other);
-    let near = valid.iter().max_by(|a, b| similar(a).total_cmp(&similar(b)))?;
-    (similar(near) >= NEAR).then_some(near)
 }
 
 /// The sections that have a key of this name.

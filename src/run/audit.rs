@@ -49,19 +49,21 @@ impl<'s> Audit<'s> {
     /// # Errors
     /// If it could not tell anything; the message names what to change.
     pub(crate) fn new(setup: &'s Setup, config: &AuditConfig, method: Option<Method>) -> Result<Self> {
-        if let [problem, ..] = config.rules().problems().as_slice() {
-            bail!("{problem}");
+        let mut problems = config.rules().problems();
+        problems.extend(limits(setup, config));
+        if !problems.is_empty() {
+            bail!("{}", problems.join("\n"));
         }
         let method = method.unwrap_or(if is_small(setup) { Method::Exact } else { Method::Differences });
         let arms = arms(&config.credit, &setup.recipe.credit, setup.recipe.advantage, random(setup))?;
         let audit = Self { setup, config: config.clone(), method, arms };
-        audit.check()?;
+        audit.check_prompts()?;
         Ok(audit)
     }
 
-    fn check(&self) -> Result<()> {
+    fn check_prompts(&self) -> Result<()> {
         let Self { setup, config, .. } = self;
-        let (there, sampling) = (setup.data.train.len(), setup.recipe.sampling);
+        let there = setup.data.train.len();
         if let Budget::Responses(responses) = config.budget {
             let wanted = self.distinct(responses / config.group);
             ensure!(
@@ -71,17 +73,6 @@ impl<'s> Audit<'s> {
                 self.most() * config.group
             );
         }
-        ensure!(
-            sampling.top_p >= 1.0 && sampling.top_k == 0,
-            "[sampling] `top_p` and `top_k` cut the distribution off, and progress is told of the whole one; set top_p = 1.0 and top_k \
-             = 0 (--set sampling.top_p=1.0)"
-        );
-        ensure!(
-            config.continued == 0 || config.cuts < sampling.max_new_tokens,
-            "`cuts`: got {}, expected below [sampling] `max_new_tokens` = {}, the longest response",
-            config.cuts,
-            sampling.max_new_tokens
-        );
         Ok(())
     }
 
@@ -252,6 +243,26 @@ impl<'s> Audit<'s> {
         );
         Ok(prompts.min(most))
     }
+}
+
+/// What of the recipe's sampling keeps audits from telling anything.
+fn limits(setup: &Setup, config: &AuditConfig) -> Vec<String> {
+    let sampling = setup.recipe.sampling;
+    let mut problems = Vec::new();
+    if sampling.top_p < 1.0 || sampling.top_k != 0 {
+        problems.push(
+            "[sampling] `top_p` and `top_k` cut the distribution off, and progress is told of the whole one; set top_p = 1.0 and \
+             top_k = 0 (--set sampling.top_p=1.0)"
+                .to_owned(),
+        );
+    }
+    if config.continued > 0 && config.cuts >= sampling.max_new_tokens {
+        problems.push(format!(
+            "`cuts`: got {}, expected below [sampling] `max_new_tokens` = {}, the longest response",
+            config.cuts, sampling.max_new_tokens
+        ));
+    }
+    problems
 }
 
 /// The folds of `prompts`, at most `most` of about `batch` each.

@@ -195,6 +195,8 @@ impl RunWriter {
         let k = setup.recipe.eval.samples;
         let root = self.home.folder.root().display();
         let steps = setup.recipe.run.steps;
+        let rollouts =
+            if setup.recipe.observe.rollouts_every == 0 { "" } else { &format!("{root}/rollouts, ") };
         let policy = self
             .home
             .store
@@ -211,7 +213,7 @@ impl RunWriter {
                 (String::from("policy"), policy.display().to_string()),
                 (String::from("metrics"), format!("{root}/metrics.jsonl")),
                 (String::from("curves"), format!("tensorboard --logdir {root}/tb")),
-                (String::from("responses"), format!("{root}/rollouts, {root}/eval")),
+                (String::from("responses"), format!("{rollouts}{root}/eval")),
             ],
         });
         Ok(())

@@ -9,6 +9,7 @@
 mod completion;
 mod divergence;
 mod metric;
+mod nearest;
 mod not_finite;
 mod path_field;
 mod printable;
@@ -23,6 +24,7 @@ mod tree;
 pub(crate) use completion::{Completion, Finish, GenRequest};
 pub(crate) use divergence::KlEstimator;
 pub(crate) use metric::MetricRow;
+pub(crate) use nearest::nearest;
 pub(crate) use not_finite::NotFinite;
 pub(crate) use path_field::PathField;
 pub(crate) use printable::{floor_boundary, picture};

@@ -187,6 +187,11 @@ fn what_cannot_be_audited_is_said_before_the_work() {
     }
     let said = with(&["--credit", "segment"]);
     assert!(said.contains("segment: the recipe has no [values]"), "{said}");
+    // All of it at once.
+    let said = with(&["--credit", "rythm", "--probes", "0", "--set", "sampling.top_k=5"]);
+    for expected in ["did you mean rhythm?", "probes: got 0", "`top_k` cut the distribution off"] {
+        assert!(said.contains(expected), "{said}");
+    }
     for (target, expected) in [
         ("nowhere", "nowhere: there is no such file or folder; expected a recipe, a run"),
         ("nowhere.toml", "nowhere.toml"),
@@ -201,8 +206,10 @@ fn what_cannot_be_audited_is_said_before_the_work() {
     let ended = place.run(&["audit", "tiny/checkpoints/step_000006"]);
     assert!(ended.code != 0 && ended.err.contains("model"), "{}", ended.err);
     fs::remove_dir_all(place.path("tiny/checkpoints")).unwrap();
+    let none = "the run has no checkpoint, or has it no longer";
+    assert!(refusal(&place, &["audit", "tiny"]).contains(none));
     fs::create_dir(place.path("tiny/checkpoints")).unwrap();
-    assert!(refusal(&place, &["audit", "tiny"]).contains("the run has no checkpoint yet"));
+    assert!(refusal(&place, &["audit", "tiny"]).contains(none));
 }
 
 /// A policy that solves nothing gives no audit, and says so before gradients are taken.

@@ -121,9 +121,17 @@ fn found(path: &Path) -> Result<(PathBuf, Option<VerifiedCheckpoint>)> {
     }
     let run =
         RunFolder::around(path).with_context(|| format!("{}: not of a run; {expected}", path.display()))?;
-    let folder = if path.join("checkpoints").is_dir() {
-        let latest = Latest::find(&run.checkpoints())?;
-        latest.with_context(|| format!("{}: the run has no checkpoint yet", path.display()))?.folder
+    let folder = if RunFolder::at(path).resolved().is_file() {
+        let checkpoints = run.checkpoints();
+        let latest = if checkpoints.is_dir() { Latest::find(&checkpoints)? } else { None };
+        latest
+            .with_context(|| {
+                format!(
+                    "{}: the run has no checkpoint, or has it no longer; audit its recipe, or let it train first",
+                    path.display()
+                )
+            })?
+            .folder
     } else {
         path.to_owned()
     };

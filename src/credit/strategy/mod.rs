@@ -46,7 +46,7 @@ pub(crate) use rhythm::RhythmConfig;
 pub(crate) use threshold::Threshold;
 pub(crate) use uniform::UniformConfig;
 
-use crate::types::{Needs, Rules, RunRandom, Step};
+use crate::types::{Needs, Rules, RunRandom, Step, nearest};
 
 /// Weighs the tokens of a response against each other.
 pub(crate) trait CreditStrategy {
@@ -118,7 +118,12 @@ impl CreditConfig {
     pub(crate) fn named(name: &str) -> Result<Self> {
         let table = toml::Table::from_iter([(String::from("type"), name.into())]);
         table.try_into().map_err(|_| {
-            anyhow!("no credit strategy is called {name:?}; expected one of {}", Self::NAMES.join(", "))
+            let meant =
+                nearest(name, Self::NAMES).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            anyhow!(
+                "no credit strategy is called {name:?}; expected one of {}{meant}",
+                Self::NAMES.join(", ")
+            )
         })
     }
 

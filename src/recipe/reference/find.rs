@@ -6,9 +6,10 @@ use toml::Value;
 use super::{Entry, Reference, Section, Variant, show};
 use crate::recipe::{
     draft::SHAPE,
-    explain::{Here, nearest, unknown_key, wrong_choice},
+    explain::{Here, unknown_key, wrong_choice},
     schema::{Shape, TYPE, Takes},
 };
+use crate::types::nearest;
 
 impl Reference {
     /// What there is to say of the section, choice or key at `path`, for a terminal.

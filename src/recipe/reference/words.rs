@@ -72,6 +72,7 @@ fn written(schema: &Value) -> Option<String> {
     match schema["type"].as_str()? {
         "array" => Some("a list".to_owned()),
         "integer" | "number" => Some("a number".to_owned()),
+        "string" => Some("a text in quotes".to_owned()),
         _ => None,
     }
 }
