@@ -32,6 +32,7 @@ mod batch;
 mod bench;
 mod caught;
 mod checkpoint;
+mod circuit;
 mod cli;
 mod compare;
 mod credit;

@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["credit", "files", "loss", "threads"],
     &["model", "run_folder", "text"],
     &["batch", "data", "environment", "observe", "optim", "score"],
-    &["hub", "learner", "signal"],
+    &["circuit", "hub", "learner", "signal"],
     &["measure", "rollout"],
     &["eval", "inspect", "pipeline"],
     &["audit", "checkpoint", "exam"],

@@ -25,7 +25,10 @@ use crate::types::{RunRandom, Step};
 mod facts;
 mod given;
 
+pub(super) use given::BARE;
+
 use super::policy::Choices;
+use super::scale_heads::ScaleHeads;
 use super::{policy, require, say, say_drawn};
 
 #[derive(Args)]
@@ -58,6 +61,10 @@ pub(super) struct Inspect {
     /// live on and the checkpoint has them), chosen by all responses, or by each response on its own
     #[arg(long, value_enum, default_value = "as-in-run")]
     heads: HeadsArgument,
+    /// Multiply what attention heads write: LAYER.HEAD=FACTOR,..., 0 leaves a head out; or FILE.json:heads[:10]=0 for the ten of most
+    /// importance in a circuit
+    #[arg(long, value_name = "HEADS")]
+    scale_heads: Option<ScaleHeads>,
     /// Compute precision. Training's own may be lower, and then ranks can differ
     #[arg(long, value_enum, default_value = "f32")]
     dtype: Dtype,
@@ -109,7 +116,7 @@ impl Inspect {
         }
         let usual = Choices::new(&recipe.model);
         let backend = self.backend.unwrap_or(usual.backend);
-        let choices = Choices { dtype: self.dtype, backend, ..usual };
+        let choices = Choices { dtype: self.dtype, backend, heads: self.scale_heads.as_ref(), ..usual };
         let (policy, tokenizer, folder) = policy::load_for_tokens(&path, choices)?;
         let fits = recipe.signals.misfits(policy.network.layout.layers.len());
         require(fits.is_none(), || fits.unwrap_or_default())?;

@@ -4,6 +4,7 @@
 mod audit;
 mod bench;
 mod check;
+mod circuit;
 mod compare;
 mod data;
 mod eval;
@@ -13,6 +14,7 @@ mod panic;
 mod policy;
 mod recipes;
 mod sample;
+mod scale_heads;
 mod train;
 
 use std::fmt::Display;
@@ -54,6 +56,8 @@ enum Verb {
     Inspect(Box<inspect::Inspect>),
     /// Say which credit will help a policy on its problems, before training is paid for
     Audit(audit::Audit),
+    /// Find the attention heads and edges that carry an answer
+    Circuit(circuit::Circuit),
     /// Judge answers against gold ones, without a model
     Grade(grade::Grade),
     /// Find everything wrong with a recipe, without loading a model
@@ -84,6 +88,7 @@ pub fn main() -> ExitCode {
         Verb::Sample(verb) => verb.run(),
         Verb::Inspect(verb) => verb.run(),
         Verb::Audit(verb) => verb.run(),
+        Verb::Circuit(verb) => verb.run(),
         Verb::Grade(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Recipes(verb) => verb.run(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use super::scale_heads::ScaleHeads;
 use crate::checkpoint::{Latest, VerifiedCheckpoint, is_sealed, seals};
 use crate::files::model_folder::{CONFIG, TOKENIZER};
 use crate::hub::{Files, Hub};
@@ -27,19 +28,21 @@ pub(super) struct Loaded {
 
 /// Where and how a verb wishes to compute.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Choices {
+pub(super) struct Choices<'a> {
     /// Device.
     pub device: DeviceChoice,
     /// Compute precision.
     pub dtype: Dtype,
     /// What computes.
     pub backend: BackendChoice,
+    /// Heads whose writes are multiplied.
+    pub heads: Option<&'a ScaleHeads>,
 }
 
-impl Choices {
+impl Choices<'_> {
     /// Those of a recipe's `[model]`.
-    pub(super) fn new(model: &ModelSettings) -> Self {
-        Self { device: model.device, dtype: model.dtype, backend: model.backend }
+    pub(super) fn new(model: &ModelSettings) -> Choices<'static> {
+        Choices { device: model.device, dtype: model.dtype, backend: model.backend, heads: None }
     }
 
     /// What they come to on this machine.
@@ -50,13 +53,16 @@ impl Choices {
 
 /// Loads the policy behind `path`: a folder with config.json, a checkpoint, a run, whose newest checkpoint counts, or
 /// `hub:org/name[@revision]`.
-pub(super) fn load(path: &Path, choices: Choices) -> Result<Loaded> {
+pub(super) fn load(path: &Path, choices: Choices<'_>) -> Result<Loaded> {
     let _phase = Console::new().step_phase("load model", 0);
     try_load(path, choices).map_err(Failure::bad_input)
 }
 
 /// As [`load`], but a folder without `tokenizer.json` will do.
-pub(super) fn load_for_tokens(path: &Path, choices: Choices) -> Result<(Policy, Option<Tokenizer>, PathBuf)> {
+pub(super) fn load_for_tokens(
+    path: &Path,
+    choices: Choices<'_>,
+) -> Result<(Policy, Option<Tokenizer>, PathBuf)> {
     let _phase = Console::new().step_phase("load model", 0);
     let load = || {
         let folder = model_folder(path)?;
@@ -67,20 +73,25 @@ pub(super) fn load_for_tokens(path: &Path, choices: Choices) -> Result<(Policy, 
     load().map_err(Failure::bad_input)
 }
 
-fn try_load(path: &Path, choices: Choices) -> Result<Loaded> {
+fn try_load(path: &Path, choices: Choices<'_>) -> Result<Loaded> {
     let folder = model_folder(path)?;
     let tokenizer = Tokenizer::from_folder(&folder)?;
     Ok(Loaded { policy: load_weights(&folder, Some(&tokenizer), choices)?, tokenizer, folder })
 }
 
-fn load_weights(folder: &Path, tokenizer: Option<&Tokenizer>, choices: Choices) -> Result<Policy> {
+fn load_weights(folder: &Path, tokenizer: Option<&Tokenizer>, choices: Choices<'_>) -> Result<Policy> {
     let mut config = ModelConfig::from_folder(folder)?;
     if let Some(tokenizer) = tokenizer {
         let fits = tokenizer.check_fits(usize::try_from(config.vocab_size)?);
         fits.with_context(|| folder.display().to_string())?;
         config = config.with_tokens(tokenizer.has_token());
     }
-    Policy::load(folder, config, choices.resolve()?)
+    let scales = choices.heads.map(|heads| heads.resolve(&config)).transpose().context("--scale-heads")?;
+    let mut policy = Policy::load(folder, config, choices.resolve()?)?;
+    if let Some(scales) = scales {
+        policy.network.scale_heads(&scales)?;
+    }
+    Ok(policy)
 }
 
 /// The model on the hub that `path` names, as `hub:org/name` or `hub:org/name@revision`.

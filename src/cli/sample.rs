@@ -10,6 +10,7 @@ use clap::Args;
 use rewards::{Countdown, Task};
 
 use super::policy::{self, Choices, Loaded};
+use super::scale_heads::ScaleHeads;
 use crate::data::{ChatConfig, PromptBuilder};
 use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite};
 use crate::run::Failure;
@@ -32,6 +33,10 @@ pub(super) struct Sample {
     /// Tell the template `enable_thinking = false`, as Qwen3's reads it
     #[arg(long, requires = "chat")]
     no_thinking: bool,
+    /// Multiply what attention heads write: LAYER.HEAD=FACTOR,..., 0 leaves a head out; or FILE.json:heads[:10]=0 for the ten of most
+    /// importance in a circuit
+    #[arg(long, value_name = "HEADS")]
+    scale_heads: Option<ScaleHeads>,
     /// Number of responses
     #[arg(short = 'n', long, default_value_t = 1)]
     samples: u32,
@@ -63,7 +68,8 @@ impl Sample {
 
     pub(super) fn run(self) -> Result<ExitCode> {
         self.check()?;
-        let loaded = policy::load(&self.model, Choices::default())?;
+        let choices = Choices { heads: self.scale_heads.as_ref(), ..Choices::default() };
+        let loaded = policy::load(&self.model, choices)?;
         let chat = self.chat.then(|| self.chat_config());
         let (text, tokens) = asked(&loaded, chat.as_ref(), &self.text()?).map_err(Failure::bad_input)?;
         super::warn_of_unknown(&loaded.tokenizer.unknown([text.as_str()])?);

@@ -1,6 +1,7 @@
 //! The gradient of all parameters: one flat buffer, lent out in parts that do not overlap.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use anyhow::Result;
 use tch::{Device, Kind, Tensor};
@@ -52,6 +53,11 @@ impl GradientPart<'_> {
     /// Adds `share`, of the part's shape and of any float kind.
     pub(crate) fn add(&mut self, share: &Tensor) {
         let _ = self.place.g_add_(share);
+    }
+
+    /// Sets `columns` of a matrix to zero.
+    pub(super) fn clear_columns(&mut self, columns: Range<i64>) {
+        let _ = self.place.narrow(1, columns.start, columns.end - columns.start).zero_();
     }
 
     /// Its numbers, row-major.

@@ -11,6 +11,7 @@
 //! | `gradient` | the gradient of all parameters |
 //! | `network` | masters, compute copy, forward and backward passes up to the output layer |
 //! | `policy`, `head` | the output layer over the vocabulary: hidden states to log-probabilities and back, in chunks |
+//! | `scale_heads` | heads whose writes are multiplied by a number |
 //! | `critic` | the output layer of one number per token |
 //! | `device` | where to compute, in which precision, and by what |
 //! | `arithmetic` | what a pass costs, and what the machine can do |
@@ -37,12 +38,13 @@ mod policy;
 mod preset;
 mod rope;
 pub(crate) mod save;
+mod scale_heads;
 mod settings;
 mod weights;
 
 pub(crate) use arithmetic::{Arithmetic, matmul_peak};
 pub(crate) use attention::Attention;
-pub(crate) use backend::{Backend, Tapped};
+pub(crate) use backend::{Backend, Decoder, Readers, Tapped};
 pub(crate) use config::ModelConfig;
 pub(crate) use critic::Critic;
 pub(crate) use device::{FreeMemory, Placement};
@@ -56,4 +58,5 @@ pub(crate) use layout::Layout;
 pub(crate) use layout::{Output, Slot};
 pub(crate) use network::Network;
 pub(crate) use policy::Policy;
+pub(crate) use scale_heads::HeadScales;
 pub(crate) use settings::{BackendChoice, DeviceChoice, Dtype, ModelSettings, Preset};

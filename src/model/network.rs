@@ -11,6 +11,7 @@ use super::inputs::Inputs;
 use super::kv_cache::{AttentionTap, KvCache};
 use super::layout::Layout;
 use super::rope::Rope;
+use super::scale_heads::HeadScales;
 use super::weights::Weights;
 
 /// A model with f32 master weights in one flat buffer and a copy in the compute precision.
@@ -29,6 +30,8 @@ pub(crate) struct Network {
     compute: Tensor, // [n_params] in the compute precision
     pub(super) weights: Weights,
     rope: Rope,
+    /// Heads that were scaled.
+    scales: HeadScales,
 }
 
 impl Network {
@@ -53,7 +56,8 @@ impl Network {
         let weights = Weights::new(&layout, &compute);
         let rope = Rope::new(&config, placement.kind, placement.device);
         let backend = Backend::choose(&config, placement);
-        Ok(Self { config, layout, placement, backend, master, compute, weights, rope })
+        let scales = HeadScales::default();
+        Ok(Self { config, layout, placement, backend, master, compute, weights, rope, scales })
     }
 
     /// The master weights, f32 `[n_params]`.
@@ -83,6 +87,19 @@ impl Network {
             self.master.size()
         );
         self.update(|master| master.copy_(values));
+        Ok(())
+    }
+
+    /// Multiplies what some heads write, from now on; where that is by 0, [`Network::backward`] finds no gradient that would bring
+    /// them back.
+    ///
+    /// # Errors
+    /// If the model lacks one of the heads.
+    pub(crate) fn scale_heads(&mut self, scales: &HeadScales) -> Result<()> {
+        scales.check(&self.config)?;
+        let (config, layout) = (self.config.clone(), self.layout.clone());
+        self.update(|master| scales.apply(&config, &layout, master));
+        self.scales = scales.clone();
         Ok(())
     }
 
@@ -150,7 +167,9 @@ impl Network {
         d_hidden: &Tensor,
         gradient: &mut Gradient,
     ) -> Result<()> {
-        forward.tape.pull_back(&self.decoder(), &self.layout, inputs, d_hidden, gradient)
+        forward.tape.pull_back(&self.decoder(), &self.layout, inputs, d_hidden, gradient)?;
+        self.scales.silence(&self.config, &self.layout, gradient);
+        Ok(())
     }
 
     /// A gradient buffer of zeros.

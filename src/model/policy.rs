@@ -79,6 +79,17 @@ impl Policy {
         head.without(self.without_token.as_ref()).limited(self.network.config.logit_softcap)
     }
 
+    /// Logits of the token behind `hidden` `[.., E]`, f32 `[.., V]`, by libtorch's operations, so that autograd can go back through
+    /// them. Those of rows without a token are as low as can be told in differences.
+    pub(crate) fn next_logits(&self, hidden: &Tensor) -> Tensor {
+        const LOW: f64 = -1e30;
+        let logits = self.head(1.0).logits(hidden);
+        match &self.without_token {
+            Some(rows) => logits.index_fill(-1, rows, LOW),
+            None => logits,
+        }
+    }
+
     /// Where the output projection's gradient goes: a part of `gradient`, `[V, E]`.
     pub(crate) fn head_gradient<'g>(&self, gradient: &'g mut Gradient) -> GradientPart<'g> {
         let layout = &self.network.layout;

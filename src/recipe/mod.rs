@@ -49,6 +49,7 @@ use crate::{
     audit::AuditConfig,
     batch::BatchConfig,
     checkpoint::CheckpointConfig,
+    circuit::CircuitConfig,
     credit::{ImportanceConfig, advantage::AdvantageConfig, strategy::CreditEntry},
     data::{ChatConfig, DataConfig, sampler::SamplerConfig},
     eval::EvalConfig,
@@ -161,6 +162,9 @@ pub(crate) struct Recipe {
     /// Audits on the way; without it there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditConfig>,
+    /// How circuits are found; without it by the defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<CircuitConfig>,
     /// What is written about the run.
     #[serde(default)]
     pub observe: ObserveConfig,
@@ -195,6 +199,7 @@ impl Recipe {
             eval,
             checkpoint: _,
             audit,
+            circuit,
             observe: _,
         } = self;
         let mut rules = Rules::default();
@@ -221,6 +226,7 @@ impl Recipe {
         let optional = [
             ("sft", sft.as_ref().map(SftConfig::rules)),
             ("audit", audit.as_ref().map(AuditConfig::rules)),
+            ("circuit", circuit.as_ref().map(CircuitConfig::rules)),
             ("values", values.as_ref().map(ValuesConfig::rules)),
             ("overlong", overlong.as_ref().map(|overlong| overlong.settings().rules())),
             ("critic", critic.as_ref().map(CriticConfig::rules)),

@@ -245,11 +245,12 @@ impl Eval {
     }
 
     /// `usual` with what the arguments say instead.
-    fn choices(&self, usual: Choices) -> Choices {
+    fn choices(&self, usual: Choices<'static>) -> Choices<'static> {
         Choices {
             device: self.device.unwrap_or(usual.device),
             dtype: self.dtype.unwrap_or(usual.dtype),
             backend: self.backend.unwrap_or(usual.backend),
+            heads: None,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::types::Step;
 
 /// The smallest recipe there is, for the defaults of everything that counts here. Responses may be long, so that horizons
 /// may be far.
-const BARE: &str = r#"
+pub(crate) const BARE: &str = r#"
 run = { name = "inspect", steps = 1 }
 model = { scratch = "countdown2m" }
 data = { type = "arithmetic", classes = ["d + d"], train_items = 1, eval_items = 1 }

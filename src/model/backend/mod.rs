@@ -33,6 +33,7 @@ use super::rope::Rope;
 use super::settings::BackendChoice;
 use super::weights::Weights;
 use crate::types::TokenId;
+pub(crate) use ops::Readers;
 
 /// Which engine computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

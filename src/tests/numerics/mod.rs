@@ -1,5 +1,6 @@
 //! The numbers of the core: forward pass, sampler, losses, gradients, optimiser, against PyTorch and against themselves.
 
+mod circuits;
 mod common;
 mod credit;
 mod critic;

@@ -110,17 +110,22 @@ impl Decoder<'_> {
     ) -> Tensor {
         let qkv = self.attention_inputs(layer, &x, rotation);
         let x = x + self.normed(attend(qkv).linear::<Tensor>(&layer.o, None), &layer.attention_out_norm);
+        let mlp = self.mlp(layer, &x);
+        x + mlp
+    }
 
-        let gate_up = self.norm(&x, &layer.post_norm).linear::<Tensor>(&layer.gate_up, None).chunk(2, -1);
+    /// What the MLP of a layer adds to the residual stream `x`.
+    pub(super) fn mlp(&self, layer: &LayerWeights, x: &Tensor) -> Tensor {
+        let gate_up = self.norm(x, &layer.post_norm).linear::<Tensor>(&layer.gate_up, None).chunk(2, -1);
         let gate = match self.config.activation {
             Activation::Silu => gate_up[0].silu(),
             Activation::GeluTanh => gate_up[0].gelu("tanh"),
         };
-        x + self.normed((gate * &gate_up[1]).linear::<Tensor>(&layer.down, None), &layer.mlp_out_norm)
+        self.normed((gate * &gate_up[1]).linear::<Tensor>(&layer.down, None), &layer.mlp_out_norm)
     }
 
     /// `x` through a norm, where there is one.
-    fn normed(&self, x: Tensor, weight: &Option<Tensor>) -> Tensor {
+    pub(super) fn normed(&self, x: Tensor, weight: &Option<Tensor>) -> Tensor {
         weight.as_ref().map_or_else(|| x.shallow_clone(), |weight| self.norm(&x, weight))
     }
 

@@ -1,11 +1,14 @@
 //! The engine of any device and any model: libtorch's operations, and autograd between them.
 
+mod anatomy;
 mod attention;
 mod decoder;
 mod draw;
 mod head;
 mod step;
 mod tape;
+
+pub(crate) use anatomy::Readers;
 
 use anyhow::Result;
 use tch::Tensor;

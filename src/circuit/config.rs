@@ -1,0 +1,78 @@
+//! `[circuit]`: how circuits are found.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::types::Rules;
+
+/// How circuits are found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CircuitConfig {
+    /// Steps between the corrupted and the clean embeddings over which gradients are averaged; the paper takes 100.
+    pub steps: usize,
+    /// Edges of the largest scores that are kept before the circuit is pruned.
+    pub edges: usize,
+    /// Smallest magnitude of an edge's score, in units of the loss.
+    pub threshold: f64,
+    /// What is attributed.
+    pub metric: MetricKind,
+    /// How scores of several pairs become one magnitude.
+    pub aggregate: Aggregate,
+}
+
+/// A loss at the last position, low on the clean run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MetricKind {
+    /// The divergence from the clean run's distribution over the next token.
+    #[default]
+    Kl,
+    /// The logit of the corrupted run's answer less that of the clean run's; pairs must have both.
+    LogitDiff,
+}
+
+/// How the scores of pairs become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Aggregate {
+    /// The mean of their absolute values.
+    #[default]
+    MeanAbs,
+    /// The absolute value of their mean.
+    AbsMean,
+}
+
+impl MetricKind {
+    /// Whether pairs must say what follows them.
+    #[must_use]
+    pub(crate) fn needs_answers(self) -> bool {
+        self == Self::LogitDiff
+    }
+}
+
+impl Default for CircuitConfig {
+    fn default() -> Self {
+        Self {
+            steps: 8,
+            edges: 5000,
+            threshold: 0.0,
+            metric: MetricKind::default(),
+            aggregate: Aggregate::default(),
+        }
+    }
+}
+
+impl CircuitConfig {
+    /// What its keys may be.
+    #[must_use]
+    pub(crate) fn rules(&self) -> Rules {
+        let Self { steps, edges, threshold, metric: _, aggregate: _ } = self;
+        let mut rules = Rules::default();
+        rules.positive("steps", *steps);
+        rules.positive("edges", *edges);
+        let is_magnitude = threshold.is_finite() && *threshold >= 0.0;
+        rules.expect("threshold", threshold, "at least 0", is_magnitude);
+        rules
+    }
+}

@@ -1,0 +1,185 @@
+//! The circuit of many pairs.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use tch::{Kind, Tensor};
+
+use super::CircuitConfig;
+use super::attribution::Batch;
+use super::config::Aggregate;
+use super::graph::{Edge, Graph};
+use super::pairs::Pair;
+use super::select::{Cut, heads, select};
+use crate::model::Policy;
+use crate::stats::mean;
+use crate::types::HeadId;
+
+/// How a circuit is looked for.
+pub(crate) struct Search<'a> {
+    /// Of whom.
+    pub policy: &'a Policy,
+    /// How.
+    pub config: &'a CircuitConfig,
+    /// Tokens of a pass, or one run of a pair where that has more.
+    pub max_tokens: usize,
+    /// Asked now and then; its error ends the search.
+    pub check: &'a dyn Fn() -> Result<()>,
+    /// Hears of so many more pairs that are done.
+    pub advance: &'a dyn Fn(usize),
+}
+
+/// What was found.
+pub(crate) struct Findings {
+    /// Nodes and edges.
+    pub graph: Graph,
+    /// Number of pairs.
+    pub n_pairs: usize,
+    /// Mean score of every edge: of source s into destination d at `s * n_destinations + d`.
+    pub score: Vec<f64>,
+    /// Mean absolute score of every edge.
+    pub abs: Vec<f64>,
+    /// The edges of the circuit.
+    pub circuit: Vec<Edge>,
+    /// Number of pairs whose own circuit has the head.
+    pub own: BTreeMap<HeadId, usize>,
+    /// Mean loss of the clean runs, of the corrupted ones, and of those through the circuit.
+    pub losses: [f64; 3],
+}
+
+/// What every source adds to the loss, all its edges together.
+pub(crate) struct SourceScores {
+    /// Nodes and edges.
+    pub graph: Graph,
+    /// Number of pairs.
+    pub n_pairs: usize,
+    /// Mean score of every source.
+    pub score: Vec<f64>,
+    /// Mean absolute score.
+    pub abs: Vec<f64>,
+}
+
+/// What a head does in a circuit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Importance {
+    /// Sum of the mean absolute scores of the circuit's edges that leave it.
+    pub importance: f64,
+    /// That over the sum of all heads'.
+    pub share: f64,
+    /// Share of the pairs whose own circuit has it.
+    pub frequency: f64,
+}
+
+impl Search<'_> {
+    /// The circuit of `pairs`.
+    ///
+    /// # Errors
+    /// If libtorch fails; that of `check`.
+    pub(crate) fn run(&self, pairs: &[Pair]) -> Result<Findings> {
+        let graph = Graph::of(&self.policy.network.config);
+        let size = graph.n_sources() * graph.n_destinations();
+        let (mut score, mut abs) = (vec![0.0; size], vec![0.0; size]);
+        let mut own: BTreeMap<HeadId, usize> = BTreeMap::new();
+        let mut losses = [Vec::new(), Vec::new(), Vec::new()];
+        let cut = Cut { edges: self.config.edges, threshold: self.config.threshold };
+        let batches = self.batches(pairs);
+        for pairs in &batches {
+            let batch = Batch::new(self.policy, pairs, self.config);
+            let found = batch.edges(self.config.steps, self.max_tokens, self.check)?;
+            for (p, _) in pairs.iter().enumerate() {
+                let of_pair = numbers(&found.get(p as i64))?;
+                score.iter_mut().zip(&of_pair).for_each(|(sum, score)| *sum += score);
+                let magnitudes: Vec<f64> = of_pair.iter().map(|score| score.abs()).collect();
+                abs.iter_mut().zip(&magnitudes).for_each(|(sum, score)| *sum += score);
+                for head in heads(graph, &select(graph, &magnitudes, cut)) {
+                    *own.entry(head).or_default() += 1;
+                }
+            }
+            for (all, of_batch) in losses.iter_mut().zip(&batch.losses) {
+                all.extend(numbers(of_batch)?);
+            }
+            (self.advance)(pairs.len());
+        }
+        let n = pairs.len() as f64;
+        score.iter_mut().chain(&mut abs).for_each(|sum| *sum /= n);
+        let signless: Vec<f64>;
+        let magnitudes = match self.config.aggregate {
+            Aggregate::MeanAbs => &abs,
+            Aggregate::AbsMean => {
+                signless = score.iter().map(|score| score.abs()).collect();
+                &signless
+            }
+        };
+        let circuit = select(graph, magnitudes, cut);
+        for pairs in &batches {
+            (self.check)()?;
+            losses[2].extend(numbers(&Batch::new(self.policy, pairs, self.config).through(&circuit))?);
+            (self.advance)(pairs.len());
+        }
+        let losses = losses.map(|losses| mean(&losses));
+        Ok(Findings { graph, n_pairs: pairs.len(), score, abs, circuit, own, losses })
+    }
+
+    /// The cheap scores of all sources over `pairs`: their edges are not told apart.
+    ///
+    /// # Errors
+    /// As [`Search::run`].
+    pub(crate) fn sources(&self, pairs: &[Pair]) -> Result<SourceScores> {
+        let graph = Graph::of(&self.policy.network.config);
+        let (mut score, mut abs) = (vec![0.0; graph.n_sources()], vec![0.0; graph.n_sources()]);
+        for pairs in self.batches(pairs) {
+            let batch = Batch::new(self.policy, &pairs, self.config);
+            let found = batch.sources(self.config.steps, self.max_tokens, self.check)?;
+            for (i, of_source) in numbers(&found)?.into_iter().enumerate() {
+                score[i % graph.n_sources()] += of_source;
+                abs[i % graph.n_sources()] += of_source.abs();
+            }
+            (self.advance)(pairs.len());
+        }
+        score.iter_mut().chain(&mut abs).for_each(|sum| *sum /= pairs.len() as f64);
+        Ok(SourceScores { graph, n_pairs: pairs.len(), score, abs })
+    }
+
+    /// Pairs of equal length, together as many as a pass has room for.
+    fn batches<'p>(&self, pairs: &'p [Pair]) -> Vec<Vec<&'p Pair>> {
+        let mut by_length: BTreeMap<usize, Vec<&Pair>> = BTreeMap::new();
+        for pair in pairs {
+            by_length.entry(pair.clean.len()).or_default().push(pair);
+        }
+        let n_at_once = |length: usize| (self.max_tokens / (length * self.config.steps)).max(1);
+        let of_length = |(length, pairs): (usize, Vec<&'p Pair>)| {
+            pairs.chunks(n_at_once(length)).map(<[&Pair]>::to_vec).collect::<Vec<_>>()
+        };
+        by_length.into_iter().flat_map(of_length).collect()
+    }
+}
+
+impl Findings {
+    /// What every head does in the circuit, by layer and number.
+    pub(crate) fn heads(&self) -> Vec<(HeadId, Importance)> {
+        let mut sums: BTreeMap<HeadId, f64> = BTreeMap::new();
+        for edge in &self.circuit {
+            if let Some(head) = self.graph.head(edge.from) {
+                *sums.entry(head).or_default() += self.abs[edge.from * self.graph.n_destinations() + edge.to];
+            }
+        }
+        let all: f64 = sums.values().sum();
+        let of = |head: HeadId| {
+            let importance = sums.get(&head).copied().unwrap_or_default();
+            let n_own = self.own.get(&head).copied().unwrap_or_default();
+            let share = if all > 0.0 { importance / all } else { 0.0 };
+            (head, Importance { importance, share, frequency: n_own as f64 / self.n_pairs as f64 })
+        };
+        self.graph.all_heads().map(of).collect()
+    }
+
+    /// How much of the way from the corrupted to the clean runs those through the circuit go; `None` where there is no way.
+    pub(crate) fn recovered(&self) -> Option<f64> {
+        let [clean, corrupted, circuit] = self.losses;
+        (clean != corrupted).then(|| (circuit - corrupted) / (clean - corrupted))
+    }
+}
+
+fn numbers(x: &Tensor) -> Result<Vec<f64>> {
+    Ok(Vec::try_from(x.reshape([-1]).to_kind(Kind::Double))?)
+}

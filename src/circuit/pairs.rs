@@ -1,0 +1,165 @@
+//! Pairs of prompts that differ in what is to be explained: a clean one and a corrupted one, of as many tokens.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+use crate::data::jsonl;
+use crate::text::Tokenizer;
+use crate::types::TokenId;
+
+/// What a line of a file looks like.
+const EXPECTED: &str = "{\"clean_tokens\": [...], \"corrupted_tokens\": [...]} or {\"clean\": \"...\", \"corrupted\": \"...\"}, both of \
+                        as many tokens; clean_answer and corrupted_answer beside them for logit_diff";
+
+/// A clean and a corrupted prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pair {
+    /// Where a person finds it: `pairs.jsonl:3`.
+    pub place: String,
+    /// The clean prompt.
+    pub clean: Vec<TokenId>,
+    /// The corrupted prompt, as long.
+    pub corrupted: Vec<TokenId>,
+    /// What follows the clean prompt.
+    pub clean_answer: Option<TokenId>,
+    /// What follows the corrupted prompt.
+    pub corrupted_answer: Option<TokenId>,
+}
+
+/// A line as it was given.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Line {
+    clean_tokens: Option<Vec<TokenId>>,
+    corrupted_tokens: Option<Vec<TokenId>>,
+    clean: Option<String>,
+    corrupted: Option<String>,
+    clean_answer: Option<Answer>,
+    corrupted_answer: Option<Answer>,
+    #[serde(skip)]
+    place: String,
+}
+
+/// An answer as it was given.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Id(TokenId),
+    Text(String),
+}
+
+/// What the model can read.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits<'a> {
+    /// `None` where the model has none and takes token ids alone.
+    pub tokenizer: Option<&'a Tokenizer>,
+    /// Entries of the vocabulary.
+    pub n_vocab: usize,
+    /// Positions of the model.
+    pub n_positions: usize,
+    /// Whether every pair must have answers.
+    pub answers: bool,
+}
+
+/// Every line of the file at `path`. Keys beside the known ones are passed over; where a line has both, the ids count.
+///
+/// # Errors
+/// If the file cannot be read, has no line, or a line is something else.
+pub(crate) fn lines(path: &Path) -> Result<Vec<Line>> {
+    jsonl::read(path, EXPECTED, |line: Line, place| Ok(Line { place: place.to_owned(), ..line }))
+}
+
+impl Line {
+    /// The tokens, as far as the model can read them.
+    ///
+    /// # Errors
+    /// If a side is missing or empty, the two differ in length, a token is not in the vocabulary, a text meets no tokenizer, answers
+    /// are missing that must be there, or the pair is longer than the model's positions; each names the place.
+    pub(crate) fn pair(self, limits: Limits<'_>) -> Result<Pair> {
+        let place = self.place.clone();
+        self.checked(limits).with_context(|| place)
+    }
+
+    fn checked(self, limits: Limits<'_>) -> Result<Pair> {
+        let clean = side("clean", self.clean_tokens, self.clean.as_deref(), limits)?;
+        let corrupted = side("corrupted", self.corrupted_tokens, self.corrupted.as_deref(), limits)?;
+        ensure!(
+            clean.len() == corrupted.len(),
+            "the clean prompt has {} tokens and the corrupted one {}; expected as many, since tokens are exchanged place by place",
+            clean.len(),
+            corrupted.len()
+        );
+        ensure!(
+            clean.len() <= limits.n_positions,
+            "{} tokens, and the model has {} positions",
+            clean.len(),
+            limits.n_positions
+        );
+        let answer = |name: &str, answer: Option<Answer>| -> Result<Option<TokenId>> {
+            let known =
+                answer.map(|answer| answer.token(limits).with_context(|| name.to_owned())).transpose()?;
+            ensure!(
+                known.is_some() || !limits.answers,
+                "no `{name}`; metric = \"logit_diff\" needs both answers, kl needs none"
+            );
+            Ok(known)
+        };
+        Ok(Pair {
+            clean_answer: answer("clean_answer", self.clean_answer)?,
+            corrupted_answer: answer("corrupted_answer", self.corrupted_answer)?,
+            place: self.place,
+            clean,
+            corrupted,
+        })
+    }
+}
+
+/// The tokens of one side.
+fn side(
+    name: &str,
+    ids: Option<Vec<TokenId>>,
+    text: Option<&str>,
+    limits: Limits<'_>,
+) -> Result<Vec<TokenId>> {
+    let tokens = match (ids, text) {
+        (Some(ids), _) => ids,
+        (None, Some(text)) => encoded(text, limits).with_context(|| name.to_owned())?,
+        (None, None) => bail!("neither `{name}_tokens` nor `{name}`; expected {EXPECTED}"),
+    };
+    ensure!(!tokens.is_empty(), "{name}: no tokens; expected at least one");
+    tokens.iter().try_for_each(|token| known(*token, limits)).with_context(|| format!("{name}_tokens"))?;
+    Ok(tokens)
+}
+
+fn encoded(text: &str, limits: Limits<'_>) -> Result<Vec<TokenId>> {
+    let tokenizer = limits.tokenizer.context(
+        "a text, and the model's folder has no tokenizer.json; give token ids, or put the tokenizer beside the weights",
+    )?;
+    tokenizer.encode(text)
+}
+
+fn known(token: TokenId, limits: Limits<'_>) -> Result<()> {
+    let n = limits.n_vocab;
+    ensure!(
+        (token as usize) < n,
+        "token {token} is outside of the vocabulary of {n}; expected at most {}",
+        n - 1
+    );
+    Ok(())
+}
+
+impl Answer {
+    fn token(self, limits: Limits<'_>) -> Result<TokenId> {
+        match self {
+            Self::Id(token) => known(token, limits).map(|()| token),
+            Self::Text(text) => match encoded(&text, limits)?.as_slice() {
+                [token] => Ok(*token),
+                tokens => bail!(
+                    "{text:?} is {} tokens; expected one, which is what the logits tell of",
+                    tokens.len()
+                ),
+            },
+        }
+    }
+}

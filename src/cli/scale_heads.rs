@@ -1,0 +1,96 @@
+//! `--scale-heads`: which heads' writes are multiplied by what.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Error, Result, bail, ensure};
+
+use crate::circuit::{CircuitFile, HeadSet};
+use crate::model::{HeadScales, ModelConfig};
+
+/// How heads of a file are written.
+const OF_FILE: &str =
+    "FILE.json:heads, FILE.json:heads[:10] for the ten of most importance, or FILE.json:heads[:10]=1.3";
+
+/// As it was written on the command line.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum ScaleHeads {
+    /// One by one.
+    Listed(HeadScales),
+    /// Those of a file, by importance.
+    OfFile { path: PathBuf, set: HeadSet, most: Option<usize>, factor: f64 },
+}
+
+impl FromStr for ScaleHeads {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let Some((path, rest)) = text.rsplit_once(".json:") else {
+            return Ok(Self::Listed(text.parse().with_context(|| format!("expected a list or {OF_FILE}"))?));
+        };
+        let (chosen, factor) = match rest.split_once('=') {
+            Some((chosen, factor)) => {
+                let number: f64 = factor
+                    .parse()
+                    .ok()
+                    .filter(|factor: &f64| factor.is_finite())
+                    .with_context(|| format!("got factor {factor:?}, expected a finite number"))?;
+                (chosen, number)
+            }
+            None => (rest, 0.0),
+        };
+        let (set, most) = match chosen.strip_suffix(']').and_then(|chosen| chosen.split_once("[:")) {
+            Some((set, most)) => {
+                let n = most.parse().ok().filter(|n| *n > 0);
+                (
+                    set,
+                    Some(n.with_context(|| {
+                        format!("got [:{most}], expected a number of heads such as [:10]")
+                    })?),
+                )
+            }
+            None => (chosen, None),
+        };
+        let set: HeadSet = set.parse().with_context(|| format!("expected {OF_FILE}"))?;
+        Ok(Self::OfFile { path: format!("{path}.json").into(), set, most, factor })
+    }
+}
+
+impl ScaleHeads {
+    /// What it comes to for a model of shape `config`.
+    ///
+    /// # Errors
+    /// If the file is no circuit, is of another shape of model, or has no such heads; if the model lacks a head.
+    pub(super) fn resolve(&self, config: &ModelConfig) -> Result<HeadScales> {
+        let scales = match self {
+            Self::Listed(scales) => scales.clone(),
+            Self::OfFile { path, set, most, factor } => {
+                let heads = of_file(path, *set, config)?;
+                ensure!(
+                    !heads.is_empty(),
+                    "{}: {set} has no heads, so that there is nothing to scale",
+                    path.display()
+                );
+                HeadScales::all(heads.into_iter().take(most.unwrap_or(usize::MAX)), *factor)
+            }
+        };
+        scales.check(config)?;
+        Ok(scales)
+    }
+}
+
+fn of_file(path: &Path, set: HeadSet, config: &ModelConfig) -> Result<Vec<crate::types::HeadId>> {
+    let file = CircuitFile::read(path)?;
+    let (got, expected) = ((file.layers, file.heads), (config.n_layers as usize, config.n_heads as usize));
+    if got != expected {
+        bail!(
+            "{}: the circuit of {} layers of {} heads, and the model has {} of {}; find the circuit of this model",
+            path.display(),
+            got.0,
+            got.1,
+            expected.0,
+            expected.1
+        );
+    }
+    file.ranked(set).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,162 @@
+//! Circuits against their definition: a plain decoder in double precision whose every reader has an input tensor of its own.
+
+use serde::Deserialize;
+use tch::Kind;
+
+use super::common::{everywhere, golden_json, policy_by};
+use crate::circuit::pairs::Pair;
+use crate::circuit::{CircuitConfig, CircuitFile, Findings, Search, SourceScores};
+use crate::model::{BackendChoice, Policy};
+use crate::types::TokenId;
+
+#[derive(Deserialize)]
+struct Golden {
+    pairs: Vec<GoldenPair>,
+    nodes: Vec<String>,
+    edges: Vec<(String, String)>,
+    scores: Scores,
+    sources: Scores,
+    runs: Vec<GoldenRun>,
+}
+
+#[derive(Deserialize)]
+struct GoldenPair {
+    clean_tokens: Vec<TokenId>,
+    corrupted_tokens: Vec<TokenId>,
+    clean_answer: TokenId,
+    corrupted_answer: TokenId,
+}
+
+/// By metric and pair.
+type Scores = std::collections::BTreeMap<String, Vec<Vec<f64>>>;
+
+#[derive(Deserialize)]
+struct GoldenRun {
+    edges: usize,
+    threshold: f64,
+    metric: String,
+    aggregate: String,
+    circuit: Vec<(String, String)>,
+    importance: Vec<f64>,
+    share: Vec<f64>,
+    frequency: Vec<f64>,
+    losses: [f64; 3],
+}
+
+impl Golden {
+    fn pairs(&self) -> Vec<Pair> {
+        let pair = |own: &GoldenPair| Pair {
+            place: String::new(),
+            clean: own.clean_tokens.clone(),
+            corrupted: own.corrupted_tokens.clone(),
+            clean_answer: Some(own.clean_answer),
+            corrupted_answer: Some(own.corrupted_answer),
+        };
+        self.pairs.iter().map(pair).collect()
+    }
+}
+
+fn config(steps: usize, metric: &str) -> CircuitConfig {
+    let metric = serde_json::from_value(metric.into()).unwrap();
+    CircuitConfig { steps, metric, ..CircuitConfig::default() }
+}
+
+fn search<'a>(policy: &'a Policy, config: &'a CircuitConfig, max_tokens: usize) -> Search<'a> {
+    Search { policy, config, max_tokens, check: &|| Ok(()), advance: &|_| {} }
+}
+
+fn close(found: f64, expected: f64, scale: f64) -> bool {
+    (found - expected).abs() <= 1e-4 * expected.abs() + 1e-5 * scale
+}
+
+/// Mean and mean absolute score of each edge or source.
+fn over_pairs(scores: &[Vec<f64>]) -> Vec<(f64, f64)> {
+    let n = scores.len() as f64;
+    let of = |i: usize| {
+        let all = scores.iter().map(|of_pair| of_pair[i]);
+        (all.clone().sum::<f64>() / n, all.map(f64::abs).sum::<f64>() / n)
+    };
+    (0..scores[0].len()).map(of).collect()
+}
+
+#[test]
+fn scores_are_those_of_the_definition() {
+    let golden = golden_json("circuits.json");
+    let steps = golden["steps"].as_u64().unwrap() as usize;
+    for (family, backend) in everywhere() {
+        let policy = policy_by(family, Kind::Float, backend);
+        let golden: Golden = serde_json::from_value(golden["families"][family].clone()).unwrap();
+        // All runs side by side, and some of them at a time.
+        for (metric, max_tokens) in [("kl", 1000), ("logit_diff", 1000), ("kl", 20)] {
+            let config = config(steps, metric);
+            let search = search(&policy, &config, max_tokens);
+            let found = search.run(&golden.pairs()).unwrap();
+            let file = CircuitFile::new(&found, "", &config, true);
+            let expected = over_pairs(&golden.scores[metric]);
+            let largest = expected.iter().map(|(_, abs)| *abs).fold(0.0, f64::max);
+            assert_eq!((file.nodes, file.edges.len()), (golden.nodes.clone(), expected.len()), "{family}");
+            for ((from, to), (score, abs)) in golden.edges.iter().zip(expected) {
+                let edge = file.edges.iter().find(|edge| edge.from == *from && edge.to == *to).unwrap();
+                let agrees = close(edge.score, score, largest) && close(edge.abs, abs, largest);
+                assert!(agrees, "{family}, {metric}, {max_tokens}: {edge:?}, expected {score} {abs}");
+            }
+            let found: SourceScores = search.sources(&golden.pairs()).unwrap();
+            for (node, (score, abs)) in over_pairs(&golden.sources[metric]).into_iter().enumerate() {
+                let agrees = close(found.score[node], score, largest) && close(found.abs[node], abs, largest);
+                assert!(agrees, "{family}, {metric}, {}: expected {score} {abs}", golden.nodes[node]);
+            }
+        }
+    }
+}
+
+#[test]
+fn circuits_are_those_of_the_definition() {
+    let golden = golden_json("circuits.json");
+    let steps = golden["steps"].as_u64().unwrap() as usize;
+    for (family, backend) in everywhere() {
+        let policy = policy_by(family, Kind::Float, backend);
+        let golden: Golden = serde_json::from_value(golden["families"][family].clone()).unwrap();
+        for run in &golden.runs {
+            let config = CircuitConfig {
+                edges: run.edges,
+                threshold: run.threshold,
+                aggregate: serde_json::from_value(run.aggregate.as_str().into()).unwrap(),
+                ..config(steps, &run.metric)
+            };
+            let found: Findings = search(&policy, &config, 1000).run(&golden.pairs()).unwrap();
+            let graph = found.graph;
+            let names =
+                found.circuit.iter().map(|edge| (graph.node_name(edge.from), graph.reader_name(edge.to)));
+            let circuit: Vec<_> = names.collect();
+            let what = format!("{family}, {} edges, {}, {}", run.edges, run.metric, run.aggregate);
+            assert_eq!(circuit, run.circuit, "{what}");
+            for (i, (_, part)) in found.heads().into_iter().enumerate() {
+                let agrees =
+                    close(part.importance, run.importance[i], 1.0) && close(part.share, run.share[i], 1.0);
+                assert!(agrees && (part.frequency - run.frequency[i]).abs() < 1e-12, "{what}: {part:?}");
+            }
+            for (found, expected) in found.losses.into_iter().zip(run.losses) {
+                assert!(close(found, expected, 1.0), "{what}: {found}, expected {expected}");
+            }
+        }
+    }
+}
+
+/// Edges that leave the embeddings add up to all that the corruption costs as steps grow, with an error of about 1 / m; and the whole
+/// graph is the clean run.
+#[test]
+fn scores_are_complete() {
+    let golden = golden_json("circuits.json");
+    let policy = policy_by("qwen3", Kind::Float, BackendChoice::Ops);
+    let golden: Golden = serde_json::from_value(golden["families"]["qwen3"].clone()).unwrap();
+    let error = |steps: usize| {
+        let config = CircuitConfig { edges: usize::MAX, ..config(steps, "logit_diff") };
+        let found = search(&policy, &config, 4000).run(&golden.pairs()).unwrap();
+        let [clean, corrupted, whole] = found.losses;
+        assert!((whole - clean).abs() < 1e-5, "{whole} {clean}");
+        let from_embed: f64 = found.score[..found.graph.n_destinations()].iter().sum();
+        (from_embed - (clean - corrupted)).abs()
+    };
+    let (few, many) = (error(10), error(100));
+    assert!(many < few / 5.0, "{few} {many}");
+}
