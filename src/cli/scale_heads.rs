@@ -57,6 +57,18 @@ impl FromStr for ScaleHeads {
 }
 
 impl ScaleHeads {
+    /// What a model that it is done to is called beside its own name.
+    pub(super) fn label(&self) -> String {
+        match self {
+            Self::Listed(scales) => scales.to_string().replace('=', "x").replace(',', "+"),
+            Self::OfFile { set, most, factor, .. } => {
+                let most = most.map_or_else(String::new, |most| most.to_string());
+                let factor = if *factor == 0.0 { String::new() } else { format!("x{factor}") };
+                format!("{set}{most}{factor}")
+            }
+        }
+    }
+
     /// What it comes to for a model of shape `config`.
     ///
     /// # Errors

@@ -107,6 +107,55 @@ impl<'a> Versus<'a> {
         self.all[self.baseline].sets.iter().map(|(report, _)| (report.set.as_str(), report.n))
     }
 
+    /// How far policy `own` is from the mean of policies `others`, problem by problem, as the mean over sets.
+    fn to_mean_of(&self, share: &Share, own: usize, others: &[usize]) -> Option<Estimate> {
+        let of_set = |(set, problems): (usize, &Vec<Problem>)| {
+            let mean = |i: usize| {
+                let all = others.iter().map(|other| (share.of)(&self.problems[*other][set][i]));
+                all.sum::<f64>() / others.len() as f64
+            };
+            let pairs = problems.iter().enumerate().map(|(i, problem)| ((share.of)(problem), mean(i)));
+            difference(&pairs.collect::<Vec<_>>(), share.responses * rows_each(problems))
+        };
+        let of_sets: Vec<Estimate> = self.problems[own].iter().enumerate().map(of_set).collect();
+        if others.is_empty() { None } else { average(&of_sets) }
+    }
+
+    /// For each share a row for each of some policies: its own, to another, and to the mean of its controls, if it has any, as means
+    /// over sets. Each is `(own, other, controls)` by places.
+    #[must_use]
+    pub(crate) fn beside_controls(&self, rows: &[(usize, usize, &[usize])]) -> Vec<(String, Table)> {
+        let cell = |estimate: Option<Estimate>, show: fn(&Estimate) -> String| {
+            estimate.as_ref().map_or_else(String::new, show)
+        };
+        let table = |share: &Share| {
+            let value = |i: usize| cell(average(&self.values(share, i)), percent);
+            let row = |(own, other, controls): &(usize, usize, &[usize])| {
+                let of_controls: Vec<Estimate> =
+                    controls.iter().filter_map(|i| average(&self.values(share, *i))).collect();
+                vec![
+                    self.all[*own].name.clone(),
+                    value(*own),
+                    value(*other),
+                    cell(self.to_mean_of(share, *own, &[*other]), signed),
+                    cell(average(&of_controls), |estimate| format!("{:.1}", 100.0 * estimate.mean)),
+                    cell(self.to_mean_of(share, *own, controls), signed),
+                ]
+            };
+            let header = [
+                &format!("{} (in %)", share.name),
+                "scaled",
+                "unscaled",
+                "difference",
+                "random heads",
+                "difference to these",
+            ];
+            let header = header.map(str::to_owned).to_vec();
+            (share.name.clone(), Table { header, rows: rows.iter().map(row).collect() })
+        };
+        self.shares().iter().map(table).collect()
+    }
+
     /// One table for each share: a row for each set, and one for their mean where there are several.
     #[must_use]
     pub(crate) fn tables(&self) -> Vec<(String, Table)> {

@@ -14,7 +14,7 @@ use crate::eval::{
 };
 use crate::files::Fingerprint;
 use crate::interrupt::{Interrupt, OrStopped, StopSignal};
-use crate::model::{Backend, BackendChoice, ModelConfig, Placement, Policy, load};
+use crate::model::{Backend, BackendChoice, HeadScales, ModelConfig, Placement, Policy, load};
 use crate::observe::Console;
 use crate::rollout::DecodeEngine;
 use crate::score::Judge;
@@ -35,6 +35,7 @@ pub(crate) struct Subject {
     /// What is known of it.
     pub results: Results,
     config: ModelConfig,
+    heads: HeadScales,
     tokenizer: Arc<Tokenizer>,
     sets: Vec<(Evaluator, Kept)>,
     kept_in: Option<ResultsFolder>,
@@ -42,12 +43,18 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// The model in `folder`, called `name`, with all that keeps it from being measured as `plan` says found; its weights are
+    /// The model in `folder`, called `name`, some of whose heads are scaled, with all that keeps it from being measured as `plan` says found; its weights are
     /// not loaded. What is kept of it lies in `out`.
     ///
     /// # Errors
     /// If it cannot be measured; [`Refused`](crate::eval::Refused) if what is kept is of another evaluation.
-    pub(crate) fn new(name: &str, folder: PathBuf, plan: &Plan, out: Option<&Path>) -> Result<Self> {
+    pub(crate) fn new(
+        name: &str,
+        folder: PathBuf,
+        heads: HeadScales,
+        plan: &Plan,
+        out: Option<&Path>,
+    ) -> Result<Self> {
         let shown = folder.display().to_string();
         let config = ModelConfig::from_folder(&folder)?;
         load::check(&folder, &config)?;
@@ -66,7 +73,10 @@ impl Subject {
             None => shown.clone(),
         })?;
         let evaluators = evaluators(plan, &builder, &tokenizer, &config).with_context(|| shown.clone())?;
-        let settings = settings(plan, placement, chat.as_ref());
+        let mut settings = settings(plan, placement, chat.as_ref());
+        if heads != HeadScales::default() {
+            settings["scale_heads"] = json!(heads);
+        }
         let wanted: Map<String, Value> = [
             ("model".to_owned(), json!({ "files": Fingerprint::of_model(&folder)? })),
             ("settings".to_owned(), settings),
@@ -97,6 +107,7 @@ impl Subject {
             backend,
             results,
             config,
+            heads,
             tokenizer,
             sets,
             kept_in,
@@ -134,7 +145,8 @@ impl Subject {
     ) -> Result<()> {
         let loading = interrupt.map(Interrupt::immediate).transpose()?;
         let phase = console.step_phase("load model", 0);
-        let policy = Policy::load(&self.folder, self.config.clone(), self.placement)?;
+        let mut policy = Policy::load(&self.folder, self.config.clone(), self.placement)?;
+        policy.network.scale_heads(&self.heads)?;
         phase.finish();
         drop(loading);
         self.results.add_environment(serde_json::to_value(Environment::here(self.placement, self.backend))?);

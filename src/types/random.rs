@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
     Audit,
     /// Signs of an audit's random directions.
     Probe,
+    /// Heads that a control scales.
+    Heads,
 }
 
 /// Which response draws are about.

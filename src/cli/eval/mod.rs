@@ -1,5 +1,6 @@
 //! `rlcredit eval MODEL... --set NAME=FILE`: accuracy on held-out problems, of one model or of several side by side.
 
+mod interventions;
 mod name;
 mod plan;
 mod sets;
@@ -13,9 +14,11 @@ use clap::{Args, ValueEnum};
 use rewards::RewardConfig;
 use serde_json::{Value, json};
 
+use self::interventions::{Arm, Intervention, arms};
 use self::name::named;
 use self::plan::plan;
 use super::policy::Choices;
+use super::scale_heads::ScaleHeads;
 use super::{grade, policy};
 use crate::eval::{Measured, Refused, Versus, of_reports};
 use crate::exam::{Plan, Subject};
@@ -26,6 +29,7 @@ use crate::recipe::{Problems, Recipe};
 use crate::rollout::{SamplingConfig, TEMPERATURES};
 use crate::run::Failure;
 use crate::run_folder::RunFolder;
+use crate::types::RunRandom;
 
 #[derive(Args)]
 pub(super) struct Eval {
@@ -96,6 +100,14 @@ pub(super) struct Eval {
     /// What computes, ops: libtorch's operations on a CPU too; without it the recipe's, or auto
     #[arg(long, value_enum)]
     backend: Option<BackendChoice>,
+    /// Measure each model also with what some attention heads write multiplied: LAYER.HEAD=FACTOR,..., 0 leaves a head out;
+    /// FILE.json:heads[:10]=0 the ten of most importance in a circuit, FILE.json:emergent[:10] those that its base lacks. Give it once
+    /// for each way
+    #[arg(long, value_name = "HEADS")]
+    scale_heads: Vec<ScaleHeads>,
+    /// And with as many random other heads of the same layers, drawn so many times
+    #[arg(long, value_name = "DRAWS", requires = "scale_heads", default_value_t = 0)]
+    random_heads: usize,
     /// Keep every response and the results in this folder; the same command again goes on where it was interrupted
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -126,8 +138,9 @@ impl Eval {
         let plan = plan.map_err(bad_input)?;
         check_numbers(&plan)?;
         let out = self.out.as_deref();
-        let subjects =
-            models.iter().map(|(name, path)| Subject::new(name, policy::model_folder(path)?, &plan, out));
+        let (arms, interventions) = self.arms(&models, plan.seed).map_err(bad_input)?;
+        let baseline = arms.iter().position(|arm| arm.name == models[baseline].0).unwrap_or_default();
+        let subjects = arms.into_iter().map(|arm| Subject::new(&arm.name, arm.folder, arm.heads, &plan, out));
         let mut subjects = subjects.collect::<Result<Vec<_>>>().map_err(bad_input)?;
 
         let console = Console::new();
@@ -156,7 +169,12 @@ impl Eval {
             })
             .map(|()| ExitCode::SUCCESS);
         }
-        for (_, table) in versus.iter().flat_map(Versus::tables) {
+        let rows: Vec<(usize, usize, &[usize])> =
+            interventions.iter().map(|way| (way.own, way.base, way.controls.as_slice())).collect();
+        for (_, table) in versus.iter().flat_map(|versus| match rows.as_slice() {
+            [] => versus.tables(),
+            rows => versus.beside_controls(rows),
+        }) {
             super::say(format_args!("{}\n", table.markdown()))?;
         }
         if let Some(out) = out {
@@ -182,6 +200,18 @@ impl Eval {
             let name = given.unwrap_or_default();
             format!("{name}: goes with --set; a recipe says itself how its problems are put and judged")
         })
+    }
+
+    /// All that is measured: each model as it is and with its heads scaled.
+    fn arms(&self, models: &[(String, PathBuf)], seed: u64) -> Result<(Vec<Arm>, Vec<Intervention>)> {
+        let (mut all, mut interventions) = (Vec::new(), Vec::new());
+        for (name, path) in models {
+            let folder = policy::model_folder(path)?;
+            let random = RunRandom::new(seed);
+            let ways = arms(name, &folder, &self.scale_heads, self.random_heads, random, &mut all)?;
+            interventions.extend(ways);
+        }
+        Ok((all, interventions))
     }
 
     /// The place of the model that the others are compared with; names must tell models apart.
