@@ -131,7 +131,7 @@ impl RunFolder {
         Self { root: root.to_owned() }
     }
 
-    /// The run that `path` is, or among whose checkpoints it lies: a checkpoint, or the model folder in it.
+    /// The run that `path` is, or among whose checkpoints or models it lies: one of these, or the model folder in it.
     #[must_use]
     pub(crate) fn around(path: &Path) -> Option<Self> {
         // As it was written first, so that the run is called as the person called it.
@@ -139,7 +139,7 @@ impl RunFolder {
         [Some(path), whole.as_deref()].into_iter().flatten().find_map(|path| {
             let is_within = |root: &&Path| {
                 let rest = path.strip_prefix(root).unwrap_or(path);
-                rest.as_os_str().is_empty() || rest.starts_with("checkpoints")
+                rest.as_os_str().is_empty() || rest.starts_with("checkpoints") || rest.starts_with("models")
             };
             path.ancestors().filter(is_within).map(Self::at).find(|run| run.resolved().is_file())
         })
@@ -317,6 +317,18 @@ impl RunFolder {
     #[must_use]
     pub(crate) fn checkpoints(&self) -> PathBuf {
         self.root.join("checkpoints")
+    }
+
+    /// What was measured of the heads on the way.
+    #[must_use]
+    pub(crate) fn circuit(&self) -> PathBuf {
+        self.root.join("circuit.jsonl")
+    }
+
+    /// Models that are kept for good, weights alone, for [`crate::checkpoint::Store`].
+    #[must_use]
+    pub(crate) fn models(&self) -> PathBuf {
+        self.root.join("models")
     }
 
     /// The checkpoint after `step`, where it is kept.

@@ -12,4 +12,4 @@ pub(crate) use moments::{load_moments, save_moments};
 pub(crate) use state::{
     CriticState, Milestone, Progress, TrainState, head_groups, is_unfinished, load_weights,
 };
-pub(crate) use store::{CheckpointConfig, Latest, Store, restore_replaced, write_sealed};
+pub(crate) use store::{CheckpointConfig, Latest, Store, complete, restore_replaced, write_sealed};

@@ -35,11 +35,14 @@ pub(crate) struct CheckpointConfig {
     pub every: u64,
     /// Number of newest checkpoints kept; 0 keeps all.
     pub keep: usize,
+    /// Steps from one model that is kept for good to the next, weights alone and the policy before the first step among them; 0 keeps
+    /// none.
+    pub keep_model_every: u64,
 }
 
 impl Default for CheckpointConfig {
     fn default() -> Self {
-        Self { every: 50, keep: 2 }
+        Self { every: 50, keep: 2, keep_model_every: 0 }
     }
 }
 
@@ -224,7 +227,7 @@ pub(crate) fn restore_replaced(folder: &Path) -> Result<()> {
 }
 
 /// Complete checkpoints in `folder` with their steps, in no order.
-fn complete(folder: &Path) -> Result<Vec<(Step, PathBuf)>> {
+pub(crate) fn complete(folder: &Path) -> Result<Vec<(Step, PathBuf)>> {
     let entries = list(folder)?.into_iter().filter_map(|entry| {
         let step = step_of(&entry.file_name().to_string_lossy())?;
         manifest::is_sealed(&entry.path()).then(|| (step, entry.path()))

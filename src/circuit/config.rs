@@ -1,5 +1,7 @@
 //! `[circuit]`: how circuits are found.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,12 @@ pub(crate) struct CircuitConfig {
     pub metric: MetricKind,
     /// How scores of several pairs become one magnitude.
     pub aggregate: Aggregate,
+    /// Steps from one measurement of all heads' cheap scores to the next while the run trains; 0: none.
+    pub every: u64,
+    /// What pairs are made of, "countdown": held-out problems, a number of the prompt exchanged for another; or a file of pairs.
+    pub pairs: PathBuf,
+    /// How many pairs are made of problems.
+    pub n_pairs: usize,
 }
 
 /// A loss at the last position, low on the clean run.
@@ -59,6 +67,9 @@ impl Default for CircuitConfig {
             threshold: 0.0,
             metric: MetricKind::default(),
             aggregate: Aggregate::default(),
+            every: 0,
+            pairs: "countdown".into(),
+            n_pairs: 16,
         }
     }
 }
@@ -67,10 +78,11 @@ impl CircuitConfig {
     /// What its keys may be.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
-        let Self { steps, edges, threshold, metric: _, aggregate: _ } = self;
+        let Self { steps, edges, threshold, metric: _, aggregate: _, every: _, pairs: _, n_pairs } = self;
         let mut rules = Rules::default();
         rules.positive("steps", *steps);
         rules.positive("edges", *edges);
+        rules.positive("n_pairs", *n_pairs);
         let is_magnitude = threshold.is_finite() && *threshold >= 0.0;
         rules.expect("threshold", threshold, "at least 0", is_magnitude);
         rules

@@ -7,6 +7,7 @@ use anyhow::{Context, Error, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
+use super::config::{Aggregate, MetricKind};
 use super::findings::Importance;
 use super::graph::Edge;
 use super::{CircuitConfig, Findings, SourceScores};
@@ -24,7 +25,7 @@ pub(crate) struct CircuitFile {
     /// Number of pairs.
     pub pairs: usize,
     /// How it was found.
-    pub settings: CircuitConfig,
+    pub settings: Settings,
     /// Layers of the model.
     pub layers: usize,
     /// Query heads of a layer.
@@ -71,6 +72,28 @@ pub(crate) enum HeadSet {
 
 fn unknown_set(name: &str) -> Error {
     anyhow!("{name:?} is no set of heads; expected one of {}", HeadSet::VARIANTS.join(", "))
+}
+
+/// What of [`CircuitConfig`] shapes a circuit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    /// As [`CircuitConfig::steps`].
+    pub steps: usize,
+    /// As [`CircuitConfig::edges`].
+    pub edges: usize,
+    /// As [`CircuitConfig::threshold`].
+    pub threshold: f64,
+    /// As [`CircuitConfig::metric`].
+    pub metric: MetricKind,
+    /// As [`CircuitConfig::aggregate`].
+    pub aggregate: Aggregate,
+}
+
+impl From<&CircuitConfig> for Settings {
+    fn from(config: &CircuitConfig) -> Self {
+        let CircuitConfig { steps, edges, threshold, metric, aggregate, .. } = *config;
+        Self { steps, edges, threshold, metric, aggregate }
+    }
 }
 
 /// An edge by names.
@@ -122,7 +145,7 @@ pub(crate) struct SourceFile {
     /// Number of pairs.
     pub pairs: usize,
     /// How they were found.
-    pub settings: CircuitConfig,
+    pub settings: Settings,
     /// Layers of the model.
     pub layers: usize,
     /// Query heads of a layer.
@@ -153,7 +176,7 @@ impl SourceFile {
         Self {
             model: model.to_owned(),
             pairs: found.n_pairs,
-            settings: settings.clone(),
+            settings: settings.into(),
             layers: found.graph.layers,
             heads: found.graph.heads,
             sources: (0..found.graph.n_sources()).map(source).collect(),
@@ -184,7 +207,7 @@ impl CircuitFile {
         Self {
             model: model.to_owned(),
             pairs: found.n_pairs,
-            settings: settings.clone(),
+            settings: settings.into(),
             layers: graph.layers,
             heads: graph.heads,
             nodes: (0..=graph.n_sources()).map(|node| graph.node_name(node)).collect(),

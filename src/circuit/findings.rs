@@ -1,6 +1,7 @@
 //! The circuit of many pairs.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use tch::{Kind, Tensor};
@@ -45,6 +46,8 @@ pub(crate) struct Findings {
     pub own: BTreeMap<HeadId, usize>,
     /// Mean loss of the clean runs, of the corrupted ones, and of those through the circuit.
     pub losses: [f64; 3],
+    /// What the scores took, and the runs through the circuit.
+    pub took: [Duration; 2],
 }
 
 /// What every source adds to the loss, all its edges together.
@@ -76,6 +79,7 @@ impl Search<'_> {
     /// # Errors
     /// If libtorch fails; that of `check`.
     pub(crate) fn run(&self, pairs: &[Pair]) -> Result<Findings> {
+        let start = Instant::now();
         let graph = Graph::of(&self.policy.network.config);
         let size = graph.n_sources() * graph.n_destinations();
         let (mut score, mut abs) = (vec![0.0; size], vec![0.0; size]);
@@ -111,13 +115,15 @@ impl Search<'_> {
             }
         };
         let circuit = select(graph, magnitudes, cut);
+        let scored = start.elapsed();
         for pairs in &batches {
             (self.check)()?;
             losses[2].extend(numbers(&Batch::new(self.policy, pairs, self.config).through(&circuit))?);
             (self.advance)(pairs.len());
         }
         let losses = losses.map(|losses| mean(&losses));
-        Ok(Findings { graph, n_pairs: pairs.len(), score, abs, circuit, own, losses })
+        let took = [scored, start.elapsed() - scored];
+        Ok(Findings { graph, n_pairs: pairs.len(), score, abs, circuit, own, losses, took })
     }
 
     /// The cheap scores of all sources over `pairs`: their edges are not told apart.

@@ -12,6 +12,7 @@
 
 mod attribution;
 mod config;
+mod emergence;
 mod faithfulness;
 mod file;
 mod findings;
@@ -20,13 +21,16 @@ mod loss;
 pub(crate) mod pairs;
 mod pass;
 mod select;
+mod watch;
 
 use tch::{Device, Tensor};
 
 pub(crate) use config::CircuitConfig;
+pub(crate) use emergence::Emergence;
 pub(crate) use file::{CircuitFile, HeadSet, SourceFile};
 pub(crate) use findings::{Findings, Importance, Search, SourceScores};
 pub(crate) use graph::Graph;
+pub(crate) use watch::Measured;
 
 use crate::model::ModelConfig;
 use crate::types::TokenId;

@@ -1,22 +1,22 @@
-//! `rlcredit circuit MODEL --pairs FILE`: which heads and edges carry an answer.
+//! `rlcredit circuit MODEL --pairs FILE`: which heads and edges carry an answer; `--checkpoints`: how they emerge while a run trains.
+
+mod emergence;
+mod subject;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 
-use super::policy::{self, Choices};
-use super::{require, say};
-use crate::circuit::{
-    CircuitConfig, CircuitFile, Findings, Graph, Importance, Search, SourceFile, SourceScores, pairs,
-};
-use crate::files::{require_writable, write_named};
+use self::subject::Looking;
+use super::{policy, require, say};
+use crate::circuit::{CircuitConfig, CircuitFile, Findings, Importance, SourceFile, SourceScores};
+use crate::files::{peak_rss_gb, require_writable, write_named};
 use crate::interrupt::{Interrupt, OrStopped};
-use crate::model::{BackendChoice, DeviceChoice, Dtype};
+use crate::model::{DeviceChoice, Dtype};
 use crate::observe::Console;
-use crate::recipe::Recipe;
 use crate::run::Failure;
 use crate::table::Table;
 use crate::types::HeadId;
@@ -30,15 +30,29 @@ pub(super) struct Circuit {
     model: PathBuf,
     /// Prompts of as many tokens, one pair in each line: {"clean": "...", "corrupted": "..."} or {"clean_tokens": [...],
     /// "corrupted_tokens": [...]}; for circuit.metric="logit_diff" also "clean_answer" and "corrupted_answer", token ids or texts of
-    /// one token
-    #[arg(long, value_name = "FILE")]
-    pairs: PathBuf,
+    /// one token. Or countdown: made of the recipe's held-out problems, a number of the prompt exchanged for another
+    #[arg(long, value_name = "FILE or KIND")]
+    pairs: Option<PathBuf>,
+    /// Recipe whose problems pairs are made of, for a model that is of no run
+    #[arg(long)]
+    recipe: Option<PathBuf>,
+    /// Another model: which heads are in one circuit and not in the other. With --checkpoints the policy before the first step without
+    /// it
+    #[arg(long, value_name = "MODEL")]
+    base: Option<PathBuf>,
+    /// Find the circuits of all models that a run has kept, or of those behind some steps: all, or 20,40,60
+    #[arg(long, value_name = "all or STEPS", conflicts_with_all = ["json", "cheap", "all_edges"])]
+    checkpoints: Option<String>,
+    /// Folder of what --checkpoints finds; the same command again goes on where it was interrupted. Without it circuits, within the
+    /// run
+    #[arg(long, value_name = "DIR", requires = "checkpoints")]
+    out: Option<PathBuf>,
     /// Where the circuit is written
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Score whole heads and MLPs alone, which takes a fraction of the time: each source gets the sum over its edges, and there is no
     /// circuit
-    #[arg(long, conflicts_with = "all_edges")]
+    #[arg(long, conflicts_with_all = ["all_edges", "base"])]
     cheap: bool,
     /// Write every edge of the model, not the circuit's alone
     #[arg(long, requires = "json")]
@@ -66,76 +80,83 @@ enum Found {
 impl Circuit {
     pub(super) fn run(self) -> Result<ExitCode> {
         require(self.max_tokens > 0, || "--max-tokens: got 0, expected at least 1".to_owned())?;
-        let config =
-            Recipe::parse("the defaults", super::inspect::BARE, &self.overrides)?.circuit.unwrap_or_default();
-        let lines = pairs::lines(&self.pairs).map_err(Failure::bad_input)?;
         policy::require_folder(&self.model).map_err(Failure::bad_input)?;
         if let Some(file) = &self.json {
             require_writable(file, &self.inputs()).map_err(Failure::bad_input)?;
         }
-        let choices =
-            Choices { device: self.device, dtype: self.dtype, backend: BackendChoice::Ops, heads: None };
-        let (policy, tokenizer, _) = policy::load_for_tokens(&self.model, choices)?;
-        let shape = &policy.network.config;
-        let limits = pairs::Limits {
-            tokenizer: tokenizer.as_ref(),
-            n_vocab: usize::try_from(shape.vocab_size)?,
-            n_positions: usize::try_from(shape.max_position_embeddings)?,
-            answers: config.metric.needs_answers(),
-        };
-        let pairs = lines.into_iter().map(|line| line.pair(limits)).collect::<Result<Vec<_>>>();
-        let pairs = pairs.map_err(Failure::bad_input)?;
-
-        let console = Console::new();
         let interrupt = Interrupt::install(|_, _| {})?;
-        let graph = Graph::of(shape);
-        console.note(format_args!(
-            "circuit of {}: {} layers of {} heads, {} edges; {} pairs",
-            self.model.display(),
-            graph.layers,
-            graph.heads,
-            graph.n_edges(),
-            pairs.len()
-        ));
-        let n_rounds = if self.cheap { 1 } else { 2 };
-        let phase = console.phase("circuit", n_rounds * pairs.len() as u64);
-        let search = Search {
-            policy: &policy,
-            config: &config,
-            max_tokens: self.max_tokens,
-            check: &|| interrupt.check(),
-            advance: &|n| phase.advance(n as u64, ""),
+        let looking = Looking::new(&self, &interrupt)?;
+        let found = match &self.checkpoints {
+            Some(steps) => self.emerge(&looking, steps),
+            None => self.find(&looking),
         };
+        match found.or_stopped()? {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(signal) => Ok(ExitCode::from(signal.exit_code())),
+        }
+    }
+
+    /// The circuit of one model, beside that of a base where there is one.
+    fn find(&self, looking: &Looking<'_>) -> Result<()> {
         let found = match self.cheap {
-            true => search.sources(&pairs).map(Found::Sources),
-            false => search.run(&pairs).map(Found::Circuit),
+            true => Found::Sources(looking.sources(&self.model)?),
+            false => Found::Circuit(looking.circuit(&self.model)?),
         };
-        let found = match found.or_stopped()? {
-            Ok(found) => found,
-            Err(signal) => return Ok(ExitCode::from(signal.exit_code())),
-        };
-        phase.finish();
+        let base = self.base.as_ref().map(|base| {
+            let found = looking.circuit(base)?;
+            anyhow::Ok(CircuitFile::new(&found, &base.display().to_string(), &looking.config, false))
+        });
+        let base = base.transpose()?;
         if let Some(path) = &self.json {
-            self.write(path, &found, &config)?;
+            self.write(path, &found, base.as_ref(), &looking.config)?;
         }
         match &found {
-            Found::Circuit(found) => Self::print(found)?,
-            Found::Sources(found) => Self::print_sources(found)?,
+            Found::Circuit(found) => {
+                let [scores, runs] = found.took.map(|took| took.as_secs_f64());
+                let peak = peak_rss_gb();
+                Console::new().note(format_args!(
+                    "scores took {scores:.2} s, the runs through the circuit {runs:.2} s; {peak:.2} GB of memory at most"
+                ));
+                Self::print(found)?;
+                base.map_or(Ok(()), |base| self.print_versus(found, &base, &looking.config))
+            }
+            Found::Sources(found) => Self::print_sources(found),
         }
-        Ok(ExitCode::SUCCESS)
     }
 
     fn inputs(&self) -> Vec<PathBuf> {
-        vec![self.pairs.clone(), self.model.clone()]
+        self.pairs.iter().chain([&self.model]).cloned().collect()
     }
 
-    fn write(&self, path: &Path, found: &Found, config: &CircuitConfig) -> Result<()> {
+    fn write(
+        &self,
+        path: &Path,
+        found: &Found,
+        base: Option<&CircuitFile>,
+        config: &CircuitConfig,
+    ) -> Result<()> {
         let model = self.model.display().to_string();
         let file = match found {
-            Found::Circuit(found) => json!(CircuitFile::new(found, &model, config, self.all_edges)),
+            Found::Circuit(found) => {
+                let own = CircuitFile::new(found, &model, config, self.all_edges);
+                json!(base.map_or(Ok(own.clone()), |base| own.beside(base))?)
+            }
             Found::Sources(found) => json!(SourceFile::new(found, &model, config)),
         };
         write_named(path, &self.inputs(), |w| Ok(serde_json::to_writer(w, &file)?))
+    }
+
+    fn print_versus(&self, found: &Findings, base: &CircuitFile, config: &CircuitConfig) -> Result<()> {
+        let own = CircuitFile::new(found, &self.model.display().to_string(), config, false).beside(base)?;
+        let versus = own.base.context("a circuit beside another")?;
+        for (name, heads) in
+            [("emergent", &versus.emergent), ("retained", &versus.retained), ("lost", &versus.lost)]
+        {
+            let listed: Vec<String> =
+                heads.iter().map(|HeadId { layer, head }| format!("{layer}.{head}")).collect();
+            say(format_args!("{name:9} {:3}  {}", heads.len(), listed.join(" ")))?;
+        }
+        Ok(())
     }
 
     fn print_sources(found: &SourceScores) -> Result<()> {

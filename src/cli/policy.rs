@@ -51,6 +51,15 @@ impl Choices<'_> {
     }
 }
 
+/// The same weights, computed with in single precision.
+///
+/// # Errors
+/// As [`Policy::new`].
+pub(super) fn in_single_precision(policy: &Policy) -> Result<Policy> {
+    let placement = Placement { kind: tch::Kind::Float, ..policy.network.placement };
+    Policy::new(policy.network.config.clone(), policy.network.master().shallow_clone(), placement)
+}
+
 /// Loads the policy behind `path`: a folder with config.json, a checkpoint, a run, whose newest checkpoint counts, or
 /// `hub:org/name[@revision]`.
 pub(super) fn load(path: &Path, choices: Choices<'_>) -> Result<Loaded> {

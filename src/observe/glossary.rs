@@ -170,6 +170,27 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry("audit/<arm>/high", "", "Upper end of its 95 % interval."),
     entry("audit/ceiling", "", "The same of the best credit by position, step, entropy, WAAD and FAI."),
     entry(
+        "circuit/heads",
+        "",
+        "Heads that carry the answer: the fewest that hold four fifths of all heads' absolute cheap scores.",
+    ),
+    entry(
+        "circuit/emergent",
+        "",
+        "Those among them that did not in the first measurement, before the first step.",
+    ),
+    entry("circuit/lost", "", "Heads that did in the first measurement and do not now."),
+    entry(
+        "circuit/turnover",
+        SHARE,
+        "Heads that came or went since the measurement before, of all that either has.",
+    ),
+    entry(
+        "circuit/share_top10",
+        SHARE,
+        "What the ten strongest heads hold of all heads' absolute cheap scores.",
+    ),
+    entry(
         "mismatch/logprob_abs_mean",
         "nats",
         "Mean distance between the sampler's and the learner's log-probs; left out where the ratio starts from the sampler's.",

@@ -103,6 +103,9 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
             let reports = found.into_iter().map(|found| found.report);
             evaluations.extend(reports.map(|report| Milestone { moment: moment.to_owned(), report }));
             writer.keep_reference(&setup, &policy)?;
+            if setup.recipe.checkpoint.keep_model_every != 0 {
+                writer.keep_model(&setup, &policy, 0)?;
+            }
             let reference = writer.load_reference(&setup)?;
             Run::begin(&setup, policy, reference, evaluations, writer, console)?
         }
@@ -124,6 +127,7 @@ impl<'s> Run<'s> {
         let critic =
             setup.recipe.critic.map(|config| CriticTrainer::new(config, setup.recipe.batch, &policy));
         let (critic, source) = (critic.transpose()?, setup.rollout_source()?);
+        let circuit = writer.circuit(setup)?;
         let trainer = Trainer::new(setup.step_config(), policy, reference, critic, source, setup.credit());
         Ok(Self {
             trainer,
@@ -138,6 +142,7 @@ impl<'s> Run<'s> {
             wall_before: 0.0,
             checkpoint_s: None,
             peak: matmul_peak(setup.backend(), setup.placement)?,
+            circuit,
         })
     }
 

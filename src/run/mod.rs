@@ -6,6 +6,7 @@
 
 mod assembly;
 mod audit;
+mod circuit;
 mod clock;
 mod failure;
 mod guards;
@@ -22,6 +23,8 @@ use anyhow::Result;
 
 pub(crate) use assembly::{Request, train};
 pub(crate) use audit::Audit;
+use circuit::CircuitWatch;
+pub(crate) use circuit::pairs_of;
 pub(crate) use clock::keep_time;
 pub(crate) use failure::Failure;
 pub(crate) use inputs::{InputFiles, origin};
@@ -63,12 +66,18 @@ struct Run<'s> {
     checkpoint_s: Option<f64>,
     /// Floating-point operations per second of this machine.
     peak: f64,
+    /// What is measured of heads on the way.
+    circuit: Option<CircuitWatch>,
 }
 
 impl Run<'_> {
     /// THE loop.
     fn go(&mut self, interrupt: &Interrupt) -> Result<Outcome> {
         let n_steps = self.setup.recipe.run.steps;
+        if self.step == 0 {
+            // What later measurements are told beside.
+            self.watch_heads(interrupt)?;
+        }
         while self.step < n_steps || self.unfinished.is_some() {
             if let Err(signal) = self.advance(interrupt).or_stopped()? {
                 let what = self.save_if_sound()?;
@@ -101,12 +110,17 @@ impl Run<'_> {
         if self.is_due(self.setup.recipe.checkpoint.every) {
             self.checkpoint()?;
         }
+        let every = self.setup.recipe.checkpoint.keep_model_every;
+        if every != 0 && self.step.is_multiple_of(every) {
+            self.writer.keep_model(self.setup, &self.trainer.policy, self.step)?;
+        }
         Ok(())
     }
 
     /// What is seen of the policy behind a step, where that is due: an audit, an evaluation.
     fn look(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
         let mut row = self.audit(interrupt)?;
+        row.extend(self.watch_heads(interrupt)?);
         if self.is_due(self.setup.recipe.eval.every) {
             row.extend(self.evaluate(interrupt)?);
         }

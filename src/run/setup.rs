@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use super::audit::Audit;
+use super::circuit::pairs_of;
 use super::failure::Failure;
 use crate::credit::{Credit, Exclude, ImportanceConfig};
 use crate::data::supervised::{Limits, Problems, Source};
@@ -114,6 +115,9 @@ impl Setup {
         // Found out now, and not where the first audit is due.
         if let Some(config) = setup.recipe.audit.as_ref().filter(|config| config.every > 0) {
             Audit::new(&setup, config, None).context("[audit]").map_err(Failure::bad_input)?;
+        }
+        if let Some(config) = setup.recipe.circuit.as_ref().filter(|config| config.every > 0) {
+            pairs_of(&setup, config).context("[circuit] `pairs`").map_err(Failure::bad_input)?;
         }
         Ok(setup)
     }

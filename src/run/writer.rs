@@ -6,11 +6,12 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::circuit::CircuitWatch;
 use super::guards::{diverged, smaller_updates};
 use super::home::Home;
 use super::inputs::InputFiles;
 use super::{Run, Setup, metrics};
-use crate::checkpoint::{Milestone, save_model, write_sealed};
+use crate::checkpoint::{Milestone, Store, save_model, write_sealed};
 use crate::environment::Environment;
 use crate::eval::{Estimate, Evaluation, Evaluator};
 use crate::files::write_whole;
@@ -61,6 +62,11 @@ impl RunWriter {
             console.note(note);
         }
         Ok(Self { home, sinks, opened })
+    }
+
+    /// What is measured of heads on the way, if anything is.
+    pub(super) fn circuit(&self, setup: &Setup) -> Result<Option<CircuitWatch>> {
+        CircuitWatch::open(setup, self.home.folder.circuit(), self.home.resumed_at)
     }
 
     /// Folder of the audit after `step`.
@@ -216,6 +222,29 @@ impl RunWriter {
                 (String::from("responses"), format!("{rollouts}{root}/eval")),
             ],
         });
+        Ok(())
+    }
+}
+
+impl RunWriter {
+    /// Keeps `policy` as it is after `step` for good, without what training would go on by. What was kept of that step is replaced: it
+    /// is the same, or of a run that has since gone back.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn keep_model(&self, setup: &Setup, policy: &Policy, step: Step) -> Result<()> {
+        let Home { folder, manifest, .. } = &self.home;
+        let store = Store::new(folder.models(), 0)?.of_run(manifest.run.clone());
+        let network = &policy.network;
+        store.write(step, |dir| {
+            save_model(
+                &dir.join("model"),
+                &network.config,
+                &network.layout,
+                network.master(),
+                &setup.tokenizer,
+            )
+        })?;
         Ok(())
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum Purpose {
     Probe,
     /// Heads that a control scales.
     Heads,
+    /// Prompts that differ in what a circuit explains.
+    Pairs,
 }
 
 /// Which response draws are about.

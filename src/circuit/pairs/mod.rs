@@ -1,8 +1,11 @@
 //! Pairs of prompts that differ in what is to be explained: a clean one and a corrupted one, of as many tokens.
 
+mod countdown;
+
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+pub(crate) use countdown::countdown;
 use serde::Deserialize;
 
 use crate::data::jsonl;

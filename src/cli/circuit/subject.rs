@@ -1,0 +1,156 @@
+//! One model after the other, asked about the same pairs.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+use super::Circuit;
+use crate::circuit::pairs::{self, Limits, Pair};
+use crate::circuit::{CircuitConfig, Findings, Graph, Search, SourceScores};
+use crate::cli::inspect::BARE;
+use crate::cli::policy::{self, Choices};
+use crate::files::model_folder::TOKENIZER;
+use crate::interrupt::Interrupt;
+use crate::model::{BackendChoice, ModelConfig, Policy};
+use crate::observe::Console;
+use crate::recipe::{Draft, Recipe};
+use crate::run::{Failure, Setup, pairs_of};
+use crate::run_folder::RunFolder;
+use crate::text::Tokenizer;
+
+/// What is asked, and how.
+pub(super) struct Looking<'a> {
+    /// How.
+    pub config: CircuitConfig,
+    /// About what.
+    pub pairs: Vec<Pair>,
+    /// The recipe of the run, where it is one.
+    pub setup: Option<Setup>,
+    choices: Choices<'static>,
+    max_tokens: usize,
+    /// Who may end it.
+    pub interrupt: &'a Interrupt,
+}
+
+impl<'a> Looking<'a> {
+    /// What the arguments ask; no weights are loaded.
+    ///
+    /// # Errors
+    /// If settings or pairs are wrong.
+    pub(super) fn new(arguments: &Circuit, interrupt: &'a Interrupt) -> Result<Self> {
+        let file = arguments.pairs.as_ref().filter(|pairs| pairs.is_file());
+        let run = RunFolder::around(&arguments.model).filter(|run| run.resolved().is_file());
+        let setup = match (&arguments.recipe, run) {
+            // Pairs in a file are of any model's.
+            _ if file.is_some() && arguments.checkpoints.is_none() => None,
+            (Some(recipe), _) => Some(Setup::of_draft(Draft::load(recipe, &arguments.overrides)?)?),
+            (None, Some(run)) => {
+                let recipe = run.checked_resolved().map_err(Failure::bad_input)?;
+                Some(Setup::of_draft(Draft::load(&recipe, &arguments.overrides)?)?)
+            }
+            (None, None) => None,
+        };
+        let own = match &setup {
+            Some(setup) => setup.recipe.circuit.clone(),
+            None => Recipe::parse("the defaults", BARE, &arguments.overrides)?.circuit,
+        };
+        let mut config = own.unwrap_or_default();
+        if let Some(pairs) = &arguments.pairs {
+            config.pairs.clone_from(pairs);
+        }
+        let pairs = match &setup {
+            Some(setup) => pairs_of(setup, &config),
+            None => of_model(&arguments.model, &config, arguments.pairs.is_some()),
+        };
+        let choices = Choices {
+            device: arguments.device,
+            dtype: arguments.dtype,
+            backend: BackendChoice::Ops,
+            heads: None,
+        };
+        let pairs = pairs.map_err(Failure::bad_input)?;
+        Ok(Self { config, pairs, setup, choices, max_tokens: arguments.max_tokens, interrupt })
+    }
+
+    /// The circuit of the model at `path`.
+    ///
+    /// # Errors
+    /// If it cannot be loaded or computed; a [`crate::interrupt::Stopped`] if a signal asks for a stop.
+    pub(super) fn circuit(&self, path: &Path) -> Result<Findings> {
+        self.ask(path, 2, |search| search.run(&self.pairs))
+    }
+
+    /// The cheap scores of the model at `path`.
+    ///
+    /// # Errors
+    /// As [`Looking::circuit`].
+    pub(super) fn sources(&self, path: &Path) -> Result<SourceScores> {
+        self.ask(path, 1, |search| search.sources(&self.pairs))
+    }
+
+    /// As [`Looking::circuit`], of a policy that is there.
+    ///
+    /// # Errors
+    /// As [`Looking::circuit`].
+    pub(super) fn circuit_of(&self, policy: &Policy, name: &str) -> Result<Findings> {
+        self.ask_policy(policy, name, 2, |search| search.run(&self.pairs))
+    }
+
+    fn ask<T>(&self, path: &Path, n_rounds: u64, ask: impl FnOnce(&Search<'_>) -> Result<T>) -> Result<T> {
+        let (policy, _, _) = policy::load_for_tokens(path, self.choices)?;
+        self.ask_policy(&policy, &path.display().to_string(), n_rounds, ask)
+    }
+
+    fn ask_policy<T>(
+        &self,
+        policy: &Policy,
+        name: &str,
+        n_rounds: u64,
+        ask: impl FnOnce(&Search<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let console = Console::new();
+        let graph = Graph::of(&policy.network.config);
+        console.note(format_args!(
+            "circuit of {name}: {} layers of {} heads, {} edges; {} pairs",
+            graph.layers,
+            graph.heads,
+            graph.n_edges(),
+            self.pairs.len()
+        ));
+        let phase = console.phase("circuit", n_rounds * self.pairs.len() as u64);
+        let found = ask(&Search {
+            policy,
+            config: &self.config,
+            max_tokens: self.max_tokens,
+            check: &|| self.interrupt.check(),
+            advance: &|n| phase.advance(n as u64, ""),
+        })?;
+        phase.finish();
+        Ok(found)
+    }
+}
+
+/// The pairs of the file that `config` names, for the model at `path`, whose weights are not loaded.
+fn of_model(path: &Path, config: &CircuitConfig, is_given: bool) -> Result<Vec<Pair>> {
+    ensure!(
+        is_given,
+        "--pairs is missing; expected a file of pairs, or countdown with a run or --recipe RECIPE"
+    );
+    ensure!(
+        config.pairs.is_file() || config.pairs.extension().is_some(),
+        "--pairs {0}: no such file; to make pairs of problems a recipe is needed: give a run, or --recipe RECIPE",
+        config.pairs.display()
+    );
+    let lines = pairs::lines(&config.pairs)?;
+    let folder = policy::model_folder(path)?;
+    let shape = ModelConfig::from_folder(&folder)?;
+    let tokenizer = folder.join(TOKENIZER).is_file().then(|| Tokenizer::for_texts(&folder)).transpose()?;
+    let limits = Limits {
+        tokenizer: tokenizer.as_ref(),
+        n_vocab: usize::try_from(shape.vocab_size)?,
+        n_positions: usize::try_from(shape.max_position_embeddings)?,
+        answers: config.metric.needs_answers(),
+    };
+    let pairs = lines.into_iter().map(|line| line.pair(limits)).collect::<Result<Vec<_>>>();
+    pairs.with_context(|| config.pairs.display().to_string())
+}

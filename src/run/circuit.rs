@@ -1,0 +1,142 @@
+//! Circuits of a run: the pairs that its recipe asks for, and what becomes of its heads while it trains.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Run, Setup};
+use crate::circuit::pairs::{self, Limits, Pair};
+use crate::circuit::{CircuitConfig, Measured, Search};
+use crate::data::supervised::SourceConfig;
+use crate::files::{read_regular_text, write_whole};
+use crate::interrupt::Interrupt;
+use crate::model::{Placement, Policy};
+use crate::types::{MetricRow, RunRandom, Step};
+
+/// Bytes of the file that are read at most.
+const LARGEST: u64 = 1 << 30;
+/// What pairs of Countdown problems are called.
+const COUNTDOWN: &str = "countdown";
+
+/// Pairs that `config` asks for of the problems and the tokenizer of `setup`.
+///
+/// # Errors
+/// If they cannot be made or read.
+pub(crate) fn pairs_of(setup: &Setup, config: &CircuitConfig) -> Result<Vec<Pair>> {
+    let limits = Limits {
+        tokenizer: Some(&setup.tokenizer),
+        n_vocab: usize::try_from(setup.model.vocab_size)?,
+        n_positions: usize::try_from(setup.model.max_position_embeddings)?,
+        answers: config.metric.needs_answers(),
+    };
+    if config.pairs != Path::new(COUNTDOWN) {
+        let lines = pairs::lines(&config.pairs)?;
+        return lines.into_iter().map(|line| line.pair(limits)).collect();
+    }
+    let demos = match setup.recipe.sft.as_ref().map(|sft| &sft.source) {
+        Some(SourceConfig::CountdownDemos(demos)) => demos.clone(),
+        _ => toml::from_str("").context("the solver's defaults")?,
+    };
+    let problems: Vec<_> = setup.data.eval.iter().flat_map(|set| set.prompts.iter().cloned()).collect();
+    let random = RunRandom::new(setup.recipe.run.seed);
+    pairs::countdown(&problems, &setup.tokenizer, &demos, config.n_pairs, random)
+}
+
+/// What a run measures of its heads, and has measured.
+pub(super) struct CircuitWatch {
+    config: CircuitConfig,
+    pairs: Vec<Pair>,
+    path: PathBuf,
+    known: Vec<Measured>,
+}
+
+impl CircuitWatch {
+    /// What the recipe of `setup` asks for, going on behind `resumed` with what lies at `path` up to that step; `None` where it asks for
+    /// nothing.
+    ///
+    /// # Errors
+    /// If pairs cannot be made, or the file has lines of another kind.
+    pub(super) fn open(setup: &Setup, path: PathBuf, resumed: Option<Step>) -> Result<Option<Self>> {
+        let Some(config) = setup.recipe.circuit.clone().filter(|config| config.every > 0) else {
+            return Ok(None);
+        };
+        let pairs = pairs_of(setup, &config)?;
+        let mut known: Vec<Measured> = Vec::new();
+        if let Some(step) = resumed.filter(|_| path.exists()) {
+            for (number, line) in read_regular_text(&path, LARGEST)?.lines().enumerate() {
+                // What a process left half written is behind its newest checkpoint.
+                let Ok(measured) = serde_json::from_str::<Measured>(line) else { break };
+                ensure!(
+                    known.last().is_none_or(|last| last.step < measured.step),
+                    "{}:{}: step {} is there again; put the file back as it was, or move it away",
+                    path.display(),
+                    number + 1,
+                    measured.step
+                );
+                if measured.step <= step {
+                    known.push(measured);
+                }
+            }
+        }
+        let watch = Self { config, pairs, path, known };
+        watch.write()?;
+        Ok(Some(watch))
+    }
+
+    /// Measures `policy` as it is behind `step`, if that is due; what there is of it for the row.
+    ///
+    /// # Errors
+    /// If libtorch fails or the line cannot be written; a [`crate::interrupt::Stopped`] if a signal asks for a stop.
+    pub(super) fn measure(
+        &mut self,
+        setup: &Setup,
+        policy: &Policy,
+        step: Step,
+        interrupt: &Interrupt,
+    ) -> Result<MetricRow> {
+        if !step.is_multiple_of(self.config.every) || self.known.last().is_some_and(|last| last.step >= step)
+        {
+            return Ok(MetricRow::default());
+        }
+        // Scores are small differences; weights that are in single precision already are not copied.
+        let placement = Placement { kind: tch::Kind::Float, ..policy.network.placement };
+        let exact =
+            Policy::new(policy.network.config.clone(), policy.network.master().shallow_clone(), placement)?;
+        let search = Search {
+            policy: &exact,
+            config: &self.config,
+            max_tokens: setup.recipe.batch.max_tokens,
+            check: &|| interrupt.check(),
+            advance: &|_| {},
+        };
+        let measured = Measured::new(step, &search.sources(&self.pairs)?);
+        let first = self.known.first().unwrap_or(&measured);
+        let row = measured.row(first, self.known.last().unwrap_or(&measured));
+        self.known.push(measured);
+        self.write()?;
+        Ok(row)
+    }
+
+    fn write(&self) -> Result<()> {
+        write_whole(&self.path, |mut w| {
+            for measured in &self.known {
+                serde_json::to_writer(&mut w, measured)?;
+                w.write_all(b"\n")?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Run<'_> {
+    /// Measures the heads of the policy as it is now, if that is due.
+    ///
+    /// # Errors
+    /// As [`CircuitWatch::measure`].
+    pub(super) fn watch_heads(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
+        let (setup, policy, step) = (self.setup, &self.trainer.policy, self.step);
+        self.circuit
+            .as_mut()
+            .map_or(Ok(MetricRow::default()), |own| own.measure(setup, policy, step, interrupt))
+    }
+}
