@@ -12,12 +12,14 @@
 
 mod attribution;
 mod config;
+mod draw;
 mod emergence;
 mod faithfulness;
 mod file;
 mod findings;
 mod graph;
 mod loss;
+mod memory;
 pub(crate) mod pairs;
 mod pass;
 mod select;
@@ -26,10 +28,12 @@ mod watch;
 use tch::{Device, Tensor};
 
 pub(crate) use config::CircuitConfig;
+pub(crate) use draw::{Cohorts, HeatMap};
 pub(crate) use emergence::Emergence;
 pub(crate) use file::{CircuitFile, HeadSet, SourceFile};
 pub(crate) use findings::{Findings, Importance, Search, SourceScores};
 pub(crate) use graph::Graph;
+pub(crate) use memory::Memory;
 pub(crate) use watch::Measured;
 
 use crate::model::ModelConfig;

@@ -1,109 +1,27 @@
-//! Figures as SVG and PNG.
-//!
-//! One drawing for both: the SVG in points, the PNG at [`ZOOM`] times the size and averaged down by [`SMOOTH`], which
-//! smooths its edges. The letters of the PNG are those of a font within the program; no font of the system is asked for.
+//! Figures: curves in panels side by side, with a legend below.
 
-use std::sync::LazyLock;
-
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontStyle, register_font};
 
 use super::plot::{Figure, Panel, Place};
-
-/// Okabe and Ito's colours, which people with any colour vision can tell apart, their yellow last, pale on white.
-const COLOURS: [RGBColor; 8] = [
-    RGBColor(0, 0, 0),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(0, 158, 115),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 114, 178),
-    RGBColor(204, 121, 167),
-    RGBColor(240, 228, 66),
-];
-
-const GREY: RGBColor = RGBColor(90, 90, 90);
-
-/// Pixels drawn per point of the SVG.
-const ZOOM: u32 = 4;
-
-/// Drawn pixels per pixel of the PNG, in each direction.
-const SMOOTH: u32 = 2;
+use crate::picture::{GREY, Picture, colour};
 
 /// Sizes in points: of a panel, of what is above and below the panels, of a line of the legend.
 const PANEL: (u32, u32) = (430, 330);
 const HEAD: u32 = 34;
 const LEGEND_LINE: u32 = 24;
 
-/// The font of the PNG; false if it cannot be read.
-static FONT: LazyLock<bool> =
-    LazyLock::new(|| register_font("sans-serif", FontStyle::Normal, ttf_noto_sans::REGULAR).is_ok());
-
-/// The figure as an SVG document.
-///
-/// # Errors
-/// If it cannot be drawn.
-pub(super) fn svg(figure: &Figure) -> Result<String> {
-    ensure!(*FONT, "the built-in font cannot be read");
-    let mut text = String::new();
-    {
-        let root = SVGBackend::with_string(&mut text, size(figure)).into_drawing_area();
-        draw(&root, figure, 1.0)?;
-        root.present().map_err(|error| anyhow!("{error}"))?;
+impl Picture for Figure {
+    fn size(&self) -> (u32, u32) {
+        let width = PANEL.0 * self.panels.len().max(1) as u32;
+        (width, HEAD + PANEL.1 + LEGEND_LINE * (legend_rows(self, width).len() as u32 + 1) + 6)
     }
-    Ok(text)
-}
 
-/// The figure as a PNG file.
-///
-/// # Errors
-/// If it cannot be drawn or encoded.
-pub(super) fn png(figure: &Figure) -> Result<Vec<u8>> {
-    ensure!(*FONT, "the built-in font cannot be read");
-    let (width, height) = size(figure);
-    let (width, height) = (width * ZOOM, height * ZOOM);
-    let mut pixels = vec![255; width as usize * height as usize * 3];
-    {
-        let root = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
-        draw(&root, figure, f64::from(ZOOM))?;
-        root.present().map_err(|error| anyhow!("{error}"))?;
+    fn draw<B: DrawingBackend>(&self, root: &DrawingArea<B, Shift>, scale: f64) -> Result<()> {
+        draw(root, self, scale)
     }
-    let small = average(&pixels, width as usize);
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width / SMOOTH, height / SMOOTH);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::High);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(&small)?;
-    writer.finish()?;
-    Ok(file)
-}
-
-/// Means of squares of [`SMOOTH`] x [`SMOOTH`] pixels of three bytes.
-fn average(pixels: &[u8], width: usize) -> Vec<u8> {
-    let n = SMOOTH as usize;
-    let height = pixels.len() / 3 / width;
-    let mut small = Vec::with_capacity(pixels.len() / n / n);
-    for y in (0..height).step_by(n) {
-        for x in (0..width).step_by(n) {
-            for channel in 0..3 {
-                let square = (0..n * n).map(|i| ((y + i / n) * width + x + i % n) * 3 + channel);
-                let sum: usize = square.map(|at| usize::from(pixels[at])).sum();
-                small.push((sum / (n * n)) as u8);
-            }
-        }
-    }
-    small
-}
-
-/// Points from side to side and from top to bottom.
-fn size(figure: &Figure) -> (u32, u32) {
-    let width = PANEL.0 * figure.panels.len().max(1) as u32;
-    (width, HEAD + PANEL.1 + LEGEND_LINE * (legend_rows(figure, width).len() as u32 + 1) + 6)
 }
 
 /// The legend broken into lines, each entry with its number and its place from the left.
@@ -143,7 +61,7 @@ fn draw<B: DrawingBackend>(root: &DrawingArea<B, Shift>, figure: &Figure, scale:
     }
 
     let mut y = f64::from(HEAD + PANEL.1) + 10.0;
-    for row in legend_rows(figure, size(figure).0) {
+    for row in legend_rows(figure, figure.size().0) {
         for (index, left) in row {
             let (left, y) = (f64::from(left), y + 7.0);
             let style = colour(index).stroke_width(px(line_width(index)) as u32);
@@ -219,10 +137,6 @@ fn draw_panel<B: DrawingBackend>(
         }
     }
     Ok(())
-}
-
-fn colour(index: usize) -> RGBColor {
-    COLOURS[index % COLOURS.len()]
 }
 
 /// Points; the first arm, the baseline, is bolder.

@@ -9,10 +9,11 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::collect::Point;
-use super::draw;
+
 use super::statistics::{Mean, interpolate};
 use super::summary::{ArmSummary, Summary};
 use crate::files::write_whole;
+use crate::picture;
 
 /// Places at which curves are averaged that have none in common.
 const GRID: usize = 120;
@@ -125,9 +126,9 @@ pub(crate) fn write(summary: &Summary, folder: &Path) -> Result<()> {
     for axis in Axis::ALL {
         let figure = figure(summary, axis);
         let path = |extension: &str| folder.join(format!("{}.{extension}", axis.file_stem()));
-        let svg = draw::svg(&figure).with_context(|| path("svg").display().to_string())?;
+        let svg = picture::svg(&figure).with_context(|| path("svg").display().to_string())?;
         write_whole(&path("svg"), |w| Ok(w.write_all(svg.as_bytes())?))?;
-        let png = draw::png(&figure).with_context(|| path("png").display().to_string())?;
+        let png = picture::png(&figure).with_context(|| path("png").display().to_string())?;
         write_whole(&path("png"), |w| Ok(w.write_all(&png)?))?;
     }
     Ok(())

@@ -31,6 +31,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("credit", "Credit"),
     ("values", "Values of prefixes"),
     ("audit", "Audit"),
+    ("circuit", "Circuits"),
     ("mismatch", "Generation against training"),
     ("off_policy", "Age of the responses"),
     ("optim", "Optimiser"),

@@ -11,10 +11,11 @@ use sha2::{Digest, Sha256};
 use super::Circuit;
 use super::subject::Looking;
 use crate::checkpoint::complete;
-use crate::circuit::{CircuitFile, Emergence};
+use crate::circuit::{CircuitFile, Cohorts, Emergence, HeatMap};
 use crate::cli::{policy, say};
 use crate::files::{read_regular_text, write_whole};
 use crate::observe::{Console, Jsonl};
+use crate::picture;
 use crate::run::{Failure, Setup, initial_policy, run_sft};
 use crate::run_folder::RunFolder;
 use crate::table::Table;
@@ -55,6 +56,7 @@ impl Circuit {
                 "run": run.root(), "base": base.model, "steps": steps, "accuracy": of_step, "emergence": emergence,
             }),
         )?;
+        folder.draw(&run, &steps, &emergence, (base.layers, base.heads))?;
         say(table(&steps, &of_step, &base, &circuits, &emergence).plain())?;
         say(format_args!(
             "\ncohorts: heads of the base, then of those that each checkpoint was the first to have, alive in each\n"
@@ -111,6 +113,29 @@ impl Folder {
         let found = find()?;
         self.write(name, &json!(found))?;
         Ok(found)
+    }
+
+    /// Pictures of `emergence`, each as SVG and PNG.
+    fn draw(
+        &self,
+        run: &RunFolder,
+        steps: &[Step],
+        emergence: &Emergence,
+        shape: (usize, usize),
+    ) -> Result<()> {
+        let name = run.root().file_name().map_or_else(String::new, |name| name.display().to_string());
+        let title = format!("{name}: share of the checkpoints whose circuit has the head");
+        let map = HeatMap::new(title, emergence, shape.0, shape.1);
+        let title = format!("{name}: heads of the circuit, by the checkpoint that first has them");
+        let cohorts = Cohorts { title, steps, alive: &emergence.cohorts };
+        for (name, svg, png) in [
+            ("heatmap", picture::svg(&map)?, picture::png(&map)?),
+            ("cohorts", picture::svg(&cohorts)?, picture::png(&cohorts)?),
+        ] {
+            write_whole(&self.path(&format!("{name}.svg")), |w| Ok(w.write_all(svg.as_bytes())?))?;
+            write_whole(&self.path(&format!("{name}.png")), |w| Ok(w.write_all(&png)?))?;
+        }
+        Ok(())
     }
 
     fn write(&self, name: &str, value: &Value) -> Result<()> {

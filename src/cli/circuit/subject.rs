@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::Circuit;
 use crate::circuit::pairs::{self, Limits, Pair};
-use crate::circuit::{CircuitConfig, Findings, Graph, Search, SourceScores};
+use crate::circuit::{CircuitConfig, Findings, Graph, Memory, Search, SourceScores};
 use crate::cli::inspect::BARE;
 use crate::cli::policy::{self, Choices};
 use crate::files::model_folder::TOKENIZER;
@@ -97,8 +97,18 @@ impl<'a> Looking<'a> {
     }
 
     fn ask<T>(&self, path: &Path, n_rounds: u64, ask: impl FnOnce(&Search<'_>) -> Result<T>) -> Result<T> {
+        let shape = ModelConfig::from_folder(&policy::model_folder(path)?).map_err(Failure::bad_input)?;
+        self.check_room(&shape, n_rounds > 1)?;
         let (policy, _, _) = policy::load_for_tokens(path, self.choices)?;
         self.ask_policy(&policy, &path.display().to_string(), n_rounds, ask)
+    }
+
+    /// That there is room for the circuit, or the cheap scores, of a model of this shape; says what it takes.
+    fn check_room(&self, shape: &ModelConfig, edges: bool) -> Result<()> {
+        let length = self.pairs.iter().map(|pair| pair.clean.len()).max().unwrap_or(1);
+        let memory = Memory::new(shape, length, self.config.steps, self.max_tokens, edges);
+        Console::new().note(format_args!("about {memory}"));
+        memory.check(self.choices.resolve()?.device).map_err(Failure::bad_input)
     }
 
     fn ask_policy<T>(
