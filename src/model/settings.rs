@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::scale_heads::HeadScales;
 use crate::types::Rules;
 
 /// The policy of a run: exactly one of `path`, `hub` and `scratch`.
@@ -33,13 +34,18 @@ pub(crate) struct ModelSettings {
     /// By which operations the model is computed.
     #[serde(default)]
     pub backend: BackendChoice,
+    /// Heads whose writes are multiplied before the first step, as "LAYER.HEAD=FACTOR,..."; those with a factor of 0 stay left out, and the
+    /// others learn on from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub scale_heads: Option<HeadScales>,
 }
 
 impl ModelSettings {
     /// What its keys may be: one place that the policy comes from.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
-        let Self { path, hub, revision, scratch, dtype: _, device: _, backend: _ } = self;
+        let Self { path, hub, revision, scratch, dtype: _, device: _, backend: _, scale_heads: _ } = self;
         let mut rules = Rules::default();
         let sources =
             [("`path`", path.is_some()), ("`hub`", hub.is_some()), ("`scratch`", scratch.is_some())];

@@ -76,6 +76,12 @@ impl Setup {
         let placement =
             draft.judge(&["model.device", "model.dtype"], |recipe| Placement::from_settings(&recipe.model));
         let (model_folder, model) = model_parts(&mut draft).unzip();
+        if let Some((config, _)) = &model {
+            draft.judge(&["model.scale_heads"], |recipe| {
+                let scales = recipe.model.scale_heads.as_ref();
+                scales.map_or(Ok(()), |scales| scales.check(config)).context("[model] `scale_heads`")
+            });
+        }
         if let Some((_, tokenizer)) = &model {
             let template = tokenizer.chat_template();
             draft.change(|recipe| recipe.chat.iter_mut().for_each(|chat| chat.keep_time(template, || None)));

@@ -31,10 +31,14 @@ use crate::types::Step;
 /// # Errors
 /// If the weights cannot be loaded.
 pub(crate) fn initial_policy(setup: &Setup) -> Result<Policy> {
-    let Some(path) = &setup.model_folder else {
-        return Policy::scratch(setup.model.clone(), &setup.random, setup.placement);
+    let mut policy = match &setup.model_folder {
+        None => Policy::scratch(setup.model.clone(), &setup.random, setup.placement)?,
+        Some(path) => Policy::load(path, setup.model.clone(), setup.placement)?,
     };
-    Policy::load(path, setup.model.clone(), setup.placement)
+    if let Some(scales) = &setup.recipe.model.scale_heads {
+        policy.network.scale_heads(scales)?;
+    }
+    Ok(policy)
 }
 
 /// Part of every key, because the result of SFT depends on code too. Raise it with every change that alters that
@@ -179,7 +183,7 @@ fn stamps(recipe: &Recipe) -> Result<Vec<String>> {
 /// them, count by their content; weights, which can be large, by size and time.
 fn key(setup: &Setup, config: &SftConfig) -> Result<String> {
     let recipe = &setup.recipe;
-    let shape = serde_json::json!({
+    let mut shape = serde_json::json!({
         "format": SFT_FORMAT,
         "version": env!("CARGO_PKG_VERSION"),
         "seed": recipe.run.seed,
@@ -191,6 +195,10 @@ fn key(setup: &Setup, config: &SftConfig) -> Result<String> {
         "inputs": InputFiles::of_now(setup)?,
         "weights": stamps(recipe)?,
     });
+    // Absent like in keys from before there was a choice.
+    if let Some(scales) = &recipe.model.scale_heads {
+        shape["scale_heads"] = serde_json::json!(scales);
+    }
     let hash = Sha256::digest(serde_json::to_vec(&shape)?);
     Ok(hex::encode(&hash[..8]))
 }
