@@ -23,10 +23,13 @@ pub(crate) struct CircuitConfig {
     pub aggregate: Aggregate,
     /// Steps from one measurement of all heads' cheap scores to the next while the run trains; 0: none.
     pub every: u64,
-    /// What pairs are made of, "countdown": held-out problems, a number of the prompt exchanged for another; or a file of pairs.
+    /// What pairs are made of, "countdown": held-out problems, a number of the prompt exchanged for another; "think": held-out problems, by
+    /// the chat template with thinking on and off; or a file of pairs.
     pub pairs: PathBuf,
     /// How many pairs are made of problems.
     pub n_pairs: usize,
+    /// Whether the shorter prompt of a pair gets as many tokens before it as it lacks; else both must be as long.
+    pub align: bool,
 }
 
 /// A loss at the last position, low on the clean run.
@@ -70,6 +73,7 @@ impl Default for CircuitConfig {
             every: 0,
             pairs: "countdown".into(),
             n_pairs: 16,
+            align: false,
         }
     }
 }
@@ -78,7 +82,8 @@ impl CircuitConfig {
     /// What its keys may be.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
-        let Self { steps, edges, threshold, metric: _, aggregate: _, every: _, pairs: _, n_pairs } = self;
+        let Self { steps, edges, threshold, metric: _, aggregate: _, every: _, pairs: _, n_pairs, align: _ } =
+            self;
         let mut rules = Rules::default();
         rules.positive("steps", *steps);
         rules.positive("edges", *edges);

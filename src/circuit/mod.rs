@@ -20,6 +20,7 @@ mod findings;
 mod graph;
 mod loss;
 mod memory;
+mod page;
 pub(crate) mod pairs;
 mod pass;
 mod select;
@@ -34,6 +35,7 @@ pub(crate) use file::{CircuitFile, HeadSet, SourceFile};
 pub(crate) use findings::{Findings, Importance, Search, SourceScores};
 pub(crate) use graph::Graph;
 pub(crate) use memory::Memory;
+pub(crate) use page::Page;
 pub(crate) use watch::Measured;
 
 use crate::model::ModelConfig;

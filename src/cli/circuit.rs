@@ -12,7 +12,7 @@ use serde_json::json;
 
 use self::subject::Looking;
 use super::{policy, require, say};
-use crate::circuit::{CircuitConfig, CircuitFile, Findings, Importance, SourceFile, SourceScores};
+use crate::circuit::{CircuitConfig, CircuitFile, Findings, Importance, Page, SourceFile, SourceScores};
 use crate::files::{peak_rss_gb, require_writable, write_named};
 use crate::interrupt::{Interrupt, OrStopped};
 use crate::model::{DeviceChoice, Dtype};
@@ -30,9 +30,16 @@ pub(super) struct Circuit {
     model: PathBuf,
     /// Prompts of as many tokens, one pair in each line: {"clean": "...", "corrupted": "..."} or {"clean_tokens": [...],
     /// "corrupted_tokens": [...]}; for circuit.metric="logit_diff" also "clean_answer" and "corrupted_answer", token ids or texts of
-    /// one token. Or countdown: made of the recipe's held-out problems, a number of the prompt exchanged for another
+    /// one token. Or made of the recipe's held-out problems; countdown: a number of the prompt is exchanged for another; think: the chat
+    /// template with thinking on and off; prefix: the answer begun as the model begins it and as --base does
     #[arg(long, value_name = "FILE or KIND")]
     pairs: Option<PathBuf>,
+    /// Put tokens before the shorter prompt of a pair, the one that pads or else the one that ends, where both must be as long otherwise
+    #[arg(long)]
+    align: bool,
+    /// Tokens of the openings of which pairs prefix are made
+    #[arg(long, value_name = "TOKENS", default_value_t = 8)]
+    opening_tokens: usize,
     /// Recipe whose problems pairs are made of, for a model that is of no run
     #[arg(long)]
     recipe: Option<PathBuf>,
@@ -50,6 +57,9 @@ pub(super) struct Circuit {
     /// Where the circuit is written
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a page to look at in a browser; it needs no network
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cheap", "checkpoints"])]
+    html: Option<PathBuf>,
     /// Score whole heads and MLPs alone, which takes a fraction of the time: each source gets the sum over its edges, and there is no
     /// circuit
     #[arg(long, conflicts_with_all = ["all_edges", "base"])]
@@ -79,9 +89,10 @@ enum Found {
 
 impl Circuit {
     pub(super) fn run(self) -> Result<ExitCode> {
+        require(self.opening_tokens > 0, || "--opening-tokens: got 0, expected at least 1".to_owned())?;
         require(self.max_tokens > 0, || "--max-tokens: got 0, expected at least 1".to_owned())?;
         policy::require_folder(&self.model).map_err(Failure::bad_input)?;
-        if let Some(file) = &self.json {
+        for file in self.json.iter().chain(&self.html) {
             require_writable(file, &self.inputs()).map_err(Failure::bad_input)?;
         }
         let interrupt = Interrupt::install(|_, _| {})?;
@@ -109,6 +120,9 @@ impl Circuit {
         let base = base.transpose()?;
         if let Some(path) = &self.json {
             self.write(path, &found, base.as_ref(), &looking.config)?;
+        }
+        if let (Some(path), Found::Circuit(found)) = (&self.html, &found) {
+            self.write_page(path, found, base.as_ref(), &looking.config)?;
         }
         match &found {
             Found::Circuit(found) => {
@@ -144,6 +158,27 @@ impl Circuit {
             Found::Sources(found) => json!(SourceFile::new(found, &model, config)),
         };
         write_named(path, &self.inputs(), |w| Ok(serde_json::to_writer(w, &file)?))
+    }
+
+    fn write_page(
+        &self,
+        path: &Path,
+        found: &Findings,
+        base: Option<&CircuitFile>,
+        config: &CircuitConfig,
+    ) -> Result<()> {
+        let model = self.model.display().to_string();
+        let own = CircuitFile::new(found, &model, config, false);
+        let page = Page {
+            title: &format!("Circuit of {model}"),
+            command: &super::command(),
+            circuits: base.cloned().into_iter().chain([own]).collect(),
+            emergence: None,
+            steps: &[],
+            accuracy: &[],
+        };
+        let page = page.html()?;
+        write_named(path, &self.inputs(), |w| Ok(w.write_all(page.as_bytes())?))
     }
 
     fn print_versus(&self, found: &Findings, base: &CircuitFile, config: &CircuitConfig) -> Result<()> {

@@ -222,6 +222,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry("time/credit", "s", "Estimating advantages and assigning credit."),
     entry("time/train", "s", "Packing, forward and backward passes, updates."),
     entry("time/eval", "s", "Evaluation after this step."),
+    entry("time/circuit", "s", "Cheap scores of all heads after this step."),
     entry("time/checkpoint", "s", "The checkpoint written since the row before."),
     entry("perf/generate_tokens_per_s", "tokens/s", "Response tokens per second of sampling."),
     entry("perf/train_tokens_per_s", "tokens/s", "Prompt and response tokens per second of training."),

@@ -1,22 +1,27 @@
 //! Circuits of a run: the pairs that its recipe asks for, and what becomes of its heads while it trains.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
 use super::{Run, Setup};
 use crate::circuit::pairs::{self, Limits, Pair};
 use crate::circuit::{CircuitConfig, Measured, Search};
+use crate::data::Item;
 use crate::data::supervised::SourceConfig;
 use crate::files::{read_regular_text, write_whole};
 use crate::interrupt::Interrupt;
 use crate::model::{Placement, Policy};
-use crate::types::{MetricRow, RunRandom, Step};
+use crate::text::Tokenizer;
+use crate::types::{MetricRow, RunRandom, Step, TokenId};
 
 /// Bytes of the file that are read at most.
 const LARGEST: u64 = 1 << 30;
 /// What pairs of Countdown problems are called.
 const COUNTDOWN: &str = "countdown";
+/// What pairs of a chat template with thinking on and off are called.
+const THINK: &str = "think";
 
 /// Pairs that `config` asks for of the problems and the tokenizer of `setup`.
 ///
@@ -28,7 +33,14 @@ pub(crate) fn pairs_of(setup: &Setup, config: &CircuitConfig) -> Result<Vec<Pair
         n_vocab: usize::try_from(setup.model.vocab_size)?,
         n_positions: usize::try_from(setup.model.max_position_embeddings)?,
         answers: config.metric.needs_answers(),
+        pad: config.align.then(|| pad_of(&setup.tokenizer)),
     };
+    if config.pairs == Path::new(THINK) {
+        let items: Vec<Item> =
+            setup.recipe.data.settings().items()?.eval.into_iter().flat_map(|set| set.items).collect();
+        let chat = setup.recipe.chat.clone().unwrap_or_default();
+        return pairs::think(&items, &setup.tokenizer, &chat, config.n_pairs, pad_of(&setup.tokenizer));
+    }
     if config.pairs != Path::new(COUNTDOWN) {
         let lines = pairs::lines(&config.pairs)?;
         return lines.into_iter().map(|line| line.pair(limits)).collect();
@@ -40,6 +52,11 @@ pub(crate) fn pairs_of(setup: &Setup, config: &CircuitConfig) -> Result<Vec<Pair
     let problems: Vec<_> = setup.data.eval.iter().flat_map(|set| set.prompts.iter().cloned()).collect();
     let random = RunRandom::new(setup.recipe.run.seed);
     pairs::countdown(&problems, &setup.tokenizer, &demos, config.n_pairs, random)
+}
+
+/// What stands before the shorter prompt of a pair: the token that pads, or the one that ends.
+pub(crate) fn pad_of(tokenizer: &Tokenizer) -> TokenId {
+    tokenizer.pad_id().unwrap_or_else(|| tokenizer.eos_id())
 }
 
 /// What a run measures of its heads, and has measured.
@@ -98,6 +115,7 @@ impl CircuitWatch {
         {
             return Ok(MetricRow::default());
         }
+        let start = Instant::now();
         // Scores are small differences; weights that are in single precision already are not copied.
         let placement = Placement { kind: tch::Kind::Float, ..policy.network.placement };
         let exact =
@@ -111,7 +129,8 @@ impl CircuitWatch {
         };
         let measured = Measured::new(step, &search.sources(&self.pairs)?);
         let first = self.known.first().unwrap_or(&measured);
-        let row = measured.row(first, self.known.last().unwrap_or(&measured));
+        let mut row = measured.row(first, self.known.last().unwrap_or(&measured));
+        row.set("time/circuit", start.elapsed().as_secs_f64());
         self.known.push(measured);
         self.write()?;
         Ok(row)

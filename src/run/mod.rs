@@ -24,7 +24,7 @@ use anyhow::Result;
 pub(crate) use assembly::{Request, train};
 pub(crate) use audit::Audit;
 use circuit::CircuitWatch;
-pub(crate) use circuit::pairs_of;
+pub(crate) use circuit::{pad_of, pairs_of};
 pub(crate) use clock::keep_time;
 pub(crate) use failure::Failure;
 pub(crate) use inputs::{InputFiles, origin};

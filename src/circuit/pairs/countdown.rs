@@ -85,8 +85,12 @@ fn pair(
             continue;
         }
         let Some(text) = exchanged(&prompt.text, &written, &other) else { return Ok(None) };
-        let clean = tokenizer.encode(&prompt.text)?;
-        let corrupted = tokenizer.encode(&text)?;
+        // With the tokens that the tokenizer puts around a text, if the policy reads it so.
+        let mut clean = tokenizer.encode(&prompt.text)?;
+        let mut corrupted = tokenizer.encode(&text)?;
+        if clean != prompt.tokens {
+            (clean, corrupted) = (tokenizer.encode_whole(&prompt.text)?, tokenizer.encode_whole(&text)?);
+        }
         let [answer] = tokenizer.encode(&pieces[due].replace(&written, &other))?[..] else { continue };
         if corrupted.len() != clean.len() || clean != prompt.tokens {
             continue;

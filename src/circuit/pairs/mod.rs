@@ -1,12 +1,16 @@
 //! Pairs of prompts that differ in what is to be explained: a clean one and a corrupted one, of as many tokens.
 
 mod countdown;
+mod prefix;
+mod think;
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 pub(crate) use countdown::countdown;
+pub(crate) use prefix::{openings, prefix};
 use serde::Deserialize;
+pub(crate) use think::think;
 
 use crate::data::jsonl;
 use crate::text::Tokenizer;
@@ -63,6 +67,22 @@ pub(crate) struct Limits<'a> {
     pub n_positions: usize,
     /// Whether every pair must have answers.
     pub answers: bool,
+    /// What stands before the shorter prompt of a pair whose lengths differ; without it they may not.
+    pub pad: Option<TokenId>,
+}
+
+/// Two prompts of as many tokens.
+trait Aligned {
+    /// The shorter one behind as many tokens `pad` as it lacks. They are read like others: what is behind them stands where it stands in
+    /// the longer one, counted from the end, and the last tokens, where the loss is read, remain the last.
+    fn aligned(self, pad: TokenId) -> Self;
+}
+
+impl Aligned for [Vec<TokenId>; 2] {
+    fn aligned(self, pad: TokenId) -> Self {
+        let n = self.iter().map(Vec::len).max().unwrap_or(0);
+        self.map(|tokens| [vec![pad; n - tokens.len()], tokens].concat())
+    }
 }
 
 /// Every line of the file at `path`. Keys beside the known ones are passed over; where a line has both, the ids count.
@@ -85,11 +105,14 @@ impl Line {
     }
 
     fn checked(self, limits: Limits<'_>) -> Result<Pair> {
-        let clean = side("clean", self.clean_tokens, self.clean.as_deref(), limits)?;
-        let corrupted = side("corrupted", self.corrupted_tokens, self.corrupted.as_deref(), limits)?;
+        let mut clean = side("clean", self.clean_tokens, self.clean.as_deref(), limits)?;
+        let mut corrupted = side("corrupted", self.corrupted_tokens, self.corrupted.as_deref(), limits)?;
+        if let Some(pad) = limits.pad {
+            [clean, corrupted] = [clean, corrupted].aligned(pad);
+        }
         ensure!(
             clean.len() == corrupted.len(),
-            "the clean prompt has {} tokens and the corrupted one {}; expected as many, since tokens are exchanged place by place",
+            "the clean prompt has {} tokens and the corrupted one {}; expected as many, since tokens are exchanged place by place; --align pads the shorter one",
             clean.len(),
             corrupted.len()
         );

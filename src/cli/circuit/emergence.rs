@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::Circuit;
 use super::subject::Looking;
 use crate::checkpoint::complete;
-use crate::circuit::{CircuitFile, Cohorts, Emergence, HeatMap};
+use crate::circuit::{CircuitFile, Cohorts, Emergence, HeatMap, Page};
 use crate::cli::{policy, say};
 use crate::files::{read_regular_text, write_whole};
 use crate::observe::{Console, Jsonl};
@@ -57,12 +57,25 @@ impl Circuit {
             }),
         )?;
         folder.draw(&run, &steps, &emergence, (base.layers, base.heads))?;
+        let page = Page {
+            title: &format!("Circuits of {}", run.root().display()),
+            command: &super::super::command(),
+            circuits: std::iter::once(&base).chain(&circuits).cloned().collect(),
+            emergence: Some(&emergence),
+            steps: &steps,
+            accuracy: &of_step,
+        };
+        let page = page.html()?;
+        write_whole(&folder.path("index.html"), |w| Ok(w.write_all(page.as_bytes())?))?;
         say(table(&steps, &of_step, &base, &circuits, &emergence).plain())?;
         say(format_args!(
             "\ncohorts: heads of the base, then of those that each checkpoint was the first to have, alive in each\n"
         ))?;
         say(cohorts(&steps, &emergence).plain())?;
-        say(format_args!("\n  {}", folder.root.display()))
+        say(format_args!(
+            "\n  {0}/index.html, {0}/heatmap.svg, {0}/cohorts.svg, {0}/emergence.json",
+            folder.root.display()
+        ))
     }
 }
 

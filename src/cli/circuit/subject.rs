@@ -14,7 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::model::{BackendChoice, ModelConfig, Policy};
 use crate::observe::Console;
 use crate::recipe::{Draft, Recipe};
-use crate::run::{Failure, Setup, pairs_of};
+use crate::run::{Failure, Setup, pad_of, pairs_of};
 use crate::run_folder::RunFolder;
 use crate::text::Tokenizer;
 
@@ -31,6 +31,9 @@ pub(super) struct Looking<'a> {
     /// Who may end it.
     pub interrupt: &'a Interrupt,
 }
+
+/// What pairs of two models' openings are called.
+const PREFIX: &str = "prefix";
 
 impl<'a> Looking<'a> {
     /// What the arguments ask; no weights are loaded.
@@ -58,15 +61,19 @@ impl<'a> Looking<'a> {
         if let Some(pairs) = &arguments.pairs {
             config.pairs.clone_from(pairs);
         }
-        let pairs = match &setup {
-            Some(setup) => pairs_of(setup, &config),
-            None => of_model(&arguments.model, &config, arguments.pairs.is_some()),
-        };
+        config.align |= arguments.align;
         let choices = Choices {
             device: arguments.device,
             dtype: arguments.dtype,
             backend: BackendChoice::Ops,
             heads: None,
+        };
+        let pairs = match &setup {
+            Some(setup) if config.pairs == Path::new(PREFIX) => {
+                of_openings(arguments, setup, &config, choices)
+            }
+            Some(setup) => pairs_of(setup, &config),
+            None => of_model(&arguments.model, &config, arguments.pairs.is_some()),
         };
         let pairs = pairs.map_err(Failure::bad_input)?;
         Ok(Self { config, pairs, setup, choices, max_tokens: arguments.max_tokens, interrupt })
@@ -140,6 +147,27 @@ impl<'a> Looking<'a> {
     }
 }
 
+/// Pairs of how the model and its base begin their answers to the problems of `setup`.
+fn of_openings(
+    arguments: &Circuit,
+    setup: &Setup,
+    config: &CircuitConfig,
+    choices: Choices<'_>,
+) -> Result<Vec<Pair>> {
+    let base = arguments
+        .base
+        .as_ref()
+        .context("--base is missing; pairs \"prefix\" are made of two models' openings")?;
+    let held_out = setup.data.eval.iter().flat_map(|set| set.prompts.iter().cloned());
+    // Some may begin alike.
+    let prompts: Vec<_> = held_out.take(4 * config.n_pairs).collect();
+    let open = |path: &Path| {
+        let (policy, _, _) = policy::load_for_tokens(path, choices)?;
+        pairs::openings(&policy, &prompts, arguments.opening_tokens)
+    };
+    pairs::prefix(&prompts, &open(&arguments.model)?, &open(base)?, config.n_pairs)
+}
+
 /// The pairs of the file that `config` names, for the model at `path`, whose weights are not loaded.
 fn of_model(path: &Path, config: &CircuitConfig, is_given: bool) -> Result<Vec<Pair>> {
     ensure!(
@@ -160,6 +188,7 @@ fn of_model(path: &Path, config: &CircuitConfig, is_given: bool) -> Result<Vec<P
         n_vocab: usize::try_from(shape.vocab_size)?,
         n_positions: usize::try_from(shape.max_position_embeddings)?,
         answers: config.metric.needs_answers(),
+        pad: config.align.then(|| tokenizer.as_ref().map_or(0, pad_of)),
     };
     let pairs = lines.into_iter().map(|line| line.pair(limits)).collect::<Result<Vec<_>>>();
     pairs.with_context(|| config.pairs.display().to_string())

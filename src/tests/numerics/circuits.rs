@@ -1,13 +1,16 @@
 //! Circuits against their definition: a plain decoder in double precision whose every reader has an input tensor of its own.
 
 use serde::Deserialize;
-use tch::Kind;
+use tch::{Device, Kind};
 
-use super::common::{everywhere, golden_json, policy_by};
+use super::common::{everywhere, golden_json, policy_by, prompt};
+use crate::batch::Sequence;
 use crate::circuit::pairs::Pair;
 use crate::circuit::{CircuitConfig, CircuitFile, Findings, Search, SourceScores};
-use crate::model::{BackendChoice, Policy};
-use crate::types::TokenId;
+use crate::measure::{Passes, logprobs};
+use crate::model::{BackendChoice, HeadScales, Inputs, Policy};
+use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use crate::types::{GenRequest, Purpose, RunRandom, TokenId};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -17,6 +20,16 @@ struct Golden {
     scores: Scores,
     sources: Scores,
     runs: Vec<GoldenRun>,
+    scaled: Vec<GoldenScaled>,
+}
+
+#[derive(Deserialize)]
+struct GoldenScaled {
+    scale_heads: HeadScales,
+    prompt_tokens: Vec<TokenId>,
+    response_tokens: Vec<TokenId>,
+    logprobs: Vec<f32>,
+    greedy_tokens: Vec<TokenId>,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +152,56 @@ fn circuits_are_those_of_the_definition() {
                 assert!(close(found, expected, 1.0), "{what}: {found}, expected {expected}");
             }
         }
+    }
+}
+
+/// Whole sequences and token by token, by every engine.
+#[test]
+fn scaled_heads_are_edited_weights() {
+    let golden = golden_json("circuits.json");
+    for (family, backend) in everywhere() {
+        let golden: Golden = serde_json::from_value(golden["families"][family].clone()).unwrap();
+        for own in golden.scaled {
+            let mut policy = policy_by(family, Kind::Float, backend);
+            policy.network.scale_heads(&own.scale_heads).unwrap();
+            let rows = [Sequence { prompt: &own.prompt_tokens, response: &own.response_tokens }];
+            let found = logprobs(&policy, &rows, 1.0, Passes::new(100)).unwrap().logprobs;
+            for (found, expected) in found[0].iter().zip(&own.logprobs) {
+                assert!((found - expected).abs() < 1e-4, "{family}, {}: {found} {expected}", own.scale_heads);
+            }
+            let greedy = greedy(&policy, &own.prompt_tokens, own.greedy_tokens.len());
+            assert_eq!(greedy, own.greedy_tokens, "{family}, {}", own.scale_heads);
+        }
+    }
+}
+
+/// The most likely tokens behind `tokens`.
+fn greedy(policy: &Policy, tokens: &[TokenId], n: usize) -> Vec<TokenId> {
+    let request = GenRequest { prompt: prompt(0, tokens.to_vec()), prefix: Vec::new(), sample: 0 };
+    let sampling =
+        SamplingConfig { temperature: 0.0, top_p: 1.0, top_k: 0, max_new_tokens: n, max_num_seqs: 4 };
+    let generation = Generation { random: RunRandom::new(0), purpose: Purpose::Sample, step: 0, sampling };
+    let mut engine = DecodeEngine::new(Vec::new(), 4, 1000);
+    let mut generated = engine.generate(policy, &[request], &generation, &mut |_| Ok(())).unwrap();
+    generated.completions.remove(0).tokens
+}
+
+/// A head that is left out stays so, whatever is learnt.
+#[test]
+fn no_gradient_brings_a_silenced_head_back() {
+    for (family, backend) in everywhere() {
+        let mut policy = policy_by(family, Kind::Float, backend);
+        policy.network.scale_heads(&"0.1=0,1.2=0.5".parse().unwrap()).unwrap();
+        let inputs = Inputs::rows(&[5, 6, 7, 8], 1, Device::Cpu);
+        let forward = policy.network.forward(&inputs, false).unwrap();
+        let (d, mut gradient) = (forward.hidden.ones_like(), policy.network.zero_gradient());
+        policy.network.backward(&inputs, forward, &d, &mut gradient).unwrap();
+        let size = policy.network.config.head_dim;
+        let of = |layer: usize, head: i64| {
+            let o = policy.network.layout.layers[layer].o.of(gradient.flat());
+            o.narrow(1, head * size, size).abs().max().double_value(&[])
+        };
+        assert!(of(0, 1) == 0.0 && of(0, 0) > 0.0 && of(1, 2) > 0.0, "{family}");
     }
 }
 

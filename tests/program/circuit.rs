@@ -1,0 +1,254 @@
+//! `circuit`: what it finds and leaves behind, while a run trains and behind it, and what it refuses; heads that are scaled.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::inspect::drive;
+use super::place::{FINISHED, Place, RECIPE, copy, finish, send};
+
+/// What a run needs to be followed.
+const FOLLOWED: [&str; 8] = [
+    "--set",
+    "checkpoint.keep_model_every=2",
+    "--set",
+    "circuit.every=2",
+    "--set",
+    "circuit.n_pairs=3",
+    "--set",
+    "data.eval_items=20",
+];
+const FEW: [&str; 4] = ["--set", "circuit.n_pairs=3", "--set", "circuit.edges=60"];
+
+fn refusal(place: &Place, args: &[&str]) -> String {
+    let ended = place.run(args);
+    assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{args:?}: {}", ended.err);
+    ended.err
+}
+
+fn sum(list: &Value, key: &str) -> f64 {
+    list.as_array().unwrap().iter().map(|entry| entry[key].as_f64().unwrap()).sum()
+}
+
+#[test]
+fn a_circuit_is_told_by_edges_and_heads() {
+    let place = Place::new();
+    copy(&FINISHED.path("runs"), &place.path("runs"));
+    let args =
+        [&["circuit", "runs/tiny", "--set", "data.eval_items=20", "--html", "page.html"], &FEW[..]].concat();
+    let ended = place.run(&[&args[..], &["--json", "own.json"]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let found = place.json("own.json");
+    assert_eq!((&found["model"], &found["pairs"]), (&json!("runs/tiny"), &json!(3)));
+    assert_eq!(found["settings"]["edges"], 60);
+    let (layers, heads) = (found["layers"].as_u64().unwrap(), found["heads"].as_u64().unwrap());
+    assert_eq!(found["nodes"].as_array().unwrap().len() as u64, 2 + layers * (heads + 1));
+    let edges = found["edges"].as_array().unwrap();
+    let sizes: Vec<f64> = edges.iter().map(|edge| edge["abs"].as_f64().unwrap()).collect();
+    assert!(!edges.is_empty() && edges.len() <= 60 && sizes.is_sorted_by(|a, b| a >= b));
+    assert!((sum(&found["heads_importance"], "share") - 1.0).abs() < 1e-9);
+    let line = format!("{} edges, ", edges.len());
+    assert!(ended.out.starts_with(&line), "{}", ended.out);
+    assert!(
+        ended.err.contains("of weights, ") && ended.err.contains("GB of memory at most"),
+        "{}",
+        ended.err
+    );
+    assert!(place.read("page.html").contains("Circuit of runs/tiny"));
+    place.write("page.jsonl", place.read("own.json"));
+    drive(&place);
+    // Every edge, and the sum over those of a source by the cheap way.
+    let ended = place.run(&[&args[..4], &FEW, &["--json", "all.json", "--all-edges"]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let ended = place.run(&[&args[..4], &FEW, &["--json", "cheap.json", "--cheap"]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let all = place.json("all.json");
+    for source in place.json("cheap.json")["sources"].as_array().unwrap() {
+        let edges = all["edges"].as_array().unwrap().iter().filter(|edge| edge["from"] == source["node"]);
+        let sum: f64 = edges.map(|edge| edge["score"].as_f64().unwrap()).sum();
+        let score = source["score"].as_f64().unwrap();
+        assert!((sum - score).abs() < 1e-4 * score.abs() + 1e-6, "{source}: {sum}");
+    }
+    // Beside what the run began as.
+    let base = "runs/tiny/checkpoints/step_000003";
+    assert!(place.path(base).is_dir(), "the run keeps two checkpoints");
+    let ended = place.run(&[&args[..4], &FEW, &["--json", "own.json", "--base", base]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let versus = &place.json("own.json")["base"];
+    let n = |set: &str| versus[set].as_array().unwrap().len();
+    let active =
+        found["heads_importance"].as_array().unwrap().iter().filter(|head| head["importance"] != 0.0);
+    assert_eq!(n("emergent") + n("retained"), active.count());
+    // Heads of the file are left out.
+    let sample =
+        ["sample", "runs/tiny", "Make 5 from 1, 2, 3.\n", "--temperature", "0", "--max-new-tokens", "8"];
+    let ended = place.run(&[&sample[..], &["--scale-heads", "own.json:heads[:2]"]].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+}
+
+#[test]
+fn a_run_is_followed_to_the_same_bits_and_goes_on() {
+    let place = Place::new();
+    let args = [&["train", "tiny.toml"], &FOLLOWED[..]].concat();
+    let ended = place.run(&args);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let steps = |lines: &[Value]| lines.iter().map(|line| line["step"].as_u64().unwrap()).collect::<Vec<_>>();
+    let lines = place.lines("runs/tiny/circuit.jsonl");
+    assert_eq!(steps(&lines), [0, 2, 4, 6]);
+    let rows = place.lines("runs/tiny/metrics.jsonl");
+    for (row, line) in [(&rows[1], &lines[1]), (&rows[5], &lines[3])] {
+        assert_eq!(row["circuit/heads"].as_f64(), Some(line["heads"].as_array().unwrap().len() as f64));
+        assert!((0.0..=1.0).contains(&row["circuit/turnover"].as_f64().unwrap()));
+    }
+    assert!(rows[0].get("circuit/heads").is_none());
+    // It has learnt what it learns unwatched.
+    let unwatched = Place::new();
+    copy(&place.path("runs/.warm_starts"), &unwatched.path("runs/.warm_starts"));
+    assert_eq!(unwatched.run(&["train", "tiny.toml", "--set", "data.eval_items=20"]).code, 0);
+    let weights = "runs/tiny/checkpoints/step_000006/model/model.safetensors";
+    assert!(fs::read(place.path(weights)).unwrap() == fs::read(unwatched.path(weights)).unwrap());
+    assert!(
+        fs::read(place.path(weights)).unwrap()
+            == fs::read(place.path("runs/tiny/models/step_000006/model/model.safetensors")).unwrap()
+    );
+    // Stopped and taken up again it has the same lines.
+    let stopped = Place::new();
+    copy(&place.path("runs/.warm_starts"), &stopped.path("runs/.warm_starts"));
+    let child = stopped.start_until(&args, || stopped.path("runs/tiny/models/step_000002").is_dir());
+    send(&child, "INT");
+    finish(child);
+    assert_eq!(stopped.run(&[&args[..], &["--resume"]].concat()).code, 0);
+    assert_eq!(stopped.read("runs/tiny/circuit.jsonl"), place.read("runs/tiny/circuit.jsonl"));
+
+    // Circuits of all that was kept, beside what it began as; what is found already is not found again.
+    let circuits = [&["circuit", "runs/tiny", "--checkpoints", "all"], &FEW[..]].concat();
+    let ended = place.run(&circuits);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let emergence = place.json("runs/tiny/circuits/emergence.json");
+    assert_eq!((&emergence["steps"], &emergence["base"]), (&json!([2, 4, 6]), &json!("before training")));
+    let sets = emergence["emergence"]["sets"].as_array().unwrap();
+    let cohorts = emergence["emergence"]["cohorts"].as_array().unwrap();
+    assert_eq!((sets.len(), cohorts.len()), (3, 4));
+    for (i, own) in sets.iter().enumerate() {
+        let alive: u64 = cohorts.iter().map(|cohort| cohort[i].as_u64().unwrap()).sum();
+        let n = |set: &str| own[set].as_array().unwrap().len() as u64;
+        assert_eq!(alive, n("emergent") + n("retained"), "{own}");
+    }
+    for file in ["index.html", "heatmap.svg", "heatmap.png", "cohorts.svg", "cohorts.png"] {
+        assert!(place.path("runs/tiny/circuits").join(file).is_file(), "{file}");
+    }
+    place.write("page.html", place.read("runs/tiny/circuits/index.html"));
+    place.write("page.jsonl", place.read("runs/tiny/circuits/step_000006.json"));
+    drive(&place);
+    fs::remove_file(place.path("runs/tiny/circuits/step_000004.json")).unwrap();
+    let again = place.run(&circuits);
+    assert_eq!((again.code, &again.out), (0, &ended.out));
+    assert_eq!(again.err.matches("circuit of ").count(), 1, "{}", again.err);
+    let said = refusal(&place, &[&circuits[..], &["--set", "circuit.steps=3"]].concat());
+    assert!(
+        said.contains("holds circuits of other pairs, settings or base") && said.contains("--out"),
+        "{said}"
+    );
+    let said = refusal(&place, &["circuit", "runs/tiny", "--checkpoints", "2,5", "--out", "elsewhere"]);
+    assert!(said.contains("no model behind step 5; it has 2, 4, 6"), "{said}");
+}
+
+#[test]
+fn what_makes_no_circuit_is_said() {
+    let place = Place::new();
+    copy(&FINISHED.path("runs"), &place.path("runs"));
+    let model = "runs/tiny/checkpoints/step_000006/model";
+    let with = |pairs: &str, more: &[&str]| {
+        place.write("pairs.jsonl", pairs);
+        refusal(&place, &[&["circuit", model, "--pairs", "pairs.jsonl"], more].concat())
+    };
+    let good = "{\"clean_tokens\": [5, 6, 7], \"corrupted_tokens\": [5, 8, 7]}\n";
+    for (pairs, expected) in [
+        (
+            "{\"clean_tokens\": [5, 6, 7], \"corrupted_tokens\": [5, 8]}",
+            "pairs.jsonl:2: the clean prompt has 3 tokens and the corrupted one 2",
+        ),
+        (
+            "{\"clean_tokens\": [5], \"corrupted_tokens\": [100000]}",
+            "pairs.jsonl:2: corrupted_tokens: token 100000 is outside of the vocabulary",
+        ),
+        ("{\"clean_tokens\": [], \"corrupted_tokens\": []}", "pairs.jsonl:2: clean: no tokens"),
+        ("{\"clean_tokens\": [5]}", "pairs.jsonl:2: neither `corrupted_tokens` nor `corrupted`"),
+        ("{\"clean_tokens\": \"x\"}", "pairs.jsonl:2"),
+        ("nothing", "pairs.jsonl:2"),
+    ] {
+        let said = with(&format!("{good}{pairs}\n"), &[]);
+        assert!(said.contains(expected), "{pairs}: {said}");
+    }
+    let said = with(good, &["--set", "circuit.metric=\"logit_diff\""]);
+    assert!(said.contains("pairs.jsonl:1: no `clean_answer`; metric = \"logit_diff\" needs both"), "{said}");
+    let said = with("", &[]);
+    assert!(said.contains("pairs.jsonl"), "{said}");
+    for (more, expected) in [
+        (&["--set", "circuit.steps=0"][..], "`steps`: got 0"),
+        (&["--set", "circuit.metric=\"kll\""], "did you mean \"kl\"?"),
+        (&["--set", "circuit.edges=0"], "`edges`: got 0"),
+        (&["--max-tokens", "0"], "--max-tokens: got 0"),
+    ] {
+        let said = with(good, more);
+        assert!(said.contains(expected), "{more:?}: {said}");
+    }
+    for (args, expected) in [
+        (&["circuit", "nowhere", "--pairs", "pairs.jsonl"][..], "nowhere: there is no such folder"),
+        (&["circuit", model], "--pairs"),
+        (
+            &["circuit", model, "--pairs", "countdown", "--checkpoints", "all", "--json", "x"],
+            "cannot be used with",
+        ),
+        (
+            &["sample", "runs/tiny", "x", "--scale-heads", "9.0=0"],
+            "--scale-heads: the model has no head 9.0; expected layers 0 to ",
+        ),
+        (&["sample", "runs/tiny", "x", "--scale-heads", ""], "LAYER.HEAD=FACTOR"),
+        (&["sample", "runs/tiny", "x", "--scale-heads", "none.json:heads"], "none.json"),
+        (
+            &["sample", "runs/tiny", "x", "--scale-heads", "pairs.json:best"],
+            "\"best\" is no set of heads; expected one of heads",
+        ),
+        (&["eval", "runs/tiny", "--random-heads", "2"], "--scale-heads"),
+        (
+            &["train", "tiny.toml", "--set", "model.scale_heads=\"0.99=0\""],
+            "[model] `scale_heads`: the model has no head 0.99",
+        ),
+        (
+            &["train", "tiny.toml", "--set", "circuit.every=1", "--set", "circuit.pairs=\"none.jsonl\""],
+            "none.jsonl",
+        ),
+    ] {
+        let said = refusal(&place, args);
+        assert!(said.contains(expected), "{args:?}: {said}");
+    }
+    // The circuit of another shape of model.
+    place.write("other.json", json!({
+        "model": "other", "pairs": 1, "layers": 99, "heads": 2, "nodes": [], "edges": [], "heads_importance": [],
+        "settings": { "steps": 8, "edges": 5, "threshold": 0.0, "metric": "kl", "aggregate": "mean_abs" },
+        "faithfulness": { "clean": 0.0, "corrupted": 1.0, "circuit": 0.5, "recovered": 0.5 },
+    }).to_string());
+    let said = refusal(&place, &["sample", "runs/tiny", "x", "--scale-heads", "other.json:heads"]);
+    assert!(said.contains("other.json: the circuit of 99 layers of 2 heads, and the model has"), "{said}");
+    assert!(RECIPE.contains("steps = 6"));
+}
+
+/// Beside the model itself, and beside other heads of the same layers.
+#[test]
+fn eval_measures_models_with_heads_left_out() {
+    let place = Place::new();
+    copy(&FINISHED.path("runs"), &place.path("runs"));
+    let args = ["eval", "runs/tiny", "--scale-heads", "0.0=0,1.1=0.5", "--random-heads", "2", "--json"];
+    let ended = place.run(&args);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let found: Value = serde_json::from_str(&ended.out).unwrap();
+    let label = "tiny+0.0x0+1.1x0.5";
+    let names = json!(["tiny", label, format!("{label}+random1"), format!("{label}+random2")]);
+    assert_eq!(found["comparison"]["models"], names);
+    assert_eq!(found["models"][1]["settings"]["scale_heads"], "0.0=0,1.1=0.5");
+    let drawn = found["models"][2]["settings"]["scale_heads"].as_str().unwrap();
+    assert!(drawn.starts_with("0.") && drawn.contains("=0,1.") && drawn.ends_with("=0.5"), "{drawn}");
+    let ended = place.run(&args[..6]);
+    assert!(ended.out.contains("difference to these"), "{}", ended.out);
+}
