@@ -223,7 +223,8 @@ impl CircuitFile {
     /// # Errors
     /// If it cannot be read or is none.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = read_regular_text(path, LARGEST)?;
+        let text = read_regular_text(path, LARGEST)
+            .with_context(|| format!("{}: expected the file of a circuit", path.display()))?;
         serde_json::from_str(&text).with_context(|| {
             format!(
                 "{}: no circuit, which `rlcredit circuit MODEL --pairs FILE --json OUT.json` writes",

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Error, Result, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
 use crate::circuit::{CircuitFile, HeadSet};
 use crate::model::{HeadScales, ModelConfig};
@@ -26,19 +26,14 @@ impl FromStr for ScaleHeads {
 
     fn from_str(text: &str) -> Result<Self> {
         let Some((path, rest)) = text.rsplit_once(".json:") else {
-            return Ok(Self::Listed(text.parse().with_context(|| format!("expected a list or {OF_FILE}"))?));
+            return text.parse().map(Self::Listed).map_err(|error| anyhow!("{error:#}; or {OF_FILE}"));
         };
-        let (chosen, factor) = match rest.split_once('=') {
-            Some((chosen, factor)) => {
-                let number: f64 = factor
-                    .parse()
-                    .ok()
-                    .filter(|factor: &f64| factor.is_finite())
-                    .with_context(|| format!("got factor {factor:?}, expected a finite number"))?;
-                (chosen, number)
-            }
-            None => (rest, 0.0),
-        };
+        let (chosen, factor) = rest.split_once('=').unwrap_or((rest, "0"));
+        let factor = factor
+            .parse()
+            .ok()
+            .filter(|factor: &f64| factor.is_finite())
+            .with_context(|| format!("got factor {factor:?}, expected a finite number"))?;
         let (set, most) = match chosen.strip_suffix(']').and_then(|chosen| chosen.split_once("[:")) {
             Some((set, most)) => {
                 let n = most.parse().ok().filter(|n| *n > 0);
@@ -51,8 +46,7 @@ impl FromStr for ScaleHeads {
             }
             None => (chosen, None),
         };
-        let set: HeadSet = set.parse().with_context(|| format!("expected {OF_FILE}"))?;
-        Ok(Self::OfFile { path: format!("{path}.json").into(), set, most, factor })
+        Ok(Self::OfFile { path: format!("{path}.json").into(), set: set.parse()?, most, factor })
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Context, Error, Result, bail, ensure};
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 
 use super::config::ModelConfig;
 use super::gradient::Gradient;
@@ -19,8 +19,7 @@ use crate::types::HeadId;
 const EXPECTED: &str = "LAYER.HEAD=FACTOR, such as 1.2=0 for the third head of the second layer";
 
 /// What the writes of some heads are multiplied by.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct HeadScales {
     factors: BTreeMap<HeadId, f64>,
 }
@@ -107,17 +106,9 @@ impl FromStr for HeadScales {
     }
 }
 
-impl TryFrom<String> for HeadScales {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl From<HeadScales> for String {
-    fn from(scales: HeadScales) -> Self {
-        scales.to_string()
+impl Serialize for HeadScales {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,15 +38,14 @@ pub(crate) struct ModelSettings {
     /// Heads whose writes are multiplied before the first step, as "LAYER.HEAD=FACTOR,..."; those with a factor of 0 stay left out, and the
     /// others learn on from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
-    pub scale_heads: Option<HeadScales>,
+    pub scale_heads: Option<String>,
 }
 
 impl ModelSettings {
     /// What its keys may be: one place that the policy comes from.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
-        let Self { path, hub, revision, scratch, dtype: _, device: _, backend: _, scale_heads: _ } = self;
+        let Self { path, hub, revision, scratch, dtype: _, device: _, backend: _, scale_heads } = self;
         let mut rules = Rules::default();
         let sources =
             [("`path`", path.is_some()), ("`hub`", hub.is_some()), ("`scratch`", scratch.is_some())];
@@ -57,10 +57,24 @@ impl ModelSettings {
             };
             format!(" has {got}; write one of them: a Hugging Face folder, the name of a model on the hub or a preset")
         });
+        let wrong = scale_heads.as_ref().and_then(|scales| scales.parse::<HeadScales>().err());
+        rules.forbid(wrong.is_some(), &["scale_heads"], || {
+            wrong.map_or_else(String::new, |wrong| format!(": {wrong:#}"))
+        });
         rules.forbid(revision.is_some() && hub.is_none(), &["revision", "hub"], || {
             " has no effect without `hub`; leave it out".to_owned()
         });
         rules
+    }
+}
+
+impl ModelSettings {
+    /// Heads that are scaled; none where nothing is said.
+    ///
+    /// # Errors
+    /// If what is said is no list of heads.
+    pub(crate) fn head_scales(&self) -> Result<HeadScales> {
+        self.scale_heads.as_deref().map_or(Ok(HeadScales::default()), str::parse)
     }
 }
 

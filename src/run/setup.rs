@@ -78,8 +78,7 @@ impl Setup {
         let (model_folder, model) = model_parts(&mut draft).unzip();
         if let Some((config, _)) = &model {
             draft.judge(&["model.scale_heads"], |recipe| {
-                let scales = recipe.model.scale_heads.as_ref();
-                scales.map_or(Ok(()), |scales| scales.check(config)).context("[model] `scale_heads`")
+                recipe.model.head_scales()?.check(config).context("[model] `scale_heads`")
             });
         }
         if let Some((_, tokenizer)) = &model {

@@ -35,9 +35,7 @@ pub(crate) fn initial_policy(setup: &Setup) -> Result<Policy> {
         None => Policy::scratch(setup.model.clone(), &setup.random, setup.placement)?,
         Some(path) => Policy::load(path, setup.model.clone(), setup.placement)?,
     };
-    if let Some(scales) = &setup.recipe.model.scale_heads {
-        policy.network.scale_heads(scales)?;
-    }
+    policy.network.scale_heads(&setup.recipe.model.head_scales()?)?;
     Ok(policy)
 }
 

@@ -125,10 +125,10 @@ fn a_run_is_followed_to_the_same_bits_and_goes_on() {
     let ended = place.run(&circuits);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let emergence = place.json("runs/tiny/circuits/emergence.json");
-    assert_eq!((&emergence["steps"], &emergence["base"]), (&json!([2, 4, 6]), &json!("before training")));
+    assert_eq!((&emergence["steps"], &emergence["base"]), (&json!([2, 3, 4, 6]), &json!("before training")));
     let sets = emergence["emergence"]["sets"].as_array().unwrap();
     let cohorts = emergence["emergence"]["cohorts"].as_array().unwrap();
-    assert_eq!((sets.len(), cohorts.len()), (3, 4));
+    assert_eq!((sets.len(), cohorts.len()), (4, 5));
     for (i, own) in sets.iter().enumerate() {
         let alive: u64 = cohorts.iter().map(|cohort| cohort[i].as_u64().unwrap()).sum();
         let n = |set: &str| own[set].as_array().unwrap().len() as u64;
@@ -150,7 +150,7 @@ fn a_run_is_followed_to_the_same_bits_and_goes_on() {
         "{said}"
     );
     let said = refusal(&place, &["circuit", "runs/tiny", "--checkpoints", "2,5", "--out", "elsewhere"]);
-    assert!(said.contains("no model behind step 5; it has 2, 4, 6"), "{said}");
+    assert!(said.contains("no model behind step 5; it has 2, 3, 4, 6"), "{said}");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn what_makes_no_circuit_is_said() {
     }
     for (args, expected) in [
         (&["circuit", "nowhere", "--pairs", "pairs.jsonl"][..], "nowhere: there is no such folder"),
-        (&["circuit", model], "--pairs"),
+        (&["circuit", model], "7 of 8 problems make a pair, and 16 are wanted; ask for fewer"),
         (
             &["circuit", model, "--pairs", "countdown", "--checkpoints", "all", "--json", "x"],
             "cannot be used with",
@@ -251,4 +251,41 @@ fn eval_measures_models_with_heads_left_out() {
     assert!(drawn.starts_with("0.") && drawn.contains("=0,1.") && drawn.ends_with("=0.5"), "{drawn}");
     let ended = place.run(&args[..6]);
     assert!(ended.out.contains("difference to these"), "{}", ended.out);
+}
+
+/// A head that is left out has no part in what is learnt, before a resume and behind it.
+#[test]
+fn a_run_trains_with_heads_left_out_and_goes_on() {
+    let whole = Place::new();
+    let scaled = ["--set", "model.scale_heads=\"0.0=0,1.1=0.5\""];
+    let args = [&["train", "tiny.toml"], &scaled[..]].concat();
+    assert_eq!(whole.run(&args).code, 0);
+    let stopped = Place::new();
+    let child = stopped.start_until(&args, || stopped.path("runs/tiny/checkpoints/step_000003").is_dir());
+    send(&child, "INT");
+    finish(child);
+    assert_eq!(stopped.run(&[&args[..], &["--resume"]].concat()).code, 0);
+    let weights = "runs/tiny/checkpoints/step_000006/model/model.safetensors";
+    assert!(fs::read(whole.path(weights)).unwrap() == fs::read(stopped.path(weights)).unwrap());
+    let said = |more: &[&str]| {
+        let ask = [
+            "sample",
+            "runs/tiny",
+            "Make 5 from 1, 2, 3.\n",
+            "-n",
+            "4",
+            "--max-new-tokens",
+            "20",
+            "--seed",
+            "3",
+        ];
+        let ended = whole.run(&[&ask[..], more].concat());
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.out
+    };
+    assert_eq!(said(&[]), said(&["--scale-heads", "0.0=0"]));
+    assert_ne!(said(&[]), said(&["--scale-heads", "0.1=0,0.2=0,0.3=0"]));
+    // Another set of heads is another run, and another SFT.
+    let other = stopped.run(&[&args[..2], &["--resume", "--set", "model.scale_heads=\"0.0=0\""]].concat());
+    assert!(other.code == 3 && other.err.contains("model.scale_heads"), "{}", other.err);
 }

@@ -195,6 +195,7 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
             "advantage={type=\"segment\"}",
             "values={cuts=2, continuations=2, rule={type=\"every\", tokens=4}}",
             "audit={every=1, credit=[\"entropy\"], budget=24, group=2, continued=0, probes=1}",
+            "circuit={every=1, n_pairs=2, steps=2}",
         ],
         &[
             "values/prefixes",
@@ -203,6 +204,8 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
             "values/closure",
             "audit/entropy/ratio",
             "audit/ceiling",
+            "circuit/share_top10",
+            "time/circuit",
         ],
     ),
     (

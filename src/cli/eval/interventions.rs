@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use rand::seq::IndexedRandom;
 
+use crate::cli::policy;
 use crate::cli::scale_heads::ScaleHeads;
+use crate::eval::Versus;
 use crate::model::{HeadScales, ModelConfig};
+use crate::table::Table;
 use crate::types::{HeadId, Purpose, RunRandom};
 
 /// A model as it is measured.
@@ -29,37 +32,54 @@ pub(super) struct Intervention {
     pub controls: Vec<usize>,
 }
 
-/// The model in `folder`, called `name`, as it is and with heads scaled in each of `ways`, each with `n_random` controls.
-///
-/// # Errors
-/// If a way cannot be taken with this model, or a layer has too few other heads for a control.
-pub(super) fn arms(
-    name: &str,
-    folder: &Path,
-    ways: &[ScaleHeads],
-    n_random: usize,
-    random: RunRandom,
-    all: &mut Vec<Arm>,
-) -> Result<Vec<Intervention>> {
-    let base = all.len();
-    let arm = |name: String, heads: HeadScales| Arm { name, folder: folder.to_owned(), heads };
-    all.push(arm(name.to_owned(), HeadScales::default()));
-    let config = ModelConfig::from_folder(folder)?;
-    let intervene = |way: &ScaleHeads| {
-        let heads = way.resolve(&config).with_context(|| format!("{name}: --scale-heads"))?;
-        let label = format!("{name}+{}", way.label());
-        let own = all.len();
-        let mut controls = Vec::new();
-        let drawn = (0..n_random).map(|draw| others(&heads, &config, random, draw as u64));
-        let drawn: Vec<HeadScales> = drawn.collect::<Result<_>>().with_context(|| label.clone())?;
-        all.push(arm(label.clone(), heads));
-        for (draw, heads) in drawn.into_iter().enumerate() {
-            controls.push(all.len());
-            all.push(arm(format!("{label}+random{}", draw + 1), heads));
+/// What is done to each model.
+pub(super) struct Ways<'a> {
+    /// Heads that are scaled, way by way.
+    pub scaled: &'a [ScaleHeads],
+    /// Controls of each.
+    pub n_random: usize,
+    /// Draws these.
+    pub random: RunRandom,
+}
+
+impl Ways<'_> {
+    /// All that is measured: each of `models`, by its name and path, as it is and in each way.
+    ///
+    /// # Errors
+    /// If there is no such model, a way cannot be taken with it, or a layer has too few other heads for a control.
+    pub(super) fn of(&self, models: &[(String, PathBuf)]) -> Result<(Vec<Arm>, Vec<Intervention>)> {
+        let (mut arms, mut interventions) = (Vec::new(), Vec::new());
+        for (name, path) in models {
+            interventions.extend(self.of_model(name, &policy::model_folder(path)?, &mut arms)?);
         }
-        Ok(Intervention { own, base, controls })
-    };
-    ways.iter().map(intervene).collect()
+        Ok((arms, interventions))
+    }
+
+    fn of_model(&self, name: &str, folder: &Path, all: &mut Vec<Arm>) -> Result<Vec<Intervention>> {
+        let base = all.len();
+        let arm = |name: String, heads: HeadScales| Arm { name, folder: folder.to_owned(), heads };
+        all.push(arm(name.to_owned(), HeadScales::default()));
+        let config = ModelConfig::from_folder(folder)?;
+        let intervene = |way: &ScaleHeads| {
+            let heads = way.resolve(&config).with_context(|| format!("{name}: --scale-heads"))?;
+            let label = format!("{name}+{}", way.label());
+            let drawn = (0..self.n_random).map(|draw| others(&heads, &config, self.random, draw as u64));
+            let drawn: Vec<HeadScales> = drawn.collect::<Result<_>>().with_context(|| label.clone())?;
+            let (own, n) = (all.len(), drawn.len());
+            all.push(arm(label.clone(), heads));
+            let controls = drawn.into_iter().enumerate();
+            all.extend(controls.map(|(draw, heads)| arm(format!("{label}+random{}", draw + 1), heads)));
+            Ok(Intervention { own, base, controls: (own + 1..own + 1 + n).collect() })
+        };
+        self.scaled.iter().map(intervene).collect()
+    }
+}
+
+/// What is shown: all models side by side, or where heads are scaled each of these beside the model itself and its controls.
+pub(super) fn tables(versus: &Versus<'_>, interventions: &[Intervention]) -> Vec<(String, Table)> {
+    let rows: Vec<(usize, usize, &[usize])> =
+        interventions.iter().map(|way| (way.own, way.base, way.controls.as_slice())).collect();
+    if rows.is_empty() { versus.tables() } else { versus.beside_controls(&rows) }
 }
 
 /// As many heads of each layer with the same factors, none of them among `heads`.

@@ -10,13 +10,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use rewards::RewardConfig;
 use serde_json::{Value, json};
 
-use self::interventions::{Arm, Intervention, arms};
+use self::interventions::{Ways, tables};
 use self::name::named;
-use self::plan::plan;
+use self::plan::{ChatArgument, plan};
 use super::policy::Choices;
 use super::scale_heads::ScaleHeads;
 use super::{grade, policy};
@@ -119,13 +119,6 @@ pub(super) struct Eval {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ChatArgument {
-    Auto,
-    Always,
-    Never,
-}
-
 impl Eval {
     pub(super) fn run(self) -> Result<ExitCode> {
         self.require_files_for_their_options()?;
@@ -138,7 +131,12 @@ impl Eval {
         let plan = plan.map_err(bad_input)?;
         check_numbers(&plan)?;
         let out = self.out.as_deref();
-        let (arms, interventions) = self.arms(&models, plan.seed).map_err(bad_input)?;
+        let ways = Ways {
+            scaled: &self.scale_heads,
+            n_random: self.random_heads,
+            random: RunRandom::new(plan.seed),
+        };
+        let (arms, interventions) = ways.of(&models).map_err(bad_input)?;
         let baseline = arms.iter().position(|arm| arm.name == models[baseline].0).unwrap_or_default();
         let subjects = arms.into_iter().map(|arm| Subject::new(&arm.name, arm.folder, arm.heads, &plan, out));
         let mut subjects = subjects.collect::<Result<Vec<_>>>().map_err(bad_input)?;
@@ -169,12 +167,7 @@ impl Eval {
             })
             .map(|()| ExitCode::SUCCESS);
         }
-        let rows: Vec<(usize, usize, &[usize])> =
-            interventions.iter().map(|way| (way.own, way.base, way.controls.as_slice())).collect();
-        for (_, table) in versus.iter().flat_map(|versus| match rows.as_slice() {
-            [] => versus.tables(),
-            rows => versus.beside_controls(rows),
-        }) {
+        for (_, table) in versus.iter().flat_map(|versus| tables(versus, &interventions)) {
             super::say(format_args!("{}\n", table.markdown()))?;
         }
         if let Some(out) = out {
@@ -200,18 +193,6 @@ impl Eval {
             let name = given.unwrap_or_default();
             format!("{name}: goes with --set; a recipe says itself how its problems are put and judged")
         })
-    }
-
-    /// All that is measured: each model as it is and with its heads scaled.
-    fn arms(&self, models: &[(String, PathBuf)], seed: u64) -> Result<(Vec<Arm>, Vec<Intervention>)> {
-        let (mut all, mut interventions) = (Vec::new(), Vec::new());
-        for (name, path) in models {
-            let folder = policy::model_folder(path)?;
-            let random = RunRandom::new(seed);
-            let ways = arms(name, &folder, &self.scale_heads, self.random_heads, random, &mut all)?;
-            interventions.extend(ways);
-        }
-        Ok((all, interventions))
     }
 
     /// The place of the model that the others are compared with; names must tell models apart.

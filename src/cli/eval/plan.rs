@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use clap::ValueEnum;
 use rewards::{RewardConfig, TaskKind};
 use serde_json::{Value, json};
 
-use super::{ChatArgument, Eval, sets};
+use super::{Eval, sets};
 use crate::cli::policy::Choices;
 use crate::data::{ChatConfig, EvalItems, FileConfig};
 use crate::eval::EvalConfig;
@@ -20,6 +21,13 @@ use crate::types::{Purpose, RunRandom};
 /// How questions are asked unless the person says it otherwise.
 const QUESTION_PROMPT: &str =
     "{question}\n\nReason step by step, and give the final answer at the end within \\boxed{}.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ChatArgument {
+    Auto,
+    Always,
+    Never,
+}
 
 /// What the arguments ask for; `recipe` is the one whose problems count where they name none.
 pub(super) fn plan(eval: &Eval, recipe: Option<&Recipe>) -> Result<Plan> {

@@ -25,7 +25,7 @@ struct Golden {
 
 #[derive(Deserialize)]
 struct GoldenScaled {
-    scale_heads: HeadScales,
+    scale_heads: String,
     prompt_tokens: Vec<TokenId>,
     response_tokens: Vec<TokenId>,
     logprobs: Vec<f32>,
@@ -163,7 +163,8 @@ fn scaled_heads_are_edited_weights() {
         let golden: Golden = serde_json::from_value(golden["families"][family].clone()).unwrap();
         for own in golden.scaled {
             let mut policy = policy_by(family, Kind::Float, backend);
-            policy.network.scale_heads(&own.scale_heads).unwrap();
+            let scales: HeadScales = own.scale_heads.parse().unwrap();
+            policy.network.scale_heads(&scales).unwrap();
             let rows = [Sequence { prompt: &own.prompt_tokens, response: &own.response_tokens }];
             let found = logprobs(&policy, &rows, 1.0, Passes::new(100)).unwrap().logprobs;
             for (found, expected) in found[0].iter().zip(&own.logprobs) {
