@@ -120,15 +120,14 @@ impl Picture for Cohorts<'_> {
             .y_label_area_size(px(46.0))
             .build_cartesian_2d(0.0..self.steps.len() as f64, 0.0..most * 1.05)
             .map_err(failed)?;
-        let step = |x: &f64| self.steps.get(*x as usize).map_or_else(String::new, ToString::to_string);
         chart
             .configure_mesh()
             .disable_x_mesh()
             .light_line_style(TRANSPARENT)
             .bold_line_style(RGBColor(222, 222, 222).stroke_width(px(0.8).max(1) as u32))
             .axis_style(GREY.stroke_width(px(1.0).max(1) as u32))
-            .x_labels(self.steps.len().min(12))
-            .x_label_formatter(&step)
+            // Each stands below its bar.
+            .x_labels(0)
             .y_label_formatter(&|y| format!("{y:.0}"))
             .label_style(text(12.0))
             .axis_desc_style(text(13.0))
@@ -146,6 +145,12 @@ impl Picture for Cohorts<'_> {
                     .map_err(failed)?;
                 below = above;
             }
+        }
+        let every = self.steps.len().div_ceil(14);
+        for (i, step) in self.steps.iter().enumerate().step_by(every) {
+            let (x, y) = chart.plotting_area().map_coordinate(&(i as f64 + 0.5, 0.0));
+            let style = text(12.0).pos(Pos::new(HPos::Center, VPos::Top));
+            root.draw(&Text::new(step.to_string(), (x, y + px(6.0)), style)).map_err(failed)?;
         }
         let names = std::iter::once("base".to_owned())
             .chain(self.steps.iter().map(|step| format!("first in {step}")));
