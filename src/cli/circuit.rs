@@ -71,7 +71,7 @@ pub(super) struct Circuit {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
     /// Tokens of a pass, of all runs side by side
-    #[arg(long, default_value_t = 4096)]
+    #[arg(long, default_value_t = 1024)]
     max_tokens: usize,
     /// Compute precision
     #[arg(long, value_enum, default_value = "f32")]
