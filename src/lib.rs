@@ -51,6 +51,7 @@ mod measure;
 mod model;
 mod observe;
 mod optim;
+mod page;
 mod picture;
 mod pipeline;
 mod recipe;

@@ -68,7 +68,7 @@ pub(crate) fn attention(
     config: &SignalConfig,
     passes: Passes<'_>,
 ) -> Result<Vec<HeadSignals>> {
-    let layers = config.layers.of(policy.network.layout.layers.len());
+    let layers = config.layers_of(policy.network.layout.layers.len());
     let mut found = no_signals(responses.len());
     for group in pack(responses, passes.max_tokens, Reads::All) {
         (passes.check)()?;
@@ -92,7 +92,7 @@ pub(crate) fn logprobs_and_attention(
     config: &SignalConfig,
     passes: Passes<'_>,
 ) -> Result<(TokenStats, Vec<HeadSignals>)> {
-    let layers = config.layers.of(policy.network.layout.layers.len());
+    let layers = config.layers_of(policy.network.layout.layers.len());
     let (mut found, mut signals) = (TokenStats::with_capacity(responses.len()), no_signals(responses.len()));
     // The last token predicts nothing that is asked for, but it looks back.
     for group in pack(responses, passes.max_tokens, Reads::All) {

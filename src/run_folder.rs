@@ -39,6 +39,8 @@ const SUBFOLDERS: [&str; 3] = [ROLLOUTS, EVAL, "checkpoints"];
 const ROLLOUTS: &str = "rollouts";
 const EVAL: &str = "eval";
 const REFUSED: &str = "refused";
+const AUDITS: &str = "audits";
+const CIRCUITS: &str = "circuits";
 const RECIPE: &str = "recipe.toml";
 const RESOLVED: &str = "resolved.toml";
 const INPUTS: &str = "inputs.json";
@@ -310,7 +312,7 @@ impl RunFolder {
     /// What the audit after `step` found.
     #[must_use]
     pub(crate) fn audit(&self, step: Step) -> PathBuf {
-        self.root.join(format!("audits/step_{step:06}"))
+        self.root.join(format!("{AUDITS}/step_{step:06}"))
     }
 
     /// The checkpoints, for [`crate::checkpoint::Store`].
@@ -323,6 +325,12 @@ impl RunFolder {
     #[must_use]
     pub(crate) fn circuit(&self) -> PathBuf {
         self.root.join("circuit.jsonl")
+    }
+
+    /// The circuits of its models, or of those that its SFT has kept.
+    #[must_use]
+    pub(crate) fn circuits(&self, of_sft: bool) -> PathBuf {
+        self.root.join(if of_sft { "circuits_sft" } else { CIRCUITS })
     }
 
     /// Models that are kept for good, weights alone, for [`crate::checkpoint::Store`].

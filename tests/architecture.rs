@@ -14,7 +14,7 @@ use syn::{Attribute, Item, UseTree};
 
 /// The floors, from the ground up: a room knows rooms of lower floors alone, and rooms of one floor do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["caught", "interrupt", "kernel", "picture", "stats", "table", "types"],
+    &["caught", "interrupt", "kernel", "page", "picture", "stats", "table", "types"],
     &["credit", "files", "loss", "threads"],
     &["model", "run_folder", "text"],
     &["batch", "data", "environment", "observe", "optim", "score"],

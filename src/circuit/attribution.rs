@@ -121,7 +121,7 @@ impl<'p> Batch<'p> {
                 (from.unsqueeze(1) + shares * (to - from).unsqueeze(1)).view([-1, t, e]) // (P m, T, E)
             });
             let run = Run::new(&decoder, begin, false);
-            let (d_last, _) = of_loss(self.policy, &run.last(), |logits| self.loss.of(logits))?;
+            let d_last = of_loss(self.policy, &run.last(), |logits| self.loss.of(logits))?;
             pull_back(&decoder, &run, &d_last, visitor, check)?;
         }
         Ok(())

@@ -1,11 +1,16 @@
 //! `[circuit]`: how circuits are found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::types::Rules;
+
+/// What pairs of Countdown problems are called.
+pub(crate) const COUNTDOWN: &str = "countdown";
+/// What pairs of a chat template with thinking on and off are called.
+pub(crate) const THINK: &str = "think";
 
 /// How circuits are found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,6 +64,15 @@ impl MetricKind {
     #[must_use]
     pub(crate) fn needs_answers(self) -> bool {
         self == Self::LogitDiff
+    }
+}
+
+impl CircuitConfig {
+    /// The file of pairs, where they are not made of problems.
+    #[must_use]
+    pub(crate) fn file(&self) -> Option<&Path> {
+        let made = [COUNTDOWN, THINK].map(Path::new);
+        Some(self.pairs.as_path()).filter(|pairs| !made.contains(pairs))
     }
 }
 

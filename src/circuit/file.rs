@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
 use super::config::{Aggregate, MetricKind};
 use super::findings::Importance;
-use super::graph::Edge;
+use super::graph::{Edge, Graph};
 use super::{CircuitConfig, Findings, SourceScores};
 use crate::files::read_regular_text;
+use crate::model::ModelConfig;
 use crate::types::HeadId;
 
 /// Bytes of a file that are read at most.
@@ -231,6 +232,25 @@ impl CircuitFile {
                 path.display()
             )
         })
+    }
+
+    /// The circuit in the file at `path`, which is to be that of a model of shape `config`.
+    ///
+    /// # Errors
+    /// If it cannot be read, is none, or is of another shape.
+    pub(crate) fn of_model(path: &Path, config: &ModelConfig) -> Result<Self> {
+        let file = Self::read(path)?;
+        let (got, expected) = (Graph { layers: file.layers, heads: file.heads }, Graph::of(config));
+        ensure!(
+            got == expected,
+            "{}: the circuit of {} layers of {} heads, and the model has {} of {}; find the circuit of this model",
+            path.display(),
+            got.layers,
+            got.heads,
+            expected.layers,
+            expected.heads
+        );
+        Ok(file)
     }
 
     /// The heads of `set`, those of most importance first.

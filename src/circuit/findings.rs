@@ -12,6 +12,7 @@ use super::config::Aggregate;
 use super::graph::{Edge, Graph};
 use super::pairs::Pair;
 use super::select::{Cut, heads, select};
+use super::sums::{Part, Sums};
 use crate::model::Policy;
 use crate::stats::mean;
 use crate::types::HeadId;
@@ -74,36 +75,17 @@ pub(crate) struct Importance {
 }
 
 impl Search<'_> {
-    /// The circuit of `pairs`.
+    /// The circuit of `pairs`. What an interrupted search left in `part` is not computed again.
     ///
     /// # Errors
-    /// If libtorch fails; that of `check`.
-    pub(crate) fn run(&self, pairs: &[Pair]) -> Result<Findings> {
+    /// If libtorch fails; that of `check`; if `part` holds another search, or cannot be written.
+    pub(crate) fn run(&self, pairs: &[Pair], part: Option<&mut Part>) -> Result<Findings> {
         let start = Instant::now();
         let graph = Graph::of(&self.policy.network.config);
-        let size = graph.n_sources() * graph.n_destinations();
-        let (mut score, mut abs) = (vec![0.0; size], vec![0.0; size]);
-        let mut own: BTreeMap<HeadId, usize> = BTreeMap::new();
-        let mut losses = [Vec::new(), Vec::new(), Vec::new()];
         let cut = Cut { edges: self.config.edges, threshold: self.config.threshold };
         let batches = self.batches(pairs);
-        for pairs in &batches {
-            let batch = Batch::new(self.policy, pairs, self.config);
-            let found = batch.edges(self.config.steps, self.max_tokens, self.check)?;
-            for (p, _) in pairs.iter().enumerate() {
-                let of_pair = numbers(&found.get(p as i64))?;
-                score.iter_mut().zip(&of_pair).for_each(|(sum, score)| *sum += score);
-                let magnitudes: Vec<f64> = of_pair.iter().map(|score| score.abs()).collect();
-                abs.iter_mut().zip(&magnitudes).for_each(|(sum, score)| *sum += score);
-                for head in heads(graph, &select(graph, &magnitudes, cut)) {
-                    *own.entry(head).or_default() += 1;
-                }
-            }
-            for (all, of_batch) in losses.iter_mut().zip(&batch.losses) {
-                all.extend(numbers(of_batch)?);
-            }
-            (self.advance)(pairs.len());
-        }
+        let Sums { mut score, mut abs, own, losses: [clean, corrupted], .. } =
+            self.scored(&batches, cut, part)?;
         let n = pairs.len() as f64;
         score.iter_mut().chain(&mut abs).for_each(|sum| *sum /= n);
         let signless: Vec<f64>;
@@ -116,14 +98,50 @@ impl Search<'_> {
         };
         let circuit = select(graph, magnitudes, cut);
         let scored = start.elapsed();
+        let mut through = Vec::new();
         for pairs in &batches {
             (self.check)()?;
-            losses[2].extend(numbers(&Batch::new(self.policy, pairs, self.config).through(&circuit))?);
+            through.extend(numbers(&Batch::new(self.policy, pairs, self.config).through(&circuit))?);
             (self.advance)(pairs.len());
         }
-        let losses = losses.map(|losses| mean(&losses));
+        let losses = [clean, corrupted, through].map(|losses| mean(&losses));
         let took = [scored, start.elapsed() - scored];
+        let own = own.into_iter().collect();
         Ok(Findings { graph, n_pairs: pairs.len(), score, abs, circuit, own, losses, took })
+    }
+
+    /// The sums over all `batches`.
+    fn scored(&self, batches: &[Vec<&Pair>], cut: Cut, mut part: Option<&mut Part>) -> Result<Sums> {
+        let graph = Graph::of(&self.policy.network.config);
+        let known = part.as_ref().map(|part| part.read()).transpose()?.flatten();
+        let mut sums = known.unwrap_or_else(|| Sums::none(graph));
+        let done = sums.n_passes.min(batches.len());
+        (self.advance)(batches[..done].iter().map(Vec::len).sum());
+        for pairs in &batches[done..] {
+            let found = self.add(&mut sums, pairs, cut);
+            if let Some(part) = &mut part {
+                part.keep(&sums, found.is_err() || sums.n_passes == batches.len())?;
+            }
+            found?;
+            (self.advance)(pairs.len());
+        }
+        Ok(sums)
+    }
+
+    /// Adds the scores of `pairs` to `sums`, or nothing where that fails.
+    fn add(&self, sums: &mut Sums, pairs: &[&Pair], cut: Cut) -> Result<()> {
+        let batch = Batch::new(self.policy, pairs, self.config);
+        let found = batch.edges(self.config.steps, self.max_tokens, self.check)?;
+        let scores = (0..pairs.len()).map(|p| numbers(&found.get(p as i64))).collect::<Result<Vec<_>>>()?;
+        let [clean, corrupted] = &batch.losses;
+        let losses = [numbers(clean)?, numbers(corrupted)?];
+        for of_pair in scores {
+            let magnitudes: Vec<f64> = of_pair.iter().map(|score| score.abs()).collect();
+            sums.add(&of_pair, heads(batch.graph, &select(batch.graph, &magnitudes, cut)));
+        }
+        sums.losses.iter_mut().zip(losses).for_each(|(all, own)| all.extend(own));
+        sums.n_passes += 1;
+        Ok(())
     }
 
     /// The cheap scores of all sources over `pairs`: their edges are not told apart.

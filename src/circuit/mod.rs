@@ -7,7 +7,9 @@
 //! attribution   both together: a score for every edge
 //! select     the strongest edges on paths from the embeddings to the logits
 //! faithfulness   the clean run through these alone
+//! sums       scores of the pairs that are done, kept where a search is interrupted
 //! findings   all of it over many pairs, and what heads count in it
+//! signals    attention is read of these heads
 //! ```
 
 mod attribution;
@@ -24,11 +26,13 @@ mod page;
 pub(crate) mod pairs;
 mod pass;
 mod select;
+mod signals;
+mod sums;
 mod watch;
 
 use tch::{Device, Tensor};
 
-pub(crate) use config::CircuitConfig;
+pub(crate) use config::{CircuitConfig, THINK};
 pub(crate) use draw::{Cohorts, HeatMap};
 pub(crate) use emergence::Emergence;
 pub(crate) use file::{CircuitFile, HeadSet, SourceFile};
@@ -36,6 +40,8 @@ pub(crate) use findings::{Findings, Importance, Search, SourceScores};
 pub(crate) use graph::Graph;
 pub(crate) use memory::Memory;
 pub(crate) use page::Page;
+pub(crate) use signals::with_heads_of_file;
+pub(crate) use sums::Part;
 pub(crate) use watch::Measured;
 
 use crate::model::ModelConfig;

@@ -186,7 +186,7 @@ fn gradient(x: &Tensor, d: &Tensor, f: impl FnOnce(&Tensor) -> Tensor) -> Result
     found.pop().context("a gradient of one input")
 }
 
-/// The gradient of the sum of `loss` of what ends in `last` `[B, E]`, and the losses, f32 `[B]`.
+/// The gradient of the sum of `loss` of what ends in `last` `[B, E]`.
 ///
 /// # Errors
 /// If libtorch finds none.
@@ -194,11 +194,11 @@ pub(super) fn of_loss(
     policy: &Policy,
     last: &Tensor,
     loss: impl FnOnce(&Tensor) -> Tensor,
-) -> Result<(Tensor, Tensor)> {
+) -> Result<Tensor> {
     let last = last.detach().set_requires_grad(true);
-    let losses = loss(&logits(policy, &last));
-    let mut found = Tensor::run_backward(&[losses.sum(Kind::Float)], &[&last], false, false);
-    Ok((found.pop().context("a gradient of one input")?, losses.detach()))
+    let sum = loss(&logits(policy, &last)).sum(Kind::Float);
+    let mut found = Tensor::run_backward(&[sum], &[&last], false, false);
+    found.pop().context("a gradient of one input")
 }
 
 fn size4(x: &Tensor) -> (i64, i64, i64, i64) {

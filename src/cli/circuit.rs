@@ -12,7 +12,9 @@ use serde_json::json;
 
 use self::subject::Looking;
 use super::{policy, require, say};
-use crate::circuit::{CircuitConfig, CircuitFile, Findings, Importance, Page, SourceFile, SourceScores};
+use crate::circuit::{
+    CircuitConfig, CircuitFile, Findings, Importance, Page, Part, SourceFile, SourceScores,
+};
 use crate::files::{peak_rss_gb, require_writable, write_named};
 use crate::interrupt::{Interrupt, OrStopped};
 use crate::model::{DeviceChoice, Dtype};
@@ -47,8 +49,9 @@ pub(super) struct Circuit {
     /// it
     #[arg(long, value_name = "MODEL")]
     base: Option<PathBuf>,
-    /// Find the circuits of all models that a run has kept, or of those behind some steps: all, or 20,40,60
-    #[arg(long, value_name = "all or STEPS", conflicts_with_all = ["json", "cheap", "all_edges"])]
+    /// Find the circuits of all models that a run has kept, or of those behind some steps: all, or 20,40,60; sft: of those that its SFT has
+    /// kept, beside the policy before it
+    #[arg(long, value_name = "all, STEPS or sft", conflicts_with_all = ["json", "cheap", "all_edges"])]
     checkpoints: Option<String>,
     /// Folder of what --checkpoints finds; the same command again goes on where it was interrupted. Without it circuits, within the
     /// run
@@ -103,23 +106,32 @@ impl Circuit {
         };
         match found.or_stopped()? {
             Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(signal) => Ok(ExitCode::from(signal.exit_code())),
+            Err(signal) => {
+                let goes_on = self.checkpoints.is_some() || (self.json.is_some() && !self.cheap);
+                let then =
+                    if goes_on { "goes on from here" } else { "begins anew; with --json it would go on" };
+                Console::new().note(format_args!("{signal}: stopped; the same command {then}"));
+                Ok(ExitCode::from(signal.exit_code()))
+            }
         }
     }
 
     /// The circuit of one model, beside that of a base where there is one.
     fn find(&self, looking: &Looking<'_>) -> Result<()> {
+        let part = self.json.as_deref().map(part_of);
+        let part_of_base = part.as_deref().map(part_of);
         let found = match self.cheap {
             true => Found::Sources(looking.sources(&self.model)?),
-            false => Found::Circuit(looking.circuit(&self.model)?),
+            false => Found::Circuit(looking.circuit(&self.model, part.clone())?),
         };
         let base = self.base.as_ref().map(|base| {
-            let found = looking.circuit(base)?;
+            let found = looking.circuit(base, part_of_base.clone())?;
             anyhow::Ok(CircuitFile::new(&found, &base.display().to_string(), &looking.config, false))
         });
         let base = base.transpose()?;
         if let Some(path) = &self.json {
             self.write(path, &found, base.as_ref(), &looking.config)?;
+            part.iter().chain(&part_of_base).try_for_each(|part| Part::remove(part))?;
         }
         if let (Some(path), Found::Circuit(found)) = (&self.html, &found) {
             self.write_page(path, found, base.as_ref(), &looking.config)?;
@@ -229,4 +241,11 @@ impl Circuit {
         };
         say(Table { header, rows: heads.iter().take(SHOWN).map(row).collect() }.plain())
     }
+}
+
+/// Where a search for what is written to `path` leaves what it has, until it is done.
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
 }

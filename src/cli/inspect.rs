@@ -9,6 +9,7 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use crate::circuit::with_heads_of_file;
 use crate::data::jsonl;
 use crate::files::{require_writable, write_named};
 use crate::inspect::source::{Limits, Line};
@@ -117,10 +118,9 @@ impl Inspect {
         let usual = Choices::new(&recipe.model);
         let backend = self.backend.unwrap_or(usual.backend);
         let choices = Choices { dtype: self.dtype, backend, heads: self.scale_heads.as_ref(), ..usual };
-        let (policy, tokenizer, folder) = policy::load_for_tokens(&path, choices)?;
-        let fits = recipe.signals.misfits(policy.network.layout.layers.len());
-        require(fits.is_none(), || fits.unwrap_or_default())?;
-        let grouped = self.grouped(&recipe.signals, &folder)?;
+        let (policy, tokenizer, folder, signals) =
+            policy::load_fitting(&path, choices, |config| with_heads_of_file(&recipe.signals, config))?;
+        let grouped = self.grouped(&signals, &folder).map_err(Failure::bad_input)?;
         let limit = self.limit.unwrap_or(usize::MAX);
         if grouped != Grouped::Together {
             lines.truncate(limit);
@@ -141,7 +141,7 @@ impl Inspect {
         let lens = Lens {
             policy: &policy,
             temperature: recipe.sampling.temperature,
-            signals: &recipe.signals,
+            signals: &signals,
             passes: Passes::new(recipe.batch.max_tokens),
         };
         let segmenter = tokenizer.as_ref().map(Segmenter::new).transpose()?.unwrap_or_default();
@@ -160,7 +160,7 @@ impl Inspect {
             }
         }
         let mut facts = vec![("weights".to_owned(), weights), ("settings".to_owned(), settings)];
-        facts.extend(facts::facts(&recipe.signals, &grouped, subjects.len(), &shown));
+        facts.extend(facts::facts(&signals, &grouped, subjects.len(), &shown));
         match &self.html {
             Some(file) => {
                 let page = html::page(&facts, &shown)?;

@@ -51,15 +51,6 @@ impl Choices<'_> {
     }
 }
 
-/// The same weights, computed with in single precision.
-///
-/// # Errors
-/// As [`Policy::new`].
-pub(super) fn in_single_precision(policy: &Policy) -> Result<Policy> {
-    let placement = Placement { kind: tch::Kind::Float, ..policy.network.placement };
-    Policy::new(policy.network.config.clone(), policy.network.master().shallow_clone(), placement)
-}
-
 /// Loads the policy behind `path`: a folder with config.json, a checkpoint, a run, whose newest checkpoint counts, or
 /// `hub:org/name[@revision]`.
 pub(super) fn load(path: &Path, choices: Choices<'_>) -> Result<Loaded> {
@@ -72,12 +63,24 @@ pub(super) fn load_for_tokens(
     path: &Path,
     choices: Choices<'_>,
 ) -> Result<(Policy, Option<Tokenizer>, PathBuf)> {
+    let (policy, tokenizer, folder, ()) = load_fitting(path, choices, |_| Ok(()))?;
+    Ok((policy, tokenizer, folder))
+}
+
+/// As [`load_for_tokens`], with what `fit` makes of the model's shape before any weight is loaded.
+pub(super) fn load_fitting<T>(
+    path: &Path,
+    choices: Choices<'_>,
+    fit: impl FnOnce(&ModelConfig) -> Result<T>,
+) -> Result<(Policy, Option<Tokenizer>, PathBuf, T)> {
     let _phase = Console::new().step_phase("load model", 0);
     let load = || {
         let folder = model_folder(path)?;
         let has_one = folder.join(TOKENIZER).is_file();
         let tokenizer = has_one.then(|| Tokenizer::for_texts(&folder)).transpose()?;
-        Ok((load_weights(&folder, tokenizer.as_ref(), choices)?, tokenizer, folder))
+        let shape = shape(&folder, tokenizer.as_ref())?;
+        let fitting = fit(&shape)?;
+        Ok((load_weights(&folder, shape, choices)?, tokenizer, folder, fitting))
     };
     load().map_err(Failure::bad_input)
 }
@@ -85,16 +88,22 @@ pub(super) fn load_for_tokens(
 fn try_load(path: &Path, choices: Choices<'_>) -> Result<Loaded> {
     let folder = model_folder(path)?;
     let tokenizer = Tokenizer::from_folder(&folder)?;
-    Ok(Loaded { policy: load_weights(&folder, Some(&tokenizer), choices)?, tokenizer, folder })
+    let shape = shape(&folder, Some(&tokenizer))?;
+    Ok(Loaded { policy: load_weights(&folder, shape, choices)?, tokenizer, folder })
 }
 
-fn load_weights(folder: &Path, tokenizer: Option<&Tokenizer>, choices: Choices<'_>) -> Result<Policy> {
+/// The shape of the model in `folder`, which has a token for each of those of `tokenizer`.
+fn shape(folder: &Path, tokenizer: Option<&Tokenizer>) -> Result<ModelConfig> {
     let mut config = ModelConfig::from_folder(folder)?;
     if let Some(tokenizer) = tokenizer {
         let fits = tokenizer.check_fits(usize::try_from(config.vocab_size)?);
         fits.with_context(|| folder.display().to_string())?;
         config = config.with_tokens(tokenizer.has_token());
     }
+    Ok(config)
+}
+
+fn load_weights(folder: &Path, config: ModelConfig, choices: Choices<'_>) -> Result<Policy> {
     let scales = choices.heads.map(|heads| heads.resolve(&config)).transpose().context("--scale-heads")?;
     let mut policy = Policy::load(folder, config, choices.resolve()?)?;
     if let Some(scales) = scales {

@@ -1,9 +1,9 @@
 //! `--scale-heads`: which heads' writes are multiplied by what.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 
 use crate::circuit::{CircuitFile, HeadSet};
 use crate::model::{HeadScales, ModelConfig};
@@ -55,10 +55,11 @@ impl ScaleHeads {
     pub(super) fn label(&self) -> String {
         match self {
             Self::Listed(scales) => scales.to_string().replace('=', "x").replace(',', "+"),
-            Self::OfFile { set, most, factor, .. } => {
+            Self::OfFile { path, set, most, factor } => {
+                let stem = path.file_stem().map_or_else(String::new, |stem| stem.display().to_string());
                 let most = most.map_or_else(String::new, |most| most.to_string());
                 let factor = if *factor == 0.0 { String::new() } else { format!("x{factor}") };
-                format!("{set}{most}{factor}")
+                format!("{stem}.{set}{most}{factor}")
             }
         }
     }
@@ -71,7 +72,8 @@ impl ScaleHeads {
         let scales = match self {
             Self::Listed(scales) => scales.clone(),
             Self::OfFile { path, set, most, factor } => {
-                let heads = of_file(path, *set, config)?;
+                let file = CircuitFile::of_model(path, config)?;
+                let heads = file.ranked(*set).with_context(|| path.display().to_string())?;
                 ensure!(
                     !heads.is_empty(),
                     "{}: {set} has no heads, so that there is nothing to scale",
@@ -83,20 +85,4 @@ impl ScaleHeads {
         scales.check(config)?;
         Ok(scales)
     }
-}
-
-fn of_file(path: &Path, set: HeadSet, config: &ModelConfig) -> Result<Vec<crate::types::HeadId>> {
-    let file = CircuitFile::read(path)?;
-    let (got, expected) = ((file.layers, file.heads), (config.n_layers as usize, config.n_heads as usize));
-    if got != expected {
-        bail!(
-            "{}: the circuit of {} layers of {} heads, and the model has {} of {}; find the circuit of this model",
-            path.display(),
-            got.0,
-            got.1,
-            expected.0,
-            expected.1
-        );
-    }
-    file.ranked(set).with_context(|| path.display().to_string())
 }

@@ -26,6 +26,10 @@ pub(crate) struct SftConfig {
     /// Tokens per micro-batch, a strict limit.
     #[serde(default = "max_tokens")]
     pub max_tokens: usize,
+    /// Steps between models that are kept for good, weights alone; 0: none. `rlcredit circuit RUN --checkpoints sft` follows heads
+    /// through them.
+    #[serde(default)]
+    pub keep_model_every: u64,
     /// Where the demonstrations come from.
     pub source: SourceConfig,
 }
@@ -34,7 +38,16 @@ impl SftConfig {
     /// What its keys may be.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
-        let Self { steps, batch_size, lr, warmup_steps, weight_decay, max_tokens, source } = self;
+        let Self {
+            steps,
+            batch_size,
+            lr,
+            warmup_steps,
+            weight_decay,
+            max_tokens,
+            keep_model_every: _,
+            source,
+        } = self;
         let mut rules = Rules::default();
         rules.positive("steps", *steps);
         rules.positive("batch_size", *batch_size);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::config::ModelConfig;
 use super::device::Placement;
@@ -65,6 +65,16 @@ impl Policy {
             }
         }
         Self::new(config, Tensor::from_slice(&flat), placement)
+    }
+
+    /// The same weights computed with in single precision; where they are that already, they are not copied.
+    ///
+    /// # Errors
+    /// As [`Policy::new`].
+    pub(crate) fn in_single_precision(&self) -> Result<Self> {
+        let Network { config, placement, .. } = &self.network;
+        let placement = Placement { kind: Kind::Float, ..*placement };
+        Self::new(config.clone(), self.network.master().shallow_clone(), placement)
     }
 
     /// The output layer at `temperature`.

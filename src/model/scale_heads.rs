@@ -37,12 +37,7 @@ impl HeadScales {
     pub(crate) fn and(mut self, other: Self) -> Result<Self> {
         for (head, factor) in other.factors {
             let before = self.factors.insert(head, factor);
-            ensure!(
-                before.is_none(),
-                "head {}.{} is there twice; name each head once",
-                head.layer,
-                head.head
-            );
+            ensure!(before.is_none(), "head {head} is there twice; name each head once");
         }
         Ok(self)
     }
@@ -57,10 +52,10 @@ impl HeadScales {
     /// # Errors
     /// If it lacks one; the message has how many there are.
     pub(crate) fn check(&self, config: &ModelConfig) -> Result<()> {
-        for HeadId { layer, head } in self.factors.keys() {
+        for head in self.factors.keys() {
             ensure!(
-                (*layer as i64) < config.n_layers && (*head as i64) < config.n_heads,
-                "the model has no head {layer}.{head}; expected layers 0 to {} and heads 0 to {}",
+                (head.layer as i64) < config.n_layers && (head.head as i64) < config.n_heads,
+                "the model has no head {head}; expected layers 0 to {} and heads 0 to {}",
                 config.n_layers - 1,
                 config.n_heads - 1
             );
@@ -92,9 +87,7 @@ impl FromStr for HeadScales {
         text.split(',').map(str::trim).try_fold(Self::default(), |all, entry| {
             let scaled = |entry: &str| -> Option<(HeadId, f64)> {
                 let (head, factor) = entry.split_once('=')?;
-                let (layer, head) = head.trim().split_once('.')?;
-                let head = HeadId { layer: layer.parse().ok()?, head: head.parse().ok()? };
-                Some((head, factor.trim().parse().ok()?))
+                Some((head.trim().parse().ok()?, factor.trim().parse().ok()?))
             };
             let (head, factor) =
                 scaled(entry).with_context(|| format!("got {entry:?}, expected {EXPECTED}"))?;
@@ -114,8 +107,8 @@ impl Serialize for HeadScales {
 
 impl fmt::Display for HeadScales {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (HeadId { layer, head }, factor)) in self.factors().enumerate() {
-            write!(f, "{}{layer}.{head}={factor}", if i > 0 { "," } else { "" })?;
+        for (i, (head, factor)) in self.factors().enumerate() {
+            write!(f, "{}{head}={factor}", if i > 0 { "," } else { "" })?;
         }
         Ok(())
     }

@@ -42,6 +42,8 @@ pub(crate) mod migration {
     #![doc = include_str!("../../docs/migration.md")]
 }
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +67,7 @@ use crate::{
     },
     run_folder::misnamed,
     score::{OverlongConfig, RewardEntry},
-    signal::SignalConfig,
+    signal::{Heads, SignalConfig},
     types::Rules,
 };
 
@@ -236,6 +238,17 @@ impl Recipe {
             rules.part(name, part.unwrap_or_default());
         }
         rules
+    }
+
+    /// The files of circuits and pairs that it reads, by key.
+    pub(crate) fn circuit_files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let of_signals = match &self.signals.heads {
+            Heads::OfCircuit(of) => Some(("signals.heads", of.circuit.as_path())),
+            _ => None,
+        };
+        let watched = self.circuit.as_ref().filter(|circuit| circuit.every > 0);
+        let pairs = watched.and_then(CircuitConfig::file).map(|path| ("circuit.pairs", path));
+        of_signals.into_iter().chain(pairs)
     }
 
     /// Which responses it asks for.

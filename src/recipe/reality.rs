@@ -52,5 +52,8 @@ fn missing(recipe: &Recipe) -> Vec<(String, String)> {
     for path in recipe.sft.iter().flat_map(|sft| sft.source.settings().files()) {
         require(path.is_file(), "sft.source.path", path, "an existing file");
     }
+    for (key, path) in recipe.circuit_files() {
+        require(path.is_file(), key, path, "an existing file");
+    }
     missing
 }

@@ -166,7 +166,8 @@ impl Key {
             (Takes::Choice(choices), (*choices.first()?).into())
         } else {
             let entry = table([("name", "x".into())]);
-            let samples = [1.into(), "x".into(), true.into(), 0.5.into(), pair(1), pair("x"), entry];
+            let circuit = table([("circuit", "x".into())]);
+            let samples = [1.into(), "x".into(), true.into(), 0.5.into(), pair(1), pair("x"), entry, circuit];
             let sample = samples.into_iter().find(|sample| fits(&ask(sample.clone())))?;
             let refused = |value| match ask(value) {
                 Err(Fault::WrongType(expected)) => human(&expected),

@@ -10,7 +10,7 @@ use self::start::start;
 use super::{Recipe, findings::Findings, problem::Finding};
 use crate::{
     credit::advantage::AdvantageConfig, pipeline::ZeroVariance, rollout::explore::ExploreConfig,
-    types::SharedPrefix,
+    signal::Heads, types::SharedPrefix,
 };
 
 /// Everything about `recipe` that cannot work.
@@ -23,7 +23,17 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
     advantage(&mut findings, recipe);
     credit(&mut findings, recipe);
     update(&mut findings, recipe);
+    heads(&mut findings, recipe);
     findings.0
+}
+
+fn heads(findings: &mut Findings, Recipe { signals, circuit, .. }: &Recipe) {
+    let is_measured = circuit.as_ref().is_some_and(|circuit| circuit.every > 0);
+    findings.broken_if(signals.heads == Heads::Circuit && !is_measured, &["signals.heads", "circuit.every"], || {
+        "[signals] `heads` = \"circuit\" takes the heads that [circuit] `every` measures: set every = 10, or take those of a file \
+         that `rlcredit circuit` wrote, heads = { circuit = \"FILE.json\" }"
+            .into()
+    });
 }
 
 fn exploration(findings: &mut Findings, recipe: &Recipe) {

@@ -86,6 +86,8 @@ impl<'s> Audit<'s> {
         for section in ["eval", "checkpoint", "observe"] {
             recipe[section].take();
         }
+        // With the heads of a circuit's file, whatever it is called.
+        recipe["signals"] = json!(self.setup.signals);
         json!({ "format": FORMAT, "recipe": recipe, "audit": self.config, "arms": arms, "method": self.method })
     }
 
@@ -134,18 +136,19 @@ impl<'s> Audit<'s> {
         let exact = Placement { kind: tch::Kind::Float, ..*placement };
         let policy = &mut Policy::new(shape.clone(), sampler.network.master().copy(), exact)?;
         let watch = Shown::new(console, interrupt);
+        let signals = setup.signals_of(sampler, &|| interrupt.check())?;
         let continued = |number| continued(setup, config, number);
         let source =
             |prompts| of_prompts(setup, setup.data.train.clone(), prompts, config.group, self.own_values());
         let prompts = match config.budget {
             Budget::Responses(responses) => responses / config.group,
             Budget::Minutes(minutes) => kept.piece("prompts", || {
-                let pilot = self.plan(FEWEST_FOLDS * TIMED);
+                let pilot = Plan { signals: signals.clone(), ..self.plan(FEWEST_FOLDS * TIMED) };
                 let pace = pace(&pilot, &self.arms, sampler, policy, source(TIMED)?, &watch)?;
                 self.affordable(minutes, pace)
             })?,
         };
-        let plan = self.plan(prompts);
+        let plan = Plan { signals, ..self.plan(prompts) };
         let subject = Subject {
             sampler,
             policy,
@@ -181,7 +184,7 @@ impl<'s> Audit<'s> {
             n_probes: config.probes,
             metrics: metric_kinds(*method),
             random: random(setup),
-            signals: recipe.signals.clone(),
+            signals: setup.signals.clone(),
             temperature: recipe.sampling.temperature,
             max_tokens: recipe.batch.max_tokens,
             training: Training {

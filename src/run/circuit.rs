@@ -7,42 +7,42 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Run, Setup};
 use crate::circuit::pairs::{self, Limits, Pair};
-use crate::circuit::{CircuitConfig, Measured, Search};
+use crate::circuit::{CircuitConfig, Measured, Search, THINK};
 use crate::data::Item;
 use crate::data::supervised::SourceConfig;
 use crate::files::{read_regular_text, write_whole};
 use crate::interrupt::Interrupt;
-use crate::model::{Placement, Policy};
+use crate::model::Policy;
+use crate::signal::{Grouping, HeadGroups, Heads, SignalConfig};
 use crate::text::Tokenizer;
 use crate::types::{MetricRow, RunRandom, Step, TokenId};
 
 /// Bytes of the file that are read at most.
 const LARGEST: u64 = 1 << 30;
-/// What pairs of Countdown problems are called.
-const COUNTDOWN: &str = "countdown";
-/// What pairs of a chat template with thinking on and off are called.
-const THINK: &str = "think";
 
 /// Pairs that `config` asks for of the problems and the tokenizer of `setup`.
 ///
 /// # Errors
 /// If they cannot be made or read.
 pub(crate) fn pairs_of(setup: &Setup, config: &CircuitConfig) -> Result<Vec<Pair>> {
-    let limits = Limits {
-        tokenizer: Some(&setup.tokenizer),
-        n_vocab: usize::try_from(setup.model.vocab_size)?,
-        n_positions: usize::try_from(setup.model.max_position_embeddings)?,
-        answers: config.metric.needs_answers(),
-        pad: config.align.then(|| pad_of(&setup.tokenizer)),
-    };
+    let n_positions = usize::try_from(setup.model.max_position_embeddings)?;
+    pairs::fitting(made(setup, config)?, n_positions, config.metric)
+}
+
+fn made(setup: &Setup, config: &CircuitConfig) -> Result<Vec<Pair>> {
     if config.pairs == Path::new(THINK) {
         let items: Vec<Item> =
             setup.recipe.data.settings().items()?.eval.into_iter().flat_map(|set| set.items).collect();
         let chat = setup.recipe.chat.clone().unwrap_or_default();
         return pairs::think(&items, &setup.tokenizer, &chat, config.n_pairs, pad_of(&setup.tokenizer));
     }
-    if config.pairs != Path::new(COUNTDOWN) {
-        let lines = pairs::lines(&config.pairs)?;
+    if let Some(file) = config.file() {
+        let limits = Limits {
+            tokenizer: Some(&setup.tokenizer),
+            n_vocab: usize::try_from(setup.model.vocab_size)?,
+            pad: config.align.then(|| pad_of(&setup.tokenizer)),
+        };
+        let lines = pairs::lines(file)?;
         return lines.into_iter().map(|line| line.pair(limits)).collect();
     }
     let demos = match setup.recipe.sft.as_ref().map(|sft| &sft.source) {
@@ -104,36 +104,33 @@ impl CircuitWatch {
     ///
     /// # Errors
     /// If libtorch fails or the line cannot be written; a [`crate::interrupt::Stopped`] if a signal asks for a stop.
-    pub(super) fn measure(
+    fn measure(
         &mut self,
         setup: &Setup,
         policy: &Policy,
         step: Step,
         interrupt: &Interrupt,
     ) -> Result<MetricRow> {
-        if !step.is_multiple_of(self.config.every) || self.known.last().is_some_and(|last| last.step >= step)
-        {
+        if !step.is_multiple_of(self.config.every) {
             return Ok(MetricRow::default());
         }
         let start = Instant::now();
-        // Scores are small differences; weights that are in single precision already are not copied.
-        let placement = Placement { kind: tch::Kind::Float, ..policy.network.placement };
-        let exact =
-            Policy::new(policy.network.config.clone(), policy.network.master().shallow_clone(), placement)?;
-        let search = Search {
-            policy: &exact,
-            config: &self.config,
-            max_tokens: setup.recipe.batch.max_tokens,
-            check: &|| interrupt.check(),
-            advance: &|_| {},
-        };
-        let measured = Measured::new(step, &search.sources(&self.pairs)?);
-        let first = self.known.first().unwrap_or(&measured);
-        let mut row = measured.row(first, self.known.last().unwrap_or(&measured));
+        // Where an evaluation behind it was stopped, it was measured before.
+        if self.known.last().is_none_or(|last| last.step < step) {
+            let check = || interrupt.check();
+            self.known.push(measured(setup, &self.config, &self.pairs, policy, step, &check)?);
+            self.write()?;
+        }
+        let [first, .., measured] = &self.known[..] else { return Ok(MetricRow::default()) };
+        let mut row = measured.row(first, &self.known[self.known.len() - 2]);
         row.set("time/circuit", start.elapsed().as_secs_f64());
-        self.known.push(measured);
-        self.write()?;
         Ok(row)
+    }
+
+    /// The heads that carry the answer, where they were last measured.
+    fn heads(&self) -> Option<HeadGroups> {
+        let last = self.known.last()?;
+        Some(HeadGroups::both(last.heads.iter().copied().collect()))
     }
 
     fn write(&self) -> Result<()> {
@@ -147,15 +144,52 @@ impl CircuitWatch {
     }
 }
 
-impl Run<'_> {
-    /// Measures the heads of the policy as it is now, if that is due.
+/// What the heads of `policy` behind `step` come to, over `pairs`.
+fn measured(
+    setup: &Setup,
+    config: &CircuitConfig,
+    pairs: &[Pair],
+    policy: &Policy,
+    step: Step,
+    check: &dyn Fn() -> Result<()>,
+) -> Result<Measured> {
+    let search = Search {
+        // Scores are small differences.
+        policy: &policy.in_single_precision()?,
+        config,
+        max_tokens: setup.recipe.batch.max_tokens,
+        check,
+        advance: &|_| {},
+    };
+    Ok(Measured::new(step, &search.sources(pairs)?))
+}
+
+impl Setup {
+    /// How attention of `policy` is read: where that is by the heads that carry the answer, they are looked for now.
     ///
     /// # Errors
-    /// As [`CircuitWatch::measure`].
+    /// If pairs cannot be made, or libtorch fails; that of a check.
+    pub(crate) fn signals_of(&self, policy: &Policy, check: &dyn Fn() -> Result<()>) -> Result<SignalConfig> {
+        let mut signals = self.signals.clone();
+        if let (Heads::Circuit, Some(config)) = (&signals.heads, &self.recipe.circuit) {
+            let found = measured(self, config, &pairs_of(self, config)?, policy, 0, check)?;
+            signals.heads = Heads::Listed(found.heads.into_iter().collect());
+        }
+        Ok(signals)
+    }
+}
+
+impl Run<'_> {
+    /// Measures the heads of the policy as it is now, if that is due. From then on attention may be read of them.
+    ///
+    /// # Errors
+    /// If libtorch fails or the line cannot be written; a [`crate::interrupt::Stopped`] if a signal asks for a stop.
     pub(super) fn watch_heads(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
-        let (setup, policy, step) = (self.setup, &self.trainer.policy, self.step);
-        self.circuit
-            .as_mut()
-            .map_or(Ok(MetricRow::default()), |own| own.measure(setup, policy, step, interrupt))
+        let Some(own) = &mut self.circuit else { return Ok(MetricRow::default()) };
+        let row = own.measure(self.setup, &self.trainer.policy, self.step, interrupt)?;
+        if self.setup.signals.heads == Heads::Circuit {
+            self.trainer.grouping = Grouping::resume(own.heads());
+        }
+        Ok(row)
     }
 }

@@ -128,11 +128,22 @@ impl Home {
         Ok(Some(Policy::new(setup.model.clone(), weights, setup.placement)?))
     }
 
+    /// Models that are kept for good.
+    ///
+    /// # Errors
+    /// If their folder cannot be made.
+    pub(super) fn models(&self) -> Result<Store> {
+        Ok(Store::new(self.folder.models(), 0)?.of_run(self.manifest.run.clone()))
+    }
+
     /// Removes what a course that is left has written behind the step after which the run goes on, so that nothing of it is
     /// taken for the run's own; says what.
     pub(super) fn abandon(&self) -> Result<Option<String>> {
         let Some(step) = self.resumed_at else { return Ok(None) };
         let checkpoints = self.store.abandon_after(step)?;
+        if self.folder.models().is_dir() {
+            self.models()?.abandon_after(step)?;
+        }
         let n_files = self.folder.abandon_after(step)?;
         Ok((!checkpoints.is_empty()).then(|| {
             format!(

@@ -4,7 +4,7 @@
 //! {"dtype": "bf16", "files": {"data/train.jsonl": {"size": 91002, "sha256": "9f86d0..."}, ...}}
 //! ```
 //!
-//! Files are the recipe's data, the texts of its SFT, and of a model folder everything but the weights, which the
+//! Files are the recipe's data, the texts of its SFT, its circuit and pairs, and of a model folder everything but the weights, which the
 //! checkpoints hold. The precision is the one that `[model] dtype = "auto"` came to.
 
 use std::collections::BTreeMap;
@@ -45,6 +45,15 @@ pub(crate) struct InputFiles {
 impl InputFiles {
     /// What the run reads and how it computes now.
     pub(crate) fn of_now(setup: &Setup) -> Result<Self> {
+        let mut now = Self::before_training(setup)?;
+        for (_, path) in setup.recipe.circuit_files() {
+            now.files.insert(path.display().to_string(), Fingerprint::read(path)?);
+        }
+        Ok(now)
+    }
+
+    /// What shapes the policy that the run starts from.
+    pub(super) fn before_training(setup: &Setup) -> Result<Self> {
         let recipe = &setup.recipe;
         // What is written down and where it lies: a model on the hub is the same one in every cache.
         let mut paths: Vec<(PathBuf, PathBuf)> = Vec::new();

@@ -29,7 +29,7 @@ pub(crate) use clock::keep_time;
 pub(crate) use failure::Failure;
 pub(crate) use inputs::{InputFiles, origin};
 pub(crate) use setup::Setup;
-pub(crate) use start::{initial_policy, run_sft};
+pub(crate) use start::{initial_policy, run_sft, sft_models};
 
 use self::guards::{Guards, Objection, Watched, smaller_updates};
 use self::writer::RunWriter;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::audit::Audit;
 use super::circuit::pairs_of;
 use super::failure::Failure;
+use crate::circuit::with_heads_of_file;
 use crate::credit::{Credit, Exclude, ImportanceConfig};
 use crate::data::supervised::{Limits, Problems, Source};
 use crate::data::{DataSet, EvalSet, PromptBuilder};
@@ -23,7 +24,7 @@ use crate::recipe::{Draft, Recipe};
 use crate::rollout::explore::{Exploration, ExploreSettings};
 use crate::rollout::{DecodeEngine, Generation};
 use crate::score::{Judge, Scorer};
-use crate::signal::{DecodePlan, Segmenter};
+use crate::signal::{DecodePlan, Segmenter, SignalConfig};
 use crate::step::StepConfig;
 use crate::text::Tokenizer;
 use crate::types::{Purpose, RunRandom};
@@ -46,6 +47,8 @@ pub(crate) struct Setup {
     pub model: ModelConfig,
     /// Its tokenizer.
     pub tokenizer: Arc<Tokenizer>,
+    /// How attention is read, with the heads of a circuit's file.
+    pub signals: SignalConfig,
     /// The problems.
     pub data: DataSet,
     /// What the policy imitates before reinforcement learning, if the recipe has SFT.
@@ -85,6 +88,11 @@ impl Setup {
             let template = tokenizer.chat_template();
             draft.change(|recipe| recipe.chat.iter_mut().for_each(|chat| chat.keep_time(template, || None)));
         }
+        let signals = model.as_ref().and_then(|(config, _)| {
+            draft.judge(&["signals.layers", "signals.heads"], |recipe| {
+                with_heads_of_file(&recipe.signals, config)
+            })
+        });
         let random = draft.judge(&[], |recipe| Ok(RunRandom::new(recipe.run.seed)));
         let data = data_set(&mut draft, model.as_ref().map(|(_, tokenizer)| tokenizer));
         let sft_source = match (&model, &data, random) {
@@ -101,8 +109,9 @@ impl Setup {
             Some((model, tokenizer)),
             Some(data),
             Some(sft_source),
+            Some(signals),
             Some(random),
-        ) = (placement, model_folder, model, data, sft_source, random)
+        ) = (placement, model_folder, model, data, sft_source, signals, random)
         else {
             bail!("the run cannot be set up");
         };
@@ -111,6 +120,7 @@ impl Setup {
             model_folder,
             model,
             tokenizer: Arc::new(tokenizer),
+            signals,
             data,
             sft_source,
             scorer: Arc::new(Scorer::new(&recipe.reward)?),
@@ -221,7 +231,7 @@ impl Setup {
         let pipeline = &self.recipe.pipeline;
         let on_the_way = self.recipe.exploration().rounds() == 0 && !pipeline.settings().is_off_policy();
         let wanted = on_the_way && self.credit().needs(1).signals();
-        wanted.then(|| DecodePlan::new(&self.recipe.signals, &self.model)).flatten()
+        wanted.then(|| DecodePlan::new(&self.signals, &self.model)).flatten()
     }
 
     /// Says what a response is worth.
@@ -254,10 +264,10 @@ impl Setup {
     /// What a trainer is told.
     #[must_use]
     pub(crate) fn step_config(&self) -> StepConfig {
-        let Recipe { batch, pipeline, signals, run, .. } = &self.recipe;
+        let Recipe { batch, pipeline, run, .. } = &self.recipe;
         StepConfig {
             learner: self.learner_config(),
-            signals: signals.clone(),
+            signals: self.signals.clone(),
             is_off_policy: pipeline.settings().is_off_policy(),
             n_responses: batch.prompts * self.recipe.exploration().most(),
             n_steps: run.steps,
@@ -316,12 +326,6 @@ fn sft_source(
 
 /// Whether model, problems and sizes of a step, as far as they are there, fit each other.
 fn check_fit(draft: &mut Draft, model: Option<&ModelConfig>, data: Option<&DataSet>) {
-    if let Some(model) = model {
-        draft.judge(&["signals.layers"], |recipe| {
-            let misfit = recipe.signals.misfits(usize::try_from(model.n_layers)?);
-            misfit.map_or(Ok(()), |misfit| bail!(misfit))
-        });
-    }
     if let (Some(model), Some(data)) = (model, data) {
         draft.judge(&["data"], |recipe| check_prompts(recipe, model, data));
         draft.judge(&["sampling.max_new_tokens", "data"], |recipe| check_positions(recipe, model, data));

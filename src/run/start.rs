@@ -59,14 +59,16 @@ pub(crate) fn run_sft(
     console: &Console,
     interrupt: &Interrupt,
 ) -> Result<bool> {
-    let key = key(setup, config)?;
-    let folder = runs.join(".warm_starts").join(&key);
-    let partial = folder.with_file_name(format!("{key}.partial"));
+    let folder = folder(setup, config, runs)?;
+    let mut partial = folder.clone().into_os_string();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
     fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
     let Some(_lock) = wait_for_lock(&folder, console, interrupt)? else {
         console.note("stopped before SFT");
         return Ok(false);
     };
+    let models = Store::new(folder.join(MODELS), 0)?;
     let store = Store::new(folder, 1)?;
     if let Some(kept) = store.latest()? {
         let _phase = console.step_phase("load SFT", 0);
@@ -93,6 +95,9 @@ pub(crate) fn run_sft(
     let finished = fine_tune(policy, config, source, begun, &mut |progress| {
         let SftProgress { step, loss, policy, optimizer } = progress;
         phase.advance(1, format!("loss {loss:.3}"));
+        if config.keep_model_every != 0 && step.is_multiple_of(config.keep_model_every) {
+            models.write(step, |dir| save_model(dir, policy))?;
+        }
         let stop = interrupt.requested().is_some() && step < config.steps;
         if stop || (step.is_multiple_of(SAVE_EVERY) && step < config.steps) {
             unfinished.write(step, |dir| {
@@ -113,6 +118,22 @@ pub(crate) fn run_sft(
     Ok(finished)
 }
 
+/// Where the models are that the SFT of `setup` has kept on its way, among those of `runs`; `None` of a recipe without SFT.
+///
+/// # Errors
+/// If a file that shapes it cannot be read.
+pub(crate) fn sft_models(setup: &Setup, runs: &Path) -> Result<Option<PathBuf>> {
+    let folder = |config| Ok(folder(setup, config, runs)?.join(MODELS));
+    setup.recipe.sft.as_ref().map(folder).transpose()
+}
+
+/// Where SFT is kept.
+fn folder(setup: &Setup, config: &SftConfig, runs: &Path) -> Result<PathBuf> {
+    Ok(runs.join(".warm_starts").join(key(setup, config)?))
+}
+
+/// Folder of the models that are kept on the way.
+const MODELS: &str = "models";
 /// Folder of the weights within what is kept.
 const MODEL: &str = "model";
 /// File of the optimiser's memory beside it.
@@ -190,12 +211,15 @@ fn key(setup: &Setup, config: &SftConfig) -> Result<String> {
         "model": format!("{:?} {:?}", origin(recipe)?, setup.model),
         "device": format!("{:?}", setup.placement.device),
         "backend": setup.backend(),
-        "inputs": InputFiles::of_now(setup)?,
+        "inputs": InputFiles::before_training(setup)?,
         "weights": stamps(recipe)?,
     });
     // Absent like in keys from before there was a choice.
     if let Some(scales) = &recipe.model.scale_heads {
         shape["scale_heads"] = serde_json::json!(scales);
+    }
+    if config.keep_model_every == 0 {
+        shape["sft"].as_object_mut().map(|sft| sft.remove("keep_model_every"));
     }
     let hash = Sha256::digest(serde_json::to_vec(&shape)?);
     Ok(hex::encode(&hash[..8]))

@@ -11,7 +11,7 @@ use super::guards::{diverged, smaller_updates};
 use super::home::Home;
 use super::inputs::InputFiles;
 use super::{Run, Setup, metrics};
-use crate::checkpoint::{Milestone, Store, save_model, write_sealed};
+use crate::checkpoint::{Milestone, save_model, write_sealed};
 use crate::environment::Environment;
 use crate::eval::{Estimate, Evaluation, Evaluator};
 use crate::files::write_whole;
@@ -227,16 +227,14 @@ impl RunWriter {
 }
 
 impl RunWriter {
-    /// Keeps `policy` as it is after `step` for good, without what training would go on by. What was kept of that step is replaced: it
-    /// is the same, or of a run that has since gone back.
+    /// Keeps `policy` as it is after `step` for good, without what training would go on by, unless it is kept: then it is the same, since
+    /// [`Home::abandon`] leaves nothing of another course.
     ///
     /// # Errors
     /// If it cannot be written.
     pub(super) fn keep_model(&self, setup: &Setup, policy: &Policy, step: Step) -> Result<()> {
-        let Home { folder, manifest, .. } = &self.home;
-        let store = Store::new(folder.models(), 0)?.of_run(manifest.run.clone());
         let network = &policy.network;
-        store.write(step, |dir| {
+        self.home.models()?.write(step, |dir| {
             save_model(
                 &dir.join("model"),
                 &network.config,

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{EVAL, INPUTS, REFUSED, RESOLVED, ROLLOUTS, RunFolder, RunManifest, SUBFOLDERS};
+use super::{
+    AUDITS, CIRCUITS, EVAL, INPUTS, REFUSED, RESOLVED, ROLLOUTS, RunFolder, RunManifest, SUBFOLDERS,
+};
 use crate::files::{is_temporary, list, read_regular, remove, set_aside, write_whole};
 use crate::types::{Step, masked};
 
@@ -37,14 +39,14 @@ impl RunFolder {
         left.try_for_each(|entry| remove(&entry.path()))
     }
 
-    /// Removes the responses and evaluations of steps behind `step`, and gives how many there were: they are of a branch that is
+    /// Removes the responses, evaluations, audits and circuits of steps behind `step`, and gives how many there were: they are of a branch that is
     /// left.
     ///
     /// # Errors
     /// If a folder cannot be listed or a file cannot be removed.
     pub(crate) fn abandon_after(&self, step: Step) -> Result<usize> {
         let mut abandoned = 0;
-        for folder in [ROLLOUTS, EVAL, REFUSED].map(|name| self.root.join(name)) {
+        for folder in [ROLLOUTS, EVAL, REFUSED, AUDITS, CIRCUITS].map(|name| self.root.join(name)) {
             let entries = if folder.is_dir() { list(&folder)? } else { Vec::new() };
             let is_later = |path: &PathBuf| step_of_file(path).is_some_and(|other| other > step);
             for path in entries.iter().map(fs::DirEntry::path).filter(is_later) {

@@ -1,11 +1,12 @@
 //! `[signals]`: where and how the policy's attention is read.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Rules, Step};
+use crate::types::{HeadId, Rules, Step};
 
 /// How WAAD and FAI are measured; the defaults are those of the paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,7 +14,7 @@ use crate::types::{Rules, Step};
 pub(crate) struct SignalConfig {
     /// Which layers are read.
     pub layers: Layers,
-    /// Which heads of them count.
+    /// Which heads count: of these layers, or those that a circuit names, of whatever layers.
     pub heads: Heads,
     /// Share of the heads in each group: the lowest by span are local, the highest global.
     pub head_fraction: f64,
@@ -56,15 +57,34 @@ pub(crate) enum Layers {
     List(Vec<usize>),
 }
 
-/// Which heads of the layers count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+/// Which heads count.
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
 pub(crate) enum Heads {
-    /// WAAD is the mean of the local heads, FAI that of the global ones.
+    /// Of the layers that are read, WAAD is the mean of the local heads, FAI that of the global ones.
     #[default]
     Groups,
-    /// Both are the mean of all heads.
+    /// Both are the mean of all heads of these layers.
     All,
+    /// Both are the mean of the heads, of whatever layers, that carried the answer where `[circuit] every` last measured
+    /// the policy.
+    Circuit,
+    /// Both are the mean of these heads, `["1.2", "0.3"]`: layer and number, counted from 0.
+    #[schemars(untagged)]
+    Listed(#[schemars(with = "Vec<String>")] Vec<HeadId>),
+    /// Both are the mean of the heads that count most in the circuit of a file.
+    #[schemars(untagged)]
+    OfCircuit(CircuitHeads),
+}
+
+/// `{ circuit = "circuit.json", top = 0.3 }`: heads of a circuit that `rlcredit circuit` has found.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct CircuitHeads {
+    /// Its file.
+    pub circuit: PathBuf,
+    /// Share of its heads that count, those of most importance, and at least one.
+    pub top: f64,
 }
 
 /// When the groups of heads are chosen anew.
@@ -113,21 +133,43 @@ impl Layers {
 }
 
 impl SignalConfig {
-    /// Whether the groups of heads are chosen anew in `step`: step 1 is due like the steps 1 + n, 1 + 2n, ... after it.
+    /// The layers to read in a model of `n_layers`, in increasing order, each once.
+    #[must_use]
+    pub(crate) fn layers_of(&self, n_layers: usize) -> Vec<usize> {
+        match &self.heads {
+            Heads::Groups | Heads::All => self.layers.of(n_layers),
+            // Heads come and go while a run trains.
+            Heads::Circuit | Heads::OfCircuit(_) => Layers::All.of(n_layers),
+            Heads::Listed(heads) => Layers::List(heads.iter().map(|head| head.layer).collect()).of(n_layers),
+        }
+    }
+
+    /// Whether the groups of heads are chosen anew in `step`: step 1 is due like the steps 1 + n, 1 + 2n, ... after it. Heads
+    /// of a circuit change where that is measured.
     #[must_use]
     pub(crate) fn regroups_at(&self, step: Step) -> bool {
-        match self.regroup_every {
-            Regroup::Frozen => false,
-            Regroup::Every(n) => step.saturating_sub(1).is_multiple_of(n),
+        match (&self.heads, self.regroup_every) {
+            (Heads::Circuit, _) | (_, Regroup::Frozen) => false,
+            (_, Regroup::Every(n)) => step.saturating_sub(1).is_multiple_of(n),
         }
     }
 
     /// What its keys may be, whatever the model.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
-        let Self { layers, heads: _, head_fraction, regroup_every: _, window, horizon: [lo, hi], row: _ } =
-            self;
+        let Self { layers, heads, head_fraction, regroup_every: _, window, horizon: [lo, hi], row: _ } = self;
         let mut rules = Rules::default();
+        if let Heads::OfCircuit(CircuitHeads { top, .. }) = heads {
+            let is_share = *top > 0.0 && *top <= 1.0;
+            rules.expect("heads", format_args!("{{ top = {top} }}"), "`top` above 0 and at most 1", is_share);
+        }
+        if let Heads::Listed(heads) = heads {
+            rules.expect("heads", "[]", "at least one head, such as \"1.2\"", !heads.is_empty());
+            let mut seen = HashSet::new();
+            let twice = heads.iter().find(|head| !seen.insert(**head));
+            let got = twice.map_or_else(String::new, |head| format!("{head} twice"));
+            rules.expect("heads", got, "each head once", twice.is_none());
+        }
         let list: &[usize] = if let Layers::List(list) = layers { list } else { &[] };
         let is_empty = list.is_empty() && matches!(layers, Layers::List(_));
         rules.expect("layers", "[]", "\"middle\", \"all\" or at least one layer", !is_empty);
@@ -149,29 +191,42 @@ impl SignalConfig {
     #[must_use]
     pub(crate) fn idle(&self) -> Option<String> {
         let default = Self::default();
+        let is_circuit = !matches!(self.heads, Heads::Groups | Heads::All);
         let keys = [
+            ("`layers`", is_circuit && self.layers != default.layers),
             ("`head_fraction`", self.head_fraction != default.head_fraction),
             ("`regroup_every`", self.regroup_every != default.regroup_every),
         ];
         let set: Vec<&str> = keys.into_iter().filter(|(_, set)| *set).map(|(key, _)| key).collect();
-        (self.heads == Heads::All && !set.is_empty()).then(|| {
+        (self.heads != Heads::Groups && !set.is_empty()).then(|| {
+            let (last, others) = set.split_last().unwrap_or((&"", &[]));
+            let keys = match others {
+                [] => (*last).to_owned(),
+                others => format!("{} and {last}", others.join(", ")),
+            };
             let has = if set.len() == 1 { "has" } else { "have" };
-            format!(
-                "[signals] {} {has} no effect with `heads` = \"all\", which makes no groups",
-                set.join(" and ")
-            )
+            let why = match &self.heads {
+                Heads::Groups | Heads::All => "`heads` = \"all\", which makes no groups",
+                Heads::Circuit => "`heads` = \"circuit\", which says where they lie",
+                Heads::Listed(_) | Heads::OfCircuit(_) => "such `heads`, which say where they lie",
+            };
+            format!("[signals] {keys} {has} no effect with {why}")
         })
     }
 
-    /// What does not fit a model of `n_layers`.
+    /// What does not fit a model of `n_layers` with `n_heads` query heads each.
     #[must_use]
-    pub(crate) fn misfits(&self, n_layers: usize) -> Option<String> {
+    pub(crate) fn misfits(&self, n_layers: usize, n_heads: usize) -> Option<String> {
+        let [last_layer, last_head] = [n_layers, n_heads].map(|n| n.saturating_sub(1));
+        if let Heads::Listed(heads) = &self.heads {
+            let beyond = heads.iter().find(|id| id.layer >= n_layers || id.head >= n_heads)?;
+            return Some(format!(
+                "[signals] `heads`: got {beyond}, the model has layers 0 to {last_layer} of heads 0 to {last_head}"
+            ));
+        }
         let Layers::List(layers) = &self.layers else { return None };
         let beyond = layers.iter().find(|layer| **layer >= n_layers)?;
-        Some(format!(
-            "[signals] `layers`: got {beyond}, the model has {n_layers} layers, 0 to {}",
-            n_layers.saturating_sub(1)
-        ))
+        Some(format!("[signals] `layers`: got {beyond}, the model has {n_layers} layers, 0 to {last_layer}"))
     }
 }
 
@@ -203,6 +258,53 @@ mod tests {
     }
 
     #[test]
+    fn heads_read_as_a_name_a_list_or_those_of_a_circuit() {
+        let read = |text: &str| toml::from_str::<SignalConfig>(text).map(|config| config.heads);
+        let circuit = |top| Heads::OfCircuit(CircuitHeads { circuit: "c.json".into(), top });
+        for (text, heads) in [
+            ("heads = \"groups\"", Heads::Groups),
+            ("heads = \"circuit\"", Heads::Circuit),
+            ("heads = [\"1.2\", \"0.3\"]", Heads::Listed(vec![(1, 2).into(), (0, 3).into()])),
+            ("heads = { circuit = \"c.json\" }", circuit(0.3)),
+            ("heads = { circuit = \"c.json\", top = 1 }", circuit(1.0)),
+        ] {
+            assert_eq!(read(text).unwrap(), heads);
+            let config = SignalConfig { heads: heads.clone(), ..Default::default() };
+            assert_eq!(read(&toml::to_string(&config).unwrap()).unwrap(), heads, "{text}");
+        }
+        for (wrong, expected) in [
+            ("heads = \"group\"", "\"groups\", \"all\", \"circuit\""),
+            ("heads = [\"1\"]", "got \"1\", expected LAYER.HEAD"),
+            ("heads = { top = 0.3 }", "`circuit`"),
+            ("heads = { circuit = \"c.json\", most = 3 }", "`most`"),
+        ] {
+            let said = read(wrong).unwrap_err().to_string();
+            assert!(said.contains(expected), "{wrong}: {said}");
+        }
+        for (wrong, expected) in [
+            ("heads = []", "at least one head"),
+            ("heads = [\"1.2\", \"1.2\"]", "each head once"),
+            ("heads = { circuit = \"c.json\", top = 0 }", "above 0 and at most 1"),
+        ] {
+            let config: SignalConfig = toml::from_str(wrong).unwrap();
+            assert!(config.rules().problems().concat().contains(expected), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn layers_are_those_of_listed_heads() {
+        let of = |heads| SignalConfig { heads, ..Default::default() };
+        let listed = of(Heads::Listed(vec![(3, 0).into(), (1, 2).into(), (3, 1).into()]));
+        assert_eq!(listed.layers_of(4), [1, 3]);
+        assert_eq!(of(Heads::Circuit).layers_of(4), [0, 1, 2, 3]);
+        assert_eq!(of(Heads::All).layers_of(4), [1, 2]);
+        assert_eq!(listed.misfits(4, 3), None);
+        assert!(
+            listed.misfits(4, 2).unwrap().contains("got 1.2, the model has layers 0 to 3 of heads 0 to 1")
+        );
+    }
+
+    #[test]
     fn groups_are_frozen_or_chosen_every_so_many_steps() {
         let read = |text: &str| toml::from_str::<SignalConfig>(text).map(|config| config.regroup_every);
         assert_eq!(read(""), Ok(Regroup::Every(1)));
@@ -228,5 +330,8 @@ mod tests {
         let only = SignalConfig { head_fraction: 0.3, ..all };
         assert!(only.idle().unwrap().starts_with("[signals] `regroup_every` has no effect"));
         assert_eq!(SignalConfig { heads: Heads::All, ..Default::default() }.idle(), None);
+        let circuit = SignalConfig { heads: Heads::Circuit, layers: Layers::All, ..only };
+        let idle = circuit.idle().unwrap();
+        assert!(idle.starts_with("[signals] `layers` and `regroup_every` have no effect"), "{idle}");
     }
 }

@@ -21,7 +21,7 @@ impl DecodePlan {
     /// What to read in `model`; `None` where the rows that count begin in the prompt, which no decoding step computes.
     #[must_use]
     pub(crate) fn new(config: &SignalConfig, model: &ModelConfig) -> Option<Self> {
-        let layers = config.layers.of(model.n_layers as usize);
+        let layers = config.layers_of(model.n_layers as usize);
         (config.row == Row::Token).then(|| Self { config: config.clone(), layers })
     }
 }

@@ -5,7 +5,7 @@
 //! local = the lowest by d, global = the highest; ties by (layer, head)                arXiv 2510.13554
 //! ```
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::config::{Heads, SignalConfig};
@@ -22,16 +22,27 @@ pub(crate) struct HeadGroups {
 }
 
 impl HeadGroups {
+    /// Those whose mean is WAAD and FAI alike.
+    #[must_use]
+    pub(crate) fn both(mut heads: Vec<HeadId>) -> Self {
+        heads.sort_unstable();
+        Self { local: heads.clone(), global: heads }
+    }
+
     /// Chooses by the mean span over `responses`, none of which weighs more for being longer.
     ///
     /// # Errors
-    /// If there is no response or no head to choose from.
+    /// If there is no response or no head to choose from, or the heads are those of a circuit that nobody has looked up.
     pub(crate) fn choose(config: &SignalConfig, responses: &[HeadSignals]) -> Result<Self> {
         let mut spans = mean_spans(responses);
         ensure!(!spans.is_empty(), "head groups: no response was measured, so there is no span to choose by");
-        if config.heads == Heads::All {
-            let all: Vec<HeadId> = spans.into_iter().map(|(id, _)| id).collect();
-            return Ok(Self { local: all.clone(), global: all });
+        match &config.heads {
+            Heads::Groups => {}
+            Heads::All => return Ok(Self::both(spans.into_iter().map(|(id, _)| id).collect())),
+            Heads::Listed(heads) => return Ok(Self::both(heads.clone())),
+            Heads::Circuit | Heads::OfCircuit(_) => {
+                bail!("head groups: the heads of the circuit are not known")
+            }
         }
         let count = ((config.head_fraction * spans.len() as f64 + 0.5).floor() as usize).max(1);
         let ids = |part: &[(HeadId, f64)]| {
@@ -135,6 +146,23 @@ mod tests {
         let (a, b) = (response(&[1.0, 2.0]), response(&[6.0, 3.0]));
         assert_eq!(mean_spans(&[a, b]).iter().map(|s| s.1).collect::<Vec<_>>(), [3.5, 2.5]);
         assert!(HeadGroups::choose(&SignalConfig::default(), &[]).is_err());
+    }
+
+    #[test]
+    fn heads_of_circuits_are_both_groups_and_stay_until_they_are_replaced() {
+        let responses = [response(&[1.0, 2.0, 3.0, 4.0])];
+        let listed = SignalConfig {
+            heads: Heads::Listed(vec![(1, 1).into(), (0, 0).into()]),
+            ..SignalConfig::default()
+        };
+        let both = groups(&[(0, 0), (1, 1)], &[(0, 0), (1, 1)]);
+        assert_eq!(HeadGroups::choose(&listed, &responses).unwrap(), both);
+        let circuit = SignalConfig { heads: Heads::Circuit, ..SignalConfig::default() };
+        assert!(Grouping::default().at(1, &circuit, &responses).is_err());
+        let mut measured = Grouping::resume(Some(HeadGroups::both(vec![(1, 0).into()])));
+        for step in 1..4 {
+            assert_eq!(measured.at(step, &circuit, &responses).unwrap(), &groups(&[(1, 0)], &[(1, 0)]));
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use anyhow::{Context, Result, ensure};
 
 #[cfg(test)]
 pub(crate) use config::Layers;
-pub(crate) use config::{Heads, Regroup, SignalConfig};
+pub(crate) use config::{CircuitHeads, Heads, Regroup, SignalConfig};
 pub(crate) use decode::DecodePlan;
 pub(crate) use decode::DecodeReader;
 pub(crate) use groups::{Grouping, HeadGroups};

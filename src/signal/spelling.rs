@@ -1,11 +1,11 @@
-//! How `[signals]` spells what is either a name or a value: `layers` and `regroup_every`.
+//! How `[signals]` spells what is either a name or a value: `layers`, `heads` and `regroup_every`.
 
 use std::fmt;
 
-use serde::de::{Error, SeqAccess, Unexpected, Visitor};
+use serde::de::{Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::config::{Layers, Regroup};
+use super::config::{CircuitHeads, Heads, Layers, Regroup};
 
 impl Serialize for Layers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -44,6 +44,71 @@ impl<'de> Deserialize<'de> for Layers {
             }
         }
         deserializer.deserialize_any(LayersVisitor)
+    }
+}
+
+impl Serialize for Heads {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Groups => serializer.serialize_str("groups"),
+            Self::All => serializer.serialize_str("all"),
+            Self::Circuit => serializer.serialize_str("circuit"),
+            Self::Listed(heads) => serializer.collect_seq(heads.iter().map(ToString::to_string)),
+            Self::OfCircuit(heads) => heads.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Heads {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct HeadsVisitor;
+        impl<'de> Visitor<'de> for HeadsVisitor {
+            type Value = Heads;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "\"groups\", \"all\", \"circuit\", a list of heads such as \"1.2\", or \
+                     { circuit = \"FILE.json\", top = 0.3 }",
+                )
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Heads, E> {
+                match name {
+                    "groups" => Ok(Heads::Groups),
+                    "all" => Ok(Heads::All),
+                    "circuit" => Ok(Heads::Circuit),
+                    other => Err(E::invalid_type(Unexpected::Str(other), &self)),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Heads, A::Error> {
+                let mut heads = Vec::new();
+                while let Some(head) = seq.next_element::<String>()? {
+                    heads.push(head.parse().map_err(A::Error::custom)?);
+                }
+                Ok(Heads::Listed(heads))
+            }
+
+            // Not derived: a value with keys of its own would be a section to those who ask serde for the keys of a recipe.
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Heads, A::Error> {
+                let (mut circuit, mut top) = (None, 0.3);
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "circuit" => circuit = Some(map.next_value()?),
+                        "top" => top = map.next_value()?,
+                        other => {
+                            return Err(A::Error::custom(format!(
+                                "got `{other}`, expected `circuit`, a file, and `top`, a share of its heads"
+                            )));
+                        }
+                    }
+                }
+                let circuit =
+                    circuit.ok_or_else(|| A::Error::custom("`circuit` is missing: the file of a circuit"))?;
+                Ok(Heads::OfCircuit(CircuitHeads { circuit, top }))
+            }
+        }
+        deserializer.deserialize_any(HeadsVisitor)
     }
 }
 

@@ -1,5 +1,9 @@
 //! What the policy's attention says about the tokens of a response.
 
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Context, Error};
 use serde::{Deserialize, Serialize};
 
 use super::PathField;
@@ -23,6 +27,23 @@ impl From<(usize, usize)> for HeadId {
 impl From<HeadId> for (usize, usize) {
     fn from(id: HeadId) -> Self {
         (id.layer, id.head)
+    }
+}
+
+/// `1.2`: the third head of the second layer.
+impl fmt::Display for HeadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.layer, self.head)
+    }
+}
+
+impl FromStr for HeadId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let numbers =
+            text.split_once('.').and_then(|(layer, head)| Some((layer.parse().ok()?, head.parse().ok()?)));
+        numbers.map(Self::from).with_context(|| format!("got {text:?}, expected LAYER.HEAD, such as 1.2"))
     }
 }
 

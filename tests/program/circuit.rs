@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::inspect::drive;
-use super::place::{FINISHED, Place, RECIPE, copy, finish, send};
+use super::place::{FINISHED, Place, copy, finish, send};
 
 /// What a run needs to be followed.
 const FOLLOWED: [&str; 8] = [
@@ -146,9 +146,18 @@ fn a_run_is_followed_to_the_same_bits_and_goes_on() {
     assert_eq!(again.err.matches("circuit of ").count(), 1, "{}", again.err);
     let said = refusal(&place, &[&circuits[..], &["--set", "circuit.steps=3"]].concat());
     assert!(
-        said.contains("holds circuits of other pairs, settings or base") && said.contains("--out"),
+        said.contains("holds circuits of another run, or of other pairs, settings or base")
+            && said.contains("--out"),
         "{said}"
     );
+    // Of a course that is left nothing is taken for the run's own.
+    place.write("runs/tiny/models/step_000006/of another course", "");
+    place.write("runs/tiny/checkpoints/latest", "step_000003\n");
+    assert_eq!(place.run(&[&args[..], &["--resume"]].concat()).code, 0);
+    assert!(!place.path("runs/tiny/models/step_000006/of another course").exists());
+    assert!(place.path("runs/tiny/models/step_000006/model").is_dir());
+    let kept = |step: u64| place.path(&format!("runs/tiny/circuits/step_{step:06}.json")).exists();
+    assert_eq!([2, 3, 4, 6].map(kept), [true, true, false, false]);
     let said = refusal(&place, &["circuit", "runs/tiny", "--checkpoints", "2,5", "--out", "elsewhere"]);
     assert!(said.contains("no model behind step 5; it has 2, 3, 4, 6"), "{said}");
 }
@@ -182,6 +191,20 @@ fn what_makes_no_circuit_is_said() {
     }
     let said = with(good, &["--set", "circuit.metric=\"logit_diff\""]);
     assert!(said.contains("pairs.jsonl:1: no `clean_answer`; metric = \"logit_diff\" needs both"), "{said}");
+    let said = refusal(
+        &place,
+        &[
+            "circuit",
+            "runs/tiny",
+            "--set",
+            "circuit.metric=\"logit_diff\"",
+            "--set",
+            "circuit.n_pairs=3",
+            "--pairs",
+            "prefix",
+        ],
+    );
+    assert!(said.contains("--base is missing"), "{said}");
     let said = with("", &[]);
     assert!(said.contains("pairs.jsonl"), "{said}");
     for (more, expected) in [
@@ -231,7 +254,6 @@ fn what_makes_no_circuit_is_said() {
     }).to_string());
     let said = refusal(&place, &["sample", "runs/tiny", "x", "--scale-heads", "other.json:heads"]);
     assert!(said.contains("other.json: the circuit of 99 layers of 2 heads, and the model has"), "{said}");
-    assert!(RECIPE.contains("steps = 6"));
 }
 
 /// Beside the model itself, and beside other heads of the same layers.
@@ -288,4 +310,49 @@ fn a_run_trains_with_heads_left_out_and_goes_on() {
     // Another set of heads is another run, and another SFT.
     let other = stopped.run(&[&args[..2], &["--resume", "--set", "model.scale_heads=\"0.0=0\""]].concat());
     assert!(other.code == 3 && other.err.contains("model.scale_heads"), "{}", other.err);
+}
+
+/// Heads come in SFT: from the policy before it through those that it keeps.
+#[test]
+fn heads_are_followed_through_sft() {
+    let place = Place::new();
+    let sft = ["--set", "sft.keep_model_every=10", "--set", "data.eval_items=20", "--set", "run.steps=1"];
+    let args = [&["train", "tiny.toml"], &sft[..]].concat();
+    let child = place.start_until(&args, || {
+        let kept = fs::read_dir(place.path("runs/.warm_starts")).into_iter().flatten().flatten();
+        kept.map(|entry| entry.path()).any(|path| path.join("models/step_000010/manifest.json").is_file())
+    });
+    send(&child, "INT");
+    finish(child);
+    // Stopped in its SFT there is no run yet.
+    let begun = place.path("runs/tiny/resolved.toml").is_file();
+    let ended = place.run(&[&args[..], if begun { &["--resume"] } else { &[] }].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let circuits = [&["circuit", "runs/tiny", "--checkpoints", "sft"], &FEW[..]].concat();
+    let ended = place.run(&circuits);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let emergence = place.json("runs/tiny/circuits_sft/emergence.json");
+    assert_eq!((&emergence["steps"], &emergence["base"]), (&json!([10, 20]), &json!("before SFT")));
+    assert!(emergence["accuracy"].as_array().unwrap().iter().all(Value::is_null));
+    // The last is the policy that reinforcement learning begins with.
+    let last = place.json("runs/tiny/circuits_sft/step_000020.json");
+    let begun = place.run(&[&["circuit", "runs/tiny", "--checkpoints", "1"], &FEW[..]].concat());
+    assert_eq!(begun.code, 0, "{}", begun.err);
+    assert_eq!(place.json("runs/tiny/circuits/base.json")["edges"], last["edges"]);
+    // A run of another SFT has none of its models.
+    assert_eq!(place.run(&["train", "tiny.toml", "--name", "other", "--set", "run.steps=1"]).code, 0);
+    let said = refusal(
+        &place,
+        &[
+            "circuit",
+            "runs/other",
+            "--checkpoints",
+            "sft",
+            "--set",
+            "circuit.n_pairs=3",
+            "--set",
+            "data.eval_items=20",
+        ],
+    );
+    assert!(said.contains("its SFT has kept no model; train with [sft] keep_model_every"), "{said}");
 }

@@ -4,6 +4,7 @@
 mod audit;
 mod backend;
 mod bad_input;
+mod causes;
 mod circuit;
 mod compare;
 mod data;

@@ -12,6 +12,7 @@ pub(crate) use prefix::{openings, prefix};
 use serde::Deserialize;
 pub(crate) use think::think;
 
+use super::config::MetricKind;
 use crate::data::jsonl;
 use crate::text::Tokenizer;
 use crate::types::TokenId;
@@ -63,10 +64,6 @@ pub(crate) struct Limits<'a> {
     pub tokenizer: Option<&'a Tokenizer>,
     /// Entries of the vocabulary.
     pub n_vocab: usize,
-    /// Positions of the model.
-    pub n_positions: usize,
-    /// Whether every pair must have answers.
-    pub answers: bool,
     /// What stands before the shorter prompt of a pair whose lengths differ; without it they may not.
     pub pad: Option<TokenId>,
 }
@@ -97,8 +94,8 @@ impl Line {
     /// The tokens, as far as the model can read them.
     ///
     /// # Errors
-    /// If a side is missing or empty, the two differ in length, a token is not in the vocabulary, a text meets no tokenizer, answers
-    /// are missing that must be there, or the pair is longer than the model's positions; each names the place.
+    /// If a side is missing or empty, the two differ in length, a token is not in the vocabulary, or a text meets no tokenizer; each
+    /// names the place.
     pub(crate) fn pair(self, limits: Limits<'_>) -> Result<Pair> {
         let place = self.place.clone();
         self.checked(limits).with_context(|| place)
@@ -116,20 +113,8 @@ impl Line {
             clean.len(),
             corrupted.len()
         );
-        ensure!(
-            clean.len() <= limits.n_positions,
-            "{} tokens, and the model has {} positions",
-            clean.len(),
-            limits.n_positions
-        );
-        let answer = |name: &str, answer: Option<Answer>| -> Result<Option<TokenId>> {
-            let known =
-                answer.map(|answer| answer.token(limits).with_context(|| name.to_owned())).transpose()?;
-            ensure!(
-                known.is_some() || !limits.answers,
-                "no `{name}`; metric = \"logit_diff\" needs both answers, kl needs none"
-            );
-            Ok(known)
+        let answer = |name: &str, answer: Option<Answer>| {
+            answer.map(|answer| answer.token(limits).with_context(|| name.to_owned())).transpose()
         };
         Ok(Pair {
             clean_answer: answer("clean_answer", self.clean_answer)?,
@@ -139,6 +124,24 @@ impl Line {
             corrupted,
         })
     }
+}
+
+/// `pairs`, wherever they come from, if a model with so many positions can be asked about them by `metric`.
+///
+/// # Errors
+/// If a pair is too long, or has no answers where the metric compares them; names its place.
+pub(crate) fn fitting(pairs: Vec<Pair>, n_positions: usize, metric: MetricKind) -> Result<Vec<Pair>> {
+    for Pair { place, clean, clean_answer, corrupted_answer, .. } in &pairs {
+        let n = clean.len();
+        ensure!(n <= n_positions, "{place}: {n} tokens, and the model has {n_positions} positions");
+        for (name, answer) in [("clean_answer", clean_answer), ("corrupted_answer", corrupted_answer)] {
+            ensure!(
+                answer.is_some() || !metric.needs_answers(),
+                "{place}: no `{name}`; metric = \"logit_diff\" needs both answers, kl needs none"
+            );
+        }
+    }
+    Ok(pairs)
 }
 
 /// The tokens of one side.
@@ -187,5 +190,43 @@ impl Answer {
                 ),
             },
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_of_every_kind_are_held_to_the_model_and_the_metric() {
+        let pair = |clean_answer| Pair {
+            place: "problem 7".to_owned(),
+            clean: vec![1, 2, 3],
+            corrupted: vec![1, 9, 3],
+            clean_answer,
+            corrupted_answer: None,
+        };
+        let said = |answer, n_positions, metric| {
+            fitting(vec![pair(answer)], n_positions, metric)
+                .map(|pairs| pairs.len())
+                .map_err(|e| e.to_string())
+        };
+        assert_eq!(said(None, 3, MetricKind::Kl), Ok(1));
+        assert_eq!(
+            said(None, 2, MetricKind::Kl).unwrap_err(),
+            "problem 7: 3 tokens, and the model has 2 positions"
+        );
+        let said = [None, Some(4)].map(|answer| said(answer, 3, MetricKind::LogitDiff).unwrap_err());
+        assert!(
+            said[0].starts_with("problem 7: no `clean_answer`; metric = \"logit_diff\" needs both"),
+            "{said:?}"
+        );
+        assert!(said[1].starts_with("problem 7: no `corrupted_answer`"), "{said:?}");
+    }
+
+    #[test]
+    fn the_shorter_prompt_is_padded_before() {
+        assert_eq!([vec![5, 6, 7], vec![8]].aligned(0), [vec![5, 6, 7], vec![0, 0, 8]]);
     }
 }

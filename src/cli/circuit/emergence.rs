@@ -6,23 +6,24 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::Circuit;
 use super::subject::Looking;
+use super::{Circuit, part_of};
 use crate::checkpoint::complete;
-use crate::circuit::{CircuitFile, Cohorts, Emergence, HeatMap, Page};
-use crate::cli::{policy, say};
+use crate::circuit::{CircuitFile, Cohorts, Emergence, HeatMap, Page, Part};
+use crate::cli::say;
 use crate::files::{read_regular_text, write_whole};
 use crate::observe::{Console, Jsonl};
 use crate::picture;
-use crate::run::{Failure, Setup, initial_policy, run_sft};
-use crate::run_folder::RunFolder;
+use crate::run::{Failure, Setup, initial_policy, run_sft, sft_models};
+use crate::run_folder::{RunFolder, RunManifest};
 use crate::table::Table;
 use crate::types::Step;
 
 /// Name of the file that says what the others are of.
 const SETTINGS: &str = "settings.json";
+/// How models of SFT are asked for.
+const SFT: &str = "sft";
 /// Heads whose share says how few carry all.
 const TOP: usize = 10;
 
@@ -33,21 +34,24 @@ impl Circuit {
         let run =
             run.with_context(|| format!("{}: no run; --checkpoints goes with one", self.model.display()));
         let run = run.map_err(Failure::bad_input)?;
-        let models = chosen(&run, steps).map_err(Failure::bad_input)?;
-        let out = self.out.clone().unwrap_or_else(|| run.root().join("circuits"));
-        let folder = Folder::open(out, looking, self.base.as_deref()).map_err(Failure::bad_input)?;
+        let of_sft = steps == SFT;
+        let models = if of_sft { kept_by_sft(&run, looking) } else { chosen(&run, steps) };
+        let models = models.map_err(Failure::bad_input)?;
+        let out = self.out.clone().unwrap_or_else(|| run.circuits(of_sft));
+        let folder =
+            Folder::open(out, &run, looking, of_sft, self.base.as_deref()).map_err(Failure::bad_input)?;
 
-        let base = folder.circuit("base", || match &self.base {
-            Some(path) => looking.file(path, &path.display().to_string()),
-            None => before_training(&run, looking),
+        let base = folder.circuit("base", |part| match &self.base {
+            Some(path) => looking.file(path, &path.display().to_string(), part),
+            None => before_training(&run, looking, of_sft, part),
         })?;
         let mut circuits = Vec::new();
         for (step, path) in &models {
             let name = format!("step_{step:06}");
-            circuits.push(folder.circuit(&name, || looking.file(path, &name))?);
+            circuits.push(folder.circuit(&name, |part| looking.file(path, &name, part))?);
         }
         let emergence = Emergence::new(&base, &circuits)?;
-        let accuracy = accuracies(&run)?;
+        let accuracy = if of_sft { BTreeMap::new() } else { accuracies(&run)? };
         let steps: Vec<Step> = models.keys().copied().collect();
         let of_step: Vec<Option<f64>> = steps.iter().map(|step| accuracy.get(step).copied()).collect();
         folder.write(
@@ -81,8 +85,8 @@ impl Circuit {
 
 impl Looking<'_> {
     /// The circuit of the model at `path`, which is called `name`.
-    fn file(&self, path: &Path, name: &str) -> Result<CircuitFile> {
-        Ok(CircuitFile::new(&self.circuit(path)?, name, &self.config, false))
+    fn file(&self, path: &Path, name: &str, part: PathBuf) -> Result<CircuitFile> {
+        Ok(CircuitFile::new(&self.circuit(path, Some(part))?, name, &self.config, false))
     }
 }
 
@@ -92,12 +96,18 @@ struct Folder {
 }
 
 impl Folder {
-    /// `root`, if what lies there is of the same pairs, settings and base.
-    fn open(root: PathBuf, looking: &Looking<'_>, base: Option<&Path>) -> Result<Self> {
-        let mut pairs = Sha256::new();
-        looking.pairs.iter().for_each(|pair| pairs.update(format!("{pair:?}")));
-        let pairs: String = pairs.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let settings = json!({ "settings": looking.config, "pairs": pairs, "base": base });
+    /// `root`, if what lies there is of the same run, pairs, settings and base.
+    fn open(
+        root: PathBuf,
+        run: &RunFolder,
+        looking: &Looking<'_>,
+        of_sft: bool,
+        base: Option<&Path>,
+    ) -> Result<Self> {
+        let pairs = looking.digest_of_pairs();
+        let run = RunManifest::read(run)?.map(|manifest| manifest.run);
+        let settings =
+            json!({ "run": run, "sft": of_sft, "settings": looking.config, "pairs": pairs, "base": base });
         fs::create_dir_all(&root).with_context(|| format!("could not create {}", root.display()))?;
         let this = Self { root };
         let path = this.path(SETTINGS);
@@ -105,7 +115,7 @@ impl Folder {
             let known: Value = serde_json::from_str(&read_regular_text(&path, 1 << 20)?).unwrap_or_default();
             ensure!(
                 known == settings,
-                "{}: holds circuits of other pairs, settings or base; choose another folder with --out, or remove this one",
+                "{}: holds circuits of another run, or of other pairs, settings or base; choose another folder with --out, or remove this one",
                 this.root.display()
             );
         }
@@ -118,13 +128,15 @@ impl Folder {
     }
 
     /// The circuit called `name`, found where it is not kept.
-    fn circuit(&self, name: &str, find: impl FnOnce() -> Result<CircuitFile>) -> Result<CircuitFile> {
+    fn circuit(&self, name: &str, find: impl FnOnce(PathBuf) -> Result<CircuitFile>) -> Result<CircuitFile> {
         let path = self.path(&format!("{name}.json"));
         if path.exists() {
             return CircuitFile::read(&path);
         }
-        let found = find()?;
+        let part = part_of(&path);
+        let found = find(part.clone())?;
         self.write(name, &json!(found))?;
+        Part::remove(&part)?;
         Ok(found)
     }
 
@@ -168,7 +180,7 @@ fn chosen(run: &RunFolder, steps: &str) -> Result<BTreeMap<Step, PathBuf>> {
     if steps != "all" {
         let wanted = steps.split(',').map(|step| {
             let number: Step = step.trim().parse().ok().with_context(|| {
-                format!("--checkpoints: got {step:?}, expected all, or steps such as 20,40,60")
+                format!("--checkpoints: got {step:?}, expected all, sft, or steps such as 20,40,60")
             })?;
             let path = all.get(&number).with_context(|| {
                 format!(
@@ -188,26 +200,48 @@ fn chosen(run: &RunFolder, steps: &str) -> Result<BTreeMap<Step, PathBuf>> {
     Ok(all)
 }
 
-/// The circuit of the policy that `run` began with.
-fn before_training(run: &RunFolder, looking: &Looking<'_>) -> Result<CircuitFile> {
-    let name = "before training";
+/// The models that the SFT of `run` has kept on its way, by its steps.
+fn kept_by_sft(run: &RunFolder, looking: &Looking<'_>) -> Result<BTreeMap<Step, PathBuf>> {
+    let setup: &Setup = looking.setup.as_ref().context("a run has a recipe")?;
+    let folder = sft_models(setup, runs_around(run))?.filter(|folder| folder.is_dir());
+    let models = folder.map(|folder| complete(&folder)).transpose()?.unwrap_or_default();
+    ensure!(
+        !models.is_empty(),
+        "{}: its SFT has kept no model; train with [sft] keep_model_every = 20",
+        run.root().display()
+    );
+    Ok(models.into_iter().collect())
+}
+
+/// The folder among whose runs `run` is.
+fn runs_around(run: &RunFolder) -> &Path {
+    run.root().parent().unwrap_or(Path::new("."))
+}
+
+/// The circuit of the policy that `run` began with, before its SFT or behind it.
+fn before_training(
+    run: &RunFolder,
+    looking: &Looking<'_>,
+    before_sft: bool,
+    part: PathBuf,
+) -> Result<CircuitFile> {
+    let name = if before_sft { "before SFT" } else { "before training" };
     let kept = run.models().join("step_000000");
-    if kept.is_dir() {
-        return looking.file(&kept, name);
+    if kept.is_dir() && !before_sft {
+        return looking.file(&kept, name, part);
     }
     let setup: &Setup = looking.setup.as_ref().context("a run has a recipe")?;
     let console = Console::new();
     setup.fetch_weights(&console, looking.interrupt)?;
     let mut begun = initial_policy(setup)?;
-    let runs = run.root().parent().unwrap_or(Path::new("."));
-    if let Some(sft) = &setup.recipe.sft
-        && !run_sft(setup, sft, &mut begun, runs, &console, looking.interrupt)?
+    if let Some(sft) = setup.recipe.sft.as_ref().filter(|_| !before_sft)
+        && !run_sft(setup, sft, &mut begun, runs_around(run), &console, looking.interrupt)?
     {
         looking.interrupt.check()?;
         bail!("SFT was not finished");
     }
-    let exact = policy::in_single_precision(&begun)?;
-    Ok(CircuitFile::new(&looking.circuit_of(&exact, name)?, name, &looking.config, false))
+    let exact = begun.in_single_precision()?;
+    Ok(CircuitFile::new(&looking.circuit_of(&exact, name, part)?, name, &looking.config, false))
 }
 
 /// avg@n on the first set behind each step that was evaluated.

@@ -1,12 +1,15 @@
 //! One model after the other, asked about the same pairs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tch::Kind;
 
 use super::Circuit;
 use crate::circuit::pairs::{self, Limits, Pair};
-use crate::circuit::{CircuitConfig, Findings, Graph, Memory, Search, SourceScores};
+use crate::circuit::{CircuitConfig, Findings, Graph, Memory, Part, Search, SourceScores};
 use crate::cli::inspect::BARE;
 use crate::cli::policy::{self, Choices};
 use crate::files::model_folder::TOKENIZER;
@@ -79,12 +82,12 @@ impl<'a> Looking<'a> {
         Ok(Self { config, pairs, setup, choices, max_tokens: arguments.max_tokens, interrupt })
     }
 
-    /// The circuit of the model at `path`.
+    /// The circuit of the model at `path`. `part` is where an interrupted search leaves what it has.
     ///
     /// # Errors
     /// If it cannot be loaded or computed; a [`crate::interrupt::Stopped`] if a signal asks for a stop.
-    pub(super) fn circuit(&self, path: &Path) -> Result<Findings> {
-        self.ask(path, 2, |search| search.run(&self.pairs))
+    pub(super) fn circuit(&self, path: &Path, part: Option<PathBuf>) -> Result<Findings> {
+        self.ask(path, 2, |search| self.search(search, part))
     }
 
     /// The cheap scores of the model at `path`.
@@ -99,8 +102,27 @@ impl<'a> Looking<'a> {
     ///
     /// # Errors
     /// As [`Looking::circuit`].
-    pub(super) fn circuit_of(&self, policy: &Policy, name: &str) -> Result<Findings> {
-        self.ask_policy(policy, name, 2, |search| search.run(&self.pairs))
+    pub(super) fn circuit_of(&self, policy: &Policy, name: &str, part: PathBuf) -> Result<Findings> {
+        self.ask_policy(policy, name, 2, |search| self.search(search, Some(part)))
+    }
+
+    fn search(&self, search: &Search<'_>, part: Option<PathBuf>) -> Result<Findings> {
+        let Some(path) = part else { return search.run(&self.pairs, None) };
+        let of = json!({
+            "settings": self.config,
+            "pairs": self.digest_of_pairs(),
+            "max_tokens": self.max_tokens,
+            "weights": digest(search.policy)?,
+        });
+        let mut part = Part::new(path, of);
+        search.run(&self.pairs, Some(&mut part))
+    }
+
+    /// Of all pairs, in order.
+    pub(super) fn digest_of_pairs(&self) -> String {
+        let mut pairs = Sha256::new();
+        self.pairs.iter().for_each(|pair| pairs.update(format!("{pair:?}")));
+        hex::encode(pairs.finalize())
     }
 
     fn ask<T>(&self, path: &Path, n_rounds: u64, ask: impl FnOnce(&Search<'_>) -> Result<T>) -> Result<T> {
@@ -147,6 +169,18 @@ impl<'a> Looking<'a> {
     }
 }
 
+/// By which weights are known again: their sum and that of their magnitudes, which hold for one machine.
+fn digest(policy: &Policy) -> Result<[f64; 2]> {
+    let mut digest = [0.0; 2];
+    // In pieces, so that little is held in double precision.
+    for piece in policy.network.master().split(1 << 24, 0) {
+        let piece = piece.to_kind(Kind::Double);
+        digest[0] += f64::try_from(piece.sum(Kind::Double))?;
+        digest[1] += f64::try_from(piece.abs().sum(Kind::Double))?;
+    }
+    Ok(digest)
+}
+
 /// Pairs of how the model and its base begin their answers to the problems of `setup`.
 fn of_openings(
     arguments: &Circuit,
@@ -165,7 +199,8 @@ fn of_openings(
         let (policy, _, _) = policy::load_for_tokens(path, choices)?;
         pairs::openings(&policy, &prompts, arguments.opening_tokens)
     };
-    pairs::prefix(&prompts, &open(&arguments.model)?, &open(base)?, config.n_pairs)
+    let pairs = pairs::prefix(&prompts, &open(&arguments.model)?, &open(base)?, config.n_pairs)?;
+    pairs::fitting(pairs, usize::try_from(setup.model.max_position_embeddings)?, config.metric)
 }
 
 /// The pairs of the file that `config` names, for the model at `path`, whose weights are not loaded.
@@ -183,13 +218,14 @@ fn of_model(path: &Path, config: &CircuitConfig, is_given: bool) -> Result<Vec<P
     let folder = policy::model_folder(path)?;
     let shape = ModelConfig::from_folder(&folder)?;
     let tokenizer = folder.join(TOKENIZER).is_file().then(|| Tokenizer::for_texts(&folder)).transpose()?;
-    let limits = Limits {
-        tokenizer: tokenizer.as_ref(),
-        n_vocab: usize::try_from(shape.vocab_size)?,
-        n_positions: usize::try_from(shape.max_position_embeddings)?,
-        answers: config.metric.needs_answers(),
-        pad: config.align.then(|| tokenizer.as_ref().map_or(0, pad_of)),
-    };
+    let pad = tokenizer.as_ref().map(pad_of).filter(|_| config.align);
+    ensure!(
+        pad.is_some() || !config.align,
+        "--align: {} has no tokenizer.json, which says what token pads; give prompts of as many tokens",
+        folder.display()
+    );
+    let limits = Limits { tokenizer: tokenizer.as_ref(), n_vocab: usize::try_from(shape.vocab_size)?, pad };
     let pairs = lines.into_iter().map(|line| line.pair(limits)).collect::<Result<Vec<_>>>();
-    pairs.with_context(|| config.pairs.display().to_string())
+    let n_positions = usize::try_from(shape.max_position_embeddings)?;
+    pairs::fitting(pairs?, n_positions, config.metric)
 }

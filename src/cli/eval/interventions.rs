@@ -1,5 +1,6 @@
 //! Models with some of their heads scaled, beside themselves, and beside as many random heads of the same layers.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -51,6 +52,13 @@ impl Ways<'_> {
         let (mut arms, mut interventions) = (Vec::new(), Vec::new());
         for (name, path) in models {
             interventions.extend(self.of_model(name, &policy::model_folder(path)?, &mut arms)?);
+        }
+        let mut names = HashSet::new();
+        for Arm { name, .. } in &arms {
+            ensure!(
+                names.insert(name),
+                "--scale-heads: two ways would be called {name}; give each once, and files different names"
+            );
         }
         Ok((arms, interventions))
     }

@@ -15,8 +15,10 @@ pub(super) fn facts(
     let Some(Shown { inspection: found, .. }) = shown.first() else { return Vec::new() };
     let layers: Vec<String> = found.layers.iter().map(usize::to_string).collect();
     let [near, far] = signals.horizon;
-    let by = match (signals.heads, grouped) {
+    let by = match (&signals.heads, grouped) {
         (Heads::All, _) => "all of them in both groups",
+        (Heads::Listed(_) | Heads::OfCircuit(_), _) => "those named, in both groups",
+        (Heads::Circuit, _) => "those of the circuit at the checkpoint, in both groups",
         (_, Grouped::Given(_)) => "those of the checkpoint",
         (_, Grouped::Together) if n > 1 => "chosen by all responses together",
         _ => "chosen by each response",

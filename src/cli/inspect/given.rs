@@ -10,7 +10,7 @@ use crate::inspect::Grouped;
 use crate::inspect::source::{self, Line};
 use crate::recipe::Recipe;
 use crate::run_folder::RunFolder;
-use crate::signal::{HeadGroups, Regroup, SignalConfig};
+use crate::signal::{HeadGroups, Heads, Regroup, SignalConfig};
 use crate::types::Step;
 
 /// The smallest recipe there is, for the defaults of everything that counts here. Responses may be long, so that horizons
@@ -96,6 +96,15 @@ impl Inspect {
 
     /// The groups of heads to look with, for a policy in the model folder `folder`.
     pub(crate) fn grouped(&self, signals: &SignalConfig, folder: &Path) -> Result<Grouped> {
+        if signals.heads == Heads::Circuit {
+            return saved(signals, folder, self.step)?.map(Grouped::Given).with_context(|| {
+                format!(
+                    "[signals] `heads` = \"circuit\": {} is no checkpoint of a run that reads attention so; name one, or those of a file, \
+                     --set 'signals.heads={{circuit=\"FILE.json\"}}'",
+                    folder.display()
+                )
+            });
+        }
         Ok(match self.heads {
             HeadsArgument::Together => Grouped::Together,
             HeadsArgument::PerSequence => Grouped::PerSequence,
@@ -109,14 +118,15 @@ impl Inspect {
 /// The groups kept in the checkpoint of the model folder `folder`, where those looked for now, for responses of `step`, are
 /// the same: they live on, and were chosen in the same way among the same heads.
 fn saved(signals: &SignalConfig, folder: &Path, step: Option<Step>) -> Result<Option<HeadGroups>> {
-    let lasting =
-        signals.regroup_every != Regroup::Every(1) && step.is_none_or(|step| !signals.regroups_at(step));
+    let is_measured = signals.heads == Heads::Circuit;
+    let is_kept = is_measured || signals.regroup_every != Regroup::Every(1);
+    let lasting = is_kept && step.is_none_or(|step| !signals.regroups_at(step));
     let (Some(checkpoint), Some(run)) = (folder.parent().filter(|_| lasting), RunFolder::around(folder))
     else {
         return Ok(None);
     };
     let chosen_by = Recipe::load(&run.checked_resolved()?, &[])?.signals;
-    let choice = |config: &SignalConfig| (config.layers.clone(), config.heads, config.head_fraction);
+    let choice = |config: &SignalConfig| (config.layers.clone(), config.heads.clone(), config.head_fraction);
     if choice(signals) != choice(&chosen_by) {
         return Ok(None);
     }

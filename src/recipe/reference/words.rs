@@ -73,6 +73,7 @@ fn written(schema: &Value) -> Option<String> {
         "array" => Some("a list".to_owned()),
         "integer" | "number" => Some("a number".to_owned()),
         "string" => Some("a text in quotes".to_owned()),
+        "object" => Some("a table".to_owned()),
         _ => None,
     }
 }

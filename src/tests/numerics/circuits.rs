@@ -1,12 +1,15 @@
 //! Circuits against their definition: a plain decoder in double precision whose every reader has an input tensor of its own.
 
+use std::cell::Cell;
+
+use anyhow::ensure;
 use serde::Deserialize;
 use tch::{Device, Kind};
 
 use super::common::{everywhere, golden_json, policy_by, prompt};
 use crate::batch::Sequence;
 use crate::circuit::pairs::Pair;
-use crate::circuit::{CircuitConfig, CircuitFile, Findings, Search, SourceScores};
+use crate::circuit::{CircuitConfig, CircuitFile, Findings, Part, Search, SourceScores};
 use crate::measure::{Passes, logprobs};
 use crate::model::{BackendChoice, HeadScales, Inputs, Policy};
 use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
@@ -103,7 +106,7 @@ fn scores_are_those_of_the_definition() {
         for (metric, max_tokens) in [("kl", 1000), ("logit_diff", 1000), ("kl", 20)] {
             let config = config(steps, metric);
             let search = search(&policy, &config, max_tokens);
-            let found = search.run(&golden.pairs()).unwrap();
+            let found = search.run(&golden.pairs(), None).unwrap();
             let file = CircuitFile::new(&found, "", &config, true);
             let expected = over_pairs(&golden.scores[metric]);
             let largest = expected.iter().map(|(_, abs)| *abs).fold(0.0, f64::max);
@@ -136,7 +139,7 @@ fn circuits_are_those_of_the_definition() {
                 aggregate: serde_json::from_value(run.aggregate.as_str().into()).unwrap(),
                 ..config(steps, &run.metric)
             };
-            let found: Findings = search(&policy, &config, 1000).run(&golden.pairs()).unwrap();
+            let found: Findings = search(&policy, &config, 1000).run(&golden.pairs(), None).unwrap();
             let graph = found.graph;
             let names =
                 found.circuit.iter().map(|edge| (graph.node_name(edge.from), graph.reader_name(edge.to)));
@@ -215,7 +218,7 @@ fn scores_are_complete() {
     let golden: Golden = serde_json::from_value(golden["families"]["qwen3"].clone()).unwrap();
     let error = |steps: usize| {
         let config = CircuitConfig { edges: usize::MAX, ..config(steps, "logit_diff") };
-        let found = search(&policy, &config, 4000).run(&golden.pairs()).unwrap();
+        let found = search(&policy, &config, 4000).run(&golden.pairs(), None).unwrap();
         let [clean, corrupted, whole] = found.losses;
         assert!((whole - clean).abs() < 1e-5, "{whole} {clean}");
         let from_embed: f64 = found.score[..found.graph.n_destinations()].iter().sum();
@@ -223,4 +226,46 @@ fn scores_are_complete() {
     };
     let (few, many) = (error(10), error(100));
     assert!(many < few / 5.0, "{few} {many}");
+}
+
+/// Stopped behind whichever run, it comes to the same bits.
+#[test]
+fn an_interrupted_search_goes_on_to_the_same_bits() {
+    let golden = golden_json("circuits.json");
+    let policy = policy_by("qwen2", Kind::Float, BackendChoice::Ops);
+    let golden: Golden = serde_json::from_value(golden["families"]["qwen2"].clone()).unwrap();
+    let config = config(4, "kl");
+    // A pair in each pass, and several passes for a pair.
+    let whole = search(&policy, &config, 20);
+    let expected = whole.run(&golden.pairs(), None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.json.part");
+    let of = |what: &str| Part::new(path.clone(), what.into());
+    let (asked, advanced) = (Cell::new(0), Cell::new(0));
+    for patience in [1, 3, 6, 9, 1000] {
+        let check = || {
+            asked.set(asked.get() + 1);
+            ensure!(asked.get() <= patience, "stop");
+            Ok(())
+        };
+        asked.set(0);
+        advanced.set(0);
+        let advance = |n| advanced.set(advanced.get() + n);
+        let impatient = Search { check: &check, advance: &advance, ..whole };
+        let found = impatient.run(&golden.pairs(), Some(&mut of("this")));
+        assert_eq!(found.is_ok(), patience == 1000);
+        if let Ok(found) = found {
+            assert!(asked.get() < 20, "it went on, and did not begin anew");
+            assert_eq!(advanced.get(), 2 * golden.pairs().len());
+            assert_eq!(
+                (found.score, found.abs, found.own),
+                (expected.score.clone(), expected.abs.clone(), expected.own.clone())
+            );
+            assert_eq!((found.losses, found.circuit), (expected.losses, expected.circuit.clone()));
+        }
+        let other = whole.run(&golden.pairs(), Some(&mut of("other"))).err().map(|error| error.to_string());
+        assert!(other.is_some_and(|said| said.contains("an interrupted search of another model")));
+    }
+    Part::remove(&path).unwrap();
+    assert!(!path.exists());
 }
