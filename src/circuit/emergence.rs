@@ -187,6 +187,7 @@ mod tests {
             edges: Vec::new(),
             heads_importance: shares.into_iter().enumerate().map(head).collect(),
             faithfulness: Faithfulness { clean: 0.0, corrupted: 1.0, circuit: 0.5, recovered: Some(0.5) },
+            curve: Vec::new(),
             base: None,
         }
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
 use super::config::{Aggregate, MetricKind};
+use super::curve::Point;
 use super::findings::Importance;
 use super::graph::{Edge, Graph};
 use super::{CircuitConfig, Findings, SourceScores};
@@ -39,6 +40,9 @@ pub(crate) struct CircuitFile {
     pub heads_importance: Vec<ScoredHead>,
     /// What the circuit alone does.
     pub faithfulness: Faithfulness,
+    /// What circuits of other sizes do, where that was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curve: Vec<Point>,
     /// How it differs from the circuit of another model, where one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Versus>,
@@ -215,6 +219,7 @@ impl CircuitFile {
             edges: listed.iter().map(&mut edge).collect(),
             heads_importance: found.heads().into_iter().map(head).collect(),
             faithfulness: Faithfulness { clean, corrupted, circuit, recovered: found.recovered() },
+            curve: found.curve.clone(),
             base: None,
         }
     }

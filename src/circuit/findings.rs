@@ -1,5 +1,6 @@
 //! The circuit of many pairs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use tch::{Kind, Tensor};
 use super::CircuitConfig;
 use super::attribution::Batch;
 use super::config::Aggregate;
+use super::curve::Point;
 use super::graph::{Edge, Graph};
 use super::pairs::Pair;
 use super::select::{Cut, heads, select};
@@ -47,6 +49,8 @@ pub(crate) struct Findings {
     pub own: BTreeMap<HeadId, usize>,
     /// Mean loss of the clean runs, of the corrupted ones, and of those through the circuit.
     pub losses: [f64; 3],
+    /// Circuits of other sizes, where they were asked for.
+    pub curve: Vec<Point>,
     /// What the scores took, and the runs through the circuit.
     pub took: [Duration; 2],
 }
@@ -88,15 +92,7 @@ impl Search<'_> {
             self.scored(&batches, cut, part)?;
         let n = pairs.len() as f64;
         score.iter_mut().chain(&mut abs).for_each(|sum| *sum /= n);
-        let signless: Vec<f64>;
-        let magnitudes = match self.config.aggregate {
-            Aggregate::MeanAbs => &abs,
-            Aggregate::AbsMean => {
-                signless = score.iter().map(|score| score.abs()).collect();
-                &signless
-            }
-        };
-        let circuit = select(graph, magnitudes, cut);
+        let circuit = select(graph, &self.magnitudes(&score, &abs), cut);
         let scored = start.elapsed();
         let mut through = Vec::new();
         for pairs in &batches {
@@ -107,7 +103,25 @@ impl Search<'_> {
         let losses = [clean, corrupted, through].map(|losses| mean(&losses));
         let took = [scored, start.elapsed() - scored];
         let own = own.into_iter().collect();
-        Ok(Findings { graph, n_pairs: pairs.len(), score, abs, circuit, own, losses, took })
+        Ok(Findings {
+            graph,
+            n_pairs: pairs.len(),
+            score,
+            abs,
+            circuit,
+            own,
+            losses,
+            curve: Vec::new(),
+            took,
+        })
+    }
+
+    /// What edges are ranked by.
+    pub(super) fn magnitudes<'s>(&self, score: &[f64], abs: &'s [f64]) -> Cow<'s, [f64]> {
+        match self.config.aggregate {
+            Aggregate::MeanAbs => Cow::Borrowed(abs),
+            Aggregate::AbsMean => score.iter().map(|score| score.abs()).collect(),
+        }
     }
 
     /// The sums over all `batches`.
@@ -165,7 +179,7 @@ impl Search<'_> {
     }
 
     /// Pairs of equal length, together as many as a pass has room for.
-    fn batches<'p>(&self, pairs: &'p [Pair]) -> Vec<Vec<&'p Pair>> {
+    pub(super) fn batches<'p>(&self, pairs: &'p [Pair]) -> Vec<Vec<&'p Pair>> {
         let mut by_length: BTreeMap<usize, Vec<&Pair>> = BTreeMap::new();
         for pair in pairs {
             by_length.entry(pair.clean.len()).or_default().push(pair);
@@ -199,11 +213,16 @@ impl Findings {
 
     /// How much of the way from the corrupted to the clean runs those through the circuit go; `None` where there is no way.
     pub(crate) fn recovered(&self) -> Option<f64> {
-        let [clean, corrupted, circuit] = self.losses;
-        (clean != corrupted).then(|| (circuit - corrupted) / (clean - corrupted))
+        self.way(self.losses[2])
+    }
+
+    /// How much of that way a mean loss of `loss` is.
+    pub(super) fn way(&self, loss: f64) -> Option<f64> {
+        let [clean, corrupted, _] = self.losses;
+        (clean != corrupted).then(|| (loss - corrupted) / (clean - corrupted))
     }
 }
 
-fn numbers(x: &Tensor) -> Result<Vec<f64>> {
+pub(super) fn numbers(x: &Tensor) -> Result<Vec<f64>> {
     Ok(Vec::try_from(x.reshape([-1]).to_kind(Kind::Double))?)
 }

@@ -9,11 +9,13 @@
 //! faithfulness   the clean run through these alone
 //! sums       scores of the pairs that are done, kept where a search is interrupted
 //! findings   all of it over many pairs, and what heads count in it
+//! curve      what circuits of other sizes do
 //! signals    attention is read of these heads
 //! ```
 
 mod attribution;
 mod config;
+mod curve;
 mod draw;
 mod emergence;
 mod faithfulness;
@@ -33,6 +35,7 @@ mod watch;
 use tch::{Device, Tensor};
 
 pub(crate) use config::{CircuitConfig, THINK};
+pub(crate) use curve::{Point, usual_sizes};
 pub(crate) use draw::{Cohorts, HeatMap};
 pub(crate) use emergence::Emergence;
 pub(crate) use file::{CircuitFile, HeadSet, SourceFile};

@@ -13,7 +13,7 @@ use serde_json::json;
 use self::subject::Looking;
 use super::{policy, require, say};
 use crate::circuit::{
-    CircuitConfig, CircuitFile, Findings, Importance, Page, Part, SourceFile, SourceScores,
+    CircuitConfig, CircuitFile, Findings, Importance, Page, Part, Point, SourceFile, SourceScores,
 };
 use crate::files::{peak_rss_gb, require_writable, write_named};
 use crate::interrupt::{Interrupt, OrStopped};
@@ -67,6 +67,9 @@ pub(super) struct Circuit {
     /// circuit
     #[arg(long, conflicts_with_all = ["all_edges", "base"])]
     cheap: bool,
+    /// Say what circuits of other sizes recover, by the same scores: numbers of edges such as 100,1000,all; without any from ten to all
+    #[arg(long, value_name = "EDGES", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["cheap", "checkpoints"])]
+    curve: Option<String>,
     /// Write every edge of the model, not the circuit's alone
     #[arg(long, requires = "json")]
     all_edges: bool,
@@ -98,11 +101,12 @@ impl Circuit {
         for file in self.json.iter().chain(&self.html) {
             require_writable(file, &self.inputs()).map_err(Failure::bad_input)?;
         }
+        let sizes = self.curve.as_deref().map(sizes).transpose().map_err(Failure::bad_input)?;
         let interrupt = Interrupt::install(|_, _| {})?;
         let looking = Looking::new(&self, &interrupt)?;
         let found = match &self.checkpoints {
             Some(steps) => self.emerge(&looking, steps),
-            None => self.find(&looking),
+            None => self.find(&looking, sizes.as_deref()),
         };
         match found.or_stopped()? {
             Ok(()) => Ok(ExitCode::SUCCESS),
@@ -117,12 +121,13 @@ impl Circuit {
     }
 
     /// The circuit of one model, beside that of a base where there is one.
-    fn find(&self, looking: &Looking<'_>) -> Result<()> {
+    fn find(&self, looking: &Looking<'_>, sizes: Option<&[usize]>) -> Result<()> {
         let part = self.json.as_deref().map(part_of);
         let part_of_base = part.as_deref().map(part_of);
-        let found = match self.cheap {
-            true => Found::Sources(looking.sources(&self.model)?),
-            false => Found::Circuit(looking.circuit(&self.model, part.clone())?),
+        let found = match (self.cheap, sizes) {
+            (true, _) => Found::Sources(looking.sources(&self.model)?),
+            (false, None) => Found::Circuit(looking.circuit(&self.model, part.clone())?),
+            (false, Some(sizes)) => Found::Circuit(looking.curve(&self.model, sizes, part.clone())?),
         };
         let base = self.base.as_ref().map(|base| {
             let found = looking.circuit(base, part_of_base.clone())?;
@@ -144,6 +149,9 @@ impl Circuit {
                     "scores took {scores:.2} s, the runs through the circuit {runs:.2} s; {peak:.2} GB of memory at most"
                 ));
                 Self::print(found)?;
+                if !found.curve.is_empty() {
+                    say(format_args!("\n{}", of_curve(&found.curve).plain()))?;
+                }
                 base.map_or(Ok(()), |base| self.print_versus(found, &base, &looking.config))
             }
             Found::Sources(found) => Self::print_sources(found),
@@ -248,4 +256,25 @@ fn part_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".part");
     name.into()
+}
+
+/// Numbers of edges as they are typed; none where it is left to the model.
+fn sizes(typed: &str) -> Result<Vec<usize>> {
+    let size = |typed: &str| match typed.trim() {
+        "all" => Ok(usize::MAX),
+        number => number.parse().ok().filter(|size| *size > 0).with_context(|| {
+            format!("--curve: got {number:?}, expected numbers of edges, such as 100,1000,all")
+        }),
+    };
+    typed.split(',').filter(|_| !typed.is_empty()).map(size).collect()
+}
+
+fn of_curve(points: &[Point]) -> Table {
+    let header = ["edges", "on paths", "heads", "loss", "recovered"].map(str::to_owned).to_vec();
+    let row = |point: &Point| {
+        let Point { edges, kept, heads, loss, recovered } = point;
+        let recovered = recovered.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", 100.0 * share));
+        vec![edges.to_string(), kept.to_string(), heads.to_string(), format!("{loss:.4}"), recovered]
+    };
+    Table { header, rows: points.iter().map(row).collect() }
 }

@@ -69,6 +69,18 @@ fn a_circuit_is_told_by_edges_and_heads() {
         let score = source["score"].as_f64().unwrap();
         assert!((sum - score).abs() < 1e-4 * score.abs() + 1e-6, "{source}: {sum}");
     }
+    // Circuits of other sizes, up to the whole model.
+    let curve = ["--curve", "30,60,all", "--json", "curve.json"];
+    let ended = place.run(&[&args[..4], &FEW, &curve].concat());
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let points = &place.json("curve.json")["curve"];
+    assert_eq!(points[1]["recovered"], found["faithfulness"]["recovered"]);
+    assert_eq!(
+        (&points[0]["edges"], &points[2]["edges"]),
+        (&json!(30), &json!(all["edges"].as_array().unwrap().len()))
+    );
+    assert!((points[2]["recovered"].as_f64().unwrap() - 1.0).abs() < 1e-3);
+    assert!(ended.out.contains("\nedges  on paths  heads"), "{}", ended.out);
     // Beside what the run began as.
     let base = "runs/tiny/checkpoints/step_000003";
     assert!(place.path(base).is_dir(), "the run keeps two checkpoints");
@@ -218,6 +230,7 @@ fn what_makes_no_circuit_is_said() {
     }
     for (args, expected) in [
         (&["circuit", "nowhere", "--pairs", "pairs.jsonl"][..], "nowhere: there is no such folder"),
+        (&["circuit", model, "--curve", "1,x"], "--curve: got \"x\", expected numbers of edges"),
         (&["circuit", model], "7 of 8 problems make a pair, and 16 are wanted; ask for fewer"),
         (
             &["circuit", model, "--pairs", "countdown", "--checkpoints", "all", "--json", "x"],

@@ -9,7 +9,7 @@ use tch::Kind;
 
 use super::Circuit;
 use crate::circuit::pairs::{self, Limits, Pair};
-use crate::circuit::{CircuitConfig, Findings, Graph, Memory, Part, Search, SourceScores};
+use crate::circuit::{CircuitConfig, Findings, Graph, Memory, Part, Search, SourceScores, usual_sizes};
 use crate::cli::inspect::BARE;
 use crate::cli::policy::{self, Choices};
 use crate::files::model_folder::TOKENIZER;
@@ -88,6 +88,19 @@ impl<'a> Looking<'a> {
     /// If it cannot be loaded or computed; a [`crate::interrupt::Stopped`] if a signal asks for a stop.
     pub(super) fn circuit(&self, path: &Path, part: Option<PathBuf>) -> Result<Findings> {
         self.ask(path, 2, |search| self.search(search, part))
+    }
+
+    /// As [`Looking::circuit`], with circuits of `sizes`, or of usual ones where that is none.
+    ///
+    /// # Errors
+    /// As [`Looking::circuit`].
+    pub(super) fn curve(&self, path: &Path, sizes: &[usize], part: Option<PathBuf>) -> Result<Findings> {
+        self.ask(path, 2, |search| {
+            let mut found = self.search(search, part)?;
+            let usual = usual_sizes(found.graph.n_edges());
+            found.curve = search.curve(&self.pairs, &found, if sizes.is_empty() { &usual } else { sizes })?;
+            Ok(found)
+        })
     }
 
     /// The cheap scores of the model at `path`.

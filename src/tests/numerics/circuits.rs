@@ -154,6 +154,14 @@ fn circuits_are_those_of_the_definition() {
             for (found, expected) in found.losses.into_iter().zip(run.losses) {
                 assert!(close(found, expected, 1.0), "{what}: {found}, expected {expected}");
             }
+            let search = search(&policy, &config, 1000);
+            let [own, all] = search.curve(&golden.pairs(), &found, &[run.edges, usize::MAX]).unwrap()[..]
+            else {
+                panic!("two sizes");
+            };
+            assert_eq!((own.kept, own.recovered), (found.circuit.len(), found.recovered()), "{what}");
+            let is_whole = (all.loss - found.losses[0]).abs() < 1e-5;
+            assert!(run.threshold > 0.0 || (is_whole && all.edges == graph.n_edges()), "{what}: {all:?}");
         }
     }
 }
