@@ -79,7 +79,8 @@ fn a_circuit_is_told_by_edges_and_heads() {
         (&points[0]["edges"], &points[2]["edges"]),
         (&json!(30), &json!(all["edges"].as_array().unwrap().len()))
     );
-    assert!((points[2]["recovered"].as_f64().unwrap() - 1.0).abs() < 1e-3);
+    let clean = found["faithfulness"]["clean"].as_f64().unwrap();
+    assert!((points[2]["loss"].as_f64().unwrap() - clean).abs() < 1e-5, "{points}");
     assert!(ended.out.contains("\nedges  on paths  heads"), "{}", ended.out);
     // Beside what the run began as.
     let base = "runs/tiny/checkpoints/step_000003";
