@@ -10,11 +10,13 @@
 //!   rollouts/step_000040.jsonl                every response of a step
 //!   eval/step_000040.json                     results per set; one line per item in step_000040.SET.jsonl
 //!   audits/step_000040/                       what an audit of the policy found, see `audit`
+//!   circuit.jsonl  circuits/                  what was measured of its heads on the way; circuits of its models, see `circuit`
+//!   models/step_000040/                       weights that are kept for good
 //!   checkpoints/step_000040/  latest          see `checkpoint`
 //!   reference/                                the policy that the KL penalty measures from, sealed as a checkpoint is
 //! ```
 //!
-//! A run that continues reads resolved.toml, inputs.json, metrics.jsonl, its checkpoint and reference/; these are checked. The
+//! A run that continues reads resolved.toml, inputs.json, metrics.jsonl, circuit.jsonl, its checkpoint and reference/; these are checked. The
 //! rest only tells: what is damaged there is set aside.
 
 use std::fs;

@@ -96,12 +96,16 @@ impl CircuitConfig {
     /// What its keys may be.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
-        let Self { steps, edges, threshold, metric: _, aggregate: _, every: _, pairs: _, n_pairs, align: _ } =
-            self;
+        let Self { steps, edges, threshold, metric, aggregate: _, every, pairs: _, n_pairs, align: _ } = self;
         let mut rules = Rules::default();
         rules.positive("steps", *steps);
         rules.positive("edges", *edges);
         rules.positive("n_pairs", *n_pairs);
+        let is_nothing = *every > 0 && *steps == 1 && *metric == MetricKind::Kl;
+        rules.forbid(is_nothing, &["steps", "metric"], || {
+            ": got 1, expected at least 2 with `metric` = \"kl\", whose gradient at the clean run is 0"
+                .to_owned()
+        });
         let is_magnitude = threshold.is_finite() && *threshold >= 0.0;
         rules.expect("threshold", threshold, "at least 0", is_magnitude);
         rules

@@ -155,7 +155,9 @@ impl Picture for Cohorts<'_> {
         let names = std::iter::once("base".to_owned())
             .chain(self.steps.iter().map(|step| format!("first in {step}")));
         let living = |index: usize| self.alive[index].iter().any(|n| *n > 0);
-        for (line, (index, name)) in names.enumerate().filter(|(index, _)| living(*index)).enumerate() {
+        // As many as there is room for.
+        let shown = names.enumerate().filter(|(index, _)| living(*index)).take(16);
+        for (line, (index, name)) in shown.enumerate() {
             let (x, y) = (f64::from(PANEL.0) + 12.0, f64::from(HEAD) + line as f64 * 20.0);
             let corners = [(px(x), px(y)), (px(x + 14.0), px(y + 14.0))];
             root.draw(&Rectangle::new(corners, colour(index).mix(0.85).filled())).map_err(failed)?;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tch::{Kind, Tensor};
 
 use super::CircuitConfig;
@@ -82,7 +82,7 @@ impl Search<'_> {
     /// The circuit of `pairs`. What an interrupted search left in `part` is not computed again.
     ///
     /// # Errors
-    /// If libtorch fails; that of `check`; if `part` holds another search, or cannot be written.
+    /// If libtorch fails; that of `check`; if scores are not finite, or `part` cannot be written.
     pub(crate) fn run(&self, pairs: &[Pair], part: Option<&mut Part>) -> Result<Findings> {
         let start = Instant::now();
         let graph = Graph::of(&self.policy.network.config);
@@ -127,8 +127,8 @@ impl Search<'_> {
     /// The sums over all `batches`.
     fn scored(&self, batches: &[Vec<&Pair>], cut: Cut, mut part: Option<&mut Part>) -> Result<Sums> {
         let graph = Graph::of(&self.policy.network.config);
-        let known = part.as_ref().map(|part| part.read()).transpose()?.flatten();
-        let mut sums = known.unwrap_or_else(|| Sums::none(graph));
+        let left = part.as_mut().and_then(|part| part.take());
+        let mut sums = left.unwrap_or_else(|| Sums::none(graph));
         let done = sums.n_passes.min(batches.len());
         (self.advance)(batches[..done].iter().map(Vec::len).sum());
         for pairs in &batches[done..] {
@@ -149,9 +149,10 @@ impl Search<'_> {
         let scores = (0..pairs.len()).map(|p| numbers(&found.get(p as i64))).collect::<Result<Vec<_>>>()?;
         let [clean, corrupted] = &batch.losses;
         let losses = [numbers(clean)?, numbers(corrupted)?];
-        for of_pair in scores {
+        for (of_pair, pair) in scores.iter().zip(pairs) {
+            require_finite(of_pair, &pair.place)?;
             let magnitudes: Vec<f64> = of_pair.iter().map(|score| score.abs()).collect();
-            sums.add(&of_pair, heads(batch.graph, &select(batch.graph, &magnitudes, cut)));
+            sums.add(of_pair, heads(batch.graph, &select(batch.graph, &magnitudes, cut)));
         }
         sums.losses.iter_mut().zip(losses).for_each(|(all, own)| all.extend(own));
         sums.n_passes += 1;
@@ -168,7 +169,9 @@ impl Search<'_> {
         for pairs in self.batches(pairs) {
             let batch = Batch::new(self.policy, &pairs, self.config);
             let found = batch.sources(self.config.steps, self.max_tokens, self.check)?;
-            for (i, of_source) in numbers(&found)?.into_iter().enumerate() {
+            let found = numbers(&found)?;
+            require_finite(&found, &pairs[0].place)?;
+            for (i, of_source) in found.into_iter().enumerate() {
                 score[i % graph.n_sources()] += of_source;
                 abs[i % graph.n_sources()] += of_source.abs();
             }
@@ -221,6 +224,16 @@ impl Findings {
         let [clean, corrupted, _] = self.losses;
         (clean != corrupted).then(|| (loss - corrupted) / (clean - corrupted))
     }
+}
+
+/// That numbers were found, which weights that are broken have none of.
+fn require_finite(scores: &[f64], place: &str) -> Result<()> {
+    ensure!(
+        scores.iter().all(|score| score.is_finite()),
+        "{place}: scores that are not finite; expected numbers: the model's weights are broken, or too large for this precision \
+         (--dtype f32)"
+    );
+    Ok(())
 }
 
 pub(super) fn numbers(x: &Tensor) -> Result<Vec<f64>> {

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! weights       parameters
-//! differences   pairs x sources x tokens x width, three times: of both runs and of their difference
+//! differences   pairs x sources x tokens x width, three times: of both runs and of their difference; runs through a circuit hold two more
 //! streams       2 x layers x tokens x width, of both runs and of the runs between them
+//! logits        runs x vocabulary, with their gradient, where that is more than
 //! a layer       what its heads and its MLP make of the runs between, and gradients of each of its inputs, over pairs
 //! scores        sources x destinations: of each pair, and three sums
 //! ```
@@ -49,13 +50,14 @@ impl Memory {
         let streams = 2.0 * l * e * (2.0 * n_pairs * t + rows);
         let attention = rows * (12.0 * h * d + 3.0 * h * t) + 9.0 * rows * e;
         let mlp = rows * (8.0 * f + 4.0 * e);
+        let logits = 4.0 * n_runs * of(config.vocab_size);
         let inputs = if edges { 3.0 * h * (4.0 * n_pairs * t * e + d * e) } else { 3.0 * h * d * e };
         let sources = graph.n_sources() as f64;
         let scores = if edges { sources * graph.n_destinations() as f64 * (n_pairs + 8.0) } else { 0.0 };
         Self {
             weights: FLOAT * of(Layout::new(config).n_params()),
-            differences: FLOAT * 3.0 * n_pairs * sources * t * e,
-            passes: FLOAT * (streams + attention.max(mlp) + inputs + scores),
+            differences: FLOAT * if edges { 5.0 } else { 3.0 } * n_pairs * sources * t * e,
+            passes: FLOAT * (streams + attention.max(mlp).max(logits) + inputs + scores),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -60,7 +60,24 @@ pub(crate) struct Part {
     path: PathBuf,
     /// What is searched, and how.
     of: Value,
+    sums: Option<Sums>,
     written: Instant,
+}
+
+/// The sums in the file at `path`, which are to be of the search that `of` describes.
+fn left(path: &Path, of: &Value) -> Result<Sums> {
+    let text = read_regular_text(path, LARGEST)?;
+    let remedy = "remove it, or write elsewhere";
+    let left: Lying<Sums> = serde_json::from_str(&text)
+        .with_context(|| format!("{}: no sums of an interrupted search; {remedy}", path.display()))?;
+    let empty = serde_json::Map::new();
+    let keys = of.as_object().unwrap_or(&empty);
+    let differs = keys.iter().find(|(key, value)| left.of[key.as_str()] != **value);
+    if let Some((key, value)) = differs {
+        let got = &left.of[key.as_str()];
+        bail!("{}: an interrupted search with {key} {got}, expected {value}; {remedy}", path.display());
+    }
+    Ok(left.sums)
 }
 
 /// What lies in the file.
@@ -71,30 +88,18 @@ struct Lying<S> {
 }
 
 impl Part {
-    /// That at `path`, of the search that `of` describes.
-    pub(crate) fn new(path: PathBuf, of: Value) -> Self {
-        Self { path, of, written: Instant::now() }
-    }
-
-    /// The sums that an interrupted search left.
+    /// That at `path`, of the search that `of` describes, with what an interrupted one left.
     ///
     /// # Errors
-    /// If there are those of another search, or the file cannot be read.
-    pub(super) fn read(&self) -> Result<Option<Sums>> {
-        if !self.path.exists() {
-            return Ok(None);
-        }
-        let text = read_regular_text(&self.path, LARGEST)?;
-        let remedy = "remove it, or write elsewhere";
-        let Lying { of, sums }: Lying<Sums> = serde_json::from_str(&text).with_context(|| {
-            format!("{}: no sums of an interrupted search; {remedy}", self.path.display())
-        })?;
-        ensure!(
-            of == self.of,
-            "{}: an interrupted search of another model, or of other pairs or settings; {remedy}",
-            self.path.display()
-        );
-        Ok(Some(sums))
+    /// If there are the sums of another search, or the file cannot be read.
+    pub(crate) fn open(path: PathBuf, of: Value) -> Result<Self> {
+        let sums = if path.exists() { Some(left(&path, &of)?) } else { None };
+        Ok(Self { path, of, sums, written: Instant::now() })
+    }
+
+    /// The sums that were left, if any.
+    pub(super) fn take(&mut self) -> Option<Sums> {
+        self.sums.take()
     }
 
     /// Keeps `sums`, unless that was done a moment ago and there will be another occasion.

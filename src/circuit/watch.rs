@@ -54,7 +54,8 @@ impl Measured {
         let mut scores = self.scores.clone();
         scores.sort_by(|a, b| b.total_cmp(a));
         let sum = |scores: &[f64]| scores.iter().sum::<f64>();
-        let share = sum(&scores[..TOP.min(scores.len())]) / sum(&scores);
+        let all = sum(&scores);
+        let share = if all > 0.0 { sum(&scores[..TOP.min(scores.len())]) / all } else { 0.0 };
         [
             ("circuit/heads", self.heads.len() as f64),
             ("circuit/emergent", only(self, first)),

@@ -42,8 +42,8 @@ pub(super) struct Circuit {
     /// Tokens of the openings of which pairs prefix are made
     #[arg(long, value_name = "TOKENS", default_value_t = 8)]
     opening_tokens: usize,
-    /// Recipe whose problems pairs are made of, for a model that is of no run
-    #[arg(long)]
+    /// Recipe whose problems pairs are made of and whose [circuit] counts, in place of the run's
+    #[arg(long, conflicts_with = "checkpoints")]
     recipe: Option<PathBuf>,
     /// Another model: which heads are in one circuit and not in the other. With --checkpoints the policy before the first step without
     /// it
@@ -57,6 +57,9 @@ pub(super) struct Circuit {
     /// run
     #[arg(long, value_name = "DIR", requires = "checkpoints")]
     out: Option<PathBuf>,
+    /// Folder of the runs with which the run shares its SFT; without it the one that it lies in
+    #[arg(long, requires = "checkpoints")]
+    runs: Option<PathBuf>,
     /// Where the circuit is written
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -102,12 +105,13 @@ impl Circuit {
             require_writable(file, &self.inputs()).map_err(Failure::bad_input)?;
         }
         let sizes = self.curve.as_deref().map(sizes).transpose().map_err(Failure::bad_input)?;
-        let interrupt = Interrupt::install(|_, _| {})?;
-        let looking = Looking::new(&self, &interrupt)?;
-        let found = match &self.checkpoints {
+        let interrupt = Interrupt::install(|signal, _| {
+            Console::new().note(format_args!("{signal}: stopping (again: at once)"));
+        })?;
+        let found = Looking::new(&self, &interrupt).and_then(|looking| match &self.checkpoints {
             Some(steps) => self.emerge(&looking, steps),
             None => self.find(&looking, sizes.as_deref()),
-        };
+        });
         match found.or_stopped()? {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(signal) => {
@@ -207,8 +211,7 @@ impl Circuit {
         for (name, heads) in
             [("emergent", &versus.emergent), ("retained", &versus.retained), ("lost", &versus.lost)]
         {
-            let listed: Vec<String> =
-                heads.iter().map(|HeadId { layer, head }| format!("{layer}.{head}")).collect();
+            let listed: Vec<String> = heads.iter().map(HeadId::to_string).collect();
             say(format_args!("{name:9} {:3}  {}", heads.len(), listed.join(" ")))?;
         }
         Ok(())
@@ -239,9 +242,9 @@ impl Circuit {
             heads.len()
         ))?;
         let header = ["head", "importance", "share", "pairs"].map(str::to_owned).to_vec();
-        let row = |(HeadId { layer, head }, part): &(HeadId, Importance)| {
+        let row = |(head, part): &(HeadId, Importance)| {
             vec![
-                format!("{layer}.{head}"),
+                head.to_string(),
                 format!("{:.3e}", part.importance),
                 format!("{:.1} %", 100.0 * part.share),
                 format!("{:.0} %", 100.0 * part.frequency),

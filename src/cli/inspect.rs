@@ -149,7 +149,8 @@ impl Inspect {
         let found = inspect(&lens, &strategies, &grouped, &branching, &subjects)?;
         drop(phase);
 
-        let weights = format!("{}{remark}", folder.display());
+        let scaled = self.scale_heads.as_ref().map(|heads| format!(", with heads scaled: {}", heads.label()));
+        let weights = format!("{}{remark}{}", folder.display(), scaled.unwrap_or_default());
         let shown = subjects.iter().zip(found).map(|(s, found)| Shown::new(s, found, tokenizer.as_ref()));
         let shown: Vec<Shown> = shown.take(limit).collect::<Result<_>>()?;
         if self.json {

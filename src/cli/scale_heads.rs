@@ -54,7 +54,11 @@ impl ScaleHeads {
     /// What a model that it is done to is called beside its own name.
     pub(super) fn label(&self) -> String {
         match self {
-            Self::Listed(scales) => scales.to_string().replace('=', "x").replace(',', "+"),
+            Self::Listed(scales) => {
+                let all = scales.to_string().replace('=', "x").replace(',', "+");
+                // It names a folder.
+                if all.len() <= 60 { all } else { format!("{}heads", scales.factors().count()) }
+            }
             Self::OfFile { path, set, most, factor } => {
                 let stem = path.file_stem().map_or_else(String::new, |stem| stem.display().to_string());
                 let most = most.map_or_else(String::new, |most| most.to_string());

@@ -39,7 +39,7 @@ pub(crate) use report::EvalReport;
 pub(crate) use results::{Refused, Results, ResultsFolder};
 pub(crate) use statistics::{Estimate, estimate};
 pub(crate) use table::of_reports;
-pub(crate) use versus::{Measured, Versus};
+pub(crate) use versus::{Changed, Measured, Versus};
 
 use crate::data::EvalSet;
 use crate::model::Policy;

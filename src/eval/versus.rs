@@ -28,6 +28,16 @@ pub(crate) struct Versus<'a> {
     baseline: usize,
 }
 
+/// A policy that something was done to, by places among all.
+pub(crate) struct Changed {
+    /// It.
+    pub own: usize,
+    /// The same as it is.
+    pub itself: usize,
+    /// The same with something else done to it, for comparison.
+    pub controls: Vec<usize>,
+}
+
 /// One share of every problem, and how many responses of a row it comes from.
 struct Share {
     name: String,
@@ -109,6 +119,9 @@ impl<'a> Versus<'a> {
 
     /// How far policy `own` is from the mean of policies `others`, problem by problem, as the mean over sets.
     fn to_mean_of(&self, share: &Share, own: usize, others: &[usize]) -> Option<Estimate> {
+        if others.is_empty() {
+            return None;
+        }
         let of_set = |(set, problems): (usize, &Vec<Problem>)| {
             let mean = |i: usize| {
                 let all = others.iter().map(|other| (share.of)(&self.problems[*other][set][i]));
@@ -118,39 +131,45 @@ impl<'a> Versus<'a> {
             difference(&pairs.collect::<Vec<_>>(), share.responses * rows_each(problems))
         };
         let of_sets: Vec<Estimate> = self.problems[own].iter().enumerate().map(of_set).collect();
-        if others.is_empty() { None } else { average(&of_sets) }
+        average(&of_sets)
     }
 
     /// For each share a row for each of some policies: its own, to another, and to the mean of its controls, if it has any, as means
-    /// over sets. Each is `(own, other, controls)` by places.
+    /// over sets.
     #[must_use]
-    pub(crate) fn beside_controls(&self, rows: &[(usize, usize, &[usize])]) -> Vec<(String, Table)> {
+    pub(crate) fn beside_controls(&self, rows: &[Changed]) -> Vec<(String, Table)> {
         let cell = |estimate: Option<Estimate>, show: fn(&Estimate) -> String| {
             estimate.as_ref().map_or_else(String::new, show)
         };
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        // Without controls there is nothing to say of them.
+        let n_columns = if rows.iter().all(|row| row.controls.is_empty()) { 4 } else { 6 };
         let table = |share: &Share| {
             let value = |i: usize| cell(average(&self.values(share, i)), percent);
-            let row = |(own, other, controls): &(usize, usize, &[usize])| {
+            let row = |Changed { own, itself, controls }: &Changed| {
                 let of_controls: Vec<Estimate> =
                     controls.iter().filter_map(|i| average(&self.values(share, *i))).collect();
-                vec![
+                let cells = [
                     self.all[*own].name.clone(),
                     value(*own),
-                    value(*other),
-                    cell(self.to_mean_of(share, *own, &[*other]), signed),
+                    value(*itself),
+                    cell(self.to_mean_of(share, *own, &[*itself]), signed),
                     cell(average(&of_controls), |estimate| format!("{:.1}", 100.0 * estimate.mean)),
                     cell(self.to_mean_of(share, *own, controls), signed),
-                ]
+                ];
+                cells[..n_columns].to_vec()
             };
             let header = [
                 &format!("{} (in %)", share.name),
-                "scaled",
-                "unscaled",
+                "changed",
+                "as it is",
                 "difference",
                 "random heads",
                 "difference to these",
             ];
-            let header = header.map(str::to_owned).to_vec();
+            let header = header.map(str::to_owned)[..n_columns].to_vec();
             (share.name.clone(), Table { header, rows: rows.iter().map(row).collect() })
         };
         self.shares().iter().map(table).collect()
@@ -190,13 +209,14 @@ impl<'a> Versus<'a> {
     ///
     /// # Errors
     /// If they cannot be written.
-    pub(crate) fn write(&self, out: &Path) -> Result<()> {
+    pub(crate) fn write(&self, out: &Path, changed: &[Changed]) -> Result<()> {
         fs::create_dir_all(out).with_context(|| format!("could not make {}", out.display()))?;
         write_whole(&out.join("comparison.json"), |mut w| {
-            serde_json::to_writer_pretty(&mut w, &self.to_json())?;
+            serde_json::to_writer_pretty(&mut w, &self.to_json(changed))?;
             Ok(w.write_all(b"\n")?)
         })?;
-        let tables: Vec<String> = self.tables().iter().map(|(_, table)| table.markdown() + "\n").collect();
+        let tables = self.tables().into_iter().chain(self.beside_controls(changed));
+        let tables: Vec<String> = tables.map(|(_, table)| table.markdown() + "\n").collect();
         write_whole(&out.join("comparison.md"), |w| Ok(w.write_all(tables.join("\n").as_bytes())?))
     }
 
@@ -206,7 +226,7 @@ impl<'a> Versus<'a> {
 
     /// All of it as one object: by share, then set, or `mean`, then policy.
     #[must_use]
-    pub(crate) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self, changed: &[Changed]) -> Value {
         let shown = |estimate: &Estimate| json!({ "mean": estimate.mean, "ci95": estimate.ci95 });
         let mut by_share = Map::new();
         for share in self.shares() {
@@ -234,7 +254,26 @@ impl<'a> Versus<'a> {
             by_share.insert(share.name, json!({ "sets": sets, "mean": mean }));
         }
         let models: Vec<&str> = self.all.iter().map(|measured| measured.name.as_str()).collect();
-        json!({ "baseline": self.all[self.baseline].name, "models": models, "shares": by_share })
+        let mut all =
+            json!({ "baseline": self.all[self.baseline].name, "models": models, "shares": by_share });
+        if !changed.is_empty() {
+            let of = |row| self.changed_to_json(row, shown);
+            all["changed"] = changed.iter().map(of).collect();
+        }
+        all
+    }
+
+    /// A changed policy beside itself as it is and beside its controls, as means over sets.
+    fn changed_to_json(&self, row: &Changed, shown: fn(&Estimate) -> Value) -> Value {
+        let name = |i: &usize| self.all[*i].name.as_str();
+        let mut by_share = Map::new();
+        for share in self.shares() {
+            let to = |others: &[usize]| self.to_mean_of(&share, row.own, others).as_ref().map(shown);
+            let differences = json!({ "difference": to(&[row.itself]), "to_controls": to(&row.controls) });
+            by_share.insert(share.name.clone(), differences);
+        }
+        let controls: Vec<&str> = row.controls.iter().map(name).collect();
+        json!({ "model": name(&row.own), "itself": name(&row.itself), "controls": controls, "shares": by_share })
     }
 }
 
@@ -289,7 +328,7 @@ mod tests {
             measured("base", &[("a", &[0, 1, 0]), ("b", &[2, 0])]),
         ];
         let versus = Versus::new(&all, 1).unwrap();
-        let json = versus.to_json();
+        let json = versus.to_json(&[]);
         let a = &json["shares"]["avg@2"]["sets"]["a"];
         assert_eq!((a["n"].as_u64(), a["models"]["new"]["mean"].as_f64()), (Some(3), Some(0.5)));
         let got = &a["models"]["new"]["difference"];
@@ -313,11 +352,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_changed_stands_beside_itself_and_the_mean_of_its_controls() {
+        let of = |name, correct: &[usize]| measured(name, &[("a", correct)]);
+        let all = [of("m", &[0, 1, 0]), of("m+x", &[2, 1, 0]), of("c1", &[1, 1, 0]), of("c2", &[0, 0, 0])];
+        let versus = Versus::new(&all, 0).unwrap();
+        let row = || Changed { own: 1, itself: 0, controls: vec![2, 3] };
+        let found = &versus.to_json(&[row()])["changed"][0];
+        assert_eq!(
+            (&found["model"], &found["itself"], &found["controls"]),
+            (&json!("m+x"), &json!("m"), &json!(["c1", "c2"]))
+        );
+        let expected = difference(&[(1.0, 0.25), (0.5, 0.25), (0.0, 0.0)], 2);
+        let got = &found["shares"]["avg@2"]["to_controls"];
+        assert_eq!(*got, json!({ "mean": expected.mean, "ci95": expected.ci95 }));
+        let expected = difference(&[(1.0, 0.0), (0.5, 0.5), (0.0, 0.0)], 2);
+        assert_eq!(found["shares"]["avg@2"]["difference"]["mean"].as_f64(), Some(expected.mean));
+        let (_, table) = &versus.beside_controls(&[row()])[0];
+        assert!(table.rows[0][3].starts_with("+33.3 [") && table.rows[0][4] == "16.7", "{:?}", table.rows);
+        assert!(table.rows[0][5].starts_with("+33.3 ["), "{:?}", table.rows);
+        let alone = Changed { controls: Vec::new(), ..row() };
+        assert_eq!(versus.beside_controls(&[alone])[0].1.header.len(), 4);
+    }
+
+    #[test]
     fn rows_that_ask_the_same_are_one_problem() {
         let mut all = [measured("new", &[("a", &[2, 1, 0, 1])]), measured("base", &[("a", &[0, 1, 0, 0])])];
         let items = all.iter_mut().flat_map(|measured| &mut measured.sets).flat_map(|(_, items)| items);
         items.for_each(|item| item.prompt = (item.prompt_id % 2).to_string());
-        let json = Versus::new(&all, 1).unwrap().to_json();
+        let json = Versus::new(&all, 1).unwrap().to_json(&[]);
         for (share, pairs, responses) in [
             ("avg@2", [(0.5, 0.0), (0.5, 0.25)], 4),
             ("pass@2", [(pass(2), 0.0), (pass(2), pass(1))], 4),

@@ -7,12 +7,12 @@ mod subject;
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
 pub(crate) use subject::Subject;
 
-use crate::data::{ChatConfig, EvalItems};
+use crate::data::{ChatConfig, EvalItems, PromptBuilder};
 use crate::model::Placement;
 use crate::rollout::SamplingConfig;
 use crate::score::Scorer;
@@ -54,6 +54,7 @@ pub(crate) struct PlannedSet {
 }
 
 /// Whether problems are put by the model's chat template.
+#[derive(Clone)]
 pub(crate) enum Chat {
     /// If it has one.
     Auto(ChatConfig),
@@ -63,7 +64,46 @@ pub(crate) enum Chat {
     Never,
 }
 
+/// What templates call it.
+const THINKING: &str = "enable_thinking";
+
 impl Chat {
+    /// The same with the template told whether the model thinks before it answers.
+    ///
+    /// # Errors
+    /// If problems are put as they are.
+    pub(crate) fn thinking(&self, thinks: bool) -> Result<Self> {
+        let tell = |chat: &ChatConfig| {
+            let mut chat = chat.clone();
+            chat.variables.insert(THINKING.to_owned(), thinks.into());
+            chat
+        };
+        match self {
+            // One that is told something must have a template.
+            Self::Auto(chat) | Self::Always(chat) => Ok(Self::Always(tell(chat))),
+            Self::Never => bail!(
+                "problems are put without a chat template, which is who would be told; expected a recipe with [chat], or no --chat never"
+            ),
+        }
+    }
+
+    /// That the template of `tokenizer` writes something else where the model thinks.
+    ///
+    /// # Errors
+    /// If it does not, or there is none.
+    pub(crate) fn check_thinking(&self, tokenizer: &Tokenizer) -> Result<()> {
+        let question = "?";
+        let written = |thinks: bool| {
+            let chat = self.thinking(thinks)?.of_model(tokenizer)?;
+            Ok::<_, anyhow::Error>(PromptBuilder::new(tokenizer, chat.as_ref())?.build(question)?.0)
+        };
+        ensure!(
+            written(true)? != written(false)?,
+            "the model's chat template writes the same with {THINKING} = true and false"
+        );
+        Ok(())
+    }
+
     /// What it comes to for a model with this tokenizer; `None` where problems are put as they are.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
-use super::{Plan, PlannedSet};
+use super::{Chat, Plan, PlannedSet};
 use crate::data::{ChatConfig, PromptBuilder};
 use crate::environment::Environment;
 use crate::eval::{
@@ -43,8 +43,8 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// The model in `folder`, called `name`, some of whose heads are scaled, with all that keeps it from being measured as `plan` says found; its weights are
-    /// not loaded. What is kept of it lies in `out`.
+    /// The model in `folder`, called `name`, some of whose heads are scaled, with all that keeps it from being measured as `plan`
+    /// says found, problems put to it as `chat` says; its weights are not loaded. What is kept of it lies in `out`.
     ///
     /// # Errors
     /// If it cannot be measured; [`Refused`](crate::eval::Refused) if what is kept is of another evaluation.
@@ -52,6 +52,7 @@ impl Subject {
         name: &str,
         folder: PathBuf,
         heads: HeadScales,
+        chat: &Chat,
         plan: &Plan,
         out: Option<&Path>,
     ) -> Result<Self> {
@@ -63,7 +64,7 @@ impl Subject {
         let config = config.with_tokens(tokenizer.has_token());
         let placement = plan.placement;
         let backend = Backend::choose(&config, placement);
-        let mut chat = plan.chat.of_model(&tokenizer).with_context(|| shown.clone())?;
+        let mut chat = chat.of_model(&tokenizer).with_context(|| shown.clone())?;
         if let Some(chat) = &mut chat {
             let before = || ResultsFolder::setting(&out?.join(name), "/settings/chat/now");
             chat.keep_time(tokenizer.chat_template(), before);

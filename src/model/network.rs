@@ -90,6 +90,11 @@ impl Network {
         Ok(())
     }
 
+    /// Takes over from `other`, whose weights these are, which heads learn nothing.
+    pub(super) fn keep_silent(&mut self, other: &Self) {
+        self.scales.clone_from(&other.scales);
+    }
+
     /// Multiplies what some heads write, from now on; where that is by 0, [`Network::backward`] finds no gradient that would bring
     /// them back.
     ///

@@ -72,9 +72,23 @@ impl Policy {
     /// # Errors
     /// As [`Policy::new`].
     pub(crate) fn in_single_precision(&self) -> Result<Self> {
+        self.with(self.network.master().shallow_clone())
+    }
+
+    /// A copy of it that computes in single precision and learns by itself; heads that are left out stay so.
+    ///
+    /// # Errors
+    /// As [`Policy::new`].
+    pub(crate) fn apart(&self) -> Result<Self> {
+        self.with(self.network.master().copy())
+    }
+
+    fn with(&self, master: Tensor) -> Result<Self> {
         let Network { config, placement, .. } = &self.network;
         let placement = Placement { kind: Kind::Float, ..*placement };
-        Self::new(config.clone(), self.network.master().shallow_clone(), placement)
+        let mut policy = Self::new(config.clone(), master, placement)?;
+        policy.network.keep_silent(&self.network);
+        Ok(policy)
     }
 
     /// The output layer at `temperature`.

@@ -170,6 +170,9 @@ impl<'s> Run<'s> {
         } = state;
         policy.network.set_master(&weights)?;
         let mut run = Self::begin(setup, policy, reference, evaluations, writer, console)?;
+        if let Some(circuit) = run.circuit.as_ref().filter(|_| unfinished.is_none()) {
+            circuit.check_whole(step).map_err(Failure::resume_refused)?;
+        }
         let trainer = &mut run.trainer;
         trainer.learner.restore(optimizer)?;
         if let (Some(own), Some(saved)) = (&mut trainer.critic, critic) {

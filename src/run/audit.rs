@@ -16,7 +16,7 @@ use crate::audit::{
     Training, arms, audit, pace,
 };
 use crate::interrupt::{Interrupt, Stopped};
-use crate::model::{Layout, Network, Placement, Policy};
+use crate::model::{Layout, Policy};
 use crate::observe::Console;
 use crate::pipeline::ZeroVariance;
 use crate::rollout::explore::ValuesConfig;
@@ -132,9 +132,7 @@ impl<'s> Audit<'s> {
         let (setup, config) = (self.setup, &self.config);
         let segmenter = Segmenter::new(&setup.tokenizer)?;
         // A policy of its own: training goes on with the same bits, and differences are lost in fewer digits.
-        let Network { config: shape, placement, .. } = &sampler.network;
-        let exact = Placement { kind: tch::Kind::Float, ..*placement };
-        let policy = &mut Policy::new(shape.clone(), sampler.network.master().copy(), exact)?;
+        let policy = &mut sampler.apart()?;
         let watch = Shown::new(console, interrupt);
         let signals = setup.signals_of(sampler, &|| interrupt.check())?;
         let continued = |number| continued(setup, config, number);

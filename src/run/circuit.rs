@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Run, Setup};
+use super::{Failure, Run, Setup};
 use crate::circuit::pairs::{self, Limits, Pair};
-use crate::circuit::{CircuitConfig, Measured, Search, THINK};
+use crate::circuit::{CircuitConfig, Measured, Memory, Search, THINK};
 use crate::data::Item;
 use crate::data::supervised::SourceConfig;
 use crate::files::{read_regular_text, write_whole};
@@ -54,6 +54,17 @@ fn made(setup: &Setup, config: &CircuitConfig) -> Result<Vec<Pair>> {
     pairs::countdown(&problems, &setup.tokenizer, &demos, config.n_pairs, random)
 }
 
+/// That heads can be followed while the run of `setup` trains: its pairs, and that there is room beside it.
+///
+/// # Errors
+/// If pairs cannot be made or read; if there is not.
+pub(super) fn check_watch(setup: &Setup, config: &CircuitConfig) -> Result<()> {
+    let pairs = pairs_of(setup, config)?;
+    let longest = pairs.iter().map(|pair| pair.clean.len()).max().unwrap_or(1);
+    let memory = Memory::new(&setup.model, longest, config.steps, at_once(setup), false);
+    memory.check(setup.placement.device).context("take shorter pairs, or fewer `steps`")
+}
+
 /// What stands before the shorter prompt of a pair: the token that pads, or the one that ends.
 pub(crate) fn pad_of(tokenizer: &Tokenizer) -> TokenId {
     tokenizer.pad_id().unwrap_or_else(|| tokenizer.eos_id())
@@ -72,29 +83,14 @@ impl CircuitWatch {
     /// nothing.
     ///
     /// # Errors
-    /// If pairs cannot be made, or the file has lines of another kind.
+    /// If pairs cannot be made, or what was measured up to that step is not all there.
     pub(super) fn open(setup: &Setup, path: PathBuf, resumed: Option<Step>) -> Result<Option<Self>> {
         let Some(config) = setup.recipe.circuit.clone().filter(|config| config.every > 0) else {
             return Ok(None);
         };
         let pairs = pairs_of(setup, &config)?;
-        let mut known: Vec<Measured> = Vec::new();
-        if let Some(step) = resumed.filter(|_| path.exists()) {
-            for (number, line) in read_regular_text(&path, LARGEST)?.lines().enumerate() {
-                // What a process left half written is behind its newest checkpoint.
-                let Ok(measured) = serde_json::from_str::<Measured>(line) else { break };
-                ensure!(
-                    known.last().is_none_or(|last| last.step < measured.step),
-                    "{}:{}: step {} is there again; put the file back as it was, or move it away",
-                    path.display(),
-                    number + 1,
-                    measured.step
-                );
-                if measured.step <= step {
-                    known.push(measured);
-                }
-            }
-        }
+        let known = resumed.map(|step| known(&path, step, config.every)).transpose();
+        let known = known.map_err(Failure::resume_refused)?.unwrap_or_default();
         let watch = Self { config, pairs, path, known };
         watch.write()?;
         Ok(Some(watch))
@@ -127,9 +123,24 @@ impl CircuitWatch {
         Ok(row)
     }
 
+    /// That all up to `step` is there, the checkpoint of which is behind everything that was due.
+    ///
+    /// # Errors
+    /// If the last measurement is not.
+    pub(super) fn check_whole(&self, step: Step) -> Result<()> {
+        let is_there = !step.is_multiple_of(self.config.every)
+            || self.known.last().is_some_and(|last| last.step == step);
+        ensure!(
+            is_there,
+            "{}: the line of step {step} is missing; put the file back as it was, or start another run with --name",
+            self.path.display()
+        );
+        Ok(())
+    }
+
     /// The heads that carry the answer, where they were last measured.
     fn heads(&self) -> Option<HeadGroups> {
-        let last = self.known.last()?;
+        let last = self.known.last().filter(|last| !last.heads.is_empty())?;
         Some(HeadGroups::both(last.heads.iter().copied().collect()))
     }
 
@@ -142,6 +153,37 @@ impl CircuitWatch {
             Ok(())
         })
     }
+}
+
+/// The measurements of every `every` steps up to `step` in the file at `path`.
+fn known(path: &Path, step: Step, every: u64) -> Result<Vec<Measured>> {
+    let remedy = "put the file back as it was, or start another run with --name";
+    let text = read_regular_text(path, LARGEST).with_context(|| format!("{}: {remedy}", path.display()))?;
+    let due = (0..=step).step_by(usize::try_from(every)?);
+    let mut known = Vec::new();
+    for ((number, line), due) in text.lines().chain(std::iter::repeat("")).enumerate().zip(due) {
+        if line.is_empty() && due == step && number > 0 {
+            // Stopped before it was measured, or lost: see `check_whole`.
+            break;
+        }
+        let measured: Measured = serde_json::from_str(line).with_context(|| {
+            format!("{}:{}: expected what was measured of step {due}; {remedy}", path.display(), number + 1)
+        })?;
+        ensure!(
+            measured.step == due,
+            "{}:{}: got step {}, expected {due}; {remedy}",
+            path.display(),
+            number + 1,
+            measured.step
+        );
+        known.push(measured);
+    }
+    Ok(known)
+}
+
+/// Tokens of a pass: more are no faster, and take memory that training has.
+fn at_once(setup: &Setup) -> usize {
+    setup.recipe.batch.max_tokens.min(1024)
 }
 
 /// What the heads of `policy` behind `step` come to, over `pairs`.
@@ -157,7 +199,7 @@ fn measured(
         // Scores are small differences.
         policy: &policy.in_single_precision()?,
         config,
-        max_tokens: setup.recipe.batch.max_tokens,
+        max_tokens: at_once(setup),
         check,
         advance: &|_| {},
     };
@@ -187,7 +229,8 @@ impl Run<'_> {
     pub(super) fn watch_heads(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
         let Some(own) = &mut self.circuit else { return Ok(MetricRow::default()) };
         let row = own.measure(self.setup, &self.trainer.policy, self.step, interrupt)?;
-        if self.setup.signals.heads == Heads::Circuit {
+        let is_due = self.step.is_multiple_of(own.config.every);
+        if is_due && self.setup.signals.heads == Heads::Circuit {
             self.trainer.grouping = Grouping::resume(own.heads());
         }
         Ok(row)

@@ -107,14 +107,25 @@ impl Run<'_> {
         row.extend(metrics::of_clock(self.wall_s(), self.checkpoint_s.take()));
         self.writer.write_row(self.step, &row)?;
         self.console.step_line(self.step, self.setup.recipe.run.steps, &row);
+        // Before the checkpoint: behind that, nobody would come back for it.
+        self.keep_model()?;
         if self.is_due(self.setup.recipe.checkpoint.every) {
             self.checkpoint()?;
         }
-        let every = self.setup.recipe.checkpoint.keep_model_every;
-        if every != 0 && self.step.is_multiple_of(every) {
-            self.writer.keep_model(self.setup, &self.trainer.policy, self.step)?;
-        }
         Ok(())
+    }
+
+    /// Keeps the weights for good, if that is due and nothing speaks against saving them.
+    fn keep_model(&self) -> Result<()> {
+        let (setup, policy) = (self.setup, &self.trainer.policy);
+        let every = setup.recipe.checkpoint.keep_model_every;
+        if every == 0
+            || !self.step.is_multiple_of(every)
+            || !self.guards.before_saving(setup, policy)?.is_empty()
+        {
+            return Ok(());
+        }
+        self.writer.keep_model(setup, policy, self.step)
     }
 
     /// What is seen of the policy behind a step, where that is due: an audit, an evaluation.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use super::audit::Audit;
-use super::circuit::pairs_of;
+use super::circuit::check_watch;
 use super::failure::Failure;
 use crate::circuit::with_heads_of_file;
 use crate::credit::{Credit, Exclude, ImportanceConfig};
@@ -132,7 +132,7 @@ impl Setup {
             Audit::new(&setup, config, None).context("[audit]").map_err(Failure::bad_input)?;
         }
         if let Some(config) = setup.recipe.circuit.as_ref().filter(|config| config.every > 0) {
-            pairs_of(&setup, config).context("[circuit] `pairs`").map_err(Failure::bad_input)?;
+            check_watch(&setup, config).context("[circuit] `pairs`").map_err(Failure::bad_input)?;
         }
         Ok(setup)
     }

@@ -54,6 +54,14 @@ impl RunFolder {
                 abandoned += 1;
             }
         }
+        // What was made of all circuits together is of a course that there no longer is; the next `circuit --checkpoints` makes it anew.
+        let together =
+            ["emergence.json", "index.html", "heatmap.svg", "heatmap.png", "cohorts.svg", "cohorts.png"];
+        for path in together.map(|name| self.root.join(CIRCUITS).join(name)) {
+            if path.exists() {
+                remove(&path)?;
+            }
+        }
         Ok(abandoned)
     }
 

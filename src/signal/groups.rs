@@ -41,7 +41,10 @@ impl HeadGroups {
             Heads::All => return Ok(Self::both(spans.into_iter().map(|(id, _)| id).collect())),
             Heads::Listed(heads) => return Ok(Self::both(heads.clone())),
             Heads::Circuit | Heads::OfCircuit(_) => {
-                bail!("head groups: the heads of the circuit are not known")
+                bail!(
+                    "head groups: the circuit has no head; [circuit] `pairs` make no difference to this policy, so choose others, or \
+                 [signals] heads = \"groups\""
+                )
             }
         }
         let count = ((config.head_fraction * spans.len() as f64 + 0.5).floor() as usize).max(1);

@@ -39,12 +39,31 @@ fn the_heads_that_a_run_measures_are_read_and_outlive_it() {
     }
     // Stopped behind a measurement that no checkpoint holds, it comes to the same weights.
     let stopped = Place::warmed();
-    let child = stopped.start_until(&args, || stopped.path("runs/tiny/checkpoints/step_000003").is_dir());
+    let lines = || std::fs::read_to_string(stopped.path("runs/tiny/circuit.jsonl")).unwrap_or_default();
+    let child = stopped.start_until(&args, || lines().lines().count() > 2);
     send(&child, "KILL");
     finish(child);
     assert_eq!(stopped.run(&[&args[..], &["--resume"]].concat()).code, 0);
     assert_eq!(stopped.read("runs/tiny/circuit.jsonl"), whole.read("runs/tiny/circuit.jsonl"));
     assert!(fs::read(whole.path(WEIGHTS)).unwrap() == fs::read(stopped.path(WEIGHTS)).unwrap());
+    // What was measured is part of what a run goes on with.
+    let broken = Place::new();
+    copy(&whole.path("runs"), &broken.path("runs"));
+    broken.write("runs/tiny/checkpoints/latest", "step_000003\n");
+    let all = broken.read("runs/tiny/circuit.jsonl");
+    for (text, expected) in [
+        (all.lines().take(1).collect::<String>(), "circuit.jsonl:2: expected what was measured of step 2"),
+        (
+            all.replacen("{\"step\":0", "{\"stop\":0", 1),
+            "circuit.jsonl:1: expected what was measured of step 0",
+        ),
+        (all.replacen("\"step\":2", "\"step\":1", 1), "circuit.jsonl:2: got step 1, expected 2"),
+    ] {
+        broken.write("runs/tiny/circuit.jsonl", &text);
+        let ended = broken.run(&[&args[..], &["--resume"]].concat());
+        assert!(ended.code == 3 && ended.err.contains(expected), "{}: {}", ended.code, ended.err);
+        assert_eq!(broken.read("runs/tiny/circuit.jsonl"), text);
+    }
     // Local and global heads lead elsewhere.
     let grouped = Place::warmed();
     assert_eq!(grouped.run(&[&args[..2], &CREDIT, &followed].concat()).code, 0);
@@ -163,7 +182,7 @@ fn the_heads_of_a_file_are_read() {
     place.write("c.json.part", "{}");
     let said = place.run(&[&circuit[..], &["--json", "c.json"]].concat());
     assert!(
-        said.code != 0 && said.err.contains("c.json.part: no sums of an interrupted search; remove it"),
+        said.code == 2 && said.err.contains("c.json.part: no sums of an interrupted search; remove it"),
         "{}",
         said.err
     );

@@ -1,4 +1,4 @@
-//! `circuit`: what it finds and leaves behind, while a run trains and behind it, and what it refuses; heads that are scaled.
+//! `circuit`: what it finds and leaves behind, while a run trains and behind it, and what it refuses.
 
 use std::fs;
 
@@ -270,62 +270,6 @@ fn what_makes_no_circuit_is_said() {
     assert!(said.contains("other.json: the circuit of 99 layers of 2 heads, and the model has"), "{said}");
 }
 
-/// Beside the model itself, and beside other heads of the same layers.
-#[test]
-fn eval_measures_models_with_heads_left_out() {
-    let place = Place::new();
-    copy(&FINISHED.path("runs"), &place.path("runs"));
-    let args = ["eval", "runs/tiny", "--scale-heads", "0.0=0,1.1=0.5", "--random-heads", "2", "--json"];
-    let ended = place.run(&args);
-    assert_eq!(ended.code, 0, "{}", ended.err);
-    let found: Value = serde_json::from_str(&ended.out).unwrap();
-    let label = "tiny+0.0x0+1.1x0.5";
-    let names = json!(["tiny", label, format!("{label}+random1"), format!("{label}+random2")]);
-    assert_eq!(found["comparison"]["models"], names);
-    assert_eq!(found["models"][1]["settings"]["scale_heads"], "0.0=0,1.1=0.5");
-    let drawn = found["models"][2]["settings"]["scale_heads"].as_str().unwrap();
-    assert!(drawn.starts_with("0.") && drawn.contains("=0,1.") && drawn.ends_with("=0.5"), "{drawn}");
-    let ended = place.run(&args[..6]);
-    assert!(ended.out.contains("difference to these"), "{}", ended.out);
-}
-
-/// A head that is left out has no part in what is learnt, before a resume and behind it.
-#[test]
-fn a_run_trains_with_heads_left_out_and_goes_on() {
-    let whole = Place::new();
-    let scaled = ["--set", "model.scale_heads=\"0.0=0,1.1=0.5\""];
-    let args = [&["train", "tiny.toml"], &scaled[..]].concat();
-    assert_eq!(whole.run(&args).code, 0);
-    let stopped = Place::new();
-    let child = stopped.start_until(&args, || stopped.path("runs/tiny/checkpoints/step_000003").is_dir());
-    send(&child, "INT");
-    finish(child);
-    assert_eq!(stopped.run(&[&args[..], &["--resume"]].concat()).code, 0);
-    let weights = "runs/tiny/checkpoints/step_000006/model/model.safetensors";
-    assert!(fs::read(whole.path(weights)).unwrap() == fs::read(stopped.path(weights)).unwrap());
-    let said = |more: &[&str]| {
-        let ask = [
-            "sample",
-            "runs/tiny",
-            "Make 5 from 1, 2, 3.\n",
-            "-n",
-            "4",
-            "--max-new-tokens",
-            "20",
-            "--seed",
-            "3",
-        ];
-        let ended = whole.run(&[&ask[..], more].concat());
-        assert_eq!(ended.code, 0, "{}", ended.err);
-        ended.out
-    };
-    assert_eq!(said(&[]), said(&["--scale-heads", "0.0=0"]));
-    assert_ne!(said(&[]), said(&["--scale-heads", "0.1=0,0.2=0,0.3=0"]));
-    // Another set of heads is another run, and another SFT.
-    let other = stopped.run(&[&args[..2], &["--resume", "--set", "model.scale_heads=\"0.0=0\""]].concat());
-    assert!(other.code == 3 && other.err.contains("model.scale_heads"), "{}", other.err);
-}
-
 /// Heads come in SFT: from the policy before it through those that it keeps.
 #[test]
 fn heads_are_followed_through_sft() {
@@ -368,5 +312,89 @@ fn heads_are_followed_through_sft() {
             "data.eval_items=20",
         ],
     );
-    assert!(said.contains("its SFT has kept no model; train with [sft] keep_model_every"), "{said}");
+    assert!(said.contains("its SFT has kept no model in runs; train with [sft] keep_model_every"), "{said}");
+}
+
+/// Openings of two models, and a template's two ways, the shorter prompt behind tokens that pad.
+#[test]
+fn pairs_are_made_of_openings_and_of_thinking() {
+    let place = Place::new();
+    copy(&FINISHED.path("runs"), &place.path("runs"));
+    // Another SFT begins its answers otherwise.
+    let other = ["train", "tiny.toml", "--name", "other", "--set", "sft.lr=1e-3", "--set", "run.steps=1"];
+    assert_eq!(place.run(&other).code, 0);
+    let base = "runs/other";
+    let made = ["--set", "circuit.n_pairs=2", "--set", "data.eval_items=20"];
+    let prefix =
+        [&["circuit", "runs/tiny", "--pairs", "prefix", "--base", base, "--opening-tokens", "20"], &made[..]]
+            .concat();
+    let ended = place.run(&[&prefix[..], &["--json", "prefix.json"]].concat());
+    assert_eq!((ended.code, &place.json("prefix.json")["pairs"]), (0, &json!(2)), "{}", ended.err);
+    copy(&place.path("runs/tiny/checkpoints/step_000006/model"), &place.path("model"));
+    place.write(
+        "model/chat_template.jinja",
+        "{{ messages[0].content }}{% if not enable_thinking %} 1{% endif %}\n",
+    );
+    let think = [
+        "circuit",
+        "model",
+        "--recipe",
+        "tiny.toml",
+        "--pairs",
+        "think",
+        "--json",
+        "think.json",
+        "--set",
+        "circuit.n_pairs=2",
+    ];
+    let ended = place.run(&think);
+    assert_eq!((ended.code, &place.json("think.json")["pairs"]), (0, &json!(2)), "{}", ended.err);
+    // As many tokens by hand.
+    place.write("some.jsonl", "{\"clean_tokens\": [5, 6, 7, 8], \"corrupted_tokens\": [9, 8]}\n");
+    let some = ["circuit", "model", "--pairs", "some.jsonl", "--align", "--json", "some.json"];
+    assert_eq!(place.run(&some).code, 0);
+    let said = refusal(&place, &some[..4]);
+    assert!(said.contains("has 4 tokens and the corrupted one 2"), "{said}");
+    place.write("some.jsonl", "{\"clean_tokens\": [5, 6], \"corrupted_tokens\": [5, 6]}\n");
+    let said = refusal(&place, &some[..4]);
+    assert!(said.contains("some.jsonl:1: both prompts are the same"), "{said}");
+    // A base of another shape is not looked at when the rest is done.
+    let other =
+        place.read("model/config.json").replacen("\"num_hidden_layers\": 4", "\"num_hidden_layers\": 3", 1);
+    copy(&place.path("model"), &place.path("other"));
+    place.write("other/config.json", other);
+    let said = refusal(&place, &["circuit", "model", "--pairs", "some.jsonl", "--base", "other"]);
+    assert!(said.contains("--base other: layers x heads x tokens of the vocabulary are 3 x"), "{said}");
+    let said = refusal(&place, &["circuit", "model", "--pairs", "some.jsonl", "--base", "nowhere"]);
+    assert!(said.contains("nowhere: there is no such folder"), "{said}");
+}
+
+/// Stopped in its scores, the same command goes on and comes to the same circuit.
+#[test]
+fn an_interrupted_search_goes_on() {
+    let place = Place::new();
+    copy(&FINISHED.path("runs"), &place.path("runs"));
+    let args = [
+        &["circuit", "runs/tiny", "--json", "c.json", "--max-tokens", "64"],
+        &FEW[..],
+        &["--set", "data.eval_items=20", "--set", "circuit.steps=1500"],
+    ]
+    .concat();
+    let begun = std::time::Instant::now();
+    let child = place.start_until(&args, || begun.elapsed().as_secs_f64() > 1.5);
+    send(&child, "INT");
+    let ended = finish(child);
+    assert_eq!(ended.code, 130, "{}", ended.err);
+    assert!(ended.err.contains("the same command goes on from here"), "{}", ended.err);
+    assert!(!place.path("c.json").exists() && place.path("c.json.part").exists());
+    let said = refusal(
+        &place,
+        &[&args[..], &["--set", "circuit.metric=\"kl\"", "--set", "circuit.edges=61"]].concat(),
+    );
+    assert!(said.contains("c.json.part: an interrupted search with settings"), "{said}");
+    assert_eq!(place.run(&args).code, 0);
+    assert!(!place.path("c.json.part").exists());
+    let found = place.read("c.json");
+    assert_eq!(place.run(&args).code, 0);
+    assert_eq!(place.read("c.json"), found);
 }

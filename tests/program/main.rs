@@ -14,6 +14,7 @@ mod hub;
 mod identity;
 mod inspect;
 mod inspect_run;
+mod interventions;
 mod learning;
 mod metrics;
 mod not_finite;

@@ -21,6 +21,9 @@ use crate::types::TokenId;
 const EXPECTED: &str = "{\"clean_tokens\": [...], \"corrupted_tokens\": [...]} or {\"clean\": \"...\", \"corrupted\": \"...\"}, both of \
                         as many tokens; clean_answer and corrupted_answer beside them for logit_diff";
 
+/// What a text meets where there is none.
+const NO_TOKENIZER: &str = "a text, and the model's folder has no tokenizer.json; give token ids, or put the tokenizer beside the weights";
+
 /// A clean and a corrupted prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pair {
@@ -91,6 +94,12 @@ pub(crate) fn lines(path: &Path) -> Result<Vec<Line>> {
 }
 
 impl Line {
+    /// The texts that are read of it.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let sides = [(&self.clean_tokens, &self.clean), (&self.corrupted_tokens, &self.corrupted)];
+        sides.into_iter().filter(|(ids, _)| ids.is_none()).filter_map(|(_, text)| text.as_deref())
+    }
+
     /// The tokens, as far as the model can read them.
     ///
     /// # Errors
@@ -131,8 +140,13 @@ impl Line {
 /// # Errors
 /// If a pair is too long, or has no answers where the metric compares them; names its place.
 pub(crate) fn fitting(pairs: Vec<Pair>, n_positions: usize, metric: MetricKind) -> Result<Vec<Pair>> {
-    for Pair { place, clean, clean_answer, corrupted_answer, .. } in &pairs {
+    for Pair { place, clean, corrupted, clean_answer, corrupted_answer } in &pairs {
         let n = clean.len();
+        ensure!(clean != corrupted, "{place}: both prompts are the same; expected a difference to explain");
+        ensure!(
+            clean_answer.is_none() || clean_answer != corrupted_answer || !metric.needs_answers(),
+            "{place}: both answers are the same token; metric = \"logit_diff\" compares two"
+        );
         ensure!(n <= n_positions, "{place}: {n} tokens, and the model has {n_positions} positions");
         for (name, answer) in [("clean_answer", clean_answer), ("corrupted_answer", corrupted_answer)] {
             ensure!(
@@ -153,7 +167,10 @@ fn side(
 ) -> Result<Vec<TokenId>> {
     let tokens = match (ids, text) {
         (Some(ids), _) => ids,
-        (None, Some(text)) => encoded(text, limits).with_context(|| name.to_owned())?,
+        (None, Some(text)) => {
+            let tokenizer = limits.tokenizer.context(NO_TOKENIZER).with_context(|| name.to_owned())?;
+            tokenizer.encode_whole(text).with_context(|| name.to_owned())?
+        }
         (None, None) => bail!("neither `{name}_tokens` nor `{name}`; expected {EXPECTED}"),
     };
     ensure!(!tokens.is_empty(), "{name}: no tokens; expected at least one");
@@ -162,10 +179,7 @@ fn side(
 }
 
 fn encoded(text: &str, limits: Limits<'_>) -> Result<Vec<TokenId>> {
-    let tokenizer = limits.tokenizer.context(
-        "a text, and the model's folder has no tokenizer.json; give token ids, or put the tokenizer beside the weights",
-    )?;
-    tokenizer.encode(text)
+    limits.tokenizer.context(NO_TOKENIZER)?.encode(text)
 }
 
 fn known(token: TokenId, limits: Limits<'_>) -> Result<()> {
@@ -207,6 +221,13 @@ mod tests {
             clean_answer,
             corrupted_answer: None,
         };
+        let same = Pair { corrupted: vec![1, 2, 3], ..pair(None) };
+        let said = fitting(vec![same], 3, MetricKind::Kl).unwrap_err().to_string();
+        assert!(said.starts_with("problem 7: both prompts are the same"), "{said}");
+        let equal = Pair { corrupted_answer: Some(4), ..pair(Some(4)) };
+        assert!(fitting(vec![equal.clone()], 3, MetricKind::Kl).is_ok());
+        let said = fitting(vec![equal], 3, MetricKind::LogitDiff).unwrap_err().to_string();
+        assert!(said.starts_with("problem 7: both answers are the same token"), "{said}");
         let said = |answer, n_positions, metric| {
             fitting(vec![pair(answer)], n_positions, metric)
                 .map(|pairs| pairs.len())

@@ -16,8 +16,13 @@ const ROWS: usize = 64;
 /// The `n` most likely tokens that `policy` begins its answer to each of `prompts` with. What would end an answer does not.
 ///
 /// # Errors
-/// If they cannot be generated.
-pub(crate) fn openings(policy: &Policy, prompts: &[Arc<Prompt>], n: usize) -> Result<Vec<Vec<TokenId>>> {
+/// If they cannot be generated; that of `check`.
+pub(crate) fn openings(
+    policy: &Policy,
+    prompts: &[Arc<Prompt>],
+    n: usize,
+    check: &dyn Fn() -> Result<()>,
+) -> Result<Vec<Vec<TokenId>>> {
     let request =
         |prompt: &Arc<Prompt>| GenRequest { prompt: Arc::clone(prompt), prefix: Vec::new(), sample: 0 };
     let requests: Vec<GenRequest> = prompts.iter().map(request).collect();
@@ -26,7 +31,7 @@ pub(crate) fn openings(policy: &Policy, prompts: &[Arc<Prompt>], n: usize) -> Re
     let generation = Generation { random: RunRandom::new(0), purpose: Purpose::Sample, step: 0, sampling };
     // No token ends a response, so that all have as many.
     let mut engine = DecodeEngine::new(Vec::new(), ROWS, 16384);
-    let generated = engine.generate(policy, &requests, &generation, &mut |_| Ok(()))?;
+    let generated = engine.generate(policy, &requests, &generation, &mut |_| check())?;
     require_finite(&requests, &generated.completions)?;
     Ok(generated.completions.into_iter().map(|done| done.tokens).collect())
 }

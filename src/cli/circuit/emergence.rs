@@ -11,10 +11,12 @@ use super::subject::Looking;
 use super::{Circuit, part_of};
 use crate::checkpoint::complete;
 use crate::circuit::{CircuitFile, Cohorts, Emergence, HeatMap, Page, Part};
+use crate::cli::policy;
 use crate::cli::say;
-use crate::files::{read_regular_text, write_whole};
+use crate::files::{Fingerprint, read_regular_text, write_whole};
 use crate::observe::{Console, Jsonl};
 use crate::picture;
+use crate::recipe::Draft;
 use crate::run::{Failure, Setup, initial_policy, run_sft, sft_models};
 use crate::run_folder::{RunFolder, RunManifest};
 use crate::table::Table;
@@ -35,7 +37,9 @@ impl Circuit {
             run.with_context(|| format!("{}: no run; --checkpoints goes with one", self.model.display()));
         let run = run.map_err(Failure::bad_input)?;
         let of_sft = steps == SFT;
-        let models = if of_sft { kept_by_sft(&run, looking) } else { chosen(&run, steps) };
+        let around = run.root().parent().unwrap_or(Path::new("."));
+        let runs = self.runs.clone().unwrap_or_else(|| around.to_owned());
+        let models = if of_sft { kept_by_sft(&run, &runs) } else { chosen(&run, steps) };
         let models = models.map_err(Failure::bad_input)?;
         let out = self.out.clone().unwrap_or_else(|| run.circuits(of_sft));
         let folder =
@@ -43,7 +47,7 @@ impl Circuit {
 
         let base = folder.circuit("base", |part| match &self.base {
             Some(path) => looking.file(path, &path.display().to_string(), part),
-            None => before_training(&run, looking, of_sft, part),
+            None => before_training(&run, looking, of_sft, &runs, part),
         })?;
         let mut circuits = Vec::new();
         for (step, path) in &models {
@@ -104,10 +108,11 @@ impl Folder {
         of_sft: bool,
         base: Option<&Path>,
     ) -> Result<Self> {
-        let pairs = looking.digest_of_pairs();
-        let run = RunManifest::read(run)?.map(|manifest| manifest.run);
-        let settings =
-            json!({ "run": run, "sft": of_sft, "settings": looking.config, "pairs": pairs, "base": base });
+        let mut settings = looking.fingerprint()?;
+        settings["run"] = json!(RunManifest::read(run)?.map(|manifest| manifest.run));
+        settings["sft"] = json!(of_sft);
+        let files = |base| Fingerprint::of_model(&policy::model_folder(base)?);
+        settings["base"] = json!(base.map(files).transpose()?);
         fs::create_dir_all(&root).with_context(|| format!("could not create {}", root.display()))?;
         let this = Self { root };
         let path = this.path(SETTINGS);
@@ -131,7 +136,7 @@ impl Folder {
     fn circuit(&self, name: &str, find: impl FnOnce(PathBuf) -> Result<CircuitFile>) -> Result<CircuitFile> {
         let path = self.path(&format!("{name}.json"));
         if path.exists() {
-            return CircuitFile::read(&path);
+            return CircuitFile::read(&path).map_err(Failure::bad_input);
         }
         let part = part_of(&path);
         let found = find(part.clone())?;
@@ -201,21 +206,22 @@ fn chosen(run: &RunFolder, steps: &str) -> Result<BTreeMap<Step, PathBuf>> {
 }
 
 /// The models that the SFT of `run` has kept on its way, by its steps.
-fn kept_by_sft(run: &RunFolder, looking: &Looking<'_>) -> Result<BTreeMap<Step, PathBuf>> {
-    let setup: &Setup = looking.setup.as_ref().context("a run has a recipe")?;
-    let folder = sft_models(setup, runs_around(run))?.filter(|folder| folder.is_dir());
+fn kept_by_sft(run: &RunFolder, runs: &Path) -> Result<BTreeMap<Step, PathBuf>> {
+    let folder = sft_models(&own_setup(run)?, runs)?.filter(|folder| folder.is_dir());
     let models = folder.map(|folder| complete(&folder)).transpose()?.unwrap_or_default();
     ensure!(
         !models.is_empty(),
-        "{}: its SFT has kept no model; train with [sft] keep_model_every = 20",
-        run.root().display()
+        "{}: its SFT has kept no model in {}; train with [sft] keep_model_every = 20, or say with --runs where its SFT was kept",
+        run.root().display(),
+        runs.display()
     );
     Ok(models.into_iter().collect())
 }
 
-/// The folder among whose runs `run` is.
-fn runs_around(run: &RunFolder) -> &Path {
-    run.root().parent().unwrap_or(Path::new("."))
+/// What `run` was made of, by its own recipe, whatever is overridden for its circuits.
+fn own_setup(run: &RunFolder) -> Result<Setup> {
+    let recipe = run.checked_resolved().map_err(Failure::bad_input)?;
+    Setup::of_draft(Draft::load(&recipe, &[])?)
 }
 
 /// The circuit of the policy that `run` began with, before its SFT or behind it.
@@ -223,6 +229,7 @@ fn before_training(
     run: &RunFolder,
     looking: &Looking<'_>,
     before_sft: bool,
+    runs: &Path,
     part: PathBuf,
 ) -> Result<CircuitFile> {
     let name = if before_sft { "before SFT" } else { "before training" };
@@ -230,12 +237,12 @@ fn before_training(
     if kept.is_dir() && !before_sft {
         return looking.file(&kept, name, part);
     }
-    let setup: &Setup = looking.setup.as_ref().context("a run has a recipe")?;
+    let setup = &own_setup(run)?;
     let console = Console::new();
     setup.fetch_weights(&console, looking.interrupt)?;
     let mut begun = initial_policy(setup)?;
     if let Some(sft) = setup.recipe.sft.as_ref().filter(|_| !before_sft)
-        && !run_sft(setup, sft, &mut begun, runs_around(run), &console, looking.interrupt)?
+        && !run_sft(setup, sft, &mut begun, runs, &console, looking.interrupt)?
     {
         looking.interrupt.check()?;
         bail!("SFT was not finished");

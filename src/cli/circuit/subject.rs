@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tch::Kind;
 
 use super::Circuit;
-use crate::circuit::pairs::{self, Limits, Pair};
+use crate::circuit::pairs::{self, Limits, Line, Pair};
 use crate::circuit::{CircuitConfig, Findings, Graph, Memory, Part, Search, SourceScores, usual_sizes};
 use crate::cli::inspect::BARE;
 use crate::cli::policy::{self, Choices};
 use crate::files::model_folder::TOKENIZER;
 use crate::interrupt::Interrupt;
-use crate::model::{BackendChoice, ModelConfig, Policy};
+use crate::model::{BackendChoice, ModelConfig, ModelSettings, Placement, Policy};
 use crate::observe::Console;
 use crate::recipe::{Draft, Recipe};
 use crate::run::{Failure, Setup, pad_of, pairs_of};
@@ -27,8 +27,6 @@ pub(super) struct Looking<'a> {
     pub config: CircuitConfig,
     /// About what.
     pub pairs: Vec<Pair>,
-    /// The recipe of the run, where it is one.
-    pub setup: Option<Setup>,
     choices: Choices<'static>,
     max_tokens: usize,
     /// Who may end it.
@@ -44,21 +42,21 @@ impl<'a> Looking<'a> {
     /// # Errors
     /// If settings or pairs are wrong.
     pub(super) fn new(arguments: &Circuit, interrupt: &'a Interrupt) -> Result<Self> {
+        let folder = policy::model_folder(&arguments.model).map_err(Failure::bad_input)?;
+        let shape = ModelConfig::from_folder(&folder).map_err(Failure::bad_input)?;
+        if let Some(base) = &arguments.base {
+            check_base(base, &shape).map_err(Failure::bad_input)?;
+        }
+        // Pairs in a file are of any model's.
         let file = arguments.pairs.as_ref().filter(|pairs| pairs.is_file());
-        let run = RunFolder::around(&arguments.model).filter(|run| run.resolved().is_file());
-        let setup = match (&arguments.recipe, run) {
-            // Pairs in a file are of any model's.
-            _ if file.is_some() && arguments.checkpoints.is_none() => None,
-            (Some(recipe), _) => Some(Setup::of_draft(Draft::load(recipe, &arguments.overrides)?)?),
-            (None, Some(run)) => {
-                let recipe = run.checked_resolved().map_err(Failure::bad_input)?;
-                Some(Setup::of_draft(Draft::load(&recipe, &arguments.overrides)?)?)
+        let (setup, own) = match draft(arguments, &folder)? {
+            None => (None, Recipe::parse("the defaults", BARE, &arguments.overrides)?.circuit),
+            Some(draft) if file.is_some() => (None, draft.finish()?.circuit),
+            Some(draft) => {
+                let setup = Setup::of_draft(draft)?;
+                let own = setup.recipe.circuit.clone();
+                (Some(setup), own)
             }
-            (None, None) => None,
-        };
-        let own = match &setup {
-            Some(setup) => setup.recipe.circuit.clone(),
-            None => Recipe::parse("the defaults", BARE, &arguments.overrides)?.circuit,
         };
         let mut config = own.unwrap_or_default();
         if let Some(pairs) = &arguments.pairs {
@@ -73,13 +71,13 @@ impl<'a> Looking<'a> {
         };
         let pairs = match &setup {
             Some(setup) if config.pairs == Path::new(PREFIX) => {
-                of_openings(arguments, setup, &config, choices)
+                of_openings(arguments, setup, &config, choices, interrupt)
             }
             Some(setup) => pairs_of(setup, &config),
-            None => of_model(&arguments.model, &config, arguments.pairs.is_some()),
+            None => of_model(&folder, &shape, &config, arguments.pairs.is_some()),
         };
         let pairs = pairs.map_err(Failure::bad_input)?;
-        Ok(Self { config, pairs, setup, choices, max_tokens: arguments.max_tokens, interrupt })
+        Ok(Self { config, pairs, choices, max_tokens: arguments.max_tokens, interrupt })
     }
 
     /// The circuit of the model at `path`. `part` is where an interrupted search leaves what it has.
@@ -116,30 +114,36 @@ impl<'a> Looking<'a> {
     /// # Errors
     /// As [`Looking::circuit`].
     pub(super) fn circuit_of(&self, policy: &Policy, name: &str, part: PathBuf) -> Result<Findings> {
+        self.check_room(&policy.network.config, true)?;
         self.ask_policy(policy, name, 2, |search| self.search(search, Some(part)))
     }
 
     fn search(&self, search: &Search<'_>, part: Option<PathBuf>) -> Result<Findings> {
         let Some(path) = part else { return search.run(&self.pairs, None) };
-        let of = json!({
-            "settings": self.config,
-            "pairs": self.digest_of_pairs(),
-            "max_tokens": self.max_tokens,
-            "weights": digest(search.policy)?,
-        });
-        let mut part = Part::new(path, of);
+        let mut of = self.fingerprint()?;
+        of["weights"] = json!(digest(search.policy)?);
+        let mut part = Part::open(path, of).map_err(Failure::bad_input)?;
         search.run(&self.pairs, Some(&mut part))
     }
 
-    /// Of all pairs, in order.
-    pub(super) fn digest_of_pairs(&self) -> String {
+    /// What is asked and how, by which what was kept of it is known again.
+    pub(super) fn fingerprint(&self) -> Result<Value> {
         let mut pairs = Sha256::new();
-        self.pairs.iter().for_each(|pair| pairs.update(format!("{pair:?}")));
-        hex::encode(pairs.finalize())
+        for Pair { clean, corrupted, clean_answer, corrupted_answer, .. } in &self.pairs {
+            pairs.update(serde_json::to_vec(&(clean, corrupted, clean_answer, corrupted_answer))?);
+        }
+        let Placement { device, kind, .. } = self.choices.resolve()?;
+        Ok(json!({
+            "settings": self.config,
+            "pairs": hex::encode(pairs.finalize()),
+            "max_tokens": self.max_tokens,
+            "computed": format!("{kind:?} on {device:?}"),
+        }))
     }
 
     fn ask<T>(&self, path: &Path, n_rounds: u64, ask: impl FnOnce(&Search<'_>) -> Result<T>) -> Result<T> {
-        let shape = ModelConfig::from_folder(&policy::model_folder(path)?).map_err(Failure::bad_input)?;
+        let folder = policy::model_folder(path).map_err(Failure::bad_input)?;
+        let shape = ModelConfig::from_folder(&folder).map_err(Failure::bad_input)?;
         self.check_room(&shape, n_rounds > 1)?;
         let (policy, _, _) = policy::load_for_tokens(path, self.choices)?;
         self.ask_policy(&policy, &path.display().to_string(), n_rounds, ask)
@@ -200,6 +204,7 @@ fn of_openings(
     setup: &Setup,
     config: &CircuitConfig,
     choices: Choices<'_>,
+    interrupt: &Interrupt,
 ) -> Result<Vec<Pair>> {
     let base = arguments
         .base
@@ -210,14 +215,22 @@ fn of_openings(
     let prompts: Vec<_> = held_out.take(4 * config.n_pairs).collect();
     let open = |path: &Path| {
         let (policy, _, _) = policy::load_for_tokens(path, choices)?;
-        pairs::openings(&policy, &prompts, arguments.opening_tokens)
+        pairs::openings(&policy, &prompts, arguments.opening_tokens, &|| interrupt.check())
     };
     let pairs = pairs::prefix(&prompts, &open(&arguments.model)?, &open(base)?, config.n_pairs)?;
+    if pairs.len() < config.n_pairs {
+        Console::new().note(format_args!(
+            "both models begin {} of {} answers differently; {} pairs were asked for",
+            pairs.len(),
+            prompts.len(),
+            config.n_pairs
+        ));
+    }
     pairs::fitting(pairs, usize::try_from(setup.model.max_position_embeddings)?, config.metric)
 }
 
-/// The pairs of the file that `config` names, for the model at `path`, whose weights are not loaded.
-fn of_model(path: &Path, config: &CircuitConfig, is_given: bool) -> Result<Vec<Pair>> {
+/// The pairs of the file that `config` names, for the model of shape `shape` in `folder`, whose weights are not loaded.
+fn of_model(folder: &Path, shape: &ModelConfig, config: &CircuitConfig, is_given: bool) -> Result<Vec<Pair>> {
     ensure!(
         is_given,
         "--pairs is missing; expected a file of pairs, or countdown with a run or --recipe RECIPE"
@@ -228,17 +241,62 @@ fn of_model(path: &Path, config: &CircuitConfig, is_given: bool) -> Result<Vec<P
         config.pairs.display()
     );
     let lines = pairs::lines(&config.pairs)?;
-    let folder = policy::model_folder(path)?;
-    let shape = ModelConfig::from_folder(&folder)?;
-    let tokenizer = folder.join(TOKENIZER).is_file().then(|| Tokenizer::for_texts(&folder)).transpose()?;
+    let tokenizer = folder.join(TOKENIZER).is_file().then(|| Tokenizer::for_texts(folder)).transpose()?;
     let pad = tokenizer.as_ref().map(pad_of).filter(|_| config.align);
     ensure!(
         pad.is_some() || !config.align,
         "--align: {} has no tokenizer.json, which says what token pads; give prompts of as many tokens",
         folder.display()
     );
+    if let Some(tokenizer) = &tokenizer {
+        crate::cli::warn_of_unknown(&tokenizer.unknown(lines.iter().flat_map(Line::texts))?);
+    }
     let limits = Limits { tokenizer: tokenizer.as_ref(), n_vocab: usize::try_from(shape.vocab_size)?, pad };
     let pairs = lines.into_iter().map(|line| line.pair(limits)).collect::<Result<Vec<_>>>();
     let n_positions = usize::try_from(shape.max_position_embeddings)?;
     pairs::fitting(pairs?, n_positions, config.metric)
+}
+
+/// The recipe whose problems and `[circuit]` count: the one that was named, for the model in `folder`, or that of the run.
+fn draft(arguments: &Circuit, folder: &Path) -> Result<Option<Draft>> {
+    let run = RunFolder::around(&arguments.model).filter(|run| run.resolved().is_file());
+    let mut draft = match (&arguments.recipe, run) {
+        (Some(recipe), _) => {
+            let mut draft = Draft::load(recipe, &arguments.overrides)?;
+            draft.change(|recipe| {
+                let own = recipe.model.clone();
+                let path = Some(folder.to_owned());
+                recipe.model = ModelSettings { path, hub: None, revision: None, scratch: None, ..own };
+            });
+            draft
+        }
+        (None, Some(run)) => {
+            let recipe = run.checked_resolved().map_err(Failure::bad_input)?;
+            Draft::load(&recipe, &arguments.overrides)?
+        }
+        (None, None) => return Ok(None),
+    };
+    // Whether the run follows its heads is nothing that this depends on.
+    draft.change(|recipe| recipe.circuit.iter_mut().for_each(|circuit| circuit.every = 0));
+    Ok(Some(draft))
+}
+
+/// That the model at `base` can be looked at beside one of shape `shape`.
+fn check_base(base: &Path, shape: &ModelConfig) -> Result<()> {
+    let folder = policy::model_folder(base).context("--base")?;
+    let own = ModelConfig::from_folder(&folder)?;
+    let of = |shape: &ModelConfig| {
+        [shape.n_layers, shape.n_heads, shape.vocab_size].map(|n| n.to_string()).join(" x ")
+    };
+    ensure!(
+        of(&own) == of(shape) && own.max_position_embeddings >= shape.max_position_embeddings,
+        "--base {}: layers x heads x tokens of the vocabulary are {}, and {} of the model, with {} and {} positions; expected a model of \
+         the same shape, such as the one that it was trained from",
+        base.display(),
+        of(&own),
+        of(shape),
+        own.max_position_embeddings,
+        shape.max_position_embeddings
+    );
+    Ok(())
 }

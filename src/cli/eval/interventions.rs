@@ -1,45 +1,83 @@
-//! Models with some of their heads scaled, beside themselves, and beside as many random heads of the same layers.
+//! Models with some of their heads scaled, or told not to think, beside themselves, and beside as many random heads of the same layers.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::str::FromStr;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
+use clap::ValueEnum;
 use rand::seq::IndexedRandom;
 
 use crate::cli::policy;
 use crate::cli::scale_heads::ScaleHeads;
-use crate::eval::Versus;
+use crate::eval::{Changed, Versus};
+use crate::exam::Chat;
 use crate::model::{HeadScales, ModelConfig};
 use crate::table::Table;
+use crate::text::Tokenizer;
 use crate::types::{HeadId, Purpose, RunRandom};
+
+/// Whether models think before they answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Thinking {
+    On,
+    Off,
+    Both,
+}
+
+/// Heads that are scaled, and what that is called.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Way {
+    name: Option<String>,
+    heads: ScaleHeads,
+}
+
+impl FromStr for Way {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        // A head, 1.2, or a file begins otherwise.
+        let is_name = |name: &str| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+        };
+        let named = text.split_once('=').filter(|(name, _)| is_name(name));
+        let (name, heads) = named.map_or((None, text), |(name, heads)| (Some(name.to_owned()), heads));
+        Ok(Self { name, heads: heads.parse()? })
+    }
+}
+
+impl Way {
+    fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.heads.label())
+    }
+}
 
 /// A model as it is measured.
 pub(super) struct Arm {
     /// How it is called.
     pub name: String,
-    /// The model.
+    /// Place of the model among those that were named.
+    pub model: usize,
+    /// Its folder.
     pub folder: PathBuf,
     /// What its heads are multiplied by.
     pub heads: HeadScales,
-}
-
-/// A model with scaled heads, by places among all arms.
-pub(super) struct Intervention {
-    /// It.
-    pub own: usize,
-    /// The model with no head scaled.
-    pub base: usize,
-    /// The model with random heads scaled instead.
-    pub controls: Vec<usize>,
+    /// How problems are put to it.
+    pub chat: Chat,
 }
 
 /// What is done to each model.
 pub(super) struct Ways<'a> {
     /// Heads that are scaled, way by way.
-    pub scaled: &'a [ScaleHeads],
+    pub scaled: &'a [Way],
     /// Controls of each.
     pub n_random: usize,
-    /// Draws these.
+    /// Whether it is said, and which.
+    pub thinking: Option<Thinking>,
+    /// How problems are put to all.
+    pub chat: &'a Chat,
+    /// Draws controls.
     pub random: RunRandom,
 }
 
@@ -48,28 +86,63 @@ impl Ways<'_> {
     ///
     /// # Errors
     /// If there is no such model, a way cannot be taken with it, or a layer has too few other heads for a control.
-    pub(super) fn of(&self, models: &[(String, PathBuf)]) -> Result<(Vec<Arm>, Vec<Intervention>)> {
+    pub(super) fn of(&self, models: &[(String, PathBuf)]) -> Result<(Vec<Arm>, Vec<Changed>)> {
         let (mut arms, mut interventions) = (Vec::new(), Vec::new());
-        for (name, path) in models {
-            interventions.extend(self.of_model(name, &policy::model_folder(path)?, &mut arms)?);
+        for (model, (name, path)) in models.iter().enumerate() {
+            let folder = policy::model_folder(path)?;
+            if self.thinking.is_some() {
+                let tokenizer = Tokenizer::from_folder(&folder)?;
+                self.chat.check_thinking(&tokenizer).with_context(|| format!("--thinking: {name}"))?;
+            }
+            let first = arms.len();
+            for (suffix, chat) in self.chats()? {
+                let base = arms.len();
+                let itself = Arm {
+                    name: format!("{name}{suffix}"),
+                    model,
+                    folder: folder.clone(),
+                    heads: HeadScales::default(),
+                    chat,
+                };
+                if base > first && !self.scaled.is_empty() {
+                    interventions.push(Changed { own: base, itself: first, controls: Vec::new() });
+                }
+                interventions.extend(self.of_model(itself, &mut arms)?);
+            }
         }
         let mut names = HashSet::new();
         for Arm { name, .. } in &arms {
             ensure!(
                 names.insert(name),
-                "--scale-heads: two ways would be called {name}; give each once, and files different names"
+                "two models would be called {name}; name them, such as NAME=HEADS for --scale-heads"
             );
         }
         Ok((arms, interventions))
     }
 
-    fn of_model(&self, name: &str, folder: &Path, all: &mut Vec<Arm>) -> Result<Vec<Intervention>> {
+    /// How problems are put, way by way, and what that adds to a model's name.
+    fn chats(&self) -> Result<Vec<(&'static str, Chat)>> {
+        let told = |thinks| self.chat.thinking(thinks).context("--thinking");
+        Ok(match self.thinking {
+            None => vec![("", self.chat.clone())],
+            Some(Thinking::On) => vec![("", told(true)?)],
+            Some(Thinking::Off) => vec![("", told(false)?)],
+            Some(Thinking::Both) => vec![("", told(true)?), ("+no_thinking", told(false)?)],
+        })
+    }
+
+    /// The model `itself` with its heads scaled, and its controls.
+    fn of_model(&self, itself: Arm, all: &mut Vec<Arm>) -> Result<Vec<Changed>> {
+        let Arm { name, model, folder, chat, .. } = &itself;
+        let arm = |name: String, heads: HeadScales| {
+            let (folder, chat) = (folder.clone(), chat.clone());
+            Arm { name, model: *model, folder, heads, chat }
+        };
         let base = all.len();
-        let arm = |name: String, heads: HeadScales| Arm { name, folder: folder.to_owned(), heads };
-        all.push(arm(name.to_owned(), HeadScales::default()));
+        all.push(arm(name.clone(), HeadScales::default()));
         let config = ModelConfig::from_folder(folder)?;
-        let intervene = |way: &ScaleHeads| {
-            let heads = way.resolve(&config).with_context(|| format!("{name}: --scale-heads"))?;
+        let intervene = |way: &Way| {
+            let heads = way.heads.resolve(&config).with_context(|| format!("{name}: --scale-heads"))?;
             let label = format!("{name}+{}", way.label());
             let drawn = (0..self.n_random).map(|draw| others(&heads, &config, self.random, draw as u64));
             let drawn: Vec<HeadScales> = drawn.collect::<Result<_>>().with_context(|| label.clone())?;
@@ -77,17 +150,15 @@ impl Ways<'_> {
             all.push(arm(label.clone(), heads));
             let controls = drawn.into_iter().enumerate();
             all.extend(controls.map(|(draw, heads)| arm(format!("{label}+random{}", draw + 1), heads)));
-            Ok(Intervention { own, base, controls: (own + 1..own + 1 + n).collect() })
+            Ok(Changed { own, itself: base, controls: (own + 1..own + 1 + n).collect() })
         };
         self.scaled.iter().map(intervene).collect()
     }
 }
 
-/// What is shown: all models side by side, or where heads are scaled each of these beside the model itself and its controls.
-pub(super) fn tables(versus: &Versus<'_>, interventions: &[Intervention]) -> Vec<(String, Table)> {
-    let rows: Vec<(usize, usize, &[usize])> =
-        interventions.iter().map(|way| (way.own, way.base, way.controls.as_slice())).collect();
-    if rows.is_empty() { versus.tables() } else { versus.beside_controls(&rows) }
+/// What is shown: all models side by side, or where something is done to them each of these beside the model itself and its controls.
+pub(super) fn tables(versus: &Versus<'_>, changed: &[Changed]) -> Vec<(String, Table)> {
+    if changed.is_empty() { versus.tables() } else { versus.beside_controls(changed) }
 }
 
 /// As many heads of each layer with the same factors, none of them among `heads`.
@@ -120,6 +191,23 @@ mod tests {
     use super::*;
     use crate::model::config::Family;
     use crate::model::config::tests::tiny;
+
+    #[test]
+    fn a_way_may_have_a_name() {
+        let read = |text: &str| text.parse::<Way>().unwrap();
+        assert_eq!(
+            read("quiet=1.2=0,0.3=0"),
+            Way { name: Some("quiet".to_owned()), heads: "1.2=0,0.3=0".parse().unwrap() }
+        );
+        assert_eq!(read("loud=c.json:heads[:5]=1.3").heads, "c.json:heads[:5]=1.3".parse().unwrap());
+        for unnamed in ["1.2=0", "c.json:heads[:5]=1.3", "c.json:heads"] {
+            assert_eq!(read(unnamed).name, None, "{unnamed}");
+        }
+        assert_eq!(
+            (read("loud=1.2=2").label(), read("1.2=2").label()),
+            ("loud".to_owned(), "1.2x2".to_owned())
+        );
+    }
 
     #[test]
     fn controls_are_other_heads_of_the_same_layers() {

@@ -14,11 +14,10 @@ use clap::Args;
 use rewards::RewardConfig;
 use serde_json::{Value, json};
 
-use self::interventions::{Ways, tables};
+use self::interventions::{Arm, Thinking, Way, Ways, tables};
 use self::name::named;
-use self::plan::{ChatArgument, plan};
+use self::plan::{ChatArgument, check_numbers, plan};
 use super::policy::Choices;
-use super::scale_heads::ScaleHeads;
 use super::{grade, policy};
 use crate::eval::{Measured, Refused, Versus, of_reports};
 use crate::exam::{Plan, Subject};
@@ -26,7 +25,7 @@ use crate::interrupt::Interrupt;
 use crate::model::{BackendChoice, DeviceChoice, Dtype};
 use crate::observe::Console;
 use crate::recipe::{Problems, Recipe};
-use crate::rollout::{SamplingConfig, TEMPERATURES};
+use crate::rollout::SamplingConfig;
 use crate::run::Failure;
 use crate::run_folder::RunFolder;
 use crate::types::RunRandom;
@@ -102,12 +101,15 @@ pub(super) struct Eval {
     backend: Option<BackendChoice>,
     /// Measure each model also with what some attention heads write multiplied: LAYER.HEAD=FACTOR,..., 0 leaves a head out;
     /// FILE.json:heads[:10]=0 the ten of most importance in a circuit, FILE.json:emergent[:10] those that its base lacks. Give it once
-    /// for each way
+    /// for each way; NAME=HEADS calls it by a name
     #[arg(long, value_name = "HEADS")]
-    scale_heads: Vec<ScaleHeads>,
+    scale_heads: Vec<Way>,
     /// And with as many random other heads of the same layers, drawn so many times
     #[arg(long, value_name = "DRAWS", requires = "scale_heads", default_value_t = 0)]
     random_heads: usize,
+    /// Tell the chat template whether the model thinks before it answers (enable_thinking); both: measure each model in both ways
+    #[arg(long, value_enum)]
+    thinking: Option<Thinking>,
     /// Keep every response and the results in this folder; the same command again goes on where it was interrupted
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -134,11 +136,14 @@ impl Eval {
         let ways = Ways {
             scaled: &self.scale_heads,
             n_random: self.random_heads,
+            thinking: self.thinking,
+            chat: &plan.chat,
             random: RunRandom::new(plan.seed),
         };
         let (arms, interventions) = ways.of(&models).map_err(bad_input)?;
-        let baseline = arms.iter().position(|arm| arm.name == models[baseline].0).unwrap_or_default();
-        let subjects = arms.into_iter().map(|arm| Subject::new(&arm.name, arm.folder, arm.heads, &plan, out));
+        let baseline = arms.iter().position(|arm| arm.model == baseline).unwrap_or_default();
+        let subject = |arm: Arm| Subject::new(&arm.name, arm.folder, arm.heads, &arm.chat, &plan, out);
+        let subjects = arms.into_iter().map(subject);
         let mut subjects = subjects.collect::<Result<Vec<_>>>().map_err(bad_input)?;
 
         let console = Console::new();
@@ -157,12 +162,12 @@ impl Eval {
         let measured: Vec<Measured> = subjects.iter().map(Subject::measured).collect();
         let versus = (measured.len() > 1).then(|| Versus::new(&measured, baseline)).transpose()?;
         if let Some((versus, out)) = versus.as_ref().zip(out) {
-            versus.write(out)?;
+            versus.write(out, &interventions)?;
         }
         if self.json {
             let mut all: Vec<Value> = subjects.into_iter().map(|s| Value::Object(s.results.all)).collect();
             return super::say(match &versus {
-                Some(versus) => json!({ "models": all, "comparison": versus.to_json() }),
+                Some(versus) => json!({ "models": all, "comparison": versus.to_json(&interventions) }),
                 None => all.pop().unwrap_or_default(),
             })
             .map(|()| ExitCode::SUCCESS);
@@ -282,34 +287,6 @@ fn bad_input(error: anyhow::Error) -> anyhow::Error {
         error if error.is::<Refused>() => Failure::resume_refused(error),
         error => Failure::bad_input(error),
     }
-}
-
-fn check_numbers(plan: &Plan) -> Result<()> {
-    let SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_num_seqs } = plan.sampling;
-    super::require(plan.samples > 0, || "-k: got 0, expected at least 1".to_owned())?;
-    super::require(temperature.is_finite() && temperature > 0.0, || {
-        format!(
-            "--temperature: got {temperature}, expected more than 0; --greedy measures the most likely responses"
-        )
-    })?;
-    super::require(TEMPERATURES.contains(&temperature), || {
-        format!(
-            "--temperature: got {temperature:e}, expected 1e-6 to 1e6, by which single precision can divide; --greedy \
-             measures the most likely responses"
-        )
-    })?;
-    super::require(top_p > 0.0 && top_p <= 1.0, || {
-        format!("--top-p: got {top_p}, expected more than 0 and at most 1")
-    })?;
-    super::require(top_k != 1 || plan.samples == 1, || {
-        format!(
-            "--top-k: got 1, with which the {} samples of a problem are all the same; expected 0 or at least 2, or -k 1 with \
-             --greedy for the most likely responses",
-            plan.samples
-        )
-    })?;
-    super::require(max_new_tokens > 0, || "--max-new-tokens: got 0, expected at least 1".to_owned())?;
-    super::require(max_num_seqs > 0, || "--max-num-seqs: got 0, expected at least 1".to_owned())
 }
 
 /// What was measured of one model, and how.

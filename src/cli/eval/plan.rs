@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use super::{Eval, sets};
 use crate::cli::policy::Choices;
+use crate::cli::require;
 use crate::data::{ChatConfig, EvalItems, FileConfig};
 use crate::eval::EvalConfig;
 use crate::exam::{Chat, Plan, PlannedSet};
 use crate::files::Fingerprint;
 use crate::recipe::Recipe;
-use crate::rollout::SamplingConfig;
+use crate::rollout::{SamplingConfig, TEMPERATURES};
 use crate::score::{RewardEntry, Scorer};
 use crate::types::{Purpose, RunRandom};
 
@@ -166,6 +167,38 @@ fn check_reward(reward: &RewardConfig, kind: TaskKind) -> Result<()> {
         "--reward: this grader cannot judge {kind:?} problems; choose another, such as math"
     );
     Ok(())
+}
+
+/// That responses can be drawn as `plan` says.
+///
+/// # Errors
+/// If not.
+pub(super) fn check_numbers(plan: &Plan) -> Result<()> {
+    let SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_num_seqs } = plan.sampling;
+    require(plan.samples > 0, || "-k: got 0, expected at least 1".to_owned())?;
+    require(temperature.is_finite() && temperature > 0.0, || {
+        format!(
+            "--temperature: got {temperature}, expected more than 0; --greedy measures the most likely responses"
+        )
+    })?;
+    require(TEMPERATURES.contains(&temperature), || {
+        format!(
+            "--temperature: got {temperature:e}, expected 1e-6 to 1e6, by which single precision can divide; --greedy \
+             measures the most likely responses"
+        )
+    })?;
+    require(top_p > 0.0 && top_p <= 1.0, || {
+        format!("--top-p: got {top_p}, expected more than 0 and at most 1")
+    })?;
+    require(top_k != 1 || plan.samples == 1, || {
+        format!(
+            "--top-k: got 1, with which the {} samples of a problem are all the same; expected 0 or at least 2, or -k 1 with \
+             --greedy for the most likely responses",
+            plan.samples
+        )
+    })?;
+    require(max_new_tokens > 0, || "--max-new-tokens: got 0, expected at least 1".to_owned())?;
+    require(max_num_seqs > 0, || "--max-num-seqs: got 0, expected at least 1".to_owned())
 }
 
 /// `NAME=VALUE`, the value in TOML's syntax, or else as it stands.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use anyhow::ensure;
 use serde::Deserialize;
+use serde_json::json;
 use tch::{Device, Kind};
 
 use super::common::{everywhere, golden_json, policy_by, prompt};
@@ -248,7 +249,7 @@ fn an_interrupted_search_goes_on_to_the_same_bits() {
     let expected = whole.run(&golden.pairs(), None).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.json.part");
-    let of = |what: &str| Part::new(path.clone(), what.into());
+    let of = |what: &str| Part::open(path.clone(), json!({ "pairs": what }));
     let (asked, advanced) = (Cell::new(0), Cell::new(0));
     for patience in [1, 3, 6, 9, 1000] {
         let check = || {
@@ -260,7 +261,7 @@ fn an_interrupted_search_goes_on_to_the_same_bits() {
         advanced.set(0);
         let advance = |n| advanced.set(advanced.get() + n);
         let impatient = Search { check: &check, advance: &advance, ..whole };
-        let found = impatient.run(&golden.pairs(), Some(&mut of("this")));
+        let found = impatient.run(&golden.pairs(), Some(&mut of("this").unwrap()));
         assert_eq!(found.is_ok(), patience == 1000);
         if let Ok(found) = found {
             assert!(asked.get() < 20, "it went on, and did not begin anew");
@@ -271,8 +272,10 @@ fn an_interrupted_search_goes_on_to_the_same_bits() {
             );
             assert_eq!((found.losses, found.circuit), (expected.losses, expected.circuit.clone()));
         }
-        let other = whole.run(&golden.pairs(), Some(&mut of("other"))).err().map(|error| error.to_string());
-        assert!(other.is_some_and(|said| said.contains("an interrupted search of another model")));
+        let other = of("other").err().map(|error| error.to_string());
+        assert!(other.is_some_and(|said| {
+            said.contains("an interrupted search with pairs \"this\", expected \"other\"")
+        }));
     }
     Part::remove(&path).unwrap();
     assert!(!path.exists());

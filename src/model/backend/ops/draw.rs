@@ -40,7 +40,7 @@ fn of_probabilities(probs: &Tensor, draws: &[Option<f64>], truncation: Truncatio
     // What the most likely token is told of is the whole distribution.
     let kept = truncate(probs, truncation).where_self(&is_drawn, probs);
     let sums = kept.cumsum(-1, Kind::Double); // (B, V)
-    let total = sums.narrow(1, -1, 1); // (B, 1)
+    let total = sums.narrow(1, -1, 1).contiguous(); // (B, 1)
     let u: Vec<f64> = draws.iter().map(|draw| draw.unwrap_or(0.0)).collect();
     let target = Tensor::from_slice(&u).to_device(device).unsqueeze(1) * &total;
     let first =
