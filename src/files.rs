@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+mod difference;
 mod fingerprint;
 mod hash;
 pub(crate) mod model_folder;
 mod regular;
 mod whole;
 
+pub(crate) use difference::difference;
 pub(crate) use fingerprint::Fingerprint;
 pub(crate) use hash::hash_of;
 pub(crate) use regular::append_to;

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::files::{Lock, append_to, read_regular_text, write_whole};
+use crate::files::{Lock, append_to, difference, read_regular_text, write_whole};
 
 /// Name of the file.
 const FILE: &str = "kept.jsonl";
@@ -122,22 +122,6 @@ impl Kept {
         self.pieces.insert(key.to_owned(), value);
         Ok(made)
     }
-}
-
-/// The first setting in which two audits differ, by its path.
-fn difference(known: &Value, wanted: &Value) -> String {
-    let (mut known, mut wanted, mut path) = (known, wanted, Vec::new());
-    while let (Value::Object(there), Value::Object(now)) = (known, wanted) {
-        let mut keys = now.keys().chain(there.keys());
-        let Some(key) = keys.find(|key| there.get(*key) != now.get(*key)) else { break };
-        path.push(key.as_str());
-        (known, wanted) = (there.get(key).unwrap_or(&Value::Null), now.get(key).unwrap_or(&Value::Null));
-    }
-    if path.is_empty() {
-        return "its first line does not read".to_owned();
-    }
-    let said = |value: &Value| if value.is_null() { "not there".to_owned() } else { value.to_string() };
-    format!("`{}` was {} and is {} now", path.join("."), said(known), said(wanted))
 }
 
 #[cfg(test)]

@@ -30,10 +30,11 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// For pairs of at most `length` tokens, `steps` runs of each, `max_tokens` at a time; with `edges` also what these take.
+    /// For `pairs` of at most `length` tokens, `steps` runs of each, `max_tokens` at a time; with `edges` also what these take.
     #[must_use]
     pub(crate) fn new(
         config: &ModelConfig,
+        pairs: usize,
         length: usize,
         steps: usize,
         max_tokens: usize,
@@ -44,7 +45,7 @@ impl Memory {
         let of = |n: i64| n as f64;
         let (t, e, l) = (length as f64, of(config.hidden_size), of(config.n_layers));
         let (h, d, f) = (of(config.n_heads), of(config.head_dim), of(config.intermediate_size));
-        let n_pairs = (max_tokens / (length * steps).max(1)).max(1) as f64;
+        let n_pairs = (max_tokens / (length * steps).max(1)).clamp(1, pairs.max(1)) as f64;
         let n_runs = (max_tokens as f64 / t).floor().clamp(1.0, n_pairs * steps as f64);
         let rows = n_runs * t;
         let streams = 2.0 * l * e * (2.0 * n_pairs * t + rows);
@@ -134,7 +135,7 @@ mod tests {
             tie_word_embeddings: false,
             ..small.clone()
         };
-        let of = |config: &ModelConfig, edges| Memory::new(config, 200, 8, 4096, edges);
+        let of = |config: &ModelConfig, edges| Memory::new(config, 100, 200, 8, 4096, edges);
         assert!((of(&small, true).weights / 6.2e9 - 1.0).abs() < 0.05, "{}", of(&small, true));
         assert!((of(&large, true).weights / 32.8e9 - 1.0).abs() < 0.05, "{}", of(&large, true));
         assert!(of(&small, false).total() < of(&small, true).total());

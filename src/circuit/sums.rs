@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::graph::Graph;
-use crate::files::{read_regular_text, write_whole};
+use crate::files::{difference, read_regular_text, write_whole};
 use crate::types::HeadId;
 
 /// Bytes of a file that are read at most.
@@ -70,12 +70,8 @@ fn left(path: &Path, of: &Value) -> Result<Sums> {
     let remedy = "remove it, or write elsewhere";
     let left: Lying<Sums> = serde_json::from_str(&text)
         .with_context(|| format!("{}: no sums of an interrupted search; {remedy}", path.display()))?;
-    let empty = serde_json::Map::new();
-    let keys = of.as_object().unwrap_or(&empty);
-    let differs = keys.iter().find(|(key, value)| left.of[key.as_str()] != **value);
-    if let Some((key, value)) = differs {
-        let got = &left.of[key.as_str()];
-        bail!("{}: an interrupted search with {key} {got}, expected {value}; {remedy}", path.display());
+    if left.of != *of {
+        bail!("{}: an interrupted search in which {}; {remedy}", path.display(), difference(&left.of, of));
     }
     Ok(left.sums)
 }
@@ -95,6 +91,11 @@ impl Part {
     pub(crate) fn open(path: PathBuf, of: Value) -> Result<Self> {
         let sums = if path.exists() { Some(left(&path, &of)?) } else { None };
         Ok(Self { path, of, sums, written: Instant::now() })
+    }
+
+    /// How many passes of an interrupted search are done.
+    pub(crate) fn n_done(&self) -> usize {
+        self.sums.as_ref().map_or(0, |sums| sums.n_passes)
     }
 
     /// The sums that were left, if any.

@@ -13,7 +13,7 @@ use serde_json::json;
 use self::subject::Looking;
 use super::{policy, require, say};
 use crate::circuit::{
-    CircuitConfig, CircuitFile, Findings, Importance, Page, Part, Point, SourceFile, SourceScores,
+    CircuitConfig, CircuitFile, Findings, Importance, MetricKind, Page, Part, Point, SourceFile, SourceScores,
 };
 use crate::files::{peak_rss_gb, require_writable, write_named};
 use crate::interrupt::{Interrupt, OrStopped};
@@ -153,6 +153,7 @@ impl Circuit {
                     "scores took {scores:.2} s, the runs through the circuit {runs:.2} s; {peak:.2} GB of memory at most"
                 ));
                 Self::print(found)?;
+                remarks(found, &looking.config).into_iter().for_each(|remark| Console::new().note(remark));
                 if !found.curve.is_empty() {
                     say(format_args!("\n{}", of_curve(&found.curve).plain()))?;
                 }
@@ -250,7 +251,11 @@ impl Circuit {
                 format!("{:.0} %", 100.0 * part.frequency),
             ]
         };
-        say(Table { header, rows: heads.iter().take(SHOWN).map(row).collect() }.plain())
+        say(Table { header, rows: heads.iter().take(SHOWN).map(row).collect() }.plain())?;
+        if heads.len() > SHOWN {
+            say(format_args!("... and {} heads more; --json has all", heads.len() - SHOWN))?;
+        }
+        Ok(())
     }
 }
 
@@ -280,4 +285,33 @@ fn of_curve(points: &[Point]) -> Table {
         vec![edges.to_string(), kept.to_string(), heads.to_string(), format!("{loss:.4}"), recovered]
     };
     Table { header, rows: points.iter().map(row).collect() }
+}
+
+/// What a person should know before reading anything off the circuit.
+fn remarks(found: &Findings, config: &CircuitConfig) -> Vec<String> {
+    let n_edges = found.graph.n_edges();
+    let mut remarks = Vec::new();
+    if config.steps == 1 && config.metric == MetricKind::Kl {
+        remarks.push("one step by \"kl\" is the clean run itself, where the gradient is 0: these scores are rounding; take more steps".to_owned());
+    }
+    if found.circuit.len() == n_edges {
+        remarks.push(format!(
+            "all {n_edges} edges are in the circuit, so that nothing is left out; --curve shows what fewer do, --set circuit.edges=N takes them"
+        ));
+    }
+    if found.circuit.is_empty() {
+        remarks.push(format!(
+            "none of the {} strongest edges lies on a path from the embeddings to the logits; take more (--curve shows how many), or a lower \
+             circuit.threshold",
+            config.edges.min(n_edges)
+        ));
+    }
+    if found.recovered().is_some_and(|share| share < 0.0) && !found.circuit.is_empty() {
+        remarks.push(
+            "less than nothing is recovered: through this circuit the answer is worse than on the corrupted prompts, so it does not explain \
+             it; take more edges or steps, or pairs that differ in less"
+                .to_owned(),
+        );
+    }
+    remarks
 }

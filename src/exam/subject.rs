@@ -116,6 +116,11 @@ impl Subject {
         })
     }
 
+    /// The heads that are scaled, if any.
+    pub(crate) fn scaled_heads(&self) -> Option<&HeadScales> {
+        Some(&self.heads).filter(|heads| **heads != HeadScales::default())
+    }
+
     /// Asks what has not been answered yet, unless somebody asks to stop.
     pub(crate) fn measure(
         &mut self,

@@ -42,7 +42,8 @@ fn made(setup: &Setup, config: &CircuitConfig) -> Result<Vec<Pair>> {
             n_vocab: usize::try_from(setup.model.vocab_size)?,
             pad: config.align.then(|| pad_of(&setup.tokenizer)),
         };
-        let lines = pairs::lines(file)?;
+        let lines = pairs::lines(file)
+            .context("no such kind of pairs, expected countdown, think or, for the command with --base, prefix; so it is a file")?;
         return lines.into_iter().map(|line| line.pair(limits)).collect();
     }
     let demos = match setup.recipe.sft.as_ref().map(|sft| &sft.source) {
@@ -61,7 +62,7 @@ fn made(setup: &Setup, config: &CircuitConfig) -> Result<Vec<Pair>> {
 pub(super) fn check_watch(setup: &Setup, config: &CircuitConfig) -> Result<()> {
     let pairs = pairs_of(setup, config)?;
     let longest = pairs.iter().map(|pair| pair.clean.len()).max().unwrap_or(1);
-    let memory = Memory::new(&setup.model, longest, config.steps, at_once(setup), false);
+    let memory = Memory::new(&setup.model, pairs.len(), longest, config.steps, at_once(setup), false);
     memory.check(setup.placement.device).context("take shorter pairs, or fewer `steps`")
 }
 

@@ -391,7 +391,10 @@ fn an_interrupted_search_goes_on() {
         &place,
         &[&args[..], &["--set", "circuit.metric=\"kl\"", "--set", "circuit.edges=61"]].concat(),
     );
-    assert!(said.contains("c.json.part: an interrupted search with settings"), "{said}");
+    assert!(
+        said.contains("c.json.part: an interrupted search in which `settings.edges` was 60 and is 61 now"),
+        "{said}"
+    );
     assert_eq!(place.run(&args).code, 0);
     assert!(!place.path("c.json.part").exists());
     let found = place.read("c.json");

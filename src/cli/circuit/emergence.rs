@@ -13,7 +13,7 @@ use crate::checkpoint::complete;
 use crate::circuit::{CircuitFile, Cohorts, Emergence, HeatMap, Page, Part};
 use crate::cli::policy;
 use crate::cli::say;
-use crate::files::{Fingerprint, read_regular_text, write_whole};
+use crate::files::{Fingerprint, difference, read_regular_text, write_whole};
 use crate::observe::{Console, Jsonl};
 use crate::picture;
 use crate::recipe::Draft;
@@ -120,8 +120,9 @@ impl Folder {
             let known: Value = serde_json::from_str(&read_regular_text(&path, 1 << 20)?).unwrap_or_default();
             ensure!(
                 known == settings,
-                "{}: holds circuits of another run, or of other pairs, settings or base; choose another folder with --out, or remove this one",
-                this.root.display()
+                "{}: holds circuits of another run, or of other pairs, settings or base: {}; choose another folder with --out, or remove this one",
+                this.root.display(),
+                difference(&known, &settings)
             );
         }
         this.write("settings", &settings)?;

@@ -123,6 +123,9 @@ impl<'a> Looking<'a> {
         let mut of = self.fingerprint()?;
         of["weights"] = json!(digest(search.policy)?);
         let mut part = Part::open(path, of).map_err(Failure::bad_input)?;
+        if part.n_done() > 0 {
+            Console::new().note("going on where the search was interrupted");
+        }
         search.run(&self.pairs, Some(&mut part))
     }
 
@@ -152,7 +155,7 @@ impl<'a> Looking<'a> {
     /// That there is room for the circuit, or the cheap scores, of a model of this shape; says what it takes.
     fn check_room(&self, shape: &ModelConfig, edges: bool) -> Result<()> {
         let length = self.pairs.iter().map(|pair| pair.clean.len()).max().unwrap_or(1);
-        let memory = Memory::new(shape, length, self.config.steps, self.max_tokens, edges);
+        let memory = Memory::new(shape, self.pairs.len(), length, self.config.steps, self.max_tokens, edges);
         Console::new().note(format_args!("about {memory}"));
         memory.check(self.choices.resolve()?.device).map_err(Failure::bad_input)
     }

@@ -299,6 +299,9 @@ fn print(subject: &Subject, plan: &Plan) -> Result<()> {
          seed {}",
         subject.placement.kind, subject.backend, plan.samples, plan.seed
     ))?;
+    if let Some(heads) = subject.scaled_heads() {
+        super::say(format_args!("heads scaled: {heads}"))?;
+    }
     super::say(match &subject.chat {
         None => "put as they are, without a chat template".to_owned(),
         Some(chat) => format!("put by the model's chat template: {}", serde_json::to_string(chat)?),

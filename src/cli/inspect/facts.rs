@@ -17,8 +17,8 @@ pub(super) fn facts(
     let [near, far] = signals.horizon;
     let by = match (&signals.heads, grouped) {
         (Heads::All, _) => "all of them in both groups",
-        (Heads::Listed(_) | Heads::OfCircuit(_), _) => "those named, in both groups",
-        (Heads::Circuit, _) => "those of the circuit at the checkpoint, in both groups",
+        (Heads::Listed(_) | Heads::OfCircuit(_), _) => "the same in both groups, as named",
+        (Heads::Circuit, _) => "the same in both groups, of the circuit at the checkpoint",
         (_, Grouped::Given(_)) => "those of the checkpoint",
         (_, Grouped::Together) if n > 1 => "chosen by all responses together",
         _ => "chosen by each response",

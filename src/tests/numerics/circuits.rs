@@ -274,7 +274,7 @@ fn an_interrupted_search_goes_on_to_the_same_bits() {
         }
         let other = of("other").err().map(|error| error.to_string());
         assert!(other.is_some_and(|said| {
-            said.contains("an interrupted search with pairs \"this\", expected \"other\"")
+            said.contains("an interrupted search in which `pairs` was \"this\" and is \"other\" now")
         }));
     }
     Part::remove(&path).unwrap();
