@@ -12,6 +12,7 @@ use rewards::{Countdown, Task};
 use super::policy::{self, Choices, Loaded};
 use super::scale_heads::ScaleHeads;
 use crate::data::{ChatConfig, PromptBuilder};
+use crate::model::Dtype;
 use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite};
 use crate::run::Failure;
 use crate::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
@@ -37,6 +38,9 @@ pub(super) struct Sample {
     /// importance in a circuit
     #[arg(long, value_name = "HEADS")]
     scale_heads: Option<ScaleHeads>,
+    /// Compute precision
+    #[arg(long, value_enum, default_value = "auto")]
+    dtype: Dtype,
     /// Number of responses
     #[arg(short = 'n', long, default_value_t = 1)]
     samples: u32,
@@ -68,7 +72,7 @@ impl Sample {
 
     pub(super) fn run(self) -> Result<ExitCode> {
         self.check()?;
-        let choices = Choices { heads: self.scale_heads.as_ref(), ..Choices::default() };
+        let choices = Choices { heads: self.scale_heads.as_ref(), dtype: self.dtype, ..Choices::default() };
         let loaded = policy::load(&self.model, choices)?;
         let chat = self.chat.then(|| self.chat_config());
         let (text, tokens) = asked(&loaded, chat.as_ref(), &self.text()?).map_err(Failure::bad_input)?;
