@@ -67,15 +67,6 @@ impl MetricKind {
     }
 }
 
-impl CircuitConfig {
-    /// The file of pairs, where they are not made of problems.
-    #[must_use]
-    pub(crate) fn file(&self) -> Option<&Path> {
-        let made = [COUNTDOWN, THINK].map(Path::new);
-        Some(self.pairs.as_path()).filter(|pairs| !made.contains(pairs))
-    }
-}
-
 impl Default for CircuitConfig {
     fn default() -> Self {
         Self {
@@ -93,6 +84,13 @@ impl Default for CircuitConfig {
 }
 
 impl CircuitConfig {
+    /// The file of pairs, where they are not made of problems.
+    #[must_use]
+    pub(crate) fn file(&self) -> Option<&Path> {
+        let made = [COUNTDOWN, THINK].map(Path::new);
+        Some(self.pairs.as_path()).filter(|pairs| !made.contains(pairs))
+    }
+
     /// What its keys may be.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {

@@ -231,16 +231,14 @@ impl CircuitFile {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = read_regular_text(path, LARGEST)
             .with_context(|| format!("{}: expected the file of a circuit", path.display()))?;
-        ensure!(
-            serde_json::from_str::<SourceFile>(&text).is_err(),
-            "{}: cheap scores, which name no circuit; find it without --cheap",
-            path.display()
-        );
         serde_json::from_str(&text).with_context(|| {
-            format!(
-                "{}: no circuit, which `rlcredit circuit MODEL --pairs FILE --json OUT.json` writes",
-                path.display()
-            )
+            let path = path.display();
+            match serde_json::from_str::<SourceFile>(&text) {
+                Ok(_) => format!("{path}: cheap scores, which name no circuit; find it without --cheap"),
+                Err(_) => {
+                    format!("{path}: no circuit, which `rlcredit circuit MODEL --pairs FILE --json OUT.json` writes")
+                }
+            }
         })
     }
 

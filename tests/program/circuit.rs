@@ -69,6 +69,11 @@ fn a_circuit_is_told_by_edges_and_heads() {
         let score = source["score"].as_f64().unwrap();
         assert!((sum - score).abs() < 1e-4 * score.abs() + 1e-6, "{source}: {sum}");
     }
+    let said = refusal(&place, &["sample", "runs/tiny", "x", "--scale-heads", "cheap.json:heads"]);
+    assert!(
+        said.contains("cheap.json: cheap scores, which name no circuit; find it without --cheap"),
+        "{said}"
+    );
     // Circuits of other sizes, up to the whole model.
     let curve = ["--curve", "30,60,all", "--json", "curve.json"];
     let ended = place.run(&[&args[..4], &FEW, &curve].concat());
