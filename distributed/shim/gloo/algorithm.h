@@ -1,0 +1,2 @@
+// torch's ProcessGroupGloo.hpp includes this and takes no name from it.
+#pragma once
