@@ -16,7 +16,6 @@
 //! All processes call the same collectives of a group in the same order.
 
 mod error;
-#[expect(clippy::missing_docs_in_private_items, reason = "the header has the words")]
 mod ffi;
 mod group;
 mod pulse;

@@ -141,6 +141,7 @@ impl Store {
         Ok(())
     }
 
+    /// What the shim calls it.
     pub(crate) fn raw(&self) -> *mut ffi::Store {
         self.raw
     }
@@ -164,10 +165,15 @@ struct Raw(*mut ffi::Store);
 // SAFETY: as of `Store`.
 unsafe impl Send for Raw {}
 
+/// `text` as the shim takes it.
+///
+/// # Errors
+/// If there is a NUL in it.
 pub(crate) fn text(text: &str) -> Result<CString, Error> {
     CString::new(text).map_err(|_| Error::new(Trouble::Other, format!("a NUL in {text:?}")))
 }
 
+/// Whole milliseconds.
 pub(crate) fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
