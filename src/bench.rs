@@ -17,8 +17,9 @@ use crate::credit::advantage::{AdvantageConfig, GroupConfig};
 use crate::credit::strategy::CreditConfig;
 use crate::data::PromptBuilder;
 use crate::data::sampler::{SamplerState, UniformState};
+use crate::files::model_folder::TOKENIZER;
 use crate::files::read_regular_text;
-use crate::hub::preset;
+use crate::hub::{preset, source};
 use crate::learner::LearnerConfig;
 use crate::loss::LossConfig;
 use crate::model::{
@@ -118,9 +119,10 @@ pub(crate) fn bench(config: &BenchConfig) -> Result<BenchReport> {
     let placement = Placement::resolve(config.device, config.dtype, config.backend)?;
     let (policy, tokenizer) = match &config.model {
         Some(dir) => {
-            let tokenizer = Tokenizer::for_texts(dir)?;
-            let shape = ModelConfig::from_folder(dir)?.with_tokens(tokenizer.has_token());
-            (Policy::load(dir, shape, placement)?, tokenizer)
+            let source = source(dir)?;
+            let tokenizer = Tokenizer::for_texts(source.folder_with(TOKENIZER))?;
+            let shape = ModelConfig::from_folder(&source.folder)?.with_tokens(tokenizer.has_token());
+            (Policy::of_source(&source, shape, placement)?, tokenizer)
         }
         None => {
             let (shape, tokenizer) = preset(Preset::Countdown2m)?;

@@ -73,7 +73,8 @@ pub(crate) fn probed(
     random: RunRandom,
 ) -> Result<Vec<Slopes>> {
     let network = &audited.policy.network;
-    let (n_params, device, roots) = (network.layout.n_params(), network.placement.device, metric.roots());
+    let (n_params, device, roots) =
+        (network.trainable().n_params(), network.placement.device, metric.roots());
     let mut step = Step::default();
     let mut of_probe = |number| {
         let direction = probe(n_params, random, number, roots.as_ref(), device)?;

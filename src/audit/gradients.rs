@@ -43,7 +43,7 @@ pub(crate) fn squares(audited: &mut Audited<'_>, folds: &[Fold]) -> Result<Tenso
         let _ = squares.addcmul_(gradient.flat(), gradient.flat());
     }
     let _ = squares.g_div_scalar_(n);
-    for entry in audited.policy.network.layout.entries() {
+    for entry in audited.policy.network.trainable().entries() {
         let place = squares.narrow(0, entry.start, entry.n_elements());
         let mean = place.mean(tch::Kind::Float);
         place.shallow_clone().copy_(&((&place * n + mean) / (n + 1.0)));

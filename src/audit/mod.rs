@@ -264,8 +264,9 @@ fn metric(kind: MetricKind, audited: &Audited<'_>, squares: &Tensor, eps: f64) -
         MetricKind::Raw => Metric::raw(),
         MetricKind::Adam => Metric::adam(squares, eps),
         MetricKind::Body => {
-            let (layout, device) = (&audited.policy.network.layout, audited.policy.network.placement.device);
-            Metric::body(layout.n_params(), &layout.vocabulary(), device)
+            let network = &audited.policy.network;
+            let (learns, device) = (network.trainable(), network.placement.device);
+            Metric::body(learns.n_params(), &learns.vocabulary(), device)
         }
     }
 }

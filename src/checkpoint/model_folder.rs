@@ -1,4 +1,4 @@
-//! A policy and its tokenizer as a Hugging Face folder with the f32 master weights.
+//! What a policy has learnt, f32, and its tokenizer as a folder: a Hugging Face model, or adapters as peft has them.
 
 use std::path::Path;
 
@@ -6,23 +6,23 @@ use anyhow::{Context, Result};
 use tch::Tensor;
 
 use crate::model::config::SpecialIds;
-use crate::model::{Layout, ModelConfig, save};
+use crate::model::{ModelConfig, Trainable, save};
 use crate::text::Tokenizer;
 
-/// Writes `weights` (f32 `[n_params]`), their configuration and the tokenizer's files into `dir`.
+/// Writes `weights` (f32, what `learnt` says), their configuration and the tokenizer's files into `dir`.
 ///
 /// # Errors
 /// If a file exists already or cannot be written.
 pub(crate) fn save_model(
     dir: &Path,
     config: &ModelConfig,
-    layout: &Layout,
+    learnt: Trainable<'_>,
     weights: &Tensor,
     tokenizer: &Tokenizer,
 ) -> Result<()> {
     let flat = Vec::<f32>::try_from(weights).context("copying the weights to the host")?;
     let special =
         SpecialIds { bos: tokenizer.bos_id(), eos: tokenizer.eos_ids().to_vec(), pad: tokenizer.pad_id() };
-    save::save_folder(dir, config, layout, &flat, &special)?;
+    save::save(dir, config, learnt, &flat, &special)?;
     tokenizer.save(dir)
 }

@@ -1,7 +1,7 @@
 //! Everything a run is, besides its recipe: saved whole, loaded whole.
 //!
 //! ```text
-//! model/                   a Hugging Face folder with the f32 master weights
+//! model/                   a Hugging Face folder with the f32 master weights, or with the adapters that learn
 //! optimizer.safetensors    first and second moments
 //! critic/                  the same of the critic, where there is one: a model for token classification
 //! critic_optimizer.safetensors
@@ -25,7 +25,7 @@ use crate::data::sampler::SamplerState;
 use crate::eval::EvalReport;
 use crate::files::{read_regular, write_whole};
 use crate::model::load::StoredWeights;
-use crate::model::{Layout, ModelConfig};
+use crate::model::{Layout, Network, Trainable};
 use crate::optim::AdamWState;
 use crate::pipeline::SourceState;
 use crate::rollout::explore::ExplorerState;
@@ -50,7 +50,7 @@ pub(crate) struct Progress {
 pub(crate) struct TrainState {
     /// Last completed step; 0 before the first.
     pub step: Step,
-    /// Master weights, f32 `[n_params]`.
+    /// What the policy has learnt, f32: master weights or adapters.
     pub weights: Tensor,
     /// The optimiser's memory.
     pub optimizer: AdamWState,
@@ -155,7 +155,7 @@ impl TrainState {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub(crate) fn save(self, dir: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<()> {
+    pub(crate) fn save(self, dir: &Path, network: &Network, tokenizer: &Tokenizer) -> Result<()> {
         let Self {
             step,
             weights,
@@ -171,10 +171,12 @@ impl TrainState {
         } = self;
         let optimizer_updates = optimizer.updates;
         let critic_updates = critic.as_ref().map(|critic| critic.optimizer.updates);
-        save_model(&dir.join(MODEL), config, &Layout::new(config), &weights, tokenizer)?;
+        let config = &network.config;
+        save_model(&dir.join(MODEL), config, network.trainable(), &weights, tokenizer)?;
         save_moments(dir, OPTIMIZER, optimizer)?;
         if let Some(CriticState { weights, optimizer }) = critic {
-            save_model(&dir.join(CRITIC), config, &Layout::of_critic(config), &weights, tokenizer)?;
+            let layout = Layout::of_critic(config);
+            save_model(&dir.join(CRITIC), config, Trainable::Whole(&layout), &weights, tokenizer)?;
             save_moments(dir, CRITIC_OPTIMIZER, optimizer)?;
         }
         let host = Host {
@@ -196,11 +198,11 @@ impl TrainState {
         write_whole(&dir.join(STATE), |w| Ok(serde_json::to_writer_pretty(w, &host)?))
     }
 
-    /// Reads the state of a verified checkpoint of a model of this shape.
+    /// Reads the state of a verified checkpoint of the policy with this network.
     ///
     /// # Errors
     /// If a file is missing, cannot be read, or does not fit the model.
-    pub(crate) fn load(checkpoint: &VerifiedCheckpoint, config: &ModelConfig) -> Result<Self> {
+    pub(crate) fn load(checkpoint: &VerifiedCheckpoint, network: &Network) -> Result<Self> {
         let Host {
             step,
             optimizer_updates,
@@ -216,14 +218,15 @@ impl TrainState {
         } = read_json(&checkpoint.file(STATE)?)?;
         let pending = checkpoint.has(PENDING).then(|| read_json(&checkpoint.file(PENDING)?)).transpose()?;
         let critic = critic_updates.map(|updates| {
+            let layout = Layout::of_critic(&network.config);
             Ok::<_, anyhow::Error>(CriticState {
-                weights: load_weights(checkpoint, CRITIC, &Layout::of_critic(config))?,
+                weights: load_weights(checkpoint, CRITIC, Trainable::Whole(&layout))?,
                 optimizer: load_moments(checkpoint, CRITIC_OPTIMIZER, updates)?,
             })
         });
         Ok(Self {
             step,
-            weights: load_weights(checkpoint, MODEL, &Layout::new(config))?,
+            weights: load_weights(checkpoint, MODEL, network.trainable())?,
             optimizer: load_moments(checkpoint, OPTIMIZER, optimizer_updates)?,
             critic: critic.transpose()?,
             kl_coef,
@@ -248,11 +251,15 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     })
 }
 
-/// The weights in folder `name` of a checkpoint, f32 `[n_params]`; the empty name is the checkpoint itself.
+/// What was learnt and lies in folder `name` of a checkpoint, f32, in the order of `learnt`; the empty name is the checkpoint itself.
 ///
 /// # Errors
-/// If they are missing, cannot be read or do not fit `layout`.
-pub(crate) fn load_weights(checkpoint: &VerifiedCheckpoint, name: &str, layout: &Layout) -> Result<Tensor> {
+/// If the numbers are missing, cannot be read or do not fit.
+pub(crate) fn load_weights(
+    checkpoint: &VerifiedCheckpoint,
+    name: &str,
+    learnt: Trainable<'_>,
+) -> Result<Tensor> {
     let stored = StoredWeights::open_files(&checkpoint.folder().join(name), &checkpoint.weights(name))?;
-    Ok(Tensor::from_slice(&stored.read(layout)?))
+    Ok(Tensor::from_slice(&stored.read_learnt(learnt)?))
 }

@@ -7,10 +7,11 @@ use anyhow::{Context, Result, ensure};
 
 use super::scale_heads::ScaleHeads;
 use crate::checkpoint::{Latest, VerifiedCheckpoint, is_sealed, seals};
-use crate::files::model_folder::{CONFIG, TOKENIZER};
-use crate::hub::{Files, Hub};
+use crate::files::model_folder::{ADAPTER_CONFIG, CONFIG, TOKENIZER};
+use crate::hub::{Files, Hub, source};
 use crate::model::{
-    BackendChoice, DeviceChoice, Dtype, HubModel, ModelConfig, ModelSettings, Placement, Policy,
+    BackendChoice, DeviceChoice, Dtype, HubModel, ModelConfig, ModelSettings, ModelSource, Placement, Policy,
+    is_adapter,
 };
 use crate::observe::Console;
 use crate::run::Failure;
@@ -51,7 +52,7 @@ impl Choices<'_> {
     }
 }
 
-/// Loads the policy behind `path`: a folder with config.json, a checkpoint, a run, whose newest checkpoint counts, or
+/// Loads the policy behind `path`: a folder with config.json or adapters, a checkpoint, a run, whose newest checkpoint counts, or
 /// `hub:org/name[@revision]`.
 pub(super) fn load(path: &Path, choices: Choices<'_>) -> Result<Loaded> {
     let _phase = Console::new().step_phase("load model", 0);
@@ -75,21 +76,23 @@ pub(super) fn load_fitting<T>(
 ) -> Result<(Policy, Option<Tokenizer>, PathBuf, T)> {
     let _phase = Console::new().step_phase("load model", 0);
     let load = || {
-        let folder = model_folder(path)?;
-        let has_one = folder.join(TOKENIZER).is_file();
-        let tokenizer = has_one.then(|| Tokenizer::for_texts(&folder)).transpose()?;
-        let shape = shape(&folder, tokenizer.as_ref())?;
+        let source = source(&model_folder(path)?)?;
+        let files = source.folder_with(TOKENIZER);
+        let has_one = files.join(TOKENIZER).is_file();
+        let tokenizer = has_one.then(|| Tokenizer::for_texts(files)).transpose()?;
+        let shape = shape(&source.folder, tokenizer.as_ref())?;
         let fitting = fit(&shape)?;
-        Ok((load_weights(&folder, shape, choices)?, tokenizer, folder, fitting))
+        Ok((load_weights(&source, shape, choices)?, tokenizer, source.asked().to_owned(), fitting))
     };
     load().map_err(Failure::bad_input)
 }
 
 fn try_load(path: &Path, choices: Choices<'_>) -> Result<Loaded> {
-    let folder = model_folder(path)?;
-    let tokenizer = Tokenizer::from_folder(&folder)?;
-    let shape = shape(&folder, Some(&tokenizer))?;
-    Ok(Loaded { policy: load_weights(&folder, shape, choices)?, tokenizer, folder })
+    let source = source(&model_folder(path)?)?;
+    let tokenizer = Tokenizer::from_folder(source.folder_with(TOKENIZER))?;
+    let shape = shape(&source.folder, Some(&tokenizer))?;
+    let policy = load_weights(&source, shape, choices)?;
+    Ok(Loaded { policy, tokenizer, folder: source.asked().to_owned() })
 }
 
 /// The shape of the model in `folder`, which has a token for each of those of `tokenizer`.
@@ -103,9 +106,9 @@ fn shape(folder: &Path, tokenizer: Option<&Tokenizer>) -> Result<ModelConfig> {
     Ok(config)
 }
 
-fn load_weights(folder: &Path, config: ModelConfig, choices: Choices<'_>) -> Result<Policy> {
+fn load_weights(source: &ModelSource, config: ModelConfig, choices: Choices<'_>) -> Result<Policy> {
     let scales = choices.heads.map(|heads| heads.resolve(&config)).transpose().context("--scale-heads")?;
-    let mut policy = Policy::load(folder, config, choices.resolve()?)?;
+    let mut policy = Policy::of_source(source, config, choices.resolve()?)?;
     if let Some(scales) = scales {
         policy.network.scale_heads(&scales)?;
     }
@@ -144,7 +147,7 @@ pub(super) fn model_folder(path: &Path) -> Result<PathBuf> {
         return Ok(snapshot.folder);
     }
     require_folder(path)?;
-    if path.join(CONFIG).is_file() {
+    if path.join(CONFIG).is_file() || is_adapter(path) {
         return verified_if_sealed(path);
     }
     let checkpoints = path.join("checkpoints");
@@ -154,7 +157,7 @@ pub(super) fn model_folder(path: &Path) -> Result<PathBuf> {
         return VerifiedCheckpoint::open(&latest.folder)?.model_folder("model");
     }
     ensure!(
-        path.join("model/config.json").is_file(),
+        path.join("model/config.json").is_file() || is_adapter(&path.join("model")),
         "{}: neither config.json nor checkpoints/ in there; expected a run, a checkpoint or a Hugging Face model",
         path.display()
     );
@@ -168,7 +171,7 @@ pub(super) fn model_folder(path: &Path) -> Result<PathBuf> {
 fn verified_if_sealed(folder: &Path) -> Result<PathBuf> {
     let whole = folder.canonicalize().with_context(|| folder.display().to_string())?;
     if let (Some(checkpoint), Some(name)) = (whole.parent(), whole.file_name().and_then(OsStr::to_str))
-        && seals(checkpoint, &format!("{name}/config.json"))
+        && [CONFIG, ADAPTER_CONFIG].iter().any(|file| seals(checkpoint, &format!("{name}/{file}")))
     {
         VerifiedCheckpoint::open(checkpoint)?.model_folder(name)?;
     }

@@ -12,9 +12,10 @@ use crate::environment::Environment;
 use crate::eval::{
     Answered, ChunkRecord, EvalItem, EvalReport, Evaluator, Kept, Measured, Results, ResultsFolder, average,
 };
-use crate::files::Fingerprint;
+use crate::files::model_folder::TOKENIZER;
+use crate::hub::source;
 use crate::interrupt::{Interrupt, OrStopped, StopSignal};
-use crate::model::{Backend, BackendChoice, HeadScales, ModelConfig, Placement, Policy, load};
+use crate::model::{Backend, BackendChoice, HeadScales, ModelConfig, ModelSource, Placement, Policy, load};
 use crate::observe::Console;
 use crate::rollout::DecodeEngine;
 use crate::score::Judge;
@@ -34,6 +35,7 @@ pub(crate) struct Subject {
     pub backend: Backend,
     /// What is known of it.
     pub results: Results,
+    source: ModelSource,
     config: ModelConfig,
     heads: HeadScales,
     tokenizer: Arc<Tokenizer>,
@@ -57,9 +59,10 @@ impl Subject {
         out: Option<&Path>,
     ) -> Result<Self> {
         let shown = folder.display().to_string();
-        let config = ModelConfig::from_folder(&folder)?;
-        load::check(&folder, &config)?;
-        let tokenizer = Arc::new(Tokenizer::from_folder(&folder)?);
+        let source = source(&folder)?;
+        let config = ModelConfig::from_folder(&source.folder)?;
+        load::check(&source, &config)?;
+        let tokenizer = Arc::new(Tokenizer::from_folder(source.folder_with(TOKENIZER))?);
         tokenizer.check_fits(usize::try_from(config.vocab_size)?).with_context(|| shown.clone())?;
         let config = config.with_tokens(tokenizer.has_token());
         let placement = plan.placement;
@@ -79,7 +82,7 @@ impl Subject {
             settings["scale_heads"] = json!(heads);
         }
         let wanted: Map<String, Value> = [
-            ("model".to_owned(), json!({ "files": Fingerprint::of_model(&folder)? })),
+            ("model".to_owned(), json!({ "files": source.fingerprints()? })),
             ("settings".to_owned(), settings),
         ]
         .into_iter()
@@ -103,6 +106,7 @@ impl Subject {
         Ok(Self {
             name: name.to_owned(),
             folder,
+            source,
             chat,
             placement,
             backend,
@@ -151,7 +155,7 @@ impl Subject {
     ) -> Result<()> {
         let loading = interrupt.map(Interrupt::immediate).transpose()?;
         let phase = console.step_phase("load model", 0);
-        let mut policy = Policy::load(&self.folder, self.config.clone(), self.placement)?;
+        let mut policy = Policy::of_source(&self.source, self.config.clone(), self.placement)?;
         policy.network.scale_heads(&self.heads)?;
         phase.finish();
         drop(loading);

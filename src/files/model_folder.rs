@@ -6,6 +6,10 @@ pub(crate) const WEIGHTS: &str = "model.safetensors";
 pub(crate) const WEIGHTS_INDEX: &str = "model.safetensors.index.json";
 /// Sizes and kind of the model.
 pub(crate) const CONFIG: &str = "config.json";
+/// Adapters of a model that lies elsewhere.
+pub(crate) const ADAPTER: &str = "adapter_model.safetensors";
+/// Their size and kind, and which model that is.
+pub(crate) const ADAPTER_CONFIG: &str = "adapter_config.json";
 /// The tokenizer.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 /// Its special tokens, and often a chat template.

@@ -22,6 +22,7 @@ mod hash;
 mod listing;
 mod preset;
 mod refusal;
+mod source;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -32,6 +33,7 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow, bail, ensure};
 
 pub(crate) use self::preset::preset;
+pub(crate) use self::source::source;
 
 use self::cache::Shelf;
 use self::client::Client;

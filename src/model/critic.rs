@@ -36,13 +36,15 @@ impl Critic {
         Ok(Self { network: Network::new(config, layout, master, placement)?, weight, bias })
     }
 
-    /// A critic with the weights of `policy` up to its output layer, that expects nothing: all its values are 0.
+    /// A critic with the weights of `policy` up to its output layer, that expects nothing: all its values are 0. All its weights
+    /// learn, also where those of the policy stay and adapters learn.
     ///
     /// # Errors
     /// If a parameter of the policy has no place in the critic.
     pub(crate) fn of_policy(policy: &Policy) -> Result<Self> {
         let layout = Layout::of_critic(&policy.network.config);
         let _guard = tch::no_grad_guard();
+        let whole = policy.network.whole();
         let master = Tensor::zeros([layout.n_params()], (Kind::Float, policy.network.placement.device));
         for entry in layout.entries().iter().filter(|entry| !entry.name.starts_with("score.")) {
             let own = policy.network.layout.find(&entry.name);
@@ -53,7 +55,7 @@ impl Critic {
             );
             let start = own.map_or(0, |own| own.start);
             let n = entry.n_elements();
-            master.narrow(0, entry.start, n).copy_(&policy.network.master().narrow(0, start, n));
+            master.narrow(0, entry.start, n).copy_(&whole.narrow(0, start, n));
         }
         Self::new(policy.network.config.clone(), master, policy.network.placement)
     }

@@ -115,6 +115,14 @@ impl Slot {
     }
 }
 
+impl LayerLayout {
+    /// The matrix that element `start` of the flat buffer is of.
+    pub(super) fn around(&self, start: i64) -> Option<&Slot> {
+        let matrices = [&self.qkv, &self.o, &self.gate_up, &self.down];
+        matrices.into_iter().find(|slot| (slot.start..slot.start + slot.n_elements()).contains(&start))
+    }
+}
+
 impl Entry {
     /// Number of elements.
     #[must_use]

@@ -23,6 +23,8 @@ use self::file::{MAX_HEADER_BYTES, Stored, WeightFile};
 use super::config::ModelConfig;
 use super::json;
 use super::layout::{Entry, Layout};
+use super::lora::{ModelSource, StoredAdapter};
+use super::trainable::Trainable;
 use crate::files::model_folder::{WEIGHTS, WEIGHTS_INDEX};
 use crate::files::read_regular;
 use crate::kernel::n_threads;
@@ -40,12 +42,15 @@ pub(crate) struct StoredWeights {
     files: Vec<WeightFile>,
 }
 
-/// Checks that the files of weights in `dir` are whole and are those of a policy of shape `config`.
+/// Checks that the files of weights at `source` are whole and are those of a policy of shape `config`.
 ///
 /// # Errors
-/// As [`StoredWeights::open`] and [`StoredWeights::layout`].
-pub(crate) fn check(dir: &Path, config: &ModelConfig) -> Result<()> {
-    StoredWeights::open(dir)?.layout(config).map(drop)
+/// As [`StoredWeights::open`] and [`StoredWeights::layout`]; as [`StoredAdapter::open`] and [`StoredAdapter::check`].
+pub(crate) fn check(source: &ModelSource, config: &ModelConfig) -> Result<()> {
+    let whole = StoredWeights::open(&source.folder)?.layout(config)?;
+    let Some(folder) = &source.adapter else { return Ok(()) };
+    let stored = StoredAdapter::open(folder)?;
+    stored.check(&stored.layout(config, &whole)?)
 }
 
 impl StoredWeights {
@@ -80,7 +85,7 @@ impl StoredWeights {
             let tensors = self.tensors()?;
             fit::check_sizes(config, &tensors)?;
             let layout = Layout::new(config);
-            fit::sources(&layout, tensors.clone())?;
+            fit::sources(layout.entries(), tensors.clone())?;
             if config.tie_word_embeddings {
                 fit::check_tied(&tensors)?;
             }
@@ -96,12 +101,40 @@ impl StoredWeights {
     /// # Errors
     /// As [`StoredWeights::layout`] of tensors; a file that cannot be read; a number that is not finite.
     pub(crate) fn read(&self, layout: &Layout) -> Result<Vec<f32>> {
-        let sources = self.tensors().and_then(|tensors| fit::sources(layout, tensors));
-        let sources = sources.with_context(|| self.misfit())?;
-        check_room(layout.n_params(), &fs::read_to_string("/proc/meminfo").unwrap_or_default())
+        self.check(layout.entries()).with_context(|| self.misfit())?;
+        self.read_entries(layout.entries())
+    }
+
+    /// Checks that these are the weights of `entries`.
+    ///
+    /// # Errors
+    /// Every tensor that is missing, unexpected, of another shape or of an unsupported dtype.
+    pub(super) fn check(&self, entries: &[Entry]) -> Result<()> {
+        fit::sources(entries, self.tensors()?).map(drop)
+    }
+
+    /// The numbers of what `learnt` says, in its order.
+    ///
+    /// # Errors
+    /// As [`StoredWeights::read`].
+    pub(crate) fn read_learnt(&self, learnt: Trainable<'_>) -> Result<Vec<f32>> {
+        match learnt {
+            Trainable::Whole(layout) => self.read(layout),
+            Trainable::Adapters(layout) => self.read_entries(layout.entries()),
+        }
+    }
+
+    /// The flat buffer of `entries`.
+    ///
+    /// # Errors
+    /// As [`StoredWeights::check`]; a file that cannot be read; a number that is not finite.
+    pub(super) fn read_entries(&self, entries: &[Entry]) -> Result<Vec<f32>> {
+        let sources = fit::sources(entries, self.tensors()?)?;
+        let n_params = entries.iter().map(Entry::n_elements).sum();
+        check_room(n_params, &fs::read_to_string("/proc/meminfo").unwrap_or_default())
             .with_context(|| self.dir.display().to_string())?;
-        let mut flat = vec![0f32; usize::try_from(layout.n_params())?];
-        read_all(layout.entries().iter().zip(sources).collect(), &mut flat)?;
+        let mut flat = vec![0f32; usize::try_from(n_params)?];
+        read_all(entries.iter().zip(sources).collect(), &mut flat)?;
         Ok(flat)
     }
 

@@ -1,4 +1,4 @@
-//! Policy and critic: decoders whose parameters are views of one flat f32 buffer.
+//! Policy and critic: decoders whose parameters that learn are one flat f32 buffer.
 //!
 //! | file | what |
 //! |---|---|
@@ -8,8 +8,9 @@
 //! | `weights`, `rope`, `kv_cache` | what a decoder reads: parameters, rotations, keys and values so far |
 //! | `backend` | what computes it, whole sequences with their gradient or token by token: by libtorch's operations or by kernels |
 //! | `attention` | how scores become weights |
-//! | `gradient` | the gradient of all parameters |
-//! | `network` | masters, compute copy, forward and backward passes up to the output layer |
+//! | `lora` | adapters that learn in the place of all parameters |
+//! | `trainable`, `gradient` | what learns, and its gradient |
+//! | `network` | what learns, weights of it, forward and backward passes up to the output layer |
 //! | `policy`, `head` | the output layer over the vocabulary: hidden states to log-probabilities and back, in chunks |
 //! | `scale_heads` | heads whose writes are multiplied by a number |
 //! | `critic` | the output layer of one number per token |
@@ -33,6 +34,7 @@ pub(crate) mod json;
 mod kv_cache;
 pub(crate) mod layout;
 pub(crate) mod load;
+mod lora;
 mod network;
 mod policy;
 mod preset;
@@ -40,6 +42,7 @@ mod rope;
 pub(crate) mod save;
 mod scale_heads;
 mod settings;
+mod trainable;
 mod weights;
 
 pub(crate) use arithmetic::{Arithmetic, matmul_peak};
@@ -56,7 +59,11 @@ pub(crate) use kv_cache::{AttentionTap, KvCache};
 pub(crate) use layout::Layout;
 #[cfg(test)]
 pub(crate) use layout::{Output, Slot};
+#[cfg(test)]
+pub(crate) use lora::LoraSettings;
+pub(crate) use lora::{LoraBase, LoraLayout, ModelSource, StoredAdapter, is_adapter};
 pub(crate) use network::Network;
 pub(crate) use policy::Policy;
 pub(crate) use scale_heads::HeadScales;
 pub(crate) use settings::{BackendChoice, DeviceChoice, Dtype, ModelSettings, Preset};
+pub(crate) use trainable::Trainable;

@@ -10,32 +10,43 @@ use super::gradient::Gradient;
 use super::inputs::Inputs;
 use super::kv_cache::{AttentionTap, KvCache};
 use super::layout::Layout;
+use super::lora::{Adapters, LoraLayout};
 use super::rope::Rope;
 use super::scale_heads::HeadScales;
+use super::trainable::Trainable;
 use super::weights::Weights;
 
-/// A model with f32 master weights in one flat buffer and a copy in the compute precision.
+/// A model whose parameters that learn are one flat f32 buffer, and its weights in the compute precision.
 ///
-/// In f32 the copy and the masters are the same memory.
+/// All parameters learn, or adapters alone beside weights that stay ([`super::LoraLayout`]). In f32 the weights of the first kind
+/// and what learns are the same memory.
 pub(crate) struct Network {
     /// Shape of the model.
     pub config: ModelConfig,
-    /// Where each parameter lies in the flat buffers.
+    /// Where each parameter of the model lies among all of them.
     pub layout: Layout,
     /// Device, compute precision and wish for an engine.
     pub placement: Placement,
     /// What computes.
     pub backend: Backend,
-    master: Tensor,  // [n_params] f32
-    compute: Tensor, // [n_params] in the compute precision
+    master: Tensor, // what learns, f32
+    frozen: Frozen,
     pub(super) weights: Weights,
     rope: Rope,
     /// Heads that were scaled.
     scales: HeadScales,
 }
 
+/// What weights are made of besides what learns.
+enum Frozen {
+    /// Nothing: they are a copy of it, `[n_params]` in the compute precision.
+    Nothing { compute: Tensor },
+    /// Weights that stay, beside which adapters learn.
+    Base(Adapters),
+}
+
 impl Network {
-    /// A network over `master`, the flat f32 parameters in the order of `layout`.
+    /// A network over `master`, the flat f32 parameters in the order of `layout`, which all learn.
     ///
     /// # Errors
     /// If the buffer does not have the length of the layout.
@@ -45,49 +56,116 @@ impl Network {
         master: Tensor,
         placement: Placement,
     ) -> Result<Self> {
-        ensure!(
-            master.size() == [layout.n_params()],
-            "parameters: got a buffer {:?}, expected [{}]",
-            master.size(),
-            layout.n_params()
-        );
+        check_length(&master, layout.n_params())?;
         let master = master.to_kind(Kind::Float).to_device(placement.device);
         let compute = master.to_kind(placement.kind);
         let weights = Weights::new(&layout, &compute);
+        Ok(Self::over(config, layout, placement, master, Frozen::Nothing { compute }, weights))
+    }
+
+    fn over(
+        config: ModelConfig,
+        layout: Layout,
+        placement: Placement,
+        master: Tensor,
+        frozen: Frozen,
+        weights: Weights,
+    ) -> Self {
         let rope = Rope::new(&config, placement.kind, placement.device);
         let backend = Backend::choose(&config, placement);
         let scales = HeadScales::default();
-        Ok(Self { config, layout, placement, backend, master, compute, weights, rope, scales })
+        Self { config, layout, placement, backend, master, frozen, weights, rope, scales }
     }
 
-    /// The master weights, f32 `[n_params]`.
+    /// Its weights as they are, and beside them the adapters `master` of `adapters`, f32, which alone learn.
+    ///
+    /// # Errors
+    /// If the buffer does not have the length of the layout.
+    pub(crate) fn adapted(&self, adapters: LoraLayout, master: &Tensor) -> Result<Self> {
+        check_length(master, adapters.n_params())?;
+        let _guard = tch::no_grad_guard();
+        let mut frozen = Adapters::new(adapters, self.base().shallow_clone());
+        let master = master.to_kind(Kind::Float).to_device(self.placement.device);
+        frozen.merge(&master);
+        let weights = frozen.weights(&self.layout);
+        let (config, layout) = (self.config.clone(), self.layout.clone());
+        let mut own = Self::over(config, layout, self.placement, master, Frozen::Base(frozen), weights);
+        own.keep_silent(self);
+        Ok(own)
+    }
+
+    /// The same network, to learn by itself; weights that stay are shared.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    pub(crate) fn copy(&self) -> Result<Self> {
+        let (config, layout) = (self.config.clone(), self.layout.clone());
+        let master = self.master.copy();
+        let mut own = match &self.frozen {
+            Frozen::Nothing { .. } => Self::new(config, layout, master, self.placement)?,
+            Frozen::Base(adapters) => {
+                let adapters = adapters.copy();
+                let weights = adapters.weights(&layout);
+                Self::over(config, layout, self.placement, master, Frozen::Base(adapters), weights)
+            }
+        };
+        own.keep_silent(self);
+        Ok(own)
+    }
+
+    /// What learns, f32 `[n_params]` in the order of [`Network::trainable`].
     pub(crate) fn master(&self) -> &Tensor {
         &self.master
     }
 
-    /// Lets `change` alter the master weights in place, then brings the compute copy up to date.
+    /// All weights in the compute precision, without what adapters add to them.
+    pub(super) fn base(&self) -> &Tensor {
+        match &self.frozen {
+            Frozen::Nothing { compute } => compute,
+            Frozen::Base(adapters) => adapters.base(),
+        }
+    }
+
+    /// What the numbers that learn are.
+    #[must_use]
+    pub(crate) fn trainable(&self) -> Trainable<'_> {
+        match &self.frozen {
+            Frozen::Nothing { .. } => Trainable::Whole(&self.layout),
+            Frozen::Base(adapters) => Trainable::Adapters(&adapters.layout),
+        }
+    }
+
+    /// Lets `change` alter what learns in place, then brings the weights up to date.
     pub(crate) fn update<R>(&mut self, change: impl FnOnce(&mut Tensor) -> R) -> R {
         let _guard = tch::no_grad_guard();
         let result = change(&mut self.master);
-        if self.placement.kind != Kind::Float {
-            self.compute.copy_(&self.master);
+        match &mut self.frozen {
+            Frozen::Nothing { .. } if self.placement.kind == Kind::Float => {}
+            Frozen::Nothing { compute } => compute.copy_(&self.master),
+            Frozen::Base(adapters) => adapters.merge(&self.master),
         }
         result
     }
 
-    /// Overwrites all weights.
+    /// Overwrites all that learns.
     ///
     /// # Errors
     /// If the lengths differ.
     pub(crate) fn set_master(&mut self, values: &Tensor) -> Result<()> {
-        ensure!(
-            values.size() == self.master.size(),
-            "parameters: got {:?}, expected {:?}",
-            values.size(),
-            self.master.size()
-        );
+        check_length(values, self.trainable().n_params())?;
         self.update(|master| master.copy_(values));
         Ok(())
+    }
+
+    /// All parameters of the model, f32 in the order of its layout: what learns itself where that is all of it, else weights and
+    /// adapters in one.
+    #[must_use]
+    pub(crate) fn whole(&self) -> Tensor {
+        let _guard = tch::no_grad_guard();
+        match &self.frozen {
+            Frozen::Nothing { .. } => self.master.shallow_clone(),
+            Frozen::Base(adapters) => adapters.whole(&self.master),
+        }
     }
 
     /// Takes over from `other`, whose weights these are, which heads learn nothing.
@@ -102,8 +180,17 @@ impl Network {
     /// If the model lacks one of the heads.
     pub(crate) fn scale_heads(&mut self, scales: &HeadScales) -> Result<()> {
         scales.check(&self.config)?;
-        let (config, layout) = (self.config.clone(), self.layout.clone());
-        self.update(|master| scales.apply(&config, &layout, master));
+        let _guard = tch::no_grad_guard();
+        let o = |l: usize| &self.layout.layers[l].o;
+        match &mut self.frozen {
+            Frozen::Nothing { .. } => scales.apply(&self.config, |l| Some(o(l).of(&self.master))),
+            Frozen::Base(adapters) => {
+                // (W0 + s B A) D = W0 D + s B (A D): of adapters A has the columns.
+                adapters.change_base(|base| scales.apply(&self.config, |l| Some(o(l).of(base))));
+                scales.apply(&self.config, |l| adapters.layout.read_by(o(l)).map(|a| a.of(&self.master)));
+            }
+        }
+        self.update(|_| ());
         self.scales = scales.clone();
         Ok(())
     }
@@ -160,8 +247,8 @@ impl Network {
         self.backend.engine().forward(&self.decoder(), inputs, recompute)
     }
 
-    /// Adds to `gradient` what a loss whose derivative with respect to `forward.hidden` is `d_hidden` `[N, E]` gives the
-    /// parameters. The output layer's own share is its affair.
+    /// Adds to `gradient` what a loss whose derivative with respect to `forward.hidden` is `d_hidden` `[N, E]` gives what
+    /// learns. The output layer's own share is its affair.
     ///
     /// # Errors
     /// As [`Network::hidden`].
@@ -177,9 +264,25 @@ impl Network {
         Ok(())
     }
 
-    /// A gradient buffer of zeros.
+    /// A gradient buffer of zeros, for what learns.
     #[must_use]
     pub(crate) fn zero_gradient(&self) -> Gradient {
-        Gradient::zeros(self.layout.n_params(), self.placement.device)
+        let (n_params, device) = (self.trainable().n_params(), self.placement.device);
+        match &self.frozen {
+            Frozen::Nothing { .. } => Gradient::zeros(n_params, device),
+            Frozen::Base(adapters) => {
+                Gradient::of_adapters(n_params, device, adapters.receivers(&self.master))
+            }
+        }
     }
+}
+
+/// That a buffer has as many numbers as there are parameters.
+fn check_length(buffer: &Tensor, n_params: i64) -> Result<()> {
+    ensure!(
+        buffer.size() == [n_params],
+        "parameters: got a buffer {:?}, expected [{n_params}]",
+        buffer.size()
+    );
+    Ok(())
 }

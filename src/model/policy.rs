@@ -11,7 +11,9 @@ use super::gradient::{Gradient, GradientPart};
 use super::head::Head;
 use super::layout::{Layout, Output};
 use super::load::StoredWeights;
+use super::lora::{LoraLayout, ModelSource, StoredAdapter};
 use super::network::Network;
+use super::trainable::Trainable;
 use crate::types::{Purpose, RunRandom};
 
 /// A language model that acts.
@@ -29,9 +31,13 @@ impl Policy {
     /// If the buffer does not have the length of the layout.
     pub(crate) fn new(config: ModelConfig, master: Tensor, placement: Placement) -> Result<Self> {
         let layout = Layout::new(&config);
-        let rows = Some(config.rows_without_token()).filter(|rows| !rows.is_empty());
-        let without_token = rows.map(|rows| Tensor::from_slice(&rows).to_device(placement.device));
-        Ok(Self { network: Network::new(config, layout, master, placement)?, without_token })
+        Ok(Self::of(Network::new(config, layout, master, placement)?))
+    }
+
+    fn of(network: Network) -> Self {
+        let rows = Some(network.config.rows_without_token()).filter(|rows| !rows.is_empty());
+        let without_token = rows.map(|rows| Tensor::from_slice(&rows).to_device(network.placement.device));
+        Self { network, without_token }
     }
 
     /// Loads the weights of a Hugging Face folder whose configuration is `config`.
@@ -42,6 +48,64 @@ impl Policy {
         let stored = StoredWeights::open(dir)?;
         let flat = stored.read(&stored.layout(&config)?)?;
         Self::new(config, Tensor::from_slice(&flat), placement)
+    }
+
+    /// Loads the policy of `source`, whose configuration is `config`: a model that learns in all its weights, or adapters that alone
+    /// would.
+    ///
+    /// # Errors
+    /// If weights are missing, damaged or do not fit.
+    pub(crate) fn of_source(source: &ModelSource, config: ModelConfig, placement: Placement) -> Result<Self> {
+        let mut base = Self::load(&source.folder, config, placement)?;
+        let Some(folder) = &source.adapter else { return Ok(base) };
+        let stored = StoredAdapter::open(folder)?;
+        base.network.scale_heads(&stored.base.scales)?;
+        let layout = stored.layout(&base.network.config, &base.network.layout)?;
+        let flat = stored.read(&layout)?;
+        base.adapted(layout, &flat)
+    }
+
+    /// The same weights, which stay, and adapters beside them, which learn: `flat`, f32 in the order of `layout`.
+    ///
+    /// # Errors
+    /// If the buffer does not have the length of the layout.
+    pub(crate) fn adapted(&self, layout: LoraLayout, flat: &Tensor) -> Result<Self> {
+        Ok(Self::of(self.network.adapted(layout, flat)?))
+    }
+
+    /// The same weights, which stay, and beside them adapters that have learnt nothing yet.
+    ///
+    /// # Errors
+    /// If the adapters do not fit into memory.
+    pub(crate) fn with_fresh_adapters(&self, layout: LoraLayout, random: &RunRandom) -> Result<Self> {
+        let flat = Tensor::from_slice(&layout.begin(random)?);
+        self.adapted(layout, &flat)
+    }
+
+    /// The policy that this one would be with `learnt` in the place of what it has learnt. Beside weights that stay, adapters that
+    /// add nothing to them take no memory.
+    ///
+    /// # Errors
+    /// If the buffer does not have the length of what learns.
+    pub(crate) fn beside(&self, learnt: &Tensor) -> Result<Self> {
+        let network = &self.network;
+        match network.trainable() {
+            Trainable::Whole(_) => {
+                Self::new(network.config.clone(), learnt.shallow_clone(), network.placement)
+            }
+            Trainable::Adapters(layout) if layout.adds_nothing(learnt) => {
+                self.adapted(layout.none(), &learnt.narrow(0, 0, 0))
+            }
+            Trainable::Adapters(layout) => self.adapted(layout.clone(), learnt),
+        }
+    }
+
+    /// A copy of it that computes as it does and learns by itself.
+    ///
+    /// # Errors
+    /// As [`Policy::new`].
+    pub(crate) fn copy(&self) -> Result<Self> {
+        Ok(Self::of(self.network.copy()?))
     }
 
     /// A policy with random weights: normal with deviation 0.02, projections into the residual stream scaled down by
@@ -67,12 +131,21 @@ impl Policy {
         Self::new(config, Tensor::from_slice(&flat), placement)
     }
 
-    /// The same weights computed with in single precision; where they are that already, they are not copied.
+    /// The same policy, of which all weights learn.
+    ///
+    /// # Errors
+    /// As [`Policy::new`].
+    pub(crate) fn merged(&self) -> Result<Self> {
+        Self::new(self.network.config.clone(), self.network.whole(), self.network.placement)
+    }
+
+    /// The same weights computed with in single precision, of which all would learn; where they do and are in it already, they are
+    /// not copied.
     ///
     /// # Errors
     /// As [`Policy::new`].
     pub(crate) fn in_single_precision(&self) -> Result<Self> {
-        self.with(self.network.master().shallow_clone())
+        self.with(self.network.whole())
     }
 
     /// A copy of it that computes in single precision and learns by itself; heads that are left out stay so.
@@ -80,13 +153,20 @@ impl Policy {
     /// # Errors
     /// As [`Policy::new`].
     pub(crate) fn apart(&self) -> Result<Self> {
-        self.with(self.network.master().copy())
+        let network = &self.network;
+        match network.trainable() {
+            Trainable::Whole(_) => self.with(network.master().copy()),
+            Trainable::Adapters(layout) => self
+                .with(network.base().to_kind(Kind::Float))?
+                .adapted(layout.clone(), &network.master().copy()),
+        }
     }
 
-    fn with(&self, master: Tensor) -> Result<Self> {
+    /// As it is, with all parameters `whole` that learn, in single precision.
+    fn with(&self, whole: Tensor) -> Result<Self> {
         let Network { config, placement, .. } = &self.network;
         let placement = Placement { kind: Kind::Float, ..*placement };
-        let mut policy = Self::new(config.clone(), master, placement)?;
+        let mut policy = Self::new(config.clone(), whole, placement)?;
         policy.network.keep_silent(&self.network);
         Ok(policy)
     }

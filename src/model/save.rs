@@ -15,6 +15,8 @@ use serde_json::json;
 
 use super::config::{ModelConfig, SpecialIds};
 use super::layout::{Entry, Layout, Output};
+use super::lora::save_adapter;
+use super::trainable::Trainable;
 use crate::files::could_not_write;
 use crate::files::model_folder::{CONFIG, WEIGHTS, WEIGHTS_INDEX};
 
@@ -24,6 +26,24 @@ const SHARD_BYTES: u64 = 5_000_000_000;
 const PIECE: usize = 1 << 20;
 /// Bytes per number: f32, bit for bit the master weights.
 const WIDTH: usize = 4;
+
+/// Writes the numbers `flat` of what `learnt` says into `dir`, which is created if absent: a model of shape `config`, or adapters of
+/// one.
+///
+/// # Errors
+/// As [`save_folder`].
+pub(crate) fn save(
+    dir: &Path,
+    config: &ModelConfig,
+    learnt: Trainable<'_>,
+    flat: &[f32],
+    special: &SpecialIds,
+) -> Result<()> {
+    match learnt {
+        Trainable::Whole(layout) => save_folder(dir, config, layout, flat, special),
+        Trainable::Adapters(layout) => save_adapter(dir, layout, flat),
+    }
+}
 
 /// Writes `config.json` and the weights `flat` (`[n_params]`) into `dir`, which is created if absent.
 ///
@@ -50,7 +70,11 @@ pub(crate) fn save_folder(
     };
     write_new(&dir.join(CONFIG), |file| file.write_all(json.as_bytes()))?;
     save_weights(dir, layout, flat, SHARD_BYTES)?;
-    // A new name is only safe on disk once its folder is.
+    sync(dir)
+}
+
+/// Syncs `dir` itself: a new name is only safe on disk once its folder is.
+pub(super) fn sync(dir: &Path) -> Result<()> {
     File::open(dir)
         .and_then(|folder| folder.sync_all())
         .with_context(|| format!("cannot sync {}", dir.display()))
@@ -59,12 +83,12 @@ pub(crate) fn save_folder(
 fn save_weights(dir: &Path, layout: &Layout, flat: &[f32], shard_bytes: u64) -> Result<()> {
     let shards = split(layout.entries(), shard_bytes);
     if let [entries] = shards.as_slice() {
-        return write_shard(&dir.join(WEIGHTS), entries, flat);
+        return write_tensors(&dir.join(WEIGHTS), entries, flat);
     }
     let mut weight_map = serde_json::Map::new();
     for (i, entries) in (1..).zip(&shards) {
         let name = format!("model-{i:05}-of-{:05}.safetensors", shards.len());
-        write_shard(&dir.join(&name), entries, flat)?;
+        write_tensors(&dir.join(&name), entries, flat)?;
         weight_map.extend(entries.iter().map(|entry| (entry.name.clone(), json!(name))));
     }
     let total = flat.len() * WIDTH;
@@ -88,7 +112,11 @@ fn split(entries: &[Entry], shard_bytes: u64) -> Vec<&[Entry]> {
     shards
 }
 
-fn write_shard(path: &Path, entries: &[Entry], flat: &[f32]) -> Result<()> {
+/// Creates the file of tensors `path` with `entries`, neighbours in the buffer `flat`.
+///
+/// # Errors
+/// As [`save_folder`].
+pub(super) fn write_tensors(path: &Path, entries: &[Entry], flat: &[f32]) -> Result<()> {
     let header = header(entries).with_context(|| path.display().to_string())?;
     let start = entries.first().map_or(0, |entry| entry.start) as usize;
     let n_elements: usize = entries.iter().map(|entry| entry.n_elements() as usize).sum();
@@ -128,7 +156,10 @@ fn header(entries: &[Entry]) -> Result<Vec<u8>> {
 }
 
 /// Creates `path`, lets `fill` write it, syncs it; an unfinished file is removed.
-fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+///
+/// # Errors
+/// If it exists already, or cannot be written.
+pub(super) fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
     let written = File::create_new(path).and_then(|mut file| {
         fill(&mut file).and_then(|()| file.sync_all()).inspect_err(|_| {
             // The first error is the one to report.

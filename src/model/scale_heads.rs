@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Error, Result, bail, ensure};
 use serde::{Serialize, Serializer};
+use tch::Tensor;
 
 use super::config::ModelConfig;
 use super::gradient::Gradient;
@@ -63,10 +64,10 @@ impl HeadScales {
         Ok(())
     }
 
-    /// Multiplies the columns of `master`, the flat parameters.
-    pub(super) fn apply(&self, config: &ModelConfig, layout: &Layout, master: &mut tch::Tensor) {
+    /// Multiplies the columns of what `of` gives for a layer: of its output projection, or of what reads for that.
+    pub(super) fn apply(&self, config: &ModelConfig, of: impl Fn(usize) -> Option<Tensor>) {
         for (id, factor) in self.factors() {
-            let o = layout.layers[id.layer].o.of(master);
+            let Some(o) = of(id.layer) else { continue };
             let _ = o.narrow(1, id.head as i64 * config.head_dim, config.head_dim).g_mul_scalar_(factor);
         }
     }

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::lora::LoraSettings;
 use super::scale_heads::HeadScales;
 use crate::types::Rules;
 
@@ -39,13 +40,16 @@ pub(crate) struct ModelSettings {
     /// others learn on from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale_heads: Option<String>,
+    /// Adapters that learn in the place of the weights; without it all weights do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraSettings>,
 }
 
 impl ModelSettings {
     /// What its keys may be: one place that the policy comes from.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
-        let Self { path, hub, revision, scratch, dtype: _, device: _, backend: _, scale_heads } = self;
+        let Self { path, hub, revision, scratch, dtype: _, device: _, backend: _, scale_heads, lora } = self;
         let mut rules = Rules::default();
         let sources =
             [("`path`", path.is_some()), ("`hub`", hub.is_some()), ("`scratch`", scratch.is_some())];
@@ -61,6 +65,11 @@ impl ModelSettings {
         rules.forbid(wrong.is_some(), &["scale_heads"], || {
             wrong.map_or_else(String::new, |wrong| format!(": {wrong:#}"))
         });
+        rules.forbid(lora.is_some() && scratch.is_some(), &["lora", "scratch"], || {
+            " adapts a model that was trained, and `scratch` has random weights; name one by `path` or `hub`, or leave [model.lora] out"
+                .to_owned()
+        });
+        rules.part("lora", lora.as_ref().map(LoraSettings::rules).unwrap_or_default());
         rules.forbid(revision.is_some() && hub.is_none(), &["revision", "hub"], || {
             " has no effect without `hub`; leave it out".to_owned()
         });

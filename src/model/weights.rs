@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::layout::{Layout, Output, Slot};
 
-/// The weights of a decoder. Every tensor is a leaf of the autograd graph and shares the flat buffer's storage.
+/// The weights of a decoder. Every tensor is a leaf of the autograd graph and shares the storage of what the network keeps.
 pub(crate) struct Weights {
     /// Token embeddings, `[V, E]`.
     pub embed: Tensor,
@@ -60,7 +60,12 @@ impl Weights {
     /// Views of `flat` (`[n_params]`, any float kind) at the places of `layout`.
     #[must_use]
     pub(crate) fn new(layout: &Layout, flat: &Tensor) -> Self {
-        let view = |slot: &Slot| leaf(flat, slot);
+        Self::by(layout, |slot| slot.of(flat))
+    }
+
+    /// What `of` gives for the places of `layout`, in their shapes.
+    pub(super) fn by(layout: &Layout, of: impl Fn(&Slot) -> Tensor) -> Self {
+        let view = |slot: &Slot| leaf(&of(slot));
         let layers = layout.layers.iter().map(|places| LayerWeights {
             input_norm: view(&places.input_norm),
             qkv: view(&places.qkv),
@@ -84,7 +89,7 @@ impl Weights {
 
     /// The leaves whose gradient autograd finds, with their places: all but the embedding and the output layer, whose
     /// gradients are made by hand ([`super::Network::backward`], [`super::Head::backward`], [`super::ValueHead::backward`]).
-    #[must_use]
+    #[cfg(test)]
     pub(crate) fn inner(&self, layout: &Layout) -> Vec<(Slot, Tensor)> {
         let layers = (0..self.layers.len()).flat_map(|l| self.layer_leaves(layout, l));
         self.final_leaf(layout).into_iter().chain(layers).collect()
@@ -125,7 +130,7 @@ impl Weights {
     }
 }
 
-/// The part of `flat` at `slot`, in its shape, as a leaf that wants a gradient.
-fn leaf(flat: &Tensor, slot: &Slot) -> Tensor {
-    slot.of(&flat.detach()).set_requires_grad(true)
+/// The same numbers as a leaf that wants a gradient.
+fn leaf(weight: &Tensor) -> Tensor {
+    weight.detach().set_requires_grad(true)
 }

@@ -110,7 +110,7 @@ impl AdamW {
         self.state.updates += 1;
         let max_norm = self.config.max_grad_norm;
         let scale = if max_norm > 0.0 { (max_norm / (grad_norm + 1e-6)).min(1.0) } else { 1.0 };
-        let (n_decayed, n) = (network.layout.n_decayed(), network.layout.n_params());
+        let (n_decayed, n) = (network.trainable().n_decayed(), network.trainable().n_params());
         let param_delta = network.update(|weights| {
             let decayed = blocks(0..n_decayed).map(|block| (block, self.config.weight_decay));
             let plain = blocks(n_decayed..n).map(|block| (block, 0.0));

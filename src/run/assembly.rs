@@ -68,10 +68,11 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
     phase.finish();
     let load = |checkpoint: VerifiedCheckpoint| {
         let _phase = console.step_phase("load checkpoint", 0);
-        TrainState::load(&checkpoint, &policy.network.config).map_err(Failure::resume_refused)
+        TrainState::load(&checkpoint, &policy.network).map_err(Failure::resume_refused)
     };
     let saved = saved.map(load).transpose()?;
-    let reference = saved.as_ref().map(|_| home.load_reference(&setup).map_err(Failure::resume_refused));
+    let reference =
+        saved.as_ref().map(|_| home.load_reference(&setup, &policy).map_err(Failure::resume_refused));
     let reference = reference.transpose()?.flatten();
     // All that a resumed run reads is known to be its own; from here on its folder changes.
     let writer = RunWriter::open(&setup, home, console, given.as_deref())?;
@@ -106,7 +107,7 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
             if setup.recipe.checkpoint.keep_model_every != 0 {
                 writer.keep_model(&setup, &policy, 0)?;
             }
-            let reference = writer.load_reference(&setup)?;
+            let reference = writer.load_reference(&setup, &policy)?;
             Run::begin(&setup, policy, reference, evaluations, writer, console)?
         }
     };

@@ -16,7 +16,7 @@ use crate::audit::{
     Training, arms, audit, pace,
 };
 use crate::interrupt::{Interrupt, Stopped};
-use crate::model::{Layout, Policy};
+use crate::model::{Layout, LoraLayout, Policy};
 use crate::observe::Console;
 use crate::pipeline::ZeroVariance;
 use crate::rollout::explore::ValuesConfig;
@@ -287,7 +287,9 @@ fn metric_kinds(method: Method) -> Vec<MetricKind> {
 
 /// Whether a gradient for every fold of two arms can be held.
 fn is_small(setup: &Setup) -> bool {
-    Layout::new(&setup.model).n_params() <= FEW_PARAMETERS
+    let learn =
+        setup.lora.as_ref().map_or_else(|| Layout::new(&setup.model).n_params(), LoraLayout::n_params);
+    learn <= FEW_PARAMETERS
 }
 
 impl Run<'_> {

@@ -9,7 +9,7 @@ use crate::checkpoint::{
     Latest, Store, VerifiedCheckpoint, is_sealed, is_unfinished, load_weights, restore_replaced, run_of, seal,
 };
 use crate::files::{Lock, read_regular};
-use crate::model::{Layout, Policy};
+use crate::model::Policy;
 use crate::observe::{Console, Jsonl, Kept};
 use crate::recipe::Recipe;
 use crate::run_folder::{RunFolder, RunManifest};
@@ -110,8 +110,9 @@ impl Home {
         Ok(Some(checkpoint))
     }
 
-    /// The reference of the KL penalty, if the recipe has one.
-    pub(super) fn load_reference(&self, setup: &Setup) -> Result<Option<Policy>> {
+    /// The reference of the KL penalty, if the recipe has one: `policy` as it was before its first step, of which it shares the weights
+    /// that stay.
+    pub(super) fn load_reference(&self, setup: &Setup, policy: &Policy) -> Result<Option<Policy>> {
         if setup.recipe.loss.kl().is_none() {
             return Ok(None);
         }
@@ -122,10 +123,10 @@ impl Home {
         let load = || {
             let sealed = VerifiedCheckpoint::open(&folder)?;
             sealed.check_run(&self.manifest.run)?;
-            load_weights(&sealed, "", &Layout::new(&setup.model))
+            load_weights(&sealed, "", policy.network.trainable())
         };
-        let weights = load().context("the reference of the KL penalty")?;
-        Ok(Some(Policy::new(setup.model.clone(), weights, setup.placement)?))
+        let learnt = load().context("the reference of the KL penalty")?;
+        policy.beside(&learnt).map(Some)
     }
 
     /// Models that are kept for good.

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Files are the recipe's data, the texts of its SFT, its circuit and pairs, and of a model folder everything but the weights, which the
-//! checkpoints hold. The precision is the one that `[model] dtype = "auto"` came to.
+//! checkpoints hold; where adapters learn, these too. The precision is the one that `[model] dtype = "auto"` came to.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,10 +13,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::files::model_folder::shaping;
+use crate::files::model_folder::{ADAPTER_CONFIG, shaping};
 use crate::files::{Fingerprint, read_regular, write_whole};
 use crate::model::Dtype;
-use crate::model::HubModel;
+use crate::model::{HubModel, ModelSource};
 use crate::recipe::Recipe;
 use crate::run_folder::RunFolder;
 
@@ -46,6 +46,15 @@ impl InputFiles {
     /// What the run reads and how it computes now.
     pub(crate) fn of_now(setup: &Setup) -> Result<Self> {
         let mut now = Self::before_training(setup)?;
+        // Checkpoints hold all weights but those that stay.
+        let stays =
+            setup.source.as_ref().filter(|_| setup.lora.is_some() && setup.recipe.model.hub.is_none());
+        for (name, file) in stays.map(ModelSource::fingerprints).transpose()?.unwrap_or_default() {
+            if name.ends_with(".safetensors") || name == ADAPTER_CONFIG {
+                let origin = setup.recipe.model.path.clone().unwrap_or_default();
+                now.files.insert(origin.join(name).display().to_string(), file);
+            }
+        }
         for (_, path) in setup.recipe.circuit_files() {
             now.files.insert(path.display().to_string(), Fingerprint::read(path)?);
         }
@@ -57,8 +66,8 @@ impl InputFiles {
         let recipe = &setup.recipe;
         // What is written down and where it lies: a model on the hub is the same one in every cache.
         let mut paths: Vec<(PathBuf, PathBuf)> = Vec::new();
-        if let (Some(folder), Some(origin)) = (&setup.model_folder, origin(recipe)?) {
-            let files = shaping().map(|name| (origin.join(name), folder.join(name)));
+        if let (Some(source), Some(origin)) = (&setup.source, origin(recipe)?) {
+            let files = shaping().map(|name| (origin.join(name), source.folder_with(name).join(name)));
             paths.extend(files.filter(|(_, path)| path.is_file()));
         }
         let as_named = |path: &PathBuf| (path.clone(), path.clone());

@@ -1,6 +1,5 @@
 //! What a run is made of before any weight is loaded: a pure function of the recipe and the files it names.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -17,7 +16,7 @@ use crate::hub::{Files, Hub};
 use crate::interrupt::Interrupt;
 use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
-use crate::model::{Backend, HubModel, ModelConfig, Placement};
+use crate::model::{Backend, HubModel, LoraLayout, ModelConfig, ModelSource, Placement};
 use crate::observe::Console;
 use crate::pipeline::{Collector, RolloutSource, RootReader, ZeroVariance};
 use crate::recipe::{Draft, Recipe};
@@ -33,7 +32,7 @@ mod fit;
 mod model;
 
 use self::fit::{check_budget, check_number, check_positions, check_prompts};
-use self::model::model_parts;
+use self::model::{adapters, model_parts};
 
 /// The parts of a run that do not change while it trains.
 pub(crate) struct Setup {
@@ -41,8 +40,10 @@ pub(crate) struct Setup {
     pub recipe: Recipe,
     /// Device, precision and wish for an engine.
     pub placement: Placement,
-    /// Folder of the model that it starts from; `None` for random weights.
-    pub model_folder: Option<PathBuf>,
+    /// Where the model lies that it starts from; `None` for random weights.
+    pub source: Option<ModelSource>,
+    /// The adapters that learn; `None` where all weights do.
+    pub lora: Option<LoraLayout>,
     /// Shape of the policy.
     pub model: ModelConfig,
     /// Its tokenizer.
@@ -78,7 +79,11 @@ impl Setup {
         draft.check_files();
         let placement =
             draft.judge(&["model.device", "model.dtype"], |recipe| Placement::from_settings(&recipe.model));
-        let (model_folder, model) = model_parts(&mut draft).unzip();
+        let (source, model) = model_parts(&mut draft).unzip();
+        let lora = match (&source, &model) {
+            (Some(source), Some((config, _))) => adapters(&mut draft, source.as_ref(), config),
+            _ => None,
+        };
         if let Some((config, _)) = &model {
             draft.judge(&["model.scale_heads"], |recipe| {
                 recipe.model.head_scales()?.check(config).context("[model] `scale_heads`")
@@ -105,19 +110,21 @@ impl Setup {
         let recipe = draft.finish()?;
         let (
             Some(placement),
-            Some(model_folder),
+            Some(source),
+            Some(lora),
             Some((model, tokenizer)),
             Some(data),
             Some(sft_source),
             Some(signals),
             Some(random),
-        ) = (placement, model_folder, model, data, sft_source, signals, random)
+        ) = (placement, source, lora, model, data, sft_source, signals, random)
         else {
             bail!("the run cannot be set up");
         };
         let setup = Self {
             placement,
-            model_folder,
+            source,
+            lora,
             model,
             tokenizer: Arc::new(tokenizer),
             signals,

@@ -20,7 +20,7 @@ use crate::files::{Lock, list, remove};
 use crate::interrupt::Interrupt;
 use crate::learner::SftConfig;
 use crate::learner::sft::{SftProgress, fine_tune};
-use crate::model::Policy;
+use crate::model::{Policy, Trainable};
 use crate::observe::Console;
 use crate::optim::AdamWState;
 use crate::recipe::Recipe;
@@ -31,9 +31,14 @@ use crate::types::Step;
 /// # Errors
 /// If the weights cannot be loaded.
 pub(crate) fn initial_policy(setup: &Setup) -> Result<Policy> {
-    let mut policy = match &setup.model_folder {
+    let begun = match &setup.source {
         None => Policy::scratch(setup.model.clone(), &setup.random, setup.placement)?,
-        Some(path) => Policy::load(path, setup.model.clone(), setup.placement)?,
+        Some(source) => Policy::of_source(source, setup.model.clone(), setup.placement)?,
+    };
+    let mut policy = match (&setup.lora, begun.network.trainable()) {
+        (None, Trainable::Whole(_)) | (Some(_), Trainable::Adapters(_)) => begun,
+        (None, Trainable::Adapters(_)) => begun.merged()?,
+        (Some(layout), Trainable::Whole(_)) => begun.with_fresh_adapters(layout.clone(), &setup.random)?,
     };
     policy.network.scale_heads(&setup.recipe.model.head_scales()?)?;
     Ok(policy)
@@ -87,7 +92,7 @@ pub(crate) fn run_sft(
         save_model(
             &dir.join(MODEL),
             &policy.network.config,
-            &policy.network.layout,
+            policy.network.trainable(),
             policy.network.master(),
             &setup.tokenizer,
         )
@@ -140,7 +145,7 @@ const MODEL: &str = "model";
 const OPTIMIZER: &str = "optimizer.safetensors";
 
 fn adopt_weights(policy: &mut Policy, checkpoint: &VerifiedCheckpoint) -> Result<()> {
-    let weights = load_weights(checkpoint, MODEL, &policy.network.layout)?;
+    let weights = load_weights(checkpoint, MODEL, policy.network.trainable())?;
     policy.network.set_master(&weights)
 }
 
@@ -217,6 +222,9 @@ fn key(setup: &Setup, config: &SftConfig) -> Result<String> {
     // Absent like in keys from before there was a choice.
     if let Some(scales) = &recipe.model.scale_heads {
         shape["scale_heads"] = serde_json::json!(scales);
+    }
+    if let Some(lora) = &setup.lora {
+        shape["lora"] = serde_json::json!(lora.settings);
     }
     if config.keep_model_every == 0 {
         shape["sft"].as_object_mut().map(|sft| sft.remove("keep_model_every"));

@@ -49,9 +49,12 @@ impl RunWriter {
         };
         let (kind, Environment { device, backend, threads, .. }) = (setup.placement.kind, &environment);
         let mut notes = environment.write(&folder.env())?;
+        let adapters = setup.lora.as_ref().map_or_else(String::new, |layout| {
+            format!(" and {:.2} M of adapters, which learn", layout.n_params() as f64 / 1e6)
+        });
         let sinks = setup.recipe.observe.sinks(folder, resumed_at.map(|_| *last_row))?;
         console.note(format!(
-            "{}: {:.1} M parameters, {kind:?} on {device}, backend {backend}, {threads} threads, {} training and {} evaluation problems",
+            "{}: {:.1} M parameters{adapters}, {kind:?} on {device}, backend {backend}, {threads} threads, {} training and {} evaluation problems",
             folder.root().display(),
             setup.model.n_params() as f64 / 1e6,
             setup.data.train.len(),
@@ -157,16 +160,16 @@ impl RunWriter {
             save_model(
                 dir,
                 &policy.network.config,
-                &policy.network.layout,
+                policy.network.trainable(),
                 policy.network.master(),
                 &setup.tokenizer,
             )
         })
     }
 
-    /// The reference that was kept.
-    pub(super) fn load_reference(&self, setup: &Setup) -> Result<Option<Policy>> {
-        self.home.load_reference(setup)
+    /// The reference that was kept, that of `policy`.
+    pub(super) fn load_reference(&self, setup: &Setup, policy: &Policy) -> Result<Option<Policy>> {
+        self.home.load_reference(setup, policy)
     }
 
     /// Which checkpoint is the newest, as a part of a sentence.
@@ -238,7 +241,7 @@ impl RunWriter {
             save_model(
                 &dir.join("model"),
                 &network.config,
-                &network.layout,
+                network.trainable(),
                 network.master(),
                 &setup.tokenizer,
             )
@@ -288,9 +291,8 @@ impl Run<'_> {
             state.source = state.source.without_failures();
         }
         let Home { store, manifest, folder, .. } = &mut self.writer.home;
-        let path = store.write(self.step, |dir| {
-            state.save(dir, &self.trainer.policy.network.config, &self.setup.tokenizer)
-        })?;
+        let path = store
+            .write(self.step, |dir| state.save(dir, &self.trainer.policy.network, &self.setup.tokenizer))?;
         manifest.note_saved(folder, self.step)?;
         self.checkpoint_s = Some(start.elapsed().as_secs_f64());
         Ok(path.display().to_string())

@@ -41,6 +41,8 @@ pub(crate) enum Purpose {
     Heads,
     /// Prompts that differ in what a circuit explains.
     Pairs,
+    /// Adapters before training.
+    Adapters,
 }
 
 /// Which response draws are about.

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::super::policy::{model_folder, require_folder};
 use crate::audit::Moments;
 use crate::checkpoint::{Latest, TrainState, VerifiedCheckpoint};
-use crate::files::Fingerprint;
 use crate::interrupt::Interrupt;
 use crate::model::{ModelSettings, Policy};
 use crate::observe::Console;
@@ -84,7 +83,7 @@ impl Target {
             }
             return Ok((policy, None));
         };
-        let TrainState { weights, optimizer, .. } = TrainState::load(checkpoint, &policy.network.config)?;
+        let TrainState { weights, optimizer, .. } = TrainState::load(checkpoint, &policy.network)?;
         policy.network.set_master(&weights)?;
         let moments = Moments::new(&optimizer.second, optimizer.updates, setup.recipe.optim.betas[1]);
         Ok((policy, moments))
@@ -95,16 +94,16 @@ impl Target {
     /// # Errors
     /// If the model's folder cannot be read.
     pub(super) fn weights(&self) -> Result<Value> {
-        let Setup { recipe, model_folder, .. } = &self.setup;
-        Ok(match (&self.checkpoint, model_folder) {
+        let Setup { recipe, source, .. } = &self.setup;
+        Ok(match (&self.checkpoint, source) {
             (Some(checkpoint), _) => {
                 json!({ "run": checkpoint.run().map(ToString::to_string), "step": checkpoint.step() })
             }
             // A folder of the hub's is called by its commit, and may not have its weights yet.
-            (None, Some(folder)) if recipe.model.hub.is_some() => {
-                json!(masked(&folder.display().to_string()))
+            (None, Some(source)) if recipe.model.hub.is_some() => {
+                json!(masked(&source.folder.display().to_string()))
             }
-            (None, Some(folder)) => json!({ "files": Fingerprint::of_model(folder)? }),
+            (None, Some(source)) => json!({ "files": source.fingerprints()? }),
             (None, None) => Value::Null,
         })
     }

@@ -13,7 +13,8 @@ use crate::checkpoint::complete;
 use crate::circuit::{CircuitFile, Cohorts, Emergence, HeatMap, Page, Part};
 use crate::cli::policy;
 use crate::cli::say;
-use crate::files::{Fingerprint, difference, read_regular_text, write_whole};
+use crate::files::{difference, read_regular_text, write_whole};
+use crate::hub::source;
 use crate::observe::{Console, Jsonl};
 use crate::picture;
 use crate::recipe::Draft;
@@ -111,7 +112,7 @@ impl Folder {
         let mut settings = looking.fingerprint()?;
         settings["run"] = json!(RunManifest::read(run)?.map(|manifest| manifest.run));
         settings["sft"] = json!(of_sft);
-        let files = |base| Fingerprint::of_model(&policy::model_folder(base)?);
+        let files = |base| source(&policy::model_folder(base)?)?.fingerprints();
         settings["base"] = json!(base.map(files).transpose()?);
         fs::create_dir_all(&root).with_context(|| format!("could not create {}", root.display()))?;
         let this = Self { root };

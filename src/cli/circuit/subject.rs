@@ -13,6 +13,7 @@ use crate::circuit::{CircuitConfig, Findings, Graph, Memory, Part, Search, Sourc
 use crate::cli::inspect::BARE;
 use crate::cli::policy::{self, Choices};
 use crate::files::model_folder::TOKENIZER;
+use crate::hub::source;
 use crate::interrupt::Interrupt;
 use crate::model::{BackendChoice, ModelConfig, ModelSettings, Placement, Policy};
 use crate::observe::Console;
@@ -43,7 +44,7 @@ impl<'a> Looking<'a> {
     /// If settings or pairs are wrong.
     pub(super) fn new(arguments: &Circuit, interrupt: &'a Interrupt) -> Result<Self> {
         let folder = policy::model_folder(&arguments.model).map_err(Failure::bad_input)?;
-        let shape = ModelConfig::from_folder(&folder).map_err(Failure::bad_input)?;
+        let shape = shape_of(&folder).map_err(Failure::bad_input)?;
         if let Some(base) = &arguments.base {
             check_base(base, &shape).map_err(Failure::bad_input)?;
         }
@@ -146,7 +147,7 @@ impl<'a> Looking<'a> {
 
     fn ask<T>(&self, path: &Path, n_rounds: u64, ask: impl FnOnce(&Search<'_>) -> Result<T>) -> Result<T> {
         let folder = policy::model_folder(path).map_err(Failure::bad_input)?;
-        let shape = ModelConfig::from_folder(&folder).map_err(Failure::bad_input)?;
+        let shape = shape_of(&folder).map_err(Failure::bad_input)?;
         self.check_room(&shape, n_rounds > 1)?;
         let (policy, _, _) = policy::load_for_tokens(path, self.choices)?;
         self.ask_policy(&policy, &path.display().to_string(), n_rounds, ask)
@@ -284,10 +285,15 @@ fn draft(arguments: &Circuit, folder: &Path) -> Result<Option<Draft>> {
     Ok(Some(draft))
 }
 
+/// The shape of the model in `folder`.
+fn shape_of(folder: &Path) -> Result<ModelConfig> {
+    ModelConfig::from_folder(&source(folder)?.folder)
+}
+
 /// That the model at `base` can be looked at beside one of shape `shape`.
 fn check_base(base: &Path, shape: &ModelConfig) -> Result<()> {
     let folder = policy::model_folder(base).context("--base")?;
-    let own = ModelConfig::from_folder(&folder)?;
+    let own = shape_of(&folder)?;
     let of = |shape: &ModelConfig| {
         [shape.n_layers, shape.n_heads, shape.vocab_size].map(|n| n.to_string()).join(" x ")
     };

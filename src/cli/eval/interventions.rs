@@ -12,6 +12,8 @@ use crate::cli::policy;
 use crate::cli::scale_heads::ScaleHeads;
 use crate::eval::{Changed, Versus};
 use crate::exam::Chat;
+use crate::files::model_folder::TOKENIZER;
+use crate::hub::source;
 use crate::model::{HeadScales, ModelConfig};
 use crate::table::Table;
 use crate::text::Tokenizer;
@@ -91,7 +93,7 @@ impl Ways<'_> {
         for (model, (name, path)) in models.iter().enumerate() {
             let folder = policy::model_folder(path)?;
             if self.thinking.is_some() {
-                let tokenizer = Tokenizer::from_folder(&folder)?;
+                let tokenizer = Tokenizer::from_folder(source(&folder)?.folder_with(TOKENIZER))?;
                 self.chat.check_thinking(&tokenizer).with_context(|| format!("--thinking: {name}"))?;
             }
             let first = arms.len();
@@ -140,7 +142,7 @@ impl Ways<'_> {
         };
         let base = all.len();
         all.push(arm(name.clone(), HeadScales::default()));
-        let config = ModelConfig::from_folder(folder)?;
+        let config = ModelConfig::from_folder(&source(folder)?.folder)?;
         let intervene = |way: &Way| {
             let heads = way.heads.resolve(&config).with_context(|| format!("{name}: --scale-heads"))?;
             let label = format!("{name}+{}", way.label());

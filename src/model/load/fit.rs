@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::decode;
 use super::file::Stored;
 use crate::model::config::ModelConfig;
-use crate::model::layout::{Entry, Layout};
+use crate::model::layout::Entry;
 
 /// What to do about files that are of different models.
 const OF_ONE_MODEL: &str = "take config.json and the weights from the same model";
@@ -53,13 +53,13 @@ pub(super) fn check_sizes(config: &ModelConfig, tensors: &BTreeMap<&str, Stored<
     refuse(problems)
 }
 
-/// The stored tensor of each entry, in the layout's order.
+/// The stored tensor of each entry, in their order.
 pub(super) fn sources<'a>(
-    layout: &Layout,
+    entries: &[Entry],
     mut stored: BTreeMap<&str, Stored<'a>>,
 ) -> Result<Vec<Stored<'a>>> {
     let (mut problems, mut sources, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-    for entry in layout.entries() {
+    for entry in entries {
         let Some(tensor) = stored.remove(entry.name.as_str()) else {
             missing.push(entry.name.as_str());
             continue;

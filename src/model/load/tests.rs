@@ -151,7 +151,7 @@ fn sizes_of_config_are_compared_with_the_shapes_before_memory_is_taken() {
         "take config.json and the weights from the same model".to_owned(),
     ];
     check_error(dir.path(), &huge, &lines.join("\n  "));
-    assert_eq!(check(dir.path(), &config).map_err(|error| error.to_string()), Ok(()));
+    assert_eq!(check(&ModelSource::of_whole(dir.path()), &config).map_err(|error| error.to_string()), Ok(()));
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn mistakes_about_sections_are_explained() {
         problems("", &[])[..4],
         [
             "x.toml: [run] is missing; it needs `name`, `steps`",
-            "x.toml: [model] is missing; its keys are `path`, `hub`, `revision`, `scratch`, `dtype`, `device`, `backend`, `scale_heads`",
+            "x.toml: [model] is missing; its keys are `path`, `hub`, `revision`, `scratch`, `dtype`, `device`, `backend`, `scale_heads`, `lora`",
             "x.toml: [data] is missing; it needs `type`: one of \"countdown\", \"arithmetic\", \"bifurcation\", \"files\"",
             "x.toml: [explore] is missing; it needs `type`: one of \"group\", \"tree\"",
         ]

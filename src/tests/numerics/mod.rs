@@ -7,6 +7,7 @@ mod critic;
 mod decoding;
 mod gradient;
 mod influence;
+mod lora;
 mod losses;
 mod parity;
 mod policy;

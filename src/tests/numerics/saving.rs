@@ -62,7 +62,7 @@ fn save_again(family: &str, dir: &Path) {
     let tokenizer = Tokenizer::from_folder(source.path()).unwrap();
     let config = ModelConfig::from_folder(&golden(family)).unwrap();
     let policy = Policy::load(&golden(family), config, Placement::cpu_f32()).unwrap();
-    save_model(dir, &policy.network.config, &policy.network.layout, policy.network.master(), &tokenizer)
+    save_model(dir, &policy.network.config, policy.network.trainable(), policy.network.master(), &tokenizer)
         .unwrap();
 }
 
@@ -112,7 +112,7 @@ fn the_preset_names_its_own_special_ids() {
     save_model(
         dir.path(),
         &policy.network.config,
-        &policy.network.layout,
+        policy.network.trainable(),
         policy.network.master(),
         &tokenizer,
     )

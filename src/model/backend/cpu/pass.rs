@@ -229,6 +229,9 @@ impl<'a, T: Number> CpuPass<'a, T> {
         }
         let dx = dx.narrow(0, 0, self.inputs.n_tokens() as i64);
         let mut d_embed = target.gradient.part(&layout.embed);
+        if !d_embed.is_wanted() {
+            return Ok(());
+        }
         add_rows(view::<T>(&dx)?, &Vec::<i64>::try_from(&self.inputs.tokens)?, d_embed.numbers()?);
         Ok(())
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use tch::{Kind, Tensor};
 
 use crate::kernel::{self, Matrix, Out, Owned, has_products};
-use crate::model::gradient::GradientPart;
+use crate::model::gradient::{AdapterPart, GradientPart};
 
 /// For every new number of rows oneDNN writes new machine code, half a millisecond per product, which of a small model is a
 /// tenth of all time; so rows are filled up to a multiple of this. A row that is filling reads token 0, attends to nothing,
@@ -40,11 +40,27 @@ pub(super) fn mm(a: &Tensor, b: &Tensor) -> Result<Owned> {
     }
 }
 
-/// Adds `d^T x` of rows `d` `[N, O]` and `x` `[N, I]` to `sum` `[O, I]`, f32: the gradient of a weight.
+/// Adds `d^T x` of rows `d` `[N, O]` and `x` `[N, I]` to `sum` `[O, I]`, f32: the gradient of a weight. To its adapters, where it
+/// has some, goes `dB = d^T (x A^T)` and `dA = (d B)^T x`, and no product of the size of the weight is made.
 ///
 /// # Errors
 /// As [`linear`].
 pub(super) fn add_outer(sum: &mut GradientPart<'_>, d: &Tensor, x: &Tensor) -> Result<()> {
+    if !sum.is_wanted() {
+        return Ok(());
+    }
+    let Some(adapters) = sum.adapters() else { return add_product(sum, d, x) };
+    for AdapterPart { first, rows, a, b, mut d_a, mut d_b } in adapters {
+        let d = d.narrow(1, first, rows).contiguous();
+        let read = linear(x, &a.to_kind(x.kind()))?.into_tensor(); // (N, rank)
+        add_product(&mut d_b, &d, &read)?;
+        let d_read = mm(&d, &b.to_kind(d.kind()))?.into_tensor(); // (N, rank)
+        add_product(&mut d_a, &d_read, x)?;
+    }
+    Ok(())
+}
+
+fn add_product(sum: &mut GradientPart<'_>, d: &Tensor, x: &Tensor) -> Result<()> {
     match by_kernel(d.kind()) {
         true => kernel::product(Matrix::new(d)?.t(), Matrix::new(x)?, Out::Add(sum.numbers()?)),
         false => {

@@ -41,6 +41,8 @@ pub(super) fn pull_back(
     }
     fill(&mut d_logits, -1, head.without, 0.0);
     let d_logits = (d_logits / head.temperature).to_kind(head.weight.kind());
-    d_weight.add(&d_logits.transpose(0, 1).mm(&rows.hidden));
+    if d_weight.is_wanted() {
+        d_weight.add(&d_logits.transpose(0, 1).mm(&rows.hidden));
+    }
     d_logits.mm(head.weight)
 }
