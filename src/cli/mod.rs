@@ -8,6 +8,7 @@ mod circuit;
 mod compare;
 mod data;
 mod eval;
+mod export;
 mod grade;
 mod inspect;
 mod panic;
@@ -58,6 +59,8 @@ enum Verb {
     Audit(audit::Audit),
     /// Find the attention heads and edges that carry an answer
     Circuit(circuit::Circuit),
+    /// Write a policy as a model folder that stands alone, adapters merged
+    Export(export::Export),
     /// Judge answers against gold ones, without a model
     Grade(grade::Grade),
     /// Find everything wrong with a recipe, without loading a model
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Verb::Inspect(verb) => verb.run(),
         Verb::Audit(verb) => verb.run(),
         Verb::Circuit(verb) => verb.run(),
+        Verb::Export(verb) => verb.run(),
         Verb::Grade(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Recipes(verb) => verb.run(),

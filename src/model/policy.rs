@@ -46,8 +46,9 @@ impl Policy {
     /// If weights are missing, damaged or do not fit.
     pub(crate) fn load(dir: &Path, config: ModelConfig, placement: Placement) -> Result<Self> {
         let stored = StoredWeights::open(dir)?;
-        let flat = stored.read(&stored.layout(&config)?)?;
-        Self::new(config, Tensor::from_slice(&flat), placement)
+        // In a line of its own, so that one copy of the numbers is gone before they are converted.
+        let master = Tensor::from_slice(&stored.read(&stored.layout(&config)?)?);
+        Self::new(config, master, placement)
     }
 
     /// Loads the policy of `source`, whose configuration is `config`: a model that learns in all its weights, or adapters that alone

@@ -207,7 +207,11 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry("off_policy/age_max", "steps", "Age of the oldest weights that a response was sampled from."),
     entry("optim/lr", "", "Learning rate of the step's last update."),
     entry("optim/grad_norm", "", "Mean over updates of the gradient's global L2 norm before clipping."),
-    entry("optim/param_delta", "", "L2 norm of the change of all weights, summed over the step's updates."),
+    entry(
+        "optim/param_delta",
+        "",
+        "L2 norm of the change of all that learns, summed over the step's updates.",
+    ),
     entry("optim/critic_lr", "", "Learning rate of the critic in this step."),
     entry("optim/critic_grad_norm", "", "Mean over updates of the critic's gradient norm before clipping."),
     entry(

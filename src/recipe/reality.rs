@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Draft, Recipe, explain};
 use crate::files::model_folder::needed;
+use crate::model::is_adapter;
 
 impl Draft {
     /// Adds every file or folder that the recipe names and that does not exist, without reading them; relative paths start
@@ -39,7 +40,9 @@ fn missing(recipe: &Recipe) -> Vec<(String, String)> {
     };
     if let Some(folder) = &recipe.model.path {
         require(folder.is_dir(), "model.path", folder, "an existing folder");
-        for file in needed().map(|file| folder.join(file)) {
+        // What adapters need lies with their base.
+        let needed = needed().filter(|_| !is_adapter(folder));
+        for file in needed.map(|file| folder.join(file)) {
             let expected = "this file in the model's folder";
             require(file.is_file() || !folder.is_dir(), "model.path", &file, expected);
         }

@@ -46,6 +46,7 @@ pub(crate) const SHIPPED: &[Shipped] = shipped![
     "forks_decoys_segment",
     "smollm2_arithmetic",
     "smollm2_arithmetic_rhythm",
+    "smollm2_lora",
     "gsm8k",
     "math_dapo",
     "math_dapo_r1",

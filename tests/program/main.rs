@@ -16,6 +16,7 @@ mod inspect;
 mod inspect_run;
 mod interventions;
 mod learning;
+mod lora;
 mod metrics;
 mod not_finite;
 mod place;

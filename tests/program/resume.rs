@@ -224,7 +224,11 @@ fn assert_trees(lines: &[Value]) {
 
 /// Trains as `recipe` says, `whole`, and again with a kill -9 after step 2 and a resume, `cut`: both are the same.
 fn killed_after_step_2_and_resumed(recipe: String) -> Place {
-    let place = Place::warmed();
+    killed_and_resumed_in(Place::warmed(), &recipe)
+}
+
+/// In `place`, where all that `recipe` names lies: a run to its end, and one that is killed after step 2 and goes on.
+pub(crate) fn killed_and_resumed_in(place: Place, recipe: &str) -> Place {
     place.write("other.toml", recipe.replace("every = 3\nkeep", "every = 2\nkeep"));
     assert_eq!(place.run(&["train", "other.toml", "--name", "whole"]).code, 0);
     let count = |file: &str| place.read(file).lines().count();

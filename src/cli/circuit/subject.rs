@@ -270,7 +270,8 @@ fn draft(arguments: &Circuit, folder: &Path) -> Result<Option<Draft>> {
             draft.change(|recipe| {
                 let own = recipe.model.clone();
                 let path = Some(folder.to_owned());
-                recipe.model = ModelSettings { path, hub: None, revision: None, scratch: None, ..own };
+                recipe.model =
+                    ModelSettings { path, hub: None, revision: None, scratch: None, lora: None, ..own };
             });
             draft
         }

@@ -212,7 +212,7 @@ fn refuse_unsupported(config: &Value) -> Result<()> {
         Value::Object(items) => items.is_empty(),
         _ => false,
     };
-    const UNKNOWN: [&str; 14] = [
+    const UNKNOWN: [&str; 19] = [
         "use_rslora",
         "use_dora",
         "use_qalora",
@@ -227,6 +227,11 @@ fn refuse_unsupported(config: &Value) -> Result<()> {
         "trainable_token_indices",
         "layer_replication",
         "alora_invocation_tokens",
+        "arrow_config",
+        "kasa_config",
+        "monteclora_config",
+        "use_bdlora",
+        "velora_config",
     ];
     let mut problems: Vec<String> = UNKNOWN
         .iter()

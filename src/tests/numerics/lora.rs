@@ -1,18 +1,22 @@
 //! Adapters: their gradient against plain autograd through `W0 + s B A`, what they begin as, and what passes read.
 
-use tch::{Kind, Tensor};
+use std::path::Path;
+
+use tch::{Device, Kind, Tensor};
 
 use super::common::{
-    BACKENDS, FAMILIES, distance, everywhere, golden, measured, numbers, policy_by, samples,
+    BACKENDS, FAMILIES, alone, distance, everywhere, golden, golden_json, leaf, logits, measured, numbers,
+    policy_by, row, samples,
 };
 use super::gradient::{TEMPERATURE, config, rates};
 use crate::learner::PolicyLearner;
 use crate::loss::LossConfig;
+use crate::model::config::SpecialIds;
 use crate::model::{
-    BackendChoice, Critic, Layout, LoraBase, LoraLayout, LoraSettings, ModelConfig, Placement, Policy, Slot,
-    Trainable,
+    BackendChoice, Critic, Inputs, Layout, LoraBase, LoraLayout, LoraSettings, ModelConfig, ModelSource,
+    Placement, Policy, Slot, Trainable, load, save,
 };
-use crate::types::RunRandom;
+use crate::types::{RunRandom, TokenId, Tree};
 
 /// Those of `targets` in every layer of a golden policy.
 fn layout(family: &str, targets: &[&str]) -> LoraLayout {
@@ -65,9 +69,9 @@ fn explicit(family: &str, policy: &Policy) -> Policy {
 fn logprobs(policy: &Policy) -> Vec<f32> {
     let trees: Vec<_> = samples()
         .into_iter()
-        .map(|sample| crate::types::Tree {
+        .map(|sample| Tree {
             prompt: sample.prompt.clone(),
-            leaves: vec![super::common::leaf(0, sample.tokens.clone(), vec![-1.0; sample.tokens.len()])],
+            leaves: vec![leaf(0, sample.tokens.clone(), vec![-1.0; sample.tokens.len()])],
         })
         .collect();
     measured(policy, &trees, TEMPERATURE, 64).concat()
@@ -139,7 +143,6 @@ fn the_gradient_of_adapters_is_that_of_autograd() {
 /// The same straight from logits by autograd, with A and B as leaves of the graph.
 #[test]
 fn autograd_through_the_sum_says_the_same() {
-    use super::common::{alone, logits, row};
     for backend in BACKENDS {
         let mut policy = adapted("qwen3", Kind::Float, backend, &["q_proj", "down_proj"]);
         let got = learnt_gradient(&mut policy, false);
@@ -292,12 +295,69 @@ fn heads_are_scaled_beneath_their_adapters() {
     }
 }
 
+/// Adapters that peft saved, and the logits that it computed; saved again they are the same.
+#[test]
+fn peft_is_read_and_written() {
+    let (folder, base) = (golden("lora"), golden("qwen3"));
+    let config = ModelConfig::from_folder(&base).unwrap();
+    let expected: Vec<Vec<Vec<f32>>> =
+        serde_json::from_value(golden_json("lora/expected.json")["logits"].clone()).unwrap();
+    let expected = Tensor::from_slice(&expected.into_iter().flatten().flatten().collect::<Vec<_>>());
+    let tokens: Vec<Vec<TokenId>> =
+        serde_json::from_value(golden_json("qwen3/expected.json")["tokens"].clone()).unwrap();
+    let inputs = Inputs::rows(&tokens.concat(), tokens.len(), Device::Cpu);
+    let source = ModelSource { folder: base, adapter: Some(folder.clone()) };
+    for backend in BACKENDS {
+        let placement = Placement { backend, ..Placement::cpu_f32() };
+        let policy = Policy::of_source(&source, config.clone(), placement).unwrap();
+        let got = logits(&policy, &policy.network.hidden(&inputs, None).unwrap());
+        let gap = distance(&got, &expected.view_as(&got));
+        assert!(gap < 1e-4, "{backend:?}: logits are off by {gap}");
+
+        let again = tempfile::tempdir().unwrap();
+        let dir = again.path().join("adapter");
+        let flat = Vec::<f32>::try_from(policy.network.master()).unwrap();
+        save::save(&dir, &config, policy.network.trainable(), &flat, &SpecialIds::default()).unwrap();
+        let tensors = |dir: &Path| {
+            let mut all = Tensor::read_safetensors(dir.join("adapter_model.safetensors")).unwrap();
+            all.sort_by(|a, b| a.0.cmp(&b.0));
+            all
+        };
+        let (own, theirs) = (tensors(&dir), tensors(&folder));
+        assert_eq!(own.len(), 2 * 2 * 7);
+        assert_eq!(own, theirs);
+        let json = |dir: &Path| -> serde_json::Value {
+            serde_json::from_str(&std::fs::read_to_string(dir.join("adapter_config.json")).unwrap()).unwrap()
+        };
+        let (own, theirs) = (json(&dir), json(&folder));
+        for (key, value) in own.as_object().unwrap() {
+            assert_eq!(theirs.get(key), Some(value), "{key}");
+        }
+    }
+}
+
+/// Adapters of another model are refused by name.
+#[test]
+fn adapters_of_another_base_are_refused() {
+    let of = |base: &str| {
+        let source = ModelSource { folder: golden(base), adapter: Some(golden("lora")) };
+        let config = ModelConfig::from_folder(&golden(base)).unwrap();
+        load::check(&source, &config).map_err(|error| format!("{error:#}"))
+    };
+    assert_eq!(of("qwen3"), Ok(()));
+    let said = of("llama").unwrap_err();
+    for part in [
+        "tests/golden/lora: the adapters do not fit their base, tests/golden/qwen3: ",
+        "lora_B.weight in adapter_model.safetensors: got shape [",
+        "take config.json and the weights from the same model",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
 #[test]
 fn a_policy_by_operations_is_that_by_kernels() {
-    for kind in [Kind::Float] {
-        let of = |backend| logprobs(&adapted("qwen2", kind, backend, &["q_proj", "up_proj"]));
-        let (kernels, ops) = (of(BackendChoice::Auto), of(BackendChoice::Ops));
-        assert!(kernels.iter().zip(&ops).all(|(a, b)| (a - b).abs() < 1e-4));
-    }
-    let _ = Placement::cpu_f32();
+    let of = |backend| logprobs(&adapted("qwen2", Kind::Float, backend, &["q_proj", "up_proj"]));
+    let (kernels, ops) = (of(BackendChoice::Auto), of(BackendChoice::Ops));
+    assert!(kernels.iter().zip(&ops).all(|(a, b)| (a - b).abs() < 1e-4));
 }
