@@ -283,6 +283,37 @@ fn a_run_fetches_what_it_reads_once_and_is_continued_without_the_hub() {
     );
 }
 
+/// Adapters name their base as it is called on the hub, and find it in any cache.
+#[test]
+fn adapters_of_a_model_of_the_hub_know_it_by_its_name() {
+    let (server, place) = (Server::new(), place());
+    place.write("hub.toml", recipe("\n[model.lora]\nrank = 2"));
+    let trained = server.run(&place, &["train", "hub.toml", "--set", "run.steps=1"], &[]);
+    assert_eq!(trained.code, 0, "{}", trained.err);
+    let model = "runs/tiny/checkpoints/step_000001/model";
+    let config = place.json(&format!("{model}/adapter_config.json"));
+    assert_eq!(
+        (&config["base_model_name_or_path"], &config["revision"]),
+        (&"org/tiny".into(), &COMMITS[0].into())
+    );
+    let ask = |variables: &[(&str, &str)]| {
+        server.run(&place, &["sample", model, "1+2", "--max-new-tokens", "2"], variables)
+    };
+    let sampled = ask(&[("HF_HUB_OFFLINE", "1")]);
+    assert_eq!(sampled.code, 0, "{}", sampled.err);
+    server.asked();
+    fs::remove_dir_all(place.path("hf")).unwrap();
+    let refused = ask(&[("HF_HUB_OFFLINE", "1")]);
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.err.contains("adapter_config.json: base_model_name_or_path: org/tiny@"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(ask(&[]).out, sampled.out);
+    assert!(fetched(&server.asked()).contains(&"model.safetensors"));
+}
+
 #[test]
 fn what_the_hub_refuses_is_said_with_what_to_do() {
     let (server, place) = (Server::new(), place());

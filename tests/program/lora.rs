@@ -199,8 +199,8 @@ fn what_makes_no_adapters_is_refused() {
     for (set, expected) in [
         ("model.lora.rank=0", "[model.lora] `rank`: got 0, expected at least 1"),
         (
-            "model.lora.rank=97",
-            "`rank`: got 97, expected at most 96, the smaller side of model.layers.0.self_attn.",
+            "model.lora.rank=193",
+            "`rank`: got 193, expected at most 192, the smaller side of model.layers.0.self_attn.",
         ),
         (
             "model.lora.targets=[\"w1\"]",

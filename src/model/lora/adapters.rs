@@ -69,8 +69,8 @@ impl Adapters {
 
     /// `W0 + s B A` of a part, f32.
     fn sum(&self, matrix: &Adapted, part: &Part, flat: &Tensor) -> Tensor {
-        let product = part.b.of(flat).mm(&part.a.of(flat)) * self.layout.settings.scale();
-        product + part.of(&matrix.slot.of(&self.base))
+        let product = (part.b.of(flat) * self.layout.settings.scale()).mm(&part.a.of(flat));
+        product.shallow_clone().g_add_(&part.of(&matrix.slot.of(&self.base)))
     }
 
     /// How the gradient of each matrix becomes that of its adapters, by where the matrix begins.
