@@ -180,6 +180,9 @@ impl Network {
     /// If the model lacks one of the heads.
     pub(crate) fn scale_heads(&mut self, scales: &HeadScales) -> Result<()> {
         scales.check(&self.config)?;
+        if *scales == HeadScales::default() {
+            return Ok(());
+        }
         let _guard = tch::no_grad_guard();
         let o = |l: usize| &self.layout.layers[l].o;
         match &mut self.frozen {
@@ -188,6 +191,8 @@ impl Network {
                 // (W0 + s B A) D = W0 D + s B (A D): of adapters A has the columns.
                 adapters.change_base(|base| scales.apply(&self.config, |l| Some(o(l).of(base))));
                 scales.apply(&self.config, |l| adapters.layout.read_by(o(l)).map(|a| a.of(&self.master)));
+                // What has no adapters is read where the base lies.
+                self.weights = adapters.weights(&self.layout);
             }
         }
         self.update(|_| ());

@@ -13,8 +13,8 @@ use crate::learner::PolicyLearner;
 use crate::loss::LossConfig;
 use crate::model::config::SpecialIds;
 use crate::model::{
-    BackendChoice, Critic, Inputs, Layout, LoraBase, LoraLayout, LoraSettings, ModelConfig, ModelSource,
-    Placement, Policy, Slot, Trainable, load, save,
+    BackendChoice, Critic, HeadScales, Inputs, Layout, LoraBase, LoraLayout, LoraSettings, ModelConfig,
+    ModelSource, Placement, Policy, Slot, Trainable, load, save,
 };
 use crate::types::{RunRandom, TokenId, Tree};
 
@@ -267,13 +267,19 @@ fn an_update_moves_adapters_alone() {
 #[test]
 fn heads_are_scaled_beneath_their_adapters() {
     let scales = "0.1=0,1.2=0.5".parse().unwrap();
-    for backend in BACKENDS {
-        let mut policy = adapted("qwen3", Kind::Float, backend, &ALL);
+    for (backend, targets) in
+        BACKENDS.into_iter().flat_map(|backend| [(backend, &ALL[..]), (backend, &ALL[..2])])
+    {
+        let mut policy = adapted("qwen3", Kind::Float, backend, targets);
         let mut explicit = explicit("qwen3", &policy);
         policy.network.scale_heads(&scales).unwrap();
         explicit.network.scale_heads(&scales).unwrap();
         let gap = distance(&policy.network.whole(), explicit.network.master());
         assert!(gap < 1e-6, "{backend:?}: {gap}");
+        let (own, expected) = (logprobs(&policy), logprobs(&explicit));
+        assert!(own.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 2e-4), "{backend:?}");
+        // No heads more: those that were left out stay so.
+        policy.network.scale_heads(&HeadScales::default()).unwrap();
         let mut learner = PolicyLearner::new(config(LossConfig::default(), 40), &policy);
         learner.update(&mut policy, &samples(), rates(0.01), &mut |_| Ok(())).unwrap();
         let d = policy.network.config.head_dim;
