@@ -159,7 +159,6 @@ impl Network {
 
     /// All parameters of the model, f32 in the order of its layout: what learns itself where that is all of it, else weights and
     /// adapters in one.
-    #[must_use]
     pub(crate) fn whole(&self) -> Tensor {
         let _guard = tch::no_grad_guard();
         match &self.frozen {
