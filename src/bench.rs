@@ -28,6 +28,7 @@ use crate::model::{
 };
 use crate::optim::{OptimConfig, Schedule};
 use crate::pipeline::{Discarded, RolloutBatch, RolloutSource, SourceState, Timings};
+use crate::ranks::Ranks;
 use crate::rollout::explore::{Explorer, ExplorerState, GroupConfig as Group};
 use crate::rollout::{DecodeEngine, Generated, Generation, RolloutEngine, SamplingConfig};
 use crate::score::Judge;
@@ -217,7 +218,12 @@ impl MadeUp {
                 sampling,
             },
             group: Group { size: config.group },
-            judge: Judge { scorer: Arc::default(), tokenizer: Arc::new(tokenizer), overlong: None },
+            judge: Judge {
+                scorer: Arc::default(),
+                tokenizer: Arc::new(tokenizer),
+                overlong: None,
+                ranks: Ranks::default(),
+            },
             prompts,
         }
     }
@@ -288,6 +294,7 @@ fn trainer(config: &BenchConfig, policy: Policy, tokenizer: Tokenizer, prompts: 
         is_off_policy: false,
         n_responses: config.prompts * config.group,
         n_steps: config.steps as Step,
+        ranks: Ranks::default(),
     };
     let advantage = AdvantageConfig::Group(GroupConfig::default());
     let strategies = vec![config.credit.build(RunRandom::new(0))];

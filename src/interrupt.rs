@@ -58,7 +58,8 @@ impl StopSignal {
     ];
 
     /// Its number.
-    fn number(self) -> i32 {
+    #[must_use]
+    pub(crate) fn number(self) -> i32 {
         match self {
             Self::Interrupt => SIGINT,
             Self::Terminate => SIGTERM,
@@ -70,7 +71,9 @@ impl StopSignal {
         }
     }
 
-    fn of_number(number: i32) -> Option<Self> {
+    /// The one with that number, if it asks for a stop.
+    #[must_use]
+    pub(crate) fn of_number(number: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|signal| signal.number() == number)
     }
 

@@ -15,7 +15,7 @@ use syn::{Attribute, Item, UseTree};
 /// The floors, from the ground up: a room knows rooms of lower floors alone, and rooms of one floor do not know each other.
 const FLOORS: &[&[&str]] = &[
     &["caught", "interrupt", "kernel", "page", "picture", "stats", "table", "types"],
-    &["credit", "files", "loss", "threads"],
+    &["credit", "files", "loss", "ranks", "threads"],
     &["model", "run_folder", "text"],
     &["batch", "data", "environment", "observe", "optim", "score"],
     &["hub", "learner", "signal"],
@@ -47,8 +47,8 @@ fn a_room_knows_lower_floors_alone() {
 #[test]
 fn no_tensor_is_in_the_host_world() {
     const HOST: &[&str] = &["credit", "data", "score", "text", "types"];
-    // What has no tensor either.
-    const PLAIN: &[&str] = &["caught", "files", "interrupt", "stats", "table", "threads"];
+    // What has no tensor either, or shows none: ranks exchange what is on the host.
+    const PLAIN: &[&str] = &["caught", "files", "interrupt", "ranks", "stats", "table", "threads"];
     let is_explore = |path: &Path| path.starts_with("src/rollout/explore");
     let is_plain = |path: &Vec<String>| {
         let room = path[0].as_str();

@@ -90,7 +90,7 @@ impl<'a> Audited<'a> {
         let weights = self.policy.network.master().copy();
         self.policy.network.update(|master| {
             let _ = master.g_add_(&(direction * length));
-        });
+        })?;
         let found = logprobs(self.policy, responses, self.temperature, self.passes);
         self.policy.network.set_master(&weights)?;
         self.free_memory.release_if_due();

@@ -10,6 +10,7 @@ use crate::credit::values::{Stop, Values, squared_change};
 use crate::measure::{Measures, Models, Passes, measure};
 use crate::model::Policy;
 use crate::pipeline::{RolloutBatch, RolloutSource};
+use crate::ranks::Ranks;
 use crate::signal::{Grouping, Regroup, SignalConfig};
 use crate::stats::variance;
 use crate::types::{HeadSignals, MeasuredTree, Needs, RatioStart, Step, Tree};
@@ -98,6 +99,7 @@ impl Sampling<'_> {
             temperature: self.plan.temperature,
             signals: &config,
             passes: self.passes,
+            ranks: &Ranks::default(),
         };
         let models = Models { policy, reference: None, critic: None };
         measure(models, measures, trees, signals, step, &mut self.grouping)

@@ -84,6 +84,16 @@ impl VerifiedCheckpoint {
         Ok(Self { folder, manifest })
     }
 
+    /// The checkpoint in `folder`, which another rank has verified.
+    ///
+    /// # Errors
+    /// If it cannot be seen from here.
+    pub(crate) fn verified_elsewhere(folder: impl Into<PathBuf>) -> Result<Self> {
+        let folder = folder.into();
+        let manifest = Manifest::read(&folder)?;
+        Ok(Self { folder, manifest })
+    }
+
     /// That it is of `run`, or of nobody known: checkpoints of earlier versions do not say.
     ///
     /// # Errors

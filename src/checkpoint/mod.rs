@@ -5,6 +5,7 @@ mod model_folder;
 mod moments;
 mod state;
 mod store;
+mod together;
 
 pub(crate) use manifest::{VerifiedCheckpoint, is_sealed, run_of, seal, seals};
 pub(crate) use model_folder::save_model;
@@ -13,3 +14,4 @@ pub(crate) use state::{
     CriticState, Milestone, Progress, TrainState, head_groups, is_unfinished, load_weights,
 };
 pub(crate) use store::{CheckpointConfig, Latest, Store, complete, restore_replaced, write_sealed};
+pub(crate) use together::write_together;

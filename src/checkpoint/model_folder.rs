@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use tch::Tensor;
+use anyhow::Result;
 
 use crate::model::config::SpecialIds;
 use crate::model::{ModelConfig, Trainable, save};
@@ -17,12 +16,11 @@ pub(crate) fn save_model(
     dir: &Path,
     config: &ModelConfig,
     learnt: Trainable<'_>,
-    weights: &Tensor,
+    weights: &[f32],
     tokenizer: &Tokenizer,
 ) -> Result<()> {
-    let flat = Vec::<f32>::try_from(weights).context("copying the weights to the host")?;
     let special =
         SpecialIds { bos: tokenizer.bos_id(), eos: tokenizer.eos_ids().to_vec(), pad: tokenizer.pad_id() };
-    save::save(dir, config, learnt, &flat, &special)?;
+    save::save(dir, config, learnt, weights, &special)?;
     tokenizer.save(dir)
 }

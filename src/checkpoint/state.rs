@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! model/                   a Hugging Face folder with the f32 master weights, or with the adapters that learn
-//! optimizer.safetensors    first and second moments
+//! optimizer.safetensors    first and second moments; of ranks that share them, a file for each piece
 //! critic/                  the same of the critic, where there is one: a model for token classification
 //! critic_optimizer.safetensors
 //! state.json               counters, the states of prompt sampler and explorer, earlier evaluations
@@ -18,16 +18,16 @@ use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tch::Tensor;
 
 use super::{VerifiedCheckpoint, load_moments, save_model, save_moments};
 use crate::data::sampler::SamplerState;
 use crate::eval::EvalReport;
 use crate::files::{read_regular, write_whole};
 use crate::model::load::StoredWeights;
-use crate::model::{Layout, Network, Trainable};
+use crate::model::{Layout, Network, Pieces, Trainable};
 use crate::optim::AdamWState;
 use crate::pipeline::SourceState;
+use crate::ranks::Shard;
 use crate::rollout::explore::ExplorerState;
 use crate::signal::HeadGroups;
 use crate::text::Tokenizer;
@@ -50,9 +50,9 @@ pub(crate) struct Progress {
 pub(crate) struct TrainState {
     /// Last completed step; 0 before the first.
     pub step: Step,
-    /// What the policy has learnt, f32: master weights or adapters.
-    pub weights: Tensor,
-    /// The optimiser's memory.
+    /// What the policy has learnt, f32: master weights or adapters. Of ranks that save, the first has it alone.
+    pub weights: Vec<f32>,
+    /// The optimiser's memory, or this rank's piece of it.
     pub optimizer: AdamWState,
     /// The critic, where there is one.
     pub critic: Option<CriticState>,
@@ -96,10 +96,29 @@ impl From<Milestone> for (String, EvalReport) {
 
 /// The state of a critic between two steps.
 pub(crate) struct CriticState {
-    /// Master weights, f32 `[n_params]`.
-    pub weights: Tensor,
-    /// Its optimiser's memory.
+    /// Master weights, f32 `[n_params]`. Of ranks that save, the first has them alone.
+    pub weights: Vec<f32>,
+    /// Its optimiser's memory, or this rank's piece of it.
     pub optimizer: AdamWState,
+}
+
+/// What the optimisers of policy and critic remember.
+pub(crate) struct SavedMoments {
+    policy: AdamWState,
+    critic: Option<AdamWState>,
+}
+
+impl SavedMoments {
+    /// Writes the moments of this rank into the folder `dir`, where it keeps a piece of them, or is the first.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub(crate) fn save(&self, dir: &Path, network: &Network, shard: Shard) -> Result<()> {
+        save_moments(dir, OPTIMIZER, self.policy.shallow_clone(), network.pieces())?;
+        self.critic.as_ref().map_or(Ok(()), |critic| {
+            save_moments(dir, CRITIC_OPTIMIZER, critic.shallow_clone(), &critic_pieces(network, shard))
+        })
+    }
 }
 
 /// `state.json`.
@@ -122,9 +141,9 @@ struct Host {
 }
 
 const MODEL: &str = "model";
-const OPTIMIZER: &str = "optimizer.safetensors";
+const OPTIMIZER: &str = "optimizer";
 const CRITIC: &str = "critic";
-const CRITIC_OPTIMIZER: &str = "critic_optimizer.safetensors";
+const CRITIC_OPTIMIZER: &str = "critic_optimizer";
 const STATE: &str = "state.json";
 const PENDING: &str = "pending.json";
 
@@ -151,7 +170,16 @@ pub(crate) fn is_unfinished(folder: &Path) -> Result<bool> {
 }
 
 impl TrainState {
-    /// Writes the state into the empty folder `dir`.
+    /// The memory of its optimisers, in the same memory.
+    #[must_use]
+    pub(crate) fn moments(&self) -> SavedMoments {
+        SavedMoments {
+            policy: self.optimizer.shallow_clone(),
+            critic: self.critic.as_ref().map(|critic| critic.optimizer.shallow_clone()),
+        }
+    }
+
+    /// Writes all but the moments into the empty folder `dir`.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -173,11 +201,9 @@ impl TrainState {
         let critic_updates = critic.as_ref().map(|critic| critic.optimizer.updates);
         let config = &network.config;
         save_model(&dir.join(MODEL), config, network.trainable(), &weights, tokenizer)?;
-        save_moments(dir, OPTIMIZER, optimizer)?;
-        if let Some(CriticState { weights, optimizer }) = critic {
+        if let Some(CriticState { weights, optimizer: _ }) = critic {
             let layout = Layout::of_critic(config);
             save_model(&dir.join(CRITIC), config, Trainable::Whole(&layout), &weights, tokenizer)?;
-            save_moments(dir, CRITIC_OPTIMIZER, optimizer)?;
         }
         let host = Host {
             step,
@@ -198,11 +224,11 @@ impl TrainState {
         write_whole(&dir.join(STATE), |w| Ok(serde_json::to_writer_pretty(w, &host)?))
     }
 
-    /// Reads the state of a verified checkpoint of the policy with this network.
+    /// Reads the state of a verified checkpoint of the policy with this network; of moments the piece that this rank keeps.
     ///
     /// # Errors
     /// If a file is missing, cannot be read, or does not fit the model.
-    pub(crate) fn load(checkpoint: &VerifiedCheckpoint, network: &Network) -> Result<Self> {
+    pub(crate) fn load(checkpoint: &VerifiedCheckpoint, network: &Network, shard: Shard) -> Result<Self> {
         let Host {
             step,
             optimizer_updates,
@@ -221,13 +247,18 @@ impl TrainState {
             let layout = Layout::of_critic(&network.config);
             Ok::<_, anyhow::Error>(CriticState {
                 weights: load_weights(checkpoint, CRITIC, Trainable::Whole(&layout))?,
-                optimizer: load_moments(checkpoint, CRITIC_OPTIMIZER, updates)?,
+                optimizer: load_moments(
+                    checkpoint,
+                    CRITIC_OPTIMIZER,
+                    updates,
+                    &critic_pieces(network, shard),
+                )?,
             })
         });
         Ok(Self {
             step,
             weights: load_weights(checkpoint, MODEL, network.trainable())?,
-            optimizer: load_moments(checkpoint, OPTIMIZER, optimizer_updates)?,
+            optimizer: load_moments(checkpoint, OPTIMIZER, optimizer_updates, network.pieces())?,
             critic: critic.transpose()?,
             kl_coef,
             source: SourceState { sampler, explorer, pending },
@@ -238,6 +269,12 @@ impl TrainState {
             unfinished,
         })
     }
+}
+
+/// Which masters and moments of the critic beside the policy with `network` are whose, where `shard` says what is shared.
+fn critic_pieces(network: &Network, shard: Shard) -> Pieces {
+    let n_params = Layout::of_critic(&network.config).n_params();
+    Pieces::new(n_params, network.pieces().ranks().clone(), shard)
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
@@ -259,7 +296,7 @@ pub(crate) fn load_weights(
     checkpoint: &VerifiedCheckpoint,
     name: &str,
     learnt: Trainable<'_>,
-) -> Result<Tensor> {
+) -> Result<Vec<f32>> {
     let stored = StoredWeights::open_files(&checkpoint.folder().join(name), &checkpoint.weights(name))?;
-    Ok(Tensor::from_slice(&stored.read_learnt(learnt)?))
+    stored.read_learnt(learnt)
 }

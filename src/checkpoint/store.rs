@@ -87,6 +87,12 @@ impl Store {
         Ok(Self { folder, keep, run: None })
     }
 
+    /// The store in `folder` as another rank has made it, to look at alone.
+    #[must_use]
+    pub(crate) fn of_another_rank(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), keep: 0, run: None }
+    }
+
     /// The same, whose checkpoints say to be of `run`.
     #[must_use]
     pub(crate) fn of_run(self, run: RunId) -> Self {

@@ -1,4 +1,4 @@
-//! Verbs and exit codes: 0 done, 1 something failed, 2 bad recipe or arguments, 3 resume refused, 4 diverged,
+//! Verbs and exit codes: 0 done, 1 something failed, 2 bad recipe or arguments, 3 resume refused, 4 diverged, 5 a rank was lost,
 //! 128 + n stopped by signal n (SIGINT 130, SIGTERM 143, SIGHUP 129, SIGQUIT 131, SIGUSR1 138, SIGUSR2 140, SIGXCPU 152) after a checkpoint.
 
 mod audit;
@@ -28,6 +28,7 @@ use std::process::{self, ExitCode};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
+use crate::ranks::Elsewhere;
 use crate::recipe::Problems;
 use crate::run::Failure;
 use crate::types::{NotFinite, masked, printable, shell_word};
@@ -102,7 +103,9 @@ pub fn main() -> ExitCode {
     match result {
         Some(Ok(code)) => code,
         Some(Err(error)) => {
-            complain(&format!("{error:#}"));
+            if !is_said_elsewhere(&error) {
+                complain(&format!("{error:#}"));
+            }
             ExitCode::from(exit_code(&error))
         }
         None => ExitCode::FAILURE,
@@ -125,6 +128,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return failure.exit_code();
     }
+    if let Some(elsewhere) = error.downcast_ref::<Elsewhere>() {
+        return elsewhere.code;
+    }
     if error.is::<Problems>() {
         2
     } else if error.is::<NotFinite>() {
@@ -132,6 +138,12 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     } else {
         1
     }
+}
+
+/// Whether another rank says it.
+fn is_said_elsewhere(error: &anyhow::Error) -> bool {
+    let lost = || matches!(error.downcast_ref(), Some(Failure::Lost { speaks: false, .. }));
+    error.downcast_ref::<Elsewhere>().is_some_and(|elsewhere| !elsewhere.speaks) || lost()
 }
 
 /// Prints an error; where nobody can read it there is nothing left to do.

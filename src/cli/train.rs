@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use distributed::World;
 
 use crate::interrupt::Interrupt;
 use crate::observe::Console;
@@ -72,15 +73,21 @@ impl Train {
         let Origin { recipe, name, runs, own } = self.origin()?;
         let name = name.as_deref().map(name_override);
         let overrides: Vec<String> = self.overrides.into_iter().chain(name).collect();
-        let console = Arc::new(Console::new());
+        let world = World::from_environment().map_err(|error| Failure::BadInput(error.to_string()))?;
+        let speaks = world.as_ref().is_none_or(|world| world.rank == 0);
+        let console = Arc::new(if speaks { Console::new() } else { Console::silent() });
         let phase = console.step_phase("set up", 0);
         let mut draft = Draft::load(&recipe, &overrides)?;
         let given = (!own).then(|| draft.text().to_owned());
         if self.resume {
             draft.change(|recipe| keep_time(recipe, [runs.join(&recipe.run.name)]));
         }
-        let setup = Setup::of_draft(draft)?;
+        let mut setup = Setup::of_draft(draft)?;
         phase.finish();
+        if let Some(world) = &world {
+            let _phase = console.step_phase("meet the other ranks", 0);
+            setup.meet(world, super::exit_code)?;
+        }
         if own {
             let outside =
                 setup.recipe.reward.iter().filter_map(|entry| entry.grader.settings().reaches_out());

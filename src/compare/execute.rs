@@ -107,7 +107,9 @@ fn of_run(error: anyhow::Error, label: &str) -> anyhow::Error {
     match error.downcast::<Failure>() {
         Ok(Failure::BadInput(text)) => Failure::BadInput(format!("{label}: {text}")).into(),
         Ok(Failure::ResumeRefused(text)) => Failure::ResumeRefused(format!("{label}: {text}")).into(),
-        Ok(Failure::Diverged(text)) => Failure::Diverged(format!("{label}: {text}")).into(),
+        Ok(Failure::Diverged(text) | Failure::Lost { text, .. }) => {
+            Failure::Diverged(format!("{label}: {text}")).into()
+        }
         Err(error) => error.context(label.to_owned()),
     }
 }

@@ -17,6 +17,7 @@ use crate::hub::source;
 use crate::interrupt::{Interrupt, OrStopped, StopSignal};
 use crate::model::{Backend, BackendChoice, HeadScales, ModelConfig, ModelSource, Placement, Policy, load};
 use crate::observe::Console;
+use crate::ranks::Ranks;
 use crate::rollout::DecodeEngine;
 use crate::score::Judge;
 use crate::text::Tokenizer;
@@ -285,6 +286,7 @@ impl PlannedSet {
                 scorer: Arc::clone(&self.scorer),
                 tokenizer: Arc::clone(tokenizer),
                 overlong: None,
+                ranks: Ranks::default(),
             },
         })
     }

@@ -159,4 +159,8 @@ impl Objective for CriticObjective {
         let d_picked = head.backward(&picked, &d_values, gradient);
         critic.network.backward(&batch.inputs, forward, &batch.unpick(&d_picked), gradient)
     }
+
+    fn updated(&mut self, critic: &mut Critic) -> Result<()> {
+        critic.refresh()
+    }
 }

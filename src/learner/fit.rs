@@ -1,5 +1,7 @@
 //! The one update loop: epochs x minibatches, each one optimiser step over all its micro-batches. What is learned is an
-//! [`Objective`].
+//! [`Objective`]. Of each minibatch every rank takes a share; weights are those of the whole, so that sums are too.
+
+use std::ops::Range;
 
 use anyhow::Result;
 
@@ -30,6 +32,12 @@ pub(super) trait Objective {
         accumulator: &mut MetricAccumulator,
         gradient: &mut Gradient,
     ) -> Result<()>;
+
+    /// Hears that `model` was updated, on every rank.
+    fn updated(&mut self, model: &mut Self::Model) -> Result<()> {
+        let _ = model;
+        Ok(())
+    }
 }
 
 /// Samples of a minibatch that go through the model together.
@@ -74,7 +82,7 @@ pub(super) struct Fitted {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Refused {
     /// A part of the loss, by its metric's name.
-    Loss(&'static str, f64),
+    Loss(String, f64),
     /// The gradient's norm.
     GradNorm(f64),
 }
@@ -98,21 +106,26 @@ impl Fit {
         lr: f64,
         progress: &mut Progress<'_>,
     ) -> Result<Fitted> {
-        let mut fitted = Fitted::default();
+        let pieces = model.as_ref().pieces().clone();
+        let (mut fitted, mut own) = (Fitted::default(), MetricAccumulator::default());
         for _ in 0..self.epochs {
             let mut start = 0;
             for minibatch in minibatches {
                 self.gradient.clear();
-                for micro in self.micro_batches::<O>(objective, model, minibatch, start) {
-                    objective.accumulate(model, &micro, &mut fitted.accumulator, &mut self.gradient)?;
-                    let go_on = progress(micro.samples.len());
+                let mut go_on = |n| match progress(n) {
                     // Once weights have moved, the rest must follow.
-                    if fitted.n_updates == 0.0 {
-                        go_on?;
-                    }
-                }
+                    Err(error) if fitted.n_updates == 0.0 => Err(error),
+                    _ => Ok(()),
+                };
+                let done = self.accumulate(objective, model, (minibatch, start), &mut own, &mut go_on);
+                // Of what they do step by step all ranks know.
+                let done = if pieces.sends_gradients() { Ok(done?) } else { done };
+                fitted.accumulator = MetricAccumulator::default();
+                let all = pieces.ranks().exchange(done.map(|()| own.clone()))?;
+                all.iter().for_each(|of_rank| fitted.accumulator.merge(of_rank));
                 start += minibatch.len();
-                self.apply(model.as_mut(), lr, &mut fitted);
+                self.apply(model.as_mut(), lr, &mut fitted)?;
+                objective.updated(model)?;
                 if fitted.refused.is_some() {
                     return Ok(fitted);
                 }
@@ -121,15 +134,61 @@ impl Fit {
         Ok(fitted)
     }
 
-    /// The micro-batches of a minibatch that begins with sample `start` of the update.
+    /// Gathers the gradient of this rank's share of a minibatch, which begins with sample `start` of the update.
+    fn accumulate<O: Objective>(
+        &mut self,
+        objective: &mut O,
+        model: &O::Model,
+        (minibatch, start): (&[O::Sample], usize),
+        accumulator: &mut MetricAccumulator,
+        go_on: &mut Progress<'_>,
+    ) -> Result<()> {
+        let cost = |sample| O::sequence(sample).prompt.len() + O::sequence(sample).response.len();
+        let ranks = model.as_ref().pieces().ranks();
+        let own = ranks.share(&minibatch.iter().map(cost).collect::<Vec<_>>());
+        let mut micros = self.micro_batches(objective, model, minibatch, own.clone(), start);
+        if !model.as_ref().pieces().sends_gradients() {
+            for micro in micros {
+                objective.accumulate(model, &micro, accumulator, &mut self.gradient)?;
+                go_on(micro.samples.len())?;
+            }
+            // The others' samples.
+            return if ranks.is_alone() { Ok(()) } else { go_on(minibatch.len() - own.len()) };
+        }
+        // All ranks send gradients at the same time: who has fewer micro-batches goes along with samples that weigh nothing.
+        let most = ranks.exchange(Ok(micros.len()))?.into_iter().max().unwrap_or(0);
+        let mut n_done = 0;
+        for _ in 0..most {
+            ranks.all_well(go_on(std::mem::take(&mut n_done)))?;
+            match micros.next() {
+                Some(micro) => {
+                    objective.accumulate(model, &micro, accumulator, &mut self.gradient)?;
+                    n_done = micro.samples.len();
+                }
+                None => {
+                    let (idle, unheard) = (idle::<O>(model, minibatch), &mut MetricAccumulator::default());
+                    idle.map_or(Ok(()), |idle| {
+                        objective.accumulate(model, &idle, unheard, &mut self.gradient)
+                    })?;
+                }
+            }
+            self.gradient.deliver()?;
+        }
+        ranks.all_well(go_on(n_done + minibatch.len() - own.len()))
+    }
+
+    /// The micro-batches of the `own` samples of a minibatch that begins with sample `start` of the update.
     fn micro_batches<'m, O: Objective>(
         &self,
         objective: &O,
         model: &O::Model,
         minibatch: &'m [O::Sample],
+        own: Range<usize>,
         start: usize,
-    ) -> impl Iterator<Item = MicroBatch<'m, O::Sample>> + use<'m, O> {
+    ) -> impl ExactSizeIterator<Item = MicroBatch<'m, O::Sample>> + use<'m, O> {
         let weights = objective.weights(minibatch);
+        let start = start + own.start;
+        let (weights, minibatch) = (weights[own.clone()].to_vec(), &minibatch[own]);
         let sequences: Vec<Sequence<'_>> = minibatch.iter().map(O::sequence).collect();
         let device = model.as_ref().placement.device;
         let groups = pack(&sequences, self.max_tokens, Reads::Predictors);
@@ -145,17 +204,27 @@ impl Fit {
     }
 
     /// One optimiser step with the gradient that was gathered, unless something is not finite.
-    fn apply(&mut self, model: &mut Network, lr: f64, fitted: &mut Fitted) {
+    fn apply(&mut self, model: &mut Network, lr: f64, fitted: &mut Fitted) -> Result<()> {
         if let Some((name, value)) = fitted.accumulator.loss_not_finite() {
-            fitted.refused = Some(Refused::Loss(name, value));
-            return;
+            fitted.refused = Some(Refused::Loss(name.to_owned(), value));
+            return Ok(());
         }
-        let applied = self.optimizer.apply(model, &self.gradient, lr);
+        let applied = self.optimizer.apply(model, &self.gradient, lr)?;
         fitted.n_updates += 1.0;
         fitted.grad_norm += applied.grad_norm;
         match applied.param_delta {
             Some(delta) => fitted.param_delta += delta,
             None => fitted.refused = Some(Refused::GradNorm(applied.grad_norm)),
         }
+        Ok(())
     }
+}
+
+/// A micro-batch of one of the samples that weighs nothing and is nobody's.
+fn idle<'m, O: Objective>(model: &O::Model, minibatch: &'m [O::Sample]) -> Option<MicroBatch<'m, O::Sample>> {
+    let length = |sample: &&O::Sample| O::sequence(sample).prompt.len() + O::sequence(sample).response.len();
+    let sample = minibatch.iter().min_by_key(length)?;
+    let device = model.as_ref().placement.device;
+    let tokens = TokenBatch::new(&[O::sequence(sample)], Reads::Predictors, device);
+    Some(MicroBatch { tokens, samples: vec![sample], weights: vec![0.0], indices: Vec::new() })
 }

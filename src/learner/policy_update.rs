@@ -10,6 +10,7 @@ use crate::batch::{BatchConfig, Sequence, TrainSample, minibatches};
 use crate::loss::{KlPlace, LossConfig, LossInput, kl_tokens, token_weights};
 use crate::model::{Gradient, Policy, StatsGrad, TokenStats};
 use crate::optim::{AdamWState, OptimConfig};
+use crate::ranks::Ranks;
 use crate::types::{Progress, Seen};
 
 /// What a learner is told once.
@@ -84,7 +85,7 @@ impl PolicyLearner {
         let mut objective =
             PolicyObjective { config: &self.config, kl_coef: rates.kl_coef, seen: vec![None; samples.len()] };
         let fitted = self.fit.fit(policy, &mut objective, &minibatches, rates.lr, progress)?;
-        let seen: Vec<Seen> = objective.seen.into_iter().map_while(|seen| seen).collect();
+        let seen = shared(policy.network.pieces().ranks(), objective.seen)?;
         let first_gap = minibatches.first().map(|first| gap(&seen, first));
         let mut metrics = fitted.accumulator.means(fitted.n_updates);
         metrics.set("optim/lr", rates.lr);
@@ -101,6 +102,17 @@ impl PolicyLearner {
         });
         Ok(UpdateReport { metrics, seen, first_gap, not_finite })
     }
+}
+
+/// What the ranks have seen of the samples, in their order, as far as they came.
+fn shared(ranks: &Ranks, own: Vec<Option<Seen>>) -> Result<Vec<Seen>> {
+    let mut all: Vec<Option<Seen>> = vec![None; own.len()];
+    let own: Vec<(usize, Seen)> =
+        own.into_iter().enumerate().filter_map(|(i, seen)| Some((i, seen?))).collect();
+    for (i, seen) in ranks.exchange(Ok(own))?.into_iter().flatten() {
+        all[i] = Some(seen);
+    }
+    Ok(all.into_iter().map_while(|seen| seen).collect())
 }
 
 /// The policy's loss over the samples of a step.

@@ -1,5 +1,6 @@
 //! What an update reports: sums over tokens, gathered micro-batch by micro-batch.
 
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::types::{MetricRow, Seen};
@@ -41,11 +42,11 @@ impl Gap {
 }
 
 /// Means over the updates of a step: of quantities over all their tokens, of losses over the updates.
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct MetricAccumulator {
-    sums: Vec<(&'static str, f64)>,
+    sums: Vec<(String, f64)>,
     n_tokens: f64,
-    losses: Vec<(&'static str, f64)>,
+    losses: Vec<(String, f64)>,
 }
 
 impl MetricAccumulator {
@@ -65,32 +66,40 @@ impl MetricAccumulator {
         add_sum(&mut self.losses, name, sum);
     }
 
+    /// Adds what was gathered elsewhere.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.n_tokens += other.n_tokens;
+        other.sums.iter().for_each(|(name, sum)| add_sum(&mut self.sums, name, *sum));
+        other.losses.iter().for_each(|(name, sum)| add_sum(&mut self.losses, name, *sum));
+    }
+
     /// The sum of what was added to a loss.
     pub(super) fn loss(&self, name: &str) -> f64 {
-        self.losses.iter().find(|(known, _)| *known == name).map_or(0.0, |(_, sum)| *sum)
+        self.losses.iter().find(|(known, _)| known == name).map_or(0.0, |(_, sum)| *sum)
     }
 
     /// The first loss that is not finite, with its value.
-    pub(super) fn loss_not_finite(&self) -> Option<(&'static str, f64)> {
-        self.losses.iter().copied().find(|(_, sum)| !sum.is_finite())
+    pub(super) fn loss_not_finite(&self) -> Option<(&str, f64)> {
+        let losses = self.losses.iter().map(|(name, sum)| (name.as_str(), *sum));
+        losses.into_iter().find(|(_, sum)| !sum.is_finite())
     }
 
     /// Means per token and, of the losses, per update.
     pub(super) fn means(&self, n_updates: f64) -> MetricRow {
-        let per_token = self.sums.iter().map(|(name, sum)| (*name, sum / self.n_tokens));
-        per_token.chain(self.losses.iter().map(|(name, sum)| (*name, sum / n_updates))).collect()
+        let per_token = self.sums.iter().map(|(name, sum)| (name.as_str(), sum / self.n_tokens));
+        per_token.chain(self.losses.iter().map(|(name, sum)| (name.as_str(), sum / n_updates))).collect()
     }
 }
 
-fn add(sums: &mut Vec<(&'static str, f64)>, values: &[(&'static str, Tensor)]) {
+fn add(sums: &mut Vec<(String, f64)>, values: &[(&'static str, Tensor)]) {
     for (name, tensor) in values {
         add_sum(sums, name, tensor.sum(Kind::Double).double_value(&[]));
     }
 }
 
-fn add_sum(sums: &mut Vec<(&'static str, f64)>, name: &'static str, sum: f64) {
-    match sums.iter_mut().find(|(known, _)| *known == name) {
+fn add_sum(sums: &mut Vec<(String, f64)>, name: &str, sum: f64) {
+    match sums.iter_mut().find(|(known, _)| known == name) {
         Some((_, total)) => *total += sum,
-        None => sums.push((name, sum)),
+        None => sums.push((name.to_owned(), sum)),
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! It is saved as what transformers loads as a model for token classification with one label.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use tch::{Kind, Tensor};
 
 use super::device::Placement;
@@ -21,6 +21,8 @@ pub(crate) struct Critic {
     pub network: Network,
     weight: Slot, // [1, E]
     bias: Slot,   // [1]
+    /// The output layer's masters, which another rank may own: weight and bias.
+    output: [Tensor; 2],
 }
 
 impl Critic {
@@ -33,7 +35,26 @@ impl Critic {
         let Output::Value { weight, bias } = layout.output.clone() else {
             anyhow::bail!("the layout of a critic has no value head");
         };
-        Ok(Self { network: Network::new(config, layout, master, placement)?, weight, bias })
+        let network = Network::new(config, layout, master, placement)?;
+        let mut critic = Self { network, weight, bias, output: [Tensor::new(), Tensor::new()] };
+        critic.refresh()?;
+        Ok(critic)
+    }
+
+    /// Takes the output layer's masters over, from whichever rank has them, behind every change of the weights.
+    ///
+    /// # Errors
+    /// If a rank is lost.
+    pub(crate) fn refresh(&mut self) -> Result<()> {
+        let read = |slot: &Slot| {
+            let flat = self
+                .network
+                .pieces()
+                .read(self.network.master(), slot.start..slot.start + slot.n_elements())?;
+            Ok::<_, anyhow::Error>(flat.view(slot.shape.as_slice()).detach())
+        };
+        self.output = [read(&self.weight)?, read(&self.bias)?];
+        Ok(())
     }
 
     /// A critic with the weights of `policy` up to its output layer, that expects nothing: all its values are 0. All its weights
@@ -44,18 +65,14 @@ impl Critic {
     pub(crate) fn of_policy(policy: &Policy) -> Result<Self> {
         let layout = Layout::of_critic(&policy.network.config);
         let _guard = tch::no_grad_guard();
-        let whole = policy.network.whole();
+        // Of several ranks each reads all of it, and keeps its piece where the critic joins them.
+        let whole = policy.network.whole()?;
         let master = Tensor::zeros([layout.n_params()], (Kind::Float, policy.network.placement.device));
         for entry in layout.entries().iter().filter(|entry| !entry.name.starts_with("score.")) {
-            let own = policy.network.layout.find(&entry.name);
-            ensure!(
-                own.is_some_and(|own| own.shape == entry.shape),
-                "the critic has {}, the policy not",
-                entry.name
-            );
-            let start = own.map_or(0, |own| own.start);
+            let place = policy.network.layout.find(&entry.name).filter(|place| place.shape == entry.shape);
+            let place = place.with_context(|| format!("the critic has {}, the policy not", entry.name))?;
             let n = entry.n_elements();
-            master.narrow(0, entry.start, n).copy_(&whole.narrow(0, start, n));
+            master.narrow(0, entry.start, n).copy_(&whole.narrow(0, place.start, n));
         }
         Self::new(policy.network.config.clone(), master, policy.network.placement)
     }
@@ -63,11 +80,8 @@ impl Critic {
     /// The output layer, in f32 whatever the precision of the rest: bf16 tells values apart to 1 in 256 only.
     #[must_use]
     pub(crate) fn head(&self) -> ValueHead {
-        ValueHead {
-            weight: self.weight.of(self.network.master()).detach(),
-            bias: self.bias.of(self.network.master()).detach(),
-            places: [self.weight.clone(), self.bias.clone()],
-        }
+        let [weight, bias] = self.output.each_ref().map(Tensor::shallow_clone);
+        ValueHead { weight, bias, places: [self.weight.clone(), self.bias.clone()] }
     }
 }
 

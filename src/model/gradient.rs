@@ -1,7 +1,7 @@
 //! The gradient of all parameters that learn: one flat buffer, lent out in parts that do not overlap.
 //!
 //! Where adapters learn, the gradient of a matrix is never held: what is to be added to it goes on to its adapters at once, and what
-//! is to be added to a parameter without any is dropped.
+//! is to be added to a parameter without any is dropped. Where ranks share gradients, what is added goes to the rank that owns it.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -11,11 +11,16 @@ use anyhow::{Result, ensure};
 use tch::{Device, Kind, Tensor};
 
 use super::layout::Slot;
+use super::outbox::Outbox;
+use super::pieces::Pieces;
 use crate::kernel::view_mut;
 
 /// The gradient of all parameters that learn, f32, in the order of their buffer.
 pub(crate) struct Gradient {
+    /// All of it, or the piece of this rank where the others get theirs at once.
     flat: Tensor,
+    /// Where ranks share it: what is sent to them.
+    outbox: Option<Outbox>,
     /// Where adapters learn: those of each matrix, by where it begins among all parameters.
     adapters: Option<BTreeMap<i64, Vec<Adapter>>>,
 }
@@ -51,6 +56,8 @@ pub(crate) struct GradientPart<'g> {
 enum Goal<'g> {
     /// To its own place.
     Place(Tensor, PhantomData<&'g mut Gradient>),
+    /// To the ranks that own it, once the part is given back: numbers that are added to so far.
+    Ranks { numbers: Tensor, slot: Slot, outbox: &'g mut Outbox },
     /// To the places in `flat` of the adapters of the matrix.
     Adapters { adapters: &'g [Adapter], flat: &'g Tensor },
     /// Nowhere. Who must write somewhere gets a place of this shape.
@@ -77,7 +84,13 @@ impl Gradient {
     /// Zeros for `n_params` parameters that all learn.
     #[must_use]
     pub(crate) fn zeros(n_params: i64, device: Device) -> Self {
-        Self { flat: Tensor::zeros([n_params], (Kind::Float, device)), adapters: None }
+        Self { flat: Tensor::zeros([n_params], (Kind::Float, device)), outbox: None, adapters: None }
+    }
+
+    /// Zeros that ranks share by `outbox`.
+    #[must_use]
+    pub(super) fn shared(outbox: Outbox) -> Self {
+        Self { flat: outbox.own().shallow_clone(), outbox: Some(outbox), adapters: None }
     }
 
     /// Zeros for `n_params` parameters of `adapters`, which alone learn.
@@ -93,6 +106,16 @@ impl Gradient {
 
     /// The part at `slot`, a place among all parameters.
     pub(crate) fn part(&mut self, slot: &Slot) -> GradientPart<'_> {
+        if let Some(outbox) = &mut self.outbox {
+            let goal = match outbox.small(slot) {
+                Some(place) => Goal::Place(place, PhantomData),
+                None => {
+                    let numbers = Tensor::zeros(slot.shape.as_slice(), (Kind::Float, self.flat.device()));
+                    Goal::Ranks { numbers, slot: slot.clone(), outbox }
+                }
+            };
+            return GradientPart { goal };
+        }
         let goal = match &self.adapters {
             None => Goal::Place(slot.of(&self.flat), PhantomData),
             Some(adapters) => match adapters.get(&slot.start) {
@@ -108,9 +131,34 @@ impl Gradient {
         let _ = self.flat.zero_();
     }
 
-    /// All numbers, to read while nothing adds to them.
+    /// All numbers, to read while nothing adds to them; where ranks share them, this rank's.
     pub(crate) fn flat(&self) -> &Tensor {
         &self.flat
+    }
+
+    /// Whether what is added goes to the ranks that own it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.outbox.is_some()
+    }
+
+    /// Behind each micro-batch: waits until what ranks share has arrived.
+    ///
+    /// # Errors
+    /// If a rank is lost.
+    pub(crate) fn deliver(&mut self) -> Result<()> {
+        self.outbox.as_mut().map_or(Ok(()), Outbox::deliver)
+    }
+
+    /// Behind the last micro-batch: sums it up over the ranks of `pieces`, as far as that is not done. Gives this rank's piece of it.
+    ///
+    /// # Errors
+    /// If a rank is lost.
+    pub(crate) fn reduce(&self, pieces: &Pieces) -> Result<Tensor> {
+        if self.is_shared() {
+            return Ok(self.flat.shallow_clone());
+        }
+        pieces.reduce(&self.flat)?;
+        Ok(pieces.cut(&self.flat))
     }
 
     /// A copy of all numbers, `[n_params]`.
@@ -128,7 +176,7 @@ impl GradientPart<'_> {
 
     /// Adds `share`, of the part's shape and of any float kind. The adapters of a matrix get `dB = s dW A^T` and `dA = s B^T dW`.
     pub(crate) fn add(&mut self, share: &Tensor) {
-        if let Goal::Place(place, _) = &mut self.goal {
+        if let Goal::Place(place, _) | Goal::Ranks { numbers: place, .. } = &mut self.goal {
             let _ = place.g_add_(share);
         }
         for mut adapter in self.adapters().unwrap_or_default() {
@@ -174,7 +222,7 @@ impl GradientPart<'_> {
             Goal::Nowhere(shape, place) => {
                 place.insert(Tensor::zeros(shape.as_slice(), (Kind::Float, Device::Cpu)))
             }
-            Goal::Place(place, _) => place,
+            Goal::Place(place, _) | Goal::Ranks { numbers: place, .. } => place,
             Goal::Adapters { .. } => unreachable!("refused above"),
         };
         // SAFETY: no tensor on the gradient's memory leaves this file but by `flat`, whose borrow ends before one of a part
@@ -186,8 +234,17 @@ impl GradientPart<'_> {
     #[cfg(test)]
     pub(crate) fn to_tensor(&self) -> Tensor {
         match &self.goal {
-            Goal::Place(place, _) => place.copy(),
+            Goal::Place(place, _) | Goal::Ranks { numbers: place, .. } => place.copy(),
             Goal::Adapters { .. } | Goal::Nowhere(..) => Tensor::new(),
+        }
+    }
+}
+
+impl Drop for GradientPart<'_> {
+    /// What was added to a part that ranks share is sent off.
+    fn drop(&mut self) {
+        if let Goal::Ranks { numbers, slot, outbox } = &mut self.goal {
+            outbox.send(slot, numbers);
         }
     }
 }

@@ -13,6 +13,7 @@ mod fit;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
@@ -136,6 +137,35 @@ impl StoredWeights {
         let mut flat = vec![0f32; usize::try_from(n_params)?];
         read_all(entries.iter().zip(sources).collect(), &mut flat)?;
         Ok(flat)
+    }
+
+    /// Elements of the tensor `name`, if it is there.
+    ///
+    /// # Errors
+    /// If a tensor stands twice.
+    pub(crate) fn length(&self, name: &str) -> Result<Option<usize>> {
+        Ok(self.tensors()?.get(name).map(|tensor| tensor.shape.iter().product()))
+    }
+
+    /// Elements `range` of the tensor `name`, row by row.
+    ///
+    /// # Errors
+    /// If it is not there or has fewer; a file that cannot be read; a number that is not finite.
+    pub(crate) fn part(&self, name: &str, range: Range<usize>) -> Result<Vec<f32>> {
+        let tensors = self.tensors()?;
+        let tensor = tensors.get(name).filter(|tensor| range.end <= tensor.shape.iter().product());
+        let tensor = tensor.with_context(|| {
+            format!(
+                "{}: tensor `{name}` is missing, or shorter than {} numbers",
+                self.dir.display(),
+                range.end
+            )
+        })?;
+        let (mut part, mut bytes) = (vec![0f32; range.len()], Vec::new());
+        for (i, piece) in part.chunks_mut(PIECE).enumerate() {
+            tensor.read(range.start + i * PIECE, piece, &mut bytes)?;
+        }
+        Ok(part)
     }
 
     fn misfit(&self) -> String {

@@ -10,6 +10,7 @@
 //! | `attention` | how scores become weights |
 //! | `lora` | adapters that learn in the place of all parameters |
 //! | `trainable`, `gradient` | what learns, and its gradient |
+//! | `pieces`, `outbox` | which rank keeps what of a flat buffer, and how gradients get there |
 //! | `network` | what learns, weights of it, forward and backward passes up to the output layer |
 //! | `policy`, `head` | the output layer over the vocabulary: hidden states to log-probabilities and back, in chunks |
 //! | `scale_heads` | heads whose writes are multiplied by a number |
@@ -36,6 +37,8 @@ pub(crate) mod layout;
 pub(crate) mod load;
 mod lora;
 mod network;
+mod outbox;
+mod pieces;
 mod policy;
 mod preset;
 mod rope;
@@ -63,6 +66,7 @@ pub(crate) use layout::{Output, Slot};
 pub(crate) use lora::LoraSettings;
 pub(crate) use lora::{LoraBase, LoraLayout, ModelSource, StoredAdapter, is_adapter};
 pub(crate) use network::Network;
+pub(crate) use pieces::Pieces;
 pub(crate) use policy::Policy;
 pub(crate) use scale_heads::HeadScales;
 pub(crate) use settings::{BackendChoice, DeviceChoice, Dtype, ModelSettings, Preset};

@@ -1,5 +1,7 @@
 //! A network: configuration, parameters, and what passes over it need; all but its output layer.
 
+mod shared;
+
 use anyhow::{Result, ensure};
 use tch::{Kind, Tensor};
 
@@ -11,15 +13,18 @@ use super::inputs::Inputs;
 use super::kv_cache::{AttentionTap, KvCache};
 use super::layout::Layout;
 use super::lora::{Adapters, LoraLayout};
+use super::outbox::Outbox;
+use super::pieces::Pieces;
 use super::rope::Rope;
 use super::scale_heads::HeadScales;
 use super::trainable::Trainable;
 use super::weights::Weights;
+use crate::ranks::{Ranks, Shard};
 
 /// A model whose parameters that learn are one flat f32 buffer, and its weights in the compute precision.
 ///
 /// All parameters learn, or adapters alone beside weights that stay ([`super::LoraLayout`]). In f32 the weights of the first kind
-/// and what learns are the same memory.
+/// and what learns are the same memory. Where ranks share what learns, each has a piece of it, and all have the whole weights.
 pub(crate) struct Network {
     /// Shape of the model.
     pub config: ModelConfig,
@@ -29,7 +34,9 @@ pub(crate) struct Network {
     pub placement: Placement,
     /// What computes.
     pub backend: Backend,
-    master: Tensor, // what learns, f32
+    /// What of all that learns is this rank's.
+    pieces: Pieces,
+    master: Tensor, // what learns, f32: `[n_params]`, or the own piece
     frozen: Frozen,
     pub(super) weights: Weights,
     rope: Rope,
@@ -74,7 +81,8 @@ impl Network {
         let rope = Rope::new(&config, placement.kind, placement.device);
         let backend = Backend::choose(&config, placement);
         let scales = HeadScales::default();
-        Self { config, layout, placement, backend, master, frozen, weights, rope, scales }
+        let pieces = Pieces::new(master.size()[0], Ranks::default(), Shard::None);
+        Self { config, layout, placement, backend, pieces, master, frozen, weights, rope, scales }
     }
 
     /// Its weights as they are, and beside them the adapters `master` of `adapters`, f32, which alone learn.
@@ -94,17 +102,21 @@ impl Network {
         Ok(own)
     }
 
-    /// The same network, to learn by itself; weights that stay are shared.
+    /// The same network on its own, to learn by itself; weights that stay are shared. Of one that ranks share, its weights as they
+    /// compute.
     ///
     /// # Errors
     /// As [`Network::new`].
     pub(crate) fn copy(&self) -> Result<Self> {
         let (config, layout) = (self.config.clone(), self.layout.clone());
-        let master = self.master.copy();
         let mut own = match &self.frozen {
-            Frozen::Nothing { .. } => Self::new(config, layout, master, self.placement)?,
+            Frozen::Nothing { compute } => {
+                let learns = if self.pieces.is_cut() { compute } else { &self.master };
+                let _guard = tch::no_grad_guard();
+                Self::new(config, layout, learns.totype(Kind::Float).copy(), self.placement)?
+            }
             Frozen::Base(adapters) => {
-                let adapters = adapters.copy();
+                let (adapters, master) = (adapters.copy(), self.master.copy());
                 let weights = adapters.weights(&layout);
                 Self::over(config, layout, self.placement, master, Frozen::Base(adapters), weights)
             }
@@ -113,7 +125,7 @@ impl Network {
         Ok(own)
     }
 
-    /// What learns, f32 `[n_params]` in the order of [`Network::trainable`].
+    /// What learns on this rank, f32 `[n_params]` in the order of [`Network::trainable`], or its piece.
     pub(crate) fn master(&self) -> &Tensor {
         &self.master
     }
@@ -135,35 +147,50 @@ impl Network {
         }
     }
 
-    /// Lets `change` alter what learns in place, then brings the weights up to date.
-    pub(crate) fn update<R>(&mut self, change: impl FnOnce(&mut Tensor) -> R) -> R {
+    /// Lets `change` alter what learns on this rank in place, then brings the weights up to date, on all ranks.
+    ///
+    /// # Errors
+    /// If a rank is lost.
+    pub(crate) fn update<R>(&mut self, change: impl FnOnce(&mut Tensor) -> R) -> Result<R> {
         let _guard = tch::no_grad_guard();
         let result = change(&mut self.master);
         match &mut self.frozen {
-            Frozen::Nothing { .. } if self.placement.kind == Kind::Float => {}
-            Frozen::Nothing { compute } => compute.copy_(&self.master),
+            Frozen::Nothing { compute } => {
+                if self.placement.kind != Kind::Float {
+                    self.pieces.cut(compute).copy_(&self.master);
+                }
+                self.pieces.gather(compute)?;
+            }
             Frozen::Base(adapters) => adapters.merge(&self.master),
         }
-        result
+        Ok(result)
     }
 
-    /// Overwrites all that learns.
+    /// Overwrites all that learns with `values`, `[n_params]`, which every rank has.
     ///
     /// # Errors
     /// If the lengths differ.
     pub(crate) fn set_master(&mut self, values: &Tensor) -> Result<()> {
         check_length(values, self.trainable().n_params())?;
-        self.update(|master| master.copy_(values));
+        let _guard = tch::no_grad_guard();
+        self.master.copy_(&self.pieces.cut(values));
+        match &mut self.frozen {
+            Frozen::Nothing { compute } => compute.copy_(values),
+            Frozen::Base(adapters) => adapters.merge(&self.master),
+        }
         Ok(())
     }
 
     /// All parameters of the model, f32 in the order of its layout: what learns itself where that is all of it, else weights and
-    /// adapters in one.
-    pub(crate) fn whole(&self) -> Tensor {
+    /// adapters in one. Ranks that share them read them together.
+    ///
+    /// # Errors
+    /// If a rank is lost.
+    pub(crate) fn whole(&self) -> Result<Tensor> {
         let _guard = tch::no_grad_guard();
         match &self.frozen {
-            Frozen::Nothing { .. } => self.master.shallow_clone(),
-            Frozen::Base(adapters) => adapters.whole(&self.master),
+            Frozen::Nothing { .. } => self.pieces.read(&self.master, 0..self.pieces.n()),
+            Frozen::Base(adapters) => Ok(adapters.whole(&self.master)),
         }
     }
 
@@ -194,7 +221,7 @@ impl Network {
                 self.weights = adapters.weights(&self.layout);
             }
         }
-        self.update(|_| ());
+        self.update(|_| ())?;
         self.scales = scales.clone();
         Ok(())
     }
@@ -264,7 +291,10 @@ impl Network {
         gradient: &mut Gradient,
     ) -> Result<()> {
         forward.tape.pull_back(&self.decoder(), &self.layout, inputs, d_hidden, gradient)?;
-        self.scales.silence(&self.config, &self.layout, gradient);
+        // What ranks share has gone by then, without what is silent.
+        if !gradient.is_shared() {
+            self.scales.silence(&self.config, &self.layout, gradient);
+        }
         Ok(())
     }
 
@@ -273,6 +303,11 @@ impl Network {
     pub(crate) fn zero_gradient(&self) -> Gradient {
         let (n_params, device) = (self.trainable().n_params(), self.placement.device);
         match &self.frozen {
+            Frozen::Nothing { .. } if self.pieces.sends_gradients() => {
+                let silent = self.scales.silent(&self.config, &self.layout);
+                let n_decayed = self.trainable().n_decayed();
+                Gradient::shared(Outbox::new(self.pieces.clone(), n_decayed, silent, device))
+            }
             Frozen::Nothing { .. } => Gradient::zeros(n_params, device),
             Frozen::Base(adapters) => {
                 Gradient::of_adapters(n_params, device, adapters.receivers(&self.master))

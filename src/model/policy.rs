@@ -137,7 +137,7 @@ impl Policy {
     /// # Errors
     /// As [`Policy::new`].
     pub(crate) fn merged(&self) -> Result<Self> {
-        Self::new(self.network.config.clone(), self.network.whole(), self.network.placement)
+        Self::new(self.network.config.clone(), self.network.whole()?, self.network.placement)
     }
 
     /// The same weights computed with in single precision, of which all would learn; where they do and are in it already, they are
@@ -146,7 +146,7 @@ impl Policy {
     /// # Errors
     /// As [`Policy::new`].
     pub(crate) fn in_single_precision(&self) -> Result<Self> {
-        self.with(self.network.whole())
+        self.with(self.network.whole()?)
     }
 
     /// A copy of it that computes in single precision and learns by itself; heads that are left out stay so.

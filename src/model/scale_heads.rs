@@ -14,6 +14,7 @@ use tch::Tensor;
 use super::config::ModelConfig;
 use super::gradient::Gradient;
 use super::layout::Layout;
+use super::outbox::Columns;
 use crate::types::HeadId;
 
 /// How one is written.
@@ -70,6 +71,16 @@ impl HeadScales {
             let Some(o) = of(id.layer) else { continue };
             let _ = o.narrow(1, id.head as i64 * config.head_dim, config.head_dim).g_mul_scalar_(factor);
         }
+    }
+
+    /// The columns of the output projections of heads that are multiplied by 0.
+    pub(super) fn silent(&self, config: &ModelConfig, layout: &Layout) -> Columns {
+        let mut columns = Columns::new();
+        for (id, _) in self.factors().filter(|(_, factor)| *factor == 0.0) {
+            let first = id.head as i64 * config.head_dim;
+            columns.entry(layout.layers[id.layer].o.start).or_default().push(first..first + config.head_dim);
+        }
+        columns
     }
 
     /// Takes from `gradient` what would bring heads back whose writes are multiplied by 0.

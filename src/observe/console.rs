@@ -25,6 +25,8 @@ const REDRAWS_PER_S: u8 = 20;
 pub(crate) struct Console {
     /// `None` where standard error is no terminal.
     bars: Option<MultiProgress>,
+    /// Whether it says nothing, since another rank does.
+    is_silent: bool,
     /// The first step whose line was printed, and when: the start of the pace that foretells the time left.
     first: OnceLock<(Step, Instant)>,
 }
@@ -45,13 +47,19 @@ impl Console {
             MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(lasting, REDRAWS_PER_S))
         };
         let bars = (io::stderr().is_terminal() && !dumb).then(screen);
-        Self { bars, first: OnceLock::new() }
+        Self { bars, is_silent: false, first: OnceLock::new() }
+    }
+
+    /// A console that says nothing, of a rank beside the one that speaks.
+    #[must_use]
+    pub(crate) fn silent() -> Self {
+        Self { bars: None, is_silent: true, first: OnceLock::new() }
     }
 
     /// The same console for one more run, whose pace is measured anew.
     #[must_use]
     pub(crate) fn for_another_run(&self) -> Self {
-        Self { bars: self.bars.clone(), first: OnceLock::new() }
+        Self { bars: self.bars.clone(), is_silent: self.is_silent, first: OnceLock::new() }
     }
 
     /// Begins something that happens once, like SFT: its end leaves a line. `total` counts whatever
@@ -117,6 +125,9 @@ impl Console {
     }
 
     fn print(&self, out: &mut dyn Write, text: impl Display) {
+        if self.is_silent {
+            return;
+        }
         let text = text.to_string();
         let mut write = || {
             let _ = writeln!(out, "{}", printable(&text));
@@ -301,7 +312,7 @@ mod tests {
     fn a_bar_shows_where_it_stands_and_leaves_nothing_behind() {
         let screen = InMemoryTerm::new(10, 100);
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like(Box::new(screen.clone())));
-        let console = Console { bars: Some(bars), first: OnceLock::new() };
+        let console = Console { bars: Some(bars), is_silent: false, first: OnceLock::new() };
         let phase = console.step_phase("generation", 1_000);
         phase.advance(250, "12.3k tokens/s");
         phase.bar.as_ref().unwrap().force_draw();

@@ -15,7 +15,7 @@ use tch::{Kind, Tensor};
 
 use super::OptimConfig;
 use crate::kernel::{sum_of_squares, view};
-use crate::model::{Gradient, Network};
+use crate::model::{Gradient, Network, Pieces};
 
 /// Elements updated at a time: small enough that the temporaries stay in the processor's cache.
 const BLOCK: i64 = 1 << 18;
@@ -41,9 +41,9 @@ pub(crate) struct AdamW {
 /// Everything the optimiser remembers.
 #[derive(Debug)]
 pub(crate) struct AdamWState {
-    /// Running mean of gradients, f32 `[n_params]`.
+    /// Running mean of gradients, f32 `[n_params]`, or this rank's piece of that.
     pub first: Tensor,
-    /// Running mean of squared gradients, f32 `[n_params]`.
+    /// Running mean of squared gradients, the same of them.
     pub second: Tensor,
     /// Updates made so far.
     pub updates: u64,
@@ -100,34 +100,42 @@ impl AdamW {
         Ok(())
     }
 
-    /// One update with `gradient` at learning rate `lr`. A gradient whose squares are not all finite changes nothing.
-    pub(crate) fn apply(&mut self, network: &mut Network, gradient: &Gradient, lr: f64) -> Applied {
+    /// One update with `gradient`, which is summed up over the ranks first, at learning rate `lr`. One whose squares are not all finite changes
+    /// nothing, on any rank.
+    ///
+    /// # Errors
+    /// If a rank is lost.
+    pub(crate) fn apply(&mut self, network: &mut Network, gradient: &Gradient, lr: f64) -> Result<Applied> {
         let _guard = tch::no_grad_guard();
-        let grad_norm = squares(gradient.flat()).sqrt();
+        let pieces = network.pieces().clone();
+        let gradient = gradient.reduce(&pieces)?;
+        let grad_norm = over_pieces(&pieces, squares(&gradient))?.sqrt();
         if grad_norm.is_nan() || grad_norm > MAX_NORM {
-            return Applied { grad_norm, param_delta: None };
+            return Ok(Applied { grad_norm, param_delta: None });
         }
         self.state.updates += 1;
         let max_norm = self.config.max_grad_norm;
         let scale = if max_norm > 0.0 { (max_norm / (grad_norm + 1e-6)).min(1.0) } else { 1.0 };
-        let (n_decayed, n) = (network.trainable().n_decayed(), network.trainable().n_params());
-        let param_delta = network.update(|weights| {
+        let (own, n_decayed) = (pieces.own(), network.trainable().n_decayed());
+        // Of the piece, which begins and ends where it may.
+        let n_decayed = (n_decayed - own.start).clamp(0, own.end - own.start);
+        let squares = network.update(|weights| {
             let decayed = blocks(0..n_decayed).map(|block| (block, self.config.weight_decay));
-            let plain = blocks(n_decayed..n).map(|block| (block, 0.0));
+            let plain = blocks(n_decayed..own.end - own.start).map(|block| (block, 0.0));
             let squares: f64 = decayed
                 .chain(plain)
-                .map(|(block, decay)| self.step(weights, gradient, block, scale, lr, decay))
+                .map(|(block, decay)| self.step(weights, &gradient, block, scale, lr, decay))
                 .sum();
-            squares.sqrt()
-        });
-        Applied { grad_norm, param_delta: Some(param_delta) }
+            squares
+        })?;
+        Ok(Applied { grad_norm, param_delta: Some(over_pieces(&pieces, squares)?.sqrt()) })
     }
 
     /// Updates one block; gives the squared norm of its change.
     fn step(
         &self,
         weights: &Tensor,
-        gradient: &Gradient,
+        gradient: &Tensor,
         block: Range<i64>,
         scale: f64,
         lr: f64,
@@ -137,7 +145,7 @@ impl AdamW {
         let t = self.state.updates as f64;
         let part = |tensor: &Tensor| tensor.narrow(0, block.start, block.end - block.start);
         let (mut w, mut m, mut v) = (part(weights), part(&self.state.first), part(&self.state.second));
-        let g = part(gradient.flat()) * scale;
+        let g = part(gradient) * scale;
         let _ = m.lerp_(&g, 1.0 - b1);
         let _ = v.g_mul_scalar_(b2);
         let _ = v.addcmul_(&g, &(&g * (1.0 - b2)));
@@ -149,6 +157,15 @@ impl AdamW {
         let _ = w.g_add_(&delta);
         squares(&delta)
     }
+}
+
+/// The sum of a number over pieces, the same on every rank, of which each has that of its own piece.
+fn over_pieces(pieces: &Pieces, own: f64) -> Result<f64> {
+    if !pieces.is_cut() {
+        return Ok(own);
+    }
+    let [sum] = pieces.ranks().sums([own])?;
+    Ok(sum)
 }
 
 /// Sum of the squares of `numbers`; in main memory the same whatever the number of threads.

@@ -7,12 +7,13 @@ use anyhow::Result;
 use crate::batch::Sequence;
 use crate::measure::{Passes, logprobs};
 use crate::model::Policy;
+use crate::ranks::Ranks;
 use crate::rollout::explore::branch::{Root, RootNeeds};
 use crate::signal::{Segmented, Segmenter, influence};
 use crate::types::{Coordinates, Leaf, RunRandom, Step, Tree};
 
 /// Reads responses under the policy that sampled them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct RootReader {
     /// Cuts responses into steps.
     pub segmenter: Arc<Segmenter>,
@@ -22,6 +23,8 @@ pub(crate) struct RootReader {
     pub max_tokens: usize,
     /// Randomness of the run.
     pub random: RunRandom,
+    /// Those that read together: each its share.
+    pub ranks: Ranks,
 }
 
 /// What was read of one depth of some trees, response after response.
@@ -62,13 +65,23 @@ impl RootReader {
             step,
         };
         let _guard = tch::no_grad_guard();
-        if let Some(distance) = needs.influence {
-            roots.influence =
-                influence(policy, &sequences, &roots.segmented, distance, self.max_tokens, check)?;
-        }
-        if needs.entropies {
+        let costs: Vec<usize> = sequences.iter().map(|one| one.prompt.len() + one.response.len()).collect();
+        let own = self.ranks.share(&costs);
+        let (sequences, segmented) = (&sequences[own.clone()], &roots.segmented[own]);
+        let read = || {
+            let influence = needs.influence.map_or(Ok(Vec::new()), |distance| {
+                influence(policy, sequences, segmented, distance, self.max_tokens, check)
+            });
             let passes = Passes { max_tokens: self.max_tokens, check };
-            roots.entropies = logprobs(policy, &sequences, self.temperature, passes)?.entropies;
+            let entropies = match needs.entropies {
+                true => logprobs(policy, sequences, self.temperature, passes)?.entropies,
+                false => Vec::new(),
+            };
+            Ok((influence?, entropies))
+        };
+        for (influence, entropies) in self.ranks.exchange::<(Vec<Vec<f32>>, Vec<Vec<f32>>)>(read())? {
+            roots.influence.extend(influence);
+            roots.entropies.extend(entropies);
         }
         Ok(roots)
     }

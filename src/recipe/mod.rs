@@ -61,6 +61,7 @@ use crate::{
     observe::ObserveConfig,
     optim::OptimConfig,
     pipeline::{GroupsConfig, PipelineConfig},
+    ranks::ParallelConfig,
     rollout::{
         SamplingConfig,
         explore::{Exploration, ExploreConfig, ValuesConfig},
@@ -161,6 +162,9 @@ pub(crate) struct Recipe {
     /// Which checkpoints are saved and how often.
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
+    /// How several processes train together.
+    #[serde(default)]
+    pub parallel: ParallelConfig,
     /// Audits on the way; without it there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditConfig>,
@@ -200,6 +204,7 @@ impl Recipe {
             pipeline,
             eval,
             checkpoint: _,
+            parallel,
             audit,
             circuit,
             observe: _,
@@ -225,6 +230,7 @@ impl Recipe {
         rules.part("batch", batch.rules());
         rules.part("pipeline", pipeline.settings().rules());
         rules.part("eval", eval.rules());
+        rules.part("parallel", parallel.rules());
         let optional = [
             ("sft", sft.as_ref().map(SftConfig::rules)),
             ("audit", audit.as_ref().map(AuditConfig::rules)),

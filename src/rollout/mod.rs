@@ -5,11 +5,13 @@ pub(crate) mod explore;
 mod sampling;
 #[cfg(test)]
 mod scripted;
+mod shared;
 
 pub(crate) use decode::DecodeEngine;
 pub(crate) use sampling::{SamplingConfig, TEMPERATURES, expect_temperature};
 #[cfg(test)]
 pub(crate) use scripted::ScriptedEngine;
+pub(crate) use shared::SharedEngine;
 
 use std::ops::AddAssign;
 

@@ -1,12 +1,14 @@
 //! From a request to a run under way: new, or as an earlier process left it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use tch::Tensor;
 
 use super::guards::{Guards, diverged};
 use super::home::Home;
 use super::inputs::InputFiles;
+use super::meet::explain;
 use super::writer::RunWriter;
 use super::{Failure, Outcome, Run, Setup, initial_policy, run_sft};
 use crate::checkpoint::{Milestone, Progress, TrainState, VerifiedCheckpoint};
@@ -35,7 +37,16 @@ pub(crate) struct Request {
 /// # Errors
 /// A [`Failure`] where the exit code says more than 1; otherwise whatever could not be read, written or computed.
 pub(crate) fn train(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
-    match begun(request, console, interrupt).or_stopped()? {
+    let teams = request.setup.teams.clone();
+    let begun = begun(request, console, interrupt).map_err(|error| {
+        explain(
+            &teams,
+            error,
+            "before the first step",
+            "start all ranks again, with --resume if the run has a folder",
+        )
+    });
+    match begun.or_stopped()? {
         Ok(outcome) => Ok(outcome),
         Err(signal) => {
             console.note(format_args!("{signal}: stopped before the first step; nothing is lost"));
@@ -48,36 +59,31 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
     // Until the first step whatever was done is done again, or kept as it goes on: SFT.
     let mut nothing_to_lose = Some(interrupt.immediate()?);
     let Request { setup, given, runs, sft_folder, resume } = request;
-    let (home, saved) = if resume {
-        let _phase = console.step_phase("verify checkpoint", 0);
-        let found = Home::again(&runs, &setup.recipe, console)?;
-        InputFiles::of_now(&setup)?.check_unchanged(&found.0.folder).map_err(Failure::resume_refused)?;
-        found
-    } else {
-        (Home::begin(&runs, &setup.recipe)?, None)
-    };
+    let ranks = setup.teams.main.clone();
+    let (home, saved) = settle(&setup, &runs, resume, console)?;
 
     let weights = "the weights that [model] names make no policy; take others";
-    if let Err(error) = setup.fetch_weights(console, interrupt) {
+    if let Err(error) = setup.teams.one_by_machine(|| setup.fetch_weights(console, interrupt)) {
         let Some(signal) = interrupt.requested() else { return Err(Failure::bad_input(error)) };
         console.note(format!("{signal}: stopped while fetching the model; what has arrived stays"));
         return Ok(Outcome::Interrupted(signal));
     }
     let phase = console.step_phase("load model", 0);
-    let mut policy = initial_policy(&setup)?;
+    let mut policy = ranks.all_well(initial_policy(&setup))?;
+    let shard = setup.recipe.parallel.shard;
+    policy.network.join(&ranks, shard);
     phase.finish();
     let load = |checkpoint: VerifiedCheckpoint| {
         let _phase = console.step_phase("load checkpoint", 0);
-        TrainState::load(&checkpoint, &policy.network).map_err(Failure::resume_refused)
+        let state = TrainState::load(&checkpoint, &policy.network, shard)?;
+        let reference = home.load_reference(&setup, &policy)?;
+        Ok((state, reference))
     };
-    let saved = saved.map(load).transpose()?;
-    let reference =
-        saved.as_ref().map(|_| home.load_reference(&setup, &policy).map_err(Failure::resume_refused));
-    let reference = reference.transpose()?.flatten();
+    let saved = ranks.all_well(saved.map(load).transpose().map_err(Failure::resume_refused))?;
     // All that a resumed run reads is known to be its own; from here on its folder changes.
-    let writer = RunWriter::open(&setup, home, console, given.as_deref())?;
+    let writer = ranks.all_well(RunWriter::open(&setup, home, console, given.as_deref()))?;
     let mut run = match saved {
-        Some(state) => {
+        Some((state, reference)) => {
             console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));
             Run::resume(&setup, policy, reference, state, writer, console).map_err(Failure::resume_refused)?
         }
@@ -115,6 +121,32 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
     run.go(interrupt)
 }
 
+/// The folder of the run, which the first rank finds or makes, and the checkpoint to continue from.
+fn settle(
+    setup: &Setup,
+    runs: &Path,
+    resume: bool,
+    console: &Console,
+) -> Result<(Home, Option<VerifiedCheckpoint>)> {
+    let ranks = &setup.teams.main;
+    let mut found = None;
+    let address = ranks.first(|| {
+        let (home, saved) = if resume {
+            let _phase = console.step_phase("verify checkpoint", 0);
+            let found = Home::again(runs, &setup.recipe, console)?;
+            InputFiles::of_now(setup)?.check_unchanged(&found.0.folder).map_err(Failure::resume_refused)?;
+            found
+        } else {
+            (Home::begin(runs, &setup.recipe)?, None)
+        };
+        let address = home.address(saved.as_ref());
+        found = Some((home, saved));
+        Ok(address)
+    })?;
+    let visit = || Home::visit(runs, &setup.recipe, address);
+    ranks.all_well(found.map_or_else(visit, Ok))
+}
+
 impl<'s> Run<'s> {
     /// Before the first step.
     pub(super) fn begin(
@@ -125,8 +157,9 @@ impl<'s> Run<'s> {
         writer: RunWriter,
         console: &'s Console,
     ) -> Result<Self> {
-        let critic =
-            setup.recipe.critic.map(|config| CriticTrainer::new(config, setup.recipe.batch, &policy));
+        let critic = setup.recipe.critic.map(|config| {
+            CriticTrainer::new(config, setup.recipe.batch, &policy, setup.recipe.parallel.shard)
+        });
         let (critic, source) = (critic.transpose()?, setup.rollout_source()?);
         let circuit = writer.circuit(setup)?;
         let trainer = Trainer::new(setup.step_config(), policy, reference, critic, source, setup.credit());
@@ -142,7 +175,8 @@ impl<'s> Run<'s> {
             unfinished: None,
             wall_before: 0.0,
             checkpoint_s: None,
-            peak: matmul_peak(setup.backend(), setup.placement)?,
+            // Of all ranks together, which take about as long.
+            peak: matmul_peak(setup.backend(), setup.placement)? * setup.teams.main.size() as f64,
             circuit,
         })
     }
@@ -169,7 +203,7 @@ impl<'s> Run<'s> {
             evaluations,
             unfinished,
         } = state;
-        policy.network.set_master(&weights)?;
+        policy.network.set_master(&Tensor::from_slice(&weights))?;
         let mut run = Self::begin(setup, policy, reference, evaluations, writer, console)?;
         if let Some(circuit) = run.circuit.as_ref().filter(|_| unfinished.is_none()) {
             circuit.check_whole(step).map_err(Failure::resume_refused)?;
@@ -195,9 +229,9 @@ impl<'s> Run<'s> {
         let trainer = &mut self.trainer;
         Ok(TrainState {
             step: self.step,
-            weights: trainer.policy.network.master().shallow_clone(),
+            weights: trainer.policy.network.to_first()?.unwrap_or_default(),
             optimizer: trainer.learner.state().shallow_clone(),
-            critic: trainer.critic.as_ref().map(CriticTrainer::state),
+            critic: trainer.critic.as_ref().map(CriticTrainer::state).transpose()?,
             kl_coef: trainer.kl_coef,
             source: trainer.source_state()?,
             head_groups: trainer.grouping.groups().cloned(),

@@ -77,6 +77,8 @@ pub(super) struct CircuitWatch {
     pairs: Vec<Pair>,
     path: PathBuf,
     known: Vec<Measured>,
+    /// Whether it is this rank that writes.
+    writes: bool,
 }
 
 impl CircuitWatch {
@@ -92,7 +94,7 @@ impl CircuitWatch {
         let pairs = pairs_of(setup, &config)?;
         let known = resumed.map(|step| known(&path, step, config.every)).transpose();
         let known = known.map_err(Failure::resume_refused)?.unwrap_or_default();
-        let watch = Self { config, pairs, path, known };
+        let watch = Self { config, pairs, path, known, writes: setup.teams.main.is_first() };
         watch.write()?;
         Ok(Some(watch))
     }
@@ -114,7 +116,8 @@ impl CircuitWatch {
         let start = Instant::now();
         // Where an evaluation behind it was stopped, it was measured before.
         if self.known.last().is_none_or(|last| last.step < step) {
-            let check = || interrupt.check();
+            // Every rank measures the same, since they read weights that they share together; none may leave alone.
+            let check = || if setup.teams.main.is_alone() { interrupt.check() } else { Ok(()) };
             self.known.push(measured(setup, &self.config, &self.pairs, policy, step, &check)?);
             self.write()?;
         }
@@ -146,6 +149,9 @@ impl CircuitWatch {
     }
 
     fn write(&self) -> Result<()> {
+        if !self.writes {
+            return Ok(());
+        }
         write_whole(&self.path, |mut w| {
             for measured in &self.known {
                 serde_json::to_writer(&mut w, measured)?;

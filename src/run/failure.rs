@@ -11,6 +11,13 @@ pub(crate) enum Failure {
     ResumeRefused(String),
     /// Training produced numbers that are not finite, or sampler and learner disagree.
     Diverged(String),
+    /// Another rank was lost. One of those that are left says so.
+    Lost {
+        /// What it says.
+        text: String,
+        /// Whether it is this one.
+        speaks: bool,
+    },
 }
 
 impl Failure {
@@ -33,6 +40,7 @@ impl Failure {
             Self::BadInput(_) => 2,
             Self::ResumeRefused(_) => 3,
             Self::Diverged(_) => 4,
+            Self::Lost { .. } => 5,
         }
     }
 }
@@ -40,7 +48,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadInput(text) | Self::ResumeRefused(text) | Self::Diverged(text) => f.write_str(text),
+            Self::BadInput(text)
+            | Self::ResumeRefused(text)
+            | Self::Diverged(text)
+            | Self::Lost { text, .. } => f.write_str(text),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The folder of a run, known to be free or its own before anything in it is changed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
 
 use super::{Failure, Setup};
 use crate::checkpoint::{
@@ -26,8 +28,19 @@ pub(super) struct Home {
     pub resumed_at: Option<Step>,
     /// The last step whose row it keeps.
     pub last_row: Step,
-    /// Keeps other processes away.
-    _lock: Lock,
+    /// Keeps other processes away; the first of several ranks has it.
+    lock: Option<Lock>,
+}
+
+/// What the first rank tells the others of where the run lies.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Address {
+    run: RunId,
+    is_adopted: bool,
+    resumed_at: Option<Step>,
+    last_row: Step,
+    /// The checkpoint to continue from.
+    checkpoint: Option<PathBuf>,
 }
 
 impl Home {
@@ -72,6 +85,36 @@ impl Home {
         Ok((this, checkpoint))
     }
 
+    /// What the other ranks have to know, the run going on from `checkpoint`.
+    pub(super) fn address(&self, checkpoint: Option<&VerifiedCheckpoint>) -> Address {
+        Address {
+            run: self.manifest.run.clone(),
+            is_adopted: self.is_adopted,
+            resumed_at: self.resumed_at,
+            last_row: self.last_row,
+            checkpoint: checkpoint.map(|found| found.folder().to_owned()),
+        }
+    }
+
+    /// Where another rank has made or found the run, to read from alone.
+    pub(super) fn visit(
+        runs: &Path,
+        recipe: &Recipe,
+        address: Address,
+    ) -> Result<(Self, Option<VerifiedCheckpoint>)> {
+        let Address { run, is_adopted, resumed_at, last_row, checkpoint } = address;
+        let folder = RunFolder::at(&runs.join(&recipe.run.name));
+        ensure!(
+            folder.root().is_dir(),
+            "{}: rank 0 has made it, and it cannot be seen from here; --runs must name a folder on a disk that all ranks share",
+            folder.root().display()
+        );
+        let store = Store::of_another_rank(folder.checkpoints()).of_run(run.clone());
+        let manifest = RunManifest::new(run);
+        let this = Self { folder, manifest, store, is_adopted, resumed_at, last_row, lock: None };
+        Ok((this, checkpoint.map(VerifiedCheckpoint::verified_elsewhere).transpose()?))
+    }
+
     fn new(
         folder: RunFolder,
         lock: Lock,
@@ -80,7 +123,7 @@ impl Home {
         is_adopted: bool,
     ) -> Result<Self> {
         let store = Store::new(folder.checkpoints(), recipe.checkpoint.keep)?.of_run(manifest.run.clone());
-        Ok(Self { folder, manifest, store, is_adopted, resumed_at: None, last_row: 0, _lock: lock })
+        Ok(Self { folder, manifest, store, is_adopted, resumed_at: None, last_row: 0, lock: Some(lock) })
     }
 
     /// The checkpoint to continue from, which must fit the recipe and the rows that are kept.
@@ -117,7 +160,7 @@ impl Home {
             return Ok(None);
         }
         let folder = self.folder.reference();
-        if self.is_adopted && folder.is_dir() && !is_sealed(&folder) {
+        if self.lock.is_some() && self.is_adopted && folder.is_dir() && !is_sealed(&folder) {
             seal(&folder, Some(&self.manifest.run), 0)?;
         }
         let load = || {
@@ -126,7 +169,7 @@ impl Home {
             load_weights(&sealed, "", policy.network.trainable())
         };
         let learnt = load().context("the reference of the KL penalty")?;
-        policy.beside(&learnt).map(Some)
+        policy.beside(&Tensor::from_slice(&learnt)).map(Some)
     }
 
     /// Models that are kept for good.

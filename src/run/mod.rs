@@ -12,6 +12,7 @@ mod failure;
 mod guards;
 mod home;
 mod inputs;
+mod meet;
 mod metrics;
 mod setup;
 mod start;
@@ -32,6 +33,7 @@ pub(crate) use setup::Setup;
 pub(crate) use start::{initial_policy, run_sft, sft_models};
 
 use self::guards::{Guards, Objection, Watched, smaller_updates};
+use self::meet::explain;
 use self::writer::RunWriter;
 use crate::checkpoint::{Milestone, Progress};
 use crate::interrupt::{Interrupt, OrStopped, StopSignal};
@@ -71,8 +73,16 @@ struct Run<'s> {
 }
 
 impl Run<'_> {
-    /// THE loop.
+    /// THE loop; where a rank is lost in it, that is said.
     fn go(&mut self, interrupt: &Interrupt) -> Result<Outcome> {
+        self.walk(interrupt).map_err(|error| {
+            let newest = self.writer.newest_checkpoint().unwrap_or_default();
+            let what_now = format!("{newest}; start all ranks again, with --resume");
+            explain(&self.setup.teams, error, &format!("step {}", self.step + 1), &what_now)
+        })
+    }
+
+    fn walk(&mut self, interrupt: &Interrupt) -> Result<Outcome> {
         let n_steps = self.setup.recipe.run.steps;
         if self.step == 0 {
             // What later measurements are told beside.
@@ -85,14 +95,16 @@ impl Run<'_> {
                 return Ok(Outcome::Interrupted(signal));
             }
         }
-        self.writer.summary(self.setup, &self.evaluations, self.wall_s(), self.console)?;
+        if self.setup.teams.main.is_first() {
+            self.writer.summary(self.setup, &self.evaluations, self.wall_s(), self.console)?;
+        }
         Ok(Outcome::Done)
     }
 
     /// One step with its evaluation, row and checkpoint. Stopped within the step, the run is where it was before it; within the
     /// evaluation, behind the step, and the row waits for the rest.
     fn advance(&mut self, interrupt: &Interrupt) -> Result<()> {
-        interrupt.check()?;
+        self.setup.teams.main.all_well(interrupt.check())?;
         let mut row = match self.unfinished.take() {
             Some(row) => row,
             None => self.train_step(interrupt)?,

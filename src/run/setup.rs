@@ -19,9 +19,10 @@ use crate::loss::KlPlace;
 use crate::model::{Backend, HubModel, LoraLayout, ModelConfig, ModelSource, Placement};
 use crate::observe::Console;
 use crate::pipeline::{Collector, RolloutSource, RootReader, ZeroVariance};
+use crate::ranks::{Ranks, Teams};
 use crate::recipe::{Draft, Recipe};
 use crate::rollout::explore::{Exploration, ExploreSettings};
-use crate::rollout::{DecodeEngine, Generation};
+use crate::rollout::{DecodeEngine, Generation, SharedEngine};
 use crate::score::{Judge, Scorer};
 use crate::signal::{DecodePlan, Segmenter, SignalConfig};
 use crate::step::StepConfig;
@@ -58,6 +59,8 @@ pub(crate) struct Setup {
     pub scorer: Arc<Scorer>,
     /// Randomness of the run.
     pub random: RunRandom,
+    /// Those that make the run together.
+    pub teams: Teams,
 }
 
 impl Setup {
@@ -132,6 +135,7 @@ impl Setup {
             sft_source,
             scorer: Arc::new(Scorer::new(&recipe.reward)?),
             random,
+            teams: Teams::default(),
             recipe,
         };
         // Found out now, and not where the first audit is due.
@@ -187,15 +191,17 @@ impl Setup {
                 temperature: recipe.sampling.temperature,
                 max_tokens: recipe.batch.max_tokens,
                 random: self.random,
+                ranks: self.teams.gather.clone(),
             },
-            engine: Box::new(
+            engine: Box::new(SharedEngine::new(
                 self.engine().reading(self.decode_plan()).keeping(n_more, exploration.kept_bytes()),
-            ),
+                self.teams.gather.clone(),
+            )),
             judge: Judge {
                 overlong: recipe
                     .overlong
                     .and_then(|overlong| overlong.settings().penalty(recipe.sampling.max_new_tokens)),
-                ..self.judge()
+                ..self.judge(&self.teams.gather)
             },
             generation: Generation {
                 random: self.random,
@@ -242,9 +248,9 @@ impl Setup {
     }
 
     /// Says what a response is worth.
-    fn judge(&self) -> Judge {
+    fn judge(&self, ranks: &Ranks) -> Judge {
         let (scorer, tokenizer) = (Arc::clone(&self.scorer), Arc::clone(&self.tokenizer));
-        Judge { scorer, tokenizer, overlong: None }
+        Judge { scorer, tokenizer, overlong: None, ranks: ranks.clone() }
     }
 
     /// A sampler for this policy.
@@ -263,7 +269,7 @@ impl Setup {
             greedy: self.recipe.eval.greedy,
             sampling: self.recipe.eval.sampling(self.recipe.sampling),
             random: self.random,
-            judge: self.judge(),
+            judge: self.judge(&self.teams.main),
         };
         self.data.eval.iter().map(of_set).collect()
     }
@@ -278,6 +284,7 @@ impl Setup {
             is_off_policy: pipeline.settings().is_off_policy(),
             n_responses: batch.prompts * self.recipe.exploration().most(),
             n_steps: run.steps,
+            ranks: self.teams.main.clone(),
         }
     }
 

@@ -11,11 +11,15 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tch::Tensor;
 
 use super::inputs::{InputFiles, origin};
 use super::setup::Setup;
-use crate::checkpoint::{Store, VerifiedCheckpoint, load_moments, load_weights, save_model, save_moments};
+use crate::checkpoint::{
+    Store, VerifiedCheckpoint, load_moments, load_weights, save_model, save_moments, write_together,
+};
 use crate::files::{Lock, list, remove};
 use crate::interrupt::Interrupt;
 use crate::learner::SftConfig;
@@ -23,6 +27,7 @@ use crate::learner::sft::{SftProgress, fine_tune};
 use crate::model::{Policy, Trainable};
 use crate::observe::Console;
 use crate::optim::AdamWState;
+use crate::ranks::Ranks;
 use crate::recipe::Recipe;
 use crate::types::Step;
 
@@ -51,6 +56,32 @@ const SFT_FORMAT: u32 = 3;
 /// Steps between two savings of SFT under way.
 const SAVE_EVERY: Step = 250;
 
+/// What the first rank finds where SFT is kept.
+#[derive(Serialize, Deserialize)]
+enum Kept {
+    /// The result.
+    Whole(PathBuf),
+    /// What an unfinished one has saved.
+    Partly(PathBuf),
+    /// Nothing.
+    Nothing,
+    /// It was stopped before it could look.
+    Stopped,
+}
+
+/// Where SFT is kept, for the one rank that may write there.
+struct Shelf {
+    /// The result.
+    store: Store,
+    /// Models on the way.
+    models: Store,
+    /// What goes on later.
+    unfinished: Store,
+    /// The folder of that.
+    partial: PathBuf,
+    _lock: Lock,
+}
+
 /// Fine-tunes `policy` as the recipe's `[sft]` says, or takes the result of an earlier run with the same settings. Gives false if an
 /// interrupt cut it short.
 ///
@@ -64,51 +95,55 @@ pub(crate) fn run_sft(
     console: &Console,
     interrupt: &Interrupt,
 ) -> Result<bool> {
-    let folder = folder(setup, config, runs)?;
-    let mut partial = folder.clone().into_os_string();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
-    let Some(_lock) = wait_for_lock(&folder, console, interrupt)? else {
-        console.note("stopped before SFT");
-        return Ok(false);
+    let ranks = &setup.teams.main;
+    let mut shelf = None;
+    let kept = ranks.first(|| {
+        let (own, kept) = open_shelf(setup, config, runs, console, interrupt)?;
+        shelf = own;
+        Ok(kept)
+    })?;
+    let begun = match kept {
+        Kept::Stopped => {
+            console.note("stopped before SFT");
+            return Ok(false);
+        }
+        Kept::Whole(folder) => {
+            let _phase = console.step_phase("load SFT", 0);
+            let weights = open(ranks, &folder).and_then(|found| learnt(policy, &found));
+            let weights = weights.context("a kept SFT is damaged; remove its folder to make it anew");
+            policy.network.set_master(&ranks.all_well(weights)?)?;
+            console.note(format!("SFT: taken from {}", folder.display()));
+            return Ok(true);
+        }
+        Kept::Partly(folder) => take_up(ranks, policy, &folder, console)?,
+        Kept::Nothing => None,
     };
-    let models = Store::new(folder.join(MODELS), 0)?;
-    let store = Store::new(folder, 1)?;
-    if let Some(kept) = store.latest()? {
-        let _phase = console.step_phase("load SFT", 0);
-        let checkpoint = VerifiedCheckpoint::open(&kept.folder)
-            .context("a kept SFT is damaged; remove its folder to make it anew")?;
-        adopt_weights(policy, &checkpoint)?;
-        console.note(format!("SFT: taken from {}", kept.folder.display()));
-        return Ok(true);
-    }
     let Some(source) = &setup.sft_source else { return Ok(true) };
-    let unfinished = Store::new(&partial, 1)?;
-    let begun = take_up(policy, &unfinished, console);
     let phase = console.phase("SFT", config.steps);
     phase.skip(begun.as_ref().map_or(0, |state| state.updates));
-    let save_model = |dir: &Path, policy: &Policy| {
-        save_model(
-            &dir.join(MODEL),
-            &policy.network.config,
-            policy.network.trainable(),
-            policy.network.master(),
-            &setup.tokenizer,
-        )
+    let keep = |store: Option<&Store>, step, policy: &Policy, optimizer: Option<&AdamWState>| {
+        let (network, weights) = (&policy.network, policy.network.to_first()?);
+        let fill = |dir: &Path| {
+            let weights = weights.context("the first rank has no weights")?;
+            save_model(&dir.join(MODEL), &network.config, network.trainable(), &weights, &setup.tokenizer)
+        };
+        let share = |dir: &Path| {
+            let save =
+                |state: &AdamWState| save_moments(dir, OPTIMIZER, state.shallow_clone(), network.pieces());
+            optimizer.map_or(Ok(()), save)
+        };
+        write_together(ranks, store, step, fill, share)
     };
     let finished = fine_tune(policy, config, source, begun, &mut |progress| {
         let SftProgress { step, loss, policy, optimizer } = progress;
         phase.advance(1, format!("loss {loss:.3}"));
         if config.keep_model_every != 0 && step.is_multiple_of(config.keep_model_every) {
-            models.write(step, |dir| save_model(dir, policy))?;
+            keep(shelf.as_ref().map(|shelf| &shelf.models), step, policy, None)?;
         }
-        let stop = interrupt.requested().is_some() && step < config.steps;
+        let asked = ranks.exchange(Ok(interrupt.requested().is_some()))?;
+        let stop = asked.contains(&true) && step < config.steps;
         if stop || (step.is_multiple_of(SAVE_EVERY) && step < config.steps) {
-            unfinished.write(step, |dir| {
-                save_model(dir, policy)?;
-                save_moments(dir, OPTIMIZER, optimizer.shallow_clone())
-            })?;
+            keep(shelf.as_ref().map(|shelf| &shelf.unfinished), step, policy, Some(optimizer))?;
         }
         if stop {
             console.note(format!("stopped in SFT, saved after step {step} of {}", config.steps));
@@ -117,10 +152,36 @@ pub(crate) fn run_sft(
     })?;
     if finished {
         phase.finish();
-        store.write(config.steps, |dir| save_model(dir, policy))?;
-        remove(&partial)?;
+        keep(shelf.as_ref().map(|shelf| &shelf.store), config.steps, policy, None)?;
+        ranks.first(|| shelf.map_or(Ok(()), |shelf| remove(&shelf.partial)))?;
     }
     Ok(finished)
+}
+
+/// Takes the place where SFT is kept, and looks what is there.
+fn open_shelf(
+    setup: &Setup,
+    config: &SftConfig,
+    runs: &Path,
+    console: &Console,
+    interrupt: &Interrupt,
+) -> Result<(Option<Shelf>, Kept)> {
+    let folder = folder(setup, config, runs)?;
+    let mut partial = folder.clone().into_os_string();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
+    let Some(lock) = wait_for_lock(&folder, console, interrupt)? else {
+        return Ok((None, Kept::Stopped));
+    };
+    let models = Store::new(folder.join(MODELS), 0)?;
+    let store = Store::new(folder, 1)?;
+    if let Some(kept) = store.latest()? {
+        return Ok((None, Kept::Whole(kept.folder)));
+    }
+    let unfinished = Store::new(&partial, 1)?;
+    let kept = unfinished.latest().ok().flatten().map_or(Kept::Nothing, |saved| Kept::Partly(saved.folder));
+    Ok((Some(Shelf { store, models, unfinished, partial, _lock: lock }), kept))
 }
 
 /// Where the models are that the SFT of `setup` has kept on its way, among those of `runs`; `None` of a recipe without SFT.
@@ -142,37 +203,44 @@ const MODELS: &str = "models";
 /// Folder of the weights within what is kept.
 const MODEL: &str = "model";
 /// File of the optimiser's memory beside it.
-const OPTIMIZER: &str = "optimizer.safetensors";
+const OPTIMIZER: &str = "optimizer";
 
-fn adopt_weights(policy: &mut Policy, checkpoint: &VerifiedCheckpoint) -> Result<()> {
-    let weights = load_weights(checkpoint, MODEL, policy.network.trainable())?;
-    policy.network.set_master(&weights)
+/// The checkpoint in `folder`, which the first rank verifies.
+fn open(ranks: &Ranks, folder: &Path) -> Result<VerifiedCheckpoint> {
+    match ranks.is_first() {
+        true => VerifiedCheckpoint::open(folder),
+        false => VerifiedCheckpoint::verified_elsewhere(folder),
+    }
 }
 
-/// Puts `policy` where an unfinished SFT left it and gives the optimiser's memory of that moment; `None`, and
-/// `policy` as it was, where there is none that can be read.
-fn take_up(policy: &mut Policy, unfinished: &Store, console: &Console) -> Option<AdamWState> {
-    let saved = unfinished.latest().ok()??;
-    let read = |policy: &mut Policy| {
-        let checkpoint = VerifiedCheckpoint::open(&saved.folder)?;
-        let state = load_moments(&checkpoint, OPTIMIZER, checkpoint.step())?;
-        adopt_weights(policy, &checkpoint)?;
-        Ok::<_, anyhow::Error>(state)
+/// What was learnt up to `checkpoint`.
+fn learnt(policy: &Policy, checkpoint: &VerifiedCheckpoint) -> Result<Tensor> {
+    Ok(Tensor::from_slice(&load_weights(checkpoint, MODEL, policy.network.trainable())?))
+}
+
+/// Puts `policy` where an unfinished SFT left it in `folder` and gives the optimiser's memory of that moment; `None`, and
+/// `policy` as it was, where a rank cannot read it.
+fn take_up(
+    ranks: &Ranks,
+    policy: &mut Policy,
+    folder: &Path,
+    console: &Console,
+) -> Result<Option<AdamWState>> {
+    let read = || {
+        let checkpoint = open(ranks, folder)?;
+        let state = load_moments(&checkpoint, OPTIMIZER, checkpoint.step(), policy.network.pieces())?;
+        Ok::<_, anyhow::Error>((learnt(policy, &checkpoint)?, state))
     };
-    match read(policy) {
-        Ok(state) => {
-            console.note(format!(
-                "SFT: going on after step {} from {}",
-                state.updates,
-                saved.folder.display()
-            ));
-            Some(state)
-        }
-        Err(error) => {
-            console.note(format!("SFT: what was saved of it cannot be used, so it begins again: {error:#}"));
-            None
-        }
+    let read = read();
+    let troubles = ranks.exchange(Ok(read.as_ref().err().map(|error| format!("{error:#}"))))?;
+    if let Some(trouble) = troubles.into_iter().flatten().next() {
+        console.note(format!("SFT: what was saved of it cannot be used, so it begins again: {trouble}"));
+        return Ok(None);
     }
+    let (weights, state) = read?;
+    policy.network.set_master(&weights)?;
+    console.note(format!("SFT: going on after step {} from {}", state.updates, folder.display()));
+    Ok(Some(state))
 }
 
 /// The sole right to make SFT in `folder`; `None` if an interrupt came while another process had it.
@@ -225,6 +293,10 @@ fn key(setup: &Setup, config: &SftConfig) -> Result<String> {
     }
     if let Some(lora) = &setup.lora {
         shape["lora"] = serde_json::json!(lora.settings);
+    }
+    // Gradients are summed up in another order then.
+    if !setup.teams.main.is_alone() {
+        shape["ranks"] = serde_json::json!(setup.teams.main.size());
     }
     if config.keep_model_every == 0 {
         shape["sft"].as_object_mut().map(|sft| sft.remove("keep_model_every"));

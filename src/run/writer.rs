@@ -1,6 +1,6 @@
 //! What a run writes down: metrics, rollouts, evaluations, checkpoints, the summary.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -11,20 +11,24 @@ use super::guards::{diverged, smaller_updates};
 use super::home::Home;
 use super::inputs::InputFiles;
 use super::{Run, Setup, metrics};
-use crate::checkpoint::{Milestone, save_model, write_sealed};
+use crate::checkpoint::{Milestone, TrainState, save_model, write_sealed, write_together};
 use crate::environment::Environment;
 use crate::eval::{Estimate, Evaluation, Evaluator};
 use crate::files::write_whole;
 use crate::interrupt::Interrupt;
-use crate::model::Policy;
+use crate::model::{Network, Policy};
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, glossary, rollouts};
+use crate::ranks::Ranks;
+use crate::rollout::SharedEngine;
 use crate::step::explained_rewards;
 use crate::types::{MetricRow, Step, TrainedTree};
 
 /// The open files of a run.
 pub(super) struct RunWriter {
     home: Home,
+    /// None on other ranks than the first, which alone writes.
     sinks: Vec<Box<dyn MetricSink>>,
+    ranks: Ranks,
     /// When this process took the run up.
     pub opened: Instant,
 }
@@ -37,7 +41,10 @@ impl RunWriter {
         console: &Console,
         given: Option<&str>,
     ) -> Result<Self> {
-        let opened = Instant::now();
+        let (opened, ranks) = (Instant::now(), setup.teams.main.clone());
+        if !ranks.is_first() {
+            return Ok(Self { home, sinks: Vec::new(), ranks, opened });
+        }
         let Home { folder, manifest, resumed_at, last_row, .. } = &mut home;
         if resumed_at.is_none() {
             InputFiles::of_now(setup)?.write(folder)?;
@@ -64,7 +71,7 @@ impl RunWriter {
         for note in notes {
             console.note(note);
         }
-        Ok(Self { home, sinks, opened })
+        Ok(Self { home, sinks, ranks, opened })
     }
 
     /// What is measured of heads on the way, if anything is.
@@ -89,7 +96,7 @@ impl RunWriter {
         let evaluators = setup.evaluators();
         let total: usize = evaluators.iter().map(Evaluator::n_responses).sum();
         let phase = console.step_phase("evaluate", total as u64);
-        let mut engine = setup.engine();
+        let mut engine = SharedEngine::new(setup.engine(), self.ranks.clone());
         let mut evaluations = Vec::with_capacity(evaluators.len());
         for evaluator in &evaluators {
             let advance = &mut |n| {
@@ -97,6 +104,8 @@ impl RunWriter {
                 interrupt.check()
             };
             let evaluation = evaluator.run(policy, &mut engine, advance)?;
+            evaluations.push(evaluation);
+            let Some(evaluation) = evaluations.last().filter(|_| self.ranks.is_first()) else { continue };
             write_whole(&self.home.folder.eval_items(moment, &evaluator.set.name), |mut w| {
                 for item in &evaluation.items {
                     serde_json::to_writer(&mut w, item)?;
@@ -104,9 +113,11 @@ impl RunWriter {
                 }
                 Ok(())
             })?;
-            evaluations.push(evaluation);
         }
         phase.finish();
+        if !self.ranks.is_first() {
+            return Ok(evaluations);
+        }
         for Evaluation { report, items, .. } in &evaluations {
             report.copies(items).into_iter().for_each(|note| console.note(note));
         }
@@ -133,7 +144,7 @@ impl RunWriter {
         step: Step,
         trees: &[TrainedTree],
     ) -> Result<()> {
-        if config.wants_rollouts(step) {
+        if config.wants_rollouts(step) && self.ranks.is_first() {
             rollouts::write(&self.home.folder.rollouts(step), step, trees)
         } else {
             Ok(())
@@ -143,6 +154,9 @@ impl RunWriter {
     /// Writes the batch of an update that was refused.
     pub(super) fn dump(&self, step: Step, trees: &[TrainedTree]) -> Result<PathBuf> {
         let path = self.home.folder.refused(step);
+        if !self.ranks.is_first() {
+            return Ok(path);
+        }
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)
                 .with_context(|| format!("could not create {}", parent.display()))?;
@@ -156,14 +170,12 @@ impl RunWriter {
         if setup.recipe.loss.kl().is_none() {
             return Ok(());
         }
-        write_sealed(&self.home.folder.reference(), Some(&self.home.manifest.run), 0, |dir| {
-            save_model(
-                dir,
-                &policy.network.config,
-                policy.network.trainable(),
-                policy.network.master(),
-                &setup.tokenizer,
-            )
+        let (network, weights) = (&policy.network, policy.network.to_first()?);
+        self.ranks.first(|| {
+            let weights = weights.context("the first rank has no weights")?;
+            write_sealed(&self.home.folder.reference(), Some(&self.home.manifest.run), 0, |dir| {
+                save_model(dir, &network.config, network.trainable(), &weights, &setup.tokenizer)
+            })
         })
     }
 
@@ -236,17 +248,41 @@ impl RunWriter {
     /// # Errors
     /// If it cannot be written.
     pub(super) fn keep_model(&self, setup: &Setup, policy: &Policy, step: Step) -> Result<()> {
-        let network = &policy.network;
-        self.home.models()?.write(step, |dir| {
-            save_model(
-                &dir.join("model"),
-                &network.config,
-                network.trainable(),
-                network.master(),
-                &setup.tokenizer,
-            )
-        })?;
-        Ok(())
+        let (network, weights) = (&policy.network, policy.network.to_first()?);
+        self.ranks.first(|| {
+            let weights = weights.context("the first rank has no weights")?;
+            let fill = |dir: &Path| {
+                save_model(
+                    &dir.join("model"),
+                    &network.config,
+                    network.trainable(),
+                    &weights,
+                    &setup.tokenizer,
+                )
+            };
+            self.home.models()?.write(step, fill).map(drop)
+        })
+    }
+
+    /// Writes `state`, that after `step`, as a checkpoint: the first rank all but moments, each rank its own moments. It is there once all of
+    /// them are done. Gives its folder.
+    ///
+    /// # Errors
+    /// If a rank cannot write.
+    fn checkpoint(
+        &mut self,
+        setup: &Setup,
+        network: &Network,
+        state: TrainState,
+        step: Step,
+    ) -> Result<PathBuf> {
+        let (moments, shard) = (state.moments(), setup.recipe.parallel.shard);
+        let fill = |dir: &Path| state.save(dir, network, &setup.tokenizer);
+        let share = |dir: &Path| moments.save(dir, network, shard);
+        let path = write_together(&self.ranks, Some(&self.home.store), step, fill, share)?;
+        let Home { manifest, folder, .. } = &mut self.home;
+        self.ranks.first(|| manifest.note_saved(folder, step))?;
+        Ok(path)
     }
 }
 
@@ -290,10 +326,8 @@ impl Run<'_> {
         if is_stopped {
             state.source = state.source.without_failures();
         }
-        let Home { store, manifest, folder, .. } = &mut self.writer.home;
-        let path = store
-            .write(self.step, |dir| state.save(dir, &self.trainer.policy.network, &self.setup.tokenizer))?;
-        manifest.note_saved(folder, self.step)?;
+        let network = &self.trainer.policy.network;
+        let path = self.writer.checkpoint(self.setup, network, state, self.step)?;
         self.checkpoint_s = Some(start.elapsed().as_secs_f64());
         Ok(path.display().to_string())
     }

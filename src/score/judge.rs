@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use rewards::{Response, Task};
 
 use super::{Penalty, Score, Scorer};
+use crate::ranks::Ranks;
 use crate::text::Tokenizer;
 use crate::types::{Completion, Finish, GenRequest, Leaf, Progress, Prompt, Tree};
 
@@ -23,6 +24,8 @@ pub(crate) struct Judge {
     pub tokenizer: Arc<Tokenizer>,
     /// What responses near the limit of new tokens lose.
     pub overlong: Option<Penalty>,
+    /// Those that judge together: each its share.
+    pub ranks: Ranks,
 }
 
 /// A response from the first token after its prompt on.
@@ -70,7 +73,10 @@ impl Judge {
     /// If a response cannot be decoded, or a grader does not work; that of `progress`.
     pub(crate) fn leaves(&self, whole: Vec<Whole>, progress: &mut Progress<'_>) -> Result<Vec<Leaf>> {
         let texts = self.texts(&whole)?;
-        let scores = self.scores(&whole, &texts, progress)?;
+        // Programs that grade may fail on one rank and not on another: each response is judged once.
+        let own = self.ranks.share(&vec![1; whole.len()]);
+        let scores = self.scores(&whole[own.clone()], &texts[own], progress);
+        let scores = self.ranks.exchange(scores)?.concat();
         Ok(assemble(whole, texts, scores))
     }
 
@@ -130,7 +136,7 @@ mod tests {
         let request = GenRequest { prompt, prefix: Vec::new(), sample: 0 };
         let tokens = tokenizer.encode(text).unwrap();
         let completion = Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish };
-        let judge = Judge { scorer: Arc::new(scorer), tokenizer, overlong };
+        let judge = Judge { scorer: Arc::new(scorer), tokenizer, overlong, ranks: Ranks::default() };
         let mut trees = judge.trees(vec![request], vec![completion], &mut |_| Ok(())).unwrap();
         trees.remove(0).leaves.remove(0)
     }

@@ -41,7 +41,7 @@ fn one() -> f64 {
 }
 
 /// What all graders together say of a response.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Score {
     /// `sum_i weight_i * value_i`, all parts, the worst status, and the first answer.
     pub verdict: Verdict,

@@ -89,21 +89,19 @@ impl Grouping {
         self.groups.as_ref()
     }
 
-    /// The groups for the responses of `step`; chooses them where the configuration says so.
+    /// Whether the groups for the responses of `step` are to be chosen.
+    #[must_use]
+    pub(crate) fn is_due(&self, step: Step, config: &SignalConfig) -> bool {
+        self.groups.is_none() || config.regroups_at(step)
+    }
+
+    /// Chooses the groups by `responses`; of each its spans are enough.
     ///
     /// # Errors
     /// As [`HeadGroups::choose`].
-    pub(crate) fn at(
-        &mut self,
-        step: Step,
-        config: &SignalConfig,
-        responses: &[HeadSignals],
-    ) -> Result<&HeadGroups> {
-        let groups = match self.groups.take() {
-            Some(groups) if !config.regroups_at(step) => groups,
-            _ => HeadGroups::choose(config, responses)?,
-        };
-        Ok(self.groups.insert(groups))
+    pub(crate) fn choose(&mut self, config: &SignalConfig, responses: &[HeadSignals]) -> Result<()> {
+        self.groups = Some(HeadGroups::choose(config, responses)?);
+        Ok(())
     }
 }
 
@@ -151,6 +149,19 @@ mod tests {
         assert!(HeadGroups::choose(&SignalConfig::default(), &[]).is_err());
     }
 
+    /// The groups for the responses of `step`.
+    fn at<'g>(
+        grouping: &'g mut Grouping,
+        step: Step,
+        config: &SignalConfig,
+        responses: &[HeadSignals],
+    ) -> Result<&'g HeadGroups> {
+        if grouping.is_due(step, config) {
+            grouping.choose(config, responses)?;
+        }
+        Ok(grouping.groups().unwrap())
+    }
+
     #[test]
     fn heads_of_circuits_are_both_groups_and_stay_until_they_are_replaced() {
         let responses = [response(&[1.0, 2.0, 3.0, 4.0])];
@@ -161,10 +172,10 @@ mod tests {
         let both = groups(&[(0, 0), (1, 1)], &[(0, 0), (1, 1)]);
         assert_eq!(HeadGroups::choose(&listed, &responses).unwrap(), both);
         let circuit = SignalConfig { heads: Heads::Circuit, ..SignalConfig::default() };
-        assert!(Grouping::default().at(1, &circuit, &responses).is_err());
+        assert!(at(&mut Grouping::default(), 1, &circuit, &responses).is_err());
         let mut measured = Grouping::resume(Some(HeadGroups::both(vec![(1, 0).into()])));
         for step in 1..4 {
-            assert_eq!(measured.at(step, &circuit, &responses).unwrap(), &groups(&[(1, 0)], &[(1, 0)]));
+            assert_eq!(at(&mut measured, step, &circuit, &responses).unwrap(), &groups(&[(1, 0)], &[(1, 0)]));
         }
     }
 
@@ -180,10 +191,10 @@ mod tests {
         ] {
             let config = SignalConfig { regroup_every: every, ..SignalConfig::default() };
             let mut grouping = Grouping::default();
-            assert_eq!(grouping.at(1, &config, from_ref(&early)).unwrap(), &first);
-            assert_eq!(grouping.at(2, &config, from_ref(&late)).unwrap(), at_two, "{every:?}");
+            assert_eq!(at(&mut grouping, 1, &config, from_ref(&early)).unwrap(), &first);
+            assert_eq!(at(&mut grouping, 2, &config, from_ref(&late)).unwrap(), at_two, "{every:?}");
             let mut resumed = Grouping::resume(grouping.groups().cloned());
-            assert_eq!(resumed.at(4, &config, from_ref(&late)).unwrap(), at_four, "{every:?}");
+            assert_eq!(at(&mut resumed, 4, &config, from_ref(&late)).unwrap(), at_four, "{every:?}");
         }
     }
 }

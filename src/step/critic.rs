@@ -1,6 +1,7 @@
 //! The critic beside a policy: the model, its learner, and what a checkpoint keeps of both.
 
 use anyhow::Result;
+use tch::Tensor;
 
 use crate::batch::{BatchConfig, Sequence, TrainSample};
 use crate::checkpoint::CriticState;
@@ -8,6 +9,7 @@ use crate::learner::{CriticConfig, CriticLearner, CriticReport};
 use crate::measure::{Passes, values};
 use crate::model::{Critic, Policy};
 use crate::optim::learning_rate;
+use crate::ranks::Shard;
 use crate::stats::squares;
 use crate::types::{Step, TrainedTree, Tree};
 
@@ -20,12 +22,19 @@ pub(crate) struct CriticTrainer {
 }
 
 impl CriticTrainer {
-    /// One that starts from `policy`.
+    /// One that starts from `policy` and is trained by the same ranks, which share what `shard` says.
     ///
     /// # Errors
     /// If the policy is not where its placement says.
-    pub(crate) fn new(config: CriticConfig, batch: BatchConfig, policy: &Policy) -> Result<Self> {
-        let critic = Critic::of_policy(policy)?;
+    pub(crate) fn new(
+        config: CriticConfig,
+        batch: BatchConfig,
+        policy: &Policy,
+        shard: Shard,
+    ) -> Result<Self> {
+        let mut critic = Critic::of_policy(policy)?;
+        critic.network.join(policy.network.pieces().ranks(), shard);
+        critic.refresh()?;
         Ok(Self { learner: CriticLearner::new(config, batch, &critic), config, critic })
     }
 
@@ -35,17 +44,20 @@ impl CriticTrainer {
     /// If the state is of another model.
     pub(crate) fn restore(&mut self, state: CriticState) -> Result<()> {
         let CriticState { weights, optimizer } = state;
-        self.critic.network.set_master(&weights)?;
+        self.critic.network.set_master(&Tensor::from_slice(&weights))?;
+        self.critic.refresh()?;
         self.learner.restore(optimizer)
     }
 
-    /// What has to be saved.
-    #[must_use]
-    pub(crate) fn state(&self) -> CriticState {
-        CriticState {
-            weights: self.critic.network.master().shallow_clone(),
+    /// What has to be saved. Ranks that share it read it together.
+    ///
+    /// # Errors
+    /// If a rank is lost, or the weights cannot be copied to the host.
+    pub(crate) fn state(&self) -> Result<CriticState> {
+        Ok(CriticState {
+            weights: self.critic.network.to_first()?.unwrap_or_default(),
             optimizer: self.learner.state().shallow_clone(),
-        }
+        })
     }
 
     /// Whether it learns alone in `step`.

@@ -27,6 +27,7 @@ use crate::measure::{Measures, Models, Passes, measure};
 use crate::model::{FreeMemory, Policy};
 use crate::optim::learning_rate;
 use crate::pipeline::{RolloutBatch, RolloutSource, SourceState};
+use crate::ranks::Ranks;
 use crate::signal::{Grouping, SignalConfig};
 use crate::threads::Contention;
 use crate::types::{
@@ -34,7 +35,7 @@ use crate::types::{
 };
 
 /// What a trainer is told once.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct StepConfig {
     /// Loss, optimiser, batch, temperature.
     pub learner: LearnerConfig,
@@ -46,6 +47,8 @@ pub(crate) struct StepConfig {
     pub n_responses: usize,
     /// Steps over which the learning rate is scheduled.
     pub n_steps: Step,
+    /// Those that make the steps together.
+    pub ranks: Ranks,
 }
 
 /// All that learns, and all that it learns by.
@@ -220,7 +223,7 @@ impl Trainer {
         watch.end();
         let rollouts = rollouts?;
         // A grader may have had the signal too, and given verdicts that nobody should learn from.
-        watch.advance(0)?;
+        self.config.ranks.all_well(watch.advance(0))?;
         self.free_memory.release_if_due();
         Ok(rollouts)
     }
@@ -243,6 +246,7 @@ impl Trainer {
             temperature,
             signals: &self.config.signals,
             passes: Passes { max_tokens: batch.max_tokens, check: &check },
+            ranks: &self.config.ranks,
         };
         let models = Models {
             policy: &self.policy,

@@ -8,6 +8,7 @@ use crate::model::{Placement, Policy, Preset};
 use crate::pipeline::{
     Collector, Discarded, OnPolicy, OneStepOff, Overlapped, RolloutBatch, RolloutSource, RootReader,
 };
+use crate::ranks::Ranks;
 use crate::rollout::explore::branch::{EntropyConfig, RuleConfig};
 use crate::rollout::explore::{ExploreConfig, GroupConfig, TreeConfig};
 use crate::rollout::{Generated, Generation, RolloutEngine, SamplingConfig, ScriptedEngine};
@@ -101,7 +102,12 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).settings().build(),
         reader: reader(&tokenizer, random),
         engine: Box::new(LoggedEngine(ScriptedEngine { script, calls: Vec::new() }, Arc::clone(&log))),
-        judge: Judge { scorer: Arc::new(scorer), tokenizer: Arc::clone(&tokenizer), overlong: None },
+        judge: Judge {
+            scorer: Arc::new(scorer),
+            tokenizer: Arc::clone(&tokenizer),
+            overlong: None,
+            ranks: Ranks::default(),
+        },
         generation: Generation {
             random,
             purpose: Purpose::Rollout,
@@ -171,7 +177,12 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<Penalty>) -> 
         explorer: ExploreConfig::Group(GroupConfig { size: 3 }).settings().build(),
         reader: reader(&tokenizer, random),
         engine: Box::new(ScriptedEngine { script: right.iter().map(answer).collect(), calls: Vec::new() }),
-        judge: Judge { scorer: Arc::new(scorer), tokenizer: Arc::clone(&tokenizer), overlong },
+        judge: Judge {
+            scorer: Arc::new(scorer),
+            tokenizer: Arc::clone(&tokenizer),
+            overlong,
+            ranks: Ranks::default(),
+        },
         generation: Generation { random, purpose: Purpose::Rollout, step: 0, sampling },
     };
     let source = OnPolicy { collector, n_prompts: 2, refill_rounds };
@@ -182,7 +193,7 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<Penalty>) -> 
 /// A reader of roots.
 fn reader(tokenizer: &Tokenizer, random: RunRandom) -> RootReader {
     let segmenter = Arc::new(Segmenter::new(tokenizer).unwrap());
-    RootReader { segmenter, temperature: 1.0, max_tokens: 1 << 12, random }
+    RootReader { segmenter, temperature: 1.0, max_tokens: 1 << 12, random, ranks: Ranks::default() }
 }
 
 #[test]

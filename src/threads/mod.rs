@@ -1,7 +1,9 @@
 //! How many threads compute, and how they wait for each other.
 //!
 //! The number is the person's: `--threads`, else `RLCREDIT_THREADS`, else OpenMP's own `OMP_NUM_THREADS`. Without any of them
-//! it is what this process may use: the processors of its affinity, or fewer where its cgroup has a quota.
+//! it is what this process may use: the processors of its affinity, or fewer where its cgroup has a quota, shared out among the
+//! processes that a launcher has started beside it. (torchrun sets `OMP_NUM_THREADS` to 1 where nobody has set it, and that is nobody's
+//! wish.)
 
 mod contention;
 mod wait;
@@ -37,9 +39,11 @@ pub(crate) fn prepare(asked: Option<usize>) -> Result<()> {
         }
         (None, None) => None,
     };
-    let own = available_parallelism().map_or(1, usize::from);
+    let beside = distributed::World::from_environment().ok().flatten().map_or(1, |world| world.local_size);
+    let own = (available_parallelism().map_or(1, usize::from) / beside).max(1);
     // libgomp has read its variables, but knows no quota.
-    let named = std::env::var_os("OMP_NUM_THREADS").is_some();
+    let by_torchrun = std::env::var_os("TORCHELASTIC_RUN_ID").is_some() && beside > 1;
+    let named = std::env::var("OMP_NUM_THREADS").is_ok_and(|n| !(by_torchrun && n == "1"));
     if asked.is_some() || !named {
         tch::set_num_threads(i32::try_from(asked.unwrap_or(own)).unwrap_or(i32::MAX));
     }

@@ -28,7 +28,7 @@ pub(crate) enum Finish {
 }
 
 /// The tokens of one generation request, prefix not included.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Completion {
     /// Generated tokens, an ending end-of-sequence token included.
     pub tokens: Vec<TokenId>,

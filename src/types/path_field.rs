@@ -4,11 +4,12 @@
 //! differs between the paths that share it.
 
 use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
 
 use super::Tree;
 
 /// One `T` per response token per leaf: `field.path(leaf)[token]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PathField<T> {
     paths: Vec<Vec<T>>,
 }

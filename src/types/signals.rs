@@ -48,14 +48,35 @@ impl FromStr for HeadId {
 }
 
 /// Statistics of one response, head by head.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HeadSignals {
-    /// One entry per head, in one order for all responses of a step.
+    /// One entry per head, in one order for all responses of a step; none of a response that another rank has read.
     pub heads: Vec<HeadSignal>,
 }
 
+impl HeadSignals {
+    /// Of a response that another rank has read.
+    #[must_use]
+    pub(crate) fn elsewhere() -> Self {
+        Self { heads: Vec::new() }
+    }
+
+    /// The spans of its heads alone.
+    #[must_use]
+    pub(crate) fn spans(&self) -> Self {
+        let bare = |head: &HeadSignal| HeadSignal { waad: Vec::new(), fai: Vec::new(), ..*head };
+        Self { heads: self.heads.iter().map(bare).collect() }
+    }
+
+    /// Whether another rank has read it.
+    #[must_use]
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.heads.is_empty()
+    }
+}
+
 /// What one head does over one response of R tokens.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HeadSignal {
     /// Which head.
     pub id: HeadId,
@@ -69,7 +90,7 @@ pub(crate) struct HeadSignal {
 }
 
 /// The signals of every response token of a tree, averaged over the groups of heads.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Signals {
     /// WAAD, the mean over the local heads.
     pub waad: PathField<f32>,

@@ -2,6 +2,7 @@
 //!
 //! A flat group is a tree without forks, so there is one flow for every algorithm.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use rewards::Verdict;
@@ -228,7 +229,7 @@ pub(crate) struct CreditedTree {
 }
 
 /// What the first pass of an update saw of the tokens of a response, `[R]` each.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// Their log-probabilities.
     pub logprobs: Vec<f32>,

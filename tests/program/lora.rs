@@ -226,7 +226,7 @@ fn what_makes_no_adapters_is_refused() {
     let last = changed.len() - 2;
     changed[last] ^= 1;
     fs::write(&weights, changed).unwrap();
-    let ended = place.run(&["train", "lora.toml", "--name", "run", "--resume", "--set", "run.steps=2"]);
+    let ended = place.run(&["train", "lora.toml", "--name", "run", "--resume", "--set", "run.steps=1"]);
     assert_eq!(ended.code, 3, "{}", ended.err);
     assert!(ended.err.contains("base/model.safetensors: SHA-256 "), "{}", ended.err);
     fs::write(&weights, bytes).unwrap();

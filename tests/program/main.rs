@@ -20,6 +20,7 @@ mod lora;
 mod metrics;
 mod not_finite;
 mod place;
+mod ranks;
 mod resume;
 mod saving;
 mod secrets;

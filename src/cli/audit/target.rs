@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+use tch::Tensor;
 
 use super::super::policy::{model_folder, require_folder};
 use crate::audit::Moments;
@@ -11,6 +12,7 @@ use crate::checkpoint::{Latest, TrainState, VerifiedCheckpoint};
 use crate::interrupt::Interrupt;
 use crate::model::{ModelSettings, Policy};
 use crate::observe::Console;
+use crate::ranks::Shard;
 use crate::recipe::Draft;
 use crate::run::{Failure, Setup, initial_policy, run_sft};
 use crate::run_folder::RunFolder;
@@ -83,8 +85,9 @@ impl Target {
             }
             return Ok((policy, None));
         };
-        let TrainState { weights, optimizer, .. } = TrainState::load(checkpoint, &policy.network)?;
-        policy.network.set_master(&weights)?;
+        let TrainState { weights, optimizer, .. } =
+            TrainState::load(checkpoint, &policy.network, Shard::None)?;
+        policy.network.set_master(&Tensor::from_slice(&weights))?;
         let moments = Moments::new(&optimizer.second, optimizer.updates, setup.recipe.optim.betas[1]);
         Ok((policy, moments))
     }

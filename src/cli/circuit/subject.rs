@@ -194,7 +194,7 @@ impl<'a> Looking<'a> {
 fn digest(policy: &Policy) -> Result<[f64; 2]> {
     let mut digest = [0.0; 2];
     // In pieces, so that little is held in double precision.
-    for piece in policy.network.whole().split(1 << 24, 0) {
+    for piece in policy.network.whole()?.split(1 << 24, 0) {
         let piece = piece.to_kind(Kind::Double);
         digest[0] += f64::try_from(piece.sum(Kind::Double))?;
         digest[1] += f64::try_from(piece.abs().sum(Kind::Double))?;

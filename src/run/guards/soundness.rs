@@ -20,7 +20,9 @@ impl Guard for Soundness {
 
 /// Whether the weights are finite and so is the distribution over the token after the first training problem.
 fn is_sound(setup: &Setup, policy: &Policy) -> Result<bool> {
-    if !policy.network.master().sum(Kind::Double).double_value(&[]).is_finite() {
+    let own = policy.network.master().sum(Kind::Double).double_value(&[]).is_finite();
+    let all = policy.network.pieces().ranks().exchange(Ok(own))?;
+    if all.contains(&false) {
         return Ok(false);
     }
     let Some(prompt) = setup.data.train.first() else { return Ok(true) };

@@ -23,10 +23,13 @@ fn critic_of(policy: &Policy, family: &str) -> Critic {
     let Output::Value { weight: place, bias: bias_place } = critic.network.layout.output.clone() else {
         panic!()
     };
-    critic.network.update(|master| {
-        place.of(master).copy_(&Tensor::from_slice(&weight).unsqueeze(0));
-        let _ = bias_place.of(master).fill_(bias);
-    });
+    critic
+        .network
+        .update(|master| {
+            place.of(master).copy_(&Tensor::from_slice(&weight).unsqueeze(0));
+            let _ = bias_place.of(master).fill_(bias);
+        })
+        .unwrap();
     critic
 }
 

@@ -92,7 +92,7 @@ fn adapters_are_what_is_added_to_the_weights() {
     for (family, backend) in everywhere() {
         let policy = adapted(family, Kind::Float, backend, &ALL);
         let explicit = explicit(family, &policy);
-        assert!(distance(&policy.network.whole(), explicit.network.master()) < 1e-6, "{family}");
+        assert!(distance(&policy.network.whole().unwrap(), explicit.network.master()) < 1e-6, "{family}");
         let (own, expected) = (logprobs(&policy), logprobs(&explicit));
         for (own, expected) in own.iter().zip(&expected) {
             assert!((own - expected).abs() < 2e-4, "{family} {backend:?}: {own} {expected}");
@@ -102,12 +102,12 @@ fn adapters_are_what_is_added_to_the_weights() {
         // What is computed in single precision is the same policy, with weights of its own that all would learn.
         let single = policy.in_single_precision().unwrap();
         assert!(matches!(single.network.trainable(), Trainable::Whole(_)));
-        assert!(distance(&single.network.whole(), &policy.network.whole()) == 0.0);
+        assert!(distance(&single.network.whole().unwrap(), &policy.network.whole().unwrap()) == 0.0);
         let critic = Critic::of_policy(&policy).unwrap();
         let n = policy.network.layout.embed.n_elements();
         let qkv = policy.network.layout.layers[0].qkv.n_elements();
         let of = |flat: &Tensor| flat.narrow(0, 0, n + qkv);
-        assert_eq!(of(critic.network.master()), of(&policy.network.whole()), "{family}");
+        assert_eq!(of(critic.network.master()), of(&policy.network.whole().unwrap()), "{family}");
     }
 }
 
@@ -210,9 +210,12 @@ fn fresh_adapters_change_nothing_and_share_the_weights() {
         // So does the policy before training, whatever the other has learnt meanwhile.
         let begun = policy.network.master().copy();
         let mut policy = policy;
-        policy.network.update(|master| {
-            let _ = master.g_add_scalar_(0.05);
-        });
+        policy
+            .network
+            .update(|master| {
+                let _ = master.g_add_scalar_(0.05);
+            })
+            .unwrap();
         assert_ne!(logprobs(&policy), expected, "{family}");
         let reference = policy.beside(&begun).unwrap();
         assert_eq!(logprobs(&reference), expected, "{family}");
@@ -234,9 +237,12 @@ fn copies_learn_by_themselves() {
     let before = logprobs(&policy);
     for mut other in [policy.copy().unwrap(), policy.apart().unwrap()] {
         assert_eq!(other.network.master(), policy.network.master());
-        other.network.update(|master| {
-            let _ = master.g_mul_scalar_(-1.0);
-        });
+        other
+            .network
+            .update(|master| {
+                let _ = master.g_mul_scalar_(-1.0);
+            })
+            .unwrap();
         assert_eq!(logprobs(&policy), before);
     }
     assert_eq!(logprobs(&policy.copy().unwrap()), before);
@@ -247,11 +253,11 @@ fn copies_learn_by_themselves() {
 #[test]
 fn an_update_moves_adapters_alone() {
     let mut policy = adapted("llama", Kind::Float, BackendChoice::Auto, &["v_proj", "gate_proj"]);
-    let whole = policy.network.whole();
+    let whole = policy.network.whole().unwrap();
     let mut learner = PolicyLearner::new(config(LossConfig::default(), 40), &policy);
     learner.update(&mut policy, &samples(), rates(0.01), &mut |_| Ok(())).unwrap();
     assert_eq!(learner.state().first.size(), policy.network.master().size());
-    let changed = policy.network.whole() - whole;
+    let changed = policy.network.whole().unwrap() - whole;
     for entry in policy.network.layout.entries() {
         let moved = changed.narrow(0, entry.start, entry.n_elements()).abs().max().double_value(&[]);
         let has_one = ["v_proj", "gate_proj"].iter().any(|target| entry.name.contains(target));
@@ -274,7 +280,7 @@ fn heads_are_scaled_beneath_their_adapters() {
         let mut explicit = explicit("qwen3", &policy);
         policy.network.scale_heads(&scales).unwrap();
         explicit.network.scale_heads(&scales).unwrap();
-        let gap = distance(&policy.network.whole(), explicit.network.master());
+        let gap = distance(&policy.network.whole().unwrap(), explicit.network.master());
         assert!(gap < 1e-6, "{backend:?}: {gap}");
         let (own, expected) = (logprobs(&policy), logprobs(&explicit));
         assert!(own.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 2e-4), "{backend:?}");
@@ -283,7 +289,7 @@ fn heads_are_scaled_beneath_their_adapters() {
         let mut learner = PolicyLearner::new(config(LossConfig::default(), 40), &policy);
         learner.update(&mut policy, &samples(), rates(0.01), &mut |_| Ok(())).unwrap();
         let d = policy.network.config.head_dim;
-        let o = policy.network.layout.layers[0].o.of(&policy.network.whole());
+        let o = policy.network.layout.layers[0].o.of(&policy.network.whole().unwrap());
         assert_eq!(o.narrow(1, d, d).abs().max().double_value(&[]), 0.0);
         assert!(o.narrow(1, 0, d).abs().max().double_value(&[]) > 0.0);
         // The others' weights are their own.

@@ -203,7 +203,7 @@ fn adamw_with_clipping_agrees() {
         let before = policy.network.master().copy();
         let mut gradient = policy.network.zero_gradient();
         gradient.part(&Slot { start: 0, shape: policy.network.master().size() }).add(&spread(&step["grad"]));
-        let applied = optimizer.apply(&mut policy.network, &gradient, step["lr"].as_f64().unwrap());
+        let applied = optimizer.apply(&mut policy.network, &gradient, step["lr"].as_f64().unwrap()).unwrap();
         assert!((applied.grad_norm - step["grad_norm"].as_f64().unwrap()).abs() < 1e-5);
         let delta = (policy.network.master() - before).norm().double_value(&[]);
         assert!((applied.param_delta.unwrap() - delta).abs() < 1e-6);

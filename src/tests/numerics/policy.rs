@@ -66,9 +66,12 @@ fn a_change_of_the_weights_reaches_the_forward_pass() {
     for kind in [Kind::Float, Kind::BFloat16] {
         let mut policy = policy_in("qwen3", kind);
         let before = logprobs(&policy);
-        policy.network.update(|master| {
-            let _ = master.g_mul_scalar_(1.25);
-        });
+        policy
+            .network
+            .update(|master| {
+                let _ = master.g_mul_scalar_(1.25);
+            })
+            .unwrap();
         let placement = Placement::cpu(kind);
         let anew =
             Policy::new(policy.network.config.clone(), policy.network.master().copy(), placement).unwrap();

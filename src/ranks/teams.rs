@@ -1,0 +1,111 @@
+//! How ranks come together, and what becomes of it when one is lost.
+
+use std::fmt;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use distributed::{Backend, Group, Pulse, Store, World};
+
+use super::{ParallelConfig, Ranks, Team};
+
+/// The teams of a run. Each has groups of its own, since responses may be gathered while others learn.
+#[derive(Clone, Default)]
+pub(crate) struct Teams {
+    /// Gathers the responses that are learned from.
+    pub gather: Ranks,
+    /// All else.
+    pub main: Ranks,
+    pulse: Option<Arc<Pulse>>,
+    /// Whether this rank is the first of its machine.
+    is_local_first: bool,
+}
+
+/// Another rank is gone, or does not answer any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// Which ones, as far as is known.
+    pub ranks: Vec<usize>,
+    /// Whether this rank is the one that says so.
+    pub speaks: bool,
+    /// What the collective said.
+    pub cause: String,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.ranks[..] {
+            [] => write!(
+                f,
+                "a rank did not come in time, though all of them live ({}); one of them may have far more to do than the others: \
+                 raise [parallel] timeout_s, or look at what it waits for",
+                self.cause
+            ),
+            [rank] => write!(f, "rank {rank} was lost ({})", self.cause),
+            [.., last] => {
+                let others: Vec<String> =
+                    self.ranks[..self.ranks.len() - 1].iter().map(usize::to_string).collect();
+                write!(f, "ranks {} and {last} were lost ({})", others.join(", "), self.cause)
+            }
+        }
+    }
+}
+
+impl std::error::Error for Lost {}
+
+impl Teams {
+    /// Meets the other ranks of `world`, which all are to take the same `facts` for granted; `on_gpu` if tensors are there.
+    /// `exit_code` says what an error means to whoever started the process.
+    ///
+    /// # Errors
+    /// If a rank does not come, or takes something else for granted.
+    pub(crate) fn join(
+        world: &World,
+        config: ParallelConfig,
+        facts: &[(&str, String)],
+        on_gpu: bool,
+        exit_code: fn(&anyhow::Error) -> u8,
+    ) -> Result<Self> {
+        let meet = || {
+            let store = Store::open(world, config.join())?;
+            store.agree(facts)?;
+            let pulse = Pulse::start(world, config.join())?;
+            let open = |backend, name| Group::open(&store, backend, name, config.timeout());
+            let team = |host: &'static str, device: Option<&'static str>| {
+                let device = device.map(|name| open(Backend::Nccl, name)).transpose()?;
+                let team = Team { host: open(Backend::Gloo, host)?, device, exit_code };
+                Ok::<_, distributed::Error>(Ranks(Some(Arc::new(team))))
+            };
+            let main = team("main", on_gpu.then_some("main-gpu"))?;
+            Ok::<_, distributed::Error>((main, team("gather", None)?, pulse))
+        };
+        let (main, gather, pulse) = meet().context("[parallel]")?;
+        Ok(Self { gather, main, pulse: Some(Arc::new(pulse)), is_local_first: world.local_rank == 0 })
+    }
+
+    /// Has one rank of each machine do `work` first, so that the others find it done.
+    ///
+    /// # Errors
+    /// If a rank fails.
+    pub(crate) fn one_by_machine(&self, mut work: impl FnMut() -> Result<()>) -> Result<()> {
+        if self.main.is_alone() {
+            return work();
+        }
+        for first in [true, false] {
+            let own = if self.is_local_first == first { work() } else { Ok(()) };
+            self.main.all_well(own)?;
+        }
+        Ok(())
+    }
+
+    /// `error`; where another rank is behind it, as a [`Lost`] that names that one.
+    #[must_use]
+    pub(crate) fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        let Some(pulse) = &self.pulse else { return error };
+        let Some(cause) = error.downcast_ref::<distributed::Error>().filter(|cause| cause.is_loss()) else {
+            return error;
+        };
+        let (ranks, own) = (pulse.lost(), self.main.rank());
+        let first = (0..self.main.size()).find(|rank| !ranks.contains(rank));
+        Lost { speaks: first == Some(own), cause: cause.message.clone(), ranks }.into()
+    }
+}

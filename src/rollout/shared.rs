@@ -1,0 +1,94 @@
+//! An engine for ranks that generate together: each answers the requests of its prompts, and all of them get all answers.
+//!
+//! Draws depend on coordinates alone, so who answers what changes nothing but the rounding of who computes together.
+
+use std::collections::HashMap;
+
+use anyhow::{Context as _, Result};
+
+use super::{Counts, Generated, Generation, RolloutEngine};
+use crate::model::Policy;
+use crate::ranks::Ranks;
+use crate::types::{Completion, GenRequest, HeadSignals, Progress};
+
+/// An engine's answers, shared out.
+pub(crate) struct SharedEngine<E> {
+    engine: E,
+    ranks: Ranks,
+    /// Who answered the prompts of the last whole responses. Branches go there, where keys and values of what they share are.
+    owners: HashMap<u64, usize>,
+}
+
+impl<E: RolloutEngine> SharedEngine<E> {
+    /// One in which each of `ranks` has an engine such as this.
+    #[must_use]
+    pub(crate) fn new(engine: E, ranks: Ranks) -> Self {
+        Self { engine, ranks, owners: HashMap::new() }
+    }
+
+    /// Which rank answers each request: those of one prompt the same, prompts in turn.
+    fn deal(&mut self, requests: &[GenRequest]) -> Vec<usize> {
+        if requests.iter().all(|request| request.prefix.is_empty()) {
+            self.owners.clear();
+        }
+        let size = self.ranks.size();
+        let owner = |request: &GenRequest| {
+            let next = self.owners.len() % size;
+            *self.owners.entry(request.prompt.id).or_insert(next)
+        };
+        requests.iter().map(owner).collect()
+    }
+}
+
+impl<E: RolloutEngine> RolloutEngine for SharedEngine<E> {
+    /// As every engine does. Attention that was read comes for this rank's own answers; the others have none.
+    fn generate(
+        &mut self,
+        policy: &Policy,
+        requests: &[GenRequest],
+        generation: &Generation,
+        finished: &mut Progress<'_>,
+    ) -> Result<Generated> {
+        if self.ranks.is_alone() {
+            return self.engine.generate(policy, requests, generation, finished);
+        }
+        let owners = self.deal(requests);
+        let is_own = |owner: usize| owner == self.ranks.rank();
+        let own: Vec<GenRequest> = requests
+            .iter()
+            .zip(&owners)
+            .filter(|(_, owner)| is_own(**owner))
+            .map(|(r, _)| r.clone())
+            .collect();
+        let answered = match own.is_empty() {
+            true => Ok(Generated::default()),
+            false => self.engine.generate(policy, &own, generation, finished),
+        };
+        let mut signals = Vec::new();
+        let answered = answered.map(|Generated { completions, signals: read, counts }| {
+            signals = read;
+            (completions, counts, !signals.is_empty())
+        });
+        let all = self.ranks.exchange::<(Vec<Completion>, Counts, bool)>(answered)?;
+        finished(requests.len() - own.len())?;
+        let (mut counts, mut reads) = (Counts::default(), false);
+        let mut answers: Vec<_> = all
+            .into_iter()
+            .map(|(completions, count, read)| {
+                counts += count;
+                reads |= read;
+                completions.into_iter()
+            })
+            .collect();
+        let completion =
+            |owner: &usize| answers[*owner].next().context("a rank has left a request unanswered");
+        let completions = owners.iter().map(completion).collect::<Result<_>>()?;
+        let mut signals = signals.into_iter();
+        let read = |owner: &usize| match is_own(*owner) {
+            true => signals.next().context("attention of a response is missing"),
+            false => Ok(HeadSignals::elsewhere()),
+        };
+        let signals = if reads { owners.iter().map(read).collect::<Result<_>>()? } else { Vec::new() };
+        Ok(Generated { completions, signals, counts })
+    }
+}

@@ -1,0 +1,85 @@
+//! How the ranks of a run come together: what they must have in common, and what is said when one is lost.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use distributed::{Trouble, World};
+use sha2::{Digest, Sha256};
+use tch::{Cuda, Device};
+
+use super::inputs::InputFiles;
+use super::{Failure, Setup};
+use crate::ranks::{Lost, Teams};
+
+impl Setup {
+    /// Meets the other ranks of `world`, each with this run before it: the GPU of each is that of its number on its machine. `exit_code`
+    /// says what an error means to whoever started the process.
+    ///
+    /// # Errors
+    /// A [`Failure`] if a rank does not come in time, or is not about to make the same run; if the recipe asks for what a rank does alone.
+    pub(crate) fn meet(&mut self, world: &World, exit_code: fn(&anyhow::Error) -> u8) -> Result<()> {
+        if self.recipe.audit.as_ref().is_some_and(|audit| audit.every > 0) {
+            return Err(Failure::BadInput(format!(
+                "[audit] every: got a number, expected 0 in a run of {} ranks: an audit is made by one process. Audit the checkpoints \
+                 instead: rlcredit audit RUN",
+                world.size
+            ))
+            .into());
+        }
+        if let Device::Cuda(_) = self.placement.device {
+            let n_gpus = usize::try_from(Cuda::device_count()).unwrap_or(1).max(1);
+            if world.local_size > n_gpus {
+                return Err(Failure::BadInput(format!(
+                    "{} ranks on a machine with {n_gpus} GPUs; start as many as it has: torchrun --nproc-per-node={n_gpus}",
+                    world.local_size
+                ))
+                .into());
+            }
+            self.placement.device = Device::Cuda(world.local_rank);
+        }
+        let (facts, on_gpu) = (self.facts(world)?, self.placement.device != Device::Cpu);
+        self.teams =
+            Teams::join(world, self.recipe.parallel, &facts, on_gpu, exit_code).map_err(|error| {
+                let text = format!("{error:#}");
+                let trouble = error.downcast_ref::<distributed::Error>().map(|error| error.trouble);
+                match trouble {
+                    Some(Trouble::Disagreement) => Failure::BadInput(text),
+                    _ => Failure::Lost { text, speaks: true },
+                }
+            })?;
+        Ok(())
+    }
+
+    /// What all ranks must have in common, by what a person calls it.
+    fn facts(&self, world: &World) -> Result<Vec<(&'static str, String)>> {
+        let hash = |bytes: &[u8]| {
+            Sha256::digest(bytes)[..8].iter().fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
+        };
+        let inputs = serde_json::to_vec(&InputFiles::of_now(self)?)?;
+        let device = match self.placement.device {
+            Device::Cpu => "cpu",
+            _ => "gpu",
+        };
+        Ok(vec![
+            ("the number of ranks", world.size.to_string()),
+            ("the version of rlcredit", env!("CARGO_PKG_VERSION").to_owned()),
+            ("the libtorch it was built with", env!("LIBTORCH_VERSION").to_owned()),
+            ("the recipe", hash(self.recipe.to_toml()?.as_bytes())),
+            ("the files that it names", hash(&inputs)),
+            ("the number of parameters", self.model.n_params().to_string()),
+            ("the precision", format!("{:?}", self.placement.kind)),
+            ("the device", device.to_owned()),
+            ("the backend", self.backend().to_string()),
+        ])
+    }
+}
+
+/// `error` of the ranks `teams`, `when` it came; where one of them is lost, as the [`Failure`] that says which, and `what_now`.
+pub(super) fn explain(teams: &Teams, error: anyhow::Error, when: &str, what_now: &str) -> anyhow::Error {
+    let error = teams.explain(error);
+    let Some(lost) = error.downcast_ref::<Lost>() else { return error };
+    Failure::Lost { text: format!("{when}: {lost}; {what_now}"), speaks: lost.speaks }.into()
+}
