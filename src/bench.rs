@@ -235,7 +235,7 @@ impl RolloutSource for MadeUp {
         let requests: Vec<GenRequest> =
             self.prompts.iter().flat_map(|prompt| self.group.open(prompt)).collect();
         let generation = Generation { step, ..self.generation };
-        let Generated { completions, signals, counts } =
+        let Generated { completions, signals, counts, served } =
             self.engine.generate(policy, &requests, &generation, progress)?;
         let generate_s = start.elapsed().as_secs_f64();
 
@@ -247,7 +247,7 @@ impl RolloutSource for MadeUp {
                 leaf.verdict.value = generation.random.uniform(Purpose::Items, &coordinates);
             }
         }
-        let timings = Timings { generate_s, score_s: start.elapsed().as_secs_f64(), counts };
+        let timings = Timings { generate_s, score_s: start.elapsed().as_secs_f64(), counts, served };
         let (ages, discarded) = (vec![0; trees.len()], Discarded::default());
         Ok(RolloutBatch { trees, signals, ages, discarded, timings })
     }

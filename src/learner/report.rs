@@ -19,7 +19,7 @@ pub(crate) struct UpdateReport {
 }
 
 /// Distances between two measurements of the same log-probabilities, nats; 0 where there are none.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Gap {
     /// Mean over the tokens.
     pub mean: f64,

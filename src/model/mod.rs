@@ -65,7 +65,7 @@ pub(crate) use layout::{Output, Slot};
 #[cfg(test)]
 pub(crate) use lora::LoraSettings;
 pub(crate) use lora::{LoraBase, LoraLayout, ModelSource, StoredAdapter, is_adapter};
-pub(crate) use network::Network;
+pub(crate) use network::{Network, Stamp};
 pub(crate) use pieces::Pieces;
 pub(crate) use policy::Policy;
 pub(crate) use scale_heads::HeadScales;

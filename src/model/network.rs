@@ -1,6 +1,7 @@
 //! A network: configuration, parameters, and what passes over it need; all but its output layer.
 
 mod shared;
+mod stamp;
 
 use anyhow::{Result, ensure};
 use tch::{Kind, Tensor};
@@ -20,6 +21,7 @@ use super::scale_heads::HeadScales;
 use super::trainable::Trainable;
 use super::weights::Weights;
 use crate::ranks::{Ranks, Shard};
+pub(crate) use stamp::Stamp;
 
 /// A model whose parameters that learn are one flat f32 buffer, and its weights in the compute precision.
 ///
@@ -42,6 +44,7 @@ pub(crate) struct Network {
     rope: Rope,
     /// Heads that were scaled.
     scales: HeadScales,
+    stamp: Stamp,
 }
 
 /// What weights are made of besides what learns.
@@ -82,7 +85,8 @@ impl Network {
         let backend = Backend::choose(&config, placement);
         let scales = HeadScales::default();
         let pieces = Pieces::new(master.size()[0], Ranks::default(), Shard::None);
-        Self { config, layout, placement, backend, pieces, master, frozen, weights, rope, scales }
+        let stamp = Stamp::fresh();
+        Self { config, layout, placement, backend, pieces, master, frozen, weights, rope, scales, stamp }
     }
 
     /// Its weights as they are, and beside them the adapters `master` of `adapters`, f32, which alone learn.
@@ -138,6 +142,21 @@ impl Network {
         }
     }
 
+    /// The weights that it computes with, `[n_params]`, those of adapters in them; on every rank.
+    pub(crate) fn compute(&self) -> Tensor {
+        let _guard = tch::no_grad_guard();
+        match &self.frozen {
+            Frozen::Nothing { compute } => compute.shallow_clone(),
+            Frozen::Base(adapters) => adapters.whole(&self.master).to_kind(self.placement.kind),
+        }
+    }
+
+    /// What its present weights are told from others by.
+    #[must_use]
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
     /// What the numbers that learn are.
     #[must_use]
     pub(crate) fn trainable(&self) -> Trainable<'_> {
@@ -154,6 +173,7 @@ impl Network {
     pub(crate) fn update<R>(&mut self, change: impl FnOnce(&mut Tensor) -> R) -> Result<R> {
         let _guard = tch::no_grad_guard();
         let result = change(&mut self.master);
+        self.stamp = Stamp::fresh();
         match &mut self.frozen {
             Frozen::Nothing { compute } => {
                 if self.placement.kind != Kind::Float {
@@ -174,6 +194,7 @@ impl Network {
         check_length(values, self.trainable().n_params())?;
         let _guard = tch::no_grad_guard();
         self.master.copy_(&self.pieces.cut(values));
+        self.stamp = Stamp::fresh();
         match &mut self.frozen {
             Frozen::Nothing { compute } => compute.copy_(values),
             Frozen::Base(adapters) => adapters.merge(&self.master),

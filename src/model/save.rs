@@ -13,6 +13,10 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde_json::json;
 
+mod published;
+
+pub(crate) use published::publish_folder;
+
 use super::config::{ModelConfig, SpecialIds};
 use super::layout::{Entry, Layout, Output};
 use super::lora::save_adapter;
@@ -117,7 +121,7 @@ fn split(entries: &[Entry], shard_bytes: u64) -> Vec<&[Entry]> {
 /// # Errors
 /// As [`save_folder`].
 pub(super) fn write_tensors(path: &Path, entries: &[Entry], flat: &[f32]) -> Result<()> {
-    let header = header(entries).with_context(|| path.display().to_string())?;
+    let header = header(entries, Dtype::F32).with_context(|| path.display().to_string())?;
     let start = entries.first().map_or(0, |entry| entry.start) as usize;
     let n_elements: usize = entries.iter().map(|entry| entry.n_elements() as usize).sum();
     let numbers = &flat[start..start + n_elements]; // a run of entries is a run of the buffer
@@ -136,14 +140,14 @@ pub(super) fn write_tensors(path: &Path, entries: &[Entry], flat: &[f32]) -> Res
 }
 
 /// Length, JSON, and blanks up to a multiple of 8 so that the numbers are aligned.
-fn header(entries: &[Entry]) -> Result<Vec<u8>> {
+fn header(entries: &[Entry], dtype: Dtype) -> Result<Vec<u8>> {
     let mut end = 0;
     let mut tensors = Vec::new();
     for entry in entries {
         let start = end;
-        end += usize::try_from(n_bytes(entry))?;
+        end += usize::try_from(entry.n_elements())? * dtype.bitsize() / 8;
         let shape = entry.shape.iter().map(|&n| usize::try_from(n)).collect::<Result<_, _>>()?;
-        let info = TensorInfo { dtype: Dtype::F32, shape, data_offsets: (start, end) };
+        let info = TensorInfo { dtype, shape, data_offsets: (start, end) };
         tensors.push((entry.name.clone(), info));
     }
     // transformers asks for the format.

@@ -203,6 +203,18 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry("mismatch/kl", "nats", "Mean k3 estimate per token of KL(sampler || learner)."),
     entry("mismatch/importance_mean", "", "Mean weight of importance sampling over response tokens."),
     entry("mismatch/importance_capped_frac", SHARE, "Tokens whose importance weight the cap changed."),
+    entry(
+        "engine/publish_s",
+        "s",
+        "Writing the weights for the servers of [engine], until all of them had loaded and proved them; part of time/generate.",
+    ),
+    entry("engine/resent", "", "Requests to servers that failed and were sent again."),
+    entry(
+        "engine/known_abs_mean",
+        "nats",
+        "Mean distance between a server's and the learner's log-probabilities of a known text, where weights were published.",
+    ),
+    entry("engine/known_abs_max", "nats", "The largest of these distances."),
     entry("off_policy/age_mean", "steps", "Mean age of the weights that the responses were sampled from."),
     entry("off_policy/age_max", "steps", "Age of the oldest weights that a response was sampled from."),
     entry("optim/lr", "", "Learning rate of the step's last update."),

@@ -18,7 +18,7 @@ use super::{Discarded, RootReader};
 use crate::data::sampler::PromptSampler;
 use crate::model::Policy;
 use crate::rollout::explore::{Explorer, Growth};
-use crate::rollout::{Counts, Generated, Generation, RolloutEngine};
+use crate::rollout::{Counts, Generated, Generation, RolloutEngine, Served};
 use crate::score::{Judge, Whole};
 use crate::types::{Completion, Fork, GenRequest, Leaf, Progress, Prompt, Step, Tree};
 
@@ -57,7 +57,7 @@ pub(crate) struct Branch {
 }
 
 /// What calls took.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Timings {
     /// Seconds of generating, and of reading what was generated.
     pub generate_s: f64,
@@ -65,6 +65,8 @@ pub(crate) struct Timings {
     pub score_s: f64,
     /// Tokens of contexts.
     pub counts: Counts,
+    /// What it took to have servers answer, where they did.
+    pub served: Option<Served>,
 }
 
 /// What is asked of a policy in one call.
@@ -96,9 +98,12 @@ impl Collector {
     ) -> Result<Generated> {
         let start = Instant::now();
         let generation = Generation { step: context.step, ..self.generation };
-        let generated = self.engine.generate(context.policy, requests, &generation, context.progress)?;
+        let mut generated = self.engine.generate(context.policy, requests, &generation, context.progress)?;
         context.timings.generate_s += start.elapsed().as_secs_f64();
         context.timings.counts += generated.counts;
+        if let Some(served) = generated.served.take() {
+            *context.timings.served.get_or_insert_default() += served;
+        }
         Ok(generated)
     }
 

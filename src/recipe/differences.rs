@@ -8,8 +8,8 @@ use toml::{Table, Value};
 use super::Recipe;
 use crate::optim::Schedule;
 
-/// Keys that leave the course of a run alone: where it lies, how it is watched, what is kept of it, how ranks share it, and how much
-/// memory decoding and training take, which a run that ran out of it must be able to lower. The precision is compared as it was resolved, see
+/// Keys that leave the course of a run alone: where it lies, how it is watched, what is kept of it, how ranks share it, how much memory
+/// decoding and training take, which a run that ran out of it must be able to lower, and which servers answer. The precision is compared as it was resolved, see
 /// `run::inputs`.
 const FREE: &[&str] = &[
     "run.name",
@@ -19,6 +19,12 @@ const FREE: &[&str] = &[
     "sampling.max_num_seqs",
     "batch.gradient_checkpointing",
     "model.dtype",
+    "engine.urls",
+    "engine.weights",
+    "engine.model",
+    "engine.concurrency",
+    "engine.timeout_s",
+    "engine.retries",
 ];
 
 /// A key that two recipes set differently.
@@ -41,7 +47,7 @@ impl fmt::Display for Difference {
 impl Recipe {
     /// The keys in which the courses of two runs differ, defaults filled in, sorted.
     ///
-    /// `run.name`, `[checkpoint]`, `[observe]`, `[parallel]`, `sampling.max_num_seqs`, `batch.gradient_checkpointing` and `model.dtype` are free. `run.steps`
+    /// `run.name`, `[checkpoint]`, `[observe]`, `[parallel]`, `sampling.max_num_seqs`, `batch.gradient_checkpointing`, `model.dtype` and which servers answer are free. `run.steps`
     /// is free on a constant learning rate, where a longer run begins with exactly the shorter one; a decay ends at the last step, so there its length shapes every step.
     /// `chat.now` is free where one of them leaves it to the other's start. `[eval]` counts, since its metrics would no longer be those of one run.
     ///

@@ -63,7 +63,7 @@ use crate::{
     pipeline::{GroupsConfig, PipelineConfig},
     ranks::ParallelConfig,
     rollout::{
-        SamplingConfig,
+        EngineConfig, SamplingConfig,
         explore::{Exploration, ExploreConfig, ValuesConfig},
     },
     run_folder::misnamed,
@@ -156,6 +156,9 @@ pub(crate) struct Recipe {
     /// How generating and learning take turns.
     #[serde(default)]
     pub pipeline: PipelineConfig,
+    /// Who answers the requests of training: this process, or servers.
+    #[serde(default)]
+    pub engine: EngineConfig,
     /// Evaluation on held-out items.
     #[serde(default)]
     pub eval: EvalConfig,
@@ -202,6 +205,7 @@ impl Recipe {
             optim,
             batch,
             pipeline,
+            engine,
             eval,
             checkpoint: _,
             parallel,
@@ -229,6 +233,7 @@ impl Recipe {
         rules.part("optim", optim.rules());
         rules.part("batch", batch.rules());
         rules.part("pipeline", pipeline.settings().rules());
+        rules.part("engine", engine.rules());
         rules.part("eval", eval.rules());
         rules.part("parallel", parallel.rules());
         let optional = [

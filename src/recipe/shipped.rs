@@ -47,6 +47,7 @@ pub(crate) const SHIPPED: &[Shipped] = shipped![
     "smollm2_arithmetic",
     "smollm2_arithmetic_rhythm",
     "smollm2_lora",
+    "smollm2_vllm",
     "gsm8k",
     "math_dapo",
     "math_dapo_r1",

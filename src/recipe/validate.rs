@@ -5,7 +5,7 @@ mod start;
 
 use rewards::TaskKind;
 
-use self::learning::{advantage, credit, update};
+use self::learning::{advantage, credit, engine, update};
 use self::start::start;
 use super::{Recipe, findings::Findings, problem::Finding};
 use crate::{
@@ -23,6 +23,7 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
     advantage(&mut findings, recipe);
     credit(&mut findings, recipe);
     update(&mut findings, recipe);
+    engine(&mut findings, recipe);
     heads(&mut findings, recipe);
     findings.0
 }

@@ -139,7 +139,7 @@ impl RolloutEngine for DecodeEngine {
         let (completions, signals): (Vec<_>, Vec<_>) = rows.into_iter().map(Row::into_parts).unzip();
         // Read of all responses of a call, or of none.
         let signals = signals.into_iter().flatten().collect();
-        Ok(Generated { completions, signals, counts })
+        Ok(Generated { completions, signals, counts, served: None })
     }
 }
 
@@ -316,7 +316,12 @@ fn same_context(a: &GenRequest, b: &GenRequest) -> bool {
     a.prompt.id == b.prompt.id && a.prefix == b.prefix
 }
 
-fn check_lengths(policy: &Policy, requests: &[GenRequest], sampling: &SamplingConfig) -> Result<()> {
+/// That every response fits the model.
+pub(super) fn check_lengths(
+    policy: &Policy,
+    requests: &[GenRequest],
+    sampling: &SamplingConfig,
+) -> Result<()> {
     for request in requests {
         let prompt = &request.prompt;
         ensure!(

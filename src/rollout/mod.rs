@@ -1,13 +1,17 @@
-//! From prompts to completions: what to ask for (`explore`), how to answer (`decode`).
+//! From prompts to completions: what to ask for (`explore`), how to answer: in this process (`decode`), or by servers (`remote`).
 
 mod decode;
+mod engine;
 pub(crate) mod explore;
+mod remote;
 mod sampling;
 #[cfg(test)]
 mod scripted;
 mod shared;
 
 pub(crate) use decode::DecodeEngine;
+pub(crate) use engine::EngineConfig;
+pub(crate) use remote::{Expected, RemoteEngine, greet};
 pub(crate) use sampling::{SamplingConfig, TEMPERATURES, expect_temperature};
 #[cfg(test)]
 pub(crate) use scripted::ScriptedEngine;
@@ -18,6 +22,7 @@ use std::ops::AddAssign;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use crate::learner::Gap;
 use crate::model::Policy;
 use crate::types::{Completion, GenRequest, HeadSignals, NotFinite, Progress, Purpose, RunRandom, Step};
 
@@ -77,6 +82,31 @@ impl AddAssign for Counts {
     }
 }
 
+/// What it took to have servers answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Served {
+    /// Seconds until all of them had the weights and had proved it.
+    pub publish_s: f64,
+    /// Requests that failed and were sent again.
+    pub n_failed: u64,
+    /// How far their log-probabilities of a known text were from the learner's, where they were asked.
+    pub gap: Option<Gap>,
+    /// What went wrong first, and was made good.
+    pub trouble: Option<String>,
+}
+
+impl AddAssign for Served {
+    fn add_assign(&mut self, other: Self) {
+        self.publish_s += other.publish_s;
+        self.n_failed += other.n_failed;
+        self.gap = match (self.gap, other.gap) {
+            (Some(a), Some(b)) => Some(Gap { mean: a.mean.max(b.mean), max: a.max.max(b.max) }),
+            (a, b) => a.or(b),
+        };
+        self.trouble = self.trouble.take().or(other.trouble);
+    }
+}
+
 /// What an engine answers to the requests of a call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Generated {
@@ -86,10 +116,21 @@ pub(crate) struct Generated {
     pub signals: Vec<HeadSignals>,
     /// What contexts took.
     pub counts: Counts,
+    /// What it took to have servers answer, where they did.
+    pub served: Option<Served>,
 }
 
 /// Answers generation requests.
 pub(crate) trait RolloutEngine: Send {
+    /// Before a call for `requests`, of which other ranks may answer some: has all ranks do what they do together.
+    ///
+    /// # Errors
+    /// If that cannot be done.
+    fn prepare(&mut self, policy: &Policy, requests: &[GenRequest]) -> Result<()> {
+        let _ = (policy, requests);
+        Ok(())
+    }
+
     /// Answers all `requests`. `finished` hears how many responses have ended since its last call.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context as _, Result};
 
-use super::{Counts, Generated, Generation, RolloutEngine};
+use super::{Counts, Generated, Generation, RolloutEngine, Served};
 use crate::model::Policy;
 use crate::ranks::Ranks;
 use crate::types::{Completion, GenRequest, HeadSignals, Progress};
@@ -49,6 +49,7 @@ impl<E: RolloutEngine> RolloutEngine for SharedEngine<E> {
         generation: &Generation,
         finished: &mut Progress<'_>,
     ) -> Result<Generated> {
+        self.engine.prepare(policy, requests)?;
         if self.ranks.is_alone() {
             return self.engine.generate(policy, requests, generation, finished);
         }
@@ -65,18 +66,25 @@ impl<E: RolloutEngine> RolloutEngine for SharedEngine<E> {
             false => self.engine.generate(policy, &own, generation, finished),
         };
         let mut signals = Vec::new();
-        let answered = answered.map(|Generated { completions, signals: read, counts }| {
+        let answered = answered.map(|Generated { completions, signals: read, counts, served }| {
             signals = read;
-            (completions, counts, !signals.is_empty())
+            (completions, counts, served, !signals.is_empty())
         });
-        let all = self.ranks.exchange::<(Vec<Completion>, Counts, bool)>(answered)?;
+        let all = self.ranks.exchange::<(Vec<Completion>, Counts, Option<Served>, bool)>(answered)?;
         finished(requests.len() - own.len())?;
-        let (mut counts, mut reads) = (Counts::default(), false);
+        let (mut counts, mut reads, mut served) = (Counts::default(), false, None::<Served>);
         let mut answers: Vec<_> = all
             .into_iter()
-            .map(|(completions, count, read)| {
+            .map(|(completions, count, of_rank, read)| {
                 counts += count;
                 reads |= read;
+                if let Some(of_rank) = of_rank {
+                    // They have published at the same time.
+                    let all = served.get_or_insert_default();
+                    let publish_s = all.publish_s.max(of_rank.publish_s);
+                    *all += of_rank;
+                    all.publish_s = publish_s;
+                }
                 completions.into_iter()
             })
             .collect();
@@ -89,6 +97,6 @@ impl<E: RolloutEngine> RolloutEngine for SharedEngine<E> {
             false => Ok(HeadSignals::elsewhere()),
         };
         let signals = if reads { owners.iter().map(read).collect::<Result<_>>()? } else { Vec::new() };
-        Ok(Generated { completions, signals, counts })
+        Ok(Generated { completions, signals, counts, served })
     }
 }

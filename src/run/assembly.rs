@@ -62,6 +62,7 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
     let ranks = setup.teams.main.clone();
     let (home, saved) = settle(&setup, &runs, resume, console)?;
 
+    ranks.first(|| setup.greet_servers(console))?;
     let weights = "the weights that [model] names make no policy; take others";
     if let Err(error) = setup.teams.one_by_machine(|| setup.fetch_weights(console, interrupt)) {
         let Some(signal) = interrupt.requested() else { return Err(Failure::bad_input(error)) };
@@ -160,7 +161,7 @@ impl<'s> Run<'s> {
         let critic = setup.recipe.critic.map(|config| {
             CriticTrainer::new(config, setup.recipe.batch, &policy, setup.recipe.parallel.shard)
         });
-        let (critic, source) = (critic.transpose()?, setup.rollout_source()?);
+        let (critic, source) = (critic.transpose()?, setup.rollout_source(&writer.weights())?);
         let circuit = writer.circuit(setup)?;
         let trainer = Trainer::new(setup.step_config(), policy, reference, critic, source, setup.credit());
         Ok(Self {

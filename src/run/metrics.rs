@@ -11,7 +11,7 @@ use crate::eval::EvalReport;
 use crate::files::peak_rss_gb;
 use crate::learner::Gap;
 use crate::pipeline::Discarded;
-use crate::rollout::Counts;
+use crate::rollout::{Counts, Served};
 use crate::stats;
 use crate::step::{StepRecord, Times, explained_in_training};
 use crate::types::{Finish, Leaf, MetricRow, RatioStart, Step, TrainedTree};
@@ -25,6 +25,7 @@ pub(super) fn row(record: &StepRecord, progress: &Progress, peak: f64) -> Metric
     row.extend(of_ages(&record.ages));
     row.extend(of_discarded(record.discarded));
     row.extend(of_contexts(record.contexts));
+    row.extend(record.served.as_ref().map(of_served).unwrap_or_default());
     row.extend(record.update.clone());
     row.extend(record.value.metrics.clone());
     row.set("optim/skipped", f64::from(u8::from(record.not_learned.is_some())));
@@ -220,6 +221,16 @@ fn of_contexts(counts: Counts) -> MetricRow {
     let Counts { prefilled, reused } = counts;
     [("rollout/prefilled_tokens", prefilled as f64), ("rollout/reused_tokens", reused as f64)]
         .into_iter()
+        .collect()
+}
+
+/// `engine/*`: what it took to have servers answer.
+fn of_served(served: &Served) -> MetricRow {
+    let Served { publish_s, n_failed, gap, trouble: _ } = served;
+    let known = gap.map(|gap| [("engine/known_abs_mean", gap.mean), ("engine/known_abs_max", gap.max)]);
+    [("engine/publish_s", *publish_s), ("engine/resent", *n_failed as f64)]
+        .into_iter()
+        .chain(known.into_iter().flatten())
         .collect()
 }
 

@@ -18,7 +18,7 @@ use crate::learner::LearnerConfig;
 use crate::loss::KlPlace;
 use crate::model::{Backend, HubModel, LoraLayout, ModelConfig, ModelSource, Placement};
 use crate::observe::Console;
-use crate::pipeline::{Collector, RolloutSource, RootReader, ZeroVariance};
+use crate::pipeline::{Collector, RootReader, ZeroVariance};
 use crate::ranks::{Ranks, Teams};
 use crate::recipe::{Draft, Recipe};
 use crate::rollout::explore::{Exploration, ExploreSettings};
@@ -31,6 +31,7 @@ use crate::types::{Purpose, RunRandom};
 
 mod fit;
 mod model;
+mod servers;
 
 use self::fit::{check_budget, check_number, check_positions, check_prompts};
 use self::model::{adapters, model_parts};
@@ -163,17 +164,7 @@ impl Setup {
         Hub::from_environment()?.stopped_by(interrupt).fetch(&model, Files::All, Some(console)).map(drop)
     }
 
-    /// Where the responses of each step come from.
-    ///
-    /// # Errors
-    /// If the prompts do not suit the sampler.
-    pub(crate) fn rollout_source(&self) -> Result<Box<dyn RolloutSource>> {
-        let recipe = &self.recipe;
-        let collector = self.collector(recipe.exploration())?;
-        Ok(recipe.pipeline.settings().build(collector, recipe.batch.prompts, recipe.groups.rounds()))
-    }
-
-    /// Asks for responses as `explore` says, and judges them.
+    /// Asks this process for responses as `explore` says, and judges them.
     ///
     /// # Errors
     /// If the prompts do not suit the sampler.
@@ -226,7 +217,7 @@ impl Setup {
                 .collect(),
             importance: recipe
                 .importance_sampling
-                .or_else(|| recipe.pipeline.settings().corrects().then(ImportanceConfig::default)),
+                .or_else(|| self.corrects().then(ImportanceConfig::default)),
             kl_in_reward: kl.map(|kl| kl.estimator),
             shared_prefix: recipe.batch.shared_prefix,
             exclude: Exclude {
@@ -238,11 +229,13 @@ impl Setup {
         }
     }
 
-    /// What the sampler of training responses reads of their attention. Branches begin within a response, and older weights
-    /// are not those that learn: then attention is read behind, in a pass.
+    /// What the sampler of training responses reads of their attention. Branches begin within a response, older weights
+    /// are not those that learn, and servers show none: then attention is read behind, in a pass.
     fn decode_plan(&self) -> Option<DecodePlan> {
         let pipeline = &self.recipe.pipeline;
-        let on_the_way = self.recipe.exploration().rounds() == 0 && !pipeline.settings().is_off_policy();
+        let on_the_way = self.recipe.exploration().rounds() == 0
+            && !pipeline.settings().is_off_policy()
+            && self.recipe.engine.remote().is_none();
         let wanted = on_the_way && self.credit().needs(1).signals();
         wanted.then(|| DecodePlan::new(&self.signals, &self.model)).flatten()
     }

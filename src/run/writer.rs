@@ -79,6 +79,11 @@ impl RunWriter {
         CircuitWatch::open(setup, self.home.folder.circuit(), self.home.resumed_at)
     }
 
+    /// Folder of weights on their way to servers.
+    pub(super) fn weights(&self) -> PathBuf {
+        self.home.folder.weights()
+    }
+
     /// Folder of the audit after `step`.
     pub(super) fn audit_folder(&self, step: Step) -> PathBuf {
         self.home.folder.audit(step)

@@ -12,6 +12,12 @@ use crate::files::{is_temporary, list, read_regular, remove, set_aside, write_wh
 use crate::types::{Step, masked};
 
 impl RunFolder {
+    /// Weights on their way to servers.
+    #[must_use]
+    pub(crate) fn weights(&self) -> PathBuf {
+        self.root.join("weights")
+    }
+
     /// Makes the folders and sets aside what is in their way; says of what.
     ///
     /// # Errors

@@ -205,6 +205,7 @@ impl Trainer {
             ages,
             discarded,
             contexts: timings.counts,
+            served: timings.served,
             start,
             is_first_update: was_unchanged && !self.is_unchanged(),
             kl_coef: self.kl().map(|_| kl_coef),

@@ -5,7 +5,7 @@ use crate::batch::{NotLearned, TrainSample};
 use crate::learner::{CriticReport, Gap};
 use crate::model::Arithmetic;
 use crate::pipeline::Discarded;
-use crate::rollout::Counts;
+use crate::rollout::{Counts, Served};
 use crate::types::{KlEstimator, MetricRow, RatioStart, Step, TrainedTree};
 
 /// All that there is to say about a step.
@@ -20,6 +20,8 @@ pub(crate) struct StepRecord {
     pub discarded: Discarded,
     /// What contexts took.
     pub contexts: Counts,
+    /// What it took to have servers answer, where they did.
+    pub served: Option<Served>,
     /// Where the ratio started.
     pub start: RatioStart,
     /// Whether the policy changed for the first time.

@@ -33,6 +33,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("audit", "Audit"),
     ("circuit", "Circuits"),
     ("mismatch", "Generation against training"),
+    ("engine", "Servers that answer"),
     ("off_policy", "Age of the responses"),
     ("optim", "Optimiser"),
     ("time", "Time"),

@@ -8,6 +8,7 @@ mod checkpoint_store;
 mod console;
 mod docs;
 mod draws;
+mod engines;
 mod interrupt;
 mod metrics_page;
 mod numerics;

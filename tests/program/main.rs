@@ -8,6 +8,7 @@ mod causes;
 mod circuit;
 mod compare;
 mod data;
+mod engine;
 mod eval;
 mod foreign;
 mod hub;

@@ -245,7 +245,10 @@ fn rows_of_every_kind_of_recipe_are_explained_and_all_that_is_explained_is_writt
     let is_explained = |key: &&String| explained().iter().any(|pattern| covers(pattern, key));
     let unexplained: Vec<_> = written.iter().filter(|key| !is_explained(key)).collect();
     assert!(unexplained.is_empty(), "{unexplained:?}");
-    let is_written = |pattern: &&String| written.iter().any(|key| covers(pattern, key));
+    // Servers have their own test, `training_through_servers_is_training` of the library.
+    let of_servers = |pattern: &str| pattern.starts_with("engine/");
+    let is_written =
+        |pattern: &&String| of_servers(pattern) || written.iter().any(|key| covers(pattern, key));
     let (explained, all) = (explained(), explained().len());
     let unwritten: Vec<_> = explained.iter().filter(|pattern| !is_written(pattern)).collect();
     assert!(all > 60 && unwritten.is_empty(), "{unwritten:?} of {all}");

@@ -75,7 +75,7 @@ fn shards_are_cut_at_the_limit() {
 fn numbers_start_at_a_multiple_of_8() {
     for family in Family::ALL {
         let layout = Layout::new(&tiny(family));
-        let header = header(layout.entries()).unwrap();
+        let header = header(layout.entries(), Dtype::F32).unwrap();
         assert_eq!(header.len() % 8, 0);
         let n_json = u64::from_le_bytes(header[..8].try_into().unwrap());
         assert_eq!(header.len() as u64, 8 + n_json);

@@ -40,6 +40,13 @@ pub(super) fn credit(findings: &mut Findings, recipe: &Recipe) {
     );
 }
 
+pub(super) fn engine(findings: &mut Findings, Recipe { engine, sampling, .. }: &Recipe) {
+    let refusal = engine.refuses(sampling);
+    findings.broken_if(refusal.is_some(), &["sampling.temperature", "engine.type"], || {
+        refusal.unwrap_or_default()
+    });
+}
+
 pub(super) fn update(findings: &mut Findings, recipe: &Recipe) {
     let Recipe { batch, sampling, .. } = recipe;
     findings.broken_if(batch.max_tokens <= sampling.max_new_tokens, &["batch.max_tokens", "sampling.max_new_tokens"], || {

@@ -5,8 +5,8 @@ use tch::Kind;
 
 use super::{Guard, Watched};
 use crate::learner::Gap;
-use crate::run::Failure;
 use crate::run::metrics::Mismatch;
+use crate::run::{Failure, Setup};
 use crate::types::Step;
 
 /// Looks at the first update, whenever it comes.
@@ -22,7 +22,9 @@ impl Guard for Agreement {
         let sampling = setup.recipe.sampling;
         let comparable = sampling.top_k == 0 && sampling.top_p >= 1.0;
         let mismatch = comparable.then_some(mismatch.gap);
-        check_agreement(record.step, policy.network.placement.kind, mismatch, ratio)?;
+        let kind = policy.network.placement.kind;
+        let bounds = Tolerance { mismatch: sampler_bound(setup, kind), ..tolerance(kind) };
+        check_agreement(record.step, kind, bounds, mismatch, ratio)?;
         Ok(None)
     }
 }
@@ -45,11 +47,24 @@ fn tolerance(kind: Kind) -> Tolerance {
     }
 }
 
+/// How far the sampler may be from the learner. Servers compute in bf16 by kernels of their own whatever the learner does.
+fn sampler_bound(setup: &Setup, kind: Kind) -> Gap {
+    match setup.recipe.engine.remote() {
+        Some(_) => Gap { mean: 0.3, max: 5.0 },
+        None => tolerance(kind).mismatch,
+    }
+}
+
 /// Whether sampler and learner see the same policy, and so do the update's first pass and the log-probabilities measured
 /// before it, so that the ratio new / old starts at 1. `mismatch` is `None` where the sampler drew from another
 /// distribution than the learner's on purpose.
-fn check_agreement(step: Step, kind: Kind, mismatch: Option<Gap>, ratio: Gap) -> Result<(), Failure> {
-    let bounds = tolerance(kind);
+fn check_agreement(
+    step: Step,
+    kind: Kind,
+    bounds: Tolerance,
+    mismatch: Option<Gap>,
+    ratio: Gap,
+) -> Result<(), Failure> {
     let pairs = [
         ("sampler and learner", mismatch, bounds.mismatch),
         ("learner and itself", Some(ratio), bounds.ratio),
@@ -82,7 +97,8 @@ mod tests {
     fn the_first_update_passes_only_if_everybody_sees_the_same_policy() {
         let same = mismatch(&[-1.0, -2.0], &[-1.0, -2.00001]);
         let gap = |mean, max| Gap { mean, max };
-        let check = |mismatch, ratio| check_agreement(1, Kind::Float, Some(mismatch), ratio);
+        let check =
+            |mismatch, ratio| check_agreement(1, Kind::Float, tolerance(Kind::Float), Some(mismatch), ratio);
         assert_eq!(check(same, gap(1e-6, 1e-6)), Ok(()));
         for (who, mismatch, ratio) in [
             ("learner and itself", same, gap(0.0, 0.1)),
@@ -96,7 +112,8 @@ mod tests {
             assert!(text.starts_with(&format!("step 1: {who} disagree")), "{text}");
             assert_eq!(failure.map(|f| f.exit_code()), Some(4));
         }
-        let bf16 = |mismatch, ratio| check_agreement(1, Kind::BFloat16, mismatch, ratio).is_ok();
+        let kind = Kind::BFloat16;
+        let bf16 = |mismatch, ratio| check_agreement(1, kind, tolerance(kind), mismatch, ratio).is_ok();
         assert!(bf16(Some(gap(0.04, 0.3)), gap(0.0, 0.0)));
         assert!(!bf16(Some(gap(0.12, 0.3)), gap(0.0, 0.0)) && !bf16(Some(gap(0.004, 1.5)), gap(0.0, 0.0)));
         // Without a sampler to compare with, the learner is still compared with itself.

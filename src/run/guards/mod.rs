@@ -5,6 +5,7 @@ mod agreement;
 mod finite;
 mod no_signal;
 mod processors;
+mod servers;
 mod soundness;
 
 use anyhow::{Error, Result};
@@ -13,6 +14,7 @@ use self::agreement::Agreement;
 use self::finite::Finite;
 use self::no_signal::NoSignal;
 use self::processors::Processors;
+use self::servers::Servers;
 use self::soundness::Soundness;
 use super::writer::RunWriter;
 use super::{Failure, Setup};
@@ -81,6 +83,7 @@ impl Guards {
             Box::new(Finite { refused_in_a_row }),
             Box::new(NoSignal::default()),
             Box::new(Processors::default()),
+            Box::new(Servers),
             Box::new(Soundness),
         ])
     }

@@ -42,12 +42,12 @@ pub(super) fn policy_in(family: &str, kind: Kind) -> Policy {
     policy_by(family, kind, BackendChoice::Auto)
 }
 
-pub(super) fn policy(family: &str) -> Policy {
+pub(in crate::tests) fn policy(family: &str) -> Policy {
     policy_in(family, Kind::Float)
 }
 
 /// Made-up tokens, the same for the same `seed`.
-pub(super) fn tokens(seed: u64, n: usize) -> Vec<TokenId> {
+pub(in crate::tests) fn tokens(seed: u64, n: usize) -> Vec<TokenId> {
     let random = RunRandom::new(99);
     (0..n as u64).map(|i| 3 + (random.bits(Purpose::Items, &[seed, i]) % 61) as TokenId).collect()
 }
@@ -58,7 +58,7 @@ pub(super) fn numbers(seed: u64, n: usize) -> Vec<f32> {
     (0..n as u64).map(|i| (3.0 * random.uniform(Purpose::Items, &[seed, i]) - 1.5) as f32).collect()
 }
 
-pub(super) fn prompt(id: u64, tokens: Vec<TokenId>) -> Arc<Prompt> {
+pub(in crate::tests) fn prompt(id: u64, tokens: Vec<TokenId>) -> Arc<Prompt> {
     let task = Task::Countdown(Countdown { numbers: vec![1, 2, 3], target: 6 });
     Arc::new(Prompt { id, text: String::from("p"), tokens, task })
 }

@@ -1,7 +1,7 @@
 //! The numbers of the core: forward pass, sampler, losses, gradients, optimiser, against PyTorch and against themselves.
 
 mod circuits;
-mod common;
+pub(super) mod common;
 mod credit;
 mod critic;
 mod decoding;

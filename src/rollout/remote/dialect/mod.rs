@@ -1,0 +1,144 @@
+//! How servers are spoken to: a dialect says what to ask and reads what was answered; it sends nothing.
+
+mod sglang;
+mod vllm;
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+pub(crate) use sglang::Sglang;
+pub(crate) use vllm::Vllm;
+
+use super::call::{Call, Fault, Said};
+use crate::rollout::SamplingConfig;
+use crate::types::TokenId;
+
+/// Asks for one response.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask<'a> {
+    /// Name by which the servers know the model.
+    pub model: &'a str,
+    /// The context: prompt and prefix.
+    pub tokens: Vec<TokenId>,
+    /// Most new tokens.
+    pub n_new: usize,
+    /// What the server's draws start from.
+    pub seed: i64,
+    /// The distribution to draw from.
+    pub sampling: SamplingConfig,
+    /// Tokens that end a response.
+    pub eos: &'a [TokenId],
+}
+
+/// Why a server ended a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its last token ends responses.
+    Stop,
+    /// It has as many tokens as it may have.
+    Length,
+    /// The server gave it up.
+    Abort,
+}
+
+/// Tokens of a response that were drawn from the same weights.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Span {
+    /// Name of the weights.
+    pub version: String,
+    /// The first of the tokens.
+    pub start: usize,
+    /// The first behind them.
+    pub end: usize,
+}
+
+/// What a server answered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    /// The new tokens.
+    pub tokens: Vec<TokenId>,
+    /// Their log-probabilities; NaN where the server has no number.
+    pub logprobs: Vec<f32>,
+    /// Why it ended.
+    pub end: End,
+    /// The weights of each token, where the server says which.
+    pub versions: Option<Vec<Span>>,
+    /// Tokens of the context whose keys and values were there.
+    pub cached: usize,
+}
+
+/// A step of loading weights.
+pub(crate) struct Loading {
+    /// What is asked.
+    pub call: Call,
+    /// How often, a moment apart, as long as the answer is not the one that is wanted and may become it.
+    pub tries: u32,
+}
+
+/// A draw whose log-probability is known whatever the weights.
+pub(crate) struct Telling {
+    /// The distribution to draw from.
+    pub sampling: SamplingConfig,
+    /// The log-probability of every token.
+    pub logprob: f32,
+    /// How far from it is near enough.
+    pub tolerance: f32,
+}
+
+/// A kind of server.
+pub(crate) trait Dialect: Send + Sync {
+    /// Why it cannot draw from the distribution of `sampling`.
+    fn refuses(&self, _sampling: &SamplingConfig) -> Option<String> {
+        None
+    }
+
+    /// How many ways there are to ask for a response; those before are tried first.
+    fn n_doors(&self) -> usize {
+        1
+    }
+
+    /// Asks for a response at one of the doors.
+    fn generate(&self, ask: &Ask<'_>, door: usize) -> Call;
+
+    /// What was answered there.
+    fn answer(&self, said: &Said, ask: &Ask<'_>) -> Result<Answer, Fault>;
+
+    /// Asks for the log-probabilities of `tokens`, each behind those before it.
+    fn recite(&self, model: &str, tokens: &[TokenId]) -> Call;
+
+    /// What was answered: those of all but the first; NaN where the server has no number.
+    fn recited(&self, said: &Said) -> Result<Vec<f32>, Fault>;
+
+    /// Asks for the name of the weights.
+    fn which(&self) -> Call;
+
+    /// What was answered.
+    fn version(&self, said: &Said) -> Result<String, Fault>;
+
+    /// Loads the weights in `folder`, forgets what was computed with others, and calls them `version`.
+    fn load(&self, folder: &Path, version: &str) -> Vec<Loading>;
+
+    /// Whether a step of loading went well.
+    fn loaded(&self, said: &Said) -> Result<(), Fault>;
+
+    /// A draw that tells whether log-probabilities are those of the distribution of `sampling` over a `vocabulary`; `None` where
+    /// they cannot be those of another.
+    fn telling(&self, sampling: &SamplingConfig, vocabulary: usize) -> Option<Telling>;
+
+    /// What to change where they are those of another.
+    fn cure(&self) -> &'static str;
+}
+
+/// A number of JSON that may be missing; servers that know no infinity say -9999 instead.
+fn logprob(number: Option<f32>) -> f32 {
+    number.filter(|number| *number > -9999.0).unwrap_or(f32::NAN)
+}
+
+/// A draw of the only token left, of which a server that says how probable what it drew was says 0.
+fn of_one(sampling: &SamplingConfig) -> Telling {
+    Telling { sampling: SamplingConfig { top_k: 1, ..*sampling }, logprob: 0.0, tolerance: 1e-3 }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Whether an answer is one, and whether a server has the weights that it says it has.
+
+use super::call::Fault;
+use super::dialect::{Answer, Ask, End};
+use super::publish::Known;
+use crate::learner::Gap;
+use crate::types::{Completion, Finish};
+
+/// Largest mean distance between a server's and the learner's log-probabilities of a known text that rounding explains, nats: bf16
+/// on both sides shows 0.1.
+const TOLERANCE: f64 = 0.3;
+
+/// The completion that `answer` is, if it is one to `ask` under the weights `version`. One whose distribution was not finite ends
+/// with the token that came from it.
+pub(super) fn completion(
+    url: &str,
+    ask: &Ask<'_>,
+    answer: Answer,
+    version: &str,
+    vocabulary: usize,
+) -> Result<Completion, Fault> {
+    let Answer { mut tokens, mut logprobs, end, versions, cached: _ } = answer;
+    if end == End::Abort {
+        return Err(Fault::passing(url, "gave a response up (`abort`) before its end"));
+    }
+    if let Some(other) = versions.iter().flatten().find(|span| span.version != version) {
+        let what = format_args!(
+            "drew tokens {}..{} from the weights {:?}, expected {version:?}: it was restarted, or another run gives it its \
+             weights; a server serves one run",
+            other.start, other.end, other.version
+        );
+        return Err(Fault::passing(url, what));
+    }
+    let n = tokens.len();
+    let wrong = |what: String| Err(Fault::lasting(url, what));
+    if logprobs.len() != n {
+        return wrong(format!(
+            "answered {n} tokens with {} log-probabilities, expected one for each",
+            logprobs.len()
+        ));
+    }
+    if let Some(beyond) = tokens.iter().find(|token| **token as usize >= vocabulary) {
+        return wrong(format!(
+            "drew token {beyond}, which is none of the {vocabulary} of [model]: it serves another model; start it with this one"
+        ));
+    }
+    if let Some(broken) = logprobs.iter().position(|number| !number.is_finite()) {
+        tokens.truncate(broken + 1);
+        logprobs.truncate(broken + 1);
+        return Ok(Completion { tokens, logprobs, finish: Finish::Length });
+    }
+    let ends = |token| ask.eos.contains(token);
+    if let Some(early) = tokens[..n.saturating_sub(1)].iter().position(ends) {
+        return wrong(format!(
+            "went on behind the end token {}, token {early} of {n}; it does not heed `stop_token_ids`",
+            tokens[early]
+        ));
+    }
+    let finish = if tokens.last().is_some_and(ends) { Finish::Eos } else { Finish::Length };
+    match end {
+        End::Stop if finish != Finish::Eos => wrong(format!(
+            "ended a response with token {:?}, expected one of the end tokens {:?}: it has end tokens of its own; start it with \
+             the generation settings that docs/engines.md names",
+            tokens.last(),
+            ask.eos
+        )),
+        End::Length if n != ask.n_new && finish != Finish::Eos => wrong(format!(
+            "cut a response off after {n} tokens, expected {}; start it with a longer context than {} tokens, or lower \
+             [sampling] `max_new_tokens`",
+            ask.n_new,
+            ask.tokens.len() + n
+        )),
+        _ => Ok(Completion { tokens, logprobs, finish }),
+    }
+}
+
+/// How far the numbers of the server at `url` are from those of the learner, if that is near enough. Where the learner's own are not
+/// finite, its weights are broken, and nothing can be said.
+pub(super) fn gap(url: &str, known: &Known, server: &[f32]) -> Result<Gap, Fault> {
+    let own = &known.logprobs;
+    if own.len() != server.len() {
+        let what = format_args!(
+            "answered {} log-probabilities of a text of {} tokens, expected {}",
+            server.len(),
+            known.tokens.len(),
+            own.len()
+        );
+        return Err(Fault::lasting(url, what));
+    }
+    let gap = Gap::from_distances(own.iter().zip(server).map(|(own, its)| f64::from((own - its).abs())));
+    // Not `>`: a NaN must not pass.
+    if gap.mean <= TOLERANCE || own.iter().any(|number| !number.is_finite()) {
+        return Ok(gap);
+    }
+    Err(Fault::lasting(
+        url,
+        format_args!(
+            "does not compute with the weights that it was given: the log-probabilities of {} known tokens differ from the \
+             learner's by {:.3} on average and {:.3} at most, expected at most {TOLERANCE} on average. It serves another model than \
+             [model] names, quantises it, or renewed only a part of it; start it anew from that model as docs/engines.md says",
+            own.len(),
+            gap.mean,
+            gap.max
+        ),
+    ))
+}
