@@ -113,9 +113,20 @@ impl Store {
     /// # Errors
     /// A [`Trouble::Disagreement`] on every process if there is one between any two; otherwise if a process does not come.
     pub fn agree(&self, facts: &[(&str, String)]) -> Result<(), Error> {
-        let World { rank, size, .. } = self.world;
+        let World { rank, size, serves, .. } = self.world;
         let lines: Vec<String> = facts.iter().map(|(name, value)| format!("{name}={value}")).collect();
         self.set(&format!("facts/{rank}"), lines.join("\n").as_bytes())?;
+        let agreed = self.compare(size);
+        let _ = self.set(&format!("facts-read/{rank}"), b"");
+        if serves && !agreed.as_ref().is_err_and(Error::is_loss) {
+            // With this process the store would go before the others have read what is in it. Who does not come is missed later.
+            let _ = (1..size).try_for_each(|other| self.get(&format!("facts-read/{other}")).map(drop));
+        }
+        agreed
+    }
+
+    /// What each process takes for granted, against what rank 0 does.
+    fn compare(&self, size: usize) -> Result<(), Error> {
         let of_rank = |rank: usize| {
             let said = self.get(&format!("facts/{rank}")).map_err(|error| {
                 let waiting = format!("rank {rank} of {size} has not come: {}", error.message);

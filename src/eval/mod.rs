@@ -158,7 +158,8 @@ impl Evaluator {
         let best = if self.greedy { respond(1, 0.0)? } else { Vec::new() };
         let start = Instant::now();
         let ballots: Vec<Ballot<'_>> = sampled.iter().map(Ballot::new).collect();
-        let majorities = majorities(&ballots, &self.judge.scorer, progress)?;
+        // Which a stop may end on one rank before the others.
+        let majorities = self.judge.ranks.all_well(majorities(&ballots, &self.judge.scorer, progress))?;
         score_s += start.elapsed().as_secs_f64();
         let places = self.set.places[problems].iter().cloned();
         let items = sampled.iter().zip(places).zip(majorities).enumerate();
