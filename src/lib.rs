@@ -54,6 +54,7 @@ mod optim;
 mod page;
 mod picture;
 mod pipeline;
+mod plan;
 mod ranks;
 mod recipe;
 mod rollout;

@@ -23,7 +23,7 @@ const FLOORS: &[&[&str]] = &[
     &["circuit", "eval", "inspect", "pipeline"],
     &["audit", "checkpoint", "exam"],
     &["recipe", "step"],
-    &["bench", "run"],
+    &["bench", "plan", "run"],
     &["compare"],
     &["cli"],
 ];

@@ -12,6 +12,7 @@ mod export;
 mod grade;
 mod inspect;
 mod panic;
+mod plan;
 mod policy;
 mod recipes;
 mod sample;
@@ -66,6 +67,8 @@ enum Verb {
     Grade(grade::Grade),
     /// Find everything wrong with a recipe, without loading a model
     Check(check::Check),
+    /// Say what a run will hold in memory, phase by phase, and how long a step takes, before it is launched
+    Plan(Box<plan::Plan>),
     /// List the recipes that come with the program, copy one, or say what a key of a recipe is
     Recipes(recipes::Recipes),
     /// Show the problems of a file or a recipe: what can be read, how long it is, and how the model will see it
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Verb::Export(verb) => verb.run(),
         Verb::Grade(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
+        Verb::Plan(verb) => verb.run(),
         Verb::Recipes(verb) => verb.run(),
         Verb::Data(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),

@@ -31,6 +31,11 @@ pub(super) struct Train {
     /// Folder that holds the runs, `runs` without it
     #[arg(long)]
     runs: Option<PathBuf>,
+    /// Begin also where the run cannot fit into memory, as far as can be told
+    #[arg(long)]
+    even_if_too_large: bool,
+    #[command(flatten)]
+    limits: super::plan::Limits,
 }
 
 /// Where a run comes from and where it lies.
@@ -84,6 +89,9 @@ impl Train {
         }
         let mut setup = Setup::of_draft(draft)?;
         phase.finish();
+        if !self.even_if_too_large {
+            super::plan::require_room(&setup, world.as_ref(), &self.limits)?;
+        }
         if let Some(world) = &world {
             let _phase = console.step_phase("meet the other ranks", 0);
             setup.meet(world, super::exit_code)?;

@@ -21,7 +21,7 @@ use crate::kernel::Owned;
 use crate::types::TokenId;
 
 /// Most logits held at a time: 128 MiB in bf16.
-const MAX_LOGITS: i64 = 1 << 26;
+pub(crate) const MAX_LOGITS: i64 = 1 << 26;
 
 /// What the policy says about each of N target tokens; f32, `[N]` each, no gradient.
 pub(crate) struct TokenStats {

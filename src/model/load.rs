@@ -19,6 +19,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
+use tch::{Kind, Tensor};
 
 use self::file::{MAX_HEADER_BYTES, Stored, WeightFile};
 use super::config::ModelConfig;
@@ -28,7 +29,7 @@ use super::lora::{ModelSource, StoredAdapter};
 use super::trainable::Trainable;
 use crate::files::model_folder::{WEIGHTS, WEIGHTS_INDEX};
 use crate::files::read_regular;
-use crate::kernel::n_threads;
+use crate::kernel::{Owned, n_threads};
 
 /// Largest index that is read; those of published models have some 100 kB.
 pub(crate) const MAX_INDEX_BYTES: u64 = 8 << 20;
@@ -106,6 +107,23 @@ impl StoredWeights {
         self.read_entries(layout.entries())
     }
 
+    /// As [`StoredWeights::read`], in the memory of a tensor, so that the numbers are there once.
+    ///
+    /// # Errors
+    /// As [`StoredWeights::read`].
+    pub(super) fn read_tensor(&self, layout: &Layout) -> Result<Tensor> {
+        let sources = fit::sources(layout.entries(), self.tensors()?).with_context(|| self.misfit())?;
+        self.check_room(layout.n_params())?;
+        let mut flat = Owned::empty(&[layout.n_params()], Kind::Float);
+        read_all(layout.entries().iter().zip(sources).collect(), flat.numbers()?)?;
+        Ok(flat.into_tensor())
+    }
+
+    fn check_room(&self, n_params: i64) -> Result<()> {
+        check_room(n_params, &fs::read_to_string("/proc/meminfo").unwrap_or_default())
+            .with_context(|| self.dir.display().to_string())
+    }
+
     /// Checks that these are the weights of `entries`.
     ///
     /// # Errors
@@ -132,8 +150,7 @@ impl StoredWeights {
     pub(super) fn read_entries(&self, entries: &[Entry]) -> Result<Vec<f32>> {
         let sources = fit::sources(entries, self.tensors()?)?;
         let n_params = entries.iter().map(Entry::n_elements).sum();
-        check_room(n_params, &fs::read_to_string("/proc/meminfo").unwrap_or_default())
-            .with_context(|| self.dir.display().to_string())?;
+        self.check_room(n_params)?;
         let mut flat = vec![0f32; usize::try_from(n_params)?];
         read_all(entries.iter().zip(sources).collect(), &mut flat)?;
         Ok(flat)

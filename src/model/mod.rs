@@ -55,16 +55,14 @@ pub(crate) use config::ModelConfig;
 pub(crate) use critic::Critic;
 pub(crate) use device::{FreeMemory, Placement};
 pub(crate) use gradient::Gradient;
-pub(crate) use head::{Head, StatsGrad, TokenStats, Truncation};
+pub(crate) use head::{Head, MAX_LOGITS, StatsGrad, TokenStats, Truncation};
 pub(crate) use hub_name::{HubModel, is_commit};
 pub(crate) use inputs::{Inputs, gather_rows, scatter_add_rows};
 pub(crate) use kv_cache::{AttentionTap, KvCache};
 pub(crate) use layout::Layout;
 #[cfg(test)]
 pub(crate) use layout::{Output, Slot};
-#[cfg(test)]
-pub(crate) use lora::LoraSettings;
-pub(crate) use lora::{LoraBase, LoraLayout, ModelSource, StoredAdapter, is_adapter};
+pub(crate) use lora::{LoraBase, LoraLayout, LoraSettings, ModelSource, StoredAdapter, is_adapter};
 pub(crate) use network::{Network, Stamp};
 pub(crate) use pieces::Pieces;
 pub(crate) use policy::Policy;

@@ -1,5 +1,6 @@
 //! A network: configuration, parameters, and what passes over it need; all but its output layer.
 
+mod answering;
 mod shared;
 mod stamp;
 

@@ -34,8 +34,14 @@ impl Pieces {
     pub(crate) fn new(n: i64, ranks: Ranks, shard: Shard) -> Self {
         let size = ranks.size() as i64;
         let is_cut = !ranks.is_alone() && shard != Shard::None;
-        let length = is_cut.then(|| ((n + size - 1) / size + GRAIN - 1) / GRAIN * GRAIN);
+        let length = is_cut.then(|| Self::length(n, size));
         Self { ranks, n, length, sends: is_cut && shard == Shard::Gradients }
+    }
+
+    /// Elements of a piece of `n` that `size` ranks share.
+    #[must_use]
+    pub(crate) const fn length(n: i64, size: i64) -> i64 {
+        ((n + size - 1) / size + GRAIN - 1) / GRAIN * GRAIN
     }
 
     /// The ranks.
@@ -158,7 +164,8 @@ impl Pieces {
             let is_first = self.ranks.is_first();
             return is_first.then(|| Ok(Vec::<f32>::try_from(own.to_kind(Kind::Float))?)).transpose();
         }
-        let mut all = Vec::new();
+        // All at once: a list that grows is copied, and twice there meanwhile.
+        let mut all = Vec::with_capacity(if self.ranks.is_first() { usize::try_from(self.n)? } else { 0 });
         for start in (0..self.n).step_by(BUCKET as usize) {
             let part = self.read(own, start..(start + BUCKET).min(self.n))?;
             if self.ranks.is_first() {

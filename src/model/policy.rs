@@ -46,8 +46,7 @@ impl Policy {
     /// If weights are missing, damaged or do not fit.
     pub(crate) fn load(dir: &Path, config: ModelConfig, placement: Placement) -> Result<Self> {
         let stored = StoredWeights::open(dir)?;
-        // In a line of its own, so that one copy of the numbers is gone before they are converted.
-        let master = Tensor::from_slice(&stored.read(&stored.layout(&config)?)?);
+        let master = stored.read_tensor(&stored.layout(&config)?)?;
         Self::new(config, master, placement)
     }
 
@@ -83,7 +82,7 @@ impl Policy {
         self.adapted(layout, &flat)
     }
 
-    /// The policy that this one would be with `learnt` in the place of what it has learnt. Beside weights that stay, adapters that
+    /// The policy that this one would be with `learnt` in the place of what it has learnt, to answer alone. Beside weights that stay, adapters that
     /// add nothing to them take no memory.
     ///
     /// # Errors
@@ -92,7 +91,8 @@ impl Policy {
         let network = &self.network;
         match network.trainable() {
             Trainable::Whole(_) => {
-                Self::new(network.config.clone(), learnt.shallow_clone(), network.placement)
+                let own = Self::new(network.config.clone(), learnt.shallow_clone(), network.placement)?;
+                Ok(Self::of(own.network.answering()))
             }
             Trainable::Adapters(layout) if layout.adds_nothing(learnt) => {
                 self.adapted(layout.none(), &learnt.narrow(0, 0, 0))
@@ -107,6 +107,14 @@ impl Policy {
     /// As [`Policy::new`].
     pub(crate) fn copy(&self) -> Result<Self> {
         Ok(Self::of(self.network.copy()?))
+    }
+
+    /// A copy of it that computes as it does, and answers while this one learns on.
+    ///
+    /// # Errors
+    /// As [`Policy::new`].
+    pub(crate) fn copy_to_answer(&self) -> Result<Self> {
+        Ok(Self::of(self.network.copy_to_answer()?))
     }
 
     /// A policy with random weights: normal with deviation 0.02, projections into the residual stream scaled down by

@@ -123,7 +123,7 @@ impl RolloutSource for Overlapped {
             Some(rollouts) => rollouts,
             None => self.idle()?.next(policy, step, progress)?,
         };
-        let copy = policy.copy()?;
+        let copy = policy.copy_to_answer()?;
         let mut source = self.idle.take().context(LOST)?;
         // Threads that wait for one without a core of its own cost many times more than they bring.
         let of_worker = (self.n_threads / 2).max(1);

@@ -21,6 +21,7 @@ mod lora;
 mod metrics;
 mod not_finite;
 mod place;
+mod plan;
 mod ranks;
 mod resume;
 mod saving;

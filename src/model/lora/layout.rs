@@ -113,6 +113,12 @@ impl LoraLayout {
         self.n_params
     }
 
+    /// Elements of the matrices that adapters stand beside.
+    #[must_use]
+    pub(crate) fn n_merged(&self) -> i64 {
+        self.matrices.iter().map(|matrix| matrix.slot.n_elements()).sum()
+    }
+
     /// Whether the adapters `flat` leave every weight as it is: all B are 0.
     pub(in crate::model) fn adds_nothing(&self, flat: &Tensor) -> bool {
         let parts = || self.matrices.iter().flat_map(|matrix| &matrix.parts);
