@@ -126,12 +126,18 @@ impl FreeMemory {
     const PAUSE: Duration = Duration::from_secs(10);
 
     /// Releases what is free if it is time; call where much is free and little is wanted, such as after generation.
-    #[expect(unsafe_code, reason = "the allocator is a C library")]
     pub(crate) fn release_if_due(&mut self) {
         if self.released.elapsed() >= Self::PAUSE {
-            // SAFETY: malloc_trim touches free pages alone.
-            unsafe { libc::malloc_trim(0) };
+            Self::release();
             self.released = Instant::now();
         }
+    }
+
+    /// Releases what is free, once, where far more was held than ever again, as behind loading: what ranks have a piece of fits the
+    /// holes that the whole leaves but for a few bytes.
+    #[expect(unsafe_code, reason = "the allocator is a C library")]
+    pub(crate) fn release() {
+        // SAFETY: malloc_trim touches free pages alone.
+        unsafe { libc::malloc_trim(0) };
     }
 }

@@ -82,8 +82,8 @@ impl Policy {
         self.adapted(layout, &flat)
     }
 
-    /// The policy that this one would be with `learnt` in the place of what it has learnt, to answer alone. Beside weights that stay, adapters that
-    /// add nothing to them take no memory.
+    /// The policy that this one would be with `learnt` in the place of what it has learnt, to answer alone. Beside weights that
+    /// stay, adapters that add nothing to them take no memory.
     ///
     /// # Errors
     /// If the buffer does not have the length of what learns.
@@ -105,6 +105,7 @@ impl Policy {
     ///
     /// # Errors
     /// As [`Policy::new`].
+    #[cfg(test)]
     pub(crate) fn copy(&self) -> Result<Self> {
         Ok(Self::of(self.network.copy()?))
     }

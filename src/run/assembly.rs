@@ -13,7 +13,7 @@ use super::writer::RunWriter;
 use super::{Failure, Outcome, Run, Setup, initial_policy, run_sft};
 use crate::checkpoint::{Milestone, Progress, TrainState, VerifiedCheckpoint};
 use crate::interrupt::{Interrupt, OrStopped, StopSignal};
-use crate::model::{Policy, matmul_peak};
+use crate::model::{FreeMemory, Policy, matmul_peak};
 use crate::observe::Console;
 use crate::signal::Grouping;
 use crate::step::{CriticTrainer, Trainer};
@@ -73,6 +73,7 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
     let mut policy = ranks.all_well(initial_policy(&setup))?;
     let shard = setup.recipe.parallel.shard;
     policy.network.join(&ranks, shard);
+    FreeMemory::release();
     phase.finish();
     let load = |checkpoint: VerifiedCheckpoint| {
         let _phase = console.step_phase("load checkpoint", 0);
