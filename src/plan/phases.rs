@@ -5,7 +5,7 @@
 //! generate    keys and values, prompts
 //! measure     a pass over responses
 //! update      activations, logits, gradients on their way
-//! save        f32 of all that learns, on the first rank
+//! save        f32 of all that learns, on the first rank, and a copy of the moments of a model; so it is where a run goes on
 //! ```
 
 use anyhow::Result;
@@ -30,15 +30,20 @@ pub(super) fn phases(subject: &Subject) -> Result<Vec<Phase>> {
         Phase::new("generate", &held, passes::generate(subject)),
         Phase::new("measure", &held, passes::measure(subject)),
         Phase::new("update", &held, update),
-        Phase::new("save", &held, [Part::host("weights as written", 4.0 * saved(subject)?)]),
+        Phase::new("save", &held, saved(subject)?),
     ])
 }
 
-/// Numbers that a checkpoint writes of the policy and the critic at a time.
-fn saved(subject: &Subject) -> Result<f64> {
-    let policy = subject.adapted()?.map_or(subject.n_params(), |adapted| adapted.n);
+/// What a checkpoint holds in main memory while it is written: the weights of policy and critic, and the moments of either.
+fn saved(subject: &Subject) -> Result<[Part; 2]> {
+    let (policy, piece) = match subject.adapted()? {
+        Some(adapted) => (adapted.n, adapted.n as f64),
+        None => (subject.n_params(), subject.piece(subject.n_params())),
+    };
     let critic = subject.recipe.critic.map_or(0, |_| Layout::of_critic(&subject.model).n_params());
-    Ok((policy + critic) as f64)
+    let moments = 8.0 * piece.max(subject.piece(critic));
+    let weights = 4.0 * (policy + critic) as f64;
+    Ok([Part::host("weights as written", weights), Part::host("moments as written", moments)])
 }
 
 /// The largest of the moments before the first step.

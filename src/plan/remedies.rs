@@ -27,8 +27,10 @@ type Smaller = (Subject, String, Option<String>);
 /// A way to make `subject` smaller, if it has not been gone yet.
 type Way = fn(&Subject, &Room) -> Result<Option<Smaller>>;
 
-/// The ways in the order of what they cost: none, time, or another course of training.
-const WAYS: &[Way] = &[share, fewer_at_once, smaller_micro_batches, recompute, half, more_ranks, adapt];
+/// The ways in the order of what they cost: none, time, or another course of training. Once updates are small enough, fewer responses at
+/// once may be what is left.
+const WAYS: &[Way] =
+    &[share, fewer_at_once, smaller_micro_batches, fewer_at_once, recompute, half, more_ranks, adapt];
 
 /// Changes, one upon the other, until `subject` fits into `room`; whether it does then. Those that bring little are left out.
 ///
