@@ -16,7 +16,7 @@ use crate::environment::Environment;
 use crate::eval::{Estimate, Evaluation, Evaluator};
 use crate::files::write_whole;
 use crate::interrupt::Interrupt;
-use crate::model::{Network, Policy};
+use crate::model::{FreeMemory, Network, Policy};
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, glossary, rollouts};
 use crate::ranks::Ranks;
 use crate::rollout::SharedEngine;
@@ -327,6 +327,8 @@ impl Run<'_> {
     pub(super) fn save(&mut self, is_stopped: bool) -> Result<String> {
         let start = Instant::now();
         let _phase = self.console.step_phase("save", 0);
+        // Copies as large as the model find no place where an update had its many small parts.
+        FreeMemory::release();
         let mut state = self.state()?;
         if is_stopped {
             state.source = state.source.without_failures();
