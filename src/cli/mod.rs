@@ -28,6 +28,7 @@ use std::process::{self, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use distributed::World;
 
 use crate::ranks::Elsewhere;
 use crate::recipe::Problems;
@@ -108,7 +109,7 @@ pub fn main() -> ExitCode {
         Some(Ok(code)) => code,
         Some(Err(error)) => {
             if !is_said_elsewhere(&error) {
-                complain(&format!("{error:#}"));
+                complain(&format!("{}{error:#}", who()));
             }
             ExitCode::from(exit_code(&error))
         }
@@ -142,6 +143,12 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     } else {
         1
     }
+}
+
+/// Which rank speaks, where it is not the first of several.
+fn who() -> String {
+    let rank = World::from_environment().ok().flatten().map_or(0, |world| world.rank);
+    if rank > 0 { format!("rank {rank}: ") } else { String::new() }
 }
 
 /// Whether another rank says it.

@@ -110,7 +110,6 @@ fn of_setup(setup: &Setup, ranks: usize, local_ranks: usize) -> Subject {
         ranks,
         local_ranks,
         server: 0.0,
-        is_remote: false,
     }
 }
 
@@ -125,7 +124,6 @@ fn of_recipe(recipe: Recipe, model: ModelConfig, placement: Placement) -> Subjec
         ranks: 1,
         local_ranks: 1,
         server: 0.0,
-        is_remote: false,
     }
 }
 

@@ -133,11 +133,8 @@ pub(super) fn signals(subject: &Subject) -> Part {
 }
 
 /// What generating holds: keys and values of the responses at once and of those that branches leave, the pass over their prompts,
-/// and the distributions that tokens are drawn from.
+/// and the distributions that tokens are drawn from. Where servers answer, evaluations hold as much.
 pub(super) fn generate(subject: &Subject) -> Vec<Part> {
-    if subject.is_remote {
-        return vec![signals(subject)];
-    }
     let Shape { v, w, l, .. } = subject.shape();
     let rows = subject.rows() as f64;
     let of_layer = rows * cache_per_response(subject) / l;

@@ -33,8 +33,6 @@ pub(crate) struct Subject {
     pub local_ranks: usize,
     /// Bytes on the device of each rank that another program takes, such as an inference server.
     pub server: f64,
-    /// Whether that program answers, so that no keys and values are held here.
-    pub is_remote: bool,
 }
 
 /// Sizes of a model as numbers to reckon with.
@@ -93,6 +91,11 @@ impl Subject {
             kv: of(self.model.kv_width()),
             w: if self.is_f32() { 4.0 } else { 2.0 },
         }
+    }
+
+    /// Whether servers answer the requests of training. Evaluations are answered here all the same.
+    pub(super) fn is_remote(&self) -> bool {
+        self.recipe.engine.remote().is_some()
     }
 
     /// Whether it computes in single precision.

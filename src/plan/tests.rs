@@ -20,8 +20,8 @@ fn shipped(name: &str) -> Recipe {
 fn subject(recipe: Recipe, model: ModelConfig, kind: Kind, device: Device, ranks: usize) -> Subject {
     let placement = Placement { device, kind, backend: BackendChoice::Auto };
     let (longest_prompt, n_eval) = (None, None);
-    let (server, is_remote) = (0.0, false);
-    Subject { recipe, model, placement, longest_prompt, n_eval, ranks, local_ranks: ranks, server, is_remote }
+    let server = 0.0;
+    Subject { recipe, model, placement, longest_prompt, n_eval, ranks, local_ranks: ranks, server }
 }
 
 /// Countdown's recipe with V = 11, E = 8, F = 6, L = 2, H = 4, K = 2, D = 4: 1,248 parameters, of which 1,144 in matrices.

@@ -80,7 +80,7 @@ pub(crate) fn times(subject: &Subject, speed: &Speed) -> Times {
     let of_own = f64::from(u8::from(recipe.batch.minibatches * recipe.batch.epochs > 1));
     let of_reference = recipe.loss.kl().map_or(0.0, |_| 1.0);
     Times {
-        generate: if subject.is_remote { 0.0 } else { waited.max(computed) },
+        generate: if subject.is_remote() { 0.0 } else { waited.max(computed) },
         measure: (of_own + of_reference + critic) * forward,
         update: trained * (1.0 + critic),
     }
