@@ -72,21 +72,13 @@ pub(crate) fn measure(
     grouping: &mut Grouping,
 ) -> Result<Vec<MeasuredTree>> {
     let ranks = measures.ranks;
-    let owners = owners(&trees, &sampled, ranks);
-    let own: Vec<&Tree> = trees
-        .iter()
-        .zip(&owners)
-        .filter(|(_, owner)| **owner == Some(ranks.rank()))
-        .map(|(tree, _)| tree)
-        .collect();
+    let places = places(&trees, &sampled, ranks);
+    let own: Vec<&Tree> = places.iter().map(|place| &trees[*place]).collect();
     let sampled = sampled.into_iter().filter(|signals| !signals.is_elsewhere()).collect();
     let read = grouped(read(models, measures, &own, sampled), measures, step, grouping)?;
     let found = found(&own, read, measures, grouping);
     // Attention that was sampled tells each rank which trees are its own, but not whose the others are.
-    let said = found.map(|found| {
-        let places = (0..).zip(&owners).filter(|(_, owner)| **owner == Some(ranks.rank())).map(|(i, _)| i);
-        places.zip(found).collect::<Vec<(usize, Found)>>()
-    });
+    let said = found.map(|found| places.into_iter().zip(found).collect::<Vec<(usize, Found)>>());
     let mut found: Vec<Option<Found>> = trees.iter().map(|_| None).collect();
     for (place, of_tree) in ranks.exchange(said)?.into_iter().flatten() {
         found[place] = Some(of_tree);
@@ -110,21 +102,20 @@ pub(crate) fn measure(
     measured.collect()
 }
 
-/// Which rank measures each tree. Where attention was read while sampling, each rank knows its own trees alone.
-fn owners(trees: &[Tree], sampled: &[HeadSignals], ranks: &Ranks) -> Vec<Option<usize>> {
-    if !sampled.is_empty() {
-        let mut rest = sampled;
-        let is_own = |tree: &Tree| {
-            let (leaves, others) = rest.split_at(tree.leaves.len());
-            rest = others;
-            !leaves.iter().any(HeadSignals::is_elsewhere)
-        };
-        return trees.iter().map(is_own).map(|own| own.then(|| ranks.rank())).collect();
+/// Which trees this rank measures: those whose attention its sampler has read, where it has read any.
+fn places(trees: &[Tree], sampled: &[HeadSignals], ranks: &Ranks) -> Vec<usize> {
+    if sampled.is_empty() {
+        let cost = |tree: &Tree| tree.prompt.tokens.len() + tree.n_sampled_tokens();
+        return ranks.share(&trees.iter().map(cost).collect::<Vec<_>>()).collect();
     }
-    let cost = |tree: &Tree| tree.prompt.tokens.len() + tree.n_sampled_tokens();
-    let shares = ranks.shares(&trees.iter().map(cost).collect::<Vec<_>>());
-    let owner = |i: usize| shares.iter().position(|share| share.contains(&i));
-    (0..trees.len()).map(owner).collect()
+    let mut rest = sampled;
+    let is_own = |tree: &Tree| {
+        let (leaves, others) = rest.split_at(tree.leaves.len());
+        rest = others;
+        !leaves.iter().any(HeadSignals::is_elsewhere)
+    };
+    let own: Vec<bool> = trees.iter().map(is_own).collect();
+    (0..trees.len()).filter(|place| own[*place]).collect()
 }
 
 /// Asks the models about the responses of `trees`.
@@ -168,9 +159,10 @@ fn grouped(
     let read = ranks.all_well(read)?;
     let spans = match ranks.is_alone() {
         true => None,
-        false => Some(
-            ranks.exchange(Ok(read.attention.iter().map(HeadSignals::spans).collect::<Vec<_>>()))?.concat(),
-        ),
+        false => {
+            let own: Vec<HeadSignals> = read.attention.iter().map(HeadSignals::spans).collect();
+            Some(ranks.exchange(Ok(own))?.concat())
+        }
     };
     let spans = spans.as_ref().unwrap_or(&read.attention);
     if !spans.is_empty() {

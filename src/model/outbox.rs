@@ -91,11 +91,10 @@ impl Outbox {
     }
 
     fn begin(&self, start: i64, numbers: &Tensor) -> Result<Sent> {
-        let end = start + numbers.numel() as i64;
+        let range = start..start + numbers.numel() as i64;
         let mut works = Vec::new();
         for rank in 0..self.pieces.ranks().size() {
-            let piece = self.pieces.of(rank);
-            let (from, until) = (piece.start.max(start), piece.end.min(end));
+            let Range { start: from, end: until } = self.pieces.overlap(rank, &range);
             if from < until {
                 let part = numbers.narrow(0, from - start, until - from);
                 works.extend(self.pieces.ranks().begin_sum_for(rank, &part)?);
@@ -110,8 +109,9 @@ impl Outbox {
         for work in works {
             work.wait()?;
         }
-        let (own, end) = (self.pieces.own(), start + numbers.numel() as i64);
-        let (from, until) = (own.start.max(start), own.end.min(end));
+        let own = self.pieces.own();
+        let range = start..start + numbers.numel() as i64;
+        let Range { start: from, end: until } = self.pieces.overlap(self.pieces.ranks().rank(), &range);
         if from < until {
             let _guard = tch::no_grad_guard();
             let part = numbers.narrow(0, from - start, until - from);

@@ -82,6 +82,14 @@ impl Pieces {
         self.of(self.ranks.rank())
     }
 
+    /// What the piece of `rank` and the elements `range` have in common; begins where it ends if that is nothing.
+    #[must_use]
+    pub(crate) fn overlap(&self, rank: usize, range: &Range<i64>) -> Range<i64> {
+        let piece = self.of(rank);
+        let start = piece.start.max(range.start);
+        start..piece.end.min(range.end).max(start)
+    }
+
     /// The own piece of `flat`, a buffer of all elements.
     pub(crate) fn cut(&self, flat: &Tensor) -> Tensor {
         let own = self.own();
@@ -132,15 +140,9 @@ impl Pieces {
         }
         let _guard = tch::no_grad_guard();
         let found = Tensor::zeros([range.end - range.start], (own.kind(), own.device()));
-        let overlap = |rank: usize| {
-            let piece = self.of(rank);
-            let (start, end) = (piece.start.max(range.start), piece.end.min(range.end));
-            start.min(end)..end.max(start.min(end))
-        };
-        let mine = overlap(self.ranks.rank());
-        if !mine.is_empty() {
-            let length = mine.end - mine.start;
-            let place = self.own().start;
+        let mine = self.overlap(self.ranks.rank(), &range);
+        let (length, place) = (mine.end - mine.start, self.own().start);
+        if length > 0 {
             found.narrow(0, mine.start - range.start, length).copy_(&own.narrow(
                 0,
                 mine.start - place,
@@ -148,8 +150,8 @@ impl Pieces {
             ));
         }
         let within = |rank| {
-            let Range { start, end } = overlap(rank);
-            if start < end { start - range.start..end - range.start } else { 0..0 }
+            let Range { start, end } = self.overlap(rank, &range);
+            start - range.start..end - range.start
         };
         self.ranks.gather(&found, &(0..self.ranks.size()).map(within).collect::<Vec<_>>())?;
         Ok(found)

@@ -64,33 +64,28 @@ impl Ranks {
         self.0.is_none()
     }
 
-    /// The shares of all ranks in work that is cut into neighbouring parts of the `costs` given: each gets a run of them, all about as
-    /// costly. The same on every rank.
-    #[must_use]
-    pub(crate) fn shares(&self, costs: &[usize]) -> Vec<Range<usize>> {
-        let (size, total) = (self.size(), costs.iter().sum::<usize>());
-        let (mut start, mut spent) = (0, 0);
-        let share = |rank: usize| {
-            let until = total * (rank + 1) / size;
-            let mut end = start;
-            // What lies across a border goes to the side that has more of it.
-            while end < costs.len() && (rank + 1 == size || spent + costs[end] / 2 < until) {
-                spent += costs[end];
-                end += 1;
-            }
-            start = end;
-            end
-        };
-        let ends: Vec<usize> = (0..size).map(share).collect();
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        starts.zip(&ends).map(|(start, end)| start..*end).collect()
-    }
-
-    /// This rank's share, see [`Ranks::shares`].
+    /// This rank's share of work that consists of parts of the `costs` given: a run of neighbours, about as costly as the share of every other
+    /// rank. Together the shares are all of it.
     #[must_use]
     pub(crate) fn share(&self, costs: &[usize]) -> Range<usize> {
-        self.shares(costs).swap_remove(self.rank())
+        cut(costs, self.size()).swap_remove(self.rank())
     }
+}
+
+/// `size` neighbouring runs of `costs`, all about as costly.
+fn cut(costs: &[usize], size: usize) -> Vec<Range<usize>> {
+    let total: usize = costs.iter().sum();
+    let (mut end, mut spent) = (0, 0);
+    let share = |rank: usize| {
+        let (start, until) = (end, total * (rank + 1) / size);
+        // What lies across a border goes to the side that has more of it.
+        while end < costs.len() && (rank + 1 == size || spent + costs[end] / 2 < until) {
+            spent += costs[end];
+            end += 1;
+        }
+        start..end
+    };
+    (0..size).map(share).collect()
 }
 
 #[cfg(test)]
@@ -103,5 +98,25 @@ mod tests {
         assert_eq!((ranks.rank(), ranks.size(), ranks.is_first(), ranks.is_alone()), (0, 1, true, true));
         assert_eq!(ranks.share(&[5, 0, 7]), 0..3);
         assert_eq!(ranks.share(&[]), 0..0);
+    }
+
+    #[test]
+    fn shares_are_neighbours_about_as_costly_and_nothing_is_left_out() {
+        assert_eq!(cut(&[1; 6], 3), [0..2, 2..4, 4..6]);
+        // More than half of the long one lies before the middle.
+        assert_eq!(cut(&[1, 5, 3, 1], 2), [0..2, 2..4]);
+        // More ranks than work, and work that costs nothing.
+        assert_eq!(cut(&[7], 3), [0..0, 0..1, 1..1]);
+        assert_eq!(cut(&[0, 0], 2).last(), Some(&(0..2)));
+        for size in 1..6 {
+            for costs in [vec![], vec![3, 9, 1, 1, 4, 4, 2, 30], vec![50, 1, 1, 1, 1]] {
+                let shares = cut(&costs, size);
+                let ends = shares.iter().fold(0, |end, share| {
+                    assert_eq!(share.start, end);
+                    share.end
+                });
+                assert_eq!((shares.len(), ends), (size, costs.len()));
+            }
+        }
     }
 }
