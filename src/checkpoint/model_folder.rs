@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use anyhow::Result;
+use tch::Tensor;
 
+use crate::kernel::view;
 use crate::model::config::SpecialIds;
 use crate::model::{ModelConfig, Trainable, save};
 use crate::text::Tokenizer;
 
-/// Writes `weights` (f32, what `learnt` says), their configuration and the tokenizer's files into `dir`.
+/// Writes `weights` (f32 on the host, what `learnt` says), their configuration and the tokenizer's files into `dir`.
 ///
 /// # Errors
 /// If a file exists already or cannot be written.
@@ -16,11 +18,11 @@ pub(crate) fn save_model(
     dir: &Path,
     config: &ModelConfig,
     learnt: Trainable<'_>,
-    weights: &[f32],
+    weights: &Tensor,
     tokenizer: &Tokenizer,
 ) -> Result<()> {
     let special =
         SpecialIds { bos: tokenizer.bos_id(), eos: tokenizer.eos_ids().to_vec(), pad: tokenizer.pad_id() };
-    save::save(dir, config, learnt, weights, &special)?;
+    save::save(dir, config, learnt, view(weights)?, &special)?;
     tokenizer.save(dir)
 }

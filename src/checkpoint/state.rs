@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tch::Tensor;
 
 use super::{VerifiedCheckpoint, load_moments, save_model, save_moments};
 use crate::data::sampler::SamplerState;
@@ -50,8 +51,8 @@ pub(crate) struct Progress {
 pub(crate) struct TrainState {
     /// Last completed step; 0 before the first.
     pub step: Step,
-    /// What the policy has learnt, f32: master weights or adapters. Of ranks that save, the first has it alone.
-    pub weights: Vec<f32>,
+    /// What the policy has learnt, f32 on the host: master weights or adapters. Of ranks that save, the first has it alone.
+    pub weights: Tensor,
     /// The optimiser's memory, or this rank's piece of it.
     pub optimizer: AdamWState,
     /// The critic, where there is one.
@@ -96,8 +97,8 @@ impl From<Milestone> for (String, EvalReport) {
 
 /// The state of a critic between two steps.
 pub(crate) struct CriticState {
-    /// Master weights, f32 `[n_params]`. Of ranks that save, the first has them alone.
-    pub weights: Vec<f32>,
+    /// Master weights, f32 `[n_params]` on the host. Of ranks that save, the first has them alone.
+    pub weights: Tensor,
     /// Its optimiser's memory, or this rank's piece of it.
     pub optimizer: AdamWState,
 }
@@ -114,9 +115,9 @@ impl SavedMoments {
     /// # Errors
     /// If a file cannot be written.
     pub(crate) fn save(&self, dir: &Path, network: &Network, shard: Shard) -> Result<()> {
-        save_moments(dir, OPTIMIZER, self.policy.shallow_clone(), network.pieces())?;
+        save_moments(dir, OPTIMIZER, &self.policy, network.pieces())?;
         self.critic.as_ref().map_or(Ok(()), |critic| {
-            save_moments(dir, CRITIC_OPTIMIZER, critic.shallow_clone(), &critic_pieces(network, shard))
+            save_moments(dir, CRITIC_OPTIMIZER, critic, &critic_pieces(network, shard))
         })
     }
 }
@@ -296,7 +297,7 @@ pub(crate) fn load_weights(
     checkpoint: &VerifiedCheckpoint,
     name: &str,
     learnt: Trainable<'_>,
-) -> Result<Vec<f32>> {
+) -> Result<Tensor> {
     let stored = StoredWeights::open_files(&checkpoint.folder().join(name), &checkpoint.weights(name))?;
     stored.read_learnt(learnt)
 }

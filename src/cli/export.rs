@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use tch::Device;
 use clap::Args;
 
 use super::policy::{self, Choices, Loaded};
@@ -51,7 +52,7 @@ fn check_free(out: &Path) -> Result<()> {
 /// Writes the folder `out`, which is complete or absent; what was merged, as a part of a sentence.
 fn write(loaded: &Loaded, out: &Path) -> Result<String> {
     let network = &loaded.policy.network;
-    let whole = Vec::<f32>::try_from(network.whole()?).context("copying the weights to the host")?;
+    let whole = network.whole()?.to_device(Device::Cpu);
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).with_context(|| format!("could not create {}", parent.display()))?;
     let temporary = temporary_beside(out)?;

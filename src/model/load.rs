@@ -13,7 +13,6 @@ mod fit;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
@@ -136,10 +135,10 @@ impl StoredWeights {
     ///
     /// # Errors
     /// As [`StoredWeights::read`].
-    pub(crate) fn read_learnt(&self, learnt: Trainable<'_>) -> Result<Vec<f32>> {
+    pub(crate) fn read_learnt(&self, learnt: Trainable<'_>) -> Result<Tensor> {
         match learnt {
-            Trainable::Whole(layout) => self.read(layout),
-            Trainable::Adapters(layout) => self.read_entries(layout.entries()),
+            Trainable::Whole(layout) => self.read_tensor(layout),
+            Trainable::Adapters(layout) => Ok(Tensor::from_slice(&self.read_entries(layout.entries())?)),
         }
     }
 
@@ -164,25 +163,24 @@ impl StoredWeights {
         Ok(self.tensors()?.get(name).map(|tensor| tensor.shape.iter().product()))
     }
 
-    /// Elements `range` of the tensor `name`, row by row.
+    /// Fills `part` with the elements of the tensor `name` from number `start` on, row by row.
     ///
     /// # Errors
     /// If it is not there or has fewer; a file that cannot be read; a number that is not finite.
-    pub(crate) fn part(&self, name: &str, range: Range<usize>) -> Result<Vec<f32>> {
-        let tensors = self.tensors()?;
-        let tensor = tensors.get(name).filter(|tensor| range.end <= tensor.shape.iter().product());
+    pub(crate) fn read_part(&self, name: &str, start: usize, part: &mut [f32]) -> Result<()> {
+        let (tensors, end) = (self.tensors()?, start + part.len());
+        let tensor = tensors.get(name).filter(|tensor| end <= tensor.shape.iter().product());
         let tensor = tensor.with_context(|| {
             format!(
                 "{}: tensor `{name}` is missing, or shorter than {} numbers",
                 self.dir.display(),
-                range.end
+                end
             )
         })?;
-        let (mut part, mut bytes) = (vec![0f32; range.len()], Vec::new());
-        for (i, piece) in part.chunks_mut(PIECE).enumerate() {
-            tensor.read(range.start + i * PIECE, piece, &mut bytes)?;
-        }
-        Ok(part)
+        let mut bytes = Vec::new();
+        part.chunks_mut(PIECE)
+            .enumerate()
+            .try_for_each(|(i, piece)| tensor.read(start + i * PIECE, piece, &mut bytes))
     }
 
     fn misfit(&self) -> String {

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use anyhow::Result;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::ranks::{BUCKET, Ranks, Shard};
 
@@ -157,23 +157,24 @@ impl Pieces {
         Ok(found)
     }
 
-    /// All elements of `own`, the pieces of all ranks, f32 on the host of rank 0; `None` on the others.
+    /// All elements of `own`, the pieces of all ranks, f32 on the host of rank 0, in the memory of `own` where that is there; `None` on
+    /// the others.
     ///
     /// # Errors
-    /// If a rank is lost, or the numbers cannot be copied to the host.
-    pub(crate) fn to_first(&self, own: &Tensor) -> Result<Option<Vec<f32>>> {
+    /// If a rank is lost.
+    pub(crate) fn to_first(&self, own: &Tensor) -> Result<Option<Tensor>> {
+        let _guard = tch::no_grad_guard();
+        let is_first = self.ranks.is_first();
         if !self.is_cut() {
-            let is_first = self.ranks.is_first();
-            return is_first.then(|| Ok(Vec::<f32>::try_from(own.to_kind(Kind::Float))?)).transpose();
+            return Ok(is_first.then(|| own.to_device(Device::Cpu).to_kind(Kind::Float)));
         }
-        // All at once: a list that grows is copied, and twice there meanwhile.
-        let mut all = Vec::with_capacity(if self.ranks.is_first() { usize::try_from(self.n)? } else { 0 });
+        let all = Tensor::empty([if is_first { self.n } else { 0 }], (Kind::Float, Device::Cpu));
         for start in (0..self.n).step_by(BUCKET as usize) {
             let part = self.read(own, start..(start + BUCKET).min(self.n))?;
-            if self.ranks.is_first() {
-                all.extend(Vec::<f32>::try_from(part)?);
+            if is_first {
+                all.narrow(0, start, part.size1()?).copy_(&part);
             }
         }
-        Ok(self.ranks.is_first().then_some(all))
+        Ok(is_first.then_some(all))
     }
 }

@@ -14,8 +14,10 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use serde_json::json;
 
 mod published;
+mod vectors;
 
 pub(crate) use published::publish_folder;
+pub(crate) use vectors::write_vectors;
 
 use super::config::{ModelConfig, SpecialIds};
 use super::layout::{Entry, Layout, Output};

@@ -5,7 +5,9 @@
 //! generate    keys and values, prompts
 //! measure     a pass over responses
 //! update      activations, logits, gradients on their way
-//! save        f32 of all that learns, on the first rank, and a copy of the moments of a model; so it is where a run goes on
+//! save        f32 of all that learns, on the first rank, where it does not lie so in main memory anyway
+//! resume      f32 of all that learns, on every rank, and moments as read: the policy's beside all that stays, or both models' beside
+//!             weights and masters
 //! ```
 
 use anyhow::Result;
@@ -30,20 +32,52 @@ pub(super) fn phases(subject: &Subject) -> Result<Vec<Phase>> {
         Phase::new("generate", &held, passes::generate(subject)),
         Phase::new("measure", &held, passes::measure(subject)),
         Phase::new("update", &held, update),
-        Phase::new("save", &held, saved(subject)?),
+        Phase::new("save", &held, [saved(subject)?]),
+        resume(subject, &held)?,
     ])
 }
 
-/// What a checkpoint holds in main memory while it is written: the weights of policy and critic, and the moments of either.
-fn saved(subject: &Subject) -> Result<[Part; 2]> {
-    let (policy, piece) = match subject.adapted()? {
+/// Numbers of policy and critic that learn, and those of them whose moments this rank has.
+fn learning(subject: &Subject) -> Result<[(i64, f64); 2]> {
+    let policy = match subject.adapted()? {
         Some(adapted) => (adapted.n, adapted.n as f64),
         None => (subject.n_params(), subject.piece(subject.n_params())),
     };
     let critic = subject.recipe.critic.map_or(0, |_| Layout::of_critic(&subject.model).n_params());
-    let moments = 8.0 * piece.max(subject.piece(critic));
-    let weights = 4.0 * (policy + critic) as f64;
-    Ok([Part::host("weights as written", weights), Part::host("moments as written", moments)])
+    Ok([policy, (critic, subject.piece(critic))])
+}
+
+/// What a checkpoint holds in main memory while it is written.
+fn saved(subject: &Subject) -> Result<Part> {
+    let written = |(n, piece): (i64, f64)| {
+        let lies_there = !subject.is_cuda() && piece >= n as f64;
+        if lies_there { 0.0 } else { 4.0 * n as f64 }
+    };
+    Ok(Part::host("weights as written", learning(subject)?.into_iter().map(written).sum()))
+}
+
+/// Where a run goes on: the weights are read, and gone when the moments take their places.
+fn resume(subject: &Subject, held: &[Part]) -> Result<Phase> {
+    let [policy, critic] = learning(subject)?;
+    let moments = 8.0 * (policy.1 + critic.1);
+    let restored = Phase::new(
+        "resume",
+        held,
+        [Part::host("weights as read", 4.0 * critic.0 as f64), Part::host("moments as read", moments)],
+    );
+    let begun: Vec<Part> = held
+        .iter()
+        .filter(|part| !["moments", "gradient", "critic"].contains(&part.name))
+        .cloned()
+        .collect();
+    let weights = 4.0 * (policy.0 + critic.0) as f64;
+    let read = Phase::new(
+        "resume",
+        &begun,
+        [Part::host("weights as read", weights), Part::host("moments as read", moments)],
+    );
+    let largest = if read.total() > restored.total() { read } else { restored };
+    Ok(largest)
 }
 
 /// The largest of the moments before the first step.

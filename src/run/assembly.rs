@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use tch::Tensor;
 
 use super::guards::{Guards, diverged};
 use super::home::Home;
@@ -205,7 +204,8 @@ impl<'s> Run<'s> {
             evaluations,
             unfinished,
         } = state;
-        policy.network.set_master(&Tensor::from_slice(&weights))?;
+        policy.network.set_master(&weights)?;
+        drop(weights);
         let mut run = Self::begin(setup, policy, reference, evaluations, writer, console)?;
         if let Some(circuit) = run.circuit.as_ref().filter(|_| unfinished.is_none()) {
             circuit.check_whole(step).map_err(Failure::resume_refused)?;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
 
 use super::{Failure, Setup};
 use crate::checkpoint::{
@@ -169,7 +168,7 @@ impl Home {
             load_weights(&sealed, "", policy.network.trainable())
         };
         let learnt = load().context("the reference of the KL penalty")?;
-        policy.beside(&Tensor::from_slice(&learnt)).map(Some)
+        policy.beside(&learnt).map(Some)
     }
 
     /// Models that are kept for good.

@@ -129,7 +129,7 @@ pub(crate) fn run_sft(
         };
         let share = |dir: &Path| {
             let save =
-                |state: &AdamWState| save_moments(dir, OPTIMIZER, state.shallow_clone(), network.pieces());
+                |state: &AdamWState| save_moments(dir, OPTIMIZER, state, network.pieces());
             optimizer.map_or(Ok(()), save)
         };
         write_together(ranks, store, step, fill, share)
@@ -215,7 +215,7 @@ fn open(ranks: &Ranks, folder: &Path) -> Result<VerifiedCheckpoint> {
 
 /// What was learnt up to `checkpoint`.
 fn learnt(policy: &Policy, checkpoint: &VerifiedCheckpoint) -> Result<Tensor> {
-    Ok(Tensor::from_slice(&load_weights(checkpoint, MODEL, policy.network.trainable())?))
+    load_weights(checkpoint, MODEL, policy.network.trainable())
 }
 
 /// Puts `policy` where an unfinished SFT left it in `folder` and gives the optimiser's memory of that moment; `None`, and

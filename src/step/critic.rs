@@ -1,7 +1,6 @@
 //! The critic beside a policy: the model, its learner, and what a checkpoint keeps of both.
 
 use anyhow::Result;
-use tch::Tensor;
 
 use crate::batch::{BatchConfig, Sequence, TrainSample};
 use crate::checkpoint::CriticState;
@@ -44,7 +43,7 @@ impl CriticTrainer {
     /// If the state is of another model.
     pub(crate) fn restore(&mut self, state: CriticState) -> Result<()> {
         let CriticState { weights, optimizer } = state;
-        self.critic.network.set_master(&Tensor::from_slice(&weights))?;
+        self.critic.network.set_master(&weights)?;
         self.critic.refresh()?;
         self.learner.restore(optimizer)
     }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use tch::Tensor;
 
 use super::super::policy::{model_folder, require_folder};
 use crate::audit::Moments;
@@ -87,7 +86,7 @@ impl Target {
         };
         let TrainState { weights, optimizer, .. } =
             TrainState::load(checkpoint, &policy.network, Shard::None)?;
-        policy.network.set_master(&Tensor::from_slice(&weights))?;
+        policy.network.set_master(&weights)?;
         let moments = Moments::new(&optimizer.second, optimizer.updates, setup.recipe.optim.betas[1]);
         Ok((policy, moments))
     }

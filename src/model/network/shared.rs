@@ -1,7 +1,7 @@
 //! A network that several ranks train.
 
 use anyhow::Result;
-use tch::Kind;
+use tch::{Kind, Tensor};
 
 use super::{Frozen, Network};
 use crate::model::pieces::Pieces;
@@ -30,11 +30,11 @@ impl Network {
         &self.pieces
     }
 
-    /// All that learns, on the host of rank 0; `None` on the others. Ranks that share it read it together.
+    /// All that learns, f32 on the host of rank 0 and until the next update; `None` on the others. Ranks that share it read it together.
     ///
     /// # Errors
-    /// If a rank is lost, or the numbers cannot be copied to the host.
-    pub(crate) fn to_first(&self) -> Result<Option<Vec<f32>>> {
+    /// If a rank is lost.
+    pub(crate) fn to_first(&self) -> Result<Option<Tensor>> {
         self.pieces.to_first(&self.master)
     }
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use safetensors::Dtype;
-use tch::{Device, Kind, Tensor};
+use tch::Kind;
 
-use super::{PIECE, header, write_new};
+use super::vectors::write_numbers;
+use super::{header, write_new};
 use crate::files::model_folder::{CONFIG, WEIGHTS};
 use crate::files::sync_folder;
 use crate::model::config::SpecialIds;
@@ -42,31 +43,14 @@ pub(crate) fn publish_folder(dir: &Path, network: &Network, kind: Kind, special:
     let weights = network.compute();
     write_new(&path, |file| {
         file.write_all(&header)?;
-        for entry in &entries {
-            let flat = weights.narrow(0, entry.start, entry.n_elements());
-            for piece in flat.split(PIECE as i64, 0) {
-                file.write_all(&bytes(&piece, kind).map_err(std::io::Error::other)?)?;
-            }
-        }
-        Ok(())
+        let of = |entry: &Entry| weights.narrow(0, entry.start, entry.n_elements());
+        entries.iter().try_for_each(|entry| write_numbers(file, &of(entry), kind))
     })?;
     let n_elements: i64 = entries.iter().map(Entry::n_elements).sum();
     let expected = header.len() as u64 + n_elements as u64 * (dtype.bitsize() / 8) as u64;
     let length = std::fs::metadata(&path).with_context(|| path.display().to_string())?.len();
     ensure!(length == expected, "{}: {length} bytes were written, expected {expected}", path.display());
     sync_folder(dir)
-}
-
-/// The numbers of `piece` as those of `kind`, the lowest byte first.
-fn bytes(piece: &Tensor, kind: Kind) -> Result<Vec<u8>> {
-    let piece = piece.to_kind(kind).to_device(Device::Cpu);
-    Ok(match kind {
-        Kind::BFloat16 => {
-            let words = Vec::<i16>::try_from(piece.view_dtype(Kind::Int16))?;
-            words.into_iter().flat_map(i16::to_le_bytes).collect()
-        }
-        _ => Vec::<f32>::try_from(piece)?.into_iter().flat_map(f32::to_le_bytes).collect(),
-    })
 }
 
 #[cfg(test)]

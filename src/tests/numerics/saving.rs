@@ -62,8 +62,8 @@ fn save_again(family: &str, dir: &Path) {
     let tokenizer = Tokenizer::from_folder(source.path()).unwrap();
     let config = ModelConfig::from_folder(&golden(family)).unwrap();
     let policy = Policy::load(&golden(family), config, Placement::cpu_f32()).unwrap();
-    let weights = Vec::<f32>::try_from(policy.network.master()).unwrap();
-    save_model(dir, &policy.network.config, policy.network.trainable(), &weights, &tokenizer).unwrap();
+    let network = &policy.network;
+    save_model(dir, &network.config, network.trainable(), network.master(), &tokenizer).unwrap();
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn the_preset_names_its_own_special_ids() {
         dir.path(),
         &policy.network.config,
         policy.network.trainable(),
-        &Vec::<f32>::try_from(policy.network.master()).unwrap(),
+        policy.network.master(),
         &tokenizer,
     )
     .unwrap();
