@@ -33,7 +33,8 @@ thread_local std::string failure;
 int status_of_failure() {
   const auto says = [](const char *words) { return failure.find(words) != std::string::npos; };
   if (says("imed out") || says("imeout")) return DIST_TIMEOUT;
-  for (const char *words : {"onnection closed", "onnection reset", "roken pipe", "onnection refused", "recvValue failed"})
+  for (const char *words : {"onnection closed", "onnection reset", "onnection abort", "roken pipe", "onnection refused", "recvValue failed",
+                            "o route to host", "etwork is unreachable", "emote process exited", "ncclRemoteError"})
     if (says(words)) return DIST_LOST;
   return DIST_OTHER;
 }
@@ -120,6 +121,10 @@ int dist_group_open(dist_store *store, const char *backend, const char *name, in
     }
     *out = new dist_group{std::move(made)};
   });
+}
+
+int dist_group_set_timeout(dist_group *group, int64_t timeout_ms) {
+  return guarded([&] { group->backend->setTimeout(Millis(timeout_ms)); });
 }
 
 void dist_group_close(dist_group *group) {

@@ -32,6 +32,8 @@ int dist_store_has(dist_store *, const char *key, int *found);
 // Meets `size` processes under `name` by the store. `timeout_ms` bounds the meeting and each collective.
 int dist_group_open(dist_store *, const char *backend, const char *name, int rank, int size, int64_t timeout_ms,
                     dist_group **out);
+// Bounds each collective from now on.
+int dist_group_set_timeout(dist_group *, int64_t timeout_ms);
 void dist_group_close(dist_group *);
 
 // Each starts a collective on tensors that hold nothing sensible until dist_work_wait has returned.

@@ -59,7 +59,9 @@ c10::intrusive_ptr<c10d::Backend> make_nccl(c10::intrusive_ptr<c10d::Store> stor
   setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0", 1);
   const auto construct_options = reinterpret_cast<ConstructOptions>(symbol(OPTIONS));
   const auto construct_group = reinterpret_cast<ConstructGroup>(symbol(GROUP));
-  auto options = construct_in_room<NcclOptions>([&](void *room) { construct_options(room, false); });
+  // Never freed: as an NcclOptions it would go back with another size than it came with. It is small, and there once a group.
+  auto &options = *new c10::intrusive_ptr<NcclOptions>(
+      construct_in_room<NcclOptions>([&](void *room) { construct_options(room, false); }));
   options->timeout = timeout;
   options->group_name = name;
   return construct_in_room<c10d::Backend>(

@@ -58,6 +58,7 @@ unsafe extern "C" {
         timeout_ms: i64,
         out: *mut *mut Group,
     ) -> c_int;
+    pub(crate) fn dist_group_set_timeout(group: *mut Group, timeout_ms: i64) -> c_int;
     pub(crate) fn dist_group_close(group: *mut Group);
     pub(crate) fn dist_all_reduce(group: *mut Group, inout: Tensor, op: c_int, out: *mut *mut Work) -> c_int;
     pub(crate) fn dist_reduce(

@@ -57,7 +57,8 @@ pub struct Work {
 unsafe impl Send for Work {}
 
 impl Group {
-    /// Meets the other processes of the store under `name`, once per name. `timeout` bounds that and each collective.
+    /// Meets the other processes of the store under `name`, once per name. `timeout` bounds that and, until
+    /// [`Group::set_timeout`] says otherwise, each collective.
     ///
     /// # Errors
     /// If somebody does not come, or there is no such backend here.
@@ -91,6 +92,16 @@ impl Group {
             Error::new(error.trouble, format!("rank {rank} cannot meet the others: {}{where_to}", error.message))
         })?;
         Ok(Self { raw: Mutex::new(Raw(raw)), rank, size })
+    }
+
+    /// Bounds each collective that begins from now on. NCCL's keep the time that they were opened with.
+    ///
+    /// # Errors
+    /// If the backend refuses.
+    pub fn set_timeout(&self, timeout: Duration) -> Result<(), Error> {
+        let group = self.raw.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: made by `dist_group_open`, and open as long as `self` is.
+        check(unsafe { ffi::dist_group_set_timeout(group.0, millis(timeout)) })
     }
 
     /// The number of this process.

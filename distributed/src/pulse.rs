@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Trouble};
 use crate::store::Store;
@@ -13,6 +14,14 @@ use crate::world::World;
 const BEAT: Duration = Duration::from_millis(500);
 /// How long a process that lives may take to count on.
 const PATIENCE: Duration = Duration::from_millis(1600);
+
+/// How long the store may take to answer.
+const SILENCE: Duration = Duration::from_secs(10);
+/// First pause between two looks at who has come, and the longest.
+const SOON: Duration = Duration::from_millis(2);
+const LATER: Duration = Duration::from_millis(200);
+/// Time between two looks at who lives, of those that wait for others.
+const BETWEEN: Duration = Duration::from_secs(5);
 
 /// Counts for this process as long as it lives, and tells who does not.
 pub struct Pulse {
@@ -47,27 +56,101 @@ impl Pulse {
     /// The ranks that do not count on; takes somewhat longer than a second. Where the store itself is gone, that of rank 0.
     #[must_use]
     pub fn lost(&self) -> Vec<usize> {
-        let Ok(before) = self.counts() else { return vec![0] };
+        let Ok(before) = self.of_all(key) else { return vec![0] };
         thread::sleep(PATIENCE);
-        let Ok(after) = self.counts() else { return vec![0] };
+        let Ok(after) = self.of_all(key) else { return vec![0] };
         let own = self.store.world().rank;
         (0..before.len()).filter(|rank| *rank != own && before[*rank] == after[*rank]).collect()
     }
 
-    fn counts(&self) -> Result<Vec<Vec<u8>>, Error> {
-        let of_rank = |rank| match self.store.has(&key(rank))? {
-            true => self.store.get(&key(rank)),
-            false => Ok(Vec::new()),
-        };
-        (0..self.store.world().size).map(of_rank).collect()
+    /// Waits until every process has come to `place` for the `n`th time, or more often. As long as they live that may take however long it
+    /// takes.
+    ///
+    /// # Errors
+    /// If one that has not come is lost, or the store is gone.
+    pub fn meet(&self, place: &'static str, n: u64) -> Result<(), Error> {
+        let at = move |rank| format!("{place}/{rank}");
+        let own = at(self.store.world().rank);
+        self.answered(move |store| store.set(&own, n.to_string().as_bytes()))?;
+        let (mut pause, mut asked) = (SOON, Instant::now());
+        loop {
+            let count = |said: &Vec<u8>| String::from_utf8_lossy(said).parse().unwrap_or(0u64);
+            let is_late = |(rank, said): (usize, Vec<u8>)| (count(&said) < n).then_some(rank);
+            let late: Vec<usize> = self.of_all(at)?.into_iter().enumerate().filter_map(is_late).collect();
+            if late.is_empty() {
+                return Ok(());
+            }
+            if asked.elapsed() > BETWEEN {
+                if let Some(rank) = self.lost().into_iter().find(|rank| late.contains(rank)) {
+                    return Err(Error::new(Trouble::Lost, format!("rank {rank} has not come to {place}")));
+                }
+                asked = Instant::now();
+            }
+            thread::sleep(pause);
+            pause = (2 * pause).min(LATER);
+        }
     }
+
+    /// Leaves `words` for the others to read where they miss this process.
+    pub fn leave(&self, words: &str) {
+        let (key, words) = (words_of(self.store.world().rank), words.to_owned());
+        // Where the store is gone nobody can be told.
+        let _ = self.answered(move |store| store.set(&key, words.as_bytes()));
+    }
+
+    /// What each process has left behind; empty of those that said nothing.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let said = self.of_all(words_of).unwrap_or_default();
+        said.iter().map(|words| String::from_utf8_lossy(words).into_owned()).collect()
+    }
+
+    /// What lies under each rank's `key`; nothing where it has set none.
+    fn of_all(&self, key: impl Fn(usize) -> String + Send + 'static) -> Result<Vec<Vec<u8>>, Error> {
+        self.answered(move |store| {
+            let of_rank = |rank| match store.has(&key(rank))? {
+                true => store.get(&key(rank)),
+                false => Ok(Vec::new()),
+            };
+            (0..store.world().size).map(of_rank).collect()
+        })
+    }
+
+    /// What the store answers. One whose process is stopped, or whose machine is gone without a word, would keep its client waiting for
+    /// ever.
+    fn answered<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Store) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (tell, told) = mpsc::channel();
+        let store = Arc::clone(&self.store);
+        let asking = thread::Builder::new().name("asks the store".to_owned()).spawn(move || {
+            // Whoever asked may have given up.
+            let _ = tell.send(ask(&store));
+        });
+        asking.map_err(|error| Error::new(Trouble::Other, format!("no thread to ask with: {error}")))?;
+        told.recv_timeout(SILENCE).unwrap_or_else(|_| {
+            let seconds = SILENCE.as_secs();
+            Err(Error::new(Trouble::Timeout, format!("the store has not answered for {seconds} s")))
+        })
+    }
+}
+
+fn words_of(rank: usize) -> String {
+    format!("words/{rank}")
 }
 
 impl Drop for Pulse {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        if let Some(beating) = self.beating.take() {
-            beating.thread().unpark();
+        let Some(beating) = self.beating.take() else { return };
+        beating.thread().unpark();
+        // A store that has gone silent keeps it, and must not keep this thread.
+        let begun = Instant::now();
+        while !beating.is_finished() && begun.elapsed() < PATIENCE {
+            thread::sleep(SOON);
+        }
+        if beating.is_finished() {
             let _ = beating.join();
         }
     }

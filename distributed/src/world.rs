@@ -79,9 +79,8 @@ impl World {
             rank: rank_of,
             size: size_of,
             local_rank: number(local_rank)?.unwrap_or(rank_of),
-            // SLURM writes `4(x2)`: four on each of two machines.
             local_size: read(local_size)
-                .map(|text| parse(local_size, text.split(['(', ',']).next().unwrap_or_default()))
+                .map(|text| on_machine(local_size, &text, number("SLURM_NODEID")?.unwrap_or(0)))
                 .transpose()?
                 .unwrap_or(size_of),
             host: place("MASTER_ADDR")?,
@@ -90,6 +89,17 @@ impl World {
             attempt: parts.iter().filter_map(|name| read(name)).collect::<Vec<_>>().join("."),
         }))
     }
+}
+
+/// What `text` says of the machine with this number. SLURM writes `4(x2),3`: four on each of two machines, three on the next.
+fn on_machine(name: &str, text: &str, machine: usize) -> Result<usize, Error> {
+    let mut machines = Vec::new();
+    for part in text.split(',') {
+        let (n, times) = part.split_once("(x").unwrap_or((part, "1)"));
+        let times = parse::<usize>(name, times.trim_end_matches(')'))?;
+        machines.extend(std::iter::repeat_n(parse::<usize>(name, n)?, times.min(machine + 1)));
+    }
+    Ok(*machines.get(machine).or(machines.first()).unwrap_or(&1))
 }
 
 fn parse<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, Error> {
@@ -134,6 +144,10 @@ mod tests {
         ];
         let world = of(&[&srun[..], &PLACE].concat()).unwrap().unwrap();
         assert_eq!((world.rank, world.size, world.local_size, world.serves), (0, 8, 4, true));
+        let name = "SLURM_STEP_TASKS_PER_NODE";
+        let each = (0..4).map(|machine| on_machine(name, "8,4(x2),1", machine).unwrap());
+        assert_eq!(each.collect::<Vec<_>>(), [8, 4, 4, 1]);
+        assert!(on_machine(name, "8,x", 1).unwrap_err().message.contains("expected a number"));
         let mpirun = [("OMPI_COMM_WORLD_RANK", "1"), ("OMPI_COMM_WORLD_SIZE", "2")];
         let world = of(&[&mpirun[..], &PLACE].concat()).unwrap().unwrap();
         assert_eq!((world.rank, world.local_rank, world.local_size, world.serves), (1, 1, 2, false));

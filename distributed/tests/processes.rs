@@ -170,6 +170,56 @@ fn a_process_that_does_not_come_is_an_error_in_time() {
 }
 
 #[test]
+fn who_is_at_leisure_is_waited_for_and_who_is_gone_is_not() {
+    let body = |process: Process| {
+        let (pulse, group) = (Pulse::start(&process.world, TIMEOUT).unwrap(), process.group("main"));
+        group.set_timeout(Duration::from_secs(1)).unwrap();
+        if process.rank == 1 {
+            // Longer than any collective may take.
+            std::thread::sleep(TIMEOUT);
+            pulse.leave("the disk is full");
+        }
+        pulse.meet("work", 1).unwrap();
+        group.barrier().unwrap();
+        if process.rank == 1 {
+            std::process::exit(0);
+        }
+        let error = pulse.meet("work", 2).unwrap_err();
+        assert_eq!((error.trouble, error.message.as_str()), (Trouble::Lost, "rank 1 has not come to work"));
+        assert_eq!(pulse.words(), ["", "the disk is full", ""]);
+    };
+    all_well(&processes("who_is_at_leisure_is_waited_for_and_who_is_gone_is_not", 3, body, |_| ()));
+}
+
+/// The process that serves the store may be stopped, or its machine gone without a word: its clients would wait for ever.
+#[test]
+fn a_store_that_has_gone_silent_is_an_error_and_no_hang() {
+    let body = |process: Process| {
+        let (pulse, group) = (Pulse::start(&process.world, TIMEOUT).unwrap(), process.group("main"));
+        println!("ready");
+        let failed = |_| group.barrier().err();
+        let error = (0..).map(|_| std::thread::sleep(Duration::from_millis(10))).find_map(failed).unwrap();
+        assert!(error.is_loss(), "{error}");
+        assert_eq!(pulse.lost(), [0]);
+    };
+    let begun = Instant::now();
+    let name = "a_store_that_has_gone_silent_is_an_error_and_no_hang";
+    let outcomes = processes(name, 2, body, |children| {
+        std::thread::sleep(Duration::from_secs(2));
+        let first = children[0].id().to_string();
+        let signal =
+            |name: &str| assert!(Command::new("kill").args([name, &first]).status().unwrap().success());
+        signal("-STOP");
+        while children[1].try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        signal("-KILL");
+    });
+    assert_eq!(outcomes[1].0, Some(0), "{outcomes:?}");
+    assert!(begun.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
 fn processes_that_are_not_of_one_mind_say_so_all() {
     let body = |process: Process| {
         let length = if process.rank == 2 { "7" } else { "8" };

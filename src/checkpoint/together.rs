@@ -21,9 +21,9 @@ pub(crate) fn write_together(
     share: impl Fn(&Path) -> Result<()>,
 ) -> Result<PathBuf> {
     if !ranks.is_first() {
-        let place = ranks.exchange::<Option<PathBuf>>(Ok(None))?.swap_remove(0);
+        let place = ranks.exchange_at_leisure::<Option<PathBuf>>(Ok(None))?.swap_remove(0);
         if let Some(dir) = place {
-            ranks.all_well(share(&dir))?;
+            ranks.all_well_at_leisure(share(&dir))?;
         }
         return ranks.first(|| Ok(PathBuf::new()));
     }
@@ -33,8 +33,8 @@ pub(crate) fn write_together(
         store.write(step, |dir| {
             is_told = true;
             let filled = fill(dir).and_then(|()| share(dir));
-            ranks.exchange(filled.map(|()| Some(dir.to_owned())))?;
-            ranks.all_well(Ok(()))?;
+            ranks.exchange_at_leisure(filled.map(|()| Some(dir.to_owned())))?;
+            ranks.all_well_at_leisure(Ok(()))?;
             is_filled = true;
             Ok(())
         })
@@ -43,7 +43,7 @@ pub(crate) fn write_together(
         // The others know.
         (true, false, _) => return written,
         // It was there already.
-        (false, _, Ok(_)) => _ = ranks.exchange::<Option<PathBuf>>(Ok(None))?,
+        (false, _, Ok(_)) => _ = ranks.exchange_at_leisure::<Option<PathBuf>>(Ok(None))?,
         _ => {}
     }
     ranks.first(|| written)

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use tch::Device;
 use clap::Args;
+use tch::Device;
 
 use super::policy::{self, Choices, Loaded};
 use crate::checkpoint::save_model;

@@ -95,22 +95,13 @@ impl StoredWeights {
         fits().with_context(|| self.misfit())
     }
 
-    /// The flat buffer of `layout`, `[n_params]`.
+    /// The flat buffer of `layout`, `[n_params]` on the host.
     ///
     /// The rotary frequencies that old versions stored are skipped, and an output projection where `layout` has none.
     ///
     /// # Errors
     /// As [`StoredWeights::layout`] of tensors; a file that cannot be read; a number that is not finite.
-    pub(crate) fn read(&self, layout: &Layout) -> Result<Vec<f32>> {
-        self.check(layout.entries()).with_context(|| self.misfit())?;
-        self.read_entries(layout.entries())
-    }
-
-    /// As [`StoredWeights::read`], in the memory of a tensor, so that the numbers are there once.
-    ///
-    /// # Errors
-    /// As [`StoredWeights::read`].
-    pub(super) fn read_tensor(&self, layout: &Layout) -> Result<Tensor> {
+    pub(crate) fn read(&self, layout: &Layout) -> Result<Tensor> {
         let sources = fit::sources(layout.entries(), self.tensors()?).with_context(|| self.misfit())?;
         self.check_room(layout.n_params())?;
         let mut flat = Owned::empty(&[layout.n_params()], Kind::Float);
@@ -137,7 +128,7 @@ impl StoredWeights {
     /// As [`StoredWeights::read`].
     pub(crate) fn read_learnt(&self, learnt: Trainable<'_>) -> Result<Tensor> {
         match learnt {
-            Trainable::Whole(layout) => self.read_tensor(layout),
+            Trainable::Whole(layout) => self.read(layout),
             Trainable::Adapters(layout) => Ok(Tensor::from_slice(&self.read_entries(layout.entries())?)),
         }
     }
@@ -171,11 +162,7 @@ impl StoredWeights {
         let (tensors, end) = (self.tensors()?, start + part.len());
         let tensor = tensors.get(name).filter(|tensor| end <= tensor.shape.iter().product());
         let tensor = tensor.with_context(|| {
-            format!(
-                "{}: tensor `{name}` is missing, or shorter than {} numbers",
-                self.dir.display(),
-                end
-            )
+            format!("{}: tensor `{name}` is missing, or shorter than {} numbers", self.dir.display(), end)
         })?;
         let mut bytes = Vec::new();
         part.chunks_mut(PIECE)

@@ -64,6 +64,7 @@ pub(crate) use layout::Layout;
 pub(crate) use layout::{Output, Slot};
 pub(crate) use lora::{LoraBase, LoraLayout, LoraSettings, ModelSource, StoredAdapter, is_adapter};
 pub(crate) use network::{Network, Stamp};
+pub(crate) use outbox::MOST_UNDER_WAY;
 pub(crate) use pieces::Pieces;
 pub(crate) use policy::Policy;
 pub(crate) use scale_heads::HeadScales;

@@ -14,7 +14,7 @@ use super::layout::Slot;
 use super::pieces::Pieces;
 
 /// Parts that may be under way at a time: more would only take memory, since one link carries them all.
-const MOST: usize = 8;
+pub(crate) const MOST_UNDER_WAY: usize = 8;
 
 /// Columns of matrices, by where these begin.
 pub(super) type Columns = BTreeMap<i64, Vec<Range<i64>>>;
@@ -83,7 +83,7 @@ impl Outbox {
         let begun = self.begin(start, numbers);
         let sent = begun.and_then(|sent| {
             self.under_way.push_back(sent);
-            if self.under_way.len() > MOST { self.settle() } else { Ok(()) }
+            if self.under_way.len() > MOST_UNDER_WAY { self.settle() } else { Ok(()) }
         });
         if let Err(error) = sent {
             self.trouble.get_or_insert(error);

@@ -46,7 +46,7 @@ impl Policy {
     /// If weights are missing, damaged or do not fit.
     pub(crate) fn load(dir: &Path, config: ModelConfig, placement: Placement) -> Result<Self> {
         let stored = StoredWeights::open(dir)?;
-        let master = stored.read_tensor(&stored.layout(&config)?)?;
+        let master = stored.read(&stored.layout(&config)?)?;
         Self::new(config, master, placement)
     }
 

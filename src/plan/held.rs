@@ -16,7 +16,7 @@ use anyhow::Result;
 
 use super::part::Part;
 use super::subject::{Adapted, Shape, Subject};
-use crate::model::Layout;
+use crate::model::{Layout, MOST_UNDER_WAY};
 use crate::pipeline::PipelineConfig;
 use crate::ranks::Shard;
 
@@ -96,8 +96,8 @@ pub(super) fn held(subject: &Subject) -> Result<Vec<Part>> {
 
 /// Gradients on their way to the ranks that own them: the most that follow each other in a backward pass, f32.
 pub(super) fn under_way(subject: &Subject) -> f64 {
-    /// Parts that are sent at a time, and the one that is added to.
-    const MOST: usize = 9;
+    // Those that are sent, and the one that is added to.
+    const MOST: usize = MOST_UNDER_WAY + 1;
     if subject.shard() != Shard::Gradients || subject.recipe.model.lora.is_some() {
         return 0.0;
     }

@@ -65,11 +65,8 @@ fn resume(subject: &Subject, held: &[Part]) -> Result<Phase> {
         held,
         [Part::host("weights as read", 4.0 * critic.0 as f64), Part::host("moments as read", moments)],
     );
-    let begun: Vec<Part> = held
-        .iter()
-        .filter(|part| !["moments", "gradient", "critic"].contains(&part.name))
-        .cloned()
-        .collect();
+    let begun: Vec<Part> =
+        held.iter().filter(|part| !["moments", "gradient", "critic"].contains(&part.name)).cloned().collect();
     let weights = 4.0 * (policy.0 + critic.0) as f64;
     let read = Phase::new(
         "resume",

@@ -1,6 +1,7 @@
 //! How much memory a rank may take: of a GPU, or its share of main memory.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::gpu::Gpu;
@@ -54,9 +55,7 @@ impl Room {
             );
         }
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let limit = read("/sys/fs/cgroup/memory.max").trim().parse::<f64>().ok();
-        let used = read("/sys/fs/cgroup/memory.current").trim().parse::<f64>().ok();
-        let (bytes, free) = main_memory(&read("/proc/meminfo"), limit.zip(used));
+        let (bytes, free) = main_memory(&read("/proc/meminfo"), limit(&read));
         let each = |bytes: f64| bytes / local_ranks as f64;
         let of = shared("the main memory of this machine", local_ranks);
         (Self { bytes: bytes.map(each), free: free.map(each), of, share: OF_MAIN }, None)
@@ -70,6 +69,29 @@ impl Room {
 
 fn shared(of: &str, local_ranks: usize) -> String {
     if local_ranks > 1 { format!("{of}, which {local_ranks} ranks share") } else { of.to_owned() }
+}
+
+/// Bytes that this process's control groups let it take together with the others in them, and those that are taken: of the tightest.
+/// Containers and jobs of a cluster are such groups.
+fn limit(read: &dyn Fn(&str) -> String) -> Option<(f64, f64)> {
+    let number = |path: &Path| read(&path.to_string_lossy()).trim().parse::<f64>().ok();
+    let groups = read("/proc/self/cgroup");
+    let of_line = |line: &str| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (root, most, taken) = match parts.next()? {
+            "" => ("/sys/fs/cgroup", "memory.max", "memory.current"),
+            of if of.split(',').any(|of| of == "memory") => {
+                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
+            }
+            _ => return None,
+        };
+        let group = parts.next()?.trim_start_matches('/');
+        let folders = Path::new(group).ancestors().map(|group| Path::new(root).join(group));
+        folders
+            .filter_map(|folder| number(&folder.join(most)).zip(number(&folder.join(taken))))
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+    };
+    groups.lines().filter_map(of_line).min_by(|a, b| a.0.total_cmp(&b.0))
 }
 
 /// Bytes of main memory, and those that are free; no more than a container may take, `limit` and used.
@@ -113,6 +135,35 @@ mod tests {
         assert_eq!(main_memory(meminfo, Some((8e9, 3e9))), (Some(8e9), Some(5e9)));
         assert_eq!(main_memory(meminfo, Some((9e18, 3e9))), (Some(total), Some(free)));
         assert_eq!(main_memory("", None), (None, None));
+    }
+
+    #[test]
+    fn the_tightest_of_nested_groups_is_the_limit() {
+        let read = |path: &str| {
+            match path {
+                "/proc/self/cgroup" => "0::/slurm/job_7/step_0\n",
+                "/sys/fs/cgroup/slurm/job_7/memory.max" => "64000000000\n",
+                "/sys/fs/cgroup/slurm/job_7/memory.current" => "1000\n",
+                "/sys/fs/cgroup/slurm/memory.max" => "128000000000\n",
+                "/sys/fs/cgroup/slurm/job_7/step_0/memory.max" => "max\n",
+                "/sys/fs/cgroup/slurm/job_7/step_0/memory.current"
+                | "/sys/fs/cgroup/slurm/memory.current" => "7\n",
+                _ => "",
+            }
+            .to_owned()
+        };
+        assert_eq!(limit(&read), Some((64e9, 1000.0)));
+        let read = |path: &str| {
+            match path {
+                "/proc/self/cgroup" => "5:cpu,cpuacct:/\n4:memory:/job\n",
+                "/sys/fs/cgroup/memory/job/memory.limit_in_bytes" => "9000",
+                "/sys/fs/cgroup/memory/job/memory.usage_in_bytes" => "10",
+                _ => "",
+            }
+            .to_owned()
+        };
+        assert_eq!(limit(&read), Some((9000.0, 10.0)));
+        assert_eq!(limit(&|_| String::new()), None);
     }
 
     #[test]

@@ -113,11 +113,22 @@ fn recipes_of_large_models_fit_eight_gpus_of_80_gb() {
         SHIPPED.iter().filter(|own| own.name.starts_with("paper/") || own.name.starts_with("math_dapo"));
     for own in large {
         let recipe = shipped(own.name);
-        let subject = subject(recipe.clone(), model(&recipe), Kind::BFloat16, Device::Cuda(0), 8);
-        let plan = Plan::new(&subject).unwrap();
+        let model = model(&recipe);
         let room = Room::of_gpu(&gpu);
-        assert!(plan.fits(&room), "{}: {}\n{}", own.name, plan.verdict(&room), plan.table());
-        assert!(own.text.contains("torchrun") || own.text.contains("base = "), "{}", own.name);
+        let fits = |recipe: &Recipe, ranks| {
+            let subject = subject(recipe.clone(), model.clone(), Kind::BFloat16, Device::Cuda(0), ranks);
+            let plan = Plan::new(&subject).unwrap();
+            assert!(plan.fits(&room), "{}: {}\n{}", own.name, plan.verdict(&room), plan.table());
+        };
+        // One machine, two of them, and one of which two GPUs generate.
+        fits(&recipe, 8);
+        fits(&recipe, 16);
+        let servers = "type = \"vllm\"\nurls = [\"http://127.0.0.1:8000\", \"http://127.0.0.1:8001\"]";
+        let served = Recipe { engine: toml::from_str(servers).unwrap(), ..recipe };
+        fits(&served, 6);
+        for command in ["--nproc-per-node=8 target", "--nnodes=2", "scripts/with_vllm"] {
+            assert!(own.text.contains(command), "{}: {command}", own.name);
+        }
     }
 }
 

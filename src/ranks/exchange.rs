@@ -1,6 +1,7 @@
 //! What ranks tell each other: the outcome of their shares, in the order of the ranks.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
 use distributed::Op;
@@ -79,20 +80,43 @@ impl Ranks {
         heard.collect()
     }
 
+    /// As [`Ranks::exchange`], behind work that may take one rank far longer than the others: they wait as long as it lives.
+    ///
+    /// # Errors
+    /// As of [`Ranks::exchange`].
+    pub(crate) fn exchange_at_leisure<T: Serialize + DeserializeOwned>(
+        &self,
+        own: Result<T>,
+    ) -> Result<Vec<T>> {
+        if let Some(team) = &self.0
+            && !own.as_ref().is_err_and(|error| error.is::<distributed::Error>())
+        {
+            team.pulse.meet(team.name, 1 + team.n_met.fetch_add(1, Ordering::Relaxed))?;
+        }
+        self.exchange(own)
+    }
+
     /// `own`, if all ranks are well.
     ///
     /// # Errors
     /// As of [`Ranks::exchange`].
     pub(crate) fn all_well<T>(&self, own: Result<T>) -> Result<T> {
-        let (own, well) = match own {
-            Ok(own) => (Some(own), Ok(())),
-            Err(error) => (None, Err(error)),
-        };
+        let (own, well) = apart(own);
         self.exchange(well)?;
         own.context("this rank is not well")
     }
 
-    /// What rank 0 makes of `work`, which it alone does.
+    /// As [`Ranks::all_well`], behind work that may take one rank far longer than the others.
+    ///
+    /// # Errors
+    /// As of [`Ranks::exchange`].
+    pub(crate) fn all_well_at_leisure<T>(&self, own: Result<T>) -> Result<T> {
+        let (own, well) = apart(own);
+        self.exchange_at_leisure(well)?;
+        own.context("this rank is not well")
+    }
+
+    /// What rank 0 makes of `work`, which it alone does, however long that takes.
     ///
     /// # Errors
     /// As of [`Ranks::exchange`].
@@ -101,7 +125,7 @@ impl Ranks {
         work: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
         let own = if self.is_first() { work().map(|done| vec![done]) } else { Ok(Vec::new()) };
-        let said = self.exchange(own)?;
+        let said = self.exchange_at_leisure(own)?;
         said.into_iter().flatten().next().context("rank 0 has nothing to say")
     }
 
@@ -112,6 +136,14 @@ impl Ranks {
     pub(crate) fn sums<const N: usize>(&self, own: [f64; N]) -> Result<[f64; N]> {
         let all = self.exchange(Ok(own.to_vec()))?;
         Ok(std::array::from_fn(|i| all.iter().map(|numbers| numbers[i]).sum()))
+    }
+}
+
+/// What there is, and that it is.
+fn apart<T>(own: Result<T>) -> (Option<T>, Result<()>) {
+    match own {
+        Ok(own) => (Some(own), Ok(())),
+        Err(error) => (None, Err(error)),
     }
 }
 

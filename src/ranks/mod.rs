@@ -22,8 +22,9 @@ pub(crate) use tensors::BUCKET;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use distributed::Group;
+use distributed::{Group, Pulse};
 
 /// The ranks that do some work together, seen by one of them. By default it is on its own, and nothing is exchanged.
 #[derive(Clone, Default)]
@@ -37,6 +38,11 @@ struct Team {
     device: Option<Group>,
     /// What an error means to whoever started the process.
     exit_code: fn(&anyhow::Error) -> u8,
+    /// Who lives.
+    pulse: Arc<Pulse>,
+    /// What the team is called, and how often it has come together at leisure.
+    name: &'static str,
+    n_met: AtomicU64,
 }
 
 impl Ranks {

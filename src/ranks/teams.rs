@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result};
 use distributed::{Backend, Group, Pulse, Store, World};
@@ -68,21 +69,25 @@ impl Teams {
         let meet = || {
             let store = Store::open(world, config.join())?;
             store.agree(facts)?;
-            let pulse = Pulse::start(world, config.join())?;
-            let open = |backend, name| Group::open(&store, backend, name, config.timeout());
-            let team = |host: &'static str, device: Option<&'static str>| {
-                let device = device.map(|name| open(Backend::Nccl, name)).transpose()?;
-                let team = Team { host: open(Backend::Gloo, host)?, device, exit_code };
+            let pulse = Arc::new(Pulse::start(world, config.join())?);
+            let team = |name: &'static str, device: Option<&'static str>| {
+                // NCCL meets at its first collective.
+                let open = |device| Group::open(&store, Backend::Nccl, device, config.timeout());
+                let device = device.map(open).transpose()?;
+                let host = Group::open(&store, Backend::Gloo, name, config.join())?;
+                host.set_timeout(config.timeout())?;
+                let (pulse, n_met) = (Arc::clone(&pulse), AtomicU64::new(0));
+                let team = Team { host, device, exit_code, pulse, name, n_met };
                 Ok::<_, distributed::Error>(Ranks(Some(Arc::new(team))))
             };
             let main = team("main", on_gpu.then_some("main-gpu"))?;
             Ok::<_, distributed::Error>((main, team("gather", None)?, pulse))
         };
         let (main, gather, pulse) = meet().context("[parallel]")?;
-        Ok(Self { gather, main, pulse: Some(Arc::new(pulse)), is_local_first: world.local_rank == 0 })
+        Ok(Self { gather, main, pulse: Some(pulse), is_local_first: world.local_rank == 0 })
     }
 
-    /// Has one rank of each machine do `work` first, so that the others find it done.
+    /// Has one rank of each machine do `work` first, so that the others find it done, however long it takes.
     ///
     /// # Errors
     /// If a rank fails.
@@ -92,20 +97,27 @@ impl Teams {
         }
         for first in [true, false] {
             let own = if self.is_local_first == first { work() } else { Ok(()) };
-            self.main.all_well(own)?;
+            self.main.exchange_at_leisure(own)?;
         }
         Ok(())
     }
 
-    /// `error`; where another rank is behind it, as a [`Lost`] that names that one.
+    /// `error`; where another rank is behind it, as a [`Lost`] that names that one, and what it has left behind. An error of this rank itself
+    /// is left for the others to read, which may have been told nothing of it.
     #[must_use]
     pub(crate) fn explain(&self, error: anyhow::Error) -> anyhow::Error {
         let Some(pulse) = &self.pulse else { return error };
-        let Some(cause) = error.downcast_ref::<distributed::Error>().filter(|cause| cause.is_loss()) else {
+        let Some(cause) = error.downcast_ref::<distributed::Error>() else {
+            pulse.leave(&format!("{error:#}"));
             return error;
         };
         let (ranks, own) = (pulse.lost(), self.main.rank());
+        if ranks.is_empty() && !cause.is_loss() {
+            return error;
+        }
+        let words = pulse.words();
+        let said = ranks.iter().filter_map(|rank| words.get(*rank)).find(|words| !words.is_empty());
         let first = (0..self.main.size()).find(|rank| !ranks.contains(rank));
-        Lost { speaks: first == Some(own), cause: cause.message.clone(), ranks }.into()
+        Lost { speaks: first == Some(own), cause: said.unwrap_or(&cause.message).clone(), ranks }.into()
     }
 }

@@ -15,26 +15,29 @@ use crate::types::{Completion, GenRequest, HeadSignals, Progress};
 pub(crate) struct SharedEngine<E> {
     engine: E,
     ranks: Ranks,
-    /// Who answered the prompts of the last whole responses. Branches go there, where keys and values of what they share are.
-    owners: HashMap<u64, usize>,
+    /// Who answered which prompts in which step. Branches go there, where keys and values of what they share are.
+    owners: (u64, HashMap<u64, usize>),
 }
 
 impl<E: RolloutEngine> SharedEngine<E> {
     /// One in which each of `ranks` has an engine such as this.
     #[must_use]
     pub(crate) fn new(engine: E, ranks: Ranks) -> Self {
-        Self { engine, ranks, owners: HashMap::new() }
+        Self { engine, ranks, owners: (0, HashMap::new()) }
     }
 
-    /// Which rank answers each request: those of one prompt the same, prompts in turn.
-    fn deal(&mut self, requests: &[GenRequest]) -> Vec<usize> {
-        if requests.iter().all(|request| request.prefix.is_empty()) {
-            self.owners.clear();
+    /// Which rank answers each request of `step`: those of one prompt the same, prompts in turn. Where there are others than the step has
+    /// seen, all are dealt anew, so that a run that goes on deals as it would have.
+    fn deal(&mut self, step: u64, requests: &[GenRequest]) -> Vec<usize> {
+        let (of, owners) = &mut self.owners;
+        if *of != step || requests.iter().any(|request| !owners.contains_key(&request.prompt.id)) {
+            *of = step;
+            owners.clear();
         }
         let size = self.ranks.size();
         let owner = |request: &GenRequest| {
-            let next = self.owners.len() % size;
-            *self.owners.entry(request.prompt.id).or_insert(next)
+            let next = owners.len() % size;
+            *owners.entry(request.prompt.id).or_insert(next)
         };
         requests.iter().map(owner).collect()
     }
@@ -53,7 +56,7 @@ impl<E: RolloutEngine> RolloutEngine for SharedEngine<E> {
         if self.ranks.is_alone() {
             return self.engine.generate(policy, requests, generation, finished);
         }
-        let owners = self.deal(requests);
+        let owners = self.deal(generation.step, requests);
         let is_own = |owner: usize| owner == self.ranks.rank();
         let own: Vec<GenRequest> = requests
             .iter()

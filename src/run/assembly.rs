@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::guards::{Guards, diverged};
 use super::home::Home;
 use super::inputs::InputFiles;
-use super::meet::explain;
+use super::meet::{explain, same_weights};
 use super::writer::RunWriter;
 use super::{Failure, Outcome, Run, Setup, initial_policy, run_sft};
 use crate::checkpoint::{Milestone, Progress, TrainState, VerifiedCheckpoint};
@@ -69,20 +69,22 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
         return Ok(Outcome::Interrupted(signal));
     }
     let phase = console.step_phase("load model", 0);
-    let mut policy = ranks.all_well(initial_policy(&setup))?;
+    let mut policy = ranks.all_well_at_leisure(initial_policy(&setup))?;
+    same_weights(&ranks, &policy)?;
     let shard = setup.recipe.parallel.shard;
     policy.network.join(&ranks, shard);
     FreeMemory::release();
     phase.finish();
+    ranks.first(|| home.seal_reference())?;
     let load = |checkpoint: VerifiedCheckpoint| {
         let _phase = console.step_phase("load checkpoint", 0);
         let state = TrainState::load(&checkpoint, &policy.network, shard)?;
         let reference = home.load_reference(&setup, &policy)?;
         Ok((state, reference))
     };
-    let saved = ranks.all_well(saved.map(load).transpose().map_err(Failure::resume_refused))?;
+    let saved = ranks.all_well_at_leisure(saved.map(load).transpose().map_err(Failure::resume_refused))?;
     // All that a resumed run reads is known to be its own; from here on its folder changes.
-    let writer = ranks.all_well(RunWriter::open(&setup, home, console, given.as_deref()))?;
+    let writer = ranks.all_well_at_leisure(RunWriter::open(&setup, home, console, given.as_deref()))?;
     let mut run = match saved {
         Some((state, reference)) => {
             console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::interrupt::Stopped;
+use crate::ranks::Elsewhere;
+
 /// Why a run did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -20,16 +23,27 @@ pub(crate) enum Failure {
     },
 }
 
+/// Whether another rank, or a signal, is behind `error`: what becomes of that is not this rank's to say.
+fn is_of_another_rank(error: &anyhow::Error) -> bool {
+    error.is::<distributed::Error>() || error.is::<Elsewhere>() || error.is::<Stopped>()
+}
+
 impl Failure {
-    /// A [`Failure::BadInput`] that says what `error` says.
+    /// A [`Failure::BadInput`] that says what `error` says, unless that is of another rank.
     #[must_use]
     pub(crate) fn bad_input(error: anyhow::Error) -> anyhow::Error {
+        if is_of_another_rank(&error) {
+            return error;
+        }
         Self::BadInput(format!("{error:#}")).into()
     }
 
-    /// A [`Failure::ResumeRefused`] that says what `error` says.
+    /// A [`Failure::ResumeRefused`] that says what `error` says, unless that is of another rank.
     #[must_use]
     pub(crate) fn resume_refused(error: anyhow::Error) -> anyhow::Error {
+        if is_of_another_rank(&error) {
+            return error;
+        }
         Self::ResumeRefused(format!("{error:#}")).into()
     }
 

@@ -28,7 +28,7 @@ pub(super) struct Home {
     /// The last step whose row it keeps.
     pub last_row: Step,
     /// Keeps other processes away; the first of several ranks has it.
-    lock: Option<Lock>,
+    _lock: Option<Lock>,
 }
 
 /// What the first rank tells the others of where the run lies.
@@ -110,7 +110,7 @@ impl Home {
         );
         let store = Store::of_another_rank(folder.checkpoints()).of_run(run.clone());
         let manifest = RunManifest::new(run);
-        let this = Self { folder, manifest, store, is_adopted, resumed_at, last_row, lock: None };
+        let this = Self { folder, manifest, store, is_adopted, resumed_at, last_row, _lock: None };
         Ok((this, checkpoint.map(VerifiedCheckpoint::verified_elsewhere).transpose()?))
     }
 
@@ -122,7 +122,7 @@ impl Home {
         is_adopted: bool,
     ) -> Result<Self> {
         let store = Store::new(folder.checkpoints(), recipe.checkpoint.keep)?.of_run(manifest.run.clone());
-        Ok(Self { folder, manifest, store, is_adopted, resumed_at: None, last_row: 0, lock: Some(lock) })
+        Ok(Self { folder, manifest, store, is_adopted, resumed_at: None, last_row: 0, _lock: Some(lock) })
     }
 
     /// The checkpoint to continue from, which must fit the recipe and the rows that are kept.
@@ -152,6 +152,18 @@ impl Home {
         Ok(Some(checkpoint))
     }
 
+    /// Seals the reference of a run that an older version has begun, which has none.
+    ///
+    /// # Errors
+    /// If it cannot be read or written.
+    pub(super) fn seal_reference(&self) -> Result<()> {
+        let folder = self.folder.reference();
+        match self.is_adopted && folder.is_dir() && !is_sealed(&folder) {
+            true => seal(&folder, Some(&self.manifest.run), 0),
+            false => Ok(()),
+        }
+    }
+
     /// The reference of the KL penalty, if the recipe has one: `policy` as it was before its first step, of which it shares the weights
     /// that stay.
     pub(super) fn load_reference(&self, setup: &Setup, policy: &Policy) -> Result<Option<Policy>> {
@@ -159,9 +171,6 @@ impl Home {
             return Ok(None);
         }
         let folder = self.folder.reference();
-        if self.lock.is_some() && self.is_adopted && folder.is_dir() && !is_sealed(&folder) {
-            seal(&folder, Some(&self.manifest.run), 0)?;
-        }
         let load = || {
             let sealed = VerifiedCheckpoint::open(&folder)?;
             sealed.check_run(&self.manifest.run)?;

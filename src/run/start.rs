@@ -111,7 +111,7 @@ pub(crate) fn run_sft(
             let _phase = console.step_phase("load SFT", 0);
             let weights = open(ranks, &folder).and_then(|found| learnt(policy, &found));
             let weights = weights.context("a kept SFT is damaged; remove its folder to make it anew");
-            policy.network.set_master(&ranks.all_well(weights)?)?;
+            policy.network.set_master(&ranks.all_well_at_leisure(weights)?)?;
             console.note(format!("SFT: taken from {}", folder.display()));
             return Ok(true);
         }
@@ -128,8 +128,7 @@ pub(crate) fn run_sft(
             save_model(&dir.join(MODEL), &network.config, network.trainable(), &weights, &setup.tokenizer)
         };
         let share = |dir: &Path| {
-            let save =
-                |state: &AdamWState| save_moments(dir, OPTIMIZER, state, network.pieces());
+            let save = |state: &AdamWState| save_moments(dir, OPTIMIZER, state, network.pieces());
             optimizer.map_or(Ok(()), save)
         };
         write_together(ranks, store, step, fill, share)

@@ -12,9 +12,15 @@ use super::place::{Ended, FINISHED, Place, RECIPE, assert_same_run, copy, finish
 
 /// The program in `size` processes that know of each other, each with further arguments of its own.
 fn start(place: &Place, size: usize, args: &[&str], own: impl Fn(usize) -> Vec<&'static str>) -> Vec<Child> {
+    start_in(&vec![place; size], args, own)
+}
+
+/// As [`start`], each in a place of its own.
+fn start_in(places: &[&Place], args: &[&str], own: impl Fn(usize) -> Vec<&'static str>) -> Vec<Child> {
+    let size = places.len();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let child = |rank: usize| {
-        let mut command = place.program(&[args, &own(rank)].concat());
+        let mut command = places[rank].program(&[args, &own(rank)].concat());
         command.env("RANK", rank.to_string()).env("WORLD_SIZE", size.to_string());
         command.env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", &port).spawn().unwrap()
     };
@@ -40,6 +46,14 @@ fn learnt(more: &str) -> Place {
     let (_, behind) = rest.split_once("[data]").unwrap();
     let before = before.replace("scratch = \"countdown2m\"", "path = \"policy\"\ndtype = \"f32\"");
     place.write("tiny.toml", format!("{before}[data]{behind}{more}"));
+    place
+}
+
+/// As [`learnt`], with trees of branches.
+fn learnt_in_trees(more: &str) -> Place {
+    let place = learnt(more);
+    let tree = "type = \"tree\"\nroots = 2\nbranches = 1\ncontinuations = 1";
+    place.write("tiny.toml", place.read("tiny.toml").replace("type = \"group\"\nsize = 4", tree));
     place
 }
 
@@ -109,15 +123,48 @@ fn ranks_grow_trees_one_step_off_and_gather_beside_learning() {
         "[pipeline]\ntype = \"one_step_off\"\n[sampler]\ntype = \"adaptive\"\ntarget = 12\nmost = 6\n",
         "[pipeline]\ntype = \"overlapped\"\n",
     ] {
-        let place = learnt(more);
-        if more.contains("one_step_off") {
-            let tree = "type = \"tree\"\nroots = 2\nbranches = 1\ncontinuations = 1";
-            place.write("tiny.toml", place.read("tiny.toml").replace("type = \"group\"\nsize = 4", tree));
-        }
+        let place = match more.contains("one_step_off") {
+            true => learnt_in_trees(more),
+            false => learnt(more),
+        };
         let alone = place.run(&["train", "tiny.toml", "--name", "alone"]);
         assert_eq!(alone.code, 0, "{}", alone.err);
         all_well(&run(&place, 2, &["train", "tiny.toml", "--name", "both"]));
         assert_close(&place.path("runs/alone"), &place.path("runs/both"), &["model"]);
+    }
+}
+
+/// Who answers which prompt must not depend on what was answered before the run was left: who computes together rounds together.
+#[test]
+fn ranks_go_on_bit_for_bit_one_step_off() {
+    let place = learnt_in_trees("[pipeline]\ntype = \"one_step_off\"\n");
+    all_well(&run(&place, 3, &["train", "tiny.toml"]));
+    all_well(&run(&place, 3, &["train", "tiny.toml", "--name", "again"]));
+    let again = place.path("runs/again");
+    fs::remove_dir_all(again.join("checkpoints/step_000006")).unwrap();
+    place.write("runs/again/checkpoints/latest", "step_000003\n");
+    all_well(&run(&place, 3, &["train", "runs/again", "--resume"]));
+    let name = |text: String| text.replace("\"again\"", "\"tiny\"");
+    place.write("runs/again/resolved.toml", name(place.read("runs/again/resolved.toml")));
+    assert_same_run(&place.path("runs/tiny"), &again);
+}
+
+/// Machines may have files of their own.
+#[test]
+fn ranks_that_have_loaded_other_weights_do_not_begin() {
+    let (place, other) = (learnt(""), learnt(""));
+    let mut weights = fs::read(other.path("policy/model.safetensors")).unwrap();
+    let last = weights.len() - 2;
+    weights[last] ^= 1;
+    fs::write(other.path("policy/model.safetensors"), weights).unwrap();
+    let runs = place.path("runs");
+    let args = ["train", "tiny.toml", "--runs", runs.to_str().unwrap()];
+    let ended: Vec<Ended> =
+        start_in(&[&place, &other], &args, |_| Vec::new()).into_iter().map(finish).collect();
+    for ended in &ended {
+        assert_eq!(ended.code, 2, "{}", ended.err);
+        let expected = "rank 1 has loaded other weights than rank 0";
+        assert!(ended.err.contains(expected), "{}", ended.err);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::model::save::save_folder;
 
 fn load(dir: &Path, config: &ModelConfig) -> Result<Vec<f32>> {
     let stored = StoredWeights::open(dir)?;
-    stored.read(&stored.layout(config)?)
+    Ok(stored.read(&stored.layout(config)?)?.try_into()?)
 }
 
 /// A saved tiny model: its folder, shape and weights.

@@ -76,6 +76,7 @@ mod tests {
                 let untied = ModelConfig { tie_word_embeddings: false, ..policy.network.config.clone() };
                 let layout = Layout::new(&untied);
                 let read = StoredWeights::open(&dir).unwrap().read(&layout).unwrap();
+                let read = Vec::<f32>::try_from(read).unwrap();
                 let own = Vec::<f32>::try_from(policy.network.compute().to_kind(Kind::Float)).unwrap();
                 let (embed, head) = (&layout.embed, layout.find(OUTPUT).unwrap());
                 let part = |flat: &[f32], start: i64, n: i64| flat[start as usize..][..n as usize].to_vec();

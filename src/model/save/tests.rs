@@ -17,7 +17,7 @@ fn weights(layout: &Layout) -> Vec<f32> {
 }
 
 fn loaded(dir: &Path, layout: &Layout) -> Vec<f32> {
-    StoredWeights::open(dir).unwrap().read(layout).unwrap()
+    StoredWeights::open(dir).unwrap().read(layout).unwrap().try_into().unwrap()
 }
 
 fn bits(numbers: &[f32]) -> Vec<u32> {
