@@ -16,7 +16,7 @@ use serde_json::json;
 mod published;
 mod vectors;
 
-pub(crate) use published::publish_folder;
+pub(crate) use published::{publish_adapter, publish_folder};
 pub(crate) use vectors::write_vectors;
 
 use super::config::{ModelConfig, SpecialIds};

@@ -11,7 +11,7 @@ use rewards::Status;
 use serde::Serialize;
 
 use crate::files::write_whole;
-use crate::types::{Finish, Step, TokenId, TrainedTree};
+use crate::types::{Finish, Span, Step, TokenId, TrainedTree};
 
 /// Writes the responses of `trees`, in order, to `path`; the file appears whole or not at all.
 ///
@@ -50,6 +50,9 @@ struct Response<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'a str>,
     logprobs: &'a [f32],
+    /// The weights that a server drew the tokens from: `[{"version": "rlcredit-5f3a10c2-7", "start": 0, "end": 58}]`.
+    #[serde(skip_serializing_if = "<[Span]>::is_empty")]
+    versions: &'a [Span],
     #[serde(skip_serializing_if = "Option::is_none")]
     old_logprobs: Option<&'a [f32]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,6 +100,7 @@ impl<'a> Response<'a> {
             status: leaf.verdict.status,
             note: leaf.verdict.note.as_deref(),
             logprobs: &leaf.logprobs,
+            versions: &leaf.versions,
             old_logprobs: trained.old_logprobs(index),
             entropies: trained.entropies(index),
             advantages: credited.advantages.path(index),
@@ -133,6 +137,7 @@ mod tests {
             tokens,
             logprobs,
             finish: Finish::Eos,
+            versions: Vec::new(),
             text: "3 + 4".into(),
             verdict,
             is_graded: true,
@@ -173,6 +178,14 @@ mod tests {
         let first: Value = serde_json::from_str(lines[0]).unwrap();
         assert_eq!((&first["parent"], &first["fork_at"]), (&Value::Null, &Value::Null));
         assert_eq!(first["trained"], true);
+
+        let mut served = trained();
+        let of = |version: &str, start, end| Span { version: version.into(), start, end };
+        served.credited.measured.tree.leaves[1].versions = vec![of("a", 0, 1), of("b", 1, 2)];
+        write(&path, 40, &[served]).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let versions = r#""logprobs":[-0.1,-0.4],"versions":[{"version":"a","start":0,"end":1},{"version":"b","start":1,"end":2}],"#;
+        assert!(text.lines().nth(1).unwrap().contains(versions), "{text}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::model::Policy;
 use crate::rollout::explore::{Explorer, Growth};
 use crate::rollout::{Counts, Generated, Generation, RolloutEngine, Served};
 use crate::score::{Judge, Whole};
-use crate::types::{Completion, Fork, GenRequest, Leaf, Progress, Prompt, Step, Tree};
+use crate::types::{Completion, Fork, GenRequest, Leaf, Progress, Prompt, Span, Step, Tree};
 
 /// Asks a policy and judges its answers.
 pub(crate) struct Collector {
@@ -214,7 +214,8 @@ impl PendingBranches {
             let parent = &trees[*tree].leaves[fork.parent];
             let tokens = [&parent.tokens[..fork.at], &done.tokens].concat();
             let logprobs = [&parent.logprobs[..fork.at], &done.logprobs].concat();
-            let completion = Completion { tokens, logprobs, ..done };
+            let versions = Span::joined(&parent.versions, fork.at, done.versions);
+            let completion = Completion { tokens, logprobs, versions, ..done };
             Whole { sample: request.sample, prompt: request.prompt, completion }
         });
         let leaves = judge.leaves(whole.collect(), progress)?;

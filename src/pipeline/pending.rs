@@ -14,7 +14,7 @@ use crate::data::sampler::SamplerState;
 use crate::rollout::Counts;
 use crate::rollout::explore::ExplorerState;
 use crate::score::{Score, Whole};
-use crate::types::{Completion, Finish, Fork, Leaf, Prompt, TokenId, Tree};
+use crate::types::{Completion, Finish, Fork, Leaf, Prompt, Span, TokenId, Tree};
 
 /// Where a rollout source stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,9 @@ struct PendingResponse {
     /// The bits of each log-probability, since JSON knows no number that is not finite.
     logprob_bits: Vec<u32>,
     finish: Finish,
+    /// The weights that a server drew the tokens from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    versions: Vec<Span>,
     /// What it was given; where it is missing, graders are asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     score: Option<PendingScore>,
@@ -133,6 +136,7 @@ impl PendingTree {
             tokens: leaf.tokens.clone(),
             logprob_bits: leaf.logprobs.iter().map(|l| l.to_bits()).collect(),
             finish: leaf.finish,
+            versions: leaf.versions.clone(),
             score: Some(PendingScore::new(leaf)),
         };
         Self { prompt: tree.prompt.id, responses: tree.leaves.iter().map(response).collect() }
@@ -189,11 +193,11 @@ impl Collector {
                 )
             })?;
             prompts.push((Arc::clone(&prompt), responses.len()));
-            for PendingResponse { sample, fork, tokens, logprob_bits, finish, score } in responses {
+            for PendingResponse { sample, fork, tokens, logprob_bits, finish, versions, score } in responses {
                 let logprobs = logprob_bits.into_iter().map(f32::from_bits).collect();
                 forks.push(fork.map(|(parent, at)| Fork { parent, at }));
                 scores.push(score.map(PendingScore::score).filter(has_penalty));
-                let completion = Completion { tokens, logprobs, finish };
+                let completion = Completion { tokens, logprobs, finish, versions };
                 whole.push(Whole { sample, prompt: Arc::clone(&prompt), completion });
             }
         }

@@ -21,6 +21,7 @@ const FREE: &[&str] = &[
     "model.dtype",
     "engine.urls",
     "engine.weights",
+    "engine.adapters",
     "engine.model",
     "engine.concurrency",
     "engine.timeout_s",

@@ -113,9 +113,9 @@ impl Judge {
 
 fn assemble(whole: Vec<Whole>, texts: Vec<String>, scores: Vec<Score>) -> Vec<Leaf> {
     let leaf = |((Whole { sample, completion, .. }, text), score)| {
-        let Completion { tokens, logprobs, finish } = completion;
+        let Completion { tokens, logprobs, finish, versions } = completion;
         let Score { verdict, is_graded, rounding } = score;
-        Leaf { sample, fork: None, tokens, logprobs, finish, text, verdict, is_graded, rounding }
+        Leaf { sample, fork: None, tokens, logprobs, finish, versions, text, verdict, is_graded, rounding }
     };
     whole.into_iter().zip(texts).zip(scores).map(leaf).collect()
 }
@@ -135,7 +135,7 @@ mod tests {
         let prompt = Arc::new(Prompt { id: 0, text: prompt.into(), tokens: vec![3], task });
         let request = GenRequest { prompt, prefix: Vec::new(), sample: 0 };
         let tokens = tokenizer.encode(text).unwrap();
-        let completion = Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish };
+        let completion = Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish, versions: Vec::new() };
         let judge = Judge { scorer: Arc::new(scorer), tokenizer, overlong, ranks: Ranks::default() };
         let mut trees = judge.trees(vec![request], vec![completion], &mut |_| Ok(())).unwrap();
         trees.remove(0).leaves.remove(0)

@@ -88,7 +88,7 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
     let log = Log::default();
     let answer = |text: &str| {
         let tokens = tokenizer.encode(&format!("<answer>{text}</answer>")).unwrap();
-        Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos }
+        Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos, versions: Vec::new() }
     };
     // Of every group of three the second is right.
     let script = (0..6 * 3).map(|i| answer(if i % 3 == 1 { "1+2" } else { "2-1" })).collect();
@@ -167,7 +167,7 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<Penalty>) -> 
     let answer = |right: &bool| {
         let tokens =
             tokenizer.encode(if *right { "<answer>1+2</answer>" } else { "<answer>2-1</answer>" }).unwrap();
-        Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos }
+        Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos, versions: Vec::new() }
     };
     let sampling =
         SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_num_seqs: 512 };
@@ -246,6 +246,7 @@ fn one_call_serves_the_branches_of_a_step_and_the_first_responses_of_the_next() 
         tokens: vec![5, 6 + i % 7, 4, 9],
         logprobs: vec![-0.1 * (i + 1) as f32; 4],
         finish: Finish::Eos,
+        versions: Vec::new(),
     });
     let engine = ScriptedEngine { script: script.collect(), calls: Vec::new() };
     collector.engine = Box::new(LoggedEngine(engine, Arc::clone(&log)));

@@ -21,7 +21,7 @@ mod shared_prefix;
 mod signals;
 mod tree;
 
-pub(crate) use completion::{Completion, Finish, GenRequest};
+pub(crate) use completion::{Completion, Finish, GenRequest, Span};
 pub(crate) use divergence::KlEstimator;
 pub(crate) use metric::MetricRow;
 pub(crate) use nearest::nearest;

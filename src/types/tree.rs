@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rewards::Verdict;
 
-use super::{Finish, PathField, Prompt, Reward, Signals, TokenId};
+use super::{Finish, PathField, Prompt, Reward, Signals, Span, TokenId};
 
 /// Where a leaf's path leaves the path of an earlier leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(crate) struct Leaf {
     pub logprobs: Vec<f32>,
     /// Why generation stopped.
     pub finish: Finish,
+    /// The weights that a server drew the tokens from; none where this process drew.
+    pub versions: Vec<Span>,
     /// The response as text, without the special tokens that end or pad it.
     pub text: String,
     /// What the graders said.

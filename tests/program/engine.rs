@@ -106,6 +106,12 @@ fn keys_of_servers_are_checked_with_the_recipe() {
             "",
             "[engine] `concurrency`: got 0, expected at least 1",
         ),
+        (
+            "type = \"vllm\"\nurls = [\"http://a\"]\nadapters = \"loaded\"",
+            "",
+            "[engine] `adapters` = \"loaded\" without [model.lora]: all weights learn, and there are no adapters to load; let `adapters` \
+             be \"merged\", or give the policy adapters",
+        ),
         ("type = \"local\"\nurls = [\"http://a\"]", "", "`urls` is not a key of type = \"local\""),
         (
             "type = \"vllm\"\nurls = [\"http://a\"]",

@@ -17,6 +17,7 @@ pub(crate) fn group(rewards: &[f64]) -> MeasuredTree {
         tokens: vec![1; i as usize + 1],
         logprobs: vec![-1.0; i as usize + 1],
         finish: Finish::Eos,
+        versions: Vec::new(),
         text: String::new(),
         verdict: Verdict::new(*reward, Default::default(), Status::Ok),
         is_graded: true,

@@ -13,7 +13,9 @@ use crate::files::model_folder::{CONFIG, WEIGHTS};
 use crate::files::sync_folder;
 use crate::model::config::SpecialIds;
 use crate::model::layout::{Entry, Output};
+use crate::model::lora::save_adapter;
 use crate::model::network::Network;
+use crate::model::trainable::Trainable;
 
 /// Name of the output layer.
 const OUTPUT: &str = "lm_head.weight";
@@ -51,6 +53,18 @@ pub(crate) fn publish_folder(dir: &Path, network: &Network, kind: Kind, special:
     let length = std::fs::metadata(&path).with_context(|| path.display().to_string())?.len();
     ensure!(length == expected, "{}: {length} bytes were written, expected {expected}", path.display());
     sync_folder(dir)
+}
+
+/// Writes the adapters of `network` into `dir`, which is made, as peft reads them. Files and folder are synced.
+///
+/// # Errors
+/// If the folder is not new or cannot be written, or all weights of `network` learn.
+pub(crate) fn publish_adapter(dir: &Path, network: &Network) -> Result<()> {
+    let Trainable::Adapters(layout) = network.trainable() else {
+        anyhow::bail!("a policy of which all weights learn has no adapters to load; [engine] `adapters` = \"merged\"")
+    };
+    std::fs::create_dir(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    save_adapter(dir, layout, &Vec::<f32>::try_from(network.master())?)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::types::{Finish, TokenId};
 
 fn completion(tokens: Vec<TokenId>) -> Completion {
     let logprobs = tokens.iter().map(|token| -0.01 * *token as f32).collect();
-    Completion { tokens, logprobs, finish: Finish::Eos }
+    Completion { tokens, logprobs, finish: Finish::Eos, versions: Vec::new() }
 }
 
 /// Responses to each of some prompts, and branches: which response, where, and how they go on.

@@ -40,10 +40,21 @@ pub(super) fn credit(findings: &mut Findings, recipe: &Recipe) {
     );
 }
 
-pub(super) fn engine(findings: &mut Findings, Recipe { engine, sampling, .. }: &Recipe) {
+pub(super) fn engine(findings: &mut Findings, Recipe { engine, model, sampling, .. }: &Recipe) {
     let refusal = engine.refuses(sampling);
     findings.broken_if(refusal.is_some(), &["sampling.temperature", "engine.type"], || {
         refusal.unwrap_or_default()
+    });
+    let loads_adapters = engine.remote().is_some_and(|(servers, _)| servers.loads_adapters());
+    findings.broken_if(loads_adapters && model.lora.is_none(), &["engine.adapters", "model.lora"], || {
+        "[engine] `adapters` = \"loaded\" without [model.lora]: all weights learn, and there are no adapters to load; let `adapters` be \
+         \"merged\", or give the policy adapters"
+            .to_owned()
+    });
+    findings.broken_if(loads_adapters && model.scale_heads.is_some(), &["engine.adapters", "model.scale_heads"], || {
+        "[engine] `adapters` = \"loaded\" with [model] `scale_heads`: the servers' own weights have heads that are not scaled; let \
+         `adapters` be \"merged\""
+            .to_owned()
     });
 }
 

@@ -50,6 +50,7 @@ impl<'r> Row<'r> {
     pub(super) fn into_parts(self) -> (Completion, Option<HeadSignals>) {
         // The loop ends only when every row has a finish.
         let finish = self.finish.unwrap_or(Finish::Length);
-        (Completion { tokens: self.tokens, logprobs: self.logprobs, finish }, self.signals)
+        let versions = Vec::new();
+        (Completion { tokens: self.tokens, logprobs: self.logprobs, finish, versions }, self.signals)
     }
 }

@@ -12,6 +12,8 @@ use reqwest::{Client, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::models::Addressee;
+
 /// Most characters of what a server said that an error repeats.
 const QUOTED: usize = 300;
 
@@ -115,6 +117,16 @@ impl Said {
                 Err(self.lasting("expected status 200"))
             }
             _ => Err(self.passing("expected status 200; the server's log says more")),
+        }
+    }
+
+    /// That the adapters that were asked have been there. Those that are not have gone with a server that was restarted.
+    pub(super) fn has(&self, asked: Addressee<'_>) -> Result<(), Fault> {
+        match asked.adapter {
+            Some(name) if [400, 404].contains(&self.status) && self.body.contains(name) => {
+                Err(self.passing("expected that it has these adapters: it was restarted, or another run gives it its own"))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -10,6 +10,17 @@ use serde::{Deserialize, Serialize};
 use crate::model::Dtype;
 use crate::types::Rules;
 
+/// How servers get a policy of which adapters alone learn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AdapterForm {
+    /// Within the weights of the model, which every server takes.
+    #[default]
+    Merged,
+    /// By themselves, a small part of that: the servers keep the weights that they were started with, and load the adapters beside them.
+    Loaded,
+}
+
 /// Servers that answer, and how they are asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +34,11 @@ pub(crate) struct ServersConfig {
     /// Precision of the weights that are written; servers compute in their own.
     #[serde(default = "dtype")]
     pub dtype: Dtype,
+    /// With `[model.lora]`, how the servers get what has learnt: `"merged"` into the weights of the model, which every server takes, or
+    /// `"loaded"` as adapters beside the weights that the servers were started with, which is less to write and to read. For that vLLM
+    /// and SGLang are started with `--enable-lora`, see docs/engines.md.
+    #[serde(default)]
+    pub adapters: AdapterForm,
     /// Name by which the servers know the model.
     #[serde(default = "model")]
     pub model: String,
@@ -41,7 +57,7 @@ impl ServersConfig {
     /// What its keys may be.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
-        let Self { urls, weights: _, dtype: _, model, concurrency, timeout_s, retries: _ } = self;
+        let Self { urls, weights: _, dtype: _, adapters: _, model, concurrency, timeout_s, retries: _ } = self;
         let mut rules = Rules::default();
         let list = format!("{urls:?}");
         rules.expect("urls", &list, "at least one address", !urls.is_empty());
@@ -58,6 +74,12 @@ impl ServersConfig {
         rules.positive("concurrency", *concurrency);
         rules.positive("timeout_s", *timeout_s);
         rules
+    }
+
+    /// Whether adapters go to the servers by themselves.
+    #[must_use]
+    pub(crate) fn loads_adapters(&self) -> bool {
+        self.adapters == AdapterForm::Loaded
     }
 
     /// Within which an answer must be there.

@@ -3,12 +3,10 @@
 
 use anyhow::Result;
 use futures_util::future::join_all;
-use serde::Deserialize;
-
 use super::call::{Call, Fault, Wire};
 use super::config::ServersConfig;
 use super::dialect::Dialect;
-use super::publish::PREFIX;
+use super::models::{Addressee, Models};
 use super::runtime;
 use super::telling::Teller;
 use crate::rollout::SamplingConfig;
@@ -23,20 +21,12 @@ pub(crate) struct Expected<'a> {
     pub sampling: &'a SamplingConfig,
     /// Tokens of its vocabulary.
     pub vocabulary: usize,
+    /// Rank of the adapters that servers are to load.
+    pub rank: Option<u32>,
 }
 
-#[derive(Deserialize)]
-struct Models {
-    data: Vec<Model>,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    id: String,
-    max_model_len: Option<usize>,
-}
-
-/// Asks all servers of `config` who they are, at once and without patience; nothing of them is changed.
+/// Asks all servers of `config` who they are, at once and without patience. Nothing of them is changed, but that those answer again which
+/// a run has left paused that ended while it gave them weights.
 ///
 /// # Errors
 /// The first server, in the order of the recipe, that cannot be reached or does not suit.
@@ -54,12 +44,9 @@ async fn one(
     dialect: &dyn Dialect,
     expected: Expected<'_>,
 ) -> Result<(), Fault> {
-    let models: Models = wire.ask(url, &Call::get("/v1/models"), config.timeout()).await?.json()?;
-    // One kind calls its model by the folder that weights last came from.
-    let is_ours =
-        |model: &&Model| model.id == config.model || model.id.rsplit('/').next().is_some_and(is_version);
-    let Some(model) = models.data.iter().find(is_ours) else {
-        let names: Vec<&str> = models.data.iter().map(|model| model.id.as_str()).collect();
+    let models = Models::of(wire, url, config.timeout()).await?;
+    let Some(model) = models.find(&config.model) else {
+        let names: Vec<&str> = models.names().collect();
         return Err(Fault::lasting(
             url,
             format_args!(
@@ -68,7 +55,7 @@ async fn one(
             ),
         ));
     };
-    let Expected { prompt: context, sampling, vocabulary } = expected;
+    let Expected { prompt: context, sampling, vocabulary, rank } = expected;
     let (prompt, response) = (context.len(), sampling.max_new_tokens);
     let needed = prompt + response;
     if let Some(length) = model.max_model_len.filter(|length| *length < needed) {
@@ -80,13 +67,15 @@ async fn one(
             ),
         ));
     }
-    dialect.version(&wire.ask(url, &dialect.which(), config.timeout()).await?)?;
+    let ask = async |call: Call| wire.ask(url, &call, config.timeout()).await;
+    dialect.version(&ask(dialect.which()).await?)?;
+    ask(dialect.resume()).await?.good()?;
+    if let Some(rank) = rank {
+        dialect.takes_adapters(&ask(dialect.settings()).await?, rank)?;
+    }
     if dialect.telling(sampling, vocabulary).is_some() {
-        Teller { wire, dialect, config, sampling, vocabulary, context }.door(url, 0).await?;
+        let model = Addressee { model: &config.model, adapter: None };
+        Teller { wire, dialect, config, sampling, vocabulary, context, model }.door(url, 0).await?;
     }
     Ok(())
-}
-
-fn is_version(name: &str) -> bool {
-    name.starts_with(PREFIX)
 }

@@ -4,14 +4,14 @@ use super::call::Fault;
 use super::dialect::{Answer, Ask, End};
 use super::publish::Known;
 use crate::learner::Gap;
-use crate::types::{Completion, Finish};
+use crate::types::{Completion, Finish, Span};
 
 /// Largest mean distance between a server's and the learner's log-probabilities of a known text that rounding explains, nats: bf16
 /// on both sides shows 0.1.
 const TOLERANCE: f64 = 0.3;
 
-/// The completion that `answer` is, if it is one to `ask` under the weights `version`. One whose distribution was not finite ends
-/// with the token that came from it.
+/// The completion that `answer` is, if it is one to `ask` of a server that calls its weights `version`. One whose distribution was not
+/// finite ends with the token that came from it.
 pub(super) fn completion(
     url: &str,
     ask: &Ask<'_>,
@@ -32,6 +32,9 @@ pub(super) fn completion(
         return Err(Fault::passing(url, what));
     }
     let n = tokens.len();
+    // Where adapters were asked, it is they that answered.
+    let drew_from = ask.model.adapter.unwrap_or(version);
+    let versions = |end| vec![Span { version: drew_from.to_owned(), start: 0, end }];
     let wrong = |what: String| Err(Fault::lasting(url, what));
     if logprobs.len() != n {
         return wrong(format!(
@@ -47,7 +50,7 @@ pub(super) fn completion(
     if let Some(broken) = logprobs.iter().position(|number| !number.is_finite()) {
         tokens.truncate(broken + 1);
         logprobs.truncate(broken + 1);
-        return Ok(Completion { tokens, logprobs, finish: Finish::Length });
+        return Ok(Completion { tokens, logprobs, finish: Finish::Length, versions: versions(broken + 1) });
     }
     let ends = |token| ask.eos.contains(token);
     if let Some(early) = tokens[..n.saturating_sub(1)].iter().position(ends) {
@@ -70,7 +73,7 @@ pub(super) fn completion(
             ask.n_new,
             ask.tokens.len() + n
         )),
-        _ => Ok(Completion { tokens, logprobs, finish }),
+        _ => Ok(Completion { tokens, logprobs, finish, versions: versions(n) }),
     }
 }
 

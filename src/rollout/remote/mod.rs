@@ -1,8 +1,9 @@
 //! Servers that answer: vLLM, SGLang.
 //!
 //! ```text
-//! policy changed -> folder of weights -> every server loads it, forgets its cache, takes the version's name
+//! policy changed -> folder of weights -> every server pauses, loads it, forgets its cache, takes the version's name, goes on
 //!                                              -> says the name, and what it makes of a known text      else: an error
+//!                    or, of adapters alone, loads them beside the weights that it has, under the version's name
 //! requests -> token ids to the prompt's server -> token ids, log-probabilities, the version of each token
 //!                                              -> an answer?      else: again, there or elsewhere; a server that was restarted
 //!                                                                 gets its weights first
@@ -16,6 +17,7 @@ mod config;
 mod dialect;
 mod greet;
 mod judge;
+mod models;
 mod pool;
 mod publish;
 mod ready;
@@ -37,7 +39,7 @@ pub(crate) use greet::{Expected, greet};
 
 use self::dialect::Ask;
 use self::pool::{Events, Pool};
-use self::publish::{Publication, Publisher};
+use self::publish::{Publication, Publisher, Version};
 use super::decode::check_lengths;
 use super::{Counts, Generated, Generation, RolloutEngine, Served};
 use crate::model::Policy;
@@ -74,7 +76,7 @@ impl RemoteEngine {
         eos: Vec<TokenId>,
         ranks: Ranks,
     ) -> Result<Self> {
-        let publisher = || Publisher::new(weights, config.dtype, &eos);
+        let publisher = || Publisher::new(weights, config, &eos);
         Ok(Self {
             runtime: runtime()?,
             pool: Pool::new(config, dialect)?,
@@ -85,6 +87,12 @@ impl RemoteEngine {
             config: config.clone(),
             eos,
         })
+    }
+
+    /// Goes by the weights that `first` has published, as a further rank.
+    #[cfg(test)]
+    pub(crate) fn follow(&mut self, first: &Self) {
+        self.publication.clone_from(&first.publication);
     }
 
     /// The weights of `policy` where servers can read them: written if they are new, with a known text that begins as `prompt`. All ranks
@@ -114,7 +122,10 @@ impl RemoteEngine {
         publication: &Publication,
         finished: &mut Progress<'_>,
     ) -> Result<Vec<Completion>> {
-        let asks: Vec<Ask<'_>> = requests.iter().map(|request| self.ask(request, generation)).collect();
+        let asks: Vec<Ask<'_>> = {
+            let ask = |request| self.ask(request, generation, &publication.version);
+            requests.iter().map(ask).collect()
+        };
         let mut completions: Vec<Option<Completion>> = vec![None; requests.len()];
         self.runtime.block_on(async {
             let asks = &asks;
@@ -134,13 +145,14 @@ impl RemoteEngine {
         completions.into_iter().collect::<Option<_>>().context("a request was lost")
     }
 
-    /// What is asked of a server for `request`. Its draws start from a number of the run at the response's own coordinates.
-    fn ask(&self, request: &GenRequest, generation: &Generation) -> Ask<'_> {
+    /// What is asked of a server with the weights `version` for `request`. Its draws start from a number of the run at the response's own
+    /// coordinates.
+    fn ask<'a>(&'a self, request: &GenRequest, generation: &Generation, version: &'a Version) -> Ask<'a> {
         let GenRequest { prompt, prefix, sample } = request;
         let coordinates = [generation.step, prompt.id, u64::from(*sample), prefix.len() as u64];
         let bits = generation.random.bits(generation.purpose, &coordinates);
         Ask {
-            model: &self.config.model,
+            model: version.addressee(&self.config.model),
             tokens: [&prompt.tokens[..], prefix].concat(),
             n_new: generation.sampling.max_new_tokens - prefix.len(),
             // Both kinds take 64 bits with a sign.

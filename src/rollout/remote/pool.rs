@@ -49,6 +49,8 @@ pub(super) struct State {
     pub is_ready: bool,
     /// The door that it answers at.
     pub door: usize,
+    /// What it calls the weights that answers come from; where these are adapters, those beside which they are.
+    pub weights: String,
     /// Failures since it last did as it should.
     pub n_failures: u32,
     /// When it is asked again.
@@ -193,20 +195,18 @@ impl Pool {
         self.ready(server, publication, &ask.sampling).await?;
         // Never closed.
         let _place = server.room.acquire().await;
-        let door = server.state.borrow().door;
+        let (door, weights) = {
+            let state = server.state.borrow();
+            (state.door, state.weights.clone())
+        };
         let answered = async {
             let said = self.ask(server, &self.dialect.generate(ask, door)).await?;
+            said.has(ask.model)?;
             said.good()?;
             let answer = self.dialect.answer(&said, ask)?;
             let cached = answer.cached as u64;
-            self.check_version(server, &answer, publication).await?;
-            let done = judge::completion(
-                &server.url,
-                ask,
-                answer,
-                &publication.version.name,
-                publication.vocabulary,
-            )?;
+            self.check_version(server, &answer, &weights).await?;
+            let done = judge::completion(&server.url, ask, answer, &weights, publication.vocabulary)?;
             self.n_cached.set(self.n_cached.get() + cached);
             Ok(done)
         };
@@ -226,19 +226,17 @@ impl Pool {
         &self,
         server: &Server,
         answer: &Answer,
-        publication: &Publication,
+        weights: &str,
     ) -> Result<(), Fault> {
         if answer.versions.is_some() {
             return Ok(());
         }
-        let version = self.dialect.version(&self.ask(server, &self.dialect.which()).await?)?;
-        if version == publication.version.name {
+        let others = self.version(server).await?;
+        if others == weights {
             return Ok(());
         }
-        Err(Fault::passing(
-            &server.url,
-            format_args!("answered with the weights {version:?}, expected {:?}", publication.version.name),
-        ))
+        let what = format_args!("answered with the weights {others:?}, expected {weights:?}");
+        Err(Fault::passing(&server.url, what))
     }
 
     /// Asks `server`, who has as long as the recipe says.

@@ -9,10 +9,12 @@ use rand::rngs::SysRng;
 use serde::{Deserialize, Serialize};
 use tch::Kind;
 
+use super::config::ServersConfig;
+use super::models::Addressee;
 use crate::batch::{Reads, Sequence, TokenBatch};
 use crate::files::{is_temporary, list, remove, sync_folder, temporary_beside};
 use crate::model::config::SpecialIds;
-use crate::model::save::publish_folder;
+use crate::model::save::{publish_adapter, publish_folder};
 use crate::model::{Dtype, Policy, Stamp};
 use crate::types::TokenId;
 
@@ -32,6 +34,15 @@ pub(super) struct Version {
     pub name: String,
     /// Where they lie.
     pub folder: PathBuf,
+    /// Whether they are adapters, which servers load beside the weights that they have.
+    pub is_adapter: bool,
+}
+
+impl Version {
+    /// Who answers with these weights, of servers that call the model `model`.
+    pub(super) fn addressee<'a>(&'a self, model: &'a str) -> Addressee<'a> {
+        Addressee { model, adapter: self.is_adapter.then_some(&self.name) }
+    }
 }
 
 /// A version, and what this process knows of it.
@@ -87,6 +98,8 @@ impl Known {
 pub(super) struct Publisher {
     root: PathBuf,
     dtype: Dtype,
+    /// Whether adapters are written without the weights that they belong to.
+    apart: bool,
     special: SpecialIds,
     /// Of this process alone.
     nonce: u32,
@@ -98,7 +111,7 @@ impl Publisher {
     ///
     /// # Errors
     /// If the folder cannot be made or cleared.
-    pub(super) fn new(root: &Path, dtype: Dtype, eos: &[TokenId]) -> Result<Self> {
+    pub(super) fn new(root: &Path, config: &ServersConfig, eos: &[TokenId]) -> Result<Self> {
         fs::create_dir_all(root)
             .with_context(|| format!("[engine] `weights`: cannot create {}", root.display()))?;
         // Servers have no idea of where this process runs.
@@ -106,7 +119,8 @@ impl Publisher {
         clear(&root)?;
         let special = SpecialIds { eos: eos.to_vec(), ..SpecialIds::default() };
         let nonce = SysRng.try_next_u32().context("the system has no random numbers")?;
-        Ok(Self { root, dtype, special, nonce, n_published: 0 })
+        let (dtype, apart) = (config.dtype, config.loads_adapters());
+        Ok(Self { root, dtype, apart, special, nonce, n_published: 0 })
     }
 
     /// Writes the weights that `policy` computes with.
@@ -118,14 +132,17 @@ impl Publisher {
         let name = self.name(self.n_published);
         let (folder, kind) = (self.root.join(&name), self.kind(policy));
         let temporary = temporary_beside(&folder)?;
-        publish_folder(&temporary, &policy.network, kind, &self.special)?;
+        match self.apart {
+            true => publish_adapter(&temporary, &policy.network)?,
+            false => publish_folder(&temporary, &policy.network, kind, &self.special)?,
+        }
         fs::rename(&temporary, &folder)
             .with_context(|| format!("cannot rename {} to {}", temporary.display(), folder.display()))?;
         sync_folder(&self.root)?;
         if let Some(old) = self.n_published.checked_sub(KEPT as u64).filter(|old| *old > 0) {
             remove(&self.root.join(self.name(old)))?;
         }
-        Ok(Version { name, folder })
+        Ok(Version { name, folder, is_adapter: self.apart })
     }
 
     /// What the version of that number is called.

@@ -6,7 +6,8 @@ use tokio::time::{Instant, sleep};
 
 use super::call::{Call, Fault, FaultKind};
 use super::judge;
-use super::pool::{Pool, Server, State};
+use super::models::Models;
+use super::pool::{Pool, Server};
 use super::publish::{Publication, Version};
 use super::telling::Teller;
 use crate::learner::Gap;
@@ -43,8 +44,8 @@ impl Pool {
         match &made {
             Ok(gap) => {
                 let mut state = server.state.borrow_mut();
-                let (door, n_failures) = (state.door, state.n_failures);
-                *state = State { is_ready: true, door, n_failures, ..State::default() };
+                state.is_ready = true;
+                (state.rests_until, state.trouble) = (None, None);
                 let mut events = self.events.borrow_mut();
                 let wider = |old: Gap| Gap { mean: old.mean.max(gap.mean), max: old.max.max(gap.max) };
                 events.gap = Some(events.gap.map_or(*gap, wider));
@@ -60,21 +61,15 @@ impl Pool {
         publication: &Publication,
         sampling: &SamplingConfig,
     ) -> Result<Gap, Fault> {
-        let (dialect, Publication { version: Version { name, folder }, known, .. }) =
-            (self.dialect, publication);
-        if dialect.version(&self.ask(server, &dialect.which()).await?)? != *name {
-            for step in dialect.load(folder, name) {
-                self.load(server, &step.call, step.tries).await?;
-            }
-            let said = self.ask(server, &dialect.which()).await?;
-            if dialect.version(&said)? != *name {
-                return Err(said.lasting(&format!(
-                    "expected {name:?}, the name of the weights that it has just loaded; does another run give it its weights? \
-                     a server serves one run"
-                )));
-            }
-        }
-        let said = self.ask(server, &dialect.recite(&self.config.model, &known.tokens)).await?;
+        let (dialect, Publication { version, known, .. }) = (self.dialect, publication);
+        let weights = match version.is_adapter {
+            true => self.bring_adapter(server, version).await?,
+            false => self.bring_weights(server, version).await?,
+        };
+        server.state.borrow_mut().weights = weights;
+        let model = version.addressee(&self.config.model);
+        let said = self.ask(server, &dialect.recite(model, &known.tokens)).await?;
+        said.has(model)?;
         said.good()?;
         let gap = judge::gap(&server.url, known, &dialect.recited(&said)?)?;
         let door = server.state.borrow().door;
@@ -85,9 +80,74 @@ impl Pool {
             sampling,
             vocabulary: publication.vocabulary,
             context: &known.tokens,
+            model,
         };
         server.state.borrow_mut().door = teller.door(&server.url, door).await?;
         Ok(gap)
+    }
+
+    /// Has `server` answer with the weights `version`, and with no others from the first answer behind this on; gives their name.
+    async fn bring_weights(&self, server: &Server, version: &Version) -> Result<String, Fault> {
+        let was_there = self.version(server).await? == version.name;
+        let loaded = if was_there { Ok(()) } else { self.load_weights(server, version).await };
+        // Whatever came of it, and whoever has paused it: a run that ended in between leaves its servers so.
+        let resumed = self.ask(server, &self.dialect.resume()).await;
+        loaded?;
+        resumed?.good()?;
+        let name = self.version(server).await?;
+        if name == version.name {
+            return Ok(name);
+        }
+        let what = format_args!(
+            "calls its weights {name:?}, expected {:?}, the name of those that it has just loaded; does another run give it its \
+             weights? a server serves one run",
+            version.name
+        );
+        Err(Fault::lasting(&server.url, what))
+    }
+
+    /// Nothing is answered while weights come, and none come twice: several ranks bring the same at the same time.
+    async fn load_weights(&self, server: &Server, Version { name, folder, .. }: &Version) -> Result<(), Fault> {
+        self.ask(server, &self.dialect.pause()).await?.good()?;
+        if self.version(server).await? == *name {
+            return Ok(());
+        }
+        for step in self.dialect.load(folder, name) {
+            self.load(server, &step.call, step.tries).await?;
+        }
+        Ok(())
+    }
+
+    /// Has `server` load the adapters `version`, and forget those of before. No answer that is under way is of these, and no key or value
+    /// of others is theirs: their name is new. Gives the name of the weights beside which they are.
+    async fn bring_adapter(
+        &self,
+        server: &Server,
+        Version { name, folder, .. }: &Version,
+    ) -> Result<String, Fault> {
+        let models = async || Models::of(&self.wire, &server.url, self.config.timeout()).await;
+        let mut loaded = models().await?;
+        if loaded.adapters().all(|other| other != name) {
+            let said = self.ask(server, &self.dialect.load_adapter(name, folder)).await?;
+            self.dialect.adapter_loaded(&said)?;
+            loaded = models().await?;
+            if loaded.adapters().all(|other| other != name) {
+                return Err(said.lasting(&format!(
+                    "and has no adapters {name:?}, expected those that it has just loaded; does another run give it its adapters? \
+                     a server serves one run"
+                )));
+            }
+        }
+        for old in loaded.adapters().filter(|other| other != name) {
+            // Another rank may have been faster.
+            self.ask(server, &self.dialect.unload_adapter(old)).await?;
+        }
+        self.version(server).await
+    }
+
+    /// What `server` calls its weights.
+    pub(super) async fn version(&self, server: &Server) -> Result<String, Fault> {
+        self.dialect.version(&self.ask(server, &self.dialect.which()).await?)
     }
 
     /// One step of loading.

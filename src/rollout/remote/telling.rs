@@ -4,6 +4,7 @@
 use super::call::{Fault, Wire};
 use super::config::ServersConfig;
 use super::dialect::{Ask, Dialect, Telling};
+use super::models::Addressee;
 use crate::rollout::SamplingConfig;
 use crate::types::TokenId;
 
@@ -24,6 +25,8 @@ pub(super) struct Teller<'a> {
     pub vocabulary: usize,
     /// What comes before the draw.
     pub context: &'a [TokenId],
+    /// Who draws.
+    pub model: Addressee<'a>,
 }
 
 impl Teller<'_> {
@@ -34,7 +37,7 @@ impl Teller<'_> {
     pub(super) async fn door(&self, url: &str, first: usize) -> Result<usize, Fault> {
         let telling = self.dialect.telling(self.sampling, self.vocabulary);
         let ask = Ask {
-            model: &self.config.model,
+            model: self.model,
             tokens: self.context.to_vec(),
             n_new: N_NEW,
             seed: 0,
@@ -43,6 +46,7 @@ impl Teller<'_> {
         };
         for door in first..self.dialect.n_doors() {
             let said = self.wire.ask(url, &self.dialect.generate(&ask, door), self.config.timeout()).await?;
+            said.has(self.model)?;
             if [403, 404, 405].contains(&said.status) && door + 1 < self.dialect.n_doors() {
                 continue;
             }

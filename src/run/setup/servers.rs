@@ -21,6 +21,7 @@ impl Setup {
             prompt: prompts.max_by_key(|tokens| tokens.len()).unwrap_or_default(),
             sampling: &self.recipe.sampling,
             vocabulary: usize::try_from(self.model.vocab_size)?,
+            rank: self.lora.as_ref().map(|layout| layout.settings.rank).filter(|_| servers.loads_adapters()),
         };
         greet(servers, dialect, expected).context("[engine]")?;
         console.note(

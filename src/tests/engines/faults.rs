@@ -15,7 +15,7 @@ type Edit = fn(&mut Value);
 const OF_RESPONSE: [&str; 2] = ["/inference/v1/generate", "/generate"];
 
 /// Whether it asks for a response of training: the draw that tells, and a text to recite, come before.
-fn is_response(asked: &Asked) -> bool {
+pub(super) fn is_response(asked: &Asked) -> bool {
     let params = asked.body.get("sampling_params");
     let seed = params.and_then(|params| params["seed"].as_i64().or(params["sampling_seed"].as_i64()));
     OF_RESPONSE.contains(&asked.path.as_str()) && seed.is_some_and(|seed| seed != 0)
@@ -64,7 +64,8 @@ fn what_passes_is_asked_again_and_nothing_is_lost_or_doubled() {
     ];
     for kind in [Kind::Vllm, Kind::Sglang] {
         for (name, fault, said) in faults {
-            let (generated, policy, url) = with_fault(kind, "timeout_s = 1", is_response, fault);
+            let keys = if name == "late" { "timeout_s = 1" } else { "" };
+            let (generated, policy, url) = with_fault(kind, keys, is_response, fault);
             let generated = generated.unwrap_or_else(|error| panic!("{kind:?}, {name}: {error:#}"));
             assert_eq!(generated.completions.len(), 6);
             let far = distance(&policy, &generated, 1.0);

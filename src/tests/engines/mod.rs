@@ -1,6 +1,8 @@
 //! Servers as engines: what is asked of them, what becomes of their faults, and training through them.
 
+mod adapters;
 mod faults;
+mod pausing;
 mod stub;
 mod training;
 
@@ -42,13 +44,16 @@ fn engine(kind: Kind, urls: &[&Stub], keys: &str) -> (RemoteEngine, TempDir) {
     engine_at(kind, &urls, keys)
 }
 
-fn engine_at(kind: Kind, urls: &[&str], keys: &str) -> (RemoteEngine, TempDir) {
+fn config(kind: Kind, urls: &[&str], keys: &str) -> EngineConfig {
     let name = match kind {
         Kind::Vllm => "vllm",
         Kind::Sglang => "sglang",
     };
-    let text = format!("type = {name:?}\nurls = {urls:?}\ndtype = \"f32\"\n{keys}");
-    let config: EngineConfig = toml::from_str(&text).unwrap();
+    toml::from_str(&format!("type = {name:?}\nurls = {urls:?}\ndtype = \"f32\"\n{keys}")).unwrap()
+}
+
+fn engine_at(kind: Kind, urls: &[&str], keys: &str) -> (RemoteEngine, TempDir) {
+    let config = config(kind, urls, keys);
     let (servers, dialect) = config.remote().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let weights = dir.path().join("weights");
@@ -56,8 +61,13 @@ fn engine_at(kind: Kind, urls: &[&str], keys: &str) -> (RemoteEngine, TempDir) {
 }
 
 fn generate(engine: &mut RemoteEngine, policy: &Policy, sampling: SamplingConfig) -> Result<Generated> {
-    let generation = Generation { random: RunRandom::new(5), purpose: Purpose::Rollout, step: 3, sampling };
     engine.prepare(policy, &requests())?;
+    answers(engine, policy, sampling)
+}
+
+/// What is answered with the weights that were prepared.
+fn answers(engine: &mut RemoteEngine, policy: &Policy, sampling: SamplingConfig) -> Result<Generated> {
+    let generation = Generation { random: RunRandom::new(5), purpose: Purpose::Rollout, step: 3, sampling };
     engine.generate(policy, &requests(), &generation, &mut |_| Ok(()))
 }
 

@@ -1,6 +1,7 @@
 //! Servers on the loopback interface that speak as vLLM and SGLang do, and draw by our own sampler. They have what makes real ones hard to
 //! please: weights that are gone after a restart, an output layer that is renewed by its own name alone, and all kinds of faults.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::batch::Sequence;
 use crate::measure::{Passes, logprobs};
-use crate::model::{ModelConfig, Placement, Policy};
+use crate::model::{ModelConfig, Placement, Policy, StoredAdapter};
 use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
 use crate::types::{Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
 use rewards::{Countdown, Task};
@@ -76,8 +77,17 @@ struct Inner {
 struct State {
     policy: Policy,
     version: String,
+    /// Whether questions about the model wait.
+    is_paused: bool,
+    /// How often weights were loaded.
+    n_loads: usize,
+    /// Adapters by their names, within the weights that they belong to.
+    adapters: BTreeMap<String, Policy>,
     asked: Vec<Asked>,
 }
+
+/// What asks the model, and waits while the server is paused.
+const MODEL: [&str; 3] = ["/inference/v1/generate", "/v1/completions", "/generate"];
 
 /// What the weights that a server starts with are called.
 const FIRST: &str = "default";
@@ -109,7 +119,8 @@ impl Stub {
         };
         let placement = network.placement;
         let own = Policy::new(config.clone(), flat.copy(), placement).unwrap();
-        let state = State { policy: own, version: FIRST.to_owned(), asked: Vec::new() };
+        let state =
+            State { policy: own, version: FIRST.to_owned(), is_paused: false, n_loads: 0, adapters: BTreeMap::new(), asked: Vec::new() };
         let inner = Arc::new(Inner {
             kind,
             placement,
@@ -136,6 +147,26 @@ impl Stub {
 
     pub(super) fn version(&self) -> String {
         self.inner.state.lock().unwrap().version.clone()
+    }
+
+    /// Has it stop answering, as somebody does who then goes away.
+    pub(super) fn pause(&self) {
+        self.inner.state.lock().unwrap().is_paused = true;
+    }
+
+    /// Whether it has stopped answering.
+    pub(super) fn is_paused(&self) -> bool {
+        self.inner.state.lock().unwrap().is_paused
+    }
+
+    /// The names of the adapters that it has.
+    pub(super) fn adapters(&self) -> Vec<String> {
+        self.inner.state.lock().unwrap().adapters.keys().cloned().collect()
+    }
+
+    /// How often it has loaded weights.
+    pub(super) fn n_loads(&self) -> usize {
+        self.inner.state.lock().unwrap().n_loads
     }
 }
 
@@ -171,6 +202,8 @@ impl Inner {
                 let flat = self.first.1.lock().unwrap().copy();
                 state.policy = Policy::new(self.first.0.clone(), flat, self.placement).unwrap();
                 state.version = FIRST.to_owned();
+                state.is_paused = false;
+                state.adapters.clear();
                 if let Some(Fault::Restarted) = fault {
                     return;
                 }
@@ -186,11 +219,55 @@ impl Inner {
         reply(stream, status, &body[..sent], body.len());
     }
 
+    /// The state, behind any pause where `asked` is about the model.
+    fn unpaused(&self, asked: &Asked) -> std::sync::MutexGuard<'_, State> {
+        loop {
+            let state = self.state.lock().unwrap();
+            if !state.is_paused || !MODEL.contains(&asked.path.as_str()) {
+                return state;
+            }
+            drop(state);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     fn answer(&self, asked: &Asked, fault: Option<&Fault>) -> (u16, Value) {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.unpaused(asked);
         let body = &asked.body;
+        let Some(policy) = self.addressee(&state, asked) else {
+            return match self.kind {
+                Kind::Vllm => (404, json!({ "error": { "message": format!("The model {} does not exist.", body["model"]) } })),
+                Kind::Sglang => (400, json!({ "error": { "message": format!("Got LoRA adapter that has never been loaded: {}", body["lora_path"]) } })),
+            };
+        };
         match (self.kind, asked.path.split('?').next().unwrap()) {
-            (_, "/v1/models") => (200, json!({ "data": [{ "id": "policy", "max_model_len": 1024 }] })),
+            (Kind::Vllm, "/pause") | (Kind::Sglang, "/pause_generation") => {
+                state.is_paused = true;
+                (200, json!({ "status": "paused" }))
+            }
+            (Kind::Vllm, "/resume") | (Kind::Sglang, "/continue_generation") => {
+                state.is_paused = false;
+                (200, json!({ "status": "resumed" }))
+            }
+            (_, "/v1/models") => {
+                let mut data = vec![json!({ "id": "policy", "max_model_len": 1024 })];
+                data.extend(state.adapters.keys().map(|name| json!({ "id": name })));
+                (200, json!({ "data": data }))
+            }
+            (Kind::Vllm, "/v1/load_lora_adapter") | (Kind::Sglang, "/load_lora_adapter") => {
+                self.load_adapter(&mut state, body, fault)
+            }
+            (Kind::Vllm, "/v1/unload_lora_adapter") | (Kind::Sglang, "/unload_lora_adapter") => {
+                match state.adapters.remove(body["lora_name"].as_str().unwrap()) {
+                    Some(_) => (200, json!({ "success": true })),
+                    None => (404, json!({ "error": "cannot be found" })),
+                }
+            }
+            (Kind::Vllm, "/server_info") => {
+                let config = json!({ "lora_config": { "max_lora_rank": 64 } });
+                (200, json!({ "vllm_config": config, "vllm_env": { "VLLM_ALLOW_RUNTIME_LORA_UPDATING": true } }))
+            }
+            (Kind::Sglang, "/server_info") => (200, json!({ "enable_lora": true, "max_lora_rank": 64 })),
             (Kind::Vllm, "/weight_info") => (200, json!({ "weight_version": state.version })),
             (Kind::Vllm, "/collective_rpc") => {
                 self.load(&mut state, &body["kwargs"]["weights_path"], fault);
@@ -201,15 +278,15 @@ impl Inner {
                 state.version = body["new_version"].as_str().unwrap().to_owned();
                 (200, json!({ "success": true }))
             }
-            (Kind::Vllm, "/inference/v1/generate") => (200, self.of_vllm(&state, body)),
+            (Kind::Vllm, "/inference/v1/generate") => (200, self.of_vllm(policy, &state.version, body)),
             (Kind::Vllm, "/v1/completions") if body["prompt_logprobs"] == 0 => {
                 let tokens = ids(&body["prompt"]);
                 let own = |(token, number): (&TokenId, f32)| json!({ token.to_string(): { "logprob": number, "rank": 1 } });
                 let mut scored = vec![Value::Null];
-                scored.extend(tokens[1..].iter().zip(recite(&state.policy, &tokens)).map(own));
+                scored.extend(tokens[1..].iter().zip(recite(policy, &tokens)).map(own));
                 (200, json!({ "choices": [{ "prompt_logprobs": scored, "token_ids": [0] }] }))
             }
-            (Kind::Vllm, "/v1/completions") => (200, self.of_completions(&state, body)),
+            (Kind::Vllm, "/v1/completions") => (200, self.of_completions(policy, body)),
             (Kind::Sglang, "/model_info") => (200, json!({ "weight_version": state.version })),
             (Kind::Sglang, "/update_weights_from_disk") => {
                 self.load(&mut state, &body["model_path"], fault);
@@ -217,12 +294,42 @@ impl Inner {
                 (200, json!({ "success": true, "message": "Succeeded to update model weights." }))
             }
             (Kind::Sglang, "/flush_cache") => (200, json!("Cache flushed.")),
-            (Kind::Sglang, "/generate") => (200, self.of_sglang(&state, body)),
+            (Kind::Sglang, "/generate") => (200, self.of_sglang(policy, &state.version, body)),
             _ => (404, json!({ "detail": "Not Found" })),
         }
     }
 
+    /// Whom `asked` is for: the model, or adapters; `None` of some that are not there.
+    fn addressee<'a>(&self, state: &'a State, asked: &Asked) -> Option<&'a Policy> {
+        let name = match self.kind {
+            Kind::Vllm => asked.body["model"].as_str().filter(|name| *name != "policy"),
+            Kind::Sglang => asked.body["lora_path"].as_str().filter(|_| asked.path == "/generate"),
+        };
+        name.map_or(Some(&state.policy), |name| state.adapters.get(name))
+    }
+
+    fn load_adapter(&self, state: &mut State, body: &Value, fault: Option<&Fault>) -> (u16, Value) {
+        let name = body["lora_name"].as_str().unwrap();
+        if state.adapters.contains_key(name) {
+            return match self.kind {
+                Kind::Vllm => (400, json!({ "error": { "message": format!("The lora adapter '{name}' has already been loaded.") } })),
+                Kind::Sglang => (400, json!({ "success": false, "error_message": format!("{name} is already loaded.") })),
+            };
+        }
+        state.n_loads += 1;
+        let stored = StoredAdapter::open(Path::new(body["lora_path"].as_str().unwrap())).unwrap();
+        let network = &state.policy.network;
+        let layout = stored.layout(&network.config, &network.layout).unwrap();
+        let flat = stored.read(&layout).unwrap();
+        let heeded = if let Some(Fault::Unheeded) = fault { flat.zeros_like() } else { flat };
+        let adapted = state.policy.adapted(layout, &heeded).unwrap();
+        state.adapters.insert(name.to_owned(), adapted);
+        (200, json!({ "success": true }))
+    }
+
     fn load(&self, state: &mut State, folder: &Value, fault: Option<&Fault>) {
+        assert!(state.is_paused, "weights come while requests are answered");
+        state.n_loads += 1;
         if let Some(Fault::Unheeded) = fault {
             return;
         }
@@ -237,43 +344,43 @@ impl Inner {
         state.policy = policy;
     }
 
-    fn of_vllm(&self, state: &State, body: &Value) -> Value {
+    fn of_vllm(&self, policy: &Policy, version: &str, body: &Value) -> Value {
         let params = &body["sampling_params"];
-        let drawn = self.draw(&state.policy, ids(&body["token_ids"]), params, "max_tokens");
+        let drawn = self.draw(policy, ids(&body["token_ids"]), params, "max_tokens");
         let (tokens, scored, finish) = drawn;
         let content: Vec<Value> = tokens
             .iter()
             .zip(&scored)
             .map(|(token, number)| json!({ "token_id": token, "logprob": finite(*number), "rank": 1 }))
             .collect();
-        let versions = json!([{ "version": state.version, "start": 0, "end": tokens.len() }]);
+        let versions = json!([{ "version": version, "start": 0, "end": tokens.len() }]);
         json!({ "choices": [{ "index": 0, "finish_reason": reason(finish), "token_ids": tokens,
             "logprobs": { "content": content }, "weight_versions": versions }], "usage": { "prompt_tokens_details": null } })
     }
 
-    fn of_completions(&self, state: &State, body: &Value) -> Value {
-        let drawn = self.draw(&state.policy, ids(&body["prompt"]), body, "max_tokens");
+    fn of_completions(&self, policy: &Policy, body: &Value) -> Value {
+        let drawn = self.draw(policy, ids(&body["prompt"]), body, "max_tokens");
         let (tokens, scored, finish) = drawn;
         let numbers: Vec<f32> = scored.iter().map(|number| finite(*number)).collect();
         json!({ "choices": [{ "index": 0, "finish_reason": reason(finish), "token_ids": tokens,
             "logprobs": { "token_logprobs": numbers } }], "usage": null })
     }
 
-    fn of_sglang(&self, state: &State, body: &Value) -> Value {
+    fn of_sglang(&self, policy: &Policy, version: &str, body: &Value) -> Value {
         let tokens = ids(&body["input_ids"]);
         if body["logprob_start_len"] == 0 {
             let own = |(token, number): (&TokenId, f32)| json!([number, token, null]);
             let mut scored = vec![json!([null, tokens[0], null])];
-            scored.extend(tokens[1..].iter().zip(recite(&state.policy, &tokens)).map(own));
+            scored.extend(tokens[1..].iter().zip(recite(policy, &tokens)).map(own));
             return json!({ "output_ids": [0], "meta_info": { "input_token_logprobs": scored } });
         }
         let (tokens, scored, finish) =
-            self.draw(&state.policy, tokens, &body["sampling_params"], "max_new_tokens");
+            self.draw(policy, tokens, &body["sampling_params"], "max_new_tokens");
         let scored: Vec<Option<f32>> = scored.into_iter().map(|n| n.is_finite().then_some(n)).collect();
         let pairs: Vec<Value> = tokens.iter().zip(&scored).map(|(t, n)| json!([n, t, null])).collect();
         let mut meta = json!({
-            "finish_reason": { "type": reason(finish) }, "output_token_logprobs": pairs, "weight_version": state.version,
-            "weight_versions": [{ "version": state.version, "start": 0, "end": tokens.len() }], "cached_tokens": 2,
+            "finish_reason": { "type": reason(finish) }, "output_token_logprobs": pairs, "weight_version": version,
+            "weight_versions": [{ "version": version, "start": 0, "end": tokens.len() }], "cached_tokens": 2,
         });
         if body["return_sampling_mask"] == true {
             meta["output_token_sampling_logprobs"] = json!(scored);

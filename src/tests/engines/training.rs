@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::stub::{Kind, Stub};
 use crate::interrupt::Interrupt;
 use crate::observe::glossary::ENTRIES;
 use crate::observe::{Console, Jsonl};
 use crate::recipe::Recipe;
 use crate::run::{Outcome, Request, Setup, initial_policy, train};
-use crate::types::MetricRow;
+use crate::types::{MetricRow, Span};
 
 const RECIPE: &str = r#"
 [run]
@@ -70,6 +72,25 @@ fn rows(kind: Kind, overrides: &[&str], runs: &Path) -> Vec<MetricRow> {
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
+/// Of how many responses of the run in `folder` tokens are of several weights; that all say of which, with no gap.
+fn n_mixed(folder: &Path) -> usize {
+    let mut n_mixed = 0;
+    for step in 1..4 {
+        let text = std::fs::read_to_string(folder.join(format!("rollouts/step_00000{step}.jsonl"))).unwrap();
+        for line in text.lines() {
+            let response: Value = serde_json::from_str(line).unwrap();
+            let spans: Vec<Span> = serde_json::from_value(response["versions"].clone()).unwrap();
+            let ends = spans.iter().map(|span| span.end);
+            let starts: Vec<usize> = std::iter::once(0).chain(ends).collect();
+            assert_eq!(starts.last(), Some(&response["tokens"].as_array().unwrap().len()));
+            assert!(spans.iter().zip(starts).all(|(span, start)| span.start == start), "{spans:?}");
+            assert!(spans.iter().all(|span| span.version.starts_with("rlcredit-")), "{spans:?}");
+            n_mixed += usize::from(spans.len() > 1);
+        }
+    }
+    n_mixed
+}
+
 #[test]
 fn training_through_servers_is_training() {
     let on_policy: &[&str] = &[];
@@ -98,6 +119,9 @@ fn training_through_servers_is_training() {
                 assert!(value("engine/known_abs_max") < 1e-3 && value("engine/publish_s") > 0.0);
             }
         }
+        let n_mixed = n_mixed(&dir.path().join("served"));
+        // Its branches go on from prefixes of the weights before.
+        assert_eq!(n_mixed > 0, name == "one_step_off", "{name}: {n_mixed}");
         assert!(
             !dir.path().join("served/weights").exists(),
             "{name}: nobody comes for these weights any more"

@@ -71,6 +71,7 @@ pub(super) fn leaf(sample: u32, tokens: Vec<TokenId>, logprobs: Vec<f32>) -> Lea
         tokens,
         logprobs,
         finish: Finish::Eos,
+        versions: Vec::new(),
         text: String::new(),
         verdict,
         is_graded: true,

@@ -46,6 +46,7 @@ impl Golden {
             tokens: vec![1; numbers.waad.len()],
             logprobs: vec![-1.0; numbers.waad.len()],
             finish: Finish::Eos,
+            versions: Vec::new(),
             text: String::new(),
             verdict: Verdict::new(self.advantages[sample as usize].into(), BTreeMap::new(), Status::Ok),
             is_graded: true,

@@ -5,20 +5,19 @@ mod vllm;
 
 use std::path::Path;
 
-use serde::Deserialize;
-
 pub(crate) use sglang::Sglang;
 pub(crate) use vllm::Vllm;
 
 use super::call::{Call, Fault, Said};
+use super::models::Addressee;
 use crate::rollout::SamplingConfig;
-use crate::types::TokenId;
+use crate::types::{Span, TokenId};
 
 /// Asks for one response.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask<'a> {
-    /// Name by which the servers know the model.
-    pub model: &'a str,
+    /// Who answers.
+    pub model: Addressee<'a>,
     /// The context: prompt and prefix.
     pub tokens: Vec<TokenId>,
     /// Most new tokens.
@@ -40,17 +39,6 @@ pub(crate) enum End {
     Length,
     /// The server gave it up.
     Abort,
-}
-
-/// Tokens of a response that were drawn from the same weights.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Span {
-    /// Name of the weights.
-    pub version: String,
-    /// The first of the tokens.
-    pub start: usize,
-    /// The first behind them.
-    pub end: usize,
 }
 
 /// What a server answered.
@@ -105,7 +93,7 @@ pub(crate) trait Dialect: Send + Sync {
     fn answer(&self, said: &Said, ask: &Ask<'_>) -> Result<Answer, Fault>;
 
     /// Asks for the log-probabilities of `tokens`, each behind those before it.
-    fn recite(&self, model: &str, tokens: &[TokenId]) -> Call;
+    fn recite(&self, model: Addressee<'_>, tokens: &[TokenId]) -> Call;
 
     /// What was answered: those of all but the first; NaN where the server has no number.
     fn recited(&self, said: &Said) -> Result<Vec<f32>, Fault>;
@@ -116,11 +104,32 @@ pub(crate) trait Dialect: Send + Sync {
     /// What was answered.
     fn version(&self, said: &Said) -> Result<String, Fault>;
 
-    /// Loads the weights in `folder`, forgets what was computed with others, and calls them `version`.
+    /// Stops answering, for a while: responses stay as far as they are, requests wait.
+    fn pause(&self) -> Call;
+
+    /// Goes on answering, which changes nothing where nobody has paused.
+    fn resume(&self) -> Call;
+
+    /// Loads the weights in `folder`, forgets what was computed with others, and calls them `version`; the server is paused.
     fn load(&self, folder: &Path, version: &str) -> Vec<Loading>;
 
     /// Whether a step of loading went well.
     fn loaded(&self, said: &Said) -> Result<(), Fault>;
+
+    /// Asks how the server was started.
+    fn settings(&self) -> Call;
+
+    /// Whether what was answered lets it load adapters of that `rank`.
+    fn takes_adapters(&self, said: &Said, rank: u32) -> Result<(), Fault>;
+
+    /// Loads the adapters in `folder` beside the weights and the adapters that are there, to be asked for by `name`.
+    fn load_adapter(&self, name: &str, folder: &Path) -> Call;
+
+    /// Whether that went well, now or before.
+    fn adapter_loaded(&self, said: &Said) -> Result<(), Fault>;
+
+    /// Forgets the adapters that are called `name`.
+    fn unload_adapter(&self, name: &str) -> Call;
 
     /// A draw that tells whether log-probabilities are those of the distribution of `sampling` over a `vocabulary`; `None` where
     /// they cannot be those of another.

@@ -5,6 +5,9 @@
 //! | a response | `/generate`; with `return_sampling_mask` where the distribution is cut |
 //! | log-probabilities of a text | `/generate` with `logprob_start_len` |
 //! | new weights | `/update_weights_from_disk`, `/flush_cache` |
+//! | nothing in between | `/pause_generation`, `/continue_generation` |
+//! | adapters | `/load_lora_adapter`, `/unload_lora_adapter` (`--enable-lora`); asked for by `lora_path`, which is their name |
+//! | whether it takes them | `/server_info` |
 //! | their name | `/model_info` |
 //!
 //! `output_token_logprobs` belong to the logits divided by the temperature; where `top_k` or `top_p` cut the distribution,
@@ -14,9 +17,9 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Answer, Ask, Call, Dialect, End, Fault, Loading, Said, Span, Telling, logprob, of_one};
+use super::{Addressee, Answer, Ask, Call, Dialect, End, Fault, Loading, Said, Span, Telling, logprob, of_one};
 use crate::rollout::SamplingConfig;
 use crate::types::TokenId;
 
@@ -70,6 +73,20 @@ struct Updated {
     message: String,
 }
 
+#[derive(Deserialize)]
+struct ServerInfo {
+    enable_lora: Option<bool>,
+    max_lora_rank: Option<u32>,
+}
+
+/// Addresses a question.
+fn send_to(model: Addressee<'_>, mut body: Value) -> Call {
+    if let Some(adapter) = model.adapter {
+        body["lora_path"] = json!(adapter);
+    }
+    Call::post(GENERATE, body)
+}
+
 impl Dialect for Sglang {
     fn generate(&self, ask: &Ask<'_>, _door: usize) -> Call {
         let SamplingConfig { temperature, top_p, top_k, .. } = ask.sampling;
@@ -87,7 +104,7 @@ impl Dialect for Sglang {
         if !ask.sampling.truncation().keeps_all() {
             body["return_sampling_mask"] = json!(true);
         }
-        Call::post(GENERATE, body)
+        send_to(ask.model, body)
     }
 
     fn answer(&self, said: &Said, ask: &Ask<'_>) -> Result<Answer, Fault> {
@@ -115,12 +132,12 @@ impl Dialect for Sglang {
         Ok(Answer { tokens, logprobs, end, versions, cached: meta.cached_tokens.unwrap_or(0) })
     }
 
-    fn recite(&self, _model: &str, tokens: &[TokenId]) -> Call {
+    fn recite(&self, model: Addressee<'_>, tokens: &[TokenId]) -> Call {
         let body = json!({
             "input_ids": tokens, "sampling_params": { "max_new_tokens": 1, "temperature": 1.0 }, "return_logprob": true,
             "logprob_start_len": 0,
         });
-        Call::post(GENERATE, body)
+        send_to(model, body)
     }
 
     fn recited(&self, said: &Said) -> Result<Vec<f32>, Fault> {
@@ -137,6 +154,15 @@ impl Dialect for Sglang {
 
     fn version(&self, said: &Said) -> Result<String, Fault> {
         Ok(said.json::<ModelInfo>()?.weight_version)
+    }
+
+    /// What was begun gives its keys and values back, which else would keep the server from forgetting those of older weights.
+    fn pause(&self) -> Call {
+        Call::post("/pause_generation", json!({ "mode": "retract" }))
+    }
+
+    fn resume(&self) -> Call {
+        Call::post("/continue_generation", json!({}))
     }
 
     fn load(&self, folder: &Path, version: &str) -> Vec<Loading> {
@@ -163,6 +189,43 @@ impl Dialect for Sglang {
             }
             _ => said.good().map(drop),
         }
+    }
+
+    fn settings(&self) -> Call {
+        Call::get("/server_info")
+    }
+
+    fn takes_adapters(&self, said: &Said, rank: u32) -> Result<(), Fault> {
+        let ServerInfo { enable_lora, max_lora_rank } = said.json()?;
+        let missing = match max_lora_rank {
+            _ if enable_lora != Some(true) => "takes no adapters".to_owned(),
+            Some(most) if most < rank => format!("takes adapters up to rank {most}"),
+            _ => return Ok(()),
+        };
+        let needed = format_args!(
+            "{missing}; [engine] `adapters` = \"loaded\" needs SGLang with --enable-lora --max-lora-rank {rank} --lora-target-modules all; \
+             start it so, or let `adapters` be \"merged\""
+        );
+        Err(Fault::lasting(&said.url, needed))
+    }
+
+    fn load_adapter(&self, name: &str, folder: &Path) -> Call {
+        Call::post("/load_lora_adapter", json!({ "lora_name": name, "lora_path": folder }))
+    }
+
+    fn adapter_loaded(&self, said: &Said) -> Result<(), Fault> {
+        match said.status {
+            400 if said.body.contains("already loaded") => Ok(()),
+            400 => Err(said.lasting(
+                "can the server read the folder of [engine] `weights` by the same path, and was it started with --max-lora-rank and \
+                 --lora-target-modules that hold these adapters?",
+            )),
+            _ => said.good().map(drop),
+        }
+    }
+
+    fn unload_adapter(&self, name: &str) -> Call {
+        Call::post("/unload_lora_adapter", json!({ "lora_name": name }))
     }
 
     fn telling(&self, sampling: &SamplingConfig, vocabulary: usize) -> Option<Telling> {

@@ -7,6 +7,8 @@ use super::super::call::FaultKind;
 use super::*;
 
 const PROMPT: [TokenId; 7] = [1, 4093, 253, 198, 9690, 288, 260];
+const POLICY: Addressee<'_> = Addressee { model: "policy", adapter: None };
+const ADAPTER: &str = "rlcredit-0000002a-2";
 const VERSION: &str = "rlcredit-0000002a-1";
 const FOLDER: &str = "/shared/weights/rlcredit-0000002a-1";
 
@@ -66,7 +68,7 @@ fn loose(value: &Value) -> Value {
 
 fn ask(sampling: SamplingConfig) -> Ask<'static> {
     Ask {
-        model: "policy",
+        model: POLICY,
         tokens: PROMPT.to_vec(),
         n_new: 4,
         seed: 1_234_567_890_123_456_789,
@@ -105,13 +107,15 @@ fn vllm_is_asked_and_read_as_it_was_recorded() {
     assert_eq!(dialect.answer(&said, &one).unwrap().logprobs, [telling.logprob; 4]);
     assert!(dialect.telling(&SamplingConfig { temperature: 1.0, ..WARM }, 1).is_none());
 
-    let known = dialect.recited(&exchanges.said("recite", &dialect.recite("policy", &PROMPT))).unwrap();
+    let known = dialect.recited(&exchanges.said("recite", &dialect.recite(POLICY, &PROMPT))).unwrap();
     assert!(known.len() == 6 && known.iter().all(|number| *number < 0.0));
 
+    exchanges.said("pause", &dialect.pause()).good().unwrap();
     let steps = dialect.load(Path::new(FOLDER), VERSION);
     for (step, note) in steps.iter().zip(["reload", "reset", "name"]) {
         dialect.loaded(&exchanges.said(note, &step.call)).unwrap();
     }
+    exchanges.said("resume", &dialect.resume()).good().unwrap();
     let after = dialect.version(&exchanges.said("version after", &dialect.which())).unwrap();
     assert_eq!(after, VERSION);
     for note in ["another model", "beyond the vocabulary"] {
@@ -119,6 +123,32 @@ fn vllm_is_asked_and_read_as_it_was_recorded() {
     }
     let hot = SamplingConfig { temperature: 2.5, ..WARM };
     assert!(dialect.refuses(&hot).unwrap().contains("expected at most 2") && dialect.refuses(&CUT).is_none());
+}
+
+#[test]
+fn vllm_loads_adapters_as_it_was_recorded() {
+    let (exchanges, dialect) = (Exchanges::of("vllm.jsonl"), Vllm);
+    let model = Addressee { adapter: Some(ADAPTER), ..POLICY };
+    let settings = exchanges.said("settings", &dialect.settings());
+    dialect.takes_adapters(&settings, 16).unwrap();
+    let text = dialect.takes_adapters(&settings, 17).unwrap_err().text;
+    assert!(text.contains("takes adapters up to rank 16"), "{text}");
+    let load = dialect.load_adapter(ADAPTER, Path::new("/shared/weights/rlcredit-0000002a-2"));
+    for note in ["load adapter", "load adapter again"] {
+        dialect.adapter_loaded(&exchanges.said(note, &load)).unwrap();
+    }
+    let ask = Ask { model, ..ask(CUT) };
+    whole(&dialect.answer(&exchanges.said("response of adapter", &dialect.generate(&ask, 0)), &ask).unwrap());
+    let recite = dialect.recite(model, &PROMPT);
+    let by_adapter = exchanges.said("recite by adapter", &recite);
+    let own = dialect.recited(&exchanges.heard("recite")).unwrap();
+    assert_ne!(dialect.recited(&by_adapter).unwrap(), own);
+    exchanges.said("unload adapter", &dialect.unload_adapter(ADAPTER)).good().unwrap();
+    let gone = exchanges.said("adapter that is gone", &recite);
+    assert_eq!(gone.has(model).unwrap_err().kind, FaultKind::Passing);
+    gone.has(POLICY).unwrap();
+    let nowhere = dialect.adapter_loaded(&exchanges.heard("adapter that is nowhere")).unwrap_err();
+    assert!(nowhere.kind == FaultKind::Lasting && nowhere.text.contains("by the same path"), "{nowhere}");
 }
 
 /// Words of vLLM that are not in the recording.
@@ -144,6 +174,8 @@ fn what_vllm_cannot_do_is_said_with_its_remedy() {
         let fault = Vllm.loaded(&said(path, status, body)).unwrap_err();
         assert!(fault.kind == kind && fault.text.contains(remedy), "{fault}");
     }
+    let none = Vllm.adapter_loaded(&said("/v1/load_lora_adapter", 404, r#"{"detail":"Not Found"}"#)).unwrap_err();
+    assert!(none.text.contains("start vLLM with --enable-lora, and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"), "{none}");
     let old = Vllm.version(&said("/weight_info", 404, "{}")).unwrap_err();
     assert!(old.text.contains("start vLLM 0.28 or newer with VLLM_SERVER_DEV_MODE=1"), "{old}");
 }
@@ -174,13 +206,37 @@ fn sglang_is_asked_and_read_as_it_was_recorded() {
     let numbers = dialect.answer(&said, &hot).unwrap().logprobs;
     assert!(numbers.iter().all(|number| (number - telling.logprob).abs() < telling.tolerance), "{numbers:?}");
 
-    let known = dialect.recited(&exchanges.said("recite", &dialect.recite("policy", &PROMPT))).unwrap();
+    let known = dialect.recited(&exchanges.said("recite", &dialect.recite(POLICY, &PROMPT))).unwrap();
     assert!(known.len() == 6 && known.iter().all(|number| *number < 0.0));
     let steps = dialect.load(Path::new(FOLDER), VERSION);
+    exchanges.said("pause", &dialect.pause()).good().unwrap();
     for (step, note) in steps.iter().zip(["update", "flush"]) {
         dialect.loaded(&exchanges.said(note, &step.call)).unwrap();
     }
+    exchanges.said("resume", &dialect.resume()).good().unwrap();
+    let settings = dialect.takes_adapters(&exchanges.said("settings", &dialect.settings()), 16);
+    assert!(settings.unwrap_err().text.contains("takes no adapters; [engine] `adapters` = \"loaded\" needs SGLang"));
     assert_eq!(dialect.version(&exchanges.said("version after", &dialect.which())).unwrap(), VERSION);
+}
+
+/// Words of SGLang that are not in the recording, which was made on a CPU: it takes no adapters there.
+#[test]
+fn sglang_is_asked_for_adapters_by_name() {
+    let model = Addressee { adapter: Some(ADAPTER), ..POLICY };
+    for call in [Sglang.generate(&Ask { model, ..ask(WARM) }, 0), Sglang.recite(model, &PROMPT)] {
+        assert_eq!(call.body.unwrap()["lora_path"], ADAPTER);
+    }
+    let said = |status, body: &str| Said {
+        url: "http://server".into(),
+        path: "/load_lora_adapter".into(),
+        status,
+        body: body.into(),
+    };
+    Sglang.adapter_loaded(&said(200, r#"{"success": true}"#)).unwrap();
+    Sglang.adapter_loaded(&said(400, r#"{"success": false, "error_message": "is already loaded"}"#)).unwrap();
+    let other = r#"{"success": false, "error_message": "LoRA adapter is incompatible"}"#;
+    let other = Sglang.adapter_loaded(&said(400, other)).unwrap_err();
+    assert!(other.kind == FaultKind::Lasting && other.text.contains("--lora-target-modules"), "{other}");
 }
 
 /// Words of SGLang that are not in the recording.

@@ -5,6 +5,9 @@
 //! | a response | `/inference/v1/generate` of servers with `--enable-scale-out`, else `/v1/completions` |
 //! | log-probabilities of a text | `/v1/completions` with `prompt_logprobs` |
 //! | new weights | `/collective_rpc` `reload_weights`, `/reset_prefix_cache`, `/update_weight_version` (`VLLM_SERVER_DEV_MODE=1`) |
+//! | nothing in between | `/pause`, `/resume` |
+//! | adapters | `/v1/load_lora_adapter`, `/v1/unload_lora_adapter` (`VLLM_ALLOW_RUNTIME_LORA_UPDATING=1`, `--enable-lora`); asked for as a model |
+//! | whether it takes them | `/server_info` |
 //! | their name | `/weight_info` |
 //!
 //! The distribution that log-probabilities belong to is a switch of the server, `--logprobs-mode processed_logprobs`. Its own end
@@ -16,7 +19,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Ask, Call, Dialect, End, Fault, Loading, Said, Span, Telling, logprob, of_one};
+use super::{Addressee, Answer, Ask, Call, Dialect, End, Fault, Loading, Said, Span, Telling, logprob, of_one};
 use crate::model::Truncation;
 use crate::rollout::SamplingConfig;
 use crate::types::TokenId;
@@ -30,6 +33,7 @@ const HOTTEST: f64 = 2.0;
 const GENERATE: &str = "/inference/v1/generate";
 const COMPLETIONS: &str = "/v1/completions";
 const RELOAD: &str = "/collective_rpc";
+const LOAD: &str = "/v1/load_lora_adapter";
 const RESET: &str = "/reset_prefix_cache?reset_running_requests=true";
 
 #[derive(Deserialize)]
@@ -80,6 +84,28 @@ struct WeightInfo {
     weight_version: String,
 }
 
+#[derive(Deserialize)]
+struct ServerInfo {
+    vllm_config: Config,
+    vllm_env: Environment,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    lora_config: Option<LoraConfig>,
+}
+
+#[derive(Deserialize)]
+struct LoraConfig {
+    max_lora_rank: u32,
+}
+
+#[derive(Deserialize)]
+struct Environment {
+    #[serde(default, rename = "VLLM_ALLOW_RUNTIME_LORA_UPDATING")]
+    loads_adapters: bool,
+}
+
 impl Vllm {
     fn only(said: &Said) -> Result<(Choice, Option<Usage>), Fault> {
         let Responses { mut choices, usage } = said.json()?;
@@ -114,10 +140,10 @@ impl Dialect for Vllm {
         });
         if door == 0 {
             sampling["detokenize"] = json!(false);
-            let body = json!({ "model": ask.model, "token_ids": ask.tokens, "sampling_params": sampling });
+            let body = json!({ "model": id(ask.model), "token_ids": ask.tokens, "sampling_params": sampling });
             return Call::post(GENERATE, body);
         }
-        sampling["model"] = json!(ask.model);
+        sampling["model"] = json!(id(ask.model));
         sampling["prompt"] = json!(ask.tokens);
         sampling["return_token_ids"] = json!(true);
         Call::post(COMPLETIONS, sampling)
@@ -141,9 +167,9 @@ impl Dialect for Vllm {
         Ok(Answer { tokens, logprobs, end, versions: choice.weight_versions, cached })
     }
 
-    fn recite(&self, model: &str, tokens: &[TokenId]) -> Call {
+    fn recite(&self, model: Addressee<'_>, tokens: &[TokenId]) -> Call {
         let body = json!({
-            "model": model, "prompt": tokens, "max_tokens": 1, "temperature": 1.0, "prompt_logprobs": 0,
+            "model": id(model), "prompt": tokens, "max_tokens": 1, "temperature": 1.0, "prompt_logprobs": 0,
             "return_token_ids": true,
         });
         Call::post(COMPLETIONS, body)
@@ -174,6 +200,14 @@ impl Dialect for Vllm {
         Ok(said.json::<WeightInfo>()?.weight_version)
     }
 
+    fn pause(&self) -> Call {
+        Call::post("/pause?mode=keep", json!({}))
+    }
+
+    fn resume(&self) -> Call {
+        Call::post("/resume", json!({}))
+    }
+
     fn load(&self, folder: &Path, version: &str) -> Vec<Loading> {
         let reload = json!({ "method": "reload_weights", "kwargs": { "weights_path": folder } });
         let name = json!({ "new_version": version });
@@ -201,6 +235,48 @@ impl Dialect for Vllm {
         }
     }
 
+    fn settings(&self) -> Call {
+        Call::get("/server_info?config_format=json")
+    }
+
+    fn takes_adapters(&self, said: &Said, rank: u32) -> Result<(), Fault> {
+        let ServerInfo { vllm_config, vllm_env } = said.json()?;
+        let needed = format!(
+            "[engine] `adapters` = \"loaded\" needs vLLM with --enable-lora --max-lora-rank {rank}, and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 in \
+             its environment; start it so, or let `adapters` be \"merged\""
+        );
+        let missing = match vllm_config.lora_config {
+            None => "takes no adapters".to_owned(),
+            Some(LoraConfig { max_lora_rank }) if max_lora_rank < rank => {
+                format!("takes adapters up to rank {max_lora_rank}")
+            }
+            Some(_) if !vllm_env.loads_adapters => "loads no adapters while it runs".to_owned(),
+            Some(_) => return Ok(()),
+        };
+        Err(Fault::lasting(&said.url, format_args!("{missing}; {needed}")))
+    }
+
+    fn load_adapter(&self, name: &str, folder: &Path) -> Call {
+        Call::post(LOAD, json!({ "lora_name": name, "lora_path": folder }))
+    }
+
+    fn adapter_loaded(&self, said: &Said) -> Result<(), Fault> {
+        match said.status {
+            400 if said.body.contains("already been loaded") => Ok(()),
+            404 if said.body.contains("No adapter found") => {
+                Err(said.lasting("can the server read the folder of [engine] `weights` by the same path?"))
+            }
+            404 => Err(said.lasting(
+                "start vLLM with --enable-lora, and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 in its environment",
+            )),
+            _ => said.good().map(drop),
+        }
+    }
+
+    fn unload_adapter(&self, name: &str) -> Call {
+        Call::post("/v1/unload_lora_adapter", json!({ "lora_name": name }))
+    }
+
     fn telling(&self, sampling: &SamplingConfig, _vocabulary: usize) -> Option<Telling> {
         let is_plain = sampling.temperature == 1.0 && Truncation::keeps_all(&sampling.truncation());
         (!is_plain).then(|| of_one(sampling))
@@ -209,4 +285,9 @@ impl Dialect for Vllm {
     fn cure(&self) -> &'static str {
         "start vLLM with --logprobs-mode processed_logprobs, or train with [sampling] `temperature` = 1, `top_p` = 1 and `top_k` = 0"
     }
+}
+
+/// By what it calls them, adapters are models.
+fn id(model: Addressee<'_>) -> &str {
+    model.adapter.unwrap_or(model.model)
 }
