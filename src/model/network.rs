@@ -1,6 +1,7 @@
 //! A network: configuration, parameters, and what passes over it need; all but its output layer.
 
 mod answering;
+mod read;
 mod shared;
 mod stamp;
 
@@ -140,15 +141,6 @@ impl Network {
         match &self.frozen {
             Frozen::Nothing { compute } => compute,
             Frozen::Base(adapters) => adapters.base(),
-        }
-    }
-
-    /// The weights that it computes with, `[n_params]`, those of adapters in them; on every rank.
-    pub(crate) fn compute(&self) -> Tensor {
-        let _guard = tch::no_grad_guard();
-        match &self.frozen {
-            Frozen::Nothing { compute } => compute.shallow_clone(),
-            Frozen::Base(adapters) => adapters.whole(&self.master).to_kind(self.placement.kind),
         }
     }
 

@@ -122,13 +122,25 @@ pub(crate) struct Generated {
 
 /// Answers generation requests.
 pub(crate) trait RolloutEngine: Send {
-    /// Before a call for `requests`, of which other ranks may answer some: has all ranks do what they do together.
+    /// Before a call for `requests` from the distribution of `sampling`, of which other ranks may answer some: has all ranks do what they
+    /// do together. `finished` can end it.
     ///
     /// # Errors
     /// If that cannot be done.
-    fn prepare(&mut self, policy: &Policy, requests: &[GenRequest]) -> Result<()> {
-        let _ = (policy, requests);
+    fn prepare(
+        &mut self,
+        policy: &Policy,
+        requests: &[GenRequest],
+        sampling: &SamplingConfig,
+        finished: &mut Progress<'_>,
+    ) -> Result<()> {
+        let _ = (policy, requests, sampling, finished);
         Ok(())
+    }
+
+    /// Whether it is an error of the engine itself if an answer takes too long, so that other ranks need not watch the time.
+    fn keeps_time(&self) -> bool {
+        false
     }
 
     /// Answers all `requests`. `finished` hears how many responses have ended since its last call.

@@ -52,7 +52,7 @@ impl<E: RolloutEngine> RolloutEngine for SharedEngine<E> {
         generation: &Generation,
         finished: &mut Progress<'_>,
     ) -> Result<Generated> {
-        self.engine.prepare(policy, requests)?;
+        self.engine.prepare(policy, requests, &generation.sampling, finished)?;
         if self.ranks.is_alone() {
             return self.engine.generate(policy, requests, generation, finished);
         }
@@ -73,7 +73,11 @@ impl<E: RolloutEngine> RolloutEngine for SharedEngine<E> {
             signals = read;
             (completions, counts, served, !signals.is_empty())
         });
-        let all = self.ranks.exchange::<(Vec<Completion>, Counts, Option<Served>, bool)>(answered)?;
+        type Answers = (Vec<Completion>, Counts, Option<Served>, bool);
+        let all: Vec<Answers> = match self.engine.keeps_time() {
+            true => self.ranks.exchange_at_leisure(answered)?,
+            false => self.ranks.exchange(answered)?,
+        };
         // A stop that this rank alone has heard of by now is one of all where they next ask each other.
         let _ = finished(requests.len() - own.len());
         let (mut counts, mut reads, mut served) = (Counts::default(), false, None::<Served>);

@@ -163,7 +163,7 @@ impl<'s> Run<'s> {
         let critic = setup.recipe.critic.map(|config| {
             CriticTrainer::new(config, setup.recipe.batch, &policy, setup.recipe.parallel.shard)
         });
-        let (critic, source) = (critic.transpose()?, setup.rollout_source(&writer.weights())?);
+        let (critic, source) = (critic.transpose()?, setup.rollout_source(&writer.weights(), writer.run())?);
         let circuit = writer.circuit(setup)?;
         let trainer = Trainer::new(setup.step_config(), policy, reference, critic, source, setup.credit());
         Ok(Self {

@@ -21,7 +21,7 @@ use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summar
 use crate::ranks::Ranks;
 use crate::rollout::SharedEngine;
 use crate::step::explained_rewards;
-use crate::types::{MetricRow, Step, TrainedTree};
+use crate::types::{MetricRow, RunId, Step, TrainedTree};
 
 /// The open files of a run.
 pub(super) struct RunWriter {
@@ -77,6 +77,11 @@ impl RunWriter {
     /// What is measured of heads on the way, if anything is.
     pub(super) fn circuit(&self, setup: &Setup) -> Result<Option<CircuitWatch>> {
         CircuitWatch::open(setup, self.home.folder.circuit(), self.home.resumed_at)
+    }
+
+    /// Which run it is.
+    pub(super) fn run(&self) -> &RunId {
+        &self.home.manifest.run
     }
 
     /// Folder of weights on their way to servers.

@@ -135,7 +135,8 @@ mod tests {
         let prompt = Arc::new(Prompt { id: 0, text: prompt.into(), tokens: vec![3], task });
         let request = GenRequest { prompt, prefix: Vec::new(), sample: 0 };
         let tokens = tokenizer.encode(text).unwrap();
-        let completion = Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish, versions: Vec::new() };
+        let completion =
+            Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish, versions: Vec::new() };
         let judge = Judge { scorer: Arc::new(scorer), tokenizer, overlong, ranks: Ranks::default() };
         let mut trees = judge.trees(vec![request], vec![completion], &mut |_| Ok(())).unwrap();
         trees.remove(0).leaves.remove(0)

@@ -74,7 +74,9 @@ mod tests {
     use super::*;
 
     fn spans(list: &[(&str, usize, usize)]) -> Vec<Span> {
-        list.iter().map(|(name, start, end)| Span { version: (*name).into(), start: *start, end: *end }).collect()
+        list.iter()
+            .map(|(name, start, end)| Span { version: (*name).into(), start: *start, end: *end })
+            .collect()
     }
 
     #[test]

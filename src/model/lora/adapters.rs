@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 
 use super::layout::{Adapted, LoraLayout, Part};
 use crate::model::gradient::{Adapter, Placed};
-use crate::model::layout::{Layout, Slot};
+use crate::model::layout::{Entry, Layout, Slot};
 use crate::model::weights::Weights;
 
 /// Frozen weights, and the sum of them and the adapters where there are some.
@@ -56,9 +56,21 @@ impl Adapters {
         }
     }
 
+    /// The weights of the parameter `entry` as passes read them, in a row.
+    pub(in crate::model) fn computed(&self, entry: &Entry) -> Tensor {
+        let holds = |slot: &Slot| (slot.start..slot.start + slot.n_elements()).contains(&entry.start);
+        let merged = self.layout.matrices.iter().zip(&self.merged).find(|(matrix, _)| holds(&matrix.slot));
+        match merged {
+            Some((matrix, merged)) => {
+                merged.view(-1).narrow(0, entry.start - matrix.slot.start, entry.n_elements())
+            }
+            None => self.base.narrow(0, entry.start, entry.n_elements()),
+        }
+    }
+
     /// All parameters with the adapters `flat` in them, f32 `[n_params]`, in memory of their own.
     pub(in crate::model) fn whole(&self, flat: &Tensor) -> Tensor {
-        let whole = self.base.totype(Kind::Float).copy();
+        let whole = self.base.to_dtype(Kind::Float, false, true);
         for matrix in &self.layout.matrices {
             for part in &matrix.parts {
                 part.of(&matrix.slot.of(&whole)).copy_(&self.sum(matrix, part, flat));

@@ -30,19 +30,6 @@ impl Network {
         &self.pieces
     }
 
-    /// Sums of the bits of the weights, without what adapters add to them, by parts: what differs in them differs in some weight.
-    ///
-    /// # Errors
-    /// If the sums cannot be copied to the host.
-    pub(crate) fn digest(&self) -> Result<Vec<i64>> {
-        /// Numbers of a part.
-        const PART: i64 = 1 << 22;
-        let base = self.base();
-        let bits = base.view_dtype(if base.kind() == Kind::Float { Kind::Int } else { Kind::Int16 });
-        let sums: Vec<Tensor> = bits.split(PART, 0).iter().map(|part| part.sum(Kind::Int64)).collect();
-        Ok(Tensor::stack(&sums, 0).try_into()?)
-    }
-
     /// All that learns, f32 on the host of rank 0 and until the next update; `None` on the others. Ranks that share it read it together.
     ///
     /// # Errors

@@ -42,11 +42,9 @@ pub(crate) fn publish_folder(dir: &Path, network: &Network, kind: Kind, special:
     };
     let path = dir.join(WEIGHTS);
     let header = header(&entries, dtype).with_context(|| path.display().to_string())?;
-    let weights = network.compute();
     write_new(&path, |file| {
         file.write_all(&header)?;
-        let of = |entry: &Entry| weights.narrow(0, entry.start, entry.n_elements());
-        entries.iter().try_for_each(|entry| write_numbers(file, &of(entry), kind))
+        entries.iter().try_for_each(|entry| write_numbers(file, &network.computed(entry), kind))
     })?;
     let n_elements: i64 = entries.iter().map(Entry::n_elements).sum();
     let expected = header.len() as u64 + n_elements as u64 * (dtype.bitsize() / 8) as u64;
@@ -61,7 +59,9 @@ pub(crate) fn publish_folder(dir: &Path, network: &Network, kind: Kind, special:
 /// If the folder is not new or cannot be written, or all weights of `network` learn.
 pub(crate) fn publish_adapter(dir: &Path, network: &Network) -> Result<()> {
     let Trainable::Adapters(layout) = network.trainable() else {
-        anyhow::bail!("a policy of which all weights learn has no adapters to load; [engine] `adapters` = \"merged\"")
+        anyhow::bail!(
+            "a policy of which all weights learn has no adapters to load; [engine] `adapters` = \"merged\""
+        )
     };
     std::fs::create_dir(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     save_adapter(dir, layout, &Vec::<f32>::try_from(network.master())?)
@@ -91,7 +91,15 @@ mod tests {
                 let layout = Layout::new(&untied);
                 let read = StoredWeights::open(&dir).unwrap().read(&layout).unwrap();
                 let read = Vec::<f32>::try_from(read).unwrap();
-                let own = Vec::<f32>::try_from(policy.network.compute().to_kind(Kind::Float)).unwrap();
+                let own = Vec::<f32>::try_from(
+                    policy
+                        .network
+                        .whole()
+                        .unwrap()
+                        .to_kind(policy.network.placement.kind)
+                        .to_kind(Kind::Float),
+                )
+                .unwrap();
                 let (embed, head) = (&layout.embed, layout.find(OUTPUT).unwrap());
                 let part = |flat: &[f32], start: i64, n: i64| flat[start as usize..][..n as usize].to_vec();
                 let n = embed.n_elements();

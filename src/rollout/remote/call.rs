@@ -123,9 +123,9 @@ impl Said {
     /// That the adapters that were asked have been there. Those that are not have gone with a server that was restarted.
     pub(super) fn has(&self, asked: Addressee<'_>) -> Result<(), Fault> {
         match asked.adapter {
-            Some(name) if [400, 404].contains(&self.status) && self.body.contains(name) => {
-                Err(self.passing("expected that it has these adapters: it was restarted, or another run gives it its own"))
-            }
+            Some(name) if [400, 404].contains(&self.status) && self.body.contains(name) => Err(self.passing(
+                "expected that it has these adapters: it was restarted, or another run gives it its own",
+            )),
             _ => Ok(()),
         }
     }
@@ -158,7 +158,7 @@ impl Said {
 pub(super) struct Wire(Client);
 
 impl Wire {
-    /// One that nobody has asked yet.
+    /// One that nobody has asked yet. Proxies of the environment are for what lies outside; servers are in the own network.
     ///
     /// # Errors
     /// If the system has no certificates to know servers by.
@@ -167,8 +167,11 @@ impl Wire {
         _ = rustls::crypto::ring::default_provider().install_default();
         // Servers close connections that nobody uses for 5 seconds, and would not hear what is said on one just then.
         let idle = Duration::from_secs(3);
-        let client =
-            Client::builder().connect_timeout(Duration::from_secs(10)).pool_idle_timeout(idle).build()?;
+        let client = Client::builder()
+            .no_proxy()
+            .connect_timeout(Duration::from_secs(10))
+            .pool_idle_timeout(idle)
+            .build()?;
         Ok(Self(client))
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct ServersConfig {
     /// Addresses of the servers, such as `["http://127.0.0.1:8000"]`; each gets a share of the prompts.
     pub urls: Vec<String>,
     /// Folder that this process writes the weights to and the servers read them from, by the same path; without it the run's own
-    /// `weights/`. Within a folder that is given, each run has one of its name.
+    /// `weights/`. Within a folder that is given, each run has one of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
     /// Precision of the weights that are written; servers compute in their own.
@@ -42,7 +42,7 @@ pub(crate) struct ServersConfig {
     /// Name by which the servers know the model.
     #[serde(default = "model")]
     pub model: String,
-    /// Most requests under way at a server.
+    /// Most requests under way at a server, of all ranks together.
     #[serde(default = "concurrency")]
     pub concurrency: usize,
     /// Seconds within which a server has answered a request, or has loaded new weights.
@@ -57,7 +57,8 @@ impl ServersConfig {
     /// What its keys may be.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
-        let Self { urls, weights: _, dtype: _, adapters: _, model, concurrency, timeout_s, retries: _ } = self;
+        let Self { urls, weights: _, dtype: _, adapters: _, model, concurrency, timeout_s, retries: _ } =
+            self;
         let mut rules = Rules::default();
         let list = format!("{urls:?}");
         rules.expect("urls", &list, "at least one address", !urls.is_empty());

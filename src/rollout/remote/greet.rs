@@ -1,8 +1,6 @@
 //! Before the run: are the servers there, do they serve this model, can they hold its responses, and are their numbers those of what
 //! they draw from?
 
-use anyhow::Result;
-use futures_util::future::join_all;
 use super::call::{Call, Fault, Wire};
 use super::config::ServersConfig;
 use super::dialect::Dialect;
@@ -11,6 +9,11 @@ use super::runtime;
 use super::telling::Teller;
 use crate::rollout::SamplingConfig;
 use crate::types::TokenId;
+use anyhow::Result;
+use futures_util::future::join_all;
+
+/// Tokens that a server reads where it does not matter which.
+const SHORT: usize = 8;
 
 /// What a run asks of its servers.
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +76,10 @@ async fn one(
     if let Some(rank) = rank {
         dialect.takes_adapters(&ask(dialect.settings()).await?, rank)?;
     }
+    let model = Addressee { model: &config.model, adapter: None };
+    let counted = ask(dialect.count(model, &context[..context.len().min(SHORT)], vocabulary)).await?;
+    dialect.counted(&counted, vocabulary)?;
     if dialect.telling(sampling, vocabulary).is_some() {
-        let model = Addressee { model: &config.model, adapter: None };
         Teller { wire, dialect, config, sampling, vocabulary, context, model }.door(url, 0).await?;
     }
     Ok(())

@@ -19,11 +19,11 @@ pub(super) fn completion(
     version: &str,
     vocabulary: usize,
 ) -> Result<Completion, Fault> {
-    let Answer { mut tokens, mut logprobs, end, versions, cached: _ } = answer;
+    let Answer { mut tokens, mut logprobs, end, versions: spans, cached: _ } = answer;
     if end == End::Abort {
         return Err(Fault::passing(url, "gave a response up (`abort`) before its end"));
     }
-    if let Some(other) = versions.iter().flatten().find(|span| span.version != version) {
+    if let Some(other) = spans.iter().flatten().find(|span| span.version != version) {
         let what = format_args!(
             "drew tokens {}..{} from the weights {:?}, expected {version:?}: it was restarted, or another run gives it its \
              weights; a server serves one run",
@@ -73,8 +73,32 @@ pub(super) fn completion(
             ask.n_new,
             ask.tokens.len() + n
         )),
+        _ if !name_all(spans.as_deref().unwrap_or_default(), n) => {
+            wrong(format!("does not say from which weights it drew each of {n} tokens"))
+        }
         _ => Ok(Completion { tokens, logprobs, finish, versions: versions(n) }),
     }
+}
+
+/// Whether `spans`, where there are some, name the weights of each of `n` tokens.
+fn name_all(spans: &[Span], n: usize) -> bool {
+    let end = spans.iter().try_fold(0, |end, span| (span.start == end).then_some(span.end));
+    spans.is_empty() || end == Some(n)
+}
+
+/// Whether the server at `url`, which recites the known text as `after` with new weights, has recited it otherwise before, if the learner
+/// has: to the last bit the same is what comes of a server that says that it has loaded weights and has not.
+pub(super) fn moved(url: &str, known: &Known, before: &[f32], after: &[f32]) -> Result<(), Fault> {
+    if !known.moved || before != after {
+        return Ok(());
+    }
+    Err(Fault::lasting(
+        url,
+        format_args!(
+            "says that it has loaded new weights, and all {} log-probabilities of a known text are what they were before, where the              learner's have changed; expected others: can it reload weights as docs/engines.md has it?",
+            after.len()
+        ),
+    ))
 }
 
 /// How far the numbers of the server at `url` are from those of the learner, if that is near enough. Where the learner's own are not

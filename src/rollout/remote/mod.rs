@@ -41,7 +41,7 @@ use self::dialect::Ask;
 use self::pool::{Events, Pool};
 use self::publish::{Publication, Publisher, Version};
 use super::decode::check_lengths;
-use super::{Counts, Generated, Generation, RolloutEngine, Served};
+use super::{Counts, Generated, Generation, RolloutEngine, SamplingConfig, Served};
 use crate::model::Policy;
 use crate::ranks::Ranks;
 use crate::types::{Completion, GenRequest, Progress, TokenId};
@@ -79,7 +79,7 @@ impl RemoteEngine {
         let publisher = || Publisher::new(weights, config, &eos);
         Ok(Self {
             runtime: runtime()?,
-            pool: Pool::new(config, dialect)?,
+            pool: Pool::new(config, dialect, ranks.size())?,
             publisher: ranks.is_first().then(publisher).transpose()?,
             publication: None,
             ranks,
@@ -99,16 +99,19 @@ impl RemoteEngine {
     /// publish together.
     fn publish(&mut self, policy: &Policy, prompt: &[TokenId]) -> Result<&Publication> {
         let stamp = policy.network.stamp();
-        let publication = match self.publication.take().filter(|old| old.stamp == stamp) {
-            Some(same) => same,
-            None => {
+        let newest = self.publication.take().ok_or(None);
+        let publication = match newest
+            .and_then(|old| if old.stamp == stamp { Ok(old) } else { Err(Some(old.known)) })
+        {
+            Ok(same) => same,
+            Err(before) => {
                 self.pool.renew();
                 let publisher = &mut self.publisher;
                 let version = self.ranks.first(|| {
                     let publisher = publisher.as_mut().context("the first rank has no folder to write to")?;
                     publisher.write(policy).context("publishing weights for the servers")
                 })?;
-                Publication::new(policy, version, prompt)?
+                Publication::new(policy, version, before, prompt)?
             }
         };
         Ok(self.publication.insert(publication))
@@ -164,13 +167,29 @@ impl RemoteEngine {
 }
 
 impl RolloutEngine for RemoteEngine {
-    fn prepare(&mut self, policy: &Policy, requests: &[GenRequest]) -> Result<()> {
+    /// Publishes; the first rank gives all servers their weights.
+    fn prepare(
+        &mut self,
+        policy: &Policy,
+        requests: &[GenRequest],
+        sampling: &SamplingConfig,
+        finished: &mut Progress<'_>,
+    ) -> Result<()> {
         let Some(first) = requests.first() else { return Ok(()) };
         check_ids(policy, requests)?;
         let begun = Instant::now();
         self.publish(policy, &first.prompt.tokens)?;
+        self.ranks.first(|| {
+            let publication = self.publication.as_ref().context("no weights were published")?;
+            let brought = self.pool.bring(publication, sampling);
+            Ok(self.runtime.block_on(while_asking(brought, finished))??)
+        })?;
         self.publish_s += begun.elapsed().as_secs_f64();
         Ok(())
+    }
+
+    fn keeps_time(&self) -> bool {
+        true
     }
 
     fn generate(

@@ -49,6 +49,10 @@ pub(super) struct State {
     pub is_ready: bool,
     /// The door that it answers at.
     pub door: usize,
+    /// What it was giving weights to when that was left off: not all of it may be there, whatever it calls itself.
+    pub half_loaded: Option<String>,
+    /// The name of the weights that it recited the known text with last, and the log-probabilities.
+    pub recited: Option<(String, Vec<f32>)>,
     /// What it calls the weights that answers come from; where these are adapters, those beside which they are.
     pub weights: String,
     /// Failures since it last did as it should.
@@ -87,14 +91,15 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Servers that nobody has asked yet.
+    /// Servers that nobody has asked yet, and that as many as `n_ranks` will.
     ///
     /// # Errors
     /// If this system cannot ask any.
-    pub(super) fn new(config: &ServersConfig, dialect: &'static dyn Dialect) -> Result<Self> {
+    pub(super) fn new(config: &ServersConfig, dialect: &'static dyn Dialect, n_ranks: usize) -> Result<Self> {
+        let room = (config.concurrency / n_ranks).clamp(1, Semaphore::MAX_PERMITS);
         let server = |url: &String| Server {
             url: url.clone(),
-            room: Semaphore::new(config.concurrency.min(Semaphore::MAX_PERMITS)),
+            room: Semaphore::new(room),
             gate: Mutex::new(()),
             state: RefCell::default(),
         };
@@ -109,11 +114,10 @@ impl Pool {
         })
     }
 
-    /// From now on no server has the newest weights.
+    /// From now on no server has the newest weights; those that rest do so still.
     pub(super) fn renew(&self) {
         for server in &self.servers {
-            let door = server.state.borrow().door;
-            *server.state.borrow_mut() = State { door, ..State::default() };
+            server.state.borrow_mut().is_ready = false;
         }
         self.homes.borrow_mut().clear();
     }
@@ -222,13 +226,8 @@ impl Pool {
     }
 
     /// Where answers do not say which weights they come from, the server does, behind each.
-    async fn check_version(
-        &self,
-        server: &Server,
-        answer: &Answer,
-        weights: &str,
-    ) -> Result<(), Fault> {
-        if answer.versions.is_some() {
+    async fn check_version(&self, server: &Server, answer: &Answer, weights: &str) -> Result<(), Fault> {
+        if answer.versions.as_ref().is_some_and(|spans| !spans.is_empty()) {
             return Ok(());
         }
         let others = self.version(server).await?;

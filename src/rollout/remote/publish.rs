@@ -59,13 +59,21 @@ pub(super) struct Publication {
 }
 
 impl Publication {
-    /// What `policy`, whose weights `version` are, says of a text that begins as `prompt`.
+    /// What `policy`, whose weights `version` are, says of the text that was known `before`, or else of one that begins as `prompt`.
     ///
     /// # Errors
     /// If it cannot be asked.
-    pub(super) fn new(policy: &Policy, version: Version, prompt: &[TokenId]) -> Result<Self> {
+    pub(super) fn new(
+        policy: &Policy,
+        version: Version,
+        before: Option<Known>,
+        prompt: &[TokenId],
+    ) -> Result<Self> {
         let vocabulary = usize::try_from(policy.network.config.vocab_size)?;
-        let known = Known::new(policy, prompt)?;
+        let known = match before {
+            Some(before) => before.anew(policy)?,
+            None => Known::new(policy, prompt)?,
+        };
         Ok(Self { stamp: policy.network.stamp(), version, vocabulary, known })
     }
 }
@@ -77,6 +85,8 @@ pub(super) struct Known {
     pub tokens: Vec<TokenId>,
     /// Log-probability of each but the first, at temperature 1.
     pub logprobs: Vec<f32>,
+    /// Whether any of them is another than with the weights before.
+    pub moved: bool,
 }
 
 impl Known {
@@ -85,12 +95,20 @@ impl Known {
         let positions = usize::try_from(policy.network.config.max_position_embeddings)?;
         let n = prompt.len().clamp(KNOWN.start, KNOWN.end - 1).min(positions - 1);
         let tokens: Vec<TokenId> = prompt.iter().copied().cycle().take(n).collect();
+        let known = Self { tokens, logprobs: Vec::new(), moved: false };
+        Ok(Self { moved: false, ..known.anew(policy)? })
+    }
+
+    /// What `policy` says about the same text.
+    fn anew(self, policy: &Policy) -> Result<Self> {
+        let tokens = self.tokens;
         let text = Sequence { prompt: &tokens[..1], response: &tokens[1..] };
         let batch = TokenBatch::new(&[text], Reads::Predictors, policy.network.placement.device);
         let hidden = policy.network.hidden(&batch.inputs, None)?;
         let stats = policy.head(1.0).stats(&batch.pick(&hidden), &batch.targets)?;
         let logprobs = batch.by_sequence(&stats.logprobs)?.pop().unwrap_or_default();
-        Ok(Self { tokens, logprobs })
+        let moved = logprobs != self.logprobs;
+        Ok(Self { tokens, logprobs, moved })
     }
 }
 

@@ -13,6 +13,8 @@ use super::telling::Teller;
 use crate::learner::Gap;
 use crate::rollout::SamplingConfig;
 
+/// Longest wait for what a server need not compute.
+const SHORT: Duration = Duration::from_secs(30);
 /// Pause between two tries of a step of loading.
 const MOMENT: Duration = Duration::from_millis(200);
 
@@ -71,7 +73,12 @@ impl Pool {
         let said = self.ask(server, &dialect.recite(model, &known.tokens)).await?;
         said.has(model)?;
         said.good()?;
-        let gap = judge::gap(&server.url, known, &dialect.recited(&said)?)?;
+        let recited = dialect.recited(&said)?;
+        let gap = judge::gap(&server.url, known, &recited)?;
+        let before = server.state.borrow_mut().recited.replace((version.name.clone(), recited.clone()));
+        if let Some((_, before)) = before.filter(|(name, _)| *name != version.name) {
+            judge::moved(&server.url, known, &before, &recited)?;
+        }
         let door = server.state.borrow().door;
         let teller = Teller {
             wire: &self.wire,
@@ -88,7 +95,7 @@ impl Pool {
 
     /// Has `server` answer with the weights `version`, and with no others from the first answer behind this on; gives their name.
     async fn bring_weights(&self, server: &Server, version: &Version) -> Result<String, Fault> {
-        let was_there = self.version(server).await? == version.name;
+        let was_there = self.has(server, &version.name).await?;
         let loaded = if was_there { Ok(()) } else { self.load_weights(server, version).await };
         // Whatever came of it, and whoever has paused it: a run that ended in between leaves its servers so.
         let resumed = self.ask(server, &self.dialect.resume()).await;
@@ -107,15 +114,27 @@ impl Pool {
     }
 
     /// Nothing is answered while weights come, and none come twice: several ranks bring the same at the same time.
-    async fn load_weights(&self, server: &Server, Version { name, folder, .. }: &Version) -> Result<(), Fault> {
+    async fn load_weights(
+        &self,
+        server: &Server,
+        Version { name, folder, .. }: &Version,
+    ) -> Result<(), Fault> {
         self.ask(server, &self.dialect.pause()).await?.good()?;
-        if self.version(server).await? == *name {
+        if self.has(server, name).await? {
             return Ok(());
         }
+        server.state.borrow_mut().half_loaded = Some(name.clone());
         for step in self.dialect.load(folder, name) {
             self.load(server, &step.call, step.tries).await?;
         }
+        server.state.borrow_mut().half_loaded = None;
         Ok(())
+    }
+
+    /// Whether `server` has the weights `name`, all of them and nothing that was computed with others.
+    async fn has(&self, server: &Server, name: &str) -> Result<bool, Fault> {
+        let is_half = server.state.borrow().half_loaded.as_deref() == Some(name);
+        Ok(!is_half && self.version(server).await? == name)
     }
 
     /// Has `server` load the adapters `version`, and forget those of before. No answer that is under way is of these, and no key or value
@@ -145,9 +164,10 @@ impl Pool {
         self.version(server).await
     }
 
-    /// What `server` calls its weights.
+    /// What `server` calls its weights, which it knows without computing anything: one that hangs is found out soon.
     pub(super) async fn version(&self, server: &Server) -> Result<String, Fault> {
-        self.dialect.version(&self.ask(server, &self.dialect.which()).await?)
+        let patience = self.config.timeout().min(SHORT);
+        self.dialect.version(&self.wire.ask(&server.url, &self.dialect.which(), patience).await?)
     }
 
     /// One step of loading.

@@ -38,7 +38,8 @@ impl Teller<'_> {
         let telling = self.dialect.telling(self.sampling, self.vocabulary);
         let ask = Ask {
             model: self.model,
-            tokens: self.context.to_vec(),
+            // The wrong way round, so that nothing is certain of what follows: a draw of the likeliest token tells nothing there.
+            tokens: self.context.iter().rev().copied().collect(),
             n_new: N_NEW,
             seed: 0,
             sampling: telling.as_ref().map_or(*self.sampling, |telling| telling.sampling),
@@ -61,8 +62,13 @@ impl Teller<'_> {
     }
 
     fn check(&self, url: &str, telling: &Telling, logprobs: &[f32]) -> Result<(), Fault> {
-        let off = |number: &&f32| (*number - telling.logprob).abs() > telling.tolerance;
-        let Some(off) = logprobs.iter().find(off) else { return Ok(()) };
+        // Not `>`: a NaN must not pass.
+        let fits = |number: &f32| (number - telling.logprob).abs() <= telling.tolerance;
+        let off = match logprobs.iter().find(|number| !fits(number)) {
+            Some(off) => *off,
+            None if logprobs.is_empty() => f32::NAN,
+            None => return Ok(()),
+        };
         Err(Fault::lasting(
             url,
             format_args!(

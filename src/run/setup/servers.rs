@@ -8,6 +8,7 @@ use super::Setup;
 use crate::observe::Console;
 use crate::pipeline::RolloutSource;
 use crate::rollout::{Expected, RemoteEngine, SharedEngine, greet};
+use crate::types::RunId;
 
 impl Setup {
     /// Asks the servers of the recipe, where it has some, whether they suit the run, and says what they do to it.
@@ -31,15 +32,16 @@ impl Setup {
         Ok(())
     }
 
-    /// Where the responses of each step come from; servers are given weights through `weights`, unless the recipe names a folder.
+    /// Where the responses of each step of `run` come from; servers are given weights through `weights`, unless the recipe names a folder.
     ///
     /// # Errors
     /// If the prompts do not suit the sampler, or the folder cannot be made.
-    pub(crate) fn rollout_source(&self, weights: &Path) -> Result<Box<dyn RolloutSource>> {
+    pub(crate) fn rollout_source(&self, weights: &Path, run: &RunId) -> Result<Box<dyn RolloutSource>> {
         let recipe = &self.recipe;
         let mut collector = self.collector(recipe.exploration())?;
         if let Some((servers, dialect)) = recipe.engine.remote() {
-            let named = servers.weights.as_ref().map(|folder| folder.join(&recipe.run.name));
+            let named =
+                servers.weights.as_ref().map(|folder| folder.join(format!("{}-{run}", recipe.run.name)));
             let weights = named.as_deref().unwrap_or(weights);
             let eos = self.tokenizer.eos_ids().to_vec();
             let ranks = self.teams.gather.clone();

@@ -106,7 +106,8 @@ fn adapters_beside_other_weights_and_none_at_all_are_found_out() {
     const LOADS: [&str; 2] = ["/v1/load_lora_adapter", "/load_lora_adapter"];
     let (policy, base) = adapted("qwen2");
     for kind in [Kind::Vllm, Kind::Sglang] {
-        let unheeded = |asked: &stub::Asked, _| LOADS.contains(&asked.path.as_str()).then_some(Fault::Unheeded);
+        let unheeded =
+            |asked: &stub::Asked, _| LOADS.contains(&asked.path.as_str()).then_some(Fault::Unheeded);
         for stub in [Stub::new(kind, &base, unheeded), Stub::new(kind, &other(&base), |_, _| None)] {
             let (mut engine, _dir) = engine(kind, &[&stub], LOADED);
             let error = format!("{:#}", generate(&mut engine, &policy, PLAIN).unwrap_err());

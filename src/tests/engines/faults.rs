@@ -280,12 +280,13 @@ fn whoever_waits_for_servers_can_be_stopped() {
             Generation { random: RunRandom::new(5), purpose: Purpose::Rollout, step: 3, sampling: PLAIN };
         let begun = Instant::now();
         let mut asked = 0;
-        engine.prepare(&policy, &requests()).unwrap();
-        let stopped = engine.generate(&policy, &requests(), &generation, &mut |_| {
+        let mut go_on = |_| {
             asked += 1;
             anyhow::ensure!(asked < 3, "stopped");
             Ok(())
-        });
+        };
+        let prepared = engine.prepare(&policy, &requests(), &PLAIN, &mut go_on);
+        let stopped = prepared.and_then(|()| engine.generate(&policy, &requests(), &generation, &mut go_on));
         assert_eq!(stopped.unwrap_err().to_string(), "stopped");
         assert!(begun.elapsed() < Duration::from_secs(10), "{at}");
     }
@@ -297,7 +298,7 @@ fn tokens_that_no_server_knows_are_not_sent() {
     let stub = Stub::new(Kind::Sglang, &policy, |_, _| None);
     let (mut engine, _dir) = engine(Kind::Sglang, &[&stub], "");
     let request = GenRequest { prompt: prompt(9, vec![1, 64]), prefix: Vec::new(), sample: 0 };
-    let error = engine.prepare(&policy, &[request]).unwrap_err();
+    let error = engine.prepare(&policy, &[request], &PLAIN, &mut |_| Ok(())).unwrap_err();
     assert!(error.to_string().starts_with("prompt 9: token 64 is none of the 64 of [model]"), "{error:#}");
     assert!(stub.asked("/generate").is_empty());
 }

@@ -5,6 +5,7 @@ mod faults;
 mod pausing;
 mod stub;
 mod training;
+mod unsaid;
 
 use std::path::Path;
 
@@ -61,7 +62,7 @@ fn engine_at(kind: Kind, urls: &[&str], keys: &str) -> (RemoteEngine, TempDir) {
 }
 
 fn generate(engine: &mut RemoteEngine, policy: &Policy, sampling: SamplingConfig) -> Result<Generated> {
-    engine.prepare(policy, &requests())?;
+    engine.prepare(policy, &requests(), &sampling, &mut |_| Ok(()))?;
     answers(engine, policy, sampling)
 }
 

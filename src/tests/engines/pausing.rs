@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::faults::is_response;
 use super::stub::{Fault, Kind, Stub};
 use super::*;
 use crate::rollout::{Expected, greet};
@@ -49,7 +50,7 @@ fn a_server_answers_again_where_weights_did_not_come() {
     }
 }
 
-/// Ranks that ask the same servers bring the same weights at the same time.
+/// Ranks that ask the same server find out at the same time that it was started anew.
 #[test]
 fn ranks_bring_the_same_weights_to_the_same_server() {
     for kind in KINDS {
@@ -57,12 +58,13 @@ fn ranks_bring_the_same_weights_to_the_same_server() {
             let (policy, base) = adapters::adapted("qwen2");
             // Both have seen what was there before when they bring theirs.
             let is_which = |path: &str| ["/weight_info", "/model_info", "/v1/models"].contains(&path);
-            let stub = Stub::new(kind, &base, move |asked, n| {
-                (is_which(&asked.path) && n < 2).then_some(Fault::Late(Duration::from_millis(100)))
+            let stub = Stub::new(kind, &base, move |asked, n| match is_response(asked) {
+                true => (n < 4).then_some(Fault::Restarted),
+                false => is_which(&asked.path).then_some(Fault::Late(Duration::from_millis(100))),
             });
             let (mut first, _dir) = engine(kind, &[&stub], keys);
             let (mut second, _other_dir) = engine(kind, &[&stub], keys);
-            first.prepare(&policy, &requests()).unwrap();
+            first.prepare(&policy, &requests(), &PLAIN, &mut |_| Ok(())).unwrap();
             second.follow(&first);
             let copy = policy.copy().unwrap();
             let other = std::thread::spawn(move || {
@@ -72,7 +74,7 @@ fn ranks_bring_the_same_weights_to_the_same_server() {
             let generated = answers(&mut first, &policy, PLAIN).unwrap();
             assert!(distance(&policy, &generated, 1.0) < 1e-3, "{kind:?}");
             assert!(other.join().unwrap() < 1e-3, "{kind:?}");
-            assert!((1..3).contains(&stub.n_loads()) && !stub.is_paused());
+            assert!((2..8).contains(&stub.n_loads()) && !stub.is_paused());
         }
     }
 }

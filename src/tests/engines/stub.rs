@@ -119,8 +119,14 @@ impl Stub {
         };
         let placement = network.placement;
         let own = Policy::new(config.clone(), flat.copy(), placement).unwrap();
-        let state =
-            State { policy: own, version: FIRST.to_owned(), is_paused: false, n_loads: 0, adapters: BTreeMap::new(), asked: Vec::new() };
+        let state = State {
+            policy: own,
+            version: FIRST.to_owned(),
+            is_paused: false,
+            n_loads: 0,
+            adapters: BTreeMap::new(),
+            asked: Vec::new(),
+        };
         let inner = Arc::new(Inner {
             kind,
             placement,
@@ -236,8 +242,14 @@ impl Inner {
         let body = &asked.body;
         let Some(policy) = self.addressee(&state, asked) else {
             return match self.kind {
-                Kind::Vllm => (404, json!({ "error": { "message": format!("The model {} does not exist.", body["model"]) } })),
-                Kind::Sglang => (400, json!({ "error": { "message": format!("Got LoRA adapter that has never been loaded: {}", body["lora_path"]) } })),
+                Kind::Vllm => (
+                    404,
+                    json!({ "error": { "message": format!("The model {} does not exist.", body["model"]) } }),
+                ),
+                Kind::Sglang => (
+                    400,
+                    json!({ "error": { "message": format!("Got LoRA adapter that has never been loaded: {}", body["lora_path"]) } }),
+                ),
             };
         };
         match (self.kind, asked.path.split('?').next().unwrap()) {
@@ -265,7 +277,10 @@ impl Inner {
             }
             (Kind::Vllm, "/server_info") => {
                 let config = json!({ "lora_config": { "max_lora_rank": 64 } });
-                (200, json!({ "vllm_config": config, "vllm_env": { "VLLM_ALLOW_RUNTIME_LORA_UPDATING": true } }))
+                (
+                    200,
+                    json!({ "vllm_config": config, "vllm_env": { "VLLM_ALLOW_RUNTIME_LORA_UPDATING": true } }),
+                )
             }
             (Kind::Sglang, "/server_info") => (200, json!({ "enable_lora": true, "max_lora_rank": 64 })),
             (Kind::Vllm, "/weight_info") => (200, json!({ "weight_version": state.version })),
@@ -281,6 +296,9 @@ impl Inner {
             (Kind::Vllm, "/inference/v1/generate") => (200, self.of_vllm(policy, &state.version, body)),
             (Kind::Vllm, "/v1/completions") if body["prompt_logprobs"] == 0 => {
                 let tokens = ids(&body["prompt"]);
+                if tokens.iter().any(|token| i64::from(*token) >= policy.network.config.vocab_size) {
+                    return (400, json!({ "error": { "message": "Token id is out of vocabulary" } }));
+                }
                 let own = |(token, number): (&TokenId, f32)| json!({ token.to_string(): { "logprob": number, "rank": 1 } });
                 let mut scored = vec![Value::Null];
                 scored.extend(tokens[1..].iter().zip(recite(policy, &tokens)).map(own));
@@ -312,8 +330,13 @@ impl Inner {
         let name = body["lora_name"].as_str().unwrap();
         if state.adapters.contains_key(name) {
             return match self.kind {
-                Kind::Vllm => (400, json!({ "error": { "message": format!("The lora adapter '{name}' has already been loaded.") } })),
-                Kind::Sglang => (400, json!({ "success": false, "error_message": format!("{name} is already loaded.") })),
+                Kind::Vllm => (
+                    400,
+                    json!({ "error": { "message": format!("The lora adapter '{name}' has already been loaded.") } }),
+                ),
+                Kind::Sglang => {
+                    (400, json!({ "success": false, "error_message": format!("{name} is already loaded.") }))
+                }
             };
         }
         state.n_loads += 1;
@@ -374,8 +397,7 @@ impl Inner {
             scored.extend(tokens[1..].iter().zip(recite(policy, &tokens)).map(own));
             return json!({ "output_ids": [0], "meta_info": { "input_token_logprobs": scored } });
         }
-        let (tokens, scored, finish) =
-            self.draw(policy, tokens, &body["sampling_params"], "max_new_tokens");
+        let (tokens, scored, finish) = self.draw(policy, tokens, &body["sampling_params"], "max_new_tokens");
         let scored: Vec<Option<f32>> = scored.into_iter().map(|n| n.is_finite().then_some(n)).collect();
         let pairs: Vec<Value> = tokens.iter().zip(&scored).map(|(t, n)| json!([n, t, null])).collect();
         let mut meta = json!({

@@ -98,6 +98,12 @@ pub(crate) trait Dialect: Send + Sync {
     /// What was answered: those of all but the first; NaN where the server has no number.
     fn recited(&self, said: &Said) -> Result<Vec<f32>, Fault>;
 
+    /// Asks what tells of how many tokens the server knows: `context`, and the last of a `vocabulary`, or a draw in which all are alike.
+    fn count(&self, model: Addressee<'_>, context: &[TokenId], vocabulary: usize) -> Call;
+
+    /// Whether the answer is that of a server that knows those of the `vocabulary`.
+    fn counted(&self, said: &Said, vocabulary: usize) -> Result<(), Fault>;
+
     /// Asks for the name of the weights.
     fn which(&self) -> Call;
 
@@ -137,6 +143,13 @@ pub(crate) trait Dialect: Send + Sync {
 
     /// What to change where they are those of another.
     fn cure(&self) -> &'static str;
+}
+
+/// What is said to a server that knows another number of tokens than the `vocabulary` of the model.
+fn miscounted(said: &Said, vocabulary: usize) -> Fault {
+    said.lasting(&format!(
+        "expected the {vocabulary} tokens of [model]: it serves another model; start it with the one that [model] names"
+    ))
 }
 
 /// A number of JSON that may be missing; servers that know no infinity say -9999 instead.

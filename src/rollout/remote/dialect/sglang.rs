@@ -19,7 +19,10 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Addressee, Answer, Ask, Call, Dialect, End, Fault, Loading, Said, Span, Telling, logprob, of_one};
+use super::{
+    Addressee, Answer, Ask, Call, Dialect, End, Fault, Loading, Said, Span, Telling, logprob, miscounted,
+    of_one,
+};
 use crate::rollout::SamplingConfig;
 use crate::types::TokenId;
 
@@ -35,6 +38,8 @@ const NOT_FLUSHED: &str = "cache was not flushed";
 
 /// A temperature at which every token is as probable as any other.
 const HOT: f64 = 1e4;
+/// How far from that the log-probability of a token may be.
+const EVEN: f32 = 0.1;
 
 /// Log-probability, token, and nothing.
 type Scored = (Option<f32>, TokenId, Option<String>);
@@ -148,6 +153,21 @@ impl Dialect for Sglang {
         Ok(scored.into_iter().skip(1).map(|(number, ..)| logprob(number)).collect())
     }
 
+    /// No token that it may not know is sent: that would end it.
+    fn count(&self, model: Addressee<'_>, context: &[TokenId], _vocabulary: usize) -> Call {
+        let sampling =
+            SamplingConfig { temperature: HOT, top_p: 1.0, top_k: 0, max_new_tokens: 1, max_num_seqs: 1 };
+        self.generate(&Ask { model, tokens: context.to_vec(), n_new: 1, seed: 0, sampling, eos: &[] }, 0)
+    }
+
+    fn counted(&self, said: &Said, vocabulary: usize) -> Result<(), Fault> {
+        let Response { meta_info: meta, .. } = said.json()?;
+        let drawn = meta.output_token_logprobs.unwrap_or_default().into_iter().next();
+        let even = -(vocabulary as f32).ln();
+        let fits = drawn.is_some_and(|(number, ..)| (logprob(number) - even).abs() <= EVEN);
+        if fits { Ok(()) } else { Err(miscounted(said, vocabulary)) }
+    }
+
     fn which(&self) -> Call {
         Call::get("/model_info")
     }
@@ -233,7 +253,7 @@ impl Dialect for Sglang {
             return Some(of_one(sampling));
         }
         let hot = SamplingConfig { temperature: HOT, ..*sampling };
-        let even = Telling { sampling: hot, logprob: -(vocabulary as f32).ln(), tolerance: 0.1 };
+        let even = Telling { sampling: hot, logprob: -(vocabulary as f32).ln(), tolerance: EVEN };
         (sampling.temperature != 1.0).then_some(even)
     }
 

@@ -174,8 +174,12 @@ fn what_vllm_cannot_do_is_said_with_its_remedy() {
         let fault = Vllm.loaded(&said(path, status, body)).unwrap_err();
         assert!(fault.kind == kind && fault.text.contains(remedy), "{fault}");
     }
-    let none = Vllm.adapter_loaded(&said("/v1/load_lora_adapter", 404, r#"{"detail":"Not Found"}"#)).unwrap_err();
-    assert!(none.text.contains("start vLLM with --enable-lora, and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"), "{none}");
+    let none =
+        Vllm.adapter_loaded(&said("/v1/load_lora_adapter", 404, r#"{"detail":"Not Found"}"#)).unwrap_err();
+    assert!(
+        none.text.contains("start vLLM with --enable-lora, and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"),
+        "{none}"
+    );
     let old = Vllm.version(&said("/weight_info", 404, "{}")).unwrap_err();
     assert!(old.text.contains("start vLLM 0.28 or newer with VLLM_SERVER_DEV_MODE=1"), "{old}");
 }
@@ -215,7 +219,12 @@ fn sglang_is_asked_and_read_as_it_was_recorded() {
     }
     exchanges.said("resume", &dialect.resume()).good().unwrap();
     let settings = dialect.takes_adapters(&exchanges.said("settings", &dialect.settings()), 16);
-    assert!(settings.unwrap_err().text.contains("takes no adapters; [engine] `adapters` = \"loaded\" needs SGLang"));
+    assert!(
+        settings
+            .unwrap_err()
+            .text
+            .contains("takes no adapters; [engine] `adapters` = \"loaded\" needs SGLang")
+    );
     assert_eq!(dialect.version(&exchanges.said("version after", &dialect.which())).unwrap(), VERSION);
 }
 

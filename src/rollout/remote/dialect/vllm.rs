@@ -19,7 +19,10 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Addressee, Answer, Ask, Call, Dialect, End, Fault, Loading, Said, Span, Telling, logprob, of_one};
+use super::{
+    Addressee, Answer, Ask, Call, Dialect, End, Fault, Loading, Said, Span, Telling, logprob, miscounted,
+    of_one,
+};
 use crate::model::Truncation;
 use crate::rollout::SamplingConfig;
 use crate::types::TokenId;
@@ -140,7 +143,8 @@ impl Dialect for Vllm {
         });
         if door == 0 {
             sampling["detokenize"] = json!(false);
-            let body = json!({ "model": id(ask.model), "token_ids": ask.tokens, "sampling_params": sampling });
+            let body =
+                json!({ "model": id(ask.model), "token_ids": ask.tokens, "sampling_params": sampling });
             return Call::post(GENERATE, body);
         }
         sampling["model"] = json!(id(ask.model));
@@ -185,6 +189,15 @@ impl Dialect for Vllm {
             logprob(scored.as_ref().and_then(|scored| scored.values().next()?.logprob))
         };
         Ok(prompt.iter().skip(1).map(own).collect())
+    }
+
+    fn count(&self, model: Addressee<'_>, context: &[TokenId], vocabulary: usize) -> Call {
+        let last = TokenId::try_from(vocabulary.saturating_sub(1)).unwrap_or(TokenId::MAX);
+        self.recite(model, &[context, &[last]].concat())
+    }
+
+    fn counted(&self, said: &Said, vocabulary: usize) -> Result<(), Fault> {
+        if said.status == 400 { Err(miscounted(said, vocabulary)) } else { said.good().map(drop) }
     }
 
     fn which(&self) -> Call {

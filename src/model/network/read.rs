@@ -1,0 +1,30 @@
+//! The weights that a network computes with, as others read them.
+
+use anyhow::Result;
+use tch::{Kind, Tensor};
+
+use super::{Frozen, Network};
+use crate::model::layout::Entry;
+
+impl Network {
+    /// The weights of the parameter `entry` that it computes with, those of adapters in them, in a row; on every rank.
+    pub(in crate::model) fn computed(&self, entry: &Entry) -> Tensor {
+        match &self.frozen {
+            Frozen::Nothing { compute } => compute.narrow(0, entry.start, entry.n_elements()),
+            Frozen::Base(adapters) => adapters.computed(entry),
+        }
+    }
+
+    /// Sums of the bits of the weights, without what adapters add to them, by parts: what differs in them differs in some weight.
+    ///
+    /// # Errors
+    /// If the sums cannot be copied to the host.
+    pub(crate) fn digest(&self) -> Result<Vec<i64>> {
+        /// Numbers of a part.
+        const PART: i64 = 1 << 22;
+        let base = self.base();
+        let bits = base.view_dtype(if base.kind() == Kind::Float { Kind::Int } else { Kind::Int16 });
+        let sums: Vec<Tensor> = bits.split(PART, 0).iter().map(|part| part.sum(Kind::Int64)).collect();
+        Ok(Tensor::stack(&sums, 0).try_into()?)
+    }
+}
