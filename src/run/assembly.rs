@@ -208,6 +208,7 @@ impl<'s> Run<'s> {
         } = state;
         policy.network.set_master(&weights)?;
         drop(weights);
+        FreeMemory::release();
         let mut run = Self::begin(setup, policy, reference, evaluations, writer, console)?;
         if let Some(circuit) = run.circuit.as_ref().filter(|_| unfinished.is_none()) {
             circuit.check_whole(step).map_err(Failure::resume_refused)?;
