@@ -97,7 +97,7 @@ pub(super) fn same_weights(ranks: &Ranks, policy: &Policy) -> Result<()> {
     if ranks.is_alone() {
         return Ok(());
     }
-    let all = ranks.exchange(policy.network.digest())?;
+    let all = ranks.exchange(Ok(policy.network.digest()))?;
     let Some(other) = all.iter().position(|digest| *digest != all[0]) else { return Ok(()) };
     Err(Failure::BadInput(format!(
         "rank {other} has loaded other weights than rank 0, though their sizes agree; give all machines the same files of [model]"
