@@ -1,6 +1,5 @@
 //! The weights that a network computes with, as others read them.
 
-use anyhow::Result;
 use tch::{Kind, Tensor};
 
 use super::{Frozen, Network};
