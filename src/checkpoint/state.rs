@@ -51,6 +51,8 @@ pub(crate) struct Progress {
 pub(crate) struct TrainState {
     /// Last completed step; 0 before the first.
     pub step: Step,
+    /// How many ranks train.
+    pub ranks: usize,
     /// What the policy has learnt, f32 on the host: master weights or adapters. Of ranks that save, the first has it alone.
     pub weights: Tensor,
     /// The optimiser's memory, or this rank's piece of it.
@@ -127,6 +129,8 @@ impl SavedMoments {
 #[serde(deny_unknown_fields)]
 struct Host {
     step: Step,
+    #[serde(default = "one")]
+    ranks: usize,
     optimizer_updates: u64,
     /// Of the critic's optimiser, where there is a critic.
     critic_updates: Option<u64>,
@@ -187,6 +191,7 @@ impl TrainState {
     pub(crate) fn save(self, dir: &Path, network: &Network, tokenizer: &Tokenizer) -> Result<()> {
         let Self {
             step,
+            ranks,
             weights,
             optimizer,
             critic,
@@ -208,6 +213,7 @@ impl TrainState {
         }
         let host = Host {
             step,
+            ranks,
             optimizer_updates,
             critic_updates,
             kl_coef,
@@ -232,6 +238,7 @@ impl TrainState {
     pub(crate) fn load(checkpoint: &VerifiedCheckpoint, network: &Network, shard: Shard) -> Result<Self> {
         let Host {
             step,
+            ranks,
             optimizer_updates,
             critic_updates,
             kl_coef,
@@ -258,6 +265,7 @@ impl TrainState {
         });
         Ok(Self {
             step,
+            ranks,
             weights: load_weights(checkpoint, MODEL, network.trainable())?,
             optimizer: load_moments(checkpoint, OPTIMIZER, optimizer_updates, network.pieces())?,
             critic: critic.transpose()?,
@@ -276,6 +284,11 @@ impl TrainState {
 fn critic_pieces(network: &Network, shard: Shard) -> Pieces {
     let n_params = Layout::of_critic(&network.config).n_params();
     Pieces::new(n_params, network.pieces().ranks().clone(), shard)
+}
+
+/// Of a version that did not say how many ranks train.
+fn one() -> usize {
+    1
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {

@@ -12,6 +12,7 @@ use crate::bench::{BenchConfig, bench};
 use crate::credit::strategy::CreditConfig;
 use crate::model::{Dtype, ModelConfig, Placement, matmul_peak};
 use crate::plan::{self, Gpu, Room, Speed, Subject, advice, remedies, times};
+use crate::ranks::{Shard, counted};
 use crate::recipe::{Draft, Recipe};
 use crate::run::{Failure, Setup};
 
@@ -276,13 +277,18 @@ impl Plan {
             }
             let on = if subject.is_cuda() { "a GPU" } else { "the CPU" };
             super::say(format_args!(
-                "{}: {:.3} billion parameters, {:?} on {on}, backend {}, {} ranks, shard {:?}",
+                "{}: {:.1} M parameters, {:?} on {on}, backend {}, {}{}",
                 subject.recipe.run.name,
-                subject.n_params() as f64 / 1e9,
+                subject.n_params() as f64 / 1e6,
                 subject.placement.kind,
                 subject.backend(),
-                subject.ranks,
-                subject.recipe.parallel.shard,
+                counted(subject.ranks),
+                match (subject.ranks, subject.recipe.parallel.shard) {
+                    (1, _) => "",
+                    (_, Shard::None) => " that share nothing",
+                    (_, Shard::Optimizer) => " that share masters and moments",
+                    (_, Shard::Gradients) => " that share masters, moments and gradients",
+                },
             ))?;
             super::say_drawn(plan.table())?;
             super::say(plan.verdict(room))?;

@@ -55,7 +55,10 @@ impl FromStr for Gpu {
         let found = GPUS.iter().find(|gpu| gpu.name == text.to_lowercase());
         let Some(gpu) = found else {
             let names: Vec<&str> = GPUS.iter().map(|gpu| gpu.name).collect();
-            bail!("got {text:?}, expected one of {}; of another one say --memory GB", names.join(", "));
+            bail!(
+                "got {text:?}, expected one of {}; of another one name the most similar, and how much it holds: --memory GB",
+                names.join(", ")
+            );
         };
         Ok(*gpu)
     }

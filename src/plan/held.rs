@@ -22,6 +22,8 @@ use crate::ranks::Shard;
 
 /// The process with libtorch, before any model, on a CPU: measured.
 const PROCESS: f64 = 0.2e9;
+/// What a rank takes to talk to others: Gloo's buffers and threads, what is exchanged; measured.
+const TEAM: f64 = 0.15e9;
 /// Libraries for a GPU in main memory.
 const PROCESS_OF_GPU: f64 = 2.5e9;
 /// What the driver, cuBLAS and NCCL take on a GPU.
@@ -30,6 +32,9 @@ const CONTEXT: f64 = 1.5e9;
 /// What is there before anything is loaded.
 pub(super) fn base(subject: &Subject) -> Vec<Part> {
     let mut parts = vec![Part::device("another program", subject.server)];
+    if subject.ranks > 1 {
+        parts.push(Part::host("talk with other ranks", TEAM));
+    }
     if subject.is_cuda() {
         parts.push(Part::host("process", PROCESS_OF_GPU));
         parts.push(Part::device("CUDA context and libraries", CONTEXT));

@@ -148,7 +148,10 @@ pub(super) fn generate(subject: &Subject) -> Vec<Part> {
         Backend::Ops => (rows * v).min((1u64 << 25) as f64) * (w + 24.0),
     };
     vec![
-        Part::device("keys and values", of_layer * (l + 1.0)),
+        Part::device(
+            if subject.is_remote() { "keys and values of evaluations" } else { "keys and values" },
+            of_layer * (l + 1.0),
+        ),
         Part::device("keys and values for branches", left(subject)),
         Part::device("reading prompts, or drawing tokens", reading.max(drawing)),
         signals(subject),

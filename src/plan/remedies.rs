@@ -27,19 +27,76 @@ type Smaller = (Subject, String, Option<String>);
 /// A way to make `subject` smaller, if it has not been gone yet.
 type Way = fn(&Subject, &Room) -> Result<Option<Smaller>>;
 
+/// What a way changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A key that is one thing or the other.
+    Whole,
+    /// A number, which it leaves as large as may be: behind all others, which may leave room for a larger one.
+    Graded,
+    /// How many ranks there are.
+    Ranks,
+}
+
 /// The ways in the order of what they cost: none, time, or another course of training. Once updates are small enough, fewer responses at
 /// once may be what is left.
-const WAYS: &[Way] =
-    &[share, fewer_at_once, smaller_micro_batches, fewer_at_once, recompute, half, more_ranks, adapt];
+const WAYS: &[(Kind, Way)] = &[
+    (Kind::Whole, share),
+    (Kind::Graded, fewer_at_once),
+    (Kind::Graded, smaller_micro_batches),
+    (Kind::Graded, fewer_at_once),
+    (Kind::Whole, recompute),
+    (Kind::Whole, half),
+    (Kind::Ranks, more_ranks),
+    (Kind::Whole, adapt),
+];
 
-/// Changes, one upon the other, until `subject` fits into `room`; whether it does then. Those that bring little are left out.
+/// Where ways have led, and which of them have led there.
+struct Walk {
+    at: Subject,
+    gone: Vec<usize>,
+    found: Vec<Remedy>,
+    fits: bool,
+}
+
+/// Changes, one upon the other, until `subject` fits into `room`; whether it does then. Those that bring little are left out, and so are
+/// those without which it would fit as well.
 ///
 /// # Errors
 /// If the adapters of the recipe do not fit the model.
 pub(crate) fn remedies(subject: &Subject, room: &Room) -> Result<(Vec<Remedy>, bool)> {
-    let (mut at, mut found) = (subject.clone(), Vec::new());
+    let all: Vec<Way> = WAYS.iter().map(|(_, way)| *way).collect();
+    let Walk { at, gone, found, fits } = walk(subject, &all, room)?;
+    if !fits {
+        return Ok((found, fits));
+    }
+    let begun = Subject { ranks: at.ranks, ..subject.clone() };
+    let of_kind = |kind| gone.iter().filter(move |i| WAYS[**i].0 == kind).map(|i| WAYS[*i].1);
+    let mut ways: Vec<Way> = of_kind(Kind::Whole).chain(of_kind(Kind::Graded)).collect();
+    let mut i = 0;
+    while i < ways.len() {
+        let without = [&ways[..i], &ways[i + 1..]].concat();
+        if walk(&begun, &without, room)?.fits {
+            ways = without;
+        } else {
+            i += 1;
+        }
+    }
+    let mut found = Vec::new();
+    if at.ranks != subject.ranks {
+        let (before, behind) = (Plan::new(subject)?.peak(), Plan::new(&begun)?.peak());
+        let change = in_the_place_of(at.ranks, subject.ranks);
+        found.push(Remedy { change, set: None, saves: before - behind, peak: behind });
+    }
+    found.extend(walk(&begun, &ways, room)?.found);
+    Ok((found, fits))
+}
+
+/// Goes `ways` until `subject` fits into `room`.
+fn walk(subject: &Subject, ways: &[Way], room: &Room) -> Result<Walk> {
+    let (mut at, mut gone, mut found) = (subject.clone(), Vec::new(), Vec::new());
     let mut plan = Plan::new(&at)?;
-    for way in WAYS {
+    for (i, way) in ways.iter().enumerate() {
         if plan.fits(room) {
             break;
         }
@@ -49,11 +106,16 @@ pub(crate) fn remedies(subject: &Subject, room: &Room) -> Result<(Vec<Remedy>, b
         if saves < 0.01 * plan.peak() {
             continue;
         }
+        gone.push(i);
         found.push(Remedy { change, set, saves, peak: smaller.peak() });
         (at, plan) = (next, smaller);
     }
     let fits = plan.fits(room);
-    Ok((found, fits))
+    Ok(Walk { at, gone, found, fits })
+}
+
+fn in_the_place_of(ranks: usize, before: usize) -> String {
+    format!("{ranks} ranks in the place of {before}")
 }
 
 /// The first of `values` with which `changed` fits; where none does, the first that brings as much as the last.
@@ -151,7 +213,7 @@ fn more_ranks(subject: &Subject, room: &Room) -> Result<Option<Smaller>> {
     }
     let doubled = std::iter::successors(Some(subject.ranks * 2), |n| Some(n * 2)).take_while(|n| *n <= MOST);
     let found = first_that_fits(doubled, room, |ranks| Subject { ranks, ..subject.clone() })?;
-    Ok(found.map(|(next, ranks)| (next, format!("{ranks} ranks in the place of {}", subject.ranks), None)))
+    Ok(found.map(|(next, ranks)| (next, in_the_place_of(ranks, subject.ranks), None)))
 }
 
 fn adapt(subject: &Subject, _: &Room) -> Result<Option<Smaller>> {

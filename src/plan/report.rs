@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::part::{Part, Phase};
 use super::{Place, Plan, Remedy, Room, Times};
+use crate::ranks::counted;
 use crate::table::Table;
 
 /// Bytes in GB.
@@ -70,8 +71,8 @@ impl Plan {
         }
         if self.on_gpu && self.host_peak() > 0.0 {
             let host = self.host_peak() * self.local_ranks as f64;
-            let _ =
-                write!(said, ". Main memory of a machine with {} ranks: {} GB", self.local_ranks, gb(host));
+            let ranks = counted(self.local_ranks);
+            let _ = write!(said, ". Main memory of a machine with {ranks}: {} GB", gb(host));
         }
         said
     }
@@ -89,10 +90,14 @@ pub(crate) fn advice(remedies: &[Remedy], fits: bool) -> Vec<String> {
         format!("{}: saves {} GB, {} are left", remedy.change, gb(remedy.saves), gb(remedy.peak))
     };
     let mut lines: Vec<String> = remedies.iter().map(line).collect();
-    let sets: Vec<String> =
-        remedies.iter().filter_map(|remedy| Some(format!("--set {}", remedy.set.as_ref()?))).collect();
-    if !sets.is_empty() {
-        lines.push(format!("as arguments: {}", sets.join(" ")));
+    let sets: Vec<&String> = remedies.iter().filter_map(|remedy| remedy.set.as_ref()).collect();
+    // Of a key that is changed twice the second value counts.
+    let key = |set: &str| set.split('=').next().unwrap_or_default().to_owned();
+    let newest =
+        sets.iter().enumerate().filter(|(i, set)| sets[i + 1..].iter().all(|later| key(later) != key(set)));
+    let arguments: Vec<String> = newest.map(|(_, set)| format!("--set {set}")).collect();
+    if fits && !arguments.is_empty() {
+        lines.push(format!("as arguments: {}", arguments.join(" ")));
     }
     if !fits {
         lines.push(

@@ -132,6 +132,12 @@ fn recipes_of_large_models_fit_eight_gpus_of_80_gb() {
     }
 }
 
+fn shipped_subject(name: &str, ranks: usize) -> Subject {
+    let recipe = shipped(name);
+    let model = model(&recipe);
+    subject(recipe, model, Kind::BFloat16, Device::Cuda(0), ranks)
+}
+
 #[test]
 fn what_does_not_fit_is_made_smaller_by_keys() {
     let recipe = shipped("paper/math_8b_rhythm");
@@ -148,6 +154,14 @@ fn what_does_not_fit_is_made_smaller_by_keys() {
     assert!(found.iter().all(|remedy| remedy.saves > 0.0));
     let said = advice(&found, fits).join("\n");
     assert!(said.contains("[parallel] shard \"none\" -> \"gradients\": saves "), "{said}");
+    // What is needed beside few ranks is not beside more of them, and no key is changed twice.
+    let mut few = shipped_subject("paper/math_8b_rhythm", 2);
+    few.recipe.sampling.max_num_seqs = 512;
+    let (found, fits) = remedies(&few, &room).unwrap();
+    assert!(fits && found[0].change == "4 ranks in the place of 2", "{found:?}");
+    let said = advice(&found, fits).pop().unwrap();
+    assert_eq!(said.matches("max_num_seqs").count(), 1, "{said}");
+    assert!(!said.contains("max_tokens"), "{said}");
     // In main memory more ranks share what there is.
     subject.placement.device = Device::Cpu;
     subject.ranks = 1;

@@ -14,6 +14,7 @@ use crate::checkpoint::{Milestone, Progress, TrainState, VerifiedCheckpoint};
 use crate::interrupt::{Interrupt, OrStopped, StopSignal};
 use crate::model::{FreeMemory, Policy, matmul_peak};
 use crate::observe::Console;
+use crate::ranks::counted;
 use crate::signal::Grouping;
 use crate::step::{CriticTrainer, Trainer};
 
@@ -54,6 +55,17 @@ pub(crate) fn train(request: Request, console: &Console, interrupt: &Interrupt) 
     }
 }
 
+/// Says of a run that `before` ranks have saved and as many as `now` continue that this changes how it rounds.
+fn tell_of_ranks(console: &Console, before: usize, now: usize) {
+    if before != now {
+        console.note(format_args!(
+            "saved by {}, continued by {}: it goes on from exactly what was saved, and sums up in another order from here on",
+            counted(before),
+            counted(now)
+        ));
+    }
+}
+
 fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
     // Until the first step whatever was done is done again, or kept as it goes on: SFT.
     let mut nothing_to_lose = Some(interrupt.immediate()?);
@@ -88,6 +100,7 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
     let mut run = match saved {
         Some((state, reference)) => {
             console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));
+            tell_of_ranks(console, state.ranks, ranks.size());
             Run::resume(&setup, policy, reference, state, writer, console).map_err(Failure::resume_refused)?
         }
         None => {
@@ -195,6 +208,7 @@ impl<'s> Run<'s> {
     ) -> Result<Self> {
         let TrainState {
             step,
+            ranks: _,
             weights,
             optimizer,
             critic,
@@ -234,6 +248,7 @@ impl<'s> Run<'s> {
         let trainer = &mut self.trainer;
         Ok(TrainState {
             step: self.step,
+            ranks: self.setup.teams.main.size(),
             weights: trainer.policy.network.to_first()?.unwrap_or_default(),
             optimizer: trainer.learner.state().shallow_clone(),
             critic: trainer.critic.as_ref().map(CriticTrainer::state).transpose()?,

@@ -18,7 +18,7 @@ use crate::files::write_whole;
 use crate::interrupt::Interrupt;
 use crate::model::{FreeMemory, Network, Policy};
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, glossary, rollouts};
-use crate::ranks::Ranks;
+use crate::ranks::{Ranks, counted};
 use crate::rollout::SharedEngine;
 use crate::step::explained_rewards;
 use crate::types::{MetricRow, RunId, Step, TrainedTree};
@@ -59,9 +59,11 @@ impl RunWriter {
         let adapters = setup.lora.as_ref().map_or_else(String::new, |layout| {
             format!(" and {:.2} M of adapters, which learn", layout.n_params() as f64 / 1e6)
         });
+        let together =
+            if ranks.is_alone() { String::new() } else { format!(" each of {}", counted(ranks.size())) };
         let sinks = setup.recipe.observe.sinks(folder, resumed_at.map(|_| *last_row))?;
         console.note(format!(
-            "{}: {:.1} M parameters{adapters}, {kind:?} on {device}, backend {backend}, {threads} threads, {} training and {} evaluation problems",
+            "{}: {:.1} M parameters{adapters}, {kind:?} on {device}, backend {backend}, {threads} threads{together}, {} training and {} evaluation problems",
             folder.root().display(),
             setup.model.n_params() as f64 / 1e6,
             setup.data.train.len(),

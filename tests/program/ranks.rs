@@ -202,6 +202,7 @@ fn other_numbers_of_ranks_go_on_from_what_is_saved() {
     let again = place.run(&["train", "tiny.toml", "--resume"]);
     assert_eq!(again.code, 0, "{}", again.err);
     assert!(again.err.contains("continuing after step 6 of 6"), "{}", again.err);
+    assert!(again.err.contains("saved by 3 ranks, continued by 1 rank: "), "{}", again.err);
 }
 
 #[test]

@@ -26,8 +26,11 @@ impl Setup {
         };
         greet(servers, dialect, expected).context("[engine]")?;
         console.note(
-            "[engine] servers answer: what they sum depends on the company that a request keeps, so a run that goes on is exact in \
-             all but their numbers; evaluations are answered here",
+            format_args!(
+                "[engine] {} answer; their numbers vary with what they compute at the same time, so a run that goes on repeats all but \
+                 those; evaluations are answered in this process",
+                servers.urls.join(", ")
+            ),
         );
         Ok(())
     }
