@@ -173,7 +173,7 @@ fn a_process_that_does_not_come_is_an_error_in_time() {
 fn who_is_at_leisure_is_waited_for_and_who_is_gone_is_not() {
     let body = |process: Process| {
         let (pulse, group) = (Pulse::start(&process.world, TIMEOUT).unwrap(), process.group("main"));
-        group.set_timeout(Duration::from_secs(1)).unwrap();
+        group.set_timeout(TIMEOUT - Duration::from_secs(1)).unwrap();
         if process.rank == 1 {
             // Longer than any collective may take.
             std::thread::sleep(TIMEOUT);
