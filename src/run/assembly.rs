@@ -87,7 +87,7 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
     policy.network.join(&ranks, shard);
     FreeMemory::release();
     phase.finish();
-    ranks.first(|| home.seal_reference())?;
+    ranks.first(|| home.seal_reference(&setup).map_err(Failure::resume_refused))?;
     let load = |checkpoint: VerifiedCheckpoint| {
         let _phase = console.step_phase("load checkpoint", 0);
         let state = TrainState::load(&checkpoint, &policy.network, shard)?;

@@ -152,13 +152,14 @@ impl Home {
         Ok(Some(checkpoint))
     }
 
-    /// Seals the reference of a run that an older version has begun, which has none.
+    /// Seals the reference of the KL penalty, if the recipe has one, in a run of an older version, which wrote no seals.
     ///
     /// # Errors
     /// If it cannot be read or written.
-    pub(super) fn seal_reference(&self) -> Result<()> {
+    pub(super) fn seal_reference(&self, setup: &Setup) -> Result<()> {
         let folder = self.folder.reference();
-        match self.is_adopted && folder.is_dir() && !is_sealed(&folder) {
+        let is_needed = setup.recipe.loss.kl().is_some();
+        match is_needed && self.is_adopted && folder.is_dir() && !is_sealed(&folder) {
             true => seal(&folder, Some(&self.manifest.run), 0),
             false => Ok(()),
         }

@@ -24,6 +24,9 @@ pub(super) const PREFIX: &str = "rlcredit-";
 /// Versions that stay: the newest, and the one before, which a server may be reading.
 const KEPT: usize = 2;
 
+/// Least change of a log-probability, in nats, that rounding to bf16 on a server's side does not hide in all tokens of a text.
+const SEEN: f32 = 1e-3;
+
 /// Least and most tokens of a known text.
 const KNOWN: std::ops::Range<usize> = 32..513;
 
@@ -85,7 +88,7 @@ pub(super) struct Known {
     pub tokens: Vec<TokenId>,
     /// Log-probability of each but the first, at temperature 1.
     pub logprobs: Vec<f32>,
-    /// Whether any of them is another than with the weights before.
+    /// Whether any of them is so much another than with the weights before that a server's must be, too.
     pub moved: bool,
 }
 
@@ -107,7 +110,7 @@ impl Known {
         let hidden = policy.network.hidden(&batch.inputs, None)?;
         let stats = policy.head(1.0).stats(&batch.pick(&hidden), &batch.targets)?;
         let logprobs = batch.by_sequence(&stats.logprobs)?.pop().unwrap_or_default();
-        let moved = logprobs != self.logprobs;
+        let moved = logprobs.iter().zip(&self.logprobs).any(|(new, old)| (new - old).abs() > SEEN);
         Ok(Self { tokens, logprobs, moved })
     }
 }
