@@ -1,6 +1,9 @@
 //! Before the run: are the servers there, do they serve this model, can they hold its responses, and are their numbers those of what
 //! they draw from?
 
+use anyhow::Result;
+use futures_util::future::join_all;
+
 use super::call::{Call, Fault, Wire};
 use super::config::ServersConfig;
 use super::dialect::Dialect;
@@ -9,8 +12,6 @@ use super::runtime;
 use super::telling::Teller;
 use crate::rollout::SamplingConfig;
 use crate::types::TokenId;
-use anyhow::Result;
-use futures_util::future::join_all;
 
 /// Tokens that a server reads where it does not matter which.
 const SHORT: usize = 8;

@@ -99,21 +99,17 @@ impl RemoteEngine {
     /// publish together.
     fn publish(&mut self, policy: &Policy, prompt: &[TokenId]) -> Result<&Publication> {
         let stamp = policy.network.stamp();
-        let newest = self.publication.take().ok_or(None);
-        let publication = match newest
-            .and_then(|old| if old.stamp == stamp { Ok(old) } else { Err(Some(old.known)) })
-        {
-            Ok(same) => same,
-            Err(before) => {
-                self.pool.renew();
-                let publisher = &mut self.publisher;
-                let version = self.ranks.first(|| {
-                    let publisher = publisher.as_mut().context("the first rank has no folder to write to")?;
-                    publisher.write(policy).context("publishing weights for the servers")
-                })?;
-                Publication::new(policy, version, before, prompt)?
-            }
+        let before = match self.publication.take() {
+            Some(same) if same.stamp == stamp => return Ok(self.publication.insert(same)),
+            before => before.map(|old| old.known),
         };
+        self.pool.renew();
+        let publisher = &mut self.publisher;
+        let version = self.ranks.first(|| {
+            let publisher = publisher.as_mut().context("the first rank has no folder to write to")?;
+            publisher.write(policy).context("publishing weights for the servers")
+        })?;
+        let publication = Publication::new(policy, version, before, prompt)?;
         Ok(self.publication.insert(publication))
     }
 

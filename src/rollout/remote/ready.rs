@@ -113,7 +113,7 @@ impl Pool {
         Err(Fault::lasting(&server.url, what))
     }
 
-    /// Nothing is answered while weights come, and none come twice: several ranks bring the same at the same time.
+    /// Nothing is answered while weights come, and none come twice where several ranks find the server restarted.
     async fn load_weights(
         &self,
         server: &Server,
