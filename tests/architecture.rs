@@ -24,7 +24,7 @@ const FLOORS: &[&[&str]] = &[
     &["audit", "checkpoint", "exam"],
     &["recipe", "step"],
     &["bench", "plan", "run"],
-    &["compare"],
+    &["compare", "doctor"],
     &["cli"],
 ];
 

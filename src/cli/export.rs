@@ -16,10 +16,12 @@ use crate::run::Failure;
 
 #[derive(Args)]
 pub(super) struct Export {
-    /// A run, whose newest checkpoint counts, a checkpoint, a folder of adapters or a Hugging Face model
+    /// A run, a checkpoint, a folder or hub:ORG/NAME
+    ///
+    /// Of a run its newest checkpoint; a folder of adapters is merged into their base
     model: PathBuf,
-    /// Folder to write, which is not there yet
-    #[arg(long)]
+    /// Where it is kept: a folder that is not there yet
+    #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 

@@ -9,72 +9,77 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rewards::{Countdown, Task};
 
+use super::flags::ChatFlags;
 use super::policy::{self, Choices, Loaded};
 use super::scale_heads::ScaleHeads;
 use crate::data::{ChatConfig, PromptBuilder};
 use crate::model::Dtype;
 use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig, TEMPERATURES, require_finite};
 use crate::run::Failure;
-use crate::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
+use crate::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId, counted};
 
 #[derive(Args)]
 pub(super) struct Sample {
-    /// A run, a checkpoint or a Hugging Face folder
+    /// A run, a checkpoint, a folder or hub:ORG/NAME
     model: PathBuf,
-    /// The prompt, read as it stands, a backslash included, behind the token with which the tokenizer begins every text, if it
-    /// does: a Countdown prompt ends in a line's end, in a shell
-    /// $'Make 45 from 3, 7, 12.\n'. Standard input with - or without a prompt
+    /// The prompt; standard input with - or without it
+    ///
+    /// As a user's message where a chat template puts it. Else read as it stands, a backslash included, behind the token with which the
+    /// tokenizer begins every text, if it does: a Countdown prompt ends in a line's end, in a shell $'Make 45 from 3, 7, 12.\n'
     prompt: Option<String>,
-    /// Read the prompt as a user's message, which the model's chat template puts into words
-    #[arg(long)]
-    chat: bool,
-    /// System message in front of it
-    #[arg(long, value_name = "TEXT", requires = "chat")]
-    system: Option<String>,
-    /// Tell the template `enable_thinking = false`, as Qwen3's reads it
-    #[arg(long, requires = "chat")]
-    no_thinking: bool,
-    /// Multiply what attention heads write: LAYER.HEAD=FACTOR,..., 0 leaves a head out; or FILE.json:heads[:10]=0 for the ten of most
-    /// importance in a circuit
-    #[arg(long, value_name = "HEADS")]
+    #[command(flatten)]
+    chat: ChatFlags,
+    /// Multiply what attention heads write: 1.2=0
+    ///
+    /// LAYER.HEAD=FACTOR,..., 0 leaves a head out; or FILE.json:heads[:10]=0 for the ten of most importance in a circuit
+    #[arg(long, value_name = "HEADS", hide_short_help = true)]
     scale_heads: Option<ScaleHeads>,
-    /// Compute precision
-    #[arg(long, value_enum, default_value = "auto")]
+    /// Precision: auto, f32 or bf16
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
     dtype: Dtype,
-    /// Number of responses
-    #[arg(short = 'n', long, default_value_t = 1)]
+    /// Responses to each prompt
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1)]
     samples: u32,
-    /// Divides the logits; 0 takes the most likely token each time
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
+    /// Divides the logits; 0 takes the likeliest token
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
     temperature: f64,
-    /// Keep the most likely tokens whose probabilities reach this
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
+    /// Keep the likeliest tokens that reach this probability
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 1.0,
+        allow_negative_numbers = true,
+        hide_short_help = true
+    )]
     top_p: f64,
-    /// Keep this many most likely tokens; 0 keeps all
-    #[arg(long, default_value_t = 0)]
+    /// Keep this many likeliest tokens; 0 keeps all
+    #[arg(long, value_name = "N", default_value_t = 0, hide_short_help = true)]
     top_k: usize,
     /// Longest response in tokens
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, value_name = "N", default_value_t = 128)]
     max_new_tokens: usize,
     /// Most responses decoded at once
-    #[arg(long, default_value_t = 512)]
+    #[arg(long, value_name = "N", default_value_t = 512, hide_short_help = true)]
     max_num_seqs: usize,
     /// Seed of the draws
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
 
 impl Sample {
-    fn chat_config(&self) -> ChatConfig {
-        let variables = self.no_thinking.then(|| ("enable_thinking".to_owned(), false.into()));
-        ChatConfig { system: self.system.clone(), variables: variables.into_iter().collect(), now: None }
-    }
-
     pub(super) fn run(self) -> Result<ExitCode> {
         self.check()?;
         let choices = Choices { heads: self.scale_heads.as_ref(), dtype: self.dtype, ..Choices::default() };
         let loaded = policy::load(&self.model, choices)?;
-        let chat = self.chat.then(|| self.chat_config());
+        let chat =
+            self.chat.put().and_then(|chat| chat.of_model(&loaded.tokenizer)).map_err(Failure::bad_input)?;
         let (text, tokens) = asked(&loaded, chat.as_ref(), &self.text()?).map_err(Failure::bad_input)?;
         super::warn_of_unknown(&loaded.tokenizer.unknown([text.as_str()])?);
         self.check_room(&loaded, tokens.len())?;
@@ -126,7 +131,8 @@ impl Sample {
         let positions = usize::try_from(loaded.policy.network.config.max_position_embeddings)?;
         let room = positions.saturating_sub(n);
         super::require(self.max_new_tokens <= room, || {
-            let prompt = format!("a prompt of {n} tokens, but the model has {positions} positions");
+            let prompt =
+                format!("a prompt of {}, but the model has {positions} positions", counted(n, "token"));
             let got = self.max_new_tokens;
             match room {
                 0 => format!("{prompt}; expected a shorter one"),
@@ -162,7 +168,9 @@ impl Sample {
         if cut > 0 {
             let limit = self.max_new_tokens;
             super::remark(format_args!(
-                "note: {cut} of {n} responses cut off after {limit} tokens; --max-new-tokens allows more"
+                "note: {cut} of {} cut off after {}; --max-new-tokens allows more",
+                counted(n, "response"),
+                counted(limit, "token")
             ));
         }
     }
@@ -173,7 +181,7 @@ fn asked(loaded: &Loaded, chat: Option<&ChatConfig>, text: &str) -> Result<(Stri
     let folder = loaded.folder.display();
     ensure!(
         chat.is_none() || loaded.tokenizer.chat_template().is_some(),
-        "--chat: {folder} has no chat template, neither chat_template.jinja nor `chat_template` in tokenizer_config.json; \
+        "--chat always: {folder} has no chat template, neither chat_template.jinja nor `chat_template` in tokenizer_config.json; \
          leave --chat out, and write the prompt as the model is to read it"
     );
     ensure!(chat.is_some() || !text.is_empty(), "the prompt is empty; expected at least one token");

@@ -13,26 +13,33 @@ use crate::observe::Console;
 use crate::recipe::Draft;
 use crate::run::{Failure, Outcome, Request, Setup, keep_time, train};
 use crate::run_folder::RunFolder;
-use crate::types::shell_word;
+use crate::types::{program, shell_word};
 
 #[derive(Args)]
 pub(super) struct Train {
-    /// The run as a TOML file; with --resume also the folder of a run, whose own recipe then counts
+    /// The recipe, a TOML file, or a run with --resume; - reads standard input
+    ///
+    /// With --resume the folder of a run may be named instead of a recipe: then the run's own recipe counts, and its name and place
+    #[arg(value_name = "RECIPE", value_parser = super::flags::input())]
     recipe: PathBuf,
     /// Continue the run of that name from its newest checkpoint
     #[arg(long)]
     resume: bool,
-    /// Override a key, in TOML's syntax: --set optim.lr=1e-5
+    /// Override a key of the recipe: optim.lr=1e-5
+    ///
+    /// The value is in TOML's syntax, where a bare word is a text. May be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
     /// Name of the run, instead of the recipe's
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Folder that holds the runs, `runs` without it
-    #[arg(long)]
+    /// Folder that holds the runs [default: runs]
+    #[arg(long, value_name = "DIR")]
     runs: Option<PathBuf>,
-    /// Begin also where the run cannot fit into memory, as far as can be told
-    #[arg(long)]
+    /// Begin also where the run cannot fit into memory
+    ///
+    /// As far as can be told; `plan` shows what a run holds
+    #[arg(long, hide_short_help = true)]
     even_if_too_large: bool,
     #[command(flatten)]
     limits: super::plan::Limits,
@@ -126,7 +133,7 @@ impl Train {
 
 /// How the run in `folder` goes on.
 fn go_on(folder: &Path) -> String {
-    format!("go on with: rlcredit train {} --resume", shell_word(&folder.display().to_string()))
+    format!("go on with: {} train {} --resume", program(), shell_word(&folder.display().to_string()))
 }
 
 /// The override that calls a run `name`.

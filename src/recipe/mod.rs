@@ -9,6 +9,7 @@
 
 mod differences;
 mod draft;
+mod elsewhere;
 mod explain;
 mod fault;
 mod findings;

@@ -14,9 +14,9 @@ use crate::checkpoint::{Milestone, Progress, TrainState, VerifiedCheckpoint};
 use crate::interrupt::{Interrupt, OrStopped, StopSignal};
 use crate::model::{FreeMemory, Policy, matmul_peak};
 use crate::observe::Console;
-use crate::ranks::counted;
 use crate::signal::Grouping;
 use crate::step::{CriticTrainer, Trainer};
+use crate::types::counted;
 
 /// What a person asked for.
 pub(crate) struct Request {
@@ -60,8 +60,8 @@ fn tell_of_ranks(console: &Console, before: usize, now: usize) {
     if before != now {
         console.note(format_args!(
             "saved by {}, continued by {}: it goes on from exactly what was saved, and sums up in another order from here on",
-            counted(before),
-            counted(now)
+            counted(before, "rank"),
+            counted(now, "rank")
         ));
     }
 }

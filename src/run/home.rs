@@ -14,7 +14,7 @@ use crate::model::Policy;
 use crate::observe::{Console, Jsonl, Kept};
 use crate::recipe::Recipe;
 use crate::run_folder::{RunFolder, RunManifest};
-use crate::types::{MetricRow, RunId, Step, shell_word};
+use crate::types::{MetricRow, RunId, Step, counted, program, shell_word};
 
 /// Where a run lies and what proves that all there is of it.
 pub(super) struct Home {
@@ -140,9 +140,10 @@ impl Home {
         let (step, steps) = (checkpoint.step(), recipe.run.steps);
         ensure!(
             step <= steps,
-            "[run] steps: got {steps}, but the newest checkpoint of the run, {}, has {step} steps; set steps to at least \
+            "[run] steps: got {steps}, but the newest checkpoint of the run, {}, has {}; set steps to at least \
              {step}, or start another run with --name",
-            latest.folder.display()
+            latest.folder.display(),
+            counted(step, "step")
         );
         self.resumed_at = Some(step);
         self.last_row = step - Step::from(is_unfinished(checkpoint.folder())?);
@@ -200,8 +201,9 @@ impl Home {
         let n_files = self.folder.abandon_after(step)?;
         Ok((!checkpoints.is_empty()).then(|| {
             format!(
-                "left behind step {step} and removed: {}, {n_files} files of responses and evaluations",
-                checkpoints.join(", ")
+                "left behind step {step} and removed: {}, {} of responses and evaluations",
+                checkpoints.join(", "),
+                counted(n_files, "file")
             )
         }))
     }
@@ -222,8 +224,9 @@ fn check_recipe(folder: &RunFolder, recipe: &Recipe) -> Result<()> {
     ensure!(
         lines.is_empty(),
         "{root}: the recipe differs from that of the run in what shapes it:\n{}\nset these back, go on by the run's own \
-         recipe (rlcredit train {} --resume), or start another run with --name",
+         recipe ({} train {} --resume), or start another run with --name",
         lines.join("\n"),
+        program(),
         shell_word(&root.to_string())
     );
     Ok(())

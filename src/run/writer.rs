@@ -18,10 +18,10 @@ use crate::files::write_whole;
 use crate::interrupt::Interrupt;
 use crate::model::{FreeMemory, Network, Policy};
 use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, glossary, rollouts};
-use crate::ranks::{Ranks, counted};
+use crate::ranks::Ranks;
 use crate::rollout::SharedEngine;
 use crate::step::explained_rewards;
-use crate::types::{MetricRow, RunId, Step, TrainedTree};
+use crate::types::{MetricRow, RunId, Step, TrainedTree, counted};
 
 /// The open files of a run.
 pub(super) struct RunWriter {
@@ -54,25 +54,25 @@ impl RunWriter {
             run: Some(manifest.run.clone()),
             ..Environment::here(setup.placement, setup.backend())
         };
-        let (kind, Environment { device, backend, threads, .. }) = (setup.placement.kind, &environment);
+        let Environment { backend, threads, .. } = &environment;
         let mut notes = environment.write(&folder.env())?;
         let adapters = setup.lora.as_ref().map_or_else(String::new, |layout| {
             format!(" and {:.2} M of adapters, which learn", layout.n_params() as f64 / 1e6)
         });
-        let together =
-            if ranks.is_alone() { String::new() } else { format!(" each of {}", counted(ranks.size())) };
+        let n_ranks = counted(ranks.size(), "rank");
+        let together = if ranks.is_alone() { String::new() } else { format!(" each of {n_ranks}") };
         let sinks = setup.recipe.observe.sinks(folder, resumed_at.map(|_| *last_row))?;
         console.note(format!(
-            "{}: {:.1} M parameters{adapters}, {kind:?} on {device}, backend {backend}, {threads} threads{together}, {} training and {} evaluation problems",
+            "{}: {:.1} M parameters{adapters}, {}, backend {backend}, {}{together}, {} training and {}",
             folder.root().display(),
             setup.model.n_params() as f64 / 1e6,
+            setup.placement,
+            counted(threads, "thread"),
             setup.data.train.len(),
-            setup.data.n_eval()
+            counted(setup.data.n_eval(), "evaluation problem")
         ));
         notes.extend(home.abandon()?);
-        for note in notes {
-            console.note(note);
-        }
+        notes.into_iter().for_each(|note| console.note(note));
         Ok(Self { home, sinks, ranks, opened })
     }
 
@@ -238,7 +238,7 @@ impl RunWriter {
             .folder
             .join("model");
         console.summary(&Summary {
-            title: format!("{}: {steps} steps done", setup.recipe.run.name),
+            title: format!("{}: {} done", setup.recipe.run.name, counted(steps, "step")),
             wall_s,
             columns: vec![format!("avg@{k}"), format!("pass@{k}"), String::from("greedy")],
             stages: by_set.into_iter().map(stage).collect(),
@@ -323,7 +323,8 @@ impl Run<'_> {
                 critic.map(|critic| explained_rewards(critic, &sampled, max_tokens)).transpose()?;
             row.extend(metrics::of_evaluation(&report, explained.flatten()));
             if self.step == self.setup.recipe.run.steps {
-                self.evaluations.push(Milestone { moment: format!("after {} steps", self.step), report });
+                self.evaluations
+                    .push(Milestone { moment: format!("after {}", counted(self.step, "step")), report });
             }
         }
         row.extend(metrics::of_evaluating(start.elapsed().as_secs_f64()));
