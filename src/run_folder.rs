@@ -25,15 +25,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::files::{Lock, is_temporary, list, read_regular_text};
+use crate::files::{Lock, is_temporary, list};
 use crate::types::{Step, shell_word};
 
+mod at;
 mod keep;
 mod manifest;
 mod name;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use at::{AtStep, RunAt};
 pub(crate) use manifest::RunManifest;
 pub(crate) use name::{check_name, misnamed};
 
@@ -208,16 +210,6 @@ impl RunFolder {
             env.display(),
             recipe.display()
         )
-    }
-
-    /// Name of the newest checkpoint: the one that `latest` names, else the last in order.
-    fn newest(&self) -> Option<String> {
-        if let Ok(step) = read_regular_text(&self.checkpoints().join("latest"), 1000) {
-            return Some(step.trim().to_owned());
-        }
-        let entries = list(&self.checkpoints()).ok()?;
-        let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        names.filter(|name| name.starts_with("step_")).max()
     }
 
     /// Keeps every other process from training in this folder, for as long as the lock lives.

@@ -18,7 +18,8 @@ use crate::run::{self, Failure};
 #[derive(Args)]
 pub(super) struct Audit {
     /// A recipe, whose policy is audited as it is when reinforcement learning begins (after its SFT); a run, whose newest
-    /// checkpoint counts, or one of its checkpoints; or with --recipe any model: a Hugging Face folder or hub:ORG/NAME
+    /// checkpoint counts, or one of its checkpoints, such as RUN@40; or with --recipe any model: a Hugging Face folder or hub:ORG/NAME
+    #[arg(value_parser = super::policy::place)]
     target: PathBuf,
     /// Recipe whose problems, graders and limits count, for a model that is of no run
     #[arg(long)]

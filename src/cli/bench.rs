@@ -15,7 +15,7 @@ use crate::run::Failure;
 #[derive(Args)]
 pub(super) struct Bench {
     /// A run, a checkpoint or a Hugging Face folder; without it the Countdown preset
-    #[arg(long)]
+    #[arg(long, value_parser = policy::place)]
     model: Option<PathBuf>,
     /// Prompts per step
     #[arg(long, default_value_t = 8)]

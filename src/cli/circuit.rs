@@ -28,7 +28,8 @@ const SHOWN: usize = 15;
 
 #[derive(Args)]
 pub(super) struct Circuit {
-    /// A run, whose newest checkpoint counts, a checkpoint, a Hugging Face folder or hub:ORG/NAME
+    /// A run, whose newest checkpoint counts, a checkpoint such as RUN@40, a Hugging Face folder or hub:ORG/NAME
+    #[arg(value_parser = policy::place)]
     model: PathBuf,
     /// Prompts of as many tokens, one pair in each line: {"clean": "...", "corrupted": "..."} or {"clean_tokens": [...],
     /// "corrupted_tokens": [...]}; for circuit.metric="logit_diff" also "clean_answer" and "corrupted_answer", token ids or texts of
@@ -47,7 +48,7 @@ pub(super) struct Circuit {
     recipe: Option<PathBuf>,
     /// Another model: which heads are in one circuit and not in the other. With --checkpoints the policy before the first step without
     /// it
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "MODEL", value_parser = policy::place)]
     base: Option<PathBuf>,
     /// Find the circuits of all models that a run has kept, or of those behind some steps: all, or 20,40,60; sft: of those that its SFT has
     /// kept, beside the policy before it

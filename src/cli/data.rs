@@ -45,7 +45,7 @@ pub(super) struct Data {
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
     /// A run, a checkpoint, a Hugging Face folder or hub:ORG/NAME[@REVISION], by whose tokens prompts are measured
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = policy::place)]
     model: Option<PathBuf>,
     /// Put problems as a user's message, by the model's chat template
     #[arg(long, requires = "model")]

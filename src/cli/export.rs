@@ -16,7 +16,8 @@ use crate::run::Failure;
 
 #[derive(Args)]
 pub(super) struct Export {
-    /// A run, whose newest checkpoint counts, a checkpoint, a folder of adapters or a Hugging Face model
+    /// A run, whose newest checkpoint counts, a checkpoint such as RUN@40, a folder of adapters or a Hugging Face model
+    #[arg(value_parser = policy::place)]
     model: PathBuf,
     /// Folder to write, which is not there yet
     #[arg(long)]

@@ -36,7 +36,7 @@ use super::{policy, require, say, say_drawn};
 pub(super) struct Inspect {
     /// A run, a checkpoint or a Hugging Face folder. With --run the weights to look with, instead of the run's own: those
     /// that sampled the step if they are kept, else the newest
-    #[arg(required_unless_present = "run")]
+    #[arg(required_unless_present = "run", value_parser = policy::place)]
     model: Option<PathBuf>,
     /// Responses to look at, one in each line: {"prompt": "...", "response": "..."}, read as they stand,
     /// without the token with which a tokenizer begins texts, or

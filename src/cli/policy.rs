@@ -3,10 +3,10 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::scale_heads::ScaleHeads;
-use crate::checkpoint::{Latest, VerifiedCheckpoint, is_sealed, seals};
+use crate::checkpoint::{VerifiedCheckpoint, is_sealed, seals};
 use crate::files::model_folder::{ADAPTER_CONFIG, CONFIG, TOKENIZER};
 use crate::hub::{Files, Hub, source};
 use crate::model::{
@@ -15,6 +15,7 @@ use crate::model::{
 };
 use crate::observe::Console;
 use crate::run::Failure;
+use crate::run_folder::{AtStep, RunAt, RunFolder};
 use crate::text::Tokenizer;
 
 /// A policy ready to answer.
@@ -126,6 +127,20 @@ pub(super) fn texts(model: &HubModel) -> Result<PathBuf> {
     Ok(Hub::from_environment()?.fetch(model, Files::Texts, Some(&Console::new()))?.folder)
 }
 
+/// What `path` stands for where it names a checkpoint of a run, as `RUN@40`, `RUN@best` or `RUN/checkpoints/latest`: the folder of
+/// the checkpoint, or that around a kept model. All else stands for itself.
+pub(super) fn place(path: &str) -> Result<PathBuf> {
+    if path.starts_with("hub:") || Path::new(path).is_dir() {
+        return Ok(path.into());
+    }
+    let found = RunAt::parse(path).and_then(|at| {
+        let is_folder = at.step == AtStep::Latest && at.folder.root() == Path::new(path);
+        if is_folder { Ok(path.into()) } else { at.model() }
+    });
+    // The parser of arguments says the outermost sentence alone.
+    found.map_err(|error| anyhow!("{error:#}"))
+}
+
 /// That there is a folder at `path`, or that it names a model on the hub.
 pub(super) fn require_folder(path: &Path) -> Result<()> {
     if on_hub(path)?.is_some() {
@@ -134,7 +149,7 @@ pub(super) fn require_folder(path: &Path) -> Result<()> {
     let wrong = if path.exists() { "not a folder" } else { "there is no such folder" };
     ensure!(
         path.is_dir(),
-        "{}: {wrong}; expected a run, a checkpoint, a Hugging Face model or hub:ORG/NAME",
+        "{}: {wrong}; expected a run, a checkpoint such as RUN@40, a Hugging Face model or hub:ORG/NAME",
         path.display()
     );
     Ok(())
@@ -150,11 +165,9 @@ pub(super) fn model_folder(path: &Path) -> Result<PathBuf> {
     if path.join(CONFIG).is_file() || is_adapter(path) {
         return verified_if_sealed(path);
     }
-    let checkpoints = path.join("checkpoints");
-    if checkpoints.is_dir() {
-        let latest = Latest::find(&checkpoints)?
-            .with_context(|| format!("{}: the run has no checkpoint yet", path.display()))?;
-        return VerifiedCheckpoint::open(&latest.folder)?.model_folder("model");
+    if path.join("checkpoints").is_dir() {
+        let latest = RunAt { folder: RunFolder::at(path), step: AtStep::Latest }.checkpoint()?;
+        return VerifiedCheckpoint::open(latest)?.model_folder("model");
     }
     ensure!(
         path.join("model/config.json").is_file() || is_adapter(&path.join("model")),

@@ -19,7 +19,8 @@ use crate::types::{Completion, Finish, GenRequest, Prompt, Purpose, RunRandom, T
 
 #[derive(Args)]
 pub(super) struct Sample {
-    /// A run, a checkpoint or a Hugging Face folder
+    /// A run, whose newest checkpoint counts, a checkpoint such as RUN@40, a Hugging Face folder or hub:ORG/NAME
+    #[arg(value_parser = policy::place)]
     model: PathBuf,
     /// The prompt, read as it stands, a backslash included, behind the token with which the tokenizer begins every text, if it
     /// does: a Countdown prompt ends in a line's end, in a shell

@@ -32,7 +32,7 @@ use crate::types::RunRandom;
 
 #[derive(Args)]
 pub(super) struct Eval {
-    /// Runs, checkpoints, Hugging Face folders or hub:ORG/NAME[@REVISION]; NAME=PATH calls one by another name
+    /// Runs, checkpoints such as RUN@40, Hugging Face folders or hub:ORG/NAME[@REVISION]; NAME=PATH calls one by another name
     #[arg(required = true, value_name = "MODEL")]
     models: Vec<String>,
     /// Recipe whose problems, graders and limits count; without it those of the first run among the models
@@ -124,7 +124,9 @@ pub(super) struct Eval {
 impl Eval {
     pub(super) fn run(self) -> Result<ExitCode> {
         self.require_files_for_their_options()?;
-        let models: Vec<(String, PathBuf)> = self.models.iter().map(|given| named(given)).collect();
+        let models = self.models.iter().map(|given| named(given));
+        let placed = models.map(|(name, path)| Ok((name, policy::place(&path.to_string_lossy())?)));
+        let models: Vec<(String, PathBuf)> = placed.collect::<Result<_>>().map_err(Failure::bad_input)?;
         let baseline = self.baseline(&models)?;
         for (_, path) in &models {
             policy::require_folder(path).map_err(Failure::bad_input)?;
