@@ -36,7 +36,7 @@ use crate::signal::{DecodePlan, SignalConfig};
 use crate::stats::median;
 use crate::step::{StepConfig, Times, Trainer, Unwatched};
 use crate::text::Tokenizer;
-use crate::types::{GenRequest, Progress, Prompt, Purpose, RunRandom, SharedPrefix, Step};
+use crate::types::{Attention, GenRequest, Progress, Prompt, Purpose, RunRandom, SharedPrefix, Step};
 
 /// The work of a benchmark.
 #[derive(Clone, Debug)]
@@ -249,7 +249,7 @@ impl RolloutSource for MadeUp {
         }
         let timings = Timings { generate_s, score_s: start.elapsed().as_secs_f64(), counts, served };
         let (ages, discarded) = (vec![0; trees.len()], Discarded::default());
-        Ok(RolloutBatch { trees, signals, ages, discarded, timings })
+        Ok(RolloutBatch { trees, attention: Attention::Heads(signals), ages, discarded, timings })
     }
 
     fn state(&mut self) -> Result<SourceState> {

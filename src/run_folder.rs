@@ -5,6 +5,7 @@
 //!   recipe.toml  resolved.toml  env.json      as given; after defaults and overrides; what it ran on
 //!   inputs.json                               the files that the recipe names and the precision, see `run::inputs`
 //!   manifest.json                             which run it is, and the hashes of what it reads back
+//!   history.jsonl                             what people did to it, see `run::history`
 //!   .lock                                     held by the process that trains here
 //!   metrics.jsonl  tb/                        the metrics, and TensorBoard's view of them
 //!   rollouts/step_000040.jsonl                every response of a step
@@ -254,6 +255,12 @@ impl RunFolder {
     #[must_use]
     pub(crate) fn manifest(&self) -> PathBuf {
         self.root.join(MANIFEST)
+    }
+
+    /// What people did to the run, see `run::history`.
+    #[must_use]
+    pub(crate) fn history(&self) -> PathBuf {
+        self.root.join("history.jsonl")
     }
 
     /// The policy that the KL penalty measures from.

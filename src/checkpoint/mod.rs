@@ -1,5 +1,6 @@
 //! Checkpoints: what a run needs to continue, in folders that are complete or absent.
 
+mod best;
 mod manifest;
 mod model_folder;
 mod moments;
@@ -7,6 +8,7 @@ mod state;
 mod store;
 mod together;
 
+pub(crate) use best::Best;
 pub(crate) use manifest::{VerifiedCheckpoint, is_sealed, run_of, seal, seals};
 pub(crate) use model_folder::save_model;
 pub(crate) use moments::{load_moments, save_moments};

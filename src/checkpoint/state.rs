@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::Tensor;
 
-use super::{VerifiedCheckpoint, load_moments, save_model, save_moments};
+use super::{Best, VerifiedCheckpoint, load_moments, save_model, save_moments};
 use crate::data::sampler::SamplerState;
 use crate::eval::EvalReport;
 use crate::files::{read_regular, write_whole};
@@ -71,6 +71,8 @@ pub(crate) struct TrainState {
     pub refused_in_a_row: u32,
     /// The evaluations that the summary shows.
     pub evaluations: Vec<Milestone>,
+    /// The best evaluation, where the recipe says what that is.
+    pub best: Option<Best>,
     /// The row of `step`, if its evaluation is still to be made.
     pub unfinished: Option<MetricRow>,
 }
@@ -142,6 +144,8 @@ struct Host {
     refused_in_a_row: u32,
     evaluations: Vec<Milestone>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    best: Option<Best>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     unfinished: Option<MetricRow>,
 }
 
@@ -201,6 +205,7 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
+            best,
             unfinished,
         } = self;
         let optimizer_updates = optimizer.updates;
@@ -223,6 +228,7 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
+            best,
             unfinished,
         };
         if let Some(pending) = pending {
@@ -248,6 +254,7 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
+            best,
             unfinished,
         } = read_json(&checkpoint.file(STATE)?)?;
         let pending = checkpoint.has(PENDING).then(|| read_json(&checkpoint.file(PENDING)?)).transpose()?;
@@ -275,6 +282,7 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
+            best,
             unfinished,
         })
     }

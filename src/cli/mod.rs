@@ -15,9 +15,11 @@ mod panic;
 mod plan;
 mod policy;
 mod recipes;
+mod replay;
 mod sample;
 mod scale_heads;
 mod train;
+mod verify;
 
 use std::fmt::Display;
 use std::fs::File;
@@ -64,10 +66,14 @@ enum Verb {
     Circuit(circuit::Circuit),
     /// Write a policy as a model folder that stands alone, adapters merged
     Export(export::Export),
+    /// Make a step of a run once more, without generating, by its own settings and by others
+    Replay(replay::Replay),
     /// Judge answers against gold ones, without a model
     Grade(grade::Grade),
     /// Find everything wrong with a recipe, without loading a model
     Check(check::Check),
+    /// Try a few short steps of a recipe: does it resume to the last bit, do sampler and learner agree?
+    Verify(verify::Verify),
     /// Say what a run will hold in memory, phase by phase, and how long a step takes, before it is launched
     Plan(Box<plan::Plan>),
     /// List the recipes that come with the program, copy one, or say what a key of a recipe is
@@ -98,8 +104,10 @@ pub fn main() -> ExitCode {
         Verb::Audit(verb) => verb.run(),
         Verb::Circuit(verb) => verb.run(),
         Verb::Export(verb) => verb.run(),
+        Verb::Replay(verb) => verb.run(),
         Verb::Grade(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
+        Verb::Verify(verb) => verb.run(),
         Verb::Plan(verb) => verb.run(),
         Verb::Recipes(verb) => verb.run(),
         Verb::Data(verb) => verb.run(),

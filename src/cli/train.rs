@@ -1,4 +1,4 @@
-//! `rlcredit train RECIPE`, or `rlcredit train RUN --resume`.
+//! `rlcredit train RECIPE`, `rlcredit train RUN --resume`, or `rlcredit train --from RUN@STEP --name NEW`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,17 +11,26 @@ use distributed::World;
 use crate::interrupt::Interrupt;
 use crate::observe::Console;
 use crate::recipe::Draft;
-use crate::run::{Failure, Outcome, Request, Setup, keep_time, train};
-use crate::run_folder::RunFolder;
+use crate::run::{Failure, Fork, Origin, Outcome, Request, Setup, keep_time, train};
+use crate::run_folder::{RunAt, RunFolder};
 use crate::types::shell_word;
 
 #[derive(Args)]
 pub(super) struct Train {
-    /// The run as a TOML file; with --resume also the folder of a run, whose own recipe then counts
-    recipe: PathBuf,
+    /// The run as a TOML file; with --resume also the folder of a run, whose own recipe then counts; with --from it may be missing, and
+    /// the recipe of the parent counts
+    #[arg(required_unless_present = "from")]
+    recipe: Option<PathBuf>,
     /// Continue the run of that name from its newest checkpoint
     #[arg(long)]
     resume: bool,
+    /// With --resume: let this key, or section of keys, change although it shapes learning; the run's history says so. May be given
+    /// several times
+    #[arg(long, value_name = "KEY", requires = "resume")]
+    allow: Vec<String>,
+    /// Begin a new run, called --name, from a checkpoint of another: RUN@STEP, RUN@best, or RUN for its newest
+    #[arg(long, value_name = "RUN@STEP", requires = "name", conflicts_with = "resume")]
+    from: Option<String>,
     /// Override a key, in TOML's syntax: --set optim.lr=1e-5
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
@@ -39,7 +48,7 @@ pub(super) struct Train {
 }
 
 /// Where a run comes from and where it lies.
-struct Origin {
+struct Place {
     recipe: PathBuf,
     /// Instead of the recipe's name.
     name: Option<String>,
@@ -50,11 +59,15 @@ struct Origin {
 
 impl Train {
     /// The recipe that was named, or that of the run whose folder was.
-    fn origin(&self) -> Result<Origin> {
-        let given = &self.recipe;
+    fn place(&self) -> Result<Place> {
+        let runs = || self.runs.clone().unwrap_or_else(|| PathBuf::from("runs"));
+        let Some(given) = &self.recipe else {
+            let parent = self.fork()?.context("expected a recipe or --from")?;
+            let recipe = parent.folder.checked_resolved().map_err(Failure::bad_input)?;
+            return Ok(Place { recipe, name: self.name.clone(), runs: runs(), own: true });
+        };
         if !given.is_dir() {
-            let runs = self.runs.clone().unwrap_or_else(|| PathBuf::from("runs"));
-            return Ok(Origin { recipe: given.clone(), name: self.name.clone(), runs, own: false });
+            return Ok(Place { recipe: given.clone(), name: self.name.clone(), runs: runs(), own: false });
         }
         let shown = given.display();
         super::require(self.resume, || {
@@ -71,13 +84,22 @@ impl Train {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let runs = folder.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         let run = RunFolder::open(runs, &name).map_err(Failure::resume_refused)?;
-        Ok(Origin { recipe: run.resolved(), name: Some(name), runs: runs.to_owned(), own: true })
+        Ok(Place { recipe: run.resolved(), name: Some(name), runs: runs.to_owned(), own: true })
+    }
+
+    /// Which checkpoint of which run it is forked from, if it is.
+    fn fork(&self) -> Result<Option<Fork>> {
+        let Some(from) = &self.from else { return Ok(None) };
+        let at = RunAt::parse(from).map_err(Failure::bad_input)?;
+        let checkpoint = at.checkpoint().context("--from").map_err(Failure::bad_input)?;
+        Ok(Some(Fork { folder: at.folder, checkpoint }))
     }
 
     pub(super) fn run(self) -> Result<ExitCode> {
-        let Origin { recipe, name, runs, own } = self.origin()?;
+        let Place { recipe, name, runs, own } = self.place()?;
+        let fork = self.fork()?;
         let name = name.as_deref().map(name_override);
-        let overrides: Vec<String> = self.overrides.into_iter().chain(name).collect();
+        let overrides: Vec<String> = self.overrides.iter().cloned().chain(name).collect();
         let world = World::from_environment().map_err(|error| Failure::BadInput(error.to_string()))?;
         let speaks = world.as_ref().is_none_or(|world| world.rank == 0);
         let console = Arc::new(if speaks { Console::new() } else { Console::silent() });
@@ -113,7 +135,12 @@ impl Train {
                 teller.note(go_on(begun.root()));
             }
         })?;
-        let request = Request { setup, given, sft_folder: runs.clone(), runs, resume: self.resume };
+        let origin = match (fork, self.resume) {
+            (Some(fork), _) => Origin::Forked(fork),
+            (None, true) => Origin::Resumed { allow: self.allow },
+            (None, false) => Origin::New,
+        };
+        let request = Request { setup, given, sft_folder: runs.clone(), runs, origin, set: self.overrides };
         Ok(match train(request, &console, &interrupt)? {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::Interrupted(signal) => {

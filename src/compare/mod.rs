@@ -9,7 +9,7 @@
 //! changes is in its label. `compare.json` is described in [`summary`], the folder in [`folder`]. Results are written after
 //! every run, from the runs that are finished by then.
 
-mod arms;
+pub(crate) mod arms;
 pub(crate) mod base;
 pub(crate) mod collect;
 mod course;

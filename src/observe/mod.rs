@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use console::{Console, Phase, duration};
-pub(crate) use jsonl::{Jsonl, Kept, Sound};
+pub(crate) use jsonl::{Jsonl, Kept, Sound, Steps};
 pub(crate) use summary::{Accuracy, Stage, Summary};
 pub(crate) use tensorboard::TensorBoard;
 
@@ -50,20 +50,16 @@ impl Default for ObserveConfig {
 }
 
 impl ObserveConfig {
-    /// Opens the sinks of the run in `folder`. A run that continues passes the last step whose row it keeps: later ones
+    /// Opens the sinks of the run in `folder`. A run that continues passes the steps whose rows it keeps: later ones
     /// are removed, and TensorBoard's folder is written anew from those that stay.
     ///
     /// # Errors
     /// If a file cannot be read or written, or `metrics.jsonl` has a broken line.
-    pub(crate) fn sinks(
-        self,
-        folder: &RunFolder,
-        last_row: Option<Step>,
-    ) -> Result<Vec<Box<dyn MetricSink>>> {
+    pub(crate) fn sinks(self, folder: &RunFolder, kept: Option<Steps>) -> Result<Vec<Box<dyn MetricSink>>> {
         let path = folder.metrics();
-        let (jsonl, rows) = match last_row {
+        let (jsonl, rows) = match kept {
             None => (Jsonl::create(&path)?, Vec::new()),
-            Some(step) => Jsonl::resume(&path, step)?,
+            Some(steps) => Jsonl::resume(&path, steps)?,
         };
         let mut sinks: Vec<Box<dyn MetricSink>> = vec![Box::new(jsonl)];
         if self.tensorboard {

@@ -46,6 +46,12 @@ struct Response<'a> {
     reward: f64,
     reward_parts: &'a BTreeMap<String, f64>,
     status: Status,
+    /// Whether every grader that counts has judged it; said where one has not.
+    #[serde(skip_serializing_if = "is_true")]
+    graded: bool,
+    /// How far rounding may have moved the reward.
+    #[serde(skip_serializing_if = "is_zero")]
+    rounding: f64,
     /// Why there is no judgement, where an external grader failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'a str>,
@@ -69,6 +75,16 @@ struct Response<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     returns: Option<&'a [f32]>,
     trained: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl<'a> Response<'a> {
@@ -98,6 +114,8 @@ impl<'a> Response<'a> {
             reward: leaf.verdict.value,
             reward_parts: &leaf.verdict.parts,
             status: leaf.verdict.status,
+            graded: leaf.is_graded,
+            rounding: leaf.rounding,
             note: leaf.verdict.note.as_deref(),
             logprobs: &leaf.logprobs,
             versions: &leaf.versions,

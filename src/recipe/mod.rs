@@ -7,6 +7,7 @@
 //! Each stage reports every problem it finds, and the later ones go on with what is sound. The settings structs of the
 //! seams are the only description of what a recipe may hold; `schema` learns it from them.
 
+mod change;
 mod differences;
 mod draft;
 mod explain;
@@ -28,6 +29,7 @@ mod tests;
 mod text;
 mod validate;
 
+pub(crate) use change::{Change, Effect};
 pub(crate) use differences::Difference;
 pub(crate) use draft::Draft;
 pub(crate) use problem::Problems;

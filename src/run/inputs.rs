@@ -4,8 +4,9 @@
 //! {"dtype": "bf16", "files": {"data/train.jsonl": {"size": 91002, "sha256": "9f86d0..."}, ...}}
 //! ```
 //!
-//! Files are the recipe's data, the texts of its SFT, its circuit and pairs, and of a model folder everything but the weights, which the
-//! checkpoints hold; where adapters learn, these too. The precision is the one that `[model] dtype = "auto"` came to.
+//! Files are the recipe's data, the texts of its SFT, its circuit and pairs, and of a model folder everything but the weights; where
+//! adapters learn, these too. Weights that learn are listed apart: once there is a checkpoint nothing is read of them. A model of the hub
+//! is known by its commit. The precision is the one that `[model] dtype = "auto"` came to.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -40,20 +41,25 @@ pub(crate) struct InputFiles {
     pub dtype: Dtype,
     /// By path, as the recipe has it.
     pub files: BTreeMap<String, Fingerprint>,
+    /// The weights that it began with, where they all learn; `None` in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<BTreeMap<String, Fingerprint>>,
 }
 
 impl InputFiles {
     /// What the run reads and how it computes now.
     pub(crate) fn of_now(setup: &Setup) -> Result<Self> {
         let mut now = Self::before_training(setup)?;
+        let source = setup.source.as_ref().filter(|_| setup.recipe.model.hub.is_none());
+        let origin = setup.recipe.model.path.clone().unwrap_or_default();
+        let found = source.map(ModelSource::fingerprints).transpose()?.unwrap_or_default();
+        let weights =
+            found.into_iter().filter(|(name, _)| name.ends_with(".safetensors") || name == ADAPTER_CONFIG);
+        let weights = weights.map(|(name, file)| (origin.join(name).display().to_string(), file)).collect();
         // Checkpoints hold all weights but those that stay.
-        let stays =
-            setup.source.as_ref().filter(|_| setup.lora.is_some() && setup.recipe.model.hub.is_none());
-        for (name, file) in stays.map(ModelSource::fingerprints).transpose()?.unwrap_or_default() {
-            if name.ends_with(".safetensors") || name == ADAPTER_CONFIG {
-                let origin = setup.recipe.model.path.clone().unwrap_or_default();
-                now.files.insert(origin.join(name).display().to_string(), file);
-            }
+        match setup.lora {
+            Some(_) => now.files.extend::<BTreeMap<_, _>>(weights),
+            None => now.weights = Some(weights),
         }
         for (_, path) in setup.recipe.circuit_files() {
             now.files.insert(path.display().to_string(), Fingerprint::read(path)?);
@@ -76,7 +82,7 @@ impl InputFiles {
         paths.extend(imitated.map(|path| as_named(&path.to_owned())));
         let files =
             paths.iter().map(|(name, path)| Ok((name.display().to_string(), Fingerprint::read(path)?)));
-        Ok(Self { dtype: setup.placement.dtype(), files: files.collect::<Result<_>>()? })
+        Ok(Self { dtype: setup.placement.dtype(), files: files.collect::<Result<_>>()?, weights: None })
     }
 
     /// Writes them into the folder of a new run.
@@ -96,10 +102,22 @@ impl InputFiles {
         serde_json::from_slice(&text).with_context(|| format!("{}: damaged; {remedy}", path.display()))
     }
 
-    /// Whether they are those that the run in `folder` began with.
-    pub(crate) fn check_unchanged(&self, folder: &RunFolder) -> Result<()> {
+    /// Whether they are those that the run in `folder` began with. Of weights that nothing is read of, since the run goes on from a
+    /// `checkpoint`, it is no error that they changed; what there is to say of that is given.
+    pub(crate) fn check_unchanged(&self, folder: &RunFolder, has_checkpoint: bool) -> Result<Option<String>> {
         let before = Self::read(folder)?;
-        let mut changes = self.changed_files(&before);
+        let mut changes = changed_files(&self.files, &before.files);
+        let weights = before.weights.as_ref().zip(self.weights.as_ref());
+        let weights = weights.map(|(before, now)| changed_files(now, before)).unwrap_or_default();
+        let note = (has_checkpoint && !weights.is_empty()).then(|| {
+            format!(
+                "the weights that the run began with have changed, and it goes on from its checkpoint, which has its own:\n  {}",
+                weights.join("\n  ")
+            )
+        });
+        if !has_checkpoint {
+            changes.extend(weights);
+        }
         if self.dtype != before.dtype {
             let name = |dtype| serde_json::to_value(dtype).unwrap_or_default();
             let (now, then) = (name(self.dtype), name(before.dtype));
@@ -115,22 +133,21 @@ impl InputFiles {
             folder.root().display(),
             changes.join("\n  ")
         );
-        Ok(())
+        Ok(note)
     }
+}
 
-    fn changed_files(&self, before: &Self) -> Vec<String> {
-        let paths =
-            self.files.keys().chain(before.files.keys().filter(|path| !self.files.contains_key(*path)));
-        let begins = |file: Option<&Fingerprint>| match file {
-            Some(file) => format!("SHA-256 {}...", file.sha256.get(..12).unwrap_or_default()),
-            None => "absent".to_owned(),
-        };
-        let changed = paths.filter(|path| self.files.get(*path) != before.files.get(*path));
-        changed
-            .map(|path| {
-                let (now, then) = (begins(self.files.get(path)), begins(before.files.get(path)));
-                format!("{path}: {now} now, {then} when the run began")
-            })
-            .collect()
-    }
+/// What differs between the files `now` and `before`, a sentence each.
+fn changed_files(now: &BTreeMap<String, Fingerprint>, before: &BTreeMap<String, Fingerprint>) -> Vec<String> {
+    let paths = now.keys().chain(before.keys().filter(|path| !now.contains_key(*path)));
+    let begins = |file: Option<&Fingerprint>| match file {
+        Some(file) => format!("SHA-256 {}...", file.sha256.get(..12).unwrap_or_default()),
+        None => "absent".to_owned(),
+    };
+    let changed = paths.filter(|path| now.get(*path) != before.get(*path));
+    changed
+        .map(|path| {
+            format!("{path}: {} now, {} when the run began", begins(now.get(path)), begins(before.get(path)))
+        })
+        .collect()
 }

@@ -33,7 +33,7 @@ mod fit;
 mod model;
 mod servers;
 
-use self::fit::{check_budget, check_number, check_positions, check_prompts};
+use self::fit::{check_best, check_budget, check_number, check_positions, check_prompts};
 use self::model::{adapters, model_parts};
 
 /// The parts of a run that do not change while it trains.
@@ -339,5 +339,6 @@ fn check_fit(draft: &mut Draft, model: Option<&ModelConfig>, data: Option<&DataS
     }
     if let Some(data) = data {
         draft.judge(&["batch.max_tokens", "data"], |recipe| check_budget(recipe, data));
+        draft.judge(&["checkpoint.best", "eval", "data"], |recipe| check_best(recipe, data));
     }
 }

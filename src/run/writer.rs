@@ -7,17 +7,19 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::circuit::CircuitWatch;
+use super::fork::Forked;
 use super::guards::{diverged, smaller_updates};
+use super::history::{self, Event};
 use super::home::Home;
 use super::inputs::InputFiles;
 use super::{Run, Setup, metrics};
 use crate::checkpoint::{Milestone, TrainState, save_model, write_sealed, write_together};
 use crate::environment::Environment;
-use crate::eval::{Estimate, Evaluation, Evaluator};
+use crate::eval::{Evaluation, Evaluator};
 use crate::files::write_whole;
 use crate::interrupt::Interrupt;
 use crate::model::{FreeMemory, Network, Policy};
-use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, glossary, rollouts};
+use crate::observe::{Console, MetricSink, ObserveConfig, Steps, glossary, rollouts};
 use crate::ranks::{Ranks, counted};
 use crate::rollout::SharedEngine;
 use crate::step::explained_rewards;
@@ -40,28 +42,32 @@ impl RunWriter {
         mut home: Home,
         console: &Console,
         given: Option<&str>,
+        set: &[String],
     ) -> Result<Self> {
         let (opened, ranks) = (Instant::now(), setup.teams.main.clone());
         if !ranks.is_first() {
             return Ok(Self { home, sinks: Vec::new(), ranks, opened });
         }
-        let Home { folder, manifest, resumed_at, last_row, .. } = &mut home;
+        let event = home.event(set);
+        let Home { folder, manifest, resumed_at, forked_at, last_row, .. } = &mut home;
         if resumed_at.is_none() {
             InputFiles::of_now(setup)?.write(folder)?;
         }
+        let changed = history::add(folder, event)?;
         folder.write_recipe(manifest, given, &setup.recipe.to_toml()?)?;
         let environment = Environment {
             run: Some(manifest.run.clone()),
             ..Environment::here(setup.placement, setup.backend())
         };
         let (kind, Environment { device, backend, threads, .. }) = (setup.placement.kind, &environment);
-        let mut notes = environment.write(&folder.env())?;
+        let mut notes: Vec<String> = changed.into_iter().chain(environment.write(&folder.env())?).collect();
         let adapters = setup.lora.as_ref().map_or_else(String::new, |layout| {
             format!(" and {:.2} M of adapters, which learn", layout.n_params() as f64 / 1e6)
         });
         let together =
             if ranks.is_alone() { String::new() } else { format!(" each of {}", counted(ranks.size())) };
-        let sinks = setup.recipe.observe.sinks(folder, resumed_at.map(|_| *last_row))?;
+        let steps = Steps { behind: *forked_at, last: *last_row };
+        let sinks = setup.recipe.observe.sinks(folder, resumed_at.map(|_| steps))?;
         console.note(format!(
             "{}: {:.1} M parameters{adapters}, {kind:?} on {device}, backend {backend}, {threads} threads{together}, {} training and {} evaluation problems",
             folder.root().display(),
@@ -78,7 +84,17 @@ impl RunWriter {
 
     /// What is measured of heads on the way, if anything is.
     pub(super) fn circuit(&self, setup: &Setup) -> Result<Option<CircuitWatch>> {
-        CircuitWatch::open(setup, self.home.folder.circuit(), self.home.resumed_at)
+        CircuitWatch::open(setup, self.home.folder.circuit(), self.home.goes_on_at())
+    }
+
+    /// What it was forked from, in the process that forks it.
+    pub(super) fn forked(&self) -> Option<&Forked> {
+        self.home.forked.as_ref()
+    }
+
+    /// Where it lies.
+    pub(super) fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Which run it is.
@@ -203,57 +219,19 @@ impl RunWriter {
             None => String::from("there is no checkpoint yet"),
         })
     }
-
-    /// The last words of the run.
-    pub(super) fn summary(
-        &self,
-        setup: &Setup,
-        evaluations: &[Milestone],
-        wall_s: f64,
-        console: &Console,
-    ) -> Result<()> {
-        let accuracy = |e: &Estimate| Accuracy { mean: e.mean, ci95: e.half_width() };
-        let n_sets = setup.data.eval.len();
-        let stage = |Milestone { moment, report }: &Milestone| Stage {
-            name: if n_sets > 1 { format!("{}, {moment}", report.set) } else { moment.clone() },
-            accuracies: vec![
-                Some(accuracy(&report.avg)),
-                report.pass_of_row().as_ref().map(accuracy),
-                report.greedy.as_ref().map(accuracy),
-            ],
-        };
-        let place = |set: &str| setup.data.eval.iter().position(|one| one.name == set);
-        let mut by_set: Vec<_> = evaluations.iter().collect();
-        by_set.sort_by_key(|milestone| place(&milestone.report.set));
-        let k = setup.recipe.eval.samples;
-        let root = self.home.folder.root().display();
-        let steps = setup.recipe.run.steps;
-        let rollouts =
-            if setup.recipe.observe.rollouts_every == 0 { "" } else { &format!("{root}/rollouts, ") };
-        let policy = self
-            .home
-            .store
-            .latest()?
-            .context("the checkpoint of the last step is missing")?
-            .folder
-            .join("model");
-        console.summary(&Summary {
-            title: format!("{}: {steps} steps done", setup.recipe.run.name),
-            wall_s,
-            columns: vec![format!("avg@{k}"), format!("pass@{k}"), String::from("greedy")],
-            stages: by_set.into_iter().map(stage).collect(),
-            places: vec![
-                (String::from("policy"), policy.display().to_string()),
-                (String::from("metrics"), format!("{root}/metrics.jsonl")),
-                (String::from("curves"), format!("tensorboard --logdir {root}/tb")),
-                (String::from("responses"), format!("{rollouts}{root}/eval")),
-            ],
-        });
-        Ok(())
-    }
 }
 
 impl RunWriter {
+    /// Names the checkpoint of `step`, if there is one, as the best so far.
+    pub(super) fn mark_best(&self, step: Step) -> Result<()> {
+        if self.ranks.is_first() { self.home.store.mark_best(step) } else { Ok(()) }
+    }
+
+    /// Writes down what happened to the run.
+    pub(super) fn add_to_history(&self, event: Event) -> Result<()> {
+        if self.ranks.is_first() { history::add(&self.home.folder, event).map(drop) } else { Ok(()) }
+    }
+
     /// Keeps `policy` as it is after `step` for good, without what training would go on by, unless it is kept: then it is the same, since
     /// [`Home::abandon`] leaves nothing of another course.
     ///
@@ -316,15 +294,14 @@ impl Run<'_> {
             }
         };
         let mut row = MetricRow::default();
+        self.newest.clear();
         for Evaluation { report, sampled, .. } in evaluations {
             let max_tokens = self.setup.recipe.batch.max_tokens;
             let critic = self.trainer.critic.as_ref().map(|own| &own.critic);
             let explained =
                 critic.map(|critic| explained_rewards(critic, &sampled, max_tokens)).transpose()?;
             row.extend(metrics::of_evaluation(&report, explained.flatten()));
-            if self.step == self.setup.recipe.run.steps {
-                self.evaluations.push(Milestone { moment: format!("after {} steps", self.step), report });
-            }
+            self.newest.push(Milestone { moment: format!("after {} steps", self.step), report });
         }
         row.extend(metrics::of_evaluating(start.elapsed().as_secs_f64()));
         Ok(row)

@@ -17,6 +17,26 @@ pub(super) fn check_number(recipe: &Recipe, there: usize) -> Result<()> {
     Ok(())
 }
 
+/// What the best checkpoint is best at must be measured, and patience goes by it.
+pub(super) fn check_best(recipe: &Recipe, data: &DataSet) -> Result<()> {
+    let Recipe { checkpoint, eval, .. } = recipe;
+    let Some(best) = &checkpoint.best else {
+        ensure!(
+            eval.patience == 0,
+            "[eval] `patience`: got {}, expected 0 without [checkpoint] `best`, which says what has to get better",
+            eval.patience
+        );
+        return Ok(());
+    };
+    ensure!(
+        eval.every > 0,
+        "[checkpoint] `best`: got {best:?} with [eval] `every` = 0, which measures nothing; set every = 10, or leave best out"
+    );
+    let known: Vec<String> = data.eval.iter().flat_map(|set| eval.metrics(&set.name)).collect();
+    ensure!(known.contains(best), "[checkpoint] `best`: got {best:?}, expected one of {}", known.join(", "));
+    Ok(())
+}
+
 /// The longest prompt: its tokens, and what it is called.
 fn longest_prompt(data: &DataSet) -> (usize, String) {
     let longest = data.placed().max_by_key(|(prompt, _)| prompt.tokens.len());

@@ -1,0 +1,205 @@
+//! A new run from a checkpoint of another: weights, moments, sampler, counters and step are the parent's, settings its own.
+//!
+//! What of the parent's state no longer fits the new settings begins anew, and that is said:
+//!
+//! | changed | begins anew |
+//! |---|---|
+//! | `[data]`, `[chat]`, `[sampler] type`, the seed | the order of prompts, and what was generated ahead |
+//! | `[explore]`, `[values]`, `[pipeline]`, `[sampling]`, `[engine]`, `[[reward]]` | what was generated ahead |
+//! | `[signals]` | the groups of heads |
+//! | `[loss.kl]` | its adapted weight; where the parent had none, its reference is the policy of the fork |
+//! | `[critic]` where the parent had none | the critic, from the policy of the fork |
+//!
+//! Where nothing changes, the fork computes what the parent would have, bit for bit.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use super::Setup;
+use super::consent::told;
+use super::history::Parent;
+use super::home::Home;
+use crate::checkpoint::{TrainState, VerifiedCheckpoint, write_sealed};
+use crate::observe::Console;
+use crate::pipeline::SourceState;
+use crate::recipe::{Change, Effect, Recipe};
+use crate::run_folder::{RunFolder, RunManifest};
+use crate::types::Step;
+
+/// Where a run is forked from.
+#[derive(Clone, Debug)]
+pub(crate) struct Fork {
+    /// The parent.
+    pub folder: RunFolder,
+    /// Its checkpoint.
+    pub checkpoint: PathBuf,
+}
+
+/// A fork whose parent was looked at: what it takes over, and what changes.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Forked {
+    /// Which the parent is.
+    pub parent: Parent,
+    /// Keys in which the fork differs from it.
+    pub changes: Vec<Change>,
+}
+
+impl Fork {
+    /// The verified checkpoint, and what `recipe` changes of the parent.
+    ///
+    /// # Errors
+    /// If the parent is damaged; if its weights cannot be those of `recipe`, or no step is left.
+    pub(super) fn look(self, recipe: &Recipe) -> Result<(Forked, VerifiedCheckpoint)> {
+        let Self { folder, checkpoint } = self;
+        let resolved = folder.checked_resolved()?;
+        let before = Recipe::load(&resolved, &[])
+            .with_context(|| format!("{}: not a recipe of this version", resolved.display()))?;
+        let changes = recipe.changes(&before)?;
+        let of_model = |change: &&Change| {
+            change.effect == Effect::Beginning
+                && change.key.starts_with("model.")
+                && !["model.device", "model.scale_heads"].contains(&change.key.as_str())
+        };
+        if let Some(change) = changes.iter().find(of_model) {
+            bail!(
+                "{}; a fork goes on with the weights of {}, so [model] stays. To train another model on the same recipe, start a run: \
+                 rlcredit train {} --name NEW",
+                told(change),
+                checkpoint.display(),
+                resolved.display()
+            );
+        }
+        let is_watched = recipe.circuit.as_ref().is_some_and(|circuit| circuit.every > 0);
+        if let Some(change) = changes.iter().find(|change| is_watched && change.key.starts_with("circuit")) {
+            bail!(
+                "{}; a fork goes on with the measurements of its parent's heads, or without: --set circuit.every=0",
+                told(change)
+            );
+        }
+        let checkpoint = VerifiedCheckpoint::open(&checkpoint)?;
+        let (step, steps) = (checkpoint.step(), recipe.run.steps);
+        if step >= steps {
+            bail!(
+                "[run] steps: got {steps}, but {} has {step} already, which the fork keeps; set steps above that: --set run.steps={}",
+                checkpoint.folder().display(),
+                step + steps
+            );
+        }
+        let manifest = RunManifest::read(&folder)?;
+        let run = checkpoint.run().cloned().or_else(|| manifest.map(|own| own.run));
+        let run =
+            run.with_context(|| format!("{}: the run does not say which it is", folder.root().display()))?;
+        let parent = Parent { run, folder: folder.root().to_owned(), step };
+        Ok((Forked { parent, changes }, checkpoint))
+    }
+}
+
+impl Forked {
+    /// The step that the fork goes on from.
+    #[must_use]
+    pub(super) fn step(&self) -> Step {
+        self.parent.step
+    }
+
+    fn folder(&self) -> RunFolder {
+        RunFolder::at(&self.parent.folder)
+    }
+
+    /// Puts what the parent keeps beside its checkpoints, and the fork goes on by, into the new folder `home`.
+    ///
+    /// # Errors
+    /// If a file cannot be copied.
+    pub(super) fn bring(&self, setup: &Setup, home: &Home) -> Result<()> {
+        let is_watched = setup.recipe.circuit.as_ref().is_some_and(|circuit| circuit.every > 0);
+        if is_watched && !self.touches(&["circuit"]) && self.folder().circuit().is_file() {
+            copy(&self.folder().circuit(), &home.folder.circuit())?;
+        }
+        if !self.has_reference(setup) {
+            return Ok(());
+        }
+        let sealed =
+            VerifiedCheckpoint::open(self.folder().reference()).context("the reference of the KL penalty")?;
+        write_sealed(&home.folder.reference(), Some(&home.manifest.run), 0, |dir| {
+            sealed.files().try_for_each(|name| copy(&sealed.folder().join(name), &dir.join(name)))
+        })
+    }
+
+    /// Whether the parent has the reference that the KL penalty of the fork measures from.
+    #[must_use]
+    pub(super) fn has_reference(&self, setup: &Setup) -> bool {
+        setup.recipe.loss.kl().is_some() && self.folder().reference().is_dir()
+    }
+
+    /// `state` of the parent as the fork goes on from it; `fresh` is where a new source stands. What begins anew is said.
+    pub(super) fn adapt(
+        &self,
+        state: TrainState,
+        setup: &Setup,
+        fresh: impl FnOnce() -> Result<SourceState>,
+        console: &Console,
+    ) -> Result<TrainState> {
+        let mut state = TrainState { unfinished: None, refused_in_a_row: 0, ..state };
+        let mut anew = Vec::new();
+        if self.touches(&["data", "chat", "sampler.type", "run.seed"]) {
+            state.source = fresh()?;
+            anew.push("the order of prompts");
+        } else if state.source.pending.is_some()
+            && self.touches(&[
+                "explore",
+                "values",
+                "pipeline",
+                "sampling",
+                "engine",
+                "reward",
+                "overlong",
+                "batch.prompts",
+            ])
+        {
+            state.source.pending = None;
+            anew.push("what was generated ahead");
+        }
+        if state.head_groups.is_some() && self.touches(&["signals"]) {
+            state.head_groups = None;
+            anew.push("the groups of heads");
+        }
+        if self.touches(&["loss.kl"]) {
+            state.kl_coef = setup.recipe.loss.kl().map_or(0.0, |kl| kl.coef);
+            if setup.recipe.loss.kl().is_some() {
+                anew.push("the weight of the KL penalty");
+            }
+        }
+        if setup.recipe.loss.kl().is_some() && !self.has_reference(setup) {
+            anew.push("the reference of the KL penalty, which is the policy of this step");
+        }
+        if setup.recipe.critic.is_some() && state.critic.is_none() {
+            anew.push("the critic");
+        }
+        let Parent { folder, step, .. } = &self.parent;
+        console.note(format!("forked from {} behind step {step}", folder.display()));
+        self.changes.iter().for_each(|change| console.note(format!("  {}", told(change))));
+        if !anew.is_empty() {
+            console.note(format!("  begins anew: {}", anew.join(", ")));
+        }
+        Ok(state)
+    }
+
+    /// Whether one of `keys`, or something within it, changes.
+    fn touches(&self, keys: &[&str]) -> bool {
+        let within = |key: &str, section: &str| {
+            key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.changes.iter().any(|change| keys.iter().any(|section| within(&change.key, section)))
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).with_context(|| format!("could not create {}", parent.display()))?;
+    }
+    fs::copy(from, to)
+        .map(drop)
+        .with_context(|| format!("could not copy {} to {}", from.display(), to.display()))
+}

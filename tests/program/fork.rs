@@ -1,0 +1,141 @@
+//! New runs from checkpoints of others.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::place::{Ended, FINISHED, Place, RECIPE, assert_same_run, copy, without_times};
+
+/// The finished run of [`RECIPE`] as the parent of forks.
+fn place() -> Place {
+    let place = Place::new();
+    copy(&FINISHED.path("runs"), &place.path("runs"));
+    place
+}
+
+fn fork(place: &Place, name: &str, more: &[&str]) -> Ended {
+    place.run(&[&["train", "--from", "runs/tiny@3", "--name", name], more].concat())
+}
+
+/// The rows of a run by step.
+fn rows(place: &Place, run: &str) -> Vec<Value> {
+    without_times(place.read(&format!("runs/{run}/metrics.jsonl")).as_bytes())
+}
+
+#[test]
+fn a_fork_that_changes_nothing_is_what_the_parent_became() {
+    let place = place();
+    let ended = fork(&place, "same", &[]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("forked from runs/tiny behind step 3"), "{}", ended.err);
+    assert!(!ended.err.contains("begins anew"), "{}", ended.err);
+    assert_eq!(rows(&place, "same"), rows(&place, "tiny")[3..]);
+    for file in [
+        "checkpoints/step_000006/model/model.safetensors",
+        "checkpoints/step_000006/optimizer.safetensors",
+        "rollouts/step_000004.jsonl",
+        "eval/step_000006.json",
+    ] {
+        let read = |run: &str| fs::read(place.path(&format!("runs/{run}/{file}"))).unwrap();
+        assert!(read("same") == read("tiny"), "{file}");
+    }
+    let begun = &place.lines("runs/same/history.jsonl")[0];
+    assert_eq!((&begun["event"], &begun["step"]), (&"forked".into(), &3.into()));
+    let parent = &place.json("runs/tiny/manifest.json")["run"];
+    assert_eq!((&begun["parent"]["run"], &begun["parent"]["step"]), (parent, &3.into()));
+    assert_ne!(&place.json("runs/same/manifest.json")["run"], parent);
+
+    // It stands alone, also where it is cut short before its own first checkpoint.
+    fs::rename(place.path("runs/tiny"), place.path("runs/gone")).unwrap();
+    let ended = place.run(&["train", "runs/same", "--resume"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    copy(&place.path("runs/same"), &place.path("runs/again"));
+    fs::remove_dir_all(place.path("runs/again/checkpoints/step_000006")).unwrap();
+    fs::write(place.path("runs/again/checkpoints/latest"), "step_000003\n").unwrap();
+    let ended = place.run(&["train", "runs/again", "--resume"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    for run in ["same", "again"] {
+        fs::remove_file(place.path(&format!("runs/{run}/resolved.toml"))).unwrap();
+    }
+    assert_same_run(&place.path("runs/same"), &place.path("runs/again"));
+}
+
+#[test]
+fn a_fork_says_what_it_changes_and_what_of_its_parent_no_longer_fits() {
+    let place = place();
+    let ended = fork(
+        &place,
+        "other",
+        &["--set", "optim.lr=2e-3", "--set", "data.max_number=8", "--set", "loss.kl.coef=0.1"],
+    );
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    for part in [
+        "optim.lr: 0.002 now, 0.001 in the run",
+        "begins anew: the order of prompts, the weight of the KL penalty, the reference of the KL penalty, which is the policy of this step",
+    ] {
+        assert!(ended.err.contains(part), "{part}: {}", ended.err);
+    }
+    let rows = rows(&place, "other");
+    assert_eq!(rows.len(), 3);
+    assert!(rows[0]["policy/kl_ref"].as_f64().unwrap() < rows[2]["policy/kl_ref"].as_f64().unwrap());
+    let changes = place.lines("runs/other/history.jsonl")[0]["changes"].clone();
+    assert!(
+        changes
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|change| change["key"] == "optim.lr" && change["now"] == "0.002")
+    );
+    // Forked again, it takes the reference along.
+    let ended = place.run(&["train", "--from", "runs/other@best", "--name", "third"]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(ended.err.contains("[run] steps: got 6"), "{}", ended.err);
+    let ended = place.run(&["train", "--from", "runs/other@3", "--name", "third"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(self::rows(&place, "third"), rows);
+}
+
+/// A critic that the parent had none of begins anew, and one that it had is left behind.
+#[test]
+fn a_fork_may_have_another_algorithm() {
+    let place = place();
+    let ppo = RECIPE.replace(
+        "type = \"group\"\n[loss.policy]",
+        "type = \"gae\"\n[critic]\noptim = { lr = 1e-3 }\n[loss.policy]",
+    );
+    place.write("ppo.toml", ppo);
+    let ended = place.run(&["train", "ppo.toml", "--from", "runs/tiny@3", "--name", "ppo"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("begins anew: the critic"), "{}", ended.err);
+    assert!(rows(&place, "ppo").iter().all(|row| row["loss/value"].as_f64().unwrap() > 0.0));
+    let ended = place.run(&["train", "tiny.toml", "--from", "runs/ppo@3", "--name", "grpo"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(rows(&place, "grpo"), rows(&place, "tiny")[3..]);
+}
+
+#[test]
+fn what_cannot_be_forked_is_refused_and_leaves_nothing() {
+    let place = place();
+    for (args, code, part) in [
+        (&["--from", "runs/tiny@4", "--name", "x"][..], 2, "no such checkpoint"),
+        (&["--from", "runs/none@3", "--name", "x"], 2, "runs/none"),
+        (&["--from", "runs/tiny@3"], 2, "--name"),
+        (&["--from", "runs/tiny@3", "--name", "tiny"], 2, "already holds a run"),
+        (&["--from", "runs/tiny@6", "--name", "x"], 2, "set steps above that: --set run.steps=12"),
+        (&["--from", "runs/tiny@3", "--name", "x", "--set", "model={path=\"model\"}"], 2, "model"),
+    ] {
+        let ended = place.run(&[&["train"], args].concat());
+        assert!(ended.code == code && ended.err.contains(part), "{args:?}: {} {}", ended.code, ended.err);
+        assert!(!place.path("runs/x/resolved.toml").exists(), "{args:?}");
+    }
+    // A fork that was killed before it had its parent's checkpoint does not begin from nothing.
+    assert_eq!(fork(&place, "half", &[]).code, 0);
+    fs::remove_dir_all(place.path("runs/half/checkpoints")).unwrap();
+    fs::create_dir_all(place.path("runs/half/checkpoints")).unwrap();
+    for file in ["metrics.jsonl", "manifest.json"] {
+        fs::remove_file(place.path(&format!("runs/half/{file}"))).unwrap();
+    }
+    let ended = place.run(&["train", "runs/half", "--resume"]);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert!(ended.err.contains("rlcredit train --from runs/tiny@3 --name half"), "{}", ended.err);
+}
