@@ -91,8 +91,7 @@ impl Train {
     fn fork(&self) -> Result<Option<Fork>> {
         let Some(from) = &self.from else { return Ok(None) };
         let at = RunAt::parse(from).map_err(Failure::bad_input)?;
-        let checkpoint = at.checkpoint().context("--from").map_err(Failure::bad_input)?;
-        Ok(Some(Fork { folder: at.folder, checkpoint }))
+        Fork::new(at.folder, at.step).context("--from").map_err(Failure::bad_input).map(Some)
     }
 
     pub(super) fn run(self) -> Result<ExitCode> {

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::past;
 use super::sharing::FirstAnswers;
 use super::statistics;
 use crate::checkpoint::{Latest, is_unfinished};
@@ -66,6 +67,8 @@ pub(crate) struct RunRecord {
     pub valid_tokens: Option<f64>,
     /// Why it diverged, if a comparison has seen it do so.
     pub diverged: Option<String>,
+    /// What people changed of it as it went, and what it was forked from, a sentence each.
+    pub told: Vec<String>,
 }
 
 impl RunRecord {
@@ -85,7 +88,7 @@ impl RunRecord {
         if let Some(inputs) = &inputs {
             recipe.model.dtype = inputs.dtype;
         }
-        let Sound { rows, fault } = rows(&files, recipe.run.steps)?;
+        let (first, Sound { rows, fault }) = past::whole(&files, rows(&files, recipe.run.steps)?)?;
         let (step, wall_s) =
             rows.last().map_or((0, 0.0), |(step, row)| (*step, row.get("progress/wall_s").unwrap_or(0.0)));
         let mut record = Self {
@@ -101,12 +104,13 @@ impl RunRecord {
             step_seconds: rows.iter().filter_map(|(_, row)| row.get("time/step")).collect(),
             valid_tokens: valid_tokens(&rows),
             diverged: divergence(folder)?,
+            told: past::told(&files),
         };
-        let start = files.eval("step_000000");
+        let start = first.eval("step_000000");
         if start.is_file() {
             let (set, results) = start_of(&start)?;
             record.n_items = results["n"].as_u64();
-            record.first_answers = first_answers(&files.eval_items("step_000000", &set))?;
+            record.first_answers = first_answers(&first.eval_items("step_000000", &set))?;
             record.curve = curve(&set, record.recipe.eval.samples, &results, &rows)
                 .with_context(|| format!("{}: cannot be compared", folder.display()))?;
         }

@@ -30,8 +30,7 @@ pub(crate) fn execute(
     interrupt: &Interrupt,
     after_run: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Outcome> {
-    let runs: Vec<(&Arm, u64)> = plan.runs().collect();
-    let mut diverged = Vec::new();
+    let (runs, mut diverged): (Vec<(&Arm, u64)>, Vec<String>) = (plan.runs().collect(), Vec::new());
     for (index, (arm, seed)) in runs.iter().enumerate() {
         let name = arm.run_name(*seed);
         let label = format!("{}, seed {seed}", arm.label);

@@ -18,6 +18,7 @@ pub(crate) mod execute;
 pub(crate) mod folder;
 mod notes;
 pub(crate) mod of;
+mod past;
 pub(crate) mod plan;
 pub(crate) mod plot;
 pub(crate) mod report;

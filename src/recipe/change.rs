@@ -72,6 +72,14 @@ pub(crate) struct Change {
     pub effect: Effect,
 }
 
+impl Change {
+    /// Whether a run goes on differently by it, or is measured differently.
+    #[must_use]
+    pub(crate) fn shapes_results(&self) -> bool {
+        self.effect != Effect::Nothing
+    }
+}
+
 impl Recipe {
     /// Every key but `run.name` in which this recipe differs from `before`, that of the run so far, defaults filled in, sorted.
     ///

@@ -10,6 +10,7 @@ use super::guards::{Guards, diverged};
 use super::home::Home;
 use super::inputs::InputFiles;
 use super::meet::{explain, same_weights};
+use super::retrace::Retrace;
 use super::trainer::{Learnt, restore, trainer};
 use super::writer::RunWriter;
 use super::{Failure, Outcome, Run, Setup, initial_policy, run_sft};
@@ -126,7 +127,9 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
     let opened = RunWriter::open(&setup, home, console, given.as_deref(), &set);
     let writer = ranks.all_well_at_leisure(opened)?;
     let mut run = match saved {
-        Some((state, _)) if writer.forked().is_some() => Run::fork(&setup, policy, state, writer, console)?,
+        Some((state, _)) if writer.forked().is_some() => {
+            Run::fork(&setup, policy, state, writer, console, interrupt)?
+        }
         Some((state, reference)) => {
             console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));
             tell_of_ranks(console, state.ranks, ranks.size());
@@ -254,14 +257,18 @@ impl<'s> Run<'s> {
     /// fork stands alone.
     fn fork(
         setup: &'s Setup,
-        mut policy: Policy,
+        policy: Policy,
         state: TrainState,
         writer: RunWriter,
         console: &'s Console,
+        interrupt: &Interrupt,
     ) -> Result<Self> {
         let ranks = &setup.teams.main;
-        policy.network.set_master(&state.weights)?;
         let forked = writer.forked().context("a fork has a parent")?.clone();
+        let retrace = Retrace { folder: &forked.folder(), setup, step: forked.step() };
+        let (mut policy, state) =
+            retrace.run(policy, state, console, interrupt).map_err(Failure::bad_input)?;
+        policy.network.set_master(&state.weights)?;
         ranks.first(|| forked.bring(setup, writer.home()))?;
         if !forked.has_reference(setup) {
             writer.keep_reference(setup, &policy)?;

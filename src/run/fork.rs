@@ -22,11 +22,11 @@ use super::Setup;
 use super::consent::told;
 use super::history::Parent;
 use super::home::Home;
-use crate::checkpoint::{TrainState, VerifiedCheckpoint, write_sealed};
+use crate::checkpoint::{TrainState, VerifiedCheckpoint, complete, write_sealed};
 use crate::observe::Console;
 use crate::pipeline::SourceState;
 use crate::recipe::{Change, Effect, Recipe};
-use crate::run_folder::{RunFolder, RunManifest};
+use crate::run_folder::{AtStep, RunAt, RunFolder, RunManifest};
 use crate::types::Step;
 
 /// Where a run is forked from.
@@ -36,6 +36,9 @@ pub(crate) struct Fork {
     pub folder: RunFolder,
     /// Its checkpoint.
     pub checkpoint: PathBuf,
+    /// The step that is wanted, where it lies behind that of the checkpoint: the steps in between are made again, see
+    /// [`retrace`](super::retrace).
+    pub step: Option<Step>,
 }
 
 /// A fork whose parent was looked at: what it takes over, and what changes.
@@ -53,7 +56,7 @@ impl Fork {
     /// # Errors
     /// If the parent is damaged; if its weights cannot be those of `recipe`, or no step is left.
     pub(super) fn look(self, recipe: &Recipe) -> Result<(Forked, VerifiedCheckpoint)> {
-        let Self { folder, checkpoint } = self;
+        let Self { folder, checkpoint, step } = self;
         let resolved = folder.checked_resolved()?;
         let before = Recipe::load(&resolved, &[])
             .with_context(|| format!("{}: not a recipe of this version", resolved.display()))?;
@@ -80,11 +83,20 @@ impl Fork {
             );
         }
         let checkpoint = VerifiedCheckpoint::open(&checkpoint)?;
-        let (step, steps) = (checkpoint.step(), recipe.run.steps);
+        let (step, steps) = (step.unwrap_or(checkpoint.step()), recipe.run.steps);
+        if let Some(missing) = (checkpoint.step() + 1..=step).find(|step| !folder.rollouts(*step).is_file()) {
+            bail!(
+                "{}@{step}: there is no checkpoint of that step; the last one before it is that of step {}, and to go on from there to step \
+                 {step} the responses of step {missing} would have to be kept",
+                folder.root().display(),
+                checkpoint.step()
+            );
+        }
         if step >= steps {
             bail!(
-                "[run] steps: got {steps}, but {} has {step} already, which the fork keeps; set steps above that: --set run.steps={}",
-                checkpoint.folder().display(),
+                "[run] steps: got {steps}, but step {step} of {} is done already, which the fork keeps; set steps above that: --set \
+                 run.steps={}",
+                folder.root().display(),
                 step + steps
             );
         }
@@ -97,6 +109,25 @@ impl Fork {
     }
 }
 
+impl Fork {
+    /// What is taken of the run in `folder` to go on behind `step`: its checkpoint, or the last one before it.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn new(folder: RunFolder, step: AtStep) -> Result<Self> {
+        let at = RunAt { folder, step };
+        let exact = at.checkpoint();
+        let (AtStep::Step(step), Err(error)) = (at.step, &exact) else {
+            return Ok(Self { checkpoint: exact?, folder: at.folder, step: None });
+        };
+        let checkpoints = at.folder.checkpoints();
+        let there = if checkpoints.is_dir() { complete(&checkpoints)? } else { Vec::new() };
+        let before = there.into_iter().filter(|(other, _)| *other < step).max();
+        let (_, checkpoint) = before.with_context(|| format!("{error:#}"))?;
+        Ok(Self { folder: at.folder, checkpoint, step: Some(step) })
+    }
+}
+
 impl Forked {
     /// The step that the fork goes on from.
     #[must_use]
@@ -104,7 +135,9 @@ impl Forked {
         self.parent.step
     }
 
-    fn folder(&self) -> RunFolder {
+    /// Where the parent lies.
+    #[must_use]
+    pub(super) fn folder(&self) -> RunFolder {
         RunFolder::at(&self.parent.folder)
     }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::{read_regular_text, set_aside, write_whole};
 use crate::recipe::Change;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{RunFolder, RunManifest};
 use crate::types::{RunId, Step, masked, shell_word};
 
 /// What happened to a run.
@@ -104,6 +104,16 @@ pub(crate) fn read(folder: &RunFolder) -> Result<Vec<Event>> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let events = lines.map(serde_json::from_str).collect::<Result<_, _>>();
     events.with_context(|| format!("{}: damaged", path.display()))
+}
+
+/// Where `parent` of the run in `folder` lies, as far as it is still there: where it lay, or beside its fork.
+#[must_use]
+pub(crate) fn find_parent(folder: &RunFolder, parent: &Parent) -> Option<RunFolder> {
+    let beside = folder.root().parent().zip(parent.folder.file_name()).map(|(runs, name)| runs.join(name));
+    let places = [Some(parent.folder.clone()), beside].into_iter().flatten();
+    let is_it =
+        |place: &RunFolder| RunManifest::read(place).ok().flatten().is_some_and(|own| own.run == parent.run);
+    places.map(|place| RunFolder::at(&place)).find(is_it)
 }
 
 /// Adds `event` to the history of the run in `folder`; one that cannot be read is set aside, and that is said.

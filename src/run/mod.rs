@@ -19,6 +19,7 @@ mod last_words;
 mod meet;
 mod metrics;
 pub(crate) mod replay;
+mod retrace;
 mod setup;
 mod start;
 #[cfg(test)]

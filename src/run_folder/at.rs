@@ -306,9 +306,8 @@ mod tests {
         let error = best.checkpoint().unwrap_err().to_string();
         assert!(error.contains("none of its checkpoints was evaluated"), "{error}");
         for (step, easy, hard) in [(0, 0.9, 0.9), (20, 0.7, 0.3), (40, 0.9, 0.0), (60, 1.0, 1.0)] {
-            let sets = format!(
-                r#"{{"easy": {{"avg": {{"mean": {easy}}}}}, "hard": {{"avg": {{"mean": {hard}}}}}}}"#
-            );
+            let sets =
+                format!(r#"{{"easy": {{"k": 2, "avg@2": {easy}}}, "hard": {{"k": 2, "avg@2": {hard}}}}}"#);
             fs::write(run.eval(&format!("step_{step:06}")), sets).unwrap();
         }
         assert_eq!(best.checkpoint().unwrap(), run.checkpoint(20));

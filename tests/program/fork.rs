@@ -113,11 +113,72 @@ fn a_fork_may_have_another_algorithm() {
     assert_eq!(rows(&place, "grpo"), rows(&place, "tiny")[3..]);
 }
 
+/// From the checkpoint before it, by the responses that were kept in between.
+#[test]
+fn a_step_without_a_checkpoint_is_come_to_again() {
+    let place = place();
+    let ended = place.run(&["train", "--from", "runs/tiny@5", "--name", "late"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("forked from runs/tiny behind step 5"), "{}", ended.err);
+    assert_eq!(rows(&place, "late"), rows(&place, "tiny")[5..]);
+    let weights = |run: &str| {
+        fs::read(place.path(&format!("runs/{run}/checkpoints/step_000006/model/model.safetensors"))).unwrap()
+    };
+    assert!(weights("late") == weights("tiny"));
+    assert!(place.path("runs/late/checkpoints/step_000005/manifest.json").is_file());
+
+    // Where attention was measured, heads change, and trees wait for their branches.
+    let tree = "type = \"tree\"\nroots = 3\nbranches = 2\ncontinuations = 2\n[explore.rule]\ntype = \"attention\"\ndistance = 1\n\
+                min_start = 0\nmin_gap = 0\n[sampling]";
+    let rhythm = "[signals]\nhorizon = [2, 8]\n[[credit]]\ntype = \"rhythm\"\n[loss.kl]\ncoef = 0.1\n";
+    let trees = RECIPE
+        .replace("type = \"group\"\nsize = 4\n[sampling]", tree)
+        .replace("[advantage]\ntype = \"group\"", "[advantage]\ntype = \"tree\"");
+    for (name, recipe) in [
+        ("rhythm", RECIPE.to_owned() + rhythm),
+        (
+            "refill",
+            RECIPE.replace(
+                "[loss.policy]",
+                "[groups]\nzero_variance = \"refill\"\nrefill_rounds = 2\n[loss.policy]",
+            ),
+        ),
+        ("trees", trees.clone() + "[pipeline]\ntype = \"one_step_off\"\n"),
+        ("trees_on_policy", trees),
+    ] {
+        place.write(&format!("{name}.toml"), recipe);
+        assert_eq!(place.run(&["train", &format!("{name}.toml"), "--name", name]).code, 0);
+        let child = format!("{name}_late");
+        let ended = place.run(&["train", "--from", &format!("runs/{name}@5"), "--name", &child]);
+        assert_eq!(ended.code, 0, "{name}: {}", ended.err);
+        assert_eq!(rows(&place, &child), rows(&place, name)[5..], "{name}");
+    }
+
+    // Other responses than those that it learned from do not lead there.
+    let path = "runs/tiny/rollouts/step_000004.jsonl";
+    let lines = place.read(path);
+    place.write(
+        path,
+        lines
+            .replacen("\"tokens\":[", "\"tokens\":[9,", 1)
+            .replacen("\"logprobs\":[", "\"logprobs\":[-1.0,", 1)
+            .replacen("\"advantages\":[", "\"advantages\":[0.0,", 1),
+    );
+    let ended = place.run(&["train", "--from", "runs/tiny@5", "--name", "other"]);
+    assert!(
+        ended.code == 2 && ended.err.contains("take a step that has a checkpoint"),
+        "{} {}",
+        ended.code,
+        ended.err
+    );
+}
+
 #[test]
 fn what_cannot_be_forked_is_refused_and_leaves_nothing() {
     let place = place();
+    fs::remove_file(place.path("runs/tiny/rollouts/step_000004.jsonl")).unwrap();
     for (args, code, part) in [
-        (&["--from", "runs/tiny@4", "--name", "x"][..], 2, "no such checkpoint"),
+        (&["--from", "runs/tiny@4", "--name", "x"][..], 2, "the responses of step 4 would have to be kept"),
         (&["--from", "runs/none@3", "--name", "x"], 2, "runs/none"),
         (&["--from", "runs/tiny@3"], 2, "--name"),
         (&["--from", "runs/tiny@3", "--name", "tiny"], 2, "already holds a run"),

@@ -37,7 +37,9 @@ fn a_recipe_that_keeps_its_promises_is_told_so() {
 fn what_a_recipe_breaks_is_found_and_what_a_person_sets_stays() {
     let place = Place::new();
     // A grader that says something else each time cannot be resumed to the bit.
-    place.write("grader.py", "import random, sys, json\nfor line in sys.stdin:\n    print(json.dumps({'value': random.random()}), flush=True)\n");
+    let grader = "import json, random, sys\nfor line in sys.stdin:\n    answer = {'id': json.loads(line)['id'], 'value': random.random()}\n    \
+                  print(json.dumps(answer), flush=True)\n";
+    place.write("grader.py", grader);
     let grader = "[[reward]]\ntype = \"command\"\nprogram = [\"python3\", \"grader.py\"]\n";
     place.write("tiny.toml", RECIPE.replace("[advantage]", &format!("{grader}[advantage]")));
     let ended = place.run(&["verify", "tiny.toml", "--set", "batch.prompts=2", "--json"]);

@@ -13,7 +13,7 @@ use crate::run_folder::RunFolder;
 use crate::types::{Finish, Fork, Leaf, PathField, Prompt, Signals, Span, Step, TokenId, Tree};
 
 /// The responses of a step, tree after tree.
-pub(super) struct KeptStep {
+pub(in crate::run) struct KeptStep {
     /// As scored.
     pub trees: Vec<Tree>,
     /// Attention signals as they were averaged; `None` where the step needed none.
@@ -59,7 +59,7 @@ impl KeptStep {
     ///
     /// # Errors
     /// If it has kept nothing of that step, saying of which it has; if the file is broken, or of other problems.
-    pub(super) fn read(
+    pub(in crate::run) fn read(
         folder: &RunFolder,
         step: Step,
         prompt: impl Fn(u64) -> Option<Arc<Prompt>>,

@@ -20,7 +20,7 @@ use tch::Tensor;
 
 use found::{Against, Moved};
 pub(crate) use found::{Agreement, Arm};
-use kept::KeptStep;
+pub(super) use kept::KeptStep;
 use source::KeptSource;
 
 use super::home::load_reference;
