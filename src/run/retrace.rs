@@ -88,9 +88,9 @@ impl Retrace<'_> {
         let state = TrainState {
             step: last,
             ranks,
-            weights: trainer.policy.network.to_first()?.unwrap_or_default(),
+            weights: trainer.policy.network.to_all()?,
             optimizer: trainer.learner.state().shallow_clone(),
-            critic: trainer.critic.as_ref().map(CriticTrainer::state).transpose()?,
+            critic: trainer.critic.as_ref().map(CriticTrainer::state_for_all).transpose()?,
             kl_coef: trainer.kl_coef,
             source: trainer.source_state()?,
             head_groups: trainer.grouping.groups().cloned(),

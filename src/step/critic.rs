@@ -48,6 +48,17 @@ impl CriticTrainer {
         self.learner.restore(optimizer)
     }
 
+    /// As [`CriticTrainer::state`], with the weights on every rank.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn state_for_all(&self) -> Result<CriticState> {
+        Ok(CriticState {
+            weights: self.critic.network.to_all()?,
+            optimizer: self.learner.state().shallow_clone(),
+        })
+    }
+
     /// What has to be saved. Ranks that share it read it together.
     ///
     /// # Errors
