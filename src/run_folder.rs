@@ -37,7 +37,7 @@ mod name;
 mod tests;
 
 pub(crate) use at::{AtStep, RunAt};
-pub(crate) use manifest::RunManifest;
+pub(crate) use manifest::{Parent, RunManifest};
 pub(crate) use name::{check_name, misnamed};
 
 /// Folders made before anything is written.
@@ -51,6 +51,7 @@ const RECIPE: &str = "recipe.toml";
 const RESOLVED: &str = "resolved.toml";
 const INPUTS: &str = "inputs.json";
 const MANIFEST: &str = "manifest.json";
+const HISTORY: &str = "history.jsonl";
 const LOCK: &str = ".lock";
 
 /// Paths of one run.
@@ -169,7 +170,7 @@ impl RunFolder {
             let unused = if path.is_dir() {
                 SUBFOLDERS.contains(&&*name) && list(&path)?.is_empty()
             } else {
-                [LOCK, RECIPE, INPUTS, MANIFEST].contains(&&*name) || is_temporary(&name)
+                [LOCK, RECIPE, INPUTS, MANIFEST, HISTORY].contains(&&*name) || is_temporary(&name)
             };
             if !unused {
                 return Ok(false);
@@ -260,7 +261,7 @@ impl RunFolder {
     /// What people did to the run, see `run::history`.
     #[must_use]
     pub(crate) fn history(&self) -> PathBuf {
-        self.root.join("history.jsonl")
+        self.root.join(HISTORY)
     }
 
     /// The policy that the KL penalty measures from.

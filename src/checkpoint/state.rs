@@ -101,6 +101,8 @@ impl From<Milestone> for (String, EvalReport) {
 
 /// The state of a critic between two steps.
 pub(crate) struct CriticState {
+    /// The step behind which it began: 0, but in a fork of a run that had none.
+    pub began: Step,
     /// Master weights, f32 `[n_params]` on the host. Of ranks that save, the first has them alone.
     pub weights: Tensor,
     /// Its optimiser's memory, or this rank's piece of it.
@@ -136,6 +138,8 @@ struct Host {
     optimizer_updates: u64,
     /// Of the critic's optimiser, where there is a critic.
     critic_updates: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    critic_began: Step,
     kl_coef: f64,
     sampler: SamplerState,
     explorer: ExplorerState,
@@ -210,9 +214,10 @@ impl TrainState {
         } = self;
         let optimizer_updates = optimizer.updates;
         let critic_updates = critic.as_ref().map(|critic| critic.optimizer.updates);
+        let critic_began = critic.as_ref().map_or(0, |critic| critic.began);
         let config = &network.config;
         save_model(&dir.join(MODEL), config, network.trainable(), &weights, tokenizer)?;
-        if let Some(CriticState { weights, optimizer: _ }) = critic {
+        if let Some(CriticState { began: _, weights, optimizer: _ }) = critic {
             let layout = Layout::of_critic(config);
             save_model(&dir.join(CRITIC), config, Trainable::Whole(&layout), &weights, tokenizer)?;
         }
@@ -221,6 +226,7 @@ impl TrainState {
             ranks,
             optimizer_updates,
             critic_updates,
+            critic_began,
             kl_coef,
             sampler,
             explorer,
@@ -247,6 +253,7 @@ impl TrainState {
             ranks,
             optimizer_updates,
             critic_updates,
+            critic_began,
             kl_coef,
             sampler,
             explorer,
@@ -261,6 +268,7 @@ impl TrainState {
         let critic = critic_updates.map(|updates| {
             let layout = Layout::of_critic(&network.config);
             Ok::<_, anyhow::Error>(CriticState {
+                began: critic_began,
                 weights: load_weights(checkpoint, CRITIC, Trainable::Whole(&layout))?,
                 optimizer: load_moments(
                     checkpoint,
@@ -292,6 +300,11 @@ impl TrainState {
 fn critic_pieces(network: &Network, shard: Shard) -> Pieces {
     let n_params = Layout::of_critic(&network.config).n_params();
     Pieces::new(n_params, network.pieces().ranks().clone(), shard)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(step: &Step) -> bool {
+    *step == 0
 }
 
 /// Of a version that did not say how many ranks train.

@@ -118,6 +118,10 @@ impl Store {
                 abandoned.push(name);
             }
         }
+        let best = self.folder.join(BEST);
+        if named(&best).is_some_and(|best| best > step) {
+            remove(&best)?;
+        }
         abandoned.sort();
         Ok(abandoned)
     }

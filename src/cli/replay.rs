@@ -123,7 +123,7 @@ fn told(agreement: &Agreement, console: &Console) -> bool {
         Some((key, share)) => {
             format!("of {n_metrics} metrics {key} is furthest off, by {:.2e} of itself", share)
         }
-        None => format!("{n_metrics} metrics are the run's own"),
+        None => format!("losses, norms and advantages of {n_metrics} metrics are the run's own"),
     };
     let verdict = match good {
         true => "so the machine rounds differently, and nothing else",

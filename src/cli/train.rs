@@ -50,6 +50,8 @@ pub(super) struct Train {
 /// Where a run comes from and where it lies.
 struct Place {
     recipe: PathBuf,
+    /// What stands in for the text of that file.
+    text: Option<String>,
     /// Instead of the recipe's name.
     name: Option<String>,
     runs: PathBuf,
@@ -63,11 +65,18 @@ impl Train {
         let runs = || self.runs.clone().unwrap_or_else(|| PathBuf::from("runs"));
         let Some(given) = &self.recipe else {
             let parent = self.fork()?.context("expected a recipe or --from")?;
-            let recipe = parent.folder.checked_resolved().map_err(Failure::bad_input)?;
-            return Ok(Place { recipe, name: self.name.clone(), runs: runs(), own: true });
+            let (recipe, text) =
+                (parent.folder.resolved(), Some(parent.recipe().map_err(Failure::bad_input)?));
+            return Ok(Place { recipe, text, name: self.name.clone(), runs: runs(), own: true });
         };
         if !given.is_dir() {
-            return Ok(Place { recipe: given.clone(), name: self.name.clone(), runs: runs(), own: false });
+            return Ok(Place {
+                recipe: given.clone(),
+                text: None,
+                name: self.name.clone(),
+                runs: runs(),
+                own: false,
+            });
         }
         let shown = given.display();
         super::require(self.resume, || {
@@ -84,7 +93,7 @@ impl Train {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let runs = folder.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         let run = RunFolder::open(runs, &name).map_err(Failure::resume_refused)?;
-        Ok(Place { recipe: run.resolved(), name: Some(name), runs: runs.to_owned(), own: true })
+        Ok(Place { recipe: run.resolved(), text: None, name: Some(name), runs: runs.to_owned(), own: true })
     }
 
     /// Which checkpoint of which run it is forked from, if it is.
@@ -95,7 +104,7 @@ impl Train {
     }
 
     pub(super) fn run(self) -> Result<ExitCode> {
-        let Place { recipe, name, runs, own } = self.place()?;
+        let Place { recipe, text, name, runs, own } = self.place()?;
         let fork = self.fork()?;
         let name = name.as_deref().map(name_override);
         let overrides: Vec<String> = self.overrides.iter().cloned().chain(name).collect();
@@ -103,7 +112,10 @@ impl Train {
         let speaks = world.as_ref().is_none_or(|world| world.rank == 0);
         let console = Arc::new(if speaks { Console::new() } else { Console::silent() });
         let phase = console.step_phase("set up", 0);
-        let mut draft = Draft::load(&recipe, &overrides)?;
+        let mut draft = match text {
+            Some(text) => Draft::parse(&recipe.display().to_string(), &text, &overrides)?,
+            None => Draft::load(&recipe, &overrides)?,
+        };
         let given = (!own).then(|| draft.text().to_owned());
         if self.resume {
             draft.change(|recipe| keep_time(recipe, [runs.join(&recipe.run.name)]));

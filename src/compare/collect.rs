@@ -88,7 +88,7 @@ impl RunRecord {
         if let Some(inputs) = &inputs {
             recipe.model.dtype = inputs.dtype;
         }
-        let (first, Sound { rows, fault }) = past::whole(&files, rows(&files, recipe.run.steps)?)?;
+        let (first, Sound { rows, fault }) = past::whole(&files, rows(&files, recipe.run.steps)?);
         let (step, wall_s) =
             rows.last().map_or((0, 0.0), |(step, row)| (*step, row.get("progress/wall_s").unwrap_or(0.0)));
         let mut record = Self {
@@ -193,10 +193,13 @@ fn valid_tokens(rows: &[(Step, MetricRow)]) -> Option<f64> {
     (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
 }
 
+/// The curve of `set`, whose evaluation before the first step is `start`. The samples of an item may have changed as the run went: avg@k
+/// is an estimate of the same for every k.
 fn curve(set: &str, k: usize, start: &Value, rows: &[(Step, MetricRow)]) -> Result<Vec<Point>> {
-    let avg_key = format!("avg@{k}");
-    let avg =
-        start[&avg_key].as_f64().with_context(|| format!("eval/step_000000.json: `{avg_key}` is missing"))?;
+    let own = start["k"].as_u64().unwrap_or(k as u64);
+    let avg = start[&format!("avg@{own}")].as_f64();
+    let avg = avg.with_context(|| format!("eval/step_000000.json: `avg@{own}` is missing"))?;
+    let prefix = format!("eval/{set}/avg@");
     let greedy = start["greedy"].as_f64();
     let mut curve = vec![Point { step: 0, tokens: 0.0, seconds: 0.0, avg, greedy }];
     let mut seconds = 0.0;
@@ -205,8 +208,8 @@ fn curve(set: &str, k: usize, start: &Value, rows: &[(Step, MetricRow)]) -> Resu
             row.get(key).with_context(|| format!("metrics.jsonl, step {step}: `{key}` is missing"))
         };
         seconds += of("time/step")?;
-        let Some(avg) = row.get(&format!("eval/{set}/{avg_key}")) else { continue };
-        ensure!(avg.is_finite(), "metrics.jsonl, step {step}: {avg_key} is not finite");
+        let Some((key, avg)) = row.iter().find(|(key, _)| key.starts_with(&prefix)) else { continue };
+        ensure!(avg.is_finite(), "metrics.jsonl, step {step}: {key} is not finite");
         let tokens = of("progress/tokens_generated")?;
         curve.push(Point {
             step: *step,

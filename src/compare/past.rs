@@ -1,7 +1,5 @@
 //! What a run was before it was forked: the course of its parent up to there, and of that one's parent.
 
-use anyhow::Result;
-
 use crate::observe::{Jsonl, Sound};
 use crate::run::history::{self, Event, Happened};
 use crate::run_folder::RunFolder;
@@ -12,13 +10,15 @@ const MOST: usize = 100;
 
 /// The rows of the run in `files` from the first step on, those of its parents before its `own`, and the folder of the first of them: there
 /// lies what the policy was before it learnt.
-///
-/// # Errors
-/// If a history cannot be read.
-pub(super) fn whole(files: &RunFolder, own: Sound) -> Result<(RunFolder, Sound)> {
+#[must_use]
+pub(super) fn whole(files: &RunFolder, own: Sound) -> (RunFolder, Sound) {
     let (mut first, mut sound) = (files.clone(), own);
     for _ in 0..MOST {
-        let Some(parent) = history::read(&first)?.into_iter().find_map(|event| event.parent) else { break };
+        let Some(parent) =
+            history::read(&first).unwrap_or_default().into_iter().find_map(|event| event.parent)
+        else {
+            break;
+        };
         let Some(folder) = history::find_parent(&first, &parent) else { break };
         let before = Jsonl::read(&folder.metrics()).unwrap_or_default();
         let kept: Vec<(Step, MetricRow)> =
@@ -29,14 +29,27 @@ pub(super) fn whole(files: &RunFolder, own: Sound) -> Result<(RunFolder, Sound)>
         sound.rows = kept.into_iter().chain(sound.rows).collect();
         first = folder;
     }
-    Ok((first, sound))
+    (first, sound)
 }
 
-/// What people changed of the run in `files` as it went, and what it was forked from, a sentence each.
+/// What people changed of the run in `files` as it went, of its parents up to where it left them, and why it ended early, a sentence each.
 #[must_use]
 pub(super) fn told(files: &RunFolder) -> Vec<String> {
-    let events = history::read(files).unwrap_or_default();
-    events.iter().filter_map(of_event).collect()
+    let (mut run, mut until, mut told) = (files.clone(), Step::MAX, Vec::new());
+    for _ in 0..MOST {
+        let events = history::read(&run).unwrap_or_default();
+        let parent = events.iter().find_map(|event| event.parent.clone());
+        let own: Vec<String> =
+            events.iter().filter(|event| event.step < until).filter_map(of_event).collect();
+        told.splice(0..0, own);
+        let Some((parent, folder)) =
+            parent.and_then(|parent| Some((parent.clone(), history::find_parent(&run, &parent)?)))
+        else {
+            break;
+        };
+        (run, until) = (folder, parent.step);
+    }
+    told
 }
 
 fn of_event(event: &Event) -> Option<String> {
@@ -48,6 +61,10 @@ fn of_event(event: &Event) -> Option<String> {
         (Happened::Forked, Some(parent)) => {
             let from = format!("forked from {} behind step {}", parent.folder.display(), parent.step);
             Some(if changed.is_empty() { from } else { format!("{from}: {changed}") })
+        }
+        (Happened::StoppedEarly, _) => {
+            let reason = event.reason.as_deref().unwrap_or("evaluations got no better");
+            Some(format!("ended early behind step {}: {reason}", event.step))
         }
         _ => (!changed.is_empty()).then(|| format!("changed behind step {}: {changed}", event.step)),
     }

@@ -2,21 +2,23 @@
 //!
 //! | effect | keys | on resume |
 //! |---|---|---|
-//! | none | where it lies, what is written and kept of it, which servers answer, how ranks share it | may change, is recorded |
+//! | none | where it lies, what is written and kept of it, which servers answer, how ranks share it, how much memory decoding takes | may change, is recorded |
 //! | speed, measuring | `batch.max_tokens`, `model.device`, `model.backend`, `[eval]`, `[audit]` | may change, is recorded |
 //! | learning | `[optim]`, `[loss]`, `[[credit]]`, `[[reward]]`, `[sampling]`, `[explore]`, ... | with `--allow KEY`, is recorded |
 //! | beginning | `[model]`, `[data]`, `[chat]`, `[sft]`, `[circuit]`, the seed; kinds of sampler, schedule and critic | never; a fork may |
 //!
 //! Keys that are in none of the lists shape learning.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use tch::Device;
+use toml::Table;
 
-use super::differences::{differing, reaches};
+use super::differences::{ABSENT, differing, reaches, unflattened};
 use super::{Difference, Recipe};
 use crate::model::Placement;
 use crate::optim::Schedule;
+use crate::signal::Heads;
 
 /// Keys that leave the course of a run alone: where it lies, how it is watched, what is kept of it, how ranks share it, how much memory
 /// decoding and training take, which a run that ran out of it must be able to lower, and which servers answer. The precision is compared
@@ -27,6 +29,8 @@ pub(super) const NO_EFFECT: &[&str] = &[
     "observe",
     "parallel",
     "sampling.max_num_seqs",
+    "explore.kept_gb",
+    "values.kept_gb",
     "batch.gradient_checkpointing",
     "model.dtype",
     "engine.urls",
@@ -72,6 +76,18 @@ pub(crate) struct Change {
     pub effect: Effect,
 }
 
+/// Whether `key` says of a grader that is another program where it is and how many work at once, not what it judges.
+fn is_of_workers(key: &str) -> bool {
+    let last = key.strip_prefix("reward.").and_then(|rest| rest.split_once('.')).map(|(_, last)| last);
+    last.is_some_and(|last| ["workers", "concurrency", "retries", "url"].contains(&last))
+}
+
+/// Whether one of `keys`, or something within it, is among `changes`.
+#[must_use]
+pub(crate) fn touches(changes: &[Change], keys: &[&str]) -> bool {
+    changes.iter().any(|change| keys.iter().any(|section| reaches(section, &change.key)))
+}
+
 impl Change {
     /// Whether a run goes on differently by it, or is measured differently.
     #[must_use]
@@ -96,12 +112,33 @@ impl Recipe {
         Ok(found.map(change).collect())
     }
 
+    /// The recipe as it was before `changes`, the last of which is taken back first.
+    ///
+    /// # Errors
+    /// If a value of theirs does not read, or what comes of it is no recipe.
+    pub(crate) fn before<'c>(&self, changes: impl DoubleEndedIterator<Item = &'c Change>) -> Result<Self> {
+        let mut entries = self.entries()?;
+        for Change { key, before, .. } in changes.rev() {
+            if before == ABSENT {
+                entries.remove(key);
+                continue;
+            }
+            let value: Table = format!("value = {before}").parse().with_context(|| key.clone())?;
+            entries.extend(value.into_iter().map(|(_, value)| (key.clone(), value)));
+        }
+        unflattened(entries)?.try_into().context("the recipe before it changed cannot be read")
+    }
+
     /// What it changes of a run that went by `before` so far that it goes by `key` of this recipe.
     pub(super) fn effect(&self, key: &str, before: &Self) -> Effect {
         let among = |keys: &[&str]| keys.iter().any(|known| reaches(known, key));
-        if among(NO_EFFECT) || (key == "run.steps" && [self, before].iter().all(|one| one.is_open_ended())) {
+        let is_open_ended = || [self, before].iter().all(|one| one.is_open_ended());
+        if among(NO_EFFECT) || is_of_workers(key) || (key == "run.steps" && is_open_ended()) {
             Effect::Nothing
-        } else if among(SPEED_AND_MEASURING) || (key == "model.device" && self.is_on_a_device_like(before)) {
+        } else if among(SPEED_AND_MEASURING)
+            || (key == "model.device" && self.is_on_a_device_like(before))
+            || (reaches("circuit", key) && self.watches_no_heads())
+        {
             Effect::SpeedOrMeasuring
         } else if among(BEGINNING) || self.wants_a_model_more(key, before) {
             Effect::Beginning
@@ -112,7 +149,14 @@ impl Recipe {
 
     /// Whether no step goes by how many there are: a longer run begins with exactly the shorter one.
     fn is_open_ended(&self) -> bool {
-        self.optim.schedule == Schedule::Constant && self.credit.iter().all(|entry| !entry.ends_early())
+        self.optim.schedule == Schedule::Constant
+            && self.critic.is_none_or(|critic| critic.optim.schedule == Schedule::Constant)
+            && self.credit.iter().all(|entry| !entry.ends_early())
+    }
+
+    /// Whether heads are measured neither on the way nor for credit, so that `[circuit]` is left to other verbs.
+    fn watches_no_heads(&self) -> bool {
+        self.circuit.as_ref().is_none_or(|circuit| circuit.every == 0) && self.signals.heads != Heads::Circuit
     }
 
     /// Whether both compute on a CPU, or both on a GPU, on this machine.

@@ -8,6 +8,9 @@ use toml::{Table, Value};
 use super::Recipe;
 use super::change::Effect;
 
+/// Stands for the value of a key that a recipe has not.
+pub(super) const ABSENT: &str = "absent";
+
 /// A key that two recipes set differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
@@ -40,7 +43,7 @@ impl Recipe {
     }
 
     /// Every key with its value, tables opened, by path.
-    fn entries(&self) -> Result<Table> {
+    pub(super) fn entries(&self) -> Result<Table> {
         let mut entries = Table::new();
         let recipe = Table::try_from(self).context("the recipe cannot be written as TOML")?;
         flatten("", Value::Table(recipe), &mut entries);
@@ -51,7 +54,7 @@ impl Recipe {
 /// Every key in which `one` differs from `other`, sorted; `chat.now` does where neither leaves it to the other's start.
 pub(super) fn differing(one: &Recipe, other: &Recipe) -> Result<Vec<Difference>> {
     let (here, there) = (one.entries()?, other.entries()?);
-    let absent = || "absent".to_owned();
+    let absent = || ABSENT.to_owned();
     let keys: BTreeSet<_> = here.keys().chain(there.keys()).collect();
     let is_left_open = |key: &str| key == "chat.now" && (!here.contains_key(key) || !there.contains_key(key));
     let differ = |key: &&String| here.get(*key) != there.get(*key) && !is_left_open(key);
@@ -66,6 +69,42 @@ pub(super) fn differing(one: &Recipe, other: &Recipe) -> Result<Vec<Difference>>
 /// Whether `key` is `known` or lies within it.
 pub(super) fn reaches(known: &str, key: &str) -> bool {
     key.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// What [`Recipe::entries`] came from: tables in tables, and lists where all keys of one are numbers from 0 on.
+pub(super) fn unflattened(entries: Table) -> Result<Table> {
+    let mut whole = Table::new();
+    for (path, value) in entries {
+        let mut table = &mut whole;
+        let (parents, last) = path.rsplit_once('.').map_or((None, path.as_str()), |(a, b)| (Some(a), b));
+        for name in parents.into_iter().flat_map(|parents| parents.split('.')) {
+            let inner = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+            table = inner.as_table_mut().with_context(|| format!("{path}: {name} is no table"))?;
+        }
+        table.insert(last.to_owned(), value);
+    }
+    let lists = whole.into_iter().map(|(key, value)| (key, with_lists(value)));
+    Ok(lists.collect())
+}
+
+fn with_lists(value: Value) -> Value {
+    let Value::Table(table) = value else { return value };
+    let mut numbered: Vec<(usize, Value)> = Vec::new();
+    for (key, value) in &table {
+        match key.parse() {
+            Ok(number) => numbered.push((number, value.clone())),
+            Err(_) => {
+                return Value::Table(
+                    table.into_iter().map(|(key, value)| (key, with_lists(value))).collect(),
+                );
+            }
+        }
+    }
+    if numbered.is_empty() {
+        return Value::Table(table);
+    }
+    numbered.sort_by_key(|(number, _)| *number);
+    Value::Array(numbered.into_iter().map(|(_, value)| with_lists(value)).collect())
 }
 
 fn flatten(path: &str, value: Value, entries: &mut Table) {

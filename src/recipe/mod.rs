@@ -29,7 +29,7 @@ mod tests;
 mod text;
 mod validate;
 
-pub(crate) use change::{Change, Effect};
+pub(crate) use change::{Change, Effect, touches};
 pub(crate) use differences::Difference;
 pub(crate) use draft::Draft;
 pub(crate) use problem::Problems;

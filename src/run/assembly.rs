@@ -2,24 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::consent::Consent;
-use super::fork::Fork;
-use super::guards::{Guards, diverged};
+use super::fork::{Fork, adapt};
+use super::guards::diverged;
 use super::home::Home;
 use super::inputs::InputFiles;
 use super::meet::{explain, same_weights};
 use super::retrace::Retrace;
-use super::trainer::{Learnt, restore, trainer};
 use super::writer::RunWriter;
 use super::{Failure, Outcome, Run, Setup, initial_policy, run_sft};
-use crate::checkpoint::{Milestone, Progress, TrainState, VerifiedCheckpoint};
-use crate::interrupt::{Interrupt, OrStopped, StopSignal};
-use crate::model::{FreeMemory, Policy, matmul_peak};
+use crate::checkpoint::{Milestone, TrainState, VerifiedCheckpoint};
+use crate::interrupt::{Immediate, Interrupt, OrStopped, StopSignal};
+use crate::model::{FreeMemory, Policy};
 use crate::observe::Console;
 use crate::ranks::counted;
-use crate::step::CriticTrainer;
 
 /// What a person asked for.
 pub(crate) struct Request {
@@ -123,39 +121,68 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
         Ok((state, reference))
     };
     let saved = ranks.all_well_at_leisure(saved.map(load).transpose().map_err(Failure::resume_refused))?;
+    // While there is nothing yet in the folder of a fork.
+    let (policy, saved) = match (&home.forked, saved) {
+        (Some(forked), Some((state, _))) => {
+            let retrace = Retrace { folder: &forked.folder(), setup: &setup, step: forked.step() };
+            let (policy, state) =
+                retrace.run(policy, state, console, interrupt).map_err(Failure::bad_input)?;
+            (policy, Some((state, None)))
+        }
+        (_, saved) => (policy, saved),
+    };
     // All that a resumed run reads is known to be its own; from here on its folder changes.
     let opened = RunWriter::open(&setup, home, console, given.as_deref(), &set);
     let writer = ranks.all_well_at_leisure(opened)?;
     let mut run = match saved {
-        Some((state, _)) if writer.forked().is_some() => {
-            Run::fork(&setup, policy, state, writer, console, interrupt)?
-        }
-        Some((state, reference)) => {
+        Some((state, _)) if writer.forked().is_some() => Run::fork(&setup, policy, state, writer, console)?,
+        Some((mut state, reference)) => {
             console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));
             tell_of_ranks(console, state.ranks, ranks.size());
+            for what in adapt(&mut state, &setup, &writer.home().changes) {
+                console.note(format_args!("begins anew: {what}"));
+            }
             Run::resume(&setup, policy, reference, state, writer, console).map_err(Failure::resume_refused)?
         }
         None => {
-            let mut evaluations = Vec::new();
-            if let Some(config) = &setup.recipe.sft {
-                evaluations.extend(evaluated(&setup, &writer, &policy, BEFORE_SFT, console, interrupt)?);
-                drop(nothing_to_lose.take());
-                if !run_sft(&setup, config, &mut policy, &sft_folder, console, interrupt)? {
-                    return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(StopSignal::Interrupt)));
-                }
-                nothing_to_lose = Some(interrupt.immediate()?);
+            let begun = fresh(&setup, policy, writer, &sft_folder, console, interrupt, &mut nothing_to_lose)?;
+            match begun {
+                Ok(run) => run,
+                Err(signal) => return Ok(Outcome::Interrupted(signal)),
             }
-            evaluations.extend(evaluated(&setup, &writer, &policy, "step_000000", console, interrupt)?);
-            writer.keep_reference(&setup, &policy)?;
-            if setup.recipe.checkpoint.keep_model_every != 0 {
-                writer.keep_model(&setup, &policy, 0)?;
-            }
-            let reference = writer.load_reference(&setup, &policy)?;
-            Run::begin(&setup, policy, reference, evaluations, writer, console)?
         }
     };
     drop(nothing_to_lose);
     run.go(interrupt)
+}
+
+/// A run before its first step, with all that comes before that: evaluations, SFT. The signal that has stopped it in SFT, if one has;
+/// `nothing_to_lose` while a signal may end the process at once.
+fn fresh<'s>(
+    setup: &'s Setup,
+    mut policy: Policy,
+    writer: RunWriter,
+    sft_folder: &Path,
+    console: &'s Console,
+    interrupt: &Interrupt,
+    nothing_to_lose: &mut Option<Immediate>,
+) -> Result<Result<Run<'s>, StopSignal>> {
+    let mut evaluations = Vec::new();
+    if let Some(config) = &setup.recipe.sft {
+        evaluations.extend(evaluated(setup, &writer, &policy, BEFORE_SFT, console, interrupt)?);
+        drop(nothing_to_lose.take());
+        if !run_sft(setup, config, &mut policy, sft_folder, console, interrupt)? {
+            return Ok(Err(interrupt.requested().unwrap_or(StopSignal::Interrupt)));
+        }
+        *nothing_to_lose = Some(interrupt.immediate()?);
+    }
+    evaluations.extend(evaluated(setup, &writer, &policy, "step_000000", console, interrupt)?);
+    writer.keep_reference(setup, &policy)?;
+    if setup.recipe.checkpoint.keep_model_every != 0 {
+        writer.keep_model(setup, &policy, 0)?;
+    }
+    let reference = writer.load_reference(setup, &policy)?;
+    Run::begin(setup, policy, reference, evaluations, writer, console).map(Ok)
 }
 
 /// The evaluation before SFT.
@@ -199,7 +226,10 @@ fn settle(
             Origin::New => (Home::begin(runs, &setup.recipe)?, None),
             Origin::Forked(fork) => {
                 let _phase = console.step_phase("verify checkpoint", 0);
-                let (home, checkpoint) = Home::fork(runs, &setup.recipe, fork)?;
+                let (mut home, checkpoint) = Home::fork(runs, &setup.recipe, fork)?;
+                if let Some(forked) = &mut home.forked {
+                    forked.other_problems = InputFiles::of_now(setup)?.check_fork(setup, &forked.folder())?;
+                }
                 (home, Some(checkpoint))
             }
             Origin::Resumed { allow } => {
@@ -218,132 +248,4 @@ fn settle(
     })?;
     let visit = || Home::visit(runs, &setup.recipe, address);
     ranks.all_well(found.map_or_else(visit, Ok))
-}
-
-impl<'s> Run<'s> {
-    /// Before the first step.
-    pub(super) fn begin(
-        setup: &'s Setup,
-        policy: Policy,
-        reference: Option<Policy>,
-        evaluations: Vec<Milestone>,
-        writer: RunWriter,
-        console: &'s Console,
-    ) -> Result<Self> {
-        let source = setup.rollout_source(&writer.weights(), writer.run())?;
-        let circuit = writer.circuit(setup)?;
-        let trainer = trainer(setup, policy, reference, source)?;
-        Ok(Self {
-            trainer,
-            setup,
-            console,
-            writer,
-            guards: Guards::new(0),
-            step: 0,
-            progress: Progress::default(),
-            evaluations,
-            newest: Vec::new(),
-            best: None,
-            unfinished: None,
-            wall_before: 0.0,
-            checkpoint_s: None,
-            // Of all ranks together, which take about as long.
-            peak: matmul_peak(setup.backend(), setup.placement)? * setup.teams.main.size() as f64,
-            circuit,
-        })
-    }
-
-    /// Behind the step of `state`, that of the parent which `writer` knows. It is saved before it is used, so that from here on the
-    /// fork stands alone.
-    fn fork(
-        setup: &'s Setup,
-        policy: Policy,
-        state: TrainState,
-        writer: RunWriter,
-        console: &'s Console,
-        interrupt: &Interrupt,
-    ) -> Result<Self> {
-        let ranks = &setup.teams.main;
-        let forked = writer.forked().context("a fork has a parent")?.clone();
-        let retrace = Retrace { folder: &forked.folder(), setup, step: forked.step() };
-        let (mut policy, state) =
-            retrace.run(policy, state, console, interrupt).map_err(Failure::bad_input)?;
-        policy.network.set_master(&state.weights)?;
-        ranks.first(|| forked.bring(setup, writer.home()))?;
-        if !forked.has_reference(setup) {
-            writer.keep_reference(setup, &policy)?;
-        }
-        let reference = writer.load_reference(setup, &policy)?;
-        let fresh = || setup.rollout_source(&writer.weights(), writer.run())?.state();
-        let state = forked.adapt(state, setup, fresh, console)?;
-        let mut run = Self::resume(setup, policy, reference, state, writer, console)?;
-        run.save(false)?;
-        run.checkpoint_s = None;
-        Ok(run)
-    }
-
-    /// Behind the last step of `state`.
-    fn resume(
-        setup: &'s Setup,
-        mut policy: Policy,
-        reference: Option<Policy>,
-        state: TrainState,
-        writer: RunWriter,
-        console: &'s Console,
-    ) -> Result<Self> {
-        let TrainState {
-            step,
-            ranks: _,
-            weights,
-            optimizer,
-            critic,
-            kl_coef,
-            source,
-            head_groups,
-            progress,
-            refused_in_a_row,
-            evaluations,
-            best,
-            unfinished,
-        } = state;
-        policy.network.set_master(&weights)?;
-        drop(weights);
-        FreeMemory::release();
-        let mut run = Self::begin(setup, policy, reference, evaluations, writer, console)?;
-        if let Some(circuit) = run.circuit.as_ref().filter(|_| unfinished.is_none()) {
-            circuit.check_whole(step).map_err(Failure::resume_refused)?;
-        }
-        restore(&mut run.trainer, Learnt { optimizer, critic, head_groups, kl_coef })?;
-        run.trainer.source.restore(source)?;
-        let (guards, wall_before) = (Guards::new(refused_in_a_row), progress.wall_s);
-        if let Some(best) = best {
-            // Killed between the checkpoint and its being named.
-            run.writer.mark_best(best.step)?;
-        }
-        Ok(Self { step, progress, best, unfinished, guards, wall_before, ..run })
-    }
-
-    /// All that later steps depend on.
-    ///
-    /// # Errors
-    /// If work under way cannot be finished.
-    pub(super) fn state(&mut self) -> Result<TrainState> {
-        let wall_s = self.wall_s();
-        let trainer = &mut self.trainer;
-        Ok(TrainState {
-            step: self.step,
-            ranks: self.setup.teams.main.size(),
-            weights: trainer.policy.network.to_first()?.unwrap_or_default(),
-            optimizer: trainer.learner.state().shallow_clone(),
-            critic: trainer.critic.as_ref().map(CriticTrainer::state).transpose()?,
-            kl_coef: trainer.kl_coef,
-            source: trainer.source_state()?,
-            head_groups: trainer.grouping.groups().cloned(),
-            progress: Progress { wall_s, ..self.progress },
-            refused_in_a_row: self.guards.refused_in_a_row(),
-            evaluations: self.evaluations.clone(),
-            best: self.best,
-            unfinished: self.unfinished.clone(),
-        })
-    }
 }

@@ -6,7 +6,7 @@
 
 use anyhow::{Result, bail};
 
-use super::history::{self, Event};
+use super::history::{self, Event, Happened};
 use crate::recipe::{Change, Effect};
 use crate::run_folder::RunFolder;
 use crate::types::shell_word;
@@ -68,9 +68,12 @@ impl Consent {
             let name = set.split('=').next().unwrap_or_default().trim();
             is_within(key, name) || is_within(name, key)
         };
+        let begins = |event: &Event| [Happened::Begun, Happened::Forked].contains(&event.event);
+        // Runs of earlier versions did not write down what they were given.
+        let is_of_old = !history.iter().any(begins);
         let is_shorter = |change: &Change| {
             let number = |text: &str| text.parse::<u64>().unwrap_or_default();
-            history.is_empty() && change.key == "run.steps" && number(&change.now) < number(&change.before)
+            is_of_old && change.key == "run.steps" && number(&change.now) < number(&change.before)
         };
         let is_lost = |change: &&Change| {
             !self.set.iter().any(|set| sets(set, &change.key))

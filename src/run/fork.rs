@@ -20,13 +20,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Setup;
 use super::consent::told;
-use super::history::Parent;
+use super::history::recipe_behind;
 use super::home::Home;
-use crate::checkpoint::{TrainState, VerifiedCheckpoint, complete, write_sealed};
+use crate::checkpoint::{Best, TrainState, VerifiedCheckpoint, complete, write_sealed};
 use crate::observe::Console;
 use crate::pipeline::SourceState;
-use crate::recipe::{Change, Effect, Recipe};
-use crate::run_folder::{AtStep, RunAt, RunFolder, RunManifest};
+use crate::recipe::{Change, Effect, Recipe, touches};
+use crate::run_folder::{AtStep, Parent, RunAt, RunFolder, RunManifest};
 use crate::types::Step;
 
 /// Where a run is forked from.
@@ -48,6 +48,8 @@ pub(super) struct Forked {
     pub parent: Parent,
     /// Keys in which the fork differs from it.
     pub changes: Vec<Change>,
+    /// Whether files of problems are others than those that the parent began with, though they are called the same.
+    pub other_problems: bool,
 }
 
 impl Fork {
@@ -57,14 +59,13 @@ impl Fork {
     /// If the parent is damaged; if its weights cannot be those of `recipe`, or no step is left.
     pub(super) fn look(self, recipe: &Recipe) -> Result<(Forked, VerifiedCheckpoint)> {
         let Self { folder, checkpoint, step } = self;
-        let resolved = folder.checked_resolved()?;
-        let before = Recipe::load(&resolved, &[])
-            .with_context(|| format!("{}: not a recipe of this version", resolved.display()))?;
+        let verified = VerifiedCheckpoint::open(&checkpoint)?;
+        let before = recipe_behind(&folder, step.unwrap_or(verified.step()))?;
         let changes = recipe.changes(&before)?;
         let of_model = |change: &&Change| {
             change.effect == Effect::Beginning
                 && change.key.starts_with("model.")
-                && !["model.device", "model.scale_heads"].contains(&change.key.as_str())
+                && change.key != "model.device"
         };
         if let Some(change) = changes.iter().find(of_model) {
             bail!(
@@ -72,7 +73,7 @@ impl Fork {
                  rlcredit train {} --name NEW",
                 told(change),
                 checkpoint.display(),
-                resolved.display()
+                folder.resolved().display()
             );
         }
         let is_watched = recipe.circuit.as_ref().is_some_and(|circuit| circuit.every > 0);
@@ -82,7 +83,7 @@ impl Fork {
                 told(change)
             );
         }
-        let checkpoint = VerifiedCheckpoint::open(&checkpoint)?;
+        let checkpoint = verified;
         let (step, steps) = (step.unwrap_or(checkpoint.step()), recipe.run.steps);
         if let Some(missing) = (checkpoint.step() + 1..=step).find(|step| !folder.rollouts(*step).is_file()) {
             bail!(
@@ -101,11 +102,12 @@ impl Fork {
             );
         }
         let manifest = RunManifest::read(&folder)?;
+        manifest.as_ref().map_or(Ok(()), |own| checkpoint.check_run(&own.run))?;
         let run = checkpoint.run().cloned().or_else(|| manifest.map(|own| own.run));
         let run =
             run.with_context(|| format!("{}: the run does not say which it is", folder.root().display()))?;
         let parent = Parent { run, folder: folder.root().to_owned(), step };
-        Ok((Forked { parent, changes }, checkpoint))
+        Ok((Forked { parent, changes, other_problems: false }, checkpoint))
     }
 }
 
@@ -125,6 +127,18 @@ impl Fork {
         let before = there.into_iter().filter(|(other, _)| *other < step).max();
         let (_, checkpoint) = before.with_context(|| format!("{error:#}"))?;
         Ok(Self { folder: at.folder, checkpoint, step: Some(step) })
+    }
+
+    /// The recipe by which the parent went on, as a file's text.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(crate) fn recipe(&self) -> Result<String> {
+        let step = self.step.map_or_else(
+            || VerifiedCheckpoint::verified_elsewhere(&self.checkpoint).map(|own| own.step()),
+            Ok,
+        )?;
+        recipe_behind(&self.folder, step)?.to_toml()
     }
 }
 
@@ -147,7 +161,7 @@ impl Forked {
     /// If a file cannot be copied.
     pub(super) fn bring(&self, setup: &Setup, home: &Home) -> Result<()> {
         let is_watched = setup.recipe.circuit.as_ref().is_some_and(|circuit| circuit.every > 0);
-        if is_watched && !self.touches(&["circuit"]) && self.folder().circuit().is_file() {
+        if is_watched && !touches(&self.changes, &["circuit"]) && self.folder().circuit().is_file() {
             copy(&self.folder().circuit(), &home.folder.circuit())?;
         }
         if !self.has_reference(setup) {
@@ -155,6 +169,7 @@ impl Forked {
         }
         let sealed =
             VerifiedCheckpoint::open(self.folder().reference()).context("the reference of the KL penalty")?;
+        sealed.check_run(&self.parent.run)?;
         write_sealed(&home.folder.reference(), Some(&home.manifest.run), 0, |dir| {
             sealed.files().try_for_each(|name| copy(&sealed.folder().join(name), &dir.join(name)))
         })
@@ -174,41 +189,21 @@ impl Forked {
         fresh: impl FnOnce() -> Result<SourceState>,
         console: &Console,
     ) -> Result<TrainState> {
-        let mut state = TrainState { unfinished: None, refused_in_a_row: 0, ..state };
+        let kept = state.best.filter(|best| best.step == self.step());
+        let best = kept.map(|best| Best { since: 0, ..best });
+        let mut state = TrainState { unfinished: None, refused_in_a_row: 0, best, ..state };
         let mut anew = Vec::new();
-        if self.touches(&["data", "chat", "sampler.type", "run.seed"]) {
+        if self.other_problems || touches(&self.changes, &["data", "chat", "sampler.type", "run.seed"]) {
             state.source = fresh()?;
+            state.best = None;
             anew.push("the order of prompts");
-        } else if state.source.pending.is_some()
-            && self.touches(&[
-                "explore",
-                "values",
-                "pipeline",
-                "sampling",
-                "engine",
-                "reward",
-                "overlong",
-                "batch.prompts",
-            ])
-        {
-            state.source.pending = None;
-            anew.push("what was generated ahead");
         }
-        if state.head_groups.is_some() && self.touches(&["signals"]) {
-            state.head_groups = None;
-            anew.push("the groups of heads");
-        }
-        if self.touches(&["loss.kl"]) {
-            state.kl_coef = setup.recipe.loss.kl().map_or(0.0, |kl| kl.coef);
-            if setup.recipe.loss.kl().is_some() {
-                anew.push("the weight of the KL penalty");
-            }
-        }
+        anew.extend(adapt(&mut state, setup, &self.changes));
         if setup.recipe.loss.kl().is_some() && !self.has_reference(setup) {
             anew.push("the reference of the KL penalty, which is the policy of this step");
         }
         if setup.recipe.critic.is_some() && state.critic.is_none() {
-            anew.push("the critic");
+            anew.push("the critic, warm-up included");
         }
         let Parent { folder, step, .. } = &self.parent;
         console.note(format!("forked from {} behind step {step}", folder.display()));
@@ -218,14 +213,38 @@ impl Forked {
         }
         Ok(state)
     }
+}
 
-    /// Whether one of `keys`, or something within it, changes.
-    fn touches(&self, keys: &[&str]) -> bool {
-        let within = |key: &str, section: &str| {
-            key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        self.changes.iter().any(|change| keys.iter().any(|section| within(&change.key, section)))
+/// Takes out of `state` what `changes` have made void: it begins anew, and is named.
+pub(super) fn adapt(state: &mut TrainState, setup: &Setup, changes: &[Change]) -> Vec<&'static str> {
+    const OF_ROLLOUTS: [&str; 8] =
+        ["explore", "values", "pipeline", "sampling", "engine", "reward", "overlong", "batch.prompts"];
+    const OF_BEST: [&str; 6] = ["checkpoint.best", "eval", "data", "chat", "reward", "sampling"];
+    let shaping: Vec<Change> = changes.iter().filter(|change| change.shapes_results()).cloned().collect();
+    let mut anew = Vec::new();
+    if state.source.pending.is_some() && touches(&shaping, &OF_ROLLOUTS) {
+        state.source.pending = None;
+        anew.push("what was generated ahead");
     }
+    if state.head_groups.is_some() && touches(&shaping, &["signals"]) {
+        state.head_groups = None;
+        anew.push("the groups of heads");
+    }
+    if touches(&shaping, &["loss.kl"]) {
+        state.kl_coef = setup.recipe.loss.kl().map_or(0.0, |kl| kl.coef);
+        if setup.recipe.loss.kl().is_some() {
+            anew.push("the weight of the KL penalty");
+        }
+    }
+    // What evaluations found before is of another measure; more patience alone changes none.
+    let patience_alone =
+        |change: &&Change| !["eval.patience", "eval.every", "eval.before"].contains(&change.key.as_str());
+    let of_best: Vec<Change> = changes.iter().filter(patience_alone).cloned().collect();
+    if state.best.is_some() && touches(&of_best, &OF_BEST) {
+        state.best = None;
+        anew.push("what is the best evaluation");
+    }
+    anew
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -9,16 +9,14 @@
 //!
 //! Runs of earlier versions have none. It only tells: nothing of what is computed goes by it.
 
-use std::path::PathBuf;
-
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{read_regular_text, set_aside, write_whole};
-use crate::recipe::Change;
-use crate::run_folder::{RunFolder, RunManifest};
-use crate::types::{RunId, Step, masked, shell_word};
+use crate::recipe::{Change, Effect, Recipe};
+use crate::run_folder::{Parent, RunFolder, RunManifest};
+use crate::types::{Step, masked, shell_word};
 
 /// What happened to a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,17 +59,6 @@ pub(crate) struct Event {
     pub reason: Option<String>,
 }
 
-/// The run that another was forked from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Parent {
-    /// Which one.
-    pub run: RunId,
-    /// Where it lay.
-    pub folder: PathBuf,
-    /// The step whose checkpoint was taken.
-    pub step: Step,
-}
-
 impl Event {
     /// That `event` happened now behind `step`, to a process whose `--set` said `set`.
     #[must_use]
@@ -104,6 +91,28 @@ pub(crate) fn read(folder: &RunFolder) -> Result<Vec<Event>> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let events = lines.map(serde_json::from_str).collect::<Result<_, _>>();
     events.with_context(|| format!("{}: damaged", path.display()))
+}
+
+/// The recipe by which the run in `folder` made the step behind `step`: that of now, without what people changed later.
+///
+/// # Errors
+/// If its recipe or what is to be taken back of it cannot be read.
+pub(crate) fn recipe_behind(folder: &RunFolder, step: Step) -> Result<Recipe> {
+    let resolved = folder.checked_resolved()?;
+    let now = Recipe::load(&resolved, &[])
+        .with_context(|| format!("{}: not a recipe of this version", resolved.display()))?;
+    let events = read(folder).unwrap_or_default();
+    // Whoever went back to an earlier step took the recipe of then along.
+    let last = events.iter().rposition(|event| event.step <= step);
+    let later = &events[last.map_or(0, |last| last + 1).min(events.len())..];
+    now.before(later.iter().flat_map(|event| &event.changes))
+}
+
+/// Whether people changed what is learnt in the run of `folder` between its steps `from` and `to`.
+pub(super) fn changes_between(folder: &RunFolder, from: Step, to: Step) -> bool {
+    let events = read(folder).unwrap_or_default();
+    let learning = |event: &Event| event.changes.iter().any(|change| change.effect == Effect::Learning);
+    events.iter().any(|event| event.step > from && event.step < to && learning(event))
 }
 
 /// Where `parent` of the run in `folder` lies, as far as it is still there: where it lay, or beside its fork.
@@ -146,7 +155,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::recipe::Effect;
 
     #[test]
     fn a_history_is_read_as_it_was_written_and_a_damaged_one_makes_way() {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use self::known::{check_not_lost, find_id};
 use super::consent::{Consent, told};
 use super::fork::{Fork, Forked};
-use super::history::{self, Event, Happened, Parent};
+use super::history::{self, Event, Happened};
 use super::{Failure, Setup};
 use crate::checkpoint::{
     Store, VerifiedCheckpoint, is_sealed, is_unfinished, load_weights, restore_replaced, seal,
@@ -19,8 +19,8 @@ use crate::files::Lock;
 use crate::model::Policy;
 use crate::observe::{Console, Kept, Steps};
 use crate::recipe::{Change, Recipe};
-use crate::run_folder::{RunFolder, RunManifest};
-use crate::types::{RunId, Step, shell_word};
+use crate::run_folder::{Parent, RunFolder, RunManifest};
+use crate::types::{RunId, Step};
 
 /// Where a run lies and what proves that all there is of it.
 pub(super) struct Home {
@@ -50,6 +50,7 @@ pub(super) struct Address {
     is_adopted: bool,
     resumed_at: Option<Step>,
     forked: Option<Forked>,
+    changes: Vec<Change>,
     last_row: Step,
     /// The checkpoint to continue from.
     checkpoint: Option<PathBuf>,
@@ -70,6 +71,7 @@ impl Home {
         let mut this = Self::begin(runs, recipe)?;
         this.last_row = forked.step();
         this.changes.clone_from(&forked.changes);
+        this.manifest.parent = Some(forked.parent.clone());
         this.forked = Some(forked);
         Ok((this, checkpoint))
     }
@@ -119,6 +121,7 @@ impl Home {
             is_adopted: self.is_adopted,
             resumed_at: self.resumed_at,
             forked: self.forked.clone(),
+            changes: self.changes.clone(),
             last_row: self.last_row,
             checkpoint: checkpoint.map(|found| found.folder().to_owned()),
         }
@@ -130,7 +133,7 @@ impl Home {
         recipe: &Recipe,
         address: Address,
     ) -> Result<(Self, Option<VerifiedCheckpoint>)> {
-        let Address { run, is_adopted, resumed_at, forked, last_row, checkpoint } = address;
+        let Address { run, is_adopted, resumed_at, forked, changes, last_row, checkpoint } = address;
         let folder = RunFolder::at(&runs.join(&recipe.run.name));
         ensure!(
             folder.root().is_dir(),
@@ -139,7 +142,7 @@ impl Home {
         );
         let store = Store::of_another_rank(folder.checkpoints()).of_run(run.clone());
         let manifest = RunManifest::new(run);
-        let (forked_at, changes) = (0, Vec::new());
+        let forked_at = 0;
         let this = Self {
             folder,
             manifest,
@@ -210,21 +213,21 @@ impl Home {
     }
 
     /// The run that it was forked from, if it was.
-    fn parent(&self) -> Option<Parent> {
-        history::read(&self.folder).unwrap_or_default().into_iter().find_map(|event| event.parent)
+    fn parent(&self) -> Option<&Parent> {
+        self.manifest.parent.as_ref()
     }
 
     /// That a run without a checkpoint may begin again.
     fn check_not_half_forked(&self) -> Result<()> {
         let Some(parent) = self.parent() else { return Ok(()) };
-        let (root, from) = (self.folder.root(), parent.folder.display());
+        let history = history::read(&self.folder).unwrap_or_default();
+        let command =
+            history.into_iter().find(|event| event.event == Happened::Forked).map(|event| event.command);
+        let again = command.map_or_else(String::new, |command| format!(": {command}"));
         bail!(
-            "{}: stopped before it had the checkpoint of {from} that it was forked from; remove the folder and fork again: rlcredit train \
-             --from {}@{} --name {}",
-            root.display(),
-            shell_word(&from.to_string()),
-            parent.step,
-            shell_word(&root.file_name().unwrap_or_default().to_string_lossy())
+            "{}: stopped before it had the checkpoint of {} that it was forked from; remove the folder and fork again{again}",
+            self.folder.root().display(),
+            parent.folder.display()
         );
     }
 

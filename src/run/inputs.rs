@@ -9,7 +9,7 @@
 //! is known by its commit. The precision is the one that `[model] dtype = "auto"` came to.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use crate::model::{HubModel, ModelSource};
 use crate::recipe::Recipe;
 use crate::run_folder::RunFolder;
 
-use super::Setup;
+use super::{Failure, Setup};
 
 /// What stands for the folder of the model in what a run writes down: its path, or its name and commit on the hub. `None`
 /// for random weights.
@@ -134,6 +134,34 @@ impl InputFiles {
             changes.join("\n  ")
         );
         Ok(note)
+    }
+}
+
+impl InputFiles {
+    /// Whether files of problems are others than those that the run in `parent` began with, though they are called the same: their order
+    /// begins anew in a fork of it.
+    ///
+    /// # Errors
+    /// If files of the model are, which a fork goes on with.
+    pub(super) fn check_fork(&self, setup: &Setup, parent: &RunFolder) -> Result<bool> {
+        let before = Self::read(parent).map_err(Failure::bad_input)?;
+        let common = |files: &BTreeMap<String, Fingerprint>, other: &BTreeMap<String, Fingerprint>| {
+            let both = files.iter().filter(|(name, _)| other.contains_key(*name));
+            both.map(|(name, file)| (name.clone(), file.clone())).collect::<BTreeMap<_, _>>()
+        };
+        let (now, then) = (common(&self.files, &before.files), common(&before.files, &self.files));
+        let changed: Vec<&String> = now.keys().filter(|name| now.get(*name) != then.get(*name)).collect();
+        let origin = origin(&setup.recipe)?;
+        let is_of_model =
+            |name: &&&String| origin.as_ref().is_some_and(|origin| Path::new(name).starts_with(origin));
+        if let Some(file) = changed.iter().find(is_of_model) {
+            let text = format!(
+                "{file}: another file than when {} began, and a fork goes on with its model; put it back",
+                parent.root().display()
+            );
+            return Err(Failure::BadInput(text).into());
+        }
+        Ok(!changed.is_empty())
     }
 }
 

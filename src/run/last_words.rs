@@ -21,18 +21,26 @@ impl RunWriter {
     ) -> Result<()> {
         let accuracy = |e: &Estimate| Accuracy { mean: e.mean, ci95: e.half_width() };
         let n_sets = setup.data.eval.len();
-        let stage = |Milestone { moment, report }: &Milestone| Stage {
-            name: if n_sets > 1 { format!("{}, {moment}", report.set) } else { moment.clone() },
-            accuracies: vec![
-                Some(accuracy(&report.avg)),
-                report.pass_of_row().as_ref().map(accuracy),
-                report.greedy.as_ref().map(accuracy),
-            ],
+        let k = setup.recipe.eval.samples;
+        let stage = |Milestone { moment, report }: &Milestone| {
+            let set = if n_sets > 1 { format!("{}, ", report.set) } else { String::new() };
+            // Where the samples changed as the run went, pass@k is of something else.
+            let (samples, pass) = match report.k {
+                own if own == k => (String::new(), report.pass_of_row()),
+                own => (format!(" (avg@{own})"), None),
+            };
+            Stage {
+                name: format!("{set}{moment}{samples}"),
+                accuracies: vec![
+                    Some(accuracy(&report.avg)),
+                    pass.as_ref().map(accuracy),
+                    report.greedy.as_ref().map(accuracy),
+                ],
+            }
         };
         let place = |set: &str| setup.data.eval.iter().position(|one| one.name == set);
         let mut by_set: Vec<_> = evaluations.iter().collect();
         by_set.sort_by_key(|milestone| place(&milestone.report.set));
-        let k = setup.recipe.eval.samples;
         let root = self.home().folder.root().display();
         let steps = match setup.recipe.run.steps {
             steps if steps == step => format!("{steps} steps done"),

@@ -25,6 +25,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 mod trainer;
+mod under_way;
 pub(crate) mod verify;
 mod writer;
 
@@ -130,6 +131,7 @@ impl Run<'_> {
                 return Err(error);
             }
         }
+        let best_before = self.best;
         let is_best = self.weigh(&row);
         if self.is_last() {
             self.evaluations.append(&mut self.newest);
@@ -140,10 +142,12 @@ impl Run<'_> {
         // Before the checkpoint: behind that, nobody would come back for it.
         self.keep_model()?;
         if is_best || self.is_due(self.setup.recipe.checkpoint.every) {
-            self.checkpoint()?;
-        }
-        if is_best {
-            self.writer.mark_best(self.step)?;
+            let is_saved = self.checkpoint()?;
+            if is_best && !is_saved {
+                // Nobody could go back to it.
+                self.best = best_before;
+            }
+            self.name_best()?;
         }
         if self.is_out_of_patience() && self.step < self.setup.recipe.run.steps {
             self.tell_of_the_end()?;
@@ -158,6 +162,11 @@ impl Run<'_> {
         let best = Best::after(self.best, self.step, value);
         self.best = Some(best);
         best.step == self.step
+    }
+
+    /// Names the checkpoint of the best evaluation, if there is one.
+    fn name_best(&self) -> Result<()> {
+        self.best.map_or(Ok(()), |best| self.writer.mark_best(best.step))
     }
 
     /// Whether evaluations have got no better for as long as the recipe waits.
@@ -233,12 +242,12 @@ impl Run<'_> {
         self.is_last() || (every != 0 && self.step.is_multiple_of(every))
     }
 
-    /// Saves, unless a guard would rather wait. After the last step there is no later chance, and the policy is the one that the
-    /// evaluation has seen.
-    fn checkpoint(&mut self) -> Result<()> {
+    /// Saves, unless a guard would rather wait; whether it has. After the last step there is no later chance, and the policy is the one
+    /// that the evaluation has seen.
+    fn checkpoint(&mut self) -> Result<bool> {
         let objections = self.guards.before_saving(self.setup, &self.trainer.policy)?;
         if objections.contains(&Objection::NotNow) && !self.is_last() {
-            return Ok(());
+            return Ok(false);
         }
         for objection in objections {
             if let Objection::Never(doubt) = objection {
@@ -248,7 +257,7 @@ impl Run<'_> {
                 return Err(Failure::Diverged(said).into());
             }
         }
-        self.save(false).map(drop)
+        self.save(false).map(|_| true)
     }
 
     /// Saves, unless a guard objects; says which of the two.

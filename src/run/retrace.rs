@@ -13,19 +13,20 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 
 use super::Setup;
+use super::history::{changes_between, recipe_behind};
 use super::home::load_reference;
 use super::replay::KeptStep;
 use super::trainer::{Learnt, restore, trainer};
 use crate::checkpoint::TrainState;
 use crate::interrupt::Interrupt;
 use crate::model::Policy;
-use crate::observe::Console;
+use crate::observe::{Console, Jsonl};
 use crate::pipeline::{PipelineConfig, RolloutBatch, RolloutSource, SourceState};
 use crate::recipe::Draft;
 use crate::rollout::{Generated, Generation, RolloutEngine};
 use crate::run_folder::RunFolder;
 use crate::signal::Regroup;
-use crate::step::{CriticTrainer, Phase, Trainer, Watch};
+use crate::step::{CriticTrainer, Phase, StepRecord, Trainer, Watch};
 use crate::types::{Attention, Completion, GenRequest, HeadSignals, Leaf, Progress, Step, TokenId, Tree};
 
 /// Distance of an advantage up to which another machine may round differently.
@@ -57,7 +58,14 @@ impl Retrace<'_> {
         if state.step >= last {
             return Ok((policy, state));
         }
-        let own = self::setup(folder, setup)?;
+        ensure!(
+            !changes_between(folder, state.step, last),
+            "{}: what it learns was changed between step {} and step {last}, so that the steps in between cannot be made again; take a \
+             step that has a checkpoint",
+            folder.root().display(),
+            state.step
+        );
+        let own = self::setup(folder, state.step, setup)?;
         let problem = |id: u64| own.data.train.iter().find(|prompt| prompt.id == id).cloned();
         let kept = (state.step + 1..=last).map(|step| Ok((step, KeptStep::read(folder, step, problem)?)));
         let kept = kept.collect::<Result<BTreeMap<Step, KeptStep>>>()?;
@@ -74,6 +82,7 @@ impl Retrace<'_> {
         for (step, recorded) in (first + 1..=last).zip(advantages) {
             let record = trainer.step(step, &mut Checked(interrupt))?;
             progress.count(&record);
+            check_row(folder, &record)?;
             let made = record.trees.iter().flat_map(|tree| tree.credited.advantages.iter());
             let apart =
                 made.flatten().zip(recorded.iter().flatten()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -105,9 +114,26 @@ impl Retrace<'_> {
     }
 }
 
-/// The run in `folder` as it was set up, made by those who make that of `new`.
-fn setup(folder: &RunFolder, new: &Setup) -> Result<Setup> {
-    let mut draft = Draft::load(&folder.checked_resolved()?, &[])?;
+/// That the update of `record` is the one that the run in `folder` wrote down.
+fn check_row(folder: &RunFolder, record: &StepRecord) -> Result<()> {
+    let rows = Jsonl::read(&folder.metrics())?.rows;
+    let Some((_, row)) = rows.into_iter().find(|(step, _)| *step == record.step) else { return Ok(()) };
+    for key in ["optim/lr", "optim/grad_norm", "loss/policy"] {
+        let (Some(then), Some(now)) = (row.get(key), record.update.get(key)) else { continue };
+        let apart = (then - now).abs() / then.abs().max(1e-3);
+        ensure!(
+            apart <= f64::from(ROUNDING),
+            "{}: step {} made again has {key} = {now:.6}, and the run wrote down {then:.6}; take a step that has a checkpoint",
+            folder.root().display(),
+            record.step
+        );
+    }
+    Ok(())
+}
+
+/// The run in `folder` as it was set up behind `step`, made by those who make that of `new`.
+fn setup(folder: &RunFolder, step: Step, new: &Setup) -> Result<Setup> {
+    let mut draft = Draft::from(recipe_behind(folder, step)?);
     draft.change(|recipe| {
         recipe.sft = None;
         recipe.audit = None;

@@ -173,6 +173,38 @@ fn a_step_without_a_checkpoint_is_come_to_again() {
     );
 }
 
+/// What was changed later is not of the steps before it.
+#[test]
+fn a_fork_goes_on_as_its_parent_did_then() {
+    let place = Place::after_step_3();
+    let ended =
+        place.run(&["train", "tiny.toml", "--resume", "--set", "optim.lr=2e-3", "--allow", "optim.lr"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    // Behind step 3 by what it went on by then, and before that by what it began with.
+    assert_eq!(place.run(&["train", "--from", "runs/tiny@3", "--name", "changed"]).code, 0);
+    assert_eq!(rows(&place, "changed"), rows(&place, "tiny")[3..]);
+    assert_eq!(place.lines("runs/changed/history.jsonl")[0].get("changes"), None);
+    let finished = without_times(&fs::read(FINISHED.path("runs/tiny/metrics.jsonl")).unwrap());
+    assert_ne!(rows(&place, "tiny")[5], finished[5]);
+    // A checkpoint of the time before the change, as the finished run of the old settings has it.
+    copy(&FINISHED.path("runs/tiny"), &place.path("runs/old"));
+    place.write(
+        "runs/old/history.jsonl",
+        "{\"event\":\"begun\",\"step\":0,\"at\":\"\",\"rlcredit\":\"\",\"command\":\"\"}\n{\"event\":\"resumed\",\"step\":6,\"at\":\"\",\
+         \"rlcredit\":\"\",\"command\":\"\",\"changes\":[{\"key\":\"optim.lr\",\"before\":\"0.001\",\"now\":\"0.5\",\"effect\":\"learning\"}]}\n",
+    );
+    fs::remove_file(place.path("runs/old/manifest.json")).unwrap();
+    place.write(
+        "runs/old/resolved.toml",
+        place.read("runs/old/resolved.toml").replace("lr = 0.001\n", "lr = 0.5\n"),
+    );
+    let ended = place.run(&["train", "--from", "runs/old@3", "--name", "before"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(rows(&place, "before"), finished[3..]);
+    let ended = place.run(&["replay", "runs/old", "--step", "4"]);
+    assert!(ended.code == 0 && ended.err.contains("to the last bit"), "{}", ended.err);
+}
+
 #[test]
 fn what_cannot_be_forked_is_refused_and_leaves_nothing() {
     let place = place();
@@ -183,7 +215,11 @@ fn what_cannot_be_forked_is_refused_and_leaves_nothing() {
         (&["--from", "runs/tiny@3"], 2, "--name"),
         (&["--from", "runs/tiny@3", "--name", "tiny"], 2, "already holds a run"),
         (&["--from", "runs/tiny@6", "--name", "x"], 2, "set steps above that: --set run.steps=12"),
-        (&["--from", "runs/tiny@3", "--name", "x", "--set", "model={path=\"model\"}"], 2, "model"),
+        (
+            &["--from", "runs/tiny@3", "--name", "x", "--set", "model.scale_heads=\"0.0=0.5\""],
+            2,
+            "a fork goes on with the weights of",
+        ),
     ] {
         let ended = place.run(&[&["train"], args].concat());
         assert!(ended.code == code && ended.err.contains(part), "{args:?}: {} {}", ended.code, ended.err);
@@ -193,10 +229,10 @@ fn what_cannot_be_forked_is_refused_and_leaves_nothing() {
     assert_eq!(fork(&place, "half", &[]).code, 0);
     fs::remove_dir_all(place.path("runs/half/checkpoints")).unwrap();
     fs::create_dir_all(place.path("runs/half/checkpoints")).unwrap();
-    for file in ["metrics.jsonl", "manifest.json"] {
-        fs::remove_file(place.path(&format!("runs/half/{file}"))).unwrap();
-    }
+    fs::remove_file(place.path("runs/half/metrics.jsonl")).unwrap();
+    let manifest = place.read("runs/half/manifest.json");
+    place.write("runs/half/manifest.json", manifest.replace("\"saved\": 6", "\"saved\": null"));
     let ended = place.run(&["train", "runs/half", "--resume"]);
     assert_eq!(ended.code, 3, "{}", ended.err);
-    assert!(ended.err.contains("rlcredit train --from runs/tiny@3 --name half"), "{}", ended.err);
+    assert!(ended.err.contains(" train --from runs/tiny@3 --name half\n"), "{}", ended.err);
 }

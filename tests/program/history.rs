@@ -89,6 +89,71 @@ fn what_shapes_learning_changes_where_it_is_allowed_and_the_run_remembers() {
     assert_eq!(place.run(&["train", "runs/tiny", "--resume"]).code, 0);
 }
 
+/// What the state keeps of the old settings makes way.
+#[test]
+fn a_change_that_is_allowed_takes_effect() {
+    let place = Place::warmed();
+    place.write("tiny.toml", RECIPE.to_owned() + "[loss.kl]\ncoef = 0.1\n[signals]\nhorizon = [2, 8]\nregroup_every = 0\n[[credit]]\ntype = \"rhythm\"\n");
+    let given = ["train", "tiny.toml", "--set", "checkpoint.every=1"];
+    let child =
+        place.start_until(&given, || place.path("runs/tiny/checkpoints/step_000002/manifest.json").is_file());
+    super::place::send(&child, "KILL");
+    super::place::finish(child);
+    let args = [
+        "--set",
+        "checkpoint.every=1",
+        "--set",
+        "loss.kl.coef=0.5",
+        "--set",
+        "signals.head_fraction=0.5",
+        "--allow",
+        "loss.kl",
+        "--allow",
+        "signals",
+    ];
+    let ended = resume(&place, &args);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("begins anew: the weight of the KL penalty"), "{}", ended.err);
+    assert!(ended.err.contains("begins anew: the groups of heads"), "{}", ended.err);
+    let coef = |row: &serde_json::Value| row["policy/kl_coef"].as_f64().unwrap();
+    let rows = place.lines("runs/tiny/metrics.jsonl");
+    assert_eq!((coef(&rows[0]), coef(rows.last().unwrap())), (0.1, 0.5));
+}
+
+/// An evaluation by another measure is not held against the best of before.
+#[test]
+fn another_measure_of_the_best_begins_anew() {
+    let place = Place::warmed();
+    let set = [
+        "--set",
+        "checkpoint.best=eval/heldout/pass@2",
+        "--set",
+        "run.steps=3",
+        "--set",
+        "eval.every=1",
+        "--set",
+        "optim.schedule=constant",
+    ];
+    assert_eq!(place.run(&[&["train", "tiny.toml"][..], &set].concat()).code, 0);
+    let more = [
+        "train",
+        "runs/tiny",
+        "--resume",
+        "--set",
+        "checkpoint.best=eval/heldout/greedy",
+        "--set",
+        "run.steps=4",
+        "--set",
+        "eval.samples=3",
+    ];
+    let ended = place.run(&more);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("begins anew: what is the best evaluation"), "{}", ended.err);
+    assert_eq!(place.read("runs/tiny/checkpoints/best"), "step_000004\n");
+    assert!(ended.out.contains("(avg@2)"), "{}", ended.out);
+    assert_eq!(place.run(&["compare", "--of", "runs/tiny"]).code, 0);
+}
+
 #[test]
 fn what_changes_speed_or_measuring_alone_may_change_and_what_the_run_began_with_may_not() {
     let place = Place::after_step_3();

@@ -8,7 +8,7 @@ use super::place::{Place, RECIPE};
 fn a_recipe_that_keeps_its_promises_is_told_so() {
     let place = Place::new();
     let credit = "[signals]\nhorizon = [2, 8]\n[[credit]]\ntype = \"rhythm\"\n[loss.kl]\ncoef = 0.1\n";
-    place.write("tiny.toml", RECIPE.to_owned() + credit);
+    place.write("tiny.toml", RECIPE.replace("minibatches = 2", "minibatches = 1") + credit);
     let ended = place.run(&[
         "verify",
         "tiny.toml",
@@ -19,7 +19,8 @@ fn a_recipe_that_keeps_its_promises_is_told_so() {
     ]);
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     for part in [
-        "shortened by --set run.steps=4 --set checkpoint.every=2",
+        "shortened by --set batch.prompts=4 --set run.steps=4 --set checkpoint.every=2",
+        "--set eval.patience=0 --set eval.every=0\n",
         "ok      learning",
         "ok      first update",
         "ok      sampler against learner",
@@ -42,7 +43,8 @@ fn what_a_recipe_breaks_is_found_and_what_a_person_sets_stays() {
     place.write("grader.py", grader);
     let grader = "[[reward]]\ntype = \"command\"\nprogram = [\"python3\", \"grader.py\"]\n";
     place.write("tiny.toml", RECIPE.replace("[advantage]", &format!("{grader}[advantage]")));
-    let ended = place.run(&["verify", "tiny.toml", "--set", "batch.prompts=2", "--json"]);
+    let ended =
+        place.run(&["verify", "tiny.toml", "--set", "batch.prompts=2", "--set", "run.steps=3", "--json"]);
     assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
     let found: Value = serde_json::from_str(&ended.out).unwrap();
     assert!(

@@ -154,14 +154,18 @@ impl Agreement {
         self.advantages_max_abs == 0.0 && self.differing.is_empty() && self.n_metrics > 0
     }
 
-    /// Largest relative distance of a metric, with its name.
+    /// Largest distance of a loss, a norm or an advantage, as a share of it, with its name. Others, such as the share of tokens that were
+    /// clipped, may be nothing on one machine and one token on another.
     #[must_use]
     pub(crate) fn worst(&self) -> Option<(&str, f64)> {
+        const JUDGED: [&str; 3] = ["loss/", "optim/", "advantage/"];
+        const FLOOR: f64 = 1e-3;
         let relative = |one: &Differing| {
-            (one.recorded - one.replayed).abs() / one.recorded.abs().max(one.replayed.abs()).max(1e-12)
+            (one.recorded - one.replayed).abs() / one.recorded.abs().max(one.replayed.abs()).max(FLOOR)
         };
-        let all = self.differing.iter().map(|one| (one.key.as_str(), relative(one)));
-        all.max_by(|a, b| a.1.total_cmp(&b.1))
+        let judged =
+            self.differing.iter().filter(|one| JUDGED.iter().any(|prefix| one.key.starts_with(prefix)));
+        judged.map(|one| (one.key.as_str(), relative(one))).max_by(|a, b| a.1.total_cmp(&b.1))
     }
 }
 

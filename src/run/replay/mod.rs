@@ -10,32 +10,35 @@
 
 mod found;
 mod kept;
+mod made;
 mod source;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
-use tch::Tensor;
 
 use found::{Against, Moved};
 pub(crate) use found::{Agreement, Arm};
 pub(super) use kept::KeptStep;
+use made::Made;
 use source::KeptSource;
 
+use super::history::recipe_behind;
 use super::home::load_reference;
 use super::trainer::{Learnt, restore, trainer};
-use super::{Failure, Setup, initial_policy, keep_time, metrics};
-use crate::checkpoint::{CriticState, Progress, TrainState, VerifiedCheckpoint};
+use super::{Failure, Setup, initial_policy, keep_time};
+use crate::checkpoint::{CriticState, TrainState, VerifiedCheckpoint};
 use crate::circuit::with_heads_of_file;
+use crate::loss::KlConfig;
 use crate::model::Policy;
 use crate::observe::Console;
 use crate::optim::AdamWState;
 use crate::pipeline::SourceState;
 use crate::recipe::{Draft, Recipe};
 use crate::run_folder::{AtStep, RunAt, RunFolder, RunManifest};
-use crate::step::{StepRecord, Trainer, Unwatched};
-use crate::types::{Leaf, MetricRow, Signals, Step, TrainedTree, Tree};
+use crate::step::{Trainer, Unwatched};
+use crate::types::{Leaf, Signals, Step, Tree};
 
 /// Sections whose keys shape what a step makes of its responses.
 const REPLAYED: [&str; 10] = [
@@ -101,17 +104,10 @@ struct Start {
     /// The same.
     reference: Option<Policy>,
     state: TrainState,
+    /// The run's own KL penalty, whose weight may have been adapted.
+    kl: Option<KlConfig>,
     trees: Vec<Tree>,
     signals: Option<Vec<Signals>>,
-}
-
-/// What is left of a step under some settings.
-struct Made {
-    metrics: MetricRow,
-    advantages: Vec<Vec<f32>>,
-    updates: u64,
-    gradient: Tensor,
-    update: Tensor,
 }
 
 /// Makes `step` of the run in `folder` again, by its own settings and by each of `choices`.
@@ -124,9 +120,10 @@ pub(crate) fn replay(
     choices: &[Choice],
     console: &Console,
 ) -> Result<Replayed> {
-    let own = recipe(folder, &[])?;
+    ensure_step(step).map_err(Failure::bad_input)?;
+    let own = recipe(folder, step, &[])?;
     let recipes = choices.iter().map(|choice| {
-        let recipe = recipe(folder, &choice.set)?;
+        let recipe = recipe(folder, step, &choice.set)?;
         check(&own, &recipe).with_context(|| choice.label.clone()).map_err(Failure::bad_input)?;
         Ok(recipe)
     });
@@ -175,9 +172,15 @@ pub(crate) fn replay(
     })
 }
 
-/// The recipe of the run in `folder` with `set`, without what has no part in a single step.
-fn recipe(folder: &RunFolder, set: &[String]) -> Result<Recipe> {
-    let mut draft = Draft::load(&folder.checked_resolved().map_err(Failure::bad_input)?, set)?;
+fn ensure_step(step: Step) -> Result<()> {
+    ensure!(step > 0, "--step: got 0, expected a step of the run, from 1 on");
+    Ok(())
+}
+
+/// The recipe by which the run in `folder` made `step`, with `set`, without what has no part in a single step.
+fn recipe(folder: &RunFolder, step: Step, set: &[String]) -> Result<Recipe> {
+    let own = recipe_behind(folder, step - 1).map_err(Failure::bad_input)?;
+    let mut draft = Draft::parse(&folder.resolved().display().to_string(), &own.to_toml()?, set)?;
     draft.change(|recipe| {
         keep_time(recipe, [folder.root().to_owned()]);
         recipe.sft = None;
@@ -211,7 +214,6 @@ fn check(own: &Recipe, recipe: &Recipe) -> Result<()> {
 
 /// The checkpoint that `step` began with.
 fn checkpoint(folder: &RunFolder, step: Step) -> Result<VerifiedCheckpoint> {
-    ensure!(step > 0, "--step: got 0, expected a step of the run, from 1 on");
     let before = RunAt { folder: folder.clone(), step: AtStep::Step(step - 1) };
     let found = before.checkpoint().with_context(|| {
         format!(
@@ -242,7 +244,14 @@ impl Start {
             false => None,
         };
         let source = SourceState { pending: None, ..state.source };
-        Ok(Self { policy: Some(policy), reference, state: TrainState { source, ..state }, trees, signals })
+        Ok(Self {
+            policy: Some(policy),
+            reference,
+            state: TrainState { source, ..state },
+            kl: setup.recipe.loss.kl(),
+            trees,
+            signals,
+        })
     }
 
     /// That the models that `recipe` asks are there.
@@ -269,8 +278,15 @@ impl Start {
             Some(_) => (self.reference.take(), None),
             None => (None, self.reference.take()),
         };
+        let mut learnt = learnt(state);
+        if setup.recipe.loss.kl() != self.kl {
+            learnt.kl_coef = setup.recipe.loss.kl().map_or(0.0, |kl| kl.coef);
+        }
+        if !knows_signals {
+            learnt.head_groups = None;
+        }
         let mut trainer = trainer(setup, policy, reference, Box::new(source))?;
-        restore(&mut trainer, learnt(state))?;
+        restore(&mut trainer, learnt)?;
         let record = trainer.step(step, &mut Unwatched)?;
         let made = Made::new(setup, &record, &trainer, state);
         let Trainer { policy, reference, .. } = trainer;
@@ -289,34 +305,12 @@ fn learnt(state: &TrainState) -> Learnt {
     Learnt {
         optimizer: moments(&state.optimizer),
         critic: state.critic.as_ref().map(|critic| CriticState {
+            began: critic.began,
             weights: critic.weights.copy(),
             optimizer: moments(&critic.optimizer),
         }),
         head_groups: state.head_groups.clone(),
         kl_coef: state.kl_coef,
-    }
-}
-
-impl Made {
-    fn new(setup: &Setup, record: &StepRecord, trainer: &Trainer, before: &TrainState) -> Result<Self> {
-        if let Some(why) = &record.not_learned {
-            bail!("step {}: nothing is learned under these settings: {}", record.step, why.what);
-        }
-        let after = trainer.learner.state();
-        let updates = after.updates - before.optimizer.updates;
-        let beta = setup.recipe.optim.betas[0];
-        // What the mean of gradients has gained is their sum, each by its weight.
-        let gradient = &after.first - &before.optimizer.first * beta.powi(i32::try_from(updates)?);
-        let weights = trainer.policy.network.to_first()?.context("the weights are elsewhere")?;
-        let of_tree =
-            |tree: &TrainedTree| tree.credited.advantages.iter().map(<[f32]>::to_vec).collect::<Vec<_>>();
-        Ok(Self {
-            metrics: metrics::row(record, &Progress::default(), 0.0),
-            advantages: record.trees.iter().flat_map(of_tree).collect(),
-            updates,
-            gradient,
-            update: weights - &before.weights,
-        })
     }
 }
 
