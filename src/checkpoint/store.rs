@@ -36,7 +36,7 @@ pub(crate) struct CheckpointConfig {
     /// Number of newest checkpoints kept; 0 keeps all.
     pub keep: usize,
     /// Steps from one model that is kept for good to the next, weights alone and the policy before the first step among them; 0 keeps
-    /// none.
+    /// none. They have the precision of the model that training started from.
     pub keep_model_every: u64,
 }
 

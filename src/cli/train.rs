@@ -84,6 +84,7 @@ impl Train {
         let phase = console.step_phase("set up", 0);
         let mut draft = Draft::load(&recipe, &overrides)?;
         let given = (!own).then(|| draft.text().to_owned());
+        let read = draft.notes();
         if self.resume {
             draft.change(|recipe| keep_time(recipe, [runs.join(&recipe.run.name)]));
         }
@@ -101,7 +102,7 @@ impl Train {
                 setup.recipe.reward.iter().filter_map(|entry| entry.grader.settings().reaches_out());
             outside.for_each(|what| console.note(format_args!("note: [[reward]] of the run {what}")));
         }
-        for note in setup.recipe.notes() {
+        for note in read.into_iter().chain(setup.recipe.notes()) {
             console.note(note);
         }
         let folder = runs.join(&setup.recipe.run.name);

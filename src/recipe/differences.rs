@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use anyhow::{Context, Result};
 use toml::{Table, Value};
 
-use super::Recipe;
+use super::{Recipe, place::make_whole};
 use crate::optim::Schedule;
 
 /// Keys that leave the course of a run alone: where it lies, how it is watched, what is kept of it, how ranks share it, how much memory
@@ -80,7 +80,8 @@ impl Recipe {
     /// Every key with its value, tables opened, by path.
     fn entries(&self) -> Result<Table> {
         let mut entries = Table::new();
-        let recipe = Table::try_from(self).context("the recipe cannot be written as TOML")?;
+        let mut recipe = Table::try_from(self).context("the recipe cannot be written as TOML")?;
+        make_whole(&mut recipe);
         flatten("", Value::Table(recipe), &mut entries);
         Ok(entries)
     }

@@ -1,14 +1,14 @@
 //! `inputs.json`: what shapes a run besides its recipe, which a resumed run may not change either.
 //!
 //! ```text
-//! {"dtype": "bf16", "files": {"data/train.jsonl": {"size": 91002, "sha256": "9f86d0..."}, ...}}
+//! {"dtype": "bf16", "files": {"/home/me/data/train.jsonl": {"size": 91002, "sha256": "9f86d0..."}, ...}}
 //! ```
 //!
 //! Files are the recipe's data, the texts of its SFT, its circuit and pairs, and of a model folder everything but the weights, which the
 //! checkpoints hold; where adapters learn, these too. The precision is the one that `[model] dtype = "auto"` came to.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use crate::files::model_folder::{ADAPTER_CONFIG, shaping};
 use crate::files::{Fingerprint, read_regular, write_whole};
 use crate::model::Dtype;
 use crate::model::{HubModel, ModelSource};
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
 use crate::run_folder::RunFolder;
 
 use super::Setup;
@@ -38,7 +38,7 @@ pub(crate) fn origin(recipe: &Recipe) -> Result<Option<PathBuf>> {
 pub(crate) struct InputFiles {
     /// The precision that the run computes in.
     pub dtype: Dtype,
-    /// By path, as the recipe has it.
+    /// By path, as the recipe has it; written down, from the root of the file system.
     pub files: BTreeMap<String, Fingerprint>,
 }
 
@@ -82,7 +82,7 @@ impl InputFiles {
     /// Writes them into the folder of a new run.
     pub(crate) fn write(&self, folder: &RunFolder) -> Result<()> {
         write_whole(&folder.inputs(), |mut w| {
-            serde_json::to_writer_pretty(&mut w, self)?;
+            serde_json::to_writer_pretty(&mut w, &self.lasting())?;
             Ok(w.write_all(b"\n")?)
         })
     }
@@ -98,8 +98,9 @@ impl InputFiles {
 
     /// Whether they are those that the run in `folder` began with.
     pub(crate) fn check_unchanged(&self, folder: &RunFolder) -> Result<()> {
-        let before = Self::read(folder)?;
-        let mut changes = self.changed_files(&before);
+        // Runs of earlier versions have paths from the working directory.
+        let before = Self::read(folder)?.lasting();
+        let mut changes = self.lasting().changed_files(&before);
         if self.dtype != before.dtype {
             let name = |dtype| serde_json::to_value(dtype).unwrap_or_default();
             let (now, then) = (name(self.dtype), name(before.dtype));
@@ -118,6 +119,16 @@ impl InputFiles {
         Ok(())
     }
 
+    /// The same by whole paths.
+    pub(super) fn lasting(&self) -> Self {
+        let whole = |name: &String| match name.starts_with("hub:") {
+            true => name.clone(),
+            false => recipe::whole(Path::new(name)).display().to_string(),
+        };
+        let files = self.files.iter().map(|(name, file)| (whole(name), file.clone()));
+        Self { dtype: self.dtype, files: files.collect() }
+    }
+
     fn changed_files(&self, before: &Self) -> Vec<String> {
         let paths =
             self.files.keys().chain(before.files.keys().filter(|path| !self.files.contains_key(*path)));
@@ -129,6 +140,7 @@ impl InputFiles {
         changed
             .map(|path| {
                 let (now, then) = (begins(self.files.get(path)), begins(before.files.get(path)));
+                let path = recipe::shown(Path::new(path)).display();
                 format!("{path}: {now} now, {then} when the run began")
             })
             .collect()

@@ -14,6 +14,7 @@ mod home;
 mod inputs;
 mod meet;
 mod metrics;
+mod saved_dtype;
 mod setup;
 mod start;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub(crate) use circuit::{pad_of, pairs_of};
 pub(crate) use clock::keep_time;
 pub(crate) use failure::Failure;
 pub(crate) use inputs::{InputFiles, origin};
+pub(crate) use saved_dtype::{saved_dtype, saved_dtype_of};
 pub(crate) use setup::Setup;
 pub(crate) use start::{initial_policy, run_sft, sft_models};
 
