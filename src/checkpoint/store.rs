@@ -42,7 +42,7 @@ pub(crate) struct CheckpointConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<String>,
     /// Steps from one model that is kept for good to the next, weights alone and the policy before the first step among them; 0 keeps
-    /// none.
+    /// none. They have the precision of the model that training started from.
     pub keep_model_every: u64,
 }
 

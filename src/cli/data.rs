@@ -203,7 +203,10 @@ impl Data {
                     hub::preset(scratch)?.1
                 }
             };
-            let reader = Reader::Tokens(PromptBuilder::new(&tokenizer, recipe.chat.as_ref())?);
+            let reader = Reader::Tokens(
+                PromptBuilder::new(&tokenizer, recipe.chat.as_ref())?
+                    .showing(recipe.data.settings().few_shot()),
+            );
             let DataConfig::Files(files) = &recipe.data else {
                 return Survey::take(recipe.data.settings().items().context("[data]")?, &reader, self.rows);
             };

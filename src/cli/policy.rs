@@ -6,16 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, ensure};
 
 use super::scale_heads::ScaleHeads;
-use crate::checkpoint::{VerifiedCheckpoint, is_sealed, seals};
+use crate::checkpoint::{VerifiedCheckpoint, is_sealed, model_at, placed, seals};
 use crate::files::model_folder::{ADAPTER_CONFIG, CONFIG, TOKENIZER};
 use crate::hub::{Files, Hub, source};
 use crate::model::{
     BackendChoice, DeviceChoice, Dtype, HubModel, ModelConfig, ModelSettings, ModelSource, Placement, Policy,
-    is_adapter,
 };
 use crate::observe::Console;
 use crate::run::Failure;
-use crate::run_folder::{AtStep, RunAt, RunFolder};
 use crate::text::Tokenizer;
 
 /// A policy ready to answer.
@@ -127,18 +125,13 @@ pub(super) fn texts(model: &HubModel) -> Result<PathBuf> {
     Ok(Hub::from_environment()?.fetch(model, Files::Texts, Some(&Console::new()))?.folder)
 }
 
-/// What `path` stands for where it names a checkpoint of a run, as `RUN@40`, `RUN@best` or `RUN/checkpoints/latest`: the folder of
-/// the checkpoint, or that around a kept model. All else stands for itself.
+/// What `path` stands for, as [`placed`]; a model on the hub stands for itself.
 pub(super) fn place(path: &str) -> Result<PathBuf> {
-    if path.starts_with("hub:") || Path::new(path).is_dir() {
+    if path.starts_with("hub:") {
         return Ok(path.into());
     }
-    let found = RunAt::parse(path).and_then(|at| {
-        let is_folder = at.step == AtStep::Latest && at.folder.root() == Path::new(path);
-        if is_folder { Ok(path.into()) } else { at.model() }
-    });
     // The parser of arguments says the outermost sentence alone.
-    found.map_err(|error| anyhow!("{error:#}"))
+    placed(path).map_err(|error| anyhow!("{error:#}"))
 }
 
 /// That there is a folder at `path`, or that it names a model on the hub.
@@ -162,21 +155,13 @@ pub(super) fn model_folder(path: &Path) -> Result<PathBuf> {
         return Ok(snapshot.folder);
     }
     require_folder(path)?;
-    if path.join(CONFIG).is_file() || is_adapter(path) {
-        return verified_if_sealed(path);
-    }
-    if path.join("checkpoints").is_dir() {
-        let latest = RunAt { folder: RunFolder::at(path), step: AtStep::Latest }.checkpoint()?;
-        return VerifiedCheckpoint::open(latest)?.model_folder("model");
-    }
-    ensure!(
-        path.join("model/config.json").is_file() || is_adapter(&path.join("model")),
-        "{}: neither config.json nor checkpoints/ in there; expected a run, a checkpoint or a Hugging Face model",
-        path.display()
-    );
-    match is_sealed(path) {
-        true => VerifiedCheckpoint::open(path)?.model_folder("model"),
-        false => Ok(path.join("model")),
+    let folder = model_at(path)?;
+    match folder.parent().filter(|_| folder != path) {
+        None => verified_if_sealed(path),
+        Some(checkpoint) if is_sealed(checkpoint) => {
+            VerifiedCheckpoint::open(checkpoint)?.model_folder("model")
+        }
+        Some(_) => Ok(folder),
     }
 }
 

@@ -117,6 +117,7 @@ impl Train {
             None => Draft::load(&recipe, &overrides)?,
         };
         let given = (!own).then(|| draft.text().to_owned());
+        let read = draft.notes();
         if self.resume {
             draft.change(|recipe| keep_time(recipe, [runs.join(&recipe.run.name)]));
         }
@@ -134,7 +135,7 @@ impl Train {
                 setup.recipe.reward.iter().filter_map(|entry| entry.grader.settings().reaches_out());
             outside.for_each(|what| console.note(format_args!("note: [[reward]] of the run {what}")));
         }
-        for note in setup.recipe.notes() {
+        for note in read.into_iter().chain(setup.recipe.notes()) {
             console.note(note);
         }
         let folder = runs.join(&setup.recipe.run.name);

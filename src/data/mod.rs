@@ -11,6 +11,7 @@ use rewards::{Task, TaskKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::text::Message;
 use crate::types::{Prompt, Rules};
 
 pub(crate) mod arithmetic;
@@ -18,6 +19,7 @@ pub(crate) mod bifurcation;
 pub(crate) mod countdown;
 mod decimal;
 pub(crate) mod demonstrations;
+mod few_shot;
 pub(crate) mod file;
 mod json;
 pub(crate) mod jsonl;
@@ -27,6 +29,7 @@ mod prompt_builder;
 pub(crate) mod sampler;
 pub(crate) mod supervised;
 
+pub(crate) use few_shot::{FewShotConfig, Worked};
 pub(crate) use file::{FileConfig, FileReport};
 pub(crate) use lengths::Lengths;
 pub(crate) use prompt_builder::{ChatConfig, PromptBuilder};
@@ -101,6 +104,8 @@ pub(crate) struct EvalItems {
 pub(crate) struct Item {
     /// Where it was read, `file:line`; `None` where it was generated.
     pub place: Option<String>,
+    /// The turns of a conversation that come before it.
+    pub before: Vec<Message>,
     /// The text that asks for a solution.
     pub text: String,
     /// The problem behind it.
@@ -123,6 +128,16 @@ pub(crate) trait DataSettings {
 
     /// How many problems to learn from, where a key says so.
     fn n_train(&self) -> Option<usize> {
+        None
+    }
+
+    /// Worked examples that are put before every problem.
+    fn few_shot(&self) -> Vec<Worked> {
+        Vec::new()
+    }
+
+    /// The text that asks `question` as the problems do; `None` where they do not ask one question.
+    fn ask(&self, _question: &str) -> Option<String> {
         None
     }
 
@@ -247,9 +262,9 @@ impl EvalSet {
 
 /// `items` as prompts with ids from `start`.
 fn prompts(items: Vec<Item>, start: u64, builder: &PromptBuilder<'_>) -> Result<Vec<Arc<Prompt>>> {
-    let prompts = items.into_iter().zip(start..).map(|(Item { place, text, task }, id)| {
+    let prompts = items.into_iter().zip(start..).map(|(Item { place, before, text, task }, id)| {
         let place = || place.unwrap_or_else(|| format!("prompt {id}"));
-        let (text, tokens) = builder.build(&text).with_context(place)?;
+        let (text, tokens) = builder.build_behind(&before, &text).with_context(place)?;
         Ok(Arc::new(Prompt { id, text, tokens, task }))
     });
     prompts.collect()

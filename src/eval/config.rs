@@ -29,13 +29,26 @@ pub(crate) struct EvalConfig {
     /// Whether one more response per item is decoded greedily.
     #[serde(default = "yes")]
     pub greedy: bool,
+    /// Longest response in tokens; without it as long as in training. Reasoning is often measured at greater length than it is trained
+    /// at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_new_tokens: Option<usize>,
 }
 
 impl EvalConfig {
-    /// How the responses are drawn: at this temperature from the whole distribution, as long as those of training.
+    /// How the responses are drawn: at this temperature from the whole distribution, ending as those of training do unless a limit
+    /// of their own is set.
     #[must_use]
-    pub(crate) fn sampling(&self, training: SamplingConfig) -> SamplingConfig {
-        SamplingConfig { temperature: self.temperature, top_p: 1.0, top_k: 0, ..training }
+    pub(crate) fn sampling(&self, training: &SamplingConfig) -> SamplingConfig {
+        let max_new_tokens = self.max_new_tokens.unwrap_or(training.max_new_tokens);
+        SamplingConfig {
+            temperature: self.temperature,
+            top_p: 1.0,
+            top_k: 0,
+            max_new_tokens,
+            min_new_tokens: training.min_new_tokens.min(max_new_tokens),
+            ..training.clone()
+        }
     }
 }
 
@@ -62,7 +75,7 @@ impl EvalConfig {
     /// What its keys may be.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
-        let Self { every, before: _, patience, samples, temperature, greedy: _ } = self;
+        let Self { every, before: _, patience, samples, temperature, greedy: _, max_new_tokens } = self;
         let mut rules = Rules::default();
         rules.positive("samples", *samples);
         let expected = "above 0 (`greedy = true` measures at 0)";
@@ -71,6 +84,7 @@ impl EvalConfig {
         rules.forbid(idle, &["patience", "every"], || {
             format!(": got {patience}, expected 0 with `every` = 0, since there are no evaluations to be patient with")
         });
+        rules.positive("max_new_tokens", max_new_tokens.unwrap_or(1));
         rules
     }
 }
@@ -78,7 +92,7 @@ impl EvalConfig {
 impl Default for EvalConfig {
     fn default() -> Self {
         let (every, samples, temperature) = (every(), samples(), temperature());
-        Self { every, before: true, patience: 0, samples, temperature, greedy: true }
+        Self { every, before: true, patience: 0, samples, temperature, greedy: true, max_new_tokens: None }
     }
 }
 

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, fmt};
 use anyhow::{Context, Result};
 use toml::{Table, Value};
 
-use super::Recipe;
 use super::change::Effect;
+use super::{Recipe, place::make_whole};
 
 /// Stands for the value of a key that a recipe has not.
 pub(super) const ABSENT: &str = "absent";
@@ -45,7 +45,8 @@ impl Recipe {
     /// Every key with its value, tables opened, by path.
     pub(super) fn entries(&self) -> Result<Table> {
         let mut entries = Table::new();
-        let recipe = Table::try_from(self).context("the recipe cannot be written as TOML")?;
+        let mut recipe = Table::try_from(self).context("the recipe cannot be written as TOML")?;
+        make_whole(&mut recipe);
         flatten("", Value::Table(recipe), &mut entries);
         Ok(entries)
     }

@@ -25,8 +25,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("max_completion_length", "max_new_tokens"),
     ("max_response_length", "max_new_tokens"),
     ("max_steps", "steps"),
+    ("min_tokens", "min_new_tokens"),
+    ("num_fewshot", "few_shot"),
     ("num_generations", "size"),
     ("ppo_epochs", "epochs"),
+    ("stop_sequences", "stop"),
+    ("stop_strings", "stop"),
 ];
 
 /// Keys that had another name or another place, and where they are now. Those that only moved are found by themselves.

@@ -16,6 +16,7 @@ mod findings;
 mod load;
 mod notes;
 mod paths;
+mod place;
 mod problem;
 mod read;
 mod reality;
@@ -32,6 +33,7 @@ mod validate;
 pub(crate) use change::{Change, Effect, touches};
 pub(crate) use differences::Difference;
 pub(crate) use draft::Draft;
+pub(crate) use place::{shown, whole};
 pub(crate) use problem::Problems;
 pub(crate) use reference::Reference;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `inputs.json`: what shapes a run besides its recipe, which a resumed run may not change either.
 //!
 //! ```text
-//! {"dtype": "bf16", "files": {"data/train.jsonl": {"size": 91002, "sha256": "9f86d0..."}, ...}}
+//! {"dtype": "bf16", "files": {"/home/me/data/train.jsonl": {"size": 91002, "sha256": "9f86d0..."}, ...}}
 //! ```
 //!
 //! Files are the recipe's data, the texts of its SFT, its circuit and pairs, and of a model folder everything but the weights; where
@@ -18,7 +18,7 @@ use crate::files::model_folder::{ADAPTER_CONFIG, shaping};
 use crate::files::{Fingerprint, read_regular, write_whole};
 use crate::model::Dtype;
 use crate::model::{HubModel, ModelSource};
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
 use crate::run_folder::RunFolder;
 
 use super::{Failure, Setup};
@@ -39,7 +39,7 @@ pub(crate) fn origin(recipe: &Recipe) -> Result<Option<PathBuf>> {
 pub(crate) struct InputFiles {
     /// The precision that the run computes in.
     pub dtype: Dtype,
-    /// By path, as the recipe has it.
+    /// By path, as the recipe has it; written down, from the root of the file system.
     pub files: BTreeMap<String, Fingerprint>,
     /// The weights that it began with, where they all learn; `None` in runs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,7 +88,7 @@ impl InputFiles {
     /// Writes them into the folder of a new run.
     pub(crate) fn write(&self, folder: &RunFolder) -> Result<()> {
         write_whole(&folder.inputs(), |mut w| {
-            serde_json::to_writer_pretty(&mut w, self)?;
+            serde_json::to_writer_pretty(&mut w, &self.lasting())?;
             Ok(w.write_all(b"\n")?)
         })
     }
@@ -105,9 +105,10 @@ impl InputFiles {
     /// Whether they are those that the run in `folder` began with. Of weights that nothing is read of, since the run goes on from a
     /// `checkpoint`, it is no error that they changed; what there is to say of that is given.
     pub(crate) fn check_unchanged(&self, folder: &RunFolder, has_checkpoint: bool) -> Result<Option<String>> {
-        let before = Self::read(folder)?;
-        let mut changes = changed_files(&self.files, &before.files);
-        let weights = before.weights.as_ref().zip(self.weights.as_ref());
+        // Runs of earlier versions have paths from the working directory.
+        let (before, now) = (Self::read(folder)?.lasting(), self.lasting());
+        let mut changes = changed_files(&now.files, &before.files);
+        let weights = before.weights.as_ref().zip(now.weights.as_ref());
         let weights = weights.map(|(before, now)| changed_files(now, before)).unwrap_or_default();
         let note = (has_checkpoint && !weights.is_empty()).then(|| {
             format!(
@@ -135,6 +136,18 @@ impl InputFiles {
         );
         Ok(note)
     }
+
+    /// The same by whole paths.
+    pub(super) fn lasting(&self) -> Self {
+        let whole = |name: &String| match name.starts_with("hub:") {
+            true => name.clone(),
+            false => recipe::whole(Path::new(name)).display().to_string(),
+        };
+        let lasting = |files: &BTreeMap<String, Fingerprint>| {
+            files.iter().map(|(name, file)| (whole(name), file.clone())).collect()
+        };
+        Self { dtype: self.dtype, files: lasting(&self.files), weights: self.weights.as_ref().map(lasting) }
+    }
 }
 
 impl InputFiles {
@@ -144,14 +157,15 @@ impl InputFiles {
     /// # Errors
     /// If files of the model are, which a fork goes on with.
     pub(super) fn check_fork(&self, setup: &Setup, parent: &RunFolder) -> Result<bool> {
-        let before = Self::read(parent).map_err(Failure::bad_input)?;
+        let before = Self::read(parent).map_err(Failure::bad_input)?.lasting();
+        let own = self.lasting();
         let common = |files: &BTreeMap<String, Fingerprint>, other: &BTreeMap<String, Fingerprint>| {
             let both = files.iter().filter(|(name, _)| other.contains_key(*name));
             both.map(|(name, file)| (name.clone(), file.clone())).collect::<BTreeMap<_, _>>()
         };
-        let (now, then) = (common(&self.files, &before.files), common(&before.files, &self.files));
+        let (now, then) = (common(&own.files, &before.files), common(&before.files, &own.files));
         let changed: Vec<&String> = now.keys().filter(|name| now.get(*name) != then.get(*name)).collect();
-        let origin = origin(&setup.recipe)?;
+        let origin = origin(&setup.recipe)?.map(|origin| recipe::whole(&origin));
         let is_of_model =
             |name: &&&String| origin.as_ref().is_some_and(|origin| Path::new(name).starts_with(origin));
         if let Some(file) = changed.iter().find(is_of_model) {
@@ -175,7 +189,8 @@ fn changed_files(now: &BTreeMap<String, Fingerprint>, before: &BTreeMap<String, 
     let changed = paths.filter(|path| now.get(*path) != before.get(*path));
     changed
         .map(|path| {
-            format!("{path}: {} now, {} when the run began", begins(now.get(path)), begins(before.get(path)))
+            let shown = recipe::shown(Path::new(path)).display();
+            format!("{shown}: {} now, {} when the run began", begins(now.get(path)), begins(before.get(path)))
         })
         .collect()
 }

@@ -20,6 +20,7 @@ mod meet;
 mod metrics;
 pub(crate) mod replay;
 mod retrace;
+mod saved_dtype;
 mod setup;
 mod start;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub(crate) use clock::keep_time;
 pub(crate) use failure::Failure;
 pub(crate) use fork::Fork;
 pub(crate) use inputs::{InputFiles, origin};
+pub(crate) use saved_dtype::{saved_dtype, saved_dtype_of};
 pub(crate) use setup::Setup;
 pub(crate) use start::{initial_policy, run_sft, sft_models};
 

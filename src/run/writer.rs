@@ -12,8 +12,8 @@ use super::guards::{diverged, smaller_updates};
 use super::history::{self, Event};
 use super::home::Home;
 use super::inputs::InputFiles;
-use super::{Run, Setup, metrics};
-use crate::checkpoint::{Milestone, TrainState, save_model, write_sealed, write_together};
+use super::{Run, Setup, metrics, saved_dtype};
+use crate::checkpoint::{Milestone, TrainState, save_model, save_model_in, write_sealed, write_together};
 use crate::environment::Environment;
 use crate::eval::{Evaluation, Evaluator};
 use crate::files::write_whole;
@@ -54,7 +54,7 @@ impl RunWriter {
             InputFiles::of_now(setup)?.write(folder)?;
         }
         let changed = history::add(folder, event)?;
-        folder.write_recipe(manifest, given, &setup.recipe.to_toml()?)?;
+        folder.write_recipe(manifest, given, &setup.recipe.lasting()?.to_toml()?)?;
         let environment = Environment {
             run: Some(manifest.run.clone()),
             ..Environment::here(setup.placement, setup.backend())
@@ -232,7 +232,8 @@ impl RunWriter {
         if self.ranks.is_first() { history::add(&self.home.folder, event).map(drop) } else { Ok(()) }
     }
 
-    /// Keeps `policy` as it is after `step` for good, without what training would go on by, unless it is kept: then it is the same, since
+    /// Keeps `policy` as it is after `step` for good, in the precision of the model that it was, without what training would go on by,
+    /// unless it is kept: then it is the same, since
     /// [`Home::abandon`] leaves nothing of another course.
     ///
     /// # Errors
@@ -241,14 +242,11 @@ impl RunWriter {
         let (network, weights) = (&policy.network, policy.network.to_first()?);
         self.ranks.first(|| {
             let weights = weights.context("the first rank has no weights")?;
+            // Where that model is gone by now, what is kept is as exact as it can be.
+            let dtype = saved_dtype(&setup.recipe.model).unwrap_or_default();
+            let (config, learnt) = (&network.config, network.trainable());
             let fill = |dir: &Path| {
-                save_model(
-                    &dir.join("model"),
-                    &network.config,
-                    network.trainable(),
-                    &weights,
-                    &setup.tokenizer,
-                )
+                save_model_in(&dir.join("model"), config, learnt, &weights, &setup.tokenizer, dtype)
             };
             self.home.models()?.write(step, fill).map(drop)
         })

@@ -50,7 +50,7 @@ impl RunAt {
             return Ok(within);
         }
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let named = name.rsplit_once('@').filter(|_| !path.is_dir());
+        let named = name.rsplit_once('@').filter(|_| !path.exists());
         let Some((run, step)) = named else {
             return Ok(Self { folder: folder_at(path), step: AtStep::Latest });
         };
@@ -306,9 +306,8 @@ mod tests {
         let error = best.checkpoint().unwrap_err().to_string();
         assert!(error.contains("none of its checkpoints was evaluated"), "{error}");
         for (step, easy, hard) in [(0, 0.9, 0.9), (20, 0.7, 0.3), (40, 0.9, 0.0), (60, 1.0, 1.0)] {
-            let sets =
-                format!(r#"{{"easy": {{"k": 2, "avg@2": {easy}}}, "hard": {{"k": 2, "avg@2": {hard}}}}}"#);
-            fs::write(run.eval(&format!("step_{step:06}")), sets).unwrap();
+            let sets = serde_json::json!({"easy": {"k": 4, "avg@4": easy}, "hard": {"k": 1, "avg@1": hard}});
+            fs::write(run.eval(&format!("step_{step:06}")), sets.to_string()).unwrap();
         }
         assert_eq!(best.checkpoint().unwrap(), run.checkpoint(20));
         assert_eq!(best.model().unwrap(), run.models().join("step_000000"));

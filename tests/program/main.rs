@@ -21,6 +21,7 @@ mod interventions;
 mod learning;
 mod lora;
 mod metrics;
+mod models;
 mod not_finite;
 mod place;
 mod plan;

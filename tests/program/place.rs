@@ -178,6 +178,11 @@ impl Place {
         finish(self.program(args).spawn().unwrap())
     }
 
+    /// The program, run in another folder.
+    pub(crate) fn run_in(&self, folder: &Path, args: &[&str]) -> Ended {
+        finish(self.program(args).current_dir(folder).spawn().unwrap())
+    }
+
     /// Starts the program and comes back as soon as `holds`.
     pub(crate) fn start_until(&self, args: &[&str], holds: impl Fn() -> bool) -> Child {
         let mut child = self.program(args).spawn().unwrap();

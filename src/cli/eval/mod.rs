@@ -258,6 +258,8 @@ impl Eval {
             top_p: self.top_p.unwrap_or(usual.top_p),
             top_k: self.top_k.unwrap_or(usual.top_k),
             max_new_tokens: self.max_new_tokens.unwrap_or(usual.max_new_tokens),
+            min_new_tokens: usual.min_new_tokens.min(self.max_new_tokens.unwrap_or(usual.max_new_tokens)),
+            stop: usual.stop,
             max_num_seqs: self.max_num_seqs.unwrap_or(usual.max_num_seqs),
         }
     }
