@@ -6,6 +6,8 @@
 //! both             ~/data/train.jsonl    from the home of who starts it
 //! ```
 //!
+//! Runs of earlier versions have kept paths from the working directory, in the same file.
+//!
 //! A recipe that was read names its files from the working directory, as short as can be; what a run keeps of it has whole paths, so that
 //! it means the same from everywhere.
 
@@ -29,9 +31,14 @@ const KEYS: [&str; 7] = [
     "engine.weights",
 ];
 
+/// What a run calls the recipe that it keeps.
+const RESOLVED: &str = "resolved.toml";
+
 /// Has the paths in `table`, which the file `file` says, begin at the working directory. Gives those that have done so already.
 pub(super) fn settle(table: &mut Table, file: &str) -> BTreeSet<String> {
-    let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+    let file = Path::new(file);
+    let is_of_run = file.file_name().is_some_and(|name| name == RESOLVED);
+    let folder = file.parent().filter(|_| !is_of_run).unwrap_or(Path::new(""));
     let mut elsewhere = BTreeSet::new();
     each(table, &mut |given| match found(folder, given) {
         Found::There(path) => Some(path),
@@ -183,6 +190,15 @@ mod tests {
         assert_eq!(settled(root, "~/models/a").0, format!("{home}/models/a"));
         assert_eq!(settled(root, "~").0, home);
         assert_eq!(settled(root, "~who/a").0, at("recipes/~who/a"));
+    }
+
+    #[test]
+    fn what_a_run_has_kept_begins_at_the_working_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), "").unwrap();
+        let mut table: Table = "model.path = \"a\"".parse().unwrap();
+        let elsewhere = settle(&mut table, folder.path().join("resolved.toml").to_str().unwrap());
+        assert_eq!((table["model"]["path"].as_str(), elsewhere.len()), (Some("a"), 0));
     }
 
     #[test]
