@@ -68,7 +68,7 @@ pub(crate) fn execute(
             sft_folder: sft_folder.to_owned(),
             resume: folder.has_begun(&name),
         };
-        match train(request, &console.for_another_run(), interrupt) {
+        match train(request, console, interrupt) {
             Ok(Outcome::Done) => {}
             Ok(Outcome::Interrupted(signal)) => return Ok(stopped(signal, console)),
             Err(error) if has_diverged(&error) => {

@@ -177,7 +177,7 @@ impl<'s> Run<'s> {
             CriticTrainer::new(config, setup.recipe.batch, &policy, setup.recipe.parallel.shard)
         });
         let (critic, source) = (critic.transpose()?, setup.rollout_source(&writer.weights(), writer.run())?);
-        let circuit = writer.circuit(setup)?;
+        let (circuit, forecast) = (writer.circuit(setup)?, writer.forecast(setup));
         let trainer = Trainer::new(setup.step_config(), policy, reference, critic, source, setup.credit());
         Ok(Self {
             trainer,
@@ -194,6 +194,7 @@ impl<'s> Run<'s> {
             // Of all ranks together, which take about as long.
             peak: matmul_peak(setup.backend(), setup.placement)? * setup.teams.main.size() as f64,
             circuit,
+            forecast,
         })
     }
 

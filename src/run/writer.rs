@@ -1,11 +1,13 @@
 //! What a run writes down: metrics, rollouts, evaluations, checkpoints, the summary.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::about::{about, describe};
 use super::circuit::CircuitWatch;
 use super::guards::{diverged, smaller_updates};
 use super::home::Home;
@@ -13,21 +15,28 @@ use super::inputs::InputFiles;
 use super::{Run, Setup, metrics};
 use crate::checkpoint::{Milestone, TrainState, save_model, write_sealed, write_together};
 use crate::environment::Environment;
-use crate::eval::{Estimate, Evaluation, Evaluator};
+use crate::eval::{Evaluation, Evaluator};
 use crate::files::write_whole;
 use crate::interrupt::Interrupt;
 use crate::model::{FreeMemory, Network, Policy};
-use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, glossary, rollouts};
-use crate::ranks::{Ranks, counted};
+use crate::observe::{Console, Ending, Forecast, MetricSink, Opened, Sample, Samples, Schedule};
+use crate::observe::{glossary, log, rollouts};
+use crate::ranks::Ranks;
 use crate::rollout::SharedEngine;
 use crate::step::explained_rewards;
 use crate::types::{MetricRow, RunId, Step, TrainedTree};
 
 /// The open files of a run.
 pub(super) struct RunWriter {
-    home: Home,
+    pub home: Home,
     /// None on other ranks than the first, which alone writes.
     sinks: Vec<Box<dyn MetricSink>>,
+    /// None on other ranks, too.
+    samples: Option<Samples>,
+    /// The rows of processes before this one.
+    rows: Vec<(Step, MetricRow)>,
+    /// Seconds that the last evaluation took.
+    evaluation_s: Cell<Option<f64>>,
     ranks: Ranks,
     /// When this process took the run up.
     pub opened: Instant,
@@ -35,45 +44,56 @@ pub(super) struct RunWriter {
 
 impl RunWriter {
     /// Opens the files of the run in `home`. From here on its folder is changed.
-    pub(super) fn open(
-        setup: &Setup,
-        mut home: Home,
-        console: &Console,
-        given: Option<&str>,
-    ) -> Result<Self> {
+    pub(super) fn open(setup: &Setup, home: Home, console: &Console, given: Option<&str>) -> Result<Self> {
         let (opened, ranks) = (Instant::now(), setup.teams.main.clone());
-        if !ranks.is_first() {
-            return Ok(Self { home, sinks: Vec::new(), ranks, opened });
+        let mut this = Self {
+            home,
+            sinks: Vec::new(),
+            samples: None,
+            rows: Vec::new(),
+            evaluation_s: Cell::new(None),
+            ranks,
+            opened,
+        };
+        if !this.ranks.is_first() {
+            return Ok(this);
         }
-        let Home { folder, manifest, resumed_at, last_row, .. } = &mut home;
+        let Home { folder, manifest, resumed_at, last_row, .. } = &mut this.home;
         if resumed_at.is_none() {
             InputFiles::of_now(setup)?.write(folder)?;
         }
         folder.write_recipe(manifest, given, &setup.recipe.to_toml()?)?;
+        log::open(&folder.log())?;
         let environment = Environment {
             run: Some(manifest.run.clone()),
             ..Environment::here(setup.placement, setup.backend())
         };
-        let (kind, Environment { device, backend, threads, .. }) = (setup.placement.kind, &environment);
+        tracing::debug!("rlcredit {}: {}", environment.rlcredit, environment.command.join(" "));
         let mut notes = environment.write(&folder.env())?;
-        let adapters = setup.lora.as_ref().map_or_else(String::new, |layout| {
-            format!(" and {:.2} M of adapters, which learn", layout.n_params() as f64 / 1e6)
-        });
-        let together =
-            if ranks.is_alone() { String::new() } else { format!(" each of {}", counted(ranks.size())) };
-        let sinks = setup.recipe.observe.sinks(folder, resumed_at.map(|_| *last_row))?;
-        console.note(format!(
-            "{}: {:.1} M parameters{adapters}, {kind:?} on {device}, backend {backend}, {threads} threads{together}, {} training and {} evaluation problems",
-            folder.root().display(),
-            setup.model.n_params() as f64 / 1e6,
-            setup.data.train.len(),
-            setup.data.n_eval()
-        ));
-        notes.extend(home.abandon()?);
+        let about = about(setup, folder, manifest, *last_row)?;
+        let Opened { sinks, samples, rows } = setup.recipe.observe.open(folder, &about, *resumed_at)?;
+        (this.sinks, this.samples, this.rows) = (sinks, Some(samples), rows);
+        notes.extend(this.home.abandon()?);
+        describe(setup, this.home.folder.root(), &environment, &this.ranks, console);
         for note in notes {
             console.note(note);
         }
-        Ok(Self { home, sinks, ranks, opened })
+        setup.data.notes().into_iter().for_each(|note| console.warn(note));
+        Ok(this)
+    }
+
+    /// When the run will be done, as far as can be told now.
+    pub(super) fn forecast(&self, setup: &Setup) -> Forecast {
+        let recipe = &setup.recipe;
+        let circuit = recipe.circuit.as_ref().map_or(0, |circuit| circuit.every);
+        let schedule = Schedule {
+            steps: recipe.run.steps,
+            every: [recipe.eval.every, circuit, recipe.checkpoint.every],
+            max_new_tokens: recipe.sampling.max_new_tokens,
+        };
+        let mut forecast = Forecast::new(schedule, self.evaluation_s.get());
+        self.rows.iter().for_each(|(_, row)| forecast.see(row));
+        forecast
     }
 
     /// What is measured of heads on the way, if anything is.
@@ -105,7 +125,7 @@ impl RunWriter {
         console: &Console,
         interrupt: &Interrupt,
     ) -> Result<Vec<Evaluation>> {
-        let evaluators = setup.evaluators();
+        let (begun, evaluators) = (Instant::now(), setup.evaluators());
         let total: usize = evaluators.iter().map(Evaluator::n_responses).sum();
         let phase = console.step_phase("evaluate", total as u64);
         let mut engine = SharedEngine::new(setup.engine(), self.ranks.clone());
@@ -127,6 +147,7 @@ impl RunWriter {
             })?;
         }
         phase.finish();
+        self.evaluation_s.set(Some(begun.elapsed().as_secs_f64()));
         if !self.ranks.is_first() {
             return Ok(evaluations);
         }
@@ -149,18 +170,34 @@ impl RunWriter {
         self.sinks.iter_mut().try_for_each(|sink| sink.write(step, row))
     }
 
-    /// Writes the responses of a step if the recipe wants them.
-    pub(super) fn write_rollouts(
-        &self,
-        config: ObserveConfig,
+    /// Writes the responses of a step, and shows some of them, if the recipe wants it.
+    pub(super) fn write_responses(
+        &mut self,
+        setup: &Setup,
         step: Step,
         trees: &[TrainedTree],
+        console: &Console,
     ) -> Result<()> {
-        if config.wants_rollouts(step) && self.ranks.is_first() {
-            rollouts::write(&self.home.folder.rollouts(step), step, trees)
-        } else {
-            Ok(())
+        let config = &setup.recipe.observe;
+        if !self.ranks.is_first() {
+            return Ok(());
         }
+        if config.wants_rollouts(step) {
+            rollouts::write(&self.home.folder.rollouts(step), step, trees)?;
+        }
+        let Some(sample) = Sample::of(step, trees).filter(|_| config.wants_sample(step)) else {
+            return Ok(());
+        };
+        console.sample(&sample);
+        self.samples.as_mut().map_or(Ok(()), |samples| samples.write(&sample))?;
+        self.sinks.iter_mut().try_for_each(|sink| sink.sample(&sample))
+    }
+
+    /// Tells all who get rows how the run ended, and waits until they have.
+    pub(super) fn end(&mut self, ending: &Ending, console: &Console) {
+        self.sinks.iter_mut().for_each(|sink| sink.end(ending));
+        let _phase = console.step_phase("end", 0);
+        self.sinks.clear();
     }
 
     /// Writes the batch of an update that was refused.
@@ -202,54 +239,6 @@ impl RunWriter {
             Some(latest) => format!("the newest checkpoint is {}", latest.folder.display()),
             None => String::from("there is no checkpoint yet"),
         })
-    }
-
-    /// The last words of the run.
-    pub(super) fn summary(
-        &self,
-        setup: &Setup,
-        evaluations: &[Milestone],
-        wall_s: f64,
-        console: &Console,
-    ) -> Result<()> {
-        let accuracy = |e: &Estimate| Accuracy { mean: e.mean, ci95: e.half_width() };
-        let n_sets = setup.data.eval.len();
-        let stage = |Milestone { moment, report }: &Milestone| Stage {
-            name: if n_sets > 1 { format!("{}, {moment}", report.set) } else { moment.clone() },
-            accuracies: vec![
-                Some(accuracy(&report.avg)),
-                report.pass_of_row().as_ref().map(accuracy),
-                report.greedy.as_ref().map(accuracy),
-            ],
-        };
-        let place = |set: &str| setup.data.eval.iter().position(|one| one.name == set);
-        let mut by_set: Vec<_> = evaluations.iter().collect();
-        by_set.sort_by_key(|milestone| place(&milestone.report.set));
-        let k = setup.recipe.eval.samples;
-        let root = self.home.folder.root().display();
-        let steps = setup.recipe.run.steps;
-        let rollouts =
-            if setup.recipe.observe.rollouts_every == 0 { "" } else { &format!("{root}/rollouts, ") };
-        let policy = self
-            .home
-            .store
-            .latest()?
-            .context("the checkpoint of the last step is missing")?
-            .folder
-            .join("model");
-        console.summary(&Summary {
-            title: format!("{}: {steps} steps done", setup.recipe.run.name),
-            wall_s,
-            columns: vec![format!("avg@{k}"), format!("pass@{k}"), String::from("greedy")],
-            stages: by_set.into_iter().map(stage).collect(),
-            places: vec![
-                (String::from("policy"), policy.display().to_string()),
-                (String::from("metrics"), format!("{root}/metrics.jsonl")),
-                (String::from("curves"), format!("tensorboard --logdir {root}/tb")),
-                (String::from("responses"), format!("{rollouts}{root}/eval")),
-            ],
-        });
-        Ok(())
     }
 }
 

@@ -27,3 +27,4 @@ mod resume;
 mod saving;
 mod secrets;
 mod verbs;
+mod watching;
