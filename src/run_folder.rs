@@ -8,7 +8,8 @@
 //!   history.jsonl                             what people did to it, see `run::history`
 //!   .lock                                     held by the process that trains here
 //!   metrics.jsonl  tb/                        the metrics, and TensorBoard's view of them
-//!   rollouts/step_000040.jsonl                every response of a step
+//!   run.log  sinks/NAME.log                   what the run said, and what programs that get its rows said
+//!   rollouts/step_000040.jsonl  samples.jsonl every response of a step; the few that were shown
 //!   eval/step_000040.json                     results per set; one line per item in step_000040.SET.jsonl
 //!   audits/step_000040/                       what an audit of the policy found, see `audit`
 //!   circuit.jsonl  circuits/                  what was measured of its heads on the way; circuits of its models, see `circuit`

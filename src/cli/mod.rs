@@ -32,6 +32,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use distributed::World;
 
+use crate::observe::log::{self, Loudness};
 use crate::ranks::Elsewhere;
 use crate::recipe::Problems;
 use crate::run::Failure;
@@ -44,6 +45,12 @@ pub(crate) struct Arguments {
     /// Threads that compute; without it RLCREDIT_THREADS, OMP_NUM_THREADS, or as many as this process may use
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
+    /// Say nothing but warnings, errors and results
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say also what is for debugging; RUST_LOG says it module by module
+    #[arg(short, long, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -90,6 +97,15 @@ const STOPPING: &str = "stopping, and saving what is there (again: quit without 
 /// Runs the verb that the command line names.
 pub fn main() -> ExitCode {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
+    let loudness = match (arguments.quiet, arguments.verbose) {
+        (true, _) => Loudness::Quiet,
+        (false, true) => Loudness::Verbose,
+        (false, false) => Loudness::Usual,
+    };
+    if let Err(error) = log::begin(loudness) {
+        complain(&format!("{error:#}"));
+        return ExitCode::from(2);
+    }
     crate::model::device::prepare_process();
     if let Err(error) = crate::threads::prepare(arguments.threads) {
         complain(&format!("{error:#}"));
@@ -167,6 +183,7 @@ fn is_said_elsewhere(error: &anyhow::Error) -> bool {
 
 /// Prints an error; where nobody can read it there is nothing left to do.
 fn complain(message: &str) {
+    log::keep_error(message);
     let _ = writeln!(io::stderr(), "error: {}", printable(&masked(message)));
 }
 

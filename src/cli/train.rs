@@ -134,6 +134,8 @@ impl Train {
             let outside =
                 setup.recipe.reward.iter().filter_map(|entry| entry.grader.settings().reaches_out());
             outside.for_each(|what| console.note(format_args!("note: [[reward]] of the run {what}")));
+            let sinks = setup.recipe.observe.sink.iter().map(|sink| sink.settings().reaches_out());
+            sinks.for_each(|what| console.note(format_args!("note: [[observe.sink]] of the run {what}")));
         }
         for note in read.into_iter().chain(setup.recipe.notes()) {
             console.note(note);

@@ -68,7 +68,7 @@ pub(crate) fn execute(
             origin: Origin::planned(folder.has_begun(&name)),
             set: Vec::new(),
         };
-        match train(request, &console.for_another_run(), interrupt) {
+        match train(request, console, interrupt) {
             Ok(Outcome::Done) => {}
             Ok(Outcome::Interrupted(signal)) => return Ok(stopped(signal, console)),
             Err(error) if has_diverged(&error) => {

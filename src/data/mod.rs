@@ -241,7 +241,29 @@ impl DataSet {
             ));
         }
         notes.extend(self.eval.iter().filter_map(EvalSet::repeated));
+        notes.extend(self.leaked());
         notes
+    }
+
+    /// That problems to measure on are among those to learn from, blanks and case aside, of each set in which some are.
+    fn leaked(&self) -> Vec<String> {
+        let key = |prompt: &Prompt| {
+            let words = prompt.text.split_whitespace().map(str::to_lowercase);
+            (words.collect::<Vec<_>>().join(" "), prompt.gold())
+        };
+        let learnt: HashSet<(String, String)> = self.train.iter().map(|prompt| key(prompt)).collect();
+        let of_set = |EvalSet { name, prompts, places }: &EvalSet| {
+            let mut leaked = prompts.iter().zip(places).filter(|(prompt, _)| learnt.contains(&key(prompt)));
+            let (first, place) = leaked.next()?;
+            let place = place.clone().unwrap_or_else(|| format!("prompt {}", first.id));
+            Some(format!(
+                "{name}: {} of {} problems are training problems too, the first of them {place}: what is learned by heart counts as \
+                 solved; take them out of one of the two",
+                1 + leaked.count(),
+                prompts.len()
+            ))
+        };
+        self.eval.iter().filter_map(of_set).collect()
     }
 }
 
@@ -317,6 +339,27 @@ mod tests {
         let expected =
             "heldout: 21 rows ask 20 different problems, over which shares and their intervals are taken";
         assert_eq!(data.notes(), [expected]);
+    }
+
+    #[test]
+    fn problems_that_are_learned_from_and_measured_are_said() {
+        let tokenizer = countdown_tokenizer().unwrap();
+        let config: DataConfig = serde_json::from_str(SMALL).unwrap();
+        let items = config.settings().items().unwrap();
+        let mut data = items.tokenize(&PromptBuilder::new(&tokenizer, None).unwrap()).unwrap();
+        for (i, place) in [(4, "eval.jsonl:5"), (7, "eval.jsonl:8")] {
+            let leaked = Prompt {
+                text: format!(" {}", data.train[i].text.to_uppercase()),
+                ..(*data.train[i]).clone()
+            };
+            data.eval[0].prompts[i] = Arc::new(leaked);
+            data.eval[0].places[i] = Some(place.to_owned());
+        }
+        let notes = data.notes();
+        assert_eq!(notes.len(), 1);
+        let expected =
+            "heldout: 2 of 20 problems are training problems too, the first of them eval.jsonl:5: ";
+        assert!(notes[0].starts_with(expected), "{notes:?}");
     }
 
     #[test]

@@ -215,7 +215,7 @@ impl Recipe {
             parallel,
             audit,
             circuit,
-            observe: _,
+            observe,
         } = self;
         let mut rules = Rules::default();
         rules.part("run", run.rules());
@@ -240,6 +240,7 @@ impl Recipe {
         rules.part("engine", engine.rules());
         rules.part("eval", eval.rules());
         rules.part("parallel", parallel.rules());
+        rules.part("observe", observe.rules());
         let optional = [
             ("sft", sft.as_ref().map(SftConfig::rules)),
             ("audit", audit.as_ref().map(AuditConfig::rules)),

@@ -43,12 +43,15 @@ fn model(recipe: &Recipe) -> Result<Option<PathBuf>> {
 /// Keys that name something that is not there, and what they name.
 fn missing(recipe: &Recipe) -> Vec<(String, String)> {
     let mut missing = Vec::new();
-    for (index, entry) in recipe.reward.iter().enumerate() {
-        let problem = entry.grader.settings().missing();
+    let graders = recipe.reward.iter().map(|entry| entry.grader.settings().missing());
+    let sinks = recipe.observe.sink.iter().map(|sink| sink.settings().missing());
+    let graders = graders.enumerate().map(|(index, problem)| (format!("reward.{index}"), problem));
+    let sinks = sinks.enumerate().map(|(index, problem)| (format!("observe.sink.{index}"), problem));
+    for (section, problem) in graders.chain(sinks) {
         let Some((key, problem)) = problem.as_deref().and_then(|problem| problem.split_once(": ")) else {
             continue;
         };
-        let key = format!("reward.{index}.{key}");
+        let key = format!("{section}.{key}");
         missing.push((key.clone(), format!("{}: {problem}", explain::name(&key))));
     }
     let mut require = |holds: bool, key: &str, path: &Path, expected: &str| {

@@ -65,6 +65,7 @@ impl RunWriter {
                 (String::from("metrics"), format!("{root}/metrics.jsonl")),
                 (String::from("curves"), format!("tensorboard --logdir {root}/tb")),
                 (String::from("responses"), format!("{rollouts}{root}/eval")),
+                (String::from("log"), format!("{root}/run.log")),
             ],
         });
         Ok(())

@@ -4,6 +4,7 @@
 //! step -> record -> row, guards -> evaluation -> sinks -> checkpoint
 //! ```
 
+mod about;
 mod assembly;
 mod audit;
 mod circuit;
@@ -50,7 +51,7 @@ use self::meet::explain;
 use self::writer::RunWriter;
 use crate::checkpoint::{Best, Milestone, Progress};
 use crate::interrupt::{Interrupt, OrStopped, StopSignal};
-use crate::observe::{self, Console};
+use crate::observe::{self, Console, Ending, Forecast};
 use crate::step::{Phase, StepRecord, Trainer, Watch};
 use crate::types::{MetricRow, Step};
 
@@ -87,16 +88,25 @@ struct Run<'s> {
     peak: f64,
     /// What is measured of heads on the way.
     circuit: Option<CircuitWatch>,
+    /// When it will be done.
+    forecast: Forecast,
 }
 
 impl Run<'_> {
     /// THE loop; where a rank is lost in it, that is said.
     fn go(&mut self, interrupt: &Interrupt) -> Result<Outcome> {
-        self.walk(interrupt).map_err(|error| {
+        let outcome = self.walk(interrupt).map_err(|error| {
             let newest = self.writer.newest_checkpoint().unwrap_or_default();
             let what_now = format!("{newest}; start all ranks again, with --resume");
             explain(&self.setup.teams, error, &format!("step {}", self.step + 1), &what_now)
-        })
+        });
+        let ending = match &outcome {
+            Ok(Outcome::Done) => Ending::Done,
+            Ok(Outcome::Interrupted(_)) => Ending::Stopped,
+            Err(error) => Ending::Failed(format!("{error:#}")),
+        };
+        self.writer.end(&ending, self.console);
+        outcome
     }
 
     fn walk(&mut self, interrupt: &Interrupt) -> Result<Outcome> {
@@ -140,7 +150,9 @@ impl Run<'_> {
         }
         row.extend(metrics::of_clock(self.wall_s(), self.checkpoint_s.take()));
         self.writer.write_row(self.step, &row)?;
-        self.console.step_line(self.step, self.setup.recipe.run.steps, &row);
+        self.forecast.see(&row);
+        let left = self.forecast.left(self.step);
+        self.console.step_line(self.step, self.setup.recipe.run.steps, &row, left);
         // Before the checkpoint: behind that, nobody would come back for it.
         self.keep_model()?;
         if is_best || self.is_due(self.setup.recipe.checkpoint.every) {
@@ -222,10 +234,11 @@ impl Run<'_> {
         self.step += 1;
         self.progress.count(&record);
         let row = metrics::row(&record, &self.progress, self.peak);
-        self.writer.write_rollouts(self.setup.recipe.observe, self.step, &record.trees)?;
+        tracing::debug!("step {}: {}", self.step, record.times);
+        self.writer.write_responses(self.setup, self.step, &record.trees, self.console)?;
         let (setup, writer, policy) = (self.setup, &self.writer, &self.trainer.policy);
         let watched = Watched { setup, writer, policy, record: &record, row: &row };
-        self.guards.after_step(&watched)?.into_iter().for_each(|note| self.console.note(note));
+        self.guards.after_step(&watched)?.into_iter().for_each(|note| self.console.warn(note));
         Ok(row)
     }
 

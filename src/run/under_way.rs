@@ -22,7 +22,7 @@ impl<'s> Run<'s> {
         console: &'s Console,
     ) -> Result<Self> {
         let source = setup.rollout_source(&writer.weights(), writer.run())?;
-        let circuit = writer.circuit(setup)?;
+        let (circuit, forecast) = (writer.circuit(setup)?, writer.forecast(setup));
         let trainer = trainer(setup, policy, reference, source)?;
         Ok(Self {
             trainer,
@@ -41,6 +41,7 @@ impl<'s> Run<'s> {
             // Of all ranks together, which take about as long.
             peak: matmul_peak(setup.backend(), setup.placement)? * setup.teams.main.size() as f64,
             circuit,
+            forecast,
         })
     }
 

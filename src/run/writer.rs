@@ -1,11 +1,13 @@
 //! What a run writes down: metrics, rollouts, evaluations, checkpoints, the summary.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::about::{about, describe};
 use super::circuit::CircuitWatch;
 use super::fork::Forked;
 use super::guards::{diverged, smaller_updates};
@@ -19,17 +21,24 @@ use crate::eval::{Evaluation, Evaluator};
 use crate::files::write_whole;
 use crate::interrupt::Interrupt;
 use crate::model::{FreeMemory, Network, Policy};
-use crate::observe::{Console, MetricSink, ObserveConfig, Steps, glossary, rollouts};
-use crate::ranks::{Ranks, counted};
+use crate::observe::{Console, Ending, Forecast, MetricSink, Opened, Sample, Samples, Schedule};
+use crate::observe::{glossary, log, rollouts};
+use crate::ranks::Ranks;
 use crate::rollout::SharedEngine;
 use crate::step::explained_rewards;
 use crate::types::{MetricRow, RunId, Step, TrainedTree};
 
 /// The open files of a run.
 pub(super) struct RunWriter {
-    home: Home,
+    pub home: Home,
     /// None on other ranks than the first, which alone writes.
     sinks: Vec<Box<dyn MetricSink>>,
+    /// None on other ranks, too.
+    samples: Option<Samples>,
+    /// The rows of processes before this one.
+    rows: Vec<(Step, MetricRow)>,
+    /// Seconds that the last evaluation took.
+    evaluation_s: Cell<Option<f64>>,
     ranks: Ranks,
     /// When this process took the run up.
     pub opened: Instant,
@@ -39,47 +48,62 @@ impl RunWriter {
     /// Opens the files of the run in `home`. From here on its folder is changed.
     pub(super) fn open(
         setup: &Setup,
-        mut home: Home,
+        home: Home,
         console: &Console,
         given: Option<&str>,
         set: &[String],
     ) -> Result<Self> {
         let (opened, ranks) = (Instant::now(), setup.teams.main.clone());
-        if !ranks.is_first() {
-            return Ok(Self { home, sinks: Vec::new(), ranks, opened });
+        let mut this = Self {
+            home,
+            sinks: Vec::new(),
+            samples: None,
+            rows: Vec::new(),
+            evaluation_s: Cell::new(None),
+            ranks,
+            opened,
+        };
+        if !this.ranks.is_first() {
+            return Ok(this);
         }
-        let event = home.event(set);
-        let Home { folder, manifest, resumed_at, forked_at, last_row, .. } = &mut home;
+        let event = this.home.event(set);
+        let Home { folder, manifest, resumed_at, forked_at, last_row, .. } = &mut this.home;
         if resumed_at.is_none() {
             InputFiles::of_now(setup)?.write(folder)?;
         }
-        let changed = history::add(folder, event)?;
+        let mut notes: Vec<String> = history::add(folder, event)?.into_iter().collect();
         folder.write_recipe(manifest, given, &setup.recipe.lasting()?.to_toml()?)?;
+        log::open(&folder.log())?;
         let environment = Environment {
             run: Some(manifest.run.clone()),
             ..Environment::here(setup.placement, setup.backend())
         };
-        let (kind, Environment { device, backend, threads, .. }) = (setup.placement.kind, &environment);
-        let mut notes: Vec<String> = changed.into_iter().chain(environment.write(&folder.env())?).collect();
-        let adapters = setup.lora.as_ref().map_or_else(String::new, |layout| {
-            format!(" and {:.2} M of adapters, which learn", layout.n_params() as f64 / 1e6)
-        });
-        let together =
-            if ranks.is_alone() { String::new() } else { format!(" each of {}", counted(ranks.size())) };
-        let steps = Steps { behind: *forked_at, last: *last_row };
-        let sinks = setup.recipe.observe.sinks(folder, resumed_at.map(|_| steps))?;
-        console.note(format!(
-            "{}: {:.1} M parameters{adapters}, {kind:?} on {device}, backend {backend}, {threads} threads{together}, {} training and {} evaluation problems",
-            folder.root().display(),
-            setup.model.n_params() as f64 / 1e6,
-            setup.data.train.len(),
-            setup.data.n_eval()
-        ));
-        notes.extend(home.abandon()?);
+        tracing::debug!("rlcredit {}: {}", environment.rlcredit, environment.command.join(" "));
+        notes.extend(environment.write(&folder.env())?);
+        let about = about(setup, folder, manifest, *last_row)?;
+        let Opened { sinks, samples, rows } = setup.recipe.observe.open(folder, &about, *forked_at, *resumed_at)?;
+        (this.sinks, this.samples, this.rows) = (sinks, Some(samples), rows);
+        notes.extend(this.home.abandon()?);
+        describe(setup, this.home.folder.root(), &environment, &this.ranks, console);
         for note in notes {
             console.note(note);
         }
-        Ok(Self { home, sinks, ranks, opened })
+        setup.data.notes().into_iter().for_each(|note| console.warn(note));
+        Ok(this)
+    }
+
+    /// When the run will be done, as far as can be told now.
+    pub(super) fn forecast(&self, setup: &Setup) -> Forecast {
+        let recipe = &setup.recipe;
+        let circuit = recipe.circuit.as_ref().map_or(0, |circuit| circuit.every);
+        let schedule = Schedule {
+            steps: recipe.run.steps,
+            every: [recipe.eval.every, circuit, recipe.checkpoint.every],
+            max_new_tokens: recipe.sampling.max_new_tokens,
+        };
+        let mut forecast = Forecast::new(schedule, self.evaluation_s.get());
+        self.rows.iter().for_each(|(_, row)| forecast.see(row));
+        forecast
     }
 
     /// What is measured of heads on the way, if anything is.
@@ -121,7 +145,7 @@ impl RunWriter {
         console: &Console,
         interrupt: &Interrupt,
     ) -> Result<Vec<Evaluation>> {
-        let evaluators = setup.evaluators();
+        let (begun, evaluators) = (Instant::now(), setup.evaluators());
         let total: usize = evaluators.iter().map(Evaluator::n_responses).sum();
         let phase = console.step_phase("evaluate", total as u64);
         let mut engine = SharedEngine::new(setup.engine(), self.ranks.clone());
@@ -143,6 +167,7 @@ impl RunWriter {
             })?;
         }
         phase.finish();
+        self.evaluation_s.set(Some(begun.elapsed().as_secs_f64()));
         if !self.ranks.is_first() {
             return Ok(evaluations);
         }
@@ -165,18 +190,34 @@ impl RunWriter {
         self.sinks.iter_mut().try_for_each(|sink| sink.write(step, row))
     }
 
-    /// Writes the responses of a step if the recipe wants them.
-    pub(super) fn write_rollouts(
-        &self,
-        config: ObserveConfig,
+    /// Writes the responses of a step, and shows some of them, if the recipe wants it.
+    pub(super) fn write_responses(
+        &mut self,
+        setup: &Setup,
         step: Step,
         trees: &[TrainedTree],
+        console: &Console,
     ) -> Result<()> {
-        if config.wants_rollouts(step) && self.ranks.is_first() {
-            rollouts::write(&self.home.folder.rollouts(step), step, trees)
-        } else {
-            Ok(())
+        let config = &setup.recipe.observe;
+        if !self.ranks.is_first() {
+            return Ok(());
         }
+        if config.wants_rollouts(step) {
+            rollouts::write(&self.home.folder.rollouts(step), step, trees)?;
+        }
+        let Some(sample) = Sample::of(step, trees).filter(|_| config.wants_sample(step)) else {
+            return Ok(());
+        };
+        console.sample(&sample);
+        self.samples.as_mut().map_or(Ok(()), |samples| samples.write(&sample))?;
+        self.sinks.iter_mut().try_for_each(|sink| sink.sample(&sample))
+    }
+
+    /// Tells all who get rows how the run ended, and waits until they have.
+    pub(super) fn end(&mut self, ending: &Ending, console: &Console) {
+        self.sinks.iter_mut().for_each(|sink| sink.end(ending));
+        let _phase = console.step_phase("end", 0);
+        self.sinks.clear();
     }
 
     /// Writes the batch of an update that was refused.

@@ -32,3 +32,4 @@ mod saving;
 mod secrets;
 mod verbs;
 mod verify;
+mod watching;
