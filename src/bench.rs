@@ -36,7 +36,7 @@ use crate::signal::{DecodePlan, SignalConfig};
 use crate::stats::median;
 use crate::step::{StepConfig, Times, Trainer, Unwatched};
 use crate::text::Tokenizer;
-use crate::types::{GenRequest, Progress, Prompt, Purpose, RunRandom, SharedPrefix, Step};
+use crate::types::{Attention, GenRequest, Progress, Prompt, Purpose, RunRandom, SharedPrefix, Step};
 
 /// The work of a benchmark.
 #[derive(Clone, Debug)]
@@ -200,13 +200,7 @@ impl MadeUp {
         tokenizer: Tokenizer,
         prompts: Vec<Arc<Prompt>>,
     ) -> Self {
-        let sampling = SamplingConfig {
-            temperature: 1.0,
-            top_p: 1.0,
-            top_k: 0,
-            max_new_tokens: config.new_tokens,
-            max_num_seqs: 512,
-        };
+        let sampling = SamplingConfig::plain(config.new_tokens);
         Self {
             // Without an end-of-sequence token every response runs to its full length.
             engine: DecodeEngine::new(Vec::new(), config.prompts * config.group, config.max_tokens)
@@ -221,6 +215,7 @@ impl MadeUp {
             judge: Judge {
                 scorer: Arc::default(),
                 tokenizer: Arc::new(tokenizer),
+                stops: None,
                 overlong: None,
                 ranks: Ranks::default(),
             },
@@ -234,7 +229,7 @@ impl RolloutSource for MadeUp {
         let start = Instant::now();
         let requests: Vec<GenRequest> =
             self.prompts.iter().flat_map(|prompt| self.group.open(prompt)).collect();
-        let generation = Generation { step, ..self.generation };
+        let generation = Generation { step, ..self.generation.clone() };
         let Generated { completions, signals, counts, served } =
             self.engine.generate(policy, &requests, &generation, progress)?;
         let generate_s = start.elapsed().as_secs_f64();
@@ -249,7 +244,7 @@ impl RolloutSource for MadeUp {
         }
         let timings = Timings { generate_s, score_s: start.elapsed().as_secs_f64(), counts, served };
         let (ages, discarded) = (vec![0; trees.len()], Discarded::default());
-        Ok(RolloutBatch { trees, signals, ages, discarded, timings })
+        Ok(RolloutBatch { trees, attention: Attention::Heads(signals), ages, discarded, timings })
     }
 
     fn state(&mut self) -> Result<SourceState> {

@@ -5,9 +5,11 @@
 //!   recipe.toml  resolved.toml  env.json      as given; after defaults and overrides; what it ran on
 //!   inputs.json                               the files that the recipe names and the precision, see `run::inputs`
 //!   manifest.json                             which run it is, and the hashes of what it reads back
+//!   history.jsonl                             what people did to it, see `run::history`
 //!   .lock                                     held by the process that trains here
 //!   metrics.jsonl  tb/                        the metrics, and TensorBoard's view of them
-//!   rollouts/step_000040.jsonl                every response of a step
+//!   run.log  sinks/NAME.log                   what the run said, and what programs that get its rows said
+//!   rollouts/step_000040.jsonl  samples.jsonl every response of a step; the few that were shown
 //!   eval/step_000040.json                     results per set; one line per item in step_000040.SET.jsonl
 //!   audits/step_000040/                       what an audit of the policy found, see `audit`
 //!   circuit.jsonl  circuits/                  what was measured of its heads on the way; circuits of its models, see `circuit`
@@ -25,16 +27,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::files::{Lock, is_temporary, list, read_regular_text};
+use crate::files::{Lock, is_temporary, list};
 use crate::types::{Step, program, shell_word};
 
+mod at;
 mod keep;
 mod manifest;
 mod name;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use manifest::RunManifest;
+pub(crate) use at::{AtStep, RunAt};
+pub(crate) use manifest::{Parent, RunManifest};
 pub(crate) use name::{check_name, misnamed};
 
 /// Folders made before anything is written.
@@ -48,6 +52,7 @@ const RECIPE: &str = "recipe.toml";
 const RESOLVED: &str = "resolved.toml";
 const INPUTS: &str = "inputs.json";
 const MANIFEST: &str = "manifest.json";
+const HISTORY: &str = "history.jsonl";
 const LOCK: &str = ".lock";
 
 /// Paths of one run.
@@ -166,7 +171,7 @@ impl RunFolder {
             let unused = if path.is_dir() {
                 SUBFOLDERS.contains(&&*name) && list(&path)?.is_empty()
             } else {
-                [LOCK, RECIPE, INPUTS, MANIFEST].contains(&&*name) || is_temporary(&name)
+                [LOCK, RECIPE, INPUTS, MANIFEST, HISTORY].contains(&&*name) || is_temporary(&name)
             };
             if !unused {
                 return Ok(false);
@@ -211,16 +216,6 @@ impl RunFolder {
         )
     }
 
-    /// Name of the newest checkpoint: the one that `latest` names, else the last in order.
-    fn newest(&self) -> Option<String> {
-        if let Ok(step) = read_regular_text(&self.checkpoints().join("latest"), 1000) {
-            return Some(step.trim().to_owned());
-        }
-        let entries = list(&self.checkpoints()).ok()?;
-        let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        names.filter(|name| name.starts_with("step_")).max()
-    }
-
     /// Keeps every other process from training in this folder, for as long as the lock lives.
     ///
     /// # Errors
@@ -263,6 +258,12 @@ impl RunFolder {
     #[must_use]
     pub(crate) fn manifest(&self) -> PathBuf {
         self.root.join(MANIFEST)
+    }
+
+    /// What people did to the run, see `run::history`.
+    #[must_use]
+    pub(crate) fn history(&self) -> PathBuf {
+        self.root.join(HISTORY)
     }
 
     /// The policy that the KL penalty measures from.

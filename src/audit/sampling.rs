@@ -13,7 +13,7 @@ use crate::pipeline::{RolloutBatch, RolloutSource};
 use crate::ranks::Ranks;
 use crate::signal::{Grouping, Regroup, SignalConfig};
 use crate::stats::variance;
-use crate::types::{HeadSignals, MeasuredTree, Needs, RatioStart, Step, Tree};
+use crate::types::{Attention, MeasuredTree, Needs, RatioStart, Step, Tree};
 
 /// Samples and measures.
 pub(super) struct Sampling<'a> {
@@ -39,13 +39,13 @@ impl Sampling<'_> {
         watch: &dyn Watch,
     ) -> Result<Fold> {
         let step = number as Step + 1;
-        let RolloutBatch { trees, signals, .. } =
+        let RolloutBatch { trees, attention, .. } =
             source.next(self.sampler, step, &mut |n| watch.advance(n))?;
         let (trees, continued) = match self.arms.iter().any(Arm::continues) {
             true => (trees.iter().cloned().map(roots).collect(), trees),
             false => (trees, Vec::new()),
         };
-        Fold::new(self.measured(policy, trees, signals, step)?, &continued, self.arms)
+        Fold::new(self.measured(policy, trees, attention, step)?, &continued, self.arms)
     }
 
     /// Where the reward of some responses of `source` is decided; these are continued from many places.
@@ -63,7 +63,7 @@ impl Sampling<'_> {
         let trees = source.next(self.sampler, step, &mut |n| watch.advance(n))?.trees;
         let stops: Vec<Vec<Vec<Stop>>> = trees.iter().map(stops).collect();
         let roots = trees.iter().cloned().map(roots).collect();
-        let measured = self.measured(policy, roots, Vec::new(), step)?;
+        let measured = self.measured(policy, roots, Attention::unread(), step)?;
         let fold = Fold::new(measured, &trees, self.arms)?;
         let decided = |(i, stops): (usize, &Vec<Vec<Stop>>)| {
             let tree = &fold.trees[i].tree;
@@ -88,7 +88,7 @@ impl Sampling<'_> {
         &mut self,
         policy: &Policy,
         trees: Vec<Tree>,
-        signals: Vec<HeadSignals>,
+        attention: Attention,
         step: Step,
     ) -> Result<Vec<MeasuredTree>> {
         let config = SignalConfig { regroup_every: Regroup::Frozen, ..self.plan.signals.clone() };
@@ -102,7 +102,7 @@ impl Sampling<'_> {
             ranks: &Ranks::default(),
         };
         let models = Models { policy, reference: None, critic: None };
-        measure(models, measures, trees, signals, step, &mut self.grouping)
+        measure(models, measures, trees, attention, step, &mut self.grouping)
     }
 }
 

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::Tensor;
 
-use super::{VerifiedCheckpoint, load_moments, save_model, save_moments};
+use super::{Best, VerifiedCheckpoint, load_moments, save_model, save_moments};
 use crate::data::sampler::SamplerState;
 use crate::eval::EvalReport;
 use crate::files::{read_regular, write_whole};
@@ -71,6 +71,8 @@ pub(crate) struct TrainState {
     pub refused_in_a_row: u32,
     /// The evaluations that the summary shows.
     pub evaluations: Vec<Milestone>,
+    /// The best evaluation, where the recipe says what that is.
+    pub best: Option<Best>,
     /// The row of `step`, if its evaluation is still to be made.
     pub unfinished: Option<MetricRow>,
 }
@@ -99,6 +101,8 @@ impl From<Milestone> for (String, EvalReport) {
 
 /// The state of a critic between two steps.
 pub(crate) struct CriticState {
+    /// The step behind which it began: 0, but in a fork of a run that had none.
+    pub began: Step,
     /// Master weights, f32 `[n_params]` on the host. Of ranks that save, the first has them alone.
     pub weights: Tensor,
     /// Its optimiser's memory, or this rank's piece of it.
@@ -134,6 +138,8 @@ struct Host {
     optimizer_updates: u64,
     /// Of the critic's optimiser, where there is a critic.
     critic_updates: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    critic_began: Step,
     kl_coef: f64,
     sampler: SamplerState,
     explorer: ExplorerState,
@@ -141,6 +147,8 @@ struct Host {
     progress: Progress,
     refused_in_a_row: u32,
     evaluations: Vec<Milestone>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    best: Option<Best>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unfinished: Option<MetricRow>,
 }
@@ -201,13 +209,15 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
+            best,
             unfinished,
         } = self;
         let optimizer_updates = optimizer.updates;
         let critic_updates = critic.as_ref().map(|critic| critic.optimizer.updates);
+        let critic_began = critic.as_ref().map_or(0, |critic| critic.began);
         let config = &network.config;
         save_model(&dir.join(MODEL), config, network.trainable(), &weights, tokenizer)?;
-        if let Some(CriticState { weights, optimizer: _ }) = critic {
+        if let Some(CriticState { began: _, weights, optimizer: _ }) = critic {
             let layout = Layout::of_critic(config);
             save_model(&dir.join(CRITIC), config, Trainable::Whole(&layout), &weights, tokenizer)?;
         }
@@ -216,6 +226,7 @@ impl TrainState {
             ranks,
             optimizer_updates,
             critic_updates,
+            critic_began,
             kl_coef,
             sampler,
             explorer,
@@ -223,6 +234,7 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
+            best,
             unfinished,
         };
         if let Some(pending) = pending {
@@ -241,6 +253,7 @@ impl TrainState {
             ranks,
             optimizer_updates,
             critic_updates,
+            critic_began,
             kl_coef,
             sampler,
             explorer,
@@ -248,12 +261,14 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
+            best,
             unfinished,
         } = read_json(&checkpoint.file(STATE)?)?;
         let pending = checkpoint.has(PENDING).then(|| read_json(&checkpoint.file(PENDING)?)).transpose()?;
         let critic = critic_updates.map(|updates| {
             let layout = Layout::of_critic(&network.config);
             Ok::<_, anyhow::Error>(CriticState {
+                began: critic_began,
                 weights: load_weights(checkpoint, CRITIC, Trainable::Whole(&layout))?,
                 optimizer: load_moments(
                     checkpoint,
@@ -275,6 +290,7 @@ impl TrainState {
             progress,
             refused_in_a_row,
             evaluations,
+            best,
             unfinished,
         })
     }
@@ -284,6 +300,11 @@ impl TrainState {
 fn critic_pieces(network: &Network, shard: Shard) -> Pieces {
     let n_params = Layout::of_critic(&network.config).n_params();
     Pieces::new(n_params, network.pieces().ranks().clone(), shard)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(step: &Step) -> bool {
+    *step == 0
 }
 
 /// Of a version that did not say how many ranks train.

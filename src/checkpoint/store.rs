@@ -4,6 +4,7 @@
 //! checkpoints/.step_000040.tmp-PID/   being written; a leftover of a killed process is removed at the next start
 //! checkpoints/step_000040/            files, and manifest.json with the size and SHA-256 of each
 //! checkpoints/latest                  one line: the name of the newest complete folder
+//! checkpoints/best                    the same of the best one, where the recipe says what that is
 //! ```
 //!
 //! A write goes: files, manifest, sync, rename of the folder, rename of `latest`, and only then are old folders
@@ -26,23 +27,28 @@ use crate::files::{
 use crate::types::{RunId, Step};
 
 const LATEST: &str = "latest";
+const BEST: &str = "best";
 
 /// When to save and how much to keep. A checkpoint is always written at the end and on SIGINT or SIGTERM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CheckpointConfig {
     /// Steps between checkpoints; 0 saves only at the end.
     pub every: u64,
-    /// Number of newest checkpoints kept; 0 keeps all.
+    /// Number of newest checkpoints kept, the best one aside; 0 keeps all.
     pub keep: usize,
+    /// What the best checkpoint is best at: a metric of an evaluation, such as "eval/heldout/avg@4", of which more is better. It is
+    /// written behind the evaluation, whatever `every` says, and kept until a better one is there. Without it none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best: Option<String>,
     /// Steps from one model that is kept for good to the next, weights alone and the policy before the first step among them; 0 keeps
-    /// none.
+    /// none. They have the precision of the model that training started from.
     pub keep_model_every: u64,
 }
 
 impl Default for CheckpointConfig {
     fn default() -> Self {
-        Self { every: 50, keep: 2, keep_model_every: 0 }
+        Self { every: 50, keep: 2, best: None, keep_model_every: 0 }
     }
 }
 
@@ -112,6 +118,10 @@ impl Store {
                 abandoned.push(name);
             }
         }
+        let best = self.folder.join(BEST);
+        if named(&best).is_some_and(|best| best > step) {
+            remove(&best)?;
+        }
         abandoned.sort();
         Ok(abandoned)
     }
@@ -137,6 +147,18 @@ impl Store {
         Ok(target)
     }
 
+    /// Names the checkpoint of `step` as the best one, if it is there; the one before makes way with the next write.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub(crate) fn mark_best(&self, step: Step) -> Result<()> {
+        let (path, name) = (self.folder.join(BEST), folder_name(step));
+        if named(&path) == Some(step) || !manifest::is_sealed(&self.folder.join(&name)) {
+            return Ok(());
+        }
+        write_whole(&path, |w| Ok(writeln!(w, "{name}")?))
+    }
+
     /// The checkpoint to continue from, as [`Latest::find`] finds it.
     ///
     /// # Errors
@@ -151,7 +173,8 @@ impl Store {
             return Ok(());
         }
         let mut others = complete(&self.folder)?;
-        others.retain(|(step, _)| *step != newest);
+        let best = named(&self.folder.join(BEST));
+        others.retain(|(step, _)| *step != newest && Some(*step) != best);
         others.sort();
         let surplus = (others.len() + 1).saturating_sub(self.keep);
         for (_, folder) in others.into_iter().take(surplus) {
@@ -239,6 +262,11 @@ pub(crate) fn complete(folder: &Path) -> Result<Vec<(Step, PathBuf)>> {
         manifest::is_sealed(&entry.path()).then(|| (step, entry.path()))
     });
     Ok(entries.collect())
+}
+
+/// The step of the checkpoint that the file at `path` names, if it names one.
+fn named(path: &Path) -> Option<Step> {
+    step_of(read_regular_text(path, 1000).ok()?.trim())
 }
 
 /// `step_000040`.

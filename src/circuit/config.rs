@@ -83,12 +83,14 @@ impl Default for CircuitConfig {
     }
 }
 
+/// What pairs are made of that are in no file.
+pub(crate) const MADE: [&str; 2] = [COUNTDOWN, THINK];
+
 impl CircuitConfig {
     /// The file of pairs, where they are not made of problems.
     #[must_use]
     pub(crate) fn file(&self) -> Option<&Path> {
-        let made = [COUNTDOWN, THINK].map(Path::new);
-        Some(self.pairs.as_path()).filter(|pairs| !made.contains(pairs))
+        Some(self.pairs.as_path()).filter(|pairs| !MADE.map(Path::new).contains(pairs))
     }
 
     /// What its keys may be.

@@ -34,7 +34,7 @@ mod watch;
 
 use tch::{Device, Tensor};
 
-pub(crate) use config::{CircuitConfig, MetricKind, THINK};
+pub(crate) use config::{CircuitConfig, MADE, MetricKind, THINK};
 pub(crate) use curve::{Point, usual_sizes};
 pub(crate) use draw::{Cohorts, HeatMap};
 pub(crate) use emergence::Emergence;

@@ -19,9 +19,9 @@ use crate::run::{self, Failure};
 pub(super) struct Audit {
     /// A recipe, a run or a checkpoint; with --recipe any model
     ///
-    /// Of a recipe its policy is audited as it is when reinforcement learning begins, after its SFT; of a run the newest checkpoint.
-    /// With --recipe a folder or hub:ORG/NAME
-    #[arg(value_parser = super::flags::input())]
+    /// Of a recipe its policy is audited as it is when reinforcement learning begins, after its SFT; of a run the newest checkpoint, or
+    /// another, such as RUN@40. With --recipe a folder or hub:ORG/NAME
+    #[arg(value_parser = super::flags::place_or_input)]
     target: PathBuf,
     /// Recipe whose settings count
     ///

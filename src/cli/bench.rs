@@ -17,7 +17,7 @@ pub(super) struct Bench {
     /// A run, a checkpoint, a folder or hub:ORG/NAME
     ///
     /// Without it the Countdown preset
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "MODEL", value_parser = policy::place)]
     model: Option<PathBuf>,
     /// Prompts of a step
     #[arg(long, value_name = "N", default_value_t = 8)]

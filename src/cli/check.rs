@@ -37,14 +37,16 @@ impl Check {
     pub(super) fn run(self) -> Result<ExitCode> {
         let name = self.name.as_deref().map(super::train::name_override);
         let overrides: Vec<String> = self.overrides.iter().cloned().chain(name).collect();
-        let setup = Setup::of_draft(Draft::load(&self.recipe, &overrides)?)?;
+        let draft = Draft::load(&self.recipe, &overrides)?;
+        let read = draft.notes();
+        let setup = Setup::of_draft(draft)?;
         let recipe = &setup.recipe;
         if self.resolved {
-            super::say(recipe.to_toml()?.trim_end())?;
+            super::say(recipe.lasting()?.to_toml()?.trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
         let place = place_note(&self.runs, &recipe.run.name)?;
-        for note in recipe.notes().into_iter().chain(setup.data.notes()).chain(place) {
+        for note in read.into_iter().chain(recipe.notes()).chain(setup.data.notes()).chain(place) {
             super::say(format_args!("note: {note}"))?;
         }
         let batch = recipe.batch;

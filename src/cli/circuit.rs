@@ -31,6 +31,9 @@ const SHOWN: usize = 15;
 #[derive(Args)]
 pub(super) struct Circuit {
     /// A run, a checkpoint, a folder or hub:ORG/NAME
+    ///
+    /// Of a run its newest checkpoint, or another, such as RUN@40
+    #[arg(value_parser = policy::place)]
     model: PathBuf,
     /// Pairs of prompts: a file, or countdown, think or prefix
     ///
@@ -56,7 +59,7 @@ pub(super) struct Circuit {
     /// Another model, and which heads are in one circuit alone
     ///
     /// With --checkpoints the policy before the first step without it
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "MODEL", value_parser = policy::place)]
     base: Option<PathBuf>,
     /// Circuits of a run's kept models: all, 20,40 or sft
     ///

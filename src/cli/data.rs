@@ -47,7 +47,7 @@ pub(super) struct Data {
     /// In its column; hashes: behind the last ####
     #[arg(long, value_name = "PLACE", value_parser = named::<AnswerIn>, hide_short_help = true)]
     answer_in: Option<AnswerIn>,
-    /// Only the first N of each file
+    /// Only the first N (of each file)
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// The text that asks, with {question} in it
@@ -58,7 +58,7 @@ pub(super) struct Data {
     /// A run, a checkpoint, a folder or hub:ORG/NAME
     ///
     /// By whose tokens prompts are measured; or hub:ORG/NAME@REVISION
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "MODEL", value_parser = policy::place)]
     model: Option<PathBuf>,
     #[command(flatten)]
     chat: ChatFlags,
@@ -212,7 +212,10 @@ impl Data {
                     hub::preset(scratch)?.1
                 }
             };
-            let reader = Reader::Tokens(PromptBuilder::new(&tokenizer, recipe.chat.as_ref())?);
+            let reader = Reader::Tokens(
+                PromptBuilder::new(&tokenizer, recipe.chat.as_ref())?
+                    .showing(recipe.data.settings().few_shot()),
+            );
             let DataConfig::Files(files) = &recipe.data else {
                 return Survey::take(recipe.data.settings().items().context("[data]")?, &reader, self.rows);
             };

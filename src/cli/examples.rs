@@ -14,8 +14,11 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "train",
         &[
             ("train countdown_quick.toml", "a run, into runs/countdown_quick"),
-            ("train countdown_quick.toml --set optim.lr=2e-4 --name faster", "another key, another name"),
             ("train runs/countdown_quick --resume", "on from its newest checkpoint"),
+            (
+                "train --from runs/countdown_quick@40 --name fork --set optim.lr=1e-4",
+                "another run, from there on",
+            ),
         ],
     ),
     (
@@ -41,11 +44,8 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "sample",
         &[
             ("sample runs/countdown_quick $'Make 45 from 3, 7, 12.\\n' -n 4", "four answers"),
-            ("sample hub:Qwen/Qwen3-0.6B 'What is 17 * 3?' --temperature 0", "the likeliest answer"),
-            (
-                "sample runs/countdown_quick - --max-new-tokens 64 < prompt.txt",
-                "the prompt from standard input",
-            ),
+            ("sample runs/countdown_quick@40 --item 3", "an earlier policy on a held-out problem, judged"),
+            ("sample hub:Qwen/Qwen3-0.6B - --temperature 0 < prompt.txt", "the likeliest answer"),
         ],
     ),
     (
@@ -79,7 +79,23 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "export",
-        &[("export runs/countdown_quick --out model", "its newest policy, as a folder that any tool loads")],
+        &[
+            ("export runs/countdown_quick model", "its newest policy, as a folder that any tool loads"),
+            (
+                "export runs/countdown_quick@best model --dtype bf16",
+                "the most accurate one, in half the room",
+            ),
+        ],
+    ),
+    (
+        "replay",
+        &[
+            ("replay runs/countdown_quick --step 41", "are its numbers the run's own?"),
+            (
+                "replay runs/countdown_quick --step 41 --credit rhythm,entropy --html page.html",
+                "what other credit would have done",
+            ),
+        ],
     ),
     (
         "grade",
@@ -97,6 +113,13 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("check countdown_quick.toml", "everything that is wrong with it"),
             ("check countdown_quick.toml --set optim.lr=2e-4 --resolved", "every key with its value"),
+        ],
+    ),
+    (
+        "verify",
+        &[
+            ("verify countdown_quick.toml", "does it resume to the last bit here?"),
+            ("verify countdown_quick.toml --set sampling.max_new_tokens=256 --json", "for a script"),
         ],
     ),
     (

@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, Args, Command, ValueEnum};
 use serde_json::Value;
 
 use super::examples::examples;
+use super::policy;
 use crate::data::ChatConfig;
 use crate::exam::Chat;
 use crate::files::STDIN;
@@ -23,19 +24,19 @@ mod tests;
 #[rustfmt::skip]
 const ORDER: &[&str] = &[
     // What.
-    "resume", "from", "of", "run", "step", "input", "recipe", "data", "preset", "fields", "answer-in", "limit", "item", "pairs", "align",
-    "opening-tokens", "base", "checkpoints", "set", "explain", "vary", "credit", "controls", "seeds", "baseline", "quick", "reward",
-    "trust-programs",
+    "resume", "allow", "from", "of", "run", "step", "input", "recipe", "data", "preset", "fields", "answer-in", "limit", "item", "pairs", "align",
+    "opening-tokens", "base", "checkpoints", "set", "explain", "vary", "credit", "controls", "advantage", "loss", "seeds", "baseline", "quick",
+    "reward", "trust-programs",
     // How it is put.
-    "prompt", "model", "chat", "system", "variable", "thinking",
+    "raw", "prompt", "model", "chat", "system", "variable", "thinking",
     // How responses are drawn, and how many.
-    "samples", "greedy", "temperature", "top-p", "top-k", "max-new-tokens", "seed", "max-num-seqs", "prompts", "prompt-file", "group",
+    "samples", "greedy", "temperature", "top-p", "top-k", "max-new-tokens", "min-new-tokens", "stop", "seed", "max-num-seqs", "prompts", "prompt-file", "group",
     "new-tokens", "steps", "budget", "continued", "cuts", "continuations", "method", "probes", "cheap", "curve", "all-edges", "heads",
     // How it is computed.
     "scale-heads", "random-heads", "max-tokens", "gradient-checkpointing", "dtype", "device", "backend", "ranks", "local-ranks", "gpu",
     "memory", "server-memory", "even-if-too-large", "config", "calibrate",
     // What becomes of it.
-    "dry-run", "skip-test", "resolved", "rows", "strategy", "color", "name", "runs", "out", "json", "html",
+    "dry-run", "skip-test", "resolved", "rows", "strategy", "color", "name", "runs", "within", "out", "json", "html",
 ];
 
 /// The command line of the program that is started as `program`: flags in their order, examples below the long help.
@@ -80,6 +81,11 @@ fn with_order(command: Command, path: &str, program: &str) -> Command {
 /// Reads a path that may be `-`, standard input.
 pub(super) fn input() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(|path| if path.as_os_str() == "-" { PathBuf::from(STDIN) } else { path })
+}
+
+/// Reads what [`policy::place`] reads, or `-`, standard input.
+pub(super) fn place_or_input(path: &str) -> Result<PathBuf> {
+    if path == "-" { Ok(PathBuf::from(STDIN)) } else { policy::place(path) }
 }
 
 /// `NAME=VALUE`.
@@ -147,6 +153,26 @@ impl ChatFlags {
                 Chat::Never
             }
         })
+    }
+
+    /// How texts are put where a recipe says it: by its `[chat]`, `own`, and what the flags tell the template besides.
+    ///
+    /// # Errors
+    /// If a template is told something that is not to be used.
+    pub(super) fn put_as(&self, own: Option<ChatConfig>) -> Result<Chat> {
+        match (own, self.chat.unwrap_or_default()) {
+            (_, ChatArgument::Never) | (None, ChatArgument::Always) => self.put(),
+            (Some(mut own), _) => {
+                own.system = self.system.clone().or(own.system);
+                own.variables.extend(self.variables.iter().cloned());
+                Ok(Chat::Always(own))
+            }
+            (None, ChatArgument::Auto) => {
+                let given = self.given().filter(|given| *given != "--chat");
+                ensure!(given.is_none(), "--system and --variable are for chat templates; add --chat always");
+                Ok(Chat::Never)
+            }
+        }
     }
 
     /// The first of its flags that is given.

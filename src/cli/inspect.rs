@@ -37,7 +37,7 @@ pub(super) struct Inspect {
     /// A run, a checkpoint, a folder or hub:ORG/NAME
     ///
     /// With --run the weights to look with, instead of the run's own: those that sampled the step if they are kept, else the newest
-    #[arg(required_unless_present = "run")]
+    #[arg(required_unless_present = "run", value_parser = policy::place)]
     model: Option<PathBuf>,
     /// Responses to look at, one a line; - reads standard input
     ///
@@ -45,13 +45,13 @@ pub(super) struct Inspect {
     /// {"prompt_tokens": [...], "response_tokens": [...]}
     #[arg(long, value_name = "FILE", value_parser = super::flags::input(), required_unless_present = "run", conflicts_with = "run")]
     input: Option<PathBuf>,
-    /// Look at responses of this run ...
+    /// Look at responses of this run, by --step
     #[arg(long, value_name = "RUN")]
     run: Option<PathBuf>,
-    /// ... those that it sampled in this step
+    /// The step of the run; its responses
     #[arg(long, value_name = "N", requires = "run")]
     step: Option<Step>,
-    /// Only the first N of each file
+    /// Only the first N (of each file)
     ///
     /// Where all responses together choose the groups of heads, all are still measured
     #[arg(long, value_name = "N")]

@@ -18,10 +18,12 @@ mod panic;
 mod plan;
 mod policy;
 mod recipes;
+mod replay;
 mod sample;
 mod scale_heads;
 mod shell;
 mod train;
+mod verify;
 mod version;
 
 use std::ffi::OsString;
@@ -37,6 +39,7 @@ use clap::error::ErrorKind;
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use distributed::World;
 
+use crate::observe::log::{self, Loudness};
 use crate::ranks::Elsewhere;
 use crate::recipe::Problems;
 use crate::run::Failure;
@@ -49,8 +52,16 @@ struct Arguments {
     /// Threads that compute
     ///
     /// Without it RLCREDIT_THREADS, OMP_NUM_THREADS, or as many as this process may use
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", hide_short_help = true)]
     threads: Option<usize>,
+    /// Say nothing but warnings, errors and results
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say also what is for debugging
+    ///
+    /// RUST_LOG says it module by module
+    #[arg(short, long, global = true, hide_short_help = true)]
+    verbose: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -63,7 +74,7 @@ enum Verb {
     Eval(Box<eval::Eval>),
     /// Train arms of a recipe over seeds, or compare runs that are there
     Compare(compare::Compare),
-    /// Let a policy answer a prompt
+    /// Let a policy answer a prompt, or talk with it
     Sample(sample::Sample),
     /// Show what attention says about responses, and the credit of their tokens
     Inspect(Box<inspect::Inspect>),
@@ -73,10 +84,14 @@ enum Verb {
     Circuit(circuit::Circuit),
     /// Write a policy as a folder that stands alone, adapters merged
     Export(export::Export),
+    /// Make a step of a run once more, by its own settings and others
+    Replay(replay::Replay),
     /// Judge answers against gold ones, without a model
     Grade(grade::Grade),
     /// Find everything wrong with a recipe, without loading a model
     Check(check::Check),
+    /// Try a few short steps of a recipe: is it right here?
+    Verify(verify::Verify),
     /// Say what a run will hold in memory and how long it takes
     Plan(Box<plan::Plan>),
     /// List the recipes that come with the program, copy one, explain a key
@@ -106,6 +121,15 @@ pub fn main() -> ExitCode {
     let given = command_line().try_get_matches();
     let read = given.and_then(|matches| Arguments::from_arg_matches(&matches));
     let arguments = read.unwrap_or_else(|error| refuse(&error));
+    let loudness = match (arguments.quiet, arguments.verbose) {
+        (true, _) => Loudness::Quiet,
+        (false, true) => Loudness::Verbose,
+        (false, false) => Loudness::Usual,
+    };
+    if let Err(error) = log::begin(loudness) {
+        complain(&format!("{error:#}"));
+        return ExitCode::from(2);
+    }
     crate::model::device::prepare_process();
     if let Err(error) = crate::threads::prepare(arguments.threads) {
         complain(&format!("{error:#}"));
@@ -120,8 +144,10 @@ pub fn main() -> ExitCode {
         Verb::Audit(verb) => verb.run(),
         Verb::Circuit(verb) => verb.run(),
         Verb::Export(verb) => verb.run(),
+        Verb::Replay(verb) => verb.run(),
         Verb::Grade(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
+        Verb::Verify(verb) => verb.run(),
         Verb::Plan(verb) => verb.run(),
         Verb::Recipes(verb) => verb.run(),
         Verb::Data(verb) => verb.run(),
@@ -193,6 +219,7 @@ fn is_said_elsewhere(error: &anyhow::Error) -> bool {
 
 /// Prints an error; where nobody can read it there is nothing left to do.
 fn complain(message: &str) {
+    log::keep_error(message);
     let _ = writeln!(io::stderr(), "error: {}", printable(&masked(message)));
 }
 

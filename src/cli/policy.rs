@@ -3,15 +3,14 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::scale_heads::ScaleHeads;
-use crate::checkpoint::{Latest, VerifiedCheckpoint, is_sealed, seals};
+use crate::checkpoint::{VerifiedCheckpoint, is_sealed, model_at, placed, seals};
 use crate::files::model_folder::{ADAPTER_CONFIG, CONFIG, TOKENIZER};
 use crate::hub::{Files, Hub, source};
 use crate::model::{
     BackendChoice, DeviceChoice, Dtype, HubModel, ModelConfig, ModelSettings, ModelSource, Placement, Policy,
-    is_adapter,
 };
 use crate::observe::Console;
 use crate::run::Failure;
@@ -126,6 +125,15 @@ pub(super) fn texts(model: &HubModel) -> Result<PathBuf> {
     Ok(Hub::from_environment()?.fetch(model, Files::Texts, Some(&Console::new()))?.folder)
 }
 
+/// What `path` stands for, as [`placed`]; a model on the hub stands for itself.
+pub(super) fn place(path: &str) -> Result<PathBuf> {
+    if path.starts_with("hub:") {
+        return Ok(path.into());
+    }
+    // The parser of arguments says the outermost sentence alone.
+    placed(path).map_err(|error| anyhow!("{error:#}"))
+}
+
 /// That there is a folder at `path`, or that it names a model on the hub.
 pub(super) fn require_folder(path: &Path) -> Result<()> {
     if on_hub(path)?.is_some() {
@@ -134,7 +142,7 @@ pub(super) fn require_folder(path: &Path) -> Result<()> {
     let wrong = if path.exists() { "not a folder" } else { "there is no such folder" };
     ensure!(
         path.is_dir(),
-        "{}: {wrong}; expected a run, a checkpoint, a Hugging Face model or hub:ORG/NAME",
+        "{}: {wrong}; expected a run, a checkpoint such as RUN@40, a Hugging Face model or hub:ORG/NAME",
         path.display()
     );
     Ok(())
@@ -147,23 +155,13 @@ pub(super) fn model_folder(path: &Path) -> Result<PathBuf> {
         return Ok(snapshot.folder);
     }
     require_folder(path)?;
-    if path.join(CONFIG).is_file() || is_adapter(path) {
-        return verified_if_sealed(path);
-    }
-    let checkpoints = path.join("checkpoints");
-    if checkpoints.is_dir() {
-        let latest = Latest::find(&checkpoints)?
-            .with_context(|| format!("{}: the run has no checkpoint yet", path.display()))?;
-        return VerifiedCheckpoint::open(&latest.folder)?.model_folder("model");
-    }
-    ensure!(
-        path.join("model/config.json").is_file() || is_adapter(&path.join("model")),
-        "{}: neither config.json nor checkpoints/ in there; expected a run, a checkpoint or a Hugging Face model",
-        path.display()
-    );
-    match is_sealed(path) {
-        true => VerifiedCheckpoint::open(path)?.model_folder("model"),
-        false => Ok(path.join("model")),
+    let folder = model_at(path)?;
+    match folder.parent().filter(|_| folder != path) {
+        None => verified_if_sealed(path),
+        Some(checkpoint) if is_sealed(checkpoint) => {
+            VerifiedCheckpoint::open(checkpoint)?.model_folder("model")
+        }
+        Some(_) => Ok(folder),
     }
 }
 

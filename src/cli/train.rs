@@ -1,4 +1,4 @@
-//! `rlcredit train RECIPE`, or `rlcredit train RUN --resume`.
+//! `rlcredit train RECIPE`, `rlcredit train RUN --resume`, or `rlcredit train --from RUN@STEP --name NEW`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,20 +11,31 @@ use distributed::World;
 use crate::interrupt::Interrupt;
 use crate::observe::Console;
 use crate::recipe::Draft;
-use crate::run::{Failure, Outcome, Request, Setup, keep_time, train};
-use crate::run_folder::RunFolder;
+use crate::run::{Failure, Fork, Origin, Outcome, Request, Setup, keep_time, train};
+use crate::run_folder::{RunAt, RunFolder};
 use crate::types::{program, shell_word};
 
 #[derive(Args)]
 pub(super) struct Train {
     /// The recipe, a TOML file, or a run with --resume; - reads standard input
     ///
-    /// With --resume the folder of a run may be named instead of a recipe: then the run's own recipe counts, and its name and place
-    #[arg(value_name = "RECIPE", value_parser = super::flags::input())]
-    recipe: PathBuf,
+    /// With --resume the folder of a run may be named instead of a recipe: then the run's own recipe counts, and its name and place.
+    /// With --from it may be missing, and the recipe of the parent counts
+    #[arg(value_name = "RECIPE", value_parser = super::flags::input(), required_unless_present = "from")]
+    recipe: Option<PathBuf>,
     /// Continue the run of that name from its newest checkpoint
     #[arg(long)]
     resume: bool,
+    /// Let this key change as the run goes on
+    ///
+    /// With --resume: a key, or a section of keys, that shapes learning; the run's history says so. May be given again
+    #[arg(long, value_name = "KEY", requires = "resume")]
+    allow: Vec<String>,
+    /// Fork: begin a new run from a checkpoint of another
+    ///
+    /// Called --name; RUN@STEP, RUN@best, or RUN for its newest
+    #[arg(long, value_name = "RUN@STEP", requires = "name", conflicts_with = "resume")]
+    from: Option<String>,
     /// Override a key of the recipe: optim.lr=1e-5
     ///
     /// The value is in TOML's syntax, where a bare word is a text. May be given again
@@ -46,8 +57,10 @@ pub(super) struct Train {
 }
 
 /// Where a run comes from and where it lies.
-struct Origin {
+struct Place {
     recipe: PathBuf,
+    /// What stands in for the text of that file.
+    text: Option<String>,
     /// Instead of the recipe's name.
     name: Option<String>,
     runs: PathBuf,
@@ -57,11 +70,22 @@ struct Origin {
 
 impl Train {
     /// The recipe that was named, or that of the run whose folder was.
-    fn origin(&self) -> Result<Origin> {
-        let given = &self.recipe;
+    fn place(&self) -> Result<Place> {
+        let runs = || self.runs.clone().unwrap_or_else(|| PathBuf::from("runs"));
+        let Some(given) = &self.recipe else {
+            let parent = self.fork()?.context("expected a recipe or --from")?;
+            let (recipe, text) =
+                (parent.folder.resolved(), Some(parent.recipe().map_err(Failure::bad_input)?));
+            return Ok(Place { recipe, text, name: self.name.clone(), runs: runs(), own: true });
+        };
         if !given.is_dir() {
-            let runs = self.runs.clone().unwrap_or_else(|| PathBuf::from("runs"));
-            return Ok(Origin { recipe: given.clone(), name: self.name.clone(), runs, own: false });
+            return Ok(Place {
+                recipe: given.clone(),
+                text: None,
+                name: self.name.clone(),
+                runs: runs(),
+                own: false,
+            });
         }
         let shown = given.display();
         super::require(self.resume, || {
@@ -78,19 +102,31 @@ impl Train {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let runs = folder.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         let run = RunFolder::open(runs, &name).map_err(Failure::resume_refused)?;
-        Ok(Origin { recipe: run.resolved(), name: Some(name), runs: runs.to_owned(), own: true })
+        Ok(Place { recipe: run.resolved(), text: None, name: Some(name), runs: runs.to_owned(), own: true })
+    }
+
+    /// Which checkpoint of which run it is forked from, if it is.
+    fn fork(&self) -> Result<Option<Fork>> {
+        let Some(from) = &self.from else { return Ok(None) };
+        let at = RunAt::parse(from).map_err(Failure::bad_input)?;
+        Fork::new(at.folder, at.step).context("--from").map_err(Failure::bad_input).map(Some)
     }
 
     pub(super) fn run(self) -> Result<ExitCode> {
-        let Origin { recipe, name, runs, own } = self.origin()?;
+        let Place { recipe, text, name, runs, own } = self.place()?;
+        let fork = self.fork()?;
         let name = name.as_deref().map(name_override);
-        let overrides: Vec<String> = self.overrides.into_iter().chain(name).collect();
+        let overrides: Vec<String> = self.overrides.iter().cloned().chain(name).collect();
         let world = World::from_environment().map_err(|error| Failure::BadInput(error.to_string()))?;
         let speaks = world.as_ref().is_none_or(|world| world.rank == 0);
         let console = Arc::new(if speaks { Console::new() } else { Console::silent() });
         let phase = console.step_phase("set up", 0);
-        let mut draft = Draft::load(&recipe, &overrides)?;
+        let mut draft = match text {
+            Some(text) => Draft::parse(&recipe.display().to_string(), &text, &overrides)?,
+            None => Draft::load(&recipe, &overrides)?,
+        };
         let given = (!own).then(|| draft.text().to_owned());
+        let read = draft.notes();
         if self.resume {
             draft.change(|recipe| keep_time(recipe, [runs.join(&recipe.run.name)]));
         }
@@ -107,8 +143,10 @@ impl Train {
             let outside =
                 setup.recipe.reward.iter().filter_map(|entry| entry.grader.settings().reaches_out());
             outside.for_each(|what| console.note(format_args!("note: [[reward]] of the run {what}")));
+            let sinks = setup.recipe.observe.sink.iter().map(|sink| sink.settings().reaches_out());
+            sinks.for_each(|what| console.note(format_args!("note: [[observe.sink]] of the run {what}")));
         }
-        for note in setup.recipe.notes() {
+        for note in read.into_iter().chain(setup.recipe.notes()) {
             console.note(note);
         }
         let folder = runs.join(&setup.recipe.run.name);
@@ -120,7 +158,12 @@ impl Train {
                 teller.note(go_on(begun.root()));
             }
         })?;
-        let request = Request { setup, given, sft_folder: runs.clone(), runs, resume: self.resume };
+        let origin = match (fork, self.resume) {
+            (Some(fork), _) => Origin::Forked(fork),
+            (None, true) => Origin::Resumed { allow: self.allow },
+            (None, false) => Origin::New,
+        };
+        let request = Request { setup, given, sft_folder: runs.clone(), runs, origin, set: self.overrides };
         Ok(match train(request, &console, &interrupt)? {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::Interrupted(signal) => {

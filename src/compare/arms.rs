@@ -60,9 +60,11 @@ impl Arm {
 
 /// What an arm sets, and what that is called.
 #[derive(Clone, Debug, Default)]
-struct Choice {
-    label: String,
-    overrides: Vec<String>,
+pub(crate) struct Choice {
+    /// What it is called.
+    pub label: String,
+    /// What it sets.
+    pub overrides: Vec<String>,
 }
 
 /// The product of all choices, the last one changing fastest.
@@ -86,6 +88,15 @@ pub(super) fn arms(bases: &[Base], credit: &[String], vary: &[String]) -> Result
 }
 
 fn product(base: &Recipe, credit: &[String], vary: &[String]) -> Result<Vec<Choice>> {
+    choices(base, credit, vary).map(|choices| Choice::product(&choices))
+}
+
+/// What arms are made of: strategies of `credit` in the place of the chain of `base`, and the values of each of `vary`,
+/// `section.key=value,value`.
+///
+/// # Errors
+/// A [`Failure::BadInput`] that lists every strategy that does not exist and every entry that is no choice.
+pub(crate) fn choices(base: &Recipe, credit: &[String], vary: &[String]) -> Result<Vec<Vec<Choice>>> {
     let mut wrong = Vec::new();
     let mut choices: Vec<Vec<Choice>> = Vec::new();
     if !credit.is_empty() {
@@ -102,18 +113,20 @@ fn product(base: &Recipe, credit: &[String], vary: &[String]) -> Result<Vec<Choi
             Err(message) => wrong.push(message),
         }
     }
-    if !wrong.is_empty() {
-        return Err(bad(wrong.join("\n")));
-    }
-    let mut all = vec![Choice::default()];
-    for choice in choices {
-        let extended = all.iter().flat_map(|before| choice.iter().map(|next| before.and(next)));
-        all = extended.collect();
-    }
-    Ok(all)
+    if wrong.is_empty() { Ok(choices) } else { Err(bad(wrong.join("\n"))) }
 }
 
 impl Choice {
+    /// Every combination of one of each of `choices`, the last one changing fastest.
+    #[must_use]
+    pub(crate) fn product(choices: &[Vec<Self>]) -> Vec<Self> {
+        let mut all = vec![Self::default()];
+        for choice in choices {
+            all = all.iter().flat_map(|before| choice.iter().map(|next| before.and(next))).collect();
+        }
+        all
+    }
+
     fn and(&self, next: &Self) -> Self {
         let labels: Vec<&str> = [&self.label, &next.label]
             .into_iter()

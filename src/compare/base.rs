@@ -4,8 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
+use crate::eval::EvalConfig;
 use crate::recipe::{Draft, Recipe, Text};
 use crate::run::Failure;
 
@@ -40,6 +41,8 @@ impl Base {
         }
         let common = [&shortened, overrides].concat();
         let recipe = Draft::of_text(&text, &common)?.finish()?;
+        check_measured(&recipe)
+            .map_err(|error| Failure::bad_input(error.context(file.display().to_string())))?;
         Ok(Self { file: file.to_owned(), text, recipe, common, quick: shortened })
     }
 
@@ -48,6 +51,24 @@ impl Base {
         let overrides = [&self.common, overrides].concat();
         Ok(Draft::of_text(&self.text, &overrides)?)
     }
+}
+
+/// That every run of `recipe` is measured before it learns and after the same number of steps.
+fn check_measured(recipe: &Recipe) -> Result<()> {
+    let EvalConfig { every, before, patience, .. } = recipe.eval;
+    ensure!(
+        every > 0,
+        "[eval] `every`: got 0, which measures nothing, and a comparison is of accuracies; add --set eval.every=10"
+    );
+    ensure!(
+        before,
+        "[eval] `before`: got false, and a comparison says what the policies began with; add --set eval.before=true"
+    );
+    ensure!(
+        patience == 0,
+        "[eval] `patience`: got {patience}, and a comparison is of runs of the same number of steps; add --set eval.patience=0"
+    );
+    Ok(())
 }
 
 /// The overrides of `--quick`: at most 30 steps, evaluated every 10 with at most 2 samples per item. SFT stays,

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::past;
 use super::sharing::FirstAnswers;
 use super::statistics;
 use crate::checkpoint::{Latest, is_unfinished};
@@ -66,6 +67,8 @@ pub(crate) struct RunRecord {
     pub valid_tokens: Option<f64>,
     /// Why it diverged, if a comparison has seen it do so.
     pub diverged: Option<String>,
+    /// What people changed of it as it went, and what it was forked from, a sentence each.
+    pub told: Vec<String>,
 }
 
 impl RunRecord {
@@ -85,7 +88,7 @@ impl RunRecord {
         if let Some(inputs) = &inputs {
             recipe.model.dtype = inputs.dtype;
         }
-        let Sound { rows, fault } = rows(&files, recipe.run.steps)?;
+        let (first, Sound { rows, fault }) = past::whole(&files, rows(&files, recipe.run.steps)?);
         let (step, wall_s) =
             rows.last().map_or((0, 0.0), |(step, row)| (*step, row.get("progress/wall_s").unwrap_or(0.0)));
         let mut record = Self {
@@ -101,12 +104,13 @@ impl RunRecord {
             step_seconds: rows.iter().filter_map(|(_, row)| row.get("time/step")).collect(),
             valid_tokens: valid_tokens(&rows),
             diverged: divergence(folder)?,
+            told: past::told(&files),
         };
-        let start = files.eval("step_000000");
+        let start = first.eval("step_000000");
         if start.is_file() {
             let (set, results) = start_of(&start)?;
             record.n_items = results["n"].as_u64();
-            record.first_answers = first_answers(&files.eval_items("step_000000", &set))?;
+            record.first_answers = first_answers(&first.eval_items("step_000000", &set))?;
             record.curve = curve(&set, record.recipe.eval.samples, &results, &rows)
                 .with_context(|| format!("{}: cannot be compared", folder.display()))?;
         }
@@ -189,10 +193,13 @@ fn valid_tokens(rows: &[(Step, MetricRow)]) -> Option<f64> {
     (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
 }
 
+/// The curve of `set`, whose evaluation before the first step is `start`. The samples of an item may have changed as the run went: avg@k
+/// is an estimate of the same for every k.
 fn curve(set: &str, k: usize, start: &Value, rows: &[(Step, MetricRow)]) -> Result<Vec<Point>> {
-    let avg_key = format!("avg@{k}");
-    let avg =
-        start[&avg_key].as_f64().with_context(|| format!("eval/step_000000.json: `{avg_key}` is missing"))?;
+    let own = start["k"].as_u64().unwrap_or(k as u64);
+    let avg = start[&format!("avg@{own}")].as_f64();
+    let avg = avg.with_context(|| format!("eval/step_000000.json: `avg@{own}` is missing"))?;
+    let prefix = format!("eval/{set}/avg@");
     let greedy = start["greedy"].as_f64();
     let mut curve = vec![Point { step: 0, tokens: 0.0, seconds: 0.0, avg, greedy }];
     let mut seconds = 0.0;
@@ -201,8 +208,8 @@ fn curve(set: &str, k: usize, start: &Value, rows: &[(Step, MetricRow)]) -> Resu
             row.get(key).with_context(|| format!("metrics.jsonl, step {step}: `{key}` is missing"))
         };
         seconds += of("time/step")?;
-        let Some(avg) = row.get(&format!("eval/{set}/{avg_key}")) else { continue };
-        ensure!(avg.is_finite(), "metrics.jsonl, step {step}: {avg_key} is not finite");
+        let Some((key, avg)) = row.iter().find(|(key, _)| key.starts_with(&prefix)) else { continue };
+        ensure!(avg.is_finite(), "metrics.jsonl, step {step}: {key} is not finite");
         let tokens = of("progress/tokens_generated")?;
         curve.push(Point {
             step: *step,

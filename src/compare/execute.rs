@@ -14,7 +14,7 @@ use super::folder::ComparisonFolder;
 use super::plan::Plan;
 use crate::interrupt::{Interrupt, StopSignal};
 use crate::observe::{Console, duration};
-use crate::run::{Failure, Outcome, Request, train};
+use crate::run::{Failure, Origin, Outcome, Request, train};
 use crate::types::{NotFinite, counted};
 
 /// Makes what is missing of the runs of `plan`. `after_run` is called after each run that was made. Results of SFT are taken
@@ -30,8 +30,7 @@ pub(crate) fn execute(
     interrupt: &Interrupt,
     after_run: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Outcome> {
-    let runs: Vec<(&Arm, u64)> = plan.runs().collect();
-    let mut diverged = Vec::new();
+    let (runs, mut diverged): (Vec<(&Arm, u64)>, Vec<String>) = (plan.runs().collect(), Vec::new());
     for (index, (arm, seed)) in runs.iter().enumerate() {
         let name = arm.run_name(*seed);
         let label = format!("{}, seed {seed}", arm.label);
@@ -55,8 +54,8 @@ pub(crate) fn execute(
             diverged.push(label);
             continue;
         }
-        let left = time_left(folder, &runs[index..])?;
-        let left = left.map_or_else(String::new, |left| format!("; about {} left of all", duration(left)));
+        let left = time_left(folder, &runs[index..])?
+            .map_or_else(String::new, |left| format!("; about {} left of all", duration(left)));
         console.note(format!("\ncompare: {place}{left}"));
         let whole = console.step_phase(&format!("compare {}/{}", index + 1, runs.len()), 0);
         whole.advance(0, format!("{label}{left}"));
@@ -66,9 +65,10 @@ pub(crate) fn execute(
             given: Some(plan.base(arm)?.text.whole()),
             runs: folder.runs(),
             sft_folder: sft_folder.to_owned(),
-            resume: folder.has_begun(&name),
+            origin: Origin::planned(folder.has_begun(&name)),
+            set: Vec::new(),
         };
-        match train(request, &console.for_another_run(), interrupt) {
+        match train(request, console, interrupt) {
             Ok(Outcome::Done) => {}
             Ok(Outcome::Interrupted(signal)) => return Ok(stopped(signal, console)),
             Err(error) if has_diverged(&error) => {

@@ -92,7 +92,7 @@ impl ComparisonFolder {
         manifest.grow(plan, command)?;
         // The manifest comes last: with it the folder is a comparison.
         for Base { recipe, .. } in &plan.bases {
-            let text = recipe.to_toml()?;
+            let text = recipe.lasting()?.to_toml()?;
             write_whole(&recipe_file(root, &recipe.run.name), |w| Ok(w.write_all(text.as_bytes())?))?;
         }
         write_whole(&root.join(MANIFEST), |w| Ok(serde_json::to_writer_pretty(w, &manifest)?))?;

@@ -9,7 +9,7 @@
 //! changes is in its label. `compare.json` is described in [`summary`], the folder in [`folder`]. Results are written after
 //! every run, from the runs that are finished by then.
 
-mod arms;
+pub(crate) mod arms;
 pub(crate) mod base;
 pub(crate) mod collect;
 mod course;
@@ -18,6 +18,7 @@ pub(crate) mod execute;
 pub(crate) mod folder;
 mod notes;
 pub(crate) mod of;
+mod past;
 pub(crate) mod plan;
 pub(crate) mod plot;
 pub(crate) mod report;

@@ -17,6 +17,7 @@ pub(super) fn notes(arms: &Arms, baseline: &str, apart: &Apart) -> Vec<String> {
     let mut notes: Vec<String> = runs().filter_map(|(label, run)| unfinished(label, run)).collect();
     notes.extend(runs().filter_map(|(label, run)| damaged(label, run)));
     notes.extend(runs().filter_map(|(label, run)| stalled(label, run)));
+    notes.extend(runs().flat_map(|(label, run)| changed(label, run)));
     notes.extend(of_two_seeds(arms));
     notes.extend(unpaired(arms, baseline));
     notes.extend(alike(arms));
@@ -48,6 +49,12 @@ fn damaged(label: &str, run: &RunRecord) -> Option<String> {
     let (seed, step) = (run.recipe.run.seed, run.step);
     let fault = run.fault.as_ref()?;
     Some(format!("{label}, seed {seed}: what is behind step {step} is left out: {fault}"))
+}
+
+/// What of the run does not stand in its recipe.
+fn changed(label: &str, run: &RunRecord) -> Vec<String> {
+    let seed = run.recipe.run.seed;
+    run.told.iter().map(|told| format!("{label}, seed {seed}: {told}")).collect()
 }
 
 fn stalled(label: &str, run: &RunRecord) -> Option<String> {

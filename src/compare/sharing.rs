@@ -160,7 +160,7 @@ impl<'r> Pair<'r> {
     /// Whether the same policy gives the same answers in both evaluations.
     fn asked_alike(&self) -> bool {
         let how = |recipe: &Recipe| {
-            (recipe.eval.samples, recipe.eval.temperature, recipe.sampling, recipe.batch.max_tokens)
+            (recipe.eval.samples, recipe.eval.sampling(&recipe.sampling), recipe.batch.max_tokens)
         };
         let both = [self.one, self.other];
         both.iter().all(|run| !run.first_answers.is_empty())
@@ -177,7 +177,8 @@ impl<'r> Pair<'r> {
         else {
             return self.keys_in(&["data", "chat"]);
         };
-        let mut why = self.keys_in(&[&["data.prompt", "data.broken", "chat"], more].concat());
+        let mut why =
+            self.keys_in(&[&["data.prompt", "data.few_shot", "data.broken", "chat"], more].concat());
         let (one, other) = (files(one), files(other));
         let read_alike = one.len() == other.len() && one.iter().zip(other).all(|(a, b)| a.reads_as(b));
         let moved =

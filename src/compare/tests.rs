@@ -243,11 +243,11 @@ fn quick_shortens_and_an_override_counts_more() {
     );
     quick.overrides = vec![String::from("eval.samples=3")];
     assert!(Plan::new(quick.clone()).unwrap().quick().is_empty());
-    quick.overrides = ["run.steps=100", "eval.every=0"].map(String::from).into();
+    quick.overrides = ["run.steps=100", "eval.every=100"].map(String::from).into();
     let plan = Plan::new(quick.clone()).unwrap();
     assert_eq!(plan.quick(), ["eval.samples=2"]);
     let base = &plan.bases[0].recipe;
-    assert_eq!((base.run.steps, base.eval.every, base.eval.samples), (100, 0, 2));
+    assert_eq!((base.run.steps, base.eval.every, base.eval.samples), (100, 100, 2));
 }
 
 /// The process that replaces a checkpoint may be alive, and the comparison does not hold the run.

@@ -181,7 +181,12 @@ impl ArithmeticConfig {
     fn item(&self, problem: Problem) -> Item {
         let [a, b] = problem.operands;
         let text = self.prompt.replace("{problem}", &format!("{a} {} {b}", problem.operator.sign()));
-        Item { place: None, text, task: Task::Question(Question::new(problem.value().to_string())) }
+        Item {
+            place: None,
+            before: Vec::new(),
+            text,
+            task: Task::Question(Question::new(problem.value().to_string())),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use rewards::{Task, TaskKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::text::Message;
 use crate::types::{Prompt, Rules, counted};
 
 pub(crate) mod arithmetic;
@@ -18,6 +19,7 @@ pub(crate) mod bifurcation;
 pub(crate) mod countdown;
 mod decimal;
 pub(crate) mod demonstrations;
+mod few_shot;
 pub(crate) mod file;
 mod json;
 pub(crate) mod jsonl;
@@ -27,6 +29,7 @@ mod prompt_builder;
 pub(crate) mod sampler;
 pub(crate) mod supervised;
 
+pub(crate) use few_shot::{FewShotConfig, Worked};
 pub(crate) use file::{FileConfig, FileReport};
 pub(crate) use lengths::Lengths;
 pub(crate) use prompt_builder::{ChatConfig, PromptBuilder};
@@ -101,6 +104,8 @@ pub(crate) struct EvalItems {
 pub(crate) struct Item {
     /// Where it was read, `file:line`; `None` where it was generated.
     pub place: Option<String>,
+    /// The turns of a conversation that come before it.
+    pub before: Vec<Message>,
     /// The text that asks for a solution.
     pub text: String,
     /// The problem behind it.
@@ -123,6 +128,16 @@ pub(crate) trait DataSettings {
 
     /// How many problems to learn from, where a key says so.
     fn n_train(&self) -> Option<usize> {
+        None
+    }
+
+    /// Worked examples that are put before every problem.
+    fn few_shot(&self) -> Vec<Worked> {
+        Vec::new()
+    }
+
+    /// The text that asks `question` as the problems do; `None` where they do not ask one question.
+    fn ask(&self, _question: &str) -> Option<String> {
         None
     }
 
@@ -226,7 +241,29 @@ impl DataSet {
             ));
         }
         notes.extend(self.eval.iter().filter_map(EvalSet::repeated));
+        notes.extend(self.leaked());
         notes
+    }
+
+    /// That problems to measure on are among those to learn from, blanks and case aside, of each set in which some are.
+    fn leaked(&self) -> Vec<String> {
+        let key = |prompt: &Prompt| {
+            let words = prompt.text.split_whitespace().map(str::to_lowercase);
+            (words.collect::<Vec<_>>().join(" "), prompt.gold())
+        };
+        let learnt: HashSet<(String, String)> = self.train.iter().map(|prompt| key(prompt)).collect();
+        let of_set = |EvalSet { name, prompts, places }: &EvalSet| {
+            let mut leaked = prompts.iter().zip(places).filter(|(prompt, _)| learnt.contains(&key(prompt)));
+            let (first, place) = leaked.next()?;
+            let place = place.clone().unwrap_or_else(|| format!("prompt {}", first.id));
+            Some(format!(
+                "{name}: {} of {} problems are training problems too, the first of them {place}: what is learned by heart counts as \
+                 solved; take them out of one of the two",
+                1 + leaked.count(),
+                prompts.len()
+            ))
+        };
+        self.eval.iter().filter_map(of_set).collect()
     }
 }
 
@@ -248,9 +285,9 @@ impl EvalSet {
 
 /// `items` as prompts with ids from `start`.
 fn prompts(items: Vec<Item>, start: u64, builder: &PromptBuilder<'_>) -> Result<Vec<Arc<Prompt>>> {
-    let prompts = items.into_iter().zip(start..).map(|(Item { place, text, task }, id)| {
+    let prompts = items.into_iter().zip(start..).map(|(Item { place, before, text, task }, id)| {
         let place = || place.unwrap_or_else(|| format!("prompt {id}"));
-        let (text, tokens) = builder.build(&text).with_context(place)?;
+        let (text, tokens) = builder.build_behind(&before, &text).with_context(place)?;
         Ok(Arc::new(Prompt { id, text, tokens, task }))
     });
     prompts.collect()
@@ -303,6 +340,27 @@ mod tests {
         let expected =
             "heldout: 21 rows ask 20 different problems, over which shares and their intervals are taken";
         assert_eq!(data.notes(), [expected]);
+    }
+
+    #[test]
+    fn problems_that_are_learned_from_and_measured_are_said() {
+        let tokenizer = countdown_tokenizer().unwrap();
+        let config: DataConfig = serde_json::from_str(SMALL).unwrap();
+        let items = config.settings().items().unwrap();
+        let mut data = items.tokenize(&PromptBuilder::new(&tokenizer, None).unwrap()).unwrap();
+        for (i, place) in [(4, "eval.jsonl:5"), (7, "eval.jsonl:8")] {
+            let leaked = Prompt {
+                text: format!(" {}", data.train[i].text.to_uppercase()),
+                ..(*data.train[i]).clone()
+            };
+            data.eval[0].prompts[i] = Arc::new(leaked);
+            data.eval[0].places[i] = Some(place.to_owned());
+        }
+        let notes = data.notes();
+        assert_eq!(notes.len(), 1);
+        let expected =
+            "heldout: 2 of 20 problems are training problems too, the first of them eval.jsonl:5: ";
+        assert!(notes[0].starts_with(expected), "{notes:?}");
     }
 
     #[test]

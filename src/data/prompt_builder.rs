@@ -3,6 +3,8 @@
 //! ```text
 //! without [chat]   the text itself, with the tokens that its tokenizer puts around any text
 //! with [chat]      the model's chat template, the text being what the user says, up to where the answer begins
+//!
+//! worked examples  text answer, text answer, text: as turns of user and assistant with [chat], an empty line behind each without
 //! ```
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Worked;
 use crate::text::{ChatOptions, ChatTemplate, Message, Tokenizer};
 use crate::types::TokenId;
 
@@ -73,6 +76,8 @@ fn present() -> String {
 pub(crate) struct PromptBuilder<'t> {
     tokenizer: &'t Tokenizer,
     chat: Option<(ChatTemplate, &'t ChatConfig)>,
+    /// Worked examples before every question.
+    worked: Vec<Worked>,
     /// Texts of special tokens.
     special: Vec<String>,
 }
@@ -96,7 +101,13 @@ impl<'t> PromptBuilder<'t> {
             Ok::<_, anyhow::Error>((template, chat))
         };
         let special = tokenizer.special_tokens();
-        Ok(Self { tokenizer, chat: chat.map(with_template).transpose()?, special })
+        Ok(Self { tokenizer, chat: chat.map(with_template).transpose()?, worked: Vec::new(), special })
+    }
+
+    /// The same, which puts `worked` before every question.
+    #[must_use]
+    pub(crate) fn showing(self, worked: Vec<Worked>) -> Self {
+        Self { worked, ..self }
     }
 
     /// A special token whose text stands in `question`, where the policy reads it as that token.
@@ -110,16 +121,53 @@ impl<'t> PromptBuilder<'t> {
     /// # Errors
     /// If the template refuses it, or it cannot be tokenized or has no tokens.
     pub(crate) fn build(&self, question: &str) -> Result<(String, Vec<TokenId>)> {
+        self.build_behind(&[], question)
+    }
+
+    /// As [`PromptBuilder::build`], behind the turns `before` of a conversation, whose own message of the system counts, if it has one.
+    ///
+    /// # Errors
+    /// As [`PromptBuilder::build`], or if there is a conversation and no template.
+    pub(crate) fn build_behind(&self, before: &[Message], question: &str) -> Result<(String, Vec<TokenId>)> {
         let (text, tokens) = match &self.chat {
-            None => (question.to_owned(), self.tokenizer.encode_whole(question)?),
+            None => {
+                ensure!(
+                    before.is_empty(),
+                    "a list of messages is put by a chat template; add [chat], or take one text as the question"
+                );
+                let shown = self.worked.iter().map(|one| format!("{}{}\n\n", one.asked, one.response));
+                let text = shown.collect::<String>() + question;
+                let tokens = self.tokenizer.encode_whole(&text)?;
+                (text, tokens)
+            }
             Some((template, chat)) => {
-                let text = render(template, chat, question)?;
+                let text = self.render(template, chat, before, question)?;
                 let tokens = self.tokenizer.encode(&text)?;
                 (text, tokens)
             }
         };
         ensure!(!tokens.is_empty(), "the text {text:?} has no tokens; a policy needs at least one to read");
         Ok((text, tokens))
+    }
+
+    /// The conversation up to where the answer to `question` begins.
+    fn render(
+        &self,
+        template: &ChatTemplate,
+        chat: &ChatConfig,
+        before: &[Message],
+        question: &str,
+    ) -> Result<String> {
+        let has_own = before.first().is_some_and(|first| first.role == "system");
+        let (system, turns) = before.split_at(usize::from(has_own));
+        let usual = chat.system.as_deref().filter(|_| !has_own).map(|text| Message::new("system", text));
+        let worked = self.worked.iter().flat_map(|Worked { asked, response }| {
+            [Message::new("user", asked), Message::new("assistant", response)]
+        });
+        let messages = usual.into_iter().chain(system.iter().cloned()).chain(worked);
+        let messages = messages.chain(turns.iter().cloned()).chain([Message::new("user", question)]);
+        let options = ChatOptions { add_generation_prompt: true, variables: chat.variables.clone() };
+        template.render(&messages.collect::<Vec<_>>(), &options)
     }
 
     /// The tokens of a prompt that is written out as the policy reads it. With a template that is all that the template would
@@ -140,22 +188,15 @@ impl<'t> PromptBuilder<'t> {
         self.tokenizer
     }
 
-    /// What the policy reads when it is asked `question`, spelled from its tokens, those included that its tokenizer adds, and
+    /// What the policy reads when it is asked `question` behind the turns `before`, spelled from its tokens, those included that its tokenizer adds, and
     /// how many these are.
     ///
     /// # Errors
     /// As [`PromptBuilder::build`].
-    pub(crate) fn read(&self, question: &str) -> Result<(String, usize)> {
-        let (_, tokens) = self.build(question)?;
+    pub(crate) fn read(&self, before: &[Message], question: &str) -> Result<(String, usize)> {
+        let (_, tokens) = self.build_behind(before, question)?;
         Ok((self.tokenizer.pieces(&tokens)?.concat(), tokens.len()))
     }
-}
-
-fn render(template: &ChatTemplate, chat: &ChatConfig, question: &str) -> Result<String> {
-    let system = chat.system.as_deref().map(|text| Message::new("system", text));
-    let messages: Vec<Message> = system.into_iter().chain([Message::new("user", question)]).collect();
-    let options = ChatOptions { add_generation_prompt: true, variables: chat.variables.clone() };
-    template.render(&messages, &options)
 }
 
 #[cfg(test)]
@@ -194,6 +235,56 @@ mod tests {
         assert_eq!(text, "1999:1+2");
         assert_eq!(tokens, builder.written_out(&text).unwrap());
         assert_ne!(tokens[0], 1);
+    }
+
+    /// A template that writes all turns, and the preset's tokenizer.
+    fn turns() -> Tokenizer {
+        let dir = tempfile::tempdir().unwrap();
+        countdown_tokenizer().unwrap().save(dir.path()).unwrap();
+        let template = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}[assistant]";
+        fs::write(dir.path().join("chat_template.jinja"), template).unwrap();
+        Tokenizer::from_folder(dir.path()).unwrap()
+    }
+
+    #[test]
+    fn worked_examples_come_before_every_question() {
+        let tokenizer = turns();
+        let worked = || {
+            let one = |asked: &str, response: &str| Worked { asked: asked.into(), response: response.into() };
+            vec![one("1+1=", "2"), one("1+2=", "3")]
+        };
+        let plain = PromptBuilder::new(&tokenizer, None).unwrap().showing(worked());
+        let (text, tokens) = plain.build("2+2=").unwrap();
+        assert_eq!(text, "1+1=2\n\n1+2=3\n\n2+2=");
+        assert_eq!(tokens, tokenizer.encode_whole(&text).unwrap());
+        let chat = ChatConfig { system: Some("S".into()), ..Default::default() };
+        let builder = PromptBuilder::new(&tokenizer, Some(&chat)).unwrap().showing(worked());
+        assert_eq!(
+            builder.build("2+2=").unwrap().0,
+            "[system]S[user]1+1=[assistant]2[user]1+2=[assistant]3[user]2+2=[assistant]"
+        );
+        // What is written out is that already.
+        assert_eq!(builder.written_out("x").unwrap(), tokenizer.encode("x").unwrap());
+    }
+
+    #[test]
+    fn a_conversation_is_put_by_a_template_with_its_own_system_message() {
+        let tokenizer = turns();
+        let chat = ChatConfig { system: Some("S".into()), ..Default::default() };
+        let builder = PromptBuilder::new(&tokenizer, Some(&chat)).unwrap();
+        let turns = [Message::new("user", "1"), Message::new("assistant", "2")];
+        assert_eq!(
+            builder.build_behind(&turns, "3").unwrap().0,
+            "[system]S[user]1[assistant]2[user]3[assistant]"
+        );
+        let own = [&[Message::new("system", "T")], &turns[..]].concat();
+        assert_eq!(
+            builder.build_behind(&own, "3").unwrap().0,
+            "[system]T[user]1[assistant]2[user]3[assistant]"
+        );
+        let plain = PromptBuilder::new(&tokenizer, None).unwrap();
+        let error = plain.build_behind(&turns, "3").unwrap_err().to_string();
+        assert!(error.contains("add [chat]"), "{error}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::Finding;
 use crate::interrupt::Interrupt;
 use crate::observe::{Console, duration};
 use crate::recipe::Draft;
-use crate::run::{Outcome, Request, Setup, train};
+use crate::run::{Origin, Outcome, Request, Setup, train};
 use crate::run_folder::RunFolder;
 
 const NAME: &str = "self-test";
@@ -109,7 +109,8 @@ fn tried(interrupt: &Interrupt) -> Result<Tried> {
         let sets = [format!("run.name={name}"), format!("run.steps={steps}")];
         let setup = Setup::of_draft(Draft::parse("doctor.toml", RECIPE, &sets)?)?;
         let (sft_folder, given) = (runs.to_owned(), Some(RECIPE.to_owned()));
-        let request = Request { setup, given, runs: runs.to_owned(), sft_folder, resume };
+        let (origin, set) = (Origin::planned(resume), Vec::new());
+        let request = Request { setup, given, runs: runs.to_owned(), sft_folder, origin, set };
         match train(request, &Console::silent(), interrupt)? {
             Outcome::Done => Ok(RunFolder::at(&runs.join(name))),
             Outcome::Interrupted(signal) => bail!("stopped by {signal}"),

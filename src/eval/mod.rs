@@ -144,7 +144,7 @@ impl Evaluator {
             let group = GroupConfig { size: n };
             let prompts = &self.set.prompts[problems.clone()];
             let requests: Vec<GenRequest> = prompts.iter().flat_map(|prompt| group.open(prompt)).collect();
-            let sampling = SamplingConfig { temperature, ..self.sampling };
+            let sampling = SamplingConfig { temperature, ..self.sampling.clone() };
             let generation = Generation { random: self.random, purpose: Purpose::Eval, step: STEP, sampling };
             let completions = engine.generate(policy, &requests, &generation, progress)?.completions;
             require_finite(&requests, &completions)?;
@@ -171,6 +171,6 @@ impl Evaluator {
     /// The numbers over all the problems, from what was said of each.
     #[must_use]
     pub(crate) fn report(&self, items: &[EvalItem]) -> EvalReport {
-        EvalReport::new(&self.set.name, items, self.samples, self.sampling)
+        EvalReport::new(&self.set.name, items, self.samples, self.sampling.clone())
     }
 }

@@ -172,6 +172,7 @@ impl EvalReport {
                 "max_new_tokens": sampling.max_new_tokens,
             },
         });
+        sampling.add_ends(&mut json["settings"]);
         for (k, pass) in &self.pass {
             json[format!("pass@{k}")] = pass.mean.into();
             json[format!("pass@{k}_ci95")] = pass.ci95.to_vec().into();

@@ -296,8 +296,15 @@ mod tests {
 
     /// A set of problems with so many of two samples correct, the first of which is the majority's.
     fn measured(name: &str, sets: &[(&str, &[usize])]) -> Measured {
-        let sampling =
-            SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_num_seqs: 4 };
+        let sampling = SamplingConfig {
+            temperature: 1.0,
+            top_p: 1.0,
+            top_k: 0,
+            max_new_tokens: 8,
+            min_new_tokens: 0,
+            stop: Vec::new(),
+            max_num_seqs: 4,
+        };
         let response = |correct: bool| {
             serde_json::from_value(json!({
                 "text": "", "n_tokens": 2, "finish": "eos", "answer": "1", "correct": correct, "status": "ok"
@@ -316,7 +323,7 @@ mod tests {
                 greedy: None,
             };
             let items: Vec<EvalItem> = (0..).zip(*right).map(item).collect();
-            (EvalReport::new(set, &items, 2, sampling), items)
+            (EvalReport::new(set, &items, 2, sampling.clone()), items)
         };
         Measured { name: name.to_owned(), sets: sets.iter().map(of_set).collect() }
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub(crate) use subject::Subject;
 
-use crate::data::{ChatConfig, EvalItems, PromptBuilder};
+use crate::data::{ChatConfig, EvalItems, PromptBuilder, Worked};
 use crate::model::Placement;
 use crate::rollout::SamplingConfig;
 use crate::score::Scorer;
@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub max_prefill_tokens: usize,
     /// How problems are put.
     pub chat: Chat,
+    /// Worked examples before each.
+    pub few_shot: Vec<Worked>,
 }
 
 /// One set of an evaluation.

@@ -20,7 +20,7 @@ use crate::observe::Console;
 use crate::ranks::Ranks;
 use crate::rollout::DecodeEngine;
 use crate::score::Judge;
-use crate::text::Tokenizer;
+use crate::text::{Stops, Tokenizer};
 use crate::types::counted;
 
 /// A model with everything that is asked of it.
@@ -78,6 +78,7 @@ impl Subject {
             Some(_) => format!("{shown}: --chat always"),
             None => shown.clone(),
         })?;
+        let builder = builder.showing(plan.few_shot.clone());
         let evaluators = evaluators(plan, &builder, &tokenizer, &config).with_context(|| shown.clone())?;
         let mut settings = settings(plan, placement, chat.as_ref());
         if heads != HeadScales::default() {
@@ -172,7 +173,8 @@ impl Subject {
         for (evaluator, kept) in &mut self.sets {
             let max_num_seqs = evaluator.sampling.max_num_seqs;
             let mut engine =
-                DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), max_num_seqs, self.max_prefill_tokens);
+                DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), max_num_seqs, self.max_prefill_tokens)
+                    .telling(&self.tokenizer);
             while kept.done.len() < evaluator.set.prompts.len() {
                 let chunk = evaluator.chunk(kept.done.len());
                 let mut advance = |n| {
@@ -258,8 +260,8 @@ fn evaluators(
 
 /// What answers depend on beside the model's files and the problems.
 fn settings(plan: &Plan, placement: Placement, chat: Option<&ChatConfig>) -> Value {
-    let sampling = plan.sampling;
-    json!({
+    let sampling = &plan.sampling;
+    let mut settings = json!({
         "seed": plan.seed, "k": plan.samples, "greedy": plan.greedy,
         "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k,
         "max_new_tokens": sampling.max_new_tokens,
@@ -267,7 +269,9 @@ fn settings(plan: &Plan, placement: Placement, chat: Option<&ChatConfig>) -> Val
         // Absent like in results from before there was a choice.
         "backend": Some(placement.backend).filter(|choice| *choice != BackendChoice::Auto),
         "chat": chat,
-    })
+    });
+    sampling.add_ends(&mut settings);
+    settings
 }
 
 impl PlannedSet {
@@ -285,11 +289,12 @@ impl PlannedSet {
                 .with_context(|| self.items.name.clone())?,
             samples: plan.samples,
             greedy: plan.greedy,
-            sampling: plan.sampling,
+            sampling: plan.sampling.clone(),
             random: self.random,
             judge: Judge {
                 scorer: Arc::clone(&self.scorer),
                 tokenizer: Arc::clone(tokenizer),
+                stops: Stops::new(&plan.sampling.stop, tokenizer),
                 overlong: None,
                 ranks: Ranks::default(),
             },

@@ -9,7 +9,7 @@ use crate::model::{Critic, Policy};
 use crate::ranks::Ranks;
 use crate::signal::{self, Grouping, SignalConfig};
 use crate::types::{
-    HeadSignals, MeasuredTree, Needs, OldLogprobs, PathField, RatioStart, Signals, Step, Tree,
+    Attention, HeadSignals, MeasuredTree, Needs, OldLogprobs, PathField, RatioStart, Signals, Step, Tree,
 };
 
 /// The models that a step may ask.
@@ -58,20 +58,28 @@ struct Found {
     signals: Option<Signals>,
 }
 
-/// Measures every leaf of `trees`, sampled in `step`. Attention that the sampler has read of all leaves, `sampled`, is not read
-/// again. Signals are averaged over the heads that `grouping` says, which chooses among them where it is due.
+/// Measures every leaf of `trees`, sampled in `step`. `attention` that is known of all leaves is not read again. Signals are averaged
+/// over the heads that `grouping` says, which chooses among them where it is due, unless they are known as averages.
 ///
 /// # Errors
 /// If results cannot be copied to the host; that of a check.
 pub(crate) fn measure(
     models: Models<'_>,
-    measures: Measures<'_>,
+    mut measures: Measures<'_>,
     trees: Vec<Tree>,
-    sampled: Vec<HeadSignals>,
+    attention: Attention,
     step: Step,
     grouping: &mut Grouping,
 ) -> Result<Vec<MeasuredTree>> {
     let ranks = measures.ranks;
+    let (sampled, averaged) = match attention {
+        Attention::Heads(sampled) => (sampled, None),
+        Attention::Averaged(signals) => {
+            measures.needs = Needs { waad: false, fai: false, ..measures.needs };
+            (Vec::new(), Some(signals))
+        }
+    };
+    let mut averaged = averaged.map(Vec::into_iter);
     let places = places(&trees, &sampled, ranks);
     let own: Vec<&Tree> = places.iter().map(|place| &trees[*place]).collect();
     let sampled = sampled.into_iter().filter(|signals| !signals.is_elsewhere()).collect();
@@ -95,7 +103,7 @@ pub(crate) fn measure(
             tree,
             entropies: found.entropies,
             ref_logprobs: found.reference,
-            signals: found.signals,
+            signals: averaged.as_mut().map_or(found.signals, Iterator::next),
             values: found.values,
         })
     });

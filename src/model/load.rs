@@ -25,6 +25,7 @@ use super::config::ModelConfig;
 use super::json;
 use super::layout::{Entry, Layout};
 use super::lora::{ModelSource, StoredAdapter};
+use super::save::StoredDtype;
 use super::trainable::Trainable;
 use crate::files::model_folder::{WEIGHTS, WEIGHTS_INDEX};
 use crate::files::read_regular;
@@ -107,6 +108,17 @@ impl StoredWeights {
         let mut flat = Owned::empty(&[layout.n_params()], Kind::Float);
         read_all(layout.entries().iter().zip(sources).collect(), flat.numbers()?)?;
         Ok(flat.into_tensor())
+    }
+
+    /// The precision of most of the numbers; `None` where there are none, or that is none that is written here.
+    #[must_use]
+    pub(crate) fn dtype(&self) -> Option<StoredDtype> {
+        let mut counts = BTreeMap::new();
+        for tensor in self.files.iter().flat_map(WeightFile::tensors) {
+            let dtype = StoredDtype::from_header(tensor.dtype);
+            *counts.entry(dtype).or_default() += tensor.shape.iter().product::<usize>();
+        }
+        counts.into_iter().max_by_key(|(_, n): &(_, usize)| *n)?.0
     }
 
     fn check_room(&self, n_params: i64) -> Result<()> {

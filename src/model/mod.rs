@@ -67,6 +67,7 @@ pub(crate) use network::{Network, Stamp};
 pub(crate) use outbox::MOST_UNDER_WAY;
 pub(crate) use pieces::Pieces;
 pub(crate) use policy::Policy;
+pub(crate) use save::StoredDtype;
 pub(crate) use scale_heads::HeadScales;
 pub(crate) use settings::{BackendChoice, DeviceChoice, Dtype, ModelSettings, Preset};
 pub(crate) use trainable::Trainable;

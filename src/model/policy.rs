@@ -14,7 +14,7 @@ use super::load::StoredWeights;
 use super::lora::{LoraLayout, ModelSource, StoredAdapter};
 use super::network::Network;
 use super::trainable::Trainable;
-use crate::types::{Purpose, RunRandom};
+use crate::types::{Purpose, RunRandom, TokenId};
 
 /// A language model that acts.
 pub(crate) struct Policy {
@@ -191,6 +191,14 @@ impl Policy {
         };
         let head = Head::new(projection, temperature, self.network.backend);
         head.without(self.without_token.as_ref()).limited(self.network.config.logit_softcap)
+    }
+
+    /// Rows of the output layer that cannot be drawn where `tokens` may not be either, int64, where the output layer is.
+    #[must_use]
+    pub(crate) fn rows_without(&self, tokens: &[TokenId]) -> Tensor {
+        let mut rows = self.network.config.rows_without_token();
+        rows.extend(tokens.iter().map(|token| i64::from(*token)));
+        Tensor::from_slice(&rows).to_device(self.network.placement.device)
     }
 
     /// Logits of the token behind `hidden` `[.., E]`, f32 `[.., V]`, by libtorch's operations, so that autograd can go back through

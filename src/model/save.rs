@@ -14,9 +14,11 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use serde_json::json;
 
 mod published;
+mod stored;
 mod vectors;
 
 pub(crate) use published::{publish_adapter, publish_folder};
+pub(crate) use stored::StoredDtype;
 pub(crate) use vectors::write_vectors;
 
 use super::config::{ModelConfig, SpecialIds};
@@ -30,11 +32,9 @@ use crate::files::model_folder::{CONFIG, WEIGHTS, WEIGHTS_INDEX};
 const SHARD_BYTES: u64 = 5_000_000_000;
 /// Elements converted at a time: 4 MiB.
 const PIECE: usize = 1 << 20;
-/// Bytes per number: f32, bit for bit the master weights.
-const WIDTH: usize = 4;
 
-/// Writes the numbers `flat` of what `learnt` says into `dir`, which is created if absent: a model of shape `config`, or adapters of
-/// one.
+/// Writes the numbers `flat` of what `learnt` says into `dir`, which is created if absent: a model of shape `config` in `dtype`, or
+/// adapters of one, which are always f32.
 ///
 /// # Errors
 /// As [`save_folder`].
@@ -44,24 +44,41 @@ pub(crate) fn save(
     learnt: Trainable<'_>,
     flat: &[f32],
     special: &SpecialIds,
+    dtype: StoredDtype,
 ) -> Result<()> {
     match learnt {
-        Trainable::Whole(layout) => save_folder(dir, config, layout, flat, special),
+        Trainable::Whole(layout) => save_folder_in(dir, config, layout, flat, special, dtype),
         Trainable::Adapters(layout) => save_adapter(dir, layout, flat),
     }
 }
 
-/// Writes `config.json` and the weights `flat` (`[n_params]`) into `dir`, which is created if absent.
+/// As [`save_folder_in`], in f32.
 ///
 /// # Errors
-/// One of the files exists already (nothing is overwritten), the disk is full, or another failure to write; names the
-/// file. Files finished until then stay, an unfinished one is removed.
+/// The same.
+#[cfg(test)]
 pub(crate) fn save_folder(
     dir: &Path,
     config: &ModelConfig,
     layout: &Layout,
     flat: &[f32],
     special: &SpecialIds,
+) -> Result<()> {
+    save_folder_in(dir, config, layout, flat, special, StoredDtype::F32)
+}
+
+/// Writes `config.json` and the weights `flat` (`[n_params]`) as numbers of `dtype` into `dir`, which is created if absent.
+///
+/// # Errors
+/// One of the files exists already (nothing is overwritten), the disk is full, or another failure to write; names the
+/// file. Files finished until then stay, an unfinished one is removed. A number too large for `dtype`.
+fn save_folder_in(
+    dir: &Path,
+    config: &ModelConfig,
+    layout: &Layout,
+    flat: &[f32],
+    special: &SpecialIds,
+    dtype: StoredDtype,
 ) -> Result<()> {
     ensure!(
         usize::try_from(layout.n_params()) == Ok(flat.len()),
@@ -71,11 +88,11 @@ pub(crate) fn save_folder(
     );
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let json = match layout.output {
-        Output::Tied | Output::Vocabulary(_) => config.to_json(special),
+        Output::Tied | Output::Vocabulary(_) => config.to_json_in(special, dtype.in_config()),
         Output::Value { .. } => config.to_critic_json(special),
     };
     write_new(&dir.join(CONFIG), |file| file.write_all(json.as_bytes()))?;
-    save_weights(dir, layout, flat, SHARD_BYTES)?;
+    save_weights(dir, layout, flat, SHARD_BYTES, dtype)?;
     sync(dir)
 }
 
@@ -86,29 +103,35 @@ pub(super) fn sync(dir: &Path) -> Result<()> {
         .with_context(|| format!("cannot sync {}", dir.display()))
 }
 
-fn save_weights(dir: &Path, layout: &Layout, flat: &[f32], shard_bytes: u64) -> Result<()> {
-    let shards = split(layout.entries(), shard_bytes);
+fn save_weights(
+    dir: &Path,
+    layout: &Layout,
+    flat: &[f32],
+    shard_bytes: u64,
+    dtype: StoredDtype,
+) -> Result<()> {
+    let shards = split(layout.entries(), shard_bytes, dtype.width());
     if let [entries] = shards.as_slice() {
-        return write_tensors(&dir.join(WEIGHTS), entries, flat);
+        return write_tensors(&dir.join(WEIGHTS), entries, flat, dtype);
     }
     let mut weight_map = serde_json::Map::new();
     for (i, entries) in (1..).zip(&shards) {
         let name = format!("model-{i:05}-of-{:05}.safetensors", shards.len());
-        write_tensors(&dir.join(&name), entries, flat)?;
+        write_tensors(&dir.join(&name), entries, flat, dtype)?;
         weight_map.extend(entries.iter().map(|entry| (entry.name.clone(), json!(name))));
     }
-    let total = flat.len() * WIDTH;
+    let total = flat.len() * dtype.width();
     let index = json!({ "metadata": { "total_size": total }, "weight_map": weight_map });
     write_new(&dir.join(WEIGHTS_INDEX), |file| writeln!(file, "{index:#}"))
 }
 
 /// Cuts the entries into runs of at most `shard_bytes`, at least one entry each.
-fn split(entries: &[Entry], shard_bytes: u64) -> Vec<&[Entry]> {
+fn split(entries: &[Entry], shard_bytes: u64, width: usize) -> Vec<&[Entry]> {
     let (mut shards, mut rest) = (Vec::new(), entries);
     while !rest.is_empty() {
         let mut filled = 0;
         let fits = |entry: &&Entry| {
-            filled += n_bytes(entry);
+            filled += entry.n_elements() as u64 * width as u64;
             filled <= shard_bytes
         };
         let (shard, tail) = rest.split_at(rest.iter().take_while(fits).count().max(1));
@@ -118,22 +141,24 @@ fn split(entries: &[Entry], shard_bytes: u64) -> Vec<&[Entry]> {
     shards
 }
 
-/// Creates the file of tensors `path` with `entries`, neighbours in the buffer `flat`.
+/// Creates the file of tensors `path` with `entries`, neighbours in the buffer `flat`, as numbers of `dtype`.
 ///
 /// # Errors
 /// As [`save_folder`].
-pub(super) fn write_tensors(path: &Path, entries: &[Entry], flat: &[f32]) -> Result<()> {
-    let header = header(entries, Dtype::F32).with_context(|| path.display().to_string())?;
+pub(super) fn write_tensors(path: &Path, entries: &[Entry], flat: &[f32], dtype: StoredDtype) -> Result<()> {
+    let header = header(entries, dtype.in_header()).with_context(|| path.display().to_string())?;
     let start = entries.first().map_or(0, |entry| entry.start) as usize;
     let n_elements: usize = entries.iter().map(|entry| entry.n_elements() as usize).sum();
     let numbers = &flat[start..start + n_elements]; // a run of entries is a run of the buffer
     write_new(path, |file| {
         file.write_all(&header)?;
-        let mut bytes = vec![0; PIECE.min(numbers.len()) * WIDTH];
+        let mut bytes = vec![0; PIECE.min(numbers.len()) * dtype.width()];
         for piece in numbers.chunks(PIECE) {
-            let bytes = &mut bytes[..piece.len() * WIDTH];
-            for (x, bytes) in piece.iter().zip(bytes.as_chunks_mut().0) {
-                *bytes = x.to_le_bytes();
+            let bytes = &mut bytes[..piece.len() * dtype.width()];
+            if let Some(large) = dtype.encode(piece, bytes) {
+                return Err(io::Error::other(format!(
+                    "{dtype} cannot hold the weight {large}; take a precision of more range"
+                )));
             }
             file.write_all(bytes)?;
         }
@@ -179,10 +204,6 @@ pub(super) fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<
         ),
         _ => could_not_write(path, error.into()),
     })
-}
-
-fn n_bytes(entry: &Entry) -> u64 {
-    entry.n_elements() as u64 * WIDTH as u64
 }
 
 #[cfg(test)]

@@ -1,34 +1,34 @@
-//! What a person sees while a run goes on: a bar for each phase, a line for each step.
+//! What a person sees while a run goes on: a bar for each phase, a line for each step, now and then a response.
 //!
-//! Lines of steps and the summary go to standard output, phases and notes to standard error. Where standard error is
-//! no terminal, phases become plain lines without control codes: their start, their end, and a sign of life now and
+//! Lines of steps, samples and the summary go to standard output, phases, notes and warnings to standard error. Where standard
+//! error is no terminal, phases become plain lines without control codes: their start, their end, and a sign of life now and
 //! then. A reader that goes away (`rlcredit train | head`), or a terminal, does not stop the run: failures to print are ignored.
+//! Whatever is shown is an event too, which goes to `run.log`, see [`log`].
 
-use std::fmt::{self, Display};
-use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::fmt::Display;
+use std::io::{self, IsTerminal};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use super::lasting_term::LastingTerm;
-use super::step_line;
-use crate::types::{MetricRow, Step, printable};
+use super::log::{self, SAID};
+use super::phase::Phase;
+use super::{Sample, screen, step_line};
+use crate::types::{MetricRow, Step};
 
-/// Longest line printed, in characters.
-pub(super) const WIDTH: usize = 100;
+/// Longest line printed, in columns, where its words allow it.
+pub(super) const WIDTH: usize = 80;
 
 /// How often bars are drawn at most.
 const REDRAWS_PER_S: u8 = 20;
 
 /// The person's view of the run.
+#[derive(Clone)]
 pub(crate) struct Console {
     /// `None` where standard error is no terminal.
-    bars: Option<MultiProgress>,
+    pub(super) bars: Option<MultiProgress>,
     /// Whether it says nothing, since another rank does.
     is_silent: bool,
-    /// The first step whose line was printed, and when: the start of the pace that foretells the time left.
-    first: OnceLock<(Step, Instant)>,
 }
 
 impl Default for Console {
@@ -46,20 +46,15 @@ impl Console {
             let lasting = Box::new(LastingTerm::stderr());
             MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(lasting, REDRAWS_PER_S))
         };
-        let bars = (io::stderr().is_terminal() && !dumb).then(screen);
-        Self { bars, is_silent: false, first: OnceLock::new() }
+        let bars = (io::stderr().is_terminal() && !dumb && !log::is_quiet()).then(screen);
+        bars.iter().for_each(screen::draws);
+        Self { bars, is_silent: false }
     }
 
     /// A console that says nothing, of a rank beside the one that speaks.
     #[must_use]
     pub(crate) fn silent() -> Self {
-        Self { bars: None, is_silent: true, first: OnceLock::new() }
-    }
-
-    /// The same console for one more run, whose pace is measured anew.
-    #[must_use]
-    pub(crate) fn for_another_run(&self) -> Self {
-        Self { bars: self.bars.clone(), is_silent: self.is_silent, first: OnceLock::new() }
+        Self { bars: None, is_silent: true }
     }
 
     /// Begins something that happens once, like SFT: its end leaves a line. `total` counts whatever
@@ -69,263 +64,74 @@ impl Console {
         if self.bars.is_none() {
             self.note(format_args!("{name} ..."));
         }
-        self.begin(name, total, true)
+        Phase::begin(self, name, total, true)
     }
 
     /// Begins a part of a step, like generation, or of the set-up: a bar while it lasts, without a `total` a spinner; as
     /// plain lines, only a sign of life if it is long.
     #[must_use]
     pub(crate) fn step_phase(&self, name: &str, total: u64) -> Phase {
-        self.begin(name, total, false)
+        Phase::begin(self, name, total, false)
     }
 
-    fn begin(&self, name: &str, total: u64, leaves_line: bool) -> Phase {
-        let bar = self.bars.as_ref().map(|bars| {
-            let prefix = printable(name).into_owned();
-            let bar = bars.add(ProgressBar::new(total).with_style(style(total)).with_prefix(prefix));
-            // Keeps the clock running while a long piece of work reports nothing.
-            bar.enable_steady_tick(Duration::from_millis(250));
-            bar
-        });
-        let started = Instant::now();
-        let state = Mutex::new(Progress { done: 0, message: String::new(), reported: (started, 0) });
-        Phase {
-            console: self.for_another_run(),
-            name: name.to_owned(),
-            total,
-            leaves_line,
-            started,
-            bar,
-            state,
-        }
-    }
-
-    /// Prints what `step` of `total` reports: reward, accuracy, length, entropy, KL, speed, time left, and a second
-    /// line where the step ended in an evaluation.
-    pub(crate) fn step_line(&self, step: Step, total: Step, row: &MetricRow) {
-        let (first, since) = *self.first.get_or_init(|| (step, Instant::now()));
-        let pace = match step.saturating_sub(first) {
-            0 => row.get("time/step"),
-            steps => Some(since.elapsed().as_secs_f64() / steps as f64),
-        };
-        let left = pace.map(|pace| pace * total.saturating_sub(step) as f64);
+    /// Prints what `step` of `total` reports: reward, accuracy, length, share that was cut off, entropy, seconds that it took, and
+    /// those that are `left`; and a line for each set where the step ended in an evaluation.
+    pub(crate) fn step_line(&self, step: Step, total: Step, row: &MetricRow, left: Option<f64>) {
         for line in step_line::lines(step, total, row, left) {
-            self.print(&mut io::stdout(), line);
+            self.result(&line);
         }
+    }
+
+    /// Shows responses of a step.
+    pub(crate) fn sample(&self, sample: &Sample) {
+        self.result(&sample.to_string());
     }
 
     /// Prints something worth knowing, like the checkpoint that a run continues from.
     pub(crate) fn note(&self, text: impl Display) {
-        self.print(&mut io::stderr(), text);
+        let text = text.to_string();
+        if self.is_silent {
+            return;
+        }
+        tracing::info!(target: SAID, "{text}");
+        if !log::is_quiet() {
+            screen::print(self.bars.as_ref(), false, &text);
+        }
+    }
+
+    /// Prints something that a person may have to act on.
+    pub(crate) fn warn(&self, text: impl Display) {
+        let text = text.to_string();
+        if self.is_silent {
+            return;
+        }
+        tracing::warn!(target: SAID, "{text}");
+        screen::print(self.bars.as_ref(), false, &format!("warning: {text}"));
     }
 
     /// Prints the last words of the run.
     pub(crate) fn summary(&self, summary: &super::Summary) {
-        self.print(&mut io::stdout(), format_args!("\n{summary}"));
-    }
-
-    fn print(&self, out: &mut dyn Write, text: impl Display) {
         if self.is_silent {
             return;
         }
-        let text = text.to_string();
-        let mut write = || {
-            let _ = writeln!(out, "{}", printable(&text));
-        };
-        match &self.bars {
-            Some(bars) => bars.suspend(write),
-            None => write(),
-        }
+        let text = format!("\n{summary}");
+        tracing::info!(target: SAID, "{text}");
+        screen::print(self.bars.as_ref(), true, &text);
     }
-}
 
-/// Something under way. Dropped without [`Phase::finish`], as an error does, it disappears without a word.
-pub(crate) struct Phase {
-    console: Console,
-    name: String,
-    total: u64,
-    leaves_line: bool,
-    started: Instant,
-    bar: Option<ProgressBar>,
-    state: Mutex<Progress>,
-}
-
-/// How far a phase is, and when a plain line last said so.
-struct Progress {
-    done: u64,
-    message: String,
-    reported: (Instant, u64),
-}
-
-impl Phase {
-    /// Reports `n` more of the total done; `message` says how it stands and replaces the one before.
-    pub(crate) fn advance(&self, n: u64, message: impl Into<String>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.done += n;
-        state.message = printable(&message.into()).into_owned();
-        if let Some(bar) = &self.bar {
-            bar.set_message(state.message.clone());
-            bar.set_position(state.done);
+    /// Prints what the run is made for, a part at a time.
+    fn result(&self, text: &str) {
+        if self.is_silent {
             return;
         }
-        let (last, at) = state.reported;
-        if is_due(last.elapsed(), state.done - at, self.total) {
-            state.reported = (Instant::now(), state.done);
-            self.console.note(self.progress_line(&state));
+        tracing::info!(target: SAID, "{text}");
+        if !log::is_quiet() {
+            screen::print(self.bars.as_ref(), true, text);
         }
     }
 
-    /// Counts `n` of the total as done before the phase began: they say nothing about its pace.
-    pub(crate) fn skip(&self, n: u64) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.done += n;
-        state.reported.1 = state.done;
-        if let Some(bar) = &self.bar {
-            bar.set_position(state.done);
-            bar.reset_eta();
-        }
-    }
-
-    /// Ends the phase; prints its duration and last message, if it is one that leaves a line.
-    pub(crate) fn finish(self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-        if self.leaves_line {
-            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let time = duration(self.started.elapsed().as_secs_f64());
-            self.console.note(clip(format!("{}: done in {time}{}", self.name, remark(&state.message))));
-        }
-    }
-
-    fn progress_line(&self, state: &Progress) -> String {
-        let Progress { done, message, .. } = state;
-        let time = duration(self.started.elapsed().as_secs_f64());
-        let share = match self.total {
-            0 => done.to_string(),
-            total => format!("{done}/{total} ({:.0} %)", 100.0 * *done as f64 / total as f64),
-        };
-        clip(format!("{}: {share} after {time}{}", self.name, remark(message)))
-    }
-}
-
-impl Drop for Phase {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// Whether a plain line is due, `since` the last one and `done` units of `total` later: at most every ten seconds,
-/// and then after a tenth of the whole or a minute, whichever comes first.
-fn is_due(since: Duration, done: u64, total: u64) -> bool {
-    let tenth = total != 0 && done.saturating_mul(10) >= total;
-    since.as_secs() >= 60 || (since.as_secs() >= 10 && tenth)
-}
-
-/// A message as the end of a sentence.
-fn remark(message: &str) -> String {
-    if message.is_empty() { String::new() } else { format!("; {message}") }
-}
-
-/// `line`, cut to [`WIDTH`] characters.
-fn clip(line: String) -> String {
-    match line.char_indices().nth(WIDTH) {
-        None => line,
-        Some((end, _)) => line[..end].to_owned(),
-    }
-}
-
-fn style(total: u64) -> ProgressStyle {
-    let template = match total {
-        0 => "{spinner:.cyan} {prefix:<16} {elapsed}  {wide_msg}",
-        _ => {
-            "{spinner:.cyan} {prefix:<16} {bar:28.cyan/dim} {human_pos:>6}/{human_len:<6} left {left:<6} {wide_msg}"
-        }
-    };
-    // The templates are constants that a test draws; the default style is never seen.
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .with_key("left", |state: &ProgressState, out: &mut dyn fmt::Write| {
-            // Before the first part is done there is no pace to go by.
-            let left = if state.pos() == 0 { "--".to_owned() } else { duration(state.eta().as_secs_f64()) };
-            let _ = write!(out, "{left}");
-        })
-        .progress_chars("━╸─")
-}
-
-/// `seconds` for people: `8.3s`, `45s`, `12m30s`, `1h02m`, `2d03h`.
-#[must_use]
-pub(crate) fn duration(seconds: f64) -> String {
-    // Rounded before the choice of units, so that 59.7 s are a minute.
-    let s = seconds.round() as u64;
-    match s {
-        _ if seconds < 9.95 => format!("{seconds:.1}s"),
-        0..60 => format!("{s}s"),
-        60..3_600 => format!("{}m{:02}s", s / 60, s % 60),
-        3_600..86_400 => format!("{}h{:02}m", s / 3_600, s / 60 % 60),
-        _ => format!("{}d{:02}h", s / 86_400, s / 3_600 % 24),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-    use indicatif::{InMemoryTerm, ProgressDrawTarget};
-
-    use super::*;
-
-    #[test]
-    fn durations_have_two_units_at_most() {
-        for (seconds, expected) in [
-            (0.04, "0.0s"),
-            (9.94, "9.9s"),
-            (9.96, "10s"),
-            (59.7, "1m00s"),
-            (750.0, "12m30s"),
-            (3_725.0, "1h02m"),
-            (183_600.0, "2d03h"),
-        ] {
-            assert_eq!(duration(seconds), expected);
-        }
-    }
-
-    #[test]
-    fn plain_lines_come_at_most_every_ten_seconds() {
-        let due = |seconds, done, total| is_due(Duration::from_secs(seconds), done, total);
-        assert!(!due(9, 100, 100));
-        assert!(due(10, 10, 100));
-        assert!(!due(59, 9, 100));
-        assert!(due(60, 9, 100));
-        assert!(!due(59, 1_000, 0), "without a total only time counts");
-    }
-
-    #[test]
-    fn long_lines_are_cut_between_characters() {
-        let line = clip("ä".repeat(120));
-        assert_eq!(line.chars().count(), WIDTH);
-        assert_eq!(clip("short".into()), "short");
-    }
-
-    #[test]
-    fn a_bar_shows_where_it_stands_and_leaves_nothing_behind() {
-        let screen = InMemoryTerm::new(10, 100);
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like(Box::new(screen.clone())));
-        let console = Console { bars: Some(bars), is_silent: false, first: OnceLock::new() };
-        let phase = console.step_phase("generation", 1_000);
-        phase.advance(250, "12.3k tokens/s");
-        phase.bar.as_ref().unwrap().force_draw();
-        let line = screen.contents();
-        assert!(line.contains("generation       ━━━━━━━") && line.contains("250/1,000"), "{line}");
-        assert!(line.ends_with("12.3k tokens/s") && line.chars().count() <= WIDTH, "{line}");
-        phase.finish();
-        assert_eq!(screen.contents(), "");
-
-        let phase = console.step_phase("load model", 0);
-        phase.bar.as_ref().unwrap().force_draw();
-        assert!(screen.contents().contains("load model       0s"), "{}", screen.contents());
-        drop(phase);
-        assert_eq!(screen.contents(), "");
+    /// Whether it says nothing at all.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent
     }
 }

@@ -38,16 +38,33 @@ impl Jsonl {
         Ok(Self { path: path.to_owned(), file, last: None })
     }
 
-    /// Continues the file after the row of `step`: removes what is behind it, and gives the rows that stay.
+    /// Continues the file after the rows of `steps`: removes what is behind them, and gives the rows that stay.
     ///
     /// # Errors
     /// If the file cannot be cut, or as [`Kept::read`].
-    pub(crate) fn resume(path: &Path, step: Step) -> Result<(Self, Vec<(Step, MetricRow)>)> {
-        let kept = Kept::read(path, step)?;
+    pub(crate) fn resume(path: &Path, steps: impl Into<Steps>) -> Result<(Self, Vec<(Step, MetricRow)>)> {
+        let steps @ Steps { last: step, .. } = steps.into();
+        let kept = Kept::read(path, steps)?;
         let file = append_to(path).and_then(|file| file.set_len(kept.end as u64).map(|()| file));
         let file = file.with_context(|| format!("could not cut {} after step {step}", path.display()))?;
         let last = kept.rows.last().map(|(step, _)| *step);
         Ok((Self { path: path.to_owned(), file, last }, kept.rows))
+    }
+}
+
+/// The steps whose rows a run has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Steps {
+    /// The one behind which they begin: that of its parent's checkpoint, of a run that was forked; else 0.
+    pub behind: Step,
+    /// The last of them.
+    pub last: Step,
+}
+
+/// Of a run that began with its first step.
+impl From<Step> for Steps {
+    fn from(last: Step) -> Self {
+        Self { behind: 0, last }
     }
 }
 
@@ -63,15 +80,16 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Reads the rows at `path` up to that of `step`, which must be there, each once and in order. They may begin late, or be
+    /// Reads the rows at `path` of `steps`, the last of which must be there, each once and in order. They may begin late, or be
     /// missing altogether, where a person has taken the file away: that is noted. What is behind them is not read.
     ///
     /// # Errors
-    /// If the file cannot be read; if a row up to `step` is broken, missing, doubled or out of order; says what to do.
-    pub(crate) fn read(path: &Path, step: Step) -> Result<Self> {
+    /// If the file cannot be read; if a row of theirs is broken, missing, doubled or out of order; says what to do.
+    pub(crate) fn read(path: &Path, steps: impl Into<Steps>) -> Result<Self> {
+        let Steps { behind, last: step } = steps.into();
         let mut kept = Self { rows: Vec::new(), notes: Vec::new(), end: 0 };
         let note = |what: String| format!("{}: {what}", path.display());
-        if step == 0 {
+        if step <= behind {
             return Ok(kept);
         }
         if path.symlink_metadata().is_err() {
@@ -99,7 +117,7 @@ impl Kept {
             path.display(),
             remedy()
         );
-        if let Some((first, _)) = kept.rows.first().filter(|(first, _)| *first > 1) {
+        if let Some((first, _)) = kept.rows.first().filter(|(first, _)| *first > behind + 1) {
             kept.notes.push(note(format!("begins with step {first}; the rows before are lost")));
         }
         if rest.any(|row| row.is_err()) {

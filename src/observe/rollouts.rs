@@ -1,7 +1,8 @@
 //! `rollouts/step_000040.jsonl`: every response of a step with all that was decided about it.
 //!
 //! One object per response. Lists hold one number per response token, floats in the fewest digits that read back to
-//! the same `f32`; a number that is not finite is `null`. Keys of what was not measured are absent.
+//! the same `f32`; a number that is not finite is `null`. Keys of what was not measured are absent. `answer`, what a grader found
+//! in the response, is `null` where there was none. Files of earlier versions have no `prompt`, `gold` and `answer`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,14 +40,24 @@ struct Response<'a> {
     parent: Option<u32>,
     /// Number of response tokens shared with the parent.
     fork_at: Option<usize>,
+    /// The problem as the policy read it.
+    prompt: &'a str,
     prompt_tokens: &'a [TokenId],
+    gold: String,
     tokens: &'a [TokenId],
     text: &'a str,
+    answer: Option<&'a str>,
     finish: Finish,
     reward: f64,
     reward_parts: &'a BTreeMap<String, f64>,
     status: Status,
-    /// Why there is no judgement, where an external grader failed.
+    /// Whether every grader that counts has judged it; said where one has not.
+    #[serde(skip_serializing_if = "is_true")]
+    graded: bool,
+    /// How far rounding may have moved the reward.
+    #[serde(skip_serializing_if = "is_zero")]
+    rounding: f64,
+    /// What graders have to say of it, a line each, with its name where there are several; why there is no judgement, where one failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'a str>,
     logprobs: &'a [f32],
@@ -71,6 +82,16 @@ struct Response<'a> {
     trained: bool,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
 impl<'a> Response<'a> {
     fn new(step: Step, trained: &'a TrainedTree, index: usize) -> Result<Self> {
         let credited = &trained.credited;
@@ -91,13 +112,18 @@ impl<'a> Response<'a> {
             sample: leaf.sample,
             parent: parent.transpose()?,
             fork_at: leaf.fork.map(|fork| fork.at),
+            prompt: &tree.prompt.text,
             prompt_tokens: &tree.prompt.tokens,
+            gold: tree.prompt.gold(),
             tokens: &leaf.tokens,
             text: &leaf.text,
+            answer: leaf.verdict.answer.as_deref(),
             finish: leaf.finish,
             reward: leaf.verdict.value,
             reward_parts: &leaf.verdict.parts,
             status: leaf.verdict.status,
+            graded: leaf.is_graded,
+            rounding: leaf.rounding,
             note: leaf.verdict.note.as_deref(),
             logprobs: &leaf.logprobs,
             versions: &leaf.versions,
@@ -170,8 +196,8 @@ mod tests {
         assert_eq!(lines.len(), 4);
         assert_eq!(
             lines[1],
-            "{\"step\":40,\"prompt_id\":11,\"sample\":2,\"parent\":1,\"fork_at\":1,\"prompt_tokens\":[5,6],\
-             \"tokens\":[1,4],\"text\":\"3 + 4\",\"finish\":\"eos\",\"reward\":1.0,\"reward_parts\":{\"correct\":1.0},\
+            "{\"step\":40,\"prompt_id\":11,\"sample\":2,\"parent\":1,\"fork_at\":1,\"prompt\":\"reach 7\",\"prompt_tokens\":[5,6],\
+             \"gold\":\"7\",\"tokens\":[1,4],\"text\":\"3 + 4\",\"answer\":null,\"finish\":\"eos\",\"reward\":1.0,\"reward_parts\":{\"correct\":1.0},\
              \"status\":\"ok\",\"logprobs\":[-0.1,-0.4],\"old_logprobs\":[-1.1,-2.1],\"advantages\":[0.7,0.7],\
              \"gamma\":[1.0,1.0],\"trained\":false}"
         );

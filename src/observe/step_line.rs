@@ -1,13 +1,14 @@
 //! One readable line per step.
 //!
 //! ```text
-//! step  40/120  reward 0.412  acc 41.2%  len 34.1  entropy 1.21  kl 0.0123  8.1k tok/s  left 12m30s
-//!               heldout: avg@4 48.9 ± 2.1 %, pass@4 71.2 %, greedy 52.3 ± 4.3 %
+//! step  40/120  reward 0.412  acc 41%  len 34.1  cut 3%  ent 1.21  4.2s  left 12m
+//!               heldout: avg@4 48.9 ± 2.1 %, greedy 52.3 ± 4.3 %, pass@4 71.2 %
 //! ```
 
 use std::collections::BTreeMap;
 
-use super::console::{WIDTH, duration};
+use super::console::WIDTH;
+use super::phase::duration;
 use super::summary::Accuracy;
 use crate::types::{MetricRow, Step};
 
@@ -16,18 +17,17 @@ use crate::types::{MetricRow, Step};
 pub(super) fn lines(step: Step, total: Step, row: &MetricRow, left: Option<f64>) -> Vec<String> {
     let width = total.to_string().len();
     let head = format!("step {step:>width$}/{total}");
-    let kl = row.get("policy/kl_ref").or_else(|| row.get("policy/approx_kl"));
     // Of roots: the others are as many, as hard and as long as the shape of trees makes them.
     let [reward, correct, length] =
         ["reward", "correct", "length"].map(|name| row.get(&format!("root/{name}_mean")));
     let fields = [
-        reward.map(|v| format!("reward {v:.3}")),
-        correct.map(|v| format!("acc {:.1}%", 100.0 * v)),
+        reward.map(|v| format!("reward {v:.0$}", if v.abs() < 9.9995 { 3 } else { 1 })),
+        correct.map(|v| format!("acc {}", percent(v))),
         length.map(|v| format!("len {v:.0$}", usize::from(v < 99.95))),
-        row.get("policy/entropy").map(|v| format!("entropy {v:.2}")),
-        kl.map(|v| if v.abs() < 9.995 { format!("kl {v:.4}") } else { format!("kl {v:.1e}") }),
-        row.get("perf/tokens_per_s").map(|v| format!("{} tok/s", thousands(v))),
-        left.map(|v| format!("left {}", duration(v))),
+        row.get("response_length/clip_ratio").map(|v| format!("cut {}", whole_percent(v))),
+        row.get("policy/entropy").map(|v| format!("ent {v:.0$}", if v < 9.995 { 2 } else { 1 })),
+        row.get("time/step").map(duration),
+        left.map(|v| format!("left {}", roughly(v))),
     ];
     let fields: Vec<String> = [Some(head.clone())].into_iter().chain(fields).flatten().collect();
     let mut line = fields.join("  ");
@@ -64,14 +64,27 @@ fn evaluations(row: &MetricRow) -> BTreeMap<&str, Vec<String>> {
     sets
 }
 
-/// `812`, `8.1k`, `12k`, `1.2M`.
-fn thousands(value: f64) -> String {
-    let (scaled, unit) = match value {
-        v if v < 999.5 => return format!("{v:.0}"),
-        v if v < 999_500.0 => (v / 1e3, "k"),
-        v => (v / 1e6, "M"),
-    };
-    if scaled < 9.95 { format!("{scaled:.1}{unit}") } else { format!("{scaled:.0}{unit}") }
+/// `41%`, `4.1%`, `0%`: two digits.
+fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent == 0.0 || percent >= 9.95 { format!("{percent:.0}%") } else { format!("{percent:.1}%") }
+}
+
+/// `41%`, `<1%`, `0%`.
+fn whole_percent(share: f64) -> String {
+    if share > 0.0 && share < 0.01 { "<1%".to_owned() } else { format!("{:.0}%", 100.0 * share) }
+}
+
+/// As [`duration`], no more exactly than anybody can foretell: `45s`, `12m`, `3h10m`, `2d03h`, `12d`.
+fn roughly(seconds: f64) -> String {
+    match seconds {
+        s if s < 99.5 => format!("{s:.0}s"),
+        s if s < 5_970.0 => format!("{:.0}m", s / 60.0),
+        // Rounded to ten minutes.
+        s if s < 86_400.0 => duration((s / 600.0).round() * 600.0),
+        s if s < 864_000.0 => duration(s),
+        s => format!("{:.0}d", s / 86_400.0),
+    }
 }
 
 #[cfg(test)]
@@ -85,21 +98,20 @@ mod tests {
     #[test]
     fn a_step_is_one_line() {
         let row = row(&[
-            ("perf/tokens_per_s", 8123.0),
-            ("policy/approx_kl", 0.9),
+            ("time/step", 4.23),
             ("policy/entropy", 1.214),
-            ("policy/kl_ref", 0.0123),
+            ("response_length/clip_ratio", 0.031),
             ("root/length_mean", 34.06),
             ("root/correct_mean", 0.412),
             ("root/reward_mean", 0.4123),
         ]);
-        let expected = "step  40/120  reward 0.412  acc 41.2%  len 34.1  entropy 1.21  kl 0.0123  8.1k tok/s  left 12m30s";
-        assert_eq!(lines(40, 120, &row, Some(750.0)), [expected]);
+        let expected = "step  40/120  reward 0.412  acc 41%  len 34.1  cut 3%  ent 1.21  4.2s  left 12m";
+        assert_eq!(lines(40, 120, &row, Some(730.0)), [expected]);
     }
 
     #[test]
     fn what_a_row_lacks_is_left_out() {
-        assert_eq!(lines(1, 9, &row(&[("policy/approx_kl", 25.0)]), None), ["step 1/9  kl 2.5e1"]);
+        assert_eq!(lines(1, 9, &row(&[("policy/entropy", 25.0)]), None), ["step 1/9  ent 25.0"]);
     }
 
     #[test]
@@ -124,24 +136,37 @@ mod tests {
     #[test]
     fn wide_numbers_still_fit_the_line() {
         let row = row(&[
-            ("perf/tokens_per_s", 812_345.0),
+            ("time/step", 3_725.0),
             ("policy/entropy", 11.99),
-            ("policy/kl_ref", -0.0123),
+            ("response_length/clip_ratio", 1.0),
             ("root/length_mean", 8123.4),
             ("root/correct_mean", 1.0),
             ("root/reward_mean", -12.3456),
         ]);
         let line = lines(10_000, 10_000, &row, Some(1e6)).remove(0);
         assert!(line.chars().count() <= WIDTH, "{} columns: {line}", line.chars().count());
-        assert!(line.ends_with("812k tok/s left 11d13h"), "{line}");
+        assert!(line.ends_with(" cut 100% ent 12.0 1h02m left 12d"), "{line}");
     }
 
     #[test]
-    fn large_rates_are_shortened() {
-        for (value, expected) in
-            [(812.4, "812"), (999.6, "1.0k"), (9_960.0, "10k"), (999_600.0, "1.0M"), (25e6, "25M")]
+    fn shares_and_what_is_left_have_two_digits() {
+        for (share, expected) in
+            [(0.0, "0%"), (0.0004, "0.0%"), (0.0949, "9.5%"), (0.0999, "10%"), (1.0, "100%")]
         {
-            assert_eq!(thousands(value), expected);
+            assert_eq!(percent(share), expected);
+        }
+        for (seconds, expected) in [
+            (0.4, "0s"),
+            (99.4, "99s"),
+            (99.6, "2m"),
+            (3_000.0, "50m"),
+            (5_980.0, "1h40m"),
+            (11_500.0, "3h10m"),
+            (86_200.0, "1d00h"),
+            (183_600.0, "2d03h"),
+            (1e6, "12d"),
+        ] {
+            assert_eq!(roughly(seconds), expected);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::console::duration;
+use super::phase::duration;
 
 /// An accuracy on held-out items.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,7 +22,7 @@ pub(crate) struct Stage {
     pub accuracies: Vec<Option<Accuracy>>,
 }
 
-/// The last words of a run; [`fmt::Display`] gives lines of at most 100 columns as long as the paths allow it.
+/// The last words of a run; [`fmt::Display`] gives lines of at most 80 columns as long as the paths allow it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Summary {
     /// What ended and how: `countdown: 120 steps done`.

@@ -97,7 +97,7 @@ impl Collector {
         requests: &[GenRequest],
     ) -> Result<Generated> {
         let start = Instant::now();
-        let generation = Generation { step: context.step, ..self.generation };
+        let generation = Generation { step: context.step, ..self.generation.clone() };
         let mut generated = self.engine.generate(context.policy, requests, &generation, context.progress)?;
         context.timings.generate_s += start.elapsed().as_secs_f64();
         context.timings.counts += generated.counts;

@@ -27,14 +27,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Policy;
-use crate::types::{HeadSignals, Progress, Rules, Step, Tree};
+use crate::types::{Attention, Progress, Rules, Step, Tree};
 
 /// What a rollout source yields for one step.
 pub(crate) struct RolloutBatch {
     /// One scored tree per prompt, in the order the prompts were drawn.
     pub trees: Vec<Tree>,
-    /// Attention of the sampler over their responses, leaf after leaf, where it was read on the way; else nothing.
-    pub signals: Vec<HeadSignals>,
+    /// What is known of the attention over their responses.
+    pub attention: Attention,
     /// Steps that the weights have moved on since those that each tree was sampled from.
     pub ages: Vec<Step>,
     /// What was sampled beside `trees` and is trained on nowhere.

@@ -14,7 +14,7 @@ use super::collect::{CollectContext, Collector, Timings};
 use super::{Discarded, RolloutBatch, RolloutSource, ScheduleSettings, SourceState};
 use crate::model::Policy;
 use crate::rollout::Generated;
-use crate::types::{HeadSignals, Progress, Step, Tree};
+use crate::types::{Attention, HeadSignals, Progress, Step, Tree};
 
 /// Settings of [`PipelineConfig::OnPolicy`](super::PipelineConfig::OnPolicy): none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -59,8 +59,8 @@ impl RolloutSource for OnPolicy {
         flat.split_off(missing).iter().for_each(|(tree, _)| discarded.add(tree));
         trees.extend(flat);
         let (trees, signals): (Vec<_>, Vec<_>) = trees.into_iter().unzip();
-        let signals = signals.into_iter().flatten().collect();
-        Ok(RolloutBatch { ages: vec![0; trees.len()], trees, signals, discarded, timings })
+        let attention = Attention::Heads(signals.into_iter().flatten().collect());
+        Ok(RolloutBatch { ages: vec![0; trees.len()], trees, attention, discarded, timings })
     }
 
     fn state(&mut self) -> Result<SourceState> {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::collect::{CollectContext, Collector, PendingBranches, Timings};
 use super::{Discarded, RolloutBatch, RolloutSource, ScheduleSettings, SourceState};
 use crate::model::Policy;
-use crate::types::{Completion, GenRequest, Progress, Step};
+use crate::types::{Attention, Completion, GenRequest, Progress, Step};
 
 /// Settings of [`PipelineConfig::OneStepOff`](super::PipelineConfig::OneStepOff): none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -68,7 +68,13 @@ impl RolloutSource for OneStepOff {
         let trees = self.collector.grown(pending, requests, completions, &mut context)?;
         self.collector.finish(&trees);
         // Half of a path is of older weights, whose attention nobody asks for.
-        Ok(RolloutBatch { ages: vec![age; trees.len()], trees, signals: Vec::new(), discarded, timings })
+        Ok(RolloutBatch {
+            ages: vec![age; trees.len()],
+            trees,
+            attention: Attention::unread(),
+            discarded,
+            timings,
+        })
     }
 
     fn state(&mut self) -> Result<SourceState> {

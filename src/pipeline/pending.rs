@@ -14,7 +14,7 @@ use crate::data::sampler::SamplerState;
 use crate::rollout::Counts;
 use crate::rollout::explore::ExplorerState;
 use crate::score::{Score, Whole};
-use crate::types::{Completion, Finish, Fork, Leaf, Prompt, Span, TokenId, Tree};
+use crate::types::{Attention, Completion, Finish, Fork, Leaf, Prompt, Span, TokenId, Tree};
 
 /// Where a rollout source stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,7 +177,7 @@ impl Collector {
         let n_trees = branches.trees.len();
         let (trees, ages) = (branches.trees, vec![AGE; n_trees]);
         let timings = Timings { counts, ..Timings::default() };
-        Ok((None, Some(RolloutBatch { trees, signals: Vec::new(), ages, discarded, timings })))
+        Ok((None, Some(RolloutBatch { trees, attention: Attention::unread(), ages, discarded, timings })))
     }
 
     fn branches(&self, pending: Pending) -> Result<PendingBranches> {

@@ -168,7 +168,7 @@ fn left(subject: &Subject) -> f64 {
 /// Bytes of keys and values of one response with its prompt, in all layers.
 pub(super) fn cache_per_response(subject: &Subject) -> f64 {
     let Shape { l, kv, w, .. } = subject.shape();
-    let columns = subject.prompt() + subject.response();
+    let columns = subject.prompt() + subject.decoded();
     // Kernels hold keys in blocks.
     let columns = match subject.backend() {
         Backend::Cpu => columns.next_multiple_of(KEY_BLOCK),

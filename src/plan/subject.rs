@@ -151,6 +151,11 @@ impl Subject {
         self.recipe.sampling.max_new_tokens
     }
 
+    /// Tokens of a response that is decoded, the longest, those of evaluations among them.
+    pub(super) fn decoded(&self) -> usize {
+        self.response().max(self.recipe.eval.max_new_tokens.unwrap_or(0))
+    }
+
     /// Prompts of a step, at most.
     pub(super) fn prompts(&self) -> usize {
         self.recipe.sampler.settings().most().unwrap_or(0).max(self.recipe.batch.prompts)

@@ -1,32 +1,15 @@
-//! Two recipes side by side: what a resumed run may not change.
+//! Two recipes side by side.
 
 use std::{collections::BTreeSet, fmt};
 
 use anyhow::{Context, Result};
 use toml::{Table, Value};
 
-use super::Recipe;
-use crate::optim::Schedule;
+use super::change::Effect;
+use super::{Recipe, place::make_whole};
 
-/// Keys that leave the course of a run alone: where it lies, how it is watched, what is kept of it, how ranks share it, how much memory
-/// decoding and training take, which a run that ran out of it must be able to lower, and which servers answer. The precision is compared as it was resolved, see
-/// `run::inputs`.
-const FREE: &[&str] = &[
-    "run.name",
-    "checkpoint",
-    "observe",
-    "parallel",
-    "sampling.max_num_seqs",
-    "batch.gradient_checkpointing",
-    "model.dtype",
-    "engine.urls",
-    "engine.weights",
-    "engine.adapters",
-    "engine.model",
-    "engine.concurrency",
-    "engine.timeout_s",
-    "engine.retries",
-];
+/// Stands for the value of a key that a recipe has not.
+pub(super) const ABSENT: &str = "absent";
 
 /// A key that two recipes set differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,42 +31,81 @@ impl fmt::Display for Difference {
 impl Recipe {
     /// The keys in which the courses of two runs differ, defaults filled in, sorted.
     ///
-    /// `run.name`, `[checkpoint]`, `[observe]`, `[parallel]`, `sampling.max_num_seqs`, `batch.gradient_checkpointing`, `model.dtype` and which servers answer are free. `run.steps`
-    /// is free on a constant learning rate, where a longer run begins with exactly the shorter one; a decay ends at the last step, so there its length shapes every step.
-    /// `chat.now` is free where one of them leaves it to the other's start. `[eval]` counts, since its metrics would no longer be those of one run.
+    /// Left out are keys of [`Effect::Nothing`]. `run.steps` is one where no step goes by how many there are, since a longer run then
+    /// begins with exactly the shorter one; a decay ends at the last step, so there its length shapes every step. `[eval]` counts, since
+    /// its metrics would no longer be those of one run.
     ///
     /// # Errors
     /// If a path is not valid UTF-8.
     pub(crate) fn differences(&self, other: &Self) -> Result<Vec<Difference>> {
-        let (here, there) = (self.entries()?, other.entries()?);
-        let constant = [self, other].iter().all(|recipe| recipe.optim.schedule == Schedule::Constant);
-        let free = |key: &str| {
-            (constant && key == "run.steps")
-                || (key == "chat.now" && [&here, &there].iter().any(|recipe| !recipe.contains_key(key)))
-                || FREE.iter().any(|free| {
-                    key.strip_prefix(free).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-                })
-        };
-        let absent = || "absent".to_owned();
-        let keys: BTreeSet<_> = here.keys().chain(there.keys()).collect();
-        let differing =
-            keys.into_iter().filter(|key| !free(key) && here.get(*key) != there.get(*key)).map(|key| {
-                Difference {
-                    key: key.clone(),
-                    here: here.get(key).map_or_else(absent, Value::to_string),
-                    there: there.get(key).map_or_else(absent, Value::to_string),
-                }
-            });
-        Ok(differing.collect())
+        let counts = |found: &Difference| self.effect(&found.key, other) != Effect::Nothing;
+        Ok(differing(self, other)?.into_iter().filter(counts).collect())
     }
 
     /// Every key with its value, tables opened, by path.
-    fn entries(&self) -> Result<Table> {
+    pub(super) fn entries(&self) -> Result<Table> {
         let mut entries = Table::new();
-        let recipe = Table::try_from(self).context("the recipe cannot be written as TOML")?;
+        let mut recipe = Table::try_from(self).context("the recipe cannot be written as TOML")?;
+        make_whole(&mut recipe);
         flatten("", Value::Table(recipe), &mut entries);
         Ok(entries)
     }
+}
+
+/// Every key in which `one` differs from `other`, sorted; `chat.now` does where neither leaves it to the other's start.
+pub(super) fn differing(one: &Recipe, other: &Recipe) -> Result<Vec<Difference>> {
+    let (here, there) = (one.entries()?, other.entries()?);
+    let absent = || ABSENT.to_owned();
+    let keys: BTreeSet<_> = here.keys().chain(there.keys()).collect();
+    let is_left_open = |key: &str| key == "chat.now" && (!here.contains_key(key) || !there.contains_key(key));
+    let differ = |key: &&String| here.get(*key) != there.get(*key) && !is_left_open(key);
+    let differing = keys.into_iter().filter(differ).map(|key| Difference {
+        key: key.clone(),
+        here: here.get(key).map_or_else(absent, Value::to_string),
+        there: there.get(key).map_or_else(absent, Value::to_string),
+    });
+    Ok(differing.collect())
+}
+
+/// Whether `key` is `known` or lies within it.
+pub(super) fn reaches(known: &str, key: &str) -> bool {
+    key.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// What [`Recipe::entries`] came from: tables in tables, and lists where all keys of one are numbers from 0 on.
+pub(super) fn unflattened(entries: Table) -> Result<Table> {
+    let mut whole = Table::new();
+    for (path, value) in entries {
+        let mut table = &mut whole;
+        let (parents, last) = path.rsplit_once('.').map_or((None, path.as_str()), |(a, b)| (Some(a), b));
+        for name in parents.into_iter().flat_map(|parents| parents.split('.')) {
+            let inner = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+            table = inner.as_table_mut().with_context(|| format!("{path}: {name} is no table"))?;
+        }
+        table.insert(last.to_owned(), value);
+    }
+    let lists = whole.into_iter().map(|(key, value)| (key, with_lists(value)));
+    Ok(lists.collect())
+}
+
+fn with_lists(value: Value) -> Value {
+    let Value::Table(table) = value else { return value };
+    let mut numbered: Vec<(usize, Value)> = Vec::new();
+    for (key, value) in &table {
+        match key.parse() {
+            Ok(number) => numbered.push((number, value.clone())),
+            Err(_) => {
+                return Value::Table(
+                    table.into_iter().map(|(key, value)| (key, with_lists(value))).collect(),
+                );
+            }
+        }
+    }
+    if numbered.is_empty() {
+        return Value::Table(table);
+    }
+    numbered.sort_by_key(|(number, _)| *number);
+    Value::Array(numbered.into_iter().map(|(_, value)| with_lists(value)).collect())
 }
 
 fn flatten(path: &str, value: Value, entries: &mut Table) {

@@ -89,6 +89,12 @@ impl Draft {
         &self.source.text
     }
 
+    /// What a person should know of how it was read, a sentence each.
+    #[must_use]
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.source.notes.clone()
+    }
+
     /// What `judge` makes of the recipe, where nothing is wrong with `keys`, on which that depends; what it finds wrong
     /// is added as a problem of the first of them.
     pub(crate) fn judge<T>(&mut self, keys: &[&str], judge: impl FnOnce(&Recipe) -> Result<T>) -> Option<T> {

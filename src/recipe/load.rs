@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{Draft, Problems, Recipe};
+use super::{Draft, Problems, Recipe, place::make_whole};
 
 impl Recipe {
     /// Reads the recipe at `path`, applies `overrides` of the form `section.key=value` in order, and checks names, types,
-    /// ranges and the sense of the whole; nothing but the file itself is touched.
+    /// ranges and the sense of the whole; nothing is read but the file itself and those it stands on.
     ///
     /// A value is written as in TOML; a bare word is a string; entries of a list are counted from 0: `reward.0.weight=0.5`.
     ///
@@ -24,6 +24,16 @@ impl Recipe {
     /// Every problem found.
     pub(crate) fn parse(file: &str, text: &str, overrides: &[String]) -> Result<Self, Problems> {
         Draft::parse(file, text, overrides)?.finish()
+    }
+
+    /// The same with whole paths, so that it means the same wherever it is read.
+    ///
+    /// # Errors
+    /// As [`Recipe::to_toml`].
+    pub(crate) fn lasting(&self) -> Result<Self> {
+        let mut table = toml::Table::try_from(self).context("the recipe cannot be written as TOML")?;
+        make_whole(&mut table);
+        table.try_into().context("the recipe cannot be read back")
     }
 
     /// The recipe as TOML with every default written out; loads back equal.

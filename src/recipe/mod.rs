@@ -7,6 +7,7 @@
 //! Each stage reports every problem it finds, and the later ones go on with what is sound. The settings structs of the
 //! seams are the only description of what a recipe may hold; `schema` learns it from them.
 
+mod change;
 mod differences;
 mod draft;
 mod elsewhere;
@@ -16,6 +17,7 @@ mod findings;
 mod load;
 mod notes;
 mod paths;
+mod place;
 mod problem;
 mod read;
 mod reality;
@@ -29,8 +31,10 @@ mod tests;
 mod text;
 mod validate;
 
+pub(crate) use change::{Change, Effect, touches};
 pub(crate) use differences::Difference;
 pub(crate) use draft::Draft;
+pub(crate) use place::{shown, whole};
 pub(crate) use problem::Problems;
 pub(crate) use reference::Reference;
 #[cfg(test)]
@@ -212,7 +216,7 @@ impl Recipe {
             parallel,
             audit,
             circuit,
-            observe: _,
+            observe,
         } = self;
         let mut rules = Rules::default();
         rules.part("run", run.rules());
@@ -237,6 +241,7 @@ impl Recipe {
         rules.part("engine", engine.rules());
         rules.part("eval", eval.rules());
         rules.part("parallel", parallel.rules());
+        rules.part("observe", observe.rules());
         let optional = [
             ("sft", sft.as_ref().map(SftConfig::rules)),
             ("audit", audit.as_ref().map(AuditConfig::rules)),

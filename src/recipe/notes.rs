@@ -10,11 +10,18 @@ use crate::{
 /// What a person should know of a recipe that works all the same.
 pub(super) fn notes(recipe: &Recipe) -> Vec<String> {
     let mut notes = Vec::new();
-    let sampling = recipe.sampling;
+    let sampling = &recipe.sampling;
     if sampling.top_p < 1.0 || sampling.top_k > 0 {
         notes.push(
             "[sampling] `top_p` or `top_k` cuts the distribution that responses come from, the learner scores them under \
              the whole one: expect mismatch/* above 0 and a biased gradient"
+                .to_owned(),
+        );
+    }
+    if sampling.min_new_tokens > 0 {
+        notes.push(
+            "[sampling] `min_new_tokens` keeps end tokens from being drawn at first, the learner scores responses under the whole \
+             distribution: expect mismatch/* above 0 where the policy would end early"
                 .to_owned(),
         );
     }

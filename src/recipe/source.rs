@@ -1,6 +1,6 @@
 //! The text of a recipe and its overrides: one document, with the place every key comes from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{
     Table, Value,
@@ -8,6 +8,7 @@ use toml::{
 };
 
 use super::{
+    place::settle,
     problem::{Finding, Problem, Problems},
     schema::BASE,
     syntax::{Lines, one_line},
@@ -29,6 +30,8 @@ pub(super) struct Source {
     places: BTreeMap<String, Place>,
     /// Overrides that could not be applied.
     refused: Vec<(Place, String)>,
+    /// What a person should know of how it was read, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Where a key was written; sorts the file before the command line.
@@ -53,7 +56,10 @@ impl Source {
         };
         for (index, layer) in text.layers.iter().enumerate().rev() {
             let places = &mut source.places;
-            merge(&mut source.table, layer.table()?, "", &mut |path| forget(places, path));
+            let mut table = layer.table()?;
+            let elsewhere = settle(&mut table, &layer.file);
+            source.notes.extend(note(&layer.file, elsewhere));
+            merge(&mut source.table, table, "", &mut |path| forget(places, path));
             let (spans, _) = DeTable::parse_recoverable(&layer.text);
             source.note_lines(index, &Lines::parse(&layer.text), "", spans.get_ref());
         }
@@ -67,13 +73,16 @@ impl Source {
                 Err(message) => source.refused.push((place, message)),
             }
         }
+        // What is said on the command line begins where that is; there is a home in it, perhaps.
+        settle(&mut source.table, "");
         Ok(source)
     }
 
     /// The source of a recipe that was read before, of which `file` is all that can be said.
     pub(super) fn nowhere(file: &str) -> Self {
         let files = vec![file.to_owned()];
-        Self { files, text: String::new(), table: Table::new(), places: BTreeMap::new(), refused: Vec::new() }
+        let (text, table, places) = (String::new(), Table::new(), BTreeMap::new());
+        Self { files, text, table, places, refused: Vec::new(), notes: Vec::new() }
     }
 
     /// Everything wrong with the recipe, the refused overrides included, each in its place; `None` if nothing is.
@@ -133,6 +142,17 @@ impl Source {
             }
         }
     }
+}
+
+/// That `elsewhere` are taken from the working directory, where `file` is in another folder.
+fn note(file: &str, elsewhere: BTreeSet<String>) -> Option<String> {
+    let paths: Vec<&str> = elsewhere.iter().map(String::as_str).collect();
+    (!paths.is_empty()).then(|| {
+        format!(
+            "{file}: paths begin at its folder, where these are not; taken from the working directory: {}",
+            paths.join(", ")
+        )
+    })
 }
 
 /// Drops the places of what lies within `path`.

@@ -9,6 +9,7 @@ use toml::{
 
 use super::{
     explain::human,
+    place::{make_whole, settle},
     problem::{Problem, Problems},
     schema::{BASE, TYPE},
     shipped::Shipped,
@@ -95,9 +96,16 @@ impl Text {
             [alone] => alone.text.clone(),
             layers => {
                 let files: Vec<&str> = layers.iter().map(|layer| &*layer.file).collect();
-                let tables = layers.iter().rev().filter_map(|layer| layer.table().ok());
                 let mut whole = Table::new();
-                tables.for_each(|table| merge(&mut whole, table, "", &mut |_| ()));
+                for layer in layers.iter().rev() {
+                    let Ok(mut table) = layer.table() else { continue };
+                    // Its paths begin elsewhere than those of the recipe.
+                    if Path::new(&layer.file).parent() != Path::new(self.file()).parent() {
+                        settle(&mut table, &layer.file);
+                        make_whole(&mut table);
+                    }
+                    merge(&mut whole, table, "", &mut |_| ());
+                }
                 format!("# {}\n\n{whole}", files.join(" on "))
             }
         }

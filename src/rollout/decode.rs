@@ -7,21 +7,27 @@
 //! Tested against the full forward pass in `src/tests/numerics/decoding.rs`.
 
 mod batch;
+mod checks;
+mod draw;
 mod prefix_cache;
 mod row;
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use tch::Tensor;
 
 use self::batch::{Batch, COMPACT_BELOW};
+pub(super) use self::checks::{check_lengths, stops};
+use self::draw::Draw;
 use self::prefix_cache::CachedPrefix;
 use self::row::Row;
-use super::{Counts, Generated, Generation, RolloutEngine, SamplingConfig};
+use super::{Counts, Generated, Generation, RolloutEngine};
 use crate::batch::{Reads, Sequence, TokenBatch, pack};
-use crate::model::{Head, KvCache, Policy, Tapped};
+use crate::model::{KvCache, Policy, Tapped};
 use crate::signal::{DecodePlan, DecodeReader};
+use crate::text::Tokenizer;
 use crate::types::{GenRequest, Progress, TokenId};
 
 /// Decodes with the policy itself, in this process.
@@ -29,6 +35,10 @@ pub(crate) struct DecodeEngine {
     eos: Vec<TokenId>,
     max_num_seqs: usize,
     max_prefill_tokens: usize,
+    /// Says what tokens say, where strings may end a response.
+    tokenizer: Option<Arc<Tokenizer>>,
+    /// Is shown the tokens of the first response of a call behind every step.
+    pub(crate) shown: Option<Box<dyn FnMut(&[TokenId]) + Send>>,
     attention: Option<DecodePlan>,
     /// Calls beyond one that begins anew that go on from the responses of the call before.
     n_more: usize,
@@ -71,11 +81,19 @@ impl DecodeEngine {
             eos,
             max_num_seqs,
             max_prefill_tokens,
+            tokenizer: None,
+            shown: None,
             attention: None,
             n_more: 0,
             kept_bytes: 0,
             store: Store::default(),
         }
+    }
+
+    /// The same engine, which can end responses at strings of `tokenizer`'s text.
+    #[must_use]
+    pub(crate) fn telling(self, tokenizer: &Arc<Tokenizer>) -> Self {
+        Self { tokenizer: Some(Arc::clone(tokenizer)), ..self }
     }
 
     /// The same engine that also reads attention as `plan` says.
@@ -102,9 +120,9 @@ impl RolloutEngine for DecodeEngine {
         finished: &mut Progress<'_>,
     ) -> Result<Generated> {
         let _guard = tch::no_grad_guard();
-        let sampling = generation.sampling;
-        check_lengths(policy, requests, &sampling)?;
-        let head = policy.head(if sampling.temperature > 0.0 { sampling.temperature } else { 1.0 });
+        let sampling = &generation.sampling;
+        check_lengths(policy, requests, sampling)?;
+        let draw = Draw::new(policy, generation, &self.eos, stops(self.tokenizer.as_ref(), sampling)?);
         let mut rows: Vec<Row<'_>> = requests.iter().map(Row::new).collect();
         let mut store = std::mem::take(&mut self.store);
         store.n_calls += 1;
@@ -115,12 +133,16 @@ impl RolloutEngine for DecodeEngine {
         }
         let (n_old, keeps) = (store.kept.len(), store.n_calls < self.n_more);
         let mut room = self.kept_bytes;
+        let mut shown = self.shown.take();
         let call = Call { policy, requests, n_new: sampling.max_new_tokens };
         let (mut waiting, mut batch) = (0..requests.len(), None);
         loop {
             batch = self.admit(call, &mut waiting, batch, &mut store, finished)?;
             let Some(under_way) = &mut batch else { break };
-            self.extend(&mut rows, under_way, &head, generation)?;
+            draw.extend(&mut rows, under_way)?;
+            if let (Some(shown), Some(first)) = (&mut shown, rows.first()) {
+                shown(&first.tokens);
+            }
             let mut keep = |kept: CachedPrefix| {
                 if let Some(left) = room.checked_sub(kept.n_bytes()) {
                     room = left;
@@ -135,7 +157,7 @@ impl RolloutEngine for DecodeEngine {
         }
         store.kept.drain(..n_old);
         let counts = std::mem::take(&mut store.counts);
-        self.store = store;
+        (self.store, self.shown) = (store, shown);
         let (completions, signals): (Vec<_>, Vec<_>) = rows.into_iter().map(Row::into_parts).unzip();
         // Read of all responses of a call, or of none.
         let signals = signals.into_iter().flatten().collect();
@@ -271,33 +293,6 @@ impl DecodeEngine {
         }
         Ok((Tensor::cat(&hidden, 0), cache, n_read))
     }
-
-    /// Draws the next token of every row of `batch` that has not ended.
-    fn extend(
-        &self,
-        rows: &mut [Row<'_>],
-        batch: &Batch<'_>,
-        head: &Head<'_>,
-        generation: &Generation,
-    ) -> Result<()> {
-        let sampling = generation.sampling;
-        let draws: Vec<Option<f64>> = batch
-            .rows
-            .iter()
-            .map(|row| {
-                (sampling.temperature > 0.0)
-                    .then(|| generation.uniform(rows[*row].request, rows[*row].position()))
-            })
-            .collect();
-        let drawn = head.draw(&batch.hidden, &draws, sampling.truncation())?;
-        for (row, (token, logprob)) in batch.rows.iter().zip(drawn) {
-            let row = &mut rows[*row];
-            if row.finish.is_none() {
-                row.push(token, logprob, sampling.max_new_tokens, &self.eos);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Neighbouring requests that continue the same tokens share a context.
@@ -314,35 +309,4 @@ fn contexts(requests: &[&GenRequest]) -> Vec<Context> {
 
 fn same_context(a: &GenRequest, b: &GenRequest) -> bool {
     a.prompt.id == b.prompt.id && a.prefix == b.prefix
-}
-
-/// That every response fits the model.
-pub(super) fn check_lengths(
-    policy: &Policy,
-    requests: &[GenRequest],
-    sampling: &SamplingConfig,
-) -> Result<()> {
-    for request in requests {
-        let prompt = &request.prompt;
-        ensure!(
-            request.prefix.len() < sampling.max_new_tokens,
-            "prompt {}, sample {}: a prefix of {} tokens leaves no room below max_new_tokens = {}",
-            prompt.id,
-            request.sample,
-            request.prefix.len(),
-            sampling.max_new_tokens
-        );
-        let longest = prompt.tokens.len().saturating_add(sampling.max_new_tokens);
-        ensure!(
-            i64::try_from(longest)
-                .is_ok_and(|longest| longest <= policy.network.config.max_position_embeddings),
-            "prompt {}: {} prompt tokens and max_new_tokens = {} need {longest} positions, the model has {}; lower \
-             [sampling] max_new_tokens or drop long prompts",
-            prompt.id,
-            prompt.tokens.len(),
-            sampling.max_new_tokens,
-            policy.network.config.max_position_embeddings
-        );
-    }
-    Ok(())
 }

@@ -27,7 +27,7 @@ use crate::model::Policy;
 use crate::types::{Completion, GenRequest, HeadSignals, NotFinite, Progress, Purpose, RunRandom, Step};
 
 /// Where the random numbers of one generation call come from, and the distribution to draw from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Generation {
     /// Randomness of the run.
     pub random: RunRandom,
@@ -35,7 +35,7 @@ pub(crate) struct Generation {
     pub purpose: Purpose,
     /// Training step, a coordinate of every draw.
     pub step: Step,
-    /// Temperature, truncation, longest response.
+    /// Temperature, truncation, longest and shortest response, what ends one.
     pub sampling: SamplingConfig,
 }
 

@@ -4,18 +4,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::guards::{Guards, diverged};
+use super::consent::Consent;
+use super::fork::{Fork, adapt};
+use super::guards::diverged;
 use super::home::Home;
 use super::inputs::InputFiles;
 use super::meet::{explain, same_weights};
+use super::retrace::Retrace;
 use super::writer::RunWriter;
 use super::{Failure, Outcome, Run, Setup, initial_policy, run_sft};
-use crate::checkpoint::{Milestone, Progress, TrainState, VerifiedCheckpoint};
-use crate::interrupt::{Interrupt, OrStopped, StopSignal};
-use crate::model::{FreeMemory, Policy, matmul_peak};
+use crate::checkpoint::{Milestone, TrainState, VerifiedCheckpoint};
+use crate::interrupt::{Immediate, Interrupt, OrStopped, StopSignal};
+use crate::model::{FreeMemory, Policy};
 use crate::observe::Console;
-use crate::signal::Grouping;
-use crate::step::{CriticTrainer, Trainer};
 use crate::types::counted;
 
 /// What a person asked for.
@@ -28,8 +29,31 @@ pub(crate) struct Request {
     pub runs: PathBuf,
     /// Folder whose SFT results (`.warm_starts`) are shared by the runs that name it; usually that of the runs.
     pub sft_folder: PathBuf,
-    /// Continue an earlier run of that name.
-    pub resume: bool,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What its command line said with `--set`.
+    pub set: Vec<String>,
+}
+
+/// Where a run that is asked for comes from.
+pub(crate) enum Origin {
+    /// It is new.
+    New,
+    /// It is the earlier run of that name, of which `allow` may change: keys that shape learning, or sections of them.
+    Resumed {
+        /// Those keys.
+        allow: Vec<String>,
+    },
+    /// It is new, from a checkpoint of another run.
+    Forked(Fork),
+}
+
+impl Origin {
+    /// Of a run that is made as it was planned: it goes on where it `has_begun`.
+    #[must_use]
+    pub(crate) fn planned(has_begun: bool) -> Self {
+        if has_begun { Self::Resumed { allow: Vec::new() } } else { Self::New }
+    }
 }
 
 /// Trains as asked: from the beginning, or on from the newest checkpoint.
@@ -69,12 +93,11 @@ fn tell_of_ranks(console: &Console, before: usize, now: usize) {
 fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<Outcome> {
     // Until the first step whatever was done is done again, or kept as it goes on: SFT.
     let mut nothing_to_lose = Some(interrupt.immediate()?);
-    let Request { setup, given, runs, sft_folder, resume } = request;
+    let Request { setup, given, runs, sft_folder, origin, set } = request;
     let ranks = setup.teams.main.clone();
-    let (home, saved) = settle(&setup, &runs, resume, console)?;
+    let (home, saved) = settle(&setup, &runs, origin, &set, console)?;
 
     ranks.first(|| setup.greet_servers(console))?;
-    let weights = "the weights that [model] names make no policy; take others";
     if let Err(error) = setup.teams.one_by_machine(|| setup.fetch_weights(console, interrupt)) {
         let Some(signal) = interrupt.requested() else { return Err(Failure::bad_input(error)) };
         console.note(format!("{signal}: stopped while fetching the model; what has arrived stays"));
@@ -91,69 +114,133 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
     let load = |checkpoint: VerifiedCheckpoint| {
         let _phase = console.step_phase("load checkpoint", 0);
         let state = TrainState::load(&checkpoint, &policy.network, shard)?;
-        let reference = home.load_reference(&setup, &policy)?;
+        let reference = match home.forked {
+            Some(_) => None,
+            None => home.load_reference(&setup, &policy)?,
+        };
         Ok((state, reference))
     };
     let saved = ranks.all_well_at_leisure(saved.map(load).transpose().map_err(Failure::resume_refused))?;
+    // While there is nothing yet in the folder of a fork.
+    let (policy, saved) = match (&home.forked, saved) {
+        (Some(forked), Some((state, _))) => {
+            let retrace = Retrace { folder: &forked.folder(), setup: &setup, step: forked.step() };
+            let (policy, state) =
+                retrace.run(policy, state, console, interrupt).map_err(Failure::bad_input)?;
+            (policy, Some((state, None)))
+        }
+        (_, saved) => (policy, saved),
+    };
     // All that a resumed run reads is known to be its own; from here on its folder changes.
-    let writer = ranks.all_well_at_leisure(RunWriter::open(&setup, home, console, given.as_deref()))?;
+    let opened = RunWriter::open(&setup, home, console, given.as_deref(), &set);
+    let writer = ranks.all_well_at_leisure(opened)?;
     let mut run = match saved {
-        Some((state, reference)) => {
+        Some((state, _)) if writer.forked().is_some() => Run::fork(&setup, policy, state, writer, console)?,
+        Some((mut state, reference)) => {
             console.note(format!("continuing after step {} of {}", state.step, setup.recipe.run.steps));
             tell_of_ranks(console, state.ranks, ranks.size());
+            for what in adapt(&mut state, &setup, &writer.home().changes) {
+                console.note(format_args!("begins anew: {what}"));
+            }
             Run::resume(&setup, policy, reference, state, writer, console).map_err(Failure::resume_refused)?
         }
         None => {
-            let mut evaluations = Vec::new();
-            if let Some(config) = &setup.recipe.sft {
-                let found = writer.evaluate("before_sft", &setup, &policy, console, interrupt);
-                let found = found.map_err(|error| diverged("before SFT", error, weights))?;
-                let reports = found.into_iter().map(|found| found.report);
-                evaluations
-                    .extend(reports.map(|report| Milestone { moment: "before SFT".to_owned(), report }));
-                drop(nothing_to_lose.take());
-                if !run_sft(&setup, config, &mut policy, &sft_folder, console, interrupt)? {
-                    return Ok(Outcome::Interrupted(interrupt.requested().unwrap_or(StopSignal::Interrupt)));
-                }
-                nothing_to_lose = Some(interrupt.immediate()?);
+            let begun = fresh(&setup, policy, writer, &sft_folder, console, interrupt, &mut nothing_to_lose)?;
+            match begun {
+                Ok(run) => run,
+                Err(signal) => return Ok(Outcome::Interrupted(signal)),
             }
-            let (moment, remedy) = match &setup.recipe.sft {
-                Some(sft) => ("after SFT", format!("lower [sft] lr = {}", sft.lr)),
-                None => ("before training", weights.to_owned()),
-            };
-            let found = writer.evaluate("step_000000", &setup, &policy, console, interrupt);
-            let found = found.map_err(|error| diverged(moment, error, &remedy))?;
-            let reports = found.into_iter().map(|found| found.report);
-            evaluations.extend(reports.map(|report| Milestone { moment: moment.to_owned(), report }));
-            writer.keep_reference(&setup, &policy)?;
-            if setup.recipe.checkpoint.keep_model_every != 0 {
-                writer.keep_model(&setup, &policy, 0)?;
-            }
-            let reference = writer.load_reference(&setup, &policy)?;
-            Run::begin(&setup, policy, reference, evaluations, writer, console)?
         }
     };
     drop(nothing_to_lose);
     run.go(interrupt)
 }
 
+/// A run before its first step, with all that comes before that: evaluations, SFT. The signal that has stopped it in SFT, if one has;
+/// `nothing_to_lose` while a signal may end the process at once.
+fn fresh<'s>(
+    setup: &'s Setup,
+    mut policy: Policy,
+    writer: RunWriter,
+    sft_folder: &Path,
+    console: &'s Console,
+    interrupt: &Interrupt,
+    nothing_to_lose: &mut Option<Immediate>,
+) -> Result<Result<Run<'s>, StopSignal>> {
+    let mut evaluations = Vec::new();
+    if let Some(config) = &setup.recipe.sft {
+        evaluations.extend(evaluated(setup, &writer, &policy, BEFORE_SFT, console, interrupt)?);
+        drop(nothing_to_lose.take());
+        if !run_sft(setup, config, &mut policy, sft_folder, console, interrupt)? {
+            return Ok(Err(interrupt.requested().unwrap_or(StopSignal::Interrupt)));
+        }
+        *nothing_to_lose = Some(interrupt.immediate()?);
+    }
+    evaluations.extend(evaluated(setup, &writer, &policy, "step_000000", console, interrupt)?);
+    writer.keep_reference(setup, &policy)?;
+    if setup.recipe.checkpoint.keep_model_every != 0 {
+        writer.keep_model(setup, &policy, 0)?;
+    }
+    let reference = writer.load_reference(setup, &policy)?;
+    Run::begin(setup, policy, reference, evaluations, writer, console).map(Ok)
+}
+
+/// The evaluation before SFT.
+const BEFORE_SFT: &str = "before_sft";
+
+/// What an evaluation before the first step finds, at `place` among evaluations; nothing where the recipe wants none.
+fn evaluated(
+    setup: &Setup,
+    writer: &RunWriter,
+    policy: &Policy,
+    place: &str,
+    console: &Console,
+    interrupt: &Interrupt,
+) -> Result<Vec<Milestone>> {
+    if !setup.recipe.eval.wants_before() {
+        return Ok(Vec::new());
+    }
+    let weights = || "the weights that [model] names make no policy; take others".to_owned();
+    let (moment, remedy) = match &setup.recipe.sft {
+        Some(_) if place == BEFORE_SFT => ("before SFT", weights()),
+        Some(sft) => ("after SFT", format!("lower [sft] lr = {}", sft.lr)),
+        None => ("before training", weights()),
+    };
+    let found = writer.evaluate(place, setup, policy, console, interrupt);
+    let found = found.map_err(|error| diverged(moment, error, &remedy))?;
+    Ok(found.into_iter().map(|found| Milestone { moment: moment.to_owned(), report: found.report }).collect())
+}
+
 /// The folder of the run, which the first rank finds or makes, and the checkpoint to continue from.
 fn settle(
     setup: &Setup,
     runs: &Path,
-    resume: bool,
+    origin: Origin,
+    set: &[String],
     console: &Console,
 ) -> Result<(Home, Option<VerifiedCheckpoint>)> {
     let ranks = &setup.teams.main;
     let mut found = None;
     let address = ranks.first(|| {
-        let (home, saved) = if resume {
-            let _phase = console.step_phase("verify checkpoint", 0);
-            let found = Home::again(runs, &setup.recipe, console)?;
-            InputFiles::of_now(setup)?.check_unchanged(&found.0.folder).map_err(Failure::resume_refused)?;
-            found
-        } else {
-            (Home::begin(runs, &setup.recipe)?, None)
+        let (home, saved) = match origin {
+            Origin::New => (Home::begin(runs, &setup.recipe)?, None),
+            Origin::Forked(fork) => {
+                let _phase = console.step_phase("verify checkpoint", 0);
+                let (mut home, checkpoint) = Home::fork(runs, &setup.recipe, fork)?;
+                if let Some(forked) = &mut home.forked {
+                    forked.other_problems = InputFiles::of_now(setup)?.check_fork(setup, &forked.folder())?;
+                }
+                (home, Some(checkpoint))
+            }
+            Origin::Resumed { allow } => {
+                let _phase = console.step_phase("verify checkpoint", 0);
+                let consent = Consent { set: set.to_owned(), allow };
+                let found = Home::again(runs, &setup.recipe, &consent, console)?;
+                let now = InputFiles::of_now(setup)?;
+                let note = now.check_unchanged(&found.0.folder, found.1.is_some());
+                note.map_err(Failure::resume_refused)?.into_iter().for_each(|note| console.note(note));
+                found
+            }
         };
         let address = home.address(saved.as_ref());
         found = Some((home, saved));
@@ -161,104 +248,4 @@ fn settle(
     })?;
     let visit = || Home::visit(runs, &setup.recipe, address);
     ranks.all_well(found.map_or_else(visit, Ok))
-}
-
-impl<'s> Run<'s> {
-    /// Before the first step.
-    pub(super) fn begin(
-        setup: &'s Setup,
-        policy: Policy,
-        reference: Option<Policy>,
-        evaluations: Vec<Milestone>,
-        writer: RunWriter,
-        console: &'s Console,
-    ) -> Result<Self> {
-        let critic = setup.recipe.critic.map(|config| {
-            CriticTrainer::new(config, setup.recipe.batch, &policy, setup.recipe.parallel.shard)
-        });
-        let (critic, source) = (critic.transpose()?, setup.rollout_source(&writer.weights(), writer.run())?);
-        let circuit = writer.circuit(setup)?;
-        let trainer = Trainer::new(setup.step_config(), policy, reference, critic, source, setup.credit());
-        Ok(Self {
-            trainer,
-            setup,
-            console,
-            writer,
-            guards: Guards::new(0),
-            step: 0,
-            progress: Progress::default(),
-            evaluations,
-            unfinished: None,
-            wall_before: 0.0,
-            checkpoint_s: None,
-            // Of all ranks together, which take about as long.
-            peak: matmul_peak(setup.backend(), setup.placement)? * setup.teams.main.size() as f64,
-            circuit,
-        })
-    }
-
-    /// Behind the last step of `state`.
-    fn resume(
-        setup: &'s Setup,
-        mut policy: Policy,
-        reference: Option<Policy>,
-        state: TrainState,
-        writer: RunWriter,
-        console: &'s Console,
-    ) -> Result<Self> {
-        let TrainState {
-            step,
-            ranks: _,
-            weights,
-            optimizer,
-            critic,
-            kl_coef,
-            source,
-            head_groups,
-            progress,
-            refused_in_a_row,
-            evaluations,
-            unfinished,
-        } = state;
-        policy.network.set_master(&weights)?;
-        drop(weights);
-        FreeMemory::release();
-        let mut run = Self::begin(setup, policy, reference, evaluations, writer, console)?;
-        if let Some(circuit) = run.circuit.as_ref().filter(|_| unfinished.is_none()) {
-            circuit.check_whole(step).map_err(Failure::resume_refused)?;
-        }
-        let trainer = &mut run.trainer;
-        trainer.learner.restore(optimizer)?;
-        if let (Some(own), Some(saved)) = (&mut trainer.critic, critic) {
-            own.restore(saved)?;
-        }
-        trainer.source.restore(source)?;
-        trainer.grouping = Grouping::resume(head_groups);
-        trainer.kl_coef = kl_coef;
-        let (guards, wall_before) = (Guards::new(refused_in_a_row), progress.wall_s);
-        Ok(Self { step, progress, unfinished, guards, wall_before, ..run })
-    }
-
-    /// All that later steps depend on.
-    ///
-    /// # Errors
-    /// If work under way cannot be finished.
-    pub(super) fn state(&mut self) -> Result<TrainState> {
-        let wall_s = self.wall_s();
-        let trainer = &mut self.trainer;
-        Ok(TrainState {
-            step: self.step,
-            ranks: self.setup.teams.main.size(),
-            weights: trainer.policy.network.to_first()?.unwrap_or_default(),
-            optimizer: trainer.learner.state().shallow_clone(),
-            critic: trainer.critic.as_ref().map(CriticTrainer::state).transpose()?,
-            kl_coef: trainer.kl_coef,
-            source: trainer.source_state()?,
-            head_groups: trainer.grouping.groups().cloned(),
-            progress: Progress { wall_s, ..self.progress },
-            refused_in_a_row: self.guards.refused_in_a_row(),
-            evaluations: self.evaluations.clone(),
-            unfinished: self.unfinished.clone(),
-        })
-    }
 }

@@ -253,12 +253,12 @@ impl<'s> Audit<'s> {
 
 /// What of the recipe's sampling keeps audits from telling anything.
 fn limits(setup: &Setup, config: &AuditConfig) -> Vec<String> {
-    let sampling = setup.recipe.sampling;
+    let sampling = &setup.recipe.sampling;
     let mut problems = Vec::new();
-    if sampling.top_p < 1.0 || sampling.top_k != 0 {
+    if sampling.is_cut() {
         problems.push(
-            "[sampling] `top_p` and `top_k` cut the distribution off, and progress is told of the whole one; set top_p = 1.0 and \
-             top_k = 0 (--set sampling.top_p=1.0)"
+            "[sampling] `top_p`, `top_k` and `min_new_tokens` cut the distribution off, and progress is told of the whole one; set \
+             top_p = 1.0, top_k = 0 and min_new_tokens = 0 (--set sampling.top_p=1.0)"
                 .to_owned(),
         );
     }

@@ -1,20 +1,26 @@
 //! The folder of a run, known to be free or its own before anything in it is changed.
 
+mod known;
+
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+use self::known::{check_not_lost, find_id};
+use super::consent::{Consent, told};
+use super::fork::{Fork, Forked};
+use super::history::{self, Event, Happened};
 use super::{Failure, Setup};
 use crate::checkpoint::{
-    Latest, Store, VerifiedCheckpoint, is_sealed, is_unfinished, load_weights, restore_replaced, run_of, seal,
+    Store, VerifiedCheckpoint, is_sealed, is_unfinished, load_weights, restore_replaced, seal,
 };
-use crate::files::{Lock, read_regular};
+use crate::files::Lock;
 use crate::model::Policy;
-use crate::observe::{Console, Jsonl, Kept};
-use crate::recipe::Recipe;
-use crate::run_folder::{RunFolder, RunManifest};
-use crate::types::{MetricRow, RunId, Step, counted, program, shell_word};
+use crate::observe::{Console, Kept, Steps};
+use crate::recipe::{Change, Recipe};
+use crate::run_folder::{Parent, RunFolder, RunManifest};
+use crate::types::{RunId, Step, counted};
 
 /// Where a run lies and what proves that all there is of it.
 pub(super) struct Home {
@@ -25,6 +31,12 @@ pub(super) struct Home {
     pub is_adopted: bool,
     /// The step behind which it goes on; `None` for a new run.
     pub resumed_at: Option<Step>,
+    /// What it was forked from, of a new run that was.
+    pub forked: Option<Forked>,
+    /// The step of the parent's checkpoint that it began with, of a run that goes on and was forked; else 0.
+    pub forked_at: Step,
+    /// Keys whose values change as it goes on.
+    pub changes: Vec<Change>,
     /// The last step whose row it keeps.
     pub last_row: Step,
     /// Keeps other processes away; the first of several ranks has it.
@@ -37,6 +49,8 @@ pub(super) struct Address {
     run: RunId,
     is_adopted: bool,
     resumed_at: Option<Step>,
+    forked: Option<Forked>,
+    changes: Vec<Change>,
     last_row: Step,
     /// The checkpoint to continue from.
     checkpoint: Option<PathBuf>,
@@ -51,22 +65,35 @@ impl Home {
         Self::new(folder, lock, manifest, recipe, false)
     }
 
+    /// The folder of a new run that goes on from a checkpoint of another, and that.
+    pub(super) fn fork(runs: &Path, recipe: &Recipe, fork: Fork) -> Result<(Self, VerifiedCheckpoint)> {
+        let (forked, checkpoint) = fork.look(recipe).map_err(Failure::bad_input)?;
+        let mut this = Self::begin(runs, recipe)?;
+        this.last_row = forked.step();
+        this.changes.clone_from(&forked.changes);
+        this.manifest.parent = Some(forked.parent.clone());
+        this.forked = Some(forked);
+        Ok((this, checkpoint))
+    }
+
     /// The folder of the run that `recipe` describes, and the checkpoint to continue from; `None` if it has none yet.
     pub(super) fn again(
         runs: &Path,
         recipe: &Recipe,
+        consent: &Consent,
         console: &Console,
     ) -> Result<(Self, Option<VerifiedCheckpoint>)> {
         let folder = RunFolder::open(runs, &recipe.run.name).map_err(Failure::resume_refused)?;
         let lock = folder.lock().map_err(Failure::bad_input)?;
         let find = || {
-            check_recipe(&folder, recipe)?;
+            let changes = changes(&folder, recipe)?;
+            consent.check(&folder, &changes)?;
             let known = RunManifest::read(&folder)?;
             restore_replaced(&folder.checkpoints())?;
             check_not_lost(&folder, known.as_ref())?;
-            Ok((find_id(&folder, known.as_ref())?, known))
+            Ok((find_id(&folder, known.as_ref())?, known, changes))
         };
-        let (id, known) = find().map_err(Failure::resume_refused)?;
+        let (id, known, changes) = find().map_err(Failure::resume_refused)?;
         let is_adopted = known.is_none();
         let manifest = known.unwrap_or_else(|| RunManifest::new(id));
         folder.clear_temporaries()?;
@@ -79,7 +106,10 @@ impl Home {
                 folder.root().display()
             ));
         }
-        let mut this = Self::new(folder, lock, manifest, recipe, is_adopted)?;
+        for change in &changes {
+            console.note(format_args!("from here on: {}", told(change)));
+        }
+        let mut this = Self { changes, ..Self::new(folder, lock, manifest, recipe, is_adopted)? };
         let checkpoint = this.find_checkpoint(recipe, console).map_err(Failure::resume_refused)?;
         Ok((this, checkpoint))
     }
@@ -90,6 +120,8 @@ impl Home {
             run: self.manifest.run.clone(),
             is_adopted: self.is_adopted,
             resumed_at: self.resumed_at,
+            forked: self.forked.clone(),
+            changes: self.changes.clone(),
             last_row: self.last_row,
             checkpoint: checkpoint.map(|found| found.folder().to_owned()),
         }
@@ -101,7 +133,7 @@ impl Home {
         recipe: &Recipe,
         address: Address,
     ) -> Result<(Self, Option<VerifiedCheckpoint>)> {
-        let Address { run, is_adopted, resumed_at, last_row, checkpoint } = address;
+        let Address { run, is_adopted, resumed_at, forked, changes, last_row, checkpoint } = address;
         let folder = RunFolder::at(&runs.join(&recipe.run.name));
         ensure!(
             folder.root().is_dir(),
@@ -110,7 +142,19 @@ impl Home {
         );
         let store = Store::of_another_rank(folder.checkpoints()).of_run(run.clone());
         let manifest = RunManifest::new(run);
-        let this = Self { folder, manifest, store, is_adopted, resumed_at, last_row, _lock: None };
+        let forked_at = 0;
+        let this = Self {
+            folder,
+            manifest,
+            store,
+            is_adopted,
+            resumed_at,
+            forked,
+            forked_at,
+            changes,
+            last_row,
+            _lock: None,
+        };
         Ok((this, checkpoint.map(VerifiedCheckpoint::verified_elsewhere).transpose()?))
     }
 
@@ -122,13 +166,27 @@ impl Home {
         is_adopted: bool,
     ) -> Result<Self> {
         let store = Store::new(folder.checkpoints(), recipe.checkpoint.keep)?.of_run(manifest.run.clone());
-        Ok(Self { folder, manifest, store, is_adopted, resumed_at: None, last_row: 0, _lock: Some(lock) })
+        let (resumed_at, forked, forked_at, changes, last_row) = (None, None, 0, Vec::new(), 0);
+        let _lock = Some(lock);
+        Ok(Self {
+            folder,
+            manifest,
+            store,
+            is_adopted,
+            resumed_at,
+            forked,
+            forked_at,
+            changes,
+            last_row,
+            _lock,
+        })
     }
 
     /// The checkpoint to continue from, which must fit the recipe and the rows that are kept.
     fn find_checkpoint(&mut self, recipe: &Recipe, console: &Console) -> Result<Option<VerifiedCheckpoint>> {
         self.resumed_at = Some(0);
         let Some(latest) = self.store.latest()? else {
+            self.check_not_half_forked()?;
             console.note("the run has no checkpoint yet and begins again");
             return Ok(None);
         };
@@ -147,10 +205,31 @@ impl Home {
         );
         self.resumed_at = Some(step);
         self.last_row = step - Step::from(is_unfinished(checkpoint.folder())?);
-        for note in Kept::read(&self.folder.metrics(), self.last_row)?.notes {
+        self.forked_at = self.parent().map_or(0, |parent| parent.step);
+        let steps = Steps { behind: self.forked_at, last: self.last_row };
+        for note in Kept::read(&self.folder.metrics(), steps)?.notes {
             console.note(note);
         }
         Ok(Some(checkpoint))
+    }
+
+    /// The run that it was forked from, if it was.
+    fn parent(&self) -> Option<&Parent> {
+        self.manifest.parent.as_ref()
+    }
+
+    /// That a run without a checkpoint may begin again.
+    fn check_not_half_forked(&self) -> Result<()> {
+        let Some(parent) = self.parent() else { return Ok(()) };
+        let history = history::read(&self.folder).unwrap_or_default();
+        let command =
+            history.into_iter().find(|event| event.event == Happened::Forked).map(|event| event.command);
+        let again = command.map_or_else(String::new, |command| format!(": {command}"));
+        bail!(
+            "{}: stopped before it had the checkpoint of {} that it was forked from; remove the folder and fork again{again}",
+            self.folder.root().display(),
+            parent.folder.display()
+        );
     }
 
     /// Seals the reference of the KL penalty, if the recipe has one, in a run of an older version, which wrote no seals.
@@ -172,14 +251,24 @@ impl Home {
         if setup.recipe.loss.kl().is_none() {
             return Ok(None);
         }
-        let folder = self.folder.reference();
-        let load = || {
-            let sealed = VerifiedCheckpoint::open(&folder)?;
-            sealed.check_run(&self.manifest.run)?;
-            load_weights(&sealed, "", policy.network.trainable())
+        load_reference(&self.folder, Some(&self.manifest.run), policy).map(Some)
+    }
+
+    /// The step behind which it goes on, its own or a parent's; `None` of one that begins.
+    pub(super) fn goes_on_at(&self) -> Option<Step> {
+        self.resumed_at.or(self.forked.as_ref().map(Forked::step))
+    }
+
+    /// What the process that takes it up does to it, told `set` by its command line.
+    pub(super) fn event(&self, set: &[String]) -> Event {
+        let happened = match (&self.forked, self.resumed_at) {
+            (Some(_), _) => Happened::Forked,
+            (None, Some(_)) => Happened::Resumed,
+            (None, None) => Happened::Begun,
         };
-        let learnt = load().context("the reference of the KL penalty")?;
-        policy.beside(&learnt).map(Some)
+        let parent = self.forked.as_ref().map(|forked| forked.parent.clone());
+        let step = self.goes_on_at().unwrap_or_default();
+        Event { parent, changes: self.changes.clone(), ..Event::now(happened, step, set) }
     }
 
     /// Models that are kept for good.
@@ -209,68 +298,24 @@ impl Home {
     }
 }
 
-/// That the recipe is the run's in all that shapes it.
-fn check_recipe(folder: &RunFolder, recipe: &Recipe) -> Result<()> {
+/// The reference of the KL penalty that lies in the folder of `run`, beside `policy`, of which it shares the weights that stay.
+pub(super) fn load_reference(folder: &RunFolder, run: Option<&RunId>, policy: &Policy) -> Result<Policy> {
+    let load = || {
+        let sealed = VerifiedCheckpoint::open(folder.reference())?;
+        run.map_or(Ok(()), |run| sealed.check_run(run))?;
+        load_weights(&sealed, "", policy.network.trainable())
+    };
+    let learnt = load().context("the reference of the KL penalty")?;
+    policy.beside(&learnt)
+}
+
+/// What changes of the recipe of the run in `folder` as it goes on by `recipe`.
+fn changes(folder: &RunFolder, recipe: &Recipe) -> Result<Vec<Change>> {
     let before = Recipe::load(&folder.resolved(), &[]).map_err(|problems| {
         anyhow!(
             "{problems}\n{}: not a recipe of this version; put it back as the run wrote it",
             folder.resolved().display()
         )
     })?;
-    let differences = recipe.differences(&before)?;
-    let root = folder.root().display();
-    let lines: Vec<String> =
-        differences.iter().map(|d| format!("  {}: {} now, {} in the run", d.key, d.here, d.there)).collect();
-    ensure!(
-        lines.is_empty(),
-        "{root}: the recipe differs from that of the run in what shapes it:\n{}\nset these back, go on by the run's own \
-         recipe ({} train {} --resume), or start another run with --name",
-        lines.join("\n"),
-        program(),
-        shell_word(&root.to_string())
-    );
-    Ok(())
-}
-
-/// That a run which has saved something still has it: it may not begin again over what it has done.
-fn check_not_lost(folder: &RunFolder, known: Option<&RunManifest>) -> Result<()> {
-    let checkpoints = folder.checkpoints();
-    if checkpoints.is_dir() && Latest::find(&checkpoints)?.is_some() {
-        return Ok(());
-    }
-    let rows = Jsonl::read(&folder.metrics()).unwrap_or_default().rows;
-    // The row behind a checkpoint has the time that it took.
-    let timed = |(_, row): &(Step, MetricRow)| row.get("time/checkpoint").is_some();
-    let saved = known.and_then(|known| known.saved);
-    let lost =
-        saved.is_some() || rows.iter().any(timed) || (!checkpoints.is_dir() && folder.metrics().exists());
-    let last = saved.map_or_else(String::new, |step| format!(", the last of them of step {step}"));
-    ensure!(
-        !lost,
-        "{}: the run has written checkpoints{last}, which are gone; put the folder back, or, to begin again, start under \
-         another --name or remove {}",
-        checkpoints.display(),
-        folder.root().display()
-    );
-    Ok(())
-}
-
-/// Which run it is. Where it has no manifest, its checkpoints, its reference or `env.json` may know.
-fn find_id(folder: &RunFolder, known: Option<&RunManifest>) -> Result<RunId> {
-    if let Some(known) = known {
-        return Ok(known.run.clone());
-    }
-    let told = || {
-        let newest = Latest::find(&folder.checkpoints()).ok().flatten();
-        if let Some(run) = newest.and_then(|newest| run_of(&newest.folder)) {
-            return Some(run);
-        }
-        if let Some(run) = run_of(&folder.reference()) {
-            return Some(run);
-        }
-        let text = read_regular(&folder.env(), u64::MAX).ok()?;
-        let env: serde_json::Value = serde_json::from_slice(&text).ok()?;
-        serde_json::from_value(env.get("run")?.clone()).ok()
-    };
-    told().map_or_else(|| RunId::draw().context("the run needs an id"), Ok)
+    recipe.changes(&before)
 }

@@ -26,14 +26,14 @@ use crate::rollout::{DecodeEngine, Generation, SharedEngine};
 use crate::score::{Judge, Scorer};
 use crate::signal::{DecodePlan, Segmenter, SignalConfig};
 use crate::step::StepConfig;
-use crate::text::Tokenizer;
+use crate::text::{Stops, Tokenizer};
 use crate::types::{Purpose, RunRandom};
 
 mod fit;
 mod model;
 mod servers;
 
-use self::fit::{check_budget, check_number, check_positions, check_prompts};
+use self::fit::{check_best, check_budget, check_number, check_positions, check_prompts};
 use self::model::{adapters, model_parts};
 
 /// The parts of a run that do not change while it trains.
@@ -198,7 +198,7 @@ impl Setup {
                 random: self.random,
                 purpose: Purpose::Rollout,
                 step: 0,
-                sampling: recipe.sampling,
+                sampling: recipe.sampling.clone(),
             },
         })
     }
@@ -243,7 +243,8 @@ impl Setup {
     /// Says what a response is worth.
     fn judge(&self, ranks: &Ranks) -> Judge {
         let (scorer, tokenizer) = (Arc::clone(&self.scorer), Arc::clone(&self.tokenizer));
-        Judge { scorer, tokenizer, overlong: None, ranks: ranks.clone() }
+        let stops = Stops::new(&self.recipe.sampling.stop, &tokenizer);
+        Judge { scorer, tokenizer, stops, overlong: None, ranks: ranks.clone() }
     }
 
     /// A sampler for this policy.
@@ -251,6 +252,7 @@ impl Setup {
     pub(crate) fn engine(&self) -> DecodeEngine {
         let Recipe { sampling, batch, .. } = &self.recipe;
         DecodeEngine::new(self.tokenizer.eos_ids().to_vec(), sampling.max_num_seqs, batch.max_tokens)
+            .telling(&self.tokenizer)
     }
 
     /// The evaluations on held-out problems, one for each set.
@@ -260,7 +262,7 @@ impl Setup {
             set: set.clone(),
             samples: self.recipe.eval.samples,
             greedy: self.recipe.eval.greedy,
-            sampling: self.recipe.eval.sampling(self.recipe.sampling),
+            sampling: self.recipe.eval.sampling(&self.recipe.sampling),
             random: self.random,
             judge: self.judge(&self.teams.main),
         };
@@ -301,6 +303,7 @@ fn data_set(draft: &mut Draft, tokenizer: Option<&Tokenizer>) -> Option<DataSet>
     let tokenizer = tokenizer?;
     let data = draft.judge(&["data", "chat"], |recipe| {
         let builder = PromptBuilder::new(tokenizer, recipe.chat.as_ref())?;
+        let builder = builder.showing(recipe.data.settings().few_shot());
         items.tokenize(&builder).context("[data]")
     })?;
     if data.n_too_long > 0 {
@@ -335,9 +338,12 @@ fn sft_source(
 fn check_fit(draft: &mut Draft, model: Option<&ModelConfig>, data: Option<&DataSet>) {
     if let (Some(model), Some(data)) = (model, data) {
         draft.judge(&["data"], |recipe| check_prompts(recipe, model, data));
-        draft.judge(&["sampling.max_new_tokens", "data"], |recipe| check_positions(recipe, model, data));
+        draft.judge(&["sampling.max_new_tokens", "eval.max_new_tokens", "data"], |recipe| {
+            check_positions(recipe, model, data)
+        });
     }
     if let Some(data) = data {
         draft.judge(&["batch.max_tokens", "data"], |recipe| check_budget(recipe, data));
+        draft.judge(&["checkpoint.best", "eval", "data"], |recipe| check_best(recipe, data));
     }
 }

@@ -273,7 +273,8 @@ fn stamps(recipe: &Recipe) -> Result<Vec<String>> {
 /// A hash of everything that shapes the result of SFT. The files that the recipe names, the tokenizer's among
 /// them, count by their content; weights, which can be large, by size and time.
 fn key(setup: &Setup, config: &SftConfig) -> Result<String> {
-    let recipe = &setup.recipe;
+    // It is found again from another folder, too.
+    let recipe = &setup.recipe.lasting()?;
     let mut shape = serde_json::json!({
         "format": SFT_FORMAT,
         "version": env!("CARGO_PKG_VERSION"),
@@ -283,7 +284,7 @@ fn key(setup: &Setup, config: &SftConfig) -> Result<String> {
         "model": format!("{:?} {:?}", origin(recipe)?, setup.model),
         "device": format!("{:?}", setup.placement.device),
         "backend": setup.backend(),
-        "inputs": InputFiles::before_training(setup)?,
+        "inputs": InputFiles::before_training(setup)?.lasting(),
         "weights": stamps(recipe)?,
     });
     // Absent like in keys from before there was a choice.

@@ -46,7 +46,7 @@ every = 5
 /// A run before its first step, in a folder under `runs`.
 fn begin<'s>(setup: &'s Setup, runs: &std::path::Path, console: &'s Console) -> Run<'s> {
     let home = home::Home::begin(runs, &setup.recipe).unwrap();
-    let writer = RunWriter::open(setup, home, console, Some(RECIPE)).unwrap();
+    let writer = RunWriter::open(setup, home, console, Some(RECIPE), &[]).unwrap();
     Run::begin(setup, initial_policy(setup).unwrap(), None, Vec::new(), writer, console).unwrap()
 }
 

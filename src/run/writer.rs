@@ -1,23 +1,28 @@
 //! What a run writes down: metrics, rollouts, evaluations, checkpoints, the summary.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::about::{about, describe};
 use super::circuit::CircuitWatch;
+use super::fork::Forked;
 use super::guards::{diverged, smaller_updates};
+use super::history::{self, Event};
 use super::home::Home;
 use super::inputs::InputFiles;
-use super::{Run, Setup, metrics};
-use crate::checkpoint::{Milestone, TrainState, save_model, write_sealed, write_together};
+use super::{Run, Setup, metrics, saved_dtype};
+use crate::checkpoint::{Milestone, TrainState, save_model, save_model_in, write_sealed, write_together};
 use crate::environment::Environment;
-use crate::eval::{Estimate, Evaluation, Evaluator};
+use crate::eval::{Evaluation, Evaluator};
 use crate::files::write_whole;
 use crate::interrupt::Interrupt;
 use crate::model::{FreeMemory, Network, Policy};
-use crate::observe::{Accuracy, Console, MetricSink, ObserveConfig, Stage, Summary, glossary, rollouts};
+use crate::observe::{Console, Ending, Forecast, MetricSink, Opened, Sample, Samples, Schedule};
+use crate::observe::{glossary, log, rollouts};
 use crate::ranks::Ranks;
 use crate::rollout::SharedEngine;
 use crate::step::explained_rewards;
@@ -25,9 +30,15 @@ use crate::types::{MetricRow, RunId, Step, TrainedTree, counted};
 
 /// The open files of a run.
 pub(super) struct RunWriter {
-    home: Home,
+    pub home: Home,
     /// None on other ranks than the first, which alone writes.
     sinks: Vec<Box<dyn MetricSink>>,
+    /// None on other ranks, too.
+    samples: Option<Samples>,
+    /// The rows of processes before this one.
+    rows: Vec<(Step, MetricRow)>,
+    /// Seconds that the last evaluation took.
+    evaluation_s: Cell<Option<f64>>,
     ranks: Ranks,
     /// When this process took the run up.
     pub opened: Instant,
@@ -37,48 +48,78 @@ impl RunWriter {
     /// Opens the files of the run in `home`. From here on its folder is changed.
     pub(super) fn open(
         setup: &Setup,
-        mut home: Home,
+        home: Home,
         console: &Console,
         given: Option<&str>,
+        set: &[String],
     ) -> Result<Self> {
         let (opened, ranks) = (Instant::now(), setup.teams.main.clone());
-        if !ranks.is_first() {
-            return Ok(Self { home, sinks: Vec::new(), ranks, opened });
+        let mut this = Self {
+            home,
+            sinks: Vec::new(),
+            samples: None,
+            rows: Vec::new(),
+            evaluation_s: Cell::new(None),
+            ranks,
+            opened,
+        };
+        if !this.ranks.is_first() {
+            return Ok(this);
         }
-        let Home { folder, manifest, resumed_at, last_row, .. } = &mut home;
+        let event = this.home.event(set);
+        let Home { folder, manifest, resumed_at, forked_at, last_row, .. } = &mut this.home;
         if resumed_at.is_none() {
             InputFiles::of_now(setup)?.write(folder)?;
         }
-        folder.write_recipe(manifest, given, &setup.recipe.to_toml()?)?;
+        let mut notes: Vec<String> = history::add(folder, event)?.into_iter().collect();
+        folder.write_recipe(manifest, given, &setup.recipe.lasting()?.to_toml()?)?;
+        log::open(&folder.log())?;
         let environment = Environment {
             run: Some(manifest.run.clone()),
             ..Environment::here(setup.placement, setup.backend())
         };
-        let Environment { backend, threads, .. } = &environment;
-        let mut notes = environment.write(&folder.env())?;
-        let adapters = setup.lora.as_ref().map_or_else(String::new, |layout| {
-            format!(" and {:.2} M of adapters, which learn", layout.n_params() as f64 / 1e6)
-        });
-        let n_ranks = counted(ranks.size(), "rank");
-        let together = if ranks.is_alone() { String::new() } else { format!(" each of {n_ranks}") };
-        let sinks = setup.recipe.observe.sinks(folder, resumed_at.map(|_| *last_row))?;
-        console.note(format!(
-            "{}: {:.1} M parameters{adapters}, {}, backend {backend}, {}{together}, {} training and {}",
-            folder.root().display(),
-            setup.model.n_params() as f64 / 1e6,
-            setup.placement,
-            counted(threads, "thread"),
-            setup.data.train.len(),
-            counted(setup.data.n_eval(), "evaluation problem")
-        ));
-        notes.extend(home.abandon()?);
-        notes.into_iter().for_each(|note| console.note(note));
-        Ok(Self { home, sinks, ranks, opened })
+        tracing::debug!("rlcredit {}: {}", environment.rlcredit, environment.command.join(" "));
+        notes.extend(environment.write(&folder.env())?);
+        let about = about(setup, folder, manifest, *last_row)?;
+        let Opened { sinks, samples, rows } =
+            setup.recipe.observe.open(folder, &about, *forked_at, *resumed_at)?;
+        (this.sinks, this.samples, this.rows) = (sinks, Some(samples), rows);
+        notes.extend(this.home.abandon()?);
+        describe(setup, this.home.folder.root(), &environment, &this.ranks, console);
+        for note in notes {
+            console.note(note);
+        }
+        setup.data.notes().into_iter().for_each(|note| console.warn(note));
+        Ok(this)
+    }
+
+    /// When the run will be done, as far as can be told now.
+    pub(super) fn forecast(&self, setup: &Setup) -> Forecast {
+        let recipe = &setup.recipe;
+        let circuit = recipe.circuit.as_ref().map_or(0, |circuit| circuit.every);
+        let schedule = Schedule {
+            steps: recipe.run.steps,
+            every: [recipe.eval.every, circuit, recipe.checkpoint.every],
+            max_new_tokens: recipe.sampling.max_new_tokens,
+        };
+        let mut forecast = Forecast::new(schedule, self.evaluation_s.get());
+        self.rows.iter().for_each(|(_, row)| forecast.see(row));
+        forecast
     }
 
     /// What is measured of heads on the way, if anything is.
     pub(super) fn circuit(&self, setup: &Setup) -> Result<Option<CircuitWatch>> {
-        CircuitWatch::open(setup, self.home.folder.circuit(), self.home.resumed_at)
+        CircuitWatch::open(setup, self.home.folder.circuit(), self.home.goes_on_at())
+    }
+
+    /// What it was forked from, in the process that forks it.
+    pub(super) fn forked(&self) -> Option<&Forked> {
+        self.home.forked.as_ref()
+    }
+
+    /// Where it lies.
+    pub(super) fn home(&self) -> &Home {
+        &self.home
     }
 
     /// Which run it is.
@@ -105,7 +146,7 @@ impl RunWriter {
         console: &Console,
         interrupt: &Interrupt,
     ) -> Result<Vec<Evaluation>> {
-        let evaluators = setup.evaluators();
+        let (begun, evaluators) = (Instant::now(), setup.evaluators());
         let total: usize = evaluators.iter().map(Evaluator::n_responses).sum();
         let phase = console.step_phase("evaluate", total as u64);
         let mut engine = SharedEngine::new(setup.engine(), self.ranks.clone());
@@ -127,6 +168,7 @@ impl RunWriter {
             })?;
         }
         phase.finish();
+        self.evaluation_s.set(Some(begun.elapsed().as_secs_f64()));
         if !self.ranks.is_first() {
             return Ok(evaluations);
         }
@@ -149,18 +191,34 @@ impl RunWriter {
         self.sinks.iter_mut().try_for_each(|sink| sink.write(step, row))
     }
 
-    /// Writes the responses of a step if the recipe wants them.
-    pub(super) fn write_rollouts(
-        &self,
-        config: ObserveConfig,
+    /// Writes the responses of a step, and shows some of them, if the recipe wants it.
+    pub(super) fn write_responses(
+        &mut self,
+        setup: &Setup,
         step: Step,
         trees: &[TrainedTree],
+        console: &Console,
     ) -> Result<()> {
-        if config.wants_rollouts(step) && self.ranks.is_first() {
-            rollouts::write(&self.home.folder.rollouts(step), step, trees)
-        } else {
-            Ok(())
+        let config = &setup.recipe.observe;
+        if !self.ranks.is_first() {
+            return Ok(());
         }
+        if config.wants_rollouts(step) {
+            rollouts::write(&self.home.folder.rollouts(step), step, trees)?;
+        }
+        let Some(sample) = Sample::of(step, trees).filter(|_| config.wants_sample(step)) else {
+            return Ok(());
+        };
+        console.sample(&sample);
+        self.samples.as_mut().map_or(Ok(()), |samples| samples.write(&sample))?;
+        self.sinks.iter_mut().try_for_each(|sink| sink.sample(&sample))
+    }
+
+    /// Tells all who get rows how the run ended, and waits until they have.
+    pub(super) fn end(&mut self, ending: &Ending, console: &Console) {
+        self.sinks.iter_mut().for_each(|sink| sink.end(ending));
+        let _phase = console.step_phase("end", 0);
+        self.sinks.clear();
     }
 
     /// Writes the batch of an update that was refused.
@@ -203,58 +261,21 @@ impl RunWriter {
             None => String::from("there is no checkpoint yet"),
         })
     }
-
-    /// The last words of the run.
-    pub(super) fn summary(
-        &self,
-        setup: &Setup,
-        evaluations: &[Milestone],
-        wall_s: f64,
-        console: &Console,
-    ) -> Result<()> {
-        let accuracy = |e: &Estimate| Accuracy { mean: e.mean, ci95: e.half_width() };
-        let n_sets = setup.data.eval.len();
-        let stage = |Milestone { moment, report }: &Milestone| Stage {
-            name: if n_sets > 1 { format!("{}, {moment}", report.set) } else { moment.clone() },
-            accuracies: vec![
-                Some(accuracy(&report.avg)),
-                report.pass_of_row().as_ref().map(accuracy),
-                report.greedy.as_ref().map(accuracy),
-            ],
-        };
-        let place = |set: &str| setup.data.eval.iter().position(|one| one.name == set);
-        let mut by_set: Vec<_> = evaluations.iter().collect();
-        by_set.sort_by_key(|milestone| place(&milestone.report.set));
-        let k = setup.recipe.eval.samples;
-        let root = self.home.folder.root().display();
-        let steps = setup.recipe.run.steps;
-        let rollouts =
-            if setup.recipe.observe.rollouts_every == 0 { "" } else { &format!("{root}/rollouts, ") };
-        let policy = self
-            .home
-            .store
-            .latest()?
-            .context("the checkpoint of the last step is missing")?
-            .folder
-            .join("model");
-        console.summary(&Summary {
-            title: format!("{}: {} done", setup.recipe.run.name, counted(steps, "step")),
-            wall_s,
-            columns: vec![format!("avg@{k}"), format!("pass@{k}"), String::from("greedy")],
-            stages: by_set.into_iter().map(stage).collect(),
-            places: vec![
-                (String::from("policy"), policy.display().to_string()),
-                (String::from("metrics"), format!("{root}/metrics.jsonl")),
-                (String::from("curves"), format!("tensorboard --logdir {root}/tb")),
-                (String::from("responses"), format!("{rollouts}{root}/eval")),
-            ],
-        });
-        Ok(())
-    }
 }
 
 impl RunWriter {
-    /// Keeps `policy` as it is after `step` for good, without what training would go on by, unless it is kept: then it is the same, since
+    /// Names the checkpoint of `step`, if there is one, as the best so far.
+    pub(super) fn mark_best(&self, step: Step) -> Result<()> {
+        if self.ranks.is_first() { self.home.store.mark_best(step) } else { Ok(()) }
+    }
+
+    /// Writes down what happened to the run.
+    pub(super) fn add_to_history(&self, event: Event) -> Result<()> {
+        if self.ranks.is_first() { history::add(&self.home.folder, event).map(drop) } else { Ok(()) }
+    }
+
+    /// Keeps `policy` as it is after `step` for good, in the precision of the model that it was, without what training would go on by,
+    /// unless it is kept: then it is the same, since
     /// [`Home::abandon`] leaves nothing of another course.
     ///
     /// # Errors
@@ -263,14 +284,11 @@ impl RunWriter {
         let (network, weights) = (&policy.network, policy.network.to_first()?);
         self.ranks.first(|| {
             let weights = weights.context("the first rank has no weights")?;
+            // Where that model is gone by now, what is kept is as exact as it can be.
+            let dtype = saved_dtype(&setup.recipe.model).unwrap_or_default();
+            let (config, learnt) = (&network.config, network.trainable());
             let fill = |dir: &Path| {
-                save_model(
-                    &dir.join("model"),
-                    &network.config,
-                    network.trainable(),
-                    &weights,
-                    &setup.tokenizer,
-                )
+                save_model_in(&dir.join("model"), config, learnt, &weights, &setup.tokenizer, dtype)
             };
             self.home.models()?.write(step, fill).map(drop)
         })
@@ -316,16 +334,15 @@ impl Run<'_> {
             }
         };
         let mut row = MetricRow::default();
+        self.newest.clear();
         for Evaluation { report, sampled, .. } in evaluations {
             let max_tokens = self.setup.recipe.batch.max_tokens;
             let critic = self.trainer.critic.as_ref().map(|own| &own.critic);
             let explained =
                 critic.map(|critic| explained_rewards(critic, &sampled, max_tokens)).transpose()?;
             row.extend(metrics::of_evaluation(&report, explained.flatten()));
-            if self.step == self.setup.recipe.run.steps {
-                self.evaluations
-                    .push(Milestone { moment: format!("after {}", counted(self.step, "step")), report });
-            }
+            let moment = format!("after {}", counted(self.step, "step"));
+            self.newest.push(Milestone { moment, report });
         }
         row.extend(metrics::of_evaluating(start.elapsed().as_secs_f64()));
         Ok(row)

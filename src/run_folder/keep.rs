@@ -18,6 +18,24 @@ impl RunFolder {
         self.root.join("weights")
     }
 
+    /// What the run said.
+    #[must_use]
+    pub(crate) fn log(&self) -> PathBuf {
+        self.root.join("run.log")
+    }
+
+    /// The responses that were shown.
+    #[must_use]
+    pub(crate) fn samples(&self) -> PathBuf {
+        self.root.join("samples.jsonl")
+    }
+
+    /// Folder of what programs say that get the rows.
+    #[must_use]
+    pub(crate) fn sinks(&self) -> PathBuf {
+        self.root.join("sinks")
+    }
+
     /// Makes the folders and sets aside what is in their way; says of what.
     ///
     /// # Errors
@@ -28,7 +46,7 @@ impl RunFolder {
             notes.extend(make_way(&folder, Path::is_dir)?);
             fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
         }
-        for file in [self.recipe(), self.env()] {
+        for file in [self.recipe(), self.env(), self.log(), self.samples()] {
             notes.extend(make_way(&file, Path::is_file)?);
         }
         notes.extend(make_way(&self.tensorboard(), Path::is_dir)?);

@@ -8,6 +8,7 @@
 //! between leaves a run that fits its manifest. Checkpoints and the reference have manifests of their own, which name the run.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,17 @@ use serde::{Deserialize, Serialize};
 use super::{RESOLVED, RunFolder};
 use crate::files::{Fingerprint, read_regular, write_whole};
 use crate::types::{RunId, Step};
+
+/// The run that another was forked from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Parent {
+    /// Which one.
+    pub run: RunId,
+    /// Where it lay.
+    pub folder: PathBuf,
+    /// The step that the fork went on from.
+    pub step: Step,
+}
 
 /// What a run knows of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +36,9 @@ pub(crate) struct RunManifest {
     pub run: RunId,
     /// The step whose checkpoint was written last; `None` before the first.
     pub saved: Option<Step>,
+    /// What it was forked from, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
     /// By name in the run's folder.
     files: BTreeMap<String, Fingerprint>,
 }
@@ -32,7 +47,7 @@ impl RunManifest {
     /// That of a run that nothing is known of yet but that it is `run`.
     #[must_use]
     pub(crate) fn new(run: RunId) -> Self {
-        Self { run, saved: None, files: BTreeMap::new() }
+        Self { run, saved: None, parent: None, files: BTreeMap::new() }
     }
 
     /// That of the run in `folder`; `None` where it has none, as runs of earlier versions.

@@ -12,7 +12,7 @@ use rewards::{Response, Task};
 
 use super::{Penalty, Score, Scorer};
 use crate::ranks::Ranks;
-use crate::text::Tokenizer;
+use crate::text::{Stops, Tokenizer};
 use crate::types::{Completion, Finish, GenRequest, Leaf, Progress, Prompt, Tree};
 
 /// Judges responses as training or an evaluation does.
@@ -22,6 +22,8 @@ pub(crate) struct Judge {
     pub scorer: Arc<Scorer>,
     /// Turns tokens into text.
     pub tokenizer: Arc<Tokenizer>,
+    /// Strings that end responses, which graders see up to there.
+    pub stops: Option<Stops>,
     /// What responses near the limit of new tokens lose.
     pub overlong: Option<Penalty>,
     /// Those that judge together: each its share.
@@ -91,7 +93,15 @@ impl Judge {
 
     /// The responses as text.
     fn texts(&self, whole: &[Whole]) -> Result<Vec<String>> {
-        whole.par_iter().map(|whole| self.tokenizer.decode(&whole.completion.tokens, true)).collect()
+        let text = |whole: &Whole| {
+            let Completion { tokens, finish, .. } = &whole.completion;
+            let text = self.tokenizer.decode(tokens, true)?;
+            match self.stops.as_ref().filter(|_| *finish == Finish::Stop) {
+                Some(stops) => stops.cut(tokens, text),
+                None => Ok(text),
+            }
+        };
+        whole.par_iter().map(text).collect()
     }
 
     /// What the responses, of which `texts` are, are worth.
@@ -137,7 +147,8 @@ mod tests {
         let tokens = tokenizer.encode(text).unwrap();
         let completion =
             Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish, versions: Vec::new() };
-        let judge = Judge { scorer: Arc::new(scorer), tokenizer, overlong, ranks: Ranks::default() };
+        let judge =
+            Judge { scorer: Arc::new(scorer), tokenizer, stops: None, overlong, ranks: Ranks::default() };
         let mut trees = judge.trees(vec![request], vec![completion], &mut |_| Ok(())).unwrap();
         trees.remove(0).leaves.remove(0)
     }

@@ -43,7 +43,7 @@ fn one() -> f64 {
 /// What all graders together say of a response.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Score {
-    /// `sum_i weight_i * value_i`, all parts, the worst status, and the first answer.
+    /// `sum_i weight_i * value_i`, all parts, the worst status, the first answer, and the notes, a line each.
     pub verdict: Verdict,
     /// Whether every grader with a weight has judged the response: none of them took too long or is in error.
     pub is_graded: bool,
@@ -99,6 +99,7 @@ impl Scorer {
             for (total, mut verdict) in totals.iter_mut().zip(verdicts) {
                 if self.graders.len() > 1 {
                     verdict.parts.entry(grader.name().to_owned()).or_insert(verdict.value);
+                    verdict.note = verdict.note.map(|note| format!("{}: {note}", grader.name()));
                 }
                 total.add(*weight, verdict);
             }
@@ -180,7 +181,10 @@ impl Score {
         total.value += term;
         total.status = total.status.max(status);
         total.answer = total.answer.take().or(answer);
-        total.note = total.note.take().or(note);
+        total.note = match (total.note.take(), note) {
+            (Some(before), Some(note)) => Some(format!("{before}\n{note}")),
+            (before, note) => before.or(note),
+        };
         for (name, value) in parts {
             total.parts.entry(name).or_insert(value);
         }
@@ -233,7 +237,7 @@ mod tests {
         let rewards = r#"[{"type": "math"}, {"type": "command", "program": ["/no/such/grader"]}]"#;
         let verdict = score(rewards, "\\boxed{42}");
         assert_eq!((verdict.status, verdict.correct()), (Status::Error, true));
-        assert!(verdict.note.unwrap().contains("cannot be started"));
+        assert!(verdict.note.unwrap().starts_with("command: /no/such/grader cannot be started"));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) struct CriticTrainer {
     pub critic: Critic,
     config: CriticConfig,
     learner: CriticLearner,
+    /// The step behind which it began.
+    pub began: Step,
 }
 
 impl CriticTrainer {
@@ -34,7 +36,7 @@ impl CriticTrainer {
         let mut critic = Critic::of_policy(policy)?;
         critic.network.join(policy.network.pieces().ranks(), shard);
         critic.refresh()?;
-        Ok(Self { learner: CriticLearner::new(config, batch, &critic), config, critic })
+        Ok(Self { learner: CriticLearner::new(config, batch, &critic), config, critic, began: 0 })
     }
 
     /// Goes on from a saved state.
@@ -42,10 +44,23 @@ impl CriticTrainer {
     /// # Errors
     /// If the state is of another model.
     pub(crate) fn restore(&mut self, state: CriticState) -> Result<()> {
-        let CriticState { weights, optimizer } = state;
+        let CriticState { began, weights, optimizer } = state;
+        self.began = began;
         self.critic.network.set_master(&weights)?;
         self.critic.refresh()?;
         self.learner.restore(optimizer)
+    }
+
+    /// As [`CriticTrainer::state`], with the weights on every rank.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn state_for_all(&self) -> Result<CriticState> {
+        Ok(CriticState {
+            began: self.began,
+            weights: self.critic.network.to_all()?,
+            optimizer: self.learner.state().shallow_clone(),
+        })
     }
 
     /// What has to be saved. Ranks that share it read it together.
@@ -54,6 +69,7 @@ impl CriticTrainer {
     /// If a rank is lost, or the weights cannot be copied to the host.
     pub(crate) fn state(&self) -> Result<CriticState> {
         Ok(CriticState {
+            began: self.began,
             weights: self.critic.network.to_first()?.unwrap_or_default(),
             optimizer: self.learner.state().shallow_clone(),
         })
@@ -62,7 +78,7 @@ impl CriticTrainer {
     /// Whether it learns alone in `step`.
     #[must_use]
     pub(crate) fn learns_alone(&self, step: Step) -> bool {
-        step <= self.config.warmup_steps
+        step <= self.began + self.config.warmup_steps
     }
 
     /// Learns from the samples of `step`, the last being `steps`.

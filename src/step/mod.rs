@@ -30,9 +30,7 @@ use crate::pipeline::{RolloutBatch, RolloutSource, SourceState};
 use crate::ranks::Ranks;
 use crate::signal::{Grouping, SignalConfig};
 use crate::threads::Contention;
-use crate::types::{
-    CreditedTree, HeadSignals, MeasuredTree, Needs, RatioStart, Seen, Step, TrainedTree, Tree,
-};
+use crate::types::{Attention, CreditedTree, MeasuredTree, Needs, RatioStart, Seen, Step, TrainedTree, Tree};
 
 /// What a trainer is told once.
 #[derive(Clone)]
@@ -172,10 +170,10 @@ impl Trainer {
     /// The step that began when `begun` says.
     fn make(&mut self, step: Step, begun: Instant, watch: &mut dyn Watch) -> Result<StepRecord> {
         let (start, was_unchanged, kl_coef) = (self.ratio_start(step), self.is_unchanged(), self.kl_coef);
-        let RolloutBatch { trees, signals, ages, discarded, timings } = self.rollout(step, watch)?;
+        let RolloutBatch { trees, attention, ages, discarded, timings } = self.rollout(step, watch)?;
 
         let lap = Instant::now();
-        let measured = self.measure(trees, signals, step, start, watch)?;
+        let measured = self.measure(trees, attention, step, start, watch)?;
         let measure_s = lap.elapsed().as_secs_f64();
 
         let lap = Instant::now();
@@ -233,7 +231,7 @@ impl Trainer {
     fn measure(
         &mut self,
         trees: Vec<Tree>,
-        signals: Vec<HeadSignals>,
+        attention: Attention,
         step: Step,
         start: RatioStart,
         watch: &mut dyn Watch,
@@ -254,7 +252,7 @@ impl Trainer {
             reference: self.reference.as_ref(),
             critic: self.critic.as_ref().map(|own| &own.critic),
         };
-        measure(models, measures, trees, signals, step, &mut self.grouping)
+        measure(models, measures, trees, attention, step, &mut self.grouping)
     }
 
     /// Policy and critic learn, unless something is not finite.

@@ -1,5 +1,7 @@
 //! What a step was.
 
+use std::fmt;
+
 use super::Trainer;
 use crate::batch::{NotLearned, TrainSample};
 use crate::learner::{CriticReport, Gap};
@@ -61,6 +63,15 @@ pub(crate) struct Times {
     pub step_s: f64,
     /// Share of the time of its threads that they were kept waiting for a processor which others had.
     pub waited_frac: f64,
+}
+
+impl fmt::Display for Times {
+    /// `generate 3.2 s, score 0.1 s, measure 0.4 s, credit 0.0 s, train 2.9 s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { generate_s, score_s, measure_s, credit_s, train_s, step_s: _, waited_frac: _ } = self;
+        write!(f, "generate {generate_s:.1} s, score {score_s:.1} s, measure {measure_s:.1} s, ")?;
+        write!(f, "credit {credit_s:.1} s, train {train_s:.1} s")
+    }
 }
 
 /// What a step computed.

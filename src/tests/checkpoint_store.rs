@@ -236,7 +236,10 @@ fn a_full_disk_costs_only_the_checkpoint_being_written() {
 #[test]
 fn unknown_keys_of_the_recipe_are_refused() {
     let parse = |text: &str| serde_json::from_str::<CheckpointConfig>(text);
-    assert_eq!(parse("{}").unwrap(), CheckpointConfig { every: 50, keep: 2, keep_model_every: 0 });
+    assert_eq!(
+        parse("{}").unwrap(),
+        CheckpointConfig { every: 50, keep: 2, best: None, keep_model_every: 0 }
+    );
     assert_eq!(parse(r#"{"every": 20}"#).unwrap().every, 20);
     assert!(parse(r#"{"evry": 20}"#).is_err());
 }

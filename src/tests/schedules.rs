@@ -105,6 +105,7 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
         judge: Judge {
             scorer: Arc::new(scorer),
             tokenizer: Arc::clone(&tokenizer),
+            stops: None,
             overlong: None,
             ranks: Ranks::default(),
         },
@@ -117,6 +118,8 @@ fn a_step_draws_then_asks_for_all_groups_then_shows_the_sampler_their_rewards() 
                 top_p: 1.0,
                 top_k: 0,
                 max_new_tokens: 24,
+                min_new_tokens: 0,
+                stop: Vec::new(),
                 max_num_seqs: 512,
             },
         },
@@ -169,8 +172,15 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<Penalty>) -> 
             tokenizer.encode(if *right { "<answer>1+2</answer>" } else { "<answer>2-1</answer>" }).unwrap();
         Completion { logprobs: vec![-1.0; tokens.len()], tokens, finish: Finish::Eos, versions: Vec::new() }
     };
-    let sampling =
-        SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 8, max_num_seqs: 512 };
+    let sampling = SamplingConfig {
+        temperature: 1.0,
+        top_p: 1.0,
+        top_k: 0,
+        max_new_tokens: 8,
+        min_new_tokens: 0,
+        stop: Vec::new(),
+        max_num_seqs: 512,
+    };
     let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap();
     let collector = Collector {
         sampler: SamplerConfig::default().settings().build(prompts.collect(), random).unwrap(),
@@ -180,6 +190,7 @@ fn scripted(right: &[bool], refill_rounds: usize, overlong: Option<Penalty>) -> 
         judge: Judge {
             scorer: Arc::new(scorer),
             tokenizer: Arc::clone(&tokenizer),
+            stops: None,
             overlong,
             ranks: Ranks::default(),
         },

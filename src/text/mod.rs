@@ -10,9 +10,13 @@ mod companion;
 mod cut;
 mod embedded;
 mod eos;
+mod stop;
 mod tokenizer;
 mod words;
 
 pub(crate) use chat::{ChatOptions, ChatTemplate, Message};
 pub(crate) use embedded::{countdown_tokenizer, words_tokenizer};
+pub(crate) use stop::Stops;
 pub(crate) use tokenizer::Tokenizer;
+#[cfg(test)]
+pub(crate) use tokenizer::tests::byte_tokenizer;

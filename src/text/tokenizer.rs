@@ -158,4 +158,4 @@ impl Tokenizer {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -23,6 +23,8 @@ pub(crate) struct GenRequest {
 pub(crate) enum Finish {
     /// The policy ended the response itself; the end-of-sequence token is part of it.
     Eos,
+    /// The last token completes a string that ends responses; graders see the text before it.
+    Stop,
     /// The limit of new tokens was reached, or a token came from a distribution that is not finite.
     Length,
 }

@@ -39,7 +39,7 @@ pub(crate) use reward::Reward;
 pub(crate) use rewards::{Broken, Rules, masked};
 pub(crate) use run_id::RunId;
 pub(crate) use shared_prefix::SharedPrefix;
-pub(crate) use signals::{HeadId, HeadSignal, HeadSignals, Signals};
+pub(crate) use signals::{Attention, HeadId, HeadSignal, HeadSignals, Signals};
 pub(crate) use tree::{
     CreditedTree, Fork, Leaf, MeasuredTree, Needs, OldLogprobs, RatioStart, Seen, TrainedTree, Tree,
 };

@@ -97,3 +97,20 @@ pub(crate) struct Signals {
     /// FAI, the mean over the global heads; `None` where no later token lies within the horizon.
     pub fai: PathField<Option<f32>>,
 }
+
+/// What is known of the attention over the responses of a step before they are measured.
+#[derive(Clone, Debug)]
+pub(crate) enum Attention {
+    /// Every head, leaf after leaf, where the sampler has read it on its way; else nothing.
+    Heads(Vec<HeadSignals>),
+    /// The average over the groups of heads, tree after tree, as it was measured before: nothing is read again.
+    Averaged(Vec<Signals>),
+}
+
+impl Attention {
+    /// Nothing is known.
+    #[must_use]
+    pub(crate) fn unread() -> Self {
+        Self::Heads(Vec::new())
+    }
+}

@@ -169,10 +169,8 @@ fn what_is_one_is_not_called_many() {
         .find(|line| line.contains("parameters"))
         .unwrap()
         .to_owned();
-    assert!(
-        begun.contains(" on cpu, backend cpu, 1 thread, 22 training and 8 evaluation problems"),
-        "{begun}"
-    );
+    assert!(begun.ends_with(" on cpu, backend cpu, 1 thread"), "{begun}");
+    assert!(trained.err.contains("22 training and 8 evaluation problems"), "{}", trained.err);
     assert!(["bf16 on cpu", "f32 on cpu"].iter().any(|named| begun.contains(named)), "{begun}");
 }
 

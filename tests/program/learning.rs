@@ -98,10 +98,10 @@ fn a_run_that_has_nothing_to_learn_from_says_so() {
     let rows = place.lines("runs/tiny/metrics.jsonl");
     assert!(rows.iter().all(|row| row["group/zero_variance"] == 1.0), "a response earned something");
     let notes: Vec<&str> =
-        ended.err.lines().filter(|line| line.starts_with("no group had a signal")).collect();
+        ended.err.lines().filter(|line| line.starts_with("warning: no group had a signal")).collect();
     assert_eq!(notes.len(), 2, "{}", ended.err);
     for (note, steps) in notes.iter().zip([10, 12]) {
-        assert!(note.starts_with(&format!("no group had a signal in {steps} steps: ")), "{note}");
+        assert!(note.starts_with(&format!("warning: no group had a signal in {steps} steps: ")), "{note}");
         assert!(note.contains("[sft]"), "{note}");
     }
     assert_eq!(rows.len(), 12);

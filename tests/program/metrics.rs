@@ -120,8 +120,8 @@ fn every_row_has_the_promised_keys_and_no_unexplained_one() {
 
 #[test]
 fn rollouts_have_exactly_the_keys_of_the_contract_in_order() {
-    let expected = "step prompt_id sample parent fork_at prompt_tokens tokens text finish reward reward_parts status logprobs \
-                    old_logprobs entropies advantages gamma trained";
+    let expected = "step prompt_id sample parent fork_at prompt prompt_tokens gold tokens text answer finish reward reward_parts status \
+                    logprobs old_logprobs entropies advantages gamma trained";
     for step in 1..=6u64 {
         let lines = FINISHED.lines(&format!("runs/tiny/rollouts/step_{step:06}.jsonl"));
         assert_eq!(lines.len(), 16);

@@ -178,6 +178,11 @@ impl Place {
         finish(self.program(args).spawn().unwrap())
     }
 
+    /// The program, run in another folder.
+    pub(crate) fn run_in(&self, folder: &Path, args: &[&str]) -> Ended {
+        finish(self.program(args).current_dir(folder).spawn().unwrap())
+    }
+
     /// Starts the program and comes back as soon as `holds`.
     pub(crate) fn start_until(&self, args: &[&str], holds: impl Fn() -> bool) -> Child {
         let mut child = self.program(args).spawn().unwrap();
@@ -259,9 +264,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// Asserts that two runs left the same behind: the same files, bit for bit but for times.
 pub(crate) fn assert_same_run(one: &Path, other: &Path) {
-    // What it ran on differs, and the manifest has the hash of `state.json`, which has a time.
+    // What it ran on and said differs, and the manifest has the hash of `state.json`, which has a time.
     let counts = |path: &PathBuf| {
-        !["env.json", "manifest.json"].contains(&&*path.file_name().unwrap().to_string_lossy())
+        !["env.json", "history.jsonl", "manifest.json", "run.log"]
+            .contains(&&*path.file_name().unwrap().to_string_lossy())
     };
     let kept = |folder: &Path| files(folder).into_iter().filter(counts).collect::<Vec<_>>();
     assert_eq!(kept(one), kept(other));

@@ -234,3 +234,33 @@ fn a_stop_is_a_stop_of_all() {
     let newest = place.read("runs/tiny/checkpoints/latest");
     assert!(place.path("runs/tiny/checkpoints").join(newest.trim()).join("manifest.json").is_file());
 }
+
+/// From a checkpoint, and from a step without one; the best checkpoint is the same for all.
+#[test]
+fn ranks_fork_together() {
+    let more = "[critic.optim]\nlr = 1e-3\n[loss.kl]\ncoef = 0.1\nestimator = \"k3\"\n[parallel]\nshard = \"gradients\"\n";
+    let place = learnt(more);
+    let recipe =
+        place.read("tiny.toml").replace("[advantage]\ntype = \"group\"", "[advantage]\ntype = \"gae\"");
+    place.write("tiny.toml", recipe.replace("keep = 0", "keep = 0\nbest = \"eval/heldout/avg@2\""));
+    all_well(&run(&place, 2, &["train", "tiny.toml"]));
+    let rows =
+        |run: &str| super::place::without_times(place.read(&format!("runs/{run}/metrics.jsonl")).as_bytes());
+    let bytes =
+        |run: &str, file: &str| fs::read(place.path(&format!("runs/{run}/checkpoints/{file}"))).unwrap();
+    for step in [3, 5] {
+        let (from, name) = (format!("runs/tiny@{step}"), format!("from_{step}"));
+        all_well(&run(&place, 2, &["train", "--from", &from, "--name", &name]));
+        assert_eq!(rows(&name), rows("tiny")[step..], "step {step}");
+        for model in ["model", "critic"] {
+            let file = format!("step_000006/{model}/model.safetensors");
+            assert!(bytes(&name, &file) == bytes("tiny", &file), "step {step}, {model}");
+        }
+        let best = String::from_utf8(bytes(&name, "best")).unwrap();
+        assert!(
+            place.path(&format!("runs/{name}/checkpoints/{}/manifest.json", best.trim())).is_file(),
+            "{best}"
+        );
+        assert_eq!(place.lines(&format!("runs/{name}/history.jsonl")).len(), 1);
+    }
+}

@@ -489,8 +489,9 @@ fn files_that_changed_since_the_run_began_are_refused() {
     assert_eq!(ended.code, 0, "{}", ended.err);
     for file in ["train.jsonl", "eval.jsonl", "texts.jsonl", "model/tokenizer.json", "model/config.json"] {
         let before = place.read(file);
-        let hash =
-            place.json("runs/tiny/inputs.json")["files"][file]["sha256"].as_str().unwrap()[..12].to_owned();
+        let inputs = place.json("runs/tiny/inputs.json");
+        let whole = place.path(file).display().to_string();
+        let hash = inputs["files"][whole.as_str()]["sha256"].as_str().unwrap()[..12].to_owned();
         place.write(file, before.clone() + "\n");
         let ended = place.run(&args);
         assert_eq!(ended.code, 3, "{file}: {}", ended.err);

@@ -14,7 +14,7 @@ const USUAL: [&str; 8] = [
 ];
 
 /// Takes from `command` the variables that are called like a token or a key, and those `withheld`; but for those `passed`.
-pub(super) fn withhold(command: &mut Command, withheld: &[String], passed: &[String]) {
+pub fn withhold(command: &mut Command, withheld: &[String], passed: &[String]) {
     for (name, _) in std::env::vars_os() {
         if is_withheld(&name.to_string_lossy(), withheld, passed) {
             command.env_remove(&name);

@@ -9,8 +9,9 @@
 //! `tokens` is left out where it is not known; `"is_answer": true` stands there where the response is the bare answer, and
 //! `"in_thought": true` where the prompt has opened a thought (it ends in `<think>`), so that without a `</think>` in the
 //! response there is no answer. A reply may also hold `correct` (a boolean; without it a value of 1 or more is correct), `parts` (an object from names of
-//! letters, digits, `_`, `-` and `.` to numbers), `status` ("ok", "unparsable", "timeout", "error"; "ok" where not given)
-//! and `answer` (the text that was judged). Numbers are finite, and there are no other keys.
+//! letters, digits, `_`, `-` and `.` to numbers), `status` ("ok", "unparsable", "timeout", "error"; "ok" where not
+//! given), `answer` (the text that was judged) and `note` (what a person should read beside the response). Numbers are finite, and
+//! there are no other keys.
 //!
 //! Whatever a program does instead, its response is not graded (worth 0, and trained on nowhere), with the status `timeout`
 //! where it took longer than its deadline, else `error`, and a note that says what happened. Where [`PATIENCE`] responses in a row have failed, the rest of
@@ -29,6 +30,7 @@ mod tree;
 mod watchdog;
 
 pub use command::{CommandConfig, CommandReward};
+pub use environment::withhold;
 pub use http::{HttpConfig, HttpReward};
 
 use crate::{Response, Reward, Rules, Task, Verdict};

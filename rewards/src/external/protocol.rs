@@ -37,6 +37,7 @@ struct Reply {
     parts: BTreeMap<String, f64>,
     status: Option<Status>,
     answer: Option<String>,
+    note: Option<String>,
 }
 
 /// Why an external grader gives no verdict.
@@ -81,7 +82,7 @@ pub(super) fn verdict(id: u64, text: &[u8]) -> Result<Verdict, Failure> {
         Failure::error(format!("not a reply, {what}: {shown}"))
     };
     let reply: Reply = serde_json::from_slice(text).map_err(|error| garbage(error.to_string()))?;
-    let Reply { id: got, value, correct, mut parts, status, answer } = reply;
+    let Reply { id: got, value, correct, mut parts, status, answer, note } = reply;
     if got != id {
         return Err(garbage(format!("`id` is {got} instead of {id}")));
     }
@@ -93,7 +94,7 @@ pub(super) fn verdict(id: u64, text: &[u8]) -> Result<Verdict, Failure> {
     }
     let correct = correct.unwrap_or(value >= 1.0);
     parts.insert(CORRECT.into(), f64::from(u8::from(correct)));
-    Ok(Verdict { answer, ..Verdict::new(value, parts, status.unwrap_or(Status::Ok)) })
+    Ok(Verdict { answer, note, ..Verdict::new(value, parts, status.unwrap_or(Status::Ok)) })
 }
 
 #[cfg(test)]
@@ -129,10 +130,12 @@ mod tests {
             let verdict = read(json!({"id": 7, "value": value}));
             assert_eq!((verdict.value, verdict.correct(), verdict.status), (value, correct, Status::Ok));
         }
-        let all = json!({"id": 7, "value": -1, "correct": true, "parts": {"a.b": 2}, "status": "unparsable", "answer": "x"});
+        let all = json!({"id": 7, "value": -1, "correct": true, "parts": {"a.b": 2}, "status": "unparsable", "answer": "x",
+            "note": "why"});
         let verdict = read(all);
         assert_eq!((verdict.value, verdict.parts["a.b"], verdict.correct()), (-1.0, 2.0, true));
         assert_eq!((verdict.status, verdict.answer.as_deref()), (Status::Unparsable, Some("x")));
+        assert_eq!(verdict.note.as_deref(), Some("why"));
     }
 
     #[test]

@@ -26,8 +26,15 @@ pub(crate) fn openings(
     let request =
         |prompt: &Arc<Prompt>| GenRequest { prompt: Arc::clone(prompt), prefix: Vec::new(), sample: 0 };
     let requests: Vec<GenRequest> = prompts.iter().map(request).collect();
-    let sampling =
-        SamplingConfig { temperature: 0.0, top_p: 1.0, top_k: 0, max_new_tokens: n, max_num_seqs: ROWS };
+    let sampling = SamplingConfig {
+        temperature: 0.0,
+        top_p: 1.0,
+        top_k: 0,
+        max_new_tokens: n,
+        min_new_tokens: 0,
+        stop: Vec::new(),
+        max_num_seqs: ROWS,
+    };
     let generation = Generation { random: RunRandom::new(0), purpose: Purpose::Sample, step: 0, sampling };
     // No token ends a response, so that all have as many.
     let mut engine = DecodeEngine::new(Vec::new(), ROWS, 16384);

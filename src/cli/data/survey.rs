@@ -82,14 +82,16 @@ impl<'t> Reader<'t> {
 
     fn length(&self, item: &Item) -> Result<usize> {
         match self {
-            Self::Tokens(builder) => Ok(builder.build(&item.text).with_context(|| place(item))?.1.len()),
+            Self::Tokens(builder) => {
+                Ok(builder.build_behind(&item.before, &item.text).with_context(|| place(item))?.1.len())
+            }
             Self::Characters => Ok(item.text.chars().count()),
         }
     }
 
     fn read(&self, item: &Item) -> Result<Seen> {
         let (text, length) = match self {
-            Self::Tokens(builder) => builder.read(&item.text).with_context(|| place(item))?,
+            Self::Tokens(builder) => builder.read(&item.before, &item.text).with_context(|| place(item))?,
             Self::Characters => (item.text.clone(), item.text.chars().count()),
         };
         Ok(Seen { place: item.place.clone(), text, length })

@@ -37,7 +37,7 @@ use crate::types::RunRandom;
 pub(super) struct Eval {
     /// Runs, checkpoints, folders or hub:ORG/NAME
     ///
-    /// Or hub:ORG/NAME@REVISION; NAME=PATH calls one by another name
+    /// Such as RUN@40 or hub:ORG/NAME@REVISION; NAME=PATH calls one by another name
     #[arg(required = true, value_name = "MODEL")]
     models: Vec<String>,
     /// Recipe whose settings count [default: the first run's]
@@ -61,7 +61,7 @@ pub(super) struct Eval {
     /// The preset whose columns a file has
     #[arg(long = "preset", value_name = "NAME", requires = "data", hide_short_help = true)]
     presets: Vec<String>,
-    /// Only the first N of each file
+    /// Only the first N (of each file)
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Override a key of the recipe: optim.lr=1e-5
@@ -171,7 +171,9 @@ pub(super) struct Eval {
 impl Eval {
     pub(super) fn run(self) -> Result<ExitCode> {
         self.require_files_for_their_options()?;
-        let models: Vec<(String, PathBuf)> = self.models.iter().map(|given| named(given)).collect();
+        let models = self.models.iter().map(|given| named(given));
+        let placed = models.map(|(name, path)| Ok((name, policy::place(&path.to_string_lossy())?)));
+        let models: Vec<(String, PathBuf)> = placed.collect::<Result<_>>().map_err(Failure::bad_input)?;
         let baseline = self.baseline(&models)?;
         for (_, path) in &models {
             policy::require_folder(path).map_err(Failure::bad_input)?;
@@ -310,6 +312,8 @@ impl Eval {
             top_p: self.top_p.unwrap_or(usual.top_p),
             top_k: self.top_k.unwrap_or(usual.top_k),
             max_new_tokens: self.max_new_tokens.unwrap_or(usual.max_new_tokens),
+            min_new_tokens: usual.min_new_tokens.min(self.max_new_tokens.unwrap_or(usual.max_new_tokens)),
+            stop: usual.stop,
             max_num_seqs: self.max_num_seqs.unwrap_or(usual.max_num_seqs),
         }
     }

@@ -64,11 +64,12 @@ fn of_recipe(eval: &Eval, recipe: &Recipe) -> Result<Plan> {
         sets,
         samples: config.samples,
         greedy: config.greedy,
-        sampling: eval.sampling(config.sampling(recipe.sampling)),
+        sampling: eval.sampling(config.sampling(&recipe.sampling)),
         seed,
         placement: eval.choices(Choices::new(&recipe.model)).resolve()?,
         max_prefill_tokens: recipe.batch.max_tokens,
         chat: recipe.chat.clone().map_or(Chat::Never, Chat::Always),
+        few_shot: recipe.data.settings().few_shot(),
     })
 }
 
@@ -81,8 +82,15 @@ fn of_files(eval: &Eval) -> Result<Plan> {
     let wrong: Vec<String> =
         wrong.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
     ensure!(wrong.is_empty(), wrong.join("\n"));
-    let usual =
-        SamplingConfig { temperature: 0.6, top_p: 0.95, top_k: 0, max_new_tokens: 1024, max_num_seqs: 128 };
+    let usual = SamplingConfig {
+        temperature: 0.6,
+        top_p: 0.95,
+        top_k: 0,
+        max_new_tokens: 1024,
+        min_new_tokens: 0,
+        stop: Vec::new(),
+        max_num_seqs: 128,
+    };
     Ok(Plan {
         sets: sets.into_iter().flatten().collect(),
         samples: eval.samples.unwrap_or(EvalConfig::default().samples),
@@ -91,6 +99,7 @@ fn of_files(eval: &Eval) -> Result<Plan> {
         seed,
         placement: eval.choices(Choices::default()).resolve()?,
         max_prefill_tokens: 16384,
+        few_shot: Vec::new(),
         chat: eval.chat.put()?,
     })
 }
@@ -157,7 +166,7 @@ fn check_reward(reward: &RewardConfig, kind: TaskKind) -> Result<()> {
 /// # Errors
 /// If not.
 pub(super) fn check_numbers(plan: &Plan) -> Result<()> {
-    let SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_num_seqs } = plan.sampling;
+    let SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_num_seqs, .. } = plan.sampling;
     require(plan.samples > 0, || "-n: got 0, expected at least 1".to_owned())?;
     require(temperature.is_finite() && temperature > 0.0, || {
         format!(

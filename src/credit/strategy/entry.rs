@@ -92,6 +92,12 @@ impl CreditEntry {
         Some(Self { shuffle: true, ..entry }.name())
     }
 
+    /// Whether it goes by how many steps the run has.
+    #[must_use]
+    pub(crate) fn ends_early(&self) -> bool {
+        self.until < 1.0
+    }
+
     /// What its keys may be.
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {

@@ -208,6 +208,7 @@ fn item((number, signs): &Named, places: &[Place], rights: &[&str]) -> Item {
     let forks = places.iter().enumerate().filter(|(_, place)| **place == Place::Fork);
     let forks = forks.zip(signs).map(|((at, _), sign)| Branching { at, right: rights[*sign].to_owned() });
     Item {
+        before: Vec::new(),
         place: None,
         text,
         task: Task::Bifurcation(Bifurcation { words: places.len(), forks: forks.collect() }),

@@ -102,7 +102,12 @@ impl CountdownConfig {
     /// `problem` with the text of this configuration.
     #[must_use]
     pub(crate) fn item(&self, problem: Countdown) -> Item {
-        Item { place: None, text: fill(&self.prompt, &problem), task: Task::Countdown(problem) }
+        Item {
+            place: None,
+            before: Vec::new(),
+            text: fill(&self.prompt, &problem),
+            task: Task::Countdown(problem),
+        }
     }
 }
 

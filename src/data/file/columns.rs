@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::preset::Preset;
 use super::rows::{Row, kind};
 use crate::data::decimal::Decimal;
+use crate::text::Message;
 use crate::types::program;
 
 /// Where in a text the answer is.
@@ -45,6 +46,8 @@ pub(crate) struct Columns {
 /// What a row says: parts of a text to be, and the problem.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Content {
+    /// The turns of a conversation before the question.
+    pub before: Vec<Message>,
     /// Values by the name under which a prompt can ask for them.
     pub parts: BTreeMap<String, String>,
     /// The problem.
@@ -121,6 +124,7 @@ impl Columns {
     pub(crate) fn read(&self, row: &Row) -> Result<Content> {
         let mut parts = BTreeMap::new();
         let mut fields = Map::new();
+        let mut before = Vec::new();
         for part in self.paths.keys() {
             let value = self.find(part, row)?;
             if ![QUESTION, ANSWER, NUMBERS, TARGET].contains(&part.as_str()) {
@@ -129,7 +133,14 @@ impl Columns {
             let text = match (part.as_str(), value) {
                 (QUESTION, Value::String(text)) if self.is_wrapped => unwrapped(text).to_owned(),
                 (QUESTION, Value::String(text)) => text.clone(),
-                (QUESTION, other) => bail!("`{part}`: got {}, expected a text", kind(other)),
+                (QUESTION, Value::Array(messages)) => {
+                    let (earlier, last) = conversation(messages).with_context(|| format!("`{part}`"))?;
+                    before = earlier;
+                    last
+                }
+                (QUESTION, other) => {
+                    bail!("`{part}`: got {}, expected a text or a list of messages", kind(other))
+                }
                 (ANSWER, Value::Object(_)) => {
                     bail!("`{part}`: got an object, expected a text, a number or a list")
                 }
@@ -149,7 +160,7 @@ impl Columns {
             let answer = self.answer_in.of(&answer.context("`answer` is missing")?).context("`answer`")?;
             Task::Question(Question { answer, fields })
         };
-        Ok(Content { parts, task })
+        Ok(Content { before, parts, task })
     }
 
     /// The value at the first path of `part` that leads to one.
@@ -185,6 +196,25 @@ impl AnswerIn {
         ensure!(!answer.is_empty(), "it is empty");
         Ok(answer)
     }
+}
+
+/// The messages before the last one, and what that asks.
+fn conversation(messages: &[Value]) -> Result<(Vec<Message>, String)> {
+    let message = |(number, message): (usize, &Value)| {
+        let expected = r#"expected {"role": "user", "content": text}"#;
+        let text = |key: &str| message.get(key).is_some_and(Value::is_string);
+        ensure!(text("role") && text("content"), "message {number}: got {}, {expected}", kind(message));
+        serde_json::from_value::<Message>(message.clone())
+            .with_context(|| format!("message {number}, {expected}"))
+    };
+    let mut read = (1..).zip(messages).map(message).collect::<Result<Vec<_>>>()?;
+    let last = read.pop().context("got an empty list, expected messages")?;
+    ensure!(
+        last.role == "user",
+        "the last message is of {:?}, expected the user's: it is what a policy answers",
+        last.role
+    );
+    Ok((read, last.content))
 }
 
 /// Whether `path` leads to the value at `outer`, or to one within it.

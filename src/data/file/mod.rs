@@ -5,6 +5,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::Hash;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
@@ -12,7 +13,7 @@ use rewards::TaskKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DataSettings, EvalItems, Item, Items};
+use super::{DataSettings, EvalItems, FewShotConfig, Item, Items, Worked};
 use crate::types::Rules;
 
 mod array;
@@ -21,12 +22,14 @@ mod digest;
 mod parquet;
 mod preset;
 mod profile;
+mod prompt;
 mod report;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 use self::digest::digest;
+use self::prompt::{filled, placeholders, standard_prompt};
 #[cfg(test)]
 pub(crate) use columns::Content;
 pub(crate) use columns::{AnswerIn, Columns};
@@ -51,6 +54,10 @@ pub(crate) struct FilesConfig {
     /// The text that asks for a solution, with the parts of a problem in it: `{question}`, or `{numbers}` and `{target}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
+    /// Worked examples that are put before every problem, to learn from and to measure on: with `[chat]` as turns of the conversation,
+    /// without it as text, each behind the last with an empty line between them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub few_shot: Vec<FewShotConfig>,
     /// Training problems with longer prompts are left out, tokens; without it none are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_prompt_tokens: Option<usize>,
@@ -114,6 +121,18 @@ impl DataSettings for FilesConfig {
         for lack in unasked {
             rules.forbid(true, &["prompt"], || format!(": {lack}"));
         }
+        for (index, shot) in self.few_shot.iter().enumerate() {
+            let (key, parts) = (format!("few_shot.{index}"), shot.parts());
+            let lacking = placeholders(self.asking()).find(|name| !parts.contains_key(*name));
+            rules.forbid(lacking.is_some(), &[&key], || {
+                let lacking = lacking.unwrap_or_default();
+                let how =
+                    if lacking == columns::QUESTION { String::new() } else { "in `fields` ".to_owned() };
+                format!(": the prompt asks with {{{lacking}}}; expected `{lacking}` {how}in the example too")
+            });
+            let response = format!("{key}.response");
+            rules.expect(&response, "an empty text", "an answer", !shot.response.is_empty());
+        }
         let mut names = HashSet::new();
         for (index, name) in self.eval.iter().map(FileConfig::name).enumerate() {
             rules.forbid(!names.insert(name.clone()), &[&format!("eval.{index}.name")], || {
@@ -140,12 +159,32 @@ impl DataSettings for FilesConfig {
         Ok(items)
     }
 
+    fn few_shot(&self) -> Vec<Worked> {
+        let worked = self.few_shot.iter().map(|shot| Worked {
+            asked: filled(self.asking(), &shot.parts()),
+            response: shot.response.clone(),
+        });
+        worked.collect()
+    }
+
+    fn ask(&self, question: &str) -> Option<String> {
+        let parts = BTreeMap::from([(columns::QUESTION.to_owned(), question.to_owned())]);
+        let asks_one = placeholders(self.asking()).all(|name| parts.contains_key(name));
+        asks_one.then(|| filled(self.asking(), &parts))
+    }
+
     fn files(&self) -> [Vec<&FileConfig>; 2] {
         [self.train.iter().collect(), self.eval.iter().collect()]
     }
 }
 
 impl FilesConfig {
+    /// The text that asks.
+    fn asking(&self) -> &str {
+        let is_countdown = self.train.iter().any(|file| file.columns().is_countdown());
+        self.prompt.as_deref().unwrap_or_else(|| standard_prompt(is_countdown))
+    }
+
     /// The problems that can be read, of files with broken rows or without a problem too.
     ///
     /// # Errors
@@ -160,11 +199,11 @@ impl FilesConfig {
             train.extend(items);
             reports.push(report);
         }
-        let trained: HashSet<u128> = train.iter().map(|item| wording(&item.text)).collect();
+        let trained: HashSet<u128> = train.iter().map(wording).collect();
         let mut eval = Vec::new();
         for file in &self.eval {
             let (items, mut report) = file.items(prompt, None)?;
-            report.n_trained = items.iter().filter(|item| trained.contains(&wording(&item.text))).count();
+            report.n_trained = items.iter().filter(|item| trained.contains(&wording(item))).count();
             eval.push(EvalItems { name: file.name(), items });
             reports.push(report);
         }
@@ -172,9 +211,18 @@ impl FilesConfig {
     }
 }
 
-/// What `text` says, however it is spaced.
-fn wording(text: &str) -> u128 {
-    digest(&text.split_whitespace().collect::<Vec<_>>())
+impl Item {
+    /// What it says, without where.
+    fn said(&self) -> impl Hash + use<'_> {
+        let before = self.before.iter().map(|message| (&message.role, &message.content));
+        (before.collect::<Vec<_>>(), &self.text, &self.task)
+    }
+}
+
+/// What `item` asks, however it is spaced.
+fn wording(item: &Item) -> u128 {
+    let turns = item.before.iter().map(|message| &message.content).chain([&item.text]);
+    digest(&turns.flat_map(|text| text.split_whitespace()).collect::<Vec<_>>())
 }
 
 impl FileConfig {
@@ -252,8 +300,7 @@ impl FileConfig {
         mut seen: Option<&mut Seen>,
     ) -> Result<(Vec<Item>, FileReport)> {
         let columns = self.columns();
-        let standard = if columns.is_countdown() { super::countdown::PROMPT } else { "{question}" };
-        let prompt = prompt.unwrap_or(standard);
+        let prompt = prompt.unwrap_or_else(|| standard_prompt(columns.is_countdown()));
         let mut report = FileReport::new(&self.path);
         let mut items = Vec::new();
         for row in rows_with(&self.path, &|name| columns.touch(name))?.take(self.limit.unwrap_or(usize::MAX))
@@ -262,16 +309,14 @@ impl FileConfig {
             let item = match row {
                 Ok(row) => columns.read(&row).with_context(|| row.place.clone()).map(|content| {
                     let text = filled(prompt, &content.parts);
-                    Item { place: Some(row.place), text, task: content.task }
+                    Item { place: Some(row.place), before: content.before, text, task: content.task }
                 }),
                 Err(Fault::Row(error)) => Err(error),
                 Err(Fault::File(error)) => return Err(error),
             };
             match item {
                 Err(error) => report.add_broken(&error),
-                Ok(item)
-                    if seen.as_mut().is_none_or(|seen| seen.insert(digest(&(&item.text, &item.task)))) =>
-                {
+                Ok(item) if seen.as_mut().is_none_or(|seen| seen.insert(digest(&item.said()))) => {
                     items.push(item);
                 }
                 Ok(_) => report.n_repeated += 1,
@@ -280,35 +325,4 @@ impl FileConfig {
         report.n_used = items.len();
         Ok((items, report))
     }
-}
-
-/// The names in braces in `prompt`, but for the arguments of LaTeX's commands.
-fn placeholders(prompt: &str) -> impl Iterator<Item = &str> {
-    prompt.match_indices('{').filter_map(|(at, _)| {
-        let is_argument = prompt[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || "}]_^".contains(c));
-        let (name, _) = prompt[at + 1..].split_once('}')?;
-        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-        (is_name && !is_argument).then_some(name)
-    })
-}
-
-/// `prompt` with each `{part}` replaced; what is in other braces stays as it is, so that formulas can be written.
-fn filled(prompt: &str, parts: &BTreeMap<String, String>) -> String {
-    let mut text = String::new();
-    let mut rest = prompt;
-    while let Some((before, after)) = rest.split_once('{') {
-        text.push_str(before);
-        let part = after.split_once('}').and_then(|(name, behind)| Some((parts.get(name)?, behind)));
-        match part {
-            Some((value, behind)) => {
-                text.push_str(value);
-                rest = behind;
-            }
-            None => {
-                text.push('{');
-                rest = after;
-            }
-        }
-    }
-    text + rest
 }

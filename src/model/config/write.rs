@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::ModelConfig;
 use crate::types::TokenId;
 
+/// What single precision is called.
+const F32: &str = "float32";
+
 /// Token ids that `config.json` repeats from the tokenizer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SpecialIds {
@@ -20,13 +23,19 @@ impl ModelConfig {
     /// The text of `config.json` beside a policy's weights saved in f32.
     #[must_use]
     pub(crate) fn to_json(&self, special: &SpecialIds) -> String {
-        format!("{:#}\n", self.to_value(special))
+        self.to_json_in(special, F32)
+    }
+
+    /// The same beside weights saved in `dtype`, by its name there.
+    #[must_use]
+    pub(crate) fn to_json_in(&self, special: &SpecialIds, dtype: &str) -> String {
+        format!("{:#}\n", self.to_value(special, dtype))
     }
 
     /// The text of `config.json` beside a critic's weights saved in f32: a model for token classification with one label.
     #[must_use]
     pub(crate) fn to_critic_json(&self, special: &SpecialIds) -> String {
-        let mut config = self.to_value(special);
+        let mut config = self.to_value(special, F32);
         config["architectures"] =
             json!([self.family.architecture().replace("CausalLM", "TokenClassification")]);
         config["id2label"] = json!({ "0": "value" });
@@ -35,7 +44,7 @@ impl ModelConfig {
         format!("{config:#}\n")
     }
 
-    fn to_value(&self, special: &SpecialIds) -> Value {
+    fn to_value(&self, special: &SpecialIds, dtype: &str) -> Value {
         let rope_scaling = self.rope.scaling.map(|scaling| {
             json!({
                 "rope_type": "llama3",
@@ -72,8 +81,8 @@ impl ModelConfig {
             "bos_token_id": special.bos,
             "eos_token_id": eos,
             "pad_token_id": special.pad,
-            "dtype": "float32",
-            "torch_dtype": "float32",
+            "dtype": dtype,
+            "torch_dtype": dtype,
         });
         let dialect = self.family.dialect();
         let (key, names) = dialect.activation_key;

@@ -19,7 +19,7 @@ use crate::model::config::ModelConfig;
 use crate::model::json;
 use crate::model::layout::Layout;
 use crate::model::load::StoredWeights;
-use crate::model::save::{sync, write_new, write_tensors};
+use crate::model::save::{StoredDtype, sync, write_new, write_tensors};
 use crate::model::scale_heads::HeadScales;
 
 /// Largest configuration that is read; those of published adapters have 1 kB.
@@ -299,7 +299,7 @@ pub(in crate::model) fn save_adapter(dir: &Path, layout: &LoraLayout, flat: &[f3
         config["scale_heads"] = json!(scales);
     }
     write_new(&dir.join(ADAPTER_CONFIG), |file| writeln!(file, "{config:#}"))?;
-    write_tensors(&dir.join(ADAPTER), layout.entries(), flat)?;
+    write_tensors(&dir.join(ADAPTER), layout.entries(), flat, StoredDtype::F32)?;
     sync(dir)
 }
 

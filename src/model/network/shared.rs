@@ -1,7 +1,7 @@
 //! A network that several ranks train.
 
 use anyhow::Result;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::{Frozen, Network};
 use crate::model::pieces::Pieces;
@@ -36,5 +36,14 @@ impl Network {
     /// If a rank is lost.
     pub(crate) fn to_first(&self) -> Result<Option<Tensor>> {
         self.pieces.to_first(&self.master)
+    }
+
+    /// All that learns, f32 on the host of every rank, in memory of its own.
+    ///
+    /// # Errors
+    /// If a rank is lost.
+    pub(crate) fn to_all(&self) -> Result<Tensor> {
+        let _guard = tch::no_grad_guard();
+        Ok(self.pieces.read(&self.master, 0..self.pieces.n())?.to_device(Device::Cpu).copy())
     }
 }

@@ -42,7 +42,7 @@ fn shards_hold_everything_once_and_load_back() {
     let (dir, config) = (tempdir().unwrap(), tiny(Family::Llama));
     let layout = Layout::new(&config);
     let flat = weights(&layout);
-    save_weights(dir.path(), &layout, &flat, 1000).unwrap();
+    save_weights(dir.path(), &layout, &flat, 1000, StoredDtype::F32).unwrap();
     assert_eq!(bits(&loaded(dir.path(), &layout)), bits(&flat));
 
     let index: Value =
@@ -50,12 +50,12 @@ fn shards_hold_everything_once_and_load_back() {
     assert_eq!(index["metadata"]["total_size"], 4 * layout.n_params());
     let map = index["weight_map"].as_object().unwrap();
     assert_eq!(map.len(), layout.entries().len());
-    let shards = split(layout.entries(), 1000);
+    let shards = split(layout.entries(), 1000, 4);
     let n = shards.len();
     assert_eq!(map["model.embed_tokens.weight"], format!("model-00001-of-{n:05}.safetensors"));
     assert_eq!(map["model.norm.weight"], format!("model-{n:05}-of-{n:05}.safetensors"));
     for shard in shards {
-        let n_bytes: u64 = shard.iter().map(n_bytes).sum();
+        let n_bytes: u64 = shard.iter().map(|entry| 4 * entry.n_elements() as u64).sum();
         assert!(n_bytes <= 1000, "{}: {n_bytes}", shard[0].name);
     }
 }
@@ -65,7 +65,7 @@ fn shards_hold_everything_once_and_load_back() {
 fn shards_are_cut_at_the_limit() {
     let entry = |start, n| Entry { name: format!("t{start}"), shape: vec![n], start };
     let entries = [entry(0, 6), entry(6, 4), entry(10, 1), entry(11, 30), entry(41, 2)];
-    let cut = |shard_bytes| split(&entries, shard_bytes).iter().map(|s| s.len()).collect::<Vec<_>>();
+    let cut = |shard_bytes| split(&entries, shard_bytes, 4).iter().map(|s| s.len()).collect::<Vec<_>>();
     assert_eq!(cut(40), [2, 1, 1, 1]);
     assert_eq!(cut(39), [1, 2, 1, 1]);
     assert_eq!(cut(1000), [5]);
@@ -109,4 +109,42 @@ fn nothing_is_overwritten() {
     );
     assert!(error.starts_with(&expected), "{error}");
     assert_eq!(bits(&loaded(dir.path(), &layout)), bits(&weights(&layout)));
+}
+
+/// Rounded to the nearest, and read back as that.
+#[test]
+fn weights_are_written_in_the_precision_that_is_asked_for() {
+    let config = tiny(Family::Qwen3);
+    let layout = Layout::new(&config);
+    let flat: Vec<f32> = (0..layout.n_params()).map(|i| (i as f32).sin()).collect();
+    let save = |dtype: StoredDtype, flat: &[f32]| {
+        let dir = tempdir().unwrap();
+        let folder = dir.path().join("model");
+        save_folder_in(&folder, &config, &layout, flat, &SpecialIds::default(), dtype).map(|()| dir)
+    };
+    for dtype in [StoredDtype::F32, StoredDtype::Bf16, StoredDtype::F16] {
+        let dir = save(dtype, &flat).unwrap();
+        let folder = dir.path().join("model");
+        let round = |x: &f32| match dtype {
+            StoredDtype::F32 => *x,
+            StoredDtype::Bf16 => half::bf16::from_f32(*x).to_f32(),
+            StoredDtype::F16 => half::f16::from_f32(*x).to_f32(),
+        };
+        let expected: Vec<f32> = flat.iter().map(round).collect();
+        assert_eq!(bits(&loaded(&folder, &layout)), bits(&expected), "{dtype}");
+        assert_eq!(StoredDtype::of_folder(&folder).unwrap(), dtype);
+        let json: serde_json::Value =
+            serde_json::from_slice(&fs::read(folder.join(CONFIG)).unwrap()).unwrap();
+        assert_eq!(
+            (&json["dtype"], &json["torch_dtype"]),
+            (&json!(dtype.in_config()), &json!(dtype.in_config()))
+        );
+        // Where there are no weights the configuration says it.
+        fs::remove_file(folder.join(WEIGHTS)).unwrap();
+        assert_eq!(StoredDtype::of_folder(&folder).unwrap(), dtype);
+    }
+    let large: Vec<f32> = flat.iter().map(|_| 1e5).collect();
+    let error = format!("{:#}", save(StoredDtype::F16, &large).unwrap_err());
+    assert!(error.contains("f16 cannot hold the weight 100000; take a precision"), "{error}");
+    assert!(save(StoredDtype::Bf16, &large).is_ok());
 }

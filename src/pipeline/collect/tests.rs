@@ -45,7 +45,7 @@ proptest! {
     fn growing_keeps_every_path_from_root_to_leaf(shape in shape()) {
         let tokenizer = Arc::new(countdown_tokenizer().unwrap());
         let scorer = Scorer::new(&[serde_json::from_str(r#"{"type": "countdown"}"#).unwrap()]).unwrap();
-        let judge = Judge { scorer: Arc::new(scorer), tokenizer: Arc::clone(&tokenizer), overlong: None, ranks: Ranks::default() };
+        let judge = Judge { scorer: Arc::new(scorer), tokenizer: Arc::clone(&tokenizer), stops: None, overlong: None, ranks: Ranks::default() };
         let prompt = |id| {
             let task = Task::Countdown(Countdown { numbers: vec![1, 2], target: 3 });
             Arc::new(Prompt { id, text: "?".into(), tokens: vec![3], task })

@@ -45,7 +45,8 @@ fn files_that_are_missing_are_named_with_their_key() {
     );
     assert_eq!(
         problems.0[0].to_string(),
-        "countdown: [model] `path`: no/model: expected an existing folder; paths start at the working directory"
+        "countdown: [model] `path`: no/model: expected an existing folder; a path in a recipe begins at the recipe's folder, one \
+         behind --set at the working directory"
     );
 }
 

@@ -118,8 +118,8 @@ proptest! {
             optim,
             batch: BatchConfig { prompts: minibatches * of_each, minibatches, epochs, ..base.batch },
             reward: weights.into_iter().map(|weight| RewardEntry { weight, ..base.reward[0].clone() }).collect(),
-            sampling: SamplingConfig { top_p, ..base.sampling },
-            checkpoint: CheckpointConfig { every: every.into(), ..base.checkpoint },
+            sampling: SamplingConfig { top_p, ..base.sampling.clone() },
+            checkpoint: CheckpointConfig { every: every.into(), ..base.checkpoint.clone() },
             observe: ObserveConfig { tensorboard, ..base.observe },
             ..base
         };

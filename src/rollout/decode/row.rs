@@ -34,6 +34,13 @@ impl<'r> Row<'r> {
         };
     }
 
+    /// Whether it may end here otherwise than it does: it has ended by its length, if at all, and not for its numbers.
+    pub(super) fn is_sound(&self) -> bool {
+        self.finish.is_none_or(|finish| finish == Finish::Length)
+            && self.n_fed < self.tokens.len()
+            && self.logprobs.last().is_some_and(|logprob| logprob.is_finite())
+    }
+
     /// Whether the row has a step before it: it is not ended, or its last token's attention is wanted and not yet there.
     pub(super) fn goes_on(&self, is_read: bool) -> bool {
         self.finish.is_none() || (is_read && self.n_fed < self.tokens.len())

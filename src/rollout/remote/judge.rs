@@ -4,7 +4,7 @@ use super::call::Fault;
 use super::dialect::{Answer, Ask, End};
 use super::publish::Known;
 use crate::learner::Gap;
-use crate::types::{Completion, Finish, Span};
+use crate::types::{Completion, Finish, Span, TokenId};
 
 /// Largest mean distance between a server's and the learner's log-probabilities of a known text that rounding explains, nats: bf16
 /// on both sides shows 0.1.
@@ -52,32 +52,68 @@ pub(super) fn completion(
         logprobs.truncate(broken + 1);
         return Ok(Completion { tokens, logprobs, finish: Finish::Length, versions: versions(broken + 1) });
     }
+    if !name_all(spans.as_deref().unwrap_or_default(), n) {
+        return wrong(format!("does not say from which weights it drew each of {n} tokens"));
+    }
+    let stopped = stopped(ask, &tokens).map_err(|error| Fault::lasting(url, format_args!("{error:#}")))?;
+    let finish = finish(ask, &tokens, stopped, end).map_err(|what| Fault::lasting(url, what))?;
+    // What comes behind is of a server that draws several tokens before it looks at the text.
+    let n = stopped.map_or(n, |last| last + 1);
+    tokens.truncate(n);
+    logprobs.truncate(n);
+    Ok(Completion { tokens, logprobs, finish, versions: versions(n) })
+}
+
+/// Why the response `tokens` ends, which a string ends with its token `stopped`, and of which the server says that it ends by `end`;
+/// what is wrong with that.
+fn finish(ask: &Ask<'_>, tokens: &[TokenId], stopped: Option<usize>, end: End) -> Result<Finish, String> {
+    let n = tokens.len();
     let ends = |token| ask.eos.contains(token);
-    if let Some(early) = tokens[..n.saturating_sub(1)].iter().position(ends) {
-        return wrong(format!(
+    let early = tokens[..n.saturating_sub(1)].iter().position(ends);
+    if let Some(early) = early.filter(|early| stopped.is_none_or(|stopped| *early < stopped)) {
+        return Err(format!(
             "went on behind the end token {}, token {early} of {n}; it does not heed `stop_token_ids`",
             tokens[early]
         ));
     }
-    let finish = if tokens.last().is_some_and(ends) { Finish::Eos } else { Finish::Length };
+    let finish = match (stopped, tokens.last().is_some_and(ends)) {
+        (Some(_), _) => Finish::Stop,
+        (None, true) => Finish::Eos,
+        (None, false) => Finish::Length,
+    };
+    if finish == Finish::Eos && n <= ask.least() {
+        return Err(format!(
+            "ended a response with its token {n}, expected at least {} before the end; it does not heed a least number of tokens",
+            ask.least()
+        ));
+    }
     match end {
-        End::Stop if finish != Finish::Eos => wrong(format!(
-            "ended a response with token {:?}, expected one of the end tokens {:?}: it has end tokens of its own; start it with \
+        End::Stop if finish == Finish::Length => Err(format!(
+            "ended a response with token {:?}, expected one of the end tokens {:?}{}: it has end tokens of its own; start it with \
              the generation settings that docs/engines.md names",
             tokens.last(),
-            ask.eos
+            ask.eos,
+            if ask.stops.is_some() { " or a string of [sampling] `stop`" } else { "" }
         )),
-        End::Length if n != ask.n_new && finish != Finish::Eos => wrong(format!(
+        End::Length if n != ask.n_new && finish == Finish::Length => Err(format!(
             "cut a response off after {n} tokens, expected {}; start it with a longer context than {} tokens, or lower \
              [sampling] `max_new_tokens`",
             ask.n_new,
             ask.tokens.len() + n
         )),
-        _ if !name_all(spans.as_deref().unwrap_or_default(), n) => {
-            wrong(format!("does not say from which weights it drew each of {n} tokens"))
-        }
-        _ => Ok(Completion { tokens, logprobs, finish, versions: versions(n) }),
+        _ => Ok(finish),
     }
+}
+
+/// The first of `tokens` that completes a string which ends responses.
+fn stopped(ask: &Ask<'_>, tokens: &[TokenId]) -> anyhow::Result<Option<usize>> {
+    let Some(stops) = ask.stops else { return Ok(None) };
+    for last in ask.least()..tokens.len() {
+        if stops.completed(ask.begun, &tokens[..=last])? {
+            return Ok(Some(last));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether `spans`, where there are some, name the weights of each of `n` tokens.

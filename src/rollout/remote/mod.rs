@@ -25,6 +25,7 @@ mod telling;
 
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -40,10 +41,11 @@ pub(crate) use greet::{Expected, greet};
 use self::dialect::Ask;
 use self::pool::{Events, Pool};
 use self::publish::{Publication, Publisher, Version};
-use super::decode::check_lengths;
+use super::decode::{check_lengths, stops};
 use super::{Counts, Generated, Generation, RolloutEngine, SamplingConfig, Served};
 use crate::model::Policy;
 use crate::ranks::Ranks;
+use crate::text::Tokenizer;
 use crate::types::{Completion, GenRequest, Progress, TokenId};
 
 /// How often somebody who waits is asked whether to go on.
@@ -53,6 +55,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub(crate) struct RemoteEngine {
     config: ServersConfig,
     eos: Vec<TokenId>,
+    /// Says what tokens say, where strings may end a response.
+    tokenizer: Option<Arc<Tokenizer>>,
     runtime: Runtime,
     pool: Pool,
     /// The first of several ranks writes for all.
@@ -86,7 +90,14 @@ impl RemoteEngine {
             publish_s: 0.0,
             config: config.clone(),
             eos,
+            tokenizer: None,
         })
+    }
+
+    /// The same engine, which can end responses at strings of `tokenizer`'s text.
+    #[must_use]
+    pub(crate) fn telling(self, tokenizer: &Arc<Tokenizer>) -> Self {
+        Self { tokenizer: Some(Arc::clone(tokenizer)), ..self }
     }
 
     /// Goes by the weights that `first` has published, as a further rank.
@@ -121,8 +132,12 @@ impl RemoteEngine {
         publication: &Publication,
         finished: &mut Progress<'_>,
     ) -> Result<Vec<Completion>> {
+        let stops = stops(self.tokenizer.as_ref(), &generation.sampling)?;
         let asks: Vec<Ask<'_>> = {
-            let ask = |request| self.ask(request, generation, &publication.version);
+            let ask = |request| Ask {
+                stops: stops.as_ref(),
+                ..self.ask(request, generation, &publication.version)
+            };
             requests.iter().map(ask).collect()
         };
         let mut completions: Vec<Option<Completion>> = vec![None; requests.len()];
@@ -146,7 +161,7 @@ impl RemoteEngine {
 
     /// What is asked of a server with the weights `version` for `request`. Its draws start from a number of the run at the response's own
     /// coordinates.
-    fn ask<'a>(&'a self, request: &GenRequest, generation: &Generation, version: &'a Version) -> Ask<'a> {
+    fn ask<'a>(&'a self, request: &'a GenRequest, generation: &Generation, version: &'a Version) -> Ask<'a> {
         let GenRequest { prompt, prefix, sample } = request;
         let coordinates = [generation.step, prompt.id, u64::from(*sample), prefix.len() as u64];
         let bits = generation.random.bits(generation.purpose, &coordinates);
@@ -156,8 +171,10 @@ impl RemoteEngine {
             n_new: generation.sampling.max_new_tokens - prefix.len(),
             // Both kinds take 64 bits with a sign.
             seed: (bits >> 1) as i64,
-            sampling: generation.sampling,
+            sampling: generation.sampling.clone(),
             eos: &self.eos,
+            begun: prefix,
+            stops: None,
         }
     }
 }

@@ -42,8 +42,12 @@ impl Teller<'_> {
             tokens: self.context.iter().rev().copied().collect(),
             n_new: N_NEW,
             seed: 0,
-            sampling: telling.as_ref().map_or(*self.sampling, |telling| telling.sampling),
+            sampling: telling
+                .as_ref()
+                .map_or_else(|| self.sampling.ending_anywhere(), |telling| telling.sampling.clone()),
             eos: &[],
+            begun: &[],
+            stops: None,
         };
         for door in first..self.dialect.n_doors() {
             let said = self.wire.ask(url, &self.dialect.generate(&ask, door), self.config.timeout()).await?;

@@ -14,14 +14,13 @@ use crate::types::Step;
 pub(super) struct Agreement;
 
 impl Guard for Agreement {
-    /// Truncated sampling (top-k, top-p) draws from another distribution than the learner's on purpose, so only the learner can
+    /// Cut sampling (top-k, top-p, a least number of tokens) draws from another distribution than the learner's on purpose, so only the learner can
     /// be compared, with itself.
     fn after_step(&mut self, step: &Watched<'_>) -> Result<Option<String>> {
         let Watched { setup, policy, record, .. } = step;
         let (true, Some(ratio)) = (record.is_first_update, record.first_gap) else { return Ok(None) };
         let Some(mismatch) = Mismatch::from_record(record) else { return Ok(None) };
-        let sampling = setup.recipe.sampling;
-        let comparable = sampling.top_k == 0 && sampling.top_p >= 1.0;
+        let comparable = !setup.recipe.sampling.is_cut();
         let mismatch = comparable.then_some(mismatch.gap);
         let kind = policy.network.placement.kind;
         let bounds = Tolerance { mismatch: sampler_bound(setup, kind), ..tolerance(kind) };

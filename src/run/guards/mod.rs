@@ -2,19 +2,28 @@
 //! harm.
 
 mod agreement;
+mod collapse;
+mod cut_off;
+mod few_signals;
 mod finite;
 mod no_signal;
 mod processors;
 mod servers;
+mod silence;
 mod soundness;
+mod streak;
 
 use anyhow::{Error, Result};
 
 use self::agreement::Agreement;
+use self::collapse::Collapse;
+use self::cut_off::CutOff;
+use self::few_signals::FewSignals;
 use self::finite::Finite;
 use self::no_signal::NoSignal;
 use self::processors::Processors;
 use self::servers::Servers;
+use self::silence::Silence;
 use self::soundness::Soundness;
 use super::writer::RunWriter;
 use super::{Failure, Setup};
@@ -82,6 +91,10 @@ impl Guards {
             Box::new(Agreement),
             Box::new(Finite { refused_in_a_row }),
             Box::new(NoSignal::default()),
+            Box::new(FewSignals::default()),
+            Box::new(Silence::default()),
+            Box::new(CutOff::default()),
+            Box::new(Collapse::default()),
             Box::new(Processors::default()),
             Box::new(Servers),
             Box::new(Soundness),

@@ -49,6 +49,7 @@ impl Setup {
             let eos = self.tokenizer.eos_ids().to_vec();
             let ranks = self.teams.gather.clone();
             let engine = ranks.all_well(RemoteEngine::new(servers, dialect, weights, eos, ranks.clone()))?;
+            let engine = engine.telling(&self.tokenizer);
             collector.engine = Box::new(SharedEngine::new(engine, ranks));
         }
         Ok(recipe.pipeline.settings().build(collector, recipe.batch.prompts, recipe.groups.rounds()))

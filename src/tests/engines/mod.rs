@@ -1,6 +1,7 @@
 //! Servers as engines: what is asked of them, what becomes of their faults, and training through them.
 
 mod adapters;
+mod ending;
 mod faults;
 mod pausing;
 mod stub;
@@ -24,8 +25,15 @@ use anyhow::Result;
 /// A quarter of the vocabulary, so that responses end at different times.
 const EOS: [TokenId; 16] = [2, 5, 9, 13, 17, 21, 25, 29, 33, 36, 40, 44, 48, 52, 56, 60];
 
-const PLAIN: SamplingConfig =
-    SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 12, max_num_seqs: 512 };
+const PLAIN: SamplingConfig = SamplingConfig {
+    temperature: 1.0,
+    top_p: 1.0,
+    top_k: 0,
+    max_new_tokens: 12,
+    min_new_tokens: 0,
+    stop: Vec::new(),
+    max_num_seqs: 512,
+};
 
 /// Two prompts with three responses each, the last of which goes on from a prefix.
 fn requests() -> Vec<GenRequest> {
@@ -152,15 +160,15 @@ fn servers_draw_from_the_weights_that_they_are_given() {
 fn log_probabilities_are_those_of_the_distribution_that_is_drawn_from() {
     let policy = sharp("qwen2");
     let warm = SamplingConfig { temperature: 0.7, ..PLAIN };
-    let cut = SamplingConfig { top_k: 5, top_p: 0.9, ..warm };
+    let cut = SamplingConfig { top_k: 5, top_p: 0.9, ..warm.clone() };
     for kind in [Kind::Vllm, Kind::Sglang] {
         let stub = Stub::new(kind, &policy, |_, _| None);
         let (mut engine, _dir) = engine(kind, &[&stub], "");
-        let generated = generate(&mut engine, &policy, warm).unwrap();
+        let generated = generate(&mut engine, &policy, warm.clone()).unwrap();
         assert!(distance(&policy, &generated, 0.7) < 1e-4);
         // What is cut away has left its probability to the rest.
         let (mut engine, _dir) = self::engine(kind, &[&stub], "");
-        let generated = generate(&mut engine, &policy, cut).unwrap();
+        let generated = generate(&mut engine, &policy, cut.clone()).unwrap();
         let higher = distance(&policy, &generated, 0.7);
         assert!(higher > 1e-2, "{kind:?}: {higher}");
     }
@@ -171,7 +179,7 @@ fn a_server_whose_numbers_are_of_another_distribution_is_refused_where_that_matt
     let policy = sharp("qwen2");
     let warm = SamplingConfig { temperature: 0.7, ..PLAIN };
     for (kind, sampling, remedy) in [
-        (Kind::Vllm, warm, "start vLLM with --logprobs-mode processed_logprobs"),
+        (Kind::Vllm, warm.clone(), "start vLLM with --logprobs-mode processed_logprobs"),
         (Kind::Vllm, SamplingConfig { top_k: 5, ..PLAIN }, "or train with [sampling] `temperature` = 1"),
         (Kind::Sglang, warm, "start SGLang without SGLANG_RETURN_ORIGINAL_LOGPROB"),
     ] {

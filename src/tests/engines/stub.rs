@@ -15,6 +15,7 @@ use crate::batch::Sequence;
 use crate::measure::{Passes, logprobs};
 use crate::model::{ModelConfig, Placement, Policy, StoredAdapter};
 use crate::rollout::{DecodeEngine, Generation, RolloutEngine, SamplingConfig};
+use crate::text::byte_tokenizer;
 use crate::types::{Finish, GenRequest, Prompt, Purpose, RunRandom, TokenId};
 use rewards::{Countdown, Task};
 use tch::Tensor;
@@ -425,11 +426,15 @@ impl Inner {
             top_p: params["top_p"].as_f64().unwrap(),
             top_k: params["top_k"].as_i64().unwrap().max(0) as usize,
             max_new_tokens: params[most].as_u64().unwrap() as usize,
+            min_new_tokens: params["min_tokens"].as_u64().or(params["min_new_tokens"].as_u64()).unwrap()
+                as usize,
+            stop: serde_json::from_value(params["stop"].clone()).unwrap_or_default(),
             max_num_seqs: 8,
         };
         let random = RunRandom::new(seed as u64);
         let generation = Generation { random, purpose: Purpose::Sample, step: 0, sampling };
-        let mut engine = DecodeEngine::new(ids(&params["stop_token_ids"]), 8, 1 << 12);
+        let tokenizer = Arc::new(byte_tokenizer());
+        let mut engine = DecodeEngine::new(ids(&params["stop_token_ids"]), 8, 1 << 12).telling(&tokenizer);
         let request = GenRequest { prompt, prefix: Vec::new(), sample: 0 };
         let done = engine.generate(policy, &[request], &generation, &mut |_| Ok(())).unwrap();
         let done = done.completions.into_iter().next().unwrap();
@@ -450,7 +455,7 @@ fn recite(policy: &Policy, tokens: &[TokenId]) -> Vec<f32> {
 
 fn reason(finish: Finish) -> &'static str {
     match finish {
-        Finish::Eos => "stop",
+        Finish::Eos | Finish::Stop => "stop",
         Finish::Length => "length",
     }
 }

@@ -9,7 +9,7 @@ use crate::interrupt::Interrupt;
 use crate::observe::glossary::ENTRIES;
 use crate::observe::{Console, Jsonl};
 use crate::recipe::Recipe;
-use crate::run::{Outcome, Request, Setup, initial_policy, train};
+use crate::run::{Origin, Outcome, Request, Setup, initial_policy, train};
 use crate::types::{MetricRow, Span};
 
 const RECIPE: &str = r#"
@@ -64,8 +64,14 @@ fn rows(kind: Kind, overrides: &[&str], runs: &Path) -> Vec<MetricRow> {
     let engine = format!("engine={{type={name:?}, urls={urls:?}, dtype=\"f32\"}}");
     let overrides: Vec<String> = overrides.iter().map(ToString::to_string).chain([engine]).collect();
     let setup = Setup::new(Recipe::parse("test.toml", RECIPE, &overrides).unwrap()).unwrap();
-    let request =
-        Request { setup, given: None, runs: runs.to_owned(), sft_folder: runs.to_owned(), resume: false };
+    let request = Request {
+        setup,
+        given: None,
+        runs: runs.to_owned(),
+        sft_folder: runs.to_owned(),
+        origin: Origin::New,
+        set: Vec::new(),
+    };
     let outcome = train(request, &Console::new(), &Interrupt::default()).unwrap();
     assert_eq!(outcome, Outcome::Done);
     let rows = Jsonl::read(&runs.join("served/metrics.jsonl")).unwrap().rows;

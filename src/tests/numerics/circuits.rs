@@ -191,8 +191,15 @@ fn scaled_heads_are_edited_weights() {
 /// The most likely tokens behind `tokens`.
 fn greedy(policy: &Policy, tokens: &[TokenId], n: usize) -> Vec<TokenId> {
     let request = GenRequest { prompt: prompt(0, tokens.to_vec()), prefix: Vec::new(), sample: 0 };
-    let sampling =
-        SamplingConfig { temperature: 0.0, top_p: 1.0, top_k: 0, max_new_tokens: n, max_num_seqs: 4 };
+    let sampling = SamplingConfig {
+        temperature: 0.0,
+        top_p: 1.0,
+        top_k: 0,
+        max_new_tokens: n,
+        min_new_tokens: 0,
+        stop: Vec::new(),
+        max_num_seqs: 4,
+    };
     let generation = Generation { random: RunRandom::new(0), purpose: Purpose::Sample, step: 0, sampling };
     let mut engine = DecodeEngine::new(Vec::new(), 4, 1000);
     let mut generated = engine.generate(policy, &[request], &generation, &mut |_| Ok(())).unwrap();

@@ -21,8 +21,15 @@ use super::gradient::{TEMPERATURE, config, rates};
 /// An eighth of the vocabulary, so that responses end at different times and rows leave the batch.
 const EOS: [TokenId; 8] = [2, 9, 17, 25, 33, 40, 48, 56];
 
-const PLAIN: SamplingConfig =
-    SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 24, max_num_seqs: 512 };
+const PLAIN: SamplingConfig = SamplingConfig {
+    temperature: 1.0,
+    top_p: 1.0,
+    top_k: 0,
+    max_new_tokens: 24,
+    min_new_tokens: 0,
+    stop: Vec::new(),
+    max_num_seqs: 512,
+};
 
 fn generation(sampling: SamplingConfig) -> Generation {
     Generation { random: RunRandom::new(5), purpose: Purpose::Rollout, step: 3, sampling }
@@ -332,7 +339,10 @@ fn an_ended_row_disturbs_nobody_at_the_end_of_the_positions() {
     requests[9].prefix = tokens(7, 100);
     let mut engine = DecodeEngine::new(Vec::new(), 512, 1 << 14);
     let mut ask = |requests: &[GenRequest]| {
-        engine.generate(&policy, requests, &generation(sampling), &mut |_| Ok(())).unwrap().completions
+        engine
+            .generate(&policy, requests, &generation(sampling.clone()), &mut |_| Ok(()))
+            .unwrap()
+            .completions
     };
     let (together, alone) = (ask(&requests), ask(&requests[..1]));
     assert_eq!((together[9].tokens.len(), together[0].tokens.len()), (8, 108));

@@ -11,6 +11,7 @@ use super::common::{
 use super::gradient::{TEMPERATURE, config, rates};
 use crate::learner::PolicyLearner;
 use crate::loss::LossConfig;
+use crate::model::StoredDtype;
 use crate::model::config::SpecialIds;
 use crate::model::{
     BackendChoice, Critic, HeadScales, Inputs, Layout, LoraBase, LoraLayout, LoraSettings, ModelConfig,
@@ -329,7 +330,15 @@ fn peft_is_read_and_written() {
         let again = tempfile::tempdir().unwrap();
         let dir = again.path().join("adapter");
         let flat = Vec::<f32>::try_from(policy.network.master()).unwrap();
-        save::save(&dir, &config, policy.network.trainable(), &flat, &SpecialIds::default()).unwrap();
+        save::save(
+            &dir,
+            &config,
+            policy.network.trainable(),
+            &flat,
+            &SpecialIds::default(),
+            StoredDtype::F32,
+        )
+        .unwrap();
         let tensors = |dir: &Path| {
             let mut all = Tensor::read_safetensors(dir.join("adapter_model.safetensors")).unwrap();
             all.sort_by(|a, b| a.0.cmp(&b.0));

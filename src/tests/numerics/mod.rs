@@ -5,6 +5,7 @@ pub(super) mod common;
 mod credit;
 mod critic;
 mod decoding;
+mod ending;
 mod gradient;
 mod influence;
 mod lora;

@@ -51,6 +51,8 @@ fn greedy_responses_logprobs_and_tokens_equal_those_of_transformers() {
             top_p: 1.0,
             top_k: 0,
             max_new_tokens: greedy_ids.len(),
+            min_new_tokens: 0,
+            stop: Vec::new(),
             max_num_seqs: 512,
         };
         let generation = Generation { random: RunRandom::new(0), purpose: Purpose::Eval, step: 0, sampling };

@@ -126,8 +126,15 @@ fn a_response_ends_in_a_distribution_that_is_not_finite() {
     break_policy(&mut policy);
     let request = GenRequest { prompt: prompt(12, tokens(0, 4)), prefix: Vec::new(), sample: 3 };
     for temperature in [0.0, 1.0] {
-        let sampling =
-            SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: 4, max_num_seqs: 512 };
+        let sampling = SamplingConfig {
+            temperature,
+            top_p: 1.0,
+            top_k: 0,
+            max_new_tokens: 4,
+            min_new_tokens: 0,
+            stop: Vec::new(),
+            max_num_seqs: 512,
+        };
         let generation =
             Generation { random: RunRandom::new(0), purpose: Purpose::Rollout, step: 1, sampling };
         let mut engine = DecodeEngine::new(vec![2], 8, 64);

@@ -72,6 +72,8 @@ fn greedy_continuations_and_numbers_equal_those_of_transformers() {
             top_p: 1.0,
             top_k: 0,
             max_new_tokens: case.greedy_ids.len(),
+            min_new_tokens: 0,
+            stop: Vec::new(),
             max_num_seqs: 1,
         };
         let generation =

@@ -45,20 +45,27 @@ fn has(token: TokenId) -> bool {
 /// By the kernel that draws, by truncation, and greedily.
 #[test]
 fn they_are_never_drawn() {
-    let plain =
-        SamplingConfig { temperature: 1.0, top_p: 1.0, top_k: 0, max_new_tokens: 24, max_num_seqs: 512 };
+    let plain = SamplingConfig {
+        temperature: 1.0,
+        top_p: 1.0,
+        top_k: 0,
+        max_new_tokens: 24,
+        min_new_tokens: 0,
+        stop: Vec::new(),
+        max_num_seqs: 512,
+    };
     let ways = [
-        plain,
-        SamplingConfig { top_p: 0.95, ..plain },
-        SamplingConfig { top_k: 60, ..plain },
-        SamplingConfig { temperature: 0.0, ..plain },
+        plain.clone(),
+        SamplingConfig { top_p: 0.95, ..plain.clone() },
+        SamplingConfig { top_k: 60, ..plain.clone() },
+        SamplingConfig { temperature: 0.0, ..plain.clone() },
     ];
     for (family, backend) in everywhere() {
         for kind in [Kind::Float, Kind::BFloat16] {
             let placement = Placement { backend, ..Placement::cpu(kind) };
-            for sampling in ways {
+            for sampling in &ways {
                 let all = |padded| {
-                    let done = generate(&policy(family, placement, padded), sampling);
+                    let done = generate(&policy(family, placement, padded), sampling.clone());
                     done.into_iter().flat_map(|done| done.tokens).collect::<Vec<_>>()
                 };
                 // What is most likely may be a token all the same.
@@ -74,12 +81,20 @@ fn they_are_never_drawn() {
 #[test]
 fn they_take_no_probability() {
     let temperature = 0.8;
-    let sampling = SamplingConfig { temperature, top_p: 1.0, top_k: 0, max_new_tokens: 9, max_num_seqs: 512 };
+    let sampling = SamplingConfig {
+        temperature,
+        top_p: 1.0,
+        top_k: 0,
+        max_new_tokens: 9,
+        min_new_tokens: 0,
+        stop: Vec::new(),
+        max_num_seqs: 512,
+    };
     let kept: Vec<i64> = (0..=LAST).filter(|id| has(*id)).map(i64::from).collect();
     let kept = Tensor::from_slice(&kept);
     for (family, backend) in everywhere() {
         let policy = policy(family, Placement { backend, ..Placement::cpu_f32() }, true);
-        for (request, done) in requests().iter().zip(generate(&policy, sampling)) {
+        for (request, done) in requests().iter().zip(generate(&policy, sampling.clone())) {
             let (read, n) = (&request.prompt.tokens, done.tokens.len() as i64);
             let whole = [read.as_slice(), &done.tokens].concat();
             let all = logits(&policy, &policy.network.hidden(&alone(&whole), None).unwrap());

@@ -22,6 +22,26 @@ pub(in crate::text) fn folder(files: &[(&str, Value)]) -> tempfile::TempDir {
     dir
 }
 
+/// One whose tokens are bytes.
+pub(crate) fn byte_tokenizer() -> Tokenizer {
+    use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+    let mut letters: Vec<char> = ByteLevel::alphabet().into_iter().collect();
+    letters.sort_unstable();
+    let vocab: serde_json::Map<String, Value> =
+        letters.iter().zip(0..).map(|(letter, id)| (letter.to_string(), Value::from(id))).collect();
+    let end = json!({ "id": vocab.len(), "content": "<eos>", "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": false, "special": true });
+    let byte_level =
+        json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false });
+    let tokenizer = json!({ "version": "1.0", "truncation": null, "padding": null, "added_tokens": [end],
+        "normalizer": null, "pre_tokenizer": byte_level, "post_processor": null, "decoder": byte_level,
+        "model": { "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "vocab": vocab, "merges": [] } });
+    let files = [(TOKENIZER, tokenizer), (TOKENIZER_CONFIG, json!({"eos_token": "<eos>"}))];
+    let files = files.map(|(name, content)| (name.to_owned(), content.to_string().into_bytes()));
+    Tokenizer::from_files(files.into(), true).unwrap()
+}
+
 #[test]
 fn says_what_is_wrong_with_a_folder() {
     let cases = [

@@ -140,7 +140,7 @@ fn rows_that_make_no_problem_say_why() {
         (
             json!({"q": [{"content": "Q"}], "a": "1"}),
             AnswerIn::Whole,
-            "`question`: got a list, expected a text",
+            r#"`question`: message 1: got an object, expected {"role": "user", "content": text}"#,
         ),
         (json!({}), AnswerIn::Whole, "no `a` for `answer`; the columns are none"),
     ] {
@@ -167,6 +167,39 @@ fn whole_numbers_are_whole_however_they_are_written() {
     let countdown = [("numbers", "n"), ("target", "t")];
     let read = mapped(&countdown, None, json!({"n": [3.0, 5, "12.00"], "t": 8.0})).unwrap();
     assert_eq!(read.task, Task::Countdown(Countdown { numbers: vec![3, 5, 12], target: 8 }));
+}
+
+#[test]
+fn a_question_may_be_the_last_of_some_messages() {
+    let parts = [("question", "prompt"), ("answer", "a")];
+    let asked = |prompt: Value| mapped(&parts, None, json!({"prompt": prompt, "a": "5"}));
+    let said = |role: &str, content: &str| json!({"role": role, "content": content});
+    let read =
+        asked(json!([said("system", "S"), said("user", "Q"), said("assistant", "A"), said("user", "R")]));
+    let read = read.unwrap();
+    assert_eq!(read.parts["question"], "R");
+    let before: Vec<_> = read.before.iter().map(|one| (one.role.as_str(), one.content.as_str())).collect();
+    assert_eq!(before, [("system", "S"), ("user", "Q"), ("assistant", "A")]);
+    assert_eq!(asked(json!([said("user", "Q")])).unwrap().before, []);
+    assert_eq!(asked(json!("Q")).unwrap().before, []);
+    for (prompt, expected) in [
+        (json!([]), "`question`: got an empty list, expected messages"),
+        (
+            json!([said("user", "Q"), said("assistant", "A")]),
+            "`question`: the last message is of \"assistant\", expected the user's: it is what a policy answers",
+        ),
+        (
+            json!([said("user", "Q"), "A"]),
+            r#"`question`: message 2: got a text, expected {"role": "user", "content": text}"#,
+        ),
+        (
+            json!([{"role": "user", "content": null}]),
+            r#"`question`: message 1: got an object, expected {"role": "user", "content": text}"#,
+        ),
+        (json!(5), "`question`: got a number, expected a text or a list of messages"),
+    ] {
+        assert_eq!(asked(prompt).unwrap_err(), expected);
+    }
 }
 
 #[test]

@@ -201,3 +201,34 @@ fn a_profile_shows_columns_and_likely_presets() {
     let columns: Vec<_> = found.columns.iter().map(|c| (c.path.as_str(), c.kind, c.n_rows)).collect();
     assert_eq!(columns, [("b", "a list", 1), ("a", "a number", 1)]);
 }
+
+#[test]
+fn worked_examples_are_asked_as_the_problems_are() {
+    let file = |preset: &str| json!({"path": "a.jsonl", "preset": preset});
+    let config = |preset: &str, prompt: Value, few_shot: Value| -> FilesConfig {
+        let mut config = json!({"train": [file(preset)], "eval": [file(preset)], "few_shot": few_shot});
+        if prompt.is_string() {
+            config["prompt"] = prompt;
+        }
+        serde_json::from_value(config).unwrap()
+    };
+    let shot = json!([{"question": "1+1?", "response": " 2"}]);
+    let shown = config("gsm8k", json!("Q: {question}\nA:"), shot.clone());
+    assert_eq!(shown.rules().problems(), Vec::<String>::new());
+    let worked = &shown.few_shot()[0];
+    assert_eq!((worked.asked.as_str(), worked.response.as_str()), ("Q: 1+1?\nA:", " 2"));
+    assert_eq!(shown.ask("2+2?").unwrap(), "Q: 2+2?\nA:");
+    assert_eq!(config("gsm8k", json!(null), shot.clone()).few_shot()[0].asked, "1+1?");
+    // Of Countdown the parts of a problem.
+    let parts = json!([{"fields": {"numbers": "1, 2", "target": "3"}, "response": "1+2"}]);
+    let countdown = config("countdown_tasks", json!("{target} of {numbers}:"), parts);
+    assert_eq!((countdown.few_shot()[0].asked.as_str(), countdown.ask("?")), ("3 of 1, 2:", None));
+    let lacking = config("countdown_tasks", json!("{target} of {numbers}:"), shot).rules().problems();
+    assert!(
+        lacking[0].contains("the prompt asks with {target}; expected `target` in `fields`"),
+        "{lacking:?}"
+    );
+    let empty =
+        config("gsm8k", json!(null), json!([{"question": "1+1?", "response": ""}])).rules().problems();
+    assert!(empty[0].contains("response") && empty[0].contains("expected an answer"), "{empty:?}");
+}

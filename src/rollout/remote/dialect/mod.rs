@@ -11,6 +11,7 @@ pub(crate) use vllm::Vllm;
 use super::call::{Call, Fault, Said};
 use super::models::Addressee;
 use crate::rollout::SamplingConfig;
+use crate::text::Stops;
 use crate::types::{Span, TokenId};
 
 /// Asks for one response.
@@ -28,12 +29,24 @@ pub(crate) struct Ask<'a> {
     pub sampling: SamplingConfig,
     /// Tokens that end a response.
     pub eos: &'a [TokenId],
+    /// Tokens of the response that the context ends in.
+    pub begun: &'a [TokenId],
+    /// Finds strings that end a response.
+    pub stops: Option<&'a Stops>,
+}
+
+impl Ask<'_> {
+    /// Least number of new tokens before the one that ends the response.
+    #[must_use]
+    pub(crate) fn least(&self) -> usize {
+        self.sampling.min_new_tokens.saturating_sub(self.begun.len())
+    }
 }
 
 /// Why a server ended a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Its last token ends responses.
+    /// Its last token ends responses, by itself or with a string.
     Stop,
     /// It has as many tokens as it may have.
     Length,
@@ -159,7 +172,11 @@ fn logprob(number: Option<f32>) -> f32 {
 
 /// A draw of the only token left, of which a server that says how probable what it drew was says 0.
 fn of_one(sampling: &SamplingConfig) -> Telling {
-    Telling { sampling: SamplingConfig { top_k: 1, ..*sampling }, logprob: 0.0, tolerance: 1e-3 }
+    Telling {
+        sampling: SamplingConfig { top_k: 1, ..sampling.ending_anywhere() },
+        logprob: 0.0,
+        tolerance: 1e-3,
+    }
 }
 
 #[cfg(test)]

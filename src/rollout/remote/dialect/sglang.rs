@@ -94,18 +94,22 @@ fn send_to(model: Addressee<'_>, mut body: Value) -> Call {
 
 impl Dialect for Sglang {
     fn generate(&self, ask: &Ask<'_>, _door: usize) -> Call {
-        let SamplingConfig { temperature, top_p, top_k, .. } = ask.sampling;
+        let SamplingConfig { temperature, top_p, top_k, ref stop, .. } = ask.sampling;
         let top_k = if top_k == 0 { -1 } else { top_k as i64 };
         let mut body = json!({
             "input_ids": ask.tokens,
             "sampling_params": {
-                "n": 1, "max_new_tokens": ask.n_new, "min_new_tokens": 0, "sampling_seed": ask.seed,
+                "n": 1, "max_new_tokens": ask.n_new, "min_new_tokens": ask.least(), "sampling_seed": ask.seed,
                 "temperature": temperature, "top_p": top_p, "top_k": top_k, "min_p": 0.0,
                 "presence_penalty": 0.0, "frequency_penalty": 0.0, "repetition_penalty": 1.0,
                 "stop_token_ids": ask.eos, "skip_special_tokens": false,
             },
             "return_logprob": true,
         });
+        if !stop.is_empty() {
+            // Found in the text as graders see it; where the server finds none, the answer is cut all the same.
+            body["sampling_params"]["stop"] = json!(stop);
+        }
         if !ask.sampling.truncation().keeps_all() {
             body["return_sampling_mask"] = json!(true);
         }
@@ -155,9 +159,20 @@ impl Dialect for Sglang {
 
     /// No token that it may not know is sent: that would end it.
     fn count(&self, model: Addressee<'_>, context: &[TokenId], _vocabulary: usize) -> Call {
-        let sampling =
-            SamplingConfig { temperature: HOT, top_p: 1.0, top_k: 0, max_new_tokens: 1, max_num_seqs: 1 };
-        self.generate(&Ask { model, tokens: context.to_vec(), n_new: 1, seed: 0, sampling, eos: &[] }, 0)
+        let sampling = SamplingConfig {
+            temperature: HOT,
+            top_p: 1.0,
+            top_k: 0,
+            max_new_tokens: 1,
+            min_new_tokens: 0,
+            stop: Vec::new(),
+            max_num_seqs: 1,
+        };
+        let tokens = context.to_vec();
+        self.generate(
+            &Ask { model, tokens, n_new: 1, seed: 0, sampling, eos: &[], begun: &[], stops: None },
+            0,
+        )
     }
 
     fn counted(&self, said: &Said, vocabulary: usize) -> Result<(), Fault> {
@@ -252,9 +267,9 @@ impl Dialect for Sglang {
         if !sampling.truncation().keeps_all() {
             return Some(of_one(sampling));
         }
-        let hot = SamplingConfig { temperature: HOT, ..*sampling };
+        let hot = SamplingConfig { temperature: HOT, ..sampling.ending_anywhere() };
         let even = Telling { sampling: hot, logprob: -(vocabulary as f32).ln(), tolerance: EVEN };
-        (sampling.temperature != 1.0).then_some(even)
+        (sampling.temperature != 1.0 || sampling.is_cut()).then_some(even)
     }
 
     fn cure(&self) -> &'static str {

@@ -74,12 +74,29 @@ fn ask(sampling: SamplingConfig) -> Ask<'static> {
         seed: 1_234_567_890_123_456_789,
         sampling,
         eos: &[2],
+        begun: &[],
+        stops: None,
     }
 }
 
-const CUT: SamplingConfig =
-    SamplingConfig { temperature: 0.7, top_p: 0.9, top_k: 50, max_new_tokens: 4, max_num_seqs: 1 };
-const WARM: SamplingConfig = SamplingConfig { top_p: 1.0, top_k: 0, ..CUT };
+const CUT: SamplingConfig = SamplingConfig {
+    temperature: 0.7,
+    top_p: 0.9,
+    top_k: 50,
+    max_new_tokens: 4,
+    min_new_tokens: 0,
+    stop: Vec::new(),
+    max_num_seqs: 1,
+};
+const WARM: SamplingConfig = SamplingConfig {
+    temperature: 0.7,
+    top_p: 1.0,
+    top_k: 0,
+    max_new_tokens: 4,
+    min_new_tokens: 0,
+    stop: Vec::new(),
+    max_num_seqs: 1,
+};
 
 fn whole(answer: &Answer) {
     assert_eq!((answer.tokens.len(), answer.logprobs.len(), answer.end), (4, 4, End::Length));

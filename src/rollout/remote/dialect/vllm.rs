@@ -23,7 +23,6 @@ use super::{
     Addressee, Answer, Ask, Call, Dialect, End, Fault, Loading, Said, Span, Telling, logprob, miscounted,
     of_one,
 };
-use crate::model::Truncation;
 use crate::rollout::SamplingConfig;
 use crate::types::TokenId;
 
@@ -134,15 +133,20 @@ impl Dialect for Vllm {
     }
 
     fn generate(&self, ask: &Ask<'_>, door: usize) -> Call {
-        let SamplingConfig { temperature, top_p, top_k, .. } = ask.sampling;
+        let SamplingConfig { temperature, top_p, top_k, ref stop, .. } = ask.sampling;
         let mut sampling = json!({
-            "n": 1, "max_tokens": ask.n_new, "min_tokens": 0, "seed": ask.seed, "logprobs": 0,
+            "n": 1, "max_tokens": ask.n_new, "min_tokens": ask.least(), "seed": ask.seed, "logprobs": 0,
             "temperature": temperature, "top_p": top_p, "top_k": top_k, "min_p": 0.0,
             "presence_penalty": 0.0, "frequency_penalty": 0.0, "repetition_penalty": 1.0,
             "stop_token_ids": ask.eos, "ignore_eos": true,
         });
+        if !stop.is_empty() {
+            // Found in the text as graders see it; where the server finds none, the answer is cut all the same.
+            sampling["stop"] = json!(stop);
+            sampling["skip_special_tokens"] = json!(false);
+        }
         if door == 0 {
-            sampling["detokenize"] = json!(false);
+            sampling["detokenize"] = json!(!stop.is_empty());
             let body =
                 json!({ "model": id(ask.model), "token_ids": ask.tokens, "sampling_params": sampling });
             return Call::post(GENERATE, body);
@@ -291,12 +295,13 @@ impl Dialect for Vllm {
     }
 
     fn telling(&self, sampling: &SamplingConfig, _vocabulary: usize) -> Option<Telling> {
-        let is_plain = sampling.temperature == 1.0 && Truncation::keeps_all(&sampling.truncation());
+        let is_plain = sampling.temperature == 1.0 && !sampling.is_cut();
         (!is_plain).then(|| of_one(sampling))
     }
 
     fn cure(&self) -> &'static str {
-        "start vLLM with --logprobs-mode processed_logprobs, or train with [sampling] `temperature` = 1, `top_p` = 1 and `top_k` = 0"
+        "start vLLM with --logprobs-mode processed_logprobs, or train with [sampling] `temperature` = 1, `top_p` = 1, `top_k` = 0 \
+         and `min_new_tokens` = 0"
     }
 }
 

@@ -2,13 +2,13 @@
 //!
 //! Each row is one event with a scalar per key, stored in single precision. The event's time is that of the run's
 //! clock (`progress/wall_s`), counted back from the moment of opening, so that a folder written anew keeps its time
-//! axis. The glossary's sentences come along as descriptions.
-//!
-//! A file is a sequence of TFRecords: the event's length (8 bytes, little endian), the length's checksum (4), the
-//! event, its checksum (4); a checksum is the CRC-32C, rotated and shifted by a constant. An event is a protocol
-//! buffer, of which the messages here name the fields that are written (numbers as in TensorFlow's `event.proto` and
-//! `summary.proto`). They stand here because the crate made for it, `tensorboard-rs`, has no feature that leaves out
-//! what it pulls in: `image` 0.23 with its codecs, and `protobuf` 2, neither maintained any more.
+//! axis. The glossary's sentences come along as descriptions; beside the curves there are the recipe and samples as texts, the
+//! settings of the run (`hparams`), and a page of the curves that people look at first (`layout`).
+
+mod events;
+mod hparams;
+mod layout;
+mod text;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -19,70 +19,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use prost::Message;
 
-use super::{MetricSink, glossary};
+use self::events::{DataClass, Event, PluginData, Summary, SummaryMetadata, Value, record};
+use super::{About, Ending, MetricSink, Sample, glossary};
 use crate::types::{MetricRow, Step};
 
 const PREFIX: &str = "events.out.tfevents.";
 const CLOCK: &str = "progress/wall_s";
-
-/// `tensorflow.Event`: what happened at a step.
-#[derive(Clone, PartialEq, Message)]
-struct Event {
-    /// Seconds since 1970.
-    #[prost(double, tag = 1)]
-    wall_time: f64,
-    #[prost(int64, tag = 2)]
-    step: i64,
-    /// Only in a file's first event.
-    #[prost(string, optional, tag = 3)]
-    file_version: Option<String>,
-    #[prost(message, optional, tag = 5)]
-    summary: Option<Summary>,
-}
-
-/// `tensorflow.Summary`.
-#[derive(Clone, PartialEq, Message)]
-struct Summary {
-    #[prost(message, repeated, tag = 1)]
-    value: Vec<Value>,
-}
-
-/// `tensorflow.Summary.Value`: one scalar.
-#[derive(Clone, PartialEq, Message)]
-struct Value {
-    #[prost(string, tag = 1)]
-    tag: String,
-    /// Optional because a value of 0 has to be written too.
-    #[prost(float, optional, tag = 2)]
-    simple_value: Option<f32>,
-    #[prost(message, optional, tag = 9)]
-    metadata: Option<SummaryMetadata>,
-}
-
-/// `tensorflow.SummaryMetadata`: what TensorBoard shows beside a scalar's curve.
-#[derive(Clone, PartialEq, Message)]
-struct SummaryMetadata {
-    #[prost(message, optional, tag = 1)]
-    plugin_data: Option<PluginData>,
-    #[prost(string, tag = 3)]
-    summary_description: String,
-    #[prost(enumeration = "DataClass", tag = 4)]
-    data_class: i32,
-}
-
-/// `tensorflow.SummaryMetadata.PluginData`.
-#[derive(Clone, PartialEq, Message)]
-struct PluginData {
-    #[prost(string, tag = 1)]
-    plugin_name: String,
-}
-
-/// `tensorflow.DataClass`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, prost::Enumeration)]
-enum DataClass {
-    Unknown = 0,
-    Scalar = 1,
-}
 
 /// Writes rows as TensorBoard events.
 pub(crate) struct TensorBoard {
@@ -95,11 +37,16 @@ pub(crate) struct TensorBoard {
 }
 
 impl TensorBoard {
-    /// Replaces the events in `folder` by those of `rows`, none for a new run.
+    /// Replaces the events in `folder` by those of the run `about` with its `rows` and `samples` so far, none for a new run.
     ///
     /// # Errors
     /// If the folder cannot be created, emptied or written.
-    pub(crate) fn rebuild(folder: &Path, rows: &[(Step, MetricRow)]) -> Result<Self> {
+    pub(crate) fn rebuild(
+        folder: &Path,
+        about: &About,
+        rows: &[(Step, MetricRow)],
+        samples: &[Sample],
+    ) -> Result<Self> {
         let prepare = || {
             fs::create_dir_all(folder)?;
             for entry in fs::read_dir(folder)? {
@@ -126,12 +73,30 @@ impl TensorBoard {
 
         let file_version = Some("brain.Event:2".to_owned());
         this.append(&Event { wall_time: this.start, file_version, ..Event::default() })?;
+        let metrics = ["root/reward_mean", "root/correct_mean"].map(str::to_owned).into_iter();
+        let metrics: Vec<String> = metrics.chain(about.headlines.iter().cloned()).collect();
+        let mut values = hparams::begin(about, &metrics, this.start).to_vec();
+        values.extend([layout::value(), text::recipe(&about.toml)]);
+        this.append_texts(0, this.start, values)?;
+        let mut samples = samples.iter().peekable();
         for (step, row) in rows {
             let event = this.event(*step, row);
+            while let Some(sample) = samples.next_if(|sample| sample.step <= *step) {
+                this.append_texts(sample.step, event.wall_time, vec![text::sample(sample)])?;
+            }
             this.append(&event)?;
+        }
+        for sample in samples {
+            this.append_texts(sample.step, now, vec![text::sample(sample)])?;
         }
         this.flush()?;
         Ok(this)
+    }
+
+    /// Writes what is no row.
+    fn append_texts(&mut self, step: Step, wall_time: f64, value: Vec<Value>) -> Result<()> {
+        let summary = Some(Summary { value });
+        self.append(&Event { wall_time, step: step.cast_signed(), file_version: None, summary })
     }
 
     fn event(&mut self, step: Step, row: &MetricRow) -> Event {
@@ -140,7 +105,8 @@ impl TensorBoard {
             // As in `metrics.jsonl`, whatever is not finite becomes NaN.
             let number = if number.is_finite() { number as f32 } else { f32::NAN };
             let metadata = if self.explained.insert(key.to_owned()) { explanation(key) } else { None };
-            value.push(Value { tag: key.to_owned(), simple_value: Some(number), metadata });
+            let scalar = Value { tag: key.to_owned(), simple_value: Some(number), metadata, tensor: None };
+            value.push(scalar);
         }
         Event {
             wall_time: row.get(CLOCK).map_or_else(unix_time, |elapsed| self.start + elapsed),
@@ -167,6 +133,17 @@ impl MetricSink for TensorBoard {
         self.append(&event)?;
         self.flush()
     }
+
+    fn sample(&mut self, sample: &Sample) -> Result<()> {
+        self.append_texts(sample.step, unix_time(), vec![text::sample(sample)])?;
+        self.flush()
+    }
+
+    fn end(&mut self, ending: &Ending) {
+        let now = unix_time();
+        // A run that has ended well does not fail over this.
+        _ = self.append_texts(0, now, vec![hparams::end(ending, now)]).and_then(|()| self.flush());
+    }
 }
 
 /// The glossary's sentence for `key`, which TensorBoard looks for beside the key's first value.
@@ -174,21 +151,10 @@ fn explanation(key: &str) -> Option<SummaryMetadata> {
     let entry = glossary::explain(key)?;
     let unit = if entry.unit.is_empty() { String::new() } else { format!(" [{}]", entry.unit) };
     Some(SummaryMetadata {
-        plugin_data: Some(PluginData { plugin_name: "scalars".to_owned() }),
+        plugin_data: Some(PluginData { plugin_name: "scalars".to_owned(), content: Vec::new() }),
         summary_description: format!("{}{unit}", entry.meaning),
         data_class: DataClass::Scalar.into(),
     })
-}
-
-/// `data` as a TFRecord.
-fn record(data: &[u8]) -> Vec<u8> {
-    let length = (data.len() as u64).to_le_bytes();
-    [&length[..], &checksum(&length), data, &checksum(data)].concat()
-}
-
-/// The CRC-32C of `data`, masked: the checksum of bytes that hold checksums themselves would be a weak one.
-fn checksum(data: &[u8]) -> [u8; 4] {
-    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
 }
 
 /// Seconds since 1970.
@@ -200,6 +166,16 @@ fn unix_time() -> f64 {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    fn about() -> About {
+        About {
+            name: "tiny".into(),
+            toml: "[run]\nname = \"tiny\"".into(),
+            recipe: serde_json::json!({"optim": {"lr": 0.5}}),
+            headlines: vec!["eval/heldout/avg@4".into()],
+            ..About::default()
+        }
+    }
 
     fn row(reward: f64, wall_s: f64) -> MetricRow {
         [("reward/mean", reward), (CLOCK, wall_s)].into_iter().collect()
@@ -237,14 +213,30 @@ mod tests {
     fn rows_become_events_and_a_resumed_run_starts_from_the_rows_that_stay() {
         let folder = tempfile::tempdir().unwrap();
         let rows = [(1, row(0.25, 10.0)), (2, row(f64::INFINITY, 20.0))];
-        let mut board = TensorBoard::rebuild(folder.path(), &[]).unwrap();
+        let sample = |step| Sample { step, prompt: "asked".into(), gold: "7".into(), ..Sample::default() };
+        let samples = [sample(2)];
+        let mut board = TensorBoard::rebuild(folder.path(), &about(), &[], &[]).unwrap();
         (1..9).for_each(|step| board.write(step, &row(1.0, 0.0)).unwrap());
         drop(board);
-        let mut board = TensorBoard::rebuild(folder.path(), &rows).unwrap();
+        let mut board = TensorBoard::rebuild(folder.path(), &about(), &rows, &samples).unwrap();
+        board.sample(&sample(3)).unwrap();
         board.write(3, &row(0.75, 30.0)).unwrap();
+        board.end(&Ending::Done);
 
-        let events = events(folder.path());
+        let mut events = events(folder.path());
         assert_eq!(events[0].file_version(), "brain.Event:2");
+        let of = |event: &Event| (event.step, event.summary.clone().unwrap().value[0].tag.clone());
+        let texts: Vec<_> = events
+            .extract_if(1.., |event| !of(event).1.contains('/') || of(event).1.starts_with('_'))
+            .collect();
+        let told: Vec<_> = texts.iter().map(of).collect();
+        let expected =
+            [(0, "_hparams_/experiment"), (2, "samples"), (3, "samples"), (0, "_hparams_/session_end_info")];
+        assert_eq!(told, expected.map(|(step, tag)| (step, tag.to_owned())));
+        let asked = String::from_utf8(
+            texts[1].summary.clone().unwrap().value[0].tensor.clone().unwrap().string_val[0].clone(),
+        );
+        assert!(asked.unwrap().contains("\n    asked\n"));
         let steps: Vec<i64> = events[1..].iter().map(|event| event.step).collect();
         assert_eq!(steps, [1, 2, 3]);
         let value = |event: &Event, key: &str| {
@@ -274,12 +266,16 @@ mod tests {
     #[test]
     fn an_event_has_the_bytes_that_tensorboard_writes() {
         let metadata = SummaryMetadata {
-            plugin_data: Some(PluginData { plugin_name: "scalars".to_owned() }),
+            plugin_data: Some(PluginData { plugin_name: "scalars".to_owned(), content: Vec::new() }),
             summary_description: "Mean.".to_owned(),
             data_class: DataClass::Scalar.into(),
         };
-        let value =
-            vec![Value { tag: "reward/mean".to_owned(), simple_value: Some(0.0), metadata: Some(metadata) }];
+        let value = vec![Value {
+            tag: "reward/mean".to_owned(),
+            simple_value: Some(0.0),
+            metadata: Some(metadata),
+            tensor: None,
+        }];
         let event = Event { wall_time: 1.5, step: 7, file_version: None, summary: Some(Summary { value }) };
         let hex: String = record(&event.encode_to_vec()).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
@@ -293,7 +289,7 @@ mod tests {
     fn files_of_others_stay() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-        TensorBoard::rebuild(folder.path(), &[]).unwrap();
+        TensorBoard::rebuild(folder.path(), &about(), &[], &[]).unwrap();
         assert!(folder.path().join("notes.txt").exists());
     }
 }
