@@ -92,8 +92,8 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("replay runs/countdown_quick --step 41", "are its numbers the run's own?"),
             (
-                "replay runs/countdown_quick --step 41 --credit rhythm,entropy --html page.html",
-                "what other credit would have done",
+                "replay runs/countdown_quick --step 41 --loss gspo --html page.html",
+                "what another loss would have done",
             ),
         ],
     ),
@@ -102,7 +102,7 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("grade answers.jsonl", "by the grader `math`"),
             (
-                "grade answers.jsonl --reward '{type = \"countdown\", preset = \"tinyzero\"}'",
+                "grade answers.jsonl --reward '{type=\"countdown\", preset=\"tinyzero\"}'",
                 "another, with its settings",
             ),
             ("grade - --reward countdown < answers.jsonl", "lines from standard input"),
@@ -149,10 +149,7 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("data countdown_quick.toml", "a recipe's problems as its model will see them"),
             ("data problems.jsonl", "the columns of a file"),
-            (
-                "data problems.jsonl --fields question=problem,answer=answer --model hub:Qwen/Qwen3-0.6B",
-                "as that model would see it",
-            ),
+            ("data problems.jsonl --preset gsm8k --model hub:Qwen/Qwen3-0.6B", "as that model would see it"),
         ],
     ),
     (
@@ -172,7 +169,7 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "completions",
         &[
-            ("completions bash > ~/.local/share/bash-completion/completions/rlcredit", "for bash"),
+            ("completions bash > ~/.rlcredit.bash", "for bash, with `. ~/.rlcredit.bash` in ~/.bashrc"),
             ("completions zsh > ~/.zfunc/_rlcredit", "for zsh, with ~/.zfunc in fpath"),
             ("completions fish > ~/.config/fish/completions/rlcredit.fish", "for fish"),
         ],

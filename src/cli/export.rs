@@ -27,12 +27,12 @@ pub(super) struct Export {
     /// Where it is kept: a folder that is not there yet
     #[arg(value_name = "DIR", required_unless_present = "out")]
     folder: Option<PathBuf>,
-    /// The same, as in earlier versions
+    /// Where it is kept: the same, as in earlier versions
     #[arg(long, value_name = "DIR", hide = true, conflicts_with = "folder")]
     out: Option<PathBuf>,
-    /// Precision of the weights: f32, bf16 or f16
+    /// Precision: f32, bf16 or f16
     ///
-    /// Without it that of the model which training started from
+    /// Of the weights; without it that of the model which training started from
     #[arg(long, value_enum, hide_possible_values = true)]
     dtype: Option<StoredDtype>,
 }

@@ -26,11 +26,14 @@ const NO_EPOCHS: &str = "a run is as long as its number of steps, each a batch o
 /// What becomes of a rate of warming up.
 const IN_STEPS: &str = "a number of steps, not a share of them";
 /// Where metrics go.
-const SINKS: &str = "metrics always go to metrics.jsonl";
+const SINKS: &str =
+    "metrics always go to metrics.jsonl; [[observe.sink]] sends them to others, such as Weights & Biases";
 
 /// All of them, by name.
 const KEYS: &[Elsewhere] = &[
     with("attn_implementation", &["model.backend"], "attention needs no choice"),
+    with("adam_beta1", &["optim.betas"], "both in one list"),
+    with("adam_beta2", &["optim.betas"], "both in one list"),
     of("adam_epsilon", &["optim.eps"]),
     of("adv_estimator", &["advantage.type"]),
     of("base_model", &["model.path", "model.hub"]),
@@ -66,6 +69,8 @@ const KEYS: &[Elsewhere] = &[
         &["batch.minibatches"],
         "micro-batches are made to fit [batch] `max_tokens`",
     ),
+    with("generation_kwargs", &["sampling.stop", "sampling.min_new_tokens"], "each a key of its own"),
+    with("get_soft_overlong_punishment", &["overlong.type"], "write type = \"penalty\""),
     of("group_size", &["explore.size"]),
     of("kl_coef", &["loss.kl.coef"]),
     of("kl_loss_coef", &["loss.kl.coef"]),

@@ -40,7 +40,7 @@ pub(super) struct Eval {
     /// Such as RUN@40 or hub:ORG/NAME@REVISION; NAME=PATH calls one by another name
     #[arg(required = true, value_name = "MODEL")]
     models: Vec<String>,
-    /// Recipe whose settings count [default: the first run's]
+    /// Recipe whose settings count [default: first run's]
     ///
     /// Its problems, graders and limits; without it those of the first run among the models
     #[arg(long, value_name = "RECIPE", value_parser = super::flags::input(), conflicts_with = "data")]
