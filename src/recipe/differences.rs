@@ -41,11 +41,16 @@ impl Recipe {
 
     /// Every key with its value, tables opened, by path.
     fn entries(&self) -> Result<Table> {
-        let mut entries = Table::new();
-        let recipe = Table::try_from(self).context("the recipe cannot be written as TOML")?;
-        flatten("", Value::Table(recipe), &mut entries);
-        Ok(entries)
+        Ok(opened(Table::try_from(self).context("the recipe cannot be written as TOML")?))
     }
+}
+
+/// Every key of a document with its value, tables opened, by path.
+#[must_use]
+pub(crate) fn opened(document: Table) -> Table {
+    let mut entries = Table::new();
+    flatten("", Value::Table(document), &mut entries);
+    entries
 }
 
 /// Every key in which `one` differs from `other`, sorted; `chat.now` does where neither leaves it to the other's start.

@@ -5,6 +5,7 @@
 //! {"event": "forked", "step": 40, ..., "parent": {"run": "c0ffee0123456789", "folder": "runs/countdown", "step": 40}, "changes": [...]}
 //! {"event": "resumed", "step": 120, ..., "changes": [{"key": "optim.lr", "before": "0.001", "now": "0.0003", "effect": "learning"}]}
 //! {"event": "stopped_early", "step": 160, ..., "reason": "..."}
+//! {"event": "diverged", "step": 160, ..., "reason": "..."}
 //! ```
 //!
 //! Runs of earlier versions have none. It only tells: nothing of what is computed goes by it.
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{read_regular_text, set_aside, write_whole};
+use crate::observe::Jsonl;
 use crate::recipe::Change;
 use crate::run_folder::RunFolder;
 use crate::types::{RunId, Step, masked, shell_word};
@@ -32,6 +34,8 @@ pub(crate) enum Happened {
     Resumed,
     /// It ended before its last step, since evaluations got no better.
     StoppedEarly,
+    /// It came to numbers that nothing can be learnt from.
+    Diverged,
 }
 
 /// One line of the history.
@@ -104,6 +108,16 @@ pub(crate) fn read(folder: &RunFolder) -> Result<Vec<Event>> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let events = lines.map(serde_json::from_str).collect::<Result<_, _>>();
     events.with_context(|| format!("{}: damaged", path.display()))
+}
+
+/// Adds that the run in `folder` has diverged behind the last step that its metrics have, and why; what a damaged history became.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(crate) fn add_divergence(folder: &RunFolder, reason: &str) -> Result<Option<String>> {
+    let rows = Jsonl::read(&folder.metrics()).map(|sound| sound.rows).unwrap_or_default();
+    let step = rows.last().map_or(0, |(step, _)| *step);
+    add(folder, Event { reason: Some(masked(reason)), ..Event::now(Happened::Diverged, step, &[]) })
 }
 
 /// Adds `event` to the history of the run in `folder`; one that cannot be read is set aside, and that is said.
