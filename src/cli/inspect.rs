@@ -182,7 +182,9 @@ impl Inspect {
     fn make_folder(&self, file: &Path) -> Result<()> {
         let pages = self.run.as_ref().map(|run| RunFolder::at(run).inspections());
         match pages.filter(|pages| file.parent() == Some(pages.as_path())) {
-            Some(pages) => fs::create_dir_all(&pages).with_context(|| format!("could not create {}", pages.display())),
+            Some(pages) => {
+                fs::create_dir_all(&pages).with_context(|| format!("could not create {}", pages.display()))
+            }
             None => Ok(()),
         }
     }

@@ -12,9 +12,7 @@ use crate::interrupt::Interrupt;
 use crate::observe::Console;
 use crate::recipe::Draft;
 use crate::report;
-use crate::run::{
-    Failure, Fork, Origin, Outcome, Request, Setup, has_diverged, history, keep_time, train,
-};
+use crate::run::{Failure, Fork, Origin, Outcome, Request, Setup, has_diverged, history, keep_time, train};
 use crate::run_folder::{RunAt, RunFolder};
 use crate::types::shell_word;
 
@@ -166,7 +164,9 @@ fn report_if_over(folder: &Path, outcome: &Result<Outcome>, console: &Console) {
             match history::add_divergence(&RunFolder::at(folder), &format!("{error:#}")) {
                 Ok(note) => note.into_iter().for_each(|note| console.note(note)),
                 Err(error) => {
-                    console.note(format_args!("note: its history does not say that the run diverged: {error:#}"));
+                    console.note(format_args!(
+                        "note: its history does not say that the run diverged: {error:#}"
+                    ));
                 }
             }
         }

@@ -66,7 +66,9 @@ pub(super) fn evaluations(folder: &RunFolder, rows: &[(Step, MetricRow)]) -> (Ve
                     }
                 }
             }
-            Ok(_) => notes.push(format!("{}: expected an object with the results of each set", path.display())),
+            Ok(_) => {
+                notes.push(format!("{}: expected an object with the results of each set", path.display()))
+            }
             Err(error) => notes.push(format!("{}: {error:#}", path.display())),
         }
     }

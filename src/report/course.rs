@@ -36,7 +36,9 @@ impl Course {
         let kept: Vec<&(Step, MetricRow)> = kept.map(|(_, row)| row).collect();
         let keys = PANELS.iter().flat_map(Panel::keys).chain(AXES);
         let column = |key: &'static str| -> Vec<Option<f64>> {
-            kept.iter().map(|(_, row)| value(row, key).filter(|value| value.is_finite()).map(rounded)).collect()
+            kept.iter()
+                .map(|(_, row)| value(row, key).filter(|value| value.is_finite()).map(rounded))
+                .collect()
         };
         let columns = keys.map(|key| (key, column(key)));
         Self {
@@ -73,9 +75,10 @@ mod tests {
     #[test]
     fn a_column_has_a_number_for_each_row_and_none_where_a_row_has_none() {
         let mut rows = rows(3);
-        rows[1].1 = [("reward/mean", f64::NAN), ("time/step", 3.0), ("time/generate", 1.0), ("time/train", 0.5)]
-            .into_iter()
-            .collect();
+        rows[1].1 =
+            [("reward/mean", f64::NAN), ("time/step", 3.0), ("time/generate", 1.0), ("time/train", 0.5)]
+                .into_iter()
+                .collect();
         let course = Course::of(&rows);
         assert_eq!((course.steps.as_slice(), course.every), (&[1, 2, 3][..], 1));
         assert_eq!(course.columns["reward/mean"], [Some(0.333333), None, Some(1.0)]);
@@ -93,7 +96,10 @@ mod tests {
     fn of_many_rows_every_so_many_th_is_kept_and_the_last() {
         let course = Course::of(&rows(3 * MOST_ROWS as u64 - 1));
         assert_eq!(course.every, 3);
-        assert_eq!((course.steps[..2].to_vec(), course.steps.last().copied()), (vec![1, 4], Some(3 * MOST_ROWS as u64 - 1)));
+        assert_eq!(
+            (course.steps[..2].to_vec(), course.steps.last().copied()),
+            (vec![1, 4], Some(3 * MOST_ROWS as u64 - 1))
+        );
         assert!(course.steps.len() <= MOST_ROWS + 1);
         assert_eq!(Course::of(&[]), Course { every: 1, ..Course::default() });
     }

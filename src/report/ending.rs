@@ -128,7 +128,11 @@ mod tests {
         fs::create_dir_all(refused.parent().unwrap()).unwrap();
         fs::write(refused, "").unwrap();
         assert_eq!(stands(4, &[]).0, Kind::Diverged);
-        assert_eq!(ending(&folder, 4, None, Some(9), &[]).kind, Kind::Stopped, "it may have been stopped in that step");
+        assert_eq!(
+            ending(&folder, 4, None, Some(9), &[]).kind,
+            Kind::Stopped,
+            "it may have been stopped in that step"
+        );
         assert_eq!(stands(7, &[]).0, Kind::Stopped, "the update was refused once, and the run went on");
         let lock = folder.lock().unwrap();
         assert_eq!(stands(4, &[]), (Kind::Going, "still going on: step 4 of 9 is done".into()));

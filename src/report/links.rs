@@ -6,7 +6,13 @@ use std::path::{Component, Path, PathBuf};
 /// From a page in the folder `from` to the file `to`; `None` where one of them is not there.
 pub(super) fn link(from: &Path, to: &Path) -> Option<String> {
     let (from, to) = (canonicalize(from).ok()?, canonicalize(to).ok()?);
-    Some(relative(&from, &to).iter().map(|part| escaped(&part.to_string_lossy())).collect::<Vec<_>>().join("/"))
+    Some(
+        relative(&from, &to)
+            .iter()
+            .map(|part| escaped(&part.to_string_lossy()))
+            .collect::<Vec<_>>()
+            .join("/"),
+    )
 }
 
 /// The way from the folder `from` to `to`, both from the root.
@@ -19,7 +25,9 @@ fn relative(from: &Path, to: &Path) -> PathBuf {
 /// A part of a path with every byte that a link may not hold as it is, as `%20`.
 fn escaped(part: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    part.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    part.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 #[cfg(test)]

@@ -85,11 +85,7 @@ pub(super) const PANELS: &[Panel] = &[
     stack(
         "Groups: of the responses to a prompt are right",
         "share",
-        &[
-            curve("all", "group/solve_all"),
-            curve("some", "group/mixed"),
-            curve("none", "group/solve_none"),
-        ],
+        &[curve("all", "group/solve_all"), curve("some", "group/mixed"), curve("none", "group/solve_none")],
     ),
     panel(
         "Length of responses",
@@ -115,7 +111,11 @@ pub(super) const PANELS: &[Panel] = &[
     panel("Entropy of the policy, nats", "", &[curve("mean", "policy/entropy")]),
     panel("KL to the reference, nats", "", &[curve("mean", "policy/kl_ref")]),
     panel("KL within a step, nats", "", &[curve("mean", "policy/approx_kl")]),
-    panel("Norm of the gradient", "", &[curve("policy", "optim/grad_norm"), curve("critic", "optim/critic_grad_norm")]),
+    panel(
+        "Norm of the gradient",
+        "",
+        &[curve("policy", "optim/grad_norm"), curve("critic", "optim/critic_grad_norm")],
+    ),
     panel("Learning rate", "", &[curve("policy", "optim/lr"), curve("critic", "optim/critic_lr")]),
     panel(
         "Ratio outside of the clip range",
@@ -125,13 +125,14 @@ pub(super) const PANELS: &[Panel] = &[
     panel(
         "Sampler against learner, nats per token",
         "",
-        &[
-            curve("mean distance", "mismatch/logprob_abs_mean"),
-            curve("KL", "mismatch/kl"),
-        ],
+        &[curve("mean distance", "mismatch/logprob_abs_mean"), curve("KL", "mismatch/kl")],
     ),
     panel("Explained by the critic", "share", &[curve("variance", "value/explained_variance")]),
-    panel("Age of responses, steps", "", &[curve("mean", "off_policy/age_mean"), curve("oldest", "off_policy/age_max")]),
+    panel(
+        "Age of responses, steps",
+        "",
+        &[curve("mean", "off_policy/age_mean"), curve("oldest", "off_policy/age_max")],
+    ),
     stack(
         "Time of a step",
         "s",
@@ -147,7 +148,11 @@ pub(super) const PANELS: &[Panel] = &[
             curve("checkpoint", "time/checkpoint"),
         ],
     ),
-    panel("Response tokens per second", "", &[curve("whole step", "perf/tokens_per_s"), curve("sampling", "perf/generate_tokens_per_s")]),
+    panel(
+        "Response tokens per second",
+        "",
+        &[curve("whole step", "perf/tokens_per_s"), curve("sampling", "perf/generate_tokens_per_s")],
+    ),
 ];
 
 impl Panel {

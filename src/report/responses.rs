@@ -270,8 +270,8 @@ fn samples(path: &Path, step: Step, found: &[Found]) -> Result<Vec<Sample>> {
         _ => &[("best", 0), ("median", (n - 1) / 2), ("worst", n - 1)],
     };
     let mut reader = BufReader::new(open_regular(path)?);
-    let sample = |(rank, index): &(&'static str, usize)| {
-        let one = order[*index];
+    let sample = |&(rank, index): &(&'static str, usize)| {
+        let one = order[index];
         reader.seek(SeekFrom::Start(one.offset))?;
         let mut bytes = Vec::new();
         reader.by_ref().take(MOST_LINE).read_until(b'\n', &mut bytes)?;
@@ -294,7 +294,8 @@ impl Texts {
     /// With as much of each text as is shown.
     fn shortened(self) -> Self {
         let Self { prompt, text, answer, gold, finish, status, note } = self;
-        let [prompt, text, answer, gold, note] = [prompt, text, answer, gold, note].map(|text| text.map(shortened));
+        let [prompt, text, answer, gold, note] =
+            [prompt, text, answer, gold, note].map(|text| text.map(shortened));
         Self { prompt, text, answer, gold, finish, status, note }
     }
 }
@@ -369,9 +370,14 @@ mod tests {
 
     #[test]
     fn steps_are_spread_evenly_with_both_ends() {
-        for (n, most, expected) in
-            [(0, 3, vec![]), (1, 3, vec![0]), (3, 3, vec![0, 1, 2]), (5, 3, vec![0, 2, 4]), (9, 2, vec![0, 8]), (9, 1, vec![0])]
-        {
+        for (n, most, expected) in [
+            (0, 3, vec![]),
+            (1, 3, vec![0]),
+            (3, 3, vec![0, 1, 2]),
+            (5, 3, vec![0, 2, 4]),
+            (9, 2, vec![0, 8]),
+            (9, 1, vec![0]),
+        ] {
             assert_eq!(spread(n, most).collect::<Vec<_>>(), expected, "{n}, {most}");
         }
     }
@@ -380,6 +386,8 @@ mod tests {
     fn a_long_text_is_cut_between_characters_and_that_is_said() {
         assert_eq!(shortened("short".into()), "short");
         let long = shortened("é".repeat(MOST_TEXT));
-        assert!(long.len() < MOST_TEXT + 60 && long.ends_with("é\n[10000 more characters are left out here]"));
+        assert!(
+            long.len() < MOST_TEXT + 60 && long.ends_with("é\n[10000 more characters are left out here]")
+        );
     }
 }

@@ -68,7 +68,9 @@ pub(super) struct Before {
 
 /// Whether there is anything of a run in `folder`.
 pub(super) fn is_run(folder: &RunFolder) -> bool {
-    [folder.resolved(), folder.metrics(), folder.manifest(), folder.history()].iter().any(|file| file.is_file())
+    [folder.resolved(), folder.metrics(), folder.manifest(), folder.history()]
+        .iter()
+        .any(|file| file.is_file())
 }
 
 impl Run {
@@ -81,7 +83,10 @@ impl Run {
         let history = if folder.history().exists() {
             noted(&mut notes, history::read(&folder))
         } else {
-            notes.push(format!("{}: there is none, as in runs of earlier versions", folder.history().display()));
+            notes.push(format!(
+                "{}: there is none, as in runs of earlier versions",
+                folder.history().display()
+            ));
             None
         };
         let rows = rows(&folder, &mut notes);
@@ -156,7 +161,11 @@ fn inspect_command(root: &Path) -> String {
 }
 
 /// What `env.json`, the last row and the checkpoints say in a few words.
-fn facts(folder: &RunFolder, last: Option<&MetricRow>, notes: &mut Vec<String>) -> Vec<(&'static str, String)> {
+fn facts(
+    folder: &RunFolder,
+    last: Option<&MetricRow>,
+    notes: &mut Vec<String>,
+) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let env = folder.env();
     let read = || -> Result<Value> {
@@ -201,7 +210,10 @@ fn before(folder: &RunFolder, events: &[Event], notes: &mut Vec<String>) -> Opti
     for _ in 0..MOST_PARENTS {
         let Some(history::Parent { run, folder: named, step }) = wanted.take() else { break };
         let is_it = |place: &PathBuf| {
-            RunManifest::read(&RunFolder::at(place)).ok().flatten().is_some_and(|manifest| manifest.run == run)
+            RunManifest::read(&RunFolder::at(place))
+                .ok()
+                .flatten()
+                .is_some_and(|manifest| manifest.run == run)
         };
         let beside = child.root().parent().zip(named.file_name()).map(|(runs, name)| runs.join(name));
         let Some(place) = [Some(named.clone()), beside].into_iter().flatten().find(is_it) else {
@@ -215,8 +227,9 @@ fn before(folder: &RunFolder, events: &[Event], notes: &mut Vec<String>) -> Opti
         let mut own = rows(&child, notes);
         own.retain(|(own, _)| *own <= step);
         let (evaluations, _) = evaluations(&child, &own);
-        all_evaluations.splice(..0, evaluations.into_iter().filter(|one| one.step.is_none_or(|own| own <= step)));
-        all_rows.splice(..0, own);
+        let until = evaluations.into_iter().filter(|one| one.step.is_none_or(|own| own <= step));
+        drop(all_evaluations.splice(..0, until));
+        drop(all_rows.splice(..0, own));
         let events = history::read(&child).unwrap_or_default();
         wanted = events.iter().find_map(|event| event.parent.clone());
     }
@@ -250,12 +263,14 @@ mod tests {
         let root = runs.path().join("old");
         std::fs::create_dir(&root).unwrap();
         assert!(!is_run(&RunFolder::at(&root)));
-        std::fs::write(root.join("metrics.jsonl"), "{\"step\":1,\"reward/mean\":0.5}\n{\"step\":2,\n").unwrap();
+        std::fs::write(root.join("metrics.jsonl"), "{\"step\":1,\"reward/mean\":0.5}\n{\"step\":2,\n")
+            .unwrap();
         assert!(is_run(&RunFolder::at(&root)));
         let run = Run::read(&root, runs.path());
         assert_eq!((run.name.as_str(), run.course.steps.as_slice()), ("old", &[1][..]));
         assert_eq!(run.ending.said, "stopped behind step 1: it is not finished");
-        for part in ["resolved.toml", "history.jsonl: there is none", "line 2: not a JSON object", "env.json"] {
+        for part in ["resolved.toml", "history.jsonl: there is none", "line 2: not a JSON object", "env.json"]
+        {
             assert!(run.notes.iter().any(|note| note.contains(part)), "{part}: {:?}", run.notes);
         }
     }

@@ -41,7 +41,7 @@ pub(super) fn resolved(folder: &RunFolder) -> Result<Table> {
 pub(super) fn departures(document: &Table) -> Result<Vec<Departure>> {
     let mut found = Reference::of_program()?.departures(document);
     for one in &mut found {
-        one.value = masked(&one.value).to_string();
+        one.value = masked(&one.value);
     }
     Ok(found)
 }
@@ -56,7 +56,7 @@ pub(super) fn differing(recipes: &[Option<Table>]) -> Vec<Differing> {
         values.any(|value| Some(value) != first)
     };
     let of = |key: &str| {
-        let shown = |value: &Value| masked(&value.to_string()).to_string();
+        let shown = |value: &Value| masked(&value.to_string());
         let value = |one: &Option<Table>| one.as_ref().and_then(|one| one.get(key)).map(shown);
         Differing { key: key.to_owned(), values: known.iter().map(value).collect() }
     };

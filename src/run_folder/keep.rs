@@ -61,7 +61,9 @@ impl RunFolder {
     /// If a folder cannot be listed or a file cannot be removed.
     pub(crate) fn abandon_after(&self, step: Step) -> Result<usize> {
         let mut abandoned = 0;
-        for folder in [ROLLOUTS, EVAL, REFUSED, AUDITS, CIRCUITS, INSPECTIONS].map(|name| self.root.join(name)) {
+        for folder in
+            [ROLLOUTS, EVAL, REFUSED, AUDITS, CIRCUITS, INSPECTIONS].map(|name| self.root.join(name))
+        {
             let entries = if folder.is_dir() { list(&folder)? } else { Vec::new() };
             let is_later = |path: &PathBuf| step_of_file(path).is_some_and(|other| other > step);
             for path in entries.iter().map(fs::DirEntry::path).filter(is_later) {

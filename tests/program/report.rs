@@ -101,7 +101,14 @@ fn what_is_missing_or_damaged_is_left_out_and_said() {
     assert_eq!(run["ending"]["kind"], "stopped");
     assert!(run["history"].is_null() && run["settings"].is_null());
     let notes = run["notes"].as_array().unwrap();
-    for part in ["history.jsonl", "env.json", "resolved.toml", "line 5", "step_000002.jsonl: line 1", "step_000003.json"] {
+    for part in [
+        "history.jsonl",
+        "env.json",
+        "resolved.toml",
+        "line 5",
+        "step_000002.jsonl: line 1",
+        "step_000003.json",
+    ] {
         assert!(notes.iter().any(|note| note.as_str().unwrap().contains(part)), "{part}: {notes:?}");
         assert!(ended.err.contains(part), "{part}: {}", ended.err);
     }
@@ -115,7 +122,8 @@ fn what_is_missing_or_damaged_is_left_out_and_said() {
 #[test]
 fn a_response_is_linked_to_its_page_once_that_is_made() {
     let place = place();
-    let command = ["inspect", "--run", "runs/tiny", "--step", "3", "--html", "runs/tiny/inspect/step_000003.html"];
+    let command =
+        ["inspect", "--run", "runs/tiny", "--step", "3", "--html", "runs/tiny/inspect/step_000003.html"];
     let ended = place.run(&command);
     assert_eq!(ended.code, 0, "{}", ended.err);
     fs::create_dir(place.path("pages")).unwrap();
