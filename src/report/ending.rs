@@ -113,11 +113,11 @@ mod tests {
         assert_eq!(stands(4, &[]), (Kind::Stopped, "stopped behind step 4 of 9: it is not finished".into()));
         let early = event(Happened::StoppedEarly, 4, "no better");
         assert_eq!(
-            stands(4, &[early.clone()]),
+            stands(4, std::slice::from_ref(&early)),
             (Kind::Early, "ended early, behind step 4 of 9: no better".into())
         );
         // It has gone on since.
-        assert_eq!(stands(6, &[early.clone()]).0, Kind::Stopped);
+        assert_eq!(stands(6, std::slice::from_ref(&early)).0, Kind::Stopped);
         assert_eq!(stands(4, &[early, event(Happened::Resumed, 4, "")]).0, Kind::Stopped);
         let diverged = event(Happened::Diverged, 4, "the policy is broken");
         assert_eq!(
