@@ -110,7 +110,32 @@ pub(crate) fn write_at_end(folder: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use serde_json::Value;
+
     use super::*;
+
+    #[test]
+    fn no_text_of_a_run_can_leave_the_data() {
+        let nasty = "</script><script>pwn()</script><!--{{data}}&\"'";
+        let runs = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(runs.path(), "run").unwrap();
+        let line = serde_json::json!({
+            "prompt_id": 1, "sample": 0, "tokens": [1], "reward": 1.0, "text": nasty, "prompt": nasty, "answer": nasty,
+        });
+        fs::write(folder.rollouts(1), format!("{line}\n")).unwrap();
+        fs::write(folder.metrics(), "{\"step\":1,\"reward/mean\":1.0}\n").unwrap();
+        fs::write(folder.resolved(), format!("[run]\nname = {}\n", Value::from(nasty))).unwrap();
+        let out = runs.path().join(FILE);
+        write(&[folder.root().to_owned()], &out).unwrap();
+        let page = fs::read_to_string(out).unwrap();
+        let (_, rest) = page.split_once("id=\"data\">").unwrap();
+        let data: Value = serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap();
+        let sample = &data["runs"][0]["responses"]["samples"][0];
+        assert_eq!((&sample["text"], &sample["answer"]), (&Value::from(nasty), &Value::from(nasty)));
+        let without = TEMPLATE.replace("{{data}}", "");
+        assert_eq!(page.matches('<').count(), without.matches('<').count());
+    }
 
     #[test]
     fn the_page_asks_the_network_for_nothing() {
