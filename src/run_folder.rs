@@ -15,6 +15,7 @@
 //!   circuit.jsonl  circuits/                  what was measured of its heads on the way; circuits of its models, see `circuit`
 //!   models/step_000040/                       weights that are kept for good
 //!   weights/                                  weights on their way to servers, see `rollout::remote`
+//!   report.html  inspect/                     how it went, see `report`; pages of responses that it leads to
 //!   checkpoints/step_000040/  latest          see `checkpoint`
 //!   reference/                                the policy that the KL penalty measures from, sealed as a checkpoint is
 //! ```

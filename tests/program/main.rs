@@ -27,6 +27,7 @@ mod place;
 mod plan;
 mod ranks;
 mod replay;
+mod report;
 mod resume;
 mod saving;
 mod secrets;
