@@ -12,7 +12,9 @@ WORKDIR /rlcredit
 COPY scripts/libtorch.py scripts/libtorch.txt scripts/
 RUN python3 scripts/libtorch.py
 COPY . .
-RUN scripts/setup
+# The history stays outside; `--build-arg RLCREDIT_COMMIT="commit $(git rev-parse --short=12 HEAD)"` says what is built.
+ARG RLCREDIT_COMMIT=""
+RUN RLCREDIT_COMMIT="$RLCREDIT_COMMIT" scripts/setup
 
 # The headers, the Rust toolchain and the intermediate files stay behind. The paths stay as they
 # were, because the binary looks for libtorch where it was built.

@@ -163,8 +163,8 @@ pub(crate) fn bench(config: &BenchConfig) -> Result<BenchReport> {
     let read = config.prompts as f64 * prompt_tokens + generated;
     Ok(BenchReport {
         n_params: policy.network.layout.n_params(),
-        dtype: format!("{:?}", placement.kind),
-        device: format!("{:?}", placement.device),
+        dtype: placement.dtype().to_string(),
+        device: placement.device_name(),
         backend: policy.network.backend,
         threads: tch::get_num_threads(),
         prompts: config.prompts,

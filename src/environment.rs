@@ -16,6 +16,10 @@ use crate::types::{RunId, masked};
 /// What shapes the last bits of a result beside recipe and inputs: the order in which kernels add numbers depends on it.
 const SHAPING: [&str; 5] = ["libtorch", "device", "backend", "instructions", "threads"];
 
+/// The commit that this program was built from, and whether files of it had been changed since; `unknown commit` where it was built
+/// outside of a checkout.
+pub(crate) const BUILT_FROM: &str = env!("RLCREDIT_COMMIT");
+
 /// What one process of a run ran on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Environment {
@@ -82,7 +86,7 @@ impl Environment {
     /// What this process runs on, which computes by `backend` at `placement`.
     #[must_use]
     pub(crate) fn here(placement: Placement, backend: Backend) -> Self {
-        let device = format!("{:?}", placement.device).to_lowercase();
+        let device = placement.device_name();
         let threads = usize::try_from(tch::get_num_threads()).unwrap_or_default();
         Self::gather(env!("LIBTORCH_VERSION"), &device, placement.dtype(), backend, threads)
     }

@@ -22,7 +22,7 @@ pub(crate) use difference::difference;
 pub(crate) use fingerprint::Fingerprint;
 pub(crate) use hash::hash_of;
 pub(crate) use regular::append_to;
-pub(crate) use regular::{open_regular, read_regular, read_regular_text};
+pub(crate) use regular::{STDIN, open_regular, read_regular, read_regular_text};
 pub(crate) use whole::{is_temporary, temporary_beside};
 pub(crate) use whole::{require_writable, write_named, write_whole};
 

@@ -37,6 +37,7 @@ mod cli;
 mod compare;
 mod credit;
 mod data;
+mod doctor;
 mod environment;
 mod eval;
 mod exam;

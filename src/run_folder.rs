@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::files::{Lock, is_temporary, list};
-use crate::types::{Step, shell_word};
+use crate::types::{Step, program, shell_word};
 
 mod at;
 mod keep;
@@ -205,9 +205,10 @@ impl RunFolder {
         let word = |path: &Path| shell_word(&path.to_string_lossy());
         let (recipe, env) = (self.recipe(), self.env());
         format!(
-            "make it anew with `rlcredit check {} --name {} --resolved > {}` and each --set that the run was started with (see \
+            "make it anew with `{} check {} --name {} --resolved > {}` and each --set that the run was started with (see \
              `command` in {}; where that or {} has *** for a secret, give the secret, or the recipe that was given); where the run \
              took the time of its start for [chat] now, a copy of the file alone has it",
+            program(),
             word(&recipe),
             word(self.root.file_name().unwrap_or_default().as_ref()),
             word(&self.resolved()),

@@ -25,7 +25,7 @@ const FLOORS: &[&[&str]] = &[
     &["recipe", "step"],
     &["bench", "plan", "run"],
     &["report"],
-    &["compare"],
+    &["compare", "doctor"],
     &["cli"],
 ];
 

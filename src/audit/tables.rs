@@ -8,6 +8,7 @@ use super::merit::Uniform;
 use super::summary::{Progress, Summary};
 use super::tokens::Ceiling;
 use crate::table::Table;
+use crate::types::counted;
 
 impl Summary {
     /// What stands above the tables, a line each.
@@ -15,12 +16,16 @@ impl Summary {
         let Self { n_responses, reward, mixed: [mixed, prompts], folds, tokens, n_continued, .. } = self;
         let mut facts = vec![
             format!(
-                "{n_responses} responses to {prompts} prompts, mean reward {reward:.3}; in {} folds of {} prompts; a training step \
-                 has {:.0}",
-                folds.n, folds.prompts, folds.batch
+                "{} to {}, mean reward {reward:.3}; in {} of {}; a training step has {:.0}",
+                counted(n_responses, "response"),
+                counted(prompts, "prompt"),
+                counted(folds.n, "fold"),
+                counted(folds.prompts, "prompt"),
+                folds.batch
             ),
             format!(
-                "{mixed} prompts have right and wrong responses; they weigh as unevenly as {:.0} would that all weighed the same",
+                "{} with right and wrong responses; they weigh as unevenly as {:.0} would that all weighed the same",
+                counted(mixed, "prompt"),
                 tokens.effective_prompts
             ),
             format!(
@@ -66,8 +71,11 @@ impl Summary {
         let continued = self.captures.as_ref().map(|captures| {
             let [prompts, responses, segments] = captures.counts;
             let title = format!(
-                "Where the reward is decided: {segments} segments of {responses} responses to {prompts} prompts; closure {} (1 \
+                "Where the reward is decided: {} of {} to {}; closure {} (1 \
                  where continuations are drawn as responses are); no correlation can be above {:.2}",
+                counted(segments, "segment"),
+                counted(responses, "response"),
+                counted(prompts, "prompt"),
                 interval(captures.closure),
                 captures.ceiling
             );
@@ -76,7 +84,9 @@ impl Summary {
         let known = self.known.as_ref().map(|captures| {
             let [_, responses, tokens] = captures.counts;
             let title = format!(
-                "Where the reward is decided, by the exact value of every prefix: {tokens} tokens of {responses} responses; closure {}",
+                "Where the reward is decided, by the exact value of every prefix: {} of {}; closure {}",
+                counted(tokens, "token"),
+                counted(responses, "response"),
                 interval(captures.closure)
             );
             (title, self.captured(captures))

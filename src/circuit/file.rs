@@ -14,7 +14,7 @@ use super::graph::{Edge, Graph};
 use super::{CircuitConfig, Findings, SourceScores};
 use crate::files::read_regular_text;
 use crate::model::ModelConfig;
-use crate::types::HeadId;
+use crate::types::{HeadId, program};
 
 /// Bytes of a file that are read at most.
 const LARGEST: u64 = 1 << 30;
@@ -236,7 +236,8 @@ impl CircuitFile {
             match serde_json::from_str::<SourceFile>(&text) {
                 Ok(_) => format!("{path}: cheap scores, which name no circuit; find it without --cheap"),
                 Err(_) => {
-                    format!("{path}: no circuit, which `rlcredit circuit MODEL --pairs FILE --json OUT.json` writes")
+                    let program = program();
+                    format!("{path}: no circuit, which `{program} circuit MODEL --pairs FILE --out OUT.json` writes")
                 }
             }
         })

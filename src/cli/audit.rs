@@ -17,48 +17,74 @@ use crate::run::{self, Failure};
 
 #[derive(Args)]
 pub(super) struct Audit {
-    /// A recipe, whose policy is audited as it is when reinforcement learning begins (after its SFT); a run, whose newest
-    /// checkpoint counts, or one of its checkpoints, such as RUN@40; or with --recipe any model: a Hugging Face folder or hub:ORG/NAME
-    #[arg(value_parser = super::policy::place)]
+    /// A recipe, a run or a checkpoint; with --recipe any model
+    ///
+    /// Of a recipe its policy is audited as it is when reinforcement learning begins, after its SFT; of a run the newest checkpoint, or
+    /// another, such as RUN@40. With --recipe a folder or hub:ORG/NAME
+    #[arg(value_parser = super::flags::place_or_input)]
     target: PathBuf,
-    /// Recipe whose problems, graders and limits count, for a model that is of no run
-    #[arg(long)]
+    /// Recipe whose settings count
+    ///
+    /// Its problems, graders and limits, for a model that is of no run
+    #[arg(long, value_name = "RECIPE", value_parser = super::flags::input())]
     recipe: Option<PathBuf>,
-    /// Strategies to audit, `shuffled_` before a name for its control; without it all of them with their controls
+    /// Credit strategies: rhythm,shuffled_rhythm
+    ///
+    /// `shuffled_` before a name is its control; without it all of them with their controls
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     credit: Vec<String>,
-    /// What it may take: a number of responses, or of minutes such as 10m [the recipe's, else 4608]
-    #[arg(long, value_name = "RESPONSES or MINUTES")]
+    /// What it may take: responses, or minutes such as 10m
+    ///
+    /// [the recipe's, else 4608]
+    #[arg(long, value_name = "N")]
     budget: Option<Budget>,
-    /// Responses to each prompt [the recipe's, else 8]
-    #[arg(long)]
+    /// Responses to each prompt
+    ///
+    /// [the recipe's, else 8]
+    #[arg(long, value_name = "N")]
     group: Option<usize>,
-    /// Prompts whose responses are continued, to find where the reward is decided; 0: none [the recipe's, else 64]
-    #[arg(long, value_name = "PROMPTS")]
+    /// Prompts whose responses are continued; 0: none
+    ///
+    /// To find where the reward is decided. [the recipe's, else 64]
+    #[arg(long, value_name = "N")]
     continued: Option<usize>,
-    /// Places that each of their responses is continued from [the recipe's, else 8]
-    #[arg(long)]
+    /// Places that each of them is continued from
+    ///
+    /// [the recipe's, else 8]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     cuts: Option<usize>,
-    /// Continuations from each place [the recipe's, else 16]
-    #[arg(long)]
+    /// Continuations from each place
+    ///
+    /// [the recipe's, else 16]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     continuations: Option<usize>,
+    /// By exact gradients or by differences
+    ///
     /// Gradients of every arm, or differences of forward passes; without it what suits the model
-    #[arg(long, value_enum)]
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true, hide_short_help = true)]
     method: Option<MethodArgument>,
-    /// Random directions by which differences find norms [the recipe's, else 4]
-    #[arg(long)]
+    /// Random directions by which differences find norms
+    ///
+    /// [the recipe's, else 4]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     probes: Option<usize>,
-    /// Override a key of the recipe, in TOML's syntax: --set sampling.max_new_tokens=128
+    /// Override a key of the recipe: optim.lr=1e-5
+    ///
+    /// The value is in TOML's syntax, where a bare word is a text. May be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Folder of what is found, and of what is kept on the way: the same command again goes on where it was interrupted. Without
-    /// it audit_NAME, within the folder of runs; NAME is that of the recipe, with the step of a checkpoint or the name of a model
+    /// Where it is kept [default: audit_NAME within --runs]
+    ///
+    /// What is found, and what is kept on the way: the same command again goes on where it was interrupted. NAME is that of the
+    /// recipe, with the step of a checkpoint or the name of a model
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Folder that holds the runs, whose SFT is shared
-    #[arg(long, default_value = "runs")]
+    /// Folder that holds the runs [default: runs]
+    ///
+    /// Their SFT is shared
+    #[arg(long, value_name = "DIR", default_value = "runs", hide_default_value = true)]
     runs: PathBuf,
-    /// Print one JSON object instead of tables
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -163,7 +189,7 @@ mod tests {
         let audit = Audit::augment_args(Command::new("audit"));
         for (flag, default) in defaults {
             let argument = audit.get_arguments().find(|own| own.get_long() == Some(flag)).unwrap();
-            let help = argument.get_help().unwrap().to_string();
+            let help = argument.get_long_help().unwrap().to_string();
             assert!(help.ends_with(&format!("[the recipe's, else {default}]")), "--{flag}: {help}");
         }
     }

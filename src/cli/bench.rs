@@ -14,43 +14,51 @@ use crate::run::Failure;
 
 #[derive(Args)]
 pub(super) struct Bench {
-    /// A run, a checkpoint or a Hugging Face folder; without it the Countdown preset
-    #[arg(long, value_parser = policy::place)]
+    /// A run, a checkpoint, a folder or hub:ORG/NAME
+    ///
+    /// Without it the Countdown preset
+    #[arg(long, value_name = "MODEL", value_parser = policy::place)]
     model: Option<PathBuf>,
-    /// Prompts per step
-    #[arg(long, default_value_t = 8)]
+    /// Prompts of a step
+    #[arg(long, value_name = "N", default_value_t = 8)]
     prompts: usize,
-    /// Text file with a prompt in each line, instead of made-up ones
-    #[arg(long)]
+    /// A prompt in each line; - reads standard input
+    ///
+    /// A text file, instead of made-up prompts
+    #[arg(long, value_name = "FILE", value_parser = super::flags::input())]
     prompt_file: Option<PathBuf>,
-    /// Responses per prompt
-    #[arg(long, default_value_t = 8)]
+    /// Responses to each prompt
+    #[arg(long, value_name = "N", default_value_t = 8)]
     group: usize,
-    /// Tokens per response
-    #[arg(long, default_value_t = 128)]
+    /// Tokens of a response
+    #[arg(long, value_name = "N", default_value_t = 128)]
     new_tokens: usize,
-    /// Steps to time, after one that is not timed
-    #[arg(long, default_value_t = 2)]
+    /// Steps to time, after one that is not
+    #[arg(long, value_name = "N", default_value_t = 2)]
     steps: usize,
-    /// Tokens per micro-batch, those of a prompt once for all its responses there
-    #[arg(long, default_value_t = 1024)]
+    /// Tokens of a pass; those of a prompt count once
+    ///
+    /// For all its responses in there
+    #[arg(long, value_name = "N", default_value_t = 1024)]
     max_tokens: usize,
-    /// Compute activations again in the backward pass instead of keeping them
-    #[arg(long)]
+    /// Compute activations again instead of keeping them
+    #[arg(long, hide_short_help = true)]
     gradient_checkpointing: bool,
-    /// Credit strategy with its defaults, such as rhythm
-    #[arg(long, default_value = "uniform")]
+    /// Credit strategy: rhythm
+    ///
+    /// With its defaults; without it uniform
+    #[arg(long, value_name = "NAME", default_value = "uniform", hide_default_value = true)]
     credit: String,
-    /// Compute precision
-    #[arg(long, value_enum, default_value = "auto")]
+    /// Precision: auto, f32 or bf16
+    #[arg(long, value_enum, default_value = "auto", hide_default_value = true, hide_possible_values = true)]
     dtype: Dtype,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "auto")]
+    /// Where to compute: auto, cpu or cuda
+    #[arg(long, value_enum, default_value = "auto", hide_default_value = true, hide_possible_values = true)]
     device: DeviceChoice,
-    /// What computes; ops: libtorch's operations on a CPU too
-    #[arg(long, value_enum, default_value = "auto")]
+    /// By what: auto, or ops for libtorch's operations
+    #[arg(long, value_enum, default_value = "auto", hide_default_value = true, hide_possible_values = true)]
     backend: BackendChoice,
-    /// Print one line of JSON instead of a table
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

@@ -10,22 +10,26 @@ use crate::recipe::Draft;
 use crate::rollout::explore::ExploreSettings;
 use crate::run::{Failure, Setup};
 use crate::run_folder::RunFolder;
+use crate::types::counted;
 
 #[derive(Args)]
 pub(super) struct Check {
-    /// The run as a TOML file
+    /// The recipe, a TOML file; - reads standard input
+    #[arg(value_name = "RECIPE", value_parser = super::flags::input())]
     recipe: PathBuf,
-    /// Override a key, in TOML's syntax: --set optim.lr=1e-5
+    /// Override a key of the recipe: optim.lr=1e-5
+    ///
+    /// The value is in TOML's syntax, where a bare word is a text. May be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
     /// Print the recipe with every default filled in
     #[arg(long)]
     resolved: bool,
     /// Name of the run, instead of the recipe's
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Folder that holds the runs, `runs` without it
-    #[arg(long, default_value = "runs", hide_default_value = true)]
+    /// Folder that holds the runs [default: runs]
+    #[arg(long, value_name = "DIR", default_value = "runs", hide_default_value = true)]
     runs: PathBuf,
 }
 
@@ -49,28 +53,32 @@ impl Check {
         let most = recipe.exploration().most();
         let (prompts, responses) = match recipe.sampler.settings().most() {
             Some(most_prompts) => {
-                let prompts = format!("{} prompts at first and at most {most_prompts}", batch.prompts);
-                (prompts, format!("at most {most} responses to each"))
+                let prompts =
+                    format!("{} at first and at most {most_prompts}", counted(batch.prompts, "prompt"));
+                (prompts, format!("at most {} to each", counted(most, "response")))
             }
             None => {
                 let each = if recipe.exploration().rounds() > 0 { "at most " } else { "" };
                 (
-                    format!("{} prompts", batch.prompts),
-                    format!("{each}{most} responses = {each}{}", batch.prompts.saturating_mul(most)),
+                    counted(batch.prompts, "prompt"),
+                    format!(
+                        "{each}{} = {each}{}",
+                        counted(most, "response"),
+                        batch.prompts.saturating_mul(most)
+                    ),
                 )
             }
         };
         super::say(format_args!(
-            "{}: fine. {} steps of {prompts} x {responses}, {} updates each; {} training and {} evaluation problems",
+            "{}: fine. {} of {prompts} x {responses}, {} each; {} training and {}",
             self.recipe.display(),
-            recipe.run.steps,
-            batch.minibatches.saturating_mul(batch.epochs),
+            counted(recipe.run.steps, "step"),
+            counted(batch.minibatches.saturating_mul(batch.epochs), "update"),
             setup.data.train.len(),
-            setup.data.n_eval()
+            counted(setup.data.n_eval(), "evaluation problem")
         ))?;
         let (placement, backend) = (setup.placement, setup.backend());
-        let device = format!("{:?}", placement.device).to_lowercase();
-        super::say(format_args!("computes in {:?} on {device}, backend {backend}", placement.kind))?;
+        super::say(format_args!("computes in {placement}, backend {backend}"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,6 +1,7 @@
 //! `rlcredit circuit MODEL --pairs FILE`: which heads and edges carry an answer; `--checkpoints`: how they emerge while a run trains.
 
 mod emergence;
+mod remarks;
 mod subject;
 
 use std::path::{Path, PathBuf};
@@ -8,12 +9,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use self::remarks::remarks;
 use self::subject::Looking;
 use super::{policy, require, say};
 use crate::circuit::{
-    CircuitConfig, CircuitFile, Findings, Importance, MetricKind, Page, Part, Point, SourceFile, SourceScores,
+    CircuitConfig, CircuitFile, Findings, Importance, Page, Part, Point, SourceFile, SourceScores,
 };
 use crate::files::{peak_rss_gb, require_writable, write_named};
 use crate::interrupt::{Interrupt, OrStopped};
@@ -21,74 +23,111 @@ use crate::model::{DeviceChoice, Dtype};
 use crate::observe::Console;
 use crate::run::Failure;
 use crate::table::Table;
-use crate::types::HeadId;
+use crate::types::{HeadId, counted};
 
 /// Heads that the terminal shows.
 const SHOWN: usize = 15;
 
 #[derive(Args)]
 pub(super) struct Circuit {
-    /// A run, whose newest checkpoint counts, a checkpoint such as RUN@40, a Hugging Face folder or hub:ORG/NAME
+    /// A run, a checkpoint, a folder or hub:ORG/NAME
+    ///
+    /// Of a run its newest checkpoint, or another, such as RUN@40
     #[arg(value_parser = policy::place)]
     model: PathBuf,
-    /// Prompts of as many tokens, one pair in each line: {"clean": "...", "corrupted": "..."} or {"clean_tokens": [...],
+    /// Pairs of prompts: a file, or countdown, think or prefix
+    ///
+    /// A file has prompts of as many tokens, one pair in each line: {"clean": "...", "corrupted": "..."} or {"clean_tokens": [...],
     /// "corrupted_tokens": [...]}; for circuit.metric="logit_diff" also "clean_answer" and "corrupted_answer", token ids or texts of
-    /// one token. Or made of the recipe's held-out problems; countdown: a number of the prompt is exchanged for another; think: the chat
-    /// template with thinking on and off; prefix: the answer begun as the model begins it and as --base does
-    #[arg(long, value_name = "FILE or KIND")]
+    /// one token; - reads standard input. Or made of the recipe's held-out problems; countdown: a number of the prompt is exchanged for
+    /// another; think: the chat template with thinking on and off; prefix: the answer begun as the model begins it and as --base does
+    #[arg(long, value_name = "PAIRS", value_parser = super::flags::input())]
     pairs: Option<PathBuf>,
-    /// Put tokens before the shorter prompt of a pair, the one that pads or else the one that ends, where both must be as long otherwise
-    #[arg(long)]
+    /// Pad the shorter prompt of a pair
+    ///
+    /// Before it, with the token that pads or else the one that ends, where both must be as long otherwise
+    #[arg(long, hide_short_help = true)]
     align: bool,
-    /// Tokens of the openings of which pairs prefix are made
-    #[arg(long, value_name = "TOKENS", default_value_t = 8)]
+    /// Tokens of the openings that pairs `prefix` are made of
+    #[arg(long, value_name = "N", default_value_t = 8, hide_short_help = true)]
     opening_tokens: usize,
-    /// Recipe whose problems pairs are made of and whose [circuit] counts, in place of the run's
-    #[arg(long, conflicts_with = "checkpoints")]
+    /// Recipe whose settings count
+    ///
+    /// Its problems, that pairs are made of, and its [circuit], in place of the run's
+    #[arg(long, value_name = "RECIPE", value_parser = super::flags::input(), conflicts_with = "checkpoints")]
     recipe: Option<PathBuf>,
-    /// Another model: which heads are in one circuit and not in the other. With --checkpoints the policy before the first step without
-    /// it
+    /// Another model, and which heads are in one circuit alone
+    ///
+    /// With --checkpoints the policy before the first step without it
     #[arg(long, value_name = "MODEL", value_parser = policy::place)]
     base: Option<PathBuf>,
-    /// Find the circuits of all models that a run has kept, or of those behind some steps: all, or 20,40,60; sft: of those that its SFT has
-    /// kept, beside the policy before it
-    #[arg(long, value_name = "all, STEPS or sft", conflicts_with_all = ["json", "cheap", "all_edges"])]
+    /// Circuits of a run's kept models: all, 20,40 or sft
+    ///
+    /// Of all models that a run has kept, or of those behind some steps; sft: of those that its SFT has kept, beside the policy before
+    /// it
+    #[arg(long, value_name = "STEPS", conflicts_with_all = ["json", "cheap", "all_edges"])]
     checkpoints: Option<String>,
-    /// Folder of what --checkpoints finds; the same command again goes on where it was interrupted. Without it circuits, within the
-    /// run
-    #[arg(long, value_name = "DIR", requires = "checkpoints")]
-    out: Option<PathBuf>,
-    /// Folder of the runs with which the run shares its SFT; without it the one that it lies in
-    #[arg(long, requires = "checkpoints")]
-    runs: Option<PathBuf>,
-    /// Where the circuit is written
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Write a page to look at in a browser; it needs no network
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["cheap", "checkpoints"])]
-    html: Option<PathBuf>,
-    /// Score whole heads and MLPs alone, which takes a fraction of the time: each source gets the sum over its edges, and there is no
-    /// circuit
+    /// Override a key of the recipe: optim.lr=1e-5
+    ///
+    /// The value is in TOML's syntax, where a bare word is a text. May be given again
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Score whole heads and MLPs alone, in far less time
+    ///
+    /// Each source gets the sum over its edges, and there is no circuit
     #[arg(long, conflicts_with_all = ["all_edges", "base"])]
     cheap: bool,
-    /// Say what circuits of other sizes recover, by the same scores: numbers of edges such as 100,1000,all; without any from ten to all
+    /// What circuits of other sizes recover: 100,1000,all
+    ///
+    /// By the same scores; numbers of edges, without any from ten to all
     #[arg(long, value_name = "EDGES", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["cheap", "checkpoints"])]
     curve: Option<String>,
     /// Write every edge of the model, not the circuit's alone
-    #[arg(long, requires = "json")]
+    #[arg(long, conflicts_with = "checkpoints", hide_short_help = true)]
     all_edges: bool,
-    /// Override a key of [circuit], in TOML's syntax: --set circuit.steps=100
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
-    /// Tokens of a pass, of all runs side by side
-    #[arg(long, default_value_t = 1024)]
+    /// Tokens of a pass; all runs side by side
+    #[arg(long, value_name = "N", default_value_t = 1024, hide_short_help = true)]
     max_tokens: usize,
-    /// Compute precision
-    #[arg(long, value_enum, default_value = "f32")]
+    /// Precision: auto, f32 or bf16
+    ///
+    /// Without it f32
+    #[arg(
+        long,
+        value_enum,
+        default_value = "f32",
+        hide_default_value = true,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
     dtype: Dtype,
-    /// Where to compute
-    #[arg(long, value_enum, default_value = "auto")]
+    /// Where to compute: auto, cpu or cuda
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
     device: DeviceChoice,
+    /// Where it is kept: a file, a folder with --checkpoints
+    ///
+    /// The same command again goes on where it was interrupted. With --checkpoints and without it, the folder circuits within the run
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+    /// Folder that holds the runs [default: the run's]
+    ///
+    /// With which the run shares its SFT
+    #[arg(long, value_name = "DIR", requires = "checkpoints", hide_short_help = true)]
+    runs: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+    /// Write a page to look at in a browser
+    ///
+    /// It needs no network
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cheap", "checkpoints"])]
+    html: Option<PathBuf>,
 }
 
 /// What was asked for.
@@ -102,7 +141,7 @@ impl Circuit {
         require(self.opening_tokens > 0, || "--opening-tokens: got 0, expected at least 1".to_owned())?;
         require(self.max_tokens > 0, || "--max-tokens: got 0, expected at least 1".to_owned())?;
         policy::require_folder(&self.model).map_err(Failure::bad_input)?;
-        for file in self.json.iter().chain(&self.html) {
+        for file in self.file().into_iter().chain(self.html.as_deref()) {
             require_writable(file, &self.inputs()).map_err(Failure::bad_input)?;
         }
         let sizes = self.curve.as_deref().map(sizes).transpose().map_err(Failure::bad_input)?;
@@ -116,9 +155,9 @@ impl Circuit {
         match found.or_stopped()? {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(signal) => {
-                let goes_on = self.checkpoints.is_some() || (self.json.is_some() && !self.cheap);
+                let goes_on = self.checkpoints.is_some() || (self.out.is_some() && !self.cheap);
                 let then =
-                    if goes_on { "goes on from here" } else { "begins anew; with --json it would go on" };
+                    if goes_on { "goes on from here" } else { "begins anew; with --out it would go on" };
                 Console::new().note(format_args!("{signal}: stopped; the same command {then}"));
                 Ok(ExitCode::from(signal.exit_code()))
             }
@@ -127,7 +166,7 @@ impl Circuit {
 
     /// The circuit of one model, beside that of a base where there is one.
     fn find(&self, looking: &Looking<'_>, sizes: Option<&[usize]>) -> Result<()> {
-        let part = self.json.as_deref().map(part_of);
+        let part = self.file().map(part_of);
         let part_of_base = part.as_deref().map(part_of);
         let found = match (self.cheap, sizes) {
             (true, _) => Found::Sources(looking.sources(&self.model)?),
@@ -139,8 +178,12 @@ impl Circuit {
             anyhow::Ok(CircuitFile::new(&found, &base.display().to_string(), &looking.config, false))
         });
         let base = base.transpose()?;
-        if let Some(path) = &self.json {
-            self.write(path, &found, base.as_ref(), &looking.config)?;
+        if self.json {
+            say(self.written(&found, base.as_ref(), &looking.config)?)?;
+        }
+        if let Some(path) = self.file() {
+            let written = self.written(&found, base.as_ref(), &looking.config)?;
+            write_named(path, &self.inputs(), |w| Ok(serde_json::to_writer(w, &written)?))?;
             part.iter().chain(&part_of_base).try_for_each(|part| Part::remove(part))?;
         }
         if let (Some(path), Found::Circuit(found)) = (&self.html, &found) {
@@ -153,6 +196,9 @@ impl Circuit {
                 Console::new().note(format_args!(
                     "scores took {scores:.2} s, the runs through the circuit {runs:.2} s; {peak:.2} GB of memory at most"
                 ));
+                if self.json {
+                    return Ok(());
+                }
                 Self::print(found)?;
                 remarks(found, &looking.config).into_iter().for_each(|remark| Console::new().note(remark));
                 if !found.curve.is_empty() {
@@ -160,30 +206,30 @@ impl Circuit {
                 }
                 base.map_or(Ok(()), |base| self.print_versus(found, &base, &looking.config))
             }
+            Found::Sources(_) if self.json => Ok(()),
             Found::Sources(found) => Self::print_sources(found),
         }
+    }
+
+    /// Where one circuit is kept, if anywhere; with --checkpoints it is a folder that all of them are kept in.
+    fn file(&self) -> Option<&Path> {
+        self.out.as_deref().filter(|_| self.checkpoints.is_none())
     }
 
     fn inputs(&self) -> Vec<PathBuf> {
         self.pairs.iter().chain([&self.model]).cloned().collect()
     }
 
-    fn write(
-        &self,
-        path: &Path,
-        found: &Found,
-        base: Option<&CircuitFile>,
-        config: &CircuitConfig,
-    ) -> Result<()> {
+    /// What was found as it is kept.
+    fn written(&self, found: &Found, base: Option<&CircuitFile>, config: &CircuitConfig) -> Result<Value> {
         let model = self.model.display().to_string();
-        let file = match found {
+        Ok(match found {
             Found::Circuit(found) => {
                 let own = CircuitFile::new(found, &model, config, self.all_edges);
                 json!(base.map_or(Ok(own.clone()), |base| own.beside(base))?)
             }
             Found::Sources(found) => json!(SourceFile::new(found, &model, config)),
-        };
-        write_named(path, &self.inputs(), |w| Ok(serde_json::to_writer(w, &file)?))
+        })
     }
 
     fn write_page(
@@ -238,10 +284,10 @@ impl Circuit {
         let recovered =
             found.recovered().map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", 100.0 * share));
         say(format_args!(
-            "{} edges, {} heads; loss of the clean runs {clean:.4}, of the corrupted {corrupted:.4}, through the circuit \
+            "{}, {}; loss of the clean runs {clean:.4}, of the corrupted {corrupted:.4}, through the circuit \
              {circuit:.4}: {recovered} recovered\n",
-            found.circuit.len(),
-            heads.len()
+            counted(found.circuit.len(), "edge"),
+            counted(heads.len(), "head")
         ))?;
         let header = ["head", "importance", "share", "pairs"].map(str::to_owned).to_vec();
         let row = |(head, part): &(HeadId, Importance)| {
@@ -254,7 +300,7 @@ impl Circuit {
         };
         say(Table { header, rows: heads.iter().take(SHOWN).map(row).collect() }.plain())?;
         if heads.len() > SHOWN {
-            say(format_args!("... and {} heads more; --json has all", heads.len() - SHOWN))?;
+            say(format_args!("... and {} more; --out keeps all", counted(heads.len() - SHOWN, "head")))?;
         }
         Ok(())
     }
@@ -286,33 +332,4 @@ fn of_curve(points: &[Point]) -> Table {
         vec![edges.to_string(), kept.to_string(), heads.to_string(), format!("{loss:.4}"), recovered]
     };
     Table { header, rows: points.iter().map(row).collect() }
-}
-
-/// What a person should know before reading anything off the circuit.
-fn remarks(found: &Findings, config: &CircuitConfig) -> Vec<String> {
-    let n_edges = found.graph.n_edges();
-    let mut remarks = Vec::new();
-    if config.steps == 1 && config.metric == MetricKind::Kl {
-        remarks.push("one step by \"kl\" is the clean run itself, where the gradient is 0: these scores are rounding; take more steps".to_owned());
-    }
-    if found.circuit.len() == n_edges {
-        remarks.push(format!(
-            "all {n_edges} edges are in the circuit, so that nothing is left out; --curve shows what fewer do, --set circuit.edges=N takes them"
-        ));
-    }
-    if found.circuit.is_empty() {
-        remarks.push(format!(
-            "none of the {} strongest edges lies on a path from the embeddings to the logits; take more (--curve shows how many), or a lower \
-             circuit.threshold",
-            config.edges.min(n_edges)
-        ));
-    }
-    if found.recovered().is_some_and(|share| share < 0.0) && !found.circuit.is_empty() {
-        remarks.push(
-            "less than nothing is recovered: through this circuit the answer is worse than on the corrupted prompts, so it does not explain \
-             it; take more edges or steps, or pairs that differ in less"
-                .to_owned(),
-        );
-    }
-    remarks
 }

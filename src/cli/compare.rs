@@ -8,6 +8,9 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 
+mod forecast;
+
+use self::forecast::Forecast;
 use crate::compare::folder::has_comparison;
 use crate::compare::{
     ComparisonFolder, Origin, Plan, Summary, Wanted, execute, of, report, summarise, write_results,
@@ -18,38 +21,63 @@ use crate::run::{Failure, Outcome};
 
 #[derive(Args)]
 pub(super) struct Compare {
-    /// The run that arms share, as a TOML file; several are arms of their own, called by their [run] name
-    #[arg(required_unless_present = "of", value_name = "RECIPE")]
+    /// The recipe that the arms share; several are arms of their own
+    ///
+    /// TOML files; several are called by their [run] name
+    #[arg(required_unless_present = "of", value_name = "RECIPE", value_parser = super::flags::input())]
     recipes: Vec<PathBuf>,
-    /// Credit strategies, one arm each: with the settings of the recipe's [[credit]] entry of that type, else defaults
+    /// Credit strategies: uniform,rhythm
+    ///
+    /// One arm each, with the settings of the recipe's [[credit]] entry of that type, else defaults
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     credit: Vec<String>,
-    /// An arm more for each strategy of --credit: its gains, shuffled within each response, so that only their dose is left
+    /// For each of --credit also its shuffled self
+    ///
+    /// An arm more for each strategy: its gains, shuffled within each response, so that only their dose is left
     #[arg(long, requires = "credit")]
     controls: bool,
-    /// A key and its values, one arm each, times those before: --vary loss.policy.clip_high=0.2,0.28
+    /// A key and its values, one arm each: optim.lr=1e-5,1e-4
+    ///
+    /// Times the arms of what stands before it
     #[arg(long, value_name = "KEY=V1,V2")]
     vary: Vec<String>,
-    /// Override a key for all arms, in TOML's syntax: --set run.steps=70; curves have a point every eval.every steps
+    /// Override a key of the recipe: optim.lr=1e-5
+    ///
+    /// Of all arms; curves have a point every eval.every steps. The value is in TOML's syntax, where a bare word is a text. May be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Number of seeds, from the recipe's run.seed on
-    #[arg(long, default_value_t = 5)]
+    /// Number of seeds, from run.seed on [default: 5]
+    ///
+    /// Below three there are neither intervals nor p-values
+    #[arg(long, value_name = "N", default_value_t = 5, hide_default_value = true)]
     seeds: u64,
-    /// Label of the arm that the others are compared with; without it the first of the comparison
-    #[arg(long, value_name = "LABEL")]
+    /// What the others are compared with [default: the first]
+    ///
+    /// The label of an arm; the comparison remembers it
+    #[arg(long, value_name = "NAME")]
     baseline: Option<String>,
-    /// A first look: at most 30 steps, evaluated every 10 with at most 2 samples per problem
+    /// A first look: at most 30 steps, two samples a problem
+    ///
+    /// Evaluated every 10 steps
     #[arg(long)]
     quick: bool,
-    /// Compare these runs, without training; runs that differ in their seed alone are one arm
-    #[arg(long, num_args = 1.., value_name = "RUN", conflicts_with_all = ["recipes", "credit", "controls", "vary", "overrides", "seeds", "quick"])]
+    /// Compare these runs, without training
+    ///
+    /// Runs that differ in their seed alone are one arm
+    #[arg(long, num_args = 1.., value_name = "RUN", conflicts_with_all = ["recipes", "credit", "controls", "vary", "overrides", "seeds", "quick", "dry_run"])]
     of: Vec<PathBuf>,
-    /// Folder of the comparison; without it compare_NAME, with --quick compare_NAME_quick, within the folder of runs
+    /// Say what would be run and how long it takes, and end
+    #[arg(long)]
+    dry_run: bool,
+    /// Where it is kept [default: compare_NAME within --runs]
+    ///
+    /// With --quick compare_NAME_quick
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Folder that holds the runs, whose SFT runs are shared
-    #[arg(long, default_value = "runs")]
+    /// Folder that holds the runs [default: runs]
+    ///
+    /// Their SFT is shared
+    #[arg(long, value_name = "DIR", default_value = "runs", hide_default_value = true)]
     runs: PathBuf,
 }
 
@@ -107,6 +135,11 @@ impl Compare {
         let out = self
             .out
             .unwrap_or_else(|| self.runs.join(format!("compare_{}{ending}", title.replace(' ', "_"))));
+        let forecast = Forecast::new(&plan, &out)?.lines(&out);
+        if self.dry_run {
+            forecast.into_iter().try_for_each(super::say)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let folder = ComparisonFolder::open(&out, &mut plan, &super::command())?;
         let teller = Arc::clone(&console);
         let interrupt = Interrupt::install(move |signal, at_once| {
@@ -114,8 +147,7 @@ impl Compare {
             teller.note(format_args!("{signal}: {how}"));
         })?;
         plan.notes()?.into_iter().for_each(|note| console.note(note));
-        let (arms, seeds) = (plan.arms.len(), plan.seeds.len());
-        console.note(format!("{}: {arms} arms x {seeds} seeds = {} runs", out.display(), arms * seeds));
+        forecast.into_iter().for_each(|line| console.note(line));
         if self.quick {
             console.note(format!("--quick: {}", plan.quick().join(", ")));
         }

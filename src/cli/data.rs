@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::data::file::{AnswerIn, Preset, Profile, Seen};
-use crate::data::{ChatConfig, DataConfig, FileConfig, Items, PromptBuilder};
+use crate::data::{DataConfig, FileConfig, Items, PromptBuilder};
 use crate::hub;
 use crate::model::HubModel;
 use crate::recipe::Draft;
@@ -20,49 +20,57 @@ mod show;
 mod survey;
 
 use self::survey::{Reader, Survey};
+use super::flags::{ChatFlags, pair};
 use super::{policy, require, say};
 
 #[derive(Args)]
 pub(super) struct Data {
-    /// A file of problems (.jsonl, .ndjson, .json, .parquet), or a recipe (.toml), of which all data is shown as its model
-    /// will see it
+    /// A file of problems, or a recipe; - reads standard input
+    ///
+    /// .jsonl, .ndjson, .json or .parquet; of a recipe (.toml) all data is shown as its model will see it. Standard input has a JSON
+    /// object in each line
+    #[arg(value_parser = super::flags::input())]
     path: PathBuf,
-    /// The published file that it is: gsm8k, math, math500, aime24, aime25, amc23, minerva, olympiadbench, dapo_math_17k,
-    /// deepscaler or countdown_tasks
+    /// The published file that it is: gsm8k
+    ///
+    /// gsm8k, math, math500, aime24, aime25, amc23, minerva, olympiadbench, dapo_math_17k, deepscaler or countdown_tasks
     #[arg(long, value_name = "NAME", value_parser = named::<Preset>)]
     preset: Option<Preset>,
-    /// Columns of the file: question=problem,answer=reward.truth, or numbers and target; others a prompt can name. They count
-    /// before the preset's. Without these and a preset the columns of the file are shown
+    /// Columns: question=problem,answer=solution
+    ///
+    /// question=problem,answer=reward.truth, or numbers and target; others a prompt can name. They count before the preset's. Without
+    /// these and a preset the columns of the file are shown
     #[arg(long, value_name = "PART=COLUMN", value_delimiter = ',', value_parser = pair)]
     fields: Vec<(String, String)>,
-    /// Where the answer is in its column: whole, hashes (behind the last ####) or boxed
-    #[arg(long, value_name = "PLACE", value_parser = named::<AnswerIn>)]
+    /// Where the answer is: whole, hashes or boxed
+    ///
+    /// In its column; hashes: behind the last ####
+    #[arg(long, value_name = "PLACE", value_parser = named::<AnswerIn>, hide_short_help = true)]
     answer_in: Option<AnswerIn>,
-    /// Only the first N rows
+    /// Only the first N (of each file)
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// The text that asks for a solution, with {question} in it, or {numbers} and {target}
+    /// The text that asks, with {question} in it
+    ///
+    /// Or with {numbers} and {target}
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// A run, a checkpoint, a Hugging Face folder or hub:ORG/NAME[@REVISION], by whose tokens prompts are measured
-    #[arg(long, value_name = "FOLDER", value_parser = policy::place)]
+    /// A run, a checkpoint, a folder or hub:ORG/NAME
+    ///
+    /// By whose tokens prompts are measured; or hub:ORG/NAME@REVISION
+    #[arg(long, value_name = "MODEL", value_parser = policy::place)]
     model: Option<PathBuf>,
-    /// Put problems as a user's message, by the model's chat template
-    #[arg(long, requires = "model")]
-    chat: bool,
-    /// System message in front of it
-    #[arg(long, value_name = "TEXT", requires = "chat")]
-    system: Option<String>,
-    /// Tell the template something besides: enable_thinking=false
-    #[arg(long, value_name = "NAME=VALUE", requires = "chat", value_parser = pair)]
-    variable: Vec<(String, String)>,
-    /// Show the first N problems
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[command(flatten)]
+    chat: ChatFlags,
+    /// Show the first N problems [default: 3]
+    #[arg(long, value_name = "N", default_value_t = 3, hide_default_value = true)]
     rows: usize,
-    /// Override a key of the recipe, in TOML's syntax: --set data.max_prompt_tokens=512
+    /// Override a key of the recipe: optim.lr=1e-5
+    ///
+    /// The value is in TOML's syntax, where a bare word is a text. May be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Print one JSON object
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -76,6 +84,10 @@ impl Data {
             let of_a_recipe =
                 "--set: the path is no recipe (.toml); use --preset, --fields and the like with a file";
             require(self.overrides.is_empty(), || of_a_recipe.to_owned())?;
+            require(self.model.is_some() || self.chat.given().is_none(), || {
+                let given = self.chat.given().unwrap_or_default();
+                format!("{given}: goes with --model, whose chat template it is for")
+            })?;
             require(self.limit != Some(0), || "--limit: got 0, expected at least 1".to_owned())?;
             if self.preset.is_none() && self.fields.is_empty() {
                 let given = [
@@ -83,8 +95,8 @@ impl Data {
                     (self.prompt.is_some(), "--prompt"),
                     (self.model.is_some(), "--model"),
                 ];
-                let given =
-                    given.into_iter().find_map(|(given, name)| given.then_some(name)).unwrap_or_default();
+                let given = given.into_iter().find_map(|(given, name)| given.then_some(name));
+                let given = given.or(self.chat.given()).unwrap_or_default();
                 require(given.is_empty(), || {
                     format!("{given}: what the columns mean is not known; add --preset or --fields")
                 })?;
@@ -138,7 +150,12 @@ impl Data {
                 .join("\n")
         })?;
         let tokenizer = self.model.as_deref().map(tokenizer_of).transpose().map_err(Failure::bad_input)?;
-        let chat = self.chat_config();
+        let chat = match &tokenizer {
+            Some(tokenizer) => {
+                self.chat.put().and_then(|chat| chat.of_model(tokenizer)).map_err(Failure::bad_input)?
+            }
+            None => None,
+        };
         let reader = Reader::new(tokenizer.as_ref(), chat.as_ref()).map_err(Failure::bad_input)?;
         let (items, report) =
             file.items(self.prompt.as_deref(), Some(&mut Seen::new())).map_err(Failure::bad_input)?;
@@ -159,19 +176,11 @@ impl Data {
         }
         let items = Items { train: items, eval: Vec::new(), max_prompt_tokens: None, reports: vec![report] };
         let mut survey = Survey::take(items, &reader, self.rows).map_err(Failure::bad_input)?;
-        let template = tokenizer.as_ref().and_then(Tokenizer::chat_template);
-        if template.is_some() && !self.chat {
-            survey.notes.push(
-                "the model has a chat template, which is not used; --chat puts problems by it".to_owned(),
-            );
+        if chat.is_some() {
+            let note = "put by the model's chat template, as a recipe with a section [chat] does; --chat never puts problems as they are";
+            survey.notes.push(note.to_owned());
         }
         Ok(survey)
-    }
-
-    fn chat_config(&self) -> Option<ChatConfig> {
-        let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-        let variables = self.variable.iter().map(|(name, text)| (name.clone(), value(text))).collect();
-        self.chat.then(|| ChatConfig { system: self.system.clone(), variables, now: None })
     }
 
     /// All problems of a recipe, as its model will see them.
@@ -184,7 +193,7 @@ impl Data {
             (self.prompt.is_some(), "--prompt"),
             (self.model.is_some(), "--model"),
         ];
-        let given = given.into_iter().find_map(|(given, name)| given.then_some(name));
+        let given = given.into_iter().find_map(|(given, name)| given.then_some(name)).or(self.chat.given());
         require(given.is_none(), || {
             format!(
                 "{}: a recipe says this itself; --set KEY=VALUE changes a recipe",
@@ -244,9 +253,4 @@ fn tokenizer_of(model: &Path) -> Result<Tokenizer> {
 /// A choice by its name in a recipe.
 fn named<T: DeserializeOwned>(name: &str) -> Result<T, String> {
     serde_json::from_value(Value::from(name)).map_err(|error| error.to_string())
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }

@@ -19,17 +19,21 @@ mod card;
 
 #[derive(Args)]
 pub(super) struct Export {
-    /// A run, whose newest checkpoint counts, a checkpoint such as RUN@40, a folder of adapters or a Hugging Face model
+    /// A run, a checkpoint, a folder or hub:ORG/NAME
+    ///
+    /// Of a run its newest checkpoint, or another, such as RUN@40; a folder of adapters is merged into their base
     #[arg(value_parser = policy::place)]
     model: PathBuf,
-    /// Folder to write, which is not there yet
+    /// Where it is kept: a folder that is not there yet
     #[arg(value_name = "DIR", required_unless_present = "out")]
     folder: Option<PathBuf>,
     /// The same, as in earlier versions
-    #[arg(long, hide = true, conflicts_with = "folder")]
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with = "folder")]
     out: Option<PathBuf>,
-    /// Precision of the weights; without it that of the model which training started from
-    #[arg(long, value_enum)]
+    /// Precision of the weights: f32, bf16 or f16
+    ///
+    /// Without it that of the model which training started from
+    #[arg(long, value_enum, hide_possible_values = true)]
     dtype: Option<StoredDtype>,
 }
 

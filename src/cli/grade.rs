@@ -20,13 +20,18 @@ const EXPECTED: &str = r#"{"gold": text, "prediction": text} or {"gold": text, "
 
 #[derive(Args)]
 pub(super) struct Grade {
-    /// A file with a JSON object in each line: gold, a text, with `fields` where the grader asks for them, or `task`, as in the
-    /// library; and either prediction, an answer as it stands, or reply, a whole response that the answer is looked for in, with
-    /// `tokens`, `cut_off` and `in_thought` (the prompt has opened a thought) where known. A number is read as its text and null as an empty one; an `id` comes back beside
-    /// the verdict, and other keys are not read
+    /// Answers, one a line; - reads standard input
+    ///
+    /// A JSON object in each line: gold, a text, with `fields` where the grader asks for them, or `task`, as in the library; and either
+    /// prediction, an answer as it stands, or reply, a whole response that the answer is looked for in, with `tokens`, `cut_off` and
+    /// `in_thought` (the prompt has opened a thought) where known. A number is read as its text and null as an empty one; an `id` comes
+    /// back beside the verdict, and other keys are not read
+    #[arg(value_parser = super::flags::input())]
     file: PathBuf,
-    /// The grader: its name, or all its settings as in a recipe, such as '{type = "command", program = ["python3", "grader.py"]}'
-    #[arg(long, value_name = "NAME or TABLE", default_value = "math", value_parser = grader)]
+    /// The grader: its name, or a table as in a recipe
+    ///
+    /// All its settings, such as '{type = "command", program = ["python3", "grader.py"]}'; without it math
+    #[arg(long, value_name = "GRADER", default_value = "math", hide_default_value = true, value_parser = grader)]
     reward: RewardConfig,
 }
 

@@ -23,7 +23,7 @@ use crate::observe::Console;
 use crate::run::Failure;
 use crate::run_folder::RunFolder;
 use crate::signal::Segmenter;
-use crate::types::{RunRandom, Step};
+use crate::types::{RunRandom, Step, counted};
 
 mod facts;
 mod given;
@@ -36,57 +36,101 @@ use super::{policy, require, say, say_drawn};
 
 #[derive(Args)]
 pub(super) struct Inspect {
-    /// A run, a checkpoint or a Hugging Face folder. With --run the weights to look with, instead of the run's own: those
-    /// that sampled the step if they are kept, else the newest
+    /// A run, a checkpoint, a folder or hub:ORG/NAME
+    ///
+    /// With --run the weights to look with, instead of the run's own: those that sampled the step if they are kept, else the newest
     #[arg(required_unless_present = "run", value_parser = policy::place)]
     model: Option<PathBuf>,
-    /// Responses to look at, one in each line: {"prompt": "...", "response": "..."}, read as they stand,
-    /// without the token with which a tokenizer begins texts, or
+    /// Responses to look at, one a line; - reads standard input
+    ///
+    /// {"prompt": "...", "response": "..."}, read as they stand, without the token with which a tokenizer begins texts, or
     /// {"prompt_tokens": [...], "response_tokens": [...]}
-    #[arg(long, value_name = "FILE", required_unless_present = "run", conflicts_with = "run")]
+    #[arg(long, value_name = "FILE", value_parser = super::flags::input(), required_unless_present = "run", conflicts_with = "run")]
     input: Option<PathBuf>,
-    /// Look at responses of this run ...
-    #[arg(long)]
+    /// Look at responses of this run, by --step
+    #[arg(long, value_name = "RUN")]
     run: Option<PathBuf>,
-    /// ... those that it sampled in this step
-    #[arg(long, requires = "run")]
+    /// The step of the run; its responses
+    #[arg(long, value_name = "N", requires = "run")]
     step: Option<Step>,
-    /// Show the first N responses alone. Where all responses together choose the groups of heads, all are still measured
+    /// Only the first N (of each file)
+    ///
+    /// Where all responses together choose the groups of heads, all are still measured
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Recipe whose [signals], [[credit]] and sampling temperature count; a run brings its own, else they are the paper's
-    #[arg(long)]
+    /// Recipe whose settings count [default: the run's]
+    ///
+    /// Its [signals], [[credit]] and sampling temperature; without a run they are the paper's
+    #[arg(long, value_name = "RECIPE", value_parser = super::flags::input())]
     recipe: Option<PathBuf>,
-    /// Override a key, in TOML's syntax: --set signals.window=5
+    /// Override a key of the recipe: optim.lr=1e-5
+    ///
+    /// The value is in TOML's syntax, where a bare word is a text. May be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Local and global heads: as in the run (chosen by all responses, unless [signals] regroup_every lets earlier groups
-    /// live on and the checkpoint has them), chosen by all responses, or by each response on its own
-    #[arg(long, value_enum, default_value = "as-in-run")]
+    /// Local and global heads: as-in-run, together or per-sequence
+    ///
+    /// As in the run (chosen by all responses, unless [signals] regroup_every lets earlier groups live on and the checkpoint has them),
+    /// chosen by all responses, or by each response on its own
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        default_value = "as-in-run",
+        hide_default_value = true,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
     heads: HeadsArgument,
-    /// Multiply what attention heads write: LAYER.HEAD=FACTOR,..., 0 leaves a head out; or FILE.json:heads[:10]=0 for the ten of most
-    /// importance in a circuit
-    #[arg(long, value_name = "HEADS")]
+    /// Multiply what attention heads write: 1.2=0
+    ///
+    /// LAYER.HEAD=FACTOR,..., 0 leaves a head out; or FILE.json:heads[:10]=0 for the ten of most importance in a circuit
+    #[arg(long, value_name = "HEADS", hide_short_help = true)]
     scale_heads: Option<ScaleHeads>,
-    /// Compute precision. Training's own may be lower, and then ranks can differ
-    #[arg(long, value_enum, default_value = "f32")]
+    /// Precision: auto, f32 or bf16
+    ///
+    /// Without it f32. Training's own may be lower, and then ranks can differ
+    #[arg(
+        long,
+        value_enum,
+        default_value = "f32",
+        hide_default_value = true,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
     dtype: Dtype,
-    /// What computes, ops: libtorch's operations on a CPU too; without it the recipe's
-    #[arg(long, value_enum)]
+    /// By what: auto, or ops for libtorch's operations
+    ///
+    /// Without it the recipe's
+    #[arg(long, value_enum, hide_possible_values = true, hide_short_help = true)]
     backend: Option<BackendChoice>,
-    /// Print one JSON object for each response
-    #[arg(long)]
-    json: bool,
-    /// Write a page to look at in a browser; it needs no network
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
-    /// Strategy whose gains shade the tokens in the terminal, the recipe's first unless given; trained is what training gave
-    /// a response of a run
+    /// Strategy whose gains shade the tokens
+    ///
+    /// In the terminal; the recipe's first unless given. `trained` is what training gave a response of a run
     #[arg(long, value_name = "NAME")]
     strategy: Option<String>,
-    /// Colours in the terminal; auto obeys NO_COLOR and CLICOLOR
-    #[arg(long, value_enum, default_value = "auto")]
+    /// Colours in the terminal: auto, always or never
+    ///
+    /// auto obeys NO_COLOR and CLICOLOR
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     color: ColorArgument,
+    /// Print JSON instead of text
+    ///
+    /// One object for each response
+    #[arg(long)]
+    json: bool,
+    /// Write a page to look at in a browser
+    ///
+    /// It needs no network
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -169,9 +213,8 @@ impl Inspect {
             Some(file) => {
                 let page = html::page(&facts, &shown)?;
                 write_named(file, &self.inputs(&folder), |w| Ok(w.write_all(page.as_bytes())?))?;
-                let count = shown.len();
-                let responses = if count == 1 { "response" } else { "responses" };
-                Console::new().note(format_args!("{}: {count} {responses}", file.display()));
+                let responses = counted(shown.len(), "response");
+                Console::new().note(format_args!("{}: {responses}", file.display()));
             }
             None => self.print(by, &facts, &shown)?,
         }

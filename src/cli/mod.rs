@@ -7,8 +7,11 @@ mod check;
 mod circuit;
 mod compare;
 mod data;
+mod doctor;
 mod eval;
+mod examples;
 mod export;
+mod flags;
 mod grade;
 mod inspect;
 mod panic;
@@ -19,38 +22,46 @@ mod replay;
 mod report;
 mod sample;
 mod scale_heads;
+mod shell;
 mod train;
 mod verify;
+mod version;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::process::{self, ExitCode};
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use distributed::World;
 
 use crate::observe::log::{self, Loudness};
 use crate::ranks::Elsewhere;
 use crate::recipe::Problems;
 use crate::run::Failure;
-use crate::types::{NotFinite, masked, printable, shell_word};
+use crate::types::{NotFinite, masked, printable, program, shell_word};
 
 /// Structure-aware RL post-training for language models.
 #[derive(Parser)]
-#[command(version, about, arg_required_else_help = true)]
-pub(crate) struct Arguments {
-    /// Threads that compute; without it RLCREDIT_THREADS, OMP_NUM_THREADS, or as many as this process may use
-    #[arg(long, global = true, value_name = "N")]
+#[command(name = "rlcredit", version, about, arg_required_else_help = true)]
+struct Arguments {
+    /// Threads that compute
+    ///
+    /// Without it RLCREDIT_THREADS, OMP_NUM_THREADS, or as many as this process may use
+    #[arg(long, global = true, value_name = "N", hide_short_help = true)]
     threads: Option<usize>,
     /// Say nothing but warnings, errors and results
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say also what is for debugging; RUST_LOG says it module by module
-    #[arg(short, long, global = true)]
+    /// Say also what is for debugging
+    ///
+    /// RUST_LOG says it module by module
+    #[arg(short, long, global = true, hide_short_help = true)]
     verbose: bool,
     #[command(subcommand)]
     verb: Verb,
@@ -60,21 +71,21 @@ pub(crate) struct Arguments {
 enum Verb {
     /// Train a policy as a recipe says
     Train(train::Train),
-    /// Measure a policy on held-out problems
+    /// Measure models on held-out problems
     Eval(Box<eval::Eval>),
-    /// Train several arms of a recipe over several seeds and compare them, or compare runs that are there
+    /// Train arms of a recipe over seeds, or compare runs that are there
     Compare(compare::Compare),
-    /// Let a policy answer a prompt
+    /// Let a policy answer a prompt, or talk with it
     Sample(sample::Sample),
-    /// Show what a policy's attention says about responses, and the credit that each strategy gives their tokens
+    /// Show what attention says about responses, and the credit of their tokens
     Inspect(Box<inspect::Inspect>),
-    /// Say which credit will help a policy on its problems, before training is paid for
+    /// Say which credit will help a policy, before training is paid for
     Audit(audit::Audit),
     /// Find the attention heads and edges that carry an answer
     Circuit(circuit::Circuit),
-    /// Write a policy as a model folder that stands alone, adapters merged
+    /// Write a policy as a folder that stands alone, adapters merged
     Export(export::Export),
-    /// Make a step of a run once more, without generating, by its own settings and by others
+    /// Make a step of a run once more, by its own settings and others
     Replay(replay::Replay),
     /// Show how runs went on one page for a browser: curves, responses, lengths, times, settings and history
     Report(report::Report),
@@ -82,16 +93,27 @@ enum Verb {
     Grade(grade::Grade),
     /// Find everything wrong with a recipe, without loading a model
     Check(check::Check),
-    /// Try a few short steps of a recipe: does it resume to the last bit, do sampler and learner agree?
+    /// Try a few short steps of a recipe: is it right here?
     Verify(verify::Verify),
-    /// Say what a run will hold in memory, phase by phase, and how long a step takes, before it is launched
+    /// Say what a run will hold in memory and how long it takes
     Plan(Box<plan::Plan>),
-    /// List the recipes that come with the program, copy one, or say what a key of a recipe is
+    /// List the recipes that come with the program, copy one, explain a key
     Recipes(recipes::Recipes),
-    /// Show the problems of a file or a recipe: what can be read, how long it is, and how the model will see it
+    /// Show problems, what can be read of them, and how a model will see them
     Data(Box<data::Data>),
     /// Time generation and training on fixed work
     Bench(bench::Bench),
+    /// Say whether this machine is ready, and what to do where it is not
+    Doctor(doctor::Doctor),
+    /// Write what a shell completes
+    Completions(shell::Completions),
+    /// Write the pages for `man`
+    Man(shell::Man),
+}
+
+/// The command line as it was started, flags in the order of the house and examples below the help.
+pub(crate) fn command_line() -> Command {
+    flags::arranged(Arguments::command(), program())
 }
 
 /// What a run says that saves before it stops.
@@ -99,7 +121,9 @@ const STOPPING: &str = "stopping, and saving what is there (again: quit without 
 
 /// Runs the verb that the command line names.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::try_parse().unwrap_or_else(|error| refuse(&error));
+    let given = command_line().try_get_matches();
+    let read = given.and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = read.unwrap_or_else(|error| refuse(&error));
     let loudness = match (arguments.quiet, arguments.verbose) {
         (true, _) => Loudness::Quiet,
         (false, true) => Loudness::Verbose,
@@ -132,6 +156,9 @@ pub fn main() -> ExitCode {
         Verb::Recipes(verb) => verb.run(),
         Verb::Data(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
+        Verb::Doctor(verb) => verb.run(),
+        Verb::Completions(verb) => verb.run(),
+        Verb::Man(verb) => verb.run(),
     });
     match result {
         Some(Ok(code)) => code,
@@ -147,6 +174,15 @@ pub fn main() -> ExitCode {
 
 /// Ends the process over arguments that do not read, or after help.
 fn refuse(error: &clap::Error) -> ! {
+    if error.kind() == ErrorKind::DisplayVersion {
+        let said = say_drawn(version::version());
+        process::exit(said.map_or(1, |()| 0));
+    }
+    let given: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let Some(hint) = flags::hint(error, &given) {
+        complain(&hint);
+        process::exit(2);
+    }
     let said = error.render().to_string();
     let shown = masked(&said);
     let shown = printable(&shown);
@@ -229,7 +265,7 @@ fn is_unread(error: &io::Error, out: impl AsFd) -> bool {
         let file = out.as_fd().try_clone_to_owned().map(File::from);
         file.and_then(|file| file.metadata()).is_ok_and(|found| found.file_type().is_char_device())
     };
-    error.kind() == ErrorKind::BrokenPipe || (error.raw_os_error() == Some(libc::EIO) && of_device())
+    error.kind() == io::ErrorKind::BrokenPipe || (error.raw_os_error() == Some(libc::EIO) && of_device())
 }
 
 /// The command line as a shell takes it, without what is secret of addresses.

@@ -12,38 +12,48 @@ use crate::bench::{BenchConfig, bench};
 use crate::credit::strategy::CreditConfig;
 use crate::model::{Dtype, ModelConfig, Placement, matmul_peak};
 use crate::plan::{self, Gpu, Room, Speed, Subject, advice, remedies, times};
-use crate::ranks::{Shard, counted};
+use crate::ranks::Shard;
 use crate::recipe::{Draft, Recipe};
 use crate::run::{Failure, Setup};
+use crate::types::{counted, program};
 
 /// Ranks that a machine usually has.
 const USUAL: usize = 8;
 
 #[derive(Args)]
 pub(super) struct Plan {
-    /// The run as a TOML file
+    /// The recipe, a TOML file; - reads standard input
+    #[arg(value_name = "RECIPE", value_parser = super::flags::input())]
     recipe: PathBuf,
-    /// Override a key, in TOML's syntax: --set batch.max_tokens=8192
+    /// Override a key of the recipe: optim.lr=1e-5
+    ///
+    /// The value is in TOML's syntax, where a bare word is a text. May be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Ranks that train together; without it those of the launcher, or one
+    /// Ranks that train together [default: the launcher's, or 1]
     #[arg(long, value_name = "N")]
     ranks: Option<usize>,
-    /// Ranks on a machine, which share its main memory; without it all of them up to 8
+    /// Ranks on a machine, which share its main memory
+    ///
+    /// Without it all of them, up to 8
     #[arg(long, value_name = "N")]
     local_ranks: Option<usize>,
-    /// Plan for this GPU instead of this machine: b200, h200, h100, a100, a100-40gb, l40s, a10, l4, rtx4090
+    /// Plan for this GPU instead of this machine
+    ///
+    /// b200, h200, h100, a100, a100-40gb, l40s, a10, l4 or rtx4090
     #[arg(long, value_name = "NAME")]
     gpu: Option<String>,
     #[command(flatten)]
     limits: Limits,
-    /// Folder with the model's config.json, where the model is not here yet
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder with config.json, of a model that is not here
+    #[arg(long, value_name = "DIR")]
     config: Option<PathBuf>,
-    /// Time some short steps of this model on this machine, instead of shares of its fastest product
+    /// Time some short steps of this model on this machine
+    ///
+    /// Instead of reckoning with shares of the machine's fastest product
     #[arg(long)]
     calibrate: bool,
-    /// Print one line of JSON instead of a table
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -51,11 +61,13 @@ pub(super) struct Plan {
 /// How much memory there is.
 #[derive(Args)]
 pub(super) struct Limits {
-    /// Memory that may be taken, in GB, of each GPU or of this machine; without it all there is
-    #[arg(long, value_name = "GB")]
+    /// Memory that may be taken, in GB [default: all of it]
+    ///
+    /// Of each GPU, or of this machine where the run computes on its processor
+    #[arg(long, value_name = "GB", hide_short_help = true)]
     memory: Option<f64>,
     /// Memory of each GPU that an inference server takes, in GB
-    #[arg(long, value_name = "GB")]
+    #[arg(long, value_name = "GB", hide_short_help = true)]
     server_memory: Option<f64>,
 }
 
@@ -94,13 +106,15 @@ pub(super) fn require_room(setup: &Setup, world: Option<&World>, limits: &Limits
     let (found, fits) = remedies(&subject, &room)?;
     let lines: Vec<String> = std::iter::once(plan.verdict(&room)).chain(advice(&found, fits)).collect();
     Err(Failure::BadInput(format!(
-        "the run {}\n  rlcredit plan shows all of it; --even-if-too-large trains nevertheless",
-        lines.join("\n  ")
+        "the run {}\n  {} plan shows all of it; --even-if-too-large trains nevertheless",
+        lines.join("\n  "),
+        program()
     ))
     .into())
 }
 
-fn of_setup(setup: &Setup, ranks: usize, local_ranks: usize) -> Subject {
+/// The run `setup` of so many ranks.
+pub(super) fn of_setup(setup: &Setup, ranks: usize, local_ranks: usize) -> Subject {
     let longest = setup.data.placed().map(|(prompt, _)| prompt.tokens.len()).max();
     Subject {
         recipe: setup.recipe.clone(),
@@ -126,6 +140,20 @@ fn of_recipe(recipe: Recipe, model: ModelConfig, placement: Placement) -> Subjec
         local_ranks: 1,
         server: 0.0,
     }
+}
+
+/// How fast this machine computes `subject`, where that can be told in a moment.
+///
+/// # Errors
+/// If it cannot be computed at all.
+pub(super) fn here(subject: &Subject) -> Result<Option<Speed>> {
+    if subject.is_cuda() {
+        let (_, driver) = Room::here(true, 1);
+        return Ok(driver.as_deref().and_then(Gpu::by_driver).map(Speed::of_gpu));
+    }
+    let peak = matmul_peak(subject.backend(), subject.placement)?;
+    // Ranks of a machine share its cores.
+    Ok(Some(Speed::of_processor(peak / subject.local_ranks as f64)))
 }
 
 /// Where a GPU is named, that; whatever this machine has.
@@ -238,12 +266,7 @@ impl Plan {
         if let Some(gpu) = gpu {
             return Ok(Some(Speed::of_gpu(gpu)));
         }
-        if subject.is_cuda() {
-            return Ok(None);
-        }
-        let peak = matmul_peak(subject.backend(), subject.placement)?;
-        // Ranks of a machine share its cores.
-        Ok(Some(Speed::of_processor(peak / subject.local_ranks as f64)))
+        here(subject)
     }
 
     fn show(
@@ -277,12 +300,12 @@ impl Plan {
             }
             let on = if subject.is_cuda() { "a GPU" } else { "the CPU" };
             super::say(format_args!(
-                "{}: {:.1} M parameters, {:?} on {on}, backend {}, {}{}",
+                "{}: {:.1} M parameters, {} on {on}, backend {}, {}{}",
                 subject.recipe.run.name,
                 subject.n_params() as f64 / 1e6,
-                subject.placement.kind,
+                subject.placement.dtype(),
                 subject.backend(),
-                counted(subject.ranks),
+                counted(subject.ranks, "rank"),
                 match (subject.ranks, subject.recipe.parallel.shard) {
                     (1, _) => "",
                     (_, Shard::None) => " that share nothing",

@@ -10,12 +10,15 @@ use super::{remark, require, say};
 use crate::files::write_whole;
 use crate::recipe::{Draft, Recipe, Reference, SHIPPED, Shipped};
 use crate::run::Failure;
+use crate::types::{counted, program};
 
 #[derive(Args)]
 pub(super) struct Recipes {
     #[command(subcommand)]
     action: Option<Action>,
-    /// Say what a section, a choice of its `type` or a key is: `optim`, `credit.rhythm`, `optim.lr`
+    /// Say what a key is: optim, credit.rhythm, optim.lr
+    ///
+    /// A section, a choice of its `type`, or a key
     #[arg(long, value_name = "KEY")]
     explain: Option<String>,
 }
@@ -28,9 +31,11 @@ enum Action {
 
 #[derive(Args)]
 struct Copy {
-    /// What it is called in the list of `rlcredit recipes`
+    /// What it is called in the list of `recipes`
     name: String,
-    /// File to write, instead of one of that name here; the ones that it stands on go beside it
+    /// File to write, or - [default: NAME.toml here]
+    ///
+    /// The ones that it stands on go beside it; - writes it to standard output, all of it in one
     path: Option<PathBuf>,
 }
 
@@ -58,8 +63,9 @@ fn list() -> Result<()> {
         say(format_args!("    needs {}", needs(&recipe)))?;
     }
     say("")?;
-    say("rlcredit recipes copy NAME writes one into a file; rlcredit train FILE runs it")?;
-    say("rlcredit recipes --explain SECTION, or SECTION.KEY, says what may be changed in it")
+    let program = program();
+    say(format_args!("{program} recipes copy NAME writes one into a file; {program} train FILE runs it"))?;
+    say(format_args!("{program} recipes --explain SECTION, or SECTION.KEY, says what may be changed in it"))
 }
 
 /// Says what the reference says of `key`.
@@ -77,7 +83,7 @@ fn needs(recipe: &Recipe) -> String {
         (None, None) => None,
     };
     let n_files = recipe.data.settings().files().concat().len();
-    let files = (n_files > 0).then(|| format!("{n_files} files of problems"));
+    let files = (n_files > 0).then(|| format!("{} of problems", counted(n_files, "file")));
     let all: Vec<String> = model.into_iter().chain(files).collect();
     if all.is_empty() { String::from("nothing else") } else { all.join(", ") }
 }
@@ -93,6 +99,10 @@ impl Copy {
         let file = |own: &Shipped| {
             PathBuf::from(own.name.rsplit('/').next().unwrap_or(own.name).to_owned() + ".toml")
         };
+        if self.path.as_deref() == Some(Path::new("-")) {
+            let whole = Draft::of_shipped(own)?.text().trim_end().to_owned();
+            return say(whole);
+        }
         let first = self.path.unwrap_or_else(|| file(own));
         let folder = first.parent().unwrap_or(Path::new("")).to_owned();
         let bases = own.chain().into_iter().skip(1).map(|base| (folder.join(file(base)), base.text));

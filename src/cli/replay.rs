@@ -28,35 +28,51 @@ const ROUNDING: f64 = 0.02;
 
 #[derive(Args)]
 pub(super) struct Replay {
-    /// Folder of the run
+    /// The folder of a run
     run: PathBuf,
-    /// The step: its responses and the checkpoint before it must be kept
-    #[arg(long, value_name = "K")]
+    /// The step of the run; kept with what it began with
+    ///
+    /// Its responses and the checkpoint before it must be kept
+    #[arg(long, value_name = "N")]
     step: Step,
-    /// Also under each of these credit strategies, with their defaults; a `shuffled_` before a name is its control
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    credit: Vec<String>,
-    /// Also under each of these advantage estimators, with their defaults
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    advantage: Vec<String>,
-    /// Also under each of these policy losses, with their defaults
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    loss: Vec<String>,
-    /// Also under each of these values of a key: --vary optim.lr=1e-4,1e-5
-    #[arg(long, value_name = "KEY=VALUE,...")]
-    vary: Vec<String>,
-    /// Override a key of all arms but the run's own, in TOML's syntax: --set signals.window=5
+    /// Only the first N (responses on the page) [default: 64]
+    #[arg(long, value_name = "N", default_value = "64", hide_default_value = true)]
+    limit: usize,
+    /// Override a key of the recipe: signals.window=5
+    ///
+    /// Of all arms but the run's own. The value is in TOML's syntax, where a bare word is a text. May be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Print one JSON object, with the advantages of every token under each arm
+    /// A key and its values, one arm each: optim.lr=1e-5,1e-4
+    ///
+    /// Times the arms of what stands before it
+    #[arg(long, value_name = "KEY=V1,V2")]
+    vary: Vec<String>,
+    /// Credit strategies: rhythm,shuffled_rhythm
+    ///
+    /// An arm each, with their defaults; `shuffled_` before a name is its control
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    credit: Vec<String>,
+    /// Advantage estimators: leave_one_out,gae
+    ///
+    /// An arm each, with their defaults
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    advantage: Vec<String>,
+    /// Policy losses: gspo,cispo
+    ///
+    /// An arm each, with their defaults
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    loss: Vec<String>,
+    /// Print JSON instead of text
+    ///
+    /// One object, with the advantages of every token under each arm
     #[arg(long)]
     json: bool,
-    /// Write a page to look at in a browser; it needs no network
+    /// Write a page to look at in a browser
+    ///
+    /// It needs no network
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Responses on the page, the first N
-    #[arg(long, value_name = "N", default_value = "64")]
-    limit: usize,
 }
 
 impl Replay {

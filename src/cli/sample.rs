@@ -10,16 +10,16 @@ use clap::Args;
 
 use self::answerer::Answerer;
 use self::manner::Manner;
+use super::flags::ChatFlags;
 use super::policy::{self, Choices, Loaded};
 use super::scale_heads::ScaleHeads;
-use crate::data::ChatConfig;
 use crate::model::Dtype;
 use crate::ranks::Ranks;
 use crate::rollout::{SamplingConfig, TEMPERATURES};
 use crate::run::Failure;
 use crate::score::{Judge, Scorer, Whole};
 use crate::text::Stops;
-use crate::types::{Completion, Finish, Prompt, RunRandom};
+use crate::types::{Completion, Finish, Prompt, RunRandom, counted, program};
 
 mod answerer;
 mod manner;
@@ -27,66 +27,91 @@ mod talk;
 
 #[derive(Args)]
 pub(super) struct Sample {
-    /// A run, whose newest checkpoint counts, a checkpoint such as RUN@40, a Hugging Face folder or hub:ORG/NAME. A run's policy is asked
-    /// as in the run: by its prompt, examples, chat and sampling
+    /// A run, a checkpoint, a folder or hub:ORG/NAME
+    ///
+    /// Of a run its newest checkpoint, or another, such as RUN@40. A run's policy is asked as in the run: by its prompt, examples, chat and
+    /// sampling
     #[arg(value_parser = policy::place)]
     model: PathBuf,
-    /// What is asked, a backslash included: the {question} of the run's prompt; where that asks otherwise, or of a model without a
-    /// run, the prompt as it stands, behind the token with which the tokenizer begins every text, if it does. A Countdown prompt
-    /// ends in a line's end, in a shell $'Make 45 from 3, 7, 12.\n'. Standard input with - or without a prompt; without one in a
-    /// terminal a conversation
+    /// The prompt; standard input with -, or without it
+    ///
+    /// What is asked, a backslash included: the {question} of the run's prompt; where that asks otherwise, or of a model without a run, the
+    /// prompt: as a user's message where a chat template puts it, else as it stands, behind the token with which the tokenizer begins every
+    /// text, if it does. A Countdown prompt ends in a line's end, in a shell $'Make 45 from 3, 7, 12.\n'. Without one in a terminal a
+    /// conversation
     prompt: Option<String>,
-    /// Ask a held-out problem of the run instead and judge the responses: 3 is the third, SET:3 that of one set
+    /// Ask a held-out problem instead, and judge: 3 or SET:3
+    ///
+    /// 3 is the third of the run, SET:3 that of one set; the run's graders judge the responses
     #[arg(long, value_name = "N", conflicts_with = "prompt")]
     item: Option<String>,
-    /// Recipe whose prompt, examples, chat, sampling and problems count, in place of the run's
-    #[arg(long)]
+    /// Recipe whose settings count [default: the run's]
+    ///
+    /// Its prompt, examples, chat, sampling and problems
+    #[arg(long, value_name = "RECIPE", value_parser = super::flags::input())]
     recipe: Option<PathBuf>,
-    /// Ask as it stands, and draw by the arguments alone: nothing of the run's recipe counts
-    #[arg(long, conflicts_with_all = ["recipe", "item", "chat"])]
+    /// Ask as it stands; nothing of the run's recipe counts
+    ///
+    /// Responses are drawn by the arguments alone
+    #[arg(long, conflicts_with_all = ["recipe", "item", "chat", "system", "variables"])]
     raw: bool,
-    /// Read the prompt as a user's message, which the model's chat template puts into words; a run with [chat] does
-    #[arg(long)]
-    chat: bool,
-    /// System message in front of it
-    #[arg(long, value_name = "TEXT")]
-    system: Option<String>,
-    /// Tell the template `enable_thinking = false`, as Qwen3's reads it
-    #[arg(long)]
-    no_thinking: bool,
-    /// Multiply what attention heads write: LAYER.HEAD=FACTOR,..., 0 leaves a head out; or FILE.json:heads[:10]=0 for the ten of most
-    /// importance in a circuit
-    #[arg(long, value_name = "HEADS")]
+    #[command(flatten)]
+    chat: ChatFlags,
+    /// Multiply what attention heads write: 1.2=0
+    ///
+    /// LAYER.HEAD=FACTOR,..., 0 leaves a head out; or FILE.json:heads[:10]=0 for the ten of most importance in a circuit
+    #[arg(long, value_name = "HEADS", hide_short_help = true)]
     scale_heads: Option<ScaleHeads>,
-    /// Compute precision
-    #[arg(long, value_enum, default_value = "auto")]
+    /// Precision: auto, f32 or bf16
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
     dtype: Dtype,
-    /// Number of responses
-    #[arg(short = 'n', long, default_value_t = 1)]
+    /// Responses to each prompt
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1)]
     samples: u32,
-    /// Divides the logits; 0 takes the most likely token each time [the run's, else 1]
-    #[arg(long, allow_negative_numbers = true)]
+    /// Divides the logits; 0 takes the likeliest token
+    ///
+    /// Without it the run's, or 1
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     temperature: Option<f64>,
-    /// Keep the most likely tokens whose probabilities reach this [the run's, else 1]
-    #[arg(long, allow_negative_numbers = true)]
+    /// Keep the likeliest tokens that reach this probability
+    ///
+    /// Without it the run's, or 1
+    #[arg(long, value_name = "X", allow_negative_numbers = true, hide_short_help = true)]
     top_p: Option<f64>,
-    /// Keep this many most likely tokens; 0 keeps all [the run's, else 0]
-    #[arg(long)]
+    /// Keep this many likeliest tokens; 0 keeps all
+    ///
+    /// Without it the run's, or 0
+    #[arg(long, value_name = "N", hide_short_help = true)]
     top_k: Option<usize>,
-    /// Longest response in tokens [the run's, else 128]
-    #[arg(long)]
+    /// Longest response in tokens
+    ///
+    /// Without it the run's, or 128
+    #[arg(long, value_name = "N")]
     max_new_tokens: Option<usize>,
-    /// Tokens before a response may end [the run's, else 0]
-    #[arg(long)]
+    /// Tokens before a response may end
+    ///
+    /// Without it the run's, or 0
+    #[arg(long, value_name = "N", hide_short_help = true)]
     min_new_tokens: Option<usize>,
-    /// A string that ends a response; give it once for each [the run's]
+    /// A string that ends a response
+    ///
+    /// Without it those of the run. May be given again
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
-    /// Most responses decoded at once [the run's, else 512]
-    #[arg(long)]
+    /// Most responses decoded at once
+    ///
+    /// Without it the run's number, or 512
+    #[arg(long, value_name = "N", hide_short_help = true)]
     max_num_seqs: Option<usize>,
     /// Seed of the draws
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
 
@@ -96,7 +121,7 @@ impl Sample {
         self.check(&manner.sampling)?;
         let choices = Choices { heads: self.scale_heads.as_ref(), dtype: self.dtype, ..Choices::default() };
         let loaded = policy::load(&self.model, choices)?;
-        require_template(&loaded, &manner).map_err(Failure::bad_input)?;
+        let manner = manner.of_model(&loaded).map_err(Failure::bad_input)?;
         let Loaded { policy, tokenizer, folder } = loaded;
         let mut answerer = Answerer {
             policy,
@@ -138,7 +163,7 @@ impl Sample {
             None => {
                 let text = self.text()?;
                 ensure!(
-                    manner.chat.is_some() || !text.is_empty(),
+                    manner.chat().is_some() || !text.is_empty(),
                     "the prompt is empty; expected at least one token"
                 );
                 manner.prompt(&builder, &[], &text)
@@ -158,17 +183,6 @@ impl Sample {
             stop: if self.stop.is_empty() { usual.stop } else { self.stop.clone() },
             max_num_seqs: self.max_num_seqs.unwrap_or(usual.max_num_seqs),
         }
-    }
-
-    /// `chat` with what the arguments tell the template besides.
-    fn tell(&self, mut chat: ChatConfig) -> ChatConfig {
-        if self.system.is_some() {
-            chat.system.clone_from(&self.system);
-        }
-        if self.no_thinking {
-            chat.variables.insert("enable_thinking".to_owned(), false.into());
-        }
-        chat
     }
 
     /// Whether its numbers make sense.
@@ -224,7 +238,7 @@ impl Sample {
             return Ok(fitting.clone());
         }
         let positions = answerer.policy.network.config.max_position_embeddings;
-        let prompt = format!("a prompt of {n} tokens, but the model has {positions} positions");
+        let prompt = format!("a prompt of {}, but the model has {positions} positions", counted(n, "token"));
         Err(Failure::BadInput(match fitting {
             None => format!("{prompt}; expected a shorter one"),
             Some(fitting) => format!(
@@ -245,7 +259,9 @@ fn remark(completions: &[Completion], limit: usize) {
     let cut = completions.iter().filter(|done| done.finish == Finish::Length).count();
     if cut > 0 {
         super::remark(format_args!(
-            "note: {cut} of {n} responses cut off after {limit} tokens; --max-new-tokens allows more"
+            "note: {cut} of {} cut off after {}; --max-new-tokens allows more",
+            counted(n, "response"),
+            counted(limit, "token")
         ));
     }
 }
@@ -260,7 +276,8 @@ fn judge(
     let Some(recipe) = &manner.recipe else { return Ok(()) };
     super::remark(format_args!("expected: {}", prompt.gold()));
     if let Some(what) = recipe.reward.iter().find_map(|entry| entry.grader.settings().reaches_out()) {
-        super::remark(format_args!("not judged: [[reward]] {what}; rlcredit eval --trust-programs does"));
+        let program = program();
+        super::remark(format_args!("not judged: [[reward]] {what}; {program} eval --trust-programs does"));
         return Ok(());
     }
     let judge = Judge {
@@ -284,17 +301,6 @@ fn judge(
             leaf.verdict.value
         ));
     }
-    Ok(())
-}
-
-/// That the model has a chat template, where one is asked for.
-fn require_template(loaded: &Loaded, manner: &Manner) -> Result<()> {
-    ensure!(
-        manner.chat.is_none() || loaded.tokenizer.chat_template().is_some(),
-        "--chat: {} has no chat template, neither chat_template.jinja nor `chat_template` in tokenizer_config.json; \
-         leave --chat out, and write the prompt as the model is to read it",
-        loaded.folder.display()
-    );
     Ok(())
 }
 

@@ -14,35 +14,44 @@ use crate::recipe::Draft;
 use crate::report;
 use crate::run::{Failure, Fork, Origin, Outcome, Request, Setup, has_diverged, history, keep_time, train};
 use crate::run_folder::{RunAt, RunFolder};
-use crate::types::shell_word;
+use crate::types::{program, shell_word};
 
 #[derive(Args)]
 pub(super) struct Train {
-    /// The run as a TOML file; with --resume also the folder of a run, whose own recipe then counts; with --from it may be missing, and
-    /// the recipe of the parent counts
-    #[arg(required_unless_present = "from")]
+    /// The recipe, a TOML file, or a run with --resume; - reads standard input
+    ///
+    /// With --resume the folder of a run may be named instead of a recipe: then the run's own recipe counts, and its name and place.
+    /// With --from it may be missing, and the recipe of the parent counts
+    #[arg(value_name = "RECIPE", value_parser = super::flags::input(), required_unless_present = "from")]
     recipe: Option<PathBuf>,
     /// Continue the run of that name from its newest checkpoint
     #[arg(long)]
     resume: bool,
-    /// With --resume: let this key, or section of keys, change although it shapes learning; the run's history says so. May be given
-    /// several times
+    /// Let this key change as the run goes on
+    ///
+    /// With --resume: a key, or a section of keys, that shapes learning; the run's history says so. May be given again
     #[arg(long, value_name = "KEY", requires = "resume")]
     allow: Vec<String>,
-    /// Begin a new run, called --name, from a checkpoint of another: RUN@STEP, RUN@best, or RUN for its newest
+    /// Fork: begin a new run from a checkpoint of another
+    ///
+    /// Called --name; RUN@STEP, RUN@best, or RUN for its newest
     #[arg(long, value_name = "RUN@STEP", requires = "name", conflicts_with = "resume")]
     from: Option<String>,
-    /// Override a key, in TOML's syntax: --set optim.lr=1e-5
+    /// Override a key of the recipe: optim.lr=1e-5
+    ///
+    /// The value is in TOML's syntax, where a bare word is a text. May be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
     /// Name of the run, instead of the recipe's
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Folder that holds the runs, `runs` without it
-    #[arg(long)]
+    /// Folder that holds the runs [default: runs]
+    #[arg(long, value_name = "DIR")]
     runs: Option<PathBuf>,
-    /// Begin also where the run cannot fit into memory, as far as can be told
-    #[arg(long)]
+    /// Begin also where the run cannot fit into memory
+    ///
+    /// As far as can be told; `plan` shows what a run holds
+    #[arg(long, hide_short_help = true)]
     even_if_too_large: bool,
     #[command(flatten)]
     limits: super::plan::Limits,
@@ -191,7 +200,7 @@ fn report_if_over(folder: &Path, outcome: &Result<Outcome>, console: &Console) {
 
 /// How the run in `folder` goes on.
 fn go_on(folder: &Path) -> String {
-    format!("go on with: rlcredit train {} --resume", shell_word(&folder.display().to_string()))
+    format!("go on with: {} train {} --resume", program(), shell_word(&folder.display().to_string()))
 }
 
 /// The override that calls a run `name`.

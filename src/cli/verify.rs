@@ -14,15 +14,20 @@ use super::say;
 
 #[derive(Args)]
 pub(super) struct Verify {
-    /// The run as a TOML file
+    /// The recipe, a TOML file; - reads standard input
+    #[arg(value_name = "RECIPE", value_parser = super::flags::input())]
     recipe: PathBuf,
-    /// Override a key, in TOML's syntax: --set sampling.max_new_tokens=256
+    /// Override a key of the recipe: optim.lr=1e-5
+    ///
+    /// What is set is not shortened. The value is in TOML's syntax, where a bare word is a text. May be given again
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Folder in which the short runs are made, and removed again; the system's own for such things without it
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder that holds the short runs, which are removed
+    ///
+    /// Without it the system's own for such things
+    #[arg(long, value_name = "DIR")]
     within: Option<PathBuf>,
-    /// Print one JSON object
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

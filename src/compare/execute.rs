@@ -16,6 +16,7 @@ use crate::interrupt::{Interrupt, StopSignal};
 use crate::observe::{Console, duration};
 use crate::report;
 use crate::run::{Failure, Origin, Outcome, Request, has_diverged, train};
+use crate::types::counted;
 
 /// Makes what is missing of the runs of `plan`. `after_run` is called after each run that was made. Results of SFT are taken
 /// from and kept for all runs in `sft_folder`.
@@ -86,9 +87,9 @@ pub(crate) fn execute(
         return Ok(Outcome::Done);
     }
     Err(Failure::Diverged(format!(
-        "{} of {} runs diverged and are left out of the results: {}",
+        "{} of {} diverged and left out of the results: {}",
         diverged.len(),
-        runs.len(),
+        counted(runs.len(), "run"),
         diverged.join(" / ")
     ))
     .into())

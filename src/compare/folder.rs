@@ -223,6 +223,15 @@ impl Manifest {
     }
 }
 
+/// The run of `arm` with `seed` in the folder `root` of a comparison, if it is there and done.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn finished(root: &Path, arm: &Arm, seed: u64) -> Result<Option<RunRecord>> {
+    let record = RunRecord::read(&root.join("runs").join(arm.run_name(seed)))?;
+    Ok(record.filter(RunRecord::is_finished))
+}
+
 /// Whether there is a comparison with runs of its own at `root`.
 #[must_use]
 pub(crate) fn has_comparison(root: &Path) -> bool {

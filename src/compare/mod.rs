@@ -36,7 +36,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 pub(crate) use execute::execute;
-pub(crate) use folder::ComparisonFolder;
+pub(crate) use folder::{ComparisonFolder, finished};
 pub(crate) use plan::{Plan, Wanted};
 pub(crate) use summary::{Origin, Summary};
 

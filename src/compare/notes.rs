@@ -7,6 +7,7 @@ use super::sharing::Apart;
 use super::stall::Stall;
 use crate::observe::duration;
 use crate::recipe::Recipe;
+use crate::types::counted;
 
 type Arms = [(String, Vec<RunRecord>)];
 
@@ -59,11 +60,11 @@ fn changed(label: &str, run: &RunRecord) -> Vec<String> {
 fn stalled(label: &str, run: &RunRecord) -> Option<String> {
     let Stall { n, seconds, share, median } =
         Stall::from_seconds(&run.step_seconds).filter(|_| run.is_finished())?;
-    let steps = if n == 1 { "step" } else { "steps" };
     Some(format!(
-        "{label}, seed {}: {n} {steps} far above the median of {} took {} of {} of training ({:.0} %), so its training \
+        "{label}, seed {}: {} far above the median of {} took {} of {} of training ({:.0} %), so its training \
          time says little",
         run.recipe.run.seed,
+        counted(n, "step"),
         duration(median),
         duration(seconds),
         duration(seconds / share),

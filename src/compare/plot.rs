@@ -14,6 +14,7 @@ use super::statistics::{Mean, interpolate};
 use super::summary::{ArmSummary, Summary};
 use crate::files::write_whole;
 use crate::picture;
+use crate::types::counted;
 
 /// Places at which curves are averaged that have none in common.
 const GRID: usize = 120;
@@ -138,12 +139,12 @@ fn figure(summary: &Summary, axis: Axis) -> Figure {
     let avg = panel(summary, axis, format!("{}, %", summary.avg_name()), |point| Some(point.avg));
     let greedy = panel(summary, axis, String::from("greedy accuracy, %"), |point| point.greedy);
     let partial = match summary.partial {
-        true => format!(" ({} of {} runs)", summary.n_finished, summary.n_runs),
+        true => format!(" ({} of {})", summary.n_finished, counted(summary.n_runs, "run")),
         false => String::new(),
     };
     let arms = baseline_first(summary);
     let counts: Vec<usize> = arms.iter().map(|arm| arm.finished().count()).collect();
-    let seeds = |n: usize| if n == 1 { String::from("1 seed") } else { format!("{n} seeds") };
+    let seeds = |n: usize| counted(n, "seed");
     let all_same = counts.windows(2).all(|pair| pair[0] == pair[1]);
     let legend = arms.iter().zip(&counts).map(|(arm, n)| match all_same {
         true => arm.label.clone(),
@@ -156,6 +157,7 @@ fn figure(summary: &Summary, axis: Axis) -> Figure {
         legend: legend.collect(),
         caption: match over.as_str() {
             "1 seed" => over,
+            "2 seeds" => format!("mean over {over}"),
             _ => format!("mean and 95 % interval over {over}"),
         },
     }
@@ -230,11 +232,14 @@ mod tests {
 
     #[test]
     fn seeds_with_other_places_are_averaged_between_them() {
-        let same = line(&[vec![(0.0, 10.0), (2.0, 20.0)], vec![(0.0, 20.0), (2.0, 40.0)]], 2.0);
+        let curve = |from: f64, to: f64| vec![(0.0, from), (2.0, to)];
+        let same = line(&[curve(10.0, 20.0), curve(15.0, 30.0), curve(20.0, 40.0)], 2.0);
         let means: Vec<_> = same.iter().map(|place| (place.x, place.mean)).collect();
         assert_eq!(means, [(0.0, 15.0), (1.0, 30.0)]);
         let [low, high] = same[0].band.unwrap();
-        assert!((low + high - 30.0).abs() < 1e-9 && ((high - low) / 2.0 - 12.706_204_736 * 5.0).abs() < 1e-6);
+        let half = 4.302_652_73 * 5.0 / 3f64.sqrt();
+        assert!((low + high - 30.0).abs() < 1e-9 && ((high - low) / 2.0 - half).abs() < 1e-6);
+        assert_eq!(line(&[curve(10.0, 20.0), curve(20.0, 40.0)], 2.0)[0].band, None);
 
         let other = line(&[vec![(0.0, 10.0), (2.0, 30.0)], vec![(0.0, 10.0), (4.0, 50.0)]], 1.0);
         assert_eq!(other.len(), GRID);

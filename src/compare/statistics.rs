@@ -3,6 +3,7 @@
 //! ```text
 //! mean      m = Σ x_i / n        interval  m ± t(0.975, n-1) s / √n,   s² = Σ (x_i - m)² / (n-1)
 //! paired    x_i = arm - baseline of the same seed,   t = m √n / s,   p = 2 P(T_{n-1} > |t|)
+//!           from three values on: two leave one degree of freedom, with which an interval says nothing of use
 //! area      Σ (y_i + y_{i+1}) / 2 · (x_{i+1} - x_i)  /  (x_last - x_first)
 //! ```
 
@@ -11,6 +12,9 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::stats::{mean, variance};
 
+/// Seeds from which on an interval and a p-value are given.
+pub(crate) const LEAST: usize = 3;
+
 /// A mean over seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Mean {
@@ -18,7 +22,7 @@ pub(crate) struct Mean {
     pub n: usize,
     /// The mean.
     pub mean: f64,
-    /// 95 % interval, lower and upper end; `None` for a single seed.
+    /// 95 % interval, lower and upper end; `None` below [`LEAST`] seeds.
     pub ci95: Option<[f64; 2]>,
 }
 
@@ -28,7 +32,7 @@ pub(crate) struct Paired {
     /// The difference: arm minus baseline, over the seeds that both have.
     #[serde(flatten)]
     pub difference: Mean,
-    /// Two-sided p-value of the paired t-test; `None` for a single seed and for differences that are all the same.
+    /// Two-sided p-value of the paired t-test; `None` below [`LEAST`] seeds and for differences that are all the same.
     pub p: Option<f64>,
 }
 
@@ -70,10 +74,10 @@ impl Paired {
     }
 }
 
-/// s / √n; `None` for a single value.
+/// s / √n; `None` for fewer than [`LEAST`] values.
 fn standard_error(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
-    (values.len() > 1).then(|| (variance(values) / n).sqrt())
+    (values.len() >= LEAST).then(|| (variance(values) / n).sqrt())
 }
 
 /// Student's distribution for the mean of `n` values; `None` below 2.
@@ -131,21 +135,26 @@ mod tests {
         assert_eq!(mirrored.difference.mean, -paired.difference.mean);
     }
 
-    /// With two values t has one degree of freedom, Cauchy's distribution: t(0.975) = tan(0.475 π), and
-    /// p = 1 - 2 arctan(t) / π with t = mean √2 / s.
+    /// With three values t has two degrees of freedom, where its distribution is known in closed form: t(0.975) = 0.95 / √(2 · 0.975 ·
+    /// 0.025), and p = 1 - t / √(2 + t²) with t = mean √3 / s.
     #[test]
-    fn two_seeds_follow_cauchy() {
-        let paired = Paired::from_differences(&[0.1, 0.3]).unwrap();
-        let error = 0.1;
-        close(paired.difference.half_width().unwrap(), (0.475 * std::f64::consts::PI).tan() * error);
-        close(paired.p.unwrap(), 1.0 - 2.0 * (0.2f64 / error).atan() / std::f64::consts::PI);
+    fn three_seeds_are_enough_for_an_interval() {
+        let paired = Paired::from_differences(&[0.1, 0.2, 0.3]).unwrap();
+        let error = 0.1 / 3f64.sqrt();
+        let quantile = 0.95 / (2.0 * 0.975 * 0.025f64).sqrt();
+        close(paired.difference.half_width().unwrap(), quantile * error);
+        let t = 0.2 / error;
+        close(paired.p.unwrap(), 1.0 - t / (2.0 + t * t).sqrt());
     }
 
     #[test]
     fn what_cannot_be_said_is_not_said() {
         assert_eq!((Mean::from_values(&[]), Paired::from_differences(&[])), (None, None));
-        let one = Paired::from_differences(&[0.2]).unwrap();
-        assert_eq!((one.difference.n, one.difference.mean, one.difference.ci95, one.p), (1, 0.2, None, None));
+        for few in [&[0.2][..], &[0.1, 0.3]] {
+            let Paired { difference, p } = Paired::from_differences(few).unwrap();
+            assert_eq!((difference.n, difference.ci95, p), (few.len(), None, None));
+            close(difference.mean, 0.2);
+        }
         for same in [[0.0; 3], [0.1; 3]] {
             assert_eq!(Paired::from_differences(&same).unwrap().p, None);
         }

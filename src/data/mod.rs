@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::text::Message;
-use crate::types::{Prompt, Rules};
+use crate::types::{Prompt, Rules, counted};
 
 pub(crate) mod arithmetic;
 pub(crate) mod bifurcation;
@@ -235,9 +235,9 @@ impl DataSet {
             .collect();
         if self.n_too_long > 0 {
             notes.push(format!(
-                "{} of {} training problems are left out, their prompts being longer than [data] max_prompt_tokens",
+                "{} of {} left out, prompts being longer than [data] max_prompt_tokens",
                 self.n_too_long,
-                self.n_too_long + self.train.len()
+                counted(self.n_too_long + self.train.len(), "training problem")
             ));
         }
         notes.extend(self.eval.iter().filter_map(EvalSet::repeated));
@@ -275,8 +275,9 @@ impl EvalSet {
         let (n, n_rows) = (different.len(), self.prompts.len());
         (n < n_rows).then(|| {
             format!(
-                "{}: {n_rows} rows ask {n} different problems, over which shares and their intervals are taken",
-                self.name
+                "{}: {n_rows} rows ask {}, over which shares and their intervals are taken",
+                self.name,
+                counted(n, "different problem")
             )
         })
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::statistics::{Estimate, estimate, pass_sizes};
 use super::{EvalItem, EvalResponse, Problem};
 use crate::rollout::SamplingConfig;
-use crate::types::{Finish, MetricRow};
+use crate::types::{Finish, MetricRow, counted};
 
 /// The result over one set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,8 +99,10 @@ impl EvalReport {
         let Self { set, n, n_rows, k, .. } = self;
         (n < n_rows).then(|| {
             format!(
-                "{set}: {n_rows} rows ask {n} different problems: shares and intervals are over these, the {k} samples of each row \
-                 counted together with those of the rows that ask the same"
+                "{set}: {n_rows} rows ask {}: shares and intervals are over these, the {} of each row \
+                 counted together with those of the rows that ask the same",
+                counted(n, "different problem"),
+                counted(k, "sample")
             )
         })
     }

@@ -21,6 +21,7 @@ use crate::ranks::Ranks;
 use crate::rollout::DecodeEngine;
 use crate::score::Judge;
 use crate::text::{Stops, Tokenizer};
+use crate::types::counted;
 
 /// A model with everything that is asked of it.
 pub(crate) struct Subject {
@@ -138,7 +139,11 @@ impl Subject {
             self.sets.iter().map(|(evaluator, kept)| kept.done.len() * evaluator.n_each()).sum();
         if done < total {
             if done > 0 {
-                console.note(format_args!("{}: goes on after {done} of {total} responses", self.name));
+                console.note(format_args!(
+                    "{}: goes on after {done} of {}",
+                    self.name,
+                    counted(total, "response")
+                ));
             }
             if let Err(signal) = self.ask(console, interrupt, done, total).or_stopped()? {
                 return Ok(Some(signal));
@@ -260,7 +265,7 @@ fn settings(plan: &Plan, placement: Placement, chat: Option<&ChatConfig>) -> Val
         "seed": plan.seed, "k": plan.samples, "greedy": plan.greedy,
         "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k,
         "max_new_tokens": sampling.max_new_tokens,
-        "device": format!("{:?}", placement.device).to_lowercase(), "dtype": placement.dtype(),
+        "device": placement.device_name(), "dtype": placement.dtype(),
         // Absent like in results from before there was a choice.
         "backend": Some(placement.backend).filter(|choice| *choice != BackendChoice::Auto),
         "chat": chat,

@@ -2,17 +2,28 @@
 //!
 //! A name may lead to anything: opening a pipe waits for somebody to write into it, and a device has no end. So a name is
 //! opened without waiting, and what was opened is asked what it is, since a name may lead elsewhere a moment later.
+//!
+//! Standard input, [`STDIN`], is the one pipe that is read: whole, once, into a file without a name, so that whoever reads a
+//! file can read it too, and more than once.
 
 use std::fs::{File, FileType, OpenOptions};
-use std::io::{Error, ErrorKind, Read, Result};
+use std::io::{self, Error, ErrorKind, Read, Result};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::OnceLock;
+
+/// What standard input is called where a file can be named; `-` on the command line.
+pub(crate) const STDIN: &str = "/dev/stdin";
 
 /// Opens the file `path` for reading; links are followed.
 ///
 /// # Errors
 /// If there is none, it cannot be opened, or it is a folder, a pipe, a socket or a device. The name is for the caller to say.
 pub(crate) fn open_regular(path: &Path) -> Result<File> {
+    if path == Path::new(STDIN) {
+        return standard_input();
+    }
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let file = opened.map_err(|error| match error.raw_os_error() {
         // What the kernel says of a socket, "no such device", leads nowhere.
@@ -21,6 +32,20 @@ pub(crate) fn open_regular(path: &Path) -> Result<File> {
     })?;
     require_file(file.metadata()?.file_type())?;
     Ok(file)
+}
+
+/// All of standard input as a file, from its beginning.
+fn standard_input() -> Result<File> {
+    static KEPT: OnceLock<File> = OnceLock::new();
+    if KEPT.get().is_none() {
+        let mut file = tempfile::tempfile()?;
+        io::copy(&mut io::stdin().lock(), &mut file)?;
+        // Whoever was first has read it; who comes second has read nothing.
+        _ = KEPT.set(file);
+    }
+    let kept = KEPT.get().ok_or_else(|| Error::other("standard input cannot be kept"))?;
+    // Opened anew, so that each reader has a place of its own.
+    File::open(format!("/proc/self/fd/{}", kept.as_raw_fd()))
 }
 
 /// Opens `path`, a name of the program's own choice, for writing at its end; makes the file where there is none. A link is not

@@ -28,8 +28,11 @@ pub(crate) fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Resu
     replace(path, before.filter(|_| !is_link), fill).map_err(|error| could_not_write(path, error))
 }
 
+/// What standard output is called where a person names a file to write.
+const STDOUT: &str = "-";
+
 /// Writes `path`, a name that a person chose, through `fill`, as [`write_whole`] does, but where a link leads, for that is
-/// what links are made for. `inputs` are what was read for it.
+/// what links are made for; to standard output where it is `-`. `inputs` are what was read for it.
 ///
 /// # Errors
 /// As for [`write_whole`]; if `path` is, by whatever name, one of the `inputs`.
@@ -39,6 +42,11 @@ pub(crate) fn write_named(
     fill: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {
     let write = || {
+        if path == Path::new(STDOUT) {
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            fill(&mut out)?;
+            return Ok(out.flush()?);
+        }
         let (target, before) = free(path, inputs)?;
         replace(&target, before, fill)
     };
@@ -51,6 +59,9 @@ pub(crate) fn write_named(
 /// If it would.
 pub(crate) fn require_writable(path: &Path, inputs: &[PathBuf]) -> Result<()> {
     let check = || {
+        if path == Path::new(STDOUT) {
+            return Ok(());
+        }
         let (target, before) = free(path, inputs)?;
         require_replaceable(&target, before.as_ref())
     };

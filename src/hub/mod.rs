@@ -21,6 +21,7 @@ mod environment;
 mod hash;
 mod listing;
 mod preset;
+mod reach;
 mod refusal;
 mod source;
 #[cfg(test)]
@@ -28,11 +29,12 @@ mod tests;
 mod transfer;
 mod trouble;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail, ensure};
 
 pub(crate) use self::preset::preset;
+pub(crate) use self::reach::Reach;
 pub(crate) use self::source::source;
 
 use self::cache::Shelf;
@@ -82,6 +84,12 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
+    /// Where its models are kept.
+    #[must_use]
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
     /// The same hub, whose fetching ends when `interrupt` asks for that; what has arrived stays for the next time.
     #[must_use]
     pub(crate) fn stopped_by(self, interrupt: &Interrupt) -> Self {

@@ -8,6 +8,7 @@ use super::{Files, Hub};
 use crate::files::model_folder::ADAPTER_CONFIG;
 use crate::model::{HubModel, LoraBase, ModelSource, StoredAdapter, is_adapter};
 use crate::observe::Console;
+use crate::types::program;
 
 /// The model in `folder`: itself, or the base that the adapters in there name, in its folder or fetched from the hub.
 ///
@@ -21,8 +22,9 @@ pub(crate) fn source(folder: &Path) -> Result<ModelSource> {
         .and_then(|base| {
             ensure!(
                 !is_adapter(&base),
-                "{} holds adapters itself; expected a model, such as rlcredit export makes of them",
-                base.display()
+                "{} holds adapters itself; expected a model, such as {} export makes of them",
+                base.display(),
+                program()
             );
             Ok(base)
         })

@@ -1,5 +1,6 @@
 //! Where to compute, in which precision and by what, and the process-wide settings of libtorch.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -54,7 +55,13 @@ impl Placement {
     /// The precision by its name in recipes.
     #[must_use]
     pub(crate) fn dtype(&self) -> Dtype {
-        if self.kind == Kind::BFloat16 { Dtype::Bf16 } else { Dtype::F32 }
+        Dtype::of_kind(self.kind)
+    }
+
+    /// The device by its name in recipes: `cpu`, and of GPUs with its number, `cuda:0`.
+    #[must_use]
+    pub(crate) fn device_name(&self) -> String {
+        format!("{:?}", self.device).to_lowercase()
     }
 
     /// f32 on the CPU: what tests and references use.
@@ -76,8 +83,24 @@ impl Placement {
     }
 }
 
+impl Dtype {
+    /// The name of `kind`, in which forward and backward pass are computed.
+    #[must_use]
+    pub(crate) fn of_kind(kind: Kind) -> Self {
+        if kind == Kind::BFloat16 { Self::Bf16 } else { Self::F32 }
+    }
+}
+
+/// `bf16 on cpu`, `f32 on cuda:0`: by the names of recipes.
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.dtype(), self.device_name())
+    }
+}
+
 /// Whether bf16 products run on units made for them.
-fn has_fast_bf16(device: Device) -> bool {
+#[must_use]
+pub(crate) fn has_fast_bf16(device: Device) -> bool {
     if device.is_cuda() {
         return true;
     }

@@ -1,5 +1,6 @@
 //! `[model]`: which policy, in which precision, on which device, by which engine.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -110,6 +111,17 @@ pub(crate) enum Dtype {
     F32,
     /// bfloat16 with f32 masters.
     Bf16,
+}
+
+/// Its name in recipes.
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        })
+    }
 }
 
 /// Where tensors live.

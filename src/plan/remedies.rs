@@ -7,6 +7,7 @@ use super::subject::Subject;
 use super::{Plan, Room};
 use crate::model::{Dtype, LoraSettings};
 use crate::ranks::Shard;
+use crate::types::counted;
 
 /// A change that makes a run smaller.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -115,7 +116,7 @@ fn walk(subject: &Subject, ways: &[Way], room: &Room) -> Result<Walk> {
 }
 
 fn in_the_place_of(ranks: usize, before: usize) -> String {
-    format!("{ranks} ranks in the place of {before}")
+    format!("{} in the place of {before}", counted(ranks, "rank"))
 }
 
 /// The first of `values` with which `changed` fits; where none does, the first that brings as much as the last.

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::part::{Part, Phase};
 use super::{Place, Plan, Remedy, Room, Times};
-use crate::ranks::counted;
+use crate::observe::duration;
 use crate::table::Table;
+use crate::types::counted;
 
 /// Bytes in GB.
 fn gb(bytes: f64) -> String {
@@ -71,7 +72,7 @@ impl Plan {
         }
         if self.on_gpu && self.host_peak() > 0.0 {
             let host = self.host_peak() * self.local_ranks as f64;
-            let ranks = counted(self.local_ranks);
+            let ranks = counted(self.local_ranks, "rank");
             let _ = write!(said, ". Main memory of a machine with {ranks}: {} GB", gb(host));
         }
         said
@@ -111,11 +112,12 @@ impl Times {
     /// In words, of `n_steps` steps.
     pub(crate) fn said(&self, n_steps: u64) -> String {
         let Self { generate, measure, update } = self;
-        let hours = self.step() * n_steps as f64 / 3600.0;
         format!(
-            "a step takes about {:.1} s (generate {generate:.1}, measure {measure:.1}, update {update:.1}), {n_steps} steps {hours:.1} hours, \
+            "a step takes about {:.1} s (generate {generate:.1}, measure {measure:.1}, update {update:.1}), {} {}, \
              evaluations not counted",
-            self.step()
+            self.step(),
+            counted(n_steps, "step"),
+            duration(self.step() * n_steps as f64)
         )
     }
 }

@@ -162,7 +162,7 @@ impl Subject {
     }
 
     /// Responses of a step, at most, on all ranks.
-    pub(super) fn responses(&self) -> usize {
+    pub(crate) fn responses(&self) -> usize {
         self.prompts() * self.recipe.exploration().most()
     }
 

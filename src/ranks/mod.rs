@@ -78,12 +78,6 @@ impl Ranks {
     }
 }
 
-/// A number of ranks, in words.
-#[must_use]
-pub(crate) fn counted(ranks: usize) -> String {
-    if ranks == 1 { "1 rank".to_owned() } else { format!("{ranks} ranks") }
-}
-
 /// `size` neighbouring runs of `costs`, all about as costly.
 fn cut(costs: &[usize], size: usize) -> Vec<Range<usize>> {
     let total: usize = costs.iter().sum();

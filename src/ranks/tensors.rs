@@ -59,7 +59,10 @@ impl Team {
         match (tensor.device(), &self.device) {
             (Device::Cpu, _) => Ok(&self.host),
             (_, Some(device)) => Ok(device),
-            (device, None) => anyhow::bail!("ranks have no way to share what lies on {device:?}"),
+            (device, None) => anyhow::bail!(
+                "ranks have no way to share what lies on {}",
+                format!("{device:?}").to_lowercase()
+            ),
         }
     }
 }

@@ -3,35 +3,11 @@
 use toml::Value;
 
 use super::{
+    elsewhere::{self, Elsewhere},
     schema::{Key, Shape, TYPE, Takes},
     syntax::short,
 };
 use crate::types::nearest;
-
-/// Names other trainers use, and ours.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("batch_size", "prompts"),
-    ("beta", "coef"),
-    ("clip_grad", "max_grad_norm"),
-    ("epsilon", "clip_low"),
-    ("epsilon_high", "clip_high"),
-    ("gradient_clip", "max_grad_norm"),
-    ("group_size", "size"),
-    ("kl_coef", "coef"),
-    ("learning_rate", "lr"),
-    ("loss_agg_mode", "aggregation"),
-    ("lr_scheduler", "schedule"),
-    ("lr_scheduler_type", "schedule"),
-    ("max_completion_length", "max_new_tokens"),
-    ("max_response_length", "max_new_tokens"),
-    ("max_steps", "steps"),
-    ("min_tokens", "min_new_tokens"),
-    ("num_fewshot", "few_shot"),
-    ("num_generations", "size"),
-    ("ppo_epochs", "epochs"),
-    ("stop_sequences", "stop"),
-    ("stop_strings", "stop"),
-];
 
 /// Keys that had another name or another place, and where they are now. Those that only moved are found by themselves.
 const MOVED: &[(&str, &str)] = &[
@@ -105,10 +81,8 @@ pub(super) fn unknown_key(
     let own = |keys: &[Key]| keys.iter().map(|key| key.name).collect::<Vec<_>>();
     let mut valid = shape.keys(variant).map(own).unwrap_or_default();
     valid.extend(variant.map(|_| TYPE));
-    let ours = ELSEWHERE.iter().find(|(other, _)| *other == key).map_or(key, |(_, ours)| ours);
-    let meant = valid.iter().copied().find(|name| *name == ours).or_else(|| nearest(key, &valid));
     let mut homes = Vec::new();
-    collect_homes(root, "", ours, &mut homes);
+    collect_homes(root, "", key, &mut homes);
     if path.is_empty() {
         return unknown_section(root, key, value, &homes);
     }
@@ -128,19 +102,72 @@ pub(super) fn unknown_key(
     if let Some((_, now)) = moved {
         return (format!("{here}; {now}"), None);
     }
+    if !other_choices.is_empty() {
+        return (format!("{here}; it belongs to {}", other_choices.join(" and ")), None);
+    }
+    if let Some(known) = elsewhere::key(path, key) {
+        let (hint, meant) = of_other_trainer(root, path, known, &valid);
+        return (format!("{here}; {hint}"), meant);
+    }
+    let meant = nearest(key, &valid);
     let hint = match (meant, homes.as_slice()) {
-        _ if !other_choices.is_empty() => format!("it belongs to {}", other_choices.join(" and ")),
         (Some(meant), []) => format!("did you mean `{meant}`?"),
-        (Some(meant), _) if ours != key => format!("did you mean `{meant}`?"),
         (Some(meant), homes) => {
             format!("did you mean `{meant}`? (`{key}` belongs in {})", homes.join(" or "))
         }
         (None, []) if valid.is_empty() => "this section has no keys".to_owned(),
         (None, []) => format!("the keys are {}", valid.join(", ")),
-        (None, homes) if ours == key => format!("it belongs in {}", homes.join(" or ")),
-        (None, homes) => format!("it is called `{ours}` and belongs in {}", homes.join(" or ")),
+        (None, homes) => format!("it belongs in {}", homes.join(" or ")),
     };
     (format!("{here}; {hint}"), meant)
+}
+
+/// What is here what another trainer calls `known`, said in the table at `path`, which has the keys `valid`; with it, the one of them that
+/// was meant.
+fn of_other_trainer(
+    root: &Shape,
+    path: &str,
+    known: &Elsewhere,
+    valid: &[&'static str],
+) -> (String, Option<&'static str>) {
+    let remark = |begin: &str, end: &str| match known.remark {
+        "" => String::new(),
+        remark => format!("{begin}{remark}{end}"),
+    };
+    // In a table of the same key, such as that of another optimiser, it is meant there.
+    let meant = known.homes.iter().find_map(|home| {
+        let (table, key) = home.rsplit_once('.').unwrap_or(("", home));
+        let is_here = table == path || is_alike(table, path);
+        valid.iter().copied().find(|own| is_here && *own == key)
+    });
+    if let Some(meant) = meant {
+        return (format!("did you mean `{meant}`?{}", remark(" (", ")")), Some(meant));
+    }
+    let remark = remark(": ", "");
+    if known.homes.is_empty() {
+        return (format!("it has no counterpart{remark}"), None);
+    }
+    let heading = |table: &str| {
+        let is_list =
+            root.keys(None).unwrap_or_default().iter().any(|key| key.name == table && key.is_list());
+        self::heading(table, is_list)
+    };
+    let parts = |home: &'static str| home.rsplit_once('.').unwrap_or(("", home));
+    if let [home] = known.homes {
+        let (table, key) = parts(home);
+        return (format!("it is called `{key}` and belongs in {}{remark}", heading(table)), None);
+    }
+    let place = |home: &&'static str| {
+        let (table, key) = parts(home);
+        format!("{} `{key}`", heading(table))
+    };
+    let places: Vec<String> = known.homes.iter().map(place).collect();
+    (format!("it is {} here{remark}", places.join(" or ")), None)
+}
+
+/// Whether what optimises at `path` is set as at `table`.
+fn is_alike(table: &str, path: &str) -> bool {
+    table == "optim" && matches!(path, "critic.optim" | "sft")
 }
 
 /// Sections that had another name.
@@ -156,11 +183,17 @@ fn unknown_section(
         return (format!("[{old}] is not a section; it is called [{now}]"), Some(now));
     }
     if !matches!(value, Value::Table(_) | Value::Array(_)) {
-        let hint = match homes {
-            [] => "is no key of any".to_owned(),
-            homes => format!("belongs in {}", homes.join(" or ")),
+        let known = elsewhere::key("run", key).filter(|_| homes.is_empty());
+        let hint = match (homes, known) {
+            ([], Some(known)) => of_other_trainer(root, "", known, &[]).0,
+            ([], None) => "is no key of any".to_owned(),
+            (homes, _) => format!("belongs in {}", homes.join(" or ")),
         };
-        return (format!("`{}` stands outside of all sections and {hint}", short(key)), None);
+        let and = if homes.is_empty() && known.is_some() { ";" } else { " and" };
+        return (format!("`{}` stands outside of all sections{and} {hint}", short(key)), None);
+    }
+    if let Some(here) = elsewhere::section(key) {
+        return (format!("[{key}] is not a section; what it holds elsewhere is in {here}"), None);
     }
     let sections = root.keys(None).unwrap_or_default();
     let names: Vec<_> = sections.iter().map(|section| section.name).collect();

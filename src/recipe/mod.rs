@@ -10,6 +10,7 @@
 mod change;
 mod differences;
 mod draft;
+mod elsewhere;
 mod explain;
 mod fault;
 mod findings;

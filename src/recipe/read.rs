@@ -123,7 +123,12 @@ impl Reader<'_> {
             stray.iter().filter(has).copied().collect::<Vec<_>>()
         };
         let found = self.absent.iter().map(|section| (*section, of_section(section)));
-        let found = found.filter(|(section, own)| own.len() >= 2 || (section.required && own.len() == 1));
+        // One key alone may mean something else where it stands, unless the section could not be without it.
+        let needs = |section: &Key, own: &[&str]| match &section.takes {
+            Takes::Tables(shape) => section.required && own.iter().all(|key| shape.needs(key)),
+            _ => false,
+        };
+        let found = found.filter(|(section, own)| own.len() >= 2 || (own.len() == 1 && needs(section, own)));
         let Some((section, own)) = found.max_by_key(|(_, own)| own.len()) else { return Vec::new() };
         self.report(&join(path, own[0]), explain::swallowed(section, path, &own));
         self.untrusted.insert(section.name.to_owned());

@@ -84,6 +84,13 @@ impl Shape {
         own || (name == TYPE && !self.choices().is_empty())
     }
 
+    /// Whether it cannot be without a key `name`, or without its `type`, under any choice of that.
+    pub(super) fn needs(&self, name: &str) -> bool {
+        let own =
+            self.variants.iter().any(|(_, keys)| keys.iter().any(|key| key.name == name && key.required));
+        own || (name == TYPE && !self.choices().is_empty())
+    }
+
     /// The smallest table that reads.
     pub(super) fn sample(&self) -> Table {
         let mut table = Table::new();

@@ -15,7 +15,8 @@ use super::{
     shipped::Shipped,
     syntax::{self, Lines, short},
 };
-use crate::files::read_regular_text;
+use crate::files::{STDIN, read_regular_text};
+use crate::types::program;
 
 /// Size of the largest recipe that is read, bytes; the longest of this project have some three thousand.
 const LARGEST: u64 = 1 << 20;
@@ -54,7 +55,8 @@ impl Text {
     /// The same.
     pub(crate) fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         let mut layers = vec![Layer { file: file.to_owned(), text: text.to_owned() }];
-        let mut paths = vec![PathBuf::from(file)];
+        // What comes by standard input stands on files from here.
+        let mut paths = vec![PathBuf::from(if file == STDIN { "" } else { file })];
         while let (Some(top), Some(path)) = (layers.last(), paths.last()) {
             let Some((line, base)) = top.base()? else { break };
             let next = path.parent().unwrap_or(Path::new("")).join(base);
@@ -173,7 +175,11 @@ fn is_same(one: &Path, other: &Path) -> bool {
 fn shipped(path: &Path) -> String {
     let own = path.to_str().filter(|_| !path.exists()).and_then(Shipped::find);
     own.map_or_else(String::new, |own| {
-        format!("; a recipe of that name comes with rlcredit: `rlcredit recipes copy {}` writes it", own.name)
+        format!(
+            "; a recipe of that name comes with rlcredit: `{} recipes copy {}` writes it",
+            program(),
+            own.name
+        )
     })
 }
 

@@ -9,8 +9,11 @@ use self::learning::{advantage, credit, engine, update};
 use self::start::start;
 use super::{Recipe, findings::Findings, problem::Finding};
 use crate::{
-    credit::advantage::AdvantageConfig, pipeline::ZeroVariance, rollout::explore::ExploreConfig,
-    signal::Heads, types::SharedPrefix,
+    credit::advantage::AdvantageConfig,
+    pipeline::ZeroVariance,
+    rollout::explore::ExploreConfig,
+    signal::Heads,
+    types::{SharedPrefix, program},
 };
 
 /// Everything about `recipe` that cannot work.
@@ -31,9 +34,11 @@ pub(super) fn sense(recipe: &Recipe) -> Vec<Finding> {
 fn heads(findings: &mut Findings, Recipe { signals, circuit, .. }: &Recipe) {
     let is_measured = circuit.as_ref().is_some_and(|circuit| circuit.every > 0);
     findings.broken_if(signals.heads == Heads::Circuit && !is_measured, &["signals.heads", "circuit.every"], || {
-        "[signals] `heads` = \"circuit\" takes the heads that [circuit] `every` measures: set every = 10, or take those of a file \
-         that `rlcredit circuit` wrote, heads = { circuit = \"FILE.json\" }"
-            .into()
+        format!(
+            "[signals] `heads` = \"circuit\" takes the heads that [circuit] `every` measures: set every = 10, or take those of a \
+             file that `{} circuit` wrote, heads = {{ circuit = \"FILE.json\" }}",
+            program()
+        )
     });
 }
 

@@ -7,9 +7,9 @@ use anyhow::Result;
 use super::Setup;
 use crate::environment::Environment;
 use crate::observe::{About, Console};
-use crate::ranks::{Ranks, counted};
+use crate::ranks::Ranks;
 use crate::run_folder::{RunFolder, RunManifest};
-use crate::types::Step;
+use crate::types::{Step, counted};
 
 /// What those who get rows are told of the run in `folder`, whose rows up to that of `last_row` stay.
 pub(super) fn about(
@@ -42,22 +42,22 @@ pub(super) fn describe(
     ranks: &Ranks,
     console: &Console,
 ) {
-    let Environment { device, backend, threads, dtype, .. } = environment;
+    let Environment { backend, threads, .. } = environment;
     let adapters = setup.lora.as_ref().map_or_else(String::new, |layout| {
         format!(" and {:.2} M of adapters, which learn", layout.n_params() as f64 / 1e6)
     });
-    let together =
-        if ranks.is_alone() { String::new() } else { format!(" each of {}", counted(ranks.size())) };
-    let dtype = serde_json::to_value(dtype).unwrap_or_default();
+    let n_ranks = counted(ranks.size(), "rank");
+    let together = if ranks.is_alone() { String::new() } else { format!(" each of {n_ranks}") };
     console.note(format!(
-        "{}: {:.1} M parameters{adapters}, {} on {device}, backend {backend}, {threads} threads{together}",
+        "{}: {:.1} M parameters{adapters}, {}, backend {backend}, {}{together}",
         root.display(),
         setup.model.n_params() as f64 / 1e6,
-        dtype.as_str().unwrap_or_default(),
+        setup.placement,
+        counted(threads, "thread")
     ));
     console.note(format!(
-        "{} training and {} evaluation problems",
+        "{} training and {}",
         setup.data.train.len(),
-        setup.data.n_eval()
+        counted(setup.data.n_eval(), "evaluation problem")
     ));
 }

@@ -17,7 +17,7 @@ use crate::checkpoint::{Milestone, TrainState, VerifiedCheckpoint};
 use crate::interrupt::{Immediate, Interrupt, OrStopped, StopSignal};
 use crate::model::{FreeMemory, Policy};
 use crate::observe::Console;
-use crate::ranks::counted;
+use crate::types::counted;
 
 /// What a person asked for.
 pub(crate) struct Request {
@@ -84,8 +84,8 @@ fn tell_of_ranks(console: &Console, before: usize, now: usize) {
     if before != now {
         console.note(format_args!(
             "saved by {}, continued by {}: it goes on from exactly what was saved, and sums up in another order from here on",
-            counted(before),
-            counted(now)
+            counted(before, "rank"),
+            counted(now, "rank")
         ));
     }
 }

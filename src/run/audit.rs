@@ -21,7 +21,7 @@ use crate::observe::Console;
 use crate::pipeline::ZeroVariance;
 use crate::rollout::explore::ValuesConfig;
 use crate::signal::Segmenter;
-use crate::types::MetricRow;
+use crate::types::{MetricRow, counted};
 
 /// Parameters above which a gradient for every fold and arm is too much to hold.
 const FEW_PARAMETERS: i64 = 20_000_000;
@@ -97,9 +97,11 @@ impl<'s> Audit<'s> {
         let n_continued = n_continued(self.setup, &self.config);
         let names: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
         let of_what = match config.budget {
-            Budget::Responses(responses) => format!("{responses} responses in groups of {}", config.group),
+            Budget::Responses(responses) => {
+                format!("{} in groups of {}", counted(responses, "response"), config.group)
+            }
             Budget::Minutes(minutes) => {
-                format!("what {minutes} minutes allow, in groups of {}", config.group)
+                format!("what can be done in {}, in groups of {}", counted(minutes, "minute"), config.group)
             }
         };
         let how = match self.method {
@@ -110,7 +112,10 @@ impl<'s> Audit<'s> {
             AuditConfig { continued: 0, .. } => "none are continued".to_owned(),
             AuditConfig { cuts, continuations, .. } => {
                 format!(
-                    "beside them responses to {n_continued} prompts, continued from {cuts} places each, {continuations} times"
+                    "beside them responses to {}, continued from {} each, {}",
+                    counted(n_continued, "prompt"),
+                    counted(cuts, "place"),
+                    counted(continuations, "time")
                 )
             }
         };

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use super::history::{self, Event, Happened};
 use crate::recipe::{Change, Effect};
 use crate::run_folder::RunFolder;
-use crate::types::shell_word;
+use crate::types::{program, shell_word};
 
 /// What was said on the command line that takes a run up again.
 #[derive(Clone, Debug, Default)]
@@ -54,8 +54,9 @@ impl Consent {
             true => format!("allow that they change from here on (--allow {}), ", keys.join(" --allow ")),
             false => String::new(),
         };
+        let program = program();
         format!(
-            "set these back, go on by the run's own recipe (rlcredit train {root} --resume), {allow}fork the run (rlcredit train --from \
+            "set these back, go on by the run's own recipe ({program} train {root} --resume), {allow}fork the run ({program} train --from \
              {root} --name NEW --set KEY=VALUE), or start another run with --name"
         )
     }
@@ -85,9 +86,9 @@ impl Consent {
             return Ok(());
         }
         let root = folder.root().display();
-        let own = shell_word(&root.to_string());
+        let (program, own) = (program(), shell_word(&root.to_string()));
         bail!(
-            "{root}: what the run was given by --set would be lost:\n{}\ngo on by the run's own recipe: rlcredit train {own} --resume; \
+            "{root}: what the run was given by --set would be lost:\n{}\ngo on by the run's own recipe: {program} train {own} --resume; \
              or say with --set what they are to be from here on",
             lost.join("\n")
         );

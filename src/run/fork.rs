@@ -27,7 +27,7 @@ use crate::observe::Console;
 use crate::pipeline::SourceState;
 use crate::recipe::{Change, Effect, Recipe, touches};
 use crate::run_folder::{AtStep, Parent, RunAt, RunFolder, RunManifest};
-use crate::types::Step;
+use crate::types::{Step, program};
 
 /// Where a run is forked from.
 #[derive(Clone, Debug)]
@@ -70,9 +70,10 @@ impl Fork {
         if let Some(change) = changes.iter().find(of_model) {
             bail!(
                 "{}; a fork goes on with the weights of {}, so [model] stays. To train another model on the same recipe, start a run: \
-                 rlcredit train {} --name NEW",
+                 {} train {} --name NEW",
                 told(change),
                 checkpoint.display(),
+                program(),
                 folder.resolved().display()
             );
         }

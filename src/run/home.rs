@@ -20,7 +20,7 @@ use crate::model::Policy;
 use crate::observe::{Console, Kept, Steps};
 use crate::recipe::{Change, Recipe};
 use crate::run_folder::{Parent, RunFolder, RunManifest};
-use crate::types::{RunId, Step};
+use crate::types::{RunId, Step, counted};
 
 /// Where a run lies and what proves that all there is of it.
 pub(super) struct Home {
@@ -198,9 +198,10 @@ impl Home {
         let (step, steps) = (checkpoint.step(), recipe.run.steps);
         ensure!(
             step <= steps,
-            "[run] steps: got {steps}, but the newest checkpoint of the run, {}, has {step} steps; set steps to at least \
+            "[run] steps: got {steps}, but the newest checkpoint of the run, {}, has {}; set steps to at least \
              {step}, or start another run with --name",
-            latest.folder.display()
+            latest.folder.display(),
+            counted(step, "step")
         );
         self.resumed_at = Some(step);
         self.last_row = step - Step::from(is_unfinished(checkpoint.folder())?);
@@ -289,8 +290,9 @@ impl Home {
         let n_files = self.folder.abandon_after(step)?;
         Ok((!checkpoints.is_empty()).then(|| {
             format!(
-                "left behind step {step} and removed: {}, {n_files} files of responses and evaluations",
-                checkpoints.join(", ")
+                "left behind step {step} and removed: {}, {} of responses and evaluations",
+                checkpoints.join(", "),
+                counted(n_files, "file")
             )
         }))
     }

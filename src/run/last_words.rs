@@ -7,7 +7,7 @@ use super::writer::RunWriter;
 use crate::checkpoint::Milestone;
 use crate::eval::Estimate;
 use crate::observe::{Accuracy, Console, Stage, Summary};
-use crate::types::Step;
+use crate::types::{Step, counted};
 
 impl RunWriter {
     /// The last words of the run.
@@ -43,7 +43,7 @@ impl RunWriter {
         by_set.sort_by_key(|milestone| place(&milestone.report.set));
         let root = self.home().folder.root().display();
         let steps = match setup.recipe.run.steps {
-            steps if steps == step => format!("{steps} steps done"),
+            steps if steps == step => format!("{} done", counted(steps, "step")),
             steps => format!("ended early, behind step {step} of {steps}"),
         };
         let rollouts =

@@ -12,6 +12,7 @@ use super::inputs::InputFiles;
 use super::{Failure, Setup};
 use crate::model::Policy;
 use crate::ranks::{Lost, Ranks, Teams};
+use crate::types::{counted, program};
 
 impl Setup {
     /// Meets the other ranks of `world`, each with this run before it: the GPU of each is that of its number on its machine. `exit_code`
@@ -22,9 +23,10 @@ impl Setup {
     pub(crate) fn meet(&mut self, world: &World, exit_code: fn(&anyhow::Error) -> u8) -> Result<()> {
         if self.recipe.audit.as_ref().is_some_and(|audit| audit.every > 0) {
             return Err(Failure::BadInput(format!(
-                "[audit] every: got a number, expected 0 in a run of {} ranks: an audit is made by one process. Audit the checkpoints \
-                 instead: rlcredit audit RUN",
-                world.size
+                "[audit] every: got a number, expected 0 in a run of {}: an audit is made by one process. Audit the checkpoints \
+                 instead: {} audit RUN",
+                counted(world.size, "rank"),
+                program()
             ))
             .into());
         }
@@ -67,7 +69,7 @@ impl Setup {
             ("the recipe", hash(self.recipe.to_toml()?.as_bytes())),
             ("the files that it names", hash(&inputs)),
             ("the number of parameters", self.model.n_params().to_string()),
-            ("the precision", format!("{:?}", self.placement.kind)),
+            ("the precision", self.placement.dtype().to_string()),
             ("the device", device.to_owned()),
             ("the backend", self.backend().to_string()),
         ])
@@ -82,8 +84,9 @@ fn gpu_of(world: &World, n_gpus: usize, is_confined: bool) -> Result<usize, Fail
     }
     if world.local_size > n_gpus {
         return Err(Failure::BadInput(format!(
-            "{} ranks on a machine with {n_gpus} GPUs; start as many as it has: torchrun --nproc-per-node={n_gpus}",
-            world.local_size
+            "{} on a machine with {}; start as many as it has: torchrun --nproc-per-node={n_gpus}",
+            counted(world.local_size, "rank"),
+            counted(n_gpus, "GPU")
         )));
     }
     Ok(world.local_rank)

@@ -14,7 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::model::{FreeMemory, Policy, matmul_peak};
 use crate::observe::Console;
 use crate::step::{CriticTrainer, explained_rewards};
-use crate::types::MetricRow;
+use crate::types::{MetricRow, counted};
 
 impl<'s> Run<'s> {
     /// Before the first step.
@@ -168,7 +168,8 @@ impl Run<'_> {
             let explained =
                 critic.map(|critic| explained_rewards(critic, &sampled, max_tokens)).transpose()?;
             row.extend(metrics::of_evaluation(&report, explained.flatten()));
-            self.newest.push(Milestone { moment: format!("after {} steps", self.step), report });
+            let moment = format!("after {}", counted(self.step, "step"));
+            self.newest.push(Milestone { moment, report });
         }
         row.extend(metrics::of_evaluating(start.elapsed().as_secs_f64()));
         Ok(row)

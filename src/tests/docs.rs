@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
 use toml::Table;
 
-use crate::cli::Arguments;
+use crate::cli::command_line;
 use crate::recipe::{Draft, Problems};
 
 /// Recipes that a part of one may stand on.
@@ -247,7 +246,7 @@ fn words_are_those_of_a_shell() {
 
 /// The flags of `verb`, as they are typed; `None` where there is no such verb.
 fn flags(verb: &str) -> Option<BTreeSet<String>> {
-    let mut program = Arguments::command();
+    let mut program = command_line();
     program.build();
     let verb = program.find_subcommand(verb)?;
     let long = verb.get_arguments().filter_map(|argument| Some(format!("--{}", argument.get_long()?)));

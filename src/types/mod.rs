@@ -7,12 +7,14 @@
 //! All of it lives in the host world: plain vectors, no tensors, no model.
 
 mod completion;
+mod counted;
 mod divergence;
 mod metric;
 mod nearest;
 mod not_finite;
 mod path_field;
 mod printable;
+mod program;
 mod prompt;
 mod random;
 mod reward;
@@ -22,6 +24,7 @@ mod signals;
 mod tree;
 
 pub(crate) use completion::{Completion, Finish, GenRequest, Span};
+pub(crate) use counted::counted;
 pub(crate) use divergence::KlEstimator;
 pub(crate) use metric::MetricRow;
 pub(crate) use nearest::nearest;
@@ -29,6 +32,7 @@ pub(crate) use not_finite::NotFinite;
 pub(crate) use path_field::PathField;
 pub(crate) use printable::{floor_boundary, picture};
 pub(crate) use printable::{printable, shell_word};
+pub(crate) use program::program;
 pub(crate) use prompt::{Prompt, TokenId};
 pub(crate) use random::{Coordinates, Purpose, RunRandom};
 pub(crate) use reward::Reward;

@@ -108,7 +108,7 @@ fn the_backend_is_said_and_another_one_refused() {
     for (backend, said) in [("auto", "cpu"), ("ops", "ops")] {
         let set = format!("model.backend=\"{backend}\"");
         let ended = place.run(&["check", "tiny.toml", "--set", &set, "--set", "model.dtype=\"f32\""]);
-        assert!(ended.out.contains(&format!("computes in Float on cpu, backend {said}")), "{}", ended.out);
+        assert!(ended.out.contains(&format!("computes in f32 on cpu, backend {said}")), "{}", ended.out);
     }
     let ended = place.run(&["check", "tiny.toml", "--set", "model.backend=\"cuda\""]);
     assert_eq!(ended.code, 2, "{}", ended.err);

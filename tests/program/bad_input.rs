@@ -273,7 +273,7 @@ fn the_other_verbs_refuse_in_sentences_too() {
         (&["eval", "nowhere"][..], "nowhere: there is no such folder"),
         (&["eval", "model"], "name a recipe with --recipe"),
         (&["eval", "nowhere", "--recipe", "tiny.toml"], "nowhere: there is no such folder"),
-        (&["eval", "model", "--recipe", "tiny.toml", "-k", "0"], "-k: got 0"),
+        (&["eval", "model", "--recipe", "tiny.toml", "-n", "0"], "-n: got 0"),
         (&["eval", "model", "--recipe", "absent.toml"], "absent.toml"),
         (&["sample", "nowhere", "1"], "nowhere: there is no such folder"),
         (&["sample", "model", ""], "the prompt is empty"),

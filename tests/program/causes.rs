@@ -114,7 +114,7 @@ fn the_heads_of_a_file_are_read() {
         "--set",
         "data.eval_items=20",
     ];
-    let ended = place.run(&[&circuit[..], &["--json", "c.json"]].concat());
+    let ended = place.run(&[&circuit[..], &["--out", "c.json"]].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
     let mut heads: Vec<(f64, [u64; 2])> = Vec::new();
     for head in place.json("c.json")["heads_importance"].as_array().unwrap() {
@@ -180,7 +180,7 @@ fn the_heads_of_a_file_are_read() {
     }
     // Interrupted, a search for a file goes on; what another one left is not mixed in.
     place.write("c.json.part", "{}");
-    let said = place.run(&[&circuit[..], &["--json", "c.json"]].concat());
+    let said = place.run(&[&circuit[..], &["--out", "c.json"]].concat());
     assert!(
         said.code == 2 && said.err.contains("c.json.part: no sums of an interrupted search; remove it"),
         "{}",

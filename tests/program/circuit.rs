@@ -36,7 +36,7 @@ fn a_circuit_is_told_by_edges_and_heads() {
     copy(&FINISHED.path("runs"), &place.path("runs"));
     let args =
         [&["circuit", "runs/tiny", "--set", "data.eval_items=20", "--html", "page.html"], &FEW[..]].concat();
-    let ended = place.run(&[&args[..], &["--json", "own.json"]].concat());
+    let ended = place.run(&[&args[..], &["--out", "own.json"]].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
     let found = place.json("own.json");
     assert_eq!((&found["model"], &found["pairs"]), (&json!("runs/tiny"), &json!(3)));
@@ -58,9 +58,9 @@ fn a_circuit_is_told_by_edges_and_heads() {
     place.write("page.jsonl", place.read("own.json"));
     drive(&place);
     // Every edge, and the sum over those of a source by the cheap way.
-    let ended = place.run(&[&args[..4], &FEW, &["--json", "all.json", "--all-edges"]].concat());
+    let ended = place.run(&[&args[..4], &FEW, &["--out", "all.json", "--all-edges"]].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
-    let ended = place.run(&[&args[..4], &FEW, &["--json", "cheap.json", "--cheap"]].concat());
+    let ended = place.run(&[&args[..4], &FEW, &["--out", "cheap.json", "--cheap"]].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
     let all = place.json("all.json");
     for source in place.json("cheap.json")["sources"].as_array().unwrap() {
@@ -75,7 +75,7 @@ fn a_circuit_is_told_by_edges_and_heads() {
         "{said}"
     );
     // Circuits of other sizes, up to the whole model.
-    let curve = ["--curve", "30,60,all", "--json", "curve.json"];
+    let curve = ["--curve", "30,60,all", "--out", "curve.json"];
     let ended = place.run(&[&args[..4], &FEW, &curve].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
     let points = &place.json("curve.json")["curve"];
@@ -90,7 +90,7 @@ fn a_circuit_is_told_by_edges_and_heads() {
     // Beside what the run began as.
     let base = "runs/tiny/checkpoints/step_000003";
     assert!(place.path(base).is_dir(), "the run keeps two checkpoints");
-    let ended = place.run(&[&args[..4], &FEW, &["--json", "own.json", "--base", base]].concat());
+    let ended = place.run(&[&args[..4], &FEW, &["--out", "own.json", "--base", base]].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
     let versus = &place.json("own.json")["base"];
     let n = |set: &str| versus[set].as_array().unwrap().len();
@@ -333,7 +333,7 @@ fn pairs_are_made_of_openings_and_of_thinking() {
     let prefix =
         [&["circuit", "runs/tiny", "--pairs", "prefix", "--base", base, "--opening-tokens", "20"], &made[..]]
             .concat();
-    let ended = place.run(&[&prefix[..], &["--json", "prefix.json"]].concat());
+    let ended = place.run(&[&prefix[..], &["--out", "prefix.json"]].concat());
     assert_eq!((ended.code, &place.json("prefix.json")["pairs"]), (0, &json!(2)), "{}", ended.err);
     copy(&place.path("runs/tiny/checkpoints/step_000006/model"), &place.path("model"));
     place.write(
@@ -347,7 +347,7 @@ fn pairs_are_made_of_openings_and_of_thinking() {
         "tiny.toml",
         "--pairs",
         "think",
-        "--json",
+        "--out",
         "think.json",
         "--set",
         "circuit.n_pairs=2",
@@ -356,7 +356,7 @@ fn pairs_are_made_of_openings_and_of_thinking() {
     assert_eq!((ended.code, &place.json("think.json")["pairs"]), (0, &json!(2)), "{}", ended.err);
     // As many tokens by hand.
     place.write("some.jsonl", "{\"clean_tokens\": [5, 6, 7, 8], \"corrupted_tokens\": [9, 8]}\n");
-    let some = ["circuit", "model", "--pairs", "some.jsonl", "--align", "--json", "some.json"];
+    let some = ["circuit", "model", "--pairs", "some.jsonl", "--align", "--out", "some.json"];
     assert_eq!(place.run(&some).code, 0);
     let said = refusal(&place, &some[..4]);
     assert!(said.contains("has 4 tokens and the corrupted one 2"), "{said}");
@@ -380,7 +380,7 @@ fn an_interrupted_search_goes_on() {
     let place = Place::new();
     copy(&FINISHED.path("runs"), &place.path("runs"));
     let args = [
-        &["circuit", "runs/tiny", "--json", "c.json", "--max-tokens", "64"],
+        &["circuit", "runs/tiny", "--out", "c.json", "--max-tokens", "64"],
         &FEW[..],
         &["--set", "data.eval_items=20", "--set", "circuit.steps=1500"],
     ]

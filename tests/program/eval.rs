@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::place::{FINISHED, Place, copy, finish, send, wait_until};
 
 const N: usize = 7;
-const SETTINGS: [&str; 6] = ["-k", "2", "--max-new-tokens", "16", "--dtype", "f32"];
+const SETTINGS: [&str; 6] = ["-n", "2", "--max-new-tokens", "16", "--dtype", "f32"];
 /// Chunks of two problems.
 const NARROW: [&str; 2] = ["--max-num-seqs", "1"];
-const SET: [&str; 2] = ["--set", "countdown_tasks=problems.jsonl"];
+const SET: [&str; 2] = ["--data", "countdown_tasks=problems.jsonl"];
 const KEPT: &str = "out/model/countdown_tasks.jsonl";
 
 /// A place with the policy of the finished run in `model`, and problems in files.
@@ -118,7 +118,7 @@ fn samples_that_are_copies_are_refused_or_said() {
     let ended = with(&["--temperature", "1e-6"]);
     let note = "countdown_tasks: the 2 samples of each problem are all the same (temperature 0.000001";
     assert!(ended.code == 0 && ended.out.contains(note), "{} {}", ended.out, ended.err);
-    let one = [&["eval", "model", "-k", "1", "--top-k", "1"], &SETTINGS[2..], &SET].concat();
+    let one = [&["eval", "model", "-n", "1", "--top-k", "1"], &SETTINGS[2..], &SET].concat();
     let ended = place.run(&one);
     assert!(ended.code == 0 && !ended.out.contains("the same"), "{} {}", ended.out, ended.err);
 }
@@ -169,7 +169,7 @@ fn neither_chunks_nor_other_sets_change_a_response() {
     let place = place();
     let more = "countdown_tasks=problems.jsonl,others=others.jsonl";
     eval(&place, &[&SET, &NARROW, &["--out", "out"]]);
-    eval(&place, &[&["--set", more, "--preset", "others=countdown_tasks", "--out", "two"]]);
+    eval(&place, &[&["--data", more, "--preset", "others=countdown_tasks", "--out", "two"]]);
     let texts = |file: &str| -> Vec<String> {
         let line = |line: &Value| {
             line["responses"].as_array().unwrap().iter().map(|r| r["text"].to_string()).collect()
@@ -222,7 +222,7 @@ fn several_models_stand_side_by_side() {
     copy(&FINISHED.path("runs"), &place.path("runs"));
     let checkpoint = |step: &str| format!("runs/tiny/checkpoints/step_{step}");
     let (early, late) = (checkpoint("000003"), format!("late={}", checkpoint("000006")));
-    let args = ["eval", &early, &late, "--out", "out", "--baseline", "late", "-k", "4"];
+    let args = ["eval", &early, &late, "--out", "out", "--baseline", "late", "-n", "4"];
     let ended = place.run(&args);
     assert_eq!(ended.code, 0, "{}", ended.err);
     for part in ["| avg@4 (in %) |", "late", "tiny@step_000003 - late", "| heldout "] {
@@ -252,14 +252,14 @@ fn wrong_arguments_are_found_before_a_model_is_loaded() {
         assert!(!place.path("out").exists(), "{args:?}");
     };
     refused(
-        &["--set", "mine=problems.jsonl"],
+        &["--data", "mine=problems.jsonl"],
         &["\"mine\" is no preset", "`aime24`", "fields = {question ="],
     );
     refused(
-        &["--set", "math500=absent.jsonl,amc23=gone.jsonl"],
+        &["--data", "math500=absent.jsonl,amc23=gone.jsonl"],
         &["absent.jsonl: cannot be read", "gone.jsonl"],
     );
-    refused(&["--set", "math500=problems.jsonl"], &["problems.jsonl:1: no `answer`", "7 broken"]);
+    refused(&["--data", "math500=problems.jsonl"], &["problems.jsonl:1: no `answer`", "7 broken"]);
     refused(&[&SET[..], &["--reward", "math"]].concat(), &["--reward: this grader cannot judge Countdown"]);
     refused(
         &[&SET[..], &["--reward", "{type = \"length\", max = 9, buffer = 3}"]].concat(),
@@ -272,11 +272,11 @@ fn wrong_arguments_are_found_before_a_model_is_loaded() {
         &[&SET[..], &["--baseline", "other"]].concat(),
         &["--baseline: got other, expected one of model"],
     );
-    refused(&["model", "--set", SET[1]], &["two models would be called model"]);
+    refused(&["model", "--data", SET[1]], &["two models would be called model"]);
     let table =
         "{name = \"long\", path = \"long.jsonl\", fields = {question = \"question\", answer = \"answer\"}}";
     refused(
-        &["--set", table, "--max-new-tokens", "400"],
+        &["--data", table, "--max-new-tokens", "400"],
         &[
             "long: 1 of 1 prompts are too long: the longest, long.jsonl:1, has",
             "512 positions",

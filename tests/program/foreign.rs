@@ -25,18 +25,18 @@ fn a_run_starts_no_program_unless_it_is_trusted() {
     let with = |grader: &str| place.write("runs/tiny/resolved.toml", resolved.replace(reward, grader));
     with("type = \"command\"\nprogram = [\"touch\", \"started\"]");
     for model in ["runs/tiny", MODEL, &format!("{MODEL}/model")] {
-        let ended = place.run(&["eval", model, "-k", "1"]);
+        let ended = place.run(&["eval", model, "-n", "1"]);
         assert_eq!(ended.code, 2, "{}", ended.err);
         for part in ["resolved.toml: [[reward]] starts the program `touch started`", "add --trust-programs"] {
             assert!(ended.err.contains(part), "{}", ended.err);
         }
     }
     assert!(!place.path("started").exists());
-    place.run(&["eval", "runs/tiny", "-k", "1", "--trust-programs"]);
+    place.run(&["eval", "runs/tiny", "-n", "1", "--trust-programs"]);
     assert!(place.path("started").exists());
 
     with("type = \"http\"\nurl = \"http://127.0.0.1:9/${HOME}?token=abc\"");
-    let ended = place.run(&["eval", "runs/tiny", "-k", "1"]);
+    let ended = place.run(&["eval", "runs/tiny", "-n", "1"]);
     assert_eq!(ended.code, 2, "{}", ended.err);
     let said = "sends every response to http://127.0.0.1:9/${HOME}?token=***";
     assert!(ended.err.contains(said), "{}", ended.err);
@@ -45,7 +45,7 @@ fn a_run_starts_no_program_unless_it_is_trusted() {
         "[[reward]]\ntype = \"command\"\nprogram = [\"cat\"]\npass_env = [\"HF_TOKEN\", \"WANDB_API_KEY\"]";
     with(&format!("type = \"command\"\nprogram = [\"touch\", \"started\"]\n{more}"));
     let given = "[[reward]] starts the program `cat` and gives it HF_TOKEN, WANDB_API_KEY";
-    let ended = place.run(&["eval", "runs/tiny", "-k", "1"]);
+    let ended = place.run(&["eval", "runs/tiny", "-n", "1"]);
     let said = format!("[[reward]] starts the program `touch started`; {given}, and the run");
     assert!(ended.code == 2 && ended.err.contains(&said), "{}", ended.err);
     let ended = place.run(&["train", "runs/tiny", "--resume"]);

@@ -42,7 +42,7 @@ fn eval_measures_models_that_think_and_do_not() {
         "problems.jsonl",
         (1..=5).map(|i| format!("{{\"nums\": [{i}, 2], \"target\": {}}}\n", i + 2)).collect::<String>(),
     );
-    let settings = ["--set", "countdown_tasks=problems.jsonl", "-k", "2", "--max-new-tokens", "8", "--json"];
+    let settings = ["--data", "countdown_tasks=problems.jsonl", "-n", "2", "--max-new-tokens", "8", "--json"];
     let both = ["eval", "model", "--thinking", "both", "--scale-heads", "quiet=0.0=0"];
     let args = [&both[..], &settings].concat();
     let said = refusal(&place, &args);

@@ -130,7 +130,7 @@ fn a_policy_is_asked_as_in_its_run() {
         (&["--item", "9"][..], "--item: got 9, expected 1 to 8, a held-out problem, or SET:NUMBER"),
         (&["--item", "easy:1"], "--item easy:1: no set \"easy\"; expected one of sums"),
         (&["x", "--item", "1"], "cannot be used with"),
-        (&["x", "--system", "S"], "--system and --no-thinking are for chat templates; add --chat"),
+        (&["x", "--system", "S"], "--system and --variable are for chat templates; add --chat always"),
         (&["x", "--stop", ""], "--stop: got an empty text"),
         (&["x", "--min-new-tokens", "99"], "--min-new-tokens: got 99, expected at most the 24"),
     ] {

@@ -293,7 +293,15 @@ fn signals_save_say_so_and_cost_nothing() {
         let (_, saved) = said.unwrap_or_else(|| panic!("{}", ended.err)).split_once(", saved in ").unwrap();
         assert!(place.path(saved).join("manifest.json").is_file(), "{saved}");
         assert!(saved.ends_with(place.read("runs/tiny/checkpoints/latest").trim()), "{saved}");
-        assert!(ended.err.ends_with("go on with: rlcredit train runs/tiny --resume\n"), "{}", ended.err);
+        assert!(
+            ended.err.ends_with(concat!(
+                "go on with: ",
+                env!("CARGO_BIN_EXE_rlcredit"),
+                " train runs/tiny --resume\n"
+            )),
+            "{}",
+            ended.err
+        );
         args = vec!["train", "runs/tiny", "--resume"];
     }
     assert_eq!(place.run(&args).code, 0);
@@ -407,7 +415,15 @@ fn a_stop_during_the_warm_start_costs_nothing() {
         "{}",
         ended.err
     );
-    assert!(ended.err.ends_with("go on with: rlcredit train runs/tiny --resume\n"), "{}", ended.err);
+    assert!(
+        ended.err.ends_with(concat!(
+            "go on with: ",
+            env!("CARGO_BIN_EXE_rlcredit"),
+            " train runs/tiny --resume\n"
+        )),
+        "{}",
+        ended.err
+    );
     let saved = ended.err.split_once("stopped in SFT, saved after step ").map(|(_, rest)| rest);
     let ended = cut.run(&["train", "runs/tiny", "--resume"]);
     assert_eq!(ended.code, 0, "{}", ended.err);

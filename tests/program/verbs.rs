@@ -50,9 +50,9 @@ fn eval_of_a_run_and_of_its_model_folder_are_the_run_s_own_numbers() {
     }
     // Enough samples that two policies three steps apart cannot look alike.
     let [earlier, later] = ["step_000003", "step_000006"]
-        .map(|step| eval(&[&format!("runs/tiny/checkpoints/{step}"), "-k", "32"])["heldout"].take());
+        .map(|step| eval(&[&format!("runs/tiny/checkpoints/{step}"), "-n", "32"])["heldout"].take());
     assert_ne!(earlier, later);
-    let of_three = &eval(&["runs/tiny", "-k", "3"])["heldout"];
+    let of_three = &eval(&["runs/tiny", "-n", "3"])["heldout"];
     assert_eq!(of_three["k"], 3);
     for key in ["avg@3", "pass@2", "pass@3"] {
         assert!(of_three[key].is_number(), "{key}: {of_three}");
@@ -96,7 +96,7 @@ fn sample_says_what_it_could_not_read_and_what_it_cut_off() {
     };
     let said = sample(&["Mäke 6 from é, 2, é.\n", "-n", "3", "--max-new-tokens", "1"]);
     assert!(said.starts_with("warning: the vocabulary does not have `ä`, `é`; "), "{said}");
-    assert!(said.contains("note: 3 of 3 responses cut off after 1 tokens; --max-new-tokens"), "{said}");
+    assert!(said.contains("note: 3 of 3 responses cut off after 1 token; --max-new-tokens"), "{said}");
     let said = sample(&["Make 6 from 1, 2, 3.\n", "--max-new-tokens", "1"]);
     assert!(!said.contains("warning"), "{said}");
 }
@@ -373,5 +373,5 @@ fn recipes_that_come_with_the_program_are_listed_and_copied() {
     let unknown = place.run(&["recipes", "copy", "countdwn"]);
     assert!(unknown.code == 2 && unknown.err.contains("expected one of countdown, "), "{}", unknown.err);
     let meant = place.run(&["check", "gsm8k.toml"]);
-    assert!(meant.err.contains("`rlcredit recipes copy gsm8k` writes it"), "{}", meant.err);
+    assert!(meant.err.contains("rlcredit recipes copy gsm8k` writes it"), "{}", meant.err);
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::super::policy::{model_folder, require_folder};
 use crate::audit::Moments;
 use crate::checkpoint::{Latest, TrainState, VerifiedCheckpoint};
+use crate::files::STDIN;
 use crate::interrupt::Interrupt;
 use crate::model::{ModelSettings, Policy};
 use crate::observe::Console;
@@ -113,7 +114,7 @@ impl Target {
 
 /// The recipe at `path`, or that of the run there with its checkpoint.
 fn found(path: &Path) -> Result<(PathBuf, Option<VerifiedCheckpoint>)> {
-    if path.is_file() || path.extension().is_some_and(|ending| ending == "toml") {
+    if path.is_file() || path == Path::new(STDIN) || path.extension().is_some_and(|ending| ending == "toml") {
         return Ok((path.to_owned(), None));
     }
     let expected = "expected a recipe, a run or one of its checkpoints; or with --recipe a model";

@@ -12,15 +12,17 @@ use crate::circuit::pairs::{self, Limits, Line, Pair};
 use crate::circuit::{CircuitConfig, Findings, Graph, Memory, Part, Search, SourceScores, usual_sizes};
 use crate::cli::inspect::BARE;
 use crate::cli::policy::{self, Choices};
+use crate::files::STDIN;
 use crate::files::model_folder::TOKENIZER;
 use crate::hub::source;
 use crate::interrupt::Interrupt;
-use crate::model::{BackendChoice, ModelConfig, ModelSettings, Placement, Policy};
+use crate::model::{BackendChoice, ModelConfig, ModelSettings, Policy};
 use crate::observe::Console;
 use crate::recipe::{Draft, Recipe};
 use crate::run::{Failure, Setup, pad_of, pairs_of};
 use crate::run_folder::RunFolder;
 use crate::text::Tokenizer;
+use crate::types::counted;
 
 /// What is asked, and how.
 pub(super) struct Looking<'a> {
@@ -49,7 +51,7 @@ impl<'a> Looking<'a> {
             check_base(base, &shape).map_err(Failure::bad_input)?;
         }
         // Pairs in a file are of any model's.
-        let file = arguments.pairs.as_ref().filter(|pairs| pairs.is_file());
+        let file = arguments.pairs.as_ref().filter(|pairs| is_given(pairs));
         let (setup, own) = match draft(arguments, &folder)? {
             None => (None, Recipe::parse("the defaults", BARE, &arguments.overrides)?.circuit),
             Some(draft) if file.is_some() => (None, draft.finish()?.circuit),
@@ -136,12 +138,11 @@ impl<'a> Looking<'a> {
         for Pair { clean, corrupted, clean_answer, corrupted_answer, .. } in &self.pairs {
             pairs.update(serde_json::to_vec(&(clean, corrupted, clean_answer, corrupted_answer))?);
         }
-        let Placement { device, kind, .. } = self.choices.resolve()?;
         Ok(json!({
             "settings": self.config,
             "pairs": hex::encode(pairs.finalize()),
             "max_tokens": self.max_tokens,
-            "computed": format!("{kind:?} on {device:?}"),
+            "computed": self.choices.resolve()?.to_string(),
         }))
     }
 
@@ -171,11 +172,11 @@ impl<'a> Looking<'a> {
         let console = Console::new();
         let graph = Graph::of(&policy.network.config);
         console.note(format_args!(
-            "circuit of {name}: {} layers of {} heads, {} edges; {} pairs",
-            graph.layers,
-            graph.heads,
-            graph.n_edges(),
-            self.pairs.len()
+            "circuit of {name}: {} of {}, {}; {}",
+            counted(graph.layers, "layer"),
+            counted(graph.heads, "head"),
+            counted(graph.n_edges(), "edge"),
+            counted(self.pairs.len(), "pair")
         ));
         let phase = console.phase("circuit", n_rounds * self.pairs.len() as u64);
         let found = ask(&Search {
@@ -188,6 +189,11 @@ impl<'a> Looking<'a> {
         phase.finish();
         Ok(found)
     }
+}
+
+/// Whether there is a file `pairs`, or standard input is meant.
+fn is_given(pairs: &Path) -> bool {
+    pairs.is_file() || pairs == Path::new(STDIN)
 }
 
 /// By which weights are known again: their sum and that of their magnitudes, which hold for one machine.
@@ -234,13 +240,13 @@ fn of_openings(
 }
 
 /// The pairs of the file that `config` names, for the model of shape `shape` in `folder`, whose weights are not loaded.
-fn of_model(folder: &Path, shape: &ModelConfig, config: &CircuitConfig, is_given: bool) -> Result<Vec<Pair>> {
+fn of_model(folder: &Path, shape: &ModelConfig, config: &CircuitConfig, is_named: bool) -> Result<Vec<Pair>> {
     ensure!(
-        is_given,
+        is_named,
         "--pairs is missing; expected a file of pairs, or countdown with a run or --recipe RECIPE"
     );
     ensure!(
-        config.pairs.is_file() || config.pairs.extension().is_some(),
+        is_given(&config.pairs) || config.pairs.extension().is_some(),
         "--pairs {0}: no such file; to make pairs of problems a recipe is needed: give a run, or --recipe RECIPE",
         config.pairs.display()
     );

@@ -10,6 +10,7 @@ use super::super::say;
 use super::survey::{Seen, Set, Survey};
 use crate::data::Lengths;
 use crate::data::file::{Preset, Profile};
+use crate::types::{counted, program};
 
 /// Columns of a question, of an example, and of the longest bar.
 const QUESTION: usize = 70;
@@ -25,7 +26,10 @@ pub(super) fn survey(survey: &Survey) -> Result<()> {
         let text = visible(text);
         let unit = survey.unit;
         let how = if unit == "tokens" { "as the model reads it" } else { "as it is asked" };
-        say(format_args!("{place} {how}, {length} {unit}:\n----\n{text}\n----"))?;
+        say(format_args!(
+            "{place} {how}, {}:\n----\n{text}\n----",
+            counted(*length, unit.trim_end_matches('s'))
+        ))?;
     }
     survey.notes.iter().try_for_each(|note| say(format_args!("note: {note}")))
 }
@@ -35,7 +39,7 @@ fn of_set(set: &Set, unit: &str) -> String {
         Some(path) => format!("{} ({})", path.display(), set.name),
         None => set.name.clone(),
     };
-    let mut text = format!("{title}: {} rows, {} used", set.rows, set.used);
+    let mut text = format!("{title}: {}, {} used", counted(set.rows, "row"), set.used);
     let counts = [
         (set.broken, "broken"),
         (set.repeated, "repeated"),
@@ -87,7 +91,7 @@ fn histogram(lengths: &Lengths, unit: &str) -> String {
 pub(super) fn profile(found: &Profile) -> Result<()> {
     let report = &found.report;
     let broken = if report.n_broken > 0 { format!(", {} broken", report.n_broken) } else { String::new() };
-    say(format_args!("{}: {} rows{broken}", report.path.display(), report.n_rows))?;
+    say(format_args!("{}: {}{broken}", report.path.display(), counted(report.n_rows, "row")))?;
     if report.n_broken > 0 {
         say(report.broken_rows())?;
     }
@@ -101,7 +105,8 @@ pub(super) fn columns(found: &Profile) -> String {
     let width = paths.max().unwrap_or(0);
     for column in &found.columns {
         let missing = found.report.n_rows - found.report.n_broken - column.n_rows;
-        let missing = if missing > 0 { format!("  (not in {missing} rows)") } else { String::new() };
+        let missing =
+            if missing > 0 { format!("  (not in {})", counted(missing, "row")) } else { String::new() };
         let example = cut(&column.example.to_string(), EXAMPLE);
         let path = padded(&column.path, width);
         let _ = writeln!(text, "  {path}  {:9}  {example}{missing}", column.kind);
@@ -112,13 +117,17 @@ pub(super) fn columns(found: &Profile) -> String {
         [] => {
             let _ = write!(
                 text,
-                "they are those of no preset; say which are meant: rlcredit data {path} --fields question=COLUMN,answer=COLUMN"
+                "they are those of no preset; say which are meant: {} data {path} --fields question=COLUMN,answer=COLUMN",
+                program()
             );
         }
         [likeliest, alike @ ..] => {
             let alike = if alike.is_empty() { String::new() } else { format!(", or {}", alike.join(", ")) };
-            let _ =
-                write!(text, "they look like {likeliest}{alike}: rlcredit data {path} --preset {likeliest}");
+            let _ = write!(
+                text,
+                "they look like {likeliest}{alike}: {} data {path} --preset {likeliest}",
+                program()
+            );
         }
     }
     text

@@ -1,9 +1,10 @@
-//! `rlcredit eval MODEL... --set NAME=FILE`: accuracy on held-out problems, of one model or of several side by side.
+//! `rlcredit eval MODEL... --data NAME=FILE`: accuracy on held-out problems, of one model or of several side by side.
 
 mod interventions;
 mod name;
 mod plan;
 mod sets;
+mod show;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -16,11 +17,13 @@ use serde_json::{Value, json};
 
 use self::interventions::{Arm, Thinking, Way, Ways, tables};
 use self::name::named;
-use self::plan::{ChatArgument, check_numbers, plan};
+use self::plan::{check_numbers, plan};
+use self::show::print;
+use super::flags::ChatFlags;
 use super::policy::Choices;
 use super::{grade, policy};
-use crate::eval::{Measured, Refused, Versus, of_reports};
-use crate::exam::{Plan, Subject};
+use crate::eval::{Measured, Refused, Versus};
+use crate::exam::Subject;
 use crate::interrupt::Interrupt;
 use crate::model::{BackendChoice, DeviceChoice, Dtype};
 use crate::observe::Console;
@@ -32,91 +35,135 @@ use crate::types::RunRandom;
 
 #[derive(Args)]
 pub(super) struct Eval {
-    /// Runs, checkpoints such as RUN@40, Hugging Face folders or hub:ORG/NAME[@REVISION]; NAME=PATH calls one by another name
+    /// Runs, checkpoints, folders or hub:ORG/NAME
+    ///
+    /// Such as RUN@40 or hub:ORG/NAME@REVISION; NAME=PATH calls one by another name
     #[arg(required = true, value_name = "MODEL")]
     models: Vec<String>,
-    /// Recipe whose problems, graders and limits count; without it those of the first run among the models
-    #[arg(long, conflicts_with = "sets")]
+    /// Recipe whose settings count [default: the first run's]
+    ///
+    /// Its problems, graders and limits; without it those of the first run among the models
+    #[arg(long, value_name = "RECIPE", value_parser = super::flags::input(), conflicts_with = "data")]
     recipe: Option<PathBuf>,
-    /// Let the graders of a run's own recipe start programs and send responses away; without it such a run is refused
-    #[arg(long, conflicts_with_all = ["recipe", "sets"])]
+    /// Let graders of a run's recipe start programs
+    ///
+    /// And send responses away; without it such a run is refused
+    #[arg(long, conflicts_with_all = ["recipe", "data"], hide_short_help = true)]
     trust_programs: bool,
-    /// Files with problems, instead of a recipe's: those of presets by their names, such as aime24=FILE,math500=FILE; others
-    /// as a table, '{name = "mine", path = "FILE", fields = {question = "COLUMN", answer = "COLUMN"}}'
-    #[arg(long = "set", value_name = "NAME=FILE,...")]
-    sets: Vec<String>,
-    /// The preset whose columns a set has
-    #[arg(long = "preset", value_name = "NAME=PRESET,...", requires = "sets")]
+    /// Files of problems: math500=FILE
+    ///
+    /// Instead of a recipe's: those of presets by their names, such as aime24=FILE,math500=FILE; others as a table, '{name = "mine",
+    /// path = "FILE", fields = {question = "COLUMN", answer = "COLUMN"}}'; - reads standard input. May be given again
+    #[arg(long, value_name = "NAME=FILE")]
+    data: Vec<String>,
+    /// The published file that it is: mine=math500
+    ///
+    /// The preset whose columns a file has
+    #[arg(long = "preset", value_name = "NAME", requires = "data", hide_short_help = true)]
     presets: Vec<String>,
-    /// Measure on the first so many rows of each file
-    #[arg(long, value_name = "ROWS", requires = "sets")]
+    /// Only the first N (of each file)
+    #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// The text that asks for a solution, with {question} in it
-    #[arg(long, value_name = "TEXT", requires = "sets")]
+    /// Override a key of the recipe: optim.lr=1e-5
+    ///
+    /// The value is in TOML's syntax, where a bare word is a text. May be given again
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// The text that asks, with {question} in it
+    #[arg(long, value_name = "TEXT", requires = "data", hide_short_help = true)]
     prompt: Option<String>,
-    /// Whether the text is put as a user's message by the model's chat template; auto: if it has one
-    #[arg(long, value_enum, requires = "sets")]
-    chat: Option<ChatArgument>,
-    /// System message in front of it
-    #[arg(long, value_name = "TEXT", requires = "sets")]
-    system: Option<String>,
-    /// What the template is told besides, such as enable_thinking=false
-    #[arg(long = "variable", value_name = "NAME=VALUE", requires = "sets")]
-    variables: Vec<String>,
-    /// The grader, by name or as a table as in a recipe; math for questions, countdown for Countdown without it
-    #[arg(long, value_name = "NAME or TABLE", value_parser = grade::grader, requires = "sets")]
+    #[command(flatten)]
+    chat: ChatFlags,
+    /// The grader: its name, or a table as in a recipe
+    ///
+    /// Without it math for questions, countdown for Countdown
+    #[arg(long, value_name = "GRADER", value_parser = grade::grader, requires = "data", hide_short_help = true)]
     reward: Option<RewardConfig>,
-    /// Responses per problem; without it the recipe's number, or 4
-    #[arg(short, long)]
-    k: Option<usize>,
-    /// Divides the logits; without it the recipe's, or 0.6
-    #[arg(long, allow_negative_numbers = true)]
+    /// Responses to each prompt
+    ///
+    /// Without it the recipe's number, or 4
+    #[arg(short = 'n', long, value_name = "N")]
+    samples: Option<usize>,
+    /// Divides the logits
+    ///
+    /// Without it the recipe's, or 0.6
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     temperature: Option<f64>,
-    /// Keep the most likely tokens whose probabilities reach this; without it 1 with a recipe, 0.95 with files
-    #[arg(long, allow_negative_numbers = true)]
+    /// Keep the likeliest tokens that reach this probability
+    ///
+    /// Without it 1 with a recipe, 0.95 with files
+    #[arg(long, value_name = "X", allow_negative_numbers = true, hide_short_help = true)]
     top_p: Option<f64>,
-    /// Keep this many most likely tokens; 0 keeps all
-    #[arg(long)]
+    /// Keep this many likeliest tokens; 0 keeps all
+    #[arg(long, value_name = "N", hide_short_help = true)]
     top_k: Option<usize>,
-    /// Longest response in tokens; without it the recipe's, or 1024
-    #[arg(long)]
+    /// Longest response in tokens
+    ///
+    /// Without it the recipe's, or 1024
+    #[arg(long, value_name = "N")]
     max_new_tokens: Option<usize>,
-    /// Decode the most likely response to each problem as well
+    /// The likeliest response to each problem as well
     #[arg(long)]
     greedy: bool,
-    /// Seed of the draws; without it the recipe's, or 0
-    #[arg(long)]
+    /// Seed of the draws
+    ///
+    /// Without it the recipe's, or 0
+    #[arg(long, value_name = "N", hide_short_help = true)]
     seed: Option<u64>,
-    /// Most responses decoded at once; without it the recipe's number, or 128
-    #[arg(long)]
+    /// Most responses decoded at once
+    ///
+    /// Without it the recipe's number, or 128
+    #[arg(long, value_name = "N", hide_short_help = true)]
     max_num_seqs: Option<usize>,
-    /// Compute precision; without it the recipe's, or auto
-    #[arg(long, value_enum)]
+    /// Precision: auto, f32 or bf16
+    ///
+    /// Without it the recipe's, or auto
+    #[arg(long, value_enum, hide_possible_values = true, hide_short_help = true)]
     dtype: Option<Dtype>,
-    /// Where to compute; without it the recipe's, or auto
-    #[arg(long, value_enum)]
+    /// Where to compute: auto, cpu or cuda
+    ///
+    /// Without it the recipe's, or auto
+    #[arg(long, value_enum, hide_possible_values = true, hide_short_help = true)]
     device: Option<DeviceChoice>,
-    /// What computes, ops: libtorch's operations on a CPU too; without it the recipe's, or auto
-    #[arg(long, value_enum)]
+    /// By what: auto, or ops for libtorch's operations
+    ///
+    /// Without it the recipe's, or auto
+    #[arg(long, value_enum, hide_possible_values = true, hide_short_help = true)]
     backend: Option<BackendChoice>,
-    /// Measure each model also with what some attention heads write multiplied: LAYER.HEAD=FACTOR,..., 0 leaves a head out;
-    /// FILE.json:heads[:10]=0 the ten of most importance in a circuit, FILE.json:emergent[:10] those that its base lacks. Give it once
-    /// for each way; NAME=HEADS calls it by a name
-    #[arg(long, value_name = "HEADS")]
+    /// Multiply what attention heads write: 1.2=0
+    ///
+    /// Measures each model also so: LAYER.HEAD=FACTOR,..., 0 leaves a head out; FILE.json:heads[:10]=0 the ten of most importance in a
+    /// circuit, FILE.json:emergent[:10] those that its base lacks. Give it once for each way; NAME=HEADS calls it by a name
+    #[arg(long, value_name = "HEADS", hide_short_help = true)]
     scale_heads: Vec<Way>,
-    /// And with as many random other heads of the same layers, drawn so many times
-    #[arg(long, value_name = "DRAWS", requires = "scale_heads", default_value_t = 0)]
+    /// And as many random heads, drawn so many times
+    ///
+    /// Others of the same layers
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "scale_heads",
+        default_value_t = 0,
+        hide_default_value = true,
+        hide_short_help = true
+    )]
     random_heads: usize,
-    /// Tell the chat template whether the model thinks before it answers (enable_thinking); both: measure each model in both ways
-    #[arg(long, value_enum)]
+    /// Whether the model thinks first: on, off or both
+    ///
+    /// Told to the chat template as enable_thinking; both: measures each model in both ways
+    #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true, hide_short_help = true)]
     thinking: Option<Thinking>,
-    /// Keep every response and the results in this folder; the same command again goes on where it was interrupted
+    /// What the others are compared with [default: the first]
+    ///
+    /// A model, by name or as it was given
+    #[arg(long, value_name = "NAME")]
+    baseline: Option<String>,
+    /// Where it is kept: every response and the results
+    ///
+    /// The same command again goes on where it was interrupted
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The model that the others are compared with, by name or as it was given; the first without it
-    #[arg(long, value_name = "MODEL")]
-    baseline: Option<String>,
-    /// Print one JSON object instead of tables
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -186,20 +233,27 @@ impl Eval {
     /// That nothing is asked of files beside a recipe, which says all of this itself. (What an argument requires is not looked
     /// at by the parser where another is there that conflicts with that.)
     fn require_files_for_their_options(&self) -> Result<()> {
+        let files = self.overrides.iter().find(|set| sets::is_file(set));
+        super::require(files.is_none(), || {
+            let set = files.map_or("", String::as_str);
+            format!(
+                "--set {set}: expected SECTION.KEY=VALUE, a key of the recipe; files of problems are named by --data {set}"
+            )
+        })?;
+        super::require(self.data.is_empty() || self.overrides.is_empty(), || {
+            "--set: changes a recipe, and --data names files in its place; leave one of them out".to_owned()
+        })?;
         let given = [
             (!self.presets.is_empty(), "--preset"),
-            (self.limit.is_some(), "--limit"),
             (self.prompt.is_some(), "--prompt"),
-            (self.chat.is_some(), "--chat"),
-            (self.system.is_some(), "--system"),
-            (!self.variables.is_empty(), "--variable"),
             (self.reward.is_some(), "--reward"),
         ];
-        let given = given.into_iter().find_map(|(given, name)| given.then_some(name));
-        super::require(given.is_none() || !self.sets.is_empty(), || {
+        let given = given.into_iter().find_map(|(given, name)| given.then_some(name)).or(self.chat.given());
+        super::require(given.is_none() || !self.data.is_empty(), || {
             let name = given.unwrap_or_default();
-            format!("{name}: goes with --set; a recipe says itself how its problems are put and judged")
-        })
+            format!("{name}: goes with --data; a recipe says itself how its problems are put and judged")
+        })?;
+        super::require(self.limit != Some(0), || "--limit: got 0, expected at least 1".to_owned())
     }
 
     /// The place of the model that the others are compared with; names must tell models apart.
@@ -223,21 +277,21 @@ impl Eval {
 
     /// The recipe whose problems count, unless files are named.
     fn recipe(&self, models: &[(String, PathBuf)]) -> Result<Option<Recipe>> {
-        if !self.sets.is_empty() {
+        if !self.data.is_empty() {
             return Ok(None);
         }
         if let Some(path) = &self.recipe {
-            return Ok(Some(Recipe::load(path, &[])?));
+            return Ok(Some(Recipe::load(path, &self.overrides)?));
         }
         let run = models.iter().find_map(|(_, path)| RunFolder::around(path)).with_context(|| {
             let first = models.first().map(|(_, path)| path.display().to_string()).unwrap_or_default();
             format!(
                 "{first}: not a run or a part of one, so the problems are not known; name a recipe with --recipe, or files \
-                 with --set"
+                 with --data"
             )
         })?;
         let resolved = run.checked_resolved()?;
-        let recipe = Recipe::load(&resolved, &[])?;
+        let recipe = Recipe::load(&resolved, &self.overrides)?;
         let outside = recipe.reward.iter().filter_map(|entry| entry.grader.settings().reaches_out());
         let outside: Vec<String> = outside.collect();
         if !outside.is_empty() && !self.trust_programs {
@@ -291,44 +345,4 @@ fn bad_input(error: anyhow::Error) -> anyhow::Error {
         error if error.is::<Refused>() => Failure::resume_refused(error),
         error => Failure::bad_input(error),
     }
-}
-
-/// What was measured of one model, and how.
-fn print(subject: &Subject, plan: &Plan) -> Result<()> {
-    let SamplingConfig { temperature, top_p, top_k, max_new_tokens, .. } = plan.sampling;
-    let device = format!("{:?}", subject.placement.device).to_lowercase();
-    super::say(format_args!("{}: {}", subject.name, subject.folder.display()))?;
-    super::say(format_args!(
-        "{:?} on {device}, backend {}; k = {}, temperature {temperature}, top-p {top_p}, top-k {top_k}, at most {max_new_tokens} tokens, \
-         seed {}",
-        subject.placement.kind, subject.backend, plan.samples, plan.seed
-    ))?;
-    if let Some(heads) = subject.scaled_heads() {
-        super::say(format_args!("heads scaled: {heads}"))?;
-    }
-    super::say(match &subject.chat {
-        None => "put as they are, without a chat template".to_owned(),
-        Some(chat) => format!("put by the model's chat template: {}", serde_json::to_string(chat)?),
-    })?;
-    let mut settings: Vec<(&Value, &Value)> =
-        plan.sets.iter().map(|set| (&set.settings["prompt"], &set.settings["reward"])).collect();
-    settings.dedup();
-    for (prompt, reward) in settings {
-        if prompt.is_string() {
-            super::say(format_args!("prompt {prompt}"))?;
-        }
-        super::say(format_args!("grader {reward}"))?;
-    }
-    let time = subject.time();
-    let number = |key: &str| time[key].as_f64().unwrap_or_default();
-    super::say(format_args!(
-        "{:.0} tokens in {:.1} s, {:.0} tokens/s; judged in {:.1} s\n",
-        number("n_tokens"),
-        number("generate_s"),
-        number("tokens_per_s"),
-        number("score_s")
-    ))?;
-    let reports = subject.reports();
-    super::say(format_args!("{}\n", of_reports(&reports).markdown()))?;
-    subject.notes().into_iter().try_for_each(|note| super::say(format_args!("note: {note}")))
 }

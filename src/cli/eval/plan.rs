@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use clap::ValueEnum;
 use rewards::{RewardConfig, TaskKind};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Eval, sets};
 use crate::cli::policy::Choices;
 use crate::cli::require;
-use crate::data::{ChatConfig, EvalItems, FileConfig};
+use crate::data::{EvalItems, FileConfig};
 use crate::eval::EvalConfig;
 use crate::exam::{Chat, Plan, PlannedSet};
 use crate::files::Fingerprint;
@@ -23,13 +22,6 @@ use crate::types::{Purpose, RunRandom};
 const QUESTION_PROMPT: &str =
     "{question}\n\nReason step by step, and give the final answer at the end within \\boxed{}.";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum ChatArgument {
-    Auto,
-    Always,
-    Never,
-}
-
 /// What the arguments ask for; `recipe` is the one whose problems count where they name none.
 pub(super) fn plan(eval: &Eval, recipe: Option<&Recipe>) -> Result<Plan> {
     match recipe {
@@ -41,7 +33,7 @@ pub(super) fn plan(eval: &Eval, recipe: Option<&Recipe>) -> Result<Plan> {
 fn of_recipe(eval: &Eval, recipe: &Recipe) -> Result<Plan> {
     // As in the run that the recipe describes, so that the numbers are those of the run.
     let config = EvalConfig {
-        samples: eval.k.unwrap_or(recipe.eval.samples),
+        samples: eval.samples.unwrap_or(recipe.eval.samples),
         temperature: eval.temperature.unwrap_or(recipe.eval.temperature),
         greedy: eval.greedy || recipe.eval.greedy,
         ..recipe.eval
@@ -51,15 +43,19 @@ fn of_recipe(eval: &Eval, recipe: &Recipe) -> Result<Plan> {
     let files =
         files.iter().map(|file| Ok((file.path.display().to_string(), Fingerprint::read(&file.path)?)));
     let files: Vec<(String, Fingerprint)> = files.collect::<Result<_>>()?;
-    let settings = json!({ "data": recipe.data, "files": files, "reward": recipe.reward });
+    let mut settings = json!({ "data": recipe.data, "files": files, "reward": recipe.reward });
+    if let Some(limit) = eval.limit {
+        settings["limit"] = limit.into();
+    }
     let lacking = recipe.reward.iter().find_map(|entry| entry.grader.settings().missing());
     ensure!(lacking.is_none(), "[[reward]] {}", lacking.unwrap_or_default());
     let scorer = Arc::new(Scorer::new(&recipe.reward)?);
     let mut first_id = items.train.len() as u64;
     let seed = eval.seed.unwrap_or(recipe.run.seed);
     let mut sets = Vec::new();
-    for set in items.eval {
+    for mut set in items.eval {
         let n = set.items.len() as u64;
+        set.items.truncate(eval.limit.unwrap_or(usize::MAX));
         let (scorer, settings) = (Arc::clone(&scorer), settings.clone());
         sets.push(PlannedSet { items: set, first_id, random: RunRandom::new(seed), scorer, settings });
         first_id += n;
@@ -78,7 +74,7 @@ fn of_recipe(eval: &Eval, recipe: &Recipe) -> Result<Plan> {
 }
 
 fn of_files(eval: &Eval) -> Result<Plan> {
-    let files = sets::files(&eval.sets, &eval.presets, eval.limit)?;
+    let files = sets::files(&eval.data, &eval.presets, eval.limit)?;
     let seed = eval.seed.unwrap_or(0);
     let planned = files.iter().map(|file| of_file(eval, file, seed));
     // Everything that is wrong at once.
@@ -95,35 +91,22 @@ fn of_files(eval: &Eval) -> Result<Plan> {
         stop: Vec::new(),
         max_num_seqs: 128,
     };
-    let variables = eval.variables.iter().map(|variable| variable_of(variable)).collect::<Result<_>>()?;
-    let chat = ChatConfig { system: eval.system.clone(), variables, now: None };
-    let is_plain = chat == ChatConfig::default();
     Ok(Plan {
         sets: sets.into_iter().flatten().collect(),
-        samples: eval.k.unwrap_or(EvalConfig::default().samples),
+        samples: eval.samples.unwrap_or(EvalConfig::default().samples),
         greedy: eval.greedy,
         sampling: eval.sampling(usual),
         seed,
         placement: eval.choices(Choices::default()).resolve()?,
         max_prefill_tokens: 16384,
         few_shot: Vec::new(),
-        chat: match eval.chat.unwrap_or(ChatArgument::Auto) {
-            ChatArgument::Auto => Chat::Auto(chat),
-            ChatArgument::Always => Chat::Always(chat),
-            ChatArgument::Never => {
-                ensure!(
-                    is_plain,
-                    "--chat never: --system and --variable are for chat templates; leave them out"
-                );
-                Chat::Never
-            }
-        },
+        chat: eval.chat.put()?,
     })
 }
 
 fn of_file(eval: &Eval, file: &FileConfig, seed: u64) -> Result<PlannedSet> {
     let name = file.name();
-    let of_set = || format!("--set {name}");
+    let of_set = || format!("--data {name}");
     if let Some(problem) = file.unasked(eval.prompt.as_deref()) {
         return Err(anyhow!("--prompt: {problem}").context(of_set()));
     }
@@ -133,10 +116,10 @@ fn of_file(eval: &Eval, file: &FileConfig, seed: u64) -> Result<PlannedSet> {
     let (items, report) = file.items(prompt.as_deref(), None).with_context(of_set)?;
     ensure!(
         report.n_broken == 0,
-        "--set {name}: {report}\n{}\nmend these rows, or evaluate on a copy of the file without them",
+        "--data {name}: {report}\n{}\nmend these rows, or evaluate on a copy of the file without them",
         report.broken_rows()
     );
-    ensure!(!items.is_empty(), "--set {name}: {}: no problem can be used, {report}", file.path.display());
+    ensure!(!items.is_empty(), "--data {name}: {}: no problem can be used, {report}", file.path.display());
     let usual = if is_countdown { "{type = \"countdown\"}" } else { "{type = \"math\"}" };
     let reward = eval.reward.clone().map_or_else(|| sets::table(usual), Ok)?;
     check_reward(&reward, kind).with_context(of_set)?;
@@ -184,7 +167,7 @@ fn check_reward(reward: &RewardConfig, kind: TaskKind) -> Result<()> {
 /// If not.
 pub(super) fn check_numbers(plan: &Plan) -> Result<()> {
     let SamplingConfig { temperature, top_p, top_k, max_new_tokens, max_num_seqs, .. } = plan.sampling;
-    require(plan.samples > 0, || "-k: got 0, expected at least 1".to_owned())?;
+    require(plan.samples > 0, || "-n: got 0, expected at least 1".to_owned())?;
     require(temperature.is_finite() && temperature > 0.0, || {
         format!(
             "--temperature: got {temperature}, expected more than 0; --greedy measures the most likely responses"
@@ -201,20 +184,11 @@ pub(super) fn check_numbers(plan: &Plan) -> Result<()> {
     })?;
     require(top_k != 1 || plan.samples == 1, || {
         format!(
-            "--top-k: got 1, with which the {} samples of a problem are all the same; expected 0 or at least 2, or -k 1 with \
+            "--top-k: got 1, with which the {} samples of a problem are all the same; expected 0 or at least 2, or -n 1 with \
              --greedy for the most likely responses",
             plan.samples
         )
     })?;
     require(max_new_tokens > 0, || "--max-new-tokens: got 0, expected at least 1".to_owned())?;
     require(max_num_seqs > 0, || "--max-num-seqs: got 0, expected at least 1".to_owned())
-}
-
-/// `NAME=VALUE`, the value in TOML's syntax, or else as it stands.
-fn variable_of(given: &str) -> Result<(String, Value)> {
-    let (name, value) = given
-        .split_once('=')
-        .with_context(|| format!("--variable {given}: expected NAME=VALUE, such as enable_thinking=false"))?;
-    let value = sets::table::<Value>(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-    Ok((name.to_owned(), value))
 }

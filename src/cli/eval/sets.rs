@@ -1,4 +1,4 @@
-//! `--set`: the files that a person names, and what their rows mean.
+//! `--data`: the files that a person names, and what their rows mean.
 
 use std::collections::HashSet;
 
@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 
 use crate::data::FileConfig;
 use crate::data::file::Preset;
+use crate::files::STDIN;
 
-/// The files that `--set` and `--preset` describe, each with only its first `limit` rows.
+/// The files that `--data` and `--preset` describe, each with only its first `limit` rows.
 ///
 /// # Errors
 /// Everything that is wrong with them, a line each.
@@ -21,7 +22,7 @@ pub(super) fn files(sets: &[String], presets: &[String], limit: Option<usize>) -
     for given in sets.iter().flat_map(|set| split(set)) {
         match file(&given, &presets) {
             Ok(file) => files.push(file),
-            Err(error) => note(error.context(format!("--set {given}"))),
+            Err(error) => note(error.context(format!("--data {given}"))),
         }
     }
     let mut names = HashSet::new();
@@ -29,16 +30,25 @@ pub(super) fn files(sets: &[String], presets: &[String], limit: Option<usize>) -
         file.limit = limit.or(file.limit);
         let name = file.name();
         problems
-            .extend(file.rules().problems().into_iter().map(|problem| format!("--set {name}: {problem}")));
+            .extend(file.rules().problems().into_iter().map(|problem| format!("--data {name}: {problem}")));
         if !names.insert(name.clone()) {
-            problems
-                .push(format!("--set {name}: got it a second time, expected a name of its own for each set"));
+            problems.push(format!(
+                "--data {name}: got it a second time, expected a name of its own for each set"
+            ));
         }
     }
     for (name, _) in presets.iter().filter(|(name, _)| !names.contains(name)) {
-        problems.push(format!("--preset {name}: there is no set of that name; expected one of --set"));
+        problems.push(format!("--preset {name}: there is no set of that name; expected one of --data"));
     }
     if problems.is_empty() { Ok(files) } else { bail!(problems.join("\n")) }
+}
+
+/// Whether `given`, which should be a key and its value, names a file of problems: by a preset, or as a table.
+pub(super) fn is_file(given: &str) -> bool {
+    let of_preset = given.split_once('=').is_some_and(|(name, path)| {
+        !name.contains('.') && (named(name).is_ok() || path.contains(['.', '/']))
+    });
+    of_preset || given.trim_start().starts_with('{')
 }
 
 /// The sets of one argument: an inline table, or files by name, with commas between them.
@@ -73,13 +83,13 @@ fn file(given: &str, presets: &[(String, Preset)]) -> Result<FileConfig> {
     let preset = own.map_or_else(|| named(name), Ok).map_err(|_| {
         anyhow!(
             "{name:?} is no preset, so the columns are not known; expected {}. Say which it is like, --preset \
-             {name}=math500, or where its parts are: --set '{{name = {name:?}, path = {path:?}, fields = {{question = \
+             {name}=math500, or where its parts are: --data '{{name = {name:?}, path = {path:?}, fields = {{question = \
              \"COLUMN\", answer = \"COLUMN\"}}}}'",
             known()
         )
     })?;
     Ok(FileConfig {
-        path: path.into(),
+        path: if path == "-" { STDIN.into() } else { path.into() },
         name: Some(name.to_owned()),
         preset: Some(preset),
         ..FileConfig::default()
@@ -134,13 +144,13 @@ mod tests {
             of(&["mine=a.jsonl", "b.jsonl", table, "math=c.jsonl", "math=d.jsonl"], &["no=math", "e"]);
         let error = error.unwrap_err().to_string();
         for part in [
-            "--set mine=a.jsonl: \"mine\" is no preset",
+            "--data mine=a.jsonl: \"mine\" is no preset",
             "`gsm8k`, `math`",
             "--preset mine=math500",
             "fields = {question = \"COLUMN\"",
-            "--set b.jsonl: expected NAME=FILE",
+            "--data b.jsonl: expected NAME=FILE",
             "unknown field `field`",
-            "--set math: got it a second time",
+            "--data math: got it a second time",
             "--preset no: there is no set",
             "--preset e: expected NAME=PRESET, PRESET being one of `gsm8k`",
         ] {

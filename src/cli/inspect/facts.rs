@@ -4,6 +4,7 @@ use crate::inspect::Grouped;
 use crate::inspect::gains::{Gain, gains};
 use crate::inspect::text::Shown;
 use crate::signal::{Heads, SignalConfig};
+use crate::types::counted;
 
 /// How attention was read of `n` responses, and the gains of those that are shown; name and value.
 pub(super) fn facts(
@@ -30,7 +31,14 @@ pub(super) fn facts(
     [
         ("layers", layers.join(", ")),
         ("heads", format!("{local} local, {global} global of {all}, {by}")),
-        ("window", format!("{} tokens for WAAD; FAI looks {near} to {far} tokens ahead", signals.window)),
+        (
+            "window",
+            format!(
+                "{} for WAAD; FAI looks {near} to {} ahead",
+                counted(signals.window, "token"),
+                counted(far, "token")
+            ),
+        ),
         ("gains", format!("mean (weighted by entropy): {}", gains.join(", "))),
     ]
     .map(|(name, value)| (name.to_owned(), value))

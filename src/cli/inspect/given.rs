@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{HeadsArgument, Inspect, require};
 use crate::checkpoint::head_groups;
+use crate::files::STDIN;
 use crate::inspect::Grouped;
 use crate::inspect::source::{self, Line};
 use crate::recipe::Recipe;
@@ -39,7 +40,8 @@ impl Inspect {
         let own = own.map(|run| run.checked_resolved()).transpose()?;
         Ok(match self.recipe.as_ref().or(own.as_ref()) {
             Some(path) => {
-                require(path.is_file(), || format!("{}: no such file", path.display()))?;
+                let is_there = path.is_file() || path.as_path() == Path::new(STDIN);
+                require(is_there, || format!("{}: no such file", path.display()))?;
                 (Recipe::load(path, &self.overrides)?, path.display().to_string())
             }
             None => (Recipe::parse("the defaults", BARE, &self.overrides)?, "defaults".to_owned()),

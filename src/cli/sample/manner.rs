@@ -7,7 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 use rewards::{Countdown, Task};
 
 use super::Sample;
+use crate::cli::policy::Loaded;
 use crate::data::{ChatConfig, Item, PromptBuilder};
+use crate::exam::Chat;
 use crate::recipe::Recipe;
 use crate::rollout::SamplingConfig;
 use crate::run_folder::RunFolder;
@@ -18,8 +20,8 @@ use crate::types::Prompt;
 pub(super) struct Manner {
     /// Whose prompt, examples and graders count.
     pub recipe: Option<Recipe>,
-    /// How the model's template puts what is asked; `None` as it stands.
-    pub chat: Option<ChatConfig>,
+    /// Whether the model's template puts what is asked.
+    pub chat: Chat,
     /// How responses are drawn.
     pub sampling: SamplingConfig,
 }
@@ -38,25 +40,42 @@ impl Manner {
         };
         let recipe = path.map(|path| Recipe::load(&path, &[])).transpose()?;
         let sampling = sample.sampling(recipe.as_ref().map(|recipe| &recipe.sampling));
-        let chat = match recipe.as_ref().and_then(|recipe| recipe.chat.clone()) {
-            Some(own) => Some(sample.tell(own)),
-            None if sample.chat => Some(sample.tell(ChatConfig::default())),
-            None => {
-                ensure!(
-                    sample.system.is_none() && !sample.no_thinking,
-                    "--system and --no-thinking are for chat templates; add --chat"
-                );
-                None
-            }
+        let chat = match &recipe {
+            _ if sample.raw => Chat::Never,
+            Some(recipe) => sample.chat.put_as(recipe.chat.clone())?,
+            None => sample.chat.put()?,
         };
-        let chat = chat.filter(|_| !sample.raw);
         Ok(Self { recipe, chat, sampling })
+    }
+
+    /// The same for the model `loaded`.
+    ///
+    /// # Errors
+    /// If a template is asked for that it does not have.
+    pub(super) fn of_model(mut self, loaded: &Loaded) -> Result<Self> {
+        let chat = self.chat.of_model(&loaded.tokenizer)?;
+        ensure!(
+            chat.is_none() || loaded.tokenizer.chat_template().is_some(),
+            "--chat always: {} has no chat template, neither chat_template.jinja nor `chat_template` in tokenizer_config.json; \
+             write --chat never, and the prompt as the model is to read it",
+            loaded.folder.display()
+        );
+        self.chat = chat.map_or(Chat::Never, Chat::Always);
+        Ok(self)
+    }
+
+    /// How the model's template puts what is asked; `None` as it stands.
+    pub(super) fn chat(&self) -> Option<&ChatConfig> {
+        match &self.chat {
+            Chat::Auto(chat) | Chat::Always(chat) => Some(chat),
+            Chat::Never => None,
+        }
     }
 
     /// Puts what is asked to the policy whose tokens are those of `tokenizer`.
     pub(super) fn builder<'t>(&'t self, tokenizer: &'t Tokenizer) -> Result<PromptBuilder<'t>> {
         let worked = self.recipe.as_ref().map(|recipe| recipe.data.settings().few_shot());
-        Ok(PromptBuilder::new(tokenizer, self.chat.as_ref())?.showing(worked.unwrap_or_default()))
+        Ok(PromptBuilder::new(tokenizer, self.chat())?.showing(worked.unwrap_or_default()))
     }
 
     /// What is asked where a person says `text`: in the words of the recipe's prompt, where that asks one question.

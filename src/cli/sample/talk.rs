@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::super::remark;
 use super::{Answerer, Manner};
 use crate::text::{Message, Tokenizer};
-use crate::types::{Finish, TokenId, floor_boundary, printable};
+use crate::types::{Finish, TokenId, counted, floor_boundary, printable};
 
 const HELP: &str = "/new begins anew, /exit or Ctrl-D ends; a line that ends in \\ goes on in the next";
 
@@ -16,7 +16,7 @@ const HELP: &str = "/new begins anew, /exit or Ctrl-D ends; a line that ends in 
 pub(super) fn talk(answerer: &mut Answerer, manner: &Manner) -> Result<()> {
     let tokenizer = Arc::clone(&answerer.tokenizer);
     let builder = manner.builder(&tokenizer)?;
-    remark(match manner.chat {
+    remark(match manner.chat() {
         Some(_) => format!("a conversation; {HELP}"),
         None => format!("every text is answered by itself, without a chat template; {HELP}"),
     });
@@ -62,9 +62,9 @@ pub(super) fn talk(answerer: &mut Answerer, manner: &Manner) -> Result<()> {
             shown.finish(&answer)?;
         }
         if done.finish == Finish::Length {
-            remark(format_args!("(cut off after {} tokens)", done.tokens.len()));
+            remark(format_args!("(cut off after {})", counted(done.tokens.len(), "token")));
         }
-        if manner.chat.is_some() {
+        if manner.chat().is_some() {
             before.extend([Message::new("user", manner.asked(&text)), Message::new("assistant", answer)]);
         }
     }

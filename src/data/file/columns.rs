@@ -17,6 +17,7 @@ use super::preset::Preset;
 use super::rows::{Row, kind};
 use crate::data::decimal::Decimal;
 use crate::text::Message;
+use crate::types::program;
 
 /// Where in a text the answer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -104,7 +105,8 @@ impl Columns {
             let got = if had.is_empty() { "nothing".to_owned() } else { had.join(", ") };
             format!(
                 "has columns for {got}, expected them for `question` and `answer`, or for `numbers` and `target`; or a `preset`; \
-                 `rlcredit data FILE` shows the columns of a file"
+                 `{} data FILE` shows the columns of a file",
+                program()
             )
         })
     }

@@ -7,6 +7,7 @@ use anyhow::Error;
 
 use super::OnBroken;
 use crate::data::jsonl::short;
+use crate::types::{counted, program};
 
 /// Counts of the rows of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +62,8 @@ impl FileReport {
             let all = self.n_broken == self.n_rows;
             return Some(match all {
                 true => format!(
-                    "{named}\nno row can be read; `rlcredit data {}` shows the columns",
+                    "{named}\nno row can be read; `{} data {}` shows the columns",
+                    program(),
                     self.path.display()
                 ),
                 false => format!("{named}\nmend these, or leave them out with [data] broken = \"skip\""),
@@ -80,8 +82,7 @@ impl FileReport {
 impl fmt::Display for FileReport {
     /// `7473 rows, 7440 used, 3 broken, 30 repeated`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = if self.n_rows == 1 { "row" } else { "rows" };
-        write!(f, "{} {rows}, {} used", self.n_rows, self.n_used)?;
+        write!(f, "{}, {} used", counted(self.n_rows, "row"), self.n_used)?;
         for (count, what) in
             [(self.n_broken, "broken"), (self.n_repeated, "repeated"), (self.n_trained, "also trained on")]
         {

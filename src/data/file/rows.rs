@@ -1,7 +1,7 @@
 //! Rows of data files, one at a time: JSONL, JSON and Parquet, by the ending of the name.
 //!
 //! ```text
-//! .jsonl .ndjson   an object in each line; blank lines are passed over
+//! .jsonl .ndjson   an object in each line; blank lines are passed over; standard input too
 //! .json            an array of objects, an item at a time
 //! .parquet         row groups, one after the other, a batch of values of each column at a time
 //! ```
@@ -16,6 +16,7 @@ use super::array::Items;
 use super::parquet::Parquet;
 pub(crate) use crate::data::jsonl::Fault;
 use crate::data::jsonl::Lines;
+use crate::files::STDIN;
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +64,10 @@ pub(crate) fn rows_with(path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Ro
 }
 
 fn open(path: &Path, wanted: Option<&dyn Fn(&str) -> bool>) -> Result<Rows> {
+    // Standard input has no name that says what it is.
+    if path == Path::new(STDIN) {
+        return Ok(Box::new(Lines::open(path)?.map(row)));
+    }
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
     match ending.as_str() {
         "jsonl" | "ndjson" => Ok(Box::new(Lines::open(path)?.map(row))),

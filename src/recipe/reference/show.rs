@@ -2,6 +2,7 @@
 
 use super::{Entry, LeftOut, Section, Variant};
 use crate::recipe::schema::TYPE;
+use crate::types::program;
 
 /// A whole section.
 pub(super) fn section(section: &Section) -> String {
@@ -36,7 +37,7 @@ fn keys(variant: &Variant) -> String {
 
 fn entry(entry: &Entry) -> String {
     let Entry { name, takes, choices, left_out, range, about, section } = entry;
-    let within = section.iter().map(|path| format!("its keys: rlcredit recipes --explain {path}"));
+    let within = section.iter().map(|path| format!("its keys: {} recipes --explain {path}", program()));
     let choices = choices.iter().map(|(value, meaning)| format!("  {value}: {meaning}"));
     let range = range.iter().map(|range| format!("; {range}")).collect::<String>();
     let lines = [about.clone(), format!("takes {takes}{range}")].into_iter().chain(choices).chain(within);

@@ -3,6 +3,7 @@
 
 mod base;
 mod data;
+mod elsewhere;
 mod mistakes;
 mod overrides;
 mod round_trip;

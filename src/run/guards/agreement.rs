@@ -5,6 +5,7 @@ use tch::Kind;
 
 use super::{Guard, Watched};
 use crate::learner::Gap;
+use crate::model::Dtype;
 use crate::run::metrics::Mismatch;
 use crate::run::{Failure, Setup};
 use crate::types::Step;
@@ -76,9 +77,13 @@ fn check_agreement(
         }
         return Err(Failure::Diverged(format!(
             "step {step}: {who} disagree about the same tokens before the first update: log-probabilities differ by \
-             {:.2e} on average and {:.2e} at most; {kind:?} explains {:.0e} and {:.0e}. Nothing was saved. This is a \
+             {:.2e} on average and {:.2e} at most; {} explains {:.0e} and {:.0e}. Nothing was saved. This is a \
              defect of the program or of a changed model: run with [model] dtype = \"f32\" and report both figures",
-            gap.mean, gap.max, bound.mean, bound.max
+            gap.mean,
+            gap.max,
+            Dtype::of_kind(kind),
+            bound.mean,
+            bound.max
         )));
     }
     Ok(())

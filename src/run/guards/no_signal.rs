@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Guard, Watched};
-use crate::types::Step;
+use crate::types::{Step, counted};
 
 /// Steps without any signal after which a person is told.
 const PATIENCE: Step = 10;
@@ -29,9 +29,10 @@ impl Guard for NoSignal {
         let told = self.without.filter(|steps| *steps == PATIENCE || is_last);
         Ok(told.map(|steps| {
             format!(
-                "no group had a signal in {steps} steps: all rewards of a prompt are equal, or graders could not judge the \
+                "no group had a signal in {}: all rewards of a prompt are equal, or graders could not judge the \
                  responses, so nothing is learned from them; take problems that the policy solves at times, a longer \
-                 [sft], more responses to a prompt ([explore]) or a higher [sampling] temperature"
+                 [sft], more responses to a prompt ([explore]) or a higher [sampling] temperature",
+                counted(steps, "step")
             )
         }))
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Guard, Watched};
-use crate::types::{Finish, Leaf};
+use crate::types::{Finish, Leaf, program};
 
 /// Share of responses that are nothing but their end from which on a person is told.
 const MOST: f64 = 0.9;
@@ -25,8 +25,9 @@ impl Silence {
         }
         Some(format!(
             "{:.0} % of the responses are nothing but the token that ends them: the prompt may end as a finished text does, or lack what \
-             the model was taught to answer to; look at one (rlcredit data RECIPE --rows 1), and set [chat] for a model with a template",
-            100.0 * share
+             the model was taught to answer to; look at one ({} data RECIPE --rows 1), and set [chat] for a model with a template",
+            100.0 * share,
+            program()
         ))
     }
 }
