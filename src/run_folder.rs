@@ -333,12 +333,6 @@ impl RunFolder {
         self.root.join("circuit.jsonl")
     }
 
-    /// The circuits of its models, or of those that its SFT has kept.
-    #[must_use]
-    pub(crate) fn circuits(&self, of_sft: bool) -> PathBuf {
-        self.root.join(if of_sft { "circuits_sft" } else { CIRCUITS })
-    }
-
     /// Models that are kept for good, weights alone, for [`crate::checkpoint::Store`].
     #[must_use]
     pub(crate) fn models(&self) -> PathBuf {

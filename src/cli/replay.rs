@@ -15,7 +15,7 @@ use crate::run::Failure;
 use crate::run::replay::{self, Agreement, Arm, Replayed, replay};
 use crate::run_folder::RunFolder;
 use crate::table::Table;
-use crate::types::Step;
+use crate::types::{Step, counted};
 
 use super::{require, say};
 
@@ -96,7 +96,8 @@ impl Replay {
             found.responses.truncate(self.limit);
             let page = page::fill(TEMPLATE, &found)?;
             write_named(file, &[resolved], |w| Ok(w.write_all(page.as_bytes())?))?;
-            console.note(format_args!("{}: {} responses", file.display(), found.responses.len()));
+            let n = counted(found.responses.len(), "response");
+            console.note(format_args!("{}: {n}", file.display()));
         }
         Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -128,7 +129,8 @@ fn told(agreement: &Agreement, console: &Console) -> bool {
     let Agreement { advantages_max_abs, n_metrics, .. } = agreement;
     if agreement.is_exact() {
         console.note(format_args!(
-            "check: by its own settings every advantage and {n_metrics} metrics are the run's own, to the last bit"
+            "check: by its own settings every advantage and {} are the run's own, to the last bit",
+            counted(n_metrics, "metric")
         ));
         return true;
     }
@@ -190,10 +192,11 @@ fn table(found: &Replayed) -> Result<()> {
     let header = lines.remove(0);
     let n_tokens: usize = found.responses.iter().map(|response| response.pieces.len()).sum();
     say(format_args!(
-        "{}, step {}: {} responses, {n_tokens} tokens, from {}",
+        "{}, step {}: {}, {}, from {}",
         found.run.display(),
         found.step,
-        found.responses.len(),
+        counted(found.responses.len(), "response"),
+        counted(n_tokens, "token"),
         found.checkpoint.display()
     ))?;
     say(Table { header, rows: lines }.plain())

@@ -12,17 +12,21 @@ use crate::run::Failure;
 
 #[derive(Args)]
 pub(super) struct Report {
-    /// Folders of runs: done, going on, or of an earlier version. The curves of several lie over one another
+    /// Folders of runs
+    ///
+    /// Done, going on, or of an earlier version; the curves of several lie over one another
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// The page to write, for a browser, without a network; else RUN/report.html, and of several runs report.html in this folder
+    /// Write a page to look at in a browser
+    ///
+    /// It needs no network. Without it RUN/report.html, and of several runs report.html in this folder
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    html: Option<PathBuf>,
 }
 
 impl Report {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let out = self.out.unwrap_or_else(|| match self.runs.as_slice() {
+        let out = self.html.unwrap_or_else(|| match self.runs.as_slice() {
             [run] => run.join(report::FILE),
             _ => Path::new(report::FILE).to_owned(),
         });

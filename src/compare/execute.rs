@@ -60,7 +60,6 @@ pub(crate) fn execute(
         console.note(format!("\ncompare: {place}{left}"));
         let whole = console.step_phase(&format!("compare {}/{}", index + 1, runs.len()), 0);
         whole.advance(0, format!("{label}{left}"));
-
         let request = Request {
             setup,
             given: Some(plan.base(arm)?.text.whole()),

@@ -217,9 +217,8 @@ mod tests {
         // 0.5 - 0.4 and 0.8 - 0.5, whatever the order of the runs.
         let paired = rhythm.against_baseline.as_ref().unwrap()[&Measure::FinalAvg];
         assert!((paired.difference.mean - 0.2).abs() < 1e-12 && paired.difference.n == 2);
-        // One degree of freedom: t = 0.2 / 0.1, p = 1 - 2 arctan(2) / π.
-        let p = 1.0 - 2.0 * 2.0f64.atan() / std::f64::consts::PI;
-        assert!((paired.p.unwrap() - p).abs() < 1e-9, "{paired:?}, expected p = {p}");
+        // Of two seeds nothing can be told.
+        assert!(paired.p.is_none(), "{paired:?}");
         let cost = rhythm.cost.unwrap();
         assert_eq!((cost.tokens, cost.seconds, cost.equal_seconds), (400.0, 12.0, None));
         assert!((cost.valid_tokens.unwrap() - 0.75).abs() < 1e-12);

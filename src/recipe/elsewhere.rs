@@ -26,7 +26,8 @@ const NO_EPOCHS: &str = "a run is as long as its number of steps, each a batch o
 /// What becomes of a rate of warming up.
 const IN_STEPS: &str = "a number of steps, not a share of them";
 /// Where metrics go.
-const SINKS: &str = "metrics always go to metrics.jsonl";
+const SINKS: &str =
+    "metrics always go to metrics.jsonl; [[observe.sink]] sends them to others, such as Weights & Biases";
 
 /// All of them, by name.
 const KEYS: &[Elsewhere] = &[

@@ -21,7 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::observe::{Console, Jsonl};
 use crate::recipe::{Draft, Recipe};
 use crate::run_folder::RunFolder;
-use crate::types::{MetricRow, Step};
+use crate::types::{MetricRow, Step, counted};
 
 /// Steps of the short run, and the one behind which it is stopped.
 const STEPS: Step = 4;
@@ -196,8 +196,8 @@ fn learned(rows: &[MetricRow]) -> Checked {
     let (moved, mixed) =
         (sum("optim/param_delta"), rows.iter().filter_map(|row| row.get("group/mixed")).fold(0.0, f64::max));
     let found = format!(
-        "weights moved by {moved:.2e} in {} steps; groups whose rewards differ: at most {:.0} %",
-        rows.len(),
+        "weights moved by {moved:.2e} in {}; groups whose rewards differ: at most {:.0} %",
+        counted(rows.len(), "step"),
         100.0 * mixed
     );
     // Of so few responses all may well be wrong.

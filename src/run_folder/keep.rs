@@ -15,6 +15,12 @@ use crate::types::{Step, masked};
 const INSPECTIONS: &str = "inspect";
 
 impl RunFolder {
+    /// The circuits of its models, or of those that its SFT has kept.
+    #[must_use]
+    pub(crate) fn circuits(&self, of_sft: bool) -> PathBuf {
+        self.root.join(if of_sft { "circuits_sft" } else { CIRCUITS })
+    }
+
     /// Weights on their way to servers.
     #[must_use]
     pub(crate) fn weights(&self) -> PathBuf {

@@ -170,7 +170,8 @@ fn what_is_one_is_not_called_many() {
         .unwrap()
         .to_owned();
     assert!(begun.ends_with(" on cpu, backend cpu, 1 thread"), "{begun}");
-    assert!(trained.err.contains("22 training and 8 evaluation problems"), "{}", trained.err);
+    let all = trained.out + &trained.err;
+    assert!(all.contains("22 training and 8 evaluation problems"), "{all}");
     assert!(["bf16 on cpu", "f32 on cpu"].iter().any(|named| begun.contains(named)), "{begun}");
 }
 

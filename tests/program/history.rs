@@ -27,7 +27,8 @@ fn a_run_is_never_shortened_or_changed_because_a_set_is_forgotten() {
         "runs/tiny: what the run was given by --set would be lost:\n",
         "  checkpoint.every: 3 now, 1 in the run\n",
         "  run.steps: 6 now, 2 in the run\n",
-        "go on by the run's own recipe: rlcredit train runs/tiny --resume; or say with --set",
+        "go on by the run's own recipe: /",
+        "/rlcredit train runs/tiny --resume; or say with --set",
     ] {
         assert!(ended.err.contains(part), "{part}: {}", ended.err);
     }
@@ -52,7 +53,8 @@ fn what_shapes_learning_changes_where_it_is_allowed_and_the_run_remembers() {
     for part in [
         "the recipe differs from that of the run in what shapes it:\n  loss.entropy_bonus: 0.01 now, 0.0 in the run\n  optim.lr: 0.002 now, 0.001 in the run\n",
         "(--allow loss.entropy_bonus --allow optim.lr)",
-        "fork the run (rlcredit train --from runs/tiny --name NEW --set KEY=VALUE)",
+        "fork the run (/",
+        "/rlcredit train --from runs/tiny --name NEW --set KEY=VALUE)",
     ] {
         assert!(ended.err.contains(part), "{part}: {}", ended.err);
     }

@@ -86,7 +86,8 @@ fn a_recipe_that_the_run_did_not_write_is_refused() {
     let said = [
         "runs/tiny/resolved.toml: damaged: SHA-256 ",
         "put it back, or remove ",
-        "or make it anew with `rlcredit check ",
+        "or make it anew with `/",
+        "/rlcredit check ",
     ];
     assert_refused(&place, &said);
     let of_folder = place.run(&["train", RUN, "--resume"]);

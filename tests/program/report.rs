@@ -76,7 +76,7 @@ fn forks_and_several_runs_are_shown_side_by_side() {
 
     // Without its parent a fork shows what is its own, and says so.
     fs::remove_dir_all(place.path("runs/tiny")).unwrap();
-    let ended = place.run(&["report", "runs/fork", "--out", "alone.html"]);
+    let ended = place.run(&["report", "runs/fork", "--html", "alone.html"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(ended.err.contains("runs/tiny: the run that this was forked from"), "{}", ended.err);
     assert!(data(&place, "alone.html")["runs"][0]["before"].is_null());
@@ -128,7 +128,7 @@ fn a_response_is_linked_to_its_page_once_that_is_made() {
     assert_eq!(ended.code, 0, "{}", ended.err);
     fs::create_dir(place.path("pages")).unwrap();
     for (out, before) in [("runs/tiny/report.html", ""), ("pages/all.html", "../runs/tiny/")] {
-        assert_eq!(place.run(&["report", "runs/tiny", "--out", out]).code, 0);
+        assert_eq!(place.run(&["report", "runs/tiny", "--html", out]).code, 0);
         let data = data(&place, out);
         for sample in data["runs"][0]["responses"]["samples"].as_array().unwrap() {
             let expected = (sample["step"] == 3).then(|| {

@@ -125,7 +125,12 @@ fn long_help_ends_in_examples_that_can_be_typed() {
         let words = shlex::split(typed).unwrap();
         let read =
             command_line().try_get_matches_from(std::iter::once("rlcredit".to_owned()).chain(words.clone()));
-        assert!(read.is_ok(), "{command}: {}", read.unwrap_err());
+        // A checkpoint of a run is looked for as it is read.
+        let is_away = |error: &clap::Error| {
+            error.kind() == ErrorKind::ValueValidation
+                && error.to_string().contains("runs/countdown_quick: there is no such folder")
+        };
+        assert!(read.as_ref().err().is_none_or(is_away), "{command}: {}", read.unwrap_err());
         let recipe = words.iter().find_map(|word| word.strip_suffix(".toml").filter(|name| *name != "mine"));
         let shipped =
             recipe.map(|name| Shipped::find(name).unwrap_or_else(|| panic!("{command}: no recipe {name}")));

@@ -48,12 +48,17 @@ fn keys_of_other_trainers_are_known_where_a_newcomer_writes_them() {
         ("run.num_train_epochs=3", "did you mean `steps`? (a run is as long as"),
         ("run.epochs=3", "did you mean `steps`? (a run is as long as"),
         ("run.report_to=wandb", "it is called `tensorboard` and belongs in [observe]: metrics always go to"),
-        ("observe.report_to=wandb", "did you mean `tensorboard`? (metrics always go to metrics.jsonl)"),
+        (
+            "observe.report_to=wandb",
+            "did you mean `tensorboard`? (metrics always go to metrics.jsonl; [[observe.sink]] sends",
+        ),
         ("optim.lr_warmup_steps=5", "did you mean `warmup_steps`?"),
         (
             "optim.lr_warmup_steps_ratio=0.1",
             "did you mean `warmup_steps`? (a number of steps, not a share of them)",
         ),
+        ("sampling.stop_strings=[\"x\"]", "did you mean `stop`?"),
+        ("sampling.min_tokens=3", "did you mean `min_new_tokens`?"),
         ("critic={optim={lr=1e-4, lr_warmup_steps=5}}", "did you mean `warmup_steps`?"),
         ("rollout.n=8", "[rollout] is not a section; what it holds elsewhere is in [sampling] and [explore]"),
         ("trainer.total_epochs=3", "[trainer] is not a section; what it holds elsewhere is in [run], [eval]"),

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::model::Policy;
 use crate::rollout::SamplingConfig;
 use crate::text::{Stops, Tokenizer};
-use crate::types::GenRequest;
+use crate::types::{GenRequest, counted};
 
 /// The strings of `sampling` that end a response, in texts of `tokenizer`.
 ///
@@ -34,10 +34,10 @@ pub(in crate::rollout) fn check_lengths(
         let prompt = &request.prompt;
         ensure!(
             request.prefix.len() < sampling.max_new_tokens,
-            "prompt {}, sample {}: a prefix of {} tokens leaves no room below max_new_tokens = {}",
+            "prompt {}, sample {}: a prefix of {} leaves no room below max_new_tokens = {}",
             prompt.id,
             request.sample,
-            request.prefix.len(),
+            counted(request.prefix.len(), "token"),
             sampling.max_new_tokens
         );
         let longest = prompt.tokens.len().saturating_add(sampling.max_new_tokens);
