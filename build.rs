@@ -52,6 +52,7 @@ fn commit() -> String {
     given.or_else(of_checkout).unwrap_or_else(|| String::from("unknown commit"))
 }
 
+/// The commit of the checkout that is built, if it is one.
 fn of_checkout() -> Option<String> {
     let head = git(&["rev-parse", "--short=12", "HEAD"])?;
     // Another commit, and another state of the sources, is found by what git and an editor touch.

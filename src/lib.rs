@@ -58,6 +58,7 @@ mod pipeline;
 mod plan;
 mod ranks;
 mod recipe;
+mod report;
 mod rollout;
 mod run;
 mod run_folder;

@@ -15,6 +15,7 @@
 //!   circuit.jsonl  circuits/                  what was measured of its heads on the way; circuits of its models, see `circuit`
 //!   models/step_000040/                       weights that are kept for good
 //!   weights/                                  weights on their way to servers, see `rollout::remote`
+//!   report.html  inspect/                     how it went, see `report`; pages of responses that it leads to
 //!   checkpoints/step_000040/  latest          see `checkpoint`
 //!   reference/                                the policy that the KL penalty measures from, sealed as a checkpoint is
 //! ```
@@ -330,12 +331,6 @@ impl RunFolder {
     #[must_use]
     pub(crate) fn circuit(&self) -> PathBuf {
         self.root.join("circuit.jsonl")
-    }
-
-    /// The circuits of its models, or of those that its SFT has kept.
-    #[must_use]
-    pub(crate) fn circuits(&self, of_sft: bool) -> PathBuf {
-        self.root.join(if of_sft { "circuits_sft" } else { CIRCUITS })
     }
 
     /// Models that are kept for good, weights alone, for [`crate::checkpoint::Store`].

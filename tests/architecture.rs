@@ -24,6 +24,7 @@ const FLOORS: &[&[&str]] = &[
     &["audit", "checkpoint", "exam"],
     &["recipe", "step"],
     &["bench", "plan", "run"],
+    &["report"],
     &["compare", "doctor"],
     &["cli"],
 ];

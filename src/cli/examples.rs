@@ -49,6 +49,13 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "report",
+        &[
+            ("report runs/countdown_quick", "how it went, as runs/countdown_quick/report.html"),
+            ("report runs/countdown_quick runs/faster --html both.html", "two runs side by side"),
+        ],
+    ),
+    (
         "inspect",
         &[
             ("inspect --run runs/countdown_quick --step 10 --limit 3", "what it sampled in a step"),

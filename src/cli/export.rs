@@ -25,11 +25,8 @@ pub(super) struct Export {
     #[arg(value_parser = policy::place)]
     model: PathBuf,
     /// Where it is kept: a folder that is not there yet
-    #[arg(value_name = "DIR", required_unless_present = "out")]
-    folder: Option<PathBuf>,
-    /// Where it is kept: the same, as in earlier versions
-    #[arg(long, value_name = "DIR", hide = true, conflicts_with = "folder")]
-    out: Option<PathBuf>,
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
     /// Precision: f32, bf16 or f16
     ///
     /// Of the weights; without it that of the model which training started from
@@ -39,7 +36,7 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let out = self.folder.or(self.out).context("no folder was named")?;
+        let out = self.folder;
         check_free(&out).map_err(Failure::bad_input)?;
         // In single precision, so that weights and adapters are rounded once, in the end.
         let choices = Choices { device: DeviceChoice::Cpu, dtype: Dtype::F32, ..Choices::default() };

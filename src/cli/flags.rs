@@ -190,6 +190,7 @@ impl ChatFlags {
 const GONE: &[(&str, &str, &str)] = &[
     ("eval", "-k", "write -n, or --samples, as for `sample`"),
     ("eval", "--k", "write --samples, as for `sample`"),
+    ("export", "--out", "name the folder behind the model: export RUN DIR"),
     ("sample", "--no-thinking", "write --variable enable_thinking=false"),
 ];
 

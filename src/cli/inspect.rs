@@ -1,12 +1,13 @@
 //! `rlcredit inspect MODEL --input FILE` or `--run RUN --step K`: what attention says about responses, and the credit that
 //! follows.
 
+use std::fs;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::circuit::with_heads_of_file;
@@ -20,6 +21,7 @@ use crate::measure::Passes;
 use crate::model::{BackendChoice, Dtype};
 use crate::observe::Console;
 use crate::run::Failure;
+use crate::run_folder::RunFolder;
 use crate::signal::Segmenter;
 use crate::types::{RunRandom, Step, counted};
 
@@ -157,6 +159,7 @@ impl Inspect {
         let by = self.shading(&strategies)?;
         let (path, remark) = self.weights()?;
         if let Some(file) = &self.html {
+            self.make_folder(file)?;
             require_writable(file, &self.inputs(&path)).map_err(Failure::bad_input)?;
         }
         let usual = Choices::new(&recipe.model);
@@ -216,6 +219,17 @@ impl Inspect {
             None => self.print(by, &facts, &shown)?,
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Makes the folder in which a report looks for pages of its run, where `file` is to lie there.
+    fn make_folder(&self, file: &Path) -> Result<()> {
+        let pages = self.run.as_ref().map(|run| RunFolder::at(run).inspections());
+        match pages.filter(|pages| file.parent() == Some(pages.as_path())) {
+            Some(pages) => {
+                fs::create_dir_all(&pages).with_context(|| format!("could not create {}", pages.display()))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The name of the strategy that shades the terminal.

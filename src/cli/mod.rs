@@ -19,6 +19,7 @@ mod plan;
 mod policy;
 mod recipes;
 mod replay;
+mod report;
 mod sample;
 mod scale_heads;
 mod shell;
@@ -86,6 +87,8 @@ enum Verb {
     Export(export::Export),
     /// Make a step of a run once more, by its own settings and others
     Replay(replay::Replay),
+    /// Show how runs went on one page for a browser: curves, responses, lengths, times, settings and history
+    Report(report::Report),
     /// Judge answers against gold ones, without a model
     Grade(grade::Grade),
     /// Find everything wrong with a recipe, without loading a model
@@ -145,6 +148,7 @@ pub fn main() -> ExitCode {
         Verb::Circuit(verb) => verb.run(),
         Verb::Export(verb) => verb.run(),
         Verb::Replay(verb) => verb.run(),
+        Verb::Report(verb) => verb.run(),
         Verb::Grade(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
         Verb::Verify(verb) => verb.run(),

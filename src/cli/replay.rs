@@ -158,7 +158,7 @@ fn told(agreement: &Agreement, console: &Console) -> bool {
 
 /// Prints the numbers of each arm, an arm a column.
 fn table(found: &Replayed) -> Result<()> {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| short(value));
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), short);
     type Row = (&'static str, fn(&Arm) -> Option<f64>);
     let rows: [Row; 12] = [
         ("loss/policy", |arm| arm.metrics.get("loss/policy")),

@@ -11,7 +11,8 @@ use distributed::World;
 use crate::interrupt::Interrupt;
 use crate::observe::Console;
 use crate::recipe::Draft;
-use crate::run::{Failure, Fork, Origin, Outcome, Request, Setup, keep_time, train};
+use crate::report;
+use crate::run::{Failure, Fork, Origin, Outcome, Request, Setup, has_diverged, history, keep_time, train};
 use crate::run_folder::{RunAt, RunFolder};
 use crate::types::{program, shell_word};
 
@@ -164,7 +165,11 @@ impl Train {
             (None, false) => Origin::New,
         };
         let request = Request { setup, given, sft_folder: runs.clone(), runs, origin, set: self.overrides };
-        Ok(match train(request, &console, &interrupt)? {
+        let outcome = train(request, &console, &interrupt);
+        if speaks {
+            report_if_over(&folder, &outcome, &console);
+        }
+        Ok(match outcome? {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::Interrupted(signal) => {
                 console.note(go_on(&folder));
@@ -172,6 +177,25 @@ impl Train {
             }
         })
     }
+}
+
+/// Writes the report of the run in `folder`, if it is over: done, or diverged, which is then in its history.
+fn report_if_over(folder: &Path, outcome: &Result<Outcome>, console: &Console) {
+    match outcome {
+        Ok(Outcome::Done) => {}
+        Err(error) if has_diverged(error) && folder.is_dir() => {
+            match history::add_divergence(&RunFolder::at(folder), &format!("{error:#}")) {
+                Ok(note) => note.into_iter().for_each(|note| console.note(note)),
+                Err(error) => {
+                    console.note(format_args!(
+                        "note: its history does not say that the run diverged: {error:#}"
+                    ));
+                }
+            }
+        }
+        _ => return,
+    }
+    console.note(report::write_at_end(folder));
 }
 
 /// How the run in `folder` goes on.

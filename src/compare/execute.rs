@@ -14,8 +14,9 @@ use super::folder::ComparisonFolder;
 use super::plan::Plan;
 use crate::interrupt::{Interrupt, StopSignal};
 use crate::observe::{Console, duration};
-use crate::run::{Failure, Origin, Outcome, Request, train};
-use crate::types::{NotFinite, counted};
+use crate::report;
+use crate::run::{Failure, Origin, Outcome, Request, has_diverged, train};
+use crate::types::counted;
 
 /// Makes what is missing of the runs of `plan`. `after_run` is called after each run that was made. Results of SFT are taken
 /// from and kept for all runs in `sft_folder`.
@@ -59,7 +60,6 @@ pub(crate) fn execute(
         console.note(format!("\ncompare: {place}{left}"));
         let whole = console.step_phase(&format!("compare {}/{}", index + 1, runs.len()), 0);
         whole.advance(0, format!("{label}{left}"));
-
         let request = Request {
             setup,
             given: Some(plan.base(arm)?.text.whole()),
@@ -79,6 +79,7 @@ pub(crate) fn execute(
             Err(error) => return Err(of_run(error, &label)),
         }
         whole.finish();
+        console.note(format!("compare: {}", report::write_at_end(&folder.runs().join(&name))));
         after_run()?;
     }
     if diverged.is_empty() {
@@ -96,10 +97,6 @@ pub(crate) fn execute(
 fn stopped(signal: StopSignal, console: &Console) -> Outcome {
     console.note(format!("{signal}: the comparison stopped; the same command goes on from here"));
     Outcome::Interrupted(signal)
-}
-
-fn has_diverged(error: &anyhow::Error) -> bool {
-    error.is::<NotFinite>() || matches!(error.downcast_ref(), Some(Failure::Diverged(_)))
 }
 
 /// The error of a run, saying which; a [`Failure`] keeps its kind, on which the exit code depends.

@@ -194,7 +194,6 @@ impl Policy {
     }
 
     /// Rows of the output layer that cannot be drawn where `tokens` may not be either, int64, where the output layer is.
-    #[must_use]
     pub(crate) fn rows_without(&self, tokens: &[TokenId]) -> Tensor {
         let mut rows = self.network.config.rows_without_token();
         rows.extend(tokens.iter().map(|token| i64::from(*token)));

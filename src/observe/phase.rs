@@ -205,7 +205,7 @@ mod tests {
         phase.advance(250, "12.3k tokens/s");
         phase.bar.as_ref().unwrap().force_draw();
         let line = screen.contents();
-        assert!(line.contains("generation       ━━━━━━━") && line.contains("250/1,000"), "{line}");
+        assert!(line.contains("generation       ━━━━━╸") && line.contains("250/1,000"), "{line}");
         assert!(line.ends_with("12.3k tokens/s") && line.chars().count() <= WIDTH, "{line}");
         phase.finish();
         assert_eq!(screen.contents(), "");

@@ -44,12 +44,18 @@ impl Recipe {
 
     /// Every key with its value, tables opened, by path.
     pub(super) fn entries(&self) -> Result<Table> {
-        let mut entries = Table::new();
         let mut recipe = Table::try_from(self).context("the recipe cannot be written as TOML")?;
         make_whole(&mut recipe);
-        flatten("", Value::Table(recipe), &mut entries);
-        Ok(entries)
+        Ok(opened(recipe))
     }
+}
+
+/// Every key of a document with its value, tables opened, by path.
+#[must_use]
+pub(crate) fn opened(document: Table) -> Table {
+    let mut entries = Table::new();
+    flatten("", Value::Table(document), &mut entries);
+    entries
 }
 
 /// Every key in which `one` differs from `other`, sorted; `chat.now` does where neither leaves it to the other's start.

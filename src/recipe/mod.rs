@@ -32,11 +32,11 @@ mod text;
 mod validate;
 
 pub(crate) use change::{Change, Effect, touches};
-pub(crate) use differences::Difference;
+pub(crate) use differences::{Difference, opened};
 pub(crate) use draft::Draft;
 pub(crate) use place::{shown, whole};
 pub(crate) use problem::Problems;
-pub(crate) use reference::Reference;
+pub(crate) use reference::{Departure, Reference};
 #[cfg(test)]
 pub(crate) use reference::{Entry, LeftOut, Section, Variant};
 pub(crate) use shipped::{SHIPPED, Shipped};

@@ -30,6 +30,9 @@ use crate::signal::{DecodePlan, DecodeReader};
 use crate::text::Tokenizer;
 use crate::types::{GenRequest, Progress, TokenId};
 
+/// Is shown the tokens of a response as they come.
+pub(crate) type Shown = Box<dyn FnMut(&[TokenId]) + Send>;
+
 /// Decodes with the policy itself, in this process.
 pub(crate) struct DecodeEngine {
     eos: Vec<TokenId>,
@@ -38,7 +41,7 @@ pub(crate) struct DecodeEngine {
     /// Says what tokens say, where strings may end a response.
     tokenizer: Option<Arc<Tokenizer>>,
     /// Is shown the tokens of the first response of a call behind every step.
-    pub(crate) shown: Option<Box<dyn FnMut(&[TokenId]) + Send>>,
+    pub(crate) shown: Option<Shown>,
     attention: Option<DecodePlan>,
     /// Calls beyond one that begins anew that go on from the responses of the call before.
     n_more: usize,

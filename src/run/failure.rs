@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::interrupt::Stopped;
 use crate::ranks::Elsewhere;
+use crate::types::NotFinite;
 
 /// Why a run did not end well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,12 @@ pub(crate) enum Failure {
 /// Whether another rank, or a signal, is behind `error`: what becomes of that is not this rank's to say.
 fn is_of_another_rank(error: &anyhow::Error) -> bool {
     error.is::<distributed::Error>() || error.is::<Elsewhere>() || error.is::<Stopped>()
+}
+
+/// Whether `error` says that a run has come to numbers that nothing can be learnt from.
+#[must_use]
+pub(crate) fn has_diverged(error: &anyhow::Error) -> bool {
+    error.is::<NotFinite>() || matches!(error.downcast_ref(), Some(Failure::Diverged(_)))
 }
 
 impl Failure {

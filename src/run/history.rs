@@ -5,6 +5,7 @@
 //! {"event": "forked", "step": 40, ..., "parent": {"run": "c0ffee0123456789", "folder": "runs/countdown", "step": 40}, "changes": [...]}
 //! {"event": "resumed", "step": 120, ..., "changes": [{"key": "optim.lr", "before": "0.001", "now": "0.0003", "effect": "learning"}]}
 //! {"event": "stopped_early", "step": 160, ..., "reason": "..."}
+//! {"event": "diverged", "step": 160, ..., "reason": "..."}
 //! ```
 //!
 //! Runs of earlier versions have none. It only tells: nothing of what is computed goes by it.
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{read_regular_text, set_aside, write_whole};
+use crate::observe::Jsonl;
 use crate::recipe::{Change, Effect, Recipe};
 use crate::run_folder::{Parent, RunFolder, RunManifest};
 use crate::types::{Step, masked, shell_word};
@@ -30,6 +32,8 @@ pub(crate) enum Happened {
     Resumed,
     /// It ended before its last step, since evaluations got no better.
     StoppedEarly,
+    /// It came to numbers that nothing can be learnt from.
+    Diverged,
 }
 
 /// One line of the history.
@@ -123,6 +127,16 @@ pub(crate) fn find_parent(folder: &RunFolder, parent: &Parent) -> Option<RunFold
     let is_it =
         |place: &RunFolder| RunManifest::read(place).ok().flatten().is_some_and(|own| own.run == parent.run);
     places.map(|place| RunFolder::at(&place)).find(is_it)
+}
+
+/// Adds that the run in `folder` has diverged behind the last step that its metrics have, and why; what a damaged history became.
+///
+/// # Errors
+/// If the file cannot be written.
+pub(crate) fn add_divergence(folder: &RunFolder, reason: &str) -> Result<Option<String>> {
+    let rows = Jsonl::read(&folder.metrics()).map(|sound| sound.rows).unwrap_or_default();
+    let step = rows.last().map_or(0, |(step, _)| *step);
+    add(folder, Event { reason: Some(masked(reason)), ..Event::now(Happened::Diverged, step, &[]) })
 }
 
 /// Adds `event` to the history of the run in `folder`; one that cannot be read is set aside, and that is said.

@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(gpu_of(&world(3), 1, true).unwrap(), 0);
         let few = gpu_of(&world(3), 1, false).unwrap_err().to_string();
         assert!(
-            few.starts_with("4 ranks on a machine with 1 GPUs") && few.ends_with("--nproc-per-node=1"),
+            few.starts_with("4 ranks on a machine with 1 GPU;") && few.ends_with("--nproc-per-node=1"),
             "{few}"
         );
         assert!(gpu_of(&world(0), 2, true).is_err());

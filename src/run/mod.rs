@@ -38,7 +38,7 @@ pub(crate) use audit::Audit;
 use circuit::CircuitWatch;
 pub(crate) use circuit::{pad_of, pairs_of};
 pub(crate) use clock::keep_time;
-pub(crate) use failure::Failure;
+pub(crate) use failure::{Failure, has_diverged};
 pub(crate) use fork::Fork;
 pub(crate) use inputs::{InputFiles, origin};
 pub(crate) use saved_dtype::{saved_dtype, saved_dtype_of};

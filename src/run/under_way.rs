@@ -1,15 +1,20 @@
 //! A run under way: before its first step, behind a checkpoint of its own or of a parent, and what of it is saved.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result};
 
-use super::guards::Guards;
+use super::guards::{Guards, diverged, smaller_updates};
 use super::trainer::{Learnt, restore, trainer};
 use super::writer::RunWriter;
-use super::{Failure, Run, Setup};
+use super::{Failure, Run, Setup, metrics};
 use crate::checkpoint::{Milestone, Progress, TrainState};
+use crate::eval::Evaluation;
+use crate::interrupt::Interrupt;
 use crate::model::{FreeMemory, Policy, matmul_peak};
 use crate::observe::Console;
-use crate::step::CriticTrainer;
+use crate::step::{CriticTrainer, explained_rewards};
+use crate::types::{MetricRow, counted};
 
 impl<'s> Run<'s> {
     /// Before the first step.
@@ -135,5 +140,54 @@ impl<'s> Run<'s> {
             best: self.best,
             unfinished: self.unfinished.clone(),
         })
+    }
+}
+
+impl Run<'_> {
+    /// Evaluates the policy after this step; the result as its part of the row.
+    ///
+    /// # Errors
+    /// A [`crate::interrupt::Stopped`] if a signal asks for a stop.
+    pub(super) fn evaluate(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
+        let start = Instant::now();
+        let moment = format!("step_{:06}", self.step);
+        let policy = &self.trainer.policy;
+        let found = self.writer.evaluate(&moment, self.setup, policy, self.console, interrupt);
+        let evaluations = match found {
+            Ok(evaluations) => evaluations,
+            Err(error) => {
+                let remedy = format!("{}; {}", self.writer.newest_checkpoint()?, smaller_updates(self.setup));
+                return Err(diverged(&format!("after step {}", self.step), error, &remedy));
+            }
+        };
+        let mut row = MetricRow::default();
+        self.newest.clear();
+        for Evaluation { report, sampled, .. } in evaluations {
+            let max_tokens = self.setup.recipe.batch.max_tokens;
+            let critic = self.trainer.critic.as_ref().map(|own| &own.critic);
+            let explained =
+                critic.map(|critic| explained_rewards(critic, &sampled, max_tokens)).transpose()?;
+            row.extend(metrics::of_evaluation(&report, explained.flatten()));
+            let moment = format!("after {}", counted(self.step, "step"));
+            self.newest.push(Milestone { moment, report });
+        }
+        row.extend(metrics::of_evaluating(start.elapsed().as_secs_f64()));
+        Ok(row)
+    }
+
+    /// Writes a checkpoint, perhaps because a signal asks for a stop; gives its folder as text.
+    pub(super) fn save(&mut self, is_stopped: bool) -> Result<String> {
+        let start = Instant::now();
+        let _phase = self.console.step_phase("save", 0);
+        // Copies as large as the model find no place where an update had its many small parts.
+        FreeMemory::release();
+        let mut state = self.state()?;
+        if is_stopped {
+            state.source = state.source.without_failures();
+        }
+        let network = &self.trainer.policy.network;
+        let path = self.writer.checkpoint(self.setup, network, state, self.step)?;
+        self.checkpoint_s = Some(start.elapsed().as_secs_f64());
+        Ok(path.display().to_string())
     }
 }

@@ -10,23 +10,21 @@ use serde_json::Value;
 use super::about::{about, describe};
 use super::circuit::CircuitWatch;
 use super::fork::Forked;
-use super::guards::{diverged, smaller_updates};
 use super::history::{self, Event};
 use super::home::Home;
 use super::inputs::InputFiles;
-use super::{Run, Setup, metrics, saved_dtype};
-use crate::checkpoint::{Milestone, TrainState, save_model, save_model_in, write_sealed, write_together};
+use super::{Setup, saved_dtype};
+use crate::checkpoint::{TrainState, save_model, save_model_in, write_sealed, write_together};
 use crate::environment::Environment;
 use crate::eval::{Evaluation, Evaluator};
 use crate::files::write_whole;
 use crate::interrupt::Interrupt;
-use crate::model::{FreeMemory, Network, Policy};
+use crate::model::{Network, Policy};
 use crate::observe::{Console, Ending, Forecast, MetricSink, Opened, Sample, Samples, Schedule};
 use crate::observe::{glossary, log, rollouts};
 use crate::ranks::Ranks;
 use crate::rollout::SharedEngine;
-use crate::step::explained_rewards;
-use crate::types::{MetricRow, RunId, Step, TrainedTree, counted};
+use crate::types::{MetricRow, RunId, Step, TrainedTree};
 
 /// The open files of a run.
 pub(super) struct RunWriter {
@@ -299,7 +297,7 @@ impl RunWriter {
     ///
     /// # Errors
     /// If a rank cannot write.
-    fn checkpoint(
+    pub(super) fn checkpoint(
         &mut self,
         setup: &Setup,
         network: &Network,
@@ -313,54 +311,5 @@ impl RunWriter {
         let Home { manifest, folder, .. } = &mut self.home;
         self.ranks.first(|| manifest.note_saved(folder, step))?;
         Ok(path)
-    }
-}
-
-impl Run<'_> {
-    /// Evaluates the policy after this step; the result as its part of the row.
-    ///
-    /// # Errors
-    /// A [`crate::interrupt::Stopped`] if a signal asks for a stop.
-    pub(super) fn evaluate(&mut self, interrupt: &Interrupt) -> Result<MetricRow> {
-        let start = Instant::now();
-        let moment = format!("step_{:06}", self.step);
-        let policy = &self.trainer.policy;
-        let found = self.writer.evaluate(&moment, self.setup, policy, self.console, interrupt);
-        let evaluations = match found {
-            Ok(evaluations) => evaluations,
-            Err(error) => {
-                let remedy = format!("{}; {}", self.writer.newest_checkpoint()?, smaller_updates(self.setup));
-                return Err(diverged(&format!("after step {}", self.step), error, &remedy));
-            }
-        };
-        let mut row = MetricRow::default();
-        self.newest.clear();
-        for Evaluation { report, sampled, .. } in evaluations {
-            let max_tokens = self.setup.recipe.batch.max_tokens;
-            let critic = self.trainer.critic.as_ref().map(|own| &own.critic);
-            let explained =
-                critic.map(|critic| explained_rewards(critic, &sampled, max_tokens)).transpose()?;
-            row.extend(metrics::of_evaluation(&report, explained.flatten()));
-            let moment = format!("after {}", counted(self.step, "step"));
-            self.newest.push(Milestone { moment, report });
-        }
-        row.extend(metrics::of_evaluating(start.elapsed().as_secs_f64()));
-        Ok(row)
-    }
-
-    /// Writes a checkpoint, perhaps because a signal asks for a stop; gives its folder as text.
-    pub(super) fn save(&mut self, is_stopped: bool) -> Result<String> {
-        let start = Instant::now();
-        let _phase = self.console.step_phase("save", 0);
-        // Copies as large as the model find no place where an update had its many small parts.
-        FreeMemory::release();
-        let mut state = self.state()?;
-        if is_stopped {
-            state.source = state.source.without_failures();
-        }
-        let network = &self.trainer.policy.network;
-        let path = self.writer.checkpoint(self.setup, network, state, self.step)?;
-        self.checkpoint_s = Some(start.elapsed().as_secs_f64());
-        Ok(path.display().to_string())
     }
 }

@@ -11,7 +11,16 @@ use super::{
 use crate::files::{is_temporary, list, read_regular, remove, set_aside, write_whole};
 use crate::types::{Step, masked};
 
+/// Pages of responses, see [`RunFolder::inspections`].
+const INSPECTIONS: &str = "inspect";
+
 impl RunFolder {
+    /// The circuits of its models, or of those that its SFT has kept.
+    #[must_use]
+    pub(crate) fn circuits(&self, of_sft: bool) -> PathBuf {
+        self.root.join(if of_sft { "circuits_sft" } else { CIRCUITS })
+    }
+
     /// Weights on their way to servers.
     #[must_use]
     pub(crate) fn weights(&self) -> PathBuf {
@@ -34,6 +43,12 @@ impl RunFolder {
     #[must_use]
     pub(crate) fn sinks(&self) -> PathBuf {
         self.root.join("sinks")
+    }
+
+    /// Pages of `inspect`, where a report looks for them.
+    #[must_use]
+    pub(crate) fn inspections(&self) -> PathBuf {
+        self.root.join(INSPECTIONS)
     }
 
     /// Makes the folders and sets aside what is in their way; says of what.
@@ -63,14 +78,16 @@ impl RunFolder {
         left.try_for_each(|entry| remove(&entry.path()))
     }
 
-    /// Removes the responses, evaluations, audits and circuits of steps behind `step`, and gives how many there were: they are of a branch that is
-    /// left.
+    /// Removes the responses, evaluations, audits, circuits and pages of steps behind `step`, and gives how many there were: they are of a
+    /// branch that is left.
     ///
     /// # Errors
     /// If a folder cannot be listed or a file cannot be removed.
     pub(crate) fn abandon_after(&self, step: Step) -> Result<usize> {
         let mut abandoned = 0;
-        for folder in [ROLLOUTS, EVAL, REFUSED, AUDITS, CIRCUITS].map(|name| self.root.join(name)) {
+        for folder in
+            [ROLLOUTS, EVAL, REFUSED, AUDITS, CIRCUITS, INSPECTIONS].map(|name| self.root.join(name))
+        {
             let entries = if folder.is_dir() { list(&folder)? } else { Vec::new() };
             let is_later = |path: &PathBuf| step_of_file(path).is_some_and(|other| other > step);
             for path in entries.iter().map(fs::DirEntry::path).filter(is_later) {

@@ -105,7 +105,9 @@ fn without_a_terminal_there_are_only_plain_lines() {
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     for text in [&out, &err] {
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        // What the test itself says aside.
+        let mut lines = text.lines().filter(|line| !line.starts_with("test "));
+        assert!(lines.all(|line| line.chars().count() <= 80), "{text}");
     }
     let err: Vec<&str> = err.lines().collect();
     assert_eq!(err[0], "load model ...");

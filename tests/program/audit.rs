@@ -189,7 +189,9 @@ fn what_cannot_be_audited_is_said_before_the_work() {
     assert!(said.contains("segment: the recipe has no [values]"), "{said}");
     // All of it at once.
     let said = with(&["--credit", "rythm", "--probes", "0", "--set", "sampling.top_k=5"]);
-    for expected in ["did you mean rhythm?", "probes: got 0", "`top_k` cut the distribution off"] {
+    for expected in
+        ["did you mean rhythm?", "probes: got 0", "`top_k` and `min_new_tokens` cut the distribution off"]
+    {
         assert!(said.contains(expected), "{said}");
     }
     for (target, expected) in [

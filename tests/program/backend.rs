@@ -98,13 +98,17 @@ fn trees_train_by_operations_as_by_kernels() {
 }
 
 #[test]
-fn the_backend_is_said_and_another_one_refused() {
+fn the_backend_is_said_and_a_change_of_it_too() {
     let place = Place::after_step_3();
     let environment = place.json("runs/tiny/env.json");
     assert_eq!(environment["backend"], "cpu");
     let ended = place.run(&["train", "tiny.toml", "--resume", "--set", "model.backend=\"ops\""]);
-    assert_eq!(ended.code, 3, "{}", ended.err);
-    assert!(ended.err.contains("model.backend: \"ops\" now, \"auto\" in the run"), "{}", ended.err);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    for said in ["model.backend: \"ops\" now, \"auto\" in the run", "(backend ops now, cpu before)"] {
+        assert!(ended.err.contains(said), "{said}: {}", ended.err);
+    }
+    let resumed = place.lines("runs/tiny/history.jsonl").pop().unwrap();
+    assert_eq!(resumed["changes"][0]["effect"], "speed_or_measuring");
     for (backend, said) in [("auto", "cpu"), ("ops", "ops")] {
         let set = format!("model.backend=\"{backend}\"");
         let ended = place.run(&["check", "tiny.toml", "--set", &set, "--set", "model.dtype=\"f32\""]);

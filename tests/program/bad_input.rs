@@ -298,11 +298,8 @@ fn the_other_verbs_refuse_in_sentences_too() {
         (&["sample", "model", "1", "--max-num-seqs", "0"], "--max-num-seqs: got 0"),
         (&["eval", "model", "--recipe", "tiny.toml", "--max-num-seqs", "0"], "--max-num-seqs: got 0"),
         (&["bench", "--steps", "0"], "--steps: got 0"),
-        (
-            &["bench", "--model", "nowhere"],
-            "nowhere: there is no such folder; expected a run, a checkpoint, ",
-        ),
-        (&["bench", "--model", "tiny.toml"], "tiny.toml: not a folder; expected a run, a checkpoint, "),
+        (&["bench", "--model", "nowhere"], "nowhere: there is no such folder; expected a run, a checkpoint "),
+        (&["bench", "--model", "tiny.toml"], "tiny.toml: not a folder; expected a run, a checkpoint "),
         (&["bench", "--new-tokens", "600"], "--new-tokens: got 600 after prompts of up to "),
     ] {
         let ended = place.run(args);

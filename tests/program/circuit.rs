@@ -239,7 +239,7 @@ fn what_makes_no_circuit_is_said() {
         (&["circuit", model, "--curve", "1,x"], "--curve: got \"x\", expected numbers of edges"),
         (&["circuit", model], "7 of 8 problems make a pair, and 16 are wanted; ask for fewer"),
         (
-            &["circuit", model, "--pairs", "countdown", "--checkpoints", "all", "--json", "x"],
+            &["circuit", model, "--pairs", "countdown", "--checkpoints", "all", "--json"],
             "cannot be used with",
         ),
         (

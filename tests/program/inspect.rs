@@ -340,13 +340,17 @@ fn a_page_shows_the_numbers_in_a_browser() {
 
 /// That `page.html` of `place` shows in a browser what `page.jsonl` says, where there is a browser.
 pub(crate) fn drive(place: &Place) {
+    drive_page(&place.path("page.html"), &place.path("page.jsonl"));
+}
+
+/// That the page at `page` shows in a browser what the file `numbers` says, where there is a browser.
+pub(crate) fn drive_page(page: &Path, numbers: &Path) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/test_page");
-    let driven =
-        Command::new(script).args([place.path("page.html"), place.path("page.jsonl")]).output().unwrap();
+    let driven = Command::new(script).args([page, numbers]).output().unwrap();
     let said = String::from_utf8_lossy(&driven.stdout) + String::from_utf8_lossy(&driven.stderr);
     if driven.status.code() == Some(77) {
         // Past the harness, which would swallow it.
-        let said = format!("\n*** a page of `inspect` in a browser: {said}\n");
+        let said = format!("\n*** a page in a browser: {said}\n");
         std::io::stderr().write_all(said.as_bytes()).unwrap();
         return;
     }

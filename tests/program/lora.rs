@@ -87,14 +87,14 @@ fn a_run_of_adapters_is_what_its_folders_say() {
     assert_eq!(sets(&place, &["runs/whole"]), own);
     assert_eq!(sets(&place, &[last]), own);
     assert_eq!(sets(&place, &[&adapter, "--recipe", "other.toml"]), own);
-    let ended = place.run(&["export", "runs/whole", "--out", "merged/whole"]);
+    let ended = place.run(&["export", "runs/whole", "merged/whole"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(ended.out.contains("merged/whole: ") && ended.out.contains("adapters of rank 4 merged into "));
     assert_eq!(sets(&place, &["merged/whole", "--recipe", "other.toml"]), own);
-    let ended = place.run(&["export", "runs/whole", "--out", "merged/whole"]);
+    let ended = place.run(&["export", "runs/whole", "merged/whole"]);
     assert!(ended.code == 2 && ended.err.contains("merged/whole: is there already"), "{}", ended.err);
     // A plain model is exported as it is.
-    assert_eq!(place.run(&["export", "merged/whole", "--out", "again"]).code, 0);
+    assert_eq!(place.run(&["export", "merged/whole", "again"]).code, 0);
     let bytes = |file: &str| fs::read(place.path(file)).unwrap();
     assert!(bytes("again/model.safetensors") == bytes("merged/whole/model.safetensors"));
 

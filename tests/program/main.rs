@@ -29,6 +29,7 @@ mod plan;
 mod ranks;
 mod release;
 mod replay;
+mod report;
 mod resume;
 mod saving;
 mod secrets;

@@ -33,6 +33,10 @@ fn ten_refused_updates_in_a_row_end_the_run() {
     assert_eq!(rows.len(), 9);
     assert!(rows.iter().all(|row| row["optim/skipped"] == 1.0 && row["advantage/max"].is_null()));
     assert!(!place.path("runs/tiny/checkpoints/latest").exists());
+    let last = place.lines("runs/tiny/history.jsonl").pop().unwrap();
+    assert_eq!((&last["event"], &last["step"]), (&"diverged".into(), &9.into()));
+    let why = "diverged behind step 9 of 20: step 10: 10 updates in a row were not finite";
+    assert!(place.read("runs/tiny/report.html").contains(why));
 }
 
 /// Graders whose sum is beyond any number: evaluations do not mind, steps are skipped, what was good stays.

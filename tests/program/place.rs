@@ -264,9 +264,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// Asserts that two runs left the same behind: the same files, bit for bit but for times.
 pub(crate) fn assert_same_run(one: &Path, other: &Path) {
-    // What it ran on and said differs, and the manifest has the hash of `state.json`, which has a time.
+    // What it ran on and said differs, and so does when; the manifest has the hash of `state.json`, which has a time.
     let counts = |path: &PathBuf| {
-        !["env.json", "history.jsonl", "manifest.json", "run.log"]
+        !["env.json", "history.jsonl", "manifest.json", "run.log", "report.html"]
             .contains(&&*path.file_name().unwrap().to_string_lossy())
     };
     let kept = |folder: &Path| files(folder).into_iter().filter(counts).collect::<Vec<_>>();

@@ -40,7 +40,7 @@ pub(super) struct Eval {
     /// Such as RUN@40 or hub:ORG/NAME@REVISION; NAME=PATH calls one by another name
     #[arg(required = true, value_name = "MODEL")]
     models: Vec<String>,
-    /// Recipe whose settings count [default: first run's]
+    /// Recipe whose settings count [default: a run's]
     ///
     /// Its problems, graders and limits; without it those of the first run among the models
     #[arg(long, value_name = "RECIPE", value_parser = super::flags::input(), conflicts_with = "data")]
@@ -153,7 +153,7 @@ pub(super) struct Eval {
     /// Told to the chat template as enable_thinking; both: measures each model in both ways
     #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true, hide_short_help = true)]
     thinking: Option<Thinking>,
-    /// What the others are compared with [default: the first]
+    /// What the others are compared with [default: first]
     ///
     /// A model, by name or as it was given
     #[arg(long, value_name = "NAME")]

@@ -1,7 +1,7 @@
 //! The card of an exported model, README.md: what it was made from and how, and what was measured of it.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -179,6 +179,6 @@ fn columns(numbers: &Value) -> Vec<(String, String, String)> {
 }
 
 /// The sets of an evaluation of the run.
-fn sets(path: &PathBuf) -> Option<Map<String, Value>> {
+fn sets(path: &Path) -> Option<Map<String, Value>> {
     serde_json::from_slice(&read_regular(path, u64::MAX).ok()?).ok()
 }

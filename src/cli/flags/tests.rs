@@ -148,6 +148,7 @@ fn long_help_ends_in_examples_that_can_be_typed() {
 fn spellings_that_are_no_more_are_refused_with_the_one_that_is() {
     for (typed, expected) in [
         (&["eval", "runs/x", "-k", "3"][..], "-k: is no flag of `eval` any more; write -n"),
+        (&["export", "x", "--out", "y"], "--out: is no flag of `export` any more; name the folder behind"),
         (
             &["sample", "runs/x", "--no-thinking"],
             "--no-thinking: is no flag of `sample` any more; write --variable",

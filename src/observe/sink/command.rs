@@ -116,7 +116,6 @@ impl SinkSettings for CommandSink {
             last_words: Arc::clone(&last_words),
             process: None,
             starts: 0,
-            taken: 0,
         };
         thread::spawn(move || {
             feeder.feed(&to_write);

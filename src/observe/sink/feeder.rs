@@ -22,8 +22,8 @@ use crate::types::Step;
 const MOST_RESTARTS: u32 = 3;
 /// The pause before the first time; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Lines that a program has to take before it counts as one that works.
-const TRUSTED: u64 = 50;
+/// How long a program has to live before it counts as one that works. Lines say less: those that it never reads fit into a pipe.
+const TRUSTED: Duration = Duration::from_secs(30);
 /// How long a program whose input is gone may take to end before that is said of it.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -51,14 +51,13 @@ pub(super) struct Feeder {
     pub process: Option<Process>,
     /// How often it was started in a row.
     pub starts: u32,
-    /// Lines that it has taken since.
-    pub taken: u64,
 }
 
 /// The program under way.
 pub(super) struct Process {
     child: Child,
     input: ChildStdin,
+    started: Instant,
 }
 
 impl Feeder {
@@ -77,7 +76,7 @@ impl Feeder {
         if last_words.is_some_and(|line| !self.deliver(&line)) {
             return;
         }
-        let Some(Process { mut child, input }) = self.process.take() else { return };
+        let Some(Process { mut child, input, .. }) = self.process.take() else { return };
         drop(input);
         if let Some(status) = child.wait().ok().filter(|status| !status.success()) {
             let (name, said) = (&self.config.name, self.said.display());
@@ -95,8 +94,7 @@ impl Feeder {
             // One that has ended would take what fits into the pipe.
             let is_gone = matches!(process.child.try_wait(), Ok(Some(_)));
             if !is_gone && process.input.write_all(text.as_bytes()).is_ok() {
-                self.taken += 1;
-                if self.taken >= TRUSTED {
+                if process.started.elapsed() >= TRUSTED {
                     self.starts = 1;
                 }
                 return true;
@@ -118,7 +116,6 @@ impl Feeder {
                 thread::sleep(PAUSE * 2_u32.pow(self.starts - 1));
             }
             self.starts += 1;
-            self.taken = 0;
             match self.start() {
                 Ok(process) => {
                     tracing::debug!("sink `{name}` is started behind step {}", self.after);
@@ -146,12 +143,12 @@ impl Feeder {
         self.about["after_step"] = self.after.into();
         // That it has ended already is found where the next line is written.
         _ = input.write_all(format!("{}\n", self.about).as_bytes());
-        Ok(Process { child, input })
+        Ok(Process { child, input, started: Instant::now() })
     }
 
     /// Says how the program ended, and that it is started again if it is.
     fn bury(&mut self) {
-        let Some(Process { mut child, input }) = self.process.take() else { return };
+        let Some(Process { mut child, input, .. }) = self.process.take() else { return };
         drop(input);
         let begun = Instant::now();
         let status = loop {

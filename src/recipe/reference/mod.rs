@@ -6,6 +6,7 @@
 //! sentences                doc comments of the settings types, by way of their JSON schema
 //! ```
 
+mod departures;
 mod find;
 mod show;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod words;
 use anyhow::{Result, anyhow};
 use schemars::schema_for;
 
+pub(crate) use self::departures::Departure;
 use self::{walk::Walk, words::Words};
 use super::{Recipe, draft::SHAPE, explain::heading};
 

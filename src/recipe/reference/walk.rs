@@ -116,11 +116,18 @@ impl Smallest {
                 Some(chosen) => LeftOut::Value(format!("{TYPE} = {chosen}")),
                 None => LeftOut::Defaults,
             },
-            Some(Value::String(text)) => LeftOut::Value(quoted(text)),
-            // With an exponent where that is shorter.
-            Some(Value::Float(number)) => LeftOut::Value(format!("{number:?}")),
-            Some(value) => LeftOut::Value(value.to_string()),
+            Some(value) => LeftOut::Value(plain(value)),
         }
+    }
+}
+
+/// A value that is no table, as the reference writes it.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text),
+        // With an exponent where that is shorter.
+        Value::Float(number) => format!("{number:?}"),
+        value => value.to_string(),
     }
 }
 
@@ -143,7 +150,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn join(path: &str, key: &str) -> String {
+pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 

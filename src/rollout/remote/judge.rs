@@ -52,11 +52,11 @@ pub(super) fn completion(
         logprobs.truncate(broken + 1);
         return Ok(Completion { tokens, logprobs, finish: Finish::Length, versions: versions(broken + 1) });
     }
+    let stopped = stopped(ask, &tokens).map_err(|error| Fault::lasting(url, format_args!("{error:#}")))?;
+    let finish = finish(ask, &tokens, stopped, end).map_err(|what| Fault::lasting(url, what))?;
     if !name_all(spans.as_deref().unwrap_or_default(), n) {
         return wrong(format!("does not say from which weights it drew each of {n} tokens"));
     }
-    let stopped = stopped(ask, &tokens).map_err(|error| Fault::lasting(url, format_args!("{error:#}")))?;
-    let finish = finish(ask, &tokens, stopped, end).map_err(|what| Fault::lasting(url, what))?;
     // What comes behind is of a server that draws several tokens before it looks at the text.
     let n = stopped.map_or(n, |last| last + 1);
     tokens.truncate(n);
