@@ -52,7 +52,8 @@ fn a_run_tells_its_folder_and_its_sinks_all_of_it_once() {
     let samples = place.lines("runs/tiny/samples.jsonl");
     assert_eq!(samples.iter().map(|sample| sample["step"].as_u64().unwrap()).collect::<Vec<_>>(), [4, 6]);
     for sample in &samples {
-        let rollouts = place.lines(&format!("runs/tiny/rollouts/step_{:06}.jsonl", sample["step"]));
+        let rollouts =
+            place.lines(&format!("runs/tiny/rollouts/step_{:06}.jsonl", sample["step"].as_u64().unwrap()));
         for response in sample["responses"].as_array().unwrap() {
             let is_it = |line: &&Value| {
                 (&line["prompt_id"], &line["sample"]) == (&sample["prompt_id"], &response["sample"])
