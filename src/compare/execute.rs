@@ -86,7 +86,7 @@ pub(crate) fn execute(
         return Ok(Outcome::Done);
     }
     Err(Failure::Diverged(format!(
-        "{} of {} diverged and left out of the results: {}",
+        "{} of {} diverged; left out of the results: {}",
         diverged.len(),
         counted(runs.len(), "run"),
         diverged.join(" / ")

@@ -20,7 +20,7 @@ use super::collect::RunRecord;
 use super::course::differences;
 use crate::data::file::FilesConfig;
 use crate::data::{DataConfig, FileConfig};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, shown};
 use crate::run::origin;
 
 #[cfg(test)]
@@ -214,7 +214,7 @@ impl<'r> Pair<'r> {
         let changed = paths.into_iter().filter(|path| {
             of_interest(Path::new(path.as_str())) && one.files.get(*path) != other.files.get(*path)
         });
-        changed.map(|path| format!("the content of {path}")).collect()
+        changed.map(|path| format!("the content of {}", shown(Path::new(path)).display())).collect()
     }
 }
 

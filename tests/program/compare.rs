@@ -200,7 +200,7 @@ fn a_run_that_diverges_is_left_out_and_the_others_are_made() {
     }
     let ended = place.run(&args);
     assert_eq!(ended.code, 4, "{}", ended.err);
-    let said = "error: 1 of 2 runs diverged and are left out of the results: reward.0.weight=1e300, seed 0";
+    let said = "error: 1 of 2 runs diverged; left out of the results: reward.0.weight=1e300, seed 0";
     assert!(ended.err.contains(said), "{}", ended.err);
     assert!(
         ended.out.contains("note: reward.0.weight=1e300, seed 0: left out, step 9 of 10"),

@@ -32,8 +32,8 @@ fn eval(place: &Place, args: &[&[&str]]) -> Value {
 #[test]
 fn a_recipe_says_itself_what_files_are_told() {
     let place = Place::new();
-    let ended = place.run(&["eval", "nowhere", "--recipe", "tiny.toml", "--limit", "2"]);
-    assert!(ended.code == 2 && ended.err.contains("--limit: goes with --set"), "{}", ended.err);
+    let ended = place.run(&["eval", "nowhere", "--recipe", "tiny.toml", "--prompt", "{question}"]);
+    assert!(ended.code == 2 && ended.err.contains("--data"), "{}", ended.err);
 }
 
 #[test]

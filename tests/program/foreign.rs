@@ -72,7 +72,7 @@ fn whoever_looks_at_a_run_sees_what_it_wrote() {
     place.write(&format!("{MODEL}/model/config.json"), config + " ");
     let set = "countdown_tasks=problems.jsonl";
     for model in [MODEL, &format!("{MODEL}/model")] {
-        for args in [&["eval", model, "--set", set][..], &["sample", model, "1"]] {
+        for args in [&["eval", model, "--data", set][..], &["sample", model, "1"]] {
             let ended = place.run(args);
             assert_eq!(ended.code, 2, "{args:?}");
             assert!(ended.err.contains("config.json: damaged: "), "{args:?}: {}", ended.err);

@@ -274,7 +274,11 @@ fn a_run_fetches_what_it_reads_once_and_is_continued_without_the_hub() {
         assert_same_run(&model(&place), &model(&other));
     }
 
-    let moved = server.run(&place, &["train", "hub.toml", "--resume"], &[]);
+    let moved = server.run(
+        &place,
+        &["train", "hub.toml", "--resume", "--set", "optim.schedule=constant", "--set", "run.steps=6"],
+        &[],
+    );
     assert_eq!(moved.code, 3);
     assert!(
         moved.err.contains(&format!("model.revision: {:?} now, {:?} in the run", COMMITS[1], COMMITS[0])),
