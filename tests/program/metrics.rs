@@ -126,7 +126,9 @@ fn rollouts_have_exactly_the_keys_of_the_contract_in_order() {
         let lines = FINISHED.lines(&format!("runs/tiny/rollouts/step_{step:06}.jsonl"));
         assert_eq!(lines.len(), 16);
         for line in &lines {
-            let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
+            // How far rounding may have moved a reward is said where it may have.
+            let keys: Vec<&String> =
+                line.as_object().unwrap().keys().filter(|key| *key != "rounding").collect();
             assert_eq!(keys, expected.split(' ').collect::<Vec<_>>());
             let n_tokens = line["tokens"].as_array().unwrap().len();
             for key in ["logprobs", "old_logprobs", "entropies", "advantages", "gamma"] {
