@@ -82,7 +82,8 @@ fn assert_close(one: &Path, other: &Path, models: &[&str]) {
             let (a, b) = (numbers(a.data()), numbers(b.tensor(&name).unwrap().data()));
             furthest = a.iter().zip(&b).fold(furthest, |most, (a, b)| most.max((a - b).abs()));
         }
-        assert!(furthest < 1e-5, "{model}: {furthest:e}");
+        // A tenth of the learning rate: where a gradient is next to nothing, Adam makes much of how it was rounded.
+        assert!(furthest < 1e-4, "{model}: {furthest:e}");
     }
 }
 
