@@ -149,7 +149,7 @@ fn shells_and_man_know_every_verb() {
 #[test]
 fn what_is_one_is_not_called_many() {
     let place = Place::warmed();
-    let one = ["--set", "run.steps=1", "--set", "batch.minibatches=1", "--set", "eval.every=0"];
+    let one = ["--set", "run.steps=1", "--set", "batch.minibatches=1", "--set", "eval.every=1"];
     let check = place.run(&[&["check", "tiny.toml"][..], &one].concat());
     assert!(
         check.out.contains("tiny.toml: fine. 1 step of 4 prompts x 4 responses = 16, 1 update each; "),

@@ -145,7 +145,7 @@ fn train_shows_a_line_a_step_and_a_summary_and_keeps_what_was_asked() {
         "--set",
         "run.steps=2",
         "--set",
-        "eval.every=0",
+        "eval.every=2",
     ]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let steps: Vec<&str> = ended.out.lines().filter(|line| line.starts_with("step ")).collect();

@@ -85,7 +85,8 @@ fn a_run_tells_its_folder_and_its_sinks_all_of_it_once() {
     assert!(n("[optim]\n    lr = 0.001") > 0, "the recipe");
 
     // The run is done, and told again: nothing comes twice but its description.
-    let ended = place.run(&["train", "tiny.toml", "--resume", "-q", "--set", KEEPS]);
+    let ended =
+        place.run(&["train", "tiny.toml", "--resume", "-q", "--set", KEEPS, "--set", "observe.samples=2"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let more = place.lines("got.jsonl").split_off(got.len());
     assert_eq!(more.iter().map(|line| line["type"].as_str().unwrap()).collect::<Vec<_>>(), ["run", "end"]);
