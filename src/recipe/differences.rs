@@ -74,7 +74,8 @@ pub(super) fn differing(one: &Recipe, other: &Recipe) -> Result<Vec<Difference>>
 }
 
 /// Whether `key` is `known` or lies within it.
-pub(super) fn reaches(known: &str, key: &str) -> bool {
+#[must_use]
+pub(crate) fn reaches(known: &str, key: &str) -> bool {
     key.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 

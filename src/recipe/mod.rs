@@ -32,7 +32,7 @@ mod text;
 mod validate;
 
 pub(crate) use change::{Change, Effect, touches};
-pub(crate) use differences::{Difference, opened};
+pub(crate) use differences::{Difference, opened, reaches};
 pub(crate) use draft::Draft;
 pub(crate) use place::{shown, whole};
 pub(crate) use problem::Problems;

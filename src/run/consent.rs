@@ -7,7 +7,7 @@
 use anyhow::{Result, bail};
 
 use super::history::{self, Event, Happened};
-use crate::recipe::{Change, Effect};
+use crate::recipe::{Change, Effect, reaches};
 use crate::run_folder::RunFolder;
 use crate::types::{program, shell_word};
 
@@ -29,7 +29,7 @@ impl Consent {
         self.check_meant(folder, changes)?;
         let is_refused = |change: &&Change| match change.effect {
             Effect::Nothing | Effect::SpeedOrMeasuring => false,
-            Effect::Learning => !self.allow.iter().any(|key| is_within(&change.key, key)),
+            Effect::Learning => !self.allow.iter().any(|key| reaches(key, &change.key)),
             Effect::Beginning => true,
         };
         let refused: Vec<&Change> = changes.iter().filter(is_refused).collect();
@@ -67,7 +67,7 @@ impl Consent {
         let earlier: Vec<&String> = history.iter().flat_map(|event: &Event| &event.set).collect();
         let sets = |set: &str, key: &str| {
             let name = set.split('=').next().unwrap_or_default().trim();
-            is_within(key, name) || is_within(name, key)
+            reaches(name, key) || reaches(key, name)
         };
         let begins = |event: &Event| [Happened::Begun, Happened::Forked].contains(&event.event);
         // Runs of earlier versions did not write down what they were given.
@@ -102,9 +102,4 @@ pub(super) fn told(Change { key, before, now, effect }: &Change) -> String {
         Effect::Nothing | Effect::SpeedOrMeasuring | Effect::Learning => "",
     };
     format!("{key}: {now} now, {before} in the run{why}")
-}
-
-/// Whether `key` is `section` or lies within it.
-fn is_within(key: &str, section: &str) -> bool {
-    key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -8,7 +8,8 @@
 //! {"event": "diverged", "step": 160, ..., "reason": "..."}
 //! ```
 //!
-//! Runs of earlier versions have none. It only tells: nothing of what is computed goes by it.
+//! Runs of earlier versions have none. A run that goes on needs none; forks, replays and steps made again know by it which recipe an
+//! earlier step went by.
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -94,7 +95,12 @@ pub(crate) fn read(folder: &RunFolder) -> Result<Vec<Event>> {
     let text = read_regular_text(&path, u64::MAX)?;
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let events = lines.map(serde_json::from_str).collect::<Result<_, _>>();
-    events.with_context(|| format!("{}: damaged", path.display()))
+    events.with_context(|| {
+        format!(
+            "{}: damaged; put it back, or remove it: what was changed earlier is then taken as it is now",
+            path.display()
+        )
+    })
 }
 
 /// The recipe by which the run in `folder` made the step behind `step`: that of now, without what people changed later.
@@ -105,7 +111,7 @@ pub(crate) fn recipe_behind(folder: &RunFolder, step: Step) -> Result<Recipe> {
     let resolved = folder.checked_resolved()?;
     let now = Recipe::load(&resolved, &[])
         .with_context(|| format!("{}: not a recipe of this version", resolved.display()))?;
-    let events = read(folder).unwrap_or_default();
+    let events = read(folder)?;
     // Whoever went back to an earlier step took the recipe of then along.
     let last = events.iter().rposition(|event| event.step <= step);
     let later = &events[last.map_or(0, |last| last + 1).min(events.len())..];
@@ -113,10 +119,13 @@ pub(crate) fn recipe_behind(folder: &RunFolder, step: Step) -> Result<Recipe> {
 }
 
 /// Whether people changed what is learnt in the run of `folder` between its steps `from` and `to`.
-pub(super) fn changes_between(folder: &RunFolder, from: Step, to: Step) -> bool {
-    let events = read(folder).unwrap_or_default();
+///
+/// # Errors
+/// As of [`read`].
+pub(super) fn changes_between(folder: &RunFolder, from: Step, to: Step) -> Result<bool> {
+    let events = read(folder)?;
     let learning = |event: &Event| event.changes.iter().any(|change| change.effect == Effect::Learning);
-    events.iter().any(|event| event.step > from && event.step < to && learning(event))
+    Ok(events.iter().any(|event| event.step > from && event.step < to && learning(event)))
 }
 
 /// Where `parent` of the run in `folder` lies, as far as it is still there: where it lay, or beside its fork.

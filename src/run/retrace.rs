@@ -59,7 +59,7 @@ impl Retrace<'_> {
             return Ok((policy, state));
         }
         ensure!(
-            !changes_between(folder, state.step, last),
+            !changes_between(folder, state.step, last)?,
             "{}: what it learns was changed between step {} and step {last}, so that the steps in between cannot be made again; take a \
              step that has a checkpoint",
             folder.root().display(),

@@ -35,7 +35,7 @@ use crate::model::Policy;
 use crate::observe::Console;
 use crate::optim::AdamWState;
 use crate::pipeline::SourceState;
-use crate::recipe::{Draft, Recipe};
+use crate::recipe::{Draft, Recipe, reaches};
 use crate::run_folder::{AtStep, RunAt, RunFolder, RunManifest};
 use crate::step::{Trainer, Unwatched};
 use crate::types::{Leaf, Signals, Step, Tree};
@@ -195,12 +195,7 @@ fn recipe(folder: &RunFolder, step: Step, set: &[String]) -> Result<Recipe> {
 /// That `recipe` differs from the run's `own` in nothing but what a step makes of its responses.
 fn check(own: &Recipe, recipe: &Recipe) -> Result<()> {
     let changes = recipe.changes(own)?;
-    let is_replayed = |key: &str| {
-        REPLAYED
-            .iter()
-            .any(|known| key.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
-            && key != "batch.prompts"
-    };
+    let is_replayed = |key: &str| REPLAYED.iter().any(|known| reaches(known, key)) && key != "batch.prompts";
     let other = changes.iter().find(|change| !is_replayed(&change.key));
     ensure!(
         other.is_none(),
