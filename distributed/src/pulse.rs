@@ -15,6 +15,9 @@ const BEAT: Duration = Duration::from_millis(500);
 /// How long a process that lives may take to count on.
 const PATIENCE: Duration = Duration::from_millis(1600);
 
+/// How long the process that serves the store waits for others to have looked who is lost.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// How long the store may take to answer.
 const SILENCE: Duration = Duration::from_secs(10);
 /// First pause between two looks at who has come, and the longest.
@@ -26,6 +29,7 @@ const BETWEEN: Duration = Duration::from_secs(5);
 /// Counts for this process as long as it lives, and tells who does not.
 pub struct Pulse {
     store: Arc<Store>,
+    serves: bool,
     is_over: Arc<AtomicBool>,
     beating: Option<JoinHandle<()>>,
 }
@@ -50,7 +54,7 @@ impl Pulse {
         let beating = thread::Builder::new().name("pulse".to_owned()).spawn(beat);
         let beating = beating
             .map_err(|error| Error::new(Trouble::Other, format!("no thread to count with: {error}")))?;
-        Ok(Self { store, is_over, beating: Some(beating) })
+        Ok(Self { store, serves: world.serves, is_over, beating: Some(beating) })
     }
 
     /// The ranks that do not count on; takes somewhat longer than a second. Where the store itself is gone, that of rank 0.
@@ -98,6 +102,21 @@ impl Pulse {
         let _ = self.answered(move |store| store.set(&key, words.as_bytes()));
     }
 
+    /// Parts from the others after a loss. Whoever serves the store stays until all but the `lost` have parted, or for five seconds: a
+    /// process still looking for the one that is lost would miss the store, and blame its rank.
+    pub fn part(&self, lost: &[usize]) {
+        let own = parted(self.store.world().rank);
+        let said = self.answered(move |store| store.set(&own, b"1"));
+        let begun = Instant::now();
+        while said.is_ok() && self.serves && begun.elapsed() < FAREWELL {
+            let Ok(all) = self.of_all(parted) else { return };
+            if all.iter().enumerate().all(|(rank, said)| !said.is_empty() || lost.contains(&rank)) {
+                return;
+            }
+            thread::sleep(LATER);
+        }
+    }
+
     /// What each process has left behind; empty of those that said nothing.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
@@ -134,6 +153,10 @@ impl Pulse {
             Err(Error::new(Trouble::Timeout, format!("the store has not answered for {seconds} s")))
         })
     }
+}
+
+fn parted(rank: usize) -> String {
+    format!("parted/{rank}")
 }
 
 fn words_of(rank: usize) -> String {

@@ -53,7 +53,7 @@ fn child(test: &str, rank: usize, size: usize, port: &str) -> Child {
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
     command.env(ROLE, test).env("RANK", rank.to_string()).env("WORLD_SIZE", size.to_string());
     command.env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", port);
-    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
 }
 
 fn numbers(values: &[f32], kind: Kind) -> Tensor {
@@ -135,6 +135,7 @@ fn a_killed_process_is_an_error_for_the_others_and_is_known_by_its_rank() {
             };
             assert_eq!(error.trouble, Trouble::Lost, "{error}");
             assert_eq!(pulse.lost(), [1]);
+            pulse.part(&[1]);
             break;
         }
     };
@@ -147,7 +148,11 @@ fn a_killed_process_is_an_error_for_the_others_and_is_known_by_its_rank() {
             children[1].kill().unwrap();
         },
     );
-    assert_eq!(outcomes.iter().map(|(code, _)| *code).collect::<Vec<_>>(), [Some(0), None, Some(0)]);
+    assert_eq!(
+        outcomes.iter().map(|(code, _)| *code).collect::<Vec<_>>(),
+        [Some(0), None, Some(0)],
+        "{outcomes:?}"
+    );
 }
 
 #[test]
@@ -187,6 +192,7 @@ fn who_is_at_leisure_is_waited_for_and_who_is_gone_is_not() {
         let error = pulse.meet("work", 2).unwrap_err();
         assert_eq!((error.trouble, error.message.as_str()), (Trouble::Lost, "rank 1 has not come to work"));
         assert_eq!(pulse.words(), ["", "the disk is full", ""]);
+        pulse.part(&[1]);
     };
     all_well(&processes("who_is_at_leisure_is_waited_for_and_who_is_gone_is_not", 3, body, |_| ()));
 }

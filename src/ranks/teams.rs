@@ -116,6 +116,7 @@ impl Teams {
             return error;
         }
         let words = pulse.words();
+        pulse.part(&ranks);
         let said = ranks.iter().filter_map(|rank| words.get(*rank)).find(|words| !words.is_empty());
         let first = (0..self.main.size()).find(|rank| !ranks.contains(rank));
         Lost { speaks: first == Some(own), cause: said.unwrap_or(&cause.message).clone(), ranks }.into()
