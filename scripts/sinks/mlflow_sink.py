@@ -14,6 +14,7 @@ there too; rows that are there already are left out.
 
 import argparse
 import json
+import pathlib
 import sys
 import time
 
@@ -56,6 +57,25 @@ def begin(client, about, experiment):
     return run, 0
 
 
+def missed(about, last):
+    """The rows behind step `last` that do not come any more: those that an earlier program did not send on."""
+    path = pathlib.Path(about["folder"], "metrics.jsonl")
+    for line in path.read_text().splitlines() if last < about["after_step"] else []:
+        row = json.loads(line)
+        step = row.pop("step")
+        if last < step:
+            yield step, row
+        # What is behind it may not be whole, and comes.
+        if step >= about["after_step"]:
+            return
+
+
+def send(client, run, step, row, now):
+    metrics = [Metric(named(key), value, now, step) for key, value in row.items() if value is not None]
+    for start in range(0, len(metrics), METRICS):
+        client.log_batch(run, metrics=metrics[start : start + METRICS])
+
+
 def named(key):
     """A name that MLflow takes: `avg@4` has a character that it does not."""
     return key.replace("@", "_at_")
@@ -69,14 +89,13 @@ def main():
     for line in map(json.loads, sys.stdin):
         if line["type"] == "run":
             run, last = begin(client, line, given.experiment)
+            for last, row in missed(line, last):
+                send(client, run, last, row, int(1000 * time.time()))
         elif line["type"] == "sample" and line["step"] > last:
             client.log_dict(run, line, f"samples/step_{line['step']:06}.json")
         elif line["type"] == "row" and line["step"] > last:
-            last, now = line["step"], int(1000 * line["time"])
-            numbers = line["metrics"].items()
-            metrics = [Metric(named(key), value, now, last) for key, value in numbers if value is not None]
-            for start in range(0, len(metrics), METRICS):
-                client.log_batch(run, metrics=metrics[start : start + METRICS])
+            last = line["step"]
+            send(client, run, last, line["metrics"], int(1000 * line["time"]))
         elif line["type"] == "end":
             ended = ENDS[line["outcome"]]
             if "message" in line:

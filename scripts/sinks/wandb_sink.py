@@ -27,11 +27,27 @@ class Sent:
         self.path = pathlib.Path(about["folder"], "sinks", f"wandb_{about['id']}.step")
 
     def read(self):
-        return int(self.path.read_text()) if self.path.exists() else 0
+        return int(self.path.read_text() or 0) if self.path.exists() else 0
 
     def write(self, step):
         self.path.parent.mkdir(exist_ok=True)
-        self.path.write_text(str(step))
+        # At once or not at all.
+        beside = self.path.with_suffix(".tmp")
+        beside.write_text(str(step))
+        beside.replace(self.path)
+
+
+def missed(about, last):
+    """The rows behind step `last` that do not come any more: those that an earlier program did not send on."""
+    path = pathlib.Path(about["folder"], "metrics.jsonl")
+    for line in path.read_text().splitlines() if last < about["after_step"] else []:
+        row = json.loads(line)
+        step = row.pop("step")
+        if last < step:
+            yield step, row
+        # What is behind it may not be whole, and comes.
+        if step >= about["after_step"]:
+            return
 
 
 def begin(about, given):
@@ -56,6 +72,11 @@ def sample_table(line):
     return wandb.Table(columns=columns, data=rows)
 
 
+def send(run, sent, step, row):
+    run.log({key: value for key, value in row.items() if value is not None}, step=step)
+    sent.write(step)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--project", default="rlcredit")
@@ -68,14 +89,15 @@ def main():
         if line["type"] == "run":
             run, sent = begin(line, given), Sent(line)
             # `run.step` is the next one.
-            last = max(run.step - 1, sent.read(), line["after_step"])
-        elif line["type"] == "sample":
+            last = max(run.step - 1, sent.read())
+            for last, row in missed(line, last):
+                send(run, sent, last, row)
+        elif line["type"] == "sample" and line["step"] > last:
             samples = {"samples": sample_table(line)}
         elif line["type"] == "row" and line["step"] > last:
-            numbers = {key: value for key, value in line["metrics"].items() if value is not None}
-            run.log({**numbers, **samples}, step=line["step"])
-            last, samples = line["step"], {}
-            sent.write(last)
+            last = line["step"]
+            send(run, sent, last, {**line["metrics"], **samples})
+            samples = {}
         elif line["type"] == "end":
             run.finish(exit_code=1 if line["outcome"] == "failed" else 0)
             return

@@ -16,6 +16,7 @@ use crate::model::{DeviceChoice, Dtype, StoredDtype, Trainable};
 use crate::run::{Failure, saved_dtype_of};
 
 mod card;
+mod origin;
 
 #[derive(Args)]
 pub(super) struct Export {

@@ -14,7 +14,7 @@ use super::examples::examples;
 use super::policy;
 use crate::data::ChatConfig;
 use crate::exam::Chat;
-use crate::files::STDIN;
+use crate::files::{STDIN, at_home};
 
 #[cfg(test)]
 mod tests;
@@ -80,7 +80,11 @@ fn with_order(command: Command, path: &str, program: &str) -> Command {
 
 /// Reads a path that may be `-`, standard input.
 pub(super) fn input() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().map(|path| if path.as_os_str() == "-" { PathBuf::from(STDIN) } else { path })
+    let meant = |path: PathBuf| match path.to_str() {
+        Some("-") => PathBuf::from(STDIN),
+        given => given.and_then(at_home).map_or(path.clone(), PathBuf::from),
+    };
+    PathBufValueParser::new().map(meant)
 }
 
 /// Reads what [`policy::place`] reads, or `-`, standard input.

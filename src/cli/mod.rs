@@ -129,10 +129,7 @@ pub fn main() -> ExitCode {
         (false, true) => Loudness::Verbose,
         (false, false) => Loudness::Usual,
     };
-    if let Err(error) = log::begin(loudness) {
-        complain(&format!("{error:#}"));
-        return ExitCode::from(2);
-    }
+    log::begin(loudness);
     crate::model::device::prepare_process();
     if let Err(error) = crate::threads::prepare(arguments.threads) {
         complain(&format!("{error:#}"));
@@ -271,7 +268,7 @@ fn is_unread(error: &io::Error, out: impl AsFd) -> bool {
 /// The command line as a shell takes it, without what is secret of addresses.
 fn command() -> String {
     let arguments = std::env::args().skip(1).map(|argument| shell_word(&masked(&argument)));
-    std::iter::once(String::from("rlcredit")).chain(arguments).collect::<Vec<_>>().join(" ")
+    std::iter::once(program().to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether an argument is as it should be.

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use super::scale_heads::ScaleHeads;
 use crate::checkpoint::{VerifiedCheckpoint, is_sealed, model_at, placed, seals};
+use crate::files::at_home;
 use crate::files::model_folder::{ADAPTER_CONFIG, CONFIG, TOKENIZER};
 use crate::hub::{Files, Hub, source};
 use crate::model::{
@@ -130,8 +131,9 @@ pub(super) fn place(path: &str) -> Result<PathBuf> {
     if path.starts_with("hub:") {
         return Ok(path.into());
     }
+    let at_home = at_home(path);
     // The parser of arguments says the outermost sentence alone.
-    placed(path).map_err(|error| anyhow!("{error:#}"))
+    placed(at_home.as_deref().unwrap_or(path)).map_err(|error| anyhow!("{error:#}"))
 }
 
 /// That there is a folder at `path`, or that it names a model on the hub.

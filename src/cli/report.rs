@@ -31,6 +31,7 @@ impl Report {
             _ => Path::new(report::FILE).to_owned(),
         });
         report::require_runs(&self.runs).map_err(Failure::bad_input)?;
+        report::require_harmless(&self.runs, &out).map_err(Failure::bad_input)?;
         let console = Console::new();
         for note in report::write(&self.runs, &out)? {
             console.note(format_args!("note: {note}"));

@@ -174,12 +174,14 @@ impl Sample {
     /// `usual` with what the arguments say instead.
     fn sampling(&self, usual: Option<&SamplingConfig>) -> SamplingConfig {
         let usual = usual.cloned().unwrap_or_else(|| SamplingConfig::plain(128));
+        let max_new_tokens = self.max_new_tokens.unwrap_or(usual.max_new_tokens);
         SamplingConfig {
             temperature: self.temperature.unwrap_or(usual.temperature),
             top_p: self.top_p.unwrap_or(usual.top_p),
             top_k: self.top_k.unwrap_or(usual.top_k),
-            max_new_tokens: self.max_new_tokens.unwrap_or(usual.max_new_tokens),
-            min_new_tokens: self.min_new_tokens.unwrap_or(usual.min_new_tokens),
+            max_new_tokens,
+            // A shorter answer than usual is what was asked for.
+            min_new_tokens: self.min_new_tokens.unwrap_or(usual.min_new_tokens.min(max_new_tokens)),
             stop: if self.stop.is_empty() { usual.stop } else { self.stop.clone() },
             max_num_seqs: self.max_num_seqs.unwrap_or(usual.max_num_seqs),
         }

@@ -41,8 +41,6 @@ impl Base {
         }
         let common = [&shortened, overrides].concat();
         let recipe = Draft::of_text(&text, &common)?.finish()?;
-        check_measured(&recipe)
-            .map_err(|error| Failure::bad_input(error.context(file.display().to_string())))?;
         Ok(Self { file: file.to_owned(), text, recipe, common, quick: shortened })
     }
 
@@ -54,7 +52,10 @@ impl Base {
 }
 
 /// That every run of `recipe` is measured before it learns and after the same number of steps.
-fn check_measured(recipe: &Recipe) -> Result<()> {
+///
+/// # Errors
+/// What keeps it from that.
+pub(super) fn check_measured(recipe: &Recipe) -> Result<()> {
     let EvalConfig { every, before, patience, .. } = recipe.eval;
     ensure!(
         every > 0,

@@ -13,7 +13,7 @@ use anyhow::Result;
 use toml::Value;
 
 use super::arms::{Arm, arms, bad, list, with_controls};
-use super::base::Base;
+use super::base::{Base, check_measured};
 use super::course::{resolved, why_same};
 use super::notes::differing;
 use crate::recipe::{Draft, Problems, Recipe};
@@ -193,7 +193,7 @@ impl Plan {
     fn check_arm(&self, arm: &Arm) -> Result<()> {
         let (Some(first), Some(last)) = (self.seeds.first(), self.seeds.last()) else { return Ok(()) };
         arm.require_nameable(*last)?;
-        self.setup(arm, *first).map(drop)
+        check_measured(&self.setup(arm, *first)?.recipe)
     }
 
     /// A sentence for each arm that trains the same as one before it.

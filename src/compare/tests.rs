@@ -250,6 +250,26 @@ fn quick_shortens_and_an_override_counts_more() {
     assert_eq!((base.run.steps, base.eval.every, base.eval.samples), (100, 100, 2));
 }
 
+#[test]
+fn runs_that_are_not_measured_alike_are_refused_arm_by_arm() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = recipe(dir.path());
+    let said = |overrides: &[&str], vary: &[&str]| {
+        let overrides = overrides.iter().map(|set| (*set).to_owned()).collect();
+        Plan::new(Wanted { overrides, ..wanted(&path, &[], vary) }).unwrap_err().to_string()
+    };
+    let best = "checkpoint.best=\"eval/heldout/avg@2\"";
+    let text = said(&[best, "eval.samples=2"], &["eval.patience=0,3"]);
+    assert!(
+        text.starts_with("arm eval.patience=3: [eval] `patience`: got 3, and a comparison is of runs"),
+        "{text}"
+    );
+    let text = said(&["eval.before=false"], &["optim.lr=0.1,0.2"]);
+    assert!(text.starts_with("every arm: [eval] `before`: got false"), "{text}");
+    let text = said(&[], &["eval.every=0,2"]);
+    assert!(text.starts_with("arm eval.every=0: [eval] `every`: got 0"), "{text}");
+}
+
 /// The process that replaces a checkpoint may be alive, and the comparison does not hold the run.
 #[test]
 fn a_run_whose_last_checkpoint_is_being_replaced_is_not_finished_and_left_alone() {

@@ -58,26 +58,29 @@ struct Book {
 }
 
 /// Has everything that the process says from here on be heard as `loudness` and `RUST_LOG` say.
-///
-/// # Errors
-/// If `RUST_LOG` cannot be read.
-pub(crate) fn begin(loudness: Loudness) -> Result<()> {
+/// One that cannot be read was set for another program, and is said and left aside.
+pub(crate) fn begin(loudness: Loudness) {
     QUIET.store(loudness == Loudness::Quiet, Ordering::Relaxed);
     let own = match loudness {
         Loudness::Quiet => "warn",
         Loudness::Usual => "warn,rlcredit=info",
         Loudness::Verbose => "warn,rlcredit=debug",
     };
-    let wanted = std::env::var("RUST_LOG").ok().filter(|wanted| !wanted.is_empty());
-    let wanted = wanted.as_deref().unwrap_or(own);
-    let filter = || EnvFilter::builder().parse(wanted).context("RUST_LOG");
+    let given = std::env::var("RUST_LOG").ok().filter(|given| !given.is_empty());
+    let parsed = given.as_ref().map(|given| EnvFilter::builder().parse(given));
+    let filter = || match (&given, &parsed) {
+        (Some(given), Some(Ok(_))) => EnvFilter::new(given),
+        _ => EnvFilter::new(own),
+    };
     let said = filter_fn(|event| event.target() == SAID);
     let subscriber = tracing_subscriber::registry()
-        .with(Terminal.with_filter(filter()?))
-        .with(Kept.with_filter(filter()?.or(said)));
+        .with(Terminal.with_filter(filter()))
+        .with(Kept.with_filter(filter().or(said)));
     // Tests begin more than once in a process; the first time counts.
     _ = tracing::subscriber::set_global_default(subscriber);
-    Ok(())
+    if let Some(Err(error)) = parsed {
+        tracing::warn!("RUST_LOG is left aside: {error}; expected such as warn,rlcredit=debug");
+    }
 }
 
 /// Whether the console shows warnings and the end alone.

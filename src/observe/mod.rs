@@ -18,6 +18,7 @@ mod step_line;
 mod summary;
 mod tensorboard;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -130,8 +131,13 @@ impl ObserveConfig {
     #[must_use]
     pub(crate) fn rules(&self) -> Rules {
         let mut rules = Rules::default();
+        let mut names = HashSet::new();
         for (index, sink) in self.sink.iter().enumerate() {
             rules.part(&format!("sink.{index}"), sink.settings().rules());
+            let name = sink.settings().name();
+            rules.forbid(!names.insert(name), &[&format!("sink.{index}.name")], || {
+                format!(": got {name:?} a second time, expected a name of its own for each sink, whose log it names")
+            });
         }
         rules
     }

@@ -79,7 +79,7 @@ const KEYS: &[Elsewhere] = &[
     of("lam", &["advantage.lambda"]),
     of("learning_rate", &["optim.lr"]),
     with("logging_steps", &[], SINKS),
-    of("logger", &["observe.tensorboard"]),
+    with("logger", &["observe.sink", "observe.tensorboard"], SINKS),
     of("lora_alpha", &["model.lora.alpha"]),
     of("lora_dropout", &["model.lora.dropout"]),
     of("lora_r", &["model.lora.rank"]),
@@ -128,7 +128,7 @@ const KEYS: &[Elsewhere] = &[
     with("ppo_micro_batch_size_per_gpu", &["batch.max_tokens"], "in tokens, not in rows"),
     with("ppo_mini_batch_size", &["batch.minibatches"], "how many there are, not how large they are"),
     of("pretrained", &["model.path", "model.hub"]),
-    with("report_to", &["observe.tensorboard"], SINKS),
+    with("report_to", &["observe.sink", "observe.tensorboard"], SINKS),
     of("response_length", &["sampling.max_new_tokens"]),
     with("reward_funcs", &["reward.type"], "a [[reward]] for each"),
     with("rollout_is", &["importance_sampling.mode"], ""),
@@ -156,7 +156,7 @@ const KEYS: &[Elsewhere] = &[
     of("val_files", &["data.eval"]),
     of("vllm_importance_sampling_clip_max", &["importance_sampling.cap"]),
     of("vllm_importance_sampling_mode", &["importance_sampling.mode"]),
-    with("wandb", &["observe.tensorboard"], SINKS),
+    with("wandb", &["observe.sink"], SINKS),
     with("warmup_ratio", &["optim.warmup_steps"], IN_STEPS),
     with("warmup_steps_ratio", &["optim.warmup_steps"], IN_STEPS),
 ];
@@ -186,6 +186,25 @@ pub(super) fn key(path: &str, key: &str) -> Option<&'static Elsewhere> {
 /// The sections that have what is in the section `name` of another trainer.
 pub(super) fn section(name: &str) -> Option<&'static str> {
     SECTIONS.iter().find(|(other, _)| *other == name).map(|(_, here)| *here)
+}
+
+/// Values of other trainers, by the key here, and what they are here; what is said instead where there is nothing like it.
+const VALUES: &[(&str, &[&str], &str)] = &[
+    ("dtype", &["bfloat16", "torch.bfloat16"], "did you mean \"bf16\"?"),
+    ("dtype", &["float32", "fp32", "torch.float32", "float"], "did you mean \"f32\"?"),
+    (
+        "dtype",
+        &["fp16", "float16", "f16", "half", "torch.float16"],
+        "half precision loses small gradients, and there is no training in it; bf16 takes as little memory",
+    ),
+    ("device", &["gpu"], "did you mean \"cuda\"?"),
+];
+
+/// What there is in place of `value` of another trainer, for the key at `path`.
+pub(super) fn value(path: &str, value: &str) -> Option<&'static str> {
+    let key = path.rsplit('.').next()?;
+    let is_meant = |(of, names, _): &&(&str, &[&str], &str)| *of == key && names.contains(&value);
+    VALUES.iter().find(is_meant).map(|(_, _, remark)| *remark)
 }
 
 #[cfg(test)]

@@ -246,8 +246,9 @@ pub(super) fn wrong_value(path: &str, takes: &Takes, value: &Value) -> String {
 
 /// None of the choices.
 pub(super) fn wrong_choice(path: &str, choices: &[&str], value: &Value) -> String {
-    let near = value.as_str().and_then(|text| nearest(text, choices));
-    let near = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+    let known = value.as_str().and_then(|text| elsewhere::value(path, text)).map(str::to_owned);
+    let near = || Some(format!("did you mean \"{}\"?", nearest(value.as_str()?, choices)?));
+    let near = known.or_else(near).map_or_else(String::new, |near| format!("; {near}"));
     format!("{}: got {}, expected {}{near}", name(path), got(value), one_of(choices))
 }
 

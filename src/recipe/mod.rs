@@ -34,7 +34,7 @@ mod validate;
 pub(crate) use change::{Change, Effect, touches};
 pub(crate) use differences::{Difference, opened, reaches};
 pub(crate) use draft::Draft;
-pub(crate) use place::{shown, whole};
+pub(crate) use place::{each_path, shown, whole};
 pub(crate) use problem::Problems;
 pub(crate) use reference::{Departure, Reference};
 #[cfg(test)]

@@ -18,6 +18,7 @@ use std::path::{Component, Path, PathBuf};
 use toml::{Table, Value};
 
 use crate::circuit::MADE;
+use crate::files::at_home;
 use crate::run_folder::RunAt;
 
 /// The keys whose values are paths; a star is any entry of a list.
@@ -40,7 +41,7 @@ pub(super) fn settle(table: &mut Table, file: &str) -> BTreeSet<String> {
     let is_of_run = file.file_name().is_some_and(|name| name == RESOLVED);
     let folder = file.parent().filter(|_| !is_of_run).unwrap_or(Path::new(""));
     let mut elsewhere = BTreeSet::new();
-    each(table, &mut |given| match found(folder, given) {
+    each_path(table, &mut |given| match found(folder, given) {
         Found::There(path) => Some(path),
         Found::Here => {
             elsewhere.insert(given.to_owned());
@@ -52,7 +53,7 @@ pub(super) fn settle(table: &mut Table, file: &str) -> BTreeSet<String> {
 
 /// Has the paths in `table` begin at the root of the file system.
 pub(super) fn make_whole(table: &mut Table) {
-    each(table, &mut |given| whole(Path::new(given)).to_str().map(str::to_owned));
+    each_path(table, &mut |given| whole(Path::new(given)).to_str().map(str::to_owned));
 }
 
 /// `path` from the root of the file system.
@@ -77,9 +78,8 @@ enum Found {
 }
 
 fn found(folder: &Path, given: &str) -> Found {
-    let home = given.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    if let (Some(rest), Some(home)) = (home, env::home_dir()) {
-        return Found::There(format!("{}{rest}", home.display()));
+    if let Some(path) = at_home(given) {
+        return Found::There(path);
     }
     let is_here = folder.as_os_str().is_empty() || folder == Path::new(".");
     if is_here || Path::new(given).is_absolute() {
@@ -117,7 +117,7 @@ fn short(path: &Path) -> PathBuf {
 }
 
 /// Puts what `change` makes of it in the place of each path in `table`.
-fn each(table: &mut Table, change: &mut dyn FnMut(&str) -> Option<String>) {
+pub(crate) fn each_path(table: &mut Table, change: &mut dyn FnMut(&str) -> Option<String>) {
     for key in KEYS {
         let mut names: Vec<&str> = key.split('.').collect();
         let last = names.pop().unwrap_or_default();

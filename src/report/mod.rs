@@ -20,7 +20,7 @@ mod settings;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -69,6 +69,24 @@ pub(crate) fn require_runs(folders: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
+/// That a page at `out` would take the place of nothing that one of the runs in `folders` needs.
+///
+/// # Errors
+/// If it would.
+pub(crate) fn require_harmless(folders: &[PathBuf], out: &Path) -> Result<()> {
+    let Ok(out) = fs::canonicalize(out) else { return Ok(()) };
+    let within =
+        folders.iter().find(|folder| fs::canonicalize(folder).is_ok_and(|folder| out.starts_with(folder)));
+    let Some(folder) = within.filter(|_| out.extension().is_none_or(|kind| kind != "html")) else {
+        return Ok(());
+    };
+    bail!(
+        "--html {}: it is a file of the run {}, which needs it; expected a name that ends in .html",
+        out.display(),
+        folder.display()
+    )
+}
+
 /// Writes the page of the runs in `folders` as `out`; gives what a person should know of them, a line each.
 ///
 /// # Errors
@@ -92,9 +110,7 @@ pub(crate) fn write(folders: &[PathBuf], out: &Path) -> Result<Vec<String>> {
         runs,
     };
     let page = page::fill(TEMPLATE, &data)?;
-    let inputs: Vec<PathBuf> = folders.iter().map(|folder| RunFolder::at(folder).metrics()).collect();
-    let inputs: Vec<PathBuf> = inputs.into_iter().filter(|input| input.exists()).collect();
-    write_named(out, &inputs, |w| Ok(w.write_all(page.as_bytes())?))?;
+    write_named(out, &[], |w| Ok(w.write_all(page.as_bytes())?))?;
     Ok(notes)
 }
 

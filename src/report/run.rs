@@ -15,10 +15,10 @@ use super::responses::{Responses, responses};
 use super::settings::{departures, resolved};
 use crate::files::{read_regular, read_regular_text};
 use crate::observe::{Jsonl, Sound, duration};
-use crate::recipe::Departure;
+use crate::recipe::{Departure, whole};
 use crate::run::history::{self, Event};
 use crate::run_folder::RunFolder;
-use crate::types::{MetricRow, Step, shell_word};
+use crate::types::{MetricRow, Step, program, shell_word};
 
 /// Most runs that one was forked from, one from the other, that are followed.
 const MOST_PARENTS: usize = 20;
@@ -155,9 +155,10 @@ fn inspected(root: &Path, step: Step) -> PathBuf {
 
 /// How that page is made, `{step}` and `{file}` standing for the step and its six digits.
 fn inspect_command(root: &Path) -> String {
+    let root = whole(root);
     let run = shell_word(&root.display().to_string());
-    let page = RunFolder::at(root).inspections().join("step_").display().to_string();
-    format!("rlcredit inspect --run {run} --step {{step}} --html {}{{file}}.html", shell_word(&page))
+    let page = RunFolder::at(&root).inspections().join("step_").display().to_string();
+    format!("{} inspect --run {run} --step {{step}} --html {}{{file}}.html", program(), shell_word(&page))
 }
 
 /// What `env.json`, the last row and the checkpoints say in a few words.
@@ -243,12 +244,12 @@ mod tests {
     #[test]
     fn a_command_is_one_for_a_shell_whatever_the_run_is_called() {
         assert_eq!(
-            inspect_command(Path::new("runs/a")),
-            "rlcredit inspect --run runs/a --step {step} --html runs/a/inspect/step_{file}.html"
+            inspect_command(Path::new("/runs/a")),
+            "rlcredit inspect --run /runs/a --step {step} --html /runs/a/inspect/step_{file}.html"
         );
         assert_eq!(
-            inspect_command(Path::new("my runs")),
-            "rlcredit inspect --run 'my runs' --step {step} --html 'my runs/inspect/step_'{file}.html"
+            inspect_command(Path::new("/my runs")),
+            "rlcredit inspect --run '/my runs' --step {step} --html '/my runs/inspect/step_'{file}.html"
         );
     }
 

@@ -143,7 +143,9 @@ impl RolloutEngine for DecodeEngine {
             batch = self.admit(call, &mut waiting, batch, &mut store, finished)?;
             let Some(under_way) = &mut batch else { break };
             draw.extend(&mut rows, under_way)?;
-            if let (Some(shown), Some(first)) = (&mut shown, rows.first()) {
+            // What ends it may be no part of the text, so its end is for whoever gets it whole.
+            if let (Some(shown), Some(first)) = (&mut shown, rows.first().filter(|row| row.finish.is_none()))
+            {
                 shown(&first.tokens);
             }
             let mut keep = |kept: CachedPrefix| {

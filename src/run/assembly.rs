@@ -16,7 +16,7 @@ use super::{Failure, Outcome, Run, Setup, initial_policy, run_sft};
 use crate::checkpoint::{Milestone, TrainState, VerifiedCheckpoint};
 use crate::interrupt::{Immediate, Interrupt, OrStopped, StopSignal};
 use crate::model::{FreeMemory, Policy};
-use crate::observe::Console;
+use crate::observe::{Console, Ending};
 use crate::types::counted;
 
 /// What a person asked for.
@@ -161,7 +161,7 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
 fn fresh<'s>(
     setup: &'s Setup,
     mut policy: Policy,
-    writer: RunWriter,
+    mut writer: RunWriter,
     sft_folder: &Path,
     console: &'s Console,
     interrupt: &Interrupt,
@@ -172,6 +172,7 @@ fn fresh<'s>(
         evaluations.extend(evaluated(setup, &writer, &policy, BEFORE_SFT, console, interrupt)?);
         drop(nothing_to_lose.take());
         if !run_sft(setup, config, &mut policy, sft_folder, console, interrupt)? {
+            writer.end(&Ending::Stopped, console);
             return Ok(Err(interrupt.requested().unwrap_or(StopSignal::Interrupt)));
         }
         *nothing_to_lose = Some(interrupt.immediate()?);

@@ -34,7 +34,8 @@ fn made(setup: &Setup, config: &CircuitConfig) -> Result<Vec<Pair>> {
         let items: Vec<Item> =
             setup.recipe.data.settings().items()?.eval.into_iter().flat_map(|set| set.items).collect();
         let chat = setup.recipe.chat.clone().unwrap_or_default();
-        return pairs::think(&items, &setup.tokenizer, &chat, config.n_pairs, pad_of(&setup.tokenizer));
+        let (tokenizer, worked) = (&setup.tokenizer, setup.recipe.data.settings().few_shot());
+        return pairs::think(&items, tokenizer, &chat, &worked, config.n_pairs, pad_of(tokenizer));
     }
     if let Some(file) = config.file() {
         let limits = Limits {

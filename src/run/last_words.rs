@@ -7,7 +7,7 @@ use super::writer::RunWriter;
 use crate::checkpoint::Milestone;
 use crate::eval::Estimate;
 use crate::observe::{Accuracy, Console, Stage, Summary};
-use crate::types::{Step, counted};
+use crate::types::{Step, counted, shell_word};
 
 impl RunWriter {
     /// The last words of the run.
@@ -42,12 +42,12 @@ impl RunWriter {
         let mut by_set: Vec<_> = evaluations.iter().collect();
         by_set.sort_by_key(|milestone| place(&milestone.report.set));
         let root = self.home().folder.root().display();
+        let observe = &setup.recipe.observe;
         let steps = match setup.recipe.run.steps {
             steps if steps == step => format!("{} done", counted(steps, "step")),
             steps => format!("ended early, behind step {step} of {steps}"),
         };
-        let rollouts =
-            if setup.recipe.observe.rollouts_every == 0 { "" } else { &format!("{root}/rollouts, ") };
+        let rollouts = if observe.rollouts_every == 0 { "" } else { &format!("{root}/rollouts, ") };
         let policy = self
             .home()
             .store
@@ -55,18 +55,20 @@ impl RunWriter {
             .context("the checkpoint of the last step is missing")?
             .folder
             .join("model");
+        let curves = || format!("tensorboard --logdir {}", shell_word(&format!("{root}/tb")));
+        let places = [
+            Some(("policy", policy.display().to_string())),
+            Some(("metrics", format!("{root}/metrics.jsonl"))),
+            observe.tensorboard.then(|| ("curves", curves())),
+            Some(("responses", format!("{rollouts}{root}/eval"))),
+            Some(("log", format!("{root}/run.log"))),
+        ];
         console.summary(&Summary {
             title: format!("{}: {steps}", setup.recipe.run.name),
             wall_s,
             columns: vec![format!("avg@{k}"), format!("pass@{k}"), String::from("greedy")],
             stages: by_set.into_iter().map(stage).collect(),
-            places: vec![
-                (String::from("policy"), policy.display().to_string()),
-                (String::from("metrics"), format!("{root}/metrics.jsonl")),
-                (String::from("curves"), format!("tensorboard --logdir {root}/tb")),
-                (String::from("responses"), format!("{rollouts}{root}/eval")),
-                (String::from("log"), format!("{root}/run.log")),
-            ],
+            places: places.into_iter().flatten().map(|(what, where_)| (what.to_owned(), where_)).collect(),
         });
         Ok(())
     }

@@ -72,6 +72,8 @@ pub(crate) fn verify(
         let named = [&set[..], &[format!("run.name={name}")]].concat();
         let mut draft = Draft::load(file, &named)?;
         without_best(&mut draft);
+        // Nobody outside is told of runs that are removed again.
+        draft.change(|recipe| recipe.observe.sink.clear());
         Setup::of_draft(draft)
     };
     let run = |name: &str, origin: Origin, what: &str| -> Result<bool> {
@@ -95,7 +97,7 @@ pub(crate) fn verify(
     }
     let whole = RunFolder::at(&folder.join("whole"));
     let rows: Vec<MetricRow> = Jsonl::read(&whole.metrics())?.rows.into_iter().map(|(_, row)| row).collect();
-    let recipe = setup("whole")?.recipe;
+    let Setup { recipe, placement, .. } = setup("whole")?;
     let mut checked = vec![learned(&rows), first_update(&rows), sampler(&recipe, &rows)];
     checked.extend(reference(&recipe, &rows));
 
@@ -104,8 +106,13 @@ pub(crate) fn verify(
     if !run("cut", Origin::planned(true), "stop behind step 2 and resume")? {
         return Ok(None);
     }
-    checked.push(resumed(&whole, &cut, setup("whole")?.recipe.engine.remote().is_some())?);
-    checked.push(replayed(&whole, console)?);
+    let inexact = match placement.device {
+        _ if recipe.engine.remote().is_some() => Some("; servers answered, which draw anew"),
+        device if device.is_cuda() => Some("; a GPU adds in an order of its own"),
+        _ => None,
+    };
+    checked.push(resumed(&whole, &cut, inexact)?);
+    checked.push(replayed(&whole, if placement.device.is_cuda() { inexact } else { None }, console)?);
     Ok(Some(Verified { shortened, checked }))
 }
 
@@ -221,10 +228,14 @@ fn first_update(rows: &[MetricRow]) -> Checked {
 fn sampler(recipe: &Recipe, rows: &[MetricRow]) -> Checked {
     let most = |key: &str| rows.iter().filter_map(|row| row.get(key)).fold(0.0, f64::max);
     let (mean, max) = (most("mismatch/logprob_abs_mean"), most("mismatch/logprob_abs_max"));
-    let cut = recipe.sampling.top_k > 0 || recipe.sampling.top_p < 1.0;
+    let cut = recipe.sampling.is_cut();
     let found = format!(
         "log-probabilities of the same tokens are {mean:.2e} apart on average, {max:.2e} at most{}",
-        if cut { " (the sampler draws from a part of the distribution: top_k, top_p)" } else { "" }
+        if cut {
+            " (the sampler draws from a part of the distribution: top_k, top_p, min_new_tokens)"
+        } else {
+            ""
+        }
     );
     // Step by step the run itself ends where they disagree before the first update; one step off they are of different weights.
     let good = (!cut && !recipe.pipeline.settings().is_off_policy()).then_some(mean < 0.3);
@@ -240,8 +251,8 @@ fn reference(recipe: &Recipe, rows: &[MetricRow]) -> Option<Checked> {
     Some(Checked { what: "reference", good: is_single.then_some(own.abs() < 0.01), found })
 }
 
-/// Whether both runs have left the same.
-fn resumed(whole: &RunFolder, cut: &RunFolder, is_served: bool) -> Result<Checked> {
+/// Whether both runs have left the same. `inexact` says why they need not.
+fn resumed(whole: &RunFolder, cut: &RunFolder, inexact: Option<&str>) -> Result<Checked> {
     let mut compared = 0;
     let mut differing = Vec::new();
     for step in STOPPED + 1..=STEPS {
@@ -269,10 +280,15 @@ fn resumed(whole: &RunFolder, cut: &RunFolder, is_served: bool) -> Result<Checke
             differing.len()
         ),
     };
-    // A server draws anew.
-    let good = if is_served { None } else { Some(differing.is_empty()) };
-    let served = if is_served { "; servers answered, which draw anew" } else { "" };
-    Ok(Checked { what: "resume", good, found: found + served })
+    Ok(told("resume", differing.is_empty(), found, inexact))
+}
+
+/// What was found, where it has to be the same to the last bit, unless something is `inexact`.
+fn told(what: &'static str, is_same: bool, found: String, inexact: Option<&str>) -> Checked {
+    match inexact {
+        Some(why) if !is_same => Checked { what, good: None, found: found + why },
+        _ => Checked { what, good: Some(is_same), found },
+    }
 }
 
 fn compare(
@@ -316,7 +332,7 @@ fn untimed(rows: &[(Step, MetricRow)]) -> Vec<(Step, Vec<(String, u64)>)> {
 }
 
 /// Whether a step made again from its responses is what it was.
-fn replayed(whole: &RunFolder, console: &Console) -> Result<Checked> {
+fn replayed(whole: &RunFolder, inexact: Option<&str>, console: &Console) -> Result<Checked> {
     let agreement = replay(whole, STOPPED + 1, &[], console)?.agreement;
     let found = match agreement.worst() {
         None => format!(
@@ -330,5 +346,5 @@ fn replayed(whole: &RunFolder, console: &Console) -> Result<Checked> {
             agreement.advantages_max_abs
         ),
     };
-    Ok(Checked { what: "replay", good: Some(agreement.is_exact()), found })
+    Ok(told("replay", agreement.is_exact(), found, inexact))
 }

@@ -313,3 +313,11 @@ impl RunWriter {
         Ok(path)
     }
 }
+
+impl Drop for RunWriter {
+    /// Whoever has not ended the run has met an error before its first step, which is told elsewhere.
+    fn drop(&mut self) {
+        let ending = Ending::Failed("the run failed before its first step; its run.log says how".to_owned());
+        self.sinks.iter_mut().for_each(|sink| sink.end(&ending));
+    }
+}

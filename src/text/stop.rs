@@ -55,6 +55,16 @@ impl Stops {
         self.begins(&window, &text).map(|begins| begins.is_some())
     }
 
+    /// Whether a string is anywhere in `tokens`, behind those of `prefix`: where none is, none of them completes one.
+    ///
+    /// # Errors
+    /// If the tokens cannot be decoded.
+    pub(crate) fn occur(&self, prefix: &[TokenId], tokens: &[TokenId]) -> Result<bool> {
+        let before = &prefix[prefix.len().saturating_sub(self.n_window)..];
+        let text = self.tokenizer.decode(&[before, tokens].concat(), true)?;
+        Ok(self.strings.iter().any(|string| text.contains(string.as_str())))
+    }
+
     /// The part of `text`, that of the response `tokens` whose last one completes a string, before that string; all of it where none
     /// is found.
     ///

@@ -165,7 +165,7 @@ fn a_policy_is_given_away_with_a_card() {
         "| heldout | 8 | avg@2 | ".to_owned(),
         format!("| {} ({} to {}) |\n", percent("avg@2"), interval[0], interval[1]),
         "```sh\nrlcredit train tiny.toml\n```".to_owned(),
-        "name = \"tiny\"\nsteps = 6".to_owned(),
+        "name = \"tiny\"".to_owned(),
         "Weights in bf16.".to_owned(),
     ] {
         assert!(card.contains(&part), "{part}: {card}");

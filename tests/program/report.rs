@@ -143,7 +143,8 @@ fn a_response_is_linked_to_its_page_once_that_is_made() {
 fn what_is_no_run_is_refused() {
     let place = place();
     for (args, said) in [
-        (&["none"][..], "none: there is no such folder"),
+        (&["runs/tiny", "--html", "runs/tiny/resolved.toml"][..], "expected a name that ends in .html"),
+        (&["none"], "none: there is no such folder"),
         (&["runs"], "runs: not a run"),
         (&["runs/tiny", "runs/../runs/tiny"], "named twice"),
     ] {

@@ -8,7 +8,8 @@ use super::place::{Place, RECIPE};
 fn a_recipe_that_keeps_its_promises_is_told_so() {
     let place = Place::new();
     let credit = "[signals]\nhorizon = [2, 8]\n[[credit]]\ntype = \"rhythm\"\n[loss.kl]\ncoef = 0.1\n";
-    place.write("tiny.toml", RECIPE.replace("minibatches = 2", "minibatches = 1") + credit);
+    let sink = "[[observe.sink]]\ntype = \"command\"\nprogram = [\"touch\", \"told\"]\n";
+    place.write("tiny.toml", RECIPE.replace("minibatches = 2", "minibatches = 1") + credit + sink);
     let ended = place.run(&[
         "verify",
         "tiny.toml",
@@ -32,6 +33,7 @@ fn a_recipe_that_keeps_its_promises_is_told_so() {
         assert!(ended.out.contains(part), "{part}: {}", ended.out);
     }
     assert!(!place.path("runs").exists(), "nothing is left");
+    assert!(!place.path("told").exists(), "nobody is told");
 }
 
 #[test]

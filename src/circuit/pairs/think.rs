@@ -3,15 +3,15 @@
 use anyhow::{Result, ensure};
 
 use super::{Aligned, Pair};
-use crate::data::{ChatConfig, Item, PromptBuilder};
+use crate::data::{ChatConfig, Item, PromptBuilder, Worked};
 use crate::text::Tokenizer;
 use crate::types::TokenId;
 
 /// What templates call it.
 const VARIABLE: &str = "enable_thinking";
 
-/// Pairs of the first `n` of `items`: clean with thinking on, corrupted with it off, otherwise as `chat` says. The shorter prompt of each
-/// has tokens `pad` before it.
+/// Pairs of the first `n` of `items`, asked behind the examples `worked` as a run asks them: clean with thinking on, corrupted with it off,
+/// otherwise as `chat` says. The shorter prompt of each has tokens `pad` before it.
 ///
 /// # Errors
 /// If the model has no chat template, or one that does not tell thinking from not thinking; if there are fewer problems.
@@ -19,6 +19,7 @@ pub(crate) fn think(
     items: &[Item],
     tokenizer: &Tokenizer,
     chat: &ChatConfig,
+    worked: &[Worked],
     n: usize,
     pad: TokenId,
 ) -> Result<Vec<Pair>> {
@@ -33,9 +34,14 @@ pub(crate) fn think(
         chat
     };
     let (on, off) = (way(true), way(false));
-    let (on, off) = (PromptBuilder::new(tokenizer, Some(&on))?, PromptBuilder::new(tokenizer, Some(&off))?);
+    let builder =
+        |chat| Ok::<_, anyhow::Error>(PromptBuilder::new(tokenizer, Some(chat))?.showing(worked.to_vec()));
+    let (on, off) = (builder(&on)?, builder(&off)?);
     let pair = |(number, item): (usize, &Item)| {
-        let (clean, corrupted) = (on.build(&item.text)?.1, off.build(&item.text)?.1);
+        let asked = |builder: &PromptBuilder<'_>| {
+            Ok::<_, anyhow::Error>(builder.build_behind(&item.before, &item.text)?.1)
+        };
+        let (clean, corrupted) = (asked(&on)?, asked(&off)?);
         ensure!(
             clean != corrupted,
             "pairs \"think\": the model's chat template writes the same with {VARIABLE} = true and false; give a file of pairs"

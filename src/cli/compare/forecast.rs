@@ -119,7 +119,10 @@ fn seconds(setup: &Setup, speed: &Speed) -> f64 {
     let responses = subject.responses() as f64;
     let per_evaluation = (recipe.eval.samples + usize::from(recipe.eval.greedy)) * setup.data.n_eval();
     let n_evaluations = 2.0 + recipe.run.steps.checked_div(recipe.eval.every).unwrap_or(0) as f64;
-    let evaluating = of_step.generate * per_evaluation as f64 / responses * n_evaluations;
+    // Those of an evaluation may be longer than those of training.
+    let longest = |max_new_tokens: usize| max_new_tokens as f64 / recipe.sampling.max_new_tokens as f64;
+    let length = recipe.eval.max_new_tokens.map_or(1.0, longest);
+    let evaluating = of_step.generate * per_evaluation as f64 / responses * n_evaluations * length;
     let Times { update, .. } = of_step;
     let learned = responses * recipe.batch.epochs as f64;
     let sft =

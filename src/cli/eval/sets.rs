@@ -1,13 +1,14 @@
 //! `--data`: the files that a person names, and what their rows mean.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::de::DeserializeOwned;
 
 use crate::data::FileConfig;
 use crate::data::file::Preset;
-use crate::files::STDIN;
+use crate::files::{STDIN, at_home};
 
 /// The files that `--data` and `--preset` describe, each with only its first `limit` rows.
 ///
@@ -89,7 +90,11 @@ fn file(given: &str, presets: &[(String, Preset)]) -> Result<FileConfig> {
         )
     })?;
     Ok(FileConfig {
-        path: if path == "-" { STDIN.into() } else { path.into() },
+        path: if path == "-" {
+            STDIN.into()
+        } else {
+            at_home(path).map_or_else(|| path.into(), PathBuf::from)
+        },
         name: Some(name.to_owned()),
         preset: Some(preset),
         ..FileConfig::default()

@@ -6,15 +6,14 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Map, Value};
 
+use super::origin;
 use crate::checkpoint::step_of;
-use crate::files::{read_regular, read_regular_text};
+use crate::files::read_regular;
 use crate::model::{ModelSettings, StoredDtype};
 use crate::recipe::Recipe;
+use crate::run::history;
 use crate::run_folder::RunFolder;
 use crate::types::{Step, shell_word};
-
-/// Longest recipe that is shown, bytes.
-const LONGEST: u64 = 1 << 16;
 
 /// What a card says.
 pub(super) struct Card {
@@ -41,8 +40,8 @@ impl Trained {
     /// What is known of the training of the policy in `folder`; `None` where no run has trained it.
     pub(super) fn find(folder: &Path) -> Option<Self> {
         let run = RunFolder::around(folder)?;
-        let recipe = Recipe::load(&run.checked_resolved().ok()?, &[]).ok()?;
         let step = folder.canonicalize().ok()?.ancestors().find_map(step_of);
+        let recipe = history::recipe_behind(&run, step.unwrap_or(Step::MAX)).ok()?;
         Some(Self { run, recipe, step })
     }
 
@@ -80,7 +79,7 @@ impl Card {
             shell_word(name)
         )?;
         if let Some(trained) = &self.trained {
-            trained.write_origin(&mut text)?;
+            origin::write(&mut text, &trained.run, trained.step, &trained.recipe)?;
         }
         Ok(text)
     }
@@ -109,7 +108,7 @@ fn base(model: &ModelSettings) -> Base {
 }
 
 /// What a model folder is called, without where it lies on this machine; one of a run by the run and the step.
-fn of_folder(path: &Path) -> String {
+pub(super) fn of_folder(path: &Path) -> String {
     let last = |path: &Path| path.file_name().map_or_else(String::new, |name| name.display().to_string());
     match (RunFolder::around(path), path.ancestors().find_map(step_of)) {
         (Some(run), Some(step)) => format!("{}@{step}", last(run.root())),
@@ -147,25 +146,6 @@ impl Trained {
             }
         }
         text.push('\n');
-        Ok(())
-    }
-
-    fn write_origin(&self, text: &mut String) -> Result<()> {
-        let env = read_regular(&self.run.env(), u64::MAX).unwrap_or_default();
-        let env: Value = serde_json::from_slice(&env).unwrap_or_default();
-        let words = env["command"].as_array().into_iter().flatten().skip(1).filter_map(Value::as_str);
-        let command: Vec<String> = words.map(shell_word).collect();
-        text.push_str("\n## How it was made\n");
-        if !command.is_empty() {
-            writeln!(text, "\n```sh\nrlcredit {}\n```", command.join(" "))?;
-        }
-        if let Ok(recipe) = read_regular_text(&self.run.recipe(), LONGEST) {
-            let recipe = recipe.trim_end();
-            writeln!(
-                text,
-                "\n<details><summary>The recipe</summary>\n\n```toml\n{recipe}\n```\n\n</details>"
-            )?;
-        }
         Ok(())
     }
 }

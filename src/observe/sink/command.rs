@@ -68,6 +68,10 @@ fn masked_words<S: Serializer>(words: &[String], serializer: S) -> Result<S::Ok,
 }
 
 impl SinkSettings for CommandSink {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn rules(&self) -> Rules {
         let Self { program, name, finish_s, pass_env: _ } = self;
         let mut rules = Rules::default();
@@ -162,9 +166,11 @@ struct Command {
 }
 
 impl Command {
+    /// Sends `line`, which is of `step`.
     fn send(&mut self, step: Step, line: &Value) {
         let Some(lines) = &self.lines else { return };
-        let line = Line { step, text: format!("{line}\n") };
+        let row = (line["type"] == "row").then_some(step);
+        let line = Line { row, text: format!("{line}\n") };
         // To one that was given up nothing more is sent, as it was said.
         let Err(TrySendError::Full(_)) = lines.try_send(line) else { return };
         self.left_out += 1;

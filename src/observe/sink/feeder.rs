@@ -29,8 +29,8 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// What a program gets.
 pub(super) struct Line {
-    /// The step that it is of.
-    pub step: Step,
+    /// The step whose row it is; None if it is no row.
+    pub row: Option<Step>,
     /// The line, its end included.
     pub text: String,
 }
@@ -44,7 +44,7 @@ pub(super) struct Feeder {
     pub about: Value,
     /// Variables of the environment that the program does not get, unless its settings name them.
     pub withheld: Vec<String>,
-    /// The last step of which the program has a line.
+    /// The last step whose row the program got.
     pub after: Step,
     /// The last line, once it is known.
     pub last_words: Arc<Mutex<Option<String>>>,
@@ -70,7 +70,7 @@ impl Feeder {
             if !self.deliver(&line.text) {
                 return;
             }
-            self.after = line.step;
+            self.after = line.row.unwrap_or(self.after);
         }
         let last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner).take();
         if last_words.is_some_and(|line| !self.deliver(&line)) {

@@ -24,6 +24,9 @@ pub(crate) enum SinkConfig {
 
 /// The settings of one sink.
 pub(crate) trait SinkSettings {
+    /// What it is called, in logs and warnings.
+    fn name(&self) -> &str;
+
     /// What its keys may be, without touching files or network.
     fn rules(&self) -> Rules;
 

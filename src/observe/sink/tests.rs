@@ -85,10 +85,12 @@ fn a_program_gets_the_run_its_rows_and_its_end() {
 fn a_program_that_dies_is_started_again_behind_the_last_row_that_it_got() {
     let place = Place::new();
     let script = "if [ -e second ]; then cat > second.jsonl
-        else head -n 3 > first.jsonl; touch second; echo why >&2; exit 7; fi";
+        else head -n 4 > first.jsonl; touch second; echo why >&2; exit 7; fi";
     let mut sink = place.open(script, "");
     sink.write(4, &row(0.0)).unwrap();
     sink.write(5, &row(0.0)).unwrap();
+    // Before its row, which it does not stand for.
+    sink.sample(&Sample { step: 6, ..Sample::default() }).unwrap();
     place.wait_for("second");
     // The shell is about to end.
     std::thread::sleep(Duration::from_millis(200));

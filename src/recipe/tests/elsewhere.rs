@@ -47,11 +47,18 @@ fn keys_of_other_trainers_are_known_where_a_newcomer_writes_them() {
         ),
         ("run.num_train_epochs=3", "did you mean `steps`? (a run is as long as"),
         ("run.epochs=3", "did you mean `steps`? (a run is as long as"),
-        ("run.report_to=wandb", "it is called `tensorboard` and belongs in [observe]: metrics always go to"),
+        (
+            "run.report_to=wandb",
+            "it is [observe] `sink` or [observe] `tensorboard` here: metrics always go to",
+        ),
         (
             "observe.report_to=wandb",
-            "did you mean `tensorboard`? (metrics always go to metrics.jsonl; [[observe.sink]] sends",
+            "did you mean `sink`? (metrics always go to metrics.jsonl; [[observe.sink]] sends",
         ),
+        ("model.dtype=bfloat16", "did you mean \"bf16\"?"),
+        ("model.dtype=float32", "did you mean \"f32\"?"),
+        ("model.dtype=fp16", "half precision loses small gradients"),
+        ("model.device=gpu", "did you mean \"cuda\"?"),
         ("optim.lr_warmup_steps=5", "did you mean `warmup_steps`?"),
         (
             "optim.lr_warmup_steps_ratio=0.1",

@@ -108,6 +108,10 @@ fn finish(ask: &Ask<'_>, tokens: &[TokenId], stopped: Option<usize>, end: End) -
 /// The first of `tokens` that completes a string which ends responses.
 fn stopped(ask: &Ask<'_>, tokens: &[TokenId]) -> anyhow::Result<Option<usize>> {
     let Some(stops) = ask.stops else { return Ok(None) };
+    // Nearly always there is none, and that is known at once.
+    if !stops.occur(ask.begun, tokens)? {
+        return Ok(None);
+    }
     for last in ask.least()..tokens.len() {
         if stops.completed(ask.begun, &tokens[..=last])? {
             return Ok(Some(last));

@@ -6,19 +6,23 @@ use super::streak::{PATIENCE, Streak};
 use super::{Guard, Watched};
 use crate::types::MetricRow;
 
-/// Share of prompts without a signal from which on a person is told; where it is all of them, `NoSignal` has more to say.
+/// Share of prompts without a signal from which on a person is told; as long as it was all of them in every step, `NoSignal` has more to
+/// say.
 const MOST: f64 = 0.75;
 
 /// Says once that most prompts are paid for and teach nothing.
 #[derive(Default)]
 pub(super) struct FewSignals {
     most: Streak,
+    /// Whether some prompt has ever had one.
+    had_some: bool,
 }
 
 impl FewSignals {
     fn note(&mut self, row: &MetricRow) -> Option<String> {
         let share = row.get("group/zero_variance")?;
-        if !self.most.is_due((MOST..1.0).contains(&share)) {
+        self.had_some |= share < 1.0;
+        if !self.most.is_due(share >= MOST && self.had_some) {
             return None;
         }
         let of = |name: &str| row.get(&format!("group/{name}")).unwrap_or(0.0);
@@ -47,13 +51,17 @@ impl Guard for FewSignals {
 mod tests {
     use super::*;
 
-    fn said(zero_variance: f64, solve_none: f64, solve_all: f64) -> Vec<String> {
+    fn row(zero_variance: f64, solve_none: f64, solve_all: f64) -> MetricRow {
         let row = [
             ("group/zero_variance", zero_variance),
             ("group/solve_none", solve_none),
             ("group/solve_all", solve_all),
         ];
-        let (row, mut guard) = (row.into_iter().collect(), FewSignals::default());
+        row.into_iter().collect()
+    }
+
+    fn said(zero_variance: f64, solve_none: f64, solve_all: f64) -> Vec<String> {
+        let (row, mut guard) = (row(zero_variance, solve_none, solve_all), FewSignals::default());
         (0..20).filter_map(|_| guard.note(&row)).collect()
     }
 
@@ -66,5 +74,16 @@ mod tests {
             "{hard:?}"
         );
         assert!(easy.len() == 1 && easy[0].contains("always answered right; take harder"), "{easy:?}");
+    }
+
+    /// A run that has solved everything, or forgotten everything, once learned.
+    #[test]
+    fn that_all_prompts_teach_nothing_any_more_is_said_too() {
+        for shares in [[0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0], [0.9, 1.0, 0.9, 1.0, 0.9, 1.0, 0.9]] {
+            let mut guard = FewSignals::default();
+            let said: Vec<_> =
+                shares.iter().filter_map(|share| guard.note(&row(*share, 0.0, *share))).collect();
+            assert!(said.len() == 1 && said[0].contains("always answered right"), "{said:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::{Guard, Watched};
 use crate::threads::n_threads;
+use crate::types::counted;
 
 /// Share of a step that threads wait for processors from which on a person is told.
 const CROWDED: f64 = 0.25;
@@ -21,10 +22,10 @@ impl Guard for Processors {
             return Ok(None);
         };
         Ok(Some(format!(
-            "others use the processors: {:.0} % of the time that the {} threads could have computed in step {} they waited \
+            "others use the processors: {:.0} % of the time that {} could have computed in step {} went by in waiting \
              for one, and the step came to {:.1} % of the machine's peak; --threads says how many compute",
             100.0 * waited,
-            n_threads(),
+            counted(n_threads(), "thread"),
             step.record.step,
             100.0 * step.row.get("perf/mfu").unwrap_or(0.0)
         )))

@@ -49,6 +49,24 @@ fn servers_are_told_what_ends_a_response_and_their_answers_are_cut_there() {
     }
 }
 
+/// SGLang ends a response at a string however short it is, and would end those that are to go on.
+#[test]
+fn a_string_that_comes_too_early_ends_nothing() {
+    let policy = sharp("qwen2");
+    let tokenizer = byte_tokenizer();
+    for kind in [Kind::Vllm, Kind::Sglang] {
+        let least = SamplingConfig { min_new_tokens: 6, ..PLAIN };
+        let (plain, _) = ended(kind, &policy, least.clone());
+        let stop = tokenizer.decode(&plain.completions[0].tokens[1..3], true).unwrap();
+        let (stopped, asked) = ended(kind, &policy, SamplingConfig { stop: vec![stop], ..least });
+        assert!(stopped.completions[0].tokens.len() > 3, "{kind:?}");
+        let told = |params: &&serde_json::Value| {
+            params["min_new_tokens"].as_u64() > Some(0) && !params["stop"].is_null()
+        };
+        assert_eq!(asked.iter().find(told), None);
+    }
+}
+
 #[test]
 fn servers_are_told_how_many_tokens_a_response_has_at_least() {
     let policy = sharp("qwen2");

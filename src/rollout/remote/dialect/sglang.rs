@@ -106,8 +106,9 @@ impl Dialect for Sglang {
             },
             "return_logprob": true,
         });
-        if !stop.is_empty() {
-            // Found in the text as graders see it; where the server finds none, the answer is cut all the same.
+        // Found in the text as graders see it; where the server finds none, the answer is cut all the same. The server heeds no least
+        // number of tokens for them.
+        if !stop.is_empty() && ask.least() == 0 {
             body["sampling_params"]["stop"] = json!(stop);
         }
         if !ask.sampling.truncation().keeps_all() {
