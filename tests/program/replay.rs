@@ -75,6 +75,10 @@ fn a_step_of_ppo_is_what_it_was() {
     assert_replays(&place);
     let found = found(&place, "runs/tiny", &["--step", "3", "--vary", "advantage.lambda=0.5,1.0"]);
     assert!(found["arms"][1]["metrics"]["loss/value"].as_f64().unwrap() > 0.0);
+    // Without its critic, where an estimator asks for none.
+    let found = self::found(&place, "runs/tiny", &["--step", "3", "--advantage", "group"]);
+    assert!(found["arms"][1]["metrics"]["loss/value"].is_null(), "{}", found["arms"][1]);
+    assert!(found["arms"][1]["advantages"]["mean_abs"].as_f64().unwrap() > 0.0);
 }
 
 #[test]

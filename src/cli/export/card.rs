@@ -155,7 +155,10 @@ fn columns(numbers: &Value) -> Vec<(String, String, String)> {
     let k = numbers["k"].as_u64().unwrap_or_default();
     let avg = (format!("avg@{k}"), format!("avg@{k}"), "ci95".to_owned());
     let other = |key: String| (key.clone(), key.clone(), format!("{key}_ci95"));
-    [avg, other(format!("pass@{k}")), other(format!("maj@{k}")), other("greedy".to_owned())].into()
+    let several = [other(format!("pass@{k}")), other(format!("maj@{k}"))];
+    // Of one answer they are its accuracy.
+    let several = several.into_iter().filter(|_| k > 1);
+    std::iter::once(avg).chain(several).chain([other("greedy".to_owned())]).collect()
 }
 
 /// The sets of an evaluation of the run.

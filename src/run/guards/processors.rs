@@ -22,8 +22,8 @@ impl Guard for Processors {
             return Ok(None);
         };
         Ok(Some(format!(
-            "others use the processors: {:.0} % of the time that {} could have computed in step {} went by in waiting \
-             for one, and the step came to {:.1} % of the machine's peak; --threads says how many compute",
+            "others use the processors: {:.0} % of the time that {} could have computed in step {} went by in \
+             waiting for a processor, and the step came to {:.1} % of the machine's peak; --threads says how many compute",
             100.0 * waited,
             counted(n_threads(), "thread"),
             step.record.step,

@@ -188,6 +188,13 @@ fn recipe(folder: &RunFolder, step: Step, set: &[String]) -> Result<Recipe> {
         recipe.checkpoint.best = None;
         recipe.eval.patience = 0;
         recipe.circuit.iter_mut().for_each(|circuit| circuit.every = 0);
+        // What the run has for its own estimator, another does without.
+        if own.critic.is_some() && !recipe.advantage.settings().needs().values {
+            recipe.critic = None;
+        }
+        if own.values.is_some() && !recipe.advantage.settings().continues() {
+            recipe.values = None;
+        }
     });
     Ok(draft.finish()?)
 }
@@ -273,7 +280,7 @@ impl Start {
             Some(_) => (self.reference.take(), None),
             None => (None, self.reference.take()),
         };
-        let mut learnt = learnt(state);
+        let mut learnt = learnt(state, setup.recipe.critic.is_some());
         if setup.recipe.loss.kl() != self.kl {
             learnt.kl_coef = setup.recipe.loss.kl().map_or(0.0, |kl| kl.coef);
         }
@@ -290,8 +297,8 @@ impl Start {
     }
 }
 
-/// What a trainer goes on by, in memory of its own: an update changes it in place.
-fn learnt(state: &TrainState) -> Learnt {
+/// What a trainer goes on by, in memory of its own: an update changes it in place. With a critic if it `learns_values`.
+fn learnt(state: &TrainState, learns_values: bool) -> Learnt {
     let moments = |state: &AdamWState| AdamWState {
         first: state.first.copy(),
         second: state.second.copy(),
@@ -299,7 +306,7 @@ fn learnt(state: &TrainState) -> Learnt {
     };
     Learnt {
         optimizer: moments(&state.optimizer),
-        critic: state.critic.as_ref().map(|critic| CriticState {
+        critic: state.critic.as_ref().filter(|_| learns_values).map(|critic| CriticState {
             began: critic.began,
             weights: critic.weights.copy(),
             optimizer: moments(&critic.optimizer),
