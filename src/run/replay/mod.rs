@@ -179,8 +179,17 @@ fn ensure_step(step: Step) -> Result<()> {
 
 /// The recipe by which the run in `folder` made `step`, with `set`, without what has no part in a single step.
 fn recipe(folder: &RunFolder, step: Step, set: &[String]) -> Result<Recipe> {
-    let own = recipe_behind(folder, step - 1).map_err(Failure::bad_input)?;
-    let mut draft = Draft::parse(&folder.resolved().display().to_string(), &own.to_toml()?, set)?;
+    let mut own = recipe_behind(folder, step - 1).map_err(Failure::bad_input)?;
+    let file = folder.resolved().display().to_string();
+    let parsed = |own: &Recipe| Ok::<_, anyhow::Error>(Draft::parse(&file, &own.to_toml()?, set)?);
+    let mut draft = parsed(&own)?;
+    // What the run has for its own estimator, another does without.
+    let estimator = draft.judge(&["advantage.type"], |recipe| Ok(recipe.advantage.clone()));
+    if let Some(estimator) = estimator.filter(|estimator| *estimator != own.advantage) {
+        own.critic = own.critic.filter(|_| estimator.settings().needs().values);
+        own.values = own.values.filter(|_| estimator.settings().continues());
+        draft = parsed(&own)?;
+    }
     draft.change(|recipe| {
         keep_time(recipe, [folder.root().to_owned()]);
         recipe.sft = None;
@@ -188,13 +197,6 @@ fn recipe(folder: &RunFolder, step: Step, set: &[String]) -> Result<Recipe> {
         recipe.checkpoint.best = None;
         recipe.eval.patience = 0;
         recipe.circuit.iter_mut().for_each(|circuit| circuit.every = 0);
-        // What the run has for its own estimator, another does without.
-        if own.critic.is_some() && !recipe.advantage.settings().needs().values {
-            recipe.critic = None;
-        }
-        if own.values.is_some() && !recipe.advantage.settings().continues() {
-            recipe.values = None;
-        }
     });
     Ok(draft.finish()?)
 }
