@@ -3,13 +3,15 @@
 //! The answer is what stands in the last `<answer>…</answer>` behind the thought of the response, and nothing but an
 //! [`Expression`]: a trailing `= target` is wrong here as in the public checkers.
 
+use std::fmt;
+
 use crate::{RewardSettings, TaskKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Response, Reward, Status, Task, Verdict,
-    expression::Expression,
+    expression::{Expression, ParseError},
     preset::Preset,
     rational::{ArithmeticError, Rational},
     tags, whole,
@@ -33,20 +35,58 @@ impl Countdown {
     /// The status is [`Status::Unparsable`] for a text that is no expression, and [`Status::Error`] where an exact
     /// intermediate result does not fit, which takes numbers far above those of the game; a division by zero is wrong.
     pub fn judge(&self, answer: &str) -> (bool, Status) {
-        let Ok(expression) = Expression::parse(answer) else {
-            return (false, Status::Unparsable);
-        };
+        match self.solved_by(answer) {
+            Ok(()) => (true, Status::Ok),
+            Err(fault) => (false, fault.status()),
+        }
+    }
+
+    /// As [`Countdown::judge`], with what is wrong.
+    fn solved_by(&self, answer: &str) -> Result<(), Fault> {
+        let expression = Expression::parse(answer).map_err(Fault::Unreadable)?;
         let (mut used, mut given) = (expression.numbers(), self.numbers.clone());
         used.sort_unstable();
         given.sort_unstable();
         // Only what uses the given numbers is evaluated, so that the problem bounds the work.
         if used != given {
-            return (false, Status::Ok);
+            return Err(Fault::OtherNumbers { used, given });
         }
-        match expression.value() {
-            Ok(value) => (value == Rational::from(self.target), Status::Ok),
-            Err(ArithmeticError::DivisionByZero) => (false, Status::Ok),
-            Err(ArithmeticError::Overflow) => (false, Status::Error),
+        let value = expression.value().map_err(Fault::NoValue)?;
+        if value == Rational::from(self.target) { Ok(()) } else { Err(Fault::OtherValue(value)) }
+    }
+}
+
+/// What is wrong with an answer.
+#[derive(Debug)]
+enum Fault {
+    Unreadable(ParseError),
+    OtherNumbers { used: Vec<u32>, given: Vec<u32> },
+    NoValue(ArithmeticError),
+    OtherValue(Rational),
+}
+
+impl Fault {
+    fn status(&self) -> Status {
+        match self {
+            Self::Unreadable(_) => Status::Unparsable,
+            Self::NoValue(ArithmeticError::Overflow) => Status::Error,
+            Self::OtherNumbers { .. }
+            | Self::NoValue(ArithmeticError::DivisionByZero)
+            | Self::OtherValue(_) => Status::Ok,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |numbers: &[u32]| numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Unreadable(error) => write!(f, "no expression: {error}"),
+            Self::OtherNumbers { used, given } => {
+                write!(f, "uses {} of the given {}", list(used), list(given))
+            }
+            Self::NoValue(error) => write!(f, "{error}"),
+            Self::OtherValue(value) => write!(f, "comes to {value}"),
         }
     }
 }
@@ -98,7 +138,13 @@ impl Reward for CountdownReward {
         let text = response.text;
         let spoken = if response.is_answer { Some(text) } else { response.spoken() };
         let answer = if response.is_answer { spoken } else { spoken.and_then(tags::last_answer) };
-        let mut verdict = Verdict::on(answer.map(str::to_owned), |answer| task.judge(answer));
+        let mut note = None;
+        let mut verdict = Verdict::on(answer.map(str::to_owned), |answer| {
+            let fault = task.solved_by(answer).err();
+            note = fault.as_ref().map(Fault::to_string);
+            (fault.is_none(), fault.map_or(Status::Ok, |fault| fault.status()))
+        });
+        verdict.note = note;
         let right = |answer: &str| spoken.is_some() && task.judge(answer).0;
         if let Some(shape) = self.preset.shape(text, right) {
             verdict.value = shape.value;
@@ -130,6 +176,29 @@ mod tests {
         ] {
             assert_eq!(task.judge(answer), expected, "{answer}");
         }
+    }
+
+    #[test]
+    fn a_wrong_answer_is_told_why() {
+        let task = Task::Countdown(Countdown { numbers: vec![2, 3, 8], target: 24 });
+        let grader = CountdownReward::new(CountdownConfig::default());
+        for (answer, expected) in [
+            ("8 * 3 * 2", Some("comes to 48")),
+            ("8 / 3 - 2", Some("comes to 2/3")),
+            ("8 * 3", Some("uses 3, 8 of the given 2, 3, 8")),
+            ("8 / (3 - 3) + 2", Some("uses 2, 3, 3, 8 of the given 2, 3, 8")),
+            ("8 * 3 =", Some("no expression: ")),
+        ] {
+            let verdict = grader.score(&task, &Response::new(&format!("<answer>{answer}</answer>")));
+            let note = verdict.note.unwrap_or_default();
+            assert!(note.starts_with(expected.unwrap_or("")), "{answer}: {note}");
+        }
+        let task = Task::Countdown(Countdown { numbers: vec![2, 2, 8], target: 8 });
+        let note =
+            |answer: &str| grader.score(&task, &Response::new(&format!("<answer>{answer}</answer>"))).note;
+        assert_eq!(note("8 / (2 - 2)").as_deref(), Some("division by zero"));
+        assert_eq!(note("8 + 2 - 2"), None);
+        assert_eq!(grader.score(&task, &Response::new("8")).note, None);
     }
 
     #[test]

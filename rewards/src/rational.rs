@@ -32,6 +32,15 @@ pub struct Rational {
     denominator: i128,
 }
 
+impl fmt::Display for Rational {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.denominator {
+            1 => write!(f, "{}", self.numerator),
+            denominator => write!(f, "{}/{denominator}", self.numerator),
+        }
+    }
+}
+
 impl From<u32> for Rational {
     fn from(value: u32) -> Self {
         Self { numerator: value.into(), denominator: 1 }

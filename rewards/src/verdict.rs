@@ -51,7 +51,7 @@ pub struct Verdict {
     /// The answer that was judged, as the response has it, where the grader found one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// What an external grader has to say of the response; why there is no judgement, where it failed.
+    /// What a grader has to say of the response: why the answer is wrong, where it knows; why there is no judgement, where it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

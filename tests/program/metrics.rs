@@ -126,10 +126,12 @@ fn rollouts_have_exactly_the_keys_of_the_contract_in_order() {
         let lines = FINISHED.lines(&format!("runs/tiny/rollouts/step_{step:06}.jsonl"));
         assert_eq!(lines.len(), 16);
         for line in &lines {
-            // How far rounding may have moved a reward is said where it may have.
-            let keys: Vec<&String> =
-                line.as_object().unwrap().keys().filter(|key| *key != "rounding").collect();
+            // How far rounding may have moved a reward is said where it may have, and of an answer that is wrong, why.
+            let is_always = |key: &&String| !["rounding", "note"].contains(&key.as_str());
+            let keys: Vec<&String> = line.as_object().unwrap().keys().filter(is_always).collect();
             assert_eq!(keys, expected.split(' ').collect::<Vec<_>>());
+            let is_wrong = !line["answer"].is_null() && line["reward_parts"]["correct"] == 0.0;
+            assert_eq!(line["note"].is_string(), is_wrong, "{line}");
             let n_tokens = line["tokens"].as_array().unwrap().len();
             for key in ["logprobs", "old_logprobs", "entropies", "advantages", "gamma"] {
                 assert_eq!(line[key].as_array().unwrap().len(), n_tokens, "{key}");
