@@ -11,7 +11,7 @@ use clap::Args;
 mod forecast;
 
 use self::forecast::Forecast;
-use crate::compare::folder::has_comparison;
+use crate::compare::folder::{has_comparison, require_fit};
 use crate::compare::{
     ComparisonFolder, Origin, Plan, Summary, Wanted, execute, of, report, summarise, write_results,
 };
@@ -135,6 +135,7 @@ impl Compare {
         let out = self
             .out
             .unwrap_or_else(|| self.runs.join(format!("compare_{}{ending}", title.replace(' ', "_"))));
+        require_fit(&out, &mut plan, &super::command())?;
         let forecast = Forecast::new(&plan, &out)?.lines(&out);
         if self.dry_run {
             forecast.into_iter().try_for_each(super::say)?;

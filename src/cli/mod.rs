@@ -268,7 +268,7 @@ fn is_unread(error: &io::Error, out: impl AsFd) -> bool {
 /// The command line as a shell takes it, without what is secret of addresses.
 fn command() -> String {
     let arguments = std::env::args().skip(1).map(|argument| shell_word(&masked(&argument)));
-    std::iter::once(program().to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
+    std::iter::once(String::from("rlcredit")).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether an argument is as it should be.

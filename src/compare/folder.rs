@@ -62,6 +62,29 @@ pub(crate) struct ComparisonFolder {
     _lock: Lock,
 }
 
+/// That `plan` can be added to the folder `root`. Nothing is written.
+///
+/// # Errors
+/// If the folder holds something else, or a comparison that does not fit.
+pub(crate) fn require_fit(root: &Path, plan: &mut Plan, command: &str) -> Result<()> {
+    if !has_comparison(root) {
+        require_unused(root)?;
+    }
+    grown(root, plan, command).map(drop)
+}
+
+/// What is in the folder `root` once `plan` is added to it.
+fn grown(root: &Path, plan: &mut Plan, command: &str) -> Result<Manifest> {
+    let mut manifest = Manifest { quick: plan.quick(), ..Manifest::default() };
+    if has_comparison(root) {
+        manifest = read(root)?;
+        plan.take_labels(&manifest.arms);
+        require_same(root, &manifest, plan)?;
+    }
+    manifest.grow(plan, command)?;
+    Ok(manifest)
+}
+
 impl ComparisonFolder {
     /// Makes the folder of a new comparison, or adds to that of an earlier one what is new in `plan`, whose other arms keep
     /// the labels that they have there.
@@ -70,11 +93,8 @@ impl ComparisonFolder {
     /// A [`Failure`] if something else is in the folder, another process works there, or its comparison is another one;
     /// nothing has been changed then.
     pub(crate) fn open(root: &Path, plan: &mut Plan, command: &str) -> Result<Self> {
-        if !has_comparison(root) {
-            require_unused(root)?;
-            // What is wrong with the plan is said before anything is made.
-            Manifest::default().grow(plan, command)?;
-        }
+        // What is wrong with the plan is said before anything is made.
+        require_fit(root, plan, command)?;
         for folder in ["runs", RECIPES] {
             fs::create_dir_all(root.join(folder))
                 .with_context(|| format!("could not create {}", root.display()))?;
@@ -83,13 +103,7 @@ impl ComparisonFolder {
         let lock =
             lock.with_context(|| format!("{}: another process is comparing in this folder", root.display()));
         let _lock = lock.map_err(Failure::bad_input)?;
-        let mut manifest = Manifest { quick: plan.quick(), ..Manifest::default() };
-        if has_comparison(root) {
-            manifest = read(root)?;
-            plan.take_labels(&manifest.arms);
-            require_same(root, &manifest, plan)?;
-        }
-        manifest.grow(plan, command)?;
+        let manifest = grown(root, plan, command)?;
         // The manifest comes last: with it the folder is a comparison.
         for Base { recipe, .. } in &plan.bases {
             let text = recipe.lasting()?.to_toml()?;

@@ -1,6 +1,7 @@
 //! What a run was before it was forked: the course of its parent up to there, and of that one's parent.
 
 use crate::observe::{Jsonl, Sound};
+use crate::recipe::telling;
 use crate::run::history::{self, Event, Happened};
 use crate::run_folder::RunFolder;
 use crate::types::{MetricRow, Step};
@@ -53,7 +54,7 @@ pub(super) fn told(files: &RunFolder) -> Vec<String> {
 }
 
 fn of_event(event: &Event) -> Option<String> {
-    let changed = event.changes.iter().filter(|change| change.shapes_results());
+    let changed = telling(&event.changes).into_iter().filter(|change| change.shapes_results());
     let changed: Vec<String> =
         changed.map(|change| format!("{} from {} to {}", change.key, change.before, change.now)).collect();
     let changed = changed.join(", ");

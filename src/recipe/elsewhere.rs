@@ -26,8 +26,8 @@ const NO_EPOCHS: &str = "a run is as long as its number of steps, each a batch o
 /// What becomes of a rate of warming up.
 const IN_STEPS: &str = "a number of steps, not a share of them";
 /// Where metrics go.
-const SINKS: &str =
-    "metrics always go to metrics.jsonl; [[observe.sink]] sends them to others, such as Weights & Biases";
+const SINKS: &str = "metrics always go to metrics.jsonl; [[observe.sink]] sends them to others, with scripts/sinks/wandb_sink.py or \
+                     mlflow_sink.py to Weights & Biases or MLflow";
 
 /// All of them, by name.
 const KEYS: &[Elsewhere] = &[
@@ -36,6 +36,8 @@ const KEYS: &[Elsewhere] = &[
     with("adam_beta2", &["optim.betas"], "both in one list"),
     of("adam_epsilon", &["optim.eps"]),
     of("adv_estimator", &["advantage.type"]),
+    with("bf16", &["model.dtype"], "write dtype = \"bf16\""),
+    with("fp16", &["model.dtype"], "bf16 or f32; there is no training in half precision"),
     of("base_model", &["model.path", "model.hub"]),
     of("batch_size", &["batch.prompts"]),
     of("beta", &["loss.kl.coef"]),
@@ -66,8 +68,8 @@ const KEYS: &[Elsewhere] = &[
     of("gradient_clipping", &["optim.max_grad_norm"]),
     with(
         "gradient_accumulation_steps",
-        &["batch.minibatches"],
-        "micro-batches are made to fit [batch] `max_tokens`",
+        &["batch.max_tokens", "batch.minibatches"],
+        "micro-batches are made to fit the first; the second is into how many updates a step is cut",
     ),
     with("generation_kwargs", &["sampling.stop", "sampling.min_new_tokens"], "each a key of its own"),
     with("get_soft_overlong_punishment", &["overlong.type"], "write type = \"penalty\""),
@@ -131,6 +133,7 @@ const KEYS: &[Elsewhere] = &[
     with("report_to", &["observe.sink", "observe.tensorboard"], SINKS),
     of("response_length", &["sampling.max_new_tokens"]),
     with("reward_funcs", &["reward.type"], "a [[reward]] for each"),
+    of("reward_weights", &["reward.weight"]),
     with("rollout_is", &["importance_sampling.mode"], ""),
     of("rollout_is_threshold", &["importance_sampling.cap"]),
     of("rollout_n", &["explore.size"]),
@@ -183,6 +186,16 @@ pub(super) fn key(path: &str, key: &str) -> Option<&'static Elsewhere> {
     KEYS.iter().find(there).or_else(|| KEYS.iter().find(|known| known.name == key))
 }
 
+/// The keys of another trainer in `value`, by their paths in it.
+pub(super) fn within(value: &toml::Value) -> Vec<(String, &'static Elsewhere)> {
+    let Some(table) = value.as_table() else { return Vec::new() };
+    let of_entry = |(name, value): (&String, &toml::Value)| match self::key("", name) {
+        Some(known) if !value.is_table() => vec![(name.clone(), known)],
+        _ => within(value).into_iter().map(|(path, known)| (format!("{name}.{path}"), known)).collect(),
+    };
+    table.iter().flat_map(of_entry).collect()
+}
+
 /// The sections that have what is in the section `name` of another trainer.
 pub(super) fn section(name: &str) -> Option<&'static str> {
     SECTIONS.iter().find(|(other, _)| *other == name).map(|(_, here)| *here)
@@ -198,12 +211,30 @@ const VALUES: &[(&str, &[&str], &str)] = &[
         "half precision loses small gradients, and there is no training in it; bf16 takes as little memory",
     ),
     ("device", &["gpu"], "did you mean \"cuda\"?"),
+    (
+        "policy.type",
+        &["grpo", "dapo", "bnpo", "ppo"],
+        "did you mean \"clip\"? (with [loss] `aggregation` as it is there)",
+    ),
+    ("advantage.type", &["grpo"], "did you mean \"group\"?"),
+    (
+        "sink.type",
+        &["wandb"],
+        "write type = \"command\", program = [\"python3\", \"scripts/sinks/wandb_sink.py\"]",
+    ),
+    (
+        "sink.type",
+        &["mlflow"],
+        "write type = \"command\", program = [\"python3\", \"scripts/sinks/mlflow_sink.py\"]",
+    ),
+    ("sink.type", &["tensorboard"], "that is [observe] `tensorboard`, on by itself"),
 ];
 
 /// What there is in place of `value` of another trainer, for the key at `path`.
 pub(super) fn value(path: &str, value: &str) -> Option<&'static str> {
-    let key = path.rsplit('.').next()?;
-    let is_meant = |(of, names, _): &&(&str, &[&str], &str)| *of == key && names.contains(&value);
+    let names: Vec<&str> = path.split('.').filter(|name| name.parse::<usize>().is_err()).collect();
+    let is_of = |key: &str| names.ends_with(&key.split('.').collect::<Vec<_>>());
+    let is_meant = |(of, names, _): &&(&str, &[&str], &str)| is_of(of) && names.contains(&value);
     VALUES.iter().find(is_meant).map(|(_, _, remark)| *remark)
 }
 

@@ -193,7 +193,17 @@ fn unknown_section(
         return (format!("`{}` stands outside of all sections{and} {hint}", short(key)), None);
     }
     if let Some(here) = elsewhere::section(key) {
-        return (format!("[{key}] is not a section; what it holds elsewhere is in {here}"), None);
+        let each = elsewhere::within(value).into_iter().map(|(path, known)| {
+            let homes = known.homes.iter().map(|home| home.rsplit_once('.').unwrap_or(("", home)));
+            let homes: Vec<String> = homes.map(|(table, key)| format!("[{table}] `{key}`")).collect();
+            format!(
+                "`{path}` is {}",
+                if homes.is_empty() { known.remark.to_owned() } else { homes.join(" or ") }
+            )
+        });
+        let each: Vec<String> = each.collect();
+        let each = if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) };
+        return (format!("[{key}] is not a section; what it holds elsewhere is in {here}{each}"), None);
     }
     let sections = root.keys(None).unwrap_or_default();
     let names: Vec<_> = sections.iter().map(|section| section.name).collect();

@@ -26,6 +26,7 @@ mod schema;
 mod shipped;
 mod source;
 mod syntax;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -40,6 +41,7 @@ pub(crate) use reference::{Departure, Reference};
 #[cfg(test)]
 pub(crate) use reference::{Entry, LeftOut, Section, Variant};
 pub(crate) use shipped::{SHIPPED, Shipped};
+pub(crate) use telling::telling;
 pub(crate) use text::Text;
 
 /// What the keys of other frameworks are called here.

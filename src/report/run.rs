@@ -15,7 +15,7 @@ use super::responses::{Responses, responses};
 use super::settings::{departures, resolved};
 use crate::files::{read_regular, read_regular_text};
 use crate::observe::{Jsonl, Sound, duration};
-use crate::recipe::{Departure, whole};
+use crate::recipe::{Departure, telling, whole};
 use crate::run::history::{self, Event};
 use crate::run_folder::RunFolder;
 use crate::types::{MetricRow, Step, program, shell_word};
@@ -113,7 +113,7 @@ impl Run {
             before,
             responses,
             settings,
-            history,
+            history: history.map(|events| events.into_iter().map(told).collect()),
             inspect: inspect_command(root),
             recipe,
             notes,
@@ -146,6 +146,12 @@ fn rows(folder: &RunFolder, notes: &mut Vec<String>) -> Vec<(Step, MetricRow)> {
     let Sound { rows, fault } = noted(notes, Jsonl::read(&path)).unwrap_or_default();
     notes.extend(fault.map(|fault| format!("{fault}; the rows from there on are left out")));
     rows
+}
+
+/// `event` with those of its changes that say something.
+fn told(mut event: Event) -> Event {
+    event.changes = telling(&event.changes).into_iter().cloned().collect();
+    event
 }
 
 /// The page of `inspect` with the responses of `step`.

@@ -7,7 +7,7 @@
 use anyhow::{Result, bail};
 
 use super::history::{self, Event, Happened};
-use crate::recipe::{Change, Effect, reaches};
+use crate::recipe::{Change, Effect, reaches, telling};
 use crate::run_folder::RunFolder;
 use crate::types::{program, shell_word};
 
@@ -32,12 +32,13 @@ impl Consent {
             Effect::Learning => !self.allow.iter().any(|key| reaches(key, &change.key)),
             Effect::Beginning => true,
         };
-        let refused: Vec<&Change> = changes.iter().filter(is_refused).collect();
+        let refused: Vec<Change> = changes.iter().filter(is_refused).cloned().collect();
         if refused.is_empty() {
             return Ok(());
         }
         let root = folder.root().display();
-        let lines: Vec<String> = refused.iter().map(|change| format!("  {}", told(change))).collect();
+        let lines: Vec<String> =
+            telling(&refused).into_iter().map(|change| format!("  {}", told(change))).collect();
         let remedies = self.remedies(folder, &refused);
         bail!(
             "{root}: the recipe differs from that of the run in what shapes it:\n{}\n{remedies}",
@@ -46,9 +47,10 @@ impl Consent {
     }
 
     /// What to do about `refused` changes.
-    fn remedies(&self, folder: &RunFolder, refused: &[&Change]) -> String {
+    fn remedies(&self, folder: &RunFolder, refused: &[Change]) -> String {
         let root = shell_word(&folder.root().display().to_string());
-        let keys: Vec<&str> = refused.iter().map(|change| change.key.as_str()).collect();
+        let mut keys: Vec<String> = refused.iter().map(|change| of_list(&change.key)).collect();
+        keys.dedup();
         let may = refused.iter().all(|change| change.effect == Effect::Learning);
         let allow = match may {
             true => format!("allow that they change from here on (--allow {}), ", keys.join(" --allow ")),
@@ -102,4 +104,10 @@ pub(super) fn told(Change { key, before, now, effect }: &Change) -> String {
         Effect::Nothing | Effect::SpeedOrMeasuring | Effect::Learning => "",
     };
     format!("{key}: {now} now, {before} in the run{why}")
+}
+
+/// `key`, and of an entry of a list the list.
+fn of_list(key: &str) -> String {
+    let is_name = |part: &&str| part.parse::<usize>().is_err();
+    key.split('.').take_while(is_name).collect::<Vec<_>>().join(".")
 }

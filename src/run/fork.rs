@@ -25,7 +25,7 @@ use super::home::Home;
 use crate::checkpoint::{Best, TrainState, VerifiedCheckpoint, complete, write_sealed};
 use crate::observe::Console;
 use crate::pipeline::SourceState;
-use crate::recipe::{Change, Effect, Recipe, touches};
+use crate::recipe::{Change, Effect, Recipe, telling, touches};
 use crate::run_folder::{AtStep, Parent, RunAt, RunFolder, RunManifest};
 use crate::types::{Step, program};
 
@@ -208,7 +208,7 @@ impl Forked {
         }
         let Parent { folder, step, .. } = &self.parent;
         console.note(format!("forked from {} behind step {step}", folder.display()));
-        self.changes.iter().for_each(|change| console.note(format!("  {}", told(change))));
+        telling(&self.changes).into_iter().for_each(|change| console.note(format!("  {}", told(change))));
         if !anew.is_empty() {
             console.note(format!("  begins anew: {}", anew.join(", ")));
         }

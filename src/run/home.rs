@@ -18,7 +18,7 @@ use crate::checkpoint::{
 use crate::files::Lock;
 use crate::model::Policy;
 use crate::observe::{Console, Kept, Steps};
-use crate::recipe::{Change, Recipe};
+use crate::recipe::{Change, Recipe, telling};
 use crate::run_folder::{Parent, RunFolder, RunManifest};
 use crate::types::{RunId, Step, counted};
 
@@ -106,7 +106,7 @@ impl Home {
                 folder.root().display()
             ));
         }
-        for change in &changes {
+        for change in telling(&changes) {
             console.note(format_args!("from here on: {}", told(change)));
         }
         let mut this = Self { changes, ..Self::new(folder, lock, manifest, recipe, is_adopted)? };

@@ -77,7 +77,7 @@ pub(crate) fn verify(
         Setup::of_draft(draft)
     };
     let run = |name: &str, origin: Origin, what: &str| -> Result<bool> {
-        let _phase = console.step_phase(what, 0);
+        let _phase = console.phase(what, 0);
         let (runs, sft_folder) = (folder.to_owned(), folder.to_owned());
         let request = Request { setup: setup(name)?, given: None, runs, sft_folder, origin, set: Vec::new() };
         Ok(train(request, &Console::silent(), interrupt)? == Outcome::Done)

@@ -113,9 +113,10 @@ impl RunAt {
             None if kept.is_empty() => bail!("{root}: the run has no checkpoint yet"),
             None => {
                 let steps: Vec<String> = kept.keys().map(Step::to_string).collect();
+                let which = if steps.len() == 1 { "that of step" } else { "those of the steps" };
                 bail!(
-                    "{self}: no such checkpoint of this run, which has those after the steps {}; [checkpoint] `keep` says how many \
-                     stay",
+                    "{self}: no such checkpoint of this run, which has {which} {}; [checkpoint] `every` says behind which steps one is \
+                     written, and `keep` how many stay",
                     steps.join(", ")
                 )
             }

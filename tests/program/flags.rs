@@ -189,7 +189,9 @@ fn a_comparison_says_what_it_would_run_and_ends() {
     );
     assert_eq!(lines[1..3], ["  uniform", "  entropy"]);
     assert!(
-        lines[3].starts_with("about ") && lines[3].ends_with("for all that is left (reckoned, not measured)"),
+        lines[3].starts_with("about ")
+            && lines[3]
+                .ends_with("for all that is left (reckoned with responses of full length; usually less)"),
         "{}",
         said.out
     );

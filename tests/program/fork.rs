@@ -155,15 +155,21 @@ fn a_step_without_a_checkpoint_is_come_to_again() {
     }
 
     // Other responses than those that it learned from do not lead there.
+    // (One with an advantage: of others nothing is learned.)
     let path = "runs/tiny/rollouts/step_000004.jsonl";
     let lines = place.read(path);
-    place.write(
-        path,
-        lines
-            .replacen("\"tokens\":[", "\"tokens\":[9,", 1)
-            .replacen("\"logprobs\":[", "\"logprobs\":[-1.0,", 1)
-            .replacen("\"advantages\":[", "\"advantages\":[0.0,", 1),
-    );
+    let learned = |line: &&str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        line["advantages"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|advantage| advantage.as_f64() != Some(0.0)))
+    };
+    let line = lines.lines().find(learned).expect("a response with an advantage");
+    let other = line
+        .replacen("\"tokens\":[", "\"tokens\":[9,", 1)
+        .replacen("\"logprobs\":[", "\"logprobs\":[-1.0,", 1)
+        .replacen("\"advantages\":[", "\"advantages\":[0.0,", 1);
+    place.write(path, lines.replacen(line, &other, 1));
     let ended = place.run(&["train", "--from", "runs/tiny@5", "--name", "other"]);
     assert!(
         ended.code == 2 && ended.err.contains("take a step that has a checkpoint"),

@@ -49,7 +49,7 @@ fn a_checkpoint_is_named_by_its_run_and_step() {
     let best = if accuracy(6) > accuracy(3) { 6 } else { 3 };
     assert_eq!(ask("runs/tiny@best"), ask(&format!("runs/tiny@{best}")));
     for (model, expected) in [
-        ("runs/tiny@4", "runs/tiny@4: no such checkpoint of this run, which has those after the steps 3, 6"),
+        ("runs/tiny@4", "runs/tiny@4: no such checkpoint of this run, which has those of the steps 3, 6"),
         ("runs/tiny@newest", "got \"newest\" behind the @, expected the number of a step, latest or best"),
         ("runs/none@4", "runs/none: there is no such folder; expected a run"),
     ] {

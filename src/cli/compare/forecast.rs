@@ -94,7 +94,11 @@ impl Forecast {
                 if *n_done == 1 { "1 is".to_owned() } else { format!("{n_done} are") }
             ));
         }
-        let by = if *is_measured { "as long as those that are done took" } else { "reckoned, not measured" };
+        let by = if *is_measured {
+            "as long as those that are done took"
+        } else {
+            "reckoned with responses of full length; usually less"
+        };
         lines.push(match left {
             _ if n_done == n_runs => "nothing is left to run".to_owned(),
             Some(left) => format!("about {} for all that is left ({by})", duration(*left)),

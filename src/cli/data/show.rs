@@ -123,9 +123,15 @@ pub(super) fn columns(found: &Profile) -> String {
         }
         [likeliest, alike @ ..] => {
             let alike = if alike.is_empty() { String::new() } else { format!(", or {}", alike.join(", ")) };
+            let of_own =
+                ["question", "answer"].map(|part| found.columns.iter().any(|column| column.path == part));
+            let or = match of_own {
+                [true, true] => ", or a file of yours: --fields question=question,answer=answer",
+                _ => "",
+            };
             let _ = write!(
                 text,
-                "they look like {likeliest}{alike}: {} data {path} --preset {likeliest}",
+                "they look like {likeliest}{alike}: {} data {path} --preset {likeliest}{or}",
                 program()
             );
         }

@@ -2,6 +2,7 @@
 
 mod interventions;
 mod name;
+mod notes;
 mod plan;
 mod sets;
 mod show;
@@ -196,6 +197,7 @@ impl Eval {
         let mut subjects = subjects.collect::<Result<Vec<_>>>().map_err(bad_input)?;
 
         let console = Console::new();
+        notes::of(&models, !self.data.is_empty()).into_iter().for_each(|note| console.note(note));
         let interrupt = self.interrupt()?;
         for subject in &mut subjects {
             if let Some(signal) = subject.measure(&console, interrupt.as_ref())? {

@@ -41,7 +41,9 @@ impl Trained {
     pub(super) fn find(folder: &Path) -> Option<Self> {
         let run = RunFolder::around(folder)?;
         let step = folder.canonicalize().ok()?.ancestors().find_map(step_of);
-        let recipe = history::recipe_behind(&run, step.unwrap_or(Step::MAX)).ok()?;
+        // The recipe by which its last step was made.
+        let recipe =
+            history::recipe_behind(&run, step.map_or(Step::MAX, |step| step.saturating_sub(1))).ok()?;
         Some(Self { run, recipe, step })
     }
 

@@ -39,6 +39,9 @@ fn commands(run: &RunFolder, step: Step) -> Vec<String> {
         Happened::Resumed => event.step < step && !event.changes.is_empty(),
         Happened::StoppedEarly | Happened::Diverged => false,
     };
+    // A fork is made by the commands of its parent too, as long as that is there.
+    let parent = events.first().and_then(|event| event.parent.as_ref());
+    let before = parent.and_then(|parent| Some(commands(&history::find_parent(run, parent)?, parent.step)));
     let line = |event: &Event| {
         let command = placeless(shlex::split(&event.command)?)?;
         Some(match event.event {
@@ -46,7 +49,7 @@ fn commands(run: &RunFolder, step: Step) -> Vec<String> {
             _ => command,
         })
     };
-    events.iter().filter(made).filter_map(line).collect()
+    before.into_iter().flatten().chain(events.iter().filter(made).filter_map(line)).collect()
 }
 
 /// What the first process of the run was started by.

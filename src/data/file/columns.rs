@@ -104,8 +104,8 @@ impl Columns {
             let had: Vec<String> = self.paths.keys().map(|part| format!("`{part}`")).collect();
             let got = if had.is_empty() { "nothing".to_owned() } else { had.join(", ") };
             format!(
-                "has columns for {got}, expected them for `question` and `answer`, or for `numbers` and `target`; or a `preset`; \
-                 `{} data FILE` shows the columns of a file",
+                "has columns for {got}, expected them for `question` and `answer`, such as fields = {{ question = \"question\", answer = \
+                 \"answer\" }}, or for `numbers` and `target`; or a `preset`; `{} data FILE` shows the columns of a file",
                 program()
             )
         })

@@ -279,10 +279,14 @@ impl FileConfig {
         let columns = self.columns();
         if let Some(other) = placeholders(prompt).find(|name| columns.parts().all(|part| part != *name)) {
             let parts: Vec<&str> = columns.parts().collect();
+            let known = if parts.is_empty() {
+                "it has none".to_owned()
+            } else {
+                format!("its parts are {}", parts.join(", "))
+            };
             return Some(format!(
-                "{{{other}}} is no part of a problem of {}; its parts are {}, and `fields` adds others",
+                "{{{other}}} is no part of a problem of {}; {known}, and `fields` adds others",
                 self.path.display(),
-                parts.join(", ")
             ));
         }
         let missing = columns.asked().iter().find(|part| !prompt.contains(&format!("{{{part}}}")))?;

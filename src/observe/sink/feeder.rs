@@ -1,9 +1,9 @@
 //! The thread that feeds a program: it may wait for it, the run does not.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::CommandSink;
 use crate::files::append_to;
-use crate::types::Step;
+use crate::types::{Step, masked, printable};
 
 /// How often in a row a program is started again.
 const MOST_RESTARTS: u32 = 3;
@@ -26,6 +26,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 const TRUSTED: Duration = Duration::from_secs(30);
 /// How long a program whose input is gone may take to end before that is said of it.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// Longest line of what a program said that is shown, bytes.
+const LONGEST: usize = 300;
 
 /// What a program gets.
 pub(super) struct Line {
@@ -164,8 +167,21 @@ impl Feeder {
             n if n <= MOST_RESTARTS => format!("; it is started again ({n} of {MOST_RESTARTS})"),
             _ => String::new(),
         };
-        tracing::warn!("sink `{name}` {how} while the run goes on; what it said is in {said}{next}");
+        let last = last_line(&self.said).map_or_else(String::new, |line| format!(", at last: {line}"));
+        tracing::warn!("sink `{name}` {how} while the run goes on; what it said is in {said}{last}{next}");
     }
+}
+
+/// The last line of the file `said`, if it is a short one.
+fn last_line(said: &Path) -> Option<String> {
+    let mut file = fs::File::open(said).ok()?;
+    let begin = file.metadata().ok()?.len().saturating_sub(LONGEST as u64);
+    file.seek(SeekFrom::Start(begin)).ok()?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail).ok()?;
+    let tail = String::from_utf8_lossy(&tail);
+    let line = tail.lines().rfind(|line| !line.trim().is_empty())?.trim();
+    (line.len() < LONGEST).then(|| printable(&masked(line)).into_owned())
 }
 
 /// `ended with exit status 1`, `ended by signal 9`.

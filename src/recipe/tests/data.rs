@@ -27,8 +27,8 @@ fn files_that_are_right_are_right() {
 
 #[test]
 fn mistakes_about_files_are_explained() {
-    let no_columns = "expected them for `question` and `answer`, or for `numbers` and `target`; or a `preset`; \
-                      `rlcredit data FILE` shows the columns of a file";
+    let no_columns = "expected them for `question` and `answer`, such as fields = { question = \"question\", answer = \"answer\" }, or for \
+                      `numbers` and `target`; or a `preset`; `rlcredit data FILE` shows the columns of a file";
     let file = |more: &str| files(&format!("{{path=\"a.jsonl\"{more}}}"), GSM8K, "");
     for (data, expected) in [
         (file(""), format!("[[data.train]] #1: has columns for nothing, {no_columns}")),

@@ -58,7 +58,15 @@ fn keys_of_other_trainers_are_known_where_a_newcomer_writes_them() {
         ("model.dtype=bfloat16", "did you mean \"bf16\"?"),
         ("model.dtype=float32", "did you mean \"f32\"?"),
         ("model.dtype=fp16", "half precision loses small gradients"),
+        (
+            "actor_rollout_ref={rollout={n=5, temperature=1.0}, actor={ppo_epochs=2}}",
+            "is in [model], [optim], [loss], [batch] and [sampling]: `actor.ppo_epochs` is [batch] `epochs`, \
+             `rollout.n` is [explore] `size`",
+        ),
         ("model.device=gpu", "did you mean \"cuda\"?"),
+        ("model.bf16=true", "did you mean `dtype`? (write dtype = \"bf16\")"),
+        ("loss.policy={type=\"grpo\"}", "did you mean \"clip\"?"),
+        ("observe.sink=[{type=\"wandb\", program=[\"x\"]}]", "scripts/sinks/wandb_sink.py"),
         ("optim.lr_warmup_steps=5", "did you mean `warmup_steps`?"),
         (
             "optim.lr_warmup_steps_ratio=0.1",

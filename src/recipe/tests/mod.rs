@@ -7,6 +7,7 @@ mod elsewhere;
 mod mistakes;
 mod overrides;
 mod round_trip;
+mod telling;
 
 use std::{fs, path::Path};
 

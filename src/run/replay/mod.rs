@@ -184,7 +184,7 @@ fn recipe(folder: &RunFolder, step: Step, set: &[String]) -> Result<Recipe> {
     let parsed = |own: &Recipe| Ok::<_, anyhow::Error>(Draft::parse(&file, &own.to_toml()?, set)?);
     let mut draft = parsed(&own)?;
     // What the run has for its own estimator, another does without.
-    let estimator = draft.judge(&["advantage.type"], |recipe| Ok(recipe.advantage.clone()));
+    let estimator = draft.judge(&["advantage.type"], |recipe| Ok(recipe.advantage));
     if let Some(estimator) = estimator.filter(|estimator| *estimator != own.advantage) {
         own.critic = own.critic.filter(|_| estimator.settings().needs().values);
         own.values = own.values.filter(|_| estimator.settings().continues());
