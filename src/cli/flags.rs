@@ -15,6 +15,8 @@ use super::policy;
 use crate::data::ChatConfig;
 use crate::exam::Chat;
 use crate::files::{STDIN, at_home};
+use crate::recipe::Reference;
+use crate::types::shell_word;
 
 #[cfg(test)]
 mod tests;
@@ -211,5 +213,31 @@ pub(super) fn hint(error: &clap::Error, given: &[OsString]) -> Option<String> {
         return Some(format!("--json: prints, as for every verb; write --out {wrong} to keep the circuit"));
     }
     let gone = GONE.iter().find(|(own, flag, _)| own == verb && flag == wrong);
-    gone.map(|(_, flag, now)| format!("{flag}: is no flag of `{verb}` any more; {now}"))
+    let gone = gone.map(|(_, flag, now)| format!("{flag}: is no flag of `{verb}` any more; {now}"));
+    gone.or_else(|| setting(verb, wrong, &words))
+}
+
+/// The setting of a recipe that a person means by the argument `wrong` of `verb`: `optim.lr=1e-5`, `--learning_rate 1e-5`.
+fn setting(verb: &str, wrong: &str, words: &[String]) -> Option<String> {
+    let program = super::command_line();
+    let takes_settings =
+        program.find_subcommand(verb)?.get_arguments().any(|argument| argument.get_long() == Some("set"));
+    let place = words.iter().position(|word| word == wrong || word.starts_with(&format!("{wrong}=")))?;
+    let (kind, name, value) = match wrong.strip_prefix("--") {
+        Some(name) => {
+            let attached = words[place].split_once('=').map(|(_, value)| value);
+            let next = words.get(place + 1).filter(|word| !word.starts_with("--"));
+            ("flag", name, attached.or(next.map(String::as_str)).unwrap_or("VALUE"))
+        }
+        None => {
+            let (name, value) = wrong.split_once('=')?;
+            ("argument", name.trim_start_matches('+'), value)
+        }
+    };
+    let meant = Reference::of_program().ok().filter(|_| takes_settings)?.called(name);
+    let written = meant.iter().map(|key| format!("--set {}", shell_word(&format!("{key}={value}"))));
+    let written = written.collect::<Vec<_>>().join(" or ");
+    (!meant.is_empty()).then(|| {
+        format!("{wrong}: is no {kind} of `{verb}`; settings of the recipe stand behind --set: {written}")
+    })
 }

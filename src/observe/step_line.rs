@@ -25,7 +25,7 @@ pub(super) fn lines(step: Step, total: Step, row: &MetricRow, left: Option<f64>)
         correct.map(|v| format!("acc {}", percent(v))),
         length.map(|v| format!("len {v:.0$}", usize::from(v < 99.95))),
         row.get("response_length/clip_ratio").map(|v| format!("cut {}", whole_percent(v))),
-        row.get("policy/entropy").map(|v| format!("ent {v:.0$}", if v < 9.995 { 2 } else { 1 })),
+        entropy(row),
         row.get("time/step").map(duration),
         left.map(|v| format!("left {}", roughly(v))),
     ];
@@ -38,6 +38,15 @@ pub(super) fn lines(step: Step, total: Step, row: &MetricRow, left: Option<f64>)
     let evaluations =
         evaluations(row).into_iter().map(|(set, results)| format!("{indent}{set}: {}", results.join(", ")));
     [line].into_iter().chain(evaluations).collect()
+}
+
+/// The entropy, or why there is none: it is measured as the policy learns, and from groups without signal it learns nothing.
+fn entropy(row: &MetricRow) -> Option<String> {
+    let without_signal = row.get("group/zero_variance") == Some(1.0);
+    match row.get("policy/entropy") {
+        Some(v) => Some(format!("ent {v:.0$}", if v < 9.995 { 2 } else { 1 })),
+        None => without_signal.then(|| "no signal".to_owned()),
+    }
 }
 
 /// Results by set, from the keys `eval/<set>/...`; of several pass@k that of all samples, the k of avg@k.
@@ -112,6 +121,12 @@ mod tests {
     #[test]
     fn what_a_row_lacks_is_left_out() {
         assert_eq!(lines(1, 9, &row(&[("policy/entropy", 25.0)]), None), ["step 1/9  ent 25.0"]);
+    }
+
+    #[test]
+    fn a_step_that_learns_nothing_says_why() {
+        let row = row(&[("group/zero_variance", 1.0), ("time/step", 2.0), ("root/reward_mean", 0.0)]);
+        assert_eq!(lines(1, 9, &row, None), ["step 1/9  reward 0.000  no signal  2.0s"]);
     }
 
     #[test]

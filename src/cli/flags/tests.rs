@@ -154,12 +154,32 @@ fn spellings_that_are_no_more_are_refused_with_the_one_that_is() {
             "--no-thinking: is no flag of `sample` any more; write --variable",
         ),
         (&["circuit", "runs/x", "--json", "c.json"], "--json: prints, as for every verb; write --out c.json"),
+        (
+            &["train", "x.toml", "optim.lr=1e-5"],
+            "optim.lr=1e-5: is no argument of `train`; settings of the recipe stand behind --set: --set optim.lr=1e-5",
+        ),
+        (
+            &["train", "x.toml", "--learning-rate", "1e-5"],
+            "--learning-rate: is no flag of `train`; settings of the recipe stand behind --set: --set optim.lr=1e-5",
+        ),
+        (
+            &["check", "x.toml", "--model_name_or_path=a b"],
+            "--model_name_or_path: is no flag of `check`; settings of the recipe stand behind --set: --set 'model.path=a b' or --set \
+             'model.hub=a b'",
+        ),
     ] {
         let words = std::iter::once("rlcredit").chain(typed.iter().copied());
         let error = command_line().try_get_matches_from(words).unwrap_err();
         let given: Vec<OsString> = typed.iter().map(OsString::from).collect();
         let said = hint(&error, &given).unwrap_or_else(|| panic!("{error}"));
         assert!(said.starts_with(expected), "{said}");
+    }
+    for typed in
+        [&["train", "x.toml", "--resme"][..], &["doctor", "optim.lr=1"], &["train", "x.toml", "y.toml"]]
+    {
+        let given: Vec<OsString> = typed.iter().map(OsString::from).collect();
+        let words = std::iter::once(OsString::from("rlcredit")).chain(given.clone());
+        assert_eq!(hint(&command_line().try_get_matches_from(words).unwrap_err(), &given), None, "{typed:?}");
     }
 }
 

@@ -6,6 +6,7 @@ use toml::Value;
 use super::{Entry, Reference, Section, Variant, show};
 use crate::recipe::{
     draft::SHAPE,
+    elsewhere,
     explain::{Here, unknown_key, wrong_choice},
     schema::{Shape, TYPE, Takes},
 };
@@ -22,7 +23,12 @@ impl Reference {
         let is_at = |path: &str| self.sections.iter().find(|section| section.path == path);
         let Some((section, rest)) = starts.filter_map(|(path, rest)| Some((is_at(&path)?, rest))).next()
         else {
-            bail!(unknown(&self.sections[0], None, steps[0]));
+            let meant = self.called(path);
+            if meant.is_empty() {
+                bail!(unknown(&self.sections[0], None, steps[0]));
+            }
+            let shown: Result<Vec<String>> = meant.iter().map(|path| self.explain(path)).collect();
+            return Ok(shown?.join("\n"));
         };
         match *rest {
             [] | [TYPE] => Ok(show::section(section)),
@@ -38,6 +44,22 @@ impl Reference {
                 None => bail!(unknown(section, None, name)),
             },
             [name, ..] => bail!(unknown(section, None, name)),
+        }
+    }
+
+    /// The paths of the keys that a person may mean by `name`: a path, what a key is called in any section, or what another trainer
+    /// calls it.
+    pub(crate) fn called(&self, name: &str) -> Vec<String> {
+        let name = name.replace('-', "_");
+        let (table, key) = name.rsplit_once('.').unwrap_or(("", &name));
+        let has = |section: &&Section| section.variants.iter().any(|variant| variant.key(key).is_some());
+        let is_there =
+            |section: &&Section| !section.path.is_empty() && (table.is_empty() || section.path == table);
+        let own = self.sections.iter().filter(is_there).filter(has);
+        let own: Vec<String> = own.map(|section| format!("{}.{key}", section.path)).collect();
+        match elsewhere::key(table, key) {
+            Some(known) if own.is_empty() => known.homes.iter().map(|&home| home.to_owned()).collect(),
+            _ => own,
         }
     }
 }

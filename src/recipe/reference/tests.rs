@@ -106,6 +106,11 @@ fn a_person_asks_for_sections_choices_and_keys() {
     assert!(said("loss.policy.clip.clip_low").contains("[loss.policy] type = \"clip\" clip_low"));
     assert!(said("loss").contains("rlcredit recipes --explain loss.policy"));
     assert_eq!(said("advantage.type"), said("advantage"));
+    assert_eq!(said("learning_rate"), said("optim.lr"));
+    assert_eq!(
+        said("max-new-tokens").matches(" max_new_tokens\n").count(),
+        reference.called("max_new_tokens").len()
+    );
     assert!(said("").starts_with("A whole run") && said("").contains("\nimportance_sampling\n"));
 }
 
@@ -123,4 +128,20 @@ fn what_is_not_there_gets_the_hint_that_a_recipe_gets() {
         let said = reference().explain(path).unwrap_err().to_string();
         assert!(said.contains(expected), "{path}: {said}");
     }
+}
+
+#[test]
+fn a_key_is_found_by_what_people_call_it() {
+    for (name, expected) in [
+        ("optim.lr", &["optim.lr"][..]),
+        ("num-generations", &["explore.size"]),
+        ("trainer.total_epochs", &["run.steps"]),
+        ("actor_rollout_ref.rollout.n", &["explore.size"]),
+        ("model_name_or_path", &["model.path", "model.hub"]),
+        ("nonsense", &[]),
+        ("optim.nonsense", &[]),
+    ] {
+        assert_eq!(reference().called(name), expected, "{name}");
+    }
+    assert!(reference().called("steps").contains(&"run.steps".to_owned()));
 }
