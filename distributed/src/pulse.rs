@@ -1,8 +1,7 @@
 //! Which processes are alive: each counts on in the store, twice a second, whatever else it does.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,8 +14,10 @@ const BEAT: Duration = Duration::from_millis(500);
 /// How long a process that lives may take to count on.
 const PATIENCE: Duration = Duration::from_millis(1600);
 
-/// How long the process that serves the store waits for others to have looked who is lost.
+/// How long the process that serves the store waits for others to have heard who is lost.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// Where the first that has found out leaves who is lost.
+const LOST: &str = "lost";
 
 /// How long the store may take to answer.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -31,7 +32,15 @@ pub struct Pulse {
     store: Arc<Store>,
     serves: bool,
     is_over: Arc<AtomicBool>,
+    heard: Arc<OnceLock<News>>,
     beating: Option<JoinHandle<()>>,
+}
+
+/// What another process has found out of a loss, for when the store is gone.
+struct News {
+    lost: Vec<usize>,
+    /// What each process has left behind.
+    words: Vec<Vec<u8>>,
 }
 
 impl Pulse {
@@ -41,12 +50,12 @@ impl Pulse {
     /// If the store cannot be reached, or there is no thread to count with.
     pub fn start(world: &World, timeout: Duration) -> Result<Self, Error> {
         let store = Arc::new(Store::open(&World { serves: false, ..world.clone() }, timeout)?);
-        let is_over = Arc::<AtomicBool>::default();
-        let (own, over, key) = (Arc::clone(&store), Arc::clone(&is_over), key(world.rank));
-        store.set(&key, b"0")?;
+        let (is_over, heard) = (Arc::<AtomicBool>::default(), Arc::<OnceLock<_>>::default());
+        store.set(&key(world.rank), b"0")?;
+        let (own, over, news) = (Arc::clone(&store), Arc::clone(&is_over), Arc::clone(&heard));
         let beat = move || {
             let mut n: u64 = 0;
-            while !over.load(Ordering::Relaxed) && own.set(&key, n.to_string().as_bytes()).is_ok() {
+            while !over.load(Ordering::Relaxed) && count_on(&own, n, &news).is_ok() {
                 n += 1;
                 thread::park_timeout(BEAT);
             }
@@ -54,15 +63,17 @@ impl Pulse {
         let beating = thread::Builder::new().name("pulse".to_owned()).spawn(beat);
         let beating = beating
             .map_err(|error| Error::new(Trouble::Other, format!("no thread to count with: {error}")))?;
-        Ok(Self { store, serves: world.serves, is_over, beating: Some(beating) })
+        Ok(Self { store, serves: world.serves, is_over, heard, beating: Some(beating) })
     }
 
-    /// The ranks that do not count on; takes somewhat longer than a second. Where the store itself is gone, that of rank 0.
+    /// The ranks that do not count on; takes somewhat longer than a second. Where the store itself is gone, those that were said to be
+    /// lost before, and else that of rank 0.
     #[must_use]
     pub fn lost(&self) -> Vec<usize> {
-        let Ok(before) = self.of_all(key) else { return vec![0] };
+        let without_store = || self.heard.get().map_or_else(|| vec![0], |news| news.lost.clone());
+        let Ok(before) = self.of_all(key) else { return without_store() };
         thread::sleep(PATIENCE);
-        let Ok(after) = self.of_all(key) else { return vec![0] };
+        let Ok(after) = self.of_all(key) else { return without_store() };
         let own = self.store.world().rank;
         (0..before.len()).filter(|rank| *rank != own && before[*rank] == after[*rank]).collect()
     }
@@ -102,14 +113,21 @@ impl Pulse {
         let _ = self.answered(move |store| store.set(&key, words.as_bytes()));
     }
 
-    /// Parts from the others after a loss. Whoever serves the store stays until all but the `lost` have parted, or for five seconds: a
-    /// process still looking for the one that is lost would miss the store, and blame its rank.
+    /// Parts from the others after the ranks `lost` were, and says so to them. Whoever serves the store stays until all others have heard it,
+    /// or for five seconds: a process that waits for this one in a collective learns of the loss by this one's end, and would find no
+    /// store then, and blame it.
     pub fn part(&self, lost: &[usize]) {
-        let own = parted(self.store.world().rank);
-        let said = self.answered(move |store| store.set(&own, b"1"));
+        let own = self.store.world().rank;
+        let words = lost.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
+        let said = self.answered(move |store| {
+            if !words.is_empty() {
+                store.set(LOST, words.as_bytes())?;
+            }
+            store.set(&knows(own), b"1")
+        });
         let begun = Instant::now();
         while said.is_ok() && self.serves && begun.elapsed() < FAREWELL {
-            let Ok(all) = self.of_all(parted) else { return };
+            let Ok(all) = self.of_all(knows) else { return };
             if all.iter().enumerate().all(|(rank, said)| !said.is_empty() || lost.contains(&rank)) {
                 return;
             }
@@ -120,19 +138,14 @@ impl Pulse {
     /// What each process has left behind; empty of those that said nothing.
     #[must_use]
     pub fn words(&self) -> Vec<String> {
-        let said = self.of_all(words_of).unwrap_or_default();
+        let heard = || self.heard.get().map(|news| news.words.clone()).unwrap_or_default();
+        let said = self.of_all(words_of).unwrap_or_else(|_| heard());
         said.iter().map(|words| String::from_utf8_lossy(words).into_owned()).collect()
     }
 
     /// What lies under each rank's `key`; nothing where it has set none.
     fn of_all(&self, key: impl Fn(usize) -> String + Send + 'static) -> Result<Vec<Vec<u8>>, Error> {
-        self.answered(move |store| {
-            let of_rank = |rank| match store.has(&key(rank))? {
-                true => store.get(&key(rank)),
-                false => Ok(Vec::new()),
-            };
-            (0..store.world().size).map(of_rank).collect()
-        })
+        self.answered(move |store| each(store, key))
     }
 
     /// What the store answers. One whose process is stopped, or whose machine is gone without a word, would keep its client waiting for
@@ -155,8 +168,32 @@ impl Pulse {
     }
 }
 
-fn parted(rank: usize) -> String {
-    format!("parted/{rank}")
+/// What lies in `store` under each rank's `key`; nothing where it has set none.
+fn each(store: &Store, key: impl Fn(usize) -> String) -> Result<Vec<Vec<u8>>, Error> {
+    let of_rank = |rank| match store.has(&key(rank))? {
+        true => store.get(&key(rank)),
+        false => Ok(Vec::new()),
+    };
+    (0..store.world().size).map(of_rank).collect()
+}
+
+/// The `n`th beat: counts on in `store`, and listens for who is lost.
+fn count_on(store: &Store, n: u64, heard: &OnceLock<News>) -> Result<(), Error> {
+    let own = store.world().rank;
+    store.set(&key(own), n.to_string().as_bytes())?;
+    if heard.get().is_some() || !store.has(LOST)? {
+        return Ok(());
+    }
+    let said = store.get(LOST)?;
+    let lost =
+        String::from_utf8_lossy(&said).split_whitespace().filter_map(|rank| rank.parse().ok()).collect();
+    let news = News { lost, words: each(store, words_of)? };
+    heard.get_or_init(|| news);
+    store.set(&knows(own), b"1")
+}
+
+fn knows(rank: usize) -> String {
+    format!("knows/{rank}")
 }
 
 fn words_of(rank: usize) -> String {

@@ -133,7 +133,8 @@ fn a_killed_process_is_an_error_for_the_others_and_is_known_by_its_rank() {
                 assert!(begun.elapsed() < Duration::from_secs(20));
                 continue;
             };
-            assert_eq!(error.trouble, Trouble::Lost, "{error}");
+            // Who waits for one that lives learns of it when that one has gone, or by the clock.
+            assert!(error.is_loss(), "{error}");
             assert_eq!(pulse.lost(), [1]);
             pulse.part(&[1]);
             break;
@@ -153,6 +154,38 @@ fn a_killed_process_is_an_error_for_the_others_and_is_known_by_its_rank() {
         [Some(0), None, Some(0)],
         "{outcomes:?}"
     );
+}
+
+/// Whose collective waits for the process that serves the store, which leaves since another one is lost.
+#[test]
+fn who_is_lost_is_known_where_the_store_has_gone_since() {
+    let body = |process: Process| {
+        let (pulse, group) = (Pulse::start(&process.world, TIMEOUT).unwrap(), process.group("main"));
+        if process.rank == 1 {
+            pulse.leave("the disk is full");
+        }
+        group.barrier().unwrap();
+        match process.rank {
+            0 => {
+                let lost = (0..10).map(|_| pulse.lost()).find(|lost| !lost.is_empty());
+                assert_eq!(lost, Some(vec![1]));
+                pulse.part(&[1]);
+            }
+            1 => std::process::exit(0),
+            _ => {
+                group.set_timeout(Duration::from_secs(60)).unwrap();
+                let mut tensor = Tensor::ones([10], (Kind::Float, Device::Cpu));
+                let error = group.broadcast(&mut tensor, 0).and_then(distributed::Work::wait).unwrap_err();
+                assert_eq!(error.trouble, Trouble::Lost, "{error}");
+                while process.store.has("anything").is_ok() {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                assert_eq!(pulse.lost(), [1]);
+                assert_eq!(pulse.words(), ["", "the disk is full", ""]);
+            }
+        }
+    };
+    all_well(&processes("who_is_lost_is_known_where_the_store_has_gone_since", 3, body, |_| ()));
 }
 
 #[test]
