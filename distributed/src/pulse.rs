@@ -52,6 +52,11 @@ impl Pulse {
         let store = Arc::new(Store::open(&World { serves: false, ..world.clone() }, timeout)?);
         let (is_over, heard) = (Arc::<AtomicBool>::default(), Arc::<OnceLock<_>>::default());
         store.set(&key(world.rank), b"0")?;
+        // A launcher that starts anew by the same names may have kept what was said then.
+        store.set(&knows(world.rank), b"")?;
+        if world.rank == 0 {
+            store.set(LOST, b"")?;
+        }
         let (own, over, news) = (Arc::clone(&store), Arc::clone(&is_over), Arc::clone(&heard));
         let beat = move || {
             let mut n: u64 = 0;
@@ -70,12 +75,23 @@ impl Pulse {
     /// lost before, and else that of rank 0.
     #[must_use]
     pub fn lost(&self) -> Vec<usize> {
-        let without_store = || self.heard.get().map_or_else(|| vec![0], |news| news.lost.clone());
-        let Ok(before) = self.of_all(key) else { return without_store() };
-        thread::sleep(PATIENCE);
-        let Ok(after) = self.of_all(key) else { return without_store() };
         let own = self.store.world().rank;
-        (0..before.len()).filter(|rank| *rank != own && before[*rank] == after[*rank]).collect()
+        let (Ok(silent), Ok(parted)) = (self.silent(), self.of_all(knows)) else {
+            let heard = self.heard.get().map_or_else(|| vec![0], |news| news.lost.clone());
+            return heard.into_iter().filter(|rank| *rank != own).collect();
+        };
+        // Some have left since they missed another one.
+        let missed: Vec<usize> = silent.iter().copied().filter(|rank| parted[*rank].is_empty()).collect();
+        if missed.is_empty() { silent } else { missed }
+    }
+
+    /// The ranks that do not count on, whatever the reason.
+    fn silent(&self) -> Result<Vec<usize>, Error> {
+        let before = self.of_all(key)?;
+        thread::sleep(PATIENCE);
+        let after = self.of_all(key)?;
+        let own = self.store.world().rank;
+        Ok((0..before.len()).filter(|rank| *rank != own && before[*rank] == after[*rank]).collect())
     }
 
     /// Waits until every process has come to `place` for the `n`th time, or more often. As long as they live that may take however long it
@@ -96,7 +112,7 @@ impl Pulse {
                 return Ok(());
             }
             if asked.elapsed() > BETWEEN {
-                if let Some(rank) = self.lost().into_iter().find(|rank| late.contains(rank)) {
+                if let Some(rank) = self.silent()?.into_iter().find(|rank| late.contains(rank)) {
                     return Err(Error::new(Trouble::Lost, format!("rank {rank} has not come to {place}")));
                 }
                 asked = Instant::now();
@@ -185,6 +201,9 @@ fn count_on(store: &Store, n: u64, heard: &OnceLock<News>) -> Result<(), Error> 
         return Ok(());
     }
     let said = store.get(LOST)?;
+    if said.is_empty() {
+        return Ok(());
+    }
     let lost =
         String::from_utf8_lossy(&said).split_whitespace().filter_map(|rank| rank.parse().ok()).collect();
     let news = News { lost, words: each(store, words_of)? };

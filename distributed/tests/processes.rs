@@ -188,6 +188,31 @@ fn who_is_lost_is_known_where_the_store_has_gone_since() {
     all_well(&processes("who_is_lost_is_known_where_the_store_has_gone_since", 3, body, |_| ()));
 }
 
+/// Whoever has left because of a loss is not taken for the one that was lost.
+#[test]
+fn who_has_left_since_another_was_lost_is_not_blamed() {
+    let body = |process: Process| {
+        let (pulse, group) = (Pulse::start(&process.world, TIMEOUT).unwrap(), process.group("main"));
+        group.barrier().unwrap();
+        match process.rank {
+            0 => {
+                group.set_timeout(Duration::from_secs(60)).unwrap();
+                let mut tensor = Tensor::ones([10], (Kind::Float, Device::Cpu));
+                group.broadcast(&mut tensor, 1).and_then(distributed::Work::wait).unwrap_err();
+                assert_eq!(pulse.lost(), [2]);
+                pulse.part(&[2]);
+            }
+            1 => {
+                let lost = (0..10).map(|_| pulse.lost()).find(|lost| !lost.is_empty());
+                assert_eq!(lost, Some(vec![2]));
+                pulse.part(&[2]);
+            }
+            _ => std::process::exit(0),
+        }
+    };
+    all_well(&processes("who_has_left_since_another_was_lost_is_not_blamed", 3, body, |_| ()));
+}
+
 #[test]
 fn a_process_that_does_not_come_is_an_error_in_time() {
     let body = |process: Process| {

@@ -15,7 +15,7 @@ use super::policy;
 use crate::data::ChatConfig;
 use crate::exam::Chat;
 use crate::files::{STDIN, at_home};
-use crate::recipe::Reference;
+use crate::recipe::{Meant, Reference};
 use crate::types::shell_word;
 
 #[cfg(test)]
@@ -214,30 +214,52 @@ pub(super) fn hint(error: &clap::Error, given: &[OsString]) -> Option<String> {
     }
     let gone = GONE.iter().find(|(own, flag, _)| own == verb && flag == wrong);
     let gone = gone.map(|(_, flag, now)| format!("{flag}: is no flag of `{verb}` any more; {now}"));
-    gone.or_else(|| setting(verb, wrong, &words))
+    gone.or_else(|| setting(error, verb, wrong, &words))
 }
 
 /// The setting of a recipe that a person means by the argument `wrong` of `verb`: `optim.lr=1e-5`, `--learning_rate 1e-5`.
-fn setting(verb: &str, wrong: &str, words: &[String]) -> Option<String> {
+fn setting(error: &clap::Error, verb: &str, wrong: &str, words: &[String]) -> Option<String> {
     let program = super::command_line();
-    let takes_settings =
-        program.find_subcommand(verb)?.get_arguments().any(|argument| argument.get_long() == Some("set"));
+    let flags: Vec<&str> = program.find_subcommand(verb)?.get_arguments().filter_map(Arg::get_long).collect();
     let place = words.iter().position(|word| word == wrong || word.starts_with(&format!("{wrong}=")))?;
     let (kind, name, value) = match wrong.strip_prefix("--") {
         Some(name) => {
             let attached = words[place].split_once('=').map(|(_, value)| value);
-            let next = words.get(place + 1).filter(|word| !word.starts_with("--"));
-            ("flag", name, attached.or(next.map(String::as_str)).unwrap_or("VALUE"))
+            (
+                "flag",
+                name,
+                attached.or(words.get(place + 1).and_then(|next| value_of(next))).unwrap_or("VALUE"),
+            )
         }
         None => {
             let (name, value) = wrong.split_once('=')?;
             ("argument", name.trim_start_matches('+'), value)
         }
     };
-    let meant = Reference::of_program().ok().filter(|_| takes_settings)?.called(name);
-    let written = meant.iter().map(|key| format!("--set {}", shell_word(&format!("{key}={value}"))));
+    // A flag that the verb has is nearer, and where files are in the place of a recipe there is nothing to set.
+    let is_flag = flags.contains(&name.replace('_', "-").as_str());
+    let alike = error.get(ContextKind::SuggestedArg);
+    let alike = matches!(alike, Some(ContextValue::String(flag)) if flag != "--set" && !name.contains('.'));
+    if !flags.contains(&"set") || is_flag || alike || words.iter().any(|word| word == "--data") {
+        return None;
+    }
+    let reference = Reference::of_program().ok()?;
+    let written = reference.called(name).into_iter().map(|Meant { path, remark }| {
+        let remark = if remark.is_empty() { String::new() } else { format!(" ({remark})") };
+        match reference.section(&path) {
+            Some(section) => format!("{}{remark}", section.heading()),
+            None if remark.is_empty() => format!("--set {}", shell_word(&format!("{path}={value}"))),
+            None => format!("--set {path}=VALUE{remark}"),
+        }
+    });
     let written = written.collect::<Vec<_>>().join(" or ");
-    (!meant.is_empty()).then(|| {
-        format!("{wrong}: is no {kind} of `{verb}`; settings of the recipe stand behind --set: {written}")
-    })
+    (!written.is_empty())
+        .then(|| format!("{wrong}: is no {kind} of `{verb}`; a setting of the recipe is {written}"))
+}
+
+/// `word`, where it can be the value of the flag before it.
+fn value_of(word: &str) -> Option<&str> {
+    let is_flag =
+        word.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c == '-' || c.is_alphabetic()));
+    (!is_flag && !word.ends_with(".toml")).then_some(word)
 }

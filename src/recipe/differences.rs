@@ -81,6 +81,11 @@ pub(crate) fn reaches(known: &str, key: &str) -> bool {
 
 /// What [`Recipe::entries`] came from: tables in tables, and lists where all keys of one are numbers from 0 on.
 pub(super) fn unflattened(entries: Table) -> Result<Table> {
+    Ok(nested(entries)?.into_iter().map(|(key, value)| (key, with_lists(value))).collect())
+}
+
+/// `entries` as tables in tables, those of a list by their numbers.
+pub(super) fn nested(entries: Table) -> Result<Table> {
     let mut whole = Table::new();
     for (path, value) in entries {
         let mut table = &mut whole;
@@ -91,8 +96,7 @@ pub(super) fn unflattened(entries: Table) -> Result<Table> {
         }
         table.insert(last.to_owned(), value);
     }
-    let lists = whole.into_iter().map(|(key, value)| (key, with_lists(value)));
-    Ok(lists.collect())
+    Ok(whole)
 }
 
 fn with_lists(value: Value) -> Value {

@@ -196,10 +196,11 @@ fn unknown_section(
         let each = elsewhere::within(value).into_iter().map(|(path, known)| {
             let homes = known.homes.iter().map(|home| home.rsplit_once('.').unwrap_or(("", home)));
             let homes: Vec<String> = homes.map(|(table, key)| format!("[{table}] `{key}`")).collect();
-            format!(
-                "`{path}` is {}",
-                if homes.is_empty() { known.remark.to_owned() } else { homes.join(" or ") }
-            )
+            match (homes.is_empty(), known.remark) {
+                (true, remark) => format!("`{path}` has no counterpart ({remark})"),
+                (false, "") => format!("`{path}` is {}", homes.join(" or ")),
+                (false, remark) => format!("`{path}` is {} ({remark})", homes.join(" or ")),
+            }
         });
         let each: Vec<String> = each.collect();
         let each = if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) };

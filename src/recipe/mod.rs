@@ -37,11 +37,11 @@ pub(crate) use differences::{Difference, opened, reaches};
 pub(crate) use draft::Draft;
 pub(crate) use place::{each_path, shown, whole};
 pub(crate) use problem::Problems;
-pub(crate) use reference::{Departure, Reference};
+pub(crate) use reference::{Departure, Meant, Reference};
 #[cfg(test)]
 pub(crate) use reference::{Entry, LeftOut, Section, Variant};
 pub(crate) use shipped::{SHIPPED, Shipped};
-pub(crate) use telling::telling;
+pub(crate) use telling::{allowed, telling};
 pub(crate) use text::Text;
 
 /// What the keys of other frameworks are called here.

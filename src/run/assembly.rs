@@ -17,7 +17,9 @@ use crate::checkpoint::{Milestone, TrainState, VerifiedCheckpoint};
 use crate::interrupt::{Immediate, Interrupt, OrStopped, StopSignal};
 use crate::model::{FreeMemory, Policy};
 use crate::observe::{Console, Ending};
-use crate::types::{Step, counted};
+use crate::optim::Schedule;
+use crate::recipe::Recipe;
+use crate::types::counted;
 
 /// What a person asked for.
 pub(crate) struct Request {
@@ -79,13 +81,18 @@ pub(crate) fn train(request: Request, console: &Console, interrupt: &Interrupt) 
     }
 }
 
-/// Says of a run that goes on behind `state` how far it has come of `steps`.
-fn tell_of_steps(console: &Console, state: &TrainState, steps: Step) {
-    let step = state.step;
-    console.note(match step >= steps && state.unfinished.is_none() {
-        true => format!("all {} are done; --set run.steps=N goes on to step N", counted(steps, "step")),
-        false => format!("continuing after step {step} of {steps}"),
-    });
+/// Says of a run by `recipe` that goes on behind `state` how far it has come.
+fn tell_of_steps(console: &Console, state: &TrainState, recipe: &Recipe) {
+    let (step, steps) = (state.step, recipe.run.steps);
+    if step < steps || state.unfinished.is_some() {
+        return console.note(format!("continuing after step {step} of {steps}"));
+    }
+    // Where the learning rate goes by how many there are, that changes what is learned.
+    let allow = if recipe.optim.schedule == Schedule::Constant { "" } else { " --allow run.steps" };
+    console.note(format!(
+        "{} done, the last one; --set run.steps=N{allow} goes on to step N",
+        counted(steps, "step")
+    ));
 }
 
 /// Says of a run that `before` ranks have saved and as many as `now` continue that this changes how it rounds.
@@ -146,7 +153,7 @@ fn begun(request: Request, console: &Console, interrupt: &Interrupt) -> Result<O
     let mut run = match saved {
         Some((state, _)) if writer.forked().is_some() => Run::fork(&setup, policy, state, writer, console)?,
         Some((mut state, reference)) => {
-            tell_of_steps(console, &state, setup.recipe.run.steps);
+            tell_of_steps(console, &state, &setup.recipe);
             tell_of_ranks(console, state.ranks, ranks.size());
             for what in adapt(&mut state, &setup, &writer.home().changes) {
                 console.note(format_args!("begins anew: {what}"));

@@ -7,7 +7,7 @@
 use anyhow::{Result, bail};
 
 use super::history::{self, Event, Happened};
-use crate::recipe::{Change, Effect, reaches, telling};
+use crate::recipe::{Change, Effect, allowed, reaches, telling};
 use crate::run_folder::RunFolder;
 use crate::types::{program, shell_word};
 
@@ -49,7 +49,7 @@ impl Consent {
     /// What to do about `refused` changes.
     fn remedies(&self, folder: &RunFolder, refused: &[Change]) -> String {
         let root = shell_word(&folder.root().display().to_string());
-        let mut keys: Vec<String> = refused.iter().map(|change| of_list(&change.key)).collect();
+        let mut keys: Vec<String> = refused.iter().map(allowed).collect();
         keys.dedup();
         let may = refused.iter().all(|change| change.effect == Effect::Learning);
         let allow = match may {
@@ -104,10 +104,4 @@ pub(super) fn told(Change { key, before, now, effect }: &Change) -> String {
         Effect::Nothing | Effect::SpeedOrMeasuring | Effect::Learning => "",
     };
     format!("{key}: {now} now, {before} in the run{why}")
-}
-
-/// `key`, and of an entry of a list the list.
-fn of_list(key: &str) -> String {
-    let is_name = |part: &&str| part.parse::<usize>().is_err();
-    key.split('.').take_while(is_name).collect::<Vec<_>>().join(".")
 }

@@ -16,7 +16,7 @@ use crate::types::{Step, shell_word};
 /// Writes how the policy of `run` behind `step` was made: commands, and `recipe`, by which that step was made.
 pub(super) fn write(text: &mut String, run: &RunFolder, step: Option<Step>, recipe: &Recipe) -> Result<()> {
     text.push_str("\n## How it was made\n");
-    let commands = commands(run, step.unwrap_or(Step::MAX));
+    let commands = commands(run, step.unwrap_or(Step::MAX), MOST_PARENTS);
     if !commands.is_empty() {
         writeln!(text, "\n```sh\n{}\n```", commands.join("\n"))?;
     }
@@ -28,8 +28,12 @@ pub(super) fn write(text: &mut String, run: &RunFolder, step: Option<Step>, reci
     Ok(())
 }
 
-/// The commands that the run of step `step` was made by, a line each; of a run of an earlier version, the first.
-fn commands(run: &RunFolder, step: Step) -> Vec<String> {
+/// Of how many runs that were forked from each other the commands are looked for.
+const MOST_PARENTS: u32 = 100;
+
+/// The commands that the run of step `step` was made by, a line each; of a run of an earlier version, the first. Those of its parents come
+/// first, up to as many as `parents`.
+fn commands(run: &RunFolder, step: Step, parents: u32) -> Vec<String> {
     let events = history::read(run).unwrap_or_default();
     if events.is_empty() {
         return of_environment(run).into_iter().collect();
@@ -40,8 +44,9 @@ fn commands(run: &RunFolder, step: Step) -> Vec<String> {
         Happened::StoppedEarly | Happened::Diverged => false,
     };
     // A fork is made by the commands of its parent too, as long as that is there.
-    let parent = events.first().and_then(|event| event.parent.as_ref());
-    let before = parent.and_then(|parent| Some(commands(&history::find_parent(run, parent)?, parent.step)));
+    let parent = events.first().filter(|_| parents > 0).and_then(|event| event.parent.as_ref());
+    let of_parent = |run: RunFolder, step| commands(&run, step, parents.saturating_sub(1));
+    let before = parent.and_then(|parent| Some(of_parent(history::find_parent(run, parent)?, parent.step)));
     let line = |event: &Event| {
         let command = placeless(shlex::split(&event.command)?)?;
         Some(match event.event {

@@ -156,15 +156,31 @@ fn spellings_that_are_no_more_are_refused_with_the_one_that_is() {
         (&["circuit", "runs/x", "--json", "c.json"], "--json: prints, as for every verb; write --out c.json"),
         (
             &["train", "x.toml", "optim.lr=1e-5"],
-            "optim.lr=1e-5: is no argument of `train`; settings of the recipe stand behind --set: --set optim.lr=1e-5",
+            "optim.lr=1e-5: is no argument of `train`; a setting of the recipe is --set optim.lr=1e-5",
         ),
         (
             &["train", "x.toml", "--learning-rate", "1e-5"],
-            "--learning-rate: is no flag of `train`; settings of the recipe stand behind --set: --set optim.lr=1e-5",
+            "--learning-rate: is no flag of `train`; a setting of the recipe is --set optim.lr=1e-5",
+        ),
+        (
+            &["train", "--bf16", "x.toml"],
+            "--bf16: is no flag of `train`; a setting of the recipe is --set model.dtype=VALUE (write dtype = \"bf16\")",
+        ),
+        (
+            &["train", "x.toml", "--num_train_epochs", "3"],
+            "--num_train_epochs: is no flag of `train`; a setting of the recipe is --set run.steps=VALUE (a run is as long",
+        ),
+        (
+            &["train", "x.toml", "--reward.1.weight", "-3"],
+            "--reward.1.weight: is no flag of `train`; a setting of the recipe is --set reward.1.weight=-3",
+        ),
+        (
+            &["train", "x.toml", "--report_to", "wandb"],
+            "--report_to: is no flag of `train`; a setting of the recipe is [[observe.sink]] (metrics",
         ),
         (
             &["check", "x.toml", "--model_name_or_path=a b"],
-            "--model_name_or_path: is no flag of `check`; settings of the recipe stand behind --set: --set 'model.path=a b' or --set \
+            "--model_name_or_path: is no flag of `check`; a setting of the recipe is --set 'model.path=a b' or --set \
              'model.hub=a b'",
         ),
     ] {
@@ -174,9 +190,15 @@ fn spellings_that_are_no_more_are_refused_with_the_one_that_is() {
         let said = hint(&error, &given).unwrap_or_else(|| panic!("{error}"));
         assert!(said.starts_with(expected), "{said}");
     }
-    for typed in
-        [&["train", "x.toml", "--resme"][..], &["doctor", "optim.lr=1"], &["train", "x.toml", "y.toml"]]
-    {
+    for typed in [
+        &["train", "x.toml", "--resme"][..],
+        &["doctor", "optim.lr=1"],
+        &["train", "x.toml", "y.toml"],
+        &["eval", "m", "--data", "x.jsonl", "--top_p", "1"],
+        &["eval", "m", "--max_new_tokens", "1"],
+        &["compare", "x.toml", "--seed", "2"],
+        &["train", "x.toml", "--model", "y"],
+    ] {
         let given: Vec<OsString> = typed.iter().map(OsString::from).collect();
         let words = std::iter::once(OsString::from("rlcredit")).chain(given.clone());
         assert_eq!(hint(&command_line().try_get_matches_from(words).unwrap_err(), &given), None, "{typed:?}");

@@ -61,6 +61,8 @@ pub(super) struct Process {
     child: Child,
     input: ChildStdin,
     started: Instant,
+    /// How much those before it had said, bytes.
+    said_before: u64,
 }
 
 impl Feeder {
@@ -140,18 +142,19 @@ impl Feeder {
             || append_to(&self.said).with_context(|| format!("could not open {}", self.said.display()));
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(said()?).stderr(said()?).process_group(0);
+        let said_before = fs::metadata(&self.said).map_or(0, |found| found.len());
         withhold(&mut command, &self.withheld, &self.config.pass_env);
         let mut child = command.spawn().with_context(|| format!("{program} cannot be started"))?;
         let mut input = child.stdin.take().context("it was started without an input")?;
         self.about["after_step"] = self.after.into();
         // That it has ended already is found where the next line is written.
         _ = input.write_all(format!("{}\n", self.about).as_bytes());
-        Ok(Process { child, input, started: Instant::now() })
+        Ok(Process { child, input, started: Instant::now(), said_before })
     }
 
     /// Says how the program ended, and that it is started again if it is.
     fn bury(&mut self) {
-        let Some(Process { mut child, input, .. }) = self.process.take() else { return };
+        let Some(Process { mut child, input, said_before, .. }) = self.process.take() else { return };
         drop(input);
         let begun = Instant::now();
         let status = loop {
@@ -167,21 +170,29 @@ impl Feeder {
             n if n <= MOST_RESTARTS => format!("; it is started again ({n} of {MOST_RESTARTS})"),
             _ => String::new(),
         };
-        let last = last_line(&self.said).map_or_else(String::new, |line| format!(", at last: {line}"));
+        let last =
+            last_line(&self.said, said_before).map_or_else(String::new, |line| format!(", at last: {line}"));
         tracing::warn!("sink `{name}` {how} while the run goes on; what it said is in {said}{last}{next}");
     }
 }
 
-/// The last line of the file `said`, if it is a short one.
-fn last_line(said: &Path) -> Option<String> {
+/// The last line of the file `said` behind its first `before` bytes, if it is a short one. Of a long one there is nothing: cut anywhere,
+/// a secret in it is known as one no more.
+fn last_line(said: &Path, before: u64) -> Option<String> {
     let mut file = fs::File::open(said).ok()?;
-    let begin = file.metadata().ok()?.len().saturating_sub(LONGEST as u64);
+    // Ends of lines in front and behind.
+    let begin = before.max(file.metadata().ok()?.len().saturating_sub(LONGEST as u64 + 2));
     file.seek(SeekFrom::Start(begin)).ok()?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail).ok()?;
     let tail = String::from_utf8_lossy(&tail);
-    let line = tail.lines().rfind(|line| !line.trim().is_empty())?.trim();
-    (line.len() < LONGEST).then(|| printable(&masked(line)).into_owned())
+    let tail = tail.trim_end();
+    let line = match tail.rsplit_once('\n') {
+        Some((_, line)) => line.trim(),
+        None if begin == before => tail.trim(),
+        None => return None,
+    };
+    (!line.is_empty()).then(|| printable(&masked(line)).into_owned())
 }
 
 /// `ended with exit status 1`, `ended by signal 9`.
@@ -191,5 +202,33 @@ fn ended(status: ExitStatus) -> String {
         (Some(code), _) => format!("ended with exit status {code}"),
         (None, Some(signal)) => format!("ended by signal {signal}"),
         (None, None) => "ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_a_whole_and_short_one_of_this_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = folder.path().join("said.log");
+        let long = format!("https://me:{}@host", "s".repeat(2 * LONGEST));
+        for (text, before, expected) in [
+            ("", 0, None),
+            ("one\ntwo\n\n", 0, Some("two")),
+            ("alone", 0, Some("alone")),
+            ("earlier\n", 8, None),
+            ("earlier\nnow\n", 8, Some("now")),
+            ("at https://me:secret@host/x\n", 0, Some("at https://***@host/x")),
+            (&format!("one\n{long}\n"), 0, None),
+            (&long, 0, None),
+            (&format!("{long}\nshort ü\n"), 0, Some("short ü")),
+        ] {
+            fs::write(&said, text).unwrap();
+            assert_eq!(last_line(&said, before).as_deref(), expected, "{text}");
+        }
+        assert_eq!(last_line(&folder.path().join("none"), 0), None);
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use toml::{Table, Value};
 
+use super::find::is_number;
 use super::walk::{join, plain};
 use super::{Entry, LeftOut, Reference};
 use crate::recipe::schema::TYPE;
@@ -19,7 +20,8 @@ pub(crate) struct Departure {
 }
 
 impl Reference {
-    /// The keys of `document`, a recipe with every default written out, whose values are not their defaults.
+    /// The keys of `document`, a recipe with every default written out, whose values are not their defaults. The entries of a list may be
+    /// those of a table by their numbers, so that some may be left out.
     #[must_use]
     pub(crate) fn departures(&self, document: &Table) -> Vec<Departure> {
         let mut found = Vec::new();
@@ -41,7 +43,8 @@ impl Reference {
         }
         let chosen = table.get(TYPE).and_then(Value::as_str);
         for (name, value) in table {
-            let (key, within) = (join(path, name), join(shown, name));
+            let key = join(path, name);
+            let within = if is_number(name) { shown.to_owned() } else { join(shown, name) };
             let entry = self.entry(shown, chosen, name);
             match value {
                 Value::Table(inner) => self.depart(inner, &key, &within, entry, found),

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use toml::Value;
 
-use super::{Entry, Reference, Section, Variant, show};
+use super::{Entry, LeftOut, Reference, Section, Variant, show};
 use crate::recipe::{
     draft::SHAPE,
     elsewhere,
@@ -18,7 +18,7 @@ impl Reference {
     /// # Errors
     /// If there is none of that name; the message has the likeliest one.
     pub(crate) fn explain(&self, path: &str) -> Result<String> {
-        let steps: Vec<&str> = path.split('.').filter(|step| step.parse::<usize>().is_err()).collect();
+        let steps: Vec<&str> = path.split('.').filter(|step| !is_number(step)).collect();
         let starts = (1..=steps.len()).rev().map(|n| (steps[..n].join("."), &steps[n..]));
         let is_at = |path: &str| self.sections.iter().find(|section| section.path == path);
         let Some((section, rest)) = starts.filter_map(|(path, rest)| Some((is_at(&path)?, rest))).next()
@@ -27,8 +27,11 @@ impl Reference {
             if meant.is_empty() {
                 bail!(unknown(&self.sections[0], None, steps[0]));
             }
-            let shown: Result<Vec<String>> = meant.iter().map(|path| self.explain(path)).collect();
-            return Ok(shown?.join("\n"));
+            let shown = meant.iter().map(|Meant { path, remark }| {
+                let remark = if remark.is_empty() { String::new() } else { format!("    {remark}\n") };
+                Ok(self.explain(path)? + &remark)
+            });
+            return Ok(shown.collect::<Result<Vec<_>>>()?.join("\n"));
         };
         match *rest {
             [] | [TYPE] => Ok(show::section(section)),
@@ -47,21 +50,81 @@ impl Reference {
         }
     }
 
-    /// The paths of the keys that a person may mean by `name`: a path, what a key is called in any section, or what another trainer
-    /// calls it.
-    pub(crate) fn called(&self, name: &str) -> Vec<String> {
+    /// What a person may mean by `name`: a path, what a key is called in any section, or what another trainer calls it.
+    pub(crate) fn called(&self, name: &str) -> Vec<Meant> {
         let name = name.replace('-', "_");
         let (table, key) = name.rsplit_once('.').unwrap_or(("", &name));
+        let plain = without_numbers(table);
         let has = |section: &&Section| section.variants.iter().any(|variant| variant.key(key).is_some());
-        let is_there =
-            |section: &&Section| !section.path.is_empty() && (table.is_empty() || section.path == table);
+        let is_there = |section: &&Section| match table {
+            // A section of that name is another matter than a key of another one.
+            "" => !section.path.is_empty() && self.section(key).is_none(),
+            _ => section.path == plain,
+        };
         let own = self.sections.iter().filter(is_there).filter(has);
-        let own: Vec<String> = own.map(|section| format!("{}.{key}", section.path)).collect();
+        let own: Vec<Meant> =
+            own.map(|section| Meant { path: within(section, table, key), remark: "" }).collect();
         match elsewhere::key(table, key) {
-            Some(known) if own.is_empty() => known.homes.iter().map(|&home| home.to_owned()).collect(),
+            Some(known) if own.is_empty() => {
+                let meant = |home: &&str| Meant { path: self.written(home), remark: known.remark };
+                known.homes.iter().map(meant).collect()
+            }
             _ => own,
         }
     }
+
+    /// The section at `path`.
+    pub(crate) fn section(&self, path: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.path == path)
+    }
+
+    /// The innermost section around `key` that is there only where somebody asks for it.
+    pub(crate) fn asked_for<'k>(&self, key: &'k str) -> Option<&'k str> {
+        let around = std::iter::successors(key.rsplit_once('.'), |(path, _)| path.rsplit_once('.'));
+        let is_asked_for = |path: &&str| {
+            let plain = without_numbers(path);
+            let (table, name) = plain.rsplit_once('.').unwrap_or(("", &plain));
+            let entries = self.section(table).into_iter().flat_map(|section| &section.variants);
+            let mut entries = entries.filter_map(|variant| variant.key(name));
+            path.rsplit('.').next().is_none_or(|last| !is_number(last))
+                && entries.any(|entry| entry.left_out == LeftOut::Nothing)
+        };
+        around.map(|(path, _)| path).find(is_asked_for)
+    }
+
+    /// The path `home` of a key as a person sets it: in the first entry of a list.
+    fn written(&self, home: &str) -> String {
+        let (table, key) = home.rsplit_once('.').unwrap_or(("", home));
+        self.section(table).map_or_else(|| home.to_owned(), |section| within(section, table, key))
+    }
+}
+
+/// A key that a person may mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Meant {
+    /// Its path, or that of a section.
+    pub path: String,
+    /// What tells it from what another trainer has under the name; empty where nothing does.
+    pub remark: &'static str,
+}
+
+/// The path of `key` in `section`, which was called `table`; of a list in its first entry, unless the name has another.
+fn within(section: &Section, table: &str, key: &str) -> String {
+    match section.path.as_str() {
+        "" => key.to_owned(),
+        path if table.len() > path.len() => format!("{table}.{key}"),
+        path if section.is_list => format!("{path}.0.{key}"),
+        path => format!("{path}.{key}"),
+    }
+}
+
+/// Whether `step` of a path is the number of an entry.
+pub(super) fn is_number(step: &str) -> bool {
+    step.parse::<usize>().is_ok()
+}
+
+fn without_numbers(path: &str) -> String {
+    path.split('.').filter(|step| !is_number(step)).collect::<Vec<_>>().join(".")
 }
 
 impl Section {
@@ -105,7 +168,8 @@ fn unknown(section: &Section, variant: Option<&str>, name: &str) -> String {
     if meant.is_none() && !choices.is_empty() {
         return wrong_choice(&format!("{path}.{TYPE}"), &choices, &Value::from(name));
     }
-    let value = if path.is_empty() { Value::Table(toml::Table::new()) } else { Value::from(true) };
+    let is_section = path.is_empty() && elsewhere::key("run", name).is_none();
+    let value = if is_section { Value::Table(toml::Table::new()) } else { Value::from(true) };
     unknown_key(root, Here { path, shape, variant: meant }, name, &value).0
 }
 

@@ -18,6 +18,7 @@ use anyhow::{Result, anyhow};
 use schemars::schema_for;
 
 pub(crate) use self::departures::Departure;
+pub(crate) use self::find::Meant;
 use self::{walk::Walk, words::Words};
 use super::{Recipe, draft::SHAPE, explain::heading};
 

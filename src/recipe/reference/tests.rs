@@ -132,16 +132,27 @@ fn what_is_not_there_gets_the_hint_that_a_recipe_gets() {
 
 #[test]
 fn a_key_is_found_by_what_people_call_it() {
+    let called =
+        |name: &str| reference().called(name).into_iter().map(|meant| meant.path).collect::<Vec<_>>();
     for (name, expected) in [
         ("optim.lr", &["optim.lr"][..]),
         ("num-generations", &["explore.size"]),
         ("trainer.total_epochs", &["run.steps"]),
         ("actor_rollout_ref.rollout.n", &["explore.size"]),
         ("model_name_or_path", &["model.path", "model.hub"]),
+        ("reward.weight", &["reward.0.weight"]),
+        ("reward.2.weight", &["reward.2.weight"]),
+        ("reward_weights", &["reward.0.weight"]),
+        ("report_to", &["observe.sink", "observe.tensorboard"]),
+        ("model", &[]),
         ("nonsense", &[]),
         ("optim.nonsense", &[]),
     ] {
-        assert_eq!(reference().called(name), expected, "{name}");
+        assert_eq!(called(name), expected, "{name}");
     }
-    assert!(reference().called("steps").contains(&"run.steps".to_owned()));
+    assert!(called("steps").contains(&"run.steps".to_owned()));
+    assert!(reference().called("total_epochs")[0].remark.contains("as long as its number of steps"));
+    assert!(reference().explain("total_epochs").unwrap().contains("as long as its number of steps"));
+    let without = reference().explain("logging_steps").unwrap_err().to_string();
+    assert!(without.contains("it has no counterpart: metrics always go to"), "{without}");
 }
