@@ -244,17 +244,17 @@ fn setting(error: &clap::Error, verb: &str, wrong: &str, words: &[String]) -> Op
         return None;
     }
     let reference = Reference::of_program().ok()?;
-    let written = reference.called(name).into_iter().map(|Meant { path, remark }| {
-        let remark = if remark.is_empty() { String::new() } else { format!(" ({remark})") };
-        match reference.section(&path) {
-            Some(section) => format!("{}{remark}", section.heading()),
-            None if remark.is_empty() => format!("--set {}", shell_word(&format!("{path}={value}"))),
-            None => format!("--set {path}=VALUE{remark}"),
-        }
+    let meant = reference.called(name);
+    // What another trainer calls it has one remark, wherever it is here; its value is another one then.
+    let remark = meant.first()?.remark;
+    let value = if remark.is_empty() { value } else { "VALUE" };
+    let written = meant.iter().map(|Meant { path, .. }| match reference.section(path) {
+        Some(section) => section.heading(),
+        None => format!("--set {}", shell_word(&format!("{path}={value}"))),
     });
     let written = written.collect::<Vec<_>>().join(" or ");
-    (!written.is_empty())
-        .then(|| format!("{wrong}: is no {kind} of `{verb}`; a setting of the recipe is {written}"))
+    let remark = if remark.is_empty() { String::new() } else { format!(" ({remark})") };
+    Some(format!("{wrong}: is no {kind} of `{verb}`; a setting of the recipe is {written}{remark}"))
 }
 
 /// `word`, where it can be the value of the flag before it.

@@ -176,7 +176,7 @@ fn spellings_that_are_no_more_are_refused_with_the_one_that_is() {
         ),
         (
             &["train", "x.toml", "--report_to", "wandb"],
-            "--report_to: is no flag of `train`; a setting of the recipe is [[observe.sink]] (metrics",
+            "--report_to: is no flag of `train`; a setting of the recipe is [[observe.sink]] or --set observe.tensorboard=VALUE (metrics",
         ),
         (
             &["check", "x.toml", "--model_name_or_path=a b"],
