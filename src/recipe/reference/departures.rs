@@ -3,8 +3,7 @@
 use serde::Serialize;
 use toml::{Table, Value};
 
-use super::find::is_number;
-use super::walk::{join, plain};
+use super::walk::{is_number, join, plain};
 use super::{Entry, LeftOut, Reference};
 use crate::recipe::schema::TYPE;
 

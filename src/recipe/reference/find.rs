@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use toml::Value;
 
+use super::walk::{is_number, without_numbers};
 use super::{Entry, LeftOut, Reference, Section, Variant, show};
 use crate::recipe::{
     draft::SHAPE,
@@ -116,15 +117,6 @@ fn within(section: &Section, table: &str, key: &str) -> String {
         path if section.is_list => format!("{path}.0.{key}"),
         path => format!("{path}.{key}"),
     }
-}
-
-/// Whether `step` of a path is the number of an entry.
-pub(super) fn is_number(step: &str) -> bool {
-    step.parse::<usize>().is_ok()
-}
-
-fn without_numbers(path: &str) -> String {
-    path.split('.').filter(|step| !is_number(step)).collect::<Vec<_>>().join(".")
 }
 
 impl Section {

@@ -47,7 +47,7 @@ impl Walk {
     ) -> Result<()> {
         let words = words.within();
         let at = self.sections.len();
-        let (shown, about) = (shown(path), words.sentence());
+        let (shown, about) = (without_numbers(path), words.sentence());
         self.sections.push(Section { path: shown, is_list: shape.list, about, variants: Vec::new() });
         for (name, keys) in &shape.variants {
             // A choice without words is none of the program's but one that its tests add.
@@ -86,8 +86,10 @@ impl Smallest {
     fn entry(&self, key: &Key, words: Option<Words<'_>>) -> Entry {
         let path = join(&self.path, key.name);
         let (takes, section) = match &key.takes {
-            Takes::Tables(shape) if shape.list => ("a list of tables".to_owned(), Some(shown(&path))),
-            Takes::Tables(_) => ("a table".to_owned(), Some(shown(&path))),
+            Takes::Tables(shape) if shape.list => {
+                ("a list of tables".to_owned(), Some(without_numbers(&path)))
+            }
+            Takes::Tables(_) => ("a table".to_owned(), Some(without_numbers(&path))),
             Takes::Choice(_) => ("a name".to_owned(), None),
             Takes::Plain(takes) => (takes.clone(), None),
         };
@@ -154,7 +156,12 @@ pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
+/// Whether `step` of a path is the number of an entry.
+pub(super) fn is_number(step: &str) -> bool {
+    step.parse::<usize>().is_ok()
+}
+
 /// A path without the numbers of entries.
-fn shown(path: &str) -> String {
-    path.split('.').filter(|step| step.parse::<usize>().is_err()).collect::<Vec<_>>().join(".")
+pub(super) fn without_numbers(path: &str) -> String {
+    path.split('.').filter(|step| !is_number(step)).collect::<Vec<_>>().join(".")
 }
